@@ -1,0 +1,144 @@
+package money
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text, currency string
+		minor          int64
+		number, short  string
+	}{
+		{"1500", "PKR", 150000, "1500.00", "1500"},
+		{"12.5", "PKR", 1250, "12.50", "12.5"},
+		{"0.01", "BRL", 1, "0.01", "0.01"},
+		{"-0.05", "THB", -5, "-0.05", "-0.05"},
+		{"200000", "VND", 200000, "200000", "200000"},
+		{"100.00", "VND", 100, "100", "100"},
+		{"100.000", "PKR", 10000, "100.00", "100"},
+		{"0", "KRW", 0, "0", "0"},
+		{"92233720368547758.07", "PKR", math.MaxInt64, "92233720368547758.07", "92233720368547758.07"},
+		{"-92233720368547758.08", "PKR", math.MinInt64, "-92233720368547758.08", "-92233720368547758.08"},
+	}
+	for _, test := range tests {
+		t.Run(test.text+test.currency, func(t *testing.T) {
+			t.Parallel()
+			amount, err := Parse(test.text, test.currency)
+			require.NoError(t, err)
+			require.Equal(t, test.minor, amount.Minor())
+			require.Equal(t, test.number, amount.Number())
+			require.Equal(t, test.short, amount.Short())
+			require.Equal(t, test.number+" "+test.currency, amount.String())
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text, currency string
+		want           error
+	}{
+		{"", "PKR", ErrNotNumber},
+		{"abc", "PKR", ErrNotNumber},
+		{"1e3", "PKR", ErrNotNumber},
+		{"1,000", "PKR", ErrNotNumber},
+		{" 1", "PKR", ErrNotNumber},
+		{"+1", "PKR", ErrNotNumber},
+		{"1.", "PKR", ErrNotNumber},
+		{".5", "PKR", ErrNotNumber},
+		{"-", "PKR", ErrNotNumber},
+		{"-.5", "PKR", ErrNotNumber},
+		{"1.2.3", "PKR", ErrNotNumber},
+		{"NaN", "PKR", ErrNotNumber},
+		{"٣", "PKR", ErrNotNumber},
+		{"1000000000000000000000000000", "PKR", ErrNotNumber},
+		{"92233720368547758.08", "PKR", ErrRange},
+		{"0.001", "PKR", ErrPrecision},
+		{"10.5", "VND", ErrPrecision},
+		{"1", "THA", ErrCurrency},
+		{"1", "pkr", ErrCurrency},
+		{"1", "", ErrCurrency},
+	}
+	for _, test := range tests {
+		t.Run(test.text+test.currency, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse(test.text, test.currency)
+			require.ErrorIs(t, err, test.want)
+		})
+	}
+}
+
+func TestArithmetic(t *testing.T) {
+	t.Parallel()
+	one, ten := must(t, "1", "PKR"), must(t, "10.25", "PKR")
+
+	sum, err := one.Add(ten)
+	require.NoError(t, err)
+	require.Equal(t, "11.25 PKR", sum.String())
+
+	difference, err := one.Sub(ten)
+	require.NoError(t, err)
+	require.Equal(t, "-9.25 PKR", difference.String())
+
+	order, err := one.Compare(ten)
+	require.NoError(t, err)
+	require.Equal(t, -1, order)
+
+	_, err = one.Add(must(t, "1", "VND"))
+	require.ErrorIs(t, err, ErrMismatch)
+	_, err = one.Compare(must(t, "1", "VND"))
+	require.ErrorIs(t, err, ErrMismatch)
+
+	most := Amount{minor: math.MaxInt64, currency: "PKR"}
+	_, err = most.Add(one)
+	require.ErrorIs(t, err, ErrRange)
+	least := Amount{minor: math.MinInt64, currency: "PKR"}
+	_, err = least.Sub(one)
+	require.ErrorIs(t, err, ErrRange)
+	_, err = one.Sub(least)
+	require.ErrorIs(t, err, ErrRange)
+	same, err := most.Add(Amount{currency: "PKR"})
+	require.NoError(t, err)
+	require.Equal(t, most, same)
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(must(t, "12.5", "PKR"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"value":"12.50","currency":"PKR"}`, string(text))
+
+	var back Amount
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Equal(t, must(t, "12.5", "PKR"), back)
+
+	text, err = json.Marshal(Amount{})
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Equal(t, Amount{}, back)
+
+	for _, bad := range []string{`{"value":12.5,"currency":"PKR"}`, `{"value":"1","currency":"XX"}`, `{"value":"0.001","currency":"PKR"}`, `"1"`} {
+		require.Error(t, json.Unmarshal([]byte(bad), &back), bad)
+	}
+}
+
+func TestMinorRefusesUnknownCurrency(t *testing.T) {
+	t.Parallel()
+	_, err := Minor(1, "BRA")
+	require.True(t, errors.Is(err, ErrCurrency))
+}
+
+func must(t *testing.T, text, currency string) Amount {
+	t.Helper()
+	amount, err := Parse(text, currency)
+	require.NoError(t, err)
+	return amount
+}
