@@ -1,0 +1,81 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Stable codes of reasons and refusals. They are part of the interface: a
+// caller may switch on them, so they are never renamed.
+const (
+	CodeInvalidRequest    = "INVALID_REQUEST"     // the request breaks a rule; see the problems
+	CodeOrderConflict     = "ORDER_CONFLICT"      // the number belongs to an order with other content
+	CodeOrderNotFound     = "ORDER_NOT_FOUND"     // no order of that number
+	CodeUnknownMerchant   = "UNKNOWN_MERCHANT"    // the merchant is not configured
+	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"  // the ledger's available balance does not cover it
+	CodeGatewayRefused    = "GATEWAY_REFUSED"     // the gateway refused the create for certain
+	CodeGatewayFailed     = "GATEWAY_FAILED"      // the gateway accepted it and it failed there
+	CodeGatewayUnknown    = "GATEWAY_UNKNOWN"     // a create was sent and its outcome is not known
+	CodeGatewayPaused     = "GATEWAY_PAUSED"      // the gateway refuses every call: key, address, signature or merchant
+	CodeGatewayAway       = "GATEWAY_UNREACHABLE" // the create could not be sent
+	CodeNumberTaken       = "NUMBER_TAKEN"        // the gateway holds another order under this number
+	CodeMismatch          = "FIELDS_MISMATCH"     // the gateway's answer does not fit the order
+	CodeNoProof           = "NO_PROOF"            // the horizon passed without proof
+	CodeExpired           = "EXPIRED"             // the payer did not pay in time
+	CodeRefunded          = "REFUNDED"            // paid, then returned
+	CodeResolved          = "RESOLVED"            // an operator decided, with evidence
+	CodeNotInReview       = "NOT_IN_REVIEW"       // resolve is for orders in review only
+	CodeEvidenceMissing   = "EVIDENCE_MISSING"    // resolve wants who, why and the gateway's proof
+	CodeNotAnEnd          = "NOT_AN_END"          // resolve wants a terminal state that the table allows
+	CodeTerminal          = "ORDER_ENDED"         // the order has ended; nothing more can be done to it
+)
+
+// Problem is one thing wrong with a request: a stable code, the field, and a
+// sentence that says what to do.
+type Problem struct {
+	Code    string `json:"code"`
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// Invalid is the error of a request that breaks one or more rules. It lists
+// all of them.
+type Invalid struct {
+	Problems []Problem
+}
+
+// Error is one line with every problem.
+func (e *Invalid) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Message
+	}
+	return CodeInvalidRequest + ": " + strings.Join(lines, "; ")
+}
+
+// Refusal is the error of a request that is well formed and still not done.
+type Refusal struct {
+	Reason
+}
+
+// Error is the code and the sentence.
+func (e *Refusal) Error() string { return e.Code + ": " + e.Text }
+
+// Refuse makes a Refusal.
+func Refuse(code, format string, values ...any) *Refusal {
+	return &Refusal{Reason{Code: code, Text: fmt.Sprintf(format, values...)}}
+}
+
+// CodeOf is the stable code of an error of this package, or "".
+func CodeOf(err error) string {
+	var invalid *Invalid
+	if errors.As(err, &invalid) {
+		return CodeInvalidRequest
+	}
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Code
+	}
+	return ""
+}

@@ -1,0 +1,223 @@
+package order
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Source says where a finding comes from.
+type Source string
+
+// The sources, in the order in which they may be trusted.
+const (
+	FromQuery    Source = "query"    // we asked the gateway
+	FromCallback Source = "callback" // the gateway told us, signed
+	FromOperator Source = "operator" // a person, with evidence
+)
+
+// Verdict is what a source says has become of an order.
+type Verdict string
+
+// The verdicts.
+const (
+	Pending  Verdict = "pending"  // the gateway has the order and has not decided
+	Paid     Verdict = "paid"     // the whole amount moved
+	PartPaid Verdict = "partpaid" // deposit: less than the amount moved
+	Unpaid   Verdict = "unpaid"   // failed, rejected or cancelled at the gateway: nothing moved
+	Lapsed   Verdict = "lapsed"   // deposit: the time to pay is over
+	Returned Verdict = "returned" // paid, then given back
+	Unclear  Verdict = "unclear"  // a state that is not documented for this kind of order
+)
+
+// Finding is what one source says of one order, checked field by field
+// against it.
+type Finding struct {
+	Source    Source       `json:"source"`
+	Verdict   Verdict      `json:"verdict"`
+	GatewayID string       `json:"gateway_id,omitempty"`
+	Paid      money.Amount `json:"paid,omitzero"` // set for Paid and PartPaid only
+	Fee       money.Amount `json:"fee,omitzero"`  // set for Paid and PartPaid only
+	Reason    Reason       `json:"reason,omitzero"`
+	Evidence  string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof
+	By        string       `json:"by,omitempty"`       // operator: who
+}
+
+// ReleasesMoney reports whether acting on the finding would free or return
+// what an order holds. Such a finding is acted on only when the gateway has
+// confirmed it on being asked, or an operator stands for it.
+func (f Finding) ReleasesMoney() bool {
+	return f.Verdict == Unpaid || f.Verdict == Lapsed || f.Verdict == Returned
+}
+
+// Mismatch is the error of a finding that does not fit its order: another
+// merchant, amount, currency, kind or gateway id. Nothing may be booked on it.
+type Mismatch struct {
+	Fields []string // the gateway's names of the members that differ
+}
+
+// Error names the members, never their values.
+func (m *Mismatch) Error() string {
+	return "the gateway's answer does not fit the order: " + strings.Join(m.Fields, ", ")
+}
+
+// Direction is the gateway's word for a kind.
+func (k Kind) Direction() tarspay.Direction {
+	if k == Deposit {
+		return tarspay.DirectionDeposit
+	}
+	return tarspay.DirectionWithdrawal
+}
+
+// FromStatus checks the gateway's answer to a query against the order.
+// The error is a *Mismatch.
+func (o Order) FromStatus(status tarspay.OrderStatus) (Finding, error) {
+	check := checker{order: o}
+	check.text("mchNo", status.Merchant, o.Merchant)
+	check.text("mchOrderNo", status.OrderNumber, o.Number)
+	check.amounts(status.GatewayID, status.Currency, status.OrderAmount)
+	return check.finding(FromQuery, status.State, status.PayAmount, status.Fee, status.GatewayID, "")
+}
+
+// FromCallback checks a verified callback against the order.
+// The error is a *Mismatch.
+func (o Order) FromCallback(callback tarspay.Callback) (Finding, error) {
+	check := checker{order: o}
+	check.same("bizType", callback.Direction == o.Kind.Direction())
+	check.same("mchNo", callback.Merchant == o.Merchant)
+	check.same("mchOrderNo", callback.OrderNumber == o.Number)
+	check.amounts(callback.GatewayID, callback.Currency, callback.OrderAmount)
+	return check.finding(FromCallback, callback.State, callback.PayAmount, callback.Fee, callback.GatewayID, callback.FailReason)
+}
+
+// Judge translates a gateway state for a kind of order.
+func Judge(kind Kind, state tarspay.State) Verdict {
+	switch state {
+	case tarspay.StateCreated, tarspay.StateInProgress, tarspay.StateQueued:
+		return Pending
+	case tarspay.StateSuccess:
+		return Paid
+	case tarspay.StateFailure, tarspay.StateRejected:
+		return Unpaid
+	case tarspay.StateCancelled:
+		if kind == Deposit {
+			return Unpaid
+		}
+	case tarspay.StateRefunded:
+		return Returned
+	case tarspay.StateExpired:
+		if kind == Deposit {
+			return Lapsed
+		}
+	case tarspay.StatePartial:
+		if kind == Deposit {
+			return PartPaid
+		}
+	}
+	return Unclear
+}
+
+// checker collects the members in which an answer differs from its order.
+type checker struct {
+	order  Order
+	fields []string
+}
+
+func (c *checker) same(field string, ok bool) {
+	if !ok {
+		c.fields = append(c.fields, field)
+	}
+}
+
+// text compares a member that the gateway's samples leave empty now and then.
+func (c *checker) text(field, got, want string) { c.same(field, got == "" || got == want) }
+
+func (c *checker) amounts(gatewayID, currency, orderAmount string) {
+	c.same("payOrderId", gatewayID != "" && (c.order.GatewayID == "" || c.order.GatewayID == gatewayID))
+	profile, known := tarspay.Country(c.order.Country)
+	c.same("country", known)
+	if !known {
+		return
+	}
+	c.same("currency", currency == profile.GatewayCurrency || currency == c.order.Amount.Currency())
+	amount, err := profile.ParseAmount(orderAmount)
+	c.same("orderAmount", err == nil && amount == c.order.Amount)
+}
+
+func (c *checker) finding(source Source, state tarspay.State, paid, fee, gatewayID, failReason string) (Finding, error) {
+	f := Finding{Source: source, Verdict: Judge(c.order.Kind, state), GatewayID: gatewayID}
+	switch f.Verdict {
+	case Paid, PartPaid:
+		f.Paid, f.Fee = c.money("payAmount", paid), c.money("fee", fee)
+		c.paid(f)
+	case Unpaid:
+		f.Reason = Reason{Code: CodeGatewayFailed, Text: fmt.Sprintf("the gateway says %s", state)}
+		if failReason != "" {
+			f.Reason.Text += ": " + clean(failReason)
+		}
+	case Lapsed:
+		f.Reason = Reason{Code: CodeExpired, Text: "the payer did not pay in time"}
+	case Returned:
+		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway returned the money"}
+	case Unclear:
+		c.fields = append(c.fields, "state")
+	case Pending:
+	}
+	if len(c.fields) > 0 {
+		return Finding{}, &Mismatch{Fields: c.fields}
+	}
+	return f, nil
+}
+
+// paid demands that the amount moved is the order's, or for a part payment
+// something above nothing and below it.
+func (c *checker) paid(f Finding) {
+	if f.Paid.Currency() == "" {
+		return // already noted
+	}
+	whole, err := f.Paid.Compare(c.order.Amount)
+	if f.Verdict == Paid {
+		c.same("payAmount", err == nil && whole == 0)
+		return
+	}
+	c.same("payAmount", err == nil && whole < 0 && f.Paid.IsPositive())
+}
+
+func (c *checker) money(field, text string) money.Amount {
+	if text == "" && field == "fee" {
+		text = "0"
+	}
+	profile, known := tarspay.Country(c.order.Country)
+	if !known {
+		return money.Amount{}
+	}
+	amount, err := profile.ParseAmount(text)
+	if err != nil || amount.Minor() < 0 {
+		c.same(field, false)
+		return money.Amount{}
+	}
+	return amount
+}
+
+// maxReason bounds what is kept of the gateway's free text, in bytes.
+const maxReason = 200
+
+// clean makes the gateway's free text fit for a table: one line, bounded, and
+// without digits, because account and phone numbers turn up in it.
+func clean(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9':
+			return '#'
+		case r < ' ':
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	return text
+}

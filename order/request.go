@@ -1,0 +1,123 @@
+// Package order is the domain: what may be asked for, what an order is, where
+// it stands and what counts as proof. It is pure: no clock, no SQL, no HTTP.
+package order
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// Kind is the direction of money.
+type Kind string
+
+// The two kinds of order.
+const (
+	Deposit    Kind = "deposit"    // money in, from a payer to the merchant
+	Withdrawal Kind = "withdrawal" // money out, from the merchant to a beneficiary
+)
+
+// Key names an order. Order numbers are unique per merchant over both kinds:
+// the gateway does not say whether it tells them apart, so we never try.
+type Key struct {
+	Merchant string `json:"merchant"`
+	Number   string `json:"number"`
+}
+
+// String is "merchant/number".
+func (k Key) String() string { return k.Merchant + "/" + k.Number }
+
+// Request is what a finance system asks for. It never changes after the order
+// has been opened.
+type Request struct {
+	Kind     Kind         `json:"kind"`
+	Merchant string       `json:"merchant"` // the gateway's merchant number (mchNo)
+	Number   string       `json:"number"`   // the merchant's order number (mchOrderNo), chosen once
+	Country  string       `json:"country"`  // ISO 3166 alpha-2
+	Way      string       `json:"way"`      // the gateway's wayCode: method, wallet or bank
+	Amount   money.Amount `json:"amount"`   // in the country's ISO currency
+
+	// Details are the country's own members (customerName, walletId, …) by
+	// the names that the gateway documents. They are personal data: they stay
+	// out of logs, search attributes, error texts and workflow ids.
+	Details map[string]string `json:"details,omitempty"`
+	// ReturnURL is where the payer's browser goes after paying. Deposits only.
+	ReturnURL string `json:"return_url,omitempty"`
+	// RequestedBy names the person or system that asked. It is not part of
+	// the order's content.
+	RequestedBy string `json:"requested_by,omitempty"`
+}
+
+// Key names the order.
+func (r Request) Key() Key { return Key{Merchant: r.Merchant, Number: r.Number} }
+
+// WorkflowID is the id of the one workflow that drives the order:
+// "withdrawal:M1700000001:ORDER-1".
+func (r Request) WorkflowID() string { return WorkflowID(r.Kind, r.Key()) }
+
+// WorkflowID is the id of the one workflow that drives an order.
+func WorkflowID(kind Kind, key Key) string {
+	return fmt.Sprintf("%s:%s:%s", kind, key.Merchant, key.Number)
+}
+
+// ParseWorkflowID takes an order workflow's id apart.
+func ParseWorkflowID(id string) (Kind, Key, bool) {
+	parts := strings.SplitN(id, ":", 3)
+	if len(parts) != 3 || (Kind(parts[0]) != Deposit && Kind(parts[0]) != Withdrawal) {
+		return "", Key{}, false
+	}
+	return Kind(parts[0]), Key{Merchant: parts[1], Number: parts[2]}, true
+}
+
+// Fingerprint is a SHA-256 over the request's content, in hex. Two requests
+// with the same number and the same fingerprint are the same order; with
+// different ones they are a conflict. Empty details do not count, because
+// they are never sent.
+func (r Request) Fingerprint() string {
+	content := r
+	content.RequestedBy = ""
+	content.Details = sent(r.Details)
+	text, err := json.Marshal(content) // keys of a map are sorted
+	if err != nil {
+		panic(fmt.Sprintf("order: a request of strings cannot fail to encode: %v", err))
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// LogValue keeps personal data out of logs.
+func (r Request) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("kind", string(r.Kind)),
+		slog.String("order", r.Key().String()),
+		slog.String("country", r.Country),
+		slog.String("way", r.Way),
+		slog.String("amount", r.Amount.String()),
+	)
+}
+
+// String keeps personal data out of error texts.
+func (r Request) String() string {
+	return fmt.Sprintf("%s %s (%s, %s %s)", r.Kind, r.Key(), r.Amount, r.Country, r.Way)
+}
+
+// Format does the same for every verb, %+v and %#v included.
+func (r Request) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())) }
+
+func sent(details map[string]string) map[string]string {
+	kept := make(map[string]string, len(details))
+	for name, value := range details {
+		if value != "" {
+			kept[name] = value
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}
