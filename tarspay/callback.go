@@ -1,0 +1,185 @@
+package tarspay
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// MaxCallbackBytes bounds the body of a callback. Documented ones are about
+// 300 bytes.
+const MaxCallbackBytes = 64 << 10
+
+// CallbackAnswer is the body, exactly, of the answer to a callback, with
+// status 200 (EN/222). Anything else is sent again, 16 times by the older
+// pages, for ever by the newer.
+const CallbackAnswer = "OK"
+
+// Errors of ParseCallback, beside ErrSignature.
+var (
+	// ErrNotSigned: there is no signature.
+	ErrNotSigned = errors.New("callback is not signed")
+	// ErrMalformedCallback: too long, or signed by the gateway but not of the
+	// documented shape.
+	ErrMalformedCallback = errors.New("malformed callback")
+)
+
+// Callback is the gateway's notice that an order has reached a state (EN/222).
+// It carries no time and no nonce, so a genuine one can be played again:
+// handling the same Fingerprint twice must change nothing.
+type Callback struct {
+	Direction   Direction // bizType
+	Currency    string    // the gateway's code
+	FailReason  string    // free text, payouts only; pages also spell it failReasonn
+	Fee         string    // the merchant's fee
+	Merchant    string    // mchNo
+	OrderNumber string    // mchOrderNo
+	OrderAmount string    // what was asked for
+	PayAmount   string    // what was paid; counts only where State.Paid
+	GatewayID   string    // payOrderId
+	State       State
+	// Extra are members no page describes, as they came.
+	Extra map[string]json.RawMessage
+}
+
+// ParseCallback verifies a callback's signature (header X-RESP-SIGNATURE) and
+// reads it. The signature covers the body: first the bytes as they came, then,
+// in case something on the way re-wrote them, the members sorted by name,
+// without blanks and without needless escapes, which is the form the gateway
+// signs.
+//
+// Errors: ErrNotSigned, ErrSignature, ErrMalformedCallback. Nothing is read
+// out of a body that does not verify.
+func (v *Verifier) ParseCallback(body []byte, signatureHex string) (Callback, error) {
+	if len(body) > MaxCallbackBytes {
+		return Callback{}, fmt.Errorf("tarspay: %w: longer than %d bytes", ErrMalformedCallback, MaxCallbackBytes)
+	}
+	if signatureHex == "" {
+		return Callback{}, fmt.Errorf("tarspay: %w", ErrNotSigned)
+	}
+	members, malformed := readObject(body)
+	if err := v.Verify(body, signatureHex); err != nil {
+		if malformed != nil || v.Verify(encodeObject(members), signatureHex) != nil {
+			return Callback{}, fmt.Errorf("tarspay: callback: %w", err)
+		}
+	}
+	if malformed != nil {
+		return Callback{}, fmt.Errorf("tarspay: %w: %w", ErrMalformedCallback, malformed)
+	}
+	callback, err := readCallback(members)
+	if err != nil {
+		return Callback{}, fmt.Errorf("tarspay: %w: %w", ErrMalformedCallback, err)
+	}
+	return callback, nil
+}
+
+func readCallback(members map[string]json.RawMessage) (Callback, error) {
+	f := fields{members: members}
+	direction, _ := f.looseInteger("bizType")
+	callback := Callback{
+		Direction:   Direction(direction),
+		Currency:    f.text("currency"),
+		FailReason:  f.text("failReason"),
+		Fee:         f.text("fee"),
+		Merchant:    f.text("mchNo"),
+		OrderNumber: f.text("mchOrderNo"),
+		OrderAmount: f.text("orderAmount"),
+		PayAmount:   f.text("payAmount"),
+		GatewayID:   f.text("payOrderId"),
+		State:       f.state("state"),
+	}
+	if misspelt := f.text("failReasonn"); callback.FailReason == "" {
+		callback.FailReason = misspelt
+	}
+	if callback.Direction != DirectionDeposit && callback.Direction != DirectionWithdrawal {
+		f.wrong("bizType", "1 or 2")
+	}
+	for _, required := range []struct{ name, value string }{
+		{"currency", callback.Currency},
+		{"fee", callback.Fee},
+		{"mchNo", callback.Merchant},
+		{"mchOrderNo", callback.OrderNumber},
+		{"orderAmount", callback.OrderAmount},
+		{"payAmount", callback.PayAmount},
+		{"payOrderId", callback.GatewayID},
+	} {
+		if required.value == "" {
+			f.wrong(required.name, "there")
+		}
+	}
+	callback.Extra = f.rest()
+	return callback, f.err
+}
+
+// Fingerprint identifies what a callback says: SHA-256 in hex over its
+// documented fields. Signature, order of members and blanks do not enter, so
+// the same notice is the same whoever re-signed or re-wrote it; neither do
+// undocumented members.
+func (c Callback) Fingerprint() string {
+	hash := sha256.New()
+	for _, text := range []string{
+		"tarspay callback 1", strconv.Itoa(int(c.Direction)), c.Currency, c.FailReason, c.Fee, c.Merchant,
+		c.OrderNumber, c.OrderAmount, c.PayAmount, c.GatewayID, strconv.Itoa(int(c.State)),
+	} {
+		// Lengths first, so that no two lists of fields run together alike.
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+		hash.Write(length[:])
+		hash.Write([]byte(text))
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// EncodeCallback writes and signs a callback as the gateway does: one JSON
+// object, names in alphabetical order, no blanks, bizType and state as
+// numbers, no failReason when there is none. It is for the sandbox and tests.
+func EncodeCallback(c Callback, signer *Signer) (body []byte, signature string) {
+	members := maps.Clone(c.Extra)
+	if members == nil {
+		members = make(map[string]json.RawMessage)
+	}
+	for name, text := range map[string]string{
+		"currency": c.Currency, "fee": c.Fee, "mchNo": c.Merchant, "mchOrderNo": c.OrderNumber,
+		"orderAmount": c.OrderAmount, "payAmount": c.PayAmount, "payOrderId": c.GatewayID,
+	} {
+		members[name] = appendString(nil, text)
+	}
+	if c.FailReason != "" {
+		members["failReason"] = appendString(nil, c.FailReason)
+	}
+	members["bizType"] = json.RawMessage(strconv.Itoa(int(c.Direction)))
+	members["state"] = json.RawMessage(strconv.Itoa(int(c.State)))
+	body = encodeObject(members)
+	return body, signer.Sign(body)
+}
+
+// encodeObject writes members sorted and compact. Top-level text loses its
+// needless escapes; deeper values only lose their blanks.
+func encodeObject(members map[string]json.RawMessage) []byte {
+	out := []byte{'{'}
+	for i, name := range slices.Sorted(maps.Keys(members)) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(appendString(out, name), ':')
+		raw := members[name]
+		var text string
+		var compact bytes.Buffer
+		switch {
+		case len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &text) == nil:
+			out = appendString(out, text)
+		case json.Compact(&compact, raw) == nil:
+			out = append(out, compact.Bytes()...)
+		default:
+			out = append(out, raw...)
+		}
+	}
+	return append(out, '}')
+}

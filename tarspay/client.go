@@ -1,0 +1,356 @@
+package tarspay
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ProductionURL is the gateway's published address (ENdoc/6511993).
+const ProductionURL = "https://payment.tarspay.com"
+
+// Headers of requests and of callbacks.
+const (
+	HeaderKey               = "X-API-KEY"
+	HeaderNonce             = "X-API-NONCE"
+	HeaderSignature         = "X-API-SIGNATURE"
+	HeaderCallbackSignature = "X-RESP-SIGNATURE"
+)
+
+// ContentType of every request with a body.
+const ContentType = "application/json;charset=utf-8"
+
+// Defaults of Options.
+const (
+	DefaultTimeout          = 15 * time.Second
+	DefaultMaxResponseBytes = 1 << 20
+)
+
+// Limits of what is sent.
+const (
+	maxOrderNumberBytes = 64
+	maxFields           = 64
+	maxFieldBytes       = 1024
+	maxURLBytes         = 1024
+)
+
+// Options of a Client. The zero value is the documented default of each.
+type Options struct {
+	// Timeout bounds one call from first byte to last; 0 is DefaultTimeout. A
+	// context that ends earlier wins.
+	Timeout time.Duration
+	// MaxResponseBytes bounds an answer; 0 is DefaultMaxResponseBytes. A longer
+	// one is ClassProtocol.
+	MaxResponseBytes int64
+	// Transport carries the requests; nil is a pool of connections of the
+	// client's own with TLS 1.2 or later. Error.NotSent is certain only with
+	// transports that report to net/http/httptrace, as http.Transport does;
+	// with any other it is true only for what is refused before the transport.
+	Transport http.RoundTripper
+	// AllowPlainHTTP permits http to hosts other than this machine. The gateway
+	// itself refuses plain HTTP.
+	AllowPlainHTTP bool
+	// Clock gives the time of the nonces; nil is time.Now. With the real clock
+	// nonces are unique in the process, with another clock in this client.
+	Clock func() time.Time
+	// NotFoundCodes are codes that mean "no such order" when a query answers
+	// them. No page names one; put in what the gateway's support tells you.
+	// Always recognised is code 0 with data null, which is our inference.
+	NotFoundCodes []string
+	// AccountCheckPath is the path of Vietnam's account check, which no page
+	// shows; CheckAccount is off while it is empty.
+	AccountCheckPath string
+	// UTRSupplementPath is the path of India's UTR supplement, which no page
+	// shows (PathUTRSupplementGuess by symmetry); SupplementUTR is off while
+	// it is empty.
+	UTRSupplementPath string
+}
+
+// Client calls the gateway for one merchant number. It is safe for concurrent
+// use and keeps connections open; make one and share it.
+//
+// Every method returns *Error. No call is repeated by the client or by the
+// transport under it: a signed request goes out at most once.
+type Client struct {
+	base     string
+	merchant string
+	signer   *Signer
+	options  Options
+	nonces   *nonces
+	http     *http.Client
+}
+
+// NewClient makes a client for a merchant number. The base URL is scheme and
+// host only, because the signed path starts at the host; the scheme is https,
+// or http to this machine's loopback, or http anywhere with AllowPlainHTTP.
+func NewClient(baseURL, merchant string, signer *Signer, options Options) (*Client, error) {
+	base, err := parseBase(baseURL, options.AllowPlainHTTP)
+	if err != nil {
+		return nil, err
+	}
+	if len(merchant) > maxOrderNumberBytes || !eachByte(merchant, isKeyByte) {
+		return nil, errors.New("tarspay: merchant number must be 1 to 64 letters and digits")
+	}
+	if signer == nil {
+		return nil, errors.New("tarspay: no signer")
+	}
+	for _, path := range []string{options.AccountCheckPath, options.UTRSupplementPath} {
+		if path != "" && (!strings.HasPrefix(path, "/") || !eachByte(path, isPathByte)) {
+			return nil, errors.New("tarspay: an endpoint's path must start with / and hold no query")
+		}
+	}
+	if options.Timeout < 0 || options.MaxResponseBytes < 0 {
+		return nil, errors.New("tarspay: timeout and response limit must not be negative")
+	}
+	if options.Timeout == 0 {
+		options.Timeout = DefaultTimeout
+	}
+	if options.MaxResponseBytes == 0 {
+		options.MaxResponseBytes = DefaultMaxResponseBytes
+	}
+	if options.Transport == nil {
+		options.Transport = newTransport()
+	}
+	client := &Client{base: base, merchant: merchant, signer: signer, options: options, nonces: &processNonces}
+	if options.Clock != nil {
+		client.nonces = &nonces{}
+	} else {
+		client.options.Clock = time.Now
+	}
+	client.http = &http.Client{
+		Transport: options.Transport,
+		// A redirect would carry signed orders to a place nobody configured.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return client, nil
+}
+
+// Merchant is the merchant number the client calls for.
+func (c *Client) Merchant() string { return c.merchant }
+
+// CloseIdle closes connections nobody is using.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+func parseBase(baseURL string, plain bool) (string, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", errors.New("tarspay: base URL must be scheme and host only, like " + ProductionURL)
+	}
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme == "http" && (plain || isLoopback(u.Hostname())):
+	default:
+		return "", errors.New("tarspay: base URL must be https; http is for this machine only")
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
+// newTransport is a connection pool for one busy host. Idle connections are
+// dropped after 30 s, before a typical server drops them, because a request
+// that meets a closing connection ends as unknown.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+	}
+}
+
+// request is one call about to be made.
+type request struct {
+	operation Operation
+	path      string
+	members   map[string]any // strings and integers; mchNo is added
+	bodiless  bool           // nothing is sent but headers
+}
+
+// call signs and sends a request and returns the answer's data, nil when the
+// gateway answered code 0 without data.
+func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
+	fail := &Error{Operation: r.operation}
+	httpRequest, err := c.prepare(ctx, r)
+	if err != nil {
+		return nil, fail.refused(err)
+	}
+	status, body, err := c.send(httpRequest, fail)
+	fail.HTTPStatus = status
+	if err != nil {
+		fail.Err = err
+		return nil, fail
+	}
+	answer, err := readEnvelope(body)
+	if err == nil {
+		fail.Code, fail.Message = answer.code, cleanMessage(answer.message, personal(r.members))
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		fail.Class = ClassRateLimited
+	case status >= 500:
+		fail.Class = ClassUnavailable
+	case status != http.StatusOK:
+		// A refusal counts as one only in the form the pages describe.
+		fail.Class, fail.Err = ClassProtocol, errors.New("unexpected HTTP status")
+	case err != nil:
+		fail.Class, fail.Err = ClassProtocol, err
+	case answer.code == "0":
+		return answer.data, nil
+	case !r.operation.changes() && slices.Contains(c.options.NotFoundCodes, answer.code):
+		fail.Class = ClassNotFound
+	default:
+		fail.Class = classOfCode(answer.code, r.operation)
+	}
+	return nil, fail
+}
+
+// refused marks a request that our own checks stopped.
+func (e *Error) refused(err error) *Error {
+	e.Class, e.NotSent, e.Err = ClassRejected, true, err
+	return e
+}
+
+// protocol is the error for an accepted answer that does not fit.
+func protocol(operation Operation, err error) *Error {
+	return &Error{Class: ClassProtocol, Operation: operation, Code: "0", HTTPStatus: http.StatusOK, Err: err}
+}
+
+func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) {
+	members := maps.Clone(r.members)
+	if !r.bodiless {
+		if members == nil {
+			members = make(map[string]any)
+		}
+		members["mchNo"] = c.merchant
+	}
+	nonce := c.nonces.next(c.options.Clock())
+	signed, err := CanonicalString(http.MethodPost, r.path, nonce, members)
+	if err != nil {
+		return nil, err
+	}
+	var body io.Reader = http.NoBody
+	if !r.bodiless {
+		encoded, err := json.Marshal(members)
+		if err != nil {
+			return nil, errors.New("members cannot be written as JSON")
+		}
+		body = bytes.NewReader(encoded)
+	}
+	httpRequest, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+r.path, body)
+	if err != nil {
+		return nil, errors.New("malformed URL")
+	}
+	// Without GetBody, net/http has nothing to repeat the request with. It
+	// repeats a POST only when it believes that no byte was written; that
+	// belief is not ours to bet money on. It never repeats one after bytes were
+	// written, because we set no Idempotency-Key.
+	httpRequest.GetBody = nil
+	httpRequest.Header.Set("Content-Type", ContentType)
+	httpRequest.Header.Set("Accept", "application/json")
+	httpRequest.Header.Set("User-Agent", "tarspay-payouts-orchestrator")
+	httpRequest.Header.Set(HeaderKey, c.signer.PublicKey())
+	httpRequest.Header.Set(HeaderNonce, nonce)
+	httpRequest.Header.Set(HeaderSignature, c.signer.Sign([]byte(signed)))
+	return httpRequest, nil
+}
+
+// send makes the exchange and fills in the class and NotSent of its failure.
+//
+// NotSent is claimed on positive evidence only: the context was done before,
+// or the transport reported that it looked for a connection and never that it
+// had one. A transport that reports nothing proves nothing.
+func (c *Client) send(httpRequest *http.Request, fail *Error) (int, []byte, error) {
+	fail.Class = ClassUnavailable
+	if err := httpRequest.Context().Err(); err != nil {
+		fail.NotSent = true
+		return 0, nil, describe(err)
+	}
+	ctx, cancel := context.WithTimeout(httpRequest.Context(), c.options.Timeout)
+	defer cancel()
+	var looked, connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { looked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	response, err := c.http.Do(httpRequest.WithContext(ctx))
+	if err != nil {
+		fail.NotSent = looked.Load() && !connected.Load()
+		return 0, nil, describe(err)
+	}
+	defer response.Body.Close()
+	limit := c.options.MaxResponseBytes
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if err != nil {
+		return response.StatusCode, nil, describe(err)
+	}
+	if int64(len(body)) > limit {
+		fail.Class = ClassProtocol
+		return response.StatusCode, nil, fmt.Errorf("answer longer than %d bytes", limit)
+	}
+	return response.StatusCode, body, nil
+}
+
+// personal lists the values that must not come back to us in a message: all
+// but the numbers, codes and addresses an operator needs to read.
+func personal(members map[string]any) []string {
+	var values []string
+	for name, value := range members {
+		switch name {
+		case "mchNo", "mchOrderNo", "payOrderId", "wayCode", "amount", "currency", "notifyUrl", "returnUrl":
+		default:
+			if text, ok := value.(string); ok {
+				values = append(values, text)
+			}
+		}
+	}
+	return values
+}
+
+// checkText refuses what no member may hold: too many bytes, bytes that are
+// not UTF-8, control characters. The error never repeats the value.
+func checkText(name, value string, limit int) error {
+	switch {
+	case len(value) > limit:
+		return fmt.Errorf("%s is longer than %d bytes", name, limit)
+	case !utf8.ValidString(value):
+		return fmt.Errorf("%s is not UTF-8", name)
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return fmt.Errorf("%s holds a control character", name)
+	}
+	return nil
+}
+
+// match refuses an answer about something else. An empty echo passes: samples
+// show it (ALL/3095258).
+func match(name, sent, echoed string) error {
+	if sent != "" && echoed != "" && sent != echoed {
+		return fmt.Errorf("the answer's %s is another one", name)
+	}
+	return nil
+}

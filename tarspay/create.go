@@ -1,0 +1,113 @@
+package tarspay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Paths of the creates (EN/159 and following).
+const (
+	PathCreateDeposit    = "/api/pay/unifiedOrder"
+	PathCreateWithdrawal = "/api/payOut/unifiedOrder"
+)
+
+// CreateRequest asks for a deposit or a withdrawal. Empty members are not
+// sent, so that both readings of the signing rules agree.
+type CreateRequest struct {
+	// OrderNumber is the merchant's own number (mchOrderNo), chosen once and
+	// never changed. Its form is undocumented; at most 64 bytes here.
+	OrderNumber string
+	// Way is the gateway's wayCode.
+	Way string
+	// Amount is text as Profile.GatewayAmount writes it.
+	Amount string
+	// Currency is the gateway's code, not always the ISO one: "THA", "BRA".
+	Currency string
+	// NotifyURL is where callbacks go.
+	NotifyURL string
+	// ReturnURL is where the payer's browser goes afterwards; deposits only.
+	ReturnURL string
+	// Fields are all other members by the gateway's names, documented or not:
+	// at most 64, each at most 1024 bytes of text without control characters.
+	Fields map[string]string
+}
+
+// ErrRequest means a request cannot be sent as it is; the text names the
+// member, never its value.
+var ErrRequest = errors.New("request cannot be sent")
+
+// members checks the request and lays out its body.
+func (r CreateRequest) members() (map[string]any, error) {
+	members := make(map[string]any)
+	core := []struct {
+		name, value string
+		limit       int
+		required    bool
+	}{
+		{"mchOrderNo", r.OrderNumber, maxOrderNumberBytes, true},
+		{"wayCode", r.Way, maxFieldBytes, true},
+		{"amount", r.Amount, maxOrderNumberBytes, true},
+		{"currency", r.Currency, maxOrderNumberBytes, true},
+		{"notifyUrl", r.NotifyURL, maxURLBytes, true},
+		{"returnUrl", r.ReturnURL, maxURLBytes, false},
+	}
+	for _, member := range core {
+		if member.required && member.value == "" {
+			return nil, fmt.Errorf("%w: %s is missing", ErrRequest, member.name)
+		}
+		if err := checkText(member.name, member.value, member.limit); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+		}
+		if member.value != "" {
+			members[member.name] = member.value
+		}
+	}
+	if len(r.Fields) > maxFields {
+		return nil, fmt.Errorf("%w: more than %d fields", ErrRequest, maxFields)
+	}
+	for name, value := range r.Fields {
+		if isCoreMember(name) {
+			return nil, fmt.Errorf("%w: %s has a place of its own and cannot be a field", ErrRequest, name)
+		}
+		if !eachByte(name, isKeyByte) || len(name) > maxOrderNumberBytes {
+			return nil, fmt.Errorf("%w: a field's name has a character outside letters, digits and ._- or is too long", ErrRequest)
+		}
+		if err := checkText(name, value, maxFieldBytes); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+		}
+		if value != "" {
+			members[name] = value
+		}
+	}
+	return members, nil
+}
+
+func isCoreMember(name string) bool {
+	switch name {
+	case "mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl":
+		return true
+	}
+	return false
+}
+
+// created reads what both creates have in common: the gateway's order number,
+// without which an answer proves nothing, and the echo of ours.
+func created(data json.RawMessage, orderNumber string) (*fields, string, string, error) {
+	if data == nil {
+		return nil, "", "", errors.New("accepted, but there is no data")
+	}
+	members, err := readObject(data)
+	if err != nil {
+		return nil, "", "", fmt.Errorf("data: %w", err)
+	}
+	f := &fields{members: members}
+	gatewayID, echoed := f.text("payOrderId"), f.text("mchOrderNo")
+	if f.err != nil {
+		return nil, "", "", f.err
+	}
+	if gatewayID == "" || checkText("payOrderId", gatewayID, maxOrderNumberBytes) != nil {
+		return nil, "", "", errors.New("accepted, but payOrderId is missing or unusable")
+	}
+	return f, gatewayID, echoed, match("mchOrderNo", orderNumber, echoed)
+}

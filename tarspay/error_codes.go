@@ -1,0 +1,119 @@
+package tarspay
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Scope says whose problem a code is.
+type Scope string
+
+// The scopes.
+const (
+	ScopeOrder     Scope = "order"      // this request only
+	ScopeEveryCall Scope = "every_call" // every call of the merchant: alarm and pause, do not fail orders one by one
+)
+
+// Confidence says how well a fact is known.
+type Confidence string
+
+// The grades of confidence.
+const (
+	Verified   Confidence = "verified"   // checked by signature or arithmetic
+	Documented Confidence = "documented" // stated on a public page
+	Observed   Confidence = "observed"   // seen in a public integration or a sample only
+	Inferred   Confidence = "inferred"   // concluded, stated nowhere
+	Unknown    Confidence = "unknown"    // nobody outside the gateway knows
+)
+
+// Classes are what one code means for each kind of call.
+type Classes struct {
+	CreateDeposit    Class `yaml:"create_deposit"`
+	CreateWithdrawal Class `yaml:"create_withdrawal"`
+	Query            Class `yaml:"query"` // deposits, withdrawals, trx and UTR
+	Balance          Class `yaml:"balance"`
+	Other            Class `yaml:"other"` // history, checks, certificates, supplements
+}
+
+// ErrorCode is one row of the gateway's error table (ENdoc/6511992, the same
+// in ALL/3095258), with our classes.
+type ErrorCode struct {
+	// Code is the seven-digit spelling, or "-1".
+	Code string `yaml:"code"`
+	// Spellings are other forms the pages print: 500321 for 5003021.
+	Spellings []string `yaml:"spellings"`
+	// Meaning is what the pages say, in words; two meanings where they list
+	// the code twice.
+	Meaning string  `yaml:"meaning"`
+	Scope   Scope   `yaml:"scope"`
+	Classes Classes `yaml:"classes"`
+	// Action is what to do about it.
+	Action string `yaml:"action"`
+	// Confidence is that of the classes; the codes themselves are documented.
+	Confidence Confidence `yaml:"confidence"`
+	Source     string     `yaml:"source"`
+}
+
+//go:embed error_codes.yaml
+var errorCodesFile []byte
+
+var errorTable = sync.OnceValue(func() map[string]ErrorCode {
+	var rows []ErrorCode
+	mustDecodeYAML("error_codes.yaml", errorCodesFile, &rows)
+	table := make(map[string]ErrorCode)
+	for _, row := range rows {
+		for _, spelling := range append([]string{row.Code}, row.Spellings...) {
+			table[spelling] = row
+		}
+	}
+	return table
+})
+
+// ErrorCodes is the gateway's error table in ascending order of its codes,
+// each code once.
+func ErrorCodes() []ErrorCode {
+	var rows []ErrorCode
+	for spelling, row := range errorTable() {
+		if spelling == row.Code {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b ErrorCode) int { return strings.Compare(a.Code, b.Code) })
+	return rows
+}
+
+// LookupErrorCode finds a code in either spelling.
+func LookupErrorCode(code string) (ErrorCode, bool) {
+	row, ok := errorTable()[code]
+	return row, ok
+}
+
+// Class is what the code means for the operation.
+func (c ErrorCode) Class(operation Operation) Class {
+	switch operation {
+	case OperationCreateDeposit:
+		return c.Classes.CreateDeposit
+	case OperationCreateWithdrawal:
+		return c.Classes.CreateWithdrawal
+	case OperationQueryDeposit, OperationQueryWithdrawal, OperationDepositByTrxID, OperationTrxQuery, OperationUTRQuery:
+		return c.Classes.Query
+	case OperationBalance:
+		return c.Classes.Balance
+	}
+	return c.Classes.Other
+}
+
+// classOfCode is what any code other than 0 means. A code outside the table
+// proves nothing: on a call that changes something it is ambiguous, elsewhere
+// the call simply did not work. It never means not found.
+func classOfCode(code string, operation Operation) Class {
+	if known, ok := LookupErrorCode(code); ok {
+		return known.Class(operation)
+	}
+	if operation.changes() {
+		return ClassAmbiguous
+	}
+	return ClassUnavailable
+}

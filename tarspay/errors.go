@@ -1,0 +1,223 @@
+package tarspay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"unicode"
+)
+
+// Class says what a failed call proves, so that a caller can decide by a
+// switch.
+type Class string
+
+// The classes.
+const (
+	// ClassRejected: this request was refused for certain and nothing was
+	// created. Sending it again unchanged is refused again.
+	ClassRejected Class = "rejected"
+	// ClassAmbiguous: the gateway answered, and the answer does not say
+	// whether the order exists. Ask by order number.
+	ClassAmbiguous Class = "ambiguous"
+	// ClassDuplicate: an order with this number exists already. Ask for it.
+	ClassDuplicate Class = "duplicate"
+	// ClassNotFound: a query found no such order. How the gateway says so is
+	// undocumented; see Options.NotFoundCodes.
+	ClassNotFound Class = "not_found"
+	// ClassAuth: the gateway refuses us, not the order: key, signature, IP or
+	// merchant account. Nothing was created, and every call will meet it.
+	ClassAuth Class = "auth"
+	// ClassRateLimited: HTTP 429. No page documents it, so on a create it does
+	// not prove that nothing was created.
+	ClassRateLimited Class = "rate_limited"
+	// ClassUnavailable: no answer, a 5xx, or a code that says the gateway could
+	// not do it just now.
+	ClassUnavailable Class = "unavailable"
+	// ClassProtocol: an answer that breaks the documented shape, or belongs to
+	// another order.
+	ClassProtocol Class = "protocol"
+)
+
+// Operation names a call.
+type Operation string
+
+// The operations, one for each endpoint.
+const (
+	OperationCreateDeposit    Operation = "create_deposit"
+	OperationCreateWithdrawal Operation = "create_withdrawal"
+	OperationQueryDeposit     Operation = "query_deposit"
+	OperationQueryWithdrawal  Operation = "query_withdrawal"
+	OperationBalance          Operation = "balance"
+	OperationHistory          Operation = "history"
+	OperationAccountCheck     Operation = "account_check"
+	OperationDepositByTrxID   Operation = "deposit_by_trx_id"
+	OperationPayoutProof      Operation = "payout_proof"
+	OperationTrxQuery         Operation = "trx_query"
+	OperationTrxSupplement    Operation = "trx_supplement"
+	OperationTrxSubmit        Operation = "trx_submit"
+	OperationUTRQuery         Operation = "utr_query"
+	OperationUTRSupplement    Operation = "utr_supplement"
+)
+
+// changes reports whether the call can move money or create something.
+func (o Operation) changes() bool {
+	switch o {
+	case OperationCreateDeposit, OperationCreateWithdrawal, OperationTrxSupplement, OperationTrxSubmit, OperationUTRSupplement:
+		return true
+	}
+	return false
+}
+
+// Error is the one error every call returns. Its text holds the operation, the
+// class, the gateway's code and the cause, and no personal data, body or
+// signed string.
+type Error struct {
+	Class     Class
+	Operation Operation
+	// Code is the gateway's code as text, "" when there was none.
+	Code string
+	// Message is the gateway's msg: at most 200 characters, without control
+	// characters, with every value we sent in a personal field masked. It is
+	// free text from outside, so Error leaves it out.
+	Message string
+	// HTTPStatus is 0 when no answer came.
+	HTTPStatus int
+	// NotSent is true only when it is certain that no byte of the request left
+	// us: refused by our own checks, context already done, no connection.
+	NotSent bool
+	// Err is the cause, or nil. errors.Is and errors.As see through it.
+	Err error
+}
+
+// maxMessageRunes bounds what is kept of the gateway's msg.
+const maxMessageRunes = 200
+
+// Error is one line for people: "tarspay: create_withdrawal: rejected: code
+// 5003001 (missing parameter)".
+func (e *Error) Error() string {
+	parts := []string{"tarspay", string(e.Operation), string(e.Class)}
+	if e.HTTPStatus != 0 && e.HTTPStatus != 200 {
+		parts = append(parts, fmt.Sprintf("HTTP %d", e.HTTPStatus))
+	}
+	if e.Code != "" && e.Code != "0" {
+		parts = append(parts, "code "+e.Code+meaningSuffix(e.Code))
+	}
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	}
+	if e.NotSent {
+		parts = append(parts, "nothing was sent")
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// OutcomeUnknown reports whether the call may have taken effect although it
+// failed. For a call that changes nothing (a query) it is false. For a create
+// or a supplement it is true unless the failure is proof: never sent, refused
+// for certain (rejected, auth), or an order that exists already (duplicate). A
+// 429 is proof only where the gateway's own code in the error table says so,
+// and no documented code does.
+func (e *Error) OutcomeUnknown() bool {
+	if !e.Operation.changes() || e.NotSent {
+		return false
+	}
+	switch e.Class {
+	case ClassRejected, ClassAuth, ClassDuplicate:
+		return false
+	}
+	return true
+}
+
+// ClassOf is the class of a call's error, "" for any other error.
+func ClassOf(err error) Class {
+	var failed *Error
+	if errors.As(err, &failed) {
+		return failed.Class
+	}
+	return ""
+}
+
+func meaningSuffix(code string) string {
+	known, ok := LookupErrorCode(code)
+	if !ok {
+		return " (not documented)"
+	}
+	return " (" + known.Meaning + ")"
+}
+
+// cleanMessage makes the gateway's msg fit to keep: personal values we sent
+// are masked, control characters dropped, the length limited.
+func cleanMessage(text string, personal []string) string {
+	for _, value := range personal {
+		if len(value) >= 3 {
+			text = strings.ReplaceAll(text, value, "***")
+		}
+	}
+	var out strings.Builder
+	runes := 0
+	for _, r := range text {
+		if runes == maxMessageRunes {
+			out.WriteRune('…')
+			break
+		}
+		if unicode.IsPrint(r) {
+			out.WriteRune(r)
+			runes++
+		}
+	}
+	return out.String()
+}
+
+// cause is an error from the network with a text of our own. It has no Unwrap,
+// so that whoever prints or stores a chain of errors meets our text only;
+// errors.Is and errors.As still reach the original.
+type cause struct {
+	text string
+	err  error
+}
+
+func (c cause) Error() string { return c.text }
+
+func (c cause) Is(target error) bool { return errors.Is(c.err, target) }
+
+func (c cause) As(target any) bool { return errors.As(c.err, target) }
+
+// describe gives a network error a text that can hold addresses but nothing of
+// the request or the answer.
+func describe(err error) error {
+	var resolve *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var operation *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return cause{"cancelled", err}
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return cause{"no answer within the time limit", err}
+	case errors.As(err, &certificate):
+		return cause{"the server's certificate is not accepted: " + certificate.Err.Error(), err}
+	case errors.As(err, &resolve):
+		return cause{"host name not resolved", err}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return cause{"connection refused", err}
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return cause{"connection reset", err}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return cause{"connection closed before the answer was complete", err}
+	case errors.As(err, &operation):
+		return cause{"network error on " + operation.Op, err}
+	}
+	return cause{"connection failed or broke off", err}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}

@@ -1,0 +1,96 @@
+package tarspay
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
+)
+
+// ErrSignature means a signature is unreadable or belongs to another message
+// or another key.
+var ErrSignature = errors.New("signature does not verify")
+
+// Limits of a signature in bytes. The shortest DER form has one byte for each
+// number; strict DER ends at 72. The gateway's own reader tolerates needless
+// zeros, so a few more bytes are allowed; nobody needs more.
+const (
+	minSignatureBytes = 8
+	maxSignatureBytes = 80
+)
+
+// Verifier checks signatures against one or more public keys. Several keys are
+// for the days of a rotation, when the old and the new one are both in use.
+// It is safe for concurrent use.
+type Verifier struct {
+	keys []*btcec.PublicKey
+}
+
+// NewVerifier reads compressed public keys of 66 hex digits; at least one. The
+// error is ErrPublicKey.
+func NewVerifier(publicHex ...string) (*Verifier, error) {
+	if len(publicHex) == 0 {
+		return nil, fmt.Errorf("tarspay: no key given: %w", ErrPublicKey)
+	}
+	verifier := &Verifier{}
+	for _, text := range publicHex {
+		key, err := parsePublicKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("tarspay: %w", err)
+		}
+		verifier.keys = append(verifier.keys, key)
+	}
+	return verifier, nil
+}
+
+// Verify reports whether any of the keys signed the message: ECDSA on
+// secp256k1 over the double SHA-256, DER in hex. A high S is accepted, because
+// the gateway produces it; so is DER with needless zeros, because the
+// gateway's kit does. The error is ErrSignature.
+//
+// Whoever sees a signature (r, s) can write a second one, (r, n-s), for the
+// same message. A signature therefore never identifies a message: use
+// Callback.Fingerprint.
+func (v *Verifier) Verify(message []byte, signatureHex string) error {
+	signature, err := parseSignature(signatureHex)
+	if err != nil {
+		return err
+	}
+	digest := doubleHash(message)
+	for _, key := range v.keys {
+		if signature.Verify(digest, key) {
+			return nil
+		}
+	}
+	return ErrSignature
+}
+
+func parseSignature(signatureHex string) (*ecdsa.Signature, error) {
+	if len(signatureHex) < 2*minSignatureBytes || len(signatureHex) > 2*maxSignatureBytes {
+		return nil, fmt.Errorf("%w: %d characters", ErrSignature, len(signatureHex))
+	}
+	der, err := hex.DecodeString(signatureHex)
+	if err != nil {
+		return nil, fmt.Errorf("%w: not hex", ErrSignature)
+	}
+	// The reader below ignores what follows the sequence; we do not.
+	if int(der[1]) != len(der)-2 {
+		return nil, fmt.Errorf("%w: wrong length byte", ErrSignature)
+	}
+	signature, err := ecdsa.ParseSignature(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return signature, nil
+}
+
+// doubleHash is what the gateway signs: its kit hashes the message and hands
+// the hash to an algorithm that hashes again.
+func doubleHash(message []byte) []byte {
+	once := sha256.Sum256(message)
+	twice := sha256.Sum256(once[:])
+	return twice[:]
+}
