@@ -1,0 +1,80 @@
+// Package config turns the environment into structs: one per process, built
+// from shared parts. Every setting of ours is a field here, named
+// PAYOUTS_<FIELD>, with its default, unit and meaning in its tags. Whoever
+// loads a struct gets either settings that are fit to run with, or one error
+// that lists every problem in a sentence each.
+//
+// Temporal's connection is not here: it follows Temporal's own convention
+// (TEMPORAL_ADDRESS and its kin) and is loaded where the client is made.
+package config
+
+import "time"
+
+// Worker holds the settings of the process that drives orders.
+type Worker struct {
+	Database
+	Gateway
+	Platform
+	Accounts
+	Keys
+	Waiting
+	Limits
+	ReconcileEvery time.Duration `default:"1h" unit:"duration" desc:"How often the balances are compared with the gateway's."`
+	HealthListen   string        `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
+	Log
+}
+
+// Receiver holds the settings of the process that takes the gateway's
+// callbacks.
+type Receiver struct {
+	Database
+	Platform
+	Accounts
+	Listen      string        `default:":8080" unit:"host:port" desc:"Where the receiver takes callbacks; the gateway must be able to reach it."`
+	AdminListen string        `default:"127.0.0.1:8082" unit:"host:port" desc:"Where the receiver answers /healthz, /readyz and /metrics."`
+	SweepEvery  time.Duration `default:"5s" unit:"duration" desc:"How often callbacks that are stored and not yet signalled are tried again."`
+	Log
+}
+
+// Starter holds the settings of the command line.
+type Starter struct {
+	// Merchants may be empty: then every command names its merchant.
+	Merchants MerchantList `unit:"mchNo:country,…" desc:"Merchant numbers and the country of each; optional here: it finds the merchant of a country."`
+	Limits
+	Log
+}
+
+// LoadWorker reads the worker's settings. The error is an *Error.
+func LoadWorker() (Worker, error) {
+	var w Worker
+	p := load(&w)
+	w.Database.complete(p)
+	w.Gateway.check(p)
+	w.Platform.check(p)
+	w.Accounts.check(p)
+	w.Keys.complete(p, w.Merchants)
+	w.Waiting.check(p, w.GatewayTimeout)
+	p.between("PAYOUTS_RECONCILE_EVERY", w.ReconcileEvery, time.Second, 7*24*time.Hour)
+	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
+	return w, p.err()
+}
+
+// LoadReceiver reads the receiver's settings. The error is an *Error.
+func LoadReceiver() (Receiver, error) {
+	var r Receiver
+	p := load(&r)
+	r.Database.complete(p)
+	r.Platform.check(p)
+	r.Accounts.check(p)
+	p.address("PAYOUTS_LISTEN", r.Listen)
+	p.address("PAYOUTS_ADMIN_LISTEN", r.AdminListen)
+	p.between("PAYOUTS_SWEEP_EVERY", r.SweepEvery, 10*time.Millisecond, time.Hour)
+	return r, p.err()
+}
+
+// LoadStarter reads the command line's settings. The error is an *Error.
+func LoadStarter() (Starter, error) {
+	var s Starter
+	p := load(&s)
+	return s, p.err()
+}

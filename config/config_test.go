@@ -1,0 +1,451 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests that load settings change the environment of the process, which
+// rules out t.Parallel for them.
+
+const (
+	somePrivateKey  = "00000000000000000000000000000000000000000000000000000000c0ffee01"
+	otherPrivateKey = "00000000000000000000000000000000000000000000000000000000c0ffee02"
+	publishedKey    = "03029c655932f22aee81034d109795fbd7e23ca173ca27e195091d434e593a2e0f"
+)
+
+// environment clears every PAYOUTS_ variable and sets what a worker needs,
+// changed by pairs of name and value.
+func environment(t *testing.T, changes ...string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "PAYOUTS_") {
+			t.Setenv(name, "")
+		}
+	}
+	t.Setenv("PAYOUTS_DATABASE_URL", "sqlite:test.db")
+	t.Setenv("PAYOUTS_MERCHANTS", "M1:PK")
+	t.Setenv("PAYOUTS_PRIVATE_KEYS", "M1:"+somePrivateKey)
+	t.Setenv("PAYOUTS_NOTIFY_URL", "https://payouts.example.com/callbacks/tarspay")
+	for i := 0; i < len(changes); i += 2 {
+		t.Setenv(changes[i], changes[i+1])
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	environment(t)
+	worker, err := LoadWorker()
+	require.NoError(t, err)
+	require.Equal(t, Worker{
+		Database: Database{DatabaseURL: "sqlite:test.db"},
+		Gateway: Gateway{
+			GatewayURL: "https://payment.tarspay.com", GatewayTimeout: 15 * time.Second, GatewayRate: 50,
+			NotifyURL: "https://payouts.example.com/callbacks/tarspay",
+		},
+		Platform: Platform{GatewayPublicKey: PublicKeys{publishedKey}},
+		Accounts: Accounts{Merchants: MerchantList{{Number: "M1", Country: "PK"}}},
+		Keys:     Keys{PrivateKeys: PrivateKeys{"M1": somePrivateKey}},
+		Waiting: Waiting{
+			CallbackGrace: 10 * time.Second,
+			PollLadder: Ladder{
+				5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second,
+				time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute,
+			},
+			RetryLadder:   Ladder{2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute},
+			NotFoundGrace: time.Minute, WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour,
+			ReviewPoll: time.Hour, Confirm: ConfirmFailures,
+		},
+		ReconcileEvery: time.Hour, HealthListen: "127.0.0.1:8081",
+		Log: Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
+	}, worker)
+
+	receiver, err := LoadReceiver()
+	require.NoError(t, err)
+	require.Equal(t, Receiver{
+		Database: worker.Database, Platform: worker.Platform, Accounts: worker.Accounts, Log: worker.Log,
+		Listen: ":8080", AdminListen: "127.0.0.1:8082", SweepEvery: 5 * time.Second,
+	}, receiver)
+
+	starter, err := LoadStarter()
+	require.NoError(t, err)
+	require.Equal(t, Starter{Merchants: worker.Merchants, Log: worker.Log}, starter)
+}
+
+func TestEverySetting(t *testing.T) {
+	environment(t,
+		"PAYOUTS_DATABASE_URL", "postgres://u:p@db/payouts?sslmode=disable",
+		"PAYOUTS_GATEWAY_URL", "http://127.0.0.1:9000",
+		"PAYOUTS_GATEWAY_TIMEOUT", "2s",
+		"PAYOUTS_GATEWAY_RATE", "7",
+		"PAYOUTS_GATEWAY_PUBLIC_KEY", publishedKey+", 02"+strings.Repeat("AB", 32),
+		"PAYOUTS_NOTIFY_URL", "http://10.0.0.1:8080/callbacks/tarspay",
+		"PAYOUTS_MERCHANTS", "M1:pk, M2:VN",
+		"PAYOUTS_PRIVATE_KEYS", "M1:"+somePrivateKey+",M2:"+otherPrivateKey,
+		"PAYOUTS_CALLBACK_GRACE", "0s",
+		"PAYOUTS_POLL_LADDER", "100ms, 1s",
+		"PAYOUTS_RETRY_LADDER", "50ms",
+		"PAYOUTS_NOT_FOUND_GRACE", "3s",
+		"PAYOUTS_WITHDRAWAL_HORIZON", "1m",
+		"PAYOUTS_DEPOSIT_HORIZON", "2m",
+		"PAYOUTS_REVIEW_POLL", "1s",
+		"PAYOUTS_CONFIRM", "always",
+		"PAYOUTS_MAX_AMOUNT", "PKR:50000.50,VND:100",
+		"PAYOUTS_RECONCILE_EVERY", "5m",
+		"PAYOUTS_HEALTH_LISTEN", "127.0.0.1:0",
+		"PAYOUTS_LISTEN", "[::1]:1",
+		"PAYOUTS_ADMIN_LISTEN", ":2",
+		"PAYOUTS_SWEEP_EVERY", "20ms",
+		"PAYOUTS_LOG_LEVEL", "debug",
+		"PAYOUTS_LOG_FORMAT", "text",
+	)
+	worker, err := LoadWorker()
+	require.NoError(t, err)
+	require.Equal(t, "postgres://u:p@db/payouts?sslmode=disable", worker.DatabaseURL.Reveal())
+	require.Equal(t, Gateway{
+		GatewayURL: "http://127.0.0.1:9000", GatewayTimeout: 2 * time.Second, GatewayRate: 7,
+		NotifyURL: "http://10.0.0.1:8080/callbacks/tarspay",
+	}, worker.Gateway)
+	require.Equal(t, PublicKeys{publishedKey, "02" + strings.Repeat("ab", 32)}, worker.GatewayPublicKey)
+	require.Equal(t, MerchantList{{"M1", "PK"}, {"M2", "VN"}}, worker.Merchants)
+	require.Equal(t, PrivateKeys{"M1": somePrivateKey, "M2": otherPrivateKey}, worker.PrivateKeys)
+	require.Equal(t, Waiting{
+		CallbackGrace: 0, PollLadder: Ladder{100 * time.Millisecond, time.Second}, RetryLadder: Ladder{50 * time.Millisecond},
+		NotFoundGrace: 3 * time.Second, WithdrawalHorizon: time.Minute, DepositHorizon: 2 * time.Minute,
+		ReviewPoll: time.Second, Confirm: ConfirmAlways,
+	}, worker.Waiting)
+	require.Equal(t, "50000.50 PKR", worker.MaxAmount["PKR"].String())
+	require.Equal(t, "100 VND", worker.MaxAmount["VND"].String())
+	require.Equal(t, 5*time.Minute, worker.ReconcileEvery)
+	require.Equal(t, "127.0.0.1:0", worker.HealthListen)
+	require.Equal(t, Log{LogLevel: slog.LevelDebug, LogFormat: LogText}, worker.Log)
+
+	receiver, err := LoadReceiver()
+	require.NoError(t, err)
+	require.Equal(t, "[::1]:1", receiver.Listen)
+	require.Equal(t, ":2", receiver.AdminListen)
+	require.Equal(t, 20*time.Millisecond, receiver.SweepEvery)
+	require.Empty(t, Unknown())
+}
+
+func TestOneProblem(t *testing.T) {
+	const secretPart = "c0ffee01"
+	tests := []struct {
+		variable, value string
+		want            string // what the sentence says, besides the variable
+	}{
+		{"PAYOUTS_DATABASE_URL", "", "is not set; set it to postgres://"},
+		{"PAYOUTS_DATABASE_URL", "mysql://root:c0ffee01@db/x", "is neither postgres://"},
+		{"PAYOUTS_DATABASE_URL", "postgres://u:c0ffee01%zz@db/x", "percent-encoded"},
+		{"PAYOUTS_DATABASE_URL", "sqlite:", "is neither postgres://"},
+		{"PAYOUTS_DATABASE_URL_FILE", "other", "both set; keep one"},
+		{"PAYOUTS_GATEWAY_URL", "http://payment.tarspay.com", "plain http to another machine"},
+		{"PAYOUTS_GATEWAY_URL", "http://127.0.0.1.example.com", "plain http to another machine"},
+		{"PAYOUTS_GATEWAY_URL", "ftp://payment.tarspay.com", "absolute http or https"},
+		{"PAYOUTS_GATEWAY_URL", "payment.tarspay.com", "absolute http or https"},
+		{"PAYOUTS_GATEWAY_URL", "https://u:c0ffee01@payment.tarspay.com", "user, password"},
+		{"PAYOUTS_GATEWAY_URL", "https://payment.tarspay.com/api", "scheme and host only"},
+		{"PAYOUTS_GATEWAY_TIMEOUT", "15", `is "15", which is not a duration`},
+		{"PAYOUTS_GATEWAY_TIMEOUT", "26s", "between 10ms and 25s"},
+		{"PAYOUTS_GATEWAY_TIMEOUT", "-1s", "between 10ms and 25s"},
+		{"PAYOUTS_GATEWAY_RATE", "fast", `is "fast", which is not a whole number`},
+		{"PAYOUTS_GATEWAY_RATE", "0", "is 0; set it to between 1 and 100000 calls per second"},
+		{"PAYOUTS_GATEWAY_PUBLIC_KEY", somePrivateKey, "entry 1 no public key"},
+		{"PAYOUTS_GATEWAY_PUBLIC_KEY", publishedKey + ",04" + publishedKey[2:], "entry 2 no public key"},
+		{"PAYOUTS_GATEWAY_PUBLIC_KEY", ",", "is not set"},
+		{"PAYOUTS_NOTIFY_URL", "", "is not set; set it to the address"},
+		{"PAYOUTS_NOTIFY_URL", "https://" + strings.Repeat("a", 121), "is 129 bytes long"},
+		{"PAYOUTS_NOTIFY_URL", "/callbacks/tarspay", "absolute http or https"},
+		{"PAYOUTS_MERCHANTS", "", "is not set; list every merchant number"},
+		{"PAYOUTS_MERCHANTS", "M1", `has the entry "M1"`},
+		{"PAYOUTS_MERCHANTS", "M1:PAK", `has the entry "M1:PAK"`},
+		{"PAYOUTS_MERCHANTS", "../M1:PK", `has the entry "../M1:PK"`},
+		{"PAYOUTS_MERCHANTS", "M1:PK,M1:VN", "lists merchant M1 twice"},
+		{"PAYOUTS_MERCHANTS", "M1:PK,M2:VN", "has no key for merchant M2"},
+		{"PAYOUTS_PRIVATE_KEYS", "", "is not set; name the directory"},
+		{"PAYOUTS_PRIVATE_KEYS", "M1:c0ffee01", "has as entry 1 no private key"},
+		{"PAYOUTS_PRIVATE_KEYS", "M1:" + somePrivateKey + ",M1:" + somePrivateKey, "two keys for merchant M1"},
+		{"PAYOUTS_KEY_DIR", "keys", "more than one is set"},
+		{"PAYOUTS_PRIVATE_KEYS_FILE", "keys", "more than one is set"},
+		{"PAYOUTS_CALLBACK_GRACE", "-1s", "between 0s and 24h"},
+		{"PAYOUTS_POLL_LADDER", "5s,soon", `has the step "soon"`},
+		{"PAYOUTS_POLL_LADDER", "5s,0s", "steps are between 10ms and 24h"},
+		{"PAYOUTS_RETRY_LADDER", ",", "has 0 steps"},
+		{"PAYOUTS_RETRY_LADDER", strings.Repeat("1s,", 33), "has 33 steps"},
+		{"PAYOUTS_NOT_FOUND_GRACE", "15s", "must be above PAYOUTS_GATEWAY_TIMEOUT (15s)"},
+		{"PAYOUTS_NOT_FOUND_GRACE", "later", "not a duration"},
+		{"PAYOUTS_WITHDRAWAL_HORIZON", "0s", "between 1s and"},
+		{"PAYOUTS_DEPOSIT_HORIZON", "9999h", "between 1s and"},
+		{"PAYOUTS_REVIEW_POLL", "1ms", "between 100ms and 24h"},
+		{"PAYOUTS_RECONCILE_EVERY", "0s", "between 1s and"},
+		{"PAYOUTS_CONFIRM", "never", `is "never"; choose one of [failures always]`},
+		{"PAYOUTS_MAX_AMOUNT", "PKR", `has the entry "PKR"`},
+		{"PAYOUTS_MAX_AMOUNT", "VND:10.5", "more decimals than the currency has"},
+		{"PAYOUTS_MAX_AMOUNT", "PKR:0", "a limit is above zero"},
+		{"PAYOUTS_MAX_AMOUNT", "PKR:1,PKR:2", "limits PKR twice"},
+		{"PAYOUTS_HEALTH_LISTEN", "8081", "write host:port"},
+		{"PAYOUTS_HEALTH_LISTEN", "localhost:http", "write host:port"},
+		{"PAYOUTS_LOG_LEVEL", "loud", `is "loud"; choose one of debug`},
+		{"PAYOUTS_LOG_FORMAT", "xml", `is "xml"; choose one of [json text]`},
+	}
+	for _, test := range tests {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) {
+			environment(t, test.variable, test.value)
+			_, err := LoadWorker()
+			var wrong *Error
+			require.ErrorAs(t, err, &wrong)
+			require.Len(t, wrong.Problems, 1, "%v", err)
+			require.Contains(t, err.Error(), test.want)
+			require.NotContains(t, err.Error(), secretPart)
+			// A problem with a group of settings is told under its first name.
+			require.Regexp(t, `^PAYOUTS_(DATABASE_URL|KEY_DIR|PRIVATE_KEYS|`+strings.TrimPrefix(test.variable, "PAYOUTS_")+`) `, err.Error())
+		})
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	environment(t,
+		"PAYOUTS_DATABASE_URL", "",
+		"PAYOUTS_MERCHANTS", "",
+		"PAYOUTS_PRIVATE_KEYS", "",
+		"PAYOUTS_NOTIFY_URL", "",
+		"PAYOUTS_GATEWAY_TIMEOUT", "soon",
+		"PAYOUTS_CONFIRM", "never",
+	)
+	_, err := LoadWorker()
+	var wrong *Error
+	require.ErrorAs(t, err, &wrong)
+	var names []string
+	for _, p := range wrong.Problems {
+		names = append(names, p.Variable)
+	}
+	require.ElementsMatch(t, []string{
+		"PAYOUTS_DATABASE_URL", "PAYOUTS_MERCHANTS", "PAYOUTS_KEY_DIR", "PAYOUTS_NOTIFY_URL",
+		"PAYOUTS_GATEWAY_TIMEOUT", "PAYOUTS_CONFIRM",
+	}, names)
+	require.Len(t, strings.Split(err.Error(), "\n"), len(names))
+}
+
+func TestReceiverProblems(t *testing.T) {
+	for variable, value := range map[string]string{
+		"PAYOUTS_DATABASE_URL": "", "PAYOUTS_MERCHANTS": "", "PAYOUTS_GATEWAY_PUBLIC_KEY": "x",
+		"PAYOUTS_LISTEN": "x", "PAYOUTS_ADMIN_LISTEN": "x", "PAYOUTS_SWEEP_EVERY": "1ms", "PAYOUTS_LOG_LEVEL": "x",
+	} {
+		t.Run(variable, func(t *testing.T) {
+			environment(t, variable, value)
+			_, err := LoadReceiver()
+			require.ErrorContains(t, err, variable+" ")
+		})
+	}
+}
+
+func TestStarterNeedsNothing(t *testing.T) {
+	environment(t, "PAYOUTS_DATABASE_URL", "", "PAYOUTS_MERCHANTS", "", "PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_NOTIFY_URL", "")
+	starter, err := LoadStarter()
+	require.NoError(t, err)
+	require.Empty(t, starter.Merchants)
+
+	t.Setenv("PAYOUTS_MERCHANTS", "M1")
+	_, err = LoadStarter()
+	require.ErrorContains(t, err, "PAYOUTS_MERCHANTS ")
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	database := write("database", "postgres://u:p@db/payouts\n")
+	keys := write("keys", "M1:"+somePrivateKey+"\n")
+	write("M1.key", otherPrivateKey+"\n")
+
+	environment(t, "PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", database,
+		"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", keys)
+	worker, err := LoadWorker()
+	require.NoError(t, err)
+	require.Equal(t, "postgres://u:p@db/payouts", worker.DatabaseURL.Reveal())
+	require.Equal(t, PrivateKeys{"M1": somePrivateKey}, worker.PrivateKeys)
+
+	environment(t, "PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_KEY_DIR", dir)
+	worker, err = LoadWorker()
+	require.NoError(t, err)
+	require.Equal(t, PrivateKeys{"M1": otherPrivateKey}, worker.PrivateKeys)
+}
+
+func TestSecretFileProblems(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	missing := filepath.Join(dir, "c0ffee01")
+	write("M1.key", "c0ffee01")
+	tests := []struct {
+		name    string
+		changes []string
+		want    string
+	}{
+		{"database missing", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", missing}, "PAYOUTS_DATABASE_URL_FILE names a file that cannot be read: no such file"},
+		{"database empty", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", write("empty", "\n")}, "PAYOUTS_DATABASE_URL_FILE names a file that is empty"},
+		{"database too large", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", write("large", strings.Repeat("c", maxSecretFile+1))}, "larger than 65536 bytes"},
+		{"keys missing", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", missing}, "PAYOUTS_PRIVATE_KEYS_FILE names a file that cannot be read"},
+		{"keys wrong", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", write("wrong", "M1:c0ffee01")}, "PAYOUTS_PRIVATE_KEYS_FILE has as entry 1 no private key"},
+		{"keys of another", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", write("other", "M9:"+somePrivateKey)}, "PAYOUTS_PRIVATE_KEYS_FILE has no key for merchant M1"},
+		{"key file wrong", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_KEY_DIR", dir}, "has a file M1.key that is not a private key"},
+		{"key file missing", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_KEY_DIR", missing}, "has no readable M1.key (no such file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			environment(t, test.changes...)
+			_, err := LoadWorker()
+			var wrong *Error
+			require.ErrorAs(t, err, &wrong)
+			require.Len(t, wrong.Problems, 1, "%v", err)
+			require.Contains(t, err.Error(), test.want)
+			require.NotContains(t, err.Error(), "c0ffee01")
+		})
+	}
+}
+
+func TestNothingIsReadWithoutThePrefix(t *testing.T) {
+	environment(t, "PAYOUTS_DATABASE_URL", "")
+	t.Setenv("DATABASE_URL", "postgres://u:p@other/app")
+	_, err := LoadWorker()
+	require.ErrorContains(t, err, "PAYOUTS_DATABASE_URL is not set")
+}
+
+func TestUnknown(t *testing.T) {
+	environment(t)
+	t.Setenv("PAYOUTS_GATWAY_RATE", "5")
+	t.Setenv("PAYOUTS_TEST_POSTGRES", "x")
+	require.Equal(t, []string{"PAYOUTS_GATWAY_RATE"}, Unknown())
+}
+
+func TestLadderStep(t *testing.T) {
+	t.Parallel()
+	ladder := Ladder{time.Second, time.Minute}
+	require.Equal(t, time.Second, ladder.Step(1))
+	require.Equal(t, time.Minute, ladder.Step(2))
+	require.Equal(t, time.Minute, ladder.Step(1000))
+	require.Equal(t, time.Second, ladder.Step(0))
+}
+
+func TestMerchantList(t *testing.T) {
+	t.Parallel()
+	list := MerchantList{{"M1", "PK"}, {"M2", "VN"}, {"M3", "PK"}}
+	require.True(t, list.Has("M2"))
+	require.False(t, list.Has("M4"))
+	require.Equal(t, []string{"M1", "M3"}, list.Of("PK"))
+	require.Empty(t, list.Of("TH"))
+}
+
+func TestSecretIsNeverShown(t *testing.T) {
+	t.Parallel()
+	const planted = "planted-c0ffee"
+	worker := Worker{Database: Database{DatabaseURL: planted}, Keys: Keys{PrivateKeys: PrivateKeys{"M1": planted}}}
+	var shown strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%10.3s"} {
+		fmt.Fprintf(&shown, verb+"\n", Secret(planted))
+		fmt.Fprintf(&shown, verb+"\n", worker)
+	}
+	text, err := json.Marshal(worker)
+	require.NoError(t, err)
+	shown.Write(text)
+	for _, format := range []LogFormat{LogJSON, LogText} {
+		Log{LogFormat: format}.Logger(&shown).Info("settings", "secret", Secret(planted), "worker", worker)
+	}
+	require.NotContains(t, shown.String(), "planted")
+	require.NotContains(t, shown.String(), fmt.Sprintf("%x", planted))
+	require.Contains(t, shown.String(), "***")
+	require.Equal(t, planted, Secret(planted).Reveal())
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	logger := Log{LogLevel: slog.LevelWarn, LogFormat: LogJSON}.Logger(&out)
+	logger.Info("quiet")
+	logger.Warn("loud")
+	var line map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out.String()), &line))
+	require.Equal(t, "loud", line["msg"])
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	for _, spec := range []any{Worker{}, Receiver{}, Starter{}} {
+		var table, markdown strings.Builder
+		require.NoError(t, Table(&table, spec))
+		require.NoError(t, Markdown(&markdown, spec))
+		list := settings(reflect.TypeOf(spec))
+		require.Len(t, strings.Split(strings.TrimSpace(table.String()), "\n"), len(list)+1)
+		require.Len(t, strings.Split(strings.TrimSpace(markdown.String()), "\n"), len(list)+2)
+		for _, s := range list {
+			require.Regexp(t, `(?m)^`+s.variable+`  `, table.String())
+			require.Contains(t, markdown.String(), "| `"+s.variable+"` | "+s.preset()+" |")
+			require.NotEmpty(t, s.field.Tag.Get("unit"), s.variable)
+			require.Regexp(t, `\.$`, s.field.Tag.Get("desc"), s.variable)
+		}
+	}
+	var markdown strings.Builder
+	require.NoError(t, Markdown(&markdown, Receiver{}))
+	require.Contains(t, markdown.String(), "| `PAYOUTS_SWEEP_EVERY` | 5s | duration | How often callbacks that are stored and not yet signalled are tried again. |\n")
+	require.Contains(t, markdown.String(), `json\|text`)
+}
+
+// The example names every setting once and nothing else, shows the true
+// defaults, and what it sets is enough for every process to start.
+func TestExample(t *testing.T) {
+	text, err := os.ReadFile("../.env.example")
+	require.NoError(t, err)
+	defaults := make(map[string]string)
+	for _, spec := range []any{Worker{}, Receiver{}, Starter{}} {
+		for _, s := range settings(reflect.TypeOf(spec)) {
+			if value, known := defaults[s.variable]; !known || value == "" {
+				defaults[s.variable] = s.field.Tag.Get("default")
+			}
+		}
+	}
+	environment(t, "PAYOUTS_PRIVATE_KEYS", "")
+	seen := make(map[string]bool)
+	for _, line := range regexp.MustCompile(`(?m)^(# )?(\w+)=(.*)$`).FindAllStringSubmatch(string(text), -1) {
+		commented, name, value := line[1] != "", line[2], line[3]
+		preset, known := defaults[name]
+		require.True(t, known, "%s is not a setting", name)
+		require.False(t, seen[name], "%s is there twice", name)
+		seen[name] = true
+		if commented && preset != "" {
+			require.Equal(t, preset, value, name)
+		}
+		if !commented {
+			t.Setenv(name, value)
+		}
+	}
+	for name := range defaults {
+		require.True(t, seen[name], "%s is missing", name)
+	}
+
+	keys := t.TempDir()
+	for _, merchant := range []string{"M1700000001", "M1700000002"} {
+		require.NoError(t, os.WriteFile(filepath.Join(keys, merchant+".key"), []byte(somePrivateKey), 0o600))
+	}
+	t.Setenv("PAYOUTS_KEY_DIR", keys)
+	_, err = LoadWorker()
+	require.NoError(t, err)
+	_, err = LoadReceiver()
+	require.NoError(t, err)
+	_, err = LoadStarter()
+	require.NoError(t, err)
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+const prefix = "PAYOUTS"
+
+// nowhere is a prefix under which no variable can exist, because names hold
+// no "=". A setting read under it keeps its default.
+const nowhere = prefix + "="
+
+// Problem is one setting that is missing or wrong.
+type Problem struct {
+	Variable string // the setting's name
+	Text     string // what is wrong and what to do; never a secret's value
+}
+
+// Error lists every problem of the settings.
+type Error struct {
+	Problems []Problem
+}
+
+// Error is one sentence per problem, each on its own line.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Variable + " " + p.Text
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unknown lists the variables of the environment that begin with PAYOUTS_ and
+// are not a setting of any process: spelling mistakes, most likely. They are
+// worth a warning, not a refusal, because orchestrators inject such names.
+func Unknown() []string {
+	known := make(map[string]bool)
+	for _, spec := range []any{Worker{}, Receiver{}, Starter{}} {
+		for _, s := range settings(reflect.TypeOf(spec)) {
+			known[s.variable] = true
+		}
+	}
+	var unknown []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, prefix+"_") && !strings.HasPrefix(name, prefix+"_TEST_") && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// load fills the struct behind spec from the environment, field by field, so
+// that one wrong setting does not hide the next. A variable that is set to
+// nothing counts as not set.
+func load(spec any) *problems {
+	p := &problems{}
+	target := reflect.ValueOf(spec).Elem()
+	for _, s := range settings(target.Type()) {
+		space := prefix
+		if os.Getenv(s.variable) == "" {
+			space = nowhere
+		}
+		single := reflect.New(reflect.StructOf([]reflect.StructField{s.alone()}))
+		if err := envconfig.Process(space, single.Interface()); err != nil {
+			p.add(s.variable, "%s", explain(err))
+			continue
+		}
+		target.FieldByIndex(s.index).Set(single.Elem().Field(0))
+	}
+	return p
+}
+
+// setting is one field of a process's struct.
+type setting struct {
+	variable string
+	index    []int
+	field    reflect.StructField
+}
+
+// settings lists the fields of a process's struct and of its parts, in the
+// order in which they are declared.
+func settings(spec reflect.Type) []setting {
+	var list []setting
+	for _, field := range reflect.VisibleFields(spec) {
+		if field.Anonymous {
+			continue
+		}
+		list = append(list, setting{variable: variable(field.Name), index: field.Index, field: field})
+	}
+	return list
+}
+
+// alone is the field as the only one of a struct, for envconfig to fill.
+func (s setting) alone() reflect.StructField {
+	tag := `split_words:"true"`
+	if value, ok := s.field.Tag.Lookup("default"); ok {
+		tag += " default:" + strconv.Quote(value)
+	}
+	return reflect.StructField{Name: s.field.Name, Type: s.field.Type, Tag: reflect.StructTag(tag)}
+}
+
+// variable is the environment's name of a field, split into words the way
+// envconfig splits them: DatabaseURLFile is PAYOUTS_DATABASE_URL_FILE.
+func variable(field string) string {
+	var name strings.Builder
+	name.WriteString(prefix)
+	upper := func(i int) bool { return i >= 0 && i < len(field) && field[i] >= 'A' && field[i] <= 'Z' }
+	for i := range len(field) {
+		starts := upper(i) && (!upper(i-1) || (i+1 < len(field) && !upper(i+1)))
+		if starts {
+			name.WriteByte('_')
+		}
+		name.WriteByte(field[i])
+	}
+	return strings.ToUpper(name.String())
+}
+
+// explain turns envconfig's error into what is wrong and what to do. Types of
+// ours explain themselves; their texts never quote a secret.
+func explain(err error) string {
+	var parse *envconfig.ParseError
+	if !errors.As(err, &parse) {
+		return "cannot be read: " + err.Error()
+	}
+	value := clip(parse.Value)
+	switch parse.TypeName {
+	case reflect.TypeFor[time.Duration]().String():
+		return fmt.Sprintf("is %q, which is not a duration; write it like 500ms, 15s, 2m or 72h", value)
+	case reflect.TypeFor[int]().String():
+		return fmt.Sprintf("is %q, which is not a whole number", value)
+	case reflect.TypeFor[slog.Level]().String():
+		return fmt.Sprintf("is %q; choose one of debug, info, warn and error", value)
+	}
+	return parse.Err.Error()
+}
+
+// problems gathers what is wrong, once per variable unless they differ.
+type problems struct {
+	list []Problem
+}
+
+func (p *problems) err() error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	return &Error{Problems: p.list}
+}
+
+func (p *problems) has(variable string) bool {
+	return slices.ContainsFunc(p.list, func(known Problem) bool { return known.Variable == variable })
+}
+
+func (p *problems) add(variable, format string, values ...any) {
+	p.list = append(p.list, Problem{Variable: variable, Text: fmt.Sprintf(format, values...)})
+}
+
+func (p *problems) between(variable string, value, least, most time.Duration) {
+	if !p.has(variable) && (value < least || value > most) {
+		p.add(variable, "is %s; set it to between %s and %s", value, least, most)
+	}
+}
+
+// address demands host:port with a numeric port; the host may be empty.
+func (p *problems) address(variable, value string) {
+	_, port, err := net.SplitHostPort(value)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil {
+		p.add(variable, "is %q; write host:port, like 127.0.0.1:8081 or :8080 (port %d takes a free one)", clip(value), number)
+	}
+}
+
+// webAddress demands an absolute http or https URL without credentials.
+func (p *problems) webAddress(variable, value string) (*url.URL, bool) {
+	parsed, err := url.Parse(value)
+	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Hostname() == "" {
+		p.add(variable, "is not an absolute http or https address; write it like https://host/path")
+		return nil, false
+	}
+	if parsed.User != nil || parsed.Fragment != "" {
+		p.add(variable, "has a user, password or fragment in it; leave them out")
+		return nil, false
+	}
+	return parsed, true
+}
+
+// secret is the value, or what the named file holds.
+func (p *problems) secret(variable string, value Secret, file string) Secret {
+	if file == "" {
+		return value
+	}
+	if value != "" {
+		p.add(variable, "and %s_FILE are both set; keep one", variable)
+		return value
+	}
+	text, err := readBounded(file)
+	if err != nil {
+		p.add(variable+"_FILE", "names a file that cannot be read: %s", err)
+		return ""
+	}
+	if text == "" {
+		p.add(variable+"_FILE", "names a file that is empty")
+	}
+	return Secret(text)
+}

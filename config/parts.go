@@ -1,0 +1,245 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// MaxGatewayTimeout bounds one HTTP call to the gateway. It must stay below
+// the 30 s that Temporal allows an attempt (StartToClose), so that two
+// attempts never overlap.
+const MaxGatewayTimeout = 25 * time.Second
+
+// maxNotifyURL is what the gateway stores of a callback address, in bytes.
+const maxNotifyURL = 128
+
+// maxSecretFile bounds a file that a secret is read from, in bytes.
+const maxSecretFile = 64 << 10
+
+// Database says where the ledger is.
+type Database struct {
+	DatabaseURL     Secret `required:"true" unit:"url" desc:"The ledger: postgres://user:password@host/name?sslmode=… or sqlite:path/to/file.db."`
+	DatabaseURLFile string `unit:"path" desc:"File that holds PAYOUTS_DATABASE_URL, in its place."`
+}
+
+func (d *Database) complete(p *problems) {
+	d.DatabaseURL = p.secret("PAYOUTS_DATABASE_URL", d.DatabaseURL, d.DatabaseURLFile)
+	text := d.DatabaseURL.Reveal()
+	if p.has("PAYOUTS_DATABASE_URL") || p.has("PAYOUTS_DATABASE_URL_FILE") {
+		return
+	}
+	if text == "" {
+		p.add("PAYOUTS_DATABASE_URL", "is not set; set it to postgres://user:password@host/name or sqlite:path/to/file.db, or name a file with PAYOUTS_DATABASE_URL_FILE")
+		return
+	}
+	if path, ok := strings.CutPrefix(text, "sqlite:"); ok && path != "" {
+		return
+	}
+	parsed, err := url.Parse(text)
+	if err != nil || (parsed.Scheme != "postgres" && parsed.Scheme != "postgresql") || (parsed.Host == "" && parsed.RawQuery == "") {
+		p.add("PAYOUTS_DATABASE_URL", "is neither postgres://user:password@host/name nor sqlite:path/to/file.db; check its scheme, and that special characters in the password are percent-encoded")
+	}
+}
+
+// Platform says who the gateway is.
+type Platform struct {
+	GatewayPublicKey PublicKeys `default:"03029c655932f22aee81034d109795fbd7e23ca173ca27e195091d434e593a2e0f" unit:"hex,…" desc:"The gateway's public key, which callbacks are verified with; several during a rotation."`
+}
+
+func (f Platform) check(p *problems) {
+	if len(f.GatewayPublicKey) == 0 && !p.has("PAYOUTS_GATEWAY_PUBLIC_KEY") {
+		p.add("PAYOUTS_GATEWAY_PUBLIC_KEY", "is not set; set it to the platform's public key from the merchant console")
+	}
+}
+
+// Accounts says whom we act for.
+type Accounts struct {
+	Merchants MerchantList `required:"true" unit:"mchNo:country,…" desc:"Merchant numbers and the country of each (ISO 3166, two letters); the gateway gives one number per country."`
+}
+
+func (a Accounts) check(p *problems) {
+	if len(a.Merchants) == 0 && !p.has("PAYOUTS_MERCHANTS") {
+		p.add("PAYOUTS_MERCHANTS", "is not set; list every merchant number with its country, like M1700000001:PK,M1700000002:VN")
+	}
+}
+
+// Gateway says how the gateway is called.
+type Gateway struct {
+	GatewayURL     string        `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
+	GatewayTimeout time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s, so that two attempts never overlap."`
+	GatewayRate    int           `default:"50" unit:"calls/s" desc:"Calls per second over all workers together; the server keeps the count. Same value on every worker."`
+	NotifyURL      string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, ending in /callbacks/tarspay; at most 128 bytes."`
+}
+
+func (g Gateway) check(p *problems) {
+	p.between("PAYOUTS_GATEWAY_TIMEOUT", g.GatewayTimeout, 10*time.Millisecond, MaxGatewayTimeout)
+	if !p.has("PAYOUTS_GATEWAY_RATE") && (g.GatewayRate < 1 || g.GatewayRate > 100_000) {
+		p.add("PAYOUTS_GATEWAY_RATE", "is %d; set it to between 1 and 100000 calls per second", g.GatewayRate)
+	}
+	g.checkURL(p)
+	g.checkNotifyURL(p)
+}
+
+func (g Gateway) checkURL(p *problems) {
+	const name = "PAYOUTS_GATEWAY_URL"
+	parsed, ok := p.webAddress(name, g.GatewayURL)
+	switch {
+	case !ok:
+	case strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "":
+		p.add(name, "has a path or a query; give scheme and host only, like https://payment.tarspay.com")
+	case parsed.Scheme == "http" && !loopback(parsed.Hostname()):
+		p.add(name, "is plain http to another machine; use https (plain http is for a sandbox on 127.0.0.1, [::1] or localhost)")
+	}
+}
+
+func (g Gateway) checkNotifyURL(p *problems) {
+	const name = "PAYOUTS_NOTIFY_URL"
+	if g.NotifyURL == "" {
+		p.add(name, "is not set; set it to the address at which the gateway reaches the receiver, like https://payouts.example.com/callbacks/tarspay")
+		return
+	}
+	if len(g.NotifyURL) > maxNotifyURL {
+		p.add(name, "is %d bytes long; the gateway keeps %d, so choose a shorter host or path", len(g.NotifyURL), maxNotifyURL)
+		return
+	}
+	p.webAddress(name, g.NotifyURL)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// Keys holds the private keys that requests are signed with.
+type Keys struct {
+	KeyDir          string      `unit:"path" desc:"Directory with one file <mchNo>.key per merchant, its private key in hex. Needed unless PAYOUTS_PRIVATE_KEYS is set."`
+	PrivateKeys     PrivateKeys `unit:"mchNo:hex,…" desc:"Private keys, in place of PAYOUTS_KEY_DIR."`
+	PrivateKeysFile string      `unit:"path" desc:"File that holds PAYOUTS_PRIVATE_KEYS, in its place."`
+}
+
+// complete gathers the key of every merchant into PrivateKeys.
+func (k *Keys) complete(p *problems, merchants MerchantList) {
+	const name = "PAYOUTS_PRIVATE_KEYS"
+	sources := 0
+	for _, set := range []bool{k.KeyDir != "", len(k.PrivateKeys) > 0, k.PrivateKeysFile != ""} {
+		if set {
+			sources++
+		}
+	}
+	switch {
+	case p.has(name):
+	case sources == 0:
+		p.add("PAYOUTS_KEY_DIR", "is not set; name the directory with the merchants' private keys (<mchNo>.key), or set PAYOUTS_PRIVATE_KEYS or PAYOUTS_PRIVATE_KEYS_FILE")
+	case sources > 1:
+		p.add("PAYOUTS_KEY_DIR", "is one of three places for private keys and more than one is set; keep one of PAYOUTS_KEY_DIR, PAYOUTS_PRIVATE_KEYS and PAYOUTS_PRIVATE_KEYS_FILE")
+	case k.KeyDir != "":
+		k.PrivateKeys = readKeyDir(p, k.KeyDir, merchants)
+	case k.PrivateKeysFile != "":
+		text := p.secret(name, "", k.PrivateKeysFile)
+		if p.has(name + "_FILE") {
+			return
+		}
+		if err := k.PrivateKeys.Decode(text.Reveal()); err != nil {
+			p.add(name+"_FILE", "%s", err)
+			return
+		}
+		k.checkComplete(p, name+"_FILE", merchants)
+	default:
+		k.checkComplete(p, name, merchants)
+	}
+}
+
+func (k *Keys) checkComplete(p *problems, name string, merchants MerchantList) {
+	for _, m := range merchants {
+		if _, ok := k.PrivateKeys[m.Number]; !ok {
+			p.add(name, "has no key for merchant %s; add %s:<64 hex digits>", m.Number, m.Number)
+		}
+	}
+}
+
+func readKeyDir(p *problems, dir string, merchants MerchantList) PrivateKeys {
+	keys := make(PrivateKeys, len(merchants))
+	for _, m := range merchants {
+		file := m.Number + ".key"
+		text, err := readBounded(filepath.Join(dir, file))
+		if err != nil {
+			p.add("PAYOUTS_KEY_DIR", "has no readable %s (%s); put the private key of merchant %s there", file, err, m.Number)
+			continue
+		}
+		if !isHex(text, privateKeyDigits) {
+			p.add("PAYOUTS_KEY_DIR", "has a file %s that is not a private key; it must hold 64 hex digits and nothing else", file)
+			continue
+		}
+		keys[m.Number] = Secret(text)
+	}
+	return keys
+}
+
+// readBounded reads a small file without its surrounding blanks. The error
+// does not name the path, which may be a secret in the wrong variable.
+func readBounded(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	if len(text) > maxSecretFile {
+		return "", fmt.Errorf("larger than %d bytes", maxSecretFile)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// Waiting says how long an order waits for what.
+type Waiting struct {
+	CallbackGrace     time.Duration `default:"10s" unit:"duration" desc:"How long an accepted order waits for its callback before it asks the gateway itself."`
+	PollLadder        Ladder        `default:"5s,10s,20s,40s,1m,2m,5m,10m" unit:"duration,…" desc:"Pauses between questions about an accepted order; the last one repeats."`
+	RetryLadder       Ladder        `default:"2s,5s,10s,30s,1m,5m" unit:"duration,…" desc:"Pauses between questions about a create whose outcome is unknown; the last one repeats."`
+	NotFoundGrace     time.Duration `default:"60s" unit:"duration" desc:"How long after the last attempt \"not found\" counts as proof that the gateway has no order; above PAYOUTS_GATEWAY_TIMEOUT."`
+	WithdrawalHorizon time.Duration `default:"72h" unit:"duration" desc:"How long a withdrawal may stay without proof before it goes to review."`
+	DepositHorizon    time.Duration `default:"48h" unit:"duration" desc:"How long a deposit may stay without proof before it goes to review."`
+	ReviewPoll        time.Duration `default:"1h" unit:"duration" desc:"Pause between questions about an order in review."`
+	Confirm           Confirm       `default:"failures" unit:"failures|always" desc:"Which callbacks are confirmed by a query before they are acted on: those that release money, or all."`
+}
+
+func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
+	const month = 31 * 24 * time.Hour
+	p.between("PAYOUTS_CALLBACK_GRACE", w.CallbackGrace, 0, 24*time.Hour)
+	p.between("PAYOUTS_NOT_FOUND_GRACE", w.NotFoundGrace, time.Millisecond, 24*time.Hour)
+	p.between("PAYOUTS_WITHDRAWAL_HORIZON", w.WithdrawalHorizon, time.Second, month)
+	p.between("PAYOUTS_DEPOSIT_HORIZON", w.DepositHorizon, time.Second, month)
+	p.between("PAYOUTS_REVIEW_POLL", w.ReviewPoll, 100*time.Millisecond, 24*time.Hour)
+	if w.NotFoundGrace <= gatewayTimeout && !p.has("PAYOUTS_NOT_FOUND_GRACE") && !p.has("PAYOUTS_GATEWAY_TIMEOUT") {
+		p.add("PAYOUTS_NOT_FOUND_GRACE", "is %s and must be above PAYOUTS_GATEWAY_TIMEOUT (%s), or a create that is still on its way could be taken for absent; raise it", w.NotFoundGrace, gatewayTimeout)
+	}
+}
+
+// Limits are the operator's own, on top of the country's.
+type Limits struct {
+	MaxAmount AmountLimits `unit:"CUR:amount,…" desc:"The most that one order may move, per currency, like PKR:50000,VND:20000000; currencies that are not listed have the country's limit only."`
+}
+
+// Log says what is logged and how. Logs go to standard error.
+type Log struct {
+	LogLevel  slog.Level `default:"info" unit:"level" desc:"debug, info, warn or error."`
+	LogFormat LogFormat  `default:"json" unit:"json|text" desc:"json for machines, text for people."`
+}
+
+// Logger writes to w as the settings say.
+func (l Log) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.LogLevel}
+	if l.LogFormat == LogText {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
