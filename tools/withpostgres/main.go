@@ -1,0 +1,164 @@
+// Command withpostgres runs another command with a real PostgreSQL beside it.
+//
+//	withpostgres -- go test ./...
+//
+// The command finds the database's address in TEST_POSTGRES_URL. If that is
+// already set, it is left alone and nothing is started. Otherwise a throw-away
+// cluster is made from the PostgreSQL on this machine (which is installed if
+// there is none), listens on 127.0.0.1 only, and is gone when the command ends.
+//
+// The exit status is the command's own; 128+n if signal n ended it; 1 if there
+// was no database to give it; 2 if it was called wrongly.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// envURL is the contract with the tests: a URL lib/pq understands, of a
+// superuser who may create databases.
+const envURL = "TEST_POSTGRES_URL"
+
+const usage = `usage: withpostgres [--] command [argument...]
+
+Runs the command with ` + envURL + ` pointing at a PostgreSQL server.
+A server is started for it, and thrown away after it, unless ` + envURL + `
+is already set.
+`
+
+func init() {
+	// The kernel's "kill the server when its parent dies" looks at the thread
+	// that started it, so the main goroutine keeps to one thread for good.
+	runtime.LockOSThread()
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+		fmt.Fprint(os.Stderr, usage)
+		return 2
+	}
+
+	// Registered before anything is started: from here on no signal ends this
+	// process before it has cleaned up.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+
+	if os.Getenv(envURL) != "" {
+		return runCommand(args, os.Environ(), signals)
+	}
+
+	server, err := startServer(signals)
+	if err != nil {
+		var interrupt interruptedError
+		if errors.As(err, &interrupt) {
+			return 128 + int(interrupt.signal)
+		}
+		say("%v", err)
+		return 1
+	}
+	code := runCommand(args, append(os.Environ(), envURL+"="+server.url), signals)
+	if err := server.stop(); err != nil {
+		say("%v", err)
+	}
+	return code
+}
+
+// interruptedError says that a signal came before the command was started.
+type interruptedError struct{ signal syscall.Signal }
+
+func (e interruptedError) Error() string { return "interrupted by " + e.signal.String() }
+
+// startServer finds PostgreSQL and starts a cluster, giving up with an
+// interruptedError as soon as a signal arrives.
+func startServer(signals <-chan os.Signal) (*cluster, error) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(interruptedError{s.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+
+	binaries, err := findOrInstall(ctx)
+	if err != nil {
+		return nil, interruptedOr(ctx, err)
+	}
+	server, err := startCluster(ctx, binaries)
+	if err != nil {
+		return nil, interruptedOr(ctx, err)
+	}
+	if ctx.Err() != nil {
+		return nil, errors.Join(context.Cause(ctx), server.stop())
+	}
+	return server, nil
+}
+
+// interruptedOr prefers the signal to the failure it caused.
+func interruptedOr(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// runCommand runs the command on our own standard streams and hands it every
+// signal we receive. How long it takes to obey is its own affair: the database
+// stays until it has ended.
+func runCommand(args, env []string, signals <-chan os.Signal) int {
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running what the caller asked for is the purpose
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = env
+	if err := cmd.Start(); err != nil {
+		say("%v", err)
+		return 127
+	}
+
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			// After a Ctrl-C at a terminal the command has it already; a second
+			// one does no harm, and `kill` reaches only us.
+			_ = cmd.Process.Signal(s)
+		case err := <-done:
+			return exitCode(err)
+		}
+	}
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		say("%v", err)
+		return 1
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
+
+// say writes to standard error: standard output belongs to the command.
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "withpostgres: "+format+"\n", args...)
+}
