@@ -73,6 +73,16 @@ func (o Operation) changes() bool {
 	return false
 }
 
+// extra reports whether only some countries have the call.
+func (o Operation) extra() bool {
+	switch o {
+	case OperationHistory, OperationAccountCheck, OperationDepositByTrxID, OperationPayoutProof, OperationTrxQuery,
+		OperationTrxSupplement, OperationTrxSubmit, OperationUTRQuery, OperationUTRSupplement:
+		return true
+	}
+	return false
+}
+
 // Error is the one error every call returns. Its text holds the operation, the
 // class, the gateway's code and the cause, and no personal data, body or
 // signed string.

@@ -1,0 +1,239 @@
+package tarspay
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// Codes of violations. They are stable.
+const (
+	ViolationCountry       = "UNKNOWN_COUNTRY"
+	ViolationDirection     = "DIRECTION_UNDOCUMENTED" // nothing is known of the country, or there is no such direction
+	ViolationWay           = "UNKNOWN_WAY"
+	ViolationBank          = "UNKNOWN_BANK"
+	ViolationWayClosed     = "WAY_CLOSED"
+	ViolationCurrency      = "WRONG_CURRENCY"
+	ViolationNotPositive   = "AMOUNT_NOT_POSITIVE"
+	ViolationPrecision     = "AMOUNT_PRECISION"
+	ViolationTooSmall      = "AMOUNT_TOO_SMALL"
+	ViolationTooLarge      = "AMOUNT_TOO_LARGE"
+	ViolationNotOffered    = "AMOUNT_NOT_OFFERED" // not one of the face values
+	ViolationMissing       = "MISSING_FIELD"
+	ViolationMalformed     = "MALFORMED_FIELD"
+	ViolationUnwanted      = "UNWANTED_FIELD" // must be left out for this way
+	ViolationReserved      = "RESERVED_FIELD" // set from the order itself
+	ViolationFieldTooLong  = "FIELD_TOO_LONG"
+	ViolationTooManyFields = "TOO_MANY_FIELDS"
+)
+
+// maxWayBytes bounds a way outside an incomplete list; the longest documented
+// one is a bank's name of about sixty.
+const maxWayBytes = 128
+
+// Violation is one thing wrong with an order. The message is a sentence for
+// people and never repeats a value from the fields.
+type Violation struct {
+	Code    string // one of the Violation constants
+	Field   string // "country", "way", "currency", "amount", or the gateway's name of the member
+	Message string
+}
+
+// Check is Profile.Check for a country by its code; an unknown one is a
+// violation as well.
+func Check(country string, direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
+	profile, known := Country(country)
+	if !known {
+		var codes []string
+		for _, profile := range Countries() {
+			codes = append(codes, profile.Code)
+		}
+		return []Violation{{ViolationCountry, "country", "no such country; known are " + strings.Join(codes, ", ")}}
+	}
+	return profile.Check(direction, way, amount, fields)
+}
+
+// Check finds everything that is known to be wrong with an order, sorted by
+// field and code; nil when nothing is. What the profile does not know passes:
+// fields outside it within the limits of a request, and ways outside an
+// incomplete list if they are printable text.
+func (p *Profile) Check(direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
+	if !p.Documented || direction != DirectionDeposit && direction != DirectionWithdrawal {
+		return []Violation{p.violation(ViolationDirection, "country", "no page describes a %s", direction)}
+	}
+	side := p.Side(direction)
+	var found []Violation
+	if violation, bad := p.checkAmountForm(amount); bad {
+		found = append(found, violation)
+	}
+	if known, ok := p.Way(direction, way); ok {
+		found = append(found, p.checkKnownWay(known, amount)...)
+	} else if violation, bad := p.checkUnknownWay(side, way); bad {
+		found = append(found, violation)
+	}
+	for _, field := range side.Fields {
+		if violation, bad := p.checkField(field, way, fields[field.Name]); bad {
+			found = append(found, violation)
+		}
+	}
+	found = append(found, p.checkLimits(fields)...)
+	slices.SortFunc(found, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Code, b.Code))
+	})
+	return found
+}
+
+func (p *Profile) violation(code, field, format string, values ...any) Violation {
+	return Violation{Code: code, Field: field, Message: p.Name + ": " + fmt.Sprintf(format, values...)}
+}
+
+// checkAmountForm is what holds for every amount of the country.
+func (p *Profile) checkAmountForm(amount money.Amount) (Violation, bool) {
+	switch {
+	case !p.Documented:
+		return p.violation(ViolationDirection, "country", "no page describes its amounts"), true
+	case amount.Currency() != p.Currency:
+		return p.violation(ViolationCurrency, "currency", "the currency is %s, not %q", p.Currency, amount.Currency()), true
+	case !amount.IsPositive():
+		return p.violation(ViolationNotPositive, "amount", "the amount must be above zero"), true
+	case p.Amount.Decimals == 0 && decimalsOf(amount) > 0:
+		return p.violation(ViolationPrecision, "amount", "the amount must be a whole number"), true
+	case decimalsOf(amount) > p.Amount.Decimals:
+		return p.violation(ViolationPrecision, "amount", "the amount must have at most %d decimals", p.Amount.Decimals), true
+	}
+	return Violation{}, false
+}
+
+func (p *Profile) checkKnownWay(way Way, amount money.Amount) []Violation {
+	var found []Violation
+	if way.Closed {
+		found = append(found, p.violation(ViolationWayClosed, "way", "%s is out of service", way.Code))
+	}
+	// Amounts of another currency or below zero are reported elsewhere.
+	if amount.Currency() != p.Currency || !amount.IsPositive() {
+		return found
+	}
+	if below(amount, way.Min) {
+		found = append(found, p.violation(ViolationTooSmall, "amount", "%s takes at least %s %s", way.Code, way.Min.Short(), p.Currency))
+	}
+	if way.Max.IsPositive() && below(way.Max, amount) {
+		found = append(found, p.violation(ViolationTooLarge, "amount", "%s takes at most %s %s", way.Code, way.Max.Short(), p.Currency))
+	}
+	if len(way.Amounts) > 0 && !slices.Contains(way.Amounts, amount) {
+		found = append(found, p.violation(ViolationNotOffered, "amount", "%s has only the face values %s", way.Code, joinShort(way.Amounts)))
+	}
+	return found
+}
+
+func (p *Profile) checkUnknownWay(side Side, way string) (Violation, bool) {
+	code, noun := ViolationWay, "way"
+	if side.WaysAreBanks {
+		code, noun = ViolationBank, "bank or wallet"
+	}
+	switch {
+	case way == "":
+		return p.violation(code, "way", "no %s is given", noun), true
+	case !isSafeWay(way):
+		return p.violation(code, "way", "the %s must be printable text of at most %d bytes without blanks around it", noun, maxWayBytes), true
+	case !side.WaysComplete:
+		return Violation{}, false
+	}
+	if meant := side.similar(way); meant != "" {
+		return p.violation(code, "way", "no such %s; did you mean %s? Codes are taken exactly as written", noun, meant), true
+	}
+	return p.violation(code, "way", "no such %s; there are %d, see the country's list", noun, len(side.Ways)), true
+}
+
+// similar is the code somebody probably meant: the same letters in another
+// case or with other blanks and dashes, or a known mix-up.
+func (s Side) similar(text string) string {
+	for _, way := range s.Ways {
+		if bare(way.Code) == bare(text) || slices.Contains(way.ConfusedWith, text) {
+			return way.Code
+		}
+	}
+	return ""
+}
+
+func bare(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, text)
+}
+
+func isSafeWay(way string) bool {
+	return len(way) <= maxWayBytes && utf8.ValidString(way) && strings.TrimSpace(way) == way &&
+		!strings.ContainsFunc(way, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func (p *Profile) checkField(field Field, way, value string) (Violation, bool) {
+	switch {
+	case value == "" && field.RequiredBy(way):
+		return p.violation(ViolationMissing, field.Name, "%s is required%s", field.Name, field.condition()), true
+	case value == "":
+		return Violation{}, false
+	case slices.Contains(field.OmitFor, way):
+		return p.violation(ViolationUnwanted, field.Name, "%s must be left out for %s", field.Name, way), true
+	case field.Pattern != nil && !field.Pattern.MatchString(value):
+		return p.violation(ViolationMalformed, field.Name, "%s %s", field.Name, field.Rule), true
+	case field.ValuesComplete && !slices.Contains(field.Values, value):
+		return p.violation(ViolationMalformed, field.Name, "%s must be one of %s", field.Name, strings.Join(field.Values, ", ")), true
+	}
+	return Violation{}, false
+}
+
+// condition says when the field is required, for the end of a sentence.
+func (f Field) condition() string {
+	switch {
+	case f.Required:
+		return ""
+	case len(f.RequiredFor) > 0:
+		return " for " + strings.Join(f.RequiredFor, ", ")
+	}
+	return " unless the way is " + strings.Join(f.RequiredUnless, ", ")
+}
+
+// checkLimits is what holds for every field, known or not.
+func (p *Profile) checkLimits(fields map[string]string) []Violation {
+	var found []Violation
+	if len(fields) > maxFields {
+		found = append(found, p.violation(ViolationTooManyFields, "fields", "at most %d fields can be sent", maxFields))
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := fields[name]
+		switch {
+		case isCoreMember(name):
+			found = append(found, p.violation(ViolationReserved, name, "%s is set from the order itself", name))
+		case !eachByte(name, isKeyByte) || len(name) > maxOrderNumberBytes:
+			found = append(found, p.violation(ViolationMalformed, "fields", "a field's name must be letters, digits and ._- only, at most %d", maxOrderNumberBytes))
+		case len(value) > maxFieldBytes:
+			found = append(found, p.violation(ViolationFieldTooLong, name, "%s must be at most %d bytes", name, maxFieldBytes))
+		case checkText(name, value, maxFieldBytes) != nil:
+			found = append(found, p.violation(ViolationMalformed, name, "%s must be text without control characters", name))
+		}
+	}
+	return found
+}
+
+// below compares two amounts of one currency; an unset bound is below nothing.
+func below(a, b money.Amount) bool {
+	order, err := a.Compare(b)
+	return err == nil && order < 0
+}
+
+func joinShort(amounts []money.Amount) string {
+	var texts []string
+	for _, amount := range amounts {
+		texts = append(texts, amount.Short())
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,229 @@
+package tarspay
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// ErrAmount means an amount cannot be sent to the gateway of this country; the
+// text says why.
+var ErrAmount = errors.New("amount cannot be sent")
+
+// Profile is what is known of the gateway in one country. It is read from
+// countries/<code>.yaml; treat it as read-only.
+type Profile struct {
+	Code            string // ISO 3166: "TH"
+	Name            string // "Thailand"
+	Currency        string // ISO 4217: "THB"
+	GatewayCurrency string // what the gateway calls it: "THA"
+	// Documented is false for a country that is only a name in the menu.
+	Documented bool
+	Note       string
+	Amount     AmountRule
+	Deposit    Side
+	Withdrawal Side
+	// CallbackStates are the states the country's callback page lists.
+	CallbackStates CallbackStates
+	// Endpoints exist here beyond the creates, the queries and the balance.
+	Endpoints []Endpoint
+}
+
+// AmountRule is how the gateway wants amounts written.
+type AmountRule struct {
+	Decimals   int // digits after the point it takes, at most
+	Confidence Confidence
+	Source     string
+	Note       string
+}
+
+// CallbackStates are listed by a country's callback page; others may come all
+// the same.
+type CallbackStates struct {
+	Deposit    []State
+	Withdrawal []State
+	Confidence Confidence
+	Source     string
+}
+
+// Endpoint is one of the calls that only some countries have.
+type Endpoint struct {
+	Operation  Operation
+	Confidence Confidence
+	Source     string
+	Note       string
+}
+
+// Side is one direction of a country.
+type Side struct {
+	// Documented is false where the page of the create could not be seen: the
+	// path and the common members are known, ways and fields are not.
+	Documented bool
+	// WaysComplete is whether Ways is everything there is. Where it is not, a
+	// way outside the list is accepted if it is made of safe characters.
+	WaysComplete bool
+	// WaysAreBanks is whether the way is the code of the payee's bank or wallet.
+	WaysAreBanks bool
+	Ways         []Way
+	Fields       []Field
+	// DailyCap is per payer or payee and day, zero if none is documented. It is
+	// the gateway's to enforce; nothing here adds up days.
+	DailyCap    money.Amount
+	DailyCapPer string // "customer", "person"
+	// Expiry is how long an order stays payable, 0 if unknown.
+	Expiry           time.Duration
+	ExpiryConfidence Confidence
+	ExpirySource     string
+	Confidence       Confidence
+	Source           string
+	Note             string
+}
+
+// Way is one method of paying: a wayCode.
+type Way struct {
+	Code string // sent exactly so; case, blanks and quotes count
+	// Names are what the page calls it; two where the page lists the code
+	// twice.
+	Names []string
+	Kind  string // cashier, bank, ewallet, qr, va, upi, store, card
+	// Min and Max bound one order; the zero Amount is no documented bound.
+	Min, Max money.Amount
+	// Amounts are the only face values there are, nil if any amount goes.
+	Amounts []money.Amount
+	// Closed is whether the page says that the way is out of service.
+	Closed bool
+	// ConfusedWith are codes that look like this one and are not.
+	ConfusedWith []string
+	// Accepts are the places that take the payment, for kind store.
+	Accepts    []string
+	Confidence Confidence
+	Source     string
+	Note       string
+}
+
+// Field is a member of the create request beyond the common ones.
+type Field struct {
+	Name           string
+	Required       bool     // always
+	RequiredFor    []string // by these ways
+	RequiredUnless []string // by all ways but these
+	OmitFor        []string // must be left out for these ways
+	Pattern        *regexp.Regexp
+	Rule           string // the pattern in words: "must start with 254, without plus"
+	Values         []string
+	ValuesComplete bool
+	Confidence     Confidence
+	Source         string
+	Note           string
+}
+
+// RequiredBy reports whether the way needs the field.
+func (f Field) RequiredBy(way string) bool {
+	return f.Required || slices.Contains(f.RequiredFor, way) ||
+		len(f.RequiredUnless) > 0 && !slices.Contains(f.RequiredUnless, way)
+}
+
+//go:embed countries/*.yaml
+var countryFiles embed.FS
+
+var countryTable = sync.OnceValue(func() map[string]*Profile {
+	entries, err := countryFiles.ReadDir("countries")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	table := make(map[string]*Profile)
+	for _, entry := range entries {
+		name := path.Join("countries", entry.Name())
+		data, err := countryFiles.ReadFile(name)
+		if err != nil {
+			panic(err)
+		}
+		profile, err := readProfile(name, data)
+		if err != nil {
+			panic(err) // the tests read every file; a mistake cannot leave the build
+		}
+		table[profile.Code] = profile
+	}
+	return table
+})
+
+// Country is the profile of an ISO 3166 code, in capitals.
+func Country(code string) (*Profile, bool) {
+	profile, known := countryTable()[code]
+	return profile, known
+}
+
+// Countries are all profiles in the order of their codes.
+func Countries() []*Profile {
+	var profiles []*Profile
+	for _, profile := range countryTable() {
+		profiles = append(profiles, profile)
+	}
+	slices.SortFunc(profiles, func(a, b *Profile) int { return strings.Compare(a.Code, b.Code) })
+	return profiles
+}
+
+// Side is the half of the profile for a direction; the empty Side for a
+// direction that does not exist.
+func (p *Profile) Side(direction Direction) Side {
+	switch direction {
+	case DirectionDeposit:
+		return p.Deposit
+	case DirectionWithdrawal:
+		return p.Withdrawal
+	}
+	return Side{}
+}
+
+// Ways are the known ways of a direction, in the order of the page.
+func (p *Profile) Ways(direction Direction) []Way { return slices.Clone(p.Side(direction).Ways) }
+
+// Way finds a known way by its exact code.
+func (p *Profile) Way(direction Direction, code string) (Way, bool) {
+	for _, way := range p.Side(direction).Ways {
+		if way.Code == code {
+			return way, true
+		}
+	}
+	return Way{}, false
+}
+
+// HasEndpoint reports whether the country has one of the extra calls.
+func (p *Profile) HasEndpoint(operation Operation) bool {
+	return slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return e.Operation == operation })
+}
+
+// GatewayAmount writes an amount as the gateway of this country wants it: no
+// decimals where it takes none, otherwise none or all of them ("100", "12.50").
+// The error is ErrAmount: another currency, not above zero, or more decimals
+// than the gateway takes.
+func (p *Profile) GatewayAmount(amount money.Amount) (string, error) {
+	if violation, bad := p.checkAmountForm(amount); bad {
+		return "", fmt.Errorf("tarspay: %w: %s", ErrAmount, violation.Message)
+	}
+	whole, _, fraction := strings.Cut(amount.Short(), ".")
+	if !fraction {
+		return whole, nil
+	}
+	return amount.Number(), nil
+}
+
+// ParseAmount reads the gateway's text as an amount in the country's currency.
+// The errors are those of money.Parse.
+func (p *Profile) ParseAmount(text string) (money.Amount, error) {
+	return money.Parse(text, p.Currency)
+}
+
+// decimalsOf is the number of digits after the point that the amount needs.
+func decimalsOf(amount money.Amount) int {
+	_, fraction, _ := strings.Cut(amount.Short(), ".")
+	return len(fraction)
+}
