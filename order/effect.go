@@ -8,6 +8,9 @@ type Effect struct {
 	Credit      bool    // a deposit paid after its end: credit it although the state stays
 }
 
+// Moves reports whether anything is booked at all.
+func (e Effect) Moves() bool { return len(e.Path) > 0 || e.Credit }
+
 // Codes of discrepancies between our books and the gateway's word.
 const (
 	DiscrepancyPaidUnsent   = "PAID_WITHOUT_SUBMISSION" // the gateway speaks of an order that we never sent
@@ -16,6 +19,7 @@ const (
 	DiscrepancyUnpaidPaid   = "UNPAID_AFTER_SUCCESS"    // said to have failed, although it was proved paid
 	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // whole against part payment
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
+	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, the gateway does not when asked
 )
 
 // Decide is the whole table of (kind, state, verdict): a pure function, so

@@ -97,9 +97,9 @@ func Judge(kind Kind, state tarspay.State) Verdict {
 	switch state {
 	case tarspay.StateCreated, tarspay.StateInProgress, tarspay.StateQueued:
 		return Pending
-	case tarspay.StateSuccess:
+	case tarspay.StateSucceeded:
 		return Paid
-	case tarspay.StateFailure, tarspay.StateRejected:
+	case tarspay.StateFailed, tarspay.StateRejected:
 		return Unpaid
 	case tarspay.StateCancelled:
 		if kind == Deposit {
@@ -107,7 +107,7 @@ func Judge(kind Kind, state tarspay.State) Verdict {
 		}
 	case tarspay.StateRefunded:
 		return Returned
-	case tarspay.StateExpired:
+	case tarspay.StateTimedOut:
 		if kind == Deposit {
 			return Lapsed
 		}

@@ -9,15 +9,20 @@ import (
 // Order is a request and what has become of it: the row of the ledger.
 type Order struct {
 	Request
-	Fingerprint  string
-	State        State
-	GatewayID    string        // the gateway's order id (payOrderId), once known
-	Paid         money.Amount  // what moved, by proof; zero until then
-	Fee          money.Amount  // what the gateway kept, by proof; zero until then
-	Reason       Reason        // why the order stands where it stands, if not plainly
-	Instructions *Instructions // deposit: how the payer pays
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	Standing
+	Fingerprint string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Standing is the part of an order that changes.
+type Standing struct {
+	State        State         `json:"state"`
+	GatewayID    string        `json:"gateway_id,omitempty"`   // the gateway's order id (payOrderId), once known
+	Paid         money.Amount  `json:"paid,omitzero"`          // what moved, by proof; zero until then
+	Fee          money.Amount  `json:"fee,omitzero"`           // what the gateway kept, by proof; zero until then
+	Reason       Reason        `json:"reason,omitzero"`        // why the order stands where it stands, if not plainly
+	Instructions *Instructions `json:"instructions,omitempty"` // deposit: how the payer pays
 }
 
 // Reason is a stable code for machines and a sentence for people.
@@ -40,28 +45,22 @@ type Instructions struct {
 // View is what callers and operators are told of an order. It holds no
 // personal data of the payer or beneficiary.
 type View struct {
-	Kind         Kind          `json:"kind"`
-	Merchant     string        `json:"merchant"`
-	Number       string        `json:"number"`
-	Country      string        `json:"country"`
-	Way          string        `json:"way"`
-	Amount       money.Amount  `json:"amount"`
-	State        State         `json:"state"`
-	GatewayID    string        `json:"gateway_id,omitempty"`
-	Paid         money.Amount  `json:"paid,omitzero"`
-	Fee          money.Amount  `json:"fee,omitzero"`
-	Reason       Reason        `json:"reason,omitzero"`
-	Instructions *Instructions `json:"instructions,omitempty"`
-	Fingerprint  string        `json:"fingerprint"`
-	Next         string        `json:"next,omitempty"` // what happens next and when, in a sentence
+	Kind        Kind         `json:"kind"`
+	Merchant    string       `json:"merchant"`
+	Number      string       `json:"number"`
+	Country     string       `json:"country"`
+	Way         string       `json:"way"`
+	Amount      money.Amount `json:"amount"`
+	Fingerprint string       `json:"fingerprint"`
+	Standing
+	Next string `json:"next,omitempty"` // what happens next, in a sentence
 }
 
 // View leaves out what callers need not see.
-func (o Order) View() View {
+func (r Request) View(standing Standing) View {
 	return View{
-		Kind: o.Kind, Merchant: o.Merchant, Number: o.Number, Country: o.Country, Way: o.Way, Amount: o.Amount,
-		State: o.State, GatewayID: o.GatewayID, Paid: o.Paid, Fee: o.Fee, Reason: o.Reason,
-		Instructions: o.Instructions, Fingerprint: o.Fingerprint,
+		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,
+		Fingerprint: r.Fingerprint(), Standing: standing,
 	}
 }
 

@@ -1,0 +1,160 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Books writes the ledger. Its methods run as local activities: they are
+// short, idempotent and retried for as long as the database is away.
+type Books struct {
+	ledger   *ledger.Ledger
+	settings Settings
+}
+
+// NewBooks makes the ledger's activities.
+func NewBooks(l *ledger.Ledger, settings Settings) *Books {
+	return &Books{ledger: l, settings: settings}
+}
+
+// Plan is what the configuration says about one order's life. It is recorded
+// with the opening, so that a later change of configuration never disturbs a
+// workflow that is under way.
+type Plan struct {
+	Horizon       time.Duration `json:"horizon"`        // how long to look for proof before a person is asked
+	CallbackGrace time.Duration `json:"callback_grace"` // how long to wait for a callback before polling
+	Attempt       time.Duration `json:"attempt"`        // the longest one activity attempt may take
+}
+
+// Opened is the outcome of opening an order.
+type Opened struct {
+	Opening  ledger.Opening `json:"opening"` // empty when the request was refused
+	Standing order.Standing `json:"standing"`
+	Plan     Plan           `json:"plan,omitzero"`
+}
+
+// Open validates the request once more, writes the order down and reserves a
+// withdrawal's funds, all in one transaction. A request that breaks a rule or
+// takes another order's number comes back as rejected; nothing is written.
+func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error) {
+	if refusal := b.refuse(request); refusal != nil {
+		return rejected(*refusal), nil
+	}
+	row, opening, err := b.ledger.OpenOrder(ctx, request)
+	if err != nil {
+		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
+	}
+	if opening == ledger.Conflict {
+		return rejected(order.Reason{
+			Code: order.CodeOrderConflict,
+			Text: "the number " + request.Number + " belongs to an order with other content; use a new number for a new order",
+		}), nil
+	}
+	return Opened{Opening: opening, Standing: row.Standing, Plan: b.settings.plan(request.Kind)}, nil
+}
+
+func (b *Books) refuse(request order.Request) *order.Reason {
+	if err := request.Validate(b.settings.Limits); err != nil {
+		return &order.Reason{Code: order.CodeInvalidRequest, Text: err.Error()}
+	}
+	if country, known := b.settings.Merchants[request.Merchant]; !known || country != request.Country {
+		return &order.Reason{
+			Code: order.CodeUnknownMerchant,
+			Text: fmt.Sprintf("merchant %s is not configured for %s", request.Merchant, request.Country),
+		}
+	}
+	return nil
+}
+
+func rejected(reason order.Reason) Opened {
+	return Opened{Standing: order.Standing{State: order.Rejected, Reason: reason}}
+}
+
+// Applied is what a callback did.
+type Applied struct {
+	Standing order.Standing `json:"standing"`
+	Ask      bool           `json:"ask,omitempty"` // the callback alone is not enough: ask the gateway now
+}
+
+// ApplyCallback compares a callback from the inbox with its order, field by
+// field, and acts on it: success settles; what would release money, and what
+// does not fit the order, only makes us ask the gateway.
+func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID string) (Applied, error) {
+	entry, err := b.ledger.Callback(ctx, callbackID)
+	if err != nil {
+		return Applied{}, fmt.Errorf("read callback of %s: %w", key, permanent(err))
+	}
+	row, err := b.ledger.Order(ctx, key)
+	if err != nil {
+		return Applied{}, fmt.Errorf("read %s: %w", key, permanent(err))
+	}
+	applied := Applied{Standing: row.Standing}
+	finding, err := row.FromCallback(entry.Callback)
+	var mismatch *order.Mismatch
+	switch {
+	case errors.As(err, &mismatch):
+		applied.Ask = !row.State.Terminal()
+		err = b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyMismatch, "callback "+callbackID+": "+mismatch.Error())
+	case err != nil:
+		return Applied{}, err
+	case b.mustAsk(row, finding):
+		applied.Ask = true
+	default:
+		finding.Evidence = callbackID
+		applied.Standing, err = b.Settle(ctx, key, finding)
+	}
+	if err != nil {
+		return Applied{}, fmt.Errorf("apply callback to %s: %w", key, err)
+	}
+	if err := b.ledger.MarkCallback(ctx, callbackID, ledger.Done); err != nil {
+		return Applied{}, fmt.Errorf("mark callback of %s: %w", key, err)
+	}
+	return applied, nil
+}
+
+// mustAsk reports whether the gateway has to confirm a callback before
+// anything is booked on it.
+func (b *Books) mustAsk(row order.Order, finding order.Finding) bool {
+	if !order.Decide(row.Kind, row.State, finding.Verdict).Moves() {
+		return false // nothing would be booked: at most a discrepancy opens
+	}
+	return finding.ReleasesMoney() || b.settings.ConfirmAll
+}
+
+// Unconfirmed opens a discrepancy: a callback speaks of a refund that the
+// gateway, on being asked, does not know.
+func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID string) error {
+	return b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyUnconfirmed, "callback "+callbackID)
+}
+
+// Settle books a finding: the state and the money in one transaction, once.
+func (b *Books) Settle(ctx context.Context, key order.Key, finding order.Finding) (order.Standing, error) {
+	settlement, err := b.ledger.Settle(ctx, key, finding)
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("settle %s: %w", key, permanent(err))
+	}
+	return settlement.Order.Standing, nil
+}
+
+// Review hands the order to a person. The reservation stays.
+func (b *Books) Review(ctx context.Context, key order.Key, reason order.Reason) (order.Standing, error) {
+	row, err := b.ledger.Review(ctx, key, reason)
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("review %s: %w", key, permanent(err))
+	}
+	return row.Standing, nil
+}
+
+// permanent marks an error that no retry can mend: the row that a workflow
+// lives from is gone, which is a bug or a wrong database, never business.
+func permanent(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nonRetryable("LEDGER_ROW_MISSING", err)
+	}
+	return err
+}

@@ -1,0 +1,74 @@
+package activities
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"go.temporal.io/sdk/temporal"
+)
+
+// Types of Temporal application errors. Workflows switch on them; operators
+// read them in the UI.
+const (
+	ErrorPending  = "PENDING"          // the gateway has not decided: not a fault
+	ErrorMismatch = order.CodeMismatch // the gateway's answer does not fit the order
+	ErrorUnknown  = order.CodeGatewayUnknown
+	ErrorPaused   = order.CodeGatewayPaused
+	ErrorGateway  = "GATEWAY_QUERY" // a query got no usable answer
+)
+
+// later asks the server to run the activity again after a wait. Such errors
+// are expected: they are benign, and neither logged nor counted as failures.
+func later(errorType, message string, wait time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(message, errorType, temporal.ApplicationErrorOptions{
+		NextRetryDelay: wait,
+		Category:       temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+// nonRetryable ends the activity.
+func nonRetryable(errorType string, err error) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), errorType, temporal.ApplicationErrorOptions{
+		NonRetryable: true,
+		Cause:        err,
+	})
+}
+
+// outcome is what an answer to a create means for the order: the one place
+// where a gateway error class becomes a decision.
+type outcome int
+
+const (
+	outcomeRefused   outcome = iota // certainly not created
+	outcomeDuplicate                // an order of this number exists: ask
+	outcomePaused                   // a fault of every call: hold back, do not fail the order
+	outcomeUnsent                   // nothing left this machine
+	outcomeUnknown                  // anything else: ask, never assume
+)
+
+func judgeCreate(err error) (outcome, order.Reason) {
+	var gateway *tarspay.Error
+	if !errors.As(err, &gateway) {
+		return outcomeUnknown, order.Reason{Code: order.CodeGatewayUnknown, Text: "the create ended without an answer"}
+	}
+	switch {
+	case gateway.NotSent:
+		return outcomeUnsent, order.Reason{Code: order.CodeGatewayAway, Text: "the gateway cannot be reached: " + gateway.Error()}
+	case gateway.Class == tarspay.ClassAuth:
+		return outcomePaused, order.Reason{Code: order.CodeGatewayPaused, Text: gateway.Error()}
+	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():
+		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: gateway.Error()}
+	case gateway.Class == tarspay.ClassDuplicate:
+		return outcomeDuplicate, order.Reason{Code: order.CodeGatewayUnknown, Text: gateway.Error()}
+	default:
+		return outcomeUnknown, order.Reason{Code: order.CodeGatewayUnknown, Text: gateway.Error()}
+	}
+}
+
+// isNotFound reports whether a query was answered with "no such order".
+func isNotFound(err error) bool {
+	var gateway *tarspay.Error
+	return errors.As(err, &gateway) && gateway.Class == tarspay.ClassNotFound
+}

@@ -1,0 +1,333 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"go.temporal.io/sdk/activity"
+)
+
+// Gateway makes the calls to TarsPay. Its methods run as ordinary activities
+// on the rate-limited queue, so an operator sees every attempt.
+type Gateway struct {
+	clients  map[string]*tarspay.Client // by merchant number
+	ledger   *ledger.Ledger
+	settings Settings
+}
+
+// NewGateway makes the gateway's activities. Clients are by merchant number.
+func NewGateway(clients map[string]*tarspay.Client, l *ledger.Ledger, settings Settings) *Gateway {
+	return &Gateway{clients: clients, ledger: l, settings: settings}
+}
+
+// Submit tries once to create the order at the gateway and says where it
+// stands then: submitted, failed (refused for certain), unknown, or still
+// submitting when nothing was sent or every call is refused. It returns an
+// error only for faults of our own, which the server retries; a retry asks
+// the gateway about the order before it sends again.
+func (g *Gateway) Submit(ctx context.Context, key order.Key) (order.Standing, error) {
+	standing, _, err := g.attempt(ctx, key)
+	return standing, err
+}
+
+// FindOut goes on until the create has a certain outcome: it asks about the
+// order, and sends the same number again once the order is proved absent.
+// Each attempt that proves nothing is retried by the server on the ladder.
+func (g *Gateway) FindOut(ctx context.Context, key order.Key) (order.Standing, error) {
+	standing, wait, err := g.attempt(ctx, key)
+	if err != nil {
+		return order.Standing{}, err
+	}
+	if standing.State != order.Submitting && standing.State != order.Unknown {
+		return standing, nil
+	}
+	if wait == 0 {
+		wait = g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
+	}
+	code := standing.Reason.Code
+	if code == "" {
+		code = ErrorUnknown
+	}
+	return order.Standing{}, later(code, standing.Reason.Text, wait)
+}
+
+// attempt asks about whatever was sent before, then sends. The wait is set
+// when it is known how long to wait before the next attempt makes sense.
+func (g *Gateway) attempt(ctx context.Context, key order.Key) (order.Standing, time.Duration, error) {
+	row, err := g.ledger.Order(ctx, key)
+	if err != nil {
+		return order.Standing{}, 0, fmt.Errorf("read %s: %w", key, permanent(err))
+	}
+	if !order.CanMove(row.Kind, row.State, order.Submitting) && row.State != order.Submitting {
+		return row.Standing, 0, nil // it has moved on: nothing is to be sent
+	}
+	earlier, err := g.ledger.Submissions(ctx, key)
+	if err != nil {
+		return order.Standing{}, 0, fmt.Errorf("read submissions of %s: %w", key, err)
+	}
+	if len(earlier) > 0 {
+		looked, err := g.lookUp(ctx, row, earlier)
+		if err != nil || !looked.absent {
+			return looked.standing, looked.wait, err
+		}
+	}
+	standing, err := g.send(ctx, row)
+	return standing, 0, err
+}
+
+// lookedUp is what asking about an earlier create brought to light.
+type lookedUp struct {
+	absent   bool           // proved: the gateway has no such order
+	standing order.Standing // otherwise: where the order stands
+	wait     time.Duration  // until "not found" may be believed
+}
+
+func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.Submission) (lookedUp, error) {
+	status, err := g.query(ctx, row)
+	if isNotFound(err) {
+		wait := g.grace(earlier)
+		return lookedUp{absent: wait <= 0, standing: row.Standing, wait: wait}, nil
+	}
+	if err != nil {
+		return lookedUp{standing: row.Standing}, nil // no proof either way: ask again later
+	}
+	finding, err := row.FromStatus(status)
+	if err != nil {
+		return lookedUp{}, nonRetryable(ErrorMismatch, err)
+	}
+	settlement, err := g.ledger.Settle(ctx, row.Key(), finding)
+	if err != nil {
+		return lookedUp{}, fmt.Errorf("record the order found at the gateway for %s: %w", row.Key(), err)
+	}
+	return lookedUp{standing: settlement.Order.Standing}, nil
+}
+
+// grace is how long "not found" still proves nothing: a create that left this
+// machine may yet be booked.
+func (g *Gateway) grace(earlier []ledger.Submission) time.Duration {
+	var last time.Time
+	for _, submission := range earlier {
+		switch submission.Outcome {
+		case ledger.Unsent, ledger.Paused, ledger.Refused:
+			continue // certainly not booked
+		case ledger.Accepted, ledger.Ambiguous:
+		}
+		end := submission.EndedAt
+		if end.IsZero() { // the worker died on the way: it may have been sent at the last moment
+			end = submission.StartedAt.Add(g.settings.attempt())
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	if last.IsZero() {
+		return 0
+	}
+	return time.Until(last.Add(g.settings.NotFoundGrace))
+}
+
+// send writes the attempt down, sends the create, and writes down what came
+// of it.
+func (g *Gateway) send(ctx context.Context, row order.Order) (order.Standing, error) {
+	submission, err := g.ledger.BeginSubmission(ctx, row.Key())
+	if errors.Is(err, ledger.ErrState) {
+		row, err = g.ledger.Order(ctx, row.Key()) // settled while we were on the way
+		return row.Standing, err
+	}
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+	}
+	answer := g.create(ctx, row)
+	// Even when the activity's time is up, the outcome is written down.
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptMargin/2)
+	defer cancel()
+	done, err := g.ledger.CompleteSubmission(writing, row.Key(), submission.Attempt, answer)
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("write down the outcome for %s: %w", row.Key(), err)
+	}
+	return done.Standing, nil
+}
+
+func (g *Gateway) create(ctx context.Context, row order.Order) ledger.Answer {
+	gatewayID, instructions, err := g.callCreate(ctx, row)
+	if err == nil {
+		return ledger.Answer{Outcome: ledger.Accepted, GatewayID: gatewayID, Instructions: instructions}
+	}
+	outcome, reason := judgeCreate(err)
+	answer := ledger.Answer{Outcome: ledger.Ambiguous, Reason: reason}
+	switch outcome {
+	case outcomeRefused:
+		answer.Outcome = ledger.Refused
+	case outcomePaused:
+		answer.Outcome = ledger.Paused
+		activity.GetLogger(ctx).Error("The gateway refuses every call: submitting is held back", "order", row.Key().String(), "reason", reason.Text)
+	case outcomeUnsent:
+		answer.Outcome = ledger.Unsent
+	case outcomeDuplicate, outcomeUnknown:
+	}
+	return answer
+}
+
+func (g *Gateway) callCreate(ctx context.Context, row order.Order) (string, *order.Instructions, error) {
+	client, profile, err := g.client(row)
+	if err != nil {
+		return "", nil, err
+	}
+	amount, err := profile.GatewayAmount(row.Amount)
+	if err != nil {
+		return "", nil, refusedHere("amount", err)
+	}
+	if err := row.Validate(g.settings.Limits); err != nil {
+		return "", nil, refusedHere("order", err)
+	}
+	request := tarspay.CreateRequest{
+		OrderNumber: row.Number, Way: row.Way, Amount: amount, Currency: profile.GatewayCurrency,
+		NotifyURL: g.settings.NotifyURL, ReturnURL: row.ReturnURL, Fields: row.Details,
+	}
+	if row.Kind == order.Withdrawal {
+		created, err := client.CreateWithdrawal(ctx, request)
+		return created.GatewayID, nil, err
+	}
+	created, err := client.CreateDeposit(ctx, request)
+	if err != nil {
+		return "", nil, err
+	}
+	return created.GatewayID, &order.Instructions{
+		PayURL: created.PayURL, PayData: created.PayData, PayDataType: created.PayDataType,
+		AccountName: created.AccountName, AccountNumber: created.AccountNumber, Bank: created.Bank,
+		ExpiresAt: created.ExpiresAt,
+	}, nil
+}
+
+// refusedHere is a refusal of our own, before anything is sent.
+func refusedHere(what string, err error) error {
+	return &tarspay.Error{
+		Class: tarspay.ClassRejected, Operation: tarspay.OperationCreateWithdrawal,
+		Message: "refused before sending: " + what, Err: err,
+	}
+}
+
+func (g *Gateway) query(ctx context.Context, row order.Order) (tarspay.OrderStatus, error) {
+	client, _, err := g.client(row)
+	if err != nil {
+		return tarspay.OrderStatus{}, err
+	}
+	reference := tarspay.Reference{OrderNumber: row.Number}
+	if row.Kind == order.Withdrawal {
+		return client.QueryWithdrawal(ctx, reference)
+	}
+	return client.QueryDeposit(ctx, reference)
+}
+
+func (g *Gateway) client(row order.Order) (*tarspay.Client, *tarspay.Profile, error) {
+	client, configured := g.clients[row.Merchant]
+	profile, known := tarspay.Country(row.Country)
+	if !configured || !known {
+		return nil, nil, &tarspay.Error{
+			Class: tarspay.ClassUnavailable, NotSent: true,
+			Message: fmt.Sprintf("merchant %s of %s is not configured on this worker", row.Merchant, row.Country),
+		}
+	}
+	return client, profile, nil
+}
+
+// PollInput names the order to ask about.
+type PollInput struct {
+	Key      order.Key `json:"key"`
+	InReview bool      `json:"in_review,omitempty"` // ask slowly, and go on whatever the answer is
+}
+
+// Poll asks the gateway about an order until it has decided, one question per
+// attempt. An answer that says "not yet" is a benign error that the server
+// retries on the ladder, so that a thousand polls add nothing to the history.
+// An answer that does not fit the order ends it with ErrorMismatch.
+func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, error) {
+	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
+	if input.InReview {
+		wait = g.settings.ReviewPoll
+	}
+	row, err := g.ledger.Order(ctx, input.Key)
+	if err != nil {
+		return order.Finding{}, fmt.Errorf("read %s: %w", input.Key, permanent(err))
+	}
+	if row.State.Terminal() {
+		return order.Finding{Source: order.FromQuery, Verdict: order.Pending}, nil // settled elsewhere: nothing to ask
+	}
+	status, err := g.query(ctx, row)
+	if err != nil {
+		return order.Finding{}, later(ErrorGateway, err.Error(), wait)
+	}
+	finding, err := row.FromStatus(status)
+	if err != nil {
+		if input.InReview {
+			return order.Finding{}, later(ErrorMismatch, err.Error(), wait)
+		}
+		return order.Finding{}, nonRetryable(ErrorMismatch, err)
+	}
+	if !order.Decide(row.Kind, row.State, finding.Verdict).Moves() {
+		return order.Finding{}, later(ErrorPending, "the gateway has not decided: "+status.State.String(), wait)
+	}
+	return finding, nil
+}
+
+// Confirm asks about an order that has ended until the gateway says what a
+// late callback said: that the money was returned.
+func (g *Gateway) Confirm(ctx context.Context, key order.Key) (order.Finding, error) {
+	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
+	row, err := g.ledger.Order(ctx, key)
+	if err != nil {
+		return order.Finding{}, fmt.Errorf("read %s: %w", key, permanent(err))
+	}
+	status, err := g.query(ctx, row)
+	if err != nil {
+		return order.Finding{}, later(ErrorGateway, err.Error(), wait)
+	}
+	finding, err := row.FromStatus(status)
+	if err != nil {
+		return order.Finding{}, later(ErrorMismatch, err.Error(), wait)
+	}
+	if finding.Verdict != order.Returned {
+		return order.Finding{}, later(ErrorPending, "the gateway says "+status.State.String(), wait)
+	}
+	return finding, nil
+}
+
+// OpenBooks asks for the merchant's balance and books it as the opening one,
+// once. Orders wait for it.
+func (g *Gateway) OpenBooks(ctx context.Context, merchant string) error {
+	available, frozen, err := g.balance(ctx, merchant)
+	if err != nil {
+		return err
+	}
+	if err := g.ledger.OpenBooks(ctx, merchant, available, frozen); err != nil {
+		return fmt.Errorf("open the books of %s: %w", merchant, err)
+	}
+	return nil
+}
+
+func (g *Gateway) balance(ctx context.Context, merchant string) (available, frozen money.Amount, err error) {
+	client, configured := g.clients[merchant]
+	profile, known := tarspay.Country(g.settings.Merchants[merchant])
+	if !configured || !known {
+		return available, frozen, nonRetryable(order.CodeUnknownMerchant, fmt.Errorf("merchant %s is not configured on this worker", merchant))
+	}
+	balance, err := client.Balance(ctx)
+	if err != nil {
+		wait := g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
+		return available, frozen, later(ErrorGateway, err.Error(), wait)
+	}
+	available, err = profile.ParseAmount(balance.Available)
+	if err == nil {
+		frozen, err = profile.ParseAmount(balance.Frozen)
+	}
+	if err != nil {
+		return available, frozen, nonRetryable(ErrorGateway, fmt.Errorf("balance of %s: %w", merchant, err))
+	}
+	return available, frozen, nil
+}

@@ -1,0 +1,36 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+)
+
+// Merchants lists the merchants that this installation serves, in order.
+func (b *Books) Merchants(context.Context) ([]string, error) {
+	merchants := make([]string, 0, len(b.settings.Merchants))
+	for merchant := range b.settings.Merchants {
+		merchants = append(merchants, merchant)
+	}
+	slices.Sort(merchants)
+	return merchants, nil
+}
+
+// Snapshot asks the gateway for a merchant's balance, compares it with the
+// ledger's and stores both. Books that are not open yet are opened first.
+func (g *Gateway) Snapshot(ctx context.Context, merchant string) (ledger.Snapshot, error) {
+	available, frozen, err := g.balance(ctx, merchant)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	if err := g.ledger.OpenBooks(ctx, merchant, available, frozen); err != nil {
+		return ledger.Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
+	}
+	snapshot, err := g.ledger.TakeSnapshot(ctx, merchant, available, frozen)
+	if err != nil {
+		return ledger.Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
+	}
+	return snapshot, nil
+}

@@ -1,0 +1,43 @@
+// Package activities is what workflows do to the world: gateway calls
+// (Gateway), ledger writes (Books) and reconciliation. It knows no workflow
+// code.
+package activities
+
+import (
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Settings are the knobs of the activities. Package config documents each.
+type Settings struct {
+	Merchants         map[string]string // merchant number to ISO country
+	Limits            order.Limits      // the house's own upper bounds
+	NotifyURL         string            // where the gateway posts callbacks
+	GatewayTimeout    time.Duration     // one HTTP call
+	CallbackGrace     time.Duration     // wait for a callback before polling
+	NotFoundGrace     time.Duration     // since the last attempt, before "not found" is proof
+	PollLadder        config.Ladder     // between polls; the last one repeats
+	RetryLadder       config.Ladder     // between attempts to find out an unknown create
+	ReviewPoll        time.Duration     // between polls of an order in review
+	WithdrawalHorizon time.Duration     // look for proof this long, then ask a person
+	DepositHorizon    time.Duration
+	ConfirmAll        bool // ask the gateway about every callback, not only about failures
+}
+
+// attemptMargin is what one attempt may need beside its gateway calls.
+const attemptMargin = 10 * time.Second
+
+func (s Settings) plan(kind order.Kind) Plan {
+	horizon := s.WithdrawalHorizon
+	if kind == order.Deposit {
+		horizon = s.DepositHorizon
+	}
+	return Plan{Horizon: horizon, CallbackGrace: s.CallbackGrace, Attempt: s.attempt()}
+}
+
+// attempt is the longest that one activity attempt may take: a query and a
+// create, one after the other, and the ledger. It is longer than all its HTTP
+// calls together, so that two attempts never overlap.
+func (s Settings) attempt() time.Duration { return 2*s.GatewayTimeout + attemptMargin }

@@ -1,0 +1,269 @@
+// Package client is how finance systems start orders and read them: a thin,
+// typed layer over the Temporal client.
+//
+// Starting is idempotent by order number. The same number with the same
+// content is the same order and returns it; with other content it is a
+// conflict, and nothing is started.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+)
+
+// Codes of refusals that come from here. Those of package order come through
+// unchanged.
+const (
+	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
+	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
+)
+
+// fingerprintMemo is the memo that tells a repeated request from a conflict.
+const fingerprintMemo = "fingerprint"
+
+// Client starts, reads and steers orders.
+type Client struct {
+	temporal temporalclient.Client
+}
+
+// New makes a client over a Temporal client. The caller keeps the latter and
+// closes it.
+func New(temporal temporalclient.Client) *Client { return &Client{temporal: temporal} }
+
+// Started says which workflow drives an order.
+type Started struct {
+	WorkflowID string `json:"workflow_id"`
+	RunID      string `json:"run_id"`
+	Existing   bool   `json:"existing"` // the order was there before
+}
+
+// Start begins an order and returns at once, worker or not. The error is an
+// *order.Invalid, or an *order.Refusal with ORDER_CONFLICT or
+// TEMPORAL_UNREACHABLE.
+func (c *Client) Start(ctx context.Context, request order.Request) (Started, error) {
+	if err := request.Validate(nil); err != nil {
+		return Started{}, err
+	}
+	options := startOptions(request)
+	// Refusing a running workflow of the same id, and looking at it, costs a
+	// call for the repetition only; using it silently would cost one always.
+	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+	options.WorkflowExecutionErrorWhenAlreadyStarted = true
+	run, err := c.temporal.ExecuteWorkflow(ctx, options, workflowType(request.Kind), request)
+	var already *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &already) {
+		return c.existing(ctx, request)
+	}
+	if err != nil {
+		return Started{}, unreachable("start the order", err)
+	}
+	return Started{WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
+}
+
+// StartDeposit begins a deposit and waits until its create has an outcome, in
+// one round trip: the view holds the payment instructions. It needs a worker.
+// When the context ends first the refusal is NO_ANSWER_YET: the order is under
+// way, and the same call again picks it up.
+func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order.View, Started, error) {
+	if err := request.Validate(nil); err != nil {
+		return order.View{}, Started{}, err
+	}
+	options := startOptions(request)
+	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	operation := c.temporal.NewWithStartWorkflowOperation(options, workflows.DepositType, request)
+	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: operation,
+		UpdateOptions: temporalclient.UpdateWorkflowOptions{
+			// One update per content: asking again joins the first, other
+			// content is asked anew and refused.
+			UpdateID:     "instructions-" + request.Fingerprint()[:16],
+			UpdateName:   workflows.InstructionsUpdate,
+			Args:         []any{request.Fingerprint()},
+			WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+		},
+	})
+	var already *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &already) { // it has ended
+		started, err := c.existing(ctx, request)
+		if err != nil {
+			return order.View{}, Started{}, err
+		}
+		view, err := c.Wait(ctx, request.Kind, request.Key())
+		return view, started, err
+	}
+	started := Started{WorkflowID: options.ID}
+	var view order.View
+	if err == nil {
+		started.RunID = handle.RunID()
+		err = handle.Get(ctx, &view)
+	}
+	if err != nil {
+		return order.View{}, started, updateError(request.Key(), err)
+	}
+	return view, started, nil
+}
+
+// existing compares the order that has the number with the one asked for.
+func (c *Client) existing(ctx context.Context, request order.Request) (Started, error) {
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, request.WorkflowID(), "")
+	if err != nil {
+		return Started{}, unreachable("look at the order", err)
+	}
+	info := described.GetWorkflowExecutionInfo()
+	var fingerprint string
+	if payload := info.GetMemo().GetFields()[fingerprintMemo]; payload != nil {
+		err = converter.GetDefaultDataConverter().FromPayload(payload, &fingerprint)
+	} else { // started by other means than this client
+		var view order.View
+		view, err = c.Order(ctx, request.Kind, request.Key())
+		fingerprint = view.Fingerprint
+	}
+	if err != nil {
+		return Started{}, err
+	}
+	if fingerprint != request.Fingerprint() {
+		return Started{}, order.Refuse(order.CodeOrderConflict,
+			"the number %s belongs to an order with other content; use a new number for a new order", request.Number)
+	}
+	return Started{WorkflowID: request.WorkflowID(), RunID: info.GetExecution().GetRunId(), Existing: true}, nil
+}
+
+// Wait blocks until the order has ended.
+func (c *Client) Wait(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
+	var view order.View
+	err := c.temporal.GetWorkflow(ctx, order.WorkflowID(kind, key), "").Get(ctx, &view)
+	if err != nil {
+		return order.View{}, readError(key, err)
+	}
+	return view, nil
+}
+
+// Order reads where an order stands. It needs a worker.
+func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
+	value, err := c.temporal.QueryWorkflow(ctx, order.WorkflowID(kind, key), "", workflows.OrderQuery)
+	if err != nil {
+		return order.View{}, readError(key, err)
+	}
+	var view order.View
+	if err := value.Get(&view); err != nil {
+		return order.View{}, fmt.Errorf("read order %s: %w", key, err)
+	}
+	return view, nil
+}
+
+// Resolve ends an order in review with an operator's evidence.
+func (c *Client) Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error) {
+	return c.update(ctx, kind, key, workflows.ResolveUpdate, resolution)
+}
+
+// PollNow makes the order's workflow ask the gateway at once.
+func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
+	return c.update(ctx, kind, key, workflows.PollNowUpdate)
+}
+
+func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, name string, arguments ...any) (order.View, error) {
+	handle, err := c.temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
+		WorkflowID:   order.WorkflowID(kind, key),
+		UpdateName:   name,
+		Args:         arguments,
+		WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+	})
+	var view order.View
+	if err == nil {
+		err = handle.Get(ctx, &view)
+	}
+	if err != nil {
+		return order.View{}, updateError(key, err)
+	}
+	return view, nil
+}
+
+// ReconcileBalances compares balances now and waits for the report.
+func (c *Client) ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error) {
+	var result workflows.ReconcileBalancesResult
+	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
+		ID:            fmt.Sprintf("reconcile-balances:demand:%d", time.Now().UnixNano()),
+		TaskQueue:     workflows.Queue,
+		StaticSummary: "balances compared on demand",
+	}, workflows.ReconcileBalancesType, workflows.ReconcileBalancesInput{Merchants: merchants})
+	if err != nil {
+		return result, unreachable("start the reconciliation", err)
+	}
+	if err := run.Get(ctx, &result); err != nil {
+		return result, fmt.Errorf("reconcile balances: %w", err)
+	}
+	return result, nil
+}
+
+func startOptions(request order.Request) temporalclient.StartWorkflowOptions {
+	return temporalclient.StartWorkflowOptions{
+		ID:                    request.WorkflowID(),
+		TaskQueue:             workflows.Queue,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		TypedSearchAttributes: workflows.SearchAttributes(request),
+		StaticSummary:         workflows.Summary(request),
+		Memo:                  map[string]any{fingerprintMemo: request.Fingerprint()},
+	}
+}
+
+func workflowType(kind order.Kind) string {
+	if kind == order.Deposit {
+		return workflows.DepositType
+	}
+	return workflows.WithdrawalType
+}
+
+func unreachable(what string, err error) error {
+	var invalid *serviceerror.InvalidArgument
+	if errors.As(err, &invalid) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer: %v; asking again with the same number is safe", what, err)
+}
+
+func readError(key order.Key, err error) error {
+	var notFound *serviceerror.NotFound
+	if errors.As(err, &notFound) {
+		return order.Refuse(order.CodeOrderNotFound, "no order %s", key)
+	}
+	var failed *temporal.WorkflowExecutionError
+	if errors.As(err, &failed) {
+		return fmt.Errorf("order %s: its workflow failed, which is a bug: %w", key, err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)
+	}
+	return unreachable("read order "+key.String(), err)
+}
+
+// updateError turns a refusal of the workflow back into what it was.
+func updateError(key order.Key, err error) error {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) && application.Type() != "" {
+		return &order.Refusal{Reason: order.Reason{Code: application.Type(), Text: trimCode(application)}}
+	}
+	var late *temporalclient.WorkflowUpdateServiceTimeoutOrCanceledError
+	if errors.As(err, &late) {
+		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)
+	}
+	return readError(key, err)
+}
+
+// trimCode takes the code off a message that begins with it.
+func trimCode(err *temporal.ApplicationError) string {
+	prefix := err.Type() + ": "
+	if text := err.Message(); len(text) > len(prefix) && text[:len(prefix)] == prefix {
+		return text[len(prefix):]
+	}
+	return err.Message()
+}

@@ -1,0 +1,174 @@
+package order
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+func amount(t *testing.T, text, currency string) money.Amount {
+	t.Helper()
+	a, err := money.Parse(text, currency)
+	require.NoError(t, err)
+	return a
+}
+
+func vietnam(t *testing.T) Request {
+	t.Helper()
+	return Request{
+		Kind: Withdrawal, Merchant: "M1700000002", Number: "INV-1", Country: "VN", Way: "VCB",
+		Amount:  amount(t, "200000", "VND"),
+		Details: map[string]string{"customerName": "NGUYEN VAN PLANTED", "customerAccountNumber": "0123456789"},
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	base := vietnam(t)
+	same := vietnam(t)
+	same.RequestedBy = "somebody else"
+	same.Details["customerEmail"] = "" // never sent
+	require.Equal(t, base.Fingerprint(), same.Fingerprint())
+	require.Len(t, base.Fingerprint(), 64)
+
+	for name, change := range map[string]func(*Request){
+		"kind":     func(r *Request) { r.Kind = Deposit },
+		"merchant": func(r *Request) { r.Merchant = "M2" },
+		"number":   func(r *Request) { r.Number = "INV-2" },
+		"country":  func(r *Request) { r.Country = "TH" },
+		"way":      func(r *Request) { r.Way = "ACB" },
+		"amount":   func(r *Request) { r.Amount = amount(t, "200001", "VND") },
+		"currency": func(r *Request) { r.Amount = amount(t, "200000", "KRW") },
+		"details":  func(r *Request) { r.Details["customerName"] = "OTHER" },
+		"return":   func(r *Request) { r.ReturnURL = "https://example.com" },
+	} {
+		other := vietnam(t)
+		change(&other)
+		require.NotEqual(t, base.Fingerprint(), other.Fingerprint(), name)
+	}
+}
+
+// A request that has travelled as JSON, as it does to a workflow, keeps its
+// fingerprint.
+func TestFingerprintSurvivesJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(vietnam(t))
+	require.NoError(t, err)
+	var back Request
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Equal(t, vietnam(t).Fingerprint(), back.Fingerprint())
+}
+
+func TestRequestHidesPersonalData(t *testing.T) {
+	t.Parallel()
+	r := vietnam(t)
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("request", "request", r)
+	for _, text := range []string{fmt.Sprint(r), fmt.Sprintf("%v %+v %#v %s", r, r, r, r), log.String()} {
+		require.NotContains(t, text, "PLANTED")
+		require.NotContains(t, text, "0123456789")
+		require.Contains(t, text, "M1700000002/INV-1")
+	}
+}
+
+func TestWorkflowID(t *testing.T) {
+	t.Parallel()
+	r := vietnam(t)
+	require.Equal(t, "withdrawal:M1700000002:INV-1", r.WorkflowID())
+	kind, key, ok := ParseWorkflowID(r.WorkflowID())
+	require.True(t, ok)
+	require.Equal(t, Withdrawal, kind)
+	require.Equal(t, r.Key(), key)
+	for _, bad := range []string{"", "withdrawal:M1", "refund:M1:2", "reconcile-balances"} {
+		_, _, ok := ParseWorkflowID(bad)
+		require.False(t, ok, bad)
+	}
+}
+
+func TestValidateAccepts(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, vietnam(t).Validate(nil))
+}
+
+func TestValidateRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*Request)
+		code   string
+		field  string
+	}{
+		{"kind", func(r *Request) { r.Kind = "refund" }, ProblemKind, "kind"},
+		{"merchant", func(r *Request) { r.Merchant = "M 1" }, ProblemMerchant, "merchant"},
+		{"empty number", func(r *Request) { r.Number = "" }, ProblemNumber, "number"},
+		{"long number", func(r *Request) { r.Number = strings.Repeat("1", 65) }, ProblemNumber, "number"},
+		{"number with a colon", func(r *Request) { r.Number = "a:b" }, ProblemNumber, "number"},
+		{"country", func(r *Request) { r.Country = "XX" }, ProblemCountry, "country"},
+		{"country in lower case", func(r *Request) { r.Country = "vn" }, ProblemCountry, "country"},
+		{"currency", func(r *Request) { r.Amount = amount(t, "200000", "KRW") }, ProblemCurrency, "currency"},
+		{"zero", func(r *Request) { r.Amount = amount(t, "0", "VND") }, ProblemAmount, "amount"},
+		{"negative", func(r *Request) { r.Amount = amount(t, "-5", "VND") }, ProblemAmount, "amount"},
+		{"above the house limit", func(r *Request) { r.Amount = amount(t, "500001", "VND") }, ProblemAmountRange, "amount"},
+		{"way", func(r *Request) { r.Way = "NOBANK" }, "UNKNOWN_BANK", "way"},
+		{"missing name", func(r *Request) { delete(r.Details, "customerName") }, "MISSING_FIELD", "customerName"},
+		{"missing account", func(r *Request) { delete(r.Details, "customerAccountNumber") }, "MISSING_FIELD", "customerAccountNumber"},
+		{"reserved field", func(r *Request) { r.Details["amount"] = "1" }, ProblemReservedField, "amount"},
+		{"return URL on a withdrawal", func(r *Request) { r.ReturnURL = "https://example.com/" }, ProblemReturnURL, "return_url"},
+	}
+	limits := Limits{"VND": amount(t, "500000", "VND")}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := vietnam(t)
+			test.change(&r)
+			err := r.Validate(limits)
+			var invalid *Invalid
+			require.ErrorAs(t, err, &invalid)
+			var found bool
+			for _, p := range invalid.Problems {
+				require.NotEmpty(t, p.Message)
+				require.NotContains(t, p.Message, "PLANTED")
+				found = found || (p.Code == test.code && p.Field == test.field)
+			}
+			require.True(t, found, "%v", invalid.Problems)
+			require.Equal(t, CodeInvalidRequest, CodeOf(fmt.Errorf("wrapped: %w", err)))
+		})
+	}
+}
+
+func TestValidateListsEverything(t *testing.T) {
+	t.Parallel()
+	err := Request{}.Validate(nil)
+	var invalid *Invalid
+	require.ErrorAs(t, err, &invalid)
+	require.GreaterOrEqual(t, len(invalid.Problems), 5)
+}
+
+func TestParseAmount(t *testing.T) {
+	t.Parallel()
+	a, err := ParseAmount("1500", "PK")
+	require.NoError(t, err)
+	require.Equal(t, "1500.00 PKR", a.String())
+	for text, code := range map[string]string{
+		"":                      ProblemAmountText,
+		"ten":                   ProblemAmountText,
+		"1e3":                   ProblemAmountText,
+		"1.234":                 ProblemAmountDigits,
+		"99999999999999999.99":  ProblemAmountRange,
+		"99999999999999999999.": ProblemAmountText,
+	} {
+		_, err := ParseAmount(text, "PK")
+		var invalid *Invalid
+		require.ErrorAs(t, err, &invalid, text)
+		require.Equal(t, code, invalid.Problems[0].Code, text)
+	}
+	_, err = ParseAmount("1", "XX")
+	var invalid *Invalid
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, ProblemCountry, invalid.Problems[0].Code)
+}

@@ -1,0 +1,69 @@
+package order
+
+import (
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// Resolution is an operator's decision about an order in review.
+type Resolution struct {
+	State    State        `json:"state"`         // the end that the evidence proves
+	By       string       `json:"by"`            // who decides
+	Why      string       `json:"why"`           // in a sentence
+	Evidence string       `json:"evidence"`      // the gateway's proof: a ticket, a statement line, a certificate
+	Paid     money.Amount `json:"paid,omitzero"` // partially_paid only: what arrived
+	Fee      money.Amount `json:"fee,omitzero"`  // what the gateway kept, if it is known
+}
+
+// Validate says whether the decision may be taken on an order that stands as
+// it does. The error is a *Refusal.
+func (r Resolution) Validate(request Request, state State) error {
+	if strings.TrimSpace(r.By) == "" || strings.TrimSpace(r.Why) == "" || strings.TrimSpace(r.Evidence) == "" {
+		return Refuse(CodeEvidenceMissing, "a resolution needs who decides, why, and the gateway's proof")
+	}
+	if state != InReview {
+		return Refuse(CodeNotInReview, "order %s is %s; only an order in review can be resolved", request.Number, state)
+	}
+	if !r.State.Terminal() || !CanMove(request.Kind, state, r.State) {
+		return Refuse(CodeNotAnEnd, "a %s in review cannot be resolved to %q", request.Kind, r.State)
+	}
+	if r.State != PartiallyPaid {
+		return nil
+	}
+	whole, err := r.Paid.Compare(request.Amount)
+	if err != nil || whole >= 0 || !r.Paid.IsPositive() {
+		return Refuse(CodeNotAnEnd, "a part payment needs the amount that arrived: above zero and below %s", request.Amount)
+	}
+	return nil
+}
+
+// Finding is the decision in the form in which the ledger books it.
+func (r Resolution) Finding(request Request, gatewayID string) (Finding, error) {
+	if err := r.Validate(request, InReview); err != nil {
+		return Finding{}, err
+	}
+	f := Finding{
+		Source: FromOperator, GatewayID: gatewayID, Evidence: r.Evidence, By: r.By,
+		Reason: Reason{Code: CodeResolved, Text: "resolved by " + r.By + ": " + r.Why},
+	}
+	zero, err := money.Minor(0, request.Amount.Currency())
+	if err != nil {
+		return Finding{}, err
+	}
+	f.Fee = zero
+	if r.Fee.Currency() == request.Amount.Currency() && r.Fee.IsPositive() {
+		f.Fee = r.Fee
+	}
+	switch r.State {
+	case Succeeded:
+		f.Verdict, f.Paid = Paid, request.Amount
+	case PartiallyPaid:
+		f.Verdict, f.Paid = PartPaid, r.Paid
+	case Expired:
+		f.Verdict, f.Fee = Lapsed, money.Amount{}
+	default:
+		f.Verdict, f.Fee = Unpaid, money.Amount{}
+	}
+	return f, nil
+}

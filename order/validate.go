@@ -1,0 +1,164 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Codes of problems found here; the country's profile adds its own
+// (tarspay.Violation).
+const (
+	ProblemKind          = "UNKNOWN_KIND"
+	ProblemMerchant      = "MERCHANT_MALFORMED"
+	ProblemNumber        = "ORDER_NUMBER_MALFORMED"
+	ProblemCountry       = "UNKNOWN_COUNTRY"
+	ProblemCurrency      = "WRONG_CURRENCY"
+	ProblemAmount        = "AMOUNT_NOT_POSITIVE"
+	ProblemAmountText    = "AMOUNT_NOT_A_NUMBER"
+	ProblemAmountDigits  = "AMOUNT_PRECISION"
+	ProblemAmountRange   = "AMOUNT_TOO_LARGE"
+	ProblemReturnURL     = "RETURN_URL_MALFORMED"
+	ProblemTooMany       = "TOO_MANY_FIELDS"
+	ProblemReservedField = "RESERVED_FIELD"
+)
+
+// maxDetails bounds how many members of its own an order may carry.
+const maxDetails = 40
+
+var (
+	merchantForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+	// The gateway documents neither length nor alphabet of an order number.
+	// 32 characters are seen in use; 64 is what its ancestor's table holds.
+	numberForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// reserved members are set by us, never by the request's details.
+var reserved = []string{"mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl"}
+
+// Limits are the house's own upper bounds per ISO currency, above the
+// gateway's. A currency that is absent has none.
+type Limits map[string]money.Amount
+
+// Validate finds everything wrong with a request at once. The error is an
+// *Invalid; its messages never repeat a personal value.
+func (r Request) Validate(limits Limits) error {
+	var problems []Problem
+	add := func(code, field, format string, values ...any) {
+		problems = append(problems, Problem{Code: code, Field: field, Message: fmt.Sprintf(format, values...)})
+	}
+	if r.Kind != Deposit && r.Kind != Withdrawal {
+		add(ProblemKind, "kind", "kind must be deposit or withdrawal")
+	}
+	if !merchantForm.MatchString(r.Merchant) {
+		add(ProblemMerchant, "merchant", "merchant must be the gateway's merchant number: letters and digits, 1 to 32")
+	}
+	if !numberForm.MatchString(r.Number) {
+		add(ProblemNumber, "number", "order number must be 1 to 64 of letters, digits, hyphen and underscore")
+	}
+	if !r.Amount.IsPositive() {
+		add(ProblemAmount, "amount", "amount must be above zero")
+	}
+	if limit, set := limits[r.Amount.Currency()]; set {
+		if above, err := r.Amount.Compare(limit); err == nil && above > 0 {
+			add(ProblemAmountRange, "amount", "amount is above the configured limit of %s", limit)
+		}
+	}
+	problems = append(problems, r.returnURLProblems()...)
+	problems = append(problems, r.detailProblems()...)
+	problems = append(problems, r.countryProblems()...)
+	if len(problems) > 0 {
+		return &Invalid{Problems: problems}
+	}
+	return nil
+}
+
+func (r Request) returnURLProblems() []Problem {
+	if r.ReturnURL == "" {
+		return nil
+	}
+	target, err := url.Parse(r.ReturnURL)
+	if err == nil && target.Host != "" && (target.Scheme == "http" || target.Scheme == "https") && r.Kind == Deposit {
+		return nil
+	}
+	return []Problem{{ProblemReturnURL, "return_url", "return URL must be a whole http or https address, on a deposit"}}
+}
+
+func (r Request) detailProblems() []Problem {
+	var problems []Problem
+	if len(r.Details) > maxDetails {
+		problems = append(problems, Problem{ProblemTooMany, "details", fmt.Sprintf("at most %d fields may be sent", maxDetails)})
+	}
+	for _, name := range reserved {
+		if _, there := r.Details[name]; there {
+			problems = append(problems, Problem{ProblemReservedField, name, name + " is set from the order itself; leave it out of the fields"})
+		}
+	}
+	return problems
+}
+
+// countryProblems asks the country's profile.
+func (r Request) countryProblems() []Problem {
+	profile, known := tarspay.Country(r.Country)
+	if !known {
+		return []Problem{{ProblemCountry, "country", fmt.Sprintf("no country %q; known are %s", clipCountry(r.Country), knownCountries())}}
+	}
+	if r.Amount.Currency() != profile.Currency {
+		return []Problem{{ProblemCurrency, "currency", fmt.Sprintf("%s takes %s, not %q", profile.Name, profile.Currency, r.Amount.Currency())}}
+	}
+	if r.Kind != Deposit && r.Kind != Withdrawal {
+		return nil
+	}
+	var problems []Problem
+	for _, violation := range profile.Check(r.Kind.Direction(), r.Way, r.Amount, r.Details) {
+		problems = append(problems, Problem{Code: violation.Code, Field: violation.Field, Message: violation.Message})
+	}
+	return problems
+}
+
+// ParseAmount reads an amount typed by a person for a country. The error is
+// an *Invalid.
+func ParseAmount(text, country string) (money.Amount, error) {
+	profile, known := tarspay.Country(country)
+	if !known {
+		return money.Amount{}, &Invalid{Problems: Request{Country: country}.countryProblems()}
+	}
+	amount, err := money.Parse(text, profile.Currency)
+	switch {
+	case err == nil:
+		return amount, nil
+	case errors.Is(err, money.ErrPrecision):
+		digits, _ := money.Decimals(profile.Currency)
+		return amount, invalidAmount(ProblemAmountDigits, "amount has too many decimals: %s has %d", profile.Currency, digits)
+	case errors.Is(err, money.ErrRange):
+		return amount, invalidAmount(ProblemAmountRange, "amount is larger than any that can be held")
+	default:
+		return amount, invalidAmount(ProblemAmountText, "amount must be a plain number such as 1500 or 1500.50")
+	}
+}
+
+func invalidAmount(code, format string, values ...any) *Invalid {
+	return &Invalid{Problems: []Problem{{Code: code, Field: "amount", Message: fmt.Sprintf(format, values...)}}}
+}
+
+func knownCountries() string {
+	var codes []string
+	for _, profile := range tarspay.Countries() {
+		codes = append(codes, profile.Code)
+	}
+	slices.Sort(codes)
+	return strings.Join(codes, " ")
+}
+
+func clipCountry(code string) string {
+	if len(code) > 8 {
+		return code[:8] + "…"
+	}
+	return code
+}

@@ -1,0 +1,109 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/workflows"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+)
+
+// reconcileSchedule is the id of the schedule that compares balances.
+const reconcileSchedule = "reconcile-balances"
+
+// PrepareNamespace makes the namespace fit for our workflows. Any worker may
+// do it at any time: what is there already stays.
+func PrepareNamespace(ctx context.Context, c client.Client, namespace string, every time.Duration) error {
+	if err := registerSearchAttributes(ctx, c, namespace); err != nil {
+		return fmt.Errorf("register search attributes: %w", err)
+	}
+	if err := scheduleReconciliation(ctx, c, every); err != nil {
+		return fmt.Errorf("schedule the reconciliation: %w", err)
+	}
+	return nil
+}
+
+func registerSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
+	there, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		// A managed namespace may keep its operator service to itself; its
+		// search attributes are then made by its owner (docs/operations.md).
+		var denied *serviceerror.PermissionDenied
+		var absent *serviceerror.Unimplemented
+		if errors.As(err, &denied) || errors.As(err, &absent) {
+			slog.Warn("Search attributes cannot be registered from here; they must exist already", "error", err)
+			return nil
+		}
+		return err
+	}
+	missing := make(map[string]enumspb.IndexedValueType)
+	for name, kind := range wantedAttributes() {
+		have, exists := there.GetCustomAttributes()[name]
+		if exists && have != kind {
+			return fmt.Errorf("search attribute %s is a %s in namespace %s and must be a %s: remove it there and start again", name, have, namespace, kind)
+		}
+		if !exists {
+			missing[name] = kind
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: namespace, SearchAttributes: missing,
+	})
+	var already *serviceerror.AlreadyExists
+	if errors.As(err, &already) { // another worker was faster
+		return nil
+	}
+	return err
+}
+
+func wantedAttributes() map[string]enumspb.IndexedValueType {
+	wanted := make(map[string]enumspb.IndexedValueType)
+	for _, key := range []temporal.SearchAttributeKey{
+		workflows.AttributeKind, workflows.AttributeState, workflows.AttributeCountry, workflows.AttributeCurrency,
+		workflows.AttributeAmount, workflows.AttributeMerchant, workflows.AttributeGatewayID, workflows.AttributeNeedsReview,
+	} {
+		wanted[key.GetName()] = key.GetValueType()
+	}
+	return wanted
+}
+
+// scheduleReconciliation makes the schedule, or gives the one that is there
+// the interval that is configured now.
+func scheduleReconciliation(ctx context.Context, c client.Client, every time.Duration) error {
+	spec := client.ScheduleSpec{
+		Intervals: []client.ScheduleIntervalSpec{{Every: every}},
+		Jitter:    every / 20, // installations that share a gateway do not ask in step
+	}
+	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID:   reconcileSchedule,
+		Spec: spec,
+		Action: &client.ScheduleWorkflowAction{
+			ID:        reconcileSchedule,
+			Workflow:  workflows.ReconcileBalancesType,
+			TaskQueue: workflows.Queue,
+			Args:      []any{workflows.ReconcileBalancesInput{}},
+		},
+		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+		CatchupWindow: every, // a comparison that was missed is of no use later
+	})
+	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+		return err
+	}
+	return c.ScheduleClient().GetHandle(ctx, reconcileSchedule).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(input client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			schedule := input.Description.Schedule
+			schedule.Spec = &spec
+			return &client.ScheduleUpdate{Schedule: &schedule}, nil
+		},
+	})
+}

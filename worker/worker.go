@@ -1,0 +1,108 @@
+// Package worker puts the workflows and activities on their task queues. It
+// is wiring that cmd/worker, the tests and the benchmarks share.
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+	"go.temporal.io/sdk/client"
+	sdk "go.temporal.io/sdk/worker"
+)
+
+// Worker polls both task queues.
+type Worker struct {
+	payouts sdk.Worker // workflows, and the ledger writes that run with them
+	gateway sdk.Worker // gateway calls, rate limited
+}
+
+// drain is what a stop waits beyond the longest attempt.
+const drain = 5 * time.Second
+
+// New wires the activities to the ledger and to the gateway's clients, by
+// merchant number. Rate is the most gateway calls per second over all
+// workers together; the server keeps the count.
+func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rate int) *Worker {
+	payouts := sdk.New(c, workflows.Queue, sdk.Options{
+		WorkerStopTimeout:           drain,
+		DisableRegistrationAliasing: true,
+	})
+	workflows.Register(payouts)
+	payouts.RegisterActivity(activities.NewBooks(l, settings))
+
+	gateway := sdk.New(c, workflows.GatewayQueue, sdk.Options{
+		// A create that is under way when the worker stops is given the time
+		// to hear its answer.
+		WorkerStopTimeout:            2*settings.GatewayTimeout + drain,
+		TaskQueueActivitiesPerSecond: float64(rate),
+		DisableWorkflowWorker:        true,
+		DisableRegistrationAliasing:  true,
+	})
+	gateway.RegisterActivity(activities.NewGateway(clients, l, settings))
+	return &Worker{payouts: payouts, gateway: gateway}
+}
+
+// Start begins to poll and returns.
+func (w *Worker) Start() error {
+	if err := w.payouts.Start(); err != nil {
+		return fmt.Errorf("start the worker of queue %s: %w", workflows.Queue, err)
+	}
+	if err := w.gateway.Start(); err != nil {
+		w.payouts.Stop()
+		return fmt.Errorf("start the worker of queue %s: %w", workflows.GatewayQueue, err)
+	}
+	return nil
+}
+
+// Stop takes no more work and waits for what is under way.
+func (w *Worker) Stop() {
+	w.gateway.Stop()
+	w.payouts.Stop()
+}
+
+// Settings translates the configuration for the activities.
+func Settings(c config.Worker) activities.Settings {
+	merchants := make(map[string]string, len(c.Merchants))
+	for _, merchant := range c.Merchants {
+		merchants[merchant.Number] = merchant.Country
+	}
+	return activities.Settings{
+		Merchants:         merchants,
+		Limits:            order.Limits(c.MaxAmount),
+		NotifyURL:         c.NotifyURL,
+		GatewayTimeout:    c.GatewayTimeout,
+		CallbackGrace:     c.CallbackGrace,
+		NotFoundGrace:     c.NotFoundGrace,
+		PollLadder:        c.PollLadder,
+		RetryLadder:       c.RetryLadder,
+		ReviewPoll:        c.ReviewPoll,
+		WithdrawalHorizon: c.WithdrawalHorizon,
+		DepositHorizon:    c.DepositHorizon,
+		ConfirmAll:        c.Confirm == config.ConfirmAlways,
+	}
+}
+
+// Clients makes a gateway client for every configured merchant.
+func Clients(c config.Worker) (map[string]*tarspay.Client, error) {
+	clients := make(map[string]*tarspay.Client, len(c.Merchants))
+	for _, merchant := range c.Merchants {
+		if _, known := tarspay.Country(merchant.Country); !known {
+			return nil, fmt.Errorf("PAYOUTS_MERCHANTS: merchant %s is of country %q, which is not one of the gateway's", merchant.Number, merchant.Country)
+		}
+		signer, err := tarspay.NewSigner(c.PrivateKeys[merchant.Number].Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("private key of merchant %s: %w", merchant.Number, err)
+		}
+		clients[merchant.Number], err = tarspay.NewClient(c.GatewayURL, merchant.Number, signer, tarspay.Options{Timeout: c.GatewayTimeout})
+		if err != nil {
+			return nil, fmt.Errorf("gateway client of merchant %s: %w", merchant.Number, err)
+		}
+	}
+	return clients, nil
+}

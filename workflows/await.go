@@ -1,0 +1,214 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// await goes on until the order has ended, whichever comes first each time: a
+// callback, the answer to a question, or an operator.
+func (p *payout) await(ctx workflow.Context) error {
+	for !p.standing.State.Terminal() {
+		if err := p.turn(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turn waits for one thing and acts on it. A question that is still open when
+// something else has happened is withdrawn; when the order has ended it is
+// left to end with the workflow, which costs no event.
+func (p *payout) turn(ctx workflow.Context) error {
+	asking, withdraw := workflow.WithCancel(ctx)
+	question := p.ask(asking)
+
+	var err error
+	selector := workflow.NewSelector(ctx)
+	selector.AddFuture(question.future, func(answer workflow.Future) { err = question.act(ctx, answer) })
+	selector.AddReceive(p.callbacks, func(c workflow.ReceiveChannel, _ bool) {
+		var callback CallbackSignalInput
+		c.Receive(ctx, &callback)
+		err = p.applyCallback(ctx, callback.ID)
+	})
+	selector.AddReceive(p.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
+	if p.cancelled != nil {
+		selector.AddReceive(p.cancelled, func(workflow.ReceiveChannel, bool) { p.cancelled = nil })
+	}
+	selector.Select(ctx)
+
+	if err == nil && !p.standing.State.Terminal() {
+		withdraw()
+	}
+	return err
+}
+
+// question is something asked of the gateway, or the wait before it is asked.
+type question struct {
+	future workflow.Future
+	act    func(workflow.Context, workflow.Future) error
+}
+
+func (p *payout) ask(ctx workflow.Context) question {
+	state := p.standing.State
+	now := p.askNow
+	p.askNow = false
+	switch {
+	case state == order.InReview:
+		p.show(ctx, "Waits for a person: resolve it with evidence. The gateway is still asked now and then.")
+		return p.poll(ctx, true)
+	case beforeGateway(state):
+		p.show(ctx, p.holdUp())
+		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, p.patience(ctx))
+		return question{
+			future: workflow.ExecuteActivity(asking, gateway.FindOut, p.request.Key()),
+			act:    p.foundOut,
+		}
+	case now || p.plan.CallbackGrace <= 0:
+		p.show(ctx, fmt.Sprintf("The gateway is asked until it has decided, at the latest until %s; a callback may come first.", clock(p.deadline)))
+		return p.poll(ctx, false)
+	default:
+		p.show(ctx, fmt.Sprintf("The gateway has the order. Waiting %s for its callback, then asking.", p.plan.CallbackGrace))
+		wait := min(p.plan.CallbackGrace, p.patience(ctx))
+		return question{
+			future: workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: "wait for a callback"}),
+			act:    p.graceOver,
+		}
+	}
+}
+
+// holdUp says why the create has no outcome yet.
+func (p *payout) holdUp() string {
+	switch p.standing.Reason.Code {
+	case order.CodeGatewayPaused:
+		return "The gateway refuses every call of this merchant: look at its key, address and status. The order is held back and sent by itself once that is mended."
+	case order.CodeGatewayAway:
+		return "The gateway cannot be reached. The order is sent as soon as it can be."
+	default:
+		return fmt.Sprintf("It is not known whether the gateway has the order. It is asked until there is proof, at the latest until %s; the funds stay reserved.", clock(p.deadline))
+	}
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// poll asks until the gateway has decided. In review there is no end to it.
+func (p *payout) poll(ctx workflow.Context, inReview bool) question {
+	patience := time.Duration(0)
+	if !inReview {
+		patience = p.patience(ctx)
+	}
+	asking := forGateway(ctx, "ask the gateway", p.plan.Attempt, patience)
+	input := activities.PollInput{Key: p.request.Key(), InReview: inReview}
+	return question{
+		future: workflow.ExecuteActivity(asking, gateway.Poll, input),
+		act:    p.polled,
+	}
+}
+
+// graceOver turns to asking, because no callback came.
+func (p *payout) graceOver(ctx workflow.Context, timer workflow.Future) error {
+	p.askNow = true
+	return timer.Get(ctx, nil)
+}
+
+func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
+	var standing order.Standing
+	if err := answer.Get(ctx, &standing); err != nil {
+		return p.noProof(ctx, err)
+	}
+	p.standing = standing
+	return nil
+}
+
+func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {
+	var finding order.Finding
+	if err := answer.Get(ctx, &finding); err != nil {
+		return p.noProof(ctx, err)
+	}
+	return workflow.ExecuteLocalActivity(forLedger(ctx, "settle by query"), books.Settle, p.request.Key(), finding).
+		Get(ctx, &p.standing)
+}
+
+// applyCallback acts on a callback; if it alone is not enough, the gateway is
+// asked at once.
+func (p *payout) applyCallback(ctx workflow.Context, id string) error {
+	var applied activities.Applied
+	err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply callback"), books.ApplyCallback, p.request.Key(), id).
+		Get(ctx, &applied)
+	if err != nil {
+		return err
+	}
+	p.standing = applied.Standing
+	p.askNow = p.askNow || applied.Ask
+	return nil
+}
+
+// handleMessages sets the handlers that every order has.
+func (p *payout) handleMessages(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, OrderQuery, func() (order.View, error) { return p.view(), nil }); err != nil {
+		return err
+	}
+	err := workflow.SetUpdateHandlerWithOptions(ctx, PollNowUpdate, p.pollNow, workflow.UpdateHandlerOptions{
+		Validator:   func() error { return p.refuseEnded() },
+		Description: "Ask the gateway about this order at once.",
+	})
+	if err != nil {
+		return err
+	}
+	return workflow.SetUpdateHandlerWithOptions(ctx, ResolveUpdate, p.resolve, workflow.UpdateHandlerOptions{
+		Validator:   p.validateResolve,
+		Description: "End an order in review, with evidence.",
+	})
+}
+
+func (p *payout) pollNow(ctx workflow.Context) (order.View, error) {
+	p.askNow = true
+	p.wakeUp()
+	return p.view(), nil
+}
+
+func (p *payout) validateResolve(resolution order.Resolution) error {
+	if err := p.refuseEnded(); err != nil {
+		return err
+	}
+	return refusal(resolution.Validate(p.request, p.standing.State))
+}
+
+// resolve books an operator's decision. The wake-up lets the main loop see
+// that the order has ended.
+func (p *payout) resolve(ctx workflow.Context, resolution order.Resolution) (order.View, error) {
+	finding, err := resolution.Finding(p.request, p.standing.GatewayID)
+	if err != nil {
+		return order.View{}, refusal(err)
+	}
+	var standing order.Standing
+	err = workflow.ExecuteLocalActivity(forLedger(ctx, "resolve"), books.Settle, p.request.Key(), finding).Get(ctx, &standing)
+	if err != nil {
+		return order.View{}, err
+	}
+	p.standing = standing
+	p.wakeUp()
+	return p.view(), nil
+}
+
+func (p *payout) wakeUp() { p.wake.SendAsync(true) }
+
+func (p *payout) refuseEnded() error {
+	if p.standing.State.Terminal() {
+		return refusal(order.Refuse(order.CodeTerminal, "order %s has ended: %s", p.request.Number, p.standing.State))
+	}
+	return nil
+}
+
+// refusal carries a refusal's stable code to the caller as the error's type.
+func refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), order.CodeOf(err), temporal.ApplicationErrorOptions{NonRetryable: true})
+}

@@ -1,0 +1,47 @@
+package workflows
+
+import (
+	"github.com/tarspay-payouts/orchestrator/order"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Deposit takes money in: send, tell the caller how the payer pays, find out,
+// settle. It completes with the order's view in every business outcome.
+//
+// The update "instructions", sent together with the start, answers as soon as
+// the create has an outcome, so a caller gets the payment page in one round
+// trip.
+func Deposit(ctx workflow.Context, request order.Request) (order.View, error) {
+	request.Kind = order.Deposit
+	p, err := newPayout(ctx, request)
+	if err != nil {
+		return order.View{}, err
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
+		Validator:   p.validateInstructions,
+		Description: "Wait until the create has an outcome and tell how the payer pays.",
+	})
+	if err != nil {
+		return order.View{}, err
+	}
+	return p.run(ctx)
+}
+
+// validateInstructions refuses a caller whose order has other content than
+// the one that runs under its number.
+func (p *payout) validateInstructions(fingerprint string) error {
+	if fingerprint != p.request.Fingerprint() {
+		return refusal(order.Refuse(order.CodeOrderConflict,
+			"the number %s belongs to an order with other content; use a new number for a new order", p.request.Number))
+	}
+	return nil
+}
+
+// instructions answers when the create has an outcome, or when it turns out
+// that it will take longer to find one.
+func (p *payout) instructions(ctx workflow.Context, _ string) (order.View, error) {
+	err := workflow.Await(ctx, func() bool {
+		return p.standing.State != order.Created && (p.standing.State != order.Submitting || p.standing.Reason.Code != "")
+	})
+	return p.view(), err
+}

@@ -1,0 +1,61 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Every timeout and retry policy of the house, each with its reason.
+const (
+	// A ledger write takes milliseconds; ten seconds without an answer means
+	// that the connection is gone and a new one should be tried.
+	ledgerAttempt = 10 * time.Second
+	// The database may be away for as long as it takes: an order waits. The
+	// SDK wants a bound, and a year is none.
+	ledgerPatience = 365 * 24 * time.Hour
+	// Long waits between ledger attempts cost a timer each, short ones a
+	// workflow task kept alive; a minute keeps an hour's outage cheap.
+	ledgerBackoff = time.Minute
+	// A balance has no horizon of its own; a reconciliation that cannot reach
+	// the gateway for this long is over, and the schedule starts the next.
+	balancePatience = 15 * time.Minute
+	// The longest that one gateway attempt may take when no plan says so.
+	balanceAttempt = time.Minute
+)
+
+// forLedger are the options of a local activity that writes the ledger.
+func forLedger(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout:    ledgerAttempt,
+		ScheduleToCloseTimeout: ledgerPatience,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    ledgerBackoff,
+			MaximumAttempts:    0, // no limit
+		},
+		Summary: summary,
+	})
+}
+
+// forGateway are the options of a gateway call. The attempt is longer than
+// all its HTTP calls, so that two attempts never overlap; there is no limit
+// on attempts, because giving up is a decision of the workflow (patience) and
+// never of a counter. The activity chooses the wait before the next attempt
+// itself; the policy here is for faults of our own.
+func forGateway(ctx workflow.Context, summary string, attempt, patience time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              GatewayQueue,
+		StartToCloseTimeout:    attempt,
+		ScheduleToCloseTimeout: patience, // zero: for ever
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    time.Minute,
+			MaximumAttempts:    0,
+		},
+		Summary: summary,
+	})
+}

@@ -1,0 +1,170 @@
+// Package workflows holds the durable life of every order, one workflow per
+// order, and the reconciliations. A file per workflow; payout.go and await.go
+// hold what deposits and withdrawals share.
+//
+// Workflow code sees no SQL, no HTTP, no clock and no environment: whatever
+// it needs to know comes from an activity and is recorded.
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// The activities are referred to by method; the worker registers instances.
+var (
+	books   *activities.Books
+	gateway *activities.Gateway
+)
+
+// payout is one order under way.
+type payout struct {
+	request  order.Request
+	standing order.Standing
+	plan     activities.Plan
+	deadline time.Time // when looking for proof ends and a person is asked
+
+	callbacks workflow.ReceiveChannel // ids in the inbox
+	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
+	wake      workflow.Channel        // a message handler changed something
+	askNow    bool                    // ask the gateway without waiting first
+
+	next    string      // what happens next, for people
+	shown   order.State // the state that the search attributes say
+	flagged bool        // the search attributes say that a person is needed
+}
+
+func newPayout(ctx workflow.Context, request order.Request) (*payout, error) {
+	p := &payout{
+		request:   request,
+		standing:  order.Standing{State: order.Created},
+		shown:     order.Created,
+		callbacks: workflow.GetSignalChannel(ctx, CallbackSignal),
+		wake:      workflow.NewBufferedChannel(ctx, 1),
+	}
+	if err := p.handleMessages(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// run is the whole life of an order. Its result is a business outcome: an
+// order that failed is a workflow that completed. An error is a bug.
+//
+// A cancellation of the workflow never abandons an order: money may be on its
+// way. Everything runs apart from it, and the operator is told.
+func (p *payout) run(ctx workflow.Context) (order.View, error) {
+	p.cancelled = ctx.Done()
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if err := p.complete(ctx); err != nil {
+		return order.View{}, err
+	}
+	if err := p.open(ctx); err != nil {
+		return order.View{}, err
+	}
+	if err := p.submit(ctx); err != nil {
+		return order.View{}, err
+	}
+	if err := p.await(ctx); err != nil {
+		return order.View{}, err
+	}
+	p.show(ctx, "Nothing: the order has ended.")
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return order.View{}, err
+	}
+	return p.view(), nil
+}
+
+// complete sets the search attributes of an order that was started by other
+// means than our client.
+func (p *payout) complete(ctx workflow.Context) error {
+	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(AttributeKind) {
+		return nil
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx, startAttributes(p.request)...)
+}
+
+// open writes the order down and reserves its funds. The first order of a
+// merchant waits until the opening balance is booked.
+func (p *payout) open(ctx workflow.Context) error {
+	p.show(ctx, "The order is being written down.")
+	opened, err := p.tryOpen(ctx)
+	if err != nil {
+		return err
+	}
+	if opened.Opening == ledger.BooksClosed {
+		p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
+		asking := forGateway(ctx, "opening balance of "+p.request.Merchant, balanceAttempt, 0)
+		if err := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant).Get(ctx, nil); err != nil {
+			return err
+		}
+		if opened, err = p.tryOpen(ctx); err != nil {
+			return err
+		}
+	}
+	p.standing, p.plan = opened.Standing, opened.Plan
+	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
+	return nil
+}
+
+func (p *payout) tryOpen(ctx workflow.Context) (activities.Opened, error) {
+	var opened activities.Opened
+	err := workflow.ExecuteLocalActivity(forLedger(ctx, "open the order"), books.Open, p.request).Get(ctx, &opened)
+	return opened, err
+}
+
+// submit sends the create once. Whatever is not certain then is found out in
+// await. Callbacks that come before the answer wait in their channel.
+func (p *payout) submit(ctx workflow.Context) error {
+	if !beforeGateway(p.standing.State) {
+		return nil
+	}
+	p.show(ctx, "The order is being sent to the gateway.")
+	asking := forGateway(ctx, "create "+Summary(p.request), p.plan.Attempt, 0)
+	err := workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key()).Get(ctx, &p.standing)
+	if err != nil {
+		return p.noProof(ctx, err)
+	}
+	return nil
+}
+
+// beforeGateway reports whether the gateway has not been proved to have the
+// order yet.
+func beforeGateway(state order.State) bool {
+	switch state {
+	case order.Created, order.Reserved, order.Submitting, order.Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// patience is how long proof is still looked for. It is never zero, because
+// zero means for ever.
+func (p *payout) patience(ctx workflow.Context) time.Duration {
+	return max(p.deadline.Sub(workflow.Now(ctx)), time.Second)
+}
+
+// noProof hands the order to a person, because a question to the gateway
+// ended in an error: its horizon has passed, or the answer contradicts.
+func (p *payout) noProof(ctx workflow.Context, err error) error {
+	reason := order.Reason{Code: order.CodeNoProof, Text: "no proof within " + p.plan.Horizon.String()}
+	var cause *temporal.ApplicationError
+	if errors.As(err, &cause) && cause.Type() == activities.ErrorMismatch {
+		reason = order.Reason{Code: order.CodeMismatch, Text: cause.Message()}
+	}
+	return workflow.ExecuteLocalActivity(forLedger(ctx, "hand to a person"), books.Review, p.request.Key(), reason).
+		Get(ctx, &p.standing)
+}
+
+func (p *payout) view() order.View {
+	view := p.request.View(p.standing)
+	view.Next = p.next
+	return view
+}

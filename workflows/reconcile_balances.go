@@ -1,0 +1,88 @@
+package workflows
+
+import (
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// ReconcileBalancesInput says whose balances to compare.
+type ReconcileBalancesInput struct {
+	Merchants []string `json:"merchants,omitempty"` // empty: all that are configured
+}
+
+// ReconcileBalancesResult is the report: a snapshot per merchant.
+type ReconcileBalancesResult struct {
+	Snapshots   []ledger.Snapshot `json:"snapshots"`
+	Drifting    []string          `json:"drifting,omitempty"`    // merchants whose books differ from the gateway's
+	Unreachable []string          `json:"unreachable,omitempty"` // merchants whose balance could not be asked
+}
+
+// A difference may be an order caught between the gateway's books and ours.
+// It counts only when it is still there after a while.
+const (
+	looks      = 3
+	secondLook = 5 * time.Second
+)
+
+// ReconcileBalances compares what the ledger says of each merchant's money
+// with what the gateway says, stores both, and reports the difference. It
+// runs on a schedule and on demand.
+func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (ReconcileBalancesResult, error) {
+	merchants := input.Merchants
+	if len(merchants) == 0 {
+		err := workflow.ExecuteLocalActivity(forLedger(ctx, "list merchants"), books.Merchants).Get(ctx, &merchants)
+		if err != nil {
+			return ReconcileBalancesResult{}, err
+		}
+	}
+	var result ReconcileBalancesResult
+	for _, merchant := range merchants {
+		snapshot, err := lookAtBalance(ctx, merchant)
+		if temporal.IsCanceledError(err) {
+			return result, err
+		}
+		if err != nil {
+			workflow.GetLogger(ctx).Error("A balance could not be asked", "merchant", merchant, "error", err)
+			result.Unreachable = append(result.Unreachable, merchant)
+			continue
+		}
+		result.Snapshots = append(result.Snapshots, snapshot)
+		if snapshot.Verdict == ledger.Drifting {
+			result.Drifting = append(result.Drifting, merchant)
+		}
+	}
+	workflow.SetCurrentDetails(ctx, describeReconciliation(result))
+	return result, nil
+}
+
+func lookAtBalance(ctx workflow.Context, merchant string) (ledger.Snapshot, error) {
+	var snapshot ledger.Snapshot
+	for look := range looks {
+		if look > 0 {
+			if err := workflow.Sleep(ctx, secondLook); err != nil {
+				return snapshot, err
+			}
+		}
+		asking := forGateway(ctx, "balance of "+merchant, balanceAttempt, balancePatience)
+		err := workflow.ExecuteActivity(asking, gateway.Snapshot, merchant).Get(ctx, &snapshot)
+		if err != nil || snapshot.Verdict == ledger.Agreed {
+			return snapshot, err
+		}
+	}
+	return snapshot, nil
+}
+
+func describeReconciliation(result ReconcileBalancesResult) string {
+	text := "| merchant | gateway | ledger | drift | verdict |\n|---|---|---|---|---|\n"
+	for _, s := range result.Snapshots {
+		text += "| " + s.Merchant + " | " + s.GatewayTotal().String() + " | " + s.LedgerTotal().String() + " | " +
+			s.Drift.String() + " | " + string(s.Verdict) + " |\n"
+	}
+	for _, merchant := range result.Unreachable {
+		text += "| " + merchant + " | could not be asked | | | |\n"
+	}
+	return text
+}

@@ -1,0 +1,18 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Register adds every workflow to a worker under its public name.
+func Register(registry worker.WorkflowRegistry) {
+	for name, run := range map[string]any{
+		DepositType:           Deposit,
+		WithdrawalType:        Withdrawal,
+		ReconcileBalancesType: ReconcileBalances,
+		LateCallbackType:      LateCallback,
+	} {
+		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
+	}
+}

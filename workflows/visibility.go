@@ -1,0 +1,95 @@
+package workflows
+
+import (
+	"fmt"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Search attributes of an order's workflow. They are never encrypted, so they
+// hold no personal data. The worker registers them.
+var (
+	AttributeKind        = temporal.NewSearchAttributeKeyKeyword("PayoutKind")
+	AttributeState       = temporal.NewSearchAttributeKeyKeyword("PayoutState")
+	AttributeCountry     = temporal.NewSearchAttributeKeyKeyword("PayoutCountry")
+	AttributeCurrency    = temporal.NewSearchAttributeKeyKeyword("PayoutCurrency")
+	AttributeAmount      = temporal.NewSearchAttributeKeyInt64("PayoutAmount") // minor units
+	AttributeMerchant    = temporal.NewSearchAttributeKeyKeyword("PayoutMerchant")
+	AttributeGatewayID   = temporal.NewSearchAttributeKeyKeyword("PayoutGatewayID")
+	AttributeNeedsReview = temporal.NewSearchAttributeKeyBool("PayoutNeedsReview")
+)
+
+// SearchAttributes are what an order's workflow is started with.
+func SearchAttributes(request order.Request) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(startAttributes(request)...)
+}
+
+func startAttributes(request order.Request) []temporal.SearchAttributeUpdate {
+	return []temporal.SearchAttributeUpdate{
+		AttributeKind.ValueSet(string(request.Kind)),
+		AttributeState.ValueSet(string(order.Created)),
+		AttributeCountry.ValueSet(request.Country),
+		AttributeCurrency.ValueSet(request.Amount.Currency()),
+		AttributeAmount.ValueSet(request.Amount.Minor()),
+		AttributeMerchant.ValueSet(request.Merchant),
+		AttributeNeedsReview.ValueSet(false),
+	}
+}
+
+// Summary is the one line that the workflow list shows beside the id.
+func Summary(request order.Request) string {
+	return fmt.Sprintf("%s of %s, %s, %s", request.Kind, request.Amount, request.Country, request.Way)
+}
+
+// show tells the operator where the order stands and what happens next. It
+// upserts search attributes only when the state is one that an operator would
+// search for, because each upsert is an event and an action.
+func (p *payout) show(ctx workflow.Context, next string) {
+	p.next = next
+	workflow.SetCurrentDetails(ctx, p.details())
+	state := p.standing.State
+	held := state == order.Submitting && p.standing.Reason.Code != ""
+	if state == p.shown || (!held && !worthSearching(state)) {
+		return
+	}
+	p.shown = state
+	updates := []temporal.SearchAttributeUpdate{AttributeState.ValueSet(string(state))}
+	if needs := state.NeedsReview() || p.standing.Reason.Code == order.CodeGatewayPaused; needs != p.flagged {
+		updates = append(updates, AttributeNeedsReview.ValueSet(needs))
+		p.flagged = needs
+	}
+	if p.standing.GatewayID != "" {
+		updates = append(updates, AttributeGatewayID.ValueSet(p.standing.GatewayID))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Warn("Search attributes were not updated", "error", err)
+	}
+}
+
+func worthSearching(state order.State) bool {
+	switch state {
+	case order.AwaitingApproval, order.AwaitingFunds, order.Unknown, order.InReview:
+		return true
+	case order.Created, order.Reserved, order.Submitting, order.Submitted:
+		return false
+	default:
+		return state.Terminal()
+	}
+}
+
+// details is the current-details pane of the Temporal UI, in its markdown.
+func (p *payout) details() string {
+	text := fmt.Sprintf("**%s** — %s %s of %s\n\n", p.standing.State, p.request.Kind, p.request.Number, p.request.Amount)
+	if p.standing.GatewayID != "" {
+		text += fmt.Sprintf("Gateway order: `%s`\n\n", p.standing.GatewayID)
+	}
+	if p.standing.Reason.Code != "" {
+		text += fmt.Sprintf("Reason: `%s` %s\n\n", p.standing.Reason.Code, p.standing.Reason.Text)
+	}
+	if p.cancelled == nil {
+		text += "The workflow was asked to cancel; an order under way is not abandoned, it goes on.\n\n"
+	}
+	return text + "Next: " + p.next
+}
