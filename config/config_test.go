@@ -349,6 +349,8 @@ func TestMerchantList(t *testing.T) {
 	require.False(t, list.Has("M4"))
 	require.Equal(t, []string{"M1", "M3"}, list.Of("PK"))
 	require.Empty(t, list.Of("TH"))
+	require.Equal(t, []string{"M1", "M2", "M3"}, list.Numbers())
+	require.Equal(t, map[string]string{"M1": "PK", "M2": "VN", "M3": "PK"}, list.Countries())
 }
 
 func TestSecretIsNeverShown(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// MaxGatewayTimeout bounds one HTTP call to the gateway. It must stay below
-// the 30 s that Temporal allows an attempt (StartToClose), so that two
-// attempts never overlap.
+// MaxGatewayTimeout bounds one HTTP call to the gateway. An activity attempt
+// is given longer than all its calls together, so that two attempts never
+// overlap, and a worker that drains waits that long.
 const MaxGatewayTimeout = 25 * time.Second
 
 // maxNotifyURL is what the gateway stores of a callback address, in bytes.

@@ -86,6 +86,24 @@ func (l MerchantList) Has(number string) bool {
 	return slices.ContainsFunc(l, func(m Merchant) bool { return m.Number == number })
 }
 
+// Numbers lists the merchant numbers.
+func (l MerchantList) Numbers() []string {
+	numbers := make([]string, len(l))
+	for i, m := range l {
+		numbers[i] = m.Number
+	}
+	return numbers
+}
+
+// Countries is the country of each merchant number.
+func (l MerchantList) Countries() map[string]string {
+	countries := make(map[string]string, len(l))
+	for _, m := range l {
+		countries[m.Number] = m.Country
+	}
+	return countries
+}
+
 // Of lists the merchant numbers of a country.
 func (l MerchantList) Of(country string) []string {
 	var numbers []string
