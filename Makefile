@@ -1,0 +1,87 @@
+# Everything here needs Go, git and make, nothing else. `make` alone lists the
+# targets. It keeps to what GNU make 3.81 (macOS) and a POSIX shell understand.
+
+GO         ?= go
+FUZZTIME   ?= 30s
+COMMANDS   := worker starter receiver sandbox dev
+
+# What every build shares: no C, so a binary runs on any machine of its kind,
+# and no paths of this one.
+go_build   := CGO_ENABLED=0 $(GO) build -trimpath
+
+# The race detector needs a C compiler, which a machine with nothing but Go does
+# not have; the tests then run without it. `make test RACE=` leaves it out.
+RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build demo dev bench test lint fuzz fmt clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the commands into bin/
+	@mkdir -p bin
+	@$(go_build) -o bin/ $(COMMANDS:%=./cmd/%)
+
+demo: build bin/temporal ## real orders through the whole stack, in about a minute
+	@bin/dev demo
+
+dev: build bin/temporal ## the whole stack, left running until Ctrl-C
+	@bin/dev up
+
+# Standard output carries the benchmark's JSON lines and nothing else.
+bench: build bin/temporal ## what an order costs, as JSON lines
+	@bin/dev bench
+
+test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real PostgreSQL
+	@echo "testing$(if $(RACE),, without the race detector: no C compiler here)" >&2
+	@bin/withpostgres -- $(GO) test $(RACE) -timeout 20m ./...
+	@cd tools/withpostgres && $(GO) test -timeout 5m ./...
+
+lint: bin/golangci-lint bin/workflowcheck ## style, mistakes, the floors of the house, workflow determinism
+	@bin/golangci-lint run ./...
+	@cd tools/withpostgres && ../../bin/golangci-lint run ./...
+	@bin/workflowcheck ./workflows/...
+
+fmt: bin/golangci-lint ## format the code the way lint wants it
+	@bin/golangci-lint fmt ./...
+
+# `go test` fuzzes one function of one package at a time.
+fuzz: ## run every fuzz test for FUZZTIME (default 30s) each
+	@set -e; for package in $$($(GO) list ./...); do \
+		for name in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+clean: ## remove what was built and what the stack wrote (bin/ and var/)
+	rm -rf bin var
+
+# The tools are modules of their own and change only with their go.mod, so make
+# builds them once. `touch` because go leaves an up-to-date file's date alone.
+
+bin/temporal: tools/temporal/go.mod tools/temporal/go.sum
+	@mkdir -p bin
+	@echo "building the Temporal server once, about two minutes..." >&2
+	@cd tools/temporal && version=$$($(GO) list -m -f '{{.Version}}' github.com/temporalio/cli) && \
+		$(go_build) -ldflags "-s -w -X github.com/temporalio/cli/temporalcli.Version=$${version#v}" \
+			-o ../../bin/temporal github.com/temporalio/cli/cmd/temporal
+	@touch $@
+
+bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	@mkdir -p bin
+	@echo "building the linter once, about a minute..." >&2
+	@cd tools/lint && $(go_build) -ldflags "-s -w" -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+bin/workflowcheck: tools/lint/go.mod tools/lint/go.sum
+	@mkdir -p bin
+	@cd tools/lint && $(go_build) -o ../../bin/workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck
+	@touch $@
+
+bin/withpostgres: $(wildcard tools/withpostgres/*.go) tools/withpostgres/go.mod tools/withpostgres/go.sum
+	@mkdir -p bin
+	@cd tools/withpostgres && $(go_build) -o ../../bin/withpostgres .
+	@touch $@
