@@ -213,11 +213,11 @@ func (p *Profile) checkLimits(fields map[string]string) []Violation {
 		switch {
 		case isCoreMember(name):
 			found = append(found, p.violation(ViolationReserved, name, "%s is set from the order itself", name))
-		case !eachByte(name, isKeyByte) || len(name) > maxOrderNumberBytes:
-			found = append(found, p.violation(ViolationMalformed, "fields", "a field's name must be letters, digits and ._- only, at most %d", maxOrderNumberBytes))
-		case len(value) > maxFieldBytes:
-			found = append(found, p.violation(ViolationFieldTooLong, name, "%s must be at most %d bytes", name, maxFieldBytes))
-		case checkText(name, value, maxFieldBytes) != nil:
+		case !eachByte(name, isKeyByte) || len(name) > maxNameBytes:
+			found = append(found, p.violation(ViolationMalformed, "fields", "a field's name must be letters, digits and ._- only, at most %d", maxNameBytes))
+		case len(value) > maxTextBytes:
+			found = append(found, p.violation(ViolationFieldTooLong, name, "%s must be at most %d bytes", name, maxTextBytes))
+		case checkText(value, maxTextBytes) != nil:
 			found = append(found, p.violation(ViolationMalformed, name, "%s must be text without control characters", name))
 		}
 	}

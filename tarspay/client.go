@@ -42,12 +42,13 @@ const (
 	DefaultMaxResponseBytes = 1 << 20
 )
 
-// Limits of what is sent.
+// Limits of what is sent; the gateway documents none.
 const (
 	maxOrderNumberBytes = 64
-	maxFields           = 64
-	maxFieldBytes       = 1024
-	maxURLBytes         = 1024
+	maxNameBytes        = 64
+	maxTextBytes        = 1024
+	maxMembers          = 64
+	maxFields           = 50 // of a create, beside the common members
 )
 
 // Options of a Client. The zero value is the documented default of each.
@@ -104,7 +105,7 @@ func NewClient(baseURL, merchant string, signer *Signer, options Options) (*Clie
 	if err != nil {
 		return nil, err
 	}
-	if len(merchant) > maxOrderNumberBytes || !eachByte(merchant, isKeyByte) {
+	if len(merchant) > maxNameBytes || !eachByte(merchant, isKeyByte) {
 		return nil, errors.New("tarspay: merchant number must be 1 to 64 letters and digits")
 	}
 	if signer == nil {
@@ -184,11 +185,19 @@ func newTransport() *http.Transport {
 	}
 }
 
+// ErrRequest means a request cannot be sent as it is; the text names the
+// member, never its value.
+var ErrRequest = errors.New("request cannot be sent")
+
+// ErrNoPath means that the endpoint's path is in no page and not set in
+// Options.
+var ErrNoPath = errors.New("the endpoint's path is not set")
+
 // request is one call about to be made.
 type request struct {
 	operation Operation
 	path      string
-	members   map[string]any // strings and integers; mchNo is added
+	members   map[string]any // required strings and integers; mchNo is added
 	bodiless  bool           // nothing is sent but headers
 }
 
@@ -198,7 +207,7 @@ func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 	fail := &Error{Operation: r.operation}
 	httpRequest, err := c.prepare(ctx, r)
 	if err != nil {
-		return nil, fail.refused(err)
+		return nil, refused(r.operation, err)
 	}
 	status, body, err := c.send(httpRequest, fail)
 	fail.HTTPStatus = status
@@ -230,10 +239,9 @@ func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 	return nil, fail
 }
 
-// refused marks a request that our own checks stopped.
-func (e *Error) refused(err error) *Error {
-	e.Class, e.NotSent, e.Err = ClassRejected, true, err
-	return e
+// refused is the error for a request that our own checks stop.
+func refused(operation Operation, err error) *Error {
+	return &Error{Class: ClassRejected, Operation: operation, NotSent: true, Err: err}
 }
 
 // protocol is the error for an accepted answer that does not fit.
@@ -241,7 +249,14 @@ func protocol(operation Operation, err error) *Error {
 	return &Error{Class: ClassProtocol, Operation: operation, Code: "0", HTTPStatus: http.StatusOK, Err: err}
 }
 
+// prepare checks and signs a request. Its errors mean that nothing is sent.
 func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) {
+	if r.path == "" {
+		return nil, ErrNoPath
+	}
+	if err := checkMembers(r.members); err != nil {
+		return nil, err
+	}
 	members := maps.Clone(r.members)
 	if !r.bodiless {
 		if members == nil {
@@ -332,16 +347,41 @@ func personal(members map[string]any) []string {
 	return values
 }
 
+// checkMembers refuses members that are empty, that are too long or too many,
+// and text that is not fit to be signed.
+func checkMembers(members map[string]any) error {
+	if len(members) > maxMembers {
+		return fmt.Errorf("%w: more than %d members", ErrRequest, maxMembers)
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		text, isText := members[name].(string)
+		switch {
+		case len(name) > maxNameBytes:
+			return fmt.Errorf("%w: the name of a member is longer than %d bytes", ErrRequest, maxNameBytes)
+		case !isText:
+		case text == "":
+			return fmt.Errorf("%w: %s is missing", ErrRequest, name)
+		case name == "mchOrderNo" && len(text) > maxOrderNumberBytes:
+			return fmt.Errorf("%w: %s is longer than %d bytes", ErrRequest, name, maxOrderNumberBytes)
+		default:
+			if err := checkText(text, maxTextBytes); err != nil {
+				return fmt.Errorf("%w: %s is %w", ErrRequest, name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // checkText refuses what no member may hold: too many bytes, bytes that are
 // not UTF-8, control characters. The error never repeats the value.
-func checkText(name, value string, limit int) error {
+func checkText(text string, limit int) error {
 	switch {
-	case len(value) > limit:
-		return fmt.Errorf("%s is longer than %d bytes", name, limit)
-	case !utf8.ValidString(value):
-		return fmt.Errorf("%s is not UTF-8", name)
-	case strings.ContainsFunc(value, unicode.IsControl):
-		return fmt.Errorf("%s holds a control character", name)
+	case len(text) > limit:
+		return fmt.Errorf("longer than %d bytes", limit)
+	case !utf8.ValidString(text):
+		return errors.New("not UTF-8")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return errors.New("not free of control characters")
 	}
 	return nil
 }

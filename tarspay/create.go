@@ -29,39 +29,22 @@ type CreateRequest struct {
 	// ReturnURL is where the payer's browser goes afterwards; deposits only.
 	ReturnURL string
 	// Fields are all other members by the gateway's names, documented or not:
-	// at most 64, each at most 1024 bytes of text without control characters.
+	// at most 50, each at most 1024 bytes of text without control characters.
 	Fields map[string]string
 }
 
-// ErrRequest means a request cannot be sent as it is; the text names the
-// member, never its value.
-var ErrRequest = errors.New("request cannot be sent")
-
-// members checks the request and lays out its body.
+// members lays out the body. Required members are there even when empty, so
+// that the client refuses the request; optional ones only when they are not.
 func (r CreateRequest) members() (map[string]any, error) {
-	members := make(map[string]any)
-	core := []struct {
-		name, value string
-		limit       int
-		required    bool
-	}{
-		{"mchOrderNo", r.OrderNumber, maxOrderNumberBytes, true},
-		{"wayCode", r.Way, maxFieldBytes, true},
-		{"amount", r.Amount, maxOrderNumberBytes, true},
-		{"currency", r.Currency, maxOrderNumberBytes, true},
-		{"notifyUrl", r.NotifyURL, maxURLBytes, true},
-		{"returnUrl", r.ReturnURL, maxURLBytes, false},
+	members := map[string]any{
+		"mchOrderNo": r.OrderNumber,
+		"wayCode":    r.Way,
+		"amount":     r.Amount,
+		"currency":   r.Currency,
+		"notifyUrl":  r.NotifyURL,
 	}
-	for _, member := range core {
-		if member.required && member.value == "" {
-			return nil, fmt.Errorf("%w: %s is missing", ErrRequest, member.name)
-		}
-		if err := checkText(member.name, member.value, member.limit); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrRequest, err)
-		}
-		if member.value != "" {
-			members[member.name] = member.value
-		}
+	if r.ReturnURL != "" {
+		members["returnUrl"] = r.ReturnURL
 	}
 	if len(r.Fields) > maxFields {
 		return nil, fmt.Errorf("%w: more than %d fields", ErrRequest, maxFields)
@@ -70,12 +53,6 @@ func (r CreateRequest) members() (map[string]any, error) {
 		if isCoreMember(name) {
 			return nil, fmt.Errorf("%w: %s has a place of its own and cannot be a field", ErrRequest, name)
 		}
-		if !eachByte(name, isKeyByte) || len(name) > maxOrderNumberBytes {
-			return nil, fmt.Errorf("%w: a field's name has a character outside letters, digits and ._- or is too long", ErrRequest)
-		}
-		if err := checkText(name, value, maxFieldBytes); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrRequest, err)
-		}
 		if value != "" {
 			members[name] = value
 		}
@@ -83,6 +60,7 @@ func (r CreateRequest) members() (map[string]any, error) {
 	return members, nil
 }
 
+// isCoreMember reports whether the member is set from the order itself.
 func isCoreMember(name string) bool {
 	switch name {
 	case "mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl":
@@ -106,7 +84,7 @@ func created(data json.RawMessage, orderNumber string) (*fields, string, string,
 	if f.err != nil {
 		return nil, "", "", f.err
 	}
-	if gatewayID == "" || checkText("payOrderId", gatewayID, maxOrderNumberBytes) != nil {
+	if gatewayID == "" || checkText(gatewayID, maxOrderNumberBytes) != nil {
 		return nil, "", "", errors.New("accepted, but payOrderId is missing or unusable")
 	}
 	return f, gatewayID, echoed, match("mchOrderNo", orderNumber, echoed)

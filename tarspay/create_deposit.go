@@ -49,7 +49,7 @@ func (c *Client) CreateDeposit(ctx context.Context, r CreateRequest) (Deposit, e
 	const operation = OperationCreateDeposit
 	members, err := r.members()
 	if err != nil {
-		return Deposit{}, (&Error{Operation: operation}).refused(err)
+		return Deposit{}, refused(operation, err)
 	}
 	data, err := c.call(ctx, request{operation: operation, path: PathCreateDeposit, members: members})
 	if err != nil {

@@ -19,7 +19,7 @@ func (c *Client) CreateWithdrawal(ctx context.Context, r CreateRequest) (Withdra
 	const operation = OperationCreateWithdrawal
 	members, err := r.members()
 	if err != nil {
-		return Withdrawal{}, (&Error{Operation: operation}).refused(err)
+		return Withdrawal{}, refused(operation, err)
 	}
 	data, err := c.call(ctx, request{operation: operation, path: PathCreateWithdrawal, members: members})
 	if err != nil {

@@ -1,6 +1,7 @@
 package tarspay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,11 +50,7 @@ func (c *Client) QueryWithdrawal(ctx context.Context, reference Reference) (Orde
 }
 
 func (c *Client) query(ctx context.Context, r request, reference Reference) (OrderStatus, error) {
-	members, err := reference.members()
-	if err != nil {
-		return OrderStatus{}, (&Error{Operation: r.operation}).refused(err)
-	}
-	r.members = members
+	r.members = reference.members()
 	data, err := c.call(ctx, r)
 	if err != nil {
 		return OrderStatus{}, err
@@ -62,12 +59,10 @@ func (c *Client) query(ctx context.Context, r request, reference Reference) (Ord
 		return OrderStatus{}, notFound(r.operation)
 	}
 	status, err := readOrderStatus(data)
-	if err == nil {
-		err = errors.Join(
-			match("mchNo", c.merchant, status.Merchant),
-			match("mchOrderNo", reference.OrderNumber, status.OrderNumber),
-			match("payOrderId", reference.GatewayID, status.GatewayID))
-	}
+	err = cmp.Or(err,
+		match("mchNo", c.merchant, status.Merchant),
+		match("mchOrderNo", reference.OrderNumber, status.OrderNumber),
+		match("payOrderId", reference.GatewayID, status.GatewayID))
 	if err != nil {
 		return OrderStatus{}, protocol(r.operation, err)
 	}
@@ -75,18 +70,11 @@ func (c *Client) query(ctx context.Context, r request, reference Reference) (Ord
 }
 
 // members is the one number that is sent.
-func (r Reference) members() (map[string]any, error) {
-	name, value := "mchOrderNo", r.OrderNumber
-	if value == "" {
-		name, value = "payOrderId", r.GatewayID
+func (r Reference) members() map[string]any {
+	if r.OrderNumber == "" {
+		return map[string]any{"payOrderId": r.GatewayID}
 	}
-	if value == "" {
-		return nil, fmt.Errorf("%w: neither order number nor gateway id given", ErrRequest)
-	}
-	if err := checkText(name, value, maxOrderNumberBytes); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
-	}
-	return map[string]any{name: value}, nil
+	return map[string]any{"mchOrderNo": r.OrderNumber}
 }
 
 // notFound is our reading of an accepted query without data.
