@@ -88,8 +88,8 @@ func find() string {
 // linkTarget is the folder of the real file: a link to `initdb` alone, far from
 // `postgres`, still shows the way.
 func linkTarget(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	return filepath.Dir(path)
 }
