@@ -129,7 +129,7 @@ func (g *Gateway) grace(earlier []ledger.Submission) time.Duration {
 	if last.IsZero() {
 		return 0
 	}
-	return time.Until(last.Add(g.settings.NotFoundGrace))
+	return last.Add(g.settings.NotFoundGrace).Sub(g.settings.now())
 }
 
 // send writes the attempt down, sends the create, and writes down what came

@@ -24,6 +24,15 @@ type Settings struct {
 	WithdrawalHorizon time.Duration     // look for proof this long, then ask a person
 	DepositHorizon    time.Duration
 	ConfirmAll        bool // ask the gateway about every callback, not only about failures
+
+	Clock func() time.Time // nil is time.Now; tests that skip time set their own
+}
+
+func (s Settings) now() time.Time {
+	if s.Clock == nil {
+		return time.Now()
+	}
+	return s.Clock()
 }
 
 // attemptMargin is what one attempt may need beside its gateway calls.
