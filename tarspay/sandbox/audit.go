@@ -1,0 +1,176 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Book is a copy of the book.
+type Book struct {
+	Now       time.Time      `json:"now"`
+	Merchants []MerchantBook `json:"merchants"`
+	Orders    []Order        `json:"orders"` // as they were booked
+	// Unbooked are order numbers under which creates came in and no order was
+	// booked.
+	Unbooked []Unbooked `json:"unbooked,omitempty"`
+}
+
+// MerchantBook is a merchant's money.
+type MerchantBook struct {
+	Merchant  string          `json:"merchant"`
+	Country   string          `json:"country"`
+	Opening   money.Amount    `json:"opening"`
+	Available money.Amount    `json:"available"`
+	Frozen    money.Amount    `json:"frozen"`
+	Orders    int             `json:"orders"`
+	Switches  map[string]bool `json:"switches,omitempty"`
+}
+
+// Unbooked is an order number that was asked for in vain.
+type Unbooked struct {
+	Merchant        string `json:"merchant"`
+	Number          string `json:"number"`
+	CreatesReceived int    `json:"creates_received"`
+}
+
+// Book copies the whole book.
+func (g *Gateway) Book() Book {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	copied := Book{Now: g.clock.now(), Orders: make([]Order, 0, len(g.book.orders))}
+	count := make(map[string]int)
+	for _, o := range g.book.orders {
+		copied.Orders = append(copied.Orders, g.book.snapshot(o))
+		count[o.Merchant]++
+	}
+	for _, a := range g.book.accounts {
+		m := a.snapshot()
+		m.Orders = count[a.Number]
+		copied.Merchants = append(copied.Merchants, m)
+	}
+	slices.SortFunc(copied.Merchants, func(a, b MerchantBook) int { return cmp.Compare(a.Merchant, b.Merchant) })
+	for k, t := range g.book.tries {
+		if t.Creates > 0 && t.Booked == 0 {
+			copied.Unbooked = append(copied.Unbooked, Unbooked{k.merchant, k.number, t.Creates})
+		}
+	}
+	slices.SortFunc(copied.Unbooked, func(a, b Unbooked) int {
+		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Number, b.Number))
+	})
+	return copied
+}
+
+func (a *account) snapshot() MerchantBook {
+	m := MerchantBook{
+		Merchant: a.Number, Country: a.Country, Opening: amount(a.opening, a.zero),
+		Available: amount(a.available, a.zero), Frozen: amount(a.frozen, a.zero), Switches: make(map[string]bool),
+	}
+	for name, on := range a.switches {
+		if on {
+			m.Switches[name] = true
+		}
+	}
+	return m
+}
+
+// Orders are the orders of a number: none, one, or several where the duplicate
+// guard is off.
+func (g *Gateway) Orders(merchant, number string) []Order {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var copied []Order
+	for _, o := range g.book.byNumber[key{merchant, number}] {
+		copied = append(copied, g.book.snapshot(o))
+	}
+	return copied
+}
+
+// Order is the first order of a number. The error is ErrNoOrder.
+func (g *Gateway) Order(merchant, number string) (Order, error) {
+	if found := g.Orders(merchant, number); len(found) > 0 {
+		return found[0], nil
+	}
+	return Order{}, ErrNoOrder
+}
+
+// Audit is what a look over the whole book finds.
+type Audit struct {
+	Orders int `json:"orders"`
+	Open   int `json:"open"` // orders that have not ended
+	// DoublePayments counts withdrawals paid once too often: every time money
+	// left under one order number after the first.
+	DoublePayments int `json:"double_payments"`
+	// Doubles names them, "merchant/number", at most a hundred.
+	Doubles []string `json:"doubles,omitempty"`
+	// Problems are sums that do not add up, at most a hundred; they are bugs of
+	// the sandbox.
+	Problems []string `json:"problems,omitempty"`
+	// CallbacksUnheard counts genuine callbacks given up without an OK.
+	CallbacksUnheard int `json:"callbacks_unheard"`
+}
+
+// maxFindings bounds the lists of an Audit.
+const maxFindings = 100
+
+// Audit counts double payments and adds up the book from its orders alone.
+func (g *Gateway) Audit() Audit {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := Audit{Orders: len(g.book.orders)}
+	sums := make(map[string]effect)
+	paid := make(map[key]int)
+	for _, o := range g.book.orders {
+		if o.open() {
+			a.Open++
+		}
+		e, s := o.effect(), sums[o.Merchant]
+		sums[o.Merchant] = effect{s.available + e.available, s.frozen + e.frozen}
+		if moved := o.moved(); moved != e {
+			a.problem("order %s: its movements say %v, its state says %v", o.ID, moved, e)
+		}
+		if o.Direction == tarspay.DirectionWithdrawal {
+			paid[o.key()] += len(o.PaidAt)
+		}
+		for _, d := range o.Deliveries {
+			if d.Falsehood == "" && d.Over && !d.Heard {
+				a.CallbacksUnheard++
+			}
+		}
+	}
+	for k, times := range paid {
+		if times > 1 {
+			a.DoublePayments += times - 1
+			a.Doubles = append(a.Doubles, k.merchant+"/"+k.number)
+		}
+	}
+	slices.Sort(a.Doubles)
+	a.Doubles = a.Doubles[:min(len(a.Doubles), maxFindings)]
+	for _, m := range g.book.accounts {
+		want := effect{m.opening + sums[m.Number].available, sums[m.Number].frozen}
+		if got := (effect{m.available, m.frozen}); got != want {
+			a.problem("merchant %s: its balance is %v, its orders make %v", m.Number, got, want)
+		}
+	}
+	return a
+}
+
+func (a *Audit) problem(format string, values ...any) {
+	if len(a.Problems) < maxFindings {
+		a.Problems = append(a.Problems, fmt.Sprintf(format, values...))
+	}
+}
+
+// moved is the sum of an order's movements.
+func (o *order) moved() effect {
+	var sum effect
+	for _, m := range o.Movements {
+		sum.available += m.Available
+		sum.frozen += m.Frozen
+	}
+	return sum
+}

@@ -1,0 +1,190 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Info says which sandbox this is.
+type Info struct {
+	PlatformKey string    `json:"platform_key"` // verifies callbacks
+	Now         time.Time `json:"now"`
+	Next        time.Time `json:"next,omitzero"` // when the next thing happens, zero if nothing will
+	Stepped     bool      `json:"stepped"`       // the clock moves by Advance only
+}
+
+// Info tells the platform's key and the time.
+func (g *Gateway) Info() Info {
+	next, _ := g.Next()
+	return Info{PlatformKey: g.PlatformKey(), Now: g.Now(), Next: next, Stepped: g.clock.stepped}
+}
+
+// Switch turns a condition of a merchant on or off; merchant "" is all of
+// them. Switches lists the names.
+func (g *Gateway) Switch(merchant, name string, on bool) error {
+	if !slices.ContainsFunc(switches, func(s Switch) bool { return s.Name == name }) {
+		return fmt.Errorf("sandbox: there is no switch %q", name)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if merchant != "" && g.book.accounts[merchant] == nil {
+		return fmt.Errorf("sandbox: there is no merchant %q", merchant)
+	}
+	for number, a := range g.book.accounts {
+		if merchant != "" && merchant != number {
+			continue
+		}
+		a.switches[name] = on
+		if name == switchKeyUnbound && on {
+			a.keySince = g.clock.now()
+		}
+		g.journal.write(record{Merchant: number, Switches: a.switches, KeySince: a.keySince})
+	}
+	return nil
+}
+
+// SetFaults replaces the seeded fault plan; the zero Faults ends it. What
+// orders have drawn stays with them.
+func (g *Gateway) SetFaults(f Faults) error {
+	if err := f.validate(); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.options.Faults = f
+	return nil
+}
+
+// Find is every order that has the text as its order id or its number, at any
+// merchant.
+func (g *Gateway) Find(reference string) []Order {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []Order
+	if o := g.book.byID[reference]; o != nil {
+		return []Order{g.book.snapshot(o)}
+	}
+	for merchant := range g.book.accounts {
+		for _, o := range g.book.byNumber[key{merchant, reference}] {
+			found = append(found, g.book.snapshot(o))
+		}
+	}
+	slices.SortFunc(found, func(a, b Order) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return found
+}
+
+// Bodies of the control interface.
+type (
+	orderRequest struct {
+		Merchant  string        `json:"merchant"`
+		Number    string        `json:"number"`
+		Scenario  string        `json:"scenario,omitempty"`
+		Falsehood string        `json:"false,omitempty"`
+		State     tarspay.State `json:"state,omitempty"`
+		Paid      string        `json:"paid,omitempty"`
+	}
+	switchRequest struct {
+		Merchant string `json:"merchant"`
+		Name     string `json:"name"`
+		On       bool   `json:"on"`
+	}
+	advanceRequest struct {
+		By string `json:"by"` // a duration: "90s", "24h"
+	}
+	controlError struct {
+		Error string `json:"error"`
+	}
+)
+
+// controlRoutes enters the control interface. Every answer is JSON; a refusal
+// is {"error":"…"}.
+func (g *Gateway) controlRoutes(mux *http.ServeMux) {
+	get := func(path string, answer func(merchant, number string) any) {
+		mux.HandleFunc("GET /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
+			writeControl(w, answer(r.FormValue("merchant"), r.FormValue("number")), nil)
+		}))
+	}
+	get("info", func(_, _ string) any { return g.Info() })
+	get("book", func(_, _ string) any { return g.Book() })
+	get("audit", func(_, _ string) any { return g.Audit() })
+	get("scenarios", func(_, _ string) any { return Scenarios() })
+	get("switches", func(_, _ string) any { return Switches() })
+	get("orders", func(merchant, number string) any {
+		if merchant == "" {
+			return g.Find(number)
+		}
+		return g.Orders(merchant, number)
+	})
+	get("callbacks", func(merchant, number string) any { return g.Deliveries(merchant, number) })
+
+	post(mux, "scenario", func(r orderRequest) (any, error) {
+		return struct{}{}, g.SetScenario(r.Merchant, r.Number, r.Scenario)
+	})
+	post(mux, "callback", func(r orderRequest) (any, error) { return g.Trigger(r.Merchant, r.Number, r.Falsehood) })
+	post(mux, "move", func(r orderRequest) (any, error) { return g.Move(r.Merchant, r.Number, r.State, r.Paid) })
+	post(mux, "switch", func(r switchRequest) (any, error) { return struct{}{}, g.Switch(r.Merchant, r.Name, r.On) })
+	post(mux, "faults", func(f Faults) (any, error) { return struct{}{}, g.SetFaults(f) })
+	post(mux, "advance", func(r advanceRequest) (any, error) {
+		by, err := time.ParseDuration(r.By)
+		if err != nil || by < 0 {
+			return nil, errors.New("sandbox: by must be a duration such as 90s or 24h")
+		}
+		g.Advance(by)
+		return g.Info(), nil
+	})
+}
+
+// post enters a call that changes something. The content type is demanded so
+// that no web page can make a browser call it.
+func post[T any](mux *http.ServeMux, path string, change func(T) (any, error)) {
+	mux.HandleFunc("POST /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
+		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+			http.Error(w, "the content type must be application/json", http.StatusUnsupportedMediaType)
+			return
+		}
+		var request T
+		decoder := json.NewDecoder(io.LimitReader(r.Body, maxBodyBytes))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&request); err != nil {
+			writeControl(w, nil, fmt.Errorf("sandbox: the body is not what /control/%s takes: %w", path, err))
+			return
+		}
+		answer, err := change(request)
+		writeControl(w, answer, err)
+	}))
+}
+
+func writeControl(w http.ResponseWriter, answer any, err error) {
+	w.Header().Set("Content-Type", contentTypeJSON)
+	switch {
+	case errors.Is(err, ErrNoOrder):
+		w.WriteHeader(http.StatusNotFound)
+		answer = controlError{err.Error()}
+	case err != nil:
+		w.WriteHeader(http.StatusBadRequest)
+		answer = controlError{err.Error()}
+	}
+	_, _ = w.Write(append(encodeJSON(answer), '\n'))
+}
+
+// local lets only callers on this machine in.
+func local(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		if address, err := netip.ParseAddr(host); err != nil || !address.Unmap().IsLoopback() {
+			http.Error(w, "control is for this machine only", http.StatusForbidden)
+			return
+		}
+		handler(w, r)
+	}
+}

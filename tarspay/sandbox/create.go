@@ -1,0 +1,288 @@
+package sandbox
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// prepareCreate counts a create and chooses its scenario: what control has set
+// for the number, else the member, else the fault plan, else the digits of the
+// amount, else the default. The lock is held.
+func (g *Gateway) prepareCreate(c *call) (strike, *refusal) {
+	direction := c.direction()
+	k := key{c.account.Number, c.number}
+	if c.number == "" || len(c.number) > maxNumberBytes {
+		return strike{}, nil // the create itself says so
+	}
+	t := g.book.triesOf(k)
+	t.Creates++
+	c.serial = t.Creates
+	g.journal.write(record{Merchant: k.merchant, Number: k.number, Tries: t})
+
+	drawn := false
+	switch named := c.text(ScenarioMember); {
+	case t.Preset != "":
+		c.scenario = t.Preset
+	case named != "":
+		c.scenario = named
+	case g.options.Faults.on():
+		c.scenario, drawn = g.options.Faults.life(k, direction), true
+	default:
+		c.scenario = digitsScenario(c.text("amount"), direction)
+	}
+	if c.scenario == "" {
+		c.scenario = g.options.DefaultScenario
+		if _, err := parseScenario(c.scenario, direction); err != nil {
+			c.scenario = "success"
+		}
+	}
+	var err error
+	if c.planned, err = parseScenario(c.scenario, direction); err != nil {
+		return strike{}, refuse(codeParameter, "%s: %s", ScenarioMember, err)
+	}
+	if drawn {
+		return g.options.Faults.strike(k, c.operation.name, c.serial), nil
+	}
+	if s := c.planned.create; s != nil && s.hits(c.serial) {
+		return *s, nil
+	}
+	return strike{}, nil
+}
+
+func (c *call) direction() tarspay.Direction {
+	if c.operation.name == tarspay.OperationCreateDeposit || c.operation.name == tarspay.OperationQueryDeposit {
+		return tarspay.DirectionDeposit
+	}
+	return tarspay.DirectionWithdrawal
+}
+
+// createWithdrawal answers the two order numbers and nothing else.
+func (g *Gateway) createWithdrawal(c *call) (any, *refusal) {
+	o, refused := g.create(c)
+	if refused != nil {
+		return nil, refused
+	}
+	return map[string]any{"mchOrderNo": o.Number, "payOrderId": o.ID}, nil
+}
+
+// createDeposit answers how the payer pays.
+func (g *Gateway) createDeposit(c *call) (any, *refusal) {
+	o, refused := g.create(c)
+	if refused != nil {
+		return nil, refused
+	}
+	return g.instructions(c, o), nil
+}
+
+// create books an order if nothing speaks against it. The lock is held.
+func (g *Gateway) create(c *call) (*order, *refusal) {
+	asked, refused := c.checkCreate()
+	if refused != nil {
+		return nil, refused
+	}
+	a, direction := c.account, c.direction()
+	k := key{a.Number, c.number}
+	if g.book.find(k) != nil && !a.switches[switchNoDuplicateGuard] {
+		return nil, refuse(codeDuplicate, "")
+	}
+	fee := amount(a.fee(asked.Minor()), asked)
+	if direction == tarspay.DirectionWithdrawal && a.available < asked.Minor()+fee.Minor() {
+		return nil, refuse(codeBalance, "")
+	}
+	now := g.clock.now()
+	o := &order{
+		Order: Order{
+			ID: g.book.nextID(now), Merchant: a.Number, Number: c.number, Direction: direction, Way: c.text("wayCode"),
+			Amount: asked, Fee: fee, Paid: amount(0, asked), State: c.firstState(), Scenario: c.scenario,
+			CreatedAt: now, ChangedAt: now,
+		},
+		NotifyURL: c.text("notifyUrl"), ReturnURL: c.text("returnUrl"), Party: c.party(),
+	}
+	if direction == tarspay.DirectionDeposit {
+		o.ExpiresAt = now.Add(g.scaled(a.timeToPay()))
+	}
+	g.book.add(o)
+	c.order = o
+	g.log.Info("order booked", "merchant", o.Merchant, "number", o.Number, "id", o.ID, "direction", o.Direction.String(),
+		"amount", o.Amount.String(), "scenario", o.Scenario)
+	g.plan(o, c.planned)
+	return o, nil
+}
+
+// checkCreate checks a create against the protocol and the country.
+func (c *call) checkCreate() (money.Amount, *refusal) {
+	for _, name := range []string{"mchOrderNo", "wayCode", "amount", "currency", "notifyUrl"} {
+		raw := c.members[name]
+		switch {
+		case name == "amount" && len(raw) > 0 && raw[0] != '"':
+			return money.Amount{}, refuse(codeAmount, "amount must be text")
+		case c.text(name) == "":
+			return money.Amount{}, refuse(codeParameter, "%s", name)
+		}
+	}
+	if len(c.number) > maxNumberBytes {
+		return money.Amount{}, refuse(codeParameter, "mchOrderNo is longer than %d bytes", maxNumberBytes)
+	}
+	if !isWebURL(c.text("notifyUrl")) || c.text("returnUrl") != "" && !isWebURL(c.text("returnUrl")) {
+		return money.Amount{}, refuse(codeURL, "an http or https address of at most %d bytes", maxURLBytes)
+	}
+	profile := c.account.profile
+	if c.text("currency") != profile.GatewayCurrency {
+		return money.Amount{}, refuse(codeParameter, "currency must be %s", profile.GatewayCurrency)
+	}
+	asked, err := profile.ParseAmount(c.text("amount"))
+	if err != nil || asked.Minor() > maxMinor {
+		return money.Amount{}, refuse(codeAmount, "amount is no amount of %s", profile.Name)
+	}
+	return asked, c.checkProfile(asked)
+}
+
+// checkProfile checks what the country's profile knows.
+func (c *call) checkProfile(asked money.Amount) *refusal {
+	profile, direction, way := c.account.profile, c.direction(), c.text("wayCode")
+	violations := profile.Check(direction, way, asked, c.fields())
+	if len(violations) == 0 {
+		return nil
+	}
+	first := violations[0]
+	switch first.Field {
+	case "way":
+		if _, elsewhere := profile.Way(tarspay.DirectionDeposit+tarspay.DirectionWithdrawal-direction, way); elsewhere {
+			return refuse(codeWrongWay, "%s", first.Message)
+		}
+		return refuse(codeWay, "%s", first.Message)
+	case "amount":
+		return refuse(codeAmount, "%s", first.Message)
+	}
+	return refuse(codeParameter, "%s", first.Message)
+}
+
+var coreMembers = []string{"mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl"}
+
+// fields are the members beyond the common ones, numbers as their digits.
+func (c *call) fields() map[string]string {
+	fields := make(map[string]string)
+	for name, raw := range c.members {
+		if slices.Contains(coreMembers, name) || name == ScenarioMember {
+			continue
+		}
+		if value := c.text(name); value != "" {
+			fields[name] = value
+		} else if len(raw) > 0 && raw[0] != '"' {
+			fields[name] = string(raw)
+		}
+	}
+	return fields
+}
+
+// party is who pays or is paid, from whatever member the country uses.
+func (c *call) party() party {
+	first := func(names ...string) string {
+		for _, name := range names {
+			if value := c.text(name); value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	return party{
+		Name: first("customerName"), Account: first("customerAccountNumber", "walletId"),
+		Phone: first("customerContact"), Bank: first("bankName"),
+	}
+}
+
+// firstState is 0 for a withdrawal and for a deposit on the gateway's own
+// page, 1 for a deposit by a way that is already chosen.
+func (c *call) firstState() tarspay.State {
+	path := c.planned.path
+	stuck := len(path) > 0 && path[0].state == tarspay.StateCreated
+	if c.direction() == tarspay.DirectionWithdrawal || c.text("wayCode") == wayCashier || stuck {
+		return tarspay.StateCreated
+	}
+	return tarspay.StateInProgress
+}
+
+const wayCashier = "CASHIER"
+
+// defaultTimeToPay is for countries of which no expiry is known.
+const defaultTimeToPay = 30 * time.Minute
+
+func (a *account) timeToPay() time.Duration {
+	if known := a.profile.Deposit.Expiry; known > 0 {
+		return known
+	}
+	return defaultTimeToPay
+}
+
+// step is the smallest step of the country's amounts, in minor units.
+func (a *account) step() int64 {
+	step := int64(1)
+	for decimals, _ := money.Decimals(a.profile.Currency); decimals > a.profile.Amount.Decimals; decimals-- {
+		step *= 10
+	}
+	return step
+}
+
+// instructions is the answer to a deposit. The ways of the gateway's own page
+// are a choice; of the others the payee's data and the end of the time to pay
+// are told, as in the samples.
+func (g *Gateway) instructions(c *call, o *order) map[string]any {
+	a := c.account
+	data := map[string]any{
+		"amount": o.Amount.Short(), "countryCode": strings.ToLower(a.Country), "currency": a.profile.GatewayCurrency,
+		"mchOrderNo": o.Number, "payOrderId": o.ID, "orderState": int(o.State), "payUrl": g.cashierURL(c, o),
+	}
+	for echoed, name := range map[string]string{"body": "body", "customerContact": "customerContact", "requestUrl": "returnUrl"} {
+		if value := c.text(name); value != "" {
+			data[echoed] = value
+		}
+	}
+	if o.Way == wayCashier {
+		data["payWays"] = g.payWays(a)
+		return data
+	}
+	data["expiredTime"] = o.ExpiresAt.Unix()
+	data["payDataType"] = "payurl"
+	data["payData"] = data["payUrl"]
+	way, _ := a.profile.Way(tarspay.DirectionDeposit, o.Way)
+	payee := strconv.FormatUint(1_000_000_000+hash("payee", o.ID)%9_000_000_000, 10)
+	switch way.Kind {
+	case "va", "bank":
+		data["payData"], data["accountNumber"], data["accountName"], data["typeBank"] = payee, payee, "SANDBOX PAYEE", o.Way
+	case "qr", "upi":
+		data["payData"] = "sandbox:qr:" + o.ID
+	case "ewallet":
+		data["payData"], data["accountNumber"] = payee, payee
+	}
+	return data
+}
+
+// payWays are the country's own ways, keyed by kind as in the samples: an
+// object of arrays, although the tables call it an array.
+func (g *Gateway) payWays(a *account) map[string][]map[string]any {
+	ways := make(map[string][]map[string]any)
+	for i, way := range a.profile.Ways(tarspay.DirectionDeposit) {
+		if way.Code == wayCashier || way.Closed {
+			continue
+		}
+		ways[way.Kind] = append(ways[way.Kind], map[string]any{
+			"countryCode": strings.ToLower(a.Country), "payWay": way.Code, "payWayType": way.Kind, "payWayLogo": "",
+			"id": i + 1, "state": 1, "skipMode": 1, "createdAt": 0, "updatedAt": 0,
+		})
+	}
+	return ways
+}
+
+// cashierURL is the page of a deposit.
+func (g *Gateway) cashierURL(c *call, o *order) string {
+	base := g.options.PublicURL
+	if base == "" {
+		base = "http://" + c.host
+	}
+	return strings.TrimSuffix(base, "/") + "/cashier/" + o.ID
+}

@@ -1,0 +1,2 @@
+// Package sandbox is a stand-in for the TarsPay gateway.
+package sandbox
