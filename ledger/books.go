@@ -1,0 +1,237 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Account is one of the accounts that a merchant has in each currency. Their
+// balances always sum to zero.
+type Account string
+
+// The accounts. What the gateway calls available and frozen is available and
+// in flight here; the others are where that money came from and went to.
+const (
+	AccountOpening   Account = "opening"   // what was there before our first order, negative
+	AccountAvailable Account = "available" // free to be paid out; a fee may take it below zero
+	AccountInFlight  Account = "in_flight" // set aside for withdrawals under way
+	AccountPaidOut   Account = "paid_out"  // left for beneficiaries
+	AccountReceived  Account = "received"  // came from payers, negative
+	AccountFees      Account = "fees"      // kept by the gateway
+	AccountSettled   Account = "settled"   // moved to the merchant's bank
+	AccountSuspense  Account = "suspense"  // not explained yet
+)
+
+// Accounts lists all accounts.
+func Accounts() []Account {
+	return []Account{AccountOpening, AccountAvailable, AccountInFlight, AccountPaidOut, AccountReceived, AccountFees, AccountSettled, AccountSuspense}
+}
+
+// TransferReason says what a transfer is. An order makes at most one of each.
+type TransferReason string
+
+// The reasons.
+const (
+	ReasonOpeningAvailable TransferReason = "opening_available" // opening -> available: when books are opened
+	ReasonOpeningFrozen    TransferReason = "opening_frozen"    // opening -> in_flight: for orders made before us
+	ReasonReserve          TransferReason = "reserve"           // withdrawal: available -> in_flight
+	ReasonRelease          TransferReason = "release"           // withdrawal failed: in_flight -> available
+	ReasonPayout           TransferReason = "payout"            // withdrawal paid: in_flight -> paid_out
+	ReasonPayment          TransferReason = "payment"           // deposit paid: received -> available
+	ReasonLatePayment      TransferReason = "late_payment"      // deposit paid after it expired: received -> available
+	ReasonFee              TransferReason = "fee"               // available -> fees
+	ReasonRefund           TransferReason = "refund"            // withdrawal: paid_out -> available; deposit: available -> received
+)
+
+// Transfer is an amount, above zero, that moved between two accounts.
+type Transfer struct {
+	Reason TransferReason `json:"reason"`
+	From   Account        `json:"from"`
+	To     Account        `json:"to"`
+	Amount money.Amount   `json:"amount"`
+	At     time.Time      `json:"at"`
+}
+
+// OpenBooks opens a merchant's books in a currency with what the gateway says
+// is there: opening -> available, and opening -> in_flight for what it holds
+// frozen for orders made before us. Zero opens them as well. Books are opened
+// once; a second call changes nothing. Orders wait for it: see BooksClosed.
+func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, frozen money.Amount) error {
+	total, err := available.Add(frozen)
+	if err != nil {
+		return fmt.Errorf("ledger: open the books of %s: %w", merchant, err)
+	}
+	if frozen.Minor() < 0 {
+		return fmt.Errorf("ledger: open the books of %s: %w: frozen %s is below zero", merchant, money.ErrRange, frozen)
+	}
+	err = l.inTx(ctx, func(t tx) error {
+		inserted, err := t.put(ctx, `
+			INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (merchant, currency) DO NOTHING`,
+			merchant, total.Currency(), -total.Minor(), available.Minor(), frozen.Minor(), t.at.UnixMilli())
+		if err != nil || inserted == 0 {
+			return err
+		}
+		opened := []Transfer{{Reason: ReasonOpeningAvailable, From: AccountOpening, To: AccountAvailable, Amount: available}}
+		if available.Minor() < 0 {
+			owed, err := frozen.Sub(total) // -available
+			if err != nil {
+				return err
+			}
+			opened[0] = Transfer{Reason: ReasonOpeningAvailable, From: AccountAvailable, To: AccountOpening, Amount: owed}
+		}
+		opened = append(opened, Transfer{Reason: ReasonOpeningFrozen, From: AccountOpening, To: AccountInFlight, Amount: frozen})
+		_, err = t.writeTransfers(ctx, transferRow{Merchant: merchant, Currency: total.Currency()}, opened)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: open the books of %s: %w", merchant, err)
+	}
+	return nil
+}
+
+// Balances are a merchant's accounts in a currency, all of them. ErrNotFound
+// when its books are not open.
+func (l *Ledger) Balances(ctx context.Context, merchant, currency string) (map[Account]money.Amount, error) {
+	var row booksRow
+	err := l.get(ctx, &row, `
+		SELECT opening, available, in_flight, paid_out, received, fees, settled, suspense
+		FROM books WHERE merchant = ? AND currency = ?`, merchant, currency)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: balances: %w", missing(err, "books of %s in %s", merchant, currency))
+	}
+	read := amounts{currency: currency}
+	balances := map[Account]money.Amount{
+		AccountOpening: read.of(row.Opening), AccountAvailable: read.of(row.Available),
+		AccountInFlight: read.of(row.InFlight), AccountPaidOut: read.of(row.PaidOut),
+		AccountReceived: read.of(row.Received), AccountFees: read.of(row.Fees),
+		AccountSettled: read.of(row.Settled), AccountSuspense: read.of(row.Suspense),
+	}
+	return balances, read.err
+}
+
+type booksRow struct {
+	Opening   int64 `db:"opening"`
+	Available int64 `db:"available"`
+	InFlight  int64 `db:"in_flight"`
+	PaidOut   int64 `db:"paid_out"`
+	Received  int64 `db:"received"`
+	Fees      int64 `db:"fees"`
+	Settled   int64 `db:"settled"`
+	Suspense  int64 `db:"suspense"`
+}
+
+// Transfers are what an order has moved, oldest first; none for an order that
+// is not there.
+func (l *Ledger) Transfers(ctx context.Context, key order.Key) ([]Transfer, error) {
+	var rows []transferRow
+	err := l.list(ctx, &rows, `
+		SELECT t.currency, t.reason, t.from_account, t.to_account, t.amount, t.at
+		FROM transfers t JOIN orders o ON o.id = t.order_id
+		WHERE o.merchant = ? AND o.number = ? ORDER BY t.id`, key.Merchant, key.Number)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: transfers of %s: %w", key, err)
+	}
+	transfers := make([]Transfer, len(rows))
+	for i, row := range rows {
+		read := amounts{currency: row.Currency}
+		transfers[i] = Transfer{
+			Reason: row.Reason, From: row.From, To: row.To, Amount: read.of(row.Amount), At: moment(row.At),
+		}
+		if read.err != nil {
+			return nil, fmt.Errorf("ledger: transfers of %s: %w", key, read.err)
+		}
+	}
+	return transfers, nil
+}
+
+type transferRow struct {
+	OrderID  *int64         `db:"order_id"` // nil: of the books themselves
+	Merchant string         `db:"merchant"`
+	Currency string         `db:"currency"`
+	Reason   TransferReason `db:"reason"`
+	From     Account        `db:"from_account"`
+	To       Account        `db:"to_account"`
+	Amount   int64          `db:"amount"`
+	At       int64          `db:"at"`
+}
+
+// writeTransfers adds the rows that are not there yet and returns those that
+// were added: money follows from them and from nothing else. Transfers of
+// nothing are left out.
+func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Transfer) ([]transferRow, error) {
+	var rows []transferRow
+	for _, transfer := range transfers {
+		if transfer.Amount.IsZero() {
+			continue
+		}
+		row := base
+		row.Reason, row.From, row.To = transfer.Reason, transfer.From, transfer.To
+		row.Amount, row.At = transfer.Amount.Minor(), t.at.UnixMilli()
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	var added []transferRow
+	err := t.putRows(ctx, &added, `
+		INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at)
+		VALUES (:order_id, :merchant, :currency, :reason, :from_account, :to_account, :amount, :at)
+		ON CONFLICT DO NOTHING
+		RETURNING reason, from_account, to_account, amount`, rows)
+	return added, err
+}
+
+// bookAll writes an order's transfers, none of which may be there yet.
+func (t tx) bookAll(ctx context.Context, h held, transfers []Transfer) error {
+	wanted := 0
+	for _, transfer := range transfers {
+		if !transfer.Amount.IsZero() {
+			wanted++
+		}
+	}
+	booked, err := t.book(ctx, h, transfers)
+	if err == nil && booked != wanted {
+		err = fmt.Errorf("order %s has booked %d of these %d transfers before", h.Key(), wanted-booked, wanted)
+	}
+	return err
+}
+
+// book writes an order's transfers and moves the balances by those that were
+// not there yet, whose number it returns. It must be the last thing that a
+// transaction does: all orders of a merchant share the books' row.
+// errShort when a reservation is not covered, or the books are not open.
+func (t tx) book(ctx context.Context, h held, transfers []Transfer) (int, error) {
+	base := transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}
+	added, err := t.writeTransfers(ctx, base, transfers)
+	if err != nil || len(added) == 0 {
+		return 0, err
+	}
+	moved := make(map[Account]int64)
+	covered := int64(math.MinInt64) // what must be available before
+	for _, row := range added {
+		moved[row.From] -= row.Amount
+		moved[row.To] += row.Amount
+		if row.Reason == ReasonReserve {
+			covered = row.Amount
+		}
+	}
+	args := make([]any, 0, len(Accounts())+3)
+	for _, account := range Accounts() {
+		args = append(args, moved[account])
+	}
+	updated, err := t.put(ctx, `
+		UPDATE books SET opening = opening + ?, available = available + ?, in_flight = in_flight + ?, paid_out = paid_out + ?,
+			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?
+		WHERE merchant = ? AND currency = ? AND available >= ?`,
+		append(args, base.Merchant, base.Currency, covered)...)
+	if err == nil && updated == 0 {
+		err = errShort
+	}
+	return len(added), err
+}

@@ -1,0 +1,227 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// engine is all that differs between the two databases besides migrations.
+type engine struct {
+	name    string // of the folder of its migrations, and for people
+	dialect goose.Dialect
+
+	// forUpdate ends a SELECT whose row must stay as it was read until the
+	// transaction ends.
+	forUpdate string
+
+	// open makes the pools; it does not connect.
+	open func(url string) (write, read *sqlx.DB, err error)
+	// collided reports whether a transaction lost against another one and may
+	// simply be run again.
+	collided func(error) bool
+	// noTable reports whether a statement failed because its table is missing.
+	noTable func(error) bool
+	// snapshot is how a transaction begins that reads several times and must
+	// see one state of the whole database.
+	snapshot sql.TxOptions
+}
+
+var postgres = engine{
+	name:      "postgres",
+	dialect:   goose.DialectPostgres,
+	forUpdate: " FOR UPDATE",
+	open:      openPostgres,
+	collided: func(err error) bool {
+		return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+	},
+	noTable:  func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
+	snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+}
+
+// SQLite has one writer at a time: a transaction that may write takes the
+// write lock when it begins (BEGIN IMMEDIATE), so that what it reads cannot
+// change under it and no row needs a lock of its own.
+var embedded = engine{
+	name:    "sqlite",
+	dialect: goose.DialectSQLite3,
+	open:    openSQLite,
+	collided: func(err error) bool {
+		var failure *sqlite.Error
+		return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY
+	},
+	noTable: func(err error) bool {
+		var failure *sqlite.Error
+		return errors.As(err, &failure) && strings.Contains(failure.Error(), "no such table")
+	},
+	snapshot: sql.TxOptions{ReadOnly: true}, // a read transaction in WAL mode sees one state
+}
+
+// engineFor picks the engine by the URL's scheme.
+func engineFor(text string) (engine, error) {
+	scheme, rest, _ := strings.Cut(text, ":")
+	switch scheme {
+	case "postgres", "postgresql":
+		return postgres, nil
+	case "sqlite":
+		if rest != "" && !strings.HasPrefix(rest, ":") && !strings.ContainsAny(rest, "?\x00") {
+			return embedded, nil
+		}
+	}
+	return engine{}, badURL("use postgres://user:password@host/name or sqlite:path/to/file.db")
+}
+
+func badURL(advice string) *Error {
+	return &Error{Code: CodeURL, Text: "the ledger's database URL is not usable: " + advice}
+}
+
+// Limits of the PostgreSQL pool and connections. A URL may set its own
+// connect_timeout and idle_in_transaction_session_timeout.
+const (
+	poolSize       = 16 // per process; a server takes 100 connections by default
+	poolIdle       = 5 * time.Minute
+	poolLifetime   = 30 * time.Minute // so that a moved or added server is found
+	connectTimeout = 10 * time.Second
+
+	// A process that stands still in the middle of a transaction keeps rows
+	// locked; the server ends such a session.
+	idleInTransaction = "30s"
+)
+
+func openPostgres(text string) (write, read *sqlx.DB, err error) {
+	config, err := pq.NewConfig(text)
+	if err != nil {
+		return nil, nil, badURL("it cannot be read; special characters in user and password must be percent-encoded, and parameters must be ones that PostgreSQL knows")
+	}
+	// Without it the driver prepares every statement first: twice the trips.
+	config.BinaryParameters = true
+	if config.ConnectTimeout <= 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	if config.Runtime == nil {
+		config.Runtime = make(map[string]string)
+	}
+	if _, set := config.Runtime["idle_in_transaction_session_timeout"]; !set {
+		config.Runtime["idle_in_transaction_session_timeout"] = idleInTransaction
+	}
+	connector, err := pq.NewConnectorConfig(config)
+	if err != nil {
+		return nil, nil, badURL("PostgreSQL's driver does not take it")
+	}
+	pool := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	pool.SetMaxOpenConns(poolSize)
+	pool.SetMaxIdleConns(poolSize)
+	pool.SetConnMaxIdleTime(poolIdle)
+	pool.SetConnMaxLifetime(poolLifetime)
+	return pool, pool, nil
+}
+
+// Settings of every SQLite connection.
+//
+// synchronous=FULL: a commit is on disk when it returns. NORMAL would be
+// faster and could lose the last commits to a power cut, among them the row
+// that says a create is about to be sent, which must never be lost.
+//
+// busy_timeout is for other processes: writers of this one queue for the only
+// connection that writes, in order, instead of competing for the file.
+const (
+	sqliteSettings = "?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1"
+	sqliteReaders  = 4
+)
+
+func openSQLite(text string) (write, read *sqlx.DB, err error) {
+	path := sqlitePath(text)
+	// The driver would make the file readable for everyone: it holds personal data.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path is the operator's own
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return nil, nil, unreachable(context.Background(), text, err)
+	}
+	if write, err = sqlitePool(path+sqliteSettings+"&_txlock=immediate", 1); err != nil {
+		return nil, nil, err
+	}
+	if read, err = sqlitePool(path+sqliteSettings+"&_query_only=1", sqliteReaders); err != nil {
+		return nil, nil, err
+	}
+	return write, read, nil
+}
+
+func sqlitePath(text string) string {
+	path := strings.TrimPrefix(text, "sqlite:")
+	path = strings.TrimPrefix(path, "//") // sqlite:///path
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
+}
+
+func sqlitePool(name string, size int) (*sqlx.DB, error) {
+	connector, err := sqlite.NewConnector(name)
+	if err != nil {
+		return nil, badURL("SQLite's driver does not take the file's name")
+	}
+	pool := sqlx.NewDb(sql.OpenDB(connector), "sqlite3") // as sqlx calls it
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	return pool, nil
+}
+
+// unreachable says why the database cannot be used. The driver's own words
+// are left out when they repeat the password.
+func unreachable(ctx context.Context, text string, err error) *Error {
+	why := err.Error()
+	if slices.ContainsFunc(secrets(text), func(secret string) bool { return strings.Contains(why, secret) }) {
+		why = "the driver's message is withheld because it repeats the password"
+	}
+	return &Error{
+		Code:  CodeUnreachable,
+		Text:  fmt.Sprintf("the ledger's database (%s) cannot be used: %s", place(text), why),
+		cause: ctx.Err(),
+	}
+}
+
+// place names the database for people: where it is, without credentials.
+func place(text string) string {
+	if strings.HasPrefix(text, "sqlite:") {
+		return "SQLite file " + sqlitePath(text)
+	}
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	return "PostgreSQL at " + parsed.Host + parsed.Path
+}
+
+// secrets are the parts of a URL that must not be shown, as given and decoded.
+func secrets(text string) []string {
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return []string{text}
+	}
+	var found []string
+	if password, set := parsed.User.Password(); set && password != "" {
+		found = append(found, password, url.QueryEscape(password), url.PathEscape(password))
+	}
+	for _, name := range []string{"password", "sslpassword", "sslkey"} {
+		if value := parsed.Query().Get(name); value != "" {
+			found = append(found, value, url.QueryEscape(value))
+		}
+	}
+	return found
+}

@@ -1,0 +1,54 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors a caller may meet, wrapped with the operation.
+var (
+	// ErrNotFound: there is no such order, submission, callback or book.
+	ErrNotFound = errors.New("not in the ledger")
+	// ErrState: the order stands where this cannot be done to it.
+	ErrState = errors.New("not possible in the order's state")
+)
+
+// Codes of Error. They are stable.
+const (
+	CodeURL         = "LEDGER_URL_INVALID"     // the database URL is none of the two forms
+	CodeUnreachable = "LEDGER_UNREACHABLE"     // the database does not answer or lets us not in
+	CodeSchema      = "LEDGER_SCHEMA_OUTDATED" // the database has to be migrated first
+)
+
+// Error is a ledger that cannot be used: a stable code, and a sentence that
+// never shows the password.
+type Error struct {
+	Code string
+	Text string
+
+	cause error // the caller's own context error, or nil: drivers' errors may repeat a URL
+}
+
+// Error is the code and the sentence.
+func (e *Error) Error() string { return e.Code + ": " + e.Text }
+
+// Unwrap is the error of the context that ended the attempt, if one did.
+func (e *Error) Unwrap() error { return e.cause }
+
+func schemaText(version, wanted int64) string {
+	return fmt.Sprintf("the ledger's tables are at version %d and this program needs %d: start a worker, which migrates them", version, wanted)
+}
+
+// maxText bounds free text that is kept, in bytes.
+const maxText = 2000
+
+// fit makes free text fit for a column of either engine: valid UTF-8 without
+// NUL, which PostgreSQL does not take, and bounded.
+func fit(text string) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return text
+}

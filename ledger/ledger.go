@@ -1,0 +1,112 @@
+// Package ledger is what we know, in SQL: orders and how far they are, every
+// create that was about to be sent, every amount that moved, the callbacks
+// that came in, and the gateway's balance beside ours.
+//
+// Books are double entry. A transfer moves an amount between two accounts of
+// one merchant and currency, rows of transfers are only ever added, and the
+// balances are kept beside them in the same transaction. An order's state
+// changes by compare-and-set along the table of package order, in the same
+// transaction as the money that follows from it.
+//
+// The same SQL runs on PostgreSQL (production) and on SQLite (development and
+// the demo; several processes may share the file). What differs is in
+// engine.go and in the migrations.
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// Ledger is an open database. It is safe for concurrent use.
+type Ledger struct {
+	engine engine
+	url    string
+	write  *sqlx.DB
+	read   *sqlx.DB // the same pool as write on PostgreSQL
+	clock  func() time.Time
+}
+
+// Open connects to "postgres://user:password@host/name?…",
+// "postgresql://…" or "sqlite:path/to/file.db", which is made if it does not
+// exist. It does not migrate.
+//
+// The error is an *Error with CodeURL or CodeUnreachable. It never shows the
+// password.
+func Open(ctx context.Context, url string) (*Ledger, error) {
+	engine, err := engineFor(url)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{engine: engine, url: url, clock: time.Now}
+	if l.write, l.read, err = engine.open(url); err != nil {
+		return nil, err
+	}
+	// Two processes that make a SQLite file at once may collide.
+	err = l.again(ctx, func() error { return l.write.PingContext(ctx) })
+	if err != nil {
+		_ = l.Close()
+		return nil, unreachable(ctx, url, err)
+	}
+	return l, nil
+}
+
+// Ping reports whether the database answers and its schema is one that this
+// program can work with: its own version, or a newer one, because a migration
+// leaves the release before it working.
+//
+// The error is an *Error with CodeUnreachable or CodeSchema.
+func (l *Ledger) Ping(ctx context.Context) error {
+	version, err := l.version(ctx)
+	if err != nil {
+		return unreachable(ctx, l.url, err)
+	}
+	if wanted := l.engine.newest(); version < wanted {
+		return &Error{Code: CodeSchema, Text: schemaText(version, wanted)}
+	}
+	return nil
+}
+
+// Close lets go of all connections.
+func (l *Ledger) Close() error {
+	err := l.write.Close()
+	if l.read != l.write {
+		if err2 := l.read.Close(); err == nil {
+			err = err2
+		}
+	}
+	return err
+}
+
+// SetClock sets the clock that rows are stamped with, for tests that skip
+// time. Call it before the ledger is used.
+func (l *Ledger) SetClock(clock func() time.Time) { l.clock = clock }
+
+// now is the time that rows are stamped with: UTC, whole milliseconds.
+func (l *Ledger) now() time.Time { return l.clock().UTC().Truncate(time.Millisecond) }
+
+// moment reads a time column: Unix milliseconds, zero for never.
+func moment(milliseconds int64) time.Time {
+	if milliseconds == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(milliseconds).UTC()
+}
+
+// amounts reads amount columns of one currency, minor units.
+type amounts struct {
+	currency string
+	err      error
+}
+
+func (a *amounts) of(minor int64) money.Amount {
+	amount, err := money.Minor(minor, a.currency)
+	if err != nil {
+		a.err = err
+	}
+	return amount
+}

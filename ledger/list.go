@@ -1,0 +1,136 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// MaxPage is the most rows that a listing returns at once.
+const MaxPage = 1000
+
+const defaultPage = 100
+
+// Filter picks orders. The zero value picks all.
+type Filter struct {
+	Kind        order.Kind
+	Merchant    string
+	Country     string
+	States      []order.State // any of them
+	Open        bool          // not ended
+	NeedsReview bool          // waits for a person
+	Since       time.Time     // created then or later
+	After       order.Key     // the last order of the page before
+	Limit       int           // at most MaxPage; 0: 100
+}
+
+// Orders lists orders, newest first. ErrNotFound when After names no order.
+func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, error) {
+	var where conditions
+	where.equal("kind", string(filter.Kind))
+	where.equal("merchant", filter.Merchant)
+	where.equal("country", filter.Country)
+	where.among(filter.States)
+	if filter.Open {
+		where.add(openStates)
+	}
+	if filter.NeedsReview {
+		where.add(openStates) // for the index; those that wait are open
+		where.among(statesThat(order.State.NeedsReview))
+	}
+	if !filter.Since.IsZero() {
+		where.add("created_at >= ?", filter.Since.UnixMilli())
+	}
+	if filter.After != (order.Key{}) {
+		var last orderRow
+		err := l.get(ctx, &last, "SELECT id, created_at FROM orders WHERE merchant = ? AND number = ?", filter.After.Merchant, filter.After.Number)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: list orders: %w", missing(err, "order %s", filter.After))
+		}
+		where.add("(created_at, id) < (?, ?)", last.CreatedAt, last.ID)
+	}
+	var rows []orderRow
+	err := l.list(ctx, &rows, "SELECT "+orderColumns+" FROM orders"+where.sql()+
+		" ORDER BY created_at DESC, id DESC LIMIT ?", append(where.args, pageSize(filter.Limit))...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: list orders: %w", err)
+	}
+	orders := make([]order.Order, len(rows))
+	for i, row := range rows {
+		if orders[i], err = row.order(); err != nil {
+			return nil, err
+		}
+	}
+	return orders, nil
+}
+
+func pageSize(limit int) int {
+	if limit <= 0 {
+		return defaultPage
+	}
+	return min(limit, MaxPage)
+}
+
+// openStates is the condition of the index orders_open, word for word: only
+// then do both engines use it.
+var openStates = "state IN ('" + strings.Join(texts(statesThat(func(s order.State) bool { return !s.Terminal() })), "', '") + "')"
+
+// holdingStates is the condition of a withdrawal that holds its amount in
+// flight: it was reserved and has not ended.
+const holdingStates = "kind = 'withdrawal' AND state IN ('reserved', 'submitting', 'unknown', 'submitted', 'in_review')"
+
+func statesThat(are func(order.State) bool) []order.State {
+	var found []order.State
+	for _, state := range order.States() {
+		if are(state) {
+			found = append(found, state)
+		}
+	}
+	return found
+}
+
+func texts[T ~string](values []T) []string {
+	plain := make([]string, len(values))
+	for i, value := range values {
+		plain[i] = string(value)
+	}
+	return plain
+}
+
+// conditions build a WHERE whose values are all bound.
+type conditions struct {
+	parts []string
+	args  []any
+}
+
+func (c *conditions) add(part string, args ...any) {
+	c.parts = append(c.parts, part)
+	c.args = append(c.args, args...)
+}
+
+func (c *conditions) equal(column, value string) {
+	if value != "" {
+		c.add(column+" = ?", value)
+	}
+}
+
+func (c *conditions) among(states []order.State) {
+	if len(states) == 0 {
+		return
+	}
+	args := make([]any, len(states))
+	for i, state := range states {
+		args[i] = state
+	}
+	c.add("state IN (?"+strings.Repeat(", ?", len(states)-1)+")", args...)
+}
+
+func (c *conditions) sql() string {
+	if len(c.parts) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(c.parts, " AND ")
+}

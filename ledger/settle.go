@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Settlement is what a finding did to an order.
+type Settlement struct {
+	Order       order.Order // as it now stands
+	Moved       bool        // its state changed, now
+	Discrepancy string      // code of the discrepancy that the finding amounts to, now or again; empty: none
+}
+
+// Settle acts on a finding as order.Decide says, in one transaction: it takes
+// the order along the path by compare-and-set, writes the history with the
+// finding as proof, books what follows, and fills in the gateway's id.
+//
+//	withdrawal succeeded        in_flight -> paid_out  amount; available -> fees  fee
+//	withdrawal failed           in_flight -> available amount
+//	withdrawal refunded         paid_out -> available  amount; the fee stays charged
+//	deposit succeeded, in part  received -> available  paid; available -> fees  fee
+//	deposit refunded            available -> received  paid; the fee stays charged
+//	deposit paid after expiry   as succeeded; its state stays and a discrepancy opens
+//
+// The same finding twice has no second effect. A finding that names another
+// gateway id or an amount that cannot be the order's opens a
+// order.DiscrepancyMismatch and does nothing else.
+//
+// Errors: ErrNotFound; ErrState when the verdict cannot befall this kind of
+// order; an *order.Refusal with order.CodeEvidenceMissing for an operator's
+// finding without who or proof.
+func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Finding) (Settlement, error) {
+	finding.Evidence, finding.By, finding.Reason.Text = fit(finding.Evidence), fit(finding.By), fit(finding.Reason.Text)
+	if err := standsFor(finding); err != nil {
+		return Settlement{}, fmt.Errorf("ledger: settle %s: %w", key, err)
+	}
+	var settlement Settlement
+	err := l.inTx(ctx, func(t tx) error {
+		h, err := t.lockOrder(ctx, key)
+		if err != nil {
+			return err
+		}
+		settlement, err = t.settle(ctx, &h, finding)
+		settlement.Order = h.Order
+		return err
+	})
+	if err != nil {
+		return Settlement{}, fmt.Errorf("ledger: settle %s: %w", key, err)
+	}
+	return settlement, nil
+}
+
+// standsFor demands that somebody stands for the finding.
+func standsFor(finding order.Finding) error {
+	switch finding.Source {
+	case order.FromQuery, order.FromCallback:
+		return nil
+	case order.FromOperator:
+		if finding.By == "" || finding.Evidence == "" {
+			return order.Refuse(order.CodeEvidenceMissing, "an operator's finding says who found it and on what proof")
+		}
+		return nil
+	}
+	return fmt.Errorf("a finding has a source, not %q", finding.Source)
+}
+
+func (t tx) settle(ctx context.Context, h *held, finding order.Finding) (Settlement, error) {
+	if differing := mismatch(h.Order, finding); len(differing) > 0 {
+		return t.disagree(ctx, h, finding, order.DiscrepancyMismatch,
+			"the finding does not fit the order: "+strings.Join(differing, ", "))
+	}
+	effect := order.Decide(h.Kind, h.State, finding.Verdict)
+	if effect.Credit {
+		return t.credit(ctx, h, finding, effect.Discrepancy)
+	}
+	if effect.Discrepancy != "" {
+		return t.disagree(ctx, h, finding, effect.Discrepancy, sentence(h.State, finding))
+	}
+	found := h.GatewayID == "" && finding.GatewayID != ""
+	if found {
+		h.GatewayID = finding.GatewayID
+	}
+	if len(effect.Path) == 0 {
+		if found {
+			return Settlement{}, t.update(ctx, h, h.State)
+		}
+		return Settlement{}, nil
+	}
+	var transfers []Transfer
+	for _, to := range effect.Path {
+		if to == order.Succeeded || to == order.PartiallyPaid {
+			h.Paid, h.Fee = moved(h.Order, finding)
+		}
+		transfers = append(transfers, endTransfers(h.Order, to)...)
+		h.Reason = finding.Reason
+		err := t.move(ctx, h, Step{
+			To: to, Source: finding.Source, Evidence: finding.Evidence, By: finding.By, Reason: finding.Reason,
+		})
+		if err != nil {
+			return Settlement{}, err
+		}
+	}
+	return Settlement{Moved: true}, t.bookAll(ctx, *h, transfers)
+}
+
+// endTransfers are what an order books when it arrives at a state. Paid and
+// Fee are set before.
+func endTransfers(o order.Order, to order.State) []Transfer {
+	fee := Transfer{Reason: ReasonFee, From: AccountAvailable, To: AccountFees, Amount: o.Fee}
+	if o.Kind == order.Withdrawal {
+		switch to {
+		case order.Succeeded:
+			return []Transfer{{Reason: ReasonPayout, From: AccountInFlight, To: AccountPaidOut, Amount: o.Amount}, fee}
+		case order.Failed:
+			return []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: o.Amount}}
+		case order.Refunded:
+			return []Transfer{{Reason: ReasonRefund, From: AccountPaidOut, To: AccountAvailable, Amount: o.Amount}}
+		}
+		return nil
+	}
+	switch to {
+	case order.Succeeded, order.PartiallyPaid:
+		return []Transfer{{Reason: ReasonPayment, From: AccountReceived, To: AccountAvailable, Amount: o.Paid}, fee}
+	case order.Refunded:
+		return []Transfer{{Reason: ReasonRefund, From: AccountAvailable, To: AccountReceived, Amount: o.Paid}}
+	}
+	return nil
+}
+
+// credit books what a payer paid after the deposit had expired. The state
+// stays; the discrepancy tells a person.
+func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) (Settlement, error) {
+	paid, fee := moved(h.Order, finding)
+	if !h.Paid.IsZero() {
+		if paid != h.Paid {
+			return t.disagree(ctx, h, finding, order.DiscrepancyAmount, "another amount was credited before: "+h.Paid.String())
+		}
+		return Settlement{Discrepancy: discrepancy}, nil // booked before
+	}
+	h.Paid, h.Fee = paid, fee
+	if h.GatewayID == "" {
+		h.GatewayID = finding.GatewayID
+	}
+	if err := t.update(ctx, h, h.State); err != nil {
+		return Settlement{}, err
+	}
+	settlement, err := t.disagree(ctx, h, finding, discrepancy, sentence(h.State, finding)+"; credited "+paid.String())
+	if err != nil {
+		return Settlement{}, err
+	}
+	return settlement, t.bookAll(ctx, *h, []Transfer{
+		{Reason: ReasonLatePayment, From: AccountReceived, To: AccountAvailable, Amount: paid},
+		{Reason: ReasonFee, From: AccountAvailable, To: AccountFees, Amount: fee},
+	})
+}
+
+// disagree opens a discrepancy and leaves the order alone.
+func (t tx) disagree(ctx context.Context, h *held, finding order.Finding, code, detail string) (Settlement, error) {
+	mark := finding.Evidence
+	if mark == "" {
+		mark = fingerprint(string(finding.Verdict), finding.GatewayID, finding.Paid.String(), finding.Fee.String())
+	}
+	return Settlement{Discrepancy: code}, t.discrepancy(ctx, h.Key(), code, mark, detail)
+}
+
+// moved is what a finding proves to have moved. A finding that names no
+// amounts (an operator's, or a payment that was returned before we heard of
+// it) means the order's own and no fee.
+func moved(o order.Order, finding order.Finding) (paid, fee money.Amount) {
+	paid, fee = finding.Paid, finding.Fee
+	nothing, _ := o.Amount.Sub(o.Amount)
+	if paid == (money.Amount{}) {
+		paid = o.Amount
+	}
+	if fee == (money.Amount{}) {
+		fee = nothing
+	}
+	return paid, fee
+}
+
+// mismatch lists what in a finding cannot be said of the order.
+func mismatch(o order.Order, finding order.Finding) []string {
+	var differing []string
+	if o.GatewayID != "" && finding.GatewayID != "" && o.GatewayID != finding.GatewayID {
+		differing = append(differing, "payOrderId")
+	}
+	if finding.Verdict != order.Paid && finding.Verdict != order.PartPaid {
+		return differing
+	}
+	paid, fee := moved(o, finding)
+	whole, err := paid.Compare(o.Amount)
+	full := finding.Verdict == order.Paid
+	if err != nil || (full && whole != 0) || (!full && (whole >= 0 || !paid.IsPositive())) {
+		differing = append(differing, "payAmount")
+	}
+	if fee.Currency() != o.Amount.Currency() || fee.Minor() < 0 {
+		differing = append(differing, "fee")
+	}
+	return differing
+}
+
+// sentence says what is contradicted.
+func sentence(state order.State, finding order.Finding) string {
+	return fmt.Sprintf("the order is %s and the %s says %s", state, finding.Source, finding.Verdict)
+}
+
+func fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:8])
+}

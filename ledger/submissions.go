@@ -1,0 +1,212 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Submission is one attempt to send an order's create: written before it is
+// sent, completed when its outcome is known.
+type Submission struct {
+	Key       order.Key    `json:"key"`
+	Attempt   int          `json:"attempt"` // from 1
+	StartedAt time.Time    `json:"started_at"`
+	EndedAt   time.Time    `json:"ended_at,omitzero"` // zero while the outcome is empty
+	Outcome   Outcome      `json:"outcome"`
+	Reason    order.Reason `json:"reason,omitzero"`
+}
+
+// Outcome is how an attempt ended. It is empty while the attempt is under way,
+// and stays so when nobody lived to write it down: then the create may have
+// been sent.
+type Outcome string
+
+// The outcomes.
+const (
+	Accepted  Outcome = "accepted"  // the gateway has the order
+	Refused   Outcome = "refused"   // the gateway refused it for certain: it has no such order
+	Ambiguous Outcome = "ambiguous" // no certain outcome: ask before anything else
+	Paused    Outcome = "paused"    // the gateway refuses every call: key, address, signature or merchant
+	Unsent    Outcome = "unsent"    // nothing left this machine
+)
+
+// Answer is what came of an attempt.
+type Answer struct {
+	Outcome      Outcome
+	GatewayID    string              // Accepted
+	Instructions *order.Instructions // Accepted, deposits
+	Reason       order.Reason        // all others
+}
+
+// Submissions are an order's attempts, oldest first; none for an order that is
+// not there.
+func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, error) {
+	var rows []submissionRow
+	err := l.list(ctx, &rows, `
+		SELECT s.attempt, s.started_at, s.ended_at, s.outcome, s.reason_code, s.reason_text
+		FROM submissions s JOIN orders o ON o.id = s.order_id
+		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, key.Merchant, key.Number)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: submissions of %s: %w", key, err)
+	}
+	submissions := make([]Submission, len(rows))
+	for i, row := range rows {
+		submissions[i] = Submission{
+			Key: key, Attempt: row.Attempt, StartedAt: moment(row.StartedAt), EndedAt: moment(row.EndedAt),
+			Outcome: row.Outcome, Reason: order.Reason{Code: row.ReasonCode, Text: row.ReasonText},
+		}
+	}
+	return submissions, nil
+}
+
+// BeginSubmission writes down that a create is about to be sent: the order
+// becomes submitting and gets its next attempt. The create may be sent once
+// this has returned and not before.
+//
+// Errors: ErrNotFound; ErrState unless a deposit is created, a withdrawal
+// reserved, or either is submitting or unknown.
+func (l *Ledger) BeginSubmission(ctx context.Context, key order.Key) (Submission, error) {
+	var submission Submission
+	err := l.inTx(ctx, func(t tx) error {
+		h, err := t.lockOrder(ctx, key)
+		if err != nil {
+			return err
+		}
+		h.attempts++
+		if h.State == order.Submitting {
+			err = t.update(ctx, &h, order.Submitting)
+		} else {
+			err = t.move(ctx, &h, Step{To: order.Submitting, Source: FromSubmission, Evidence: attemptText(h.attempts)})
+		}
+		if err != nil {
+			return err
+		}
+		submission = Submission{Key: key, Attempt: h.attempts, StartedAt: t.at}
+		_, err = t.put(ctx, "INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)",
+			h.id, h.attempts, t.at.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return Submission{}, fmt.Errorf("ledger: begin submission of %s: %w", key, err)
+	}
+	return submission, nil
+}
+
+// CompleteSubmission writes down what came of an attempt.
+//
+// While the order waits for it, Accepted makes it submitted, Refused makes it
+// failed and releases a withdrawal's reservation, Ambiguous makes it unknown,
+// Paused and Unsent leave it submitting with the reason. An order that has
+// moved on in the meantime keeps its state; what Accepted tells is filled in
+// where it is missing, and a gateway id that differs from the one on record
+// opens a discrepancy. Of an attempt that was not the last one only Accepted
+// counts, because the last one may still take effect. The order is returned as
+// it then stands.
+//
+// The same answer twice is done once. Errors: ErrNotFound; ErrState when the
+// attempt has another outcome already.
+func (l *Ledger) CompleteSubmission(ctx context.Context, key order.Key, attempt int, answer Answer) (order.Order, error) {
+	if !slices.Contains([]Outcome{Accepted, Refused, Ambiguous, Paused, Unsent}, answer.Outcome) {
+		return order.Order{}, fmt.Errorf("ledger: complete submission %d of %s: %q is no outcome", attempt, key, answer.Outcome)
+	}
+	var result order.Order
+	err := l.inTx(ctx, func(t tx) error {
+		h, err := t.lockOrder(ctx, key)
+		if err != nil {
+			return err
+		}
+		fresh, err := t.endSubmission(ctx, h, attempt, answer)
+		if err == nil && fresh {
+			err = t.applyAnswer(ctx, &h, attempt, answer)
+		}
+		result = h.Order
+		return err
+	})
+	if err != nil {
+		return order.Order{}, fmt.Errorf("ledger: complete submission %d of %s: %w", attempt, key, err)
+	}
+	return result, nil
+}
+
+// endSubmission completes the row; fresh is false when that was done before.
+func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answer) (fresh bool, err error) {
+	updated, err := t.put(ctx, `
+		UPDATE submissions SET ended_at = ?, outcome = ?, reason_code = ?, reason_text = ?
+		WHERE order_id = ? AND attempt = ? AND outcome = ''`,
+		t.at.UnixMilli(), answer.Outcome, answer.Reason.Code, fit(answer.Reason.Text), h.id, attempt)
+	if err != nil || updated == 1 {
+		return updated == 1, err
+	}
+	var outcome Outcome
+	err = t.get(ctx, &outcome, "SELECT outcome FROM submissions WHERE order_id = ? AND attempt = ?", h.id, attempt)
+	if err != nil {
+		return false, missing(err, "submission %d of %s", attempt, h.Key())
+	}
+	if outcome != answer.Outcome {
+		return false, fmt.Errorf("%w: the attempt ended as %s, not %s", ErrState, outcome, answer.Outcome)
+	}
+	return false, nil
+}
+
+// applyAnswer moves the order as the answer says, if it still waits for it.
+func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer) error {
+	if answer.GatewayID != "" && h.GatewayID != "" && answer.GatewayID != h.GatewayID {
+		return t.discrepancy(ctx, h.Key(), order.DiscrepancyMismatch, attemptText(attempt),
+			"the create's answer names another payOrderId than the one on record")
+	}
+	filled := answer.Outcome == Accepted && h.fill(answer)
+	waits := h.State == order.Submitting || h.State == order.Unknown
+	counts := attempt == h.attempts || answer.Outcome == Accepted
+	if !waits || !counts {
+		if !filled {
+			return nil
+		}
+		return t.update(ctx, h, h.State)
+	}
+	h.Reason = order.Reason{Code: answer.Reason.Code, Text: fit(answer.Reason.Text)}
+	step := Step{Source: FromSubmission, Evidence: attemptText(attempt), Reason: h.Reason}
+	switch answer.Outcome {
+	case Accepted:
+		step.To = order.Submitted
+	case Refused:
+		step.To = order.Failed
+	case Ambiguous:
+		step.To = order.Unknown
+	case Paused, Unsent:
+		step.To = h.State
+	}
+	if step.To == h.State {
+		return t.update(ctx, h, h.State)
+	}
+	if err := t.move(ctx, h, step); err != nil || step.To != order.Failed {
+		return err
+	}
+	return t.bookAll(ctx, *h, endTransfers(h.Order, order.Failed))
+}
+
+// fill takes over what an accepted create told, where it is missing.
+func (h *held) fill(answer Answer) (filled bool) {
+	if h.GatewayID == "" && answer.GatewayID != "" {
+		h.GatewayID, filled = answer.GatewayID, true
+	}
+	if h.Instructions == nil && answer.Instructions != nil {
+		h.Instructions, filled = answer.Instructions, true
+	}
+	return filled
+}
+
+func attemptText(attempt int) string { return "attempt " + strconv.Itoa(attempt) }
+
+type submissionRow struct {
+	Attempt    int     `db:"attempt"`
+	StartedAt  int64   `db:"started_at"`
+	EndedAt    int64   `db:"ended_at"`
+	Outcome    Outcome `db:"outcome"`
+	ReasonCode string  `db:"reason_code"`
+	ReasonText string  `db:"reason_text"`
+}

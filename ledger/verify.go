@@ -1,0 +1,174 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Verification is what Verify found.
+type Verification struct {
+	Books      int         `json:"books"`     // merchants and currencies
+	Orders     int         `json:"orders"`    //
+	Transfers  int         `json:"transfers"` //
+	Violations []Violation `json:"violations,omitempty"`
+}
+
+// Violation is one place where the ledger contradicts itself.
+type Violation struct {
+	Code     string    `json:"code"` // Broken…
+	Key      order.Key `json:"key"`  // without number: of the books
+	Currency string    `json:"currency"`
+	Detail   string    `json:"detail"`
+}
+
+// Codes of violations.
+const (
+	BrokenSum         = "BOOKS_DO_NOT_BALANCE"
+	BrokenBalance     = "BALANCE_DIFFERS_FROM_TRANSFERS"
+	BrokenInFlight    = "IN_FLIGHT_DIFFERS_FROM_RESERVATIONS"
+	BrokenReservation = "RESERVATION_DIFFERS_FROM_STATE"
+	BrokenPayment     = "PAYMENT_DIFFERS_FROM_STATE"
+	BrokenFee         = "FEE_DIFFERS_FROM_TRANSFERS"
+	BrokenOwner       = "TRANSFER_IN_WRONG_BOOKS"
+	BrokenHistory     = "HISTORY_DOES_NOT_LEAD_TO_STATE"
+	BrokenSubmissions = "SUBMISSIONS_MISSING"
+	SharedGatewayID   = "GATEWAY_ID_SHARED"
+)
+
+// Clean reports whether nothing was found.
+func (v Verification) Clean() bool { return len(v.Violations) == 0 }
+
+// maxViolations bounds what one check lists.
+const maxViolations = 1000
+
+// Verify checks the whole ledger against itself, as of one moment: books sum
+// to zero, balances are the sum of their transfers, what is in flight is the
+// opening frozen amount and the open reservations, no order that has ended
+// holds a reservation, what was paid fits the state, histories are unbroken.
+// It reads every order and transfer.
+func (l *Ledger) Verify(ctx context.Context) (Verification, error) {
+	begun, err := l.read.BeginTxx(ctx, &l.engine.snapshot)
+	if err != nil {
+		return Verification{}, fmt.Errorf("ledger: verify: %w", err)
+	}
+	defer func() { _ = begun.Rollback() }()
+	t := tx{Tx: begun}
+
+	var v Verification
+	for table, count := range map[string]*int{"books": &v.Books, "orders": &v.Orders, "transfers": &v.Transfers} {
+		if err := t.get(ctx, count, "SELECT COUNT(*) FROM "+table); err != nil {
+			return Verification{}, fmt.Errorf("ledger: verify: %w", err)
+		}
+	}
+	for _, check := range checks {
+		var rows []checkRow
+		err := t.list(ctx, &rows, "SELECT merchant, currency, number, what, found, wanted FROM ("+check.query+
+			") AS checked WHERE found <> wanted ORDER BY merchant, currency, number, what LIMIT ?", maxViolations)
+		if err != nil {
+			return Verification{}, fmt.Errorf("ledger: verify %s: %w", check.code, err)
+		}
+		for _, row := range rows {
+			v.Violations = append(v.Violations, Violation{
+				Code: check.code, Key: order.Key{Merchant: row.Merchant, Number: row.Number}, Currency: row.Currency,
+				Detail: fmt.Sprintf("%s is %d and should be %d", row.What, row.Found, row.Wanted),
+			})
+		}
+	}
+	return v, nil
+}
+
+type checkRow struct {
+	Merchant string `db:"merchant"`
+	Currency string `db:"currency"`
+	Number   string `db:"number"`
+	What     string `db:"what"`
+	Found    int64  `db:"found"`
+	Wanted   int64  `db:"wanted"`
+}
+
+// checks each name something that is found and what it should be; amounts in
+// minor units, everything else counted.
+var checks = []struct{ code, query string }{
+	{BrokenSum, `
+		SELECT merchant, currency, '' AS number, 'the sum of all accounts' AS what,
+			opening + available + in_flight + paid_out + received + fees + settled + suspense AS found, 0 AS wanted
+		FROM books`},
+	{BrokenBalance, `
+		SELECT s.merchant, s.currency, '' AS number, s.account AS what, s.balance AS found,
+			CAST(COALESCE(SUM(l.amount), 0) AS BIGINT) AS wanted
+		FROM (` + storedBalances() + `) s LEFT JOIN (` + legs + `) l
+			ON l.merchant = s.merchant AND l.currency = s.currency AND l.account = s.account
+		GROUP BY s.merchant, s.currency, s.account, s.balance`},
+	{BrokenInFlight, `
+		SELECT b.merchant, b.currency, '' AS number, 'in_flight' AS what, b.in_flight AS found, CAST(
+			COALESCE((SELECT SUM(amount) FROM transfers f
+				WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.to_account = 'in_flight'), 0) +
+			COALESCE((SELECT SUM(amount) FROM orders o
+				WHERE o.merchant = b.merchant AND o.currency = b.currency AND ` + holdingStates + `), 0) AS BIGINT) AS wanted
+		FROM books b`},
+	{BrokenReservation, `
+		SELECT merchant, currency, number, 'in_flight of a ' || kind || ' that is ' || state AS what, in_flight AS found,
+			CASE WHEN ` + holdingStates + ` THEN amount ELSE 0 END AS wanted
+		FROM (` + orderSums + `) o`},
+	{BrokenPayment, `
+		SELECT merchant, currency, number, 'what moved for a ' || kind || ' that is ' || state AS what,
+			CASE kind WHEN 'withdrawal' THEN paid_out ELSE -received END AS found,
+			CASE WHEN state IN ('succeeded', 'partially_paid', 'expired') THEN paid ELSE 0 END AS wanted
+		FROM (` + orderSums + `) o`},
+	{BrokenFee, `
+		SELECT merchant, currency, number, 'the fee' AS what, fees AS found, fee AS wanted FROM (` + orderSums + `) o`},
+	{BrokenOwner, `
+		SELECT f.merchant, f.currency, COALESCE(o.number, '') AS number, 'transfers in other books than the order''s' AS what, 1 AS found, 0 AS wanted
+		FROM transfers f LEFT JOIN orders o ON o.id = f.order_id LEFT JOIN books b ON b.merchant = f.merchant AND b.currency = f.currency
+		WHERE b.merchant IS NULL OR o.merchant <> f.merchant OR o.currency <> f.currency`},
+	{BrokenHistory, `
+		SELECT o.merchant, o.currency, o.number, 'breaks in the history of an order that is ' || o.state AS what,
+			CASE WHEN COALESCE(h.last, 'created') = o.state THEN COALESCE(h.breaks, 0) ELSE 1 + COALESCE(h.breaks, 0) END AS found, 0 AS wanted
+		FROM orders o LEFT JOIN (
+			SELECT order_id, MAX(CASE WHEN following IS NULL THEN to_state END) AS last,
+				SUM(CASE WHEN from_state = COALESCE(previous, 'created') THEN 0 ELSE 1 END) AS breaks
+			FROM (SELECT order_id, from_state, to_state,
+					LAG(to_state) OVER (PARTITION BY order_id ORDER BY id) AS previous,
+					LEAD(to_state) OVER (PARTITION BY order_id ORDER BY id) AS following
+				FROM history) steps
+			GROUP BY order_id) h ON h.order_id = o.id`},
+	{BrokenSubmissions, `
+		SELECT o.merchant, o.currency, o.number, 'submissions on record' AS what, COUNT(s.attempt) AS found, o.attempts AS wanted
+		FROM orders o LEFT JOIN submissions s ON s.order_id = o.id
+		GROUP BY o.id, o.merchant, o.currency, o.number, o.attempts`},
+	{SharedGatewayID, `
+		SELECT merchant, MIN(currency) AS currency, MIN(number) AS number, 'orders with gateway id ' || gateway_id AS what, COUNT(*) AS found, 1 AS wanted
+		FROM orders WHERE gateway_id <> '' GROUP BY merchant, gateway_id`},
+}
+
+// legs are both ends of every transfer.
+const legs = `
+	SELECT merchant, currency, from_account AS account, -amount AS amount FROM transfers
+	UNION ALL SELECT merchant, currency, to_account, amount FROM transfers`
+
+// orderSums is every order with what its transfers did to the accounts.
+const orderSums = `
+	SELECT o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'in_flight' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS in_flight,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'paid_out' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS paid_out,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'received' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS received,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'fees' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS fees
+	FROM orders o LEFT JOIN (
+		SELECT order_id, from_account AS account, -amount AS amount FROM transfers
+		UNION ALL SELECT order_id, to_account, amount FROM transfers
+	) l ON l.order_id = o.id
+	GROUP BY o.id, o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee`
+
+// storedBalances is one row per merchant, currency and account.
+func storedBalances() string {
+	query := ""
+	for i, account := range texts(Accounts()) {
+		if i > 0 {
+			query += " UNION ALL "
+		}
+		query += "SELECT merchant, currency, '" + account + "' AS account, " + account + " AS balance FROM books"
+	}
+	return query
+}
