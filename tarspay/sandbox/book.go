@@ -244,8 +244,9 @@ func (o *order) effect() effect {
 			return effect{available: o.Paid.Minor() - o.Fee.Minor()}
 		case tarspay.StateRefunded:
 			return effect{available: -o.Fee.Minor()}
+		default:
+			return effect{}
 		}
-		return effect{}
 	}
 	switch o.State {
 	case tarspay.StateCreated, tarspay.StateInProgress, tarspay.StateQueued:
@@ -254,8 +255,9 @@ func (o *order) effect() effect {
 		return effect{available: -total}
 	case tarspay.StateRefunded:
 		return effect{available: -o.Fee.Minor()}
+	default:
+		return effect{}
 	}
-	return effect{}
 }
 
 func (o *order) key() key { return key{o.Merchant, o.Number} }
@@ -271,9 +273,10 @@ func (o *order) told() (payAmount, fee money.Amount) {
 		return o.Paid, o.Fee
 	case tarspay.StateSucceeded, tarspay.StateFailed, tarspay.StateRejected, tarspay.StateRefunded:
 		return o.Amount, o.Fee
+	default:
+		zero := amount(0, o.Amount)
+		return zero, zero
 	}
-	zero := amount(0, o.Amount)
-	return zero, zero
 }
 
 // fee is what the merchant is charged for an amount, in minor units: its

@@ -145,6 +145,7 @@ func (g *Gateway) compose(o *order, f falsehood) (body []byte, signature string)
 	case malformed:
 		body = []byte("state=2&mchOrderNo=" + o.Number)
 		return body, signer.Sign(body)
+	default: // the signature or the sending is false, or nothing is
 	}
 	body, signature = tarspay.EncodeCallback(c, signer)
 	switch f {
@@ -156,6 +157,7 @@ func (g *Gateway) compose(o *order, f falsehood) (body []byte, signature string)
 	case foreignSignature:
 		c.OrderNumber = unknownNumber
 		_, signature = tarspay.EncodeCallback(c, signer)
+	default: // it says something false, or nothing is
 	}
 	return body, signature
 }
@@ -252,6 +254,7 @@ func (g *Gateway) send(d *Delivery) {
 func (g *Gateway) post(d *Delivery) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.options.CallbackTimeout)
 	defer cancel()
+	//nolint:gosec // calling the address a merchant names is what a gateway does
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, d.reader(ctx))
 	if err != nil {
 		return 0, "", errors.New("the address cannot be called")
@@ -264,7 +267,7 @@ func (g *Gateway) post(d *Delivery) (status int, answer string, err error) {
 	if d.Signature != "" {
 		request.Header.Set(tarspay.HeaderCallbackSignature, d.Signature)
 	}
-	response, err := g.callbacks.Do(request)
+	response, err := g.callbacks.Do(request) //nolint:gosec // as above
 	if err != nil {
 		return 0, "", errors.Unwrap(err) // without the address
 	}
@@ -281,8 +284,9 @@ func (d *Delivery) reader(ctx context.Context) io.Reader {
 		return io.MultiReader(body, bytes.NewReader(bytes.Repeat([]byte(" "), hugeBodyBytes)))
 	case slowBody:
 		return io.MultiReader(io.LimitReader(body, int64(len(d.Body)/2)), never{ctx})
+	default:
+		return body
 	}
-	return body
 }
 
 // never is a body that does not come.

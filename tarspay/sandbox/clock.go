@@ -82,7 +82,7 @@ func (a *agenda) next() (time.Time, bool) {
 
 // take removes the earliest event that is due by a time.
 func (a *agenda) take(by time.Time) (event, bool) {
-	if at, any := a.next(); !any || at.After(by) {
+	if at, more := a.next(); !more || at.After(by) {
 		return event{}, false
 	}
 	return heap.Pop(a).(event), true

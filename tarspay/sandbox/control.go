@@ -106,9 +106,11 @@ type (
 	}
 )
 
-// controlRoutes enters the control interface. Every answer is JSON; a refusal
-// is {"error":"…"}.
-func (g *Gateway) controlRoutes(mux *http.ServeMux) {
+// Control answers under /control/ what the methods of ControlClient ask, to
+// callers on this machine only. Every answer is JSON; a refusal is
+// {"error":"…"}.
+func (g *Gateway) Control() http.Handler {
+	mux := http.NewServeMux()
 	get := func(path string, answer func(merchant, number string) any) {
 		mux.HandleFunc("GET /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
 			writeControl(w, answer(r.FormValue("merchant"), r.FormValue("number")), nil)
@@ -142,6 +144,7 @@ func (g *Gateway) controlRoutes(mux *http.ServeMux) {
 		g.Advance(by)
 		return g.Info(), nil
 	})
+	return mux
 }
 
 // post enters a call that changes something. The content type is demanded so

@@ -82,7 +82,8 @@ type Options struct {
 	CallbackTransport http.RoundTripper
 	// StateFile keeps the book over restarts; "" keeps it in memory.
 	StateFile string
-	// Control opens /control/, to callers on this machine only.
+	// Control opens /control/ beside the API, to callers on this machine only.
+	// Gateway.Control has it for an address of its own.
 	Control bool
 	// MaxOrders bounds the book; 0 is DefaultMaxOrders. Creates beyond it
 	// answer HTTP 503 and book nothing.
@@ -229,8 +230,8 @@ func (g *Gateway) AdvanceTo(t time.Time) time.Time {
 	}
 	for g.ctx.Err() == nil {
 		g.mu.Lock()
-		due, any := g.agenda.take(t)
-		if !any {
+		due, found := g.agenda.take(t)
+		if !found {
 			g.clock.set(t)
 			g.mu.Unlock()
 			break
@@ -270,13 +271,13 @@ func (g *Gateway) follow() {
 	for {
 		g.mu.Lock()
 		now := g.clock.now()
-		due, any := g.agenda.take(now)
+		due, found := g.agenda.take(now)
 		wait := time.Hour
 		if next, more := g.agenda.next(); more {
 			wait = next.Sub(now)
 		}
 		g.mu.Unlock()
-		if any {
+		if found {
 			due.run()
 			continue
 		}
@@ -436,7 +437,7 @@ func (g *Gateway) routes() *http.ServeMux {
 	mux.HandleFunc("/api/", g.serveAPI)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	if g.options.Control {
-		g.controlRoutes(mux)
+		mux.Handle("/control/", g.Control())
 	}
 	return mux
 }

@@ -214,4 +214,3 @@ func TestWithdrawalPaid(t *testing.T) {
 	}, callbacks[0])
 	b.clean(t)
 }
-

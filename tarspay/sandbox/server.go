@@ -225,6 +225,7 @@ func (g *Gateway) struck(s strike, c *call, answer reply) reply {
 		return reply{status: http.StatusOK, contentType: contentTypeJSON, body: []byte(`{"code":0,"msg":"`), fill: hugeBytes}
 	case wireEndless:
 		return reply{status: http.StatusOK, contentType: contentTypeJSON, body: []byte(`{"code":0,"msg":"`), fill: endlessBytes}
+	case wireWhole:
 	}
 	return answer
 }

@@ -1,0 +1,39 @@
+// Command sandbox is a stand-in for the TarsPay gateway, to develop and test
+// against.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
+	}
+}
+
+// command is serving, and below it everything that steers a running sandbox.
+func command() *cobra.Command {
+	root := serveCommand("sandbox")
+	root.Long = "A stand-in for the TarsPay gateway: it checks every signature, keeps a book of its own, and signs and\n" +
+		"repeats its callbacks. What happens to an order is chosen by the create itself (see: sandbox scenarios), by a\n" +
+		"seeded fault plan, or by the commands below, which steer a sandbox that runs with --control."
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.AddCommand(serveCommand("serve"), keygenCommand(), scenariosCommand())
+	for _, steer := range []func(*controls) *cobra.Command{
+		infoCommand, bookCommand, ordersCommand, auditCommand, callbacksCommand, callbackCommand, scenarioCommand,
+		moveCommand, switchCommand, faultsCommand, advanceCommand,
+	} {
+		root.AddCommand(withControls(steer))
+	}
+	return root
+}
