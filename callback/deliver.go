@@ -1,0 +1,208 @@
+package callback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+)
+
+// signalTimeout bounds one call to Temporal. A callback that cannot be passed
+// on within it waits in the inbox for the sweep.
+const signalTimeout = 2 * time.Second
+
+// idPart is how much of an inbox id goes into a late callback's workflow id.
+const idPart = 16
+
+// Temporal is the part of client.Client that deliveries need.
+type Temporal interface {
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+}
+
+// Outcome is what became of one attempt to deliver a callback.
+type Outcome string
+
+// The outcomes.
+const (
+	Signalled Outcome = "signalled" // the order's workflow has it
+	Diverted  Outcome = "late"      // the order had ended: a late-callback workflow has it
+	Unmatched Outcome = "unmatched" // there is no such order
+	Waiting   Outcome = "waiting"   // Temporal or the ledger is away: the sweep tries again
+	Refused   Outcome = "refused"   // Temporal is there and will not take it: the sweep tries again
+	Orphaned  Outcome = "orphaned"  // the order is open and its workflow is gone: the sweep tries again
+	Busy      Outcome = "busy"      // another goroutine is delivering it right now
+)
+
+// Deliverer takes callbacks from the inbox to whoever acts on them. A callback
+// is delivered at least once; whoever gets it deals with repetitions. It is
+// safe for concurrent use, by several processes too.
+type Deliverer struct {
+	ledger   *ledger.Ledger
+	temporal Temporal
+	metrics  *Metrics
+	log      *slog.Logger
+
+	stuck    atomic.Int64 // callbacks that the last whole sweep could not deliver for reasons of their own
+	mutex    sync.Mutex
+	inFlight map[string]struct{}    // inbox ids being delivered by this process
+	orphans  map[order.Key]struct{} // orders that have been warned of
+}
+
+// NewDeliverer makes a deliverer.
+func NewDeliverer(l *ledger.Ledger, temporal Temporal, metrics *Metrics, log *slog.Logger) *Deliverer {
+	return &Deliverer{
+		ledger: l, temporal: temporal, metrics: metrics, log: log,
+		inFlight: make(map[string]struct{}),
+		orphans:  make(map[order.Key]struct{}),
+	}
+}
+
+// Deliver passes one stored callback on and marks it in the inbox. Whatever
+// goes wrong is logged and leaves the callback pending.
+func (d *Deliverer) Deliver(ctx context.Context, id string, key order.Key) Outcome {
+	if !d.claim(id) {
+		return Busy
+	}
+	defer d.release(id)
+	outcome, err := d.deliver(ctx, id, key)
+	if err != nil {
+		d.log.Warn("A callback waits in the inbox", "order", key.String(), "callback", id, "error", err)
+	}
+	d.metrics.delivery(outcome)
+	return outcome
+}
+
+func (d *Deliverer) deliver(ctx context.Context, id string, key order.Key) (Outcome, error) {
+	row, err := d.ledger.Order(ctx, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		d.log.Warn("A callback speaks of an order that does not exist", "order", key.String(), "callback", id)
+		return d.mark(ctx, id, ledger.Unmatched, Unmatched)
+	}
+	if err != nil {
+		return Waiting, fmt.Errorf("read the order: %w", err)
+	}
+	err = d.signal(ctx, row, id)
+	var closed *serviceerror.NotFound
+	if errors.As(err, &closed) {
+		return d.divert(ctx, id, key)
+	}
+	if err != nil {
+		return held(err), fmt.Errorf("signal the order's workflow: %w", err)
+	}
+	d.log.Info("Callback signalled", "order", key.String(), "state", row.State, "callback", id)
+	return d.mark(ctx, id, ledger.Signalled, Signalled)
+}
+
+// signal addresses the workflow by the kind that the ledger has, because a
+// callback's word alone chooses nothing.
+func (d *Deliverer) signal(ctx context.Context, row order.Order, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	started := time.Now()
+	err := d.temporal.SignalWorkflow(ctx, row.WorkflowID(), "", workflows.CallbackSignal, workflows.CallbackSignalInput{ID: id})
+	d.metrics.signal(time.Since(started))
+	return err
+}
+
+// divert deals with a callback whose order has no open workflow. The order is
+// read once more, because it may have ended since it was read.
+func (d *Deliverer) divert(ctx context.Context, id string, key order.Key) (Outcome, error) {
+	row, err := d.ledger.Order(ctx, key)
+	if err != nil {
+		return Waiting, fmt.Errorf("read the order again: %w", err)
+	}
+	if !row.State.Terminal() {
+		d.warnOrphan(row)
+		return Orphaned, nil
+	}
+	if err := d.startLate(ctx, row, id); err != nil {
+		return held(err), fmt.Errorf("start the late callback's workflow: %w", err)
+	}
+	d.log.Info("Callback came after the order's end", "order", key.String(), "state", row.State, "callback", id)
+	return d.mark(ctx, id, ledger.Late, Diverted)
+}
+
+// startLate starts the workflow that judges a late callback, once per
+// callback: a second start finds the first.
+func (d *Deliverer) startLate(ctx context.Context, row order.Order, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	key := row.Key()
+	options := client.StartWorkflowOptions{
+		ID:                       fmt.Sprintf("late:%s:%s:%s", key.Merchant, key.Number, id[:min(idPart, len(id))]),
+		TaskQueue:                workflows.Queue,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            fmt.Sprintf("callback after the end of %s %s", row.Kind, key.Number),
+	}
+	input := workflows.LateCallbackInput{Kind: row.Kind, Key: key, CallbackID: id}
+	_, err := d.temporal.ExecuteWorkflow(ctx, options, workflows.LateCallbackType, input)
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &started) {
+		return nil
+	}
+	return err
+}
+
+// held tells a Temporal that is away from one that refuses this one callback.
+func held(err error) Outcome {
+	var unavailable *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	if errors.As(err, &unavailable) || errors.As(err, &late) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return Waiting
+	}
+	return Refused
+}
+
+func (d *Deliverer) mark(ctx context.Context, id string, status ledger.InboxStatus, outcome Outcome) (Outcome, error) {
+	if err := d.ledger.MarkCallback(ctx, id, status); err != nil {
+		return Waiting, fmt.Errorf("mark the callback %s: %w", status, err)
+	}
+	return outcome, nil
+}
+
+// maxOrphans bounds the memory of warnings; past it, they are repeated.
+const maxOrphans = 10_000
+
+// warnOrphan says once per order that somebody must look.
+func (d *Deliverer) warnOrphan(row order.Order) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if _, warned := d.orphans[row.Key()]; warned {
+		return
+	}
+	if len(d.orphans) >= maxOrphans {
+		clear(d.orphans)
+	}
+	d.orphans[row.Key()] = struct{}{}
+	d.log.Warn("A callback waits for an order that has not ended and has no open workflow; was the workflow terminated?",
+		"order", row.Key().String(), "state", row.State, "workflow", row.WorkflowID())
+}
+
+func (d *Deliverer) claim(id string) bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if _, taken := d.inFlight[id]; taken {
+		return false
+	}
+	d.inFlight[id] = struct{}{}
+	return true
+}
+
+func (d *Deliverer) release(id string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	delete(d.inFlight, id)
+}

@@ -1,0 +1,203 @@
+// Package callback takes the gateway's callbacks: it verifies them over the
+// raw bytes, stores them in the ledger's inbox, signals the order's workflow
+// and answers OK, in this turn. It never starts an order's workflow and knows
+// nothing of how one is driven.
+package callback
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Path is where the receiver takes callbacks: PAYOUTS_NOTIFY_URL ends in it.
+const Path = "/callbacks/tarspay"
+
+// Bounds of one callback. Together they stay below the 20 s that the gateway's
+// family waits for an answer.
+const (
+	defaultBodyTimeout = 5 * time.Second
+	storeTimeout       = 5 * time.Second
+	deliverTimeout     = 5 * time.Second
+)
+
+// Stable codes of refusals. They stand in the answer and in the counter's
+// label, so they are never renamed.
+const (
+	CodeMethod          = "CALLBACK_METHOD"           // 405: not a POST
+	CodeContentType     = "CALLBACK_CONTENT_TYPE"     // 415: not JSON by its header
+	CodeTooLarge        = "CALLBACK_TOO_LARGE"        // 413: longer than tarspay.MaxCallbackBytes
+	CodeIncomplete      = "CALLBACK_INCOMPLETE"       // 408: the body did not arrive, or not in time
+	CodeNotSigned       = "CALLBACK_NOT_SIGNED"       // 401: no signature header
+	CodeSignature       = "CALLBACK_SIGNATURE"        // 401: not signed by the gateway
+	CodeMalformed       = "CALLBACK_MALFORMED"        // 400: signed by the gateway, but not a callback as documented
+	CodeForeignMerchant = "CALLBACK_FOREIGN_MERCHANT" // 403: a merchant that is not ours
+	CodeStore           = "STORE_UNAVAILABLE"         // 503: could not be stored; the gateway sends it again
+)
+
+// Labels of callbacks that were taken.
+const (
+	codeAccepted  = "ACCEPTED"
+	codeDuplicate = "DUPLICATE"
+)
+
+// Options are what a handler is made of. All but BodyTimeout are required.
+type Options struct {
+	Verifier    *tarspay.Verifier
+	Ledger      *ledger.Ledger
+	Deliverer   *Deliverer
+	Merchants   []string // merchant numbers that we act for
+	Metrics     *Metrics
+	Log         *slog.Logger
+	BodyTimeout time.Duration // how long a body may take to arrive; 0: 5 s
+}
+
+// NewHandler makes the handler of the callback endpoint. It answers OK once a
+// callback is stored, whether or not Temporal could be told; whatever it
+// refuses changes nothing but a counter.
+func NewHandler(options Options) http.Handler {
+	if options.BodyTimeout == 0 {
+		options.BodyTimeout = defaultBodyTimeout
+	}
+	return &handler{Options: options}
+}
+
+type handler struct {
+	Options
+}
+
+// refusal is an answer other than OK.
+type refusal struct {
+	status  int
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	callback, body, refused := h.read(w, r)
+	if refused == nil {
+		refused = h.take(r.Context(), callback, body)
+	}
+	if refused != nil {
+		h.refuse(w, refused)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, tarspay.CallbackAnswer)
+}
+
+// read checks everything that can be checked without the ledger, the cheap
+// things first.
+func (h *handler) read(w http.ResponseWriter, r *http.Request) (tarspay.Callback, []byte, *refusal) {
+	var none tarspay.Callback
+	signature := r.Header.Get(tarspay.HeaderCallbackSignature)
+	switch {
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		return none, nil, &refusal{http.StatusMethodNotAllowed, CodeMethod, "callbacks are posted"}
+	case !isJSON(r.Header.Get("Content-Type")):
+		return none, nil, &refusal{http.StatusUnsupportedMediaType, CodeContentType, "callbacks are application/json"}
+	case r.ContentLength > tarspay.MaxCallbackBytes:
+		return none, nil, &refusal{http.StatusRequestEntityTooLarge, CodeTooLarge, "the callback is longer than 64 KiB"}
+	case signature == "":
+		return none, nil, &refusal{http.StatusUnauthorized, CodeNotSigned, "the header " + tarspay.HeaderCallbackSignature + " is missing"}
+	}
+	body, refused := h.readBody(w, r)
+	if refused != nil {
+		return none, nil, refused
+	}
+	callback, err := h.Verifier.ParseCallback(body, signature)
+	switch {
+	case errors.Is(err, tarspay.ErrMalformedCallback):
+		// Whoever gets here holds the gateway's key: its format has changed.
+		h.Log.Error("A callback signed by the gateway is not of the documented shape", "error", err)
+		return none, nil, &refusal{http.StatusBadRequest, CodeMalformed, "the callback is not of the documented shape"}
+	case err != nil:
+		return none, nil, &refusal{http.StatusUnauthorized, CodeSignature, "the signature does not verify with the gateway's public key"}
+	case !slices.Contains(h.Merchants, callback.Merchant):
+		h.Log.Warn("A callback signed by the gateway is for a merchant that is not configured; see PAYOUTS_MERCHANTS", "merchant", callback.Merchant)
+		return none, nil, &refusal{http.StatusForbidden, CodeForeignMerchant, "the merchant is not configured here"}
+	}
+	return callback, body, nil
+}
+
+// readBody reads the body whole, within its limit and its time.
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	h.readUntil(w, time.Now().Add(h.BodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, tarspay.MaxCallbackBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &refusal{http.StatusRequestEntityTooLarge, CodeTooLarge, "the callback is longer than 64 KiB"}
+	case err != nil:
+		return nil, &refusal{http.StatusRequestTimeout, CodeIncomplete, "the callback did not arrive whole and in time"}
+	}
+	// What follows has its own bounds; a deadline that passed meanwhile would
+	// close the connection under the answer.
+	h.readUntil(w, time.Time{})
+	return body, nil
+}
+
+// readUntil sets when reading from the client ends. A connection that has no
+// deadlines, as in a test without a network, is read without.
+func (h *handler) readUntil(w http.ResponseWriter, deadline time.Time) {
+	if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		h.Log.Warn("A read deadline could not be set", "error", err)
+	}
+}
+
+// take stores a verified callback and tells the order's workflow. Both happen
+// even if the gateway hangs up: it has said what it had to say.
+func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []byte) *refusal {
+	ctx = context.WithoutCancel(ctx)
+	key := order.Key{Merchant: callback.Merchant, Number: callback.OrderNumber}
+
+	storing, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	id, fresh, err := h.Ledger.StoreCallback(storing, callback, body)
+	if err != nil {
+		h.Log.Error("A callback could not be stored; the gateway will send it again", "order", key.String(), "error", err)
+		return &refusal{http.StatusServiceUnavailable, CodeStore, "the callback could not be stored; send it again"}
+	}
+	if !fresh {
+		// Whoever stored it delivers it; if that fails, the sweep does.
+		h.Metrics.callback(codeDuplicate)
+		return nil
+	}
+	h.Metrics.callback(codeAccepted)
+	delivering, cancel := context.WithTimeout(ctx, deliverTimeout)
+	defer cancel()
+	h.Deliverer.Deliver(delivering, id, key)
+	return nil
+}
+
+func (h *handler) refuse(w http.ResponseWriter, refused *refusal) {
+	h.Metrics.callback(refused.Code)
+	h.Log.Debug("Callback refused", "code", refused.Code)
+	text, err := json.Marshal(refused)
+	if err != nil {
+		text = []byte(`{}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if refused.Code == CodeStore {
+		w.Header().Set("Retry-After", "5")
+	}
+	w.WriteHeader(refused.status)
+	_, _ = w.Write(text)
+}
+
+func isJSON(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == "application/json"
+}

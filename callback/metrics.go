@@ -1,0 +1,90 @@
+package callback
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+)
+
+// Metrics counts what the receiver does. Labels hold codes only.
+type Metrics struct {
+	callbacks  *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	signals    prometheus.Histogram
+}
+
+// NewMetrics makes the metrics and registers them. Every code is there from
+// the start with 0, so that an alert on an increase sees the first one.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "payouts_callbacks_total",
+			Help: "Callbacks by result: ACCEPTED, DUPLICATE, or the code of the refusal.",
+		}, []string{"code"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "payouts_callback_deliveries_total",
+			Help: "Attempts to pass a stored callback on, by outcome.",
+		}, []string{"outcome"}),
+		signals: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "payouts_callback_signal_seconds",
+			Help:    "How long Temporal took to take a signal, or to refuse it.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2},
+		}),
+	}
+	for _, code := range []string{
+		codeAccepted, codeDuplicate, CodeMethod, CodeContentType, CodeTooLarge, CodeIncomplete,
+		CodeNotSigned, CodeSignature, CodeMalformed, CodeForeignMerchant, CodeStore,
+	} {
+		m.callbacks.WithLabelValues(code)
+	}
+	for _, outcome := range []Outcome{Signalled, Diverted, Unmatched, Waiting, Refused, Orphaned} {
+		m.deliveries.WithLabelValues(string(outcome))
+	}
+	registry.MustRegister(m.callbacks, m.deliveries, m.signals)
+	return m
+}
+
+func (m *Metrics) callback(code string) { m.callbacks.WithLabelValues(code).Inc() }
+
+func (m *Metrics) delivery(outcome Outcome) { m.deliveries.WithLabelValues(string(outcome)).Inc() }
+
+func (m *Metrics) signal(took time.Duration) { m.signals.Observe(took.Seconds()) }
+
+// countTimeout bounds the count of the inbox that a scrape waits for.
+const countTimeout = 2 * time.Second
+
+// InboxCollector counts the ledger's inbox by status whenever it is scraped.
+type InboxCollector struct {
+	ledger      *ledger.Ledger
+	log         *slog.Logger
+	description *prometheus.Desc
+}
+
+// NewInboxCollector makes a collector, to be registered.
+func NewInboxCollector(l *ledger.Ledger, log *slog.Logger) *InboxCollector {
+	return &InboxCollector{ledger: l, log: log, description: prometheus.NewDesc(
+		"payouts_callback_inbox", "Callbacks in the inbox by status; stored ones wait for a sweep.", []string{"status"}, nil)}
+}
+
+// Describe tells what Collect gives.
+func (c *InboxCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- c.description
+}
+
+// Collect gives one gauge per status, or none while the ledger is away: a
+// stale number would hide that nobody is counting.
+func (c *InboxCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	counts, err := c.ledger.InboxCounts(ctx)
+	if err != nil {
+		c.log.Warn("The inbox could not be counted", "error", err)
+		return
+	}
+	for status, count := range counts {
+		metrics <- prometheus.MustNewConstMetric(c.description, prometheus.GaugeValue, float64(count), string(status))
+	}
+}

@@ -1,0 +1,92 @@
+// Command receiver takes the gateway's callbacks: it verifies and stores each,
+// signals the order's workflow and answers OK. It holds no state of its own:
+// run as many as there is need for.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"go.temporal.io/sdk/contrib/envconfig"
+)
+
+// Exit codes.
+const (
+	exitFailed   = 1 // it could not start, or a listener broke
+	exitSettings = 2 // a setting is missing or wrong
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := command().ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, err)
+	var settings *config.Error
+	if errors.As(err, &settings) {
+		return exitSettings
+	}
+	return exitFailed
+}
+
+func command() *cobra.Command {
+	return &cobra.Command{
+		Use:           "receiver",
+		Short:         "Take the gateway's callbacks and pass them to the orders",
+		Long:          help(),
+		Example:       "  PAYOUTS_DATABASE_URL=sqlite:var/payouts.db PAYOUTS_MERCHANTS=M1700000001:PK receiver\n  curl http://127.0.0.1:8082/readyz",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := config.LoadReceiver()
+			if err != nil {
+				return err
+			}
+			log := settings.Logger(cmd.ErrOrStderr())
+			if unknown := config.Unknown(); len(unknown) > 0 {
+				log.Warn("Variables that are no setting are ignored; is a name misspelt?", "variables", unknown)
+			}
+			temporal, err := envconfig.LoadDefaultClientOptions()
+			if err != nil {
+				return fmt.Errorf("the Temporal connection (TEMPORAL_ADDRESS and its kin) is not usable: %w", err)
+			}
+			return serve(cmd.Context(), settings, temporal, log)
+		},
+	}
+}
+
+func help() string {
+	var text strings.Builder
+	text.WriteString(`The receiver verifies the gateway's callbacks over the raw bytes, stores them,
+signals the order's workflow and answers OK. It starts and answers while
+Temporal is away; what is stored then is signalled later.
+
+Callbacks are taken at ` + callback.Path + ` on PAYOUTS_LISTEN. PAYOUTS_ADMIN_LISTEN
+answers /healthz (the process is up), /readyz (the database is reachable; the
+state of Temporal is told, too) and /metrics (Prometheus).
+
+Settings, from the environment:
+
+`)
+	_ = config.Table(&text, config.Receiver{}) // a strings.Builder takes everything
+	text.WriteString(`
+The Temporal connection follows Temporal's own convention: TEMPORAL_ADDRESS,
+TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, profiles.
+
+Exit status: 0 after SIGTERM or Ctrl-C, 1 if it could not start or a listener
+broke, 2 if a setting is missing or wrong.`)
+	return text.String()
+}
