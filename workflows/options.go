@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"math"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -23,6 +24,9 @@ const (
 	balancePatience = 15 * time.Minute
 	// The longest that one gateway attempt may take when no plan says so.
 	balanceAttempt = time.Minute
+	// No limit on attempts. Temporal's word for that is 0, which its test
+	// environment takes for ten.
+	unlimited = math.MaxInt32
 )
 
 // forLedger are the options of a local activity that writes the ledger.
@@ -34,7 +38,7 @@ func forLedger(ctx workflow.Context, summary string) workflow.Context {
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,
 			MaximumInterval:    ledgerBackoff,
-			MaximumAttempts:    0, // no limit
+			MaximumAttempts:    unlimited,
 		},
 		Summary: summary,
 	})
@@ -54,7 +58,7 @@ func forGateway(ctx workflow.Context, summary string, attempt, patience time.Dur
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,
 			MaximumInterval:    time.Minute,
-			MaximumAttempts:    0,
+			MaximumAttempts:    unlimited,
 		},
 		Summary: summary,
 	})

@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"golang.org/x/sync/errgroup"
+)
+
+type throughputLine struct {
+	Bench       string  `json:"bench"`
+	Orders      int     `json:"orders"`
+	Concurrency int     `json:"concurrency"`
+	OrdersPerS  float64 `json:"orders_per_s"`
+	FloorPerS   float64 `json:"floor_per_s"`
+	Ratio       float64 `json:"ratio"` // the middle of the rounds' own ratios
+	P50         float64 `json:"p50_ms"`
+	P99         float64 `json:"p99_ms"`
+	FloorP50    float64 `json:"floor_p50_ms"`
+	FloorP99    float64 `json:"floor_p99_ms"`
+}
+
+// throughput drives withdrawals that a callback finishes, and floor
+// workflows, in turn. A latency is from the start to the result.
+func (r *rig) throughput(ctx context.Context) error {
+	defer r.floor.stop()
+	ours := func(ctx context.Context, request order.Request) error { return r.finish(ctx, request, order.Succeeded) }
+	floor := func(ctx context.Context, request order.Request) error {
+		return r.floor.run(ctx, "floor-"+request.Number)
+	}
+	for _, warmUp := range []func(context.Context, order.Request) error{ours, floor} {
+		if _, err := r.round(ctx, r.options.Concurrency, warmUp); err != nil {
+			return err
+		}
+	}
+	var mine, theirs round
+	var ratios []float64
+	for range r.options.Rounds {
+		a, err := r.round(ctx, r.options.Orders, ours)
+		if err != nil {
+			return err
+		}
+		b, err := r.round(ctx, r.options.Orders, floor)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, a.perSecond()/b.perSecond())
+		mine.add(a)
+		theirs.add(b)
+	}
+	slices.Sort(ratios)
+	return r.out.Encode(throughputLine{
+		Bench: "throughput", Orders: len(mine.latencies), Concurrency: r.options.Concurrency,
+		OrdersPerS: digits(mine.perSecond()), FloorPerS: digits(theirs.perSecond()), Ratio: digits(ratios[len(ratios)/2]),
+		P50: mine.percentile(50), P99: mine.percentile(99), FloorP50: theirs.percentile(50), FloorP99: theirs.percentile(99),
+	})
+}
+
+// round is how long a number of orders took, together and each.
+type round struct {
+	took      time.Duration
+	latencies []time.Duration
+}
+
+func (r *rig) round(ctx context.Context, n int, one func(context.Context, order.Request) error) (round, error) {
+	result := round{latencies: make([]time.Duration, n)}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.options.Concurrency)
+	began := time.Now()
+	for i := range n {
+		request := r.request(order.Withdrawal, "success")
+		group.Go(func() error {
+			started := time.Now()
+			if err := one(ctx, request); err != nil {
+				return fmt.Errorf("order %s: %w", request.Number, err)
+			}
+			result.latencies[i] = time.Since(started)
+			return nil
+		})
+	}
+	err := group.Wait()
+	result.took = time.Since(began)
+	return result, err
+}
+
+func (r *round) add(other round) {
+	r.took += other.took
+	r.latencies = append(r.latencies, other.latencies...)
+}
+
+func (r *round) perSecond() float64 { return float64(len(r.latencies)) / r.took.Seconds() }
+
+// percentile is in milliseconds.
+func (r *round) percentile(p int) float64 {
+	slices.Sort(r.latencies)
+	at := min(len(r.latencies)*p/100, len(r.latencies)-1)
+	return digits(float64(r.latencies[at].Microseconds()) / 1000)
+}
+
+// digits keeps two decimals: more would claim a precision that is not there.
+func digits(x float64) float64 { return float64(int64(x*100+0.5)) / 100 }

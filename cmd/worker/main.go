@@ -1,0 +1,50 @@
+// Command worker drives orders: it runs the workflows and activities.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/tarspay-payouts/orchestrator/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var settings strings.Builder
+	if err := config.Table(&settings, config.Worker{}); err != nil {
+		panic(err) // the struct's tags are wrong, which its test would have said
+	}
+	return &cobra.Command{
+		Use:   "worker",
+		Short: "Drive deposits and withdrawals",
+		Long: "Drives deposits and withdrawals: runs the workflows, writes the ledger and calls the gateway.\n" +
+			"Migrates the database, registers search attributes and the reconciliation schedule, and drains on SIGTERM.\n\n" +
+			"Temporal is found through its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…,\n" +
+			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String(),
+		Example: "  PAYOUTS_DATABASE_URL=postgres://payouts@db/payouts PAYOUTS_MERCHANTS=M1700000001:PK \\\n" +
+			"  PAYOUTS_KEY_DIR=/run/secrets/keys PAYOUTS_NOTIFY_URL=https://pay.example.com/callbacks/tarspay worker",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := config.LoadWorker()
+			if err != nil {
+				return fmt.Errorf("the settings are not fit to start with:\n%w", err)
+			}
+			return run(cmd.Context(), settings)
+		},
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/tarspay-payouts/orchestrator/admin"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/worker"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+)
+
+// The database and Temporal may start after us: they are waited for this
+// long, and asked this often.
+const (
+	patience = time.Minute
+	pause    = time.Second
+)
+
+// run starts everything, waits for the signal to end, and drains.
+func run(ctx context.Context, settings config.Worker) error {
+	log := settings.Logger(os.Stderr)
+	slog.SetDefault(log)
+	for _, name := range config.Unknown() {
+		log.Warn("This setting is not known; is it misspelt?", "name", name)
+	}
+	clients, err := worker.Clients(settings)
+	if err != nil {
+		return err
+	}
+	books, err := openLedger(ctx, log, settings)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = books.Close() }()
+	temporal, err := dial(ctx, log, settings.ReconcileEvery)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+
+	w := worker.New(temporal, books, clients, worker.Settings(settings), settings.GatewayRate)
+	if err := w.Start(); err != nil {
+		return err
+	}
+	defer w.Stop()
+	side, err := serveAdmin(settings.HealthListen, books, temporal)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = side.Close() }()
+	log.Info("Worker started", "merchants", len(settings.Merchants), "gateway", settings.GatewayURL, "address", side.Address())
+	<-ctx.Done()
+	log.Info("Worker drains: no more work is taken, what is under way is finished")
+	return nil
+}
+
+func openLedger(ctx context.Context, log *slog.Logger, settings config.Worker) (*ledger.Ledger, error) {
+	var books *ledger.Ledger
+	err := persist(ctx, log, "the database", func() error {
+		opened, err := ledger.Open(ctx, settings.DatabaseURL.Reveal())
+		if err != nil {
+			return err
+		}
+		if err := opened.Migrate(ctx); err != nil {
+			_ = opened.Close()
+			return err
+		}
+		books = opened
+		return nil
+	})
+	return books, err
+}
+
+func dial(ctx context.Context, log *slog.Logger, reconcileEvery time.Duration) (client.Client, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, fmt.Errorf("the settings of Temporal's client (TEMPORAL_…) are not usable: %w", err)
+	}
+	options.Logger = sdklog.NewStructuredLogger(log)
+	namespace := options.Namespace
+	if namespace == "" {
+		namespace = client.DefaultNamespace
+	}
+	var temporal client.Client
+	err = persist(ctx, log, "Temporal", func() error {
+		dialled, err := client.DialContext(ctx, options)
+		if err != nil {
+			return err
+		}
+		if err := worker.PrepareNamespace(ctx, dialled, namespace, reconcileEvery); err != nil {
+			dialled.Close()
+			return err
+		}
+		temporal = dialled
+		return nil
+	})
+	return temporal, err
+}
+
+// persist tries until it works, the patience ends, or we are told to stop.
+func persist(ctx context.Context, log *slog.Logger, what string, try func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s cannot be used after %s of trying: %w", what, patience, err)
+		}
+		log.Warn("Waiting for "+what, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func serveAdmin(address string, books *ledger.Ledger, temporal client.Client) (*admin.Server, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return admin.Listen(address, registry,
+		admin.Check{Name: "database", Required: true, Try: books.Ping},
+		admin.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {
+			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return err
+		}})
+}

@@ -1,0 +1,422 @@
+package workflows_test
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// outcome is what an order must come to, in our books and in the gateway's.
+type outcome struct {
+	kind     order.Kind
+	scenario string
+	state    order.State
+	reason   string // code
+	paid     string // by the gateway's book, in PKR
+	payments int    // times that money moved at the gateway
+	creates  int    // creates that the gateway received
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	w, d := order.Withdrawal, order.Deposit
+	outcomes := []outcome{
+		{w, "success", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "silent-success", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "fail", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
+		{w, "silent-fail", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
+		{w, "reject", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
+		{w, "refuse", order.Failed, order.CodeGatewayRefused, "", 0, 1},
+		{w, "balance-short", order.Failed, order.CodeGatewayRefused, "", 0, 1},
+		{w, "lost-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "lost-answer,silent-success", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "lost-answer,fail", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
+		{w, "lost-request", order.Succeeded, "", "1500.00", 1, 2},
+		{w, "lost-request:3", order.Succeeded, "", "1500.00", 1, 4},
+		{w, "slow-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "late-booking", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "system-error", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "system-error-unbooked", order.Succeeded, "", "1500.00", 1, 2},
+		{w, "channel-error", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "channel-error-unbooked", order.Succeeded, "", "1500.00", 1, 2},
+		{w, "status-error", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "status-error-unbooked", order.Succeeded, "", "1500.00", 1, 2},
+		{w, "remote-error", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "exists-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "unknown-code", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "http-429", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "http-500", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "http-503-unbooked", order.Succeeded, "", "1500.00", 1, 2},
+		{w, "html", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "truncated", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "wrong-types", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "wrong-content-type", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "wrong-sign", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "empty-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "huge-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "endless-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "lost-answer,hidden:3", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "early-callback", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "duplicate-callback:5", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "late-callback", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "unsigned-callback", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "wrong-signature", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "other-key", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "foreign-signature", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "unknown-order", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "changed-amount", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "changed-currency", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "changed-merchant", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "changed-id", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "malformed-callback", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "query-error:4,silent-success", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "query-http-500:4,silent-success", order.Succeeded, "", "1500.00", 1, 1},
+		{w, "text-state,silent-success", order.Succeeded, "", "1500.00", 1, 1},
+
+		{d, "success", order.Succeeded, "", "1500.00", 1, 1},
+		{d, "silent-success", order.Succeeded, "", "1500.00", 1, 1},
+		{d, "queued", order.Succeeded, "", "1500.00", 1, 1},
+		{d, "fail", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
+		{d, "cancel", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
+		{d, "refuse", order.Failed, order.CodeGatewayRefused, "", 0, 1},
+		{d, "partial:40", order.PartiallyPaid, "", "600.00", 1, 1},
+		{d, "expire", order.Expired, order.CodeExpired, "0.00", 0, 1},
+		{d, "lost-answer", order.Succeeded, "", "1500.00", 1, 1},
+		{d, "lost-request", order.Succeeded, "", "1500.00", 1, 2},
+	}
+	for _, o := range outcomes {
+		t.Run(string(o.kind)+"/"+o.scenario, func(t *testing.T) {
+			t.Parallel()
+			world := newWorld(t)
+			view := world.drive(request(t, o.kind, o.scenario))
+			require.Equal(t, o.state, view.State, view.Reason.Text)
+			require.Equal(t, o.reason, view.Reason.Code)
+			world.paid(o)
+			world.balanced()
+		})
+	}
+}
+
+// paid asserts what the gateway's own book says: the oracle.
+func (w *world) paid(o outcome) {
+	w.t.Helper()
+	book := w.gateway.Book()
+	if o.paid == "" {
+		require.Empty(w.t, book.Orders)
+		require.Equal(w.t, o.creates, book.Unbooked[0].CreatesReceived)
+		return
+	}
+	require.Len(w.t, book.Orders, 1)
+	booked := book.Orders[0]
+	require.Len(w.t, booked.PaidAt, o.payments)
+	require.Equal(w.t, o.paid, booked.Paid.Number())
+	require.Equal(w.t, o.creates, booked.CreatesReceived)
+	require.Equal(w.t, 1, booked.CreatesBooked)
+}
+
+func TestDuplicateCallbacksAreSignalledOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	view := w.drive(request(t, order.Withdrawal, "duplicate-callback:5"))
+	require.Equal(t, order.Succeeded, view.State)
+	callbacks, err := w.books.Callbacks(t.Context(), view.Key())
+	require.NoError(t, err)
+	require.Len(t, callbacks, 1)
+	require.Equal(t, 5, callbacks[0].Received)
+	require.Equal(t, ledger.Done, callbacks[0].Status)
+}
+
+// The same failure that the gateway takes back a moment later: acting on its
+// callback without asking would release money that is then paid.
+func TestFailureIsConfirmedBeforeMoneyIsReleased(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.drive(request(t, order.Withdrawal, "fail"))
+	history, err := w.books.History(t.Context(), order.Key{Merchant: merchant, Number: "W-1"})
+	require.NoError(t, err)
+	last := history[len(history)-1]
+	require.Equal(t, order.Failed, last.To)
+	require.Equal(t, order.FromQuery, last.Source)
+}
+
+func TestShortBalanceFailsWithoutAsking(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := request(t, order.Withdrawal, "success")
+	amount, err := order.ParseAmount("50000", "PK")
+	require.NoError(t, err)
+	r.Amount = amount
+	short, err := order.ParseAmount("100", "PK")
+	require.NoError(t, err)
+	zero, err := order.ParseAmount("0", "PK")
+	require.NoError(t, err)
+	require.NoError(t, w.books.OpenBooks(t.Context(), merchant, short, zero))
+	view := w.drive(r)
+	require.Equal(t, order.Failed, view.State)
+	require.Equal(t, order.CodeInsufficientFunds, view.Reason.Code)
+	require.Empty(t, w.gateway.Book().Orders)
+	require.Empty(t, w.gateway.Book().Unbooked)
+}
+
+func TestRefusedAtTheDoor(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*order.Request){
+		order.CodeInvalidRequest:  func(r *order.Request) { r.Details["amount"] = "1" },
+		order.CodeUnknownMerchant: func(r *order.Request) { r.Merchant = "M1700000009" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := request(t, order.Withdrawal, "success")
+			change(&r)
+			view := w.drive(r)
+			require.Equal(t, order.Rejected, view.State)
+			require.Equal(t, name, view.Reason.Code)
+			_, err := w.books.Order(t.Context(), r.Key())
+			require.ErrorIs(t, err, ledger.ErrNotFound)
+			require.Empty(t, w.gateway.Book().Unbooked)
+		})
+	}
+}
+
+// Temporal forgets a workflow after its retention; the ledger does not. The
+// same order again is told what became of it, another one of its number is
+// refused, and neither is sent.
+func TestTheLedgerRemembers(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*order.Request){
+		"the same order": func(*order.Request) {},
+		"another order":  func(r *order.Request) { r.Details["customerName"] = "Somebody Else" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := request(t, order.Withdrawal, "success")
+			w.opened(r)
+			_, err := w.books.BeginSubmission(t.Context(), r.Key())
+			require.NoError(t, err)
+			_, err = w.books.CompleteSubmission(t.Context(), r.Key(), 1, ledger.Answer{Outcome: ledger.Refused, Reason: order.Reason{Code: order.CodeGatewayRefused}})
+			require.NoError(t, err)
+			change(&r)
+			view := w.drive(r)
+			require.Empty(t, w.gateway.Book().Unbooked, "nothing may be sent")
+			if name == "the same order" {
+				require.Equal(t, order.Failed, view.State)
+				return
+			}
+			require.Equal(t, order.Rejected, view.State)
+			require.Equal(t, order.CodeOrderConflict, view.Reason.Code)
+		})
+	}
+}
+
+// opened writes an order down as an earlier run of its workflow would have.
+func (w *world) opened(r order.Request) {
+	w.t.Helper()
+	plenty, err := order.ParseAmount(balance, "PK")
+	require.NoError(w.t, err)
+	zero, err := order.ParseAmount("0", "PK")
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.books.OpenBooks(w.t.Context(), merchant, plenty, zero))
+	_, opening, err := w.books.OpenOrder(w.t.Context(), r)
+	require.NoError(w.t, err)
+	require.Equal(w.t, ledger.Opened, opening)
+}
+
+// A worker that died between writing the attempt down and hearing the answer
+// leaves an open row. Whoever comes next asks first, and waits out the grace.
+func TestACrashAfterTheRowAsksFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := request(t, order.Withdrawal, "success")
+	w.opened(r)
+	_, err := w.books.BeginSubmission(t.Context(), r.Key())
+	require.NoError(t, err)
+	began := w.Now()
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+	submissions, err := w.books.Submissions(t.Context(), r.Key())
+	require.NoError(t, err)
+	require.Len(t, submissions, 2)
+	require.GreaterOrEqual(t, submissions[1].StartedAt.Sub(began), time.Minute, "the grace")
+}
+
+// No proof within the horizon: the reservation stays, a person is asked, and
+// the gateway goes on being asked.
+func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := request(t, order.Withdrawal, "stuck")
+	w.RegisterDelayedCallback(func() {
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.Submitted, row.State, row.Reason.Text)
+		w.update(t, workflows.ResolveUpdate, order.CodeNotInReview, resolution(order.Failed))
+	}, time.Hour)
+	w.RegisterDelayedCallback(func() {
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.InReview, row.State)
+		require.Equal(t, order.CodeNoProof, row.Reason.Code)
+		balances, err := w.books.Balances(t.Context(), merchant, "PKR")
+		require.NoError(t, err)
+		require.Equal(t, "1500.00 PKR", balances[ledger.AccountInFlight].String(), "the reservation stays")
+
+		nobody := resolution(order.Failed)
+		nobody.Evidence = ""
+		w.update(t, workflows.ResolveUpdate, order.CodeEvidenceMissing, nobody)
+		w.update(t, workflows.ResolveUpdate, order.CodeNotAnEnd, resolution(order.Expired))
+		w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed))
+	}, 73*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Failed, view.State)
+	require.Equal(t, order.CodeResolved, view.Reason.Code)
+	history, err := w.books.History(t.Context(), r.Key())
+	require.NoError(t, err)
+	last := history[len(history)-1]
+	require.Equal(t, order.FromOperator, last.Source)
+	require.Equal(t, "amina", last.By)
+}
+
+// Proof that comes while a person is being asked ends the order by itself.
+func TestProofEndsAReview(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := request(t, order.Withdrawal, "stuck")
+	w.RegisterDelayedCallback(func() {
+		_, err := w.gateway.Move(merchant, r.Number, 2, "")
+		require.NoError(t, err)
+	}, 80*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+	w.balanced()
+}
+
+func TestPollNow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = time.Hour })
+	began := w.Now()
+	w.RegisterDelayedCallback(func() { w.update(t, workflows.PollNowUpdate, "") }, 5*time.Second)
+	view := w.drive(request(t, order.Withdrawal, "silent-success"))
+	require.Equal(t, order.Succeeded, view.State)
+	require.Less(t, w.Now().Sub(began), time.Minute)
+}
+
+// A fault of every call holds the order back; it is sent once that is mended.
+func TestAFaultOfEveryCallHoldsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
+	r := request(t, order.Withdrawal, "success")
+	w.opened(r)
+	w.RegisterDelayedCallback(func() {
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.Submitting, row.State)
+		require.Equal(t, order.CodeGatewayPaused, row.Reason.Code)
+		require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
+	}, 3*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	submissions, err := w.books.Submissions(t.Context(), r.Key())
+	require.NoError(t, err)
+	require.Equal(t, ledger.Paused, submissions[0].Outcome)
+	require.Equal(t, ledger.Accepted, submissions[len(submissions)-1].Outcome)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+	w.balanced()
+}
+
+func TestCancellingTheWorkflowDoesNotAbandonTheOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.RegisterDelayedCallback(w.CancelWorkflow, time.Second)
+	view := w.drive(request(t, order.Withdrawal, "silent-success"))
+	require.Equal(t, order.Succeeded, view.State)
+	w.balanced()
+}
+
+// After the end: a refund is booked once the gateway confirms it.
+func TestRefundAfterSuccess(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			view := w.drive(request(t, kind, "refund"))
+			require.Equal(t, order.Succeeded, view.State)
+			w.gateway.Advance(time.Hour)
+			require.Len(t, w.late, 1, "the receiver hands the refund to a workflow of its own")
+			require.Equal(t, order.Refunded, w.actLate(t).State)
+			w.balanced()
+		})
+	}
+}
+
+// After the end: what contradicts opens a discrepancy and touches nothing.
+func TestContradictionAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	view := w.drive(request(t, order.Withdrawal, "flip"))
+	require.Contains(t, []order.State{order.Failed, order.Succeeded}, view.State)
+	w.gateway.Advance(time.Hour)
+	if view.State == order.Failed {
+		require.Equal(t, order.Failed, w.actLate(t).State, "a terminal state is never rewritten")
+		discrepancies, err := w.books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{})
+		require.NoError(t, err)
+		require.Len(t, discrepancies, 1)
+		require.Equal(t, order.DiscrepancyPaidAfterEnd, discrepancies[0].Code)
+	}
+}
+
+// actLate runs the workflow that the receiver started for a late callback.
+func (w *world) actLate(t *testing.T) order.Standing {
+	t.Helper()
+	next := w.again()
+	next.TestWorkflowEnvironment.ExecuteWorkflow(workflows.LateCallbackType, w.late[0])
+	require.True(t, next.IsWorkflowCompleted())
+	require.NoError(t, next.GetWorkflowError())
+	var standing order.Standing
+	require.NoError(t, next.GetWorkflowResult(&standing))
+	return standing
+}
+
+func resolution(state order.State) order.Resolution {
+	return order.Resolution{State: state, By: "amina", Why: "support confirmed it", Evidence: "ticket 4711"}
+}
+
+// update sends an update and expects its refusal's code, or "" for success.
+func (w *world) update(t *testing.T, name, code string, arguments ...any) {
+	t.Helper()
+	check := func(err error) {
+		require.Equal(t, code, codeOf(err), "%s: %v", name, err)
+	}
+	w.updates++
+	w.UpdateWorkflow(name, strconv.Itoa(w.updates), &updateResult{accepted: func() {}, rejected: check, completed: func(_ any, err error) { check(err) }}, arguments...)
+}
+
+func codeOf(err error) string {
+	var application interface{ Type() string }
+	if errors.As(err, &application) {
+		return application.Type()
+	}
+	return ""
+}
+
+type updateResult struct {
+	accepted  func()
+	rejected  func(error)
+	completed func(any, error)
+}
+
+func (u *updateResult) Accept()                       { u.accepted() }
+func (u *updateResult) Reject(err error)              { u.rejected(err) }
+func (u *updateResult) Complete(value any, err error) { u.completed(value, err) }

@@ -1,0 +1,220 @@
+package workflows_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+)
+
+// merchant is Pakistan's; its balance covers many orders.
+const (
+	merchant = "M1700000001"
+	balance  = "1000000"
+)
+
+// world is one order's surroundings, all real but for time: the workflow code
+// in Temporal's test environment, which skips time, the real activities on a
+// real SQLite ledger, the real client against the sandbox gateway, and the
+// real receiver.
+type world struct {
+	*testsuite.TestWorkflowEnvironment
+	t       *testing.T
+	books   *ledger.Ledger
+	gateway *sandbox.Gateway
+	late    []workflows.LateCallbackInput // started by the receiver
+	updates int
+	private string // the merchant's key
+	change  []func(*activities.Settings)
+}
+
+func newWorld(t *testing.T, change ...func(*activities.Settings)) *world {
+	t.Helper()
+	w := &world{t: t, TestWorkflowEnvironment: environment()}
+	w.openLedger()
+	private, public, err := tarspay.GenerateKey()
+	require.NoError(t, err)
+	w.openGateway(public)
+	w.private, w.change = private, change
+	w.register()
+	w.tick()
+	return w
+}
+
+// again is the same world with room for another workflow, later.
+func (w *world) again() *world {
+	next := *w
+	next.TestWorkflowEnvironment = environment()
+	next.SetStartTime(w.gateway.Now())
+	next.books.SetClock(next.Now)
+	next.register()
+	next.tick()
+	return &next
+}
+
+func environment() *testsuite.TestWorkflowEnvironment {
+	suite := testsuite.WorkflowTestSuite{}
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	return env
+}
+
+func (w *world) openLedger() {
+	books, err := ledger.Open(w.t.Context(), "sqlite:"+filepath.Join(w.t.TempDir(), "ledger.db"))
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, books.Close()) })
+	require.NoError(w.t, books.Migrate(w.t.Context()))
+	books.SetClock(w.Now)
+	w.books = books
+}
+
+func (w *world) openGateway(public string) {
+	gateway, err := sandbox.New(sandbox.Options{
+		Merchants:         []sandbox.Merchant{{Number: merchant, Country: "PK", PublicKey: public, Balance: balance}},
+		StartAt:           w.Now(),
+		CallbackTransport: carry(w.receive),
+	})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, gateway.Close()) })
+	w.gateway = gateway
+}
+
+func (w *world) register() {
+	settings := activities.Settings{
+		Merchants: map[string]string{merchant: "PK"}, NotifyURL: "http://receiver.test" + callback.Path,
+		GatewayTimeout: 15 * time.Second, CallbackGrace: 10 * time.Second, NotFoundGrace: time.Minute,
+		PollLadder:  config.Ladder{5 * time.Second, 10 * time.Second, time.Minute},
+		RetryLadder: config.Ladder{2 * time.Second, 10 * time.Second, time.Minute}, ReviewPoll: time.Hour,
+		WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour, Clock: w.Now,
+	}
+	for _, c := range w.change {
+		c(&settings)
+	}
+	signer, err := tarspay.NewSigner(w.private)
+	require.NoError(w.t, err)
+	gateway, err := tarspay.NewClient("http://127.0.0.1", merchant, signer, tarspay.Options{
+		Clock: w.Now,
+		Transport: carry(func(r *http.Request) (*http.Response, error) {
+			w.gateway.AdvanceTo(w.Now())
+			return w.gateway.Transport().RoundTrip(r)
+		}),
+	})
+	require.NoError(w.t, err)
+	workflows.Register(w)
+	w.RegisterActivity(activities.NewBooks(w.books, settings))
+	w.RegisterActivity(activities.NewGateway(map[string]*tarspay.Client{merchant: gateway}, w.books, settings))
+}
+
+// tick lets the gateway's time follow the workflow's while nothing is asked
+// of it: every second at first, then less often.
+func (w *world) tick() {
+	const days = 5
+	step := time.Second
+	for at := step; at < days*24*time.Hour; at += step {
+		w.RegisterDelayedCallback(func() { w.gateway.AdvanceTo(w.Now()) }, at)
+		if at >= 30*time.Second {
+			step = 10 * time.Minute
+		}
+	}
+}
+
+// receive is the receiver, reached without a network.
+func (w *world) receive(r *http.Request) (*http.Response, error) {
+	verifier, err := tarspay.NewVerifier(w.gateway.PlatformKey())
+	if err != nil {
+		return nil, err
+	}
+	metrics := callback.NewMetrics(prometheus.NewRegistry())
+	log := slog.New(slog.DiscardHandler)
+	answer := httptest.NewRecorder()
+	callback.NewHandler(callback.Options{
+		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: log,
+		Deliverer: callback.NewDeliverer(w.books, w, metrics, log),
+	}).ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
+// SignalWorkflow is Temporal, as the receiver sees it.
+func (w *world) SignalWorkflow(_ context.Context, _, _, name string, argument any) error {
+	if w.IsWorkflowCompleted() {
+		return serviceerror.NewNotFound("the workflow has ended")
+	}
+	w.TestWorkflowEnvironment.SignalWorkflow(name, argument)
+	return nil
+}
+
+// ExecuteWorkflow notes which late callback the receiver would have acted on.
+func (w *world) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions, _ any, arguments ...any) (client.WorkflowRun, error) {
+	w.late = append(w.late, arguments[0].(workflows.LateCallbackInput))
+	return nil, nil
+}
+
+// drive runs an order to its end and returns it, with nothing left open.
+func (w *world) drive(request order.Request) order.View {
+	w.t.Helper()
+	name := workflows.WithdrawalType
+	if request.Kind == order.Deposit {
+		name = workflows.DepositType
+	}
+	w.TestWorkflowEnvironment.ExecuteWorkflow(name, request)
+	require.True(w.t, w.IsWorkflowCompleted(), "the workflow did not end")
+	require.NoError(w.t, w.GetWorkflowError())
+	var view order.View
+	require.NoError(w.t, w.GetWorkflowResult(&view))
+	return view
+}
+
+// balanced asserts that our books are sound and agree with the gateway's.
+func (w *world) balanced() {
+	w.t.Helper()
+	verification, err := w.books.Verify(w.t.Context())
+	require.NoError(w.t, err)
+	require.Empty(w.t, verification.Violations)
+	balances, err := w.books.Balances(w.t.Context(), merchant, "PKR")
+	require.NoError(w.t, err)
+	ours, err := balances[ledger.AccountAvailable].Add(balances[ledger.AccountInFlight])
+	require.NoError(w.t, err)
+	book := w.gateway.Book().Merchants[0]
+	theirs, err := book.Available.Add(book.Frozen)
+	require.NoError(w.t, err)
+	require.Equal(w.t, theirs, ours, "available + in flight against available + frozen")
+}
+
+// request is an order of 1500 PKR with a scenario of the sandbox's.
+func request(t *testing.T, kind order.Kind, scenario string) order.Request {
+	t.Helper()
+	amount, err := money.Parse("1500", "PKR")
+	require.NoError(t, err)
+	return order.Request{
+		Kind: kind, Merchant: merchant, Number: "W-1", Country: "PK", Way: "easypaisa", Amount: amount,
+		Details: map[string]string{
+			"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
+			sandbox.ScenarioMember: scenario,
+		},
+	}
+}
+
+// carry is a transport made of a function.
+type carry func(*http.Request) (*http.Response, error)
+
+func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
