@@ -16,6 +16,7 @@ COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/sandbox
+RUN mkdir /data
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base
 
@@ -25,6 +26,8 @@ ENTRYPOINT ["/usr/local/bin/starter"]
 
 FROM base AS sandbox
 COPY --from=build /out/sandbox /usr/local/bin/
+# Where --state may keep the book: a volume mounted here takes over its owner.
+COPY --from=build --chown=65532:65532 /data /data
 ENTRYPOINT ["/usr/local/bin/sandbox"]
 
 FROM base AS receiver
