@@ -1,0 +1,39 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// keyPair makes the private key in a file, or reads the one that is there, and
+// returns both halves in hex.
+func keyPair(path string) (private, public string, err error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		private = strings.TrimSpace(string(text))
+		signer, err := tarspay.NewSigner(private)
+		if err != nil {
+			return "", "", fmt.Errorf("key in %s: %w", path, err)
+		}
+		return private, signer.PublicKey(), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", "", fmt.Errorf("read key: %w", err)
+	}
+	if private, public, err = tarspay.GenerateKey(); err != nil {
+		return "", "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", "", fmt.Errorf("keep key: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(private+"\n"), 0o600); err != nil {
+		return "", "", fmt.Errorf("keep key: %w", err)
+	}
+	return private, public, nil
+}

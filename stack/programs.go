@@ -1,0 +1,260 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.temporal.io/api/workflowservice/v1"
+	temporalclient "go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+)
+
+// Namespace is the Temporal namespace of a stack.
+const Namespace = "default"
+
+// Addresses say where a stack listens.
+type Addresses struct {
+	Temporal  string // host:port of its gRPC interface
+	UI        string // URL of the Temporal UI, "" if it is off
+	Sandbox   string // URL of the gateway's API, its cashier pages and /control/
+	Receiver  string // URL that callbacks are posted to
+	Admin     string // URL of the receiver's health and metrics
+	WorkerURL string // URL of the worker's health and metrics
+}
+
+// quick are settings under which an order's whole life takes seconds.
+var quick = map[string]string{
+	"PAYOUTS_GATEWAY_TIMEOUT":    "2s",
+	"PAYOUTS_GATEWAY_RATE":       "1000",
+	"PAYOUTS_CALLBACK_GRACE":     "1s",
+	"PAYOUTS_NOT_FOUND_GRACE":    "2500ms",
+	"PAYOUTS_POLL_LADDER":        "200ms,500ms,1s",
+	"PAYOUTS_RETRY_LADDER":       "200ms,500ms,1s",
+	"PAYOUTS_REVIEW_POLL":        "2s",
+	"PAYOUTS_WITHDRAWAL_HORIZON": "10m",
+	"PAYOUTS_DEPOSIT_HORIZON":    "10m",
+	"PAYOUTS_SWEEP_EVERY":        "500ms",
+	"PAYOUTS_LOG_FORMAT":         "text",
+}
+
+// prepare makes keys, picks ports and writes down how each process is run.
+func (s *Stack) prepare(ctx context.Context, bin string) error {
+	ports, err := choosePorts(ctx, s.options.UsualPorts)
+	if err != nil {
+		return err
+	}
+	s.Addresses = Addresses{
+		Temporal:  ports[portTemporal],
+		Sandbox:   "http://" + ports[portSandbox],
+		Receiver:  "http://" + ports[portReceiver] + callback.Path,
+		Admin:     "http://" + ports[portAdmin],
+		WorkerURL: "http://" + ports[portWorker],
+	}
+	if s.options.UI {
+		s.Addresses.UI = "http://" + ports[portUI]
+	}
+	s.Merchants = merchantList()
+	keys, err := s.makeKeys()
+	if err != nil {
+		return err
+	}
+	s.database, err = openDatabase(ctx, s.options.DatabaseURL, s.dir, s.options.Dir == "")
+	if err != nil {
+		return err
+	}
+	if err := s.introduceMerchants(keys); err != nil {
+		return err
+	}
+	s.Gateway = sandbox.NewControlClient(s.Addresses.Sandbox)
+	shared := []string{
+		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
+		"TEMPORAL_NAMESPACE=" + Namespace,
+		// A profile of the user's must not reach into the stack.
+		"TEMPORAL_CONFIG_FILE=" + filepath.Join(s.dir, "no-temporal-profile.toml"),
+		"PAYOUTS_DATABASE_URL=" + s.database.url,
+		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
+		"PAYOUTS_GATEWAY_PUBLIC_KEY=" + keys.platform,
+	}
+	shared = append(shared, s.settings()...)
+	s.programs = map[string]program{
+		Temporal: s.temporalProgram(ports),
+		Sandbox:  s.sandboxProgram(ports[portSandbox]),
+		Worker: {
+			env: slices.Concat(shared, []string{
+				"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
+				"PAYOUTS_NOTIFY_URL=" + s.Addresses.Receiver,
+				"PAYOUTS_KEY_DIR=" + keys.dir,
+				"PAYOUTS_HEALTH_LISTEN=" + ports[portWorker],
+			}),
+			ready: answers(s.Addresses.WorkerURL + "/readyz"),
+		},
+		Receiver: {
+			env: slices.Concat(shared, []string{
+				"PAYOUTS_LISTEN=" + ports[portReceiver],
+				"PAYOUTS_ADMIN_LISTEN=" + ports[portAdmin],
+			}),
+			ready: answers(s.Addresses.Admin + "/readyz"),
+		},
+	}
+	for name, p := range s.programs {
+		p.name, p.path, p.log = name, filepath.Join(bin, name), s.Log(name)
+		s.programs[name] = p
+	}
+	return nil
+}
+
+func (s *Stack) temporalProgram(ports map[port]string) program {
+	host, number := split(ports[portTemporal])
+	args := []string{
+		"server", "start-dev", "--ip", host, "--port", number, "--db-filename", filepath.Join(s.dir, "temporal.db"),
+		"--namespace", Namespace, "--log-level", "error",
+		// What the user has set up for the CLI is not meant for this server.
+		"--disable-config-file", "--disable-config-env",
+	}
+	if s.options.UI {
+		_, uiNumber := split(ports[portUI])
+		args = append(args, "--ui-port", uiNumber)
+	} else {
+		args = append(args, "--headless")
+	}
+	return program{args: args, ready: temporalReady(ports[portTemporal])}
+}
+
+func (s *Stack) sandboxProgram(address string) program {
+	speed := s.options.Speed
+	if speed == 0 {
+		speed = DefaultSpeed
+	}
+	return program{
+		args: []string{
+			"serve", "--listen", address, "--control", "--merchants", s.merchantsFile(), "--platform-key-file", s.platformKeyFile(),
+			"--state", filepath.Join(s.dir, "gateway.jsonl"), "--speed", strconv.Itoa(speed), "--verbose",
+		},
+		ready: answers("http://" + address + "/healthz"),
+	}
+}
+
+func (s *Stack) merchantsFile() string   { return filepath.Join(s.dir, "gateway-merchants.json") }
+func (s *Stack) platformKeyFile() string { return filepath.Join(s.dir, "keys", "gateway.key") }
+
+// introduceMerchants tells the sandbox who its merchants are.
+func (s *Stack) introduceMerchants(keys keyRing) error {
+	list := make([]sandbox.Merchant, 0, len(merchants))
+	for _, m := range merchants {
+		list = append(list, sandbox.Merchant{Number: m.number, Country: m.country, PublicKey: keys.public[m.number], Balance: m.balance})
+	}
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.merchantsFile(), append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write the merchants of the sandbox: %w", err)
+	}
+	return nil
+}
+
+// keyRing is what the processes need of the keys: where the merchants' private
+// ones are, and the public ones.
+type keyRing struct {
+	dir      string
+	platform string            // the gateway's public key
+	public   map[string]string // the merchants'
+}
+
+func (s *Stack) makeKeys() (keyRing, error) {
+	ring := keyRing{dir: filepath.Join(s.dir, "keys"), public: make(map[string]string)}
+	for _, m := range merchants {
+		_, public, err := keyPair(filepath.Join(ring.dir, m.number+".key"))
+		if err != nil {
+			return ring, err
+		}
+		ring.public[m.number] = public
+	}
+	_, platform, err := keyPair(s.platformKeyFile())
+	ring.platform = platform
+	return ring, err
+}
+
+// merchantSetting is PAYOUTS_MERCHANTS.
+func (s *Stack) merchantSetting() string {
+	entries := make([]string, 0, len(s.Merchants))
+	for _, m := range s.Merchants {
+		entries = append(entries, m.Number+":"+m.Country)
+	}
+	return strings.Join(entries, ",")
+}
+
+// settings are the quick ones under those asked for.
+func (s *Stack) settings() []string {
+	all := maps.Clone(quick)
+	maps.Copy(all, s.options.Settings)
+	lines := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		lines = append(lines, name+"="+all[name])
+	}
+	return lines
+}
+
+// Environment is what bin/starter needs to work against the stack.
+func (s *Stack) Environment() []string {
+	return []string{
+		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
+		"TEMPORAL_NAMESPACE=" + Namespace,
+		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
+	}
+}
+
+func temporalOptions(address string) temporalclient.Options {
+	return temporalclient.Options{
+		HostPort:  address,
+		Namespace: Namespace,
+		Logger:    sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	}
+}
+
+// temporalReady asks for the namespace, which the server makes after it has
+// begun to listen.
+func temporalReady(address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		temporal, err := temporalclient.DialContext(ctx, temporalOptions(address))
+		if err != nil {
+			return err
+		}
+		defer temporal.Close()
+		_, err = temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: Namespace})
+		return err
+	}
+}
+
+// answers asks an address until it says 200.
+func answers(address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(io.LimitReader(response.Body, 500)) // only for people
+			return fmt.Errorf("%s answers %s: %s", address, response.Status, text)
+		}
+		return nil
+	}
+}

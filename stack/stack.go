@@ -1,0 +1,309 @@
+// Package stack runs the whole embedded stack as real processes on loopback
+// ports: the Temporal development server, the stand-in gateway, the worker and
+// the receiver, with keys and books of their own. The demo, `make dev`, the
+// end-to-end tests and the benchmarks stand on it.
+//
+// A stack needs nothing but the binaries that `make build` and `make
+// bin/temporal` leave in bin/. It takes no settings from the environment.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	temporalclient "go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+)
+
+// The processes of a stack, by the names of their binaries.
+const (
+	Temporal = "temporal"
+	Sandbox  = "sandbox"
+	Worker   = "worker"
+	Receiver = "receiver"
+)
+
+// Processes lists the processes in the order in which they start.
+func Processes() []string { return []string{Temporal, Sandbox, Worker, Receiver} }
+
+// Options say what kind of stack to start. The zero value is a quick one in a
+// temporary directory, on SQLite, without the Temporal UI.
+type Options struct {
+	// Bin is the directory with the binaries. Empty: beside the running
+	// program, or bin/ of the repository that the working directory is in.
+	Bin string
+	// Dir keeps keys, books and logs over several runs. Empty: a temporary
+	// directory, removed by Stop unless Keep is set.
+	Dir  string
+	Keep bool
+	// DatabaseURL is a PostgreSQL database for the ledger, which gets a schema
+	// of its own there. Empty: an SQLite file in the directory.
+	DatabaseURL string
+	// UI switches the Temporal UI on.
+	UI bool
+	// UsualPorts takes the ports that people expect, as far as they are free.
+	UsualPorts bool
+	// Speed divides every wait of the sandbox; 0 is DefaultSpeed.
+	Speed int
+	// Settings are PAYOUTS_ variables of the worker and the receiver, over the
+	// quick ones that a stack runs with.
+	Settings map[string]string
+	// Progress is told what is being started. Nil: silence.
+	Progress io.Writer
+}
+
+// DefaultSpeed makes an order of the sandbox take a fifth of a second from one
+// state to the next.
+const DefaultSpeed = 10
+
+// Stack is a running stack. Its methods are safe for concurrent use.
+type Stack struct {
+	Addresses Addresses
+	Merchants config.MerchantList    // one per country
+	Orders    *client.Client         // starts orders and reads them
+	Temporal  temporalclient.Client  // the namespace that the orders live in
+	Gateway   *sandbox.ControlClient // the sandbox's own book: the oracle
+
+	options  Options
+	dir      string
+	lock     *os.File
+	database database
+	programs map[string]program
+	life     context.Context // ends when a process dies unasked
+	fail     context.CancelCauseFunc
+
+	mutex   sync.Mutex
+	running map[string]*process
+	stopped bool
+}
+
+// Start starts a stack and returns when every process answers. The context
+// bounds the start only; end the stack with Stop. If it cannot be started,
+// nothing is left running.
+func Start(ctx context.Context, options Options) (*Stack, error) {
+	bin, err := binaries(options.Bin)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{options: options, running: make(map[string]*process)}
+	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
+	if err := s.start(ctx, bin); err != nil {
+		// Stop's own complaints would only hide the reason.
+		_ = s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context, bin string) error {
+	if err := s.openDir(); err != nil {
+		return err
+	}
+	if err := s.prepare(ctx, bin); err != nil {
+		return err
+	}
+	s.say("starting Temporal and the sandbox gateway")
+	together, both := errgroup.WithContext(ctx)
+	together.Go(func() error { return s.Launch(both, Temporal) })
+	together.Go(func() error { return s.Launch(both, Sandbox) })
+	if err := together.Wait(); err != nil {
+		return err
+	}
+	// The worker makes the ledger's tables, which the receiver needs.
+	s.say("starting the worker and the receiver")
+	for _, name := range []string{Worker, Receiver} {
+		if err := s.Launch(ctx, name); err != nil {
+			return err
+		}
+	}
+	return s.connect(ctx)
+}
+
+// connect makes the clients that the stack is used with.
+func (s *Stack) connect(ctx context.Context) error {
+	temporal, err := temporalclient.DialContext(ctx, temporalOptions(s.Addresses.Temporal))
+	if err != nil {
+		return fmt.Errorf("connect to Temporal: %w", err)
+	}
+	s.Temporal = temporal
+	s.Orders = client.New(temporal)
+	return nil
+}
+
+// Launch starts a process that is not running, on the addresses and data that
+// it had before, and returns when it answers.
+func (s *Stack) Launch(ctx context.Context, name string) error {
+	p, err := s.launch(ctx, name)
+	if err != nil {
+		return err
+	}
+	go s.watch(p)
+	return p.awaitReady(ctx)
+}
+
+func (s *Stack) launch(ctx context.Context, name string) (*process, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.stopped {
+		return nil, errors.New("the stack is stopped")
+	}
+	wanted, known := s.programs[name]
+	if !known {
+		return nil, fmt.Errorf("a stack has no process %q", name)
+	}
+	if s.running[name] != nil {
+		return nil, fmt.Errorf("%s is running", name)
+	}
+	p, err := wanted.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.running[name] = p
+	return p, nil
+}
+
+// watch ends the stack's life when a process dies that nobody stopped.
+func (s *Stack) watch(p *process) {
+	<-p.done
+	s.mutex.Lock()
+	unasked := s.running[p.name] == p
+	if unasked {
+		delete(s.running, p.name)
+	}
+	s.mutex.Unlock()
+	if unasked {
+		s.fail(p.death())
+	}
+}
+
+// Kill ends a process at once (SIGKILL), as a crash would, and returns when it
+// is gone. Launch starts it again.
+func (s *Stack) Kill(name string) error {
+	p, err := s.release(name)
+	if err != nil {
+		return err
+	}
+	return p.kill()
+}
+
+// Terminate ends a process in order (SIGTERM) and returns when it is gone.
+// Launch starts it again.
+func (s *Stack) Terminate(name string) error {
+	p, err := s.release(name)
+	if err != nil {
+		return err
+	}
+	return p.terminate()
+}
+
+// release takes a process out of those whose death would be news.
+func (s *Stack) release(name string) (*process, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	p := s.running[name]
+	if p == nil {
+		return nil, fmt.Errorf("%s is not running", name)
+	}
+	delete(s.running, name)
+	return p, nil
+}
+
+// Guard derives a context that also ends when a process dies that nobody
+// stopped, with the reason and the end of its log as the cause, and when the
+// stack is stopped. Whoever waits for something of the stack waits under it.
+func (s *Stack) Guard(ctx context.Context) (context.Context, context.CancelFunc) {
+	guarded, cancel := context.WithCancelCause(ctx)
+	detach := context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })
+	return guarded, func() {
+		detach()
+		cancel(nil)
+	}
+}
+
+// errStopped is the cause of the end of a stack that was stopped.
+var errStopped = errors.New("the stack is stopped")
+
+// Stop ends every process in order and removes what is temporary. The error
+// names processes that did not stop cleanly.
+func (s *Stack) Stop() error {
+	s.mutex.Lock()
+	if s.stopped {
+		s.mutex.Unlock()
+		return nil
+	}
+	s.stopped = true
+	s.mutex.Unlock()
+	s.fail(errStopped)
+	if s.Temporal != nil {
+		s.Temporal.Close()
+	}
+	// Temporal goes last: the others say goodbye to it.
+	err := errors.Join(s.terminate(Sandbox, Receiver, Worker), s.terminate(Temporal))
+	return errors.Join(err, s.database.drop(s.options.Keep || s.options.Dir != ""), s.closeDir())
+}
+
+// terminate ends processes at the same time.
+func (s *Stack) terminate(names ...string) error {
+	failures := make([]error, len(names))
+	var ending sync.WaitGroup
+	for i, name := range names {
+		p, err := s.release(name)
+		if err != nil {
+			continue // it was never started, or is gone already
+		}
+		ending.Go(func() { failures[i] = p.terminate() })
+	}
+	ending.Wait()
+	return errors.Join(failures...)
+}
+
+// Dir is where keys, books and logs are.
+func (s *Stack) Dir() string { return s.dir }
+
+// DatabaseURL is the ledger's, as PAYOUTS_DATABASE_URL takes it.
+func (s *Stack) DatabaseURL() string { return s.database.url }
+
+// Merchant is the merchant number of a country, "" if there is none.
+func (s *Stack) Merchant(country string) string {
+	if numbers := s.Merchants.Of(country); len(numbers) > 0 {
+		return numbers[0]
+	}
+	return ""
+}
+
+// Log is the path of a process's log.
+func (s *Stack) Log(name string) string { return filepath.Join(s.dir, name+".log") }
+
+func (s *Stack) say(line string) {
+	if s.options.Progress != nil {
+		fmt.Fprintln(s.options.Progress, line)
+	}
+}
+
+// merchants are those of every stack: one per country that the demo serves,
+// with the balance it opens with.
+var merchants = []struct{ number, country, balance string }{
+	{"M1700000001", "PK", "5000000"},
+	{"M1700000002", "VN", "2000000000"},
+	{"M1700000003", "TH", "1000000"},
+	{"M1700000004", "BR", "500000"},
+	{"M1700000005", "BD", "2000000"},
+}
+
+func merchantList() config.MerchantList {
+	list := make(config.MerchantList, 0, len(merchants))
+	for _, m := range merchants {
+		list = append(list, config.Merchant{Number: m.number, Country: m.country})
+	}
+	return slices.Clip(list)
+}

@@ -1,0 +1,262 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func TestPortsAreFreeAndDistinct(t *testing.T) {
+	t.Parallel()
+	chosen, err := choosePorts(t.Context(), false)
+	require.NoError(t, err)
+	require.Len(t, chosen, len(allPorts()))
+	seen := make(map[string]bool)
+	for _, addr := range chosen {
+		require.False(t, seen[addr], "%s was given out twice", addr)
+		seen[addr] = true
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
+		require.NoError(t, err)
+		require.NoError(t, listener.Close())
+	}
+}
+
+func TestUsualPortThatIsTakenGivesWay(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address(0))
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	_, number, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	var busy int
+	_, err = fmt.Sscan(number, &busy)
+	require.NoError(t, err)
+
+	listener, err := listenOn(t.Context(), port{"test", busy}, true)
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	require.NotEqual(t, taken.Addr().String(), listener.Addr().String())
+}
+
+func TestUsualPortIsTakenWhenFree(t *testing.T) {
+	t.Parallel()
+	probe, err := listenOn(t.Context(), port{name: "test"}, false)
+	require.NoError(t, err)
+	_, number := split(probe.Addr().String())
+	require.NoError(t, probe.Close())
+	var free int
+	_, err = fmt.Sscan(number, &free)
+	require.NoError(t, err)
+
+	listener, err := listenOn(t.Context(), port{"test", free}, true)
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	require.Equal(t, address(free), listener.Addr().String())
+}
+
+func TestEnvironmentDoesNotReachTheStack(t *testing.T) {
+	t.Parallel()
+	kept := inherited([]string{"PATH=/bin", "PAYOUTS_CALLBACK_GRACE=1h", "TEMPORAL_ADDRESS=prod:7233", "HOME=/root", "MY_PAYOUTS_=x"})
+	require.Equal(t, []string{"PATH=/bin", "HOME=/root", "MY_PAYOUTS_=x"}, kept)
+}
+
+func TestLastLines(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "worker.log")
+	first := "from the run before\n"
+	var text strings.Builder
+	text.WriteString(first)
+	for i := range 5000 {
+		fmt.Fprintf(&text, "line %d\n\n", i)
+	}
+	require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o600))
+
+	require.Equal(t, []string{"line 4998", "line 4999"}, lastLines(path, 0, 2))
+	require.Equal(t, []string{"line 4999"}, lastLines(path, int64(text.Len()-len("line 4999\n\n")), 9))
+	require.Empty(t, lastLines(path, int64(text.Len()), 9))
+	require.Empty(t, lastLines(path+"nothing", 0, 9))
+}
+
+func TestKeyPairIsMadeOnceAndForItsOwnerOnly(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys", "M1.key")
+	private, public, err := keyPair(path)
+	require.NoError(t, err)
+	again, samePublic, err := keyPair(path)
+	require.NoError(t, err)
+	require.Equal(t, private, again)
+	require.Equal(t, public, samePublic)
+
+	signer, err := tarspay.NewSigner(private)
+	require.NoError(t, err)
+	require.Equal(t, public, signer.PublicKey())
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestDamagedKeyIsNamed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "M1.key")
+	require.NoError(t, os.WriteFile(path, []byte("not a key"), 0o600))
+	_, _, err := keyPair(path)
+	require.ErrorIs(t, err, tarspay.ErrPrivateKey)
+	require.ErrorContains(t, err, path)
+}
+
+func TestOneStackPerDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, second := &Stack{options: Options{Dir: dir}}, &Stack{options: Options{Dir: dir}}
+	require.NoError(t, first.openDir())
+	require.ErrorContains(t, second.openDir(), "another stack runs on "+dir)
+	require.NoError(t, first.closeDir())
+	require.NoError(t, second.openDir())
+	require.NoError(t, second.closeDir())
+	require.DirExists(t, dir)
+}
+
+func TestTemporaryDirectoryGoesUnlessKept(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{false, true} {
+		s := &Stack{options: Options{Keep: keep}}
+		require.NoError(t, s.openDir())
+		require.NoError(t, s.closeDir())
+		if keep {
+			require.DirExists(t, s.dir)
+			require.NoError(t, os.RemoveAll(s.dir))
+		} else {
+			require.NoDirExists(t, s.dir)
+		}
+	}
+}
+
+func TestBinariesThatAreMissingAreNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{Temporal, Sandbox, Worker} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	_, err := binaries(dir)
+	require.ErrorContains(t, err, "no receiver in "+dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, Receiver), nil, 0o600))
+	found, err := binaries(dir)
+	require.NoError(t, err)
+	require.Equal(t, dir, found)
+}
+
+func TestRepositoryIsFoundUpwards(t *testing.T) {
+	t.Parallel()
+	root, found := repository()
+	require.True(t, found)
+	require.FileExists(t, filepath.Join(root, "go.mod"))
+	require.NotEqual(t, "stack", filepath.Base(root))
+}
+
+func TestSQLiteIsTheDefault(t *testing.T) {
+	t.Parallel()
+	d, err := openDatabase(t.Context(), "", "/data", true)
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:/data/ledger.db", d.url)
+	require.NoError(t, d.drop(false))
+}
+
+func TestDatabaseErrorHidesThePassword(t *testing.T) {
+	t.Parallel()
+	_, err := openDatabase(t.Context(), "mysql://me:hunter2@host/name", "/data", true)
+	require.ErrorContains(t, err, "PostgreSQL")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+// A process is tried with the shell, which every Unix has.
+func shell(t *testing.T, script string) program {
+	t.Helper()
+	return program{
+		name: "shell", path: "/bin/sh", args: []string{"-c", script}, log: filepath.Join(t.TempDir(), "shell.log"),
+		ready: func(context.Context) error { return fmt.Errorf("never ready") },
+	}
+}
+
+func TestDeathBeforeReadyTellsTheEndOfTheLog(t *testing.T) {
+	t.Parallel()
+	p, err := shell(t, "echo the disk is full >&2; exit 3").run(t.Context())
+	require.NoError(t, err)
+	err = p.awaitReady(t.Context())
+	require.ErrorContains(t, err, "shell died: exit status 3")
+	require.ErrorContains(t, err, "the disk is full")
+}
+
+func TestTerminateAsksFirst(t *testing.T) {
+	t.Parallel()
+	p, err := shell(t, "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.01; done").run(t.Context())
+	require.NoError(t, err)
+	p.ready = func(context.Context) error {
+		if lines := lastLines(p.log, 0, 1); len(lines) == 0 {
+			return fmt.Errorf("not up")
+		}
+		return nil
+	}
+	require.NoError(t, p.awaitReady(t.Context()))
+	require.NoError(t, p.terminate())
+	require.Equal(t, []string{"up", "asked"}, lastLines(p.log, 0, 9))
+}
+
+func TestTerminateReportsABadEnd(t *testing.T) {
+	t.Parallel()
+	p, err := shell(t, "exit 7").run(t.Context())
+	require.NoError(t, err)
+	<-p.done
+	require.ErrorContains(t, p.terminate(), "shell did not stop cleanly: exit status 7")
+}
+
+func TestKillDoesNotAsk(t *testing.T) {
+	t.Parallel()
+	p, err := shell(t, "trap '' TERM; while :; do sleep 0.01; done").run(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, p.kill())
+	require.ErrorContains(t, p.err, "killed")
+}
+
+func TestUnaskedDeathEndsTheStacksLife(t *testing.T) {
+	t.Parallel()
+	s := &Stack{running: make(map[string]*process)}
+	s.life, s.fail = context.WithCancelCause(t.Context())
+	wanted := shell(t, "echo out of memory; exit 1")
+	wanted.ready = func(context.Context) error { return nil }
+	s.programs = map[string]program{"shell": wanted}
+
+	p, err := s.launch(t.Context(), "shell")
+	require.NoError(t, err)
+	s.watch(p)
+	guarded, cancel := s.Guard(t.Context())
+	defer cancel()
+	<-guarded.Done()
+	require.ErrorContains(t, context.Cause(guarded), "out of memory")
+	require.ErrorContains(t, s.Kill("shell"), "shell is not running")
+}
+
+func TestKilledProcessIsNoNews(t *testing.T) {
+	t.Parallel()
+	s := &Stack{running: make(map[string]*process)}
+	s.life, s.fail = context.WithCancelCause(t.Context())
+	s.programs = map[string]program{"shell": shell(t, "while :; do sleep 0.01; done")}
+	p, err := s.launch(t.Context(), "shell")
+	require.NoError(t, err)
+	require.NoError(t, s.Kill("shell"))
+	s.watch(p)
+	require.NoError(t, s.life.Err())
+
+	_, err = s.launch(t.Context(), "shell") // and it can be started again
+	require.NoError(t, err)
+	_, err = s.launch(t.Context(), "shell")
+	require.ErrorContains(t, err, "shell is running")
+	require.NoError(t, s.Kill("shell"))
+}
