@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// ink colours text on a terminal, and leaves it alone elsewhere.
+type ink bool
+
+func inkFor(w io.Writer) ink {
+	file, ok := w.(*os.File)
+	return ink(ok && isatty.IsTerminal(file.Fd()) && os.Getenv("NO_COLOR") == "")
+}
+
+func (i ink) green(text string) string  { return i.paint("32", text) }
+func (i ink) yellow(text string) string { return i.paint("33", text) }
+func (i ink) red(text string) string    { return i.paint("31", text) }
+func (i ink) bold(text string) string   { return i.paint("1", text) }
+
+func (i ink) paint(colour, text string) string {
+	if !i {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// cell is a text and the colour it is shown in.
+type cell struct {
+	text  string
+	paint func(string) string // nil: as it is
+	right bool
+}
+
+func text(values ...string) []cell {
+	cells := make([]cell, len(values))
+	for i, value := range values {
+		cells[i].text = value
+	}
+	return cells
+}
+
+// table prints rows in columns; the first row is the heading.
+func (i ink) table(w io.Writer, rows [][]cell) {
+	var widths []int
+	for _, row := range rows {
+		for n, c := range row {
+			if n == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[n] = max(widths[n], utf8.RuneCountInString(c.text))
+		}
+	}
+	for n, row := range rows {
+		var line strings.Builder
+		for k, c := range row {
+			gap := strings.Repeat(" ", widths[k]-utf8.RuneCountInString(c.text))
+			shown := c.text
+			if c.paint != nil {
+				shown = c.paint(shown)
+			}
+			if n == 0 {
+				shown = i.bold(shown)
+			}
+			if c.right {
+				line.WriteString(gap + shown + "  ")
+			} else {
+				line.WriteString(shown + gap + "  ")
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+	fmt.Fprintln(w)
+}
+
+// shownPlain bounds how many plain orders the table lists.
+const shownPlain = 5
+
+// report prints the tables, what did not hold, and the summary. The error is
+// errBroken when something did not hold.
+func (d *demo) report() error {
+	fmt.Fprintln(d.out)
+	d.ink.table(d.out, d.orderRows())
+	if more := len(d.roles) - len(scenes) - shownPlain; more > 0 {
+		fmt.Fprintf(d.out, "and %d more plain orders\n\n", more)
+	}
+	refused := [][]cell{text("TRIED", "ANSWER")}
+	for _, door := range d.doors {
+		refused = append(refused, text(door.tried, door.answer))
+	}
+	d.ink.table(d.out, refused)
+	d.ink.table(d.out, d.balanceRows())
+	for _, sentence := range d.broken {
+		fmt.Fprintln(d.out, d.ink.red("broken: ")+sentence)
+	}
+	line, err := json.Marshal(d.summary())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(d.out, string(line))
+	if len(d.broken) > 0 {
+		return errBroken
+	}
+	return nil
+}
+
+func (d *demo) orderRows() [][]cell {
+	rows := [][]cell{text("ORDER", "KIND", "COUNTRY", "AMOUNT", "STATE", "FOUND BY", "PAID AT GATEWAY", "FEE", "WHAT IT SHOWS")}
+	rows[0][3].right, rows[0][7].right = true, true
+	for _, r := range d.roles[:min(len(d.roles), len(scenes)+shownPlain)] {
+		state := cell{text: string(r.row.State), paint: d.ink.yellow}
+		if r.row.State == order.Succeeded {
+			state.paint = d.ink.green
+		}
+		if r.row.State != r.want.state {
+			state.paint = d.ink.red
+		}
+		row := text(r.request.Number, string(r.kind), r.country)
+		row = append(row, cell{text: r.request.Amount.String(), right: true}, state,
+			cell{text: string(r.source)}, cell{text: times(r.paid)}, cell{text: fee(r.row), right: true}, cell{text: r.shows})
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	default:
+		return fmt.Sprintf("%d times", n)
+	}
+}
+
+// fee is empty for an order on which none was charged.
+func fee(row order.Order) string {
+	if row.Fee.IsZero() {
+		return ""
+	}
+	return row.Fee.Number()
+}
+
+func (d *demo) balanceRows() [][]cell {
+	rows := [][]cell{text("MERCHANT", "COUNTRY", "GATEWAY", "LEDGER", "DRIFT", "VERDICT")}
+	for i := 2; i < 5; i++ {
+		rows[0][i].right = true
+	}
+	countries := d.stack.Merchants.Countries()
+	for _, s := range d.balance.Snapshots {
+		verdict := cell{text: string(s.Verdict), paint: d.ink.green}
+		if s.Verdict != ledger.Agreed {
+			verdict.paint = d.ink.red
+		}
+		row := text(s.Merchant, countries[s.Merchant])
+		rows = append(rows, append(row, cell{text: s.GatewayTotal().String(), right: true},
+			cell{text: s.LedgerTotal().String(), right: true}, cell{text: s.Drift.String(), right: true}, verdict))
+	}
+	return rows
+}
+
+// summary is the demo's last line.
+type summary struct {
+	Demo           string  `json:"demo"`
+	Orders         int     `json:"orders"`
+	Terminal       int     `json:"terminal"`
+	DoublePayments int     `json:"double_payments"`
+	LedgerSum      int64   `json:"ledger_sum"`
+	Drift          string  `json:"drift"`
+	ForgedRefused  int     `json:"forged_refused"`
+	Broken         int     `json:"broken"` // expectations that did not hold
+	Seconds        float64 `json:"seconds"`
+	Engine         string  `json:"engine"`
+}
+
+func (d *demo) summary() summary {
+	s := summary{
+		Demo: "summary", Orders: len(d.roles), DoublePayments: d.audit.DoublePayments, LedgerSum: d.sum,
+		Drift: d.drift(), ForgedRefused: d.forged, Broken: len(d.broken), Engine: "sqlite",
+		Seconds: float64(time.Since(d.begun).Milliseconds()/100) / 10,
+	}
+	if d.databaseURL != "" {
+		s.Engine = "postgres"
+	}
+	for _, r := range d.roles {
+		if r.row.State.Terminal() {
+			s.Terminal++
+		}
+	}
+	return s
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/stack"
+)
+
+// calm are settings for a stack that somebody plays with: slow enough to watch
+// in the Temporal UI, quick enough not to wait for.
+var calm = map[string]string{
+	"PAYOUTS_GATEWAY_TIMEOUT":    "3s",
+	"PAYOUTS_CALLBACK_GRACE":     "5s",
+	"PAYOUTS_NOT_FOUND_GRACE":    "10s",
+	"PAYOUTS_POLL_LADDER":        "2s,5s,10s,30s",
+	"PAYOUTS_RETRY_LADDER":       "1s,2s,5s,10s",
+	"PAYOUTS_WITHDRAWAL_HORIZON": "2m", // so that `resolve` can be tried
+	"PAYOUTS_DEPOSIT_HORIZON":    "48h",
+	"PAYOUTS_REVIEW_POLL":        "30s",
+	"PAYOUTS_SWEEP_EVERY":        "5s",
+}
+
+type upOptions struct {
+	data        string
+	databaseURL string
+}
+
+func upCommand() *cobra.Command {
+	var options upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Leave the whole stack running until Ctrl-C",
+		Long: `Starts the whole stack with the Temporal UI and leaves it running until Ctrl-C.
+Orders, keys and logs stay in the data directory: the next start goes on with
+them. Usual ports are taken when they are free, others when they are not.`,
+		Example: `  dev up
+  dev up --data /tmp/play --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runUp(cmd.Context(), options, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&options.data, "data", filepath.Join("var", "dev"), "directory for orders, keys and logs")
+	flags.StringVar(&options.databaseURL, "database-url", "", "PostgreSQL database for the ledger, in a schema of its own (default: an SQLite file)")
+	return cmd
+}
+
+func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err error) {
+	s, err := stack.Start(ctx, stack.Options{
+		Dir: options.data, DatabaseURL: options.databaseURL, UI: true, UsualPorts: true,
+		Speed: 1, Settings: calm, Progress: notes,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, s.Stop())
+		if err == nil {
+			fmt.Fprintln(notes, "stopped; the data stays in", options.data)
+		}
+	}()
+	envFile := filepath.Join(options.data, "env")
+	if err := writeEnvFile(envFile, s.Environment()); err != nil {
+		return err
+	}
+	fmt.Fprint(out, welcome(s, options.data, envFile))
+	guarded, cancel := s.Guard(ctx)
+	defer cancel()
+	<-guarded.Done()
+	if ctx.Err() != nil {
+		return nil // Ctrl-C is how it is meant to end
+	}
+	return context.Cause(guarded)
+}
+
+// writeEnvFile writes a file that a shell can source.
+func writeEnvFile(path string, environment []string) error {
+	var text strings.Builder
+	for _, entry := range environment {
+		text.WriteString("export " + entry + "\n")
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("write the settings for other terminals: %w", err)
+	}
+	return nil
+}
+
+// welcome says where everything is and what to try.
+func welcome(s *stack.Stack, data, envFile string) string {
+	a := s.Addresses
+	return fmt.Sprintf(`
+The stack is up. Ctrl-C stops it.
+
+  Temporal UI      %s
+  Temporal         %s, namespace %s
+  receiver         %s
+  receiver health  %s/readyz and /metrics
+  worker health    %s/readyz and /metrics
+  gateway          %s, a sandbox
+  gateway control  %s/control/
+  orders and logs  %s
+
+In another terminal:
+
+  . %s
+  bin/starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 --name "Ayesha Khan" --phone 03001234567 --account PK36SCBL0000001123456702 --wait
+  bin/starter deposit --country BD --way EWALLET_BKASH --number CART-1 --amount 900 --phone 01812345678
+  bin/starter status INV-1 --merchant %s
+  bin/starter list
+  bin/starter balance
+  bin/starter reconcile
+
+What goes wrong is chosen per order, from the table of "bin/sandbox scenarios":
+
+  bin/starter withdraw --country VN --way VCB --number INV-2 --amount 500000 --name "NGUYEN VAN AN" --account 0071000123456 --field sandboxScenario=lost-answer --wait
+  bin/starter withdraw --country TH --way KBANK --number INV-3 --amount 900 --name Somchai --phone 66812345678 --account 1112223334 --email somchai@example.com --field sandboxScenario=stuck
+`,
+		a.UI, a.Temporal, stack.Namespace, a.Receiver, a.Admin, a.WorkerURL, a.Sandbox, a.Sandbox, data, envFile, s.Merchant("PK"))
+}
