@@ -224,6 +224,9 @@ func workflowType(kind order.Kind) string {
 }
 
 func unreachable(what string, err error) error {
+	if refusal := notReady(err); refusal != nil {
+		return refusal
+	}
 	var invalid *serviceerror.InvalidArgument
 	if errors.As(err, &invalid) {
 		return fmt.Errorf("%s: %w", what, err)

@@ -1,0 +1,212 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+)
+
+// CodeTemporalNotReady means that Temporal's namespace does not exist, or does
+// not know our search attributes, which a worker registers when it starts.
+// Nothing was started.
+const CodeTemporalNotReady = "TEMPORAL_NOT_READY"
+
+// MaxRows is the most that one List gives.
+const MaxRows = 1000
+
+const (
+	usualRows = 20
+	pageRows  = 200
+)
+
+// Filter says which orders to list. What is left empty does not count.
+type Filter struct {
+	Kind        order.Kind
+	State       order.State
+	Country     string
+	Merchant    string
+	NeedsReview bool // only those that wait for a person
+	Open        bool // only those that have not ended
+	Limit       int  // at most so many; 0 is 20
+}
+
+// Row is an order as Temporal's list has it. The list is written only when a
+// state matters to an operator, so an order that goes its usual way is
+// "created" there until it ends, and it may lag by a moment. Client.Order asks
+// the order itself.
+type Row struct {
+	Kind        order.Kind   `json:"kind"`
+	Merchant    string       `json:"merchant"`
+	Number      string       `json:"number"`
+	Country     string       `json:"country,omitempty"`
+	Amount      money.Amount `json:"amount,omitzero"`
+	State       order.State  `json:"state,omitempty"`
+	NeedsReview bool         `json:"needs_review"`
+	GatewayID   string       `json:"gateway_id,omitempty"`
+	Open        bool         `json:"open"`
+	Status      string       `json:"status"` // of the workflow: Running, Completed, Terminated, …
+	WorkflowID  string       `json:"workflow_id"`
+	RunID       string       `json:"run_id"`
+	StartedAt   time.Time    `json:"started_at"`
+	EndedAt     time.Time    `json:"ended_at,omitzero"`
+}
+
+// Key names the order.
+func (r Row) Key() order.Key { return order.Key{Merchant: r.Merchant, Number: r.Number} }
+
+// List gives the orders that fit the filter, the newest first. When more fit
+// than the limit allows, open orders go before ended ones, because that is the
+// only order in which every Temporal store can list. It needs no worker. The
+// error is an *order.Refusal with TEMPORAL_UNREACHABLE or TEMPORAL_NOT_READY.
+func (c *Client) List(ctx context.Context, filter Filter) ([]Row, error) {
+	limit := min(cmp.Or(max(filter.Limit, 0), usualRows), MaxRows)
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: filter.query()}
+	rows := []Row{}
+	for len(rows) < limit {
+		request.PageSize = int32(min(limit-len(rows), pageRows)) //nolint:gosec // between 1 and 200
+		page, err := c.temporal.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, unreachable("list the orders", err)
+		}
+		for _, info := range page.GetExecutions() {
+			if row, ok := rowOf(info); ok {
+				rows = append(rows, row)
+			}
+		}
+		request.NextPageToken = page.GetNextPageToken()
+		if len(request.NextPageToken) == 0 {
+			break
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return b.StartedAt.Compare(a.StartedAt) })
+	return rows, nil
+}
+
+// Find looks for an order of either kind by its number. It needs no worker.
+// Should the number have been used for both kinds, the order that was refused
+// for it is passed over. The error is an *order.Refusal with ORDER_NOT_FOUND,
+// also when Temporal has forgotten the order (retention), or
+// TEMPORAL_UNREACHABLE.
+func (c *Client) Find(ctx context.Context, key order.Key) (Row, error) {
+	var found []Row
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		described, err := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+		var notFound *serviceerror.NotFound
+		if errors.As(err, &notFound) {
+			continue
+		}
+		if err != nil {
+			return Row{}, unreachable("look for order "+key.String(), err)
+		}
+		if row, ok := rowOf(described.GetWorkflowExecutionInfo()); ok {
+			found = append(found, row)
+		}
+	}
+	for _, row := range found {
+		if row.State != order.Rejected {
+			return row, nil
+		}
+	}
+	if len(found) > 0 {
+		return found[0], nil
+	}
+	return Row{}, order.Refuse(order.CodeOrderNotFound, "no order %s", key)
+}
+
+// query writes the filter in the language of Temporal's visibility.
+func (f Filter) query() string {
+	terms := []string{"WorkflowType IN (" + quote(workflows.DepositType) + ", " + quote(workflows.WithdrawalType) + ")"}
+	equal := func(attribute temporal.SearchAttributeKeyKeyword, value string) {
+		if value != "" {
+			terms = append(terms, attribute.GetName()+" = "+quote(value))
+		}
+	}
+	equal(workflows.AttributeKind, string(f.Kind))
+	equal(workflows.AttributeState, string(f.State))
+	equal(workflows.AttributeCountry, f.Country)
+	equal(workflows.AttributeMerchant, f.Merchant)
+	if f.NeedsReview {
+		terms = append(terms, workflows.AttributeNeedsReview.GetName()+" = true")
+	}
+	if f.Open {
+		terms = append(terms, "ExecutionStatus = "+quote(enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING.String()))
+	}
+	return strings.Join(terms, " AND ")
+}
+
+// quote makes a literal of a value that may hold anything.
+func quote(value string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(value) + "'"
+}
+
+// rowOf reads an entry of the list; false when it is not an order's workflow.
+func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
+	id := info.GetExecution().GetWorkflowId()
+	kind, key, ok := order.ParseWorkflowID(id)
+	if !ok {
+		return Row{}, false
+	}
+	fields := info.GetSearchAttributes().GetIndexedFields()
+	row := Row{
+		Kind: kind, Merchant: key.Merchant, Number: key.Number,
+		Country:     attribute[string](fields, workflows.AttributeCountry),
+		State:       order.State(attribute[string](fields, workflows.AttributeState)),
+		NeedsReview: attribute[bool](fields, workflows.AttributeNeedsReview),
+		GatewayID:   attribute[string](fields, workflows.AttributeGatewayID),
+		Open:        info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Status:      info.GetStatus().String(),
+		WorkflowID:  id,
+		RunID:       info.GetExecution().GetRunId(),
+		StartedAt:   info.GetStartTime().AsTime(),
+	}
+	if info.GetCloseTime() != nil {
+		row.EndedAt = info.GetCloseTime().AsTime()
+	}
+	currency := attribute[string](fields, workflows.AttributeCurrency)
+	if amount, err := money.Minor(attribute[int64](fields, workflows.AttributeAmount), currency); err == nil {
+		row.Amount = amount
+	}
+	return row, true
+}
+
+// attribute reads a search attribute; the zero value when it is not set, which
+// is so until the workflow's first step if it was started by other means.
+func attribute[T any](fields map[string]*commonpb.Payload, key temporal.SearchAttributeKey) T {
+	var value T
+	if payload := fields[key.GetName()]; payload != nil {
+		if err := converter.GetDefaultDataConverter().FromPayload(payload, &value); err != nil {
+			var none T
+			return none
+		}
+	}
+	return value
+}
+
+// notReady recognises a namespace that is missing or has not been prepared;
+// nil for any other error. Servers word the latter in several ways.
+func notReady(err error) error {
+	var missing *serviceerror.NamespaceNotFound
+	if errors.As(err, &missing) {
+		return order.Refuse(CodeTemporalNotReady, "Temporal has no namespace %q; check TEMPORAL_NAMESPACE", missing.Namespace)
+	}
+	var invalid *serviceerror.InvalidArgument
+	if errors.As(err, &invalid) && strings.Contains(invalid.Message, "search attribute") {
+		return order.Refuse(CodeTemporalNotReady,
+			"Temporal's namespace does not know our search attributes yet; start a worker, which registers them")
+	}
+	return nil
+}
