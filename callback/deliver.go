@@ -9,12 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // signalTimeout bounds one call to Temporal. A callback that cannot be passed
@@ -26,7 +27,9 @@ const idPart = 16
 
 // Temporal is the part of client.Client that deliveries need.
 type Temporal interface {
+	// SignalWorkflow tells a running workflow; NotFound if there is none.
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	// ExecuteWorkflow starts a workflow.
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
 }
 
@@ -53,6 +56,7 @@ type Deliverer struct {
 	metrics  *Metrics
 	log      *slog.Logger
 
+	batch    int          // callbacks that one sweep reads, besides those that are stuck
 	stuck    atomic.Int64 // callbacks that the last whole sweep could not deliver for reasons of their own
 	mutex    sync.Mutex
 	inFlight map[string]struct{}    // inbox ids being delivered by this process
@@ -63,6 +67,7 @@ type Deliverer struct {
 func NewDeliverer(l *ledger.Ledger, temporal Temporal, metrics *Metrics, log *slog.Logger) *Deliverer {
 	return &Deliverer{
 		ledger: l, temporal: temporal, metrics: metrics, log: log,
+		batch:    sweepBatch,
 		inFlight: make(map[string]struct{}),
 		orphans:  make(map[order.Key]struct{}),
 	}

@@ -53,7 +53,7 @@ func (d *Deliverer) Run(ctx context.Context, every time.Duration) {
 // when Temporal turns out to be away. Several processes may sweep at once: a
 // callback that two of them deliver is a repetition like any other.
 func (d *Deliverer) Sweep(ctx context.Context) (Swept, error) {
-	limit := sweepBatch + int(d.stuck.Load())
+	limit := d.batch + int(d.stuck.Load())
 	entries, err := d.ledger.PendingCallbacks(ctx, limit)
 	if err != nil {
 		return Swept{}, fmt.Errorf("read pending callbacks: %w", err)

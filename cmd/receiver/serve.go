@@ -12,13 +12,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
 	"github.com/tarspay-payouts/orchestrator/admin"
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"go.temporal.io/sdk/client"
-	sdklog "go.temporal.io/sdk/log"
 )
 
 // Bounds of a connection. The handler has its own, shorter ones for the body
@@ -86,7 +87,8 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 // it drains. The log line has the real address, because a configured port of 0
 // takes a free one.
 func listen(ctx context.Context, address string, handler http.Handler, log *slog.Logger, sweep func(context.Context)) error {
-	listener, err := net.Listen("tcp", address)
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_LISTEN: %w", err)
 	}

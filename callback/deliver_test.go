@@ -1,0 +1,325 @@
+package callback
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// Callbacks that come while Temporal is away are answered OK and delivered by
+// a sweep: these, once each, and no others. The sweep may be another process.
+func TestTemporalAwayThenBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	before := b.open(t, order.Withdrawal, "before", 10)
+	b.post(t, success(before))
+	b.answers(away)
+	want := make(map[string]string)
+	for i := range 20 {
+		row := b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10)
+		status, answer := b.post(t, success(row))
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "OK", answer)
+		require.Equal(t, ledger.Stored, b.entry(t, row).Status)
+		want[row.WorkflowID()] = b.entry(t, row).ID
+	}
+	require.Len(t, b.signals(), 1)
+	require.Equal(t, 20, b.metric(t, "payouts_callback_deliveries_total", "waiting"))
+
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 20}, swept, "Temporal is still away")
+
+	b.answers(nil)
+	restarted := NewDeliverer(b.ledger, b.recorder, b.metrics, b.log)
+	swept, err = restarted.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 20, Delivered: 20}, swept)
+	got := make(map[string]string)
+	for _, s := range b.signals()[1:] {
+		got[s.workflow] = s.callback
+	}
+	require.Equal(t, want, got)
+	require.Len(t, b.signals(), 21)
+
+	swept, err = restarted.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{}, swept)
+	require.Len(t, b.signals(), 21)
+}
+
+// A sweep gives up on the first sign that Temporal is away instead of trying
+// everything.
+func TestSweepStopsWhenTemporalIsAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.answers(away)
+	for i := range 50 {
+		b.store(t, b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10))
+	}
+	_, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.LessOrEqual(t, b.calls(), 2*sweepWorkers)
+}
+
+// A Temporal that hangs costs the gateway two seconds, and is away.
+func TestTemporalHangs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 10)
+	id := b.store(t, row)
+	b.answers(hangs)
+	synctest.Test(t, func(t *testing.T) {
+		started := time.Now()
+		outcome := held(b.signal(t.Context(), row, id))
+		require.Equal(t, Waiting, outcome)
+		require.Equal(t, signalTimeout, time.Since(started))
+	})
+	require.Equal(t, ledger.Stored, b.entry(t, row).Status)
+}
+
+func TestLateCallback(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", beyondBalance)
+	require.Equal(t, order.Failed, row.State)
+	b.answers(closed)
+
+	status, answer := b.post(t, success(row))
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "OK", answer)
+	entry := b.entry(t, row)
+	require.Equal(t, ledger.Late, entry.Status)
+	require.Empty(t, b.signals())
+
+	require.Len(t, b.starts(), 1)
+	started := b.starts()[0]
+	require.Equal(t, "LateCallback", started.name)
+	require.Equal(t, "late:M1700000001:W-1:"+entry.ID[:16], started.options.ID)
+	require.Equal(t, "payouts", started.options.TaskQueue)
+	require.Equal(t, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, started.options.WorkflowIDReusePolicy)
+	require.Equal(t, workflows.LateCallbackInput{Kind: order.Withdrawal, Key: row.Key(), CallbackID: entry.ID}, started.input)
+	require.Equal(t, 1, b.metric(t, "payouts_callback_deliveries_total", "late"))
+}
+
+// A crash between the start of the late callback's workflow and the mark in
+// the inbox makes the sweep start it again, which finds it started.
+func TestLateCallbackAlreadyStarted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", beyondBalance)
+	b.store(t, row)
+	b.answers(func(ctx context.Context, workflowID string) error {
+		if strings.HasPrefix(workflowID, "late:") {
+			return serviceerror.NewWorkflowExecutionAlreadyStarted("already started", "", "run")
+		}
+		return closed(ctx, workflowID)
+	})
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
+	require.Equal(t, ledger.Late, b.entry(t, row).Status)
+}
+
+// The order ends between the look at it and the signal.
+func TestOrderEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Deposit, "D-1", 10)
+	id := b.store(t, row)
+	b.answers(func(ctx context.Context, workflowID string) error {
+		if workflowID == row.WorkflowID() {
+			b.fail(t, row)
+		}
+		return closed(ctx, workflowID)
+	})
+	require.Equal(t, Diverted, b.Deliver(t.Context(), id, row.Key()))
+	require.Equal(t, ledger.Late, b.entry(t, row).Status)
+}
+
+// An order that is open and has no workflow: somebody terminated it. The
+// callback waits, a person is told once, and a workflow that comes back gets
+// it.
+func TestOrphan(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 10)
+	b.answers(closed)
+	status, answer := b.post(t, success(row))
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "OK", answer)
+	for range 3 {
+		swept, err := b.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Swept{Pending: 1}, swept)
+	}
+	require.Equal(t, ledger.Stored, b.entry(t, row).Status)
+	require.Empty(t, b.starts())
+	require.Equal(t, 1, strings.Count(b.logs.String(), "was the workflow terminated?"))
+	require.Equal(t, 4, b.metric(t, "payouts_callback_deliveries_total", "orphaned"))
+
+	b.answers(nil)
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
+}
+
+// Callbacks that cannot be delivered for reasons of their own do not keep the
+// sweep from those behind them.
+func TestStuckCallbacksHideNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.batch = 2
+	b.answers(func(_ context.Context, workflowID string) error {
+		switch {
+		case strings.Contains(workflowID, "orphan"):
+			return serviceerror.NewNotFound("not there")
+		case strings.Contains(workflowID, "full"):
+			return serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events")
+		}
+		return nil
+	})
+	for i := range 3 {
+		b.store(t, b.open(t, order.Withdrawal, fmt.Sprintf("orphan-%d", i), 10))
+		b.store(t, b.open(t, order.Withdrawal, fmt.Sprintf("full-%d", i), 10))
+	}
+	last := b.open(t, order.Withdrawal, "W-1", 10)
+	b.store(t, last)
+	for range 4 {
+		_, err := b.Sweep(t.Context())
+		require.NoError(t, err)
+	}
+	require.Equal(t, ledger.Signalled, b.entry(t, last).Status)
+	require.Len(t, b.signals(), 1)
+	require.Positive(t, b.metric(t, "payouts_callback_deliveries_total", "refused"))
+}
+
+// Two receivers sweep at once: every callback is delivered at least once,
+// nothing goes wrong, and nothing is left.
+func TestTwoSweepsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 30 {
+		b.store(t, b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10))
+	}
+	second := NewDeliverer(b.ledger, b.recorder, b.metrics, b.log)
+	var sweeping sync.WaitGroup
+	errs := make(chan error, 2)
+	for _, d := range []*Deliverer{b.Deliverer, second} {
+		sweeping.Go(func() {
+			_, err := d.Sweep(t.Context())
+			errs <- err
+		})
+	}
+	sweeping.Wait()
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+	distinct := make(map[string]bool)
+	for _, s := range b.signals() {
+		distinct[s.workflow] = true
+	}
+	require.Len(t, distinct, 30)
+	pending, err := b.ledger.PendingCallbacks(t.Context(), 0)
+	require.NoError(t, err)
+	require.Empty(t, pending)
+}
+
+// A delivery under way is not repeated by a sweep of the same process.
+func TestDeliveryUnderWay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 10)
+	id := b.store(t, row)
+	entered, proceed := make(chan struct{}), make(chan struct{})
+	b.answers(func(context.Context, string) error {
+		close(entered)
+		<-proceed
+		return nil
+	})
+	outcome := make(chan Outcome)
+	go func() { outcome <- b.Deliver(t.Context(), id, row.Key()) }()
+	<-entered
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 1}, swept)
+	require.Equal(t, Busy, b.Deliver(t.Context(), id, row.Key()))
+	close(proceed)
+	require.Equal(t, Signalled, <-outcome)
+	require.Len(t, b.signals(), 1)
+}
+
+// Whoever acted on the callback was faster than our mark: it stays done.
+func TestMarkNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 10)
+	id := b.store(t, row)
+	b.answers(func(ctx context.Context, _ string) error { return b.ledger.MarkCallback(ctx, id, ledger.Done) })
+	require.Equal(t, Signalled, b.Deliver(t.Context(), id, row.Key()))
+	require.Equal(t, ledger.Done, b.entry(t, row).Status)
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.batch = 2
+	got := make(chan string)
+	b.answers(func(ctx context.Context, workflowID string) error {
+		select {
+		case got <- workflowID:
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	want := make(map[string]bool)
+	for i := range 5 {
+		row := b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10)
+		b.store(t, row)
+		want[row.WorkflowID()] = true
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { b.Run(ctx, time.Millisecond) })
+	for range 5 { // what is there at the start, batch after batch
+		delete(want, <-got)
+	}
+	require.Empty(t, want)
+	b.store(t, b.open(t, order.Withdrawal, "later", 10))
+	require.Equal(t, "withdrawal:M1700000001:later", <-got)
+	cancel()
+	running.Wait()
+}
+
+// store puts a callback into the inbox as if nobody had delivered it.
+func (b *testBundle) store(t testing.TB, row order.Order) string {
+	t.Helper()
+	id, fresh, err := b.ledger.StoreCallback(t.Context(), success(row), []byte("{}"))
+	require.NoError(t, err)
+	require.True(t, fresh)
+	return id
+}
+
+// fail ends an order: the gateway refuses its create.
+func (b *testBundle) fail(t testing.TB, row order.Order) {
+	t.Helper()
+	submission, err := b.ledger.BeginSubmission(t.Context(), row.Key())
+	require.NoError(t, err)
+	ended, err := b.ledger.CompleteSubmission(t.Context(), row.Key(), submission.Attempt, ledger.Answer{
+		Outcome: ledger.Refused, Reason: order.Reason{Code: order.CodeGatewayRefused, Text: "refused"},
+	})
+	require.NoError(t, err)
+	require.True(t, ended.State.Terminal())
+}
