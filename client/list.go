@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/money"
-	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -18,6 +15,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // CodeTemporalNotReady means that Temporal's namespace does not exist, or does

@@ -8,9 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/tarspay-payouts/orchestrator/money"
-	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -19,6 +16,10 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // visibility is a Temporal that can list and describe, and nothing else.
@@ -183,7 +184,9 @@ func TestList(t *testing.T) {
 func TestFind(t *testing.T) {
 	t.Parallel()
 	key := order.Key{Merchant: "M1", Number: "INV-1"}
-	state := func(s order.State) map[string]any { return map[string]any{workflows.AttributeState.GetName(): string(s)} }
+	state := func(s order.State) map[string]any {
+		return map[string]any{workflows.AttributeState.GetName(): string(s)}
+	}
 	deposit := func(s order.State) *workflowpb.WorkflowExecutionInfo {
 		return listed(t, "deposit:M1:INV-1", noon, state(s))
 	}
