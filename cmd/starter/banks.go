@@ -1,0 +1,99 @@
+package main
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func (s *starter) banksCommand() *cobra.Command {
+	var code string
+	cmd := &cobra.Command{
+		Use:   "banks --country CC",
+		Short: "The banks and wallets a withdrawal can go to",
+		Long: `Lists the banks and wallets that a withdrawal in a country can go to. Give the
+code exactly as written: as --way, or where the table says so as a --field.`,
+		Example: `  starter banks --country TH
+  starter banks --country PK --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			profile, err := profileOf(code)
+			if err != nil {
+				return err
+			}
+			document := banksDocument{Country: profile.Code, Complete: profile.Withdrawal.WaysComplete, Banks: banksOf(profile)}
+			s.show(document, func(w io.Writer) { writeBanks(w, document) })
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&code, "country", "", "two letters, see starter countries")
+	s.complete(cmd, "country", countryNames)
+	return cmd
+}
+
+// banksDocument is {"country":…,"complete":…,"banks":[…]}.
+type banksDocument struct {
+	Country  string `json:"country"`
+	Complete bool   `json:"complete"` // there are no ways but those that are known
+	Banks    []bank `json:"banks"`
+}
+
+type bank struct {
+	Code   string   `json:"code"`
+	Names  []string `json:"names"`
+	Kind   string   `json:"kind"`
+	Member string   `json:"member"` // where the code goes: "wayCode", or a member of the country's own
+	Closed bool     `json:"closed"`
+	Note   string   `json:"note,omitempty"`
+}
+
+// Kinds of ways that name whom a withdrawal goes to.
+var bankKinds = []string{"bank", "ewallet"}
+
+func banksOf(profile *tarspay.Profile) []bank {
+	banks := []bank{}
+	for _, w := range profile.Withdrawal.Ways {
+		if profile.Withdrawal.WaysAreBanks || slices.Contains(bankKinds, w.Kind) {
+			banks = append(banks, bank{
+				Code: w.Code, Names: append([]string{}, w.Names...), Kind: w.Kind, Member: "wayCode", Closed: w.Closed, Note: w.Note,
+			})
+		}
+	}
+	for _, f := range profile.Withdrawal.Fields {
+		if !strings.HasPrefix(f.Name, "bank") {
+			continue
+		}
+		for _, value := range f.Values {
+			banks = append(banks, bank{Code: value, Names: []string{}, Kind: "bank", Member: f.Name, Note: f.Note})
+		}
+	}
+	return banks
+}
+
+func writeBanks(w io.Writer, document banksDocument) {
+	if len(document.Banks) == 0 {
+		printf(w, "%s: no table of banks is documented; see starter ways --country %s\n", document.Country, document.Country)
+		return
+	}
+	var rows [][]string
+	for _, b := range document.Banks {
+		where := "--way"
+		if b.Member != "wayCode" {
+			where = "--field " + b.Member + "="
+		}
+		note := b.Note
+		if b.Closed {
+			note = strings.TrimSuffix("out of service; "+note, "; ")
+		}
+		rows = append(rows, []string{b.Code, nameText(b.Code, b.Names), b.Kind, where, note})
+	}
+	table(w, []string{"CODE", "NAME", "KIND", "GIVE IT AS", "NOTE"}, rows)
+	if !document.Complete {
+		printf(w, "the gateway's table is not complete here; other codes are passed on as written\n")
+	}
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func TestWithdrawSendsWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--field", "walletId=W1", "--field", "ifsc=a,b")...)
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Len(t, b.temporal.requests, 1)
+	request := b.temporal.requests[0]
+	require.Equal(t, order.Key{Merchant: merchant, Number: "INV-1"}, request.Key())
+	require.Equal(t, order.Withdrawal, request.Kind)
+	require.Equal(t, "amina", request.RequestedBy)
+	require.Equal(t, map[string]string{
+		"customerName": planted[0], "customerAccountNumber": planted[1], "customerContact": planted[2], "customerEmail": planted[3],
+		"walletId": "W1", "ifsc": "a,b",
+	}, request.Details)
+}
+
+// With --wait a deposit prints its instructions before the end, because the
+// payer needs them; a machine gets one document.
+func TestDepositWaits(t *testing.T) {
+	t.Parallel()
+	args := append(depositing[:len(depositing):len(depositing)], "--wait", "--timeout", "20ms")
+	b := setup(t)
+	b.temporal.view = deposit(t, order.Submitted)
+	got := b.run(t.Context(), args...)
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, 2, strings.Count(got.out, "https://pay.example.com/c?o=1&s=2"))
+	machine := b.run(t.Context(), append([]string{"--json"}, args...)...)
+	var document orderDocument
+	require.NoError(t, json.Unmarshal([]byte(machine.out), &document))
+	require.Equal(t, "CART-1", document.Order.Number)
+}
+
+func TestStatusAsksWhoKnowsBest(t *testing.T) {
+	t.Parallel()
+	args := []string{"status", "INV-1", "--merchant", merchant, "--json"}
+	refused := func(code string) error { return order.Refuse(code, "because") }
+	for name, test := range map[string]struct {
+		given  func(*testBundle)
+		source source
+		state  order.State
+		code   string // of the error, when there is one
+	}{
+		"an open order is asked": {func(b *testBundle) {
+			b.temporal.row, b.temporal.view = row(t, order.Created), withdrawal(t, order.Submitted)
+		}, sourceWorkflow, order.Submitted, ""},
+		"no worker, a ledger": {func(b *testBundle) {
+			forgotten(t, b)
+			b.temporal.findErr, b.temporal.row, b.temporal.viewErr = nil, row(t, order.Created), refused(client.CodeNoAnswer)
+		}, sourceLedger, order.Succeeded, ""},
+		"no worker, no ledger": {func(b *testBundle) {
+			b.temporal.row, b.temporal.viewErr = row(t, order.Created), refused(client.CodeNoAnswer)
+		}, sourceList, order.Created, ""},
+		"no worker, and the ledger is away": {func(b *testBundle) {
+			b.temporal.row, b.temporal.viewErr = row(t, order.Created), refused(client.CodeNoAnswer)
+			b.ledgerErr = &ledger.Error{Code: ledger.CodeUnreachable}
+		}, sourceList, order.Created, ""},
+		"Temporal is away, a ledger": {func(b *testBundle) {
+			forgotten(t, b)
+			b.temporalErr = refused(client.CodeTemporalUnreachable)
+		}, sourceLedger, order.Succeeded, ""},
+		"Temporal is away, no ledger": {func(b *testBundle) {
+			b.temporalErr = refused(client.CodeTemporalUnreachable)
+		}, "", "", client.CodeTemporalUnreachable},
+		"forgotten, and not in the ledger either": {func(b *testBundle) {
+			forgotten(t, b)
+			b.books.orderErr = ledger.ErrNotFound
+		}, "", "", order.CodeOrderNotFound},
+		"forgotten, and the ledger is away": {func(b *testBundle) {
+			notFound(t, b)
+			b.ledgerErr = &ledger.Error{Code: ledger.CodeUnreachable}
+		}, "", "", ledger.CodeUnreachable},
+		"forgotten, and the ledger breaks": {func(b *testBundle) {
+			forgotten(t, b)
+			b.books.orderErr = errors.New("broken")
+		}, "", "", codeUnexpected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			test.given(b)
+			got := b.run(t.Context(), args...)
+			var document struct {
+				orderDocument
+				Error failure `json:"error"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(got.out), &document))
+			require.Equal(t, test.code, document.Error.Code)
+			require.Equal(t, test.source, document.Source)
+			require.Equal(t, test.state, document.Order.State)
+		})
+	}
+}
+
+// A deposit is found although nobody said that it is one.
+func TestSteeringFindsTheKind(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.row = row(t, order.InReview)
+	b.temporal.row.Kind = order.Deposit
+	got := b.run(t.Context(), "resolve", "INV-1", "--merchant", merchant, "--state", "partially_paid", "--paid", "300",
+		"--by", "amina", "--why", "statement", "--evidence", "line 88")
+	require.Equal(t, exitDone, got.code, got.errs)
+	got = b.run(t.Context(), "poll", "INV-1", "--merchant", merchant)
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, []order.Kind{order.Deposit, order.Deposit}, b.temporal.kinds)
+	require.Equal(t, []order.Key{{Merchant: merchant, Number: "INV-1"}}, b.temporal.polled)
+	require.Equal(t, amount(t, "300", "PKR"), b.temporal.resolutions[0].Paid)
+	require.Equal(t, order.PartiallyPaid, b.temporal.resolutions[0].State)
+}
+
+func TestTheOnlyMerchant(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.settings.Merchants = b.settings.Merchants[:1]
+	b.temporal.row = row(t, order.Created)
+	got := b.run(t.Context(), "poll", "INV-1")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, merchant, b.temporal.polled[0].Merchant)
+
+	b.settings.Merchants = nil
+	got = b.run(t.Context(), "poll", "INV-1")
+	require.Equal(t, exitUsage, got.code)
+	require.Equal(t, "error: --merchant is needed: PAYOUTS_MERCHANTS is not set (MISSING_FLAG)\n", got.errs)
+}
+
+func TestInterruptedWaitSaysUnderWay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.blocks = true
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := b.run(ctx, append(withdraw[:len(withdraw):len(withdraw)], "--wait")...)
+	require.Equal(t, exitUnderWay, got.code)
+	require.Contains(t, got.errs, "starter status INV-1 --merchant "+merchant+" --wait")
+}
+
+func TestListFilter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.run(t.Context(), "list", "--state", "in_review", "--kind", "deposit", "--country", "pk", "--merchant", merchant,
+		"--needs-review", "--open", "--limit", "7")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, []client.Filter{{
+		Kind: order.Deposit, State: order.InReview, Country: "PK", Merchant: merchant, NeedsReview: true, Open: true,
+		Limit: 8, // one more tells whether there are more
+	}}, b.temporal.filters)
+
+	for _, args := range [][]string{
+		{"--state", "submitted"}, {"--state", "done"}, {"--kind", "refund"}, {"--limit", "0"}, {"--limit", "1000"}, {"--limit", "x"},
+	} {
+		got := setup(t).run(t.Context(), append([]string{"list"}, args...)...)
+		require.Equal(t, exitUsage, got.code, args)
+	}
+}
+
+func TestReconcileMerchants(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.run(t.Context(), "reconcile", "--merchant", "M1", "--merchant", "M2")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, []string{"M1", "M2"}, b.temporal.merchants)
+
+	b.temporal.blocks = true
+	got = b.run(t.Context(), "reconcile", "--timeout", "1ms")
+	require.Equal(t, exitUnderWay, got.code)
+}
+
+// A merchant that only the worker knows may have books in any currency.
+func TestBalanceOfAnUnknownMerchant(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	someBooks(t, b)
+	b.books.accounts["M9 THB"] = map[ledger.Account]money.Amount{ledger.AccountAvailable: amount(t, "5", "THB")}
+	b.settings = config.Starter{}
+	got := b.run(t.Context(), "balance", "--merchant", "M9", "--json")
+	require.Equal(t, exitDone, got.code, got.errs)
+	var document balancesDocument
+	require.NoError(t, json.Unmarshal([]byte(got.out), &document))
+	require.Len(t, document.Balances, 1)
+	require.Equal(t, "THB", document.Balances[0].Currency)
+	require.Nil(t, document.Balances[0].Snapshot)
+
+	got = b.run(t.Context(), "balance")
+	require.Equal(t, exitUsage, got.code)
+}
+
+func TestKeygen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "m.key")
+	got := setup(t).run(t.Context(), "keygen", path)
+	require.Equal(t, exitDone, got.code, got.errs)
+
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	signer, err := tarspay.NewSigner(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	require.Equal(t, signer.PublicKey()+"\n", got.out)
+	require.NotContains(t, got.out+got.errs, strings.TrimSpace(string(text)))
+
+	again := setup(t).run(t.Context(), "keygen", path, "--json")
+	require.Equal(t, exitRefused, again.code)
+	require.Contains(t, again.out, codeFileExists)
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, text, kept)
+
+	require.Equal(t, exitUnexpected, setup(t).run(t.Context(), "keygen", filepath.Join(t.TempDir(), "no", "dir.key")).code)
+	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen").code)
+}
+
+// The real dial, at an address where nobody is.
+func TestTemporalUnreachable(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
+	s := starter{settings: func() (config.Starter, error) { return config.Starter{}, nil }}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, _, err := s.dialTemporal(ctx)
+	require.Equal(t, client.CodeTemporalUnreachable, order.CodeOf(err))
+	require.ErrorContains(t, err, "Temporal at 127.0.0.1:1 did not answer")
+	require.NotContains(t, err.Error(), "rpc")
+
+	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "somewhere")
+	t.Setenv("TEMPORAL_TLS", "true")
+	_, _, err = s.dialTemporal(ctx)
+	require.Equal(t, codeSettings, explain(err).Code)
+}
+
+func TestOpenLedger(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	url := "sqlite:" + filepath.Join(t.TempDir(), "payouts.db")
+	require.NoError(t, os.WriteFile(file, []byte(url+"\n"), 0o600))
+
+	t.Setenv("PAYOUTS_DATABASE_URL", "")
+	t.Setenv("PAYOUTS_DATABASE_URL_FILE", "")
+	_, _, err := openLedger(t.Context())
+	require.ErrorIs(t, err, errNoLedger)
+
+	t.Setenv("PAYOUTS_DATABASE_URL_FILE", file)
+	_, _, err = openLedger(t.Context())
+	require.Equal(t, ledger.CodeSchema, explain(err).Code) // found, and not migrated
+
+	l, err := ledger.Open(t.Context(), url)
+	require.NoError(t, err)
+	require.NoError(t, l.Migrate(t.Context()))
+	require.NoError(t, l.OpenBooks(t.Context(), merchant, amount(t, "70", "PKR"), amount(t, "0", "PKR")))
+	require.NoError(t, l.Close())
+	opened, hangUp, err := openLedger(t.Context())
+	require.NoError(t, err)
+	defer hangUp()
+	found, err := balancesOf(t.Context(), opened, merchant, []string{"PKR", "VND"})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, "70.00 PKR", found[0].Accounts[ledger.AccountAvailable].String())
+	require.Nil(t, found[0].Snapshot)
+
+	t.Setenv("PAYOUTS_DATABASE_URL", url)
+	_, _, err = openLedger(t.Context())
+	require.Equal(t, codeSettings, explain(err).Code)
+	t.Setenv("PAYOUTS_DATABASE_URL", "")
+	t.Setenv("PAYOUTS_DATABASE_URL_FILE", file+".none")
+	_, _, err = openLedger(t.Context())
+	require.Equal(t, codeSettings, explain(err).Code)
+	t.Setenv("PAYOUTS_DATABASE_URL_FILE", "")
+	t.Setenv("PAYOUTS_DATABASE_URL", "mysql://root@db/x")
+	_, _, err = openLedger(t.Context())
+	require.Equal(t, ledger.CodeURL, explain(err).Code)
+}

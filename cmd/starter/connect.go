@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// How long to wait for what. A person sits in front of it.
+const (
+	dialTime         = 5 * time.Second  // until Temporal answers at all
+	callTime         = 15 * time.Second // one call that needs no gateway
+	askTime          = 5 * time.Second  // one question to an order's workflow, which needs a worker
+	instructionsTime = 30 * time.Second // a deposit's instructions: a worker asks the gateway
+	endTime          = 10 * time.Minute // --wait, unless --timeout says otherwise
+	reconcileTime    = 2 * time.Minute  // a reconciliation, likewise
+)
+
+// orders is what the commands need of *client.Client.
+type orders interface {
+	Start(ctx context.Context, request order.Request) (client.Started, error)
+	StartDeposit(ctx context.Context, request order.Request) (order.View, client.Started, error)
+	Wait(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
+	Order(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
+	Find(ctx context.Context, key order.Key) (client.Row, error)
+	List(ctx context.Context, filter client.Filter) ([]client.Row, error)
+	Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error)
+	PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
+	ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error)
+}
+
+// books is what the commands read of *ledger.Ledger.
+type books interface {
+	Order(ctx context.Context, key order.Key) (order.Order, error)
+	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
+	Snapshots(ctx context.Context, merchant string, limit int) ([]ledger.Snapshot, error)
+}
+
+// dialTemporal connects by Temporal's own settings (TEMPORAL_ADDRESS and its
+// kin). The error is an *order.Refusal with TEMPORAL_UNREACHABLE, or that of
+// the settings.
+func (s *starter) dialTemporal(ctx context.Context) (orders, func(), error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, nil, &config.Error{Problems: []config.Problem{{Variable: "TEMPORAL_…", Text: "cannot be used: " + err.Error()}}}
+	}
+	options.Logger, err = s.temporalLog()
+	if err != nil {
+		return nil, nil, err
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	temporal, err := temporalclient.DialContext(dialing, options)
+	if err != nil {
+		where := options.HostPort
+		if where == "" {
+			where = temporalclient.DefaultHostPort
+		}
+		return nil, nil, order.Refuse(client.CodeTemporalUnreachable,
+			"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, dialTime)
+	}
+	return client.New(temporal), temporal.Close, nil
+}
+
+// temporalLog is silence, unless somebody looks for a fault.
+func (s *starter) temporalLog() (log.Logger, error) {
+	settings, err := s.settings()
+	if err != nil {
+		return nil, err
+	}
+	logger := slog.New(slog.DiscardHandler)
+	if settings.LogLevel <= slog.LevelDebug {
+		logger = settings.Logger(s.errs)
+	}
+	return log.NewStructuredLogger(logger), nil
+}
+
+// ledgerSettings are read by the commands that look into the ledger. They are
+// optional, so they are not part of config.Starter, which checks what it has.
+type ledgerSettings struct {
+	DatabaseURL     config.Secret `unit:"url" desc:"The ledger, optional here: balance reads it, and status looks there for orders that Temporal has forgotten."`
+	DatabaseURLFile string        `unit:"path" desc:"File that holds PAYOUTS_DATABASE_URL, in its place."`
+}
+
+var errNoLedger = order.Refuse(codeNoLedger,
+	"this reads the ledger: set PAYOUTS_DATABASE_URL, or PAYOUTS_DATABASE_URL_FILE, as for the worker")
+
+// openLedger connects to the ledger, or says errNoLedger.
+func openLedger(ctx context.Context) (books, func(), error) {
+	url, err := databaseURL()
+	if err != nil {
+		return nil, nil, err
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	l, err := ledger.Open(dialing, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	hangUp := func() { _ = l.Close() }
+	if err := l.Ping(dialing); err != nil {
+		hangUp()
+		return nil, nil, err
+	}
+	return l, hangUp, nil
+}
+
+func databaseURL() (string, error) {
+	const variable = "PAYOUTS_DATABASE_URL"
+	url, file := os.Getenv(variable), os.Getenv(variable+"_FILE")
+	problem := func(text string) error {
+		return &config.Error{Problems: []config.Problem{{Variable: variable + "_FILE", Text: text}}}
+	}
+	switch {
+	case url != "" && file != "":
+		return "", problem("and " + variable + " are both set; keep one")
+	case file != "":
+		text, err := os.ReadFile(file) //nolint:gosec // reading the file that the operator names is the point
+		if err != nil || len(text) == 0 {
+			return "", problem("names a file that is empty or cannot be read")
+		}
+		return strings.TrimSpace(string(text)), nil
+	case url == "":
+		return "", errNoLedger
+	}
+	return url, nil
+}
+
+// within bounds a call that waits for a worker or longer. The context is
+// cancelled when its time is over and has no deadline: gRPC would tell the
+// server of one, which then breaks the call a moment early in words of its own.
+func within(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
+	bounded, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(patience, cancel)
+	return bounded, func() {
+		timer.Stop()
+		cancel()
+	}
+}
+
+// late says in our words that the time given by within is over, which the SDK
+// says in several ways. Other errors pass.
+func late(bounded context.Context, err error, format string, values ...any) error {
+	if err == nil || bounded.Err() == nil {
+		return err
+	}
+	return order.Refuse(client.CodeNoAnswer, format, values...)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func (s *starter) countriesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "countries",
+		Short:             "The countries the gateway serves",
+		Example:           "  starter countries",
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			document := countriesDocument{Countries: []country{}}
+			for _, profile := range tarspay.Countries() {
+				document.Countries = append(document.Countries, countryOf(profile))
+			}
+			s.show(document, func(w io.Writer) { writeCountries(w, document.Countries) })
+			return nil
+		},
+	}
+}
+
+// countriesDocument is {"countries":[…]}.
+type countriesDocument struct {
+	Countries []country `json:"countries"`
+}
+
+type country struct {
+	Code            string `json:"code"`
+	Name            string `json:"name"`
+	Currency        string `json:"currency"`
+	GatewayCurrency string `json:"gateway_currency,omitempty"`
+	Decimals        int    `json:"decimals"`   // that an amount may have
+	Documented      bool   `json:"documented"` // orders are taken
+	DepositWays     int    `json:"deposit_ways"`
+	WithdrawalWays  int    `json:"withdrawal_ways"`
+	Note            string `json:"note,omitempty"`
+}
+
+func countryOf(p *tarspay.Profile) country {
+	return country{
+		Code: p.Code, Name: p.Name, Currency: p.Currency, GatewayCurrency: p.GatewayCurrency,
+		Decimals: p.Amount.Decimals, Documented: p.Documented,
+		DepositWays: len(p.Deposit.Ways), WithdrawalWays: len(p.Withdrawal.Ways), Note: p.Note,
+	}
+}
+
+func writeCountries(w io.Writer, countries []country) {
+	var rows [][]string
+	for _, c := range countries {
+		currency := c.Currency
+		if c.GatewayCurrency != "" && c.GatewayCurrency != c.Currency {
+			currency += " (gateway: " + c.GatewayCurrency + ")"
+		}
+		deposit, withdrawal := strconv.Itoa(c.DepositWays), strconv.Itoa(c.WithdrawalWays)
+		if !c.Documented {
+			deposit, withdrawal = "not documented", "not documented"
+		}
+		rows = append(rows, []string{c.Code, c.Name, currency, strconv.Itoa(c.Decimals), deposit, withdrawal})
+	}
+	table(w, []string{"CODE", "NAME", "CURRENCY", "DECIMALS", "DEPOSIT WAYS", "WITHDRAWAL WAYS"}, rows)
+}

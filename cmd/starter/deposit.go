@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) depositCommand() *cobra.Command {
+	var flags orderFlags
+	var waiting waitFlags
+	cmd := &cobra.Command{
+		Use:   "deposit --number NUMBER --country CC --way WAY --amount AMOUNT",
+		Short: "Take money in from a payer",
+		Long: `Starts a deposit and prints how the payer pays: the payment page or the account,
+and until when. With --wait it then waits until the payer has paid.
+
+Choose the order number once per payment and keep it: the same command again
+gives the same instructions and never a second order.`,
+		Example: `  starter deposit --country PK --way jazzcash --number CART-1 --amount 900 --phone "$PHONE"
+  starter deposit --country BD --way bkash --number CART-2 --amount 500 --name "$NAME" \
+    --return-url https://shop.example.com/thanks --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.deposit(cmd.Context(), flags, waiting)
+		},
+	}
+	flags.add(cmd, order.Deposit, s.user)
+	waiting.add(cmd, "30s for the instructions, with --wait 10m for the end")
+	s.completeOrder(cmd, order.Deposit)
+	return cmd
+}
+
+func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFlags) error {
+	request, err := s.request(order.Deposit, flags)
+	if err != nil {
+		return err
+	}
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	patience := instructionsTime
+	if !waiting.wait {
+		patience = waiting.or(instructionsTime)
+	}
+	starting, cancel := within(ctx, patience)
+	defer cancel()
+	view, started, err := temporal.StartDeposit(starting, request)
+	if err != nil {
+		return late(starting, err, "deposit %s has no instructions yet; it may be under way, and the same command again is safe. Does a worker run?",
+			request.Key())
+	}
+	document := orderDocument{Order: view, Source: sourceWorkflow, Started: &started}
+	if !waiting.wait || view.State.Terminal() {
+		return s.ended(document)
+	}
+	if !s.json { // the payer needs them now; a machine gets one document, at the end
+		s.show(document, func(w io.Writer) { writeOrder(w, document) })
+	}
+	return s.await(ctx, temporal, request.Kind, request.Key(), waiting, &started)
+}

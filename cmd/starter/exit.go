@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Exit codes. Scripts switch on them, so they never change.
+const (
+	exitDone        = 0
+	exitUnexpected  = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitOtherwise   = 4
+	exitNotFound    = 5
+	exitUnreachable = 6
+	exitUnderWay    = 7
+)
+
+// exits is what --help says of them.
+var exits = []struct {
+	code    int
+	meaning string
+}{
+	{exitDone, "done"},
+	{exitUnexpected, "unexpected error"},
+	{exitUsage, "wrong usage, settings or request; nothing was sent"},
+	{exitRefused, "refused: ORDER_CONFLICT, NOT_IN_REVIEW, ORDER_ENDED and the like"},
+	{exitOtherwise, "the order ended otherwise than succeeded, or balances drift"},
+	{exitNotFound, "no such order"},
+	{exitUnreachable, "Temporal, the ledger or the gateway cannot be reached; trying again is safe"},
+	{exitUnderWay, "still under way when the time to wait was over; the same command again is safe"},
+}
+
+// Codes of failures that come from here. They are stable, like those of the
+// packages order, client and ledger, which come through unchanged.
+const (
+	codeUsage      = "USAGE"               // the command line cannot be read
+	codeMissing    = "MISSING_FLAG"        // of a problem: a flag that the command needs
+	codeSettings   = "INVALID_SETTINGS"    // the environment; the problems name the variables
+	codeNoLedger   = "LEDGER_NOT_SET"      // the command reads the ledger, and none is configured
+	codeFileExists = "FILE_EXISTS"         // keygen does not overwrite
+	codeUnreached  = "GATEWAY_UNREACHABLE" // reconcile: some balance could not be asked
+	codeUnexpected = "UNEXPECTED"
+)
+
+// failure is what a caller is told of an error.
+type failure struct {
+	Code     string          `json:"code"`
+	Message  string          `json:"message"`
+	Problems []order.Problem `json:"problems"` // of a request or of settings: everything that is wrong
+
+	exit   int
+	silent bool // all has been said
+}
+
+// failureDocument is {"error":{…}}.
+type failureDocument struct {
+	Error failure `json:"error"`
+}
+
+// usageError is a command line that cannot be read. Its text repeats no value.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, values ...any) error { return &usageError{fmt.Sprintf(format, values...)} }
+
+// outcome ends the program with a code after everything has been printed.
+type outcome int
+
+func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
+
+// explain finds the code, the sentence and the exit code of an error.
+func explain(err error) failure {
+	var (
+		ended    outcome
+		misused  *usageError
+		settings *config.Error
+		invalid  *order.Invalid
+		refusal  *order.Refusal
+		books    *ledger.Error
+	)
+	f := failure{Code: codeUnexpected, Message: err.Error(), Problems: []order.Problem{}, exit: exitUnexpected}
+	switch {
+	case errors.As(err, &ended):
+		f.exit, f.silent = int(ended), true
+	case errors.As(err, &misused):
+		f.Code, f.Message, f.exit = codeUsage, misused.text, exitUsage
+	case errors.As(err, &settings):
+		f.Code, f.Message, f.exit = codeSettings, "the settings are not fit to run with", exitUsage
+		for _, p := range settings.Problems {
+			f.Problems = append(f.Problems, order.Problem{Code: codeSettings, Field: p.Variable, Message: p.Variable + " " + p.Text})
+		}
+	case errors.As(err, &invalid):
+		f.Code, f.Message, f.exit = order.CodeInvalidRequest, "the request breaks a rule; nothing was sent", exitUsage
+		f.Problems = invalid.Problems
+	case errors.As(err, &refusal):
+		f.Code, f.Message, f.exit = refusal.Code, refusal.Text, exitOf(refusal.Code)
+	case errors.As(err, &books):
+		f.Code, f.Message, f.exit = books.Code, books.Text, exitOf(books.Code)
+	case errors.Is(err, ledger.ErrNotFound):
+		f.exit = exitNotFound
+	}
+	return f
+}
+
+// exitOf is the exit code of a refusal. A code that is not listed was a
+// decision against what was asked.
+func exitOf(code string) int {
+	switch code {
+	case order.CodeInvalidRequest, codeNoLedger, ledger.CodeURL:
+		return exitUsage
+	case order.CodeOrderNotFound:
+		return exitNotFound
+	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
+		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, order.CodeGatewayPaused:
+		return exitUnreachable
+	case client.CodeNoAnswer:
+		return exitUnderWay
+	default:
+		return exitRefused
+	}
+}
+
+// writeFailure is one sentence per problem, each with its code.
+func writeFailure(w io.Writer, f failure) {
+	if len(f.Problems) == 0 {
+		printf(w, "error: %s (%s)\n", printable(f.Message), f.Code)
+		return
+	}
+	for _, p := range f.Problems {
+		printf(w, "error: %s (%s)\n", printable(p.Message), p.Code)
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// TestExitCodes holds the table that scripts rely on.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	problem := order.Problem{Code: order.ProblemAmount, Field: "amount", Message: "amount must be above zero"}
+	for _, test := range []struct {
+		err  error
+		code string
+		exit int
+	}{
+		{errors.New("boom"), codeUnexpected, 1},
+		{usage("there is no flag --x"), codeUsage, 2},
+		{&order.Invalid{Problems: []order.Problem{problem}}, order.CodeInvalidRequest, 2},
+		{&config.Error{Problems: []config.Problem{{Variable: "PAYOUTS_MERCHANTS", Text: "is wrong"}}}, codeSettings, 2},
+		{errNoLedger, codeNoLedger, 2},
+		{&ledger.Error{Code: ledger.CodeURL}, ledger.CodeURL, 2},
+		{order.Refuse(order.CodeInvalidRequest, ""), order.CodeInvalidRequest, 2},
+		{order.Refuse(order.CodeOrderConflict, ""), order.CodeOrderConflict, 3},
+		{order.Refuse(order.CodeNotInReview, ""), order.CodeNotInReview, 3},
+		{order.Refuse(order.CodeNotAnEnd, ""), order.CodeNotAnEnd, 3},
+		{order.Refuse(order.CodeEvidenceMissing, ""), order.CodeEvidenceMissing, 3},
+		{order.Refuse(order.CodeTerminal, ""), order.CodeTerminal, 3},
+		{order.Refuse(codeFileExists, ""), codeFileExists, 3},
+		{order.Refuse("ADDED_LATER", ""), "ADDED_LATER", 3},
+		{outcome(exitOtherwise), "", 4},
+		{order.Refuse(order.CodeOrderNotFound, ""), order.CodeOrderNotFound, 5},
+		{order.Refuse(client.CodeTemporalUnreachable, ""), client.CodeTemporalUnreachable, 6},
+		{order.Refuse(client.CodeTemporalNotReady, ""), client.CodeTemporalNotReady, 6},
+		{&ledger.Error{Code: ledger.CodeUnreachable}, ledger.CodeUnreachable, 6},
+		{&ledger.Error{Code: ledger.CodeSchema}, ledger.CodeSchema, 6},
+		{order.Refuse(order.CodeGatewayAway, ""), order.CodeGatewayAway, 6},
+		{order.Refuse(order.CodeGatewayPaused, ""), order.CodeGatewayPaused, 6},
+		{outcome(exitUnreachable), "", 6},
+		{order.Refuse(client.CodeNoAnswer, ""), client.CodeNoAnswer, 7},
+	} {
+		t.Run(fmt.Sprintf("%d %s", test.exit, test.code), func(t *testing.T) {
+			t.Parallel()
+			for _, err := range []error{test.err, fmt.Errorf("in the middle of something: %w", test.err)} {
+				f := explain(err)
+				require.Equal(t, test.exit, f.exit)
+				require.Equal(t, test.code == "", f.silent)
+				if !f.silent {
+					require.Equal(t, test.code, f.Code)
+					require.NotNil(t, f.Problems) // [] and never null
+				}
+			}
+		})
+	}
+}
+
+// Every exit code is in the help, once.
+func TestExitHelp(t *testing.T) {
+	t.Parallel()
+	help := setup(t).run(t.Context(), "--help")
+	require.Equal(t, exitDone, help.code)
+	require.Empty(t, help.errs)
+	for code, e := range exits {
+		require.Equal(t, code, e.code)
+		require.Contains(t, help.out, fmt.Sprintf("\n  %d  %s\n", e.code, e.meaning))
+	}
+	require.Len(t, exits, exitUnderWay+1)
+	for _, setting := range []string{"PAYOUTS_MERCHANTS", "PAYOUTS_MAX_AMOUNT", "PAYOUTS_DATABASE_URL", "TEMPORAL_ADDRESS"} {
+		require.Contains(t, help.out, setting)
+	}
+}
+
+func TestSettingsProblems(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.settingsErr = &config.Error{Problems: []config.Problem{{Variable: "PAYOUTS_MERCHANTS", Text: "is wrong"}, {Variable: "PAYOUTS_LOG_LEVEL", Text: "is loud"}}}
+	got := b.run(t.Context(), withdraw...)
+	require.Equal(t, exitUsage, got.code)
+	require.Empty(t, got.out)
+	require.Equal(t, "error: PAYOUTS_MERCHANTS is wrong (INVALID_SETTINGS)\nerror: PAYOUTS_LOG_LEVEL is loud (INVALID_SETTINGS)\n", got.errs)
+	require.Empty(t, b.temporal.requests)
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// The command lines of an order that is fit to be started.
+var (
+	withdraw = []string{
+		"withdraw", "--number", "INV-1", "--country", "PK", "--way", "easypaisa", "--amount", "1500",
+		"--name", planted[0], "--account", planted[1], "--phone", planted[2], "--email", planted[3],
+	}
+	depositing = []string{"deposit", "--number", "CART-1", "--country", "PK", "--way", "jazzcash", "--amount", "900", "--phone", planted[2]}
+)
+
+// TestGolden runs every command with values behind it and compares all it
+// prints, for people and for machines, and its exit code.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		given func(*testing.T, *testBundle)
+		args  []string
+		code  int
+	}{
+		"withdraw_started":      {newStart, withdraw, exitDone},
+		"withdraw_existing":     {existingStart, withdraw, exitDone},
+		"withdraw_conflict":     {conflict, withdraw, exitRefused},
+		"withdraw_invalid":      {nothing, []string{"withdraw", "--country", "pk", "--amount", "12.345", "--field", "0300"}, exitUsage},
+		"withdraw_succeeded":    {ends(order.Succeeded), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitDone},
+		"withdraw_failed":       {ends(order.Failed), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitOtherwise},
+		"withdraw_under_way":    {never, append(withdraw[:len(withdraw):len(withdraw)], "--wait", "--timeout", "1ms"), exitUnderWay},
+		"deposit_instructions":  {instructed(order.Submitted), depositing, exitDone},
+		"deposit_refused":       {instructed(order.Failed), depositing, exitOtherwise},
+		"deposit_no_answer":     {never, append(depositing[:len(depositing):len(depositing)], "--timeout", "1ms"), exitUnderWay},
+		"status_workflow":       {ends(order.Succeeded), []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"status_ledger":         {forgotten, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"status_list":           {noWorker, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"status_not_found":      {notFound, []string{"status", "INV-1", "--merchant", merchant}, exitNotFound},
+		"status_which_merchant": {nothing, []string{"status", "INV-1"}, exitUsage},
+		"list":                  {someOrders, []string{"list", "--limit", "3"}, exitDone},
+		"list_none":             {nothing, []string{"list", "--open"}, exitDone},
+		"resolve":               {reviewed, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "succeeded", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitDone},
+		"resolve_not_in_review": {notInReview, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
+		"resolve_ended":         {ends(order.Succeeded), []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
+		"resolve_incomplete":    {nothing, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "done", "--paid", "3"}, exitUsage},
+		"poll":                  {underWay, []string{"poll", "INV-1", "--merchant", merchant}, exitDone},
+		"balance":               {someBooks, []string{"balance", "--merchant", merchant + "," + merchantVN}, exitDone},
+		"balance_no_ledger":     {nothing, []string{"balance"}, exitUsage},
+		"reconcile":             {compared(ledger.Agreed), []string{"reconcile"}, exitDone},
+		"reconcile_drift":       {compared(ledger.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
+		"reconcile_unreachable": {unreachableBalance, []string{"reconcile"}, exitUnreachable},
+		"temporal_unreachable":  {temporalAway, []string{"list"}, exitUnreachable},
+		"no_such_command":       {nothing, []string{"withdrow"}, exitUsage},
+		"no_such_flag":          {nothing, []string{"withdraw", "--number-of", planted[0]}, exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			test.given(t, b)
+			text := b.run(t.Context(), test.args...)
+			machine := b.run(t.Context(), append([]string{"--json"}, test.args...)...)
+			require.Equal(t, test.code, text.code, text.errs)
+			require.Equal(t, test.code, machine.code, machine.out)
+			require.True(t, json.Valid([]byte(machine.out)), machine.out)
+			requireGolden(t, name, strings.Join([]string{
+				"$ starter " + strings.Join(hidden(test.args), " "), fmt.Sprint("exit code ", text.code),
+				"--- standard output", text.out + "--- standard error", text.errs + "--- standard output with --json", machine.out,
+			}, "\n"))
+		})
+	}
+}
+
+func requireGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o750))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+// hidden keeps personal values out of the golden files, so that a search for
+// them there finds only what was printed.
+func hidden(args []string) []string {
+	shown := make([]string, len(args))
+	for i, arg := range args {
+		shown[i] = arg
+		for _, value := range planted {
+			if arg == value {
+				shown[i] = "…"
+			}
+		}
+	}
+	return shown
+}
+
+func nothing(*testing.T, *testBundle) {}
+
+func newStart(_ *testing.T, b *testBundle) {
+	b.temporal.started = client.Started{WorkflowID: workflowID, RunID: "run-1"}
+}
+
+func existingStart(_ *testing.T, b *testBundle) {
+	b.temporal.started = client.Started{WorkflowID: workflowID, RunID: "run-1", Existing: true}
+}
+
+func conflict(_ *testing.T, b *testBundle) {
+	b.temporal.startErr = order.Refuse(order.CodeOrderConflict, "the number INV-1 belongs to an order with other content")
+}
+
+// ends is an order that is started and has come to an end when it is asked.
+func ends(state order.State) func(*testing.T, *testBundle) {
+	return func(t *testing.T, b *testBundle) {
+		newStart(t, b)
+		b.temporal.view, b.temporal.row = withdrawal(t, state), row(t, state)
+	}
+}
+
+func underWay(t *testing.T, b *testBundle) {
+	b.temporal.view, b.temporal.row = withdrawal(t, order.Submitted), row(t, order.Created)
+}
+
+func reviewed(t *testing.T, b *testBundle) {
+	b.temporal.view, b.temporal.row = withdrawal(t, order.Succeeded), row(t, order.InReview)
+}
+
+func notInReview(t *testing.T, b *testBundle) {
+	underWay(t, b)
+	b.temporal.viewErr = order.Refuse(order.CodeNotInReview, "order INV-1 is submitted; only an order in review can be resolved")
+}
+
+func never(t *testing.T, b *testBundle) {
+	newStart(t, b)
+	b.temporal.blocks = true
+}
+
+func instructed(state order.State) func(*testing.T, *testBundle) {
+	return func(t *testing.T, b *testBundle) {
+		b.temporal.started = client.Started{WorkflowID: "deposit:M1700000001:CART-1", RunID: "run-2"}
+		b.temporal.view = deposit(t, state)
+	}
+}
+
+func notFound(_ *testing.T, b *testBundle) {
+	b.temporal.findErr = order.Refuse(order.CodeOrderNotFound, "no order M1700000001/INV-1")
+}
+
+// forgotten is an order that only the ledger still has.
+func forgotten(t *testing.T, b *testBundle) {
+	notFound(t, b)
+	b.ledgerErr = nil
+	view := withdrawal(t, order.Succeeded)
+	b.books.order = order.Order{
+		Request: order.Request{
+			Kind: view.Kind, Merchant: view.Merchant, Number: view.Number, Country: view.Country, Way: view.Way, Amount: view.Amount,
+			Details: map[string]string{"customerName": planted[0]},
+		},
+		Standing: view.Standing,
+	}
+}
+
+func noWorker(t *testing.T, b *testBundle) {
+	b.temporal.row = row(t, order.InReview)
+	b.temporal.viewErr = order.Refuse(client.CodeNoAnswer, "order M1700000001/INV-1 is under way and its answer is not there yet")
+}
+
+func someOrders(t *testing.T, b *testBundle) {
+	review, ended, killed, bare := row(t, order.InReview), row(t, order.Succeeded), row(t, order.Created), client.Row{}
+	ended.Number, ended.GatewayID = "INV-2", gatewayOrder
+	killed.Number, killed.Open, killed.Status = "INV-3", false, "Terminated"
+	bare.Kind, bare.Merchant, bare.Number, bare.Open, bare.Status, bare.StartedAt = order.Deposit, merchant, "CART-9", true, "Running", noon
+	b.temporal.rows = []client.Row{review, ended, killed, bare}
+}
+
+func someBooks(t *testing.T, b *testBundle) {
+	b.ledgerErr = nil
+	accounts := make(map[ledger.Account]money.Amount)
+	for account, number := range map[ledger.Account]string{
+		ledger.AccountOpening: "-100000", ledger.AccountAvailable: "98485", ledger.AccountInFlight: "1500", ledger.AccountPaidOut: "900",
+		ledger.AccountReceived: "-900", ledger.AccountFees: "15", ledger.AccountSettled: "0", ledger.AccountSuspense: "0",
+	} {
+		accounts[account] = amount(t, number, "PKR")
+	}
+	b.books.accounts = map[string]map[ledger.Account]money.Amount{merchant + " PKR": accounts}
+	b.books.snapshots = []ledger.Snapshot{snapshot(t, ledger.Agreed)}
+}
+
+func snapshot(t *testing.T, verdict ledger.Verdict) ledger.Snapshot {
+	s := ledger.Snapshot{
+		ID: 7, Merchant: merchant, Currency: "PKR", At: noon.Add(30 * time.Second),
+		GatewayAvailable: amount(t, "98485", "PKR"), GatewayFrozen: amount(t, "1500", "PKR"),
+		LedgerAvailable: amount(t, "98485", "PKR"), LedgerInFlight: amount(t, "1500", "PKR"),
+		OpenWithdrawals: 1, OpenWithdrawalAmount: amount(t, "1500", "PKR"), OpenDepositAmount: amount(t, "0", "PKR"),
+		Drift: amount(t, "0", "PKR"), Verdict: verdict,
+	}
+	if verdict != ledger.Agreed {
+		s.GatewayAvailable, s.Drift = amount(t, "98484.50", "PKR"), amount(t, "-0.50", "PKR")
+	}
+	return s
+}
+
+func compared(verdict ledger.Verdict) func(*testing.T, *testBundle) {
+	return func(t *testing.T, b *testBundle) {
+		b.temporal.report = workflows.ReconcileBalancesResult{Snapshots: []ledger.Snapshot{snapshot(t, verdict)}}
+		if verdict == ledger.Drifting {
+			b.temporal.report.Drifting = []string{merchant}
+		}
+	}
+}
+
+func unreachableBalance(t *testing.T, b *testBundle) {
+	compared(ledger.Agreed)(t, b)
+	b.temporal.report.Unreachable = []string{merchantVN}
+}
+
+func temporalAway(_ *testing.T, b *testBundle) {
+	b.temporalErr = order.Refuse(client.CodeTemporalUnreachable, "Temporal at 127.0.0.1:7233 did not answer within 5s")
+}

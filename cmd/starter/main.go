@@ -1,0 +1,87 @@
+// Command starter is the command line of finance people and operators: it
+// starts deposits and withdrawals, reads them, and steers those that need a
+// person. `starter --help` lists the commands, the settings and the exit codes.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"os/user"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	s := starter{
+		out: os.Stdout, errs: os.Stderr,
+		settings: config.LoadStarter,
+		user:     userName(),
+	}
+	s.temporal, s.ledger = s.dialTemporal, openLedger
+	for _, name := range config.Unknown() {
+		s.note("warning: %s is no setting; is it misspelt?", name)
+	}
+	code := s.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// starter is one run of the command line: where it prints, and how it reaches
+// what it talks to. Nothing is reached before a command needs it.
+type starter struct {
+	out, errs io.Writer
+	json      bool   // one JSON document on out instead of text
+	user      string // who runs it, as the system knows them
+
+	settings func() (config.Starter, error)
+	temporal func(context.Context) (orders, func(), error)
+	ledger   func(context.Context) (books, func(), error) // the error is errNoLedger when none is configured
+}
+
+// run is the whole program but its ending: the result is the exit code.
+func (s *starter) run(ctx context.Context, args []string) int {
+	root := s.root()
+	root.SetArgs(args)
+	root.SetOut(s.out)
+	root.SetErr(s.errs)
+	command, err := root.ExecuteContextC(ctx)
+	// A command line that could not be read has not set the flag.
+	s.json = s.json || err != nil && slices.Contains(args, "--json")
+	return s.finish(command, err)
+}
+
+// finish tells of an error, once, and chooses the exit code.
+func (s *starter) finish(command *cobra.Command, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	f := explain(err)
+	if f.silent {
+		return f.exit
+	}
+	if s.json {
+		s.write(failureDocument{f})
+		return f.exit
+	}
+	writeFailure(s.errs, f)
+	if f.Code == codeUsage {
+		printf(s.errs, "see: %s --help\n", command.CommandPath())
+	}
+	return f.exit
+}
+
+// userName is the system's name of whoever runs the program, or "".
+func userName() string {
+	current, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return current.Username
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"io"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// source says who told where an order stands.
+type source string
+
+const (
+	sourceWorkflow source = "workflow" // the order's workflow: up to date
+	sourceLedger   source = "ledger"   // the ledger: up to date, without what happens next
+	sourceList     source = "list"     // Temporal's list: may lag, and knows less
+)
+
+// orderDocument is {"order":{…},"source":…}, and "started" when the command
+// started it.
+type orderDocument struct {
+	Order   order.View      `json:"order"`
+	Source  source          `json:"source"`
+	Started *client.Started `json:"started,omitempty"`
+}
+
+// startedDocument is {"started":{…}}.
+type startedDocument struct {
+	Started client.Started `json:"started"`
+}
+
+func writeStarted(w io.Writer, request order.Request, started client.Started) {
+	what := "started"
+	if started.Existing {
+		what = "was there already, with the same content; nothing new was started"
+	}
+	printf(w, "%s %s of %s %s\n", request.Kind, request.Key(), request.Amount, what)
+	printf(w, "look at it with: starter status %s --merchant %s\n", request.Number, request.Merchant)
+}
+
+func writeOrder(w io.Writer, document orderDocument) {
+	o := document.Order
+	facts := []fact{
+		{"state", string(o.State)},
+		{"reason", reasonText(o.Reason)},
+		{"amount", amountText(o.Amount)},
+		{"paid", amountText(o.Paid)},
+		{"fee", amountText(o.Fee)},
+		{"country", o.Country},
+		{"way", o.Way},
+		{"gateway id", o.GatewayID},
+	}
+	if !o.State.Terminal() {
+		facts = append(facts, instructionFacts(o.Instructions)...)
+	}
+	facts = append(facts, fact{"next", o.Next})
+	if document.Source != sourceWorkflow {
+		facts = append(facts, fact{"told by", toldBy[document.Source]})
+	}
+	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
+}
+
+var toldBy = map[source]string{
+	sourceLedger: "the ledger",
+	sourceList:   "Temporal's list, which may lag: no worker answers for the order itself",
+}
+
+func instructionFacts(i *order.Instructions) []fact {
+	if i == nil {
+		return nil
+	}
+	data := i.PayData
+	if data != "" && i.PayDataType != "" {
+		data += " (" + i.PayDataType + ")"
+	}
+	return []fact{
+		{"pay at", i.PayURL},
+		{"pay with", data},
+		{"account", i.AccountNumber},
+		{"account name", i.AccountName},
+		{"bank", i.Bank},
+		{"pay until", moment(i.ExpiresAt)},
+	}
+}
+
+// amountText is "1500.00 PKR", or nothing for an amount that is not known.
+func amountText(amount money.Amount) string {
+	if amount.Currency() == "" {
+		return ""
+	}
+	return amount.String()
+}
+
+func reasonText(reason order.Reason) string {
+	if reason.Code == "" {
+		return reason.Text
+	}
+	return strings.TrimSpace(reason.Text + " (" + reason.Code + ")")
+}

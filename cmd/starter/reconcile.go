@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+func (s *starter) reconcileCommand() *cobra.Command {
+	var merchants []string
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "reconcile",
+		Short: "Compare the balances with the gateway's, now",
+		Long: `Asks the gateway for its balances, compares them with the ledger's and prints both.
+The same runs on a schedule.
+
+Verdicts: agreed; unsettled, when orders under way explain the difference; drift,
+when nothing does, on several looks. Drift is exit code 4. A balance that could
+not be asked is exit code 6.`,
+		Example: `  starter reconcile
+  starter reconcile --merchant M1700000001 --merchant M1700000002 --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return s.reconcile(cmd.Context(), merchants, timeout) },
+	}
+	s.addMerchants(cmd, &merchants)
+	cmd.Flags().DurationVar(&timeout, "timeout", reconcileTime, "how long to wait for the report")
+	return cmd
+}
+
+// reconciliationDocument is the report; its lists are never null.
+type reconciliationDocument struct {
+	Snapshots   []ledger.Snapshot `json:"snapshots"`
+	Drifting    []string          `json:"drifting"`
+	Unreachable []string          `json:"unreachable"`
+}
+
+func (s *starter) reconcile(ctx context.Context, merchants []string, timeout time.Duration) error {
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	waiting, cancel := within(ctx, timeout)
+	defer cancel()
+	result, err := temporal.ReconcileBalances(waiting, merchants...)
+	if err != nil {
+		return late(waiting, err, "the reconciliation is still under way; its report will be in Temporal. Do a worker and the gateway answer?")
+	}
+	document := reconciliationDocument{
+		Snapshots:   append([]ledger.Snapshot{}, result.Snapshots...),
+		Drifting:    append([]string{}, result.Drifting...),
+		Unreachable: append([]string{}, result.Unreachable...),
+	}
+	s.show(document, func(w io.Writer) { writeReconciliation(w, document) })
+	return reconciled(result)
+}
+
+// reconciled is the report's exit code: a drift that was seen weighs more than
+// a balance that was not.
+func reconciled(result workflows.ReconcileBalancesResult) error {
+	switch {
+	case len(result.Drifting) > 0:
+		return outcome(exitOtherwise)
+	case len(result.Unreachable) > 0:
+		return outcome(exitUnreachable)
+	}
+	return nil
+}
+
+func writeReconciliation(w io.Writer, document reconciliationDocument) {
+	if len(document.Snapshots) > 0 {
+		writeSnapshots(w, document.Snapshots)
+	}
+	if len(document.Unreachable) > 0 {
+		printf(w, "could not be asked (%s): %s\n", order.CodeGatewayAway, printable(strings.Join(document.Unreachable, ", ")))
+	}
+	if len(document.Snapshots)+len(document.Unreachable) == 0 {
+		printf(w, "no merchants\n")
+	}
+}

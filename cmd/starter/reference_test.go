@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func read[T any](t *testing.T, args ...string) T {
+	t.Helper()
+	got := setup(t).run(t.Context(), append(args, "--json")...)
+	require.Equal(t, exitDone, got.code, got.out)
+	var document T
+	require.NoError(t, json.Unmarshal([]byte(got.out), &document))
+	return document
+}
+
+func TestCountries(t *testing.T) {
+	t.Parallel()
+	document := read[countriesDocument](t, "countries")
+	require.Len(t, document.Countries, len(tarspay.Countries()))
+	for _, c := range document.Countries {
+		if c.Code == "TH" {
+			require.Equal(t, "THB", c.Currency)
+			require.Equal(t, "THA", c.GatewayCurrency)
+			require.True(t, c.Documented)
+			require.Positive(t, c.WithdrawalWays)
+		}
+	}
+	people := setup(t).run(t.Context(), "countries")
+	require.Contains(t, people.out, "THB (gateway: THA)")
+	require.Contains(t, people.out, "not documented") // Türkiye
+}
+
+func TestWays(t *testing.T) {
+	t.Parallel()
+	kinds := func(document waysDocument) []order.Kind {
+		var found []order.Kind
+		for _, d := range document.Directions {
+			found = append(found, d.Kind)
+		}
+		return found
+	}
+	both := read[waysDocument](t, "ways", "--country", "vn")
+	require.Equal(t, []order.Kind{order.Deposit, order.Withdrawal}, kinds(both))
+	require.Equal(t, kinds(both), kinds(read[waysDocument](t, "ways", "--country", "VN", "--deposit", "--withdraw")))
+	require.Equal(t, []order.Kind{order.Deposit}, kinds(read[waysDocument](t, "ways", "--country", "VN", "--deposit")))
+	out := read[waysDocument](t, "ways", "--country", "VN", "--withdraw")
+	require.Equal(t, []order.Kind{order.Withdrawal}, kinds(out))
+	require.NotEmpty(t, out.Directions[0].Ways)
+
+	for _, profile := range tarspay.Countries() { // no profile breaks the tables
+		got := setup(t).run(t.Context(), "ways", "--country", profile.Code)
+		require.Equal(t, exitDone, got.code)
+		for _, way := range append(profile.Ways(tarspay.DirectionDeposit), profile.Ways(tarspay.DirectionWithdrawal)...) {
+			require.Contains(t, got.out, way.Code)
+		}
+	}
+}
+
+func TestBanks(t *testing.T) {
+	t.Parallel()
+	document := read[banksDocument](t, "banks", "--country", "TH")
+	require.True(t, document.Complete)
+	require.Len(t, document.Banks, len(mustCountry(t, "TH").Withdrawal.Ways))
+	for _, b := range document.Banks {
+		require.Equal(t, "wayCode", b.Member)
+		if b.Code == "TMB" { // listed twice by the gateway: both names are shown
+			require.Len(t, b.Names, 2)
+		}
+	}
+	people := setup(t).run(t.Context(), "banks", "--country", "TH")
+	require.Contains(t, people.out, "TMB Bank Plc / Tokyo Mitsubishi Bank")
+
+	none := setup(t).run(t.Context(), "banks", "--country", "TR")
+	require.Equal(t, exitDone, none.code)
+	require.Contains(t, none.out, "no table of banks is documented")
+}
+
+func TestNoSuchCountry(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"ways", "banks"} {
+		got := setup(t).run(t.Context(), command, "--country", "XX")
+		require.Equal(t, exitUsage, got.code)
+		require.Equal(t, "error: there is no such country: see starter countries (UNKNOWN_COUNTRY)\n", got.errs)
+		got = setup(t).run(t.Context(), command)
+		require.Equal(t, exitUsage, got.code)
+		require.Equal(t, "error: --country is needed: see starter countries (MISSING_FLAG)\n", got.errs)
+	}
+}
+
+func mustCountry(t *testing.T, code string) *tarspay.Profile {
+	t.Helper()
+	profile, known := tarspay.Country(code)
+	require.True(t, known)
+	return profile
+}
+
+// Completion is asked the way a shell asks it.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		has  []string
+		not  []string
+	}{
+		"commands":              {[]string{""}, []string{"withdraw\t", "keygen\t", "completion\t"}, nil},
+		"countries":             {[]string{"withdraw", "--country", ""}, []string{"PK\tPakistan\n", "VN\tVietnam\n"}, []string{"TR\t"}},
+		"countries in small":    {[]string{"withdraw", "--country", "p"}, []string{"PK\tPakistan\n", "PH\t"}, []string{"VN"}},
+		"ways of the country":   {[]string{"withdraw", "--country", "PK", "--way", "eas"}, []string{"easypaisa\tEasypaisa ewallet\n"}, []string{"jazzcash"}},
+		"ways of the direction": {[]string{"deposit", "--country", "TH", "--way", ""}, []string{"PROMPTPAY\tqr\n"}, []string{"KBANK"}},
+		"ways without country":  {[]string{"withdraw", "--way", ""}, nil, []string{"easypaisa"}},
+		"closed ways":           {[]string{"deposit", "--country", "VN", "--way", ""}, []string{"VCB\t"}, []string{"VIB"}},
+		"members":               {[]string{"deposit", "--country", "VN", "--field", ""}, []string{"serial="}, []string{"customerName"}},
+		"states to list":        {[]string{"list", "--state", ""}, []string{"in_review\n", "succeeded\n"}, []string{"submitted\n", "reserved"}},
+		"states to resolve":     {[]string{"resolve", "--state", ""}, []string{"succeeded\n", "failed\n"}, []string{"cancelled", "in_review"}},
+		"kinds":                 {[]string{"list", "--kind", ""}, []string{"deposit\n", "withdrawal\n"}, nil},
+		"merchants":             {[]string{"status", "--merchant", ""}, []string{merchant + "\tPK\n"}, nil},
+		"banks":                 {[]string{"banks", "--country", "T"}, []string{"TH\tThailand\n"}, nil},
+		"numbers are no files":  {[]string{"status", ""}, []string{":4\n"}, nil},
+		"keys are files":        {[]string{"keygen", ""}, []string{":0\n"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := setup(t).run(t.Context(), append([]string{"__complete"}, test.args...)...)
+			require.Equal(t, exitDone, got.code)
+			for _, want := range test.has {
+				require.Contains(t, got.out, want)
+			}
+			for _, unwanted := range test.not {
+				require.NotContains(t, got.out, unwanted)
+			}
+		})
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		got := setup(t).run(t.Context(), "completion", shell)
+		require.Equal(t, exitDone, got.code)
+		require.Contains(t, got.out, "starter")
+	}
+}
+
+// Every command explains itself and shows how it is used.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	s := starter{}
+	for _, command := range s.root().Commands() {
+		require.NotEmpty(t, command.Short, command.Name())
+		require.Contains(t, command.Example, "starter "+command.Name(), command.Name())
+		got := setup(t).run(t.Context(), command.Name(), "--help")
+		require.Equal(t, exitDone, got.code)
+		require.Contains(t, got.out, "Usage:")
+	}
+	require.Equal(t, exitDone, setup(t).run(t.Context()).code)
+}

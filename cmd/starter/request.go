@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// orderFlags are the flags that say what an order is.
+type orderFlags struct {
+	merchant, number, country, way, amount string
+	name, account, phone, email            string
+	fields                                 []string
+	returnURL                              string
+	requestedBy                            string
+}
+
+func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.merchant, "merchant", "", "merchant number; not needed when PAYOUTS_MERCHANTS has one for the country")
+	flags.StringVar(&f.number, "number", "", "order number, chosen by you once per payment: repeating it never pays twice")
+	flags.StringVar(&f.country, "country", "", "two letters, see starter countries; not needed when PAYOUTS_MERCHANTS has the merchant")
+	flags.StringVar(&f.way, "way", "", "the gateway's code of the wallet, bank or method, see starter ways")
+	flags.StringVar(&f.amount, "amount", "", "in the country's currency: 1500 or 1500.50")
+	whose := "the beneficiary's"
+	if kind == order.Deposit {
+		whose = "the payer's"
+		flags.StringVar(&f.returnURL, "return-url", "", "where the payer's browser goes after paying")
+	}
+	flags.StringVar(&f.name, "name", "", whose+" name (customerName)")
+	flags.StringVar(&f.account, "account", "", whose+" account or wallet number (customerAccountNumber)")
+	flags.StringVar(&f.phone, "phone", "", whose+" phone (customerContact)")
+	flags.StringVar(&f.email, "email", "", whose+" e-mail address (customerEmail)")
+	flags.StringArrayVar(&f.fields, "field", nil, "any other member by the gateway's name, as `key=value`: walletId=…, ifsc=…; repeat as needed")
+	flags.StringVar(&f.requestedBy, "requested-by", requestedBy, "who asks for it; for the record")
+}
+
+// request makes an order of the flags and the settings. The error is an
+// *order.Invalid with everything that is wrong; it repeats no personal value.
+func (f orderFlags) request(kind order.Kind, settings config.Starter) (order.Request, error) {
+	var wrong problems
+	request := order.Request{
+		Kind: kind, Number: f.number, Way: f.way, ReturnURL: f.returnURL, RequestedBy: f.requestedBy,
+		Details: f.details(&wrong),
+	}
+	request.Merchant, request.Country = f.parties(settings.Merchants, &wrong)
+	wrong.need("number", f.number, "--number is needed: choose it once per payment; the same number again never pays twice")
+	wrong.need("way", f.way, "--way is needed: see starter ways")
+	wrong.need("amount", f.amount, "--amount is needed")
+	request.Amount = wrong.amount("amount", f.amount, request.Country)
+	wrong.merge(request.Validate(order.Limits(settings.MaxAmount)))
+	if len(wrong) > 0 {
+		return order.Request{}, &order.Invalid{Problems: wrong}
+	}
+	return request, nil
+}
+
+// parties finds the merchant of the country, or the country of the merchant.
+func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (merchant, country string) {
+	merchant, country = f.merchant, strings.ToUpper(f.country)
+	configured := merchants.Countries()[merchant]
+	_, known := tarspay.Country(country)
+	switch {
+	case country == "" && configured != "":
+		country = configured
+	case country == "":
+		wrong.add(codeMissing, "country", "--country is needed: see starter countries")
+	case !known:
+		wrong.add(order.ProblemCountry, "country", "there is no such country: see starter countries")
+	case configured != "" && configured != country:
+		wrong.add(order.CodeUnknownMerchant, "merchant", "merchant %s is configured for %s, not for the country given", merchant, configured)
+	}
+	if merchant != "" {
+		return merchant, country
+	}
+	switch candidates := merchants.Of(country); len(candidates) {
+	case 1:
+		return candidates[0], country
+	case 0:
+		wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS has none for the country")
+	default:
+		wrong.add(codeMissing, "merchant", "--merchant is needed: the country has %s", strings.Join(candidates, ", "))
+	}
+	return "", country
+}
+
+// memberFlags are the members that have a flag of their own.
+var memberFlags = map[string]string{
+	"customerName": "name", "customerAccountNumber": "account", "customerContact": "phone", "customerEmail": "email",
+}
+
+// memberName is the shape of a name that is safe to repeat.
+var memberName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
+
+// details gathers the country's members under the gateway's names.
+func (f orderFlags) details(wrong *problems) map[string]string {
+	details := make(map[string]string)
+	set := func(name, value string) {
+		if _, twice := details[name]; twice {
+			wrong.add(codeUsage, name, "%s is given twice", name)
+		}
+		details[name] = value
+	}
+	given := map[string]string{"name": f.name, "account": f.account, "phone": f.phone, "email": f.email}
+	for member, flag := range memberFlags {
+		if given[flag] != "" {
+			set(member, given[flag])
+		}
+	}
+	for i, field := range f.fields {
+		name, value, _ := strings.Cut(field, "=")
+		if !memberName.MatchString(name) || value == "" {
+			wrong.add(codeUsage, "field", "--field is written key=value with the gateway's name of the member as key; number %d is not", i+1)
+			continue
+		}
+		set(name, value)
+	}
+	return details
+}
+
+// problems gathers what is wrong with a command's flags.
+type problems []order.Problem
+
+func (p *problems) add(code, field, format string, values ...any) {
+	*p = append(*p, order.Problem{Code: code, Field: field, Message: fmt.Sprintf(format, values...)})
+}
+
+func (p *problems) need(field, value, message string) {
+	if value == "" {
+		p.add(codeMissing, field, "%s", message)
+	}
+}
+
+func (p *problems) has(field string) bool {
+	return slices.ContainsFunc(*p, func(known order.Problem) bool { return known.Field == field })
+}
+
+// merge adds the problems that another check found, each once, but for fields
+// about which something has been said already.
+func (p *problems) merge(err error) {
+	var invalid *order.Invalid
+	if !errors.As(err, &invalid) {
+		return
+	}
+	said := slices.Clone(*p)
+	for _, problem := range invalid.Problems {
+		twice := slices.ContainsFunc(*p, func(known order.Problem) bool {
+			return known.Field == problem.Field && known.Code == problem.Code
+		})
+		if !twice && !said.has(problem.Field) {
+			problem.Message += flagHint(problem)
+			*p = append(*p, problem)
+		}
+	}
+}
+
+// flagHint says how a member that is missing is given here.
+func flagHint(problem order.Problem) string {
+	if problem.Code != tarspay.ViolationMissing {
+		return ""
+	}
+	if flag, has := memberFlags[problem.Field]; has {
+		return ": give it with --" + flag
+	}
+	return ": give it with --field " + problem.Field + "=…"
+}
+
+// amount reads an amount in the country's currency. In place of one that
+// cannot be read it gives the least there is, so that the other checks can go
+// on; what they say about the amount then is left out by merge.
+func (p *problems) amount(field, text, country string) money.Amount {
+	profile, known := tarspay.Country(country)
+	if !known {
+		return least("USD") // any: that the country is wrong is said by the request's check
+	}
+	if text != "" {
+		amount, err := order.ParseAmount(text, country)
+		if err == nil {
+			return amount
+		}
+		var invalid *order.Invalid
+		if errors.As(err, &invalid) {
+			for _, problem := range invalid.Problems {
+				p.add(problem.Code, field, "%s", problem.Message)
+			}
+		}
+	}
+	return least(profile.Currency)
+}
+
+func least(currency string) money.Amount {
+	amount, err := money.Minor(1, currency)
+	if err != nil {
+		return money.Amount{}
+	}
+	return amount
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// sound are flags that make an order.
+func sound() orderFlags {
+	return orderFlags{
+		number: "INV-1", country: "PK", way: "easypaisa", amount: "1500",
+		name: "Ali Khan", account: "03001234567", phone: "03007654321", email: "ali@example.com", requestedBy: "amina",
+	}
+}
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	settings := setup(t).settings
+	for name, test := range map[string]struct {
+		change func(*orderFlags)
+		kind   order.Kind
+		want   func(*order.Request)
+	}{
+		"the merchant of the country": {func(*orderFlags) {}, order.Withdrawal, func(*order.Request) {}},
+		"the country of the merchant": {
+			func(f *orderFlags) { f.country, f.merchant = "", merchant }, order.Withdrawal, func(*order.Request) {},
+		},
+		"a country in small letters": {
+			func(f *orderFlags) { f.country = "pk" }, order.Withdrawal, func(*order.Request) {},
+		},
+		"a merchant that only the worker knows": {
+			func(f *orderFlags) { f.merchant = "M9" }, order.Withdrawal, func(r *order.Request) { r.Merchant = "M9" },
+		},
+		"members by the gateway's name": {
+			func(f *orderFlags) { f.fields = []string{"walletId=W 1=2", "sandboxScenario=lost"} }, order.Withdrawal,
+			func(r *order.Request) { r.Details["walletId"], r.Details["sandboxScenario"] = "W 1=2", "lost" },
+		},
+		"a member that has a flag": {
+			func(f *orderFlags) { f.name, f.fields = "", []string{"customerName=Lin"} }, order.Withdrawal,
+			func(r *order.Request) { r.Details["customerName"] = "Lin" },
+		},
+		"only what is given": {
+			func(f *orderFlags) { f.name, f.email = "", "" }, order.Withdrawal,
+			func(r *order.Request) { delete(r.Details, "customerName"); delete(r.Details, "customerEmail") },
+		},
+		"a deposit that returns": {
+			func(f *orderFlags) { f.returnURL = "https://shop.example.com/thanks" }, order.Deposit,
+			func(r *order.Request) { r.ReturnURL = "https://shop.example.com/thanks" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flags := sound()
+			test.change(&flags)
+			want := order.Request{
+				Kind: test.kind, Merchant: merchant, Number: "INV-1", Country: "PK", Way: "easypaisa",
+				Amount: amount(t, "1500", "PKR"), RequestedBy: "amina",
+				Details: map[string]string{
+					"customerName": "Ali Khan", "customerAccountNumber": "03001234567",
+					"customerContact": "03007654321", "customerEmail": "ali@example.com",
+				},
+			}
+			test.want(&want)
+			got, err := flags.request(test.kind, settings)
+			require.NoError(t, err)
+			require.True(t, want.Fingerprint() == got.Fingerprint() && want.RequestedBy == got.RequestedBy, "%s", got)
+			require.Equal(t, want.Details, got.Details)
+		})
+	}
+}
+
+func TestRequestProblems(t *testing.T) {
+	t.Parallel()
+	settings := setup(t).settings
+	settings.MaxAmount = config.AmountLimits{"PKR": amount(t, "20000", "PKR")}
+	type problem struct{ code, field string }
+	for name, test := range map[string]struct {
+		change func(*orderFlags)
+		want   []problem
+	}{
+		"nothing given": {
+			func(f *orderFlags) { *f = orderFlags{} },
+			[]problem{
+				{codeMissing, "country"}, {codeMissing, "merchant"}, {codeMissing, "number"}, {codeMissing, "way"}, {codeMissing, "amount"},
+			},
+		},
+		"no number":            {func(f *orderFlags) { f.number = "" }, []problem{{codeMissing, "number"}}},
+		"a number with blanks": {func(f *orderFlags) { f.number = "INV 1" }, []problem{{order.ProblemNumber, "number"}}},
+		"no such country":      {func(f *orderFlags) { f.country, f.merchant = "XX", "M9" }, []problem{{order.ProblemCountry, "country"}}},
+		"a country of no merchant": {
+			func(f *orderFlags) { f.country, f.way, f.phone = "KE", "EWALLET_MPESA", "254700000000" }, []problem{{codeMissing, "merchant"}},
+		},
+		"two merchants": {
+			func(f *orderFlags) { f.country, f.way, f.phone = "TH", "KBANK", "66812345678" }, []problem{{codeMissing, "merchant"}},
+		},
+		"another country's merchant": {func(f *orderFlags) { f.merchant = merchantVN }, []problem{{order.CodeUnknownMerchant, "merchant"}}},
+		"an amount with a comma":     {func(f *orderFlags) { f.amount = "1,500" }, []problem{{order.ProblemAmountText, "amount"}}},
+		"too many decimals":          {func(f *orderFlags) { f.amount = "1.234" }, []problem{{order.ProblemAmountDigits, "amount"}}},
+		"an amount beyond all":       {func(f *orderFlags) { f.amount = "99999999999999999999" }, []problem{{order.ProblemAmountRange, "amount"}}},
+		"above the house's limit":    {func(f *orderFlags) { f.amount = "20001" }, []problem{{order.ProblemAmountRange, "amount"}}},
+		"a member without a value":   {func(f *orderFlags) { f.fields = []string{"walletId="} }, []problem{{codeUsage, "field"}}},
+		"a member without a name":    {func(f *orderFlags) { f.fields = []string{"W1", "=W1", "0300=1"} }, []problem{{codeUsage, "field"}, {codeUsage, "field"}, {codeUsage, "field"}}},
+		"a member given twice":       {func(f *orderFlags) { f.fields = []string{"customerName=Lin"} }, []problem{{codeUsage, "customerName"}}},
+		"a member that is the order's": {
+			func(f *orderFlags) { f.fields = []string{"mchOrderNo=X"} }, []problem{{order.ProblemReservedField, "mchOrderNo"}},
+		},
+		"a return address on a withdrawal": {
+			func(f *orderFlags) { f.returnURL = "https://shop.example.com" }, []problem{{order.ProblemReturnURL, "return_url"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flags := sound()
+			test.change(&flags)
+			_, err := flags.request(order.Withdrawal, settings)
+			var invalid *order.Invalid
+			require.ErrorAs(t, err, &invalid)
+			var got []problem
+			for _, p := range invalid.Problems {
+				got = append(got, problem{p.Code, p.Field})
+				require.NotEmpty(t, p.Message)
+			}
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+// An amount that cannot be read does not keep the other mistakes from being
+// told.
+func TestRequestProblemsTogether(t *testing.T) {
+	t.Parallel()
+	flags := sound()
+	flags.country, flags.merchant, flags.way, flags.amount = "VN", merchantVN, "NOPE", "abc"
+	_, err := flags.request(order.Withdrawal, setup(t).settings)
+	var invalid *order.Invalid
+	require.ErrorAs(t, err, &invalid)
+	fields := make(map[string]bool)
+	for _, p := range invalid.Problems {
+		require.False(t, fields[p.Field], "told twice: %s", p.Field)
+		fields[p.Field] = true
+	}
+	require.True(t, fields["amount"] && fields["way"], "%v", invalid.Problems)
+}
+
+// A member that is missing is told with the flag that gives it.
+func TestMissingMemberNamesItsFlag(t *testing.T) {
+	t.Parallel()
+	flags := sound()
+	flags.country, flags.merchant, flags.way, flags.phone, flags.name = "TH", merchantTH, "KBANK", "66812345678", ""
+	_, err := flags.request(order.Withdrawal, setup(t).settings)
+	require.ErrorContains(t, err, "Thailand: customerName is required: give it with --name")
+	require.Equal(t, ": give it with --field ifsc=…", flagHint(order.Problem{Code: tarspay.ViolationMissing, Field: "ifsc"}))
+	require.Empty(t, flagHint(order.Problem{Code: tarspay.ViolationMalformed, Field: "ifsc"}))
+}
+
+func TestResolution(t *testing.T) {
+	t.Parallel()
+	sound := resolveFlags{state: "partially_paid", by: "amina", why: "statement", evidence: "line 88", paid: "300", fee: "2.50"}
+	decision, err := sound.resolution("PK")
+	require.NoError(t, err)
+	require.Equal(t, order.Resolution{
+		State: order.PartiallyPaid, By: "amina", Why: "statement", Evidence: "line 88",
+		Paid: amount(t, "300", "PKR"), Fee: amount(t, "2.50", "PKR"),
+	}, decision)
+
+	plain := resolveFlags{state: "failed", by: "amina", why: "statement", evidence: "line 88"}
+	decision, err = plain.resolution("PK")
+	require.NoError(t, err)
+	require.Equal(t, money.Amount{}, decision.Paid)
+	require.Equal(t, money.Amount{}, decision.Fee)
+
+	for name, test := range map[string]struct {
+		change func(*resolveFlags)
+		field  string
+	}{
+		"no state":              {func(f *resolveFlags) { f.state, f.paid = "", "" }, "state"},
+		"no such state":         {func(f *resolveFlags) { f.state, f.paid = "paid", "" }, "state"},
+		"nobody":                {func(f *resolveFlags) { f.by = "" }, "by"},
+		"no reason":             {func(f *resolveFlags) { f.why = "" }, "why"},
+		"no evidence":           {func(f *resolveFlags) { f.evidence = "" }, "evidence"},
+		"paid, but not in part": {func(f *resolveFlags) { f.state = "succeeded" }, "paid"},
+		"paid is no number":     {func(f *resolveFlags) { f.paid = "some" }, "paid"},
+		"fee is no number":      {func(f *resolveFlags) { f.fee = "2,50" }, "fee"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flags := sound
+			test.change(&flags)
+			_, err := flags.resolution("PK")
+			var invalid *order.Invalid
+			require.ErrorAs(t, err, &invalid)
+			require.Len(t, invalid.Problems, 1)
+			require.Equal(t, test.field, invalid.Problems[0].Field)
+		})
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+)
+
+// The groups of commands in --help.
+const (
+	groupOrders    = "orders"
+	groupOperators = "operators"
+	groupReference = "reference"
+)
+
+func (s *starter) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "starter",
+		Short:         "Deposits and withdrawals from the command line",
+		Long:          rootHelp(),
+		Args:          unknownCommand,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document instead of text")
+	root.SetFlagErrorFunc(flagError)
+	root.SuggestionsMinimumDistance = 2
+	root.AddGroup(
+		&cobra.Group{ID: groupOrders, Title: "Orders:"},
+		&cobra.Group{ID: groupOperators, Title: "Operators:"},
+		&cobra.Group{ID: groupReference, Title: "Countries and keys:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, command := range commands {
+			command.GroupID = group
+			root.AddCommand(command)
+		}
+	}
+	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
+	add(groupOperators, s.pollCommand(), s.resolveCommand(), s.balanceCommand(), s.reconcileCommand())
+	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.keygenCommand())
+	return root
+}
+
+func rootHelp() string {
+	var text strings.Builder
+	text.WriteString(`Starts deposits and withdrawals, reads them, and steers those that need a person.
+
+An order is known by its number, which you choose once per payment and keep: the
+same command again is the same order and pays once; the same number with other
+content is refused.
+
+With --json every command prints one JSON document on standard output, errors
+included: {"error":{"code":…,"message":…,"problems":[{"code":…,"field":…,"message":…}]}}.
+Names of members and codes are stable. What is meant for people in between goes
+to standard error. Personal data of payers and beneficiaries is never printed.
+
+Exit codes:
+`)
+	for _, e := range exits {
+		fmt.Fprintf(&text, "  %d  %s\n", e.code, e.meaning)
+	}
+	text.WriteString("\nSettings, all optional here:\n\n")
+	var settings struct {
+		config.Starter
+		ledgerSettings
+	}
+	_ = config.Table(&text, settings) // a strings.Builder takes everything
+	text.WriteString(`
+Temporal is found by its own settings: TEMPORAL_ADDRESS (localhost:7233 when not
+set), TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_… and profiles.`)
+	return text.String()
+}

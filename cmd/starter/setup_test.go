@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+const (
+	merchant     = "M1700000001" // Pakistan, the only one there
+	merchantVN   = "M1700000002"
+	merchantTH   = "M1700000003"
+	secondOfTH   = "M1700000004"
+	workflowID   = "withdrawal:M1700000001:INV-1"
+	gatewayOrder = "P1795000000000000001"
+)
+
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// testBundle is a command line whose Temporal and ledger are made of values.
+type testBundle struct {
+	temporal *fakeTemporal
+	books    *fakeBooks
+	settings config.Starter
+
+	temporalErr, ledgerErr, settingsErr error // what reaching them says instead
+}
+
+func setup(*testing.T) *testBundle {
+	return &testBundle{
+		temporal:  &fakeTemporal{},
+		books:     &fakeBooks{},
+		ledgerErr: errNoLedger,
+		settings: config.Starter{Merchants: config.MerchantList{
+			{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"},
+			{Number: merchantTH, Country: "TH"}, {Number: secondOfTH, Country: "TH"},
+		}},
+	}
+}
+
+// result is what a run left behind.
+type result struct {
+	code      int
+	out, errs string
+}
+
+func (b *testBundle) run(ctx context.Context, args ...string) result {
+	var out, errs bytes.Buffer
+	s := starter{
+		out: &out, errs: &errs, user: "amina",
+		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
+		temporal: func(context.Context) (orders, func(), error) { return b.temporal, func() {}, b.temporalErr },
+		ledger:   func(context.Context) (books, func(), error) { return b.books, func() {}, b.ledgerErr },
+	}
+	code := s.run(ctx, args)
+	return result{code: code, out: out.String(), errs: errs.String()}
+}
+
+// fakeTemporal answers with the values it is given and keeps what it was
+// asked. A call that blocks waits for its context.
+type fakeTemporal struct {
+	started client.Started
+	view    order.View
+	row     client.Row
+	rows    []client.Row
+	report  workflows.ReconcileBalancesResult
+
+	startErr, viewErr, findErr, reportErr error
+	blocks                                bool
+
+	requests    []order.Request
+	filters     []client.Filter
+	resolutions []order.Resolution
+	polled      []order.Key
+	kinds       []order.Kind
+	merchants   []string
+}
+
+func (f *fakeTemporal) Start(_ context.Context, request order.Request) (client.Started, error) {
+	f.requests = append(f.requests, request)
+	return f.started, f.startErr
+}
+
+func (f *fakeTemporal) StartDeposit(ctx context.Context, request order.Request) (order.View, client.Started, error) {
+	f.requests = append(f.requests, request)
+	if f.startErr != nil {
+		return order.View{}, client.Started{}, f.startErr
+	}
+	view, err := f.answer(ctx)
+	return view, f.started, err
+}
+
+func (f *fakeTemporal) Wait(ctx context.Context, kind order.Kind, _ order.Key) (order.View, error) {
+	f.kinds = append(f.kinds, kind)
+	return f.answer(ctx)
+}
+
+func (f *fakeTemporal) Order(ctx context.Context, kind order.Kind, _ order.Key) (order.View, error) {
+	f.kinds = append(f.kinds, kind)
+	return f.answer(ctx)
+}
+
+func (f *fakeTemporal) Find(context.Context, order.Key) (client.Row, error) { return f.row, f.findErr }
+
+func (f *fakeTemporal) List(_ context.Context, filter client.Filter) ([]client.Row, error) {
+	f.filters = append(f.filters, filter)
+	return f.rows, f.viewErr
+}
+
+func (f *fakeTemporal) Resolve(ctx context.Context, kind order.Kind, _ order.Key, resolution order.Resolution) (order.View, error) {
+	f.kinds = append(f.kinds, kind)
+	f.resolutions = append(f.resolutions, resolution)
+	return f.answer(ctx)
+}
+
+func (f *fakeTemporal) PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
+	f.kinds = append(f.kinds, kind)
+	f.polled = append(f.polled, key)
+	return f.answer(ctx)
+}
+
+func (f *fakeTemporal) ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error) {
+	f.merchants = merchants
+	if _, err := f.answer(ctx); err != nil {
+		return workflows.ReconcileBalancesResult{}, err
+	}
+	return f.report, f.reportErr
+}
+
+func (f *fakeTemporal) answer(ctx context.Context) (order.View, error) {
+	if f.blocks {
+		<-ctx.Done()
+		return order.View{}, ctx.Err()
+	}
+	return f.view, f.viewErr
+}
+
+// fakeBooks is a ledger of values.
+type fakeBooks struct {
+	order     order.Order
+	orderErr  error
+	accounts  map[string]map[ledger.Account]money.Amount // by merchant and currency: "M1 PKR"
+	snapshots []ledger.Snapshot
+}
+
+func (f *fakeBooks) Order(context.Context, order.Key) (order.Order, error) {
+	return f.order, f.orderErr
+}
+
+func (f *fakeBooks) Balances(_ context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error) {
+	accounts, open := f.accounts[merchant+" "+currency]
+	if !open {
+		return nil, ledger.ErrNotFound
+	}
+	return accounts, nil
+}
+
+func (f *fakeBooks) Snapshots(_ context.Context, merchant string, _ int) ([]ledger.Snapshot, error) {
+	var found []ledger.Snapshot
+	for _, snapshot := range f.snapshots {
+		if snapshot.Merchant == merchant {
+			found = append(found, snapshot)
+		}
+	}
+	return found, nil
+}
+
+// amount reads "1500 PKR".
+func amount(t *testing.T, number, currency string) money.Amount {
+	t.Helper()
+	a, err := money.Parse(number, currency)
+	require.NoError(t, err)
+	return a
+}
+
+// withdrawal is INV-1 as its workflow tells of it.
+func withdrawal(t *testing.T, state order.State) order.View {
+	t.Helper()
+	view := order.View{
+		Kind: order.Withdrawal, Merchant: merchant, Number: "INV-1", Country: "PK", Way: "easypaisa",
+		Amount: amount(t, "1500", "PKR"), Fingerprint: "f00d",
+		Standing: order.Standing{State: state, GatewayID: gatewayOrder},
+		Next:     "Nothing: the order has ended.",
+	}
+	switch state {
+	case order.Succeeded:
+		view.Paid, view.Fee = view.Amount, amount(t, "15", "PKR")
+	case order.Failed:
+		view.Reason = order.Reason{Code: order.CodeGatewayFailed, Text: "the gateway says failed(3)"}
+	default:
+		view.Next = "The gateway is asked until it has decided."
+	}
+	return view
+}
+
+// deposit is CART-1 with the gateway's instructions.
+func deposit(t *testing.T, state order.State) order.View {
+	t.Helper()
+	return order.View{
+		Kind: order.Deposit, Merchant: merchant, Number: "CART-1", Country: "PK", Way: "jazzcash",
+		Amount: amount(t, "900", "PKR"), Fingerprint: "cafe",
+		Standing: order.Standing{State: state, GatewayID: gatewayOrder, Instructions: &order.Instructions{
+			PayURL: "https://pay.example.com/c?o=1&s=2", PayData: "12\x1b[31m34", PayDataType: "account",
+			AccountName: "TarsPay", AccountNumber: "PK00", Bank: "HBL", ExpiresAt: noon.Add(24 * time.Hour),
+		}},
+		Next: "The gateway has the order.",
+	}
+}
+
+// row is INV-1 as the list has it.
+func row(t *testing.T, state order.State) client.Row {
+	t.Helper()
+	r := client.Row{
+		Kind: order.Withdrawal, Merchant: merchant, Number: "INV-1", Country: "PK", Amount: amount(t, "1500", "PKR"), State: state,
+		NeedsReview: state.NeedsReview(), Open: true, Status: "Running", WorkflowID: workflowID, RunID: "run-1", StartedAt: noon,
+	}
+	if state.Terminal() {
+		r.Open, r.Status, r.EndedAt = false, "Completed", noon.Add(time.Minute)
+	}
+	return r
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) statusCommand() *cobra.Command {
+	var merchant string
+	var waiting waitFlags
+	cmd := &cobra.Command{
+		Use:   "status NUMBER",
+		Short: "Where an order stands",
+		Long: `Says where an order stands and what happens next, deposit or withdrawal.
+
+The order itself is asked. When Temporal has forgotten it (retention), or cannot
+be asked, the ledger answers if PAYOUTS_DATABASE_URL is set; when only no worker
+answers and there is no ledger to ask, what Temporal's list says is shown.`,
+		Example: `  starter status INV-1
+  starter status INV-1 --merchant M1700000001 --json
+  starter status INV-1 --wait --timeout 1h`,
+		Args:              oneArgument("order number"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := s.key(merchant, args[0])
+			if err != nil {
+				return err
+			}
+			if waiting.wait {
+				return s.statusAtEnd(cmd.Context(), key, waiting)
+			}
+			document, err := s.status(cmd.Context(), key)
+			if err != nil {
+				return err
+			}
+			s.show(document, func(w io.Writer) { writeOrder(w, document) })
+			return nil
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	waiting.add(cmd, "10m")
+	return cmd
+}
+
+func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFlags) error {
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	row, err := s.find(ctx, temporal, key)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, temporal, row.Kind, key, waiting, nil)
+}
+
+// status asks whoever knows best and answers.
+func (s *starter) status(ctx context.Context, key order.Key) (orderDocument, error) {
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return s.statusFromLedger(ctx, key, err)
+	}
+	defer hangUp()
+	row, err := s.find(ctx, temporal, key)
+	if err != nil {
+		return s.statusFromLedger(ctx, key, err)
+	}
+	asking, cancel := within(ctx, askTime)
+	defer cancel()
+	ask := temporal.Order
+	if !row.Open {
+		ask = temporal.Wait // the result is on record, no worker needed
+	}
+	view, err := ask(asking, row.Kind, key)
+	if err == nil {
+		return orderDocument{Order: view, Source: sourceWorkflow}, nil
+	}
+	document, err := s.statusFromLedger(ctx, key, err)
+	if err == nil {
+		return document, nil
+	}
+	return orderDocument{Order: rowView(row), Source: sourceList}, nil
+}
+
+// statusFromLedger is the ledger's word, or the error that made us ask it when
+// the ledger knows no better.
+func (s *starter) statusFromLedger(ctx context.Context, key order.Key, why error) (orderDocument, error) {
+	l, hangUp, err := s.ledger(ctx)
+	if errors.Is(err, errNoLedger) {
+		return orderDocument{}, why
+	}
+	if err != nil {
+		return orderDocument{}, err
+	}
+	defer hangUp()
+	reading, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	row, err := l.Order(reading, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return orderDocument{}, why
+	}
+	if err != nil {
+		return orderDocument{}, err
+	}
+	return orderDocument{Order: row.View(row.Standing), Source: sourceLedger}, nil
+}
+
+// rowView is what the list tells of an order.
+func rowView(row client.Row) order.View {
+	return order.View{
+		Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount,
+		Standing: order.Standing{State: row.State, GatewayID: row.GatewayID},
+	}
+}
+
+// find looks an order up, whichever kind it is.
+func (s *starter) find(ctx context.Context, temporal orders, key order.Key) (client.Row, error) {
+	finding, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return temporal.Find(finding, key)
+}
+
+func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
+	cmd.Flags().StringVar(merchant, "merchant", "", "merchant number; not needed when PAYOUTS_MERCHANTS lists one only")
+	s.complete(cmd, "merchant", s.merchantNames)
+}
+
+// key names an order. The error is an *order.Invalid.
+func (s *starter) key(merchant, number string) (order.Key, error) {
+	settings, err := s.settings()
+	if err != nil {
+		return order.Key{}, err
+	}
+	var wrong problems
+	if numbers := settings.Merchants.Numbers(); merchant == "" {
+		switch len(numbers) {
+		case 1:
+			merchant = numbers[0]
+		case 0:
+			wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS is not set")
+		default:
+			slices.Sort(numbers)
+			wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS lists %s", strings.Join(numbers, ", "))
+		}
+	}
+	wrong.need("number", number, "the order number is empty")
+	if len(wrong) > 0 {
+		return order.Key{}, &order.Invalid{Problems: wrong}
+	}
+	return order.Key{Merchant: merchant, Number: number}, nil
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func (s *starter) waysCommand() *cobra.Command {
+	var code string
+	var deposits, withdrawals bool
+	cmd := &cobra.Command{
+		Use:   "ways --country CC",
+		Short: "The ways of paying in a country, with limits and members",
+		Long: `Lists the gateway's ways of paying in a country, both directions unless one is
+chosen, with their limits, and the members that an order has beside the amount.
+Codes are taken exactly as written.`,
+		Example: `  starter ways --country VN
+  starter ways --country PK --withdraw --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			profile, err := profileOf(code)
+			if err != nil {
+				return err
+			}
+			document := waysDocument{Country: profile.Code, Directions: []direction{}}
+			for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+				if deposits == withdrawals || deposits == (kind == order.Deposit) {
+					document.Directions = append(document.Directions, directionOf(profile, kind))
+				}
+			}
+			s.show(document, func(w io.Writer) { writeWays(w, document) })
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&code, "country", "", "two letters, see starter countries")
+	cmd.Flags().BoolVar(&deposits, "deposit", false, "only ways to pay in")
+	cmd.Flags().BoolVar(&withdrawals, "withdraw", false, "only ways to pay out")
+	s.complete(cmd, "country", countryNames)
+	return cmd
+}
+
+// profileOf finds a country. The error is an *order.Invalid.
+func profileOf(code string) (*tarspay.Profile, error) {
+	var wrong problems
+	wrong.need("country", code, "--country is needed: see starter countries")
+	profile, known := tarspay.Country(strings.ToUpper(code))
+	if !known {
+		if code != "" {
+			wrong.add(order.ProblemCountry, "country", "there is no such country: see starter countries")
+		}
+		return nil, &order.Invalid{Problems: wrong}
+	}
+	return profile, nil
+}
+
+// waysDocument is {"country":…,"directions":[…]}.
+type waysDocument struct {
+	Country    string      `json:"country"`
+	Directions []direction `json:"directions"`
+}
+
+type direction struct {
+	Kind       order.Kind `json:"kind"`
+	Documented bool       `json:"documented"`
+	Complete   bool       `json:"complete"` // there are no ways but these
+	Ways       []way      `json:"ways"`
+	Members    []member   `json:"members"`
+	Note       string     `json:"note,omitempty"`
+}
+
+type way struct {
+	Code       string             `json:"code"`
+	Names      []string           `json:"names"`
+	Kind       string             `json:"kind"`
+	Min        money.Amount       `json:"min,omitzero"`
+	Max        money.Amount       `json:"max,omitzero"`
+	Amounts    []money.Amount     `json:"amounts,omitempty"` // the only ones there are
+	Closed     bool               `json:"closed"`
+	Confidence tarspay.Confidence `json:"confidence"`
+	Note       string             `json:"note,omitempty"`
+}
+
+type member struct {
+	Name           string   `json:"name"`
+	Required       bool     `json:"required"`
+	RequiredFor    []string `json:"required_for,omitempty"`
+	RequiredUnless []string `json:"required_unless,omitempty"`
+	OmitFor        []string `json:"omit_for,omitempty"`
+	Rule           string   `json:"rule,omitempty"`
+	Values         []string `json:"values,omitempty"`
+	Note           string   `json:"note,omitempty"`
+}
+
+func directionOf(profile *tarspay.Profile, kind order.Kind) direction {
+	side := profile.Side(kind.Direction())
+	d := direction{Kind: kind, Documented: side.Documented, Complete: side.WaysComplete, Ways: []way{}, Members: []member{}, Note: side.Note}
+	for _, w := range side.Ways {
+		d.Ways = append(d.Ways, wayOf(w))
+	}
+	for _, f := range side.Fields {
+		d.Members = append(d.Members, member{
+			Name: f.Name, Required: f.Required, RequiredFor: f.RequiredFor, RequiredUnless: f.RequiredUnless, OmitFor: f.OmitFor,
+			Rule: f.Rule, Values: f.Values, Note: f.Note,
+		})
+	}
+	return d
+}
+
+func wayOf(w tarspay.Way) way {
+	return way{
+		Code: w.Code, Names: append([]string{}, w.Names...), Kind: w.Kind, Min: w.Min, Max: w.Max, Amounts: slices.Clone(w.Amounts),
+		Closed: w.Closed, Confidence: w.Confidence, Note: w.Note,
+	}
+}
+
+func writeWays(w io.Writer, document waysDocument) {
+	for i, d := range document.Directions {
+		if i > 0 {
+			printf(w, "\n")
+		}
+		writeDirection(w, document.Country, d)
+	}
+}
+
+func writeDirection(w io.Writer, country string, d direction) {
+	switch {
+	case len(d.Ways) == 0:
+		printf(w, "%s %s: no ways are documented\n", country, d.Kind)
+	case d.Complete:
+		printf(w, "%s %s: %s\n", country, d.Kind, count(len(d.Ways), "way", "ways"))
+	default:
+		printf(w, "%s %s: %s known, others are passed on as written\n", country, d.Kind, count(len(d.Ways), "way", "ways"))
+	}
+	if len(d.Ways) > 0 {
+		var rows [][]string
+		for _, way := range d.Ways {
+			rows = append(rows, []string{way.Code, nameText(way.Code, way.Names), way.Kind, limitText(way.Min), limitText(way.Max), remark(way)})
+		}
+		table(w, []string{"WAY", "NAME", "KIND", "MIN", "MAX", "REMARK"}, rows)
+	}
+	if len(d.Members) > 0 {
+		var rows [][]string
+		for _, m := range d.Members {
+			rows = append(rows, []string{m.Name, needText(m), memberRule(m), m.Note})
+		}
+		printf(w, "\n")
+		table(w, []string{"MEMBER", "NEEDED", "RULE", "NOTE"}, rows)
+	}
+}
+
+// nameText is what a way is called, unless that is its code.
+func nameText(code string, names []string) string {
+	if text := strings.Join(names, " / "); text != code {
+		return text
+	}
+	return ""
+}
+
+func limitText(amount money.Amount) string {
+	if amount.Currency() == "" {
+		return "-"
+	}
+	return amount.Short()
+}
+
+func remark(w way) string {
+	var parts []string
+	if w.Closed {
+		parts = append(parts, "out of service")
+	}
+	if len(w.Amounts) > 0 {
+		var faces []string
+		for _, amount := range w.Amounts {
+			faces = append(faces, amount.Short())
+		}
+		parts = append(parts, "only "+strings.Join(faces, ", "))
+	}
+	if w.Note != "" {
+		parts = append(parts, w.Note)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func needText(m member) string {
+	var parts []string
+	switch {
+	case m.Required:
+		parts = append(parts, "always")
+	case len(m.RequiredFor) > 0:
+		parts = append(parts, "for "+strings.Join(m.RequiredFor, ", "))
+	case len(m.RequiredUnless) > 0:
+		parts = append(parts, "but for "+strings.Join(m.RequiredUnless, ", "))
+	}
+	if len(m.OmitFor) > 0 {
+		parts = append(parts, "never for "+strings.Join(m.OmitFor, ", "))
+	}
+	if len(parts) == 0 {
+		return "no"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func memberRule(m member) string {
+	if m.Rule == "" && len(m.Values) > 0 {
+		return "one of " + strings.Join(m.Values, ", ")
+	}
+	return m.Rule
+}

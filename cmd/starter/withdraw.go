@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) withdrawCommand() *cobra.Command {
+	var flags orderFlags
+	var waiting waitFlags
+	cmd := &cobra.Command{
+		Use:   "withdraw --number NUMBER --country CC --way WAY --amount AMOUNT",
+		Short: "Pay money out to a beneficiary",
+		Long: `Starts a withdrawal and returns at once; with --wait it waits for the end.
+
+Choose the order number once per payment and keep it. When the answer does not
+come, repeat the very same command: it never pays twice. Which members a country
+wants beside the amount, starter ways tells.`,
+		Example: `  starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 \
+    --name "$NAME" --account "$ACCOUNT" --phone "$PHONE"
+  starter withdraw --merchant M1700000002 --country VN --way VCB --number INV-2 --amount 200000 \
+    --name "$NAME" --account "$ACCOUNT" --wait --timeout 5m --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.withdraw(cmd.Context(), flags, waiting)
+		},
+	}
+	flags.add(cmd, order.Withdrawal, s.user)
+	waiting.add(cmd, "10m")
+	s.completeOrder(cmd, order.Withdrawal)
+	return cmd
+}
+
+func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFlags) error {
+	request, err := s.request(order.Withdrawal, flags)
+	if err != nil {
+		return err
+	}
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	starting, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	started, err := temporal.Start(starting, request)
+	if err != nil {
+		return err
+	}
+	if !waiting.wait {
+		s.show(startedDocument{started}, func(w io.Writer) { writeStarted(w, request, started) })
+		return nil
+	}
+	writeStarted(s.errs, request, started)
+	return s.await(ctx, temporal, request.Kind, request.Key(), waiting, &started)
+}
+
+// request reads an order's flags with the settings.
+func (s *starter) request(kind order.Kind, flags orderFlags) (order.Request, error) {
+	settings, err := s.settings()
+	if err != nil {
+		return order.Request{}, err
+	}
+	return flags.request(kind, settings)
+}
+
+// waitFlags say whether to wait for an order's end.
+type waitFlags struct {
+	wait    bool
+	timeout time.Duration // zero: the usual one
+}
+
+func (f *waitFlags) add(cmd *cobra.Command, timeout string) {
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the order's end; exit code 4 when it is not succeeded, 7 when it takes longer")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long to wait; usually "+timeout)
+}
+
+func (f waitFlags) or(usual time.Duration) time.Duration {
+	if f.timeout > 0 {
+		return f.timeout
+	}
+	return usual
+}
+
+// await waits for the end of an order and prints it.
+func (s *starter) await(ctx context.Context, temporal orders, kind order.Kind, key order.Key, waiting waitFlags, started *client.Started) error {
+	bounded, cancel := within(ctx, waiting.or(endTime))
+	defer cancel()
+	view, err := temporal.Wait(bounded, kind, key)
+	if err != nil {
+		return late(bounded, err, "%s %s is still under way; look again with: starter status %s --merchant %s --wait",
+			kind, key, key.Number, key.Merchant)
+	}
+	return s.ended(orderDocument{Order: view, Source: sourceWorkflow, Started: started})
+}
+
+// ended prints an order and turns an end without success into an exit code.
+func (s *starter) ended(document orderDocument) error {
+	s.show(document, func(w io.Writer) { writeOrder(w, document) })
+	if state := document.Order.State; state.Terminal() && state != order.Succeeded {
+		return outcome(exitOtherwise)
+	}
+	return nil
+}
