@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/tarspay-payouts/orchestrator/bench"
+)
+
+func benchCommand() *cobra.Command {
+	var options bench.Options
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure what an order costs and how fast orders go",
+		Long: "Measures on the embedded stack, beside the floor: the cheapest workflow of the same shape on the same server.\n" +
+			"Standard output carries one JSON object per line and nothing else.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Progress = cmd.ErrOrStderr()
+			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
+		},
+	}
+	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "measure with the ledger on this PostgreSQL instead of SQLite")
+	cmd.Flags().IntVar(&options.Orders, "orders", 200, "orders per round of the throughput")
+	cmd.Flags().IntVar(&options.Concurrency, "concurrency", 32, "orders under way at once")
+	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of each side, in turn")
+	return cmd
+}
