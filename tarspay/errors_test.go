@@ -1,0 +1,88 @@
+package tarspay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	unknown := map[Class]bool{
+		ClassRejected: false, ClassAuth: false, ClassDuplicate: false,
+		ClassAmbiguous: true, ClassNotFound: true, ClassRateLimited: true, ClassUnavailable: true, ClassProtocol: true,
+	}
+	changing := []Operation{OperationCreateDeposit, OperationCreateWithdrawal, OperationTrxSupplement, OperationTrxSubmit, OperationUTRSupplement}
+	reading := []Operation{
+		OperationQueryDeposit, OperationQueryWithdrawal, OperationBalance, OperationHistory, OperationAccountCheck,
+		OperationDepositByTrxID, OperationPayoutProof, OperationTrxQuery, OperationUTRQuery,
+	}
+	for class, want := range unknown {
+		for _, operation := range changing {
+			require.Equal(t, want, (&Error{Class: class, Operation: operation}).OutcomeUnknown(), "%s %s", operation, class)
+			require.False(t, (&Error{Class: class, Operation: operation, NotSent: true}).OutcomeUnknown(), "%s %s not sent", operation, class)
+		}
+		for _, operation := range reading {
+			require.False(t, (&Error{Class: class, Operation: operation}).OutcomeUnknown(), "%s %s", operation, class)
+		}
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		err  Error
+		want string
+	}{
+		{Error{Class: ClassRejected, Operation: OperationCreateWithdrawal, Code: "5003001", HTTPStatus: 200, Message: "free text"},
+			"tarspay: create_withdrawal: rejected: code 5003001 (missing parameter)"},
+		{Error{Class: ClassAmbiguous, Operation: OperationCreateDeposit, Code: "77", HTTPStatus: 200},
+			"tarspay: create_deposit: ambiguous: code 77 (not documented)"},
+		{Error{Class: ClassUnavailable, Operation: OperationBalance, HTTPStatus: 502},
+			"tarspay: balance: unavailable: HTTP 502"},
+		{Error{Class: ClassUnavailable, Operation: OperationBalance, NotSent: true, Err: errors.New("connection refused")},
+			"tarspay: balance: unavailable: connection refused: nothing was sent"},
+	}
+	for _, test := range tests {
+		require.EqualError(t, &test.err, test.want)
+	}
+}
+
+func TestClassOf(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("submit: %w", &Error{Class: ClassDuplicate})
+	require.Equal(t, ClassDuplicate, ClassOf(err))
+	require.Equal(t, Class(""), ClassOf(errors.New("other")))
+	require.Equal(t, Class(""), ClassOf(nil))
+}
+
+func TestCleanMessage(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "SUCCESS", cleanMessage("SUCCESS", nil))
+	require.Equal(t, "account *** of *** unknown", cleanMessage("account 0300123 of CHU KHANH unknown", []string{"0300123", "CHU KHANH", "", "no"}))
+	require.Equal(t, "ab", cleanMessage("a\x00\r\n\u202eb", nil), "control and direction marks")
+	require.Equal(t, strings.Repeat("é", 200)+"…", cleanMessage(strings.Repeat("é", 500), nil))
+}
+
+// What wraps a cause must not lead back to the original text: a failure's
+// chain is stored and shown level by level.
+func TestDescribeHidesTheOriginalText(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("secret")
+	for _, original := range []error{
+		fmt.Errorf("%w: secret", context.DeadlineExceeded),
+		fmt.Errorf("%w: secret", context.Canceled),
+		fmt.Errorf("x: %w", secret),
+	} {
+		described := describe(original)
+		for err := described; err != nil; err = errors.Unwrap(err) {
+			require.NotContains(t, err.Error(), "secret")
+		}
+	}
+	require.ErrorIs(t, describe(fmt.Errorf("x: %w", secret)), secret)
+	require.ErrorIs(t, describe(context.DeadlineExceeded), context.DeadlineExceeded)
+}
