@@ -122,16 +122,18 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 			return []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: o.Amount}}
 		case order.Refunded:
 			return []Transfer{{Reason: ReasonRefund, From: AccountPaidOut, To: AccountAvailable, Amount: o.Amount}}
+		default: // no end, or one without a reservation
+			return nil
 		}
-		return nil
 	}
 	switch to {
 	case order.Succeeded, order.PartiallyPaid:
 		return []Transfer{{Reason: ReasonPayment, From: AccountReceived, To: AccountAvailable, Amount: o.Paid}, fee}
 	case order.Refunded:
 		return []Transfer{{Reason: ReasonRefund, From: AccountAvailable, To: AccountReceived, Amount: o.Paid}}
+	default: // nothing came in
+		return nil
 	}
-	return nil
 }
 
 // credit books what a payer paid after the deposit had expired. The state

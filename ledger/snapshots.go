@@ -122,7 +122,7 @@ func judge(drift, withdrawals, deposits int64) Verdict {
 	switch {
 	case drift == 0:
 		return Agreed
-	case drift < 0 && -drift/2 <= withdrawals && -drift <= 2*withdrawals:
+	case drift < 0 && drift+withdrawals >= -withdrawals: // neither sum can overflow
 		return Unsettled
 	case drift > 0 && drift <= deposits:
 		return Unsettled

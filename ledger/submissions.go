@@ -78,10 +78,13 @@ func (l *Ledger) BeginSubmission(ctx context.Context, key order.Key) (Submission
 			return err
 		}
 		h.attempts++
-		if h.State == order.Submitting {
+		switch h.State {
+		case order.Submitting:
 			err = t.update(ctx, &h, order.Submitting)
-		} else {
+		case order.Created, order.Reserved, order.Unknown:
 			err = t.move(ctx, &h, Step{To: order.Submitting, Source: FromSubmission, Evidence: attemptText(h.attempts)})
+		default: // waits for somebody's word, is with the gateway, or has ended
+			err = fmt.Errorf("%w: a create is not sent while it is %s", ErrState, h.State)
 		}
 		if err != nil {
 			return err

@@ -139,8 +139,8 @@ var checks = []struct{ code, query string }{
 		FROM orders o LEFT JOIN submissions s ON s.order_id = o.id
 		GROUP BY o.id, o.merchant, o.currency, o.number, o.attempts`},
 	{SharedGatewayID, `
-		SELECT merchant, MIN(currency) AS currency, MIN(number) AS number, 'orders with gateway id ' || gateway_id AS what, COUNT(*) AS found, 1 AS wanted
-		FROM orders WHERE gateway_id <> '' GROUP BY merchant, gateway_id`},
+		SELECT merchant, MIN(currency) AS currency, MIN(number) AS number, kind || 's with gateway id ' || gateway_id AS what, COUNT(*) AS found, 1 AS wanted
+		FROM orders WHERE gateway_id <> '' GROUP BY merchant, kind, gateway_id`},
 }
 
 // legs are both ends of every transfer.

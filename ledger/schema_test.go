@@ -1,0 +1,250 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func TestTheSchemaKnowsTheStatesOfPackageOrder(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		var definition string
+		if b.engine.name == embedded.name {
+			require.NoError(t, b.get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'orders'"))
+			_, definition, _ = strings.Cut(definition, "orders_state CHECK")
+			definition, _, _ = strings.Cut(definition, "))")
+		} else {
+			require.NoError(t, b.get(t.Context(), &definition,
+				"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_state' AND connamespace = current_schema()::regnamespace"))
+		}
+		require.ElementsMatch(t, texts(order.States()), quoted(definition))
+	})
+}
+
+func TestTheSchemaKnowsTheMovesOfPackageOrder(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for _, move := range order.Moves {
+		for _, kind := range move.Kinds {
+			want = append(want, fmt.Sprint(kind, ": ", move.From, " -> ", move.To))
+		}
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		var have []string
+		require.NoError(t, b.list(t.Context(), &have, "SELECT kind || ': ' || from_state || ' -> ' || to_state FROM moves"))
+		require.ElementsMatch(t, want, have)
+	})
+}
+
+func TestOpenAndHoldingStates(t *testing.T) {
+	t.Parallel()
+	var open []string
+	for _, state := range order.States() {
+		if !state.Terminal() {
+			open = append(open, string(state))
+		}
+	}
+	require.ElementsMatch(t, open, quoted(openStates))
+	var holding []string
+	for _, state := range order.States() {
+		// Set aside at reserved and kept until an end.
+		if !state.Terminal() && state != order.Created && state != order.AwaitingApproval && state != order.AwaitingFunds {
+			holding = append(holding, string(state))
+		}
+	}
+	require.ElementsMatch(t, append(holding, "withdrawal"), quoted(holdingStates))
+}
+
+func TestTheDatabaseGuardsItself(t *testing.T) {
+	t.Parallel()
+	const newTransfer = "INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at) "
+	tests := []struct{ sql, refusal string }{
+		// Append-only.
+		{"UPDATE transfers SET amount = amount + 1", "append-only"},
+		{"DELETE FROM transfers", "append-only"},
+		{"UPDATE history SET reason_text = 'never happened'", "append-only"},
+		{"DELETE FROM history", "append-only"},
+		{"DELETE FROM orders", "orders are kept"},
+		{"DELETE FROM submissions", "submissions are kept"},
+		{"postgres: TRUNCATE transfers", "append-only"},
+		{"postgres: TRUNCATE history", "append-only"},
+		{"postgres: TRUNCATE submissions", "submissions are kept"},
+		{"postgres: TRUNCATE orders CASCADE", "are kept"},
+		// An order's content.
+		{"UPDATE orders SET amount = amount + 1", "never changes"},
+		{"UPDATE orders SET request = '{}'", "never changes"},
+		{"UPDATE orders SET fingerprint = 'x'", "never changes"},
+		{"UPDATE orders SET number = 'W2'", "never changes"},
+		// States and money.
+		{"UPDATE orders SET state = 'reserved'", "table of moves"},
+		{"UPDATE orders SET state = 'refunded', paid = amount", "table of moves"},
+		{"UPDATE orders SET state = 'expired'", "table of moves"},
+		{"UPDATE orders SET state = 'lost'", "table of moves|orders_state"},
+		{"UPDATE orders SET state = 'succeeded', paid = amount - 1", "orders_paid"},
+		{"UPDATE orders SET state = 'failed', paid = 1", "orders_paid"},
+		{"UPDATE orders SET fee = -1", "(?i)check"},
+		{"UPDATE books SET available = available + 1", "books_balance"},
+		{"UPDATE books SET in_flight = -1, available = available + in_flight + 1", "books_in_flight"},
+		// Each transfer once, between accounts that are there.
+		{newTransfer + "SELECT id, merchant, currency, 'reserve', 'available', 'in_flight', 1, 1 FROM orders", "(?i)unique"},
+		{newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'opening_available', 'opening', 'available', 1, 1)", "(?i)unique"},
+		{newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'pocket', 'available', 1, 1)", "transfers_accounts"},
+		{newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'available', 'available', 1, 1)", "transfers_accounts"},
+		{newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'opening', 'available', 0, 1)", "(?i)check"},
+		{newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'opening', 'available', -1, 1)", "(?i)check"},
+		{newTransfer + "VALUES (99, 'M1700000001', 'PKR', 'x', 'opening', 'available', 1, 1)", "(?i)foreign key"},
+		{"sqlite: " + newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'opening', 'available', 1.5, 1)", "cannot store REAL value"},
+		// Numbers once.
+		{"INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, state, created_at, updated_at) " +
+			"SELECT merchant, number, 'deposit', country, way, currency, 1, 'f', '{}', 'created', 1, 1 FROM orders", "(?i)unique"},
+		{"INSERT INTO submissions (order_id, attempt, started_at) SELECT id, 1, 1 FROM orders", "(?i)unique"},
+		{"INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES ('M1700000001', 'PKR', 0, 0, 0, 1)", "(?i)unique"},
+		{"INSERT INTO discrepancies (merchant, number, code, mark, detail, at) SELECT merchant, number, code, mark, 'again', 2 FROM discrepancies", "(?i)unique"},
+		{"INSERT INTO inbox (id, merchant, number, callback, body, status, received, first_at, last_at) " +
+			"SELECT id, 'M', 'N', '{}', body, 'stored', 1, 1, 1 FROM inbox", "(?i)unique"},
+		// Proof.
+		{"INSERT INTO history (order_id, from_state, to_state, source, at) SELECT id, 'submitted', 'failed', '', 1 FROM orders", "(?i)check"},
+		{"INSERT INTO history (order_id, from_state, to_state, source, at) SELECT id, 'submitted', 'failed', 'operator', 1 FROM orders", "history_operator"},
+		// Words.
+		{"UPDATE submissions SET outcome = 'perhaps'", "(?i)check"},
+		{"UPDATE inbox SET status = 'lost'", "(?i)check"},
+		{"UPDATE snapshots SET verdict = 'fine'", "(?i)check"},
+		{"UPDATE snapshots SET drift = 1", "snapshots_drift"},
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		r := request(order.Withdrawal, "W1", "100")
+		open(t, b, r)
+		submit(t, b, r.Key(), accepted)
+		require.NoError(t, b.OpenDiscrepancy(t.Context(), r.Key(), order.DiscrepancyMismatch, "x"))
+		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
+		require.NoError(t, err)
+		_, err = b.TakeSnapshot(t.Context(), merchant, pkr("1000"), pkr("0"))
+		require.NoError(t, err)
+		for _, test := range tests {
+			statement, special := strings.CutPrefix(test.sql, b.engine.name+": ")
+			if !special && (strings.HasPrefix(statement, "postgres: ") || strings.HasPrefix(statement, "sqlite: ")) {
+				continue
+			}
+			err := b.exec(statement)
+			require.Error(t, err, statement)
+			require.Regexp(t, test.refusal, err.Error(), statement)
+		}
+		b.clean(t)
+	})
+}
+
+func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		r := request(order.Withdrawal, "W1", "100")
+		open(t, b, r)
+		_, err := b.BeginSubmission(t.Context(), r.Key())
+		require.NoError(t, err)
+		for _, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
+			require.NoError(t, b.exec("UPDATE submissions SET outcome = ?", outcome))
+		}
+		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
+		require.NoError(t, err)
+		for _, status := range inboxStatuses {
+			require.NoError(t, b.exec("UPDATE inbox SET status = ?", status))
+		}
+		_, err = b.TakeSnapshot(t.Context(), merchant, pkr("1000"), pkr("0"))
+		require.NoError(t, err)
+		for _, verdict := range []Verdict{Agreed, Unsettled, Drifting} {
+			require.NoError(t, b.exec("UPDATE snapshots SET verdict = ?", verdict))
+		}
+		for i, from := range Accounts() {
+			to := Accounts()[(i+1)%len(Accounts())]
+			require.NoError(t, b.exec("INSERT INTO transfers (merchant, currency, reason, from_account, to_account, amount, at) VALUES (?, 'PKR', ?, ?, ?, 1, 1)",
+				merchant, "test "+from, from, to))
+		}
+	})
+}
+
+func TestTheColumnsOfBothEnginesAreTheSame(t *testing.T) {
+	t.Parallel()
+	columns := make(map[string][]string)
+	for _, url := range []string{sqliteURL(t), postgresURL(t)} {
+		b := migrated(t, url)
+		query := `SELECT m.name || '.' || p.name || CASE WHEN p."notnull" = 1 OR p.pk > 0 THEN ' not null' ELSE '' END
+			FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
+		if b.engine.name == postgres.name {
+			query = `SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'NO' THEN ' not null' ELSE '' END
+				FROM information_schema.columns WHERE table_schema = current_schema()`
+		}
+		var found []string
+		require.NoError(t, b.list(t.Context(), &found, query))
+		found = slices.DeleteFunc(found, func(column string) bool { return strings.HasPrefix(column, versionTable) })
+		slices.Sort(found)
+		columns[b.engine.name] = found
+	}
+	require.Greater(t, len(columns[embedded.name]), 50)
+	require.Equal(t, columns[embedded.name], columns[postgres.name])
+}
+
+// What is asked often must not read whole tables.
+func TestIndexesAreUsed(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		explain := "EXPLAIN QUERY PLAN "
+		if b.engine.name == postgres.name {
+			explain = "EXPLAIN (COSTS OFF) "
+			b.write.SetMaxOpenConns(1)
+			require.NoError(t, b.exec("SET enable_seqscan = off")) // tables are empty here
+		}
+		for query, index := range map[string]string{
+			"SELECT id FROM orders WHERE merchant = 'M' AND number = 'N'":                                                    "merchant",
+			"SELECT id FROM orders WHERE " + openStates + " AND merchant = 'M' AND currency = 'PKR' ORDER BY created_at, id": "orders_open",
+			"SELECT id FROM orders WHERE created_at >= 5 ORDER BY created_at DESC, id DESC LIMIT 5":                          "orders_created",
+			"SELECT id FROM history WHERE order_id = 5 ORDER BY id":                                                          "history_order",
+			"SELECT id FROM transfers WHERE order_id = 5 AND order_id IS NOT NULL":                                           "transfers_order",
+			"SELECT id FROM inbox WHERE merchant = 'M' AND number = 'N'":                                                     "inbox_order",
+			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched')":                                                   "inbox_status",
+			"SELECT id FROM snapshots WHERE merchant = 'M' ORDER BY id DESC LIMIT 1":                                         "snapshots_merchant",
+		} {
+			plan := b.plan(t, explain+query)
+			require.Contains(t, plan, index, query)
+			require.NotRegexp(t, "(?m)^\\[.*SCAN (orders|history|inbox|transfers|snapshots)$|Seq Scan", plan, query)
+		}
+	})
+}
+
+// plan is how the database would run a query, a line per node.
+func (b *testBundle) plan(t *testing.T, explain string) string {
+	t.Helper()
+	rows, err := b.write.Queryx(explain)
+	require.NoError(t, err, explain)
+	defer func() { require.NoError(t, rows.Close()) }()
+	plan := ""
+	for rows.Next() {
+		values, err := rows.SliceScan()
+		require.NoError(t, err)
+		plan += fmt.Sprintf("%s\n", values)
+	}
+	require.NoError(t, rows.Err())
+	return plan
+}
+
+// quoted are the words between single quotes.
+func quoted(text string) []string {
+	var words []string
+	for i, part := range strings.Split(text, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		}
+	}
+	return words
+}

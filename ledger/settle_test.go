@@ -1,0 +1,457 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// settled is what the books of a merchant who began with 1000 say of one order
+// of 100, by kind, the state it came from and the state it came to. Findings
+// are those of verdicts below.
+var settled = map[order.Kind]map[string]map[Account]string{
+	order.Withdrawal: {
+		"untouched":              {AccountAvailable: "1000"},
+		"reserved":               {AccountAvailable: "900", AccountInFlight: "100"},
+		"succeeded":              {AccountAvailable: "898", AccountPaidOut: "100", AccountFees: "2"},
+		"failed":                 {AccountAvailable: "1000"},
+		"refunded":               {AccountAvailable: "1000"}, // returned before we heard that it was paid
+		"succeeded and refunded": {AccountAvailable: "998", AccountFees: "2"},
+	},
+	order.Deposit: {
+		"untouched":              {AccountAvailable: "1000"},
+		"succeeded":              {AccountAvailable: "1098", AccountReceived: "-100", AccountFees: "2"},
+		"partially_paid":         {AccountAvailable: "1039", AccountReceived: "-40", AccountFees: "1"},
+		"failed":                 {AccountAvailable: "1000"},
+		"expired":                {AccountAvailable: "1000"},
+		"refunded":               {AccountAvailable: "1000"},
+		"succeeded and refunded": {AccountAvailable: "998", AccountFees: "2"},
+		"credited paid":          {AccountAvailable: "1098", AccountReceived: "-100", AccountFees: "2"},
+		"credited partpaid":      {AccountAvailable: "1039", AccountReceived: "-40", AccountFees: "1"},
+	},
+}
+
+var verdicts = map[order.Verdict]order.Finding{
+	order.Pending:  {},
+	order.Paid:     {Paid: pkr("100"), Fee: pkr("2")},
+	order.PartPaid: {Paid: pkr("40"), Fee: pkr("1")},
+	order.Unpaid:   {Reason: order.Reason{Code: order.CodeGatewayFailed, Text: "wallet closed"}},
+	order.Lapsed:   {Reason: order.Reason{Code: order.CodeExpired, Text: "not paid in time"}},
+	order.Returned: {Reason: order.Reason{Code: order.CodeRefunded, Text: "returned"}},
+	order.Unclear:  {},
+}
+
+// TestSettleEverything takes an order of each kind from every state through
+// every verdict, twice.
+func TestSettleEverything(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+			for _, state := range order.States() {
+				for verdict, finding := range verdicts {
+					if !reachable(kind, state) {
+						continue
+					}
+					finding.Source, finding.Verdict, finding.Evidence = order.FromCallback, verdict, "inbox-1"
+					settleOne(t, b, kind, state, finding)
+				}
+			}
+		}
+		b.clean(t)
+	})
+}
+
+func settleOne(t *testing.T, b *testBundle, kind order.Kind, state order.State, finding order.Finding) {
+	t.Helper()
+	name := fmt.Sprintf("%s %s %s", kind, state, finding.Verdict)
+	stands := b.at(t, kind, state)
+	key := stands.Key()
+	effect := order.Decide(kind, state, finding.Verdict)
+	for from, path := state, effect.Path; len(path) > 0; from, path = path[0], path[1:] {
+		if !order.CanMove(kind, from, path[0]) { // a verdict that cannot befall this kind
+			_, err := b.Settle(t.Context(), key, finding)
+			require.ErrorIs(t, err, ErrState, name)
+			read, err := b.Order(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, stands, read, name)
+			return
+		}
+	}
+	steps, before := b.steps(t, key), b.balancesOf(t, key.Merchant)
+
+	settlement := settle(t, b, key, finding)
+	require.Equal(t, effect.Discrepancy, settlement.Discrepancy, name)
+	require.Equal(t, len(effect.Path) > 0, settlement.Moved, name)
+	reached := state
+	for i, to := range effect.Path {
+		want := fmt.Sprintf("%s -> %s (callback inbox-1) %s", reached, to, finding.Reason.Code)
+		require.Equal(t, strings.TrimSpace(want), b.steps(t, key)[len(steps)+i], name)
+		reached = to
+	}
+	require.Len(t, b.steps(t, key), len(steps)+len(effect.Path), name)
+	require.Equal(t, reached, settlement.Order.State, name)
+	read, err := b.Order(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, settlement.Order, read, name)
+
+	switch {
+	case effect.Credit:
+		require.Equal(t, settled[kind]["credited "+string(finding.Verdict)], b.balancesOf(t, key.Merchant), name)
+	case state == order.Succeeded && reached == order.Refunded:
+		require.Equal(t, settled[kind]["succeeded and refunded"], b.balancesOf(t, key.Merchant), name)
+	case reached.Terminal() && reached != state:
+		require.Equal(t, settled[kind][string(reached)], b.balancesOf(t, key.Merchant), name)
+	default:
+		require.Equal(t, before, b.balancesOf(t, key.Merchant), name)
+	}
+	var discrepancies []string
+	if effect.Discrepancy != "" {
+		discrepancies = []string{effect.Discrepancy}
+	}
+	require.ElementsMatch(t, discrepancies, b.discrepancies(t, key), name)
+
+	transfers, after := b.transfers(t, key), b.balancesOf(t, key.Merchant)
+	twice := settle(t, b, key, finding)
+	if reached == state {
+		require.Equal(t, settlement, twice, name)
+	}
+	if order.Decide(kind, reached, finding.Verdict).Discrepancy == effect.Discrepancy {
+		require.ElementsMatch(t, discrepancies, b.discrepancies(t, key), name)
+	}
+	require.False(t, twice.Moved, name)
+	require.Equal(t, transfers, b.transfers(t, key), name)
+	require.Equal(t, after, b.balancesOf(t, key.Merchant), name)
+}
+
+// TestStatesBeforeSettling makes sure of where the cases above begin.
+func TestStatesBeforeSettling(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+			for _, state := range order.States() {
+				if !reachable(kind, state) {
+					continue
+				}
+				o := b.at(t, kind, state)
+				require.Equal(t, state, o.State)
+				want := settled[kind][string(state)]
+				switch {
+				case state == order.Refunded:
+					want = settled[kind]["succeeded and refunded"]
+				case want == nil && kind == order.Withdrawal && holds(state):
+					want = settled[kind]["reserved"]
+				case want == nil:
+					want = settled[kind]["untouched"]
+				}
+				require.Equal(t, want, b.balancesOf(t, o.Merchant), "%s %s", kind, state)
+			}
+		}
+		b.clean(t)
+	})
+}
+
+func TestTransfersOfAWithdrawal(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "100", "0")
+		r := request(order.Withdrawal, "W1", "100")
+		open(t, b, r)
+		submit(t, b, r.Key(), ambiguous)
+		finding := paid("100", "2.50")
+		finding.GatewayID = "G1"
+		o := settle(t, b, r.Key(), finding).Order
+		require.Equal(t, order.Standing{State: order.Succeeded, GatewayID: "G1", Paid: pkr("100"), Fee: pkr("2.50")}, o.Standing)
+		// The fee takes what is available below zero: it is what happened.
+		require.Equal(t, map[Account]string{
+			AccountOpening: "-100", AccountAvailable: "-2.5", AccountPaidOut: "100", AccountFees: "2.5",
+		}, b.balances(t))
+		settle(t, b, r.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Returned, GatewayID: "G1"})
+		require.Equal(t, []string{
+			"reserve available -> in_flight 100.00 PKR",
+			"payout in_flight -> paid_out 100.00 PKR",
+			"fee available -> fees 2.50 PKR",
+			"refund paid_out -> available 100.00 PKR",
+		}, b.transfers(t, r.Key()))
+		b.clean(t)
+	})
+}
+
+func TestTransfersOfALatePayment(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Deposit, order.Expired)
+		late := paid("100", "2")
+		late.GatewayID, late.Evidence = "G1", "inbox-1"
+		s := settle(t, b, o.Key(), late)
+		require.False(t, s.Moved)
+		require.Equal(t, order.DiscrepancyLatePayment, s.Discrepancy)
+		require.Equal(t, order.Expired, s.Order.State)
+		require.Equal(t, pkr("100"), s.Order.Paid)
+		require.Equal(t, []string{
+			"late_payment received -> available 100.00 PKR", "fee available -> fees 2.00 PKR",
+		}, b.transfers(t, o.Key()))
+
+		late.Evidence = "inbox-2" // the same, told by another message
+		require.Equal(t, order.DiscrepancyLatePayment, settle(t, b, o.Key(), late).Discrepancy)
+		other := late
+		other.Verdict, other.Paid, other.Evidence = order.PartPaid, pkr("40"), "inbox-3"
+		require.Equal(t, order.DiscrepancyAmount, settle(t, b, o.Key(), other).Discrepancy)
+		require.Equal(t, []string{order.DiscrepancyLatePayment, order.DiscrepancyAmount}, b.discrepancies(t, o.Key()))
+		require.Equal(t, settled[order.Deposit]["credited paid"], b.balancesOf(t, o.Merchant))
+		b.clean(t)
+	})
+}
+
+func TestAFindingThatDoesNotFitBooksNothing(t *testing.T) {
+	t.Parallel()
+	vnd, err := money.Minor(100, "VND")
+	require.NoError(t, err)
+	for name, change := range map[string]func(*order.Finding){
+		"gateway id":       func(f *order.Finding) { f.GatewayID = "G-other" },
+		"more":             func(f *order.Finding) { f.Paid = pkr("100.01") },
+		"less":             func(f *order.Finding) { f.Paid = pkr("99.99") },
+		"other currency":   func(f *order.Finding) { f.Paid = vnd },
+		"negative fee":     func(f *order.Finding) { f.Fee = pkr("-1") },
+		"fee in other":     func(f *order.Finding) { f.Fee = vnd },
+		"part is nothing":  func(f *order.Finding) { f.Verdict, f.Paid = order.PartPaid, pkr("0") },
+		"part is whole":    func(f *order.Finding) { f.Verdict = order.PartPaid },
+		"part is unstated": func(f *order.Finding) { f.Verdict, f.Paid = order.PartPaid, money.Amount{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+				b := setup(t)
+				stands := b.at(t, order.Deposit, order.Submitted)
+				balances := b.balancesOf(t, stands.Merchant)
+				finding := paid("100", "2")
+				finding.GatewayID = stands.GatewayID
+				change(&finding)
+				for range 2 {
+					s := settle(t, b, stands.Key(), finding)
+					require.Equal(t, Settlement{Order: stands, Discrepancy: order.DiscrepancyMismatch}, s)
+				}
+				require.Equal(t, []string{order.DiscrepancyMismatch}, b.discrepancies(t, stands.Key()))
+				require.Equal(t, balances, b.balancesOf(t, stands.Merchant))
+				b.clean(t)
+			})
+		})
+	}
+}
+
+func TestSettleFillsInTheGatewayID(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Withdrawal, order.Unknown)
+		pending := order.Finding{Source: order.FromQuery, Verdict: order.Pending, GatewayID: "G7"}
+		o = settle(t, b, o.Key(), pending).Order
+		require.Equal(t, order.Submitted, o.State)
+		require.Equal(t, "G7", o.GatewayID)
+		require.Equal(t, order.Reason{}, o.Reason) // it is unknown no longer
+
+		failed := b.at(t, order.Withdrawal, order.Failed) // refused, and yet there is an order that failed
+		unpaid := order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, GatewayID: "G8"}
+		s := settle(t, b, failed.Key(), unpaid)
+		require.False(t, s.Moved)
+		require.Empty(t, s.Discrepancy)
+		read, err := b.Order(t.Context(), failed.Key())
+		require.NoError(t, err)
+		require.Equal(t, "G8", read.GatewayID)
+		require.Equal(t, failed.Reason, read.Reason)
+	})
+}
+
+func TestAnOperatorStandsForAFinding(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Withdrawal, order.InReview)
+		finding := order.Finding{Source: order.FromOperator, Verdict: order.Unpaid, Reason: order.Reason{Code: order.CodeResolved, Text: "never arrived"}}
+		for _, lacking := range []order.Finding{
+			finding,
+			{Source: order.FromOperator, Verdict: order.Unpaid, By: "ops@example"},
+			{Source: order.FromOperator, Verdict: order.Unpaid, Evidence: "ticket 7"},
+		} {
+			_, err := b.Settle(t.Context(), o.Key(), lacking)
+			require.Equal(t, order.CodeEvidenceMissing, order.CodeOf(err))
+		}
+		_, err := b.Settle(t.Context(), o.Key(), order.Finding{Verdict: order.Unpaid})
+		require.ErrorContains(t, err, "a finding has a source")
+
+		finding.By, finding.Evidence = "ops@example", "ticket 7"
+		s := settle(t, b, o.Key(), finding)
+		require.Equal(t, order.Failed, s.Order.State)
+		require.Equal(t, finding.Reason, s.Order.Reason)
+		steps := b.steps(t, o.Key())
+		require.Equal(t, "in_review -> failed (operator ticket 7 ops@example) RESOLVED", steps[len(steps)-1])
+
+		o = b.at(t, order.Withdrawal, order.InReview) // amounts may go without saying
+		finding.Verdict = order.Paid
+		o = settle(t, b, o.Key(), finding).Order
+		require.Equal(t, o.Amount, o.Paid)
+		require.Equal(t, pkr("0"), o.Fee)
+		b.clean(t)
+	})
+}
+
+func TestConcurrentFindingsSettleOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Withdrawal, order.Submitted)
+		var moved, failures atomic.Int32
+		together(40, func(int) {
+			s, err := b.Settle(t.Context(), o.Key(), paid("100", "2"))
+			if err != nil || s.Order.State != order.Succeeded {
+				failures.Add(1)
+			}
+			if s.Moved {
+				moved.Add(1)
+			}
+		})
+		require.Zero(t, failures.Load())
+		require.EqualValues(t, 1, moved.Load())
+		require.Equal(t, settled[order.Withdrawal]["succeeded"], b.balancesOf(t, o.Merchant))
+		require.Len(t, b.transfers(t, o.Key()), 3)
+		b.clean(t)
+	})
+}
+
+func TestConcurrentContradictionsSettleOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for range 10 {
+			o := b.at(t, order.Withdrawal, order.Submitted)
+			var moved atomic.Int32
+			together(8, func(i int) {
+				finding := paid("100", "2")
+				if i%2 == 0 {
+					finding = order.Finding{Source: order.FromQuery, Verdict: order.Unpaid}
+				}
+				if s, err := b.Settle(t.Context(), o.Key(), finding); err == nil && s.Moved {
+					moved.Add(1)
+				}
+			})
+			require.EqualValues(t, 1, moved.Load())
+			read, err := b.Order(t.Context(), o.Key())
+			require.NoError(t, err)
+			require.Equal(t, settled[order.Withdrawal][string(read.State)], b.balancesOf(t, o.Merchant))
+			require.Len(t, b.discrepancies(t, o.Key()), 1)
+		}
+		b.clean(t)
+	})
+}
+
+// TestTheOrderOfFindingsDoesNotMatter plays what can be told of one payment in
+// every order, some of it twice.
+func TestTheOrderOfFindingsDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	told := []order.Finding{
+		{Source: order.FromCallback, Verdict: order.Pending, GatewayID: "G1", Evidence: "a"},
+		{Source: order.FromCallback, Verdict: order.Paid, GatewayID: "G1", Evidence: "b", Paid: pkr("100"), Fee: pkr("2")},
+		{Source: order.FromQuery, Verdict: order.Paid, GatewayID: "G1", Paid: pkr("100"), Fee: pkr("2")},
+		{Source: order.FromCallback, Verdict: order.Pending, GatewayID: "G1", Evidence: "a"},
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		permute(told, func(findings []order.Finding) {
+			for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+				o := b.at(t, kind, order.Submitting)
+				for _, finding := range findings {
+					o = settle(t, b, o.Key(), finding).Order
+				}
+				require.Equal(t, order.Succeeded, o.State)
+				require.Equal(t, settled[kind]["succeeded"], b.balancesOf(t, o.Merchant))
+				require.Empty(t, b.discrepancies(t, o.Key()))
+			}
+		})
+		b.clean(t)
+	})
+}
+
+func TestReview(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		reason := order.Reason{Code: order.CodeNoProof, Text: "no proof for a day"}
+		for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+			for _, state := range order.States() {
+				if !reachable(kind, state) {
+					continue
+				}
+				stands := b.at(t, kind, state)
+				balances, steps := b.balancesOf(t, stands.Merchant), b.steps(t, stands.Key())
+				o, err := b.Review(t.Context(), stands.Key(), reason)
+				name := fmt.Sprint(kind, " ", state)
+				require.Equal(t, balances, b.balancesOf(t, stands.Merchant), name)
+				switch {
+				case order.CanMove(kind, state, order.InReview):
+					require.NoError(t, err, name)
+					require.Equal(t, order.InReview, o.State, name)
+					require.Equal(t, reason, o.Reason, name)
+					require.Equal(t, append(steps, string(state)+" -> in_review (review) NO_PROOF"), b.steps(t, stands.Key()), name)
+				case state == order.InReview || state.Terminal():
+					require.NoError(t, err, name)
+					require.Equal(t, stands, o, name)
+					require.Equal(t, steps, b.steps(t, stands.Key()), name)
+				default:
+					require.ErrorIs(t, err, ErrState, name)
+				}
+			}
+		}
+		b.clean(t)
+	})
+}
+
+func TestDiscrepancies(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		ctx := t.Context()
+		one, two := order.Key{Merchant: merchant, Number: "A"}, order.Key{Merchant: "M2", Number: "B"} // neither is ours
+		for _, open := range []struct {
+			key          order.Key
+			code, detail string
+		}{
+			{one, order.DiscrepancyMismatch, "callback x"},
+			{one, order.DiscrepancyMismatch, "callback x"},
+			{one, order.DiscrepancyMismatch, "callback y"},
+			{one, order.DiscrepancyUnconfirmed, "callback x"},
+			{two, order.DiscrepancyMismatch, "callback x\x00" + strings.Repeat("é", maxText)},
+		} {
+			require.NoError(t, b.OpenDiscrepancy(ctx, open.key, open.code, open.detail))
+		}
+		all, err := b.Discrepancies(ctx, DiscrepancyFilter{})
+		require.NoError(t, err)
+		require.Len(t, all, 4)
+		require.Equal(t, two, all[0].Key)
+		require.LessOrEqual(t, len(all[0].Detail), maxText+len("…"))
+		require.Equal(t, "callback x", all[3].Detail)
+		for name, test := range map[string]struct {
+			filter DiscrepancyFilter
+			want   int
+		}{
+			"merchant": {DiscrepancyFilter{Merchant: "M2"}, 1},
+			"number":   {DiscrepancyFilter{Number: "A"}, 3},
+			"code":     {DiscrepancyFilter{Code: order.DiscrepancyMismatch}, 3},
+			"since":    {DiscrepancyFilter{Since: all[0].At.Add(1e9)}, 0},
+			"before":   {DiscrepancyFilter{Before: all[1].ID}, 2},
+			"limit":    {DiscrepancyFilter{Limit: 1}, 1},
+		} {
+			found, err := b.Discrepancies(ctx, test.filter)
+			require.NoError(t, err)
+			require.Len(t, found, test.want, name)
+		}
+	})
+}

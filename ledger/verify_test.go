@@ -1,0 +1,134 @@
+package ledger
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// TestVerifyFindsWhatIsWrong damages a ledger past all its guards, one damage
+// at a time, and expects exactly what follows from it.
+func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	const transfer = `INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at)
+		SELECT id, merchant, currency, 'damage', `
+	tests := []struct {
+		name  string
+		sql   string
+		codes []string
+	}{
+		{"nothing", "", nil},
+		{"money from nowhere", "UPDATE books SET available = available + 5 WHERE merchant = 'M1700000001'",
+			[]string{BrokenSum, BrokenBalance}},
+		{"money moved without transfer", "UPDATE books SET available = available + 5, suspense = suspense - 5",
+			[]string{BrokenBalance, BrokenBalance}},
+		{"a transfer that moved nothing", transfer + "'available', 'suspense', 7, 1 FROM orders WHERE number = 'open'",
+			[]string{BrokenBalance, BrokenBalance}},
+		{"a reservation that outlived its order", "UPDATE orders SET state = 'failed' WHERE number = 'open'",
+			[]string{BrokenHistory, BrokenInFlight, BrokenReservation}},
+		{"success that was not paid", "UPDATE orders SET state = 'succeeded', paid = amount WHERE number = 'open'",
+			[]string{BrokenHistory, BrokenInFlight, BrokenPayment, BrokenReservation}},
+		{"paid and forgotten", "UPDATE orders SET state = 'failed', paid = 0 WHERE number = 'paid'",
+			[]string{BrokenHistory, BrokenPayment}},
+		{"another fee", "UPDATE orders SET fee = 1 WHERE number = 'paid'", []string{BrokenFee}},
+		{"a step that is gone", "DELETE FROM history WHERE to_state = 'submitted' AND order_id = (SELECT id FROM orders WHERE number = 'paid')",
+			[]string{BrokenHistory}},
+		{"a beginning that is gone", "DELETE FROM history WHERE from_state = 'created' AND order_id = (SELECT id FROM orders WHERE number = 'paid')",
+			[]string{BrokenHistory}},
+		{"all steps gone", "DELETE FROM history WHERE order_id = (SELECT id FROM orders WHERE number = 'open')", []string{BrokenHistory}},
+		{"a submission that is gone", "DELETE FROM submissions WHERE order_id = (SELECT id FROM orders WHERE number = 'open')",
+			[]string{BrokenSubmissions}},
+		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{SharedGatewayID}},
+		{"in another's books", "UPDATE transfers SET merchant = 'M2' WHERE reason = 'fee'",
+			[]string{BrokenBalance, BrokenBalance, BrokenBalance, BrokenBalance, BrokenOwner}},
+		{"in no books", "UPDATE transfers SET merchant = 'M3' WHERE reason = 'fee'",
+			[]string{BrokenBalance, BrokenBalance, BrokenOwner}},
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		for _, test := range tests {
+			t.Run(test.name, func(t *testing.T) {
+				b := setup(t)
+				b.books(t, "1000", "10")
+				require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("0"), pkr("0")))
+				done := request(order.Withdrawal, "paid", "100")
+				open(t, b, done)
+				submit(t, b, done.Key(), accepted)
+				settle(t, b, done.Key(), paid("100", "2"))
+				open(t, b, request(order.Withdrawal, "open", "50"))
+				submit(t, b, order.Key{Merchant: merchant, Number: "open"}, ambiguous)
+				b.clean(t)
+				if test.sql == "" {
+					return
+				}
+				b.unguard(t)
+				require.NoError(t, b.exec(test.sql))
+				v, err := b.Verify(t.Context())
+				require.NoError(t, err)
+				require.False(t, v.Clean())
+				codes := make([]string, len(v.Violations))
+				for i, violation := range v.Violations {
+					codes[i] = violation.Code
+					require.NotEmpty(t, violation.Key.Merchant)
+					require.Equal(t, "PKR", violation.Currency)
+					require.NotEmpty(t, violation.Detail)
+				}
+				if test.name == "money moved without transfer" { // in both merchants' books
+					test.codes = append(test.codes, test.codes...)
+				}
+				require.ElementsMatch(t, test.codes, codes, "%+v", v.Violations)
+			})
+		}
+	})
+}
+
+func TestVerifyCounts(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		v, err := b.Verify(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Verification{}, v)
+		b.books(t, "1000", "10")
+		open(t, b, request(order.Withdrawal, "W1", "50"))
+		v, err = b.Verify(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Verification{Books: 1, Orders: 1, Transfers: 3}, v)
+		require.True(t, v.Clean())
+	})
+}
+
+func TestViolationsSpeakInSentences(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		open(t, b, request(order.Withdrawal, "W1", "50"))
+		b.unguard(t)
+		require.NoError(t, b.exec("UPDATE books SET in_flight = 7"))
+		v, err := b.Verify(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, v.Violations, Violation{
+			Code: BrokenInFlight, Key: order.Key{Merchant: merchant}, Currency: "PKR", Detail: "in_flight is 7 and should be 5000",
+		})
+	})
+}
+
+// unguard takes triggers and checks away.
+func (b *testBundle) unguard(t *testing.T) {
+	t.Helper()
+	if b.engine.name == embedded.name {
+		require.NoError(t, b.exec("PRAGMA ignore_check_constraints = 1"))
+		var triggers []string
+		require.NoError(t, b.list(t.Context(), &triggers, "SELECT name FROM sqlite_master WHERE type = 'trigger'"))
+		for _, trigger := range triggers {
+			require.NoError(t, b.exec("DROP TRIGGER "+trigger))
+		}
+		return
+	}
+	for _, table := range []string{"orders", "history", "transfers", "submissions"} {
+		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
+	}
+	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))
+}
