@@ -1,0 +1,86 @@
+package order
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the tables into docs/safety.md")
+
+const safety = "../docs/safety.md"
+
+// TestDocs keeps the tables of docs/safety.md equal to the code.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(safety)
+	require.NoError(t, err)
+	want := replace(t, string(text), "moves", movesTable())
+	want = replace(t, want, "decisions", decisionsTable())
+	if *update {
+		require.NoError(t, os.WriteFile(safety, []byte(want), 0o600))
+		return
+	}
+	require.Equal(t, want, string(text), "run go test ./order -run TestDocs -update")
+}
+
+func replace(t *testing.T, text, name, table string) string {
+	t.Helper()
+	begin := strings.Index(text, "<!-- "+name)
+	end := strings.Index(text, "<!-- end of "+name)
+	require.True(t, 0 <= begin && begin < end, "docs/safety.md has lost its mark for %s", name)
+	begin += strings.Index(text[begin:], "\n") + 1
+	return text[:begin] + "\n" + table + "\n" + text[end:]
+}
+
+func movesTable() string {
+	var b strings.Builder
+	b.WriteString("| from | to | order | when |\n|---|---|---|---|\n")
+	for _, m := range Moves {
+		kinds := "both"
+		if len(m.Kinds) == 1 {
+			kinds = string(m.Kinds[0])
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", m.From, m.To, kinds, m.Why)
+	}
+	return b.String()
+}
+
+func decisionsTable() string {
+	verdicts := []Verdict{Pending, Paid, PartPaid, Unpaid, Lapsed, Returned, Unclear}
+	var b strings.Builder
+	b.WriteString("| order stands |")
+	for _, v := range verdicts {
+		fmt.Fprintf(&b, " %s |", v)
+	}
+	b.WriteString("\n|---" + strings.Repeat("|---", len(verdicts)) + "|\n")
+	for _, state := range States() {
+		fmt.Fprintf(&b, "| `%s` |", state)
+		for _, v := range verdicts {
+			fmt.Fprintf(&b, " %s |", describe(Decide(Deposit, state, v)))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func describe(effect Effect) string {
+	var words []string
+	for _, state := range effect.Path {
+		words = append(words, "`"+string(state)+"`")
+	}
+	if effect.Credit {
+		words = append(words, "credited")
+	}
+	if effect.Discrepancy != "" {
+		words = append(words, "discrepancy "+effect.Discrepancy)
+	}
+	if len(words) == 0 {
+		return "–"
+	}
+	return strings.Join(words, ", ")
+}
