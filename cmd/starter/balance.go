@@ -27,7 +27,10 @@ ledger is.
 
 A merchant's accounts sum to zero: what is available and in flight came from the
 opening balance and from payers (received), and went to beneficiaries (paid_out),
-fees and settlements; suspense is what nobody has explained yet.`,
+fees and settlements; suspense is what nobody has explained yet.
+
+--json: {"balances":[{"merchant","currency","accounts":{"available",…},"snapshot"}]},
+where snapshot is as of starter reconcile, or null.`,
 		Example: `  starter balance
   starter balance --merchant M1700000001 --json`,
 		Args:              noArguments,

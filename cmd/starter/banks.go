@@ -16,7 +16,10 @@ func (s *starter) banksCommand() *cobra.Command {
 		Use:   "banks --country CC",
 		Short: "The banks and wallets a withdrawal can go to",
 		Long: `Lists the banks and wallets that a withdrawal in a country can go to. Give the
-code exactly as written: as --way, or where the table says so as a --field.`,
+code exactly as written: as --way, or where the table says so as a --field.
+
+--json: {"country","complete","banks":[{"code","names","kind","member","closed",
+"note"}]}, where member is wayCode or the field that the code goes to.`,
 		Example: `  starter banks --country TH
   starter banks --country PK --json`,
 		Args:              noArguments,

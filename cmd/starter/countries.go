@@ -11,8 +11,13 @@ import (
 
 func (s *starter) countriesCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "countries",
-		Short:             "The countries the gateway serves",
+		Use:   "countries",
+		Short: "The countries the gateway serves",
+		Long: `Lists the countries, with the currency that amounts are in and how many ways of
+paying are known.
+
+--json: {"countries":[{"code","name","currency","gateway_currency","decimals",
+"documented","deposit_ways","withdrawal_ways","note"}]}.`,
 		Example:           "  starter countries",
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,

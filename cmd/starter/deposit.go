@@ -19,7 +19,10 @@ func (s *starter) depositCommand() *cobra.Command {
 and until when. With --wait it then waits until the payer has paid.
 
 Choose the order number once per payment and keep it: the same command again
-gives the same instructions and never a second order.`,
+gives the same instructions and never a second order.
+
+--json: {"order","source","started"}, as of starter status and starter withdraw;
+order.instructions says how the payer pays. With --wait it comes at the end.`,
 		Example: `  starter deposit --country PK --way jazzcash --number CART-1 --amount 900 --phone "$PHONE"
   starter deposit --country BD --way bkash --number CART-2 --amount 500 --name "$NAME" \
     --return-url https://shop.example.com/thanks --json`,

@@ -21,7 +21,9 @@ func (s *starter) keygenCommand() *cobra.Command {
 to a file that only you can read and is never printed; a file that exists is never
 overwritten. The public key is printed: enter it in the gateway's console.
 
-The worker finds the private key in PAYOUTS_KEY_DIR, as <merchant number>.key.`,
+The worker finds the private key in PAYOUTS_KEY_DIR, as <merchant number>.key.
+
+--json: {"public_key","private_key_file"}.`,
 		Example: `  starter keygen keys/M1700000001.key`,
 		Args:    oneArgument("file"),
 		RunE:    func(_ *cobra.Command, args []string) error { return s.keygen(args[0]) },

@@ -22,7 +22,12 @@ func (s *starter) listCommand() *cobra.Command {
 than --limit, open ones go before ended ones.
 
 The list is written when a state matters to somebody: an order that goes its
-usual way is "created" there until it ends. starter status asks the order itself.`,
+usual way is "created" there until it ends. starter status asks the order itself.
+
+--json: {"orders":[{"kind","merchant","number","country","amount","state",
+"needs_review","gateway_id","open","status","workflow_id","run_id","started_at",
+"ended_at"}],"more"}, where status is the workflow's and more means that there are
+more than the limit.`,
 		Example: `  starter list --needs-review
   starter list --open --country PK
   starter list --state failed --kind withdrawal --limit 100 --json`,

@@ -14,7 +14,9 @@ func (s *starter) pollCommand() *cobra.Command {
 		Use:   "poll NUMBER",
 		Short: "Ask the gateway about an order at once",
 		Long: `Makes an order ask the gateway at once, instead of at its next time. It answers
-where the order stands now; what the gateway says shows in starter status.`,
+where the order stands now; what the gateway says shows in starter status.
+
+--json: {"order","source"}, as of starter status.`,
 		Example:           `  starter poll INV-1 --merchant M1700000001`,
 		Args:              oneArgument("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -24,7 +24,12 @@ The same runs on a schedule.
 
 Verdicts: agreed; unsettled, when orders under way explain the difference; drift,
 when nothing does, on several looks. Drift is exit code 4. A balance that could
-not be asked is exit code 6.`,
+not be asked is exit code 6.
+
+--json: {"snapshots":[{"id","merchant","currency","at","gateway_available",
+"gateway_frozen","ledger_available","ledger_in_flight","open_withdrawals",
+"open_withdrawal_amount","open_deposits","open_deposit_amount","drift","verdict"}],
+"drifting":[…],"unreachable":[…]}, the last two with merchant numbers.`,
 		Example: `  starter reconcile
   starter reconcile --merchant M1700000001 --merchant M1700000002 --json`,
 		Args:              noArguments,

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -149,10 +151,49 @@ func TestHelp(t *testing.T) {
 	s := starter{}
 	for _, command := range s.root().Commands() {
 		require.NotEmpty(t, command.Short, command.Name())
+		require.Contains(t, command.Long, "--json: {", command.Name())
 		require.Contains(t, command.Example, "starter "+command.Name(), command.Name())
 		got := setup(t).run(t.Context(), command.Name(), "--help")
 		require.Equal(t, exitDone, got.code)
 		require.Contains(t, got.out, "Usage:")
 	}
 	require.Equal(t, exitDone, setup(t).run(t.Context()).code)
+}
+
+// Every member that a document has is in the help, and stays under its name.
+func TestHelpNamesEveryMember(t *testing.T) {
+	t.Parallel()
+	var help strings.Builder
+	for _, command := range (&starter{}).root().Commands() {
+		help.WriteString(command.Long)
+	}
+	for _, document := range []any{
+		startedDocument{}, orderDocument{}, listDocument{}, balancesDocument{}, reconciliationDocument{},
+		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{},
+	} {
+		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
+			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)
+		}
+	}
+}
+
+// memberNamesOf lists the JSON names of a type and of all it holds.
+func memberNamesOf(kind reflect.Type) []string {
+	switch kind.Kind() {
+	case reflect.Slice, reflect.Pointer, reflect.Map:
+		return memberNamesOf(kind.Elem())
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	var names []string
+	for i := range kind.NumField() {
+		field := kind.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" {
+			names = append(names, name)
+		}
+		names = append(names, memberNamesOf(field.Type)...)
+	}
+	return names
 }

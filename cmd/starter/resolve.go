@@ -19,7 +19,9 @@ func (s *starter) resolveCommand() *cobra.Command {
 		Short: "End an order in review, with evidence",
 		Long: `Ends an order that is in review. Decide on proof only: what you write here moves
 the books, and is kept with who decided and why. The evidence is the gateway's: a
-ticket, a line of its statement, a certificate.`,
+ticket, a line of its statement, a certificate.
+
+--json: {"order","source"}, as of starter status.`,
 		Example: `  starter resolve INV-1 --state succeeded --by "Amina, treasury" \
     --why "the gateway's support confirms the payout" --evidence "ticket 4711" --fee 15
   starter resolve CART-2 --state partially_paid --paid 300 --by Lin --why "statement of 3 May" --evidence "statement line 88"`,

@@ -24,7 +24,13 @@ func (s *starter) statusCommand() *cobra.Command {
 
 The order itself is asked. When Temporal has forgotten it (retention), or cannot
 be asked, the ledger answers if PAYOUTS_DATABASE_URL is set; when only no worker
-answers and there is no ledger to ask, what Temporal's list says is shown.`,
+answers and there is no ledger to ask, what Temporal's list says is shown.
+
+--json: {"order":{"kind","merchant","number","country","way","amount","state",
+"gateway_id","paid","fee","reason":{"code","text"},"instructions":{"pay_url",
+"pay_data","pay_data_type","account_name","account_number","bank","expires_at"},
+"fingerprint","next"},"source"}. What is not known is left out. An amount is
+{"value","currency"}; source is workflow, ledger or list.`,
 		Example: `  starter status INV-1
   starter status INV-1 --merchant M1700000001 --json
   starter status INV-1 --wait --timeout 1h`,

@@ -20,7 +20,12 @@ func (s *starter) waysCommand() *cobra.Command {
 		Short: "The ways of paying in a country, with limits and members",
 		Long: `Lists the gateway's ways of paying in a country, both directions unless one is
 chosen, with their limits, and the members that an order has beside the amount.
-Codes are taken exactly as written.`,
+Codes are taken exactly as written.
+
+--json: {"country","directions":[{"kind","documented","complete","ways":[{"code",
+"names","kind","min","max","amounts","closed","confidence","note"}],"members":[
+{"name","required","required_for","required_unless","omit_for","rule","values",
+"note"}],"note"}]}.`,
 		Example: `  starter ways --country VN
   starter ways --country PK --withdraw --json`,
 		Args:              noArguments,

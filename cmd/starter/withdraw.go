@@ -21,7 +21,11 @@ func (s *starter) withdrawCommand() *cobra.Command {
 
 Choose the order number once per payment and keep it. When the answer does not
 come, repeat the very same command: it never pays twice. Which members a country
-wants beside the amount, starter ways tells.`,
+wants beside the amount, starter ways tells.
+
+--json: {"started":{"workflow_id","run_id","existing"}}, where existing means that
+the order was there before; with --wait also "order" and "source", as of starter
+status.`,
 		Example: `  starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 \
     --name "$NAME" --account "$ACCOUNT" --phone "$PHONE"
   starter withdraw --merchant M1700000002 --country VN --way VCB --number INV-2 --amount 200000 \
