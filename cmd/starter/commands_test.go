@@ -113,6 +113,19 @@ func TestStatusAsksWhoKnowsBest(t *testing.T) {
 	}
 }
 
+// An order that has ended is read from its record, which needs no worker; an
+// open one is asked, which does not wait for its end.
+func TestStatusNeverWaitsForTheEnd(t *testing.T) {
+	t.Parallel()
+	for state, waits := range map[order.State]int{order.Created: 0, order.Succeeded: 1} {
+		b := setup(t)
+		b.temporal.row, b.temporal.view = row(t, state), withdrawal(t, state)
+		got := b.run(t.Context(), "status", "INV-1", "--merchant", merchant)
+		require.Equal(t, exitDone, got.code, got.errs)
+		require.Equal(t, waits, b.temporal.waits, state)
+	}
+}
+
 // A deposit is found although nobody said that it is one.
 func TestSteeringFindsTheKind(t *testing.T) {
 	t.Parallel()

@@ -78,6 +78,7 @@ type fakeTemporal struct {
 	startErr, viewErr, findErr, reportErr error
 	blocks                                bool
 
+	waits       int // calls of Wait
 	requests    []order.Request
 	filters     []client.Filter
 	resolutions []order.Resolution
@@ -101,6 +102,7 @@ func (f *fakeTemporal) StartDeposit(ctx context.Context, request order.Request) 
 }
 
 func (f *fakeTemporal) Wait(ctx context.Context, kind order.Kind, _ order.Key) (order.View, error) {
+	f.waits++
 	f.kinds = append(f.kinds, kind)
 	return f.answer(ctx)
 }
