@@ -44,7 +44,7 @@ const (
 	Waiting   Outcome = "waiting"   // Temporal or the ledger is away: the sweep tries again
 	Refused   Outcome = "refused"   // Temporal is there and will not take it: the sweep tries again
 	Orphaned  Outcome = "orphaned"  // the order is open and its workflow is gone: the sweep tries again
-	Busy      Outcome = "busy"      // another goroutine is delivering it right now
+	Busy      Outcome = "busy"      // somebody else is delivering it, or has just done so
 )
 
 // Deliverer takes callbacks from the inbox to whoever acts on them. A callback
@@ -80,6 +80,23 @@ func (d *Deliverer) Deliver(ctx context.Context, id string, key order.Key) Outco
 		return Busy
 	}
 	defer d.release(id)
+	return d.attempt(ctx, id, key)
+}
+
+// redeliver delivers a callback that was read a while ago, unless somebody has
+// been faster since.
+func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outcome {
+	if !d.claim(entry.ID) {
+		return Busy
+	}
+	defer d.release(entry.ID)
+	if now, err := d.ledger.Callback(ctx, entry.ID); err == nil && now.Status != entry.Status {
+		return Busy
+	}
+	return d.attempt(ctx, entry.ID, entry.Key())
+}
+
+func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {
 	outcome, err := d.deliver(ctx, id, key)
 	if err != nil {
 		d.log.Warn("A callback waits in the inbox", "order", key.String(), "callback", id, "error", err)

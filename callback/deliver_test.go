@@ -261,6 +261,20 @@ func TestDeliveryUnderWay(t *testing.T) {
 	require.Len(t, b.signals(), 1)
 }
 
+// A sweep that has read a callback before somebody else delivered it does not
+// deliver it again.
+func TestSweepIsSlower(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 10)
+	b.store(t, row)
+	read, err := b.ledger.PendingCallbacks(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, Signalled, b.Deliver(t.Context(), read[0].ID, row.Key()))
+	require.Equal(t, Swept{Pending: 1}, b.deliverAll(t.Context(), read))
+	require.Len(t, b.signals(), 1)
+}
+
 // Whoever acted on the callback was faster than our mark: it stays done.
 func TestMarkNeverGoesBack(t *testing.T) {
 	t.Parallel()
@@ -272,11 +286,41 @@ func TestMarkNeverGoesBack(t *testing.T) {
 	require.Equal(t, ledger.Done, b.entry(t, row).Status)
 }
 
-func TestRun(t *testing.T) {
+// What is there at the start is worked off batch after batch, without waiting
+// for the next tick.
+func TestRunWorksOffABacklog(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.batch = 2
-	got := make(chan string)
+	want := make(map[string]bool)
+	for i := range 5 {
+		row := b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10)
+		b.store(t, row)
+		want[row.WorkflowID()] = true
+	}
+	got, stop := b.run(t, time.Hour)
+	for range 5 {
+		delete(want, <-got)
+	}
+	require.Empty(t, want)
+	stop()
+}
+
+func TestRunSweepsAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got, stop := b.run(t, time.Millisecond)
+	for _, number := range []string{"first", "second"} {
+		b.store(t, b.open(t, order.Withdrawal, number, 10))
+		require.Equal(t, "withdrawal:M1700000001:"+number, <-got)
+	}
+	stop()
+}
+
+// run sweeps until stop is called, and gives the workflows that are signalled.
+func (b *testBundle) run(t *testing.T, every time.Duration) (got chan string, stop func()) {
+	t.Helper()
+	got = make(chan string)
 	b.answers(func(ctx context.Context, workflowID string) error {
 		select {
 		case got <- workflowID:
@@ -284,23 +328,10 @@ func TestRun(t *testing.T) {
 		}
 		return nil
 	})
-	want := make(map[string]bool)
-	for i := range 5 {
-		row := b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10)
-		b.store(t, row)
-		want[row.WorkflowID()] = true
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { b.Run(ctx, time.Millisecond) })
-	for range 5 { // what is there at the start, batch after batch
-		delete(want, <-got)
-	}
-	require.Empty(t, want)
-	b.store(t, b.open(t, order.Withdrawal, "later", 10))
-	require.Equal(t, "withdrawal:M1700000001:later", <-got)
-	cancel()
-	running.Wait()
+	running.Go(func() { b.Run(ctx, every) })
+	return got, func() { cancel(); running.Wait() }
 }
 
 // store puts a callback into the inbox as if nobody had delivered it.

@@ -71,7 +71,7 @@ func (d *Deliverer) deliverAll(ctx context.Context, entries []ledger.InboxEntry)
 	for range min(sweepWorkers, len(entries)) {
 		workers.Go(func() {
 			for entry := range queue {
-				switch d.Deliver(ctx, entry.ID, entry.Key()) {
+				switch d.redeliver(ctx, entry) {
 				case Signalled, Diverted, Unmatched:
 					delivered.Add(1)
 				case Orphaned, Refused:

@@ -329,7 +329,6 @@ func TestNothingIsReadWithoutThePrefix(t *testing.T) {
 func TestUnknown(t *testing.T) {
 	environment(t)
 	t.Setenv("PAYOUTS_GATWAY_RATE", "5")
-	t.Setenv("PAYOUTS_TEST_POSTGRES", "x")
 	require.Equal(t, []string{"PAYOUTS_GATWAY_RATE"}, Unknown())
 }
 

@@ -55,7 +55,7 @@ func Unknown() []string {
 	var unknown []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, prefix+"_") && !strings.HasPrefix(name, prefix+"_TEST_") && !known[name] {
+		if strings.HasPrefix(name, prefix+"_") && !known[name] {
 			unknown = append(unknown, name)
 		}
 	}

@@ -73,7 +73,7 @@ func (a Accounts) check(p *problems) {
 // Gateway says how the gateway is called.
 type Gateway struct {
 	GatewayURL     string        `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
-	GatewayTimeout time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s, so that two attempts never overlap."`
+	GatewayTimeout time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s."`
 	GatewayRate    int           `default:"50" unit:"calls/s" desc:"Calls per second over all workers together; the server keeps the count. Same value on every worker."`
 	NotifyURL      string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, ending in /callbacks/tarspay; at most 128 bytes."`
 }
