@@ -33,9 +33,9 @@ type Plan struct {
 
 // Opened is the outcome of opening an order.
 type Opened struct {
-	Opening  ledger.Opening `json:"opening"` // empty when the request was refused
-	Standing order.Standing `json:"standing"`
-	Plan     Plan           `json:"plan,omitzero"`
+	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
+	Standing    order.Standing `json:"standing"`
+	Plan        Plan           `json:"plan,omitzero"`
 }
 
 // Open validates the request once more, writes the order down and reserves a
@@ -55,7 +55,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 			Text: "the number " + request.Number + " belongs to an order with other content; use a new number for a new order",
 		}), nil
 	}
-	return Opened{Opening: opening, Standing: row.Standing, Plan: b.settings.plan(request.Kind)}, nil
+	return Opened{BooksClosed: opening == ledger.BooksClosed, Standing: row.Standing, Plan: b.settings.plan(request.Kind)}, nil
 }
 
 func (b *Books) refuse(request order.Request) *order.Reason {

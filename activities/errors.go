@@ -4,9 +4,10 @@ import (
 	"errors"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"go.temporal.io/sdk/temporal"
 )
 
 // Types of Temporal application errors. Workflows switch on them; operators

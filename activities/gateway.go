@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"go.temporal.io/sdk/activity"
 )
 
 // Gateway makes the calls to TarsPay. Its methods run as ordinary activities
@@ -89,13 +90,13 @@ type lookedUp struct {
 }
 
 func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.Submission) (lookedUp, error) {
-	status, err := g.query(ctx, row)
-	if isNotFound(err) {
+	status, found := g.find(ctx, row)
+	if found == absent {
 		wait := g.grace(earlier)
 		return lookedUp{absent: wait <= 0, standing: row.Standing, wait: wait}, nil
 	}
-	if err != nil {
-		return lookedUp{standing: row.Standing}, nil // no proof either way: ask again later
+	if found == silent { // no proof either way: ask again later
+		return lookedUp{standing: row.Standing}, nil
 	}
 	finding, err := row.FromStatus(status)
 	if err != nil {
@@ -106,6 +107,27 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 		return lookedUp{}, fmt.Errorf("record the order found at the gateway for %s: %w", row.Key(), err)
 	}
 	return lookedUp{standing: settlement.Order.Standing}, nil
+}
+
+// presence is what a query says of an order's being there.
+type presence int
+
+const (
+	silent presence = iota // no usable answer
+	absent                 // the gateway knows no such order
+	present
+)
+
+func (g *Gateway) find(ctx context.Context, row order.Order) (tarspay.OrderStatus, presence) {
+	status, err := g.query(ctx, row)
+	switch {
+	case err == nil:
+		return status, present
+	case isNotFound(err):
+		return status, absent
+	default:
+		return status, silent
+	}
 }
 
 // grace is how long "not found" still proves nothing: a create that left this

@@ -8,6 +8,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
+// Snapshot is the gateway's balance beside the ledger's, at one moment.
+type Snapshot = ledger.Snapshot
+
+// Verdicts of a snapshot that a reconciliation acts on.
+const (
+	Agreed   = ledger.Agreed
+	Drifting = ledger.Drifting
+)
+
 // Merchants lists the merchants that this installation serves, in order.
 func (b *Books) Merchants(context.Context) ([]string, error) {
 	merchants := make([]string, 0, len(b.settings.Merchants))
@@ -18,19 +27,19 @@ func (b *Books) Merchants(context.Context) ([]string, error) {
 	return merchants, nil
 }
 
-// Snapshot asks the gateway for a merchant's balance, compares it with the
+// TakeSnapshot asks the gateway for a merchant's balance, compares it with the
 // ledger's and stores both. Books that are not open yet are opened first.
-func (g *Gateway) Snapshot(ctx context.Context, merchant string) (ledger.Snapshot, error) {
+func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (Snapshot, error) {
 	available, frozen, err := g.balance(ctx, merchant)
 	if err != nil {
-		return ledger.Snapshot{}, err
+		return Snapshot{}, err
 	}
 	if err := g.ledger.OpenBooks(ctx, merchant, available, frozen); err != nil {
-		return ledger.Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
+		return Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
 	}
 	snapshot, err := g.ledger.TakeSnapshot(ctx, merchant, available, frozen)
 	if err != nil {
-		return ledger.Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
+		return Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
 	}
 	return snapshot, nil
 }

@@ -33,14 +33,16 @@ type Server struct {
 
 // Listen binds the address and answers at once. /healthz says that the
 // process runs; /readyz tries the checks and is 503 when a required one
-// fails.
-func Listen(address string, gatherer prometheus.Gatherer, checks ...Check) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
+// fails. The context bounds the binding only.
+func Listen(ctx context.Context, address string, gatherer prometheus.Gatherer, checks ...Check) (*Server, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for health checks: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]string{"process": "up"}) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"process": "up"})
+	})
 	mux.HandleFunc("GET /readyz", ready(checks))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	s := &Server{listener: listener, http: &http.Server{

@@ -18,7 +18,7 @@ func TestServer(t *testing.T) {
 	registry.MustRegister(counter)
 	counter.Inc()
 	var database, temporal error
-	server, err := Listen("127.0.0.1:0", registry,
+	server, err := Listen(t.Context(), "127.0.0.1:0", registry,
 		Check{Name: "database", Required: true, Try: func(context.Context) error { return database }},
 		Check{Name: "temporal", Try: func(context.Context) error { return temporal }})
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestServer(t *testing.T) {
 
 func TestListenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	_, err := Listen("256.0.0.1:1", prometheus.NewRegistry())
+	_, err := Listen(t.Context(), "256.0.0.1:1", prometheus.NewRegistry())
 	require.ErrorContains(t, err, "listen for health checks")
 }
 

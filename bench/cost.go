@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/tarspay-payouts/orchestrator/order"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // path is one way through an order's life.

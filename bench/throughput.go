@@ -6,8 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/order"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 type throughputLine struct {

@@ -12,13 +12,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // Codes of refusals that come from here. Those of package order come through
@@ -108,7 +109,7 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 		err = handle.Get(ctx, &view)
 	}
 	if err != nil {
-		return order.View{}, started, updateError(request.Key(), err)
+		return order.View{}, started, updateError(ctx, request.Key(), err)
 	}
 	return view, started, nil
 }
@@ -143,7 +144,7 @@ func (c *Client) Wait(ctx context.Context, kind order.Kind, key order.Key) (orde
 	var view order.View
 	err := c.temporal.GetWorkflow(ctx, order.WorkflowID(kind, key), "").Get(ctx, &view)
 	if err != nil {
-		return order.View{}, readError(key, err)
+		return order.View{}, readError(ctx, key, err)
 	}
 	return view, nil
 }
@@ -152,7 +153,7 @@ func (c *Client) Wait(ctx context.Context, kind order.Kind, key order.Key) (orde
 func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
 	value, err := c.temporal.QueryWorkflow(ctx, order.WorkflowID(kind, key), "", workflows.OrderQuery)
 	if err != nil {
-		return order.View{}, readError(key, err)
+		return order.View{}, readError(ctx, key, err)
 	}
 	var view order.View
 	if err := value.Get(&view); err != nil {
@@ -182,8 +183,14 @@ func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, nam
 	if err == nil {
 		err = handle.Get(ctx, &view)
 	}
+	var notFound *serviceerror.NotFound
+	if errors.As(err, &notFound) { // Temporal says the same of an order that has ended
+		if _, exists := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), ""); exists == nil {
+			return order.View{}, order.Refuse(order.CodeTerminal, "order %s has ended", key)
+		}
+	}
 	if err != nil {
-		return order.View{}, updateError(key, err)
+		return order.View{}, updateError(ctx, key, err)
 	}
 	return view, nil
 }
@@ -231,10 +238,10 @@ func unreachable(what string, err error) error {
 	if errors.As(err, &invalid) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer: %v; asking again with the same number is safe", what, err)
+	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer; asking again with the same number is safe", what)
 }
 
-func readError(key order.Key, err error) error {
+func readError(ctx context.Context, key order.Key, err error) error {
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) {
 		return order.Refuse(order.CodeOrderNotFound, "no order %s", key)
@@ -243,14 +250,14 @@ func readError(key order.Key, err error) error {
 	if errors.As(err, &failed) {
 		return fmt.Errorf("order %s: its workflow failed, which is a bug: %w", key, err)
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)
 	}
 	return unreachable("read order "+key.String(), err)
 }
 
 // updateError turns a refusal of the workflow back into what it was.
-func updateError(key order.Key, err error) error {
+func updateError(ctx context.Context, key order.Key, err error) error {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) && application.Type() != "" {
 		return &order.Refusal{Reason: order.Reason{Code: application.Type(), Text: trimCode(application)}}
@@ -259,7 +266,7 @@ func updateError(key order.Key, err error) error {
 	if errors.As(err, &late) {
 		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)
 	}
-	return readError(key, err)
+	return readError(ctx, key, err)
 }
 
 // trimCode takes the code off a message that begins with it.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
@@ -117,7 +118,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"way", func(r *Request) { r.Way = "NOBANK" }, "UNKNOWN_BANK", "way"},
 		{"missing name", func(r *Request) { delete(r.Details, "customerName") }, "MISSING_FIELD", "customerName"},
 		{"missing account", func(r *Request) { delete(r.Details, "customerAccountNumber") }, "MISSING_FIELD", "customerAccountNumber"},
-		{"reserved field", func(r *Request) { r.Details["amount"] = "1" }, ProblemReservedField, "amount"},
+		{"reserved field", func(r *Request) { r.Details["amount"] = "1" }, "RESERVED_FIELD", "amount"},
 		{"return URL on a withdrawal", func(r *Request) { r.ReturnURL = "https://example.com/" }, ProblemReturnURL, "return_url"},
 	}
 	limits := Limits{"VND": amount(t, "500000", "VND")}

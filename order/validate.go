@@ -15,18 +15,17 @@ import (
 // Codes of problems found here; the country's profile adds its own
 // (tarspay.Violation).
 const (
-	ProblemKind          = "UNKNOWN_KIND"
-	ProblemMerchant      = "MERCHANT_MALFORMED"
-	ProblemNumber        = "ORDER_NUMBER_MALFORMED"
-	ProblemCountry       = "UNKNOWN_COUNTRY"
-	ProblemCurrency      = "WRONG_CURRENCY"
-	ProblemAmount        = "AMOUNT_NOT_POSITIVE"
-	ProblemAmountText    = "AMOUNT_NOT_A_NUMBER"
-	ProblemAmountDigits  = "AMOUNT_PRECISION"
-	ProblemAmountRange   = "AMOUNT_TOO_LARGE"
-	ProblemReturnURL     = "RETURN_URL_MALFORMED"
-	ProblemTooMany       = "TOO_MANY_FIELDS"
-	ProblemReservedField = "RESERVED_FIELD"
+	ProblemKind         = "UNKNOWN_KIND"
+	ProblemMerchant     = "MERCHANT_MALFORMED"
+	ProblemNumber       = "ORDER_NUMBER_MALFORMED"
+	ProblemCountry      = "UNKNOWN_COUNTRY"
+	ProblemCurrency     = "WRONG_CURRENCY"
+	ProblemAmount       = "AMOUNT_NOT_POSITIVE"
+	ProblemAmountText   = "AMOUNT_NOT_A_NUMBER"
+	ProblemAmountDigits = "AMOUNT_PRECISION"
+	ProblemAmountRange  = "AMOUNT_TOO_LARGE"
+	ProblemReturnURL    = "RETURN_URL_MALFORMED"
+	ProblemTooMany      = "TOO_MANY_FIELDS"
 )
 
 // maxDetails bounds how many members of its own an order may carry.
@@ -38,9 +37,6 @@ var (
 	// 32 characters are seen in use; 64 is what its ancestor's table holds.
 	numberForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
-
-// reserved members are set by us, never by the request's details.
-var reserved = []string{"mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl"}
 
 // Limits are the house's own upper bounds per ISO currency, above the
 // gateway's. A currency that is absent has none.
@@ -71,7 +67,9 @@ func (r Request) Validate(limits Limits) error {
 		}
 	}
 	problems = append(problems, r.returnURLProblems()...)
-	problems = append(problems, r.detailProblems()...)
+	if len(r.Details) > maxDetails {
+		add(ProblemTooMany, "details", "at most %d fields may be sent", maxDetails)
+	}
 	problems = append(problems, r.countryProblems()...)
 	if len(problems) > 0 {
 		return &Invalid{Problems: problems}
@@ -88,19 +86,6 @@ func (r Request) returnURLProblems() []Problem {
 		return nil
 	}
 	return []Problem{{ProblemReturnURL, "return_url", "return URL must be a whole http or https address, on a deposit"}}
-}
-
-func (r Request) detailProblems() []Problem {
-	var problems []Problem
-	if len(r.Details) > maxDetails {
-		problems = append(problems, Problem{ProblemTooMany, "details", fmt.Sprintf("at most %d fields may be sent", maxDetails)})
-	}
-	for _, name := range reserved {
-		if _, there := r.Details[name]; there {
-			problems = append(problems, Problem{ProblemReservedField, name, name + " is set from the order itself; leave it out of the fields"})
-		}
-	}
-	return problems
 }
 
 // countryProblems asks the country's profile.

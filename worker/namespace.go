@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/workflows"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // reconcileSchedule is the id of the schedule that compares balances.

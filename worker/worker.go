@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/client"
+	sdk "go.temporal.io/sdk/worker"
+
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
-	"go.temporal.io/sdk/client"
-	sdk "go.temporal.io/sdk/worker"
 )
 
 // Worker polls both task queues.

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/order"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // await goes on until the order has ended, whichever comes first each time: a
@@ -192,6 +193,7 @@ func (p *payout) resolve(ctx workflow.Context, resolution order.Resolution) (ord
 		return order.View{}, err
 	}
 	p.standing = standing
+	p.show(ctx, ended)
 	p.wakeUp()
 	return p.view(), nil
 }

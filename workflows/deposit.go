@@ -1,8 +1,9 @@
 package workflows
 
 import (
-	"github.com/tarspay-payouts/orchestrator/order"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Deposit takes money in: send, tell the caller how the payer pays, find out,

@@ -3,9 +3,10 @@ package workflows
 import (
 	"time"
 
+	"go.temporal.io/sdk/workflow"
+
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"go.temporal.io/sdk/workflow"
 )
 
 // lateHorizon is how long the gateway is asked about an order that had ended

@@ -10,11 +10,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/order"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // The activities are referred to by method; the worker registers instances.
@@ -54,6 +54,9 @@ func newPayout(ctx workflow.Context, request order.Request) (*payout, error) {
 	return p, nil
 }
 
+// ended is what happens next to an order that has ended.
+const ended = "Nothing: the order has ended."
+
 // run is the whole life of an order. Its result is a business outcome: an
 // order that failed is a workflow that completed. An error is a bug.
 //
@@ -74,7 +77,7 @@ func (p *payout) run(ctx workflow.Context) (order.View, error) {
 	if err := p.await(ctx); err != nil {
 		return order.View{}, err
 	}
-	p.show(ctx, "Nothing: the order has ended.")
+	p.show(ctx, ended)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return order.View{}, err
 	}
@@ -98,7 +101,7 @@ func (p *payout) open(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	if opened.Opening == ledger.BooksClosed {
+	if opened.BooksClosed {
 		p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
 		asking := forGateway(ctx, "opening balance of "+p.request.Merchant, balanceAttempt, 0)
 		if err := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant).Get(ctx, nil); err != nil {

@@ -3,9 +3,10 @@ package workflows
 import (
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/ledger"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
 )
 
 // ReconcileBalancesInput says whose balances to compare.
@@ -15,9 +16,9 @@ type ReconcileBalancesInput struct {
 
 // ReconcileBalancesResult is the report: a snapshot per merchant.
 type ReconcileBalancesResult struct {
-	Snapshots   []ledger.Snapshot `json:"snapshots"`
-	Drifting    []string          `json:"drifting,omitempty"`    // merchants whose books differ from the gateway's
-	Unreachable []string          `json:"unreachable,omitempty"` // merchants whose balance could not be asked
+	Snapshots   []activities.Snapshot `json:"snapshots"`
+	Drifting    []string              `json:"drifting,omitempty"`    // merchants whose books differ from the gateway's
+	Unreachable []string              `json:"unreachable,omitempty"` // merchants whose balance could not be asked
 }
 
 // A difference may be an order caught between the gateway's books and ours.
@@ -50,7 +51,7 @@ func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (Reco
 			continue
 		}
 		result.Snapshots = append(result.Snapshots, snapshot)
-		if snapshot.Verdict == ledger.Drifting {
+		if snapshot.Verdict == activities.Drifting {
 			result.Drifting = append(result.Drifting, merchant)
 		}
 	}
@@ -58,8 +59,8 @@ func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (Reco
 	return result, nil
 }
 
-func lookAtBalance(ctx workflow.Context, merchant string) (ledger.Snapshot, error) {
-	var snapshot ledger.Snapshot
+func lookAtBalance(ctx workflow.Context, merchant string) (activities.Snapshot, error) {
+	var snapshot activities.Snapshot
 	for look := range looks {
 		if look > 0 {
 			if err := workflow.Sleep(ctx, secondLook); err != nil {
@@ -67,8 +68,8 @@ func lookAtBalance(ctx workflow.Context, merchant string) (ledger.Snapshot, erro
 			}
 		}
 		asking := forGateway(ctx, "balance of "+merchant, balanceAttempt, balancePatience)
-		err := workflow.ExecuteActivity(asking, gateway.Snapshot, merchant).Get(ctx, &snapshot)
-		if err != nil || snapshot.Verdict == ledger.Agreed {
+		err := workflow.ExecuteActivity(asking, gateway.TakeSnapshot, merchant).Get(ctx, &snapshot)
+		if err != nil || snapshot.Verdict == activities.Agreed {
 			return snapshot, err
 		}
 	}

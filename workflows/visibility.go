@@ -3,9 +3,10 @@ package workflows
 import (
 	"fmt"
 
-	"github.com/tarspay-payouts/orchestrator/order"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Search attributes of an order's workflow. They are never encrypted, so they

@@ -1,8 +1,9 @@
 package workflows
 
 import (
-	"github.com/tarspay-payouts/orchestrator/order"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Withdrawal pays money out: reserve, send, find out, settle. It completes

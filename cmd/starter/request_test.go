@@ -108,7 +108,7 @@ func TestRequestProblems(t *testing.T) {
 		"a member without a name":    {func(f *orderFlags) { f.fields = []string{"W1", "=W1", "0300=1"} }, []problem{{codeUsage, "field"}, {codeUsage, "field"}, {codeUsage, "field"}}},
 		"a member given twice":       {func(f *orderFlags) { f.fields = []string{"customerName=Lin"} }, []problem{{codeUsage, "customerName"}}},
 		"a member that is the order's": {
-			func(f *orderFlags) { f.fields = []string{"mchOrderNo=X"} }, []problem{{order.ProblemReservedField, "mchOrderNo"}},
+			func(f *orderFlags) { f.fields = []string{"mchOrderNo=X"} }, []problem{{tarspay.ViolationReserved, "mchOrderNo"}},
 		},
 		"a return address on a withdrawal": {
 			func(f *orderFlags) { f.returnURL = "https://shop.example.com" }, []problem{{order.ProblemReturnURL, "return_url"}},

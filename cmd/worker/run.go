@@ -9,13 +9,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+
 	"github.com/tarspay-payouts/orchestrator/admin"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/worker"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	sdklog "go.temporal.io/sdk/log"
 )
 
 // The database and Temporal may start after us: they are waited for this
@@ -52,7 +53,7 @@ func run(ctx context.Context, settings config.Worker) error {
 		return err
 	}
 	defer w.Stop()
-	side, err := serveAdmin(settings.HealthListen, books, temporal)
+	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal)
 	if err != nil {
 		return err
 	}
@@ -126,10 +127,10 @@ func persist(ctx context.Context, log *slog.Logger, what string, try func() erro
 	}
 }
 
-func serveAdmin(address string, books *ledger.Ledger, temporal client.Client) (*admin.Server, error) {
+func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client) (*admin.Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return admin.Listen(address, registry,
+	return admin.Listen(ctx, address, registry,
 		admin.Check{Name: "database", Required: true, Try: books.Ping},
 		admin.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
