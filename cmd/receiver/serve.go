@@ -68,7 +68,7 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 		Verifier: verifier, Ledger: books, Deliverer: deliverer,
 		Merchants: settings.Merchants.Numbers(), Metrics: metrics, Log: log,
 	}))
-	door, err := admin.Listen(settings.AdminListen, registry,
+	door, err := admin.Listen(ctx, settings.AdminListen, registry,
 		admin.Check{Name: "database", Required: true, Try: books.Ping},
 		admin.Check{Name: "temporal", Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
