@@ -377,6 +377,20 @@ func TestNotSentIsNotClaimedWithoutEvidence(t *testing.T) {
 	require.True(t, asError(t, err).OutcomeUnknown(), "this transport may have sent it before it failed")
 }
 
+// net/http repeats a request by itself only if it can rewind the body or finds
+// an idempotency key.
+func TestRequestsCannotBeRepeatedByTheTransport(t *testing.T) {
+	t.Parallel()
+	client := newClientFor(t, ProductionURL, Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		require.Nil(t, r.GetBody)
+		require.Empty(t, r.Header.Values("Idempotency-Key"))
+		require.Empty(t, r.Header.Values("X-Idempotency-Key"))
+		return nil, io.EOF
+	})})
+	_, err := client.CreateWithdrawal(t.Context(), order)
+	require.ErrorIs(t, err, io.EOF)
+}
+
 // A server that answers once and then closes the connection under the second
 // request: that request must go out once, on no other connection, and count as
 // unknown.

@@ -39,7 +39,7 @@ type Profile struct {
 
 // AmountRule is how the gateway wants amounts written.
 type AmountRule struct {
-	Decimals   int // digits after the point it takes, at most
+	Decimals   int // digits after the point: 0, or those of the currency
 	Confidence Confidence
 	Source     string
 	Note       string
@@ -117,9 +117,8 @@ type Field struct {
 	RequiredUnless []string // by all ways but these
 	OmitFor        []string // must be left out for these ways
 	Pattern        *regexp.Regexp
-	Rule           string // the pattern in words: "must start with 254, without plus"
-	Values         []string
-	ValuesComplete bool
+	Rule           string   // the pattern in words: "must start with 254, without plus"
+	Values         []string // those that are known; others pass
 	Confidence     Confidence
 	Source         string
 	Note           string
@@ -203,8 +202,8 @@ func (p *Profile) HasEndpoint(operation Operation) bool {
 
 // GatewayAmount writes an amount as the gateway of this country wants it: no
 // decimals where it takes none, otherwise none or all of them ("100", "12.50").
-// The error is ErrAmount: another currency, not above zero, or more decimals
-// than the gateway takes.
+// The error is ErrAmount: another currency, not above zero, or decimals where
+// the gateway takes none.
 func (p *Profile) GatewayAmount(amount money.Amount) (string, error) {
 	if violation, bad := p.checkAmountForm(amount); bad {
 		return "", fmt.Errorf("tarspay: %w: %s", ErrAmount, violation.Message)
@@ -220,10 +219,4 @@ func (p *Profile) GatewayAmount(amount money.Amount) (string, error) {
 // The errors are those of money.Parse.
 func (p *Profile) ParseAmount(text string) (money.Amount, error) {
 	return money.Parse(text, p.Currency)
-}
-
-// decimalsOf is the number of digits after the point that the amount needs.
-func decimalsOf(amount money.Amount) int {
-	_, fraction, _ := strings.Cut(amount.Short(), ".")
-	return len(fraction)
 }

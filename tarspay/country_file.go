@@ -92,7 +92,6 @@ type fieldFile struct {
 	Pattern        string   `yaml:"pattern"`
 	Rule           string   `yaml:"rule"`
 	Values         []string `yaml:"values"`
-	ValuesComplete bool     `yaml:"values_complete"`
 	factFile       `yaml:",inline"`
 }
 
@@ -138,8 +137,8 @@ func (r *profileReader) profile() *Profile {
 	if (f.GatewayCurrency == "") != f.Undocumented {
 		r.mistake(at("gateway_currency"), "the gateway's currency code is needed, unless the country is undocumented")
 	}
-	if f.Amount.Decimals < 0 || f.Amount.Decimals > digits {
-		r.mistake(at("amount", "decimals"), "decimals must be 0 to the %d of the currency", digits)
+	if f.Amount.Decimals != 0 && f.Amount.Decimals != digits {
+		r.mistake(at("amount", "decimals"), "decimals must be 0 or the %d of the currency", digits)
 	}
 	profile := &Profile{
 		Code: f.Code, Name: f.Name, Currency: f.Currency, GatewayCurrency: f.GatewayCurrency,
@@ -244,7 +243,7 @@ func (r *profileReader) field(where place, f fieldFile, inherited factFile, side
 	fact := r.fact(where, f.factFile, inherited)
 	field := Field{
 		Name: f.Name, Required: f.Required, RequiredFor: f.RequiredFor, RequiredUnless: f.RequiredUnless,
-		OmitFor: f.OmitFor, Rule: f.Rule, Values: f.Values, ValuesComplete: f.ValuesComplete,
+		OmitFor: f.OmitFor, Rule: f.Rule, Values: f.Values,
 		Confidence: fact.Confidence, Source: fact.Source, Note: f.Note,
 	}
 	if !eachByte(f.Name, isKeyByte) {
@@ -273,9 +272,6 @@ func (r *profileReader) field(where place, f fieldFile, inherited factFile, side
 	}
 	if f.Required && conditions > 0 || len(f.RequiredFor) > 0 && len(f.RequiredUnless) > 0 {
 		r.mistake(where, "the conditions contradict each other")
-	}
-	if f.ValuesComplete && len(f.Values) == 0 {
-		r.mistake(where, "a complete list of values cannot be empty")
 	}
 	return field
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -85,4 +86,10 @@ func TestDescribeHidesTheOriginalText(t *testing.T) {
 	}
 	require.ErrorIs(t, describe(fmt.Errorf("x: %w", secret)), secret)
 	require.ErrorIs(t, describe(context.DeadlineExceeded), context.DeadlineExceeded)
+
+	var operation *net.OpError
+	err := describe(&net.OpError{Op: "write", Err: errors.New("secret")})
+	require.EqualError(t, err, "network error on write")
+	require.ErrorAs(t, err, &operation)
+	require.Equal(t, "write", operation.Op)
 }

@@ -270,7 +270,9 @@ func TestSignerNeverPrintsItsKey(t *testing.T) {
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "signer", signer, "value", *signer, "client", client)
 	encoded, err := json.Marshal(map[string]any{"signer": signer, "value": *signer})
 	require.NoError(t, err)
-	texts := []string{logged.String(), string(encoded), signer.String(), signer.GoString()}
+	text, err := signer.MarshalText()
+	require.NoError(t, err)
+	texts := []string{logged.String(), string(encoded), string(text), signer.String(), signer.GoString()}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%T"} {
 		for _, value := range []any{signer, *signer, client, *client, []*Signer{signer}, struct{ s Signer }{*signer}, &struct{ s *Signer }{signer}} {
 			texts = append(texts, fmt.Sprintf(verb, value))
