@@ -116,7 +116,7 @@ func TestParseCallbackRefuses(t *testing.T) {
 	verifier := newVerifier(t, signer.PublicKey())
 	body, signature := EncodeCallback(failure, signer)
 	_, foreign := EncodeCallback(failure, other)
-	edit := func(old, new string) []byte { return bytes.Replace(body, []byte(old), []byte(new), 1) }
+	edit := func(from, to string) []byte { return bytes.Replace(body, []byte(from), []byte(to), 1) }
 	huge := append(bytes.Repeat([]byte(" "), MaxCallbackBytes), body...)
 
 	tests := []struct {

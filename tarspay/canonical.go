@@ -49,7 +49,7 @@ func CanonicalString(method, path, nonce string, params map[string]any) (string,
 		}
 		value, err := canonicalValue(params[key])
 		if err != nil {
-			return "", fmt.Errorf("tarspay: member %s %w: %s", key, ErrUnsignable, err)
+			return "", fmt.Errorf("tarspay: member %s %w: %w", key, ErrUnsignable, err)
 		}
 		if i > 0 {
 			out.WriteByte('&')

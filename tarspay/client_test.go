@@ -184,7 +184,8 @@ func TestAnswers(t *testing.T) {
 			client := newTestClient(t, answer(test.status, test.body), Options{})
 			_, err := client.CreateWithdrawal(t.Context(), order)
 			failed := asError(t, err)
-			require.Equal(t, test.create, outcome{failed.Class, failed.OutcomeUnknown()}, "%s", err)
+			got := outcome{failed.Class, failed.OutcomeUnknown()}
+			require.Equal(t, test.create, got, "%s", err)
 			require.Equal(t, OperationCreateWithdrawal, failed.Operation)
 			require.Equal(t, test.wantCode, failed.Code)
 			require.Equal(t, test.status, failed.HTTPStatus)

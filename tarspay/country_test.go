@@ -84,7 +84,7 @@ func (s *signing) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.signed = signed
 	s.mutex.Unlock()
 	answer := `{"code":0,"data":{"payOrderId":"P1","mchOrderNo":"CONFORMANCE-1"}}`
-	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 }
 
 func TestConformance(t *testing.T) {
@@ -339,7 +339,7 @@ func TestProfileMistakes(t *testing.T) {
 	require.NoError(t, err)
 	tests := []struct{ name, old, new, want string }{
 		{"unknown field", "currency: KES\n", "currency: KES\ncolour: red\n", "line 4: field colour not found"},
-		{"unknown field deep inside", "name: M-Pesa, min:", "nmae: M-Pesa, min:", "line 15: field nmae not found"},
+		{"unknown field deep inside", "name: M-Pesa, min:", "nome: M-Pesa, min:", "line 15: field nome not found"},
 		{"repeated key", "name: Kenya\n", "name: Kenya\nname: Kenia\n", "line 3"},
 		{"not YAML", "code: KE", "code: [", "countries/KE.yaml"},
 		{"two documents", "code: KE", "---\ncode: KE\n---\ncode: KE", "more than one document"},
@@ -357,7 +357,7 @@ func TestProfileMistakes(t *testing.T) {
 		{"way twice", "code: EWALLET_MPESA", "code: CASHIER", "countries/KE.yaml:15: CASHIER is listed twice"},
 		{"way without code", "code: CASHIER", "code: ''", "the code is missing"},
 		{"unknown kind", "kind: cashier", "kind: cash", "countries/KE.yaml:14: the kind must be one of"},
-		{"field of an unknown way", "omit_for: [CASHIER]", "omit_for: [CASHEIR]", "countries/KE.yaml:18: CASHEIR is not a way"},
+		{"field of an unknown way", "omit_for: [CASHIER]", "omit_for: [CASHBOX]", "countries/KE.yaml:18: CASHBOX is not a way"},
 		{"field twice", "- {name: customerName,", "- {name: customerContact,", "customerContact is listed twice"},
 		{"common member as field", "- {name: customerName,", "- {name: amount,", "amount is listed twice or is a common member"},
 		{"bad field name", "- {name: customerName,", "- {name: 'a b',", "the name is missing or malformed"},

@@ -80,15 +80,15 @@ func TestFields(t *testing.T) {
 	require.Equal(t, "a", f.text("text"))
 	require.Equal(t, "294876", f.text("number"), "a number is taken as its literal")
 	require.Equal(t, "1.50", f.text("fraction"), "never through a float")
-	require.Equal(t, "", f.text("null"))
-	require.Equal(t, "", f.text("absent"))
+	require.Empty(t, f.text("null"))
+	require.Empty(t, f.text("absent"))
 	require.Equal(t, StateSucceeded, f.state("state"))
 	require.Equal(t, StatePartial, f.state("stateText"), "a state may be text")
 	require.Equal(t, time.Date(2023, 5, 17, 2, 42, 33, 0, time.UTC), f.seconds("seconds"))
 	require.True(t, f.seconds("zero").IsZero())
 	require.True(t, f.boolean("true"))
 	require.NoError(t, f.err)
-	require.Equal(t, 4, len(f.rest()), "list, millis, empty, bad")
+	require.Len(t, f.rest(), 4, "list, millis, empty, bad")
 
 	for name, read := range map[string]func(*fields){
 		"text of a list":        func(f *fields) { f.text("list") },

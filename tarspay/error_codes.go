@@ -101,8 +101,9 @@ func (c ErrorCode) Class(operation Operation) Class {
 		return c.Classes.Query
 	case OperationBalance:
 		return c.Classes.Balance
+	default:
+		return c.Classes.Other
 	}
-	return c.Classes.Other
 }
 
 // classOfCode is what any code other than 0 means. A code outside the table

@@ -69,8 +69,9 @@ func (o Operation) changes() bool {
 	switch o {
 	case OperationCreateDeposit, OperationCreateWithdrawal, OperationTrxSupplement, OperationTrxSubmit, OperationUTRSupplement:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // extra reports whether only some countries have the call.
@@ -79,8 +80,9 @@ func (o Operation) extra() bool {
 	case OperationHistory, OperationAccountCheck, OperationDepositByTrxID, OperationPayoutProof, OperationTrxQuery,
 		OperationTrxSupplement, OperationTrxSubmit, OperationUTRQuery, OperationUTRSupplement:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Error is the one error every call returns. Its text holds the operation, the
@@ -142,8 +144,9 @@ func (e *Error) OutcomeUnknown() bool {
 	switch e.Class {
 	case ClassRejected, ClassAuth, ClassDuplicate:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // ClassOf is the class of a call's error, "" for any other error.
