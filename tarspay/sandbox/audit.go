@@ -22,13 +22,13 @@ type Book struct {
 
 // MerchantBook is a merchant's money.
 type MerchantBook struct {
-	Merchant  string          `json:"merchant"`
-	Country   string          `json:"country"`
-	Opening   money.Amount    `json:"opening"`
-	Available money.Amount    `json:"available"`
-	Frozen    money.Amount    `json:"frozen"`
-	Orders    int             `json:"orders"`
-	Switches  map[string]bool `json:"switches,omitempty"`
+	Merchant  string       `json:"merchant"`
+	Country   string       `json:"country"`
+	Opening   money.Amount `json:"opening"`
+	Available money.Amount `json:"available"`
+	Frozen    money.Amount `json:"frozen"`
+	Orders    int          `json:"orders"`
+	Switches  []string     `json:"switches,omitempty"` // those that are on
 }
 
 // Unbooked is an order number that was asked for in vain.
@@ -68,13 +68,14 @@ func (g *Gateway) Book() Book {
 func (a *account) snapshot() MerchantBook {
 	m := MerchantBook{
 		Merchant: a.Number, Country: a.Country, Opening: amount(a.opening, a.zero),
-		Available: amount(a.available, a.zero), Frozen: amount(a.frozen, a.zero), Switches: make(map[string]bool),
+		Available: amount(a.available, a.zero), Frozen: amount(a.frozen, a.zero),
 	}
 	for name, on := range a.switches {
 		if on {
-			m.Switches[name] = true
+			m.Switches = append(m.Switches, name)
 		}
 	}
+	slices.Sort(m.Switches)
 	return m
 }
 

@@ -49,7 +49,7 @@ type account struct {
 	frozen    int64
 	switches  map[string]bool
 	keySince  time.Time      // when the key began to work without a bound address
-	calls     map[string]int // by operation, for calls that name no order
+	calls     map[string]int // that name no order there is, by operation and number
 	bucket    bucket
 }
 
@@ -121,6 +121,13 @@ type Movement struct {
 // maxMoves bounds the states an order passes through.
 const maxMoves = 64
 
+// Limits of what is counted: order numbers for each order that the book may
+// hold, and kinds of calls that name no order.
+const (
+	triesPerOrder = 4
+	maxCounted    = 100_000
+)
+
 // maxMinor bounds one amount, in minor units, so that no sum overflows.
 const maxMinor = 1_000_000_000_000_000
 
@@ -141,6 +148,17 @@ func (b *book) triesOf(k key) *tries {
 		b.tries[k] = t
 	}
 	return t
+}
+
+// count counts a call that names no order there is. When too many numbers have
+// been asked for, they are counted together.
+func (a *account) count(operation, number string) int {
+	counted := operation + " " + number
+	if _, known := a.calls[counted]; !known && len(a.calls) >= maxCounted {
+		counted = operation
+	}
+	a.calls[counted]++
+	return a.calls[counted]
 }
 
 // find is the order of a number: the first one booked.
@@ -175,20 +193,18 @@ func (b *book) move(o *order, state tarspay.State, paid int64, at time.Time) err
 	}
 	before := o.effect()
 	o.State, o.ChangedAt = state, at
+	o.Paid, o.FailReason = amount(0, o.Amount), ""
 	switch {
 	case state.Paid():
 		o.Paid = amount(paid, o.Amount)
+		o.PaidAt = append(o.PaidAt, at)
 		if o.Direction == tarspay.DirectionDeposit {
 			o.Fee = amount(b.accounts[o.Merchant].fee(paid), o.Amount)
 		}
-		o.PaidAt = append(o.PaidAt, at)
 		if o.TrxID == "" {
 			o.TrxID = trxID(o)
 		}
-	default:
-		o.Paid = amount(0, o.Amount)
-	}
-	if (state == tarspay.StateFailed || state == tarspay.StateRejected) && o.Direction == tarspay.DirectionWithdrawal {
+	case o.Direction == tarspay.DirectionWithdrawal && (state == tarspay.StateFailed || state == tarspay.StateRejected):
 		o.FailReason = "payment failed"
 	}
 	b.book(o, before, at)

@@ -255,7 +255,7 @@ func (g *Gateway) post(d *Delivery) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.options.CallbackTimeout)
 	defer cancel()
 	//nolint:gosec // calling the address a merchant names is what a gateway does
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, d.reader(ctx))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, d.reader(ctx, g.clock.stepped))
 	if err != nil {
 		return 0, "", errors.New("the address cannot be called")
 	}
@@ -276,23 +276,30 @@ func (g *Gateway) post(d *Delivery) (status int, answer string, err error) {
 	return response.StatusCode, string(text), err
 }
 
-// reader is the body as its falsehood has it sent.
-func (d *Delivery) reader(ctx context.Context) io.Reader {
+// reader is the body as its falsehood has it sent. With a stepped clock the
+// wait of a body that never ends is over at once.
+func (d *Delivery) reader(ctx context.Context, stepped bool) io.Reader {
 	body := bytes.NewReader([]byte(d.Body))
 	switch falsehood(d.Falsehood) {
 	case hugeBody:
 		return io.MultiReader(body, bytes.NewReader(bytes.Repeat([]byte(" "), hugeBodyBytes)))
 	case slowBody:
-		return io.MultiReader(io.LimitReader(body, int64(len(d.Body)/2)), never{ctx})
+		return io.MultiReader(io.LimitReader(body, int64(len(d.Body)/2)), never{ctx, stepped})
 	default:
 		return body
 	}
 }
 
 // never is a body that does not come.
-type never struct{ ctx context.Context }
+type never struct {
+	ctx     context.Context
+	stepped bool
+}
 
 func (n never) Read([]byte) (int, error) {
+	if n.stepped {
+		return 0, context.DeadlineExceeded
+	}
 	<-n.ctx.Done()
 	return 0, n.ctx.Err()
 }

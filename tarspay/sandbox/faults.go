@@ -97,7 +97,8 @@ func (f Faults) strike(k key, operation tarspay.Operation, n int) strike {
 	for _, row := range createScenarios {
 		struck := *row.plan(row.Default).create
 		struck.times = 0
-		if !struck.anyCall() && !isCreate(operation) {
+		creates := slices.ContainsFunc(row.Directions, func(d tarspay.Direction) bool { return operation == createOf(d) })
+		if !creates && (isCreate(operation) || !struck.anyCall()) {
 			continue
 		}
 		if f.drawn(row.Name, k.merchant, k.number, string(operation), n) {
@@ -174,4 +175,11 @@ func Switches() []Switch { return slices.Clone(switches) }
 
 func isCreate(operation tarspay.Operation) bool {
 	return operation == tarspay.OperationCreateDeposit || operation == tarspay.OperationCreateWithdrawal
+}
+
+func createOf(direction tarspay.Direction) tarspay.Operation {
+	if direction == tarspay.DirectionDeposit {
+		return tarspay.OperationCreateDeposit
+	}
+	return tarspay.OperationCreateWithdrawal
 }

@@ -181,15 +181,18 @@ func New(options Options) (*Gateway, error) {
 	return g, nil
 }
 
-// Close ends the callbacks and the clock and writes the state file's last
-// lines. It returns the first error that writing the file met.
+// Close ends the callbacks and the clock and closes the state file. It returns
+// the first error that writing the file met. Calls still under way are
+// answered; what they change is not kept.
 func (g *Gateway) Close() error {
 	g.stop()
 	g.running.Wait()
 	g.callbacks.CloseIdleConnections()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.journal.close()
+	err := g.journal.close()
+	g.journal = nil
+	return err
 }
 
 // ServeHTTP answers the gateway's endpoints, the cashier page under /cashier/,

@@ -81,7 +81,9 @@ func (g *Gateway) takeStep(o *order) []*Delivery {
 	s := o.Steps[0]
 	o.Steps = o.Steps[1:]
 	if len(o.Steps) > 0 {
-		o.StepAt = g.clock.now().Add(o.Steps[0].Wait)
+		// Counted from when this move was due: a clock that jumps ahead makes
+		// all moves that lie in between.
+		o.StepAt = o.StepAt.Add(o.Steps[0].Wait)
 		g.awaitStep(o)
 	}
 	deliveries, err := g.move(o, s.State, o.share(g.book.accounts[o.Merchant], s.Part), s.Notice)

@@ -149,8 +149,8 @@ func (r *receiver) RoundTrip(request *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader([]byte(text))), Request: request}, nil
 }
 
-// callbacks are those received so far, read with the platform's key; what does
-// not verify is a nil error's absence.
+// callbacks are those received so far, read with the platform's key, and the
+// errors of reading them.
 func (b *testBundle) callbacks() ([]tarspay.Callback, []error) {
 	b.receiver.mu.Lock()
 	defer b.receiver.mu.Unlock()
@@ -161,19 +161,6 @@ func (b *testBundle) callbacks() ([]tarspay.Callback, []error) {
 		read, failed = append(read, callback), append(failed, err)
 	}
 	return read, failed
-}
-
-// states are what the callbacks received so far say, each of which must
-// verify.
-func (b *testBundle) states(t *testing.T) []tarspay.State {
-	t.Helper()
-	callbacks, failed := b.callbacks()
-	states := []tarspay.State{}
-	for i, callback := range callbacks {
-		require.NoError(t, failed[i])
-		states = append(states, callback.State)
-	}
-	return states
 }
 
 func TestWithdrawalPaid(t *testing.T) {

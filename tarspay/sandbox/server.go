@@ -163,6 +163,8 @@ func (g *Gateway) hindered(c *call) (reply, bool) {
 		return reply{dropped: true}, true
 	case a.switches[switchRateLimited] || !a.bucket.take(g.clock.now(), g.options.RateLimit):
 		return plain(http.StatusTooManyRequests, "too many calls"), true
+	case isCreate(c.operation.name) && (len(g.book.orders) >= g.options.MaxOrders || len(g.book.tries) >= triesPerOrder*g.options.MaxOrders):
+		return plain(http.StatusServiceUnavailable, "the book is full"), true
 	}
 	return reply{}, false
 }
@@ -183,8 +185,7 @@ func (g *Gateway) prepare(c *call) (strike, *refusal) {
 			own = p.query.strike
 		}
 	} else {
-		c.account.calls[string(c.operation.name)+c.number]++
-		c.serial = c.account.calls[string(c.operation.name)+c.number]
+		c.serial = c.account.count(string(c.operation.name), c.number)
 	}
 	if own.hits(c.serial) {
 		return own, nil
