@@ -15,6 +15,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -25,10 +26,13 @@ import (
 // Ledger is an open database. It is safe for concurrent use.
 type Ledger struct {
 	engine engine
-	url    string
 	write  *sqlx.DB
 	read   *sqlx.DB // the same pool as write on PostgreSQL
 	clock  func() time.Time
+
+	// away makes the error of a database that does not answer. It knows the
+	// URL, which no field does: a Ledger may end up in a log.
+	away func(context.Context, error) *Error
 }
 
 // Open connects to "postgres://user:password@host/name?…",
@@ -42,7 +46,8 @@ func Open(ctx context.Context, url string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{engine: engine, url: url, clock: time.Now}
+	l := &Ledger{engine: engine, clock: time.Now}
+	l.away = func(ctx context.Context, err error) *Error { return unreachable(ctx, url, err) }
 	if l.write, l.read, err = engine.open(url); err != nil {
 		return nil, err
 	}
@@ -50,7 +55,7 @@ func Open(ctx context.Context, url string) (*Ledger, error) {
 	err = l.again(ctx, func() error { return l.write.PingContext(ctx) })
 	if err != nil {
 		_ = l.Close()
-		return nil, unreachable(ctx, url, err)
+		return nil, l.away(ctx, err)
 	}
 	return l, nil
 }
@@ -63,7 +68,7 @@ func Open(ctx context.Context, url string) (*Ledger, error) {
 func (l *Ledger) Ping(ctx context.Context) error {
 	version, err := l.version(ctx)
 	if err != nil {
-		return unreachable(ctx, l.url, err)
+		return l.away(ctx, err)
 	}
 	if wanted := l.engine.newest(); version < wanted {
 		return &Error{Code: CodeSchema, Text: schemaText(version, wanted)}
@@ -73,13 +78,10 @@ func (l *Ledger) Ping(ctx context.Context) error {
 
 // Close lets go of all connections.
 func (l *Ledger) Close() error {
-	err := l.write.Close()
-	if l.read != l.write {
-		if err2 := l.read.Close(); err == nil {
-			err = err2
-		}
+	if l.read == l.write {
+		return l.write.Close()
 	}
-	return err
+	return errors.Join(l.read.Close(), l.write.Close())
 }
 
 // SetClock sets the clock that rows are stamped with, for tests that skip

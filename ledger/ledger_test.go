@@ -132,6 +132,18 @@ func TestConnectionSettings(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm()) // it holds personal data
 }
 
+func TestALedgerInALogShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	own, err := url.Parse(postgresURL(t))
+	require.NoError(t, err)
+	own.User = url.UserPassword(own.User.Username(), "geheim")
+	b := opened(t, own.String())
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.NotContains(t, fmt.Sprintf(verb, b.Ledger), "geheim", verb)
+		require.NotContains(t, fmt.Sprintf(verb, *b.Ledger), "geheim", verb)
+	}
+}
+
 func TestSQLitePaths(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -36,7 +36,7 @@ const (
 func (l *Ledger) Migrate(ctx context.Context) error {
 	version, err := l.version(ctx)
 	if err != nil {
-		return unreachable(ctx, l.url, err)
+		return l.away(ctx, err)
 	}
 	for version < l.engine.newest() {
 		failure := l.migrateOnce(ctx)
@@ -45,7 +45,7 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 		}
 		reached, err := l.version(ctx)
 		if err != nil {
-			return unreachable(ctx, l.url, err)
+			return l.away(ctx, err)
 		}
 		// On SQLite nothing locks others out. But a migration and its version
 		// are one transaction there, so of two processes one wins each step

@@ -353,6 +353,29 @@ func TestConcurrentContradictionsSettleOnce(t *testing.T) {
 	})
 }
 
+// The row is locked while a transaction decides, and still every change
+// compares the state it was decided on.
+func TestChangesCompareTheState(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		stands := b.at(t, order.Withdrawal, order.Submitted)
+		err := b.inTx(t.Context(), func(x tx) error {
+			h, err := x.lockOrder(t.Context(), stands.Key())
+			if err != nil {
+				return err
+			}
+			h.State = order.Unknown // as somebody may have read it before
+			return x.move(t.Context(), &h, Step{To: order.Failed, Source: order.FromQuery})
+		})
+		require.ErrorIs(t, err, ErrState)
+		require.ErrorContains(t, err, "is not unknown any more")
+		read, err := b.Order(t.Context(), stands.Key())
+		require.NoError(t, err)
+		require.Equal(t, stands, read)
+	})
+}
+
 // TestTheOrderOfFindingsDoesNotMatter plays what can be told of one payment in
 // every order, some of it twice.
 func TestTheOrderOfFindingsDoesNotMatter(t *testing.T) {

@@ -104,10 +104,6 @@ func (t tx) putRows(ctx context.Context, into any, query string, rows any) error
 	if err != nil {
 		return err
 	}
-	if into == nil {
-		_, err = t.ExecContext(ctx, bound, args...)
-		return err
-	}
 	return t.SelectContext(ctx, into, bound, args...)
 }
 
