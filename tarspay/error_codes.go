@@ -49,6 +49,9 @@ type ErrorCode struct {
 	Meaning string  `yaml:"meaning"`
 	Scope   Scope   `yaml:"scope"`
 	Classes Classes `yaml:"classes"`
+	// Confirm is whether a rejection is only probable: ask for the order by its
+	// number before money is released.
+	Confirm bool `yaml:"confirm"`
 	// Action is what to do about it.
 	Action string `yaml:"action"`
 	// Confidence is that of the classes; the codes themselves are documented.

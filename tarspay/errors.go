@@ -149,6 +149,13 @@ func (e *Error) OutcomeUnknown() bool {
 	}
 }
 
+// Confirm reports whether a rejection is only probable, so that the order is to
+// be asked for by its number before money is released (ErrorCode.Confirm).
+func (e *Error) Confirm() bool {
+	known, ok := LookupErrorCode(e.Code)
+	return ok && known.Confirm && e.Class == ClassRejected
+}
+
 // ClassOf is the class of a call's error, "" for any other error.
 func ClassOf(err error) Class {
 	var failed *Error

@@ -33,6 +33,16 @@ func TestOutcomeUnknown(t *testing.T) {
 	}
 }
 
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	for _, code := range ErrorCodes() {
+		probable := code.Code == "5003015" || code.Code == "5004006"
+		require.Equal(t, probable, (&Error{Class: ClassRejected, Code: code.Code}).Confirm(), code.Code)
+		require.False(t, (&Error{Class: ClassUnavailable, Code: code.Code}).Confirm(), code.Code)
+	}
+	require.False(t, (&Error{Class: ClassRejected}).Confirm())
+}
+
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
