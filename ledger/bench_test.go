@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +19,23 @@ func BenchmarkOpenOrder(b *testing.B) {
 			n++
 			open(b, l, request(order.Withdrawal, fmt.Sprint("W", n), "1"))
 		}
+	})
+}
+
+// BenchmarkOpenOrderAtOnce is the same by sixteen at once for one merchant, who
+// all change one row.
+func BenchmarkOpenOrderAtOnce(b *testing.B) {
+	forEachBench(b, func(b *testing.B, l *testBundle) {
+		var n atomic.Int64
+		b.SetParallelism(16 / runtime.GOMAXPROCS(0))
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				_, _, err := l.OpenOrder(b.Context(), request(order.Withdrawal, fmt.Sprint("W", n.Add(1)), "1"))
+				if err != nil {
+					b.Error(err)
+				}
+			}
+		})
 	})
 }
 

@@ -183,6 +183,22 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
+func TestBothEnginesHaveTheSameMigrations(t *testing.T) {
+	t.Parallel()
+	names := func(e engine) []string {
+		files, err := migrations.ReadDir("migrations/" + e.name)
+		require.NoError(t, err)
+		var names []string
+		for _, file := range files {
+			require.Regexp(t, `^\d{5}_[a-z_]+\.sql$`, file.Name())
+			names = append(names, file.Name())
+		}
+		return names
+	}
+	require.Equal(t, names(embedded), names(postgres))
+	require.EqualValues(t, len(names(embedded)), embedded.newest())
+}
+
 func TestPingTellsWhenTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	forEachURL(t, func(t *testing.T, url string) {
