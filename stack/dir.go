@@ -33,13 +33,13 @@ func (s *Stack) openDir() error {
 	return nil
 }
 
-// closeDir frees the directory, and removes it if it is temporary.
-func (s *Stack) closeDir() error {
+// closeDir frees the directory, and removes it unless it is kept.
+func (s *Stack) closeDir(kept bool) error {
 	if s.lock == nil {
 		return nil
 	}
 	_ = s.lock.Close()
-	if s.options.Dir != "" || s.options.Keep {
+	if kept {
 		return nil
 	}
 	if err := os.RemoveAll(s.dir); err != nil {

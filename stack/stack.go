@@ -85,6 +85,7 @@ type Stack struct {
 	mutex   sync.Mutex
 	running map[string]*process
 	stopped bool
+	kept    bool // nothing is removed
 }
 
 // Start starts a stack and returns when every process answers. The context
@@ -95,7 +96,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{options: options, running: make(map[string]*process)}
+	s := &Stack{options: options, running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
 	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.start(ctx, bin); err != nil {
 		// Stop's own complaints would only hide the reason.
@@ -242,6 +243,7 @@ func (s *Stack) Stop() error {
 		return nil
 	}
 	s.stopped = true
+	kept := s.kept
 	s.mutex.Unlock()
 	s.fail(errStopped)
 	if s.Temporal != nil {
@@ -249,7 +251,7 @@ func (s *Stack) Stop() error {
 	}
 	// Temporal goes last: the others say goodbye to it.
 	err := errors.Join(s.terminate(Sandbox, Receiver, Worker), s.terminate(Temporal))
-	return errors.Join(err, s.database.drop(s.options.Keep || s.options.Dir != ""), s.closeDir())
+	return errors.Join(err, s.database.drop(kept), s.closeDir(kept))
 }
 
 // terminate ends processes at the same time.
@@ -265,6 +267,14 @@ func (s *Stack) terminate(names ...string) error {
 	}
 	ending.Wait()
 	return errors.Join(failures...)
+}
+
+// Keep has Stop leave a temporary directory and a schema where they are, for
+// whoever wants to look into what went wrong.
+func (s *Stack) Keep() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.kept = true
 }
 
 // Dir is where keys, books and logs are.

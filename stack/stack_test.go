@@ -118,18 +118,18 @@ func TestOneStackPerDirectory(t *testing.T) {
 	first, second := &Stack{options: Options{Dir: dir}}, &Stack{options: Options{Dir: dir}}
 	require.NoError(t, first.openDir())
 	require.ErrorContains(t, second.openDir(), "another stack runs on "+dir)
-	require.NoError(t, first.closeDir())
+	require.NoError(t, first.closeDir(true))
 	require.NoError(t, second.openDir())
-	require.NoError(t, second.closeDir())
+	require.NoError(t, second.closeDir(true))
 	require.DirExists(t, dir)
 }
 
 func TestTemporaryDirectoryGoesUnlessKept(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []bool{false, true} {
-		s := &Stack{options: Options{Keep: keep}}
+		s := &Stack{}
 		require.NoError(t, s.openDir())
-		require.NoError(t, s.closeDir())
+		require.NoError(t, s.closeDir(keep))
 		if keep {
 			require.DirExists(t, s.dir)
 			require.NoError(t, os.RemoveAll(s.dir))

@@ -87,19 +87,25 @@ func runDemo(ctx context.Context, options demoOptions, out, notes io.Writer) (er
 		demoOptions: options, out: out, notes: notes, ink: inkFor(out), begun: time.Now(),
 		killAt: 3 + options.orders/3, kill: make(chan struct{}),
 	}
-	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, Keep: options.keep, Progress: notes})
+	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, Progress: notes})
 	if err != nil {
 		return err
 	}
 	d.stack = started
-	if options.keep {
-		fmt.Fprintln(notes, "data and logs stay in", d.stack.Dir())
-	}
-	defer func() { err = errors.Join(err, d.stack.Stop()) }()
+	defer func() { err = errors.Join(err, d.leave(ctx, err)) }()
 	if err := d.run(ctx); err != nil {
 		return err
 	}
 	return d.report()
+}
+
+// leave stops the stack. What there is to look into is kept.
+func (d *demo) leave(ctx context.Context, failure error) error {
+	if d.keep || (failure != nil && ctx.Err() == nil) {
+		d.stack.Keep()
+		fmt.Fprintln(d.notes, "data and logs stay in", d.stack.Dir())
+	}
+	return d.stack.Stop()
 }
 
 // run plays every scene to its end and looks at what has become of it.
@@ -120,11 +126,29 @@ func (d *demo) run(parent context.Context) error {
 	if err := d.play(ctx); err != nil {
 		// The reason behind a context that ended says more than what it broke.
 		if cause := context.Cause(ctx); cause != nil {
-			return cause
+			err = cause
+		}
+		if parent.Err() == nil {
+			d.tellUnfinished(context.WithoutCancel(ctx))
 		}
 		return err
 	}
 	return d.inspect(ctx)
+}
+
+// tellUnfinished says where the orders stand that have not come to their end.
+func (d *demo) tellUnfinished(ctx context.Context) {
+	for _, r := range d.roles {
+		if r.finished.Load() {
+			continue
+		}
+		row, err := d.books.Order(ctx, r.request.Key())
+		if err != nil {
+			fmt.Fprintf(d.notes, "%s has not ended: %v\n", r.request.Number, err)
+			continue
+		}
+		fmt.Fprintf(d.notes, "%s has not ended as %s: it is %s %s\n", r.request.Number, r.want.state, row.State, row.Reason.Text)
+	}
 }
 
 // expect notes a sentence when something does not hold.

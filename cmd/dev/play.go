@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,7 +21,8 @@ const (
 // role is a scene being played: its order, and what became of it.
 type role struct {
 	scene
-	request order.Request
+	request  order.Request
+	finished atomic.Bool
 	played
 }
 
@@ -107,6 +109,7 @@ func (d *demo) begin(ctx context.Context, r *role) error {
 
 // end counts the orders that have ended and cues the kill.
 func (d *demo) end(r *role) {
+	r.finished.Store(true)
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.ended++
