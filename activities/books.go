@@ -45,7 +45,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if refusal := b.refuse(request); refusal != nil {
 		return rejected(*refusal), nil
 	}
-	row, opening, err := b.ledger.OpenOrder(ctx, request)
+	row, opening, err := b.ledger.OpenOrder(ctx, request, ledger.Terms{})
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 	}

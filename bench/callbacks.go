@@ -112,7 +112,7 @@ func (r *rig) signedCallbacks(ctx context.Context, books *ledger.Ledger, signer 
 		body, signature := tarspay.EncodeCallback(c, signer)
 		all[i] = signed{callback: c, body: body, signature: signature}
 		group.Go(func() error {
-			if _, _, err := books.OpenOrder(ctx, request); err != nil {
+			if _, _, err := books.OpenOrder(ctx, request, ledger.Terms{}); err != nil {
 				return err
 			}
 			_, err := r.stack.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{

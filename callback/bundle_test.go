@@ -78,7 +78,7 @@ func (b *testBundle) open(t testing.TB, kind order.Kind, number string, rupees i
 	opened, opening, err := b.ledger.OpenOrder(t.Context(), order.Request{
 		Kind: kind, Merchant: merchant, Number: number, Country: "PK", Way: "JAZZCASH", Amount: pkr(rupees),
 		Details: map[string]string{"customerName": "Planted Person", "walletId": "03000000000"},
-	})
+	}, ledger.Terms{})
 	require.NoError(t, err)
 	require.Equal(t, ledger.Opened, opening)
 	return opened

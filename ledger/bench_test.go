@@ -30,7 +30,7 @@ func BenchmarkOpenOrderAtOnce(b *testing.B) {
 		b.SetParallelism(16 / runtime.GOMAXPROCS(0))
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				_, _, err := l.OpenOrder(b.Context(), request(order.Withdrawal, fmt.Sprint("W", n.Add(1)), "1"))
+				_, _, err := l.OpenOrder(b.Context(), request(order.Withdrawal, fmt.Sprint("W", n.Add(1)), "1"), Terms{})
 				if err != nil {
 					b.Error(err)
 				}

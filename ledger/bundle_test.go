@@ -162,7 +162,7 @@ func request(kind order.Kind, number, amount string) order.Request {
 // open opens an order and demands that it was written.
 func open(t testing.TB, b *testBundle, r order.Request) order.Order {
 	t.Helper()
-	o, opening, err := b.OpenOrder(t.Context(), r)
+	o, opening, err := b.OpenOrder(t.Context(), r, Terms{})
 	require.NoError(t, err)
 	require.Equal(t, Opened, opening)
 	return o

@@ -29,7 +29,7 @@ func Example() {
 	request := order.Request{
 		Kind: order.Withdrawal, Merchant: "M1700000001", Number: "PAYROLL-7", Country: "PK", Way: "JAZZCASH", Amount: rupees("250"),
 	}
-	row, opening, err := books.OpenOrder(ctx, request)
+	row, opening, err := books.OpenOrder(ctx, request, ledger.Terms{})
 	check(err)
 	fmt.Println(opening, row.State)
 

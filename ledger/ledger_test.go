@@ -261,7 +261,7 @@ func TestTwoHandlesWriteAtOnce(t *testing.T) {
 		failures := make([]error, 90)
 		together(len(failures), func(i int) {
 			handle := handles[i%len(handles)]
-			_, _, failures[i] = handle.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprint("W", i/2), "10"))
+			_, _, failures[i] = handle.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprint("W", i/2), "10"), Terms{})
 		})
 		for _, failure := range failures {
 			require.NoError(t, failure)
@@ -284,7 +284,7 @@ func TestWaitingForTheWriteLockHonoursTheContext(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, _, err = b.OpenOrder(ctx, request(order.Withdrawal, "W1", "10"))
+	_, _, err = b.OpenOrder(ctx, request(order.Withdrawal, "W1", "10"), Terms{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = b.Orders(t.Context(), Filter{}) // readers do not wait
 	require.NoError(t, err)
@@ -300,7 +300,7 @@ func TestCollisionsAreRunAgain(t *testing.T) {
 	b.books(t, "1000", "0")
 	failures := make([]error, 24)
 	together(len(failures), func(i int) {
-		_, _, failures[i] = b.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprint("W", i), "10"))
+		_, _, failures[i] = b.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprint("W", i), "10"), Terms{})
 	})
 	opened := 0
 	for _, failure := range failures {

@@ -27,6 +27,13 @@ const (
 	FromReview     order.Source = "review"     // Review: time passed without proof
 )
 
+// Terms are what a request is opened on. The zero Terms have no policy and let
+// a withdrawal that comes short fail.
+type Terms struct {
+	Policy       *order.Policy
+	WaitForFunds bool // a withdrawal that the balance does not cover waits instead of failing
+}
+
 // OpenOrder writes an order down, once per merchant and number. A withdrawal
 // is opened as reserved, its amount moved from available to in_flight in the
 // same transaction; when the balance does not cover it, as failed with
@@ -36,7 +43,7 @@ const (
 // Unless the Opening is Opened, nothing was written; for Existing and
 // Conflict the order is the one that is there. A request that was never valid
 // is an *order.Refusal with order.CodeInvalidRequest.
-func (l *Ledger) OpenOrder(ctx context.Context, request order.Request) (order.Order, Opening, error) {
+func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, _ Terms) (order.Order, Opening, error) {
 	row, err := newOrderRow(request)
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)

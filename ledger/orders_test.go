@@ -58,7 +58,7 @@ func TestOpenWithdrawalTakesTheLastRupeeAndNotOneMore(t *testing.T) {
 		require.Equal(t, order.Reserved, open(t, b, request(order.Withdrawal, "W3", "0.01")).State)
 		require.Equal(t, map[Account]string{AccountOpening: "-100", AccountInFlight: "100"}, b.balances(t))
 
-		again, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, "W2", "0.02"))
+		again, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, "W2", "0.02"), Terms{})
 		require.NoError(t, err)
 		require.Equal(t, Existing, opening)
 		require.Equal(t, short, again)
@@ -93,7 +93,7 @@ func TestOpenWithClosedBooksWritesNothing(t *testing.T) {
 		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("500"), pkr("0")))
 
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
-			o, opening, err := b.OpenOrder(t.Context(), request(kind, "X-"+string(kind), "100"))
+			o, opening, err := b.OpenOrder(t.Context(), request(kind, "X-"+string(kind), "100"), Terms{})
 			require.NoError(t, err)
 			require.Equal(t, BooksClosed, opening)
 			require.Zero(t, o.State)
@@ -124,7 +124,7 @@ func TestOpenAgain(t *testing.T) {
 		same := r
 		same.RequestedBy = "somebody else"
 		same.Details = map[string]string{"customerName": "Ayesha Example", "walletId": "03000000000", "email": ""}
-		o, opening, err := b.OpenOrder(t.Context(), same)
+		o, opening, err := b.OpenOrder(t.Context(), same, Terms{})
 		require.NoError(t, err)
 		require.Equal(t, Existing, opening)
 		require.Equal(t, stands, o)
@@ -136,7 +136,7 @@ func TestOpenAgain(t *testing.T) {
 		} {
 			other := r
 			change(&other)
-			o, opening, err := b.OpenOrder(t.Context(), other)
+			o, opening, err := b.OpenOrder(t.Context(), other, Terms{})
 			require.NoError(t, err, name)
 			require.Equal(t, Conflict, opening, name)
 			require.Equal(t, stands, o, name)
@@ -168,7 +168,7 @@ func TestOpenRefusesWhatIsNoOrder(t *testing.T) {
 		} {
 			r := good
 			change(&r)
-			_, _, err := b.OpenOrder(t.Context(), r)
+			_, _, err := b.OpenOrder(t.Context(), r, Terms{})
 			require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err), name)
 		}
 		orders, err := b.Orders(t.Context(), Filter{})
@@ -184,7 +184,7 @@ func TestConcurrentWithdrawalsNeverReserveTheSameMoneyTwice(t *testing.T) {
 		b.books(t, "1000", "0")
 		states := make([]order.State, 200)
 		together(len(states), func(i int) {
-			o, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprintf("W%03d", i), "10"))
+			o, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprintf("W%03d", i), "10"), Terms{})
 			if err == nil && opening == Opened {
 				states[i] = o.State
 			}
@@ -210,7 +210,7 @@ func TestConcurrentOpensOfOneNumberWriteOnce(t *testing.T) {
 			if i%3 == 0 {
 				r.Amount = pkr("11")
 			}
-			_, openings[i], _ = b.OpenOrder(t.Context(), r)
+			_, openings[i], _ = b.OpenOrder(t.Context(), r, Terms{})
 		})
 		count := make(map[Opening]int)
 		for _, opening := range openings {
@@ -247,7 +247,7 @@ func TestWithdrawalsThatComeShortWhileFundsArrive(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			o, _, err := b.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprint("W", i), "10"))
+			o, _, err := b.OpenOrder(t.Context(), request(order.Withdrawal, fmt.Sprint("W", i), "10"), Terms{})
 			require.NoError(t, err)
 			lock.Lock()
 			defer lock.Unlock()
@@ -413,7 +413,9 @@ func TestOrdersArePagedWithoutGapsOrRepetitions(t *testing.T) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		const all = 25 // many within one millisecond
-		together(all, func(i int) { _, _, _ = b.OpenOrder(t.Context(), request(order.Deposit, fmt.Sprint("D", i), "10")) })
+		together(all, func(i int) {
+			_, _, _ = b.OpenOrder(t.Context(), request(order.Deposit, fmt.Sprint("D", i), "10"), Terms{})
+		})
 		seen := make(map[string]int)
 		var after order.Key
 		for {
@@ -448,7 +450,7 @@ func TestCancelledContext(t *testing.T) {
 		b.books(t, "1000", "0")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, _, err := b.OpenOrder(ctx, request(order.Withdrawal, "W1", "10"))
+		_, _, err := b.OpenOrder(ctx, request(order.Withdrawal, "W1", "10"), Terms{})
 		require.ErrorIs(t, err, context.Canceled)
 		_, err = b.Order(t.Context(), order.Key{Merchant: merchant, Number: "W1"})
 		require.ErrorIs(t, err, ErrNotFound)

@@ -49,7 +49,7 @@ func writeAsChild(t *testing.T, url string) {
 	b.books(t, "250", "0")
 	for i := range 40 {
 		r := request(order.Withdrawal, fmt.Sprint("W", i), "10")
-		o, _, err := b.OpenOrder(t.Context(), r)
+		o, _, err := b.OpenOrder(t.Context(), r, Terms{})
 		require.NoError(t, err)
 		if o.State == order.Failed {
 			continue

@@ -103,7 +103,7 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 		if random.IntN(4) == 0 {
 			r.Amount = amount(1, r.Amount.Currency())
 		}
-		_, _, err = l.OpenOrder(t.Context(), r)
+		_, _, err = l.OpenOrder(t.Context(), r, Terms{})
 	case 1:
 		_, err = l.BeginSubmission(t.Context(), key)
 	case 2:

@@ -9,26 +9,38 @@ import (
 // Stable codes of reasons and refusals. They are part of the interface: a
 // caller may switch on them, so they are never renamed.
 const (
-	CodeInvalidRequest    = "INVALID_REQUEST"     // the request breaks a rule; see the problems
-	CodeOrderConflict     = "ORDER_CONFLICT"      // the number belongs to an order with other content
-	CodeOrderNotFound     = "ORDER_NOT_FOUND"     // no order of that number
-	CodeUnknownMerchant   = "UNKNOWN_MERCHANT"    // the merchant is not configured
-	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"  // the ledger's available balance does not cover it
-	CodeGatewayRefused    = "GATEWAY_REFUSED"     // the gateway refused the create for certain
-	CodeGatewayFailed     = "GATEWAY_FAILED"      // the gateway accepted it and it failed there
-	CodeGatewayUnknown    = "GATEWAY_UNKNOWN"     // a create was sent and its outcome is not known
-	CodeGatewayPaused     = "GATEWAY_PAUSED"      // the gateway refuses every call: key, address, signature or merchant
-	CodeGatewayAway       = "GATEWAY_UNREACHABLE" // the create could not be sent
-	CodeNumberTaken       = "NUMBER_TAKEN"        // the gateway holds another order under this number
-	CodeMismatch          = "FIELDS_MISMATCH"     // the gateway's answer does not fit the order
-	CodeNoProof           = "NO_PROOF"            // the horizon passed without proof
-	CodeExpired           = "EXPIRED"             // the payer did not pay in time
-	CodeRefunded          = "REFUNDED"            // paid, then returned
-	CodeResolved          = "RESOLVED"            // an operator decided, with evidence
-	CodeNotInReview       = "NOT_IN_REVIEW"       // resolve is for orders in review only
-	CodeEvidenceMissing   = "EVIDENCE_MISSING"    // resolve wants who, why and the gateway's proof
-	CodeNotAnEnd          = "NOT_AN_END"          // resolve wants a terminal state that the table allows
-	CodeTerminal          = "ORDER_ENDED"         // the order has ended; nothing more can be done to it
+	CodeInvalidRequest    = "INVALID_REQUEST"          // the request breaks a rule; see the problems
+	CodeOrderConflict     = "ORDER_CONFLICT"           // the number belongs to an order with other content
+	CodeOrderNotFound     = "ORDER_NOT_FOUND"          // no order of that number
+	CodeUnknownMerchant   = "UNKNOWN_MERCHANT"         // the merchant is not configured
+	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"       // the ledger's available balance does not cover it
+	CodeGatewayRefused    = "GATEWAY_REFUSED"          // the gateway refused the create for certain
+	CodeGatewayDoubt      = "GATEWAY_REFUSED_PROBABLY" // the gateway refused the create in words that are no proof: it is asked first
+	CodeGatewayFailed     = "GATEWAY_FAILED"           // the gateway accepted it and it failed there
+	CodeGatewayUnknown    = "GATEWAY_UNKNOWN"          // a create was sent and its outcome is not known
+	CodeGatewayPaused     = "GATEWAY_PAUSED"           // the gateway refuses every call: key, address, signature or merchant
+	CodeGatewayAway       = "GATEWAY_UNREACHABLE"      // the create could not be sent
+	CodeNumberTaken       = "NUMBER_TAKEN"             // the gateway holds another order under this number
+	CodeMismatch          = "FIELDS_MISMATCH"          // the gateway's answer does not fit the order
+	CodeNoProof           = "NO_PROOF"                 // the horizon passed without proof
+	CodeExpired           = "EXPIRED"                  // the payer did not pay in time
+	CodeRefunded          = "REFUNDED"                 // paid, then returned
+	CodeResolved          = "RESOLVED"                 // an operator decided, with evidence
+	CodeNotInReview       = "NOT_IN_REVIEW"            // resolve is for orders in review only
+	CodeEvidenceMissing   = "EVIDENCE_MISSING"         // resolve wants who, why and the gateway's proof
+	CodeNotAnEnd          = "NOT_AN_END"               // resolve wants a terminal state that the table allows
+	CodeTerminal          = "ORDER_ENDED"              // the order has ended; nothing more can be done to it
+
+	CodeNotAwaitingApproval = "NOT_AWAITING_APPROVAL" // approve and reject are for orders that wait for it
+	CodeFingerprintMismatch = "FINGERPRINT_MISMATCH"  // the approval is for other content
+	CodeSamePerson          = "SAME_PERSON"           // the second person must be another one
+	CodeWhoMissing          = "WHO_MISSING"           // an action says who does it
+	CodeWhyMissing          = "WHY_MISSING"           // an action says why
+	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // cancel is for orders that were never sent
+	CodeApprovalTooLate     = "APPROVAL_TOO_LATE"     // nobody approved in time
+	CodeApproved            = "APPROVED"              // a second person let it go ahead
+	CodeRejected            = "REJECTED"              // a second person refused it
+	CodeCancelled           = "CANCELLED"             // withdrawn before anything was sent
 )
 
 // Problem is one thing wrong with a request: a stable code, the field, and a

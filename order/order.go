@@ -10,9 +10,10 @@ import (
 type Order struct {
 	Request
 	Standing
-	Fingerprint string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	Fingerprint   string
+	ApproveBefore time.Time // when waiting for an approval ends; zero if it never had to
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 }
 
 // Standing is the part of an order that changes.

@@ -1,13 +1,12 @@
 package order
 
 import (
-	"strings"
-
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
 // Resolution is an operator's decision about an order in review.
 type Resolution struct {
+	ID       string       `json:"id,omitempty"`  // tells a retry from a second decision; see Approval
 	State    State        `json:"state"`         // the end that the evidence proves
 	By       string       `json:"by"`            // who decides
 	Why      string       `json:"why"`           // in a sentence
@@ -19,9 +18,23 @@ type Resolution struct {
 // Validate says whether the decision may be taken on an order that stands as
 // it does. The error is a *Refusal.
 func (r Resolution) Validate(request Request, state State) error {
-	if strings.TrimSpace(r.By) == "" || strings.TrimSpace(r.Why) == "" || strings.TrimSpace(r.Evidence) == "" {
+	if refusal := r.unproved(); refusal != nil {
+		return refusal
+	}
+	if refusal := r.check(request, state); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+func (r Resolution) unproved() *Refusal {
+	if blank(r.By) || blank(r.Why) || blank(r.Evidence) {
 		return Refuse(CodeEvidenceMissing, "a resolution needs who decides, why, and the gateway's proof")
 	}
+	return nil
+}
+
+func (r Resolution) check(request Request, state State) *Refusal {
 	if state != InReview {
 		return Refuse(CodeNotInReview, "order %s is %s; only an order in review can be resolved", request.Number, state)
 	}

@@ -55,7 +55,7 @@ var Moves = []Move{
 
 	{AwaitingApproval, AwaitingFunds, withdrawal, "approved, the balance is short"},
 	{AwaitingApproval, Reserved, withdrawal, "approved, funds set aside"},
-	{AwaitingApproval, Submitting, deposit, "approved, the first create is about to be sent"},
+	{AwaitingApproval, Created, deposit, "approved: it may be sent"},
 	{AwaitingApproval, Failed, withdrawal, "approved, the balance is short and the policy is to fail"},
 	{AwaitingApproval, Rejected, both, "the approver refuses, or nobody answered in time"},
 	{AwaitingApproval, Cancelled, both, "withdrawn before anything was sent"},

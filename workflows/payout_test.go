@@ -226,7 +226,7 @@ func (w *world) opened(r order.Request) {
 	zero, err := order.ParseAmount("0", "PK")
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.books.OpenBooks(w.t.Context(), merchant, plenty, zero))
-	_, opening, err := w.books.OpenOrder(w.t.Context(), r)
+	_, opening, err := w.books.OpenOrder(w.t.Context(), r, ledger.Terms{})
 	require.NoError(w.t, err)
 	require.Equal(w.t, ledger.Opened, opening)
 }

@@ -1,0 +1,167 @@
+package order
+
+import (
+	"strings"
+	"time"
+)
+
+// What a person may do to an order, as data. Each action says by Permit
+// whether it may be done to an order as it stands; Permit is pure, returns nil
+// when it may, and is asked by whoever offers the action and again by the
+// ledger when it is done.
+//
+// The ID tells a repetition of one action (a retry) from a second action: the
+// same ID on the same order is done once and answered the same. It may be "".
+
+// Approval lets an order go ahead that waits for a second person.
+type Approval struct {
+	ID          string `json:"id,omitempty"`
+	By          string `json:"by"`            // not who requested the order
+	Fingerprint string `json:"fingerprint"`   // of the order as the approver saw it: what is approved is what is paid
+	Why         string `json:"why,omitempty"` // may be left out
+}
+
+// Rejection ends an order that waits for a second person.
+type Rejection struct {
+	ID  string `json:"id,omitempty"`
+	By  string `json:"by"`
+	Why string `json:"why"`
+}
+
+// Cancellation withdraws an order before anything was sent.
+type Cancellation struct {
+	ID  string `json:"id,omitempty"`
+	By  string `json:"by"`
+	Why string `json:"why"`
+}
+
+// Note adds a remark to an order's audit, in whatever state it is.
+type Note struct {
+	ID   string `json:"id,omitempty"`
+	By   string `json:"by"`
+	Text string `json:"text"`
+}
+
+// Permit says whether the approval may be given at this moment. The codes are
+// WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
+// SAME_PERSON and FINGERPRINT_MISMATCH.
+func (a Approval) Permit(o Order, at time.Time) *Refusal {
+	if blank(a.By) {
+		return Refuse(CodeWhoMissing, "an approval says who gives it")
+	}
+	late := o.State == AwaitingApproval && !o.ApproveBefore.IsZero() && at.After(o.ApproveBefore)
+	if late || (o.State == Rejected && o.Reason.Code == CodeApprovalTooLate) {
+		return Refuse(CodeApprovalTooLate, "the approval of order %s was due by %s; request it anew under another number", o.Number, sayTime(o.ApproveBefore))
+	}
+	if refusal := refuseEnded(o); refusal != nil {
+		return refusal
+	}
+	if o.State != AwaitingApproval {
+		return notAwaiting(o)
+	}
+	if SamePerson(a.By, o.RequestedBy) {
+		return Refuse(CodeSamePerson, "%s requested order %s; another person must approve it", strings.TrimSpace(a.By), o.Number)
+	}
+	if a.Fingerprint != o.Fingerprint {
+		return Refuse(CodeFingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", o.Number)
+	}
+	return nil
+}
+
+// Permit says whether the rejection may be made. The codes are WHO_MISSING,
+// WHY_MISSING, ORDER_ENDED and NOT_AWAITING_APPROVAL.
+func (r Rejection) Permit(o Order) *Refusal {
+	if refusal := refuseUnsigned("a rejection", r.By, r.Why); refusal != nil {
+		return refusal
+	}
+	if refusal := refuseEnded(o); refusal != nil {
+		return refusal
+	}
+	if o.State != AwaitingApproval {
+		return notAwaiting(o)
+	}
+	return nil
+}
+
+// Permit says whether the order may be cancelled. The codes are WHO_MISSING,
+// WHY_MISSING, ORDER_ENDED and ALREADY_SUBMITTED.
+func (c Cancellation) Permit(o Order) *Refusal {
+	if refusal := refuseUnsigned("a cancellation", c.By, c.Why); refusal != nil {
+		return refusal
+	}
+	if refusal := refuseEnded(o); refusal != nil {
+		return refusal
+	}
+	if !CanMove(o.Kind, o.State, Cancelled) {
+		return Refuse(CodeAlreadySubmitted, "order %s is %s: it may have reached the gateway, and what was sent cannot be withdrawn", o.Number, o.State)
+	}
+	return nil
+}
+
+// Permit says whether the note may be added. The codes are WHO_MISSING and
+// WHY_MISSING.
+func (n Note) Permit(Order) *Refusal { return refuseUnsigned("a note", n.By, n.Text) }
+
+// Permit says whether the decision may be taken on the order. The codes are
+// EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END and, when two
+// persons decide, SAME_PERSON for who requested the order.
+func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
+	if refusal := r.unproved(); refusal != nil {
+		return refusal
+	}
+	if refusal := refuseEnded(o); refusal != nil {
+		return refusal
+	}
+	if refusal := r.check(o.Request, o.State); refusal != nil {
+		return refusal
+	}
+	if twoPersons && SamePerson(r.By, o.RequestedBy) {
+		return Refuse(CodeSamePerson, "%s requested order %s; two other persons resolve it", strings.TrimSpace(r.By), o.Number)
+	}
+	return nil
+}
+
+// Second says whether this resolution is the second person's word for a first
+// one: confirms is true when it says the same end and amounts, and then the
+// refusal is SAME_PERSON if it is the same person's.
+func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
+	if r.State != first.State || r.Paid != first.Paid || r.Fee != first.Fee {
+		return false, nil
+	}
+	if SamePerson(r.By, first.By) {
+		return true, Refuse(CodeSamePerson, "%s has proposed this; another person must confirm it", strings.TrimSpace(r.By))
+	}
+	return true, nil
+}
+
+// SamePerson reports whether two names mean one person: spaces around them and
+// capitals make no difference. Nobody is no person.
+func SamePerson(a, b string) bool {
+	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
+	return a != "" && strings.EqualFold(a, b)
+}
+
+func blank(text string) bool { return strings.TrimSpace(text) == "" }
+
+func refuseUnsigned(what, by, why string) *Refusal {
+	if blank(by) {
+		return Refuse(CodeWhoMissing, "%s says who makes it", what)
+	}
+	if blank(why) {
+		return Refuse(CodeWhyMissing, "%s says why, in a sentence", what)
+	}
+	return nil
+}
+
+func refuseEnded(o Order) *Refusal {
+	if o.State.Terminal() {
+		return Refuse(CodeTerminal, "order %s has ended: %s", o.Number, o.State)
+	}
+	return nil
+}
+
+func notAwaiting(o Order) *Refusal {
+	return Refuse(CodeNotAwaitingApproval, "order %s is %s; it does not wait for an approval", o.Number, o.State)
+}
+
+func sayTime(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }

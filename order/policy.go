@@ -1,0 +1,281 @@
+package order
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Policy is the house's own rules: which orders pass, which need a second
+// person, which are refused. It comes from ParsePolicy. A nil Policy works: it
+// has no rules of its own, and a resolution needs one person.
+//
+// What the gateway documents as a country's daily cap is a hard limit with any
+// policy and with none.
+type Policy struct {
+	id         string
+	deadline   time.Duration
+	twoPersons bool
+	rules      []rule
+}
+
+// defaultDeadline is how long an approval is waited for.
+const defaultDeadline = 24 * time.Hour
+
+// ID tells one text of a policy from another, "" for none. The audit names it,
+// so that a ruling can be explained later.
+func (p *Policy) ID() string {
+	if p == nil {
+		return ""
+	}
+	return p.id
+}
+
+// ApprovalDeadline is how long an order waits for its approval before it is
+// rejected.
+func (p *Policy) ApprovalDeadline() time.Duration {
+	if p == nil {
+		return defaultDeadline
+	}
+	return p.deadline
+}
+
+// TwoPersonResolve reports whether an order in review is resolved by two
+// persons only.
+func (p *Policy) TwoPersonResolve() bool { return p != nil && p.twoPersons }
+
+// Facts are what a ruling needs to know beside the request. Both sums are of
+// the orders of the same merchant, kind and currency that were opened on the
+// same day (UTC) and have not failed, been rejected or cancelled, or expired;
+// this order is not among them. The zero Amount means none.
+type Facts struct {
+	KnownBeneficiary bool         // an earlier order to it has succeeded
+	BeneficiaryDay   money.Amount // of those orders, the ones to this beneficiary
+	MerchantDay      money.Amount
+}
+
+// Needs says which facts a ruling depends on. Facts that are not needed may be
+// left out.
+type Needs struct {
+	KnownBeneficiary bool
+	BeneficiaryDay   bool
+	MerchantDay      bool
+}
+
+// Any reports whether the ruling depends on anything but the request.
+func (n Needs) Any() bool { return n.KnownBeneficiary || n.BeneficiaryDay || n.MerchantDay }
+
+// Clearance is whether an order may go ahead.
+type Clearance string
+
+// The clearances, from the mildest to the strictest.
+const (
+	Pass          Clearance = "pass"
+	NeedsApproval Clearance = "needs_approval" // a second person decides
+	Refused       Clearance = "refused"
+)
+
+// Codes of the reasons of a ruling.
+const (
+	CodeLimitOrder          = "LIMIT_ORDER"           // the order's own amount
+	CodeLimitBeneficiaryDay = "LIMIT_BENEFICIARY_DAY" // with it, the day's total for the beneficiary
+	CodeLimitMerchantDay    = "LIMIT_MERCHANT_DAY"    // with it, the day's total of the merchant
+	CodeLimitCountryDay     = "LIMIT_COUNTRY_DAY"     // with it, the day's total above what the country allows one person
+	CodeNewBeneficiary      = "NEW_BENEFICIARY"       // the first payment ever to this beneficiary
+	CodeRequesterMissing    = "REQUESTER_MISSING"     // an order that needs approval says who requested it
+)
+
+// Ruling is what the rules make of a request, with every reason at once: those
+// that refuse first.
+type Ruling struct {
+	Verdict Clearance `json:"verdict"`
+	Reasons []Reason  `json:"reasons,omitempty"`
+}
+
+// Reason is the ruling in one: the code of the gravest reason and all texts.
+func (r Ruling) Reason() Reason {
+	if len(r.Reasons) == 0 {
+		return Reason{}
+	}
+	texts := make([]string, len(r.Reasons))
+	for i, reason := range r.Reasons {
+		texts[i] = reason.Text
+	}
+	return Reason{Code: r.Reasons[0].Code, Text: strings.Join(texts, "; ")}
+}
+
+// Needs says which facts Judge wants to know for a request.
+func (p *Policy) Needs(request Request) Needs {
+	var needs Needs
+	needs.BeneficiaryDay = request.dailyCap().IsPositive()
+	for _, rule := range p.matching(request) {
+		needs.KnownBeneficiary = needs.KnownBeneficiary || rule.newBeneficiary
+		needs.BeneficiaryDay = needs.BeneficiaryDay || rule.perBeneficiaryDay.set()
+		needs.MerchantDay = needs.MerchantDay || rule.perMerchantDay.set()
+	}
+	return needs
+}
+
+// Judge rules on a valid request. Every rule that matches counts; the
+// strictest decides. A request that names no beneficiary counts as a payment
+// to a new one.
+func (p *Policy) Judge(request Request, facts Facts) Ruling {
+	j := judgement{order: request.Amount}
+	beneficiaryDay, merchantDay := j.with(facts.BeneficiaryDay), j.with(facts.MerchantDay)
+	if limit := request.dailyCap(); limit.IsPositive() {
+		j.measure(CodeLimitCountryDay, "the day's total for this beneficiary, capped for the country,", beneficiaryDay, bounds{refuse: limit, refuses: true})
+	}
+	for _, rule := range p.matching(request) {
+		j.measure(CodeLimitOrder, "the amount", j.with(money.Amount{}), rule.perOrder)
+		j.measure(CodeLimitBeneficiaryDay, "the day's total for this beneficiary", beneficiaryDay, rule.perBeneficiaryDay)
+		j.measure(CodeLimitMerchantDay, "the day's total of the merchant", merchantDay, rule.perMerchantDay)
+		if rule.newBeneficiary && !facts.KnownBeneficiary {
+			j.approve(CodeNewBeneficiary, "it is the first payment to this beneficiary")
+		}
+	}
+	if len(j.asking) > 0 && strings.TrimSpace(request.RequestedBy) == "" {
+		j.refuse(CodeRequesterMissing, "an order that needs approval must say who requested it")
+	}
+	return j.ruling()
+}
+
+// rule is one entry of a policy. Without a kind or country it is for all.
+type rule struct {
+	kind              Kind
+	country           string
+	perOrder          bounds
+	perBeneficiaryDay bounds
+	perMerchantDay    bounds
+	newBeneficiary    bool // the first payment needs approval
+}
+
+// bounds are a soft and a hard limit: an amount above it is more than it
+// allows.
+type bounds struct {
+	approve, refuse   money.Amount
+	approves, refuses bool // which of them are set
+}
+
+func (b bounds) set() bool { return b.approves || b.refuses }
+
+func (p *Policy) matching(request Request) []rule {
+	if p == nil {
+		return nil
+	}
+	var found []rule
+	for _, rule := range p.rules {
+		if (rule.kind == "" || rule.kind == request.Kind) && (rule.country == "" || rule.country == request.Country) {
+			found = append(found, rule)
+		}
+	}
+	return found
+}
+
+// dailyCap is what the country's profile allows one person a day; the zero
+// Amount when it documents none.
+func (r Request) dailyCap() money.Amount {
+	profile, known := tarspay.Country(r.Country)
+	if !known || (r.Kind != Deposit && r.Kind != Withdrawal) {
+		return money.Amount{}
+	}
+	return profile.Side(r.Kind.Direction()).DailyCap
+}
+
+// judgement collects reasons.
+type judgement struct {
+	order    money.Amount
+	refusing []Reason
+	asking   []Reason
+}
+
+// total is a sum that is compared with limits. One that cannot be added up is
+// above any.
+type total struct {
+	amount money.Amount
+	beyond bool
+}
+
+// with adds the order to a sum.
+func (j *judgement) with(sum money.Amount) total {
+	if sum == (money.Amount{}) {
+		return total{amount: j.order}
+	}
+	amount, err := sum.Add(j.order)
+	return total{amount: amount, beyond: err != nil}
+}
+
+func (t total) above(limit money.Amount) bool {
+	order, err := t.amount.Compare(limit)
+	return t.beyond || err != nil || order > 0
+}
+
+func (t total) String() string {
+	if t.beyond {
+		return "more than can be counted"
+	}
+	return t.amount.String()
+}
+
+func (j *judgement) measure(code, what string, found total, limits bounds) {
+	switch {
+	case limits.refuses && found.above(limits.refuse):
+		j.refuse(code, fmt.Sprintf("%s is %s and may not be above %s", what, found, limits.refuse))
+	case limits.approves && found.above(limits.approve):
+		j.approve(code, fmt.Sprintf("%s is %s and needs approval above %s", what, found, limits.approve))
+	}
+}
+
+func (j *judgement) refuse(code, text string) {
+	j.refusing = append(j.refusing, Reason{Code: code, Text: text})
+}
+
+func (j *judgement) approve(code, text string) {
+	reason := Reason{Code: code, Text: text}
+	if !slices.Contains(j.asking, reason) { // two rules may ask for the same
+		j.asking = append(j.asking, reason)
+	}
+}
+
+func (j *judgement) ruling() Ruling {
+	r := Ruling{Verdict: Pass, Reasons: slices.Concat(j.refusing, j.asking)}
+	switch {
+	case len(j.refusing) > 0:
+		r.Verdict = Refused
+	case len(j.asking) > 0:
+		r.Verdict = NeedsApproval
+	}
+	return r
+}
+
+// beneficiaryMembers identify who is paid or pays, the surest first.
+var beneficiaryMembers = []string{"walletId", "customerAccountNumber", "customerContact"}
+
+// Beneficiary tells one payee (of a deposit: payer) from another without
+// naming them: a SHA-256, in hex, over the country, the direction and the
+// first identifying member that the request has. Spaces, hyphens and capitals
+// make no difference. It is "" when the request has none of the members.
+func (r Request) Beneficiary() string {
+	for _, name := range beneficiaryMembers {
+		if value := plainMember(r.Details[name]); value != "" {
+			sum := sha256.Sum256([]byte(r.Country + "\n" + string(r.Kind) + "\n" + value))
+			return hex.EncodeToString(sum[:])
+		}
+	}
+	return ""
+}
+
+func plainMember(value string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '-' || unicode.IsSpace(c) {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, value)
+}
