@@ -145,6 +145,13 @@ func NewClient(baseURL, merchant string, signer *Signer, options Options) (*Clie
 // Merchant is the merchant number the client calls for.
 func (c *Client) Merchant() string { return c.merchant }
 
+// String names the client by its merchant number and address.
+func (c Client) String() string { return "client of " + c.merchant + " at " + c.base }
+
+// Format prints String under every verb and flag: the printer would otherwise
+// walk through everything the client holds, while others use it.
+func (c Client) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, c.String()) }
+
 // CloseIdle closes connections nobody is using.
 func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 

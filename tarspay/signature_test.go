@@ -284,6 +284,7 @@ func TestSignerNeverPrintsItsKey(t *testing.T) {
 		}
 	}
 	require.Contains(t, fmt.Sprintf("%+v", signer), public)
+	require.Equal(t, "client of M1 at https://gateway.example", fmt.Sprintf("%#v", client))
 	require.JSONEq(t, `{"signer":"signer `+public+`","value":"signer `+public+`"}`, string(encoded))
 }
 
