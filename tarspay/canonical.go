@@ -123,4 +123,4 @@ func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 
 func isKeyByte(b byte) bool { return isDigit(b) || isLetter(b) || b == '_' || b == '-' || b == '.' }
 
-func isPathByte(b byte) bool { return isKeyByte(b) || b == '/' || b == '~' || b == '%' }
+func isPathByte(b byte) bool { return isKeyByte(b) || b == '/' }

@@ -68,7 +68,7 @@ func TestCanonicalStringRefusesFrames(t *testing.T) {
 	t.Parallel()
 	for _, frame := range []struct{ method, path, nonce, key string }{
 		{"", "/p", "1", "a"}, {"post", "/p", "1", "a"}, {"POST|", "/p", "1", "a"},
-		{"POST", "", "1", "a"}, {"POST", "p", "1", "a"}, {"POST", "/p?q=1", "1", "a"}, {"POST", "/p|q", "1", "a"}, {"POST", "/p q", "1", "a"},
+		{"POST", "", "1", "a"}, {"POST", "p", "1", "a"}, {"POST", "/p?q=1", "1", "a"}, {"POST", "/p|q", "1", "a"}, {"POST", "/p q", "1", "a"}, {"POST", "/p%2fq", "1", "a"},
 		{"POST", "/p", "", "a"}, {"POST", "/p", "1a", "a"}, {"POST", "/p", "-1", "a"},
 		{"POST", "/p", "1", ""}, {"POST", "/p", "1", "a=b"}, {"POST", "/p", "1", "a&b"}, {"POST", "/p", "1", "a b"}, {"POST", "/p", "1", "é"},
 	} {
