@@ -19,6 +19,7 @@ type Worker struct {
 	Keys
 	Waiting
 	Limits
+	Approval
 	ReconcileEvery time.Duration `default:"1h" unit:"duration" desc:"How often the balances are compared with the gateway's."`
 	HealthListen   string        `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Log
@@ -36,11 +37,15 @@ type Receiver struct {
 	Log
 }
 
-// Starter holds the settings of the command line.
+// Starter holds the settings of the command line. All are optional: a command
+// that needs one says so. Files are read when a command needs them, not before:
+// who lists orders need not be able to read keys.
 type Starter struct {
-	// Merchants may be empty: then every command names its merchant.
-	Merchants MerchantList `unit:"mchNo:country,…" desc:"Merchant numbers and the country of each; optional here: it finds the merchant of a country."`
+	Accounts `optional:"true"` // then every command names its merchant
 	Limits
+	Database `optional:"true"` // see Ledger
+	Access
+	Keys `optional:"true"` // see PrivateKey
 	Log
 }
 
@@ -54,6 +59,7 @@ func LoadWorker() (Worker, error) {
 	w.Accounts.check(p)
 	w.Keys.complete(p, w.Merchants)
 	w.Waiting.check(p, w.GatewayTimeout)
+	w.Approval.check(p)
 	p.between("PAYOUTS_RECONCILE_EVERY", w.ReconcileEvery, time.Second, 7*24*time.Hour)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	return w, p.err()
@@ -72,9 +78,23 @@ func LoadReceiver() (Receiver, error) {
 	return r, p.err()
 }
 
-// LoadStarter reads the command line's settings. The error is an *Error.
+// LoadStarter reads the command line's settings, but no file. The error is an
+// *Error.
 func LoadStarter() (Starter, error) {
 	var s Starter
 	p := load(&s)
+	s.Access.check(p)
 	return s, p.err()
 }
+
+// Ledger is the ledger's address, "" when none is configured. The error is an
+// *Error.
+func (s Starter) Ledger() (Secret, error) {
+	p := &problems{}
+	s.Database.read(p)
+	return s.DatabaseURL, p.err()
+}
+
+// PrivateKey is the key that a merchant's calls are signed with. The error is
+// an *Error: there is none, or it cannot be read.
+func (s Starter) PrivateKey(merchant string) (Secret, error) { return s.Keys.of(merchant) }

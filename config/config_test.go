@@ -49,8 +49,8 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, Worker{
 		Database: Database{DatabaseURL: "sqlite:test.db"},
 		Gateway: Gateway{
-			GatewayURL: "https://payment.tarspay.com", GatewayTimeout: 15 * time.Second, GatewayRate: 50,
-			NotifyURL: "https://payouts.example.com/callbacks/tarspay",
+			Access:      Access{GatewayURL: "https://payment.tarspay.com", GatewayTimeout: 15 * time.Second},
+			GatewayRate: 50, BreakerProbe: time.Minute, NotifyURL: "https://payouts.example.com/callbacks/tarspay",
 		},
 		Platform: Platform{GatewayPublicKey: PublicKeys{publishedKey}},
 		Accounts: Accounts{Merchants: MerchantList{{Number: "M1", Country: "PK"}}},
@@ -64,6 +64,7 @@ func TestDefaults(t *testing.T) {
 			RetryLadder:   Ladder{2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute},
 			NotFoundGrace: time.Minute, WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour,
 			ReviewPoll: time.Hour, Confirm: ConfirmFailures,
+			UnknownAlarm: 30 * time.Minute, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
 		ReconcileEvery: time.Hour, HealthListen: "127.0.0.1:8081",
 		Log: Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
@@ -78,15 +79,23 @@ func TestDefaults(t *testing.T) {
 
 	starter, err := LoadStarter()
 	require.NoError(t, err)
-	require.Equal(t, Starter{Merchants: worker.Merchants, Log: worker.Log}, starter)
+	require.Equal(t, Starter{
+		Accounts: worker.Accounts, Database: worker.Database, Access: worker.Access, Keys: worker.Keys, Log: worker.Log,
+	}, starter)
 }
 
 func TestEverySetting(t *testing.T) {
+	policy := filepath.Join(t.TempDir(), "policy.yaml")
+	require.NoError(t, os.WriteFile(policy, []byte("rules: []\n"), 0o600))
 	environment(t,
 		"PAYOUTS_DATABASE_URL", "postgres://u:p@db/payouts?sslmode=disable",
 		"PAYOUTS_GATEWAY_URL", "http://127.0.0.1:9000",
 		"PAYOUTS_GATEWAY_TIMEOUT", "2s",
 		"PAYOUTS_GATEWAY_RATE", "7",
+		"PAYOUTS_NOT_FOUND_CODES", "5003018, 5003020",
+		"PAYOUTS_ACCOUNT_CHECK_PATH", "/api/accountCheck",
+		"PAYOUTS_UTR_SUPPLEMENT_PATH", "/api/utrSupplement",
+		"PAYOUTS_BREAKER_PROBE", "3s",
 		"PAYOUTS_GATEWAY_PUBLIC_KEY", publishedKey+", 02"+strings.Repeat("AB", 32),
 		"PAYOUTS_NOTIFY_URL", "http://10.0.0.1:8080/callbacks/tarspay",
 		"PAYOUTS_MERCHANTS", "M1:pk, M2:VN",
@@ -99,6 +108,10 @@ func TestEverySetting(t *testing.T) {
 		"PAYOUTS_DEPOSIT_HORIZON", "2m",
 		"PAYOUTS_REVIEW_POLL", "1s",
 		"PAYOUTS_CONFIRM", "always",
+		"PAYOUTS_UNKNOWN_ALARM", "5m",
+		"PAYOUTS_SHORT_BALANCE", "wait",
+		"PAYOUTS_FUNDS_DEADLINE", "2h",
+		"PAYOUTS_POLICY_FILE", policy,
 		"PAYOUTS_MAX_AMOUNT", "PKR:50000.50,VND:100",
 		"PAYOUTS_RECONCILE_EVERY", "5m",
 		"PAYOUTS_HEALTH_LISTEN", "127.0.0.1:0",
@@ -112,8 +125,11 @@ func TestEverySetting(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "postgres://u:p@db/payouts?sslmode=disable", worker.DatabaseURL.Reveal())
 	require.Equal(t, Gateway{
-		GatewayURL: "http://127.0.0.1:9000", GatewayTimeout: 2 * time.Second, GatewayRate: 7,
-		NotifyURL: "http://10.0.0.1:8080/callbacks/tarspay",
+		Access: Access{
+			GatewayURL: "http://127.0.0.1:9000", GatewayTimeout: 2 * time.Second, NotFoundCodes: Codes{"5003018", "5003020"},
+			AccountCheckPath: "/api/accountCheck", UTRSupplementPath: "/api/utrSupplement",
+		},
+		GatewayRate: 7, BreakerProbe: 3 * time.Second, NotifyURL: "http://10.0.0.1:8080/callbacks/tarspay",
 	}, worker.Gateway)
 	require.Equal(t, PublicKeys{publishedKey, "02" + strings.Repeat("ab", 32)}, worker.GatewayPublicKey)
 	require.Equal(t, MerchantList{{"M1", "PK"}, {"M2", "VN"}}, worker.Merchants)
@@ -122,7 +138,9 @@ func TestEverySetting(t *testing.T) {
 		CallbackGrace: 0, PollLadder: Ladder{100 * time.Millisecond, time.Second}, RetryLadder: Ladder{50 * time.Millisecond},
 		NotFoundGrace: 3 * time.Second, WithdrawalHorizon: time.Minute, DepositHorizon: 2 * time.Minute,
 		ReviewPoll: time.Second, Confirm: ConfirmAlways,
+		UnknownAlarm: 5 * time.Minute, ShortBalance: ShortBalanceWait, FundsDeadline: 2 * time.Hour,
 	}, worker.Waiting)
+	require.Equal(t, policy, worker.PolicyFile)
 	require.Equal(t, "50000.50 PKR", worker.MaxAmount["PKR"].String())
 	require.Equal(t, "100 VND", worker.MaxAmount["VND"].String())
 	require.Equal(t, 5*time.Minute, worker.ReconcileEvery)
@@ -159,6 +177,15 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_GATEWAY_TIMEOUT", "-1s", "between 10ms and 25s"},
 		{"PAYOUTS_GATEWAY_RATE", "fast", `is "fast", which is not a whole number`},
 		{"PAYOUTS_GATEWAY_RATE", "0", "is 0; set it to between 1 and 100000 calls per second"},
+		{"PAYOUTS_NOT_FOUND_CODES", "0", `has the entry "0"`},
+		{"PAYOUTS_NOT_FOUND_CODES", "-1", `has the entry "-1"`},
+		{"PAYOUTS_NOT_FOUND_CODES", "5003018,ORDER_NOT_EXIST", `has the entry "ORDER_NOT_EXIST"`},
+		{"PAYOUTS_NOT_FOUND_CODES", "5003018,5003018", "lists 5003018 twice"},
+		{"PAYOUTS_NOT_FOUND_CODES", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33", "lists 33 codes"},
+		{"PAYOUTS_ACCOUNT_CHECK_PATH", "api/check", "write the path only"},
+		{"PAYOUTS_ACCOUNT_CHECK_PATH", "/api/check?x=1", "write the path only"},
+		{"PAYOUTS_UTR_SUPPLEMENT_PATH", "https://payment.tarspay.com/api/utrSupplement", "write the path only"},
+		{"PAYOUTS_BREAKER_PROBE", "1ms", "between 10ms and 24h"},
 		{"PAYOUTS_GATEWAY_PUBLIC_KEY", somePrivateKey, "entry 1 no public key"},
 		{"PAYOUTS_GATEWAY_PUBLIC_KEY", publishedKey + ",04" + publishedKey[2:], "entry 2 no public key"},
 		{"PAYOUTS_GATEWAY_PUBLIC_KEY", ",", "is not set"},
@@ -186,6 +213,11 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_WITHDRAWAL_HORIZON", "0s", "between 1s and"},
 		{"PAYOUTS_DEPOSIT_HORIZON", "9999h", "between 1s and"},
 		{"PAYOUTS_REVIEW_POLL", "1ms", "between 100ms and 24h"},
+		{"PAYOUTS_UNKNOWN_ALARM", "1ms", "between 1s and"},
+		{"PAYOUTS_SHORT_BALANCE", "hope", `is "hope"; choose one of [fail wait]`},
+		{"PAYOUTS_FUNDS_DEADLINE", "1000h", "between 1s and"},
+		{"PAYOUTS_POLICY_FILE", "c0ffee01.none", "names a file that cannot be read: no such file"},
+		{"PAYOUTS_POLICY_FILE", "..", "names a file that cannot be read: is a directory"},
 		{"PAYOUTS_RECONCILE_EVERY", "0s", "between 1s and"},
 		{"PAYOUTS_CONFIRM", "never", `is "never"; choose one of [failures always]`},
 		{"PAYOUTS_MAX_AMOUNT", "PKR", `has the entry "PKR"`},
@@ -253,10 +285,65 @@ func TestStarterNeedsNothing(t *testing.T) {
 	starter, err := LoadStarter()
 	require.NoError(t, err)
 	require.Empty(t, starter.Merchants)
+	require.Equal(t, "https://payment.tarspay.com", starter.GatewayURL)
 
-	t.Setenv("PAYOUTS_MERCHANTS", "M1")
-	_, err = LoadStarter()
-	require.ErrorContains(t, err, "PAYOUTS_MERCHANTS ")
+	url, err := starter.Ledger()
+	require.NoError(t, err)
+	require.Empty(t, url.Reveal())
+	_, err = starter.PrivateKey("M1")
+	require.ErrorContains(t, err, "PAYOUTS_KEY_DIR is not set; name the directory")
+
+	for variable, value := range map[string]string{
+		"PAYOUTS_MERCHANTS": "M1", "PAYOUTS_GATEWAY_URL": "ftp://x", "PAYOUTS_GATEWAY_TIMEOUT": "1h", "PAYOUTS_ACCOUNT_CHECK_PATH": "x",
+	} {
+		t.Run(variable, func(t *testing.T) {
+			t.Setenv(variable, value)
+			_, err := LoadStarter()
+			require.ErrorContains(t, err, variable+" ")
+		})
+	}
+}
+
+// The command line reads a file when a command needs it, and only the key of
+// the merchant that the command is about.
+func TestStarterReadsFilesLate(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "M1.key"), []byte(somePrivateKey+"\n"), 0o600))
+	file := filepath.Join(dir, "url")
+	environment(t, "PAYOUTS_MERCHANTS", "M1:PK,M2:VN", "PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_KEY_DIR", dir,
+		"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", file)
+	starter, err := LoadStarter()
+	require.NoError(t, err)
+
+	key, err := starter.PrivateKey("M1")
+	require.NoError(t, err)
+	require.Equal(t, somePrivateKey, key.Reveal())
+	_, err = starter.PrivateKey("M2")
+	require.ErrorContains(t, err, "PAYOUTS_KEY_DIR has no readable M2.key (no such file or directory)")
+	_, err = starter.PrivateKey("../" + filepath.Base(dir) + "/M1")
+	require.EqualError(t, err, "PAYOUTS_PRIVATE_KEYS has no key for that merchant: a merchant number is letters, digits, - and _")
+
+	_, err = starter.Ledger()
+	require.ErrorContains(t, err, "PAYOUTS_DATABASE_URL_FILE names a file that cannot be read")
+	require.NoError(t, os.WriteFile(file, []byte("sqlite:books.db\n"), 0o600))
+	url, err := starter.Ledger()
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:books.db", url.Reveal())
+	starter.DatabaseURL = "mysql://root@db/x"
+	_, err = starter.Ledger()
+	require.ErrorContains(t, err, "both set; keep one")
+	starter.DatabaseURLFile = ""
+	_, err = starter.Ledger()
+	require.ErrorContains(t, err, "PAYOUTS_DATABASE_URL is neither")
+}
+
+// A policy that says nothing is a mistake; no policy is none.
+func TestEmptyPolicy(t *testing.T) {
+	policy := filepath.Join(t.TempDir(), "policy.yaml")
+	require.NoError(t, os.WriteFile(policy, []byte("\n"), 0o600))
+	environment(t, "PAYOUTS_POLICY_FILE", policy)
+	_, err := LoadWorker()
+	require.EqualError(t, err, "PAYOUTS_POLICY_FILE names a file that is empty; leave the setting out for no policy")
 }
 
 func TestSecretsFromFiles(t *testing.T) {
@@ -299,7 +386,7 @@ func TestSecretFileProblems(t *testing.T) {
 	}{
 		{"database missing", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", missing}, "PAYOUTS_DATABASE_URL_FILE names a file that cannot be read: no such file"},
 		{"database empty", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", write("empty", "\n")}, "PAYOUTS_DATABASE_URL_FILE names a file that is empty"},
-		{"database too large", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", write("large", strings.Repeat("c", maxSecretFile+1))}, "larger than 65536 bytes"},
+		{"database too large", []string{"PAYOUTS_DATABASE_URL", "", "PAYOUTS_DATABASE_URL_FILE", write("large", strings.Repeat("c", maxFile+1))}, "larger than 65536 bytes"},
 		{"keys missing", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", missing}, "PAYOUTS_PRIVATE_KEYS_FILE names a file that cannot be read"},
 		{"keys wrong", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", write("wrong", "M1:c0ffee01")}, "PAYOUTS_PRIVATE_KEYS_FILE has as entry 1 no private key"},
 		{"keys of another", []string{"PAYOUTS_PRIVATE_KEYS", "", "PAYOUTS_PRIVATE_KEYS_FILE", write("other", "M9:"+somePrivateKey)}, "PAYOUTS_PRIVATE_KEYS_FILE has no key for merchant M1"},
@@ -404,6 +491,11 @@ func TestTables(t *testing.T) {
 	require.NoError(t, Markdown(&markdown, Receiver{}))
 	require.Contains(t, markdown.String(), "| `PAYOUTS_SWEEP_EVERY` | 5s | duration | How often callbacks that are stored and not yet signalled are tried again. |\n")
 	require.Contains(t, markdown.String(), `json\|text`)
+	require.Contains(t, markdown.String(), "| `PAYOUTS_DATABASE_URL` | required |")
+
+	var starter strings.Builder
+	require.NoError(t, Markdown(&starter, Starter{}))
+	require.NotContains(t, starter.String(), "required", "the command line can do without everything")
 }
 
 // The example names every setting once and nothing else, shows the true

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,7 @@ type setting struct {
 	variable string
 	index    []int
 	field    reflect.StructField
+	required bool // the process does not start without it, or its file
 }
 
 // settings lists the fields of a process's struct and of its parts, in the
@@ -99,9 +101,23 @@ func settings(spec reflect.Type) []setting {
 		if field.Anonymous {
 			continue
 		}
-		list = append(list, setting{variable: variable(field.Name), index: field.Index, field: field})
+		list = append(list, setting{
+			variable: variable(field.Name), index: field.Index, field: field,
+			required: field.Tag.Get("required") == "true" && !inOptional(spec, field.Index),
+		})
 	}
 	return list
+}
+
+// inOptional reports whether a field stands in a part that the process can do
+// without.
+func inOptional(spec reflect.Type, index []int) bool {
+	for depth := 1; depth < len(index); depth++ {
+		if spec.FieldByIndex(index[:depth]).Tag.Get("optional") == "true" {
+			return true
+		}
+	}
+	return false
 }
 
 // alone is the field as the only one of a struct, for envconfig to fill.
@@ -196,6 +212,15 @@ func (p *problems) webAddress(variable, value string) (*url.URL, bool) {
 	}
 	return parsed, true
 }
+
+// endpoint demands the path of an endpoint, or nothing.
+func (p *problems) endpoint(variable, path string) {
+	if path != "" && !endpointPath.MatchString(path) {
+		p.add(variable, "is %q; write the path only, like /api/balanceInfo, without host and query", clip(path))
+	}
+}
+
+var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
 // secret is the value, or what the named file holds.
 func (p *problems) secret(variable string, value Secret, file string) Secret {

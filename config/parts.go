@@ -13,15 +13,17 @@ import (
 )
 
 // MaxGatewayTimeout bounds one HTTP call to the gateway. An activity attempt
-// is given longer than all its calls together, so that two attempts never
-// overlap, and a worker that drains waits that long.
+// makes up to two calls, one after the other, and is given both and ten seconds,
+// so that two attempts never overlap. The bound keeps an attempt within a
+// minute: an order whose worker died waits that long for the next attempt, and
+// a worker that stops waits nearly as long for a create's answer.
 const MaxGatewayTimeout = 25 * time.Second
 
 // maxNotifyURL is what the gateway stores of a callback address, in bytes.
 const maxNotifyURL = 128
 
-// maxSecretFile bounds a file that a secret is read from, in bytes.
-const maxSecretFile = 64 << 10
+// maxFile bounds a file that is read here, in bytes.
+const maxFile = 64 << 10
 
 // Database says where the ledger is.
 type Database struct {
@@ -29,14 +31,19 @@ type Database struct {
 	DatabaseURLFile string `unit:"path" desc:"File that holds PAYOUTS_DATABASE_URL, in its place."`
 }
 
+// complete reads the address and demands that there is one.
 func (d *Database) complete(p *problems) {
+	d.read(p)
+	if d.DatabaseURL == "" && !p.has("PAYOUTS_DATABASE_URL") && !p.has("PAYOUTS_DATABASE_URL_FILE") {
+		p.add("PAYOUTS_DATABASE_URL", "is not set; set it to postgres://user:password@host/name or sqlite:path/to/file.db, or name a file with PAYOUTS_DATABASE_URL_FILE")
+	}
+}
+
+// read takes the address from its file, if it has one, and checks its form.
+func (d *Database) read(p *problems) {
 	d.DatabaseURL = p.secret("PAYOUTS_DATABASE_URL", d.DatabaseURL, d.DatabaseURLFile)
 	text := d.DatabaseURL.Reveal()
-	if p.has("PAYOUTS_DATABASE_URL") || p.has("PAYOUTS_DATABASE_URL_FILE") {
-		return
-	}
-	if text == "" {
-		p.add("PAYOUTS_DATABASE_URL", "is not set; set it to postgres://user:password@host/name or sqlite:path/to/file.db, or name a file with PAYOUTS_DATABASE_URL_FILE")
+	if text == "" || p.has("PAYOUTS_DATABASE_URL") {
 		return
 	}
 	if path, ok := strings.CutPrefix(text, "sqlite:"); ok && path != "" {
@@ -70,26 +77,25 @@ func (a Accounts) check(p *problems) {
 	}
 }
 
-// Gateway says how the gateway is called.
-type Gateway struct {
-	GatewayURL     string        `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
-	GatewayTimeout time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s."`
-	GatewayRate    int           `default:"50" unit:"calls/s" desc:"Calls per second over all workers together; the server keeps the count. Same value on every worker."`
-	NotifyURL      string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, ending in /callbacks/tarspay; at most 128 bytes."`
+// Access says where the gateway is and how it answers.
+type Access struct {
+	GatewayURL        string        `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
+	GatewayTimeout    time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s."`
+	NotFoundCodes     Codes         `unit:"code,…" desc:"Codes that the gateway's support says mean \"no such order\" when a query answers them; the pages name none."`
+	AccountCheckPath  string        `unit:"path" desc:"Path of Vietnam's account check, which the gateway's support names; the check is off until it is set."`
+	UTRSupplementPath string        `unit:"path" desc:"Path of India's UTR supplement, which the gateway's support names; the supplement is off until it is set."`
 }
 
-func (g Gateway) check(p *problems) {
-	p.between("PAYOUTS_GATEWAY_TIMEOUT", g.GatewayTimeout, 10*time.Millisecond, MaxGatewayTimeout)
-	if !p.has("PAYOUTS_GATEWAY_RATE") && (g.GatewayRate < 1 || g.GatewayRate > 100_000) {
-		p.add("PAYOUTS_GATEWAY_RATE", "is %d; set it to between 1 and 100000 calls per second", g.GatewayRate)
-	}
-	g.checkURL(p)
-	g.checkNotifyURL(p)
+func (a Access) check(p *problems) {
+	p.between("PAYOUTS_GATEWAY_TIMEOUT", a.GatewayTimeout, 10*time.Millisecond, MaxGatewayTimeout)
+	a.checkURL(p)
+	p.endpoint("PAYOUTS_ACCOUNT_CHECK_PATH", a.AccountCheckPath)
+	p.endpoint("PAYOUTS_UTR_SUPPLEMENT_PATH", a.UTRSupplementPath)
 }
 
-func (g Gateway) checkURL(p *problems) {
+func (a Access) checkURL(p *problems) {
 	const name = "PAYOUTS_GATEWAY_URL"
-	parsed, ok := p.webAddress(name, g.GatewayURL)
+	parsed, ok := p.webAddress(name, a.GatewayURL)
 	switch {
 	case !ok:
 	case strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "":
@@ -97,6 +103,23 @@ func (g Gateway) checkURL(p *problems) {
 	case parsed.Scheme == "http" && !loopback(parsed.Hostname()):
 		p.add(name, "is plain http to another machine; use https (plain http is for a sandbox on 127.0.0.1, [::1] or localhost)")
 	}
+}
+
+// Gateway says how orders are put to the gateway.
+type Gateway struct {
+	Access
+	GatewayRate  int           `default:"50" unit:"calls/s" desc:"Calls per second over all workers together; the server keeps the count. Same value on every worker."`
+	BreakerProbe time.Duration `default:"1m" unit:"duration" desc:"How often a merchant whose every call the gateway refuses (key, address, signature, account) is probed."`
+	NotifyURL    string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, ending in /callbacks/tarspay; at most 128 bytes."`
+}
+
+func (g Gateway) check(p *problems) {
+	g.Access.check(p)
+	if !p.has("PAYOUTS_GATEWAY_RATE") && (g.GatewayRate < 1 || g.GatewayRate > 100_000) {
+		p.add("PAYOUTS_GATEWAY_RATE", "is %d; set it to between 1 and 100000 calls per second", g.GatewayRate)
+	}
+	p.between("PAYOUTS_BREAKER_PROBE", g.BreakerProbe, 10*time.Millisecond, 24*time.Hour)
+	g.checkNotifyURL(p)
 }
 
 func (g Gateway) checkNotifyURL(p *problems) {
@@ -122,6 +145,17 @@ type Keys struct {
 	KeyDir          string      `unit:"path" desc:"Directory with one file <mchNo>.key per merchant, its private key in hex. Needed unless PAYOUTS_PRIVATE_KEYS is set."`
 	PrivateKeys     PrivateKeys `unit:"mchNo:hex,…" desc:"Private keys, in place of PAYOUTS_KEY_DIR."`
 	PrivateKeysFile string      `unit:"path" desc:"File that holds PAYOUTS_PRIVATE_KEYS, in its place."`
+}
+
+// of reads the private key of one merchant. The error is an *Error.
+func (k Keys) of(merchant string) (Secret, error) {
+	p := &problems{}
+	if !validMerchant(merchant) {
+		p.add("PAYOUTS_PRIVATE_KEYS", "has no key for that merchant: a merchant number is letters, digits, - and _")
+		return "", p.err()
+	}
+	k.complete(p, MerchantList{{Number: merchant}})
+	return k.PrivateKeys[merchant], p.err()
 }
 
 // complete gathers the key of every merchant into PrivateKeys.
@@ -190,12 +224,12 @@ func readBounded(path string) (string, error) {
 		return "", withoutPath(err)
 	}
 	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return "", withoutPath(err)
 	}
-	if len(text) > maxSecretFile {
-		return "", fmt.Errorf("larger than %d bytes", maxSecretFile)
+	if len(text) > maxFile {
+		return "", fmt.Errorf("larger than %d bytes", maxFile)
 	}
 	return strings.TrimSpace(string(text)), nil
 }
@@ -210,6 +244,9 @@ type Waiting struct {
 	DepositHorizon    time.Duration `default:"48h" unit:"duration" desc:"How long a deposit may stay without proof before it goes to review."`
 	ReviewPoll        time.Duration `default:"1h" unit:"duration" desc:"Pause between questions about an order in review."`
 	Confirm           Confirm       `default:"failures" unit:"failures|always" desc:"Which callbacks are confirmed by a query before they are acted on: those that release money, or all."`
+	UnknownAlarm      time.Duration `default:"30m" unit:"duration" desc:"A create whose outcome is unknown for longer than this needs a person."`
+	ShortBalance      ShortBalance  `default:"fail" unit:"fail|wait" desc:"What happens to a withdrawal that the balance does not cover: it fails, or it waits for funds."`
+	FundsDeadline     time.Duration `default:"24h" unit:"duration" desc:"How long a withdrawal waits for funds before it fails."`
 }
 
 func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
@@ -219,6 +256,8 @@ func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
 	p.between("PAYOUTS_WITHDRAWAL_HORIZON", w.WithdrawalHorizon, time.Second, month)
 	p.between("PAYOUTS_DEPOSIT_HORIZON", w.DepositHorizon, time.Second, month)
 	p.between("PAYOUTS_REVIEW_POLL", w.ReviewPoll, 100*time.Millisecond, 24*time.Hour)
+	p.between("PAYOUTS_UNKNOWN_ALARM", w.UnknownAlarm, time.Second, month)
+	p.between("PAYOUTS_FUNDS_DEADLINE", w.FundsDeadline, time.Second, month)
 	if w.NotFoundGrace <= gatewayTimeout && !p.has("PAYOUTS_NOT_FOUND_GRACE") && !p.has("PAYOUTS_GATEWAY_TIMEOUT") {
 		p.add("PAYOUTS_NOT_FOUND_GRACE", "is %s and must be above PAYOUTS_GATEWAY_TIMEOUT (%s), or a create that is still on its way could be taken for absent; raise it", w.NotFoundGrace, gatewayTimeout)
 	}
@@ -227,6 +266,25 @@ func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
 // Limits are the operator's own, on top of the country's.
 type Limits struct {
 	MaxAmount AmountLimits `unit:"CUR:amount,…" desc:"The most that one order may move, per currency, like PKR:50000,VND:20000000; currencies that are not listed have the country's limit only."`
+}
+
+// Approval says which orders need a second person.
+type Approval struct {
+	PolicyFile string `unit:"path" desc:"The approval policy, in YAML: which orders a second person has to approve. Without one, none."`
+}
+
+// check sees that the policy can be read; what it says is for whoever applies
+// it.
+func (a Approval) check(p *problems) {
+	if a.PolicyFile == "" {
+		return
+	}
+	switch text, err := readBounded(a.PolicyFile); {
+	case err != nil:
+		p.add("PAYOUTS_POLICY_FILE", "names a file that cannot be read: %s", err)
+	case text == "":
+		p.add("PAYOUTS_POLICY_FILE", "names a file that is empty; leave the setting out for no policy")
+	}
 }
 
 // Log says what is logged and how. Logs go to standard error.

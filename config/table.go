@@ -42,7 +42,7 @@ func Markdown(w io.Writer, spec any) error {
 
 // preset is what a table says of a setting that is left out.
 func (s setting) preset() string {
-	if s.field.Tag.Get("required") == "true" {
+	if s.required {
 		return "required"
 	}
 	return s.field.Tag.Get("default")

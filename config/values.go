@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -183,6 +184,31 @@ func (l *AmountLimits) Decode(text string) error {
 	return nil
 }
 
+// Codes are codes of the gateway.
+type Codes []string
+
+// Decode reads "5003016,5003019". The gateway's 0 means success and its -1 any
+// failure, so neither can mean something of its own.
+func (c *Codes) Decode(text string) error {
+	var codes Codes
+	for _, part := range split(text) {
+		if !codeShape.MatchString(part) {
+			return fmt.Errorf("has the entry %q; write each as the gateway's number above zero, like 5003016", clip(part))
+		}
+		if slices.Contains(codes, part) {
+			return fmt.Errorf("lists %s twice; keep one", part)
+		}
+		codes = append(codes, part)
+	}
+	if len(codes) > maxSteps {
+		return fmt.Errorf("lists %d codes; at most %d are told apart", len(codes), maxSteps)
+	}
+	*c = codes
+	return nil
+}
+
+var codeShape = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
+
 // Confirm says which callbacks are confirmed by a query.
 type Confirm string
 
@@ -194,6 +220,21 @@ const (
 
 // Decode reads "failures" or "always".
 func (c *Confirm) Decode(text string) error { return choose(c, text, ConfirmFailures, ConfirmAlways) }
+
+// ShortBalance says what happens to a withdrawal that the balance does not
+// cover.
+type ShortBalance string
+
+// The choices.
+const (
+	ShortBalanceFail ShortBalance = "fail" // it fails at once
+	ShortBalanceWait ShortBalance = "wait" // it waits for funds, up to the deadline
+)
+
+// Decode reads "fail" or "wait".
+func (s *ShortBalance) Decode(text string) error {
+	return choose(s, text, ShortBalanceFail, ShortBalanceWait)
+}
 
 // LogFormat says how a log line looks.
 type LogFormat string

@@ -96,14 +96,27 @@ func Clients(c config.Worker) (map[string]*tarspay.Client, error) {
 		if _, known := tarspay.Country(merchant.Country); !known {
 			return nil, fmt.Errorf("PAYOUTS_MERCHANTS: merchant %s is of country %q, which is not one of the gateway's", merchant.Number, merchant.Country)
 		}
-		signer, err := tarspay.NewSigner(c.PrivateKeys[merchant.Number].Reveal())
+		made, err := Client(c.Access, merchant.Number, c.PrivateKeys[merchant.Number])
 		if err != nil {
-			return nil, fmt.Errorf("private key of merchant %s: %w", merchant.Number, err)
+			return nil, err
 		}
-		clients[merchant.Number], err = tarspay.NewClient(c.GatewayURL, merchant.Number, signer, tarspay.Options{Timeout: c.GatewayTimeout})
-		if err != nil {
-			return nil, fmt.Errorf("gateway client of merchant %s: %w", merchant.Number, err)
-		}
+		clients[merchant.Number] = made
 	}
 	return clients, nil
+}
+
+// Client makes the gateway client of one merchant.
+func Client(a config.Access, merchant string, key config.Secret) (*tarspay.Client, error) {
+	signer, err := tarspay.NewSigner(key.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("private key of merchant %s: %w", merchant, err)
+	}
+	made, err := tarspay.NewClient(a.GatewayURL, merchant, signer, tarspay.Options{
+		Timeout: a.GatewayTimeout, NotFoundCodes: a.NotFoundCodes,
+		AccountCheckPath: a.AccountCheckPath, UTRSupplementPath: a.UTRSupplementPath,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("gateway client of merchant %s: %w", merchant, err)
+	}
+	return made, nil
 }

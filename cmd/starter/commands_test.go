@@ -265,17 +265,19 @@ func TestTemporalUnreachable(t *testing.T) {
 }
 
 func TestOpenLedger(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "url")
-	url := "sqlite:" + filepath.Join(t.TempDir(), "payouts.db")
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "url")
+	url := "sqlite:" + filepath.Join(dir, "payouts.db")
 	require.NoError(t, os.WriteFile(file, []byte(url+"\n"), 0o600))
+	open := func(settings config.Database) (books, func(), error) {
+		s := starter{settings: func() (config.Starter, error) { return config.Starter{Database: settings}, nil }}
+		return s.openLedger(t.Context())
+	}
 
-	t.Setenv("PAYOUTS_DATABASE_URL", "")
-	t.Setenv("PAYOUTS_DATABASE_URL_FILE", "")
-	_, _, err := openLedger(t.Context())
+	_, _, err := open(config.Database{})
 	require.ErrorIs(t, err, errNoLedger)
-
-	t.Setenv("PAYOUTS_DATABASE_URL_FILE", file)
-	_, _, err = openLedger(t.Context())
+	_, _, err = open(config.Database{DatabaseURLFile: file})
 	require.Equal(t, ledger.CodeSchema, explain(err).Code) // found, and not migrated
 
 	l, err := ledger.Open(t.Context(), url)
@@ -283,7 +285,7 @@ func TestOpenLedger(t *testing.T) {
 	require.NoError(t, l.Migrate(t.Context()))
 	require.NoError(t, l.OpenBooks(t.Context(), merchant, amount(t, "70", "PKR"), amount(t, "0", "PKR")))
 	require.NoError(t, l.Close())
-	opened, hangUp, err := openLedger(t.Context())
+	opened, hangUp, err := open(config.Database{DatabaseURLFile: file})
 	require.NoError(t, err)
 	defer hangUp()
 	found, err := balancesOf(t.Context(), opened, merchant, []string{"PKR", "VND"})
@@ -292,15 +294,10 @@ func TestOpenLedger(t *testing.T) {
 	require.Equal(t, "70.00 PKR", found[0].Accounts[ledger.AccountAvailable].String())
 	require.Nil(t, found[0].Snapshot)
 
-	t.Setenv("PAYOUTS_DATABASE_URL", url)
-	_, _, err = openLedger(t.Context())
-	require.Equal(t, codeSettings, explain(err).Code)
-	t.Setenv("PAYOUTS_DATABASE_URL", "")
-	t.Setenv("PAYOUTS_DATABASE_URL_FILE", file+".none")
-	_, _, err = openLedger(t.Context())
-	require.Equal(t, codeSettings, explain(err).Code)
-	t.Setenv("PAYOUTS_DATABASE_URL_FILE", "")
-	t.Setenv("PAYOUTS_DATABASE_URL", "mysql://root@db/x")
-	_, _, err = openLedger(t.Context())
-	require.Equal(t, ledger.CodeURL, explain(err).Code)
+	for _, wrong := range []config.Database{
+		{DatabaseURL: config.Secret(url), DatabaseURLFile: file}, {DatabaseURLFile: file + ".none"}, {DatabaseURL: "mysql://root@db/x"},
+	} {
+		_, _, err = open(wrong)
+		require.Equal(t, codeSettings, explain(err).Code)
+	}
 }

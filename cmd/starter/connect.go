@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	temporalclient "go.temporal.io/sdk/client"
@@ -88,25 +86,25 @@ func (s *starter) temporalLog() (log.Logger, error) {
 	return log.NewStructuredLogger(logger), nil
 }
 
-// ledgerSettings are read by the commands that look into the ledger. They are
-// optional, so they are not part of config.Starter, which checks what it has.
-type ledgerSettings struct {
-	DatabaseURL     config.Secret `unit:"url" desc:"The ledger, optional here: balance reads it, and status looks there for orders that Temporal has forgotten."`
-	DatabaseURLFile string        `unit:"path" desc:"File that holds PAYOUTS_DATABASE_URL, in its place."`
-}
-
 var errNoLedger = order.Refuse(codeNoLedger,
 	"this reads the ledger: set PAYOUTS_DATABASE_URL, or PAYOUTS_DATABASE_URL_FILE, as for the worker")
 
 // openLedger connects to the ledger, or says errNoLedger.
-func openLedger(ctx context.Context) (books, func(), error) {
-	url, err := databaseURL()
+func (s *starter) openLedger(ctx context.Context) (books, func(), error) {
+	settings, err := s.settings()
 	if err != nil {
 		return nil, nil, err
 	}
+	url, err := settings.Ledger()
+	if err != nil {
+		return nil, nil, err
+	}
+	if url == "" {
+		return nil, nil, errNoLedger
+	}
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	l, err := ledger.Open(dialing, url)
+	l, err := ledger.Open(dialing, url.Reveal())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,27 +114,6 @@ func openLedger(ctx context.Context) (books, func(), error) {
 		return nil, nil, err
 	}
 	return l, hangUp, nil
-}
-
-func databaseURL() (string, error) {
-	const variable = "PAYOUTS_DATABASE_URL"
-	url, file := os.Getenv(variable), os.Getenv(variable+"_FILE")
-	problem := func(text string) error {
-		return &config.Error{Problems: []config.Problem{{Variable: variable + "_FILE", Text: text}}}
-	}
-	switch {
-	case url != "" && file != "":
-		return "", problem("and " + variable + " are both set; keep one")
-	case file != "":
-		text, err := os.ReadFile(file) //nolint:gosec // reading the file that the operator names is the point
-		if err != nil || len(text) == 0 {
-			return "", problem("names a file that is empty or cannot be read")
-		}
-		return strings.TrimSpace(string(text)), nil
-	case url == "":
-		return "", errNoLedger
-	}
-	return url, nil
 }
 
 // within bounds a call that waits for a worker or longer. The context is

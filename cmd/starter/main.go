@@ -24,7 +24,7 @@ func main() {
 		settings: config.LoadStarter,
 		user:     userName(),
 	}
-	s.temporal, s.ledger = s.dialTemporal, openLedger
+	s.temporal, s.ledger = s.dialTemporal, s.openLedger
 	for _, name := range config.Unknown() {
 		s.note("warning: %s is no setting; is it misspelt?", name)
 	}

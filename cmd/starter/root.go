@@ -65,11 +65,7 @@ Exit codes:
 		fmt.Fprintf(&text, "  %d  %s\n", e.code, e.meaning)
 	}
 	text.WriteString("\nSettings, all optional here:\n\n")
-	var settings struct {
-		config.Starter
-		ledgerSettings
-	}
-	_ = config.Table(&text, settings) // a strings.Builder takes everything
+	_ = config.Table(&text, config.Starter{}) // a strings.Builder takes everything
 	text.WriteString(`
 Temporal is found by its own settings: TEMPORAL_ADDRESS (localhost:7233 when not
 set), TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_… and profiles.`)

@@ -41,10 +41,10 @@ func setup(*testing.T) *testBundle {
 		temporal:  &fakeTemporal{},
 		books:     &fakeBooks{},
 		ledgerErr: errNoLedger,
-		settings: config.Starter{Merchants: config.MerchantList{
+		settings: config.Starter{Accounts: config.Accounts{Merchants: config.MerchantList{
 			{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"},
 			{Number: merchantTH, Country: "TH"}, {Number: secondOfTH, Country: "TH"},
-		}},
+		}}},
 	}
 }
 
