@@ -28,7 +28,7 @@ type port struct {
 
 // The listeners of a stack.
 var (
-	portTemporal = port{"Temporal", 7233}
+	portTemporal = port{"Temporal server", 7233}
 	portUI       = port{"Temporal UI", 8233}
 	portReceiver = port{"receiver", 8080}
 	portWorker   = port{"worker health", 8081}

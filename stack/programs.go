@@ -27,12 +27,12 @@ const Namespace = "default"
 
 // Addresses say where a stack listens.
 type Addresses struct {
-	Temporal  string // host:port of its gRPC interface
-	UI        string // URL of the Temporal UI, "" if it is off
-	Sandbox   string // URL of the gateway's API, its cashier pages and /control/
-	Receiver  string // URL that callbacks are posted to
-	Admin     string // URL of the receiver's health and metrics
-	WorkerURL string // URL of the worker's health and metrics
+	Temporal string // host:port of its gRPC interface
+	UI       string // URL of the Temporal UI, "" if it is off
+	Sandbox  string // URL of the gateway's API, its cashier pages and /control/
+	Receiver string // URL that callbacks are posted to
+	Admin    string // URL of the receiver's health and metrics
+	Worker   string // URL of the worker's health and metrics
 }
 
 // quick are settings under which an order's whole life takes seconds.
@@ -56,12 +56,15 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
+	if s.options.UsualPorts {
+		s.tellMoved(ports)
+	}
 	s.Addresses = Addresses{
-		Temporal:  ports[portTemporal],
-		Sandbox:   "http://" + ports[portSandbox],
-		Receiver:  "http://" + ports[portReceiver] + callback.Path,
-		Admin:     "http://" + ports[portAdmin],
-		WorkerURL: "http://" + ports[portWorker],
+		Temporal: ports[portTemporal],
+		Sandbox:  "http://" + ports[portSandbox],
+		Receiver: "http://" + ports[portReceiver] + callback.Path,
+		Admin:    "http://" + ports[portAdmin],
+		Worker:   "http://" + ports[portWorker],
 	}
 	if s.options.UI {
 		s.Addresses.UI = "http://" + ports[portUI]
@@ -96,10 +99,10 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 			env: slices.Concat(shared, []string{
 				"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
 				"PAYOUTS_NOTIFY_URL=" + s.Addresses.Receiver,
-				"PAYOUTS_KEY_DIR=" + keys.dir,
+				"PAYOUTS_KEY_DIR=" + s.keyDir(),
 				"PAYOUTS_HEALTH_LISTEN=" + ports[portWorker],
 			}),
-			ready: answers(s.Addresses.WorkerURL + "/readyz"),
+			ready: answers(s.Addresses.Worker + "/readyz"),
 		},
 		Receiver: {
 			env: slices.Concat(shared, []string{
@@ -148,7 +151,8 @@ func (s *Stack) sandboxProgram(address string) program {
 }
 
 func (s *Stack) merchantsFile() string   { return filepath.Join(s.dir, "gateway-merchants.json") }
-func (s *Stack) platformKeyFile() string { return filepath.Join(s.dir, "keys", "gateway.key") }
+func (s *Stack) keyDir() string          { return filepath.Join(s.dir, "keys") }
+func (s *Stack) platformKeyFile() string { return filepath.Join(s.keyDir(), "gateway.key") }
 
 // introduceMerchants tells the sandbox who its merchants are.
 func (s *Stack) introduceMerchants(keys keyRing) error {
@@ -166,18 +170,16 @@ func (s *Stack) introduceMerchants(keys keyRing) error {
 	return nil
 }
 
-// keyRing is what the processes need of the keys: where the merchants' private
-// ones are, and the public ones.
+// keyRing is the public half of the keys.
 type keyRing struct {
-	dir      string
 	platform string            // the gateway's public key
 	public   map[string]string // the merchants'
 }
 
 func (s *Stack) makeKeys() (keyRing, error) {
-	ring := keyRing{dir: filepath.Join(s.dir, "keys"), public: make(map[string]string)}
+	ring := keyRing{public: make(map[string]string)}
 	for _, m := range merchants {
-		_, public, err := keyPair(filepath.Join(ring.dir, m.number+".key"))
+		_, public, err := keyPair(filepath.Join(s.keyDir(), m.number+".key"))
 		if err != nil {
 			return ring, err
 		}
@@ -208,12 +210,25 @@ func (s *Stack) settings() []string {
 	return lines
 }
 
-// Environment is what bin/starter needs to work against the stack.
+// Environment is what bin/starter needs to work against the stack. The
+// database's URL may hold a password.
 func (s *Stack) Environment() []string {
 	return []string{
 		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
 		"TEMPORAL_NAMESPACE=" + Namespace,
+		"PAYOUTS_DATABASE_URL=" + s.database.url,
 		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
+		"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
+		"PAYOUTS_KEY_DIR=" + s.keyDir(),
+	}
+}
+
+// tellMoved says which listeners are not where people look for them.
+func (s *Stack) tellMoved(ports map[port]string) {
+	for _, p := range allPorts() {
+		if chosen := ports[p]; chosen != address(p.usual) && (p != portUI || s.options.UI) {
+			s.say(fmt.Sprintf("port %d is taken: the %s is at %s", p.usual, p.name, chosen))
+		}
 	}
 }
 

@@ -86,7 +86,8 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 func writeEnvFile(path string, environment []string) error {
 	var text strings.Builder
 	for _, entry := range environment {
-		text.WriteString("export " + entry + "\n")
+		name, value, _ := strings.Cut(entry, "=")
+		text.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
 	}
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the settings for other terminals: %w", err)
@@ -97,32 +98,40 @@ func writeEnvFile(path string, environment []string) error {
 // welcome says where everything is and what to try.
 func welcome(s *stack.Stack, data, envFile string) string {
 	a := s.Addresses
-	return fmt.Sprintf(`
+	return strings.NewReplacer(
+		"{ui}", a.UI, "{temporal}", a.Temporal, "{namespace}", stack.Namespace, "{receiver}", a.Receiver, "{admin}", a.Admin,
+		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", envFile, "{pk}", s.Merchant("PK"), "{th}", s.Merchant("TH"),
+	).Replace(`
 The stack is up. Ctrl-C stops it.
 
-  Temporal UI      %s
-  Temporal         %s, namespace %s
-  receiver         %s
-  receiver health  %s/readyz and /metrics
-  worker health    %s/readyz and /metrics
-  gateway          %s, a sandbox
-  gateway control  %s/control/
-  orders and logs  %s
+  Temporal UI      {ui}
+  Temporal         {temporal}, namespace {namespace}
+  receiver         {receiver}
+  receiver health  {admin}/readyz and /metrics
+  worker health    {worker}/readyz and /metrics
+  gateway          {gateway}, a sandbox
+  gateway control  {gateway}/control/
+  orders and logs  {data}
 
 In another terminal:
 
-  . %s
+  . {env}
   bin/starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 --name "Ayesha Khan" --phone 03001234567 --account PK36SCBL0000001123456702 --wait
   bin/starter deposit --country BD --way EWALLET_BKASH --number CART-1 --amount 900 --phone 01812345678
-  bin/starter status INV-1 --merchant %s
+  bin/starter status INV-1 --merchant {pk}
   bin/starter list
-  bin/starter balance
   bin/starter reconcile
+  bin/starter balance
 
-What goes wrong is chosen per order, from the table of "bin/sandbox scenarios":
+What goes wrong with an order is chosen by its sandboxScenario, from the table of "bin/sandbox scenarios":
 
   bin/starter withdraw --country VN --way VCB --number INV-2 --amount 500000 --name "NGUYEN VAN AN" --account 0071000123456 --field sandboxScenario=lost-answer --wait
   bin/starter withdraw --country TH --way KBANK --number INV-3 --amount 900 --name Somchai --phone 66812345678 --account 1112223334 --email somchai@example.com --field sandboxScenario=stuck
-`,
-		a.UI, a.Temporal, stack.Namespace, a.Receiver, a.Admin, a.WorkerURL, a.Sandbox, a.Sandbox, data, envFile, s.Merchant("PK"))
+
+INV-3 never ends by itself: after two minutes it waits for a person. Have the gateway end it, or decide with evidence:
+
+  bin/sandbox move INV-3 succeeded --at {gateway}
+  bin/sandbox callback INV-3 --at {gateway}
+  bin/starter resolve INV-3 --merchant {th} --state succeeded --by "$USER" --why "seen on the statement" --evidence "line 17"
+`)
 }
