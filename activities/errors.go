@@ -43,6 +43,7 @@ type outcome int
 
 const (
 	outcomeRefused   outcome = iota // certainly not created
+	outcomeDoubtful                 // probably not created: ask before money is released
 	outcomeDuplicate                // an order of this number exists: ask
 	outcomePaused                   // a fault of every call: hold back, do not fail the order
 	outcomeUnsent                   // nothing left this machine
@@ -55,12 +56,14 @@ func judgeCreate(err error) (outcome, order.Reason) {
 		return outcomeUnknown, order.Reason{Code: order.CodeGatewayUnknown, Text: "the create ended without an answer"}
 	}
 	switch {
-	case gateway.NotSent:
-		return outcomeUnsent, order.Reason{Code: order.CodeGatewayAway, Text: "the gateway cannot be reached: " + gateway.Error()}
 	case gateway.Class == tarspay.ClassAuth:
 		return outcomePaused, order.Reason{Code: order.CodeGatewayPaused, Text: gateway.Error()}
+	case gateway.Confirm():
+		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():
 		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: gateway.Error()}
+	case gateway.NotSent:
+		return outcomeUnsent, order.Reason{Code: order.CodeGatewayAway, Text: "the gateway cannot be reached: " + gateway.Error()}
 	case gateway.Class == tarspay.ClassDuplicate:
 		return outcomeDuplicate, order.Reason{Code: order.CodeGatewayUnknown, Text: gateway.Error()}
 	default:

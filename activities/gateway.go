@@ -77,6 +77,10 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (order.Standing, t
 		if err != nil || !looked.absent {
 			return looked.standing, looked.wait, err
 		}
+		if last := earlier[len(earlier)-1]; last.Reason.Code == order.CodeGatewayDoubt {
+			standing, err := g.refused(ctx, row, last)
+			return standing, 0, err
+		}
 	}
 	standing, err := g.send(ctx, row)
 	return standing, 0, err
@@ -107,6 +111,19 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 		return lookedUp{}, fmt.Errorf("record the order found at the gateway for %s: %w", row.Key(), err)
 	}
 	return lookedUp{standing: settlement.Order.Standing}, nil
+}
+
+// refused ends an order whose create was refused in words that are no proof,
+// now that the gateway is proved not to have it.
+func (g *Gateway) refused(ctx context.Context, row order.Order, last ledger.Submission) (order.Standing, error) {
+	settlement, err := g.ledger.Settle(ctx, row.Key(), order.Finding{
+		Source: order.FromQuery, Verdict: order.Unpaid, Evidence: "not found after the grace",
+		Reason: order.Reason{Code: order.CodeGatewayRefused, Text: last.Reason.Text},
+	})
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("settle the refused %s: %w", row.Key(), err)
+	}
+	return settlement.Order.Standing, nil
 }
 
 // presence is what a query says of an order's being there.
@@ -191,7 +208,7 @@ func (g *Gateway) create(ctx context.Context, row order.Order) ledger.Answer {
 		activity.GetLogger(ctx).Error("The gateway refuses every call: submitting is held back", "order", row.Key().String(), "reason", reason.Text)
 	case outcomeUnsent:
 		answer.Outcome = ledger.Unsent
-	case outcomeDuplicate, outcomeUnknown:
+	case outcomeDoubtful, outcomeDuplicate, outcomeUnknown:
 	}
 	return answer
 }

@@ -88,11 +88,22 @@ func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, er
 	return entries, nil
 }
 
-// PendingCallbacks are those that nobody has been told of, oldest first: the
-// stored ones, and the unmatched ones whose order has since appeared.
+// unread is how long a signalled callback may wait for its order's workflow
+// before the end of the order means that it was never read.
+const unread = 30 * time.Second
+
+// PendingCallbacks are those that somebody has to be told of, oldest first:
+// the stored ones, the unmatched ones whose order has since appeared, and the
+// signalled ones that nobody acted on although their order has ended: a signal
+// that comes together with the one that ends the order is lost with the
+// workflow.
 func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
-	entries, err := l.callbacks(ctx, `status IN ('stored', 'unmatched') AND (status = 'stored' OR EXISTS (
-		SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number))`, pageSize(limit))
+	entries, err := l.callbacks(ctx, `status IN ('stored', 'unmatched', 'signalled') AND (status = 'stored'
+		OR status = 'unmatched' AND EXISTS (
+			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number)
+		OR status = 'signalled' AND last_at < ? AND EXISTS (
+			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openStates+`))`,
+		pageSize(limit), l.now().Add(-unread).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: pending callbacks: %w", err)
 	}

@@ -58,7 +58,7 @@ func (r Request) Validate(limits Limits) error {
 	if !numberForm.MatchString(r.Number) {
 		add(ProblemNumber, "number", "order number must be 1 to 64 of letters, digits, hyphen and underscore")
 	}
-	if !r.Amount.IsPositive() {
+	if _, known := tarspay.Country(r.Country); !known && !r.Amount.IsPositive() { // the profile says it otherwise
 		add(ProblemAmount, "amount", "amount must be above zero")
 	}
 	if limit, set := limits[r.Amount.Currency()]; set {

@@ -88,6 +88,8 @@ func (p *payout) holdUp() string {
 	switch p.standing.Reason.Code {
 	case order.CodeGatewayPaused:
 		return "The gateway refuses every call of this merchant: look at its key, address and status. The order is held back and sent by itself once that is mended."
+	case order.CodeGatewayDoubt:
+		return "The gateway has probably refused the order. The funds are released once it says that it has no such order."
 	case order.CodeGatewayAway:
 		return "The gateway cannot be reached. The order is sent as soon as it can be."
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
@@ -35,6 +36,7 @@ func TestOutcomes(t *testing.T) {
 		{w, "silent-fail", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
 		{w, "reject", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
 		{w, "refuse", order.Failed, order.CodeGatewayRefused, "", 0, 1},
+		{w, "refuse:5003012", order.Failed, order.CodeGatewayRefused, "", 0, 1},
 		{w, "balance-short", order.Failed, order.CodeGatewayRefused, "", 0, 1},
 		{w, "lost-answer", order.Succeeded, "", "1500.00", 1, 1},
 		{w, "lost-answer,silent-success", order.Succeeded, "", "1500.00", 1, 1},
@@ -132,6 +134,23 @@ func TestDuplicateCallbacksAreSignalledOnce(t *testing.T) {
 	require.Len(t, callbacks, 1)
 	require.Equal(t, 5, callbacks[0].Received)
 	require.Equal(t, ledger.Done, callbacks[0].Status)
+}
+
+// A refusal that is no proof releases the funds only after the gateway has
+// been asked, and after the grace.
+func TestAProbableRefusalIsConfirmed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	began := w.Now()
+	view := w.drive(request(t, order.Withdrawal, "balance-short"))
+	require.Equal(t, order.Failed, view.State)
+	require.GreaterOrEqual(t, w.Now().Sub(began).Round(time.Second), time.Minute)
+	history, err := w.books.History(t.Context(), view.Key())
+	require.NoError(t, err)
+	last := history[len(history)-1]
+	require.Equal(t, order.Unknown, last.From)
+	require.Equal(t, order.FromQuery, last.Source)
+	w.balanced()
 }
 
 // The same failure that the gateway takes back a moment later: acting on its
@@ -360,6 +379,33 @@ func TestRefundAfterSuccess(t *testing.T) {
 			w.balanced()
 		})
 	}
+}
+
+// A refund that is signalled together with the success that ends the order is
+// lost with the workflow, but not to the inbox: the sweep finds that nobody
+// acted on it and hands it to a workflow of its own.
+func TestCallbacksThatCameTogether(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = 100 * time.Hour })
+	r := request(t, order.Withdrawal, "stuck")
+	w.RegisterDelayedCallback(func() {
+		for _, state := range []tarspay.State{tarspay.StateSucceeded, tarspay.StateRefunded} {
+			_, err := w.gateway.Move(merchant, r.Number, state, "")
+			require.NoError(t, err)
+		}
+		w.gateway.AdvanceTo(w.Now())
+	}, time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	callbacks, err := w.books.Callbacks(t.Context(), r.Key())
+	require.NoError(t, err)
+	require.Len(t, callbacks, 2)
+	w.books.SetClock(func() time.Time { return w.Now().Add(time.Minute) })
+	_, err = w.deliverer().Sweep(t.Context())
+	require.NoError(t, err)
+	require.Len(t, w.late, 1)
+	require.Equal(t, order.Refunded, w.actLate(t).State)
+	w.balanced()
 }
 
 // After the end: what contradicts opens a discrepancy and touches nothing.

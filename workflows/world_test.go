@@ -145,14 +145,16 @@ func (w *world) receive(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics := callback.NewMetrics(prometheus.NewRegistry())
-	log := slog.New(slog.DiscardHandler)
 	answer := httptest.NewRecorder()
 	callback.NewHandler(callback.Options{
-		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: log,
-		Deliverer: callback.NewDeliverer(w.books, w, metrics, log),
+		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: callback.NewMetrics(prometheus.NewRegistry()),
+		Log: slog.New(slog.DiscardHandler), Deliverer: w.deliverer(),
 	}).ServeHTTP(answer, r)
 	return answer.Result(), nil
+}
+
+func (w *world) deliverer() *callback.Deliverer {
+	return callback.NewDeliverer(w.books, w, callback.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 }
 
 // SignalWorkflow is Temporal, as the receiver sees it.
