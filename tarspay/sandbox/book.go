@@ -99,6 +99,9 @@ type Order struct {
 	CreatedAt time.Time         `json:"created_at"`
 	ChangedAt time.Time         `json:"changed_at"`
 	TrxID     string            `json:"trx_id,omitempty"` // the payment's number at the bank or wallet (trxId, UTR)
+	// Unnoticed is whether the payer of a deposit has paid, under TrxID, and
+	// the gateway does not know: the money is not in the book.
+	Unnoticed bool `json:"unnoticed,omitempty"`
 	// PaidAt are the times at which money left for the beneficiary, or came
 	// from the payer. Two of them on a withdrawal are a double payment.
 	PaidAt    []time.Time `json:"paid_at,omitempty"`
@@ -197,12 +200,12 @@ func (b *book) move(o *order, state tarspay.State, paid int64, at time.Time) err
 	switch {
 	case state.Paid():
 		o.Paid = amount(paid, o.Amount)
-		o.PaidAt = append(o.PaidAt, at)
+		o.PaidAt, o.Unnoticed = append(o.PaidAt, at), false
 		if o.Direction == tarspay.DirectionDeposit {
 			o.Fee = amount(b.accounts[o.Merchant].fee(paid), o.Amount)
 		}
 		if o.TrxID == "" {
-			o.TrxID = trxID(o)
+			o.TrxID = b.accounts[o.Merchant].trxID(o)
 		}
 	case o.Direction == tarspay.DirectionWithdrawal && (state == tarspay.StateFailed || state == tarspay.StateRejected):
 		o.FailReason = "payment failed"
@@ -317,10 +320,15 @@ func (b *book) nextID(now time.Time) string {
 	return "P" + strconv.FormatInt(b.lastID, 10)
 }
 
-// trxID is the number a paying bank or wallet would give the payment, derived
-// from the order so that a run can be repeated.
-func trxID(o *order) string {
-	return "E" + strconv.FormatUint(hash("trx", o.Merchant, o.Number, o.CreatedAt.String()), 10)
+// trxID is the number a bank or wallet gives a payment, derived from the order
+// so that a run can be repeated: an end-to-end id of PIX in Brazil, twelve
+// digits elsewhere.
+func (a *account) trxID(o *order) string {
+	number := hash("payment", o.Merchant, o.Number, o.CreatedAt.UnixMilli())
+	if a.Country == "BR" {
+		return fmt.Sprintf("E00000000%s%011d", o.CreatedAt.Format("200601021504"), number%100_000_000_000)
+	}
+	return fmt.Sprintf("%012d", number%1_000_000_000_000)
 }
 
 // amount is so many minor units of the same currency as another amount.

@@ -254,7 +254,7 @@ func (g *Gateway) send(d *Delivery) {
 func (g *Gateway) post(d *Delivery) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.options.CallbackTimeout)
 	defer cancel()
-	//nolint:gosec // calling the address a merchant names is what a gateway does
+	//nolint:gosec // calling the address that a merchant names is what a gateway does
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, d.reader(ctx, g.clock.stepped))
 	if err != nil {
 		return 0, "", errors.New("the address cannot be called")

@@ -106,6 +106,9 @@ func (g *Gateway) create(c *call) (*order, *refusal) {
 	if direction == tarspay.DirectionDeposit {
 		o.ExpiresAt = now.Add(g.scaled(a.timeToPay()))
 	}
+	if c.planned.unnoticed {
+		o.Unnoticed, o.TrxID = true, a.trxID(o)
+	}
 	g.book.add(o)
 	c.order = o
 	g.log.Info("order booked", "merchant", o.Merchant, "number", o.Number, "id", o.ID, "direction", o.Direction.String(),

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -158,7 +159,7 @@ func New(options Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		options: options, clock: newClock(options.StartAt), platform: platform, stranger: stranger,
-		log: options.Log, operations: operations, wake: make(chan struct{}, 1), book: newBook(),
+		log: options.Log, operations: slices.Concat(common, extras(options)), wake: make(chan struct{}, 1), book: newBook(),
 		callbacks: &http.Client{
 			Transport:     options.CallbackTransport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -438,6 +439,8 @@ func isWebURL(text string) bool {
 func (g *Gateway) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", g.serveAPI)
+	mux.HandleFunc("GET /cashier/{id}", g.showCashier)
+	mux.HandleFunc("POST /cashier/{id}", g.actCashier)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	if g.options.Control {
 		mux.Handle("/control/", g.Control())

@@ -53,6 +53,8 @@ type plan struct {
 	path   []hop
 	notice *notice
 	query  *query
+	// unnoticed: the payer pays at once and the gateway does not notice.
+	unnoticed bool
 }
 
 // hop is a state an order goes to. Waits are in units of Options.Delay.
@@ -273,8 +275,14 @@ var endScenarios = []Scenario{
 		hop{state: tarspay.StateTimedOut, wait: 1}),
 	end("paid-after-expiry", "217", deposits, "expired (6), and paid after all",
 		hop{state: tarspay.StateTimedOut, wait: 1}, hop{state: tarspay.StateSucceeded, wait: 2}),
-	end("cashier", "218", deposits, "nothing happens until somebody acts on the cashier page; expires with the country's time to pay",
+	end("cashier", "218", deposits,
+		"nothing happens until somebody acts on the cashier page or submits the payment's number; expires with the country's time to pay",
 		hop{state: tarspay.StateTimedOut, expiry: true}),
+	{Name: "unnoticed", Digits: "219", Aspect: AspectEnd, Directions: deposits,
+		Sentence: "the payer has paid and nobody noticed: a supplement with the payment's number (trx_id in the book) pays it; else it expires",
+		plan: func(int) plan {
+			return plan{path: []hop{{state: tarspay.StateTimedOut, expiry: true}}, unnoticed: true}
+		}},
 }
 
 var callbackScenarios = []Scenario{
@@ -382,7 +390,7 @@ func (p *plan) lay(over plan) {
 		p.create = over.create
 	}
 	if over.path != nil {
-		p.path = over.path
+		p.path, p.unnoticed = over.path, over.unnoticed
 	}
 	if over.notice != nil {
 		p.notice = over.notice

@@ -103,6 +103,7 @@ var outcomes = map[string]outcome{
 	"expire":            {end: tarspay.StateTimedOut},
 	"paid-after-expiry": success,
 	"cashier":           {end: tarspay.StateTimedOut},
+	"unnoticed":         {end: tarspay.StateTimedOut},
 
 	"silent":             {end: tarspay.StateSucceeded},
 	"early-callback":     success,

@@ -19,16 +19,17 @@ type operation struct {
 	name   tarspay.Operation
 	path   string
 	handle func(*Gateway, *call) (any, *refusal)
-	// country is the only one that has it, "" for all.
-	country string
+	// extra: only countries whose profile lists it have it.
+	extra bool
 	// bodiless: nothing is sent but headers.
 	bodiless bool
 	// optionalAuth: the pages show no headers, so a call without any passes.
 	optionalAuth bool
 }
 
-// operations is the API. Handlers are called with the gateway's lock held.
-var operations = []operation{
+// common are the endpoints that every country has. Handlers are called with
+// the gateway's lock held.
+var common = []operation{
 	{name: tarspay.OperationCreateDeposit, path: tarspay.PathCreateDeposit, handle: (*Gateway).createDeposit},
 	{name: tarspay.OperationCreateWithdrawal, path: tarspay.PathCreateWithdrawal, handle: (*Gateway).createWithdrawal},
 	{name: tarspay.OperationQueryDeposit, path: tarspay.PathQueryDeposit, handle: (*Gateway).queryDeposit},
@@ -157,7 +158,7 @@ func (g *Gateway) performLate(c *call) {
 // The lock is held.
 func (g *Gateway) hindered(c *call) (reply, bool) {
 	switch a := c.account; {
-	case c.operation.country != "" && c.operation.country != a.Country:
+	case c.operation.extra && !a.profile.HasEndpoint(c.operation.name):
 		return plain(http.StatusNotFound, "no such endpoint in "+a.profile.Name), true
 	case a.switches[switchOutage]:
 		return reply{dropped: true}, true
@@ -175,20 +176,18 @@ func (g *Gateway) prepare(c *call) (strike, *refusal) {
 	if isCreate(c.operation.name) {
 		return g.prepareCreate(c)
 	}
-	var own strike
-	if o := g.referred(c); o != nil {
-		c.order, c.number = o, o.Number
-		t := g.book.triesOf(o.key())
-		t.Queries++
-		c.serial = t.Queries
-		if p := g.planOf(o); p.query != nil && isQuery(c.operation.name) {
-			own = p.query.strike
-		}
-	} else {
-		c.serial = c.account.count(string(c.operation.name), c.number)
+	if c.order = g.referred(c); c.order != nil {
+		c.number = c.order.Number
 	}
-	if own.hits(c.serial) {
-		return own, nil
+	if c.order == nil || !isQuery(c.operation.name) {
+		c.serial = c.account.count(string(c.operation.name), c.number)
+		return g.options.Faults.strike(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
+	}
+	t := g.book.triesOf(c.order.key())
+	t.Queries++
+	c.serial = t.Queries
+	if q := g.planOf(c.order).query; q != nil && q.strike.hits(c.serial) {
+		return q.strike, nil
 	}
 	return g.options.Faults.strike(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
 }
