@@ -1,2 +1,147 @@
-// Package sandbox is a stand-in for the TarsPay gateway.
+// Package sandbox is a stand-in for the TarsPay gateway: an http.Handler that
+// checks every request's signature, keeps a book of its own, and signs its
+// callbacks and repeats them until it hears OK.
+//
+// Nothing of ours is known to it but the protocol. Its book is therefore the
+// judge of every test: what left there, how often, and for which number, is
+// counted in Gateway.Audit without a look at our ledger.
+//
+// # Answers
+//
+// A signed call is answered with HTTP 200 and the envelope; what is not a call
+// of the protocol at all (another method, another content type, too long) with
+// an HTTP error. Checks come in the order of their codes. Where the pages are
+// silent, the sandbox decides, and a client must not rely on it:
+//
+//   - a query that finds nothing answers code 0 with data null;
+//   - sign covers the compact data with its members sorted;
+//   - a query by payOrderId leaves mchOrderNo empty, as samples do;
+//   - an order number is unique per merchant over both directions, for ever;
+//   - a wrong currency, and a member the country's profile refuses, is 5003001;
+//     a way of the other direction is 500327, any other unknown way 5003009;
+//     an amount outside a way's limits is 500321;
+//   - history is listed by creation, the newest first; a refunded order stays
+//     in it as a success;
+//   - a failure tells the full payAmount and a fee in queries too, as the
+//     published callback does;
+//   - the fee of a refunded order stays with the gateway;
+//   - callbacks wait 1, 2, 4, 8, 15, 30 s, 1, 2, 5, 10, 15, 30 min, 1, 2, 4 h
+//     between their sixteen sends;
+//   - the account check knows no accounts: one whose number ends in 9 belongs
+//     to somebody with one name more, any other to whoever is named;
+//   - a payout's certificate is an object with the order and its payment.
+//
+// # What happens to an order
+//
+// A create chooses by the member sandboxScenario: a name, "hidden:5" with a
+// number, or several of different aspects, "lost-answer,fail". Without it the
+// last three digits before the point of the amount choose: 1202 fails. What
+// chooses nothing is paid and called back after two seconds of state 0 or 1.
+//
+// A number behind a name in the table is what its argument is when none is
+// given: how many calls under the order number are struck, how many copies are
+// sent, which code is answered, which percentage is paid.
+//
+// The tables are kept true by a test; go test -run TestDocumentation -update
+// writes them anew.
+//
+// # Scenarios
+//
+//	NAME                      DIGITS  FOR         WHAT HAPPENS
+//	lost-request:1            101     both        the connection breaks before the order is booked
+//	lost-answer:1             102     both        the order is booked and the connection breaks before the answer
+//	slow-answer:1             103     both        the order is booked and the answer comes after the client has given up
+//	late-booking:1            104     both        no answer, and the order is booked some time after the client has given up
+//	system-error:1            105     both        code -1, and the order is booked
+//	system-error-unbooked:1   106     both        code -1, and nothing is booked
+//	channel-error:1           107     both        code 5003013, and the order is booked
+//	channel-error-unbooked:1  108     both        code 5003013, and nothing is booked
+//	status-error:1            109     both        code 5003010 in its first meaning (order status error): the order is booked
+//	status-error-unbooked:1   112     both        code 5003010 in its second meaning (creating the payout failed): nothing is booked
+//	remote-error:1            113     both        code 500323, and the order is booked
+//	exists-answer:1           114     both        code 5003011 on the very create that booked the order
+//	unknown-code:1            116     both        a code that is in no table, and the order is booked
+//	http-429:1                117     both        HTTP 429 although the order is booked
+//	http-500:1                118     both        HTTP 500 although the order is booked
+//	http-502:1                119     both        HTTP 502 although the order is booked
+//	http-503:1                121     both        HTTP 503 although the order is booked
+//	http-429-unbooked:1       122     both        HTTP 429, and nothing is booked
+//	http-500-unbooked:1       124     both        HTTP 500, and nothing is booked
+//	http-502-unbooked:1       126     both        HTTP 502, and nothing is booked
+//	http-503-unbooked:1       127     both        HTTP 503, and nothing is booked
+//	html:1                    128     both        a page in HTML instead of the answer; the order is booked
+//	truncated:1               129     both        half of the answer; the order is booked
+//	wrong-content-type:1      131     both        the right answer, declared as text/plain
+//	wrong-types:1             132     both        an answer whose code is text and whose data is a list; the order is booked
+//	wrong-sign:1              133     both        the right answer with a sign that verifies nothing
+//	empty-answer:1            134     both        HTTP 200 without a body; the order is booked
+//	huge-answer:1             136     both        an answer of ten megabytes; the order is booked
+//	endless-answer:1          137     both        an answer that does not end; the order is booked
+//	key-expired               138     both        code 5003006, every time; nothing is booked
+//	ip-refused                139     both        code 5003007, every time; nothing is booked
+//	merchant-disabled         141     both        code 5003003, every time; nothing is booked
+//	balance-short             142     withdrawal  code 5004006 whatever the balance is; nothing is booked
+//	refuse:5003015            143     both        the create is refused with a code of your choice; nothing is booked
+//	success                           both        paid, and a callback says so; what happens when nothing else is chosen
+//	silent-success            201     both        paid, and no callback ever says so
+//	fail                      202     both        accepted, then state 3; the callback carries the full payAmount and a fee all the same
+//	silent-fail               203     both        accepted, then state 3 without a callback
+//	reject                    204     withdrawal  accepted, then state 8
+//	cancel                    206     deposit     accepted, then state 4, which is never called back
+//	stuck                     207     both        state 1 for ever
+//	stuck-created             208     both        state 0 for ever
+//	queued                    209     deposit     state 7 for a while, then paid
+//	flip                      211     both        state 3, called back, and then state 2, called back: a failure that was none
+//	refund                    212     both        paid, and afterwards refunded (5)
+//	out-of-order              213     both        paid, then refunded, and the refund's callback comes first
+//	partial:50                214     deposit     the payer pays a part (9)
+//	expire                    216     deposit     not paid in time (6), which is never called back
+//	paid-after-expiry         217     deposit     expired (6), and paid after all
+//	cashier                   218     deposit     nothing happens until somebody acts on the cashier page or submits the payment's number; expires with the country's time to pay
+//	unnoticed                 219     deposit     the payer has paid and nobody noticed: a supplement with the payment's number (trx_id in the book) pays it; else it expires
+//	silent                    301     both        no callback at all
+//	early-callback            302     both        the order ends and is called back before the create is answered
+//	duplicate-callback:3      303     both        each callback is sent several times at once, whatever the answer
+//	late-callback             304     both        the callback comes an hour late
+//	repeated-callback         306     both        the callback comes, and comes again a day later
+//	unsigned-callback         307     both        first a callback without a signature, then the right one
+//	wrong-signature           308     both        first a callback whose signature is damaged, then the right one
+//	other-key                 309     both        first a callback signed by somebody else, then the right one
+//	foreign-signature         311     both        first a callback with a genuine signature of another order's, then the right one
+//	unknown-order             312     both        first a well signed callback about an order number that does not exist, then the right one
+//	changed-amount            313     both        first a well signed callback with other amounts, then the right one
+//	changed-currency          314     both        first a well signed callback in another currency, then the right one
+//	changed-merchant          316     both        first a well signed callback for another merchant, then the right one
+//	changed-id                317     both        first a well signed callback with another payOrderId, then the right one
+//	malformed-callback        318     both        first a well signed callback that is not JSON, then the right one
+//	huge-callback             319     both        first a callback of eight megabytes, then the right one
+//	slow-callback             321     both        first a callback whose body never ends, then the right one
+//	hidden:3                  401     both        the order is booked, and so many queries do not find it
+//	query-error:2             402     both        the first queries answer 5003018 (deposit) or 5003020 (withdrawal)
+//	query-http-500:2          403     both        the first queries answer HTTP 500
+//	text-state                404     both        queries write the state as text, as the tables say and no sample shows
+//
+// # Switches
+//
+//	merchant-disabled   every call answers 5003003
+//	not-certified       every call answers 5003004
+//	key-expired         every call answers 5003006
+//	ip-refused          every call answers 5003007
+//	signature-refused   every call answers 5003008
+//	outage              every call loses its connection before anything is done
+//	rate-limited        every call answers HTTP 429 before anything is done
+//	key-unbound         the key has no bound address: 15 days after this is switched on every call answers 5003006
+//	lying-balance       the balance shows one unit more than there is
+//	shifting-history    pages of the history after the first repeat a record, as if one had come in between
+//	no-duplicate-guard  an order number may be used again: a second create books a second order
+//
+// A switch is a condition of a whole merchant; control turns it on and off.
+//
+// # Faults
+//
+// With Options.Faults every order that names no scenario draws one of each
+// aspect, and every call draws what goes wrong with it, each by its own rate
+// and from the seed alone. Digits then mean nothing. Every scenario can be
+// drawn but success and cashier, and so can the switches lying-balance and
+// shifting-history.
 package sandbox
