@@ -20,6 +20,9 @@ const (
 	patiencePlain = 100 * time.Millisecond
 )
 
+// errTooLong is the end of a demo in which an order did not come to its end.
+var errTooLong = errors.New("the demo took too long")
+
 // errBroken is the end of a demo in which something did not hold.
 var errBroken = errors.New("the demo did not go as it must")
 
@@ -109,10 +112,10 @@ func (d *demo) leave(ctx context.Context, failure error) error {
 }
 
 // run plays every scene to its end and looks at what has become of it.
-func (d *demo) run(parent context.Context) error {
-	ctx, cancel := d.stack.Guard(parent)
+func (d *demo) run(ctx context.Context) error {
+	ctx, cancel := d.stack.Guard(ctx)
 	defer cancel()
-	ctx, cancel = context.WithTimeoutCause(ctx, patience+time.Duration(d.orders)*patiencePlain, errors.New("the demo took too long"))
+	ctx, cancel = context.WithTimeoutCause(ctx, patience+time.Duration(d.orders)*patiencePlain, errTooLong)
 	defer cancel()
 	books, err := ledger.Open(ctx, d.stack.DatabaseURL())
 	if err != nil {
@@ -128,7 +131,7 @@ func (d *demo) run(parent context.Context) error {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		if parent.Err() == nil {
+		if errors.Is(err, errTooLong) {
 			d.tellUnfinished(context.WithoutCancel(ctx))
 		}
 		return err
@@ -147,7 +150,7 @@ func (d *demo) tellUnfinished(ctx context.Context) {
 			fmt.Fprintf(d.notes, "%s has not ended: %v\n", r.request.Number, err)
 			continue
 		}
-		fmt.Fprintf(d.notes, "%s has not ended as %s: it is %s %s\n", r.request.Number, r.want.state, row.State, row.Reason.Text)
+		fmt.Fprintf(d.notes, "%s stands at %s and must end %s %s\n", r.request.Number, row.State, r.want.state, row.Reason.Text)
 	}
 }
 

@@ -51,8 +51,11 @@ var scenes = []scene{
 		shows: "paid, the callback says so", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "VN", way: "MOMO", amount: "900000", scenario: "silent-success",
 		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
-	{kind: order.Withdrawal, country: "TH", way: "SCB", amount: "3500", scenario: "refuse",
+	{kind: order.Withdrawal, country: "TH", way: "SCB", amount: "3500", scenario: "refuse:5003009",
 		shows: "refused by the gateway: the reservation goes back",
+		want:  outcome{state: order.Failed, code: order.CodeGatewayRefused, creates: 1}},
+	{kind: order.Withdrawal, country: "VN", way: "ACB", amount: "700000", scenario: "balance-short",
+		shows: "probably refused: released once the gateway knows of no such order",
 		want:  outcome{state: order.Failed, code: order.CodeGatewayRefused, creates: 1}},
 	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "4200", scenario: "fail",
 		shows: "failed after acceptance; its callback names the full payAmount all the same",
@@ -149,19 +152,20 @@ type mistake struct {
 var mistakes = []mistake{
 	{"a country that does not exist", func(r *order.Request) { r.Country = "XX" }, order.ProblemCountry},
 	{"a bank that does not exist", func(r *order.Request) { r.Way = "NOBANK" }, tarspay.ViolationBank},
-	{"an amount of nothing", func(r *order.Request) { r.Amount = money.Amount{} }, order.ProblemAmount},
-	{"an amount below zero", func(r *order.Request) { r.Amount = negative(r.Amount) }, order.ProblemAmount},
+	{"an amount of nothing", func(r *order.Request) { r.Amount = minor(0, r.Amount) }, order.ProblemAmount},
+	{"an amount below zero", func(r *order.Request) { r.Amount = minor(-r.Amount.Minor(), r.Amount) }, order.ProblemAmount},
 	{"a beneficiary without a name", func(r *order.Request) { delete(r.Details, "customerName") }, tarspay.ViolationMissing},
 	{"a phone number that is none", func(r *order.Request) { r.Details["customerContact"] = "0812345678" }, tarspay.ViolationMalformed},
 	{"an order number with blanks", func(r *order.Request) { r.Number = "no blanks please" }, order.ProblemNumber},
 }
 
-func negative(amount money.Amount) money.Amount {
-	turned, err := money.Minor(-amount.Minor(), amount.Currency())
+// minor is so many minor units of an amount's currency.
+func minor(n int64, like money.Amount) money.Amount {
+	made, err := money.Minor(n, like.Currency())
 	if err != nil {
 		panic(err) // it is an amount's own currency
 	}
-	return turned
+	return made
 }
 
 // typos are amounts that cannot be read.
