@@ -245,6 +245,9 @@ func (g *Gateway) instructions(c *call, o *order) map[string]any {
 			data[echoed] = value
 		}
 	}
+	if contact := c.text("customerContact"); a.Country == "PK" && contact != "" {
+		data["customerContact"] = strings.TrimPrefix(contact, "0") // as in the sample
+	}
 	if o.Way == wayCashier {
 		data["payWays"] = g.payWays(a)
 		return data

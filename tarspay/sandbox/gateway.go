@@ -127,7 +127,7 @@ type Gateway struct {
 	clock     *clock
 	platform  *tarspay.Signer
 	stranger  *tarspay.Signer // signs what the gateway did not
-	callbacks *http.Client
+	callbacks http.RoundTripper
 	log       *slog.Logger
 	mux       *http.ServeMux
 
@@ -160,10 +160,7 @@ func New(options Options) (*Gateway, error) {
 	g := &Gateway{
 		options: options, clock: newClock(options.StartAt), platform: platform, stranger: stranger,
 		log: options.Log, operations: slices.Concat(common, extras(options)), wake: make(chan struct{}, 1), book: newBook(),
-		callbacks: &http.Client{
-			Transport:     options.CallbackTransport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		callbacks: options.CallbackTransport,
 	}
 	for _, merchant := range options.Merchants {
 		if err := g.open(merchant); err != nil {
@@ -188,7 +185,9 @@ func New(options Options) (*Gateway, error) {
 func (g *Gateway) Close() error {
 	g.stop()
 	g.running.Wait()
-	g.callbacks.CloseIdleConnections()
+	if pool, ok := g.callbacks.(interface{ CloseIdleConnections() }); ok {
+		pool.CloseIdleConnections()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := g.journal.close()
@@ -208,7 +207,8 @@ func (g *Gateway) Now() time.Time { return g.clock.now() }
 
 // Advance moves the sandbox's time ahead. With a stepped clock everything that
 // comes due on the way happens, in order, before it returns; otherwise it
-// happens from then on. It returns the new time.
+// happens from then on. It returns the new time. A receiver must not call it
+// while it is being called back.
 func (g *Gateway) Advance(d time.Duration) time.Time {
 	if g.clock.stepped {
 		return g.AdvanceTo(g.clock.now().Add(d))

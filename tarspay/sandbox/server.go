@@ -123,12 +123,10 @@ func (g *Gateway) perform(c *call) reply {
 		g.mu.Unlock()
 		return g.refused(refused)
 	}
-	switch {
-	case s.wire == wireWhole || s.when == afterBooking:
-	case s.when == lateBooking:
-		g.at(g.clock.now().Add(g.scaled(g.options.LateBooking)), func() { g.performLate(c) })
-		fallthrough
-	default:
+	if s.wire != wireWhole && s.when != afterBooking {
+		if s.when == lateBooking {
+			g.at(g.clock.now().Add(g.scaled(g.options.LateBooking)), func() { g.performLate(c) })
+		}
 		g.mu.Unlock()
 		return g.struck(s, c, reply{})
 	}

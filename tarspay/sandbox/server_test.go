@@ -389,6 +389,7 @@ func TestDepositInstructions(t *testing.T) {
 	require.NotEmpty(t, direct.PayData)
 	require.Equal(t, "PKR", direct.Currency)
 	require.JSONEq(t, `"http://shop.test/thanks"`, string(direct.Extra["requestUrl"]))
+	require.JSONEq(t, `"3001234567"`, string(direct.Extra["customerContact"]), "Pakistan's loses its zero")
 
 	cashier, err := b.client(t, brazil).CreateDeposit(t.Context(), tarspay.CreateRequest{
 		OrderNumber: "D-1", Way: "CASHIER", Amount: "12.50", Currency: "BRA", NotifyURL: "http://receiver.test/callbacks",
