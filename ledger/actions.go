@@ -3,81 +3,262 @@ package ledger
 import (
 	"context"
 	"errors"
-	"time"
+	"fmt"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-var errNotBuilt = errors.New("ledger: not built yet")
+// What people do to an order. Each action is one transaction: the order is
+// locked, order.….Permit is asked, the action is done or refused, and the audit
+// says which. A refusal is an answer, not an error; the order is returned as
+// it then stands, or empty when there is none of that key, which is a refusal
+// with ORDER_NOT_FOUND. An action whose ID is in the audit is not done again:
+// it is answered as it was.
+
+// Approve lets an order go ahead that waits for a second person: a withdrawal
+// becomes reserved or, when the balance does not cover it, awaiting_funds or
+// failed, as the terms of its opening say; a deposit becomes created.
+func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (order.Order, *order.Refusal, error) {
+	result, err := l.act(ctx, key, action{
+		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: said(order.CodeApproved, a.Why)},
+		permit: func(t tx, h *held) *order.Refusal {
+			return a.Permit(h.Order, t.at)
+		},
+		do: tx.approve,
+	})
+	return result.order, result.refusal, err
+}
+
+func (t tx) approve(ctx context.Context, h *held, e entry) error {
+	to := order.Created
+	h.Reason = order.Reason{}
+	if h.Kind == order.Withdrawal {
+		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.forUpdate)
+		if err != nil {
+			return err
+		}
+		to, h.Reason = h.funded(books.Available)
+	}
+	if err := t.move(ctx, h, to, e); err != nil {
+		return err
+	}
+	return t.bookAll(ctx, *h, reservation(h.Order))
+}
+
+// Reject ends an order that waits for a second person.
+func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (order.Order, *order.Refusal, error) {
+	result, err := l.act(ctx, key, action{
+		entry: entry{action: ActionReject, actor: r.By, mark: r.ID, reason: said(order.CodeRejected, r.Why)},
+		permit: func(_ tx, h *held) *order.Refusal {
+			return r.Permit(h.Order)
+		},
+		do: func(t tx, ctx context.Context, h *held, e entry) error {
+			h.Reason = by(e)
+			return t.end(ctx, h, order.Rejected, e)
+		},
+	})
+	return result.order, result.refusal, err
+}
+
+// Cancel withdraws an order before anything was sent. What a withdrawal has
+// reserved goes back.
+func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation) (order.Order, *order.Refusal, error) {
+	result, err := l.act(ctx, key, action{
+		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: said(order.CodeCancelled, c.Why)},
+		permit: func(_ tx, h *held) *order.Refusal {
+			return c.Permit(h.Order)
+		},
+		do: func(t tx, ctx context.Context, h *held, e entry) error {
+			h.Reason = by(e)
+			return t.end(ctx, h, order.Cancelled, e)
+		},
+	})
+	return result.order, result.refusal, err
+}
+
+// Note adds a remark to an order's audit, whatever state it is in.
+func (l *Ledger) Note(ctx context.Context, key order.Key, n order.Note) (order.Order, *order.Refusal, error) {
+	result, err := l.act(ctx, key, action{
+		entry: entry{action: ActionNote, actor: n.By, mark: n.ID, reason: said("", n.Text)},
+		permit: func(_ tx, h *held) *order.Refusal {
+			return n.Permit(h.Order)
+		},
+		do: tx.note,
+	})
+	return result.order, result.refusal, err
+}
+
+// action is what a person asks for.
+type action struct {
+	entry  entry // what the audit says of it when it is done
+	permit func(tx, *held) *order.Refusal
+	do     func(tx, context.Context, *held, entry) error
+}
+
+// acted is what became of it.
+type acted struct {
+	order   order.Order
+	refusal *order.Refusal
+	done    AuditAction // what the audit says was done; empty when it was refused
+}
+
+func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error) {
+	var result acted
+	a.entry.source = order.FromOperator
+	a.entry.reason.Text = fit(a.entry.reason.Text)
+	err := l.inTx(ctx, func(t tx) error {
+		result = acted{}
+		h, err := t.lockOrder(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			result.refusal = order.Refuse(order.CodeOrderNotFound, "there is no order %s of merchant %s", fit(key.Number), fit(key.Merchant))
+			e := a.entry
+			e.refuse(result.refusal)
+			return t.noteOther(ctx, key, e)
+		}
+		if err != nil {
+			return err
+		}
+		err = t.actOn(ctx, &h, a, &result)
+		result.order = h.Order
+		return err
+	})
+	if err != nil {
+		return acted{}, fmt.Errorf("ledger: %s %s: %w", a.entry.action, key, err)
+	}
+	return result, nil
+}
+
+func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
+	earlier, found, err := t.earlier(ctx, h, a.entry)
+	if err != nil {
+		return err
+	}
+	if found {
+		result.done = earlier.Action
+		if earlier.Outcome == outcomeRefused {
+			result.done, result.refusal = "", order.Refuse(earlier.Code, "%s", earlier.Text)
+		}
+		return nil
+	}
+	result.refusal = a.permit(t, h)
+	if result.refusal == nil {
+		result.done = a.entry.action
+		err := a.do(t, ctx, h, a.entry)
+		if !errors.As(err, &result.refusal) { // nil, or one that ends the transaction
+			return err
+		}
+		result.done = ""
+	}
+	e := a.entry
+	e.refuse(result.refusal)
+	return t.note(ctx, h, e)
+}
+
+// earlier is the entry of the same action, if it is there: the same mark.
+func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found bool, err error) {
+	if e.mark == "" {
+		return auditRow{}, false, nil
+	}
+	var rows []auditRow
+	err = t.list(ctx, &rows, "SELECT "+auditColumns+` FROM audit
+		WHERE merchant = ? AND number = ? AND chain = 'order' AND mark = ? ORDER BY seq LIMIT 1`, h.Merchant, h.Number, fit(e.mark))
+	if err != nil || len(rows) == 0 {
+		return auditRow{}, false, err
+	}
+	return rows[0], true, nil
+}
+
+// end ends an order that was never sent, and gives back what it has reserved.
+func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
+	var release []Transfer
+	if h.State == order.Reserved {
+		release = []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: h.Amount}}
+	}
+	if err := t.move(ctx, h, to, e); err != nil {
+		return err
+	}
+	return t.bookAll(ctx, *h, release)
+}
+
+// funded is what becomes of a withdrawal that may go ahead.
+func (h *held) funded(available int64) (order.State, order.Reason) {
+	row := orderRow{Currency: h.Amount.Currency(), Amount: h.Amount.Minor()}
+	if h.waits {
+		row.WaitsForFunds = 1
+	}
+	row.fund(available)
+	return row.State, order.Reason{Code: row.ReasonCode, Text: row.ReasonText}
+}
 
 // Reserve sets aside the funds of a withdrawal that waits for them, if they
 // are there now. An order that still comes short, or does not wait for funds,
 // is returned as it stands. ErrNotFound if there is none of that key.
-func (l *Ledger) Reserve(context.Context, order.Key) (order.Order, error) {
-	return order.Order{}, errNotBuilt
+func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error) {
+	return l.change(ctx, key, func(t tx, h *held) error {
+		if h.State != order.AwaitingFunds {
+			return nil
+		}
+		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.forUpdate)
+		if err != nil || books.Available < h.Amount.Minor() {
+			return err
+		}
+		h.Reason = order.Reason{}
+		if err := t.move(ctx, h, order.Reserved, entry{action: ActionReserve, source: FromFunds}); err != nil {
+			return err
+		}
+		return t.bookAll(ctx, *h, reservation(h.Order))
+	})
 }
 
 // FailFunds ends a withdrawal that waited for funds in vain. Any other order
 // is returned as it stands. ErrNotFound if there is none of that key.
-func (l *Ledger) FailFunds(context.Context, order.Key) (order.Order, error) {
-	return order.Order{}, errNotBuilt
+func (l *Ledger) FailFunds(ctx context.Context, key order.Key) (order.Order, error) {
+	return l.change(ctx, key, func(t tx, h *held) error {
+		if h.State != order.AwaitingFunds {
+			return nil
+		}
+		h.Reason = order.Reason{
+			Code: order.CodeInsufficientFunds, Text: fmt.Sprintf("the available balance did not cover %s in time", h.Amount),
+		}
+		return t.end(ctx, h, order.Failed, entry{action: ActionFunds, source: FromFunds, reason: h.Reason})
+	})
 }
 
 // RejectUnanswered ends an order that nobody approved in time. Any other order
 // is returned as it stands. ErrNotFound if there is none of that key.
-func (l *Ledger) RejectUnanswered(context.Context, order.Key) (order.Order, error) {
-	return order.Order{}, errNotBuilt
+func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (order.Order, error) {
+	return l.change(ctx, key, func(t tx, h *held) error {
+		if h.State != order.AwaitingApproval {
+			return nil
+		}
+		h.Reason = order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}
+		return t.end(ctx, h, order.Rejected, entry{action: ActionUnanswered, source: FromDeadline, reason: h.Reason})
+	})
 }
 
-// Approve lets an order go ahead.
-func (l *Ledger) Approve(context.Context, order.Key, order.Approval) (order.Order, *order.Refusal, error) {
-	return order.Order{}, nil, errNotBuilt
+// change does what the orchestrator does by itself to one order.
+func (l *Ledger) change(ctx context.Context, key order.Key, do func(tx, *held) error) (order.Order, error) {
+	var result order.Order
+	err := l.inTx(ctx, func(t tx) error {
+		h, err := t.lockOrder(ctx, key)
+		if err != nil {
+			return err
+		}
+		err = do(t, &h)
+		result = h.Order
+		return err
+	})
+	if err != nil {
+		return order.Order{}, fmt.Errorf("ledger: change %s: %w", key, err)
+	}
+	return result, nil
 }
 
-// Reject ends an order that waits for its approval.
-func (l *Ledger) Reject(context.Context, order.Key, order.Rejection) (order.Order, *order.Refusal, error) {
-	return order.Order{}, nil, errNotBuilt
+// said is the reason that a person gives.
+func said(code, text string) order.Reason { return order.Reason{Code: code, Text: text} }
+
+// by is the reason of an order that a person has ended: who, and what they
+// said.
+func by(e entry) order.Reason {
+	return order.Reason{Code: e.reason.Code, Text: fit("by " + e.actor + ": " + e.reason.Text)}
 }
-
-// Cancel withdraws an order before anything was sent.
-func (l *Ledger) Cancel(context.Context, order.Key, order.Cancellation) (order.Order, *order.Refusal, error) {
-	return order.Order{}, nil, errNotBuilt
-}
-
-// Note adds a remark.
-func (l *Ledger) Note(context.Context, order.Key, order.Note) (order.Order, *order.Refusal, error) {
-	return order.Order{}, nil, errNotBuilt
-}
-
-// Resolve ends an order in review, with evidence.
-func (l *Ledger) Resolve(context.Context, order.Key, order.Resolution, bool) (o order.Order, refusal *order.Refusal, pending bool, err error) {
-	return order.Order{}, nil, false, errNotBuilt
-}
-
-// Breaker is a merchant whose orders are not submitted, because the gateway
-// refuses every call.
-type Breaker struct {
-	Merchant string       `json:"merchant"`
-	Since    time.Time    `json:"since"`
-	Reason   order.Reason `json:"reason"`
-	ProbeAt  time.Time    `json:"probe_at"` // when the next order may be tried
-}
-
-// Trip opens a merchant's breaker. One that is open stays as it is.
-func (l *Ledger) Trip(context.Context, string, order.Reason, time.Duration) error { return errNotBuilt }
-
-// Breaker is a merchant's breaker, if it is open.
-func (l *Ledger) Breaker(context.Context, string) (b Breaker, open bool, err error) {
-	return Breaker{}, false, errNotBuilt
-}
-
-// Breakers are all that are open, oldest first.
-func (l *Ledger) Breakers(context.Context) ([]Breaker, error) { return nil, errNotBuilt }
-
-// ClaimProbe reports whether the caller may try one order now.
-func (l *Ledger) ClaimProbe(ctx context.Context, merchant string, next time.Time) (bool, error) {
-	return false, errNotBuilt
-}
-
-// Reset closes a merchant's breaker.
-func (l *Ledger) Reset(context.Context, string) error { return errNotBuilt }

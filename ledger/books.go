@@ -203,35 +203,59 @@ func (t tx) bookAll(ctx context.Context, h held, transfers []Transfer) error {
 }
 
 // book writes an order's transfers and moves the balances by those that were
-// not there yet, whose number it returns. It must be the last thing that a
-// transaction does: all orders of a merchant share the books' row.
-// errShort when a reservation is not covered, or the books are not open.
+// not there yet, whose number it returns, and the day's total by what the
+// order counts for now. It must be the last thing that a transaction does: all
+// orders of a merchant share the books' row.
+// errShort when a reservation is not covered, or the books are not open;
+// errBooksClosed when they are not and nothing is reserved.
 func (t tx) book(ctx context.Context, h held, transfers []Transfer) (int, error) {
 	base := transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}
 	added, err := t.writeTransfers(ctx, base, transfers)
-	if err != nil || len(added) == 0 {
+	if err != nil || (len(added) == 0 && h.counted == 0) {
 		return 0, err
 	}
 	moved := make(map[Account]int64)
-	covered := int64(math.MinInt64) // what must be available before
+	short, covered := errBooksClosed, int64(math.MinInt64) // what must be available before
 	for _, row := range added {
 		moved[row.From] -= row.Amount
 		moved[row.To] += row.Amount
 		if row.Reason == ReasonReserve {
-			covered = row.Amount
+			short, covered = errShort, row.Amount
 		}
 	}
-	args := make([]any, 0, len(Accounts())+3)
+	args := make([]any, 0, len(Accounts())+10)
 	for _, account := range Accounts() {
 		args = append(args, moved[account])
 	}
+	args = append(args, dayArgs(h)...)
 	updated, err := t.put(ctx, `
 		UPDATE books SET opening = opening + ?, available = available + ?, in_flight = in_flight + ?, paid_out = paid_out + ?,
-			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?
+			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?,
+			day_withdrawals = CASE WHEN day = ? THEN day_withdrawals + ? WHEN day < ? THEN ? ELSE day_withdrawals END,
+			day_deposits = CASE WHEN day = ? THEN day_deposits + ? WHEN day < ? THEN ? ELSE day_deposits END,
+			day = CASE WHEN day < ? THEN ? ELSE day END
 		WHERE merchant = ? AND currency = ? AND available >= ?`,
 		append(args, base.Merchant, base.Currency, covered)...)
 	if err == nil && updated == 0 {
-		err = errShort
+		err = short
 	}
 	return len(added), err
+}
+
+// dayArgs are how an order's day and the totals of that day change. The first
+// order of a day begins new totals; what changes on a day that is over no
+// longer counts. An order that changes no total names a day before all others.
+func dayArgs(h held) []any {
+	day, withdrawals, deposits := int64(-1), h.counted, int64(0)
+	if h.counted != 0 {
+		day = dayOf(h.CreatedAt.UnixMilli())
+	}
+	if h.Kind == order.Deposit {
+		withdrawals, deposits = 0, h.counted
+	}
+	return []any{
+		day, withdrawals, day, max(withdrawals, 0),
+		day, deposits, day, max(deposits, 0),
+		day, day,
+	}
 }

@@ -296,13 +296,15 @@ func (b *testBundle) at(t testing.TB, kind order.Kind, state order.State) order.
 	require.NoError(t, b.OpenBooks(t.Context(), r.Merchant, pkr("1000"), pkr("0")))
 	switch state {
 	case order.Created, order.AwaitingApproval, order.AwaitingFunds, order.Rejected, order.Cancelled:
-		// What later releases do, and withdrawals never see today.
-		row, err := newOrderRow(r)
-		require.NoError(t, err)
-		_, _, err = b.openWith(t.Context(), row, tx.openDeposit)
-		require.NoError(t, err)
-		if state != order.Created {
-			b.step(t, key, state)
+		first := state
+		if state == order.Cancelled {
+			first = order.Created
+		}
+		b.openAs(t, r, first)
+		if state == order.Cancelled {
+			_, refusal, err := b.Cancel(t.Context(), key, order.Cancellation{By: "ops", Why: "a test"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
 		}
 	case order.Reserved, order.Submitting, order.Unknown, order.Submitted, order.InReview:
 		open(t, b, r)
@@ -330,6 +332,20 @@ func (b *testBundle) at(t testing.TB, kind order.Kind, state order.State) order.
 	return o
 }
 
+// openAs opens an order in a state that no policy or balance asked for.
+func (b *testBundle) openAs(t testing.TB, r order.Request, state order.State) {
+	t.Helper()
+	row, err := newOrderRow(r)
+	require.NoError(t, err)
+	row.evidence = r.Fingerprint()
+	_, opening, err := b.openWith(t.Context(), row, func(x tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
+		row.State = state
+		return x.write(ctx, row)
+	})
+	require.NoError(t, err)
+	require.Equal(t, Opened, opening)
+}
+
 // end takes an open order to its end.
 func (b *testBundle) end(t testing.TB, key order.Key, state order.State) {
 	t.Helper()
@@ -350,18 +366,6 @@ func (b *testBundle) end(t testing.TB, key order.Key, state order.State) {
 	if state == order.Refunded {
 		settle(t, b, key, order.Finding{Source: order.FromQuery, Verdict: order.Returned})
 	}
-}
-
-// step moves an order along the table without anything else.
-func (b *testBundle) step(t testing.TB, key order.Key, to order.State) {
-	t.Helper()
-	require.NoError(t, b.inTx(t.Context(), func(x tx) error {
-		h, err := x.lockOrder(t.Context(), key)
-		if err != nil {
-			return err
-		}
-		return x.move(t.Context(), &h, Step{To: to, Source: FromOpening})
-	}))
 }
 
 // permute calls with every order of the elements.

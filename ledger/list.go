@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -66,6 +67,38 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	return orders, nil
 }
+
+// OpenOrders goes through all orders that have not ended and were opened
+// before a moment, page by page: an order is met once, unless it ends before
+// it is reached. An error ends it.
+func (l *Ledger) OpenOrders(ctx context.Context, before time.Time) iter.Seq2[order.Order, error] {
+	return func(yield func(order.Order, error) bool) {
+		var last orderRow
+		for {
+			var page []orderRow
+			err := l.list(ctx, &page, "SELECT "+orderColumns+" FROM orders WHERE "+openStates+` AND created_at < ?
+				AND (merchant, currency, created_at, id) > (?, ?, ?, ?) ORDER BY merchant, currency, created_at, id LIMIT ?`,
+				before.UnixMilli(), last.Merchant, last.Currency, last.CreatedAt, last.ID, openPage)
+			if err != nil {
+				yield(order.Order{}, fmt.Errorf("ledger: list open orders: %w", err))
+				return
+			}
+			for _, row := range page {
+				o, err := row.order()
+				if !yield(o, err) || err != nil {
+					return
+				}
+				last = row
+			}
+			if len(page) < openPage {
+				return
+			}
+		}
+	}
+}
+
+// openPage is how many open orders are read at once.
+const openPage = 200
 
 func pageSize(limit int) int {
 	if limit <= 0 {

@@ -14,7 +14,8 @@ import (
 )
 
 // Migrations go forward only, and each leaves the release before it working:
-// workers of two releases run side by side during an upgrade.
+// workers of two releases run side by side during an upgrade. (Up to version 4
+// there was no release.)
 //
 //go:embed migrations
 var migrations embed.FS
@@ -39,7 +40,7 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 		return l.away(ctx, err)
 	}
 	for version < l.engine.newest() {
-		failure := l.migrateOnce(ctx)
+		failure := l.migrateTo(ctx, l.engine.newest())
 		if failure == nil {
 			return nil
 		}
@@ -61,7 +62,7 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 	return nil
 }
 
-func (l *Ledger) migrateOnce(ctx context.Context) error {
+func (l *Ledger) migrateTo(ctx context.Context, version int64) error {
 	folder, err := fs.Sub(migrations, "migrations/"+l.engine.name)
 	if err != nil {
 		return err
@@ -74,11 +75,13 @@ func (l *Ledger) migrateOnce(ctx context.Context) error {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
+	options = append(options, goose.WithGoMigrations(
+		goose.NewGoMigration(fillVersion, &goose.GoFunc{RunTx: l.engine.fill}, nil)))
 	provider, err := goose.NewProvider(l.engine.dialect, l.write.DB, folder, options...)
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
+	_, err = provider.UpTo(ctx, version)
 	return err
 }
 

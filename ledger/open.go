@@ -2,8 +2,10 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -25,6 +27,8 @@ const (
 	FromOpening    order.Source = "opening"    // OpenOrder: the balance decided
 	FromSubmission order.Source = "submission" // a create; its attempt is the evidence
 	FromReview     order.Source = "review"     // Review: time passed without proof
+	FromFunds      order.Source = "funds"      // Reserve, FailFunds: the balance decided
+	FromDeadline   order.Source = "deadline"   // RejectUnanswered: time passed without an approval
 )
 
 // Terms are what a request is opened on. The zero Terms have no policy and let
@@ -34,28 +38,56 @@ type Terms struct {
 	WaitForFunds bool // a withdrawal that the balance does not cover waits instead of failing
 }
 
-// OpenOrder writes an order down, once per merchant and number. A withdrawal
-// is opened as reserved, its amount moved from available to in_flight in the
-// same transaction; when the balance does not cover it, as failed with
-// order.CodeInsufficientFunds and nothing moved. A deposit is opened as
-// created.
+// OpenOrder writes an order down, once per merchant and number, as the policy
+// rules on it:
+//
+//	refused         rejected; nothing is reserved
+//	needs approval  awaiting_approval; nothing is reserved
+//	pass            a deposit: created
+//	                a withdrawal: reserved, its amount moved from available to
+//	                in_flight in the same transaction; when the balance does not
+//	                cover it, awaiting_funds or failed with
+//	                order.CodeInsufficientFunds, as the terms say
+//
+// What the policy needs to know is read, and the order written, while nobody
+// else can open one under daily limits in the same books: orders that are
+// opened together never pass a limit together.
 //
 // Unless the Opening is Opened, nothing was written; for Existing and
 // Conflict the order is the one that is there. A request that was never valid
 // is an *order.Refusal with order.CodeInvalidRequest.
-func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, _ Terms) (order.Order, Opening, error) {
+func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Terms) (order.Order, Opening, error) {
 	row, err := newOrderRow(request)
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
 	}
-	opened, opening, err := l.open(ctx, row)
+	if terms.WaitForFunds && row.Kind == order.Withdrawal {
+		row.WaitsForFunds = 1
+	}
+	opened, opening, err := l.open(ctx, row, request, terms.Policy)
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
 	}
 	return opened, opening, nil
 }
 
-func (l *Ledger) open(ctx context.Context, row orderRow) (order.Order, Opening, error) {
+func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *order.Policy) (order.Order, Opening, error) {
+	row.evidence = request.Fingerprint()
+	if id := policy.ID(); id != "" {
+		row.evidence += " policy " + id
+	}
+	needs := policy.Needs(request)
+	if needs.Any() {
+		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
+			return t.openLimited(ctx, row, request, policy, needs)
+		})
+	}
+	if ruling := policy.Judge(request, order.Facts{}); ruling.Verdict != order.Pass {
+		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
+			row.rule(ruling, t.at, policy)
+			return t.write(ctx, row)
+		})
+	}
 	if row.Kind == order.Deposit {
 		return l.openWith(ctx, row, tx.openDeposit)
 	}
@@ -106,63 +138,117 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 // openDeposit writes down an order that holds no money yet.
 func (t tx) openDeposit(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State = order.Created
-	row, opening, err := t.insertOrder(ctx, row)
-	if err != nil || opening != Opened {
-		return row, opening, err
-	}
-	_, err = t.available(ctx, row)
-	return row, Opened, err
+	return t.write(ctx, row)
 }
 
 // openReserved is a withdrawal's common road, optimistic and short.
 func (t tx) openReserved(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State = order.Reserved
-	row, opening, err := t.insertOrder(ctx, row)
-	if err != nil || opening != Opened {
-		return row, opening, err
-	}
-	h, err := row.held()
-	if err != nil {
-		return row, "", err
-	}
-	if err := t.record(ctx, h.id, Step{From: order.Created, To: order.Reserved, Source: FromOpening}); err != nil {
-		return row, "", err
-	}
-	reserve := Transfer{Reason: ReasonReserve, From: AccountAvailable, To: AccountInFlight, Amount: h.Amount}
-	return row, Opened, t.bookAll(ctx, h, []Transfer{reserve})
+	return t.write(ctx, row)
 }
 
 // openShort writes down a withdrawal that the balance does not cover.
 func (t tx) openShort(ctx context.Context, row orderRow) (orderRow, Opening, error) {
-	available, err := t.available(ctx, row)
+	books, err := t.books(ctx, row.Merchant, row.Currency, "")
 	if err != nil {
 		return row, "", err
 	}
-	if available >= row.Amount {
+	if row.fund(books.Available); row.State == order.Reserved {
 		return row, "", errEnough
 	}
-	read := amounts{currency: row.Currency}
-	reason := order.Reason{
-		Code: order.CodeInsufficientFunds,
-		Text: fmt.Sprintf("the available balance of %s does not cover %s", read.of(available), read.of(row.Amount)),
+	return t.write(ctx, row)
+}
+
+// openLimited is the road of an order that daily limits or its beneficiary
+// decide on. It locks the books first: see tx.
+func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request, policy *order.Policy, needs order.Needs) (orderRow, Opening, error) {
+	books, err := t.books(ctx, row.Merchant, row.Currency, t.forUpdate)
+	if err != nil {
+		return row, "", err
 	}
-	row.State, row.ReasonCode, row.ReasonText = order.Failed, reason.Code, reason.Text
+	facts, err := t.facts(ctx, row, books, needs)
+	if err != nil {
+		return row, "", err
+	}
+	ruling := policy.Judge(request, facts)
+	switch {
+	case ruling.Verdict != order.Pass:
+		row.rule(ruling, t.at, policy)
+	case row.Kind == order.Deposit:
+		row.State = order.Created
+	default:
+		row.fund(books.Available)
+	}
+	return t.write(ctx, row)
+}
+
+// rule stands the row as a ruling that does not let it pass says.
+func (r *orderRow) rule(ruling order.Ruling, at time.Time, policy *order.Policy) {
+	reason := ruling.Reason()
+	r.ReasonCode, r.ReasonText = reason.Code, fit(reason.Text)
+	r.State = order.Rejected
+	if ruling.Verdict == order.NeedsApproval {
+		r.State = order.AwaitingApproval
+		r.ApproveBefore = at.Add(policy.ApprovalDeadline()).UnixMilli()
+	}
+}
+
+// fund stands the row of a withdrawal as the available balance says.
+func (r *orderRow) fund(available int64) {
+	r.State, r.ReasonCode, r.ReasonText = order.Reserved, "", ""
+	if available >= r.Amount {
+		return
+	}
+	r.State = order.Failed
+	if r.WaitsForFunds != 0 {
+		r.State = order.AwaitingFunds
+	}
+	read := amounts{currency: r.Currency}
+	r.ReasonCode = order.CodeInsufficientFunds
+	r.ReasonText = fmt.Sprintf("the available balance of %s does not cover %s", read.of(available), read.of(r.Amount))
+}
+
+// write inserts the row as it stands, begins its audit and books what follows,
+// unless its number is taken.
+func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) {
+	h, err := row.held()
+	if err != nil {
+		return row, "", err
+	}
+	first := h.link(entry{
+		action: ActionOpen, actor: h.RequestedBy, source: FromOpening, evidence: row.evidence, reason: h.Reason,
+	}, "", t.at.UnixMilli())
+	row.AuditEntries, row.AuditHead = h.entries, h.head
 	row, opening, err := t.insertOrder(ctx, row)
 	if err != nil || opening != Opened {
 		return row, opening, err
 	}
-	err = t.record(ctx, row.ID, Step{From: order.Created, To: order.Failed, Source: FromOpening, Reason: reason})
-	return row, Opened, err
+	if err := t.insertAudit(ctx, first); err != nil {
+		return row, "", err
+	}
+	h.id = row.ID
+	if counts(h.State) {
+		h.counted = row.Amount
+	}
+	return row, Opened, t.bookAll(ctx, h, reservation(h.Order))
+}
+
+// reservation is what an order sets aside when it becomes reserved.
+func reservation(o order.Order) []Transfer {
+	if o.State != order.Reserved {
+		return nil
+	}
+	return []Transfer{{Reason: ReasonReserve, From: AccountAvailable, To: AccountInFlight, Amount: o.Amount}}
 }
 
 // insertOrder inserts the row, or finds the one that has its number.
 func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	var ids []int64
 	err := t.putRows(ctx, &ids, `
-		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request,
-			state, reason_code, reason_text, created_at, updated_at)
-		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request,
-			:state, :reason_code, :reason_text, :created_at, :updated_at)
+		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary,
+			state, reason_code, reason_text, approve_before, waits_for_funds, audit_entries, audit_head, created_at, updated_at)
+		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary,
+			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :audit_entries, :audit_head, :created_at, :updated_at)
 		ON CONFLICT (merchant, number) DO NOTHING RETURNING id`, row)
 	if err != nil {
 		return row, "", err
@@ -182,15 +268,67 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	return there, Existing, nil
 }
 
-// available is the merchant's available balance, or errBooksClosed.
-func (t tx) available(ctx context.Context, row orderRow) (int64, error) {
-	var found []int64
-	err := t.list(ctx, &found, "SELECT available FROM books WHERE merchant = ? AND currency = ?", row.Merchant, row.Currency)
-	if err != nil {
-		return 0, err
+// booksState is what a ruling and a reservation look at.
+type booksState struct {
+	Available      int64 `db:"available"`
+	Day            int64 `db:"day"`
+	DayWithdrawals int64 `db:"day_withdrawals"`
+	DayDeposits    int64 `db:"day_deposits"`
+}
+
+// books reads a merchant's books, locked when lock says so; errBooksClosed if
+// there are none.
+func (t tx) books(ctx context.Context, merchant, currency, lock string) (booksState, error) {
+	var state booksState
+	err := t.get(ctx, &state, "SELECT available, day, day_withdrawals, day_deposits FROM books WHERE merchant = ? AND currency = ?"+lock,
+		merchant, currency)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errBooksClosed
 	}
-	if len(found) == 0 {
-		return 0, errBooksClosed
+	return state, err
+}
+
+// facts are what a policy needs to know. The books are locked.
+func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs order.Needs) (order.Facts, error) {
+	read := amounts{currency: row.Currency}
+	var facts order.Facts
+	if books.Day >= dayOf(row.CreatedAt) { // else this is the day's first
+		facts.MerchantDay = read.of(books.DayWithdrawals)
+		if row.Kind == order.Deposit {
+			facts.MerchantDay = read.of(books.DayDeposits)
+		}
 	}
-	return found[0], nil
+	if row.Beneficiary == "" || (!needs.BeneficiaryDay && !needs.KnownBeneficiary) {
+		return facts, read.err
+	}
+	var found struct {
+		Day   int64 `db:"day"`
+		Known int   `db:"known"`
+	}
+	const theirs = "merchant = ? AND beneficiary = ? AND beneficiary <> ''"
+	err := t.get(ctx, &found, `
+		SELECT CAST(COALESCE((SELECT SUM(amount) FROM orders WHERE `+theirs+` AND created_at >= ? AND currency = ? AND `+countedStates+`), 0) AS BIGINT) AS day,
+			CASE WHEN EXISTS (SELECT 1 FROM orders WHERE `+theirs+` AND state = 'succeeded') THEN 1 ELSE 0 END AS known`,
+		row.Merchant, row.Beneficiary, dayOf(row.CreatedAt)*dayLength, row.Currency, row.Merchant, row.Beneficiary)
+	facts.BeneficiaryDay, facts.KnownBeneficiary = read.of(found.Day), found.Known == 1
+	return facts, errors.Join(err, read.err)
+}
+
+// dayLength is a day in the milliseconds that times are kept in.
+const dayLength = 24 * 60 * 60 * 1000
+
+// dayOf is the day (UTC, since 1970) of a time in milliseconds.
+func dayOf(milliseconds int64) int64 { return milliseconds / dayLength }
+
+// countedStates is the condition of an order that counts for daily limits:
+// all but those that ended without any money moved.
+const countedStates = "state NOT IN ('failed', 'rejected', 'expired', 'cancelled')"
+
+func counts(state order.State) bool {
+	switch state {
+	case order.Failed, order.Rejected, order.Expired, order.Cancelled:
+		return false
+	default:
+		return true
+	}
 }

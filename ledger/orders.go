@@ -23,6 +23,10 @@ type held struct {
 	order.Order
 	id       int64
 	attempts int
+	waits    bool   // for funds, when it comes short
+	entries  int64  // of its audit
+	head     []byte // of its audit
+	counted  int64  // what this transaction adds to the day's total
 }
 
 // lockOrder reads an order and keeps everyone else from changing it.
@@ -44,10 +48,10 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 	}
 	updated, err := t.put(ctx, `
 		UPDATE orders SET state = ?, gateway_id = ?, paid = ?, fee = ?, reason_code = ?, reason_text = ?,
-			instructions = ?, attempts = ?, updated_at = ?
+			instructions = ?, attempts = ?, audit_entries = ?, audit_head = ?, updated_at = ?
 		WHERE id = ? AND state = ?`,
 		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.Reason.Code, h.Reason.Text,
-		instructions, h.attempts, t.at.UnixMilli(), h.id, from)
+		instructions, h.attempts, h.entries, h.head, t.at.UnixMilli(), h.id, from)
 	if err != nil {
 		return err
 	}
@@ -58,43 +62,56 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 	return nil
 }
 
-// move takes an order along one line of the table and writes down why.
-func (t tx) move(ctx context.Context, h *held, step Step) error {
-	step.From = h.State
-	if !order.CanMove(h.Kind, step.From, step.To) {
-		return fmt.Errorf("%w: a %s does not go from %s to %s", ErrState, h.Kind, step.From, step.To)
+// move takes an order along one line of the table and writes down why. What it
+// takes off the day's total is booked by bookAll, which the caller calls last.
+func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
+	from := h.State
+	if !order.CanMove(h.Kind, from, to) {
+		return fmt.Errorf("%w: a %s does not go from %s to %s", ErrState, h.Kind, from, to)
 	}
-	h.State = step.To
-	if err := t.update(ctx, h, step.From); err != nil {
+	h.State = to
+	if counts(from) && !counts(to) {
+		h.counted -= h.Amount.Minor()
+	}
+	row := h.link(e, from, t.at.UnixMilli())
+	if err := t.update(ctx, h, from); err != nil {
 		return err
 	}
-	return t.record(ctx, h.id, step)
+	return t.insertAudit(ctx, row)
 }
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
-	state, gateway_id, paid, fee, reason_code, reason_text, instructions, attempts, created_at, updated_at`
+	state, gateway_id, paid, fee, reason_code, reason_text, instructions, attempts,
+	approve_before, waits_for_funds, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
-	ID           int64       `db:"id"`
-	Merchant     string      `db:"merchant"`
-	Number       string      `db:"number"`
-	Kind         order.Kind  `db:"kind"`
-	Country      string      `db:"country"`
-	Way          string      `db:"way"`
-	Currency     string      `db:"currency"`
-	Amount       int64       `db:"amount"`
-	Fingerprint  string      `db:"fingerprint"`
-	Request      string      `db:"request"`
-	State        order.State `db:"state"`
-	GatewayID    string      `db:"gateway_id"`
-	Paid         int64       `db:"paid"`
-	Fee          int64       `db:"fee"`
-	ReasonCode   string      `db:"reason_code"`
-	ReasonText   string      `db:"reason_text"`
-	Instructions string      `db:"instructions"`
-	Attempts     int         `db:"attempts"`
-	CreatedAt    int64       `db:"created_at"`
-	UpdatedAt    int64       `db:"updated_at"`
+	ID            int64       `db:"id"`
+	Merchant      string      `db:"merchant"`
+	Number        string      `db:"number"`
+	Kind          order.Kind  `db:"kind"`
+	Country       string      `db:"country"`
+	Way           string      `db:"way"`
+	Currency      string      `db:"currency"`
+	Amount        int64       `db:"amount"`
+	Fingerprint   string      `db:"fingerprint"`
+	Request       string      `db:"request"`
+	State         order.State `db:"state"`
+	GatewayID     string      `db:"gateway_id"`
+	Paid          int64       `db:"paid"`
+	Fee           int64       `db:"fee"`
+	ReasonCode    string      `db:"reason_code"`
+	ReasonText    string      `db:"reason_text"`
+	Instructions  string      `db:"instructions"`
+	Attempts      int         `db:"attempts"`
+	ApproveBefore int64       `db:"approve_before"`
+	WaitsForFunds int         `db:"waits_for_funds"`
+	AuditEntries  int64       `db:"audit_entries"`
+	AuditHead     []byte      `db:"audit_head"`
+	CreatedAt     int64       `db:"created_at"`
+	UpdatedAt     int64       `db:"updated_at"`
+
+	Beneficiary string `db:"beneficiary"` // written, and never read back
+	evidence    string // of its opening
 }
 
 func newOrderRow(request order.Request) (orderRow, error) {
@@ -109,7 +126,7 @@ func newOrderRow(request order.Request) (orderRow, error) {
 	return orderRow{
 		Merchant: request.Merchant, Number: request.Number, Kind: request.Kind, Country: request.Country, Way: request.Way,
 		Currency: request.Amount.Currency(), Amount: request.Amount.Minor(),
-		Fingerprint: request.Fingerprint(), Request: string(text),
+		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: request.Beneficiary(),
 	}, nil
 }
 
@@ -118,7 +135,7 @@ func newOrderRow(request order.Request) (orderRow, error) {
 func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
-		Fingerprint: r.Fingerprint, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
+		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}
 	if err := json.Unmarshal([]byte(r.Request), &o.Request); err != nil {
@@ -145,7 +162,9 @@ func (r orderRow) order() (order.Order, error) {
 
 func (r orderRow) held() (held, error) {
 	o, err := r.order()
-	return held{Order: o, id: r.ID, attempts: r.Attempts}, err
+	return held{
+		Order: o, id: r.ID, attempts: r.Attempts, waits: r.WaitsForFunds != 0, entries: r.AuditEntries, head: r.AuditHead,
+	}, err
 }
 
 func encodeInstructions(instructions *order.Instructions) (string, error) {

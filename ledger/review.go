@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -23,7 +25,7 @@ func (l *Ledger) Review(ctx context.Context, key order.Key, reason order.Reason)
 		}
 		if h.State != order.InReview && !h.State.Terminal() {
 			h.Reason = reason
-			err = t.move(ctx, &h, Step{To: order.InReview, Source: FromReview, Reason: reason})
+			err = t.move(ctx, &h, order.InReview, entry{action: ActionReview, source: FromReview, reason: reason})
 		}
 		result = h.Order
 		return err
@@ -43,6 +45,11 @@ type Discrepancy struct {
 	Mark   string    `json:"mark"` // tells two of the same code apart: the evidence, or a fingerprint
 	Detail string    `json:"detail"`
 	At     time.Time `json:"at"`
+
+	// Set by CloseDiscrepancy.
+	ClosedAt  time.Time `json:"closed_at,omitzero"` // zero: open
+	ClosedBy  string    `json:"closed_by,omitempty"`
+	ClosedWhy string    `json:"closed_why,omitempty"`
 }
 
 // DiscrepancyFilter picks discrepancies. The zero value picks all.
@@ -50,6 +57,7 @@ type DiscrepancyFilter struct {
 	Merchant string
 	Number   string
 	Code     string
+	Open     bool // not closed
 	Since    time.Time
 	Before   int64 // the ID of the last one of the page before
 	Limit    int   // at most MaxPage; 0: 100
@@ -58,7 +66,18 @@ type DiscrepancyFilter struct {
 // OpenDiscrepancy writes a discrepancy down, once per order, code and detail.
 func (l *Ledger) OpenDiscrepancy(ctx context.Context, key order.Key, code, detail string) error {
 	err := l.inTx(ctx, func(t tx) error {
-		return t.discrepancy(ctx, key, code, fingerprint(detail), detail)
+		h, err := t.lockOrder(ctx, key)
+		switch {
+		case err == nil:
+			return t.discrepancy(ctx, &h, code, fingerprint(detail), detail)
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		written, err := t.writeDiscrepancy(ctx, key, code, fingerprint(detail), detail)
+		if err != nil || !written {
+			return err
+		}
+		return t.noteOther(ctx, key, discrepancyEntry(code, fingerprint(detail), detail))
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: open discrepancy of %s: %w", key, err)
@@ -73,41 +92,115 @@ func (l *Ledger) Discrepancies(ctx context.Context, filter DiscrepancyFilter) ([
 	where.equal("merchant", filter.Merchant)
 	where.equal("number", filter.Number)
 	where.equal("code", filter.Code)
+	if filter.Open {
+		where.add("closed_at = 0")
+	}
 	if !filter.Since.IsZero() {
 		where.add("at >= ?", filter.Since.UnixMilli())
 	}
 	if filter.Before != 0 {
 		where.add("id < ?", filter.Before)
 	}
-	err := l.list(ctx, &rows, "SELECT id, merchant, number, code, mark, detail, at FROM discrepancies"+
+	err := l.list(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies"+
 		where.sql()+" ORDER BY id DESC LIMIT ?", append(where.args, pageSize(filter.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: list discrepancies: %w", err)
 	}
 	found := make([]Discrepancy, len(rows))
 	for i, row := range rows {
-		found[i] = Discrepancy{
-			ID: row.ID, Key: order.Key{Merchant: row.Merchant, Number: row.Number},
-			Code: row.Code, Mark: row.Mark, Detail: row.Detail, At: moment(row.At),
-		}
+		found[i] = row.discrepancy()
 	}
 	return found, nil
 }
 
-func (t tx) discrepancy(ctx context.Context, key order.Key, code, mark, detail string) error {
-	_, err := t.put(ctx, `
+// CloseDiscrepancy notes that a person has dealt with a discrepancy, and why
+// nothing more is to be done. It is audited whether it is done or refused.
+//
+// The refusal's codes are WHO_MISSING, WHY_MISSING and DISCREPANCY_CLOSED.
+// ErrNotFound if there is none of that id.
+func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error) {
+	var refusal *order.Refusal
+	err := l.inTx(ctx, func(t tx) error {
+		var row discrepancyRow
+		if err := t.get(ctx, &row, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE id = ?", id); err != nil {
+			return missing(err, "discrepancy %d", id)
+		}
+		h, err := t.lockOrder(ctx, row.discrepancy().Key)
+		ours := err == nil
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if refusal, err = t.closeDiscrepancy(ctx, id, by, why); err != nil {
+			return err
+		}
+		e := entry{
+			action: ActionCloseDiscrepancy, actor: by, source: order.FromOperator, evidence: "discrepancy " + strconv.FormatInt(id, 10),
+			reason: order.Reason{Code: row.Code, Text: why},
+		}
+		e.refuse(refusal)
+		if !ours {
+			return t.noteOther(ctx, row.discrepancy().Key, e)
+		}
+		return t.note(ctx, &h, e)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: close discrepancy %d: %w", id, err)
+	}
+	return refusal, nil
+}
+
+func (t tx) closeDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error) {
+	if refusal := (order.Note{By: by, Text: why}).Permit(order.Order{}); refusal != nil {
+		return refusal, nil
+	}
+	closed, err := t.put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
+		t.at.UnixMilli(), fit(by), fit(why), id)
+	if err == nil && closed == 0 {
+		return order.Refuse(order.CodeDiscrepancyClosed, "discrepancy %d has been closed already", id), nil
+	}
+	return nil, err
+}
+
+// discrepancy opens a discrepancy of an order that is locked, once per code
+// and mark.
+func (t tx) discrepancy(ctx context.Context, h *held, code, mark, detail string) error {
+	written, err := t.writeDiscrepancy(ctx, h.Key(), code, mark, detail)
+	if err != nil || !written {
+		return err
+	}
+	return t.note(ctx, h, discrepancyEntry(code, mark, detail))
+}
+
+func discrepancyEntry(code, mark, detail string) entry {
+	return entry{action: ActionDiscrepancy, evidence: mark, reason: order.Reason{Code: code, Text: detail}}
+}
+
+func (t tx) writeDiscrepancy(ctx context.Context, key order.Key, code, mark, detail string) (written bool, err error) {
+	inserted, err := t.put(ctx, `
 		INSERT INTO discrepancies (merchant, number, code, mark, detail, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (merchant, number, code, mark) DO NOTHING`,
 		fit(key.Merchant), fit(key.Number), code, fit(mark), fit(detail), t.at.UnixMilli())
-	return err
+	return inserted == 1, err
 }
 
+const discrepancyColumns = "id, merchant, number, code, mark, detail, at, closed_at, closed_by, closed_why"
+
 type discrepancyRow struct {
-	ID       int64  `db:"id"`
-	Merchant string `db:"merchant"`
-	Number   string `db:"number"`
-	Code     string `db:"code"`
-	Mark     string `db:"mark"`
-	Detail   string `db:"detail"`
-	At       int64  `db:"at"`
+	ID        int64  `db:"id"`
+	Merchant  string `db:"merchant"`
+	Number    string `db:"number"`
+	Code      string `db:"code"`
+	Mark      string `db:"mark"`
+	Detail    string `db:"detail"`
+	At        int64  `db:"at"`
+	ClosedAt  int64  `db:"closed_at"`
+	ClosedBy  string `db:"closed_by"`
+	ClosedWhy string `db:"closed_why"`
+}
+
+func (r discrepancyRow) discrepancy() Discrepancy {
+	return Discrepancy{
+		ID: r.ID, Key: order.Key{Merchant: r.Merchant, Number: r.Number}, Code: r.Code, Mark: r.Mark, Detail: r.Detail,
+		At: moment(r.At), ClosedAt: moment(r.ClosedAt), ClosedBy: r.ClosedBy, ClosedWhy: r.ClosedWhy,
+	}
 }

@@ -47,7 +47,7 @@ func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Findin
 		if err != nil {
 			return err
 		}
-		settlement, err = t.settle(ctx, &h, finding)
+		settlement, err = t.settle(ctx, &h, finding, "")
 		settlement.Order = h.Order
 		return err
 	})
@@ -71,7 +71,9 @@ func standsFor(finding order.Finding) error {
 	return fmt.Errorf("a finding has a source, not %q", finding.Source)
 }
 
-func (t tx) settle(ctx context.Context, h *held, finding order.Finding) (Settlement, error) {
+// settle does it to an order that is locked. The mark is of the operator's
+// action that it is part of.
+func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark string) (Settlement, error) {
 	if differing := mismatch(h.Order, finding); len(differing) > 0 {
 		return t.disagree(ctx, h, finding, order.DiscrepancyMismatch,
 			"the finding does not fit the order: "+strings.Join(differing, ", "))
@@ -100,10 +102,13 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding) (Settlem
 		}
 		transfers = append(transfers, endTransfers(h.Order, to)...)
 		h.Reason = finding.Reason
-		err := t.move(ctx, h, Step{
-			To: to, Source: finding.Source, Evidence: finding.Evidence, By: finding.By, Reason: finding.Reason,
-		})
-		if err != nil {
+		e := entry{
+			action: ActionSettle, actor: finding.By, source: finding.Source, evidence: finding.Evidence, reason: finding.Reason, mark: mark,
+		}
+		if finding.Source == order.FromOperator {
+			e.action = ActionResolve
+		}
+		if err := t.move(ctx, h, to, e); err != nil {
 			return Settlement{}, err
 		}
 	}
@@ -169,7 +174,7 @@ func (t tx) disagree(ctx context.Context, h *held, finding order.Finding, code, 
 	if mark == "" {
 		mark = fingerprint(string(finding.Verdict), finding.GatewayID, finding.Paid.String(), finding.Fee.String())
 	}
-	return Settlement{Discrepancy: code}, t.discrepancy(ctx, h.Key(), code, mark, detail)
+	return Settlement{Discrepancy: code}, t.discrepancy(ctx, h, code, mark, detail)
 }
 
 // moved is what a finding proves to have moved. A finding that names no

@@ -248,6 +248,26 @@ func TestAFindingThatDoesNotFitBooksNothing(t *testing.T) {
 	}
 }
 
+func TestADiscrepancyOpensOncePerProof(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Deposit, order.Failed)
+		tell := func(evidence, fee string) int {
+			finding := paid("100", fee)
+			finding.Evidence = evidence
+			require.Equal(t, order.DiscrepancyPaidAfterEnd, settle(t, b, o.Key(), finding).Discrepancy)
+			return len(b.discrepancies(t, o.Key()))
+		}
+		require.Equal(t, 1, tell("inbox-1", "2"))
+		require.Equal(t, 1, tell("inbox-1", "3")) // the same proof
+		require.Equal(t, 2, tell("inbox-2", "2"))
+		require.Equal(t, 3, tell("", "2")) // a poll: told apart by what it says
+		require.Equal(t, 3, tell("", "2"))
+		require.Equal(t, 4, tell("", "3"))
+	})
+}
+
 func TestSettleFillsInTheGatewayID(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
@@ -366,7 +386,7 @@ func TestChangesCompareTheState(t *testing.T) {
 				return err
 			}
 			h.State = order.Unknown // as somebody may have read it before
-			return x.move(t.Context(), &h, Step{To: order.Failed, Source: order.FromQuery})
+			return x.move(t.Context(), &h, order.Failed, entry{action: ActionSettle, source: order.FromQuery})
 		})
 		require.ErrorIs(t, err, ErrState)
 		require.ErrorContains(t, err, "is not unknown any more")

@@ -82,7 +82,7 @@ func (l *Ledger) BeginSubmission(ctx context.Context, key order.Key) (Submission
 		case order.Submitting:
 			err = t.update(ctx, &h, order.Submitting)
 		case order.Created, order.Reserved, order.Unknown:
-			err = t.move(ctx, &h, Step{To: order.Submitting, Source: FromSubmission, Evidence: attemptText(h.attempts)})
+			err = t.move(ctx, &h, order.Submitting, entry{action: ActionSubmit, source: FromSubmission, evidence: attemptText(h.attempts)})
 		default: // waits for somebody's word, is with the gateway, or has ended
 			err = fmt.Errorf("%w: a create is not sent while it is %s", ErrState, h.State)
 		}
@@ -159,7 +159,7 @@ func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answe
 // applyAnswer moves the order as the answer says, if it still waits for it.
 func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer) error {
 	if answer.GatewayID != "" && h.GatewayID != "" && answer.GatewayID != h.GatewayID {
-		return t.discrepancy(ctx, h.Key(), order.DiscrepancyMismatch, attemptText(attempt),
+		return t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt),
 			"the create's answer names another payOrderId than the one on record")
 	}
 	filled := answer.Outcome == Accepted && h.fill(answer)
@@ -172,21 +172,21 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 		return t.update(ctx, h, h.State)
 	}
 	h.Reason = order.Reason{Code: answer.Reason.Code, Text: fit(answer.Reason.Text)}
-	step := Step{Source: FromSubmission, Evidence: attemptText(attempt), Reason: h.Reason}
+	to := h.State
 	switch answer.Outcome {
 	case Accepted:
-		step.To = order.Submitted
+		to = order.Submitted
 	case Refused:
-		step.To = order.Failed
+		to = order.Failed
 	case Ambiguous:
-		step.To = order.Unknown
+		to = order.Unknown
 	case Paused, Unsent:
-		step.To = h.State
 	}
-	if step.To == h.State {
+	if to == h.State {
 		return t.update(ctx, h, h.State)
 	}
-	if err := t.move(ctx, h, step); err != nil || step.To != order.Failed {
+	err := t.move(ctx, h, to, entry{action: ActionAnswer, source: FromSubmission, evidence: attemptText(attempt), reason: h.Reason})
+	if err != nil || to != order.Failed {
 		return err
 	}
 	return t.bookAll(ctx, *h, endTransfers(h.Order, order.Failed))

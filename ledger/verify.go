@@ -33,6 +33,7 @@ const (
 	BrokenFee         = "FEE_DIFFERS_FROM_TRANSFERS"
 	BrokenOwner       = "TRANSFER_IN_WRONG_BOOKS"
 	BrokenHistory     = "HISTORY_DOES_NOT_LEAD_TO_STATE"
+	BrokenDay         = "DAY_TOTAL_DIFFERS_FROM_ORDERS"
 	BrokenSubmissions = "SUBMISSIONS_MISSING"
 	SharedGatewayID   = "GATEWAY_ID_SHARED"
 )
@@ -46,7 +47,8 @@ const maxViolations = 1000
 // Verify checks the whole ledger against itself, as of one moment: books sum
 // to zero, balances are the sum of their transfers, what is in flight is the
 // opening frozen amount and the open reservations, no order that has ended
-// holds a reservation, what was paid fits the state, histories are unbroken.
+// holds a reservation, what was paid fits the state, histories are unbroken,
+// what the day's limits count is what was opened on the day.
 // It reads every order and transfer.
 func (l *Ledger) Verify(ctx context.Context) (Verification, error) {
 	begun, err := l.read.BeginTxx(ctx, &l.engine.snapshot)
@@ -127,13 +129,20 @@ var checks = []struct{ code, query string }{
 		SELECT o.merchant, o.currency, o.number, 'breaks in the history of an order that is ' || o.state AS what,
 			CASE WHEN COALESCE(h.last, 'created') = o.state THEN COALESCE(h.breaks, 0) ELSE 1 + COALESCE(h.breaks, 0) END AS found, 0 AS wanted
 		FROM orders o LEFT JOIN (
-			SELECT order_id, MAX(CASE WHEN following IS NULL THEN to_state END) AS last,
-				SUM(CASE WHEN from_state = COALESCE(previous, 'created') THEN 0 ELSE 1 END) AS breaks
-			FROM (SELECT order_id, from_state, to_state,
-					LAG(to_state) OVER (PARTITION BY order_id ORDER BY id) AS previous,
-					LEAD(to_state) OVER (PARTITION BY order_id ORDER BY id) AS following
-				FROM history) steps
-			GROUP BY order_id) h ON h.order_id = o.id`},
+			SELECT merchant, number, MAX(CASE WHEN following IS NULL THEN after_state END) AS last,
+				SUM(CASE WHEN before_state = COALESCE(previous, '') THEN 0 ELSE 1 END) AS breaks
+			FROM (SELECT merchant, number, before_state, after_state,
+					LAG(after_state) OVER (PARTITION BY merchant, number ORDER BY seq) AS previous,
+					LEAD(after_state) OVER (PARTITION BY merchant, number ORDER BY seq) AS following
+				FROM audit WHERE chain = 'order') steps
+			GROUP BY merchant, number) h ON h.merchant = o.merchant AND h.number = o.number`},
+	{BrokenDay, `
+		SELECT b.merchant, b.currency, '' AS number, 'the ' || d.kind || 's of day ' || b.day AS what,
+			CASE d.kind WHEN 'deposit' THEN b.day_deposits ELSE b.day_withdrawals END AS found,
+			CAST(COALESCE((SELECT SUM(o.amount) FROM orders o
+				WHERE o.merchant = b.merchant AND o.currency = b.currency AND o.kind = d.kind AND o.created_at >= b.day * 86400000
+					AND o.created_at < (b.day + 1) * 86400000 AND o.` + countedStates + `), 0) AS BIGINT) AS wanted
+		FROM books b CROSS JOIN (SELECT 'deposit' AS kind UNION ALL SELECT 'withdrawal') d`},
 	{BrokenSubmissions, `
 		SELECT o.merchant, o.currency, o.number, 'submissions on record' AS what, COUNT(s.attempt) AS found, o.attempts AS wanted
 		FROM orders o LEFT JOIN submissions s ON s.order_id = o.id

@@ -27,19 +27,21 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"a transfer that moved nothing", transfer + "'available', 'suspense', 7, 1 FROM orders WHERE number = 'open'",
 			[]string{BrokenBalance, BrokenBalance}},
 		{"a reservation that outlived its order", "UPDATE orders SET state = 'failed' WHERE number = 'open'",
-			[]string{BrokenHistory, BrokenInFlight, BrokenReservation}},
+			[]string{BrokenDay, BrokenHistory, BrokenInFlight, BrokenReservation}},
 		{"success that was not paid", "UPDATE orders SET state = 'succeeded', paid = amount WHERE number = 'open'",
 			[]string{BrokenHistory, BrokenInFlight, BrokenPayment, BrokenReservation}},
 		{"paid and forgotten", "UPDATE orders SET state = 'failed', paid = 0 WHERE number = 'paid'",
-			[]string{BrokenHistory, BrokenPayment}},
+			[]string{BrokenDay, BrokenHistory, BrokenPayment}},
 		{"another fee", "UPDATE orders SET fee = 1 WHERE number = 'paid'", []string{BrokenFee}},
-		{"a step that is gone", "DELETE FROM history WHERE to_state = 'submitted' AND order_id = (SELECT id FROM orders WHERE number = 'paid')",
+		{"a step that is gone", "DELETE FROM audit WHERE after_state = 'submitted' AND number = 'paid'",
 			[]string{BrokenHistory}},
-		{"a beginning that is gone", "DELETE FROM history WHERE from_state = 'created' AND order_id = (SELECT id FROM orders WHERE number = 'paid')",
+		{"a beginning that is gone", "DELETE FROM audit WHERE seq = 1 AND number = 'paid'",
 			[]string{BrokenHistory}},
-		{"all steps gone", "DELETE FROM history WHERE order_id = (SELECT id FROM orders WHERE number = 'open')", []string{BrokenHistory}},
+		{"all steps gone", "DELETE FROM audit WHERE number = 'open'", []string{BrokenHistory}},
 		{"a submission that is gone", "DELETE FROM submissions WHERE order_id = (SELECT id FROM orders WHERE number = 'open')",
 			[]string{BrokenSubmissions}},
+		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{BrokenDay}},
+		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{BrokenDay}},
 		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{SharedGatewayID}},
 		{"in another's books", "UPDATE transfers SET merchant = 'M2' WHERE reason = 'fee'",
 			[]string{BrokenBalance, BrokenBalance, BrokenBalance, BrokenBalance, BrokenOwner}},
@@ -127,7 +129,7 @@ func (b *testBundle) unguard(t *testing.T) {
 		}
 		return
 	}
-	for _, table := range []string{"orders", "history", "transfers", "submissions"} {
+	for _, table := range []string{"orders", "audit", "chains", "transfers", "submissions"} {
 		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
 	}
 	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))

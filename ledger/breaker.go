@@ -1,0 +1,113 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Breaker is a merchant whose orders are not submitted, because the gateway
+// refuses every call of theirs.
+type Breaker struct {
+	Merchant string       `json:"merchant"`
+	Since    time.Time    `json:"since"`
+	Reason   order.Reason `json:"reason"`
+	ProbeAt  time.Time    `json:"probe_at"` // when one order may be tried next
+}
+
+// Trip opens a merchant's breaker; the first probe may be made after the given
+// time. A breaker that is open stays as it is: what trips it again neither
+// changes the reason nor puts off the probe.
+func (l *Ledger) Trip(ctx context.Context, merchant string, reason order.Reason, probeAfter time.Duration) error {
+	err := l.inTx(ctx, func(t tx) error {
+		opened, err := t.put(ctx, `
+			INSERT INTO breakers (merchant, since, reason_code, reason_text, probe_at) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (merchant) DO NOTHING`,
+			merchant, t.at.UnixMilli(), reason.Code, fit(reason.Text), t.at.Add(probeAfter).UnixMilli())
+		if err != nil || opened == 0 {
+			return err
+		}
+		return t.noteOther(ctx, order.Key{Merchant: merchant}, entry{action: ActionTrip, source: FromSubmission, reason: reason})
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: trip the breaker of %s: %w", merchant, err)
+	}
+	return nil
+}
+
+// Reset closes a merchant's breaker; one that is closed stays so.
+func (l *Ledger) Reset(ctx context.Context, merchant string) error {
+	err := l.inTx(ctx, func(t tx) error {
+		closed, err := t.put(ctx, "DELETE FROM breakers WHERE merchant = ?", merchant)
+		if err != nil || closed == 0 {
+			return err
+		}
+		return t.noteOther(ctx, order.Key{Merchant: merchant}, entry{action: ActionReset, source: FromSubmission})
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: reset the breaker of %s: %w", merchant, err)
+	}
+	return nil
+}
+
+// Breaker is a merchant's breaker, if it is open.
+func (l *Ledger) Breaker(ctx context.Context, merchant string) (b Breaker, open bool, err error) {
+	var row breakerRow
+	err = l.get(ctx, &row, "SELECT "+breakerColumns+" FROM breakers WHERE merchant = ?", merchant)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Breaker{}, false, nil
+	}
+	if err != nil {
+		return Breaker{}, false, fmt.Errorf("ledger: breaker of %s: %w", merchant, err)
+	}
+	return row.breaker(), true, nil
+}
+
+// Breakers are all that are open, oldest first.
+func (l *Ledger) Breakers(ctx context.Context) ([]Breaker, error) {
+	var rows []breakerRow
+	if err := l.list(ctx, &rows, "SELECT "+breakerColumns+" FROM breakers ORDER BY since, merchant"); err != nil {
+		return nil, fmt.Errorf("ledger: list breakers: %w", err)
+	}
+	breakers := make([]Breaker, len(rows))
+	for i, row := range rows {
+		breakers[i] = row.breaker()
+	}
+	return breakers, nil
+}
+
+// ClaimProbe reports whether the caller, and nobody else, may try one order
+// of a merchant whose breaker is open: its time for a probe has come. The next
+// probe is then at the given time, unless Reset closes the breaker before.
+func (l *Ledger) ClaimProbe(ctx context.Context, merchant string, next time.Time) (bool, error) {
+	var claimed int64
+	err := l.inTx(ctx, func(t tx) (err error) {
+		claimed, err = t.put(ctx, "UPDATE breakers SET probe_at = ? WHERE merchant = ? AND probe_at <= ? AND probe_at < ?",
+			next.UnixMilli(), merchant, t.at.UnixMilli(), next.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("ledger: claim the probe of %s: %w", merchant, err)
+	}
+	return claimed == 1, nil
+}
+
+const breakerColumns = "merchant, since, reason_code, reason_text, probe_at"
+
+type breakerRow struct {
+	Merchant   string `db:"merchant"`
+	Since      int64  `db:"since"`
+	ReasonCode string `db:"reason_code"`
+	ReasonText string `db:"reason_text"`
+	ProbeAt    int64  `db:"probe_at"`
+}
+
+func (r breakerRow) breaker() Breaker {
+	return Breaker{
+		Merchant: r.Merchant, Since: moment(r.Since), Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}, ProbeAt: moment(r.ProbeAt),
+	}
+}

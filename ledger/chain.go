@@ -1,0 +1,185 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"hash"
+	"strconv"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// The chains of the audit: which one an entry belongs to.
+const (
+	chainOrder = "order" // of an order that we have
+	chainOther = "other" // of a merchant, or of a number that we do not have
+)
+
+// auditRow is an entry as it is kept.
+type auditRow struct {
+	Merchant string       `db:"merchant"`
+	Number   string       `db:"number"`
+	Chain    string       `db:"chain"`
+	Seq      int64        `db:"seq"`
+	At       int64        `db:"at"`
+	Actor    string       `db:"actor"`
+	Action   AuditAction  `db:"action"`
+	Source   order.Source `db:"source"`
+	Evidence string       `db:"evidence"`
+	Before   order.State  `db:"before_state"`
+	After    order.State  `db:"after_state"`
+	Outcome  string       `db:"outcome"`
+	Code     string       `db:"code"`
+	Text     string       `db:"text"`
+	Paid     int64        `db:"paid"`
+	Fee      int64        `db:"fee"`
+	Mark     string       `db:"mark"`
+	Hash     []byte       `db:"hash"`
+}
+
+const auditColumns = `merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state,
+	outcome, code, text, paid, fee, mark, hash`
+
+// Outcomes of what an entry speaks of.
+const (
+	outcomeDone    = "done"
+	outcomeRefused = "refused"
+)
+
+// nobody is the actor of an action that was refused because nobody stood for it.
+const nobody = "nobody"
+
+// auditEncoding is hashed first: another encoding gets another name.
+const auditEncoding = "payouts-audit-1"
+
+// sealed is the row's hash: SHA-256 over the encoding's name, the hash of the
+// entry before it (nothing for the first) and every other field in the order
+// of the columns, each written as its length in bytes, a colon and its bytes;
+// numbers in decimal. Lengths keep two different entries from reading alike.
+func (r *auditRow) sealed(previous []byte) []byte {
+	w := fieldHash{Hash: sha256.New()}
+	w.text(auditEncoding)
+	w.text(string(previous))
+	w.text(r.Merchant)
+	w.text(r.Number)
+	w.text(r.Chain)
+	w.number(r.Seq)
+	w.number(r.At)
+	w.text(r.Actor)
+	w.text(string(r.Action))
+	w.text(string(r.Source))
+	w.text(r.Evidence)
+	w.text(string(r.Before))
+	w.text(string(r.After))
+	w.text(r.Outcome)
+	w.text(r.Code)
+	w.text(r.Text)
+	w.number(r.Paid)
+	w.number(r.Fee)
+	w.text(r.Mark)
+	return w.Sum(nil)
+}
+
+type fieldHash struct{ hash.Hash }
+
+func (w fieldHash) text(field string) {
+	_, _ = w.Write([]byte(strconv.Itoa(len(field)) + ":" + field)) // a hash never fails to take more
+}
+
+func (w fieldHash) number(field int64) { w.text(strconv.FormatInt(field, 10)) }
+
+// follows reports whether the row is what comes after an entry of that number
+// and hash, unchanged.
+func (r *auditRow) follows(entries int64, head []byte) bool {
+	return r.Seq == entries+1 && bytes.Equal(r.Hash, r.sealed(head))
+}
+
+// entry is what is to be written down of a change or an action.
+type entry struct {
+	action   AuditAction
+	actor    string // System if empty
+	source   order.Source
+	evidence string
+	reason   order.Reason
+	refused  bool
+	mark     string
+}
+
+// refuse makes it the entry of an action that was asked for and not done.
+func (e *entry) refuse(refusal *order.Refusal) {
+	if refusal != nil {
+		e.refused, e.reason = true, refusal.Reason
+	}
+}
+
+// row is the entry as the next one of a chain; it is not sealed yet.
+func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
+	r := auditRow{
+		Merchant: fit(key.Merchant), Number: fit(key.Number), Chain: chain, Seq: entries + 1, At: at,
+		Actor: fit(e.actor), Action: e.action, Source: e.source, Evidence: fit(e.evidence),
+		Outcome: outcomeDone, Code: e.reason.Code, Text: fit(e.reason.Text), Mark: fit(e.mark),
+	}
+	if strings.TrimSpace(r.Actor) == "" {
+		r.Actor = System
+		if e.source == order.FromOperator {
+			r.Actor = nobody
+		}
+	}
+	if e.refused {
+		r.Outcome = outcomeRefused
+	}
+	return r
+}
+
+// link makes the next entry of an order's chain and moves its head. Whoever
+// calls it writes both: the entry and the order's row.
+func (h *held) link(e entry, before order.State, at int64) auditRow {
+	r := e.row(h.Key(), chainOrder, h.entries, at)
+	r.Before, r.After = before, h.State
+	r.Paid, r.Fee = h.Paid.Minor(), h.Fee.Minor()
+	r.Hash = r.sealed(h.head)
+	h.entries, h.head = r.Seq, r.Hash
+	return r
+}
+
+func (t tx) insertAudit(ctx context.Context, row auditRow) error {
+	_, err := t.put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		row.Merchant, row.Number, row.Chain, row.Seq, row.At, row.Actor, row.Action, row.Source, row.Evidence, row.Before, row.After,
+		row.Outcome, row.Code, row.Text, row.Paid, row.Fee, row.Mark, row.Hash)
+	return err
+}
+
+// note adds an entry about an order that stays as it stands.
+func (t tx) note(ctx context.Context, h *held, e entry) error {
+	row := h.link(e, h.State, t.at.UnixMilli())
+	_, err := t.put(ctx, "UPDATE orders SET audit_entries = ?, audit_head = ? WHERE id = ?", h.entries, h.head, h.id)
+	if err != nil {
+		return err
+	}
+	return t.insertAudit(ctx, row)
+}
+
+// noteOther adds an entry about a merchant, or about a number that we do not
+// have.
+func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
+	var chain struct {
+		Entries int64  `db:"entries"`
+		Head    []byte `db:"head"`
+	}
+	merchant, number := fit(key.Merchant), fit(key.Number)
+	err := t.get(ctx, &chain, `
+		INSERT INTO chains (merchant, number, entries, head) VALUES (?, ?, 1, ?)
+		ON CONFLICT (merchant, number) DO UPDATE SET entries = chains.entries + 1
+		RETURNING entries, head`, merchant, number, []byte{})
+	if err != nil {
+		return err
+	}
+	row := e.row(key, chainOther, chain.Entries-1, t.at.UnixMilli())
+	row.Hash = row.sealed(chain.Head)
+	if _, err := t.put(ctx, "UPDATE chains SET head = ? WHERE merchant = ? AND number = ?", row.Hash, merchant, number); err != nil {
+		return err
+	}
+	return t.insertAudit(ctx, row)
+}

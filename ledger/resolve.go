@@ -1,0 +1,166 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Resolve ends an order in review as a person has decided, with evidence. The
+// money follows as in Settle.
+//
+// With twoPersons the first word is a proposal: it is audited, nothing else
+// changes, and pending is true. The word of another person for the same end and
+// amounts carries it out, with the evidence of both; the first person's own
+// second word is refused with SAME_PERSON. A word for another end or amount
+// takes the place of the proposal. Neither of the two may be who requested the
+// order.
+//
+// It is done or refused, audited and repeated like the other actions; see
+// Approve.
+func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution, twoPersons bool) (o order.Order, refusal *order.Refusal, pending bool, err error) {
+	r.By, r.Why, r.Evidence = fit(r.By), fit(r.Why), fit(r.Evidence)
+	a := action{
+		entry: entry{action: ActionResolve, actor: r.By, evidence: r.Evidence, mark: r.ID, reason: said(order.CodeResolved, r.Why)},
+		permit: func(_ tx, h *held) *order.Refusal {
+			return r.Permit(h.Order, twoPersons)
+		},
+	}
+	a.do = func(t tx, ctx context.Context, h *held, _ entry) error {
+		pending = false // a transaction may run again
+		if !twoPersons {
+			return t.resolve(ctx, h, r)
+		}
+		first, proposed, err := t.proposal(ctx, h)
+		if err != nil {
+			return err
+		}
+		confirms, refusal := false, (*order.Refusal)(nil)
+		if proposed {
+			confirms, refusal = r.Second(first)
+		}
+		switch {
+		case refusal != nil:
+			return refusal
+		case confirms:
+			return t.resolve(ctx, h, both(first, r))
+		default:
+			pending = true
+			return t.propose(ctx, h, r)
+		}
+	}
+	result, err := l.act(ctx, key, a)
+	if err != nil {
+		return order.Order{}, nil, false, err
+	}
+	if result.done == ActionPropose { // repeated
+		pending = result.order.State == order.InReview
+	}
+	return result.order, result.refusal, pending, nil
+}
+
+// resolve books the decision. A resolution always fits its order: Permit has
+// compared them.
+func (t tx) resolve(ctx context.Context, h *held, r order.Resolution) error {
+	finding, err := r.Finding(h.Request, h.GatewayID)
+	if err != nil {
+		return err
+	}
+	finding.Evidence, finding.By, finding.Reason.Text = fit(finding.Evidence), fit(finding.By), fit(finding.Reason.Text)
+	settlement, err := t.settle(ctx, h, finding, r.ID)
+	if err == nil && !settlement.Moved {
+		err = fmt.Errorf("%w: the resolution amounts to %s", ErrState, settlement.Discrepancy)
+	}
+	return err
+}
+
+// both is what two persons have decided.
+func both(first, second order.Resolution) order.Resolution {
+	result := second
+	result.By = half(first.By) + " and " + half(second.By)
+	if first.Why != second.Why {
+		result.Why = half(first.Why) + "; " + half(second.Why)
+	}
+	if first.Evidence != second.Evidence {
+		result.Evidence = half(first.Evidence) + "; " + half(second.Evidence)
+	}
+	return result
+}
+
+// half bounds a text of which two are kept together.
+func half(text string) string {
+	if len(text) > maxText/3 {
+		text = text[:maxText/3] + "…"
+	}
+	return fit(text)
+}
+
+// propose keeps a resolution until another person confirms it.
+func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
+	_, err := t.put(ctx, `
+		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, paid = excluded.paid, fee = excluded.fee,
+			actor = excluded.actor, why = excluded.why, evidence = excluded.evidence, at = excluded.at`,
+		h.id, r.State, r.Paid.Minor(), r.Fee.Minor(), r.By, r.Why, r.Evidence, t.at.UnixMilli())
+	if err != nil {
+		return err
+	}
+	return t.note(ctx, h, entry{
+		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID,
+		reason: said(order.CodeResolved, sayResolution(r)+": "+r.Why),
+	})
+}
+
+// sayResolution is the end that a person decides on, with its amounts.
+func sayResolution(r order.Resolution) string {
+	text := string(r.State)
+	if r.State == order.PartiallyPaid {
+		text += " with " + r.Paid.String()
+	}
+	if r.Fee.IsPositive() {
+		text += ", fee " + r.Fee.String()
+	}
+	return text
+}
+
+// proposal is what the first person has proposed, if anybody has.
+func (t tx) proposal(ctx context.Context, h *held) (r order.Resolution, proposed bool, err error) {
+	var row proposalRow
+	err = t.get(ctx, &row, "SELECT state, paid, fee, actor, why, evidence, at FROM proposals WHERE order_id = ?"+t.forUpdate, h.id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return order.Resolution{}, false, nil
+	}
+	if err != nil {
+		return order.Resolution{}, false, err
+	}
+	r, err = row.resolution(h.Amount.Currency())
+	return r, true, err
+}
+
+type proposalRow struct {
+	State    order.State `db:"state"`
+	Paid     int64       `db:"paid"`
+	Fee      int64       `db:"fee"`
+	Actor    string      `db:"actor"`
+	Why      string      `db:"why"`
+	Evidence string      `db:"evidence"`
+	At       int64       `db:"at"`
+}
+
+func (p proposalRow) resolution(currency string) (order.Resolution, error) {
+	read := amounts{currency: currency}
+	r := order.Resolution{State: p.State, By: p.Actor, Why: p.Why, Evidence: p.Evidence}
+	for _, amount := range []struct {
+		minor int64
+		into  *money.Amount
+	}{{p.Paid, &r.Paid}, {p.Fee, &r.Fee}} {
+		if amount.minor != 0 {
+			*amount.into = read.of(amount.minor)
+		}
+	}
+	return r, read.err
+}
