@@ -9,6 +9,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Exit codes. Scripts switch on them, so they never change.
@@ -32,10 +33,10 @@ var exits = []struct {
 	{exitUnexpected, "unexpected error"},
 	{exitUsage, "wrong usage, settings or request; nothing was sent"},
 	{exitRefused, "refused: ORDER_CONFLICT, NOT_IN_REVIEW, ORDER_ENDED and the like"},
-	{exitOtherwise, "the order ended otherwise than succeeded, or balances drift"},
-	{exitNotFound, "no such order"},
+	{exitOtherwise, "the order ended otherwise than succeeded, balances drift, or the gateway says no"},
+	{exitNotFound, "no such order; the gateway knows nothing of it"},
 	{exitUnreachable, "Temporal, the ledger or the gateway cannot be reached; trying again is safe"},
-	{exitUnderWay, "still under way when the time to wait was over; the same command again is safe"},
+	{exitUnderWay, "still under way when the time to wait was over; the same command again is safe, but look at the order before you repeat a supplement"},
 }
 
 // Codes of failures that come from here. They are stable, like those of the
@@ -48,6 +49,12 @@ const (
 	codeFileExists = "FILE_EXISTS"         // keygen does not overwrite
 	codeUnreached  = "GATEWAY_UNREACHABLE" // reconcile: some balance could not be asked
 	codeUnexpected = "UNEXPECTED"
+
+	codeNoEndpoint     = "NO_SUCH_ENDPOINT"  // the gateway does not have the call in the country
+	codeEndpointOff    = "ENDPOINT_OFF"      // the call's path is in no page and not set
+	codeGatewayNone    = "GATEWAY_NOT_FOUND" // the gateway knows no such order, payment or certificate
+	codeGatewayAnswer  = "GATEWAY_ANSWER"    // the gateway's answer does not have the documented shape
+	codeHistoryShifted = "HISTORY_SHIFTED"   // transactions: records moved between the pages
 )
 
 // failure is what a caller is told of an error.
@@ -86,6 +93,7 @@ func explain(err error) failure {
 		invalid  *order.Invalid
 		refusal  *order.Refusal
 		books    *ledger.Error
+		call     *tarspay.Error
 	)
 	f := failure{Code: codeUnexpected, Message: err.Error(), Problems: []order.Problem{}, exit: exitUnexpected}
 	switch {
@@ -105,6 +113,8 @@ func explain(err error) failure {
 		f.Code, f.Message, f.exit = refusal.Code, refusal.Text, exitOf(refusal.Code)
 	case errors.As(err, &books):
 		f.Code, f.Message, f.exit = books.Code, books.Text, exitOf(books.Code)
+	case errors.As(err, &call):
+		f.Code, f.Message, f.exit = explainCall(call)
 	case errors.Is(err, ledger.ErrNotFound):
 		f.exit = exitNotFound
 	}
@@ -115,12 +125,12 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoLedger, ledger.CodeURL:
+	case order.CodeInvalidRequest, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL:
 		return exitUsage
 	case order.CodeOrderNotFound:
 		return exitNotFound
 	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
-		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, order.CodeGatewayPaused:
+		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:
 		return exitUnreachable
 	case client.CodeNoAnswer:
 		return exitUnderWay

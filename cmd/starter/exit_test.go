@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // TestExitCodes holds the table that scripts rely on.
@@ -36,6 +37,19 @@ func TestExitCodes(t *testing.T) {
 		{order.Refuse(order.CodeTerminal, ""), order.CodeTerminal, 3},
 		{order.Refuse(codeFileExists, ""), codeFileExists, 3},
 		{order.Refuse("ADDED_LATER", ""), "ADDED_LATER", 3},
+		{order.Refuse(codeNoEndpoint, ""), codeNoEndpoint, 2},
+		{order.Refuse(codeEndpointOff, ""), codeEndpointOff, 2},
+		{order.Refuse(codeHistoryShifted, ""), codeHistoryShifted, 6},
+		{&tarspay.Error{Class: tarspay.ClassRejected, NotSent: true}, order.CodeInvalidRequest, 2},
+		{&tarspay.Error{Class: tarspay.ClassRejected}, order.CodeGatewayRefused, 3},
+		{&tarspay.Error{Class: tarspay.ClassDuplicate}, order.CodeGatewayRefused, 3},
+		{&tarspay.Error{Class: tarspay.ClassNotFound}, codeGatewayNone, 5},
+		{&tarspay.Error{Class: tarspay.ClassAuth}, order.CodeGatewayPaused, 6},
+		{&tarspay.Error{Class: tarspay.ClassUnavailable}, codeUnreached, 6},
+		{&tarspay.Error{Class: tarspay.ClassRateLimited}, codeUnreached, 6},
+		{&tarspay.Error{Class: tarspay.ClassProtocol}, codeGatewayAnswer, 6},
+		{&tarspay.Error{Class: tarspay.ClassUnavailable, Operation: tarspay.OperationTrxSupplement}, order.CodeGatewayUnknown, 7},
+		{&tarspay.Error{Class: tarspay.ClassUnavailable, Operation: tarspay.OperationTrxSupplement, NotSent: true}, codeUnreached, 6},
 		{outcome(exitOtherwise), "", 4},
 		{order.Refuse(order.CodeOrderNotFound, ""), order.CodeOrderNotFound, 5},
 		{order.Refuse(client.CodeTemporalUnreachable, ""), client.CodeTemporalUnreachable, 6},

@@ -67,6 +67,12 @@ func TestGolden(t *testing.T) {
 		"reconcile_drift":       {compared(ledger.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
 		"reconcile_unreachable": {unreachableBalance, []string{"reconcile"}, exitUnreachable},
 		"temporal_unreachable":  {temporalAway, []string{"list"}, exitUnreachable},
+		"code_of_two_meanings":  {nothing, []string{"codes", "5003010"}, exitDone},
+		"code_of_every_call":    {nothing, []string{"codes", "5003007"}, exitDone},
+		"code_of_no_page":       {nothing, []string{"codes", "77"}, exitDone},
+		"state":                 {nothing, []string{"states", "9"}, exitDone},
+		"gateway_no_endpoint":   {nothing, []string{"transactions", "--merchant", merchant}, exitUsage},
+		"gateway_no_key":        {nothing, []string{"transactions", "--merchant", merchantTH}, exitUsage},
 		"no_such_command":       {nothing, []string{"withdrow"}, exitUsage},
 		"no_such_flag":          {nothing, []string{"withdraw", "--number-of", planted[0]}, exitUsage},
 	} {

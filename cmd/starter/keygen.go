@@ -1,15 +1,10 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -41,32 +36,11 @@ func (s *starter) keygen(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := writePrivateKey(path, private); err != nil {
+	if err := writeNewFile(path, []byte(private+"\n")); err != nil {
 		return err
 	}
 	document := keyDocument{PublicKey: public, PrivateKeyFile: path}
 	s.note("the private key is in %s; enter this public key in the gateway's console:", printable(path))
 	s.show(document, func(w io.Writer) { printf(w, "%s\n", public) })
 	return nil
-}
-
-// writePrivateKey makes a new file that only its owner can read. The error is
-// an *order.Refusal with FILE_EXISTS when there is one.
-func writePrivateKey(path, private string) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return order.Refuse(codeFileExists, "%s exists and is not overwritten; choose another name", path)
-	}
-	if err != nil {
-		return fmt.Errorf("make the key file: %w", err)
-	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			_ = os.Remove(path) // half a key is none
-		}
-	}()
-	if _, err := file.WriteString(private + "\n"); err != nil {
-		return fmt.Errorf("write the key file: %w", err)
-	}
-	return file.Sync()
 }

@@ -1,6 +1,6 @@
 // Command starter is the command line of finance people and operators: it
-// starts deposits and withdrawals, reads them, and steers those that need a
-// person. `starter --help` lists the commands, the settings and the exit codes.
+// starts deposits and withdrawals, reads them, steers those that need a person,
+// and asks the gateway what only the gateway knows. `starter --help` lists the commands, the settings and the exit codes.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ func main() {
 		out: os.Stdout, errs: os.Stderr,
 		settings: config.LoadStarter,
 		user:     userName(),
+		now:      time.Now,
 	}
 	s.temporal, s.ledger = s.dialTemporal, s.openLedger
 	for _, name := range config.Unknown() {
@@ -39,6 +41,7 @@ type starter struct {
 	out, errs io.Writer
 	json      bool   // one JSON document on out instead of text
 	user      string // who runs it, as the system knows them
+	now       func() time.Time
 
 	settings func() (config.Starter, error)
 	temporal func(context.Context) (orders, func(), error)

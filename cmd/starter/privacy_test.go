@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,4 +70,35 @@ func TestPersonalDataIsNeverPrinted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The gateway knows the people too, and some of what it answers names them.
+func TestPersonalDataOfTheGatewayIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	b := setupGateway(t)
+	b.create(t, inThailand, thai("INV-1", "success"))
+	b.gateway.Advance(time.Minute)
+	for _, args := range [][]string{
+		{"transactions", "--merchant", inThailand},
+		{"transactions", "--merchant", inThailand, "--csv"},
+		{"transactions", "--merchant", inThailand, "--json"},
+		{"check-account", "--way", "VCB", "--account", planted[1], "--name", planted[0]},
+		{"check-account", "--way", "VCB", "--account", planted[1] + "9", "--name", planted[0]}, // somebody else's: the answer has a name
+		{"check-account", "--way", planted[0], "--account", planted[1], "--name", planted[0]},
+		{"check-account", "--way", "VCB", "--account", planted[1], "--name", planted[0] + "\a"},
+		{"trx", "query", planted[1]},
+		{"trx", "supplement", planted[1], "--number", "CART-1"},
+		{"trx", "submit", planted[0], "--gateway-id", "P1"},
+		{"utr", "query", planted[1], "--number", "CART-1"},
+		{"deposit-by-trx", planted[1]},
+		{"codes", planted[1]},
+		{"states", planted[1]},
+	} {
+		got := b.run(t.Context(), args...)
+		require.NotEmpty(t, got.out+got.errs, args)
+		for _, value := range append(strings.Fields(planted[0]), planted...) {
+			require.NotContains(t, strings.ToLower(got.out+got.errs), strings.ToLower(value), args)
+		}
+	}
+	require.NotZero(t, b.calls.Load())
 }

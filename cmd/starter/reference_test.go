@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -83,6 +86,75 @@ func TestBanks(t *testing.T) {
 	require.Contains(t, none.out, "no table of banks is documented")
 }
 
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	document := read[codesDocument](t, "codes")
+	require.Len(t, document.Codes, len(tarspay.ErrorCodes()))
+	people := setup(t).run(t.Context(), "codes")
+	for _, c := range document.Codes {
+		require.True(t, c.Documented)
+		require.Contains(t, people.out, c.Code)
+		one := read[codesDocument](t, "codes", c.Code)
+		require.Equal(t, []gatewayCode{c}, one.Codes)
+	}
+	require.Equal(t, "-1", read[codesDocument](t, "codes", "-1").Codes[0].Code, "it looks like a flag")
+	require.Equal(t, "5003021", read[codesDocument](t, "codes", "500321").Codes[0].Code, "the other spelling")
+	require.Equal(t, tarspay.ClassDuplicate, read[codesDocument](t, "codes", "5003011").Codes[0].Classes.CreateWithdrawal)
+	require.Contains(t, read[codesDocument](t, "codes", "0").Codes[0].Meaning, "not paid yet")
+	unknown := read[codesDocument](t, "codes", "5003016").Codes[0]
+	require.False(t, unknown.Documented)
+	require.Equal(t, tarspay.ClassAmbiguous, unknown.Classes.CreateDeposit)
+
+	for _, args := range [][]string{{planted[0]}, {"-" + planted[1]}, {"1", "2"}, {"12345678901"}, {"-1", "2"}} {
+		got := setup(t).run(t.Context(), append([]string{"codes"}, args...)...)
+		require.Equal(t, exitUsage, got.code, args)
+		require.NotContains(t, got.errs, args[0])
+	}
+}
+
+// A code that is in no page is explained as the client takes it.
+func TestUnknownCodeIsExplainedAsItIsTaken(t *testing.T) {
+	t.Parallel()
+	signer, err := tarspay.NewSigner(strings.Repeat("1", 64))
+	require.NoError(t, err)
+	client, err := tarspay.NewClient("http://127.0.0.1", merchant, signer, tarspay.Options{Transport: always(`{"code":5003016}`)})
+	require.NoError(t, err)
+	_, create := client.CreateWithdrawal(t.Context(), tarspay.CreateRequest{OrderNumber: "1", Way: "w", Amount: "1", Currency: "PKR", NotifyURL: "http://x.test"})
+	_, query := client.QueryWithdrawal(t.Context(), tarspay.Reference{OrderNumber: "1"})
+	_, balance := client.Balance(t.Context())
+	_, history := client.History(t.Context(), tarspay.HistoryRequest{})
+	explained := explainCode("5003016").Classes
+	require.Equal(t, explained.CreateWithdrawal, tarspay.ClassOf(create))
+	require.Equal(t, explained.Query, tarspay.ClassOf(query))
+	require.Equal(t, explained.Balance, tarspay.ClassOf(balance))
+	require.Equal(t, explained.Other, tarspay.ClassOf(history))
+}
+
+// always answers every call with the same body.
+type always string
+
+func (a always) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a))), Request: r}, nil
+}
+
+func TestStates(t *testing.T) {
+	t.Parallel()
+	document := read[statesDocument](t, "states")
+	require.Len(t, document.States, len(tarspay.States()))
+	one := read[statesDocument](t, "states", "6")
+	require.Equal(t, document.States[6:7], one.States)
+	require.False(t, one.States[0].Deposit.CalledBack)
+	require.False(t, one.States[0].Withdrawal.Documented)
+	unknown := setup(t).run(t.Context(), "states", "42")
+	require.Equal(t, exitDone, unknown.code)
+	require.Contains(t, unknown.out, "state 42")
+	require.Contains(t, unknown.out, "an order in it is asked for until it has another one")
+	for _, wrong := range []string{planted[0], "succeeded", "-1", "99999"} {
+		require.Equal(t, exitUsage, setup(t).run(t.Context(), "states", wrong).code, wrong)
+	}
+	require.Equal(t, exitUsage, setup(t).run(t.Context(), "states", "1", "2").code)
+}
+
 func TestNoSuchCountry(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"ways", "banks"} {
@@ -123,6 +195,9 @@ func TestCompletion(t *testing.T) {
 		"kinds":                 {[]string{"list", "--kind", ""}, []string{"deposit\n", "withdrawal\n"}, nil},
 		"merchants":             {[]string{"status", "--merchant", ""}, []string{merchant + "\tPK\n"}, nil},
 		"banks":                 {[]string{"banks", "--country", "T"}, []string{"TH\tThailand\n"}, nil},
+		"gateway codes":         {[]string{"codes", "50030"}, []string{"5003010\torder status error", "5003011\t"}, []string{"5004006", "-1"}},
+		"ways to check":         {[]string{"check-account", "--country", "VN", "--way", "V"}, []string{"VCB\tVietcombank"}, []string{"TCB"}},
+		"kinds of transactions": {[]string{"transactions", "--kind", "o"}, []string{"own-withdrawal\n"}, []string{"deposit\n"}},
 		"numbers are no files":  {[]string{"status", ""}, []string{":4\n"}, nil},
 		"keys are files":        {[]string{"keygen", ""}, []string{":0\n"}, nil},
 	} {
@@ -149,11 +224,12 @@ func TestCompletion(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	s := starter{}
-	for _, command := range s.root().Commands() {
-		require.NotEmpty(t, command.Short, command.Name())
-		require.Contains(t, command.Long, "--json: {", command.Name())
-		require.Contains(t, command.Example, "starter "+command.Name(), command.Name())
-		got := setup(t).run(t.Context(), command.Name(), "--help")
+	for _, command := range commandsOf(s.root()) {
+		path := strings.Fields(command.CommandPath())
+		require.NotEmpty(t, command.Short, path)
+		require.Contains(t, command.Long, "--json: {", path)
+		require.Contains(t, command.Example, command.CommandPath(), path)
+		got := setup(t).run(t.Context(), append(path[1:], "--help")...)
 		require.Equal(t, exitDone, got.code)
 		require.Contains(t, got.out, "Usage:")
 	}
@@ -164,17 +240,27 @@ func TestHelp(t *testing.T) {
 func TestHelpNamesEveryMember(t *testing.T) {
 	t.Parallel()
 	var help strings.Builder
-	for _, command := range (&starter{}).root().Commands() {
+	for _, command := range commandsOf((&starter{}).root()) {
 		help.WriteString(command.Long)
 	}
 	for _, document := range []any{
 		startedDocument{}, orderDocument{}, listDocument{}, balancesDocument{}, reconciliationDocument{},
-		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{},
+		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
+		transactionsDocument{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)
 		}
 	}
+}
+
+// commandsOf lists the commands and those under them.
+func commandsOf(command *cobra.Command) []*cobra.Command {
+	var all []*cobra.Command
+	for _, child := range command.Commands() {
+		all = append(append(all, child), commandsOf(child)...)
+	}
+	return all
 }
 
 // memberNamesOf lists the JSON names of a type and of all it holds.

@@ -13,6 +13,7 @@ import (
 const (
 	groupOrders    = "orders"
 	groupOperators = "operators"
+	groupGateway   = "gateway"
 	groupReference = "reference"
 )
 
@@ -32,7 +33,8 @@ func (s *starter) root() *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupOrders, Title: "Orders:"},
 		&cobra.Group{ID: groupOperators, Title: "Operators:"},
-		&cobra.Group{ID: groupReference, Title: "Countries and keys:"},
+		&cobra.Group{ID: groupGateway, Title: "Gateway, asked directly:"},
+		&cobra.Group{ID: groupReference, Title: "Reference and keys:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, command := range commands {
@@ -42,7 +44,9 @@ func (s *starter) root() *cobra.Command {
 	}
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
 	add(groupOperators, s.pollCommand(), s.resolveCommand(), s.balanceCommand(), s.reconcileCommand())
-	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.keygenCommand())
+	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
+		s.trxCommand(), s.utrCommand())
+	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())
 	return root
 }
 
@@ -64,7 +68,11 @@ Exit codes:
 	for _, e := range exits {
 		fmt.Fprintf(&text, "  %d  %s\n", e.code, e.meaning)
 	}
-	text.WriteString("\nSettings, all optional here:\n\n")
+	text.WriteString(`
+Settings, all optional here: balance and status read the ledger; the commands under
+"Gateway" call it with the merchants' keys.
+
+`)
 	_ = config.Table(&text, config.Starter{}) // a strings.Builder takes everything
 	text.WriteString(`
 Temporal is found by its own settings: TEMPORAL_ADDRESS (localhost:7233 when not

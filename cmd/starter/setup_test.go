@@ -61,6 +61,7 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
 		temporal: func(context.Context) (orders, func(), error) { return b.temporal, func() {}, b.temporalErr },
 		ledger:   func(context.Context) (books, func(), error) { return b.books, func() {}, b.ledgerErr },
+		now:      func() time.Time { return noon.Add(time.Hour) },
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}

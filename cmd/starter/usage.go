@@ -66,6 +66,16 @@ func oneArgument(name string) cobra.PositionalArgs {
 	}
 }
 
+// atMostOne is for commands about one thing or all of them.
+func atMostOne(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usage("give one %s, or none for all; %s", name, count(len(args), "was given", "were given"))
+		}
+		return nil
+	}
+}
+
 // unknownCommand is what the root says to a word that it does not know.
 func unknownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func (s *starter) codesCommand() *cobra.Command {
+	var minusOne bool
+	cmd := &cobra.Command{
+		Use:   "codes [CODE]",
+		Short: "What the gateway's codes mean, and what to do",
+		Long: `Explains a code of the gateway, in either spelling, or lists them all: what the
+pages say, what it proves for each kind of call, whether it is one order's problem
+or everyone's, and what to do.
+
+Classes: rejected and auth mean that nothing was created; ambiguous and unavailable
+on a create mean that an order may exist and is asked for by its number; duplicate
+means that one exists. A code that is in no page is ambiguous on a create.
+
+--json: {"codes":[{"code","spellings","documented","meaning","scope","classes":{
+"create_deposit","create_withdrawal","query","balance","other"},"confirm","action",
+"confidence"}]}, where scope is order or every_call, and confirm means that the
+refusal is probable only: the order is asked for before money is released.`,
+		Example: `  starter codes 5003010
+  starter codes -1
+  starter codes --json`,
+		Args:              atMostOne("code"),
+		ValidArgsFunction: completeCodes,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if minusOne {
+				args = append(args, "-1")
+			}
+			return s.codes(args)
+		},
+	}
+	// The gateway's -1 looks like a flag, so it is one.
+	cmd.Flags().BoolVarP(&minusOne, "system-error", "1", false, "")
+	_ = cmd.Flags().MarkHidden("system-error")
+	return cmd
+}
+
+func completeCodes(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var fitting []string
+	for _, row := range tarspay.ErrorCodes() {
+		if strings.HasPrefix(row.Code, typed) {
+			fitting = append(fitting, row.Code+"\t"+row.Meaning)
+		}
+	}
+	return fitting, cobra.ShellCompDirectiveNoFileComp
+}
+
+// codesDocument is {"codes":[…]}.
+type codesDocument struct {
+	Codes []gatewayCode `json:"codes"`
+}
+
+type gatewayCode struct {
+	Code       string             `json:"code"`
+	Spellings  []string           `json:"spellings"`
+	Documented bool               `json:"documented"`
+	Meaning    string             `json:"meaning"`
+	Scope      tarspay.Scope      `json:"scope"`
+	Classes    codeClasses        `json:"classes"`
+	Confirm    bool               `json:"confirm"`
+	Action     string             `json:"action"`
+	Confidence tarspay.Confidence `json:"confidence"`
+}
+
+type codeClasses struct {
+	CreateDeposit    tarspay.Class `json:"create_deposit"`
+	CreateWithdrawal tarspay.Class `json:"create_withdrawal"`
+	Query            tarspay.Class `json:"query"`
+	Balance          tarspay.Class `json:"balance"`
+	Other            tarspay.Class `json:"other"` // history, checks, certificates and supplements
+}
+
+// codeShape is what a code looks like; anything else is not repeated.
+var codeShape = regexp.MustCompile(`^-?[0-9]{1,10}$`)
+
+func (s *starter) codes(args []string) error {
+	document := codesDocument{Codes: []gatewayCode{}}
+	if len(args) == 0 {
+		for _, row := range tarspay.ErrorCodes() {
+			document.Codes = append(document.Codes, codeOf(row))
+		}
+		s.show(document, func(w io.Writer) { writeCodes(w, document.Codes) })
+		return nil
+	}
+	if len(args) > 1 || !codeShape.MatchString(args[0]) {
+		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: "give one code of the gateway, which is a number; starter codes lists them"}}}
+	}
+	found := explainCode(args[0])
+	document.Codes = append(document.Codes, found)
+	s.show(document, func(w io.Writer) { writeCode(w, found) })
+	return nil
+}
+
+func codeOf(row tarspay.ErrorCode) gatewayCode {
+	return gatewayCode{
+		Code: row.Code, Spellings: append([]string{}, row.Spellings...), Documented: true, Meaning: row.Meaning, Scope: row.Scope,
+		Classes: codeClasses(row.Classes), Confirm: row.Confirm, Action: row.Action, Confidence: row.Confidence,
+	}
+}
+
+// explainCode finds a code, or says how one is taken that is in no page.
+func explainCode(code string) gatewayCode {
+	if row, known := tarspay.LookupErrorCode(code); known {
+		return codeOf(row)
+	}
+	if code == acceptedCode {
+		return gatewayCode{
+			Code: code, Spellings: []string{}, Documented: true, Meaning: "accepted; of a create: accepted, not paid yet", Scope: tarspay.ScopeOrder,
+			Action: "Nothing: the state says where the order stands.", Confidence: tarspay.Documented,
+		}
+	}
+	const maybe, later = tarspay.ClassAmbiguous, tarspay.ClassUnavailable
+	return gatewayCode{
+		Code: code, Spellings: []string{}, Meaning: "in no page of the gateway", Scope: tarspay.ScopeOrder,
+		Classes: codeClasses{CreateDeposit: maybe, CreateWithdrawal: maybe, Query: later, Balance: later, Other: later},
+		Action:  "Ask for the order by its number until there is proof, and ask the gateway's support what the code means.", Confidence: tarspay.Unknown,
+	}
+}
+
+func writeCodes(w io.Writer, codes []gatewayCode) {
+	var rows [][]string
+	for _, c := range codes {
+		rows = append(rows, []string{
+			strings.Join(append([]string{c.Code}, c.Spellings...), ", "), c.Meaning, string(c.Classes.CreateDeposit),
+			string(c.Classes.CreateWithdrawal), string(c.Classes.Query), whose[c.Scope],
+		})
+	}
+	table(w, []string{"CODE", "MEANING", "CREATING A DEPOSIT", "A WITHDRAWAL", "QUERY", "CONCERNS"}, rows)
+}
+
+var whose = map[tarspay.Scope]string{tarspay.ScopeOrder: "this order", tarspay.ScopeEveryCall: "every call"}
+
+func writeCode(w io.Writer, c gatewayCode) {
+	describe(w, "code "+c.Code, []fact{
+		{"also written", strings.Join(c.Spellings, ", ")},
+		{"meaning", c.Meaning},
+		{"creating a deposit", proof(c.Classes.CreateDeposit)},
+		{"creating a withdrawal", proof(c.Classes.CreateWithdrawal)},
+		{"query of an order", proof(c.Classes.Query)},
+		{"balance", proof(c.Classes.Balance)},
+		{"other calls", proof(c.Classes.Other)},
+		{"certain", map[bool]string{true: "probably; the order is asked for before money is released"}[c.Confirm]},
+		{"concerns", whose[c.Scope]},
+		{"what to do", c.Action},
+		{"confidence", string(c.Confidence)},
+	})
+}
+
+// proof is what a class says, with the class.
+func proof(class tarspay.Class) string {
+	text, known := map[tarspay.Class]string{
+		tarspay.ClassRejected:    "refused, nothing was created",
+		tarspay.ClassAmbiguous:   "the order may exist",
+		tarspay.ClassDuplicate:   "an order with this number exists",
+		tarspay.ClassNotFound:    "there is no such order",
+		tarspay.ClassAuth:        "refused as every call is, nothing was created",
+		tarspay.ClassRateLimited: "too many calls",
+		tarspay.ClassUnavailable: "no answer to what was asked; try again",
+		tarspay.ClassProtocol:    "does not belong there",
+	}[class]
+	if !known {
+		return string(class)
+	}
+	return text + " (" + string(class) + ")"
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+func (s *starter) depositByTrxCommand() *cobra.Command {
+	var from callerFlags
+	cmd := &cobra.Command{
+		Use:   "deposit-by-trx TRXID",
+		Short: "The deposit that a PIX payment belongs to (" + having(tarspay.OperationDepositByTrxID) + ")",
+		Long: `Finds the deposit of a PIX payment by its end-to-end id, the E… on the payer's
+receipt, and says where the gateway has it.
+
+--json: {"deposit":{"merchant","number","gateway_id","state","state_name","currency",
+"ordered","paid","fee"}}. Amounts are the gateway's text; paid counts in the states
+2 and 9 only and is left out in the others.` + callsGateway,
+		Example:           `  starter deposit-by-trx E0000000020260504156667989769`,
+		Args:              oneArgument("trxId"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.depositByTrx(cmd.Context(), from, args[0])
+		},
+	}
+	s.addCaller(cmd, &from)
+	return cmd
+}
+
+// depositDocument is {"deposit":{…}}.
+type depositDocument struct {
+	Deposit foundDeposit `json:"deposit"`
+}
+
+// foundDeposit is a deposit as the gateway has it.
+type foundDeposit struct {
+	Merchant  string        `json:"merchant"`
+	Number    string        `json:"number"`
+	GatewayID string        `json:"gateway_id"`
+	State     tarspay.State `json:"state"`
+	StateName string        `json:"state_name"`
+	Currency  string        `json:"currency"`
+	Ordered   string        `json:"ordered"`
+	Paid      string        `json:"paid,omitempty"`
+	Fee       string        `json:"fee"`
+}
+
+func (s *starter) depositByTrx(ctx context.Context, from callerFlags, id string) error {
+	c, err := s.caller(tarspay.OperationDepositByTrxID, from, needID("trxId", id))
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdle()
+	status, err := c.DepositByTrxID(ctx, id)
+	if err != nil {
+		return err
+	}
+	d := foundDeposit{
+		Merchant: c.Merchant(), Number: status.OrderNumber, GatewayID: status.GatewayID, State: status.State,
+		StateName: status.State.String(), Currency: isoCurrency(status.Currency, c.profile), Ordered: status.OrderAmount, Fee: status.Fee,
+	}
+	if status.State.Paid() {
+		d.Paid = status.PayAmount
+	}
+	s.show(depositDocument{d}, func(w io.Writer) {
+		describe(w, "deposit "+d.Merchant+"/"+d.Number, []fact{
+			{"gateway id", d.GatewayID}, {"state", d.StateName}, {"ordered", d.Ordered}, {"paid", d.Paid}, {"fee", d.Fee},
+			{"currency", d.Currency},
+		})
+	})
+	return nil
+}
+
+// isoCurrency is the country's currency where the gateway means it by a code
+// of its own, and the gateway's code otherwise.
+func isoCurrency(code string, profile *tarspay.Profile) string {
+	if code == profile.GatewayCurrency {
+		return profile.Currency
+	}
+	return code
+}

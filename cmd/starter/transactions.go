@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// maxTransactions bounds --limit: two thousand pages.
+const maxTransactions = 100_000
+
+func (s *starter) transactionsCommand() *cobra.Command {
+	var flags transactionFlags
+	cmd := &cobra.Command{
+		Use:   "transactions",
+		Short: "The gateway's history of ended transactions (" + having(tarspay.OperationHistory) + ")",
+		Long: `Reads the gateway's history: every transaction of a merchant that has ended, orders
+of ours and others. It is read page by page up to --limit; --until is now unless it
+is given, so that the pages stand still. Payers and beneficiaries are left out.
+
+ORDERED is what was asked for; MOVED is what moved the balance: for a deposit
+without the fee, for a payout without the fee that comes on top.
+
+--csv writes the same as a table for spreadsheets, with a head and times in UTC.
+
+--json: {"merchant","transactions":[{"kind","number","gateway_id","state",
+"state_name","currency","ordered","moved","fee","way","way_type","created_at",
+"succeeded_at"}],"more"}. Amounts are the gateway's text; state is its number, see
+starter states; more means that there are more than the limit.` + callsGateway,
+		Example: `  starter transactions --merchant M1700000003 --since 2026-05-01 --until 2026-06-01 --csv --limit 10000 > may.csv
+  starter transactions --since 24h --kind withdrawal --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return s.transactions(cmd.Context(), flags) },
+	}
+	s.addCaller(cmd, &flags.from)
+	flags.add(cmd)
+	s.complete(cmd, "kind", func(*cobra.Command) []string { return slices.Sorted(maps.Keys(historyKinds)) })
+	return cmd
+}
+
+// transactionFlags choose records of the history.
+type transactionFlags struct {
+	from               callerFlags
+	since, until, kind string
+	limit              int
+	csv                bool
+}
+
+func (f *transactionFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.since, "since", "", "from then on: 2026-05-01, 2026-05-01T10:00:00Z, or 24h ago (days begin at midnight UTC)")
+	flags.StringVar(&f.until, "until", "", "up to then, likewise (default: now)")
+	flags.StringVar(&f.kind, "kind", "", "only "+strings.Join(slices.Sorted(maps.Keys(historyKinds)), ", "))
+	flags.IntVar(&f.limit, "limit", 100, fmt.Sprintf("at most so many, up to %d", maxTransactions))
+	flags.BoolVar(&f.csv, "csv", false, "comma-separated values instead of a table")
+}
+
+// historyKinds are the kinds of records by the names they have here.
+var historyKinds = map[string]tarspay.HistoryKind{
+	"deposit":         tarspay.HistoryDeposit,
+	"withdrawal":      tarspay.HistoryWithdrawal,
+	"usdt-withdrawal": tarspay.HistoryUSDTWithdrawal, // the merchant's own
+	"own-withdrawal":  tarspay.HistoryOwnWithdrawal,  // the merchant's own
+}
+
+// request checks the flags.
+func (f transactionFlags) request(now time.Time, json bool) (tarspay.HistoryRequest, problems) {
+	var wrong problems
+	request := tarspay.HistoryRequest{
+		Kind: historyKinds[f.kind], From: wrong.moment("since", f.since, now), To: wrong.moment("until", f.until, now),
+	}
+	if f.until == "" {
+		request.To = now
+	}
+	if f.kind != "" && request.Kind == tarspay.HistoryAny {
+		wrong.add(codeUsage, "kind", "--kind is one of %s", strings.Join(slices.Sorted(maps.Keys(historyKinds)), ", "))
+	}
+	if f.limit < 1 || f.limit > maxTransactions {
+		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", maxTransactions)
+	}
+	if !wrong.has("since") && !wrong.has("until") && !request.From.Before(request.To) {
+		wrong.add(codeUsage, "since", "--since is not before --until")
+	}
+	if f.csv && json {
+		wrong.add(codeUsage, "csv", "--csv and --json are two forms of the same; choose one")
+	}
+	return request, wrong
+}
+
+// moment reads a day, a time or how long ago; the zero time for "".
+func (p *problems) moment(field, text string, now time.Time) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago)
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil && at.Unix() >= 0 {
+			return at
+		}
+	}
+	p.add(codeUsage, field, "--%s is a day such as 2026-05-01, a time such as 2026-05-01T10:00:00Z, or how long ago, such as 24h", field)
+	return time.Time{}
+}
+
+// transactionsDocument is {"merchant":…,"transactions":[…],"more":…}.
+type transactionsDocument struct {
+	Merchant     string        `json:"merchant"`
+	Transactions []transaction `json:"transactions"`
+	More         bool          `json:"more"` // there are more than the limit
+}
+
+// transaction is a record of the history without the people in it.
+type transaction struct {
+	Kind        string        `json:"kind"`
+	Number      string        `json:"number"`
+	GatewayID   string        `json:"gateway_id"`
+	State       tarspay.State `json:"state"`
+	StateName   string        `json:"state_name"`
+	Currency    string        `json:"currency"` // ISO; the gateway's own code if it is not the country's
+	Ordered     string        `json:"ordered"`
+	Moved       string        `json:"moved"`
+	Fee         string        `json:"fee"`
+	Way         string        `json:"way"`
+	WayType     string        `json:"way_type"`
+	CreatedAt   time.Time     `json:"created_at"`
+	SucceededAt time.Time     `json:"succeeded_at,omitzero"`
+}
+
+func (s *starter) transactions(ctx context.Context, flags transactionFlags) error {
+	request, wrong := flags.request(s.now(), s.json)
+	c, err := s.caller(tarspay.OperationHistory, flags.from, wrong)
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdle()
+	document := transactionsDocument{Merchant: c.Merchant(), Transactions: []transaction{}}
+	for record, err := range c.HistoryAll(ctx, request) {
+		if errors.Is(err, tarspay.ErrHistoryShifted) {
+			return order.Refuse(codeHistoryShifted, "the history changed while it was being read, and some of it may be missing; read again, with --until in the past")
+		}
+		if err != nil {
+			return err
+		}
+		if len(document.Transactions) == flags.limit {
+			document.More = true
+			break
+		}
+		document.Transactions = append(document.Transactions, transactionOf(record, c.profile))
+	}
+	if flags.csv {
+		if document.More {
+			s.note("there are more; raise --limit or narrow the time")
+		}
+		return writeCSV(s.out, document)
+	}
+	s.show(document, func(w io.Writer) { writeTransactions(w, document) })
+	return nil
+}
+
+func transactionOf(r tarspay.HistoryRecord, profile *tarspay.Profile) transaction {
+	return transaction{
+		Kind: kindName(r.Kind), Number: r.OrderNumber, GatewayID: r.GatewayID, State: r.State, StateName: r.State.String(),
+		Currency: isoCurrency(r.Currency, profile), Ordered: r.OrderAmount, Moved: r.Amount, Fee: r.Fee, Way: r.Way, WayType: r.WayType,
+		CreatedAt: r.CreatedAt, SucceededAt: r.SucceededAt,
+	}
+}
+
+func kindName(kind tarspay.HistoryKind) string {
+	for name, known := range historyKinds {
+		if known == kind {
+			return name
+		}
+	}
+	return "kind " + strconv.Itoa(int(kind))
+}
+
+func writeTransactions(w io.Writer, document transactionsDocument) {
+	if len(document.Transactions) == 0 {
+		printf(w, "no transactions\n")
+		return
+	}
+	var rows [][]string
+	for _, t := range document.Transactions {
+		rows = append(rows, []string{
+			moment(t.CreatedAt), t.Kind, t.Number, t.GatewayID, t.StateName, t.Ordered, t.Moved, t.Fee, t.Currency, t.Way,
+		})
+	}
+	table(w, []string{"CREATED", "KIND", "NUMBER", "GATEWAY ID", "STATE", "ORDERED", "MOVED", "FEE", "CURRENCY", "WAY"}, rows)
+	if document.More {
+		printf(w, "there are more; raise --limit or narrow the time\n")
+	}
+}
+
+// writeCSV writes the transactions for a spreadsheet, one line each.
+func writeCSV(w io.Writer, document transactionsDocument) error {
+	lines := [][]string{{
+		"merchant", "kind", "number", "gateway_id", "state", "state_name", "currency", "ordered", "moved", "fee", "way", "way_type",
+		"created_at", "succeeded_at",
+	}}
+	for _, t := range document.Transactions {
+		lines = append(lines, []string{
+			document.Merchant, t.Kind, t.Number, t.GatewayID, strconv.Itoa(int(t.State)), t.StateName, t.Currency, t.Ordered, t.Moved, t.Fee,
+			t.Way, t.WayType, timestamp(t.CreatedAt), timestamp(t.SucceededAt),
+		})
+	}
+	for _, line := range lines[1:] {
+		for i := range line {
+			line[i] = harmless(line[i])
+		}
+	}
+	out := csv.NewWriter(w)
+	if err := out.WriteAll(lines); err != nil {
+		return fmt.Errorf("write the table: %w", err)
+	}
+	return nil
+}
+
+// harmless keeps a cell from being a formula: a spreadsheet runs text that
+// begins like one, and some of this text was chosen by others. Numbers below
+// zero stay as they are.
+func harmless(cell string) string {
+	cell = printable(cell)
+	if cell == "" || !strings.ContainsAny(cell[:1], "=+-@") {
+		return cell
+	}
+	if rest := cell[1:]; cell[0] == '-' && rest != "" && strings.Trim(rest, "0123456789.") == "" {
+		return cell
+	}
+	return "'" + cell
+}
+
+// timestamp writes a time for machines; "" for none.
+func timestamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
