@@ -46,7 +46,7 @@ type Note struct {
 // WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
 // SAME_PERSON and FINGERPRINT_MISMATCH.
 func (a Approval) Permit(o Order, at time.Time) *Refusal {
-	if blank(a.By) {
+	if nobody(a.By) {
 		return Refuse(CodeWhoMissing, "an approval says who gives it")
 	}
 	late := o.State == AwaitingApproval && !o.ApproveBefore.IsZero() && at.After(o.ApproveBefore)
@@ -125,7 +125,8 @@ func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 // one: confirms is true when it says the same end and amounts, and then the
 // refusal is SAME_PERSON if it is the same person's.
 func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
-	if r.State != first.State || r.Paid != first.Paid || r.Fee != first.Fee {
+	part := r.State == PartiallyPaid && r.Paid.Minor() != first.Paid.Minor()
+	if r.State != first.State || part || r.Fee.Minor() != first.Fee.Minor() {
 		return false, nil
 	}
 	if SamePerson(r.By, first.By) {
@@ -133,6 +134,10 @@ func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
 	}
 	return true, nil
 }
+
+// System is who acts when the orchestrator acts by itself. No person is called
+// so: an action in that name says not who does it.
+const System = "system"
 
 // SamePerson reports whether two names mean one person: spaces around them and
 // capitals make no difference. Nobody is no person.
@@ -143,8 +148,11 @@ func SamePerson(a, b string) bool {
 
 func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
+// nobody reports whether a name says not who it is.
+func nobody(by string) bool { return blank(by) || SamePerson(by, System) }
+
 func refuseUnsigned(what, by, why string) *Refusal {
-	if blank(by) {
+	if nobody(by) {
 		return Refuse(CodeWhoMissing, "%s says who makes it", what)
 	}
 	if blank(why) {

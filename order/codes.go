@@ -41,6 +41,7 @@ const (
 	CodeApproved            = "APPROVED"              // a second person let it go ahead
 	CodeRejected            = "REJECTED"              // a second person refused it
 	CodeCancelled           = "CANCELLED"             // withdrawn before anything was sent
+	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // somebody has closed it before
 )
 
 // Problem is one thing wrong with a request: a stable code, the field, and a

@@ -28,7 +28,7 @@ func (r Resolution) Validate(request Request, state State) error {
 }
 
 func (r Resolution) unproved() *Refusal {
-	if blank(r.By) || blank(r.Why) || blank(r.Evidence) {
+	if nobody(r.By) || blank(r.Why) || blank(r.Evidence) {
 		return Refuse(CodeEvidenceMissing, "a resolution needs who decides, why, and the gateway's proof")
 	}
 	return nil
