@@ -61,7 +61,7 @@ func Parse(text, currency string) (Amount, error) {
 	if err != nil {
 		return Amount{}, fmt.Errorf("%w: %q", ErrNotNumber, clip(text))
 	}
-	minor := value.Shift(int32(digits))
+	minor := value.Shift(int32(digits)) //nolint:gosec // G115: ISO 4217 has at most four
 	if !minor.IsInteger() {
 		return Amount{}, fmt.Errorf("%w: %q, %s has %d", ErrPrecision, clip(text), currency, digits)
 	}
@@ -150,7 +150,7 @@ func (a Amount) digits() int32 {
 	if err != nil {
 		return 0
 	}
-	return int32(digits)
+	return int32(digits) //nolint:gosec // G115: ISO 4217 has at most four
 }
 
 type wire struct {

@@ -2,7 +2,6 @@ package money
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"testing"
 
@@ -133,7 +132,7 @@ func TestJSON(t *testing.T) {
 func TestMinorRefusesUnknownCurrency(t *testing.T) {
 	t.Parallel()
 	_, err := Minor(1, "BRA")
-	require.True(t, errors.Is(err, ErrCurrency))
+	require.ErrorIs(t, err, ErrCurrency)
 }
 
 func must(t *testing.T, text, currency string) Amount {

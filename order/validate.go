@@ -58,7 +58,7 @@ func (r Request) Validate(limits Limits) error {
 	if !numberForm.MatchString(r.Number) {
 		add(ProblemNumber, "number", "order number must be 1 to 64 of letters, digits, hyphen and underscore")
 	}
-	if _, known := tarspay.Country(r.Country); !known && !r.Amount.IsPositive() { // the profile says it otherwise
+	if !r.Amount.IsPositive() {
 		add(ProblemAmount, "amount", "amount must be above zero")
 	}
 	if limit, set := limits[r.Amount.Currency()]; set {
@@ -102,6 +102,9 @@ func (r Request) countryProblems() []Problem {
 	}
 	var problems []Problem
 	for _, violation := range profile.Check(r.Kind.Direction(), r.Way, r.Amount, r.Details) {
+		if violation.Code == tarspay.ViolationNotPositive {
+			continue // said for every country, known or not
+		}
 		problems = append(problems, Problem{Code: violation.Code, Field: violation.Field, Message: violation.Message})
 	}
 	return problems

@@ -109,7 +109,7 @@ func Clients(c config.Worker) (map[string]*tarspay.Client, error) {
 func Client(a config.Access, merchant string, key config.Secret) (*tarspay.Client, error) {
 	signer, err := tarspay.NewSigner(key.Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("private key of merchant %s: %w", merchant, err)
+		return nil, fmt.Errorf("the private key of merchant %s, from PAYOUTS_KEY_DIR or PAYOUTS_PRIVATE_KEYS: %w", merchant, err)
 	}
 	made, err := tarspay.NewClient(a.GatewayURL, merchant, signer, tarspay.Options{
 		Timeout: a.GatewayTimeout, NotFoundCodes: a.NotFoundCodes,

@@ -55,7 +55,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	defer w.Stop()
 	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal)
 	if err != nil {
-		return err
+		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)
 	}
 	defer func() { _ = side.Close() }()
 	log.Info("Worker started", "merchants", len(settings.Merchants), "gateway", settings.GatewayURL, "address", side.Address())
