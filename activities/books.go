@@ -29,6 +29,9 @@ type Plan struct {
 	Horizon       time.Duration `json:"horizon"`        // how long to look for proof before a person is asked
 	CallbackGrace time.Duration `json:"callback_grace"` // how long to wait for a callback before polling
 	Attempt       time.Duration `json:"attempt"`        // the longest one activity attempt may take
+
+	ApprovalDeadline time.Duration `json:"approval_deadline,omitempty"` // then an order that nobody approved is rejected
+	FundsDeadline    time.Duration `json:"funds_deadline,omitempty"`    // then a withdrawal without funds fails
 }
 
 // Opened is the outcome of opening an order.
@@ -45,7 +48,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if refusal := b.refuse(request); refusal != nil {
 		return rejected(*refusal), nil
 	}
-	row, opening, err := b.ledger.OpenOrder(ctx, request, ledger.Terms{})
+	row, opening, err := b.ledger.OpenOrder(ctx, request, ledger.Terms{Policy: b.settings.Policy, WaitForFunds: b.settings.WaitForFunds})
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 	}

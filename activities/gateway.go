@@ -45,7 +45,7 @@ func (g *Gateway) FindOut(ctx context.Context, key order.Key) (order.Standing, e
 	if err != nil {
 		return order.Standing{}, err
 	}
-	if standing.State != order.Submitting && standing.State != order.Unknown {
+	if !standing.State.Sendable() {
 		return standing, nil
 	}
 	if wait == 0 {
@@ -65,7 +65,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (order.Standing, t
 	if err != nil {
 		return order.Standing{}, 0, fmt.Errorf("read %s: %w", key, permanent(err))
 	}
-	if !order.CanMove(row.Kind, row.State, order.Submitting) && row.State != order.Submitting {
+	if !row.State.Sendable() {
 		return row.Standing, 0, nil // it has moved on: nothing is to be sent
 	}
 	earlier, err := g.ledger.Submissions(ctx, key)
@@ -81,6 +81,11 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (order.Standing, t
 			standing, err := g.refused(ctx, row, last)
 			return standing, 0, err
 		}
+	}
+	reason, wait, err := g.held(ctx, row.Merchant)
+	if err != nil || reason.Code != "" {
+		row.Reason = reason
+		return row.Standing, wait, err
 	}
 	standing, err := g.send(ctx, row)
 	return standing, 0, err
@@ -190,7 +195,10 @@ func (g *Gateway) send(ctx context.Context, row order.Order) (order.Standing, er
 	if err != nil {
 		return order.Standing{}, fmt.Errorf("write down the outcome for %s: %w", row.Key(), err)
 	}
-	return done.Standing, nil
+	if answer.Outcome == ledger.Paused {
+		err = g.trip(writing, row.Merchant, answer.Reason)
+	}
+	return done.Standing, err
 }
 
 func (g *Gateway) create(ctx context.Context, row order.Order) ledger.Answer {
@@ -205,7 +213,6 @@ func (g *Gateway) create(ctx context.Context, row order.Order) ledger.Answer {
 		answer.Outcome = ledger.Refused
 	case outcomePaused:
 		answer.Outcome = ledger.Paused
-		activity.GetLogger(ctx).Error("The gateway refuses every call: submitting is held back", "order", row.Key().String(), "reason", reason.Text)
 	case outcomeUnsent:
 		answer.Outcome = ledger.Unsent
 	case outcomeDoubtful, outcomeDuplicate, outcomeUnknown:

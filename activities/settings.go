@@ -23,7 +23,12 @@ type Settings struct {
 	ReviewPoll        time.Duration     // between polls of an order in review
 	WithdrawalHorizon time.Duration     // look for proof this long, then ask a person
 	DepositHorizon    time.Duration
-	ConfirmAll        bool // ask the gateway about every callback, not only about failures
+	BreakerProbe      time.Duration // between probes of a merchant whose every call is refused
+	ConfirmAll        bool          // ask the gateway about every callback, not only about failures
+
+	Policy        *order.Policy // who must approve what; nil: nobody
+	WaitForFunds  bool          // a withdrawal that the balance does not cover waits instead of failing
+	FundsDeadline time.Duration // how long it waits
 
 	Clock func() time.Time // nil is time.Now; tests that skip time set their own
 }
@@ -43,7 +48,10 @@ func (s Settings) plan(kind order.Kind) Plan {
 	if kind == order.Deposit {
 		horizon = s.DepositHorizon
 	}
-	return Plan{Horizon: horizon, CallbackGrace: s.CallbackGrace, Attempt: s.attempt()}
+	return Plan{
+		Horizon: horizon, CallbackGrace: s.CallbackGrace, Attempt: s.attempt(),
+		ApprovalDeadline: s.Policy.ApprovalDeadline(), FundsDeadline: s.FundsDeadline,
+	}
 }
 
 // attempt is the longest that one activity attempt may take: a query and a

@@ -19,6 +19,7 @@ const (
 	DiscrepancyUnpaidPaid   = "UNPAID_AFTER_SUCCESS"    // said to have failed, although it was proved paid
 	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // whole against part payment
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
+	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it
 	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, the gateway does not when asked
 )
 

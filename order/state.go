@@ -110,6 +110,12 @@ func (s State) Terminal() bool {
 	return slices.Contains([]State{Succeeded, PartiallyPaid, Failed, Rejected, Expired, Cancelled, Refunded}, s)
 }
 
+// Sendable reports whether a create may still be sent: the gateway is not
+// proved to have the order, nor to have refused it.
+func (s State) Sendable() bool {
+	return slices.Contains([]State{Created, Reserved, Submitting, Unknown}, s)
+}
+
 // NeedsReview reports whether the order waits for a person.
 func (s State) NeedsReview() bool { return s == InReview || s == AwaitingApproval }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
@@ -61,9 +60,9 @@ func (p *payout) ask(ctx workflow.Context) question {
 	p.askNow = false
 	switch {
 	case state == order.InReview:
-		p.show(ctx, "Waits for a person: resolve it with evidence. The gateway is still asked now and then.")
+		p.show(ctx, p.review())
 		return p.poll(ctx, true)
-	case beforeGateway(state):
+	case state.Sendable():
 		p.show(ctx, p.holdUp())
 		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, p.patience(ctx))
 		return question{
@@ -81,6 +80,14 @@ func (p *payout) ask(ctx workflow.Context) question {
 			act:    p.graceOver,
 		}
 	}
+}
+
+// review says what a person has to do.
+func (p *payout) review() string {
+	if p.proposed != "" {
+		return "A second person has to confirm what " + p.proposed + " proposed: resolve it to the same end. The gateway is still asked now and then."
+	}
+	return "Waits for a person: resolve it with evidence. The gateway is still asked now and then."
 }
 
 // holdUp says why the create has no outcome yet.
@@ -149,70 +156,4 @@ func (p *payout) applyCallback(ctx workflow.Context, id string) error {
 	p.standing = applied.Standing
 	p.askNow = p.askNow || applied.Ask
 	return nil
-}
-
-// handleMessages sets the handlers that every order has.
-func (p *payout) handleMessages(ctx workflow.Context) error {
-	if err := workflow.SetQueryHandler(ctx, OrderQuery, func() (order.View, error) { return p.view(), nil }); err != nil {
-		return err
-	}
-	err := workflow.SetUpdateHandlerWithOptions(ctx, PollNowUpdate, p.pollNow, workflow.UpdateHandlerOptions{
-		Validator:   func() error { return p.refuseEnded() },
-		Description: "Ask the gateway about this order at once.",
-	})
-	if err != nil {
-		return err
-	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, ResolveUpdate, p.resolve, workflow.UpdateHandlerOptions{
-		Validator:   p.validateResolve,
-		Description: "End an order in review, with evidence.",
-	})
-}
-
-func (p *payout) pollNow(ctx workflow.Context) (order.View, error) {
-	p.askNow = true
-	p.wakeUp()
-	return p.view(), nil
-}
-
-func (p *payout) validateResolve(resolution order.Resolution) error {
-	if err := p.refuseEnded(); err != nil {
-		return err
-	}
-	return refusal(resolution.Validate(p.request, p.standing.State))
-}
-
-// resolve books an operator's decision. The wake-up lets the main loop see
-// that the order has ended.
-func (p *payout) resolve(ctx workflow.Context, resolution order.Resolution) (order.View, error) {
-	finding, err := resolution.Finding(p.request, p.standing.GatewayID)
-	if err != nil {
-		return order.View{}, refusal(err)
-	}
-	var standing order.Standing
-	err = workflow.ExecuteLocalActivity(forLedger(ctx, "resolve"), books.Settle, p.request.Key(), finding).Get(ctx, &standing)
-	if err != nil {
-		return order.View{}, err
-	}
-	p.standing = standing
-	p.show(ctx, ended)
-	p.wakeUp()
-	return p.view(), nil
-}
-
-func (p *payout) wakeUp() { p.wake.SendAsync(true) }
-
-func (p *payout) refuseEnded() error {
-	if p.standing.State.Terminal() {
-		return refusal(order.Refuse(order.CodeTerminal, "order %s has ended: %s", p.request.Number, p.standing.State))
-	}
-	return nil
-}
-
-// refusal carries a refusal's stable code to the caller as the error's type.
-func refusal(err error) error {
-	if err == nil {
-		return nil
-	}
-	return temporal.NewApplicationErrorWithOptions(err.Error(), order.CodeOf(err), temporal.ApplicationErrorOptions{NonRetryable: true})
 }

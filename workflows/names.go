@@ -1,6 +1,9 @@
 package workflows
 
-import "github.com/tarspay-payouts/orchestrator/order"
+import (
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
 
 // Task queues.
 const (
@@ -14,13 +17,19 @@ const (
 	WithdrawalType        = "Withdrawal"
 	ReconcileBalancesType = "ReconcileBalances"
 	LateCallbackType      = "LateCallback"
+	OperatorActionType    = "OperatorAction"
+	FindOrphansType       = "FindOrphans"
 )
 
 // Messages that an order's workflow understands.
 const (
 	CallbackSignal     = "callback"     // signal: a callback is in the inbox
 	InstructionsUpdate = "instructions" // update: how the payer pays; returns order.View once the create has an outcome
-	ResolveUpdate      = "resolve"      // update: an operator ends an order in review, with evidence
+	ApproveUpdate      = "approve"      // update: a second person lets the order go ahead (order.Approval)
+	RejectUpdate       = "reject"       // update: a second person ends it (order.Rejection)
+	CancelUpdate       = "cancel"       // update: withdraw it before anything is sent (order.Cancellation)
+	ResolveUpdate      = "resolve"      // update: end an order in review, with evidence (order.Resolution)
+	NoteUpdate         = "note"         // update: add a remark to its audit (order.Note)
 	PollNowUpdate      = "poll_now"     // update: ask the gateway at once
 	OrderQuery         = "order"        // query: order.View
 )
@@ -36,4 +45,10 @@ type LateCallbackInput struct {
 	Kind       order.Kind `json:"kind"`
 	Key        order.Key  `json:"key"`
 	CallbackID string     `json:"callback_id"`
+}
+
+// OperatorActionInput is an action on an order that no workflow drives.
+type OperatorActionInput struct {
+	Key    order.Key         `json:"key"`
+	Action activities.Action `json:"action"`
 }

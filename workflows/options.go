@@ -63,3 +63,20 @@ func forGateway(ctx workflow.Context, summary string, attempt, patience time.Dur
 		Summary: summary,
 	})
 }
+
+// forBooks are the options of an activity that looks into the ledger for as
+// long as it takes: each look is an attempt, or reports that it is alive.
+func forBooks(ctx workflow.Context, summary string, patience time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    patience,
+		ScheduleToCloseTimeout: patience,
+		HeartbeatTimeout:       balanceAttempt,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    time.Minute,
+			MaximumAttempts:    unlimited,
+		},
+		Summary: summary,
+	})
+}

@@ -28,12 +28,15 @@ type payout struct {
 	request  order.Request
 	standing order.Standing
 	plan     activities.Plan
+	written  bool      // the ledger has the order, or has refused it
+	opened   time.Time // when that was
 	deadline time.Time // when looking for proof ends and a person is asked
 
 	callbacks workflow.ReceiveChannel // ids in the inbox
 	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
 	wake      workflow.Channel        // a message handler changed something
 	askNow    bool                    // ask the gateway without waiting first
+	proposed  string                  // who has proposed how to resolve a review; a second person confirms
 
 	next    string      // what happens next, for people
 	shown   order.State // the state that the search attributes say
@@ -69,6 +72,9 @@ func (p *payout) run(ctx workflow.Context) (order.View, error) {
 		return order.View{}, err
 	}
 	if err := p.open(ctx); err != nil {
+		return order.View{}, err
+	}
+	if err := p.clear(ctx); err != nil {
 		return order.View{}, err
 	}
 	if err := p.submit(ctx); err != nil {
@@ -112,7 +118,7 @@ func (p *payout) open(ctx workflow.Context) error {
 		}
 	}
 	p.standing, p.plan = opened.Standing, opened.Plan
-	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
+	p.opened, p.written = workflow.Now(ctx), true
 	return nil
 }
 
@@ -125,7 +131,7 @@ func (p *payout) tryOpen(ctx workflow.Context) (activities.Opened, error) {
 // submit sends the create once. Whatever is not certain then is found out in
 // await. Callbacks that come before the answer wait in their channel.
 func (p *payout) submit(ctx workflow.Context) error {
-	if !beforeGateway(p.standing.State) {
+	if !p.standing.State.Sendable() {
 		return nil
 	}
 	p.show(ctx, "The order is being sent to the gateway.")
@@ -135,17 +141,6 @@ func (p *payout) submit(ctx workflow.Context) error {
 		return p.noProof(ctx, err)
 	}
 	return nil
-}
-
-// beforeGateway reports whether the gateway has not been proved to have the
-// order yet.
-func beforeGateway(state order.State) bool {
-	switch state {
-	case order.Created, order.Reserved, order.Submitting, order.Unknown:
-		return true
-	default:
-		return false
-	}
 }
 
 // patience is how long proof is still looked for. It is never zero, because

@@ -12,6 +12,8 @@ func Register(registry worker.WorkflowRegistry) {
 		WithdrawalType:        Withdrawal,
 		ReconcileBalancesType: ReconcileBalances,
 		LateCallbackType:      LateCallback,
+		OperatorActionType:    OperatorAction,
+		FindOrphansType:       FindOrphans,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 	}

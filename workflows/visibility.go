@@ -51,16 +51,13 @@ func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
 	state := p.standing.State
-	held := state == order.Submitting && p.standing.Reason.Code != ""
-	if state == p.shown || (!held && !worthSearching(state)) {
+	held := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused
+	needs := held || state.NeedsReview()
+	if needs == p.flagged && (state == p.shown || !held && !worthSearching(state)) {
 		return
 	}
-	p.shown = state
-	updates := []temporal.SearchAttributeUpdate{AttributeState.ValueSet(string(state))}
-	if needs := state.NeedsReview() || p.standing.Reason.Code == order.CodeGatewayPaused; needs != p.flagged {
-		updates = append(updates, AttributeNeedsReview.ValueSet(needs))
-		p.flagged = needs
-	}
+	p.shown, p.flagged = state, needs
+	updates := []temporal.SearchAttributeUpdate{AttributeState.ValueSet(string(state)), AttributeNeedsReview.ValueSet(needs)}
 	if p.standing.GatewayID != "" {
 		updates = append(updates, AttributeGatewayID.ValueSet(p.standing.GatewayID))
 	}

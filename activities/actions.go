@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Action is what an operator does to an order: exactly one of its members is
+// set.
+type Action struct {
+	Approve *order.Approval     `json:"approve,omitempty"`
+	Reject  *order.Rejection    `json:"reject,omitempty"`
+	Cancel  *order.Cancellation `json:"cancel,omitempty"`
+	Resolve *order.Resolution   `json:"resolve,omitempty"`
+	Note    *order.Note         `json:"note,omitempty"`
+}
+
+// Acted is what came of an action. Whether it was done or refused, the audit
+// has it.
+type Acted struct {
+	Standing order.Standing `json:"standing"`
+	Refusal  *order.Reason  `json:"refusal,omitempty"` // why it was not done
+	Pending  string         `json:"pending,omitempty"` // who has proposed it: a second person must say the same
+}
+
+// Act does what an operator asks, or says why not. The rules are asked in the
+// transaction that acts, whatever a caller has checked before.
+func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, error) {
+	var (
+		row     order.Order
+		refusal *order.Refusal
+		acted   Acted
+		err     error
+	)
+	switch {
+	case action.Approve != nil:
+		row, refusal, err = b.ledger.Approve(ctx, key, *action.Approve)
+	case action.Reject != nil:
+		row, refusal, err = b.ledger.Reject(ctx, key, *action.Reject)
+	case action.Cancel != nil:
+		row, refusal, err = b.ledger.Cancel(ctx, key, *action.Cancel)
+	case action.Note != nil:
+		row, refusal, err = b.ledger.Note(ctx, key, *action.Note)
+	case action.Resolve != nil:
+		var pending bool
+		row, refusal, pending, err = b.ledger.Resolve(ctx, key, *action.Resolve, b.settings.Policy.TwoPersonResolve())
+		if pending {
+			acted.Pending = action.Resolve.By
+		}
+	default:
+		refusal = order.Refuse(order.CodeInvalidRequest, "an action is one of approve, reject, cancel, resolve and note")
+	}
+	if err != nil {
+		return Acted{}, fmt.Errorf("act on %s: %w", key, err)
+	}
+	acted.Standing = row.Standing
+	if refusal != nil {
+		acted.Refusal = &refusal.Reason
+	}
+	return acted, nil
+}

@@ -1,0 +1,69 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Orphans are open orders that no workflow drives.
+type Orphans struct {
+	Open int         `json:"open"` // open orders that were looked at
+	Keys []order.Key `json:"keys,omitempty"`
+}
+
+// Bounds of one search for orphans.
+const (
+	// A young order may be between the ledger and its workflow's next step.
+	orphanAge = time.Minute
+	// Nobody reads a longer list; the discrepancies hold them all.
+	maxOrphans = 1000
+)
+
+// FindOrphans compares the open orders with the running workflows.
+func (b *Books) FindOrphans(ctx context.Context) (Orphans, error) {
+	var found Orphans
+	temporal := activity.GetClient(ctx)
+	for row, err := range b.ledger.OpenOrders(ctx, b.settings.now().Add(-orphanAge)) {
+		if err != nil {
+			return found, fmt.Errorf("read open orders: %w", err)
+		}
+		found.Open++
+		activity.RecordHeartbeat(ctx, found.Open)
+		driven, err := running(ctx, temporal, row.WorkflowID())
+		if err != nil {
+			return found, fmt.Errorf("look at the workflow of %s: %w", row.Key(), err)
+		}
+		if driven {
+			continue
+		}
+		if len(found.Keys) < maxOrphans {
+			found.Keys = append(found.Keys, row.Key())
+		}
+		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is "+string(row.State)+" and no workflow drives it")
+		if err != nil {
+			return found, fmt.Errorf("note the orphan %s: %w", row.Key(), err)
+		}
+	}
+	return found, nil
+}
+
+func running(ctx context.Context, temporal client.Client, workflowID string) (bool, error) {
+	described, err := temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}

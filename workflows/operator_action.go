@@ -1,0 +1,16 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+)
+
+// OperatorAction does to an order what an operator asks, or says why not, when
+// no workflow drives the order: it has ended, or there is none of its number.
+// Its purpose is the trace that the action leaves in the audit.
+func OperatorAction(ctx workflow.Context, input OperatorActionInput) (activities.Acted, error) {
+	var acted activities.Acted
+	err := workflow.ExecuteLocalActivity(forLedger(ctx, "act without a workflow"), books.Act, input.Key, input.Action).Get(ctx, &acted)
+	return acted, err
+}
