@@ -41,6 +41,7 @@ const (
 	changedCurrency  falsehood = "changed-currency"
 	changedMerchant  falsehood = "changed-merchant"
 	changedID        falsehood = "changed-id"
+	falseFailure     falsehood = "false-failure"
 	malformed        falsehood = "malformed-callback"
 	hugeBody         falsehood = "huge-callback"
 	slowBody         falsehood = "slow-callback"
@@ -48,7 +49,7 @@ const (
 
 var falsehoods = []falsehood{
 	unsigned, wrongSignature, otherKey, foreignSignature, unknownOrder, changedAmount, changedCurrency,
-	changedMerchant, changedID, malformed, hugeBody, slowBody,
+	changedMerchant, changedID, falseFailure, malformed, hugeBody, slowBody,
 }
 
 // Delivery is one callback and what has become of it.
@@ -143,6 +144,8 @@ func (g *Gateway) compose(o *order, f falsehood) (body []byte, signature string)
 		c.Merchant = unknownMerchant
 	case changedID:
 		c.GatewayID = neighbour(o.ID)
+	case falseFailure:
+		c.State, c.FailReason = tarspay.StateFailed, "payment failed"
 	case malformed:
 		body = []byte("state=2&mchOrderNo=" + o.Number)
 		return body, signer.Sign(body)

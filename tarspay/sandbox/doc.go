@@ -113,6 +113,7 @@
 //	changed-currency          314     both        first a well signed callback in another currency, then the right one
 //	changed-merchant          316     both        first a well signed callback for another merchant, then the right one
 //	changed-id                317     both        first a well signed callback with another payOrderId, then the right one
+//	false-failure             322     both        first a well signed callback that says it failed, which no query confirms, then the right one
 //	malformed-callback        318     both        first a well signed callback that is not JSON, then the right one
 //	huge-callback             319     both        first a callback of eight megabytes, then the right one
 //	slow-callback             321     both        first a callback whose body never ends, then the right one

@@ -304,6 +304,7 @@ var callbackScenarios = []Scenario{
 	callback("changed-currency", "314", notice{falsehood: changedCurrency}, "first a well signed callback in another currency, then the right one"),
 	callback("changed-merchant", "316", notice{falsehood: changedMerchant}, "first a well signed callback for another merchant, then the right one"),
 	callback("changed-id", "317", notice{falsehood: changedID}, "first a well signed callback with another payOrderId, then the right one"),
+	callback("false-failure", "322", notice{falsehood: falseFailure}, "first a well signed callback that says it failed, which no query confirms, then the right one"),
 	callback("malformed-callback", "318", notice{falsehood: malformed}, "first a well signed callback that is not JSON, then the right one"),
 	callback("huge-callback", "319", notice{falsehood: hugeBody}, "first a callback of eight megabytes, then the right one"),
 	callback("slow-callback", "321", notice{falsehood: slowBody}, "first a callback whose body never ends, then the right one"),

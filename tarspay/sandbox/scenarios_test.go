@@ -125,6 +125,7 @@ var outcomes = map[string]outcome{
 	}),
 	"changed-currency": lie(nil, func(c, _ tarspay.Callback) bool { return c.Currency == "USD" }),
 	"changed-merchant": lie(nil, func(c, right tarspay.Callback) bool { return c.Merchant != right.Merchant }),
+	"false-failure":    lie(nil, func(c, right tarspay.Callback) bool { return c.State == tarspay.StateFailed && right.State != c.State }),
 	"changed-id":       lie(nil, func(c, right tarspay.Callback) bool { return c.GatewayID != right.GatewayID }),
 
 	"hidden":         {end: tarspay.StateSucceeded, called: paid, misses: 3},
