@@ -370,6 +370,7 @@ func (b *testBundle) end(t testing.TB, key order.Key, state order.State) {
 
 // permute calls with every order of the elements.
 func permute[T any](elements []T, call func([]T)) {
+	elements = slices.Clone(elements) // the caller's may be another test's, too
 	var place func(int)
 	place = func(i int) {
 		if i == len(elements) {
