@@ -4,6 +4,7 @@ package worker
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -68,7 +69,13 @@ func (w *Worker) Stop() {
 }
 
 // Settings translates the configuration for the activities.
-func Settings(c config.Worker) activities.Settings {
+//
+// The error is that of the approval policy, with file and line.
+func Settings(c config.Worker) (activities.Settings, error) {
+	policy, err := readPolicy(c.PolicyFile)
+	if err != nil {
+		return activities.Settings{}, fmt.Errorf("PAYOUTS_POLICY_FILE: %w", err)
+	}
 	merchants := make(map[string]string, len(c.Merchants))
 	for _, merchant := range c.Merchants {
 		merchants[merchant.Number] = merchant.Country
@@ -85,8 +92,23 @@ func Settings(c config.Worker) activities.Settings {
 		ReviewPoll:        c.ReviewPoll,
 		WithdrawalHorizon: c.WithdrawalHorizon,
 		DepositHorizon:    c.DepositHorizon,
+		BreakerProbe:      c.BreakerProbe,
 		ConfirmAll:        c.Confirm == config.ConfirmAlways,
+		Policy:            policy,
+		WaitForFunds:      c.ShortBalance == config.ShortBalanceWait,
+		FundsDeadline:     c.FundsDeadline,
+	}, nil
+}
+
+func readPolicy(file string) (*order.Policy, error) {
+	if file == "" {
+		return nil, nil // no policy: nobody approves
 	}
+	text, err := os.ReadFile(file) //nolint:gosec // G304: the file that the operator names
+	if err != nil {
+		return nil, err
+	}
+	return order.ParsePolicy(text, file)
 }
 
 // Clients makes a gateway client for every configured merchant.

@@ -37,6 +37,10 @@ func run(ctx context.Context, settings config.Worker) error {
 	if err != nil {
 		return err
 	}
+	knobs, err := worker.Settings(settings)
+	if err != nil {
+		return err
+	}
 	books, err := openLedger(ctx, log, settings)
 	if err != nil {
 		return err
@@ -48,7 +52,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	defer temporal.Close()
 
-	w := worker.New(temporal, books, clients, worker.Settings(settings), settings.GatewayRate)
+	w := worker.New(temporal, books, clients, knobs, settings.GatewayRate)
 	if err := w.Start(); err != nil {
 		return err
 	}
