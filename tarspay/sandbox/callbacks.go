@@ -117,6 +117,9 @@ func (g *Gateway) enter(o *order, f falsehood, at time.Time) *Delivery {
 		Serial: len(o.Deliveries) + 1, Merchant: o.Merchant, Number: o.Number, ID: o.ID, Falsehood: string(f),
 		State: o.State, URL: o.NotifyURL, Body: string(body), Signature: signature, NextAt: at, MaxSends: MaxSends, order: o,
 	}
+	if f == falseFailure {
+		d.State = tarspay.StateFailed
+	}
 	o.Deliveries = append(o.Deliveries, d)
 	return d
 }
