@@ -67,7 +67,7 @@ func (d database) execute(ctx context.Context, statement string) error {
 	}
 	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, statement); err != nil {
-		return fmt.Errorf("%s: %w", strings.ToLower(statement), err)
+		return fmt.Errorf("the ledger's database cannot be used (%s): %w", strings.ToLower(statement), err)
 	}
 	return nil
 }

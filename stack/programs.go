@@ -44,6 +44,7 @@ var quick = map[string]string{
 	"PAYOUTS_POLL_LADDER":        "200ms,500ms,1s",
 	"PAYOUTS_RETRY_LADDER":       "200ms,500ms,1s",
 	"PAYOUTS_REVIEW_POLL":        "2s",
+	"PAYOUTS_BREAKER_PROBE":      "1s",
 	"PAYOUTS_WITHDRAWAL_HORIZON": "10m",
 	"PAYOUTS_DEPOSIT_HORIZON":    "10m",
 	"PAYOUTS_SWEEP_EVERY":        "500ms",

@@ -25,6 +25,7 @@ var calm = map[string]string{
 	"PAYOUTS_WITHDRAWAL_HORIZON": "2m", // so that `resolve` can be tried
 	"PAYOUTS_DEPOSIT_HORIZON":    "48h",
 	"PAYOUTS_REVIEW_POLL":        "30s",
+	"PAYOUTS_BREAKER_PROBE":      "10s",
 	"PAYOUTS_SWEEP_EVERY":        "5s",
 }
 
