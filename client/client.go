@@ -27,6 +27,7 @@ import (
 const (
 	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
 	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
+	CodeWorkflowRunning     = "WORKFLOW_RUNNING"     // a workflow drives the order: it cannot be adopted
 )
 
 // fingerprintMemo is the memo that tells a repeated request from a conflict.
@@ -160,11 +161,6 @@ func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (ord
 		return order.View{}, fmt.Errorf("read order %s: %w", key, err)
 	}
 	return view, nil
-}
-
-// Resolve ends an order in review with an operator's evidence.
-func (c *Client) Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error) {
-	return c.update(ctx, kind, key, workflows.ResolveUpdate, resolution)
 }
 
 // PollNow makes the order's workflow ask the gateway at once.

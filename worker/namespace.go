@@ -16,8 +16,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
-// reconcileSchedule is the id of the schedule that compares balances.
-const reconcileSchedule = "reconcile-balances"
+// The schedules.
+const (
+	reconcileSchedule = "reconcile-balances"
+	orphanSchedule    = "find-orphans"
+	// A terminated workflow is somebody's deed in the UI; that it is noticed
+	// within minutes is soon enough.
+	orphanEvery = 10 * time.Minute
+)
 
 // PrepareNamespace makes the namespace fit for our workflows. Any worker may
 // do it at any time: what is there already stays.
@@ -25,8 +31,12 @@ func PrepareNamespace(ctx context.Context, c client.Client, namespace string, ev
 	if err := registerSearchAttributes(ctx, c, namespace); err != nil {
 		return fmt.Errorf("register search attributes: %w", err)
 	}
-	if err := scheduleReconciliation(ctx, c, every); err != nil {
+	err := schedule(ctx, c, reconcileSchedule, workflows.ReconcileBalancesType, every, workflows.ReconcileBalancesInput{})
+	if err != nil {
 		return fmt.Errorf("schedule the reconciliation: %w", err)
+	}
+	if err := schedule(ctx, c, orphanSchedule, workflows.FindOrphansType, orphanEvery); err != nil {
+		return fmt.Errorf("schedule the search for orphans: %w", err)
 	}
 	return nil
 }
@@ -78,33 +88,30 @@ func wantedAttributes() map[string]enumspb.IndexedValueType {
 	return wanted
 }
 
-// scheduleReconciliation makes the schedule, or gives the one that is there
-// the interval that is configured now.
-func scheduleReconciliation(ctx context.Context, c client.Client, every time.Duration) error {
+// schedule makes a schedule, or gives the one that is there the interval that
+// is wanted now. Its id is the workflow's.
+func schedule(ctx context.Context, c client.Client, id, workflow string, every time.Duration, arguments ...any) error {
 	spec := client.ScheduleSpec{
 		Intervals: []client.ScheduleIntervalSpec{{Every: every}},
 		Jitter:    every / 20, // installations that share a gateway do not ask in step
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:   reconcileSchedule,
+		ID:   id,
 		Spec: spec,
 		Action: &client.ScheduleWorkflowAction{
-			ID:        reconcileSchedule,
-			Workflow:  workflows.ReconcileBalancesType,
-			TaskQueue: workflows.Queue,
-			Args:      []any{workflows.ReconcileBalancesInput{}},
+			ID: id, Workflow: workflow, TaskQueue: workflows.Queue, Args: arguments,
 		},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		CatchupWindow: every, // a comparison that was missed is of no use later
+		CatchupWindow: every, // a look that was missed is of no use later
 	})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err
 	}
-	return c.ScheduleClient().GetHandle(ctx, reconcileSchedule).Update(ctx, client.ScheduleUpdateOptions{
+	return c.ScheduleClient().GetHandle(ctx, id).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(input client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-			schedule := input.Description.Schedule
-			schedule.Spec = &spec
-			return &client.ScheduleUpdate{Schedule: &schedule}, nil
+			wanted := input.Description.Schedule
+			wanted.Spec = &spec
+			return &client.ScheduleUpdate{Schedule: &wanted}, nil
 		},
 	})
 }

@@ -294,8 +294,8 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 		nobody.Evidence = ""
 		w.update(t, workflows.ResolveUpdate, order.CodeEvidenceMissing, nobody)
 		w.update(t, workflows.ResolveUpdate, order.CodeNotAnEnd, resolution(order.Expired))
-		w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed))
 	}, 73*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 74*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Failed, view.State)
 	require.Equal(t, order.CodeResolved, view.Reason.Code)

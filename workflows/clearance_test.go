@@ -1,0 +1,275 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+const policyText = `
+approval_deadline: 24h
+two_person_resolve: true
+rules:
+  - country: PK
+    per_order: {approve_above: "1000", refuse_above: "20000"}
+`
+
+// guarded is a world whose orders above 1000 PKR need a second person.
+func guarded(t *testing.T) *world {
+	t.Helper()
+	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+	require.NoError(t, err)
+	return newWorld(t, func(s *activities.Settings) { s.Policy = policy })
+}
+
+// requested is an order of 1500 PKR that says who asked for it.
+func requested(t *testing.T, kind order.Kind) order.Request {
+	t.Helper()
+	r := request(t, kind, "success")
+	r.RequestedBy = "bilal"
+	return r
+}
+
+func TestApprovedOrdersArePaid(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := guarded(t)
+			r := requested(t, kind)
+			w.RegisterDelayedCallback(func() {
+				require.Empty(t, w.gateway.Book().Orders, "nothing is sent before it is approved")
+				w.update(t, workflows.ApproveUpdate, order.CodeSamePerson, order.Approval{By: " Bilal", Fingerprint: r.Fingerprint()})
+				w.update(t, workflows.ApproveUpdate, order.CodeFingerprintMismatch, order.Approval{By: "amina", Fingerprint: "other"})
+				w.update(t, workflows.ApproveUpdate, order.CodeWhoMissing, order.Approval{Fingerprint: r.Fingerprint()})
+			}, time.Hour)
+			w.RegisterDelayedCallback(func() {
+				w.update(t, workflows.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+			}, 2*time.Hour)
+			view := w.drive(r)
+			require.Equal(t, order.Succeeded, view.State)
+			w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+			w.balanced()
+			refused, done := w.audited(r.Key(), "amina")
+			require.Equal(t, 1, refused)
+			require.Equal(t, 1, done)
+		})
+	}
+}
+
+// audited counts what a person tried on an order, by how it went.
+func (w *world) audited(key order.Key, who string) (refused, done int) {
+	w.t.Helper()
+	trail, err := w.books.Audit(w.t.Context(), key)
+	require.NoError(w.t, err)
+	for _, entry := range trail {
+		switch {
+		case entry.Actor != who:
+		case entry.Refused:
+			refused++
+		default:
+			done++
+		}
+	}
+	report, err := w.books.VerifyAudit(w.t.Context())
+	require.NoError(w.t, err)
+	require.Empty(w.t, report.Broken)
+	return refused, done
+}
+
+func TestRejectedOrdersAreNotSent(t *testing.T) {
+	t.Parallel()
+	w := guarded(t)
+	r := requested(t, order.Withdrawal)
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.RejectUpdate, order.CodeWhyMissing, order.Rejection{By: "amina"})
+	}, time.Hour)
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.RejectUpdate, "", order.Rejection{By: "amina", Why: "not our supplier"})
+	}, 2*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Rejected, view.State)
+	require.Empty(t, w.gateway.Book().Unbooked)
+	w.balanced()
+}
+
+func TestNobodyApproved(t *testing.T) {
+	t.Parallel()
+	w := guarded(t)
+	began := w.Now()
+	view := w.drive(requested(t, order.Withdrawal))
+	require.Equal(t, order.Rejected, view.State)
+	require.Equal(t, order.CodeApprovalTooLate, view.Reason.Code)
+	require.Equal(t, 24*time.Hour, w.Now().Sub(began).Round(time.Minute))
+	require.Empty(t, w.gateway.Book().Unbooked)
+	w.balanced()
+}
+
+func TestHardLimits(t *testing.T) {
+	t.Parallel()
+	w := guarded(t)
+	r := requested(t, order.Withdrawal)
+	var err error
+	r.Amount, err = order.ParseAmount("20001", "PK")
+	require.NoError(t, err)
+	view := w.drive(r)
+	require.Equal(t, order.Rejected, view.State)
+	require.Equal(t, order.CodeLimitOrder, view.Reason.Code)
+}
+
+func TestCancelBeforeAndAfterSubmission(t *testing.T) {
+	t.Parallel()
+	t.Run("before", func(t *testing.T) {
+		t.Parallel()
+		w := guarded(t)
+		r := requested(t, order.Withdrawal)
+		w.RegisterDelayedCallback(func() {
+			w.update(t, workflows.CancelUpdate, "", order.Cancellation{By: "bilal", Why: "paid by hand"})
+		}, time.Hour)
+		view := w.drive(r)
+		require.Equal(t, order.Cancelled, view.State)
+		require.Empty(t, w.gateway.Book().Unbooked)
+		w.balanced()
+	})
+	t.Run("after", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		r := request(t, order.Withdrawal, "silent-success")
+		w.RegisterDelayedCallback(func() {
+			w.update(t, workflows.CancelUpdate, order.CodeAlreadySubmitted, order.Cancellation{By: "bilal", Why: "too late"})
+		}, time.Second)
+		view := w.drive(r)
+		require.Equal(t, order.Succeeded, view.State)
+		refused, done := w.audited(r.Key(), "bilal")
+		require.Equal(t, 1, refused)
+		require.Zero(t, done)
+	})
+}
+
+// short is a world whose ledger knows of too little money.
+func short(t *testing.T, r order.Request) *world {
+	t.Helper()
+	w := newWorld(t, func(s *activities.Settings) { s.WaitForFunds, s.FundsDeadline = true, 48*time.Hour })
+	little, err := order.ParseAmount("100", "PK")
+	require.NoError(t, err)
+	zero, err := order.ParseAmount("0", "PK")
+	require.NoError(t, err)
+	require.NoError(t, w.books.OpenBooks(t.Context(), r.Merchant, little, zero))
+	return w
+}
+
+func TestFundsThatCome(t *testing.T) {
+	t.Parallel()
+	r := request(t, order.Withdrawal, "success")
+	w := short(t, r)
+	w.RegisterDelayedCallback(func() { w.deposited("D-1", "5000") }, 5*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+}
+
+// deposited credits the ledger as a deposit that was paid would.
+func (w *world) deposited(number, amount string) {
+	w.t.Helper()
+	d := request(w.t, order.Deposit, "")
+	d.Number = number
+	var err error
+	d.Amount, err = order.ParseAmount(amount, "PK")
+	require.NoError(w.t, err)
+	_, _, err = w.books.OpenOrder(w.t.Context(), d, ledger.Terms{})
+	require.NoError(w.t, err)
+	_, err = w.books.BeginSubmission(w.t.Context(), d.Key())
+	require.NoError(w.t, err)
+	_, err = w.books.Settle(w.t.Context(), d.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Paid, Paid: d.Amount})
+	require.NoError(w.t, err)
+}
+
+func TestFundsThatDoNotCome(t *testing.T) {
+	t.Parallel()
+	r := request(t, order.Withdrawal, "success")
+	w := short(t, r)
+	began := w.Now()
+	view := w.drive(r)
+	require.Equal(t, order.Failed, view.State)
+	require.Equal(t, order.CodeInsufficientFunds, view.Reason.Code)
+	require.InDelta(t, 48, w.Now().Sub(began).Hours(), 1)
+	require.Empty(t, w.gateway.Book().Unbooked)
+}
+
+func TestTwoPersonsResolve(t *testing.T) {
+	t.Parallel()
+	w := guarded(t)
+	r := requested(t, order.Withdrawal)
+	r.Details["sandboxScenario"] = "stuck"
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+	}, time.Minute)
+	w.RegisterDelayedCallback(func() {
+		own := resolution(order.Failed)
+		own.By = "bilal"
+		w.update(t, workflows.ResolveUpdate, order.CodeSamePerson, own)
+	}, 79*time.Hour)
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) // amina proposes
+	}, 80*time.Hour)
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.ResolveUpdate, order.CodeSamePerson, resolution(order.Failed))
+	}, 80*time.Hour+time.Minute)
+	w.RegisterDelayedCallback(func() {
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.InReview, row.State, "one person is not enough")
+		second := resolution(order.Failed)
+		second.By = "chen"
+		w.update(t, workflows.ResolveUpdate, "", second)
+	}, 81*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Failed, view.State)
+	require.Equal(t, order.CodeResolved, view.Reason.Code)
+}
+
+// A fault of every call trips the merchant's breaker once; other orders are
+// held back without being sent, and all go on when a probe is answered.
+func TestTheBreakerHoldsEveryOrderBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) { s.BreakerProbe = 5 * time.Minute })
+	reason := order.Reason{Code: order.CodeGatewayPaused, Text: "5003006"}
+	require.NoError(t, w.books.Trip(t.Context(), merchant, reason, 5*time.Minute))
+	require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
+	r := request(t, order.Withdrawal, "success")
+	w.opened(r)
+	w.RegisterDelayedCallback(func() {
+		submissions, err := w.books.Submissions(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Empty(t, submissions, "nothing is sent while the breaker is open")
+		require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
+	}, 2*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+	_, open, err := w.books.Breaker(t.Context(), merchant)
+	require.NoError(t, err)
+	require.False(t, open)
+}
+
+// Without a workflow an action is refused all the same, and leaves its trace.
+func TestActionsWithoutAWorkflow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ghost := order.Key{Merchant: merchant, Number: "NO-SUCH-ORDER"}
+	w.TestWorkflowEnvironment.ExecuteWorkflow(workflows.OperatorActionType, workflows.OperatorActionInput{
+		Key: ghost, Action: activities.Action{Cancel: &order.Cancellation{By: "amina", Why: "mistake"}},
+	})
+	require.NoError(t, w.GetWorkflowError())
+	var acted activities.Acted
+	require.NoError(t, w.GetWorkflowResult(&acted))
+	require.Equal(t, order.CodeOrderNotFound, acted.Refusal.Code)
+	refused, _ := w.audited(ghost, "amina")
+	require.Equal(t, 1, refused)
+}
