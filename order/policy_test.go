@@ -1,0 +1,292 @@
+package order
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+const housePolicy = `
+approval_deadline: 36h
+rules:
+  - kind: withdrawal
+    country: PK
+    per_order:           {approve_above: "20000", refuse_above: "200000"}
+    per_beneficiary_day: {approve_above: "50000", refuse_above: "100000"}
+    per_merchant_day:    {approve_above: "1000000", refuse_above: "5000000"}
+  - country: PK
+    per_order: {refuse_above: "150000.50"}
+  - new_beneficiary: approve
+`
+
+func parsed(t *testing.T, text string) *Policy {
+	t.Helper()
+	policy, err := ParsePolicy([]byte(text), "policy.yaml")
+	require.NoError(t, err)
+	return policy
+}
+
+func wallet(t *testing.T, rupees string) Request {
+	t.Helper()
+	return Request{
+		Kind: Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "jazzcash", Amount: amount(t, rupees, "PKR"),
+		Details: map[string]string{"walletId": "03001234567"}, RequestedBy: "payroll",
+	}
+}
+
+// The rules as a table: an amount, what is known, and what comes of it.
+func TestThePolicyRules(t *testing.T) {
+	t.Parallel()
+	policy := parsed(t, housePolicy)
+	none := money.Amount{}
+	rs := func(text string) money.Amount { return amount(t, text, "PKR") }
+	for name, test := range map[string]struct {
+		change  func(*Request)
+		rupees  string
+		facts   Facts
+		verdict Clearance
+		codes   []string
+	}{
+		"small":                     {nil, "20000", Facts{true, none, none}, Pass, nil},
+		"just above soft":           {nil, "20000.01", Facts{true, none, none}, NeedsApproval, []string{CodeLimitOrder}},
+		"at hard, of the other":     {nil, "100000", Facts{true, none, none}, NeedsApproval, []string{CodeLimitOrder, CodeLimitBeneficiaryDay}},
+		"day's soft, exactly":       {nil, "100", Facts{true, rs("49900"), rs("49900")}, Pass, nil},
+		"day's soft, above":         {nil, "100.01", Facts{true, rs("49900"), rs("49900")}, NeedsApproval, []string{CodeLimitBeneficiaryDay}},
+		"day's hard, exactly":       {nil, "100", Facts{true, rs("99900"), rs("99900")}, NeedsApproval, []string{CodeLimitBeneficiaryDay}},
+		"day's hard, above":         {nil, "100.01", Facts{true, rs("99900"), rs("99900")}, Refused, []string{CodeLimitBeneficiaryDay}},
+		"merchant's soft":           {nil, "100", Facts{true, none, rs("999900.01")}, NeedsApproval, []string{CodeLimitMerchantDay}},
+		"merchant's hard":           {nil, "100", Facts{true, none, rs("4999900.01")}, Refused, []string{CodeLimitMerchantDay}},
+		"new beneficiary":           {nil, "1", Facts{}, NeedsApproval, []string{CodeNewBeneficiary}},
+		"everything at once":        {nil, "200000.01", Facts{false, none, rs("900000")}, Refused, []string{CodeLimitOrder, CodeLimitBeneficiaryDay, CodeLimitOrder, CodeLimitMerchantDay, CodeNewBeneficiary}},
+		"two rules, one refuses":    {nil, "150001", Facts{true, none, none}, Refused, []string{CodeLimitBeneficiaryDay, CodeLimitOrder, CodeLimitOrder}},
+		"a deposit: the other rule": {func(r *Request) { r.Kind = Deposit }, "150000.51", Facts{true, none, none}, Refused, []string{CodeLimitOrder}},
+		"a deposit below it":        {func(r *Request) { r.Kind = Deposit }, "150000.50", Facts{true, rs("900000"), rs("9000000")}, Pass, nil},
+		"nobody asked":              {func(r *Request) { r.RequestedBy = " \t" }, "1", Facts{}, Refused, []string{CodeRequesterMissing, CodeNewBeneficiary}},
+		"nobody asked, and passes":  {func(r *Request) { r.RequestedBy = "" }, "1", Facts{true, none, none}, Pass, nil},
+		"beyond counting":           {nil, "1", Facts{true, none, must(t, math.MaxInt64, "PKR")}, Refused, []string{CodeLimitMerchantDay}},
+		"in another currency":       {nil, "1", Facts{true, must(t, 1, "VND"), none}, Refused, []string{CodeLimitBeneficiaryDay}},
+	} {
+		request := wallet(t, test.rupees)
+		if test.change != nil {
+			test.change(&request)
+		}
+		ruling := policy.Judge(request, test.facts)
+		require.Equal(t, test.verdict, ruling.Verdict, name)
+		var codes []string
+		for _, reason := range ruling.Reasons {
+			codes = append(codes, reason.Code)
+			require.NotContains(t, reason.Text, "03001234567", name)
+		}
+		require.Equal(t, test.codes, codes, "%s: %+v", name, ruling.Reasons)
+	}
+}
+
+func must(t *testing.T, minor int64, currency string) money.Amount {
+	t.Helper()
+	a, err := money.Minor(minor, currency)
+	require.NoError(t, err)
+	return a
+}
+
+func TestRulingsSpeakInSentences(t *testing.T) {
+	t.Parallel()
+	ruling := parsed(t, housePolicy).Judge(wallet(t, "20001"), Facts{BeneficiaryDay: amount(t, "90000", "PKR")})
+	require.Equal(t, Reason{
+		Code: CodeLimitBeneficiaryDay,
+		Text: "the day's total for this beneficiary is 110001.00 PKR and may not be above 100000.00 PKR; " +
+			"the amount is 20001.00 PKR and needs approval above 20000.00 PKR; it is the first payment to this beneficiary",
+	}, ruling.Reason())
+	require.Equal(t, Reason{}, Ruling{Verdict: Pass}.Reason())
+}
+
+// What the gateway documents for a country is a limit with any policy and with
+// none.
+func TestTheCountrysDailyCapAlwaysCounts(t *testing.T) {
+	t.Parallel()
+	shilling := func(text string) money.Amount { return amount(t, text, "KES") }
+	request := Request{Kind: Withdrawal, Country: "KE", Amount: shilling("70000"), Details: map[string]string{"customerContact": "254700000001"}}
+	for name, policy := range map[string]*Policy{"none": nil, "another": parsed(t, housePolicy)} {
+		require.True(t, policy.Needs(request).BeneficiaryDay, name)
+		known := Facts{KnownBeneficiary: true, BeneficiaryDay: shilling("230000")}
+		require.Equal(t, Ruling{Verdict: Pass}, policy.Judge(request, known), name)
+		known.BeneficiaryDay = shilling("230000.01")
+		require.Equal(t, Ruling{Verdict: Refused, Reasons: []Reason{{
+			Code: CodeLimitCountryDay,
+			Text: "the day's total for this beneficiary, capped for the country, is 300000.01 KES and may not be above 300000.00 KES",
+		}}}, policy.Judge(request, known), name)
+	}
+	request.Kind = Deposit // 500000
+	require.Equal(t, Pass, (*Policy)(nil).Judge(request, Facts{BeneficiaryDay: shilling("430000")}).Verdict)
+	require.Equal(t, Refused, (*Policy)(nil).Judge(request, Facts{BeneficiaryDay: shilling("430000.01")}).Verdict)
+}
+
+func TestNoPolicyHasNoRules(t *testing.T) {
+	t.Parallel()
+	var none *Policy
+	request := wallet(t, "999999999")
+	request.RequestedBy = ""
+	require.Equal(t, Needs{}, none.Needs(request))
+	require.Equal(t, Ruling{Verdict: Pass}, none.Judge(request, Facts{}))
+	require.Empty(t, none.ID())
+	require.Equal(t, 24*time.Hour, none.ApprovalDeadline())
+	require.False(t, none.TwoPersonResolve())
+}
+
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Needs{
+		"rules:\n  - {country: PK, per_order: {approve_above: 1}}":                            {},
+		"rules:\n  - {country: PK, per_merchant_day: {approve_above: 1}}":                     {MerchantDay: true},
+		"rules:\n  - {country: PK, per_beneficiary_day: {refuse_above: 1}}":                   {BeneficiaryDay: true},
+		"rules:\n  - {new_beneficiary: approve}":                                              {KnownBeneficiary: true},
+		"rules:\n  - {kind: deposit, new_beneficiary: approve}":                               {},
+		"rules:\n  - {country: VN, new_beneficiary: approve}":                                 {},
+		"rules:\n  - {country: PK, new_beneficiary: approve}\n  - {new_beneficiary: approve}": {KnownBeneficiary: true},
+		"two_person_resolve: false":                                                           {},
+	} {
+		needs := parsed(t, text).Needs(wallet(t, "1"))
+		require.Equal(t, want, needs, text)
+		require.Equal(t, want != Needs{}, needs.Any(), text)
+	}
+}
+
+func TestParsePolicy(t *testing.T) {
+	t.Parallel()
+	policy := parsed(t, housePolicy)
+	require.Equal(t, 36*time.Hour, policy.ApprovalDeadline())
+	require.True(t, policy.TwoPersonResolve())
+	require.Len(t, policy.ID(), 12)
+	require.NotEqual(t, policy.ID(), parsed(t, housePolicy+"\n").ID())
+
+	policy = parsed(t, "two_person_resolve: false\nrules: []\n")
+	require.False(t, policy.TwoPersonResolve())
+	require.Equal(t, 24*time.Hour, policy.ApprovalDeadline())
+
+	// A limit of nothing asks for, or refuses, everything.
+	policy = parsed(t, `{rules: [{country: PK, per_order: {approve_above: "0"}}]}`)
+	require.Equal(t, NeedsApproval, policy.Judge(wallet(t, "0.01"), Facts{}).Verdict)
+}
+
+func TestParsePolicyRefuses(t *testing.T) {
+	t.Parallel()
+	rule := func(lines string) string { return "rules:\n  - country: PK\n" + lines }
+	for name, test := range map[string]struct{ text, want string }{
+		"empty":                  {"", "policy.yaml:1: the policy is empty"},
+		"only a comment":         {"# nothing\n", "policy.yaml:1: the policy is empty"},
+		"a list":                 {"- kind: deposit", "policy.yaml:1: the policy must be a mapping of names to values"},
+		"no YAML":                {"rules:\n  - a: [1\n", "policy.yaml:"},
+		"a tab":                  {"rules:\n\t- x", "policy.yaml:2: found character that cannot start any token"},
+		"two documents":          {"rules: []\n---\nrules: []\n", "policy.yaml:2: one file holds one policy; this is a second document"},
+		"unknown field":          {"approval_delay: 1h", `policy.yaml:1: the policy has no member "approval_delay"; known are approval_deadline, rules, two_person_resolve`},
+		"unknown in a rule":      {rule("    per_week: {approve_above: 1}"), `policy.yaml:3: a rule has no member "per_week"; known are country, kind, new_beneficiary, per_beneficiary_day, per_merchant_day, per_order`},
+		"unknown in a limit":     {rule("    per_order: {refuse_over: 1}"), `policy.yaml:3: per_order has no member "refuse_over"; known are approve_above, refuse_above`},
+		"twice":                  {"approval_deadline: 1h\napproval_deadline: 2h", "policy.yaml:2: the policy has approval_deadline twice"},
+		"an alias":               {"approval_deadline: &a 1h\ntwo_person_resolve: *a", "policy.yaml:2: two_person_resolve: write the value out; anchors and aliases are not read"},
+		"deadline is a number":   {"approval_deadline: 24", "policy.yaml:1: approval_deadline must be a duration such as 24h or 90m, above zero and at most 720h0m0s"},
+		"deadline is zero":       {"approval_deadline: 0s", "policy.yaml:1: approval_deadline must be"},
+		"deadline is long":       {"approval_deadline: 721h", "policy.yaml:1: approval_deadline must be"},
+		"deadline is nothing":    {"approval_deadline:", "policy.yaml:1: approval_deadline must be a single value"},
+		"two persons, perhaps":   {"two_person_resolve: perhaps", `policy.yaml:1: two_person_resolve must be true or false, not "perhaps"`},
+		"two persons, as text":   {`two_person_resolve: "true"`, `policy.yaml:1: two_person_resolve must be true or false, not "true"`},
+		"rules are no list":      {"rules: {}", "policy.yaml:1: rules must be a list"},
+		"a rule is a word":       {"rules: [withdrawal]", "policy.yaml:1: a rule must be a mapping of names to values"},
+		"kind":                   {"rules:\n  - kind: payout\n    new_beneficiary: approve", `policy.yaml:2: kind must be deposit or withdrawal, not "payout"; leave it out for both`},
+		"country":                {"rules:\n  - country: XX\n    per_order: {refuse_above: 1}", `policy.yaml:2: no country "XX"; known are `},
+		"country in small":       {"rules:\n  - country: pk\n    new_beneficiary: approve", `policy.yaml:2: no country "pk"`},
+		"amounts, no country":    {"rules:\n  - per_order: {refuse_above: 1}", "policy.yaml:2: a rule with amounts needs a country: its currency is theirs"},
+		"nothing asked":          {rule(""), "policy.yaml:2: the rule asks for nothing: give it a limit or new_beneficiary"},
+		"new beneficiary":        {rule("    new_beneficiary: refuse"), `policy.yaml:3: new_beneficiary must be approve, not "refuse"; leave it out to ask for nothing`},
+		"a limit without amount": {rule("    per_order: {}"), "policy.yaml:3: per_order needs approve_above, refuse_above or both"},
+		"a limit is a number":    {rule("    per_order: 5"), "policy.yaml:3: per_order must be a mapping of names to values"},
+		"over-precise":           {rule("    per_order:\n      refuse_above: \"1.005\""), "policy.yaml:4: per_order.refuse_above: amount has too many decimals: PKR has 2"},
+		"over-precise number":    {rule("    per_order: {refuse_above: 1.005}"), "policy.yaml:3: per_order.refuse_above: amount has too many decimals: PKR has 2"},
+		"negative":               {rule("    per_order: {refuse_above: \"-1\"}"), "policy.yaml:3: per_order.refuse_above: a limit is not below zero"},
+		"with a currency":        {rule("    per_order: {refuse_above: \"1 PKR\"}"), "policy.yaml:3: per_order.refuse_above: amount must be a plain number such as 1500 or 1500.50"},
+		"grouped":                {rule("    per_order: {refuse_above: \"1,000\"}"), "policy.yaml:3: per_order.refuse_above: amount must be a plain number"},
+		"too large":              {rule("    per_order: {refuse_above: \"99999999999999999999\"}"), "policy.yaml:3: per_order.refuse_above: amount is larger than any that can be held"},
+		"a list of amounts":      {rule("    per_order: {refuse_above: [1, 2]}"), "policy.yaml:3: per_order.refuse_above must be a single value"},
+		"contradiction": {
+			rule("    per_merchant_day: {approve_above: \"100.01\", refuse_above: \"100\"}"),
+			"policy.yaml:3: per_merchant_day contradicts itself: it refuses above 100.00 PKR and asks for approval above 100.01 PKR only",
+		},
+		"duplicate rule": {
+			"rules:\n  - {country: PK, per_order: {refuse_above: 1}}\n  - {country: VN, per_order: {refuse_above: 1}}\n  - {country: PK, new_beneficiary: approve}",
+			"policy.yaml:4: a rule for deposits and withdrawals in PK is on line 2 already; put both into one",
+		},
+		"duplicate for all": {
+			"rules:\n  - {kind: deposit, new_beneficiary: approve}\n  - {kind: deposit, new_beneficiary: approve}",
+			"policy.yaml:3: a rule for deposits in every country is on line 2 already; put both into one",
+		},
+	} {
+		policy, err := ParsePolicy([]byte(test.text), "policy.yaml")
+		require.Error(t, err, name)
+		require.Nil(t, policy, name)
+		require.True(t, strings.HasPrefix(err.Error(), test.want), "%s: %v", name, err)
+		require.NotContains(t, err.Error(), "\n", "%s: one mistake, one line", name)
+	}
+}
+
+func TestParsePolicyTellsAllMistakesAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := ParsePolicy([]byte("approval_deadline: soon\nrules:\n  - kind: x\n    country: YY\n    new_beneficiary: no\n"), "p.yaml")
+	var lines []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		place, _, _ := strings.Cut(line, ": ")
+		lines = append(lines, place)
+	}
+	require.Equal(t, []string{"p.yaml:1", "p.yaml:3", "p.yaml:4", "p.yaml:5"}, lines)
+}
+
+func FuzzParsePolicy(f *testing.F) {
+	f.Add(housePolicy)
+	f.Add("rules:\n  - &a {country: PK, per_order: *a}")
+	f.Add("? [a]\n: b")
+	f.Fuzz(func(t *testing.T, text string) {
+		policy, err := ParsePolicy([]byte(text), "p.yaml")
+		require.Equal(t, err == nil, policy != nil)
+		if err != nil {
+			require.Regexp(t, `^p\.yaml:\d+: `, err.Error())
+		}
+	})
+}
+
+func TestBeneficiary(t *testing.T) {
+	t.Parallel()
+	base := wallet(t, "1")
+	require.Regexp(t, "^[0-9a-f]{64}$", base.Beneficiary())
+	with := func(change func(*Request)) string {
+		r := wallet(t, "1")
+		change(&r)
+		return r.Beneficiary()
+	}
+	details := func(details map[string]string) string { return with(func(r *Request) { r.Details = details }) }
+	for name, same := range map[string]string{
+		"amount":      with(func(r *Request) { r.Amount = amount(t, "2", "PKR") }),
+		"merchant":    with(func(r *Request) { r.Merchant = "M2" }),
+		"way":         with(func(r *Request) { r.Way = "easypaisa" }),
+		"name":        details(map[string]string{"walletId": "03001234567", "customerName": "X"}),
+		"contact too": details(map[string]string{"walletId": "03001234567", "customerContact": "0399"}),
+		"spaces":      details(map[string]string{"walletId": " 0300-123 4567"}),
+		"by account":  details(map[string]string{"customerAccountNumber": "03001234567"}),
+		"by contact":  details(map[string]string{"walletId": " ", "customerContact": "03001234567"}),
+	} {
+		require.Equal(t, base.Beneficiary(), same, name)
+	}
+	for name, other := range map[string]string{
+		"kind":    with(func(r *Request) { r.Kind = Deposit }),
+		"country": with(func(r *Request) { r.Country = "BD" }),
+		"wallet":  details(map[string]string{"walletId": "03001234568"}),
+		"account": details(map[string]string{"customerAccountNumber": "03001234568", "customerContact": "03001234567"}),
+	} {
+		require.NotEqual(t, base.Beneficiary(), other, name)
+		require.NotEmpty(t, other, name)
+	}
+	require.Empty(t, details(nil))
+	require.Empty(t, details(map[string]string{"walletId": " - ", "customerName": "X"}))
+	require.Equal(t, details(map[string]string{"customerAccountNumber": "A.B@Example"}), details(map[string]string{"customerAccountNumber": "a.b@example"}))
+}
