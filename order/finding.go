@@ -39,7 +39,7 @@ type Finding struct {
 	Verdict   Verdict      `json:"verdict"`
 	GatewayID string       `json:"gateway_id,omitempty"`
 	Paid      money.Amount `json:"paid,omitzero"` // set for Paid and PartPaid only
-	Fee       money.Amount `json:"fee,omitzero"`  // set for Paid and PartPaid only
+	Fee       money.Amount `json:"fee,omitzero"`  // set for Paid, PartPaid and Returned only
 	Reason    Reason       `json:"reason,omitzero"`
 	Evidence  string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof
 	By        string       `json:"by,omitempty"`       // operator: who
@@ -160,6 +160,9 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 	case Lapsed:
 		f.Reason = Reason{Code: CodeExpired, Text: "the payer did not pay in time"}
 	case Returned:
+		// Paid first, whether or not we heard of it: its fee was charged then
+		// and is not given back.
+		f.Fee = c.money("fee", fee)
 		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway returned the money"}
 	case Unclear:
 		c.fields = append(c.fields, "state")

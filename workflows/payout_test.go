@@ -83,6 +83,9 @@ func TestOutcomes(t *testing.T) {
 		{w, "query-http-500:4,silent-success", order.Succeeded, "", "1500.00", 1, 1},
 		{w, "text-state,silent-success", order.Succeeded, "", "1500.00", 1, 1},
 
+		{w, "out-of-order", order.Refunded, order.CodeRefunded, "0.00", 1, 1},
+
+		{d, "out-of-order", order.Refunded, order.CodeRefunded, "0.00", 1, 1},
 		{d, "success", order.Succeeded, "", "1500.00", 1, 1},
 		{d, "silent-success", order.Succeeded, "", "1500.00", 1, 1},
 		{d, "queued", order.Succeeded, "", "1500.00", 1, 1},
