@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +14,11 @@ func (s *starter) countriesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "countries",
 		Short: "The countries the gateway serves",
-		Long: `Lists the countries, with the currency that amounts are in and how many ways of
-paying are known.
+		Long: `Lists the countries, with the currency that amounts are in, how many ways of paying
+are known, and the gateway's calls that not every country has.
 
 --json: {"countries":[{"code","name","currency","gateway_currency","decimals",
-"documented","deposit_ways","withdrawal_ways","note"}]}.`,
+"documented","deposit_ways","withdrawal_ways","calls","note"}]}.`,
 		Example:           "  starter countries",
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -38,23 +39,29 @@ type countriesDocument struct {
 }
 
 type country struct {
-	Code            string `json:"code"`
-	Name            string `json:"name"`
-	Currency        string `json:"currency"`
-	GatewayCurrency string `json:"gateway_currency,omitempty"`
-	Decimals        int    `json:"decimals"`   // that an amount may have
-	Documented      bool   `json:"documented"` // orders are taken
-	DepositWays     int    `json:"deposit_ways"`
-	WithdrawalWays  int    `json:"withdrawal_ways"`
-	Note            string `json:"note,omitempty"`
+	Code            string   `json:"code"`
+	Name            string   `json:"name"`
+	Currency        string   `json:"currency"`
+	GatewayCurrency string   `json:"gateway_currency,omitempty"`
+	Decimals        int      `json:"decimals"`   // that an amount may have
+	Documented      bool     `json:"documented"` // orders are taken
+	DepositWays     int      `json:"deposit_ways"`
+	WithdrawalWays  int      `json:"withdrawal_ways"`
+	Calls           []string `json:"calls"` // that only some countries have
+	Note            string   `json:"note,omitempty"`
 }
 
 func countryOf(p *tarspay.Profile) country {
-	return country{
+	c := country{
 		Code: p.Code, Name: p.Name, Currency: p.Currency, GatewayCurrency: p.GatewayCurrency,
 		Decimals: p.Amount.Decimals, Documented: p.Documented,
-		DepositWays: len(p.Deposit.Ways), WithdrawalWays: len(p.Withdrawal.Ways), Note: p.Note,
+		DepositWays: len(p.Deposit.Ways), WithdrawalWays: len(p.Withdrawal.Ways),
+		Calls: []string{}, Note: p.Note,
 	}
+	for _, endpoint := range p.Endpoints {
+		c.Calls = append(c.Calls, string(endpoint.Operation))
+	}
+	return c
 }
 
 func writeCountries(w io.Writer, countries []country) {
@@ -64,11 +71,16 @@ func writeCountries(w io.Writer, countries []country) {
 		if c.GatewayCurrency != "" && c.GatewayCurrency != c.Currency {
 			currency += " (gateway: " + c.GatewayCurrency + ")"
 		}
-		deposit, withdrawal := strconv.Itoa(c.DepositWays), strconv.Itoa(c.WithdrawalWays)
-		if !c.Documented {
-			deposit, withdrawal = "not documented", "not documented"
-		}
-		rows = append(rows, []string{c.Code, c.Name, currency, strconv.Itoa(c.Decimals), deposit, withdrawal})
+		rows = append(rows, []string{c.Code, c.Name, currency, strconv.Itoa(c.Decimals), wayCount(c.DepositWays), wayCount(c.WithdrawalWays), strings.Join(c.Calls, ", ")})
 	}
-	table(w, []string{"CODE", "NAME", "CURRENCY", "DECIMALS", "DEPOSIT WAYS", "WITHDRAWAL WAYS"}, rows)
+	table(w, []string{"CODE", "NAME", "CURRENCY", "DECIMALS", "DEPOSIT WAYS", "WITHDRAWAL WAYS", "OWN CALLS"}, rows)
+}
+
+// wayCount says that no way is known where none is documented: orders are taken
+// there all the same, with what the caller knows.
+func wayCount(n int) string {
+	if n == 0 {
+		return "none documented"
+	}
+	return strconv.Itoa(n)
 }

@@ -34,11 +34,13 @@ func TestCountries(t *testing.T) {
 			require.Equal(t, "THA", c.GatewayCurrency)
 			require.True(t, c.Documented)
 			require.Positive(t, c.WithdrawalWays)
+			require.Equal(t, []string{"history"}, c.Calls)
 		}
 	}
 	people := setup(t).run(t.Context(), "countries")
 	require.Contains(t, people.out, "THB (gateway: THA)")
-	require.Contains(t, people.out, "not documented") // Türkiye
+	require.Regexp(t, `(?m)^EG .* 2 +none documented$`, people.out)
+	require.Regexp(t, `(?m)^TR .* none documented +none documented$`, people.out)
 }
 
 func TestWays(t *testing.T) {
@@ -57,6 +59,15 @@ func TestWays(t *testing.T) {
 	out := read[waysDocument](t, "ways", "--country", "VN", "--withdraw")
 	require.Equal(t, []order.Kind{order.Withdrawal}, kinds(out))
 	require.NotEmpty(t, out.Directions[0].Ways)
+
+	kenya := read[waysDocument](t, "ways", "--country", "KE")
+	require.Equal(t, amount(t, "500000", "KES"), kenya.Directions[0].DailyCap)
+	require.Equal(t, "customer", kenya.Directions[0].DailyCapPer)
+	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "KE").out, "at most 300000 KES a day per person, which the gateway counts\n")
+	require.Equal(t, 500, both.Directions[0].PayableSeconds)
+	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "VN").out, "payable for 8m20s\n")
+	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "MX").out, "at 7-ELEVEN, Soriana")
+	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "EG").out, "note: the page of the payout (EN/199)")
 
 	for _, profile := range tarspay.Countries() { // no profile breaks the tables
 		got := setup(t).run(t.Context(), "ways", "--country", profile.Code)

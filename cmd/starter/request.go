@@ -163,15 +163,19 @@ func (p *problems) merge(err error) {
 	}
 }
 
-// flagHint says how a member that is missing is given here.
+// flagHint says how a member is given here: one that is missing, or one whose
+// flag has a plainer name.
 func flagHint(problem order.Problem) string {
-	if problem.Code != tarspay.ViolationMissing {
-		return ""
-	}
-	if flag, has := memberFlags[problem.Field]; has {
+	flag, has := memberFlags[problem.Field]
+	switch {
+	case problem.Code == tarspay.ViolationMissing && has:
 		return ": give it with --" + flag
+	case problem.Code == tarspay.ViolationMissing:
+		return ": give it with --field " + problem.Field + "=…"
+	case has:
+		return " (--" + flag + ")"
 	}
-	return ": give it with --field " + problem.Field + "=…"
+	return ""
 }
 
 // amount reads an amount in the country's currency. In place of one that

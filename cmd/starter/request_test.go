@@ -157,6 +157,11 @@ func TestMissingMemberNamesItsFlag(t *testing.T) {
 	require.ErrorContains(t, err, "Thailand: customerName is required: give it with --name")
 	require.Equal(t, ": give it with --field ifsc=…", flagHint(order.Problem{Code: tarspay.ViolationMissing, Field: "ifsc"}))
 	require.Empty(t, flagHint(order.Problem{Code: tarspay.ViolationMalformed, Field: "ifsc"}))
+
+	flags = sound()
+	flags.country, flags.merchant, flags.way, flags.phone = "KE", "M9", "EWALLET_MPESA", "+254700000000"
+	_, err = flags.request(order.Withdrawal, setup(t).settings)
+	require.ErrorContains(t, err, "Kenya: customerContact must start with 254, without plus (--phone)")
 }
 
 func TestResolution(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +24,11 @@ chosen, with their limits, and the members that an order has beside the amount.
 Codes are taken exactly as written.
 
 --json: {"country","directions":[{"kind","documented","complete","ways":[{"code",
-"names","kind","min","max","amounts","closed","confidence","note"}],"members":[
-{"name","required","required_for","required_unless","omit_for","rule","values",
-"note"}],"note"}]}.`,
+"names","kind","min","max","amounts","accepts","closed","confidence","note"}],
+"members":[{"name","required","required_for","required_unless","omit_for","rule",
+"values","confidence","note"}],"daily_cap","daily_cap_per","payable_seconds",
+"note"}]}, where accepts are the shops that take the payment, and the gateway counts
+the daily cap.`,
 		Example: `  starter ways --country VN
   starter ways --country PK --withdraw --json`,
 		Args:              noArguments,
@@ -78,7 +81,11 @@ type direction struct {
 	Complete   bool       `json:"complete"` // there are no ways but these
 	Ways       []way      `json:"ways"`
 	Members    []member   `json:"members"`
-	Note       string     `json:"note,omitempty"`
+
+	DailyCap       money.Amount `json:"daily_cap,omitzero"`
+	DailyCapPer    string       `json:"daily_cap_per,omitempty"`   // customer or person
+	PayableSeconds int          `json:"payable_seconds,omitempty"` // how long an order can be paid
+	Note           string       `json:"note,omitempty"`
 }
 
 type way struct {
@@ -88,32 +95,37 @@ type way struct {
 	Min        money.Amount       `json:"min,omitzero"`
 	Max        money.Amount       `json:"max,omitzero"`
 	Amounts    []money.Amount     `json:"amounts,omitempty"` // the only ones there are
+	Accepts    []string           `json:"accepts,omitempty"` // shops that take the payment
 	Closed     bool               `json:"closed"`
 	Confidence tarspay.Confidence `json:"confidence"`
 	Note       string             `json:"note,omitempty"`
 }
 
 type member struct {
-	Name           string   `json:"name"`
-	Required       bool     `json:"required"`
-	RequiredFor    []string `json:"required_for,omitempty"`
-	RequiredUnless []string `json:"required_unless,omitempty"`
-	OmitFor        []string `json:"omit_for,omitempty"`
-	Rule           string   `json:"rule,omitempty"`
-	Values         []string `json:"values,omitempty"`
-	Note           string   `json:"note,omitempty"`
+	Name           string             `json:"name"`
+	Required       bool               `json:"required"`
+	RequiredFor    []string           `json:"required_for,omitempty"`
+	RequiredUnless []string           `json:"required_unless,omitempty"`
+	OmitFor        []string           `json:"omit_for,omitempty"`
+	Rule           string             `json:"rule,omitempty"`
+	Values         []string           `json:"values,omitempty"`
+	Confidence     tarspay.Confidence `json:"confidence"`
+	Note           string             `json:"note,omitempty"`
 }
 
 func directionOf(profile *tarspay.Profile, kind order.Kind) direction {
 	side := profile.Side(kind.Direction())
-	d := direction{Kind: kind, Documented: side.Documented, Complete: side.WaysComplete, Ways: []way{}, Members: []member{}, Note: side.Note}
+	d := direction{
+		Kind: kind, Documented: side.Documented, Complete: side.WaysComplete, Ways: []way{}, Members: []member{}, Note: side.Note,
+		DailyCap: side.DailyCap, DailyCapPer: side.DailyCapPer, PayableSeconds: int(side.Expiry / time.Second),
+	}
 	for _, w := range side.Ways {
 		d.Ways = append(d.Ways, wayOf(w))
 	}
 	for _, f := range side.Fields {
 		d.Members = append(d.Members, member{
 			Name: f.Name, Required: f.Required, RequiredFor: f.RequiredFor, RequiredUnless: f.RequiredUnless, OmitFor: f.OmitFor,
-			Rule: f.Rule, Values: f.Values, Note: f.Note,
+			Rule: f.Rule, Values: f.Values, Confidence: f.Confidence, Note: f.Note,
 		})
 	}
 	return d
@@ -122,7 +134,8 @@ func directionOf(profile *tarspay.Profile, kind order.Kind) direction {
 func wayOf(w tarspay.Way) way {
 	return way{
 		Code: w.Code, Names: append([]string{}, w.Names...), Kind: w.Kind, Min: w.Min, Max: w.Max, Amounts: slices.Clone(w.Amounts),
-		Closed: w.Closed, Confidence: w.Confidence, Note: w.Note,
+		Accepts: slices.Clone(w.Accepts),
+		Closed:  w.Closed, Confidence: w.Confidence, Note: w.Note,
 	}
 }
 
@@ -159,6 +172,15 @@ func writeDirection(w io.Writer, country string, d direction) {
 		printf(w, "\n")
 		table(w, []string{"MEMBER", "NEEDED", "RULE", "NOTE"}, rows)
 	}
+	if d.DailyCap.IsPositive() {
+		printf(w, "at most %s a day per %s, which the gateway counts\n", d.DailyCap.Short()+" "+d.DailyCap.Currency(), d.DailyCapPer)
+	}
+	if d.PayableSeconds > 0 {
+		printf(w, "payable for %s\n", time.Duration(d.PayableSeconds)*time.Second)
+	}
+	if d.Note != "" {
+		printf(w, "note: %s\n", printable(d.Note))
+	}
 }
 
 // nameText is what a way is called, unless that is its code.
@@ -187,6 +209,9 @@ func remark(w way) string {
 			faces = append(faces, amount.Short())
 		}
 		parts = append(parts, "only "+strings.Join(faces, ", "))
+	}
+	if len(w.Accepts) > 0 {
+		parts = append(parts, "at "+strings.Join(w.Accepts, ", "))
 	}
 	if w.Note != "" {
 		parts = append(parts, w.Note)
