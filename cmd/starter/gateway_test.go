@@ -529,3 +529,17 @@ func TestBadKey(t *testing.T) {
 	require.Contains(t, got.errs, "private key must be 64 hex digits, above zero")
 	require.NotContains(t, got.errs, "ffff")
 }
+
+// What the gateway's support says means "no such order" reaches the client.
+func TestNotFoundCodes(t *testing.T) {
+	t.Parallel()
+	b := setupGateway(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"code":5003016}`)) }))
+	defer server.Close()
+	b.settings.GatewayURL = server.URL
+	require.Equal(t, codeUnreached, answered[failureDocument](t, b, exitUnreachable, "trx", "query", "1").Error.Code)
+	b.settings.NotFoundCodes = config.Codes{"5003016"}
+	require.Equal(t, codeGatewayNone, answered[failureDocument](t, b, exitNotFound, "trx", "query", "1").Error.Code)
+	changed := answered[failureDocument](t, b, exitUnderWay, "trx", "supplement", "1", "--number", "CART-1")
+	require.Equal(t, order.CodeGatewayUnknown, changed.Error.Code, "never of a call that changes something")
+}
