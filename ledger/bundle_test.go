@@ -136,12 +136,15 @@ func (b *testBundle) balances(t testing.TB) map[Account]string {
 	return found
 }
 
-// clean demands that the ledger agrees with itself.
+// clean demands that the ledger agrees with itself and its audit is whole.
 func (b *testBundle) clean(t testing.TB) {
 	t.Helper()
 	v, err := b.Verify(context.WithoutCancel(t.Context()))
 	require.NoError(t, err)
 	require.Empty(t, v.Violations)
+	audit, err := b.VerifyAudit(context.WithoutCancel(t.Context()))
+	require.NoError(t, err)
+	require.Empty(t, audit.Broken)
 }
 
 func pkr(text string) money.Amount {

@@ -1,0 +1,529 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// approvable opens an order that waits for approval.
+func (b *testBundle) approvable(t testing.TB, kind order.Kind, number, amount string, terms Terms) order.Order {
+	t.Helper()
+	terms.Policy = policy(t, "approval_deadline: 2h\nrules:\n  - {country: PK, per_order: {approve_above: 0}}").Policy
+	o := b.openOn(t, terms, request(kind, number, amount))
+	require.Equal(t, order.AwaitingApproval, o.State)
+	return o
+}
+
+var background = context.Background() // of calls that run beside a test
+
+func approval(o order.Order) order.Approval {
+	return order.Approval{By: "amina", Fingerprint: o.Fingerprint, Why: "a known vendor"}
+}
+
+// trail is an order's audit, a line per entry.
+func (b *testBundle) trail(t testing.TB, key order.Key) []string {
+	t.Helper()
+	entries, err := b.Audit(t.Context(), key)
+	require.NoError(t, err)
+	lines := make([]string, len(entries))
+	for i, e := range entries {
+		lines[i] = fmt.Sprintf("%s: %s", e.Actor, e.Action)
+		if e.Refused {
+			lines[i] += " refused"
+		}
+		if e.Before != e.After {
+			lines[i] += fmt.Sprintf(" %s>%s", e.Before, e.After)
+		}
+		if e.Reason.Code != "" {
+			lines[i] += " " + e.Reason.Code
+		}
+	}
+	return lines
+}
+
+func TestApprove(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "150", "0")
+		for i, test := range []struct {
+			kind  order.Kind
+			terms Terms
+			state order.State
+			code  string
+			last  string
+		}{
+			{order.Withdrawal, Terms{}, order.Reserved, "", "reserve available -> in_flight 100.00 PKR"},
+			{order.Withdrawal, Terms{}, order.Failed, order.CodeInsufficientFunds, ""},
+			{order.Withdrawal, Terms{WaitForFunds: true}, order.AwaitingFunds, order.CodeInsufficientFunds, ""},
+			{order.Deposit, Terms{}, order.Created, "", ""},
+		} {
+			o := b.approvable(t, test.kind, fmt.Sprint("N", i), "100", test.terms)
+			require.Empty(t, b.transfers(t, o.Key()))
+			approved, refusal, err := b.Approve(t.Context(), o.Key(), approval(o))
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.Equal(t, test.state, approved.State)
+			require.Equal(t, test.code, approved.Reason.Code)
+			read, err := b.Order(t.Context(), o.Key())
+			require.NoError(t, err)
+			require.Equal(t, approved, read)
+			if test.last != "" {
+				require.Equal(t, []string{test.last}, b.transfers(t, o.Key()))
+			}
+			require.Equal(t, []string{
+				"tests: open >awaiting_approval LIMIT_ORDER",
+				"amina: approve awaiting_approval>" + string(test.state) + " APPROVED",
+			}, b.trail(t, o.Key()))
+			steps, err := b.History(t.Context(), o.Key())
+			require.NoError(t, err)
+			require.Equal(t, Step{
+				From: order.AwaitingApproval, To: test.state, Source: order.FromOperator, Evidence: o.Fingerprint, By: "amina",
+				Reason: order.Reason{Code: order.CodeApproved, Text: "a known vendor"}, At: approved.UpdatedAt,
+			}, steps[1])
+		}
+		require.Equal(t, map[Account]string{AccountOpening: "-150", AccountAvailable: "50", AccountInFlight: "100"}, b.balances(t))
+
+		// What was approved goes on like any other order.
+		for _, number := range []string{"N0", "N3"} {
+			require.Equal(t, order.Submitted, submit(t, b, order.Key{Merchant: merchant, Number: number}, Answer{Outcome: Accepted, GatewayID: "G" + number}).State)
+		}
+		b.clean(t)
+	})
+}
+
+// Every refusal of every action leaves its trace and changes nothing.
+func TestRefusedActionsAreAudited(t *testing.T) {
+	t.Parallel()
+	type doing func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error)
+	approve := func(change func(*order.Approval)) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			a := approval(o)
+			change(&a)
+			return b.Approve(background, o.Key(), a)
+		}
+	}
+	reject := func(by, why string) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			return b.Reject(background, o.Key(), order.Rejection{By: by, Why: why})
+		}
+	}
+	cancel := func(by, why string) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			return b.Cancel(background, o.Key(), order.Cancellation{By: by, Why: why})
+		}
+	}
+	note := func(by, text string) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			return b.Note(background, o.Key(), order.Note{By: by, Text: text})
+		}
+	}
+	resolve := func(two bool, change func(*order.Resolution)) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			r := order.Resolution{State: order.Failed, By: "amina", Why: "support said so", Evidence: "ticket 7"}
+			change(&r)
+			result, refusal, pending, err := b.Resolve(background, o.Key(), r, two)
+			if pending {
+				err = errors.Join(err, errors.New("pending"))
+			}
+			return result, refusal, err
+		}
+	}
+	tests := []struct {
+		name  string
+		state order.State
+		do    doing
+		code  string
+		trace string
+	}{
+		{"approved by nobody", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = "" }), order.CodeWhoMissing, "nobody: approve refused WHO_MISSING"},
+		{"approved by the system", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = "System" }), order.CodeWhoMissing, "System: approve refused WHO_MISSING"},
+		{"approved by the requester", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = " TESTS" }), order.CodeSamePerson, " TESTS: approve refused SAME_PERSON"},
+		{"approved as another", order.AwaitingApproval, approve(func(a *order.Approval) { a.Fingerprint = "f00" }), order.CodeFingerprintMismatch, "amina: approve refused FINGERPRINT_MISMATCH"},
+		{"approved, needs none", order.Reserved, approve(func(*order.Approval) {}), order.CodeNotAwaitingApproval, "amina: approve refused NOT_AWAITING_APPROVAL"},
+		{"approved after the end", order.Succeeded, approve(func(*order.Approval) {}), order.CodeTerminal, "amina: approve refused ORDER_ENDED"},
+		{"rejected by nobody", order.AwaitingApproval, reject(" ", "x"), order.CodeWhoMissing, "nobody: reject refused WHO_MISSING"},
+		{"rejected without why", order.AwaitingApproval, reject("amina", ""), order.CodeWhyMissing, "amina: reject refused WHY_MISSING"},
+		{"rejected, needs none", order.Submitted, reject("amina", "x"), order.CodeNotAwaitingApproval, "amina: reject refused NOT_AWAITING_APPROVAL"},
+		{"rejected after the end", order.Rejected, reject("amina", "x"), order.CodeTerminal, "amina: reject refused ORDER_ENDED"},
+		{"cancelled by nobody", order.Reserved, cancel("", "x"), order.CodeWhoMissing, "nobody: cancel refused WHO_MISSING"},
+		{"cancelled without why", order.Reserved, cancel("amina", "\n"), order.CodeWhyMissing, "amina: cancel refused WHY_MISSING"},
+		{"cancelled while it is sent", order.Submitting, cancel("amina", "x"), order.CodeAlreadySubmitted, "amina: cancel refused ALREADY_SUBMITTED"},
+		{"cancelled while unknown", order.Unknown, cancel("amina", "x"), order.CodeAlreadySubmitted, "amina: cancel refused ALREADY_SUBMITTED"},
+		{"cancelled at the gateway", order.Submitted, cancel("amina", "x"), order.CodeAlreadySubmitted, "amina: cancel refused ALREADY_SUBMITTED"},
+		{"cancelled in review", order.InReview, cancel("amina", "x"), order.CodeAlreadySubmitted, "amina: cancel refused ALREADY_SUBMITTED"},
+		{"cancelled after the end", order.Cancelled, cancel("amina", "x"), order.CodeTerminal, "amina: cancel refused ORDER_ENDED"},
+		{"noted by nobody", order.Submitted, note("", "x"), order.CodeWhoMissing, "nobody: note refused WHO_MISSING"},
+		{"noted nothing", order.Failed, note("amina", ""), order.CodeWhyMissing, "amina: note refused WHY_MISSING"},
+		{"resolved without evidence", order.InReview, resolve(false, func(r *order.Resolution) { r.Evidence = "" }), order.CodeEvidenceMissing, "amina: resolve refused EVIDENCE_MISSING"},
+		{"resolved by nobody", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "" }), order.CodeEvidenceMissing, "nobody: resolve refused EVIDENCE_MISSING"},
+		{"resolved too early", order.Unknown, resolve(false, func(*order.Resolution) {}), order.CodeNotInReview, "amina: resolve refused NOT_IN_REVIEW"},
+		{"resolved after the end", order.Succeeded, resolve(true, func(*order.Resolution) {}), order.CodeTerminal, "amina: resolve refused ORDER_ENDED"},
+		{"resolved to no end", order.InReview, resolve(true, func(r *order.Resolution) { r.State = order.Submitted }), order.CodeNotAnEnd, "amina: resolve refused NOT_AN_END"},
+		{"resolved by the requester", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "Tests" }), order.CodeSamePerson, "Tests: resolve refused SAME_PERSON"},
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, test := range tests {
+			stands := b.at(t, order.Withdrawal, test.state)
+			trail, balances := b.trail(t, stands.Key()), b.balancesOf(t, stands.Merchant)
+			for range 2 {
+				o, refusal, err := test.do(b, stands)
+				require.NoError(t, err, test.name)
+				require.NotNil(t, refusal, test.name)
+				require.Equal(t, test.code, refusal.Code, test.name)
+				require.Equal(t, stands, o, test.name)
+				trail = append(trail, test.trace)
+				require.Equal(t, trail, b.trail(t, stands.Key()), test.name)
+			}
+			read, err := b.Order(t.Context(), stands.Key())
+			require.NoError(t, err)
+			require.Equal(t, stands, read, test.name)
+			require.Equal(t, balances, b.balancesOf(t, stands.Merchant), test.name)
+		}
+		b.clean(t)
+	})
+}
+
+func TestApprovalsEndInTime(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return now })
+		b.books(t, "1000", "0")
+		late, intime := b.approvable(t, order.Withdrawal, "W1", "100", Terms{}), b.approvable(t, order.Withdrawal, "W2", "100", Terms{})
+		now = now.Add(2 * time.Hour)
+		_, refusal, err := b.Approve(t.Context(), intime.Key(), approval(intime))
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		now = now.Add(time.Millisecond)
+		tooLate := func() {
+			t.Helper()
+			o, refusal, err := b.Approve(t.Context(), late.Key(), approval(late))
+			require.NoError(t, err)
+			require.Equal(t, order.CodeApprovalTooLate, refusal.Code)
+			require.NotEqual(t, order.Reserved, o.State)
+		}
+		tooLate()
+		for range 2 {
+			o, err := b.RejectUnanswered(t.Context(), late.Key())
+			require.NoError(t, err)
+			require.Equal(t, order.Rejected, o.State)
+			require.Equal(t, order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}, o.Reason)
+		}
+		tooLate()
+		o, err := b.RejectUnanswered(t.Context(), intime.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.Reserved, o.State)
+		require.Equal(t, []string{
+			"tests: open >awaiting_approval LIMIT_ORDER",
+			"amina: approve refused APPROVAL_TOO_LATE",
+			"system: approval_deadline awaiting_approval>rejected APPROVAL_TOO_LATE",
+			"amina: approve refused APPROVAL_TOO_LATE",
+		}, b.trail(t, late.Key()))
+		b.clean(t)
+	})
+}
+
+func TestRejectAndCancel(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+			o := b.at(t, kind, order.AwaitingApproval)
+			rejected, refusal, err := b.Reject(t.Context(), o.Key(), order.Rejection{By: "amina", Why: "not our vendor"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.Equal(t, order.Rejected, rejected.State)
+			require.Equal(t, order.Reason{Code: order.CodeRejected, Text: "by amina: not our vendor"}, rejected.Reason)
+
+			for _, state := range []order.State{order.Created, order.AwaitingApproval, order.AwaitingFunds, order.Reserved} {
+				if !reachable(kind, state) {
+					continue
+				}
+				o := b.at(t, kind, state)
+				cancelled, refusal, err := b.Cancel(t.Context(), o.Key(), order.Cancellation{By: "tests", Why: "asked for twice"})
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				require.Equal(t, order.Cancelled, cancelled.State)
+				require.Equal(t, order.Reason{Code: order.CodeCancelled, Text: "by tests: asked for twice"}, cancelled.Reason)
+				require.Equal(t, map[Account]string{AccountAvailable: "1000"}, b.balancesOf(t, o.Merchant), state)
+				trail := b.trail(t, o.Key())
+				require.Equal(t, "tests: cancel "+string(state)+">cancelled CANCELLED", trail[len(trail)-1])
+				_, err = b.BeginSubmission(t.Context(), o.Key())
+				require.ErrorIs(t, err, ErrState)
+			}
+		}
+		b.clean(t)
+	})
+}
+
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, state := range order.States() {
+			kind := order.Deposit
+			if !reachable(kind, state) {
+				kind = order.Withdrawal
+			}
+			stands := b.at(t, kind, state)
+			o, refusal, err := b.Note(t.Context(), stands.Key(), order.Note{By: "amina", Text: "called the bank"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.Equal(t, stands, o)
+			entries, err := b.Audit(t.Context(), o.Key())
+			require.NoError(t, err)
+			last := entries[len(entries)-1]
+			require.Equal(t, order.Reason{Text: "called the bank"}, last.Reason)
+			require.Equal(t, [2]order.State{state, state}, [2]order.State{last.Before, last.After})
+		}
+		b.clean(t)
+	})
+}
+
+// An action with the ID of one that was done is answered as that one was, and
+// not done again.
+func TestActionsWithAnIDAreDoneOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		o := b.approvable(t, order.Withdrawal, "W1", "100", Terms{})
+		wrong, right := approval(o), approval(o)
+		wrong.ID, wrong.Fingerprint, right.ID = "update-1", "f00", "update-2"
+		for range 3 {
+			_, refusal, err := b.Approve(t.Context(), o.Key(), wrong)
+			require.NoError(t, err)
+			require.Equal(t, order.CodeFingerprintMismatch, refusal.Code)
+			require.Contains(t, refusal.Text, "the approval is for other content")
+		}
+		for range 3 {
+			approved, refusal, err := b.Approve(t.Context(), o.Key(), right)
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.Equal(t, order.Reserved, approved.State)
+		}
+		right.ID = "update-3" // a second approval, not a repetition
+		_, refusal, err := b.Approve(t.Context(), o.Key(), right)
+		require.NoError(t, err)
+		require.Equal(t, order.CodeNotAwaitingApproval, refusal.Code)
+		for range 2 {
+			_, refusal, err = b.Cancel(t.Context(), o.Key(), order.Cancellation{ID: "update-4", By: "amina", Why: "x"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+		}
+		require.Equal(t, []string{
+			"tests: open >awaiting_approval LIMIT_ORDER",
+			"amina: approve refused FINGERPRINT_MISMATCH",
+			"amina: approve awaiting_approval>reserved APPROVED",
+			"amina: approve refused NOT_AWAITING_APPROVAL",
+			"amina: cancel reserved>cancelled CANCELLED",
+		}, b.trail(t, o.Key()))
+		b.clean(t)
+	})
+}
+
+func TestActionsOnAnUnknownOrder(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		r := request(order.Withdrawal, "W1", "100")
+		key := r.Key()
+		for range 2 {
+			o, refusal, err := b.Approve(t.Context(), key, order.Approval{By: "amina", Fingerprint: "f00"})
+			require.NoError(t, err)
+			require.Equal(t, order.CodeOrderNotFound, refusal.Code)
+			require.Zero(t, o.State)
+		}
+		_, refusal, pending, err := b.Resolve(t.Context(), key, order.Resolution{State: order.Failed, By: "amina", Why: "x", Evidence: "y"}, true)
+		require.NoError(t, err)
+		require.Equal(t, order.CodeOrderNotFound, refusal.Code)
+		require.False(t, pending)
+		want := []string{
+			"amina: approve refused ORDER_NOT_FOUND", "amina: approve refused ORDER_NOT_FOUND", "amina: resolve refused ORDER_NOT_FOUND",
+		}
+		require.Equal(t, want, b.trail(t, key))
+
+		open(t, b, r) // and then there is one of that number: what was before comes first
+		require.Equal(t, append(want, "tests: open >reserved"), b.trail(t, key))
+		require.Equal(t, []string{"created -> reserved (opening)"}, b.steps(t, key))
+		b.clean(t)
+	})
+}
+
+func TestFundsThatArrive(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "50", "0")
+		waits := Terms{WaitForFunds: true}
+		o := b.openOn(t, waits, request(order.Withdrawal, "W1", "100"))
+		require.Equal(t, order.AwaitingFunds, o.State)
+		require.Equal(t, order.Reason{Code: order.CodeInsufficientFunds, Text: "the available balance of 50.00 PKR does not cover 100.00 PKR"}, o.Reason)
+		unchanged, err := b.Reserve(t.Context(), o.Key())
+		require.NoError(t, err)
+		require.Equal(t, o, unchanged)
+
+		deposit := request(order.Deposit, "D1", "50")
+		open(t, b, deposit)
+		submit(t, b, deposit.Key(), accepted)
+		settle(t, b, deposit.Key(), paid("50", "0"))
+		for range 2 {
+			reserved, err := b.Reserve(t.Context(), o.Key())
+			require.NoError(t, err)
+			require.Equal(t, order.Reserved, reserved.State)
+			require.Equal(t, order.Reason{}, reserved.Reason)
+			same, err := b.FailFunds(t.Context(), o.Key())
+			require.NoError(t, err)
+			require.Equal(t, reserved, same)
+		}
+		require.Equal(t, []string{"reserve available -> in_flight 100.00 PKR"}, b.transfers(t, o.Key()))
+
+		late := b.openOn(t, waits, request(order.Withdrawal, "W2", "1"))
+		for range 2 {
+			failed, err := b.FailFunds(t.Context(), late.Key())
+			require.NoError(t, err)
+			require.Equal(t, order.Failed, failed.State)
+			require.Equal(t, order.Reason{Code: order.CodeInsufficientFunds, Text: "the available balance did not cover 1.00 PKR in time"}, failed.Reason)
+			same, err := b.Reserve(t.Context(), late.Key())
+			require.NoError(t, err)
+			require.Equal(t, failed, same)
+		}
+		require.Equal(t, []string{
+			"tests: open >awaiting_funds INSUFFICIENT_FUNDS", "system: funds_deadline awaiting_funds>failed INSUFFICIENT_FUNDS",
+		}, b.trail(t, late.Key()))
+		nobody := order.Key{Merchant: merchant, Number: "NOBODY"}
+		for _, change := range []func() (order.Order, error){
+			func() (order.Order, error) { return b.Reserve(t.Context(), nobody) },
+			func() (order.Order, error) { return b.FailFunds(t.Context(), nobody) },
+			func() (order.Order, error) { return b.RejectUnanswered(t.Context(), nobody) },
+		} {
+			_, err := change()
+			require.ErrorIs(t, err, ErrNotFound)
+		}
+		b.clean(t)
+	})
+}
+
+// Forty wait, funds for fifteen are there, everybody asks at once.
+func TestFundsThatArriveAreReservedOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "0", "0")
+		keys := make([]order.Key, 40)
+		for i := range keys {
+			keys[i] = b.openOn(t, Terms{WaitForFunds: true}, request(order.Withdrawal, fmt.Sprint("W", i), "10")).Key()
+		}
+		deposit := request(order.Deposit, "D1", "150")
+		open(t, b, deposit)
+		submit(t, b, deposit.Key(), accepted)
+		settle(t, b, deposit.Key(), paid("150", "0"))
+		var reserved atomic.Int32
+		together(2*len(keys), func(i int) {
+			o, err := b.Reserve(background, keys[i/2])
+			if err == nil && o.State == order.Reserved && i%2 == 0 {
+				reserved.Add(1)
+			}
+		})
+		require.Equal(t, map[Account]string{AccountReceived: "-150", AccountInFlight: "150"}, b.balances(t))
+		b.clean(t)
+	})
+}
+
+// A cancellation and a submission at once: the order is cancelled and was
+// never sent, or it is sent and the cancellation is refused.
+func TestCancelMeetsSubmission(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "100000", "0")
+		count := make(map[order.State]int)
+		for i := range 60 {
+			kind := []order.Kind{order.Withdrawal, order.Deposit}[i%2]
+			o := open(t, b, request(kind, fmt.Sprint("N", i), "10"))
+			var sent error
+			var refusal *order.Refusal
+			var failed error
+			together(2, func(who int) {
+				if who == (i/2)%2 {
+					_, sent = b.BeginSubmission(background, o.Key())
+				} else {
+					_, refusal, failed = b.Cancel(background, o.Key(), order.Cancellation{By: "amina", Why: "a race"})
+				}
+			})
+			require.NoError(t, failed)
+			read, err := b.Order(t.Context(), o.Key())
+			require.NoError(t, err)
+			submissions, err := b.Submissions(t.Context(), o.Key())
+			require.NoError(t, err)
+			count[read.State]++
+			if read.State == order.Cancelled {
+				require.ErrorIs(t, sent, ErrState)
+				require.Nil(t, refusal)
+				require.Empty(t, submissions)
+				continue
+			}
+			require.Equal(t, order.Submitting, read.State)
+			require.NoError(t, sent)
+			require.Equal(t, order.CodeAlreadySubmitted, refusal.Code)
+			require.Len(t, submissions, 1)
+		}
+		require.Equal(t, 60, count[order.Cancelled]+count[order.Submitting])
+		b.clean(t)
+	})
+}
+
+// Many decide at once: one decision is done, every other is refused.
+func TestOneDecisionCounts(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "100000", "0")
+		for i := range 15 {
+			o := b.approvable(t, order.Withdrawal, fmt.Sprint("W", i), "10", Terms{})
+			var done atomic.Int32
+			var codes [8]string
+			together(len(codes), func(who int) {
+				var refusal *order.Refusal
+				var err error
+				switch who % 4 {
+				case 0, 1:
+					_, refusal, err = b.Approve(background, o.Key(), approval(o))
+				case 2:
+					_, refusal, err = b.Reject(background, o.Key(), order.Rejection{By: "amina", Why: "x"})
+				default:
+					_, err = b.RejectUnanswered(background, o.Key())
+					refusal = order.Refuse("none", "")
+				}
+				switch {
+				case err != nil:
+					codes[who] = err.Error()
+				case refusal == nil:
+					done.Add(1)
+				default:
+					codes[who] = refusal.Code
+				}
+			})
+			require.LessOrEqual(t, done.Load(), int32(1))
+			for _, code := range codes {
+				require.Contains(t, []string{"", "none", order.CodeNotAwaitingApproval, order.CodeTerminal, order.CodeApprovalTooLate}, code)
+			}
+			require.Len(t, b.steps(t, o.Key()), 2)
+			require.Len(t, slices.DeleteFunc(b.trail(t, o.Key()), func(line string) bool { return line == "" }), 2+6-int(done.Load()))
+		}
+		b.clean(t)
+	})
+}
