@@ -46,6 +46,7 @@ type Starter struct {
 	Database `optional:"true"` // see Ledger
 	Access
 	Keys `optional:"true"` // see PrivateKey
+	Alarm
 	Log
 }
 
@@ -84,6 +85,7 @@ func LoadStarter() (Starter, error) {
 	var s Starter
 	p := load(&s)
 	s.Access.check(p)
+	s.Alarm.check(p)
 	return s, p.err()
 }
 

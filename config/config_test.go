@@ -64,7 +64,7 @@ func TestDefaults(t *testing.T) {
 			RetryLadder:   Ladder{2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute},
 			NotFoundGrace: time.Minute, WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour,
 			ReviewPoll: time.Hour, Confirm: ConfirmFailures,
-			UnknownAlarm: 30 * time.Minute, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
+			Alarm: Alarm{UnknownAlarm: 30 * time.Minute}, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
 		ReconcileEvery: time.Hour, HealthListen: "127.0.0.1:8081",
 		Log: Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
@@ -80,7 +80,8 @@ func TestDefaults(t *testing.T) {
 	starter, err := LoadStarter()
 	require.NoError(t, err)
 	require.Equal(t, Starter{
-		Accounts: worker.Accounts, Database: worker.Database, Access: worker.Access, Keys: worker.Keys, Log: worker.Log,
+		Accounts: worker.Accounts, Database: worker.Database, Access: worker.Access, Keys: worker.Keys, Alarm: worker.Alarm,
+		Log: worker.Log,
 	}, starter)
 }
 
@@ -138,7 +139,7 @@ func TestEverySetting(t *testing.T) {
 		CallbackGrace: 0, PollLadder: Ladder{100 * time.Millisecond, time.Second}, RetryLadder: Ladder{50 * time.Millisecond},
 		NotFoundGrace: 3 * time.Second, WithdrawalHorizon: time.Minute, DepositHorizon: 2 * time.Minute,
 		ReviewPoll: time.Second, Confirm: ConfirmAlways,
-		UnknownAlarm: 5 * time.Minute, ShortBalance: ShortBalanceWait, FundsDeadline: 2 * time.Hour,
+		Alarm: Alarm{UnknownAlarm: 5 * time.Minute}, ShortBalance: ShortBalanceWait, FundsDeadline: 2 * time.Hour,
 	}, worker.Waiting)
 	require.Equal(t, policy, worker.PolicyFile)
 	require.Equal(t, "50000.50 PKR", worker.MaxAmount["PKR"].String())
@@ -295,6 +296,7 @@ func TestStarterNeedsNothing(t *testing.T) {
 
 	for variable, value := range map[string]string{
 		"PAYOUTS_MERCHANTS": "M1", "PAYOUTS_GATEWAY_URL": "ftp://x", "PAYOUTS_GATEWAY_TIMEOUT": "1h", "PAYOUTS_ACCOUNT_CHECK_PATH": "x",
+		"PAYOUTS_UNKNOWN_ALARM": "1ms",
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, value)

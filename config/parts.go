@@ -244,9 +244,9 @@ type Waiting struct {
 	DepositHorizon    time.Duration `default:"48h" unit:"duration" desc:"How long a deposit may stay without proof before it goes to review."`
 	ReviewPoll        time.Duration `default:"1h" unit:"duration" desc:"Pause between questions about an order in review."`
 	Confirm           Confirm       `default:"failures" unit:"failures|always" desc:"Which callbacks are confirmed by a query before they are acted on: those that release money, or all."`
-	UnknownAlarm      time.Duration `default:"30m" unit:"duration" desc:"A create whose outcome is unknown for longer than this needs a person."`
-	ShortBalance      ShortBalance  `default:"fail" unit:"fail|wait" desc:"What happens to a withdrawal that the balance does not cover: it fails, or it waits for funds."`
-	FundsDeadline     time.Duration `default:"24h" unit:"duration" desc:"How long a withdrawal waits for funds before it fails."`
+	Alarm
+	ShortBalance  ShortBalance  `default:"fail" unit:"fail|wait" desc:"What happens to a withdrawal that the balance does not cover: it fails, or it waits for funds."`
+	FundsDeadline time.Duration `default:"24h" unit:"duration" desc:"How long a withdrawal waits for funds before it fails."`
 }
 
 func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
@@ -256,11 +256,20 @@ func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
 	p.between("PAYOUTS_WITHDRAWAL_HORIZON", w.WithdrawalHorizon, time.Second, month)
 	p.between("PAYOUTS_DEPOSIT_HORIZON", w.DepositHorizon, time.Second, month)
 	p.between("PAYOUTS_REVIEW_POLL", w.ReviewPoll, 100*time.Millisecond, 24*time.Hour)
-	p.between("PAYOUTS_UNKNOWN_ALARM", w.UnknownAlarm, time.Second, month)
+	w.Alarm.check(p)
 	p.between("PAYOUTS_FUNDS_DEADLINE", w.FundsDeadline, time.Second, month)
 	if w.NotFoundGrace <= gatewayTimeout && !p.has("PAYOUTS_NOT_FOUND_GRACE") && !p.has("PAYOUTS_GATEWAY_TIMEOUT") {
 		p.add("PAYOUTS_NOT_FOUND_GRACE", "is %s and must be above PAYOUTS_GATEWAY_TIMEOUT (%s), or a create that is still on its way could be taken for absent; raise it", w.NotFoundGrace, gatewayTimeout)
 	}
+}
+
+// Alarm says when what is not known yet is put before a person.
+type Alarm struct {
+	UnknownAlarm time.Duration `default:"30m" unit:"duration" desc:"A create whose outcome is unknown for longer than this needs a person."`
+}
+
+func (a Alarm) check(p *problems) {
+	p.between("PAYOUTS_UNKNOWN_ALARM", a.UnknownAlarm, time.Second, 31*24*time.Hour)
 }
 
 // Limits are the operator's own, on top of the country's.
