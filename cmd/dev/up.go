@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,7 @@ var calm = map[string]string{
 type upOptions struct {
 	data        string
 	databaseURL string
+	policy      string
 }
 
 func upCommand() *cobra.Command {
@@ -52,13 +54,18 @@ them. Usual ports are taken when they are free, others when they are not.`,
 	flags := cmd.Flags()
 	flags.StringVar(&options.data, "data", filepath.Join("var", "dev"), "directory for orders, keys and logs")
 	flags.StringVar(&options.databaseURL, "database-url", "", "PostgreSQL database for the ledger, in a schema of its own (default: an SQLite file)")
+	flags.StringVar(&options.policy, "policy", "", "approval policy for the worker, see docs/operations.md (default: none)")
 	return cmd
 }
 
 func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err error) {
+	settings := maps.Clone(calm)
+	if options.policy != "" {
+		settings["PAYOUTS_POLICY_FILE"] = options.policy
+	}
 	s, err := stack.Start(ctx, stack.Options{
 		Dir: options.data, DatabaseURL: options.databaseURL, UI: true, UsualPorts: true,
-		Speed: 1, Settings: calm, Progress: notes,
+		Speed: 1, Settings: settings, Progress: notes,
 	})
 	if err != nil {
 		return err
