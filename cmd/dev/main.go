@@ -47,6 +47,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(demoCommand(), upCommand(), benchCommand())
+	root.AddCommand(demoCommand(), upCommand(), benchCommand(), recordCommand())
 	return root
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/stack"
+	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+)
+
+// recorded are the paths whose histories the workflow tests replay: whatever
+// the code becomes, workflows that are under way must still understand these.
+var recorded = []struct {
+	name     string
+	kind     order.Kind
+	scenario string
+}{
+	{"withdrawal_callback", order.Withdrawal, "success"},
+	{"withdrawal_poll", order.Withdrawal, "silent-success"},
+	{"withdrawal_failed", order.Withdrawal, "fail"},
+	{"withdrawal_refused", order.Withdrawal, "refuse:5003012"},
+	{"withdrawal_refused_probably", order.Withdrawal, "balance-short"},
+	{"withdrawal_answer_lost", order.Withdrawal, "lost-answer"},
+	{"withdrawal_request_lost", order.Withdrawal, "lost-request"},
+	{"withdrawal_early_callback", order.Withdrawal, "early-callback"},
+	{"withdrawal_refund_first", order.Withdrawal, "out-of-order"},
+	{"deposit_callback", order.Deposit, "success"},
+	{"deposit_poll", order.Deposit, "silent-success"},
+	{"deposit_partial", order.Deposit, "partial"},
+	{"deposit_expired", order.Deposit, "expire"},
+	{"deposit_answer_lost", order.Deposit, "lost-answer"},
+}
+
+func recordCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "record",
+		Short: "Record the history of an order on every path, for the replay tests",
+		Long: "Records the history of an order on every path, for the replay tests. Run it when a path is new; recordings of\n" +
+			"paths that exist are kept from before a change, to prove that the change understands them.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			running, err := stack.Start(cmd.Context(), stack.Options{Progress: cmd.ErrOrStderr()})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, running.Stop()) }()
+			return record(cmd.Context(), running, dir)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "workflows/testdata/histories", "where the recordings are")
+	return cmd
+}
+
+func record(ctx context.Context, s *stack.Stack, dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	amount, err := order.ParseAmount("1500", "PK")
+	if err != nil {
+		return err
+	}
+	for _, path := range recorded {
+		file := filepath.Join(dir, path.name+".json")
+		if _, err := os.Stat(file); err == nil {
+			continue // kept from before
+		}
+		request := order.Request{
+			Kind: path.kind, Merchant: s.Merchant("PK"), Number: path.name, Country: "PK", Way: "easypaisa", Amount: amount,
+			Details: map[string]string{
+				"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
+				sandbox.ScenarioMember: path.scenario,
+			},
+		}
+		if _, err := s.Orders.Start(ctx, request); err != nil {
+			return fmt.Errorf("path %s: %w", path.name, err)
+		}
+		if _, err := s.Orders.Wait(ctx, request.Kind, request.Key()); err != nil {
+			return fmt.Errorf("path %s: %w", path.name, err)
+		}
+		if err := writeHistory(ctx, s, request.WorkflowID(), file); err != nil {
+			return fmt.Errorf("path %s: %w", path.name, err)
+		}
+	}
+	return nil
+}
+
+func writeHistory(ctx context.Context, s *stack.Stack, workflowID, file string) error {
+	var history historypb.History
+	events := s.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		history.Events = append(history.Events, event)
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&history)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
+}
