@@ -142,6 +142,19 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
+func TestThailandWantsAReturnURL(t *testing.T) {
+	t.Parallel()
+	r := Request{
+		Kind: Deposit, Merchant: "M1700000003", Number: "T-1", Country: "TH", Way: "BANK", Amount: amount(t, "500", "THB"),
+		Details: map[string]string{"body": "goods"},
+	}
+	var invalid *Invalid
+	require.ErrorAs(t, r.Validate(nil), &invalid)
+	require.Equal(t, []Problem{{ProblemReturnURL, "return_url", "Thailand wants a return URL with every deposit"}}, invalid.Problems)
+	r.ReturnURL = "https://shop.example.com/done"
+	require.NoError(t, r.Validate(nil))
+}
+
 func TestValidateListsEverything(t *testing.T) {
 	t.Parallel()
 	err := Request{}.Validate(nil)

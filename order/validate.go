@@ -78,7 +78,11 @@ func (r Request) Validate(limits Limits) error {
 }
 
 func (r Request) returnURLProblems() []Problem {
-	if r.ReturnURL == "" {
+	profile, known := tarspay.Country(r.Country)
+	switch {
+	case r.ReturnURL == "" && known && r.Kind == Deposit && profile.Deposit.ReturnURLRequired:
+		return []Problem{{ProblemReturnURL, "return_url", profile.Name + " wants a return URL with every deposit"}}
+	case r.ReturnURL == "":
 		return nil
 	}
 	target, err := url.Parse(r.ReturnURL)

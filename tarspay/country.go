@@ -74,6 +74,8 @@ type Side struct {
 	WaysAreBanks bool
 	Ways         []Way
 	Fields       []Field
+	// ReturnURLRequired is whether the page demands a returnUrl.
+	ReturnURLRequired bool
 	// DailyCap is per payer or payee and day, zero if none is documented. It is
 	// the gateway's to enforce; nothing here adds up days.
 	DailyCap    money.Amount

@@ -56,6 +56,7 @@ type sideFile struct {
 	Undocumented bool        `yaml:"undocumented"`
 	WaysComplete bool        `yaml:"ways_complete"`
 	WaysAreBanks bool        `yaml:"ways_are_banks"`
+	ReturnURL    bool        `yaml:"return_url_required"`
 	Ways         []wayFile   `yaml:"ways"`
 	Fields       []fieldFile `yaml:"fields"`
 	DailyCap     struct {
@@ -173,7 +174,7 @@ func (r *profileReader) side(name string, f sideFile) Side {
 	expiry := r.fact(at(name, "expiry"), f.Expiry.factFile, fact)
 	side := Side{
 		Documented:   !f.Undocumented && !r.file.Undocumented,
-		WaysComplete: f.WaysComplete, WaysAreBanks: f.WaysAreBanks,
+		WaysComplete: f.WaysComplete, WaysAreBanks: f.WaysAreBanks, ReturnURLRequired: f.ReturnURL,
 		DailyCapPer: f.DailyCap.Per, Expiry: time.Duration(f.Expiry.Seconds) * time.Second,
 		ExpiryConfidence: expiry.Confidence, ExpirySource: expiry.Source,
 		Confidence: fact.Confidence, Source: fact.Source, Note: fact.Note,

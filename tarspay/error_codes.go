@@ -68,6 +68,9 @@ var errorTable = sync.OnceValue(func() map[string]ErrorCode {
 	table := make(map[string]ErrorCode)
 	for _, row := range rows {
 		for _, spelling := range append([]string{row.Code}, row.Spellings...) {
+			if _, twice := table[spelling]; twice {
+				panic("tarspay: error_codes.yaml: " + spelling + " stands there twice")
+			}
 			table[spelling] = row
 		}
 	}
