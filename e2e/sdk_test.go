@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// plainly are all the options that an SDK of any language has to give.
+func plainly(r order.Request) temporalclient.StartWorkflowOptions {
+	return temporalclient.StartWorkflowOptions{ID: "withdrawal:" + r.Merchant + ":" + r.Number, TaskQueue: "payouts"}
+}
+
+// document is a withdrawal's request the way another language writes it.
+func document(r order.Request) map[string]any {
+	return map[string]any{
+		"merchant": r.Merchant, "number": r.Number, "country": r.Country, "way": r.Way, "details": r.Details,
+		"amount": map[string]any{"value": r.Amount.Short(), "currency": r.Amount.Currency()},
+	}
+}
+
+// anySDKMayStart starts an order by the workflow's name alone, without search
+// attributes and memo: it gets them, and our client knows it for what it is,
+// before and after its end.
+func anySDKMayStart(t *testing.T, h *house) {
+	p := h.expect(t, order.Withdrawal, "BR", "stuck", succeeds)
+	run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(p.request), "Withdrawal", document(p.request))
+	require.NoError(t, err)
+	h.stands(t, order.Submitted, p)
+
+	other := p.request
+	other.Amount, err = other.Amount.Add(other.Amount)
+	require.NoError(t, err)
+	for _, state := range []order.State{order.Created, order.Succeeded} {
+		listed, err := h.Orders.Find(h.ctx, p.key())
+		require.NoError(t, err)
+		require.Equal(t, order.Withdrawal, listed.Kind)
+		require.Equal(t, "BR", listed.Country)
+		require.Equal(t, p.request.Amount, listed.Amount)
+		require.Equal(t, p.request.Merchant, listed.Merchant)
+		require.Equal(t, state, listed.State)
+
+		again, err := h.Orders.Start(h.ctx, p.request)
+		require.NoError(t, err)
+		require.True(t, again.Existing)
+		require.Equal(t, run.GetRunID(), again.RunID)
+		_, err = h.Orders.Start(h.ctx, other)
+		require.Equal(t, order.CodeOrderConflict, order.CodeOf(err), "%v", err)
+
+		if state == order.Created {
+			h.move(t, p, tarspay.StateSucceeded, "")
+			h.ended(t, p)
+			h.completed(t, p)
+		}
+	}
+	var result map[string]any
+	require.NoError(t, run.Get(h.ctx, &result))
+	require.Equal(t, "succeeded", result["state"])
+	require.Equal(t, map[string]any{"value": "250.75", "currency": "BRL"}, result["paid"])
+}
+
+// theWorkerChecksAgain starts orders past our client that break a rule each:
+// the worker refuses them before anything is written down or sent.
+func theWorkerChecksAgain(t *testing.T, h *house) {
+	for number, bad := range map[string]struct {
+		country string
+		member  string
+		value   any
+		code    string
+	}{
+		"PAST-COUNTRY":  {"TH", "country", "XX", order.CodeInvalidRequest},
+		"PAST-CURRENCY": {"TH", "amount", map[string]string{"value": "1800", "currency": "USD"}, order.CodeInvalidRequest},
+		"PAST-ZERO":     {"TH", "amount", map[string]string{"value": "0", "currency": "THB"}, order.CodeInvalidRequest},
+		"PAST-NEGATIVE": {"TH", "amount", map[string]string{"value": "-5", "currency": "THB"}, order.CodeInvalidRequest},
+		"PAST-DECIMALS": {"TH", "amount", map[string]string{"value": "5.50", "currency": "THB"}, order.CodeInvalidRequest},
+		"PAST-LIMIT":    {"VN", "amount", map[string]string{"value": "3000001", "currency": "VND"}, order.CodeInvalidRequest},
+		"PAST-BANK":     {"TH", "way", "NOBANK", order.CodeInvalidRequest},
+		"PAST-DETAILS":  {"TH", "details", nil, order.CodeInvalidRequest},
+		"PAST-MERCHANT": {"TH", "merchant", "M9999999999", order.CodeUnknownMerchant},
+	} {
+		request := h.request(t, order.Withdrawal, bad.country, number, "success")
+		asked := document(request)
+		asked[bad.member] = bad.value
+		run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(request), "Withdrawal", asked)
+		require.NoError(t, err)
+		var view order.View
+		require.NoError(t, run.Get(h.ctx, &view), number)
+		require.Equal(t, order.Rejected, view.State, number)
+		require.Equal(t, bad.code, view.Reason.Code, "%s: %s", number, view.Reason.Text)
+	}
+	// What cannot be read as a request at all is no order: its workflow fails
+	// at once instead of being tried for ever.
+	for number, amount := range map[string]any{"PAST-TEXT": map[string]string{"value": "a lot", "currency": "THB"}, "PAST-SHAPE": 1800} {
+		request := h.request(t, order.Withdrawal, "TH", number, "success")
+		asked := document(request)
+		asked["amount"] = amount
+		run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(request), "Withdrawal", asked)
+		require.NoError(t, err)
+		var failed *temporal.WorkflowExecutionError
+		require.ErrorAs(t, run.Get(h.ctx, nil), &failed, number)
+		require.ErrorContains(t, failed, "decode", number)
+	}
+}

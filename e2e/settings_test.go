@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What must never be shown, wherever somebody puts it by mistake.
+const (
+	secretKey      = "5a9d3b7c1e8f24605a9d3b7c1e8f24605a9d3b7c1e8f24605a9d3b7c1e8f2460"
+	secretPassword = "quill-s3cret"
+)
+
+// settings are variables of a process; "" is one that is not set.
+type settings map[string]string
+
+// sound are settings that every process could start with.
+func sound(t *testing.T) settings {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "M1700000001.key"), []byte(secretKey), 0o600))
+	return settings{
+		"PAYOUTS_DATABASE_URL": "sqlite:" + filepath.Join(dir, "ledger.db"),
+		"PAYOUTS_MERCHANTS":    "M1700000001:PK",
+		"PAYOUTS_NOTIFY_URL":   "https://pay.example.com/callbacks/tarspay",
+		"PAYOUTS_KEY_DIR":      dir,
+		"TEMPORAL_ADDRESS":     nowhere,
+	}
+}
+
+// TestWrongSettings starts every process with one setting that is missing or
+// wrong: it ends at once, names the variable, and shows no secret.
+func TestWrongSettings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		processes string
+		wrong     settings
+		names     string // what the sentence must name; "" the variable
+	}{
+		{"no database", "worker receiver", settings{"PAYOUTS_DATABASE_URL": ""}, ""},
+		{"a database of another kind", "worker receiver", settings{"PAYOUTS_DATABASE_URL": "mysql://zeb:" + secretPassword + "@db/payouts"}, ""},
+		{"a database URL that cannot be read", "worker receiver", settings{"PAYOUTS_DATABASE_URL": "postgres://zeb:" + secretPassword + "%zz@db/payouts"}, ""},
+		{"a file for the database that is not there", "worker receiver", settings{"PAYOUTS_DATABASE_URL": "", "PAYOUTS_DATABASE_URL_FILE": "/nowhere/" + secretPassword}, "PAYOUTS_DATABASE_URL_FILE"},
+		{"no merchants", "worker receiver", settings{"PAYOUTS_MERCHANTS": ""}, ""},
+		{"malformed merchants", "worker receiver starter", settings{"PAYOUTS_MERCHANTS": "M1700000001"}, ""},
+		{"a country that does not exist", "worker", settings{"PAYOUTS_MERCHANTS": "M1700000001:XX"}, ""},
+		{"a private key for a public one", "worker receiver", settings{"PAYOUTS_GATEWAY_PUBLIC_KEY": secretKey}, ""},
+		{"a public key that is no point", "receiver", settings{"PAYOUTS_GATEWAY_PUBLIC_KEY": "02" + strings.Repeat("f", 64)}, ""},
+		{"no notify URL", "worker", settings{"PAYOUTS_NOTIFY_URL": ""}, ""},
+		{"a notify URL that is none", "worker", settings{"PAYOUTS_NOTIFY_URL": "pay.example.com"}, ""},
+		{"no keys", "worker", settings{"PAYOUTS_KEY_DIR": ""}, ""},
+		{"no key for a merchant", "worker", settings{"PAYOUTS_MERCHANTS": "M1700000001:PK,M1700000002:VN"}, "M1700000002.key"},
+		{"malformed keys", "worker", settings{"PAYOUTS_KEY_DIR": "", "PAYOUTS_PRIVATE_KEYS": "M1700000001:0x" + secretKey}, "PAYOUTS_PRIVATE_KEYS"},
+		{"a key that is out of range", "worker", settings{"PAYOUTS_KEY_DIR": "", "PAYOUTS_PRIVATE_KEYS": "M1700000001:" + strings.Repeat("f", 64)}, "PAYOUTS_PRIVATE_KEYS"},
+		{"two sources of keys", "worker", settings{"PAYOUTS_PRIVATE_KEYS": "M1700000001:" + secretKey}, "PAYOUTS_PRIVATE_KEYS"},
+		{"a gateway in the clear", "worker", settings{"PAYOUTS_GATEWAY_URL": "http://payment.example.com"}, ""},
+		{"a timeout that is none", "worker", settings{"PAYOUTS_GATEWAY_TIMEOUT": "soon"}, ""},
+		{"a timeout that lets attempts overlap", "worker", settings{"PAYOUTS_GATEWAY_TIMEOUT": "1m"}, ""},
+		{"a grace below the timeout", "worker", settings{"PAYOUTS_NOT_FOUND_GRACE": "1s"}, ""},
+		{"a rate of nothing", "worker", settings{"PAYOUTS_GATEWAY_RATE": "0"}, ""},
+		{"a ladder without rungs", "worker", settings{"PAYOUTS_POLL_LADDER": "often"}, ""},
+		{"a horizon below a second", "worker", settings{"PAYOUTS_WITHDRAWAL_HORIZON": "1ms"}, ""},
+		{"a confirmation that does not exist", "worker", settings{"PAYOUTS_CONFIRM": "never"}, ""},
+		{"a limit below zero", "worker starter", settings{"PAYOUTS_MAX_AMOUNT": "PKR:-5"}, ""},
+		{"an address that is none", "worker", settings{"PAYOUTS_HEALTH_LISTEN": "here"}, ""},
+		{"an address that is none", "receiver", settings{"PAYOUTS_LISTEN": "here"}, ""},
+		{"an address that is none", "receiver", settings{"PAYOUTS_ADMIN_LISTEN": "here"}, ""},
+		{"a sweep that never comes", "receiver", settings{"PAYOUTS_SWEEP_EVERY": "0s"}, ""},
+		{"a level that does not exist", "worker receiver starter", settings{"PAYOUTS_LOG_LEVEL": "loud"}, ""},
+		{"a format that does not exist", "worker receiver starter", settings{"PAYOUTS_LOG_FORMAT": "xml"}, ""},
+		{"Temporal's certificate is not there", "receiver starter", settings{"TEMPORAL_TLS_CLIENT_CERT_PATH": "/nowhere/cert.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH": "/nowhere/key.pem"}, "TEMPORAL_"},
+	} {
+		for process := range strings.FieldsSeq(c.processes) {
+			t.Run(process+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
+				startsWrongly(t, process, c.wrong, c.names)
+			})
+		}
+	}
+}
+
+func startsWrongly(t *testing.T, process string, wrong settings, names string) {
+	environment := sound(t)
+	for name, value := range wrong {
+		environment[name] = value
+		if names == "" {
+			names = name
+		}
+	}
+	var variables []string
+	for name, value := range environment {
+		if value != "" {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	var args []string
+	if process == "starter" {
+		args = []string{"list"}
+	}
+	r := run(t, variables, process, args...)
+	require.Positive(t, r.exit, "%s", r.err)
+	require.Contains(t, r.err, names)
+	require.NotContains(t, r.err, "goroutine ", "a sentence, no stack")
+	for _, secret := range []string{secretKey, secretPassword} {
+		require.NotContains(t, r.out+r.err, secret)
+	}
+}
+
+// TestSandboxWithoutMerchants starts the stand-in gateway with nobody to serve.
+func TestSandboxWithoutMerchants(t *testing.T) {
+	t.Parallel()
+	r := run(t, nil, "sandbox", "serve", "--listen", "127.0.0.1:0")
+	require.Positive(t, r.exit)
+	require.Contains(t, r.err, "--merchant")
+}
+
+// TestHelpNamesEverySetting asks every process what it can be told.
+func TestHelpNamesEverySetting(t *testing.T) {
+	t.Parallel()
+	for process, settings := range map[string][]string{
+		"worker":   {"PAYOUTS_DATABASE_URL", "PAYOUTS_MERCHANTS", "PAYOUTS_KEY_DIR", "PAYOUTS_NOTIFY_URL", "PAYOUTS_POLL_LADDER", "TEMPORAL_ADDRESS"},
+		"receiver": {"PAYOUTS_DATABASE_URL", "PAYOUTS_MERCHANTS", "PAYOUTS_LISTEN", "PAYOUTS_SWEEP_EVERY", "TEMPORAL_ADDRESS"},
+		"starter":  {"PAYOUTS_MERCHANTS", "PAYOUTS_MAX_AMOUNT", "PAYOUTS_DATABASE_URL", "TEMPORAL_ADDRESS"},
+	} {
+		r := run(t, nil, process, "--help")
+		require.Zero(t, r.exit, process)
+		for _, name := range settings {
+			require.Contains(t, r.out, name, process)
+		}
+	}
+}
