@@ -104,13 +104,14 @@ type acted struct {
 
 func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error) {
 	var result acted
+	key = order.Key{Merchant: fit(key.Merchant), Number: fit(key.Number)} // whatever was typed
 	a.entry.source = order.FromOperator
 	a.entry.reason.Text = fit(a.entry.reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
 		result = acted{}
 		h, err := t.lockOrder(ctx, key)
 		if errors.Is(err, ErrNotFound) {
-			result.refusal = order.Refuse(order.CodeOrderNotFound, "there is no order %s of merchant %s", fit(key.Number), fit(key.Merchant))
+			result.refusal = order.Refuse(order.CodeOrderNotFound, "there is no order %s of merchant %s", key.Number, key.Merchant)
 			e := a.entry
 			e.refuse(result.refusal)
 			return t.noteOther(ctx, key, e)

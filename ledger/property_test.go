@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -21,7 +22,7 @@ func TestRandomLives(t *testing.T) {
 		b := setup(t)
 		for seed := range uint64(25) {
 			l := newLives(t, b, seed)
-			for range 80 {
+			for range 110 {
 				l.live(t, l.rand)
 			}
 			l.check(t)
@@ -58,14 +59,15 @@ type lives struct {
 	seed     uint64
 	requests []order.Request
 	states   map[order.Key]order.State
+	policy   *order.Policy
 }
 
 func newLives(t *testing.T, b *testBundle, seed uint64) *lives {
 	t.Helper()
-	l := &lives{testBundle: b, rand: rand.New(rand.NewPCG(seed, seed)), seed: seed, states: make(map[order.Key]order.State)}
+	l := &lives{testBundle: b, policy: policy(t, livesPolicy).Policy, rand: rand.New(rand.NewPCG(seed, seed)), seed: seed, states: make(map[order.Key]order.State)}
 	owner := fmt.Sprint("ML", merchants.Add(1))
 	for _, currency := range []string{"PKR", "VND"} {
-		require.NoError(t, b.OpenBooks(t.Context(), owner, amount(5000+l.rand.Int64N(5000), currency), amount(l.rand.Int64N(100), currency)))
+		require.NoError(t, b.OpenBooks(t.Context(), owner, amount(1000+l.rand.Int64N(4000), currency), amount(l.rand.Int64N(100), currency)))
 	}
 	for i := range 8 {
 		r := request([]order.Kind{order.Withdrawal, order.Deposit}[i%2], fmt.Sprint("N", i), "1")
@@ -74,6 +76,13 @@ func newLives(t *testing.T, b *testBundle, seed uint64) *lives {
 	}
 	return l
 }
+
+// livesPolicy asks for approval and refuses now and then.
+const livesPolicy = `
+rules:
+  - {country: PK, kind: withdrawal, per_order: {approve_above: "20"}, per_merchant_day: {approve_above: "30", refuse_above: "80"}}
+  - {kind: deposit, new_beneficiary: approve}
+`
 
 // live acts once and watches what became of the states.
 func (l *lives) live(t *testing.T, random *rand.Rand) {
@@ -98,26 +107,56 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 	r := l.requests[random.IntN(len(l.requests))]
 	key := r.Key()
 	var err error
-	switch random.IntN(6) {
-	case 0:
+	by := []string{"amina", "bilal", "tests"}[random.IntN(3)]
+	switch random.IntN(10) {
+	case 0, 1:
+		terms := Terms{WaitForFunds: random.IntN(2) == 0}
+		if random.IntN(3) > 0 && r.Amount.Currency() == "PKR" {
+			terms.Policy = l.policy
+		}
 		if random.IntN(4) == 0 {
 			r.Amount = amount(1, r.Amount.Currency())
 		}
-		_, _, err = l.OpenOrder(t.Context(), r, Terms{})
-	case 1:
-		_, err = l.BeginSubmission(t.Context(), key)
+		_, _, err = l.OpenOrder(t.Context(), r, terms)
 	case 2:
+		_, err = l.BeginSubmission(t.Context(), key)
+	case 3:
 		answers := []Answer{refused, ambiguous, paused, unsent, {Outcome: Accepted, GatewayID: "G1" + r.Number}, {Outcome: Accepted, GatewayID: "G2" + r.Number}}
 		_, err = l.CompleteSubmission(t.Context(), key, 1+random.IntN(3), answers[random.IntN(len(answers))])
-	case 3, 4:
+	case 4, 5:
 		_, err = l.Settle(t.Context(), key, l.finding(random, r))
-	case 5:
-		if random.IntN(3) == 0 {
+	case 6:
+		if random.IntN(2) == 0 {
 			_, err = l.Review(t.Context(), key, order.Reason{Code: order.CodeNoProof})
 		}
+	case 7:
+		_, _, err = l.Approve(t.Context(), key, order.Approval{By: by, Fingerprint: r.Fingerprint()})
+	case 8:
+		err = l.decide(t, random, key, by)
+	case 9:
+		ends := []order.State{order.Succeeded, order.Failed}
+		_, _, _, err = l.Resolve(t.Context(), key, resolution(by, ends[random.IntN(len(ends))]), random.IntN(3) > 0)
 	}
 	if errors.Is(err, ErrState) || errors.Is(err, ErrNotFound) {
 		return nil
+	}
+	return err
+}
+
+// decide does what is done less often.
+func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string) error {
+	var err error
+	switch random.IntN(5) {
+	case 0:
+		_, _, err = l.Reject(t.Context(), key, order.Rejection{By: by, Why: "x"})
+	case 1:
+		_, _, err = l.Cancel(t.Context(), key, order.Cancellation{By: by, Why: "x"})
+	case 2:
+		_, _, err = l.Note(t.Context(), key, order.Note{ID: fmt.Sprint(random.IntN(3)), By: by, Text: "x"})
+	case 3:
+		_, err = l.Reserve(t.Context(), key)
+	case 4:
+		_, err = []func(context.Context, order.Key) (order.Order, error){l.FailFunds, l.RejectUnanswered}[random.IntN(2)](t.Context(), key)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -94,9 +95,9 @@ func both(first, second order.Resolution) order.Resolution {
 // half bounds a text of which two are kept together.
 func half(text string) string {
 	if len(text) > maxText/3 {
-		text = text[:maxText/3] + "…"
+		text = strings.ToValidUTF8(text[:maxText/3], "") + "…"
 	}
-	return fit(text)
+	return text
 }
 
 // propose keeps a resolution until another person confirms it.
