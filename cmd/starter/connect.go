@@ -36,15 +36,26 @@ type orders interface {
 	Find(ctx context.Context, key order.Key) (client.Row, error)
 	List(ctx context.Context, filter client.Filter) ([]client.Row, error)
 	Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error)
+	Approve(ctx context.Context, kind order.Kind, key order.Key, approval order.Approval) (order.View, error)
+	Reject(ctx context.Context, kind order.Kind, key order.Key, rejection order.Rejection) (order.View, error)
+	Cancel(ctx context.Context, kind order.Kind, key order.Key, cancellation order.Cancellation) (order.View, error)
+	Note(ctx context.Context, kind order.Kind, key order.Key, note order.Note) (order.View, error)
+	Adopt(ctx context.Context, row order.Order) (client.Started, error)
 	PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error)
 }
 
-// books is what the commands read of *ledger.Ledger.
+// books is what the commands need of *ledger.Ledger. All but one read.
 type books interface {
 	Order(ctx context.Context, key order.Key) (order.Order, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
 	Snapshots(ctx context.Context, merchant string, limit int) ([]ledger.Snapshot, error)
+	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.QueueItem, error)
+	Story(ctx context.Context, key order.Key) ([]ledger.Event, error)
+	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)
+	VerifyAudit(ctx context.Context) (ledger.AuditReport, error)
+	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
+	CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error)
 }
 
 // dialTemporal connects by Temporal's own settings (TEMPORAL_ADDRESS and its

@@ -33,8 +33,8 @@ var exits = []struct {
 	{exitUnexpected, "unexpected error"},
 	{exitUsage, "wrong usage, settings or request; nothing was sent"},
 	{exitRefused, "refused: ORDER_CONFLICT, NOT_IN_REVIEW, ORDER_ENDED and the like"},
-	{exitOtherwise, "the order ended otherwise than succeeded, balances drift, or the gateway says no"},
-	{exitNotFound, "no such order; the gateway knows nothing of it"},
+	{exitOtherwise, "the order ended otherwise than succeeded, balances drift, the audit was tampered with, or the gateway says no"},
+	{exitNotFound, "no such order or discrepancy; the gateway knows nothing of it"},
 	{exitUnreachable, "Temporal, the ledger or the gateway cannot be reached; trying again is safe"},
 	{exitUnderWay, "still under way when the time to wait was over; the same command again is safe, but look at the order before you repeat a supplement"},
 }
@@ -49,6 +49,9 @@ const (
 	codeFileExists = "FILE_EXISTS"         // keygen does not overwrite
 	codeUnreached  = "GATEWAY_UNREACHABLE" // reconcile: some balance could not be asked
 	codeUnexpected = "UNEXPECTED"
+
+	codeNoFingerprint = "FINGERPRINT_MISSING"   // approve: nothing was approved, the order was shown
+	codeNoDiscrepancy = "DISCREPANCY_NOT_FOUND" // no discrepancy of that id
 
 	codeNoEndpoint     = "NO_SUCH_ENDPOINT"  // the gateway does not have the call in the country
 	codeEndpointOff    = "ENDPOINT_OFF"      // the call's path is in no page and not set
@@ -125,9 +128,9 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL:
+	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL:
 		return exitUsage
-	case order.CodeOrderNotFound:
+	case order.CodeOrderNotFound, codeNoDiscrepancy:
 		return exitNotFound
 	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
 		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:

@@ -58,7 +58,7 @@ func TestGolden(t *testing.T) {
 		"list_none":             {nothing, []string{"list", "--open"}, exitDone},
 		"resolve":               {reviewed, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "succeeded", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitDone},
 		"resolve_not_in_review": {notInReview, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
-		"resolve_ended":         {ends(order.Succeeded), []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
+		"resolve_ended":         {reviewEnded, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
 		"resolve_incomplete":    {nothing, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "done", "--paid", "3"}, exitUsage},
 		"poll":                  {underWay, []string{"poll", "INV-1", "--merchant", merchant}, exitDone},
 		"balance":               {someBooks, []string{"balance", "--merchant", merchant + "," + merchantVN}, exitDone},
@@ -153,6 +153,11 @@ func reviewed(t *testing.T, b *testBundle) {
 func notInReview(t *testing.T, b *testBundle) {
 	underWay(t, b)
 	b.temporal.viewErr = order.Refuse(order.CodeNotInReview, "order INV-1 is submitted; only an order in review can be resolved")
+}
+
+func reviewEnded(t *testing.T, b *testBundle) {
+	ends(order.Succeeded)(t, b)
+	b.temporal.viewErr = order.Refuse(order.CodeTerminal, "order INV-1 has ended: succeeded")
 }
 
 func never(t *testing.T, b *testBundle) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -32,4 +33,29 @@ where the order stands now; what the gateway says shows in starter status.
 	}
 	s.addMerchant(cmd, &merchant)
 	return cmd
+}
+
+// steer does something to an open order and prints how it stands then.
+func (s *starter) steer(ctx context.Context, key order.Key, do func(context.Context, orders, order.Kind, string) (order.View, error)) error {
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	row, err := s.find(ctx, temporal, key)
+	if err != nil {
+		return err
+	}
+	if !row.Open {
+		return order.Refuse(order.CodeTerminal, "order %s has ended: %s", key, listedState(row))
+	}
+	steering, cancel := within(ctx, callTime)
+	defer cancel()
+	view, err := do(steering, temporal, row.Kind, row.Country)
+	if err != nil {
+		return late(steering, err, "order %s did not answer; it may still do as told: look with starter status. Does a worker run?", key)
+	}
+	document := orderDocument{Order: view, Source: sourceWorkflow}
+	s.show(document, func(w io.Writer) { writeOrder(w, document) })
+	return nil
 }

@@ -166,7 +166,7 @@ func TestMissingMemberNamesItsFlag(t *testing.T) {
 
 func TestResolution(t *testing.T) {
 	t.Parallel()
-	sound := resolveFlags{state: "partially_paid", by: "amina", why: "statement", evidence: "line 88", paid: "300", fee: "2.50"}
+	sound := resolveFlags{actor: actor{"amina", "statement"}, state: "partially_paid", evidence: "line 88", paid: "300", fee: "2.50"}
 	decision, err := sound.resolution("PK")
 	require.NoError(t, err)
 	require.Equal(t, order.Resolution{
@@ -174,7 +174,7 @@ func TestResolution(t *testing.T) {
 		Paid: amount(t, "300", "PKR"), Fee: amount(t, "2.50", "PKR"),
 	}, decision)
 
-	plain := resolveFlags{state: "failed", by: "amina", why: "statement", evidence: "line 88"}
+	plain := resolveFlags{actor: actor{"amina", "statement"}, state: "failed", evidence: "line 88"}
 	decision, err = plain.resolution("PK")
 	require.NoError(t, err)
 	require.Equal(t, money.Amount{}, decision.Paid)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) resolveCommand() *cobra.Command {
@@ -21,14 +22,19 @@ func (s *starter) resolveCommand() *cobra.Command {
 the books, and is kept with who decided and why. The evidence is the gateway's: a
 ticket, a line of its statement, a certificate.
 
---json: {"order","source"}, as of starter status.`,
+Where the approval policy asks for two persons, the first one proposes and nothing is
+booked; another one, who did not request the order either, confirms by resolving it
+alike. A resolution to another end or amount takes the place of the proposal.
+
+--json: {"order","source","pending"}, as of starter status; pending is true when a
+second person has to confirm it.`,
 		Example: `  starter resolve INV-1 --state succeeded --by "Amina, treasury" \
     --why "the gateway's support confirms the payout" --evidence "ticket 4711" --fee 15
   starter resolve CART-2 --state partially_paid --paid 300 --by Lin --why "statement of 3 May" --evidence "statement line 88"`,
 		Args:              oneArgument("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.key(merchant, args[0])
+			key, err := s.deedKey(merchant, args[0], flags.check())
 			if err != nil {
 				return err
 			}
@@ -37,20 +43,20 @@ ticket, a line of its statement, a certificate.
 	}
 	s.addMerchant(cmd, &merchant)
 	flags.add(cmd)
+	s.addActor(cmd, &flags.actor, "why, in a sentence")
 	s.complete(cmd, "state", func(*cobra.Command) []string { return stateNames(reviewEnds()) })
 	return cmd
 }
 
 // resolveFlags are an operator's decision.
 type resolveFlags struct {
-	state, by, why, evidence, paid, fee string
+	actor
+	state, evidence, paid, fee string
 }
 
 func (f *resolveFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.state, "state", "", "the end that the evidence proves: "+strings.Join(stateNames(reviewEnds()), ", "))
-	flags.StringVar(&f.by, "by", "", "who decides")
-	flags.StringVar(&f.why, "why", "", "why, in a sentence")
 	flags.StringVar(&f.evidence, "evidence", "", "the gateway's proof")
 	flags.StringVar(&f.paid, "paid", "", "partially_paid: what arrived")
 	flags.StringVar(&f.fee, "fee", "", "what the gateway kept, if it is known")
@@ -76,6 +82,9 @@ func (f resolveFlags) check() problems {
 // *order.Invalid with everything that is wrong.
 func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 	wrong := f.check()
+	if _, known := tarspay.Country(country); !known && f.paid+f.fee != "" {
+		wrong.add(order.ProblemCountry, "country", "the country of the order is not known, so amounts cannot be read")
+	}
 	decision := order.Resolution{State: order.State(f.state), By: f.by, Why: f.why, Evidence: f.evidence}
 	if f.paid != "" {
 		decision.Paid = wrong.amount("paid", f.paid, country)
@@ -96,40 +105,42 @@ func reviewEnds() []order.State {
 	})
 }
 
+// resolvedDocument is {"order":…,"source":…,"pending":…}.
+type resolvedDocument struct {
+	orderDocument
+	Pending bool `json:"pending"` // nothing is booked yet: a second person has to confirm it
+}
+
 func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags) error {
-	if wrong := flags.check(); len(wrong) > 0 {
-		return &order.Invalid{Problems: wrong} // before anything is asked
-	}
-	return s.steer(ctx, key, func(ctx context.Context, temporal orders, kind order.Kind, country string) (order.View, error) {
-		decision, err := flags.resolution(country)
+	document, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+		decision, err := flags.resolution(at.view.Country)
 		if err != nil {
 			return order.View{}, err
 		}
-		return temporal.Resolve(ctx, kind, key, decision)
+		decision.ID = once()
+		return temporal.Resolve(ctx, at.view.Kind, key, decision)
 	})
+	if err != nil {
+		return err
+	}
+	resolved := resolvedDocument{document, document.Order.State == order.InReview}
+	s.show(resolved, func(w io.Writer) { writeResolved(w, resolved, flags) })
+	return nil
 }
 
-// steer does something to an open order and prints how it stands then.
-func (s *starter) steer(ctx context.Context, key order.Key, do func(context.Context, orders, order.Kind, string) (order.View, error)) error {
-	temporal, hangUp, err := s.temporal(ctx)
-	if err != nil {
-		return err
+func writeResolved(w io.Writer, resolved resolvedDocument, flags resolveFlags) {
+	writeOrder(w, resolved.orderDocument)
+	if !resolved.Pending {
+		return
 	}
-	defer hangUp()
-	row, err := s.find(ctx, temporal, key)
-	if err != nil {
-		return err
+	amounts := ""
+	for _, given := range []struct{ flag, value string }{{"paid", flags.paid}, {"fee", flags.fee}} {
+		if given.value != "" {
+			amounts += " --" + given.flag + " " + shellWord(given.value)
+		}
 	}
-	if !row.Open {
-		return order.Refuse(order.CodeTerminal, "order %s has ended: %s", key, listedState(row))
-	}
-	steering, cancel := within(ctx, callTime)
-	defer cancel()
-	view, err := do(steering, temporal, row.Kind, row.Country)
-	if err != nil {
-		return late(steering, err, "order %s did not answer; it may still do as told: look with starter status. Does a worker run?", key)
-	}
-	document := orderDocument{Order: view, Source: sourceWorkflow}
-	s.show(document, func(w io.Writer) { writeOrder(w, document) })
-	return nil
+	describe(w, "proposed, and nothing is booked: a second person must confirm it", []fact{
+		{"who", "neither " + flags.by + " nor who requested the order"},
+		{"with", "starter resolve " + orderArguments(resolved.Order.Key()) + " --state " + flags.state + amounts + " --why WHY --evidence PROOF"},
+	})
 }

@@ -43,7 +43,9 @@ func (s *starter) root() *cobra.Command {
 		}
 	}
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
-	add(groupOperators, s.pollCommand(), s.resolveCommand(), s.balanceCommand(), s.reconcileCommand())
+	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(),
+		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
+		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.balanceCommand(), s.reconcileCommand())
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())
 	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())
@@ -69,8 +71,13 @@ Exit codes:
 		fmt.Fprintf(&text, "  %d  %s\n", e.code, e.meaning)
 	}
 	text.WriteString(`
-Settings, all optional here: balance and status read the ledger; the commands under
-"Gateway" call it with the merchants' keys.
+Whoever acts on an order says who they are with --by, and is believed: who may call
+at all is for Temporal's authorisation and the database's grants to decide. Every
+deed is written to the order's audit, refused or done.
+
+Settings, all optional here: queue, show, audit, discrepancies, balance and status
+read the ledger, adopt and close-discrepancy write it; the commands under "Gateway"
+call it with the merchants' keys.
 
 `)
 	_ = config.Table(&text, config.Starter{}) // a strings.Builder takes everything

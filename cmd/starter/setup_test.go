@@ -31,6 +31,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 type testBundle struct {
 	temporal *fakeTemporal
 	books    *fakeBooks
+	real     *ledger.Ledger // in place of books, where a command writes or tells a story
 	settings config.Starter
 
 	temporalErr, ledgerErr, settingsErr error // what reaching them says instead
@@ -60,16 +61,24 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 		out: &out, errs: &errs, user: "amina",
 		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
 		temporal: func(context.Context) (orders, func(), error) { return b.temporal, func() {}, b.temporalErr },
-		ledger:   func(context.Context) (books, func(), error) { return b.books, func() {}, b.ledgerErr },
+		ledger:   b.openLedger,
 		now:      func() time.Time { return noon.Add(time.Hour) },
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}
 }
 
+func (b *testBundle) openLedger(context.Context) (books, func(), error) {
+	if b.real != nil {
+		return b.real, func() {}, nil
+	}
+	return b.books, func() {}, b.ledgerErr
+}
+
 // fakeTemporal answers with the values it is given and keeps what it was
 // asked. A call that blocks waits for its context.
 type fakeTemporal struct {
+	deeds
 	started client.Started
 	view    order.View
 	row     client.Row
@@ -150,6 +159,7 @@ func (f *fakeTemporal) answer(ctx context.Context) (order.View, error) {
 
 // fakeBooks is a ledger of values.
 type fakeBooks struct {
+	books     // nil: what is not made of values here is asked of a real ledger
 	order     order.Order
 	orderErr  error
 	accounts  map[string]map[ledger.Account]money.Amount // by merchant and currency: "M1 PKR"

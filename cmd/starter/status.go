@@ -143,6 +143,25 @@ func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
 
 // key names an order. The error is an *order.Invalid.
 func (s *starter) key(merchant, number string) (order.Key, error) {
+	key, err := s.merchantKey(merchant)
+	var wrong problems
+	wrong.need("number", number, "the order number is empty")
+	var invalid *order.Invalid
+	if errors.As(err, &invalid) {
+		wrong = append(invalid.Problems, wrong...)
+	} else if err != nil {
+		return order.Key{}, err
+	}
+	if len(wrong) > 0 {
+		return order.Key{}, &order.Invalid{Problems: wrong}
+	}
+	key.Number = number
+	return key, nil
+}
+
+// merchantKey names a merchant: the one that is given, or the only one there
+// is. The error is an *order.Invalid.
+func (s *starter) merchantKey(merchant string) (order.Key, error) {
 	settings, err := s.settings()
 	if err != nil {
 		return order.Key{}, err
@@ -159,9 +178,8 @@ func (s *starter) key(merchant, number string) (order.Key, error) {
 			wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS lists %s", strings.Join(numbers, ", "))
 		}
 	}
-	wrong.need("number", number, "the order number is empty")
 	if len(wrong) > 0 {
 		return order.Key{}, &order.Invalid{Problems: wrong}
 	}
-	return order.Key{Merchant: merchant, Number: number}, nil
+	return order.Key{Merchant: merchant}, nil
 }

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) adoptCommand() *cobra.Command {
+	var merchant, by string
+	cmd := &cobra.Command{
+		Use:   "adopt NUMBER",
+		Short: "Drive an open order again that no workflow drives",
+		Long: `Starts a workflow for an order that is open in the ledger and that no workflow
+drives, because it was terminated or lost; starter queue lists such orders. The
+workflow goes on from where the ledger says the order stands: what may have been
+sent is asked about before anything is sent again.
+
+An order that a workflow drives is refused with WORKFLOW_RUNNING, one that has
+ended with ORDER_ENDED. The adoption is noted in the audit, and the discrepancies
+that told of the missing workflow are closed.
+
+--json: {"order","started":{"workflow_id","run_id","existing"},"closed"}, where order
+is as of starter status, and closed lists the ids of discrepancies.`,
+		Example:           `  starter adopt INV-1 --merchant M1700000001 --by amina`,
+		Args:              oneArgument("order number"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var wrong problems
+			wrong.need("by", by, "--by is needed: who adopts it")
+			key, err := s.deedKey(merchant, args[0], wrong)
+			if err != nil {
+				return err
+			}
+			return s.adopt(cmd.Context(), key, by)
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	s.addBy(cmd, &by)
+	return cmd
+}
+
+// adoptedDocument is {"order":…,"started":…,"closed":[…]}.
+type adoptedDocument struct {
+	Order   order.View     `json:"order"`
+	Started client.Started `json:"started"`
+	Closed  []int64        `json:"closed"` // discrepancies
+}
+
+func (s *starter) adopt(ctx context.Context, key order.Key, by string) error {
+	l, hangUpLedger, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUpLedger()
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	adopting, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	row, err := l.Order(adopting, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return order.Refuse(order.CodeOrderNotFound, "no order %s in the ledger; what the ledger does not have cannot be adopted", key)
+	}
+	if err != nil {
+		return err
+	}
+	started, err := temporal.Adopt(adopting, row)
+	if err != nil {
+		return err
+	}
+	document := adoptedDocument{Order: row.View(row.Standing), Started: started}
+	document.Order.Next = adoptedNext[row.State]
+	s.noteAdoption(ctx, temporal, row, started, by)
+	document.Closed = s.closeOrphan(ctx, l, key, by)
+	s.show(document, func(w io.Writer) { writeAdopted(w, document) })
+	return nil
+}
+
+// adoptedNext is what an adopted order's workflow does first.
+var adoptedNext = map[order.State]string{
+	order.Created:          "It is sent to the gateway.",
+	order.AwaitingApproval: "It waits for a second person.",
+	order.AwaitingFunds:    "It waits for funds.",
+	order.Reserved:         "It is sent to the gateway.",
+	order.Submitting:       "The gateway is asked about it, and it is sent only if the gateway does not have it.",
+	order.Unknown:          "The gateway is asked about it, and it is sent again only if the gateway does not have it.",
+	order.Submitted:        "It waits for the gateway's callback, and then the gateway is asked.",
+	order.InReview:         "It waits for a person, who resolves it with evidence; the gateway is still asked now and then.",
+}
+
+// noteAdoption puts on record who has adopted the order. The order is adopted,
+// whether or not that works.
+func (s *starter) noteAdoption(ctx context.Context, temporal orders, row order.Order, started client.Started, by string) {
+	noting, cancel := within(ctx, askTime)
+	defer cancel()
+	_, err := temporal.Note(noting, row.Kind, row.Key(), order.Note{ID: once(), By: by, Text: "adopted by workflow run " + started.RunID})
+	if err != nil {
+		s.note("the order is adopted, but nobody answered to put that on record; say so with: starter note %s %s", orderArguments(row.Key()), `"adopted"`)
+	}
+}
+
+// closeOrphan closes the discrepancies that told of the missing workflow.
+func (s *starter) closeOrphan(ctx context.Context, l books, key order.Key, by string) []int64 {
+	closing, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	closed := []int64{}
+	open, err := l.Discrepancies(closing, ledger.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: order.DiscrepancyOrphan, Open: true})
+	for _, d := range open {
+		var refusal *order.Refusal
+		if refusal, err = l.CloseDiscrepancy(closing, d.ID, by, "the order is adopted"); err != nil || refusal != nil {
+			break
+		}
+		closed = append(closed, d.ID)
+	}
+	if err != nil {
+		s.note("the order is adopted, but the discrepancy that told of the missing workflow could not be closed; close it with starter close-discrepancy")
+	}
+	return closed
+}
+
+func writeAdopted(w io.Writer, document adoptedDocument) {
+	writeOrder(w, orderDocument{Order: document.Order, Source: sourceLedger})
+	facts := []fact{{"run", document.Started.RunID}}
+	var ids []string
+	for _, id := range document.Closed {
+		ids = append(ids, strconv.FormatInt(id, 10))
+	}
+	facts = append(facts, fact{"closed", strings.Join(ids, ", ")})
+	describe(w, "adopted by workflow "+document.Started.WorkflowID, facts)
+}

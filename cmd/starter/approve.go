@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) approveCommand() *cobra.Command {
+	var merchant string
+	var flags approveFlags
+	cmd := &cobra.Command{
+		Use:   "approve NUMBER --fingerprint FINGERPRINT",
+		Short: "Let an order go ahead, as a second person",
+		Long: `Lets an order go ahead that waits for a second person, who is not the one that
+requested it. The fingerprint says what is approved: should the order have other
+content, it is refused.
+
+Without --fingerprint nothing is approved: the order and its fingerprint are shown,
+and the exit code is 2. Give the fingerprint once you have looked at the order.
+
+--json: {"order","source"}, as of starter status; without --fingerprint also "error".`,
+		Example: `  starter approve INV-1
+  starter approve INV-1 --fingerprint 4be1…c0 --by amina`,
+		Args:              oneArgument("order number"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var wrong problems
+			wrong.need("by", flags.by, "--by is needed: who approves")
+			key, err := s.deedKey(merchant, args[0], wrong)
+			if err != nil {
+				return err
+			}
+			return s.approve(cmd.Context(), key, flags)
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	s.addActor(cmd, &flags.actor, "why, if there is something to say")
+	cmd.Flags().StringVar(&flags.fingerprint, "fingerprint", "", "the order's fingerprint: what is approved")
+	s.complete(cmd, "fingerprint", func(*cobra.Command) []string { return nil })
+	return cmd
+}
+
+type approveFlags struct {
+	actor
+	fingerprint string
+}
+
+func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags) error {
+	if flags.fingerprint == "" {
+		return s.lookBeforeApproval(ctx, key)
+	}
+	document, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+		return temporal.Approve(ctx, at.view.Kind, key, order.Approval{
+			ID: once(), By: flags.by, Fingerprint: flags.fingerprint, Why: flags.why,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	s.show(document, func(w io.Writer) { writeOrder(w, document) })
+	return nil
+}
+
+// lookDocument is {"order":…,"source":…,"error":…}.
+type lookDocument struct {
+	orderDocument
+	Error failure `json:"error"`
+}
+
+// lookBeforeApproval shows what there is to approve, and approves nothing.
+func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
+	document, err := s.status(ctx, key)
+	if err != nil {
+		return err
+	}
+	look := lookDocument{document, explain(refusedLook(document.Order))}
+	s.show(look, func(w io.Writer) {
+		writeOrder(w, document)
+		describe(w, "to be approved", []fact{{"fingerprint", document.Order.Fingerprint}})
+		writeFailure(s.errs, look.Error)
+	})
+	return outcome(look.Error.exit)
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) auditCommand() *cobra.Command {
+	var merchant string
+	var verify bool
+	cmd := &cobra.Command{
+		Use:   "audit [NUMBER | --verify]",
+		Short: "Everything done to an order, and asked for and refused",
+		Long: `Prints the audit of an order from the ledger: who did what when, the state before
+and after, what was refused, and why. Without a number it is what is on record of
+the merchant itself. A number that we do not have is on record if somebody tried
+something on it.
+
+Every entry's hash covers the entry and the hash of the one before it. --verify
+reads the whole audit, of every order, and checks that no entry was changed, put
+in or taken out, and that each order still has the content it was opened with. The
+exit code is 4 when something was tampered with.
+
+--json: {"audit":[{"key":{"merchant","number"},"seq","at","actor","action","source",
+"evidence","before","after","refused","reason":{"code","text"},"paid","fee",
+"prev_hash","hash"}]}; amounts are {"value","currency"}. With --verify:
+{"chains","entries","broken":[{"key","seq","detail"}]}.`,
+		Example: `  starter audit INV-1
+  starter audit --merchant M1700000001
+  starter audit --verify`,
+		Args:              atMostOne("order number"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if verify {
+				if len(args) > 0 || merchant != "" {
+					return usage("--verify checks everything; leave the order and the merchant out")
+				}
+				return s.verifyAudit(cmd.Context())
+			}
+			return s.audit(cmd.Context(), merchant, args)
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	cmd.Flags().BoolVar(&verify, "verify", false, "check the whole audit instead")
+	return cmd
+}
+
+// auditDocument is {"audit":[…]}.
+type auditDocument struct {
+	Audit []ledger.AuditEntry `json:"audit"`
+}
+
+// auditReportDocument is what --verify found.
+type auditReportDocument struct {
+	Chains  int                 `json:"chains"`
+	Entries int                 `json:"entries"`
+	Broken  []ledger.AuditBreak `json:"broken"`
+}
+
+func (s *starter) audit(ctx context.Context, merchant string, args []string) error {
+	key, err := s.merchantKey(merchant)
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		if key, err = s.key(merchant, args[0]); err != nil {
+			return err
+		}
+	}
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	reading, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	entries, err := l.Audit(reading, key)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 && key.Number != "" {
+		return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+	}
+	document := auditDocument{Audit: append([]ledger.AuditEntry{}, entries...)}
+	s.show(document, func(w io.Writer) { writeAudit(w, document.Audit) })
+	return nil
+}
+
+// shownHash is how much of a hash tells two apart for a person.
+const shownHash = 12
+
+func writeAudit(w io.Writer, entries []ledger.AuditEntry) {
+	if len(entries) == 0 {
+		printf(w, "nothing on record\n")
+		return
+	}
+	var rows [][]string
+	for _, e := range entries {
+		rows = append(rows, []string{
+			strconv.Itoa(e.Seq), moment(e.At), e.Actor, string(e.Action), string(e.Before), string(e.After), yes(e.Refused),
+			beginning(e.Hash, shownHash), reasonText(e.Reason), beginning(e.Evidence, 3*shownHash),
+		})
+	}
+	table(w, []string{"SEQ", "AT", "ACTOR", "ACTION", "BEFORE", "AFTER", "REFUSED", "HASH", "REASON", "EVIDENCE"}, rows)
+}
+
+// beginning is a text, or its first letters when it is longer.
+func beginning(text string, letters int) string {
+	runes := []rune(text)
+	if len(runes) <= letters {
+		return text
+	}
+	return string(runes[:letters]) + "…"
+}
+
+// verifyAudit reads everything there is, however long that takes.
+func (s *starter) verifyAudit(ctx context.Context) error {
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	report, err := l.VerifyAudit(ctx)
+	if err != nil {
+		return err
+	}
+	document := auditReportDocument{Chains: report.Orders, Entries: report.Entries, Broken: append([]ledger.AuditBreak{}, report.Broken...)}
+	s.show(document, func(w io.Writer) { writeAuditReport(w, document) })
+	if len(document.Broken) > 0 {
+		return outcome(exitOtherwise)
+	}
+	return nil
+}
+
+func writeAuditReport(w io.Writer, report auditReportDocument) {
+	read := count(report.Entries, "entry", "entries") + " in " + count(report.Chains, "chain", "chains")
+	if len(report.Broken) == 0 {
+		printf(w, "%s: whole\n", read)
+		return
+	}
+	var rows [][]string
+	for _, b := range report.Broken {
+		seq := ""
+		if b.Seq > 0 {
+			seq = strconv.Itoa(b.Seq)
+		}
+		rows = append(rows, []string{b.Key.Merchant, b.Key.Number, seq, b.Detail})
+	}
+	table(w, []string{"MERCHANT", "NUMBER", "SEQ", "WHAT IS WRONG"}, rows)
+	printf(w, "%s: tampered with in %s\n", read, count(len(report.Broken), "place", "places"))
+}

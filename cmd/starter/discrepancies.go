@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) discrepanciesCommand() *cobra.Command {
+	filter := ledger.DiscrepancyFilter{Limit: 100}
+	cmd := &cobra.Command{
+		Use:   "discrepancies",
+		Short: "Where our books and the gateway's word differ",
+		Long: `Lists discrepancies from the ledger, the newest first. A discrepancy touches
+nothing: it stays open until a person has dealt with it and closes it with starter
+close-discrepancy, or with starter adopt if no workflow drives the order.
+
+--json: {"discrepancies":[{"id","key":{"merchant","number"},"code","mark","detail",
+"at","closed_at","closed_by","closed_why"}],"more"}, where mark tells two of the same
+code apart, the closed_ members are left out while it is open, and more means that
+there are more than the limit.`,
+		Example: `  starter discrepancies --open
+  starter discrepancies --merchant M1700000001 --number INV-1 --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return s.discrepancies(cmd.Context(), filter) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&filter.Open, "open", false, "only those that nobody has closed")
+	flags.StringVar(&filter.Merchant, "merchant", "", "only of this merchant number")
+	flags.StringVar(&filter.Number, "number", "", "only of this order number")
+	flags.StringVar(&filter.Code, "code", "", "only of this code")
+	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
+	s.complete(cmd, "merchant", s.merchantNames)
+	s.complete(cmd, "code", func(*cobra.Command) []string { return discrepancyCodes() })
+	return cmd
+}
+
+// discrepanciesDocument is {"discrepancies":[…],"more":…}.
+type discrepanciesDocument struct {
+	Discrepancies []ledger.Discrepancy `json:"discrepancies"`
+	More          bool                 `json:"more"` // there are more than the limit
+}
+
+func (s *starter) discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) error {
+	var wrong problems
+	if wrong.limit(filter.Limit); len(wrong) > 0 {
+		return &order.Invalid{Problems: wrong}
+	}
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	reading, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	limit := filter.Limit
+	filter.Limit++ // one more tells whether there are more
+	found, err := l.Discrepancies(reading, filter)
+	if err != nil {
+		return err
+	}
+	document := discrepanciesDocument{Discrepancies: []ledger.Discrepancy{}, More: len(found) > limit}
+	document.Discrepancies = append(document.Discrepancies, found[:min(len(found), limit)]...)
+	s.show(document, func(w io.Writer) { writeDiscrepancies(w, document) })
+	return nil
+}
+
+func writeDiscrepancies(w io.Writer, document discrepanciesDocument) {
+	if len(document.Discrepancies) == 0 {
+		printf(w, "no discrepancies\n")
+		return
+	}
+	var rows [][]string
+	for _, d := range document.Discrepancies {
+		rows = append(rows, []string{
+			strconv.FormatInt(d.ID, 10), moment(d.At), d.Key.Merchant, d.Key.Number, d.Code, closedText(d), d.Detail,
+		})
+	}
+	table(w, []string{"ID", "SINCE", "MERCHANT", "NUMBER", "CODE", "CLOSED", "WHAT IS THE MATTER"}, rows)
+	if document.More {
+		printf(w, "there are more; raise --limit or narrow the filter\n")
+	}
+}
+
+// closedText says who has closed it and why.
+func closedText(d ledger.Discrepancy) string {
+	if d.ClosedAt.IsZero() {
+		return ""
+	}
+	return "by " + d.ClosedBy + ": " + d.ClosedWhy
+}
+
+func (s *starter) closeDiscrepancyCommand() *cobra.Command {
+	var who actor
+	cmd := &cobra.Command{
+		Use:   "close-discrepancy ID --why WHY",
+		Short: "Say why nothing more is to be done about a discrepancy",
+		Long: `Closes a discrepancy: a person has dealt with it, and says why nothing more is to be
+done. It moves no money. It is written to the ledger directly and audited, done or
+refused; the id is that of starter queue and starter discrepancies.
+
+--json: {"discrepancy":{…}}, as of starter discrepancies.`,
+		Example:           `  starter close-discrepancy 7 --why "the gateway withdrew its message, ticket 4711" --by amina`,
+		Args:              oneArgument("discrepancy's id"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wrong := who.check()
+			id, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || id < 1 {
+				wrong.add(codeUsage, "id", "a discrepancy's id is a number: starter discrepancies lists them")
+			}
+			if len(wrong) > 0 {
+				return &order.Invalid{Problems: wrong}
+			}
+			return s.closeDiscrepancy(cmd.Context(), id, who)
+		},
+	}
+	s.addActor(cmd, &who, "why, in a sentence")
+	return cmd
+}
+
+// discrepancyDocument is {"discrepancy":{…}}.
+type discrepancyDocument struct {
+	Discrepancy ledger.Discrepancy `json:"discrepancy"`
+}
+
+func (s *starter) closeDiscrepancy(ctx context.Context, id int64, who actor) error {
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	writing, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	refusal, err := l.CloseDiscrepancy(writing, id, who.by, who.why)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return order.Refuse(codeNoDiscrepancy, "there is no discrepancy %d", id)
+	}
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refusal
+	}
+	found, err := l.Discrepancies(writing, ledger.DiscrepancyFilter{Before: id + 1, Limit: 1})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	s.show(discrepancyDocument{found[0]}, func(w io.Writer) { writeDiscrepancies(w, discrepanciesDocument{Discrepancies: found}) })
+	return nil
+}

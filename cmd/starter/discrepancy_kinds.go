@@ -1,0 +1,50 @@
+package main
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// discrepancyKind is what a discrepancy's code means and what to do about it.
+type discrepancyKind struct{ means, do string }
+
+// discrepancyKinds are all codes. The queue advises by them, and
+// docs/operations.md is written from them.
+var discrepancyKinds = map[string]discrepancyKind{
+	order.DiscrepancyPaidUnsent: {
+		"the gateway speaks of an order that we have written down and never sent",
+		"ask the gateway who made it: somebody else uses the number, or the key. Cancel ours until that is clear; then close it",
+	},
+	order.DiscrepancyPaidAfterEnd: {
+		"the gateway says paid, and we had ended the order unpaid",
+		"have the gateway confirm it in writing. Our books do not have the payment, and the balances will drift by it; settle that with finance, then close it",
+	},
+	order.DiscrepancyLatePayment: {
+		"a deposit was paid after it had expired; it is credited, the order stays expired",
+		"tell whoever waits for the deposit that it was paid after all, then close it",
+	},
+	order.DiscrepancyUnpaidPaid: {
+		"the gateway says not paid, and we have its proof that it was",
+		"ask the gateway which of its words is true. Nothing has been booked back; settle that with finance if it must be, then close it",
+	},
+	order.DiscrepancyAmount: {
+		"the gateway says another amount than the one we have its proof of",
+		"ask the gateway which amount moved. Nothing has been booked; settle the difference with finance, then close it",
+	},
+	order.DiscrepancyMismatch: {
+		"a genuine message about the order whose members are not the order's",
+		"compare them with the gateway: a message about another order, or an order that was changed there. The order is asked about meanwhile; then close it",
+	},
+	order.DiscrepancyOrphan: {
+		"the order is open and no workflow drives it: it was terminated, or lost",
+		"adopt the order; that closes the discrepancy",
+	},
+	order.DiscrepancyUnconfirmed: {
+		"a callback says that the money was returned, and the gateway, being asked for a day, does not",
+		"ask the gateway whether it was. Nothing has been booked back; settle that with finance if it must be, then close it",
+	},
+}
+
+func discrepancyCodes() []string { return slices.Sorted(maps.Keys(discrepancyKinds)) }

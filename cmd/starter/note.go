@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) noteCommand() *cobra.Command {
+	var merchant, by string
+	cmd := &cobra.Command{
+		Use:   "note NUMBER TEXT",
+		Short: "Add a remark to an order's audit",
+		Long: `Adds a remark to an order's audit, in whatever state the order is. It stays there
+for ever, so leave personal data out of it.
+
+--json: {"order","source"}, as of starter status.`,
+		Example:           `  starter note INV-1 "asked the gateway's support, ticket 4711" --by amina`,
+		Args:              noteArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var wrong problems
+			wrong.need("by", by, "--by is needed: who says so")
+			wrong.need("text", args[1], "the remark is empty")
+			key, err := s.deedKey(merchant, args[0], wrong)
+			if err != nil {
+				return err
+			}
+			document, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+				return temporal.Note(ctx, at.view.Kind, key, order.Note{ID: once(), By: by, Text: args[1]})
+			})
+			if err != nil {
+				return err
+			}
+			s.show(document, func(w io.Writer) { writeOrder(w, document) })
+			return nil
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	s.addBy(cmd, &by)
+	return cmd
+}
+
+func noteArguments(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return usage("give an order number and a remark, which is one word for the shell: put quotes around it")
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) queueCommand() *cobra.Command {
+	limit := 100
+	cmd := &cobra.Command{
+		Use:   "queue",
+		Short: "Everything that needs a person, oldest first",
+		Long: `Lists from the ledger everything that needs a person, oldest first, with what to do
+and the command for it: orders that wait for an approval or for a resolution, creates
+of which it has been unknown for longer than PAYOUTS_UNKNOWN_ALARM whether the gateway
+has them, open discrepancies (orders that no workflow drives among them), merchants
+whose every call is refused, and callbacks of orders that we do not have.
+
+The exit code is 0 whether there is something to do or not.
+
+--json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code","text","do",
+"command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker or
+callback, id is that of the discrepancy or the callback, and more means that there
+are more than the limit.`,
+		Example: `  starter queue
+  starter queue --json`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return s.queue(cmd.Context(), limit) },
+	}
+	cmd.Flags().IntVar(&limit, "limit", limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
+	return cmd
+}
+
+// queueDocument is {"queue":[…],"more":…}.
+type queueDocument struct {
+	Queue []queueItem `json:"queue"`
+	More  bool        `json:"more"` // there are more than the limit
+}
+
+// queueItem is an item with the command for it.
+type queueItem struct {
+	ledger.QueueItem
+	Command string `json:"command"`
+}
+
+func (s *starter) queue(ctx context.Context, limit int) error {
+	var wrong problems
+	if wrong.limit(limit); len(wrong) > 0 {
+		return &order.Invalid{Problems: wrong}
+	}
+	settings, err := s.settings()
+	if err != nil {
+		return err
+	}
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	reading, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	items, err := l.NeedsPerson(reading, settings.UnknownAlarm, limit+1) // one more tells whether there are more
+	if err != nil {
+		return err
+	}
+	document := queueDocument{Queue: []queueItem{}, More: len(items) > limit}
+	for _, item := range items[:min(len(items), limit)] {
+		document.Queue = append(document.Queue, advised(item))
+	}
+	s.show(document, func(w io.Writer) { writeQueue(w, document) })
+	return nil
+}
+
+// limit checks --limit of a page of the ledger.
+func (p *problems) limit(limit int) {
+	if limit < 1 || limit >= ledger.MaxPage {
+		p.add(codeUsage, "limit", "--limit is between 1 and %d", ledger.MaxPage-1)
+	}
+}
+
+// advised adds the command for an item, and for a discrepancy what its code
+// asks for.
+func advised(item ledger.QueueItem) queueItem {
+	at, id := orderArguments(item.Key), shellWord(item.ID)
+	advice := queueItem{QueueItem: item}
+	switch item.Kind {
+	case ledger.QueueApproval:
+		advice.Command = "starter approve " + at
+	case ledger.QueueReview:
+		advice.Command = "starter resolve " + at + " --state STATE --why WHY --evidence PROOF"
+	case ledger.QueueUnknown:
+		advice.Command = "starter poll " + at
+	case ledger.QueueDiscrepancy:
+		advice.Command = "starter close-discrepancy " + id + " --why WHY"
+		if kind, known := discrepancyKinds[item.Code]; known {
+			advice.Do = kind.do
+		}
+		if item.Code == order.DiscrepancyOrphan {
+			advice.Command = "starter adopt " + at
+		}
+	case ledger.QueueBreaker:
+		advice.Command = "starter reconcile --merchant " + shellWord(item.Key.Merchant)
+	case ledger.QueueCallback:
+		advice.Command = "starter show " + at
+	}
+	return advice
+}
+
+func writeQueue(w io.Writer, document queueDocument) {
+	if len(document.Queue) == 0 {
+		printf(w, "nothing needs a person\n")
+		return
+	}
+	for i, item := range document.Queue {
+		if i > 0 {
+			printf(w, "\n")
+		}
+		describe(w, string(item.Kind)+" "+itemName(item.Key), []fact{
+			{"since", moment(item.Since)}, {"code", item.Code}, {"id", item.ID}, {"what", item.Text}, {"do", item.Do}, {"with", item.Command},
+		})
+	}
+	if document.More {
+		printf(w, "\nthere are more; raise --limit\n")
+	}
+}
+
+// itemName names an order, or the merchant itself.
+func itemName(key order.Key) string {
+	if key.Number == "" {
+		return key.Merchant
+	}
+	return key.String()
+}

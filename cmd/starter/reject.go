@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) rejectCommand() *cobra.Command {
+	return s.endingCommand("reject NUMBER --why WHY", &cobra.Command{
+		Short: "End an order that waits for a second person",
+		Long: `Ends an order that waits for a second person; nothing has been sent. Whoever
+requested it may do so, too.
+
+--json: {"order","source"}, as of starter status.`,
+		Example: `  starter reject INV-1 --why "not our supplier" --by amina`,
+	}, func(ctx context.Context, temporal orders, at target, a actor) (order.View, error) {
+		return temporal.Reject(ctx, at.view.Kind, at.view.Key(), order.Rejection{ID: once(), By: a.by, Why: a.why})
+	})
+}
+
+func (s *starter) cancelCommand() *cobra.Command {
+	return s.endingCommand("cancel NUMBER --why WHY", &cobra.Command{
+		Short: "Withdraw an order before anything is sent",
+		Long: `Withdraws an order before anything is sent to the gateway; what it has reserved is
+available again. Once it has been sent it is refused with ALREADY_SUBMITTED: the
+gateway does not take back what it has accepted.
+
+--json: {"order","source"}, as of starter status.`,
+		Example: `  starter cancel INV-1 --why "paid by hand"`,
+	}, func(ctx context.Context, temporal orders, at target, a actor) (order.View, error) {
+		return temporal.Cancel(ctx, at.view.Kind, at.view.Key(), order.Cancellation{ID: once(), By: a.by, Why: a.why})
+	})
+}
+
+// endingCommand completes a command by which a person ends an order and says
+// why.
+func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.Context, orders, target, actor) (order.View, error)) *cobra.Command {
+	var merchant string
+	var who actor
+	cmd.Use = use
+	cmd.Args = oneArgument("order number")
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		key, err := s.deedKey(merchant, args[0], who.check())
+		if err != nil {
+			return err
+		}
+		document, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+			return do(ctx, temporal, at, who)
+		})
+		if err != nil {
+			return err
+		}
+		s.show(document, func(w io.Writer) { writeOrder(w, document) })
+		return nil
+	}
+	s.addMerchant(cmd, &merchant)
+	s.addActor(cmd, &who, "why, in a sentence")
+	return cmd
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func (s *starter) showCommand() *cobra.Command {
+	var merchant string
+	cmd := &cobra.Command{
+		Use:   "show NUMBER",
+		Short: "The story of an order, from its beginning",
+		Long: `Tells from the ledger what happened to an order, in order: the request (without the
+people in it), attempts to send it, callbacks, changes of state and what was behind
+them, decisions of people, discrepancies and transfers.
+
+It also tells what is known of a number that we do not have: callbacks that speak of
+it, and what somebody tried on it.
+
+--json: {"order","events":[{"at","kind","by","text"}]}, where order is as of starter
+status, or null, and kind is request, callback, attempt, move, decision,
+discrepancy or transfer.`,
+		Example:           `  starter show INV-1 --merchant M1700000001`,
+		Args:              oneArgument("order number"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := s.key(merchant, args[0])
+			if err != nil {
+				return err
+			}
+			return s.showStory(cmd.Context(), key)
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	return cmd
+}
+
+// storyDocument is {"order":…,"events":[…]}.
+type storyDocument struct {
+	Order  *order.View    `json:"order"` // null for a number that we do not have
+	Events []ledger.Event `json:"events"`
+}
+
+func (s *starter) showStory(ctx context.Context, key order.Key) error {
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	reading, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	events, err := l.Story(reading, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+	}
+	if err != nil {
+		return err
+	}
+	document := storyDocument{Events: events}
+	row, err := l.Order(reading, key)
+	if err == nil {
+		view := row.View(row.Standing)
+		document.Order = &view
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	s.show(document, func(w io.Writer) { writeStory(w, key, document) })
+	return nil
+}
+
+func writeStory(w io.Writer, key order.Key, document storyDocument) {
+	if document.Order == nil {
+		printf(w, "%s: we have no such order\n", printable(key.String()))
+	} else {
+		writeOrder(w, orderDocument{Order: *document.Order, Source: sourceLedger})
+	}
+	var rows [][]string
+	for _, e := range document.Events {
+		rows = append(rows, []string{moment(e.At), string(e.Kind), e.By, e.Text})
+	}
+	printf(w, "\n")
+	table(w, []string{"AT", "WHAT", "BY", "HOW"}, rows)
+}
