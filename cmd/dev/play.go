@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 const (
@@ -81,12 +82,21 @@ func (d *demo) perform(ctx context.Context, r *role) error {
 	if _, err := d.stack.Orders.Wait(ctx, r.kind, r.request.Key()); err != nil {
 		return err
 	}
-	if r.want.state == order.Refunded {
-		// The refund comes after the order's workflow has ended.
-		_, err := d.ledgerShows(ctx, r.request.Key(), func(o order.Order) bool { return o.State == order.Refunded })
-		return err
+	if r.refund {
+		return d.refund(ctx, r)
 	}
 	return nil
+}
+
+// refund has the gateway take a payment back whose order has ended, and waits
+// until the ledger has it.
+func (d *demo) refund(ctx context.Context, r *role) error {
+	key := r.request.Key()
+	if _, err := d.stack.Gateway.Move(ctx, key.Merchant, key.Number, tarspay.StateRefunded, ""); err != nil {
+		return err
+	}
+	_, err := d.ledgerShows(ctx, key, func(o order.Order) bool { return o.State == order.Refunded })
+	return err
 }
 
 func (d *demo) begin(ctx context.Context, r *role) error {

@@ -21,6 +21,7 @@ type scene struct {
 	shows    string // what there is to see, for people
 	want     outcome
 	forge    bool // somebody claims, with a signature of their own, that it was paid
+	refund   bool // the gateway takes the payment back after the order's end
 }
 
 // outcome is how an order ends.
@@ -69,8 +70,8 @@ var scenes = []scene{
 		shows: "five copies of the callback: settled once", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "TH", way: "BBL", amount: "2600", scenario: "early-callback",
 		shows: "the callback overtakes the create's answer", want: outcome{state: order.Succeeded, paid: 1, creates: 1}},
-	{kind: order.Withdrawal, country: "TH", way: "KTB", amount: "1400", scenario: "refund",
-		shows: "paid, then refunded by a late callback, which a query confirms",
+	{kind: order.Withdrawal, country: "TH", way: "KTB", amount: "1400", refund: true,
+		shows: "paid, and refunded after its end: the late callback is confirmed by a query",
 		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "VN", way: "BIDV", amount: "1600000", scenario: "refund,silent",
 		shows: "paid and refunded before anybody told us: the fee stays charged",
