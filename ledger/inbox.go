@@ -90,7 +90,7 @@ func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, er
 
 // unread is how long a signalled callback may wait for its order's workflow
 // before the end of the order means that it was never read.
-const unread = 30 * time.Second
+const unread = 5 * time.Second
 
 // PendingCallbacks are those that somebody has to be told of, oldest first:
 // the stored ones, the unmatched ones whose order has since appeared, and the

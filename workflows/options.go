@@ -22,8 +22,9 @@ const (
 	// A balance has no horizon of its own; a reconciliation that cannot reach
 	// the gateway for this long is over, and the schedule starts the next.
 	balancePatience = 15 * time.Minute
-	// The longest that one gateway attempt may take when no plan says so.
-	balanceAttempt = time.Minute
+	// The longest that one question to the gateway may take when no plan says
+	// so: the longest timeout that a call may be given, and the ledger.
+	balanceAttempt = 35 * time.Second
 	// No limit on attempts. Temporal's word for that is 0, which its test
 	// environment takes for ten.
 	unlimited = math.MaxInt32

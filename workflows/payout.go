@@ -109,7 +109,7 @@ func (p *payout) open(ctx workflow.Context) error {
 	}
 	if opened.BooksClosed {
 		p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
-		asking := forGateway(ctx, "opening balance of "+p.request.Merchant, balanceAttempt, 0)
+		asking := forGateway(ctx, "opening balance of "+p.request.Merchant, opened.Plan.Attempt, 0)
 		if err := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant).Get(ctx, nil); err != nil {
 			return err
 		}
