@@ -39,6 +39,19 @@ func BenchmarkOpenOrderAtOnce(b *testing.B) {
 	})
 }
 
+// BenchmarkOpenOrderUnderLimits is one that daily limits and its beneficiary
+// decide on.
+func BenchmarkOpenOrderUnderLimits(b *testing.B) {
+	terms := policy(b, `{rules: [{country: PK, per_merchant_day: {refuse_above: 90000000}, per_beneficiary_day: {refuse_above: 90000000}}]}`)
+	forEachBench(b, func(b *testing.B, l *testBundle) {
+		n := 0
+		for b.Loop() {
+			n++
+			l.openOn(b, terms, to(n%500, fmt.Sprint("W", n), "1"))
+		}
+	})
+}
+
 // BenchmarkSettle is a submitted withdrawal found paid, with a fee.
 func BenchmarkSettle(b *testing.B) {
 	forEachBench(b, func(b *testing.B, l *testBundle) {

@@ -1,12 +1,17 @@
 // Package ledger is what we know, in SQL: orders and how far they are, every
 // create that was about to be sent, every amount that moved, the callbacks
-// that came in, and the gateway's balance beside ours.
+// that came in, what people decided, and the gateway's balance beside ours.
 //
 // Books are double entry. A transfer moves an amount between two accounts of
 // one merchant and currency, rows of transfers are only ever added, and the
 // balances are kept beside them in the same transaction. An order's state
 // changes by compare-and-set along the table of package order, in the same
 // transaction as the money that follows from it.
+//
+// Whatever changes an order, and whatever a person asks for and is refused,
+// writes one entry of the audit in the same transaction. The entries of an
+// order are a chain, each with a hash over itself and the one before it; the
+// order's history is read from them.
 //
 // The same SQL runs on PostgreSQL (production) and on SQLite (development and
 // the demo; several processes may share the file). What differs is in

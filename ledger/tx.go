@@ -22,7 +22,15 @@ import (
 // Locks are taken in one order, the order's row and then the books' row, so
 // that transactions wait for each other but never in a circle. The books' row
 // comes last, because all orders of a merchant share it: it is held for the
-// commit and not for more.
+// commit and not for more. An approval, and funds that arrive, lock it a little
+// earlier, to see whether it covers the order.
+//
+// OpenOrder under daily limits is the exception: it locks the books' row first,
+// and keeps it while it reads what the limits count and writes the order, so
+// that no two orders count the same total. The order's row is its own, and new.
+// A circle closes only if somebody opens an order of the same number without
+// limits at the same moment; PostgreSQL then ends one of the two, which is run
+// again.
 type tx struct {
 	*sqlx.Tx
 	forUpdate string
