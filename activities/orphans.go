@@ -30,15 +30,18 @@ const (
 
 // FindOrphans compares the open orders with the running workflows.
 func (b *Books) FindOrphans(ctx context.Context) (Orphans, error) {
+	return b.findOrphans(ctx, activity.GetClient(ctx))
+}
+
+func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (Orphans, error) {
 	var found Orphans
-	temporal := activity.GetClient(ctx)
 	for row, err := range b.ledger.OpenOrders(ctx, b.settings.now().Add(-orphanAge)) {
 		if err != nil {
 			return found, fmt.Errorf("read open orders: %w", err)
 		}
 		found.Open++
 		activity.RecordHeartbeat(ctx, found.Open)
-		driven, err := running(ctx, temporal, row.WorkflowID())
+		driven, run, err := lookAt(ctx, temporal, row.WorkflowID())
 		if err != nil {
 			return found, fmt.Errorf("look at the workflow of %s: %w", row.Key(), err)
 		}
@@ -48,7 +51,9 @@ func (b *Books) FindOrphans(ctx context.Context) (Orphans, error) {
 		if len(found.Keys) < maxOrphans {
 			found.Keys = append(found.Keys, row.Key())
 		}
-		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is "+string(row.State)+" and no workflow drives it")
+		// The run makes it a discrepancy of its own each time a workflow is lost:
+		// one that somebody has dealt with is never opened again.
+		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is open and no workflow drives it; the last run was "+run)
 		if err != nil {
 			return found, fmt.Errorf("note the orphan %s: %w", row.Key(), err)
 		}
@@ -56,14 +61,16 @@ func (b *Books) FindOrphans(ctx context.Context) (Orphans, error) {
 	return found, nil
 }
 
-func running(ctx context.Context, temporal client.Client, workflowID string) (bool, error) {
+// lookAt says whether a workflow runs, and which run was the last.
+func lookAt(ctx context.Context, temporal client.Client, workflowID string) (driven bool, run string, err error) {
 	described, err := temporal.DescribeWorkflowExecution(ctx, workflowID, "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return false, nil
+		return false, "one that Temporal has forgotten", nil
 	}
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	return described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	info := described.GetWorkflowExecutionInfo()
+	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, info.GetExecution().GetRunId(), nil
 }

@@ -1,0 +1,87 @@
+package activities
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// An order whose workflow is lost, adopted and lost again is found again,
+// although the first discrepancy is closed and the order has not moved.
+func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
+	t.Parallel()
+	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, books.Close()) })
+	require.NoError(t, books.Migrate(t.Context()))
+	thousand, err := money.Parse("1000", "PKR")
+	require.NoError(t, err)
+	nothing, err := money.Minor(0, "PKR")
+	require.NoError(t, err)
+	require.NoError(t, books.OpenBooks(t.Context(), "M1", thousand, nothing))
+	request := order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Way: "easypaisa", Amount: thousand}
+	_, _, err = books.OpenOrder(t.Context(), request, ledger.Terms{})
+	require.NoError(t, err)
+
+	temporal := &lost{}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	later := func() time.Time { return time.Now().Add(time.Hour) } // the order is not young
+	search := func(ctx context.Context) (Orphans, error) {
+		return NewBooks(books, Settings{Clock: later}).findOrphans(ctx, temporal)
+	}
+	env.RegisterActivity(search)
+	open := func() []ledger.Discrepancy {
+		_, err := env.ExecuteActivity(search)
+		require.NoError(t, err)
+		found, err := books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Open: true})
+		require.NoError(t, err)
+		return found
+	}
+
+	temporal.run, temporal.status = "run-1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	require.Empty(t, open())
+	temporal.status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	found := open()
+	require.Len(t, found, 1)
+	require.Equal(t, order.DiscrepancyOrphan, found[0].Code)
+	require.Len(t, open(), 1, "one loss is told once")
+	refusal, err := books.CloseDiscrepancy(t.Context(), found[0].ID, "amina", "adopted")
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	require.Empty(t, open())
+	temporal.run = "run-2"
+	require.Len(t, open(), 1)
+	temporal.run = ""
+	require.Len(t, open(), 2, "forgotten")
+}
+
+// lost is a Temporal that knows one run of every workflow, or none.
+type lost struct {
+	client.Client
+	run    string
+	status enumspb.WorkflowExecutionStatus
+}
+
+func (l *lost) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if l.run == "" {
+		return nil, serviceerror.NewNotFound("no such workflow")
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{RunId: l.run}, Status: l.status,
+	}}, nil
+}
