@@ -21,6 +21,7 @@ const (
 	patience  = 5 * time.Minute       // for the whole life of a house
 	waitLimit = 75 * time.Second      // for one thing; what takes longest is a sweep for callbacks that were never read
 	lookEvery = 20 * time.Millisecond // between two looks at something that is waited for
+	tail      = 8                     // lines of each log that are shown after a failure
 )
 
 // house is a running stack, its ledger opened beside it, and the payments that
@@ -57,6 +58,10 @@ func open(t *testing.T, o options) *house {
 		if t.Failed() {
 			h.Keep()
 			t.Logf("logs and books stay in %s", h.Dir())
+			for name, text := range h.logs(t) {
+				lines := strings.Split(strings.TrimSpace(text), "\n")
+				t.Logf("the end of the %s's log:\n%s", name, strings.Join(lines[max(0, len(lines)-tail):], "\n"))
+			}
 		}
 		require.NoError(t, h.Stop())
 	})
