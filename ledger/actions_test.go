@@ -431,14 +431,38 @@ func TestFundsThatArriveAreReservedOnce(t *testing.T) {
 		open(t, b, deposit)
 		submit(t, b, deposit.Key(), accepted)
 		settle(t, b, deposit.Key(), paid("150", "0"))
-		var reserved atomic.Int32
-		together(2*len(keys), func(i int) {
-			o, err := b.Reserve(background, keys[i/2])
-			if err == nil && o.State == order.Reserved && i%2 == 0 {
-				reserved.Add(1)
-			}
-		})
+		failures := make([]error, 2*len(keys))
+		together(len(failures), func(i int) { _, failures[i] = b.Reserve(background, keys[i/2]) })
+		require.NoError(t, errors.Join(failures...))
 		require.Equal(t, map[Account]string{AccountReceived: "-150", AccountInFlight: "150"}, b.balances(t))
+		b.clean(t)
+	})
+}
+
+// The same of approvals: who is approved first is covered.
+func TestApprovalsNeverReserveTheSameMoneyTwice(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "150", "0")
+		orders := make([]order.Order, 40)
+		for i := range orders {
+			orders[i] = b.approvable(t, order.Withdrawal, fmt.Sprint("W", i), "10", Terms{WaitForFunds: i%2 == 0})
+		}
+		states := make([]order.State, len(orders))
+		failures := make([]error, len(orders))
+		together(len(orders), func(i int) {
+			o, _, err := b.Approve(background, orders[i].Key(), approval(orders[i]))
+			states[i], failures[i] = o.State, err
+		})
+		require.NoError(t, errors.Join(failures...))
+		count := make(map[order.State]int)
+		for _, state := range states {
+			count[state]++
+		}
+		require.Equal(t, 15, count[order.Reserved])
+		require.Equal(t, 25, count[order.AwaitingFunds]+count[order.Failed])
+		require.Equal(t, map[Account]string{AccountOpening: "-150", AccountInFlight: "150"}, b.balances(t))
 		b.clean(t)
 	})
 }
