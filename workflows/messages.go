@@ -59,11 +59,18 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	if acted.Refusal != nil {
 		return order.View{}, refusal(&order.Refusal{Reason: *acted.Refusal})
 	}
-	p.standing, p.proposed = acted.Standing, acted.Pending
-	if p.standing.State.Terminal() {
+	moved := acted.Standing.State != p.standing.State
+	p.standing = acted.Standing
+	if action.Resolve != nil { // a note leaves what is proposed as it is
+		p.proposed = acted.Pending
+	}
+	switch {
+	case p.standing.State.Terminal():
 		p.next = ended
-	} else if p.proposed != "" {
+	case p.proposed != "":
 		p.next = p.review()
+	case moved:
+		p.next = "The order goes on."
 	}
 	p.wake.SendAsync(true)
 	return p.view(), nil

@@ -1,0 +1,56 @@
+package workflows_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// answered sends an update and keeps what it is told.
+func (w *world) answered(t *testing.T, name string, argument any) *order.View {
+	t.Helper()
+	var view order.View
+	w.updates++
+	w.UpdateWorkflow(name, strconv.Itoa(w.updates), &updateResult{
+		accepted: func() {}, rejected: func(err error) { require.NoError(t, err) },
+		completed: func(value any, err error) {
+			require.NoError(t, err)
+			view = value.(order.View)
+		},
+	}, argument)
+	return &view
+}
+
+// Who acts is told what happens next, not what the order waited for before.
+func TestAnActionSaysWhatIsNext(t *testing.T) {
+	t.Parallel()
+	w := guarded(t)
+	r := requested(t, order.Withdrawal)
+	r.Details["sandboxScenario"] = "stuck"
+	var approved, proposed, noted, resolved *order.View
+	w.RegisterDelayedCallback(func() {
+		approved = w.answered(t, workflows.ApproveUpdate, order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+	}, time.Minute)
+	w.RegisterDelayedCallback(func() {
+		proposed = w.answered(t, workflows.ResolveUpdate, resolution(order.Failed)) // amina
+	}, 80*time.Hour)
+	w.RegisterDelayedCallback(func() {
+		noted = w.answered(t, workflows.NoteUpdate, order.Note{By: "chen", Text: "support is asked"})
+	}, 81*time.Hour)
+	w.RegisterDelayedCallback(func() {
+		second := resolution(order.Failed)
+		second.By = "chen"
+		resolved = w.answered(t, workflows.ResolveUpdate, second)
+	}, 82*time.Hour)
+	w.drive(r)
+	require.Equal(t, order.Reserved, approved.State)
+	require.Equal(t, "The order goes on.", approved.Next)
+	require.Contains(t, proposed.Next, "A second person has to confirm what amina proposed")
+	require.Equal(t, proposed.Next, noted.Next, "a note leaves the proposal as it is")
+	require.Equal(t, "Nothing: the order has ended.", resolved.Next)
+}
