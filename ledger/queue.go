@@ -170,7 +170,7 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 		items = append(items, QueueItem{
 			Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code,
 			Text: "no order of the merchant is sent, because the gateway refuses every call: " + b.Reason.Text,
-			Do:   "mend the merchant's key, address or status; one order is tried now and then, and when it goes through all are sent",
+			Do:   "mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent",
 		})
 	}
 	return items, nil

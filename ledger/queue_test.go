@@ -72,7 +72,7 @@ func TestNeedsPerson(t *testing.T) {
 			{
 				noon.Add(4 * time.Minute), QueueBreaker, order.Key{Merchant: "M2"}, "", order.CodeGatewayPaused,
 				"no order of the merchant is sent, because the gateway refuses every call: the key has expired",
-				"mend the merchant's key, address or status; one order is tried now and then, and when it goes through all are sent",
+				"mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent",
 			},
 			{
 				noon.Add(5 * time.Minute), QueueReview, key("review"), "", order.CodeNoProof,
