@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"regexp"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -149,16 +147,4 @@ func shellWord(value string) string {
 		quoted += string(r)
 	}
 	return quoted + "'"
-}
-
-// refusedLook is why nothing was done, when looking was all that was asked.
-func refusedLook(view order.View) *order.Refusal {
-	if view.State == order.AwaitingApproval {
-		return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right give its fingerprint with --fingerprint")
-	}
-	if view.Fingerprint == "" {
-		return order.Refuse(client.CodeNoAnswer, "nothing was approved: the order's fingerprint is not known while no worker answers")
-	}
-	return order.Refuse(order.CodeNotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval",
-		view.Key(), cmp.Or(string(view.State), "of no known state"))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -22,7 +23,8 @@ content, it is refused.
 Without --fingerprint nothing is approved: the order and its fingerprint are shown,
 and the exit code is 2. Give the fingerprint once you have looked at the order.
 
---json: {"order","source"}, as of starter status; without --fingerprint also "error".`,
+--json: {"order","source"}, as of starter status; without --fingerprint also "error":
+{"code","message","problems"}.`,
 		Example: `  starter approve INV-1
   starter approve INV-1 --fingerprint 4be1…c0 --by amina`,
 		Args:              oneArgument("order number"),
@@ -80,8 +82,21 @@ func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 	look := lookDocument{document, explain(refusedLook(document.Order))}
 	s.show(look, func(w io.Writer) {
 		writeOrder(w, document)
-		describe(w, "to be approved", []fact{{"fingerprint", document.Order.Fingerprint}})
+		if look.Error.Code == codeNoFingerprint {
+			describe(w, "to be approved", []fact{{"fingerprint", document.Order.Fingerprint}})
+		}
 		writeFailure(s.errs, look.Error)
 	})
 	return outcome(look.Error.exit)
+}
+
+// refusedLook is why nothing was approved.
+func refusedLook(view order.View) *order.Refusal {
+	switch {
+	case view.Fingerprint == "":
+		return order.Refuse(client.CodeNoAnswer, "nothing was approved: the order's fingerprint is not known while no worker answers")
+	case view.State != order.AwaitingApproval:
+		return order.Refuse(order.CodeNotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval", view.Key(), view.State)
+	}
+	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right give its fingerprint with --fingerprint")
 }

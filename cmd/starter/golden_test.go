@@ -80,17 +80,24 @@ func TestGolden(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			test.given(t, b)
-			text := b.run(t.Context(), test.args...)
-			machine := b.run(t.Context(), append([]string{"--json"}, test.args...)...)
-			require.Equal(t, test.code, text.code, text.errs)
-			require.Equal(t, test.code, machine.code, machine.out)
-			require.True(t, json.Valid([]byte(machine.out)), machine.out)
-			requireGolden(t, name, strings.Join([]string{
-				"$ starter " + strings.Join(hidden(test.args), " "), fmt.Sprint("exit code ", text.code),
-				"--- standard output", text.out + "--- standard error", text.errs + "--- standard output with --json", machine.out,
-			}, "\n"))
+			requireRun(t, b, name, test.args, test.code)
 		})
 	}
+}
+
+// requireRun runs a command for people and for machines and compares what it
+// prints with the golden file of the name.
+func requireRun(t *testing.T, b *testBundle, name string, args []string, code int) {
+	t.Helper()
+	text := b.run(t.Context(), args...)
+	machine := b.run(t.Context(), append([]string{"--json"}, args...)...)
+	require.Equal(t, code, text.code, text.errs)
+	require.Equal(t, code, machine.code, machine.out)
+	require.True(t, json.Valid([]byte(machine.out)), machine.out)
+	requireGolden(t, name, strings.Join([]string{
+		"$ starter " + strings.Join(hidden(args), " "), fmt.Sprint("exit code ", text.code),
+		"--- standard output", text.out + "--- standard error", text.errs + "--- standard output with --json", machine.out,
+	}, "\n"))
 }
 
 func requireGolden(t *testing.T, name, got string) {

@@ -2,10 +2,260 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
+
+// TestOperatorGolden runs what an operator looks with on a ledger with one of
+// everything that needs a person.
+func TestOperatorGolden(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		code int
+	}{
+		"queue":               {[]string{"queue"}, exitDone},
+		"queue_limit":         {[]string{"queue", "--limit", "1"}, exitDone},
+		"queue_wrong_limit":   {[]string{"queue", "--limit", "0"}, exitUsage},
+		"show":                {[]string{"show", "FIN-1", "--merchant", merchant}, exitDone},
+		"show_review":         {[]string{"show", "REV-1", "--merchant", merchant}, exitDone},
+		"show_unknown_number": {[]string{"show", "NEVER-1", "--merchant", merchant}, exitDone},
+		"show_nothing":        {[]string{"show", "NEVER-2", "--merchant", merchant}, exitNotFound},
+		"audit":               {[]string{"audit", "REV-1", "--merchant", merchant}, exitDone},
+		"audit_merchant":      {[]string{"audit", "--merchant", merchantVN}, exitDone},
+		"audit_merchant_none": {[]string{"audit", "--merchant", merchantTH}, exitDone},
+		"audit_nothing":       {[]string{"audit", "NEVER-2", "--merchant", merchant}, exitNotFound},
+		"audit_verify":        {[]string{"audit", "--verify"}, exitDone},
+		"audit_verify_one":    {[]string{"audit", "FIN-1", "--verify"}, exitUsage},
+		"discrepancies":       {[]string{"discrepancies"}, exitDone},
+		"discrepancies_open":  {[]string{"discrepancies", "--open", "--limit", "1"}, exitDone},
+		"discrepancies_none":  {[]string{"discrepancies", "--number", "REV-1"}, exitDone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.happenings(t)
+			requireRun(t, b, name, test.args, test.code)
+		})
+	}
+}
+
+func TestEmptyLedger(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openReal(t)
+	requireRun(t, b, "queue_none", []string{"queue"}, exitDone)
+	for _, args := range [][]string{
+		{"queue"}, {"show", "INV-1", "--merchant", merchant}, {"audit", "--verify"}, {"audit", "--merchant", merchant}, {"discrepancies"},
+		{"close-discrepancy", "1", "--why", "w"}, {"adopt", "INV-1", "--merchant", merchant},
+	} {
+		got := setup(t).run(t.Context(), args...)
+		require.Equal(t, exitUsage, got.code, args)
+		require.Contains(t, got.errs, codeNoLedger, args)
+	}
+}
+
+// Whoever holds the file can take the guards down and write what they like:
+// then the chain says so.
+func TestAuditVerifyFindsTampering(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.happenings(t)
+	database, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, database.Close()) }()
+	for _, statement := range []string{
+		"DROP TRIGGER audit_never_changes", "DROP TRIGGER audit_kept",
+		"UPDATE audit SET actor = 'nobody else' WHERE number = 'REV-1' AND action = 'propose'",
+		"DELETE FROM audit WHERE number = 'FIN-1' AND action = 'settle'",
+	} {
+		_, err := database.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	requireRun(t, b, "audit_verify_broken", []string{"audit", "--verify"}, exitOtherwise)
+}
+
+// openReal puts a real ledger with a merchant's books behind the command line,
+// stamped by a clock that the test sets. The result is the file.
+func (b *testBundle) openReal(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, err := ledger.Open(t.Context(), "sqlite:"+path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	l.SetClock(func() time.Time { return b.clock })
+	require.NoError(t, l.Migrate(t.Context()))
+	require.NoError(t, l.OpenBooks(t.Context(), merchant, amount(t, "100000", "PKR"), amount(t, "0", "PKR")))
+	b.real, b.clock = l, noon
+	return path
+}
+
+// request is a withdrawal by bilal, to somebody who must never be printed.
+func request(t *testing.T, number, rupees string) order.Request {
+	t.Helper()
+	return order.Request{
+		Kind: order.Withdrawal, Merchant: merchant, Number: number, Country: "PK", Way: "easypaisa", Amount: amount(t, rupees, "PKR"),
+		RequestedBy: "bilal", Details: map[string]string{
+			"customerName": planted[0], "customerAccountNumber": planted[1], "customerContact": planted[2], "customerEmail": planted[3],
+		},
+	}
+}
+
+func policy(t *testing.T) *order.Policy {
+	t.Helper()
+	p, err := order.ParsePolicy([]byte(`rules: [{country: PK, per_order: {approve_above: "20000"}}]`), "policy.yaml")
+	require.NoError(t, err)
+	return p
+}
+
+// opened writes an order down, a minute after whatever was before.
+func (b *testBundle) opened(t *testing.T, r order.Request) order.Key {
+	t.Helper()
+	b.clock = b.clock.Add(time.Minute)
+	_, _, err := b.real.OpenOrder(t.Context(), r, ledger.Terms{Policy: policy(t)})
+	require.NoError(t, err)
+	return r.Key()
+}
+
+// sent is an order whose create had the answer.
+func (b *testBundle) sent(t *testing.T, r order.Request, answer ledger.Answer) order.Key {
+	t.Helper()
+	key := b.opened(t, r)
+	submission, err := b.real.BeginSubmission(t.Context(), key)
+	require.NoError(t, err)
+	b.clock = b.clock.Add(time.Second)
+	_, err = b.real.CompleteSubmission(t.Context(), key, submission.Attempt, answer)
+	require.NoError(t, err)
+	b.clock = b.clock.Add(time.Second)
+	return key
+}
+
+var accepted = ledger.Answer{Outcome: ledger.Accepted, GatewayID: gatewayOrder}
+
+// happenings fills a ledger with one of everything. The result is its file.
+func (b *testBundle) happenings(t *testing.T) string {
+	t.Helper()
+	ctx, path := t.Context(), b.openReal(t)
+	b.opened(t, request(t, "PAY-1", "30000"))
+	b.sent(t, request(t, "UNK-1", "700"), ledger.Answer{Outcome: ledger.Ambiguous, Reason: order.Reason{Code: order.CodeGatewayUnknown, Text: "no answer"}})
+	b.paid(t, request(t, "FIN-1", "1500"))
+
+	review := b.sent(t, request(t, "REV-1", "900"), ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P2"})
+	_, err := b.real.Review(ctx, review, order.Reason{Code: order.CodeNoProof, Text: "no proof within 72h0m0s"})
+	require.NoError(t, err)
+	b.clock = b.clock.Add(time.Minute)
+	failed := order.Resolution{ID: "1", State: order.Failed, By: "amina", Why: "support says so", Evidence: "ticket 4711"}
+	for _, by := range []string{"bilal", "amina"} {
+		failed.By, failed.ID = by, by
+		_, _, _, err = b.real.Resolve(ctx, review, failed, true)
+		require.NoError(t, err)
+	}
+
+	orphan := b.sent(t, request(t, "ORPH-1", "800"), ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P3"})
+	require.NoError(t, b.real.OpenDiscrepancy(ctx, orphan, order.DiscrepancyOrphan, "the order is open and no workflow drives it; the last run was run-1"))
+	b.clock = b.clock.Add(time.Minute)
+	require.NoError(t, b.real.Trip(ctx, merchantVN, order.Reason{Code: order.CodeGatewayPaused, Text: "code 5003006 (API key expired)"}, time.Minute))
+	b.clock = b.clock.Add(time.Minute)
+	never := order.Key{Merchant: merchant, Number: "NEVER-1"}
+	id, _, err := b.real.StoreCallback(ctx, tarspay.Callback{
+		Direction: tarspay.DirectionWithdrawal, Currency: "PKR", Merchant: merchant, OrderNumber: never.Number, OrderAmount: "5", PayAmount: "5",
+		GatewayID: "P9", State: tarspay.StateSucceeded, FailReason: planted[0],
+	}, nil)
+	require.NoError(t, err)
+	require.NoError(t, b.real.MarkCallback(ctx, id, ledger.Unmatched))
+	_, _, err = b.real.Cancel(ctx, never, order.Cancellation{By: "chen", Why: "a typing error"})
+	require.NoError(t, err)
+	b.clock = noon.Add(time.Hour)
+	return path
+}
+
+// paid is an order that the gateway has paid, of which it says later that it
+// has not; the discrepancy is closed, and another one is open.
+func (b *testBundle) paid(t *testing.T, r order.Request) {
+	t.Helper()
+	key := b.sent(t, r, accepted)
+	paid := order.Finding{Source: order.FromQuery, Verdict: order.Paid, GatewayID: gatewayOrder, Paid: r.Amount, Fee: amount(t, "15", "PKR")}
+	_, err := b.real.Settle(t.Context(), key, paid)
+	require.NoError(t, err)
+	b.clock = b.clock.Add(time.Minute)
+	_, err = b.real.Settle(t.Context(), key, order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, GatewayID: gatewayOrder})
+	require.NoError(t, err)
+	refusal, err := b.real.CloseDiscrepancy(t.Context(), 1, "amina", "the gateway withdrew it")
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), key, order.DiscrepancyMismatch, "callback 1: orderAmount"))
+}
+
+// Nothing that is read tells who is paid, not even what the gateway wrote.
+func TestStoriesHoldNoPersonalData(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	for _, args := range [][]string{
+		{"queue"}, {"discrepancies"}, {"audit", "--verify"}, {"show", "NEVER-1", "--merchant", merchant},
+		{"show", "FIN-1", "--merchant", merchant}, {"audit", "FIN-1", "--merchant", merchant}, {"audit", "REV-1", "--merchant", merchant},
+	} {
+		for _, args := range [][]string{args, append([]string{"--json"}, args...)} {
+			got := b.run(t.Context(), args...)
+			require.Equal(t, exitDone, got.code, args)
+			for _, value := range append(strings.Fields(planted[0]), planted...) {
+				require.NotContains(t, strings.ToLower(got.out+got.errs), strings.ToLower(value), args)
+			}
+		}
+	}
+}
+
+func TestCloseDiscrepancy(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	got := b.run(t.Context(), "close-discrepancy", "2", "--why", "compared with the gateway", "--json")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Contains(t, got.out, `"closed_by":"amina","closed_why":"compared with the gateway"`)
+	found, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: order.DiscrepancyMismatch})
+	require.NoError(t, err)
+	require.Equal(t, "compared with the gateway", found[0].ClosedWhy)
+
+	require.Equal(t, exitRefused, b.run(t.Context(), "close-discrepancy", "2", "--why", "again").code)
+	require.Equal(t, exitNotFound, b.run(t.Context(), "close-discrepancy", "77", "--why", "again").code)
+	for _, args := range [][]string{{"2"}, {"x", "--why", "w"}, {"0", "--why", "w"}, {"2", "--why", "w", "--by", ""}, {}} {
+		require.Equal(t, exitUsage, b.run(t.Context(), append([]string{"close-discrepancy"}, args...)...).code, args)
+	}
+	entries, err := b.real.Audit(t.Context(), order.Key{Merchant: merchant, Number: "FIN-1"})
+	require.NoError(t, err)
+	last := entries[len(entries)-1]
+	require.True(t, last.Refused)
+	require.Equal(t, order.CodeDiscrepancyClosed, last.Reason.Code)
+}
+
+// Every code of a discrepancy is explained, and every state of an adopted
+// order.
+func TestEveryCodeIsExplained(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../order/effect.go")
+	require.NoError(t, err)
+	codes := regexp.MustCompile(`Discrepancy\w+ += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	require.Len(t, discrepancyKinds, len(codes))
+	for _, code := range codes {
+		require.NotEmpty(t, discrepancyKinds[code[1]].means, code[1])
+		require.NotEmpty(t, discrepancyKinds[code[1]].do, code[1])
+	}
+	for _, state := range order.States() {
+		require.Equal(t, !state.Terminal(), adoptedNext[state] != "", state)
+	}
+}
 
 // deeds are what a person did to an order.
 type deeds struct {

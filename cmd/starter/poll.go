@@ -46,6 +46,10 @@ func (s *starter) steer(ctx context.Context, key order.Key, do func(context.Cont
 	if err != nil {
 		return err
 	}
+	if !row.Open && row.Status != "Completed" {
+		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s: %s; let one go on with it: starter adopt %s",
+			key, listedState(row), orderArguments(key))
+	}
 	if !row.Open {
 		return order.Refuse(order.CodeTerminal, "order %s has ended: %s", key, listedState(row))
 	}

@@ -258,6 +258,8 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		startedDocument{}, orderDocument{}, listDocument{}, balancesDocument{}, reconciliationDocument{},
 		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
 		transactionsDocument{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
+		queueDocument{}, storyDocument{}, auditDocument{}, auditReportDocument{}, discrepanciesDocument{}, discrepancyDocument{},
+		lookDocument{}, resolvedDocument{}, adoptedDocument{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)

@@ -32,6 +32,8 @@ type testBundle struct {
 	temporal *fakeTemporal
 	books    *fakeBooks
 	real     *ledger.Ledger // in place of books, where a command writes or tells a story
+	client   orders         // in place of temporal, where an action must reach the real ledger
+	clock    time.Time      // of the real ledger
 	settings config.Starter
 
 	temporalErr, ledgerErr, settingsErr error // what reaching them says instead
@@ -45,7 +47,7 @@ func setup(*testing.T) *testBundle {
 		settings: config.Starter{Accounts: config.Accounts{Merchants: config.MerchantList{
 			{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"},
 			{Number: merchantTH, Country: "TH"}, {Number: secondOfTH, Country: "TH"},
-		}}},
+		}}, Alarm: config.Alarm{UnknownAlarm: 30 * time.Minute}},
 	}
 }
 
@@ -60,12 +62,19 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 	s := starter{
 		out: &out, errs: &errs, user: "amina",
 		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
-		temporal: func(context.Context) (orders, func(), error) { return b.temporal, func() {}, b.temporalErr },
+		temporal: b.dialTemporal,
 		ledger:   b.openLedger,
 		now:      func() time.Time { return noon.Add(time.Hour) },
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}
+}
+
+func (b *testBundle) dialTemporal(context.Context) (orders, func(), error) {
+	if b.client != nil {
+		return b.client, func() {}, nil
+	}
+	return b.temporal, func() {}, b.temporalErr
 }
 
 func (b *testBundle) openLedger(context.Context) (books, func(), error) {

@@ -1,0 +1,397 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// bareTemporal is a server with one worker behind it, on which no order's
+// workflow runs: all that is started is what acts without one, and it does so
+// on a real ledger.
+type bareTemporal struct {
+	temporalclient.Client
+	books *activities.Books
+}
+
+func (*bareTemporal) UpdateWorkflow(context.Context, temporalclient.UpdateWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
+	return nil, serviceerror.NewNotFound("no such workflow")
+}
+
+func (*bareTemporal) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return nil, serviceerror.NewNotFound("no such workflow")
+}
+
+func (b *bareTemporal) ExecuteWorkflow(ctx context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
+	input, ok := arguments[0].(workflows.OperatorActionInput)
+	if workflow != workflows.OperatorActionType || !ok {
+		return nil, errors.New("nothing else is started here")
+	}
+	acted, err := b.books.Act(ctx, input.Key, input.Action)
+	return &finished{id: options.ID, acted: acted}, err
+}
+
+// finished is a run of OperatorAction.
+type finished struct {
+	temporalclient.WorkflowRun
+	id    string
+	acted activities.Acted
+}
+
+func (f *finished) Get(_ context.Context, into any) error {
+	text, err := json.Marshal(f.acted)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// bare puts a real client and a real ledger behind the command line.
+func (b *testBundle) bare(t *testing.T) {
+	t.Helper()
+	b.happenings(t)
+	b.client = client.New(&bareTemporal{books: activities.NewBooks(b.real, activities.Settings{Policy: policy(t)})})
+}
+
+// deeds on an order that has ended, on a number that we do not have, and on
+// one that stands elsewhere are refused with the reason's code, and the audit
+// has who tried what.
+func TestRefusedDeedsLeaveATrace(t *testing.T) {
+	t.Parallel()
+	commands := map[string][]string{
+		"approve": {"--fingerprint", "f00d"},
+		"reject":  {"--why", "not ours"},
+		"cancel":  {"--why", "not ours"},
+		"resolve": {"--state", "failed", "--why", "support says so", "--evidence", "ticket 4711"},
+	}
+	for _, test := range []struct {
+		command, number string
+		code            string
+		exit            int
+	}{
+		{"approve", "FIN-1", order.CodeTerminal, exitRefused},
+		{"reject", "FIN-1", order.CodeTerminal, exitRefused},
+		{"cancel", "FIN-1", order.CodeTerminal, exitRefused},
+		{"resolve", "FIN-1", order.CodeTerminal, exitRefused},
+		{"approve", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
+		{"reject", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
+		{"cancel", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
+		{"resolve", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
+		{"approve", "PAY-1", order.CodeFingerprintMismatch, exitRefused},
+		{"approve", "UNK-1", order.CodeNotAwaitingApproval, exitRefused},
+		{"cancel", "UNK-1", order.CodeAlreadySubmitted, exitRefused},
+		{"resolve", "UNK-1", order.CodeNotInReview, exitRefused},
+	} {
+		t.Run(test.command+" "+test.number, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.bare(t)
+			args := append([]string{test.command, test.number, "--merchant", merchant, "--by", "dana", "--json"}, commands[test.command]...)
+			got := b.run(t.Context(), args...)
+			require.Equal(t, test.exit, got.code, got.out)
+			require.Contains(t, got.out, `"code":"`+test.code+`"`)
+			last := b.lastEntry(t, test.number)
+			require.Equal(t, "dana", last.Actor)
+			require.Equal(t, ledger.AuditAction(test.command), last.Action)
+			require.True(t, last.Refused)
+			require.Equal(t, test.code, last.Reason.Code)
+			require.Equal(t, last.Before, last.After)
+		})
+	}
+}
+
+func (b *testBundle) lastEntry(t *testing.T, number string) ledger.AuditEntry {
+	t.Helper()
+	entries, err := b.real.Audit(t.Context(), order.Key{Merchant: merchant, Number: number})
+	require.NoError(t, err)
+	require.NotEmpty(t, entries)
+	return entries[len(entries)-1]
+}
+
+// What may be done is done without a workflow, too, and says that one has to
+// be started.
+func TestDeedsWithoutAWorkflow(t *testing.T) {
+	t.Parallel()
+	row := func(t *testing.T, b *testBundle, number string) order.Order {
+		t.Helper()
+		o, err := b.real.Order(t.Context(), order.Key{Merchant: merchant, Number: number})
+		require.NoError(t, err)
+		return o
+	}
+	for name, test := range map[string]struct {
+		args   func(*testing.T, *testBundle) []string
+		number string
+		state  order.State
+		says   string
+		action ledger.AuditAction
+	}{
+		"approve": {func(t *testing.T, b *testBundle) []string {
+			return []string{"approve", "PAY-1", "--fingerprint", row(t, b, "PAY-1").Fingerprint}
+		}, "PAY-1", order.Reserved, "starter adopt PAY-1 --merchant " + merchant, ledger.ActionApprove},
+		"reject": {func(*testing.T, *testBundle) []string {
+			return []string{"reject", "PAY-1", "--why", "not ours"}
+		}, "PAY-1", order.Rejected, "Nothing: the order has ended.", ledger.ActionReject},
+		"cancel": {func(*testing.T, *testBundle) []string {
+			return []string{"cancel", "PAY-1", "--why", "not ours"}
+		}, "PAY-1", order.Cancelled, "by dana: not ours (CANCELLED)", ledger.ActionCancel},
+		"note": {func(*testing.T, *testBundle) []string {
+			return []string{"note", "FIN-1", "seen"}
+		}, "FIN-1", order.Succeeded, "1500.00 PKR", ledger.ActionNote},
+		"confirm": {func(*testing.T, *testBundle) []string {
+			return []string{"resolve", "REV-1", "--state", "failed", "--why", "so says support", "--evidence", "ticket 4712"}
+		}, "REV-1", order.Failed, "resolved by amina and dana", ledger.ActionResolve},
+		"propose otherwise": {func(*testing.T, *testBundle) []string {
+			return []string{"resolve", "REV-1", "--state", "succeeded", "--fee", "2.50", "--why", "so says support", "--evidence", "ticket 4712"}
+		}, "REV-1", order.InReview, "starter resolve REV-1 --merchant " + merchant + " --state succeeded --fee 2.50 --why WHY --evidence PROOF", ledger.ActionPropose},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.bare(t)
+			got := b.run(t.Context(), append(test.args(t, b), "--merchant", merchant, "--by", "dana")...)
+			require.Equal(t, exitDone, got.code, got.errs)
+			require.Contains(t, got.out, string(test.state))
+			require.Contains(t, got.out, test.says)
+			require.Contains(t, got.out, "the ledger")
+			require.Equal(t, test.state, row(t, b, test.number).State)
+			last := b.lastEntry(t, test.number)
+			require.Equal(t, test.action, last.Action)
+			require.False(t, last.Refused)
+			report, err := b.real.VerifyAudit(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, report.Broken)
+		})
+	}
+}
+
+// The audit of every country's order is kept under its own number; a name in
+// the number's place would stay there for ever.
+func TestDeedsTakeNumbersOnly(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"approve", planted[0], "--fingerprint", "f00d"}, {"reject", planted[0], "--why", "w"}, {"cancel", planted[3], "--why", "w"},
+		{"note", planted[0], "text"}, {"adopt", planted[0]},
+		{"resolve", planted[0], "--state", "failed", "--why", "w", "--evidence", "e"}, {"reject", "INV-1", "--merchant", planted[0], "--why", "w"},
+	} {
+		b := setup(t)
+		got := b.run(t.Context(), append([]string{args[0], "--merchant", merchant}, args[1:]...)...)
+		require.Equal(t, exitUsage, got.code, args)
+		require.Contains(t, got.errs, order.ProblemNumber, args)
+		for _, value := range append(strings.Fields(planted[0]), planted...) {
+			require.NotContains(t, got.errs, value)
+		}
+		require.Empty(t, b.temporal.kinds)
+	}
+}
+
+// What a command sends is what was typed, by whom the system knows unless they
+// say otherwise, and each run is a deed of its own.
+func TestDeedsSayWho(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.row, b.temporal.view = row(t, order.AwaitingApproval), withdrawal(t, order.Reserved)
+	b.temporal.row.Kind = order.Deposit
+	run := func(args ...string) {
+		t.Helper()
+		got := b.run(t.Context(), append(args, "--merchant", merchant)...)
+		require.Equal(t, exitDone, got.code, got.errs)
+	}
+	run("approve", "INV-1", "--fingerprint", "f00d", "--why", "known to us")
+	run("approve", "INV-1", "--fingerprint", "f00d", "--by", "chen")
+	run("reject", "INV-1", "--why", "unknown to us")
+	run("cancel", "INV-1", "--why", "paid by hand", "--by", "chen")
+	run("note", "INV-1", "asked support, ticket 4711")
+	require.Equal(t, []order.Kind{order.Deposit, order.Deposit, order.Deposit, order.Deposit, order.Deposit}, b.temporal.kinds)
+	d := b.temporal.deeds
+	ids := []string{d.approvals[0].ID, d.approvals[1].ID, d.rejections[0].ID, d.cancellations[0].ID, d.notes[0].ID}
+	for i, id := range ids {
+		require.NotEmpty(t, id)
+		require.NotContains(t, ids[i+1:], id)
+	}
+	require.Equal(t, []order.Approval{
+		{ID: ids[0], By: "amina", Fingerprint: "f00d", Why: "known to us"}, {ID: ids[1], By: "chen", Fingerprint: "f00d"},
+	}, d.approvals)
+	require.Equal(t, []order.Rejection{{ID: ids[2], By: "amina", Why: "unknown to us"}}, d.rejections)
+	require.Equal(t, []order.Cancellation{{ID: ids[3], By: "chen", Why: "paid by hand"}}, d.cancellations)
+	require.Equal(t, []order.Note{{ID: ids[4], By: "amina", Text: "asked support, ticket 4711"}}, d.notes)
+}
+
+func TestDeedsThatSayTooLittle(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"approve", "INV-1", "--fingerprint", "f", "--by", ""}, {"approve"}, {"reject", "INV-1"}, {"reject", "INV-1", "--why", "w", "--by", ""},
+		{"cancel", "INV-1"}, {"note", "INV-1"}, {"note", "INV-1", ""}, {"note", "INV-1", "two", "words"}, {"note", "INV-1", "text", "--by", ""},
+		{"adopt", "INV-1", "--by", ""}, {"resolve", "INV-1", "--state", "failed", "--why", "w"},
+	} {
+		b := setup(t)
+		got := b.run(t.Context(), append(args, "--merchant", merchant)...)
+		require.Equal(t, exitUsage, got.code, args)
+		require.Empty(t, b.temporal.kinds, args)
+	}
+}
+
+// Without a fingerprint nothing is approved, whatever state the order is in.
+func TestApproveLooksFirst(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		state order.State
+		code  int
+	}{
+		"approve_look":       {order.AwaitingApproval, exitUsage},
+		"approve_look_ended": {order.Succeeded, exitRefused},
+	} {
+		b := setup(t)
+		b.temporal.row, b.temporal.view = row(t, test.state), withdrawal(t, test.state)
+		requireRun(t, b, name, []string{"approve", "INV-1", "--merchant", merchant}, test.code)
+		require.Empty(t, b.temporal.approvals)
+	}
+	b := setup(t)
+	noWorker(t, b)
+	requireRun(t, b, "approve_look_no_worker", []string{"approve", "INV-1", "--merchant", merchant}, exitUnderWay)
+}
+
+// A deed that nobody answers may still be done: that is said.
+func TestDeedsThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.row, b.temporal.blocks = row(t, order.AwaitingApproval), true
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := b.run(ctx, "reject", "INV-1", "--merchant", merchant, "--why", "w")
+	require.Equal(t, exitUnderWay, got.code)
+	require.Contains(t, got.errs, "it may still do as told")
+
+	b = setup(t)
+	temporalAway(t, b)
+	require.Equal(t, exitUnreachable, b.run(t.Context(), "reject", "INV-1", "--merchant", merchant, "--why", "w").code)
+	b = setup(t)
+	b.temporal.findErr = order.Refuse(client.CodeTemporalUnreachable, "away")
+	require.Equal(t, exitUnreachable, b.run(t.Context(), "reject", "INV-1", "--merchant", merchant, "--why", "w").code)
+	require.Empty(t, b.temporal.rejections)
+}
+
+// An amount is read in the currency of the order's country, which Temporal may
+// have forgotten: then the settings know the merchant's. Without either it is
+// refused rather than guessed.
+func TestResolveNeedsTheCountry(t *testing.T) {
+	t.Parallel()
+	args := []string{"resolve", "INV-1", "--merchant", merchant, "--state", "succeeded", "--fee", "2.50", "--why", "w", "--evidence", "e"}
+	b := setup(t)
+	notFound(t, b)
+	require.Equal(t, exitDone, b.run(t.Context(), args...).code)
+	require.Equal(t, amount(t, "2.50", "PKR"), b.temporal.resolutions[0].Fee)
+
+	b = setup(t)
+	notFound(t, b)
+	b.settings.Merchants = nil
+	got := b.run(t.Context(), args...)
+	require.Equal(t, exitUsage, got.code)
+	require.Contains(t, got.errs, order.ProblemCountry)
+	require.Empty(t, b.temporal.resolutions)
+}
+
+func TestResolveSaysThatASecondPersonIsNeeded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.row, b.temporal.view = row(t, order.InReview), withdrawal(t, order.InReview)
+	b.temporal.view.Next = "A second person has to confirm what amina proposed: resolve it to the same end. The gateway is still asked now and then."
+	requireRun(t, b, "resolve_proposed", []string{
+		"resolve", "INV-1", "--merchant", merchant, "--state", "succeeded", "--fee", "15", "--why", "paid", "--evidence", "ticket 4711",
+	}, exitDone)
+}
+
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	args := []string{"adopt", "ORPH-1", "--merchant", merchant, "--by", "dana"}
+	start := func(t *testing.T) *testBundle {
+		t.Helper()
+		b := setup(t)
+		b.happenings(t)
+		b.temporal.started = client.Started{WorkflowID: "withdrawal:" + merchant + ":ORPH-1", RunID: "run-2"}
+		return b
+	}
+	orphans := ledger.DiscrepancyFilter{Code: order.DiscrepancyOrphan, Open: true}
+
+	t.Run("done", func(t *testing.T) {
+		t.Parallel()
+		b := start(t)
+		got := b.run(t.Context(), append(args, "--json")...)
+		require.Equal(t, exitDone, got.code, got.out)
+		var document adoptedDocument
+		require.NoError(t, json.Unmarshal([]byte(got.out), &document))
+		require.Equal(t, "run-2", document.Started.RunID)
+		require.Equal(t, []int64{3}, document.Closed)
+		require.Equal(t, order.Submitted, document.Order.State)
+		require.Equal(t, planted[0], b.temporal.adopted[0].Details["customerName"], "the request is the ledger's own, whole")
+		require.Equal(t, "adopted by workflow run run-2", b.temporal.notes[0].Text)
+		require.Equal(t, "dana", b.temporal.notes[0].By)
+		open, err := b.real.Discrepancies(t.Context(), orphans)
+		require.NoError(t, err)
+		require.Empty(t, open)
+		people := start(t).run(t.Context(), args...)
+		require.Contains(t, people.out, "adopted by workflow withdrawal:"+merchant+":ORPH-1")
+		require.Contains(t, people.out, "It waits for the gateway's callback, and then the gateway is asked.")
+	})
+	t.Run("refused", func(t *testing.T) {
+		t.Parallel()
+		b := start(t)
+		b.temporal.adoptErr = order.Refuse(client.CodeWorkflowRunning, "a workflow drives order ORPH-1; there is nothing to adopt")
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitRefused, got.code)
+		require.Equal(t, "error: a workflow drives order ORPH-1; there is nothing to adopt (WORKFLOW_RUNNING)\n", got.errs)
+		require.Empty(t, b.temporal.notes)
+		open, err := b.real.Discrepancies(t.Context(), orphans)
+		require.NoError(t, err)
+		require.Len(t, open, 1)
+	})
+	t.Run("not ours", func(t *testing.T) {
+		t.Parallel()
+		b := start(t)
+		got := b.run(t.Context(), "adopt", "NOBODYS-1", "--merchant", merchant)
+		require.Equal(t, exitNotFound, got.code)
+		require.Empty(t, b.temporal.adopted)
+	})
+	t.Run("not put on record", func(t *testing.T) {
+		t.Parallel()
+		b := start(t)
+		b.temporal.noteErr = order.Refuse(client.CodeNoAnswer, "no worker")
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitDone, got.code)
+		require.Contains(t, got.errs, `starter note ORPH-1 --merchant `+merchant+` "adopted"`)
+	})
+}
+
+// A poll of an order whose workflow is gone says what helps.
+func TestPollOfAnOrphan(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.row = row(t, order.Created)
+	b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
+	got := b.run(t.Context(), "poll", "INV-1", "--merchant", merchant)
+	require.Equal(t, exitRefused, got.code)
+	require.Equal(t, "error: no workflow drives order "+merchant+"/INV-1: created (workflow terminated); let one go on with it: starter adopt INV-1 --merchant "+merchant+
+		" (WORKFLOW_MISSING)\n", got.errs)
+	require.Empty(t, b.temporal.polled)
+}
+
+func TestShellWords(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"INV-1": "INV-1", "-INV": "'-INV'", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "a\nb": "'a·b'",
+	} {
+		require.Equal(t, want, shellWord(value))
+	}
+}
