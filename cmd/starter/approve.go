@@ -24,7 +24,7 @@ Without --fingerprint nothing is approved: the order and its fingerprint are sho
 and the exit code is 2. Give the fingerprint once you have looked at the order.
 
 --json: {"order","source"}, as of starter status; without --fingerprint also "error":
-{"code","message","problems"}.`,
+{"code","message","problems":[{"code","field","message"}]}.`,
 		Example: `  starter approve INV-1
   starter approve INV-1 --fingerprint 4be1…c0 --by amina`,
 		Args:              oneArgument("order number"),
