@@ -17,6 +17,31 @@ type Action struct {
 	Note    *order.Note         `json:"note,omitempty"`
 }
 
+// Marked gives the action an ID unless whoever asks for it has: the ledger does
+// an action once, and tells by the ID when it is asked for the same again.
+func (a Action) Marked(id string) Action {
+	switch {
+	case a.Approve != nil:
+		a.Approve = marked(*a.Approve, id, func(v *order.Approval) *string { return &v.ID })
+	case a.Reject != nil:
+		a.Reject = marked(*a.Reject, id, func(v *order.Rejection) *string { return &v.ID })
+	case a.Cancel != nil:
+		a.Cancel = marked(*a.Cancel, id, func(v *order.Cancellation) *string { return &v.ID })
+	case a.Resolve != nil:
+		a.Resolve = marked(*a.Resolve, id, func(v *order.Resolution) *string { return &v.ID })
+	case a.Note != nil:
+		a.Note = marked(*a.Note, id, func(v *order.Note) *string { return &v.ID })
+	}
+	return a
+}
+
+func marked[T any](value T, id string, its func(*T) *string) *T {
+	if mark := its(&value); *mark == "" {
+		*mark = id
+	}
+	return &value
+}
+
 // Acted is what came of an action. Whether it was done or refused, the audit
 // has it.
 type Acted struct {

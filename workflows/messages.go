@@ -51,6 +51,8 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	if err := workflow.Await(ctx, func() bool { return p.written }); err != nil {
 		return order.View{}, err
 	}
+	// A reset delivers the updates of the history again, each under its own id.
+	action = action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID)
 	var acted activities.Acted
 	err := workflow.ExecuteLocalActivity(forLedger(ctx, summary), books.Act, p.request.Key(), action).Get(ctx, &acted)
 	if err != nil {

@@ -54,3 +54,34 @@ func TestAnActionSaysWhatIsNext(t *testing.T) {
 	require.Equal(t, proposed.Next, noted.Next, "a note leaves the proposal as it is")
 	require.Equal(t, "Nothing: the order has ended.", resolved.Next)
 }
+
+// A reset delivers the updates of the history again. Whoever asked without an
+// id of their own is not heard twice.
+func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
+	t.Parallel()
+	w := guarded(t)
+	r := requested(t, order.Withdrawal)
+	deliver := func(w *world) {
+		for id, update := range []struct {
+			name, code string
+			argument   any
+		}{
+			{workflows.NoteUpdate, "", order.Note{By: "chen", Text: "known to us"}},
+			{workflows.ApproveUpdate, order.CodeFingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
+			{workflows.RejectUpdate, "", order.Rejection{By: "chen", Why: "not ours"}},
+		} {
+			check := func(err error) { require.Equal(t, update.code, codeOf(err), update.name) }
+			w.UpdateWorkflow(update.name, strconv.Itoa(id), &updateResult{
+				accepted: func() {}, rejected: check, completed: func(_ any, err error) { check(err) },
+			}, update.argument)
+		}
+	}
+	w.RegisterDelayedCallback(func() { deliver(w) }, time.Minute)
+	require.Equal(t, order.Rejected, w.drive(r).State)
+	next := w.again()
+	next.RegisterDelayedCallback(func() { deliver(next) }, 0)
+	require.Equal(t, order.Rejected, next.drive(r).State)
+	refused, done := w.audited(r.Key(), "chen")
+	require.Equal(t, 1, refused)
+	require.Equal(t, 2, done)
+}

@@ -10,7 +10,8 @@ import (
 // no workflow drives the order: it has ended, or there is none of its number.
 // Its purpose is the trace that the action leaves in the audit.
 func OperatorAction(ctx workflow.Context, input OperatorActionInput) (activities.Acted, error) {
+	action := input.Action.Marked("workflow " + workflow.GetInfo(ctx).WorkflowExecution.ID) // a reset runs it again
 	var acted activities.Acted
-	err := workflow.ExecuteLocalActivity(forLedger(ctx, "act without a workflow"), books.Act, input.Key, input.Action).Get(ctx, &acted)
+	err := workflow.ExecuteLocalActivity(forLedger(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted)
 	return acted, err
 }
