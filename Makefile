@@ -21,10 +21,10 @@ RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo dev bench test lint fuzz fmt clean
+.PHONY: help build demo dev bench test screenshots lint fuzz fmt clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the commands into bin/
 	@mkdir -p bin
@@ -44,11 +44,17 @@ test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real
 	@echo "testing$(if $(RACE),, without the race detector: no C compiler here)" >&2
 	@bin/withpostgres -- $(GO) test $(RACE) -timeout 20m ./...
 	@cd tools/withpostgres && $(GO) test -timeout 5m ./...
+	@cd browser && $(GO) test -timeout 5m
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x
+
+screenshots: build bin/temporal ## take the pictures in docs/images anew, with a real browser
+	@mkdir -p docs/images
+	@cd browser && TEST_SCREENSHOT_DIR=../docs/images $(GO) test -timeout 5m -run '^TestTemporalUI$$'
 
 lint: bin/golangci-lint bin/workflowcheck ## style, mistakes, the floors of the house, workflow determinism
 	@bin/golangci-lint run ./...
 	@cd tools/withpostgres && ../../bin/golangci-lint run ./...
+	@cd browser && ../bin/golangci-lint run ./...
 	@bin/workflowcheck -config tools/lint/workflowcheck.yaml ./workflows/...
 
 fmt: bin/golangci-lint ## format the code the way lint wants it

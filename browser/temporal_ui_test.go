@@ -1,0 +1,147 @@
+package browser
+
+import (
+	"context"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/stack"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// The saved query that answers "what needs me now", as the UI itself writes it,
+// and the name that an operator gives it.
+const (
+	needsMe     = "`PayoutNeedsReview`=true"
+	needsMeName = "Needs a person"
+)
+
+// policy asks for a second person.
+const policy = `
+rules:
+  - kind: withdrawal
+    country: VN
+    per_order: {approve_above: "20000000"}
+`
+
+// TestTemporalUI looks at orders the way an operator does: at the list of what
+// needs a person, and at one of its orders.
+func TestTemporalUI(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(policy), 0o600))
+	b := setup(t, stack.Options{UI: true, Settings: map[string]string{
+		"PAYOUTS_WITHDRAWAL_HORIZON": "3s",
+		"PAYOUTS_POLICY_FILE":        file,
+	}})
+	list := b.Addresses.UI + "/namespaces/" + stack.Namespace + "/workflows"
+	stuck, needy := b.ordersOfADay(t)
+
+	p := b.open(t, list+"?query="+url.QueryEscape(needsMe))
+	p.lists(needy)
+	p.chooseColumns()
+	p.saveView()
+	p.visit(list) // as on another day
+	p.click(`button[data-track-text="` + needsMeName + `"]`)
+	p.lists(needy)
+	p.screenshot("list-needs-review")
+
+	view, err := b.Orders.Order(b.ctx, stuck.Kind, stuck.Key())
+	require.NoError(t, err)
+	require.Equal(t, order.InReview, view.State)
+	p.click(`a[href*="` + stuck.Number + `"]`)
+	p.click(`[data-testid="user-metadata-tab"]`)
+	p.tells(workflows.Summary(stuck))
+	p.tells(string(view.State))
+	p.tells(view.Reason.Code + " " + view.Reason.Text)
+	p.tells("Next: " + view.Next)
+	p.screenshot("order-details")
+}
+
+// ordersOfADay starts orders and returns when each stands where an operator
+// finds it: the ids of those that need a person, and one of them.
+func (b *testBundle) ordersOfADay(t *testing.T) (stuck order.Request, needy []string) {
+	t.Helper()
+	stuck = b.request(t, order.Withdrawal, "PK", "easypaisa", "INV-2041", "1500", "stuck,silent")
+	lost := b.request(t, order.Withdrawal, "BR", "PIX", "INV-2042", "250.75", "lost-answer,hidden:1000,stuck,silent")
+	large := b.request(t, order.Withdrawal, "VN", "VCB", "INV-2043", "25000000", "")
+	paid := b.request(t, order.Withdrawal, "BR", "PIX", "INV-2044", "99.90", "")
+	failed := b.request(t, order.Withdrawal, "PK", "easypaisa", "INV-2045", "700", "fail")
+	unpaid := b.request(t, order.Deposit, "BD", "EWALLET_BKASH", "CART-17", "2500", "cashier")
+	for _, request := range []order.Request{stuck, lost, large, paid, failed} {
+		_, err := b.Orders.Start(b.ctx, request)
+		require.NoError(t, err)
+	}
+	_, _, err := b.Orders.StartDeposit(b.ctx, unpaid)
+	require.NoError(t, err)
+	for _, ending := range []order.Request{paid, failed} {
+		view, err := b.Orders.Wait(b.ctx, ending.Kind, ending.Key())
+		require.NoError(t, err)
+		require.True(t, view.State.Terminal())
+	}
+	stands := map[string]order.State{
+		stuck.Number: order.InReview, lost.Number: order.InReview, large.Number: order.AwaitingApproval,
+		paid.Number: order.Succeeded, failed.Number: order.Failed, unpaid.Number: order.Created,
+	}
+	until(t, b, "the list to know where every order stands", func(ctx context.Context) (map[string]order.State, error) {
+		rows, err := b.Orders.List(ctx, client.Filter{})
+		seen := make(map[string]order.State)
+		for _, row := range rows {
+			seen[row.Number] = row.State
+		}
+		return seen, err
+	}, func(seen map[string]order.State) bool { return maps.Equal(seen, stands) })
+	return stuck, []string{stuck.WorkflowID(), lost.WorkflowID(), large.WorkflowID()}
+}
+
+// lists waits until the list holds these workflows and no others.
+func (p *page) lists(ids []string) {
+	p.t.Helper()
+	slices.Sort(ids)
+	p.until("list exactly the orders that need a person", `ids => {
+		const rows = [...document.querySelectorAll('[data-testid="workflows-summary-configurable-table-row"]')]
+		const listed = rows.map(row => row.querySelector("a").innerText.trim())
+		return JSON.stringify(listed.sort()) === JSON.stringify(ids)
+	}`, ids)
+}
+
+// chooseColumns has the list show where an order stands, in place of what an
+// operator does not need.
+func (p *page) chooseColumns() {
+	p.t.Helper()
+	p.click(`[data-testid="workflows-summary-table-configuration-button"]`)
+	for _, step := range []string{"Remove Run ID", "Remove Type", "Remove End", "Add PayoutState", "Add PayoutCountry"} {
+		p.click(`button[aria-label="` + step + ` column"]`)
+	}
+	p.click(`[data-testid="drawer-close-button"]`)
+}
+
+// saveView keeps the query that is shown under a name.
+func (p *page) saveView() {
+	p.t.Helper()
+	p.click(`[data-testid="create-view-button"]`)
+	p.fill(`[data-testid="save-view-modal-input"]`, needsMeName)
+	p.click(`form:has(#modal-content-save-view-modal) [data-testid="confirm-modal-button"]`)
+}
+
+// tells waits until a pane of the order's page shows a text. Each pane is a
+// document of its own, and the UI makes it too low by its margins: an operator
+// scrolls.
+func (p *page) tells(text string) {
+	p.t.Helper()
+	p.until("tell "+text, `text => [...document.querySelectorAll('iframe[title="output"]')].some(pane => {
+		const said = pane.contentDocument?.body?.innerText ?? ""
+		if (pane.checkVisibility() && said.includes(text)) {
+			pane.contentWindow.scrollTo(0, 16)
+			return true
+		}
+	})`, text)
+}
