@@ -49,7 +49,7 @@ func start(path string) (*chromium, error) {
 	c.free = free
 	// The context of the first call is the browser's life, so that it cannot
 	// bear a deadline.
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(quiet))
 	c.ctx = ctx
 	late := time.AfterFunc(startLimit, cancel)
 	defer late.Stop()
@@ -59,6 +59,9 @@ func start(path string) (*chromium, error) {
 	}
 	return c, nil
 }
+
+// quiet is the driver's log: whatever it finds wrong comes back as an error.
+func quiet(string, ...any) {}
 
 // stop ends the browser and returns when it is gone, and what it wrote with it.
 func (c *chromium) stop() error {
