@@ -86,7 +86,8 @@ type Applied struct {
 
 // ApplyCallback compares a callback from the inbox with its order, field by
 // field, and acts on it: success settles; what would release money, and what
-// does not fit the order, only makes us ask the gateway.
+// does not fit the order, only makes us ask the gateway. A callback that made
+// us ask is not done with; it is applied again when the gateway has answered.
 func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID string) (Applied, error) {
 	entry, err := b.ledger.Callback(ctx, callbackID)
 	if err != nil {
@@ -114,6 +115,9 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 	if err != nil {
 		return Applied{}, fmt.Errorf("apply callback to %s: %w", key, err)
 	}
+	if applied.Ask {
+		return applied, nil // not done with it: what it claims is applied again once the gateway has been asked
+	}
 	if err := b.ledger.MarkCallback(ctx, callbackID, ledger.Done); err != nil {
 		return Applied{}, fmt.Errorf("mark callback of %s: %w", key, err)
 	}
@@ -132,7 +136,13 @@ func (b *Books) mustAsk(row order.Order, finding order.Finding) bool {
 // Unconfirmed opens a discrepancy: a callback speaks of a refund that the
 // gateway, on being asked, does not know.
 func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID string) error {
-	return b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyUnconfirmed, "callback "+callbackID)
+	if err := b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyUnconfirmed, "callback "+callbackID); err != nil {
+		return fmt.Errorf("note the unconfirmed callback of %s: %w", key, err)
+	}
+	if err := b.ledger.MarkCallback(ctx, callbackID, ledger.Done); err != nil {
+		return fmt.Errorf("mark callback of %s: %w", key, err)
+	}
+	return nil
 }
 
 // Settle books a finding: the state and the money in one transaction, once.

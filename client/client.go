@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	temporalclient "go.temporal.io/sdk/client"
@@ -86,9 +87,9 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: operation,
 		UpdateOptions: temporalclient.UpdateWorkflowOptions{
-			// One update per content: asking again joins the first, other
-			// content is asked anew and refused.
-			UpdateID:     "instructions-" + request.Fingerprint()[:16],
+			// A new one each time: whoever asks again is told where the order
+			// stands by now.
+			UpdateID:     uuid.NewString(),
 			UpdateName:   workflows.InstructionsUpdate,
 			Args:         []any{request.Fingerprint()},
 			WaitForStage: temporalclient.WorkflowUpdateStageCompleted,

@@ -154,6 +154,22 @@ func (p *payout) applyCallback(ctx workflow.Context, id string) error {
 		return err
 	}
 	p.standing = applied.Standing
-	p.askNow = p.askNow || applied.Ask
+	if applied.Ask {
+		p.askNow = true
+		p.claims = append(p.claims, id)
+	}
+	return nil
+}
+
+// settleClaims applies the callbacks again that made us ask, now that the
+// order has ended. What the end bears out is done with; a contradiction opens
+// a discrepancy. A refund that the gateway does not know yet stays in the
+// inbox, from which the sweep hands it to a workflow of its own.
+func (p *payout) settleClaims(ctx workflow.Context) error {
+	for _, id := range p.claims {
+		if err := p.applyCallback(ctx, id); err != nil {
+			return err
+		}
+	}
 	return nil
 }

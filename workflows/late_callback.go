@@ -33,5 +33,10 @@ func LateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing
 	standing := applied.Standing
 	err = workflow.ExecuteLocalActivity(forLedger(ctx, "settle late callback"), books.Settle, input.Key, finding).
 		Get(ctx, &standing)
-	return standing, err
+	if err != nil {
+		return standing, err
+	}
+	// Borne out now, so that it is done with.
+	return standing, workflow.ExecuteLocalActivity(forLedger(ctx, "close late callback"), books.ApplyCallback, input.Key, input.CallbackID).
+		Get(ctx, &applied)
 }

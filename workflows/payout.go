@@ -36,6 +36,7 @@ type payout struct {
 	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
 	wake      workflow.Channel        // a message handler changed something
 	askNow    bool                    // ask the gateway without waiting first
+	claims    []string                // callbacks that only made us ask
 	proposed  string                  // who has proposed how to resolve a review; a second person confirms
 
 	next    string      // what happens next, for people
@@ -81,6 +82,9 @@ func (p *payout) run(ctx workflow.Context) (order.View, error) {
 		return order.View{}, err
 	}
 	if err := p.await(ctx); err != nil {
+		return order.View{}, err
+	}
+	if err := p.settleClaims(ctx); err != nil {
 		return order.View{}, err
 	}
 	p.show(ctx, ended)

@@ -411,6 +411,50 @@ func TestCallbacksThatCameTogether(t *testing.T) {
 	w.balanced()
 }
 
+// A refund that is heard of before its payment makes us ask; when the payment
+// then ends the order, the refund is not forgotten.
+func TestARefundBeforeItsPayment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = 100 * time.Hour })
+	r := request(t, order.Withdrawal, "stuck,silent")
+	w.RegisterDelayedCallback(func() {
+		for _, state := range []tarspay.State{tarspay.StateSucceeded, tarspay.StateRefunded} {
+			_, err := w.gateway.Move(merchant, r.Number, state, "")
+			require.NoError(t, err)
+		}
+		w.hears(t, r, tarspay.StateRefunded)
+		w.hears(t, r, tarspay.StateSucceeded)
+	}, time.Hour)
+	view := w.drive(r)
+	if view.State == order.Succeeded {
+		w.books.SetClock(func() time.Time { return w.Now().Add(time.Minute) })
+		_, err := w.deliverer().Sweep(t.Context())
+		require.NoError(t, err)
+		require.Len(t, w.late, 1)
+		view.Standing = w.actLate(t)
+	}
+	require.Equal(t, order.Refunded, view.State)
+	callbacks, err := w.books.Callbacks(t.Context(), r.Key())
+	require.NoError(t, err)
+	require.Len(t, callbacks, 2)
+	w.balanced()
+}
+
+// hears puts a callback of an order into the inbox and signals it.
+func (w *world) hears(t *testing.T, r order.Request, state tarspay.State) {
+	t.Helper()
+	booked, err := w.gateway.Order(merchant, r.Number)
+	require.NoError(t, err)
+	id, fresh, err := w.books.StoreCallback(t.Context(), tarspay.Callback{
+		Direction: tarspay.DirectionWithdrawal, Currency: "PKR", Fee: booked.Fee.Short(), Merchant: merchant, OrderNumber: r.Number,
+		OrderAmount: "1500", PayAmount: "1500", GatewayID: booked.ID, State: state,
+	}, []byte("{}"))
+	require.NoError(t, err)
+	require.True(t, fresh)
+	require.NoError(t, w.books.MarkCallback(t.Context(), id, ledger.Signalled))
+	w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, workflows.CallbackSignalInput{ID: id})
+}
+
 // After the end: what contradicts opens a discrepancy and touches nothing.
 func TestContradictionAfterTheEnd(t *testing.T) {
 	t.Parallel()
