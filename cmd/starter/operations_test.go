@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	temporalclient "go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/worker"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+const operations = "../../docs/operations.md"
+
+func readOperations(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(operations)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// TestOperationsTables keeps the tables of docs/operations.md equal to the
+// code.
+func TestOperationsTables(t *testing.T) {
+	t.Parallel()
+	text := readOperations(t)
+	want := between(t, text, "discrepancies", discrepanciesTable())
+	want = between(t, want, "settings", settingsTable(t))
+	if *update {
+		require.NoError(t, os.WriteFile(operations, []byte(want), 0o600))
+		return
+	}
+	if want != text { // require.Equal would print the whole file, twice
+		t.Fatal("docs/operations.md differs from the code: run go test ./cmd/starter -run TestOperationsTables -update")
+	}
+}
+
+// between puts a table between the marks of a name.
+func between(t *testing.T, text, name, table string) string {
+	t.Helper()
+	begin := strings.Index(text, "<!-- "+name)
+	end := strings.Index(text, "<!-- end of "+name)
+	require.True(t, 0 <= begin && begin < end, "docs/operations.md has lost its mark for %s", name)
+	begin += strings.Index(text[begin:], "\n") + 1
+	return text[:begin] + "\n" + table + "\n" + text[end:]
+}
+
+func discrepanciesTable() string {
+	var table strings.Builder
+	table.WriteString("| code | what it means | what a person does |\n|---|---|---|\n")
+	for _, code := range discrepancyCodes() {
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", code, discrepancyKinds[code].means, discrepancyKinds[code].do)
+	}
+	return table.String()
+}
+
+// settingsTable is config's tables in one, with who reads what.
+func settingsTable(t *testing.T) string {
+	t.Helper()
+	var order []string
+	rows, readers := make(map[string]string), make(map[string][]string)
+	for _, process := range []struct {
+		name     string
+		settings any
+	}{{"worker", config.Worker{}}, {"receiver", config.Receiver{}}, {"starter", config.Starter{}}} {
+		var table bytes.Buffer
+		require.NoError(t, config.Markdown(&table, process.settings))
+		for row := range strings.Lines(table.String()) {
+			variable, rest, found := strings.Cut(strings.TrimPrefix(row, "| `"), "` |")
+			if !found {
+				continue // the heading
+			}
+			if _, known := rows[variable]; !known {
+				order, rows[variable] = append(order, variable), rest
+			}
+			readers[variable] = append(readers[variable], process.name)
+		}
+	}
+	var table strings.Builder
+	table.WriteString("| variable | read by | default | unit | meaning |\n|---|---|---|---|---|\n")
+	for _, variable := range order {
+		fmt.Fprintf(&table, "| `%s` | %s |%s", variable, strings.Join(readers[variable], ", "), rows[variable])
+	}
+	return strings.ReplaceAll(table.String(), "<", "&lt;") // no HTML
+}
+
+// blocks are the fenced blocks of a language.
+func blocks(text, language string) []string {
+	var found []string
+	for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		found = append(found, block[1])
+	}
+	return found
+}
+
+// Every command line of ours in the page is one that the program takes.
+func TestOperationsCommands(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for _, block := range blocks(readOperations(t), "sh") {
+		block = strings.ReplaceAll(block, "\\\n", " ")
+		for line := range strings.Lines(block) {
+			if line, ours := strings.CutPrefix(line, "starter "); ours {
+				lines = append(lines, line)
+			}
+		}
+	}
+	require.Greater(t, len(lines), 15)
+	shell := regexp.MustCompile(`"[^"]*"|\S+`)
+	for _, line := range lines {
+		words := shell.FindAllString(regexp.MustCompile(`\s#\s.*`).ReplaceAllString(line, ""), -1)
+		for i := range words {
+			words[i] = strings.Trim(words[i], `"`)
+		}
+		root := (&starter{settings: func() (config.Starter, error) { return config.Starter{}, nil }}).root()
+		command, rest, err := root.Find(words)
+		require.NoError(t, err, line)
+		require.NotEqual(t, root, command, line)
+		require.NoError(t, command.ParseFlags(rest), line)
+		require.NoError(t, command.ValidateArgs(command.Flags().Args()), line)
+	}
+}
+
+// Every command that a sentence names is there.
+func TestOperationsNamesCommands(t *testing.T) {
+	t.Parallel()
+	root := (&starter{}).root()
+	for _, name := range regexp.MustCompile("`starter ([a-z-]+)").FindAllStringSubmatch(readOperations(t), -1) {
+		_, _, err := root.Find([]string{name[1]})
+		require.NoError(t, err)
+	}
+}
+
+func TestOperationsPolicy(t *testing.T) {
+	t.Parallel()
+	found := blocks(readOperations(t), "yaml")
+	require.Len(t, found, 1)
+	policy, err := order.ParsePolicy([]byte(found[0]), "policy.yaml")
+	require.NoError(t, err)
+	known := order.Facts{KnownBeneficiary: true}
+	for rupees, verdict := range map[string]order.Clearance{"20000": order.Pass, "20000.01": order.NeedsApproval, "200000.01": order.Refused} {
+		require.Equal(t, verdict, policy.Judge(request(t, "INV-1", rupees), known).Verdict, rupees)
+	}
+	require.Equal(t, order.NeedsApproval, policy.Judge(request(t, "INV-1", "1"), order.Facts{}).Verdict, "a new beneficiary")
+
+	bare, err := order.ParsePolicy([]byte("rules: [{new_beneficiary: approve}]"), "policy.yaml")
+	require.NoError(t, err)
+	require.Equal(t, bare.ApprovalDeadline(), policy.ApprovalDeadline(), "the page says that it shows the defaults")
+	require.Equal(t, bare.TwoPersonResolve(), policy.TwoPersonResolve())
+}
+
+// What the page says to send is what the updates take, and nothing else.
+func TestOperationsUpdates(t *testing.T) {
+	t.Parallel()
+	inputs := map[string]func() any{
+		workflows.ApproveUpdate: func() any { return &order.Approval{} },
+		workflows.RejectUpdate:  func() any { return &order.Rejection{} },
+		workflows.CancelUpdate:  func() any { return &order.Cancellation{} },
+		workflows.ResolveUpdate: func() any { return &order.Resolution{} },
+		workflows.NoteUpdate:    func() any { return &order.Note{} },
+	}
+	var shown []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\{.*\\})` \\|$").FindAllStringSubmatch(readOperations(t), -1) {
+		shown = append(shown, row[1])
+		input := inputs[row[1]]()
+		decoder := json.NewDecoder(strings.NewReader(row[2]))
+		decoder.DisallowUnknownFields()
+		require.NoError(t, decoder.Decode(input), row[2])
+		if resolution, ok := input.(*order.Resolution); ok {
+			resolved := request(t, "INV-1", "1500")
+			if resolution.State == order.PartiallyPaid {
+				resolved.Kind = order.Deposit
+			}
+			require.NoError(t, resolution.Validate(resolved, order.InReview), row[2])
+		}
+	}
+	slices.Sort(shown)
+	require.Len(t, slices.Compact(shown), len(inputs))
+}
+
+// Every code and every setting that the page names is one of ours.
+func TestOperationsCodes(t *testing.T) {
+	t.Parallel()
+	var sources strings.Builder
+	for _, pattern := range []string{"../../order/*.go", "../../client/*.go", "../../ledger/*.go", "../../callback/*.go", "*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			sources.Write(text)
+		}
+	}
+	text, settings := readOperations(t), settingsTable(t)
+	for _, name := range regexp.MustCompile(`\b[A-Z]+(_[A-Z]+)+\b`).FindAllString(text, -1) {
+		switch {
+		case strings.HasPrefix(name, "PAYOUTS_"):
+			require.Contains(t, settings, "| `"+name+"` |")
+		case !strings.HasPrefix(name, "TEMPORAL_"):
+			require.Contains(t, sources.String(), `"`+name+`"`)
+		}
+	}
+}
+
+// Every metric in the page is counted, and the page has all of them.
+func TestOperationsMetrics(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	callback.NewMetrics(registry)
+	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	require.NoError(t, l.Migrate(t.Context()))
+	registry.MustRegister(callback.NewInboxCollector(l, slog.New(slog.DiscardHandler)))
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	var counted, named []string
+	for _, family := range families {
+		counted = append(counted, family.GetName())
+	}
+	for _, name := range regexp.MustCompile(`\bpayouts_\w+`).FindAllString(readOperations(t), -1) {
+		require.Contains(t, counted, name)
+		named = append(named, name)
+	}
+	slices.Sort(named)
+	require.Equal(t, counted, slices.Compact(named), "the page names all of them")
+}
+
+// The queries for the UI are understood by a real server that has our search
+// attributes.
+func TestOperationsQueries(t *testing.T) {
+	t.Parallel()
+	var queries []string
+	for _, row := range regexp.MustCompile("(?m)^\\| [^|]+ \\| `([A-Z].*)` \\|$").FindAllStringSubmatch(readOperations(t), -1) {
+		if strings.Contains(row[1], " = ") || strings.Contains(row[1], " IN ") {
+			queries = append(queries, row[1])
+		}
+	}
+	require.Len(t, queries, 16)
+	server := "../../bin/temporal"
+	if _, err := os.Stat(server); err != nil {
+		t.Skip("there is no bin/temporal; make test builds it")
+	}
+	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	dev, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
+		ExistingPath: server, ClientOptions: &temporalclient.Options{Logger: quiet}, LogLevel: "error", Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{},
+	})
+	require.NoError(t, err)
+	defer func() { _ = dev.Stop() }()
+	require.NoError(t, worker.PrepareNamespace(t.Context(), dev.Client(), temporalclient.DefaultNamespace, time.Hour))
+	for _, query := range queries {
+		require.Eventually(t, func() bool { // the attributes take a moment to be known
+			_, err = dev.Client().CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+			return err == nil
+		}, 10*time.Second, 100*time.Millisecond, "%s: %v", query, err)
+	}
+	_, err = dev.Client().CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: "PayoutStates = 'failed'"})
+	require.Error(t, err, "a server that takes any query would prove nothing")
+}
