@@ -2,8 +2,6 @@ package browser
 
 import (
 	"context"
-	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,10 +15,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
-// The saved query that answers "what needs me now", as the UI itself writes it,
-// and the name that an operator gives it.
+// The query of the docs that answers "what needs me now", and the name under
+// which an operator keeps it.
 const (
-	needsMe     = "`PayoutNeedsReview`=true"
+	needsMe     = "PayoutNeedsReview = true AND ExecutionStatus = 'Running'"
 	needsMeName = "Needs a person"
 )
 
@@ -45,11 +43,13 @@ func TestTemporalUI(t *testing.T) {
 	list := b.Addresses.UI + "/namespaces/" + stack.Namespace + "/workflows"
 	stuck, needy := b.ordersOfADay(t)
 
-	p := b.open(t, list+"?query="+url.QueryEscape(needsMe))
+	p := b.open(t, list)
+	p.searchFor(needsMe)
 	p.lists(needy)
 	p.chooseColumns()
-	p.saveView()
+	p.saveView(needsMeName)
 	p.visit(list) // as on another day
+	p.click(rawQuery)
 	p.click(`button[data-track-text="` + needsMeName + `"]`)
 	p.lists(needy)
 	p.screenshot("list-needs-review")
@@ -67,16 +67,18 @@ func TestTemporalUI(t *testing.T) {
 }
 
 // ordersOfADay starts orders and returns when each stands where an operator
-// finds it: the ids of those that need a person, and one of them.
+// finds it: the ids of those that need a person, and one of them. One order is
+// left to nobody: its workflow was terminated.
 func (b *testBundle) ordersOfADay(t *testing.T) (stuck order.Request, needy []string) {
 	t.Helper()
 	stuck = b.request(t, order.Withdrawal, "PK", "easypaisa", "INV-2041", "1500", "stuck,silent")
 	lost := b.request(t, order.Withdrawal, "BR", "PIX", "INV-2042", "250.75", "lost-answer,hidden:1000,stuck,silent")
 	large := b.request(t, order.Withdrawal, "VN", "VCB", "INV-2043", "25000000", "")
+	orphan := b.request(t, order.Withdrawal, "VN", "VCB", "INV-2040", "30000000", "")
 	paid := b.request(t, order.Withdrawal, "BR", "PIX", "INV-2044", "99.90", "")
 	failed := b.request(t, order.Withdrawal, "PK", "easypaisa", "INV-2045", "700", "fail")
 	unpaid := b.request(t, order.Deposit, "BD", "EWALLET_BKASH", "CART-17", "2500", "cashier")
-	for _, request := range []order.Request{stuck, lost, large, paid, failed} {
+	for _, request := range []order.Request{stuck, lost, large, orphan, paid, failed} {
 		_, err := b.Orders.Start(b.ctx, request)
 		require.NoError(t, err)
 	}
@@ -88,18 +90,25 @@ func (b *testBundle) ordersOfADay(t *testing.T) (stuck order.Request, needy []st
 		require.True(t, view.State.Terminal())
 	}
 	stands := map[string]order.State{
-		stuck.Number: order.InReview, lost.Number: order.InReview, large.Number: order.AwaitingApproval,
+		stuck.Number: order.InReview, lost.Number: order.InReview, large.Number: order.AwaitingApproval, orphan.Number: order.AwaitingApproval,
 		paid.Number: order.Succeeded, failed.Number: order.Failed, unpaid.Number: order.Created,
 	}
-	until(t, b, "the list to know where every order stands", func(ctx context.Context) (map[string]order.State, error) {
-		rows, err := b.Orders.List(ctx, client.Filter{})
-		seen := make(map[string]order.State)
-		for _, row := range rows {
-			seen[row.Number] = row.State
-		}
-		return seen, err
-	}, func(seen map[string]order.State) bool { return maps.Equal(seen, stands) })
-	return stuck, []string{stuck.WorkflowID(), lost.WorkflowID(), large.WorkflowID()}
+	b.listed(t, "where every order stands", func(row client.Row) bool { return row.State == stands[row.Number] }, len(stands))
+	require.NoError(t, b.Temporal.TerminateWorkflow(b.ctx, orphan.WorkflowID(), "", "by mistake"))
+	needy = []string{stuck.WorkflowID(), lost.WorkflowID(), large.WorkflowID()}
+	b.listed(t, "what is still open", func(row client.Row) bool { return row.Open }, len(needy)+1) // and the unpaid one
+	return stuck, needy
+}
+
+// listed waits until Temporal's list has so many orders of a kind: it may lag
+// behind the orders by a moment.
+func (b *testBundle) listed(t *testing.T, what string, fits func(client.Row) bool, want int) {
+	t.Helper()
+	until(t, b, "the list to know "+what, func(ctx context.Context) ([]client.Row, error) {
+		return b.Orders.List(ctx, client.Filter{})
+	}, func(rows []client.Row) bool {
+		return len(slices.DeleteFunc(slices.Clone(rows), func(row client.Row) bool { return !fits(row) })) == want
+	})
 }
 
 // lists waits until the list holds these workflows and no others.
@@ -113,6 +122,17 @@ func (p *page) lists(ids []string) {
 	}`, ids)
 }
 
+// rawQuery shows the query in words, or hides it.
+const rawQuery = `[data-testid="toggle-manual-query"]`
+
+// searchFor types a query over the list.
+func (p *page) searchFor(query string) {
+	p.t.Helper()
+	p.click(rawQuery)
+	p.fill(`[data-testid="manual-search-input"]`, query)
+	p.click(`[data-testid="manual-search-button"]`)
+}
+
 // chooseColumns has the list show where an order stands, in place of what an
 // operator does not need.
 func (p *page) chooseColumns() {
@@ -124,11 +144,11 @@ func (p *page) chooseColumns() {
 	p.click(`[data-testid="drawer-close-button"]`)
 }
 
-// saveView keeps the query that is shown under a name.
-func (p *page) saveView() {
+// saveView keeps the query that is shown, under a name.
+func (p *page) saveView(name string) {
 	p.t.Helper()
 	p.click(`[data-testid="create-view-button"]`)
-	p.fill(`[data-testid="save-view-modal-input"]`, needsMeName)
+	p.fill(`[data-testid="save-view-modal-input"]`, name)
 	p.click(`form:has(#modal-content-save-view-modal) [data-testid="confirm-modal-button"]`)
 }
 
