@@ -15,7 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
-// The query of the docs that answers "what needs me now", and the name under
+// The query of docs/operations.md that answers "what needs me now", and the name under
 // which an operator keeps it.
 const (
 	needsMe     = "PayoutNeedsReview = true AND ExecutionStatus = 'Running'"
@@ -34,6 +34,9 @@ rules:
 // needs a person, and at one of its orders.
 func TestTemporalUI(t *testing.T) {
 	t.Parallel()
+	docs, err := os.ReadFile("../docs/operations.md")
+	require.NoError(t, err)
+	require.Contains(t, string(docs), "| what needs me now | `"+needsMe+"` |")
 	file := filepath.Join(t.TempDir(), "policy.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(policy), 0o600))
 	b := setup(t, stack.Options{UI: true, Settings: map[string]string{
