@@ -39,7 +39,7 @@ func startAttributes(request order.Request) []temporal.SearchAttributeUpdate {
 	}
 }
 
-// Summary is the one line that the workflow list shows beside the id.
+// Summary is the one line that the workflow's page shows.
 func Summary(request order.Request) string {
 	return fmt.Sprintf("%s of %s, %s, %s", request.Kind, request.Amount, request.Country, request.Way)
 }
@@ -89,5 +89,6 @@ func (p *payout) details() string {
 	if p.cancelled == nil {
 		text += "The workflow was asked to cancel; an order under way is not abandoned, it goes on.\n\n"
 	}
-	return text + "Next: " + p.next
+	// The pane is a line too low for its text; an empty one keeps the last in sight.
+	return text + "Next: " + p.next + "\n\n\u00a0"
 }
