@@ -68,13 +68,17 @@ func (w *Worker) Stop() {
 	w.payouts.Stop()
 }
 
+// CodePolicy is the stable code of an approval policy that cannot be applied:
+// a mistake in the file, or limits that contradict each other.
+const CodePolicy = "POLICY_INVALID"
+
 // Settings translates the configuration for the activities.
 //
 // The error is that of the approval policy, with file and line.
 func Settings(c config.Worker) (activities.Settings, error) {
 	policy, err := readPolicy(c.PolicyFile)
 	if err != nil {
-		return activities.Settings{}, fmt.Errorf("PAYOUTS_POLICY_FILE: %w", err)
+		return activities.Settings{}, fmt.Errorf("%s: PAYOUTS_POLICY_FILE: %w", CodePolicy, err)
 	}
 	merchants := make(map[string]string, len(c.Merchants))
 	for _, merchant := range c.Merchants {
