@@ -194,7 +194,10 @@ func unreachableIsSaid(t *testing.T, h *house) {
 	away := []string{"TEMPORAL_ADDRESS=" + nowhere}
 	for _, args := range [][]string{
 		good.args("withdraw"),
+		flagsOf(h.request(t, order.Deposit, "PK", "UNREACHED-1", "")).args("deposit"),
 		{"status", "UNREACHED-1", "--merchant=" + h.Merchant("TH")},
+		{"list"},
+		{"reconcile"},
 	} {
 		a := h.starterWith(t, away, args...).refuses(t, exitUnreachable, client.CodeTemporalUnreachable)
 		require.Contains(t, a.Error.Message, nowhere, "it says what it tried to reach")
