@@ -21,7 +21,7 @@ RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo dev bench test screenshots lint fuzz fmt clean
+.PHONY: help build demo dev bench test mutants screenshots lint fuzz fmt clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real
 	@cd tools/withpostgres && $(GO) test -timeout 5m ./...
 	@cd browser && $(GO) test -timeout 5m
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x
+
+# Standard output carries a JSON line per mutant; ONLY=grace tries those whose
+# name matches.
+mutants: ## take each guard of docs/safety.md out of a copy: a test must go red
+	@$(GO) run ./tools/mutants $(if $(ONLY),-only '$(ONLY)')
 
 screenshots: build bin/temporal ## take the pictures in docs/images anew, with a real browser
 	@mkdir -p docs/images
