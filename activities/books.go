@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -47,6 +49,12 @@ type Opened struct {
 func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error) {
 	if refusal := b.refuse(request); refusal != nil {
 		return rejected(*refusal), nil
+	}
+	// One workflow per order: another id would let a second one drive it.
+	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != request.WorkflowID() {
+		return rejected(order.Reason{
+			Code: order.CodeInvalidRequest, Text: "the workflow of this order has the id " + request.WorkflowID() + "; start it under that",
+		}), nil
 	}
 	row, opening, err := b.ledger.OpenOrder(ctx, request, ledger.Terms{Policy: b.settings.Policy, WaitForFunds: b.settings.WaitForFunds})
 	if err != nil {

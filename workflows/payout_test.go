@@ -209,6 +209,17 @@ func TestRefusedAtTheDoor(t *testing.T) {
 	}
 }
 
+// Another workflow id would let two workflows drive one order.
+func TestOneWorkflowPerOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.otherID = "my-own-id"
+	view := w.drive(request(t, order.Withdrawal, "success"))
+	require.Equal(t, order.Rejected, view.State)
+	require.Contains(t, view.Reason.Text, "withdrawal:"+merchant+":W-1")
+	require.Empty(t, w.gateway.Book().Unbooked)
+}
+
 // Temporal forgets a workflow after its retention; the ledger does not. The
 // same order again is told what became of it, another one of its number is
 // refused, and neither is sent.

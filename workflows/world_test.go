@@ -44,6 +44,7 @@ type world struct {
 	gateway *sandbox.Gateway
 	late    []workflows.LateCallbackInput // started by the receiver
 	updates int
+	otherID string // start under this id instead of the order's
 	private string // the merchant's key
 	change  []func(*activities.Settings)
 }
@@ -172,6 +173,13 @@ func (w *world) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions
 	return nil, nil
 }
 
+func (w *world) id(request order.Request) string {
+	if w.otherID != "" {
+		return w.otherID
+	}
+	return request.WorkflowID()
+}
+
 // drive runs an order to its end and returns it, with nothing left open.
 func (w *world) drive(request order.Request) order.View {
 	w.t.Helper()
@@ -179,6 +187,7 @@ func (w *world) drive(request order.Request) order.View {
 	if request.Kind == order.Deposit {
 		name = workflows.DepositType
 	}
+	w.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: w.id(request)})
 	w.TestWorkflowEnvironment.ExecuteWorkflow(name, request)
 	require.True(w.t, w.IsWorkflowCompleted(), "the workflow did not end")
 	require.NoError(w.t, w.GetWorkflowError())
