@@ -83,7 +83,12 @@ func (p *process) awaitReady(ctx context.Context) error {
 	for {
 		err := p.look(deadline)
 		if err == nil {
-			return nil
+			select {
+			case <-p.done: // somebody else answers on its address
+				return p.death()
+			default:
+				return nil
+			}
 		}
 		select {
 		case <-p.done:
