@@ -92,7 +92,7 @@ type record struct {
 // live makes a crowd and lets it live.
 func live(t *testing.T, seed uint64, orders int, strict bool) *chronicle {
 	t.Helper()
-	c := newCrowd(t, "40000", nil)
+	c := newCrowd(t, "10000", nil)
 	random := rand.New(rand.NewPCG(seed, 1))
 	rates := sandbox.EveryFault(12)
 	for _, name := range []string{"key-expired", "ip-refused", "merchant-disabled"} {
