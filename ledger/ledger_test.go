@@ -21,7 +21,7 @@ import (
 func TestOpenRefusesURLs(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"", "ledger.db", "/var/ledger.db", "mysql://u:geheim@h/db", "sqlite:", "sqlite::memory:", "sqlite:/tmp/x.db?mode=ro",
+		"", "ledger.db", "/var/ledger.db", "mysql://u:geheim@h/db", "sqlite:", "sqlite::memory:", "sqlite:/var/x.db?mode=ro",
 		"postgres://u:geheim%zz@h/db", "postgres://u:geheim@h:port/db", "postgres://u:geheim@h/db?sslmode=perhaps",
 		"postgres://u:geheim@h/db?connect_timeout=soon", "http://u:geheim@h/",
 	} {

@@ -258,7 +258,7 @@ func TestOperationsQueries(t *testing.T) {
 	require.Len(t, queries, 16)
 	server := "../../bin/temporal"
 	if _, err := os.Stat(server); err != nil {
-		t.Skip("there is no bin/temporal; make test builds it")
+		t.Fatal("there is no bin/temporal; run `make test`, which builds it")
 	}
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	dev, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
