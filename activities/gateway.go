@@ -87,7 +87,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (order.Standing, t
 		row.Reason = reason
 		return row.Standing, wait, err
 	}
-	standing, err := g.send(ctx, row)
+	standing, err := g.send(ctx, row, len(earlier))
 	return standing, 0, err
 }
 
@@ -177,11 +177,12 @@ func (g *Gateway) grace(earlier []ledger.Submission) time.Duration {
 }
 
 // send writes the attempt down, sends the create, and writes down what came
-// of it.
-func (g *Gateway) send(ctx context.Context, row order.Order) (order.Standing, error) {
-	submission, err := g.ledger.BeginSubmission(ctx, row.Key())
+// of it. Nothing is sent when somebody else has made an attempt since the
+// earlier ones were asked about.
+func (g *Gateway) send(ctx context.Context, row order.Order, earlier int) (order.Standing, error) {
+	submission, err := g.ledger.NextSubmission(ctx, row.Key(), earlier)
 	if errors.Is(err, ledger.ErrState) {
-		row, err = g.ledger.Order(ctx, row.Key()) // settled while we were on the way
+		row, err = g.ledger.Order(ctx, row.Key()) // settled, or tried again, while we were on the way
 		return row.Standing, err
 	}
 	if err != nil {

@@ -71,11 +71,25 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 // Errors: ErrNotFound; ErrState unless a deposit is created, a withdrawal
 // reserved, or either is submitting or unknown.
 func (l *Ledger) BeginSubmission(ctx context.Context, key order.Key) (Submission, error) {
+	return l.begin(ctx, key, nil)
+}
+
+// NextSubmission is BeginSubmission for a caller that has asked about so many
+// earlier attempts: ErrState if there has been another one since, which nobody
+// has asked about.
+func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int) (Submission, error) {
+	return l.begin(ctx, key, &earlier)
+}
+
+func (l *Ledger) begin(ctx context.Context, key order.Key, earlier *int) (Submission, error) {
 	var submission Submission
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)
 		if err != nil {
 			return err
+		}
+		if earlier != nil && *earlier != h.attempts {
+			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, *earlier)
 		}
 		h.attempts++
 		switch h.State {

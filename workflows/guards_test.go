@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,6 +124,38 @@ func TestTheRowIsThereBeforeTheCreate(t *testing.T) {
 	}
 	require.Equal(t, order.Submitted, d.submit(key).State)
 	require.Equal(t, 1, creates)
+}
+
+// Rule 2: two attempts that overlap, as when an operator has the gateway asked
+// while it is being asked, may both have found nothing before either sends.
+// Only one of them does.
+func TestOverlappingAttemptsSendOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	key := d.order("W-1")
+	_, err := d.books.BeginSubmission(t.Context(), key)
+	require.NoError(t, err)
+	d.now = d.now.Add(time.Hour)
+	var mutex sync.Mutex
+	var asked, attempts sync.WaitGroup
+	asked.Add(2)
+	creates := 0
+	d.onWire = func(r *http.Request) {
+		if asks(r) {
+			asked.Done()
+			asked.Wait()
+			return
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		creates++
+	}
+	for range 2 {
+		attempts.Go(func() { d.submit(key) })
+	}
+	attempts.Wait()
+	require.Equal(t, 1, creates)
+	require.Len(t, d.attempts(key), 2)
 }
 
 // Rule 5: whoever died on the way may have sent the create at the last moment

@@ -61,7 +61,8 @@ func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
 	t.Parallel()
 	w := guarded(t)
 	r := requested(t, order.Withdrawal)
-	deliver := func(w *world) {
+	// One after the other at first; the second time each is known by its id.
+	deliver := func(w *world, apart time.Duration) {
 		for id, update := range []struct {
 			name, code string
 			argument   any
@@ -71,15 +72,17 @@ func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
 			{workflows.RejectUpdate, "", order.Rejection{By: "chen", Why: "not ours"}},
 		} {
 			check := func(err error) { require.Equal(t, update.code, codeOf(err), update.name) }
-			w.UpdateWorkflow(update.name, strconv.Itoa(id), &updateResult{
-				accepted: func() {}, rejected: check, completed: func(_ any, err error) { check(err) },
-			}, update.argument)
+			w.RegisterDelayedCallback(func() {
+				w.UpdateWorkflow(update.name, strconv.Itoa(id), &updateResult{
+					accepted: func() {}, rejected: check, completed: func(_ any, err error) { check(err) },
+				}, update.argument)
+			}, time.Duration(id+1)*apart)
 		}
 	}
-	w.RegisterDelayedCallback(func() { deliver(w) }, time.Minute)
+	deliver(w, time.Minute)
 	require.Equal(t, order.Rejected, w.drive(r).State)
 	next := w.again()
-	next.RegisterDelayedCallback(func() { deliver(next) }, 0)
+	deliver(next, 0)
 	require.Equal(t, order.Rejected, next.drive(r).State)
 	refused, done := w.audited(r.Key(), "chen")
 	require.Equal(t, 1, refused)

@@ -57,9 +57,9 @@ var mutants = []mutant{
 	{
 		name: "row_first", rule: 2, takes: "the row is there before the create is sent",
 		file: "activities/gateway.go",
-		old: `	submission, err := g.ledger.BeginSubmission(ctx, row.Key())
+		old: `	submission, err := g.ledger.NextSubmission(ctx, row.Key(), earlier)
 	if errors.Is(err, ledger.ErrState) {
-		row, err = g.ledger.Order(ctx, row.Key()) // settled while we were on the way
+		row, err = g.ledger.Order(ctx, row.Key()) // settled, or tried again, while we were on the way
 		return row.Standing, err
 	}
 	if err != nil {
@@ -68,9 +68,9 @@ var mutants = []mutant{
 	answer := g.create(ctx, row)
 `,
 		new: `	answer := g.create(ctx, row)
-	submission, err := g.ledger.BeginSubmission(ctx, row.Key())
+	submission, err := g.ledger.NextSubmission(ctx, row.Key(), earlier)
 	if errors.Is(err, ledger.ErrState) {
-		row, err = g.ledger.Order(ctx, row.Key()) // settled while we were on the way
+		row, err = g.ledger.Order(ctx, row.Key()) // settled, or tried again, while we were on the way
 		return row.Standing, err
 	}
 	if err != nil {
@@ -78,6 +78,13 @@ var mutants = []mutant{
 	}
 `,
 		pkg: "./workflows", run: "TestTheRowIsThereBeforeTheCreate",
+	},
+	{
+		name: "overlapping_attempts", rule: 2, takes: "of two attempts that have both asked, one sends",
+		file: "ledger/submissions.go",
+		old:  `if earlier != nil && *earlier != h.attempts {`,
+		new:  `if earlier != nil && *earlier < 0 {`,
+		pkg:  "./workflows", run: "TestOverlappingAttemptsSendOnce",
 	},
 
 	// 3. What is not certain is unknown.
