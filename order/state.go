@@ -127,8 +127,8 @@ func CanMove(kind Kind, from, to State) bool {
 	})
 }
 
-// Sources lists the states from which an order of this kind may reach a state.
-// It is what a compare-and-set in SQL compares with.
+// Sources lists the states from which an order of this kind may reach a state:
+// the table read backwards.
 func Sources(kind Kind, to State) []State {
 	var sources []State
 	for _, m := range Moves {

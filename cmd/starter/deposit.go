@@ -24,7 +24,7 @@ gives the same instructions and never a second order.
 --json: {"order","source","started"}, as of starter status and starter withdraw;
 order.instructions says how the payer pays. With --wait it comes at the end.`,
 		Example: `  starter deposit --country PK --way jazzcash --number CART-1 --amount 900 --phone "$PHONE"
-  starter deposit --country BD --way bkash --number CART-2 --amount 500 --name "$NAME" \
+  starter deposit --country BD --way EWALLET_BKASH --number CART-2 --amount 500 --phone "$PHONE" \
     --return-url https://shop.example.com/thanks --json`,
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
