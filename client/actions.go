@@ -89,7 +89,7 @@ func (c *Client) Adopt(ctx context.Context, row order.Order) (Started, error) {
 	run, err := c.temporal.ExecuteWorkflow(ctx, options, workflowType(row.Kind), row.Request)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
-		return Started{}, order.Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", row.Number)
+		return Started{}, order.Refuse(order.CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", row.Number)
 	}
 	if err != nil {
 		return Started{}, unreachable("adopt the order", err)

@@ -28,7 +28,6 @@ import (
 const (
 	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
 	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
-	CodeWorkflowRunning     = "WORKFLOW_RUNNING"     // a workflow drives the order: it cannot be adopted
 )
 
 // fingerprintMemo is the memo that tells a repeated request from a conflict.

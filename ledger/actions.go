@@ -184,7 +184,7 @@ func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 // funded is what becomes of a withdrawal that may go ahead.
 func (h *held) funded(available int64) (order.State, order.Reason) {
 	row := orderRow{Currency: h.Amount.Currency(), Amount: h.Amount.Minor()}
-	if h.waits {
+	if h.WaitsForFunds {
 		row.WaitsForFunds = 1
 	}
 	row.fund(available)

@@ -23,7 +23,6 @@ type held struct {
 	order.Order
 	id       int64
 	attempts int
-	waits    bool   // for funds, when it comes short
 	entries  int64  // of its audit
 	head     []byte // of its audit
 	counted  int64  // what this transaction adds to the day's total
@@ -135,7 +134,8 @@ func newOrderRow(request order.Request) (orderRow, error) {
 func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
-		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
+		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), WaitsForFunds: r.WaitsForFunds != 0,
+		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}
 	if err := json.Unmarshal([]byte(r.Request), &o.Request); err != nil {
@@ -163,7 +163,7 @@ func (r orderRow) order() (order.Order, error) {
 func (r orderRow) held() (held, error) {
 	o, err := r.order()
 	return held{
-		Order: o, id: r.ID, attempts: r.Attempts, waits: r.WaitsForFunds != 0, entries: r.AuditEntries, head: r.AuditHead,
+		Order: o, id: r.ID, attempts: r.Attempts, entries: r.AuditEntries, head: r.AuditHead,
 	}, err
 }
 

@@ -42,6 +42,19 @@ type Note struct {
 	Text string `json:"text"`
 }
 
+// Poll makes an order ask the gateway, or look for its funds, at once.
+type Poll struct {
+	ID string `json:"id,omitempty"`
+	By string `json:"by"`
+}
+
+// Adoption has an open order driven again that no workflow drives.
+type Adoption struct {
+	ID  string `json:"id,omitempty"`
+	By  string `json:"by"`
+	Run string `json:"run,omitempty"` // of the workflow that was started for it; empty: one drives it already
+}
+
 // Permit says whether the approval may be given at this moment. The codes are
 // WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
 // SAME_PERSON and FINGERPRINT_MISMATCH.
@@ -101,6 +114,36 @@ func (c Cancellation) Permit(o Order) *Refusal {
 // Permit says whether the note may be added. The codes are WHO_MISSING and
 // WHY_MISSING.
 func (n Note) Permit(Order) *Refusal { return refuseUnsigned("a note", n.By, n.Text) }
+
+// Permit says whether there is anything to ask. The codes are WHO_MISSING,
+// ORDER_ENDED and NOT_SUBMITTED.
+func (p Poll) Permit(o Order) *Refusal {
+	if nobody(p.By) {
+		return Refuse(CodeWhoMissing, "a question says who wants it asked")
+	}
+	if refusal := refuseEnded(o); refusal != nil {
+		return refusal
+	}
+	if o.State == AwaitingApproval {
+		return Refuse(CodeNotSubmitted, "order %s waits for an approval: nothing was sent, so there is nothing to ask", o.Number)
+	}
+	return nil
+}
+
+// Permit says whether the order may be adopted. The codes are WHO_MISSING,
+// ORDER_ENDED and WORKFLOW_RUNNING.
+func (a Adoption) Permit(o Order) *Refusal {
+	if nobody(a.By) {
+		return Refuse(CodeWhoMissing, "an adoption says who makes it")
+	}
+	if refusal := refuseEnded(o); refusal != nil {
+		return refusal
+	}
+	if a.Run == "" {
+		return Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", o.Number)
+	}
+	return nil
+}
 
 // Permit says whether the decision may be taken on the order. The codes are
 // EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END and, when two

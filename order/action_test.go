@@ -43,6 +43,15 @@ func TestPermitByState(t *testing.T) {
 				}
 				return code
 			}
+			unless := func(at State, code string) string { // allowed in every open state but one
+				switch {
+				case state.Terminal():
+					return CodeTerminal
+				case state == at:
+					return code
+				}
+				return ""
+			}
 			cancel := open("", CodeAlreadySubmitted)
 			if CanMove(kind, state, Cancelled) {
 				cancel = ""
@@ -52,6 +61,9 @@ func TestPermitByState(t *testing.T) {
 			require.Equal(t, open(AwaitingApproval, CodeNotAwaitingApproval), refusalCode(Rejection{By: "amina", Why: "x"}.Permit(o)), name)
 			require.Equal(t, cancel, refusalCode(Cancellation{By: "amina", Why: "x"}.Permit(o)), name)
 			require.Empty(t, refusalCode(Note{By: "amina", Text: "x"}.Permit(o)), name)
+			require.Equal(t, unless(AwaitingApproval, CodeNotSubmitted), refusalCode(Poll{By: "amina"}.Permit(o)), name)
+			require.Equal(t, unless("", ""), refusalCode(Adoption{By: "amina", Run: "r"}.Permit(o)), name)
+			require.Equal(t, unless(state, CodeWorkflowRunning), refusalCode(Adoption{By: "amina"}.Permit(o)), name)
 			failed := Resolution{State: Failed, By: "amina", Why: "x", Evidence: "ticket 7"}
 			require.Equal(t, open(InReview, CodeNotInReview), refusalCode(failed.Permit(o, true)), name)
 		}
@@ -102,6 +114,11 @@ func TestActionsSayWhoAndWhy(t *testing.T) {
 		require.Equal(t, who.want, refusalCode(Rejection{By: who.by, Why: who.why}.Permit(o)))
 		require.Equal(t, who.want, refusalCode(Cancellation{By: who.by, Why: who.why}.Permit(o)))
 		require.Equal(t, who.want, refusalCode(Note{By: who.by, Text: who.why}.Permit(o)))
+	}
+	for by, want := range map[string]string{"amina": "", " ": CodeWhoMissing, "System": CodeWhoMissing} {
+		o := standing(t, Withdrawal, Unknown)
+		require.Equal(t, want, refusalCode(Poll{By: by}.Permit(o)), by)
+		require.Equal(t, want, refusalCode(Adoption{By: by, Run: "r"}.Permit(o)), by)
 	}
 }
 

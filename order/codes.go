@@ -16,6 +16,7 @@ const (
 	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"       // the ledger's available balance does not cover it
 	CodeGatewayRefused    = "GATEWAY_REFUSED"          // the gateway refused the create for certain
 	CodeGatewayDoubt      = "GATEWAY_REFUSED_PROBABLY" // the gateway refused the create in words that are no proof: it is asked first
+	CodeGatewayShort      = "GATEWAY_SHORT"            // the merchant's balance at the gateway does not cover it
 	CodeGatewayFailed     = "GATEWAY_FAILED"           // the gateway accepted it and it failed there
 	CodeGatewayUnknown    = "GATEWAY_UNKNOWN"          // a create was sent and its outcome is not known
 	CodeGatewayPaused     = "GATEWAY_PAUSED"           // the gateway refuses every call: key, address, signature or merchant
@@ -37,6 +38,8 @@ const (
 	CodeWhoMissing          = "WHO_MISSING"           // an action says who does it
 	CodeWhyMissing          = "WHY_MISSING"           // an action says why
 	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // cancel is for orders that were never sent
+	CodeNotSubmitted        = "NOT_SUBMITTED"         // nothing was sent: there is nothing to ask
+	CodeWorkflowRunning     = "WORKFLOW_RUNNING"      // a workflow drives the order: it cannot be adopted
 	CodeApprovalTooLate     = "APPROVAL_TOO_LATE"     // nobody approved in time
 	CodeApproved            = "APPROVED"              // a second person let it go ahead
 	CodeRejected            = "REJECTED"              // a second person refused it

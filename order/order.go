@@ -12,6 +12,7 @@ type Order struct {
 	Standing
 	Fingerprint   string
 	ApproveBefore time.Time // when waiting for an approval ends; zero if it never had to
+	WaitsForFunds bool      // when its balance is short; else it fails
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }

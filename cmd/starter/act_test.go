@@ -348,7 +348,7 @@ func TestAdopt(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
 		b := start(t)
-		b.temporal.adoptErr = order.Refuse(client.CodeWorkflowRunning, "a workflow drives order ORPH-1; there is nothing to adopt")
+		b.temporal.adoptErr = order.Refuse(order.CodeWorkflowRunning, "a workflow drives order ORPH-1; there is nothing to adopt")
 		got := b.run(t.Context(), args...)
 		require.Equal(t, exitRefused, got.code)
 		require.Equal(t, "error: a workflow drives order ORPH-1; there is nothing to adopt (WORKFLOW_RUNNING)\n", got.errs)

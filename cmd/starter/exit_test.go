@@ -43,7 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{order.Refuse(codeNoFingerprint, ""), codeNoFingerprint, 2},
 		{order.Refuse(codeNoDiscrepancy, ""), codeNoDiscrepancy, 5},
 		{order.Refuse(order.CodeAlreadySubmitted, ""), order.CodeAlreadySubmitted, 3},
-		{order.Refuse(client.CodeWorkflowRunning, ""), client.CodeWorkflowRunning, 3},
+		{order.Refuse(order.CodeWorkflowRunning, ""), order.CodeWorkflowRunning, 3},
 		{&tarspay.Error{Class: tarspay.ClassRejected, NotSent: true}, order.CodeInvalidRequest, 2},
 		{&tarspay.Error{Class: tarspay.ClassRejected}, order.CodeGatewayRefused, 3},
 		{&tarspay.Error{Class: tarspay.ClassDuplicate}, order.CodeGatewayRefused, 3},
