@@ -346,7 +346,7 @@ func (b *testBundle) store(t testing.TB, row order.Order) string {
 // fail ends an order: the gateway refuses its create.
 func (b *testBundle) fail(t testing.TB, row order.Order) {
 	t.Helper()
-	submission, err := b.ledger.BeginSubmission(t.Context(), row.Key())
+	submission, err := b.ledger.NextSubmission(t.Context(), row.Key(), 0)
 	require.NoError(t, err)
 	ended, err := b.ledger.CompleteSubmission(t.Context(), row.Key(), submission.Attempt, ledger.Answer{
 		Outcome: ledger.Refused, Reason: order.Reason{Code: order.CodeGatewayRefused, Text: "refused"},

@@ -260,7 +260,7 @@ func TestRejectAndCancel(t *testing.T) {
 				require.Equal(t, map[Account]string{AccountAvailable: "1000"}, b.balancesOf(t, o.Merchant), state)
 				trail := b.trail(t, o.Key())
 				require.Equal(t, "tests: cancel "+string(state)+">cancelled CANCELLED", trail[len(trail)-1])
-				_, err = b.BeginSubmission(t.Context(), o.Key())
+				_, err = begin(t.Context(), b, o.Key())
 				require.ErrorIs(t, err, ErrState)
 			}
 		}
@@ -483,7 +483,7 @@ func TestCancelMeetsSubmission(t *testing.T) {
 			var failed error
 			together(2, func(who int) {
 				if who == (i/2)%2 {
-					_, sent = b.BeginSubmission(background, o.Key())
+					_, sent = begin(background, b, o.Key())
 				} else {
 					_, refusal, failed = b.Cancel(background, o.Key(), order.Cancellation{By: "amina", Why: "a race"})
 				}

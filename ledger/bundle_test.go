@@ -172,10 +172,19 @@ func open(t testing.TB, b *testBundle, r order.Request) order.Order {
 	return o
 }
 
+// begin makes the next attempt, as one that has asked about all earlier ones.
+func begin(ctx context.Context, b *testBundle, key order.Key) (Submission, error) {
+	earlier, err := b.Submissions(ctx, key)
+	if err != nil {
+		return Submission{}, err
+	}
+	return b.NextSubmission(ctx, key, len(earlier))
+}
+
 // submit makes one attempt with a given answer.
 func submit(t testing.TB, b *testBundle, key order.Key, answer Answer) order.Order {
 	t.Helper()
-	s, err := b.BeginSubmission(t.Context(), key)
+	s, err := begin(t.Context(), b, key)
 	require.NoError(t, err)
 	o, err := b.CompleteSubmission(t.Context(), key, s.Attempt, answer)
 	require.NoError(t, err)
@@ -315,7 +324,7 @@ func (b *testBundle) at(t testing.TB, kind order.Kind, state order.State) order.
 		if state == order.Reserved {
 			break
 		}
-		_, err := b.BeginSubmission(t.Context(), key)
+		_, err := begin(t.Context(), b, key)
 		require.NoError(t, err)
 		answers := map[order.State]Answer{order.Unknown: ambiguous, order.Submitted: accepted, order.InReview: ambiguous}
 		if answer, set := answers[state]; set {

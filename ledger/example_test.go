@@ -34,7 +34,7 @@ func Example() {
 	fmt.Println(opening, row.State)
 
 	// Before the create is sent, and after.
-	attempt, err := books.BeginSubmission(ctx, request.Key())
+	attempt, err := books.NextSubmission(ctx, request.Key(), 0)
 	check(err)
 	row, err = books.CompleteSubmission(ctx, request.Key(), attempt.Attempt, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P1"})
 	check(err)

@@ -335,7 +335,7 @@ func TestOrderNotFound(t *testing.T) {
 		_, err := b.Order(ctx, nobody)
 		require.ErrorIs(t, err, ErrNotFound)
 		require.EqualError(t, err, "ledger: not in the ledger: order M1700000001/NOBODY")
-		_, err = b.BeginSubmission(ctx, nobody)
+		_, err = b.NextSubmission(ctx, nobody, 0)
 		require.ErrorIs(t, err, ErrNotFound)
 		_, err = b.CompleteSubmission(ctx, nobody, 1, Answer{Outcome: Accepted})
 		require.ErrorIs(t, err, ErrNotFound)

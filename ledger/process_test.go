@@ -54,7 +54,7 @@ func writeAsChild(t *testing.T, url string) {
 		if o.State == order.Failed {
 			continue
 		}
-		if s, err := b.BeginSubmission(t.Context(), r.Key()); err == nil {
+		if s, err := begin(t.Context(), b, r.Key()); err == nil {
 			_, err = b.CompleteSubmission(t.Context(), r.Key(), s.Attempt, Answer{Outcome: Accepted, GatewayID: "G" + r.Number})
 			require.NoError(t, err)
 		} else {

@@ -119,7 +119,7 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 		}
 		_, _, err = l.OpenOrder(t.Context(), r, terms)
 	case 2:
-		_, err = l.BeginSubmission(t.Context(), key)
+		_, err = begin(t.Context(), l.testBundle, key)
 	case 3:
 		answers := []Answer{refused, ambiguous, paused, unsent, {Outcome: Accepted, GatewayID: "G1" + r.Number}, {Outcome: Accepted, GatewayID: "G2" + r.Number}}
 		_, err = l.CompleteSubmission(t.Context(), key, 1+random.IntN(3), answers[random.IntN(len(answers))])

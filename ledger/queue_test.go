@@ -212,7 +212,7 @@ func TestStory(t *testing.T) {
 		tick()
 		submit(t, b, o.Key(), paused)
 		tick()
-		attempt, err := b.BeginSubmission(ctx, o.Key())
+		attempt, err := begin(ctx, b, o.Key())
 		require.NoError(t, err)
 		tick()
 		_, err = b.CompleteSubmission(ctx, o.Key(), attempt.Attempt, Answer{Outcome: Accepted, GatewayID: "G1"})

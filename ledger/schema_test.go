@@ -168,7 +168,7 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		b.books(t, "1000", "0")
 		r := request(order.Withdrawal, "W1", "100")
 		open(t, b, r)
-		_, err := b.BeginSubmission(t.Context(), r.Key())
+		_, err := b.NextSubmission(t.Context(), r.Key(), 0)
 		require.NoError(t, err)
 		for _, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
 			require.NoError(t, b.exec("UPDATE submissions SET outcome = ?", outcome))

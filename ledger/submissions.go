@@ -64,32 +64,24 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 	return submissions, nil
 }
 
-// BeginSubmission writes down that a create is about to be sent: the order
+// NextSubmission writes down that a create is about to be sent: the order
 // becomes submitting and gets its next attempt. The create may be sent once
-// this has returned and not before.
+// this has returned and not before. The caller says about how many earlier
+// attempts it has asked the gateway; if there has been another one since, which
+// nobody has asked about, it may not send.
 //
 // Errors: ErrNotFound; ErrState unless a deposit is created, a withdrawal
-// reserved, or either is submitting or unknown.
-func (l *Ledger) BeginSubmission(ctx context.Context, key order.Key) (Submission, error) {
-	return l.begin(ctx, key, nil)
-}
-
-// NextSubmission is BeginSubmission for a caller that has asked about so many
-// earlier attempts: ErrState if there has been another one since, which nobody
-// has asked about.
+// reserved, or either is submitting or unknown, and so many attempts are on
+// record.
 func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int) (Submission, error) {
-	return l.begin(ctx, key, &earlier)
-}
-
-func (l *Ledger) begin(ctx context.Context, key order.Key, earlier *int) (Submission, error) {
 	var submission Submission
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)
 		if err != nil {
 			return err
 		}
-		if earlier != nil && *earlier != h.attempts {
-			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, *earlier)
+		if earlier != h.attempts {
+			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, earlier)
 		}
 		h.attempts++
 		switch h.State {
@@ -109,7 +101,7 @@ func (l *Ledger) begin(ctx context.Context, key order.Key, earlier *int) (Submis
 		return err
 	})
 	if err != nil {
-		return Submission{}, fmt.Errorf("ledger: begin submission of %s: %w", key, err)
+		return Submission{}, fmt.Errorf("ledger: next submission of %s: %w", key, err)
 	}
 	return submission, nil
 }

@@ -43,7 +43,7 @@ func TestSubmissionOutcomes(t *testing.T) {
 			open(t, b, r)
 			before := time.Now().UTC().Truncate(time.Millisecond)
 
-			begun, err := b.BeginSubmission(t.Context(), r.Key())
+			begun, err := b.NextSubmission(t.Context(), r.Key(), 0)
 			require.NoError(t, err)
 			require.Equal(t, Submission{Key: r.Key(), Attempt: 1, StartedAt: begun.StartedAt}, begun)
 			require.WithinRange(t, begun.StartedAt, before, time.Now())
@@ -123,7 +123,7 @@ func TestRefusedDepositMovesNothing(t *testing.T) {
 	})
 }
 
-func TestBeginSubmissionFromEveryState(t *testing.T) {
+func TestNextSubmissionFromEveryState(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
@@ -137,7 +137,7 @@ func TestBeginSubmissionFromEveryState(t *testing.T) {
 				require.NoError(t, err)
 				name := fmt.Sprint(kind, " ", state)
 
-				s, err := b.BeginSubmission(t.Context(), stands.Key())
+				s, err := b.NextSubmission(t.Context(), stands.Key(), len(earlier))
 				may := map[order.State]bool{
 					order.Created: kind == order.Deposit, order.Reserved: true, order.Submitting: true, order.Unknown: true,
 				}[state]
@@ -166,7 +166,7 @@ func TestAnAttemptThatNobodyEndedStaysOpen(t *testing.T) {
 		b.books(t, "1000", "0")
 		r := request(order.Withdrawal, "W1", "100")
 		open(t, b, r)
-		_, err := b.BeginSubmission(t.Context(), r.Key()) // and the worker dies
+		_, err := b.NextSubmission(t.Context(), r.Key(), 0) // and the worker dies
 		require.NoError(t, err)
 		require.Equal(t, order.Submitted, submit(t, b, r.Key(), accepted).State)
 
@@ -188,8 +188,8 @@ func TestOnlyTheLastAttemptReleasesMoney(t *testing.T) {
 		b.books(t, "1000", "0")
 		r := request(order.Withdrawal, "W1", "100")
 		open(t, b, r)
-		for range 2 {
-			_, err := b.BeginSubmission(t.Context(), r.Key())
+		for earlier := range 2 {
+			_, err := b.NextSubmission(t.Context(), r.Key(), earlier)
 			require.NoError(t, err)
 		}
 		o, err := b.CompleteSubmission(t.Context(), r.Key(), 1, refused)
@@ -213,8 +213,8 @@ func TestAnEarlierAttemptThatWasAcceptedCounts(t *testing.T) {
 		b.books(t, "1000", "0")
 		r := request(order.Withdrawal, "W1", "100")
 		open(t, b, r)
-		for range 2 {
-			_, err := b.BeginSubmission(t.Context(), r.Key())
+		for earlier := range 2 {
+			_, err := b.NextSubmission(t.Context(), r.Key(), earlier)
 			require.NoError(t, err)
 		}
 		o, err := b.CompleteSubmission(t.Context(), r.Key(), 1, accepted)
@@ -240,7 +240,7 @@ func TestAnAnswerThatComesAfterTheProof(t *testing.T) {
 		} {
 			r := request(order.Withdrawal, fmt.Sprint("W", i), "10")
 			open(t, b, r)
-			s, err := b.BeginSubmission(t.Context(), r.Key())
+			s, err := b.NextSubmission(t.Context(), r.Key(), 0)
 			require.NoError(t, err)
 			stands := settle(t, b, r.Key(), paid("10", "1")).Order
 			require.Equal(t, order.Succeeded, stands.State)
@@ -270,7 +270,7 @@ func TestAnAnswerWithAnotherGatewayID(t *testing.T) {
 		b.books(t, "1000", "0")
 		r := request(order.Withdrawal, "W1", "10")
 		open(t, b, r)
-		s, err := b.BeginSubmission(t.Context(), r.Key())
+		s, err := b.NextSubmission(t.Context(), r.Key(), 0)
 		require.NoError(t, err)
 		settle(t, b, r.Key(), order.Finding{Source: order.FromCallback, Verdict: order.Pending, GatewayID: "G-other"})
 		o, err := b.CompleteSubmission(t.Context(), r.Key(), s.Attempt, accepted)
@@ -289,7 +289,7 @@ func TestCompleteSubmissionRefuses(t *testing.T) {
 		open(t, b, r)
 		_, err := b.CompleteSubmission(t.Context(), r.Key(), 1, accepted)
 		require.ErrorIs(t, err, ErrNotFound)
-		_, err = b.BeginSubmission(t.Context(), r.Key())
+		_, err = b.NextSubmission(t.Context(), r.Key(), 0)
 		require.NoError(t, err)
 		for _, outcome := range []Outcome{"", "perhaps"} {
 			_, err = b.CompleteSubmission(t.Context(), r.Key(), 1, Answer{Outcome: outcome})
@@ -301,21 +301,33 @@ func TestCompleteSubmissionRefuses(t *testing.T) {
 	})
 }
 
-func TestConcurrentAttemptsAreNumberedOneByOne(t *testing.T) {
+// Of many that have asked about the same attempts one sends, and the others
+// would have to ask again.
+func TestOfConcurrentAttemptsOneBegins(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		r := request(order.Withdrawal, "W1", "10")
 		open(t, b, r)
-		var begun [20]atomic.Int32
-		together(len(begun), func(int) {
-			if s, err := b.BeginSubmission(t.Context(), r.Key()); err == nil {
-				begun[s.Attempt-1].Add(1)
+		for earlier := range 3 {
+			var begun atomic.Int32
+			var errs [20]error
+			together(len(errs), func(i int) {
+				s, err := b.NextSubmission(t.Context(), r.Key(), earlier)
+				if errs[i] = err; err == nil {
+					begun.Add(int32(s.Attempt)) //nolint:gosec // a handful
+				}
+			})
+			require.EqualValues(t, earlier+1, begun.Load())
+			lost := 0
+			for _, err := range errs {
+				if err != nil {
+					require.ErrorIs(t, err, ErrState)
+					lost++
+				}
 			}
-		})
-		for attempt := range begun {
-			require.EqualValues(t, 1, begun[attempt].Load(), attempt+1)
+			require.Equal(t, len(errs)-1, lost)
 		}
 		b.clean(t)
 	})

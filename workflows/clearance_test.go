@@ -184,7 +184,7 @@ func (w *world) deposited(number, amount string) {
 	require.NoError(w.t, err)
 	_, _, err = w.books.OpenOrder(w.t.Context(), d, ledger.Terms{})
 	require.NoError(w.t, err)
-	_, err = w.books.BeginSubmission(w.t.Context(), d.Key())
+	_, err = w.books.NextSubmission(w.t.Context(), d.Key(), 0)
 	require.NoError(w.t, err)
 	_, err = w.books.Settle(w.t.Context(), d.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Paid, Paid: d.Amount})
 	require.NoError(w.t, err)

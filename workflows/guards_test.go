@@ -133,7 +133,7 @@ func TestOverlappingAttemptsSendOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	key := d.order("W-1")
-	_, err := d.books.BeginSubmission(t.Context(), key)
+	_, err := d.books.NextSubmission(t.Context(), key, 0)
 	require.NoError(t, err)
 	d.now = d.now.Add(time.Hour)
 	var mutex sync.Mutex
@@ -164,7 +164,7 @@ func TestTheGraceOfAnAttemptThatNobodyEnded(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	key := d.order("W-1")
-	_, err := d.books.BeginSubmission(t.Context(), key)
+	_, err := d.books.NextSubmission(t.Context(), key, 0)
 	require.NoError(t, err)
 	const attempt = 2*15*time.Second + 10*time.Second
 	d.now = d.now.Add(attempt + time.Minute - time.Second)
@@ -181,7 +181,7 @@ func TestSilenceIsNoProof(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	key := d.order("W-1")
-	_, err := d.books.BeginSubmission(t.Context(), key)
+	_, err := d.books.NextSubmission(t.Context(), key, 0)
 	require.NoError(t, err)
 	d.now = d.now.Add(24 * time.Hour)
 	require.NoError(t, d.world.gateway.Switch(merchant, "outage", true))

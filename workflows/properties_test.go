@@ -223,7 +223,7 @@ func (c *crowd) crash(l *life, sent bool) {
 	if !row.State.Sendable() {
 		return
 	}
-	_, err = c.books.BeginSubmission(ctx, row.Key())
+	_, err = c.books.NextSubmission(ctx, row.Key(), 0)
 	require.NoError(c.t, err)
 	if !sent {
 		return

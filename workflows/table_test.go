@@ -392,7 +392,7 @@ func (o *oracle) send(stands string) {
 		require.Nil(o.t, refusal)
 		return
 	}
-	attempt, err := o.books.BeginSubmission(ctx, key)
+	attempt, err := o.books.NextSubmission(ctx, key, 0)
 	require.NoError(o.t, err)
 	answer := ledger.Answer{Outcome: ledger.Ambiguous, Reason: order.Reason{Code: order.CodeGatewayUnknown}}
 	switch stands {

@@ -133,7 +133,7 @@ func (b *testBundle) opened(t *testing.T, r order.Request) order.Key {
 func (b *testBundle) sent(t *testing.T, r order.Request, answer ledger.Answer) order.Key {
 	t.Helper()
 	key := b.opened(t, r)
-	submission, err := b.real.BeginSubmission(t.Context(), key)
+	submission, err := b.real.NextSubmission(t.Context(), key, 0)
 	require.NoError(t, err)
 	b.clock = b.clock.Add(time.Second)
 	_, err = b.real.CompleteSubmission(t.Context(), key, submission.Attempt, answer)

@@ -82,8 +82,8 @@ var mutants = []mutant{
 	{
 		name: "overlapping_attempts", rule: 2, takes: "of two attempts that have both asked, one sends",
 		file: "ledger/submissions.go",
-		old:  `if earlier != nil && *earlier != h.attempts {`,
-		new:  `if earlier != nil && *earlier < 0 {`,
+		old:  `if earlier != h.attempts {`,
+		new:  `if earlier < 0 {`,
 		pkg:  "./workflows", run: "TestOverlappingAttemptsSendOnce",
 	},
 
