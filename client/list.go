@@ -32,6 +32,7 @@ const MaxRows = 1000
 const (
 	usualRows = 20
 	pageRows  = 200
+	deadRows  = 200 // the most dead runs that one List looks behind
 )
 
 // Filter says which orders to list. What is left empty does not count.
@@ -71,12 +72,18 @@ func (r Row) Key() order.Key { return order.Key{Merchant: r.Merchant, Number: r.
 
 // List gives the orders that fit the filter, the newest first. When more fit
 // than the limit allows, open orders go before ended ones, because that is the
-// only order in which every Temporal store can list. It needs no worker. The
-// error is an *order.Refusal with TEMPORAL_UNREACHABLE or TEMPORAL_NOT_READY.
+// only order in which every Temporal store can list. It needs no worker.
+//
+// A run that was terminated, or died otherwise, is left out when another run
+// has taken the order over, after an adoption or a reset: what the list says of
+// it is out of date. Without another run it is the order, which nobody drives.
+//
+// The error is an *order.Refusal with TEMPORAL_UNREACHABLE or
+// TEMPORAL_NOT_READY.
 func (c *Client) List(ctx context.Context, filter Filter) ([]Row, error) {
 	limit := min(cmp.Or(max(filter.Limit, 0), usualRows), MaxRows)
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: filter.query()}
-	rows := []Row{}
+	rows, dead := []Row{}, 0
 	for len(rows) < limit {
 		request.PageSize = int32(min(limit-len(rows), pageRows)) //nolint:gosec // between 1 and 200
 		page, err := c.temporal.ListWorkflow(ctx, request)
@@ -84,7 +91,14 @@ func (c *Client) List(ctx context.Context, filter Filter) ([]Row, error) {
 			return nil, unreachable("list the orders", err)
 		}
 		for _, info := range page.GetExecutions() {
-			if row, ok := rowOf(info); ok {
+			row, ok := rowOf(info)
+			if ok && row.dead() && dead < deadRows {
+				dead++
+				if ok, err = c.latest(ctx, row); err != nil {
+					return nil, err
+				}
+			}
+			if ok {
 				rows = append(rows, row)
 			}
 		}
@@ -95,6 +109,24 @@ func (c *Client) List(ctx context.Context, filter Filter) ([]Row, error) {
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int { return b.StartedAt.Compare(a.StartedAt) })
 	return rows, nil
+}
+
+// dead reports whether the run did not come to its end by itself.
+func (r Row) dead() bool {
+	return !r.Open && r.Status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED.String()
+}
+
+// latest reports whether no other run came after the row's.
+func (c *Client) latest(ctx context.Context, row Row) (bool, error) {
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, row.WorkflowID, "")
+	var notFound *serviceerror.NotFound
+	if errors.As(err, &notFound) { // deleted since it was listed
+		return true, nil
+	}
+	if err != nil {
+		return false, unreachable("look at the latest run of order "+row.Key().String(), err)
+	}
+	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId() == row.RunID, nil
 }
 
 // Find looks for an order of either kind by its number. It needs no worker.

@@ -29,7 +29,8 @@ type visibility struct {
 	described map[string]*workflowpb.WorkflowExecutionInfo
 	err       error
 
-	asked []*workflowservice.ListWorkflowExecutionsRequest
+	asked  []*workflowservice.ListWorkflowExecutionsRequest
+	looked []string // ids that were described
 }
 
 func (v *visibility) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
@@ -48,6 +49,7 @@ func (v *visibility) ListWorkflow(_ context.Context, request *workflowservice.Li
 }
 
 func (v *visibility) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	v.looked = append(v.looked, id)
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -179,6 +181,76 @@ func TestList(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, pageRows, v.asked[0].GetPageSize())
 	})
+}
+
+// A dead run is the order only as long as no other run has taken it over.
+func TestListDeadRuns(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, number, id string, status enumspb.WorkflowExecutionStatus) *workflowpb.WorkflowExecutionInfo {
+		t.Helper()
+		info := listed(t, "withdrawal:M1:"+number, noon, map[string]any{"PayoutState": "in_review", "PayoutNeedsReview": true})
+		info.Execution.RunId, info.Status = id, status
+		return info
+	}
+	const (
+		running    = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+		completed  = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+		terminated = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	)
+
+	t.Run("taken over", func(t *testing.T) {
+		t.Parallel()
+		v := &visibility{
+			pages: [][]*workflowpb.WorkflowExecutionInfo{{
+				run(t, "adopted", "2", running), run(t, "adopted", "1", terminated), run(t, "ended", "1", completed),
+				run(t, "reset", "1", terminated), run(t, "died twice", "1", enumspb.WORKFLOW_EXECUTION_STATUS_FAILED),
+				run(t, "died twice", "2", enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT), run(t, "deleted", "1", terminated),
+			}},
+			described: map[string]*workflowpb.WorkflowExecutionInfo{
+				"withdrawal:M1:adopted":    run(t, "adopted", "2", running),
+				"withdrawal:M1:reset":      run(t, "reset", "2", completed),
+				"withdrawal:M1:died twice": run(t, "died twice", "2", enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT),
+			},
+		}
+		rows, err := New(v).List(t.Context(), Filter{NeedsReview: true})
+		require.NoError(t, err)
+		var found []string
+		for _, row := range rows {
+			found = append(found, row.Number+" "+row.RunID+" "+row.Status)
+		}
+		require.Equal(t, []string{"adopted 2 Running", "ended 1 Completed", "died twice 2 TimedOut", "deleted 1 Terminated"}, found)
+		require.Equal(t, []string{
+			"withdrawal:M1:adopted", "withdrawal:M1:reset", "withdrawal:M1:died twice", "withdrawal:M1:died twice", "withdrawal:M1:deleted",
+		}, v.looked, "only behind the dead ones")
+	})
+
+	t.Run("so many and no more are looked behind", func(t *testing.T) {
+		t.Parallel()
+		v := &visibility{pages: [][]*workflowpb.WorkflowExecutionInfo{{}, {}}, described: make(map[string]*workflowpb.WorkflowExecutionInfo)}
+		for i := range deadRows + 3 {
+			info := run(t, fmt.Sprint(i), "1", terminated)
+			v.pages[i/pageRows] = append(v.pages[i/pageRows], info)
+			v.described[info.GetExecution().GetWorkflowId()] = run(t, fmt.Sprint(i), "2", running)
+		}
+		rows, err := New(v).List(t.Context(), Filter{})
+		require.NoError(t, err)
+		require.Len(t, v.looked, deadRows)
+		require.Equal(t, []string{"200", "201", "202"}, numbers(rows))
+	})
+
+	t.Run("Temporal goes away meanwhile", func(t *testing.T) {
+		t.Parallel()
+		v := &goneVisibility{visibility{pages: [][]*workflowpb.WorkflowExecutionInfo{{run(t, "dead", "1", terminated)}}}}
+		_, err := New(v).List(t.Context(), Filter{})
+		require.Equal(t, CodeTemporalUnreachable, order.CodeOf(err))
+	})
+}
+
+// goneVisibility lists and does not answer afterwards.
+type goneVisibility struct{ visibility }
+
+func (*goneVisibility) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return nil, serviceerror.NewUnavailable("connection refused")
 }
 
 func TestFind(t *testing.T) {

@@ -24,6 +24,11 @@ than --limit, open ones go before ended ones.
 The list is written when a state matters to somebody: an order that goes its
 usual way is "created" there until it ends. starter status asks the order itself.
 
+"(workflow terminated)" after a state means that the order's workflow was ended from
+outside and no other drives the order, wherever it may stand by now; "(workflow
+failed)" and "(workflow timedout)" likewise. Unless the order has ended it is to be
+adopted: starter queue says so. An order that was adopted shows as its new run.
+
 --json: {"orders":[{"kind","merchant","number","country","amount","state",
 "needs_review","gateway_id","open","status","workflow_id","run_id","started_at",
 "ended_at"}],"more"}, where status is the workflow's and more means that there are
