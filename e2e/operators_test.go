@@ -13,7 +13,6 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
@@ -83,7 +82,7 @@ func (h *house) adopts(t *testing.T, p payment) {
 	_, err := h.Orders.Adopt(h.ctx, h.row(t, p))
 	require.NoError(t, err)
 	_, err = h.Orders.Adopt(h.ctx, h.row(t, p))
-	require.Equal(t, client.CodeWorkflowRunning, order.CodeOf(err))
+	require.Equal(t, order.CodeWorkflowRunning, order.CodeOf(err))
 	h.move(t, p, tarspay.StateSucceeded, "")
 	h.ended(t, p)
 	_, err = h.Orders.Adopt(h.ctx, h.row(t, p))
