@@ -88,6 +88,36 @@ func (l *Ledger) Note(ctx context.Context, key order.Key, n order.Note) (order.O
 	return result.order, result.refusal, err
 }
 
+// Poll notes that a person has the gateway, or the balance, asked at once; the
+// order stays as it stands. Whoever calls it asks when it is not refused.
+func (l *Ledger) Poll(ctx context.Context, key order.Key, p order.Poll) (order.Order, *order.Refusal, error) {
+	result, err := l.act(ctx, key, action{
+		entry: entry{action: ActionPoll, actor: p.By, mark: p.ID},
+		permit: func(_ tx, h *held) *order.Refusal {
+			return p.Permit(h.Order)
+		},
+		do: tx.note,
+	})
+	return result.order, result.refusal, err
+}
+
+// Adopt notes that a person has had a workflow started for an order that none
+// drove, or that one drives it already; the order stays as it stands.
+func (l *Ledger) Adopt(ctx context.Context, key order.Key, a order.Adoption) (order.Order, *order.Refusal, error) {
+	e := entry{action: ActionAdopt, actor: a.By, mark: a.ID}
+	if a.Run != "" {
+		e.evidence = "workflow run " + a.Run
+	}
+	result, err := l.act(ctx, key, action{
+		entry: e,
+		permit: func(_ tx, h *held) *order.Refusal {
+			return a.Permit(h.Order)
+		},
+		do: tx.note,
+	})
+	return result.order, result.refusal, err
+}
+
 // action is what a person asks for.
 type action struct {
 	entry  entry // what the audit says of it when it is done
@@ -234,6 +264,38 @@ func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (order.Ord
 		}
 		h.Reason = order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}
 		return t.end(ctx, h, order.Rejected, entry{action: ActionUnanswered, source: FromDeadline, reason: h.Reason})
+	})
+}
+
+// HoldForFunds notes that the gateway refused an order's create because its
+// balance there does not cover it, and is now proved not to have it: an order
+// that is unknown becomes submitting with the reason, to be sent again once
+// there is money. What it has reserved stays reserved. One that is submitting
+// stays so with the reason. Any other order is returned as it stands.
+// ErrNotFound if there is none of that key.
+//
+// It may be called with every look at the gateway: only what differs is
+// written, and only another state or another code is audited.
+func (l *Ledger) HoldForFunds(ctx context.Context, key order.Key, reason order.Reason) (order.Order, error) {
+	reason.Text = fit(reason.Text)
+	return l.change(ctx, key, func(t tx, h *held) error {
+		earlier := h.Reason
+		e := entry{action: ActionHold, source: FromSubmission, evidence: attemptText(h.attempts), reason: reason}
+		switch {
+		case h.State == order.Unknown:
+			h.Reason = reason
+			return t.move(ctx, h, order.Submitting, e)
+		case h.State != order.Submitting || earlier == reason:
+			return nil
+		}
+		if h.Reason = reason; earlier.Code == reason.Code {
+			return t.update(ctx, h, order.Submitting)
+		}
+		row := h.link(e, order.Submitting, t.at.UnixMilli())
+		if err := t.update(ctx, h, order.Submitting); err != nil {
+			return err
+		}
+		return t.insertAudit(ctx, row)
 	})
 }
 

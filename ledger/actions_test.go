@@ -127,6 +127,16 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 			return b.Note(background, o.Key(), order.Note{By: by, Text: text})
 		}
 	}
+	poll := func(by string) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			return b.Poll(background, o.Key(), order.Poll{By: by})
+		}
+	}
+	adopt := func(by, run string) doing {
+		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
+			return b.Adopt(background, o.Key(), order.Adoption{By: by, Run: run})
+		}
+	}
 	resolve := func(two bool, change func(*order.Resolution)) doing {
 		return func(b *testBundle, o order.Order) (order.Order, *order.Refusal, error) {
 			r := order.Resolution{State: order.Failed, By: "amina", Why: "support said so", Evidence: "ticket 7"}
@@ -164,6 +174,12 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 		{"cancelled after the end", order.Cancelled, cancel("amina", "x"), order.CodeTerminal, "amina: cancel refused ORDER_ENDED"},
 		{"noted by nobody", order.Submitted, note("", "x"), order.CodeWhoMissing, "nobody: note refused WHO_MISSING"},
 		{"noted nothing", order.Failed, note("amina", ""), order.CodeWhyMissing, "amina: note refused WHY_MISSING"},
+		{"asked by nobody", order.Submitted, poll(""), order.CodeWhoMissing, "nobody: poll refused WHO_MISSING"},
+		{"asked before it was sent", order.AwaitingApproval, poll("amina"), order.CodeNotSubmitted, "amina: poll refused NOT_SUBMITTED"},
+		{"asked after the end", order.Expired, poll("amina"), order.CodeTerminal, "amina: poll refused ORDER_ENDED"},
+		{"adopted by nobody", order.Submitted, adopt("system", "r1"), order.CodeWhoMissing, "system: adopt refused WHO_MISSING"},
+		{"adopted while it is driven", order.Submitted, adopt("amina", ""), order.CodeWorkflowRunning, "amina: adopt refused WORKFLOW_RUNNING"},
+		{"adopted after the end", order.Failed, adopt("amina", "r1"), order.CodeTerminal, "amina: adopt refused ORDER_ENDED"},
 		{"resolved without evidence", order.InReview, resolve(false, func(r *order.Resolution) { r.Evidence = "" }), order.CodeEvidenceMissing, "amina: resolve refused EVIDENCE_MISSING"},
 		{"resolved by nobody", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "" }), order.CodeEvidenceMissing, "nobody: resolve refused EVIDENCE_MISSING"},
 		{"resolved too early", order.Unknown, resolve(false, func(*order.Resolution) {}), order.CodeNotInReview, "amina: resolve refused NOT_IN_REVIEW"},
@@ -174,7 +190,11 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		for _, test := range tests {
-			stands := b.at(t, order.Withdrawal, test.state)
+			kind := order.Withdrawal
+			if !reachable(kind, test.state) {
+				kind = order.Deposit
+			}
+			stands := b.at(t, kind, test.state)
 			trail, balances := b.trail(t, stands.Key()), b.balancesOf(t, stands.Merchant)
 			for range 2 {
 				o, refusal, err := test.do(b, stands)
@@ -292,6 +312,42 @@ func TestNotes(t *testing.T) {
 	})
 }
 
+// Asking at once and adopting leave their trace and the order as it stands.
+func TestPollAndAdopt(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, state := range []order.State{
+			order.Created, order.AwaitingFunds, order.Reserved, order.Submitting, order.Unknown, order.Submitted, order.InReview,
+		} {
+			stands := b.at(t, order.Withdrawal, state)
+			for range 2 {
+				o, refusal, err := b.Poll(t.Context(), stands.Key(), order.Poll{ID: "update-1", By: "amina"})
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				require.Equal(t, stands, o)
+				o, refusal, err = b.Adopt(t.Context(), stands.Key(), order.Adoption{ID: "update-2", By: "omar", Run: "run-7"})
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				require.Equal(t, stands, o)
+			}
+			entries, err := b.Audit(t.Context(), stands.Key())
+			require.NoError(t, err)
+			asked, adopted := entries[len(entries)-2], entries[len(entries)-1]
+			for _, e := range []AuditEntry{asked, adopted} {
+				require.Equal(t, order.FromOperator, e.Source)
+				require.Equal(t, [2]order.State{state, state}, [2]order.State{e.Before, e.After})
+				require.False(t, e.Refused)
+			}
+			require.Equal(t, "amina: poll", b.trail(t, stands.Key())[len(entries)-2])
+			require.Equal(t, "omar: adopt", b.trail(t, stands.Key())[len(entries)-1])
+			require.Empty(t, asked.Evidence)
+			require.Equal(t, "workflow run run-7", adopted.Evidence)
+		}
+		b.clean(t)
+	})
+}
+
 // An action with the ID of one that was done is answered as that one was, and
 // not done again.
 func TestActionsWithAnIDAreDoneOnce(t *testing.T) {
@@ -351,8 +407,15 @@ func TestActionsOnAnUnknownOrder(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, order.CodeOrderNotFound, refusal.Code)
 		require.False(t, pending)
+		_, refusal, err = b.Poll(t.Context(), key, order.Poll{By: "amina"})
+		require.NoError(t, err)
+		require.Equal(t, order.CodeOrderNotFound, refusal.Code)
+		_, refusal, err = b.Adopt(t.Context(), key, order.Adoption{By: "amina", Run: "r1"})
+		require.NoError(t, err)
+		require.Equal(t, order.CodeOrderNotFound, refusal.Code)
 		want := []string{
 			"amina: approve refused ORDER_NOT_FOUND", "amina: approve refused ORDER_NOT_FOUND", "amina: resolve refused ORDER_NOT_FOUND",
+			"amina: poll refused ORDER_NOT_FOUND", "amina: adopt refused ORDER_NOT_FOUND",
 		}
 		require.Equal(t, want, b.trail(t, key))
 
@@ -413,6 +476,71 @@ func TestFundsThatArrive(t *testing.T) {
 			_, err := change()
 			require.ErrorIs(t, err, ErrNotFound)
 		}
+		b.clean(t)
+	})
+}
+
+// An order that the gateway refused for want of money there is held back, and
+// says so once; its money stays set aside.
+func TestHoldForFunds(t *testing.T) {
+	t.Parallel()
+	short := order.Reason{Code: order.CodeGatewayShort, Text: "the gateway has 20.00 PKR"}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time {
+			now = now.Add(time.Second)
+			return now
+		})
+		hold := func(key order.Key, reason order.Reason) order.Order {
+			t.Helper()
+			o, err := b.HoldForFunds(t.Context(), key, reason)
+			require.NoError(t, err)
+			read, err := b.Order(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, read, o)
+			return o
+		}
+		for _, state := range order.States() {
+			kind := order.Withdrawal
+			if !reachable(kind, state) {
+				kind = order.Deposit
+			}
+			stands := b.at(t, kind, state)
+			trail, balances := b.trail(t, stands.Key()), b.balancesOf(t, stands.Merchant)
+			want := stands
+			switch state {
+			case order.Unknown:
+				want.State, want.Reason = order.Submitting, short
+				trail = append(trail, "system: hold unknown>submitting GATEWAY_SHORT")
+			case order.Submitting:
+				want.Reason = short
+				trail = append(trail, "system: hold GATEWAY_SHORT")
+			default:
+			}
+			if want.State == order.Submitting {
+				want.UpdatedAt = now.Add(time.Second)
+			}
+			for range 3 { // written once
+				require.Equal(t, want, hold(stands.Key(), short), state)
+			}
+			require.Equal(t, trail, b.trail(t, stands.Key()), state)
+			require.Equal(t, balances, b.balancesOf(t, stands.Merchant), state)
+			if want.State != order.Submitting {
+				continue
+			}
+			entries, err := b.Audit(t.Context(), stands.Key())
+			require.NoError(t, err)
+			last := entries[len(entries)-1]
+			require.Equal(t, [2]string{string(FromSubmission), "attempt 1"}, [2]string{string(last.Source), last.Evidence})
+
+			less := order.Reason{Code: order.CodeGatewayShort, Text: "the gateway has 10.00 PKR"}
+			require.Equal(t, less, hold(stands.Key(), less).Reason)
+			require.Equal(t, trail, b.trail(t, stands.Key()), "the code is the same")
+			require.Equal(t, order.Submitted, submit(t, b, stands.Key(), accepted).State)
+		}
+		_, err := b.HoldForFunds(t.Context(), order.Key{Merchant: merchant, Number: "NOBODY"}, short)
+		require.ErrorIs(t, err, ErrNotFound)
 		b.clean(t)
 	})
 }

@@ -21,6 +21,7 @@ const (
 	ActionOpen             AuditAction = "open"              // an order was written down
 	ActionSubmit           AuditAction = "submit"            // a create is about to be sent
 	ActionAnswer           AuditAction = "answer"            // a create was answered, or not
+	ActionHold             AuditAction = "hold"              // not sent again until the gateway's balance covers it
 	ActionSettle           AuditAction = "settle"            // a finding was booked
 	ActionReview           AuditAction = "review"            // handed to a person
 	ActionReserve          AuditAction = "reserve"           // funds arrived
@@ -30,6 +31,8 @@ const (
 	ActionReject           AuditAction = "reject"
 	ActionCancel           AuditAction = "cancel"
 	ActionNote             AuditAction = "note"
+	ActionPoll             AuditAction = "poll"    // the gateway, or the balance, is to be asked at once
+	ActionAdopt            AuditAction = "adopt"   // a workflow was started for an order that none drove
 	ActionPropose          AuditAction = "propose" // the first person's resolution
 	ActionResolve          AuditAction = "resolve"
 	ActionDiscrepancy      AuditAction = "discrepancy"
