@@ -70,7 +70,7 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 	if s.options.UI {
 		s.Addresses.UI = "http://" + ports[portUI]
 	}
-	s.Merchants = merchantList()
+	s.Merchants = merchantList(s.options.Merchants)
 	keys, err := s.makeKeys()
 	if err != nil {
 		return err
@@ -157,9 +157,9 @@ func (s *Stack) platformKeyFile() string { return filepath.Join(s.keyDir(), "gat
 
 // introduceMerchants tells the sandbox who its merchants are.
 func (s *Stack) introduceMerchants(keys keyRing) error {
-	list := make([]sandbox.Merchant, 0, len(merchants))
-	for _, m := range merchants {
-		list = append(list, sandbox.Merchant{Number: m.number, Country: m.country, PublicKey: keys.public[m.number], Balance: m.balance})
+	list := slices.Clone(s.options.Merchants)
+	for i := range list {
+		list[i].PublicKey = keys.public[list[i].Number]
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
@@ -179,12 +179,12 @@ type keyRing struct {
 
 func (s *Stack) makeKeys() (keyRing, error) {
 	ring := keyRing{public: make(map[string]string)}
-	for _, m := range merchants {
-		_, public, err := keyPair(filepath.Join(s.keyDir(), m.number+".key"))
+	for _, m := range s.Merchants {
+		_, public, err := keyPair(filepath.Join(s.keyDir(), m.Number+".key"))
 		if err != nil {
 			return ring, err
 		}
-		ring.public[m.number] = public
+		ring.public[m.Number] = public
 	}
 	_, platform, err := keyPair(s.platformKeyFile())
 	ring.platform = platform

@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	temporalclient "go.temporal.io/sdk/client"
@@ -55,6 +54,9 @@ type Options struct {
 	UsualPorts bool
 	// Speed divides every wait of the sandbox; 0 is DefaultSpeed.
 	Speed int
+	// Merchants are those of the gateway, without their keys, which the stack
+	// makes. None: one per country that the demo serves.
+	Merchants []sandbox.Merchant
 	// Settings are PAYOUTS_ variables of the worker and the receiver, over the
 	// quick ones that a stack runs with.
 	Settings map[string]string
@@ -69,7 +71,7 @@ const DefaultSpeed = 10
 // Stack is a running stack. Its methods are safe for concurrent use.
 type Stack struct {
 	Addresses Addresses
-	Merchants config.MerchantList    // one per country
+	Merchants config.MerchantList    // those that the worker serves
 	Orders    *client.Client         // starts orders and reads them
 	Temporal  temporalclient.Client  // the namespace that the orders live in
 	Gateway   *sandbox.ControlClient // the sandbox's own book: the oracle
@@ -95,6 +97,9 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	bin, err := binaries(options.Bin)
 	if err != nil {
 		return nil, err
+	}
+	if len(options.Merchants) == 0 {
+		options.Merchants = usualMerchants
 	}
 	s := &Stack{options: options, running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
 	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -300,20 +305,20 @@ func (s *Stack) say(line string) {
 	}
 }
 
-// merchants are those of every stack: one per country that the demo serves,
-// with the balance it opens with.
-var merchants = []struct{ number, country, balance string }{
-	{"M1700000001", "PK", "5000000"},
-	{"M1700000002", "VN", "2000000000"},
-	{"M1700000003", "TH", "1000000"},
-	{"M1700000004", "BR", "500000"},
-	{"M1700000005", "BD", "2000000"},
+// usualMerchants are those of a stack that is asked for no others: one per
+// country that the demo serves, with the balance it opens with.
+var usualMerchants = []sandbox.Merchant{
+	{Number: "M1700000001", Country: "PK", Balance: "5000000"},
+	{Number: "M1700000002", Country: "VN", Balance: "2000000000"},
+	{Number: "M1700000003", Country: "TH", Balance: "1000000"},
+	{Number: "M1700000004", Country: "BR", Balance: "500000"},
+	{Number: "M1700000005", Country: "BD", Balance: "2000000"},
 }
 
-func merchantList() config.MerchantList {
+func merchantList(merchants []sandbox.Merchant) config.MerchantList {
 	list := make(config.MerchantList, 0, len(merchants))
 	for _, m := range merchants {
-		list = append(list, config.Merchant{Number: m.number, Country: m.country})
+		list = append(list, config.Merchant{Number: m.Number, Country: m.Country})
 	}
-	return slices.Clip(list)
+	return list
 }
