@@ -13,7 +13,8 @@ import (
 // What every command has in common by which a person does something to an
 // order. Whether it may be done is decided by the ledger, in the transaction
 // that does it and writes it down: here nothing is refused that the audit
-// should know of.
+// should know of, not even a deed that says not who does it, or why. Only what
+// cannot be sent at all stops here.
 
 // actor is who acts, and why.
 type actor struct{ by, why string }
@@ -27,14 +28,6 @@ func (s *starter) addActor(cmd *cobra.Command, a *actor, why string) {
 func (s *starter) addBy(cmd *cobra.Command, by *string) {
 	cmd.Flags().StringVar(by, "by", s.user, "who does it; for the record")
 	s.complete(cmd, "by", func(*cobra.Command) []string { return nil })
-}
-
-// check finds what is missing.
-func (a actor) check() problems {
-	var wrong problems
-	wrong.need("by", a.by, "--by is needed: who does it")
-	wrong.need("why", a.why, "--why is needed: why, in a sentence")
-	return wrong
 }
 
 // target is the order that something is done to, as far as it is known.
@@ -108,7 +101,8 @@ func (s *starter) target(ctx context.Context, temporal orders, key order.Key) (t
 // place may be a person's name, and a deed leaves a trace of the number.
 var numberShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// deedKey names the order of a deed. The error is an *order.Invalid.
+// deedKey names the order of a deed; wrong is what else cannot be sent. The
+// error is an *order.Invalid.
 func (s *starter) deedKey(merchant, number string, wrong problems) (order.Key, error) {
 	key, err := s.key(merchant, number)
 	wrong.merge(err)

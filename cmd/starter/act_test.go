@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +111,63 @@ func TestRefusedDeedsLeaveATrace(t *testing.T) {
 			require.Equal(t, test.code, last.Reason.Code)
 			require.Equal(t, last.Before, last.After)
 		})
+	}
+}
+
+// A deed that says not who does it, why, or on what proof is sent, too: it is
+// refused where it leaves a trace.
+func TestDeedsThatSayTooLittle(t *testing.T) {
+	t.Parallel()
+	resolve := []string{"resolve", "REV-1", "--state", "failed"}
+	for name, test := range map[string]struct {
+		args  []string
+		code  string
+		actor string
+	}{
+		"approve, who":          {[]string{"approve", "PAY-1", "--fingerprint", "f00d", "--by", ""}, order.CodeWhoMissing, "nobody"},
+		"approve, blank who":    {[]string{"approve", "PAY-1", "--fingerprint", "f00d", "--by", " "}, order.CodeWhoMissing, "nobody"},
+		"reject, who":           {[]string{"reject", "PAY-1", "--why", "w", "--by", ""}, order.CodeWhoMissing, "nobody"},
+		"reject, why":           {[]string{"reject", "PAY-1"}, order.CodeWhyMissing, "amina"},
+		"cancel, who":           {[]string{"cancel", "PAY-1", "--why", "w", "--by", ""}, order.CodeWhoMissing, "nobody"},
+		"cancel, why":           {[]string{"cancel", "PAY-1", "--by", "dana"}, order.CodeWhyMissing, "dana"},
+		"note, who":             {[]string{"note", "FIN-1", "seen", "--by", ""}, order.CodeWhoMissing, "nobody"},
+		"note, text":            {[]string{"note", "FIN-1", ""}, order.CodeWhyMissing, "amina"},
+		"resolve, who":          {append(resolve, "--why", "w", "--evidence", "e", "--by", ""), order.CodeEvidenceMissing, "nobody"},
+		"resolve, why":          {append(resolve, "--evidence", "e"), order.CodeEvidenceMissing, "amina"},
+		"resolve, proof":        {append(resolve, "--why", "w"), order.CodeEvidenceMissing, "amina"},
+		"of a number not ours":  {[]string{"cancel", "NOBODYS-1", "--by", ""}, order.CodeOrderNotFound, "nobody"},
+		"of an order long gone": {[]string{"reject", "FIN-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.bare(t)
+			got := b.run(t.Context(), append(slices.Clone(test.args), "--merchant", merchant)...)
+			require.Equal(t, exitOf(test.code), got.code)
+			require.Contains(t, got.errs, "("+test.code+")\n")
+			last := b.lastEntry(t, test.args[1])
+			require.Equal(t, ledger.AuditAction(test.args[0]), last.Action)
+			require.Equal(t, test.actor, last.Actor)
+			require.True(t, last.Refused)
+			require.Equal(t, test.code, last.Reason.Code)
+		})
+	}
+}
+
+// What cannot be sent reaches nobody.
+func TestDeedsThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"approve"}, {"reject"}, {"cancel"}, {"adopt"}, {"note", "INV-1"}, {"note", "INV-1", "two", "words"},
+		{"resolve", "INV-1", "--why", "w", "--evidence", "e"}, {"resolve", "INV-1", "--state", "done", "--why", "w", "--evidence", "e"},
+		{"resolve", "INV-1", "--state", "failed", "--paid", "3", "--why", "w", "--evidence", "e"},
+		{"resolve", "INV-1", "--state", "succeeded", "--fee", "3.001", "--why", "w", "--evidence", "e"}, {"reject", "", "--why", "w"},
+	} {
+		b := setup(t)
+		b.temporal.row = row(t, order.InReview)
+		got := b.run(t.Context(), append(args, "--merchant", merchant)...)
+		require.Equal(t, exitUsage, got.code, args)
+		require.Empty(t, b.temporal.kinds, args)
 	}
 }
 
@@ -227,20 +285,6 @@ func TestDeedsSayWho(t *testing.T) {
 	require.Equal(t, []order.Rejection{{ID: ids[2], By: "amina", Why: "unknown to us"}}, d.rejections)
 	require.Equal(t, []order.Cancellation{{ID: ids[3], By: "chen", Why: "paid by hand"}}, d.cancellations)
 	require.Equal(t, []order.Note{{ID: ids[4], By: "amina", Text: "asked support, ticket 4711"}}, d.notes)
-}
-
-func TestDeedsThatSayTooLittle(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{
-		{"approve", "INV-1", "--fingerprint", "f", "--by", ""}, {"approve"}, {"reject", "INV-1"}, {"reject", "INV-1", "--why", "w", "--by", ""},
-		{"cancel", "INV-1"}, {"note", "INV-1"}, {"note", "INV-1", ""}, {"note", "INV-1", "two", "words"}, {"note", "INV-1", "text", "--by", ""},
-		{"adopt", "INV-1", "--by", ""}, {"resolve", "INV-1", "--state", "failed", "--why", "w"},
-	} {
-		b := setup(t)
-		got := b.run(t.Context(), append(args, "--merchant", merchant)...)
-		require.Equal(t, exitUsage, got.code, args)
-		require.Empty(t, b.temporal.kinds, args)
-	}
 }
 
 // Without a fingerprint nothing is approved, whatever state the order is in.

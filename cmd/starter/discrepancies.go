@@ -112,7 +112,7 @@ refused; the id is that of starter queue and starter discrepancies.
 		Args:              oneArgument("discrepancy's id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			wrong := who.check()
+			var wrong problems
 			id, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || id < 1 {
 				wrong.add(codeUsage, "id", "a discrepancy's id is a number: starter discrepancies lists them")

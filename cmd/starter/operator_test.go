@@ -230,14 +230,24 @@ func TestCloseDiscrepancy(t *testing.T) {
 
 	require.Equal(t, exitRefused, b.run(t.Context(), "close-discrepancy", "2", "--why", "again").code)
 	require.Equal(t, exitNotFound, b.run(t.Context(), "close-discrepancy", "77", "--why", "again").code)
-	for _, args := range [][]string{{"2"}, {"x", "--why", "w"}, {"0", "--why", "w"}, {"2", "--why", "w", "--by", ""}, {}} {
+	for _, args := range [][]string{{"x", "--why", "w"}, {"0", "--why", "w"}, {}} {
 		require.Equal(t, exitUsage, b.run(t.Context(), append([]string{"close-discrepancy"}, args...)...).code, args)
 	}
-	entries, err := b.real.Audit(t.Context(), order.Key{Merchant: merchant, Number: "FIN-1"})
-	require.NoError(t, err)
-	last := entries[len(entries)-1]
+	last := b.lastEntry(t, "FIN-1")
 	require.True(t, last.Refused)
 	require.Equal(t, order.CodeDiscrepancyClosed, last.Reason.Code)
+
+	for _, test := range []struct {
+		args        []string
+		actor, code string
+	}{
+		{[]string{"3"}, "amina", order.CodeWhyMissing}, {[]string{"3", "--why", "w", "--by", ""}, "nobody", order.CodeWhoMissing},
+	} {
+		require.Equal(t, exitRefused, b.run(t.Context(), append([]string{"close-discrepancy"}, test.args...)...).code, test.args)
+		last := b.lastEntry(t, "ORPH-1")
+		require.True(t, last.Refused)
+		require.Equal(t, []string{test.actor, test.code}, []string{last.Actor, last.Reason.Code})
+	}
 }
 
 // Every code of a discrepancy is explained, and every state of an adopted

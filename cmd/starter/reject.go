@@ -45,7 +45,7 @@ func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.
 	cmd.Args = oneArgument("order number")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		key, err := s.deedKey(merchant, args[0], who.check())
+		key, err := s.deedKey(merchant, args[0], nil)
 		if err != nil {
 			return err
 		}

@@ -180,15 +180,16 @@ func TestResolution(t *testing.T) {
 	require.Equal(t, money.Amount{}, decision.Paid)
 	require.Equal(t, money.Amount{}, decision.Fee)
 
+	unproved, err := resolveFlags{state: "failed"}.resolution("PK")
+	require.NoError(t, err, "that it says too little is for the ledger to refuse")
+	require.Equal(t, order.Resolution{State: order.Failed}, unproved)
+
 	for name, test := range map[string]struct {
 		change func(*resolveFlags)
 		field  string
 	}{
 		"no state":              {func(f *resolveFlags) { f.state, f.paid = "", "" }, "state"},
 		"no such state":         {func(f *resolveFlags) { f.state, f.paid = "paid", "" }, "state"},
-		"nobody":                {func(f *resolveFlags) { f.by = "" }, "by"},
-		"no reason":             {func(f *resolveFlags) { f.why = "" }, "why"},
-		"no evidence":           {func(f *resolveFlags) { f.evidence = "" }, "evidence"},
 		"paid, but not in part": {func(f *resolveFlags) { f.state = "succeeded" }, "paid"},
 		"paid is no number":     {func(f *resolveFlags) { f.paid = "some" }, "paid"},
 		"fee is no number":      {func(f *resolveFlags) { f.fee = "2,50" }, "fee"},

@@ -22,6 +22,9 @@ func (s *starter) resolveCommand() *cobra.Command {
 the books, and is kept with who decided and why. The evidence is the gateway's: a
 ticket, a line of its statement, a certificate.
 
+Without who, why or the proof it is refused with EVIDENCE_MISSING, which the audit
+has, too.
+
 Where the approval policy asks for two persons, the first one proposes and nothing is
 booked; another one, who did not request the order either, confirms by resolving it
 alike. A resolution to another end or amount takes the place of the proposal.
@@ -62,13 +65,10 @@ func (f *resolveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.fee, "fee", "", "what the gateway kept, if it is known")
 }
 
-// check finds what is wrong with the flags by themselves.
+// check finds what cannot be sent, whatever the order.
 func (f resolveFlags) check() problems {
 	var wrong problems
 	wrong.need("state", f.state, "--state is needed: one of "+strings.Join(stateNames(reviewEnds()), ", "))
-	wrong.need("by", f.by, "--by is needed: who decides")
-	wrong.need("why", f.why, "--why is needed: why, in a sentence")
-	wrong.need("evidence", f.evidence, "--evidence is needed: the gateway's proof")
 	if f.state != "" && !slices.Contains(order.States(), order.State(f.state)) {
 		wrong.add(codeUsage, "state", "--state is one of %s", strings.Join(stateNames(reviewEnds()), ", "))
 	}

@@ -73,7 +73,8 @@ Exit codes:
 	text.WriteString(`
 Whoever acts on an order says who they are with --by, and is believed: who may call
 at all is for Temporal's authorisation and the database's grants to decide. Every
-deed is written to the order's audit, refused or done.
+deed is written to the order's audit, refused or done. One that says not who or why
+is refused with WHO_MISSING or WHY_MISSING, and that is on record, too.
 
 Settings, all optional here: queue, show, audit, discrepancies, balance and status
 read the ledger, adopt and close-discrepancy write it; the commands under "Gateway"
