@@ -19,6 +19,7 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
@@ -152,7 +153,7 @@ func TestOperationsNamesCommands(t *testing.T) {
 func TestOperationsPolicy(t *testing.T) {
 	t.Parallel()
 	found := blocks(readOperations(t), "yaml")
-	require.Len(t, found, 1)
+	require.NotEmpty(t, found)
 	policy, err := order.ParsePolicy([]byte(found[0]), "policy.yaml")
 	require.NoError(t, err)
 	known := order.Facts{KnownBeneficiary: true}
@@ -230,7 +231,8 @@ func TestOperationsMetrics(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
 	require.NoError(t, l.Migrate(t.Context()))
-	registry.MustRegister(callback.NewInboxCollector(l, slog.New(slog.DiscardHandler)))
+	quiet := slog.New(slog.DiscardHandler)
+	registry.MustRegister(callback.NewInboxCollector(l, quiet), worker.NewCollector(l, quiet, time.Minute, []string{merchant}))
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	var counted, named []string
@@ -243,6 +245,35 @@ func TestOperationsMetrics(t *testing.T) {
 	}
 	slices.Sort(named)
 	require.Equal(t, counted, slices.Compact(named), "the page names all of them")
+}
+
+// The page's alert rules are whole, and ask for kinds that are counted.
+func TestOperationsAlerts(t *testing.T) {
+	t.Parallel()
+	found := blocks(readOperations(t), "yaml")
+	require.Len(t, found, 2)
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []struct {
+				Alert, Expr, For string
+				Annotations      map[string]string
+			}
+		}
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(found[1]))
+	decoder.KnownFields(true)
+	require.NoError(t, decoder.Decode(&file))
+	require.Len(t, file.Groups, 1)
+	require.Len(t, file.Groups[0].Rules, 4)
+	kinds := []ledger.QueueKind{ledger.QueueReview, ledger.QueueDiscrepancy}
+	for _, rule := range file.Groups[0].Rules {
+		require.Contains(t, rule.Expr, "payouts_", rule.Alert)
+		require.NotEmpty(t, rule.Annotations["summary"], rule.Alert)
+		for _, kind := range regexp.MustCompile(`kind="(\w+)"`).FindAllStringSubmatch(rule.Expr, -1) {
+			require.Contains(t, kinds, ledger.QueueKind(kind[1]), rule.Alert)
+		}
+	}
 }
 
 // The queries for the UI are understood by a real server that has our search

@@ -57,7 +57,8 @@ func run(ctx context.Context, settings config.Worker) error {
 		return err
 	}
 	defer w.Stop()
-	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal)
+	queue := worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers())
+	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal, queue)
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)
 	}
@@ -131,9 +132,9 @@ func persist(ctx context.Context, log *slog.Logger, what string, try func() erro
 	}
 }
 
-func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client) (*admin.Server, error) {
+func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client, queue prometheus.Collector) (*admin.Server, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(queue, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return admin.Listen(ctx, address, registry,
 		admin.Check{Name: "database", Required: true, Try: books.Ping},
 		admin.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {

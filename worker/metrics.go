@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+)
+
+// readTimeout bounds what a scrape waits for the ledger.
+const readTimeout = 2 * time.Second
+
+// Collector counts what needs a person, and says which breakers are open,
+// whenever it is scraped. Every kind and every merchant is there with 0 when
+// there is nothing, so that an alert sees the first one. Labels hold kinds and
+// merchant numbers only.
+type Collector struct {
+	ledger     *ledger.Ledger
+	log        *slog.Logger
+	unknownFor time.Duration
+	merchants  []string
+	now        func() time.Time
+
+	items, oldest, breakers *prometheus.Desc
+}
+
+// NewCollector makes a collector, to be registered. A create of which nothing
+// is known for longer than unknownFor needs a person.
+func NewCollector(l *ledger.Ledger, log *slog.Logger, unknownFor time.Duration, merchants []string) *Collector {
+	return &Collector{
+		ledger: l, log: log, unknownFor: unknownFor, merchants: merchants, now: time.Now,
+		items: prometheus.NewDesc("payouts_needs_person",
+			"What needs a person, by kind, as starter queue lists it.", []string{"kind"}, nil),
+		oldest: prometheus.NewDesc("payouts_needs_person_oldest_seconds",
+			"For how long the oldest of a kind has needed a person; 0 for none.", []string{"kind"}, nil),
+		breakers: prometheus.NewDesc("payouts_breaker_open",
+			"1 while the gateway refuses every call of a merchant and none of its orders is sent.", []string{"merchant"}, nil),
+	}
+}
+
+// Describe tells what Collect gives.
+func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- c.items
+	descriptions <- c.oldest
+	descriptions <- c.breakers
+}
+
+// Collect reads the ledger. What it cannot read it leaves out: a stale number
+// would hide that nobody is counting.
+func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	c.queue(ctx, metrics)
+	c.open(ctx, metrics)
+}
+
+// queueKinds are all kinds of what needs a person.
+var queueKinds = []ledger.QueueKind{
+	ledger.QueueApproval, ledger.QueueReview, ledger.QueueUnknown, ledger.QueueDiscrepancy, ledger.QueueBreaker, ledger.QueueCallback,
+}
+
+func (c *Collector) queue(ctx context.Context, metrics chan<- prometheus.Metric) {
+	items, err := c.ledger.NeedsPerson(ctx, c.unknownFor, ledger.MaxPage)
+	if err != nil {
+		c.log.Warn("What needs a person could not be counted", "error", err)
+		return
+	}
+	count, oldest := make(map[ledger.QueueKind]int), make(map[ledger.QueueKind]time.Duration)
+	for _, item := range items {
+		count[item.Kind]++
+		oldest[item.Kind] = max(oldest[item.Kind], c.now().Sub(item.Since))
+	}
+	for _, kind := range queueKinds {
+		metrics <- gauge(c.items, float64(count[kind]), string(kind))
+		metrics <- gauge(c.oldest, oldest[kind].Seconds(), string(kind))
+	}
+}
+
+func (c *Collector) open(ctx context.Context, metrics chan<- prometheus.Metric) {
+	breakers, err := c.ledger.Breakers(ctx)
+	if err != nil {
+		c.log.Warn("The breakers could not be read", "error", err)
+		return
+	}
+	open := make(map[string]float64)
+	for _, breaker := range breakers {
+		open[breaker.Merchant] = 1
+	}
+	for _, merchant := range c.merchants {
+		metrics <- gauge(c.breakers, open[merchant], merchant)
+	}
+}
+
+func gauge(description *prometheus.Desc, value float64, label string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value, label)
+}
