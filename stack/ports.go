@@ -40,33 +40,42 @@ func allPorts() []port {
 	return []port{portTemporal, portUI, portReceiver, portWorker, portAdmin, portSandbox}
 }
 
-// choosePorts finds an address for every listener: the usual one if it is
-// wanted and free, else any that is free. They are held together until all are
-// found, so that none is given out twice.
-func choosePorts(ctx context.Context, usual bool) (map[port]string, error) {
-	chosen := make(map[port]string)
-	var held []net.Listener
-	defer func() {
-		for _, listener := range held {
-			_ = listener.Close()
-		}
-	}()
-	for _, wanted := range allPorts() {
-		listener, err := listenOn(ctx, wanted, usual)
-		if err != nil {
-			return nil, err
-		}
-		held = append(held, listener)
-		chosen[wanted] = listener.Addr().String()
+// claims are a stack's right to its ports, which it has from before its
+// processes listen there until after they are gone, also while one of them is
+// down. Other stacks, of any process and any user, pass over these ports.
+//
+// A claim is the UDP port of the same number: nothing of a stack listens on
+// UDP, the system gives such a port to one only, wherever ports are shared, and
+// takes it back when its holder dies, however that comes about.
+type claims []net.PacketConn
+
+func (c claims) release() {
+	for _, claim := range c {
+		_ = claim.Close()
 	}
-	return chosen, nil
 }
 
-func listenOn(ctx context.Context, wanted port, usual bool) (net.Listener, error) {
-	var network net.ListenConfig
+// choosePorts claims an address for every listener: the usual one if it is
+// wanted and free, else any that is free.
+func choosePorts(ctx context.Context, usual bool) (map[port]string, claims, error) {
+	chosen := make(map[port]string)
+	var held claims
+	for _, wanted := range allPorts() {
+		claim, err := choosePort(ctx, wanted, usual)
+		if err != nil {
+			held.release()
+			return nil, nil, err
+		}
+		held = append(held, claim)
+		chosen[wanted] = claim.LocalAddr().String()
+	}
+	return chosen, held, nil
+}
+
+func choosePort(ctx context.Context, wanted port, usual bool) (net.PacketConn, error) {
 	if usual {
-		if listener, err := network.Listen(ctx, "tcp", address(wanted.usual)); err == nil {
-			return listener, nil
+		if claim, err := claimPort(ctx, wanted.usual); err == nil {
+			return claim, nil
 		}
 	}
 	var last error
@@ -75,13 +84,30 @@ func listenOn(ctx context.Context, wanted port, usual bool) (net.Listener, error
 		if err != nil {
 			return nil, fmt.Errorf("choose a port: %w", err)
 		}
-		listener, err := network.Listen(ctx, "tcp", address(lowestPort+int(number.Int64())))
+		claim, err := claimPort(ctx, lowestPort+int(number.Int64()))
 		if err == nil {
-			return listener, nil
+			return claim, nil
 		}
 		last = err
 	}
 	return nil, errors.Join(fmt.Errorf("no free port for the %s after %d tries", wanted.name, portTries), last)
+}
+
+// claimPort claims a port that no other stack has claimed, and that nobody
+// listens on.
+func claimPort(ctx context.Context, number int) (net.PacketConn, error) {
+	var network net.ListenConfig
+	claim, err := network.ListenPacket(ctx, "udp", address(number))
+	if err != nil {
+		return nil, err
+	}
+	listener, err := network.Listen(ctx, "tcp", address(number))
+	if err != nil {
+		_ = claim.Close()
+		return nil, err
+	}
+	_ = listener.Close() // it makes room for a process of the stack
+	return claim, nil
 }
 
 // split takes apart an address that this package has put together.

@@ -51,12 +51,13 @@ var quick = map[string]string{
 	"PAYOUTS_LOG_FORMAT":         "text",
 }
 
-// prepare makes keys, picks ports and writes down how each process is run.
+// prepare makes keys, claims ports and writes down how each process is run.
 func (s *Stack) prepare(ctx context.Context, bin string) error {
-	ports, err := choosePorts(ctx, s.options.UsualPorts)
+	ports, held, err := choosePorts(ctx, s.options.UsualPorts)
 	if err != nil {
 		return err
 	}
+	s.claims = held
 	if s.options.UsualPorts {
 		s.tellMoved(ports)
 	}

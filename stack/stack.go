@@ -79,6 +79,7 @@ type Stack struct {
 	options  Options
 	dir      string
 	lock     *os.File
+	claims   claims
 	database database
 	programs map[string]program
 	life     context.Context // ends when a process dies unasked
@@ -256,6 +257,7 @@ func (s *Stack) Stop() error {
 	}
 	// Temporal goes last: the others say goodbye to it.
 	err := errors.Join(s.terminate(Sandbox, Receiver, Worker), s.terminate(Temporal))
+	s.claims.release()
 	return errors.Join(err, s.database.drop(kept), s.closeDir(kept))
 }
 

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,54 +12,6 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
-
-func TestPortsAreFreeAndDistinct(t *testing.T) {
-	t.Parallel()
-	chosen, err := choosePorts(t.Context(), false)
-	require.NoError(t, err)
-	require.Len(t, chosen, len(allPorts()))
-	seen := make(map[string]bool)
-	for _, addr := range chosen {
-		require.False(t, seen[addr], "%s was given out twice", addr)
-		seen[addr] = true
-		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
-		require.NoError(t, err)
-		require.NoError(t, listener.Close())
-	}
-}
-
-func TestUsualPortThatIsTakenGivesWay(t *testing.T) {
-	t.Parallel()
-	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address(0))
-	require.NoError(t, err)
-	defer func() { _ = taken.Close() }()
-	_, number, err := net.SplitHostPort(taken.Addr().String())
-	require.NoError(t, err)
-	var busy int
-	_, err = fmt.Sscan(number, &busy)
-	require.NoError(t, err)
-
-	listener, err := listenOn(t.Context(), port{"test", busy}, true)
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	require.NotEqual(t, taken.Addr().String(), listener.Addr().String())
-}
-
-func TestUsualPortIsTakenWhenFree(t *testing.T) {
-	t.Parallel()
-	probe, err := listenOn(t.Context(), port{name: "test"}, false)
-	require.NoError(t, err)
-	_, number := split(probe.Addr().String())
-	require.NoError(t, probe.Close())
-	var free int
-	_, err = fmt.Sscan(number, &free)
-	require.NoError(t, err)
-
-	listener, err := listenOn(t.Context(), port{"test", free}, true)
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	require.Equal(t, address(free), listener.Addr().String())
-}
 
 func TestEnvironmentDoesNotReachTheStack(t *testing.T) {
 	t.Parallel()
