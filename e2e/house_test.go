@@ -43,11 +43,6 @@ type options struct {
 	proxy *proxy // between the stack and its database; nil: none
 }
 
-// opening lets one house open at a time: a stack listens on its ports only a
-// while after it has chosen them, and until then another one may choose them,
-// too.
-var opening sync.Mutex
-
 // open opens a house. When the test ends, the house compares both books with
 // what was expected of every payment, and is gone; after a failure its logs
 // and books are kept.
@@ -56,9 +51,7 @@ func open(t *testing.T, o options) *house {
 	if o.proxy != nil {
 		o.DatabaseURL = o.proxy.pointAt(o.DatabaseURL)
 	}
-	opening.Lock()
 	running, err := stack.Start(t.Context(), o.Options)
-	opening.Unlock()
 	require.NoError(t, err, "the stack does not start; `make test` builds what it is made of")
 	h := &house{Stack: running, settings: o.Settings}
 	t.Cleanup(func() {
