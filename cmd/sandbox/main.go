@@ -31,7 +31,7 @@ func command() *cobra.Command {
 	root.AddCommand(serveCommand("serve"), keygenCommand(), scenariosCommand())
 	for _, steer := range []func(*controls) *cobra.Command{
 		infoCommand, bookCommand, ordersCommand, auditCommand, callbacksCommand, callbackCommand, scenarioCommand,
-		moveCommand, switchCommand, faultsCommand, advanceCommand,
+		moveCommand, fundCommand, switchCommand, faultsCommand, advanceCommand,
 	} {
 		root.AddCommand(withControls(steer))
 	}

@@ -138,6 +138,29 @@ func parseState(text string) (tarspay.State, error) {
 	return 0, fmt.Errorf("there is no state %q; there are %s, and their numbers", text, strings.Join(names, ", "))
 }
 
+func fundCommand(c *controls) *cobra.Command {
+	var out bool
+	cmd := &cobra.Command{
+		Use:   "fund AMOUNT",
+		Short: "Move a merchant's own money into its balance, or out of it",
+		Long: "Moves a merchant's own money into its available balance, as when it pays money in at the gateway; with --out\n" +
+			"to its bank. No callback and no record tells of it: it shows in the balance only.",
+		Example: "  sandbox fund 50000 --merchant M1700000001\n  sandbox fund 2000 --out --merchant M1700000001",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := c.client().Fund(cmd.Context(), c.merchant, args[0], out)
+			if err != nil {
+				return err
+			}
+			return c.print(cmd.OutOrStdout(), m, func(w io.Writer) {
+				fmt.Fprintf(w, "%s has %s available and %s frozen\n", m.Merchant, m.Available, m.Frozen)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&out, "out", false, "to the merchant's bank")
+	return cmd
+}
+
 func switchCommand(c *controls) *cobra.Command {
 	var names []string
 	for _, row := range sandbox.Switches() {

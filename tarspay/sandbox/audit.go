@@ -25,6 +25,7 @@ type MerchantBook struct {
 	Merchant  string       `json:"merchant"`
 	Country   string       `json:"country"`
 	Opening   money.Amount `json:"opening"`
+	Funded    money.Amount `json:"funded"` // what came in and went out by Fund, since
 	Available money.Amount `json:"available"`
 	Frozen    money.Amount `json:"frozen"`
 	Orders    int          `json:"orders"`
@@ -67,7 +68,7 @@ func (g *Gateway) Book() Book {
 
 func (a *account) snapshot() MerchantBook {
 	m := MerchantBook{
-		Merchant: a.Number, Country: a.Country, Opening: amount(a.opening, a.zero),
+		Merchant: a.Number, Country: a.Country, Opening: amount(a.opening, a.zero), Funded: amount(a.funded, a.zero),
 		Available: amount(a.available, a.zero), Frozen: amount(a.frozen, a.zero),
 	}
 	for name, on := range a.switches {
@@ -152,9 +153,9 @@ func (g *Gateway) Audit() Audit {
 	slices.Sort(a.Doubles)
 	a.Doubles = a.Doubles[:min(len(a.Doubles), maxFindings)]
 	for _, m := range g.book.accounts {
-		want := effect{m.opening + sums[m.Number].available, sums[m.Number].frozen}
+		want := effect{m.opening + m.funded + sums[m.Number].available, sums[m.Number].frozen}
 		if got := (effect{m.available, m.frozen}); got != want {
-			a.problem("merchant %s: its balance is %v, its orders make %v", m.Number, got, want)
+			a.problem("merchant %s: its balance is %v, its orders and funds make %v", m.Number, got, want)
 		}
 	}
 	return a

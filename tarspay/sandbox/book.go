@@ -45,6 +45,7 @@ type account struct {
 	zero      money.Amount // of the country's currency
 	feeFixed  int64
 	opening   int64
+	funded    int64 // by Fund, since the opening
 	available int64
 	frozen    int64
 	switches  map[string]bool

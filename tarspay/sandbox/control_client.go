@@ -80,6 +80,11 @@ func (c *ControlClient) SetScenario(ctx context.Context, merchant, number, scena
 	return err
 }
 
+// Fund moves a merchant's own money in, or out.
+func (c *ControlClient) Fund(ctx context.Context, merchant, amount string, out bool) (MerchantBook, error) {
+	return send[MerchantBook](ctx, c, "fund", fundRequest{Merchant: merchant, Amount: amount, Out: out})
+}
+
 // Trigger sends a callback by hand, genuine or with a falsehood.
 func (c *ControlClient) Trigger(ctx context.Context, merchant, number, falsehood string) (Delivery, error) {
 	return send[Delivery](ctx, c, "callback", orderRequest{Merchant: merchant, Number: number, Falsehood: falsehood})

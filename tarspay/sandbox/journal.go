@@ -24,7 +24,7 @@ type journal struct {
 	err  error // the first; nothing is written after it
 }
 
-// record is one line. Exactly one of its parts is set.
+// record is one line. What it leaves out stays as it was.
 type record struct {
 	Order *order `json:"order,omitempty"`
 
@@ -34,6 +34,8 @@ type record struct {
 
 	Switches map[string]bool `json:"switches,omitempty"`
 	KeySince time.Time       `json:"key_since,omitzero"`
+
+	Funded *int64 `json:"funded,omitempty"` // all together, minor units
 
 	Clock time.Duration `json:"clock,omitempty"`
 }
@@ -129,6 +131,9 @@ func (g *Gateway) recall(r record) error {
 	if r.Tries != nil {
 		g.book.tries[key{r.Merchant, r.Number}] = r.Tries
 	}
+	if r.Funded != nil {
+		a.fund(*r.Funded)
+	}
 	if r.Switches != nil {
 		a.switches, a.keySince = r.Switches, r.KeySince
 	}
@@ -173,7 +178,7 @@ func (g *Gateway) rewrite(path string) (*journal, error) {
 		j.write(record{Clock: lead})
 	}
 	for _, a := range g.book.accounts {
-		j.write(record{Merchant: a.Number, Switches: a.switches, KeySince: a.keySince})
+		j.write(record{Merchant: a.Number, Switches: a.switches, KeySince: a.keySince, Funded: &a.funded})
 	}
 	for k, t := range g.book.tries {
 		j.write(record{Merchant: k.merchant, Number: k.number, Tries: t})

@@ -62,6 +62,13 @@ func TestBookSurvivesRestart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.gateway.SetScenario(pakistan, "W-9", "reject"))
 	require.NoError(t, b.gateway.Switch(vietnam, "key-expired", true))
+	for _, funds := range []struct {
+		amount string
+		out    bool
+	}{{"500", false}, {"120", true}} {
+		_, err := b.gateway.Fund(pakistan, funds.amount, funds.out)
+		require.NoError(t, err)
+	}
 	b.gateway.Advance(10 * time.Second)
 	_, err = client.CreateWithdrawal(t.Context(), withdrawal("W-6", "1500", ""))
 	require.NoError(t, err)

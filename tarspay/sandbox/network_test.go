@@ -225,6 +225,10 @@ func TestControlOverHTTP(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, n.gateway.Audit(), audit)
 
+	funded, err := control.Fund(ctx, pakistan, "100", true)
+	require.NoError(t, err)
+	require.Equal(t, "-100", funded.Funded.Short())
+	require.Equal(t, pakistan, funded.Merchant)
 	require.NoError(t, control.Switch(ctx, pakistan, "key-expired", true))
 	require.ErrorContains(t, n.create(t, "W-2", "", 0), "5003006")
 	require.NoError(t, control.Switch(ctx, "", "key-expired", false))
