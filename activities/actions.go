@@ -15,6 +15,8 @@ type Action struct {
 	Cancel  *order.Cancellation `json:"cancel,omitempty"`
 	Resolve *order.Resolution   `json:"resolve,omitempty"`
 	Note    *order.Note         `json:"note,omitempty"`
+	Poll    *order.Poll         `json:"poll,omitempty"`
+	Adopt   *order.Adoption     `json:"adopt,omitempty"`
 }
 
 // Marked gives the action an ID unless whoever asks for it has: the ledger does
@@ -31,6 +33,10 @@ func (a Action) Marked(id string) Action {
 		a.Resolve = marked(*a.Resolve, id, func(v *order.Resolution) *string { return &v.ID })
 	case a.Note != nil:
 		a.Note = marked(*a.Note, id, func(v *order.Note) *string { return &v.ID })
+	case a.Poll != nil:
+		a.Poll = marked(*a.Poll, id, func(v *order.Poll) *string { return &v.ID })
+	case a.Adopt != nil:
+		a.Adopt = marked(*a.Adopt, id, func(v *order.Adoption) *string { return &v.ID })
 	}
 	return a
 }
@@ -68,6 +74,10 @@ func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, e
 		row, refusal, err = b.ledger.Cancel(ctx, key, *action.Cancel)
 	case action.Note != nil:
 		row, refusal, err = b.ledger.Note(ctx, key, *action.Note)
+	case action.Poll != nil:
+		row, refusal, err = b.ledger.Poll(ctx, key, *action.Poll)
+	case action.Adopt != nil:
+		row, refusal, err = b.ledger.Adopt(ctx, key, *action.Adopt)
 	case action.Resolve != nil:
 		var pending bool
 		row, refusal, pending, err = b.ledger.Resolve(ctx, key, *action.Resolve, b.settings.Policy.TwoPersonResolve())
@@ -75,7 +85,7 @@ func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, e
 			acted.Pending = action.Resolve.By
 		}
 	default:
-		refusal = order.Refuse(order.CodeInvalidRequest, "an action is one of approve, reject, cancel, resolve and note")
+		refusal = order.Refuse(order.CodeInvalidRequest, "an action is one of approve, reject, cancel, resolve, note, poll and adopt")
 	}
 	if err != nil {
 		return Acted{}, fmt.Errorf("act on %s: %w", key, err)

@@ -41,6 +41,7 @@ type Opened struct {
 	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
 	Standing    order.Standing `json:"standing"`
 	Plan        Plan           `json:"plan,omitzero"`
+	At          time.Time      `json:"at,omitzero"` // when the order was written down: before now for one that is adopted
 }
 
 // Open validates the request once more, writes the order down and reserves a
@@ -66,7 +67,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 			Text: "the number " + request.Number + " belongs to an order with other content; use a new number for a new order",
 		}), nil
 	}
-	return Opened{BooksClosed: opening == ledger.BooksClosed, Standing: row.Standing, Plan: b.settings.plan(request.Kind)}, nil
+	return Opened{BooksClosed: opening == ledger.BooksClosed, Standing: row.Standing, Plan: b.settings.plan(request.Kind), At: row.CreatedAt}, nil
 }
 
 func (b *Books) refuse(request order.Request) *order.Reason {

@@ -58,6 +58,8 @@ func judgeCreate(err error) (outcome, order.Reason) {
 	switch {
 	case gateway.Class == tarspay.ClassAuth:
 		return outcomePaused, order.Reason{Code: order.CodeGatewayPaused, Text: gateway.Error()}
+	case gateway.Short():
+		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayShort, Text: gateway.Error()}
 	case gateway.Confirm():
 		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():

@@ -33,62 +33,73 @@ func NewGateway(clients map[string]*tarspay.Client, l *ledger.Ledger, settings S
 // error only for faults of our own, which the server retries; a retry asks
 // the gateway about the order before it sends again.
 func (g *Gateway) Submit(ctx context.Context, key order.Key) (order.Standing, error) {
-	standing, _, err := g.attempt(ctx, key)
-	return standing, err
+	tried, err := g.attempt(ctx, key)
+	return tried.standing, err
 }
 
 // FindOut goes on until the create has a certain outcome: it asks about the
 // order, and sends the same number again once the order is proved absent.
 // Each attempt that proves nothing is retried by the server on the ladder.
+//
+// An order that the gateway refused for want of funds, and is proved not to
+// have, is returned as one that waits for them: see AwaitGatewayFunds.
 func (g *Gateway) FindOut(ctx context.Context, key order.Key) (order.Standing, error) {
-	standing, wait, err := g.attempt(ctx, key)
+	tried, err := g.attempt(ctx, key)
 	if err != nil {
 		return order.Standing{}, err
 	}
-	if !standing.State.Sendable() {
-		return standing, nil
+	if !tried.standing.State.Sendable() || tried.short {
+		return tried.standing, nil
 	}
+	wait := tried.wait
 	if wait == 0 {
 		wait = g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	}
-	code := standing.Reason.Code
+	code := tried.standing.Reason.Code
 	if code == "" {
 		code = ErrorUnknown
 	}
-	return order.Standing{}, later(code, standing.Reason.Text, wait)
+	return order.Standing{}, later(code, tried.standing.Reason.Text, wait)
 }
 
-// attempt asks about whatever was sent before, then sends. The wait is set
-// when it is known how long to wait before the next attempt makes sense.
-func (g *Gateway) attempt(ctx context.Context, key order.Key) (order.Standing, time.Duration, error) {
+// attempted is what came of one attempt.
+type attempted struct {
+	standing order.Standing
+	wait     time.Duration // until another attempt makes sense, if that is known
+	short    bool          // proved: the gateway does not have the order, and its balance does not cover it
+	asked    int           // how many creates before were asked about
+}
+
+// attempt asks about whatever was sent before, then sends.
+func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error) {
 	row, err := g.ledger.Order(ctx, key)
 	if err != nil {
-		return order.Standing{}, 0, fmt.Errorf("read %s: %w", key, permanent(err))
+		return attempted{}, fmt.Errorf("read %s: %w", key, permanent(err))
 	}
 	if !row.State.Sendable() {
-		return row.Standing, 0, nil // it has moved on: nothing is to be sent
+		return attempted{standing: row.Standing}, nil // it has moved on: nothing is to be sent
 	}
 	earlier, err := g.ledger.Submissions(ctx, key)
 	if err != nil {
-		return order.Standing{}, 0, fmt.Errorf("read submissions of %s: %w", key, err)
+		return attempted{}, fmt.Errorf("read submissions of %s: %w", key, err)
 	}
 	if len(earlier) > 0 {
 		looked, err := g.lookUp(ctx, row, earlier)
 		if err != nil || !looked.absent {
-			return looked.standing, looked.wait, err
+			return attempted{standing: looked.standing, wait: looked.wait}, err
 		}
-		if last := earlier[len(earlier)-1]; last.Reason.Code == order.CodeGatewayDoubt {
-			standing, err := g.refused(ctx, row, last)
-			return standing, 0, err
+		refused, err := g.afterRefusal(ctx, row, earlier)
+		if err != nil || refused.short || !refused.standing.State.Sendable() {
+			return refused, err
 		}
 	}
 	reason, wait, err := g.held(ctx, row.Merchant)
 	if err != nil || reason.Code != "" {
 		row.Reason = reason
-		return row.Standing, wait, err
+		return attempted{standing: row.Standing, wait: wait}, err
 	}
 	standing, err := g.send(ctx, row, len(earlier))
-	return standing, 0, err
+	return attempted{standing: standing}, err
 }
 
 // lookedUp is what asking about an earlier create brought to light.
@@ -116,19 +127,6 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 		return lookedUp{}, fmt.Errorf("record the order found at the gateway for %s: %w", row.Key(), err)
 	}
 	return lookedUp{standing: settlement.Order.Standing}, nil
-}
-
-// refused ends an order whose create was refused in words that are no proof,
-// now that the gateway is proved not to have it.
-func (g *Gateway) refused(ctx context.Context, row order.Order, last ledger.Submission) (order.Standing, error) {
-	settlement, err := g.ledger.Settle(ctx, row.Key(), order.Finding{
-		Source: order.FromQuery, Verdict: order.Unpaid, Evidence: "not found after the grace",
-		Reason: order.Reason{Code: order.CodeGatewayRefused, Text: last.Reason.Text},
-	})
-	if err != nil {
-		return order.Standing{}, fmt.Errorf("settle the refused %s: %w", row.Key(), err)
-	}
-	return settlement.Order.Standing, nil
 }
 
 // presence is what a query says of an order's being there.

@@ -54,7 +54,7 @@ func (s Settings) plan(kind order.Kind) Plan {
 	}
 }
 
-// attempt is the longest that one activity attempt may take: a query and a
-// create, one after the other, and the ledger. It is longer than all its HTTP
-// calls together, so that two attempts never overlap.
-func (s Settings) attempt() time.Duration { return 2*s.GatewayTimeout + attemptMargin }
+// attempt is the longest that one activity attempt may take: a query, a look
+// at the balance and a create, one after the other, and the ledger. It is
+// longer than all its HTTP calls together, so that two attempts never overlap.
+func (s Settings) attempt() time.Duration { return 3*s.GatewayTimeout + attemptMargin }

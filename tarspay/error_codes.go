@@ -52,6 +52,9 @@ type ErrorCode struct {
 	// Confirm is whether a rejection is only probable: ask for the order by its
 	// number before money is released.
 	Confirm bool `yaml:"confirm"`
+	// Short is whether a create was refused because the merchant's balance does
+	// not cover it: the same create may be taken once it does.
+	Short bool `yaml:"short"`
 	// Action is what to do about it.
 	Action string `yaml:"action"`
 	// Confidence is that of the classes; the codes themselves are documented.

@@ -156,6 +156,13 @@ func (e *Error) Confirm() bool {
 	return ok && known.Confirm && e.Class == ClassRejected
 }
 
+// Short reports whether a create was refused, probably or for certain, because
+// the merchant's balance does not cover it (ErrorCode.Short).
+func (e *Error) Short() bool {
+	known, ok := LookupErrorCode(e.Code)
+	return ok && known.Short && e.Class == ClassRejected
+}
+
 // ClassOf is the class of a call's error, "" for any other error.
 func ClassOf(err error) Class {
 	var failed *Error

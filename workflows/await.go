@@ -62,6 +62,16 @@ func (p *payout) ask(ctx workflow.Context) question {
 	case state == order.InReview:
 		p.show(ctx, p.review())
 		return p.poll(ctx, true)
+	case p.lacksFunds():
+		p.show(ctx, fmt.Sprintf(
+			"The gateway's balance does not cover it: pay money in there. It is sent again under its number once it does, at the latest %s; then it fails and its funds are released.",
+			clock(p.fundsDue())))
+		asking := forGateway(ctx, "wait for funds at the gateway", p.plan.Attempt, 0)
+		input := activities.FundsInput{Key: p.request.Key(), Until: p.fundsDue()}
+		return question{
+			future: workflow.ExecuteActivity(asking, gateway.AwaitGatewayFunds, input),
+			act:    p.fundsCame,
+		}
 	case state.Sendable():
 		p.show(ctx, p.holdUp())
 		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, p.patience(ctx))
@@ -97,6 +107,8 @@ func (p *payout) holdUp() string {
 		return "The gateway refuses every call of this merchant: look at its key, address and status. The order is held back and sent by itself once that is mended."
 	case order.CodeGatewayDoubt:
 		return "The gateway has probably refused the order. The funds are released once it says that it has no such order."
+	case order.CodeGatewayShort:
+		return "The gateway has probably refused the order for want of funds. Once it says that it has no such order, the order waits for funds or fails, as its policy says."
 	case order.CodeGatewayAway:
 		return "The gateway cannot be reached. The order is sent as soon as it can be."
 	default:
@@ -133,6 +145,19 @@ func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
 	}
 	p.standing = standing
 	return nil
+}
+
+// lacksFunds reports whether the gateway has refused the order for want of
+// funds, is proved not to have it, and the order waits for them.
+func (p *payout) lacksFunds() bool {
+	return p.standing.State == order.Submitting && p.standing.Reason.Code == order.CodeGatewayShort
+}
+
+// fundsCame goes on with an order that was sent again, or has failed without
+// funds. The horizon begins anew: until now there was proof.
+func (p *payout) fundsCame(ctx workflow.Context, answer workflow.Future) error {
+	p.lookForProof(ctx)
+	return p.foundOut(ctx, answer)
 }
 
 func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {

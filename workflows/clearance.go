@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -20,14 +21,18 @@ func (p *payout) clear(ctx workflow.Context) error {
 		case order.AwaitingFunds:
 			err = p.awaitFunds(ctx)
 		default:
-			// The horizon of looking for proof begins when the order may be sent.
-			p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
+			p.lookForProof(ctx)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// lookForProof begins the horizon, when the order may be sent.
+func (p *payout) lookForProof(ctx workflow.Context) {
+	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
@@ -43,7 +48,7 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 }
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {
-	patience := max(p.opened.Add(p.plan.FundsDeadline).Sub(workflow.Now(ctx)), balanceAttempt)
+	patience := max(p.fundsDue().Sub(workflow.Now(ctx)), balanceAttempt)
 	p.show(ctx, fmt.Sprintf("Waits until the balance covers it, at the latest %s; then it fails.", clock(workflow.Now(ctx).Add(patience))))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
@@ -55,6 +60,9 @@ func (p *payout) awaitFunds(ctx workflow.Context) error {
 		return workflow.ExecuteLocalActivity(forLedger(ctx, "no funds came"), books.FailFunds, p.request.Key()).Get(ctx, &p.standing)
 	})
 }
+
+// fundsDue is when waiting for funds ends, in the ledger and at the gateway.
+func (p *payout) fundsDue() time.Time { return p.opened.Add(p.plan.FundsDeadline) }
 
 // first waits for a future or for a message that changed something, whichever
 // comes first, and acts on the future only.

@@ -166,7 +166,7 @@ func TestTheGraceOfAnAttemptThatNobodyEnded(t *testing.T) {
 	key := d.order("W-1")
 	_, err := d.books.NextSubmission(t.Context(), key, 0)
 	require.NoError(t, err)
-	const attempt = 2*15*time.Second + 10*time.Second
+	const attempt = 3*15*time.Second + 10*time.Second
 	d.now = d.now.Add(attempt + time.Minute - time.Second)
 	require.Equal(t, order.Submitting, d.submit(key).State)
 	require.Len(t, d.attempts(key), 1, "not found, and still no proof")

@@ -34,7 +34,9 @@ func (p *payout) handleMessages(ctx workflow.Context) error {
 		{NoteUpdate, "Add a remark to the order's audit.", func(ctx workflow.Context, n order.Note) (order.View, error) {
 			return p.act(ctx, NoteUpdate, activities.Action{Note: &n})
 		}},
-		{PollNowUpdate, "Ask the gateway about this order at once.", p.pollNow},
+		{PollNowUpdate, "Ask the gateway about this order, or look for its funds, at once.", func(ctx workflow.Context, poll order.Poll) (order.View, error) {
+			return p.act(ctx, PollNowUpdate, activities.Action{Poll: &poll})
+		}},
 	} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, message.name, message.handle, workflow.UpdateHandlerOptions{Description: message.description})
 		if err != nil {
@@ -66,6 +68,9 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	if action.Resolve != nil { // a note leaves what is proposed as it is
 		p.proposed = acted.Pending
 	}
+	if action.Poll != nil && p.standing.State != order.AwaitingFunds { // those look for their funds when they are woken
+		p.askNow = true
+	}
 	switch {
 	case p.standing.State.Terminal():
 		p.next = ended
@@ -74,16 +79,6 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	case moved:
 		p.next = "The order goes on."
 	}
-	p.wake.SendAsync(true)
-	return p.view(), nil
-}
-
-// pollNow makes the order ask the gateway without waiting.
-func (p *payout) pollNow(workflow.Context) (order.View, error) {
-	if p.standing.State.Terminal() {
-		return order.View{}, refusal(order.Refuse(order.CodeTerminal, "order %s has ended: %s", p.request.Number, p.standing.State))
-	}
-	p.askNow = true
 	p.wake.SendAsync(true)
 	return p.view(), nil
 }

@@ -30,7 +30,7 @@ const (
 	CancelUpdate       = "cancel"       // update: withdraw it before anything is sent (order.Cancellation)
 	ResolveUpdate      = "resolve"      // update: end an order in review, with evidence (order.Resolution)
 	NoteUpdate         = "note"         // update: add a remark to its audit (order.Note)
-	PollNowUpdate      = "poll_now"     // update: ask the gateway at once
+	PollNowUpdate      = "poll_now"     // update: ask the gateway at once (order.Poll)
 	OrderQuery         = "order"        // query: order.View
 )
 

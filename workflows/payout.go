@@ -29,7 +29,7 @@ type payout struct {
 	standing order.Standing
 	plan     activities.Plan
 	written  bool      // the ledger has the order, or has refused it
-	opened   time.Time // when that was
+	opened   time.Time // when the ledger first had it
 	deadline time.Time // when looking for proof ends and a person is asked
 
 	callbacks workflow.ReceiveChannel // ids in the inbox
@@ -123,6 +123,9 @@ func (p *payout) open(ctx workflow.Context) error {
 	}
 	p.standing, p.plan = opened.Standing, opened.Plan
 	p.opened, p.written = workflow.Now(ctx), true
+	if !opened.At.IsZero() { // an order that is adopted keeps its deadlines
+		p.opened = opened.At
+	}
 	return nil
 }
 

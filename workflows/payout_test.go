@@ -37,7 +37,7 @@ func TestOutcomes(t *testing.T) {
 		{w, "reject", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
 		{w, "refuse", order.Failed, order.CodeGatewayRefused, "", 0, 1},
 		{w, "refuse:5003012", order.Failed, order.CodeGatewayRefused, "", 0, 1},
-		{w, "balance-short", order.Failed, order.CodeGatewayRefused, "", 0, 1},
+		{w, "balance-short", order.Failed, order.CodeGatewayShort, "", 0, 1},
 		{w, "lost-answer", order.Succeeded, "", "1500.00", 1, 1},
 		{w, "lost-answer,silent-success", order.Succeeded, "", "1500.00", 1, 1},
 		{w, "lost-answer,fail", order.Failed, order.CodeGatewayFailed, "0.00", 0, 1},
@@ -143,17 +143,23 @@ func TestDuplicateCallbacksAreSignalledOnce(t *testing.T) {
 // been asked, and after the grace.
 func TestAProbableRefusalIsConfirmed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	began := w.Now()
-	view := w.drive(request(t, order.Withdrawal, "balance-short"))
-	require.Equal(t, order.Failed, view.State)
-	require.GreaterOrEqual(t, w.Now().Sub(began).Round(time.Second), time.Minute)
-	history, err := w.books.History(t.Context(), view.Key())
-	require.NoError(t, err)
-	last := history[len(history)-1]
-	require.Equal(t, order.Unknown, last.From)
-	require.Equal(t, order.FromQuery, last.Source)
-	w.balanced()
+	for scenario, code := range map[string]string{"refuse:5003015": order.CodeGatewayRefused, "balance-short": order.CodeGatewayShort} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			began := w.Now()
+			view := w.drive(request(t, order.Withdrawal, scenario))
+			require.Equal(t, order.Failed, view.State)
+			require.Equal(t, code, view.Reason.Code)
+			require.GreaterOrEqual(t, w.Now().Sub(began).Round(time.Second), time.Minute)
+			history, err := w.books.History(t.Context(), view.Key())
+			require.NoError(t, err)
+			last := history[len(history)-1]
+			require.Equal(t, order.Unknown, last.From)
+			require.Equal(t, order.FromQuery, last.Source)
+			w.balanced()
+		})
+	}
 }
 
 // The same failure that the gateway takes back a moment later: acting on its
@@ -339,10 +345,13 @@ func TestPollNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = time.Hour })
 	began := w.Now()
-	w.RegisterDelayedCallback(func() { w.update(t, workflows.PollNowUpdate, "") }, 5*time.Second)
+	w.RegisterDelayedCallback(func() { w.update(t, workflows.PollNowUpdate, order.CodeWhoMissing, order.Poll{}) }, 4*time.Second)
+	w.RegisterDelayedCallback(func() { w.update(t, workflows.PollNowUpdate, "", order.Poll{By: "amina"}) }, 5*time.Second)
 	view := w.drive(request(t, order.Withdrawal, "silent-success"))
 	require.Equal(t, order.Succeeded, view.State)
 	require.Less(t, w.Now().Sub(began), time.Minute)
+	_, done := w.audited(view.Key(), "amina")
+	require.Equal(t, 1, done)
 }
 
 // A fault of every call holds the order back; it is sent once that is mended.

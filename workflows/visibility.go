@@ -51,7 +51,7 @@ func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
 	state := p.standing.State
-	held := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused
+	held := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused || p.lacksFunds()
 	needs := held || state.NeedsReview()
 	if needs == p.flagged && (state == p.shown || !held && !worthSearching(state)) {
 		return

@@ -179,6 +179,20 @@ var mutants = []mutant{
 		pkg:  "./order", run: "TestResolutionPermit",
 	},
 	{
+		name: "absence_without_recount", rule: 6, takes: "an attempt since the question keeps an order from being ended as absent",
+		file: "ledger/absent.go",
+		old:  `if h.attempts != asked {`,
+		new:  `if false {`,
+		pkg:  "./ledger", run: "TestRefuseAbsent/sqlite",
+	},
+	{
+		name: "short_is_sent_again", rule: 6, takes: "an order that was refused for want of funds is not sent until they are there",
+		file: "activities/funds.go",
+		old:  `if now.short = missing != ""; now.short {`,
+		new:  `if false {`,
+		pkg:  "./workflows", run: "TestFundsThatComeAtTheGateway",
+	},
+	{
 		name: "any_attempt_releases", rule: 6, takes: "only the last attempt's refusal releases money",
 		file: "ledger/submissions.go",
 		old:  `counts := attempt == h.attempts || answer.Outcome == Accepted`,

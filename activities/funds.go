@@ -1,0 +1,115 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// A withdrawal's funds are reserved in the ledger, and the gateway has the last
+// word on whether they are there: it refuses a create that its own balance does
+// not cover. Asking for the balance before every create would cost a call per
+// order and prove nothing, because another create may come between. So the
+// create itself asks; only an order that was refused looks at the balance.
+
+// FundsInput names an order that waits for funds at the gateway.
+type FundsInput struct {
+	Key   order.Key `json:"key"`
+	Until time.Time `json:"until"` // then it fails and its reservation is released
+}
+
+// AwaitGatewayFunds goes on until the gateway's balance covers a withdrawal that it
+// has refused for want of funds, sends it again under its number, and says
+// where it stands then. After the deadline the order fails, on fresh proof that
+// the gateway does not have it.
+func (g *Gateway) AwaitGatewayFunds(ctx context.Context, input FundsInput) (order.Standing, error) {
+	tried, err := g.attempt(ctx, input.Key)
+	if err != nil {
+		return order.Standing{}, err
+	}
+	if !waitsAtGateway(tried.standing) {
+		return tried.standing, nil // sent, or not to be sent any more
+	}
+	left := input.Until.Sub(g.settings.now())
+	if tried.short && left <= 0 {
+		reason := order.Reason{Code: order.CodeGatewayShort, Text: "it waited for funds in vain: " + tried.standing.Reason.Text}
+		ended, err := g.refuse(ctx, input.Key, tried.asked, reason)
+		if err != nil || !waitsAtGateway(ended) {
+			return ended, err
+		}
+	}
+	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
+	if left > 0 {
+		wait = min(wait, left)
+	}
+	return order.Standing{}, later(ErrorPending, tried.standing.Reason.Text, wait)
+}
+
+// waitsAtGateway reports whether an order was proved not to be at the gateway,
+// which had refused it for want of funds, and was not sent since.
+func waitsAtGateway(standing order.Standing) bool {
+	return standing.State == order.Submitting && standing.Reason.Code == order.CodeGatewayShort
+}
+
+// afterRefusal says where an order stands that is proved not to be at the
+// gateway, by how its last create was answered. It is failed when that was a
+// refusal in words that are no proof by themselves; it is held back when the
+// refusal was for want of funds, they are still short, and it waits for them.
+// Else it may be sent again.
+func (g *Gateway) afterRefusal(ctx context.Context, row order.Order, earlier []ledger.Submission) (attempted, error) {
+	last := earlier[len(earlier)-1].Reason
+	var err error
+	now := attempted{standing: row.Standing, asked: len(earlier)}
+	switch {
+	case last.Code == order.CodeGatewayDoubt:
+		now.standing, err = g.refuse(ctx, row.Key(), now.asked, order.Reason{Code: order.CodeGatewayRefused, Text: last.Text})
+	case last.Code == order.CodeGatewayShort && !row.WaitsForFunds:
+		now.standing, err = g.refuse(ctx, row.Key(), now.asked, last)
+	case last.Code == order.CodeGatewayShort:
+		missing := g.missing(ctx, row)
+		if now.short = missing != ""; now.short {
+			now.standing, err = g.hold(ctx, row.Key(), order.Reason{Code: order.CodeGatewayShort, Text: missing})
+		}
+	}
+	return now, err
+}
+
+// missing says what keeps the gateway's balance from covering an order; empty
+// when it does.
+func (g *Gateway) missing(ctx context.Context, row order.Order) string {
+	available, _, err := g.balance(ctx, row.Merchant)
+	if err != nil {
+		return "the gateway refused it for want of funds, and its balance cannot be asked just now"
+	}
+	if covers, err := available.Compare(row.Amount); err == nil && covers >= 0 {
+		return ""
+	}
+	return fmt.Sprintf("the balance at the gateway, %s available, does not cover %s", available, row.Amount)
+}
+
+func (g *Gateway) hold(ctx context.Context, key order.Key, reason order.Reason) (order.Standing, error) {
+	held, err := g.ledger.HoldForFunds(ctx, key, reason)
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("hold %s back for funds: %w", key, err)
+	}
+	return held.Standing, nil
+}
+
+// refuse ends an order that the gateway is proved not to have, when so many
+// creates have been asked about.
+func (g *Gateway) refuse(ctx context.Context, key order.Key, asked int, reason order.Reason) (order.Standing, error) {
+	refused, err := g.ledger.RefuseAbsent(ctx, key, asked, reason)
+	if errors.Is(err, ledger.ErrState) {
+		refused, err = g.ledger.Order(ctx, key) // settled, or tried again, while we were on the way
+	}
+	if err != nil {
+		return order.Standing{}, fmt.Errorf("end the refused %s: %w", key, err)
+	}
+	return refused.Standing, nil
+}

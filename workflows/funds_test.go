@@ -1,0 +1,123 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// poorer is a world whose gateway has less than the ledger knows of, and whose
+// orders wait for funds.
+func poorer(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, func(s *activities.Settings) { s.WaitForFunds, s.FundsDeadline = true, 48*time.Hour })
+	whole, err := order.ParseAmount(balance, "PK")
+	require.NoError(t, err)
+	zero, err := order.ParseAmount("0", "PK")
+	require.NoError(t, err)
+	require.NoError(t, w.books.OpenBooks(t.Context(), merchant, whole, zero))
+	_, err = w.gateway.Fund(merchant, "999000", true)
+	require.NoError(t, err)
+	return w
+}
+
+// funded pays money in at the gateway after a while.
+func (w *world) funded(after time.Duration, amount string) {
+	w.RegisterDelayedCallback(func() {
+		_, err := w.gateway.Fund(merchant, amount, false)
+		require.NoError(w.t, err)
+	}, after)
+}
+
+// inFlight is what the ledger has set aside.
+func (w *world) inFlight() string {
+	w.t.Helper()
+	balances, err := w.books.Balances(w.t.Context(), merchant, "PKR")
+	require.NoError(w.t, err)
+	return balances[ledger.AccountInFlight].Short()
+}
+
+// An order that only the gateway finds short waits with its reservation, and is
+// sent again under its number when there is money.
+func TestFundsThatComeAtTheGateway(t *testing.T) {
+	t.Parallel()
+	w := poorer(t)
+	began := w.Now()
+	r := request(t, order.Withdrawal, "success")
+	w.RegisterDelayedCallback(func() {
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.Submitting, row.State)
+		require.Equal(t, order.CodeGatewayShort, row.Reason.Code)
+		require.Contains(t, row.Reason.Text, "1000.00 PKR available, does not cover 1500.00 PKR")
+		require.Equal(t, "1500", w.inFlight())
+		value, err := w.QueryWorkflow(workflows.OrderQuery)
+		require.NoError(t, err)
+		var view order.View
+		require.NoError(t, value.Get(&view))
+		require.Contains(t, view.Next, "pay money in there")
+		w.update(t, workflows.CancelUpdate, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "no money"})
+	}, 4*time.Hour)
+	w.funded(5*time.Hour, "600")
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 2})
+	require.Less(t, w.Now().Sub(began), 6*time.Hour, "it looked for funds now and then")
+}
+
+// Somebody who has paid money in need not wait for the next look.
+func TestLookingForFundsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := poorer(t)
+	began := w.Now()
+	w.funded(90*time.Minute, "600")
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.PollNowUpdate, "", order.Poll{By: "amina"})
+	}, 90*time.Minute+time.Second)
+	view := w.drive(request(t, order.Withdrawal, "success"))
+	require.Equal(t, order.Succeeded, view.State)
+	require.Less(t, w.Now().Sub(began), 91*time.Minute)
+}
+
+// Without funds the order fails at its deadline and its reservation goes back,
+// on fresh proof that the gateway does not have it: while the gateway is
+// silent, nothing is released.
+func TestFundsThatDoNotComeAtTheGateway(t *testing.T) {
+	t.Parallel()
+	w := poorer(t)
+	began := w.Now()
+	r := request(t, order.Withdrawal, "success")
+	w.RegisterDelayedCallback(func() { require.NoError(t, w.gateway.Switch(merchant, "outage", true)) }, 47*time.Hour)
+	w.RegisterDelayedCallback(func() {
+		require.Equal(t, "1500", w.inFlight(), "the deadline has passed, and nobody knows")
+		require.NoError(t, w.gateway.Switch(merchant, "outage", false))
+	}, 50*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Failed, view.State)
+	require.Equal(t, order.CodeGatewayShort, view.Reason.Code)
+	require.InDelta(t, 50, w.Now().Sub(began).Hours(), 0.1)
+	require.Equal(t, "0", w.inFlight())
+	w.paid(outcome{payments: 0, creates: 1})
+}
+
+// Funds that come while it is not yet proved that the gateway has no such order
+// are found before anybody is asked to wait.
+func TestFundsThatComeWithinTheGrace(t *testing.T) {
+	t.Parallel()
+	w := poorer(t)
+	w.funded(10*time.Second, "5000")
+	view := w.drive(request(t, order.Withdrawal, "success"))
+	require.Equal(t, order.Succeeded, view.State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 2})
+	trail, err := w.books.Audit(t.Context(), view.Key())
+	require.NoError(t, err)
+	for _, entry := range trail {
+		require.NotEqual(t, ledger.ActionHold, entry.Action)
+	}
+}
