@@ -46,6 +46,13 @@ func (c *Client) Note(ctx context.Context, kind order.Kind, key order.Key, note 
 	return c.act(ctx, kind, key, workflows.NoteUpdate, note, activities.Action{Note: &note})
 }
 
+// PollNow makes an order ask the gateway, or look for its funds, at once. When
+// no workflow drives the order, who wanted it asked is on record and nobody
+// asks: the view is without a fingerprint then.
+func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error) {
+	return c.act(ctx, kind, key, workflows.PollNowUpdate, poll, activities.Action{Poll: &poll})
+}
+
 // act sends an update to the order's workflow. When no workflow runs, because
 // the order has ended or there is none of its number, a short workflow of its
 // own decides and audits.
@@ -56,43 +63,68 @@ func (c *Client) act(
 	if code := order.CodeOf(err); code != order.CodeOrderNotFound && code != order.CodeTerminal {
 		return view, err
 	}
+	acted, err := c.actWithout(ctx, key, name, action)
+	if err == nil && acted.Refusal != nil {
+		err = &order.Refusal{Reason: *acted.Refusal}
+	}
+	if err != nil {
+		return order.View{}, err
+	}
+	return order.View{Kind: kind, Merchant: key.Merchant, Number: key.Number, Standing: acted.Standing}, nil
+}
+
+// actWithout decides and audits in a short workflow of its own.
+func (c *Client) actWithout(ctx context.Context, key order.Key, name string, action activities.Action) (activities.Acted, error) {
+	var acted activities.Acted
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID:            fmt.Sprintf("act:%s:%s:%s", key.Merchant, key.Number, uuid.NewString()),
 		TaskQueue:     workflows.Queue,
 		StaticSummary: name + " without a workflow",
 	}, workflows.OperatorActionType, workflows.OperatorActionInput{Key: key, Action: action})
 	if err != nil {
-		return order.View{}, unreachable("act on order "+key.String(), err)
+		return acted, unreachable("act on order "+key.String(), err)
 	}
-	var acted activities.Acted
 	if err := run.Get(ctx, &acted); err != nil {
-		return order.View{}, readError(ctx, key, err)
+		return activities.Acted{}, readError(ctx, key, err)
 	}
-	if acted.Refusal != nil {
-		return order.View{}, &order.Refusal{Reason: *acted.Refusal}
-	}
-	return order.View{Kind: kind, Merchant: key.Merchant, Number: key.Number, Standing: acted.Standing}, nil
+	return acted, nil
 }
 
 // Adopt drives an open order again that no workflow drives, from where the
-// ledger says it stands. The request is the ledger's own. An order that a
-// workflow drives is refused with WORKFLOW_RUNNING, one that has ended with
-// ORDER_ENDED.
-func (c *Client) Adopt(ctx context.Context, row order.Order) (Started, error) {
-	if row.State.Terminal() {
-		return Started{}, order.Refuse(order.CodeTerminal, "order %s has ended: %s", row.Number, row.State)
+// ledger says it stands, and puts on record who has it adopted. The row is the
+// ledger's own; one without a state is an order that the ledger does not have.
+//
+// A refusal is on record, too: WHO_MISSING, ORDER_NOT_FOUND, ORDER_ENDED, or
+// WORKFLOW_RUNNING when a workflow drives the order. Another error together
+// with a run means that the order is adopted, and that nobody has said yet that
+// this is on record.
+func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started, error) {
+	var started Started
+	if adoptable(row, by) {
+		options := startOptions(row.Request)
+		options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the one that ended was not the end of the order
+		options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+		options.WorkflowExecutionErrorWhenAlreadyStarted = true
+		run, err := c.temporal.ExecuteWorkflow(ctx, options, workflowType(row.Kind), row.Request)
+		var already *serviceerror.WorkflowExecutionAlreadyStarted
+		switch {
+		case err == nil:
+			started = Started{WorkflowID: run.GetID(), RunID: run.GetRunID()}
+		case !errors.As(err, &already):
+			return Started{}, unreachable("adopt the order", err)
+		}
 	}
-	options := startOptions(row.Request)
-	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the one that ended was not the end of the order
-	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
-	options.WorkflowExecutionErrorWhenAlreadyStarted = true
-	run, err := c.temporal.ExecuteWorkflow(ctx, options, workflowType(row.Kind), row.Request)
-	var already *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &already) {
-		return Started{}, order.Refuse(order.CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", row.Number)
+	// Without a run there was nothing to adopt, and the ledger says why.
+	adoption := order.Adoption{By: by, Run: started.RunID}
+	acted, err := c.actWithout(ctx, row.Key(), "adopt", activities.Action{Adopt: &adoption})
+	if err == nil && acted.Refusal != nil {
+		return Started{}, &order.Refusal{Reason: *acted.Refusal}
 	}
-	if err != nil {
-		return Started{}, unreachable("adopt the order", err)
-	}
-	return Started{WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
+	return started, err
+}
+
+// adoptable reports whether a workflow may be started for the order, if none
+// runs.
+func adoptable(row order.Order, by string) bool {
+	return row.State != "" && (order.Adoption{By: by, Run: "the one to be started"}).Permit(row) == nil
 }

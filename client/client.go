@@ -163,16 +163,11 @@ func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (ord
 	return view, nil
 }
 
-// PollNow makes the order's workflow ask the gateway at once.
-func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
-	return c.update(ctx, kind, key, workflows.PollNowUpdate)
-}
-
-func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, name string, arguments ...any) (order.View, error) {
+func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, name string, argument any) (order.View, error) {
 	handle, err := c.temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
 		WorkflowID:   order.WorkflowID(kind, key),
 		UpdateName:   name,
-		Args:         arguments,
+		Args:         []any{argument},
 		WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
 	})
 	var view order.View

@@ -21,11 +21,15 @@ import (
 )
 
 // bareTemporal is a server with one worker behind it, on which no order's
-// workflow runs: all that is started is what acts without one, and it does so
-// on a real ledger.
+// workflow runs: what is started is what acts without one, and it does so on a
+// real ledger, and what drives an order that is adopted.
 type bareTemporal struct {
 	temporalclient.Client
 	books *activities.Books
+
+	driven  bool            // orders have a workflow after all: none can be started
+	silent  bool            // nobody answers for what acts
+	started []order.Request // for adoptions
 }
 
 func (*bareTemporal) UpdateWorkflow(context.Context, temporalclient.UpdateWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
@@ -37,20 +41,34 @@ func (*bareTemporal) DescribeWorkflowExecution(context.Context, string, string) 
 }
 
 func (b *bareTemporal) ExecuteWorkflow(ctx context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
+	if request, ok := arguments[0].(order.Request); ok && workflow == workflows.WithdrawalType {
+		if b.driven {
+			return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("it runs", "", "run-1")
+		}
+		b.started = append(b.started, request)
+		return &finished{id: options.ID}, nil
+	}
 	input, ok := arguments[0].(workflows.OperatorActionInput)
 	if workflow != workflows.OperatorActionType || !ok {
 		return nil, errors.New("nothing else is started here")
+	}
+	if b.silent {
+		return nil, serviceerror.NewUnavailable("connection refused")
 	}
 	acted, err := b.books.Act(ctx, input.Key, input.Action)
 	return &finished{id: options.ID, acted: acted}, err
 }
 
-// finished is a run of OperatorAction.
+// finished is a run that is over at once.
 type finished struct {
 	temporalclient.WorkflowRun
 	id    string
 	acted activities.Acted
 }
+
+func (f *finished) GetID() string { return f.id }
+
+func (*finished) GetRunID() string { return "run-2" }
 
 func (f *finished) Get(_ context.Context, into any) error {
 	text, err := json.Marshal(f.acted)
@@ -61,10 +79,12 @@ func (f *finished) Get(_ context.Context, into any) error {
 }
 
 // bare puts a real client and a real ledger behind the command line.
-func (b *testBundle) bare(t *testing.T) {
+func (b *testBundle) bare(t *testing.T) *bareTemporal {
 	t.Helper()
 	b.happenings(t)
-	b.client = client.New(&bareTemporal{books: activities.NewBooks(b.real, activities.Settings{Policy: policy(t)})})
+	temporal := &bareTemporal{books: activities.NewBooks(b.real, activities.Settings{Policy: policy(t)})}
+	b.client = client.New(temporal)
+	return temporal
 }
 
 // deeds on an order that has ended, on a number that we do not have, and on
@@ -95,6 +115,11 @@ func TestRefusedDeedsLeaveATrace(t *testing.T) {
 		{"approve", "UNK-1", order.CodeNotAwaitingApproval, exitRefused},
 		{"cancel", "UNK-1", order.CodeAlreadySubmitted, exitRefused},
 		{"resolve", "UNK-1", order.CodeNotInReview, exitRefused},
+		{"poll", "FIN-1", order.CodeTerminal, exitRefused},
+		{"poll", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
+		{"poll", "PAY-1", order.CodeNotSubmitted, exitRefused},
+		{"adopt", "FIN-1", order.CodeTerminal, exitRefused},
+		{"adopt", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
 	} {
 		t.Run(test.command+" "+test.number, func(t *testing.T) {
 			t.Parallel()
@@ -131,6 +156,8 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 		"cancel, who":           {[]string{"cancel", "PAY-1", "--why", "w", "--by", ""}, order.CodeWhoMissing, "nobody"},
 		"cancel, why":           {[]string{"cancel", "PAY-1", "--by", "dana"}, order.CodeWhyMissing, "dana"},
 		"note, who":             {[]string{"note", "FIN-1", "seen", "--by", ""}, order.CodeWhoMissing, "nobody"},
+		"poll, who":             {[]string{"poll", "UNK-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
+		"adopt, who":            {[]string{"adopt", "ORPH-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
 		"note, text":            {[]string{"note", "FIN-1", ""}, order.CodeWhyMissing, "amina"},
 		"resolve, who":          {append(resolve, "--why", "w", "--evidence", "e", "--by", ""), order.CodeEvidenceMissing, "nobody"},
 		"resolve, why":          {append(resolve, "--evidence", "e"), order.CodeEvidenceMissing, "amina"},
@@ -141,7 +168,7 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.bare(t)
+			temporal := b.bare(t)
 			got := b.run(t.Context(), append(slices.Clone(test.args), "--merchant", merchant)...)
 			require.Equal(t, exitOf(test.code), got.code)
 			require.Contains(t, got.errs, "("+test.code+")\n")
@@ -150,6 +177,7 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 			require.Equal(t, test.actor, last.Actor)
 			require.True(t, last.Refused)
 			require.Equal(t, test.code, last.Reason.Code)
+			require.Empty(t, temporal.started)
 		})
 	}
 }
@@ -158,7 +186,7 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 func TestDeedsThatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"approve"}, {"reject"}, {"cancel"}, {"adopt"}, {"note", "INV-1"}, {"note", "INV-1", "two", "words"},
+		{"approve"}, {"reject"}, {"cancel"}, {"adopt"}, {"poll"}, {"note", "INV-1"}, {"note", "INV-1", "two", "words"},
 		{"resolve", "INV-1", "--why", "w", "--evidence", "e"}, {"resolve", "INV-1", "--state", "done", "--why", "w", "--evidence", "e"},
 		{"resolve", "INV-1", "--state", "failed", "--paid", "3", "--why", "w", "--evidence", "e"},
 		{"resolve", "INV-1", "--state", "succeeded", "--fee", "3.001", "--why", "w", "--evidence", "e"}, {"reject", "", "--why", "w"},
@@ -241,7 +269,7 @@ func TestDeedsTakeNumbersOnly(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"approve", planted[0], "--fingerprint", "f00d"}, {"reject", planted[0], "--why", "w"}, {"cancel", planted[3], "--why", "w"},
-		{"note", planted[0], "text"}, {"adopt", planted[0]},
+		{"note", planted[0], "text"}, {"adopt", planted[0]}, {"poll", planted[0]},
 		{"resolve", planted[0], "--state", "failed", "--why", "w", "--evidence", "e"}, {"reject", "INV-1", "--merchant", planted[0], "--why", "w"},
 	} {
 		b := setup(t)
@@ -272,9 +300,10 @@ func TestDeedsSayWho(t *testing.T) {
 	run("reject", "INV-1", "--why", "unknown to us")
 	run("cancel", "INV-1", "--why", "paid by hand", "--by", "chen")
 	run("note", "INV-1", "asked support, ticket 4711")
-	require.Equal(t, []order.Kind{order.Deposit, order.Deposit, order.Deposit, order.Deposit, order.Deposit}, b.temporal.kinds)
+	run("poll", "INV-1", "--by", "chen")
+	require.Equal(t, []order.Kind{order.Deposit, order.Deposit, order.Deposit, order.Deposit, order.Deposit, order.Deposit}, b.temporal.kinds)
 	d := b.temporal.deeds
-	ids := []string{d.approvals[0].ID, d.approvals[1].ID, d.rejections[0].ID, d.cancellations[0].ID, d.notes[0].ID}
+	ids := []string{d.approvals[0].ID, d.approvals[1].ID, d.rejections[0].ID, d.cancellations[0].ID, d.notes[0].ID, d.polls[0].ID}
 	for i, id := range ids {
 		require.NotEmpty(t, id)
 		require.NotContains(t, ids[i+1:], id)
@@ -285,6 +314,7 @@ func TestDeedsSayWho(t *testing.T) {
 	require.Equal(t, []order.Rejection{{ID: ids[2], By: "amina", Why: "unknown to us"}}, d.rejections)
 	require.Equal(t, []order.Cancellation{{ID: ids[3], By: "chen", Why: "paid by hand"}}, d.cancellations)
 	require.Equal(t, []order.Note{{ID: ids[4], By: "amina", Text: "asked support, ticket 4711"}}, d.notes)
+	require.Equal(t, []order.Poll{{ID: ids[5], By: "chen"}}, d.polls)
 }
 
 // Without a fingerprint nothing is approved, whatever state the order is in.
@@ -360,75 +390,88 @@ func TestResolveSaysThatASecondPersonIsNeeded(t *testing.T) {
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	args := []string{"adopt", "ORPH-1", "--merchant", merchant, "--by", "dana"}
-	start := func(t *testing.T) *testBundle {
+	orphans := func(t *testing.T, b *testBundle) []ledger.Discrepancy {
 		t.Helper()
-		b := setup(t)
-		b.happenings(t)
-		b.temporal.started = client.Started{WorkflowID: "withdrawal:" + merchant + ":ORPH-1", RunID: "run-2"}
-		return b
+		open, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: order.DiscrepancyOrphan, Open: true})
+		require.NoError(t, err)
+		return open
 	}
-	orphans := ledger.DiscrepancyFilter{Code: order.DiscrepancyOrphan, Open: true}
 
 	t.Run("done", func(t *testing.T) {
 		t.Parallel()
-		b := start(t)
+		b := setup(t)
+		temporal := b.bare(t)
 		got := b.run(t.Context(), append(args, "--json")...)
 		require.Equal(t, exitDone, got.code, got.out)
 		var document adoptedDocument
 		require.NoError(t, json.Unmarshal([]byte(got.out), &document))
-		require.Equal(t, "run-2", document.Started.RunID)
+		require.Equal(t, client.Started{WorkflowID: "withdrawal:" + merchant + ":ORPH-1", RunID: "run-2"}, document.Started)
 		require.Equal(t, []int64{3}, document.Closed)
 		require.Equal(t, order.Submitted, document.Order.State)
-		require.Equal(t, planted[0], b.temporal.adopted[0].Details["customerName"], "the request is the ledger's own, whole")
-		require.Equal(t, "adopted by workflow run run-2", b.temporal.notes[0].Text)
-		require.Equal(t, "dana", b.temporal.notes[0].By)
-		open, err := b.real.Discrepancies(t.Context(), orphans)
+		require.Equal(t, planted[0], temporal.started[0].Details["customerName"], "the request is the ledger's own, whole")
+		require.Empty(t, orphans(t, b))
+		entries, err := b.real.Audit(t.Context(), order.Key{Merchant: merchant, Number: "ORPH-1"})
 		require.NoError(t, err)
-		require.Empty(t, open)
-		people := start(t).run(t.Context(), args...)
+		adopted := entries[len(entries)-2] // the last one closes the discrepancy
+		require.Equal(t, ledger.ActionAdopt, adopted.Action)
+		require.False(t, adopted.Refused)
+		require.Equal(t, []string{"dana", "workflow run run-2"}, []string{adopted.Actor, adopted.Evidence})
+	})
+	t.Run("for people", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.bare(t)
+		people := b.run(t.Context(), args...)
 		require.Contains(t, people.out, "adopted by workflow withdrawal:"+merchant+":ORPH-1")
 		require.Contains(t, people.out, "It waits for the gateway's callback, and then the gateway is asked.")
+		require.Empty(t, people.errs)
 	})
-	t.Run("refused", func(t *testing.T) {
+	t.Run("driven already", func(t *testing.T) {
 		t.Parallel()
-		b := start(t)
-		b.temporal.adoptErr = order.Refuse(order.CodeWorkflowRunning, "a workflow drives order ORPH-1; there is nothing to adopt")
+		b := setup(t)
+		b.bare(t).driven = true
 		got := b.run(t.Context(), args...)
 		require.Equal(t, exitRefused, got.code)
 		require.Equal(t, "error: a workflow drives order ORPH-1; there is nothing to adopt (WORKFLOW_RUNNING)\n", got.errs)
-		require.Empty(t, b.temporal.notes)
-		open, err := b.real.Discrepancies(t.Context(), orphans)
-		require.NoError(t, err)
-		require.Len(t, open, 1)
+		require.Len(t, orphans(t, b), 1)
+		last := b.lastEntry(t, "ORPH-1")
+		require.True(t, last.Refused)
+		require.Equal(t, []string{"dana", order.CodeWorkflowRunning}, []string{last.Actor, last.Reason.Code})
 	})
-	t.Run("not ours", func(t *testing.T) {
+	t.Run("nobody says that it is on record", func(t *testing.T) {
 		t.Parallel()
-		b := start(t)
-		got := b.run(t.Context(), "adopt", "NOBODYS-1", "--merchant", merchant)
-		require.Equal(t, exitNotFound, got.code)
-		require.Empty(t, b.temporal.adopted)
-	})
-	t.Run("not put on record", func(t *testing.T) {
-		t.Parallel()
-		b := start(t)
-		b.temporal.noteErr = order.Refuse(client.CodeNoAnswer, "no worker")
+		b := setup(t)
+		temporal := b.bare(t)
+		temporal.silent = true
 		got := b.run(t.Context(), args...)
 		require.Equal(t, exitDone, got.code)
+		require.Len(t, temporal.started, 1)
 		require.Contains(t, got.errs, `starter note ORPH-1 --merchant `+merchant+` "adopted"`)
+		require.Empty(t, orphans(t, b))
+	})
+	t.Run("nobody answers", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		temporal := b.bare(t)
+		temporal.silent, temporal.driven = true, true
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitUnreachable, got.code)
+		require.Len(t, orphans(t, b), 1)
 	})
 }
 
-// A poll of an order whose workflow is gone says what helps.
+// A poll of an order that nobody drives is on record, and says what helps.
 func TestPollOfAnOrphan(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.temporal.row = row(t, order.Created)
-	b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
-	got := b.run(t.Context(), "poll", "INV-1", "--merchant", merchant)
+	b.bare(t)
+	got := b.run(t.Context(), "poll", "ORPH-1", "--merchant", merchant, "--by", "dana")
 	require.Equal(t, exitRefused, got.code)
-	require.Equal(t, "error: no workflow drives order "+merchant+"/INV-1: created (workflow terminated); let one go on with it: starter adopt INV-1 --merchant "+merchant+
+	require.Equal(t, "error: no workflow drives order "+merchant+"/ORPH-1, which is submitted: nobody asks; let one go on with it: starter adopt ORPH-1 --merchant "+merchant+
 		" (WORKFLOW_MISSING)\n", got.errs)
-	require.Empty(t, b.temporal.polled)
+	last := b.lastEntry(t, "ORPH-1")
+	require.Equal(t, ledger.ActionPoll, last.Action)
+	require.Equal(t, "dana", last.Actor)
 }
 
 func TestShellWords(t *testing.T) {

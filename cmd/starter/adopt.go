@@ -25,7 +25,7 @@ workflow goes on from where the ledger says the order stands: what may have been
 sent is asked about before anything is sent again.
 
 An order that a workflow drives is refused with WORKFLOW_RUNNING, one that has
-ended with ORDER_ENDED. The adoption is noted in the audit, and the discrepancies
+ended with ORDER_ENDED. The audit has who adopted it, or tried, and the discrepancies
 that told of the missing workflow are closed.
 
 --json: {"order","started":{"workflow_id","run_id","existing"},"closed"}, where order
@@ -34,9 +34,7 @@ is as of starter status, and closed lists the ids of discrepancies.`,
 		Args:              oneArgument("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var wrong problems
-			wrong.need("by", by, "--by is needed: who adopts it")
-			key, err := s.deedKey(merchant, args[0], wrong)
+			key, err := s.deedKey(merchant, args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -66,25 +64,37 @@ func (s *starter) adopt(ctx context.Context, key order.Key, by string) error {
 		return err
 	}
 	defer hangUp()
-	adopting, cancel := context.WithTimeout(ctx, callTime)
+	row, err := adoptee(ctx, l, key)
+	if err != nil {
+		return err
+	}
+	adopting, cancel := within(ctx, callTime)
 	defer cancel()
-	row, err := l.Order(adopting, key)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return order.Refuse(order.CodeOrderNotFound, "no order %s in the ledger; what the ledger does not have cannot be adopted", key)
+	started, err := temporal.Adopt(adopting, row, by)
+	if err != nil && started.RunID == "" {
+		return late(adopting, err, "nobody answered for order %s; it may still be adopted: look with starter audit %s. Does a worker run?", key, orderArguments(key))
 	}
 	if err != nil {
-		return err
-	}
-	started, err := temporal.Adopt(adopting, row)
-	if err != nil {
-		return err
+		s.note("the order is adopted, but nobody answered that it is on record: look with starter audit %s, and if it is not there say so with: starter note %s %s",
+			orderArguments(key), orderArguments(key), `"adopted"`)
 	}
 	document := adoptedDocument{Order: row.View(row.Standing), Started: started}
 	document.Order.Next = adoptedNext[row.State]
-	s.noteAdoption(ctx, temporal, row, started, by)
 	document.Closed = s.closeOrphan(ctx, l, key, by)
 	s.show(document, func(w io.Writer) { writeAdopted(w, document) })
 	return nil
+}
+
+// adoptee is the order as the ledger has it. One that it does not have has no
+// state: that somebody tries to adopt it is for the audit.
+func adoptee(ctx context.Context, l books, key order.Key) (order.Order, error) {
+	reading, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	row, err := l.Order(reading, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return order.Order{Request: order.Request{Merchant: key.Merchant, Number: key.Number}}, nil
+	}
+	return row, err
 }
 
 // adoptedNext is what an adopted order's workflow does first.
@@ -97,17 +107,6 @@ var adoptedNext = map[order.State]string{
 	order.Unknown:          "The gateway is asked about it, and it is sent again only if the gateway does not have it.",
 	order.Submitted:        "It waits for the gateway's callback, and then the gateway is asked.",
 	order.InReview:         "It waits for a person, who resolves it with evidence; the gateway is still asked now and then.",
-}
-
-// noteAdoption puts on record who has adopted the order. The order is adopted,
-// whether or not that works.
-func (s *starter) noteAdoption(ctx context.Context, temporal orders, row order.Order, started client.Started, by string) {
-	noting, cancel := within(ctx, askTime)
-	defer cancel()
-	_, err := temporal.Note(noting, row.Kind, row.Key(), order.Note{ID: once(), By: by, Text: "adopted by workflow run " + started.RunID})
-	if err != nil {
-		s.note("the order is adopted, but nobody answered to put that on record; say so with: starter note %s %s", orderArguments(row.Key()), `"adopted"`)
-	}
 }
 
 // closeOrphan closes the discrepancies that told of the missing workflow.

@@ -130,7 +130,7 @@ func TestStatusNeverWaitsForTheEnd(t *testing.T) {
 func TestSteeringFindsTheKind(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.temporal.row = row(t, order.InReview)
+	b.temporal.row, b.temporal.view = row(t, order.InReview), withdrawal(t, order.InReview)
 	b.temporal.row.Kind = order.Deposit
 	got := b.run(t.Context(), "resolve", "INV-1", "--merchant", merchant, "--state", "partially_paid", "--paid", "300",
 		"--by", "amina", "--why", "statement", "--evidence", "line 88")
@@ -147,7 +147,7 @@ func TestTheOnlyMerchant(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.settings.Merchants = b.settings.Merchants[:1]
-	b.temporal.row = row(t, order.Created)
+	b.temporal.row, b.temporal.view = row(t, order.Created), withdrawal(t, order.Created)
 	got := b.run(t.Context(), "poll", "INV-1")
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Equal(t, merchant, b.temporal.polled[0].Merchant)

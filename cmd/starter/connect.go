@@ -40,8 +40,8 @@ type orders interface {
 	Reject(ctx context.Context, kind order.Kind, key order.Key, rejection order.Rejection) (order.View, error)
 	Cancel(ctx context.Context, kind order.Kind, key order.Key, cancellation order.Cancellation) (order.View, error)
 	Note(ctx context.Context, kind order.Kind, key order.Key, note order.Note) (order.View, error)
-	Adopt(ctx context.Context, row order.Order) (client.Started, error)
-	PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
+	Adopt(ctx context.Context, row order.Order, by string) (client.Started, error)
+	PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error)
 }
 

@@ -177,6 +177,7 @@ func TestOperationsUpdates(t *testing.T) {
 		workflows.CancelUpdate:  func() any { return &order.Cancellation{} },
 		workflows.ResolveUpdate: func() any { return &order.Resolution{} },
 		workflows.NoteUpdate:    func() any { return &order.Note{} },
+		workflows.PollNowUpdate: func() any { return &order.Poll{} },
 	}
 	var shown []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\{.*\\})` \\|$").FindAllStringSubmatch(readOperations(t), -1) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -273,9 +272,8 @@ type deeds struct {
 	rejections    []order.Rejection
 	cancellations []order.Cancellation
 	notes         []order.Note
-	adopted       []order.Order
-
-	adoptErr, noteErr error
+	polls         []order.Poll
+	polled        []order.Key
 }
 
 func (f *fakeTemporal) Approve(ctx context.Context, kind order.Kind, _ order.Key, approval order.Approval) (order.View, error) {
@@ -299,13 +297,11 @@ func (f *fakeTemporal) Cancel(ctx context.Context, kind order.Kind, _ order.Key,
 func (f *fakeTemporal) Note(ctx context.Context, kind order.Kind, _ order.Key, note order.Note) (order.View, error) {
 	f.kinds = append(f.kinds, kind)
 	f.notes = append(f.notes, note)
-	if f.noteErr != nil {
-		return order.View{}, f.noteErr
-	}
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) Adopt(_ context.Context, row order.Order) (client.Started, error) {
-	f.adopted = append(f.adopted, row)
-	return f.started, f.adoptErr
+func (f *fakeTemporal) PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error) {
+	f.kinds = append(f.kinds, kind)
+	f.polls, f.polled = append(f.polls, poll), append(f.polled, key)
+	return f.answer(ctx)
 }

@@ -87,6 +87,7 @@ func (b *testBundle) openLedger(context.Context) (books, func(), error) {
 // fakeTemporal answers with the values it is given and keeps what it was
 // asked. A call that blocks waits for its context.
 type fakeTemporal struct {
+	orders // nil: what is not made of values here is asked of a real client
 	deeds
 	started client.Started
 	view    order.View
@@ -101,7 +102,6 @@ type fakeTemporal struct {
 	requests    []order.Request
 	filters     []client.Filter
 	resolutions []order.Resolution
-	polled      []order.Key
 	kinds       []order.Kind
 	merchants   []string
 }
@@ -141,12 +141,6 @@ func (f *fakeTemporal) List(_ context.Context, filter client.Filter) ([]client.R
 func (f *fakeTemporal) Resolve(ctx context.Context, kind order.Kind, _ order.Key, resolution order.Resolution) (order.View, error) {
 	f.kinds = append(f.kinds, kind)
 	f.resolutions = append(f.resolutions, resolution)
-	return f.answer(ctx)
-}
-
-func (f *fakeTemporal) PollNow(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
-	f.polled = append(f.polled, key)
 	return f.answer(ctx)
 }
 
