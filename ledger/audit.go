@@ -18,27 +18,30 @@ type AuditAction string
 
 // The actions.
 const (
-	ActionOpen             AuditAction = "open"              // an order was written down
-	ActionSubmit           AuditAction = "submit"            // a create is about to be sent
-	ActionAnswer           AuditAction = "answer"            // a create was answered, or not
-	ActionHold             AuditAction = "hold"              // not sent again until the gateway's balance covers it
-	ActionSettle           AuditAction = "settle"            // a finding was booked
-	ActionReview           AuditAction = "review"            // handed to a person
-	ActionReserve          AuditAction = "reserve"           // funds arrived
-	ActionFunds            AuditAction = "funds_deadline"    // funds did not arrive
-	ActionUnanswered       AuditAction = "approval_deadline" // nobody approved in time
-	ActionApprove          AuditAction = "approve"
-	ActionReject           AuditAction = "reject"
-	ActionCancel           AuditAction = "cancel"
-	ActionNote             AuditAction = "note"
-	ActionPoll             AuditAction = "poll"    // the gateway, or the balance, is to be asked at once
-	ActionAdopt            AuditAction = "adopt"   // a workflow was started for an order that none drove
-	ActionPropose          AuditAction = "propose" // the first person's resolution
-	ActionResolve          AuditAction = "resolve"
-	ActionDiscrepancy      AuditAction = "discrepancy"
-	ActionCloseDiscrepancy AuditAction = "close_discrepancy"
-	ActionTrip             AuditAction = "trip"
-	ActionReset            AuditAction = "reset"
+	ActionOpen              AuditAction = "open"              // an order was written down
+	ActionSubmit            AuditAction = "submit"            // a create is about to be sent
+	ActionAnswer            AuditAction = "answer"            // a create was answered, or not
+	ActionHold              AuditAction = "hold"              // not sent again until the gateway's balance covers it
+	ActionSettle            AuditAction = "settle"            // a finding was booked
+	ActionReview            AuditAction = "review"            // handed to a person
+	ActionReserve           AuditAction = "reserve"           // funds arrived
+	ActionFunds             AuditAction = "funds_deadline"    // funds did not arrive
+	ActionUnanswered        AuditAction = "approval_deadline" // nobody approved in time
+	ActionApprove           AuditAction = "approve"
+	ActionReject            AuditAction = "reject"
+	ActionCancel            AuditAction = "cancel"
+	ActionNote              AuditAction = "note"
+	ActionPoll              AuditAction = "poll"    // the gateway, or the balance, is to be asked at once
+	ActionAdopt             AuditAction = "adopt"   // a workflow was started for an order that none drove
+	ActionPropose           AuditAction = "propose" // the first person's resolution
+	ActionResolve           AuditAction = "resolve"
+	ActionDiscrepancy       AuditAction = "discrepancy"
+	ActionCloseDiscrepancy  AuditAction = "close_discrepancy"
+	ActionProposeAdjustment AuditAction = "propose_adjustment" // the first person's
+	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // the second person's: booked
+	ActionRejectAdjustment  AuditAction = "reject_adjustment"
+	ActionTrip              AuditAction = "trip"
+	ActionReset             AuditAction = "reset"
 )
 
 // System is the actor of what the orchestrator does by itself.
@@ -53,7 +56,7 @@ type AuditEntry struct {
 	Action   AuditAction  `json:"action"`
 	Source   order.Source `json:"source,omitempty"`   // what stood behind it
 	Evidence string       `json:"evidence,omitempty"` // its proof; of an opening: the fingerprint, and the policy's ID
-	Before   order.State  `json:"before,omitempty"`
+	Before   order.State  `json:"before,omitempty"`   // of an adjustment: its own states
 	After    order.State  `json:"after,omitempty"`
 	Refused  bool         `json:"refused"`         // asked for and not done
 	Reason   order.Reason `json:"reason,omitzero"` // why, or why not

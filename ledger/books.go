@@ -18,13 +18,13 @@ type Account string
 // in flight here; the others are where that money came from and went to.
 const (
 	AccountOpening   Account = "opening"   // what was there before our first order, negative
-	AccountAvailable Account = "available" // free to be paid out; a fee may take it below zero
+	AccountAvailable Account = "available" // free to be paid out; what is gone, as a fee, may take it below zero
 	AccountInFlight  Account = "in_flight" // set aside for withdrawals under way
 	AccountPaidOut   Account = "paid_out"  // left for beneficiaries
 	AccountReceived  Account = "received"  // came from payers, negative
 	AccountFees      Account = "fees"      // kept by the gateway
-	AccountSettled   Account = "settled"   // moved to the merchant's bank
-	AccountSuspense  Account = "suspense"  // not explained yet
+	AccountSettled   Account = "settled"   // moved to the merchant's bank, less what the merchant paid in
+	AccountSuspense  Account = "suspense"  // what the books had too much of, less what they lacked; not explained yet
 )
 
 // Accounts lists all accounts.
@@ -32,7 +32,8 @@ func Accounts() []Account {
 	return []Account{AccountOpening, AccountAvailable, AccountInFlight, AccountPaidOut, AccountReceived, AccountFees, AccountSettled, AccountSuspense}
 }
 
-// TransferReason says what a transfer is. An order makes at most one of each.
+// TransferReason says what a transfer is. An order makes at most one of each;
+// an adjustment makes one, whose reason is AdjustmentKind.Reason.
 type TransferReason string
 
 // The reasons.
@@ -151,14 +152,15 @@ func (l *Ledger) Transfers(ctx context.Context, key order.Key) ([]Transfer, erro
 }
 
 type transferRow struct {
-	OrderID  *int64         `db:"order_id"` // nil: of the books themselves
-	Merchant string         `db:"merchant"`
-	Currency string         `db:"currency"`
-	Reason   TransferReason `db:"reason"`
-	From     Account        `db:"from_account"`
-	To       Account        `db:"to_account"`
-	Amount   int64          `db:"amount"`
-	At       int64          `db:"at"`
+	OrderID      *int64         `db:"order_id"`
+	AdjustmentID *int64         `db:"adjustment_id"` // both nil: of the opening
+	Merchant     string         `db:"merchant"`
+	Currency     string         `db:"currency"`
+	Reason       TransferReason `db:"reason"`
+	From         Account        `db:"from_account"`
+	To           Account        `db:"to_account"`
+	Amount       int64          `db:"amount"`
+	At           int64          `db:"at"`
 }
 
 // writeTransfers adds the rows that are not there yet and returns those that
@@ -180,8 +182,8 @@ func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Tr
 	}
 	var added []transferRow
 	err := t.putRows(ctx, &added, `
-		INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at)
-		VALUES (:order_id, :merchant, :currency, :reason, :from_account, :to_account, :amount, :at)
+		INSERT INTO transfers (order_id, adjustment_id, merchant, currency, reason, from_account, to_account, amount, at)
+		VALUES (:order_id, :adjustment_id, :merchant, :currency, :reason, :from_account, :to_account, :amount, :at)
 		ON CONFLICT DO NOTHING
 		RETURNING reason, from_account, to_account, amount`, rows)
 	return added, err
@@ -209,7 +211,12 @@ func (t tx) bookAll(ctx context.Context, h held, transfers []Transfer) error {
 // errShort when a reservation is not covered, or the books are not open;
 // errBooksClosed when they are not and nothing is reserved.
 func (t tx) book(ctx context.Context, h held, transfers []Transfer) (int, error) {
-	base := transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}
+	return t.bookAs(ctx, transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}, h, transfers)
+}
+
+// bookAs books what belongs to an order or, with an empty one, to something
+// else: base says to what.
+func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Transfer) (int, error) {
 	added, err := t.writeTransfers(ctx, base, transfers)
 	if err != nil || (len(added) == 0 && h.counted == 0) {
 		return 0, err

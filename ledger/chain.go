@@ -105,12 +105,14 @@ type entry struct {
 	reason   order.Reason
 	refused  bool
 	mark     string
+
+	before, after order.State // of what is no order; an order's are its own
 }
 
 // refuse makes it the entry of an action that was asked for and not done.
 func (e *entry) refuse(refusal *order.Refusal) {
 	if refusal != nil {
-		e.refused, e.reason = true, refusal.Reason
+		e.refused, e.reason, e.after = true, refusal.Reason, e.before
 	}
 }
 
@@ -118,7 +120,7 @@ func (e *entry) refuse(refusal *order.Refusal) {
 func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 	r := auditRow{
 		Merchant: fit(key.Merchant), Number: fit(key.Number), Chain: chain, Seq: entries + 1, At: at,
-		Actor: fit(e.actor), Action: e.action, Source: e.source, Evidence: fit(e.evidence),
+		Actor: fit(e.actor), Action: e.action, Source: e.source, Evidence: fit(e.evidence), Before: e.before, After: e.after,
 		Outcome: outcomeDone, Code: e.reason.Code, Text: fit(e.reason.Text), Mark: fit(e.mark),
 	}
 	if strings.TrimSpace(r.Actor) == "" {

@@ -146,7 +146,9 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 // decide does what is done less often.
 func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string) error {
 	var err error
-	switch random.IntN(5) {
+	switch random.IntN(8) {
+	case 5, 6, 7:
+		err = l.adjust(t, random, by)
 	case 0:
 		_, _, err = l.Reject(t.Context(), key, order.Rejection{By: by, Why: "x"})
 	case 1:
@@ -157,6 +159,26 @@ func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string
 		_, err = l.Reserve(t.Context(), key)
 	case 4:
 		_, err = []func(context.Context, order.Key) (order.Order, error){l.FailFunds, l.RejectUnanswered}[random.IntN(2)](t.Context(), key)
+	}
+	return err
+}
+
+// adjust proposes, confirms or rejects what belongs to no order.
+func (l *lives) adjust(t *testing.T, random *rand.Rand, by string) error {
+	t.Helper()
+	owner, ref := l.requests[0].Merchant, fmt.Sprint("A", random.IntN(6))
+	var err error
+	switch random.IntN(5) {
+	case 0:
+		_, _, err = l.RejectAdjustment(t.Context(), owner, ref, by, "x")
+	case 1, 2:
+		_, _, err = l.ConfirmAdjustment(t.Context(), owner, ref, by)
+	default:
+		kinds := AdjustmentKinds()
+		_, _, err = l.ProposeAdjustment(t.Context(), Adjustment{
+			Merchant: owner, Ref: ref, Kind: kinds[random.IntN(len(kinds))].Kind, Amount: amount(1+random.Int64N(90), []string{"PKR", "VND"}[random.IntN(2)]),
+			By: by, Why: "x", Evidence: "y",
+		})
 	}
 	return err
 }
@@ -185,6 +207,8 @@ func (l *lives) check(t *testing.T) {
 	owner := l.requests[0].Merchant
 	orders, err := l.Orders(t.Context(), Filter{Merchant: owner})
 	require.NoError(t, err)
+	adjustments, err := l.Adjustments(t.Context(), AdjustmentFilter{Merchant: owner})
+	require.NoError(t, err)
 	for _, currency := range []string{"PKR", "VND"} {
 		balances, err := l.Balances(t.Context(), owner, currency)
 		require.NoError(t, err)
@@ -208,6 +232,21 @@ func (l *lives) check(t *testing.T) {
 			}
 			if o.Kind == order.Withdrawal && holds(o.State) {
 				held += o.Amount.Minor()
+			}
+		}
+		for _, a := range adjustments {
+			if a.State != AdjustmentBooked || a.Amount.Currency() != currency {
+				continue
+			}
+			switch move, _ := a.Kind.move(); {
+			case a.Kind == AdjustFrozenReturned:
+				held -= a.Amount.Minor()
+			case a.Kind == AdjustFrozenPaid:
+				held, total = held-a.Amount.Minor(), total-a.Amount.Minor()
+			case move.From == AccountAvailable:
+				total -= a.Amount.Minor()
+			default:
+				total += a.Amount.Minor()
 			}
 		}
 		require.Equal(t, total, balances[AccountAvailable].Minor()+balances[AccountInFlight].Minor(), "seed %d", l.seed)

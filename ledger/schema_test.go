@@ -45,6 +45,23 @@ func TestTheSchemaKnowsTheMovesOfPackageOrder(t *testing.T) {
 	})
 }
 
+func TestTheSchemaKnowsTheKindsOfAdjustments(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		var definition string
+		if b.engine.name == embedded.name {
+			require.NoError(t, b.get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'adjustments'"))
+			_, definition, _ = strings.Cut(definition, "adjustments_kind CHECK")
+			definition, _, _ = strings.Cut(definition, "))")
+		} else {
+			require.NoError(t, b.get(t.Context(), &definition,
+				"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'adjustments_kind' AND connamespace = current_schema()::regnamespace"))
+		}
+		require.ElementsMatch(t, adjustmentNames(), quoted(definition))
+	})
+}
+
 func TestOpenAndHoldingStates(t *testing.T) {
 	t.Parallel()
 	var open []string
@@ -70,6 +87,9 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 	const newTransfer = "INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at) "
 	const newEntry = "INSERT INTO audit (merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state, " +
 		"outcome, code, text, paid, fee, mark, hash) SELECT merchant, number, 'order', 99, 1, "
+	const newAdjustment = "INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, " +
+		"state, decided_by, decided_at) VALUES ('M1700000001', "
+	const newAdjusted = "INSERT INTO transfers (adjustment_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT "
 	const endEntry = ", 0, 0, '', audit_head FROM orders"
 	tests := []struct{ sql, refusal string }{
 		// Append-only.
@@ -114,6 +134,33 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'opening', 'available', -1, 1)", "(?i)check"},
 		{newTransfer + "VALUES (99, 'M1700000001', 'PKR', 'x', 'opening', 'available', 1, 1)", "(?i)foreign key"},
 		{"sqlite: " + newTransfer + "VALUES (NULL, 'M1700000001', 'PKR', 'x', 'opening', 'available', 1.5, 1)", "cannot store REAL value"},
+		// Adjustments.
+		{"DELETE FROM adjustments", "adjustments are kept"},
+		{"postgres: TRUNCATE adjustments CASCADE", "are kept|append-only"},
+		{"UPDATE adjustments SET amount = amount + 1 WHERE ref = 'A2'", "content of an adjustment never changes"},
+		{"UPDATE adjustments SET kind = 'fee' WHERE ref = 'A2'", "content of an adjustment never changes"},
+		{"UPDATE adjustments SET actor = 'omar' WHERE ref = 'A2'", "content of an adjustment never changes"},
+		{"UPDATE adjustments SET evidence = 'none' WHERE ref = 'A2'", "content of an adjustment never changes"},
+		{"UPDATE adjustments SET merchant = 'M2' WHERE ref = 'A2'", "content of an adjustment never changes"},
+		{"UPDATE adjustments SET ref = 'A9' WHERE ref = 'A2'", "content of an adjustment never changes"},
+		{"UPDATE adjustments SET state = 'rejected' WHERE ref = 'A1'", "decided once"},
+		{"UPDATE adjustments SET decided_by = 'omar' WHERE ref = 'A1'", "decided once"},
+		{"UPDATE adjustments SET state = 'booked', decided_by = ' Amina', decided_at = 1 WHERE ref = 'A2'", "adjustments_two_persons"},
+		{"UPDATE adjustments SET state = 'booked', decided_at = 1 WHERE ref = 'A2'", "adjustments_decided"},
+		{"UPDATE adjustments SET decided_by = 'bilal' WHERE ref = 'A2'", "adjustments_decided"},
+		{"UPDATE adjustments SET state = 'perhaps' WHERE ref = 'A2'", "adjustments_state|adjustments_decided"},
+		{newAdjustment + "'A3', 'PKR', 'top_up', 1, 'amina', 'w', 'e', 1, 'booked', 'bilal', 1)", "begins as a proposal"},
+		{newAdjustment + "'A2', 'PKR', 'top_up', 1, 'amina', 'w', 'e', 1, 'proposed', '', 0)", "(?i)unique"},
+		{newAdjustment + "'A3', 'PKR', 'gift', 1, 'amina', 'w', 'e', 1, 'proposed', '', 0)", "adjustments_kind"},
+		{newAdjustment + "'A3', 'PKR', 'top_up', 0, 'amina', 'w', 'e', 1, 'proposed', '', 0)", "(?i)check"},
+		{newAdjustment + "'A3', 'PKR', 'top_up', 1, 'amina', 'w', '', 1, 'proposed', '', 0)", "(?i)check"},
+		{newAdjusted + "a.id, a.merchant, a.currency, 'adjust_top_up', 'settled', 'available', a.amount, 1 FROM adjustments a WHERE ref = 'A1'", "(?i)unique"},
+		{newAdjusted + "a.id, a.merchant, a.currency, 'adjust_top_up', 'settled', 'available', a.amount, 1 FROM adjustments a WHERE ref = 'A2'", "what two persons have decided"},
+		{newAdjusted + "a.id, a.merchant, a.currency, 'adjust_top_up', 'settled', 'available', 1, 1 FROM adjustments a WHERE ref = 'A1'", "what two persons have decided"},
+		{newAdjusted + "a.id, a.merchant, a.currency, 'again', 'settled', 'available', a.amount, 1 FROM adjustments a WHERE ref = 'A1'", "what two persons have decided"},
+		{newAdjusted + "99, 'M1700000001', 'PKR', 'adjust_top_up', 'settled', 'available', 1, 1", "what two persons have decided"},
+		{"INSERT INTO transfers (order_id, adjustment_id, merchant, currency, reason, from_account, to_account, amount, at) " +
+			"SELECT o.id, a.id, a.merchant, a.currency, 'adjust_top_up', 'settled', 'available', a.amount, 1 FROM orders o, adjustments a WHERE ref = 'A1'", "transfers_of_one"},
 		// Numbers once.
 		{"INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, state, created_at, updated_at) " +
 			"SELECT merchant, number, 'deposit', country, way, currency, 1, 'f', '{}', 'created', 1, 1 FROM orders", "(?i)unique"},
@@ -148,6 +195,8 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		require.NoError(t, err)
 		_, err = b.TakeSnapshot(t.Context(), merchant, pkr("1000"), pkr("0"))
 		require.NoError(t, err)
+		adjusted(t, b, adjustment("A1", AdjustTopUp, "30"))
+		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
 		for _, test := range tests {
 			statement, special := strings.CutPrefix(test.sql, b.engine.name+": ")
 			if !special && (strings.HasPrefix(statement, "postgres: ") || strings.HasPrefix(statement, "sqlite: ")) {
@@ -224,16 +273,19 @@ func TestIndexesAreUsed(t *testing.T) {
 			require.NoError(t, b.exec("SET enable_seqscan = off")) // tables are empty here
 		}
 		for query, index := range map[string]string{
-			"SELECT id FROM orders WHERE merchant = 'M' AND number = 'N'":                                                    "merchant",
-			"SELECT id FROM orders WHERE " + openStates + " AND merchant = 'M' AND currency = 'PKR' ORDER BY created_at, id": "orders_open",
-			"SELECT id FROM orders WHERE created_at >= 5 ORDER BY created_at DESC, id DESC LIMIT 5":                          "orders_created",
-			"SELECT seq FROM audit WHERE merchant = 'M' AND number = 'N' AND chain = 'order' ORDER BY seq":                   "(audit_pkey|PRIMARY KEY)",
-			"SELECT amount FROM orders WHERE merchant = 'M' AND beneficiary = 'b' AND beneficiary <> '' AND created_at >= 5": "orders_beneficiary",
-			"SELECT id FROM discrepancies WHERE closed_at = 0 ORDER BY at, id LIMIT 5":                                       "discrepancies_open",
-			"SELECT id FROM transfers WHERE order_id = 5 AND order_id IS NOT NULL":                                           "transfers_order",
-			"SELECT id FROM inbox WHERE merchant = 'M' AND number = 'N'":                                                     "inbox_order",
-			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched')":                                                   "inbox_status",
-			"SELECT id FROM snapshots WHERE merchant = 'M' ORDER BY id DESC LIMIT 1":                                         "snapshots_merchant",
+			"SELECT id FROM orders WHERE merchant = 'M' AND number = 'N'":                                                                                              "merchant",
+			"SELECT id FROM orders WHERE " + openStates + " AND merchant = 'M' AND currency = 'PKR' ORDER BY created_at, id":                                           "orders_open",
+			"SELECT id FROM orders WHERE created_at >= 5 ORDER BY created_at DESC, id DESC LIMIT 5":                                                                    "orders_created",
+			"SELECT seq FROM audit WHERE merchant = 'M' AND number = 'N' AND chain = 'order' ORDER BY seq":                                                             "(audit_pkey|PRIMARY KEY)",
+			"SELECT amount FROM orders WHERE merchant = 'M' AND beneficiary = 'b' AND beneficiary <> '' AND created_at >= 5":                                           "orders_beneficiary",
+			"SELECT id FROM discrepancies WHERE closed_at = 0 ORDER BY at, id LIMIT 5":                                                                                 "discrepancies_open",
+			"SELECT id FROM transfers WHERE order_id = 5 AND order_id IS NOT NULL":                                                                                     "transfers_order",
+			"SELECT id FROM transfers WHERE adjustment_id = 5":                                                                                                         "transfers_adjustment",
+			"SELECT id FROM adjustments WHERE state = 'proposed' ORDER BY proposed_at, id LIMIT 5":                                                                     "adjustments_open",
+			"SELECT SUM(amount) FROM transfers WHERE merchant = 'M' AND currency = 'PKR' AND reason = 'opening_frozen' AND order_id IS NULL AND adjustment_id IS NULL": "transfers_opening",
+			"SELECT id FROM inbox WHERE merchant = 'M' AND number = 'N'":                                                                                               "inbox_order",
+			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched')":                                                                                             "inbox_status",
+			"SELECT id FROM snapshots WHERE merchant = 'M' ORDER BY id DESC LIMIT 1":                                                                                   "snapshots_merchant",
 		} {
 			plan := b.plan(t, explain+query)
 			require.Regexp(t, index, plan, query)

@@ -122,7 +122,7 @@ func sayEntry(e AuditEntry) string {
 	switch {
 	case e.Refused:
 		return fmt.Sprintf("%s refused: %s: %s", e.Action, e.Reason.Code, e.Reason.Text)
-	case e.Before == "":
+	case e.Action == ActionOpen:
 		return say("opened as "+string(e.After), e.Reason)
 	case e.Before == e.After:
 		return say(string(e.Action), e.Reason)

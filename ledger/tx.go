@@ -25,6 +25,10 @@ import (
 // commit and not for more. An approval, and funds that arrive, lock it a little
 // earlier, to see whether it covers the order.
 //
+// An adjustment's row comes before the books' row, too. Its entry in the
+// merchant's audit comes last; nobody who holds the head of such a chain waits
+// for anything else.
+//
 // OpenOrder under daily limits is the exception: it locks the books' row first,
 // and keeps it while it reads what the limits count and writes the order, so
 // that no two orders count the same total. The order's row is its own, and new.

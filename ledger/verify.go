@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -31,6 +32,8 @@ const (
 	BrokenReservation = "RESERVATION_DIFFERS_FROM_STATE"
 	BrokenPayment     = "PAYMENT_DIFFERS_FROM_STATE"
 	BrokenFee         = "FEE_DIFFERS_FROM_TRANSFERS"
+	BrokenAdjustment  = "ADJUSTMENT_DIFFERS_FROM_TRANSFER"
+	BrokenFrozen      = "FROZEN_OVERDRAWN"
 	BrokenOwner       = "TRANSFER_IN_WRONG_BOOKS"
 	BrokenHistory     = "HISTORY_DOES_NOT_LEAD_TO_STATE"
 	BrokenDay         = "DAY_TOTAL_DIFFERS_FROM_ORDERS"
@@ -45,11 +48,12 @@ func (v Verification) Clean() bool { return len(v.Violations) == 0 }
 const maxViolations = 1000
 
 // Verify checks the whole ledger against itself, as of one moment: books sum
-// to zero, balances are the sum of their transfers, what is in flight is the
-// opening frozen amount and the open reservations, no order that has ended
-// holds a reservation, what was paid fits the state, histories are unbroken,
-// what the day's limits count is what was opened on the day.
-// It reads every order and transfer.
+// to zero, balances are the sum of their transfers, what is in flight is what
+// is left of the opening frozen amount and the open reservations, no order that
+// has ended holds a reservation, what was paid fits the state, histories are
+// unbroken, what the day's limits count is what was opened on the day, an
+// adjustment has moved what two persons decided and nothing else.
+// It reads every order, transfer and adjustment.
 func (l *Ledger) Verify(ctx context.Context) (Verification, error) {
 	begun, err := l.read.BeginTxx(ctx, &l.engine.snapshot)
 	if err != nil {
@@ -106,7 +110,9 @@ var checks = []struct{ code, query string }{
 	{BrokenInFlight, `
 		SELECT b.merchant, b.currency, '' AS number, 'in_flight' AS what, b.in_flight AS found, CAST(
 			COALESCE((SELECT SUM(amount) FROM transfers f
-				WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.to_account = 'in_flight'), 0) +
+				WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.to_account = 'in_flight'), 0) -
+			COALESCE((SELECT SUM(amount) FROM transfers f
+				WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.from_account = 'in_flight'), 0) +
 			COALESCE((SELECT SUM(amount) FROM orders o
 				WHERE o.merchant = b.merchant AND o.currency = b.currency AND ` + holdingStates + `), 0) AS BIGINT) AS wanted
 		FROM books b`},
@@ -121,6 +127,20 @@ var checks = []struct{ code, query string }{
 		FROM (` + orderSums + `) o`},
 	{BrokenFee, `
 		SELECT merchant, currency, number, 'the fee' AS what, fees AS found, fee AS wanted FROM (` + orderSums + `) o`},
+	{BrokenAdjustment, `
+		SELECT a.merchant, a.currency, '' AS number, 'what moved for adjustment ' || a.ref || ' that is ' || a.state AS what,
+			CAST(COALESCE(SUM(CASE WHEN f.id IS NULL THEN 0 WHEN f.merchant = a.merchant AND f.currency = a.currency AND f.reason = '` + adjustPrefix + `' || a.kind
+				AND f.from_account = m.from_account AND f.to_account = m.to_account THEN f.amount ELSE -1 END), 0) AS BIGINT) AS found,
+			CASE WHEN a.state = 'booked' THEN a.amount ELSE 0 END AS wanted
+		FROM adjustments a LEFT JOIN (` + movedByKind() + `) m ON m.kind = a.kind LEFT JOIN transfers f ON f.adjustment_id = a.id
+		GROUP BY a.id, a.merchant, a.currency, a.ref, a.state, a.amount`},
+	{BrokenFrozen, `
+		SELECT b.merchant, b.currency, '' AS number, 'the end of what was frozen at the opening' AS what, f.ended AS found,
+			CASE WHEN f.ended > f.frozen THEN f.frozen ELSE f.ended END AS wanted
+		FROM books b JOIN (
+			SELECT merchant, currency, CAST(SUM(CASE WHEN from_account = 'in_flight' THEN amount ELSE 0 END) AS BIGINT) AS ended,
+				CAST(SUM(CASE WHEN to_account = 'in_flight' THEN amount ELSE 0 END) AS BIGINT) AS frozen
+			FROM transfers WHERE order_id IS NULL GROUP BY merchant, currency) f ON f.merchant = b.merchant AND f.currency = b.currency`},
 	{BrokenOwner, `
 		SELECT f.merchant, f.currency, COALESCE(o.number, '') AS number, 'transfers in other books than the order''s' AS what, 1 AS found, 0 AS wanted
 		FROM transfers f LEFT JOIN orders o ON o.id = f.order_id LEFT JOIN books b ON b.merchant = f.merchant AND b.currency = f.currency
@@ -169,6 +189,15 @@ const orderSums = `
 		UNION ALL SELECT order_id, to_account, amount FROM transfers
 	) l ON l.order_id = o.id
 	GROUP BY o.id, o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee`
+
+// movedByKind is the table of kinds of adjustments.
+func movedByKind() string {
+	rows := make([]string, len(adjustmentMoves))
+	for i, move := range adjustmentMoves {
+		rows[i] = fmt.Sprintf("SELECT '%s' AS kind, '%s' AS from_account, '%s' AS to_account", move.Kind, move.From, move.To)
+	}
+	return strings.Join(rows, " UNION ALL ")
+}
 
 // storedBalances is one row per merchant, currency and account.
 func storedBalances() string {

@@ -43,6 +43,14 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{BrokenDay}},
 		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{BrokenDay}},
 		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{SharedGatewayID}},
+		{"an adjustment that moved nothing", "UPDATE adjustments SET state = 'booked', decided_by = 'x', decided_at = 1 WHERE ref = 'A2'",
+			[]string{BrokenAdjustment}},
+		{"an adjustment that was rejected and moved", "UPDATE adjustments SET state = 'rejected' WHERE ref = 'A1'",
+			[]string{BrokenAdjustment}},
+		{"an adjustment of another amount", "UPDATE adjustments SET amount = 1 WHERE ref = 'A1'", []string{BrokenAdjustment}},
+		{"an adjustment the other way", "UPDATE adjustments SET kind = 'frozen_returned' WHERE ref = 'A1'", []string{BrokenAdjustment}},
+		{"more ended than was frozen", "UPDATE transfers SET amount = 200 WHERE reason = 'opening_frozen'",
+			[]string{BrokenBalance, BrokenBalance, BrokenFrozen, BrokenInFlight}},
 		{"in another's books", "UPDATE transfers SET merchant = 'M2' WHERE reason = 'fee'",
 			[]string{BrokenBalance, BrokenBalance, BrokenBalance, BrokenBalance, BrokenOwner}},
 		{"in no books", "UPDATE transfers SET merchant = 'M3' WHERE reason = 'fee'",
@@ -60,6 +68,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 				settle(t, b, done.Key(), paid("100", "2"))
 				open(t, b, request(order.Withdrawal, "open", "50"))
 				submit(t, b, order.Key{Merchant: merchant, Number: "open"}, ambiguous)
+				adjusted(t, b, adjustment("A1", AdjustFrozenPaid, "3"))
+				propose(t, b, adjustment("A2", AdjustTopUp, "5"))
 				b.clean(t)
 				if test.sql == "" {
 					return
@@ -129,7 +139,7 @@ func (b *testBundle) unguard(t *testing.T) {
 		}
 		return
 	}
-	for _, table := range []string{"orders", "audit", "chains", "transfers", "submissions"} {
+	for _, table := range []string{"orders", "audit", "chains", "transfers", "submissions", "adjustments"} {
 		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
 	}
 	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))

@@ -1,0 +1,499 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Adjustment is money that moved at the gateway and belongs to no order. A
+// person proposes to book it and another one confirms it.
+type Adjustment struct {
+	Merchant string         `json:"merchant"`
+	Ref      string         `json:"ref"` // the caller's own, once per merchant: letters, digits, hyphens, underscores, at most 64
+	Kind     AdjustmentKind `json:"kind"`
+	Amount   money.Amount   `json:"amount"` // above zero
+	By       string         `json:"by"`
+	Why      string         `json:"why"`      // in a sentence
+	Evidence string         `json:"evidence"` // the proof: a bank slip, a statement line, a ticket of the gateway
+}
+
+// AdjustmentKind says what has moved.
+type AdjustmentKind string
+
+// The kinds.
+const (
+	AdjustTopUp          AdjustmentKind = "top_up"
+	AdjustSettlement     AdjustmentKind = "settlement"
+	AdjustFee            AdjustmentKind = "fee"
+	AdjustFeeRefund      AdjustmentKind = "fee_refund"
+	AdjustFrozenPaid     AdjustmentKind = "frozen_paid"
+	AdjustFrozenReturned AdjustmentKind = "frozen_returned"
+	AdjustCorrectionIn   AdjustmentKind = "correction_in"
+	AdjustCorrectionOut  AdjustmentKind = "correction_out"
+)
+
+// AdjustmentMove is what an adjustment of a kind books.
+type AdjustmentMove struct {
+	Kind AdjustmentKind `json:"kind"`
+	From Account        `json:"from"`
+	To   Account        `json:"to"`
+	Text string         `json:"text"` // what has happened, in a sentence
+}
+
+var adjustmentMoves = []AdjustmentMove{
+	{AdjustTopUp, AccountSettled, AccountAvailable, "the merchant paid money in at the gateway"},
+	{AdjustSettlement, AccountAvailable, AccountSettled, "the gateway paid money out to the merchant's bank"},
+	{AdjustFee, AccountAvailable, AccountFees, "the gateway kept a fee that was learned of later"},
+	{AdjustFeeRefund, AccountFees, AccountAvailable, "the gateway gave a fee back"},
+	{AdjustFrozenPaid, AccountInFlight, AccountPaidOut, "what was frozen when the books were opened has been paid out"},
+	{AdjustFrozenReturned, AccountInFlight, AccountAvailable, "what was frozen when the books were opened has come back"},
+	{AdjustCorrectionIn, AccountSuspense, AccountAvailable, "the gateway has more than the books, and nobody knows why yet"},
+	{AdjustCorrectionOut, AccountAvailable, AccountSuspense, "the gateway has less than the books, and nobody knows why yet"},
+}
+
+// AdjustmentKinds is the table of all kinds and what they book. The transfer's
+// reason is "adjust_" and the kind. Money out of available may take it below
+// zero, because it is gone; what was frozen when the books were opened ends
+// once and never more of it than there was.
+func AdjustmentKinds() []AdjustmentMove { return append([]AdjustmentMove(nil), adjustmentMoves...) }
+
+// Reason is that of the transfer which an adjustment of the kind makes.
+func (k AdjustmentKind) Reason() TransferReason { return TransferReason(adjustPrefix + k) }
+
+const adjustPrefix = "adjust_"
+
+// move is what the kind books; known is false for a kind that is none.
+func (k AdjustmentKind) move() (move AdjustmentMove, known bool) {
+	for _, move := range adjustmentMoves {
+		if move.Kind == k {
+			return move, true
+		}
+	}
+	return AdjustmentMove{}, false
+}
+
+// AdjustmentState is how far an adjustment has come.
+type AdjustmentState string
+
+// The states of an adjustment. It is decided once.
+const (
+	AdjustmentProposed AdjustmentState = "proposed" // waits for a second person
+	AdjustmentBooked   AdjustmentState = "booked"
+	AdjustmentRejected AdjustmentState = "rejected" // or withdrawn
+)
+
+// AdjustmentRecord is an adjustment and what has become of it.
+type AdjustmentRecord struct {
+	Adjustment
+	State      AdjustmentState `json:"state"`
+	ProposedAt time.Time       `json:"proposed_at"`
+	DecidedBy  string          `json:"decided_by,omitempty"`
+	DecidedAt  time.Time       `json:"decided_at,omitzero"` // zero while it is proposed
+	DecidedWhy string          `json:"decided_why,omitempty"`
+}
+
+// Codes of refusals of adjustments, beside those of package order. They are
+// stable.
+const (
+	CodeAdjustmentInvalid  = "ADJUSTMENT_INVALID"   // merchant, reference, kind or amount
+	CodeAdjustmentConflict = "ADJUSTMENT_CONFLICT"  // the reference belongs to another adjustment
+	CodeAdjustmentNotFound = "ADJUSTMENT_NOT_FOUND" // no adjustment of that reference
+	CodeAdjustmentDecided  = "ADJUSTMENT_DECIDED"   // it has been booked or rejected before
+	CodeBooksClosed        = "BOOKS_CLOSED"         // the merchant has no books in that currency
+	CodeFrozenExceeded     = "FROZEN_EXCEEDED"      // more than what is left of what was frozen at the opening
+)
+
+// ProposeAdjustment writes down what a person wants booked; nothing moves
+// until another person confirms it. The same content under the same reference
+// is the same proposal, answered as it now stands.
+//
+// Like every word on an adjustment it is done or refused, and audited on the
+// merchant's own chain. The codes are WHO_MISSING, WHY_MISSING,
+// EVIDENCE_MISSING, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT, BOOKS_CLOSED and
+// FROZEN_EXCEEDED.
+func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
+	a.By, a.Why, a.Evidence = fit(a.By), fit(a.Why), fit(a.Evidence)
+	return l.adjust(ctx, adjusting{
+		merchant: a.Merchant, ref: a.Ref, action: ActionProposeAdjustment, by: a.By, why: a.Why, what: a.text(),
+		permit: func(*adjustmentRow) *order.Refusal { return a.permit() },
+		again:  func(there adjustmentRow) bool { return there.holds(a) },
+		do: func(t tx, ctx context.Context, there *adjustmentRow) error {
+			return t.proposeAdjustment(ctx, there, a)
+		},
+	})
+}
+
+// ConfirmAdjustment books an adjustment that another person has proposed, once.
+// Repeated by the one who booked it, it is answered with what was booked.
+//
+// The codes are WHO_MISSING, ADJUSTMENT_NOT_FOUND, ADJUSTMENT_DECIDED,
+// SAME_PERSON and FROZEN_EXCEEDED.
+func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (AdjustmentRecord, *order.Refusal, error) {
+	by = fit(by)
+	return l.adjust(ctx, adjusting{
+		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, by: by,
+		permit: func(there *adjustmentRow) *order.Refusal {
+			if refusal := refuseUnsigned("a confirmation", by, "confirmed"); refusal != nil {
+				return refusal
+			}
+			return there.confirmedBy(by)
+		},
+		again: func(there adjustmentRow) bool {
+			return there.State == AdjustmentBooked && order.SamePerson(there.DecidedBy, by)
+		},
+		do: func(t tx, ctx context.Context, there *adjustmentRow) error {
+			return t.bookAdjustment(ctx, there, by)
+		},
+	})
+}
+
+// RejectAdjustment ends an adjustment without booking it; who proposed it may
+// withdraw it so. Repeated by the one who rejected it, it is answered with
+// what was rejected.
+//
+// The codes are WHO_MISSING, WHY_MISSING, ADJUSTMENT_NOT_FOUND and
+// ADJUSTMENT_DECIDED.
+func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (AdjustmentRecord, *order.Refusal, error) {
+	by, why = fit(by), fit(why)
+	return l.adjust(ctx, adjusting{
+		merchant: merchant, ref: ref, action: ActionRejectAdjustment, by: by, why: why,
+		permit: func(there *adjustmentRow) *order.Refusal {
+			if refusal := refuseUnsigned("a rejection", by, why); refusal != nil {
+				return refusal
+			}
+			return there.open()
+		},
+		again: func(there adjustmentRow) bool {
+			return there.State == AdjustmentRejected && order.SamePerson(there.DecidedBy, by)
+		},
+		do: func(t tx, ctx context.Context, there *adjustmentRow) error {
+			return t.decideAdjustment(ctx, there, AdjustmentRejected, by, why)
+		},
+	})
+}
+
+// AdjustmentFilter picks adjustments. The zero value picks all.
+type AdjustmentFilter struct {
+	Merchant string
+	Open     bool // proposed, and not decided yet
+	Limit    int  // at most MaxPage; 0: 100
+}
+
+// Adjustments lists adjustments, newest first.
+func (l *Ledger) Adjustments(ctx context.Context, filter AdjustmentFilter) ([]AdjustmentRecord, error) {
+	var where conditions
+	where.equal("merchant", filter.Merchant)
+	if filter.Open {
+		where.add("state = 'proposed'")
+	}
+	rows, err := l.adjustments(ctx, where, "id DESC", filter.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: list adjustments: %w", err)
+	}
+	return rows, nil
+}
+
+func (l *Ledger) adjustments(ctx context.Context, where conditions, by string, limit int) ([]AdjustmentRecord, error) {
+	var rows []adjustmentRow
+	err := l.list(ctx, &rows, "SELECT "+adjustmentColumns+" FROM adjustments"+where.sql()+" ORDER BY "+by+" LIMIT ?",
+		append(where.args, pageSize(limit))...)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]AdjustmentRecord, len(rows))
+	for i, row := range rows {
+		if records[i], err = row.record(); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// adjusting is one person's word on an adjustment.
+type adjusting struct {
+	merchant, ref string
+	action        AuditAction
+	by, why       string
+	what          string // is adjusted; as on record if empty
+
+	permit func(*adjustmentRow) *order.Refusal             // of what is there, or not: an empty row
+	again  func(adjustmentRow) bool                        // the word has been carried out before
+	do     func(tx, context.Context, *adjustmentRow) error // an *order.Refusal, too
+}
+
+// adjust carries a word out or refuses it, and audits which.
+func (l *Ledger) adjust(ctx context.Context, word adjusting) (AdjustmentRecord, *order.Refusal, error) {
+	var there adjustmentRow
+	var refusal *order.Refusal
+	merchant, ref := fit(word.merchant), fit(word.ref) // whatever was typed
+	err := l.inTx(ctx, func(t tx) (err error) {
+		refusal = nil
+		if there, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (there.ID != 0 && word.again(there)) {
+			return err
+		}
+		before := there.State
+		if refusal = word.permit(&there); refusal == nil {
+			if err := word.do(t, ctx, &there); err != nil && !errors.As(err, &refusal) {
+				return err
+			}
+		}
+		what := word.what
+		if what == "" {
+			what = there.text()
+		}
+		e := entry{
+			action: word.action, actor: word.by, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
+			reason: said("", word.why), before: order.State(before), after: order.State(there.State),
+		}
+		e.refuse(refusal)
+		return t.noteOther(ctx, order.Key{Merchant: merchant}, e)
+	})
+	if errors.Is(err, errQuicker) {
+		return l.adjust(ctx, word) // which now finds it
+	}
+	if err != nil {
+		return AdjustmentRecord{}, nil, fmt.Errorf("ledger: %s %s of %s: %w", word.action, ref, merchant, err)
+	}
+	if there.ID == 0 {
+		return AdjustmentRecord{}, refusal, nil
+	}
+	record, err := there.record()
+	return record, refusal, err
+}
+
+// errQuicker: somebody has written the same reference in the meantime.
+var errQuicker = errors.New("the reference has been taken meanwhile")
+
+var adjustmentRef = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// permit says whether it may be proposed at all.
+func (a Adjustment) permit() *order.Refusal {
+	if refusal := refuseUnsigned("an adjustment", a.By, a.Why); refusal != nil {
+		return refusal
+	}
+	_, known := a.Kind.move()
+	switch {
+	case strings.TrimSpace(a.Evidence) == "":
+		return order.Refuse(order.CodeEvidenceMissing, "an adjustment names its proof: a bank slip, a statement line, a ticket of the gateway")
+	case a.Merchant == "":
+		return order.Refuse(CodeAdjustmentInvalid, "an adjustment names its merchant")
+	case !adjustmentRef.MatchString(a.Ref):
+		return order.Refuse(CodeAdjustmentInvalid, "an adjustment's reference is 1 to 64 letters, digits, hyphens and underscores")
+	case !known:
+		return order.Refuse(CodeAdjustmentInvalid, "an adjustment is one of %s", strings.Join(adjustmentNames(), ", "))
+	case !a.Amount.IsPositive():
+		return order.Refuse(CodeAdjustmentInvalid, "an adjustment's amount is above zero; what moved the other way is another kind")
+	}
+	return nil
+}
+
+func adjustmentNames() []string {
+	names := make([]string, len(adjustmentMoves))
+	for i, move := range adjustmentMoves {
+		names[i] = string(move.Kind)
+	}
+	return names
+}
+
+// text is what is adjusted and on what proof, for the audit.
+func (a Adjustment) text() string { return fmt.Sprintf("%s %s: %s", a.Kind, a.Amount, a.Evidence) }
+
+// refuseUnsigned demands that a person stands for what is done, and says why.
+func refuseUnsigned(what, by, why string) *order.Refusal {
+	if strings.TrimSpace(by) == "" || order.SamePerson(by, System) {
+		return order.Refuse(order.CodeWhoMissing, "%s says who makes it", what)
+	}
+	if strings.TrimSpace(why) == "" {
+		return order.Refuse(order.CodeWhyMissing, "%s says why, in a sentence", what)
+	}
+	return nil
+}
+
+// proposeAdjustment writes a proposal, unless its reference is taken.
+func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjustment) error {
+	if there.ID != 0 {
+		return order.Refuse(CodeAdjustmentConflict, "reference %s belongs to another adjustment: %s by %s; use another reference",
+			there.Ref, there.text(), there.Actor)
+	}
+	row := adjustmentRow{
+		Merchant: a.Merchant, Ref: a.Ref, Currency: a.Amount.Currency(), Kind: a.Kind, Amount: a.Amount.Minor(),
+		Actor: a.By, Why: a.Why, Evidence: a.Evidence, ProposedAt: t.at.UnixMilli(), State: AdjustmentProposed,
+	}
+	_, err := t.books(ctx, row.Merchant, row.Currency, "")
+	if errors.Is(err, errBooksClosed) {
+		return order.Refuse(CodeBooksClosed, "merchant %s has no books in %s; they are opened with the gateway's balance", row.Merchant, row.Currency)
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.frozenCovers(ctx, row); err != nil {
+		return err
+	}
+	var ids []int64
+	err = t.putRows(ctx, &ids, `
+		INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state)
+		VALUES (:merchant, :ref, :currency, :kind, :amount, :actor, :why, :evidence, :proposed_at, :state)
+		ON CONFLICT (merchant, ref) DO NOTHING RETURNING id`, row)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		return errQuicker
+	}
+	row.ID = ids[0]
+	*there = row
+	return nil
+}
+
+// bookAdjustment moves the money. Whether what was frozen covers it is asked
+// while nobody else can change the books.
+func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) error {
+	if _, err := t.books(ctx, row.Merchant, row.Currency, t.forUpdate); err != nil {
+		return err
+	}
+	if err := t.frozenCovers(ctx, *row); err != nil {
+		return err
+	}
+	if err := t.decideAdjustment(ctx, row, AdjustmentBooked, by, ""); err != nil {
+		return err
+	}
+	record, err := row.record()
+	if err != nil {
+		return err
+	}
+	move, _ := row.Kind.move()
+	base := transferRow{AdjustmentID: &row.ID, Merchant: row.Merchant, Currency: row.Currency}
+	booked, err := t.bookAs(ctx, base, held{}, []Transfer{{Reason: row.Kind.Reason(), From: move.From, To: move.To, Amount: record.Amount}})
+	if err == nil && booked != 1 {
+		err = fmt.Errorf("adjustment %s has moved its money before", row.Ref)
+	}
+	return err
+}
+
+// decideAdjustment ends a proposal: a compare-and-set, although the row is
+// locked.
+func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state AdjustmentState, by, why string) error {
+	decided, err := t.put(ctx, `
+		UPDATE adjustments SET state = ?, decided_by = ?, decided_at = ?, decided_why = ? WHERE id = ? AND state = 'proposed'`,
+		state, by, t.at.UnixMilli(), why, row.ID)
+	if err == nil && decided != 1 {
+		err = fmt.Errorf("%w: adjustment %s is not proposed any more", ErrState, row.Ref)
+	}
+	row.State, row.DecidedBy, row.DecidedAt, row.DecidedWhy = state, by, t.at.UnixMilli(), why
+	return err
+}
+
+// frozenCovers demands that what ends of the money that was frozen when the
+// books were opened is still there: in flight beside it are the reservations
+// of orders, which are not to be touched.
+func (t tx) frozenCovers(ctx context.Context, row adjustmentRow) error {
+	if move, _ := row.Kind.move(); move.From != AccountInFlight {
+		return nil
+	}
+	var left int64
+	err := t.get(ctx, &left, `
+		SELECT CAST(COALESCE((SELECT SUM(amount) FROM transfers
+				WHERE merchant = ? AND currency = ? AND reason = 'opening_frozen' AND order_id IS NULL AND adjustment_id IS NULL), 0) -
+			COALESCE((SELECT SUM(amount) FROM adjustments
+				WHERE merchant = ? AND currency = ? AND kind IN ('frozen_paid', 'frozen_returned') AND state = 'booked'), 0) AS BIGINT)`,
+		row.Merchant, row.Currency, row.Merchant, row.Currency)
+	if err != nil {
+		return err
+	}
+	if row.Amount > left {
+		read := amounts{currency: row.Currency}
+		return order.Refuse(CodeFrozenExceeded, "%s is more than the %s that are left of what was frozen when the books were opened",
+			read.of(row.Amount), read.of(left))
+	}
+	return nil
+}
+
+// lockAdjustment reads an adjustment and keeps everyone else from deciding it;
+// an empty row if there is none.
+func (t tx) lockAdjustment(ctx context.Context, merchant, ref string) (adjustmentRow, error) {
+	var row adjustmentRow
+	err := t.get(ctx, &row, "SELECT "+adjustmentColumns+" FROM adjustments WHERE merchant = ? AND ref = ?"+t.forUpdate, merchant, ref)
+	if errors.Is(err, sql.ErrNoRows) {
+		return adjustmentRow{}, nil
+	}
+	return row, err
+}
+
+const adjustmentColumns = `id, merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at,
+	state, decided_by, decided_at, decided_why`
+
+type adjustmentRow struct {
+	ID         int64           `db:"id"`
+	Merchant   string          `db:"merchant"`
+	Ref        string          `db:"ref"`
+	Currency   string          `db:"currency"`
+	Kind       AdjustmentKind  `db:"kind"`
+	Amount     int64           `db:"amount"`
+	Actor      string          `db:"actor"`
+	Why        string          `db:"why"`
+	Evidence   string          `db:"evidence"`
+	ProposedAt int64           `db:"proposed_at"`
+	State      AdjustmentState `db:"state"`
+	DecidedBy  string          `db:"decided_by"`
+	DecidedAt  int64           `db:"decided_at"`
+	DecidedWhy string          `db:"decided_why"`
+}
+
+// open refuses what is not there or has been decided.
+func (r *adjustmentRow) open() *order.Refusal {
+	switch {
+	case r.ID == 0:
+		return order.Refuse(CodeAdjustmentNotFound, "there is no adjustment of that merchant and reference")
+	case r.State != AdjustmentProposed:
+		return order.Refuse(CodeAdjustmentDecided, "adjustment %s was %s by %s", r.Ref, r.State, r.DecidedBy)
+	}
+	return nil
+}
+
+// confirmedBy refuses who proposed it.
+func (r *adjustmentRow) confirmedBy(by string) *order.Refusal {
+	if refusal := r.open(); refusal != nil {
+		return refusal
+	}
+	if order.SamePerson(by, r.Actor) {
+		return order.Refuse(order.CodeSamePerson, "%s has proposed adjustment %s; another person must confirm it", strings.TrimSpace(by), r.Ref)
+	}
+	return nil
+}
+
+// holds reports whether the row says what a is.
+func (r *adjustmentRow) holds(a Adjustment) bool {
+	return r.Kind == a.Kind && r.Amount == a.Amount.Minor() && r.Currency == a.Amount.Currency() &&
+		r.Why == a.Why && r.Evidence == a.Evidence && order.SamePerson(r.Actor, a.By)
+}
+
+// text is what is adjusted, or nothing if the row is empty.
+func (r *adjustmentRow) text() string {
+	record, err := r.record()
+	if err != nil {
+		return "not on record"
+	}
+	return record.Adjustment.text()
+}
+
+func (r *adjustmentRow) record() (AdjustmentRecord, error) {
+	read := amounts{currency: r.Currency}
+	record := AdjustmentRecord{
+		Adjustment: Adjustment{
+			Merchant: r.Merchant, Ref: r.Ref, Kind: r.Kind, Amount: read.of(r.Amount), By: r.Actor, Why: r.Why, Evidence: r.Evidence,
+		},
+		State: r.State, ProposedAt: moment(r.ProposedAt), DecidedBy: r.DecidedBy, DecidedAt: moment(r.DecidedAt), DecidedWhy: r.DecidedWhy,
+	}
+	if read.err != nil {
+		return AdjustmentRecord{}, fmt.Errorf("ledger: adjustment %s of %s: %w", r.Ref, r.Merchant, read.err)
+	}
+	return record, nil
+}

@@ -1,0 +1,474 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+func adjustment(ref string, kind AdjustmentKind, amount string) Adjustment {
+	return Adjustment{Merchant: merchant, Ref: ref, Kind: kind, Amount: pkr(amount), By: "amina", Why: "as the bank says", Evidence: "slip " + ref}
+}
+
+// propose proposes and demands that it is not refused.
+func propose(t testing.TB, b *testBundle, a Adjustment) AdjustmentRecord {
+	t.Helper()
+	record, refusal, err := b.ProposeAdjustment(t.Context(), a)
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	return record
+}
+
+// adjusted proposes and confirms.
+func adjusted(t testing.TB, b *testBundle, a Adjustment) AdjustmentRecord {
+	t.Helper()
+	propose(t, b, a)
+	record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, "bilal")
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	return record
+}
+
+var theMerchant = order.Key{Merchant: merchant}
+
+func TestAdjustmentsMoveMoney(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		kind     AdjustmentKind
+		reason   TransferReason
+		balances map[Account]string // after 30, of 1000 available and 50 frozen
+	}{
+		{AdjustTopUp, "adjust_top_up", map[Account]string{AccountSettled: "-30", AccountAvailable: "1030", AccountInFlight: "50"}},
+		{AdjustSettlement, "adjust_settlement", map[Account]string{AccountSettled: "30", AccountAvailable: "970", AccountInFlight: "50"}},
+		{AdjustFee, "adjust_fee", map[Account]string{AccountFees: "30", AccountAvailable: "970", AccountInFlight: "50"}},
+		{AdjustFeeRefund, "adjust_fee_refund", map[Account]string{AccountFees: "-30", AccountAvailable: "1030", AccountInFlight: "50"}},
+		{AdjustFrozenPaid, "adjust_frozen_paid", map[Account]string{AccountPaidOut: "30", AccountAvailable: "1000", AccountInFlight: "20"}},
+		{AdjustFrozenReturned, "adjust_frozen_returned", map[Account]string{AccountAvailable: "1030", AccountInFlight: "20"}},
+		{AdjustCorrectionIn, "adjust_correction_in", map[Account]string{AccountSuspense: "-30", AccountAvailable: "1030", AccountInFlight: "50"}},
+		{AdjustCorrectionOut, "adjust_correction_out", map[Account]string{AccountSuspense: "30", AccountAvailable: "970", AccountInFlight: "50"}},
+	}
+	require.Len(t, AdjustmentKinds(), len(tests))
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return now })
+		for i, test := range tests {
+			move := AdjustmentKinds()[i]
+			require.Equal(t, test.kind, move.Kind)
+			require.NotEmpty(t, move.Text)
+			a := adjustment("A-1", test.kind, "30")
+			a.Merchant = "MA" + string(test.kind)
+			require.NoError(t, b.OpenBooks(t.Context(), a.Merchant, pkr("1000"), pkr("50")))
+			before := b.balancesOf(t, a.Merchant)
+
+			proposed := propose(t, b, a)
+			require.Equal(t, AdjustmentRecord{Adjustment: a, State: AdjustmentProposed, ProposedAt: now}, proposed)
+			require.Equal(t, before, b.balancesOf(t, a.Merchant), "a proposal moves nothing")
+
+			now = now.Add(time.Minute)
+			want := proposed
+			want.State, want.DecidedBy, want.DecidedAt = AdjustmentBooked, "bilal", now
+			for range 2 { // once
+				record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, "bilal")
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				require.Equal(t, want, record)
+				require.Equal(t, test.balances, b.balancesOf(t, a.Merchant), test.kind)
+			}
+			require.Equal(t, want, propose(t, b, a), "the proposal again")
+			var row transferRow
+			require.NoError(t, b.get(t.Context(), &row,
+				"SELECT reason, from_account, to_account, amount, at FROM transfers WHERE merchant = ? AND adjustment_id IS NOT NULL", a.Merchant))
+			require.Equal(t, transferRow{Reason: test.reason, From: move.From, To: move.To, Amount: 3000, At: now.UnixMilli()}, row)
+
+			entries, err := b.Audit(t.Context(), order.Key{Merchant: a.Merchant})
+			require.NoError(t, err)
+			require.Len(t, entries, 2)
+			require.Equal(t, []string{"amina: propose_adjustment >proposed", "bilal: confirm_adjustment proposed>booked"},
+				b.trail(t, order.Key{Merchant: a.Merchant}))
+			for _, e := range entries {
+				require.Equal(t, "adjustment A-1: "+string(test.kind)+" 30.00 PKR: slip A-1", e.Evidence)
+				require.Equal(t, order.FromOperator, e.Source)
+			}
+			require.Equal(t, "as the bank says", entries[0].Reason.Text)
+		}
+		b.clean(t)
+	})
+}
+
+// What is gone at the gateway is gone, whether or not our books cover it.
+func TestAdjustmentsMayOverdrawWhatIsAvailable(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "10", "0")
+		adjusted(t, b, adjustment("A1", AdjustSettlement, "20"))
+		adjusted(t, b, adjustment("A2", AdjustFee, "5"))
+		adjusted(t, b, adjustment("A3", AdjustCorrectionOut, "7"))
+		require.Equal(t, map[Account]string{AccountAvailable: "-22", AccountSettled: "20", AccountFees: "5", AccountSuspense: "7"},
+			b.balancesOf(t, merchant))
+		adjusted(t, b, adjustment("A4", AdjustTopUp, "122")) // and a withdrawal may go
+		require.Equal(t, order.Reserved, open(t, b, request(order.Withdrawal, "W1", "100")).State)
+		b.clean(t)
+	})
+}
+
+func TestRefusedAdjustments(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*Adjustment)
+		code   string
+	}{
+		{"by nobody", func(a *Adjustment) { a.By = " " }, order.CodeWhoMissing},
+		{"by the system", func(a *Adjustment) { a.By = "System" }, order.CodeWhoMissing},
+		{"without why", func(a *Adjustment) { a.Why = "\t" }, order.CodeWhyMissing},
+		{"without proof", func(a *Adjustment) { a.Evidence = " " }, order.CodeEvidenceMissing},
+		{"of nobody's", func(a *Adjustment) { a.Merchant = "" }, CodeAdjustmentInvalid},
+		{"without reference", func(a *Adjustment) { a.Ref = "" }, CodeAdjustmentInvalid},
+		{"reference with blanks", func(a *Adjustment) { a.Ref = "A 1" }, CodeAdjustmentInvalid},
+		{"reference of two lines", func(a *Adjustment) { a.Ref = "A1\n" }, CodeAdjustmentInvalid},
+		{"long reference", func(a *Adjustment) { a.Ref = strings.Repeat("x", 65) }, CodeAdjustmentInvalid},
+		{"no kind", func(a *Adjustment) { a.Kind = "" }, CodeAdjustmentInvalid},
+		{"unknown kind", func(a *Adjustment) { a.Kind = "gift" }, CodeAdjustmentInvalid},
+		{"no amount", func(a *Adjustment) { a.Amount = money.Amount{} }, CodeAdjustmentInvalid},
+		{"nothing", func(a *Adjustment) { a.Amount = pkr("0") }, CodeAdjustmentInvalid},
+		{"below zero", func(a *Adjustment) { a.Amount = pkr("-1") }, CodeAdjustmentInvalid},
+		{"without books", func(a *Adjustment) { a.Merchant = "M2" }, CodeBooksClosed},
+		{"without books in the currency", func(a *Adjustment) { a.Amount = amount(5, "VND") }, CodeBooksClosed},
+		{"more than was frozen", func(a *Adjustment) { a.Kind, a.Amount = AdjustFrozenPaid, pkr("50.01") }, CodeFrozenExceeded},
+		{"more than was frozen comes back", func(a *Adjustment) { a.Kind, a.Amount = AdjustFrozenReturned, pkr("51") }, CodeFrozenExceeded},
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "50")
+		balances := b.balances(t)
+		for _, test := range tests {
+			a := adjustment("A1", AdjustTopUp, "30")
+			test.change(&a)
+			trail := b.trail(t, order.Key{Merchant: a.Merchant})
+			record, refusal, err := b.ProposeAdjustment(t.Context(), a)
+			require.NoError(t, err, test.name)
+			require.NotNil(t, refusal, test.name)
+			require.Equal(t, test.code, refusal.Code, test.name)
+			require.Equal(t, AdjustmentRecord{}, record, test.name)
+			actor := a.By
+			if actor == " " {
+				actor = "nobody"
+			}
+			require.Equal(t, append(trail, actor+": propose_adjustment refused "+test.code), b.trail(t, order.Key{Merchant: a.Merchant}), test.name)
+		}
+		all, err := b.Adjustments(t.Context(), AdjustmentFilter{})
+		require.NoError(t, err)
+		require.Empty(t, all)
+		require.Equal(t, balances, b.balances(t))
+		b.clean(t)
+	})
+}
+
+// One reference is one adjustment; the same again is no second one.
+func TestAdjustmentsAreProposedOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "50")
+		a := adjustment("A1", AdjustFrozenPaid, "50")
+		first := propose(t, b, a)
+		again := a
+		again.By = " Amina"
+		require.Equal(t, first, propose(t, b, again))
+		for name, change := range map[string]func(*Adjustment){
+			"amount":   func(a *Adjustment) { a.Amount = pkr("40") },
+			"kind":     func(a *Adjustment) { a.Kind = AdjustTopUp },
+			"currency": func(a *Adjustment) { a.Amount = amount(5000, "VND") },
+			"why":      func(a *Adjustment) { a.Why = "x" },
+			"evidence": func(a *Adjustment) { a.Evidence = "x" },
+			"by":       func(a *Adjustment) { a.By = "bilal" },
+		} {
+			other := a
+			change(&other)
+			record, refusal, err := b.ProposeAdjustment(t.Context(), other)
+			require.NoError(t, err, name)
+			require.NotNil(t, refusal, name)
+			require.Equal(t, CodeAdjustmentConflict, refusal.Code, name)
+			require.Equal(t, first, record, name)
+		}
+		require.Equal(t, "amina: propose_adjustment >proposed", b.trail(t, theMerchant)[0])
+		require.Len(t, b.trail(t, theMerchant), 7)
+		elsewhere := a // a reference is the merchant's
+		elsewhere.Merchant = "M2"
+		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("0"), pkr("50")))
+		require.Equal(t, AdjustmentProposed, propose(t, b, elsewhere).State)
+		b.clean(t)
+	})
+}
+
+func TestAnotherPersonConfirms(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		first := propose(t, b, adjustment("A1", AdjustSettlement, "30"))
+		balances := b.balances(t)
+		refuse := func(by, ref, code string, stands AdjustmentRecord) {
+			t.Helper()
+			record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, ref, by)
+			require.NoError(t, err)
+			require.NotNil(t, refusal)
+			require.Equal(t, code, refusal.Code)
+			require.Equal(t, stands, record)
+		}
+		for _, by := range []string{"amina", "AMINA ", "\tAmina"} {
+			refuse(by, "A1", order.CodeSamePerson, first)
+		}
+		refuse("", "A1", order.CodeWhoMissing, first)
+		refuse("system", "A1", order.CodeWhoMissing, first)
+		refuse("bilal", "A2", CodeAdjustmentNotFound, AdjustmentRecord{})
+		require.Equal(t, balances, b.balances(t))
+
+		booked, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", "bilal")
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		require.Equal(t, AdjustmentBooked, booked.State)
+		balances = b.balances(t)
+		refuse("amina", "A1", CodeAdjustmentDecided, booked)
+		refuse("omar", "A1", CodeAdjustmentDecided, booked)
+		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", "Bilal")
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		require.Equal(t, booked, record)
+		_, refusal, err = b.RejectAdjustment(t.Context(), merchant, "A1", "bilal", "too late")
+		require.NoError(t, err)
+		require.Equal(t, CodeAdjustmentDecided, refusal.Code)
+		require.Equal(t, balances, b.balances(t))
+		require.Equal(t, []string{
+			"amina: propose_adjustment >proposed",
+			"amina: confirm_adjustment refused SAME_PERSON", "AMINA : confirm_adjustment refused SAME_PERSON",
+			"\tAmina: confirm_adjustment refused SAME_PERSON",
+			"nobody: confirm_adjustment refused WHO_MISSING", "system: confirm_adjustment refused WHO_MISSING",
+			"bilal: confirm_adjustment refused ADJUSTMENT_NOT_FOUND",
+			"bilal: confirm_adjustment proposed>booked",
+			"amina: confirm_adjustment refused ADJUSTMENT_DECIDED", "omar: confirm_adjustment refused ADJUSTMENT_DECIDED",
+			"bilal: reject_adjustment refused ADJUSTMENT_DECIDED",
+		}, b.trail(t, theMerchant))
+		entries, err := b.Audit(t.Context(), theMerchant)
+		require.NoError(t, err)
+		require.Equal(t, [2]order.State{"proposed", "proposed"}, [2]order.State{entries[1].Before, entries[1].After})
+		require.Equal(t, "adjustment A2: not on record", entries[6].Evidence)
+		b.clean(t)
+	})
+}
+
+func TestRejectAdjustment(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		balances := b.balances(t)
+		for i, by := range []string{"bilal", "amina"} { // a second person; or who proposed it withdraws it
+			a := adjustment(fmt.Sprint("A", i), AdjustSettlement, "30")
+			propose(t, b, a)
+			for _, test := range []struct{ by, why, code string }{
+				{"", "x", order.CodeWhoMissing}, {by, " ", order.CodeWhyMissing},
+			} {
+				record, refusal, err := b.RejectAdjustment(t.Context(), merchant, a.Ref, test.by, test.why)
+				require.NoError(t, err)
+				require.Equal(t, test.code, refusal.Code)
+				require.Equal(t, AdjustmentProposed, record.State)
+			}
+			for range 2 {
+				record, refusal, err := b.RejectAdjustment(t.Context(), merchant, a.Ref, by, "no such slip")
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				require.Equal(t, AdjustmentRejected, record.State)
+				require.Equal(t, [2]string{by, "no such slip"}, [2]string{record.DecidedBy, record.DecidedWhy})
+			}
+			_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, a.Ref, "omar")
+			require.NoError(t, err)
+			require.Equal(t, CodeAdjustmentDecided, refusal.Code)
+		}
+		_, refusal, err := b.RejectAdjustment(t.Context(), merchant, "A9", "omar", "x")
+		require.NoError(t, err)
+		require.Equal(t, CodeAdjustmentNotFound, refusal.Code)
+		trail := b.trail(t, theMerchant)
+		require.Equal(t, []string{
+			"amina: propose_adjustment >proposed", "nobody: reject_adjustment refused WHO_MISSING", "bilal: reject_adjustment refused WHY_MISSING",
+			"bilal: reject_adjustment proposed>rejected", "omar: confirm_adjustment refused ADJUSTMENT_DECIDED",
+		}, trail[:5])
+		require.Equal(t, "omar: reject_adjustment refused ADJUSTMENT_NOT_FOUND", trail[10])
+		require.Equal(t, balances, b.balances(t))
+		b.clean(t)
+	})
+}
+
+// What was frozen at the opening ends once, although more is in flight: the
+// reservations of orders are not touched.
+func TestFrozenEndsOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "50")
+		open(t, b, request(order.Withdrawal, "W1", "500"))
+		for _, ref := range []string{"A1", "A2", "A3"} { // each fits by itself
+			propose(t, b, adjustment(ref, AdjustFrozenReturned, "30"))
+		}
+		adjusted(t, b, adjustment("A1", AdjustFrozenReturned, "30"))
+		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A2", "bilal")
+		require.NoError(t, err)
+		require.Equal(t, &order.Refusal{Reason: order.Reason{
+			Code: CodeFrozenExceeded, Text: "30.00 PKR is more than the 20.00 PKR that are left of what was frozen when the books were opened",
+		}}, refusal)
+		require.Equal(t, AdjustmentProposed, record.State)
+		adjusted(t, b, adjustment("A4", AdjustFrozenPaid, "20"))
+		_, refusal, err = b.ProposeAdjustment(t.Context(), adjustment("A5", AdjustFrozenPaid, "0.01"))
+		require.NoError(t, err)
+		require.Equal(t, CodeFrozenExceeded, refusal.Code)
+		require.Equal(t, map[Account]string{AccountAvailable: "530", AccountInFlight: "500", AccountPaidOut: "20"}, b.balancesOf(t, merchant))
+		b.clean(t)
+	})
+}
+
+// Of many who confirm at once one books, and the money moves once.
+func TestConcurrentConfirmsMoveTheMoneyOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "50")
+		propose(t, b, adjustment("A1", AdjustSettlement, "30"))
+		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
+		var booked, same atomic.Int32
+		together(20, func(i int) {
+			record, refusal, err := b.ConfirmAdjustment(background, merchant, "A1", fmt.Sprint("person ", i))
+			switch {
+			case err != nil:
+				panic(err)
+			case refusal == nil:
+				booked.Add(1)
+			case refusal.Code != CodeAdjustmentDecided || record.State != AdjustmentBooked:
+				panic(refusal)
+			}
+			if _, refusal, err := b.ConfirmAdjustment(background, merchant, "A2", "bilal"); err == nil && refusal == nil {
+				same.Add(1)
+			}
+		})
+		require.EqualValues(t, 1, booked.Load())
+		require.EqualValues(t, 20, same.Load(), "the same person again")
+		require.Equal(t, map[Account]string{AccountAvailable: "977", AccountInFlight: "50", AccountSettled: "23"}, b.balancesOf(t, merchant))
+
+		// Of what was frozen only one can have all.
+		for i := range 20 {
+			propose(t, b, adjustment(fmt.Sprint("F", i), AdjustFrozenPaid, "50"))
+		}
+		booked.Store(0)
+		together(20, func(i int) {
+			_, refusal, err := b.ConfirmAdjustment(background, merchant, fmt.Sprint("F", i), "bilal")
+			if err != nil || (refusal != nil && refusal.Code != CodeFrozenExceeded) {
+				panic(fmt.Sprint(err, refusal))
+			}
+			if refusal == nil {
+				booked.Add(1)
+			}
+		})
+		require.EqualValues(t, 1, booked.Load())
+		require.Equal(t, map[Account]string{AccountAvailable: "977", AccountSettled: "23", AccountPaidOut: "50"}, b.balancesOf(t, merchant))
+		b.clean(t)
+	})
+}
+
+func TestConcurrentProposalsAreOne(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		var proposed, conflicts atomic.Int32
+		together(20, func(i int) {
+			a := adjustment("A1", AdjustTopUp, fmt.Sprint(1+i%2))
+			_, refusal, err := b.ProposeAdjustment(background, a)
+			switch {
+			case err != nil:
+				panic(err)
+			case refusal == nil:
+				proposed.Add(1)
+			case refusal.Code == CodeAdjustmentConflict:
+				conflicts.Add(1)
+			}
+		})
+		require.Equal(t, [2]int32{10, 10}, [2]int32{proposed.Load(), conflicts.Load()})
+		require.Len(t, b.trail(t, theMerchant), 1+10, "a repetition is no second proposal")
+		all, err := b.Adjustments(t.Context(), AdjustmentFilter{})
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		b.clean(t)
+	})
+}
+
+func TestListingAdjustments(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("0"), pkr("0")))
+		for i := range 4 {
+			propose(t, b, adjustment(fmt.Sprint("A", i), AdjustTopUp, "1"))
+		}
+		other := adjustment("A9", AdjustTopUp, "1")
+		other.Merchant = "M2"
+		propose(t, b, other)
+		adjusted(t, b, adjustment("A3", AdjustTopUp, "1"))
+		_, _, err := b.RejectAdjustment(t.Context(), merchant, "A1", "bilal", "no")
+		require.NoError(t, err)
+		for _, test := range []struct {
+			filter AdjustmentFilter
+			want   string
+		}{
+			{AdjustmentFilter{}, "A9 A3 A2 A1 A0"},
+			{AdjustmentFilter{Merchant: merchant}, "A3 A2 A1 A0"},
+			{AdjustmentFilter{Open: true}, "A9 A2 A0"},
+			{AdjustmentFilter{Merchant: merchant, Open: true, Limit: 1}, "A2"},
+			{AdjustmentFilter{Merchant: "M3"}, ""},
+		} {
+			records, err := b.Adjustments(t.Context(), test.filter)
+			require.NoError(t, err)
+			refs := make([]string, len(records))
+			for i, record := range records {
+				refs[i] = record.Ref
+			}
+			require.Equal(t, test.want, strings.Join(refs, " "))
+		}
+	})
+}
+
+// A ledger as version 4 left it goes on with adjustments.
+func TestMigratingToAdjustments(t *testing.T) {
+	t.Parallel()
+	forEachURL(t, func(t *testing.T, url string) {
+		b := opened(t, url)
+		require.NoError(t, b.migrateTo(t.Context(), 4))
+		v := version1{b, time.Now().UnixMilli() - 1000}
+		v.exec(t, "INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES (?, 'PKR', -105000, 100000, 5000, 1)", merchant)
+		const opening = "INSERT INTO transfers (merchant, currency, reason, from_account, to_account, amount, at) VALUES (?, 'PKR', "
+		v.exec(t, opening+"'opening_available', 'opening', 'available', 100000, 1)", merchant)
+		v.exec(t, opening+"'opening_frozen', 'opening', 'in_flight', 5000, 1)", merchant)
+		require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, time.Minute))
+
+		require.NoError(t, b.Migrate(t.Context()))
+		require.NoError(t, b.Ping(t.Context()))
+		b.clean(t)
+		require.Regexp(t, "(?i)unique", b.exec(opening+"'opening_frozen', 'opening', 'in_flight', 1, 1)", merchant).Error(), "books are opened once, still")
+		open(t, b, request(order.Withdrawal, "W1", "10"))
+		for i, kind := range []AdjustmentKind{AdjustFrozenPaid, AdjustFrozenPaid, AdjustTopUp, AdjustTopUp} {
+			adjusted(t, b, adjustment(fmt.Sprint("A", i), kind, "20"))
+		}
+		require.Equal(t, map[Account]string{AccountAvailable: "1030", AccountInFlight: "20", AccountPaidOut: "40", AccountSettled: "-40"},
+			b.balancesOf(t, merchant))
+		require.Equal(t, "system: trip GATEWAY_PAUSED", b.trail(t, theMerchant)[0])
+		b.clean(t)
+	})
+}
