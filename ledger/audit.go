@@ -40,6 +40,7 @@ const (
 	ActionProposeAdjustment AuditAction = "propose_adjustment" // the first person's
 	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // the second person's: booked
 	ActionRejectAdjustment  AuditAction = "reject_adjustment"
+	ActionSetAside          AuditAction = "set_aside" // a callback of an order that we do not have
 	ActionTrip              AuditAction = "trip"
 	ActionReset             AuditAction = "reset"
 )

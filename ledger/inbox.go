@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -110,6 +111,15 @@ func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry,
 	return entries, nil
 }
 
+// UnmatchedCallbacks are those of orders that we do not have, oldest first.
+func (l *Ledger) UnmatchedCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
+	entries, err := l.callbacks(ctx, "status = 'unmatched'", pageSize(limit))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: unmatched callbacks: %w", err)
+	}
+	return entries, nil
+}
+
 func (l *Ledger) callbacks(ctx context.Context, where string, limit int, args ...any) ([]InboxEntry, error) {
 	var rows []inboxRow
 	err := l.list(ctx, &rows, "SELECT "+inboxColumns+" FROM inbox WHERE "+where+" ORDER BY first_at, id LIMIT ?", append(args, limit)...)
@@ -153,6 +163,63 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 		return fmt.Errorf("ledger: mark callback %s: %w", id, err)
 	}
 	return nil
+}
+
+// SetCallbackAside notes that a person has dealt with a callback of an order
+// that we do not have: nothing more is done about it, and it does not come back
+// if the gateway repeats it. It is audited whether it is done or refused, and
+// returned as it then stands.
+//
+// The refusal's codes are WHO_MISSING, WHY_MISSING and CALLBACK_NOT_UNMATCHED.
+// ErrNotFound if there is none of that id.
+func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (InboxEntry, *order.Refusal, error) {
+	var e InboxEntry
+	var refusal *order.Refusal
+	id = fit(id) // whatever was typed
+	err := l.inTx(ctx, func(t tx) error {
+		var row inboxRow
+		err := t.get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id)
+		if err != nil {
+			return missing(err, "callback %s", id)
+		}
+		if e, err = row.entry(); err != nil {
+			return err
+		}
+		key := order.Key{Merchant: fit(e.Key().Merchant), Number: fit(e.Key().Number)}
+		h, err := t.lockOrder(ctx, key)
+		ours := err == nil
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if refusal, err = t.setAside(ctx, &e, by, why); err != nil {
+			return err
+		}
+		said := entry{
+			action: ActionSetAside, actor: by, source: order.FromOperator, evidence: "callback " + id,
+			reason: order.Reason{Code: CodeUnmatched, Text: why},
+		}
+		said.refuse(refusal)
+		if !ours {
+			return t.noteOther(ctx, key, said)
+		}
+		return t.note(ctx, &h, said)
+	})
+	if err != nil {
+		return InboxEntry{}, nil, fmt.Errorf("ledger: set callback %s aside: %w", id, err)
+	}
+	return e, refusal, nil
+}
+
+func (t tx) setAside(ctx context.Context, e *InboxEntry, by, why string) (*order.Refusal, error) {
+	if refusal := refuseUnsigned("setting a callback aside", by, why); refusal != nil {
+		return refusal, nil
+	}
+	updated, err := t.put(ctx, "UPDATE inbox SET status = ? WHERE id = ? AND status = ?", Done, e.ID, Unmatched)
+	if err == nil && updated == 0 {
+		return order.Refuse(CodeNotUnmatched, "callback %s is %s; only one of an order that we do not have can be set aside", e.ID, e.Status), nil
+	}
+	e.Status = Done
+	return nil, err
 }
 
 // InboxCounts is how many callbacks stand at each status; all are there.

@@ -152,6 +152,66 @@ func TestPendingCallbacks(t *testing.T) {
 	})
 }
 
+// A callback of an order that is none of ours is dealt with by a person.
+func TestSetCallbackAside(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		appeared := request(order.Deposit, "appeared", "1")
+		for _, r := range []order.Request{request(order.Deposit, "stray", "1"), appeared} {
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+			require.NoError(t, err)
+			var trail []string
+			if r.Number == appeared.Number {
+				open(t, b, r)
+				trail = b.trail(t, r.Key())
+			}
+			aside := func(by, why, code, trace string, status InboxStatus) {
+				t.Helper()
+				e, refusal, err := b.SetCallbackAside(t.Context(), id, by, why)
+				require.NoError(t, err)
+				if code != "" {
+					require.Equal(t, code, refusal.Code)
+				} else {
+					require.Nil(t, refusal)
+				}
+				require.Equal(t, status, e.Status)
+				read, err := b.Callback(t.Context(), id)
+				require.NoError(t, err)
+				require.Equal(t, read, e)
+				trail = append(trail, trace)
+				require.Equal(t, trail, b.trail(t, r.Key()))
+			}
+			aside("amina", "not ours", CodeNotUnmatched, "amina: set_aside refused CALLBACK_NOT_UNMATCHED", Stored)
+			require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
+			unmatched, err := b.UnmatchedCallbacks(t.Context(), 0)
+			require.NoError(t, err)
+			require.Len(t, unmatched, 1)
+			require.Equal(t, id, unmatched[0].ID)
+			aside("", "not ours", order.CodeWhoMissing, "nobody: set_aside refused WHO_MISSING", Unmatched)
+			aside("amina", " ", order.CodeWhyMissing, "amina: set_aside refused WHY_MISSING", Unmatched)
+			aside("amina", "not ours", "", "amina: set_aside CALLBACK_UNMATCHED", Done)
+			aside("bilal", "me too", CodeNotUnmatched, "bilal: set_aside refused CALLBACK_NOT_UNMATCHED", Done)
+			entries, err := b.Audit(t.Context(), r.Key())
+			require.NoError(t, err)
+			done := entries[len(entries)-2]
+			require.Equal(t, "callback "+id, done.Evidence)
+			require.Equal(t, order.Reason{Code: CodeUnmatched, Text: "not ours"}, done.Reason)
+
+			_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+			require.NoError(t, err)
+			require.False(t, fresh)
+			unmatched, err = b.UnmatchedCallbacks(t.Context(), 0)
+			require.NoError(t, err)
+			require.Empty(t, unmatched)
+		}
+		_, _, err := b.SetCallbackAside(t.Context(), "nobody\x00", "amina", "x")
+		require.ErrorIs(t, err, ErrNotFound)
+		b.clean(t)
+	})
+}
+
 // Text that PostgreSQL would not take must not keep a callback out.
 func TestCallbacksWithTextThatColumnsDoNotTake(t *testing.T) {
 	t.Parallel()

@@ -177,7 +177,7 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 }
 
 func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	entries, err := l.callbacks(ctx, "status = 'unmatched'", limit)
+	entries, err := l.UnmatchedCallbacks(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +192,11 @@ func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) (
 	return items, nil
 }
 
-// CodeUnmatched is the code of a callback for an order that we do not have.
-const CodeUnmatched = "CALLBACK_UNMATCHED"
+// Codes of callbacks. They are stable.
+const (
+	CodeUnmatched    = "CALLBACK_UNMATCHED"     // it is for an order that we do not have
+	CodeNotUnmatched = "CALLBACK_NOT_UNMATCHED" // it has an order, or was dealt with: it cannot be set aside
+)
 
 // sayTime is a time column for people.
 func sayTime(milliseconds int64) string { return moment(milliseconds).Format("2006-01-02 15:04 UTC") }
