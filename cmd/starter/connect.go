@@ -45,7 +45,7 @@ type orders interface {
 	ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error)
 }
 
-// books is what the commands need of *ledger.Ledger. All but one read.
+// books is what the commands need of *ledger.Ledger.
 type books interface {
 	Order(ctx context.Context, key order.Key) (order.Order, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
@@ -56,6 +56,10 @@ type books interface {
 	VerifyAudit(ctx context.Context) (ledger.AuditReport, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error)
+	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
+	ProposeAdjustment(ctx context.Context, a ledger.Adjustment) (ledger.AdjustmentRecord, *order.Refusal, error)
+	ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (ledger.AdjustmentRecord, *order.Refusal, error)
+	RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (ledger.AdjustmentRecord, *order.Refusal, error)
 }
 
 // dialTemporal connects by Temporal's own settings (TEMPORAL_ADDRESS and its

@@ -19,7 +19,7 @@ var discrepancyKinds = map[string]discrepancyKind{
 	},
 	order.DiscrepancyPaidAfterEnd: {
 		"the gateway says paid, and we had ended the order unpaid",
-		"have the gateway confirm it in writing. Our books do not have the payment, and the balances will drift by it; settle that with finance, then close it",
+		"have the gateway confirm it in writing. Our books do not have the payment, and the balances drift by it: book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it",
 	},
 	order.DiscrepancyLatePayment: {
 		"a deposit was paid after it had expired; it is credited, the order stays expired",
@@ -27,11 +27,11 @@ var discrepancyKinds = map[string]discrepancyKind{
 	},
 	order.DiscrepancyUnpaidPaid: {
 		"the gateway says not paid, and we have its proof that it was",
-		"ask the gateway which of its words is true. Nothing has been booked back; settle that with finance if it must be, then close it",
+		"ask the gateway which of its words is true. Nothing has been booked back; if the money came back, book it with starter adjust, then close it",
 	},
 	order.DiscrepancyAmount: {
 		"the gateway says another amount than the one we have its proof of",
-		"ask the gateway which amount moved. Nothing has been booked; settle the difference with finance, then close it",
+		"ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it",
 	},
 	order.DiscrepancyMismatch: {
 		"a genuine message about the order whose members are not the order's",
@@ -43,7 +43,7 @@ var discrepancyKinds = map[string]discrepancyKind{
 	},
 	order.DiscrepancyUnconfirmed: {
 		"a callback says that the money was returned, and the gateway, being asked for a day, does not",
-		"ask the gateway whether it was. Nothing has been booked back; settle that with finance if it must be, then close it",
+		"ask the gateway whether it was. Nothing has been booked back; if the money came back, book it with starter adjust, then close it",
 	},
 }
 

@@ -34,7 +34,7 @@ var exits = []struct {
 	{exitUsage, "wrong usage, settings or request; nothing was sent"},
 	{exitRefused, "refused: ORDER_CONFLICT, NOT_IN_REVIEW, ORDER_ENDED and the like"},
 	{exitOtherwise, "the order ended otherwise than succeeded, balances drift, the audit was tampered with, or the gateway says no"},
-	{exitNotFound, "no such order or discrepancy; the gateway knows nothing of it"},
+	{exitNotFound, "no such order, discrepancy, adjustment or callback; the gateway knows nothing of it"},
 	{exitUnreachable, "Temporal, the ledger or the gateway cannot be reached; trying again is safe"},
 	{exitUnderWay, "still under way when the time to wait was over; the same command again is safe, but look at the order before you repeat a supplement"},
 }
@@ -130,7 +130,7 @@ func exitOf(code string) int {
 	switch code {
 	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL:
 		return exitUsage
-	case order.CodeOrderNotFound, codeNoDiscrepancy:
+	case order.CodeOrderNotFound, codeNoDiscrepancy, ledger.CodeAdjustmentNotFound:
 		return exitNotFound
 	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
 		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:

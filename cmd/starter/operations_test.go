@@ -44,6 +44,7 @@ func TestOperationsTables(t *testing.T) {
 	t.Parallel()
 	text := readOperations(t)
 	want := between(t, text, "discrepancies", discrepanciesTable())
+	want = between(t, want, "adjustments", adjustmentsTable())
 	want = between(t, want, "settings", settingsTable(t))
 	if *update {
 		require.NoError(t, os.WriteFile(operations, []byte(want), 0o600))
@@ -69,6 +70,15 @@ func discrepanciesTable() string {
 	table.WriteString("| code | what it means | what a person does |\n|---|---|---|\n")
 	for _, code := range discrepancyCodes() {
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", code, discrepancyKinds[code].means, discrepancyKinds[code].do)
+	}
+	return table.String()
+}
+
+func adjustmentsTable() string {
+	var table strings.Builder
+	table.WriteString("| kind | what has happened | what is booked |\n|---|---|---|\n")
+	for _, move := range ledger.AdjustmentKinds() {
+		fmt.Fprintf(&table, "| `%s` | %s | `%s` → `%s` |\n", move.Kind, move.Text, move.From, move.To)
 	}
 	return table.String()
 }

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Money that moved at the gateway and belongs to no order. These commands write
+// the ledger directly, which decides and audits as with every other deed.
+
+func (s *starter) adjustCommand() *cobra.Command {
+	var kinds strings.Builder
+	for _, move := range ledger.AdjustmentKinds() {
+		printf(&kinds, "  %-16s %s\n", move.Kind, move.Text)
+	}
+	cmd := &cobra.Command{
+		Use:   "adjust",
+		Short: "Book money that moved and belongs to no order, by two persons",
+		Long: `Books money that moved at the gateway and belongs to no order: one person proposes it
+with the proof, another one confirms it. Nothing moves before that. The kinds are:
+
+` + kinds.String() + `
+--json: {"adjustment"} and {"adjustments"}, as the commands below say.`,
+		Example: "  starter adjust list --open",
+		Args:    unknownCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(s.adjustProposeCommand(), s.adjustConfirmCommand(), s.adjustRejectCommand(), s.adjustListCommand())
+	return cmd
+}
+
+// adjustmentDocument is {"adjustment":{…}}.
+type adjustmentDocument struct {
+	Adjustment ledger.AdjustmentRecord `json:"adjustment"`
+}
+
+func (s *starter) adjustProposeCommand() *cobra.Command {
+	var flags proposalFlags
+	cmd := &cobra.Command{
+		Use:   "propose REF --kind KIND --amount AMOUNT --why WHY --evidence PROOF",
+		Short: "Propose to book money that moved",
+		Long: `Proposes to book money that moved at the gateway and belongs to no order; starter adjust
+--help lists the kinds. Nothing moves until another person confirms it. The reference
+is yours, chosen once per merchant: the same content under it again is the same
+proposal, other content is refused with ADJUSTMENT_CONFLICT.
+
+--json: {"adjustment":{"merchant","ref","kind","amount","by","why","evidence","state",
+"proposed_at","decided_by","decided_at","decided_why"}}, where state is proposed, booked
+or rejected, and the decided_ members are left out while it is proposed.`,
+		Example: `  starter adjust propose TOPUP-7 --merchant M1700000001 --kind top_up --amount 5000 --by amina \
+    --why "paid in for the salaries" --evidence "bank slip 88"`,
+		Args:              oneArgument("reference"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			adjustment, err := s.proposal(args[0], flags)
+			if err != nil {
+				return err
+			}
+			return s.adjust(cmd.Context(), func(ctx context.Context, l books) (ledger.AdjustmentRecord, *order.Refusal, error) {
+				return l.ProposeAdjustment(ctx, adjustment)
+			})
+		},
+	}
+	s.addMerchant(cmd, &flags.merchant)
+	cmd.Flags().StringVar(&flags.kind, "kind", "", "what has moved: "+strings.Join(adjustmentKinds(), ", "))
+	cmd.Flags().StringVar(&flags.amount, "amount", "", "how much, in the currency of the merchant's country")
+	cmd.Flags().StringVar(&flags.evidence, "evidence", "", "the proof: a bank slip, a statement line, a ticket of the gateway")
+	s.addActor(cmd, &flags.actor, "why, in a sentence")
+	s.complete(cmd, "kind", func(*cobra.Command) []string { return adjustmentKinds() })
+	for _, flag := range []string{"amount", "evidence"} {
+		s.complete(cmd, flag, func(*cobra.Command) []string { return nil })
+	}
+	return cmd
+}
+
+func adjustmentKinds() []string {
+	var kinds []string
+	for _, move := range ledger.AdjustmentKinds() {
+		kinds = append(kinds, string(move.Kind))
+	}
+	return kinds
+}
+
+// proposalFlags say what is to be booked.
+type proposalFlags struct {
+	actor
+	merchant, kind, amount, evidence string
+}
+
+// proposal is what the flags say. The error is an *order.Invalid with all that
+// cannot be sent.
+func (s *starter) proposal(ref string, flags proposalFlags) (ledger.Adjustment, error) {
+	settings, err := s.settings()
+	if err != nil {
+		return ledger.Adjustment{}, err
+	}
+	var wrong problems
+	wrong.need("kind", flags.kind, "--kind is needed: one of "+strings.Join(adjustmentKinds(), ", "))
+	wrong.need("amount", flags.amount, "--amount is needed")
+	if flags.kind != "" && !slices.Contains(adjustmentKinds(), flags.kind) {
+		wrong.add(codeUsage, "kind", "--kind is one of %s", strings.Join(adjustmentKinds(), ", "))
+	}
+	key, err := s.adjustmentKey(flags.merchant, ref)
+	wrong.merge(err)
+	country := settings.Merchants.Countries()[key.Merchant]
+	if _, known := tarspay.Country(country); !known && key.Merchant != "" {
+		wrong.add(order.ProblemCountry, "country", "PAYOUTS_MERCHANTS does not say the merchant's country, so the amount cannot be read")
+	}
+	adjustment := ledger.Adjustment{
+		Merchant: key.Merchant, Ref: key.Number, Kind: ledger.AdjustmentKind(flags.kind),
+		Amount: wrong.amount("amount", flags.amount, country), By: flags.by, Why: flags.why, Evidence: flags.evidence,
+	}
+	if len(wrong) > 0 {
+		return ledger.Adjustment{}, &order.Invalid{Problems: wrong}
+	}
+	return adjustment, err
+}
+
+// adjustmentKey names an adjustment: its reference has the shape of an order's
+// number. The error is an *order.Invalid.
+func (s *starter) adjustmentKey(merchant, ref string) (order.Key, error) {
+	key, err := s.merchantKey(merchant)
+	var wrong problems
+	wrong.merge(err)
+	if !numberShape.MatchString(ref) || (key.Merchant != "" && !numberShape.MatchString(key.Merchant)) {
+		wrong.add(order.ProblemNumber, "ref", "references and merchant numbers are letters, digits, hyphen and underscore")
+	}
+	if len(wrong) > 0 {
+		return order.Key{}, &order.Invalid{Problems: wrong}
+	}
+	key.Number = ref
+	return key, err
+}
+
+func (s *starter) adjustConfirmCommand() *cobra.Command {
+	var merchant, by string
+	cmd := &cobra.Command{
+		Use:   "confirm REF",
+		Short: "Book what another person has proposed",
+		Long: `Books an adjustment that another person has proposed, once. Look at it first, with its
+proof: starter adjust list. Whoever proposed it is refused with SAME_PERSON.
+
+--json: {"adjustment"}, as of starter adjust propose.`,
+		Example:           `  starter adjust confirm TOPUP-7 --merchant M1700000001 --by dana`,
+		Args:              oneArgument("reference"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := s.adjustmentKey(merchant, args[0])
+			if err != nil {
+				return err
+			}
+			return s.adjust(cmd.Context(), func(ctx context.Context, l books) (ledger.AdjustmentRecord, *order.Refusal, error) {
+				return l.ConfirmAdjustment(ctx, key.Merchant, key.Number, by)
+			})
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	s.addBy(cmd, &by)
+	return cmd
+}
+
+func (s *starter) adjustRejectCommand() *cobra.Command {
+	var merchant string
+	var who actor
+	cmd := &cobra.Command{
+		Use:   "reject REF --why WHY",
+		Short: "End an adjustment without booking it",
+		Long: `Ends an adjustment without booking it. Whoever proposed it may do so, too. The
+reference stays taken.
+
+--json: {"adjustment"}, as of starter adjust propose.`,
+		Example:           `  starter adjust reject TOPUP-7 --merchant M1700000001 --why "the slip is of another account" --by dana`,
+		Args:              oneArgument("reference"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := s.adjustmentKey(merchant, args[0])
+			if err != nil {
+				return err
+			}
+			return s.adjust(cmd.Context(), func(ctx context.Context, l books) (ledger.AdjustmentRecord, *order.Refusal, error) {
+				return l.RejectAdjustment(ctx, key.Merchant, key.Number, who.by, who.why)
+			})
+		},
+	}
+	s.addMerchant(cmd, &merchant)
+	s.addActor(cmd, &who, "why, in a sentence")
+	return cmd
+}
+
+// adjust does something to an adjustment and prints how it stands then.
+func (s *starter) adjust(ctx context.Context, do func(context.Context, books) (ledger.AdjustmentRecord, *order.Refusal, error)) error {
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	writing, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	record, refusal, err := do(writing, l)
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refusal
+	}
+	s.show(adjustmentDocument{record}, func(w io.Writer) { writeAdjustment(w, record) })
+	return nil
+}
+
+func writeAdjustment(w io.Writer, a ledger.AdjustmentRecord) {
+	at := shellWord(a.Ref) + " --merchant " + shellWord(a.Merchant)
+	facts := []fact{
+		{"state", string(a.State)}, {"amount", amountText(a.Amount)}, {"proposed by", a.By}, {"why", a.Why}, {"evidence", a.Evidence},
+		{"decided by", a.DecidedBy}, {"decided why", a.DecidedWhy},
+	}
+	if a.State == ledger.AdjustmentProposed {
+		facts = append(facts, fact{"next", "nothing is booked: another person than " + a.By + " must confirm it"}, fact{"with", "starter adjust confirm " + at})
+	}
+	describe(w, string(a.Kind)+" "+a.Merchant+"/"+a.Ref, facts)
+}
