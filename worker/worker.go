@@ -40,8 +40,8 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 
 	gateway := sdk.New(c, workflows.GatewayQueue, sdk.Options{
 		// A create that is under way when the worker stops is given the time
-		// to hear its answer.
-		WorkerStopTimeout:            2*settings.GatewayTimeout + drain,
+		// to hear its answer: a question, a look at the balance and the create.
+		WorkerStopTimeout:            3*settings.GatewayTimeout + drain,
 		TaskQueueActivitiesPerSecond: float64(rate),
 		DisableWorkflowWorker:        true,
 		DisableRegistrationAliasing:  true,

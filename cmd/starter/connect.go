@@ -56,6 +56,7 @@ type books interface {
 	VerifyAudit(ctx context.Context) (ledger.AuditReport, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error)
+	SetCallbackAside(ctx context.Context, id, by, why string) (ledger.InboxEntry, *order.Refusal, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
 	ProposeAdjustment(ctx context.Context, a ledger.Adjustment) (ledger.AdjustmentRecord, *order.Refusal, error)
 	ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (ledger.AdjustmentRecord, *order.Refusal, error)

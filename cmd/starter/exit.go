@@ -52,6 +52,7 @@ const (
 
 	codeNoFingerprint = "FINGERPRINT_MISSING"   // approve: nothing was approved, the order was shown
 	codeNoDiscrepancy = "DISCREPANCY_NOT_FOUND" // no discrepancy of that id
+	codeNoCallback    = "CALLBACK_NOT_FOUND"    // no callback of that id
 
 	codeNoEndpoint     = "NO_SUCH_ENDPOINT"  // the gateway does not have the call in the country
 	codeEndpointOff    = "ENDPOINT_OFF"      // the call's path is in no page and not set
@@ -130,7 +131,7 @@ func exitOf(code string) int {
 	switch code {
 	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL:
 		return exitUsage
-	case order.CodeOrderNotFound, codeNoDiscrepancy, ledger.CodeAdjustmentNotFound:
+	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
 		return exitNotFound
 	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
 		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -247,6 +248,52 @@ func TestCloseDiscrepancy(t *testing.T) {
 		require.True(t, last.Refused)
 		require.Equal(t, []string{test.actor, test.code}, []string{last.Actor, last.Reason.Code})
 	}
+}
+
+func TestSetAside(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	unmatched, err := b.real.UnmatchedCallbacks(t.Context(), 0)
+	require.NoError(t, err)
+	require.Len(t, unmatched, 1)
+	id := unmatched[0].ID
+
+	for _, test := range []struct {
+		args        []string
+		actor, code string
+	}{
+		{[]string{id}, "amina", order.CodeWhyMissing}, {[]string{id, "--why", "w", "--by", ""}, "nobody", order.CodeWhoMissing},
+	} {
+		got := b.run(t.Context(), append([]string{"set-aside"}, test.args...)...)
+		require.Equal(t, exitRefused, got.code)
+		last := b.lastEntry(t, "NEVER-1")
+		require.True(t, last.Refused)
+		require.Equal(t, []string{test.actor, test.code}, []string{last.Actor, last.Reason.Code})
+	}
+	for _, args := range [][]string{{}, {planted[0], "--why", "w"}, {"", "--why", "w"}} {
+		got := b.run(t.Context(), append([]string{"set-aside"}, args...)...)
+		require.Equal(t, exitUsage, got.code)
+		require.NotContains(t, got.errs, "Zubaida")
+	}
+	require.Equal(t, exitNotFound, b.run(t.Context(), "set-aside", "77", "--why", "w").code)
+
+	done := b.run(t.Context(), "set-aside", id, "--why", "made by the old system", "--json")
+	require.Equal(t, exitDone, done.code, done.errs)
+	var document callbackDocument
+	require.NoError(t, json.Unmarshal([]byte(done.out), &document))
+	require.Equal(t, callbackView{
+		ID: id, Key: order.Key{Merchant: merchant, Number: "NEVER-1"}, Status: ledger.Done, Received: 1,
+		FirstAt: unmatched[0].FirstAt, LastAt: unmatched[0].LastAt,
+	}, document.Callback)
+	last := b.lastEntry(t, "NEVER-1")
+	require.False(t, last.Refused)
+	require.Equal(t, []string{"amina", "made by the old system"}, []string{last.Actor, last.Reason.Text})
+	require.NotContains(t, b.run(t.Context(), "queue").out, id)
+
+	again := b.run(t.Context(), "set-aside", id, "--why", "w")
+	require.Equal(t, exitRefused, again.code)
+	require.Contains(t, again.errs, ledger.CodeNotUnmatched)
 }
 
 // Every code of a discrepancy is explained, and every state of an adopted

@@ -85,8 +85,8 @@ func (p *problems) limit(limit int) {
 	}
 }
 
-// advised adds the command for an item, and for a discrepancy what its code
-// asks for.
+// advised adds the command for an item, and what to do where the ledger does
+// not know of the commands.
 func advised(item ledger.QueueItem) queueItem {
 	at, id := orderArguments(item.Key), shellWord(item.ID)
 	advice := queueItem{QueueItem: item}
@@ -108,7 +108,8 @@ func advised(item ledger.QueueItem) queueItem {
 	case ledger.QueueBreaker:
 		advice.Command = "starter reconcile --merchant " + shellWord(item.Key.Merchant)
 	case ledger.QueueCallback:
-		advice.Command = "starter show " + at
+		advice.Do = "find out who made the order (starter show " + at + "); it is matched by itself if it turns up here. If it never will, say why and set it aside"
+		advice.Command = "starter set-aside " + id + " --why WHY"
 	}
 	return advice
 }

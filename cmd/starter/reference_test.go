@@ -259,7 +259,7 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
 		transactionsDocument{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
 		queueDocument{}, storyDocument{}, auditDocument{}, auditReportDocument{}, discrepanciesDocument{}, discrepancyDocument{},
-		lookDocument{}, resolvedDocument{}, adoptedDocument{}, adjustmentDocument{}, adjustmentsDocument{},
+		lookDocument{}, resolvedDocument{}, adoptedDocument{}, adjustmentDocument{}, adjustmentsDocument{}, callbackDocument{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)

@@ -45,7 +45,7 @@ func (s *starter) root() *cobra.Command {
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
 	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
-		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand())
+		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand())
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())
 	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())
@@ -77,8 +77,8 @@ deed is written to the order's audit, refused or done. One that says not who or 
 is refused with WHO_MISSING or WHY_MISSING, and that is on record, too.
 
 Settings, all optional here: queue, show, audit, discrepancies, balance and status
-read the ledger, adopt, adjust and close-discrepancy write it; the commands under
-"Gateway" call it with the merchants' keys.
+read the ledger, adopt, adjust, close-discrepancy and set-aside write it; the commands
+under "Gateway" call it with the merchants' keys.
 
 `)
 	_ = config.Table(&text, config.Starter{}) // a strings.Builder takes everything
