@@ -126,11 +126,15 @@ func (h *house) deposit(t *testing.T, country, scenario string, must end) paymen
 	return p
 }
 
-// start begins an order the way a finance system does: a deposit whose
-// instructions do not come is asked for again, until they do.
+// start begins an order the way a finance system does: one that Temporal is too
+// busy to answer, and a deposit whose instructions do not come, is asked for
+// again under its number.
 func (h *house) start(ctx context.Context, request order.Request) error {
 	if request.Kind == order.Withdrawal {
 		_, err := h.Orders.Start(ctx, request)
+		for order.CodeOf(err) == client.CodeTemporalUnreachable && ctx.Err() == nil {
+			_, err = h.Orders.Start(ctx, request)
+		}
 		return err
 	}
 	_, _, err := h.Orders.StartDeposit(ctx, request)

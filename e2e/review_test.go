@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,14 +79,18 @@ func (h *house) waitsForAPerson(t *testing.T, payments ...payment) {
 }
 
 // refusesWithoutEvidence tries to resolve an order in review without what it
-// takes.
+// takes, which leaves a trace.
 func (h *house) refusesWithoutEvidence(t *testing.T, p payment) {
 	t.Helper()
-	a := h.starter(t, "resolve", p.request.Number, "--merchant="+p.request.Merchant, "--state=succeeded").
-		refuses(t, exitUsage, order.CodeInvalidRequest)
 	for _, missing := range []string{"why", "evidence"} {
-		found := slices.ContainsFunc(a.Error.Problems, func(p order.Problem) bool { return p.Field == missing })
-		require.True(t, found, "--%s is asked for: %+v", missing, a.Error.Problems)
+		bare := slices.DeleteFunc(resolution(p, "--state=succeeded"), func(flag string) bool { return strings.HasPrefix(flag, "--"+missing) })
+		h.starter(t, bare...).refuses(t, exitRefused, order.CodeEvidenceMissing)
+		trail, err := h.books.Audit(h.ctx, p.key())
+		require.NoError(t, err)
+		last := trail[len(trail)-1]
+		require.True(t, last.Refused)
+		require.Equal(t, "Amina, treasury", last.Actor)
+		require.Equal(t, order.CodeEvidenceMissing, last.Reason.Code)
 	}
 	h.starter(t, resolution(p, "--state=cancelled")...).refuses(t, exitRefused, order.CodeNotAnEnd)
 	h.starter(t, resolution(p, "--state=partially_paid", "--paid=1")...).refuses(t, exitRefused, order.CodeNotAnEnd)
