@@ -127,6 +127,33 @@ func CanMove(kind Kind, from, to State) bool {
 	})
 }
 
+// Precedes reports whether an order of this kind that stands at later may have
+// stood at earlier before, and cannot come back to it.
+func Precedes(kind Kind, earlier, later State) bool {
+	return leads(kind, earlier, later) && !leads(kind, later, earlier)
+}
+
+// leads reports whether the table has a way from one state to another, however
+// long.
+func leads(kind Kind, from, to State) bool {
+	seen, next := map[State]bool{}, []State{from}
+	for len(next) > 0 {
+		at := next[0]
+		next = next[1:]
+		for _, m := range Moves {
+			if m.From != at || seen[m.To] || !slices.Contains(m.Kinds, kind) {
+				continue
+			}
+			if m.To == to {
+				return true
+			}
+			seen[m.To] = true
+			next = append(next, m.To)
+		}
+	}
+	return false
+}
+
 // Sources lists the states from which an order of this kind may reach a state:
 // the table read backwards.
 func Sources(kind Kind, to State) []State {

@@ -33,6 +33,32 @@ func TestTerminalStatesStick(t *testing.T) {
 	}
 }
 
+func TestPrecedes(t *testing.T) {
+	t.Parallel()
+	for _, before := range []struct {
+		kind           Kind
+		earlier, later State
+		want           bool
+	}{
+		{Withdrawal, InReview, Failed, true},
+		{Withdrawal, Failed, InReview, false},
+		{Withdrawal, Created, Refunded, true},
+		{Withdrawal, Succeeded, Refunded, true},
+		{Withdrawal, Refunded, Succeeded, false},
+		{Withdrawal, Submitting, Unknown, false}, // it comes back
+		{Withdrawal, Unknown, Submitting, false},
+		{Withdrawal, Unknown, Submitted, true},
+		{Withdrawal, Unknown, Unknown, false},
+		{Withdrawal, Submitted, Submitted, false},
+		{Withdrawal, Succeeded, Failed, false},
+		{Withdrawal, Created, Expired, false}, // not of this kind
+		{Deposit, Created, Expired, true},
+		{Deposit, AwaitingApproval, Created, false}, // it comes back: an approved deposit
+	} {
+		require.Equal(t, before.want, Precedes(before.kind, before.earlier, before.later), "%s: %s, %s", before.kind, before.earlier, before.later)
+	}
+}
+
 func TestCancelledOnlyBeforeAnythingWasSent(t *testing.T) {
 	t.Parallel()
 	sent := []State{Submitting, Unknown, Submitted, InReview}

@@ -139,11 +139,9 @@ func (p *payout) graceOver(ctx workflow.Context, timer workflow.Future) error {
 }
 
 func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
-	var standing order.Standing
-	if err := answer.Get(ctx, &standing); err != nil {
+	if err := p.learn(ctx, answer); err != nil {
 		return p.noProof(ctx, err)
 	}
-	p.standing = standing
 	return nil
 }
 
@@ -165,8 +163,7 @@ func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {
 	if err := answer.Get(ctx, &finding); err != nil {
 		return p.noProof(ctx, err)
 	}
-	return workflow.ExecuteLocalActivity(forLedger(ctx, "settle by query"), books.Settle, p.request.Key(), finding).
-		Get(ctx, &p.standing)
+	return p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "settle by query"), books.Settle, p.request.Key(), finding))
 }
 
 // applyCallback acts on a callback; if it alone is not enough, the gateway is
@@ -178,7 +175,7 @@ func (p *payout) applyCallback(ctx workflow.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	p.standing = applied.Standing
+	p.stands(applied.Standing)
 	if applied.Ask {
 		p.askNow = true
 		p.claims = append(p.claims, id)

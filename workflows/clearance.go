@@ -43,7 +43,7 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 	deadline := workflow.NewTimerWithOptions(waiting, wait, workflow.TimerOptions{Summary: "wait for an approval"})
 	return p.first(ctx, deadline, func(workflow.Future) error {
 		summary := forLedger(ctx, "nobody approved it")
-		return workflow.ExecuteLocalActivity(summary, books.RejectUnanswered, p.request.Key()).Get(ctx, &p.standing)
+		return p.learn(ctx, workflow.ExecuteLocalActivity(summary, books.RejectUnanswered, p.request.Key()))
 	})
 }
 
@@ -54,10 +54,10 @@ func (p *payout) awaitFunds(ctx workflow.Context) error {
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())
 	return p.first(ctx, funds, func(funds workflow.Future) error {
-		if funds.Get(ctx, &p.standing) == nil {
+		if p.learn(ctx, funds) == nil {
 			return nil
 		}
-		return workflow.ExecuteLocalActivity(forLedger(ctx, "no funds came"), books.FailFunds, p.request.Key()).Get(ctx, &p.standing)
+		return p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "no funds came"), books.FailFunds, p.request.Key()))
 	})
 }
 

@@ -63,8 +63,9 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	if acted.Refusal != nil {
 		return order.View{}, refusal(&order.Refusal{Reason: *acted.Refusal})
 	}
-	moved := acted.Standing.State != p.standing.State
-	p.standing = acted.Standing
+	before := p.standing.State
+	p.stands(acted.Standing)
+	moved := p.standing.State != before
 	if action.Resolve != nil { // a note leaves what is proposed as it is
 		p.proposed = acted.Pending
 	}

@@ -1,13 +1,19 @@
 package workflows_test
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
+	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
@@ -87,4 +93,35 @@ func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
 	refused, done := w.audited(r.Key(), "chen")
 	require.Equal(t, 1, refused)
 	require.Equal(t, 2, done)
+}
+
+// An action that was done before the order ended, and is heard of afterwards,
+// does not bring the order back.
+func TestOldNewsIsPassedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := request(t, order.Withdrawal, "stuck")
+	settled := make(chan struct{})
+	w.SetOnLocalActivityCompletedListener(func(_ *activity.Info, result converter.EncodedValue, _ error) {
+		var applied activities.Applied // the callback, once more, when all is over
+		if result.Get(&applied) == nil && applied.Standing.State == order.Failed {
+			close(settled)
+		}
+	})
+	books := activities.NewBooks(w.books, activities.Settings{})
+	w.OnActivity(books.Act, mock.Anything, mock.Anything, mock.Anything).Return(
+		func(ctx context.Context, key order.Key, action activities.Action) (activities.Acted, error) {
+			acted, err := books.Act(ctx, key, action)
+			_, moved := w.gateway.Move(merchant, r.Number, tarspay.StateFailed, "") // and a callback says so
+			require.NoError(t, moved)
+			w.gateway.AdvanceTo(w.Now().Add(time.Second))
+			<-settled
+			return acted, err
+		})
+	w.RegisterDelayedCallback(func() {
+		w.update(t, workflows.NoteUpdate, "", order.Note{By: "chen", Text: "support is asked"})
+	}, 80*time.Hour)
+	view := w.drive(r)
+	require.Equal(t, order.Failed, view.State)
+	require.Equal(t, order.CodeGatewayFailed, view.Reason.Code)
 }

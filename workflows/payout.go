@@ -121,7 +121,8 @@ func (p *payout) open(ctx workflow.Context) error {
 			return err
 		}
 	}
-	p.standing, p.plan = opened.Standing, opened.Plan
+	p.stands(opened.Standing)
+	p.plan = opened.Plan
 	p.opened, p.written = workflow.Now(ctx), true
 	if !opened.At.IsZero() { // an order that is adopted keeps its deadlines
 		p.opened = opened.At
@@ -143,11 +144,29 @@ func (p *payout) submit(ctx workflow.Context) error {
 	}
 	p.show(ctx, "The order is being sent to the gateway.")
 	asking := forGateway(ctx, "create "+Summary(p.request), p.plan.Attempt, 0)
-	err := workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key()).Get(ctx, &p.standing)
-	if err != nil {
+	if err := p.learn(ctx, workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key())); err != nil {
 		return p.noProof(ctx, err)
 	}
 	return nil
+}
+
+// learn takes over where an activity says that the order stands.
+func (p *payout) learn(ctx workflow.Context, answer workflow.Future) error {
+	var standing order.Standing
+	if err := answer.Get(ctx, &standing); err != nil {
+		return err
+	}
+	p.stands(standing)
+	return nil
+}
+
+// stands notes where the order stands, unless that is old news: an operator's
+// action and the order's own next step write the ledger side by side, and may
+// be heard of in the other order.
+func (p *payout) stands(standing order.Standing) {
+	if !order.Precedes(p.request.Kind, standing.State, p.standing.State) {
+		p.standing = standing
+	}
 }
 
 // patience is how long proof is still looked for. It is never zero, because
@@ -164,8 +183,7 @@ func (p *payout) noProof(ctx workflow.Context, err error) error {
 	if errors.As(err, &cause) && cause.Type() == activities.ErrorMismatch {
 		reason = order.Reason{Code: order.CodeMismatch, Text: cause.Message()}
 	}
-	return workflow.ExecuteLocalActivity(forLedger(ctx, "hand to a person"), books.Review, p.request.Key(), reason).
-		Get(ctx, &p.standing)
+	return p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "hand to a person"), books.Review, p.request.Key(), reason))
 }
 
 func (p *payout) view() order.View {

@@ -251,6 +251,13 @@ var mutants = []mutant{
 		pkg:  "./ledger", run: "TestRejectAndCancel/sqlite",
 	},
 
+	{
+		name: "old_news_is_believed", rule: 7, takes: "a workflow passes over news that is older than what it knows",
+		file: "workflows/payout.go",
+		old:  `if !order.Precedes(p.request.Kind, standing.State, p.standing.State) {`,
+		new:  `if true {`,
+		pkg:  "./workflows", run: "TestOldNewsIsPassedOver",
+	},
 	// 8. Money follows from rows that were inserted.
 	{
 		name: "transfers_twice", rule: 8, takes: "an order makes each transfer once",
