@@ -33,20 +33,48 @@ const (
 	QueueDiscrepancy QueueKind = "discrepancy" // open
 	QueueBreaker     QueueKind = "breaker"     // open
 	QueueCallback    QueueKind = "callback"    // unmatched
+	QueueFunds       QueueKind = "funds"       // an order waits for money, in the ledger or at the gateway
+	QueueAdjustment  QueueKind = "adjustment"  // proposed, and waits for a second person
+	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it
 )
+
+// queues are where the items of each kind come from, the oldest first.
+var queues = []struct {
+	kind QueueKind
+	list func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error)
+}{
+	{QueueApproval, (*Ledger).approvalsDue},
+	{QueueReview, (*Ledger).reviewsDue},
+	{QueueUnknown, (*Ledger).unknownsDue},
+	{QueueDiscrepancy, (*Ledger).discrepanciesDue},
+	{QueueBreaker, (*Ledger).breakersDue},
+	{QueueCallback, (*Ledger).callbacksDue},
+	{QueueFunds, (*Ledger).fundsDue},
+	{QueueAdjustment, (*Ledger).adjustmentsDue},
+	{QueueDrift, (*Ledger).driftsDue},
+}
+
+// QueueKinds lists all kinds.
+func QueueKinds() []QueueKind {
+	kinds := make([]QueueKind, len(queues))
+	for i, queue := range queues {
+		kinds[i] = queue.kind
+	}
+	return kinds
+}
 
 // NeedsPerson lists everything that needs a person, oldest first, at most
 // limit (0: 100; never more than MaxPage): orders that wait for an approval or
 // for a resolution, creates that have had no certain outcome for the given
-// time, discrepancies and breakers that are open, and callbacks of orders that
-// we do not have.
+// time, discrepancies and breakers that are open, callbacks of orders that we do
+// not have, orders that wait for money, adjustments that wait for a second
+// person, and merchants whose balance at the gateway drifts from the books. An
+// order may be there twice, as one that is unknown and one that wants money.
 func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
 	limit = pageSize(limit)
 	var items []QueueItem
-	for _, list := range []func(context.Context, time.Duration, int) ([]QueueItem, error){
-		l.approvalsDue, l.reviewsDue, l.unknownsDue, l.discrepanciesDue, l.breakersDue, l.callbacksDue,
-	} {
-		found, err := list(ctx, unknownFor, limit) // the oldest of all are among the oldest of each
+	for _, queue := range queues {
+		found, err := queue.list(l, ctx, unknownFor, limit) // the oldest of all are among the oldest of each
 		if err != nil {
 			return nil, fmt.Errorf("ledger: list what needs a person: %w", err)
 		}
@@ -58,8 +86,31 @@ func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limi
 	return items[:min(limit, len(items))], nil
 }
 
+// QueueCount is how much of a kind needs a person.
+type QueueCount struct {
+	Items  int       `json:"items"`           // MaxPage: that many or more
+	Oldest time.Time `json:"oldest,omitzero"` // since when the oldest does; zero if there is none
+}
+
+// QueueCounts counts what NeedsPerson lists; all kinds are there.
+func (l *Ledger) QueueCounts(ctx context.Context, unknownFor time.Duration) (map[QueueKind]QueueCount, error) {
+	counts := make(map[QueueKind]QueueCount, len(queues))
+	for _, queue := range queues {
+		found, err := queue.list(l, ctx, unknownFor, MaxPage)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: count what needs a person: %w", err)
+		}
+		count := QueueCount{Items: len(found)}
+		if len(found) > 0 {
+			count.Oldest = found[0].Since
+		}
+		counts[queue.kind] = count
+	}
+	return counts, nil
+}
+
 func (l *Ledger) approvalsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	return l.ordersDue(ctx, order.AwaitingApproval, limit, func(o queuedOrder) (QueueItem, error) {
+	return l.ordersDue(ctx, standing(order.AwaitingApproval), limit, func(o queuedOrder) (QueueItem, error) {
 		return QueueItem{
 			Kind: QueueApproval,
 			Text: fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.amount(), sayTime(o.ApproveBefore), o.ReasonText),
@@ -69,7 +120,7 @@ func (l *Ledger) approvalsDue(ctx context.Context, _ time.Duration, limit int) (
 }
 
 func (l *Ledger) reviewsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	return l.ordersDue(ctx, order.InReview, limit, func(o queuedOrder) (QueueItem, error) {
+	return l.ordersDue(ctx, standing(order.InReview), limit, func(o queuedOrder) (QueueItem, error) {
 		item := QueueItem{
 			Kind: QueueReview,
 			Text: fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.amount(), o.ReasonText),
@@ -88,7 +139,7 @@ func (l *Ledger) reviewsDue(ctx context.Context, _ time.Duration, limit int) ([]
 
 func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
 	latest := l.now().Add(-unknownFor)
-	items, err := l.ordersDue(ctx, order.Unknown, limit, func(o queuedOrder) (QueueItem, error) {
+	items, err := l.ordersDue(ctx, standing(order.Unknown), limit, func(o queuedOrder) (QueueItem, error) {
 		return QueueItem{
 			Kind: QueueUnknown,
 			Text: fmt.Sprintf("it is not known whether the gateway has the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
@@ -96,6 +147,45 @@ func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limi
 		}, nil
 	})
 	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Since.After(latest) }), err
+}
+
+func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+	waiting, err := l.ordersDue(ctx, standing(order.AwaitingFunds), limit, func(o queuedOrder) (QueueItem, error) {
+		return QueueItem{
+			Kind: QueueFunds,
+			Text: fmt.Sprintf("the books' available balance does not cover the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
+			Do:   "pay money in at the gateway and have two persons book it as a top-up; the order then goes on by itself, or fails at its deadline",
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	short, err := l.ordersDue(ctx, shortAtTheGateway, limit, func(o queuedOrder) (QueueItem, error) {
+		return QueueItem{
+			Kind: QueueFunds,
+			Text: fmt.Sprintf("the merchant's balance at the gateway does not cover the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
+			Do:   "pay money in at the gateway and have two persons book it as a top-up; the order is then sent again under its number, or fails at its deadline",
+		}, nil
+	})
+	return slices.SortedStableFunc(slices.Values(append(waiting, short...)), func(a, b QueueItem) int { return a.Since.Compare(b.Since) }), err
+}
+
+// dueOrders picks open orders: a condition, and the condition of the entries of
+// an order's audit of which the first says since when.
+type dueOrders struct {
+	where, since string
+	args         []any
+}
+
+// standing are the orders in a state, since they first came to it: those that
+// are unknown come and go while the create is sent again.
+func standing(state order.State) dueOrders {
+	return dueOrders{"state = ?", "a.after_state = o.state AND a.before_state <> o.state", []any{state}}
+}
+
+// shortAtTheGateway are the orders that the gateway refused for want of money.
+var shortAtTheGateway = dueOrders{
+	"state IN ('submitting', 'unknown') AND reason_code = ?", "a.code = o.reason_code AND a.outcome = 'done'", []any{order.CodeGatewayShort},
 }
 
 // queuedOrder is an order that stands in a state, since when, and what is
@@ -115,21 +205,19 @@ func (o queuedOrder) amount() string { return o.parsed.Amount.String() }
 
 func (o queuedOrder) requester() string { return o.parsed.RequestedBy }
 
-// ordersDue lists the orders that stand in a state, those that came to it
-// first come first. Orders that are unknown come and go while the create is
-// sent again: what counts is when they first were.
-func (l *Ledger) ordersDue(ctx context.Context, state order.State, limit int, say func(queuedOrder) (QueueItem, error)) ([]QueueItem, error) {
+// ordersDue lists open orders, those that have been due for longest first.
+func (l *Ledger) ordersDue(ctx context.Context, due dueOrders, limit int, say func(queuedOrder) (QueueItem, error)) ([]QueueItem, error) {
 	var rows []queuedOrder
 	err := l.list(ctx, &rows, `
 		SELECT q.*, COALESCE(p.state, '') AS proposed, COALESCE(p.paid, 0) AS proposed_paid, COALESCE(p.fee, 0) AS proposed_fee,
 			COALESCE(p.actor, '') AS proposer, COALESCE(p.evidence, '') AS proposed_evidence
 		FROM (SELECT `+orderColumns+`, COALESCE((
 				SELECT MIN(at) FROM audit a
-				WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.after_state = o.state AND a.before_state <> o.state
+				WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND `+due.since+`
 			), created_at) AS since
-			FROM orders o WHERE `+openStates+` AND state = ?) q
+			FROM orders o WHERE `+openStates+` AND `+due.where+`) q
 		LEFT JOIN proposals p ON p.order_id = q.id
-		ORDER BY since, id LIMIT ?`, state, limit)
+		ORDER BY since, id LIMIT ?`, append(slices.Clone(due.args), limit)...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +279,58 @@ func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) (
 	}
 	return items, nil
 }
+
+func (l *Ledger) adjustmentsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+	var open conditions
+	open.add("state = 'proposed'")
+	records, err := l.adjustments(ctx, open, "proposed_at, id", limit)
+	items := make([]QueueItem, len(records))
+	for i, a := range records {
+		move, _ := a.Kind.move()
+		items[i] = QueueItem{
+			Since: a.ProposedAt, Kind: QueueAdjustment, Key: order.Key{Merchant: a.Merchant}, ID: a.Ref, Code: CodeAdjustmentProposed,
+			Text: fmt.Sprintf("%s proposes to book %s as %s, because %s (%s): %s", a.By, a.Amount, a.Kind, move.Text, a.Evidence, a.Why),
+			Do:   fmt.Sprintf("check the proof and confirm it, if you are not %s, or reject it", a.By),
+		}
+	}
+	return items, err
+}
+
+func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+	var rows []struct {
+		ID       int64  `db:"id"`
+		Merchant string `db:"merchant"`
+		Currency string `db:"currency"`
+		Drift    int64  `db:"drift"`
+		Since    int64  `db:"since"`
+	}
+	const theirs = "merchant = s.merchant AND currency = s.currency"
+	err := l.list(ctx, &rows, `
+		SELECT s.id, s.merchant, s.currency, s.drift, (
+			SELECT at FROM snapshots WHERE `+theirs+` AND id > COALESCE((SELECT MAX(id) FROM snapshots WHERE `+theirs+` AND verdict <> 'drift'), 0)
+			ORDER BY id LIMIT 1) AS since
+		FROM books b JOIN snapshots s ON s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency)
+		WHERE s.verdict = 'drift' ORDER BY since, s.id LIMIT ?`, limit)
+	items := make([]QueueItem, len(rows))
+	for i, row := range rows {
+		read, more, minor := amounts{currency: row.Currency}, "more", row.Drift
+		if minor < 0 {
+			more, minor = "less", -minor
+		}
+		items[i] = QueueItem{
+			Since: moment(row.Since), Kind: QueueDrift, Key: order.Key{Merchant: row.Merchant}, ID: strconv.FormatInt(row.ID, 10), Code: CodeDrift,
+			Text: fmt.Sprintf("the gateway has %s %s than the books, and no open order explains it", read.of(minor), more),
+			Do:   "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons",
+		}
+	}
+	return items, err
+}
+
+// Codes of what is due and has none of its own. They are stable.
+const (
+	CodeAdjustmentProposed = "ADJUSTMENT_PROPOSED" // it waits for a second person
+	CodeDrift              = "BALANCE_DRIFT"       // the gateway's balance and the books differ
+)
 
 // Codes of callbacks. They are stable.
 const (

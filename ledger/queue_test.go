@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -134,6 +135,185 @@ func TestUnknownSinceTheFirstTime(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, items, 1)
 		require.Equal(t, noon, items[0].Since)
+	})
+}
+
+// due lists the items of one kind.
+func (b *testBundle) due(t *testing.T, kind QueueKind) []QueueItem {
+	t.Helper()
+	items, err := b.NeedsPerson(t.Context(), time.Hour, 0)
+	require.NoError(t, err)
+	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Kind != kind })
+}
+
+// An order that waits for money says where it is short, and since when.
+func TestQueueOfFunds(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		b.SetClock(func() time.Time { return now })
+		b.books(t, "100", "0")
+		short := order.Reason{Code: order.CodeGatewayShort, Text: "the gateway has 5.00 PKR"}
+		doubtful := Answer{Outcome: Ambiguous, Reason: short}
+		fine, gateway, unsure := request(order.Withdrawal, "fine", "1"), request(order.Withdrawal, "gateway", "60"), request(order.Withdrawal, "unsure", "10")
+		for _, r := range []order.Request{fine, gateway, unsure} {
+			open(t, b, r)
+		}
+		submit(t, b, fine.Key(), ambiguous)
+		now = now.Add(time.Minute)
+		submit(t, b, gateway.Key(), doubtful) // 12:01
+		now = now.Add(time.Minute)
+		ledger := b.openOn(t, Terms{WaitForFunds: true}, request(order.Withdrawal, "ledger", "50")) // 12:02
+		now = now.Add(time.Minute)
+		submit(t, b, unsure.Key(), doubtful) // 12:03
+		for range 3 {
+			now = now.Add(time.Minute)
+			_, err := b.HoldForFunds(t.Context(), gateway.Key(), short)
+			require.NoError(t, err)
+		}
+		require.Equal(t, []QueueItem{
+			{
+				noon.Add(time.Minute), QueueFunds, gateway.Key(), "", order.CodeGatewayShort,
+				"the merchant's balance at the gateway does not cover the withdrawal of 60.00 PKR: the gateway has 5.00 PKR",
+				"pay money in at the gateway and have two persons book it as a top-up; the order is then sent again under its number, or fails at its deadline",
+			},
+			{
+				noon.Add(2 * time.Minute), QueueFunds, ledger.Key(), "", order.CodeInsufficientFunds,
+				"the books' available balance does not cover the withdrawal of 50.00 PKR: the available balance of 29.00 PKR does not cover 50.00 PKR",
+				"pay money in at the gateway and have two persons book it as a top-up; the order then goes on by itself, or fails at its deadline",
+			},
+			{
+				noon.Add(3 * time.Minute), QueueFunds, unsure.Key(), "", order.CodeGatewayShort,
+				"the merchant's balance at the gateway does not cover the withdrawal of 10.00 PKR: the gateway has 5.00 PKR",
+				"pay money in at the gateway and have two persons book it as a top-up; the order is then sent again under its number, or fails at its deadline",
+			},
+		}, b.due(t, QueueFunds))
+
+		adjusted(t, b, adjustment("A1", AdjustTopUp, "100"))
+		_, err := b.Reserve(t.Context(), ledger.Key())
+		require.NoError(t, err)
+		submit(t, b, gateway.Key(), accepted)
+		settle(t, b, unsure.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, Reason: short})
+		require.Empty(t, b.due(t, QueueFunds))
+		b.clean(t)
+	})
+}
+
+func TestQueueOfAdjustments(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		b.SetClock(func() time.Time { return now })
+		b.books(t, "100", "0")
+		for i := range 3 {
+			propose(t, b, adjustment(fmt.Sprint("A", i), AdjustTopUp, "30"))
+			now = now.Add(time.Minute)
+		}
+		_, _, err := b.ConfirmAdjustment(t.Context(), merchant, "A0", "bilal")
+		require.NoError(t, err)
+		items := b.due(t, QueueAdjustment)
+		require.Len(t, items, 2)
+		require.Equal(t, QueueItem{
+			noon.Add(time.Minute), QueueAdjustment, order.Key{Merchant: merchant}, "A1", CodeAdjustmentProposed,
+			"amina proposes to book 30.00 PKR as top_up, because the merchant paid money in at the gateway (slip A1): as the bank says",
+			"check the proof and confirm it, if you are not amina, or reject it",
+		}, items[0])
+		for _, ref := range []string{"A1", "A2"} {
+			_, _, err := b.RejectAdjustment(t.Context(), merchant, ref, "bilal", "no")
+			require.NoError(t, err)
+		}
+		require.Empty(t, b.due(t, QueueAdjustment))
+	})
+}
+
+// A drift has been there since the first of the snapshots that all drifted.
+func TestQueueOfDrifts(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		b.SetClock(func() time.Time { return now })
+		b.books(t, "100", "0")
+		require.NoError(t, b.OpenBooks(t.Context(), merchant, amount(100, "VND"), amount(0, "VND")))
+		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("100"), pkr("0")))
+		open(t, b, request(order.Deposit, "D1", "5"))
+		look := func(merchant, available string, verdict Verdict) Snapshot {
+			t.Helper()
+			now = now.Add(time.Minute)
+			s, err := b.TakeSnapshot(t.Context(), merchant, pkr(available), pkr("0"))
+			require.NoError(t, err)
+			require.Equal(t, verdict, s.Verdict)
+			return s
+		}
+		require.Empty(t, b.due(t, QueueDrift))
+		look(merchant, "90", Drifting)   // 12:01
+		look(merchant, "103", Unsettled) // 12:02
+		look(merchant, "90", Drifting)   // 12:03
+		look("M2", "100", Agreed)        // 12:04
+		look("M2", "107", Drifting)      // 12:05
+		last := look(merchant, "80", Drifting)
+		_, err := b.TakeSnapshot(t.Context(), merchant, amount(100, "VND"), amount(0, "VND")) // another currency agrees
+		require.NoError(t, err)
+		second, err := b.Snapshots(t.Context(), "M2", 1)
+		require.NoError(t, err)
+		const do = "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons"
+		want := []QueueItem{
+			{
+				noon.Add(3 * time.Minute), QueueDrift, order.Key{Merchant: merchant}, strconv.FormatInt(last.ID, 10), CodeDrift,
+				"the gateway has 20.00 PKR less than the books, and no open order explains it", do,
+			},
+			{
+				noon.Add(5 * time.Minute), QueueDrift, order.Key{Merchant: "M2"}, strconv.FormatInt(second[0].ID, 10), CodeDrift,
+				"the gateway has 7.00 PKR more than the books, and no open order explains it", do,
+			},
+		}
+		require.Equal(t, want, b.due(t, QueueDrift))
+		look("M2", "100", Agreed)
+		require.Equal(t, want[:1], b.due(t, QueueDrift))
+		adjusted(t, b, adjustment("A1", AdjustCorrectionOut, "20"))
+		look(merchant, "80", Agreed)
+		require.Empty(t, b.due(t, QueueDrift))
+	})
+}
+
+func TestQueueCounts(t *testing.T) {
+	t.Parallel()
+	require.Len(t, QueueKinds(), 9)
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		b.SetClock(func() time.Time { return now })
+		counts, err := b.QueueCounts(t.Context(), time.Hour)
+		require.NoError(t, err)
+		require.Len(t, counts, len(QueueKinds()))
+		for _, kind := range QueueKinds() {
+			require.Equal(t, QueueCount{}, counts[kind])
+		}
+		b.books(t, "100", "0")
+		for i := range 3 {
+			propose(t, b, adjustment(fmt.Sprint("A", i), AdjustTopUp, "30"))
+			b.openOn(t, Terms{WaitForFunds: true}, request(order.Withdrawal, fmt.Sprint("W", i), "500"))
+			now = now.Add(time.Minute)
+		}
+		b.approvable(t, order.Withdrawal, "approve", "50", Terms{})
+		counts, err = b.QueueCounts(t.Context(), time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, QueueCount{3, noon}, counts[QueueFunds])
+		require.Equal(t, QueueCount{3, noon}, counts[QueueAdjustment])
+		require.Equal(t, QueueCount{1, now}, counts[QueueApproval])
+		items, err := b.NeedsPerson(t.Context(), time.Hour, 0)
+		require.NoError(t, err)
+		total := 0
+		for _, count := range counts {
+			total += count.Items
+		}
+		require.Len(t, items, total)
 	})
 }
 

@@ -285,6 +285,8 @@ func TestIndexesAreUsed(t *testing.T) {
 			"SELECT SUM(amount) FROM transfers WHERE merchant = 'M' AND currency = 'PKR' AND reason = 'opening_frozen' AND order_id IS NULL AND adjustment_id IS NULL": "transfers_opening",
 			"SELECT id FROM inbox WHERE merchant = 'M' AND number = 'N'":                                                                                               "inbox_order",
 			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched')":                                                                                             "inbox_status",
+			"SELECT MAX(id) FROM snapshots WHERE merchant = 'M' AND currency = 'PKR'":                                                                                  "snapshots_books",
+			"SELECT MAX(id) FROM snapshots WHERE merchant = 'M' AND currency = 'PKR' AND verdict <> 'drift'":                                                           "snapshots_not_drifting",
 			"SELECT id FROM snapshots WHERE merchant = 'M' ORDER BY id DESC LIMIT 1":                                                                                   "snapshots_merchant",
 		} {
 			plan := b.plan(t, explain+query)

@@ -69,3 +69,7 @@ END $$;
 
 CREATE TRIGGER transfers_adjusted BEFORE INSERT ON transfers
     FOR EACH ROW WHEN (NEW.adjustment_id IS NOT NULL) EXECUTE FUNCTION transfers_adjusted();
+
+-- Which merchants' latest snapshot drifts, and since when.
+CREATE INDEX snapshots_books ON snapshots (merchant, currency, id);
+CREATE INDEX snapshots_not_drifting ON snapshots (merchant, currency, id) WHERE verdict <> 'drift';

@@ -79,3 +79,7 @@ BEGIN
     SELECT RAISE(ABORT, 'a transfer of an adjustment is what two persons have decided');
 END;
 -- +goose StatementEnd
+
+-- Which merchants' latest snapshot drifts, and since when.
+CREATE INDEX snapshots_books ON snapshots (merchant, currency, id);
+CREATE INDEX snapshots_not_drifting ON snapshots (merchant, currency, id) WHERE verdict <> 'drift';
