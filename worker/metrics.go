@@ -57,25 +57,19 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	c.open(ctx, metrics)
 }
 
-// queueKinds are all kinds of what needs a person.
-var queueKinds = []ledger.QueueKind{
-	ledger.QueueApproval, ledger.QueueReview, ledger.QueueUnknown, ledger.QueueDiscrepancy, ledger.QueueBreaker, ledger.QueueCallback,
-}
-
 func (c *Collector) queue(ctx context.Context, metrics chan<- prometheus.Metric) {
-	items, err := c.ledger.NeedsPerson(ctx, c.unknownFor, ledger.MaxPage)
+	counts, err := c.ledger.QueueCounts(ctx, c.unknownFor)
 	if err != nil {
 		c.log.Warn("What needs a person could not be counted", "error", err)
 		return
 	}
-	count, oldest := make(map[ledger.QueueKind]int), make(map[ledger.QueueKind]time.Duration)
-	for _, item := range items {
-		count[item.Kind]++
-		oldest[item.Kind] = max(oldest[item.Kind], c.now().Sub(item.Since))
-	}
-	for _, kind := range queueKinds {
-		metrics <- gauge(c.items, float64(count[kind]), string(kind))
-		metrics <- gauge(c.oldest, oldest[kind].Seconds(), string(kind))
+	for kind, count := range counts {
+		var age time.Duration
+		if !count.Oldest.IsZero() {
+			age = max(c.now().Sub(count.Oldest), 0) // clocks differ
+		}
+		metrics <- gauge(c.items, float64(count.Items), string(kind))
+		metrics <- gauge(c.oldest, age.Seconds(), string(kind))
 	}
 }
 

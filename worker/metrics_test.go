@@ -58,7 +58,7 @@ func TestNothingNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	values := b.scraped(t)
-	require.Len(t, values, 2*len(queueKinds)+2)
+	require.Len(t, values, 2*len(ledger.QueueKinds())+2)
 	for name, value := range values {
 		require.Zero(t, value, name)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -177,8 +178,31 @@ func (b *testBundle) happenings(t *testing.T) string {
 	require.NoError(t, b.real.MarkCallback(ctx, id, ledger.Unmatched))
 	_, _, err = b.real.Cancel(ctx, never, order.Cancellation{By: "chen", Why: "a typing error"})
 	require.NoError(t, err)
+	b.wants(t)
 	b.clock = noon.Add(time.Hour)
 	return path
+}
+
+// wants adds what needs money, or somebody who knows about money.
+func (b *testBundle) wants(t *testing.T) {
+	t.Helper()
+	b.clock = b.clock.Add(time.Minute)
+	short := request(t, "FUND-1", "99000")
+	_, opening, err := b.real.OpenOrder(t.Context(), short, ledger.Terms{WaitForFunds: true})
+	require.NoError(t, err)
+	require.Equal(t, ledger.Opened, opening)
+	b.clock = b.clock.Add(time.Minute)
+	_, refusal, err := b.real.ProposeAdjustment(t.Context(), ledger.Adjustment{
+		Merchant: merchant, Ref: "TOPUP-1", Kind: ledger.AdjustTopUp, Amount: amount(t, "5000", "PKR"),
+		By: "amina", Why: "paid in for the salaries", Evidence: "bank slip 88",
+	})
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	b.clock = b.clock.Add(time.Minute)
+	require.NoError(t, b.real.OpenBooks(t.Context(), secondOfTH, amount(t, "1000", "THB"), amount(t, "0", "THB")))
+	taken, err := b.real.TakeSnapshot(t.Context(), secondOfTH, amount(t, "990", "THB"), amount(t, "0", "THB"))
+	require.NoError(t, err)
+	require.Equal(t, ledger.Drifting, taken.Verdict)
 }
 
 // paid is an order that the gateway has paid, of which it says later that it
@@ -294,6 +318,31 @@ func TestSetAside(t *testing.T) {
 	again := b.run(t.Context(), "set-aside", id, "--why", "w")
 	require.Equal(t, exitRefused, again.code)
 	require.Contains(t, again.errs, ledger.CodeNotUnmatched)
+}
+
+// The queue has an item of every kind, and every item a command that the
+// program takes.
+func TestQueueAdvisesOnEveryKind(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	var document queueDocument
+	require.NoError(t, json.Unmarshal([]byte(b.run(t.Context(), "queue", "--json").out), &document))
+	kinds := make(map[ledger.QueueKind]bool)
+	for _, item := range document.Queue {
+		kinds[item.Kind] = true
+		require.NotEmpty(t, item.Do, item.Kind)
+		words := strings.Fields(strings.TrimPrefix(item.Command, "starter "))
+		root := (&starter{settings: func() (config.Starter, error) { return b.settings, nil }}).root()
+		command, rest, err := root.Find(words)
+		require.NoError(t, err, item.Command)
+		require.NotEqual(t, root, command, item.Command)
+		require.NoError(t, command.ParseFlags(rest), item.Command)
+		require.NoError(t, command.ValidateArgs(command.Flags().Args()), item.Command)
+	}
+	for _, kind := range ledger.QueueKinds() {
+		require.True(t, kinds[kind], kind)
+	}
 }
 
 // Every code of a discrepancy is explained, and every state of an adopted

@@ -20,14 +20,17 @@ func (s *starter) queueCommand() *cobra.Command {
 and the command for it: orders that wait for an approval or for a resolution, creates
 of which it has been unknown for longer than PAYOUTS_UNKNOWN_ALARM whether the gateway
 has them, open discrepancies (orders that no workflow drives among them), merchants
-whose every call is refused, and callbacks of orders that we do not have.
+whose every call is refused, callbacks of orders that we do not have, orders that wait
+for money, adjustments that wait for a second person, and merchants whose balance at the
+gateway drifts from the books.
 
 The exit code is 0 whether there is something to do or not.
 
 --json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code","text","do",
-"command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker or
-callback, id is that of the discrepancy or the callback, and more means that there
-are more than the limit.`,
+"command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker,
+callback, funds, adjustment or drift, id is that of the discrepancy, the callback or the
+comparison of balances, or the adjustment's reference, and more means that there are
+more than the limit.`,
 		Example: `  starter queue
   starter queue --json`,
 		Args:              noArguments,
@@ -88,7 +91,7 @@ func (p *problems) limit(limit int) {
 // advised adds the command for an item, and what to do where the ledger does
 // not know of the commands.
 func advised(item ledger.QueueItem) queueItem {
-	at, id := orderArguments(item.Key), shellWord(item.ID)
+	at, id, of := orderArguments(item.Key), shellWord(item.ID), " --merchant "+shellWord(item.Key.Merchant)
 	advice := queueItem{QueueItem: item}
 	switch item.Kind {
 	case ledger.QueueApproval:
@@ -106,10 +109,17 @@ func advised(item ledger.QueueItem) queueItem {
 			advice.Command = "starter adopt " + at
 		}
 	case ledger.QueueBreaker:
-		advice.Command = "starter reconcile --merchant " + shellWord(item.Key.Merchant)
+		advice.Command = "starter reconcile" + of
 	case ledger.QueueCallback:
 		advice.Do = "find out who made the order (starter show " + at + "); it is matched by itself if it turns up here. If it never will, say why and set it aside"
 		advice.Command = "starter set-aside " + id + " --why WHY"
+	case ledger.QueueFunds:
+		advice.Command = "starter adjust propose REF" + of + " --kind top_up --amount AMOUNT --why WHY --evidence PROOF"
+	case ledger.QueueAdjustment:
+		advice.Command = "starter adjust confirm " + id + of
+	case ledger.QueueDrift:
+		advice.Do += " (starter adjust); then compare again"
+		advice.Command = "starter reconcile" + of
 	}
 	return advice
 }
