@@ -42,6 +42,7 @@ const (
 	ActionRejectAdjustment  AuditAction = "reject_adjustment"
 	ActionSetAside          AuditAction = "set_aside" // a callback of an order that we do not have
 	ActionTrip              AuditAction = "trip"
+	ActionPolicy            AuditAction = "policy" // the installation's rules came into force, or were refused
 	ActionReset             AuditAction = "reset"
 )
 
@@ -50,7 +51,7 @@ const System = order.System
 
 // AuditEntry is one thing that was done, or was asked for and refused.
 type AuditEntry struct {
-	Key      order.Key    `json:"key"` // without number: of the merchant itself
+	Key      order.Key    `json:"key"` // without number: of the merchant itself; empty: of the installation
 	Seq      int          `json:"seq"` // from 1, without gaps
 	At       time.Time    `json:"at"`
 	Actor    string       `json:"actor"` // System, or who
@@ -69,7 +70,7 @@ type AuditEntry struct {
 
 // AuditReport is what VerifyAudit found.
 type AuditReport struct {
-	Orders  int          `json:"orders"` // chains: of orders, of merchants, and of numbers that we do not have
+	Orders  int          `json:"orders"` // chains: of orders, of merchants, of numbers that we do not have, and of the installation
 	Entries int          `json:"entries"`
 	Broken  []AuditBreak `json:"broken,omitempty"`
 }
@@ -83,7 +84,8 @@ type AuditBreak struct {
 
 // Audit is everything on record for a key, oldest first: of the order, after
 // what was asked of its number before we had it. With a merchant only, it is
-// what is on record of the merchant itself.
+// what is on record of the merchant itself; with an empty key, of the
+// installation.
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
 	err := l.list(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",

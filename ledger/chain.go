@@ -14,7 +14,7 @@ import (
 // The chains of the audit: which one an entry belongs to.
 const (
 	chainOrder = "order" // of an order that we have
-	chainOther = "other" // of a merchant, or of a number that we do not have
+	chainOther = "other" // of a merchant, of a number that we do not have, or of the installation
 )
 
 // auditRow is an entry as it is kept.
@@ -163,8 +163,8 @@ func (t tx) note(ctx context.Context, h *held, e entry) error {
 	return t.insertAudit(ctx, row)
 }
 
-// noteOther adds an entry about a merchant, or about a number that we do not
-// have.
+// noteOther adds an entry about a merchant, about a number that we do not have
+// or, with an empty key, about the installation.
 func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 	var chain struct {
 		Entries int64  `db:"entries"`

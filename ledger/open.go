@@ -29,6 +29,8 @@ const (
 	FromReview     order.Source = "review"     // Review: time passed without proof
 	FromFunds      order.Source = "funds"      // Reserve, FailFunds: the balance decided
 	FromDeadline   order.Source = "deadline"   // RejectUnanswered: time passed without an approval
+
+	FromConfiguration order.Source = "configuration" // RecordPolicy: a worker started with it; it changes no order
 )
 
 // Terms are what a request is opened on. The zero Terms have no policy and let
