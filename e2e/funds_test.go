@@ -108,25 +108,32 @@ func (h *house) spent(t *testing.T, paid []payment) {
 		require.Equal(t, 1, times[p.key()], "how often the gateway paid %s", p.request.Number)
 	}
 
-	merchant := paid[0].request.Merchant
-	rest, err := order.ParseAmount(left, "PK")
+	h.holds(t, left)
+	verified, err := h.books.Verify(h.ctx)
+	require.NoError(t, err)
+	require.Empty(t, verified.Violations)
+	require.Equal(t, reaching, verified.Orders)
+	require.Equal(t, 1+2*covered, verified.Transfers, "the opening balance, and a reservation and a payout each")
+}
+
+// holds demands that both books have this much available and nothing else.
+func (h *house) holds(t *testing.T, amount string) {
+	t.Helper()
+	want, err := order.ParseAmount(amount, "PK")
+	require.NoError(t, err)
+	book, err := h.Gateway.Book(h.ctx)
 	require.NoError(t, err)
 	require.Len(t, book.Merchants, 1)
-	require.Equal(t, rest, book.Merchants[0].Available, "available at the gateway")
-	require.True(t, book.Merchants[0].Frozen.IsZero(), "frozen at the gateway: %s", book.Merchants[0].Frozen)
-	accounts, err := h.books.Balances(h.ctx, merchant, rest.Currency())
+	there := book.Merchants[0]
+	require.Equal(t, want, there.Available, "available at the gateway")
+	require.True(t, there.Frozen.IsZero(), "frozen at the gateway: %s", there.Frozen)
+	accounts, err := h.books.Balances(h.ctx, there.Merchant, want.Currency())
 	require.NoError(t, err)
-	require.Equal(t, rest, accounts[ledger.AccountAvailable], "available in the ledger")
+	require.Equal(t, want, accounts[ledger.AccountAvailable], "available in the ledger")
 	require.True(t, accounts[ledger.AccountInFlight].IsZero(), "in flight in the ledger: %s", accounts[ledger.AccountInFlight])
 	sum := int64(0)
 	for _, account := range accounts {
 		sum += account.Minor()
 	}
 	require.Zero(t, sum, "the ledger's accounts together")
-
-	verified, err := h.books.Verify(h.ctx)
-	require.NoError(t, err)
-	require.Empty(t, verified.Violations)
-	require.Equal(t, reaching, verified.Orders)
-	require.Equal(t, 1+2*covered, verified.Transfers, "the opening balance, and a reservation and a payout each")
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,9 +41,11 @@ func TestFundsComeAtTheGateway(t *testing.T) {
 		require.Empty(t, h.booked(t, p), "%s waits for funds", p.request.Number)
 	}
 	h.setAside(t, held)
+	require.Equal(t, slices.Repeat([]string{"funds"}, len(held)), h.queued(t))
 
 	h.fund(t, leaves, false)
 	h.ended(t, payments...)
+	require.Empty(t, h.queued(t))
 	for _, p := range held {
 		booked := h.booked(t, p)
 		require.Len(t, booked, 1)
@@ -79,16 +82,25 @@ func TestFundsDoNotComeAtTheGateway(t *testing.T) {
 // and whose orders wait for funds until a deadline.
 func openPoorer(t *testing.T, deadline string) *house {
 	t.Helper()
+	h := openWaiting(t, "", opens, deadline)
+	h.fund(t, leaves, true)
+	return h
+}
+
+// openWaiting opens a house with one merchant, whose orders wait for funds
+// until a deadline. Its books are open, and one withdrawal is paid.
+func openWaiting(t *testing.T, databaseURL, balance, deadline string) *house {
+	t.Helper()
 	h := open(t, options{Options: stack.Options{
-		Merchants: []sandbox.Merchant{{Number: "M1700000001", Country: "PK", Balance: opens}},
+		DatabaseURL: databaseURL,
+		Merchants:   []sandbox.Merchant{{Number: "M1700000001", Country: "PK", Balance: balance}},
 		Settings: map[string]string{
 			"PAYOUTS_SHORT_BALANCE":   "wait",
 			"PAYOUTS_FUNDS_DEADLINE":  deadline,
-			"PAYOUTS_RECONCILE_EVERY": "168h", // nobody compares the balances meanwhile
+			"PAYOUTS_RECONCILE_EVERY": "168h", // balances are compared when a test says so
 		},
 	}})
-	h.ended(t, h.withdrawal(t, "PK", "success", succeeds)) // it opens the books
-	h.fund(t, leaves, true)
+	h.ended(t, h.withdrawal(t, "PK", "success", succeeds))
 	return h
 }
 

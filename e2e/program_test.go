@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -100,10 +101,12 @@ func (h *house) starterWith(t *testing.T, settings []string, args ...string) ran
 
 // answer is every member of the starter's JSON documents that these tests look at.
 type answer struct {
-	Order   order.View      `json:"order"`
-	Started *client.Started `json:"started"`
-	Orders  []client.Row    `json:"orders"`
-	Error   struct {
+	Order      order.View              `json:"order"`
+	Started    *client.Started         `json:"started"`
+	Orders     []client.Row            `json:"orders"`
+	Queue      []ledger.QueueItem      `json:"queue"`
+	Adjustment ledger.AdjustmentRecord `json:"adjustment"`
+	Error      struct {
 		Code     string          `json:"code"`
 		Message  string          `json:"message"`
 		Problems []order.Problem `json:"problems"`
