@@ -3,8 +3,11 @@
 package worker
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -102,6 +105,16 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		WaitForFunds:      c.ShortBalance == config.ShortBalanceWait,
 		FundsDeadline:     c.FundsDeadline,
 	}, nil
+}
+
+// RecordPolicy writes down under which approval policy a worker starts or, when
+// Settings refused it, that none started under it and why.
+func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Settings, refused error) error {
+	if refused != nil {
+		text := strings.TrimPrefix(refused.Error(), CodePolicy+": ")
+		return l.RecordPolicy(ctx, "", order.Refuse(CodePolicy, "%s", strings.ReplaceAll(text, "\n", "; ")))
+	}
+	return l.RecordPolicy(ctx, cmp.Or(settings.Policy.ID(), "none"), nil)
 }
 
 func readPolicy(file string) (*order.Policy, error) {

@@ -13,14 +13,18 @@ import (
 
 func (s *starter) auditCommand() *cobra.Command {
 	var merchant string
-	var verify bool
+	var verify, installation bool
 	cmd := &cobra.Command{
-		Use:   "audit [NUMBER | --verify]",
+		Use:   "audit [NUMBER | --installation | --verify]",
 		Short: "Everything done to an order, and asked for and refused",
 		Long: `Prints the audit of an order from the ledger: who did what when, the state before
 and after, what was refused, and why. Without a number it is what is on record of
 the merchant itself. A number that we do not have is on record if somebody tried
 something on it.
+
+--installation prints what is on record of the installation: which approval policy
+workers started under, by the beginning of its SHA-256, and which one they refused,
+with file and line.
 
 Every entry's hash covers the entry and the hash of the one before it. --verify
 reads the whole audit, of every order, and checks that no entry was changed, put
@@ -33,21 +37,30 @@ exit code is 4 when something was tampered with.
 {"chains","entries","broken":[{"key","seq","detail"}]}.`,
 		Example: `  starter audit INV-1
   starter audit --merchant M1700000001
+  starter audit --installation
   starter audit --verify`,
 		Args:              atMostOne("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if verify {
-				if len(args) > 0 || merchant != "" {
-					return usage("--verify checks everything; leave the order and the merchant out")
-				}
-				return s.verifyAudit(cmd.Context())
+			if (verify || installation) && (len(args) > 0 || merchant != "" || verify == installation) {
+				return usage("--verify checks everything, --installation is of no order: give one of them, without order and merchant")
 			}
-			return s.audit(cmd.Context(), merchant, args)
+			switch {
+			case verify:
+				return s.verifyAudit(cmd.Context())
+			case installation:
+				return s.audit(cmd.Context(), order.Key{})
+			}
+			key, err := s.auditKey(merchant, args)
+			if err != nil {
+				return err
+			}
+			return s.audit(cmd.Context(), key)
 		},
 	}
 	s.addMerchant(cmd, &merchant)
 	cmd.Flags().BoolVar(&verify, "verify", false, "check the whole audit instead")
+	cmd.Flags().BoolVar(&installation, "installation", false, "of the installation itself: its approval policies")
 	return cmd
 }
 
@@ -63,16 +76,15 @@ type auditReportDocument struct {
 	Broken  []ledger.AuditBreak `json:"broken"`
 }
 
-func (s *starter) audit(ctx context.Context, merchant string, args []string) error {
-	key, err := s.merchantKey(merchant)
-	if err != nil {
-		return err
-	}
+// auditKey names an order, or a merchant.
+func (s *starter) auditKey(merchant string, args []string) (order.Key, error) {
 	if len(args) == 1 {
-		if key, err = s.key(merchant, args[0]); err != nil {
-			return err
-		}
+		return s.key(merchant, args[0])
 	}
+	return s.merchantKey(merchant)
+}
+
+func (s *starter) audit(ctx context.Context, key order.Key) error {
 	l, hangUp, err := s.ledger(ctx)
 	if err != nil {
 		return err

@@ -37,9 +37,11 @@ func TestOperatorGolden(t *testing.T) {
 		"audit":               {[]string{"audit", "REV-1", "--merchant", merchant}, exitDone},
 		"audit_merchant":      {[]string{"audit", "--merchant", merchantVN}, exitDone},
 		"audit_merchant_none": {[]string{"audit", "--merchant", merchantTH}, exitDone},
+		"audit_installation":  {[]string{"audit", "--installation"}, exitDone},
 		"audit_nothing":       {[]string{"audit", "NEVER-2", "--merchant", merchant}, exitNotFound},
 		"audit_verify":        {[]string{"audit", "--verify"}, exitDone},
 		"audit_verify_one":    {[]string{"audit", "FIN-1", "--verify"}, exitUsage},
+		"audit_both":          {[]string{"audit", "--installation", "--verify"}, exitUsage},
 		"discrepancies":       {[]string{"discrepancies"}, exitDone},
 		"discrepancies_open":  {[]string{"discrepancies", "--open", "--limit", "1"}, exitDone},
 		"discrepancies_none":  {[]string{"discrepancies", "--number", "REV-1"}, exitDone},
@@ -179,6 +181,9 @@ func (b *testBundle) happenings(t *testing.T) string {
 	_, _, err = b.real.Cancel(ctx, never, order.Cancellation{By: "chen", Why: "a typing error"})
 	require.NoError(t, err)
 	b.wants(t)
+	require.NoError(t, b.real.RecordPolicy(ctx, policy(t).ID(), nil))
+	b.clock = b.clock.Add(time.Minute)
+	require.NoError(t, b.real.RecordPolicy(ctx, "", order.Refuse("POLICY_INVALID", "PAYOUTS_POLICY_FILE: policy.yaml:3: approve_above is above refuse_above")))
 	b.clock = noon.Add(time.Hour)
 	return path
 }

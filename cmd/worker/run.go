@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
 
+	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/admin"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
@@ -25,6 +26,10 @@ const (
 	patience = time.Minute
 	pause    = time.Second
 )
+
+// recordPatience is how long a worker that does not start waits for the
+// database, to leave word why.
+const recordPatience = 10 * time.Second
 
 // run starts everything, waits for the signal to end, and drains.
 func run(ctx context.Context, settings config.Worker) error {
@@ -39,6 +44,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	knobs, err := worker.Settings(settings)
 	if err != nil {
+		recordRefusal(ctx, log, settings, err)
 		return err
 	}
 	books, err := openLedger(ctx, log, settings)
@@ -46,6 +52,9 @@ func run(ctx context.Context, settings config.Worker) error {
 		return err
 	}
 	defer func() { _ = books.Close() }()
+	if err := worker.RecordPolicy(ctx, books, knobs, nil); err != nil {
+		return err
+	}
 	temporal, err := dial(ctx, log, settings.ReconcileEvery)
 	if err != nil {
 		return err
@@ -67,6 +76,21 @@ func run(ctx context.Context, settings config.Worker) error {
 	<-ctx.Done()
 	log.Info("Worker drains: no more work is taken, what is under way is finished")
 	return nil
+}
+
+// recordRefusal leaves word in the ledger of a policy under which no worker
+// starts.
+func recordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, refused error) {
+	bounded, cancel := context.WithTimeout(ctx, recordPatience)
+	defer cancel()
+	books, err := openLedger(bounded, log, settings)
+	if err == nil {
+		defer func() { _ = books.Close() }()
+		err = worker.RecordPolicy(bounded, books, activities.Settings{}, refused)
+	}
+	if err != nil {
+		log.Error("That the policy was refused is not on record", "error", err)
+	}
 }
 
 func openLedger(ctx context.Context, log *slog.Logger, settings config.Worker) (*ledger.Ledger, error) {
