@@ -17,6 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
@@ -110,6 +111,7 @@ func live(t *testing.T, seed uint64, orders int, strict bool) *chronicle {
 		c.invent(random, i)
 	}
 	c.trouble(random)
+	c.drain(random)
 	c.later(crowdHeal, func() { c.heal(random) })
 	c.later(crowdTell, c.tell)
 	c.run()
@@ -190,7 +192,7 @@ func (c *crowd) meddle(random *rand.Rand, l *life) {
 	case 0:
 		c.later(at, func() { c.act(l, workflows.CancelUpdate, order.Cancellation{By: "bilal", Why: "paid by hand"}) })
 	case 1:
-		c.later(at, func() { c.act(l, workflows.PollNowUpdate) })
+		c.later(at, func() { c.act(l, workflows.PollNowUpdate, order.Poll{By: "bilal"}) })
 	case 2:
 		c.later(at, func() { c.act(l, workflows.ResolveUpdate, resolution(order.Succeeded)) })
 	case 3, 4:
@@ -250,6 +252,23 @@ func (c *crowd) trouble(random *rand.Rand) {
 			c.later(errand.at, func() { require.NoError(c.t, c.gateway.Switch(merchant, name, errand.on)) })
 		}
 	}
+}
+
+// drain takes the merchant's money out of the gateway for a while: our ledger
+// covers what the gateway does not.
+func (c *crowd) drain(random *rand.Rand) {
+	out := between(random, 10*time.Minute, time.Hour)
+	back := out + between(random, 10*time.Minute, 10*time.Hour)
+	var taken money.Amount
+	c.later(out, func() {
+		taken = c.gateway.Book().Merchants[0].Available
+		_, err := c.gateway.Fund(merchant, taken.Short(), true)
+		require.NoError(c.t, err)
+	})
+	c.later(back, func() {
+		_, err := c.gateway.Fund(merchant, taken.Short(), false)
+		require.NoError(c.t, err)
+	})
 }
 
 // heal ends whatever is stuck at the gateway. Of some orders two persons tell
@@ -383,7 +402,7 @@ func TestP1OneOrderAtMost(t *testing.T) {
 			if refused {
 				require.Zero(t, o.wire.creates, o.request)
 			}
-			if refused || o.row.Reason.Code == order.CodeGatewayRefused {
+			if refused || o.row.Reason.Code == order.CodeGatewayRefused || o.row.Reason.Code == order.CodeGatewayShort {
 				require.Empty(t, o.booked, o.request)
 			}
 		}
