@@ -387,24 +387,28 @@ func TestConcurrentProposalsAreOne(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		b.books(t, "1000", "0")
-		var proposed, conflicts atomic.Int32
-		together(20, func(i int) {
-			a := adjustment("A1", AdjustTopUp, fmt.Sprint(1+i%2))
-			_, refusal, err := b.ProposeAdjustment(background, a)
-			switch {
-			case err != nil:
-				panic(err)
-			case refusal == nil:
-				proposed.Add(1)
-			case refusal.Code == CodeAdjustmentConflict:
-				conflicts.Add(1)
-			}
-		})
-		require.Equal(t, [2]int32{10, 10}, [2]int32{proposed.Load(), conflicts.Load()})
-		require.Len(t, b.trail(t, theMerchant), 1+10, "a repetition is no second proposal")
-		all, err := b.Adjustments(t.Context(), AdjustmentFilter{})
-		require.NoError(t, err)
-		require.Len(t, all, 1)
+		for round := range 10 {
+			var proposed, conflicts atomic.Int32
+			together(20, func(i int) {
+				a := adjustment(fmt.Sprint("A", round), AdjustTopUp, fmt.Sprint(1+i%2))
+				record, refusal, err := b.ProposeAdjustment(background, a)
+				switch {
+				case err != nil:
+					panic(err)
+				case record.Ref != a.Ref:
+					panic("an answer without the adjustment")
+				case refusal == nil:
+					proposed.Add(1)
+				case refusal.Code == CodeAdjustmentConflict:
+					conflicts.Add(1)
+				}
+			})
+			require.Equal(t, [2]int32{10, 10}, [2]int32{proposed.Load(), conflicts.Load()})
+			require.Len(t, b.trail(t, theMerchant), (round+1)*(1+10), "a repetition is no second proposal")
+			all, err := b.Adjustments(t.Context(), AdjustmentFilter{})
+			require.NoError(t, err)
+			require.Len(t, all, round+1)
+		}
 		b.clean(t)
 	})
 }

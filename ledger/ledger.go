@@ -6,7 +6,8 @@
 // one merchant and currency, rows of transfers are only ever added, and the
 // balances are kept beside them in the same transaction. An order's state
 // changes by compare-and-set along the table of package order, in the same
-// transaction as the money that follows from it.
+// transaction as the money that follows from it. What moved at the gateway and
+// belongs to no order is booked by two persons: see Adjustment.
 //
 // Whatever changes an order, and whatever a person asks for and is refused,
 // writes one entry of the audit in the same transaction. The entries of an

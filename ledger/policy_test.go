@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,14 +59,16 @@ func TestManyWorkersRecordOnePolicy(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		together(20, func(int) {
-			if err := b.RecordPolicy(background, "one", nil); err != nil {
-				panic(err)
-			}
-		})
-		entries, err := b.Audit(t.Context(), order.Key{})
-		require.NoError(t, err)
-		require.Len(t, entries, 1)
+		for round := range 5 {
+			together(20, func(int) {
+				if err := b.RecordPolicy(background, fmt.Sprint("policy ", round), nil); err != nil {
+					panic(err)
+				}
+			})
+			entries, err := b.Audit(t.Context(), order.Key{})
+			require.NoError(t, err)
+			require.Len(t, entries, round+1)
+		}
 		b.clean(t)
 	})
 }
