@@ -108,7 +108,9 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 	key := r.Key()
 	var err error
 	by := []string{"amina", "bilal", "tests"}[random.IntN(3)]
-	switch random.IntN(10) {
+	switch random.IntN(12) {
+	case 10, 11:
+		err = l.adjust(t, random, by)
 	case 0, 1:
 		terms := Terms{WaitForFunds: random.IntN(2) == 0}
 		if random.IntN(3) > 0 && r.Amount.Currency() == "PKR" {
@@ -146,9 +148,7 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 // decide does what is done less often.
 func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string) error {
 	var err error
-	switch random.IntN(8) {
-	case 5, 6, 7:
-		err = l.adjust(t, random, by)
+	switch random.IntN(5) {
 	case 0:
 		_, _, err = l.Reject(t.Context(), key, order.Rejection{By: by, Why: "x"})
 	case 1:
@@ -166,7 +166,7 @@ func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string
 // adjust proposes, confirms or rejects what belongs to no order.
 func (l *lives) adjust(t *testing.T, random *rand.Rand, by string) error {
 	t.Helper()
-	owner, ref := l.requests[0].Merchant, fmt.Sprint("A", random.IntN(6))
+	owner, ref := l.requests[0].Merchant, fmt.Sprint("A", random.IntN(4))
 	var err error
 	switch random.IntN(5) {
 	case 0:
