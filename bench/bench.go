@@ -7,8 +7,12 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -24,6 +28,7 @@ type Options struct {
 	Orders      int    // orders per round of the throughput; 0 is 200
 	Concurrency int    // orders under way at once; 0 is 32
 	Rounds      int    // rounds of each side, in turn; 0 is 3
+	Open        int    // orders in flight at once, of that measurement; 0 is 1000
 	Progress    io.Writer
 }
 
@@ -31,27 +36,32 @@ type Options struct {
 // long the floor's signal takes to come.
 const settle = 20 * time.Millisecond
 
+// ApproveAbove is the amount in rupees above which an order of the benchmark
+// waits for a second person.
+const ApproveAbove = 10_000
+
+// policy is that rule, as the worker reads it.
+var policy = fmt.Sprintf("rules:\n  - country: PK\n    per_order: {approve_above: \"%d\"}\n", ApproveAbove)
+
 // Run measures everything and prints one JSON object per line.
 func Run(ctx context.Context, out io.Writer, options Options) error {
 	r, err := newRig(ctx, out, options)
 	if err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{r.signature, r.cost, r.throughput, r.callbacks} {
+	for _, measure := range []func(context.Context) error{r.signature, r.cost, r.throughput, r.callbacks, r.inFlight} {
 		if err == nil {
 			err = measure(ctx)
 		}
 	}
-	if stopped := r.stack.Stop(); err == nil {
-		err = stopped
-	}
-	return err
+	return errors.Join(err, r.close())
 }
 
 // rig is what every measurement stands on.
 type rig struct {
 	options Options
 	out     *json.Encoder
+	dir     string // of the policy
 	stack   *stack.Stack
 	floor   *floor
 	serial  int
@@ -61,26 +71,49 @@ func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
 	options.Orders = or(options.Orders, 200)
 	options.Concurrency = or(options.Concurrency, 32)
 	options.Rounds = or(options.Rounds, 3)
+	options.Open = or(options.Open, 1000)
+	dir, err := os.MkdirTemp("", "payouts-bench-")
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{options: options, out: json.NewEncoder(out), dir: dir}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *rig) open(ctx context.Context) error {
+	rules := filepath.Join(r.dir, "policy.yaml")
+	if err := os.WriteFile(rules, []byte(policy), 0o600); err != nil {
+		return err
+	}
 	running, err := stack.Start(ctx, stack.Options{
-		Bin:         options.Bin,
-		DatabaseURL: options.DatabaseURL,
+		Bin:         r.options.Bin,
+		DatabaseURL: r.options.DatabaseURL,
 		Speed:       int(sandbox.DefaultDelay / settle),
-		Progress:    options.Progress,
+		Progress:    r.options.Progress,
 		Settings: map[string]string{
 			"PAYOUTS_GATEWAY_RATE":   "100000", // the gateway's limit is not what is measured
 			"PAYOUTS_CALLBACK_GRACE": "30s",    // the callback path is measured without polls
 			"PAYOUTS_LOG_LEVEL":      "error",
+			"PAYOUTS_POLICY_FILE":    rules,
 		},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &rig{options: options, out: json.NewEncoder(out), stack: running}
-	if r.floor, err = newFloor(running.Temporal); err != nil {
-		_ = running.Stop()
-		return nil, err
+	r.stack = running
+	r.floor, err = newFloor(running.Temporal)
+	return err
+}
+
+func (r *rig) close() error {
+	var err error
+	if r.stack != nil {
+		err = r.stack.Stop()
 	}
-	return r, nil
+	return errors.Join(err, os.RemoveAll(r.dir))
 }
 
 func or(value, otherwise int) int {
@@ -93,18 +126,23 @@ func or(value, otherwise int) int {
 // request makes a new order of Pakistan's with a scenario of the sandbox's.
 func (r *rig) request(kind order.Kind, scenario string) order.Request {
 	r.serial++
-	amount, err := money.Parse("500", "PKR")
-	if err != nil {
-		panic(err) // a constant
-	}
 	return order.Request{
 		Kind: kind, Merchant: r.stack.Merchant("PK"), Number: fmt.Sprintf("bench-%d", r.serial), Country: "PK", Way: "easypaisa",
-		Amount: amount,
+		Amount: rupees(500),
 		Details: map[string]string{
 			"customerName": "Bench Mark", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
 			sandbox.ScenarioMember: scenario,
 		},
 	}
+}
+
+// rupees is an amount in PKR.
+func rupees(whole int64) money.Amount {
+	amount, err := money.Parse(strconv.FormatInt(whole, 10), "PKR")
+	if err != nil {
+		panic(err) // a whole number of rupees is one
+	}
+	return amount
 }
 
 // start begins an order as a finance system would.

@@ -17,21 +17,23 @@ type path struct {
 	kind     order.Kind
 	scenario string
 	end      order.State
+	approved bool // by a second person
 }
 
 // MaxCallbackEvents is the budget of a withdrawal that a callback finishes.
 const MaxCallbackEvents = 20
 
 var paths = []path{
-	{"withdrawal_callback", order.Withdrawal, "success", order.Succeeded},
-	{"withdrawal_poll", order.Withdrawal, "silent-success", order.Succeeded},
-	{"withdrawal_unknown_found", order.Withdrawal, "lost-answer", order.Succeeded},
-	{"withdrawal_failed", order.Withdrawal, "fail", order.Failed},
-	{"withdrawal_refused", order.Withdrawal, "refuse", order.Failed},
-	{"deposit_callback", order.Deposit, "success", order.Succeeded},
-	{"deposit_poll", order.Deposit, "silent-success", order.Succeeded},
-	{"deposit_partial", order.Deposit, "partial", order.PartiallyPaid},
-	{"deposit_expired", order.Deposit, "expire", order.Expired},
+	{name: "withdrawal_callback", kind: order.Withdrawal, scenario: "success", end: order.Succeeded},
+	{name: "withdrawal_poll", kind: order.Withdrawal, scenario: "silent-success", end: order.Succeeded},
+	{name: "withdrawal_unknown_found", kind: order.Withdrawal, scenario: "lost-answer", end: order.Succeeded},
+	{name: "withdrawal_failed", kind: order.Withdrawal, scenario: "fail", end: order.Failed},
+	{name: "withdrawal_refused", kind: order.Withdrawal, scenario: "refuse", end: order.Failed},
+	{name: "withdrawal_approved", kind: order.Withdrawal, scenario: "success", end: order.Succeeded, approved: true},
+	{name: "deposit_callback", kind: order.Deposit, scenario: "success", end: order.Succeeded},
+	{name: "deposit_poll", kind: order.Deposit, scenario: "silent-success", end: order.Succeeded},
+	{name: "deposit_partial", kind: order.Deposit, scenario: "partial", end: order.PartiallyPaid},
+	{name: "deposit_expired", kind: order.Deposit, scenario: "expire", end: order.Expired},
 }
 
 // costLine is what one path costs. Events and bytes are the server's own
@@ -54,8 +56,8 @@ func (r *rig) cost(ctx context.Context) error {
 	}
 	requests := make([]order.Request, len(paths))
 	for i, p := range paths {
-		requests[i] = r.request(p.kind, p.scenario)
-		if err := r.start(ctx, requests[i]); err != nil {
+		var err error
+		if requests[i], err = r.begin(ctx, p); err != nil {
 			return fmt.Errorf("path %s: %w", p.name, err)
 		}
 	}
@@ -72,6 +74,20 @@ func (r *rig) cost(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// begin starts an order on its path.
+func (r *rig) begin(ctx context.Context, p path) (order.Request, error) {
+	request := r.request(p.kind, p.scenario)
+	if !p.approved {
+		return request, r.start(ctx, request)
+	}
+	request.Amount, request.RequestedBy = rupees(ApproveAbove+1), "bench"
+	if err := r.start(ctx, request); err != nil {
+		return request, err
+	}
+	_, err := r.stack.Orders.Approve(ctx, p.kind, request.Key(), order.Approval{By: "second person", Fingerprint: request.Fingerprint()})
+	return request, err
 }
 
 // finish starts an order and waits for its end.

@@ -13,10 +13,10 @@ import (
 )
 
 // MaxGatewayTimeout bounds one HTTP call to the gateway. An activity attempt
-// makes up to two calls, one after the other, and is given both and ten seconds,
-// so that two attempts never overlap. The bound keeps an attempt within a
-// minute: an order whose worker died waits that long for the next attempt, and
-// a worker that stops waits nearly as long for a create's answer.
+// makes up to three calls, one after the other, and is given all three and ten
+// seconds, so that two attempts never overlap. The bound keeps an attempt within
+// a minute and a half: an order whose worker died waits that long for the next
+// attempt, and a worker that stops waits nearly as long for a create's answer.
 const MaxGatewayTimeout = 25 * time.Second
 
 // maxNotifyURL is what the gateway stores of a callback address, in bytes.

@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+type inFlightLine struct {
+	Bench     string  `json:"bench"`
+	Open      int     `json:"open"`          // orders that the gateway has and nothing is heard of
+	WorkerRSS float64 `json:"worker_rss_mb"` // resident memory of the worker, with all of them open
+	IdleRSS   float64 `json:"idle_rss_mb"`   // and before the first of them
+	DrainPerS float64 `json:"drain_per_s"`   // ended, from the moment when the gateway begins to call back
+}
+
+// inFlight opens many withdrawals that the gateway sits on, looks at the
+// worker's memory, and then has the gateway pay them all.
+func (r *rig) inFlight(ctx context.Context) error {
+	line := inFlightLine{Bench: "in_flight", Open: r.options.Open}
+	var err error
+	if line.IdleRSS, err = r.workerMemory(ctx); err != nil {
+		return err
+	}
+	requests := make([]order.Request, r.options.Open)
+	for i := range requests {
+		requests[i] = r.request(order.Withdrawal, "stuck")
+	}
+	if err := r.each(ctx, len(requests), func(ctx context.Context, i int) error {
+		return r.submitted(ctx, requests[i])
+	}); err != nil {
+		return err
+	}
+	if line.WorkerRSS, err = r.workerMemory(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := r.each(ctx, len(requests), func(ctx context.Context, i int) error {
+		if _, err := r.stack.Gateway.Move(ctx, requests[i].Merchant, requests[i].Number, tarspay.StateSucceeded, ""); err != nil {
+			return err
+		}
+		return r.ended(ctx, requests[i], order.Succeeded)
+	}); err != nil {
+		return err
+	}
+	line.DrainPerS = digits(float64(line.Open) / time.Since(began).Seconds())
+	return r.out.Encode(line)
+}
+
+// each does something for every one of n, so many at once as the benchmark's
+// concurrency allows.
+func (r *rig) each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.options.Concurrency)
+	for i := range n {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
+}
+
+// submitted starts an order and waits until the gateway has it.
+func (r *rig) submitted(ctx context.Context, request order.Request) error {
+	if err := r.start(ctx, request); err != nil {
+		return err
+	}
+	const pause = 50 * time.Millisecond
+	for {
+		there, err := r.stack.Gateway.Orders(ctx, request.Merchant, request.Number)
+		if err != nil || len(there) > 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// residentMemory is the metric that a process tells of itself, in bytes.
+const residentMemory = "process_resident_memory_bytes "
+
+// workerMemory is what the worker has in memory, in megabytes.
+func (r *rig) workerMemory(ctx context.Context) (megabytes float64, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.stack.Addresses.Worker+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if text, found := strings.CutPrefix(lines.Text(), residentMemory); found {
+			inBytes, err := strconv.ParseFloat(text, 64) //nolint:forbidigo // memory, not an amount
+			return digits(inBytes / (1 << 20)), err
+		}
+	}
+	return 0, errors.Join(lines.Err(), errors.New("the worker does not tell its memory on this system"))
+}
