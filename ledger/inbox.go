@@ -191,7 +191,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if refusal, err = t.setAside(ctx, &e, by, why); err != nil {
+		if refusal, err = t.setAside(ctx, &e, ours, by, why); err != nil {
 			return err
 		}
 		said := entry{
@@ -210,9 +210,12 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 	return e, refusal, nil
 }
 
-func (t tx) setAside(ctx context.Context, e *InboxEntry, by, why string) (*order.Refusal, error) {
+func (t tx) setAside(ctx context.Context, e *InboxEntry, ours bool, by, why string) (*order.Refusal, error) {
 	if refusal := refuseUnsigned("setting a callback aside", by, why); refusal != nil {
 		return refusal, nil
+	}
+	if ours && e.Status == Unmatched {
+		return order.Refuse(CodeNotUnmatched, "the order of callback %s is here by now; the callback is handed to it by itself", e.ID), nil
 	}
 	updated, err := t.put(ctx, "UPDATE inbox SET status = ? WHERE id = ? AND status = ?", Done, e.ID, Unmatched)
 	if err == nil && updated == 0 {

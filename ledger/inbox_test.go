@@ -158,56 +158,74 @@ func TestSetCallbackAside(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		b.books(t, "1000", "0")
-		appeared := request(order.Deposit, "appeared", "1")
-		for _, r := range []order.Request{request(order.Deposit, "stray", "1"), appeared} {
-			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		r := request(order.Deposit, "stray", "1")
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		require.NoError(t, err)
+		var trail []string
+		aside := func(by, why, code, trace string, status InboxStatus) {
+			t.Helper()
+			e, refusal, err := b.SetCallbackAside(t.Context(), id, by, why)
 			require.NoError(t, err)
-			var trail []string
-			if r.Number == appeared.Number {
-				open(t, b, r)
-				trail = b.trail(t, r.Key())
+			if code != "" {
+				require.Equal(t, code, refusal.Code)
+			} else {
+				require.Nil(t, refusal)
 			}
-			aside := func(by, why, code, trace string, status InboxStatus) {
-				t.Helper()
-				e, refusal, err := b.SetCallbackAside(t.Context(), id, by, why)
-				require.NoError(t, err)
-				if code != "" {
-					require.Equal(t, code, refusal.Code)
-				} else {
-					require.Nil(t, refusal)
-				}
-				require.Equal(t, status, e.Status)
-				read, err := b.Callback(t.Context(), id)
-				require.NoError(t, err)
-				require.Equal(t, read, e)
-				trail = append(trail, trace)
-				require.Equal(t, trail, b.trail(t, r.Key()))
-			}
-			aside("amina", "not ours", CodeNotUnmatched, "amina: set_aside refused CALLBACK_NOT_UNMATCHED", Stored)
-			require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
-			unmatched, err := b.UnmatchedCallbacks(t.Context(), 0)
+			require.Equal(t, status, e.Status)
+			read, err := b.Callback(t.Context(), id)
 			require.NoError(t, err)
-			require.Len(t, unmatched, 1)
-			require.Equal(t, id, unmatched[0].ID)
-			aside("", "not ours", order.CodeWhoMissing, "nobody: set_aside refused WHO_MISSING", Unmatched)
-			aside("amina", " ", order.CodeWhyMissing, "amina: set_aside refused WHY_MISSING", Unmatched)
-			aside("amina", "not ours", "", "amina: set_aside CALLBACK_UNMATCHED", Done)
-			aside("bilal", "me too", CodeNotUnmatched, "bilal: set_aside refused CALLBACK_NOT_UNMATCHED", Done)
-			entries, err := b.Audit(t.Context(), r.Key())
-			require.NoError(t, err)
-			done := entries[len(entries)-2]
-			require.Equal(t, "callback "+id, done.Evidence)
-			require.Equal(t, order.Reason{Code: CodeUnmatched, Text: "not ours"}, done.Reason)
-
-			_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
-			require.NoError(t, err)
-			require.False(t, fresh)
-			unmatched, err = b.UnmatchedCallbacks(t.Context(), 0)
-			require.NoError(t, err)
-			require.Empty(t, unmatched)
+			require.Equal(t, read, e)
+			trail = append(trail, trace)
+			require.Equal(t, trail, b.trail(t, r.Key()))
 		}
-		_, _, err := b.SetCallbackAside(t.Context(), "nobody\x00", "amina", "x")
+		aside("amina", "not ours", CodeNotUnmatched, "amina: set_aside refused CALLBACK_NOT_UNMATCHED", Stored)
+		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
+		unmatched, err := b.UnmatchedCallbacks(t.Context(), 0)
+		require.NoError(t, err)
+		require.Len(t, unmatched, 1)
+		require.Equal(t, id, unmatched[0].ID)
+		aside("", "not ours", order.CodeWhoMissing, "nobody: set_aside refused WHO_MISSING", Unmatched)
+		aside("amina", " ", order.CodeWhyMissing, "amina: set_aside refused WHY_MISSING", Unmatched)
+		aside("amina", "not ours", "", "amina: set_aside CALLBACK_UNMATCHED", Done)
+		aside("bilal", "me too", CodeNotUnmatched, "bilal: set_aside refused CALLBACK_NOT_UNMATCHED", Done)
+		entries, err := b.Audit(t.Context(), r.Key())
+		require.NoError(t, err)
+		done := entries[len(entries)-2]
+		require.Equal(t, "callback "+id, done.Evidence)
+		require.Equal(t, order.Reason{Code: CodeUnmatched, Text: "not ours"}, done.Reason)
+
+		_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		require.NoError(t, err)
+		require.False(t, fresh)
+		unmatched, err = b.UnmatchedCallbacks(t.Context(), 0)
+		require.NoError(t, err)
+		require.Empty(t, unmatched)
+		_, _, err = b.SetCallbackAside(t.Context(), "nobody\x00", "amina", "x")
 		require.ErrorIs(t, err, ErrNotFound)
+		b.clean(t)
+	})
+}
+
+// A callback whose order has turned up since belongs to it.
+func TestCallbackOfAnOrderThatAppearedIsNotSetAside(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		r := request(order.Deposit, "appeared", "1")
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		require.NoError(t, err)
+		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
+		open(t, b, r)
+		trail := b.trail(t, r.Key())
+		e, refusal, err := b.SetCallbackAside(t.Context(), id, "amina", "not ours")
+		require.NoError(t, err)
+		require.Equal(t, CodeNotUnmatched, refusal.Code)
+		require.Equal(t, Unmatched, e.Status)
+		require.Equal(t, append(trail, "amina: set_aside refused CALLBACK_NOT_UNMATCHED"), b.trail(t, r.Key()))
+		pending, err := b.PendingCallbacks(t.Context(), 0)
+		require.NoError(t, err)
+		require.Len(t, pending, 1)
 		b.clean(t)
 	})
 }
