@@ -50,10 +50,8 @@ func Summary(request order.Request) string {
 func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
-	state := p.standing.State
-	held := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused || p.lacksFunds()
-	needs := held || state.NeedsReview()
-	if needs == p.flagged && (state == p.shown || !held && !worthSearching(state)) {
+	state, needs := p.standing.State, p.needsPerson()
+	if needs == p.flagged && (state == p.shown || !needs && !worthSearching(state)) {
 		return
 	}
 	p.shown, p.flagged = state, needs
@@ -64,6 +62,14 @@ func (p *payout) show(ctx workflow.Context, next string) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("Search attributes were not updated", "error", err)
 	}
+}
+
+// needsPerson reports whether the order waits for somebody to do something: to
+// decide, to pay money in, or to mend the merchant's access.
+func (p *payout) needsPerson() bool {
+	state := p.standing.State
+	paused := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused
+	return paused || state.NeedsReview() || state == order.AwaitingFunds || p.lacksFunds()
 }
 
 func worthSearching(state order.State) bool {
