@@ -126,5 +126,6 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 // adoptable reports whether a workflow may be started for the order, if none
 // runs.
 func adoptable(row order.Order, by string) bool {
-	return row.State != "" && (order.Adoption{By: by, Run: "the one to be started"}).Permit(row) == nil
+	there, open := row.State != "", !row.State.Terminal()
+	return there && open && (order.Adoption{By: by, Run: "the one to be started"}).Permit(row) == nil
 }

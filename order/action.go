@@ -130,19 +130,20 @@ func (p Poll) Permit(o Order) *Refusal {
 	return nil
 }
 
-// Permit says whether the order may be adopted. The codes are WHO_MISSING,
-// ORDER_ENDED and WORKFLOW_RUNNING.
+// Permit says whether the order may be adopted. A run that was started for it is
+// a fact, even if it has driven the order to its end by now. The codes are
+// WHO_MISSING, ORDER_ENDED and WORKFLOW_RUNNING.
 func (a Adoption) Permit(o Order) *Refusal {
 	if nobody(a.By) {
 		return Refuse(CodeWhoMissing, "an adoption says who makes it")
 	}
+	if a.Run != "" {
+		return nil
+	}
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
 	}
-	if a.Run == "" {
-		return Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", o.Number)
-	}
-	return nil
+	return Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", o.Number)
 }
 
 // Permit says whether the decision may be taken on the order. The codes are
