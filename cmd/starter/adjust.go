@@ -197,22 +197,17 @@ reference stays taken.
 
 // adjust does something to an adjustment and prints how it stands then.
 func (s *starter) adjust(ctx context.Context, do func(context.Context, books) (ledger.AdjustmentRecord, *order.Refusal, error)) error {
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	writing, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	record, refusal, err := do(writing, l)
-	if err != nil {
-		return err
-	}
-	if refusal != nil {
-		return refusal
-	}
-	s.show(adjustmentDocument{record}, func(w io.Writer) { writeAdjustment(w, record) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		record, refusal, err := do(ctx, l)
+		if err != nil {
+			return err
+		}
+		if refusal != nil {
+			return refusal
+		}
+		s.show(adjustmentDocument{record}, func(w io.Writer) { writeAdjustment(w, record) })
+		return nil
+	})
 }
 
 func writeAdjustment(w io.Writer, a ledger.AdjustmentRecord) {

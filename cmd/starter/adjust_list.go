@@ -46,23 +46,18 @@ func (s *starter) adjustments(ctx context.Context, filter ledger.AdjustmentFilte
 	if wrong.limit(filter.Limit); len(wrong) > 0 {
 		return &order.Invalid{Problems: wrong}
 	}
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	limit := filter.Limit
-	filter.Limit++ // one more tells whether there are more
-	found, err := l.Adjustments(reading, filter)
-	if err != nil {
-		return err
-	}
-	document := adjustmentsDocument{Adjustments: []ledger.AdjustmentRecord{}, More: len(found) > limit}
-	document.Adjustments = append(document.Adjustments, found[:min(len(found), limit)]...)
-	s.show(document, func(w io.Writer) { writeAdjustments(w, document) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		rows, more, err := page(filter.Limit, func(limit int) ([]ledger.AdjustmentRecord, error) {
+			filter.Limit = limit
+			return l.Adjustments(ctx, filter)
+		})
+		if err != nil {
+			return err
+		}
+		document := adjustmentsDocument{rows, more}
+		s.show(document, func(w io.Writer) { writeAdjustments(w, document) })
+		return nil
+	})
 }
 
 func writeAdjustments(w io.Writer, document adjustmentsDocument) {

@@ -85,23 +85,18 @@ func (s *starter) auditKey(merchant string, args []string) (order.Key, error) {
 }
 
 func (s *starter) audit(ctx context.Context, key order.Key) error {
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	entries, err := l.Audit(reading, key)
-	if err != nil {
-		return err
-	}
-	if len(entries) == 0 && key.Number != "" {
-		return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
-	}
-	document := auditDocument{Audit: append([]ledger.AuditEntry{}, entries...)}
-	s.show(document, func(w io.Writer) { writeAudit(w, document.Audit) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		entries, err := l.Audit(ctx, key)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 && key.Number != "" {
+			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+		}
+		document := auditDocument{Audit: append([]ledger.AuditEntry{}, entries...)}
+		s.show(document, func(w io.Writer) { writeAudit(w, document.Audit) })
+		return nil
+	})
 }
 
 // shownHash is how much of a hash tells two apart for a person.

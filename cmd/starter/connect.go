@@ -63,6 +63,27 @@ type books interface {
 	RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (ledger.AdjustmentRecord, *order.Refusal, error)
 }
 
+// inLedger does one thing with the ledger, which has to answer in time.
+func (s *starter) inLedger(ctx context.Context, do func(context.Context, books) error) error {
+	l, hangUp, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	doing, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return do(doing, l)
+}
+
+// page reads what a listing shows. One row more tells whether there are more.
+func page[T any](limit int, read func(limit int) ([]T, error)) (rows []T, more bool, err error) {
+	found, err := read(limit + 1)
+	if err != nil {
+		return nil, false, err
+	}
+	return append([]T{}, found[:min(len(found), limit)]...), len(found) > limit, nil
+}
+
 // dialTemporal connects by Temporal's own settings (TEMPORAL_ADDRESS and its
 // kin). The error is an *order.Refusal with TEMPORAL_UNREACHABLE, or that of
 // the settings.

@@ -54,23 +54,18 @@ func (s *starter) discrepancies(ctx context.Context, filter ledger.DiscrepancyFi
 	if wrong.limit(filter.Limit); len(wrong) > 0 {
 		return &order.Invalid{Problems: wrong}
 	}
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	limit := filter.Limit
-	filter.Limit++ // one more tells whether there are more
-	found, err := l.Discrepancies(reading, filter)
-	if err != nil {
-		return err
-	}
-	document := discrepanciesDocument{Discrepancies: []ledger.Discrepancy{}, More: len(found) > limit}
-	document.Discrepancies = append(document.Discrepancies, found[:min(len(found), limit)]...)
-	s.show(document, func(w io.Writer) { writeDiscrepancies(w, document) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		rows, more, err := page(filter.Limit, func(limit int) ([]ledger.Discrepancy, error) {
+			filter.Limit = limit
+			return l.Discrepancies(ctx, filter)
+		})
+		if err != nil {
+			return err
+		}
+		document := discrepanciesDocument{rows, more}
+		s.show(document, func(w io.Writer) { writeDiscrepancies(w, document) })
+		return nil
+	})
 }
 
 func writeDiscrepancies(w io.Writer, document discrepanciesDocument) {
@@ -133,27 +128,22 @@ type discrepancyDocument struct {
 }
 
 func (s *starter) closeDiscrepancy(ctx context.Context, id int64, who actor) error {
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	writing, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	refusal, err := l.CloseDiscrepancy(writing, id, who.by, who.why)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return order.Refuse(codeNoDiscrepancy, "there is no discrepancy %d", id)
-	}
-	if err != nil {
-		return err
-	}
-	if refusal != nil {
-		return refusal
-	}
-	found, err := l.Discrepancies(writing, ledger.DiscrepancyFilter{Before: id + 1, Limit: 1})
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	s.show(discrepancyDocument{found[0]}, func(w io.Writer) { writeDiscrepancies(w, discrepanciesDocument{Discrepancies: found}) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		refusal, err := l.CloseDiscrepancy(ctx, id, who.by, who.why)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return order.Refuse(codeNoDiscrepancy, "there is no discrepancy %d", id)
+		}
+		if err != nil {
+			return err
+		}
+		if refusal != nil {
+			return refusal
+		}
+		found, err := l.Discrepancies(ctx, ledger.DiscrepancyFilter{Before: id + 1, Limit: 1})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		s.show(discrepancyDocument{found[0]}, func(w io.Writer) { writeDiscrepancies(w, discrepanciesDocument{Discrepancies: found}) })
+		return nil
+	})
 }

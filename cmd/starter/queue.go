@@ -62,23 +62,20 @@ func (s *starter) queue(ctx context.Context, limit int) error {
 	if err != nil {
 		return err
 	}
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	items, err := l.NeedsPerson(reading, settings.UnknownAlarm, limit+1) // one more tells whether there are more
-	if err != nil {
-		return err
-	}
-	document := queueDocument{Queue: []queueItem{}, More: len(items) > limit}
-	for _, item := range items[:min(len(items), limit)] {
-		document.Queue = append(document.Queue, advised(item))
-	}
-	s.show(document, func(w io.Writer) { writeQueue(w, document) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		items, more, err := page(limit, func(limit int) ([]ledger.QueueItem, error) {
+			return l.NeedsPerson(ctx, settings.UnknownAlarm, limit)
+		})
+		if err != nil {
+			return err
+		}
+		document := queueDocument{Queue: []queueItem{}, More: more}
+		for _, item := range items {
+			document.Queue = append(document.Queue, advised(item))
+		}
+		s.show(document, func(w io.Writer) { writeQueue(w, document) })
+		return nil
+	})
 }
 
 // limit checks --limit of a page of the ledger.

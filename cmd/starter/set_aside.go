@@ -60,26 +60,21 @@ type callbackView struct {
 }
 
 func (s *starter) setAside(ctx context.Context, id string, who actor) error {
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	writing, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	entry, refusal, err := l.SetCallbackAside(writing, id, who.by, who.why)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return order.Refuse(codeNoCallback, "there is no callback %s", id)
-	}
-	if err != nil {
-		return err
-	}
-	if refusal != nil {
-		return refusal
-	}
-	view := callbackView{entry.ID, entry.Key(), entry.Status, entry.Received, entry.FirstAt, entry.LastAt}
-	s.show(callbackDocument{view}, func(w io.Writer) { writeCallback(w, view) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		entry, refusal, err := l.SetCallbackAside(ctx, id, who.by, who.why)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return order.Refuse(codeNoCallback, "there is no callback %s", id)
+		}
+		if err != nil {
+			return err
+		}
+		if refusal != nil {
+			return refusal
+		}
+		view := callbackView{entry.ID, entry.Key(), entry.Status, entry.Received, entry.FirstAt, entry.LastAt}
+		s.show(callbackDocument{view}, func(w io.Writer) { writeCallback(w, view) })
+		return nil
+	})
 }
 
 func writeCallback(w io.Writer, c callbackView) {

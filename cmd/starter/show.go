@@ -48,30 +48,25 @@ type storyDocument struct {
 }
 
 func (s *starter) showStory(ctx context.Context, key order.Key) error {
-	l, hangUp, err := s.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	events, err := l.Story(reading, key)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
-	}
-	if err != nil {
-		return err
-	}
-	document := storyDocument{Events: events}
-	row, err := l.Order(reading, key)
-	if err == nil {
-		view := row.View(row.Standing)
-		document.Order = &view
-	} else if !errors.Is(err, ledger.ErrNotFound) {
-		return err
-	}
-	s.show(document, func(w io.Writer) { writeStory(w, key, document) })
-	return nil
+	return s.inLedger(ctx, func(ctx context.Context, l books) error {
+		events, err := l.Story(ctx, key)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+		}
+		if err != nil {
+			return err
+		}
+		document := storyDocument{Events: events}
+		row, err := l.Order(ctx, key)
+		if err == nil {
+			view := row.View(row.Standing)
+			document.Order = &view
+		} else if !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		s.show(document, func(w io.Writer) { writeStory(w, key, document) })
+		return nil
+	})
 }
 
 func writeStory(w io.Writer, key order.Key, document storyDocument) {
