@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,6 +26,57 @@ type database struct {
 	url    string
 	server string // PostgreSQL: the URL without our schema
 	schema string // PostgreSQL: the stack's own
+	dir    string // of a server of the stack's own
+}
+
+// prepareDatabase prepares the place of the ledger; a server of the stack's
+// own is started for it.
+func (s *Stack) prepareDatabase(ctx context.Context, bin string, ports map[port]string) (database, error) {
+	if !s.options.OwnDatabase {
+		return openDatabase(ctx, s.options.DatabaseURL, s.dir, s.options.Dir == "")
+	}
+	s.say("starting PostgreSQL")
+	made, err := exec.CommandContext(ctx, filepath.Join(bin, withpostgres), "-make").Output() //nolint:gosec // the stack's own program
+	if err != nil {
+		return database{}, fmt.Errorf("make a PostgreSQL cluster with %s: %w", withpostgres, err)
+	}
+	address := ports[portPostgres]
+	_, number := split(address)
+	d := database{dir: strings.TrimSpace(string(made)), url: "postgres://postgres@" + address + "/postgres?sslmode=disable"}
+	s.programs[Postgres] = program{
+		name: Postgres, path: filepath.Join(bin, withpostgres), log: s.Log(Postgres),
+		args:  []string{"-serve", d.dir, "-port", number},
+		ready: func(ctx context.Context) error { return d.ping(ctx) },
+		whole: true,
+	}
+	return d, s.Launch(ctx, Postgres)
+}
+
+// withpostgres is the program that finds PostgreSQL on this machine.
+const withpostgres = "withpostgres"
+
+func (d database) ping(ctx context.Context) error {
+	db, err := sql.Open("postgres", d.url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return db.PingContext(ctx)
+}
+
+// by is the database's URL with another way to its server.
+func (d database) by(route func(address string) (string, error)) (string, error) {
+	if strings.HasPrefix(d.url, "sqlite:") {
+		return d.url, nil
+	}
+	parsed, err := url.Parse(d.url)
+	if err != nil {
+		return "", errors.New("the database's URL cannot be read") // it may hold a password
+	}
+	if parsed.Host, err = route(parsed.Host); err != nil {
+		return "", err
+	}
+	return parsed.String(), nil
 }
 
 // openDatabase prepares the place of a ledger. A PostgreSQL database is given
@@ -50,9 +103,15 @@ func openDatabase(ctx context.Context, server, dir string, temporary bool) (data
 	return d, d.execute(ctx, "CREATE SCHEMA IF NOT EXISTS "+d.schema)
 }
 
-// drop removes the schema, unless it is kept.
+// drop removes the schema, or the stack's own server's data, unless it is kept.
 func (d database) drop(keep bool) error {
-	if keep || d.schema == "" {
+	if keep {
+		return nil
+	}
+	if d.dir != "" {
+		return os.RemoveAll(d.dir)
+	}
+	if d.schema == "" {
 		return nil
 	}
 	return d.execute(context.Background(), "DROP SCHEMA IF EXISTS "+d.schema+" CASCADE")

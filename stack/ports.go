@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net"
 	"strconv"
+	"strings"
 )
 
 const loopback = "127.0.0.1"
@@ -34,7 +35,32 @@ var (
 	portWorker   = port{"worker health", 8081}
 	portAdmin    = port{"receiver health", 8082}
 	portSandbox  = port{"sandbox", 8090}
+	portPostgres = port{"PostgreSQL", 5432}
 )
+
+// nthPort is the place of a listener whose process there are several of.
+func nthPort(first port, process string) port {
+	_, n, several := strings.Cut(process, "-")
+	if !several {
+		return first
+	}
+	return port{first.name + " " + n, first.usual}
+}
+
+// ports are the listeners of this stack.
+func (s *Stack) ports() []port {
+	wanted := allPorts()
+	for _, name := range s.Names(Worker)[1:] {
+		wanted = append(wanted, nthPort(portWorker, name))
+	}
+	for _, name := range s.Names(Receiver)[1:] {
+		wanted = append(wanted, nthPort(portReceiver, name), nthPort(portAdmin, name))
+	}
+	if s.options.OwnDatabase {
+		wanted = append(wanted, portPostgres)
+	}
+	return wanted
+}
 
 func allPorts() []port {
 	return []port{portTemporal, portUI, portReceiver, portWorker, portAdmin, portSandbox}
@@ -57,10 +83,10 @@ func (c claims) release() {
 
 // choosePorts claims an address for every listener: the usual one if it is
 // wanted and free, else any that is free.
-func choosePorts(ctx context.Context, usual bool) (map[port]string, claims, error) {
+func choosePorts(ctx context.Context, usual bool, ports []port) (map[port]string, claims, error) {
 	chosen := make(map[port]string)
 	var held claims
-	for _, wanted := range allPorts() {
+	for _, wanted := range ports {
 		claim, err := choosePort(ctx, wanted, usual)
 		if err != nil {
 			held.release()

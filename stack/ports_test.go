@@ -16,7 +16,7 @@ import (
 
 func TestPortsAreFreeAndDistinct(t *testing.T) {
 	t.Parallel()
-	chosen, held, err := choosePorts(t.Context(), false)
+	chosen, held, err := choosePorts(t.Context(), false, allPorts())
 	require.NoError(t, err)
 	defer held.release()
 	require.Len(t, chosen, len(allPorts()))
@@ -131,7 +131,7 @@ func chooseAsChild(t *testing.T, text string) {
 	stacks, err := strconv.Atoi(text)
 	require.NoError(t, err)
 	for range stacks {
-		chosen, held, err := choosePorts(t.Context(), false)
+		chosen, held, err := choosePorts(t.Context(), false, allPorts())
 		require.NoError(t, err)
 		defer held.release()
 		for _, addr := range chosen {

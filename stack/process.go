@@ -30,6 +30,7 @@ type program struct {
 	env   []string // beside what every process gets
 	log   string   // file that standard output and error are appended to
 	ready func(context.Context) error
+	whole bool // kill its children, too
 }
 
 // process is one run of a program.
@@ -59,7 +60,10 @@ func (p program) run(ctx context.Context) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(inherited(os.Environ()), p.env...)
 	cmd.SysProcAttr = ownGroup()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Cancel = func() error {
+		// One that is suspended hears it, too.
+		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Process.Signal(syscall.SIGCONT))
+	}
 	cmd.WaitDelay = stopWithin
 	if err := cmd.Start(); err != nil {
 		stop()
@@ -126,12 +130,29 @@ func (p *process) terminate() error {
 
 // kill ends the process at once, as a crash of the machine would.
 func (p *process) kill() error {
+	if p.whole {
+		// Those below first, the oldest of them before its own children: who is
+		// left must not see somebody else die and tidy up.
+		for _, pid := range descendants(p.cmd.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
+		}
+	}
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.name, err)
 	}
 	<-p.done
 	p.stop()
 	return nil
+}
+
+// descendants are all processes below one, parents before their children.
+func descendants(pid int) []int {
+	children := childrenOf()
+	found := []int{pid}
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i]]...)
+	}
+	return found[1:]
 }
 
 // death says how a process came to its end, with the last lines of its log.

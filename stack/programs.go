@@ -53,7 +53,7 @@ var quick = map[string]string{
 
 // prepare makes keys, claims ports and writes down how each process is run.
 func (s *Stack) prepare(ctx context.Context, bin string) error {
-	ports, held, err := choosePorts(ctx, s.options.UsualPorts)
+	ports, held, err := choosePorts(ctx, s.options.UsualPorts, s.ports())
 	if err != nil {
 		return err
 	}
@@ -76,49 +76,116 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	s.database, err = openDatabase(ctx, s.options.DatabaseURL, s.dir, s.options.Dir == "")
-	if err != nil {
+	if s.database, err = s.prepareDatabase(ctx, bin, ports); err != nil {
 		return err
 	}
 	if err := s.introduceMerchants(keys); err != nil {
 		return err
 	}
 	s.Gateway = sandbox.NewControlClient(s.Addresses.Sandbox)
-	shared := []string{
-		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
+	s.programs[Temporal] = s.temporalProgram(ports)
+	s.programs[Sandbox] = s.sandboxProgram(ports[portSandbox])
+	for i := range s.options.Workers {
+		if err := s.addWorker(i+1, ports, keys); err != nil {
+			return err
+		}
+	}
+	for i := range s.options.Receivers {
+		if err := s.addReceiver(i+1, ports, keys); err != nil {
+			return err
+		}
+	}
+	s.complete(bin, Temporal, Sandbox)
+	s.complete(bin, s.Names(Worker)...)
+	s.complete(bin, s.Names(Receiver)...)
+	return nil
+}
+
+// complete fills in what all programs have.
+func (s *Stack) complete(bin string, names ...string) {
+	for _, name := range names {
+		p := s.programs[name]
+		kind, _, _ := strings.Cut(name, "-")
+		p.name, p.path, p.log = name, filepath.Join(bin, kind), s.Log(name)
+		if other := s.options.Binaries[kind]; other != "" {
+			p.path = other
+		}
+		s.programs[name] = p
+	}
+}
+
+func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
+	name := Nth(Worker, n)
+	env, err := s.shared(name, keys)
+	if err != nil {
+		return err
+	}
+	gateway, err := s.route(name, Sandbox, ports[portSandbox])
+	if err != nil {
+		return err
+	}
+	receiver := Nth(Receiver, (n-1)%s.options.Receivers+1)
+	notify, err := s.route(Sandbox, receiver, ports[nthPort(portReceiver, receiver)])
+	if err != nil {
+		return err
+	}
+	health := ports[nthPort(portWorker, name)]
+	s.programs[name] = program{
+		env: append(env,
+			"PAYOUTS_GATEWAY_URL=http://"+gateway,
+			"PAYOUTS_NOTIFY_URL=http://"+notify+callback.Path,
+			"PAYOUTS_KEY_DIR="+s.keyDir(),
+			"PAYOUTS_HEALTH_LISTEN="+health,
+		),
+		ready: answers("http://" + health + "/readyz"),
+	}
+	return nil
+}
+
+func (s *Stack) addReceiver(n int, ports map[port]string, keys keyRing) error {
+	name := Nth(Receiver, n)
+	env, err := s.shared(name, keys)
+	if err != nil {
+		return err
+	}
+	admin := ports[nthPort(portAdmin, name)]
+	s.programs[name] = program{
+		env: append(env,
+			"PAYOUTS_LISTEN="+ports[nthPort(portReceiver, name)],
+			"PAYOUTS_ADMIN_LISTEN="+admin,
+		),
+		ready: answers("http://" + admin + "/readyz"),
+	}
+	return nil
+}
+
+// shared is the environment that workers and receivers have in common.
+func (s *Stack) shared(name string, keys keyRing) ([]string, error) {
+	temporal, err := s.route(name, Temporal, s.Addresses.Temporal)
+	if err != nil {
+		return nil, err
+	}
+	database, err := s.database.by(func(address string) (string, error) { return s.route(name, Postgres, address) })
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{
+		"TEMPORAL_ADDRESS=" + temporal,
 		"TEMPORAL_NAMESPACE=" + Namespace,
 		// A profile of the user's must not reach into the stack.
 		"TEMPORAL_CONFIG_FILE=" + filepath.Join(s.dir, "no-temporal-profile.toml"),
-		"PAYOUTS_DATABASE_URL=" + s.database.url,
+		"PAYOUTS_DATABASE_URL=" + database,
 		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
 		"PAYOUTS_GATEWAY_PUBLIC_KEY=" + keys.platform,
+	}, s.settings()...), nil
+}
+
+// route is the address by which one process reaches another.
+func (s *Stack) route(from, to, address string) (string, error) {
+	if s.options.Route == nil {
+		return address, nil
 	}
-	shared = append(shared, s.settings()...)
-	s.programs = map[string]program{
-		Temporal: s.temporalProgram(ports),
-		Sandbox:  s.sandboxProgram(ports[portSandbox]),
-		Worker: {
-			env: slices.Concat(shared, []string{
-				"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
-				"PAYOUTS_NOTIFY_URL=" + s.Addresses.Receiver,
-				"PAYOUTS_KEY_DIR=" + s.keyDir(),
-				"PAYOUTS_HEALTH_LISTEN=" + ports[portWorker],
-			}),
-			ready: answers(s.Addresses.Worker + "/readyz"),
-		},
-		Receiver: {
-			env: slices.Concat(shared, []string{
-				"PAYOUTS_LISTEN=" + ports[portReceiver],
-				"PAYOUTS_ADMIN_LISTEN=" + ports[portAdmin],
-			}),
-			ready: answers(s.Addresses.Admin + "/readyz"),
-		},
-	}
-	for name, p := range s.programs {
-		p.name, p.path, p.log = name, filepath.Join(bin, name), s.Log(name)
-		s.programs[name] = p
-	}
-	return nil
+	return s.options.Route(from, to, address)
 }
 
 func (s *Stack) temporalProgram(ports map[port]string) program {

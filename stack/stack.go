@@ -14,7 +14,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"syscall"
 
 	temporalclient "go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
@@ -24,7 +26,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
 
-// The processes of a stack, by the names of their binaries.
+// The processes of a stack, by the names of their binaries. Of several of a
+// kind these are the first; see Nth.
 const (
 	Temporal = "temporal"
 	Sandbox  = "sandbox"
@@ -32,8 +35,20 @@ const (
 	Receiver = "receiver"
 )
 
+// Postgres is the PostgreSQL server of a stack that has one of its own.
+const Postgres = "postgres"
+
 // Processes lists the processes in the order in which they start.
 func Processes() []string { return []string{Temporal, Sandbox, Worker, Receiver} }
+
+// Nth is the name of the n-th process of a kind, counted from 1: worker,
+// worker-2.
+func Nth(kind string, n int) string {
+	if n == 1 {
+		return kind
+	}
+	return fmt.Sprintf("%s-%d", kind, n)
+}
 
 // Options say what kind of stack to start. The zero value is a quick one in a
 // temporary directory, on SQLite, without the Temporal UI.
@@ -48,6 +63,22 @@ type Options struct {
 	// DatabaseURL is a PostgreSQL database for the ledger, which gets a schema
 	// of its own there. Empty: an SQLite file in the directory.
 	DatabaseURL string
+	// OwnDatabase gives the ledger a PostgreSQL server of the stack's own,
+	// which can be killed and launched like every other process. It needs
+	// bin/withpostgres and ends with the stack; its data is kept with the rest.
+	OwnDatabase bool
+	// Workers and Receivers are how many there are of each; 0 is 1. The n-th
+	// worker has its callbacks sent to the n-th receiver.
+	Workers, Receivers int
+	// Binaries are paths of other binaries than those in Bin, by process.
+	Binaries map[string]string
+	// Route, if set, says by which address a process reaches another one. It
+	// is asked once for every way that there is, with the address (host:port)
+	// that the other listens on.
+	Route func(from, to, address string) (string, error)
+	// Died, if set, is told of a process that died and that nobody stopped,
+	// instead of the stack's life ending with it.
+	Died func(name string, reason error)
 	// UI switches the Temporal UI on.
 	UI bool
 	// UsualPorts takes the ports that people expect, as far as they are free.
@@ -102,7 +133,8 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	if len(options.Merchants) == 0 {
 		options.Merchants = usualMerchants
 	}
-	s := &Stack{options: options, running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
+	options.Workers, options.Receivers = max(options.Workers, 1), max(options.Receivers, 1)
+	s := &Stack{options: options, programs: make(map[string]program), running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
 	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.start(ctx, bin); err != nil {
 		// Stop's own complaints would only hide the reason.
@@ -128,12 +160,28 @@ func (s *Stack) start(ctx context.Context, bin string) error {
 	}
 	// The worker makes the ledger's tables, which the receiver needs.
 	s.say("starting the worker and the receiver")
-	for _, name := range []string{Worker, Receiver} {
+	for _, name := range slices.Concat(s.Names(Worker), s.Names(Receiver)) {
 		if err := s.Launch(ctx, name); err != nil {
 			return err
 		}
 	}
 	return s.connect(ctx)
+}
+
+// Names are the processes of a kind, the first one first.
+func (s *Stack) Names(kind string) []string {
+	count := 1
+	switch kind {
+	case Worker:
+		count = s.options.Workers
+	case Receiver:
+		count = s.options.Receivers
+	}
+	names := make([]string, count)
+	for i := range names {
+		names[i] = Nth(kind, i+1)
+	}
+	return names
 }
 
 // connect makes the clients that the stack is used with.
@@ -188,7 +236,11 @@ func (s *Stack) watch(p *process) {
 		delete(s.running, p.name)
 	}
 	s.mutex.Unlock()
-	if unasked {
+	switch {
+	case !unasked:
+	case s.options.Died != nil:
+		s.options.Died(p.name, p.death())
+	default:
 		s.fail(p.death())
 	}
 }
@@ -211,6 +263,26 @@ func (s *Stack) Terminate(name string) error {
 		return err
 	}
 	return p.terminate()
+}
+
+// Suspend stops a process without ending it (SIGSTOP): it does nothing and
+// knows nothing of it, and its connections stay. Resume has it go on.
+func (s *Stack) Suspend(name string) error { return s.signal(name, syscall.SIGSTOP) }
+
+// Resume has a suspended process go on (SIGCONT).
+func (s *Stack) Resume(name string) error { return s.signal(name, syscall.SIGCONT) }
+
+func (s *Stack) signal(name string, signal syscall.Signal) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	p := s.running[name]
+	if p == nil {
+		return fmt.Errorf("%s is not running", name)
+	}
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		return fmt.Errorf("%s to %s: %w", signal, name, err)
+	}
+	return nil
 }
 
 // release takes a process out of those whose death would be news.
@@ -255,8 +327,10 @@ func (s *Stack) Stop() error {
 	if s.Temporal != nil {
 		s.Temporal.Close()
 	}
-	// Temporal goes last: the others say goodbye to it.
-	err := errors.Join(s.terminate(Sandbox, Receiver, Worker), s.terminate(Temporal))
+	// Temporal and the database go last: the others say goodbye to them.
+	err := errors.Join(
+		s.terminate(slices.Concat([]string{Sandbox}, s.Names(Receiver), s.Names(Worker))...),
+		s.terminate(Temporal, Postgres))
 	s.claims.release()
 	return errors.Join(err, s.database.drop(kept), s.closeDir(kept))
 }

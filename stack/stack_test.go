@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -210,4 +214,90 @@ func TestKilledProcessIsNoNews(t *testing.T) {
 	_, err = s.launch(t.Context(), "shell")
 	require.ErrorContains(t, err, "shell is running")
 	require.NoError(t, s.Kill("shell"))
+}
+
+func TestKillTakesTheWholeTree(t *testing.T) {
+	t.Parallel()
+	p, err := shell(t, "(sh -c 'echo $$; exec sleep 1000') & wait").run(t.Context())
+	require.NoError(t, err)
+	p.whole = true
+	p.ready = func(context.Context) error {
+		if len(lastLines(p.log, 0, 1)) == 0 {
+			return fmt.Errorf("not up")
+		}
+		return nil
+	}
+	require.NoError(t, p.awaitReady(t.Context()))
+	grandchild, err := strconv.Atoi(lastLines(p.log, 0, 1)[0])
+	require.NoError(t, err)
+	require.Contains(t, descendants(p.cmd.Process.Pid), grandchild)
+	require.NoError(t, p.kill())
+	require.Eventually(t, func() bool { return !running(grandchild) }, readyWithin, askEvery)
+}
+
+// running reports whether a process is there and not only waits to be buried.
+func running(pid int) bool {
+	for _, children := range childrenOf() {
+		if slices.Contains(children, pid) {
+			return syscall.Kill(pid, 0) == nil && !buriable(pid)
+		}
+	}
+	return false
+}
+
+// buriable reports whether a process has ended and nobody has asked how.
+func buriable(pid int) bool {
+	text, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	return err == nil && strings.HasPrefix(strings.TrimSpace(string(text)), "Z")
+}
+
+func TestSuspendedProcessStandsStillAndGoesOn(t *testing.T) {
+	t.Parallel()
+	s := &Stack{running: make(map[string]*process)}
+	s.life, s.fail = context.WithCancelCause(t.Context())
+	s.programs = map[string]program{"shell": shell(t, "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.01; done")}
+	p, err := s.launch(t.Context(), "shell")
+	require.NoError(t, err)
+	p.ready = func(context.Context) error {
+		if len(lastLines(p.log, 0, 1)) == 0 {
+			return fmt.Errorf("not up")
+		}
+		return nil
+	}
+	require.NoError(t, p.awaitReady(t.Context()))
+	require.NoError(t, s.Suspend("shell"))
+	require.NoError(t, s.Resume("shell"))
+	require.NoError(t, s.Suspend("shell"))
+	require.NoError(t, s.Terminate("shell"), "who is suspended is asked to end, and woken to hear it")
+	require.Equal(t, []string{"up", "asked"}, lastLines(p.log, 0, 9))
+	require.ErrorContains(t, s.Suspend("shell"), "shell is not running")
+}
+
+func TestSeveralOfAKind(t *testing.T) {
+	t.Parallel()
+	s := &Stack{options: Options{Workers: 2, Receivers: 2, OwnDatabase: true}}
+	require.Equal(t, []string{"worker", "worker-2"}, s.Names(Worker))
+	require.Equal(t, []string{"receiver", "receiver-2"}, s.Names(Receiver))
+	require.Equal(t, []string{"temporal"}, s.Names(Temporal))
+	chosen, held, err := choosePorts(t.Context(), false, s.ports())
+	require.NoError(t, err)
+	defer held.release()
+	require.Len(t, chosen, len(allPorts())+4)
+	require.Contains(t, chosen, nthPort(portWorker, "worker-2"))
+	require.Contains(t, chosen, nthPort(portAdmin, "receiver-2"))
+	require.Contains(t, chosen, portPostgres)
+}
+
+func TestAnotherWayToTheDatabase(t *testing.T) {
+	t.Parallel()
+	by := func(address string) (string, error) {
+		require.Equal(t, "127.0.0.1:5432", address)
+		return "127.0.0.1:9999", nil
+	}
+	way, err := database{url: "postgres://me:secret@127.0.0.1:5432/x?sslmode=disable"}.by(by)
+	require.NoError(t, err)
+	require.Equal(t, "postgres://me:secret@127.0.0.1:9999/x?sslmode=disable", way)
+	way, err = database{url: "sqlite:/data/ledger.db"}.by(by)
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:/data/ledger.db", way)
 }

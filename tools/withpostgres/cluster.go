@@ -36,6 +36,16 @@ var settings = []string{
 	"full_page_writes=off",
 }
 
+// lasting are the settings of a server that is killed and started again on its
+// data. A commit is with the kernel before it is answered: SIGKILL loses none.
+// Only the machine may not crash, for which fsync would be needed.
+var lasting = []string{
+	"listen_addresses=127.0.0.1",
+	"unix_socket_directories=",
+	"max_connections=300",
+	"fsync=off",
+}
+
 // cluster is a running PostgreSQL server with a data directory of its own.
 type cluster struct {
 	url    string        // for a superuser, on the database "postgres"
@@ -64,16 +74,17 @@ func startCluster(ctx context.Context, binaries string) (_ *cluster, err error) 
 		}
 	}()
 
-	// No password: only this machine can connect, and there is nothing to take.
-	initdb := account.command(ctx, c.dir, filepath.Join(binaries, "initdb"),
-		"-D", c.dataDir(), "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	if err := c.initialize(ctx, account, binaries); err != nil {
+		return nil, err
 	}
 	// The port was free when we looked, and may be taken before the server has
 	// it (another withpostgres is choosing, too): then look again.
 	for range portAttempts {
-		if err = c.startServer(ctx, account, binaries); !errors.Is(err, errServerExited) {
+		var port int
+		if port, err = freePort(); err != nil {
+			break
+		}
+		if err = c.startServer(ctx, account, binaries, port, settings); !errors.Is(err, errServerExited) {
 			break
 		}
 	}
@@ -83,14 +94,21 @@ func startCluster(ctx context.Context, binaries string) (_ *cluster, err error) 
 	return c, nil
 }
 
+// initialize makes the data directory. No password: only this machine can
+// connect, and there is nothing to take.
+func (c *cluster) initialize(ctx context.Context, account account, binaries string) error {
+	initdb := account.command(ctx, c.dir, filepath.Join(binaries, "initdb"),
+		"-D", c.dataDir(), "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
 var errServerExited = errors.New("the server ended at once")
 
-// startServer starts the server on a free port and waits for it.
-func (c *cluster) startServer(ctx context.Context, account account, binaries string) error {
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
+// startServer starts the server on a port and waits for it.
+func (c *cluster) startServer(ctx context.Context, account account, binaries string, port int, settings []string) error {
 	name := filepath.Base(c.dir)
 	args := []string{"-D", c.dataDir(), "-p", strconv.Itoa(port), "-c", "cluster_name=" + name}
 	for _, s := range settings {
@@ -147,22 +165,31 @@ func (c *cluster) waitUntilReady(ctx context.Context, name string) error {
 // stop ends the server and removes everything it wrote. It may be called at any
 // point of starting, and again.
 func (c *cluster) stop() error {
-	if c.server != nil {
-		select {
-		case <-c.exited:
-		default:
-			// SIGQUIT is PostgreSQL's "immediate shutdown": no last checkpoint of
-			// data that is deleted in the next line.
-			_ = c.server.Process.Signal(syscall.SIGQUIT)
-			select {
-			case <-c.exited:
-			case <-time.After(stopTimeout):
-				_ = c.server.Process.Kill()
-				<-c.exited
-			}
-		}
+	// SIGQUIT is PostgreSQL's "immediate shutdown": no last checkpoint of data
+	// that is deleted in the next line.
+	return errors.Join(c.end(syscall.SIGQUIT), os.RemoveAll(c.dir))
+}
+
+// end ends the server with one of PostgreSQL's signals. The error is that of a
+// server that had to be killed.
+func (c *cluster) end(signal syscall.Signal) error {
+	if c.server == nil {
+		return nil
 	}
-	return os.RemoveAll(c.dir)
+	select {
+	case <-c.exited:
+		return nil
+	default:
+	}
+	_ = c.server.Process.Signal(signal)
+	select {
+	case <-c.exited:
+		return nil
+	case <-time.After(stopTimeout):
+		_ = c.server.Process.Kill()
+		<-c.exited
+		return fmt.Errorf("PostgreSQL did not end within %s and was killed", stopTimeout)
+	}
 }
 
 func (c *cluster) dataDir() string { return filepath.Join(c.dir, "data") }

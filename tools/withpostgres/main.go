@@ -7,6 +7,16 @@
 // cluster is made from the PostgreSQL on this machine (which is installed if
 // there is none), listens on 127.0.0.1 only, and is gone when the command ends.
 //
+// Whoever wants to kill a server and start it again runs one that lasts:
+//
+//	withpostgres -make
+//	withpostgres -serve /tmp/withpostgres-123 -port 20432
+//
+// The first makes a cluster and prints its folder, which is the caller's to
+// remove. The second runs a server on it until SIGTERM, as often as it is
+// asked, and forces every commit out of the server's memory, so that SIGKILL
+// loses nothing that was committed.
+//
 // The exit status is the command's own; 128+n if signal n ended it; 1 if there
 // was no database to give it; 2 if it was called wrongly.
 package main
@@ -27,10 +37,15 @@ import (
 const envURL = "TEST_POSTGRES_URL"
 
 const usage = `usage: withpostgres [--] command [argument...]
+       withpostgres -make
+       withpostgres -serve folder -port number
 
 Runs the command with ` + envURL + ` pointing at a PostgreSQL server.
 A server is started for it, and thrown away after it, unless ` + envURL + `
 is already set.
+
+-make makes a cluster, prints its folder, and leaves it there; -serve runs a
+server on such a folder until SIGTERM.
 `
 
 func init() {
@@ -57,7 +72,10 @@ func run(args []string) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 
-	if os.Getenv(envURL) != "" {
+	switch {
+	case args[0] == "-make" || args[0] == "-serve":
+		return runLasting(args, signals)
+	case os.Getenv(envURL) != "":
 		return runCommand(args, os.Environ(), signals)
 	}
 
@@ -85,15 +103,8 @@ func (e interruptedError) Error() string { return "interrupted by " + e.signal.S
 // startServer finds PostgreSQL and starts a cluster, giving up with an
 // interruptedError as soon as a signal arrives.
 func startServer(signals <-chan os.Signal) (*cluster, error) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := untilSignal(signals)
 	defer cancel(nil)
-	go func() {
-		select {
-		case s := <-signals:
-			cancel(interruptedError{s.(syscall.Signal)})
-		case <-ctx.Done():
-		}
-	}()
 
 	binaries, err := findOrInstall(ctx)
 	if err != nil {
@@ -107,6 +118,20 @@ func startServer(signals <-chan os.Signal) (*cluster, error) {
 		return nil, errors.Join(context.Cause(ctx), server.stop())
 	}
 	return server, nil
+}
+
+// untilSignal is a context that a signal ends, with an interruptedError as its
+// cause.
+func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(interruptedError{s.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // interruptedOr prefers the signal to the failure it caused.

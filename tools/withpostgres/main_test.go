@@ -314,3 +314,92 @@ func TestNewestVersionFirst(t *testing.T) {
 		t.Errorf("got %v, want %v", dirs, want)
 	}
 }
+
+// TestLastingServerKeepsWhatWasCommitted kills a server as a crash would, with
+// a transaction open, and starts another on the same data.
+func TestLastingServerKeepsWhatWasCommitted(t *testing.T) {
+	t.Parallel()
+	made, err := lastingRun(t, "-make").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := strings.TrimSpace(string(made))
+	defer os.RemoveAll(dir)
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
+	first := serveLasting(t, dir, port)
+	db, err := sql.Open("postgres", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE kept AS SELECT 42 AS n"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	postmaster, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(postmaster, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitStatus(t, first.Wait()); code != 1 {
+		t.Errorf("a server that dies ends the run with %d", code)
+	}
+
+	second := serveLasting(t, dir, port)
+	var n int
+	if err := db.QueryRow("SELECT n FROM kept").Scan(&n); err != nil || n != 42 {
+		t.Errorf("after the crash: %d %v", n, err)
+	}
+	if err := second.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitStatus(t, second.Wait()); code != 0 {
+		t.Errorf("a server that is asked to end ends the run with %d", code)
+	}
+	if answers(t, url) {
+		t.Error("the server still answers")
+	}
+}
+
+func lastingRun(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	if find() == "" {
+		t.Skip("no PostgreSQL on this machine")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), envRole+"=withpostgres", "TMPDIR="+tempDir(t))
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// serveLasting starts a server on a cluster and returns when it answers.
+func serveLasting(t *testing.T, dir string, port int) *exec.Cmd {
+	t.Helper()
+	cmd := lastingRun(t, "-serve", dir, "-port", strconv.Itoa(port))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
+	deadline, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for !answers(t, url) {
+		if deadline.Err() != nil {
+			t.Fatalf("no server answers at %s", url)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return cmd
+}
