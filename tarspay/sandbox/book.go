@@ -46,6 +46,7 @@ type account struct {
 	feeFixed  int64
 	opening   int64
 	funded    int64 // by Fund, since the opening
+	taken     []taking
 	available int64
 	frozen    int64
 	switches  map[string]bool

@@ -21,7 +21,7 @@
 //     a way of the other direction is 500327, any other unknown way 5003009;
 //     an amount outside a way's limits is 500321;
 //   - history is listed by creation, the newest first; a refunded order stays
-//     in it as a success;
+//     in it as a success, and what Fund takes out is a withdrawal of kind 4;
 //   - a failure tells the full payAmount and a fee in queries too, as the
 //     published callback does;
 //   - the fee of a refunded order stays with the gateway;

@@ -3,12 +3,16 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Fund moves a merchant's own money: into its available balance, or with out
 // set from there to its bank. The amount is in the country's ISO currency.
-// Money that comes in is told nowhere but in the balance; the pages know no
-// record of it. What is there after it is returned.
+// Money that goes out is in the history as the merchant's own withdrawal. Money
+// that comes in is told nowhere but in the balance; the pages know no record of
+// it. What is there after it is returned.
 func (g *Gateway) Fund(merchant, amount string, out bool) (MerchantBook, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -34,7 +38,32 @@ func (g *Gateway) Fund(merchant, amount string, out bool) (MerchantBook, error) 
 	}
 	a.fund(a.funded + by)
 	g.journal.write(record{Merchant: merchant, Funded: &a.funded})
+	if out {
+		t := taking{ID: g.book.nextID(g.clock.now()), At: g.clock.now(), Minor: -by}
+		a.taken = append(a.taken, t)
+		g.journal.write(record{Merchant: merchant, Taken: &t})
+	}
 	return a.snapshot(), nil
+}
+
+// taking is money that a merchant took out to its own bank.
+type taking struct {
+	ID    string    `json:"id"` // payOrderId
+	At    time.Time `json:"at"`
+	Minor int64     `json:"minor"` // of the country's currency
+}
+
+// listedTakings are a merchant's own withdrawals, as the history lists them.
+func (a *account) listedTakings() []*order {
+	var listed []*order
+	for _, t := range a.taken {
+		sum := amount(t.Minor, a.zero)
+		listed = append(listed, &order{Order: Order{
+			ID: t.ID, Merchant: a.Number, Direction: tarspay.Direction(tarspay.HistoryOwnWithdrawal), Amount: sum, Paid: sum, Fee: a.zero,
+			State: tarspay.StateSucceeded, CreatedAt: t.At, PaidAt: []time.Time{t.At},
+		}})
+	}
+	return listed
 }
 
 // fund sets what has come in and gone out by Fund, all together.

@@ -10,7 +10,8 @@ import (
 //
 // Which time startTime and endTime mean is undocumented; here it is the
 // order's creation. A refunded order stays listed as the success it was,
-// because 5 is not among the states the history knows.
+// because 5 is not among the states the history knows. What a merchant took out
+// itself is listed without an order number.
 func (g *Gateway) history(c *call) (any, *refusal) {
 	page, numbered := c.integer("pageNumber")
 	size, sized := c.integer("pageSize")
@@ -36,13 +37,18 @@ func (g *Gateway) history(c *call) (any, *refusal) {
 // maxPages bounds the page number, so that no offset overflows.
 const maxPages = 1_000_000
 
-// listed are the merchant's orders that a history call asks for.
+// listed are the merchant's orders and own withdrawals that a history call asks for.
 func (g *Gateway) listed(c *call) []*order {
 	kind, filtered := c.integer("bizType")
 	start, started := c.integer("startTime")
 	end, ended := c.integer("endTime")
+	all := g.book.orders
+	if taken := c.account.listedTakings(); len(taken) > 0 {
+		all = append(slices.Clone(all), taken...)
+		slices.SortStableFunc(all, func(a, b *order) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	}
 	var listed []*order
-	for _, o := range slices.Backward(g.book.orders) {
+	for _, o := range slices.Backward(all) {
 		created := o.CreatedAt.Unix()
 		switch {
 		case o.Merchant != c.account.Number, o.recordState() == 0,

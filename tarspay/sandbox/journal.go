@@ -35,7 +35,8 @@ type record struct {
 	Switches map[string]bool `json:"switches,omitempty"`
 	KeySince time.Time       `json:"key_since,omitzero"`
 
-	Funded *int64 `json:"funded,omitempty"` // all together, minor units
+	Funded *int64  `json:"funded,omitempty"` // all together, minor units
+	Taken  *taking `json:"taken,omitempty"`  // one of them, which the history lists
 
 	Clock time.Duration `json:"clock,omitempty"`
 }
@@ -134,6 +135,10 @@ func (g *Gateway) recall(r record) error {
 	if r.Funded != nil {
 		a.fund(*r.Funded)
 	}
+	if r.Taken != nil {
+		a.taken = append(a.taken, *r.Taken)
+		g.book.remember(r.Taken.ID)
+	}
 	if r.Switches != nil {
 		a.switches, a.keySince = r.Switches, r.KeySince
 	}
@@ -179,6 +184,9 @@ func (g *Gateway) rewrite(path string) (*journal, error) {
 	}
 	for _, a := range g.book.accounts {
 		j.write(record{Merchant: a.Number, Switches: a.switches, KeySince: a.keySince, Funded: &a.funded})
+		for i := range a.taken {
+			j.write(record{Merchant: a.Number, Taken: &a.taken[i]})
+		}
 	}
 	for k, t := range g.book.tries {
 		j.write(record{Merchant: k.merchant, Number: k.number, Tries: t})
