@@ -1,0 +1,206 @@
+package campaign
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// Signals of the workflow that starts all others.
+const (
+	signalLate = "late" // a callback came after its order's end
+	signalStop = "stop" // it would go on for ever
+)
+
+// conduct starts every order at its time, and a workflow for each callback that
+// came too late, and waits until it is quiet.
+func (w *world) conduct(ctx workflow.Context) error {
+	living := 0
+	begin := func(run func(workflow.Context)) {
+		living++
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			run(ctx)
+			living--
+		})
+	}
+	for _, l := range w.lives {
+		begin(func(ctx workflow.Context) {
+			if l.err = workflow.Sleep(ctx, after(l.Start)+l.phase); l.err == nil {
+				l.err = w.live(ctx, l, l.Again)
+			}
+			l.ended = l.err == nil
+		})
+	}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for {
+			var input workflows.LateCallbackInput
+			workflow.GetSignalChannel(ctx, signalLate).Receive(ctx, &input)
+			begin(func(ctx workflow.Context) {
+				err := workflow.ExecuteChildWorkflow(ctx, workflows.LateCallbackType, input).Get(ctx, nil)
+				w.must(err, input.Key.Number, "the workflow of a late callback failed")
+			})
+		}
+	})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		workflow.GetSignalChannel(ctx, signalStop).Receive(ctx, nil)
+		w.stopped = true
+	})
+	if _, err := workflow.AwaitWithTimeout(ctx, quiet, func() bool { return w.stopped }); err != nil {
+		return err
+	}
+	_, err := workflow.AwaitWithTimeout(ctx, time.Hour, func() bool { return w.stopped || living == 0 })
+	return err
+}
+
+func (w *world) live(ctx workflow.Context, l *life, again bool) error {
+	name := workflows.WithdrawalType
+	if l.request.Kind == order.Deposit {
+		name = workflows.DepositType
+	}
+	id := l.request.WorkflowID()
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id})
+	child := workflow.ExecuteChildWorkflow(ctx, name, l.request)
+	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		return err
+	}
+	w.set(id, true)
+	err := child.Get(ctx, &l.view)
+	w.set(id, false)
+	if err != nil || !again {
+		return err
+	}
+	l.first = l.view
+	if err := workflow.Sleep(ctx, time.Minute); err != nil {
+		return err
+	}
+	return w.live(ctx, l, false)
+}
+
+func (w *world) set(id string, running bool) {
+	w.mutex.Lock()
+	w.running[id] = running
+	w.mutex.Unlock()
+	w.disturb()
+}
+
+// calm is how many sweeps must find nothing before the inbox is left alone:
+// what was signalled to a workflow as it ended is found some seconds later.
+const calm = 2
+
+// disturb has the inbox swept every minute again, because something has come
+// or ended. It may be called on any goroutine.
+func (w *world) disturb() {
+	w.mutex.Lock()
+	w.restless = calm
+	w.mutex.Unlock()
+	w.env.RegisterDelayedCallback(w.rouse, 0)
+}
+
+func (w *world) rouse() {
+	if w.roused {
+		return
+	}
+	w.roused = true
+	now := w.env.Now()
+	w.env.RegisterDelayedCallback(w.sweep, now.Truncate(time.Minute).Add(time.Minute).Sub(now))
+}
+
+// sweep sweeps the inbox, and again a minute later unless it has come to rest.
+func (w *world) sweep() {
+	w.roused = false
+	w.gateway.AdvanceTo(w.env.Now())
+	w.mutex.Lock()
+	w.sweeping, w.restless = true, w.restless-1
+	w.mutex.Unlock()
+	swept, err := w.deliverer.Sweep(w.ctx)
+	w.must(err, "", "the inbox cannot be swept")
+	w.mutex.Lock()
+	if swept.Pending > 0 {
+		w.restless = calm
+	}
+	waiting, restless := w.waiting, w.restless > 0
+	w.sweeping, w.waiting = false, nil
+	w.mutex.Unlock()
+	// A sweep delivers on several goroutines; their order is none.
+	slices.SortFunc(waiting, func(a, b signal) int { return strings.Compare(a.id, b.id) })
+	for _, s := range waiting {
+		w.env.RegisterDelayedCallback(s.send, s.phase)
+	}
+	if restless {
+		w.rouse()
+	}
+	w.arm()
+}
+
+// signal is something that the receiver says to Temporal.
+type signal struct {
+	id    string // of the callback
+	phase time.Duration
+	send  func()
+}
+
+// server is Temporal, as the receiver sees it.
+type server world
+
+// SignalWorkflow tells a running workflow. Its environment is for one
+// goroutine; a workflow that ends meanwhile has not read the signal, as on a
+// server.
+func (s *server) SignalWorkflow(_ context.Context, id, _, name string, argument any) error {
+	w := (*world)(s)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.under[SpellTemporal] {
+		return serviceerror.NewUnavailable("away")
+	}
+	if !w.running[id] {
+		return serviceerror.NewNotFound("no such workflow is running")
+	}
+	callback, _ := argument.(workflows.CallbackSignalInput)
+	w.pass(signal{id: callback.ID, phase: w.phaseOf(id), send: func() { _ = w.env.SignalWorkflowByID(id, name, argument) }})
+	return nil
+}
+
+// ExecuteWorkflow starts the workflow of a late callback, once.
+func (s *server) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, arguments ...any) (client.WorkflowRun, error) {
+	w := (*world)(s)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.under[SpellTemporal] {
+		return nil, serviceerror.NewUnavailable("away")
+	}
+	if w.late[options.ID] {
+		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("started before", "", "")
+	}
+	w.late[options.ID] = true
+	input, _ := arguments[0].(workflows.LateCallbackInput)
+	id := order.WorkflowID(input.Kind, input.Key)
+	w.pass(signal{id: input.CallbackID, phase: w.phaseOf(id), send: func() { w.env.SignalWorkflow(signalLate, input) }})
+	return nil, nil //nolint:nilnil // nobody looks at the run
+}
+
+// pass sends a signal, at once or when the sweep is over. The lock is held.
+func (w *world) pass(s signal) {
+	if w.sweeping {
+		w.waiting = append(w.waiting, s)
+		return
+	}
+	w.env.RegisterDelayedCallback(s.send, 0)
+}
+
+// phaseOf is the place within a second of the order that a workflow drives.
+func (w *world) phaseOf(id string) time.Duration {
+	for _, l := range w.lives {
+		if l.request.WorkflowID() == id {
+			return l.phase
+		}
+	}
+	return 0
+}

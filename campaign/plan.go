@@ -1,0 +1,172 @@
+package campaign
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+)
+
+// Plan is all that befalls one world: its orders, what the gateway, the wire,
+// people and others do to them, and the house's settings. It is data, so that a
+// world can be printed, kept and made smaller. Draw and Crowd make plans of
+// seeds.
+//
+// Times are whole seconds since the world began, amounts whole rupees, rates
+// so many in a thousand.
+type Plan struct {
+	Seed    uint64  `json:"seed"` // of what the gateway and the wire draw
+	Orders  []Order `json:"orders"`
+	Balance int64   `json:"balance"` // of the merchant, when the world begins
+
+	Rates  map[string]int `json:"rates,omitempty"`  // faults that the gateway draws: see sandbox.Faults
+	Posts  map[string]int `json:"posts,omitempty"`  // faults that the gateway's posts to us meet: PostLost, PostUnanswered
+	Spells []Spell        `json:"spells,omitempty"` // what goes wrong with everything for a while
+
+	Policy     bool `json:"policy,omitempty"`          // orders above 3000 need approval, above 9000 they are refused; two persons resolve
+	Wait       bool `json:"wait,omitempty"`            // a withdrawal that comes short waits for funds
+	ConfirmAll bool `json:"confirm_all,omitempty"`     // every callback is confirmed by a question
+	Patient    bool `json:"patient,omitempty"`         // for a day nothing is asked of an order that the gateway has accepted
+	Unguarded  bool `json:"unguarded,omitempty"`       // the gateway takes a number twice: only we keep it from paying twice
+	Unopened   bool `json:"unopened,omitempty"`        // the first order opens the merchant's books
+	Together   bool `json:"together,omitempty"`        // what is due in one second happens at one moment; such a world does not repeat itself
+	Forge      int  `json:"forge_at_second,omitempty"` // every false callback is sent about every order, and nothing else happens for an hour
+}
+
+// Order is one order and what befalls it.
+type Order struct {
+	Number   string        `json:"number"`
+	Kind     order.Kind    `json:"kind"`
+	Amount   int64         `json:"amount"`
+	Start    int           `json:"start"`
+	Scenario string        `json:"scenario,omitempty"` // the sandbox's, instead of what the gateway draws
+	Again    bool          `json:"again,omitempty"`    // its workflow is run once more when it has ended
+	Deaths   []Death       `json:"deaths,omitempty"`   // workers that die while they send it
+	Events   []Event       `json:"events,omitempty"`
+	Story    *Story        `json:"story,omitempty"`
+	Heal     tarspay.State `json:"heal,omitempty"` // what the gateway makes of it at last, if it is stuck there
+	Told     bool          `json:"told,omitempty"` // people tell our side of that before a question does
+}
+
+// Death is a worker's, on the way to the gateway with a create, or on the way
+// back from it.
+type Death struct {
+	Create int  `json:"create"` // the how-manieth
+	Sent   bool `json:"sent,omitempty"`
+}
+
+// Event is something that somebody does to an order.
+type Event struct {
+	At   int    `json:"at"`
+	Do   string `json:"do"`
+	What string `json:"what,omitempty"`
+}
+
+// What somebody does.
+const (
+	DoCrash   = "crash"   // before its workflow: a worker dies "before" or "after" it has sent the create
+	DoApprove = "approve" // "": somebody; "requester": who asked for it; "other": somebody, for another content
+	DoReject  = "reject"
+	DoCancel  = "cancel"
+	DoPoll    = "poll"
+	DoResolve = "resolve" // one person says that it is paid; done under a policy only, where that is not enough
+	DoLie     = "lie"     // a false callback, by the sandbox's name
+	DoRepeat  = "repeat"  // the last genuine callback that came is posted once more
+	DoMove    = "move"    // the gateway makes it paid
+)
+
+// Spell is something that is wrong with everything for a while.
+type Spell struct {
+	Name string `json:"name"` // a switch of the sandbox's, or one of those below
+	From int    `json:"from"`
+	To   int    `json:"to"`
+}
+
+// Spells that are no switches of the sandbox's.
+const (
+	SpellDrain    = "drain"         // the merchant's money is not at the gateway
+	SpellDeaf     = "receiver-away" // what the gateway posts to us is lost
+	SpellTemporal = "temporal-away" // the receiver does not reach Temporal
+)
+
+// Faults of the gateway's posts.
+const (
+	PostLost       = "post-lost"       // it does not reach the receiver
+	PostUnanswered = "post-unanswered" // it does, and the answer is lost
+)
+
+// The times of every world. Until heal the gateway and the wire are at fault;
+// then they are honest, and whatever is stuck at the gateway is ended there. By
+// tell, all that the gateway has to say is said once more.
+const (
+	horizon  = 24 * time.Hour
+	approval = 6 * time.Hour
+	funds    = 8 * time.Hour
+	heal     = 40 * time.Hour
+	tell     = 60 * time.Hour
+	quiet    = 90 * time.Hour
+)
+
+// maxOrders bounds a plan.
+const maxOrders = 1000
+
+// check says what is wrong with a plan that no world can be made of.
+func (p Plan) check() error {
+	if len(p.Orders) > maxOrders {
+		return fmt.Errorf("a plan has at most %d orders", maxOrders)
+	}
+	numbers := make(map[string]bool)
+	for _, o := range p.Orders {
+		if o.Number == "" || numbers[o.Number] {
+			return fmt.Errorf("order number %q is missing or there twice", o.Number)
+		}
+		numbers[o.Number] = true
+		if o.Kind != order.Withdrawal && o.Kind != order.Deposit {
+			return fmt.Errorf("order %s is a %s or a %s", o.Number, order.Withdrawal, order.Deposit)
+		}
+		if o.Story != nil {
+			if err := o.Story.check(); err != nil {
+				return fmt.Errorf("order %s: %w", o.Number, err)
+			}
+		}
+		for _, e := range o.Events {
+			if !slices.Contains([]string{DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoLie, DoRepeat, DoMove}, e.Do) {
+				return fmt.Errorf("order %s: nobody can %q", o.Number, e.Do)
+			}
+		}
+	}
+	for _, s := range p.Spells {
+		known := slices.ContainsFunc(sandbox.Switches(), func(w sandbox.Switch) bool { return w.Name == s.Name })
+		if !known && !slices.Contains([]string{SpellDrain, SpellDeaf, SpellTemporal}, s.Name) {
+			return fmt.Errorf("there is no spell %q", s.Name)
+		}
+	}
+	return nil
+}
+
+// request is the order as a finance system asks for it.
+func (o Order) request() order.Request {
+	return order.Request{
+		Kind: o.Kind, Merchant: merchant, Number: o.Number, Country: "PK", Way: "easypaisa", Amount: rupees(o.Amount),
+		Details: map[string]string{
+			"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
+		},
+		RequestedBy: "payroll",
+	}
+}
+
+// rupees is an amount of the merchant's currency.
+func rupees(n int64) money.Amount {
+	amount, err := money.Minor(100*n, currency)
+	if err != nil {
+		panic(err) // the currency is known
+	}
+	return amount
+}
+
+// after is a time of a plan.
+func after(seconds int) time.Duration { return time.Duration(seconds) * time.Second }

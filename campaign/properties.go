@@ -1,0 +1,281 @@
+package campaign
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// properties are those of docs/safety.md that a world at rest is judged by.
+// What a property says of moments (P7 of forgeries, P6 of a world that stands
+// still) is judged while the world lives.
+var properties = []struct {
+	name  string
+	judge func(*judge, *chronicle)
+}{
+	{nothingFails, (*judge).nothingFails},
+	{"P1", (*judge).oneOrderAtMost},
+	{"P2", (*judge).oursIsTheirs},
+	{"P3", (*judge).proofOfEveryEnd},
+	{"P4", (*judge).alongTheTable},
+	{"P5", (*judge).moneyAddsUp},
+	{"P6", (*judge).everyOrderEnds},
+	{"P7", (*judge).callbacksInAnyOrder},
+}
+
+// judge collects what violates one property.
+type judge struct {
+	property string
+	found    []Violation
+}
+
+func (c *chronicle) judge(property string, by func(*judge, *chronicle)) []Violation {
+	j := &judge{property: property}
+	by(j, c)
+	return j.found
+}
+
+// that demands something of an order, and reports whether it holds. What is
+// said in the format is the case if it does not.
+func (j *judge) that(holds bool, o record, format string, values ...any) bool {
+	if !holds {
+		sentence := fmt.Sprintf("%s: ", o.request) + fmt.Sprintf(format, values...)
+		j.found = append(j.found, Violation{j.property, o.Number, sentence})
+	}
+	return holds
+}
+
+// books demands something of the books as a whole.
+func (j *judge) books(holds bool, format string, values ...any) {
+	if !holds {
+		j.found = append(j.found, Violation{Property: j.property, Sentence: fmt.Sprintf(format, values...)})
+	}
+}
+
+// P0: no workflow fails.
+func (j *judge) nothingFails(c *chronicle) {
+	for _, o := range c.orders {
+		j.that(o.err == nil, o, "its workflow failed: %v", o.err)
+	}
+}
+
+// P1: at most one order with effect in the gateway's book per order number,
+// none for refused intents.
+func (j *judge) oneOrderAtMost(c *chronicle) {
+	j.books(c.audit.DoublePayments == 0, "%d double payments: %v", c.audit.DoublePayments, c.audit.Doubles)
+	j.books(len(c.audit.Problems) == 0, "the gateway's book does not add up: %v", c.audit.Problems)
+	for _, o := range c.orders {
+		j.that(len(o.booked) <= 1, o, "%d orders are booked under its number", len(o.booked))
+		j.that(o.wire.unasked == 0, o, "sent again without a question, %d times", o.wire.unasked)
+		j.that(o.wire.creates <= len(o.submissions), o, "sent without a row: %d creates, %d rows", o.wire.creates, len(o.submissions))
+		refused := slices.Contains([]string{
+			order.CodeInsufficientFunds, order.CodeLimitOrder, order.CodeRejected, order.CodeApprovalTooLate, order.CodeCancelled,
+		}, o.row.Reason.Code)
+		if refused {
+			j.that(o.wire.creates == 0, o, "sent %d times, and it is refused: %s", o.wire.creates, o.row.Reason.Code)
+		}
+		if refused || o.row.Reason.Code == order.CodeGatewayRefused || o.row.Reason.Code == order.CodeGatewayShort {
+			j.that(len(o.booked) == 0, o, "it is booked, and it is refused: %s", o.row.Reason.Code)
+		}
+	}
+}
+
+// P2: ours succeeded if and only if the gateway's book says paid; ours failed,
+// rejected, cancelled or expired implies that the book says not paid and that
+// it can no longer become paid through us. Where the gateway has taken its own
+// word back, a discrepancy says so.
+func (j *judge) oursIsTheirs(c *chronicle) {
+	for _, o := range c.orders {
+		paid, afterAll := o.paid()
+		switch o.row.State {
+		case order.Succeeded, order.PartiallyPaid, order.Refunded:
+			if !j.that(paid, o, "it is %s, and the gateway's book says not paid", o.row.State) {
+				break
+			}
+			want := map[order.State]tarspay.State{
+				order.Succeeded: tarspay.StateSucceeded, order.PartiallyPaid: tarspay.StatePartial, order.Refunded: tarspay.StateRefunded,
+			}[o.row.State]
+			j.that(o.booked[0].State == want, o, "it is %s, and the gateway's book says %s", o.row.State, o.booked[0].State)
+		case order.Expired:
+			j.unpaid(o, paid, afterAll, order.DiscrepancyLatePayment)
+		default:
+			j.that(o.row.State.Terminal(), o, "it has not ended: %s", o.row.State)
+			j.unpaid(o, paid, afterAll, order.DiscrepancyPaidAfterEnd)
+		}
+		j.that(!o.wire.lastCreate.Truncate(time.Millisecond).After(o.end().At), o, "sent at %s, after its end at %s", o.wire.lastCreate, o.end().At)
+		if o.row.State == order.Refunded {
+			continue // it may have been returned after its workflow had ended
+		}
+		j.that(o.row.State == o.view.State, o, "it is %s, and its workflow said %s", o.row.State, o.view.State)
+		if o.first.State != "" {
+			j.that(o.first.State == o.view.State, o, "its workflow said %s, and run once more %s", o.first.State, o.view.State)
+		}
+	}
+}
+
+// unpaid demands of an order that ended without payment that the gateway's book
+// says so too, or that the gateway had said so before it paid, and that a
+// discrepancy tells of that and of nothing else.
+func (j *judge) unpaid(o record, paid, afterAll bool, code string) {
+	j.that(paid == afterAll, o, "it is %s (%s), and the gateway's book says paid", o.row.State, o.row.Reason.Code)
+	j.that(paid == o.has(code), o, "that it is %s and the gateway paid is %t; that a discrepancy %s says so is %t", o.row.State, paid, code, o.has(code))
+}
+
+// P3: no terminal state without proof on record.
+func (j *judge) proofOfEveryEnd(c *chronicle) {
+	for _, o := range c.orders {
+		for _, step := range o.steps {
+			if step.To.Terminal() {
+				j.proved(c.plan, o, step)
+			}
+		}
+	}
+}
+
+// happened is whether the gateway's book has had an order, at some time, where
+// a step to an end says that it was.
+func (r record) happened(step ledger.Step) (says []tarspay.State, happened bool) {
+	says = map[order.State][]tarspay.State{
+		order.Succeeded: {tarspay.StateSucceeded}, order.PartiallyPaid: {tarspay.StatePartial}, order.Refunded: {tarspay.StateRefunded},
+		order.Expired: {tarspay.StateTimedOut}, order.Failed: {tarspay.StateFailed, tarspay.StateRejected, tarspay.StateCancelled},
+	}[step.To]
+	for _, booked := range r.booked {
+		for _, m := range booked.Movements {
+			happened = happened || slices.Contains(says, m.State)
+		}
+	}
+	return says, happened
+}
+
+// proved demands what a step to an end must rest on.
+func (j *judge) proved(plan Plan, o record, step ledger.Step) {
+	says, happened := o.happened(step)
+	name := fmt.Sprintf("%s by %s, %s %s", step.To, step.Source, step.Evidence, step.Reason.Code)
+	switch step.Source {
+	case order.FromCallback:
+		i := slices.IndexFunc(o.callbacks, func(e ledger.InboxEntry) bool { return e.ID == step.Evidence })
+		if j.that(i >= 0, o, "%s: there is no such callback", name) {
+			j.that(slices.Contains(says, o.callbacks[i].Callback.State), o, "%s: the callback says %s", name, o.callbacks[i].Callback.State)
+		}
+		j.that(happened, o, "%s: the gateway's book knows nothing of it", name)
+		j.that(!slices.Contains([]order.State{order.Failed, order.Expired, order.Refunded}, step.To), o, "%s: released without asking", name)
+	case order.FromQuery:
+		if step.Reason.Code == order.CodeGatewayRefused || step.Reason.Code == order.CodeGatewayShort { // probably refused, and not there
+			j.that(len(o.booked) == 0, o, "%s: it is booked", name)
+			return
+		}
+		j.that(happened, o, "%s: the gateway's book knows nothing of it", name)
+	case order.FromOperator:
+		j.byPersons(plan, o, step, name, happened)
+	case ledger.FromSubmission:
+		j.that(step.To == order.Failed, o, "%s: a create proves a failure only", name)
+		j.that(len(o.submissions) > 0 && o.submissions[len(o.submissions)-1].Outcome == ledger.Refused, o, "%s: the last create was not refused", name)
+		j.that(len(o.booked) == 0, o, "%s: it is booked", name)
+	case ledger.FromOpening, ledger.FromFunds, ledger.FromDeadline:
+		j.that(len(o.submissions) == 0, o, "%s: it was sent before", name)
+		j.that(step.Reason.Code != "", o, "%s: no reason is given", name)
+	default:
+		j.that(false, o, "%s: this is no proof", name)
+	}
+}
+
+// byPersons demands what an end must rest on that people made.
+func (j *judge) byPersons(plan Plan, o record, step ledger.Step, name string, happened bool) {
+	j.that(step.By != "", o, "%s: nobody's name is given", name)
+	if step.To == order.Rejected || step.To == order.Cancelled {
+		j.that(len(o.submissions) == 0, o, "%s: it was sent before", name)
+		return
+	}
+	if plan.Policy {
+		j.that(twoPersons(step.By), o, "%s: by %q alone", name, step.By)
+	}
+	j.that(step.Evidence != "", o, "%s: no evidence is given", name)
+	absent := step.To == order.Failed && len(o.booked) == 0 // the evidence says so
+	j.that(happened || absent, o, "%s: the gateway's book knows nothing of it", name)
+}
+
+// P4: states only ever move along the table, and ends stick.
+func (j *judge) alongTheTable(c *chronicle) {
+	j.books(len(c.broken) == 0, "the audit's chain is broken: %v", c.broken)
+	for _, o := range c.orders {
+		state := order.Created
+		for _, step := range o.steps {
+			j.that(step.From == state, o, "it moved from %s, and stood %s", step.From, state)
+			j.that(order.CanMove(o.request.Kind, step.From, step.To), o, "it moved from %s to %s", step.From, step.To)
+			if step.From.Terminal() {
+				j.that(step.From == order.Succeeded && step.To == order.Refunded, o, "it left its end, %s, for %s", step.From, step.To)
+			}
+			state = step.To
+		}
+		j.that(o.row.State == state, o, "it is %s, and its history ends with %s", o.row.State, state)
+	}
+}
+
+// P5: transfers sum to zero; no reservation outlives its order; once all is
+// quiet, what is available and in flight is what the gateway's book has
+// available and frozen, but for what the gateway did after it had said that it
+// would not.
+func (j *judge) moneyAddsUp(c *chronicle) {
+	j.books(len(c.verification.Violations) == 0, "the books do not verify: %v", c.verification.Violations)
+	sum := int64(0)
+	for _, balance := range c.balances {
+		sum += balance
+	}
+	j.books(sum == 0, "transfers sum to %d", sum)
+	j.books(c.balances[ledger.AccountInFlight] == 0, "%d are in flight, and no order is", c.balances[ledger.AccountInFlight])
+	theirs := c.book.Merchants[0].Available.Minor() + c.book.Merchants[0].Frozen.Minor()
+	for _, o := range c.orders {
+		if len(o.booked) == 0 || !o.has(order.DiscrepancyPaidAfterEnd) {
+			continue
+		}
+		booked := o.booked[0]
+		theirs += booked.Fee.Minor()
+		if o.request.Kind == order.Withdrawal {
+			theirs += booked.Amount.Minor()
+		} else {
+			theirs -= booked.Paid.Minor()
+		}
+	}
+	ours := c.balances[ledger.AccountAvailable]
+	j.books(ours == theirs, "we have %d available, and the gateway's book, but for what it took back, %d", ours, theirs)
+}
+
+// P6: when the gateway is honest in the end, every order has ended or waits for
+// a person within a bound, and none waits when all is told.
+func (j *judge) everyOrderEnds(c *chronicle) {
+	const bound = approval + funds + horizon + time.Hour
+	for _, o := range c.orders {
+		j.that(o.ended || o.err != nil, o, "its workflow still runs")
+		j.that(o.row.State.Terminal(), o, "it has not ended: %s", o.row.State)
+		i := slices.IndexFunc(o.steps, func(s ledger.Step) bool { return s.To.Terminal() || s.To == order.InReview })
+		if j.that(i >= 0, o, "it neither ended nor waited for a person") {
+			took := o.steps[i].At.Sub(o.row.CreatedAt)
+			j.that(took <= bound, o, "it took %s until it ended or waited for a person", took)
+		}
+		for _, entry := range o.callbacks {
+			j.that(entry.Status == ledger.Done, o, "callback %s is %s: nobody acted on it", entry.ID, entry.Status)
+		}
+	}
+}
+
+// P7: any multiset and ordering of genuine callbacks gives the same final
+// state, and the same money.
+func (j *judge) callbacksInAnyOrder(c *chronicle) {
+	for _, o := range c.orders {
+		if o.Story != nil {
+			j.asTold(o)
+		}
+	}
+}
+
+// twoPersons reports whether a name is that of a person who proposed and
+// another one who confirmed.
+func twoPersons(by string) bool {
+	first, second, both := strings.Cut(by, " and ")
+	return both && first != "" && second != "" && !order.SamePerson(first, second)
+}
