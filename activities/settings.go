@@ -30,6 +30,9 @@ type Settings struct {
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits instead of failing
 	FundsDeadline time.Duration // how long it waits
 
+	ReconcileLag      time.Duration // transactions are compared so long after they ended
+	ReconcileLookback time.Duration // orders are asked about again for so long after they ended
+
 	Clock func() time.Time // nil is time.Now; tests that skip time set their own
 }
 

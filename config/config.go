@@ -20,8 +20,8 @@ type Worker struct {
 	Waiting
 	Limits
 	Approval
-	ReconcileEvery time.Duration `default:"1h" unit:"duration" desc:"How often the balances are compared with the gateway's."`
-	HealthListen   string        `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
+	Reconciliation
+	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Log
 }
 
@@ -61,7 +61,7 @@ func LoadWorker() (Worker, error) {
 	w.Keys.complete(p, w.Merchants)
 	w.Waiting.check(p, w.GatewayTimeout)
 	w.Approval.check(p)
-	p.between("PAYOUTS_RECONCILE_EVERY", w.ReconcileEvery, time.Second, 7*24*time.Hour)
+	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	return w, p.err()
 }

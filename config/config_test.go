@@ -66,8 +66,11 @@ func TestDefaults(t *testing.T) {
 			ReviewPoll: time.Hour, Confirm: ConfirmFailures,
 			Alarm: Alarm{UnknownAlarm: 30 * time.Minute}, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
-		ReconcileEvery: time.Hour, HealthListen: "127.0.0.1:8081",
-		Log: Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
+		Reconciliation: Reconciliation{
+			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
+		},
+		HealthListen: "127.0.0.1:8081",
+		Log:          Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
 	}, worker)
 
 	receiver, err := LoadReceiver()
@@ -115,6 +118,9 @@ func TestEverySetting(t *testing.T) {
 		"PAYOUTS_POLICY_FILE", policy,
 		"PAYOUTS_MAX_AMOUNT", "PKR:50000.50,VND:100",
 		"PAYOUTS_RECONCILE_EVERY", "5m",
+		"PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", "12h",
+		"PAYOUTS_RECONCILE_LAG", "30m",
+		"PAYOUTS_RECONCILE_LOOKBACK", "0s",
 		"PAYOUTS_HEALTH_LISTEN", "127.0.0.1:0",
 		"PAYOUTS_LISTEN", "[::1]:1",
 		"PAYOUTS_ADMIN_LISTEN", ":2",
@@ -144,7 +150,9 @@ func TestEverySetting(t *testing.T) {
 	require.Equal(t, policy, worker.PolicyFile)
 	require.Equal(t, "50000.50 PKR", worker.MaxAmount["PKR"].String())
 	require.Equal(t, "100 VND", worker.MaxAmount["VND"].String())
-	require.Equal(t, 5*time.Minute, worker.ReconcileEvery)
+	require.Equal(t, Reconciliation{
+		ReconcileEvery: 5 * time.Minute, ReconcileTransactionsEvery: 12 * time.Hour, ReconcileLag: 30 * time.Minute,
+	}, worker.Reconciliation)
 	require.Equal(t, "127.0.0.1:0", worker.HealthListen)
 	require.Equal(t, Log{LogLevel: slog.LevelDebug, LogFormat: LogText}, worker.Log)
 
@@ -220,6 +228,9 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_POLICY_FILE", "c0ffee01.none", "names a file that cannot be read: no such file"},
 		{"PAYOUTS_POLICY_FILE", "..", "names a file that cannot be read: is a directory"},
 		{"PAYOUTS_RECONCILE_EVERY", "0s", "between 1s and"},
+		{"PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", "0s", "between 1s and"},
+		{"PAYOUTS_RECONCILE_LAG", "200h", "between 0s and"},
+		{"PAYOUTS_RECONCILE_LOOKBACK", "-1s", "between 0s and"},
 		{"PAYOUTS_CONFIRM", "never", `is "never"; choose one of [failures always]`},
 		{"PAYOUTS_MAX_AMOUNT", "PKR", `has the entry "PKR"`},
 		{"PAYOUTS_MAX_AMOUNT", "VND:10.5", "more decimals than the currency has"},

@@ -21,6 +21,15 @@ const (
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
 	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it
 	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, the gateway does not when asked
+
+	// Those that comparing transactions adds.
+	DiscrepancyNoOrder       = "RECORD_WITHOUT_ORDER"   // the gateway has a record of an order that we do not have
+	DiscrepancyNoRecord      = "PAID_WITHOUT_RECORD"    // we say paid, and the gateway has no such order
+	DiscrepancyRecord        = "RECORD_DIFFERS"         // amount, fee, currency or direction of its record are not the order's
+	DiscrepancyState         = "STATE_DIFFERS"          // its history ends the order otherwise, and its answer to a query does not
+	DiscrepancySecond        = "NUMBER_USED_TWICE"      // the gateway has a second order of the same number
+	DiscrepancyOwnWithdrawal = "OWN_WITHDRAWAL"         // the merchant took money out at the gateway, and nobody has booked it
+	DiscrepancyUnmatched     = "CALLBACK_WITHOUT_ORDER" // a callback of an order that we still do not have
 )
 
 // Decide is the whole table of (kind, state, verdict): a pure function, so

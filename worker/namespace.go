@@ -13,13 +13,15 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // The schedules.
 const (
-	reconcileSchedule = "reconcile-balances"
-	orphanSchedule    = "find-orphans"
+	reconcileSchedule    = "reconcile-balances"
+	transactionsSchedule = "reconcile-transactions"
+	orphanSchedule       = "find-orphans"
 	// A terminated workflow is somebody's deed in the UI; that it is noticed
 	// within minutes is soon enough.
 	orphanEvery = 10 * time.Minute
@@ -27,13 +29,17 @@ const (
 
 // PrepareNamespace makes the namespace fit for our workflows. Any worker may
 // do it at any time: what is there already stays.
-func PrepareNamespace(ctx context.Context, c client.Client, namespace string, every time.Duration) error {
+func PrepareNamespace(ctx context.Context, c client.Client, namespace string, often config.Reconciliation) error {
 	if err := registerSearchAttributes(ctx, c, namespace); err != nil {
 		return fmt.Errorf("register search attributes: %w", err)
 	}
-	err := schedule(ctx, c, reconcileSchedule, workflows.ReconcileBalancesType, every, workflows.ReconcileBalancesInput{})
+	err := schedule(ctx, c, reconcileSchedule, workflows.ReconcileBalancesType, often.ReconcileEvery, workflows.ReconcileBalancesInput{})
 	if err != nil {
 		return fmt.Errorf("schedule the reconciliation: %w", err)
+	}
+	err = schedule(ctx, c, transactionsSchedule, workflows.ReconcileTransactionsType, often.ReconcileTransactionsEvery, workflows.ReconcileTransactionsInput{})
+	if err != nil {
+		return fmt.Errorf("schedule the reconciliation of transactions: %w", err)
 	}
 	if err := schedule(ctx, c, orphanSchedule, workflows.FindOrphansType, orphanEvery); err != nil {
 		return fmt.Errorf("schedule the search for orphans: %w", err)

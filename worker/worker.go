@@ -104,6 +104,8 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		Policy:            policy,
 		WaitForFunds:      c.ShortBalance == config.ShortBalanceWait,
 		FundsDeadline:     c.FundsDeadline,
+		ReconcileLag:      c.ReconcileLag,
+		ReconcileLookback: c.ReconcileLookback,
 	}, nil
 }
 

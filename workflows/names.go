@@ -13,12 +13,13 @@ const (
 
 // Workflow types, as registered and as other SDKs name them.
 const (
-	DepositType           = "Deposit"
-	WithdrawalType        = "Withdrawal"
-	ReconcileBalancesType = "ReconcileBalances"
-	LateCallbackType      = "LateCallback"
-	OperatorActionType    = "OperatorAction"
-	FindOrphansType       = "FindOrphans"
+	DepositType               = "Deposit"
+	WithdrawalType            = "Withdrawal"
+	ReconcileBalancesType     = "ReconcileBalances"
+	ReconcileTransactionsType = "ReconcileTransactions"
+	LateCallbackType          = "LateCallback"
+	OperatorActionType        = "OperatorAction"
+	FindOrphansType           = "FindOrphans"
 )
 
 // Messages that an order's workflow understands.

@@ -8,12 +8,13 @@ import (
 // Register adds every workflow to a worker under its public name.
 func Register(registry worker.WorkflowRegistry) {
 	for name, run := range map[string]any{
-		DepositType:           Deposit,
-		WithdrawalType:        Withdrawal,
-		ReconcileBalancesType: ReconcileBalances,
-		LateCallbackType:      LateCallback,
-		OperatorActionType:    OperatorAction,
-		FindOrphansType:       FindOrphans,
+		DepositType:               Deposit,
+		WithdrawalType:            Withdrawal,
+		ReconcileBalancesType:     ReconcileBalances,
+		ReconcileTransactionsType: ReconcileTransactions,
+		LateCallbackType:          LateCallback,
+		OperatorActionType:        OperatorAction,
+		FindOrphansType:           FindOrphans,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 	}

@@ -45,6 +45,34 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"a callback says that the money was returned, and the gateway, being asked for a day, does not",
 		"ask the gateway whether it was. Nothing has been booked back; if the money came back, book it with starter adjust, then close it",
 	},
+	order.DiscrepancyNoOrder: {
+		"the gateway has a record of an order that we do not have",
+		"find out who made it: a person in the gateway's console, by another system with the same key, or by somebody who has the key. Money that moved is booked with starter adjust, then close it",
+	},
+	order.DiscrepancyNoRecord: {
+		"we have proof that the order was paid, and the gateway, being asked, has no such order",
+		"show the gateway the proof (starter show) and ask what became of the order. Nothing has been booked back; then close it",
+	},
+	order.DiscrepancyRecord: {
+		"the gateway's record of the order says another amount, fee, currency or direction",
+		"compare both with the bank's slip or the gateway's statement. A fee that differs is booked with starter adjust, fee or fee_refund; then close it",
+	},
+	order.DiscrepancyState: {
+		"the gateway's history ends the order otherwise than we do, and its answer to a query does not",
+		"ask the gateway which of its two words is true. Nothing has been booked; book with starter adjust what proves to have moved, then close it",
+	},
+	order.DiscrepancySecond: {
+		"the gateway has a second order under the order's number",
+		"ask the gateway at once how that came about, and whether both were paid: a second payment is booked with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it",
+	},
+	order.DiscrepancyOwnWithdrawal: {
+		"the merchant took money out at the gateway, and nobody has booked it",
+		"have two persons book it: starter adjust propose PAYORDERID --kind settlement, and its fee; it is then known. Close it",
+	},
+	order.DiscrepancyUnmatched: {
+		"a genuine callback is about an order that we still do not have",
+		"find out who made the order. It is matched by itself if it turns up here; else set the callback aside with starter set-aside, then close it",
+	},
 }
 
 func discrepancyCodes() []string { return slices.Sorted(maps.Keys(discrepancyKinds)) }

@@ -308,7 +308,9 @@ func TestOperationsQueries(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer func() { _ = dev.Stop() }()
-	require.NoError(t, worker.PrepareNamespace(t.Context(), dev.Client(), temporalclient.DefaultNamespace, time.Hour))
+	require.NoError(t, worker.PrepareNamespace(t.Context(), dev.Client(), temporalclient.DefaultNamespace, config.Reconciliation{
+		ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour,
+	}))
 	for _, query := range queries {
 		require.Eventually(t, func() bool { // the attributes take a moment to be known
 			_, err = dev.Client().CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: query})

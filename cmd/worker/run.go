@@ -55,7 +55,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	if err := worker.RecordPolicy(ctx, books, knobs, nil); err != nil {
 		return err
 	}
-	temporal, err := dial(ctx, log, settings.ReconcileEvery)
+	temporal, err := dial(ctx, log, settings.Reconciliation)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func openLedger(ctx context.Context, log *slog.Logger, settings config.Worker) (
 	return books, err
 }
 
-func dial(ctx context.Context, log *slog.Logger, reconcileEvery time.Duration) (client.Client, error) {
+func dial(ctx context.Context, log *slog.Logger, often config.Reconciliation) (client.Client, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return nil, fmt.Errorf("the settings of Temporal's client (TEMPORAL_…) are not usable: %w", err)
@@ -126,7 +126,7 @@ func dial(ctx context.Context, log *slog.Logger, reconcileEvery time.Duration) (
 		if err != nil {
 			return err
 		}
-		if err := worker.PrepareNamespace(ctx, dialled, namespace, reconcileEvery); err != nil {
+		if err := worker.PrepareNamespace(ctx, dialled, namespace, often); err != nil {
 			dialled.Close()
 			return err
 		}

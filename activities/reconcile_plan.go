@@ -1,0 +1,142 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// TransactionsPlan says which merchants' transactions to compare, and which
+// span. Empty is all merchants, from where each was left, until a lag ago.
+type TransactionsPlan struct {
+	Merchants []string  `json:"merchants,omitempty"`
+	From      time.Time `json:"from,omitzero"`
+	To        time.Time `json:"to,omitzero"`
+}
+
+// TransactionSpan is the span of one merchant that is to be compared.
+type TransactionSpan struct {
+	Merchant string    `json:"merchant"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	History  bool      `json:"history"` // the gateway lists transactions in the merchant's country
+	// Again: orders that ended from then until From are asked about once more,
+	// because a success may have been returned since.
+	Again   time.Time `json:"again"`
+	First   bool      `json:"first,omitempty"`   // nothing has been compared before
+	Problem string    `json:"problem,omitempty"` // why nothing can be compared
+	Began   time.Time `json:"began"`             // what is met with from then on counts
+}
+
+// PlanTransactions says what is to be compared. A span ends at least a lag ago:
+// what is younger may not have reached the gateway's history, or ours.
+func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]TransactionSpan, error) {
+	merchants := plan.Merchants
+	if len(merchants) == 0 {
+		var err error
+		if merchants, err = b.Merchants(ctx); err != nil {
+			return nil, err
+		}
+	}
+	spans := make([]TransactionSpan, 0, len(merchants))
+	for _, merchant := range slices.Compact(slices.Sorted(slices.Values(merchants))) {
+		span, err := b.span(ctx, merchant, plan)
+		if err != nil {
+			return nil, fmt.Errorf("plan the transactions of %s: %w", merchant, err)
+		}
+		spans = append(spans, span)
+	}
+	return spans, nil
+}
+
+func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan) (TransactionSpan, error) {
+	now := b.settings.now()
+	span := TransactionSpan{Merchant: merchant, Began: now.UTC().Truncate(time.Millisecond), From: plan.From, To: now.Add(-b.settings.ReconcileLag)}
+	if !plan.To.IsZero() && plan.To.Before(span.To) {
+		span.To = plan.To
+	}
+	profile, known := tarspay.Country(b.settings.Merchants[merchant])
+	if !known {
+		span.Problem = "the merchant is not configured"
+		return span, nil
+	}
+	span.History = profile.HasEndpoint(tarspay.OperationHistory)
+	opened, err := b.ledger.BooksOpened(ctx, merchant)
+	if err != nil {
+		return span, err
+	}
+	if opened.IsZero() {
+		span.Problem = "its books are not open; they open with its first comparison of balances"
+		return span, nil
+	}
+	if span.From.IsZero() {
+		if span.From, err = b.ledger.Reconciled(ctx, merchant); err != nil {
+			return span, err
+		}
+		if span.First = span.From.IsZero(); span.First {
+			span.From = latest(opened, span.To.Add(-b.settings.ReconcileLookback))
+		}
+	}
+	// The gateway is told whole seconds.
+	span.From, span.To = span.From.Truncate(time.Second).UTC(), span.To.Truncate(time.Second).UTC()
+	if span.From.After(span.To) {
+		span.From = span.To
+	}
+	span.Again = span.To.Add(-b.settings.ReconcileLookback)
+	return span, nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// MarkTransactions notes that a window has been compared, so that the next
+// comparison goes on from there.
+func (b *Books) MarkTransactions(ctx context.Context, window TransactionWindow, first bool) error {
+	return b.ledger.MarkReconciled(ctx, window.Merchant, window.From, window.To, first)
+}
+
+// ReportUnmatched opens a discrepancy for every callback of an order that we do
+// not have and that has waited for it longer than the lag.
+func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
+	var last ledger.InboxEntry
+	before := b.settings.now().Add(-b.settings.ReconcileLag)
+	for {
+		entries, err := b.ledger.UnmatchedBefore(ctx, merchant, before, last)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			err := b.ledger.OpenDifference(ctx, ledger.Difference{
+				Key: entry.Key(), Code: order.DiscrepancyUnmatched, Mark: entry.ID,
+				Detail: fmt.Sprintf("callback %s about a %s of %s %s that we do not have: %s", entry.ID,
+					entry.Callback.Direction, entry.Callback.OrderAmount, entry.Callback.Currency, entry.Callback.State),
+			})
+			if err != nil {
+				return err
+			}
+			activity.RecordHeartbeat(ctx)
+			last = entry
+		}
+		if len(entries) < ledger.MaxPage {
+			return nil
+		}
+	}
+}
+
+// CountFindings counts, by code, the open discrepancies that the comparison of
+// a merchant's transactions has met with since it began: each once, however
+// often it was met.
+func (b *Books) CountFindings(ctx context.Context, merchant string, since time.Time) (map[string]int, error) {
+	return b.ledger.SeenDiscrepancies(ctx, merchant, since)
+}

@@ -1,0 +1,324 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Comparing transactions asks the gateway very often. Each call is an attempt
+// of its own: the server's limit on the queue counts it like any other, one
+// call at a time leaves room for orders under way, and the attempts add nothing
+// to the history. How far it has come is in the heartbeat, so whoever makes the
+// next attempt goes on from there.
+
+// TransactionWindow is a span of a merchant's time whose transactions are
+// compared at once.
+type TransactionWindow struct {
+	Merchant string    `json:"merchant"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	// Again: these orders have been asked about before; those that were
+	// returned cannot change any more.
+	Again bool `json:"again,omitempty"`
+}
+
+// TransactionCounts is what comparing transactions has come to.
+type TransactionCounts struct {
+	Rows       int `json:"rows"`       // records of the gateway's history that were read
+	Compared   int `json:"compared"`   // of them, those whose order has ended here
+	Asked      int `json:"asked"`      // orders that the gateway was asked about
+	Unanswered int `json:"unanswered"` // orders on which it gave no answer
+	Settled    int `json:"settled"`    // orders whose answer was news, and is booked now
+}
+
+// Add adds other counts.
+func (c *TransactionCounts) Add(other TransactionCounts) {
+	c.Rows += other.Rows
+	c.Compared += other.Compared
+	c.Asked += other.Asked
+	c.Unanswered += other.Unanswered
+	c.Settled += other.Settled
+}
+
+// Types of errors that end the comparison of a merchant for this time.
+const (
+	ErrorNoHistory = "GATEWAY_WITHOUT_HISTORY" // the gateway does not have the endpoint
+	ErrorShifting  = "HISTORY_SHIFTING"        // the history kept changing while it was read
+	ErrorAway      = order.CodeGatewayAway     // too many calls in a row had no usable answer
+)
+
+// Bounds of the comparison.
+const (
+	// What startTime and endTime mean is not documented: when an order began, or
+	// when it ended. Windows overlap by more than nearly all orders take; one that
+	// took longer is asked about by its number.
+	historyOverlap = 24 * time.Hour
+	maxPages       = 100_000 // of one window
+	maxRounds      = 5       // of reading a window that changes while it is read
+	callTries      = 3       // of one call, and
+	maxUnanswered  = 5       // calls in a row, before the gateway counts as away
+)
+
+// historyProgress is the heartbeat of ReadHistory.
+type historyProgress struct {
+	Page     int               `json:"page"`  // to be read next, from 1
+	Total    int               `json:"total"` // as the first page told it
+	Round    int               `json:"round"`
+	Read     bool              `json:"read"`               // all pages
+	Doubtful []order.Key       `json:"doubtful,omitempty"` // to be asked about before going on
+	Failing  failing           `json:"failing,omitzero"`
+	Counts   TransactionCounts `json:"counts"`
+}
+
+// ReadHistory reads the gateway's history of a window, keeps what it says, and
+// opens a discrepancy wherever our orders say otherwise. An order that the
+// history ends otherwise than we do is asked about: a query is proof, the
+// history is none. One page, or one question, is one attempt.
+//
+// The error is ErrorNoHistory, ErrorShifting, ErrorAway or ErrorPaused when
+// there is no end of it.
+func (g *Gateway) ReadHistory(ctx context.Context, window TransactionWindow) (TransactionCounts, error) {
+	var progress historyProgress
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &progress); err != nil {
+			return TransactionCounts{}, fmt.Errorf("read how far the history of %s is read: %w", window.Merchant, err)
+		}
+	}
+	next, err := g.readOn(ctx, window, progress)
+	activity.RecordHeartbeat(ctx, next)
+	return next.Counts, err
+}
+
+// ReadWholeHistory is ReadHistory in one go, without Temporal and its limit on
+// the queue: what reading itself costs, for benchmarks.
+func ReadWholeHistory(ctx context.Context, g *Gateway, window TransactionWindow) (TransactionCounts, error) {
+	var progress historyProgress
+	for {
+		next, err := g.readOn(ctx, window, progress)
+		if err == nil || !errors.Is(err, errGoesOn) {
+			return next.Counts, err
+		}
+		progress = next
+	}
+}
+
+// errGoesOn is the cause of an attempt's end that is none of the whole.
+var errGoesOn = errors.New("there is more to read or to ask")
+
+// readOn makes one call and says where the next attempt goes on. The progress
+// is the old one when something of ours has failed.
+func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old historyProgress) (historyProgress, error) {
+	next := old
+	var err error
+	if len(old.Doubtful) > 0 {
+		err = g.askDoubtful(ctx, &next)
+	} else {
+		err = g.readPage(ctx, window, &next)
+	}
+	var gateway *tarspay.Error
+	switch {
+	case errors.As(err, &gateway) && noSuchEndpoint(gateway):
+		return next, nonRetryable(ErrorNoHistory, err)
+	case errors.As(err, &gateway):
+		return next, g.stall(&next.Failing, gateway)
+	case errors.Is(err, tarspay.ErrHistoryShifted) && next.Round >= maxRounds:
+		return next, nonRetryable(ErrorShifting, err)
+	case errors.Is(err, tarspay.ErrHistoryShifted):
+		return next, later(ErrorShifting, err.Error(), g.settings.RetryLadder.Step(next.Round))
+	case err != nil:
+		return old, err
+	}
+	next.Failing = failing{}
+	if next.Read && len(next.Doubtful) == 0 {
+		return next, nil
+	}
+	return next, goOn()
+}
+
+// goOn ends an attempt whose call was answered: the next one follows at once.
+func goOn() error {
+	return temporal.NewApplicationErrorWithOptions(errGoesOn.Error(), ErrorPending, temporal.ApplicationErrorOptions{
+		NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign, Cause: errGoesOn,
+	})
+}
+
+// noSuchEndpoint reports whether the gateway answered that it does not have
+// what it was asked for, which is not the same as an empty answer.
+func noSuchEndpoint(err *tarspay.Error) bool {
+	return err.Operation == tarspay.OperationHistory &&
+		slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented}, err.HTTPStatus)
+}
+
+// failing counts calls in a row that had no usable answer.
+type failing struct {
+	Tries   int `json:"tries,omitempty"`   // of the same call
+	Skipped int `json:"skipped,omitempty"` // calls given up
+}
+
+// stall waits before the next attempt at a call, or ends the comparison when
+// every call is refused.
+func (g *Gateway) stall(f *failing, err *tarspay.Error) error {
+	if err.Class == tarspay.ClassAuth {
+		return nonRetryable(ErrorPaused, err)
+	}
+	f.Tries++
+	if f.Tries >= callTries*maxUnanswered || f.Tries >= callTries && f.Skipped+1 >= maxUnanswered {
+		return nonRetryable(ErrorAway, err)
+	}
+	return later(ErrorGateway, err.Error(), g.settings.RetryLadder.Step(f.Tries))
+}
+
+// giveUp reports whether a question has been asked often enough in vain. The
+// next one is then asked instead, because one order's answer may be broken.
+func (f *failing) giveUp(err *tarspay.Error) bool {
+	if err.Class == tarspay.ClassAuth || f.Tries+1 < callTries || f.Skipped+1 >= maxUnanswered {
+		return false
+	}
+	f.Tries, f.Skipped = 0, f.Skipped+1
+	return true
+}
+
+func (g *Gateway) readPage(ctx context.Context, window TransactionWindow, p *historyProgress) error {
+	client, configured := g.clients[window.Merchant]
+	profile, known := tarspay.Country(g.settings.Merchants[window.Merchant])
+	if !configured || !known {
+		return nonRetryable(order.CodeUnknownMerchant, fmt.Errorf("merchant %s is not configured on this worker", window.Merchant))
+	}
+	p.Page = max(p.Page, 1)
+	page, err := client.History(ctx, tarspay.HistoryRequest{From: window.From.Add(-historyOverlap), To: window.To, Page: p.Page})
+	if err != nil {
+		return err
+	}
+	if p.Page == 1 {
+		p.Total = page.Total
+	}
+	if page.Total != p.Total || p.Page > maxPages {
+		// From the beginning, and counted anew; what is kept stays.
+		*p = historyProgress{Round: p.Round + 1, Counts: TransactionCounts{Asked: p.Counts.Asked, Settled: p.Counts.Settled}}
+		return tarspay.ErrHistoryShifted
+	}
+	if err := g.compareRecords(ctx, window, profile, page.Records, p); err != nil {
+		return err
+	}
+	p.Counts.Rows += len(page.Records)
+	p.Read = len(page.Records) == 0 || p.Page >= page.Pages
+	p.Page++
+	return nil
+}
+
+func (g *Gateway) compareRecords(ctx context.Context, w TransactionWindow, profile *tarspay.Profile, listed []tarspay.HistoryRecord, p *historyProgress) error {
+	records, ids := make([]ledger.Record, len(listed)), make([]string, len(listed))
+	for i, r := range listed {
+		records[i], ids[i] = listedRecord(profile, r), r.GatewayID
+	}
+	if err := g.ledger.KeepRecords(ctx, w.Merchant, records); err != nil {
+		return err
+	}
+	compared, err := g.ledger.CompareRecords(ctx, w.Merchant, ids, g.settings.now().Add(-g.settings.ReconcileLag))
+	if err != nil {
+		return err
+	}
+	for _, difference := range compared.Differences {
+		if err := g.ledger.OpenDifference(ctx, difference); err != nil {
+			return err
+		}
+	}
+	p.Counts.Compared += compared.Compared
+	p.Doubtful = compared.Doubtful
+	return nil
+}
+
+// askDoubtful asks about the first of the orders that the history ends
+// otherwise than we do.
+func (g *Gateway) askDoubtful(ctx context.Context, p *historyProgress) error {
+	key := p.Doubtful[0]
+	row, err := g.ledger.Order(ctx, key)
+	if err != nil {
+		return err
+	}
+	explained, err := g.ask(ctx, row, &p.Counts)
+	var gateway *tarspay.Error
+	if errors.As(err, &gateway) {
+		if !p.Failing.giveUp(gateway) {
+			return err
+		}
+		p.Counts.Unanswered++
+		p.Doubtful = p.Doubtful[1:]
+		return nil
+	}
+	if err == nil && !explained {
+		err = g.ledger.OpenDifference(ctx, ledger.Difference{
+			Key: key, Code: order.DiscrepancyState, Mark: "listed while " + string(row.State),
+			Detail: fmt.Sprintf("the gateway's history ends the order otherwise; it is %s here, and the gateway, being asked, does not contradict", row.State),
+		})
+	}
+	p.Doubtful = p.Doubtful[1:]
+	return err
+}
+
+// listedRecord is a line of the history without the people in it.
+func listedRecord(profile *tarspay.Profile, r tarspay.HistoryRecord) ledger.Record {
+	moved, fee := minor(profile, r.Amount), minor(profile, feeText(r.Fee))
+	record := ledger.Record{
+		GatewayID: r.GatewayID, Number: r.OrderNumber, Kind: r.Kind, State: r.State, Currency: isoCurrency(profile, r.Currency),
+		Amount: minor(profile, r.OrderAmount), Fee: fee, CreatedAt: r.CreatedAt, Source: ledger.Listed,
+	}
+	if r.OrderAmount == "" {
+		record.Amount = moved // a merchant's own withdrawal may have no order
+	}
+	if !r.State.Paid() {
+		return record
+	}
+	record.Paid = moved
+	if r.Kind == tarspay.HistoryDeposit && moved >= 0 && fee >= 0 {
+		record.Paid = moved + fee // the history counts it without the fee
+	}
+	return record
+}
+
+// answeredRecord is the answer to a query.
+func answeredRecord(profile *tarspay.Profile, row order.Order, s tarspay.OrderStatus) ledger.Record {
+	record := ledger.Record{
+		GatewayID: s.GatewayID, Number: row.Number, Kind: tarspay.HistoryKind(row.Kind.Direction()), State: s.State,
+		Currency: isoCurrency(profile, s.Currency), Amount: minor(profile, s.OrderAmount), Fee: minor(profile, feeText(s.Fee)), Source: ledger.Answered,
+	}
+	if s.State.Paid() {
+		record.Paid = minor(profile, s.PayAmount)
+	}
+	return record
+}
+
+// minor reads an amount of the gateway's; ledger.Unreadable if it is none.
+func minor(profile *tarspay.Profile, text string) int64 {
+	amount, err := profile.ParseAmount(text)
+	if err != nil || amount.Minor() < 0 {
+		return ledger.Unreadable
+	}
+	return amount.Minor()
+}
+
+// feeText is a fee that may have been left out.
+func feeText(text string) string {
+	if text == "" {
+		return "0"
+	}
+	return text
+}
+
+func isoCurrency(profile *tarspay.Profile, code string) string {
+	if code == profile.GatewayCurrency {
+		return profile.Currency
+	}
+	return code
+}

@@ -1,0 +1,125 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Record is what the gateway says of one of its transactions, without the
+// people in it. Amounts are minor units, Unreadable where its text is none.
+type Record struct {
+	GatewayID string
+	Number    string // empty: the gateway left it out
+	Kind      tarspay.HistoryKind
+	State     tarspay.State
+	Currency  string // ISO 4217 if it is the country's, else as it came
+	Amount    int64  // what was asked for
+	Paid      int64  // what moved, the fee not counted; 0 unless the state says paid
+	Fee       int64
+	CreatedAt time.Time // at the gateway; zero: not told
+	Source    RecordSource
+}
+
+// Unreadable stands for an amount that is none.
+const Unreadable = -1
+
+// RecordSource says where a record comes from.
+type RecordSource string
+
+// The sources.
+const (
+	Listed   RecordSource = "history" // the gateway's history lists it
+	Answered RecordSource = "query"   // it was asked about by its number
+)
+
+// KeepRecords writes down what the gateway says, once per gateway's id: its
+// newest word replaces the one before. Only that of an order which was returned
+// stays, because the history goes on listing it as the success that it was.
+func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if len(records) > MaxPage {
+		return fmt.Errorf("ledger: keep records of %s: %d at once are more than %d", merchant, len(records), MaxPage)
+	}
+	err := l.inTx(ctx, func(t tx) error {
+		rows := make([]recordRow, len(records))
+		for i, record := range records {
+			rows[i] = record.row(merchant, t.at)
+			if err := t.findNumber(ctx, &rows[i]); err != nil {
+				return err
+			}
+		}
+		// Rows in one order, so that two readers of a page do not lock in a circle.
+		slices.SortFunc(rows, func(a, b recordRow) int { return strings.Compare(a.GatewayID, b.GatewayID) })
+		rows = slices.CompactFunc(rows, func(a, b recordRow) bool { return a.GatewayID == b.GatewayID })
+		var kept []string
+		return t.putRows(ctx, &kept, `
+			INSERT INTO gateway_records (merchant, gateway_id, number, kind, state, currency, amount, paid, fee, created_at, source, first_at, seen_at)
+			VALUES (:merchant, :gateway_id, :number, :kind, :state, :currency, :amount, :paid, :fee, :created_at, :source, :seen_at, :seen_at)
+			ON CONFLICT (merchant, gateway_id) DO UPDATE SET
+				number = excluded.number, kind = excluded.kind, currency = excluded.currency,
+				amount = excluded.amount, paid = excluded.paid, fee = excluded.fee, seen_at = excluded.seen_at,
+				state = CASE WHEN gateway_records.state = 5 AND excluded.source = 'history' THEN 5 ELSE excluded.state END,
+				created_at = CASE WHEN excluded.created_at = 0 THEN gateway_records.created_at ELSE excluded.created_at END,
+				source = CASE WHEN gateway_records.source = 'history' THEN 'history' ELSE excluded.source END
+			RETURNING gateway_id`, rows)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: keep records of %s: %w", merchant, err)
+	}
+	return nil
+}
+
+// findNumber fills in the number of an order that the gateway names by its own
+// id only.
+func (t tx) findNumber(ctx context.Context, row *recordRow) error {
+	if row.Number != "" {
+		return nil
+	}
+	return t.get(ctx, &row.Number, "SELECT COALESCE((SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' LIMIT 1), '')",
+		row.Merchant, row.GatewayID)
+}
+
+// IsListed reports whether the gateway's history lists an order of that number.
+func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
+	var listed int
+	err := l.get(ctx, &listed, `SELECT COUNT(*) FROM gateway_records WHERE merchant = ? AND number = ? AND number <> '' AND source = 'history'`,
+		key.Merchant, key.Number)
+	if err != nil {
+		return false, fmt.Errorf("ledger: look for a record of %s: %w", key, err)
+	}
+	return listed > 0, nil
+}
+
+func (r Record) row(merchant string, at time.Time) recordRow {
+	row := recordRow{
+		Merchant: merchant, GatewayID: fit(r.GatewayID), Number: fit(r.Number), Kind: int(r.Kind), State: int(r.State), Currency: fit(r.Currency),
+		Amount: r.Amount, Paid: r.Paid, Fee: r.Fee, Source: r.Source, SeenAt: at.UnixMilli(),
+	}
+	if !r.CreatedAt.IsZero() {
+		row.CreatedAt = r.CreatedAt.UnixMilli()
+	}
+	return row
+}
+
+type recordRow struct {
+	Merchant  string       `db:"merchant"`
+	GatewayID string       `db:"gateway_id"`
+	Number    string       `db:"number"`
+	Kind      int          `db:"kind"`
+	State     int          `db:"state"`
+	Currency  string       `db:"currency"`
+	Amount    int64        `db:"amount"`
+	Paid      int64        `db:"paid"`
+	Fee       int64        `db:"fee"`
+	CreatedAt int64        `db:"created_at"`
+	Source    RecordSource `db:"source"`
+	SeenAt    int64        `db:"seen_at"`
+}

@@ -1,0 +1,341 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Difference is one way in which the gateway's records and our orders differ.
+type Difference struct {
+	Key    order.Key
+	Code   string // order.Discrepancy…
+	Mark   string // the evidence: the gateway's id and what of it
+	Detail string
+}
+
+// Comparison is what comparing some records with our orders brought to light.
+type Comparison struct {
+	Compared    int // records whose order has ended here
+	Differences []Difference
+	Doubtful    []order.Key // orders that the records end otherwise: no proof, the gateway is to be asked
+}
+
+// CompareRecords compares records that are kept with our orders. It writes
+// nothing. Left out are orders that are open, which are asked about anyway, or
+// ended after a moment, and records from before the merchant's books.
+func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []string, endedBefore time.Time) (Comparison, error) {
+	var found Comparison
+	if len(ids) == 0 {
+		return found, nil
+	}
+	args := []any{merchant}
+	for _, id := range ids[:min(len(ids), MaxPage)] {
+		args = append(args, fit(id))
+	}
+	var rows []comparedRow
+	err := l.list(ctx, &rows, comparedRecords+" AND r.gateway_id IN (?"+strings.Repeat(", ?", len(args)-2)+") ORDER BY r.gateway_id", args...)
+	if err != nil {
+		return found, fmt.Errorf("ledger: compare records of %s: %w", merchant, err)
+	}
+	opened, err := l.BooksOpened(ctx, merchant)
+	if err != nil {
+		return found, err
+	}
+	for _, row := range rows {
+		if err := l.compareRow(ctx, row, opened, endedBefore, &found); err != nil {
+			return found, fmt.Errorf("ledger: compare record %s of %s: %w", row.GatewayID, merchant, err)
+		}
+	}
+	return found, nil
+}
+
+// comparedRecords are records beside the orders of their numbers. Of several
+// records of one number, all but the first are later.
+const comparedRecords = `
+	SELECT r.merchant, r.gateway_id, r.number, r.kind, r.state, r.currency, r.amount, r.paid, r.fee, r.created_at, r.source, r.seen_at,
+		COALESCE(o.kind, '') AS o_kind, COALESCE(o.state, '') AS o_state, COALESCE(o.gateway_id, '') AS o_gateway_id,
+		COALESCE(o.currency, '') AS o_currency, COALESCE(o.amount, 0) AS o_amount, COALESCE(o.paid, 0) AS o_paid,
+		COALESCE(o.fee, 0) AS o_fee, COALESCE(o.updated_at, 0) AS o_updated_at,
+		(SELECT COUNT(*) FROM gateway_records x
+			WHERE x.merchant = r.merchant AND x.number = r.number AND x.number <> '' AND x.gateway_id < r.gateway_id) AS earlier
+	FROM gateway_records r LEFT JOIN orders o ON o.merchant = r.merchant AND o.number = r.number AND r.number <> ''
+	WHERE r.merchant = ?`
+
+type comparedRow struct {
+	recordRow
+	OrderKind  order.Kind  `db:"o_kind"`
+	OrderState order.State `db:"o_state"`
+	OrderID    string      `db:"o_gateway_id"`
+	OrderMoney string      `db:"o_currency"`
+	OurAmount  int64       `db:"o_amount"`
+	OurPaid    int64       `db:"o_paid"`
+	OurFee     int64       `db:"o_fee"`
+	UpdatedAt  int64       `db:"o_updated_at"`
+	Earlier    int         `db:"earlier"`
+}
+
+func (l *Ledger) compareRow(ctx context.Context, row comparedRow, opened, endedBefore time.Time, found *Comparison) error {
+	kind, state := tarspay.HistoryKind(row.Kind), tarspay.State(row.State)
+	// The gateway's time has no fractions of a second.
+	before := opened.IsZero() || row.CreatedAt != 0 && row.CreatedAt < opened.Truncate(time.Second).UnixMilli()
+	switch {
+	case kind == tarspay.HistoryUSDTWithdrawal || kind == tarspay.HistoryOwnWithdrawal:
+		if !state.Paid() || before {
+			return nil
+		}
+		booked, err := l.settlementBooked(ctx, row.Merchant, row.GatewayID)
+		if err == nil && !booked {
+			found.Differences = append(found.Differences, row.differs(order.DiscrepancyOwnWithdrawal, "",
+				"the merchant took "+row.money(row.Amount)+" out at the gateway, fee "+row.money(row.Fee)))
+		}
+		return err
+	case row.OrderState == "":
+		if !before {
+			found.Differences = append(found.Differences, row.differs(order.DiscrepancyNoOrder, " state "+state.String(),
+				fmt.Sprintf("the gateway has a %s of %s that we do not have: %s", row.kindName(), row.money(row.Amount), state)))
+		}
+	case row.OrderID != row.GatewayID && (row.OrderID != "" || row.Earlier > 0):
+		found.Differences = append(found.Differences, row.differs(order.DiscrepancySecond, "",
+			fmt.Sprintf("the gateway has a second order of this number, a %s of %s: %s", row.kindName(), row.money(row.Amount), state)))
+	case neverSent(row.OrderState):
+		found.Doubtful = append(found.Doubtful, row.key()) // nobody would ask about it
+	case !row.OrderState.Terminal() || row.UpdatedAt >= endedBefore.UnixMilli():
+	default:
+		row.compare(found)
+	}
+	return nil
+}
+
+// neverSent are the states of an open order that the gateway cannot have of us.
+func neverSent(state order.State) bool {
+	return state == order.Created || state == order.AwaitingApproval || state == order.AwaitingFunds || state == order.Reserved
+}
+
+// compare looks at an order that has ended, member by member; the first that
+// differs is told.
+func (r comparedRow) compare(found *Comparison) {
+	found.Compared++
+	verdict := order.Judge(r.OrderKind, tarspay.State(r.State))
+	effect := order.Decide(r.OrderKind, r.OrderState, verdict)
+	paid := r.OurPaid > 0 && (verdict == order.Paid || verdict == order.PartPaid || verdict == order.Returned)
+	credited := effect.Credit && r.OurPaid > 0 // paid after it had expired, and booked
+	member, theirs, ours := "", "", ""
+	switch {
+	case r.Kind != int(r.OrderKind.Direction()):
+		member, theirs, ours = "direction", r.kindName(), string(r.OrderKind)
+	case r.Currency != r.OrderMoney:
+		member, theirs, ours = "currency", r.Currency, r.OrderMoney
+	case r.Amount != r.OurAmount:
+		member, theirs, ours = "amount", r.money(r.Amount), r.money(r.OurAmount)
+	case (len(effect.Path) > 0 || effect.Discrepancy != "") && !credited:
+		found.Doubtful = append(found.Doubtful, r.key())
+	case paid && verdict != order.Returned && r.Paid != r.OurPaid:
+		member, theirs, ours = "paid", r.money(r.Paid), r.money(r.OurPaid)
+	case paid && r.Fee != r.OurFee:
+		member, theirs, ours = "fee", r.money(r.Fee), r.money(r.OurFee)
+	}
+	if member != "" {
+		found.Differences = append(found.Differences, r.differs(order.DiscrepancyRecord, " "+member,
+			fmt.Sprintf("%s: %s at the gateway, %s here", member, theirs, ours)))
+	}
+}
+
+func (r comparedRow) key() order.Key { return order.Key{Merchant: r.Merchant, Number: r.Number} }
+
+// differs makes a difference. A record without number stands under the
+// gateway's id.
+func (r comparedRow) differs(code, mark, detail string) Difference {
+	d := Difference{Key: r.key(), Code: code, Mark: r.GatewayID + mark, Detail: "gateway order " + r.GatewayID + ": " + detail}
+	if d.Key.Number == "" {
+		d.Key.Number = r.GatewayID
+	}
+	return d
+}
+
+func (r comparedRow) kindName() string {
+	switch tarspay.HistoryKind(r.Kind) {
+	case tarspay.HistoryDeposit:
+		return string(order.Deposit)
+	case tarspay.HistoryWithdrawal:
+		return string(order.Withdrawal)
+	default:
+		return fmt.Sprintf("transaction of kind %d", r.Kind)
+	}
+}
+
+func (r comparedRow) money(minor int64) string {
+	amount, err := money.Minor(minor, r.Currency)
+	if err != nil || minor == Unreadable {
+		return "an amount that cannot be read"
+	}
+	return amount.String()
+}
+
+// settlementBooked reports whether two persons have booked what the merchant
+// took out: a settlement that names the gateway's id.
+func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID string) (bool, error) {
+	var booked int
+	err := l.get(ctx, &booked, `
+		SELECT COUNT(*) FROM adjustments
+		WHERE merchant = ? AND kind = 'settlement' AND state = 'booked' AND (ref = ? OR evidence LIKE '%' || ? || '%')`,
+		merchant, gatewayID, gatewayID)
+	return booked > 0, err
+}
+
+// OpenDifference opens a difference's discrepancy, once per order, code and
+// mark, or notes that it was met with again. One that a person has closed stays
+// closed.
+func (l *Ledger) OpenDifference(ctx context.Context, d Difference) error {
+	err := l.inTx(ctx, func(t tx) error {
+		h, err := t.lockOrder(ctx, d.Key)
+		switch {
+		case err == nil:
+			err = t.discrepancy(ctx, &h, d.Code, d.Mark, d.Detail)
+		case errors.Is(err, ErrNotFound):
+			err = t.discrepancyOfOther(ctx, d)
+		}
+		if err != nil {
+			return err
+		}
+		return t.see(ctx, d.Key, d.Code)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: open discrepancy of %s: %w", d.Key, err)
+	}
+	return nil
+}
+
+// SeeDiscrepancy notes that the open discrepancies of an order and a code were
+// met with again.
+func (l *Ledger) SeeDiscrepancy(ctx context.Context, key order.Key, code string) error {
+	if err := l.inTx(ctx, func(t tx) error { return t.see(ctx, key, code) }); err != nil {
+		return fmt.Errorf("ledger: see the discrepancy of %s: %w", key, err)
+	}
+	return nil
+}
+
+func (t tx) see(ctx context.Context, key order.Key, code string) error {
+	_, err := t.put(ctx, "UPDATE discrepancies SET seen_at = ? WHERE merchant = ? AND number = ? AND code = ? AND closed_at = 0",
+		t.at.UnixMilli(), fit(key.Merchant), fit(key.Number), code)
+	return err
+}
+
+// SeenDiscrepancies counts, by code, a merchant's open discrepancies that
+// comparisons of transactions have met with since a moment.
+func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) (map[string]int, error) {
+	var rows []struct {
+		Code  string `db:"code"`
+		Count int    `db:"count"`
+	}
+	err := l.list(ctx, &rows, "SELECT code, COUNT(*) AS count FROM discrepancies WHERE closed_at = 0 AND merchant = ? AND seen_at >= ? GROUP BY code",
+		merchant, since.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("ledger: count discrepancies of %s: %w", merchant, err)
+	}
+	counts := make(map[string]int, len(rows))
+	for _, row := range rows {
+		counts[row.Code] = row.Count
+	}
+	return counts, nil
+}
+
+// discrepancyOfOther opens a discrepancy of an order that we do not have.
+func (t tx) discrepancyOfOther(ctx context.Context, d Difference) error {
+	written, err := t.writeDiscrepancy(ctx, d.Key, d.Code, d.Mark, d.Detail)
+	if err != nil || !written {
+		return err
+	}
+	return t.noteOther(ctx, d.Key, discrepancyEntry(d.Code, d.Mark, d.Detail))
+}
+
+// EndedMark is how far a walk through ended orders has come.
+type EndedMark struct {
+	At int64 `json:"at"` // Unix milliseconds
+	ID int64 `json:"id"`
+}
+
+// endedStates is the condition of the index orders_ended, word for word.
+const endedStates = "state IN ('succeeded', 'partially_paid', 'failed', 'expired', 'refunded')"
+
+// NextEnded is the first order after the mark of those that ended, or changed
+// after their end, before a moment and had been sent; with unreturned, of those
+// that were not given back. ErrNotFound when there is none.
+func (l *Ledger) NextEnded(ctx context.Context, merchant string, after EndedMark, before time.Time, unreturned bool) (order.Order, EndedMark, error) {
+	var row orderRow
+	query := "SELECT " + orderColumns + " FROM orders WHERE " + endedStates +
+		" AND merchant = ? AND (updated_at, id) > (?, ?) AND updated_at < ? AND attempts > 0"
+	if unreturned {
+		query += " AND state <> 'refunded'"
+	}
+	err := l.get(ctx, &row, query+" ORDER BY updated_at, id LIMIT 1", merchant, after.At, after.ID, before.UnixMilli())
+	if err != nil {
+		return order.Order{}, after, fmt.Errorf("ledger: %w", missing(err, "order of %s that ended", merchant))
+	}
+	o, err := row.order()
+	return o, EndedMark{At: row.UpdatedAt, ID: row.ID}, err
+}
+
+// UnmatchedBefore lists callbacks of orders that we do not have and that came
+// in before a moment, oldest first, at most MaxPage, after one of them.
+func (l *Ledger) UnmatchedBefore(ctx context.Context, merchant string, before time.Time, after InboxEntry) ([]InboxEntry, error) {
+	var from int64
+	if !after.FirstAt.IsZero() {
+		from = after.FirstAt.UnixMilli()
+	}
+	entries, err := l.callbacks(ctx, "status = 'unmatched' AND merchant = ? AND first_at < ? AND (first_at, id) > (?, ?)", MaxPage,
+		merchant, before.UnixMilli(), from, after.ID)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: unmatched callbacks of %s: %w", merchant, err)
+	}
+	return entries, nil
+}
+
+// BooksOpened is when a merchant's first books were opened, zero if none are.
+func (l *Ledger) BooksOpened(ctx context.Context, merchant string) (time.Time, error) {
+	var at int64
+	if err := l.get(ctx, &at, "SELECT COALESCE(MIN(opened_at), 0) FROM books WHERE merchant = ?", merchant); err != nil {
+		return time.Time{}, fmt.Errorf("ledger: books of %s: %w", merchant, err)
+	}
+	return moment(at), nil
+}
+
+// Reconciled is up to when a merchant's transactions have been compared; zero
+// if they never were.
+func (l *Ledger) Reconciled(ctx context.Context, merchant string) (time.Time, error) {
+	var upTo int64
+	err := l.get(ctx, &upTo, "SELECT up_to FROM reconciled WHERE merchant = ?", merchant)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("ledger: how far %s is reconciled: %w", merchant, err)
+	}
+	return moment(upTo), nil
+}
+
+// MarkReconciled notes that a span of a merchant's transactions has been
+// compared. It counts if it joins what was compared before, so that there is
+// never a gap, or if it is the first and begins it.
+func (l *Ledger) MarkReconciled(ctx context.Context, merchant string, from, to time.Time, first bool) error {
+	err := l.inTx(ctx, func(t tx) error {
+		if first {
+			_, err := t.put(ctx, "INSERT INTO reconciled (merchant, up_to, at) VALUES (?, ?, ?) ON CONFLICT (merchant) DO NOTHING",
+				merchant, from.UnixMilli(), t.at.UnixMilli())
+			if err != nil {
+				return err
+			}
+		}
+		_, err := t.put(ctx, "UPDATE reconciled SET up_to = ?, at = ? WHERE merchant = ? AND up_to >= ? AND up_to < ?",
+			to.UnixMilli(), t.at.UnixMilli(), merchant, from.UnixMilli(), to.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: note how far %s is reconciled: %w", merchant, err)
+	}
+	return nil
+}
