@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# One image per command: docker build --target worker|receiver|starter|sandbox .
+# One image per command: docker build --target worker|receiver|starter|codec|sandbox .
 # The final stages hold a static binary, certificates and time zones, and no
 # shell; they run as user 65532.
 
@@ -15,7 +15,7 @@ COPY . .
 # architecture needs no emulation.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/sandbox
+    go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/codec ./cmd/sandbox
 RUN mkdir /data
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base
@@ -23,6 +23,10 @@ FROM gcr.io/distroless/static-debian12:nonroot AS base
 FROM base AS starter
 COPY --from=build /out/starter /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/starter"]
+
+FROM base AS codec
+COPY --from=build /out/codec /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/codec"]
 
 FROM base AS sandbox
 COPY --from=build /out/sandbox /usr/local/bin/

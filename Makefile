@@ -3,7 +3,7 @@
 
 GO         ?= go
 FUZZTIME   ?= 30s
-COMMANDS   := worker starter receiver sandbox dev
+COMMANDS   := worker starter receiver sandbox codec dev
 
 # What every build shares: no C, so a binary runs on any machine of its kind,
 # and no paths of this one.

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
@@ -28,6 +29,7 @@ import (
 const (
 	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
 	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
+	CodeUnreadable          = "PAYLOADS_UNREADABLE"  // what Temporal keeps of the order is encrypted with a key that is not at hand
 )
 
 // fingerprintMemo is the memo that tells a repeated request from a conflict.
@@ -36,11 +38,21 @@ const fingerprintMemo = "fingerprint"
 // Client starts, reads and steers orders.
 type Client struct {
 	temporal temporalclient.Client
+	data     converter.DataConverter
 }
 
 // New makes a client over a Temporal client. The caller keeps the latter and
 // closes it.
-func New(temporal temporalclient.Client) *Client { return &Client{temporal: temporal} }
+func New(temporal temporalclient.Client) *Client {
+	return &Client{temporal: temporal, data: converter.GetDefaultDataConverter()}
+}
+
+// Reading is the same client over a Temporal client that was dialled with a data
+// converter of its own, such as one that encrypts: Temporal's client does not
+// say which it has, and some of what it returns is read here.
+func (c *Client) Reading(data converter.DataConverter) *Client {
+	return &Client{temporal: c.temporal, data: data}
+}
 
 // Started says which workflow drives an order.
 type Started struct {
@@ -124,13 +136,16 @@ func (c *Client) existing(ctx context.Context, request order.Request) (Started, 
 	info := described.GetWorkflowExecutionInfo()
 	var fingerprint string
 	if payload := info.GetMemo().GetFields()[fingerprintMemo]; payload != nil {
-		err = converter.GetDefaultDataConverter().FromPayload(payload, &fingerprint)
+		err = c.data.FromPayload(payload, &fingerprint)
 	} else { // started by other means than this client
 		var view order.View
 		view, err = c.Order(ctx, request.Kind, request.Key())
 		fingerprint = view.Fingerprint
 	}
 	if err != nil {
+		if refusal := unreadable(request.Key(), err); refusal != nil {
+			err = refusal
+		}
 		return Started{}, err
 	}
 	if fingerprint != request.Fingerprint() {
@@ -158,7 +173,7 @@ func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (ord
 	}
 	var view order.View
 	if err := value.Get(&view); err != nil {
-		return order.View{}, fmt.Errorf("read order %s: %w", key, err)
+		return order.View{}, readError(ctx, key, err)
 	}
 	return view, nil
 }
@@ -233,6 +248,9 @@ func unreachable(what string, err error) error {
 }
 
 func readError(ctx context.Context, key order.Key, err error) error {
+	if refusal := unreadable(key, err); refusal != nil {
+		return refusal
+	}
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) {
 		return order.Refuse(order.CodeOrderNotFound, "no order %s", key)
@@ -245,6 +263,16 @@ func readError(ctx context.Context, key order.Key, err error) error {
 		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)
 	}
 	return unreachable("read order "+key.String(), err)
+}
+
+// unreadable recognises payloads that cannot be decrypted; nil for any other
+// error.
+func unreadable(key order.Key, err error) error {
+	var unknown *codec.UnknownKey
+	if errors.As(err, &unknown) || errors.Is(err, codec.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported) {
+		return order.Refuse(CodeUnreadable, "what Temporal keeps of order %s is encrypted, and no key at hand reads it; set PAYOUTS_PAYLOAD_KEYS as the worker has it", key)
+	}
+	return nil
 }
 
 // updateError turns a refusal of the workflow back into what it was.

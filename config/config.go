@@ -8,7 +8,10 @@
 // (TEMPORAL_ADDRESS and its kin) and is loaded where the client is made.
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Worker holds the settings of the process that drives orders.
 type Worker struct {
@@ -22,6 +25,7 @@ type Worker struct {
 	Approval
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
+	Payloads
 	Log
 }
 
@@ -34,6 +38,7 @@ type Receiver struct {
 	Listen      string        `default:":8080" unit:"host:port" desc:"Where the receiver takes callbacks; the gateway must be able to reach it."`
 	AdminListen string        `default:"127.0.0.1:8082" unit:"host:port" desc:"Where the receiver answers /healthz, /readyz and /metrics."`
 	SweepEvery  time.Duration `default:"5s" unit:"duration" desc:"How often callbacks that are stored and not yet signalled are tried again."`
+	Payloads
 	Log
 }
 
@@ -47,6 +52,16 @@ type Starter struct {
 	Access
 	Keys `optional:"true"` // see PrivateKey
 	Alarm
+	Payloads `optional:"true"` // see ReadKeyRing
+	Log
+}
+
+// Codec holds the settings of the process that decrypts for the Temporal UI.
+type Codec struct {
+	Payloads
+	CodecListen  string `default:"127.0.0.1:8084" unit:"host:port" desc:"Where the codec server answers. Whoever reaches it can read every order: keep it off public networks."`
+	CodecOrigins string `default:"http://127.0.0.1:8233,http://localhost:8233" unit:"url,…" desc:"Addresses of the Temporal UI, whose pages may ask."`
+	CodecToken   Secret `unit:"text" desc:"What a caller has to send as Authorization: Bearer …; empty: nothing."`
 	Log
 }
 
@@ -63,6 +78,7 @@ func LoadWorker() (Worker, error) {
 	w.Approval.check(p)
 	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
+	w.Payloads.complete(p)
 	return w, p.err()
 }
 
@@ -73,6 +89,7 @@ func LoadReceiver() (Receiver, error) {
 	r.Database.complete(p)
 	r.Platform.check(p)
 	r.Accounts.check(p)
+	r.Payloads.complete(p)
 	p.address("PAYOUTS_LISTEN", r.Listen)
 	p.address("PAYOUTS_ADMIN_LISTEN", r.AdminListen)
 	p.between("PAYOUTS_SWEEP_EVERY", r.SweepEvery, 10*time.Millisecond, time.Hour)
@@ -87,6 +104,34 @@ func LoadStarter() (Starter, error) {
 	s.Access.check(p)
 	s.Alarm.check(p)
 	return s, p.err()
+}
+
+// LoadCodec reads the codec server's settings. The error is an *Error.
+func LoadCodec() (Codec, error) {
+	var c Codec
+	p := load(&c)
+	c.Payloads.complete(p)
+	if len(c.KeyRing()) == 0 && !p.has("PAYOUTS_PAYLOAD_KEYS") && !p.has("PAYOUTS_PAYLOAD_KEYS_FILE") {
+		p.add("PAYOUTS_PAYLOAD_KEYS", "is not set; without keys there is nothing to decrypt")
+	}
+	p.address("PAYOUTS_CODEC_LISTEN", c.CodecListen)
+	for _, origin := range c.Allowed() {
+		if parsed, ok := p.webAddress("PAYOUTS_CODEC_ORIGINS", origin); ok && strings.Trim(parsed.Path, "/") != "" {
+			p.add("PAYOUTS_CODEC_ORIGINS", "has an address with a path; an origin is scheme, host and port, like http://127.0.0.1:8233")
+		}
+	}
+	return c, p.err()
+}
+
+// Allowed are the origins, one by one.
+func (c Codec) Allowed() []string { return split(c.CodecOrigins) }
+
+// ReadKeyRing are the keys that encrypt what Temporal keeps, none when nothing
+// is encrypted. The error is an *Error.
+func (s Starter) ReadKeyRing() ([]PayloadKey, error) {
+	p := &problems{}
+	s.Payloads.complete(p)
+	return s.KeyRing(), p.err()
 }
 
 // Ledger is the ledger's address, "" when none is configured. The error is an

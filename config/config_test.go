@@ -517,7 +517,7 @@ func TestExample(t *testing.T) {
 	text, err := os.ReadFile("../.env.example")
 	require.NoError(t, err)
 	defaults := make(map[string]string)
-	for _, spec := range []any{Worker{}, Receiver{}, Starter{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
 			if value, known := defaults[s.variable]; !known || value == "" {
 				defaults[s.variable] = s.field.Tag.Get("default")

@@ -48,7 +48,7 @@ func (e *Error) Error() string {
 // worth a warning, not a refusal, because orchestrators inject such names.
 func Unknown() []string {
 	known := make(map[string]bool)
-	for _, spec := range []any{Worker{}, Receiver{}, Starter{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
 			known[s.variable] = true
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/admin"
 	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -47,6 +48,11 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 	}
 	defer func() { _ = books.Close() }()
 
+	encryption, err := codec.FromSettings(settings.KeyRing())
+	if err != nil {
+		return err
+	}
+	encryption.Apply(&temporalOptions)
 	temporalOptions.Logger = sdklog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(temporalOptions) // connects on first use: Temporal may be away
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -244,6 +245,22 @@ func TestKeygen(t *testing.T) {
 
 	require.Equal(t, exitUnexpected, setup(t).run(t.Context(), "keygen", filepath.Join(t.TempDir(), "no", "dir.key")).code)
 	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen").code)
+}
+
+func TestKeygenForPayloads(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "payload-keys")
+	got := setup(t).run(t.Context(), "keygen", path, "--payloads", "2026-11", "--json")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.JSONEq(t, `{"key_name":"2026-11","key_file":"`+path+`"}`, got.out)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	name, secret, _ := strings.Cut(strings.TrimSpace(string(text)), ":")
+	require.NotContains(t, got.out+got.errs, secret)
+	_, err = codec.ParseKey(name, secret)
+	require.NoError(t, err)
+	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen", path+"2", "--payloads", "no name").code)
+	require.NoFileExists(t, path+"2")
 }
 
 // The real dial, at an address where nobody is.

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -92,6 +93,11 @@ func (s *starter) dialTemporal(ctx context.Context) (orders, func(), error) {
 	if err != nil {
 		return nil, nil, &config.Error{Problems: []config.Problem{{Variable: "TEMPORAL_…", Text: "cannot be used: " + err.Error()}}}
 	}
+	encryption, err := s.encryption()
+	if err != nil {
+		return nil, nil, err
+	}
+	encryption.Apply(&options)
 	options.Logger, err = s.temporalLog()
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +113,20 @@ func (s *starter) dialTemporal(ctx context.Context) (orders, func(), error) {
 		return nil, nil, order.Refuse(client.CodeTemporalUnreachable,
 			"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, dialTime)
 	}
-	return client.New(temporal), temporal.Close, nil
+	return client.New(temporal).Reading(encryption.Converter()), temporal.Close, nil
+}
+
+// encryption is what Temporal's payloads are encrypted with, if they are.
+func (s *starter) encryption() (*codec.Codec, error) {
+	settings, err := s.settings()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := settings.ReadKeyRing()
+	if err != nil {
+		return nil, err
+	}
+	return codec.FromSettings(keys)
 }
 
 // temporalLog is silence, unless somebody looks for a fault.

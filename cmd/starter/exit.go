@@ -129,7 +129,7 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL:
+	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, client.CodeUnreadable:
 		return exitUsage
 	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
 		return exitNotFound

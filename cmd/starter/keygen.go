@@ -5,24 +5,61 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) keygenCommand() *cobra.Command {
-	return &cobra.Command{
+	var payloads string
+	cmd := &cobra.Command{
 		Use:   "keygen FILE",
-		Short: "Make a merchant's key pair",
+		Short: "Make a merchant's key pair, or a key that encrypts payloads",
 		Long: `Makes the key pair that a merchant's requests are signed with. The private key goes
 to a file that only you can read and is never printed; a file that exists is never
 overwritten. The public key is printed: enter it in the gateway's console.
 
 The worker finds the private key in PAYOUTS_KEY_DIR, as <merchant number>.key.
 
---json: {"public_key","private_key_file"}.`,
-		Example: `  starter keygen keys/M1700000001.key`,
-		Args:    oneArgument("file"),
-		RunE:    func(_ *cobra.Command, args []string) error { return s.keygen(args[0]) },
+With --payloads NAME it makes a key of that name instead, in the form of
+PAYOUTS_PAYLOAD_KEYS_FILE: what Temporal keeps of orders is encrypted with it.
+
+--json: {"public_key","private_key_file"}; with --payloads {"key_name","key_file"}.`,
+		Example: `  starter keygen keys/M1700000001.key
+  starter keygen keys/payload-keys --payloads 2026-11`,
+		Args: oneArgument("file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("payloads") {
+				return s.payloadKeygen(args[0], payloads)
+			}
+			return s.keygen(args[0])
+		},
 	}
+	cmd.Flags().StringVar(&payloads, "payloads", "", "make a key of this name that encrypts payloads")
+	s.complete(cmd, "payloads", func(*cobra.Command) []string { return nil })
+	return cmd
+}
+
+// payloadKeyDocument is {"key_name":…,"key_file":…}.
+type payloadKeyDocument struct {
+	KeyName string `json:"key_name"`
+	KeyFile string `json:"key_file"`
+}
+
+func (s *starter) payloadKeygen(path, name string) error {
+	secret, err := codec.GenerateKey()
+	if err != nil {
+		return err
+	}
+	if _, err := codec.ParseKey(name, secret); err != nil {
+		return usage("--payloads: %s", err)
+	}
+	if err := writeNewFile(path, []byte(name+":"+secret+"\n")); err != nil {
+		return err
+	}
+	s.show(payloadKeyDocument{name, path}, func(w io.Writer) {
+		printf(w, "the key is in %s; give it to every process as PAYOUTS_PAYLOAD_KEYS_FILE\n", printable(path))
+	})
+	return nil
 }
 
 // keyDocument is {"public_key":…,"private_key_file":…}.

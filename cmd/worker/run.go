@@ -15,6 +15,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/admin"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/worker"
@@ -55,7 +56,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	if err := worker.RecordPolicy(ctx, books, knobs, nil); err != nil {
 		return err
 	}
-	temporal, err := dial(ctx, log, settings.Reconciliation)
+	temporal, err := dial(ctx, log, settings)
 	if err != nil {
 		return err
 	}
@@ -110,11 +111,16 @@ func openLedger(ctx context.Context, log *slog.Logger, settings config.Worker) (
 	return books, err
 }
 
-func dial(ctx context.Context, log *slog.Logger, often config.Reconciliation) (client.Client, error) {
+func dial(ctx context.Context, log *slog.Logger, settings config.Worker) (client.Client, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return nil, fmt.Errorf("the settings of Temporal's client (TEMPORAL_…) are not usable: %w", err)
 	}
+	encryption, err := codec.FromSettings(settings.KeyRing())
+	if err != nil {
+		return nil, err
+	}
+	encryption.Strict().Apply(&options)
 	options.Logger = sdklog.NewStructuredLogger(log)
 	namespace := options.Namespace
 	if namespace == "" {
@@ -126,7 +132,7 @@ func dial(ctx context.Context, log *slog.Logger, often config.Reconciliation) (c
 		if err != nil {
 			return err
 		}
-		if err := worker.PrepareNamespace(ctx, dialled, namespace, often); err != nil {
+		if err := worker.PrepareNamespace(ctx, dialled, namespace, settings.Reconciliation); err != nil {
 			dialled.Close()
 			return err
 		}
