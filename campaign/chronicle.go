@@ -3,6 +3,7 @@ package campaign
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type chronicle struct {
 	book         sandbox.Book
 	audit        sandbox.Audit
 	balances     map[ledger.Account]int64 // minor units
+	closed       bool                     // no order has opened the books
 	verification ledger.Verification
 	broken       []ledger.AuditBreak
 	accused      []Violation // while the world lived
@@ -42,7 +44,9 @@ type record struct {
 func (w *world) chronicle() (*chronicle, error) {
 	told := &chronicle{plan: w.plan, book: w.gateway.Book(), audit: w.gateway.Audit(), balances: make(map[ledger.Account]int64)}
 	balances, err := w.books.Balances(w.ctx, merchant, currency)
-	w.must(err, "", "balances cannot be read")
+	if told.closed = w.plan.Unopened && errors.Is(err, ledger.ErrNotFound); !told.closed {
+		w.must(err, "", "balances cannot be read")
+	}
 	for account, balance := range balances {
 		told.balances[account] = balance.Minor()
 	}

@@ -191,6 +191,11 @@ func (j *judge) byPersons(plan Plan, o record, step ledger.Step, name string, ha
 		j.that(len(o.submissions) == 0, o, "%s: it was sent before", name)
 		return
 	}
+	if step.From == order.AwaitingApproval { // approved, and then the balance did not cover it
+		j.that(len(o.submissions) == 0, o, "%s: it was sent before", name)
+		j.that(o.row.Reason.Code == order.CodeInsufficientFunds, o, "%s: its reason is %q", name, o.row.Reason.Code)
+		return
+	}
 	if plan.Policy {
 		j.that(twoPersons(step.By), o, "%s: by %q alone", name, step.By)
 	}
@@ -240,6 +245,9 @@ func (j *judge) moneyAddsUp(c *chronicle) {
 		} else {
 			theirs -= booked.Paid.Minor()
 		}
+	}
+	if c.closed { // no order came so far as to need them
+		theirs -= c.book.Merchants[0].Opening.Minor()
 	}
 	ours := c.balances[ledger.AccountAvailable]
 	j.books(ours == theirs, "we have %d available, and the gateway's book, but for what it took back, %d", ours, theirs)
