@@ -285,6 +285,24 @@ func (s *Stack) signal(name string, signal syscall.Signal) error {
 	return nil
 }
 
+// Running reports whether a process was started and has not ended.
+func (s *Stack) Running(name string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.running[name] != nil
+}
+
+// Await returns when a running process answers.
+func (s *Stack) Await(ctx context.Context, name string) error {
+	s.mutex.Lock()
+	p := s.running[name]
+	s.mutex.Unlock()
+	if p == nil {
+		return fmt.Errorf("%s is not running", name)
+	}
+	return p.awaitReady(ctx)
+}
+
 // release takes a process out of those whose death would be news.
 func (s *Stack) release(name string) (*process, error) {
 	s.mutex.Lock()

@@ -1,5 +1,6 @@
 // Command dev runs the whole stack on one machine: a demonstration that checks
-// itself (demo) and a stack to play with (up).
+// itself (demo), a stack to play with (up), benchmarks (bench), and a run in which
+// everything breaks (chaos).
 package main
 
 import (
@@ -47,6 +48,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(demoCommand(), upCommand(), benchCommand(), recordCommand())
+	root.AddCommand(demoCommand(), upCommand(), benchCommand(), chaosCommand(), recordCommand())
 	return root
 }
