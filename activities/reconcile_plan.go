@@ -134,9 +134,12 @@ func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 	}
 }
 
-// CountFindings counts, by code, the open discrepancies that the comparison of
-// a merchant's transactions has met with since it began: each once, however
-// often it was met.
-func (b *Books) CountFindings(ctx context.Context, merchant string, since time.Time) (map[string]int, error) {
+// Finding is how many open discrepancies of a code a comparison has met with.
+type Finding = ledger.DiscrepancyCount
+
+// CountFindings counts the open discrepancies that the comparison of a
+// merchant's transactions has met with since it began: each once, however often
+// it was met.
+func (b *Books) CountFindings(ctx context.Context, merchant string, since time.Time) ([]Finding, error) {
 	return b.ledger.SeenDiscrepancies(ctx, merchant, since)
 }

@@ -228,21 +228,21 @@ func (t tx) see(ctx context.Context, key order.Key, code string) error {
 	return err
 }
 
-// SeenDiscrepancies counts, by code, a merchant's open discrepancies that
-// comparisons of transactions have met with since a moment.
-func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) (map[string]int, error) {
-	var rows []struct {
-		Code  string `db:"code"`
-		Count int    `db:"count"`
-	}
-	err := l.list(ctx, &rows, "SELECT code, COUNT(*) AS count FROM discrepancies WHERE closed_at = 0 AND merchant = ? AND seen_at >= ? GROUP BY code",
+// DiscrepancyCount is how many discrepancies of a code are open.
+type DiscrepancyCount struct {
+	Code string `json:"code" db:"code"`
+	Open int    `json:"open" db:"open"`
+}
+
+// SeenDiscrepancies counts a merchant's open discrepancies that comparisons of
+// transactions have met with since a moment, in the order of their codes.
+func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) ([]DiscrepancyCount, error) {
+	var counts []DiscrepancyCount
+	err := l.list(ctx, &counts, `
+		SELECT code, COUNT(*) AS open FROM discrepancies WHERE closed_at = 0 AND merchant = ? AND seen_at >= ? GROUP BY code ORDER BY code`,
 		merchant, since.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: count discrepancies of %s: %w", merchant, err)
-	}
-	counts := make(map[string]int, len(rows))
-	for _, row := range rows {
-		counts[row.Code] = row.Count
 	}
 	return counts, nil
 }

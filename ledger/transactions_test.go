@@ -237,7 +237,7 @@ func TestOpenDifference(t *testing.T) {
 		}
 		counts, err := b.SeenDiscrepancies(t.Context(), ours.Merchant, began)
 		require.NoError(t, err)
-		require.Equal(t, map[string]int{order.DiscrepancyRecord: 2}, counts)
+		require.Equal(t, []DiscrepancyCount{{order.DiscrepancyRecord, 2}}, counts)
 
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Number: "elsewhere"})
 		require.NoError(t, err)
@@ -255,7 +255,7 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, b.SeeDiscrepancy(t.Context(), ours.Key(), order.DiscrepancyRecord))
 		counts, err = b.SeenDiscrepancies(t.Context(), ours.Merchant, time.Now().Add(time.Second))
 		require.NoError(t, err)
-		require.Equal(t, map[string]int{order.DiscrepancyRecord: 1}, counts)
+		require.Equal(t, []DiscrepancyCount{{order.DiscrepancyRecord, 1}}, counts)
 		b.clean(t)
 	})
 }
@@ -387,7 +387,7 @@ func TestComparingUsesIndexes(t *testing.T) {
 			ended: "orders_ended",
 			"SELECT number FROM orders WHERE merchant = 'M' AND gateway_id = 'P1' AND gateway_id <> '' LIMIT 1":                                       "orders_gateway_id",
 			"SELECT COUNT(*) FROM gateway_records WHERE merchant = 'M' AND number = 'N' AND number <> '' AND source = 'history'":                      "gateway_records_number",
-			"SELECT code, COUNT(*) FROM discrepancies WHERE closed_at = 0 AND merchant = 'M' AND seen_at >= 5 GROUP BY code":                          "discrepancies_seen",
+			"SELECT code, COUNT(*) FROM discrepancies WHERE closed_at = 0 AND merchant = 'M' AND seen_at >= 5 GROUP BY code ORDER BY code":            "discrepancies_seen",
 			"SELECT id FROM inbox WHERE status = 'unmatched' AND merchant = 'M' AND first_at < 5 AND (first_at, id) > (1, 'x') ORDER BY first_at, id": "inbox_",
 		} {
 			plan := b.plan(t, explain+query)

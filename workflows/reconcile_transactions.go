@@ -3,8 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +43,8 @@ type MerchantTransactions struct {
 	Windows  int       `json:"windows"` // of a day at most, that are done
 	History  string    `json:"history"` // one of the constants below
 	activities.TransactionCounts
-	Findings map[string]int `json:"findings"`          // open discrepancies, by code; each once
-	Problem  string         `json:"problem,omitempty"` // why it did not come to its end
+	Findings []activities.Finding `json:"findings"`          // open discrepancies that were met with, by code; each once
+	Problem  string               `json:"problem,omitempty"` // why it did not come to its end
 }
 
 // What is known of a merchant's history at the gateway.
@@ -231,8 +229,8 @@ func describeTransactions(report []MerchantTransactions) string {
 	text := "| merchant | until | windows | history | rows | compared | asked | booked | found |\n|---|---|---|---|---|---|---|---|---|\n"
 	for _, m := range report {
 		found := m.Problem
-		for _, code := range slices.Sorted(maps.Keys(m.Findings)) {
-			found += fmt.Sprintf(" %s: %d", code, m.Findings[code])
+		for _, f := range m.Findings {
+			found += fmt.Sprintf(" %s: %d", f.Code, f.Open)
 		}
 		text += fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %d | %s |\n", m.Merchant, m.To.UTC().Format("2006-01-02 15:04"),
 			m.Windows, m.History, m.Rows, m.Compared, m.Asked, m.Settled, strings.ReplaceAll(strings.TrimSpace(found), "|", "/"))

@@ -130,7 +130,7 @@ func TestAWorkerThatDiesHalfWay(t *testing.T) {
 		suite.SetLogger(silence())
 		env := suite.NewTestActivityEnvironment()
 		env.RegisterActivity(s.activity)
-		var reported converter.EncodedValues = heartbeat
+		reported := heartbeat
 		if heartbeat != nil {
 			var progress any
 			require.NoError(t, heartbeat.Get(&progress))
@@ -198,7 +198,7 @@ func TestTheHistoryIsNoProof(t *testing.T) {
 	}
 	m := of(t, s.reconcile(onlyVietnam), vietnam)
 	require.Equal(t, []string{order.DiscrepancyState + " doubted"}, s.found())
-	require.Equal(t, map[string]int{order.DiscrepancyState: 1}, m.Findings)
+	require.Equal(t, []activities.Finding{{Code: order.DiscrepancyState, Open: 1}}, m.Findings)
 	require.Equal(t, 3, m.Asked, "the doubted one twice")
 	after, err := s.books.Order(t.Context(), o.Key())
 	require.NoError(t, err)
@@ -344,7 +344,7 @@ func TestALongSpanContinuesAsNew(t *testing.T) {
 		env.OnActivity(gateway.ReadHistory, mock.Anything, mock.Anything).Return(activities.TransactionCounts{Rows: 2, Compared: 1}, nil)
 		env.OnActivity(gateway.AskAboutEnded, mock.Anything, mock.Anything).Return(activities.TransactionCounts{Asked: 3}, nil)
 		env.OnActivity(books.ReportUnmatched, mock.Anything, mock.Anything).Return(nil)
-		env.OnActivity(books.CountFindings, mock.Anything, mock.Anything, mock.Anything).Return(map[string]int{"X": 1}, nil)
+		env.OnActivity(books.CountFindings, mock.Anything, mock.Anything, mock.Anything).Return([]activities.Finding{{Code: "X", Open: 1}}, nil)
 		env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "reconcile-transactions"})
 		env.ExecuteWorkflow(workflows.ReconcileTransactionsType, input)
 		var again *workflow.ContinueAsNewError
@@ -368,7 +368,7 @@ func TestALongSpanContinuesAsNew(t *testing.T) {
 		require.Len(t, result.Merchants, 2)
 		vn := of(t, result, vietnam)
 		require.Equal(t, []int{120, 240, 120, 360}, []int{vn.Windows, vn.Rows, vn.Compared, vn.Asked})
-		require.Equal(t, map[string]int{"X": 1}, vn.Findings)
+		require.Equal(t, []activities.Finding{{Code: "X", Open: 1}}, vn.Findings)
 		require.Equal(t, input.To.UTC(), vn.To.UTC())
 		require.Zero(t, of(t, result, pakistan).Windows)
 		return
@@ -412,9 +412,9 @@ func everything(t *testing.T, path, table string) string {
 	database, err := sqlx.Open("sqlite", path)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, database.Close()) }()
-	rows, err := database.Queryx("SELECT * FROM " + table)
+	rows, err := database.Queryx("SELECT * FROM " + table) //nolint:sqlclosecheck // it is closed two lines on
 	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
+	defer rows.Close()
 	var text strings.Builder
 	for rows.Next() {
 		values, err := rows.SliceScan()
