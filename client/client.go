@@ -218,6 +218,24 @@ func (c *Client) ReconcileBalances(ctx context.Context, merchants ...string) (wo
 	return result, nil
 }
 
+// ReconcileTransactions compares transactions one by one now and waits for the
+// report, which may take hours: the comparison goes on when the context ends.
+func (c *Client) ReconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, error) {
+	var result workflows.ReconcileTransactionsResult
+	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
+		ID:            fmt.Sprintf("reconcile-transactions:demand:%d", time.Now().UnixNano()),
+		TaskQueue:     workflows.Queue,
+		StaticSummary: "transactions compared on demand",
+	}, workflows.ReconcileTransactionsType, input)
+	if err != nil {
+		return result, unreachable("start the reconciliation", err)
+	}
+	if err := run.Get(ctx, &result); err != nil {
+		return result, fmt.Errorf("reconcile transactions: %w", err)
+	}
+	return result, nil
+}
+
 func startOptions(request order.Request) temporalclient.StartWorkflowOptions {
 	return temporalclient.StartWorkflowOptions{
 		ID:                    request.WorkflowID(),

@@ -19,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 func TestWithdrawSendsWhatWasAsked(t *testing.T) {
@@ -199,6 +200,32 @@ func TestReconcileMerchants(t *testing.T) {
 	b.temporal.blocks = true
 	got = b.run(t.Context(), "reconcile", "--timeout", "1ms")
 	require.Equal(t, exitUnderWay, got.code)
+}
+
+func TestReconcileTransactions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.run(t.Context(), "reconcile", "--transactions", "--merchant", "M1", "--from", "2026-05-01", "--to", "12h")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, workflows.ReconcileTransactionsInput{
+		Merchants: []string{"M1"}, From: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), To: noon.Add(-11 * time.Hour),
+	}, b.temporal.span)
+	require.Contains(t, got.out, "no merchants")
+	got = b.run(t.Context(), "reconcile", "--transactions")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, workflows.ReconcileTransactionsInput{}, b.temporal.span, "everything, from where it was left")
+
+	for _, args := range [][]string{
+		{"--from", "24h"}, {"--to", "24h"}, {"--transactions", "--from", "yesterday"}, {"--transactions", "--from", "1h", "--to", "2h"},
+	} {
+		got := setup(t).run(t.Context(), append([]string{"reconcile"}, args...)...)
+		require.Equal(t, exitUsage, got.code, args)
+	}
+
+	b.temporal.blocks = true
+	got = b.run(t.Context(), "reconcile", "--transactions", "--timeout", "1ms")
+	require.Equal(t, exitUnderWay, got.code)
+	require.Contains(t, got.errs, "goes on")
 }
 
 // A merchant that only the worker knows may have books in any currency.

@@ -25,7 +25,8 @@ const (
 	askTime          = 5 * time.Second  // one question to an order's workflow, which needs a worker
 	instructionsTime = 30 * time.Second // a deposit's instructions: a worker asks the gateway
 	endTime          = 10 * time.Minute // --wait, unless --timeout says otherwise
-	reconcileTime    = 2 * time.Minute  // a reconciliation, likewise
+	reconcileTime    = 2 * time.Minute  // a reconciliation of balances, likewise
+	transactionsTime = time.Hour        // and of transactions: a call for each order
 )
 
 // orders is what the commands need of *client.Client.
@@ -44,6 +45,7 @@ type orders interface {
 	Adopt(ctx context.Context, row order.Order, by string) (client.Started, error)
 	PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error)
+	ReconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, error)
 }
 
 // books is what the commands need of *ledger.Ledger.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -39,42 +40,47 @@ func TestGolden(t *testing.T) {
 		args  []string
 		code  int
 	}{
-		"withdraw_started":      {newStart, withdraw, exitDone},
-		"withdraw_existing":     {existingStart, withdraw, exitDone},
-		"withdraw_conflict":     {conflict, withdraw, exitRefused},
-		"withdraw_invalid":      {nothing, []string{"withdraw", "--country", "pk", "--amount", "12.345", "--field", "0300"}, exitUsage},
-		"withdraw_succeeded":    {ends(order.Succeeded), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitDone},
-		"withdraw_failed":       {ends(order.Failed), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitOtherwise},
-		"withdraw_under_way":    {never, append(withdraw[:len(withdraw):len(withdraw)], "--wait", "--timeout", "1ms"), exitUnderWay},
-		"deposit_instructions":  {instructed(order.Submitted), depositing, exitDone},
-		"deposit_refused":       {instructed(order.Failed), depositing, exitOtherwise},
-		"deposit_no_answer":     {never, append(depositing[:len(depositing):len(depositing)], "--timeout", "1ms"), exitUnderWay},
-		"status_workflow":       {ends(order.Succeeded), []string{"status", "INV-1", "--merchant", merchant}, exitDone},
-		"status_ledger":         {forgotten, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
-		"status_list":           {noWorker, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
-		"status_not_found":      {notFound, []string{"status", "INV-1", "--merchant", merchant}, exitNotFound},
-		"status_which_merchant": {nothing, []string{"status", "INV-1"}, exitUsage},
-		"list":                  {someOrders, []string{"list", "--limit", "3"}, exitDone},
-		"list_none":             {nothing, []string{"list", "--open"}, exitDone},
-		"resolve":               {reviewed, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "succeeded", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitDone},
-		"resolve_not_in_review": {notInReview, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
-		"resolve_ended":         {reviewEnded, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
-		"resolve_incomplete":    {nothing, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "done", "--paid", "3"}, exitUsage},
-		"poll":                  {underWay, []string{"poll", "INV-1", "--merchant", merchant}, exitDone},
-		"balance":               {someBooks, []string{"balance", "--merchant", merchant + "," + merchantVN}, exitDone},
-		"balance_no_ledger":     {nothing, []string{"balance"}, exitUsage},
-		"reconcile":             {compared(ledger.Agreed), []string{"reconcile"}, exitDone},
-		"reconcile_drift":       {compared(ledger.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
-		"reconcile_unreachable": {unreachableBalance, []string{"reconcile"}, exitUnreachable},
-		"temporal_unreachable":  {temporalAway, []string{"list"}, exitUnreachable},
-		"code_of_two_meanings":  {nothing, []string{"codes", "5003010"}, exitDone},
-		"code_of_every_call":    {nothing, []string{"codes", "5003007"}, exitDone},
-		"code_of_no_page":       {nothing, []string{"codes", "77"}, exitDone},
-		"state":                 {nothing, []string{"states", "9"}, exitDone},
-		"gateway_no_endpoint":   {nothing, []string{"transactions", "--merchant", merchant}, exitUsage},
-		"gateway_no_key":        {nothing, []string{"transactions", "--merchant", merchantTH}, exitUsage},
-		"no_such_command":       {nothing, []string{"withdrow"}, exitUsage},
-		"no_such_flag":          {nothing, []string{"withdraw", "--number-of", planted[0]}, exitUsage},
+		"withdraw_started":       {newStart, withdraw, exitDone},
+		"withdraw_existing":      {existingStart, withdraw, exitDone},
+		"withdraw_conflict":      {conflict, withdraw, exitRefused},
+		"withdraw_invalid":       {nothing, []string{"withdraw", "--country", "pk", "--amount", "12.345", "--field", "0300"}, exitUsage},
+		"withdraw_succeeded":     {ends(order.Succeeded), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitDone},
+		"withdraw_failed":        {ends(order.Failed), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitOtherwise},
+		"withdraw_under_way":     {never, append(withdraw[:len(withdraw):len(withdraw)], "--wait", "--timeout", "1ms"), exitUnderWay},
+		"deposit_instructions":   {instructed(order.Submitted), depositing, exitDone},
+		"deposit_refused":        {instructed(order.Failed), depositing, exitOtherwise},
+		"deposit_no_answer":      {never, append(depositing[:len(depositing):len(depositing)], "--timeout", "1ms"), exitUnderWay},
+		"status_workflow":        {ends(order.Succeeded), []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"status_ledger":          {forgotten, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"status_list":            {noWorker, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"status_not_found":       {notFound, []string{"status", "INV-1", "--merchant", merchant}, exitNotFound},
+		"status_which_merchant":  {nothing, []string{"status", "INV-1"}, exitUsage},
+		"list":                   {someOrders, []string{"list", "--limit", "3"}, exitDone},
+		"list_none":              {nothing, []string{"list", "--open"}, exitDone},
+		"resolve":                {reviewed, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "succeeded", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitDone},
+		"resolve_not_in_review":  {notInReview, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
+		"resolve_ended":          {reviewEnded, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
+		"resolve_incomplete":     {nothing, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "done", "--paid", "3"}, exitUsage},
+		"poll":                   {underWay, []string{"poll", "INV-1", "--merchant", merchant}, exitDone},
+		"balance":                {someBooks, []string{"balance", "--merchant", merchant + "," + merchantVN}, exitDone},
+		"balance_no_ledger":      {nothing, []string{"balance"}, exitUsage},
+		"reconcile":              {compared(ledger.Agreed), []string{"reconcile"}, exitDone},
+		"reconcile_drift":        {compared(ledger.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
+		"reconcile_transactions": {comparedTransactions(), []string{"reconcile", "--transactions"}, exitDone},
+		"reconcile_transactions_found": {
+			comparedTransactions(activities.Finding{Code: order.DiscrepancyNoOrder, Open: 2}), []string{"reconcile", "--transactions"}, exitOtherwise,
+		},
+		"reconcile_transactions_unreachable": {unreachableTransactions, []string{"reconcile", "--transactions"}, exitUnreachable},
+		"reconcile_unreachable":              {unreachableBalance, []string{"reconcile"}, exitUnreachable},
+		"temporal_unreachable":               {temporalAway, []string{"list"}, exitUnreachable},
+		"code_of_two_meanings":               {nothing, []string{"codes", "5003010"}, exitDone},
+		"code_of_every_call":                 {nothing, []string{"codes", "5003007"}, exitDone},
+		"code_of_no_page":                    {nothing, []string{"codes", "77"}, exitDone},
+		"state":                              {nothing, []string{"states", "9"}, exitDone},
+		"gateway_no_endpoint":                {nothing, []string{"transactions", "--merchant", merchant}, exitUsage},
+		"gateway_no_key":                     {nothing, []string{"transactions", "--merchant", merchantTH}, exitUsage},
+		"no_such_command":                    {nothing, []string{"withdrow"}, exitUsage},
+		"no_such_flag":                       {nothing, []string{"withdraw", "--number-of", planted[0]}, exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -244,6 +250,27 @@ func compared(verdict ledger.Verdict) func(*testing.T, *testBundle) {
 			b.temporal.report.Drifting = []string{merchant}
 		}
 	}
+}
+
+func comparedTransactions(found ...activities.Finding) func(*testing.T, *testBundle) {
+	return func(_ *testing.T, b *testBundle) {
+		b.temporal.transactions = workflows.ReconcileTransactionsResult{Merchants: []workflows.MerchantTransactions{
+			{
+				Merchant: merchant, From: noon.AddDate(0, 0, -1), To: noon, Windows: 1, History: workflows.HistoryNone,
+				TransactionCounts: activities.TransactionCounts{Asked: 40, Settled: 1},
+			},
+			{
+				Merchant: merchantVN, From: noon.AddDate(0, 0, -2), To: noon, Windows: 2, History: workflows.HistoryRead,
+				TransactionCounts: activities.TransactionCounts{Rows: 120, Compared: 117, Asked: 119, Unanswered: 1}, Findings: found,
+			},
+		}}
+	}
+}
+
+func unreachableTransactions(t *testing.T, b *testBundle) {
+	comparedTransactions()(t, b)
+	m := &b.temporal.transactions.Merchants[1]
+	m.Windows, m.History, m.Problem = 0, workflows.HistoryUnread, "GATEWAY_PAUSED: tarspay: history: auth: code 5003006 (API key expired)"
 }
 
 func unreachableBalance(t *testing.T, b *testBundle) {

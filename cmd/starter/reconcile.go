@@ -15,10 +15,11 @@ import (
 
 func (s *starter) reconcileCommand() *cobra.Command {
 	var merchants []string
+	var transactions transactionsFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "reconcile",
-		Short: "Compare the balances with the gateway's, now",
+		Short: "Compare the balances, or every transaction, with the gateway's, now",
 		Long: `Asks the gateway for its balances, compares them with the ledger's and prints both.
 The same runs on a schedule.
 
@@ -29,15 +30,30 @@ not be asked is exit code 6.
 --json: {"snapshots":[{"id","merchant","currency","at","gateway_available",
 "gateway_frozen","ledger_available","ledger_in_flight","open_withdrawals",
 "open_withdrawal_amount","open_deposits","open_deposit_amount","drift","verdict"}],
-"drifting":[…],"unreachable":[…]}, the last two with merchant numbers.`,
+"drifting":[…],"unreachable":[…]}, the last two with merchant numbers.
+` + transactionsHelp,
 		Example: `  starter reconcile
-  starter reconcile --merchant M1700000001 --merchant M1700000002 --json`,
+  starter reconcile --merchant M1700000001 --merchant M1700000002 --json
+  starter reconcile --transactions --merchant M1700000003 --from 2026-05-01 --to 2026-06-01`,
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return s.reconcile(cmd.Context(), merchants, timeout) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			input, err := transactions.input(merchants, s.now())
+			if err != nil {
+				return err
+			}
+			if !transactions.on {
+				return s.reconcile(cmd.Context(), merchants, timeout)
+			}
+			if !cmd.Flags().Changed("timeout") {
+				timeout = transactionsTime
+			}
+			return s.reconcileTransactions(cmd.Context(), input, timeout)
+		},
 	}
 	s.addMerchants(cmd, &merchants)
-	cmd.Flags().DurationVar(&timeout, "timeout", reconcileTime, "how long to wait for the report")
+	transactions.add(cmd)
+	cmd.Flags().DurationVar(&timeout, "timeout", reconcileTime, "how long to wait for the report; --transactions: "+transactionsTime.String()+" unless it is given")
 	return cmd
 }
 

@@ -255,7 +255,7 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		help.WriteString(command.Long)
 	}
 	for _, document := range []any{
-		startedDocument{}, orderDocument{}, listDocument{}, balancesDocument{}, reconciliationDocument{},
+		startedDocument{}, orderDocument{}, listDocument{}, balancesDocument{}, reconciliationDocument{}, transactionsReport{},
 		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
 		transactionsDocument{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
 		queueDocument{}, storyDocument{}, auditDocument{}, auditReportDocument{}, discrepanciesDocument{}, discrepancyDocument{},

@@ -104,6 +104,9 @@ type fakeTemporal struct {
 	resolutions []order.Resolution
 	kinds       []order.Kind
 	merchants   []string
+
+	transactions workflows.ReconcileTransactionsResult
+	span         workflows.ReconcileTransactionsInput
 }
 
 func (f *fakeTemporal) Start(_ context.Context, request order.Request) (client.Started, error) {
@@ -150,6 +153,14 @@ func (f *fakeTemporal) ReconcileBalances(ctx context.Context, merchants ...strin
 		return workflows.ReconcileBalancesResult{}, err
 	}
 	return f.report, f.reportErr
+}
+
+func (f *fakeTemporal) ReconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, error) {
+	f.span = input
+	if _, err := f.answer(ctx); err != nil {
+		return workflows.ReconcileTransactionsResult{}, err
+	}
+	return f.transactions, f.reportErr
 }
 
 func (f *fakeTemporal) answer(ctx context.Context) (order.View, error) {

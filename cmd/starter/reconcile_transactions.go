@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+const transactionsHelp = `
+--transactions compares every single transaction instead: the gateway's history with
+the orders, and every order that has ended with the gateway's answer to a query. It
+begins where it was left the last time, or at --from, and ends a while ago. It moves
+no money, but books refunds and late payments that the gateway confirms on being
+asked. What differs is a discrepancy: starter discrepancies. A call for each order
+takes its time; the comparison goes on when the time to wait is over.
+
+ROWS are records of the history, COMPARED those of orders that have ended here, ASKED
+orders that the gateway was asked about, BOOKED those whose answer was news. Where
+HISTORY is none, the gateway lists no transactions in the merchant's country. Findings
+are exit code 4; a merchant that could not be compared to the end is exit code 6.
+
+--json: {"merchants":[{"merchant","from","to","windows","history","rows","compared",
+"asked","unanswered","settled","findings":[{"code","open"}],"problem"}],
+"unreachable":[…],"without_history":[…]}, where problem is left out unless there is
+one, and the last two have merchant numbers.`
+
+// transactionsFlags choose the transactions.
+type transactionsFlags struct {
+	on       bool
+	from, to string
+}
+
+func (f *transactionsFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.on, "transactions", false, "compare every transaction, not the balances")
+	flags.StringVar(&f.from, "from", "", "transactions from then on: 2026-05-01, 2026-05-01T10:00:00Z, or 24h ago (default: where it was left)")
+	flags.StringVar(&f.to, "to", "", "transactions up to then, likewise (default: as late as can be compared)")
+}
+
+// input checks the flags.
+func (f *transactionsFlags) input(merchants []string, now time.Time) (workflows.ReconcileTransactionsInput, error) {
+	var wrong problems
+	input := workflows.ReconcileTransactionsInput{
+		Merchants: merchants, From: wrong.moment("from", f.from, now), To: wrong.moment("to", f.to, now),
+	}
+	if !f.on && f.from+f.to != "" {
+		wrong.add(codeUsage, "transactions", "--from and --to need --transactions: balances are of now")
+	}
+	if !input.From.IsZero() && !input.To.IsZero() && !input.From.Before(input.To) {
+		wrong.add(codeUsage, "from", "--from is not before --to")
+	}
+	if len(wrong) > 0 {
+		return input, &order.Invalid{Problems: wrong}
+	}
+	return input, nil
+}
+
+// transactionsReport is what --json writes; its lists are never null.
+type transactionsReport struct {
+	Merchants      []workflows.MerchantTransactions `json:"merchants"`
+	Unreachable    []string                         `json:"unreachable"`
+	WithoutHistory []string                         `json:"without_history"`
+}
+
+func (s *starter) reconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput, timeout time.Duration) error {
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	waiting, cancel := within(ctx, timeout)
+	defer cancel()
+	result, err := temporal.ReconcileTransactions(waiting, input)
+	if err != nil {
+		return late(waiting, err, "the comparison goes on; its report will be in Temporal, and what it finds in starter discrepancies. Do a worker and the gateway answer?")
+	}
+	report, found := reportOf(result)
+	s.show(report, func(w io.Writer) { writeTransactionsReport(w, report) })
+	switch {
+	case found:
+		return outcome(exitOtherwise)
+	case len(report.Unreachable) > 0:
+		return outcome(exitUnreachable)
+	}
+	return nil
+}
+
+func reportOf(result workflows.ReconcileTransactionsResult) (report transactionsReport, found bool) {
+	report = transactionsReport{Merchants: []workflows.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
+	for _, m := range result.Merchants {
+		m.Findings = append([]activities.Finding{}, m.Findings...)
+		found = found || len(m.Findings) > 0
+		report.Merchants = append(report.Merchants, m)
+		if m.Problem != "" {
+			report.Unreachable = append(report.Unreachable, m.Merchant)
+		}
+		if m.History == workflows.HistoryNone {
+			report.WithoutHistory = append(report.WithoutHistory, m.Merchant)
+		}
+	}
+	return report, found
+}
+
+func writeTransactionsReport(w io.Writer, report transactionsReport) {
+	if len(report.Merchants) == 0 {
+		printf(w, "no merchants\n")
+		return
+	}
+	var rows [][]string
+	for _, m := range report.Merchants {
+		row := []string{m.Merchant, moment(m.From), moment(m.To), m.History}
+		for _, n := range []int{m.Windows, m.Rows, m.Compared, m.Asked, m.Unanswered, m.Settled} {
+			row = append(row, strconv.Itoa(n))
+		}
+		rows = append(rows, row)
+	}
+	table(w, []string{"MERCHANT", "FROM", "TO", "HISTORY", "WINDOWS", "ROWS", "COMPARED", "ASKED", "UNANSWERED", "BOOKED"}, rows)
+	rows = nil
+	for _, m := range report.Merchants {
+		for _, f := range m.Findings {
+			rows = append(rows, []string{m.Merchant, f.Code, strconv.Itoa(f.Open), discrepancyKinds[f.Code].means})
+		}
+	}
+	if len(rows) > 0 {
+		printf(w, "\n")
+		table(w, []string{"MERCHANT", "FOUND", "OPEN", "WHAT IT MEANS"}, rows)
+	} else {
+		printf(w, "\nnothing differs in what was compared\n")
+	}
+	for _, m := range report.Merchants {
+		if m.Problem != "" {
+			printf(w, "%s was not compared to the end: %s\n", printable(m.Merchant), printable(m.Problem))
+		}
+	}
+}
