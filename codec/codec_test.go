@@ -100,13 +100,15 @@ func TestPlainPayloadsAreRead(t *testing.T) {
 func TestChangedPayloadsAreRefused(t *testing.T) {
 	t.Parallel()
 	one, other := key(t, "a"), key(t, "b")
-	c := made(t, one, other)
+	twin := Key{ID: "c", Secret: one.Secret}
+	c := made(t, one, other, twin)
 	for name, change := range map[string]func(*commonpb.Payload){
 		"a byte":          func(p *commonpb.Payload) { p.Data[len(p.Data)-1] ^= 1 },
 		"the nonce":       func(p *commonpb.Payload) { p.Data[0] ^= 1 },
 		"cut off":         func(p *commonpb.Payload) { p.Data = p.Data[:5] },
 		"empty":           func(p *commonpb.Payload) { p.Data = nil },
 		"another's":       func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte("b") },
+		"its twin's":      func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte("c") },
 		"only the nonce":  func(p *commonpb.Payload) { p.Data = p.Data[:12] },
 		"something added": func(p *commonpb.Payload) { p.Data = append(p.Data, 0) },
 	} {

@@ -588,4 +588,18 @@ var mutants = []mutant{
 		new:  ``,
 		pkg:  "./workflows", run: "TestCancellingTheWorkflowDoesNotAbandonTheOrder",
 	},
+	{
+		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
+		file: "codec/codec.go",
+		old:  `if c.strict {`,
+		new:  `if false {`,
+		pkg:  "./codec", run: "TestStrict",
+	},
+	{
+		name: "key_of_another_name", rule: 0, takes: "an encrypted payload is bound to its key's name",
+		file: "codec/codec.go",
+		old:  `func bound(id string) []byte { return []byte(cipherName + " " + id) }`,
+		new:  `func bound(string) []byte { return nil }`,
+		pkg:  "./codec", run: "TestChangedPayloadsAreRefused",
+	},
 }
