@@ -21,7 +21,7 @@ type endedProgress struct {
 }
 
 // AskAboutEnded asks the gateway about every order that was sent and ended in a
-// window, one question per attempt. It is how a refund is found that nobody told
+// window, one by one. It is how a refund is found that nobody told
 // us of, which no history shows, and all there is where there is no history.
 //
 // The error is ErrorAway or ErrorPaused when there is no end of it.
@@ -32,35 +32,39 @@ func (g *Gateway) AskAboutEnded(ctx context.Context, window TransactionWindow) (
 			return TransactionCounts{}, fmt.Errorf("read how far the orders of %s are asked about: %w", window.Merchant, err)
 		}
 	}
-	next, err := g.askOn(ctx, window, progress)
-	activity.RecordHeartbeat(ctx, next)
-	return next.Counts, err
+	err := callByCall(ctx, func() (more bool, err error) {
+		progress, more, err = g.askOn(ctx, window, progress)
+		activity.RecordHeartbeat(ctx, progress)
+		return more, err
+	})
+	return progress.Counts, err
 }
 
-// askOn asks about the next order and says where the next attempt goes on.
-func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old endedProgress) (endedProgress, error) {
+// askOn asks about the next order and says where it goes on after it.
+func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old endedProgress) (next endedProgress, more bool, err error) {
 	row, mark, err := g.ledger.NextEnded(ctx, window.Merchant, old.After, window.To, window.Again)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return old, nil
+		return old, false, nil
 	}
 	if err != nil {
-		return old, err
+		return old, false, err
 	}
-	next := old
+	next = old
 	_, err = g.ask(ctx, row, &next.Counts)
 	var gateway *tarspay.Error
 	switch {
 	case errors.As(err, &gateway) && next.Failing.giveUp(gateway):
 		next.Counts.Unanswered++
 	case errors.As(err, &gateway):
-		return next, g.stall(&next.Failing, gateway)
+		err = g.stall(&next.Failing, gateway)
+		return next, false, err
 	case err != nil:
-		return old, err
+		return old, false, err
 	default:
 		next.Failing = failing{}
 	}
 	next.After = mark
-	return next, goOn()
+	return next, true, nil
 }
 
 // ask asks the gateway about an order that has ended, keeps its answer, and
@@ -151,6 +155,15 @@ func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding ord
 	effect := order.Decide(row.Kind, row.State, finding.Verdict)
 	if !effect.Moves() && effect.Discrepancy == "" {
 		return false, nil
+	}
+	if !effect.Moves() {
+		// Somebody has told us before, a callback perhaps: once is enough.
+		known, err := g.ledger.Discrepancies(ctx, ledger.DiscrepancyFilter{
+			Merchant: row.Merchant, Number: row.Number, Code: effect.Discrepancy, Limit: 1,
+		})
+		if err != nil || len(known) > 0 {
+			return true, errors.Join(err, g.ledger.SeeDiscrepancy(ctx, row.Key(), effect.Discrepancy))
+		}
 	}
 	settlement, err := g.ledger.Settle(ctx, row.Key(), finding)
 	if err != nil {

@@ -9,18 +9,21 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Comparing transactions asks the gateway very often. Each call is an attempt
-// of its own: the server's limit on the queue counts it like any other, one
-// call at a time leaves room for orders under way, and the attempts add nothing
-// to the history. How far it has come is in the heartbeat, so whoever makes the
-// next attempt goes on from there.
+// Comparing transactions asks the gateway very often, one call at a time. An
+// attempt makes so many calls and then ends, and the server, which limits how
+// many attempts there are in a second over all workers, begins the next: a day
+// of a million orders adds nothing to the history. How far it has come is in the
+// heartbeat, so whoever makes the next attempt goes on from there.
+
+// CallsPerAttempt is the most calls that one attempt makes: the limit of the
+// queue is that of the calls, divided by it.
+const CallsPerAttempt = 50
 
 // TransactionWindow is a span of a merchant's time whose transactions are
 // compared at once.
@@ -84,7 +87,7 @@ type historyProgress struct {
 // ReadHistory reads the gateway's history of a window, keeps what it says, and
 // opens a discrepancy wherever our orders say otherwise. An order that the
 // history ends otherwise than we do is asked about: a query is proof, the
-// history is none. One page, or one question, is one attempt.
+// history is none.
 //
 // The error is ErrorNoHistory, ErrorShifting, ErrorAway or ErrorPaused when
 // there is no end of it.
@@ -95,32 +98,46 @@ func (g *Gateway) ReadHistory(ctx context.Context, window TransactionWindow) (Tr
 			return TransactionCounts{}, fmt.Errorf("read how far the history of %s is read: %w", window.Merchant, err)
 		}
 	}
-	next, err := g.readOn(ctx, window, progress)
-	activity.RecordHeartbeat(ctx, next)
-	return next.Counts, err
+	err := callByCall(ctx, func() (more bool, err error) {
+		progress, more, err = g.readOn(ctx, window, progress)
+		activity.RecordHeartbeat(ctx, progress)
+		return more, err
+	})
+	return progress.Counts, err
+}
+
+// callByCall makes the calls of one attempt.
+func callByCall(ctx context.Context, call func() (more bool, err error)) error {
+	for range CallsPerAttempt {
+		if more, err := call(); err != nil || !more {
+			return err
+		}
+		select {
+		case <-activity.GetWorkerStopChannel(ctx): // another one goes on
+			return later(ErrorPending, "the worker stops", time.Millisecond)
+		default:
+		}
+	}
+	return later(ErrorPending, "there is more to read or to ask", time.Millisecond)
 }
 
 // ReadWholeHistory is ReadHistory in one go, without Temporal and its limit on
 // the queue: what reading itself costs, for benchmarks.
 func ReadWholeHistory(ctx context.Context, g *Gateway, window TransactionWindow) (TransactionCounts, error) {
 	var progress historyProgress
-	for {
-		next, err := g.readOn(ctx, window, progress)
-		if err == nil || !errors.Is(err, errGoesOn) {
-			return next.Counts, err
+	for more := true; more; {
+		var err error
+		if progress, more, err = g.readOn(ctx, window, progress); err != nil {
+			return progress.Counts, err
 		}
-		progress = next
 	}
+	return progress.Counts, nil
 }
 
-// errGoesOn is the cause of an attempt's end that is none of the whole.
-var errGoesOn = errors.New("there is more to read or to ask")
-
-// readOn makes one call and says where the next attempt goes on. The progress
-// is the old one when something of ours has failed.
-func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old historyProgress) (historyProgress, error) {
-	next := old
-	var err error
+// readOn makes one call and says where the next one goes on. The progress is
+// the old one when something of ours has failed.
+func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old historyProgress) (next historyProgress, more bool, err error) {
+	next = old
 	if len(old.Doubtful) > 0 {
 		err = g.askDoubtful(ctx, &next)
 	} else {
@@ -129,28 +146,19 @@ func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old hist
 	var gateway *tarspay.Error
 	switch {
 	case errors.As(err, &gateway) && noSuchEndpoint(gateway):
-		return next, nonRetryable(ErrorNoHistory, err)
+		return next, false, nonRetryable(ErrorNoHistory, err)
 	case errors.As(err, &gateway):
-		return next, g.stall(&next.Failing, gateway)
+		err = g.stall(&next.Failing, gateway)
+		return next, false, err
 	case errors.Is(err, tarspay.ErrHistoryShifted) && next.Round >= maxRounds:
-		return next, nonRetryable(ErrorShifting, err)
+		return next, false, nonRetryable(ErrorShifting, err)
 	case errors.Is(err, tarspay.ErrHistoryShifted):
-		return next, later(ErrorShifting, err.Error(), g.settings.RetryLadder.Step(next.Round))
+		return next, false, later(ErrorShifting, err.Error(), g.settings.RetryLadder.Step(next.Round))
 	case err != nil:
-		return old, err
+		return old, false, err
 	}
 	next.Failing = failing{}
-	if next.Read && len(next.Doubtful) == 0 {
-		return next, nil
-	}
-	return next, goOn()
-}
-
-// goOn ends an attempt whose call was answered: the next one follows at once.
-func goOn() error {
-	return temporal.NewApplicationErrorWithOptions(errGoesOn.Error(), ErrorPending, temporal.ApplicationErrorOptions{
-		NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign, Cause: errGoesOn,
-	})
+	return next, !next.Read || len(next.Doubtful) > 0, nil
 }
 
 // noSuchEndpoint reports whether the gateway answered that it does not have

@@ -67,7 +67,7 @@ func TestDefaults(t *testing.T) {
 			Alarm: Alarm{UnknownAlarm: 30 * time.Minute}, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
 		Reconciliation: Reconciliation{
-			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
+			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
 		},
 		HealthListen: "127.0.0.1:8081",
 		Log:          Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
@@ -119,6 +119,7 @@ func TestEverySetting(t *testing.T) {
 		"PAYOUTS_MAX_AMOUNT", "PKR:50000.50,VND:100",
 		"PAYOUTS_RECONCILE_EVERY", "5m",
 		"PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", "12h",
+		"PAYOUTS_RECONCILE_RATE", "3",
 		"PAYOUTS_RECONCILE_LAG", "30m",
 		"PAYOUTS_RECONCILE_LOOKBACK", "0s",
 		"PAYOUTS_HEALTH_LISTEN", "127.0.0.1:0",
@@ -151,7 +152,7 @@ func TestEverySetting(t *testing.T) {
 	require.Equal(t, "50000.50 PKR", worker.MaxAmount["PKR"].String())
 	require.Equal(t, "100 VND", worker.MaxAmount["VND"].String())
 	require.Equal(t, Reconciliation{
-		ReconcileEvery: 5 * time.Minute, ReconcileTransactionsEvery: 12 * time.Hour, ReconcileLag: 30 * time.Minute,
+		ReconcileEvery: 5 * time.Minute, ReconcileTransactionsEvery: 12 * time.Hour, ReconcileRate: 3, ReconcileLag: 30 * time.Minute,
 	}, worker.Reconciliation)
 	require.Equal(t, "127.0.0.1:0", worker.HealthListen)
 	require.Equal(t, Log{LogLevel: slog.LevelDebug, LogFormat: LogText}, worker.Log)
@@ -229,6 +230,7 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_POLICY_FILE", "..", "names a file that cannot be read: is a directory"},
 		{"PAYOUTS_RECONCILE_EVERY", "0s", "between 1s and"},
 		{"PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", "0s", "between 1s and"},
+		{"PAYOUTS_RECONCILE_RATE", "0", "between 1 and 100000"},
 		{"PAYOUTS_RECONCILE_LAG", "200h", "between 0s and"},
 		{"PAYOUTS_RECONCILE_LOOKBACK", "-1s", "between 0s and"},
 		{"PAYOUTS_CONFIRM", "never", `is "never"; choose one of [failures always]`},

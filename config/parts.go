@@ -139,6 +139,7 @@ func (g Gateway) checkNotifyURL(p *problems) {
 type Reconciliation struct {
 	ReconcileEvery             time.Duration `default:"1h" unit:"duration" desc:"How often the balances are compared with the gateway's."`
 	ReconcileTransactionsEvery time.Duration `default:"24h" unit:"duration" desc:"How often the transactions are compared with the gateway's, one by one."`
+	ReconcileRate              int           `default:"10" unit:"calls/s" desc:"Calls per second for comparing transactions, over all workers together and beside PAYOUTS_GATEWAY_RATE. Same value on every worker."`
 	ReconcileLag               time.Duration `default:"2h" unit:"duration" desc:"Transactions are compared so long after they ended: younger ones may not be in the gateway's history yet. A callback of an order that we do not have is a discrepancy after it."`
 	ReconcileLookback          time.Duration `default:"72h" unit:"duration" desc:"For so long after its end an order is asked about again each time, for refunds that nobody told us of; the first comparison begins so far back. 0s: once, and never again."`
 }
@@ -147,6 +148,9 @@ func (r Reconciliation) check(p *problems) {
 	const day = 24 * time.Hour
 	p.between("PAYOUTS_RECONCILE_EVERY", r.ReconcileEvery, time.Second, 7*day)
 	p.between("PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", r.ReconcileTransactionsEvery, time.Second, 31*day)
+	if !p.has("PAYOUTS_RECONCILE_RATE") && (r.ReconcileRate < 1 || r.ReconcileRate > 100_000) {
+		p.add("PAYOUTS_RECONCILE_RATE", "is %d; set it to between 1 and 100000 calls per second", r.ReconcileRate)
+	}
 	p.between("PAYOUTS_RECONCILE_LAG", r.ReconcileLag, 0, 7*day)
 	p.between("PAYOUTS_RECONCILE_LOOKBACK", r.ReconcileLookback, 0, 90*day)
 }

@@ -21,19 +21,26 @@ import (
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
-// Worker polls both task queues.
+// Worker polls all task queues.
 type Worker struct {
-	payouts sdk.Worker // workflows, and the ledger writes that run with them
-	gateway sdk.Worker // gateway calls, rate limited
+	payouts      sdk.Worker // workflows, and the ledger writes that run with them
+	gateway      sdk.Worker // gateway calls, rate limited
+	transactions sdk.Worker // those that compare transactions, likewise
+}
+
+// Rates are the most calls to the gateway per second, over all workers
+// together: the server keeps the count.
+type Rates struct {
+	Gateway      int // for orders
+	Transactions int // for comparing transactions
 }
 
 // drain is what a stop waits beyond the longest attempt.
 const drain = 5 * time.Second
 
 // New wires the activities to the ledger and to the gateway's clients, by
-// merchant number. Rate is the most gateway calls per second over all
-// workers together; the server keeps the count.
-func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rate int) *Worker {
+// merchant number.
+func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates) *Worker {
 	payouts := sdk.New(c, workflows.Queue, sdk.Options{
 		WorkerStopTimeout:           drain,
 		DisableRegistrationAliasing: true,
@@ -45,12 +52,20 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 		// A create that is under way when the worker stops is given the time
 		// to hear its answer: a question, a look at the balance and the create.
 		WorkerStopTimeout:            3*settings.GatewayTimeout + drain,
-		TaskQueueActivitiesPerSecond: float64(rate),
+		TaskQueueActivitiesPerSecond: float64(rates.Gateway),
 		DisableWorkflowWorker:        true,
 		DisableRegistrationAliasing:  true,
 	})
-	gateway.RegisterActivity(activities.NewGateway(clients, l, settings))
-	return &Worker{payouts: payouts, gateway: gateway}
+	calls := activities.NewGateway(clients, l, settings)
+	gateway.RegisterActivity(calls)
+	transactions := sdk.New(c, workflows.TransactionsQueue, sdk.Options{
+		WorkerStopTimeout:            settings.GatewayTimeout + drain, // for the call that is under way
+		TaskQueueActivitiesPerSecond: float64(rates.Transactions) / activities.CallsPerAttempt,
+		DisableWorkflowWorker:        true,
+		DisableRegistrationAliasing:  true,
+	})
+	transactions.RegisterActivity(calls)
+	return &Worker{payouts: payouts, gateway: gateway, transactions: transactions}
 }
 
 // Start begins to poll and returns.
@@ -62,11 +77,17 @@ func (w *Worker) Start() error {
 		w.payouts.Stop()
 		return fmt.Errorf("start the worker of queue %s: %w", workflows.GatewayQueue, err)
 	}
+	if err := w.transactions.Start(); err != nil {
+		w.gateway.Stop()
+		w.payouts.Stop()
+		return fmt.Errorf("start the worker of queue %s: %w", workflows.TransactionsQueue, err)
+	}
 	return nil
 }
 
 // Stop takes no more work and waits for what is under way.
 func (w *Worker) Stop() {
+	w.transactions.Stop()
 	w.gateway.Stop()
 	w.payouts.Stop()
 }

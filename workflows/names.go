@@ -9,6 +9,9 @@ import (
 const (
 	Queue        = "payouts" // workflows and ledger writes
 	GatewayQueue = "tarspay" // gateway calls, rate limited by the server
+	// TransactionsQueue has the calls that compare transactions, with a limit of
+	// their own, so that orders under way never wait for them.
+	TransactionsQueue = "tarspay-transactions"
 )
 
 // Workflow types, as registered and as other SDKs name them.

@@ -22,6 +22,13 @@ const (
 	// A balance has no horizon of its own; a reconciliation that cannot reach
 	// the gateway for this long is over, and the schedule starts the next.
 	balancePatience = 15 * time.Minute
+	// A day of a very large merchant takes hours to ask about, one call after the
+	// other.
+	windowPatience = 72 * time.Hour
+	// An attempt makes fifty calls, each of which takes half a minute at worst.
+	// One that has died is noticed by its heartbeat.
+	transactionsAttempt   = time.Hour
+	transactionsHeartbeat = time.Minute
 	// The longest that one question to the gateway may take when no plan says
 	// so: the longest timeout that a call may be given, and the ledger.
 	balanceAttempt = 35 * time.Second
@@ -55,6 +62,24 @@ func forGateway(ctx workflow.Context, summary string, attempt, patience time.Dur
 		TaskQueue:              GatewayQueue,
 		StartToCloseTimeout:    attempt,
 		ScheduleToCloseTimeout: patience, // zero: for ever
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    time.Minute,
+			MaximumAttempts:    unlimited,
+		},
+		Summary: summary,
+	})
+}
+
+// forTransactions are the options of an activity that makes very many calls: an
+// attempt makes some, and its heartbeat says where the next one goes on.
+func forTransactions(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              TransactionsQueue,
+		StartToCloseTimeout:    transactionsAttempt,
+		ScheduleToCloseTimeout: windowPatience,
+		HeartbeatTimeout:       transactionsHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,

@@ -59,8 +59,6 @@ const (
 	// A run ends after so many windows and another one goes on: a window takes
 	// about fifteen events, so a history stays below a thousand.
 	windowsPerRun = 50
-	// A day of a very large merchant takes hours to ask about, one call at a time.
-	windowPatience = 72 * time.Hour
 )
 
 // ReconcileTransactions compares what the gateway says of every transaction
@@ -166,7 +164,7 @@ func earlier(a, b time.Time) time.Time {
 func (r *reconciliation) window(ctx workflow.Context, span *activities.TransactionSpan, window activities.TransactionWindow, report *MerchantTransactions) error {
 	if span.History {
 		var counts activities.TransactionCounts
-		reading := forGateway(ctx, "history of "+describeWindow(window), balanceAttempt, windowPatience)
+		reading := forTransactions(ctx, "history of "+describeWindow(window))
 		err := workflow.ExecuteActivity(reading, gateway.ReadHistory, window).Get(ctx, &counts)
 		if isError(err, activities.ErrorNoHistory) {
 			span.History, report.History = false, HistoryNone
@@ -188,7 +186,7 @@ func (r *reconciliation) window(ctx workflow.Context, span *activities.Transacti
 
 func (r *reconciliation) ask(ctx workflow.Context, window activities.TransactionWindow, report *MerchantTransactions) error {
 	var counts activities.TransactionCounts
-	asking := forGateway(ctx, "orders of "+describeWindow(window), balanceAttempt, windowPatience)
+	asking := forTransactions(ctx, "orders of "+describeWindow(window))
 	if err := workflow.ExecuteActivity(asking, gateway.AskAboutEnded, window).Get(ctx, &counts); err != nil {
 		return err
 	}

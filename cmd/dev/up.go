@@ -28,6 +28,7 @@ var calm = map[string]string{
 	"PAYOUTS_REVIEW_POLL":        "30s",
 	"PAYOUTS_BREAKER_PROBE":      "10s",
 	"PAYOUTS_SWEEP_EVERY":        "5s",
+	"PAYOUTS_RECONCILE_LAG":      "10s", // so that what has just ended can be compared
 }
 
 type upOptions struct {
@@ -129,6 +130,7 @@ In another terminal:
   bin/starter status INV-1 --merchant {pk}
   bin/starter list
   bin/starter reconcile
+  bin/starter reconcile --transactions
   bin/starter balance
 
 What goes wrong with an order is chosen by its sandboxScenario, from the table of "bin/sandbox scenarios":

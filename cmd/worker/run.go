@@ -62,7 +62,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	defer temporal.Close()
 
-	w := worker.New(temporal, books, clients, knobs, settings.GatewayRate)
+	w := worker.New(temporal, books, clients, knobs, worker.Rates{Gateway: settings.GatewayRate, Transactions: settings.ReconcileRate})
 	if err := w.Start(); err != nil {
 		return err
 	}
