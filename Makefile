@@ -21,7 +21,7 @@ RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo dev bench test mutants screenshots lint fuzz fmt clean
+.PHONY: help build demo dev bench chaos test mutants screenshots lint fuzz fmt clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ dev: build bin/temporal ## the whole stack, left running until Ctrl-C
 # Standard output carries the benchmark's JSON lines and nothing else.
 bench: build bin/temporal ## what an order costs, as JSON lines
 	@bin/dev bench
+
+# Standard output carries a JSON line per violation, and a summary. SEED, ORDERS
+# and DURATION choose a run; WORKER is another worker, to try the judge.
+chaos: build bin/temporal bin/withpostgres ## kill, stop and cut off real processes; the gateway's book judges
+	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) \
+		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
 
 test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real PostgreSQL
 	@echo "testing$(if $(RACE),, without the race detector: no C compiler here)" >&2

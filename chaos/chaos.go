@@ -32,8 +32,8 @@ import (
 // Options say what a run is made of. The zero value is the usual one.
 type Options struct {
 	Seed     uint64        // of everything that is drawn
-	Orders   int           // 0: five for every second of trouble
-	Duration time.Duration // of the trouble; healing comes on top of it; 0: 75 s
+	Orders   int           // 0: four for every second of trouble
+	Duration time.Duration // of the trouble; healing comes on top of it; 0: a minute
 	Bin      string        // directory of the binaries; see stack.Options
 	Worker   string        // another worker binary, to see that the judge finds what is wrong with it
 	Keep     bool          // keep logs and books of a run without violations, too
@@ -41,8 +41,8 @@ type Options struct {
 }
 
 const (
-	usualDuration   = 75 * time.Second
-	ordersPerSecond = 5
+	usualDuration   = time.Minute
+	ordersPerSecond = 4
 )
 
 // Streams of random numbers of one seed: what one track draws changes nothing
@@ -250,7 +250,8 @@ func (r *run) heal(ctx context.Context) error {
 
 // Bounds of settling down.
 const (
-	settleWithin = 4 * time.Minute // P6: an attempt that timed out waits a minute at most, an unread callback five seconds
+	settleWithin = 5 * time.Minute  // P6, on a machine that others use, too
+	patience     = 90 * time.Second // without any change: whatever waits for another attempt waits a minute at most
 	lookEvery    = 500 * time.Millisecond
 	tellEvery    = 5 * time.Second
 	aDay         = 25 * time.Hour // the gateway's longest wait, and more
@@ -261,7 +262,8 @@ const (
 func (r *run) settleDown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
-	told := time.Time{}
+	var told time.Time
+	last, since := "", time.Now()
 	for {
 		if _, err := r.stack.Gateway.Advance(ctx, aDay); err != nil {
 			r.say("the gateway: %v", err)
@@ -274,11 +276,14 @@ func (r *run) settleDown(ctx context.Context) {
 			r.say("all is quiet")
 			return
 		}
+		if unrest != last {
+			last, since = unrest, time.Now()
+		}
 		if time.Since(told) > tellEvery {
 			r.say("not quiet yet: %s", unrest)
 			told = time.Now()
 		}
-		if !pause(ctx, lookEvery) {
+		if !pause(ctx, lookEvery) || time.Since(since) > patience {
 			r.say("it does not become quiet: %s", unrest)
 			return
 		}

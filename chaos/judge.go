@@ -9,6 +9,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -23,6 +24,7 @@ type judgement struct {
 	doubles    int   // payments too many, by the gateway's book
 	sum        int64 // of all accounts, in minor units
 	stuck      int   // orders that neither ended nor wait for a person
+	longest    int64 // history of a workflow, in events
 	states     map[order.State]int
 }
 
@@ -179,10 +181,12 @@ func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	if !acknowledged && o.habit != fickle {
 		r.find(key.String(), "it could not be started within the time of the run")
 	}
-	status, running, err := r.workflow(ctx, o.request.WorkflowID())
+	info, err := r.workflow(ctx, o.request.WorkflowID())
 	if err != nil {
 		return err
 	}
+	status := info.GetStatus()
+	running := status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	if acknowledged && (status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED || !written) {
 		r.lost++
 		r.find(key.String(), "lost: it was acknowledged, and its workflow is %s, its row in the ledger there: %t", status, written)
@@ -204,17 +208,51 @@ func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 		r.find(key.String(), "stuck: it neither ended nor is in review, it is %s (%s)", row.State, row.Reason.Text)
 	}
 	r.compare(v, row, o.request.Details[sandbox.ScenarioMember])
-	return r.judgeRecord(ctx, v, row)
+	return errors.Join(r.judgeRecord(ctx, v, row), r.judgeHistory(ctx, row, info))
 }
 
-func (r *run) workflow(ctx context.Context, id string) (status enumspb.WorkflowExecutionStatus, running bool, err error) {
+// workflow is what Temporal has of an order's workflow, nil if there is none.
+func (r *run) workflow(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
 	described, err := r.stack.Temporal.DescribeWorkflowExecution(ctx, id, "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, false, nil
+		return nil, nil //nolint:nilnil // none is an answer
 	}
-	status = described.GetWorkflowExecutionInfo().GetStatus()
-	return status, status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, err
+	return described.GetWorkflowExecutionInfo(), err
+}
+
+// Bounds of a workflow's history. What has gone wrong may cost some events, and
+// not ever more of them.
+const (
+	longHistory       = 100 // events: looked at more closely
+	signalsOfCallback = 20
+)
+
+// judgeHistory demands that a callback is passed on a few times at most.
+func (r *run) judgeHistory(ctx context.Context, row order.Order, info *workflowpb.WorkflowExecutionInfo) error {
+	r.longest = max(r.longest, info.GetHistoryLength())
+	if info.GetHistoryLength() < longHistory {
+		return nil
+	}
+	callbacks, err := r.books.Callbacks(ctx, row.Key())
+	if err != nil {
+		return err
+	}
+	signals := 0
+	events := r.stack.Temporal.GetWorkflowHistory(ctx, row.WorkflowID(), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED {
+			signals++
+		}
+	}
+	if signals > signalsOfCallback*len(callbacks) {
+		r.find(row.Key().String(), "its workflow was signalled %d times for %d callbacks", signals, len(callbacks))
+	}
+	return nil
 }
 
 // compare demands that ours says of the money what theirs says (P1, P2).
@@ -230,12 +268,8 @@ func (r *run) compare(v view, row order.Order, scenario string) {
 		theirs = booked[0]
 		state, scenario = theirs.State, theirs.Scenario
 	}
-	for ours, their := range map[order.State]tarspay.State{
-		order.Succeeded: tarspay.StateSucceeded, order.PartiallyPaid: tarspay.StatePartial, order.Refunded: tarspay.StateRefunded,
-	} {
-		if (row.State == ours) != (state == their) {
-			r.find(name, "it is %s here and %s there (%s): %s", row.State, state, scenario, row.Reason.Text)
-		}
+	if moved(row.State) != movedThere(state) {
+		r.find(name, "it is %s here and %s there (%s): %s", row.State, state, scenario, row.Reason.Text)
 	}
 	paid := row.State == order.Succeeded || row.State == order.PartiallyPaid
 	if paid && len(booked) > 0 && (theirs.Paid != row.Paid || theirs.Fee != row.Fee || theirs.ID != row.GatewayID) {
@@ -250,6 +284,30 @@ func (r *run) compare(v view, row order.Order, scenario string) {
 	}
 	for _, d := range v.disagreed[key] {
 		r.find(name, "a discrepancy on a run in which the gateway contradicts nothing: %s %s (%s)", d.Code, d.Detail, scenario)
+	}
+}
+
+// moved is a state in which money has moved, "" for all others.
+func moved(state order.State) order.State {
+	switch state {
+	case order.Succeeded, order.PartiallyPaid, order.Refunded:
+		return state
+	default:
+		return ""
+	}
+}
+
+// movedThere is the state of ours that one of the gateway's amounts to.
+func movedThere(state tarspay.State) order.State {
+	switch state {
+	case tarspay.StateSucceeded:
+		return order.Succeeded
+	case tarspay.StatePartial:
+		return order.PartiallyPaid
+	case tarspay.StateRefunded:
+		return order.Refunded
+	default:
+		return ""
 	}
 }
 

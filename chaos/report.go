@@ -23,6 +23,7 @@ type summary struct {
 	Exits          map[string]int      `json:"exits,omitempty"`  // processes that ended by themselves and were started again
 	Points         map[string]int      `json:"points"`           // processes that were killed or suspended there
 	Missed         []string            `json:"missed,omitempty"` // points that nobody died at
+	LongestHistory int64               `json:"longest_history"`  // of a workflow, in events
 	Lost           int                 `json:"lost"`
 	DoublePayments int                 `json:"double_payments"`
 	LedgerSum      int64               `json:"ledger_sum"`
@@ -47,7 +48,7 @@ func (r *run) report() error {
 		Chaos: "summary", Seed: r.Seed, Seconds: int(time.Since(r.begun) / time.Second), Orders: len(r.orders), States: r.states,
 		Kills: map[string]int{stack.Worker: 0, stack.Temporal: 0, stack.Postgres: 0, stack.Receiver: 0},
 		Stops: r.stops, Cuts: r.cuts, Exits: r.exits, Points: make(map[string]int),
-		Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
+		LongestHistory: r.longest, Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
 	}
 	for kind, count := range r.kills {
 		s.Kills[kind] = count

@@ -54,7 +54,7 @@ func (r *run) trouble(ctx context.Context) {
 		between span
 		deal    blow
 	}{
-		seedBlows:   {betweenBlows, dealer()},
+		seedBlows:   {betweenBlows, dealer(deck)},
 		seedTraps:   {betweenTraps, (*run).killAtPoint},
 		seedFreezes: {betweenFreezes, (*run).freeze},
 	} {
@@ -69,8 +69,8 @@ func (r *run) trouble(ctx context.Context) {
 	r.returning.Wait()
 }
 
-// dealer deals from the deck.
-func dealer() blow {
+// dealer deals from a deck, shuffled anew whenever it is empty.
+func dealer(deck []blow) blow {
 	var left []blow
 	return func(r *run, ctx context.Context, random *rand.Rand) {
 		if len(left) == 0 {

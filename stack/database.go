@@ -43,6 +43,10 @@ func (s *Stack) prepareDatabase(ctx context.Context, bin string, ports map[port]
 	address := ports[portPostgres]
 	_, number := split(address)
 	d := database{dir: strings.TrimSpace(string(made)), url: "postgres://postgres@" + address + "/postgres?sslmode=disable"}
+	// PostgreSQL's account may not enter our directory: its data is elsewhere.
+	if err := os.Symlink(d.dir, filepath.Join(s.dir, Postgres)); err != nil {
+		return d, fmt.Errorf("point to the PostgreSQL cluster: %w", err)
+	}
 	s.programs[Postgres] = program{
 		name: Postgres, path: filepath.Join(bin, withpostgres), log: s.Log(Postgres),
 		args:  []string{"-serve", d.dir, "-port", number},

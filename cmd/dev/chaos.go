@@ -32,8 +32,8 @@ built with a guard taken out.`,
 	}
 	flags := cmd.Flags()
 	flags.Uint64Var(&options.Seed, "seed", 1, "decides orders, faults of the gateway, and blows")
-	flags.IntVar(&options.Orders, "orders", 0, "so many orders (default: five for every second of trouble)")
-	flags.DurationVar(&options.Duration, "duration", 0, "how long the trouble lasts, before the healing (default 75s)")
+	flags.IntVar(&options.Orders, "orders", 0, "so many orders (default: four for every second of trouble)")
+	flags.DurationVar(&options.Duration, "duration", 0, "how long the trouble lasts, before the healing (default 1m)")
 	flags.StringVar(&options.Bin, "bin", "", "directory of the stack's programs (default: beside this one)")
 	flags.StringVar(&options.Worker, "worker", "", "another worker binary")
 	flags.BoolVar(&options.Keep, "keep", false, "keep logs and books, whatever the outcome")
