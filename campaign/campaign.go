@@ -86,8 +86,6 @@ func live(ctx context.Context, plan Plan, seams seams) (told *chronicle, err err
 			err = closing
 		}
 	}()
-	if err := w.run(); err != nil {
-		return nil, err
-	}
-	return w.chronicle()
+	w.run()
+	return w.chronicle(), nil
 }

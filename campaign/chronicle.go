@@ -41,7 +41,7 @@ type record struct {
 }
 
 // chronicle writes down what is on record.
-func (w *world) chronicle() (*chronicle, error) {
+func (w *world) chronicle() *chronicle {
 	told := &chronicle{plan: w.plan, book: w.gateway.Book(), audit: w.gateway.Audit(), balances: make(map[ledger.Account]int64)}
 	balances, err := w.books.Balances(w.ctx, merchant, currency)
 	if told.closed = w.plan.Unopened && errors.Is(err, ledger.ErrNotFound); !told.closed {
@@ -65,7 +65,7 @@ func (w *world) chronicle() (*chronicle, error) {
 	defer w.mutex.Unlock()
 	told.accused = w.accused
 	told.faults += w.faults
-	return told, w.failed
+	return told
 }
 
 func (w *world) record(l *life) record {

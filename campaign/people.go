@@ -77,7 +77,7 @@ func (w *world) do(l *life, i int, e Event) {
 		w.repeat(l)
 	case DoMove:
 		_, err := w.gateway.Move(merchant, l.Number, tarspay.StateSucceeded, "")
-		w.sound(err)
+		w.can(err, l.Number)
 	}
 }
 
@@ -90,6 +90,12 @@ func (unheard) Complete(any, error) {}
 
 // act sends an operator's update to an order's workflow, if it runs.
 func (w *world) act(l *life, id, name string, argument any) {
+	w.mutex.Lock()
+	running := w.running[l.request.WorkflowID()]
+	w.mutex.Unlock()
+	if !running {
+		return // the environment cannot bear an update to one that is about to start
+	}
 	_ = w.env.UpdateWorkflowByID(l.request.WorkflowID(), name, id, unheard{}, argument)
 }
 
@@ -150,7 +156,7 @@ func (w *world) cast(s Spell, on bool) {
 	case SpellDrain:
 		w.drain(on)
 	default:
-		w.sound(w.gateway.Switch(merchant, s.Name, on))
+		w.can(w.gateway.Switch(merchant, s.Name, on), "")
 	}
 }
 
@@ -164,7 +170,7 @@ func (w *world) drain(out bool) {
 		return
 	}
 	_, err := w.gateway.Fund(merchant, w.drained.Short(), out)
-	w.sound(err)
+	w.can(err, "")
 }
 
 // relent makes the gateway and the wire honest. What orders have drawn stays
@@ -173,7 +179,7 @@ func (w *world) relent() {
 	w.mutex.Lock()
 	w.honest = true
 	w.mutex.Unlock()
-	w.sound(w.gateway.SetFaults(Plan{Seed: w.plan.Seed}.faults()))
+	w.can(w.gateway.SetFaults(Plan{Seed: w.plan.Seed}.faults()), "")
 }
 
 // heal ends an order that is stuck at the gateway. Of some two persons tell our
@@ -184,38 +190,44 @@ func (w *world) heal(l *life) {
 		order.Withdrawal: {tarspay.StateSucceeded: order.Succeeded, tarspay.StateFailed: order.Failed, tarspay.StateRejected: order.Failed},
 		order.Deposit:    {tarspay.StateSucceeded: order.Succeeded, tarspay.StateFailed: order.Failed, tarspay.StateTimedOut: order.Expired},
 	}
-	there := w.gateway.Orders(merchant, l.Number)
-	if len(there) == 0 {
-		w.resolve(l, resolution(order.Failed, ""))
-	}
-	for _, booked := range there {
+	w.giveUp(l, "heal")
+	for _, booked := range w.gateway.Orders(merchant, l.Number) {
 		state, possible := ends[l.Kind][l.Heal]
 		if booked.State.Final(booked.Direction) || !possible {
 			continue
 		}
 		moved, err := w.gateway.Move(merchant, l.Number, l.Heal, "")
-		w.sound(err)
+		w.can(err, l.Number)
 		if l.Told {
 			word := resolution(state, "")
 			if state == order.Succeeded {
 				word.Fee = moved.Fee // the evidence names it
 			}
-			w.resolve(l, word)
+			w.resolve(l, "heal", word)
 		}
+	}
+}
+
+// giveUp has two persons end an order that the gateway does not have, if it
+// waits for a person.
+func (w *world) giveUp(l *life, when string) {
+	if len(w.gateway.Orders(merchant, l.Number)) == 0 {
+		w.resolve(l, when, resolution(order.Failed, ""))
 	}
 }
 
 // resolve is how two persons end an order: one says so, once too often, and
 // then the other.
-func (w *world) resolve(l *life, word order.Resolution) {
+func (w *world) resolve(l *life, when string, word order.Resolution) {
 	for i, by := range []string{"amina", "amina", "chen"} {
 		word.By = by
-		w.act(l, fmt.Sprintf("%s/heal/%d", l.Number, i), workflows.ResolveUpdate, word)
+		w.act(l, fmt.Sprintf("%s/%s/%d", l.Number, when, i), workflows.ResolveUpdate, word)
 	}
 }
 
 // tell has the gateway say once more how an order ended.
 func (w *world) tell(l *life) {
+	w.giveUp(l, "tell")
 	for _, o := range w.gateway.Orders(merchant, l.Number) {
 		var err error
 		if !o.State.Final(o.Direction) {
@@ -223,6 +235,6 @@ func (w *world) tell(l *life) {
 		} else if o.State.Meaning(o.Direction).CalledBack {
 			_, err = w.gateway.Trigger(merchant, o.Number, "")
 		}
-		w.sound(err)
+		w.can(err, l.Number)
 	}
 }

@@ -145,6 +145,11 @@ func (p Plan) check() error {
 			return fmt.Errorf("there is no spell %q", s.Name)
 		}
 	}
+	for name := range p.Posts {
+		if name != PostLost && name != PostUnanswered {
+			return fmt.Errorf("there is no fault %q of the gateway's posts", name)
+		}
+	}
 	return nil
 }
 

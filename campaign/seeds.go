@@ -17,6 +17,8 @@ type Campaign struct {
 	Plans []Plan    // worlds besides those
 	Lines io.Writer // JSON: a line for each violation, and one for all of them
 	News  io.Writer // for people: how far it is
+
+	seams seams
 }
 
 // Summary is the last line.
@@ -39,7 +41,7 @@ type violated struct {
 
 // Bounds of a campaign that finds something.
 const (
-	maxShrunk = 5  // violations whose plan is made smaller
+	maxShrunk = 5  // worlds that violate something and whose plan is made smaller
 	maxLines  = 50 // violations of one world that are printed
 	newsEvery = 5 * time.Second
 )
@@ -98,48 +100,73 @@ type tally struct {
 }
 
 // try lets one world live. With no command given, its plan is the replay.
-func (t *tally) try(ctx context.Context, plan Plan, replay string) error {
-	report, err := Run(ctx, plan)
+func (t *tally) try(ctx context.Context, plan Plan, command string) error {
+	report, err := run(ctx, plan, t.seams)
 	if err != nil {
 		return err
 	}
 	t.add(report)
-	shown := make(map[string]string) // the replay of a property
-	for i, v := range report.Violations {
-		if i == maxLines {
-			break
+	if len(report.Violations) == 0 {
+		return nil
+	}
+	if command == "" {
+		command = replay(plan)
+	}
+	small, again := t.smaller(ctx, plan, report)
+	for _, v := range report.Violations[:min(len(report.Violations), maxLines)] {
+		line := violated{"violation", v, plan.Seed, command}
+		if again.Violates(v.Property) {
+			line.Replay = replay(small)
 		}
-		if _, known := shown[v.Property]; !known {
-			shown[v.Property] = t.replay(ctx, plan, v.Property, replay)
-		}
-		if err := t.write(violated{"violation", v, plan.Seed, shown[v.Property]}); err != nil {
+		if err := t.write(line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// replay is the command that shows a violation again: with the smallest plan
-// that does, for the first few.
-func (t *tally) replay(ctx context.Context, plan Plan, property, otherwise string) string {
-	t.mutex.Lock()
-	few := t.shrunk < maxShrunk && otherwise != ""
-	if few {
-		t.shrunk++
-		_, _ = fmt.Fprintf(t.News, "campaign: seed %d violates %s; making its plan smaller\n", plan.Seed, property)
-	}
-	t.mutex.Unlock()
-	if few {
-		plan, otherwise = Shrink(ctx, plan, property), ""
-	}
-	if otherwise != "" {
-		return otherwise
-	}
+// replay is the command that lets a plan's world live again.
+func replay(plan Plan) string {
 	text, err := json.Marshal(plan)
 	if err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("go run ./tools/campaign -plan '%s'", text)
+}
+
+// smaller makes the plan of a world that violates something smaller, if it is
+// one of the first that do, for as long as what is worst of it is still
+// violated. It returns what the smaller one's world violates.
+func (t *tally) smaller(ctx context.Context, plan Plan, report Report) (Plan, Report) {
+	property := report.worst()
+	t.mutex.Lock()
+	t.shrunk++
+	many := t.shrunk > maxShrunk
+	_, _ = fmt.Fprintf(t.News, "campaign: seed %d violates %s\n", plan.Seed, property)
+	t.mutex.Unlock()
+	if many {
+		return plan, Report{}
+	}
+	small, again := plan, report
+	shrink(plan, func(p Plan) bool {
+		report, err := run(ctx, p, t.seams)
+		if err != nil || !report.Violates(property) {
+			return false
+		}
+		small, again = p, report
+		return true
+	})
+	return small, again
+}
+
+// worst is the property that is violated and matters most.
+func (r Report) worst() string {
+	for _, property := range []string{"P1", "P2", "P5", "P3", "P4", "P7", "P6"} {
+		if r.Violates(property) {
+			return property
+		}
+	}
+	return nothingFails
 }
 
 func (t *tally) add(r Report) {
@@ -169,7 +196,7 @@ func (t *tally) write(line any) error {
 func Upward(from uint64, n int) []uint64 {
 	seeds := make([]uint64, n)
 	for i := range seeds {
-		seeds[i] = from + uint64(i) //nolint:gosec // an index is not below zero
+		seeds[i] = from + uint64(i)
 	}
 	return seeds
 }

@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -13,16 +12,9 @@ const (
 	shrinkTries = 2   // of one plan: a world does not always repeat itself
 )
 
-// Shrink makes a plan smaller for as long as the world of it violates the same
-// property: orders, faults, scenarios, spells, deaths and what people do are
-// left out one by one, and settings put back to what is usual.
-func Shrink(ctx context.Context, plan Plan, property string) Plan {
-	return shrink(plan, func(p Plan) bool {
-		report, err := Run(ctx, p)
-		return err == nil && report.Violates(property)
-	})
-}
-
+// shrink makes a plan smaller for as long as it violates what it did: orders,
+// faults, scenarios, spells, deaths and what people do are left out one by one,
+// and settings put back to what is usual.
 func shrink(plan Plan, violates func(Plan) bool) Plan {
 	tries := 0
 	still := func(p Plan) bool {

@@ -86,11 +86,10 @@ func (w *world) watch(r *http.Request) (number string, create int) {
 		return "", 0
 	}
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		w.sound(err)
-		return "", 0
-	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil {
+		w.accuse(nothingFails, "", "a call's body cannot be read: %v", err)
+	}
 	var call struct{ MchOrderNo string }
 	if json.Unmarshal(body, &call) != nil || call.MchOrderNo == "" {
 		return "", 0

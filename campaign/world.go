@@ -80,7 +80,6 @@ type world struct {
 	calls    int
 	faults   int
 	accused  []Violation
-	failed   error // the harness's own
 }
 
 // life is one order's.
@@ -255,14 +254,13 @@ func (w *world) register() error {
 }
 
 // run lets everybody live until all is quiet.
-func (w *world) run() (err error) {
+func (w *world) run() {
 	w.plot()
 	slices.SortStableFunc(w.agenda, func(a, b errand) int { return int(a.at - b.at) })
 	w.env.RegisterDelayedCallback(w.next, time.Millisecond)
 	defer func() {
 		if stuck := recover(); stuck != nil { // the environment's word for: nothing happens any more
 			w.accuse("P6", "", "the world stands still: %v", stuck)
-			err = nil
 		}
 	}()
 	w.env.ExecuteWorkflow(w.conduct)
@@ -271,9 +269,6 @@ func (w *world) run() (err error) {
 	} else if err := w.env.GetWorkflowError(); err != nil {
 		w.accuse(nothingFails, "", "the world ended: %v", err)
 	}
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	return w.failed
 }
 
 // next does what is due on the agenda.
@@ -331,11 +326,12 @@ func (w *world) must(err error, number, what string) {
 	}
 }
 
-// sound notes a failure of the harness's own.
-func (w *world) sound(err error) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.failed = errors.Join(w.failed, err)
+// can notes that the plan cannot be carried out: the gateway has not the order
+// that it would be at a sound house.
+func (w *world) can(err error, number string) {
+	if err != nil {
+		w.accuse(nothingFails, number, "the plan cannot go on: %v", err)
+	}
 }
 
 // count adds one to what went wrong: a call without its answer or with a refusal,

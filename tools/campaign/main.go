@@ -21,17 +21,23 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/tarspay-payouts/orchestrator/campaign"
 )
 
+// garbage is how much may pile up, in percent of what is in use, before it is
+// collected: worlds are small and short.
+const garbage = 400
+
 func main() {
 	seeds := flag.Int("seeds", 2000, "how many worlds")
 	first := flag.Uint64("seed", 1, "the first one's seed; the others' follow it")
 	plan := flag.String("plan", "", "one world's plan instead, as JSON or the name of a file")
 	flag.Parse()
+	debug.SetGCPercent(garbage)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *first, *seeds, *plan)
 	stop()

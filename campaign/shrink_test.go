@@ -1,0 +1,181 @@
+package campaign
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// A plan is made as small as what is wrong with it, and no smaller.
+func TestShrink(t *testing.T) {
+	t.Parallel()
+	plan := Crowd(3, 12, true)
+	culprit := plan.Orders[7].Number
+	plan.Orders[7].Events = append(plan.Orders[7].Events, Event{At: 9000, Do: DoPoll}, Event{At: 9001, Do: DoPoll})
+	before, err := json.Marshal(plan)
+	require.NoError(t, err)
+	tried := 0
+	small := shrink(plan, func(p Plan) bool {
+		tried++
+		i := slices.IndexFunc(p.Orders, func(o Order) bool { return o.Number == culprit })
+		return p.Unguarded && p.Rates["html"] > 0 && i >= 0 && slices.Contains(p.Orders[i].Events, Event{At: 9001, Do: DoPoll})
+	})
+	o := plan.Orders[7]
+	require.Equal(t, Plan{
+		Seed: 3, Balance: 10_000, Unguarded: true, Rates: map[string]int{"html": 12}, Spells: []Spell{},
+		Orders: []Order{{Number: culprit, Kind: o.Kind, Amount: o.Amount, Start: o.Start, Events: []Event{{At: 9001, Do: DoPoll}}}},
+	}, normal(small))
+	require.LessOrEqual(t, tried, maxTries)
+	after, err := json.Marshal(plan)
+	require.NoError(t, err)
+	require.JSONEq(t, string(before), string(after), "the plan itself is left alone")
+}
+
+// normal makes empty lists alike.
+func normal(p Plan) Plan {
+	if len(p.Spells) == 0 {
+		p.Spells = []Spell{}
+	}
+	for i := range p.Orders {
+		if len(p.Orders[i].Deaths) == 0 {
+			p.Orders[i].Deaths = nil
+		}
+	}
+	return p
+}
+
+// A story is not made shorter than its end, which would make another end right.
+func TestShrinkKeepsAStorysEnd(t *testing.T) {
+	t.Parallel()
+	small := shrink(Stories(4, 3), func(p Plan) bool {
+		return slices.ContainsFunc(p.Orders, func(o Order) bool { return o.Story != nil && o.Story.Name == "deposit-refunded" })
+	})
+	require.Len(t, small.Orders, 1)
+	story := small.Orders[0].Story
+	require.Len(t, story.Moves, 2)
+	require.NotEmpty(t, story.Told)
+	for _, told := range story.Told {
+		require.Equal(t, 1, told.Move)
+	}
+}
+
+// Mistakes of ours that a campaign must find: each sends a number twice when
+// one thing goes wrong with its first create.
+var mistakes = map[string]seams{
+	// The client loses what the first answers to its questions say.
+	"a query that finds the order says that it does not": {wire: func(call carry) carry {
+		var mutex sync.Mutex
+		asked := make(map[string]int)
+		return func(r *http.Request) (*http.Response, error) {
+			if !asks(r) {
+				return call(r)
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			answer, err := call(r)
+			if err != nil {
+				return nil, err
+			}
+			var about struct{ MchOrderNo string }
+			if err := json.Unmarshal(body, &about); err != nil {
+				return nil, err
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			if asked[about.MchOrderNo]++; asked[about.MchOrderNo] <= 5 {
+				answer.Body = io.NopCloser(strings.NewReader(`{"code":0,"msg":"SUCCESS","data":null}`))
+				answer.ContentLength = -1
+			}
+			return answer, nil
+		}
+	}},
+	// Not found is taken for proof at once.
+	"no grace": {settings: func(s *activities.Settings) { s.NotFoundGrace = 0 }},
+}
+
+// A campaign finds a mistake of ours, makes the plan of its world as small as
+// one order and one fault, and what it prints shows the mistake again.
+func TestACampaignFindsMistakes(t *testing.T) {
+	t.Parallel()
+	for name, mistake := range mistakes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var lines bytes.Buffer
+			c := Campaign{Seeds: Upward(1, 60), Lines: &lines, News: io.Discard, seams: mistake}
+			summary, err := c.Run(t.Context())
+			require.NoError(t, err)
+			require.Positive(t, summary.Violations)
+			v, plan := smallest(t, "P1", lines.String())
+			require.NotEmpty(t, v.Sentence)
+			require.Len(t, plan.Orders, 1)
+			require.Equal(t, 1, plan.wrongs(), v.Replay)
+			require.True(t, plan.Unguarded, "a gateway that takes no number twice keeps us from paying twice")
+
+			again, err := run(t.Context(), plan, mistake)
+			require.NoError(t, err)
+			require.True(t, again.Violates("P1"))
+			sound, err := Run(t.Context(), plan)
+			require.NoError(t, err)
+			require.Empty(t, sound.Violations, "it is the mistake that is found")
+			require.Equal(t, 1, sound.Orders)
+		})
+	}
+}
+
+// smallest is the violation of a property whose plan was made smallest.
+func smallest(t *testing.T, property, lines string) (violated, Plan) {
+	t.Helper()
+	var found violated
+	var small Plan
+	for line := range strings.Lines(lines) {
+		var v violated
+		require.NoError(t, json.Unmarshal([]byte(line), &v))
+		_, text, shrunk := strings.Cut(v.Replay, "-plan '")
+		if v.Property != property || !shrunk {
+			continue
+		}
+		var plan Plan
+		require.NoError(t, json.Unmarshal([]byte(strings.TrimSuffix(text, "'")), &plan))
+		if len(small.Orders) == 0 || plan.wrongs() < small.wrongs() {
+			found, small = v, plan
+		}
+	}
+	require.NotEmpty(t, small.Orders, "no such violation: %s in %s", property, lines)
+	return found, small
+}
+
+// wrongs is how many things go wrong by a plan.
+func (p Plan) wrongs() int {
+	n := len(p.Rates) + len(p.Posts) + len(p.Spells)
+	for _, o := range p.Orders {
+		n += len(o.Deaths) + len(o.Events)
+		if o.Scenario != "" {
+			n += len(strings.Split(o.Scenario, ","))
+		}
+	}
+	return n
+}
+
+// A world that stands still, or whose workflows fail, is a violation and no
+// failure of the harness.
+func TestWhatFailsIsAViolation(t *testing.T) {
+	t.Parallel()
+	plan := Plan{Balance: 1000, Orders: []Order{{Number: "P-0", Kind: order.Withdrawal, Amount: 500, Start: minute}}}
+	report, err := run(t.Context(), plan, seams{settings: func(s *activities.Settings) { s.Merchants = nil }})
+	require.NoError(t, err)
+	require.True(t, report.Violates(nothingFails), report.Violations) // there is no such order in the ledger
+	require.True(t, report.Violates("P6"), report.Violations)
+}
