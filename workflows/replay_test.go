@@ -20,12 +20,15 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 14)
+	require.GreaterOrEqual(t, len(files), 15)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
-			for name, run := range map[string]any{workflows.DepositType: workflows.Deposit, workflows.WithdrawalType: workflows.Withdrawal} {
+			for name, run := range map[string]any{
+				workflows.DepositType: workflows.Deposit, workflows.WithdrawalType: workflows.Withdrawal,
+				workflows.ReconcileTransactionsType: workflows.ReconcileTransactions,
+			} {
 				replayer.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 			}
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(silence(), file))

@@ -11,10 +11,12 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // recorded are the paths whose histories the workflow tests replay: whatever
@@ -45,11 +47,14 @@ func recordCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record",
 		Short: "Record the history of an order on every path, for the replay tests",
-		Long: "Records the history of an order on every path, for the replay tests. Run it when a path is new; recordings of\n" +
+		Long: "Records the history of an order on every path, and of a comparison of transactions, for the replay tests. Run it when a path is new; recordings of\n" +
 			"paths that exist are kept from before a change, to prove that the change understands them.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			running, err := stack.Start(cmd.Context(), stack.Options{Progress: cmd.ErrOrStderr()})
+			running, err := stack.Start(cmd.Context(), stack.Options{
+				Progress: cmd.ErrOrStderr(),
+				Settings: map[string]string{"PAYOUTS_RECONCILE_LAG": "0s", "PAYOUTS_RECONCILE_RATE": "100000"},
+			})
 			if err != nil {
 				return err
 			}
@@ -91,7 +96,28 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 			return fmt.Errorf("path %s: %w", path.name, err)
 		}
 	}
-	return nil
+	return recordTransactions(ctx, s, filepath.Join(dir, "reconcile_transactions.json"))
+}
+
+// recordTransactions records a comparison of transactions, of a merchant whose
+// history the gateway lists and of one whose it does not.
+func recordTransactions(ctx context.Context, s *stack.Stack, file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil // kept from before
+	}
+	const id = "reconcile-transactions:recorded"
+	if _, err := s.Orders.ReconcileBalances(ctx); err != nil { // opens the books
+		return err
+	}
+	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.Queue}, workflows.ReconcileTransactionsType,
+		workflows.ReconcileTransactionsInput{Merchants: []string{s.Merchant("PK"), s.Merchant("VN")}})
+	if err == nil {
+		err = run.Get(ctx, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("reconcile transactions: %w", err)
+	}
+	return writeHistory(ctx, s, id, file)
 }
 
 func writeHistory(ctx context.Context, s *stack.Stack, workflowID, file string) error {
