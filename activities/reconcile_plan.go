@@ -90,6 +90,9 @@ func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan
 		span.From = span.To
 	}
 	span.Again = span.To.Add(-b.settings.ReconcileLookback)
+	if span.First {
+		span.Again = span.From // nothing has been asked about yet
+	}
 	return span, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -108,6 +109,11 @@ func recordTransactions(ctx context.Context, s *stack.Stack, file string) error 
 	const id = "reconcile-transactions:recorded"
 	if _, err := s.Orders.ReconcileBalances(ctx); err != nil { // opens the books
 		return err
+	}
+	select {
+	case <-time.After(2 * time.Second): // the gateway is told whole seconds: a window has at least one
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.Queue}, workflows.ReconcileTransactionsType,
 		workflows.ReconcileTransactionsInput{Merchants: []string{s.Merchant("PK"), s.Merchant("VN")}})
