@@ -57,7 +57,8 @@ const (
 const (
 	transactionWindow = 24 * time.Hour
 	// A run ends after so many windows and another one goes on: a window takes
-	// about fifteen events, so a history stays below a thousand.
+	// thirteen events, however many orders it has, so a history stays below a
+	// thousand.
 	windowsPerRun = 50
 )
 
