@@ -57,12 +57,19 @@ const (
 // ErrViolated is the end of a run that the judge found fault with.
 var ErrViolated = errors.New("something did not hold")
 
+// speed is the sandbox's: at it, a create that is booked late is booked half a
+// second after the worker has given up, and has asked about it in vain.
+const speed = 8
+
 // settings are the worker's and the receiver's: an order whose gateway does not
 // decide is in review soon, and is asked about often.
 var settings = map[string]string{
 	"PAYOUTS_WITHDRAWAL_HORIZON": "40s",
 	"PAYOUTS_DEPOSIT_HORIZON":    "40s",
-	"PAYOUTS_LOG_LEVEL":          "debug",
+	// Well above what the gateway takes to book a create late, on a machine that
+	// others use, too.
+	"PAYOUTS_NOT_FOUND_GRACE": "5s",
+	"PAYOUTS_LOG_LEVEL":       "debug",
 }
 
 // run is one run.
@@ -130,7 +137,7 @@ func (r *run) setUp(ctx context.Context) error {
 		gateways[i] = m.Merchant
 	}
 	options := stack.Options{
-		Bin: r.Bin, OwnDatabase: true, Workers: 2, Receivers: 2, Merchants: gateways, Settings: settings, Progress: r.notes,
+		Bin: r.Bin, OwnDatabase: true, Workers: 2, Receivers: 2, Speed: speed, Merchants: gateways, Settings: settings, Progress: r.notes,
 		Route: func(from, to, address string) (string, error) { return r.route(ctx, from, to, address) },
 		Died:  r.died,
 	}

@@ -95,8 +95,9 @@ func (e *sqlEye) answers([]byte) (before []sight) {
 	if !e.committing {
 		return nil
 	}
-	e.committing = false
-	return []sight{{committed, e.transaction}}
+	over := e.transaction
+	e.committing, e.transaction = false, nil
+	return []sight{{committed, over}}
 }
 
 // httpEye sees the requests of HTTP/1.1 and when they are answered.

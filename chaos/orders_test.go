@@ -70,7 +70,6 @@ func TestFaultsAreTheSandboxs(t *testing.T) {
 	for _, lists := range scenarios {
 		for _, list := range lists {
 			require.NotContains(t, list, "hidden")
-			require.NotContains(t, list, "late-booking")
 		}
 	}
 }

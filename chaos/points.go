@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"strings"
@@ -19,8 +20,8 @@ type point struct {
 	to   string // whom it talks to
 	when when
 	what []string // all of it stands in what is said
-	// zombie marks a point at which a worker that stands still and wakes may
-	// still send its create, when another one has long been sent.
+	// zombie marks a point around the sending of a create: a worker that stands
+	// still there for long wakes when another one has made its attempt.
 	zombie bool
 }
 
@@ -34,28 +35,41 @@ const (
 	signalOf   = "/SignalWorkflowExecution"
 )
 
+// What transfers are called, as a parameter of a statement.
+var (
+	payout  = parameter("payout")
+	payment = parameter("payment")
+	release = parameter("release")
+)
+
+// parameter is a text of a statement's as PostgreSQL's protocol has it: its
+// length comes before it.
+func parameter(text string) string {
+	return string(binary.BigEndian.AppendUint32(nil, uint32(len(text)))) + text //nolint:gosec // it is a word
+}
+
 // points are in the order of an order's life.
 var points = []point{
 	{name: "order not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{"INSERT INTO orders"}},
 	{name: "order committed", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{"INSERT INTO orders"}},
-	{name: "before the submission row", kind: stack.Worker, to: stack.Postgres, when: asks, what: []string{rowOf}},
-	{name: "submission row not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{rowOf}},
+	{name: "before the submission row", kind: stack.Worker, to: stack.Postgres, when: asks, what: []string{rowOf}, zombie: true},
+	{name: "submission row not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{rowOf}, zombie: true},
 	{name: "after the row, before the create", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{rowOf}, zombie: true},
 	{name: "create not sent", kind: stack.Worker, to: stack.Sandbox, when: asks, what: []string{create}},
-	{name: "create sent", kind: stack.Worker, to: stack.Sandbox, when: asked, what: []string{create}},
-	{name: "create answered, answer unheard", kind: stack.Worker, to: stack.Sandbox, when: answers, what: []string{create}},
+	{name: "create sent", kind: stack.Worker, to: stack.Sandbox, when: asked, what: []string{create}, zombie: true},
+	{name: "create answered, answer unheard", kind: stack.Worker, to: stack.Sandbox, when: answers, what: []string{create}, zombie: true},
 	{name: "answer heard, outcome not written", kind: stack.Worker, to: stack.Postgres, when: asks, what: []string{outcomeOf}},
 	{name: "outcome not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{outcomeOf}},
 	{name: "after the outcome", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{outcomeOf}},
 	{name: "gateway's activity not reported", kind: stack.Worker, to: stack.Temporal, when: asks, what: []string{"/RespondActivityTaskCompleted"}},
 	{name: "gateway's activity reported", kind: stack.Worker, to: stack.Temporal, when: answers, what: []string{"/RespondActivityTaskCompleted"}},
-	{name: "before settling a payment", kind: stack.Worker, to: stack.Postgres, when: asks, what: []string{transferOf, "paid_out"}},
-	{name: "payment not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{transferOf, "paid_out"}},
-	{name: "after settling a payment", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{transferOf, "paid_out"}},
-	{name: "deposit's payment not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{transferOf, "received"}},
-	{name: "after settling a deposit", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{transferOf, "received"}},
-	{name: "release not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{transferOf, "release"}},
-	{name: "after a release", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{transferOf, "release"}},
+	{name: "before settling a payment", kind: stack.Worker, to: stack.Postgres, when: asks, what: []string{transferOf, payout}},
+	{name: "payment not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{transferOf, payout}},
+	{name: "after settling a payment", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{transferOf, payout}},
+	{name: "deposit's payment not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{transferOf, payment}},
+	{name: "after settling a deposit", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{transferOf, payment}},
+	{name: "release not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{transferOf, release}},
+	{name: "after a release", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{transferOf, release}},
 	{name: "workflow's step not reported", kind: stack.Worker, to: stack.Temporal, when: asks, what: []string{"/RespondWorkflowTaskCompleted"}},
 	{name: "workflow's step reported", kind: stack.Worker, to: stack.Temporal, when: answers, what: []string{"/RespondWorkflowTaskCompleted"}},
 	{name: "before the callback is stored", kind: stack.Receiver, to: stack.Postgres, when: asks, what: []string{storeOf}},

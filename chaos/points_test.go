@@ -178,3 +178,19 @@ func TestEyeForCalls(t *testing.T) {
 	require.NoError(t, server.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, EndHeaders: true}))
 	require.Equal(t, "answers "+signal, sights(e.answers(text.Bytes())))
 }
+
+// TestTransfersAreToldApart demands that a point is met by its own kind of
+// transfer: the names of accounts stand in every statement.
+func TestTransfersAreToldApart(t *testing.T) {
+	t.Parallel()
+	said := "UPDATE books SET paid_out = paid_out + $1, received = received + $2; INSERT INTO transfers ... " + parameter("release") + parameter("in_flight")
+	seen := sight{commits, []byte(said)}
+	l := &line{from: stack.Worker, to: stack.Postgres}
+	var met []string
+	for _, p := range points {
+		if p.lies(l, seen) {
+			met = append(met, p.name)
+		}
+	}
+	require.Equal(t, []string{"release not committed"}, met)
+}

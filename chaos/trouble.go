@@ -22,7 +22,7 @@ var (
 	shortPause     = span{200 * time.Millisecond, 3 * time.Second}
 	// Longer than a worker's activity may take, and longer than another one
 	// then waits before it sends again: who wakes up is a zombie.
-	freezeFor = span{18 * time.Second, 24 * time.Second}
+	freezeFor = span{22 * time.Second, 27 * time.Second}
 	trapFor   = 6 * time.Second // how long a point waits for somebody
 )
 
@@ -149,8 +149,8 @@ func (r *run) leastMet(random *rand.Rand) []point {
 }
 
 // freeze suspends a worker for longer than its activities may take: another
-// attempt is made elsewhere, and then the first one goes on. Half of the
-// freezes happen at a point.
+// attempt is made elsewhere, and then the first one goes on. Two of three freezes
+// happen at a point.
 func (r *run) freeze(ctx context.Context, random *rand.Rand) {
 	duration := freezeFor.draw(random)
 	names := r.stack.Names(stack.Worker)
@@ -177,15 +177,17 @@ func (r *run) freeze(ctx context.Context, random *rand.Rand) {
 	r.resume(frozen)
 }
 
-// frozenPoint draws a point of a worker's around a create.
+// frozenPoint draws a point of a worker's, every other time one around the
+// sending of a create.
 func frozenPoint(random *rand.Rand) point {
-	var around []point
+	zombies := random.IntN(2) == 0
+	var eligible []point
 	for _, p := range points {
-		if p.kind == stack.Worker && (p.zombie || p.to == stack.Sandbox || p.to == stack.Temporal || p.when == commits || p.when == committed) {
-			around = append(around, p)
+		if p.kind == stack.Worker && (p.zombie || !zombies) {
+			eligible = append(eligible, p)
 		}
 	}
-	return around[random.IntN(len(around))]
+	return eligible[random.IntN(len(eligible))]
 }
 
 func (r *run) suspend(name string, duration time.Duration, where string) {
