@@ -121,19 +121,6 @@ func callByCall(ctx context.Context, call func() (more bool, err error)) error {
 	return later(ErrorPending, "there is more to read or to ask", time.Millisecond)
 }
 
-// ReadWholeHistory is ReadHistory in one go, without Temporal and its limit on
-// the queue: what reading itself costs, for benchmarks.
-func ReadWholeHistory(ctx context.Context, g *Gateway, window TransactionWindow) (TransactionCounts, error) {
-	var progress historyProgress
-	for more := true; more; {
-		var err error
-		if progress, more, err = g.readOn(ctx, window, progress); err != nil {
-			return progress.Counts, err
-		}
-	}
-	return progress.Counts, nil
-}
-
 // readOn makes one call and says where the next one goes on. The progress is
 // the old one when something of ours has failed.
 func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old historyProgress) (next historyProgress, more bool, err error) {

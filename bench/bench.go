@@ -29,6 +29,7 @@ type Options struct {
 	Concurrency int    // orders under way at once; 0 is 32
 	Rounds      int    // rounds of each side, in turn; 0 is 3
 	Open        int    // orders in flight at once, of that measurement; 0 is 1000
+	Records     int    // transactions that are compared; 0 is 100,000
 	Progress    io.Writer
 }
 
@@ -49,7 +50,7 @@ func Run(ctx context.Context, out io.Writer, options Options) error {
 	if err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{r.signature, r.cost, r.throughput, r.callbacks, r.inFlight} {
+	for _, measure := range []func(context.Context) error{r.signature, r.cost, r.throughput, r.callbacks, r.inFlight, r.reconcile} {
 		if err == nil {
 			err = measure(ctx)
 		}
@@ -72,6 +73,7 @@ func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
 	options.Concurrency = or(options.Concurrency, 32)
 	options.Rounds = or(options.Rounds, 3)
 	options.Open = or(options.Open, 1000)
+	options.Records = or(options.Records, 100_000)
 	dir, err := os.MkdirTemp("", "payouts-bench-")
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ func benchCommand() *cobra.Command {
 	cmd.Flags().IntVar(&options.Orders, "orders", 200, "orders per round of the throughput")
 	cmd.Flags().IntVar(&options.Concurrency, "concurrency", 32, "orders under way at once")
 	cmd.Flags().IntVar(&options.Open, "open", 1000, "orders in flight at once, of that measurement")
+	cmd.Flags().IntVar(&options.Records, "records", 100_000, "transactions that are compared, of that measurement")
 	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of each side, in turn")
 	return cmd
 }
