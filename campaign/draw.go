@@ -189,6 +189,9 @@ func (d *lot) invent(i int) {
 	for create := 1; d.oneIn(5); create++ {
 		o.Deaths = append(o.Deaths, Death{Create: create, Sent: d.oneIn(2)})
 	}
+	if d.oneIn(5) {
+		o.Twins = append(o.Twins, 1+d.IntN(4))
+	}
 	d.decide(&o)
 	for range d.IntN(3) {
 		d.meddle(&o)
@@ -226,7 +229,7 @@ func (d *lot) meddle(o *Order) {
 	}
 	lie := lies[d.IntN(len(lies))]
 	e := Event{At: at}
-	switch d.IntN(6) {
+	switch d.IntN(7) {
 	case 0:
 		e.Do = DoCancel
 	case 1:
@@ -237,6 +240,8 @@ func (d *lot) meddle(o *Order) {
 		e.Do, e.What = DoLie, lie
 	case 5:
 		e.Do = DoRepeat
+	case 6:
+		e.Do, e.What = DoClash, []string{"amount", "details"}[d.IntN(2)]
 	}
 	o.Events = append(o.Events, e)
 }

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -70,6 +71,8 @@ func (w *world) do(l *life, i int, e Event) {
 		if w.plan.Policy { // one person's word would do without, and this one's is false
 			w.act(l, id, workflows.ResolveUpdate, resolution(order.Succeeded, "amina"))
 		}
+	case DoClash:
+		w.clash(l, e.What)
 	case DoLie:
 		w.count()
 		_, _ = w.gateway.Trigger(merchant, l.Number, e.What) // there may be no such order yet
@@ -101,6 +104,24 @@ func (w *world) act(l *life, id, name string, argument any) {
 
 func resolution(state order.State, by string) order.Resolution {
 	return order.Resolution{State: state, By: by, Why: "support confirmed it", Evidence: "ticket 4711"}
+}
+
+// clash asks for an order's number once more, for an order with other content.
+func (w *world) clash(l *life, what string) {
+	if _, err := w.books.Order(w.ctx, l.request.Key()); err != nil {
+		return // not there yet: it would be the first
+	}
+	other := l.request
+	other.Amount = rupees(l.Amount + 1)
+	if what == "details" {
+		other.Amount, other.Details = l.request.Amount, maps.Clone(l.request.Details)
+		other.Details["customerAccountNumber"] = "03007654321"
+	}
+	_, opening, err := w.books.OpenOrder(w.ctx, other, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
+	w.must(err, l.Number, "the number cannot be asked for once more")
+	if opening != ledger.Conflict {
+		w.accuse("P1", l.Number, "its number was asked for with another %s, and that was %s", what, opening)
+	}
 }
 
 // repeat posts the last genuine callback about an order once more.

@@ -46,6 +46,7 @@ type Order struct {
 	Scenario string        `json:"scenario,omitempty"` // the sandbox's, instead of what the gateway draws
 	Again    bool          `json:"again,omitempty"`    // its workflow is run once more when it has ended
 	Deaths   []Death       `json:"deaths,omitempty"`   // workers that die while they send it
+	Twins    []int         `json:"twins,omitempty"`    // during which questions about it another worker tries to send it, too
 	Events   []Event       `json:"events,omitempty"`
 	Story    *Story        `json:"story,omitempty"`
 	Heal     tarspay.State `json:"heal,omitempty"` // what the gateway makes of it at last, if it is stuck there
@@ -74,6 +75,7 @@ const (
 	DoCancel  = "cancel"
 	DoPoll    = "poll"
 	DoResolve = "resolve" // one person says that it is paid; done under a policy only, where that is not enough
+	DoClash   = "clash"   // its number is asked for once more, with another "amount" or other "details"
 	DoLie     = "lie"     // a false callback, by the sandbox's name
 	DoRepeat  = "repeat"  // the last genuine callback that came is posted once more
 	DoMove    = "move"    // the gateway makes it paid
@@ -134,7 +136,7 @@ func (p Plan) check() error {
 			}
 		}
 		for _, e := range o.Events {
-			if !slices.Contains([]string{DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoLie, DoRepeat, DoMove}, e.Do) {
+			if !slices.Contains([]string{DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoClash, DoLie, DoRepeat, DoMove}, e.Do) {
 				return fmt.Errorf("order %s: nobody can %q", o.Number, e.Do)
 			}
 		}

@@ -69,6 +69,13 @@ func (j *judge) nothingFails(c *chronicle) {
 func (j *judge) oneOrderAtMost(c *chronicle) {
 	j.books(c.audit.DoublePayments == 0, "%d double payments: %v", c.audit.DoublePayments, c.audit.Doubles)
 	j.books(len(c.audit.Problems) == 0, "the gateway's book does not add up: %v", c.audit.Problems)
+	ours := make(map[string]bool)
+	for _, o := range c.orders {
+		ours[o.Number] = true
+	}
+	for _, booked := range c.book.Orders {
+		j.books(ours[booked.Number], "an order is booked under %q, which nobody asked for", booked.Number)
+	}
 	for _, o := range c.orders {
 		j.that(len(o.booked) <= 1, o, "%d orders are booked under its number", len(o.booked))
 		j.that(o.wire.unasked == 0, o, "sent again without a question, %d times", o.wire.unasked)

@@ -61,7 +61,7 @@ func TestKeptPlans(t *testing.T) {
 // order happen at one moment it may not, which is rare.
 func TestARunRepeatsItself(t *testing.T) {
 	t.Parallel()
-	const worlds = 40
+	const worlds = 25
 	alike := 0
 	for _, seed := range campaign.Upward(seed(t, 500), worlds) {
 		plan := campaign.Draw(seed)
@@ -116,6 +116,7 @@ func TestDrawSeesEverything(t *testing.T) {
 				deeds[e.Do] = true
 			}
 			deeds["die"] = deeds["die"] || len(o.Deaths) > 0
+			deeds["twin"] = deeds["twin"] || len(o.Twins) > 0
 			deeds["story"] = deeds["story"] || o.Story != nil
 		}
 		for name, on := range map[string]bool{
@@ -136,7 +137,7 @@ func TestDrawSeesEverything(t *testing.T) {
 	}, slices.Collect(maps.Keys(spells)))
 	require.ElementsMatch(t, []string{
 		campaign.DoCrash, campaign.DoApprove, campaign.DoReject, campaign.DoCancel, campaign.DoPoll, campaign.DoResolve,
-		campaign.DoLie, campaign.DoRepeat, campaign.DoMove, "die", "story",
+		campaign.DoLie, campaign.DoRepeat, campaign.DoMove, campaign.DoClash, "die", "twin", "story",
 	}, slices.Collect(maps.Keys(deeds)))
 	require.Len(t, settings, 8)
 	for name, times := range settings {

@@ -49,7 +49,7 @@ func shrink(plan Plan, violates func(Plan) bool) Plan {
 func (p Plan) clone() Plan {
 	p.Orders = slices.Clone(p.Orders)
 	for i, o := range p.Orders {
-		p.Orders[i].Deaths, p.Orders[i].Events = slices.Clone(o.Deaths), slices.Clone(o.Events)
+		p.Orders[i].Deaths, p.Orders[i].Twins, p.Orders[i].Events = slices.Clone(o.Deaths), slices.Clone(o.Twins), slices.Clone(o.Events)
 		if o.Story != nil {
 			story := *o.Story
 			story.Moves, story.Told = slices.Clone(story.Moves), slices.Clone(story.Told)
@@ -134,6 +134,9 @@ func (o Order) reduced(less func(func(*Order))) {
 	}
 	for i := range o.Deaths {
 		less(func(o *Order) { o.Deaths = slices.Delete(o.Deaths, i, i+1) })
+	}
+	for i := range o.Twins {
+		less(func(o *Order) { o.Twins = slices.Delete(o.Twins, i, i+1) })
 	}
 	if o.Story != nil {
 		for i, told := range o.Story.Told {

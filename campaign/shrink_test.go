@@ -50,6 +50,9 @@ func normal(p Plan) Plan {
 		if len(p.Orders[i].Deaths) == 0 {
 			p.Orders[i].Deaths = nil
 		}
+		if len(p.Orders[i].Twins) == 0 {
+			p.Orders[i].Twins = nil
+		}
 	}
 	return p
 }
@@ -161,7 +164,7 @@ func smallest(t *testing.T, property, lines string) (violated, Plan) {
 func (p Plan) wrongs() int {
 	n := len(p.Rates) + len(p.Posts) + len(p.Spells)
 	for _, o := range p.Orders {
-		n += len(o.Deaths) + len(o.Events)
+		n += len(o.Deaths) + len(o.Twins) + len(o.Events)
 		if o.Scenario != "" {
 			n += len(strings.Split(o.Scenario, ","))
 		}

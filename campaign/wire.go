@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -27,6 +29,7 @@ func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) 
 // traffic is what went over the wire about one order number.
 type traffic struct {
 	creates    int
+	questions  int
 	unasked    int       // creates after the first without a question since the one before
 	asked      bool      // since the last create
 	lastCreate time.Time // when it was sent
@@ -50,7 +53,7 @@ const (
 
 // call takes a call of ours to the gateway.
 func (w *world) call(r *http.Request) (*http.Response, error) {
-	number, create := w.watch(r)
+	number, create, question := w.watch(r)
 	death := w.deathAt(r, number, create)
 	if death != nil && !death.Sent {
 		panic(errDied)
@@ -60,6 +63,9 @@ func (w *world) call(r *http.Request) (*http.Response, error) {
 	w.arm()
 	if death != nil {
 		panic(errDied)
+	}
+	if w.twinAt(number, question) {
+		w.twin(number)
 	}
 	if err != nil {
 		w.count()
@@ -72,8 +78,8 @@ func (w *world) call(r *http.Request) (*http.Response, error) {
 }
 
 // watch notes what is asked and sent: which order it is about, and the
-// how-manieth create this is, 0 for a question.
-func (w *world) watch(r *http.Request) (number string, create int) {
+// how-manieth create or question this is.
+func (w *world) watch(r *http.Request) (number string, create, question int) {
 	w.mutex.Lock()
 	w.calls++
 	endless := w.calls == maxCalls
@@ -83,7 +89,7 @@ func (w *world) watch(r *http.Request) (number string, create int) {
 		w.env.RegisterDelayedCallback(func() { w.env.SignalWorkflow(signalStop, nil) }, 0)
 	}
 	if r.Body == nil {
-		return "", 0
+		return "", 0, 0
 	}
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -92,7 +98,7 @@ func (w *world) watch(r *http.Request) (number string, create int) {
 	}
 	var call struct{ MchOrderNo string }
 	if json.Unmarshal(body, &call) != nil || call.MchOrderNo == "" {
-		return "", 0
+		return "", 0, 0
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -103,14 +109,15 @@ func (w *world) watch(r *http.Request) (number string, create int) {
 	}
 	if asks(r) {
 		t.asked = true
-		return call.MchOrderNo, 0
+		t.questions++
+		return call.MchOrderNo, 0, t.questions
 	}
 	if t.creates > 0 && !t.asked {
 		t.unasked++
 	}
 	t.creates++
 	t.asked, t.lastCreate = false, w.env.Now()
-	return call.MchOrderNo, t.creates
+	return call.MchOrderNo, t.creates, 0
 }
 
 // deathAt is the death that a worker meets with a call, if it does.
@@ -128,6 +135,25 @@ func (w *world) deathAt(r *http.Request, number string, create int) *Death {
 		}
 	}
 	return nil
+}
+
+// twinAt reports whether another worker comes between a question and what is
+// done on its answer.
+func (w *world) twinAt(number string, question int) bool {
+	return question > 0 && slices.ContainsFunc(w.lives, func(l *life) bool {
+		return l.Number == number && slices.Contains(l.Twins, question)
+	})
+}
+
+// twin is the other worker's whole attempt: the server took the first one for
+// dead, and it is not.
+func (w *world) twin(number string) {
+	w.count()
+	suite := testsuite.WorkflowTestSuite{}
+	suite.SetLogger(silence)
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(w.submitter)
+	_, _ = env.ExecuteActivity(w.submitter.Submit, order.Key{Merchant: merchant, Number: number}) // the server would try again
 }
 
 // served reports whether an answer is an ordinary one. It is left as it was.

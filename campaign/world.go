@@ -50,6 +50,7 @@ type world struct {
 	books     *ledger.Ledger
 	gateway   *sandbox.Gateway
 	client    *tarspay.Client // ours, past the activities
+	submitter *activities.Gateway
 	receiver  http.Handler
 	deliverer *callback.Deliverer
 	registry  *prometheus.Registry
@@ -133,10 +134,12 @@ func newWorld(ctx context.Context, plan Plan, seams seams) (*world, error) {
 	return w, nil
 }
 
+var silence = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+
 // environment is Temporal's, silent.
 func environment() *testsuite.TestWorkflowEnvironment {
 	suite := testsuite.WorkflowTestSuite{}
-	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	suite.SetLogger(silence)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
@@ -248,7 +251,8 @@ func (w *world) register() error {
 	})
 	workflows.Register(w.env)
 	w.env.RegisterActivity(activities.NewBooks(w.books, settings))
-	w.env.RegisterActivity(activities.NewGateway(map[string]*tarspay.Client{merchant: w.client}, w.books, settings))
+	w.submitter = activities.NewGateway(map[string]*tarspay.Client{merchant: w.client}, w.books, settings)
+	w.env.RegisterActivity(w.submitter)
 	w.env.RegisterWorkflow(w.conduct)
 	return nil
 }
