@@ -57,9 +57,9 @@ const (
 // ErrViolated is the end of a run that the judge found fault with.
 var ErrViolated = errors.New("something did not hold")
 
-// speed is the sandbox's: at it, a create that is booked late is booked half a
-// second after the worker has given up, and has asked about it in vain.
-const speed = 8
+// speed is the sandbox's: at it, a create that is booked late is booked more
+// than a second after the worker has given up, and has asked about it in vain.
+const speed = 6
 
 // settings are the worker's and the receiver's: an order whose gateway does not
 // decide is in review soon, and is asked about often.
@@ -68,7 +68,7 @@ var settings = map[string]string{
 	"PAYOUTS_DEPOSIT_HORIZON":    "40s",
 	// Well above what the gateway takes to book a create late, on a machine that
 	// others use, too.
-	"PAYOUTS_NOT_FOUND_GRACE": "5s",
+	"PAYOUTS_NOT_FOUND_GRACE": "6s",
 	"PAYOUTS_LOG_LEVEL":       "debug",
 }
 

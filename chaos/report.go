@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -44,21 +45,21 @@ func (r *run) report() error {
 			return err
 		}
 	}
+	r.mutex.Lock()
 	s := summary{
 		Chaos: "summary", Seed: r.Seed, Seconds: int(time.Since(r.begun) / time.Second), Orders: len(r.orders), States: r.states,
 		Kills: map[string]int{stack.Worker: 0, stack.Temporal: 0, stack.Postgres: 0, stack.Receiver: 0},
-		Stops: r.stops, Cuts: r.cuts, Exits: r.exits, Points: make(map[string]int),
+		Stops: maps.Clone(r.stops), Cuts: maps.Clone(r.cuts), Exits: maps.Clone(r.exits), Points: make(map[string]int),
 		LongestHistory: r.longest, Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
 	}
-	for kind, count := range r.kills {
-		s.Kills[kind] = count
-	}
+	maps.Copy(s.Kills, r.kills)
 	for _, p := range points {
 		s.Points[p.name] = r.met[p.name] + r.frozenAt[p.name]
 		if r.met[p.name] == 0 {
 			s.Missed = append(s.Missed, p.name)
 		}
 	}
+	r.mutex.Unlock()
 	if err := lines.Encode(s); err != nil {
 		return err
 	}

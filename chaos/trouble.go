@@ -22,7 +22,7 @@ var (
 	shortPause     = span{200 * time.Millisecond, 3 * time.Second}
 	// Longer than a worker's activity may take, and longer than another one
 	// then waits before it sends again: who wakes up is a zombie.
-	freezeFor = span{22 * time.Second, 27 * time.Second}
+	freezeFor = span{24 * time.Second, 28 * time.Second}
 	trapFor   = 6 * time.Second // how long a point waits for somebody
 )
 
