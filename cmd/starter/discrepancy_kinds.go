@@ -47,7 +47,7 @@ var discrepancyKinds = map[string]discrepancyKind{
 	},
 	order.DiscrepancyNoOrder: {
 		"the gateway has a record of an order that we do not have",
-		"find out who made it: a person in the gateway's console, by another system with the same key, or by somebody who has the key. Money that moved is booked with starter adjust, then close it",
+		"find out who made it: a person at the gateway's console, another system with the same key, or somebody who should not have the key. Money that moved is booked with starter adjust, then close it",
 	},
 	order.DiscrepancyNoRecord: {
 		"we have proof that the order was paid, and the gateway, being asked, has no such order",
