@@ -13,7 +13,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/goleak"
 
@@ -192,6 +195,18 @@ func (r *recorder) SignalWorkflow(ctx context.Context, workflowID, runID, name s
 	defer r.mutex.Unlock()
 	r.signalled = append(r.signalled, signal{workflowID + runID, name, argument.(workflows.CallbackSignalInput).ID})
 	return nil
+}
+
+func (r *recorder) DescribeWorkflowExecution(ctx context.Context, workflowID, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if err := r.decide(ctx, workflowID); err != nil {
+		return nil, err
+	}
+	return running, nil
+}
+
+// running is what Temporal says of a workflow that has not ended.
+var running = &workflowservice.DescribeWorkflowExecutionResponse{
+	WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING},
 }
 
 func (r *recorder) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, arguments ...any) (client.WorkflowRun, error) {

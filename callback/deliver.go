@@ -11,6 +11,7 @@ import (
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
@@ -29,6 +30,9 @@ const idPart = 16
 type Temporal interface {
 	// SignalWorkflow tells a running workflow; NotFound if there is none.
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	// DescribeWorkflowExecution says whether a workflow runs; NotFound if there is
+	// none.
+	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
 	// ExecuteWorkflow starts a workflow.
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
 }
@@ -44,7 +48,7 @@ const (
 	Waiting   Outcome = "waiting"   // Temporal or the ledger is away: the sweep tries again
 	Refused   Outcome = "refused"   // Temporal is there and will not take it: the sweep tries again
 	Orphaned  Outcome = "orphaned"  // the order is open and its workflow is gone: the sweep tries again
-	Busy      Outcome = "busy"      // somebody else is delivering it, or has just done so
+	Busy      Outcome = "busy"      // somebody else is delivering it, or has done so: nothing is to be done now
 )
 
 // Deliverer takes callbacks from the inbox to whoever acts on them. A callback
@@ -93,11 +97,42 @@ func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outc
 	if now, err := d.ledger.Callback(ctx, entry.ID); err == nil && now.Status != entry.Status {
 		return Busy
 	}
+	if entry.Status == ledger.Signalled {
+		return d.followUp(ctx, entry)
+	}
 	return d.attempt(ctx, entry.ID, entry.Key())
+}
+
+// followUp sees to a callback that was signalled before its order ended and that
+// nobody acted on. While the workflow runs it may still read it; a second signal
+// would only make its history longer, with every sweep. Once it has ended
+// without, the callback came too late.
+func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outcome {
+	row, err := d.ledger.Order(ctx, entry.Key())
+	if err != nil {
+		return d.told(entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
+	}
+	looking, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	described, err := d.temporal.DescribeWorkflowExecution(looking, row.WorkflowID(), "")
+	var missing *serviceerror.NotFound
+	switch {
+	case err != nil && !errors.As(err, &missing):
+		return d.told(entry.ID, entry.Key(), held(err), fmt.Errorf("look at the order's workflow: %w", err))
+	case err == nil && described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return Busy
+	}
+	outcome, err := d.divert(ctx, entry.ID, entry.Key())
+	return d.told(entry.ID, entry.Key(), outcome, err)
 }
 
 func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {
 	outcome, err := d.deliver(ctx, id, key)
+	return d.told(id, key, outcome, err)
+}
+
+// told logs and counts what became of an attempt.
+func (d *Deliverer) told(id string, key order.Key, outcome Outcome, err error) Outcome {
 	if err != nil {
 		d.log.Warn("A callback waits in the inbox", "order", key.String(), "callback", id, "error", err)
 	}

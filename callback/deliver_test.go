@@ -150,6 +150,45 @@ func TestOrderEndsMeanwhile(t *testing.T) {
 	require.Equal(t, ledger.Late, b.entry(t, row).Status)
 }
 
+// A callback that its workflow has been told of is not told again and again while
+// the workflow runs, though the order has ended: each signal would be an event of
+// its history. When the workflow has ended without it, it came too late.
+func TestASignalledCallbackIsFollowedUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Deposit, "D-1", 10)
+	status, _ := b.post(t, success(row))
+	require.Equal(t, http.StatusOK, status)
+	require.Len(t, b.signals(), 1)
+	b.fail(t, row)
+	b.ledger.SetClock(func() time.Time { return time.Now().Add(time.Minute) }) // long enough to have been read
+	for range 3 {
+		swept, err := b.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Swept{Pending: 1}, swept)
+	}
+	require.Len(t, b.signals(), 1)
+	require.Equal(t, ledger.Signalled, b.entry(t, row).Status)
+
+	b.answers(func(context.Context, string) error { return serviceerror.NewUnavailable("away") })
+	_, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ledger.Signalled, b.entry(t, row).Status)
+
+	b.answers(func(ctx context.Context, workflowID string) error {
+		if workflowID == row.WorkflowID() {
+			return closed(ctx, workflowID)
+		}
+		return nil
+	})
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
+	require.Equal(t, ledger.Late, b.entry(t, row).Status)
+	require.Len(t, b.starts(), 1)
+	require.Len(t, b.signals(), 1)
+}
+
 // An order that is open and has no workflow: somebody terminated it. The
 // callback waits, a person is told once, and a workflow that comes back gets
 // it.

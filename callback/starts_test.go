@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -18,6 +19,10 @@ type quiet struct {
 
 func (q *quiet) SignalWorkflow(context.Context, string, string, string, any) error {
 	return serviceerror.NewNotFound("workflow execution not found")
+}
+
+func (q *quiet) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return nil, serviceerror.NewNotFound("workflow execution not found")
 }
 
 func (q *quiet) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 
@@ -166,6 +169,22 @@ func (s *server) SignalWorkflow(_ context.Context, id, _, name string, argument 
 	callback, _ := argument.(workflows.CallbackSignalInput)
 	w.pass(signal{id: callback.ID, phase: w.phaseOf(id), send: func() { _ = w.env.SignalWorkflowByID(id, name, argument) }})
 	return nil
+}
+
+// DescribeWorkflowExecution says whether a workflow runs.
+func (s *server) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	w := (*world)(s)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	switch {
+	case w.under[SpellTemporal]:
+		return nil, serviceerror.NewUnavailable("away")
+	case !w.running[id]:
+		return nil, serviceerror.NewNotFound("no such workflow is running")
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING},
+	}, nil
 }
 
 // ExecuteWorkflow starts the workflow of a late callback, once.

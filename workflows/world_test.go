@@ -11,7 +11,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
@@ -165,6 +168,16 @@ func (w *world) SignalWorkflow(_ context.Context, _, _, name string, argument an
 	}
 	w.TestWorkflowEnvironment.SignalWorkflow(name, argument)
 	return nil
+}
+
+// DescribeWorkflowExecution says whether the workflow runs.
+func (w *world) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if w.IsWorkflowCompleted() {
+		return nil, serviceerror.NewNotFound("the workflow has ended")
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING},
+	}, nil
 }
 
 // ExecuteWorkflow notes which late callback the receiver would have acted on.
