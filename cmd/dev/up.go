@@ -29,6 +29,7 @@ var calm = map[string]string{
 	"PAYOUTS_BREAKER_PROBE":      "10s",
 	"PAYOUTS_SWEEP_EVERY":        "5s",
 	"PAYOUTS_RECONCILE_LAG":      "10s", // so that what has just ended can be compared
+	"PAYOUTS_RECONCILE_RATE":     "1000",
 }
 
 type upOptions struct {
