@@ -264,18 +264,18 @@ const (
 	aDay         = 25 * time.Hour // the gateway's longest wait, and more
 )
 
-// settleDown waits until all is quiet, or too long. What the gateway still
-// wants to say is said now.
+// settleDown waits until all is quiet, or too long. What the gateway wants to
+// say at last is said as soon as no order is open any more.
 func (r *run) settleDown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	var told time.Time
 	last, since := "", time.Now()
 	for {
-		if _, err := r.stack.Gateway.Advance(ctx, aDay); err != nil {
-			r.say("the gateway: %v", err)
+		unrest, busy, err := r.unrest(ctx)
+		if err == nil && !busy {
+			_, err = r.stack.Gateway.Advance(ctx, aDay)
 		}
-		unrest, err := r.unrest(ctx)
 		switch {
 		case err != nil:
 			unrest = err.Error()

@@ -84,11 +84,12 @@ func (r *run) look(ctx context.Context) (view, error) {
 	return v, err
 }
 
-// unrest says what is not quiet yet, "" when everything is.
-func (r *run) unrest(ctx context.Context) (string, error) {
+// unrest says what is not quiet yet, "" when everything is, and whether orders
+// are among it.
+func (r *run) unrest(ctx context.Context) (what string, orders bool, err error) {
 	v, err := r.look(ctx)
 	if err != nil {
-		return "", err
+		return "", true, err
 	}
 	asking, open, undecided := 0, 0, 0
 	for _, o := range r.orders {
@@ -108,12 +109,12 @@ func (r *run) unrest(ctx context.Context) (string, error) {
 	}
 	counts, err := r.books.InboxCounts(ctx)
 	if err != nil {
-		return "", err
+		return "", true, err
 	}
 	unread := counts[ledger.Stored] + counts[ledger.Signalled] + counts[ledger.Late]
 	info, err := r.stack.Gateway.Info(ctx)
 	if err != nil {
-		return "", err
+		return "", true, err
 	}
 	var unrest []string
 	for what, count := range map[string]int{
@@ -128,7 +129,7 @@ func (r *run) unrest(ctx context.Context) (string, error) {
 		unrest = append(unrest, "the gateway has something to say")
 	}
 	slices.Sort(unrest)
-	return strings.Join(unrest, ", "), nil
+	return strings.Join(unrest, ", "), asking+open > 0, nil
 }
 
 // judge looks at everything that must hold, whatever has happened.

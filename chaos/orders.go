@@ -54,11 +54,12 @@ var scenarios = map[order.Kind][]string{
 		"success", "success", "success", "success", "silent-success", "lost-answer", "lost-answer", "lost-answer,silent", "lost-request",
 		"lost-answer,silent-success", "slow-answer", "system-error", "http-500", "truncated", "wrong-sign", "remote-error", "status-error",
 		"http-503-unbooked", "system-error-unbooked", "fail", "lost-answer,fail", "silent-fail", "reject", "refund", "duplicate-callback:5",
-		"early-callback", "exists-answer", "lost-answer,duplicate-callback", "refuse", "late-booking", "late-booking", "late-booking,fail",
+		"early-callback", "exists-answer", "lost-answer,duplicate-callback", "refuse", "late-booking", "late-booking", "late-booking", "late-booking", "late-booking,silent",
+		"late-booking,fail",
 	},
 	order.Deposit: {
 		"success", "success", "silent-success", "lost-answer", "lost-request", "http-500", "partial:40", "expire", "cancel", "early-callback",
-		"duplicate-callback", "system-error-unbooked", "queued", "late-booking",
+		"duplicate-callback", "system-error-unbooked", "queued", "late-booking", "late-booking",
 	},
 }
 
