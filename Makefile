@@ -21,7 +21,7 @@ RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo dev bench chaos test mutants screenshots lint fuzz fmt clean
+.PHONY: help build demo dev bench campaign chaos test mutants screenshots lint fuzz fmt clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ dev: build bin/temporal ## the whole stack, left running until Ctrl-C
 # Standard output carries the benchmark's JSON lines and nothing else.
 bench: build bin/temporal ## what an order costs, as JSON lines
 	@bin/dev bench
+
+# Standard output carries a JSON line per violation, with the command that shows
+# it again, and a summary. SEED is the first of SEEDS worlds.
+campaign: ## thousands of small worlds where everything goes wrong, in about a minute
+	@$(GO) run ./tools/campaign $(if $(SEEDS),-seeds $(SEEDS)) $(if $(SEED),-seed $(SEED))
 
 # Standard output carries a JSON line per violation, and a summary. SEED, ORDERS
 # and DURATION choose a run; WORKER is another worker, to try the judge.

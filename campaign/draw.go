@@ -187,7 +187,9 @@ func (d *lot) invent(i int) {
 		o.Events = append(o.Events, Event{At: o.Start - 2, Do: DoCrash, What: []string{"after", "before"}[crashed]})
 	}
 	for create := 1; d.oneIn(5); create++ {
-		o.Deaths = append(o.Deaths, Death{Create: create, Sent: d.oneIn(2)})
+		died := Death{Create: create, Sent: d.oneIn(2)}
+		died.Late = !died.Sent && d.oneIn(2)
+		o.Deaths = append(o.Deaths, died)
 	}
 	if d.oneIn(5) {
 		o.Twins = append(o.Twins, 1+d.IntN(4))

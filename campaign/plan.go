@@ -56,8 +56,9 @@ type Order struct {
 // Death is a worker's, on the way to the gateway with a create, or on the way
 // back from it.
 type Death struct {
-	Create int  `json:"create"` // the how-manieth
-	Sent   bool `json:"sent,omitempty"`
+	Create int  `json:"create"`         // the how-manieth
+	Sent   bool `json:"sent,omitempty"` // on the way back
+	Late   bool `json:"late,omitempty"` // it hangs first: the create leaves at the attempt's last moment, and takes its time
 }
 
 // Event is something that somebody does to an order.

@@ -47,7 +47,7 @@ var errDied = errors.New("campaign: the worker dies here")
 
 // Bounds of a world that asks and asks.
 const (
-	maxCalls = 100_000
+	maxCalls = 3000     // for an order, over all of them
 	maxPeek  = 64 << 10 // bytes of an answer that are looked at
 )
 
@@ -56,6 +56,9 @@ func (w *world) call(r *http.Request) (*http.Response, error) {
 	number, create, question := w.watch(r)
 	death := w.deathAt(r, number, create)
 	if death != nil && !death.Sent {
+		if death.Late {
+			w.strand(r)
+		}
 		panic(errDied)
 	}
 	w.gateway.AdvanceTo(w.env.Now())
@@ -82,10 +85,10 @@ func (w *world) call(r *http.Request) (*http.Response, error) {
 func (w *world) watch(r *http.Request) (number string, create, question int) {
 	w.mutex.Lock()
 	w.calls++
-	endless := w.calls == maxCalls
+	calls, endless := w.calls, w.calls == maxCalls*(len(w.lives)+1)
 	w.mutex.Unlock()
 	if endless {
-		w.accuse("P6", "", "the gateway was called %d times, and there is no end to it", maxCalls)
+		w.accuse("P6", "", "the gateway was called %d times, and there is no end to it", calls)
 		w.env.RegisterDelayedCallback(func() { w.env.SignalWorkflow(signalStop, nil) }, 0)
 	}
 	if r.Body == nil {
@@ -135,6 +138,27 @@ func (w *world) deathAt(r *http.Request, number string, create int) *Death {
 		}
 	}
 	return nil
+}
+
+// stranded is how long after its attempt began a create comes to the gateway
+// whose worker hung: longer than the grace alone, and shorter than that and an
+// attempt.
+const stranded = 65 * time.Second
+
+// strand has a call come to the gateway when its worker has long been taken for
+// dead.
+func (w *world) strand(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.accuse(nothingFails, "", "a call's body cannot be read: %v", err)
+	}
+	late := r.Clone(w.ctx)
+	late.Body = io.NopCloser(bytes.NewReader(body))
+	w.env.RegisterDelayedCallback(func() {
+		w.gateway.AdvanceTo(w.env.Now())
+		_, _ = w.gateway.Transport().RoundTrip(late) // nobody hears the answer
+		w.arm()
+	}, stranded)
 }
 
 // twinAt reports whether another worker comes between a question and what is
