@@ -179,7 +179,7 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 		{"asked after the end", order.Expired, poll("amina"), order.CodeTerminal, "amina: poll refused ORDER_ENDED"},
 		{"adopted by nobody", order.Submitted, adopt("system", "r1"), order.CodeWhoMissing, "system: adopt refused WHO_MISSING"},
 		{"adopted while it is driven", order.Submitted, adopt("amina", ""), order.CodeWorkflowRunning, "amina: adopt refused WORKFLOW_RUNNING"},
-		{"adopted after the end", order.Failed, adopt("amina", "r1"), order.CodeTerminal, "amina: adopt refused ORDER_ENDED"},
+		{"adopted after the end", order.Failed, adopt("amina", ""), order.CodeTerminal, "amina: adopt refused ORDER_ENDED"},
 		{"resolved without evidence", order.InReview, resolve(false, func(r *order.Resolution) { r.Evidence = "" }), order.CodeEvidenceMissing, "amina: resolve refused EVIDENCE_MISSING"},
 		{"resolved by nobody", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "" }), order.CodeEvidenceMissing, "nobody: resolve refused EVIDENCE_MISSING"},
 		{"resolved too early", order.Unknown, resolve(false, func(*order.Resolution) {}), order.CodeNotInReview, "amina: resolve refused NOT_IN_REVIEW"},
