@@ -156,7 +156,9 @@ func (w *world) strand(r *http.Request) {
 	late.Body = io.NopCloser(bytes.NewReader(body))
 	w.env.RegisterDelayedCallback(func() {
 		w.gateway.AdvanceTo(w.env.Now())
-		_, _ = w.gateway.Transport().RoundTrip(late) // nobody hears the answer
+		if answer, err := w.gateway.Transport().RoundTrip(late); err == nil { // nobody hears it
+			w.must(answer.Body.Close(), "", "an answer cannot be closed")
+		}
 		w.arm()
 	}, stranded)
 }
