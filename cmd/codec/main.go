@@ -73,14 +73,14 @@ func serve(ctx context.Context, settings config.Codec, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_CODEC_LISTEN: %w", err)
 	}
-	server := &http.Server{
-		Handler:           codec.Server(decrypting, settings.Allowed(), settings.CodecToken.Reveal()),
+	serving := &http.Server{
+		Handler:           server(decrypting, settings.Allowed(), settings.CodecToken.Reveal()),
 		ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	log.Info("Payloads are decrypted", "address", listener.Addr().String(), "origins", settings.Allowed())
 	broke := make(chan error, 1)
-	go func() { broke <- server.Serve(listener) }()
+	go func() { broke <- serving.Serve(listener) }()
 	select {
 	case err := <-broke:
 		return err
@@ -88,7 +88,7 @@ func serve(ctx context.Context, settings config.Codec, log *slog.Logger) error {
 	}
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
-	if err := server.Shutdown(draining); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := serving.Shutdown(draining); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil

@@ -1,4 +1,4 @@
-package codec
+package main
 
 import (
 	"crypto/subtle"
@@ -6,13 +6,15 @@ import (
 
 	"github.com/rs/cors"
 	"go.temporal.io/sdk/converter"
+
+	"github.com/tarspay-payouts/orchestrator/codec"
 )
 
-// Server decrypts payloads for the Temporal UI and its command line, which ask
+// server decrypts payloads for the Temporal UI and its command line, which ask
 // POST /decode and /encode. Pages of the allowed origins may ask, and with a
 // token set only who sends it as "Authorization: Bearer …". Whoever is
 // answered can read what orders hold: the way to it is the operator's to guard.
-func Server(c *Codec, origins []string, token string) http.Handler {
+func server(c *codec.Codec, origins []string, token string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /", authorised(token, converter.NewPayloadCodecHTTPHandler(c)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
