@@ -136,14 +136,16 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 // mustAsk reports whether the gateway has to confirm a callback before
 // anything is booked on it.
 func (b *Books) mustAsk(row order.Order, finding order.Finding) bool {
-	if !order.Decide(row.Kind, row.State, finding.Verdict).Moves() {
+	effect := order.Decide(row.Kind, row.State, finding.Verdict)
+	credited := effect.Credit && !row.Paid.IsZero()
+	if !effect.Moves() || credited {
 		return false // nothing would be booked: at most a discrepancy opens
 	}
 	return finding.ReleasesMoney() || b.settings.ConfirmAll
 }
 
-// Unconfirmed opens a discrepancy: a callback speaks of a refund that the
-// gateway, on being asked, does not know.
+// Unconfirmed opens a discrepancy: a callback speaks of a refund, or of a late
+// payment, that the gateway, on being asked, does not know.
 func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID string) error {
 	if err := b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyUnconfirmed, "callback "+callbackID); err != nil {
 		return fmt.Errorf("note the unconfirmed callback of %s: %w", key, err)

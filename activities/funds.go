@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -44,7 +45,10 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, input FundsInput) (orde
 			return ended, err
 		}
 	}
-	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
+	wait := tried.wait
+	if wait == 0 {
+		wait = g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
+	}
 	if left > 0 {
 		wait = min(wait, left)
 	}
@@ -73,6 +77,9 @@ func (g *Gateway) afterRefusal(ctx context.Context, row order.Order, earlier []l
 		now.standing, err = g.refuse(ctx, row.Key(), now.asked, last)
 	case last.Code == order.CodeGatewayShort:
 		missing := g.missing(ctx, row)
+		if missing == "" {
+			missing, now.wait = g.disbelieved(earlier)
+		}
 		if now.short = missing != ""; now.short {
 			now.standing, err = g.hold(ctx, row.Key(), order.Reason{Code: order.CodeGatewayShort, Text: missing})
 		}
@@ -92,6 +99,30 @@ func (g *Gateway) missing(ctx context.Context, row order.Order) string {
 	}
 	return fmt.Sprintf("the balance at the gateway, %s available, does not cover %s", available, row.Amount)
 }
+
+// disbelieved says that a balance which covers the amount is not believed yet:
+// the gateway has refused it all the same, because of its fee, or of other orders
+// under way. Each refusal doubles how long the next create waits, so that a day
+// of them is a handful of creates.
+func (g *Gateway) disbelieved(earlier []ledger.Submission) (why string, wait time.Duration) {
+	refusals := 0
+	for _, submission := range slices.Backward(earlier) {
+		if submission.Reason.Code != order.CodeGatewayShort {
+			break
+		}
+		refusals++
+	}
+	pause := g.settings.NotFoundGrace << min(refusals-1, maxDoublings)
+	wait = earlier[len(earlier)-1].EndedAt.Add(pause).Sub(g.settings.now())
+	if wait <= 0 {
+		return "", 0
+	}
+	return "the gateway refused it for want of funds although its balance covers the amount, so more is needed: its fee, or what other orders take", wait
+}
+
+// maxDoublings keeps the pause between two creates that were refused for want of
+// funds within hours.
+const maxDoublings = 8
 
 func (g *Gateway) hold(ctx context.Context, key order.Key, reason order.Reason) (order.Standing, error) {
 	held, err := g.ledger.HoldForFunds(ctx, key, reason)

@@ -321,26 +321,44 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 	return finding, nil
 }
 
-// Confirm asks about an order that has ended until the gateway says what a
-// late callback said: that the money was returned.
-func (g *Gateway) Confirm(ctx context.Context, key order.Key) (order.Finding, error) {
+// ConfirmInput names an order that had ended when a callback said otherwise.
+type ConfirmInput struct {
+	Key   order.Key `json:"key"`
+	Until time.Time `json:"until"` // how long an answer that bears the callback out is waited for
+}
+
+// Confirm asks about an order that has ended until the gateway's answer books
+// something, as the callback did: that the money was returned, or was paid after
+// all. An answer after the deadline that books nothing ends it; silence never
+// does.
+func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
-	row, err := g.ledger.Order(ctx, key)
+	row, err := g.ledger.Order(ctx, input.Key)
 	if err != nil {
-		return order.Finding{}, fmt.Errorf("read %s: %w", key, permanent(err))
+		return Confirmed{}, fmt.Errorf("read %s: %w", input.Key, permanent(err))
 	}
 	status, err := g.query(ctx, row)
-	if err != nil {
-		return order.Finding{}, later(ErrorGateway, err.Error(), wait)
+	if err != nil && !isNotFound(err) {
+		return Confirmed{}, later(ErrorGateway, err.Error(), wait)
 	}
-	finding, err := row.FromStatus(status)
-	if err != nil {
-		return order.Finding{}, later(ErrorMismatch, err.Error(), wait)
+	said := "the gateway knows no such order"
+	if err == nil {
+		said = "the gateway says " + status.State.String()
+		finding, misfit := row.FromStatus(status)
+		if misfit == nil && order.Decide(row.Kind, row.State, finding.Verdict).Moves() {
+			return Confirmed{Confirmed: true, Finding: finding}, nil
+		}
 	}
-	if finding.Verdict != order.Returned {
-		return order.Finding{}, later(ErrorPending, "the gateway says "+status.State.String(), wait)
+	if !g.settings.now().Before(input.Until) {
+		return Confirmed{}, nil
 	}
-	return finding, nil
+	return Confirmed{}, later(ErrorPending, said, wait)
+}
+
+// Confirmed is what asking about a late callback came to.
+type Confirmed struct {
+	Confirmed bool          `json:"confirmed"`
+	Finding   order.Finding `json:"finding,omitzero"`
 }
 
 // OpenBooks asks for the merchant's balance and books it as the opening one,

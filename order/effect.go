@@ -20,7 +20,7 @@ const (
 	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // whole against part payment
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
 	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it
-	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, the gateway does not when asked
+	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, or paid after the end, the gateway does not when asked
 
 	// Those that comparing transactions adds.
 	DiscrepancyNoOrder       = "RECORD_WITHOUT_ORDER"   // the gateway has a record of an order that we do not have

@@ -66,7 +66,9 @@ func (p *payout) ask(ctx workflow.Context) question {
 		p.show(ctx, fmt.Sprintf(
 			"The gateway's balance does not cover it: pay money in there. It is sent again under its number once it does, at the latest %s; then it fails and its funds are released.",
 			clock(p.fundsDue())))
-		asking := forGateway(ctx, "wait for funds at the gateway", p.plan.Attempt, 0)
+		// Failing needs the gateway's word; without one a person is asked in the end.
+		patience := max(p.fundsDue().Add(p.plan.Horizon).Sub(workflow.Now(ctx)), time.Second)
+		asking := forGateway(ctx, "wait for funds at the gateway", p.plan.Attempt, patience)
 		input := activities.FundsInput{Key: p.request.Key(), Until: p.fundsDue()}
 		return question{
 			future: workflow.ExecuteActivity(asking, gateway.AwaitGatewayFunds, input),

@@ -9,14 +9,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// lateHorizon is how long the gateway is asked about an order that had ended
-// when a callback came.
+// lateHorizon is how long an answer of the gateway that bears a late callback
+// out is waited for. A gateway that gives no answer is asked for longer.
 const lateHorizon = 24 * time.Hour
 
-// LateCallback acts on a callback that came after its order had ended: a
-// refund after success posts a reversal once the gateway confirms it, a
-// contradiction opens a discrepancy, a repetition does nothing. A terminal
-// state is never silently rewritten.
+// LateCallback acts on a callback that came after its order had ended: a refund
+// after success posts a reversal, and a payment after expiry a credit, once the
+// gateway confirms it; a contradiction opens a discrepancy, a repetition does
+// nothing. A terminal state is never silently rewritten.
 func LateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing, error) {
 	var applied activities.Applied
 	err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply late callback"), books.ApplyCallback, input.Key, input.CallbackID).
@@ -24,14 +24,18 @@ func LateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing
 	if err != nil || !applied.Ask {
 		return applied.Standing, err
 	}
-	asking := forGateway(ctx, "confirm with the gateway", balanceAttempt, lateHorizon)
-	var finding order.Finding
-	if err := workflow.ExecuteActivity(asking, gateway.Confirm, input.Key).Get(ctx, &finding); err != nil {
+	asking := forGateway(ctx, "confirm with the gateway", balanceAttempt, 0)
+	question := activities.ConfirmInput{Key: input.Key, Until: workflow.Now(ctx).Add(lateHorizon)}
+	var answer activities.Confirmed
+	if err := workflow.ExecuteActivity(asking, gateway.Confirm, question).Get(ctx, &answer); err != nil {
+		return applied.Standing, err
+	}
+	if !answer.Confirmed {
 		noting := forLedger(ctx, "open a discrepancy")
 		return applied.Standing, workflow.ExecuteLocalActivity(noting, books.Unconfirmed, input.Key, input.CallbackID).Get(ctx, nil)
 	}
 	standing := applied.Standing
-	err = workflow.ExecuteLocalActivity(forLedger(ctx, "settle late callback"), books.Settle, input.Key, finding).
+	err = workflow.ExecuteLocalActivity(forLedger(ctx, "settle late callback"), books.Settle, input.Key, answer.Finding).
 		Get(ctx, &standing)
 	if err != nil {
 		return standing, err

@@ -485,14 +485,15 @@ func (o *oracle) ask(state order.State) {
 func (o *oracle) confirm(callbackID string) {
 	o.t.Helper()
 	ctx, key := o.t.Context(), o.order.Key()
-	value, err := runActivity(o.gateway.Confirm, key)
-	if err != nil {
+	value, err := runActivity(o.gateway.Confirm, activities.ConfirmInput{Key: key}) // it has been asked for a day
+	require.NoError(o.t, err)
+	var answer activities.Confirmed
+	require.NoError(o.t, value.Get(&answer))
+	if !answer.Confirmed {
 		require.NoError(o.t, o.acts.Unconfirmed(ctx, key, callbackID))
 		return
 	}
-	var finding order.Finding
-	require.NoError(o.t, value.Get(&finding))
-	_, err = o.acts.Settle(ctx, key, finding)
+	_, err = o.acts.Settle(ctx, key, answer.Finding)
 	require.NoError(o.t, err)
 	require.False(o.t, o.apply(callbackID))
 }

@@ -42,8 +42,8 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"adopt the order; that closes the discrepancy",
 	},
 	order.DiscrepancyUnconfirmed: {
-		"a callback says that the money was returned, and the gateway, being asked for a day, does not",
-		"ask the gateway whether it was. Nothing has been booked back; if the money came back, book it with starter adjust, then close it",
+		"a callback says that the money was returned, or came after the end, and the gateway, being asked for a day, does not",
+		"ask the gateway whether it did. Nothing has been booked for it; if the money moved, book it with starter adjust, then close it",
 	},
 	order.DiscrepancyNoOrder: {
 		"the gateway has a record of an order that we do not have",
