@@ -57,7 +57,7 @@ var scenes = []scene{
 		want:  outcome{state: order.Failed, code: order.CodeGatewayRefused, creates: 1}},
 	{kind: order.Withdrawal, country: "VN", way: "ACB", amount: "700000", scenario: "balance-short",
 		shows: "probably refused: released once the gateway knows of no such order",
-		want:  outcome{state: order.Failed, code: order.CodeGatewayRefused, creates: 1}},
+		want:  outcome{state: order.Failed, code: order.CodeGatewayShort, creates: 1}},
 	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "4200", scenario: "fail",
 		shows: "failed after acceptance; its callback names the full payAmount all the same",
 		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},

@@ -1,0 +1,36 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestDemo runs the demo as a visitor does: it ends well, and says so to
+// machines, too.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	for _, flags := range [][]string{{"demo"}, {"demo", "--kill-worker"}} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) {
+			t.Parallel()
+			r := run(t, nil, "dev", flags...)
+			require.Zero(t, r.exit, "%s%s", r.out, r.err)
+			lines := strings.Split(strings.TrimSpace(r.out), "\n")
+			var summary struct {
+				Orders         int    `json:"orders"`
+				Terminal       int    `json:"terminal"`
+				DoublePayments int    `json:"double_payments"`
+				LedgerSum      int    `json:"ledger_sum"`
+				Drift          string `json:"drift"`
+				Broken         int    `json:"broken"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &summary))
+			require.Equal(t, 22, summary.Orders)
+			require.Equal(t, 22, summary.Terminal)
+			require.Zero(t, summary.DoublePayments+summary.LedgerSum+summary.Broken)
+			require.Equal(t, "0.00", summary.Drift)
+		})
+	}
+}
