@@ -23,7 +23,7 @@ The judge can be tried: --worker runs another worker, for example one that was
 built with a guard taken out.`,
 		Example: `  dev chaos --seed 7
   dev chaos --duration 10m --orders 4000
-  dev chaos --worker /tmp/worker-without-a-guard`,
+  dev chaos --worker ./worker-without-a-guard`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Progress = cmd.ErrOrStderr()

@@ -10,7 +10,7 @@
 // Whoever wants to kill a server and start it again runs one that lasts:
 //
 //	withpostgres -make
-//	withpostgres -serve /tmp/withpostgres-123 -port 20432
+//	withpostgres -serve ./made-before -port 20432
 //
 // The first makes a cluster and prints its folder, which is the caller's to
 // remove. The second runs a server on it until SIGTERM, as often as it is
