@@ -34,14 +34,14 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, input FundsInput) (orde
 	if err != nil {
 		return order.Standing{}, err
 	}
-	if !waitsAtGateway(tried.standing) {
+	if !tried.standing.LacksGatewayFunds() {
 		return tried.standing, nil // sent, or not to be sent any more
 	}
 	left := input.Until.Sub(g.settings.now())
 	if tried.short && left <= 0 {
 		reason := order.Reason{Code: order.CodeGatewayShort, Text: "it waited for funds in vain: " + tried.standing.Reason.Text}
 		ended, err := g.refuse(ctx, input.Key, tried.asked, reason)
-		if err != nil || !waitsAtGateway(ended) {
+		if err != nil || !ended.LacksGatewayFunds() {
 			return ended, err
 		}
 	}
@@ -53,12 +53,6 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, input FundsInput) (orde
 		wait = min(wait, left)
 	}
 	return order.Standing{}, later(ErrorPending, tried.standing.Reason.Text, wait)
-}
-
-// waitsAtGateway reports whether an order was proved not to be at the gateway,
-// which had refused it for want of funds, and was not sent since.
-func waitsAtGateway(standing order.Standing) bool {
-	return standing.State == order.Submitting && standing.Reason.Code == order.CodeGatewayShort
 }
 
 // afterRefusal says where an order stands that is proved not to be at the

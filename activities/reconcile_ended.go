@@ -72,7 +72,7 @@ func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old ended
 // state table allows, a refund or a late payment, is settled like any other
 // finding. The error is a *tarspay.Error when there was no usable answer.
 func (g *Gateway) ask(ctx context.Context, row order.Order, counts *TransactionCounts) (explained bool, err error) {
-	if !row.State.Terminal() && !neverSent(row.State) {
+	if !row.State.Terminal() && !row.State.Unsent() {
 		return true, nil // it came back to life: its workflow asks
 	}
 	status, err := g.query(ctx, row)
@@ -102,11 +102,6 @@ func (g *Gateway) ask(ctx context.Context, row order.Order, counts *TransactionC
 	}
 	settled, err := g.settleAnswer(ctx, row, finding, counts)
 	return settled || differs, err
-}
-
-// neverSent reports whether an order is open and nothing of it has been sent.
-func neverSent(state order.State) bool {
-	return state == order.Created || state == order.Reserved || state == order.AwaitingApproval || state == order.AwaitingFunds
 }
 
 // askedInVain is about an order that the gateway does not have. Nothing is

@@ -65,24 +65,28 @@ type DiscrepancyFilter struct {
 
 // OpenDiscrepancy writes a discrepancy down, once per order, code and detail.
 func (l *Ledger) OpenDiscrepancy(ctx context.Context, key order.Key, code, detail string) error {
-	err := l.inTx(ctx, func(t tx) error {
-		h, err := t.lockOrder(ctx, key)
-		switch {
-		case err == nil:
-			return t.discrepancy(ctx, &h, code, fingerprint(detail), detail)
-		case !errors.Is(err, ErrNotFound):
-			return err
-		}
-		written, err := t.writeDiscrepancy(ctx, key, code, fingerprint(detail), detail)
-		if err != nil || !written {
-			return err
-		}
-		return t.noteOther(ctx, key, discrepancyEntry(code, fingerprint(detail), detail))
-	})
+	err := l.inTx(ctx, func(t tx) error { return t.discrepancyOf(ctx, key, code, fingerprint(detail), detail) })
 	if err != nil {
 		return fmt.Errorf("ledger: open discrepancy of %s: %w", key, err)
 	}
 	return nil
+}
+
+// discrepancyOf opens a discrepancy of an order, whether we have it or not, once
+// per code and mark.
+func (t tx) discrepancyOf(ctx context.Context, key order.Key, code, mark, detail string) error {
+	h, err := t.lockOrder(ctx, key)
+	switch {
+	case err == nil:
+		return t.discrepancy(ctx, &h, code, mark, detail)
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	written, err := t.writeDiscrepancy(ctx, key, code, mark, detail)
+	if err != nil || !written {
+		return err
+	}
+	return t.noteOther(ctx, key, discrepancyEntry(code, mark, detail))
 }
 
 // Discrepancies lists discrepancies, newest first.

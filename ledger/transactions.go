@@ -105,18 +105,13 @@ func (l *Ledger) compareRow(ctx context.Context, row comparedRow, opened, endedB
 	case row.OrderID != row.GatewayID && (row.OrderID != "" || row.Earlier > 0):
 		found.Differences = append(found.Differences, row.differs(order.DiscrepancySecond, "",
 			fmt.Sprintf("the gateway has a second order of this number, a %s of %s: %s", row.kindName(), row.money(row.Amount), state)))
-	case neverSent(row.OrderState):
+	case row.OrderState.Unsent():
 		found.Doubtful = append(found.Doubtful, row.key()) // nobody would ask about it
 	case !row.OrderState.Terminal() || row.UpdatedAt >= endedBefore.UnixMilli():
 	default:
 		row.compare(found)
 	}
 	return nil
-}
-
-// neverSent are the states of an open order that the gateway cannot have of us.
-func neverSent(state order.State) bool {
-	return state == order.Created || state == order.AwaitingApproval || state == order.AwaitingFunds || state == order.Reserved
 }
 
 // compare looks at an order that has ended, member by member; the first that
@@ -195,14 +190,7 @@ func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID strin
 // closed.
 func (l *Ledger) OpenDifference(ctx context.Context, d Difference) error {
 	err := l.inTx(ctx, func(t tx) error {
-		h, err := t.lockOrder(ctx, d.Key)
-		switch {
-		case err == nil:
-			err = t.discrepancy(ctx, &h, d.Code, d.Mark, d.Detail)
-		case errors.Is(err, ErrNotFound):
-			err = t.discrepancyOfOther(ctx, d)
-		}
-		if err != nil {
+		if err := t.discrepancyOf(ctx, d.Key, d.Code, d.Mark, d.Detail); err != nil {
 			return err
 		}
 		return t.see(ctx, d.Key, d.Code)
@@ -245,15 +233,6 @@ func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since t
 		return nil, fmt.Errorf("ledger: count discrepancies of %s: %w", merchant, err)
 	}
 	return counts, nil
-}
-
-// discrepancyOfOther opens a discrepancy of an order that we do not have.
-func (t tx) discrepancyOfOther(ctx context.Context, d Difference) error {
-	written, err := t.writeDiscrepancy(ctx, d.Key, d.Code, d.Mark, d.Detail)
-	if err != nil || !written {
-		return err
-	}
-	return t.noteOther(ctx, d.Key, discrepancyEntry(d.Code, d.Mark, d.Detail))
 }
 
 // EndedMark is how far a walk through ended orders has come.

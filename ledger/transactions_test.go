@@ -57,7 +57,7 @@ func TestRecordsThatAgree(t *testing.T) {
 				o := b.at(t, kind, state)
 				found := compare(t, b, o.Merchant, listed(o))
 				require.Empty(t, found.Differences, "%s %s", kind, state)
-				if neverSent(state) {
+				if state.Unsent() {
 					require.Equal(t, []order.Key{o.Key()}, found.Doubtful, "%s %s is not there by us", kind, state)
 					continue
 				}

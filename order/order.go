@@ -27,6 +27,12 @@ type Standing struct {
 	Instructions *Instructions `json:"instructions,omitempty"` // deposit: how the payer pays
 }
 
+// LacksGatewayFunds reports whether the gateway has refused the order for want of
+// funds and is proved not to have it, and nothing was sent since.
+func (s Standing) LacksGatewayFunds() bool {
+	return s.State == Submitting && s.Reason.Code == CodeGatewayShort
+}
+
 // Reason is a stable code for machines and a sentence for people.
 type Reason struct {
 	Code string `json:"code,omitempty"`

@@ -116,6 +116,11 @@ func (s State) Sendable() bool {
 	return slices.Contains([]State{Created, Reserved, Submitting, Unknown}, s)
 }
 
+// Unsent reports whether the order is open and no create was ever sent.
+func (s State) Unsent() bool {
+	return slices.Contains([]State{Created, AwaitingApproval, AwaitingFunds, Reserved}, s)
+}
+
 // NeedsReview reports whether the order waits for a person.
 func (s State) NeedsReview() bool { return s == InReview || s == AwaitingApproval }
 

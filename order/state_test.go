@@ -191,3 +191,21 @@ func TestReleasesMoney(t *testing.T) {
 		require.Equal(t, want, Finding{Verdict: verdict}.ReleasesMoney(), verdict)
 	}
 }
+
+// What was never sent can still be cancelled, and nothing else can.
+func TestUnsent(t *testing.T) {
+	t.Parallel()
+	for _, state := range States() {
+		require.Equal(t, CanMove(Withdrawal, state, Cancelled), state.Unsent(), state)
+	}
+}
+
+func TestLacksGatewayFunds(t *testing.T) {
+	t.Parallel()
+	for _, state := range States() {
+		for _, code := range []string{"", CodeGatewayDoubt, CodeGatewayShort} {
+			standing := Standing{State: state, Reason: Reason{Code: code}}
+			require.Equal(t, state == Submitting && code == CodeGatewayShort, standing.LacksGatewayFunds(), "%s %s", state, code)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func (p *payout) ask(ctx workflow.Context) question {
 	case state == order.InReview:
 		p.show(ctx, p.review())
 		return p.poll(ctx, true)
-	case p.lacksFunds():
+	case p.standing.LacksGatewayFunds():
 		p.show(ctx, fmt.Sprintf(
 			"The gateway's balance does not cover it: pay money in there. It is sent again under its number once it does, at the latest %s; then it fails and its funds are released.",
 			clock(p.fundsDue())))
@@ -145,12 +145,6 @@ func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
 		return p.noProof(ctx, err)
 	}
 	return nil
-}
-
-// lacksFunds reports whether the gateway has refused the order for want of
-// funds, is proved not to have it, and the order waits for them.
-func (p *payout) lacksFunds() bool {
-	return p.standing.State == order.Submitting && p.standing.Reason.Code == order.CodeGatewayShort
 }
 
 // fundsCame goes on with an order that was sent again, or has failed without

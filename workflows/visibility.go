@@ -69,7 +69,7 @@ func (p *payout) show(ctx workflow.Context, next string) {
 func (p *payout) needsPerson() bool {
 	state := p.standing.State
 	paused := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused
-	return paused || state.NeedsReview() || state == order.AwaitingFunds || p.lacksFunds()
+	return paused || state.NeedsReview() || state == order.AwaitingFunds || p.standing.LacksGatewayFunds()
 }
 
 func worthSearching(state order.State) bool {
