@@ -2,6 +2,7 @@ package tarspay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -326,10 +327,19 @@ func (c *Client) send(httpRequest *http.Request, fail *Error) (int, []byte, erro
 		return 0, nil, describe(err)
 	}
 	defer response.Body.Close()
+	if response.StatusCode < http.StatusOK {
+		// An answer that ends HTTP on its connection: the transport has let go of
+		// it, so that reading it would end with no deadline.
+		fail.Class = ClassProtocol
+		return response.StatusCode, nil, errors.New("the connection was switched to another protocol")
+	}
+	// For a transport whose bodies outlive the request's context.
+	stop := context.AfterFunc(ctx, func() { _ = response.Body.Close() })
+	defer stop()
 	limit := c.options.MaxResponseBytes
 	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {
-		return response.StatusCode, nil, describe(err)
+		return response.StatusCode, nil, describe(cmp.Or(ctx.Err(), err))
 	}
 	if int64(len(body)) > limit {
 		fail.Class = ClassProtocol

@@ -658,6 +658,21 @@ var mutants = []mutant{
 		new:  ``,
 		pkg:  "./workflows", run: "TestCancellingTheWorkflowDoesNotAbandonTheOrder",
 	},
+	// The doors: what the gateway, and whoever reaches a listener, may do to us.
+	{
+		name: "switched_connection_is_read", takes: "an answer that switches protocols ends the call",
+		file: "tarspay/client.go",
+		old:  `if response.StatusCode < http.StatusOK {`,
+		new:  `if false {`,
+		pkg:  "./tarspay", run: "TestAnswersThatHoldTheLine",
+	},
+	{
+		name: "body_outlives_its_call", takes: "a body that is still open at the end of the call's time is closed",
+		file: "tarspay/client.go",
+		old:  `stop := context.AfterFunc(ctx, func() { _ = response.Body.Close() })`,
+		new:  `stop := func() {}`,
+		pkg:  "./tarspay", run: "TestABodyIsClosedInTime",
+	},
 	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
 		file: "codec/codec.go",
