@@ -25,7 +25,8 @@ type judgement struct {
 	sum        int64 // of all accounts, in minor units
 	stuck      int   // orders that neither ended nor wait for a person
 	longest    int64 // history of a workflow, in events
-	states     map[order.State]int
+	states     map[order.State]int // of the orders that the ledger has
+	unheard    []string            // orders that nobody acknowledged and the ledger does not have
 }
 
 // violation is one thing that did not hold.
@@ -174,8 +175,8 @@ func (r *run) judge(ctx context.Context) error {
 func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	key := o.request.Key()
 	row, written := v.rows[key]
-	r.states[row.State]++
 	acknowledged, problem := o.known()
+	r.tally(key, row, written, acknowledged)
 	if problem != "" {
 		r.find(key.String(), "a start was refused without a reason: %s", problem)
 	}
@@ -210,6 +211,17 @@ func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	}
 	r.compare(v, row, o.request.Details[sandbox.ScenarioMember])
 	return errors.Join(r.judgeRecord(ctx, v, row), r.judgeHistory(ctx, row, info))
+}
+
+// tally counts an order by its state, or names it: one that a caller asked for
+// once, and that was never acknowledged, has none.
+func (r *run) tally(key order.Key, row order.Order, written, acknowledged bool) {
+	switch {
+	case written:
+		r.states[row.State]++
+	case !acknowledged:
+		r.unheard = append(r.unheard, key.String())
+	}
 }
 
 // workflow is what Temporal has of an order's workflow, nil if there is none.

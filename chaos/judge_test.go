@@ -1,9 +1,12 @@
 package chaos
 
 import (
+	"bytes"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -127,6 +130,26 @@ func judged(t *testing.T) (*run, order.Order) {
 	row, err = books.CompleteSubmission(t.Context(), row.Key(), 1, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P1"})
 	require.NoError(t, err)
 	return &run{books: books}, row
+}
+
+// An order that was never acknowledged and is not in the ledger is named; it
+// has no state to be counted under.
+func TestOrdersThatWereNeverAcknowledgedAreNamed(t *testing.T) {
+	t.Parallel()
+	r, row := judged(t)
+	var out bytes.Buffer
+	r.out, r.states, r.begun = &out, make(map[order.State]int), time.Now()
+	r.tally(row.Key(), row, true, true)
+	r.tally(order.Key{Merchant: merchant, Number: "CHAOS-2"}, order.Order{}, false, false)
+	r.tally(order.Key{Merchant: merchant, Number: "CHAOS-3"}, order.Order{}, false, true) // lost: a violation names it
+	require.NoError(t, r.report())
+	var line struct {
+		States         map[order.State]int `json:"states"`
+		Unacknowledged []string            `json:"unacknowledged"`
+	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
+	require.Equal(t, map[order.State]int{order.Submitted: 1}, line.States)
+	require.Equal(t, []string{merchant + "/CHAOS-2"}, line.Unacknowledged)
 }
 
 func TestMoneyIsWeighed(t *testing.T) {

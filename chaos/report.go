@@ -25,6 +25,7 @@ type summary struct {
 	Points         map[string]int      `json:"points"`           // processes that were killed or suspended there
 	Missed         []string            `json:"missed,omitempty"` // points that nobody died at
 	LongestHistory int64               `json:"longest_history"`  // of a workflow, in events
+	Unacknowledged []string            `json:"unacknowledged,omitempty"` // orders that were never acknowledged, and are not there
 	Lost           int                 `json:"lost"`
 	DoublePayments int                 `json:"double_payments"`
 	LedgerSum      int64               `json:"ledger_sum"`
@@ -50,7 +51,8 @@ func (r *run) report() error {
 		Chaos: "summary", Seed: r.Seed, Seconds: int(time.Since(r.begun) / time.Second), Orders: len(r.orders), States: r.states,
 		Kills: map[string]int{stack.Worker: 0, stack.Temporal: 0, stack.Postgres: 0, stack.Receiver: 0},
 		Stops: maps.Clone(r.stops), Cuts: maps.Clone(r.cuts), Exits: maps.Clone(r.exits), Points: make(map[string]int),
-		LongestHistory: r.longest, Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
+		LongestHistory: r.longest, Unacknowledged: r.unheard,
+		Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
 	}
 	maps.Copy(s.Kills, r.kills)
 	for _, p := range points {
