@@ -1,9 +1,9 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
@@ -29,8 +29,8 @@ const (
 )
 
 // ReconcileBalances compares what the ledger says of each merchant's money
-// with what the gateway says, stores both, and reports the difference. It
-// runs on a schedule and on demand.
+// with what the gateway says, stores both, and reports the difference, merchant
+// by merchant as each answers. It runs on a schedule and on demand.
 func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (ReconcileBalancesResult, error) {
 	merchants := input.Merchants
 	if len(merchants) == 0 {
@@ -39,24 +39,43 @@ func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (Reco
 			return ReconcileBalancesResult{}, err
 		}
 	}
-	var result ReconcileBalancesResult
-	for _, merchant := range merchants {
-		snapshot, err := lookAtBalance(ctx, merchant)
-		if temporal.IsCanceledError(err) {
-			return result, err
-		}
+	merchants = slices.Compact(slices.Sorted(slices.Values(merchants)))
+	looked := make([]*balanceLooked, len(merchants))
+	err := sideBySide(ctx, len(merchants), func(ctx workflow.Context, i int) error {
+		snapshot, err := lookAtBalance(ctx, merchants[i])
 		if err != nil {
-			workflow.GetLogger(ctx).Error("A balance could not be asked", "merchant", merchant, "error", err)
-			result.Unreachable = append(result.Unreachable, merchant)
-			continue
+			workflow.GetLogger(ctx).Error("A balance could not be asked", "merchant", merchants[i], "error", err)
 		}
-		result.Snapshots = append(result.Snapshots, snapshot)
-		if snapshot.Verdict == activities.Drifting {
-			result.Drifting = append(result.Drifting, merchant)
+		looked[i] = &balanceLooked{snapshot: snapshot, err: err}
+		workflow.SetCurrentDetails(ctx, describeReconciliation(reportBalances(merchants, looked)))
+		return err
+	})
+	return reportBalances(merchants, looked), err
+}
+
+// balanceLooked is what came of looking at a merchant's balance.
+type balanceLooked struct {
+	snapshot activities.Snapshot
+	err      error
+}
+
+// reportBalances tells of those that have been looked at, in the order of the
+// merchants, whichever answered first.
+func reportBalances(merchants []string, looked []*balanceLooked) ReconcileBalancesResult {
+	var result ReconcileBalancesResult
+	for i, look := range looked {
+		switch {
+		case look == nil: // under way
+		case look.err != nil:
+			result.Unreachable = append(result.Unreachable, merchants[i])
+		default:
+			result.Snapshots = append(result.Snapshots, look.snapshot)
+			if look.snapshot.Verdict == activities.Drifting {
+				result.Drifting = append(result.Drifting, merchants[i])
+			}
 		}
 	}
-	workflow.SetCurrentDetails(ctx, describeReconciliation(result))
-	return result, nil
+	return result
 }
 
 func lookAtBalance(ctx workflow.Context, merchant string) (activities.Snapshot, error) {

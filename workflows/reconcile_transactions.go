@@ -20,14 +20,15 @@ type ReconcileTransactionsInput struct {
 	From      time.Time `json:"from,omitzero"`
 	To        time.Time `json:"to,omitzero"`
 
-	// Going is set by the workflow itself when it continues as a new run.
+	// Going is set by the workflow itself: it makes a run the comparison of that
+	// one merchant, from there on.
 	Going *TransactionsGoing `json:"going,omitempty"`
 }
 
-// TransactionsGoing is how far a comparison has come.
+// TransactionsGoing is how far the comparison of a merchant has come.
 type TransactionsGoing struct {
-	Left   []activities.TransactionSpan `json:"left"` // the first one is under way
-	Report []MerchantTransactions       `json:"report"`
+	Left   activities.TransactionSpan `json:"left"`
+	Report MerchantTransactions       `json:"report"`
 }
 
 // ReconcileTransactionsResult is the report, a part per merchant.
@@ -66,61 +67,79 @@ const (
 // with the orders, and opens a discrepancy wherever they differ. It runs on a
 // schedule and on demand. A day that is done is remembered; a day that was
 // missed is caught up.
+//
+// Each merchant is compared by a child workflow, which begins a new run now and
+// then: it waits for no other merchant, and none waits for it.
 func ReconcileTransactions(ctx workflow.Context, input ReconcileTransactionsInput) (ReconcileTransactionsResult, error) {
-	going := input.Going
-	if going == nil {
-		plan := activities.TransactionsPlan{Merchants: input.Merchants, From: input.From, To: input.To}
-		going = &TransactionsGoing{}
-		err := workflow.ExecuteLocalActivity(forLedger(ctx, "plan"), books.PlanTransactions, plan).Get(ctx, &going.Left)
-		if err != nil {
-			return ReconcileTransactionsResult{}, err
-		}
+	if input.Going != nil {
+		return reconcileMerchant(ctx, input)
 	}
-	r := reconciliation{TransactionsGoing: going, continuing: input.From.IsZero()}
-	for len(r.Left) > 0 {
-		full, err := r.merchant(ctx)
-		if err != nil {
-			return ReconcileTransactionsResult{Merchants: r.Report}, err
-		}
-		if full {
-			input.Going = r.TransactionsGoing
-			return ReconcileTransactionsResult{}, workflow.NewContinueAsNewError(ctx, ReconcileTransactionsType, input)
-		}
+	plan := activities.TransactionsPlan{Merchants: input.Merchants, From: input.From, To: input.To}
+	var spans []activities.TransactionSpan
+	if err := workflow.ExecuteLocalActivity(forLedger(ctx, "plan"), books.PlanTransactions, plan).Get(ctx, &spans); err != nil {
+		return ReconcileTransactionsResult{}, err
 	}
-	workflow.SetCurrentDetails(ctx, describeTransactions(r.Report))
-	return ReconcileTransactionsResult{Merchants: r.Report}, nil
+	report, underWay := make([]MerchantTransactions, len(spans)), make([]bool, len(spans))
+	for i, span := range spans {
+		report[i], underWay[i] = begun(span), true
+	}
+	err := sideBySide(ctx, len(spans), func(ctx workflow.Context, i int) error {
+		going := TransactionsGoing{Left: spans[i], Report: report[i]}
+		var done ReconcileTransactionsResult
+		err := workflow.ExecuteChildWorkflow(forMerchant(ctx, spans[i]), ReconcileTransactionsType, ReconcileTransactionsInput{
+			Merchants: []string{spans[i].Merchant}, From: input.From, To: input.To, Going: &going,
+		}).Get(ctx, &done)
+		if err == nil {
+			report[i] = done.Merchants[0]
+		} else {
+			workflow.GetLogger(ctx).Error("Transactions could not be compared", "merchant", spans[i].Merchant, "error", err)
+			report[i].Problem = sayProblem(err)
+		}
+		underWay[i] = false
+		workflow.SetCurrentDetails(ctx, describeTransactions(report, underWay))
+		return err
+	})
+	return ReconcileTransactionsResult{Merchants: report}, err
 }
 
-// reconciliation is the comparison while it goes on.
+// forMerchant are the options of the child workflow that compares a merchant.
+func forMerchant(ctx workflow.Context, span activities.TransactionSpan) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:    workflow.GetInfo(ctx).WorkflowExecution.ID + ":" + span.Merchant,
+		StaticSummary: "transactions of " + span.Merchant,
+	})
+}
+
+// reconciliation is the comparison of one merchant while it goes on.
 type reconciliation struct {
 	*TransactionsGoing
-	continuing bool // from where each merchant was left: days that are done are remembered
+	continuing bool // from where the merchant was left: days that are done are remembered
 	windows    int  // done in this run
 }
 
-// merchant compares the first merchant that is left to its end, or until the
-// run is full.
-func (r *reconciliation) merchant(ctx workflow.Context) (full bool, err error) {
-	span := &r.Left[0]
-	if len(r.Report) == 0 || r.Report[len(r.Report)-1].Merchant != span.Merchant {
-		r.Report = append(r.Report, begun(*span))
+// reconcileMerchant compares one merchant to the end, or until the run is full.
+func reconcileMerchant(ctx workflow.Context, input ReconcileTransactionsInput) (ReconcileTransactionsResult, error) {
+	r := reconciliation{TransactionsGoing: input.Going, continuing: input.From.IsZero()}
+	if r.Left.Problem == "" {
+		full, err := r.compare(ctx)
+		if temporal.IsCanceledError(err) {
+			return ReconcileTransactionsResult{}, err
+		}
+		if full {
+			return ReconcileTransactionsResult{}, workflow.NewContinueAsNewError(ctx, ReconcileTransactionsType, input)
+		}
+		if err != nil {
+			workflow.GetLogger(ctx).Error("Transactions could not be compared", "merchant", r.Left.Merchant, "error", err)
+			r.Report.Problem = sayProblem(err)
+		}
 	}
-	report := &r.Report[len(r.Report)-1]
-	if span.Problem == "" {
-		full, err = r.compare(ctx, span, report)
-	}
-	if temporal.IsCanceledError(err) || full {
-		return full, err
-	}
-	if err != nil {
-		workflow.GetLogger(ctx).Error("Transactions could not be compared", "merchant", span.Merchant, "error", err)
-		report.Problem = sayProblem(err)
-	}
-	if err := r.close(ctx, span, report); err != nil {
-		return false, err
-	}
-	r.Left = r.Left[1:]
-	return false, nil
+	err := r.close(ctx)
+	r.describe(ctx)
+	return ReconcileTransactionsResult{Merchants: []MerchantTransactions{r.Report}}, err
+}
+
+func (r *reconciliation) describe(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, describeTransactions([]MerchantTransactions{r.Report}, nil))
 }
 
 func begun(span activities.TransactionSpan) MerchantTransactions {
@@ -133,25 +152,25 @@ func begun(span activities.TransactionSpan) MerchantTransactions {
 
 // compare goes through a span window by window, and then asks again about what
 // ended before it.
-func (r *reconciliation) compare(ctx workflow.Context, span *activities.TransactionSpan, report *MerchantTransactions) (full bool, err error) {
+func (r *reconciliation) compare(ctx workflow.Context) (full bool, err error) {
+	span := &r.Left
 	for span.From.Before(span.To) {
 		if r.windows >= windowsPerRun {
 			return true, nil
 		}
 		window := activities.TransactionWindow{Merchant: span.Merchant, From: span.From, To: earlier(span.From.Add(transactionWindow), span.To)}
-		if err := r.window(ctx, span, window, report); err != nil {
+		if err := r.window(ctx, window); err != nil {
 			return false, err
 		}
 		r.windows++
-		report.Windows++
-		span.From, report.To = window.To, window.To
-		workflow.SetCurrentDetails(ctx, describeTransactions(r.Report))
+		r.Report.Windows++
+		span.From, r.Report.To = window.To, window.To
+		r.describe(ctx)
 	}
-	if !span.Again.Before(report.From) {
+	if !span.Again.Before(r.Report.From) {
 		return false, nil
 	}
-	again := activities.TransactionWindow{Merchant: span.Merchant, From: span.Again, To: report.From, Again: true}
-	return false, r.ask(ctx, again, report)
+	return false, r.ask(ctx, activities.TransactionWindow{Merchant: span.Merchant, From: span.Again, To: r.Report.From, Again: true})
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -162,46 +181,46 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // window compares one window: first what the gateway lists, then order by order.
-func (r *reconciliation) window(ctx workflow.Context, span *activities.TransactionSpan, window activities.TransactionWindow, report *MerchantTransactions) error {
-	if span.History {
+func (r *reconciliation) window(ctx workflow.Context, window activities.TransactionWindow) error {
+	if r.Left.History {
 		var counts activities.TransactionCounts
 		reading := forTransactions(ctx, "history of "+describeWindow(window))
 		err := workflow.ExecuteActivity(reading, gateway.ReadHistory, window).Get(ctx, &counts)
 		if isError(err, activities.ErrorNoHistory) {
-			span.History, report.History = false, HistoryNone
+			r.Left.History, r.Report.History = false, HistoryNone
 		} else if err != nil {
 			return err
 		} else {
-			report.History = HistoryRead
-			report.Add(counts)
+			r.Report.History = HistoryRead
+			r.Report.Add(counts)
 		}
 	}
-	if err := r.ask(ctx, window, report); err != nil {
+	if err := r.ask(ctx, window); err != nil {
 		return err
 	}
 	if !r.continuing {
 		return nil
 	}
-	return workflow.ExecuteLocalActivity(forLedger(ctx, "done"), books.MarkTransactions, window, span.First).Get(ctx, nil)
+	return workflow.ExecuteLocalActivity(forLedger(ctx, "done"), books.MarkTransactions, window, r.Left.First).Get(ctx, nil)
 }
 
-func (r *reconciliation) ask(ctx workflow.Context, window activities.TransactionWindow, report *MerchantTransactions) error {
+func (r *reconciliation) ask(ctx workflow.Context, window activities.TransactionWindow) error {
 	var counts activities.TransactionCounts
 	asking := forTransactions(ctx, "orders of "+describeWindow(window))
 	if err := workflow.ExecuteActivity(asking, gateway.AskAboutEnded, window).Get(ctx, &counts); err != nil {
 		return err
 	}
-	report.Add(counts)
+	r.Report.Add(counts)
 	return nil
 }
 
 // close looks for callbacks that nobody waits for, and counts what was found.
-func (r *reconciliation) close(ctx workflow.Context, span *activities.TransactionSpan, report *MerchantTransactions) error {
-	unmatched := forBooks(ctx, "unmatched callbacks of "+span.Merchant, orphanSearch)
-	if err := workflow.ExecuteActivity(unmatched, books.ReportUnmatched, span.Merchant).Get(ctx, nil); err != nil {
+func (r *reconciliation) close(ctx workflow.Context) error {
+	unmatched := forBooks(ctx, "unmatched callbacks of "+r.Left.Merchant, orphanSearch)
+	if err := workflow.ExecuteActivity(unmatched, books.ReportUnmatched, r.Left.Merchant).Get(ctx, nil); err != nil {
 		return err
 	}
-	return workflow.ExecuteLocalActivity(forLedger(ctx, "count"), books.CountFindings, span.Merchant, span.Began).Get(ctx, &report.Findings)
+	return workflow.ExecuteLocalActivity(forLedger(ctx, "count"), books.CountFindings, r.Left.Merchant, r.Left.Began).Get(ctx, &r.Report.Findings)
 }
 
 func isError(err error, errorType string) bool {
@@ -224,10 +243,15 @@ func describeWindow(w activities.TransactionWindow) string {
 	return fmt.Sprintf("%s, %s to %s", w.Merchant, w.From.UTC().Format(minute), w.To.UTC().Format(minute))
 }
 
-func describeTransactions(report []MerchantTransactions) string {
+// describeTransactions shows a report; of those under way, their own workflow
+// tells more.
+func describeTransactions(report []MerchantTransactions, underWay []bool) string {
 	text := "| merchant | until | windows | history | rows | compared | asked | booked | found |\n|---|---|---|---|---|---|---|---|---|\n"
-	for _, m := range report {
+	for i, m := range report {
 		found := m.Problem
+		if len(underWay) > 0 && underWay[i] {
+			found = "under way"
+		}
 		for _, f := range m.Findings {
 			found += fmt.Sprintf(" %s: %d", f.Code, f.Open)
 		}

@@ -2,10 +2,13 @@ package workflows_test
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -20,20 +23,34 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 15)
+	require.GreaterOrEqual(t, len(files), 18)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
 			for name, run := range map[string]any{
 				workflows.DepositType: workflows.Deposit, workflows.WithdrawalType: workflows.Withdrawal,
-				workflows.ReconcileTransactionsType: workflows.ReconcileTransactions,
+				workflows.ReconcileBalancesType: workflows.ReconcileBalances, workflows.ReconcileTransactionsType: workflows.ReconcileTransactions,
 			} {
 				replayer.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 			}
-			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(silence(), file))
+			history, id := recording(t, file)
+			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(silence(), history, worker.ReplayWorkflowHistoryOptions{
+				OriginalExecution: workflow.Execution{ID: id},
+			}))
 		})
 	}
+}
+
+// recording reads a recorded history, and the id of its workflow.
+func recording(t *testing.T, file string) (*historypb.History, string) {
+	t.Helper()
+	text, err := os.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, text.Close()) }()
+	history, err := client.HistoryFromJSON(text, client.HistoryJSONOptions{})
+	require.NoError(t, err)
+	return history, history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowId()
 }
 
 // The replay does catch a change of what the workflow does.

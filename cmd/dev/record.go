@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func recordCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record",
 		Short: "Record the history of an order on every path, for the replay tests",
-		Long: "Records the history of an order on every path, and of a comparison of transactions, for the replay tests. Run it when a path is new; recordings of\n" +
+		Long: "Records the history of an order on every path, and of both comparisons, for the replay tests. Run it when a path is new; recordings of\n" +
 			"paths that exist are kept from before a change, to prove that the change understands them.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -78,7 +79,7 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 	for _, path := range recorded {
 		file := filepath.Join(dir, path.name+".json")
 		if _, err := os.Stat(file); err == nil {
-			continue // kept from before
+			continue // kept from before, and need not be run
 		}
 		request := order.Request{
 			Kind: path.kind, Merchant: s.Merchant("PK"), Number: path.name, Country: "PK", Way: "easypaisa", Amount: amount,
@@ -97,36 +98,53 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 			return fmt.Errorf("path %s: %w", path.name, err)
 		}
 	}
-	return recordTransactions(ctx, s, filepath.Join(dir, "reconcile_transactions.json"))
+	return recordComparisons(ctx, s, dir)
 }
 
-// recordTransactions records a comparison of transactions, of a merchant whose
-// history the gateway lists and of one whose it does not.
-func recordTransactions(ctx context.Context, s *stack.Stack, file string) error {
-	if _, err := os.Stat(file); err == nil {
-		return nil // kept from before
-	}
-	const id = "reconcile-transactions:recorded"
-	if _, err := s.Orders.ReconcileBalances(ctx); err != nil { // opens the books
+// recordComparisons records a comparison of balances and one of transactions,
+// of a merchant whose history the gateway lists and of one whose it does not.
+func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
+	merchants := []string{s.Merchant("PK"), s.Merchant("VN")}
+	balances := workflows.ReconcileBalancesInput{Merchants: merchants}
+	if err := recordWorkflow(ctx, s, dir, "reconcile_balances", workflows.ReconcileBalancesType, balances); err != nil {
 		return err
 	}
-	select {
+	select { // the books are open now
 	case <-time.After(2 * time.Second): // the gateway is told whole seconds: a window has at least one
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.Queue}, workflows.ReconcileTransactionsType,
-		workflows.ReconcileTransactionsInput{Merchants: []string{s.Merchant("PK"), s.Merchant("VN")}})
+	const name = "reconcile_transactions"
+	transactions := workflows.ReconcileTransactionsInput{Merchants: merchants}
+	if err := recordWorkflow(ctx, s, dir, name, workflows.ReconcileTransactionsType, transactions); err != nil {
+		return err
+	}
+	for _, country := range []string{"PK", "VN"} {
+		file := filepath.Join(dir, name+"_"+strings.ToLower(country)+".json")
+		if err := writeHistory(ctx, s, "recorded:"+name+":"+s.Merchant(country), file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordWorkflow runs a workflow to its end and records it.
+func recordWorkflow(ctx context.Context, s *stack.Stack, dir, name, workflow string, input any) error {
+	id := "recorded:" + name
+	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.Queue}, workflow, input)
 	if err == nil {
 		err = run.Get(ctx, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("reconcile transactions: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return writeHistory(ctx, s, id, file)
+	return writeHistory(ctx, s, id, filepath.Join(dir, name+".json"))
 }
 
 func writeHistory(ctx context.Context, s *stack.Stack, workflowID, file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil // kept from before
+	}
 	var history historypb.History
 	events := s.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {

@@ -652,6 +652,13 @@ var mutants = []mutant{
 		pkg:  "./ledger", run: "TestRecordsWithoutOrder/sqlite",
 	},
 	{
+		name: "merchants_wait_for_each_other", takes: "an unreachable merchant holds up comparing no other",
+		file: "workflows/abreast.go",
+		old:  `const abreast = 16`,
+		new:  `const abreast = 1`,
+		pkg:  "./workflows", run: "TestNobodyWaitsForAnUnreachableMerchant|TestNobodyWaitsForAnUnreachableMerchantsTransactions",
+	},
+	{
 		name: "cancelled_workflow_abandons", takes: "cancelling the workflow does not abandon the order",
 		file: "workflows/payout.go",
 		old:  `ctx, _ = workflow.NewDisconnectedContext(ctx)`,
