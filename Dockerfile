@@ -11,11 +11,13 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
+# What --version says: --build-arg VERSION=$(git describe --always --dirty).
+ARG VERSION=
 # Without C the binaries run on an empty image, and building for another
 # architecture needs no emulation.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/codec ./cmd/sandbox
+    go build -trimpath -ldflags "-s -w -X github.com/tarspay-payouts/orchestrator/cmd/internal/commandline.stamped=$VERSION" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/codec ./cmd/sandbox
 RUN mkdir /data
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base

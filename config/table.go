@@ -1,29 +1,33 @@
 package config
 
 import (
-	"fmt"
 	"io"
 	"reflect"
 	"strings"
-	"text/tabwriter"
 )
 
 // maxDefault bounds a default in a table for the terminal, in bytes.
 const maxDefault = 36
 
 // Table writes the settings of a process's struct for people at a terminal:
-// variable, default, unit and meaning. It is what --help shows.
+// variable, unit and default on a line, the meaning under it. It is what --help
+// shows, which breaks the lines.
 func Table(w io.Writer, spec any) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row(table, "VARIABLE", "DEFAULT", "UNIT", "MEANING")
+	var text strings.Builder
 	for _, s := range settings(reflect.TypeOf(spec)) {
-		value := s.preset()
-		if len(value) > maxDefault {
-			value = value[:8] + "…" + value[len(value)-8:]
+		text.WriteString("  " + s.variable + "=" + s.field.Tag.Get("unit"))
+		switch value := s.preset(); {
+		case s.required:
+			text.WriteString(", required")
+		case len(value) > maxDefault:
+			text.WriteString(", default " + value[:8] + "…" + value[len(value)-8:])
+		case value != "":
+			text.WriteString(", default " + value)
 		}
-		row(table, s.variable, value, s.field.Tag.Get("unit"), s.field.Tag.Get("desc"))
+		text.WriteString("\n      " + s.field.Tag.Get("desc") + "\n")
 	}
-	return table.Flush()
+	_, err := io.WriteString(w, text.String())
+	return err
 }
 
 // Markdown writes the same table for the documentation.
@@ -46,8 +50,4 @@ func (s setting) preset() string {
 		return "required"
 	}
 	return s.field.Tag.Get("default")
-}
-
-func row(w io.Writer, cells ...string) {
-	_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
 }

@@ -147,7 +147,7 @@ func (a Adoption) Permit(o Order) *Refusal {
 }
 
 // Permit says whether the decision may be taken on the order. The codes are
-// EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END and, when two
+// WHO_MISSING, WHY_MISSING, EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END and, when two
 // persons decide, SAME_PERSON for who requested the order.
 func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 	if refusal := r.unproved(); refusal != nil {

@@ -132,9 +132,9 @@ func TestResolutionPermit(t *testing.T) {
 		want   string
 	}{
 		"good":                    {func(*Resolution) {}, true, ""},
-		"nobody":                  {func(r *Resolution) { r.By = "" }, false, CodeEvidenceMissing},
-		"the system":              {func(r *Resolution) { r.By = "system" }, false, CodeEvidenceMissing},
-		"no reason":               {func(r *Resolution) { r.Why = "" }, false, CodeEvidenceMissing},
+		"nobody":                  {func(r *Resolution) { r.By = "" }, false, CodeWhoMissing},
+		"the system":              {func(r *Resolution) { r.By = "system" }, false, CodeWhoMissing},
+		"no reason":               {func(r *Resolution) { r.Why = "" }, false, CodeWhyMissing},
 		"no evidence":             {func(r *Resolution) { r.Evidence = " " }, false, CodeEvidenceMissing},
 		"no end":                  {func(r *Resolution) { r.State = Submitted }, false, CodeNotAnEnd},
 		"an end it cannot have":   {func(r *Resolution) { r.State = Cancelled }, false, CodeNotAnEnd},

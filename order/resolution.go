@@ -28,8 +28,11 @@ func (r Resolution) Validate(request Request, state State) error {
 }
 
 func (r Resolution) unproved() *Refusal {
-	if nobody(r.By) || blank(r.Why) || blank(r.Evidence) {
-		return Refuse(CodeEvidenceMissing, "a resolution needs who decides, why, and the gateway's proof")
+	if refusal := refuseUnsigned("a resolution", r.By, r.Why); refusal != nil {
+		return refusal
+	}
+	if blank(r.Evidence) {
+		return Refuse(CodeEvidenceMissing, "a resolution names the gateway's proof: a ticket, a statement line, a certificate")
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
 )
@@ -31,11 +32,12 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	err := command().ExecuteContext(ctx)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "codec:", err)
-		os.Exit(1)
 	}
+	stop()
+	os.Exit(commandline.Status(err))
 }
 
 func command() *cobra.Command {
@@ -43,16 +45,14 @@ func command() *cobra.Command {
 	if err := config.Table(&settings, config.Codec{}); err != nil {
 		panic(err) // the struct's tags are wrong, which its test would have said
 	}
-	return &cobra.Command{
+	root := &cobra.Command{
 		Use:   "codec",
 		Short: "Decrypt payloads for the Temporal UI",
-		Long: "Answers the Temporal UI (Settings, codec server) and temporal --codec-endpoint with what is behind encrypted\n" +
-			"payloads. Whoever is answered can read beneficiaries: keep it where operators are and nobody else, set a token\n" +
+		Long: "Answers the Temporal UI (Settings, codec server) and temporal --codec-endpoint with what is behind encrypted " +
+			"payloads. Whoever is answered can read beneficiaries: keep it where operators are and nobody else, set a token " +
 			"where others are, too, and put TLS before it unless it is asked on its own machine.\n\nSettings:\n\n" + settings.String(),
-		Example:       "  PAYOUTS_PAYLOAD_KEYS_FILE=/run/secrets/payload-keys codec",
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Example: "  PAYOUTS_PAYLOAD_KEYS_FILE=/run/secrets/payload-keys codec",
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadCodec()
 			if err != nil {
@@ -61,6 +61,8 @@ func command() *cobra.Command {
 			return serve(cmd.Context(), settings, settings.Logger(cmd.ErrOrStderr()))
 		},
 	}
+	commandline.Prepare(root, nil)
+	return root
 }
 
 // serve answers until the context ends.

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/bench"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 )
 
 func benchCommand() *cobra.Command {
@@ -13,7 +14,7 @@ func benchCommand() *cobra.Command {
 		Short: "Measure what an order costs and how fast orders go",
 		Long: "Measures on the embedded stack, beside the floor: the cheapest workflow of the same shape on the same server.\n" +
 			"Standard output carries one JSON object per line and nothing else.",
-		Args: cobra.NoArgs,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Progress = cmd.ErrOrStderr()
 			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)

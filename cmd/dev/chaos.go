@@ -4,13 +4,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/chaos"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 )
 
 func chaosCommand() *cobra.Command {
 	var options chaos.Options
 	cmd := &cobra.Command{
 		Use:   "chaos",
-		Short: "Kill, stop and cut off the processes of a stack, and have the gateway's book judge",
+		Short: "Kill, stop and cut off processes, and have the gateway's book judge",
 		Long: `Starts Temporal, a PostgreSQL of its own, two workers, two receivers and the
 stand-in gateway, sends orders through them, and meanwhile kills, suspends and
 cuts them off, at random and at named points. Then everything comes back, and
@@ -24,7 +25,7 @@ built with a guard taken out.`,
 		Example: `  dev chaos --seed 7
   dev chaos --duration 10m --orders 4000
   dev chaos --worker ./worker-without-a-guard`,
-		Args: cobra.NoArgs,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Progress = cmd.ErrOrStderr()
 			return chaos.Run(cmd.Context(), cmd.OutOrStdout(), options)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/stack"
 )
@@ -48,7 +49,7 @@ is 0 only if everything held.`,
 		Example: `  dev demo
   dev demo --orders 200 --kill-worker
   dev demo --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable`,
-		Args: cobra.NoArgs,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), options, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -12,13 +12,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 )
 
 // Exit codes.
-const (
-	exitFailed      = 1   // something did not hold, or could not be started
-	exitInterrupted = 130 // Ctrl-C
-)
+const exitInterrupted = 130 // Ctrl-C; 1 when something did not hold, or could not be started
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -37,17 +36,16 @@ func run(ctx context.Context) int {
 		return exitInterrupted
 	default:
 		fmt.Fprintln(os.Stderr, "dev:", err)
-		return exitFailed
+		return commandline.Status(err)
 	}
 }
 
 func command() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "dev",
-		Short:         "Run the whole stack on this machine",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:   "dev",
+		Short: "Run the whole stack on this machine",
 	}
 	root.AddCommand(demoCommand(), upCommand(), benchCommand(), chaosCommand(), recordCommand())
+	commandline.Prepare(root, nil)
 	return root
 }

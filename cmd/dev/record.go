@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
@@ -51,7 +52,7 @@ func recordCommand() *cobra.Command {
 		Short: "Record the history of an order on every path, for the replay tests",
 		Long: "Records the history of an order on every path, and of both comparisons, for the replay tests. Run it when a path is new; recordings of\n" +
 			"paths that exist are kept from before a change, to prove that the change understands them.",
-		Args: cobra.NoArgs,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			running, err := stack.Start(cmd.Context(), stack.Options{
 				Progress: cmd.ErrOrStderr(),

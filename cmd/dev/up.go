@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/stack"
 )
 
@@ -48,7 +49,7 @@ Orders, keys and logs stay in the data directory: the next start goes on with
 them. Usual ports are taken when they are free, others when they are not.`,
 		Example: `  dev up
   dev up --data var/play --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable`,
-		Args: cobra.NoArgs,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runUp(cmd.Context(), options, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,13 +16,8 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
-)
-
-// Exit codes.
-const (
-	exitFailed   = 1 // it could not start, or a listener broke
-	exitSettings = 2 // a setting is missing or wrong
 )
 
 func main() {
@@ -49,22 +43,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, err)
-	var settings *config.Error
-	if errors.As(err, &settings) {
-		return exitSettings
-	}
-	return exitFailed
+	return commandline.Status(err)
 }
 
 func command() *cobra.Command {
-	return &cobra.Command{
-		Use:           "receiver",
-		Short:         "Take the gateway's callbacks and pass them to the orders",
-		Long:          help(),
-		Example:       "  PAYOUTS_DATABASE_URL=sqlite:var/payouts.db PAYOUTS_MERCHANTS=M1700000001:PK receiver\n  curl http://127.0.0.1:8082/readyz",
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+	root := &cobra.Command{
+		Use:     "receiver",
+		Short:   "Take the gateway's callbacks and pass them to the orders",
+		Long:    help(),
+		Example: "  PAYOUTS_DATABASE_URL=sqlite:var/payouts.db PAYOUTS_MERCHANTS=M1700000001:PK receiver\n  curl http://127.0.0.1:8082/readyz",
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadReceiver()
 			if err != nil {
@@ -81,6 +69,8 @@ func command() *cobra.Command {
 			return serve(cmd.Context(), settings, temporal, log)
 		},
 	}
+	commandline.Prepare(root, nil)
+	return root
 }
 
 func help() string {
@@ -102,6 +92,6 @@ The Temporal connection follows Temporal's own convention: TEMPORAL_ADDRESS,
 TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, profiles.
 
 Exit status: 0 after SIGTERM or Ctrl-C, 1 if it could not start or a listener
-broke, 2 if a setting is missing or wrong.`)
+broke, 2 if the command line or a setting is missing or wrong.`)
 	return text.String()
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -32,9 +33,10 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.Zero(t, run(t.Context(), []string{"--help"}, &out, io.Discard))
+	help := strings.Join(strings.Fields(out.String()), " ")
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Receiver]()) {
 		if !field.Anonymous {
-			require.Contains(t, out.String(), field.Tag.Get("desc"), field.Name)
+			require.Contains(t, help, field.Tag.Get("desc"), field.Name)
 		}
 	}
 	require.Contains(t, out.String(), callback.Path)
@@ -45,7 +47,7 @@ func TestHelp(t *testing.T) {
 func TestWrongSettings(t *testing.T) {
 	environment(t, "PAYOUTS_MERCHANTS", "M1", "PAYOUTS_SWEEP_EVERY", "often")
 	var out bytes.Buffer
-	require.Equal(t, exitSettings, run(t.Context(), nil, io.Discard, &out))
+	require.Equal(t, commandline.ExitUsage, run(t.Context(), nil, io.Discard, &out))
 	require.Equal(t, "PAYOUTS_MERCHANTS has the entry \"M1\"; write each as merchant number, colon, two-letter country, like M1700000001:PK\n"+
 		"PAYOUTS_SWEEP_EVERY is \"often\", which is not a duration; write it like 500ms, 15s, 2m or 72h\n", out.String())
 }
@@ -53,8 +55,8 @@ func TestWrongSettings(t *testing.T) {
 func TestWrongArgument(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.Equal(t, exitFailed, run(t.Context(), []string{"now"}, io.Discard, &out))
-	require.Contains(t, out.String(), `unknown command "now"`)
+	require.Equal(t, commandline.ExitUsage, run(t.Context(), []string{"now"}, io.Discard, &out))
+	require.Equal(t, "unexpected argument; put quotes around a value that has spaces in it\n", out.String())
 }
 
 // The receiver runs while Temporal is away: it is ready, takes callbacks and
@@ -113,7 +115,7 @@ func TestAddressInUse(t *testing.T) {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, taken)
 			var out bytes.Buffer
-			require.Equal(t, exitFailed, run(t.Context(), nil, io.Discard, &out))
+			require.Equal(t, commandline.ExitFailed, run(t.Context(), nil, io.Discard, &out))
 			require.Contains(t, out.String(), variable)
 			require.Contains(t, out.String(), "address already in use")
 		})
@@ -139,7 +141,7 @@ func TestGivesUpOnTheDatabase(t *testing.T) {
 	p := begin(t)
 	p.line(t, "Waiting for the database")
 	p.cancel() // as the end of its patience would
-	require.Equal(t, exitFailed, p.wait())
+	require.Equal(t, commandline.ExitFailed, p.wait())
 	require.Contains(t, p.logs.String(), "gave up waiting for the database: "+ledger.CodeUnreachable)
 	require.NotContains(t, p.logs.String(), "planted")
 }
@@ -147,7 +149,7 @@ func TestGivesUpOnTheDatabase(t *testing.T) {
 func TestWrongTemporalSettings(t *testing.T) {
 	environment(t, "PAYOUTS_DATABASE_URL", migrated(t), "TEMPORAL_TLS_CLIENT_CERT_PATH", "nowhere.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH", "nowhere.key")
 	var out bytes.Buffer
-	require.Equal(t, exitFailed, run(t.Context(), nil, io.Discard, &out))
+	require.Equal(t, commandline.ExitFailed, run(t.Context(), nil, io.Discard, &out))
 	require.Contains(t, out.String(), "TEMPORAL_ADDRESS and its kin")
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
 
@@ -35,7 +36,7 @@ func scenariosCommand() *cobra.Command {
 		Long: "Prints what can happen to an order. A create chooses a row by its member sandboxScenario (\"fail\", \"hidden:5\",\n" +
 			"\"lost-answer,fail\"), or by the last three digits before the point of its amount: 1202 fails.",
 		Example: "  sandbox scenarios\n  sandbox scenarios --json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.print(cmd.OutOrStdout(), sandbox.Scenarios(), printScenarios)
 		},
@@ -67,7 +68,7 @@ func infoCommand(c *controls) *cobra.Command {
 		Use:     "info",
 		Short:   "Print the platform's public key and the sandbox's time",
 		Example: "  sandbox info",
-		Args:    cobra.NoArgs,
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info, err := c.client().Info(cmd.Context())
 			if err != nil {
@@ -88,7 +89,7 @@ func bookCommand(c *controls) *cobra.Command {
 		Use:     "book",
 		Short:   "Print the balances of the merchants",
 		Example: "  sandbox book\n  sandbox book --json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			book, err := c.client().Book(cmd.Context())
 			if err != nil {
@@ -109,7 +110,7 @@ func ordersCommand(c *controls) *cobra.Command {
 		Use:     "orders [ORDER]",
 		Short:   "Print all orders, or those of one number",
 		Example: "  sandbox orders\n  sandbox orders W-1 --json",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    commandline.AtMostOne("order"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var orders []sandbox.Order
 			if len(args) == 1 {
@@ -144,7 +145,7 @@ func auditCommand(c *controls) *cobra.Command {
 		Use:     "audit",
 		Short:   "Count double payments and add up the book; fails if there is anything",
 		Example: "  sandbox audit --json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			audit, err := c.client().Audit(cmd.Context())
 			if err != nil {
@@ -170,7 +171,7 @@ func callbacksCommand(c *controls) *cobra.Command {
 		Use:     "callbacks ORDER",
 		Short:   "Print the callbacks of an order and how they were answered",
 		Example: "  sandbox callbacks W-1",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Exactly("order"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := c.find(cmd.Context(), args[0])
 			if err != nil {

@@ -10,24 +10,26 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	err := command().ExecuteContext(ctx)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
-		os.Exit(1)
 	}
+	stop()
+	os.Exit(commandline.Status(err))
 }
 
 // command is serving, and below it everything that steers a running sandbox.
 func command() *cobra.Command {
 	root := serveCommand("sandbox")
-	root.Long = "A stand-in for the TarsPay gateway: it checks every signature, keeps a book of its own, and signs and\n" +
-		"repeats its callbacks. What happens to an order is chosen by the create itself (see: sandbox scenarios), by a\n" +
+	root.Long = "A stand-in for the TarsPay gateway: it checks every signature, keeps a book of its own, and signs and " +
+		"repeats its callbacks. What happens to an order is chosen by the create itself (see: sandbox scenarios), by a " +
 		"seeded fault plan, or by the commands below, which steer a sandbox that runs with --control."
-	root.SilenceUsage, root.SilenceErrors = true, true
 	root.AddCommand(serveCommand("serve"), keygenCommand(), scenariosCommand())
 	for _, steer := range []func(*controls) *cobra.Command{
 		infoCommand, bookCommand, ordersCommand, auditCommand, callbacksCommand, callbackCommand, scenarioCommand,
@@ -35,5 +37,6 @@ func command() *cobra.Command {
 	} {
 		root.AddCommand(withControls(steer))
 	}
+	commandline.Prepare(root, nil)
 	return root
 }

@@ -202,11 +202,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		"platform key":               {"--merchant", one, "--platform-key-file", broken},
 		`no fault "miracle"`:         {"--merchant", one, "--fault", "miracle=1"},
 		"default scenario":           {"--merchant", one, "--default-scenario", "miracle"},
-		"unknown command":            {"dance"},
+		"there is no command dance":  {"dance"},
 		"missing port":               {"--merchant", one, "--listen", "127.0.0.1"},
 		"must not be below zero":     {"--merchant", one, "--delay", "-1s"},
 		"connection refused":         {"book", "--at", "http://127.0.0.1:1"},
-		"accepts 1 arg":              {"callback"},
+		"give exactly one order":     {"callback"},
 		"invalid duration":           {"advance", "soon"},
 	}
 	for want, args := range tests {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
@@ -64,7 +65,7 @@ func keygenCommand() *cobra.Command {
 		Use:     "keygen",
 		Short:   "Print a new key pair for a merchant",
 		Example: "  sandbox keygen",
-		Args:    cobra.NoArgs,
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			private, public, err := tarspay.GenerateKey()
 			if err != nil {

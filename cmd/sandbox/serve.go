@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
 
@@ -39,7 +40,7 @@ func serveCommand(use string) *cobra.Command {
 			"  sandbox --merchant M1700000001:PK:02ab…:500000 --platform-key-file platform.key --control\n" +
 			"  sandbox serve --merchants merchants.json --state book.jsonl --speed 10\n" +
 			"  sandbox serve --merchants merchants.json --fault-seed 7 --fault lost-answer=50 --fault hidden=20",
-		Args: cobra.NoArgs,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), s, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
@@ -63,7 +64,7 @@ func callbackCommand(c *controls) *cobra.Command {
 		Long: "Sends a callback that says how the order stands. With --false something is wrong with it: the name of\n" +
 			"one of the scenarios that send a false callback first (see: sandbox scenarios).",
 		Example: "  sandbox callback W-1\n  sandbox callback P1734517376779485186 --false wrong-signature",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Exactly("order"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := c.find(cmd.Context(), args[0])
 			if err != nil {
@@ -85,7 +86,7 @@ func scenarioCommand(c *controls) *cobra.Command {
 		Use:     "scenario ORDER NAME",
 		Short:   "Choose what happens to an order, or to a number that is yet to come",
 		Example: "  sandbox scenario W-1 stuck\n  sandbox scenario W-2 lost-answer,fail --merchant M1700000001",
-		Args:    cobra.ExactArgs(2),
+		Args:    commandline.Exactly("an order", "the name of a scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			merchant, number := c.merchant, args[0]
 			if o, err := c.find(cmd.Context(), args[0]); err == nil {
@@ -104,7 +105,7 @@ func moveCommand(c *controls) *cobra.Command {
 		Use:     "move ORDER STATE",
 		Short:   "Bring an order to a state by hand; its callback goes out",
 		Example: "  sandbox move W-1 failed\n  sandbox move D-1 9 --paid 500",
-		Args:    cobra.ExactArgs(2),
+		Args:    commandline.Exactly("an order", "its new state"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			state, err := parseState(args[1])
 			if err != nil {
@@ -146,7 +147,7 @@ func fundCommand(c *controls) *cobra.Command {
 		Long: "Moves a merchant's own money into its available balance, as when it pays money in at the gateway; with --out\n" +
 			"to its bank. No callback and no record tells of it: it shows in the balance only.",
 		Example: "  sandbox fund 50000 --merchant M1700000001\n  sandbox fund 2000 --out --merchant M1700000001",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Exactly("amount"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := c.client().Fund(cmd.Context(), c.merchant, args[0], out)
 			if err != nil {
@@ -171,7 +172,7 @@ func switchCommand(c *controls) *cobra.Command {
 		Short:   "Turn a condition of a merchant, or of all of them, on or off",
 		Long:    "Turns a condition on or off for --merchant, or for every merchant:\n\n" + strings.Join(names, "\n"),
 		Example: "  sandbox switch key-expired on --merchant M1700000001\n  sandbox switch outage off",
-		Args:    cobra.ExactArgs(2),
+		Args:    commandline.Exactly("the name of a switch", "on or off"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "on" && args[1] != "off" {
 				return errors.New("a switch is turned on or off")
@@ -189,7 +190,7 @@ func faultsCommand(c *controls) *cobra.Command {
 		Use:     "faults",
 		Short:   "Replace the seeded fault plan; without flags, end it",
 		Example: "  sandbox faults --seed 7 --rate 20\n  sandbox faults --seed 7 --fault lost-answer=50\n  sandbox faults",
-		Args:    cobra.NoArgs,
+		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.client().SetFaults(cmd.Context(), faultPlan(seed, rate, faults))
 		},
@@ -205,7 +206,7 @@ func advanceCommand(c *controls) *cobra.Command {
 		Use:     "advance DURATION",
 		Short:   "Move the sandbox's time ahead; what comes due happens",
 		Example: "  sandbox advance 90s\n  sandbox advance 360h",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Exactly("duration"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[0])
 			if err != nil {

@@ -159,8 +159,8 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 		"poll, who":             {[]string{"poll", "UNK-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
 		"adopt, who":            {[]string{"adopt", "ORPH-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
 		"note, text":            {[]string{"note", "FIN-1", ""}, order.CodeWhyMissing, "amina"},
-		"resolve, who":          {append(resolve, "--why", "w", "--evidence", "e", "--by", ""), order.CodeEvidenceMissing, "nobody"},
-		"resolve, why":          {append(resolve, "--evidence", "e"), order.CodeEvidenceMissing, "amina"},
+		"resolve, who":          {append(resolve, "--why", "w", "--evidence", "e", "--by", ""), order.CodeWhoMissing, "nobody"},
+		"resolve, why":          {append(resolve, "--evidence", "e"), order.CodeWhyMissing, "amina"},
 		"resolve, proof":        {append(resolve, "--why", "w"), order.CodeEvidenceMissing, "amina"},
 		"of a number not ours":  {[]string{"cancel", "NOBODYS-1", "--by", ""}, order.CodeOrderNotFound, "nobody"},
 		"of an order long gone": {[]string{"reject", "FIN-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
@@ -172,6 +172,7 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 			got := b.run(t.Context(), append(slices.Clone(test.args), "--merchant", merchant)...)
 			require.Equal(t, exitOf(test.code), got.code)
 			require.Contains(t, got.errs, "("+test.code+")\n")
+			require.Equal(t, test.code == order.CodeWhoMissing, strings.Contains(got.errs, "give a name with --by"))
 			last := b.lastEntry(t, test.args[1])
 			require.Equal(t, ledger.AuditAction(test.args[0]), last.Action)
 			require.Equal(t, test.actor, last.Actor)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -23,15 +24,13 @@ func (s *starter) adjustCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "adjust",
-		Short: "Book money that moved and belongs to no order, by two persons",
+		Short: "Book money that moved without an order, by two persons",
 		Long: `Books money that moved at the gateway and belongs to no order: one person proposes it
 with the proof, another one confirms it. Nothing moves before that. The kinds are:
 
 ` + kinds.String() + `
 --json: {"adjustment"} and {"adjustments"}, as the commands below say.`,
 		Example: "  starter adjust list --open",
-		Args:    unknownCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(s.adjustProposeCommand(), s.adjustConfirmCommand(), s.adjustRejectCommand(), s.adjustListCommand())
 	return cmd
@@ -57,7 +56,7 @@ proposal, other content is refused with ADJUSTMENT_CONFLICT.
 or rejected, and the decided_ members are left out while it is proposed.`,
 		Example: `  starter adjust propose TOPUP-7 --merchant M1700000001 --kind top_up --amount 5000 --by amina \
     --why "paid in for the salaries" --evidence "bank slip 88"`,
-		Args:              oneArgument("reference"),
+		Args:              commandline.Exactly("reference"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			adjustment, err := s.proposal(args[0], flags)
@@ -106,7 +105,7 @@ func (s *starter) proposal(ref string, flags proposalFlags) (ledger.Adjustment, 
 	wrong.need("kind", flags.kind, "--kind is needed: one of "+strings.Join(adjustmentKinds(), ", "))
 	wrong.need("amount", flags.amount, "--amount is needed")
 	if flags.kind != "" && !slices.Contains(adjustmentKinds(), flags.kind) {
-		wrong.add(codeUsage, "kind", "--kind is one of %s", strings.Join(adjustmentKinds(), ", "))
+		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", flags.kind, adjustmentKinds()))
 	}
 	key, err := s.adjustmentKey(flags.merchant, ref)
 	wrong.merge(err)
@@ -150,7 +149,7 @@ proof: starter adjust list. Whoever proposed it is refused with SAME_PERSON.
 
 --json: {"adjustment"}, as of starter adjust propose.`,
 		Example:           `  starter adjust confirm TOPUP-7 --merchant M1700000001 --by dana`,
-		Args:              oneArgument("reference"),
+		Args:              commandline.Exactly("reference"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.adjustmentKey(merchant, args[0])
@@ -178,7 +177,7 @@ reference stays taken.
 
 --json: {"adjustment"}, as of starter adjust propose.`,
 		Example:           `  starter adjust reject TOPUP-7 --merchant M1700000001 --why "the slip is of another account" --by dana`,
-		Args:              oneArgument("reference"),
+		Args:              commandline.Exactly("reference"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.adjustmentKey(merchant, args[0])

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -31,7 +32,7 @@ that told of the missing workflow are closed.
 --json: {"order","started":{"workflow_id","run_id","existing"},"closed"}, where order
 is as of starter status, and closed lists the ids of discrepancies.`,
 		Example:           `  starter adopt INV-1 --merchant M1700000001 --by amina`,
-		Args:              oneArgument("order number"),
+		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.deedKey(merchant, args[0], nil)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -27,7 +28,7 @@ and the exit code is 2. Give the fingerprint once you have looked at the order.
 {"code","message","problems":[{"code","field","message"}]}.`,
 		Example: `  starter approve INV-1
   starter approve INV-1 --fingerprint 4be1…c0 --by amina`,
-		Args:              oneArgument("order number"),
+		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.deedKey(merchant, args[0], nil)

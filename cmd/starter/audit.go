@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -39,7 +40,7 @@ exit code is 4 when something was tampered with.
   starter audit --merchant M1700000001
   starter audit --installation
   starter audit --verify`,
-		Args:              atMostOne("order number"),
+		Args:              commandline.AtMostOne("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (verify || installation) && (len(args) > 0 || merchant != "" || verify == installation) {

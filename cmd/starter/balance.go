@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -33,7 +34,7 @@ fees and settlements; suspense is what nobody has explained yet.
 where snapshot is as of starter reconcile, or null.`,
 		Example: `  starter balance
   starter balance --merchant M1700000001 --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.balance(cmd.Context(), merchants) },
 	}

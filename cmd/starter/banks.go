@@ -11,21 +11,19 @@ import (
 )
 
 func (s *starter) banksCommand() *cobra.Command {
-	var code string
+	var country countryFlag
 	cmd := &cobra.Command{
-		Use:   "banks --country CC",
+		Use:   "banks COUNTRY",
 		Short: "The banks and wallets a withdrawal can go to",
 		Long: `Lists the banks and wallets that a withdrawal in a country can go to. Give the
 code exactly as written: as --way, or where the table says so as a --field.
 
 --json: {"country","complete","banks":[{"code","names","kind","member","closed",
 "note"}]}, where member is wayCode or the field that the code goes to.`,
-		Example: `  starter banks --country TH
+		Example: `  starter banks TH
   starter banks --country PK --json`,
-		Args:              noArguments,
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(*cobra.Command, []string) error {
-			profile, err := profileOf(code)
+		RunE: func(_ *cobra.Command, args []string) error {
+			profile, err := country.profile(args)
 			if err != nil {
 				return err
 			}
@@ -34,8 +32,7 @@ code exactly as written: as --way, or where the table says so as a --field.
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&code, "country", "", "two letters, see starter countries")
-	s.complete(cmd, "country", countryNames)
+	country.add(s, cmd)
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -26,7 +27,7 @@ PAYOUTS_ACCOUNT_CHECK_PATH; until then it is off.
 --json: {"matches"}.` + callsGateway,
 		Example: `  starter check-account --country VN --way VCB --account "$ACCOUNT" --name "$NAME"
   starter check-account --way MOMO --account "$WALLET" --name "$NAME" --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.checkAccount(cmd.Context(), from, request) },
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -31,7 +32,7 @@ refusal is probable only: the order is asked for before money is released.`,
 		Example: `  starter codes 5003010
   starter codes -1
   starter codes --json`,
-		Args:              atMostOne("code"),
+		Args:              commandline.AtMostOne("code"),
 		ValidArgsFunction: completeCodes,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if minusOne {

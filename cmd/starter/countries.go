@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -20,7 +21,7 @@ are known, and the gateway's calls that not every country has.
 --json: {"countries":[{"code","name","currency","gateway_currency","decimals",
 "documented","deposit_ways","withdrawal_ways","calls","note"}]}.`,
 		Example:           "  starter countries",
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
 			document := countriesDocument{Countries: []country{}}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -26,7 +27,7 @@ order.instructions says how the payer pays. With --wait it comes at the end.`,
 		Example: `  starter deposit --country PK --way jazzcash --number CART-1 --amount 900 --phone "$PHONE"
   starter deposit --country BD --way EWALLET_BKASH --number CART-2 --amount 500 --phone "$PHONE" \
     --return-url https://shop.example.com/thanks --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.deposit(cmd.Context(), flags, waiting)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -21,7 +22,7 @@ receipt, and says where the gateway has it.
 "ordered","paid","fee"}}. Amounts are the gateway's text; paid counts in the states
 2 and 9 only and is left out in the others.` + callsGateway,
 		Example:           `  starter deposit-by-trx E0000000020260504156667989769`,
-		Args:              oneArgument("trxId"),
+		Args:              commandline.Exactly("trxId"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.depositByTrx(cmd.Context(), from, args[0])

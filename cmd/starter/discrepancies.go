@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -28,7 +29,7 @@ code apart, the closed_ members are left out while it is open, and more means th
 there are more than the limit.`,
 		Example: `  starter discrepancies --open
   starter discrepancies --merchant M1700000001 --number INV-1 --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.discrepancies(cmd.Context(), filter) },
 	}
@@ -104,7 +105,7 @@ refused; the id is that of starter queue and starter discrepancies.
 
 --json: {"discrepancy":{…}}, as of starter discrepancies.`,
 		Example:           `  starter close-discrepancy 7 --why "the gateway withdrew its message, ticket 4711" --by amina`,
-		Args:              oneArgument("discrepancy's id"),
+		Args:              commandline.Exactly("discrepancy's id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var wrong problems

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -76,13 +77,6 @@ type failureDocument struct {
 	Error failure `json:"error"`
 }
 
-// usageError is a command line that cannot be read. Its text repeats no value.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
-
-func usage(format string, values ...any) error { return &usageError{fmt.Sprintf(format, values...)} }
-
 // outcome ends the program with a code after everything has been printed.
 type outcome int
 
@@ -92,7 +86,7 @@ func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
 func explain(err error) failure {
 	var (
 		ended    outcome
-		misused  *usageError
+		misused  *commandline.Misuse
 		settings *config.Error
 		invalid  *order.Invalid
 		refusal  *order.Refusal
@@ -104,7 +98,7 @@ func explain(err error) failure {
 	case errors.As(err, &ended):
 		f.exit, f.silent = int(ended), true
 	case errors.As(err, &misused):
-		f.Code, f.Message, f.exit = codeUsage, misused.text, exitUsage
+		f.Code, f.Message, f.exit = codeUsage, misused.Error(), exitUsage
 	case errors.As(err, &settings):
 		f.Code, f.Message, f.exit = codeSettings, "the settings are not fit to run with", exitUsage
 		for _, p := range settings.Problems {
@@ -115,6 +109,9 @@ func explain(err error) failure {
 		f.Problems = invalid.Problems
 	case errors.As(err, &refusal):
 		f.Code, f.Message, f.exit = refusal.Code, refusal.Text, exitOf(refusal.Code)
+		if refusal.Code == order.CodeWhoMissing {
+			f.Message += "; give a name with --by, which was empty or is nobody's"
+		}
 	case errors.As(err, &books):
 		f.Code, f.Message, f.exit = books.Code, books.Text, exitOf(books.Code)
 	case errors.As(err, &call):

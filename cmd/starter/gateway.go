@@ -72,7 +72,7 @@ func (f callerFlags) choose(merchants config.MerchantList, operation tarspay.Ope
 	profile, known := tarspay.Country(country)
 	switch {
 	case country != "" && !known:
-		wrong.add(order.ProblemCountry, "country", "there is no such country: see starter countries")
+		wrong.add(order.ProblemCountry, "country", "%s", noSuchCountry(f.country))
 		return "", nil
 	case configured != "" && configured != country:
 		wrong.add(order.CodeUnknownMerchant, "merchant", "merchant %s is configured for %s, not for the country given", f.merchant, configured)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -26,7 +27,7 @@ PAYOUTS_PAYLOAD_KEYS_FILE: what Temporal keeps of orders is encrypted with it.
 --json: {"public_key","private_key_file"}; with --payloads {"key_name","key_file"}.`,
 		Example: `  starter keygen keys/M1700000001.key
   starter keygen keys/payload-keys --payloads 2026-11`,
-		Args: oneArgument("file"),
+		Args: commandline.Exactly("file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("payloads") {
 				return s.payloadKeygen(args[0], payloads)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -36,7 +37,7 @@ more than the limit.`,
 		Example: `  starter list --needs-review
   starter list --open --country PK
   starter list --state failed --kind withdrawal --limit 100 --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.list(cmd.Context(), flags) },
 	}
@@ -73,10 +74,10 @@ func (f listFlags) filter() (client.Filter, error) {
 		NeedsReview: f.needsReview, Open: f.open, Limit: f.limit,
 	}
 	if f.kind != "" && !slices.Contains(kindNames(), f.kind) {
-		wrong.add(codeUsage, "kind", "--kind is deposit or withdrawal")
+		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", f.kind, kindNames()))
 	}
 	if f.state != "" && !slices.Contains(listedStates(), filter.State) {
-		wrong.add(codeUsage, "state", "--state is one of %s", strings.Join(stateNames(listedStates()), ", "))
+		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(listedStates())))
 	}
 	if f.limit < 1 || f.limit >= client.MaxRows {
 		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", client.MaxRows-1)

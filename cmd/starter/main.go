@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"os/user"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -74,7 +75,7 @@ func (s *starter) finish(command *cobra.Command, err error) int {
 		return f.exit
 	}
 	writeFailure(s.errs, f)
-	if f.Code == codeUsage {
+	if f.Code == codeUsage && !strings.Contains(f.Message, "--help") {
 		printf(s.errs, "see: %s --help\n", command.CommandPath())
 	}
 	return f.exit

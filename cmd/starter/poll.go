@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -24,7 +25,7 @@ it is adopted.
 
 --json: {"order","source"}, as of starter status.`,
 		Example:           `  starter poll INV-1 --merchant M1700000001 --by amina`,
-		Args:              oneArgument("order number"),
+		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.deedKey(merchant, args[0], nil)

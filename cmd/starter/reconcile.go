@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -19,7 +20,7 @@ func (s *starter) reconcileCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "reconcile",
-		Short: "Compare the balances, or every transaction, with the gateway's, now",
+		Short: "Compare balances or transactions with the gateway, now",
 		Long: `Asks the gateway for its balances, compares them with the ledger's and prints both.
 The same runs on a schedule.
 
@@ -35,7 +36,7 @@ not be asked is exit code 6.
 		Example: `  starter reconcile
   starter reconcile --merchant M1700000001 --merchant M1700000002 --json
   starter reconcile --transactions --merchant M1700000003 --from 2026-05-01 --to 2026-06-01`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			input, err := transactions.input(merchants, s.now())

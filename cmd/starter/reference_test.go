@@ -7,10 +7,12 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -238,13 +240,105 @@ func TestHelp(t *testing.T) {
 	for _, command := range commandsOf(s.root()) {
 		path := strings.Fields(command.CommandPath())
 		require.NotEmpty(t, command.Short, path)
-		require.Contains(t, command.Long, "--json: {", path)
-		require.Contains(t, command.Example, command.CommandPath(), path)
+		require.NotEmpty(t, command.Long, path)
 		got := setup(t).run(t.Context(), append(path[1:], "--help")...)
 		require.Equal(t, exitDone, got.code)
+		require.Equal(t, got.out, setup(t).run(t.Context(), append([]string{"help"}, path[1:]...)...).out)
+		if !command.Runnable() || command.GroupID == "" && command.Parent() == command.Root() {
+			continue // a topic, help or completion
+		}
+		require.Contains(t, command.Long, "--json: {", path)
+		require.Contains(t, command.Example, command.CommandPath(), path)
 		require.Contains(t, got.out, "Usage:")
 	}
 	require.Equal(t, exitDone, setup(t).run(t.Context()).code)
+}
+
+// The first page says what there is: a terminal of 24 lines and 80 columns shows
+// the commands without scrolling back over a table of settings.
+func TestHelpFits(t *testing.T) {
+	t.Parallel()
+	pages := [][]string{{"--help"}}
+	for _, command := range commandsOf((&starter{}).root()) {
+		pages = append(pages, append(strings.Fields(command.CommandPath())[1:], "--help"))
+	}
+	for _, page := range pages {
+		for line := range strings.Lines(setup(t).run(t.Context(), page...).out) {
+			if strings.Contains(line, "{") || strings.Contains(line, `","`) || strings.HasPrefix(line, "  starter ") || strings.HasPrefix(line, "    --") {
+				continue // JSON, and examples to copy, stay whole
+			}
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, "%v: %s", page, line)
+		}
+	}
+	first := setup(t).run(t.Context(), "--help").out
+	require.NotContains(t, first, "PAYOUTS_")
+	require.Less(t, strings.Index(first, "\nOrders:"), strings.Index(first, "\nFlags:"))
+	require.Less(t, strings.Count(first[:strings.Index(first, "\nOrders:")], "\n"), 12)
+}
+
+// Words that are not known are errors that name the nearest one, for machines,
+// too, wherever they stand.
+func TestUnknownWords(t *testing.T) {
+	t.Parallel()
+	for line, message := range map[string]string{
+		"report":                       "there is no command report; did you mean reconcile?",
+		"aprove INV-1":                 "there is no command aprove; did you mean approve?",
+		"frobnicate":                   "there is no command frobnicate; starter --help lists them",
+		"Ayesha":                       "there is no such command; starter --help lists them",
+		"help nope":                    "there is no help for nope; did you mean note?",
+		"help adjust propos":           "there is no help for propos; did you mean propose?",
+		"help adjust propose more":     "there is no help for more; starter adjust propose --help lists them",
+		"completion fsh":               "the shell is one of bash, fish, powershell, zsh; did you mean fish?",
+		"completion":                   "give exactly one shell; nothing was given",
+		"adjust propos":                "there is no command propos; did you mean propose?",
+		"trx quer":                     "there is no command quer; did you mean query?",
+		"list --opne":                  "there is no flag --opne; did you mean --open?",
+		"list PK":                      "unexpected argument; put quotes around a value that has spaces in it",
+		"list --kind withdrawl":        "--kind is one of deposit, withdrawal; did you mean withdrawal?",
+		"list --state reviw":           "--state is one of ",
+		"ways Pakistn":                 "there is no such country; did you mean PK (Pakistan)?",
+		"ways XX":                      "there is no such country: see starter countries",
+		"ways PK --country VN":         "the country is given twice; keep one",
+		"ways PK VN":                   "give one country; 2 were given",
+		"list --limit x":               "--limit does not take that value; it is a whole number",
+		"status":                       "give exactly one order number; nothing was given",
+		"transactions --kind deposits": "--kind is one of ",
+	} {
+		args := strings.Fields(line)
+		people := setup(t).run(t.Context(), args...)
+		require.Equal(t, exitUsage, people.code, line)
+		require.Contains(t, people.errs, message, line)
+		require.Empty(t, people.out, line)
+		machines := setup(t).run(t.Context(), append(args, "--json")...)
+		require.Equal(t, exitUsage, machines.code, line)
+		require.Empty(t, machines.errs, line)
+		var document failureDocument
+		require.NoError(t, json.Unmarshal([]byte(machines.out), &document), line)
+		require.NotEmpty(t, document.Error.Code, line)
+		require.Contains(t, machines.out, strings.Trim(message, "?"), line)
+	}
+}
+
+// A country may stand alone where a command is about one country.
+func TestWaysOfACountry(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"ways", "banks"} {
+		want := setup(t).run(t.Context(), command, "--country", "PK")
+		require.Equal(t, exitDone, want.code)
+		require.Equal(t, want, setup(t).run(t.Context(), command, "PK"))
+		require.Equal(t, want, setup(t).run(t.Context(), command, "pk", "--country", "PK"))
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	people := setup(t).run(t.Context(), "--version")
+	require.Equal(t, exitDone, people.code)
+	require.Regexp(t, `^starter \S+ .*go1\.\S+ \w+/\w+\n$`, people.out)
+	machines := setup(t).run(t.Context(), "--version", "--json")
+	var build commandline.Build
+	require.NoError(t, json.Unmarshal([]byte(machines.out), &build))
+	require.Equal(t, "starter", build.Program)
 }
 
 // Every member that a document has is in the help, and stays under its name.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -42,7 +43,7 @@ func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.
 	var merchant string
 	var who actor
 	cmd.Use = use
-	cmd.Args = oneArgument("order number")
+	cmd.Args = commandline.Exactly("order number")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		key, err := s.deedKey(merchant, args[0], nil)

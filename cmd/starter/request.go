@@ -75,7 +75,7 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	case country == "":
 		wrong.add(codeMissing, "country", "--country is needed: see starter countries")
 	case !known:
-		wrong.add(order.ProblemCountry, "country", "there is no such country: see starter countries")
+		wrong.add(order.ProblemCountry, "country", "%s", noSuchCountry(f.country))
 	case configured != "" && configured != country:
 		wrong.add(order.CodeUnknownMerchant, "merchant", "merchant %s is configured for %s, not for the country given", merchant, configured)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -34,7 +35,7 @@ second person has to confirm it.`,
 		Example: `  starter resolve INV-1 --state succeeded --by "Amina, treasury" \
     --why "the gateway's support confirms the payout" --evidence "ticket 4711" --fee 15
   starter resolve CART-2 --state partially_paid --paid 300 --by Lin --why "statement of 3 May" --evidence "statement line 88"`,
-		Args:              oneArgument("order number"),
+		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.deedKey(merchant, args[0], flags.check())
@@ -70,7 +71,7 @@ func (f resolveFlags) check() problems {
 	var wrong problems
 	wrong.need("state", f.state, "--state is needed: one of "+strings.Join(stateNames(reviewEnds()), ", "))
 	if f.state != "" && !slices.Contains(order.States(), order.State(f.state)) {
-		wrong.add(codeUsage, "state", "--state is one of %s", strings.Join(stateNames(reviewEnds()), ", "))
+		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(reviewEnds())))
 	}
 	if f.paid != "" && order.State(f.state) != order.PartiallyPaid {
 		wrong.add(codeUsage, "paid", "--paid goes with --state partially_paid only")

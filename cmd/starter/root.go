@@ -1,11 +1,12 @@
 package main
 
 import (
-	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
 )
 
@@ -19,17 +20,16 @@ const (
 
 func (s *starter) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "starter",
-		Short:         "Deposits and withdrawals from the command line",
-		Long:          rootHelp(),
-		Args:          unknownCommand,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "starter",
+		Short: "Deposits and withdrawals from the command line",
+		Long: `Starts deposits and withdrawals, reads them, and steers those that need a person.
+
+An order is known by its number, which you choose once per payment and keep: the
+same command again is the same order and pays once; the same number with other
+content is refused. Personal data of payers and beneficiaries is never printed.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document instead of text")
-	root.SetFlagErrorFunc(flagError)
-	root.SuggestionsMinimumDistance = 2
 	root.AddGroup(
 		&cobra.Group{ID: groupOrders, Title: "Orders:"},
 		&cobra.Group{ID: groupOperators, Title: "Operators:"},
@@ -38,7 +38,7 @@ func (s *starter) root() *cobra.Command {
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, command := range commands {
-			command.GroupID = group
+			command.GroupID, command.SuggestFor = group, otherWords[command.Name()]
 			root.AddCommand(command)
 		}
 	}
@@ -49,41 +49,59 @@ func (s *starter) root() *cobra.Command {
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())
 	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())
+	root.AddCommand(topics()...)
+	commandline.Prepare(root, func(build commandline.Build) {
+		s.show(build, func(w io.Writer) { printf(w, "%s\n", build) })
+	})
 	return root
 }
 
-func rootHelp() string {
-	var text strings.Builder
-	text.WriteString(`Starts deposits and withdrawals, reads them, and steers those that need a person.
+// otherWords are what people call our commands.
+var otherWords = map[string][]string{
+	"withdraw":  {"payout", "pay", "send", "transfer", "withdrawal"},
+	"deposit":   {"payin", "collect", "charge"},
+	"status":    {"get", "order", "describe"},
+	"list":      {"ls", "orders", "find", "search"},
+	"queue":     {"todo", "tasks", "inbox", "alerts"},
+	"show":      {"story", "history", "log"},
+	"reconcile": {"report", "compare", "diff", "check"},
+	"note":      {"comment", "remark"},
+	"ways":      {"methods", "wallets"},
+	"codes":     {"errors", "error"},
+	"keygen":    {"key", "keys"},
+}
 
-An order is known by its number, which you choose once per payment and keep: the
-same command again is the same order and pays once; the same number with other
-content is refused.
-
-With --json every command prints one JSON document on standard output, errors
-included: {"error":{"code":…,"message":…,"problems":[{"code":…,"field":…,"message":…}]}}.
-Names of members and codes are stable. What is meant for people in between goes
-to standard error. Personal data of payers and beneficiaries is never printed.
-
-Exit codes:
-`)
+// topics are what starter help explains beside the commands.
+func topics() []*cobra.Command {
+	var exitCodes, settings strings.Builder
+	exitCodes.WriteString("Scripts switch on exit codes, so they never change.\n\n")
 	for _, e := range exits {
-		fmt.Fprintf(&text, "  %d  %s\n", e.code, e.meaning)
+		printf(&exitCodes, "  %d  %s\n", e.code, e.meaning)
 	}
-	text.WriteString(`
-Whoever acts on an order says who they are with --by, and is believed: who may call
-at all is for Temporal's authorisation and the database's grants to decide. Every
-deed is written to the order's audit, refused or done. One that says not who or why
-is refused with WHO_MISSING or WHY_MISSING, and that is on record, too.
-
-Settings, all optional here: queue, show, audit, discrepancies, balance and status
-read the ledger, adopt, adjust, close-discrepancy and set-aside write it; the commands
-under "Gateway" call it with the merchants' keys.
+	settings.WriteString(`All settings are environment variables, and all are optional here: queue, show,
+audit, discrepancies, balance and status read the ledger, adopt, adjust,
+close-discrepancy and set-aside write it; the commands under "Gateway" call it with
+the merchants' keys.
 
 `)
-	_ = config.Table(&text, config.Starter{}) // a strings.Builder takes everything
-	text.WriteString(`
+	_ = config.Table(&settings, config.Starter{}) // a strings.Builder takes everything
+	settings.WriteString(`
 Temporal is found by its own settings: TEMPORAL_ADDRESS (localhost:7233 when not
 set), TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_… and profiles.`)
-	return text.String()
+	return []*cobra.Command{
+		{Use: "json", Short: "What --json prints", Long: `With --json every command prints one JSON document on standard output, errors
+included:
+
+  {"error":{"code":…,"message":…,"problems":[{"code":…,"field":…,"message":…}]}}
+
+Names of members and codes are stable. What is meant for people goes to standard
+error. Control characters, and characters that turn the direction of writing, are
+escaped.`},
+		{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodes.String()},
+		{Use: "settings", Short: "The environment variables that are read", Long: settings.String()},
+		{Use: "who", Short: "Who may act on an order, and what is on record of it", Long: `Whoever acts on an order says who they are with --by, and is believed: who may call
+at all is for Temporal's authorisation and the database's grants to decide. Every
+action is written to the order's audit, refused or done. One that does not say who
+or why is refused with WHO_MISSING or WHY_MISSING, and that is on record, too.`},
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -29,7 +30,7 @@ CALLBACK_NOT_UNMATCHED.
 --json: {"callback":{"id","key":{"merchant","number"},"status","received","first_at",
 "last_at"}}, where status is done and received is how many times it came.`,
 		Example:           `  starter set-aside 5f1c…09 --why "made by the old system, ticket 4711" --by amina`,
-		Args:              oneArgument("callback's id"),
+		Args:              commandline.Exactly("callback's id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !numberShape.MatchString(args[0]) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -27,7 +28,7 @@ it, and what somebody tried on it.
 status, or null, and kind is request, callback, attempt, move, decision,
 discrepancy or transfer.`,
 		Example:           `  starter show INV-1 --merchant M1700000001`,
-		Args:              oneArgument("order number"),
+		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := s.key(merchant, args[0])

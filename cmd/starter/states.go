@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -23,7 +24,7 @@ whether a callback tells of it or only a query.
 "called_back","text"},"withdrawal":{…}}]}.`,
 		Example: `  starter states
   starter states 6`,
-		Args:              atMostOne("state"),
+		Args:              commandline.AtMostOne("state"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, args []string) error {
 			document, err := statesOf(args)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -25,7 +26,7 @@ func (s *starter) transactionsCommand() *cobra.Command {
 	var flags transactionFlags
 	cmd := &cobra.Command{
 		Use:   "transactions",
-		Short: "The gateway's history of ended transactions (" + having(tarspay.OperationHistory) + ")",
+		Short: "Ended transactions, from the gateway (" + having(tarspay.OperationHistory) + ")",
 		Long: `Reads the gateway's history: every transaction of a merchant that has ended, orders
 of ours and others. It is read page by page up to --limit; --until is now unless it
 is given, so that the pages stand still. Payers and beneficiaries are left out.
@@ -41,7 +42,7 @@ without the fee, for a payout without the fee that comes on top.
 starter states; more means that there are more than the limit.` + callsGateway,
 		Example: `  starter transactions --merchant M1700000003 --since 2026-05-01 --until 2026-06-01 --csv --limit 10000 > may.csv
   starter transactions --since 24h --kind withdrawal --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.transactions(cmd.Context(), flags) },
 	}
@@ -86,7 +87,7 @@ func (f transactionFlags) request(now time.Time, json bool) (tarspay.HistoryRequ
 		request.To = now
 	}
 	if f.kind != "" && request.Kind == tarspay.HistoryAny {
-		wrong.add(codeUsage, "kind", "--kind is one of %s", strings.Join(slices.Sorted(maps.Keys(historyKinds)), ", "))
+		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", f.kind, slices.Sorted(maps.Keys(historyKinds))))
 	}
 	if f.limit < 1 || f.limit > maxTransactions {
 		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", maxTransactions)

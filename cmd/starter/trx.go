@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -15,14 +16,12 @@ import (
 func (s *starter) trxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trx",
-		Short: "Payments that reached no order, by the wallet's trxId (" + having(tarspay.OperationTrxQuery) + ")",
+		Short: "Payments without an order, by the trxId (" + having(tarspay.OperationTrxQuery) + ")",
 		Long: `A payer has paid and the order does not move: ask about the wallet's transaction id
 and put it on the order.
 
 --json: {"payment"}, {"supplement"} and {"submitted"}, as the commands below say.`,
 		Example: "  starter trx query 9FGT6H2K1L",
-		Args:    unknownCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		s.paymentCommand(payments{
@@ -44,14 +43,12 @@ and put it on the order.
 func (s *starter) utrCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "utr",
-		Short: "Payments that reached no order, by the bank's UTR (" + having(tarspay.OperationUTRQuery) + ")",
+		Short: "Payments without an order, by the bank's UTR (" + having(tarspay.OperationUTRQuery) + ")",
 		Long: `A payer has paid and the order does not move: ask about the bank's reference of the
 payment and put it on the order.
 
 --json: {"payment"} and {"supplement"}, as the commands below say.`,
 		Example: "  starter utr query 412345678901 --number CART-1",
-		Args:    unknownCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		s.paymentCommand(payments{
@@ -110,14 +107,14 @@ func (s *starter) paymentCommand(p payments) *cobra.Command {
 	var number string
 	cmd := &cobra.Command{
 		Use:   p.use,
-		Short: "What the gateway knows of a payment, and whether it can be put on an order",
+		Short: "What the gateway knows of a payment and where it can go",
 		Long: `Asks the gateway about a payment by its ` + p.id + `: whether it can be put on an order that
 did not move, its amount, and the order that has used it already, if there is one.
 
 --json: {"payment":{"supplement","message","amount","used_by"}}, where supplement is
 possible, impossible, or unsupported: then the gateway's operations have to do it.` + callsGateway,
 		Example:           p.example,
-		Args:              oneArgument(p.id),
+		Args:              commandline.Exactly(p.id),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := needID(p.id, args[0])
@@ -194,7 +191,7 @@ it; exit code 7 when its answer did not come: look at the order before you repea
 ` + p.note + `
 --json: {"supplement":{"done","message","number","gateway_id"}}.` + callsGateway,
 		Example:           p.example,
-		Args:              oneArgument(p.id),
+		Args:              commandline.Exactly(p.id),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := needID(p.id, args[0])
@@ -237,7 +234,7 @@ func (s *starter) trxSubmitCommand() *cobra.Command {
 	var number, gatewayID string
 	cmd := &cobra.Command{
 		Use:   "submit TRXID {--number NUMBER | --gateway-id ID}",
-		Short: "Tell the gateway what the payer paid with, where the cashier is yours",
+		Short: "Tell the gateway what the payer paid with (own cashier)",
 		Long: `Tells the gateway the wallet's transaction id of a deposit that was paid through a
 cashier page of your own. Without it the gateway never looks for the payment, and
 no callback comes. With --number the gateway is asked for its own number first.
@@ -245,7 +242,7 @@ no callback comes. With --number the gateway is asked for its own number first.
 --json: {"submitted":{"gateway_id"}}.` + callsGateway,
 		Example: `  starter trx submit 9FGT6H2K1L --number CART-1
   starter trx submit 9FGT6H2K1L --gateway-id P1795000000000000001`,
-		Args:              oneArgument("trxId"),
+		Args:              commandline.Exactly("trxId"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := needID("trxId", args[0])

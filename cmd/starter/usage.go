@@ -1,92 +1,75 @@
 package main
 
 import (
-	"errors"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Whatever stands on a command line may be a beneficiary's name or account
-// that slipped out of its place, so no message here repeats what was typed
-// unless it has the shape of a command or a flag.
-var word = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+// usage is a command line that cannot be read. Its text repeats no value.
+func usage(format string, values ...any) error { return commandline.Misused(format, values...) }
 
-// flagError says what is wrong with a flag in our words, because pflag's
-// repeat the value.
-func flagError(_ *cobra.Command, err error) error {
-	var (
-		unknown *pflag.NotExistError
-		empty   *pflag.ValueRequiredError
-		wrong   *pflag.InvalidValueError
-	)
-	switch {
-	case errors.As(err, &unknown) && word.MatchString(unknown.GetSpecifiedName()):
-		if unknown.GetSpecifiedShortnames() != "" {
-			return usage("flags are written with two dashes")
-		}
-		return usage("there is no flag --%s", unknown.GetSpecifiedName())
-	case errors.As(err, &empty):
-		return usage("--%s needs a value", empty.GetFlag().Name)
-	case errors.As(err, &wrong):
-		return usage("--%s does not take that value; it is %s", wrong.GetFlag().Name, kindOf(wrong.GetFlag()))
-	}
-	return usage("a flag cannot be read; flags are written --name value or --name=value")
-}
+// countryFlag is --country, which may also stand alone: ways PK.
+type countryFlag struct{ code string }
 
-func kindOf(flag *pflag.Flag) string {
-	switch flag.Value.Type() {
-	case "duration":
-		return "a duration such as 30s or 10m"
-	case "int":
-		return "a whole number"
-	case "bool":
-		return "true or false"
-	}
-	return "a " + flag.Value.Type()
-}
-
-// noArguments is for commands that take flags only.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%s that belongs to no flag; put quotes around values with blanks", count(len(args), "word stands there", "words stand there"))
-	}
-	return nil
-}
-
-// oneArgument is for commands about one thing, such as NUMBER.
-func oneArgument(name string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usage("give exactly one %s; %s", name, count(len(args), "was given", "were given"))
-		}
-		return nil
-	}
-}
-
-// atMostOne is for commands about one thing or all of them.
-func atMostOne(name string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+func (c *countryFlag) add(s *starter, cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.code, "country", "", "two letters, see starter countries")
+	s.complete(cmd, "country", countryNames)
+	cmd.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return usage("give one %s, or none for all; %s", name, count(len(args), "was given", "were given"))
+			return usage("give one country; %d were given", len(args))
 		}
 		return nil
 	}
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return slices.DeleteFunc(countryNames(nil), func(name string) bool {
+			return !strings.HasPrefix(name, strings.ToUpper(typed))
+		}), cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
-// unknownCommand is what the root says to a word that it does not know.
-func unknownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+// profile finds the country that is meant. The error is an *order.Invalid, or
+// one of usage.
+func (c *countryFlag) profile(args []string) (*tarspay.Profile, error) {
+	code := c.code
+	if len(args) == 1 {
+		if code != "" && !strings.EqualFold(code, args[0]) {
+			return nil, usage("the country is given twice; keep one")
+		}
+		code = args[0]
 	}
-	if !word.MatchString(args[0]) {
-		return usage("there is no such command")
+	var wrong problems
+	wrong.need("country", code, "--country is needed: see starter countries")
+	profile, known := tarspay.Country(strings.ToUpper(code))
+	if known {
+		return profile, nil
 	}
-	text := "there is no command " + args[0]
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	if code != "" {
+		wrong.add(order.ProblemCountry, "country", "%s", noSuchCountry(code))
 	}
-	return usage("%s", text)
+	return nil, &order.Invalid{Problems: wrong}
+}
+
+// noSuchCountry says so, and which one was meant by a name.
+func noSuchCountry(typed string) string {
+	var names []string
+	codes := make(map[string]string)
+	for _, profile := range tarspay.Countries() {
+		names = append(names, profile.Name)
+		codes[profile.Name] = profile.Code
+	}
+	if len(typed) > 2 { // every two letters are near others
+		if near := commandline.Nearest(typed, names); near != "" {
+			return "there is no such country; did you mean " + codes[near] + " (" + near + ")?"
+		}
+	}
+	return "there is no such country: see starter countries"
 }

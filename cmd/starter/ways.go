@@ -14,10 +14,10 @@ import (
 )
 
 func (s *starter) waysCommand() *cobra.Command {
-	var code string
+	var country countryFlag
 	var deposits, withdrawals bool
 	cmd := &cobra.Command{
-		Use:   "ways --country CC",
+		Use:   "ways COUNTRY",
 		Short: "The ways of paying in a country, with limits and members",
 		Long: `Lists the gateway's ways of paying in a country, both directions unless one is
 chosen, with their limits, and the members that an order has beside the amount.
@@ -29,12 +29,10 @@ Codes are taken exactly as written.
 "values","confidence","note"}],"daily_cap","daily_cap_per","payable_seconds",
 "note"}]}, where accepts are the shops that take the payment, and the gateway counts
 the daily cap.`,
-		Example: `  starter ways --country VN
+		Example: `  starter ways VN
   starter ways --country PK --withdraw --json`,
-		Args:              noArguments,
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(*cobra.Command, []string) error {
-			profile, err := profileOf(code)
+		RunE: func(_ *cobra.Command, args []string) error {
+			profile, err := country.profile(args)
 			if err != nil {
 				return err
 			}
@@ -48,25 +46,10 @@ the daily cap.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&code, "country", "", "two letters, see starter countries")
+	country.add(s, cmd)
 	cmd.Flags().BoolVar(&deposits, "deposit", false, "only ways to pay in")
 	cmd.Flags().BoolVar(&withdrawals, "withdraw", false, "only ways to pay out")
-	s.complete(cmd, "country", countryNames)
 	return cmd
-}
-
-// profileOf finds a country. The error is an *order.Invalid.
-func profileOf(code string) (*tarspay.Profile, error) {
-	var wrong problems
-	wrong.need("country", code, "--country is needed: see starter countries")
-	profile, known := tarspay.Country(strings.ToUpper(code))
-	if !known {
-		if code != "" {
-			wrong.add(order.ProblemCountry, "country", "there is no such country: see starter countries")
-		}
-		return nil, &order.Invalid{Problems: wrong}
-	}
-	return profile, nil
 }
 
 // waysDocument is {"country":…,"directions":[…]}.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -30,7 +31,7 @@ status.`,
     --name "$NAME" --account "$ACCOUNT" --phone "$PHONE"
   starter withdraw --merchant M1700000002 --country VN --way VCB --number INV-2 --amount 200000 \
     --name "$NAME" --account "$ACCOUNT" --wait --timeout 5m --json`,
-		Args:              noArguments,
+		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withdraw(cmd.Context(), flags, waiting)

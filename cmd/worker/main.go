@@ -11,16 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	err := command().ExecuteContext(ctx)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
-		os.Exit(1)
 	}
+	stop()
+	os.Exit(commandline.Status(err))
 }
 
 func command() *cobra.Command {
@@ -28,18 +30,16 @@ func command() *cobra.Command {
 	if err := config.Table(&settings, config.Worker{}); err != nil {
 		panic(err) // the struct's tags are wrong, which its test would have said
 	}
-	return &cobra.Command{
+	root := &cobra.Command{
 		Use:   "worker",
 		Short: "Drive deposits and withdrawals",
-		Long: "Drives deposits and withdrawals: runs the workflows, writes the ledger and calls the gateway.\n" +
+		Long: "Drives deposits and withdrawals: runs the workflows, writes the ledger and calls the gateway. " +
 			"Migrates the database, registers search attributes and the reconciliation schedule, and drains on SIGTERM.\n\n" +
-			"Temporal is found through its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…,\n" +
+			"Temporal is found through its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…, " +
 			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String(),
 		Example: "  PAYOUTS_DATABASE_URL=postgres://payouts@db/payouts PAYOUTS_MERCHANTS=M1700000001:PK \\\n" +
 			"  PAYOUTS_KEY_DIR=/run/secrets/keys PAYOUTS_NOTIFY_URL=https://pay.example.com/callbacks/tarspay worker",
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadWorker()
 			if err != nil {
@@ -48,4 +48,6 @@ func command() *cobra.Command {
 			return run(cmd.Context(), settings)
 		},
 	}
+	commandline.Prepare(root, nil)
+	return root
 }

@@ -1,0 +1,205 @@
+package commandline
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// word is the shape of a command or a flag: what has it may be repeated.
+var word = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+
+// UnknownCommand is the Args of a command that has others below it.
+func UnknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return notKnown(cmd, "command", args)
+}
+
+// notKnown is the error for a word that is none of a command's.
+func notKnown(cmd *cobra.Command, what string, args []string) error {
+	if len(args) == 0 || !word.MatchString(args[0]) {
+		return Misused("there is no such command; %s --help lists them", cmd.CommandPath())
+	}
+	text := "there is no " + what + " " + args[0]
+	if near := nearestCommand(cmd, args[0]); near != "" {
+		return Misused("%s; did you mean %s?", text, near)
+	}
+	return Misused("%s; %s --help lists them", text, cmd.CommandPath())
+}
+
+func nearestCommand(cmd *cobra.Command, typed string) string {
+	var names []string
+	for _, child := range cmd.Commands() {
+		if child.Hidden {
+			continue
+		}
+		for _, other := range child.SuggestFor {
+			if other == typed {
+				return child.Name()
+			}
+		}
+		names = append(names, child.Name())
+	}
+	return Nearest(typed, names)
+}
+
+// NoneOf says that a word is none of a list, which one was meant, and all of
+// them. The word itself is not repeated: it may have slipped out of its place.
+func NoneOf(what, typed string, words []string) string {
+	text := what + " is one of " + strings.Join(words, ", ")
+	if near := Nearest(typed, words); near != "" {
+		text += "; did you mean " + near + "?"
+	}
+	return text
+}
+
+// NoArguments is for commands that take flags only.
+func NoArguments(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case len(args) == 1:
+		return Misused("unexpected argument; put quotes around a value that has spaces in it")
+	}
+	return Misused("%d unexpected arguments; put quotes around a value that has spaces in it", len(args))
+}
+
+// Exactly is for commands about things that are named in this order.
+func Exactly(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return Misused("give %s; %s", listed(names), given(len(args)))
+	}
+}
+
+// AtMostOne is for commands about one thing or all of them.
+func AtMostOne(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) <= 1 {
+			return nil
+		}
+		return Misused("give one %s, or none for all; %s", name, given(len(args)))
+	}
+}
+
+func listed(names []string) string {
+	if len(names) == 1 {
+		return "exactly one " + names[0]
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+func given(n int) string {
+	switch n {
+	case 0:
+		return "nothing was given"
+	case 1:
+		return "1 argument was given"
+	}
+	return strconv.Itoa(n) + " arguments were given"
+}
+
+// flagError says what is wrong with a flag in our words, because pflag's
+// repeat the value.
+func flagError(cmd *cobra.Command, err error) error {
+	var (
+		unknown *pflag.NotExistError
+		empty   *pflag.ValueRequiredError
+		wrong   *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown) && word.MatchString(unknown.GetSpecifiedName()):
+		return noSuchFlag(cmd, unknown)
+	case errors.As(err, &empty):
+		return Misused("--%s needs a value", empty.GetFlag().Name)
+	case errors.As(err, &wrong):
+		return Misused("--%s does not take that value; it is %s", wrong.GetFlag().Name, kindOf(wrong.GetFlag()))
+	}
+	return Misused("a flag cannot be read; flags are written --name value or --name=value")
+}
+
+func noSuchFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
+	if unknown.GetSpecifiedShortnames() != "" {
+		return Misused("flags are written with two dashes")
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !flag.Hidden {
+			names = append(names, flag.Name)
+		}
+	})
+	name := unknown.GetSpecifiedName()
+	if near := Nearest(name, names); near != "" {
+		return Misused("there is no flag --%s; did you mean --%s?", name, near)
+	}
+	return Misused("there is no flag --%s; %s --help lists them", name, cmd.CommandPath())
+}
+
+func kindOf(flag *pflag.Flag) string {
+	switch flag.Value.Type() {
+	case "duration":
+		return "a duration such as 30s or 10m"
+	case "int", "uint64":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	}
+	return "a " + flag.Value.Type()
+}
+
+// Nearest is the word of a list that somebody meant most probably: one that
+// begins with what was typed, or the one with the fewest letters changed, left
+// out, put in or swapped. It is "" when more than a third of what was typed
+// would have to change.
+func Nearest(typed string, words []string) string {
+	typed = strings.ToLower(typed)
+	if typed == "" {
+		return ""
+	}
+	var nearest string
+	least := (len([]rune(typed))+2)/3 + 1
+	for _, candidate := range words {
+		lower := strings.ToLower(candidate)
+		if strings.HasPrefix(lower, typed) {
+			return candidate
+		}
+		if d := distance(typed, lower); d < least {
+			nearest, least = candidate, d
+		}
+	}
+	return nearest
+}
+
+// distance counts the letters to change, leave out, put in or swap.
+func distance(from, to string) int {
+	a, b := []rune(from), []rune(to)
+	var before []int
+	above := make([]int, len(b)+1)
+	for j := range above {
+		above[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			changed := above[j-1]
+			if a[i-1] != b[j-1] {
+				changed++
+			}
+			row[j] = min(changed, above[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, above = above, row
+	}
+	return above[len(b)]
+}
