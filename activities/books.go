@@ -32,8 +32,18 @@ type Plan struct {
 	CallbackGrace time.Duration `json:"callback_grace"` // how long to wait for a callback before polling
 	Attempt       time.Duration `json:"attempt"`        // the longest one activity attempt may take
 
-	ApprovalDeadline time.Duration `json:"approval_deadline,omitempty"` // then an order that nobody approved is rejected
-	FundsDeadline    time.Duration `json:"funds_deadline,omitempty"`    // then a withdrawal without funds fails
+	// What is left until the deadlines on record, by the ledger's clock; zero: over.
+	ApprovalLeft time.Duration `json:"approval_left,omitempty"` // then an order that nobody approved is rejected
+	FundsLeft    time.Duration `json:"funds_left,omitempty"`    // then a withdrawal without funds fails
+}
+
+// plan is the plan of an order that the ledger has.
+func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
+	now, err := b.ledger.Now(ctx)
+	return Plan{
+		Horizon: b.settings.horizon(row), CallbackGrace: b.settings.CallbackGrace, Attempt: b.settings.attempt(),
+		ApprovalLeft: max(row.ApproveBefore.Sub(now), 0), FundsLeft: max(b.settings.fundsBefore(row).Sub(now), 0),
+	}, err
 }
 
 // Opened is the outcome of opening an order.
@@ -41,7 +51,6 @@ type Opened struct {
 	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
 	Standing    order.Standing `json:"standing"`
 	Plan        Plan           `json:"plan,omitzero"`
-	At          time.Time      `json:"at,omitzero"` // when the order was written down: before now for one that is adopted
 }
 
 // Open validates the request once more, writes the order down and reserves a
@@ -57,7 +66,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 			Code: order.CodeInvalidRequest, Text: "the workflow of this order has the id " + request.WorkflowID() + "; start it under that",
 		}), nil
 	}
-	row, opening, err := b.ledger.OpenOrder(ctx, request, ledger.Terms{Policy: b.settings.Policy, WaitForFunds: b.settings.WaitForFunds})
+	row, opening, err := b.ledger.OpenOrder(ctx, request, b.settings.terms(request.Kind))
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 	}
@@ -67,7 +76,14 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 			Text: "the number " + request.Number + " belongs to an order with other content; use a new number for a new order",
 		}), nil
 	}
-	return Opened{BooksClosed: opening == ledger.BooksClosed, Standing: row.Standing, Plan: b.settings.plan(request.Kind), At: row.CreatedAt}, nil
+	if opening == ledger.BooksClosed {
+		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil
+	}
+	plan, err := b.plan(ctx, row)
+	if err != nil {
+		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
+	}
+	return Opened{Standing: row.Standing, Plan: plan}, nil
 }
 
 func (b *Books) refuse(request order.Request) *order.Reason {

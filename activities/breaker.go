@@ -24,13 +24,9 @@ func (g *Gateway) held(ctx context.Context, merchant string) (reason order.Reaso
 		return order.Reason{}, 0, err
 	}
 	reason = order.Reason{Code: order.CodeGatewayPaused, Text: breaker.Reason.Text}
-	now := g.settings.now()
-	if wait := breaker.ProbeAt.Sub(now); wait > 0 {
-		return reason, wait, nil
-	}
-	claimed, err := g.ledger.ClaimProbe(ctx, merchant, now.Add(g.settings.BreakerProbe))
+	claimed, wait, err := g.ledger.ClaimProbe(ctx, merchant, g.settings.BreakerProbe)
 	if err != nil || !claimed {
-		return reason, g.settings.BreakerProbe, err
+		return reason, wait, err
 	}
 	client, configured := g.clients[merchant]
 	if !configured {

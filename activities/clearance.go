@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -23,20 +24,27 @@ func (b *Books) AwaitFunds(ctx context.Context, key order.Key) (order.Standing, 
 	return row.Standing, nil
 }
 
+// Expired is where an order stands at a deadline, and what is left when the
+// ledger's clock has not reached the deadline on record.
+type Expired struct {
+	order.Standing
+	Left time.Duration `json:"left,omitempty"`
+}
+
 // FailFunds ends a withdrawal that waited for funds in vain.
-func (b *Books) FailFunds(ctx context.Context, key order.Key) (order.Standing, error) {
-	row, err := b.ledger.FailFunds(ctx, key)
+func (b *Books) FailFunds(ctx context.Context, key order.Key) (Expired, error) {
+	row, left, err := b.ledger.FailFunds(ctx, key, b.settings.FundsDeadline)
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("fail %s without funds: %w", key, permanent(err))
+		return Expired{}, fmt.Errorf("fail %s without funds: %w", key, permanent(err))
 	}
-	return row.Standing, nil
+	return Expired{Standing: row.Standing, Left: left}, nil
 }
 
 // RejectUnanswered ends an order that nobody approved in time.
-func (b *Books) RejectUnanswered(ctx context.Context, key order.Key) (order.Standing, error) {
-	row, err := b.ledger.RejectUnanswered(ctx, key)
+func (b *Books) RejectUnanswered(ctx context.Context, key order.Key) (Expired, error) {
+	row, left, err := b.ledger.RejectUnanswered(ctx, key)
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("reject %s, which nobody approved: %w", key, permanent(err))
+		return Expired{}, fmt.Errorf("reject %s, which nobody approved: %w", key, permanent(err))
 	}
-	return row.Standing, nil
+	return Expired{Standing: row.Standing, Left: left}, nil
 }

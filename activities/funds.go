@@ -19,28 +19,25 @@ import (
 // order and prove nothing, because another create may come between. So the
 // create itself asks; only an order that was refused looks at the balance.
 
-// FundsInput names an order that waits for funds at the gateway.
-type FundsInput struct {
-	Key   order.Key `json:"key"`
-	Until time.Time `json:"until"` // then it fails and its reservation is released
-}
-
 // AwaitGatewayFunds goes on until the gateway's balance covers a withdrawal that it
 // has refused for want of funds, sends it again under its number, and says
-// where it stands then. After the deadline the order fails, on fresh proof that
+// where it stands then. After its deadline the order fails, on fresh proof that
 // the gateway does not have it.
-func (g *Gateway) AwaitGatewayFunds(ctx context.Context, input FundsInput) (order.Standing, error) {
-	tried, err := g.attempt(ctx, input.Key)
+func (g *Gateway) AwaitGatewayFunds(ctx context.Context, key order.Key) (order.Standing, error) {
+	tried, err := g.attempt(ctx, key)
 	if err != nil {
 		return order.Standing{}, err
 	}
 	if !tried.standing.LacksGatewayFunds() {
 		return tried.standing, nil // sent, or not to be sent any more
 	}
-	left := input.Until.Sub(g.settings.now())
+	left, err := g.fundsLeft(ctx, key)
+	if err != nil {
+		return order.Standing{}, err
+	}
 	if tried.short && left <= 0 {
 		reason := order.Reason{Code: order.CodeGatewayShort, Text: "it waited for funds in vain: " + tried.standing.Reason.Text}
-		ended, err := g.refuse(ctx, input.Key, tried.asked, reason)
+		ended, err := g.refuse(ctx, key, tried.asked, reason)
 		if err != nil || !ended.LacksGatewayFunds() {
 			return ended, err
 		}
@@ -53,6 +50,16 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, input FundsInput) (orde
 		wait = min(wait, left)
 	}
 	return order.Standing{}, later(ErrorPending, tried.standing.Reason.Text, wait)
+}
+
+// fundsLeft is how long the order may still wait for funds.
+func (g *Gateway) fundsLeft(ctx context.Context, key order.Key) (time.Duration, error) {
+	row, err := g.ledger.Order(ctx, key)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", key, permanent(err))
+	}
+	now, err := g.ledger.Now(ctx)
+	return g.settings.fundsBefore(row).Sub(now), err
 }
 
 // afterRefusal says where an order stands that is proved not to be at the
@@ -72,7 +79,9 @@ func (g *Gateway) afterRefusal(ctx context.Context, row order.Order, earlier []l
 	case last.Code == order.CodeGatewayShort:
 		missing := g.missing(ctx, row)
 		if missing == "" {
-			missing, now.wait = g.disbelieved(earlier)
+			if missing, now.wait, err = g.disbelieved(ctx, earlier); err != nil {
+				return attempted{}, err
+			}
 		}
 		if now.short = missing != ""; now.short {
 			now.standing, err = g.hold(ctx, row.Key(), order.Reason{Code: order.CodeGatewayShort, Text: missing})
@@ -98,7 +107,7 @@ func (g *Gateway) missing(ctx context.Context, row order.Order) string {
 // the gateway has refused it all the same, because of its fee, or of other orders
 // under way. Each refusal doubles how long the next create waits, so that a day
 // of them is a handful of creates.
-func (g *Gateway) disbelieved(earlier []ledger.Submission) (why string, wait time.Duration) {
+func (g *Gateway) disbelieved(ctx context.Context, earlier []ledger.Submission) (why string, wait time.Duration, err error) {
 	refusals := 0
 	for _, submission := range slices.Backward(earlier) {
 		if submission.Reason.Code != order.CodeGatewayShort {
@@ -107,11 +116,11 @@ func (g *Gateway) disbelieved(earlier []ledger.Submission) (why string, wait tim
 		refusals++
 	}
 	pause := g.settings.NotFoundGrace << min(refusals-1, maxDoublings)
-	wait = earlier[len(earlier)-1].EndedAt.Add(pause).Sub(g.settings.now())
-	if wait <= 0 {
-		return "", 0
+	now, err := g.ledger.Now(ctx)
+	if wait = earlier[len(earlier)-1].EndedAt.Add(pause).Sub(now); err != nil || wait <= 0 {
+		return "", 0, err
 	}
-	return "the gateway refused it for want of funds although its balance covers the amount, so more is needed: its fee, or what other orders take", wait
+	return "the gateway refused it for want of funds although its balance covers the amount, so more is needed: its fee, or what other orders take", wait, nil
 }
 
 // maxDoublings keeps the pause between two creates that were refused for want of

@@ -110,9 +110,15 @@ type lookedUp struct {
 }
 
 func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.Submission) (lookedUp, error) {
+	// The time is read before the question: an answer proves nothing about what
+	// was booked after it.
+	now, err := g.ledger.Now(ctx)
+	if err != nil {
+		return lookedUp{}, err
+	}
 	status, found := g.find(ctx, row)
 	if found == absent {
-		wait := g.grace(earlier)
+		wait := g.grace(earlier, now)
 		return lookedUp{absent: wait <= 0, standing: row.Standing, wait: wait}, nil
 	}
 	if found == silent { // no proof either way: ask again later
@@ -152,7 +158,8 @@ func (g *Gateway) find(ctx context.Context, row order.Order) (tarspay.OrderStatu
 
 // grace is how long "not found" still proves nothing: a create that left this
 // machine may yet be booked.
-func (g *Gateway) grace(earlier []ledger.Submission) time.Duration {
+// Attempts and now are times of the ledger.
+func (g *Gateway) grace(earlier []ledger.Submission, now time.Time) time.Duration {
 	var last time.Time
 	for _, submission := range earlier {
 		switch submission.Outcome {
@@ -162,7 +169,7 @@ func (g *Gateway) grace(earlier []ledger.Submission) time.Duration {
 		}
 		end := submission.EndedAt
 		if end.IsZero() { // the worker died on the way: it may have been sent at the last moment
-			end = submission.StartedAt.Add(g.settings.attempt())
+			end = submission.StartedAt.Add(longestAttempt)
 		}
 		if end.After(last) {
 			last = end
@@ -171,7 +178,7 @@ func (g *Gateway) grace(earlier []ledger.Submission) time.Duration {
 	if last.IsZero() {
 		return 0
 	}
-	return last.Add(g.settings.NotFoundGrace).Sub(g.settings.now())
+	return last.Add(g.settings.NotFoundGrace).Sub(now)
 }
 
 // send writes the attempt down, sends the create, and writes down what came
@@ -323,14 +330,13 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 
 // ConfirmInput names an order that had ended when a callback said otherwise.
 type ConfirmInput struct {
-	Key   order.Key `json:"key"`
-	Until time.Time `json:"until"` // how long an answer that bears the callback out is waited for
+	Key  order.Key `json:"key"`
+	Last bool      `json:"last,omitempty"` // any answer ends it: it has been asked for long enough
 }
 
 // Confirm asks about an order that has ended until the gateway's answer books
 // something, as the callback did: that the money was returned, or was paid after
-// all. An answer after the deadline that books nothing ends it; silence never
-// does.
+// all. The last time, an answer that books nothing ends it; silence never does.
 func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	row, err := g.ledger.Order(ctx, input.Key)
@@ -349,7 +355,7 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 			return Confirmed{Confirmed: true, Finding: finding}, nil
 		}
 	}
-	if !g.settings.now().Before(input.Until) {
+	if input.Last {
 		return Confirmed{}, nil
 	}
 	return Confirmed{}, later(ErrorPending, said, wait)

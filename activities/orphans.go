@@ -35,7 +35,7 @@ func (b *Books) FindOrphans(ctx context.Context) (Orphans, error) {
 
 func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (Orphans, error) {
 	var found Orphans
-	for row, err := range b.ledger.OpenOrders(ctx, b.settings.now().Add(-orphanAge)) {
+	for row, err := range b.ledger.OpenOrders(ctx, orphanAge) {
 		if err != nil {
 			return found, fmt.Errorf("read open orders: %w", err)
 		}

@@ -57,7 +57,10 @@ func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]
 }
 
 func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan) (TransactionSpan, error) {
-	now := b.settings.now()
+	now, err := b.ledger.Now(ctx)
+	if err != nil {
+		return TransactionSpan{}, err
+	}
 	span := TransactionSpan{Merchant: merchant, Began: now.UTC().Truncate(time.Millisecond), From: plan.From, To: now.Add(-b.settings.ReconcileLag)}
 	if !plan.To.IsZero() && plan.To.Before(span.To) {
 		span.To = plan.To
@@ -113,7 +116,11 @@ func (b *Books) MarkTransactions(ctx context.Context, window TransactionWindow, 
 // not have and that has waited for it longer than the lag.
 func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 	var last ledger.InboxEntry
-	before := b.settings.now().Add(-b.settings.ReconcileLag)
+	now, err := b.ledger.Now(ctx)
+	if err != nil {
+		return err
+	}
+	before := now.Add(-b.settings.ReconcileLag)
 	for {
 		entries, err := b.ledger.UnmatchedBefore(ctx, merchant, before, last)
 		if err != nil {

@@ -220,7 +220,11 @@ func (g *Gateway) compareRecords(ctx context.Context, w TransactionWindow, profi
 	if err := g.ledger.KeepRecords(ctx, w.Merchant, records); err != nil {
 		return err
 	}
-	compared, err := g.ledger.CompareRecords(ctx, w.Merchant, ids, g.settings.now().Add(-g.settings.ReconcileLag))
+	now, err := g.ledger.Now(ctx)
+	if err != nil {
+		return err
+	}
+	compared, err := g.ledger.CompareRecords(ctx, w.Merchant, ids, now.Add(-g.settings.ReconcileLag))
 	if err != nil {
 		return err
 	}

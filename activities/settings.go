@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -32,29 +33,37 @@ type Settings struct {
 
 	ReconcileLag      time.Duration // transactions are compared so long after they ended
 	ReconcileLookback time.Duration // orders are asked about again for so long after they ended
-
-	Clock func() time.Time // nil is time.Now; tests that skip time set their own
-}
-
-func (s Settings) now() time.Time {
-	if s.Clock == nil {
-		return time.Now()
-	}
-	return s.Clock()
 }
 
 // attemptMargin is what one attempt may need beside its gateway calls.
 const attemptMargin = 10 * time.Second
 
-func (s Settings) plan(kind order.Kind) Plan {
+// longestAttempt bounds an attempt of any worker, whatever its settings are.
+const longestAttempt = 3*config.MaxGatewayTimeout + attemptMargin
+
+// terms are what a new order is opened on.
+func (s Settings) terms(kind order.Kind) ledger.Terms {
 	horizon := s.WithdrawalHorizon
 	if kind == order.Deposit {
 		horizon = s.DepositHorizon
 	}
-	return Plan{
-		Horizon: horizon, CallbackGrace: s.CallbackGrace, Attempt: s.attempt(),
-		ApprovalDeadline: s.Policy.ApprovalDeadline(), FundsDeadline: s.FundsDeadline,
+	return ledger.Terms{Policy: s.Policy, WaitForFunds: s.WaitForFunds, FundsDeadline: s.FundsDeadline, Horizon: horizon}
+}
+
+// horizon is on record; an order from before it was has today's.
+func (s Settings) horizon(row order.Order) time.Duration {
+	if row.Horizon > 0 {
+		return row.Horizon
 	}
+	return s.terms(row.Kind).Horizon
+}
+
+// fundsBefore is on record; an order from before it was has today's.
+func (s Settings) fundsBefore(row order.Order) time.Time {
+	if !row.FundsBefore.IsZero() {
+		return row.FundsBefore
+	}
+	return row.CreatedAt.Add(s.FundsDeadline)
 }
 
 // attempt is the longest that one activity attempt may take: a query, a look

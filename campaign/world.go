@@ -224,7 +224,7 @@ func (w *world) register() error {
 		PollLadder:  config.Ladder{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour},
 		RetryLadder: config.Ladder{2 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute}, ReviewPoll: 4 * time.Hour,
 		WithdrawalHorizon: horizon, DepositHorizon: horizon, BreakerProbe: time.Minute,
-		WaitForFunds: w.plan.Wait, FundsDeadline: funds, ConfirmAll: w.plan.ConfirmAll, Clock: w.env.Now,
+		WaitForFunds: w.plan.Wait, FundsDeadline: funds, ConfirmAll: w.plan.ConfirmAll,
 	}
 	if w.plan.Patient {
 		settings.CallbackGrace = horizon

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -241,30 +242,47 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 	})
 }
 
-// FailFunds ends a withdrawal that waited for funds in vain. Any other order
+// FailFunds ends a withdrawal that waited for funds in vain. It does so at the
+// deadline on record and not before, and says how much is left until then; an
+// order without one has the given deadline, from its opening on. Any other order
 // is returned as it stands. ErrNotFound if there is none of that key.
-func (l *Ledger) FailFunds(ctx context.Context, key order.Key) (order.Order, error) {
-	return l.change(ctx, key, func(t tx, h *held) error {
-		if h.State != order.AwaitingFunds {
+func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Duration) (o order.Order, left time.Duration, err error) {
+	o, err = l.change(ctx, key, func(t tx, h *held) error {
+		if left = 0; h.State != order.AwaitingFunds {
 			return nil
 		}
+		due := h.FundsBefore
+		if due.IsZero() {
+			due = h.CreatedAt.Add(deadline)
+		}
+		if left = due.Sub(t.at); left > 0 {
+			return nil
+		}
+		left = 0
 		h.Reason = order.Reason{
 			Code: order.CodeInsufficientFunds, Text: fmt.Sprintf("the available balance did not cover %s in time", h.Amount),
 		}
 		return t.end(ctx, h, order.Failed, entry{action: ActionFunds, source: FromFunds, reason: h.Reason})
 	})
+	return o, left, err
 }
 
-// RejectUnanswered ends an order that nobody approved in time. Any other order
-// is returned as it stands. ErrNotFound if there is none of that key.
-func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (order.Order, error) {
-	return l.change(ctx, key, func(t tx, h *held) error {
-		if h.State != order.AwaitingApproval {
+// RejectUnanswered ends an order that nobody approved in time. It does so at the
+// deadline on record and not before, and says how much is left until then. Any
+// other order is returned as it stands. ErrNotFound if there is none of that key.
+func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.Order, left time.Duration, err error) {
+	o, err = l.change(ctx, key, func(t tx, h *held) error {
+		if left = 0; h.State != order.AwaitingApproval {
 			return nil
 		}
+		if left = h.ApproveBefore.Sub(t.at); left > 0 {
+			return nil
+		}
+		left = 0
 		h.Reason = order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}
 		return t.end(ctx, h, order.Rejected, entry{action: ActionUnanswered, source: FromDeadline, reason: h.Reason})
 	})
+	return o, left, err
 }
 
 // HoldForFunds notes that the gateway refused an order's create because its

@@ -222,7 +222,12 @@ func TestApprovalsEndInTime(t *testing.T) {
 		b.SetClock(func() time.Time { return now })
 		b.books(t, "1000", "0")
 		late, intime := b.approvable(t, order.Withdrawal, "W1", "100", Terms{}), b.approvable(t, order.Withdrawal, "W2", "100", Terms{})
-		now = now.Add(2 * time.Hour)
+		now = now.Add(2*time.Hour - time.Second)
+		waits, left, err := b.RejectUnanswered(t.Context(), late.Key())
+		require.NoError(t, err)
+		require.Equal(t, late, waits, "the deadline is on record, whenever a timer fires")
+		require.Equal(t, time.Second, left)
+		now = now.Add(time.Second)
 		_, refusal, err := b.Approve(t.Context(), intime.Key(), approval(intime))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
@@ -236,13 +241,14 @@ func TestApprovalsEndInTime(t *testing.T) {
 		}
 		tooLate()
 		for range 2 {
-			o, err := b.RejectUnanswered(t.Context(), late.Key())
+			o, left, err := b.RejectUnanswered(t.Context(), late.Key())
 			require.NoError(t, err)
+			require.Zero(t, left)
 			require.Equal(t, order.Rejected, o.State)
 			require.Equal(t, order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}, o.Reason)
 		}
 		tooLate()
-		o, err := b.RejectUnanswered(t.Context(), intime.Key())
+		o, _, err := b.RejectUnanswered(t.Context(), intime.Key())
 		require.NoError(t, err)
 		require.Equal(t, order.Reserved, o.State)
 		require.Equal(t, []string{
@@ -430,8 +436,10 @@ func TestFundsThatArrive(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return now })
 		b.books(t, "50", "0")
-		waits := Terms{WaitForFunds: true}
+		waits := Terms{WaitForFunds: true, FundsDeadline: time.Hour}
 		o := b.openOn(t, waits, request(order.Withdrawal, "W1", "100"))
 		require.Equal(t, order.AwaitingFunds, o.State)
 		require.Equal(t, order.Reason{Code: order.CodeInsufficientFunds, Text: "the available balance of 50.00 PKR does not cover 100.00 PKR"}, o.Reason)
@@ -448,16 +456,24 @@ func TestFundsThatArrive(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, order.Reserved, reserved.State)
 			require.Equal(t, order.Reason{}, reserved.Reason)
-			same, err := b.FailFunds(t.Context(), o.Key())
+			same, _, err := b.FailFunds(t.Context(), o.Key(), 0)
 			require.NoError(t, err)
 			require.Equal(t, reserved, same)
 		}
 		require.Equal(t, []string{"reserve available -> in_flight 100.00 PKR"}, b.transfers(t, o.Key()))
 
 		late := b.openOn(t, waits, request(order.Withdrawal, "W2", "1"))
+		require.Equal(t, now.Add(time.Hour), late.FundsBefore)
+		now = now.Add(time.Hour - time.Second)
+		still, left, err := b.FailFunds(t.Context(), late.Key(), 0)
+		require.NoError(t, err)
+		require.Equal(t, late, still, "the deadline is on record, whenever a timer fires")
+		require.Equal(t, time.Second, left)
+		now = now.Add(time.Second)
 		for range 2 {
-			failed, err := b.FailFunds(t.Context(), late.Key())
+			failed, left, err := b.FailFunds(t.Context(), late.Key(), 0)
 			require.NoError(t, err)
+			require.Zero(t, left)
 			require.Equal(t, order.Failed, failed.State)
 			require.Equal(t, order.Reason{Code: order.CodeInsufficientFunds, Text: "the available balance did not cover 1.00 PKR in time"}, failed.Reason)
 			same, err := b.Reserve(t.Context(), late.Key())
@@ -468,14 +484,12 @@ func TestFundsThatArrive(t *testing.T) {
 			"tests: open >awaiting_funds INSUFFICIENT_FUNDS", "system: funds_deadline awaiting_funds>failed INSUFFICIENT_FUNDS",
 		}, b.trail(t, late.Key()))
 		nobody := order.Key{Merchant: merchant, Number: "NOBODY"}
-		for _, change := range []func() (order.Order, error){
-			func() (order.Order, error) { return b.Reserve(t.Context(), nobody) },
-			func() (order.Order, error) { return b.FailFunds(t.Context(), nobody) },
-			func() (order.Order, error) { return b.RejectUnanswered(t.Context(), nobody) },
-		} {
-			_, err := change()
-			require.ErrorIs(t, err, ErrNotFound)
-		}
+		_, err = b.Reserve(t.Context(), nobody)
+		require.ErrorIs(t, err, ErrNotFound)
+		_, _, err = b.FailFunds(t.Context(), nobody, 0)
+		require.ErrorIs(t, err, ErrNotFound)
+		_, _, err = b.RejectUnanswered(t.Context(), nobody)
+		require.ErrorIs(t, err, ErrNotFound)
 		b.clean(t)
 	})
 }
@@ -643,9 +657,12 @@ func TestOneDecisionCounts(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return now })
 		b.books(t, "100000", "0")
 		for i := range 15 {
 			o := b.approvable(t, order.Withdrawal, fmt.Sprint("W", i), "10", Terms{})
+			now = o.ApproveBefore // the last moment of an approval, and the first without one
 			var done atomic.Int32
 			var codes [8]string
 			together(len(codes), func(who int) {
@@ -657,7 +674,7 @@ func TestOneDecisionCounts(t *testing.T) {
 				case 2:
 					_, refusal, err = b.Reject(background, o.Key(), order.Rejection{By: "amina", Why: "x"})
 				default:
-					_, err = b.RejectUnanswered(background, o.Key())
+					_, _, err = b.RejectUnanswered(background, o.Key())
 					refusal = order.Refuse("none", "")
 				}
 				switch {

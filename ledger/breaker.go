@@ -82,18 +82,37 @@ func (l *Ledger) Breakers(ctx context.Context) ([]Breaker, error) {
 
 // ClaimProbe reports whether the caller, and nobody else, may try one order
 // of a merchant whose breaker is open: its time for a probe has come. The next
-// probe is then at the given time, unless Reset closes the breaker before.
-func (l *Ledger) ClaimProbe(ctx context.Context, merchant string, next time.Time) (bool, error) {
-	var claimed int64
-	err := l.inTx(ctx, func(t tx) (err error) {
-		claimed, err = t.put(ctx, "UPDATE breakers SET probe_at = ? WHERE merchant = ? AND probe_at <= ? AND probe_at < ?",
-			next.UnixMilli(), merchant, t.at.UnixMilli(), next.UnixMilli())
+// probe is then so long from now, unless Reset closes the breaker before. Else
+// wait is how long until the next probe, at most; none when the breaker is
+// closed.
+func (l *Ledger) ClaimProbe(ctx context.Context, merchant string, pause time.Duration) (claimed bool, wait time.Duration, err error) {
+	claimed, wait, err = l.claimProbe(ctx, merchant, pause)
+	if err != nil {
+		return false, 0, fmt.Errorf("ledger: claim the probe of %s: %w", merchant, err)
+	}
+	return claimed, wait, nil
+}
+
+func (l *Ledger) claimProbe(ctx context.Context, merchant string, pause time.Duration) (claimed bool, wait time.Duration, err error) {
+	breaker, open, err := l.Breaker(ctx, merchant)
+	if err != nil || !open {
+		return false, 0, err
+	}
+	now, err := l.Now(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	if wait := breaker.ProbeAt.Sub(now); wait > 0 {
+		return false, wait, nil // most that ask are told so, and write nothing
+	}
+	var updated int64
+	err = l.inTx(ctx, func(t tx) (err error) {
+		next := t.at.Add(pause).UnixMilli()
+		updated, err = t.put(ctx, "UPDATE breakers SET probe_at = ? WHERE merchant = ? AND probe_at <= ? AND probe_at < ?",
+			next, merchant, t.at.UnixMilli(), next)
 		return err
 	})
-	if err != nil {
-		return false, fmt.Errorf("ledger: claim the probe of %s: %w", merchant, err)
-	}
-	return claimed == 1, nil
+	return updated == 1, pause, err
 }
 
 const breakerColumns = "merchant, since, reason_code, reason_text, probe_at"

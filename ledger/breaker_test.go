@@ -23,9 +23,10 @@ func TestBreaker(t *testing.T) {
 		_, open, err := b.Breaker(ctx, merchant)
 		require.NoError(t, err)
 		require.False(t, open)
-		claimed, err := b.ClaimProbe(ctx, merchant, noon.Add(time.Hour))
+		claimed, wait, err := b.ClaimProbe(ctx, merchant, time.Hour)
 		require.NoError(t, err)
 		require.False(t, claimed, "nothing is open")
+		require.Zero(t, wait)
 
 		require.NoError(t, b.Trip(ctx, merchant, key, time.Minute))
 		now = noon.Add(30 * time.Second)
@@ -41,20 +42,21 @@ func TestBreaker(t *testing.T) {
 		require.Len(t, all, 2)
 		require.Equal(t, []Breaker{want, {Merchant: "M2", Since: now, Reason: key, ProbeAt: now.Add(time.Minute)}}, all)
 
-		claim := func(next time.Time) bool {
+		claim := func(pause, wait time.Duration) bool {
 			t.Helper()
-			claimed, err := b.ClaimProbe(ctx, merchant, next)
+			claimed, left, err := b.ClaimProbe(ctx, merchant, pause)
 			require.NoError(t, err)
+			require.Equal(t, wait, left)
 			return claimed
 		}
 		now = noon.Add(time.Minute - time.Millisecond)
-		require.False(t, claim(noon.Add(2*time.Minute)), "too early")
+		require.False(t, claim(2*time.Minute, time.Millisecond), "too early")
 		now = noon.Add(time.Minute)
-		require.False(t, claim(now), "a claim moves the next probe on")
-		require.True(t, claim(noon.Add(2*time.Minute)))
-		require.False(t, claim(noon.Add(2*time.Minute)), "somebody has it")
+		require.False(t, claim(0, 0), "a claim moves the next probe on")
+		require.True(t, claim(time.Minute, time.Minute))
+		require.False(t, claim(time.Minute, time.Minute), "somebody has it")
 		now = noon.Add(2 * time.Minute)
-		require.True(t, claim(noon.Add(4*time.Minute)))
+		require.True(t, claim(2*time.Minute, 2*time.Minute))
 
 		for range 2 {
 			require.NoError(t, b.Reset(ctx, merchant))
@@ -77,9 +79,8 @@ func TestAProbeIsClaimedOnce(t *testing.T) {
 		for range 10 {
 			require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, 0))
 			var claimed, failed atomic.Int32
-			next := time.Now().Add(time.Hour)
 			together(24, func(int) {
-				mine, err := b.ClaimProbe(background, merchant, next)
+				mine, _, err := b.ClaimProbe(background, merchant, time.Hour)
 				if mine {
 					claimed.Add(1)
 				}

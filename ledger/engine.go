@@ -29,6 +29,10 @@ type engine struct {
 	// transaction ends.
 	forUpdate string
 
+	// clock asks for the server's time in Unix milliseconds. Empty: the server
+	// is this process, and so is its clock.
+	clock string
+
 	// open makes the pools; it does not connect.
 	open func(url string) (write, read *sqlx.DB, err error)
 	// collided reports whether a transaction lost against another one and may
@@ -45,6 +49,7 @@ var postgres = engine{
 	name:      "postgres",
 	dialect:   goose.DialectPostgres,
 	forUpdate: " FOR UPDATE",
+	clock:     "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
 	open:      openPostgres,
 	collided: func(err error) bool {
 		return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil

@@ -99,12 +99,16 @@ const unread = 5 * time.Second
 // that comes together with the one that ends the order is lost with the
 // workflow.
 func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	entries, err := l.callbacks(ctx, `status IN ('stored', 'unmatched', 'signalled') AND (status = 'stored'
 		OR status = 'unmatched' AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number)
 		OR status = 'signalled' AND last_at < ? AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openStates+`))`,
-		pageSize(limit), l.now().Add(-unread).UnixMilli())
+		pageSize(limit), now.Add(-unread).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: pending callbacks: %w", err)
 	}

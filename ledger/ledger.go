@@ -22,6 +22,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -33,8 +34,8 @@ import (
 type Ledger struct {
 	engine engine
 	write  *sqlx.DB
-	read   *sqlx.DB // the same pool as write on PostgreSQL
-	clock  func() time.Time
+	read   *sqlx.DB         // the same pool as write on PostgreSQL
+	clock  func() time.Time // nil: the engine's own
 
 	// away makes the error of a database that does not answer. It knows the
 	// URL, which no field does: a Ledger may end up in a log.
@@ -52,7 +53,7 @@ func Open(ctx context.Context, url string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{engine: engine, clock: time.Now}
+	l := &Ledger{engine: engine}
 	l.away = func(ctx context.Context, err error) *Error { return unreachable(ctx, url, err) }
 	if l.write, l.read, err = engine.open(url); err != nil {
 		return nil, err
@@ -94,8 +95,32 @@ func (l *Ledger) Close() error {
 // time. Call it before the ledger is used.
 func (l *Ledger) SetClock(clock func() time.Time) { l.clock = clock }
 
-// now is the time that rows are stamped with: UTC, whole milliseconds.
-func (l *Ledger) now() time.Time { return l.clock().UTC().Truncate(time.Millisecond) }
+// Now is the ledger's time, with which every row is stamped: the server's on
+// PostgreSQL, the machine's on SQLite. UTC, whole milliseconds.
+//
+// Whatever is compared with a time that the ledger returned is compared with
+// Now, and never with the clock of a process: two machines differ, and a
+// suspended process does not know how late it is.
+func (l *Ledger) Now(ctx context.Context) (time.Time, error) {
+	now, err := l.readClock(ctx, l.read)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ledger: read the clock: %w", err)
+	}
+	return now, nil
+}
+
+// readClock reads the ledger's time, in a transaction or outside of one.
+func (l *Ledger) readClock(ctx context.Context, from sqlx.QueryerContext) (time.Time, error) {
+	switch {
+	case l.clock != nil:
+		return l.clock().UTC().Truncate(time.Millisecond), nil
+	case l.engine.clock == "":
+		return time.Now().UTC().Truncate(time.Millisecond), nil
+	}
+	var milliseconds int64
+	err := sqlx.GetContext(ctx, from, &milliseconds, l.engine.clock)
+	return moment(milliseconds), err
+}
 
 // moment reads a time column: Unix milliseconds, zero for never.
 func moment(milliseconds int64) time.Time {

@@ -214,8 +214,10 @@ func TestWhatFailedDoesNotCount(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return now })
 		b.books(t, "10000", "0")
-		terms := policy(t, "rules:\n  - {country: PK, per_merchant_day: {refuse_above: 100}, per_beneficiary_day: {refuse_above: 100}, per_order: {approve_above: 99}}")
+		terms := policy(t, "approval_deadline: 1h\nrules:\n  - {country: PK, per_merchant_day: {refuse_above: 100}, per_beneficiary_day: {refuse_above: 100}, per_order: {approve_above: 99}}")
 		n := 0
 		full := func(kind order.Kind) order.Order { // takes the whole day
 			n++
@@ -236,7 +238,9 @@ func TestWhatFailedDoesNotCount(t *testing.T) {
 			_, refusal, err := b.Reject(t.Context(), full(kind).Key(), order.Rejection{By: "amina", Why: "no"})
 			require.NoError(t, err)
 			require.Nil(t, refusal)
-			_, err = b.RejectUnanswered(t.Context(), full(kind).Key())
+			late := full(kind)
+			now = late.ApproveBefore
+			_, _, err = b.RejectUnanswered(t.Context(), late.Key())
 			require.NoError(t, err)
 			_, refusal, err = b.Cancel(t.Context(), approved(), order.Cancellation{By: "amina", Why: "no"})
 			require.NoError(t, err)

@@ -69,10 +69,16 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 }
 
 // OpenOrders goes through all orders that have not ended and were opened
-// before a moment, page by page: an order is met once, unless it ends before
-// it is reached. An error ends it.
-func (l *Ledger) OpenOrders(ctx context.Context, before time.Time) iter.Seq2[order.Order, error] {
+// longer than so long ago, page by page: an order is met once, unless it ends
+// before it is reached. An error ends it.
+func (l *Ledger) OpenOrders(ctx context.Context, age time.Duration) iter.Seq2[order.Order, error] {
 	return func(yield func(order.Order, error) bool) {
+		now, err := l.Now(ctx)
+		if err != nil {
+			yield(order.Order{}, err)
+			return
+		}
+		before := now.Add(-age)
 		var last orderRow
 		for {
 			var page []orderRow

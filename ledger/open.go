@@ -36,8 +36,10 @@ const (
 // Terms are what a request is opened on. The zero Terms have no policy and let
 // a withdrawal that comes short fail.
 type Terms struct {
-	Policy       *order.Policy
-	WaitForFunds bool // a withdrawal that the balance does not cover waits instead of failing
+	Policy        *order.Policy
+	WaitForFunds  bool          // a withdrawal that the balance does not cover waits instead of failing
+	FundsDeadline time.Duration // how long it waits, from its opening on
+	Horizon       time.Duration // how long proof is looked for, from the first create on; then a person is asked
 }
 
 // OpenOrder writes an order down, once per merchant and number, as the policy
@@ -63,8 +65,9 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
 	}
+	row.Horizon = terms.Horizon.Milliseconds()
 	if terms.WaitForFunds && row.Kind == order.Withdrawal {
-		row.WaitsForFunds = 1
+		row.WaitsForFunds, row.fundsDeadline = 1, terms.FundsDeadline
 	}
 	opened, opening, err := l.open(ctx, row, request, terms.Policy)
 	if err != nil {
@@ -124,6 +127,9 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	var opening Opening
 	err := l.inTx(ctx, func(t tx) (err error) {
 		row.CreatedAt, row.UpdatedAt = t.at.UnixMilli(), t.at.UnixMilli()
+		if row.WaitsForFunds != 0 {
+			row.FundsBefore = t.at.Add(row.fundsDeadline).UnixMilli()
+		}
 		result, opening, err = open(t, ctx, row)
 		return err
 	})
@@ -248,9 +254,11 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	var ids []int64
 	err := t.putRows(ctx, &ids, `
 		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary,
-			state, reason_code, reason_text, approve_before, waits_for_funds, audit_entries, audit_head, created_at, updated_at)
+			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
+			audit_entries, audit_head, created_at, updated_at)
 		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary,
-			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :audit_entries, :audit_head, :created_at, :updated_at)
+			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon,
+			:audit_entries, :audit_head, :created_at, :updated_at)
 		ON CONFLICT (merchant, number) DO NOTHING RETURNING id`, row)
 	if err != nil {
 		return row, "", err

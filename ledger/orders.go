@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -81,7 +82,7 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
 	state, gateway_id, paid, fee, reason_code, reason_text, instructions, attempts,
-	approve_before, waits_for_funds, audit_entries, audit_head, created_at, updated_at`
+	approve_before, waits_for_funds, funds_before, horizon, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
 	ID            int64       `db:"id"`
@@ -104,13 +105,16 @@ type orderRow struct {
 	Attempts      int         `db:"attempts"`
 	ApproveBefore int64       `db:"approve_before"`
 	WaitsForFunds int         `db:"waits_for_funds"`
+	FundsBefore   int64       `db:"funds_before"`
+	Horizon       int64       `db:"horizon"` // milliseconds
 	AuditEntries  int64       `db:"audit_entries"`
 	AuditHead     []byte      `db:"audit_head"`
 	CreatedAt     int64       `db:"created_at"`
 	UpdatedAt     int64       `db:"updated_at"`
 
-	Beneficiary string `db:"beneficiary"` // written, and never read back
-	evidence    string // of its opening
+	Beneficiary   string        `db:"beneficiary"` // written, and never read back
+	evidence      string        // of its opening
+	fundsDeadline time.Duration // from its opening on
 }
 
 func newOrderRow(request order.Request) (orderRow, error) {
@@ -135,6 +139,7 @@ func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
 		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), WaitsForFunds: r.WaitsForFunds != 0,
+		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond,
 		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -148,7 +147,7 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 // decide does what is done less often.
 func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string) error {
 	var err error
-	switch random.IntN(5) {
+	switch random.IntN(6) {
 	case 0:
 		_, _, err = l.Reject(t.Context(), key, order.Rejection{By: by, Why: "x"})
 	case 1:
@@ -158,7 +157,9 @@ func (l *lives) decide(t *testing.T, random *rand.Rand, key order.Key, by string
 	case 3:
 		_, err = l.Reserve(t.Context(), key)
 	case 4:
-		_, err = []func(context.Context, order.Key) (order.Order, error){l.FailFunds, l.RejectUnanswered}[random.IntN(2)](t.Context(), key)
+		_, _, err = l.FailFunds(t.Context(), key, 0)
+	case 5:
+		_, _, err = l.RejectUnanswered(t.Context(), key)
 	}
 	return err
 }

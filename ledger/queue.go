@@ -138,7 +138,11 @@ func (l *Ledger) reviewsDue(ctx context.Context, _ time.Duration, limit int) ([]
 }
 
 func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
-	latest := l.now().Add(-unknownFor)
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	latest := now.Add(-unknownFor)
 	items, err := l.ordersDue(ctx, standing(order.Unknown), limit, func(o queuedOrder) (QueueItem, error) {
 		return QueueItem{
 			Kind: QueueUnknown,

@@ -219,7 +219,8 @@ func TestOpenDifference(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		began := b.now()
+		began, err := b.Now(t.Context())
+		require.NoError(t, err)
 		ours := b.at(t, order.Withdrawal, order.Succeeded)
 		for _, key := range []order.Key{ours.Key(), {Merchant: ours.Merchant, Number: "elsewhere"}} {
 			d := Difference{Key: key, Code: order.DiscrepancyRecord, Mark: "P1 fee", Detail: "fee: 1 there, 2 here"}
@@ -248,7 +249,7 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, found, 1)
 
-		counts, err = b.SeenDiscrepancies(t.Context(), ours.Merchant, b.now().Add(time.Second))
+		counts, err = b.SeenDiscrepancies(t.Context(), ours.Merchant, began.Add(time.Hour))
 		require.NoError(t, err)
 		require.Empty(t, counts, "not met with since")
 		b.SetClock(func() time.Time { return time.Now().Add(time.Minute) })

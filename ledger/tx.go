@@ -38,7 +38,7 @@ import (
 type tx struct {
 	*sqlx.Tx
 	forUpdate string
-	at        time.Time // stamped on everything that the transaction writes
+	at        time.Time // the ledger's, stamped on everything that the transaction writes
 }
 
 // inTx runs do in a transaction, again from the start if it collided with
@@ -49,7 +49,11 @@ func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
 		if err != nil {
 			return err
 		}
-		if err := do(tx{Tx: begun, forUpdate: l.engine.forUpdate, at: l.now()}); err != nil {
+		at, err := l.readClock(ctx, begun)
+		if err == nil {
+			err = do(tx{Tx: begun, forUpdate: l.engine.forUpdate, at: at})
+		}
+		if err != nil {
 			return errors.Join(err, ignoreDone(begun.Rollback()))
 		}
 		return begun.Commit()

@@ -11,8 +11,10 @@ type Order struct {
 	Request
 	Standing
 	Fingerprint   string
-	ApproveBefore time.Time // when waiting for an approval ends; zero if it never had to
-	WaitsForFunds bool      // when its balance is short; else it fails
+	ApproveBefore time.Time     // when waiting for an approval ends; zero if it never had to
+	WaitsForFunds bool          // when its balance is short; else it fails
+	FundsBefore   time.Time     // when waiting for funds ends; zero if it never waits, or was opened before this was kept
+	Horizon       time.Duration // how long proof is looked for, from the first create on; zero if it was opened before this was kept
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }

@@ -22,7 +22,6 @@ type Collector struct {
 	log        *slog.Logger
 	unknownFor time.Duration
 	merchants  []string
-	now        func() time.Time
 
 	items, oldest, breakers *prometheus.Desc
 }
@@ -31,7 +30,7 @@ type Collector struct {
 // is known for longer than unknownFor needs a person.
 func NewCollector(l *ledger.Ledger, log *slog.Logger, unknownFor time.Duration, merchants []string) *Collector {
 	return &Collector{
-		ledger: l, log: log, unknownFor: unknownFor, merchants: merchants, now: time.Now,
+		ledger: l, log: log, unknownFor: unknownFor, merchants: merchants,
 		items: prometheus.NewDesc("payouts_needs_person",
 			"What needs a person, by kind, as starter queue lists it.", []string{"kind"}, nil),
 		oldest: prometheus.NewDesc("payouts_needs_person_oldest_seconds",
@@ -59,6 +58,10 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 
 func (c *Collector) queue(ctx context.Context, metrics chan<- prometheus.Metric) {
 	counts, err := c.ledger.QueueCounts(ctx, c.unknownFor)
+	var now time.Time
+	if err == nil {
+		now, err = c.ledger.Now(ctx)
+	}
 	if err != nil {
 		c.log.Warn("What needs a person could not be counted", "error", err)
 		return
@@ -66,7 +69,7 @@ func (c *Collector) queue(ctx context.Context, metrics chan<- prometheus.Metric)
 	for kind, count := range counts {
 		var age time.Duration
 		if !count.Oldest.IsZero() {
-			age = max(c.now().Sub(count.Oldest), 0) // clocks differ
+			age = now.Sub(count.Oldest)
 		}
 		metrics <- gauge(c.items, float64(count.Items), string(kind))
 		metrics <- gauge(c.oldest, age.Seconds(), string(kind))

@@ -33,7 +33,6 @@ func setup(t *testing.T) *testBundle {
 	l.SetClock(func() time.Time { return b.clock })
 	require.NoError(t, l.Migrate(t.Context()))
 	b.Collector = NewCollector(l, slog.New(slog.NewTextHandler(&b.logged, nil)), 30*time.Minute, []string{"M1", "M2"})
-	b.now = func() time.Time { return b.clock }
 	b.registry.MustRegister(b)
 	return b
 }

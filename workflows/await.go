@@ -65,18 +65,17 @@ func (p *payout) ask(ctx workflow.Context) question {
 	case p.standing.LacksGatewayFunds():
 		p.show(ctx, fmt.Sprintf(
 			"The gateway's balance does not cover it: pay money in there. It is sent again under its number once it does, at the latest %s; then it fails and its funds are released.",
-			clock(p.fundsDue())))
+			clock(p.fundsBefore)))
 		// Failing needs the gateway's word; without one a person is asked in the end.
-		patience := max(p.fundsDue().Add(p.plan.Horizon).Sub(workflow.Now(ctx)), time.Second)
+		patience := p.left(ctx, p.fundsBefore.Add(p.plan.Horizon))
 		asking := forGateway(ctx, "wait for funds at the gateway", p.plan.Attempt, patience)
-		input := activities.FundsInput{Key: p.request.Key(), Until: p.fundsDue()}
 		return question{
-			future: workflow.ExecuteActivity(asking, gateway.AwaitGatewayFunds, input),
+			future: workflow.ExecuteActivity(asking, gateway.AwaitGatewayFunds, p.request.Key()),
 			act:    p.fundsCame,
 		}
 	case state.Sendable():
 		p.show(ctx, p.holdUp())
-		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, p.patience(ctx))
+		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, p.left(ctx, p.deadline))
 		return question{
 			future: workflow.ExecuteActivity(asking, gateway.FindOut, p.request.Key()),
 			act:    p.foundOut,
@@ -86,7 +85,7 @@ func (p *payout) ask(ctx workflow.Context) question {
 		return p.poll(ctx, false)
 	default:
 		p.show(ctx, fmt.Sprintf("The gateway has the order. Waiting %s for its callback, then asking.", p.plan.CallbackGrace))
-		wait := min(p.plan.CallbackGrace, p.patience(ctx))
+		wait := min(p.plan.CallbackGrace, p.left(ctx, p.deadline))
 		return question{
 			future: workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: "wait for a callback"}),
 			act:    p.graceOver,
@@ -124,7 +123,7 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 func (p *payout) poll(ctx workflow.Context, inReview bool) question {
 	patience := time.Duration(0)
 	if !inReview {
-		patience = p.patience(ctx)
+		patience = p.left(ctx, p.deadline)
 	}
 	asking := forGateway(ctx, "ask the gateway", p.plan.Attempt, patience)
 	input := activities.PollInput{Key: p.request.Key(), InReview: inReview}

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -36,33 +37,43 @@ func (p *payout) lookForProof(ctx workflow.Context) {
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
-	wait := max(p.opened.Add(p.plan.ApprovalDeadline).Sub(workflow.Now(ctx)), 0)
-	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject it, at the latest %s; then it is rejected.", clock(workflow.Now(ctx).Add(wait))))
+	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject it, at the latest %s; then it is rejected.", clock(p.approveBefore)))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
-	deadline := workflow.NewTimerWithOptions(waiting, wait, workflow.TimerOptions{Summary: "wait for an approval"})
-	return p.first(ctx, deadline, func(workflow.Future) error {
-		summary := forLedger(ctx, "nobody approved it")
-		return p.learn(ctx, workflow.ExecuteLocalActivity(summary, books.RejectUnanswered, p.request.Key()))
+	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})
+	return p.first(ctx, deadline, func(workflow.Future) (err error) {
+		rejecting := forLedger(ctx, "nobody approved it")
+		p.approveBefore, err = p.expire(ctx, workflow.ExecuteLocalActivity(rejecting, books.RejectUnanswered, p.request.Key()))
+		return err
 	})
 }
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {
-	patience := max(p.fundsDue().Sub(workflow.Now(ctx)), balanceAttempt)
+	patience := max(p.fundsBefore.Sub(workflow.Now(ctx)), balanceAttempt)
 	p.show(ctx, fmt.Sprintf("Waits until the balance covers it, at the latest %s; then it fails.", clock(workflow.Now(ctx).Add(patience))))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())
-	return p.first(ctx, funds, func(funds workflow.Future) error {
+	return p.first(ctx, funds, func(funds workflow.Future) (err error) {
 		if p.learn(ctx, funds) == nil {
 			return nil
 		}
-		return p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "no funds came"), books.FailFunds, p.request.Key()))
+		failing := forLedger(ctx, "no funds came")
+		p.fundsBefore, err = p.expire(ctx, workflow.ExecuteLocalActivity(failing, books.FailFunds, p.request.Key()))
+		return err
 	})
 }
 
-// fundsDue is when waiting for funds ends, in the ledger and at the gateway.
-func (p *payout) fundsDue() time.Time { return p.opened.Add(p.plan.FundsDeadline) }
+// expire takes over where the order stands at a deadline, and says when the
+// deadline is: the ledger's clock, which counts, may not have reached it.
+func (p *payout) expire(ctx workflow.Context, answer workflow.Future) (deadline time.Time, err error) {
+	var expired activities.Expired
+	if err := answer.Get(ctx, &expired); err != nil {
+		return time.Time{}, err
+	}
+	p.stands(expired.Standing)
+	return workflow.Now(ctx).Add(expired.Left), nil
+}
 
 // first waits for a future or for a message that changed something, whichever
 // comes first, and acts on the future only.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -47,7 +48,7 @@ func newDesk(t *testing.T, change ...func(*activities.Settings)) *desk {
 	require.NoError(t, err)
 	settings := activities.Settings{
 		Merchants: map[string]string{merchant: "PK"}, NotifyURL: "http://receiver.test/", GatewayTimeout: 15 * time.Second,
-		NotFoundGrace: time.Minute, BreakerProbe: time.Minute, Clock: clock,
+		NotFoundGrace: time.Minute, BreakerProbe: time.Minute,
 	}
 	for _, c := range change {
 		c(&settings)
@@ -166,7 +167,7 @@ func TestTheGraceOfAnAttemptThatNobodyEnded(t *testing.T) {
 	key := d.order("W-1")
 	_, err := d.books.NextSubmission(t.Context(), key, 0)
 	require.NoError(t, err)
-	const attempt = 3*15*time.Second + 10*time.Second
+	const attempt = 3*config.MaxGatewayTimeout + 10*time.Second // of a worker with any settings
 	d.now = d.now.Add(attempt + time.Minute - time.Second)
 	require.Equal(t, order.Submitting, d.submit(key).State)
 	require.Len(t, d.attempts(key), 1, "not found, and still no proof")

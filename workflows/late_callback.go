@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
@@ -24,10 +25,8 @@ func LateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing
 	if err != nil || !applied.Ask {
 		return applied.Standing, err
 	}
-	asking := forGateway(ctx, "confirm with the gateway", balanceAttempt, 0)
-	question := activities.ConfirmInput{Key: input.Key, Until: workflow.Now(ctx).Add(lateHorizon)}
-	var answer activities.Confirmed
-	if err := workflow.ExecuteActivity(asking, gateway.Confirm, question).Get(ctx, &answer); err != nil {
+	answer, err := confirm(ctx, input.Key)
+	if err != nil {
 		return applied.Standing, err
 	}
 	if !answer.Confirmed {
@@ -43,4 +42,18 @@ func LateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing
 	// Borne out now, so that it is done with.
 	return standing, workflow.ExecuteLocalActivity(forLedger(ctx, "close late callback"), books.ApplyCallback, input.Key, input.CallbackID).
 		Get(ctx, &applied)
+}
+
+// confirm asks the gateway for as long as its answer may still bear the callback
+// out, and then once more for its last word.
+func confirm(ctx workflow.Context, key order.Key) (activities.Confirmed, error) {
+	var answer activities.Confirmed
+	asking := forGateway(ctx, "confirm with the gateway", balanceAttempt, lateHorizon)
+	err := workflow.ExecuteActivity(asking, gateway.Confirm, activities.ConfirmInput{Key: key}).Get(ctx, &answer)
+	if err == nil || temporal.IsCanceledError(err) {
+		return answer, err
+	}
+	asking = forGateway(ctx, "hear the gateway's last word", balanceAttempt, 0)
+	err = workflow.ExecuteActivity(asking, gateway.Confirm, activities.ConfirmInput{Key: key, Last: true}).Get(ctx, &answer)
+	return answer, err
 }

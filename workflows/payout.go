@@ -28,9 +28,13 @@ type payout struct {
 	request  order.Request
 	standing order.Standing
 	plan     activities.Plan
-	written  bool      // the ledger has the order, or has refused it
-	opened   time.Time // when the ledger first had it
-	deadline time.Time // when looking for proof ends and a person is asked
+	written  bool // the ledger has the order, or has refused it
+
+	// Times of this workflow's own clock. What the ledger's clock says comes as
+	// what is left.
+	approveBefore time.Time // when waiting for an approval ends
+	fundsBefore   time.Time // when waiting for funds ends, in the ledger and at the gateway
+	deadline      time.Time // when looking for proof ends and a person is asked
 
 	callbacks workflow.ReceiveChannel // ids in the inbox
 	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
@@ -123,10 +127,9 @@ func (p *payout) open(ctx workflow.Context) error {
 	}
 	p.stands(opened.Standing)
 	p.plan = opened.Plan
-	p.opened, p.written = workflow.Now(ctx), true
-	if !opened.At.IsZero() { // an order that is adopted keeps its deadlines
-		p.opened = opened.At
-	}
+	p.written = true
+	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
+	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
 	return nil
 }
 
@@ -169,10 +172,10 @@ func (p *payout) stands(standing order.Standing) {
 	}
 }
 
-// patience is how long proof is still looked for. It is never zero, because
-// zero means for ever.
-func (p *payout) patience(ctx workflow.Context) time.Duration {
-	return max(p.deadline.Sub(workflow.Now(ctx)), time.Second)
+// left is how long it is until a deadline. It is never zero, because zero means
+// for ever.
+func (p *payout) left(ctx workflow.Context, deadline time.Time) time.Duration {
+	return max(deadline.Sub(workflow.Now(ctx)), time.Second)
 }
 
 // noProof hands the order to a person, because a question to the gateway

@@ -140,7 +140,7 @@ func openShop(t *testing.T, database string) *shop {
 	settings := activities.Settings{
 		Merchants: s.merchant, NotifyURL: "http://receiver.test/callbacks/tarspay", GatewayTimeout: 15 * time.Second,
 		NotFoundGrace: time.Minute, PollLadder: config.Ladder{time.Minute}, RetryLadder: config.Ladder{2 * time.Second, time.Minute},
-		ReconcileLag: lag, ReconcileLookback: lookback, Clock: s.now,
+		ReconcileLag: lag, ReconcileLookback: lookback,
 	}
 	s.activity, s.ours = activities.NewGateway(s.clients, books, settings), activities.NewBooks(books, settings)
 	for number, country := range s.merchant {

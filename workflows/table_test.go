@@ -201,7 +201,6 @@ func newOracle(t *testing.T) *oracle {
 	settings := activities.Settings{
 		Merchants: map[string]string{merchant: "PK", poor: "PK"}, NotifyURL: "http://receiver.test/", GatewayTimeout: 15 * time.Second,
 		NotFoundGrace: time.Minute, PollLadder: config.Ladder{time.Second}, RetryLadder: config.Ladder{time.Second}, ReviewPoll: time.Hour,
-		Clock: clock,
 	}
 	private, _, err := tarspay.GenerateKey()
 	require.NoError(t, err)
@@ -485,7 +484,7 @@ func (o *oracle) ask(state order.State) {
 func (o *oracle) confirm(callbackID string) {
 	o.t.Helper()
 	ctx, key := o.t.Context(), o.order.Key()
-	value, err := runActivity(o.gateway.Confirm, activities.ConfirmInput{Key: key}) // it has been asked for a day
+	value, err := runActivity(o.gateway.Confirm, activities.ConfirmInput{Key: key, Last: true})
 	require.NoError(o.t, err)
 	var answer activities.Confirmed
 	require.NoError(o.t, value.Get(&answer))

@@ -110,7 +110,7 @@ func (w *world) register() {
 		GatewayTimeout: 15 * time.Second, CallbackGrace: 10 * time.Second, NotFoundGrace: time.Minute,
 		PollLadder:  config.Ladder{5 * time.Second, 10 * time.Second, time.Minute},
 		RetryLadder: config.Ladder{2 * time.Second, 10 * time.Second, time.Minute}, ReviewPoll: time.Hour,
-		WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour, Clock: w.Now,
+		WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour,
 	}
 	for _, c := range w.change {
 		c(&settings)

@@ -21,7 +21,7 @@ var mutants = []mutant{
 		name: "order_number_changes", rule: 1, takes: "every create carries the order's own number",
 		file: "activities/gateway.go",
 		old:  `OrderNumber: row.Number, Way: row.Way,`,
-		new:  `OrderNumber: fmt.Sprint(row.Number, g.settings.now().Unix()), Way: row.Way,`,
+		new:  `OrderNumber: fmt.Sprint(row.Number, time.Now().Unix()), Way: row.Way,`,
 		pkg:  "./workflows", run: "TestTheNumberNeverChanges",
 	},
 	{
@@ -130,7 +130,7 @@ var mutants = []mutant{
 	{
 		name: "grace_forgets_the_dead", rule: 5, takes: "an attempt that nobody ended counts from the last moment at which it may have been sent",
 		file: "activities/gateway.go",
-		old:  `end = submission.StartedAt.Add(g.settings.attempt())`,
+		old:  `end = submission.StartedAt.Add(longestAttempt)`,
 		new:  `end = submission.StartedAt`,
 		pkg:  "./workflows", run: "TestTheGraceOfAnAttemptThatNobodyEnded",
 	},
@@ -461,6 +461,37 @@ var mutants = []mutant{
 		pkg:  "./config", run: "TestSecretIsNeverShown",
 	},
 
+	// 18. Times that prove something are compared on one clock, the ledger's.
+	{
+		name: "grace_by_the_machine", rule: 18, takes: "the grace is measured by the ledger's clock",
+		file: "activities/gateway.go",
+		old: `	now, err := g.ledger.Now(ctx)
+	if err != nil {
+		return lookedUp{}, err
+	}
+	status, found`,
+		new: `	now, err := time.Now(), error(nil)
+	if err != nil {
+		return lookedUp{}, err
+	}
+	status, found`,
+		pkg: "./workflows", run: "TestACrashAfterTheRowAsksFirst|TestTheGraceOfAnAttemptThatNobodyEnded",
+	},
+	{
+		name: "approval_ends_with_the_timer", rule: 18, takes: "a timer ends no order before the deadline on record",
+		file: "ledger/actions.go",
+		old:  `if left = h.ApproveBefore.Sub(t.at); left > 0 {`,
+		new:  `if false {`,
+		pkg:  "./ledger", run: "TestApprovalsEndInTime/sqlite",
+	},
+	{
+		name: "funds_end_with_the_timer", rule: 18, takes: "a timer fails no order before its deadline on record",
+		file: "ledger/actions.go",
+		old:  `if left = due.Sub(t.at); left > 0 {`,
+		new:  `if false {`,
+		pkg:  "./ledger", run: "TestFundsThatArrive/sqlite",
+	},
+
 	// Approval, operators and what outlives them.
 	{
 		name: "approved_by_the_requester", takes: "the approver is another person than the requester",
@@ -640,8 +671,8 @@ var mutants = []mutant{
 	{
 		name: "unmatched_at_once", takes: "a callback is given time to find its order",
 		file: "activities/reconcile_plan.go",
-		old:  `before := b.settings.now().Add(-b.settings.ReconcileLag)`,
-		new:  `before := b.settings.now()`,
+		old:  `before := now.Add(-b.settings.ReconcileLag)`,
+		new:  `before := now`,
 		pkg:  "./workflows", run: "TestP10EveryPlantedDiscrepancyIsFound/sqlite",
 	},
 	{
