@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/Rhymond/go-money v1.0.15
 	github.com/btcsuite/btcd/btcec/v2 v2.3.5
+	github.com/go-json-experiment/json v1.27.2
 	github.com/google/uuid v1.6.0
 	github.com/jmoiron/sqlx v1.4.0
 	github.com/kelseyhightower/envconfig v1.4.0

@@ -41,6 +41,19 @@ func (a Action) Marked(id string) Action {
 	return a
 }
 
+// members counts what the action asks for.
+func (a Action) members() int {
+	set := 0
+	for _, is := range []bool{
+		a.Approve != nil, a.Reject != nil, a.Cancel != nil, a.Resolve != nil, a.Note != nil, a.Poll != nil, a.Adopt != nil,
+	} {
+		if is {
+			set++
+		}
+	}
+	return set
+}
+
 func marked[T any](value T, id string, its func(*T) *string) *T {
 	if mark := its(&value); *mark == "" {
 		*mark = id
@@ -66,6 +79,8 @@ func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, e
 		err     error
 	)
 	switch {
+	case action.members() != 1:
+		refusal = order.Refuse(order.CodeInvalidRequest, "an action is exactly one of approve, reject, cancel, resolve, note, poll and adopt")
 	case action.Approve != nil:
 		row, refusal, err = b.ledger.Approve(ctx, key, *action.Approve)
 	case action.Reject != nil:
@@ -84,8 +99,6 @@ func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, e
 		if pending {
 			acted.Pending = action.Resolve.By
 		}
-	default:
-		refusal = order.Refuse(order.CodeInvalidRequest, "an action is one of approve, reject, cancel, resolve, note, poll and adopt")
 	}
 	if err != nil {
 		return Acted{}, fmt.Errorf("act on %s: %w", key, err)

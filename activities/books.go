@@ -113,16 +113,22 @@ type Applied struct {
 // field, and acts on it: success settles; what would release money, and what
 // does not fit the order, only makes us ask the gateway. A callback that made
 // us ask is not done with; it is applied again when the gateway has answered.
+//
+// The id came by a message, and anybody who reaches Temporal may send one: what
+// names no callback of this order is ignored, and the audit says so.
 func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID string) (Applied, error) {
-	entry, err := b.ledger.Callback(ctx, callbackID)
-	if err != nil {
-		return Applied{}, fmt.Errorf("read callback of %s: %w", key, permanent(err))
-	}
 	row, err := b.ledger.Order(ctx, key)
 	if err != nil {
 		return Applied{}, fmt.Errorf("read %s: %w", key, permanent(err))
 	}
 	applied := Applied{Standing: row.Standing}
+	entry, strange, err := b.inInbox(ctx, key, callbackID)
+	if err != nil {
+		return Applied{}, fmt.Errorf("read callback of %s: %w", key, err)
+	}
+	if strange.Code != "" {
+		return applied, b.Ignore(ctx, key, strange)
+	}
 	finding, err := row.FromCallback(entry.Callback)
 	var mismatch *order.Mismatch
 	switch {
@@ -147,6 +153,36 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		return Applied{}, fmt.Errorf("mark callback of %s: %w", key, err)
 	}
 	return applied, nil
+}
+
+// inInbox reads a callback of an order, or says why there is none to act on.
+func (b *Books) inInbox(ctx context.Context, key order.Key, callbackID string) (ledger.InboxEntry, order.Reason, error) {
+	if callbackID == "" {
+		return ledger.InboxEntry{}, order.Reason{
+			Code: order.CodeUnreadable, Text: "a callback signal is encrypted with a key that was not at hand; the gateway's answer decides",
+		}, nil
+	}
+	entry, err := b.ledger.Callback(ctx, callbackID)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return entry, order.Reason{Code: order.CodeCallbackUnknown, Text: "a signal names a callback that is not in the inbox"}, nil
+	case errors.Is(err, ledger.ErrDamaged):
+		return entry, order.Reason{Code: order.CodeCallbackDamaged, Text: "the inbox has a callback that cannot be read; the gateway's answer decides"}, nil
+	case err != nil:
+		return entry, order.Reason{}, err
+	case entry.Key() != key:
+		return entry, order.Reason{Code: order.CodeCallbackForeign, Text: "a signal names a callback of another order"}, nil
+	}
+	return entry, order.Reason{}, nil
+}
+
+// Ignore puts on record that an order's workflow was told something that nobody
+// acts on.
+func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) error {
+	if err := b.ledger.Ignore(ctx, key, reason); err != nil {
+		return fmt.Errorf("note what %s ignores: %w", key, err)
+	}
+	return nil
 }
 
 // mustAsk reports whether the gateway has to confirm a callback before

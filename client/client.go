@@ -29,7 +29,7 @@ import (
 const (
 	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
 	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
-	CodeUnreadable          = "PAYLOADS_UNREADABLE"  // what Temporal keeps of the order is encrypted with a key that is not at hand
+	CodeUnreadable          = order.CodeUnreadable   // what Temporal keeps of the order is encrypted with a key that is not at hand
 )
 
 // fingerprintMemo is the memo that tells a repeated request from a conflict.

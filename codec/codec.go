@@ -216,9 +216,51 @@ func encrypted(p *commonpb.Payload) bool {
 // off as another key's.
 func bound(id string) []byte { return []byte(cipherName + " " + id) }
 
-// Converter turns values into payloads and back.
+// Converter turns values into payloads and back. Who asks for a
+// converter.RawValue gets the payload decrypted or, when it does not decrypt, as
+// it came: what an outsider sends must not stop a worker, and whoever reads it
+// says by Encrypted what to do about it.
 func (c *Codec) Converter() converter.DataConverter {
-	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c)
+	return reader{DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c), codec: c}
+}
+
+// Encrypted reports whether a payload is still encrypted: no key at hand reads
+// it, or it is damaged.
+func Encrypted(p *commonpb.Payload) bool { return encrypted(p) }
+
+// Missing is the error of a payload that is still encrypted.
+func Missing(p *commonpb.Payload) error { return &UnknownKey{ID: string(p.GetMetadata()[metadataKey])} }
+
+// reader is a data converter that hands raw values out undecided.
+type reader struct {
+	converter.DataConverter
+	codec *Codec
+}
+
+// FromPayload reads one value.
+func (r reader) FromPayload(payload *commonpb.Payload, into any) error {
+	raw, ok := into.(*converter.RawValue)
+	if !ok {
+		return r.DataConverter.FromPayload(payload, into)
+	}
+	if opened, err := r.codec.decode(payload); err == nil {
+		payload = opened
+	}
+	*raw = converter.NewRawValue(payload)
+	return nil
+}
+
+// FromPayloads reads as many values as are asked for and leaves the rest alone.
+func (r reader) FromPayloads(payloads *commonpb.Payloads, into ...any) error {
+	for i, payload := range payloads.GetPayloads() {
+		if i >= len(into) {
+			break
+		}
+		if err := r.FromPayload(payload, into[i]); err != nil {
+			return fmt.Errorf("payload item %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // Apply has a Temporal client use the codec, for the texts and stacks of errors

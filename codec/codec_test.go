@@ -182,3 +182,30 @@ func TestApply(t *testing.T) {
 	failure = options.FailureConverter.ErrorToFailure(temporal.NewApplicationError(person, "KIND"))
 	require.Equal(t, person, failure.GetMessage(), "readable in the UI")
 }
+
+// A worker is handed what it cannot decrypt when it asks for what came, and for
+// no more values than it asks for.
+func TestRawValuesNeverStopAWorker(t *testing.T) {
+	t.Parallel()
+	ours, theirs := made(t, key(t, "a")), made(t, key(t, "b"))
+	sent, err := theirs.Converter().ToPayloads(person, 7)
+	require.NoError(t, err)
+	worker := ours.Strict().Converter()
+
+	var raw converter.RawValue
+	require.NoError(t, worker.FromPayloads(sent, &raw))
+	require.True(t, Encrypted(raw.Payload()))
+	require.True(t, proto.Equal(sent.GetPayloads()[0], raw.Payload()))
+	require.NoError(t, worker.FromPayloads(sent), "an argument that nobody asked for")
+	require.NoError(t, worker.FromPayloads(nil, &raw))
+	require.Panics(t, func() { var text string; _ = worker.FromPayloads(sent, &text) })
+
+	sent, err = ours.Converter().ToPayloads(person)
+	require.NoError(t, err)
+	require.NoError(t, worker.FromPayloads(sent, &raw))
+	require.False(t, Encrypted(raw.Payload()))
+	require.Contains(t, string(raw.Payload().GetData()), "Planted")
+	again, err := worker.ToPayloads(raw)
+	require.NoError(t, err)
+	require.True(t, Encrypted(again.GetPayloads()[0]), "what is handed on is encrypted")
+}

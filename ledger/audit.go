@@ -41,6 +41,7 @@ const (
 	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // the second person's: booked
 	ActionRejectAdjustment  AuditAction = "reject_adjustment"
 	ActionSetAside          AuditAction = "set_aside" // a callback of an order that we do not have
+	ActionIgnore            AuditAction = "ignore"    // a message that nobody acts on: malformed, unknown or another order's
 	ActionTrip              AuditAction = "trip"
 	ActionPolicy            AuditAction = "policy" // the installation's rules came into force, or were refused
 	ActionReset             AuditAction = "reset"

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not in the ledger")
 	// ErrState: the order stands where this cannot be done to it.
 	ErrState = errors.New("not possible in the order's state")
+	// ErrDamaged: what is kept cannot be read.
+	ErrDamaged = errors.New("what is kept cannot be read")
 )
 
 // Codes of Error. They are stable.

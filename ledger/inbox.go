@@ -262,7 +262,7 @@ type inboxRow struct {
 func (r inboxRow) entry() (InboxEntry, error) {
 	entry := InboxEntry{ID: r.ID, Status: r.Status, Received: r.Received, FirstAt: moment(r.FirstAt), LastAt: moment(r.LastAt)}
 	if err := json.Unmarshal([]byte(r.Callback), &entry.Callback); err != nil {
-		return InboxEntry{}, fmt.Errorf("ledger: callback %s cannot be read: %w", r.ID, err)
+		return InboxEntry{}, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)
 	}
 	return entry, nil
 }

@@ -7,6 +7,7 @@
 package money
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	gomoney "github.com/Rhymond/go-money"
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/shopspring/decimal"
 )
 
@@ -24,6 +26,7 @@ var (
 	ErrPrecision = errors.New("more decimals than the currency has")
 	ErrRange     = errors.New("amount out of range")
 	ErrMismatch  = errors.New("amounts of different currencies")
+	ErrForm      = errors.New(`not an amount such as {"value":"1500.00","currency":"PKR"}`)
 )
 
 // maxTextLength bounds what Parse looks at: the largest int64 with a point and
@@ -163,11 +166,19 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	return json.Marshal(wire{Value: a.Number(), Currency: a.currency})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, as strictly as Parse; the zero
-// Amount, which has no currency, reads back as itself.
+// UnmarshalJSON reads what MarshalJSON wrote, as strictly as Parse: no other
+// members, none twice, each spelt exactly. The zero Amount, which has no
+// currency, reads back as itself.
 func (a *Amount) UnmarshalJSON(data []byte) error {
 	var w wire
-	if err := json.Unmarshal(data, &w); err != nil {
+	data = bytes.TrimSpace(data)
+	if string(data) == "null" { // left out, by the convention of JSON in Go
+		return nil
+	}
+	if len(data) == 0 || data[0] != '{' {
+		return ErrForm
+	}
+	if err := jsonv2.Unmarshal(data, &w, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return err
 	}
 	if w.Currency == "" && (w.Value == "0" || w.Value == "") {

@@ -45,6 +45,13 @@ const (
 	CodeRejected            = "REJECTED"              // a second person refused it
 	CodeCancelled           = "CANCELLED"             // withdrawn before anything was sent
 	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // somebody has closed it before
+
+	CodeUnreadable      = "PAYLOADS_UNREADABLE" // it is encrypted, and no key at hand reads it
+	CodeSignalMalformed = "SIGNAL_MALFORMED"    // a callback signal that does not name a callback of the inbox
+	CodeSignalUnknown   = "SIGNAL_UNKNOWN"      // a signal of a name that orders do not know
+	CodeCallbackUnknown = "CALLBACK_UNKNOWN"    // the inbox has no callback of that id
+	CodeCallbackForeign = "CALLBACK_FOREIGN"    // the callback is another order's
+	CodeCallbackDamaged = "CALLBACK_DAMAGED"    // the inbox has the callback and it cannot be read
 )
 
 // Problem is one thing wrong with a request: a stable code, the field, and a

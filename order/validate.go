@@ -77,6 +77,12 @@ func (r Request) Validate(limits Limits) error {
 	return nil
 }
 
+// WellFormed reports whether the key could be an order's: its merchant and its
+// number are written as those of orders are.
+func (k Key) WellFormed() bool {
+	return merchantForm.MatchString(k.Merchant) && numberForm.MatchString(k.Number)
+}
+
 func (r Request) returnURLProblems() []Problem {
 	profile, known := tarspay.Country(r.Country)
 	switch {

@@ -13,12 +13,17 @@ import (
 // await goes on until the order has ended, whichever comes first each time: a
 // callback, the answer to a question, or an operator.
 func (p *payout) await(ctx workflow.Context) error {
-	for !p.standing.State.Terminal() {
+	for {
+		if err := p.attend(ctx); err != nil {
+			return err
+		}
+		if p.standing.State.Terminal() {
+			return nil
+		}
 		if err := p.turn(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // turn waits for one thing and acts on it. A question that is still open when
@@ -26,22 +31,24 @@ func (p *payout) await(ctx workflow.Context) error {
 // left to end with the workflow, which costs no event.
 func (p *payout) turn(ctx workflow.Context) error {
 	asking, withdraw := workflow.WithCancel(ctx)
+	now := p.askNow
 	question := p.ask(asking)
 
 	var err error
 	selector := workflow.NewSelector(ctx)
-	selector.AddFuture(question.future, func(answer workflow.Future) { err = question.act(ctx, answer) })
-	selector.AddReceive(p.callbacks, func(c workflow.ReceiveChannel, _ bool) {
-		var callback CallbackSignalInput
-		c.Receive(ctx, &callback)
-		err = p.applyCallback(ctx, callback.ID)
+	selector.AddFuture(question.future, func(answer workflow.Future) {
+		now = false
+		err = question.act(ctx, answer)
 	})
 	selector.AddReceive(p.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	if p.cancelled != nil {
 		selector.AddReceive(p.cancelled, func(workflow.ReceiveChannel, bool) { p.cancelled = nil })
 	}
 	selector.Select(ctx)
-
+	p.askNow = p.askNow || now // it was to be asked at once, and something else came first
+	if err == nil {
+		err = p.attend(ctx)
+	}
 	if err == nil && !p.standing.State.Terminal() {
 		withdraw()
 	}

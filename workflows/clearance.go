@@ -83,5 +83,8 @@ func (p *payout) first(ctx workflow.Context, future workflow.Future, act func(wo
 	selector.AddFuture(future, func(f workflow.Future) { err = act(f) })
 	selector.AddReceive(p.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	selector.Select(ctx)
+	if err == nil {
+		err = p.noteIgnored(ctx)
+	}
 	return err
 }

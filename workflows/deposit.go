@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -30,7 +31,11 @@ func Deposit(ctx workflow.Context, request order.Request) (order.View, error) {
 
 // validateInstructions refuses a caller whose order has other content than
 // the one that runs under its number.
-func (p *payout) validateInstructions(fingerprint string) error {
+func (p *payout) validateInstructions(raw converter.RawValue) error {
+	var fingerprint string
+	if err := read(raw, &fingerprint); err != nil {
+		return refused(err)
+	}
 	if fingerprint != p.request.Fingerprint() {
 		return refusal(order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content; use a new number for a new order", p.request.Number))
@@ -40,7 +45,7 @@ func (p *payout) validateInstructions(fingerprint string) error {
 
 // instructions answers when the create has an outcome, or when it turns out
 // that it will take longer to find one.
-func (p *payout) instructions(ctx workflow.Context, _ string) (order.View, error) {
+func (p *payout) instructions(ctx workflow.Context, _ converter.RawValue) (order.View, error) {
 	err := workflow.Await(ctx, func() bool {
 		return p.standing.State != order.Created && (p.standing.State != order.Submitting || p.standing.Reason.Code != "")
 	})

@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -18,7 +19,20 @@ const lateHorizon = 24 * time.Hour
 // after success posts a reversal, and a payment after expiry a credit, once the
 // gateway confirms it; a contradiction opens a discrepancy, a repetition does
 // nothing. A terminal state is never silently rewritten.
-func LateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing, error) {
+//
+// An input that names no callback of an order is ignored, and the audit says so.
+func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing, error) {
+	mustDecrypt(raw)
+	var input LateCallbackInput
+	if err := read(raw, &input); err != nil || !input.Key.WellFormed() || !inboxID(input.CallbackID) {
+		reason := order.Reason{Code: order.CodeInvalidRequest, Text: "a late callback's input does not name an order and a callback of the inbox"}
+		noting := forLedger(ctx, "note what is ignored")
+		return order.Standing{Reason: reason}, workflow.ExecuteLocalActivity(noting, books.Ignore, order.Key{}, reason).Get(ctx, nil)
+	}
+	return lateCallback(ctx, input)
+}
+
+func lateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing, error) {
 	var applied activities.Applied
 	err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply late callback"), books.ApplyCallback, input.Key, input.CallbackID).
 		Get(ctx, &applied)

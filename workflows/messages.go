@@ -1,49 +1,76 @@
 package workflows
 
 import (
+	"errors"
+
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
+// deeds are the updates by which an operator acts on an order.
+var deeds = []struct {
+	name, description string
+	read              func(converter.RawValue) (activities.Action, error)
+}{
+	{ApproveUpdate, "Let the order go ahead, as a second person.", reading(func(v *order.Approval) activities.Action { return activities.Action{Approve: v} })},
+	{RejectUpdate, "End an order that waits for a second person.", reading(func(v *order.Rejection) activities.Action { return activities.Action{Reject: v} })},
+	{CancelUpdate, "Withdraw the order before anything is sent.", reading(func(v *order.Cancellation) activities.Action { return activities.Action{Cancel: v} })},
+	{ResolveUpdate, "End an order in review, with evidence.", reading(func(v *order.Resolution) activities.Action { return activities.Action{Resolve: v} })},
+	{NoteUpdate, "Add a remark to the order's audit.", reading(func(v *order.Note) activities.Action { return activities.Action{Note: v} })},
+	{PollNowUpdate, "Ask the gateway about this order, or look for its funds, at once.", reading(func(v *order.Poll) activities.Action { return activities.Action{Poll: v} })},
+}
+
+// reading reads an update's argument, strictly, as one kind of action.
+func reading[T any](action func(*T) activities.Action) func(converter.RawValue) (activities.Action, error) {
+	return func(raw converter.RawValue) (activities.Action, error) {
+		value := new(T)
+		err := read(raw, value)
+		return action(value), err
+	}
+}
+
 // handleMessages sets the handlers that every order has. An operator's action
 // is decided in the ledger, in the transaction that acts and audits; a refusal
-// is audited too, so no validator stands in its way.
+// is audited too. A validator refuses only what is no action at all, before
+// Temporal writes it down.
 func (p *payout) handleMessages(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, OrderQuery, func() (order.View, error) { return p.view(), nil }); err != nil {
 		return err
 	}
-	for _, message := range []struct {
-		name, description string
-		handle            any
-	}{
-		{ApproveUpdate, "Let the order go ahead, as a second person.", func(ctx workflow.Context, a order.Approval) (order.View, error) {
-			return p.act(ctx, ApproveUpdate, activities.Action{Approve: &a})
-		}},
-		{RejectUpdate, "End an order that waits for a second person.", func(ctx workflow.Context, r order.Rejection) (order.View, error) {
-			return p.act(ctx, RejectUpdate, activities.Action{Reject: &r})
-		}},
-		{CancelUpdate, "Withdraw the order before anything is sent.", func(ctx workflow.Context, c order.Cancellation) (order.View, error) {
-			return p.act(ctx, CancelUpdate, activities.Action{Cancel: &c})
-		}},
-		{ResolveUpdate, "End an order in review, with evidence.", func(ctx workflow.Context, r order.Resolution) (order.View, error) {
-			return p.act(ctx, ResolveUpdate, activities.Action{Resolve: &r})
-		}},
-		{NoteUpdate, "Add a remark to the order's audit.", func(ctx workflow.Context, n order.Note) (order.View, error) {
-			return p.act(ctx, NoteUpdate, activities.Action{Note: &n})
-		}},
-		{PollNowUpdate, "Ask the gateway about this order, or look for its funds, at once.", func(ctx workflow.Context, poll order.Poll) (order.View, error) {
-			return p.act(ctx, PollNowUpdate, activities.Action{Poll: &poll})
-		}},
-	} {
-		err := workflow.SetUpdateHandlerWithOptions(ctx, message.name, message.handle, workflow.UpdateHandlerOptions{Description: message.description})
+	for _, deed := range deeds {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, deed.name, func(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
+			mustDecrypt(raw)
+			action, err := deed.read(raw)
+			if err != nil {
+				return order.View{}, refused(err)
+			}
+			return p.act(ctx, deed.name, action)
+		}, workflow.UpdateHandlerOptions{
+			Description: deed.description,
+			Validator: func(raw converter.RawValue) error {
+				_, err := deed.read(raw)
+				return refused(err)
+			},
+		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mustDecrypt stops a worker that has not the key to what another worker could
+// read, and went by: it is told again, and goes on once it has the key. What
+// nobody could read never comes so far.
+func mustDecrypt(raw converter.RawValue) {
+	if payload := raw.Payload(); payload != nil && codec.Encrypted(payload) {
+		panic(codec.Missing(payload))
+	}
 }
 
 // act does what an operator asks, or says why not. The wake-up lets whatever
@@ -87,4 +114,13 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 // refusal carries a refusal's stable code to the caller as the error's type.
 func refusal(err *order.Refusal) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), err.Code, temporal.ApplicationErrorOptions{NonRetryable: true})
+}
+
+// refused does the same for an error that is a refusal, or nil.
+func refused(err error) error {
+	var no *order.Refusal
+	if errors.As(err, &no) {
+		return refusal(no)
+	}
+	return err
 }

@@ -1,15 +1,25 @@
 package workflows
 
 import (
+	"errors"
+
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // OperatorAction does to an order what an operator asks, or says why not, when
 // no workflow drives the order: it has ended, or there is none of its number.
 // Its purpose is the trace that the action leaves in the audit.
-func OperatorAction(ctx workflow.Context, input OperatorActionInput) (activities.Acted, error) {
+func OperatorAction(ctx workflow.Context, raw converter.RawValue) (activities.Acted, error) {
+	mustDecrypt(raw)
+	var input OperatorActionInput
+	var no *order.Refusal
+	if err := read(raw, &input); errors.As(err, &no) {
+		return activities.Acted{Refusal: &no.Reason}, nil
+	}
 	action := input.Action.Marked("workflow " + workflow.GetInfo(ctx).WorkflowExecution.ID) // a reset runs it again
 	var acted activities.Acted
 	err := workflow.ExecuteLocalActivity(forLedger(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted)

@@ -36,7 +36,10 @@ type payout struct {
 	fundsBefore   time.Time // when waiting for funds ends, in the ledger and at the gateway
 	deadline      time.Time // when looking for proof ends and a person is asked
 
-	callbacks workflow.ReceiveChannel // ids in the inbox
+	unread    []string                // ids in the inbox that signals named, still to be acted on; "" for one that nobody could decrypt
+	heard     int                     // signals taken in
+	overheard []order.Reason          // what is ignored, one of each kind
+	ignored   int                     // how many of those are on record
 	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
 	wake      workflow.Channel        // a message handler changed something
 	askNow    bool                    // ask the gateway without waiting first
@@ -50,11 +53,10 @@ type payout struct {
 
 func newPayout(ctx workflow.Context, request order.Request) (*payout, error) {
 	p := &payout{
-		request:   request,
-		standing:  order.Standing{State: order.Created},
-		shown:     order.Created,
-		callbacks: workflow.GetSignalChannel(ctx, CallbackSignal),
-		wake:      workflow.NewBufferedChannel(ctx, 1),
+		request:  request,
+		standing: order.Standing{State: order.Created},
+		shown:    order.Created,
+		wake:     workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := p.handleMessages(ctx); err != nil {
 		return nil, err
@@ -73,6 +75,7 @@ const ended = "Nothing: the order has ended."
 func (p *payout) run(ctx workflow.Context) (order.View, error) {
 	p.cancelled = ctx.Done()
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	p.listen(ctx)
 	if err := p.complete(ctx); err != nil {
 		return order.View{}, err
 	}

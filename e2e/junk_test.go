@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/stack"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// TestJunkFromOutside tells orders what no client of ours would say, on a real
+// server whose payloads are encrypted: the orders go on, and whoever waits for
+// an answer is refused.
+func TestJunkFromOutside(t *testing.T) {
+	t.Parallel()
+	secret, err := codec.GenerateKey()
+	require.NoError(t, err)
+	var dialled temporalclient.Client
+	t.Cleanup(func() { dialled.Close() })
+	h := open(t, options{Options: stack.Options{Settings: map[string]string{"PAYOUTS_PAYLOAD_KEYS": "e2e:" + secret}}})
+	dialled = h.encrypt(t, secret)
+	payments := []payment{h.withdrawal(t, "PK", "stuck,silent", succeeds), h.deposit(t, "BD", "stuck,silent", succeeds)}
+	h.stands(t, order.Submitted, payments...)
+
+	for _, p := range payments {
+		for _, payload := range strange(t) {
+			id, raw := p.request.WorkflowID(), converter.NewRawValue(payload)
+			for _, name := range []string{"callback", "callback", "no such signal"} {
+				require.NoError(t, h.Temporal.SignalWorkflow(h.ctx, id, "", name, raw))
+			}
+			for _, name := range []string{"approve", "reject", "cancel", "resolve", "note", "poll_now", "no such update"} {
+				refusedUpdate(t, h, id, name, raw)
+			}
+			_, err := h.Temporal.QueryWorkflow(h.ctx, id, "", "no such query", raw)
+			var failed *serviceerror.QueryFailed
+			require.ErrorAs(t, err, &failed)
+			_, err = h.Temporal.QueryWorkflow(h.ctx, id, "", "order", raw)
+			require.NoError(t, err, "an argument that nobody asked for")
+		}
+		refusedUpdate(t, h, p.request.WorkflowID(), "note")
+	}
+	for _, p := range payments {
+		h.move(t, p, tarspay.StateSucceeded, "")
+		h.ended(t, p)
+		trail, err := h.books.Audit(h.ctx, p.key())
+		require.NoError(t, err)
+		codes := make(map[string]int)
+		for _, entry := range trail {
+			if entry.Action == ledger.ActionIgnore {
+				codes[entry.Reason.Code]++
+			}
+		}
+		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1, order.CodeSignalUnknown: 1, order.CodeUnreadable: 1}, codes)
+	}
+}
+
+// strange are payloads that no order understands: of other shapes, in other
+// encodings, and encrypted with a key that nobody has.
+func strange(t *testing.T) []*commonpb.Payload {
+	t.Helper()
+	secret, err := codec.GenerateKey()
+	require.NoError(t, err)
+	key, err := codec.ParseKey("nobody", secret)
+	require.NoError(t, err)
+	theirs, err := codec.New(key)
+	require.NoError(t, err)
+	sealed, err := theirs.Converter().ToPayload("text")
+	require.NoError(t, err)
+	payloads := []*commonpb.Payload{sealed, {}, {Metadata: map[string][]byte{"encoding": []byte("binary/plain")}, Data: []byte{0xff, 0}}}
+	for _, text := range []string{``, `null`, `1500`, `"text"`, `{"id":`, "\xff"} {
+		payloads = append(payloads, &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(text)})
+	}
+	return payloads
+}
+
+// refusedUpdate demands that an update is refused to whoever sent it, before the
+// order writes it down.
+func refusedUpdate(t *testing.T, h *house, id, name string, arguments ...any) {
+	t.Helper()
+	before := h.accepted(t, id)
+	handle, err := h.Temporal.UpdateWorkflow(h.ctx, temporalclient.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateID: uuid.NewString(), UpdateName: name, Args: arguments, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(h.ctx, nil)
+	}
+	var application *temporal.ApplicationError
+	require.ErrorAs(t, err, &application, name)
+	require.Equal(t, before, h.accepted(t, id), name)
+}
+
+// accepted counts the updates in an order's history.
+func (h *house) accepted(t *testing.T, id string) int {
+	t.Helper()
+	count := 0
+	events := h.Temporal.GetWorkflowHistory(h.ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(t, err)
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED {
+			count++
+		}
+	}
+	return count
+}

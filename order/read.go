@@ -1,0 +1,95 @@
+package order
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// Read reads JSON that comes from outside into a struct of ours, strictly: one
+// value in UTF-8, no member twice, none that we do not know, each of its type
+// and spelt exactly. A member that is null counts as left out. With a looser
+// reader two programs could see two orders in the same bytes.
+//
+// The error is a *Refusal with INVALID_REQUEST that names the member and never
+// repeats its value.
+func Read(data []byte, into any) error {
+	if string(bytes.TrimSpace(data)) == "null" {
+		return Refuse(CodeInvalidRequest, "it is null; it must be a JSON object")
+	}
+	if err := json.Unmarshal(data, into, json.RejectUnknownMembers(true)); err != nil {
+		return Refuse(CodeInvalidRequest, "%s", misread(err))
+	}
+	return nil
+}
+
+// misread says what is wrong with JSON that was refused.
+func misread(err error) string {
+	var syntax *jsontext.SyntacticError
+	var meaning *json.SemanticError
+	switch {
+	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
+		return sayMember(syntax.JSONPointer) + " is there twice"
+	case errors.As(err, &syntax) && syntax.JSONPointer != "":
+		return sayMember(syntax.JSONPointer) + " is not JSON in UTF-8"
+	case errors.As(err, &meaning) && errors.Is(err, json.ErrUnknownName):
+		return sayMember(meaning.JSONPointer) + " is not known here"
+	case errors.As(err, &meaning):
+		return sayMember(meaning.JSONPointer) + " " + wanted(meaning)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it is empty or breaks off; it must be a JSON object"
+	default:
+		return "it is not JSON in UTF-8; it must be a JSON object"
+	}
+}
+
+// wanted says what a member of another type must be.
+func wanted(err *json.SemanticError) string {
+	for _, known := range []error{money.ErrForm, money.ErrCurrency, money.ErrNotNumber, money.ErrPrecision, money.ErrRange} {
+		if errors.Is(err, known) {
+			return "cannot be read: " + known.Error()
+		}
+	}
+	if err.GoType == nil {
+		return "cannot be read"
+	}
+	switch err.GoType.Kind() {
+	case reflect.String:
+		return "must be a text"
+	case reflect.Struct, reflect.Map:
+		return "must be a JSON object"
+	default:
+		return "is of another type than it must be"
+	}
+}
+
+// maxMember bounds the name of a member that is repeated to whoever sent it.
+const maxMember = 64
+
+// sayMember names a member by its path: "member details.customerName".
+func sayMember(at jsontext.Pointer) string {
+	var path []string
+	for token := range at.Tokens() {
+		path = append(path, token)
+	}
+	if len(path) == 0 {
+		return "it"
+	}
+	name := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.Join(path, "."))
+	if len(name) > maxMember {
+		name = strings.ToValidUTF8(name[:maxMember], "") + "…"
+	}
+	return "member " + name
+}
