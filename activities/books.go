@@ -188,9 +188,7 @@ func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) 
 // mustAsk reports whether the gateway has to confirm a callback before
 // anything is booked on it.
 func (b *Books) mustAsk(row order.Order, finding order.Finding) bool {
-	effect := order.Decide(row.Kind, row.State, finding.Verdict)
-	credited := effect.Credit && !row.Paid.IsZero()
-	if !effect.Moves() || credited {
+	if !row.Decide(finding).Moves() {
 		return false // nothing would be booked: at most a discrepancy opens
 	}
 	return finding.ReleasesMoney() || b.settings.ConfirmAll

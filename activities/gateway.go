@@ -322,7 +322,7 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 		}
 		return order.Finding{}, nonRetryable(ErrorMismatch, err)
 	}
-	if !order.Decide(row.Kind, row.State, finding.Verdict).Moves() {
+	if !row.Decide(finding).Moves() {
 		return order.Finding{}, later(ErrorPending, "the gateway has not decided: "+status.State.String(), wait)
 	}
 	return finding, nil
@@ -351,7 +351,7 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 	if err == nil {
 		said = "the gateway says " + status.State.String()
 		finding, misfit := row.FromStatus(status)
-		if misfit == nil && order.Decide(row.Kind, row.State, finding.Verdict).Moves() {
+		if misfit == nil && row.Decide(finding).Moves() {
 			return Confirmed{Confirmed: true, Finding: finding}, nil
 		}
 	}

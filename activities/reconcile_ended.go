@@ -70,7 +70,8 @@ func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old ended
 // ask asks the gateway about an order that has ended, keeps its answer, and
 // says whether that differs from what we have. What the answer proves and the
 // state table allows, a refund or a late payment, is settled like any other
-// finding. The error is a *tarspay.Error when there was no usable answer.
+// finding; what contradicts, and has no difference to its name yet, opens a
+// discrepancy. The error is a *tarspay.Error when there was no usable answer.
 func (g *Gateway) ask(ctx context.Context, row order.Order, counts *TransactionCounts) (explained bool, err error) {
 	if !row.State.Terminal() && !row.State.Unsent() {
 		return true, nil // it came back to life: its workflow asks
@@ -99,6 +100,9 @@ func (g *Gateway) ask(ctx context.Context, row order.Order, counts *TransactionC
 		})
 	case err != nil:
 		return false, err
+	}
+	if differs && !row.Decide(finding).Moves() {
+		return true, nil // it has its name
 	}
 	settled, err := g.settleAnswer(ctx, row, finding, counts)
 	return settled || differs, err
@@ -147,7 +151,7 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 // settleAnswer books what the answer proves, through the door that every
 // finding takes, or opens the discrepancy that it amounts to.
 func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding order.Finding, counts *TransactionCounts) (explained bool, err error) {
-	effect := order.Decide(row.Kind, row.State, finding.Verdict)
+	effect := row.Decide(finding)
 	if !effect.Moves() && effect.Discrepancy == "" {
 		return false, nil
 	}

@@ -220,7 +220,8 @@ func (j *judge) alongTheTable(c *chronicle) {
 			j.that(step.From == state, o, "it moved from %s, and stood %s", step.From, state)
 			j.that(order.CanMove(o.request.Kind, step.From, step.To), o, "it moved from %s to %s", step.From, step.To)
 			if step.From.Terminal() {
-				j.that(step.From == order.Succeeded && step.To == order.Refunded, o, "it left its end, %s, for %s", step.From, step.To)
+				paid := step.From == order.Succeeded || step.From == order.PartiallyPaid || step.From == order.Expired
+				j.that(paid && step.To == order.Refunded, o, "it left its end, %s, for %s", step.From, step.To)
 			}
 			state = step.To
 		}

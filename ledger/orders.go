@@ -62,16 +62,19 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 	return nil
 }
 
-// move takes an order along one line of the table and writes down why. What it
-// takes off the day's total is booked by bookAll, which the caller calls last.
+// move takes an order along one line of the table and writes down why. How it
+// changes the day's total is booked by bookAll, which the caller calls last.
 func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	from := h.State
 	if !order.CanMove(h.Kind, from, to) {
 		return fmt.Errorf("%w: a %s does not go from %s to %s", ErrState, h.Kind, from, to)
 	}
 	h.State = to
-	if counts(from) && !counts(to) {
+	switch {
+	case counts(from) && !counts(to):
 		h.counted -= h.Amount.Minor()
+	case !counts(from) && counts(to): // an expired deposit that was paid late, and returned
+		h.counted += h.Amount.Minor()
 	}
 	row := h.link(e, from, t.at.UnixMilli())
 	if err := t.update(ctx, h, from); err != nil {

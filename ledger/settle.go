@@ -26,7 +26,7 @@ type Settlement struct {
 //	withdrawal failed           in_flight -> available amount
 //	withdrawal refunded         paid_out -> available  amount; the fee stays charged
 //	deposit succeeded, in part  received -> available  paid; available -> fees  fee
-//	deposit refunded            available -> received  paid; the fee stays charged
+//	deposit refunded            available -> received  paid, whole, in part or late; the fee stays charged
 //	deposit paid after expiry   as succeeded; its state stays and a discrepancy opens
 //
 // The same finding twice has no second effect. A finding that names another
@@ -78,24 +78,40 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 		return t.disagree(ctx, h, finding, order.DiscrepancyMismatch,
 			"the finding does not fit the order: "+strings.Join(differing, ", "))
 	}
-	effect := order.Decide(h.Kind, h.State, finding.Verdict)
-	if effect.Credit {
-		return t.credit(ctx, h, finding, effect.Discrepancy)
-	}
-	if effect.Discrepancy != "" {
-		return t.disagree(ctx, h, finding, effect.Discrepancy, sentence(h.State, finding))
+	effect := h.Decide(finding)
+	switch {
+	case effect.Known:
+		return Settlement{Discrepancy: effect.Discrepancy}, nil
+	case !effect.Moves() && effect.Discrepancy != "":
+		return t.disagree(ctx, h, finding, effect.Discrepancy, h.contradiction(finding))
 	}
 	found := h.GatewayID == "" && finding.GatewayID != ""
 	if found {
 		h.GatewayID = finding.GatewayID
 	}
-	if len(effect.Path) == 0 {
+	if !effect.Moves() {
 		if found {
 			return Settlement{}, t.update(ctx, h, h.State)
 		}
 		return Settlement{}, nil
 	}
+	transfers, err := t.take(ctx, h, effect, finding, mark)
+	if err != nil {
+		return Settlement{}, err
+	}
+	return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)
+}
+
+// take takes the order where an effect leads, and returns what is to be booked.
+func (t tx) take(ctx context.Context, h *held, effect order.Effect, finding order.Finding, mark string) ([]Transfer, error) {
 	var transfers []Transfer
+	if effect.Credit {
+		credited, err := t.credit(ctx, h, finding, effect.Discrepancy)
+		if err != nil {
+			return nil, err
+		}
+		transfers = credited
+	}
 	for _, to := range effect.Path {
 		if to == order.Succeeded || to == order.PartiallyPaid {
 			h.Paid, h.Fee = moved(h.Order, finding)
@@ -109,10 +125,10 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 			e.action = ActionResolve
 		}
 		if err := t.move(ctx, h, to, e); err != nil {
-			return Settlement{}, err
+			return nil, err
 		}
 	}
-	return Settlement{Moved: true}, t.bookAll(ctx, *h, transfers)
+	return transfers, nil
 }
 
 // endTransfers are what an order books when it arrives at a state. Paid and
@@ -141,31 +157,20 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 	}
 }
 
-// credit books what a payer paid after the deposit had expired. The state
-// stays; the discrepancy tells a person.
-func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) (Settlement, error) {
-	paid, fee := moved(h.Order, finding)
-	if !h.Paid.IsZero() {
-		if paid != h.Paid {
-			return t.disagree(ctx, h, finding, order.DiscrepancyAmount, "another amount was credited before: "+h.Paid.String())
-		}
-		return Settlement{Discrepancy: discrepancy}, nil // booked before
-	}
-	h.Paid, h.Fee = paid, fee
-	if h.GatewayID == "" {
-		h.GatewayID = finding.GatewayID
-	}
+// credit is what a payer paid after the deposit had expired. The state stays, for
+// the time being; the discrepancy tells a person.
+func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) ([]Transfer, error) {
+	h.Paid, h.Fee = moved(h.Order, finding)
 	if err := t.update(ctx, h, h.State); err != nil {
-		return Settlement{}, err
+		return nil, err
 	}
-	settlement, err := t.disagree(ctx, h, finding, discrepancy, sentence(h.State, finding)+"; credited "+paid.String())
-	if err != nil {
-		return Settlement{}, err
+	if _, err := t.disagree(ctx, h, finding, discrepancy, sentence(h.State, finding)+"; credited "+h.Paid.String()); err != nil {
+		return nil, err
 	}
-	return settlement, t.bookAll(ctx, *h, []Transfer{
-		{Reason: ReasonLatePayment, From: AccountReceived, To: AccountAvailable, Amount: paid},
-		{Reason: ReasonFee, From: AccountAvailable, To: AccountFees, Amount: fee},
-	})
+	return []Transfer{
+		{Reason: ReasonLatePayment, From: AccountReceived, To: AccountAvailable, Amount: h.Paid},
+		{Reason: ReasonFee, From: AccountAvailable, To: AccountFees, Amount: h.Fee},
+	}, nil
 }
 
 // disagree opens a discrepancy and leaves the order alone.
@@ -211,6 +216,15 @@ func mismatch(o order.Order, finding order.Finding) []string {
 		differing = append(differing, "fee")
 	}
 	return differing
+}
+
+// contradiction says what of an order a finding contradicts.
+func (h *held) contradiction(finding order.Finding) string {
+	text := sentence(h.State, finding)
+	if h.Paid.IsPositive() && finding.Paid.IsPositive() && finding.Paid != h.Paid {
+		text += fmt.Sprintf("; %s is booked, and it says %s", h.Paid, finding.Paid)
+	}
+	return text
 }
 
 // sentence says what is contradicted.

@@ -34,6 +34,10 @@ var settled = map[order.Kind]map[string]map[Account]string{
 		"succeeded and refunded": {AccountAvailable: "998", AccountFees: "2"},
 		"credited paid":          {AccountAvailable: "1098", AccountReceived: "-100", AccountFees: "2"},
 		"credited partpaid":      {AccountAvailable: "1039", AccountReceived: "-40", AccountFees: "1"},
+		"credited returned":      {AccountAvailable: "1000"}, // returned before we heard that it was paid
+
+		"partially_paid and refunded": {AccountAvailable: "999", AccountFees: "1"},
+		"expired and refunded":        {AccountAvailable: "998", AccountFees: "2"}, // credited before
 	},
 }
 
@@ -60,7 +64,10 @@ func TestSettleEverything(t *testing.T) {
 						continue
 					}
 					finding.Source, finding.Verdict, finding.Evidence = order.FromCallback, verdict, "inbox-1"
-					settleOne(t, b, kind, state, finding)
+					settleOne(t, b, b.at(t, kind, state), finding)
+					if state == order.Expired {
+						settleOne(t, b, b.credited(t), finding)
+					}
 				}
 			}
 		}
@@ -68,12 +75,20 @@ func TestSettleEverything(t *testing.T) {
 	})
 }
 
-func settleOne(t *testing.T, b *testBundle, kind order.Kind, state order.State, finding order.Finding) {
+// credited is an expired deposit whose payer paid late.
+func (b *testBundle) credited(t testing.TB) order.Order {
 	t.Helper()
-	name := fmt.Sprintf("%s %s %s", kind, state, finding.Verdict)
-	stands := b.at(t, kind, state)
+	late := paid("100", "2")
+	late.Evidence = "inbox-0"
+	return settle(t, b, b.at(t, order.Deposit, order.Expired).Key(), late).Order
+}
+
+func settleOne(t *testing.T, b *testBundle, stands order.Order, finding order.Finding) {
+	t.Helper()
+	kind, state := stands.Kind, stands.State
+	name := fmt.Sprintf("%s %s %s, paid %s", kind, state, finding.Verdict, stands.Paid)
 	key := stands.Key()
-	effect := order.Decide(kind, state, finding.Verdict)
+	effect := stands.Decide(finding)
 	for from, path := state, effect.Path; len(path) > 0; from, path = path[0], path[1:] {
 		if !order.CanMove(kind, from, path[0]) { // a verdict that cannot befall this kind
 			_, err := b.Settle(t.Context(), key, finding)
@@ -104,16 +119,19 @@ func settleOne(t *testing.T, b *testBundle, kind order.Kind, state order.State, 
 	switch {
 	case effect.Credit:
 		require.Equal(t, settled[kind]["credited "+string(finding.Verdict)], b.balancesOf(t, key.Merchant), name)
-	case state == order.Succeeded && reached == order.Refunded:
-		require.Equal(t, settled[kind]["succeeded and refunded"], b.balancesOf(t, key.Merchant), name)
+	case state.Terminal() && reached != state:
+		require.Equal(t, settled[kind][string(state)+" and refunded"], b.balancesOf(t, key.Merchant), name)
 	case reached.Terminal() && reached != state:
 		require.Equal(t, settled[kind][string(reached)], b.balancesOf(t, key.Merchant), name)
 	default:
 		require.Equal(t, before, b.balancesOf(t, key.Merchant), name)
 	}
 	var discrepancies []string
-	if effect.Discrepancy != "" {
-		discrepancies = []string{effect.Discrepancy}
+	if state == order.Expired && stands.Paid.IsPositive() {
+		discrepancies = []string{order.DiscrepancyLatePayment}
+	}
+	if effect.Discrepancy != "" && !effect.Known {
+		discrepancies = append(discrepancies, effect.Discrepancy)
 	}
 	require.ElementsMatch(t, discrepancies, b.discrepancies(t, key), name)
 
@@ -122,7 +140,7 @@ func settleOne(t *testing.T, b *testBundle, kind order.Kind, state order.State, 
 	if reached == state {
 		require.Equal(t, settlement, twice, name)
 	}
-	if order.Decide(kind, reached, finding.Verdict).Discrepancy == effect.Discrepancy {
+	if settlement.Order.Decide(finding).Discrepancy == effect.Discrepancy {
 		require.ElementsMatch(t, discrepancies, b.discrepancies(t, key), name)
 	}
 	require.False(t, twice.Moved, name)
@@ -208,6 +226,76 @@ func TestTransfersOfALatePayment(t *testing.T) {
 		require.Equal(t, order.DiscrepancyAmount, settle(t, b, o.Key(), other).Discrepancy)
 		require.Equal(t, []string{order.DiscrepancyLatePayment, order.DiscrepancyAmount}, b.discrepancies(t, o.Key()))
 		require.Equal(t, settled[order.Deposit]["credited paid"], b.balancesOf(t, o.Merchant))
+		b.clean(t)
+	})
+}
+
+// What was paid late or in part and is returned leaves the books as it came, by
+// whatever it is told and in whatever order.
+func TestWhatWasPaidLateOrInPartIsTakenBack(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		returned := order.Finding{
+			Source: order.FromQuery, Verdict: order.Returned, GatewayID: "G1", Fee: pkr("2"), Reason: order.Reason{Code: order.CodeRefunded},
+		}
+		late := paid("100", "2")
+		late.GatewayID = "G1"
+		for name, told := range map[string][]order.Finding{
+			"credited, then returned": {late, returned},
+			"returned, then credited": {returned, late},
+			"twice":                   {late, late, returned, returned, late},
+		} {
+			o := b.at(t, order.Deposit, order.Expired)
+			for _, finding := range told {
+				finding.Source = order.FromQuery
+				if finding.Verdict == order.Paid {
+					finding.Source = order.FromCallback // of before, told again
+				}
+				o = settle(t, b, o.Key(), finding).Order
+			}
+			require.Equal(t, order.Refunded, o.State, name)
+			require.Equal(t, pkr("100"), o.Paid, name)
+			require.Equal(t, order.CodeRefunded, o.Reason.Code, name)
+			require.Equal(t, settled[order.Deposit]["expired and refunded"], b.balancesOf(t, o.Merchant), name)
+			require.Equal(t, []string{order.DiscrepancyLatePayment}, b.discrepancies(t, o.Key()), name)
+		}
+
+		part := b.at(t, order.Deposit, order.PartiallyPaid)
+		s := settle(t, b, part.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Returned})
+		require.True(t, s.Moved)
+		require.Equal(t, order.Refunded, s.Order.State)
+		require.Equal(t, pkr("40"), s.Order.Paid)
+		require.Equal(t, settled[order.Deposit]["partially_paid and refunded"], b.balancesOf(t, part.Merchant))
+		require.Empty(t, b.discrepancies(t, part.Key()))
+		b.clean(t)
+	})
+}
+
+// A refund that the gateway takes back, and an amount that changes, cannot be
+// booked: each opens a discrepancy, and says the amounts.
+func TestAContradictionOfAmountsIsTold(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		refunded := b.at(t, order.Deposit, order.Refunded)
+		again := paid("100", "2")
+		balances := b.balancesOf(t, refunded.Merchant)
+		again.Source = order.FromQuery
+		require.Equal(t, order.DiscrepancyPaidAgain, settle(t, b, refunded.Key(), again).Discrepancy)
+		again.Source = order.FromCallback
+		require.Empty(t, settle(t, b, refunded.Key(), again).Discrepancy)
+		require.Equal(t, []string{order.DiscrepancyPaidAgain}, b.discrepancies(t, refunded.Key()))
+		require.Equal(t, balances, b.balancesOf(t, refunded.Merchant))
+
+		part := b.at(t, order.Deposit, order.PartiallyPaid)
+		more := paid("50", "1")
+		more.Verdict = order.PartPaid
+		require.Equal(t, order.DiscrepancyAmount, settle(t, b, part.Key(), more).Discrepancy)
+		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: part.Merchant})
+		require.NoError(t, err)
+		require.Contains(t, found[0].Detail, "40.00 PKR is booked, and it says 50.00 PKR")
+		require.Equal(t, settled[order.Deposit]["partially_paid"], b.balancesOf(t, part.Merchant))
 		b.clean(t)
 	})
 }

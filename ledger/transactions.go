@@ -119,9 +119,8 @@ func (l *Ledger) compareRow(ctx context.Context, row comparedRow, opened, endedB
 func (r comparedRow) compare(found *Comparison) {
 	found.Compared++
 	verdict := order.Judge(r.OrderKind, tarspay.State(r.State))
-	effect := order.Decide(r.OrderKind, r.OrderState, verdict)
+	effect := order.Decide(r.OrderKind, r.OrderState, r.OurPaid > 0, verdict)
 	paid := r.OurPaid > 0 && (verdict == order.Paid || verdict == order.PartPaid || verdict == order.Returned)
-	credited := effect.Credit && r.OurPaid > 0 // paid after it had expired, and booked
 	member, theirs, ours := "", "", ""
 	switch {
 	case r.Kind != int(r.OrderKind.Direction()):
@@ -130,7 +129,7 @@ func (r comparedRow) compare(found *Comparison) {
 		member, theirs, ours = "currency", r.Currency, r.OrderMoney
 	case r.Amount != r.OurAmount:
 		member, theirs, ours = "amount", r.money(r.Amount), r.money(r.OurAmount)
-	case (len(effect.Path) > 0 || effect.Discrepancy != "") && !credited:
+	case effect.Moves() || effect.Discrepancy != "" && !effect.Known:
 		found.Doubtful = append(found.Doubtful, r.key())
 	case paid && verdict != order.Returned && r.Paid != r.OurPaid:
 		member, theirs, ours = "paid", r.money(r.Paid), r.money(r.OurPaid)

@@ -60,25 +60,31 @@ func decisionsTable() string {
 		fmt.Fprintf(&b, " %s |", v)
 	}
 	b.WriteString("\n|---" + strings.Repeat("|---", len(verdicts)) + "|\n")
-	for _, state := range States() {
-		fmt.Fprintf(&b, "| `%s` |", state)
+	row := func(name string, state State, credited bool) {
+		b.WriteString("| " + name + " |")
 		for _, v := range verdicts {
-			fmt.Fprintf(&b, " %s |", describe(Decide(Deposit, state, v)))
+			fmt.Fprintf(&b, " %s |", describe(Decide(Deposit, state, credited, v)))
 		}
 		b.WriteString("\n")
+	}
+	for _, state := range States() {
+		row("`"+string(state)+"`", state, false)
+		if state == Expired {
+			row("`expired`, credited", state, true)
+		}
 	}
 	return b.String()
 }
 
 func describe(effect Effect) string {
 	var words []string
-	for _, state := range effect.Path {
-		words = append(words, "`"+string(state)+"`")
-	}
 	if effect.Credit {
 		words = append(words, "credited")
 	}
-	if effect.Discrepancy != "" {
+	for _, state := range effect.Path {
+		words = append(words, "`"+string(state)+"`")
+	}
+	if effect.Discrepancy != "" && !effect.Known {
 		words = append(words, "discrepancy "+effect.Discrepancy)
 	}
 	if len(words) == 0 {

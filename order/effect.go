@@ -1,11 +1,14 @@
 package order
 
+import "github.com/tarspay-payouts/orchestrator/money"
+
 // Effect is what a finding does to an order: the states it goes through, or
 // the discrepancy that it opens, or nothing.
 type Effect struct {
 	Path        []State // states to go through, in turn; empty: it stays
 	Discrepancy string  // code of the discrepancy to open; empty: none
-	Credit      bool    // a deposit paid after its end: credit it although the state stays
+	Credit      bool    // a deposit paid after its end: credit it before it goes anywhere
+	Known       bool    // the discrepancy was opened when the payment was credited: none opens now
 }
 
 // Moves reports whether anything is booked at all.
@@ -16,8 +19,10 @@ const (
 	DiscrepancyPaidUnsent   = "PAID_WITHOUT_SUBMISSION" // the gateway speaks of an order that we never sent
 	DiscrepancyPaidAfterEnd = "PAID_AFTER_END"          // paid, although we had ended it unpaid
 	DiscrepancyLatePayment  = "LATE_PAYMENT"            // deposit paid after it expired: credited
-	DiscrepancyUnpaidPaid   = "UNPAID_AFTER_SUCCESS"    // said to have failed, although it was proved paid
-	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // whole against part payment
+	DiscrepancyUnpaidPaid   = "UNPAID_AFTER_SUCCESS"    // said to have failed, although it was proved paid, or credited
+	DiscrepancyReturned     = "RETURNED_AFTER_END"      // paid and returned, although we had ended it unpaid: nothing of it is booked
+	DiscrepancyPaidAgain    = "PAID_AFTER_REFUND"       // the gateway, on being asked, says paid of what we have booked as returned
+	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // another amount than the one that is booked
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
 	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it
 	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, or paid after the end, the gateway does not when asked
@@ -32,9 +37,11 @@ const (
 	DiscrepancyUnmatched     = "CALLBACK_WITHOUT_ORDER" // a callback of an order that we still do not have
 )
 
-// Decide is the whole table of (kind, state, verdict): a pure function, so
-// that it can be printed, tested in full and trusted.
-func Decide(kind Kind, state State, verdict Verdict) Effect {
+// Decide is the whole table of (kind, state, credited, verdict): a pure
+// function, so that it can be printed, tested in full and trusted. Credited says
+// that money of the order is booked, which an expired deposit's state alone does
+// not tell. What the table cannot see, the amounts, Order.Decide looks at.
+func Decide(kind Kind, state State, credited bool, verdict Verdict) Effect {
 	if verdict == Unclear {
 		return Effect{Discrepancy: DiscrepancyMismatch}
 	}
@@ -47,11 +54,35 @@ func Decide(kind Kind, state State, verdict Verdict) Effect {
 		return decideSucceeded(verdict)
 	case PartiallyPaid:
 		return decidePartiallyPaid(verdict)
-	case Failed, Rejected, Cancelled, Expired:
+	case Expired:
+		if kind == Deposit && credited {
+			return decideCredited(verdict)
+		}
+		return decideUnpaid(kind, state, verdict)
+	case Failed, Rejected, Cancelled:
 		return decideUnpaid(kind, state, verdict)
 	case Refunded:
 	}
 	return Effect{} // refunded: whatever is said of its past is old news
+}
+
+// Decide is what a finding does to the order as it stands: what the table says,
+// and where that is nothing, whether the amount is the one that was booked. A
+// query that says paid of what was returned is a contradiction; a callback that
+// does is the old one, once more.
+func (o Order) Decide(f Finding) Effect {
+	effect := Decide(o.Kind, o.State, o.Paid.IsPositive(), f.Verdict)
+	says := f.Verdict == Paid || f.Verdict == PartPaid
+	switch {
+	case effect.Moves() || !o.Paid.IsPositive() || !says:
+	case o.State == Refunded:
+		if f.Source == FromQuery {
+			return Effect{Discrepancy: DiscrepancyPaidAgain}
+		}
+	case f.Paid != (money.Amount{}) && f.Paid != o.Paid:
+		return Effect{Discrepancy: DiscrepancyAmount}
+	}
+	return effect
 }
 
 func decideOpen(state State, verdict Verdict) Effect {
@@ -89,7 +120,9 @@ func decideSucceeded(verdict Verdict) Effect {
 
 func decidePartiallyPaid(verdict Verdict) Effect {
 	switch verdict {
-	case Paid, Returned:
+	case Returned:
+		return Effect{Path: []State{Refunded}}
+	case Paid:
 		return Effect{Discrepancy: DiscrepancyAmount}
 	case Unpaid, Lapsed:
 		return Effect{Discrepancy: DiscrepancyUnpaidPaid}
@@ -98,12 +131,37 @@ func decidePartiallyPaid(verdict Verdict) Effect {
 	return Effect{}
 }
 
+// decideCredited is about an expired deposit that was paid late and credited.
+func decideCredited(verdict Verdict) Effect {
+	switch verdict {
+	case Returned:
+		return Effect{Path: []State{Refunded}}
+	case Unpaid, Lapsed:
+		return Effect{Discrepancy: DiscrepancyUnpaidPaid}
+	case Paid, PartPaid:
+		return Effect{Discrepancy: DiscrepancyLatePayment, Known: true}
+	case Pending, Unclear:
+	}
+	return Effect{}
+}
+
+// decideUnpaid is about an order that ended, and of which nothing is booked. A
+// late payment that was returned before we heard of it is credited and taken
+// back, as an open order's is: so it comes to the same whichever is heard first.
 func decideUnpaid(kind Kind, state State, verdict Verdict) Effect {
-	if verdict != Paid && verdict != PartPaid {
-		return Effect{} // unpaid, lapsed or returned: nothing moved, as we have it
+	late := kind == Deposit && state == Expired
+	switch verdict {
+	case Paid, PartPaid:
+		if late {
+			return Effect{Discrepancy: DiscrepancyLatePayment, Credit: true}
+		}
+		return Effect{Discrepancy: DiscrepancyPaidAfterEnd}
+	case Returned:
+		if late {
+			return Effect{Path: []State{Refunded}, Discrepancy: DiscrepancyLatePayment, Credit: true}
+		}
+		return Effect{Discrepancy: DiscrepancyReturned}
+	case Unpaid, Lapsed, Pending, Unclear:
 	}
-	if kind == Deposit && state == Expired {
-		return Effect{Discrepancy: DiscrepancyLatePayment, Credit: true}
-	}
-	return Effect{Discrepancy: DiscrepancyPaidAfterEnd}
+	return Effect{} // nothing moved, as we have it
 }

@@ -18,7 +18,7 @@ const (
 	InReview         State = "in_review"         // no proof within the horizon, or proof that contradicts: a person decides
 )
 
-// Terminal states. They are left by one move only: succeeded to refunded.
+// Terminal states. They are left by one move only: what was paid is refunded.
 const (
 	Succeeded     State = "succeeded"
 	PartiallyPaid State = "partially_paid" // deposit: the payer paid less than asked
@@ -26,7 +26,7 @@ const (
 	Rejected      State = "rejected"       // refused by us
 	Expired       State = "expired"        // deposit: not paid in time
 	Cancelled     State = "cancelled"      // withdrawn before anything was sent
-	Refunded      State = "refunded"       // succeeded, then returned
+	Refunded      State = "refunded"       // paid, whole, in part or late, then returned
 )
 
 // Move is one allowed change of state.
@@ -95,6 +95,8 @@ var Moves = []Move{
 	{InReview, Expired, deposit, "the gateway says it expired"},
 
 	{Succeeded, Refunded, both, "the gateway returned the money afterwards"},
+	{PartiallyPaid, Refunded, deposit, "the gateway returned the part payment afterwards"},
+	{Expired, Refunded, deposit, "the gateway returned the late payment that was credited"},
 }
 
 // States lists every state, open ones first, in the order of an order's life.

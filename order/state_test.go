@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/money"
 )
 
 func TestMovesAreSound(t *testing.T) {
@@ -27,7 +29,7 @@ func TestTerminalStatesStick(t *testing.T) {
 	t.Parallel()
 	for _, m := range Moves {
 		if m.From.Terminal() {
-			require.Equal(t, Succeeded, m.From)
+			require.Contains(t, []State{Succeeded, PartiallyPaid, Expired}, m.From) // something was paid, or may have been credited
 			require.Equal(t, Refunded, m.To)
 		}
 	}
@@ -115,18 +117,20 @@ func TestDecideStaysOnTheTable(t *testing.T) {
 	for kind, all := range verdicts {
 		for _, state := range reachable(kind, Created) {
 			for _, verdict := range all {
-				effect := Decide(kind, state, verdict)
-				from := state
-				for _, to := range effect.Path {
-					require.True(t, CanMove(kind, from, to), "%s: %s then %s on %s", kind, from, to, verdict)
-					from = to
-				}
-				if len(effect.Path) > 0 {
-					require.Empty(t, effect.Discrepancy)
-				}
-				if effect.Credit {
-					require.Equal(t, Deposit, kind)
-					require.Empty(t, effect.Path)
+				for _, credited := range []bool{false, true} {
+					effect := Decide(kind, state, credited, verdict)
+					from := state
+					for _, to := range effect.Path {
+						require.True(t, CanMove(kind, from, to), "%s: %s then %s on %s", kind, from, to, verdict)
+						from = to
+					}
+					if effect.Credit {
+						require.Equal(t, []any{Deposit, Expired, false}, []any{kind, state, credited})
+						require.Equal(t, DiscrepancyLatePayment, effect.Discrepancy)
+					} else if len(effect.Path) > 0 {
+						require.Empty(t, effect.Discrepancy)
+					}
+					require.False(t, effect.Known && (effect.Moves() || effect.Discrepancy == ""))
 				}
 			}
 		}
@@ -158,12 +162,17 @@ func TestDecide(t *testing.T) {
 		{Refunded, Returned, Effect{}},
 		{Failed, Paid, opens(DiscrepancyPaidAfterEnd)},
 		{Failed, Unpaid, Effect{}},
-		{Failed, Returned, Effect{}},
+		{Failed, Returned, opens(DiscrepancyReturned)},
+		{Rejected, Returned, opens(DiscrepancyReturned)},
+		{Cancelled, Returned, opens(DiscrepancyReturned)},
 		{Rejected, Paid, opens(DiscrepancyPaidAfterEnd)},
 		{Cancelled, Paid, opens(DiscrepancyPaidAfterEnd)},
 		{Expired, Paid, Effect{Discrepancy: DiscrepancyLatePayment, Credit: true}},
 		{Expired, PartPaid, Effect{Discrepancy: DiscrepancyLatePayment, Credit: true}},
 		{Expired, Lapsed, Effect{}},
+		{Expired, Unpaid, Effect{}},
+		{Expired, Returned, Effect{Path: []State{Refunded}, Discrepancy: DiscrepancyLatePayment, Credit: true}},
+		{PartiallyPaid, Returned, to(Refunded)},
 		{PartiallyPaid, Paid, opens(DiscrepancyAmount)},
 		{PartiallyPaid, PartPaid, Effect{}},
 		{PartiallyPaid, Unpaid, opens(DiscrepancyUnpaidPaid)},
@@ -177,9 +186,56 @@ func TestDecide(t *testing.T) {
 			row{state, Returned, to(Succeeded, Refunded)})
 	}
 	for _, r := range rows {
-		require.Equal(t, r.want, Decide(Deposit, r.state, r.verdict), "%s on %s", r.state, r.verdict)
+		paid := r.state == Succeeded || r.state == PartiallyPaid || r.state == Refunded
+		require.Equal(t, r.want, Decide(Deposit, r.state, paid, r.verdict), "%s on %s", r.state, r.verdict)
 	}
-	require.Equal(t, opens(DiscrepancyPaidAfterEnd), Decide(Withdrawal, Failed, Paid))
+	require.Equal(t, opens(DiscrepancyPaidAfterEnd), Decide(Withdrawal, Failed, false, Paid))
+	for verdict, want := range map[Verdict]Effect{
+		Pending: {}, Paid: {Discrepancy: DiscrepancyLatePayment, Known: true}, PartPaid: {Discrepancy: DiscrepancyLatePayment, Known: true},
+		Unpaid: opens(DiscrepancyUnpaidPaid), Lapsed: opens(DiscrepancyUnpaidPaid), Returned: to(Refunded), Unclear: opens(DiscrepancyMismatch),
+	} {
+		require.Equal(t, want, Decide(Deposit, Expired, true, verdict), "credited, on %s", verdict)
+	}
+}
+
+// What the table leaves alone, the amounts may contradict.
+func TestDecideComparesWhatWasBooked(t *testing.T) {
+	t.Parallel()
+	amount := func(rupees int64) money.Amount {
+		a, err := money.Minor(100*rupees, "PKR")
+		require.NoError(t, err)
+		return a
+	}
+	for name, test := range map[string]struct {
+		state  State
+		paid   int64
+		says   Verdict
+		amount int64
+		source Source
+		want   string
+	}{
+		"the same part":             {PartiallyPaid, 300, PartPaid, 300, FromCallback, ""},
+		"another part":              {PartiallyPaid, 300, PartPaid, 500, FromCallback, DiscrepancyAmount},
+		"a part, then all":          {PartiallyPaid, 300, Paid, 1000, FromQuery, DiscrepancyAmount},
+		"the same late payment":     {Expired, 300, PartPaid, 300, FromQuery, DiscrepancyLatePayment},
+		"another late payment":      {Expired, 300, Paid, 1000, FromQuery, DiscrepancyAmount},
+		"all, then all":             {Succeeded, 1000, Paid, 1000, FromQuery, ""},
+		"paid again, says a query":  {Refunded, 1000, Paid, 1000, FromQuery, DiscrepancyPaidAgain},
+		"part of it, says a query":  {Refunded, 300, PartPaid, 300, FromQuery, DiscrepancyPaidAgain},
+		"the callback of before":    {Refunded, 1000, Paid, 1000, FromCallback, ""},
+		"returned, and again":       {Refunded, 1000, Returned, 0, FromQuery, ""},
+		"pending after the refund":  {Refunded, 1000, Pending, 0, FromQuery, ""},
+		"a person names no amounts": {Succeeded, 1000, Paid, 0, FromOperator, ""},
+	} {
+		o := Order{Request: Request{Kind: Deposit, Amount: amount(1000)}, Standing: Standing{State: test.state, Paid: amount(test.paid)}}
+		f := Finding{Source: test.source, Verdict: test.says}
+		if test.amount > 0 {
+			f.Paid = amount(test.amount)
+		}
+		effect := o.Decide(f)
+		require.Equal(t, test.want, effect.Discrepancy, name)
+		require.False(t, effect.Moves(), name)
+	}
 }
 
 // Only these verdicts free or return money; whoever adds one decides here.

@@ -16,9 +16,12 @@ import (
 const lateHorizon = 24 * time.Hour
 
 // LateCallback acts on a callback that came after its order had ended: a refund
-// after success posts a reversal, and a payment after expiry a credit, once the
+// of what was paid posts a reversal, and a payment after expiry a credit, once the
 // gateway confirms it; a contradiction opens a discrepancy, a repetition does
 // nothing. A terminal state is never silently rewritten.
+//
+// The gateway may confirm something else than the callback says, a late payment
+// where it says returned: then that is booked, and the gateway is asked again.
 //
 // An input that names no callback of an order is ignored, and the audit says so.
 func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing, error) {
@@ -33,29 +36,27 @@ func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing,
 }
 
 func lateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing, error) {
-	var applied activities.Applied
-	err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply late callback"), books.ApplyCallback, input.Key, input.CallbackID).
-		Get(ctx, &applied)
-	if err != nil || !applied.Ask {
-		return applied.Standing, err
+	for {
+		var applied activities.Applied
+		err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply late callback"), books.ApplyCallback, input.Key, input.CallbackID).
+			Get(ctx, &applied)
+		if err != nil || !applied.Ask {
+			return applied.Standing, err
+		}
+		answer, err := confirm(ctx, input.Key)
+		if err != nil {
+			return applied.Standing, err
+		}
+		if !answer.Confirmed {
+			noting := forLedger(ctx, "open a discrepancy")
+			return applied.Standing, workflow.ExecuteLocalActivity(noting, books.Unconfirmed, input.Key, input.CallbackID).Get(ctx, nil)
+		}
+		err = workflow.ExecuteLocalActivity(forLedger(ctx, "settle late callback"), books.Settle, input.Key, answer.Finding).
+			Get(ctx, nil)
+		if err != nil {
+			return applied.Standing, err
+		}
 	}
-	answer, err := confirm(ctx, input.Key)
-	if err != nil {
-		return applied.Standing, err
-	}
-	if !answer.Confirmed {
-		noting := forLedger(ctx, "open a discrepancy")
-		return applied.Standing, workflow.ExecuteLocalActivity(noting, books.Unconfirmed, input.Key, input.CallbackID).Get(ctx, nil)
-	}
-	standing := applied.Standing
-	err = workflow.ExecuteLocalActivity(forLedger(ctx, "settle late callback"), books.Settle, input.Key, answer.Finding).
-		Get(ctx, &standing)
-	if err != nil {
-		return standing, err
-	}
-	// Borne out now, so that it is done with.
-	return standing, workflow.ExecuteLocalActivity(forLedger(ctx, "close late callback"), books.ApplyCallback, input.Key, input.CallbackID).
-		Get(ctx, &applied)
 }
 
 // confirm asks the gateway for as long as its answer may still bear the callback

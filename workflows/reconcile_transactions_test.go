@@ -596,3 +596,51 @@ func (s *shop) entries() int {
 	require.NoError(s.t, err)
 	return report.Entries
 }
+
+// A payment that came in part or late and is taken back, and is told of by
+// nobody, is found by asking and booked back, where the gateway has a history
+// and where it has none.
+func TestP10WhatWasPaidInPartOrLateAndTakenBackIsBooked(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, s *shop) {
+		move := func(o order.Order, state tarspay.State) {
+			_, err := s.gateway.Move(o.Merchant, o.Number, state, "")
+			require.NoError(t, err)
+		}
+		var taken []order.Order
+		for _, merchant := range []string{vietnam, pakistan} {
+			taken = append(taken, s.settled(order.Deposit, merchant, "part-"+merchant, "partial:30"), s.settled(order.Deposit, merchant, "late-"+merchant, "expire"))
+		}
+		unheard := s.settled(order.Deposit, vietnam, "unheard", "expire") // paid and taken back between two comparisons
+		move(taken[1], tarspay.StateSucceeded)
+		move(taken[3], tarspay.StateSucceeded)
+		s.pass(lag)
+		s.reconcile(workflows.ReconcileTransactionsInput{})
+		late := []string{order.DiscrepancyLatePayment + " late-" + pakistan, order.DiscrepancyLatePayment + " late-" + vietnam}
+		require.ElementsMatch(t, late, s.found())
+
+		for _, o := range taken {
+			move(o, tarspay.StateRefunded)
+		}
+		move(unheard, tarspay.StateSucceeded)
+		move(unheard, tarspay.StateRefunded)
+		s.pass(2 * lag) // the late ones changed when they were compared
+		s.reconcile(workflows.ReconcileTransactionsInput{})
+		for _, o := range append(taken, unheard) {
+			row, err := s.books.Order(t.Context(), o.Key())
+			require.NoError(t, err)
+			require.Equal(t, order.Refunded, row.State, o.Number)
+			require.True(t, row.Paid.IsPositive(), o.Number)
+		}
+		require.ElementsMatch(t, append(late, order.DiscrepancyLatePayment+" unheard"), s.found())
+		for merchant, country := range s.merchant {
+			theirs, err := s.clients[merchant].Balance(t.Context())
+			require.NoError(t, err)
+			profile, _ := tarspay.Country(country)
+			ours, err := s.books.Balances(t.Context(), merchant, profile.Currency)
+			require.NoError(t, err)
+			require.Equal(t, amountOf(t, theirs.Available, country), ours[ledger.AccountAvailable], merchant)
+		}
+		s.sound()
+	})
+}

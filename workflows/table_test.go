@@ -32,8 +32,12 @@ import (
 // says of it, what the gateway answers when it is asked. The test below tries
 // every combination, and takes none of it from the code that decides.
 
-// doubtful is order.Unknown after a refusal that is only probable.
-const doubtful = "doubtful"
+// Where an order stands, beside its states: doubtful is order.Unknown after a
+// refusal that is only probable, credited is order.Expired and paid late.
+const (
+	doubtful = "doubtful"
+	credited = "credited"
+)
 
 // words are what the gateway's state numbers 0 to 9 say of an order.
 var words = map[order.Kind]string{
@@ -63,26 +67,31 @@ doubtful           submitted                 succeeded                 partially
 submitted          –                         succeeded                 partially_paid            ask                       ask                       ask                       ask+FIELDS_MISMATCH
 in_review          –                         succeeded                 partially_paid            ask                       ask                       ask                       ask+FIELDS_MISMATCH
 succeeded          –                         –                         AMOUNT_CONTRADICTION      UNPAID_AFTER_SUCCESS      UNPAID_AFTER_SUCCESS      ask                       FIELDS_MISMATCH
-partially_paid     –                         AMOUNT_CONTRADICTION      –                         UNPAID_AFTER_SUCCESS      UNPAID_AFTER_SUCCESS      AMOUNT_CONTRADICTION      FIELDS_MISMATCH
-failed             –                         PAID_AFTER_END            PAID_AFTER_END            –                         –                         –                         FIELDS_MISMATCH
-rejected           –                         PAID_AFTER_END            PAID_AFTER_END            –                         –                         –                         FIELDS_MISMATCH
-cancelled          –                         PAID_AFTER_END            PAID_AFTER_END            –                         –                         –                         FIELDS_MISMATCH
-expired            –                         credit+LATE_PAYMENT       credit+LATE_PAYMENT       –                         –                         –                         FIELDS_MISMATCH
+partially_paid     –                         AMOUNT_CONTRADICTION      –                         UNPAID_AFTER_SUCCESS      UNPAID_AFTER_SUCCESS      ask                       FIELDS_MISMATCH
+failed             –                         PAID_AFTER_END            PAID_AFTER_END            –                         –                         RETURNED_AFTER_END        FIELDS_MISMATCH
+rejected           –                         PAID_AFTER_END            PAID_AFTER_END            –                         –                         RETURNED_AFTER_END        FIELDS_MISMATCH
+cancelled          –                         PAID_AFTER_END            PAID_AFTER_END            –                         –                         RETURNED_AFTER_END        FIELDS_MISMATCH
+expired            –                         credit+LATE_PAYMENT       credit+LATE_PAYMENT       –                         –                         ask                       FIELDS_MISMATCH
+credited           –                         –                         AMOUNT_CONTRADICTION      UNPAID_AFTER_SUCCESS      UNPAID_AFTER_SUCCESS      ask                       FIELDS_MISMATCH
 refunded           –                         –                         –                         –                         –                         –                         FIELDS_MISMATCH
 `
 
 // asked is what the gateway's answer does to an order that it is asked about:
-// those that may be there and have not ended, and a success that a callback
-// says was returned. An order is absent when it is not found within the grace,
-// and gone when the grace is over.
+// those that may be there and have not ended, and one that was paid, or may have
+// been, and that a callback says was returned. An order is absent when it is not
+// found within the grace, and gone when the grace is over. Of a payment that is
+// credited the gateway is asked once more, and says the same.
 const asked = `
-            pending             paid                part                unpaid              lapsed              returned  nonsense            absent              gone
-submitting  submitted           succeeded           partially_paid      failed              expired             refunded  in_review           –                   submitted
-unknown     submitted           succeeded           partially_paid      failed              expired             refunded  in_review           –                   submitted
-doubtful    submitted           succeeded           partially_paid      failed              expired             refunded  in_review           –                   failed
-submitted   –                   succeeded           partially_paid      failed              expired             refunded  in_review           –                   –
-in_review   –                   succeeded           partially_paid      failed              expired             refunded  –                   –                   –
-succeeded   REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  refunded  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED
+                pending             paid                                    part                                    unpaid              lapsed              returned               nonsense            absent              gone
+submitting      submitted           succeeded                               partially_paid                          failed              expired             refunded               in_review           –                   submitted
+unknown         submitted           succeeded                               partially_paid                          failed              expired             refunded               in_review           –                   submitted
+doubtful        submitted           succeeded                               partially_paid                          failed              expired             refunded               in_review           –                   failed
+submitted       –                   succeeded                               partially_paid                          failed              expired             refunded               in_review           –                   –
+in_review       –                   succeeded                               partially_paid                          failed              expired             refunded               –                   –                   –
+succeeded       REFUND_UNCONFIRMED  REFUND_UNCONFIRMED                      REFUND_UNCONFIRMED                      REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  refunded               REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED
+partially_paid  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED                      REFUND_UNCONFIRMED                      REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  refunded               REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED
+expired         REFUND_UNCONFIRMED  credit+LATE_PAYMENT+REFUND_UNCONFIRMED  credit+LATE_PAYMENT+REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  refunded+LATE_PAYMENT  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED
+credited        REFUND_UNCONFIRMED  REFUND_UNCONFIRMED                      REFUND_UNCONFIRMED                      REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  refunded               REFUND_UNCONFIRMED  REFUND_UNCONFIRMED  REFUND_UNCONFIRMED
 `
 
 // held is what an order of 100 has done to the accounts, by where it stands
@@ -104,6 +113,7 @@ var held = map[order.Kind]map[string]map[ledger.Account]int64{
 		"refunded":       {ledger.AccountAvailable: -2, ledger.AccountFees: 2},
 		"credit paid":    {ledger.AccountAvailable: 98, ledger.AccountReceived: -100, ledger.AccountFees: 2},
 		"credit part":    {ledger.AccountAvailable: 39, ledger.AccountReceived: -40, ledger.AccountFees: 1},
+		"refunded part":  {ledger.AccountAvailable: -1, ledger.AccountFees: 1},
 	},
 }
 
@@ -117,7 +127,7 @@ const (
 func TestTheWholeTable(t *testing.T) {
 	t.Parallel()
 	const callbacks, answers = 8, 12
-	for kind, states := range map[order.Kind]int{order.Deposit: 14, order.Withdrawal: 13} {
+	for kind, states := range map[order.Kind]int{order.Deposit: 15, order.Withdrawal: 13} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			o := newOracle(t)
@@ -159,7 +169,7 @@ func befalls(kind order.Kind, stands string) bool {
 		return stands != "reserved" && stands != "awaiting_funds"
 	}
 	// A withdrawal is reserved in the transaction that opens it.
-	return stands != "created" && stands != "partially_paid" && stands != "expired"
+	return stands != "created" && stands != "partially_paid" && stands != "expired" && stands != credited
 }
 
 // oracle is one ledger with many orders, and a gateway that answers what it is
@@ -256,6 +266,7 @@ type expectation struct {
 	kind          order.Kind
 	state         string
 	credited      string // word of the payment that was credited to an order that had ended
+	part          bool   // what was returned was a part payment
 	discrepancies []string
 	claimed       bool // what the callback says waits for an answer
 }
@@ -263,31 +274,42 @@ type expectation struct {
 // expect reads the two tables, in turn.
 func (o *oracle) expect(kind order.Kind, stands string, callback, answer int) expectation {
 	e := expectation{kind: kind, state: stands}
+	if stands == credited {
+		e.credited, e.discrepancies = "paid", []string{order.DiscrepancyLatePayment}
+	}
 	if callback != unheard {
 		o.hear(&e, word(kind, callback))
 	}
 	said, open := word(kind, answer), !e.ended()
 	if effects, can := o.asked[e.state]; can && (e.claimed || open) {
-		e.become(effects[said])
+		e.take(effects[said], said)
 	}
 	if e.claimed && e.ended() && open {
 		if o.hear(&e, word(kind, callback)); e.claimed {
-			e.become(o.asked[e.state][said])
+			e.take(o.asked[e.state][said], said)
 		}
 	}
 	e.claimed = e.claimed && !e.ended()
-	if e.state == doubtful {
+	switch e.state {
+	case doubtful:
 		e.state = string(order.Unknown)
+	case credited:
+		e.state = string(order.Expired)
 	}
 	return e
 }
 
-func (e *expectation) ended() bool { return order.State(e.state).Terminal() }
+func (e *expectation) ended() bool { return e.state == credited || order.State(e.state).Terminal() }
 
 // hear is what a callback does.
 func (o *oracle) hear(e *expectation, said string) {
 	e.claimed = false
-	for effect := range strings.SplitSeq(o.heard[e.state][said], "+") {
+	e.take(o.heard[e.state][said], said)
+}
+
+// take takes the effects of what was said.
+func (e *expectation) take(effects, said string) {
+	for effect := range strings.SplitSeq(effects, "+") {
 		switch effect {
 		case "ask":
 			e.claimed = true
@@ -306,13 +328,17 @@ func (e *expectation) become(effect string) {
 	case effect == strings.ToUpper(effect):
 		e.discrepancies = append(e.discrepancies, effect)
 	default:
+		e.part = e.part || e.state == "partially_paid" && effect == "refunded"
 		e.state = effect
 	}
 }
 
 // accounts is what the order must have done to them.
 func (e *expectation) accounts() map[ledger.Account]int64 {
-	if e.credited != "" {
+	switch {
+	case e.part:
+		return held[e.kind]["refunded part"]
+	case e.credited != "" && e.state != "refunded":
 		return held[e.kind]["credit "+e.credited]
 	}
 	return held[e.kind][e.state]
@@ -372,8 +398,11 @@ func (o *oracle) bring(kind order.Kind, stands string) {
 	require.Equal(o.t, ledger.Opened, opening)
 	o.send(stands)
 	state := order.State(stands)
-	if stands == doubtful {
+	switch stands {
+	case doubtful:
 		state = order.Unknown
+	case credited:
+		state = order.Expired
 	}
 	require.Equal(o.t, state, o.standing().State)
 }
@@ -410,6 +439,7 @@ func (o *oracle) send(stands string) {
 		"succeeded":      {{Verdict: order.Paid, Paid: pkr(100), Fee: pkr(2)}},
 		"partially_paid": {{Verdict: order.PartPaid, Paid: pkr(40), Fee: pkr(1)}},
 		"expired":        {{Verdict: order.Lapsed}},
+		credited:         {{Verdict: order.Lapsed}, {Verdict: order.Paid, Paid: pkr(100), Fee: pkr(2)}},
 		"refunded":       {{Verdict: order.Paid, Paid: pkr(100), Fee: pkr(2)}, {Verdict: order.Returned}},
 	}
 	for _, finding := range findings[stands] {
@@ -480,21 +510,26 @@ func (o *oracle) ask(state order.State) {
 	}
 }
 
-// confirm asks about an order that has ended, until a day is over.
+// confirm asks about an order that has ended, until a day is over, and again
+// when the answer has booked something else than the callback says.
 func (o *oracle) confirm(callbackID string) {
 	o.t.Helper()
 	ctx, key := o.t.Context(), o.order.Key()
-	value, err := runActivity(o.gateway.Confirm, activities.ConfirmInput{Key: key, Last: true})
-	require.NoError(o.t, err)
-	var answer activities.Confirmed
-	require.NoError(o.t, value.Get(&answer))
-	if !answer.Confirmed {
-		require.NoError(o.t, o.acts.Unconfirmed(ctx, key, callbackID))
-		return
+	for {
+		value, err := runActivity(o.gateway.Confirm, activities.ConfirmInput{Key: key, Last: true}) // it has been asked for a day
+		require.NoError(o.t, err)
+		var answer activities.Confirmed
+		require.NoError(o.t, value.Get(&answer))
+		if !answer.Confirmed {
+			require.NoError(o.t, o.acts.Unconfirmed(ctx, key, callbackID))
+			return
+		}
+		_, err = o.acts.Settle(ctx, key, answer.Finding)
+		require.NoError(o.t, err)
+		if !o.apply(callbackID) {
+			return
+		}
 	}
-	_, err = o.acts.Settle(ctx, key, answer.Finding)
-	require.NoError(o.t, err)
-	require.False(o.t, o.apply(callbackID))
 }
 
 // runActivity makes one attempt of an activity.
@@ -609,7 +644,7 @@ func asks(r *http.Request) bool {
 // Every state of ours has its row, and nothing else has one.
 func TestTheTablesAreWhole(t *testing.T) {
 	t.Parallel()
-	want := []string{doubtful}
+	want := []string{doubtful, credited}
 	for _, state := range order.States() {
 		want = append(want, string(state))
 	}

@@ -22,12 +22,20 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"have the gateway confirm it in writing. Our books do not have the payment, and the balances drift by it: book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it",
 	},
 	order.DiscrepancyLatePayment: {
-		"a deposit was paid after it had expired; it is credited, the order stays expired",
-		"tell whoever waits for the deposit that it was paid after all, then close it",
+		"a deposit was paid after it had expired; it is credited, the order stays expired until the gateway returns the payment",
+		"look at the order: unless it is refunded by now, tell whoever waits for the deposit that it was paid after all. Then close it",
 	},
 	order.DiscrepancyUnpaidPaid: {
 		"the gateway says not paid, and we have its proof that it was",
 		"ask the gateway which of its words is true. Nothing has been booked back; if the money came back, book it with starter adjust, then close it",
+	},
+	order.DiscrepancyReturned: {
+		"the gateway says paid and returned, and we had ended the order unpaid",
+		"ask the gateway what moved. Nothing has been booked: what did not come back, a fee perhaps, is booked with starter adjust, then close it",
+	},
+	order.DiscrepancyPaidAgain: {
+		"the gateway, being asked, says paid of an order that it had returned and we have booked back",
+		"ask the gateway whether the money came back. If it did not, book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it",
 	},
 	order.DiscrepancyAmount: {
 		"the gateway says another amount than the one we have its proof of",

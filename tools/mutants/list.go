@@ -237,10 +237,24 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestTheWholeTable",
 	},
 	{
+		name: "late_payment_is_not_taken_back", rule: 7, takes: "a late payment that was credited and is returned goes back out of the books",
+		file: "order/effect.go",
+		old:  `if kind == Deposit && credited {`,
+		new:  `if false {`,
+		pkg:  "./workflows", run: "TestTheWholeTable",
+	},
+	{
+		name: "amount_that_changed_is_silent", rule: 7, takes: "another amount than the one that is booked opens a discrepancy",
+		file: "order/effect.go",
+		old:  `case f.Paid != (money.Amount{}) && f.Paid != o.Paid:`,
+		new:  `case false:`,
+		pkg:  "./ledger", run: "TestAContradictionOfAmountsIsTold/sqlite",
+	},
+	{
 		name: "state_without_money", rule: 7, takes: "money moves with the state",
 		file: "ledger/settle.go",
-		old:  `return Settlement{Moved: true}, t.bookAll(ctx, *h, transfers)`,
-		new:  `return Settlement{Moved: true}, t.bookAll(ctx, *h, nil)`,
+		old:  `return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)`,
+		new:  `return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, nil)`,
 		pkg:  "./workflows", run: "TestTheWholeTable",
 	},
 	{
