@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,9 +18,7 @@ import (
 // print writes a value as JSON if that is asked for, as a table otherwise.
 func (c *controls) print(out io.Writer, value any, table func(io.Writer)) error {
 	if c.json {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(value)
+		return commandline.WriteJSON(out, value, "  ")
 	}
 	tabs := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	table(tabs)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -344,4 +345,34 @@ func TestOpenLedger(t *testing.T) {
 		_, _, err = open(wrong)
 		require.Equal(t, codeSettings, explain(err).Code)
 	}
+}
+
+// What is no text never reaches Temporal or the ledger, whichever engine that
+// has: it is named as what it is.
+func TestUnreadableText(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"note", "INV-1", "caf\xe9"}, {"status", "INV-\xe9"}, {"show", "INV-1", "--merchant", "M\xe9"},
+		append(slices.Clone(withdraw), "--field", "walletId=\xe9"), append(slices.Clone(withdraw), "--requested-by", "Ren\xe9"),
+		{"adjust", "propose", "T-1", "--kind", "fee", "--amount", "1", "--why", "\xe9", "--evidence", "e"},
+		{"set-aside", "f00d", "--why", "w", "--by", "Ren\xe9"}, {"close-discrepancy", "7", "--why", "\xe9"},
+	} {
+		b := setup(t)
+		b.temporalErr, b.ledgerErr = errors.New("nothing is asked"), errors.New("nothing is asked")
+		got := b.run(t.Context(), append(args, "--json")...)
+		require.Equal(t, exitUsage, got.code, args)
+		require.Contains(t, got.out, `contains the byte 0xE9, which is not UTF-8; leave it out`)
+		require.NotContains(t, got.out, "Ren")
+	}
+}
+
+// A document is looked at, too: what an answer of the gateway holds does not
+// steer the terminal.
+func TestJSONDoesNotSteerTheTerminal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.temporal.row, b.temporal.view = row(t, order.Submitted), withdrawal(t, order.Failed)
+	b.temporal.view.Reason.Text = "paid \u202eton\u202c \u009b31m\x7f"
+	got := b.run(t.Context(), "status", "INV-1", "--json", "--merchant", merchant)
+	require.Contains(t, got.out, `"text":"paid \u202eton\u202c \u009b31m\u007f"`)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -9,6 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 )
 
 // show prints the result of a command: the document for machines, or what
@@ -23,9 +24,7 @@ func (s *starter) show(document any, people func(io.Writer)) {
 
 // write prints one JSON document on one line.
 func (s *starter) write(document any) {
-	encoder := json.NewEncoder(s.out)
-	encoder.SetEscapeHTML(false) // payment pages are addresses with & in them
-	if err := encoder.Encode(document); err != nil {
+	if err := commandline.WriteJSON(s.out, document, ""); err != nil {
 		printf(s.errs, "error: the result cannot be written: %v\n", err)
 	}
 }

@@ -48,6 +48,7 @@ func Status(err error) int {
 func Prepare(root *cobra.Command, print func(Build)) {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = readable
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(usageTemplate)
 	addVersion(root, print)

@@ -19,6 +19,8 @@ func run(args ...string) (out string, err error) {
 	root := &cobra.Command{Use: "program", Short: "Show how it is done"}
 	show := &cobra.Command{Use: "show THING", Short: "Show a thing", Args: Exactly("thing"), RunE: func(*cobra.Command, []string) error { return nil }}
 	show.Flags().Int("limit", 1, "at most so many")
+	show.Flags().String("note", "", "a remark")
+	show.Flags().StringArray("field", nil, "a member")
 	root.AddCommand(show)
 	Prepare(root, nil)
 	var text bytes.Buffer
