@@ -33,6 +33,9 @@ type engine struct {
 	// is this process, and so is its clock.
 	clock string
 
+	// prepare makes sure that there is something to open, and makes it if that
+	// is wanted.
+	prepare func(url string, create bool) error
 	// open makes the pools; it does not connect.
 	open func(url string) (write, read *sqlx.DB, err error)
 	// collided reports whether a transaction lost against another one and may
@@ -50,6 +53,7 @@ var postgres = engine{
 	dialect:   goose.DialectPostgres,
 	forUpdate: " FOR UPDATE",
 	clock:     "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
+	prepare:   func(string, bool) error { return nil }, // a database is made by its owner
 	open:      openPostgres,
 	collided: func(err error) bool {
 		return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
@@ -64,6 +68,7 @@ var postgres = engine{
 var embedded = engine{
 	name:    "sqlite",
 	dialect: goose.DialectSQLite3,
+	prepare: prepareFile,
 	open:    openSQLite,
 	collided: func(err error) bool {
 		var failure *sqlite.Error
@@ -148,16 +153,43 @@ const (
 	sqliteReaders  = 4
 )
 
-func openSQLite(text string) (write, read *sqlx.DB, err error) {
+// prepareFile makes the file and its directory, or finds that there is none.
+// Nothing of it gets better by waiting, but for a file that somebody else makes.
+func prepareFile(text string, create bool) error {
 	path := sqlitePath(text)
-	// The driver would make the file readable for everyone: it holds personal data.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path is the operator's own
+	mode := os.O_RDWR
+	if create {
+		mode |= os.O_CREATE
+		// It holds personal data, so nobody else may look; the driver would make
+		// the file readable for everyone.
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return badURL("the directory of " + place(text) + " cannot be made: " + reason(err))
+		}
+	}
+	file, err := os.OpenFile(path, mode, 0o600) //nolint:gosec // the path is the operator's own
 	if err == nil {
 		err = file.Close()
 	}
-	if err != nil {
-		return nil, nil, unreachable(context.Background(), text, err)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !create:
+		return &Error{Code: CodeNoFile, Text: place(text) + " does not exist: check PAYOUTS_DATABASE_URL; the worker makes the file when it starts"}
+	case err != nil:
+		return badURL(place(text) + " cannot be opened for reading and writing: " + reason(err))
 	}
+	return nil
+}
+
+// reason is the system's word for why a file cannot be used, without the path.
+func reason(err error) string {
+	var wrong *os.PathError
+	if errors.As(err, &wrong) {
+		return wrong.Err.Error()
+	}
+	return err.Error()
+}
+
+func openSQLite(text string) (write, read *sqlx.DB, err error) {
+	path := sqlitePath(text)
 	if write, err = sqlitePool(path+sqliteSettings+"&_txlock=immediate", 1); err != nil {
 		return nil, nil, err
 	}

@@ -19,6 +19,7 @@ var (
 // Codes of Error. They are stable.
 const (
 	CodeURL         = "LEDGER_URL_INVALID"     // the database URL is none of the two forms
+	CodeNoFile      = "LEDGER_FILE_MISSING"    // there is no SQLite file of that name
 	CodeUnreachable = "LEDGER_UNREACHABLE"     // the database does not answer or lets us not in
 	CodeSchema      = "LEDGER_SCHEMA_OUTDATED" // the database has to be migrated first
 )

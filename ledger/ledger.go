@@ -44,13 +44,22 @@ type Ledger struct {
 
 // Open connects to "postgres://user:password@host/name?…",
 // "postgresql://…" or "sqlite:path/to/file.db", which is made if it does not
-// exist. It does not migrate.
+// exist, with its directory. It does not migrate.
 //
 // The error is an *Error with CodeURL or CodeUnreachable. It never shows the
 // password.
-func Open(ctx context.Context, url string) (*Ledger, error) {
+func Open(ctx context.Context, url string) (*Ledger, error) { return connect(ctx, url, true) }
+
+// OpenExisting is Open for whoever reads what a worker has made: a SQLite file
+// that does not exist is an *Error with CodeNoFile, and is not made.
+func OpenExisting(ctx context.Context, url string) (*Ledger, error) { return connect(ctx, url, false) }
+
+func connect(ctx context.Context, url string, create bool) (*Ledger, error) {
 	engine, err := engineFor(url)
 	if err != nil {
+		return nil, err
+	}
+	if err := engine.prepare(url, create); err != nil {
 		return nil, err
 	}
 	l := &Ledger{engine: engine}

@@ -44,12 +44,10 @@ func TestOpenTellsWhenTheDatabaseIsAway(t *testing.T) {
 	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("this is no database ", 100)), 0o600))
 
 	for name, test := range map[string]struct{ url, want string }{
-		"closed port":    {"postgres://u:geheim@" + closed.Addr().String() + "/db?sslmode=disable", "PostgreSQL at " + closed.Addr().String() + "/db"},
-		"escaped":        {"postgres://u:ge%2Fheim@" + closed.Addr().String() + "/db", "connection refused"},
-		"in parameters":  {"postgres://" + closed.Addr().String() + "/db?user=u&password=geheim", "connection refused"},
-		"no such folder": {"sqlite:" + filepath.Join(dir, "none", "ledger.db"), "no such file or directory"},
-		"a folder":       {"sqlite:" + dir, "is a directory"},
-		"garbage":        {"sqlite:" + garbage, "not a database"},
+		"closed port":   {"postgres://u:geheim@" + closed.Addr().String() + "/db?sslmode=disable", "PostgreSQL at " + closed.Addr().String() + "/db"},
+		"escaped":       {"postgres://u:ge%2Fheim@" + closed.Addr().String() + "/db", "connection refused"},
+		"in parameters": {"postgres://" + closed.Addr().String() + "/db?user=u&password=geheim", "connection refused"},
+		"garbage":       {"sqlite:" + garbage, "not a database"},
 	} {
 		_, err := Open(t.Context(), test.url)
 		var failure *Error
@@ -60,6 +58,58 @@ func TestOpenTellsWhenTheDatabaseIsAway(t *testing.T) {
 		require.NotContains(t, err.Error(), "ge/heim", name)
 		require.NoError(t, failure.Unwrap(), name)
 	}
+}
+
+// Whoever makes the ledger makes its directory, too, for nobody else to read.
+func TestOpenMakesTheDirectory(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "data", "books", "ledger.db")
+	l, err := Open(t.Context(), "sqlite:"+path)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	for file, mode := range map[string]os.FileMode{filepath.Dir(path): os.ModeDir | 0o700, path: 0o600} {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.Equal(t, mode, info.Mode(), file)
+	}
+	l, err = OpenExisting(t.Context(), "sqlite:"+path)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}
+
+// A path that cannot be a file is told at once: waiting does not mend it.
+func TestOpenSaysWhyThereCanBeNoFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for path, want := range map[string]string{
+		filepath.Join(file, "ledger.db"):         "the directory of SQLite file " + filepath.Join(file, "ledger.db") + " cannot be made: not a directory",
+		filepath.Join(file, "more", "ledger.db"): "cannot be made: not a directory",
+		dir:                                      "SQLite file " + dir + " cannot be opened for reading and writing: is a directory",
+	} {
+		var failure *Error
+		_, err := Open(t.Context(), "sqlite:"+path)
+		require.ErrorAs(t, err, &failure)
+		require.Equal(t, CodeURL, failure.Code)
+		require.Contains(t, failure.Text, want)
+	}
+}
+
+// Who only reads makes nothing: a mistyped path is told, and leaves no file.
+func TestOpenExistingMakesNoFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, path := range []string{filepath.Join(dir, "ledgr.db"), filepath.Join(dir, "none", "ledger.db")} {
+		_, err := OpenExisting(t.Context(), "sqlite:"+path)
+		var failure *Error
+		require.ErrorAs(t, err, &failure)
+		require.Equal(t, CodeNoFile, failure.Code)
+		require.Contains(t, failure.Text, "SQLite file "+path+" does not exist")
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func TestMessagesThatRepeatThePasswordAreWithheld(t *testing.T) {

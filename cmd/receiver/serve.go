@@ -166,7 +166,7 @@ func openLedger(ctx context.Context, url string, log *slog.Logger) (*ledger.Ledg
 func tryLedger(ctx context.Context, url string) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, databaseAttempt)
 	defer cancel()
-	books, err := ledger.Open(ctx, url)
+	books, err := ledger.OpenExisting(ctx, url)
 	if err != nil {
 		return nil, err
 	}

@@ -323,6 +323,9 @@ func TestOpenLedger(t *testing.T) {
 	_, _, err := open(config.Database{})
 	require.ErrorIs(t, err, errNoLedger)
 	_, _, err = open(config.Database{DatabaseURLFile: file})
+	require.Equal(t, ledger.CodeNoFile, explain(err).Code)
+	require.NoError(t, os.WriteFile(strings.TrimPrefix(url, "sqlite:"), nil, 0o600))
+	_, _, err = open(config.Database{DatabaseURLFile: file})
 	require.Equal(t, ledger.CodeSchema, explain(err).Code) // found, and not migrated
 
 	l, err := ledger.Open(t.Context(), url)
@@ -375,4 +378,28 @@ func TestJSONDoesNotSteerTheTerminal(t *testing.T) {
 	b.temporal.view.Reason.Text = "paid \u202eton\u202c \u009b31m\x7f"
 	got := b.run(t.Context(), "status", "INV-1", "--json", "--merchant", merchant)
 	require.Contains(t, got.out, `"text":"paid \u202eton\u202c \u009b31m\u007f"`)
+}
+
+// A mistyped path of the ledger is told by every command that opens it, and
+// leaves no file behind.
+func TestMistypedPathOfTheLedger(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"queue"}, {"show", "INV-1"}, {"audit", "INV-1"}, {"audit", "--verify"}, {"discrepancies"}, {"balance"}, {"adjust", "list"},
+		{"adjust", "confirm", "T-1"}, {"set-aside", "f00d", "--why", "w"}, {"close-discrepancy", "7", "--why", "w"}, {"adopt", "INV-1"},
+	} {
+		b := setup(t)
+		b.temporal.findErr = order.Refuse(order.CodeOrderNotFound, "")
+		b.settings.Merchants = b.settings.Merchants[:1]
+		b.settings.DatabaseURL = config.Secret("sqlite:" + filepath.Join(dir, "ledgr.db"))
+		b.opens = true
+		got := b.run(t.Context(), append(args, "--json")...)
+		require.Equal(t, exitUsage, got.code, got.out)
+		require.Contains(t, got.out, ledger.CodeNoFile, args)
+		require.Contains(t, got.out, "ledgr.db does not exist", args)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }

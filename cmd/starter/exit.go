@@ -126,7 +126,7 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, client.CodeUnreadable:
+	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeNoFile, client.CodeUnreadable:
 		return exitUsage
 	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
 		return exitNotFound

@@ -30,6 +30,7 @@ func TestExitCodes(t *testing.T) {
 		{&config.Error{Problems: []config.Problem{{Variable: "PAYOUTS_MERCHANTS", Text: "is wrong"}}}, codeSettings, 2},
 		{errNoLedger, codeNoLedger, 2},
 		{&ledger.Error{Code: ledger.CodeURL}, ledger.CodeURL, 2},
+		{&ledger.Error{Code: ledger.CodeNoFile}, ledger.CodeNoFile, 2},
 		{order.Refuse(order.CodeInvalidRequest, ""), order.CodeInvalidRequest, 2},
 		{order.Refuse(order.CodeOrderConflict, ""), order.CodeOrderConflict, 3},
 		{order.Refuse(order.CodeNotInReview, ""), order.CodeNotInReview, 3},

@@ -36,6 +36,8 @@ type testBundle struct {
 	clock    time.Time      // of the real ledger
 	settings config.Starter
 
+	opens bool // the ledger that the settings name
+
 	temporalErr, ledgerErr, settingsErr error // what reaching them says instead
 }
 
@@ -65,6 +67,9 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 		temporal: b.dialTemporal,
 		ledger:   b.openLedger,
 		now:      func() time.Time { return noon.Add(time.Hour) },
+	}
+	if b.opens {
+		s.ledger = s.openLedger
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}

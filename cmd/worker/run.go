@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -149,6 +150,10 @@ func persist(ctx context.Context, log *slog.Logger, what string, try func() erro
 		err := try()
 		if err == nil {
 			return nil
+		}
+		var wrong *ledger.Error
+		if errors.As(err, &wrong) && wrong.Code == ledger.CodeURL {
+			return err // no waiting mends it
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s cannot be used after %s of trying: %w", what, patience, err)

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+)
+
+// The worker makes the file of its ledger and the directory that it is in, and
+// does not wait for what no waiting mends.
+func TestTheWorkerMakesItsLedger(t *testing.T) {
+	t.Parallel()
+	open := func(path string) error {
+		books, err := openLedger(t.Context(), slog.New(slog.DiscardHandler), config.Worker{Database: config.Database{
+			DatabaseURL: config.Secret("sqlite:" + path),
+		}})
+		if err == nil {
+			require.NoError(t, books.Ping(t.Context()))
+			require.NoError(t, books.Close())
+		}
+		return err
+	}
+	path := filepath.Join(t.TempDir(), "var", "payouts.db")
+	require.NoError(t, open(path))
+	require.FileExists(t, path)
+
+	var wrong *ledger.Error
+	require.NoError(t, os.WriteFile(path+".d", nil, 0o600))
+	err := open(filepath.Join(path+".d", "payouts.db")) // at once, not after a minute
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, ledger.CodeURL, wrong.Code)
+	require.ErrorContains(t, err, "not a directory")
+	require.NotContains(t, err.Error(), "after 1m0s")
+}
