@@ -69,7 +69,9 @@ func setup(t testing.TB) *testBundle {
 		Verifier: verifier, Ledger: books, Deliverer: b.Deliverer, Merchants: []string{merchant}, Metrics: metrics, Log: log,
 	}
 	b.handler = NewHandler(b.options)
-	b.server = httptest.NewServer(b.handler)
+	b.server = httptest.NewUnstartedServer(nil)
+	b.server.Config = NewServer(b.handler, metrics, log)
+	b.server.Start()
 	t.Cleanup(b.server.Close)
 	return b
 }
@@ -156,7 +158,7 @@ func (b *testBundle) metric(t testing.TB, name, label string) int {
 	require.NoError(t, err)
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			if family.GetName() == name && metric.GetLabel()[0].GetValue() == label {
+			if family.GetName() == name && (len(metric.GetLabel()) == 0 || metric.GetLabel()[0].GetValue() == label) {
 				return int(metric.GetCounter().GetValue() + metric.GetGauge().GetValue())
 			}
 		}

@@ -43,6 +43,7 @@ const (
 	CodeMalformed       = "CALLBACK_MALFORMED"        // 400: signed by the gateway, but not a callback as documented
 	CodeForeignMerchant = "CALLBACK_FOREIGN_MERCHANT" // 403: a merchant that is not ours
 	CodeStore           = "STORE_UNAVAILABLE"         // 503: could not be stored; the gateway sends it again
+	CodeBusy            = "RECEIVER_BUSY"             // 503: too many callbacks at once; the gateway sends it again
 )
 
 // Labels of callbacks that were taken.
@@ -69,11 +70,12 @@ func NewHandler(options Options) http.Handler {
 	if options.BodyTimeout == 0 {
 		options.BodyTimeout = defaultBodyTimeout
 	}
-	return &handler{Options: options}
+	return &handler{Options: options, admission: newAdmission()}
 }
 
 type handler struct {
 	Options
+	admission *admission
 }
 
 // refusal is an answer other than OK.
@@ -111,13 +113,28 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (tarspay.Callback
 		return none, nil, &refusal{http.StatusRequestEntityTooLarge, CodeTooLarge, "the callback is longer than 64 KiB"}
 	case signature == "":
 		return none, nil, &refusal{http.StatusUnauthorized, CodeNotSigned, "the header " + tarspay.HeaderCallbackSignature + " is missing"}
+	case h.admission.lane(r.ContentLength).full():
+		return none, nil, busy
 	}
 	body, refused := h.readBody(w, r)
 	if refused != nil {
 		return none, nil, refused
 	}
-	callback, err := h.Verifier.ParseCallback(body, signature)
+	arrived(r.Context())
+	return h.verify(body, signature)
+}
+
+// verify looks at the signature, and at the content of what is signed. Both
+// cost processor time that anybody may ask for, so they wait for a turn.
+func (h *handler) verify(body []byte, signature string) (callback tarspay.Callback, _ []byte, _ *refusal) {
+	var none tarspay.Callback
+	var err error
+	admitted := h.admission.lane(int64(len(body))).do(func() {
+		callback, err = h.Verifier.ParseCallback(body, signature)
+	})
 	switch {
+	case !admitted:
+		return none, nil, busy
 	case errors.Is(err, tarspay.ErrMalformedCallback):
 		// Whoever gets here holds the gateway's key: its format has changed.
 		h.Log.Error("A callback signed by the gateway is not of the documented shape", "error", err)
@@ -130,6 +147,9 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (tarspay.Callback
 	}
 	return callback, body, nil
 }
+
+// busy turns a callback away.
+var busy = &refusal{http.StatusServiceUnavailable, CodeBusy, "too many callbacks arrive at once; send it again"}
 
 // readBody reads the body whole, within its limit and its time.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
@@ -190,8 +210,15 @@ func (h *handler) refuse(w http.ResponseWriter, refused *refusal) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if refused.Code == CodeStore {
+	switch refused.Code {
+	case CodeStore:
 		w.Header().Set("Retry-After", "5")
+	case CodeBusy:
+		w.Header().Set("Retry-After", "1")
+		// The answer goes out before what is left of the body is looked at, and
+		// that is given little time.
+		w.Header().Set("Connection", "close")
+		h.readUntil(w, time.Now().Add(time.Second))
 	}
 	w.WriteHeader(refused.status)
 	_, _ = w.Write(text)

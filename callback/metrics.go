@@ -15,6 +15,7 @@ type Metrics struct {
 	callbacks  *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
 	signals    prometheus.Histogram
+	evicted    prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them. Every code is there from
@@ -34,17 +35,21 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help:    "How long Temporal took to take a signal, or to refuse it.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12), // 1 ms to 2 s
 		}),
+		evicted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "payouts_callback_connections_evicted_total",
+			Help: "Connections that were closed to make room for new ones, because they kept the receiver waiting.",
+		}),
 	}
 	for _, code := range []string{
 		codeAccepted, codeDuplicate, CodeMethod, CodeContentType, CodeTooLarge, CodeIncomplete,
-		CodeNotSigned, CodeSignature, CodeMalformed, CodeForeignMerchant, CodeStore,
+		CodeNotSigned, CodeSignature, CodeMalformed, CodeForeignMerchant, CodeStore, CodeBusy,
 	} {
 		m.callbacks.WithLabelValues(code)
 	}
 	for _, outcome := range []Outcome{Signalled, Diverted, Unmatched, Waiting, Refused, Orphaned} {
 		m.deliveries.WithLabelValues(string(outcome))
 	}
-	registry.MustRegister(m.callbacks, m.deliveries, m.signals)
+	registry.MustRegister(m.callbacks, m.deliveries, m.signals, m.evicted)
 	return m
 }
 

@@ -3,7 +3,9 @@ package tarspay
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/big"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -278,5 +280,40 @@ func BenchmarkParseCallback(b *testing.B) {
 		if _, err := verifier.ParseCallback(body, signature); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// What does not verify is hashed, and not read: a body made of thousands of
+// members, of deep nesting or of one long text costs its sender more than us.
+//
+//nolint:paralleltest // what it allocates is counted, which others would disturb
+func TestForgedBodiesAreNotRead(t *testing.T) {
+	signer, other := newSigner(t), newSigner(t)
+	verifier := newVerifier(t, signer.PublicKey())
+	var members strings.Builder
+	for i := range 5900 {
+		fmt.Fprintf(&members, `"%04x":0,`, i)
+	}
+	genuine, _ := EncodeCallback(failure, signer)
+	bodies := map[string][]byte{
+		"members":         []byte("{" + members.String() + `"z":0}`),
+		"members, small":  []byte("{" + members.String()[:9*880] + `"z":0}`),
+		"nesting":         []byte(`{"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "}"),
+		"nested objects":  []byte(strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000)),
+		"one long text":   []byte(`{"a":"` + strings.Repeat("x", MaxCallbackBytes-10) + `"}`),
+		"escapes":         []byte(`{"a":"` + strings.Repeat(`\u0041`, 10_000) + `"}`),
+		"already compact": bytes.Replace(genuine, []byte("31500"), []byte("31501"), 1),
+	}
+	for name, body := range bodies {
+		signature := other.Sign(body)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 10 {
+			_, err := verifier.ParseCallback(body, signature)
+			require.ErrorIs(t, err, ErrSignature, name)
+		}
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.Mallocs-before.Mallocs, uint64(10*500), name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*MaxCallbackBytes), name)
 	}
 }

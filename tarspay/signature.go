@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
@@ -59,13 +60,15 @@ func (v *Verifier) Verify(message []byte, signatureHex string) error {
 	if err != nil {
 		return err
 	}
-	digest := doubleHash(message)
-	for _, key := range v.keys {
-		if signature.Verify(digest, key) {
-			return nil
-		}
+	if !v.signed(message, signature) {
+		return ErrSignature
 	}
-	return ErrSignature
+	return nil
+}
+
+func (v *Verifier) signed(message []byte, signature *ecdsa.Signature) bool {
+	digest := doubleHash(message)
+	return slices.ContainsFunc(v.keys, func(key *btcec.PublicKey) bool { return signature.Verify(digest, key) })
 }
 
 func parseSignature(signatureHex string) (*ecdsa.Signature, error) {

@@ -23,18 +23,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Bounds of a connection. The handler has its own, shorter ones for the body
-// and for what it does with it.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 30 * time.Second
-	idleTimeout       = 60 * time.Second
-	maxHeaderBytes    = 16 << 10
-
-	// drainTimeout is how long requests under way may take after SIGTERM.
-	drainTimeout = 20 * time.Second
-)
+// drainTimeout is how long requests under way may take after SIGTERM.
+const drainTimeout = 20 * time.Second
 
 // serve runs the receiver until the context ends or a listener breaks.
 func serve(ctx context.Context, settings config.Receiver, temporalOptions client.Options, log *slog.Logger) error {
@@ -86,26 +76,17 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 	defer func() { _ = door.Close() }()
 	log.Info("Health and metrics are answered", "address", door.Address())
 
-	return listen(ctx, settings.Listen, public, log, func(ctx context.Context) { deliverer.Run(ctx, settings.SweepEvery) })
+	return listen(ctx, settings.Listen, callback.NewServer(public, metrics, log), log, func(ctx context.Context) { deliverer.Run(ctx, settings.SweepEvery) })
 }
 
 // listen takes callbacks, and sweeps beside it, until the context ends; then
 // it drains. The log line has the real address, because a configured port of 0
 // takes a free one.
-func listen(ctx context.Context, address string, handler http.Handler, log *slog.Logger, sweep func(context.Context)) error {
+func listen(ctx context.Context, address string, server *http.Server, log *slog.Logger, sweep func(context.Context)) error {
 	var network net.ListenConfig
 	listener, err := network.Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_LISTEN: %w", err)
-	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	log.Info("Callbacks are taken", "address", listener.Addr().String(), "path", callback.Path)
 
