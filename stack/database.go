@@ -36,6 +36,9 @@ func (s *Stack) prepareDatabase(ctx context.Context, bin string, ports map[port]
 		return openDatabase(ctx, s.options.DatabaseURL, s.dir, s.options.Dir == "")
 	}
 	s.say("starting PostgreSQL")
+	if _, err := os.Stat(filepath.Join(bin, withpostgres)); err != nil {
+		return database{}, fmt.Errorf("no %s in %s: run %s", withpostgres, bin, makeCommand(withpostgres))
+	}
 	made, err := exec.CommandContext(ctx, filepath.Join(bin, withpostgres), "-make").Output() //nolint:gosec // the stack's own program
 	if err != nil {
 		return database{}, fmt.Errorf("make a PostgreSQL cluster with %s: %w", withpostgres, err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -213,17 +214,31 @@ func endedBy(state *os.ProcessState, signal syscall.Signal) bool {
 // for, that of the running program, or bin/ of the repository that the working
 // directory is in.
 func binaries(asked string) (string, error) {
-	var tried []string
-	var missing string
+	var tried, missing []string
 	for _, dir := range binaryDirs(asked) {
 		lacking := lacks(dir)
-		if lacking == "" {
+		if len(lacking) == 0 {
 			return filepath.Abs(dir)
 		}
-		tried = append(tried, dir)
-		missing = lacking
+		tried, missing = append(tried, dir), lacking
 	}
-	return "", fmt.Errorf("no %s in %s: run make build", missing, strings.Join(tried, " or "))
+	return "", fmt.Errorf("no %s in %s: run %s", strings.Join(missing, ", "), strings.Join(tried, " or "), makeCommand(missing...))
+}
+
+// makeCommand is what builds programs that are missing: ours all at once, each
+// of the others by itself.
+func makeCommand(missing ...string) string {
+	var targets []string
+	for _, name := range missing {
+		target := "build"
+		if name == Temporal || name == withpostgres {
+			target = "bin/" + name
+		}
+		if !slices.Contains(targets, target) {
+			targets = append(targets, target)
+		}
+	}
+	return "make " + strings.Join(targets, " ")
 }
 
 func binaryDirs(asked string) []string {
@@ -240,13 +255,15 @@ func binaryDirs(asked string) []string {
 	return dirs
 }
 
-func lacks(dir string) string {
+// lacks lists the programs of a stack that a directory does not have.
+func lacks(dir string) []string {
+	var lacking []string
 	for _, name := range Processes() {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
-			return name
+			lacking = append(lacking, name)
 		}
 	}
-	return ""
+	return lacking
 }
 
 // repository is the nearest directory upwards that holds a go.mod.

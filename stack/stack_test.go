@@ -101,7 +101,12 @@ func TestBinariesThatAreMissingAreNamed(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 	_, err := binaries(dir)
-	require.ErrorContains(t, err, "no receiver in "+dir)
+	require.EqualError(t, err, "no receiver in "+dir+": run make build")
+	require.NoError(t, os.Remove(filepath.Join(dir, Temporal)))
+	_, err = binaries(dir)
+	require.EqualError(t, err, "no temporal, receiver in "+dir+": run make bin/temporal build")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, Temporal), nil, 0o600))
+	require.Equal(t, "make bin/withpostgres", makeCommand(withpostgres))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, Receiver), nil, 0o600))
 	found, err := binaries(dir)
 	require.NoError(t, err)

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// composeFile is what we use of a Docker Compose file; a member that is not
+// here is a mistake in the file.
+type composeFile struct {
+	Name     string
+	Services map[string]composeService
+	Configs  map[string]struct{ Content string }
+	Volumes  map[string]any
+
+	Client    map[string]string `yaml:"x-temporal-client"`
+	Merchants map[string]string `yaml:"x-merchants"`
+	Payouts   map[string]string `yaml:"x-payouts"`
+}
+
+type composeService struct {
+	Image       string
+	Build       struct{ Context, Target string }
+	Profiles    []string
+	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
+	Environment map[string]string
+	Entrypoint  []string
+	Command     []string
+	Configs     []struct{ Source, Target string }
+	Volumes     []string
+	Ports       []string
+	Healthcheck *struct {
+		Test        []string
+		Interval    string
+		Timeout     string
+		Retries     int
+		StartPeriod string `yaml:"start_period"`
+	}
+	NetworkMode     string `yaml:"network_mode"`
+	StopGracePeriod string `yaml:"stop_grace_period"`
+	Restart         string
+}
+
+func readCompose(t *testing.T) composeFile {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "docker-compose.temporal.yml"))
+	require.NoError(t, err)
+	// Compose puts variables of the machine in; there are none of them.
+	require.Empty(t, regexp.MustCompile(`(^|[^$])\$[A-Za-z{]`).FindAllString(string(text), -1), "a variable of a script is written $$")
+	decoder := yaml.NewDecoder(bytes.NewReader(bytes.ReplaceAll(text, []byte("$$"), []byte("$"))))
+	decoder.KnownFields(true)
+	var file composeFile
+	require.NoError(t, decoder.Decode(&file))
+	return file
+}
+
+// Every name in the Compose file is that of something: services, conditions,
+// volumes, configs, stages of the Dockerfile.
+func TestComposeHoldsTogether(t *testing.T) {
+	t.Parallel()
+	file := readCompose(t)
+	dockerfile, err := os.ReadFile(filepath.Join("..", "Dockerfile"))
+	require.NoError(t, err)
+	for name, service := range file.Services {
+		switch service.Build.Target {
+		case "":
+			require.Regexp(t, `^[a-z]+(/[a-z-]+)?:[0-9][0-9.]*$`, service.Image, "%s: an image of a version", name)
+		default:
+			require.Contains(t, string(dockerfile), "FROM base AS "+service.Build.Target+"\n", name)
+		}
+		for other, needed := range service.DependsOn {
+			require.Contains(t, file.Services, other, name)
+			switch needed.Condition {
+			case "service_healthy":
+				require.NotNil(t, file.Services[other].Healthcheck, "%s waits for the health of %s", name, other)
+			case "service_completed_successfully":
+				require.Equal(t, "on-failure", file.Services[other].Restart, "%s waits for the end of %s", name, other)
+			default:
+				require.Equal(t, "service_started", needed.Condition, name)
+			}
+		}
+		for _, port := range service.Ports {
+			require.Regexp(t, `^127\.0\.0\.1:\d+:\d+$`, port, "%s: on this machine only", name)
+		}
+		for _, used := range service.Configs {
+			require.NotEmpty(t, file.Configs[used.Source].Content, name)
+		}
+		for _, used := range service.Volumes {
+			volume, _, _ := strings.Cut(used, ":")
+			require.Contains(t, file.Volumes, volume, name)
+		}
+		if other, shared := strings.CutPrefix(service.NetworkMode, "service:"); shared {
+			require.Contains(t, file.Services, other, name)
+		}
+	}
+}
+
+// The images of Temporal are those that are still made: a server, which no
+// longer sets itself up, and the tools that do.
+func TestComposeImagesOfTemporal(t *testing.T) {
+	t.Parallel()
+	versions := make(map[string]string)
+	for _, service := range readCompose(t).Services {
+		if image, version, ours := strings.Cut(strings.TrimPrefix(service.Image, "temporalio/"), ":"); ours && strings.HasPrefix(service.Image, "temporalio/") {
+			versions[image] = version
+		}
+	}
+	require.Equal(t, []string{"admin-tools", "server", "ui"}, slices.Sorted(maps.Keys(versions)))
+	require.Equal(t, versions["server"], versions["admin-tools"], "the tools bring the tables to the server's version")
+}
+
+// The settings in the Compose file are ones that our processes start with.
+func TestComposeSettings(t *testing.T) {
+	file := readCompose(t)
+	for name, load := range map[string]func() error{
+		"worker":   func() error { _, err := LoadWorker(); return err },
+		"receiver": func() error { _, err := LoadReceiver(); return err },
+		"starter":  func() error { _, err := LoadStarter(); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for variable, value := range file.Services[name].Environment {
+				t.Setenv(variable, value)
+			}
+			require.NoError(t, load())
+			require.Empty(t, Unknown())
+		})
+	}
+	for i, merchant := range regexp.MustCompile(`--merchant=(\w+):(\w\w):`).FindAllStringSubmatch(fmt.Sprint(file.Services["sandbox"].Command), -1) {
+		require.Contains(t, file.Merchants["PAYOUTS_MERCHANTS"], merchant[1]+":"+merchant[2], i)
+	}
+}
