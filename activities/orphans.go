@@ -41,7 +41,7 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (Orphan
 		}
 		found.Open++
 		activity.RecordHeartbeat(ctx, found.Open)
-		driven, run, err := lookAt(ctx, temporal, row.WorkflowID())
+		driven, why, err := lookAt(ctx, temporal, row)
 		if err != nil {
 			return found, fmt.Errorf("look at the workflow of %s: %w", row.Key(), err)
 		}
@@ -53,7 +53,7 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (Orphan
 		}
 		// The run makes it a discrepancy of its own each time a workflow is lost:
 		// one that somebody has dealt with is never opened again.
-		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is open and no workflow drives it; the last run was "+run)
+		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is open and no workflow drives it; "+why)
 		if err != nil {
 			return found, fmt.Errorf("note the orphan %s: %w", row.Key(), err)
 		}
@@ -61,16 +61,23 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (Orphan
 	return found, nil
 }
 
-// lookAt says whether a workflow runs, and which run was the last.
-func lookAt(ctx context.Context, temporal client.Client, workflowID string) (driven bool, run string, err error) {
-	described, err := temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+// lookAt says whether a workflow drives the order, or why none does, with the
+// run that has its id. A workflow that has the id and is none of an order's
+// drives nothing, however long it runs.
+func lookAt(ctx context.Context, temporal client.Client, row order.Order) (driven bool, why string, err error) {
+	described, err := temporal.DescribeWorkflowExecution(ctx, row.WorkflowID(), "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return false, "one that Temporal has forgotten", nil
+		return false, "the last run was one that Temporal has forgotten", nil
 	}
 	if err != nil {
 		return false, "", err
 	}
 	info := described.GetWorkflowExecutionInfo()
-	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, info.GetExecution().GetRunId(), nil
+	run := info.GetExecution().GetRunId()
+	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
+	if refusal := holder.Refuse(row.Kind, row.Key()); refusal != nil {
+		return false, refusal.Text + "; its run is " + run, nil
+	}
+	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "the last run was " + run, nil
 }

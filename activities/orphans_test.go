@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"testing"
@@ -68,6 +69,15 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 	require.Len(t, open(), 1)
 	temporal.run = ""
 	require.Len(t, open(), 2, "forgotten")
+
+	// A workflow that has the order's id and drives no order drives nothing.
+	temporal.run, temporal.status, temporal.queue = "run-3", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "nobody's"
+	require.Len(t, open(), 3, "squatted")
+	temporal.run, temporal.queue, temporal.other = "run-4", "", "Something"
+	found = open()
+	require.Len(t, found, 4)
+	require.Contains(t, found[0].Detail, `of type "Something"`)
+	require.Contains(t, found[0].Detail, "run-4")
 }
 
 // lost is a Temporal that knows one run of every workflow, or none.
@@ -75,13 +85,17 @@ type lost struct {
 	client.Client
 	run    string
 	status enumspb.WorkflowExecutionStatus
+	queue  string // "": ours
+	other  string // type; "": an order's
 }
 
-func (l *lost) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (l *lost) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	if l.run == "" {
 		return nil, serviceerror.NewNotFound("no such workflow")
 	}
+	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
-		Execution: &commonpb.WorkflowExecution{RunId: l.run}, Status: l.status,
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: l.run}, Status: l.status,
+		Type: &commonpb.WorkflowType{Name: cmp.Or(l.other, order.WorkflowType(kind))}, TaskQueue: cmp.Or(l.queue, order.WorkflowQueue),
 	}}, nil
 }

@@ -2,6 +2,7 @@ package callback
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -187,6 +189,7 @@ type recorder struct {
 	attempts  int
 	// answer, if set, decides what a call gets; nil for success.
 	answer func(ctx context.Context, workflowID string) error
+	queue  string // where workflows wait; "" is ours
 }
 
 func (r *recorder) SignalWorkflow(ctx context.Context, workflowID, runID, name string, argument any) error {
@@ -203,12 +206,11 @@ func (r *recorder) DescribeWorkflowExecution(ctx context.Context, workflowID, _ 
 	if err := r.decide(ctx, workflowID); err != nil {
 		return nil, err
 	}
-	return running, nil
-}
-
-// running is what Temporal says of a workflow that has not ended.
-var running = &workflowservice.DescribeWorkflowExecutionResponse{
-	WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING},
+	kind, _, _ := order.ParseWorkflowID(workflowID)
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Type:   &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: cmp.Or(r.queue, order.WorkflowQueue),
+	}}, nil
 }
 
 func (r *recorder) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, arguments ...any) (client.WorkflowRun, error) {

@@ -11,6 +11,7 @@ import (
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -119,11 +120,18 @@ func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outco
 	switch {
 	case err != nil && !errors.As(err, &missing):
 		return d.told(entry.ID, entry.Key(), held(err), fmt.Errorf("look at the order's workflow: %w", err))
-	case err == nil && described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+	case err == nil && driven(row, described.GetWorkflowExecutionInfo()):
 		return Busy
 	}
 	outcome, err := d.divert(ctx, entry.ID, entry.Key())
 	return d.told(entry.ID, entry.Key(), outcome, err)
+}
+
+// driven reports whether the workflow that has the order's id runs and is one
+// that drives orders: another one reads no callback.
+func driven(row order.Order, info *workflowpb.WorkflowExecutionInfo) bool {
+	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
+	return info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && holder.Refuse(row.Kind, row.Key()) == nil
 }
 
 func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {

@@ -150,6 +150,24 @@ func TestOrderEndsMeanwhile(t *testing.T) {
 	require.Equal(t, ledger.Late, b.entry(t, row).Status)
 }
 
+// A workflow that has the order's id and drives no order is signalled like the
+// order's, and reads nothing: it keeps no callback from being acted on.
+func TestASquatterKeepsNoCallback(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Deposit, "D-1", 10)
+	status, _ := b.post(t, success(row))
+	require.Equal(t, http.StatusOK, status)
+	b.fail(t, row)
+	b.ledger.SetClock(func() time.Time { return time.Now().Add(time.Minute) }) // long enough to have been read
+	b.queue = "nobodys"
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
+	require.Equal(t, ledger.Late, b.entry(t, row).Status)
+	require.Len(t, b.starts(), 1)
+}
+
 // A callback that its workflow has been told of is not told again and again while
 // the workflow runs, though the order has ended: each signal would be an event of
 // its history. When the workflow has ended without it, it came too late.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -182,9 +183,11 @@ func (s *server) DescribeWorkflowExecution(_ context.Context, id, _ string) (*wo
 	case !w.running[id]:
 		return nil, serviceerror.NewNotFound("no such workflow is running")
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{
-		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING},
-	}, nil
+	kind, _, _ := order.ParseWorkflowID(id)
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Type:   &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue,
+	}}, nil
 }
 
 // ExecuteWorkflow starts the workflow of a late callback, once.

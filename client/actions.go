@@ -53,15 +53,22 @@ func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, po
 	return c.act(ctx, kind, key, workflows.PollNowUpdate, poll, activities.Action{Poll: &poll})
 }
 
-// act sends an update to the order's workflow. When no workflow runs, because
-// the order has ended or there is none of its number, a short workflow of its
-// own decides and audits.
+// act sends an update to the order's workflow. When no workflow drives the
+// order, because it has ended, there is none of its number, or its id is taken by
+// a workflow that drives no order, a short workflow of its own decides and
+// audits.
 func (c *Client) act(
 	ctx context.Context, kind order.Kind, key order.Key, name string, argument any, action activities.Action,
 ) (order.View, error) {
-	view, err := c.update(ctx, kind, key, name, argument)
-	if code := order.CodeOf(err); code != order.CodeOrderNotFound && code != order.CodeTerminal {
-		return view, err
+	driven, err := c.driven(ctx, kind, key)
+	if err != nil {
+		return order.View{}, err
+	}
+	if driven {
+		view, err := c.update(ctx, kind, key, name, argument)
+		if code := order.CodeOf(err); code != order.CodeOrderNotFound && code != order.CodeTerminal {
+			return view, err
+		}
 	}
 	acted, err := c.actWithout(ctx, key, name, action)
 	if err == nil && acted.Refusal != nil {
@@ -71,6 +78,19 @@ func (c *Client) act(
 		return order.View{}, err
 	}
 	return order.View{Kind: kind, Merchant: key.Merchant, Number: key.Number, Standing: acted.Standing}, nil
+}
+
+// driven reports whether a workflow drives the order.
+func (c *Client) driven(ctx context.Context, kind order.Kind, key order.Key) (bool, error) {
+	h, err := c.holder(ctx, kind, key)
+	var notFound *serviceerror.NotFound
+	if errors.As(err, &notFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unreachable("look at order "+key.String(), err)
+	}
+	return h.running && h.foreign == nil, nil
 }
 
 // actWithout decides and audits in a short workflow of its own.
@@ -94,28 +114,36 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, name string, act
 // ledger says it stands, and puts on record who has it adopted. The row is the
 // ledger's own; one without a state is an order that the ledger does not have.
 //
-// A refusal is on record, too: WHO_MISSING, ORDER_NOT_FOUND, ORDER_ENDED, or
-// WORKFLOW_RUNNING when a workflow drives the order. Another error together
+// A refusal is on record, too: WHO_MISSING, ORDER_NOT_FOUND, ORDER_ENDED,
+// WORKFLOW_RUNNING when a workflow drives the order, or NUMBER_SQUATTED when a
+// workflow has its id and does not drive it. Another error together
 // with a run means that the order is adopted, and that nobody has said yet that
 // this is on record.
 func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started, error) {
 	var started Started
+	var holder order.Holder
 	if adoptable(row, by) {
 		options := startOptions(row.Request)
 		options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the one that ended was not the end of the order
 		options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 		options.WorkflowExecutionErrorWhenAlreadyStarted = true
-		run, err := c.temporal.ExecuteWorkflow(ctx, options, workflowType(row.Kind), row.Request)
+		run, err := c.temporal.ExecuteWorkflow(ctx, options, order.WorkflowType(row.Kind), row.Request)
 		var already *serviceerror.WorkflowExecutionAlreadyStarted
 		switch {
 		case err == nil:
 			started = Started{WorkflowID: run.GetID(), RunID: run.GetRunID()}
 		case !errors.As(err, &already):
 			return Started{}, unreachable("adopt the order", err)
+		default:
+			there, err := c.holder(ctx, row.Kind, row.Key())
+			if err != nil {
+				return Started{}, unreachable("look at the workflow of the order", err)
+			}
+			holder = there.Holder
 		}
 	}
 	// Without a run there was nothing to adopt, and the ledger says why.
-	adoption := order.Adoption{By: by, Run: started.RunID}
+	adoption := order.Adoption{By: by, Run: started.RunID, Holder: holder}
 	acted, err := c.actWithout(ctx, row.Key(), "adopt", activities.Action{Adopt: &adoption})
 	if err == nil && acted.Refusal != nil {
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}

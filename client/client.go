@@ -32,9 +32,6 @@ const (
 	CodeUnreadable          = order.CodeUnreadable   // what Temporal keeps of the order is encrypted with a key that is not at hand
 )
 
-// fingerprintMemo is the memo that tells a repeated request from a conflict.
-const fingerprintMemo = "fingerprint"
-
 // Client starts, reads and steers orders.
 type Client struct {
 	temporal temporalclient.Client
@@ -62,8 +59,9 @@ type Started struct {
 }
 
 // Start begins an order and returns at once, worker or not. The error is an
-// *order.Invalid, or an *order.Refusal with ORDER_CONFLICT or
-// TEMPORAL_UNREACHABLE.
+// *order.Invalid, or an *order.Refusal with ORDER_CONFLICT when the number
+// belongs to an order with other content, NUMBER_SQUATTED when the order's id
+// belongs to a workflow that drives no order, or TEMPORAL_UNREACHABLE.
 func (c *Client) Start(ctx context.Context, request order.Request) (Started, error) {
 	if err := request.Validate(nil); err != nil {
 		return Started{}, err
@@ -73,10 +71,11 @@ func (c *Client) Start(ctx context.Context, request order.Request) (Started, err
 	// call for the repetition only; using it silently would cost one always.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	options.WorkflowExecutionErrorWhenAlreadyStarted = true
-	run, err := c.temporal.ExecuteWorkflow(ctx, options, workflowType(request.Kind), request)
+	run, err := c.temporal.ExecuteWorkflow(ctx, options, order.WorkflowType(request.Kind), request)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
-		return c.existing(ctx, request)
+		started, _, err := c.existing(ctx, request)
+		return started, err
 	}
 	if err != nil {
 		return Started{}, unreachable("start the order", err)
@@ -87,13 +86,16 @@ func (c *Client) Start(ctx context.Context, request order.Request) (Started, err
 // StartDeposit begins a deposit and waits until its create has an outcome, in
 // one round trip: the view holds the payment instructions. It needs a worker.
 // When the context ends first the refusal is NO_ANSWER_YET: the order is under
-// way, and the same call again picks it up.
+// way, and the same call again picks it up. Otherwise the errors are those of
+// Start.
 func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order.View, Started, error) {
 	if err := request.Validate(nil); err != nil {
 		return order.View{}, Started{}, err
 	}
 	options := startOptions(request)
-	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	// A workflow that has the id is looked at before it is told anything: it may
+	// be one that no worker of ours will ever answer for.
+	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	operation := c.temporal.NewWithStartWorkflowOperation(options, workflows.DepositType, request)
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: operation,
@@ -107,13 +109,8 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 		},
 	})
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &already) { // it has ended
-		started, err := c.existing(ctx, request)
-		if err != nil {
-			return order.View{}, Started{}, err
-		}
-		view, err := c.Wait(ctx, request.Kind, request.Key())
-		return view, started, err
+	if errors.As(err, &already) {
+		return c.existingDeposit(ctx, request)
 	}
 	started := Started{WorkflowID: options.ID}
 	var view order.View
@@ -127,32 +124,21 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 	return view, started, nil
 }
 
-// existing compares the order that has the number with the one asked for.
-func (c *Client) existing(ctx context.Context, request order.Request) (Started, error) {
-	described, err := c.temporal.DescribeWorkflowExecution(ctx, request.WorkflowID(), "")
+// existingDeposit asks the workflow that has the deposit's id, once it is known
+// to be the deposit's.
+func (c *Client) existingDeposit(ctx context.Context, request order.Request) (order.View, Started, error) {
+	started, there, err := c.existing(ctx, request)
 	if err != nil {
-		return Started{}, unreachable("look at the order", err)
+		return order.View{}, Started{}, err
 	}
-	info := described.GetWorkflowExecutionInfo()
-	var fingerprint string
-	if payload := info.GetMemo().GetFields()[fingerprintMemo]; payload != nil {
-		err = c.data.FromPayload(payload, &fingerprint)
-	} else { // started by other means than this client
-		var view order.View
-		view, err = c.Order(ctx, request.Kind, request.Key())
-		fingerprint = view.Fingerprint
-	}
-	if err != nil {
-		if refusal := unreadable(request.Key(), err); refusal != nil {
-			err = refusal
+	if there.running {
+		view, err := c.update(ctx, request.Kind, request.Key(), workflows.InstructionsUpdate, request.Fingerprint())
+		if order.CodeOf(err) != order.CodeTerminal { // else it has ended since
+			return view, started, err
 		}
-		return Started{}, err
 	}
-	if fingerprint != request.Fingerprint() {
-		return Started{}, order.Refuse(order.CodeOrderConflict,
-			"the number %s belongs to an order with other content; use a new number for a new order", request.Number)
-	}
-	return Started{WorkflowID: request.WorkflowID(), RunID: info.GetExecution().GetRunId(), Existing: true}, nil
+	view, err := c.Wait(ctx, request.Kind, request.Key())
+	return view, started, err
 }
 
 // Wait blocks until the order has ended.
@@ -243,15 +229,7 @@ func startOptions(request order.Request) temporalclient.StartWorkflowOptions {
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		TypedSearchAttributes: workflows.SearchAttributes(request),
 		StaticSummary:         workflows.Summary(request),
-		Memo:                  map[string]any{fingerprintMemo: request.Fingerprint()},
 	}
-}
-
-func workflowType(kind order.Kind) string {
-	if kind == order.Deposit {
-		return workflows.DepositType
-	}
-	return workflows.WithdrawalType
 }
 
 func unreachable(what string, err error) error {

@@ -65,6 +65,9 @@ type Row struct {
 	RunID       string       `json:"run_id"`
 	StartedAt   time.Time    `json:"started_at"`
 	EndedAt     time.Time    `json:"ended_at,omitzero"`
+	// Squatted is why the workflow that has the order's id drives no order, in a
+	// sentence; empty if it is one that does.
+	Squatted string `json:"squatted,omitempty"`
 }
 
 // Key names the order.
@@ -194,6 +197,7 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 		return Row{}, false
 	}
 	fields := info.GetSearchAttributes().GetIndexedFields()
+	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
 	row := Row{
 		Kind: kind, Merchant: key.Merchant, Number: key.Number,
 		Country:     attribute[string](fields, workflows.AttributeCountry),
@@ -205,6 +209,9 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 		WorkflowID:  id,
 		RunID:       info.GetExecution().GetRunId(),
 		StartedAt:   info.GetStartTime().AsTime(),
+	}
+	if refusal := holder.Refuse(kind, key); refusal != nil {
+		row.Squatted = refusal.Text
 	}
 	if info.GetCloseTime() != nil {
 		row.EndedAt = info.GetCloseTime().AsTime()

@@ -71,8 +71,11 @@ func listed(t *testing.T, id string, started time.Time, attributes map[string]an
 		require.NoError(t, err)
 		fields[name] = payload
 	}
+	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowpb.WorkflowExecutionInfo{
 		Execution:        &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run of " + id},
+		Type:             &commonpb.WorkflowType{Name: order.WorkflowType(kind)},
+		TaskQueue:        order.WorkflowQueue,
 		Status:           enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		StartTime:        timestamppb.New(started),
 		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: fields},

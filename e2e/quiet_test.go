@@ -35,6 +35,7 @@ func together(t *testing.T, h *house) {
 		"OrdersAreCheap":            ordersAreCheap,
 		"AnySDKMayStart":            anySDKMayStart,
 		"TheWorkerChecksAgain":      theWorkerChecksAgain,
+		"ANumberCanBeTaken":         aNumberCanBeTaken,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

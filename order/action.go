@@ -52,7 +52,9 @@ type Poll struct {
 type Adoption struct {
 	ID  string `json:"id,omitempty"`
 	By  string `json:"by"`
-	Run string `json:"run,omitempty"` // of the workflow that was started for it; empty: one drives it already
+	Run string `json:"run,omitempty"` // of the workflow that was started for it; empty: one drives it already, or nothing was tried
+	// Holder is the workflow that has the order's id, when none was started.
+	Holder Holder `json:"holder,omitzero"`
 }
 
 // Permit says whether the approval may be given at this moment. The codes are
@@ -132,7 +134,7 @@ func (p Poll) Permit(o Order) *Refusal {
 
 // Permit says whether the order may be adopted. A run that was started for it is
 // a fact, even if it has driven the order to its end by now. The codes are
-// WHO_MISSING, ORDER_ENDED and WORKFLOW_RUNNING.
+// WHO_MISSING, ORDER_ENDED, NUMBER_SQUATTED and WORKFLOW_RUNNING.
 func (a Adoption) Permit(o Order) *Refusal {
 	if nobody(a.By) {
 		return Refuse(CodeWhoMissing, "an adoption says who makes it")
@@ -142,6 +144,11 @@ func (a Adoption) Permit(o Order) *Refusal {
 	}
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
+	}
+	if a.Holder != (Holder{}) {
+		if refusal := a.Holder.Refuse(o.Kind, o.Key()); refusal != nil {
+			return refusal
+		}
 	}
 	return Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", o.Number)
 }

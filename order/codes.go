@@ -11,6 +11,7 @@ import (
 const (
 	CodeInvalidRequest    = "INVALID_REQUEST"          // the request breaks a rule; see the problems
 	CodeOrderConflict     = "ORDER_CONFLICT"           // the number belongs to an order with other content
+	CodeNumberSquatted    = "NUMBER_SQUATTED"          // the order's workflow id belongs to a workflow that drives no order
 	CodeOrderNotFound     = "ORDER_NOT_FOUND"          // no order of that number
 	CodeUnknownMerchant   = "UNKNOWN_MERCHANT"         // the merchant is not configured
 	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"       // the ledger's available balance does not cover it

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 )
@@ -55,24 +54,6 @@ type Request struct {
 
 // Key names the order.
 func (r Request) Key() Key { return Key{Merchant: r.Merchant, Number: r.Number} }
-
-// WorkflowID is the id of the one workflow that drives the order:
-// "withdrawal:M1700000001:ORDER-1".
-func (r Request) WorkflowID() string { return WorkflowID(r.Kind, r.Key()) }
-
-// WorkflowID is the id of the one workflow that drives an order.
-func WorkflowID(kind Kind, key Key) string {
-	return fmt.Sprintf("%s:%s:%s", kind, key.Merchant, key.Number)
-}
-
-// ParseWorkflowID takes an order workflow's id apart.
-func ParseWorkflowID(id string) (Kind, Key, bool) {
-	parts := strings.SplitN(id, ":", 3)
-	if len(parts) != 3 || (Kind(parts[0]) != Deposit && Kind(parts[0]) != Withdrawal) {
-		return "", Key{}, false
-	}
-	return Kind(parts[0]), Key{Merchant: parts[1], Number: parts[2]}, true
-}
 
 // Fingerprint is a SHA-256 over the request's content, in hex. Two requests
 // with the same number and the same fingerprint are the same order; with

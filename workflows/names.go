@@ -7,8 +7,8 @@ import (
 
 // Task queues.
 const (
-	Queue        = "payouts" // workflows and ledger writes
-	GatewayQueue = "tarspay" // gateway calls, rate limited by the server
+	Queue        = order.WorkflowQueue // workflows and ledger writes
+	GatewayQueue = "tarspay"           // gateway calls, rate limited by the server
 	// TransactionsQueue has the calls that compare transactions, with a limit of
 	// their own, so that orders under way never wait for them.
 	TransactionsQueue = "tarspay-transactions"
@@ -16,8 +16,8 @@ const (
 
 // Workflow types, as registered and as other SDKs name them.
 const (
-	DepositType               = "Deposit"
-	WithdrawalType            = "Withdrawal"
+	DepositType               = order.DepositWorkflow
+	WithdrawalType            = order.WithdrawalWorkflow
 	ReconcileBalancesType     = "ReconcileBalances"
 	ReconcileTransactionsType = "ReconcileTransactions"
 	LateCallbackType          = "LateCallback"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -171,13 +172,15 @@ func (w *world) SignalWorkflow(_ context.Context, _, _, name string, argument an
 }
 
 // DescribeWorkflowExecution says whether the workflow runs.
-func (w *world) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (w *world) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	if w.IsWorkflowCompleted() {
 		return nil, serviceerror.NewNotFound("the workflow has ended")
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{
-		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING},
-	}, nil
+	kind, _, _ := order.ParseWorkflowID(id)
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Type:   &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue,
+	}}, nil
 }
 
 // ExecuteWorkflow notes which late callback the receiver would have acted on.

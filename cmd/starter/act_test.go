@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
 
@@ -28,6 +32,7 @@ type bareTemporal struct {
 	books *activities.Books
 
 	driven  bool            // orders have a workflow after all: none can be started
+	queue   string          // where that waits; "" is ours
 	silent  bool            // nobody answers for what acts
 	started []order.Request // for adoptions
 }
@@ -36,8 +41,15 @@ func (*bareTemporal) UpdateWorkflow(context.Context, temporalclient.UpdateWorkfl
 	return nil, serviceerror.NewNotFound("no such workflow")
 }
 
-func (*bareTemporal) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	return nil, serviceerror.NewNotFound("no such workflow")
+func (b *bareTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if !b.driven {
+		return nil, serviceerror.NewNotFound("no such workflow")
+	}
+	kind, _, _ := order.ParseWorkflowID(id)
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run-1"}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Type: &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: cmp.Or(b.queue, order.WorkflowQueue),
+	}}, nil
 }
 
 func (b *bareTemporal) ExecuteWorkflow(ctx context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
@@ -438,6 +450,20 @@ func TestAdopt(t *testing.T) {
 		last := b.lastEntry(t, "ORPH-1")
 		require.True(t, last.Refused)
 		require.Equal(t, []string{"dana", order.CodeWorkflowRunning}, []string{last.Actor, last.Reason.Code})
+	})
+	t.Run("its id is taken", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		temporal := b.bare(t)
+		temporal.driven, temporal.queue = true, "nobodys"
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitRefused, got.code)
+		require.Contains(t, got.errs, `task queue "nobodys", which drives no order`)
+		require.Contains(t, got.errs, order.CodeNumberSquatted)
+		require.Len(t, orphans(t, b), 1)
+		last := b.lastEntry(t, "ORPH-1")
+		require.True(t, last.Refused)
+		require.Equal(t, []string{"dana", order.CodeNumberSquatted}, []string{last.Actor, last.Reason.Code})
 	})
 	t.Run("nobody says that it is on record", func(t *testing.T) {
 		t.Parallel()

@@ -26,7 +26,8 @@ workflow goes on from where the ledger says the order stands: what may have been
 sent is asked about before anything is sent again.
 
 An order that a workflow drives is refused with WORKFLOW_RUNNING, one that has
-ended with ORDER_ENDED. The audit has who adopted it, or tried, and the discrepancies
+ended with ORDER_ENDED, and one whose workflow id is taken by a workflow that drives
+no order with NUMBER_SQUATTED. The audit has who adopted it, or tried, and the discrepancies
 that told of the missing workflow are closed.
 
 --json: {"order","started":{"workflow_id","run_id","existing"},"closed"}, where order

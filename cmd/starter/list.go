@@ -29,11 +29,14 @@ usual way is "created" there until it ends. starter status asks the order itself
 outside and no other drives the order, wherever it may stand by now; "(workflow
 failed)" and "(workflow timedout)" likewise. Unless the order has ended it is to be
 adopted: starter queue says so. An order that was adopted shows as its new run.
+"(number squatted)" means that the order's workflow id is taken by a workflow that
+drives no order; starter status says by which.
 
 --json: {"orders":[{"kind","merchant","number","country","amount","state",
 "needs_review","gateway_id","open","status","workflow_id","run_id","started_at",
-"ended_at"}],"more"}, where status is the workflow's and more means that there are
-more than the limit.`,
+"ended_at","squatted"}],"more"}, where status is the workflow's, squatted says what has
+the order's id if it drives no order, and more means that there are more than the
+limit.`,
 		Example: `  starter list --needs-review
   starter list --open --country PK
   starter list --state failed --kind withdrawal --limit 100 --json`,
@@ -144,6 +147,9 @@ func writeList(w io.Writer, document listDocument) {
 
 // listedState adds how the workflow ended when it did not end by itself.
 func listedState(row client.Row) string {
+	if row.Squatted != "" {
+		return string(row.State) + " (number squatted)"
+	}
 	if row.Open || row.Status == "Completed" {
 		return string(row.State)
 	}

@@ -32,6 +32,20 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestTheLedgerRemembers",
 	},
 	{
+		name: "squatter_is_the_order", rule: 1, takes: "a workflow of another queue or type is not taken for the order",
+		file: "order/workflow.go",
+		old:  `if h.Type == WorkflowType(kind) && h.Queue == WorkflowQueue {`,
+		new:  `if h.Type != "" {`,
+		pkg:  "./client", run: "TestWhatHasTheIDMustBeTheOrder",
+	},
+	{
+		name: "other_content_exists", rule: 1, takes: "a workflow that was started with other content is not taken for the order",
+		file: "client/holder.go",
+		old:  `if there.Fingerprint() != request.Fingerprint() {`,
+		new:  `if false {`,
+		pkg:  "./client", run: "TestWhatHasTheIDMustBeTheOrder",
+	},
+	{
 		name: "fingerprint_without_details", rule: 1, takes: "who is paid is part of an order's content",
 		file: "order/request.go",
 		old:  `content.Details = sent(r.Details)`,

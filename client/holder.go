@@ -1,0 +1,90 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// holder is the workflow that has an order's id: its latest run.
+type holder struct {
+	order.Holder
+	kind    order.Kind
+	key     order.Key
+	run     string
+	running bool
+	foreign *order.Refusal // it is none that drives orders
+}
+
+// holder looks at the workflow that has an order's id. The error is Temporal's.
+func (c *Client) holder(ctx context.Context, kind order.Kind, key order.Key) (holder, error) {
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+	if err != nil {
+		return holder{}, err
+	}
+	info := described.GetWorkflowExecutionInfo()
+	is := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
+	return holder{
+		Holder: is, kind: kind, key: key, run: info.GetExecution().GetRunId(),
+		running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		foreign: is.Refuse(kind, key),
+	}, nil
+}
+
+// request reads what a run was started with. A memo would be less work, and
+// anybody who starts a workflow writes the memo that they like.
+func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
+	var request order.Request
+	events := c.temporal.GetWorkflowHistory(ctx, order.WorkflowID(h.kind, h.key), h.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !events.HasNext() {
+		return request, fmt.Errorf("the history of order %s is empty", h.key)
+	}
+	first, err := events.Next()
+	if err != nil {
+		return request, unreachable("read what the order was started with", err)
+	}
+	if err := c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &request); err != nil {
+		if refusal := unreadable(h.key, err); refusal != nil {
+			return request, refusal
+		}
+		return request, order.Refuse(order.CodeOrderConflict,
+			"the number %s belongs to a workflow that was started with something else than an order; look at it in Temporal, and delete it if it is nobody's", h.key.Number)
+	}
+	request.Kind = h.kind // the type of a workflow says it, whatever its input says
+	return request, nil
+}
+
+// sameOrder says why the workflow that has a request's id is not the request's,
+// whatever else it claims; nil when its queue, type and content are.
+func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request) error {
+	if h.foreign != nil {
+		return h.foreign
+	}
+	there, err := c.request(ctx, h)
+	if err != nil {
+		return err
+	}
+	if there.Fingerprint() != request.Fingerprint() {
+		return conflict(request)
+	}
+	return nil
+}
+
+func conflict(request order.Request) *order.Refusal {
+	return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content; use a new number for a new order", request.Number)
+}
+
+// existing compares the workflow that has a request's id with the request.
+func (c *Client) existing(ctx context.Context, request order.Request) (Started, holder, error) {
+	h, err := c.holder(ctx, request.Kind, request.Key())
+	if err != nil {
+		return Started{}, h, unreachable("look at the order", err)
+	}
+	if err := c.sameOrder(ctx, h, request); err != nil {
+		return Started{}, h, err
+	}
+	return Started{WorkflowID: request.WorkflowID(), RunID: h.run, Existing: true}, h, nil
+}

@@ -1,0 +1,148 @@
+package client
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// taken is a Temporal in which one workflow has the id of every order.
+type taken struct {
+	temporalclient.Client
+	typ, queue string
+	memo       map[string]*commonpb.Payload
+	input      *commonpb.Payloads
+}
+
+func (t *taken) already() error {
+	return serviceerror.NewWorkflowExecutionAlreadyStarted("it is there", "", "run-1")
+}
+
+func (t *taken) ExecuteWorkflow(context.Context, temporalclient.StartWorkflowOptions, any, ...any) (temporalclient.WorkflowRun, error) {
+	return nil, t.already()
+}
+
+func (t *taken) NewWithStartWorkflowOperation(options temporalclient.StartWorkflowOptions, _ any, _ ...any) temporalclient.WithStartWorkflowOperation {
+	if options.WorkflowIDConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL {
+		panic("whatever has the id would be told of the deposit")
+	}
+	return nil
+}
+
+func (t *taken) UpdateWithStartWorkflow(context.Context, temporalclient.UpdateWithStartWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
+	return nil, t.already()
+}
+
+func (t *taken) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run-1"}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Type: &commonpb.WorkflowType{Name: t.typ}, TaskQueue: t.queue, Memo: &commonpb.Memo{Fields: t.memo},
+	}}, nil
+}
+
+func (t *taken) GetWorkflowHistory(context.Context, string, string, bool, enumspb.HistoryEventFilterType) temporalclient.HistoryEventIterator {
+	return &oneEvent{event: &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+		WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: t.input},
+	}}}
+}
+
+// oneEvent is a history of one event.
+type oneEvent struct{ event *historypb.HistoryEvent }
+
+func (o *oneEvent) HasNext() bool { return o.event != nil }
+
+func (o *oneEvent) Next() (*historypb.HistoryEvent, error) {
+	next := o.event
+	o.event = nil
+	return next, nil
+}
+
+func payloads(t *testing.T, data converter.DataConverter, values ...any) *commonpb.Payloads {
+	t.Helper()
+	encoded, err := data.ToPayloads(values...)
+	require.NoError(t, err)
+	return encoded
+}
+
+// A workflow that has an order's id is the order only if its queue, its type and
+// what it was started with are; a memo is what whoever started it likes to say.
+func TestWhatHasTheIDMustBeTheOrder(t *testing.T) {
+	t.Parallel()
+	amount, err := money.Parse("1500", "PKR")
+	require.NoError(t, err)
+	ours := order.Request{
+		Kind: order.Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "easypaisa", Amount: amount,
+		Details: map[string]string{"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
+	}
+	other := ours
+	other.Details = map[string]string{"customerName": "Test Person", "customerContact": "03009999999", "customerAccountNumber": "03009999999"}
+	plain := converter.GetDefaultDataConverter()
+	key, err := codec.GenerateKey()
+	require.NoError(t, err)
+	parsed, err := codec.ParseKey("another", key)
+	require.NoError(t, err)
+	secret, err := codec.New(parsed)
+	require.NoError(t, err)
+
+	for name, test := range map[string]struct {
+		change func(*taken)
+		code   string
+		says   string
+	}{
+		"the order":          {func(*taken) {}, "", ""},
+		"a dead queue":       {func(h *taken) { h.queue = "nobodys" }, order.CodeNumberSquatted, `task queue "nobodys"`},
+		"another type":       {func(h *taken) { h.typ = "Mailer" }, order.CodeNumberSquatted, `type "Mailer"`},
+		"other content":      {func(h *taken) { h.input = payloads(t, plain, other) }, order.CodeOrderConflict, "other content"},
+		"no order":           {func(h *taken) { h.input = payloads(t, plain, 7) }, order.CodeOrderConflict, "something else than an order"},
+		"no input":           {func(h *taken) { h.input = nil }, order.CodeOrderConflict, "other content"},
+		"encrypted by other": {func(h *taken) { h.input = payloads(t, secret.Converter(), ours) }, CodeUnreadable, "PAYOUTS_PAYLOAD_KEYS"},
+	} {
+		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+			t.Run(name+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				request := ours
+				request.Kind = kind
+				memo, err := plain.ToPayload(request.Fingerprint())
+				require.NoError(t, err)
+				there := &taken{
+					typ: order.WorkflowType(kind), queue: order.WorkflowQueue,
+					memo: map[string]*commonpb.Payload{"fingerprint": memo}, input: payloads(t, plain, request),
+				}
+				test.change(there)
+				door := New(there)
+				started, err := door.Start(t.Context(), request)
+				requireCode(t, err, test.code, test.says)
+				require.Equal(t, test.code == "", started.Existing)
+				if kind == order.Deposit && test.code != "" {
+					_, started, err = door.StartDeposit(t.Context(), request)
+					requireCode(t, err, test.code, test.says)
+					require.False(t, started.Existing)
+				}
+			})
+		}
+	}
+}
+
+func requireCode(t *testing.T, err error, code, says string) {
+	t.Helper()
+	if code == "" {
+		require.NoError(t, err)
+		return
+	}
+	require.Equal(t, code, order.CodeOf(err), err)
+	require.ErrorContains(t, err, says)
+	require.NotContains(t, err.Error(), "0300")
+}
