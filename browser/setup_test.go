@@ -65,7 +65,7 @@ func setup(t *testing.T, options stack.Options) *testBundle {
 // countries want.
 var people = map[order.Kind]map[string]map[string]string{
 	order.Withdrawal: {
-		"PK": {"customerName": "Ayesha Khan", "customerContact": "03001234567", "customerAccountNumber": "PK36SCBL0000001123456702"},
+		"PK": {"customerName": "Ayesha Khan", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
 		"VN": {"customerName": "NGUYEN VAN AN", "customerContact": "0901234567", "customerAccountNumber": "0071000123456"},
 		"BR": {"customerName": "Maria Silva", "customerAccountNumber": "maria@example.com", "bankName": "PIX_EMAIL", "accountTax": "12345678909"},
 	},

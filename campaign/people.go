@@ -115,7 +115,7 @@ func (w *world) clash(l *life, what string) {
 	other.Amount = rupees(l.Amount + 1)
 	if what == "details" {
 		other.Amount, other.Details = l.request.Amount, maps.Clone(l.request.Details)
-		other.Details["customerAccountNumber"] = "03007654321"
+		other.Details["customerAccountNumber"], other.Details["customerContact"] = "03007654321", "03007654321"
 	}
 	_, opening, err := w.books.OpenOrder(w.ctx, other, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
 	w.must(err, l.Number, "the number cannot be asked for once more")

@@ -73,7 +73,7 @@ type way struct {
 var ways = map[order.Kind]map[string]way{
 	order.Withdrawal: {
 		"PK": {"easypaisa", 1000, map[string]string{
-			"customerName": "Chaos Khan", "customerContact": "03001234567", "customerAccountNumber": "PK36SCBL0000001123456702"}},
+			"customerName": "Chaos Khan", "customerContact": "03001234567", "customerAccountNumber": "03001234567"}},
 		"VN": {"VCB", 500000, map[string]string{
 			"customerName": "CHAOS VAN AN", "customerContact": "0901234567", "customerAccountNumber": "0071000123456"}},
 		"TH": {"KBANK", 1000, map[string]string{

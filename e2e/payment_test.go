@@ -51,7 +51,7 @@ type way struct {
 var ways = map[order.Kind]map[string]way{
 	order.Withdrawal: {
 		"PK": {"easypaisa", "1500", map[string]string{
-			"customerName": "Zebadiah Quillfeather", "customerContact": "03009998877", "customerAccountNumber": "PK36SCBL0000007753190246"}},
+			"customerName": "Zebadiah Quillfeather", "customerContact": "03009998877", "customerAccountNumber": "03009998877"}},
 		"VN": {"VCB", "2500000", map[string]string{
 			"customerName": "QUILLFEATHER VAN ZED", "customerContact": "0909998877", "customerAccountNumber": "0071007753190"}},
 		"TH": {"KBANK", "1800", map[string]string{

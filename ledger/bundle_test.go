@@ -159,7 +159,7 @@ func pkr(text string) money.Amount {
 func request(kind order.Kind, number, amount string) order.Request {
 	return order.Request{
 		Kind: kind, Merchant: merchant, Number: number, Country: "PK", Way: "JAZZCASH", Amount: pkr(amount),
-		Details: map[string]string{"customerName": "Ayesha Example", "walletId": "03000000000"}, RequestedBy: "tests",
+		Details: map[string]string{"customerName": "Ayesha Example", "customerAccountNumber": "03000000000"}, RequestedBy: "tests",
 	}
 }
 

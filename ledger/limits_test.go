@@ -23,7 +23,7 @@ func policy(t testing.TB, text string) Terms {
 // to is a withdrawal to a wallet of its own.
 func to(wallet int, number, amount string) order.Request {
 	r := request(order.Withdrawal, number, amount)
-	r.Details = map[string]string{"walletId": fmt.Sprint("03", wallet)}
+	r.Details = map[string]string{"customerAccountNumber": fmt.Sprintf("03%09d", wallet)}
 	return r
 }
 

@@ -123,7 +123,7 @@ func TestOpenAgain(t *testing.T) {
 
 		same := r
 		same.RequestedBy = "somebody else"
-		same.Details = map[string]string{"customerName": "Ayesha Example", "walletId": "03000000000", "email": ""}
+		same.Details = map[string]string{"customerName": "Ayesha Example", "customerAccountNumber": "03000000000", "email": ""}
 		o, opening, err := b.OpenOrder(t.Context(), same, Terms{})
 		require.NoError(t, err)
 		require.Equal(t, Existing, opening)
@@ -132,7 +132,7 @@ func TestOpenAgain(t *testing.T) {
 		for name, change := range map[string]func(*order.Request){
 			"amount": func(r *order.Request) { r.Amount = pkr("100.01") },
 			"kind":   func(r *order.Request) { r.Kind = order.Deposit },
-			"detail": func(r *order.Request) { r.Details = map[string]string{"walletId": "03000000001"} },
+			"detail": func(r *order.Request) { r.Details = map[string]string{"customerAccountNumber": "03000000001"} },
 		} {
 			other := r
 			change(&other)

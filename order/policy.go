@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -254,28 +253,19 @@ func (j *judgement) ruling() Ruling {
 	return r
 }
 
-// beneficiaryMembers identify who is paid or pays, the surest first.
-var beneficiaryMembers = []string{"walletId", "customerAccountNumber", "customerContact"}
-
 // Beneficiary tells one payee (of a deposit: payer) from another without
-// naming them: a SHA-256, in hex, over the country, the direction and the
-// first identifying member that the request has. Spaces, hyphens and capitals
-// make no difference. It is "" when the request has none of the members.
+// naming them: a SHA-256, in hex, over the country, the kind, and the bank and
+// account that the country's profile finds in the request (tarspay.Payee). It is
+// "" when the request names nobody, or might name two.
 func (r Request) Beneficiary() string {
-	for _, name := range beneficiaryMembers {
-		if value := plainMember(r.Details[name]); value != "" {
-			sum := sha256.Sum256([]byte(r.Country + "\n" + string(r.Kind) + "\n" + value))
-			return hex.EncodeToString(sum[:])
-		}
+	profile, known := tarspay.Country(r.Country)
+	if !known {
+		return ""
 	}
-	return ""
-}
-
-func plainMember(value string) string {
-	return strings.Map(func(c rune) rune {
-		if c == '-' || unicode.IsSpace(c) {
-			return -1
-		}
-		return unicode.ToLower(c)
-	}, value)
+	payee, named := profile.Payee(r.Kind.Direction(), r.Way, r.Details)
+	if !named {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(r.Country + "\n" + string(r.Kind) + "\n" + payee.Bank + "\n" + payee.Account))
+	return hex.EncodeToString(sum[:])
 }

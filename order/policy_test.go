@@ -35,7 +35,7 @@ func wallet(t *testing.T, rupees string) Request {
 	t.Helper()
 	return Request{
 		Kind: Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "jazzcash", Amount: amount(t, rupees, "PKR"),
-		Details: map[string]string{"walletId": "03001234567"}, RequestedBy: "payroll",
+		Details: map[string]string{"customerAccountNumber": "03001234567"}, RequestedBy: "payroll",
 	}
 }
 
@@ -265,28 +265,36 @@ func TestBeneficiary(t *testing.T) {
 		return r.Beneficiary()
 	}
 	details := func(details map[string]string) string { return with(func(r *Request) { r.Details = details }) }
+	const account, contact = "customerAccountNumber", "customerContact"
 	for name, same := range map[string]string{
-		"amount":      with(func(r *Request) { r.Amount = amount(t, "2", "PKR") }),
-		"merchant":    with(func(r *Request) { r.Merchant = "M2" }),
-		"way":         with(func(r *Request) { r.Way = "easypaisa" }),
-		"name":        details(map[string]string{"walletId": "03001234567", "customerName": "X"}),
-		"contact too": details(map[string]string{"walletId": "03001234567", "customerContact": "0399"}),
-		"spaces":      details(map[string]string{"walletId": " 0300-123 4567"}),
-		"by account":  details(map[string]string{"customerAccountNumber": "03001234567"}),
-		"by contact":  details(map[string]string{"walletId": " ", "customerContact": "03001234567"}),
+		"amount":                             with(func(r *Request) { r.Amount = amount(t, "2", "PKR") }),
+		"merchant":                           with(func(r *Request) { r.Merchant = "M2" }),
+		"name":                               details(map[string]string{account: "03001234567", "customerName": "X"}),
+		"both":                               details(map[string]string{account: "03001234567", contact: "+92 300 1234567"}),
+		"by contact":                         details(map[string]string{contact: "03001234567"}),
+		"a member that is not the country's": details(map[string]string{account: "03001234567", "walletId": "03009999999"}),
+		"a prefix":                           details(map[string]string{account: "00923001234567"}),
+		"blanks":                             details(map[string]string{account: " 0300-123 4567"}),
+		"not seen":                           details(map[string]string{account: "0300\u200b1234567"}),
+		"another width":                      details(map[string]string{account: "０３００１２３４５６７"}),
+		"dots":                               details(map[string]string{account: "0300.1234567"}),
 	} {
 		require.Equal(t, base.Beneficiary(), same, name)
 	}
 	for name, other := range map[string]string{
-		"kind":    with(func(r *Request) { r.Kind = Deposit }),
-		"country": with(func(r *Request) { r.Country = "BD" }),
-		"wallet":  details(map[string]string{"walletId": "03001234568"}),
-		"account": details(map[string]string{"customerAccountNumber": "03001234568", "customerContact": "03001234567"}),
+		"kind":    with(func(r *Request) { r.Kind, r.Details = Deposit, map[string]string{contact: "03001234567"} }),
+		"way":     with(func(r *Request) { r.Way = "easypaisa" }),
+		"bank":    with(func(r *Request) { r.Way = "HBL" }),
+		"account": details(map[string]string{account: "03001234568"}),
+		"country": with(func(r *Request) {
+			r.Country, r.Way, r.Details = "BD", "EWALLET_BKASH", map[string]string{"walletId": "03001234567"}
+		}),
 	} {
 		require.NotEqual(t, base.Beneficiary(), other, name)
 		require.NotEmpty(t, other, name)
 	}
 	require.Empty(t, details(nil))
-	require.Empty(t, details(map[string]string{"walletId": " - ", "customerName": "X"}))
-	require.Equal(t, details(map[string]string{"customerAccountNumber": "A.B@Example"}), details(map[string]string{"customerAccountNumber": "a.b@example"}))
+	require.Empty(t, details(map[string]string{account: " - ", "customerName": "X"}))
+	require.Empty(t, details(map[string]string{account: "03001234567", contact: "03001234568"}), "two payees")
+	require.Empty(t, with(func(r *Request) { r.Country = "XX" }))
 }

@@ -28,6 +28,8 @@ const (
 	ViolationMissing       = "MISSING_FIELD"
 	ViolationMalformed     = "MALFORMED_FIELD"
 	ViolationUnwanted      = "UNWANTED_FIELD" // must be left out for this way
+	ViolationUnknownField  = "UNKNOWN_FIELD"  // no member has this name
+	ViolationTwoPayees     = "TWO_PAYEES"     // two members name two accounts
 	ViolationReserved      = "RESERVED_FIELD" // set from the order itself
 	ViolationFieldTooLong  = "FIELD_TOO_LONG"
 	ViolationTooManyFields = "TOO_MANY_FIELDS"
@@ -60,10 +62,25 @@ func Check(country string, direction Direction, way string, amount money.Amount,
 }
 
 // Check finds everything that is known to be wrong with an order, sorted by
-// field and code; nil when nothing is. What the profile does not know passes:
-// fields outside it within the limits of a request, and ways outside an
-// incomplete list if they are printable text.
+// field and code; nil when nothing is. Beyond what the pages ask for, it wants
+// the order to name one payee, in the one way that the country writes it. What
+// the profile does not know passes where its lists are not complete: ways that
+// are not a known one misspelt, and members that could name nobody.
 func (p *Profile) Check(direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
+	found := p.CheckDocumented(direction, way, amount, fields)
+	if p.Documented && (direction == DirectionDeposit || direction == DirectionWithdrawal) {
+		if violation, bad := p.checkNearMiss(p.Side(direction), way); bad {
+			found = append(found, violation)
+		}
+		found = append(found, p.checkUnknown(direction, fields)...)
+		found = append(found, p.checkPayee(direction, way, fields, found)...)
+	}
+	sortViolations(found)
+	return found
+}
+
+// CheckDocumented finds what the country's pages do not allow, and no more.
+func (p *Profile) CheckDocumented(direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
 	if !p.Documented || direction != DirectionDeposit && direction != DirectionWithdrawal {
 		return []Violation{p.violation(ViolationDirection, "country", "no page describes a %s", direction)}
 	}
@@ -83,10 +100,14 @@ func (p *Profile) Check(direction Direction, way string, amount money.Amount, fi
 		}
 	}
 	found = append(found, p.checkLimits(fields)...)
+	sortViolations(found)
+	return found
+}
+
+func sortViolations(found []Violation) {
 	slices.SortFunc(found, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Code, b.Code))
 	})
-	return found
 }
 
 func (p *Profile) violation(code, field, format string, values ...any) Violation {
@@ -130,10 +151,7 @@ func (p *Profile) checkKnownWay(way Way, amount money.Amount) []Violation {
 }
 
 func (p *Profile) checkUnknownWay(side Side, way string) (Violation, bool) {
-	code, noun := ViolationWay, "way"
-	if side.WaysAreBanks {
-		code, noun = ViolationBank, "bank or wallet"
-	}
+	code, noun := side.wayWords()
 	switch {
 	case way == "":
 		return p.violation(code, "way", "no %s is given", noun), true
@@ -143,29 +161,9 @@ func (p *Profile) checkUnknownWay(side Side, way string) (Violation, bool) {
 		return Violation{}, false
 	}
 	if meant := side.similar(way); meant != "" {
-		return p.violation(code, "way", "no such %s; did you mean %s? Codes are taken exactly as written", noun, meant), true
+		return p.nearMiss(side, meant), true
 	}
 	return p.violation(code, "way", "no such %s; there are %d, see the country's list", noun, len(side.Ways)), true
-}
-
-// similar is the code somebody probably meant: the same letters in another
-// case or with other blanks and dashes, or a known mix-up.
-func (s Side) similar(text string) string {
-	for _, way := range s.Ways {
-		if bare(way.Code) == bare(text) || slices.Contains(way.ConfusedWith, text) {
-			return way.Code
-		}
-	}
-	return ""
-}
-
-func bare(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, text)
 }
 
 func isSafeWay(way string) bool {
@@ -182,7 +180,11 @@ func (p *Profile) checkField(field Field, way, value string) (Violation, bool) {
 	case slices.Contains(field.OmitFor, way):
 		return p.violation(ViolationUnwanted, field.Name, "%s must be left out for %s", field.Name, way), true
 	case field.Pattern != nil && !field.Pattern.MatchString(value):
-		return p.violation(ViolationMalformed, field.Name, "%s %s", field.Name, field.Rule), true
+		rule := field.Rule
+		if held := holds(field.Name); held == holdsPhone || held == holdsAccount {
+			rule = withHint(rule, p.mangled(value))
+		}
+		return p.violation(ViolationMalformed, field.Name, "%s %s", field.Name, rule), true
 	}
 	return Violation{}, false
 }

@@ -29,6 +29,9 @@ type Profile struct {
 	Documented bool
 	Note       string
 	Amount     AmountRule
+	Phone      PhoneRule
+	// IBANLength is that of the country's IBANs, 0 where accounts have none.
+	IBANLength int
 	Deposit    Side
 	Withdrawal Side
 	// CallbackStates are the states the country's callback page lists.
@@ -74,6 +77,13 @@ type Side struct {
 	WaysAreBanks bool
 	Ways         []Way
 	Fields       []Field
+	// FieldsComplete is whether Fields is everything there is beside the common
+	// members. Where it is not, a member outside the list passes unless it is a
+	// misspelt one or might name another payee.
+	FieldsComplete bool
+	// Payee says who is paid, or of a deposit who pays. The first rule that is for
+	// the way counts.
+	Payee []PayeeRule
 	// ReturnURLRequired is whether the page demands a returnUrl.
 	ReturnURLRequired bool
 	// DailyCap is per payer or payee and day, zero if none is documented. It is
@@ -104,6 +114,10 @@ type Way struct {
 	Closed bool
 	// ConfusedWith are codes that look like this one and are not.
 	ConfusedWith []string
+	// SameAs is the way that reaches the same accounts, "" for one that is alone.
+	SameAs string
+	// IBAN is the bank's code in an IBAN, "" if none is known.
+	IBAN string
 	// Accepts are the places that take the payment, for kind store.
 	Accepts    []string
 	Confidence Confidence
@@ -196,6 +210,11 @@ func (p *Profile) Way(direction Direction, code string) (Way, bool) {
 	}
 	return Way{}, false
 }
+
+// DetailsComplete reports whether the profile knows every member that an order
+// may have beside the common ones. Where it does, an order with any other is
+// refused, except for the one that the stand-in gateway reads.
+func (p *Profile) DetailsComplete(direction Direction) bool { return p.Side(direction).FieldsComplete }
 
 // HasEndpoint reports whether the country has one of the extra calls.
 func (p *Profile) HasEndpoint(operation Operation) bool {

@@ -25,6 +25,8 @@ type countryFile struct {
 	Undocumented    bool         `yaml:"undocumented"`
 	Note            string       `yaml:"note"`
 	Amount          amountFile   `yaml:"amount"`
+	Phone           phoneFile    `yaml:"phone"`
+	IBANLength      int          `yaml:"iban_length"`
 	Deposit         sideFile     `yaml:"deposit"`
 	Withdrawal      sideFile     `yaml:"withdrawal"`
 	Callback        callbackFile `yaml:"callback"`
@@ -46,6 +48,12 @@ type amountFile struct {
 	factFile `yaml:",inline"`
 }
 
+type phoneFile struct {
+	Prefix string `yaml:"prefix"`
+	Trunk  string `yaml:"trunk"`
+	Mobile string `yaml:"mobile"`
+}
+
 type callbackFile struct {
 	Deposit    []State `yaml:"deposit"`
 	Withdrawal []State `yaml:"withdrawal"`
@@ -53,13 +61,15 @@ type callbackFile struct {
 }
 
 type sideFile struct {
-	Undocumented bool        `yaml:"undocumented"`
-	WaysComplete bool        `yaml:"ways_complete"`
-	WaysAreBanks bool        `yaml:"ways_are_banks"`
-	ReturnURL    bool        `yaml:"return_url_required"`
-	Ways         []wayFile   `yaml:"ways"`
-	Fields       []fieldFile `yaml:"fields"`
-	DailyCap     struct {
+	Undocumented   bool        `yaml:"undocumented"`
+	WaysComplete   bool        `yaml:"ways_complete"`
+	WaysAreBanks   bool        `yaml:"ways_are_banks"`
+	ReturnURL      bool        `yaml:"return_url_required"`
+	Ways           []wayFile   `yaml:"ways"`
+	Fields         []fieldFile `yaml:"fields"`
+	FieldsComplete bool        `yaml:"fields_complete"`
+	Payee          []payeeFile `yaml:"payee"`
+	DailyCap       struct {
 		Amount string `yaml:"amount"`
 		Per    string `yaml:"per"`
 	} `yaml:"daily_cap"`
@@ -80,8 +90,21 @@ type wayFile struct {
 	Amounts      []string `yaml:"amounts"`
 	Closed       bool     `yaml:"closed"`
 	ConfusedWith []string `yaml:"confused_with"`
+	SameAs       string   `yaml:"same_as"`
+	IBAN         string   `yaml:"iban"`
 	Accepts      []string `yaml:"accepts"`
 	factFile     `yaml:",inline"`
+}
+
+// payeeFile is who is paid, or pays, by the ways of some kinds.
+type payeeFile struct {
+	Kinds    []string `yaml:"kinds"`
+	Members  []string `yaml:"members"`
+	Form     Form     `yaml:"form"`
+	Written  []string `yaml:"written"`
+	Rule     string   `yaml:"rule"`
+	Bank     string   `yaml:"bank"`
+	factFile `yaml:",inline"`
 }
 
 type fieldFile struct {
@@ -144,6 +167,7 @@ func (r *profileReader) profile() *Profile {
 	profile := &Profile{
 		Code: f.Code, Name: f.Name, Currency: f.Currency, GatewayCurrency: f.GatewayCurrency,
 		Documented: !f.Undocumented, Note: f.Note,
+		Phone: r.phone(f.Phone), IBANLength: f.IBANLength,
 		Deposit:    r.side("deposit", f.Deposit),
 		Withdrawal: r.side("withdrawal", f.Withdrawal),
 	}
@@ -175,7 +199,8 @@ func (r *profileReader) side(name string, f sideFile) Side {
 	side := Side{
 		Documented:   !f.Undocumented && !r.file.Undocumented,
 		WaysComplete: f.WaysComplete, WaysAreBanks: f.WaysAreBanks, ReturnURLRequired: f.ReturnURL,
-		DailyCapPer: f.DailyCap.Per, Expiry: time.Duration(f.Expiry.Seconds) * time.Second,
+		FieldsComplete: f.FieldsComplete,
+		DailyCapPer:    f.DailyCap.Per, Expiry: time.Duration(f.Expiry.Seconds) * time.Second,
 		ExpiryConfidence: expiry.Confidence, ExpirySource: expiry.Source,
 		Confidence: fact.Confidence, Source: fact.Source, Note: fact.Note,
 	}
@@ -201,7 +226,64 @@ func (r *profileReader) side(name string, f sideFile) Side {
 		seen[field.Name] = true
 		side.Fields = append(side.Fields, r.field(at(name, "fields", i), field, fact, side))
 	}
+	for i, rule := range f.Payee {
+		side.Payee = append(side.Payee, r.payee(at(name, "payee", i), rule, fact, side))
+	}
+	r.sameBanks(name, side)
 	return side
+}
+
+// sameBanks checks that a way that is the same as another names one that is not.
+func (r *profileReader) sameBanks(name string, side Side) {
+	for i, way := range side.Ways {
+		if way.SameAs != "" && !slices.ContainsFunc(side.Ways, func(w Way) bool { return w.Code == way.SameAs && w.SameAs == "" }) {
+			r.mistake(at(name, "ways", i), "%s is not a way of this side that stands for itself", way.SameAs)
+		}
+	}
+}
+
+func (r *profileReader) phone(f phoneFile) PhoneRule {
+	rule := PhoneRule{Prefix: f.Prefix, Trunk: f.Trunk}
+	if f.Prefix != "" && !eachByte(f.Prefix, isDigit) || f.Trunk != "" && f.Trunk != "0" {
+		r.mistake(at("phone"), "the prefix is digits, and the trunk is 0 or nothing")
+	}
+	if f.Mobile != "" {
+		mobile, err := regexp.Compile("^" + f.Mobile + "$")
+		if err != nil {
+			r.mistake(at("phone", "mobile"), "the pattern must be a regular expression")
+		}
+		rule.Mobile = mobile
+	}
+	return rule
+}
+
+// forms of an account, and ways of writing a phone number.
+var (
+	forms        = []Form{FormPhone, FormAccount, FormUPI, FormPIX}
+	phoneWritten = []string{"trunk", "bare", "prefix"}
+)
+
+func (r *profileReader) payee(where place, f payeeFile, inherited factFile, side Side) PayeeRule {
+	fact := r.fact(where, f.factFile, inherited)
+	has := func(name string) bool { return side.has(name) }
+	if len(f.Members) == 0 || slices.ContainsFunc(f.Members, func(name string) bool { return !has(name) || holds(name) == "" }) {
+		r.mistake(where, "the members must be members of this side that members.yaml has")
+	}
+	if f.Bank != "" && f.Bank != bankIsWay && (!has(f.Bank) || holds(f.Bank) != holdsBank) {
+		r.mistake(where.to("bank"), "the bank is %q or a member of this side that names one", bankIsWay)
+	}
+	for _, written := range f.Written {
+		if !slices.Contains(phoneWritten, written) || f.Form != FormPhone {
+			r.mistake(where.to("written"), "only a phone is written %s", strings.Join(phoneWritten, ", "))
+		}
+	}
+	if !slices.Contains(forms, f.Form) || f.Rule == "" {
+		r.mistake(where, "an account has a form, one of %v, and the rule in words", forms)
+	}
+	return PayeeRule{
+		Kinds: f.Kinds, Members: f.Members, Form: f.Form, Written: f.Written, Rule: f.Rule, Bank: f.Bank,
+		Confidence: fact.Confidence, Source: fact.Source, Note: fact.Note,
+	}
 }
 
 // wayKinds are the kinds of payment a way can be.
@@ -210,7 +292,7 @@ var wayKinds = []string{"cashier", "bank", "ewallet", "qr", "va", "upi", "store"
 func (r *profileReader) way(where place, f wayFile, inherited factFile) Way {
 	fact := r.fact(where, f.factFile, inherited)
 	way := Way{
-		Code: f.Code, Names: f.Names, Kind: f.Kind, Closed: f.Closed, ConfusedWith: f.ConfusedWith, Accepts: f.Accepts,
+		Code: f.Code, Names: f.Names, Kind: f.Kind, Closed: f.Closed, ConfusedWith: f.ConfusedWith, Accepts: f.Accepts, SameAs: f.SameAs, IBAN: f.IBAN,
 		Confidence: fact.Confidence, Source: fact.Source, Note: f.Note,
 	}
 	if f.Name != "" {

@@ -26,6 +26,7 @@ type conformanceOrder struct {
 	Fields    map[string]string `yaml:"fields"`
 	Signs     string            `yaml:"signs"`
 	Refused   []string          `yaml:"refused"`
+	Gateway   string            `yaml:"gateway"`
 }
 
 func conformanceOrders(t *testing.T) []conformanceOrder {
@@ -182,7 +183,7 @@ func TestMessagesSpeakFromTheProfile(t *testing.T) {
 		{"VN", DirectionDeposit, "GATE", amount("1", "VND"), map[string]string{"customerName": "A", "serial": "1", "pin": "2"}, []string{
 			"Vietnam: GATE has only the face values 10000, 20000, 30000, 50000, 100000, 200000, 300000, 500000, 1000000",
 		}},
-		{"MY", DirectionWithdrawal, "touch 'n go", amount("50", "MYR"), nil, []string{
+		{"MY", DirectionWithdrawal, "touch 'n go", amount("50", "MYR"), map[string]string{"customerAccountNumber": "0123456789"}, []string{
 			"Malaysia: no such bank or wallet; did you mean TOUCH 'N_GO? Codes are taken exactly as written",
 		}},
 		{"TH", DirectionWithdrawal, "NOPE", amount("50", "USD"), map[string]string{"customerName": "A", "customerContact": "66811111111", "customerAccountNumber": "1", "customerEmail": "e"}, []string{

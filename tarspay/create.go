@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Paths of the creates (EN/159 and following).
@@ -60,14 +61,10 @@ func (r CreateRequest) members() (map[string]any, error) {
 	return members, nil
 }
 
+var coreMembers = []string{"mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl"}
+
 // isCoreMember reports whether the member is set from the order itself.
-func isCoreMember(name string) bool {
-	switch name {
-	case "mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl":
-		return true
-	}
-	return false
-}
+func isCoreMember(name string) bool { return slices.Contains(coreMembers, name) }
 
 // created reads what both creates have in common: the gateway's order number,
 // without which an answer proves nothing, and the echo of ours.

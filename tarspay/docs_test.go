@@ -38,7 +38,7 @@ func TestDocs(t *testing.T) {
 	want := string(text)
 	for name, part := range map[string]string{
 		"example": examplePart(t), "endpoints": endpointTable(), "states": stateTable(), "callbacks": callbackTable(), "codes": codeTable(), "countries": countryTable(),
-		"members": memberTable(), "doubts": doubtTable(), "scenarios": scenarioTable(), "switches": switchTable(),
+		"members": memberTable(), "payees": payeeTable(), "doubts": doubtTable(), "scenarios": scenarioTable(), "switches": switchTable(),
 	} {
 		want = replacePart(t, want, name, part)
 	}
@@ -365,7 +365,7 @@ func ways(p *tarspay.Profile, side tarspay.Side) string {
 		parts = append(parts, part)
 	}
 	if !side.WaysComplete {
-		parts = append(parts, "others are passed on")
+		parts = append(parts, "others are passed on unless misspelt")
 	}
 	if side.DailyCap.IsPositive() {
 		parts = append(parts, fmt.Sprintf("at most %s a day per %s", side.DailyCap.Short(), side.DailyCapPer))
@@ -402,6 +402,37 @@ func memberTable() string {
 		}
 	}
 	return markdown([]string{"country", "of a", "member", "needed", "rule", "confidence"}, rows)
+}
+
+// payeeTable lists which members name the payer or payee of an order.
+func payeeTable() string {
+	var rows [][]string
+	for _, p := range tarspay.Countries() {
+		for _, direction := range []tarspay.Direction{tarspay.DirectionDeposit, tarspay.DirectionWithdrawal} {
+			for _, rule := range p.Side(direction).Payee {
+				bank := "none"
+				switch rule.Bank {
+				case "":
+				case "way":
+					bank = "the way"
+				default:
+					bank = quoted(rule.Bank)
+				}
+				rows = append(rows, []string{
+					p.Name, direction.String(), strings.Join(rule.Kinds, ", "), strings.Join(quotedEach(rule.Members), " and "), rule.Rule, bank, string(rule.Confidence), rule.Note,
+				})
+			}
+		}
+	}
+	return markdown([]string{"country", "of a", "kinds of way", "named by", "rule", "bank", "confidence", "remark"}, rows)
+}
+
+func quotedEach(texts []string) []string {
+	var all []string
+	for _, text := range texts {
+		all = append(all, quoted(text))
+	}
+	return all
 }
 
 func needed(field tarspay.Field) string {

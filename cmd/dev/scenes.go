@@ -119,6 +119,9 @@ func (s scene) request(number, merchant string) (order.Request, error) {
 		return order.Request{}, fmt.Errorf("%s: %w", number, err)
 	}
 	details := maps.Clone(people[s.kind][s.country])
+	if s.way == "MOMO" {
+		delete(details, "customerAccountNumber") // the phone is the wallet
+	}
 	if s.scenario != "" {
 		details[sandbox.ScenarioMember] = s.scenario
 	}
@@ -132,7 +135,7 @@ func (s scene) request(number, merchant string) (order.Request, error) {
 // country wants.
 var people = map[order.Kind]map[string]map[string]string{
 	order.Withdrawal: {
-		"PK": {"customerName": "Ayesha Khan", "customerContact": "03001234567", "customerAccountNumber": "PK36SCBL0000001123456702"},
+		"PK": {"customerName": "Ayesha Khan", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
 		"VN": {"customerName": "NGUYEN VAN AN", "customerContact": "0901234567", "customerAccountNumber": "0071000123456"},
 		"TH": {"customerName": "Somchai Jaidee", "customerContact": "66812345678", "customerAccountNumber": "1112223334",
 			"customerEmail": "somchai@example.com"},

@@ -26,7 +26,7 @@ import (
 func TestWithdrawSendsWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	got := b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--field", "walletId=W1", "--field", "ifsc=a,b")...)
+	got := b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--field", "remark=W1", "--field", "note=a,b")...)
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Len(t, b.temporal.requests, 1)
 	request := b.temporal.requests[0]
@@ -34,8 +34,8 @@ func TestWithdrawSendsWhatWasAsked(t *testing.T) {
 	require.Equal(t, order.Withdrawal, request.Kind)
 	require.Equal(t, "amina", request.RequestedBy)
 	require.Equal(t, map[string]string{
-		"customerName": planted[0], "customerAccountNumber": planted[1], "customerContact": planted[2], "customerEmail": planted[3],
-		"walletId": "W1", "ifsc": "a,b",
+		"customerName": planted[0], "customerAccountNumber": planted[1], "customerContact": planted[1], "customerEmail": planted[3],
+		"remark": "W1", "note": "a,b",
 	}, request.Details)
 }
 

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 var (
 	withdraw = []string{
 		"withdraw", "--number", "INV-1", "--country", "PK", "--way", "easypaisa", "--amount", "1500",
-		"--name", planted[0], "--account", planted[1], "--phone", planted[2], "--email", planted[3],
+		"--name", planted[0], "--account", planted[1], "--phone", planted[1], "--email", planted[3],
 	}
 	depositing = []string{"deposit", "--number", "CART-1", "--country", "PK", "--way", "jazzcash", "--amount", "900", "--phone", planted[2]}
 )

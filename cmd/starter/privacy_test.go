@@ -16,8 +16,8 @@ var planted = []string{"Zubaida Planted", "03009998887", "03001112223", "zubaida
 
 func TestPersonalDataIsNeverPrinted(t *testing.T) {
 	t.Parallel()
-	full := append(withdraw[:len(withdraw):len(withdraw)], "--field", "walletId="+planted[4])
-	paying := append(depositing[:len(depositing):len(depositing)], "--name", planted[0], "--account", planted[1], "--field", "walletId="+planted[4])
+	full := append(withdraw[:len(withdraw):len(withdraw)], "--field", "remark="+planted[4])
+	paying := append(depositing[:len(depositing):len(depositing)], "--name", planted[0], "--phone", planted[1], "--field", "remark="+planted[4])
 	with := func(args []string, more ...string) []string { return append(args[:len(args):len(args)], more...) }
 	for name, test := range map[string]struct {
 		args []string

@@ -14,7 +14,7 @@ import (
 // sound are flags that make an order.
 func sound() orderFlags {
 	return orderFlags{
-		number: "INV-1", country: "PK", way: "easypaisa", amount: "1500",
+		number: "INV-1", country: "PK", way: "HBL", amount: "1500",
 		name: "Ali Khan", account: "03001234567", phone: "03007654321", email: "ali@example.com", requestedBy: "amina",
 	}
 }
@@ -38,8 +38,8 @@ func TestRequest(t *testing.T) {
 			func(f *orderFlags) { f.merchant = "M9" }, order.Withdrawal, func(r *order.Request) { r.Merchant = "M9" },
 		},
 		"members by the gateway's name": {
-			func(f *orderFlags) { f.fields = []string{"walletId=W 1=2", "sandboxScenario=lost"} }, order.Withdrawal,
-			func(r *order.Request) { r.Details["walletId"], r.Details["sandboxScenario"] = "W 1=2", "lost" },
+			func(f *orderFlags) { f.fields = []string{"remark=W 1=2", "sandboxScenario=lost"} }, order.Withdrawal,
+			func(r *order.Request) { r.Details["remark"], r.Details["sandboxScenario"] = "W 1=2", "lost" },
 		},
 		"a member that has a flag": {
 			func(f *orderFlags) { f.name, f.fields = "", []string{"customerName=Lin"} }, order.Withdrawal,
@@ -50,8 +50,12 @@ func TestRequest(t *testing.T) {
 			func(r *order.Request) { delete(r.Details, "customerName"); delete(r.Details, "customerEmail") },
 		},
 		"a deposit that returns": {
-			func(f *orderFlags) { f.returnURL = "https://shop.example.com/thanks" }, order.Deposit,
-			func(r *order.Request) { r.ReturnURL = "https://shop.example.com/thanks" },
+			func(f *orderFlags) {
+				f.returnURL, f.way = "https://shop.example.com/thanks", "easypaisa"
+			}, order.Deposit,
+			func(r *order.Request) {
+				r.ReturnURL, r.Way = "https://shop.example.com/thanks", "easypaisa"
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +63,7 @@ func TestRequest(t *testing.T) {
 			flags := sound()
 			test.change(&flags)
 			want := order.Request{
-				Kind: test.kind, Merchant: merchant, Number: "INV-1", Country: "PK", Way: "easypaisa",
+				Kind: test.kind, Merchant: merchant, Number: "INV-1", Country: "PK", Way: "HBL",
 				Amount: amount(t, "1500", "PKR"), RequestedBy: "amina",
 				Details: map[string]string{
 					"customerName": "Ali Khan", "customerAccountNumber": "03001234567",
@@ -94,7 +98,7 @@ func TestRequestProblems(t *testing.T) {
 		"a number with blanks": {func(f *orderFlags) { f.number = "INV 1" }, []problem{{order.ProblemNumber, "number"}}},
 		"no such country":      {func(f *orderFlags) { f.country, f.merchant = "XX", "M9" }, []problem{{order.ProblemCountry, "country"}}},
 		"a country of no merchant": {
-			func(f *orderFlags) { f.country, f.way, f.phone = "KE", "EWALLET_MPESA", "254700000000" }, []problem{{codeMissing, "merchant"}},
+			func(f *orderFlags) { f.country, f.way, f.phone, f.account = "KE", "EWALLET_MPESA", "254700000000", "" }, []problem{{codeMissing, "merchant"}},
 		},
 		"two merchants": {
 			func(f *orderFlags) { f.country, f.way, f.phone = "TH", "KBANK", "66812345678" }, []problem{{codeMissing, "merchant"}},

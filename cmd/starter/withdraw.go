@@ -28,7 +28,7 @@ wants beside the amount, starter ways tells.
 the order was there before; with --wait also "order" and "source", as of starter
 status.`,
 		Example: `  starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 \
-    --name "$NAME" --account "$ACCOUNT" --phone "$PHONE"
+    --name "$NAME" --account "$WALLET"
   starter withdraw --merchant M1700000002 --country VN --way VCB --number INV-2 --amount 200000 \
     --name "$NAME" --account "$ACCOUNT" --wait --timeout 5m --json`,
 		Args:              commandline.NoArguments,

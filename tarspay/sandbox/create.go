@@ -148,7 +148,7 @@ func (c *call) checkCreate() (money.Amount, *refusal) {
 // checkProfile checks what the country's profile knows.
 func (c *call) checkProfile(asked money.Amount) *refusal {
 	profile, direction, way := c.account.profile, c.direction(), c.text("wayCode")
-	violations := profile.Check(direction, way, asked, c.fields())
+	violations := profile.CheckDocumented(direction, way, asked, c.fields())
 	if len(violations) == 0 {
 		return nil
 	}

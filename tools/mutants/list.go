@@ -489,6 +489,64 @@ var mutants = []mutant{
 		pkg:  "./config", run: "TestSecretIsNeverShown",
 	},
 
+	// 17. The payee is named by the country's profile, with the bank.
+	{
+		name: "payee_without_its_bank", rule: 17, takes: "the same number at another bank is another payee",
+		file: "tarspay/payee.go",
+		old:  `bank = p.bankOf(direction, way)`,
+		new:  `bank = ""`,
+		pkg:  "./ledger", run: "TestAKnownPayeeInDisguise/sqlite",
+	},
+	{
+		name: "first_of_two_payees", rule: 17, takes: "an order that could name two payees names none",
+		file: "tarspay/payee.go",
+		old:  `if found.Account != "" && found != one {`,
+		new:  `if found != one && false {`,
+		pkg:  "./tarspay", run: "TestPayeeIsNotNamed",
+	},
+	{
+		name: "two_payees_pass", rule: 17, takes: "two members that name two accounts are refused",
+		file: "tarspay/payee_check.go",
+		old:  `c.Payee(c.direction, c.way, c.fields); !one {`,
+		new:  `c.Payee(c.direction, c.way, c.fields); !one && false {`,
+		pkg:  "./tarspay", run: "TestConformance",
+	},
+	{
+		name: "foreign_payee_members", rule: 17, takes: "a member that the country does not have and that could name a payee is refused",
+		file: "tarspay/members.go",
+		old:  `case direction == DirectionWithdrawal && namesPayee(name):`,
+		new:  `case false:`,
+		pkg:  "./tarspay", run: "TestMembersThatNameAnotherPayee",
+	},
+	{
+		name: "unknown_members_pass", rule: 17, takes: "an unknown member is refused where the list is complete",
+		file: "tarspay/members.go",
+		old:  `case side.FieldsComplete:`,
+		new:  `case false:`,
+		pkg:  "./tarspay", run: "TestMembersThatNameAnotherPayee|TestConformance",
+	},
+	{
+		name: "mangled_accounts_pass", rule: 17, takes: "an account is taken only as the country writes it",
+		file: "tarspay/payee_check.go",
+		old:  `	if good {`,
+		new:  `	if true {`,
+		pkg:  "./tarspay", run: "TestMangledAccounts",
+	},
+	{
+		name: "many_spellings", rule: 17, takes: "one wallet under many spellings is one payee",
+		file: "tarspay/payee.go",
+		old:  `	text := plainText(value)`,
+		new:  `	text := value`,
+		pkg:  "./ledger", run: "TestOneWalletUnderManySpellings/sqlite",
+	},
+	{
+		name: "near_misses_pass", rule: 17, takes: "a bank's code that is misspelt is refused where the list is not complete",
+		file: "tarspay/similar.go",
+		old:  `if side.WaysComplete || side.lists(way) || way == "" || !isSafeWay(way) {`,
+		new:  `if true {`,
+		pkg:  "./tarspay", run: "TestNearMisses",
+	},
+
 	// 18. Times that prove something are compared on one clock, the ledger's.
 	{
 		name: "grace_by_the_machine", rule: 18, takes: "the grace is measured by the ledger's clock",

@@ -1,0 +1,104 @@
+package tarspay
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// What a member holds, as members.yaml says.
+const (
+	holdsPhone   = "phone"
+	holdsAccount = "account"
+	holdsBank    = "bank"
+)
+
+// ScenarioMember tells the stand-in gateway what is to happen to an order. It
+// is a member of every country.
+const ScenarioMember = "sandboxScenario"
+
+//go:embed members.yaml
+var memberFile []byte
+
+type memberTable struct {
+	Members []struct {
+		Name  string `yaml:"name"`
+		Holds string `yaml:"holds"`
+	} `yaml:"members"`
+	Words []string `yaml:"words"`
+}
+
+var memberNames = sync.OnceValue(func() memberTable {
+	var table memberTable
+	mustDecodeYAML("members.yaml", memberFile, &table)
+	return table
+})
+
+// holds is what a member holds, "" for one that names nobody.
+func holds(name string) string {
+	for _, member := range memberNames().Members {
+		if member.Name == name {
+			return member.Holds
+		}
+	}
+	return ""
+}
+
+// namesPayee reports whether a member might name a payer or a payee, going by
+// its name alone.
+func namesPayee(name string) bool {
+	return holds(name) != "" || slices.ContainsFunc(memberNames().Words, func(word string) bool {
+		return strings.Contains(bare(name), word)
+	})
+}
+
+// checkUnknown finds members that the side does not have. Where its list is
+// complete all of them are refused. Where it is not, a misspelt member is, and in
+// a withdrawal one that might name another payee.
+func (p *Profile) checkUnknown(direction Direction, fields map[string]string) []Violation {
+	side := p.Side(direction)
+	var found []Violation
+	for _, name := range sortedNames(fields) {
+		if fields[name] == "" || name == ScenarioMember || isCoreMember(name) || side.has(name) {
+			continue
+		}
+		meant := side.similarMember(name)
+		switch {
+		case meant != "":
+			found = append(found, p.violation(ViolationUnknownField, name, "no member of a %s has this name; did you mean %s? Names are taken exactly as written", direction, meant))
+		case side.FieldsComplete:
+			found = append(found, p.violation(ViolationUnknownField, name, "no member of a %s has this name; it has %s", direction, side.memberList()))
+		case direction == DirectionWithdrawal && namesPayee(name):
+			found = append(found, p.violation(ViolationUnwanted, name, "%s must be left out: no page of a %s has it, and it could name another payee than the one that is counted", name, direction))
+		}
+	}
+	return found
+}
+
+func (s Side) has(name string) bool {
+	return slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Name == name })
+}
+
+func (s Side) memberList() string {
+	var names []string
+	for _, field := range s.Fields {
+		names = append(names, field.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// similarMember is the member that somebody probably meant.
+func (s Side) similarMember(name string) string {
+	for _, field := range s.Fields {
+		if bare(field.Name) == bare(name) || misspelt(field.Name, name) {
+			return field.Name
+		}
+	}
+	for _, core := range coreMembers {
+		if bare(core) == bare(name) {
+			return core
+		}
+	}
+	return ""
+}
