@@ -50,6 +50,7 @@ func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
 type Opened struct {
 	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
 	Standing    order.Standing `json:"standing"`
+	Sent        bool           `json:"sent,omitempty"` // the gateway may have a create of it: it is driven on
 	Plan        Plan           `json:"plan,omitzero"`
 }
 
@@ -79,11 +80,16 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil
 	}
-	plan, err := b.plan(ctx, row)
+	opened := Opened{Standing: row.Standing}
+	if opened.Plan, err = b.plan(ctx, row); err == nil && opening == ledger.Existing {
+		var attempts []ledger.Submission
+		attempts, err = b.ledger.Submissions(ctx, row.Key())
+		opened.Sent = ledger.Sent(attempts)
+	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 	}
-	return Opened{Standing: row.Standing, Plan: plan}, nil
+	return opened, nil
 }
 
 func (b *Books) refuse(request order.Request) *order.Reason {
@@ -209,17 +215,25 @@ func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID strin
 // Settle books a finding: the state and the money in one transaction, once.
 func (b *Books) Settle(ctx context.Context, key order.Key, finding order.Finding) (order.Standing, error) {
 	settlement, err := b.ledger.Settle(ctx, key, finding)
-	if err != nil {
-		return order.Standing{}, fmt.Errorf("settle %s: %w", key, permanent(err))
-	}
-	return settlement.Order.Standing, nil
+	return b.stands(ctx, key, "settle", settlement.Order, err)
 }
 
 // Review hands the order to a person. The reservation stays.
 func (b *Books) Review(ctx context.Context, key order.Key, reason order.Reason) (order.Standing, error) {
 	row, err := b.ledger.Review(ctx, key, reason)
+	return b.stands(ctx, key, "review", row, err)
+}
+
+// stands is where an order stands after a change. What the table of moves
+// refuses it refuses again: such a change is not retried, the order is answered
+// as it stands.
+func (b *Books) stands(ctx context.Context, key order.Key, change string, row order.Order, err error) (order.Standing, error) {
+	if errors.Is(err, ledger.ErrState) {
+		activity.GetLogger(ctx).Error("The order stands where this cannot be done to it", "change", change, "order", key.String(), "error", err)
+		row, err = b.ledger.Order(ctx, key)
+	}
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("review %s: %w", key, permanent(err))
+		return order.Standing{}, fmt.Errorf("%s %s: %w", change, key, permanent(err))
 	}
 	return row.Standing, nil
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -14,14 +13,12 @@ import (
 // attempt; the server retries it, so that waiting adds nothing to the history.
 func (b *Books) AwaitFunds(ctx context.Context, key order.Key) (order.Standing, error) {
 	row, err := b.ledger.Reserve(ctx, key)
-	if err != nil {
-		return order.Standing{}, fmt.Errorf("reserve the funds of %s: %w", key, permanent(err))
-	}
-	if row.State == order.AwaitingFunds {
+	standing, err := b.stands(ctx, key, "reserve the funds of", row, err)
+	if err == nil && standing.State == order.AwaitingFunds {
 		wait := b.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 		return order.Standing{}, later(ErrorPending, "the balance does not cover it yet", wait)
 	}
-	return row.Standing, nil
+	return standing, err
 }
 
 // Expired is where an order stands at a deadline, and what is left when the
@@ -34,17 +31,13 @@ type Expired struct {
 // FailFunds ends a withdrawal that waited for funds in vain.
 func (b *Books) FailFunds(ctx context.Context, key order.Key) (Expired, error) {
 	row, left, err := b.ledger.FailFunds(ctx, key, b.settings.FundsDeadline)
-	if err != nil {
-		return Expired{}, fmt.Errorf("fail %s without funds: %w", key, permanent(err))
-	}
-	return Expired{Standing: row.Standing, Left: left}, nil
+	standing, err := b.stands(ctx, key, "fail without funds", row, err)
+	return Expired{Standing: standing, Left: left}, err
 }
 
 // RejectUnanswered ends an order that nobody approved in time.
 func (b *Books) RejectUnanswered(ctx context.Context, key order.Key) (Expired, error) {
 	row, left, err := b.ledger.RejectUnanswered(ctx, key)
-	if err != nil {
-		return Expired{}, fmt.Errorf("reject %s, which nobody approved: %w", key, permanent(err))
-	}
-	return Expired{Standing: row.Standing, Left: left}, nil
+	standing, err := b.stands(ctx, key, "reject without an approval", row, err)
+	return Expired{Standing: standing, Left: left}, err
 }

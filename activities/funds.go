@@ -23,23 +23,23 @@ import (
 // has refused for want of funds, sends it again under its number, and says
 // where it stands then. After its deadline the order fails, on fresh proof that
 // the gateway does not have it.
-func (g *Gateway) AwaitGatewayFunds(ctx context.Context, key order.Key) (order.Standing, error) {
+func (g *Gateway) AwaitGatewayFunds(ctx context.Context, key order.Key) (Sending, error) {
 	tried, err := g.attempt(ctx, key)
 	if err != nil {
-		return order.Standing{}, err
+		return Sending{}, err
 	}
 	if !tried.standing.LacksGatewayFunds() {
-		return tried.standing, nil // sent, or not to be sent any more
+		return tried.sending(), nil // sent, or not to be sent any more
 	}
 	left, err := g.fundsLeft(ctx, key)
 	if err != nil {
-		return order.Standing{}, err
+		return Sending{}, err
 	}
 	if tried.short && left <= 0 {
 		reason := order.Reason{Code: order.CodeGatewayShort, Text: "it waited for funds in vain: " + tried.standing.Reason.Text}
 		ended, err := g.refuse(ctx, key, tried.asked, reason)
 		if err != nil || !ended.LacksGatewayFunds() {
-			return ended, err
+			return Sending{Standing: ended, Sent: true}, err
 		}
 	}
 	wait := tried.wait
@@ -49,7 +49,7 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, key order.Key) (order.S
 	if left > 0 {
 		wait = min(wait, left)
 	}
-	return order.Standing{}, later(ErrorPending, tried.standing.Reason.Text, wait)
+	return Sending{}, later(ErrorPending, tried.standing.Reason.Text, wait)
 }
 
 // fundsLeft is how long the order may still wait for funds.

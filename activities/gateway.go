@@ -27,79 +27,116 @@ func NewGateway(clients map[string]*tarspay.Client, l *ledger.Ledger, settings S
 	return &Gateway{clients: clients, ledger: l, settings: settings}
 }
 
+// Sending is where an order stands on its way to the gateway.
+type Sending struct {
+	order.Standing
+	Sent bool `json:"sent,omitempty"` // the gateway may have a create of it: from then on proof is looked for
+}
+
 // Submit tries once to create the order at the gateway and says where it
 // stands then: submitted, failed (refused for certain), unknown, or still
 // submitting when nothing was sent or every call is refused. It returns an
 // error only for faults of our own, which the server retries; a retry asks
 // the gateway about the order before it sends again.
-func (g *Gateway) Submit(ctx context.Context, key order.Key) (order.Standing, error) {
+func (g *Gateway) Submit(ctx context.Context, key order.Key) (Sending, error) {
 	tried, err := g.attempt(ctx, key)
-	return tried.standing, err
+	return tried.sending(), err
+}
+
+// FindOutInput names an order whose create has no certain outcome.
+type FindOutInput struct {
+	order.Key
+	Sent bool   `json:"sent,omitempty"` // as known before
+	Code string `json:"code,omitempty"` // what held it up when it was last told
 }
 
 // FindOut goes on until the create has a certain outcome: it asks about the
 // order, and sends the same number again once the order is proved absent.
 // Each attempt that proves nothing is retried by the server on the ladder.
+// It also ends when the order is sent for the first time, because looking for
+// proof has a horizon and waiting to be sent has none, and when something else
+// holds it up than was told, so that people are told.
 //
 // An order that the gateway refused for want of funds, and is proved not to
 // have, is returned as one that waits for them: see AwaitGatewayFunds.
-func (g *Gateway) FindOut(ctx context.Context, key order.Key) (order.Standing, error) {
-	tried, err := g.attempt(ctx, key)
+func (g *Gateway) FindOut(ctx context.Context, input FindOutInput) (Sending, error) {
+	tried, err := g.attempt(ctx, input.Key)
 	if err != nil {
-		return order.Standing{}, err
+		return Sending{}, err
 	}
-	if !tried.standing.State.Sendable() || tried.short {
-		return tried.standing, nil
+	code := tried.standing.Reason.Code
+	news := tried.sent && !input.Sent || code != input.Code
+	if !tried.standing.State.Sendable() || tried.short || news {
+		return tried.sending(), nil
 	}
 	wait := tried.wait
 	if wait == 0 {
 		wait = g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	}
-	code := tried.standing.Reason.Code
 	if code == "" {
 		code = ErrorUnknown
 	}
-	return order.Standing{}, later(code, tried.standing.Reason.Text, wait)
+	return Sending{}, later(code, tried.standing.Reason.Text, wait)
 }
 
 // attempted is what came of one attempt.
 type attempted struct {
 	standing order.Standing
+	sent     bool          // the gateway may have a create
 	wait     time.Duration // until another attempt makes sense, if that is known
 	short    bool          // proved: the gateway does not have the order, and its balance does not cover it
 	asked    int           // how many creates before were asked about
 }
 
+func (a attempted) sending() Sending { return Sending{Standing: a.standing, Sent: a.sent} }
+
 // attempt asks about whatever was sent before, then sends.
 func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error) {
-	row, err := g.ledger.Order(ctx, key)
+	row, earlier, err := g.read(ctx, key)
 	if err != nil {
-		return attempted{}, fmt.Errorf("read %s: %w", key, permanent(err))
+		return attempted{}, err
 	}
+	now := attempted{standing: row.Standing, sent: ledger.Sent(earlier)}
 	if !row.State.Sendable() {
-		return attempted{standing: row.Standing}, nil // it has moved on: nothing is to be sent
-	}
-	earlier, err := g.ledger.Submissions(ctx, key)
-	if err != nil {
-		return attempted{}, fmt.Errorf("read submissions of %s: %w", key, err)
+		return now, nil // it has moved on: nothing is to be sent
 	}
 	if len(earlier) > 0 {
 		looked, err := g.lookUp(ctx, row, earlier)
 		if err != nil || !looked.absent {
-			return attempted{standing: looked.standing, wait: looked.wait}, err
+			now.standing, now.wait = looked.standing, looked.wait
+			return now, err
 		}
 		refused, err := g.afterRefusal(ctx, row, earlier)
 		if err != nil || refused.short || !refused.standing.State.Sendable() {
+			refused.sent = now.sent
 			return refused, err
 		}
 	}
 	reason, wait, err := g.held(ctx, row.Merchant)
 	if err != nil || reason.Code != "" {
-		row.Reason = reason
-		return attempted{standing: row.Standing, wait: wait}, err
+		now.standing.Reason, now.wait = reason, wait
+		return now, err
 	}
-	standing, err := g.send(ctx, row, len(earlier))
-	return attempted{standing: standing}, err
+	return g.send(ctx, row, earlier)
+}
+
+// read reads an order and its attempts.
+func (g *Gateway) read(ctx context.Context, key order.Key) (order.Order, []ledger.Submission, error) {
+	row, err := g.ledger.Order(ctx, key)
+	if err != nil {
+		return order.Order{}, nil, fmt.Errorf("read %s: %w", key, permanent(err))
+	}
+	earlier, err := g.ledger.Submissions(ctx, key)
+	if err != nil {
+		return order.Order{}, nil, fmt.Errorf("read submissions of %s: %w", key, err)
+	}
+	return row, earlier, nil
+}
+
+// asItStands is an order that moved while an attempt was on its way.
+func (g *Gateway) asItStands(ctx context.Context, key order.Key) (attempted, error) {
+	row, earlier, err := g.read(ctx, key)
+	return attempted{standing: row.Standing, sent: ledger.Sent(earlier)}, err
 }
 
 // lookedUp is what asking about an earlier create brought to light.
@@ -129,6 +166,9 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 		return lookedUp{}, nonRetryable(ErrorMismatch, err)
 	}
 	settlement, err := g.ledger.Settle(ctx, row.Key(), finding)
+	if errors.Is(err, ledger.ErrState) {
+		return lookedUp{standing: row.Standing}, nil
+	}
 	if err != nil {
 		return lookedUp{}, fmt.Errorf("record the order found at the gateway for %s: %w", row.Key(), err)
 	}
@@ -162,10 +202,8 @@ func (g *Gateway) find(ctx context.Context, row order.Order) (tarspay.OrderStatu
 func (g *Gateway) grace(earlier []ledger.Submission, now time.Time) time.Duration {
 	var last time.Time
 	for _, submission := range earlier {
-		switch submission.Outcome {
-		case ledger.Unsent, ledger.Paused, ledger.Refused:
+		if !submission.Outcome.Sent() || submission.Outcome == ledger.Refused {
 			continue // certainly not booked
-		case ledger.Accepted, ledger.Ambiguous:
 		}
 		end := submission.EndedAt
 		if end.IsZero() { // the worker died on the way: it may have been sent at the last moment
@@ -184,27 +222,29 @@ func (g *Gateway) grace(earlier []ledger.Submission, now time.Time) time.Duratio
 // send writes the attempt down, sends the create, and writes down what came
 // of it. Nothing is sent when somebody else has made an attempt since the
 // earlier ones were asked about.
-func (g *Gateway) send(ctx context.Context, row order.Order, earlier int) (order.Standing, error) {
-	submission, err := g.ledger.NextSubmission(ctx, row.Key(), earlier)
+func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Submission) (attempted, error) {
+	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		row, err = g.ledger.Order(ctx, row.Key()) // settled, or tried again, while we were on the way
-		return row.Standing, err
+		return g.asItStands(ctx, row.Key()) // settled, or tried again, while we were on the way
 	}
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
 	}
 	answer := g.create(ctx, row)
 	// Even when the activity's time is up, the outcome is written down.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptMargin/2)
 	defer cancel()
 	done, err := g.ledger.CompleteSubmission(writing, row.Key(), submission.Attempt, answer)
+	if errors.Is(err, ledger.ErrState) {
+		return g.asItStands(writing, row.Key())
+	}
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("write down the outcome for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("write down the outcome for %s: %w", row.Key(), err)
 	}
 	if answer.Outcome == ledger.Paused {
 		err = g.trip(writing, row.Merchant, answer.Reason)
 	}
-	return done.Standing, err
+	return attempted{standing: done.Standing, sent: ledger.Sent(earlier) || answer.Outcome.Sent()}, err
 }
 
 func (g *Gateway) create(ctx context.Context, row order.Order) ledger.Answer {

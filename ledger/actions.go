@@ -61,15 +61,23 @@ func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (
 	return result.order, result.refusal, err
 }
 
-// Cancel withdraws an order before anything was sent. What a withdrawal has
-// reserved goes back.
+// Cancel withdraws an order before the gateway may have heard of it. What a
+// withdrawal has reserved goes back.
 func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
 		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: said(order.CodeCancelled, c.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
-			return c.Permit(h.Order)
+			return c.Permit(h.Order, false)
 		},
 		do: func(t tx, ctx context.Context, h *held, e entry) error {
+			// The row is locked: no attempt begins or ends until this is done.
+			sent, err := t.sent(ctx, h)
+			if err != nil {
+				return err
+			}
+			if refusal := c.Permit(h.Order, sent); refusal != nil {
+				return refusal
+			}
 			h.Reason = by(e)
 			return t.end(ctx, h, order.Cancelled, e)
 		},
@@ -154,10 +162,25 @@ func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error
 		result.order = h.Order
 		return err
 	})
+	if errors.Is(err, ErrState) {
+		result, err = l.impossible(ctx, key, a, err)
+	}
 	if err != nil {
 		return acted{}, fmt.Errorf("ledger: %s %s: %w", a.entry.action, key, err)
 	}
 	return result, nil
+}
+
+// impossible audits an action that the table of moves refused: it is refused as
+// often as it is tried.
+func (l *Ledger) impossible(ctx context.Context, key order.Key, a action, why error) (acted, error) {
+	refusal := order.Refuse(order.CodeImpossible, "this cannot be done to order %s as it stands: %s", key.Number, why)
+	o, err := l.change(ctx, key, func(t tx, h *held) error {
+		e := a.entry
+		e.refuse(refusal)
+		return t.note(ctx, h, e)
+	})
+	return acted{order: o, refusal: refusal}, err
 }
 
 func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
@@ -200,10 +223,18 @@ func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found 
 	return rows[0], true, nil
 }
 
+// sent reports whether the gateway may have heard of a create of an order that is
+// locked.
+func (t tx) sent(ctx context.Context, h *held) (bool, error) {
+	var heard int
+	err := t.get(ctx, &heard, "SELECT COUNT(*) FROM submissions WHERE order_id = ? AND NOT "+notSent, h.id)
+	return heard > 0, err
+}
+
 // end ends an order that was never sent, and gives back what it has reserved.
 func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 	var release []Transfer
-	if h.State == order.Reserved {
+	if h.State == order.Reserved || h.State == order.Submitting && h.Kind == order.Withdrawal {
 		release = []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: h.Amount}}
 	}
 	if err := t.move(ctx, h, to, e); err != nil {

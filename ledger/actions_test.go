@@ -294,6 +294,87 @@ func TestRejectAndCancel(t *testing.T) {
 	})
 }
 
+// An order that was tried to be sent is cancelled as long as the gateway cannot
+// have heard of it, and gives back what it has reserved. The database sees to
+// it, too.
+func TestUnsentOrdersAreCancelled(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		attempt := func(key order.Key, earlier int, answer Answer) {
+			t.Helper()
+			begun, err := b.NextSubmission(t.Context(), key, earlier)
+			require.NoError(t, err)
+			if answer.Outcome != "" {
+				_, err = b.CompleteSubmission(t.Context(), key, begun.Attempt, answer)
+				require.NoError(t, err)
+			}
+		}
+		for name, test := range map[string]struct {
+			answers []Answer
+			want    string
+		}{
+			"paused":                    {[]Answer{paused}, ""},
+			"unsent":                    {[]Answer{unsent, paused, unsent}, ""},
+			"under-way":                 {[]Answer{unsent, {}}, order.CodeAlreadySubmitted},
+			"heard-before":              {[]Answer{ambiguous, unsent}, order.CodeAlreadySubmitted},
+			"heard-by-nobody-who-lived": {[]Answer{{}, unsent}, order.CodeAlreadySubmitted},
+		} {
+			for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+				o := open(t, b, request(kind, string(kind)+name, "100"))
+				for i, answer := range test.answers {
+					attempt(o.Key(), i, answer)
+				}
+				cancelled, refusal, err := b.Cancel(t.Context(), o.Key(), order.Cancellation{By: "amina", Why: "the key is lost"})
+				require.NoError(t, err, name)
+				if test.want != "" {
+					require.Equal(t, test.want, refusal.Code, name)
+					if cancelled.State == order.Submitting {
+						require.ErrorContains(t, b.exec("UPDATE orders SET state = 'cancelled' WHERE number = ?", o.Number), "may have heard of", name)
+					}
+					continue
+				}
+				require.Nil(t, refusal, name)
+				require.Equal(t, order.Cancelled, cancelled.State, name)
+				_, err = b.NextSubmission(t.Context(), o.Key(), len(test.answers))
+				require.ErrorIs(t, err, ErrState)
+				if kind == order.Withdrawal {
+					require.Contains(t, b.transfers(t, o.Key()), "release in_flight -> available 100.00 PKR", name)
+				}
+			}
+		}
+		b.clean(t)
+	})
+}
+
+// What the table of moves refuses is refused, and audited, however the action
+// was permitted.
+func TestWhatTheTableRefusesIsAudited(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Withdrawal, order.Reserved)
+		result, err := b.act(t.Context(), o.Key(), action{
+			entry:  entry{action: ActionNote, actor: "amina"},
+			permit: func(tx, *held) *order.Refusal { return nil },
+			do: func(t tx, ctx context.Context, h *held, e entry) error {
+				if err := t.note(ctx, h, e); err != nil {
+					return err
+				}
+				return t.move(ctx, h, order.InReview, e)
+			},
+		})
+		require.NoError(t, err)
+		require.Equal(t, order.CodeImpossible, result.refusal.Code)
+		require.Equal(t, order.Reserved, result.order.State)
+		trail := b.trail(t, o.Key())
+		require.Equal(t, "amina: note refused NOT_POSSIBLE", trail[len(trail)-1])
+		require.Len(t, trail, 2, "what was done before the refusal is undone")
+		b.clean(t)
+	})
+}
+
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {

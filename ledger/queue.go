@@ -30,6 +30,7 @@ const (
 	QueueApproval    QueueKind = "approval"    // an order waits for a second person
 	QueueReview      QueueKind = "review"      // an order waits to be resolved
 	QueueUnknown     QueueKind = "unknown"     // a create has had no certain outcome for long
+	QueueUnsent      QueueKind = "unsent"      // an order may be sent and has not been for long
 	QueueDiscrepancy QueueKind = "discrepancy" // open
 	QueueBreaker     QueueKind = "breaker"     // open
 	QueueCallback    QueueKind = "callback"    // unmatched
@@ -46,6 +47,7 @@ var queues = []struct {
 	{QueueApproval, (*Ledger).approvalsDue},
 	{QueueReview, (*Ledger).reviewsDue},
 	{QueueUnknown, (*Ledger).unknownsDue},
+	{QueueUnsent, (*Ledger).unsentDue},
 	{QueueDiscrepancy, (*Ledger).discrepanciesDue},
 	{QueueBreaker, (*Ledger).breakersDue},
 	{QueueCallback, (*Ledger).callbacksDue},
@@ -65,8 +67,8 @@ func QueueKinds() []QueueKind {
 
 // NeedsPerson lists everything that needs a person, oldest first, at most
 // limit (0: 100; never more than MaxPage): orders that wait for an approval or
-// for a resolution, creates that have had no certain outcome for the given
-// time, discrepancies and breakers that are open, callbacks of orders that we do
+// for a resolution, creates that have had no certain outcome, and orders that
+// have not been sent, for the given time, discrepancies and breakers that are open, callbacks of orders that we do
 // not have, orders that wait for money, adjustments that wait for a second
 // person, and merchants whose balance at the gateway drifts from the books. An
 // order may be there twice, as one that is unknown and one that wants money.
@@ -138,19 +140,38 @@ func (l *Ledger) reviewsDue(ctx context.Context, _ time.Duration, limit int) ([]
 }
 
 func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
-	now, err := l.Now(ctx)
-	if err != nil {
-		return nil, err
-	}
-	latest := now.Add(-unknownFor)
-	items, err := l.ordersDue(ctx, standing(order.Unknown), limit, func(o queuedOrder) (QueueItem, error) {
+	return l.ordersDueFor(ctx, unknownFor, standing(order.Unknown), limit, func(o queuedOrder) (QueueItem, error) {
 		return QueueItem{
 			Kind: QueueUnknown,
 			Text: fmt.Sprintf("it is not known whether the gateway has the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
 			Do:   "nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait",
 		}, nil
 	})
-	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Since.After(latest) }), err
+}
+
+// unsentDue leaves out what an open breaker holds back: its own item counts them.
+func (l *Ledger) unsentDue(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
+	return l.ordersDueFor(ctx, unknownFor, waitingToBeSent, limit, func(o queuedOrder) (QueueItem, error) {
+		why := o.ReasonText
+		if why == "" {
+			why = "no worker has tried"
+		}
+		return QueueItem{
+			Kind: QueueUnsent, Code: CodeUnsent,
+			Text: fmt.Sprintf("the %s of %s has not been sent yet: %s", o.Kind, o.amount(), why),
+			Do:   "see that a worker runs that has the merchant and its key and reaches the gateway; the order is sent by itself, or cancel it",
+		}, nil
+	})
+}
+
+// ordersDueFor lists the orders that have been due for so long.
+func (l *Ledger) ordersDueFor(ctx context.Context, long time.Duration, due dueOrders, limit int, say func(queuedOrder) (QueueItem, error)) ([]QueueItem, error) {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items, err := l.ordersDue(ctx, due, limit, say)
+	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Since.After(now.Add(-long)) }), err
 }
 
 func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
@@ -191,6 +212,18 @@ func standing(state order.State) dueOrders {
 var shortAtTheGateway = dueOrders{
 	"state IN ('submitting', 'unknown') AND reason_code = ?", "a.code = o.reason_code AND a.outcome = 'done'", []any{order.CodeGatewayShort},
 }
+
+// waitingToBeSent are the orders that may be sent and of which the gateway cannot have
+// heard, since they may be sent; but for those behind an open breaker.
+var waitingToBeSent = dueOrders{
+	unsentStates + " AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant)",
+	"a.after_state IN ('created', 'reserved') AND a.before_state <> a.after_state", nil,
+}
+
+// unsentStates is the condition of an order o that may be sent, and of which the
+// gateway cannot have heard.
+const unsentStates = `state IN ('created', 'reserved', 'submitting')
+	AND NOT EXISTS (SELECT 1 FROM submissions s WHERE s.order_id = o.id AND NOT s.` + notSent + ")"
 
 // queuedOrder is an order that stands in a state, since when, and what is
 // proposed for it.
@@ -233,7 +266,8 @@ func (l *Ledger) ordersDue(ctx context.Context, due dueOrders, limit int, say fu
 		if items[i], err = say(row); err != nil {
 			return nil, err
 		}
-		items[i].Since, items[i].Key, items[i].Code = moment(row.Since), row.parsed.Key(), row.ReasonCode
+		items[i].Since, items[i].Key = moment(row.Since), row.parsed.Key()
+		items[i].Code = cmp.Or(row.ReasonCode, items[i].Code)
 	}
 	return items, nil
 }
@@ -259,9 +293,18 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 	}
 	var items []QueueItem
 	for _, b := range breakers[:min(limit, len(breakers))] {
+		var waiting int
+		err := l.get(ctx, &waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
+		if err != nil {
+			return nil, err
+		}
+		text := "no order of the merchant is sent, because the gateway refuses every call: " + b.Reason.Text
+		if waiting > 0 {
+			text += fmt.Sprintf("; %d wait to be sent", waiting)
+		}
 		items = append(items, QueueItem{
 			Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code,
-			Text: "no order of the merchant is sent, because the gateway refuses every call: " + b.Reason.Text,
+			Text: text,
 			Do:   "mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent",
 		})
 	}
@@ -334,6 +377,7 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]Q
 const (
 	CodeAdjustmentProposed = "ADJUSTMENT_PROPOSED" // it waits for a second person
 	CodeDrift              = "BALANCE_DRIFT"       // the gateway's balance and the books differ
+	CodeUnsent             = "ORDER_UNSENT"        // it may be sent, and nobody has
 )
 
 // Codes of callbacks. They are stable.

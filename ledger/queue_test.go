@@ -281,9 +281,62 @@ func TestQueueOfDrifts(t *testing.T) {
 	})
 }
 
+// What may be sent and is not for long is told, each order by itself, unless an
+// open breaker holds it back: then the breaker's item counts it.
+func TestUnsentOrdersAreTold(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		b.SetClock(func() time.Time { return now })
+		b.books(t, "1000", "0")
+		names := func(kind QueueKind) []string {
+			t.Helper()
+			var lines []string
+			for _, item := range b.due(t, kind) {
+				lines = append(lines, item.Since.Format("15:04 ")+item.Key.Number+" "+item.Code+" "+item.Text)
+			}
+			return lines
+		}
+		for i, answer := range []Answer{{}, unsent, paused, ambiguous} {
+			for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+				o := open(t, b, request(kind, fmt.Sprint(string(kind[0]), i), "1"))
+				if answer.Outcome != "" {
+					submit(t, b, o.Key(), answer)
+				}
+				now = now.Add(time.Minute)
+			}
+		}
+		approved := b.approvable(t, order.Withdrawal, "late", "1", Terms{})
+		now = noon.Add(time.Hour)
+		_, refusal, err := b.Approve(t.Context(), approved.Key(), approval(approved))
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+
+		now = noon.Add(90 * time.Minute)
+		require.Equal(t, []string{
+			"12:00 d0 ORDER_UNSENT the deposit of 1.00 PKR has not been sent yet: no worker has tried",
+			"12:01 w0 ORDER_UNSENT the withdrawal of 1.00 PKR has not been sent yet: no worker has tried",
+			"12:02 d1 GATEWAY_UNREACHABLE the deposit of 1.00 PKR has not been sent yet: connection refused",
+			"12:03 w1 GATEWAY_UNREACHABLE the withdrawal of 1.00 PKR has not been sent yet: connection refused",
+			"12:04 d2 GATEWAY_PAUSED the deposit of 1.00 PKR has not been sent yet: key expired",
+			"12:05 w2 GATEWAY_PAUSED the withdrawal of 1.00 PKR has not been sent yet: key expired",
+		}, names(QueueUnsent), "an approved one counts from its approval on")
+		require.NoError(t, b.Trip(t.Context(), merchant, paused.Reason, time.Minute))
+		require.Empty(t, names(QueueUnsent))
+		require.Equal(t, []string{"13:30  GATEWAY_PAUSED no order of the merchant is sent, because the gateway refuses every call: key expired; 7 wait to be sent"},
+			names(QueueBreaker))
+		require.NoError(t, b.Reset(t.Context(), merchant))
+		now = noon.Add(24 * time.Hour)
+		require.Len(t, names(QueueUnsent), 7)
+		b.clean(t)
+	})
+}
+
 func TestQueueCounts(t *testing.T) {
 	t.Parallel()
-	require.Len(t, QueueKinds(), 9)
+	require.Len(t, QueueKinds(), 10)
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -35,6 +35,18 @@ const (
 	Unsent    Outcome = "unsent"    // nothing left this machine
 )
 
+// Sent reports whether the gateway may have heard of the create: unless nothing
+// left this machine, or every call is refused, it may.
+func (o Outcome) Sent() bool { return o != Unsent && o != Paused }
+
+// notSent is the same of a row.
+const notSent = "outcome IN ('unsent', 'paused')"
+
+// Sent reports whether the gateway may have heard of any of the attempts.
+func Sent(attempts []Submission) bool {
+	return slices.ContainsFunc(attempts, func(s Submission) bool { return s.Outcome.Sent() })
+}
+
 // Answer is what came of an attempt.
 type Answer struct {
 	Outcome      Outcome

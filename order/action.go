@@ -98,16 +98,17 @@ func (r Rejection) Permit(o Order) *Refusal {
 	return nil
 }
 
-// Permit says whether the order may be cancelled. The codes are WHO_MISSING,
-// WHY_MISSING, ORDER_ENDED and ALREADY_SUBMITTED.
-func (c Cancellation) Permit(o Order) *Refusal {
+// Permit says whether the order may be cancelled; sent is whether the gateway may
+// have heard of a create of it. The codes are WHO_MISSING, WHY_MISSING,
+// ORDER_ENDED and ALREADY_SUBMITTED.
+func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 	if refusal := refuseUnsigned("a cancellation", c.By, c.Why); refusal != nil {
 		return refusal
 	}
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
 	}
-	if !CanMove(o.Kind, o.State, Cancelled) {
+	if sent || !CanMove(o.Kind, o.State, Cancelled) {
 		return Refuse(CodeAlreadySubmitted, "order %s is %s: it may have reached the gateway, and what was sent cannot be withdrawn", o.Number, o.State)
 	}
 	return nil

@@ -59,7 +59,8 @@ func TestPermitByState(t *testing.T) {
 			name := string(kind) + " " + string(state)
 			require.Equal(t, open(AwaitingApproval, CodeNotAwaitingApproval), refusalCode(approval.Permit(o, noon)), name)
 			require.Equal(t, open(AwaitingApproval, CodeNotAwaitingApproval), refusalCode(Rejection{By: "amina", Why: "x"}.Permit(o)), name)
-			require.Equal(t, cancel, refusalCode(Cancellation{By: "amina", Why: "x"}.Permit(o)), name)
+			require.Equal(t, cancel, refusalCode(Cancellation{By: "amina", Why: "x"}.Permit(o, false)), name)
+			require.Equal(t, open("", CodeAlreadySubmitted), refusalCode(Cancellation{By: "amina", Why: "x"}.Permit(o, true)), name)
 			require.Empty(t, refusalCode(Note{By: "amina", Text: "x"}.Permit(o)), name)
 			require.Equal(t, unless(AwaitingApproval, CodeNotSubmitted), refusalCode(Poll{By: "amina"}.Permit(o)), name)
 			require.Empty(t, refusalCode(Adoption{By: "amina", Run: "r"}.Permit(o)), name)
@@ -112,7 +113,7 @@ func TestActionsSayWhoAndWhy(t *testing.T) {
 		{"payroll", "a reason", ""}, // who requested an order may take it back
 	} {
 		require.Equal(t, who.want, refusalCode(Rejection{By: who.by, Why: who.why}.Permit(o)))
-		require.Equal(t, who.want, refusalCode(Cancellation{By: who.by, Why: who.why}.Permit(o)))
+		require.Equal(t, who.want, refusalCode(Cancellation{By: who.by, Why: who.why}.Permit(o, false)))
 		require.Equal(t, who.want, refusalCode(Note{By: who.by, Text: who.why}.Permit(o)))
 	}
 	for by, want := range map[string]string{"amina": "", " ": CodeWhoMissing, "System": CodeWhoMissing} {

@@ -45,6 +45,7 @@ const (
 	CodeApproved            = "APPROVED"              // a second person let it go ahead
 	CodeRejected            = "REJECTED"              // a second person refused it
 	CodeCancelled           = "CANCELLED"             // withdrawn before anything was sent
+	CodeImpossible          = "NOT_POSSIBLE"          // the table of moves has no way from where the order stands
 	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // somebody has closed it before
 
 	CodeUnreadable      = "PAYLOADS_UNREADABLE" // it is encrypted, and no key at hand reads it

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ func TestDocs(t *testing.T) {
 	text, err := os.ReadFile(safety)
 	require.NoError(t, err)
 	want := replace(t, string(text), "moves", movesTable())
+	want = replace(t, want, "waits", waitsTable())
 	want = replace(t, want, "decisions", decisionsTable())
 	if *update {
 		require.NoError(t, os.WriteFile(safety, []byte(want), 0o600))
@@ -43,13 +45,51 @@ func movesTable() string {
 	var b strings.Builder
 	b.WriteString("| from | to | order | when |\n|---|---|---|---|\n")
 	for _, m := range Moves {
-		kinds := "both"
-		if len(m.Kinds) == 1 {
-			kinds = string(m.Kinds[0])
-		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", m.From, m.To, kinds, m.Why)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", m.From, m.To, sayKinds(m.Kinds), m.Why)
 	}
 	return b.String()
+}
+
+func sayKinds(kinds []Kind) string {
+	if len(kinds) == 1 {
+		return string(kinds[0])
+	}
+	return "both"
+}
+
+func waitsTable() string {
+	var b strings.Builder
+	b.WriteString("| order stands | order | waits for | at the latest | in the queue as |\n|---|---|---|---|---|\n")
+	for _, w := range Waits {
+		until, queue := "–", "–"
+		if w.Until != "" {
+			until = fmt.Sprintf("%s: then `%s`", w.Until, w.Then)
+		}
+		if len(w.Queue) > 0 {
+			queue = "`" + strings.Join(w.Queue, "` or `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", w.State, sayKinds(w.Kinds), w.What, until, queue)
+	}
+	return b.String()
+}
+
+// Every state in which an order can wait has a deadline or a place in the queue.
+func TestNobodyWaitsForEver(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []Kind{Deposit, Withdrawal} {
+		for _, state := range States() {
+			stands := state == Created || len(Sources(kind, state)) > 0
+			rows := 0
+			for _, w := range Waits {
+				if w.State == state && slices.Contains(w.Kinds, kind) {
+					rows++
+					require.True(t, w.Apart || w.Until != "" || len(w.Queue) > 0, "%s %s waits for %s", kind, state, w.What)
+					require.True(t, w.Until == "" || leads(kind, state, w.Then), "%s %s does not lead to %s", kind, state, w.Then)
+				}
+			}
+			require.Equal(t, stands && !state.Terminal(), rows > 0, "%s %s", kind, state)
+		}
+	}
 }
 
 func decisionsTable() string {

@@ -73,6 +73,7 @@ var Moves = []Move{
 	{Submitting, Succeeded, both, "proof of payment came before the create's answer"},
 	{Submitting, PartiallyPaid, deposit, "proof of part payment came before the create's answer"},
 	{Submitting, Expired, deposit, "the gateway says it expired"},
+	{Submitting, Cancelled, both, "withdrawn, and no create of it was heard at the gateway"},
 	{Submitting, InReview, both, "no proof within the horizon, or proof that contradicts"},
 
 	{Unknown, Submitting, both, "proved absent: the same number is sent again"},

@@ -63,9 +63,18 @@ type question struct {
 
 func (p *payout) ask(ctx workflow.Context) question {
 	state := p.standing.State
-	now := p.askNow
-	p.askNow = false
+	now, rests := p.askNow, p.fruitless && !p.askNow
+	p.askNow, p.fruitless = false, false
+	if !p.sent && !state.Unsent() && state != order.Submitting {
+		p.lookForProof(ctx) // something else than the create has told that the gateway has it
+	}
 	switch {
+	case rests:
+		p.show(ctx, "What was asked last has changed nothing. It is asked again in "+rest.String()+"; poll the order to have it asked at once.")
+		return question{
+			future: workflow.NewTimerWithOptions(ctx, rest, workflow.TimerOptions{Summary: "ask again later"}),
+			act:    p.graceOver,
+		}
 	case state == order.InReview:
 		p.show(ctx, p.review())
 		return p.poll(ctx, true)
@@ -82,9 +91,14 @@ func (p *payout) ask(ctx workflow.Context) question {
 		}
 	case state.Sendable():
 		p.show(ctx, p.holdUp())
-		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, p.left(ctx, p.deadline))
+		patience := time.Duration(0) // what was never sent waits for as long as it takes
+		if p.sent {
+			patience = p.left(ctx, p.deadline)
+		}
+		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, patience)
+		input := activities.FindOutInput{Key: p.request.Key(), Sent: p.sent, Code: p.heldUp}
 		return question{
-			future: workflow.ExecuteActivity(asking, gateway.FindOut, p.request.Key()),
+			future: workflow.ExecuteActivity(asking, gateway.FindOut, input),
 			act:    p.foundOut,
 		}
 	case now || p.plan.CallbackGrace <= 0:
@@ -119,9 +133,11 @@ func (p *payout) holdUp() string {
 		return "The gateway has probably refused the order for want of funds. Once it says that it has no such order, the order waits for funds or fails, as its policy says."
 	case order.CodeGatewayAway:
 		return "The gateway cannot be reached. The order is sent as soon as it can be."
-	default:
-		return fmt.Sprintf("It is not known whether the gateway has the order. It is asked until there is proof, at the latest until %s; the funds stay reserved.", clock(p.deadline))
 	}
+	if !p.sent {
+		return "The order has not been sent yet. It is sent as soon as a worker can."
+	}
+	return fmt.Sprintf("It is not known whether the gateway has the order. It is asked until there is proof, at the latest until %s; the funds stay reserved.", clock(p.deadline))
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
@@ -146,9 +162,16 @@ func (p *payout) graceOver(ctx workflow.Context, timer workflow.Future) error {
 	return timer.Get(ctx, nil)
 }
 
+// foundOut takes over how far the order has come on its way to the gateway.
 func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
-	if err := p.learn(ctx, answer); err != nil {
+	var sending activities.Sending
+	if err := answer.Get(ctx, &sending); err != nil {
 		return p.noProof(ctx, err)
+	}
+	p.stands(sending.Standing)
+	p.heldUp = sending.Reason.Code
+	if sending.Sent && !p.sent {
+		p.lookForProof(ctx)
 	}
 	return nil
 }
@@ -165,7 +188,10 @@ func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {
 	if err := answer.Get(ctx, &finding); err != nil {
 		return p.noProof(ctx, err)
 	}
-	return p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "settle by query"), books.Settle, p.request.Key(), finding))
+	before := p.standing.State
+	err := p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "settle by query"), books.Settle, p.request.Key(), finding))
+	p.fruitless = p.standing.State == before // it cannot be booked: a discrepancy is open
+	return err
 }
 
 // applyCallback acts on a callback; if it alone is not enough, the gateway is

@@ -22,18 +22,12 @@ func (p *payout) clear(ctx workflow.Context) error {
 		case order.AwaitingFunds:
 			err = p.awaitFunds(ctx)
 		default:
-			p.lookForProof(ctx)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// lookForProof begins the horizon, when the order may be sent.
-func (p *payout) lookForProof(ctx workflow.Context) {
-	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {

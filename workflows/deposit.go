@@ -47,7 +47,8 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 // that it will take longer to find one.
 func (p *payout) instructions(ctx workflow.Context, _ converter.RawValue) (order.View, error) {
 	err := workflow.Await(ctx, func() bool {
-		return p.standing.State != order.Created && (p.standing.State != order.Submitting || p.standing.Reason.Code != "")
+		waits := p.standing.State == order.Created || p.standing.State == order.Submitting
+		return !waits || p.standing.Reason.Code != ""
 	})
 	return p.view(), err
 }

@@ -32,6 +32,9 @@ const (
 	// The longest that one question to the gateway may take when no plan says
 	// so: the longest timeout that a call may be given, and the ledger.
 	balanceAttempt = 35 * time.Second
+	// What could not be booked, or was refused by the table of moves, is not tried
+	// again at once: a person has to look, and the gateway is asked now and then.
+	rest = time.Hour
 	// No limit on attempts. Temporal's word for that is 0, which its test
 	// environment takes for ten.
 	unlimited = math.MaxInt32

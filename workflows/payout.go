@@ -25,10 +25,13 @@ var (
 
 // payout is one order under way.
 type payout struct {
-	request  order.Request
-	standing order.Standing
-	plan     activities.Plan
-	written  bool // the ledger has the order, or has refused it
+	request   order.Request
+	standing  order.Standing
+	plan      activities.Plan
+	written   bool   // the ledger has the order, or has refused it
+	sent      bool   // the gateway may have a create of it
+	heldUp    string // the code of what keeps the create from an outcome, as last told
+	fruitless bool   // what was asked last has changed nothing: it is not asked again at once
 
 	// Times of this workflow's own clock. What the ledger's clock says comes as
 	// what is left.
@@ -133,6 +136,9 @@ func (p *payout) open(ctx workflow.Context) error {
 	p.written = true
 	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
 	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
+	if opened.Sent {
+		p.lookForProof(ctx)
+	}
 	return nil
 }
 
@@ -150,10 +156,14 @@ func (p *payout) submit(ctx workflow.Context) error {
 	}
 	p.show(ctx, "The order is being sent to the gateway.")
 	asking := forGateway(ctx, "create "+Summary(p.request), p.plan.Attempt, 0)
-	if err := p.learn(ctx, workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key())); err != nil {
-		return p.noProof(ctx, err)
-	}
-	return nil
+	return p.foundOut(ctx, workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key()))
+}
+
+// lookForProof begins the horizon: the gateway may have a create of the order.
+// What was never sent waits without one.
+func (p *payout) lookForProof(ctx workflow.Context) {
+	p.sent = true
+	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
 }
 
 // learn takes over where an activity says that the order stands.
@@ -182,8 +192,15 @@ func (p *payout) left(ctx workflow.Context, deadline time.Time) time.Duration {
 }
 
 // noProof hands the order to a person, because a question to the gateway
-// ended in an error: its horizon has passed, or the answer contradicts.
+// ended in an error: its horizon has passed, or the answer contradicts. An order
+// that was never sent cannot be reviewed: it is sent later.
 func (p *payout) noProof(ctx workflow.Context, err error) error {
+	before := p.standing.State
+	defer func() { p.fruitless = p.standing.State == before }()
+	if !p.sent {
+		workflow.GetLogger(ctx).Error("An order could not be sent", "error", err)
+		return nil
+	}
 	reason := order.Reason{Code: order.CodeNoProof, Text: "no proof within " + p.plan.Horizon.String()}
 	var cause *temporal.ApplicationError
 	if errors.As(err, &cause) && cause.Type() == activities.ErrorMismatch {

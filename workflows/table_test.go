@@ -486,7 +486,7 @@ func (o *oracle) ask(state order.State) {
 	var err error
 	switch state {
 	case order.Submitting, order.Unknown:
-		if _, err = runActivity(o.gateway.FindOut, key); err == nil {
+		if _, err = runActivity(o.gateway.FindOut, activities.FindOutInput{Key: key, Sent: true}); err == nil {
 			return
 		}
 	case order.Submitted, order.InReview:

@@ -2,9 +2,11 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"path/filepath"
 	"testing"
 	"time"
@@ -49,6 +51,7 @@ type world struct {
 	late    []workflows.LateCallbackInput // started by the receiver
 	updates int
 	otherID string // start under this id instead of the order's
+	cut     bool   // no connection to the gateway is made
 	private string // the merchant's key
 	change  []func(*activities.Settings)
 }
@@ -121,6 +124,10 @@ func (w *world) register() {
 	gateway, err := tarspay.NewClient("http://127.0.0.1", merchant, signer, tarspay.Options{
 		Clock: w.Now,
 		Transport: carry(func(r *http.Request) (*http.Response, error) {
+			if w.cut {
+				httptrace.ContextClientTrace(r.Context()).GetConn("gateway.test:443")
+				return nil, errors.New("connection refused")
+			}
 			w.gateway.AdvanceTo(w.Now())
 			return w.gateway.Transport().RoundTrip(r)
 		}),

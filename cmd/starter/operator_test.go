@@ -331,6 +331,9 @@ func TestQueueAdvisesOnEveryKind(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.happenings(t)
+	b.clock = noon
+	b.sent(t, request(t, "UNSENT-1", "10"), ledger.Answer{Outcome: ledger.Unsent, Reason: order.Reason{Code: order.CodeGatewayAway, Text: "refused"}})
+	b.clock = noon.Add(time.Hour)
 	var document queueDocument
 	require.NoError(t, json.Unmarshal([]byte(b.run(t.Context(), "queue", "--json").out), &document))
 	kinds := make(map[ledger.QueueKind]bool)

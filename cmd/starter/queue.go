@@ -96,7 +96,7 @@ func advised(item ledger.QueueItem) queueItem {
 		advice.Command = "starter approve " + at
 	case ledger.QueueReview:
 		advice.Command = "starter resolve " + at + " --state STATE --why WHY --evidence PROOF"
-	case ledger.QueueUnknown:
+	case ledger.QueueUnknown, ledger.QueueUnsent:
 		advice.Command = "starter poll " + at
 	case ledger.QueueDiscrepancy:
 		advice.Command = "starter close-discrepancy " + id + " --why WHY"

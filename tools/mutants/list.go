@@ -71,24 +71,22 @@ var mutants = []mutant{
 	{
 		name: "row_first", rule: 2, takes: "the row is there before the create is sent",
 		file: "activities/gateway.go",
-		old: `	submission, err := g.ledger.NextSubmission(ctx, row.Key(), earlier)
+		old: `	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		row, err = g.ledger.Order(ctx, row.Key()) // settled, or tried again, while we were on the way
-		return row.Standing, err
+		return g.asItStands(ctx, row.Key()) // settled, or tried again, while we were on the way
 	}
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
 	}
 	answer := g.create(ctx, row)
 `,
 		new: `	answer := g.create(ctx, row)
-	submission, err := g.ledger.NextSubmission(ctx, row.Key(), earlier)
+	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		row, err = g.ledger.Order(ctx, row.Key()) // settled, or tried again, while we were on the way
-		return row.Standing, err
+		return g.asItStands(ctx, row.Key()) // settled, or tried again, while we were on the way
 	}
 	if err != nil {
-		return order.Standing{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
 	}
 `,
 		pkg: "./workflows", run: "TestTheRowIsThereBeforeTheCreate",
@@ -188,8 +186,8 @@ var mutants = []mutant{
 	{
 		name: "resolve_without_evidence", rule: 6, takes: "an operator's word needs evidence",
 		file: "order/resolution.go",
-		old:  `if nobody(r.By) || blank(r.Why) || blank(r.Evidence) {`,
-		new:  `if nobody(r.By) || blank(r.Why) {`,
+		old:  `if blank(r.Evidence) {`,
+		new:  `if false {`,
 		pkg:  "./order", run: "TestResolutionPermit",
 	},
 	{
@@ -274,7 +272,7 @@ var mutants = []mutant{
 	{
 		name: "reservation_outlives_its_order", rule: 7, takes: "an order that ends before it is sent gives back what it has reserved",
 		file: "ledger/actions.go",
-		old:  `if h.State == order.Reserved {`,
+		old:  `if h.State == order.Reserved || h.State == order.Submitting && h.Kind == order.Withdrawal {`,
 		new:  `if h.State == "" {`,
 		pkg:  "./ledger", run: "TestRejectAndCancel/sqlite",
 	},
@@ -489,6 +487,50 @@ var mutants = []mutant{
 		pkg:  "./config", run: "TestSecretIsNeverShown",
 	},
 
+	// 16. Every wait has a way on, a deadline, or a place in the queue.
+	{
+		name: "horizon_before_the_create", rule: 16, takes: "the horizon begins with the first create that may have been heard",
+		file: "workflows/await.go",
+		old:  `if sending.Sent && !p.sent {`,
+		new:  `if !p.sent {`,
+		pkg:  "./workflows", run: "TestAnOrderBehindABreakerOutlastsItsHorizon|TestTheHorizonBeginsWithTheFirstCreate",
+	},
+	{
+		name: "first_create_is_no_news", rule: 16, takes: "the first create begins the horizon",
+		file: "activities/gateway.go",
+		old:  `news := tried.sent && !input.Sent || code != input.Code`,
+		new:  `news := code != input.Code && !tried.sent`,
+		pkg:  "./workflows", run: "TestTheHorizonBeginsWithTheFirstCreate",
+	},
+	{
+		name: "table_is_asked_again", rule: 16, takes: "what the table of moves refuses is answered as it stands",
+		file: "activities/books.go",
+		old:  `if errors.Is(err, ledger.ErrState) {`,
+		new:  `if false {`,
+		pkg:  "./workflows", run: "TestARefusalOfTheTableIsAnswered",
+	},
+	{
+		name: "never_rests", rule: 16, takes: "what cannot be booked is not asked for at once",
+		file: "workflows/await.go",
+		old:  `p.fruitless = p.standing.State == before // it cannot be booked`,
+		new:  `_ = before // it cannot be booked`,
+		pkg:  "./workflows", run: "TestWhatCannotBeBookedRests",
+	},
+	{
+		name: "unsent_is_nowhere", rule: 16, takes: "an order that cannot be sent is in the queue",
+		file: "ledger/queue.go",
+		old:  `{QueueUnsent, (*Ledger).unsentDue},`,
+		new:  ``,
+		pkg:  "./ledger", run: "TestUnsentOrdersAreTold/sqlite",
+	},
+	{
+		name: "heard_is_cancelled", rule: 16, takes: "what the gateway may have heard of is not cancelled",
+		file: "ledger/actions.go",
+		old:  `if refusal := c.Permit(h.Order, sent); refusal != nil {`,
+		new:  `if refusal := c.Permit(h.Order, false); refusal != nil {`,
+		pkg:  "./ledger", run: "TestUnsentOrdersAreCancelled/sqlite",
+	},
+
 	// 17. The payee is named by the country's profile, with the bank.
 	{
 		name: "payee_without_its_bank", rule: 17, takes: "the same number at another bank is another payee",
@@ -631,7 +673,7 @@ var mutants = []mutant{
 	{
 		name: "cancel_after_submission", takes: "what may have been sent cannot be withdrawn",
 		file: "order/action.go",
-		old:  `if !CanMove(o.Kind, o.State, Cancelled) {`,
+		old:  `if sent || !CanMove(o.Kind, o.State, Cancelled) {`,
 		new:  `if false {`,
 		pkg:  "./order", run: "TestPermitByState",
 	},

@@ -8,3 +8,20 @@ ALTER TABLE orders ADD COLUMN horizon BIGINT NOT NULL DEFAULT 0; -- milliseconds
 
 CREATE TRIGGER orders_terms BEFORE UPDATE OF funds_before, horizon ON orders
     FOR EACH ROW EXECUTE FUNCTION refuse('the content of an order never changes');
+
+-- An order that was tried to be sent may be cancelled as long as the gateway
+-- cannot have heard of it.
+INSERT INTO moves (kind, from_state, to_state) VALUES ('deposit', 'submitting', 'cancelled'), ('withdrawal', 'submitting', 'cancelled');
+
+-- +goose StatementBegin
+CREATE FUNCTION orders_cancel() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM submissions WHERE order_id = OLD.id AND outcome NOT IN ('unsent', 'paused')) THEN
+        RAISE EXCEPTION 'an order that the gateway may have heard of is not cancelled' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+
+CREATE TRIGGER orders_cancel BEFORE UPDATE OF state ON orders
+    FOR EACH ROW WHEN (OLD.state = 'submitting' AND NEW.state = 'cancelled') EXECUTE FUNCTION orders_cancel();

@@ -12,3 +12,16 @@ BEGIN
     SELECT RAISE(ABORT, 'the content of an order never changes');
 END;
 -- +goose StatementEnd
+
+-- An order that was tried to be sent may be cancelled as long as the gateway
+-- cannot have heard of it.
+INSERT INTO moves (kind, from_state, to_state) VALUES ('deposit', 'submitting', 'cancelled'), ('withdrawal', 'submitting', 'cancelled');
+
+-- +goose StatementBegin
+CREATE TRIGGER orders_cancel BEFORE UPDATE OF state ON orders
+WHEN OLD.state = 'submitting' AND NEW.state = 'cancelled'
+    AND EXISTS (SELECT 1 FROM submissions WHERE order_id = OLD.id AND outcome NOT IN ('unsent', 'paused'))
+BEGIN
+    SELECT RAISE(ABORT, 'an order that the gateway may have heard of is not cancelled');
+END;
+-- +goose StatementEnd

@@ -1,0 +1,322 @@
+package workflows_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// An order behind an open breaker waits for longer than its horizon: it is in
+// nobody's review, its merchant's item of the queue counts it, and it is sent by
+// itself once the key is mended. Until then it may be cancelled.
+func TestAnOrderBehindABreakerOutlastsItsHorizon(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		for _, end := range []order.State{order.Succeeded, order.Cancelled} {
+			t.Run(fmt.Sprint(kind, " ", end), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, func(s *activities.Settings) {
+					s.BreakerProbe = 5 * time.Minute
+					s.WithdrawalHorizon, s.DepositHorizon = 2*time.Hour, 2*time.Hour
+				})
+				paused := order.Reason{Code: order.CodeGatewayPaused, Text: "5003006"}
+				require.NoError(t, w.books.Trip(t.Context(), merchant, paused, 5*time.Minute))
+				require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
+				require.NoError(t, w.books.OpenBooks(t.Context(), merchant, pkr(1_000_000), pkr(0)))
+				r := request(t, kind, "success")
+				w.RegisterDelayedCallback(func() {
+					row, err := w.books.Order(t.Context(), r.Key())
+					require.NoError(t, err)
+					require.True(t, row.State.Unsent(), row.State)
+					require.Equal(t, []string{"breaker"}, w.queued(r.Key()))
+					require.Contains(t, w.view(t).Next, "sent by itself once that is mended")
+					if end == order.Cancelled {
+						w.update(t, workflows.CancelUpdate, "", order.Cancellation{By: "amina", Why: "paid by hand"})
+						return
+					}
+					require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
+				}, 30*time.Hour)
+				began := w.Now()
+				view := w.drive(r)
+				require.Equal(t, end, view.State)
+				require.Less(t, w.Now().Sub(began), 31*time.Hour)
+				w.balanced()
+			})
+		}
+	}
+}
+
+// What the gateway refused as it refuses every call was not heard by it, however
+// often it was tried: the horizon begins with the create that it may have heard.
+func TestTheHorizonBeginsWithTheFirstCreate(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(s *activities.Settings) { s.WithdrawalHorizon, s.DepositHorizon = 2*time.Hour, 2*time.Hour })
+			w.cut = true
+			r := request(t, kind, "lost-answer,stuck")
+			require.NoError(t, w.books.OpenBooks(t.Context(), merchant, pkr(1_000_000), pkr(0)))
+			w.RegisterDelayedCallback(func() {
+				row, err := w.books.Order(t.Context(), r.Key())
+				require.NoError(t, err)
+				require.Equal(t, order.Submitting, row.State)
+				require.Equal(t, order.CodeGatewayAway, row.Reason.Code)
+				require.Equal(t, []string{"unsent"}, w.queued(r.Key()))
+				w.cut = false
+			}, 10*time.Hour)
+			stands := func(state order.State) func() {
+				return func() {
+					row, err := w.books.Order(t.Context(), r.Key())
+					require.NoError(t, err)
+					require.Equal(t, state, row.State, row.Reason.Text)
+				}
+			}
+			w.RegisterDelayedCallback(stands(order.Submitted), 11*time.Hour+30*time.Minute)
+			w.RegisterDelayedCallback(stands(order.InReview), 12*time.Hour+5*time.Minute)
+			w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 13*time.Hour)
+			require.Equal(t, order.Failed, w.drive(r).State)
+		})
+	}
+}
+
+// queued is in which ways the queue tells of an order.
+func (w *world) queued(key order.Key) []string {
+	w.t.Helper()
+	items, err := w.books.NeedsPerson(w.t.Context(), time.Hour, 0)
+	require.NoError(w.t, err)
+	var kinds []string
+	for _, item := range items {
+		if item.Key == key || item.Key == (order.Key{Merchant: key.Merchant}) {
+			kinds = append(kinds, string(item.Kind))
+		}
+	}
+	return kinds
+}
+
+func (w *world) view(t *testing.T) order.View {
+	t.Helper()
+	value, err := w.QueryWorkflow(workflows.OrderQuery)
+	require.NoError(t, err)
+	var view order.View
+	require.NoError(t, value.Get(&view))
+	return view
+}
+
+// waiting makes an order that waits for something, the way it is told about, and
+// the end of what held it up.
+type waiting struct {
+	queue   string
+	begin   func(*testing.T, *world, order.Request)
+	release func(*testing.T, *world, order.Request)
+	end     order.State
+}
+
+// waits are the orders of order.Waits, by state and what is waited for.
+var waits = map[string][]waiting{
+	"created a create that leaves this house":    {behindBreaker},
+	"reserved a create that leaves this house":   {behindBreaker},
+	"submitting a create that leaves this house": {attempted(behindBreaker), attempted(unreachable)},
+	"awaiting_approval a second person":          {{queue: "approval", begin: withBooks(1_000_000)}},
+	"awaiting_funds money in the books":          {{queue: "funds", begin: withBooks(100)}},
+	"submitting proof of what became of a create": {{begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.tried(t, r, ledger.Answer{})
+		require.NoError(t, w.gateway.Switch(merchant, "outage", true))
+	}, release: resolved, end: order.Failed}},
+	"unknown proof of what became of a create": {{queue: "unknown", begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.tried(t, r, ledger.Answer{Outcome: ledger.Ambiguous, Reason: order.Reason{Code: order.CodeGatewayUnknown, Text: "no answer"}})
+		require.NoError(t, w.gateway.Switch(merchant, "outage", true))
+	}, release: resolved, end: order.Failed}},
+	"submitted the gateway's decision": {{begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.tried(t, r, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P1"})
+		require.NoError(t, w.gateway.Switch(merchant, "outage", true))
+	}, release: resolved, end: order.Failed}},
+	"submitting money at the gateway": {{queue: "funds", begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		_, err := w.gateway.Fund(merchant, "999000", true)
+		require.NoError(t, err)
+	}}},
+	"in_review a person with evidence, or the gateway's decision": {{queue: "review", begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.tried(t, r, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P1"})
+		_, err := w.books.Review(t.Context(), r.Key(), order.Reason{Code: order.CodeNoProof, Text: "no proof"})
+		require.NoError(t, err)
+	}, release: resolved, end: order.Failed}},
+}
+
+var behindBreaker = waiting{
+	queue: "breaker", end: order.Succeeded,
+	begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		require.NoError(t, w.books.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused, Text: "5003006"}, time.Minute))
+		require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
+	},
+	release: func(t *testing.T, w *world, _ order.Request) {
+		require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
+	},
+}
+
+// unreachable is an order whose merchant no worker can send for.
+var unreachable = waiting{
+	queue: "unsent", end: order.Succeeded,
+	begin: func(_ *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.cut = true
+	},
+	release: func(_ *testing.T, w *world, _ order.Request) { w.cut = false },
+}
+
+// attempted is an order that was tried to be sent.
+func attempted(like waiting) waiting {
+	begin := like.begin
+	like.begin = func(t *testing.T, w *world, r order.Request) {
+		begin(t, w, r)
+		w.tried(t, r, ledger.Answer{Outcome: ledger.Unsent, Reason: order.Reason{Code: order.CodeGatewayAway, Text: "connection refused"}})
+	}
+	return like
+}
+
+func resolved(t *testing.T, w *world, _ order.Request) {
+	w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed))
+}
+
+// tried writes down what an earlier run has tried.
+func (w *world) tried(t *testing.T, r order.Request, answer ledger.Answer) {
+	t.Helper()
+	begun, err := w.books.NextSubmission(t.Context(), r.Key(), 0)
+	require.NoError(t, err)
+	if answer.Outcome != "" {
+		_, err = w.books.CompleteSubmission(t.Context(), r.Key(), begun.Attempt, answer)
+		require.NoError(t, err)
+	}
+}
+
+// withBooks lets the order's own run open it.
+func withBooks(rupees int64) func(*testing.T, *world, order.Request) {
+	return func(t *testing.T, w *world, r order.Request) {
+		t.Helper()
+		require.NoError(t, w.books.OpenBooks(t.Context(), r.Merchant, pkr(rupees), pkr(0)))
+	}
+}
+
+// Every row of order.Waits is what happens: the order stands there and is told
+// of, it goes on at its deadline, and without one it goes on when what held it up
+// is gone.
+func TestEveryWaitEnds(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	for _, wait := range order.Waits {
+		if wait.Apart {
+			continue
+		}
+		ways := waits[string(wait.State)+" "+wait.What]
+		require.NotEmpty(t, ways, "%s waits for %s", wait.State, wait.What)
+		for _, kind := range wait.Kinds {
+			for _, way := range ways {
+				tried++
+				t.Run(fmt.Sprint(wait.State, " ", kind, " ", wait.What, " ", way.queue), func(t *testing.T) {
+					t.Parallel()
+					tryWait(t, wait, kind, way)
+				})
+			}
+		}
+	}
+	require.Equal(t, 18, tried)
+}
+
+func tryWait(t *testing.T, wait order.Wait, kind order.Kind, way waiting) {
+	t.Helper()
+	w := newWorld(t, func(s *activities.Settings) {
+		s.BreakerProbe, s.WaitForFunds, s.FundsDeadline = 5*time.Minute, true, 24*time.Hour
+		s.WithdrawalHorizon, s.DepositHorizon = 24*time.Hour, 24*time.Hour
+		if wait.State == order.AwaitingApproval {
+			policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+			require.NoError(t, err)
+			s.Policy = policy
+		}
+	})
+	r := request(t, kind, "success")
+	way.begin(t, w, r)
+	stands := func(want order.State) {
+		t.Helper()
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Equal(t, want, row.State, row.Reason.Text)
+	}
+	told := func() {
+		t.Helper()
+		if way.queue != "" {
+			require.Contains(t, wait.Queue, way.queue)
+			require.Contains(t, w.queued(r.Key()), way.queue)
+		}
+	}
+	w.RegisterDelayedCallback(func() { stands(wait.State); told() }, 2*time.Hour)
+	w.RegisterDelayedCallback(func() {
+		if wait.Until == "" {
+			stands(wait.State)
+			told()
+		} else {
+			stands(wait.Then)
+		}
+		if way.release != nil {
+			way.release(t, w, r)
+		}
+	}, 80*time.Hour)
+	end := way.end
+	if way.release == nil {
+		end = wait.Then
+	}
+	require.Equal(t, end, w.drive(r).State)
+	require.Empty(t, slices.DeleteFunc(w.queued(r.Key()), func(kind string) bool { return kind == "drift" }))
+}
+
+// What the table of moves refuses is not tried again: the order is answered as
+// it stands.
+func TestARefusalOfTheTableIsAnswered(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	acts := activities.NewBooks(d.books, activities.Settings{})
+	key := d.order("W-1")
+	value, err := runActivity(func(ctx context.Context, key order.Key) (order.Standing, error) {
+		return acts.Review(ctx, key, order.Reason{Code: order.CodeNoProof})
+	}, key)
+	require.NoError(t, err)
+	var standing order.Standing
+	require.NoError(t, value.Get(&standing))
+	require.Equal(t, order.Reserved, standing.State, "nothing was sent: there is nothing to review")
+}
+
+// An answer that cannot be booked is not asked for again and again: a person has
+// to look, and the gateway is asked now and then.
+func TestWhatCannotBeBookedRests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	settled, books := 0, activities.NewBooks(w.books, activities.Settings{})
+	w.OnActivity(books.Settle, mock.Anything, mock.Anything, mock.Anything).Return(
+		func(ctx context.Context, key order.Key, finding order.Finding) (order.Standing, error) {
+			if settled++; settled < 10 {
+				return order.Standing{State: order.Submitted}, nil
+			}
+			settlement, err := w.books.Settle(ctx, key, finding)
+			return settlement.Order.Standing, err
+		})
+	r := request(t, order.Withdrawal, "success,silent")
+	began := w.Now()
+	w.opened(r)
+	require.Equal(t, order.Succeeded, w.drive(r).State)
+	require.Equal(t, 10, settled)
+	require.InDelta(t, 9, w.Now().Sub(began).Hours(), 0.2)
+}
