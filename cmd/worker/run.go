@@ -69,7 +69,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	defer w.Stop()
 	queue := worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers())
-	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal, queue)
+	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal, worker.NewStarts(temporal, log), queue)
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)
 	}
@@ -167,7 +167,7 @@ func persist(ctx context.Context, log *slog.Logger, what string, try func() erro
 	}
 }
 
-func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client, queue prometheus.Collector) (*admin.Server, error) {
+func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client, starts *worker.Starts, queue prometheus.Collector) (*admin.Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(queue, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return admin.Listen(ctx, address, registry,
@@ -175,5 +175,6 @@ func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, tempo
 		admin.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
-		}})
+		}},
+		admin.Check{Name: "starts", Required: true, Try: starts.Try})
 }
