@@ -71,6 +71,12 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 	}
+	if opening == ledger.Twin {
+		return rejected(order.Reason{
+			Code: order.CodeNumberTwin,
+			Text: "order " + row.Number + " is on record, and the number " + request.Number + " differs in capitals only; use another number",
+		}), nil
+	}
 	if opening == ledger.Conflict {
 		return rejected(order.Reason{
 			Code: order.CodeOrderConflict,
@@ -136,6 +142,12 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		return applied, b.Ignore(ctx, key, strange)
 	}
 	finding, err := row.FromCallback(entry.Callback)
+	ask := false
+	if err == nil {
+		if ask, err = b.mustAsk(ctx, row, finding); err != nil {
+			return Applied{}, fmt.Errorf("read whose order the callback of %s names: %w", key, err)
+		}
+	}
 	var mismatch *order.Mismatch
 	switch {
 	case errors.As(err, &mismatch):
@@ -143,7 +155,7 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		err = b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyMismatch, "callback "+callbackID+": "+mismatch.Error())
 	case err != nil:
 		return Applied{}, err
-	case b.mustAsk(row, finding):
+	case ask:
 		applied.Ask = true
 	default:
 		finding.Evidence = callbackID
@@ -192,12 +204,15 @@ func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) 
 }
 
 // mustAsk reports whether the gateway has to confirm a callback before
-// anything is booked on it.
-func (b *Books) mustAsk(row order.Order, finding order.Finding) bool {
-	if !row.Decide(finding).Moves() {
-		return false // nothing would be booked: at most a discrepancy opens
+// anything is booked on it. Nothing is booked, and at most a discrepancy opens,
+// when it does not move the order, or names an order of the gateway's that
+// belongs to another one of ours.
+func (b *Books) mustAsk(ctx context.Context, row order.Order, finding order.Finding) (bool, error) {
+	if !row.Decide(finding).Moves() || (!finding.ReleasesMoney() && !b.settings.ConfirmAll) {
+		return false, nil
 	}
-	return finding.ReleasesMoney() || b.settings.ConfirmAll
+	shared, err := sharedOrder(ctx, b.ledger, row, finding)
+	return !shared, err
 }
 
 // Unconfirmed opens a discrepancy: a callback speaks of a refund, or of a late

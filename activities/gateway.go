@@ -338,7 +338,8 @@ type PollInput struct {
 // Poll asks the gateway about an order until it has decided, one question per
 // attempt. An answer that says "not yet" is a benign error that the server
 // retries on the ladder, so that a thousand polls add nothing to the history.
-// An answer that does not fit the order ends it with ErrorMismatch.
+// An answer that does not fit the order ends it with ErrorMismatch; in review it
+// is asked again.
 func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	if input.InReview {
@@ -365,7 +366,38 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 	if !row.Decide(finding).Moves() {
 		return order.Finding{}, later(ErrorPending, "the gateway has not decided: "+status.State.String(), wait)
 	}
+	if input.InReview { // else the order comes to be in review by it
+		if shared, err := g.shared(ctx, row, finding); err != nil || shared {
+			if err == nil {
+				err = later(ErrorMismatch, "the gateway's order belongs to another one of ours", wait)
+			}
+			return order.Finding{}, err
+		}
+	}
 	return finding, nil
+}
+
+// shared reports whether the gateway's answer names an order of its own that
+// belongs to another one of ours, and then has the ledger say so: nothing will be
+// booked on it, however often it is given.
+func (g *Gateway) shared(ctx context.Context, row order.Order, finding order.Finding) (bool, error) {
+	shared, err := sharedOrder(ctx, g.ledger, row, finding)
+	if err != nil || !shared {
+		return false, err
+	}
+	_, err = g.ledger.Settle(ctx, row.Key(), finding)
+	return true, err
+}
+
+func sharedOrder(ctx context.Context, l *ledger.Ledger, row order.Order, finding order.Finding) (bool, error) {
+	if row.GatewayID != "" || finding.GatewayID == "" {
+		return false, nil
+	}
+	owner, err := l.GatewayOrder(ctx, row.Merchant, finding.GatewayID)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && owner != row.Key(), err
 }
 
 // ConfirmInput names an order that had ended when a callback said otherwise.
@@ -392,7 +424,14 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 		said = "the gateway says " + status.State.String()
 		finding, misfit := row.FromStatus(status)
 		if misfit == nil && row.Decide(finding).Moves() {
-			return Confirmed{Confirmed: true, Finding: finding}, nil
+			shared, err := g.shared(ctx, row, finding)
+			switch {
+			case err != nil:
+				return Confirmed{}, err
+			case !shared:
+				return Confirmed{Confirmed: true, Finding: finding}, nil
+			}
+			said = "the gateway's order belongs to another one of ours"
 		}
 	}
 	if input.Last {

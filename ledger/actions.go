@@ -143,7 +143,7 @@ type acted struct {
 
 func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error) {
 	var result acted
-	key = order.Key{Merchant: fit(key.Merchant), Number: fit(key.Number)} // whatever was typed
+	key = fitOrder(key) // whatever was typed
 	a.entry.source = order.FromOperator
 	a.entry.reason.Text = fit(a.entry.reason.Text)
 	err := l.inTx(ctx, func(t tx) error {

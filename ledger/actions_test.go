@@ -181,7 +181,7 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 		{"adopted while it is driven", order.Submitted, adopt("amina", ""), order.CodeWorkflowRunning, "amina: adopt refused WORKFLOW_RUNNING"},
 		{"adopted after the end", order.Failed, adopt("amina", ""), order.CodeTerminal, "amina: adopt refused ORDER_ENDED"},
 		{"resolved without evidence", order.InReview, resolve(false, func(r *order.Resolution) { r.Evidence = "" }), order.CodeEvidenceMissing, "amina: resolve refused EVIDENCE_MISSING"},
-		{"resolved by nobody", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "" }), order.CodeEvidenceMissing, "nobody: resolve refused EVIDENCE_MISSING"},
+		{"resolved by nobody", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "" }), order.CodeWhoMissing, "nobody: resolve refused WHO_MISSING"},
 		{"resolved too early", order.Unknown, resolve(false, func(*order.Resolution) {}), order.CodeNotInReview, "amina: resolve refused NOT_IN_REVIEW"},
 		{"resolved after the end", order.Succeeded, resolve(true, func(*order.Resolution) {}), order.CodeTerminal, "amina: resolve refused ORDER_ENDED"},
 		{"resolved to no end", order.InReview, resolve(true, func(r *order.Resolution) { r.State = order.Submitted }), order.CodeNotAnEnd, "amina: resolve refused NOT_AN_END"},

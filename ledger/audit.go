@@ -90,12 +90,12 @@ type AuditBreak struct {
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
 	err := l.list(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",
-		key.Merchant, key.Number)
+		fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
 	currency := ""
-	if err := l.get(ctx, &currency, "SELECT COALESCE(MAX(currency), '') FROM orders WHERE merchant = ? AND number = ?", key.Merchant, key.Number); err != nil {
+	if err := l.get(ctx, &currency, "SELECT COALESCE(MAX(currency), '') FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number)); err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
 	entries := make([]AuditEntry, len(rows))

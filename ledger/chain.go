@@ -119,7 +119,7 @@ func (e *entry) refuse(refusal *order.Refusal) {
 // row is the entry as the next one of a chain; it is not sealed yet.
 func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 	r := auditRow{
-		Merchant: fit(key.Merchant), Number: fit(key.Number), Chain: chain, Seq: entries + 1, At: at,
+		Merchant: fitKey(key.Merchant), Number: fitKey(key.Number), Chain: chain, Seq: entries + 1, At: at,
 		Actor: fit(e.actor), Action: e.action, Source: e.source, Evidence: fit(e.evidence), Before: e.before, After: e.after,
 		Outcome: outcomeDone, Code: e.reason.Code, Text: fit(e.reason.Text), Mark: fit(e.mark),
 	}
@@ -170,7 +170,7 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 		Entries int64  `db:"entries"`
 		Head    []byte `db:"head"`
 	}
-	merchant, number := fit(key.Merchant), fit(key.Number)
+	merchant, number := fitKey(key.Merchant), fitKey(key.Number)
 	err := t.get(ctx, &chain, `
 		INSERT INTO chains (merchant, number, entries, head) VALUES (?, ?, 1, ?)
 		ON CONFLICT (merchant, number) DO UPDATE SET entries = chains.entries + 1

@@ -56,7 +56,12 @@ var postgres = engine{
 	prepare:   func(string, bool) error { return nil }, // a database is made by its owner
 	open:      openPostgres,
 	collided: func(err error) bool {
-		return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+		if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
+			return true
+		}
+		// Somebody has filled in the same gateway id since it was looked for.
+		taken := pq.As(err, pqerror.UniqueViolation)
+		return taken != nil && taken.Constraint == "orders_gateway_id"
 	},
 	noTable:  func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
 	snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},

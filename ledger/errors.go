@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Errors a caller may meet, wrapped with the operation.
@@ -54,4 +56,22 @@ func fit(text string) string {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return text
+}
+
+// maxKey bounds what orders, callbacks and records are found by, in bytes. An
+// index of PostgreSQL takes 2,704 of several together; a number of ours has 64.
+const maxKey = 200
+
+// fitKey makes what something is found by fit for a column of either engine. It
+// is kept so, and looked up so: what comes from outside may hold anything.
+func fitKey(text string) string {
+	if text = fit(text); len(text) > maxKey {
+		text = strings.ToValidUTF8(text[:maxKey], "") + "…"
+	}
+	return text
+}
+
+// fitOrder does so with both halves of an order's name.
+func fitOrder(key order.Key) order.Key {
+	return order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)}
 }

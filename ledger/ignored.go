@@ -41,7 +41,7 @@ func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason)
 func (t tx) noteOnce(ctx context.Context, key order.Key, e entry) error {
 	var there int
 	err := t.get(ctx, &there, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = 'other' AND mark = ?",
-		fit(key.Merchant), fit(key.Number), fit(e.mark))
+		fitKey(key.Merchant), fitKey(key.Number), fit(e.mark))
 	if err != nil || there > 0 {
 		return err
 	}

@@ -35,9 +35,9 @@ type InboxEntry struct {
 	LastAt   time.Time        `json:"last_at"`
 }
 
-// Key names the order that the callback speaks of.
+// Key names the order that the callback speaks of, as it is looked up.
 func (e InboxEntry) Key() order.Key {
-	return order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber}
+	return fitOrder(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
 }
 
 // StoreCallback writes a verified callback down with its body as it came, at
@@ -63,7 +63,7 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
 			RETURNING received`,
-			id, fit(callback.Merchant), fit(callback.OrderNumber), string(text), body, Stored, t.at.UnixMilli(), t.at.UnixMilli())
+			id, fitKey(callback.Merchant), fitKey(callback.OrderNumber), string(text), body, Stored, t.at.UnixMilli(), t.at.UnixMilli())
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
@@ -82,7 +82,7 @@ func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 
 // Callbacks are all that came in for an order, oldest first, at most MaxPage.
 func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, error) {
-	entries, err := l.callbacks(ctx, "merchant = ? AND number = ?", MaxPage, key.Merchant, key.Number)
+	entries, err := l.callbacks(ctx, "merchant = ? AND number = ?", MaxPage, fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: callbacks of %s: %w", key, err)
 	}
@@ -189,7 +189,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 		if e, err = row.entry(); err != nil {
 			return err
 		}
-		key := order.Key{Merchant: fit(e.Key().Merchant), Number: fit(e.Key().Number)}
+		key := e.Key()
 		h, err := t.lockOrder(ctx, key)
 		ours := err == nil
 		if err != nil && !errors.Is(err, ErrNotFound) {

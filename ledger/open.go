@@ -18,6 +18,7 @@ const (
 	Opened      Opening = "opened"       // written now
 	Existing    Opening = "existing"     // written before, with the same content
 	Conflict    Opening = "conflict"     // the number belongs to an order with other content
+	Twin        Opening = "twin"         // another order's number differs in capitals only, which a gateway may take for one
 	BooksClosed Opening = "books_closed" // the merchant's books in the currency are not open: OpenBooks, then try again
 )
 
@@ -57,8 +58,8 @@ type Terms struct {
 // else can open one under daily limits in the same books: orders that are
 // opened together never pass a limit together.
 //
-// Unless the Opening is Opened, nothing was written; for Existing and
-// Conflict the order is the one that is there. A request that was never valid
+// Unless the Opening is Opened, nothing was written; for Existing, Conflict and
+// Twin the order is the one that is there. A request that was never valid
 // is an *order.Refusal with order.CodeInvalidRequest.
 func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Terms) (order.Order, Opening, error) {
 	row, err := newOrderRow(request)
@@ -253,13 +254,13 @@ func reservation(o order.Order) []Transfer {
 func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	var ids []int64
 	err := t.putRows(ctx, &ids, `
-		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary,
+		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, folded,
 			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
 			audit_entries, audit_head, created_at, updated_at)
-		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary,
+		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :folded,
 			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon,
 			:audit_entries, :audit_head, :created_at, :updated_at)
-		ON CONFLICT (merchant, number) DO NOTHING RETURNING id`, row)
+		ON CONFLICT DO NOTHING RETURNING id`, row)
 	if err != nil {
 		return row, "", err
 	}
@@ -269,6 +270,10 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	}
 	var there orderRow
 	err = t.get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = t.get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND folded = ? AND folded <> ''", row.Merchant, row.Folded)
+		return there, Twin, err
+	}
 	if err != nil {
 		return row, "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -12,7 +13,7 @@ import (
 // Order reads an order. ErrNotFound if there is none of that key.
 func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) {
 	var row orderRow
-	err := l.get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", key.Merchant, key.Number)
+	err := l.get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return order.Order{}, fmt.Errorf("ledger: %w", missing(err, "order %s", key))
 	}
@@ -33,7 +34,7 @@ type held struct {
 func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	var row orderRow
 	query := "SELECT " + orderColumns + " FROM orders WHERE merchant = ? AND number = ?" + t.forUpdate
-	if err := t.get(ctx, &row, query, key.Merchant, key.Number); err != nil {
+	if err := t.get(ctx, &row, query, fitKey(key.Merchant), fitKey(key.Number)); err != nil {
 		return held{}, missing(err, "order %s", key)
 	}
 	return row.held()
@@ -115,7 +116,8 @@ type orderRow struct {
 	CreatedAt     int64       `db:"created_at"`
 	UpdatedAt     int64       `db:"updated_at"`
 
-	Beneficiary   string        `db:"beneficiary"` // written, and never read back
+	Beneficiary   string        `db:"beneficiary"` // written, and never read back,
+	Folded        string        `db:"folded"`      // and the number in small letters
 	evidence      string        // of its opening
 	fundsDeadline time.Duration // from its opening on
 }
@@ -132,7 +134,7 @@ func newOrderRow(request order.Request) (orderRow, error) {
 	return orderRow{
 		Merchant: request.Merchant, Number: request.Number, Kind: request.Kind, Country: request.Country, Way: request.Way,
 		Currency: request.Amount.Currency(), Amount: request.Amount.Minor(),
-		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: request.Beneficiary(),
+		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: request.Beneficiary(), Folded: strings.ToLower(request.Number),
 	}, nil
 }
 

@@ -91,7 +91,7 @@ func (t tx) findNumber(ctx context.Context, row *recordRow) error {
 func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
 	var listed int
 	err := l.get(ctx, &listed, `SELECT COUNT(*) FROM gateway_records WHERE merchant = ? AND number = ? AND number <> '' AND source = 'history'`,
-		key.Merchant, key.Number)
+		fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return false, fmt.Errorf("ledger: look for a record of %s: %w", key, err)
 	}
@@ -100,7 +100,7 @@ func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
 
 func (r Record) row(merchant string, at time.Time) recordRow {
 	row := recordRow{
-		Merchant: merchant, GatewayID: fit(r.GatewayID), Number: fit(r.Number), Kind: int(r.Kind), State: int(r.State), Currency: fit(r.Currency),
+		Merchant: merchant, GatewayID: fitKey(r.GatewayID), Number: fitKey(r.Number), Kind: int(r.Kind), State: int(r.State), Currency: fit(r.Currency),
 		Amount: r.Amount, Paid: r.Paid, Fee: r.Fee, Source: r.Source, SeenAt: at.UnixMilli(),
 	}
 	if !r.CreatedAt.IsZero() {

@@ -183,7 +183,7 @@ func (t tx) writeDiscrepancy(ctx context.Context, key order.Key, code, mark, det
 	inserted, err := t.put(ctx, `
 		INSERT INTO discrepancies (merchant, number, code, mark, detail, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (merchant, number, code, mark) DO NOTHING`,
-		fit(key.Merchant), fit(key.Number), code, fit(mark), fit(detail), t.at.UnixMilli())
+		fitKey(key.Merchant), fitKey(key.Number), code, fit(mark), fit(detail), t.at.UnixMilli())
 	return inserted == 1, err
 }
 

@@ -115,6 +115,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"UPDATE orders SET beneficiary = 'x'", "never changes"},
 		{"UPDATE orders SET approve_before = 1", "never changes"},
 		{"UPDATE orders SET waits_for_funds = 1", "never changes"},
+		{"UPDATE orders SET folded = 'x'", "never changes"},
 		// States and money.
 		{"UPDATE orders SET state = 'reserved'", "table of moves"},
 		{"UPDATE orders SET state = 'refunded', paid = amount", "table of moves"},
@@ -164,6 +165,10 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		// Numbers once.
 		{"INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, state, created_at, updated_at) " +
 			"SELECT merchant, number, 'deposit', country, way, currency, 1, 'f', '{}', 'created', 1, 1 FROM orders", "(?i)unique"},
+		{"INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, folded, state, created_at, updated_at) " +
+			"SELECT merchant, 'w1', 'deposit', country, way, currency, 1, 'f', '{}', folded, 'created', 1, 1 FROM orders", "(?i)unique"},
+		{"INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, gateway_id, state, created_at, updated_at) " +
+			"SELECT merchant, 'W2', 'deposit', country, way, currency, 1, 'f', '{}', gateway_id, 'created', 1, 1 FROM orders", "(?i)unique"},
 		{"INSERT INTO submissions (order_id, attempt, started_at) SELECT id, 1, 1 FROM orders", "(?i)unique"},
 		{"INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES ('M1700000001', 'PKR', 0, 0, 0, 1)", "(?i)unique"},
 		{"INSERT INTO discrepancies (merchant, number, code, mark, detail, at) SELECT merchant, number, code, mark, 'again', 2 FROM discrepancies", "(?i)unique"},

@@ -31,13 +31,16 @@ type Settlement struct {
 //
 // The same finding twice has no second effect. A finding that names another
 // gateway id or an amount that cannot be the order's opens a
-// order.DiscrepancyMismatch and does nothing else.
+// order.DiscrepancyMismatch and does nothing else. One that names a gateway id
+// that belongs to another order of ours opens an order.DiscrepancyShared, and an
+// order that may be at the gateway becomes in_review.
 //
 // Errors: ErrNotFound; ErrState when the verdict cannot befall this kind of
 // order; an *order.Refusal with order.CodeEvidenceMissing for an operator's
 // finding without who or proof.
 func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Finding) (Settlement, error) {
 	finding.Evidence, finding.By, finding.Reason.Text = fit(finding.Evidence), fit(finding.By), fit(finding.Reason.Text)
+	finding.GatewayID = fitKey(finding.GatewayID)
 	if err := standsFor(finding); err != nil {
 		return Settlement{}, fmt.Errorf("ledger: settle %s: %w", key, err)
 	}
@@ -74,6 +77,12 @@ func standsFor(finding order.Finding) error {
 // settle does it to an order that is locked. The mark is of the operator's
 // action that it is part of.
 func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark string) (Settlement, error) {
+	if owner, err := t.ownerOf(ctx, h, finding.GatewayID); err != nil || owner != "" {
+		if err != nil {
+			return Settlement{}, err
+		}
+		return t.share(ctx, h, finding.GatewayID, owner)
+	}
 	if differing := mismatch(h.Order, finding); len(differing) > 0 {
 		return t.disagree(ctx, h, finding, order.DiscrepancyMismatch,
 			"the finding does not fit the order: "+strings.Join(differing, ", "))

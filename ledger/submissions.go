@@ -62,7 +62,7 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 	err := l.list(ctx, &rows, `
 		SELECT s.attempt, s.started_at, s.ended_at, s.outcome, s.reason_code, s.reason_text
 		FROM submissions s JOIN orders o ON o.id = s.order_id
-		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, key.Merchant, key.Number)
+		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: submissions of %s: %w", key, err)
 	}
@@ -125,7 +125,7 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 // Paused and Unsent leave it submitting with the reason. An order that has
 // moved on in the meantime keeps its state; what Accepted tells is filled in
 // where it is missing, and a gateway id that differs from the one on record
-// opens a discrepancy. Of an attempt that was not the last one only Accepted
+// opens a discrepancy. One that belongs to another order makes it in_review. Of an attempt that was not the last one only Accepted
 // counts, because the last one may still take effect. The order is returned as
 // it then stands.
 //
@@ -179,6 +179,18 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 	if answer.GatewayID != "" && h.GatewayID != "" && answer.GatewayID != h.GatewayID {
 		return t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt),
 			"the create's answer names another payOrderId than the one on record")
+	}
+	if !order.GatewayIDFits(answer.GatewayID) && answer.GatewayID != "" {
+		answer.GatewayID = "" // asking about the order says what it is
+		if err := t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt), "the create's answer names a payOrderId that is none"); err != nil {
+			return err
+		}
+	}
+	if owner, err := t.ownerOf(ctx, h, answer.GatewayID); err != nil || owner != "" {
+		if err == nil {
+			_, err = t.share(ctx, h, answer.GatewayID, owner)
+		}
+		return err
 	}
 	filled := answer.Outcome == Accepted && h.fill(answer)
 	waits := h.State == order.Submitting || h.State == order.Unknown

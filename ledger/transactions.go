@@ -38,7 +38,7 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 	}
 	args := []any{merchant}
 	for _, id := range ids[:min(len(ids), MaxPage)] {
-		args = append(args, fit(id))
+		args = append(args, fitKey(id))
 	}
 	var rows []comparedRow
 	err := l.list(ctx, &rows, comparedRecords+" AND r.gateway_id IN (?"+strings.Repeat(", ?", len(args)-2)+") ORDER BY r.gateway_id", args...)
@@ -211,7 +211,7 @@ func (l *Ledger) SeeDiscrepancy(ctx context.Context, key order.Key, code string)
 
 func (t tx) see(ctx context.Context, key order.Key, code string) error {
 	_, err := t.put(ctx, "UPDATE discrepancies SET seen_at = ? WHERE merchant = ? AND number = ? AND code = ? AND closed_at = 0",
-		t.at.UnixMilli(), fit(key.Merchant), fit(key.Number), code)
+		t.at.UnixMilli(), fitKey(key.Merchant), fitKey(key.Number), code)
 	return err
 }
 

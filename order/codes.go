@@ -23,6 +23,7 @@ const (
 	CodeGatewayPaused     = "GATEWAY_PAUSED"           // the gateway refuses every call: key, address, signature or merchant
 	CodeGatewayAway       = "GATEWAY_UNREACHABLE"      // the create could not be sent
 	CodeNumberTaken       = "NUMBER_TAKEN"             // the gateway holds another order under this number
+	CodeNumberTwin        = "ORDER_NUMBER_TWIN"        // another order's number differs in capitals only
 	CodeMismatch          = "FIELDS_MISMATCH"          // the gateway's answer does not fit the order
 	CodeNoProof           = "NO_PROOF"                 // the horizon passed without proof
 	CodeExpired           = "EXPIRED"                  // the payer did not pay in time

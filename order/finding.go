@@ -3,6 +3,8 @@ package order
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -135,7 +137,7 @@ func (c *checker) same(field string, ok bool) {
 func (c *checker) text(field, got, want string) { c.same(field, got == "" || got == want) }
 
 func (c *checker) amounts(gatewayID, currency, orderAmount string) {
-	c.same("payOrderId", gatewayID != "" && (c.order.GatewayID == "" || c.order.GatewayID == gatewayID))
+	c.same("payOrderId", GatewayIDFits(gatewayID) && (c.order.GatewayID == "" || c.order.GatewayID == gatewayID))
 	profile, known := tarspay.Country(c.order.Country)
 	c.same("country", known)
 	if !known {
@@ -144,6 +146,16 @@ func (c *checker) amounts(gatewayID, currency, orderAmount string) {
 	c.same("currency", currency == profile.GatewayCurrency || currency == c.order.Amount.Currency())
 	amount, err := profile.ParseAmount(orderAmount)
 	c.same("orderAmount", err == nil && amount == c.order.Amount)
+}
+
+// maxGatewayID bounds a gateway id, in bytes. Those seen have 20.
+const maxGatewayID = 128
+
+// GatewayIDFits reports whether a text can be the id of an order of the gateway:
+// something that can be seen and kept, of a bounded length.
+func GatewayIDFits(text string) bool {
+	visible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != utf8.RuneError }
+	return text != "" && len(text) <= maxGatewayID && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !visible(r) })
 }
 
 func (c *checker) finding(source Source, state tarspay.State, paid, fee, gatewayID, failReason string) (Finding, error) {

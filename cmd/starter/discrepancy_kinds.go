@@ -37,6 +37,10 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"the gateway, being asked, says paid of an order that it had returned and we have booked back",
 		"ask the gateway whether the money came back. If it did not, book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it",
 	},
+	order.DiscrepancyShared: {
+		"the gateway names one of its orders for two of ours; it belongs to the other one, and nothing is booked for this one",
+		"ask the gateway which of the two it made, and whether it has another one for this number. Resolve the order with its proof if it is in review; then close it",
+	},
 	order.DiscrepancyAmount: {
 		"the gateway says another amount than the one we have its proof of",
 		"ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it",

@@ -165,8 +165,8 @@ var mutants = []mutant{
 	{
 		name: "failure_callback_is_believed", rule: 6, takes: "a callback that would release money is confirmed",
 		file: "activities/books.go",
-		old:  `return finding.ReleasesMoney() || b.settings.ConfirmAll`,
-		new:  `return b.settings.ConfirmAll`,
+		old:  `(!finding.ReleasesMoney() && !b.settings.ConfirmAll)`,
+		new:  `!b.settings.ConfirmAll`,
 		pkg:  "./workflows", run: "TestFailureIsConfirmedBeforeMoneyIsReleased",
 	},
 	{
@@ -390,8 +390,8 @@ var mutants = []mutant{
 	{
 		name: "id_not_compared", rule: 10, takes: "an answer's payOrderId is compared with the one on record",
 		file: "order/finding.go",
-		old:  `gatewayID != "" && (c.order.GatewayID == "" || c.order.GatewayID == gatewayID))`,
-		new:  `gatewayID != "")`,
+		old:  `GatewayIDFits(gatewayID) && (c.order.GatewayID == "" || c.order.GatewayID == gatewayID))`,
+		new:  `GatewayIDFits(gatewayID))`,
 		pkg:  "./order", run: "TestMismatches",
 	},
 
@@ -618,6 +618,29 @@ var mutants = []mutant{
 		old:  `if left = due.Sub(t.at); left > 0 {`,
 		new:  `if false {`,
 		pkg:  "./ledger", run: "TestFundsThatArrive/sqlite",
+	},
+
+	// 19. One order of the gateway belongs to one of ours.
+	{
+		name: "numbers_differ_in_capitals", rule: 19, takes: "a number that differs from another one in capitals only is refused",
+		file: "ledger/orders.go",
+		old:  `Folded: strings.ToLower(request.Number),`,
+		new:  `Folded: request.Number,`,
+		pkg:  "./ledger", run: "TestNumbersThatDifferInCapitalsOnly/sqlite",
+	},
+	{
+		name: "gateway_order_of_two", rule: 19, takes: "a gateway order that belongs to one order completes no other",
+		file: "ledger/gateway_id.go",
+		old:  `if err != nil || len(numbers) == 0 {`,
+		new:  `if true {`,
+		pkg:  "./ledger", run: "TestAGatewayOrderBelongsToOneOrder/sqlite",
+	},
+	{
+		name: "gateway_order_of_two_in_the_database", rule: 19, takes: "the database keeps a gateway order for one order",
+		file: "ledger/migrations/sqlite/00007_faults.sql",
+		old:  "CREATE UNIQUE INDEX orders_gateway_id",
+		new:  "CREATE INDEX orders_gateway_id",
+		pkg:  "./ledger", run: "TestTheDatabaseGuardsItself/sqlite",
 	},
 
 	// Approval, operators and what outlives them.
