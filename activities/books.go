@@ -54,20 +54,26 @@ type Opened struct {
 	Plan        Plan           `json:"plan,omitzero"`
 }
 
-// Open validates the request once more, writes the order down and reserves a
-// withdrawal's funds, all in one transaction. A request that breaks a rule or
-// takes another order's number comes back as rejected; nothing is written.
+// Open answers for the order that the ledger has. If it has none it validates the
+// request once more, writes the order down and reserves a withdrawal's funds, all
+// in one transaction. A request that breaks a rule or takes another order's number
+// comes back as rejected; nothing is written.
+//
+// What is there is not judged by the rules of today: it may be at the gateway.
 func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error) {
-	if refusal := b.refuse(request); refusal != nil {
-		return rejected(*refusal), nil
-	}
 	// One workflow per order: another id would let a second one drive it.
 	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != request.WorkflowID() {
 		return rejected(order.Reason{
 			Code: order.CodeInvalidRequest, Text: "the workflow of this order has the id " + request.WorkflowID() + "; start it under that",
 		}), nil
 	}
-	row, opening, err := b.ledger.OpenOrder(ctx, request, b.settings.terms(request.Kind))
+	row, opening, err := b.ledger.FindOrder(ctx, request)
+	if err == nil && opening == "" {
+		if refusal := b.refuse(request); refusal != nil {
+			return rejected(*refusal), nil
+		}
+		row, opening, err = b.ledger.OpenOrder(ctx, request, b.settings.terms(request.Kind))
+	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 	}

@@ -275,9 +275,6 @@ func (g *Gateway) callCreate(ctx context.Context, row order.Order) (string, *ord
 	if err != nil {
 		return "", nil, refusedHere("amount", err)
 	}
-	if err := row.Validate(g.settings.Limits); err != nil {
-		return "", nil, refusedHere("order", err)
-	}
 	request := tarspay.CreateRequest{
 		OrderNumber: row.Number, Way: row.Way, Amount: amount, Currency: profile.GatewayCurrency,
 		NotifyURL: g.settings.NotifyURL, ReturnURL: row.ReturnURL, Fields: row.Details,

@@ -64,7 +64,7 @@ type Started struct {
 // belongs to a workflow that drives no order, or TEMPORAL_UNREACHABLE.
 func (c *Client) Start(ctx context.Context, request order.Request) (Started, error) {
 	if err := request.Validate(nil); err != nil {
-		return Started{}, err
+		return c.repeated(ctx, request, err)
 	}
 	options := startOptions(request)
 	// Refusing a running workflow of the same id, and looking at it, costs a
@@ -90,7 +90,10 @@ func (c *Client) Start(ctx context.Context, request order.Request) (Started, err
 // Start.
 func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order.View, Started, error) {
 	if err := request.Validate(nil); err != nil {
-		return order.View{}, Started{}, err
+		if _, err := c.repeated(ctx, request, err); err != nil {
+			return order.View{}, Started{}, err
+		}
+		return c.existingDeposit(ctx, request)
 	}
 	options := startOptions(request)
 	// A workflow that has the id is looked at before it is told anything: it may

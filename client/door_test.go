@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/client"
@@ -28,8 +30,12 @@ func (u untouched) NewWithStartWorkflowOperation(temporalclient.StartWorkflowOpt
 	return nil
 }
 
-// What breaks a rule is refused at the door, with its reason, before Temporal
-// or the ledger hear of it.
+func (u untouched) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return nil, serviceerror.NewNotFound("no such order")
+}
+
+// What breaks a rule is refused at the door, with its reason, before a workflow
+// or the ledger hears of it.
 func TestBadAmountsStopAtTheDoor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -75,6 +76,20 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 
 func conflict(request order.Request) *order.Refusal {
 	return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content; use a new number for a new order", request.Number)
+}
+
+// repeated answers for a request that today's rules refuse, when it repeats one
+// that was taken before: the order may be at the gateway. Else the refusal stands.
+func (c *Client) repeated(ctx context.Context, request order.Request, refusal error) (Started, error) {
+	var invalid *order.Invalid
+	if errors.As(refusal, &invalid) && invalid.Names("kind", "merchant", "number") {
+		return Started{}, refusal // no order has ever had such a name
+	}
+	started, _, err := c.existing(ctx, request)
+	if err != nil {
+		return Started{}, refusal
+	}
+	return started, nil
 }
 
 // existing compares the workflow that has a request's id with the request.

@@ -136,6 +136,36 @@ func TestWhatHasTheIDMustBeTheOrder(t *testing.T) {
 	}
 }
 
+// A request that was taken once is found again when today's rules refuse it; one
+// that is new, or has other content, is refused.
+func TestARepetitionUnderStricterRules(t *testing.T) {
+	t.Parallel()
+	amount, err := money.Parse("1500", "PKR")
+	require.NoError(t, err)
+	plain := converter.GetDefaultDataConverter()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		request := order.Request{
+			Kind: kind, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "easypaisa", Amount: amount,
+			Details: map[string]string{"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
+			ReturnURL: "ftp://payer.test/",
+		}
+		require.Equal(t, order.CodeInvalidRequest, order.CodeOf(request.Validate(nil)))
+		there := &taken{typ: order.WorkflowType(kind), queue: order.WorkflowQueue, input: payloads(t, plain, request)}
+		started, err := New(there).Start(t.Context(), request)
+		require.NoError(t, err)
+		require.True(t, started.Existing)
+
+		other := request
+		other.Details = map[string]string{"customerName": "Somebody Else", "customerContact": "03001234567", "customerAccountNumber": "03001234567"}
+		_, err = New(there).Start(t.Context(), other)
+		require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
+
+		request.Number = "not a number"
+		_, err = New(nil).Start(t.Context(), request)
+		require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err), "nothing of this name is looked for")
+	}
+}
+
 func requireCode(t *testing.T, err error, code, says string) {
 	t.Helper()
 	if code == "" {

@@ -77,6 +77,21 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	return opened, opening, nil
 }
 
+// FindOrder looks for an order that has a request's number. The Opening is Existing
+// or Conflict, or empty when there is none.
+func (l *Ledger) FindOrder(ctx context.Context, request order.Request) (order.Order, Opening, error) {
+	there, err := l.Order(ctx, request.Key())
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return order.Order{}, "", nil
+	case err != nil:
+		return order.Order{}, "", err
+	case there.Fingerprint != request.Fingerprint():
+		return there, Conflict, nil
+	}
+	return there, Existing, nil
+}
+
 func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *order.Policy) (order.Order, Opening, error) {
 	row.evidence = request.Fingerprint()
 	if id := policy.ID(); id != "" {

@@ -3,6 +3,7 @@ package order
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +70,11 @@ type Problem struct {
 // all of them.
 type Invalid struct {
 	Problems []Problem
+}
+
+// Names reports whether a problem is with one of the fields.
+func (e *Invalid) Names(fields ...string) bool {
+	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return slices.Contains(fields, p.Field) })
 }
 
 // Error is one line with every problem.

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -255,6 +257,71 @@ func TestTheLedgerRemembers(t *testing.T) {
 			require.Equal(t, order.CodeOrderConflict, view.Reason.Code)
 		})
 	}
+}
+
+// An order that is there is answered as it stands and driven on: what it was
+// opened under holds, and no rule of today's ends it or its deadlines.
+func TestWhatIsThereIsNotJudgedByToday(t *testing.T) {
+	t.Parallel()
+	lower, err := money.Parse("1000", "PKR")
+	require.NoError(t, err)
+	refusing, err := order.ParsePolicy([]byte("rules: [{country: PK, per_order: {refuse_above: \"50\"}}]"), "refusing")
+	require.NoError(t, err)
+	for name, change := range map[string]func(*order.Request, *activities.Settings){
+		"lower limit":     func(_ *order.Request, s *activities.Settings) { s.Limits = order.Limits{"PKR": lower} },
+		"merchant gone":   func(_ *order.Request, s *activities.Settings) { s.Merchants = nil },
+		"refusing policy": func(_ *order.Request, s *activities.Settings) { s.Policy = refusing },
+		"stricter profile": func(r *order.Request, _ *activities.Settings) {
+			for i := range 38 { // with its own more than an order may have
+				r.Details[fmt.Sprint("more", i)] = "x"
+			}
+			require.Error(t, r.Validate(nil))
+		},
+	} {
+		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+			for _, sent := range []bool{false, true} {
+				t.Run(fmt.Sprint(name, " ", kind, " sent ", sent), func(t *testing.T) {
+					t.Parallel()
+					r := request(t, kind, "success")
+					w := newWorld(t, func(s *activities.Settings) { change(&r, s) })
+					w.opened(r)
+					if sent {
+						w.tried(t, r, ledger.Answer{})
+					}
+					view := w.drive(r)
+					require.Equal(t, order.Succeeded, view.State, view.Reason.Text)
+					w.balanced()
+				})
+			}
+		}
+	}
+}
+
+// The horizon and the deadline for funds are those of the order's opening.
+func TestTheDeadlinesOfItsOpeningHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) {
+		s.WithdrawalHorizon, s.FundsDeadline, s.WaitForFunds = time.Hour, time.Hour, true
+	})
+	require.NoError(t, w.books.OpenBooks(t.Context(), merchant, pkr(100), pkr(0)))
+	began := w.Now()
+	r := request(t, order.Withdrawal, "stuck")
+	_, opening, err := w.books.OpenOrder(t.Context(), r, ledger.Terms{WaitForFunds: true, FundsDeadline: 10 * time.Hour, Horizon: 20 * time.Hour})
+	require.NoError(t, err)
+	require.Equal(t, ledger.Opened, opening)
+	stands := func(state order.State) func() {
+		return func() {
+			row, err := w.books.Order(t.Context(), r.Key())
+			require.NoError(t, err)
+			require.Equal(t, state, row.State, w.Now().Sub(began))
+		}
+	}
+	w.RegisterDelayedCallback(stands(order.AwaitingFunds), 9*time.Hour)
+	w.RegisterDelayedCallback(func() { w.deposited("D-1", "5000") }, 9*time.Hour+time.Minute)
+	w.RegisterDelayedCallback(stands(order.Submitted), 28*time.Hour)
+	w.RegisterDelayedCallback(stands(order.InReview), 30*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 31*time.Hour)
+	require.Equal(t, order.Failed, w.drive(r).State)
 }
 
 // opened writes an order down as an earlier run of its workflow would have.

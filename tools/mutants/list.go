@@ -422,7 +422,7 @@ var mutants = []mutant{
 	{
 		name: "not_validated_at_the_door", rule: 12, takes: "a bad order is refused before anything is started",
 		file: "client/client.go",
-		old:  "(Started, error) {\n\tif err := request.Validate(nil); err != nil {\n\t\treturn Started{}, err\n\t}\n\toptions",
+		old:  "(Started, error) {\n\tif err := request.Validate(nil); err != nil {\n\t\treturn c.repeated(ctx, request, err)\n\t}\n\toptions",
 		new:  "(Started, error) {\n\toptions",
 		pkg:  "./client", run: "TestBadAmountsStopAtTheDoor",
 	},
@@ -432,13 +432,6 @@ var mutants = []mutant{
 		old:  `if refusal := b.refuse(request); refusal != nil {`,
 		new:  `if refusal := b.refuse(request); refusal != nil && refusal.Code == "" {`,
 		pkg:  "./workflows", run: "TestRefusedAtTheDoor",
-	},
-	{
-		name: "not_validated_when_sent", rule: 12, takes: "the activity that sends an order validates it again",
-		file: "activities/gateway.go",
-		old:  `if err := row.Validate(g.settings.Limits); err != nil {`,
-		new:  `if err := row.Validate(g.settings.Limits); err != nil && row.Number == "" {`,
-		pkg:  "./workflows", run: "TestLimitsAreAskedAgainBeforeSending",
 	},
 
 	// 13. A fault of every call holds back.
@@ -641,6 +634,40 @@ var mutants = []mutant{
 		old:  "CREATE UNIQUE INDEX orders_gateway_id",
 		new:  "CREATE INDEX orders_gateway_id",
 		pkg:  "./ledger", run: "TestTheDatabaseGuardsItself/sqlite",
+	},
+
+	// 20. What is on record wins over today's settings.
+	{
+		name: "judged_by_today", rule: 20, takes: "an order that is there is answered before a request is validated",
+		file: "activities/books.go",
+		old:  `if err == nil && opening == "" {`,
+		new:  `if err == nil {`,
+		pkg:  "./workflows", run: "TestWhatIsThereIsNotJudgedByToday",
+	},
+	{
+		name: "horizon_of_today", rule: 20, takes: "the horizon is on record",
+		file: "activities/settings.go",
+		old:  `if row.Horizon > 0 {`,
+		new:  `if false {`,
+		pkg:  "./workflows", run: "TestTheDeadlinesOfItsOpeningHold",
+	},
+	{
+		name: "funds_deadline_of_today", rule: 20, takes: "the deadline for funds is on record",
+		file: "activities/settings.go",
+		old:  `if !row.FundsBefore.IsZero() {`,
+		new:  `if false {`,
+		pkg:  "./workflows", run: "TestTheDeadlinesOfItsOpeningHold",
+	},
+	{
+		name: "repetition_judged_by_today", rule: 20, takes: "a repetition is found although today's rules refuse it",
+		file: "client/holder.go",
+		old: `started, _, err := c.existing(ctx, request)
+	if err != nil {
+		return Started{}, refusal`,
+		new: `started, _, err := c.existing(ctx, request)
+	if err != nil || refusal != nil {
+		return Started{}, refusal`,
+		pkg: "./client", run: "TestARepetitionUnderStricterRules",
 	},
 
 	// Approval, operators and what outlives them.
