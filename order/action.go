@@ -17,7 +17,7 @@ import (
 type Approval struct {
 	ID          string `json:"id,omitempty"`
 	By          string `json:"by"`            // not who requested the order
-	Fingerprint string `json:"fingerprint"`   // of the order as the approver saw it: what is approved is what is paid
+	Fingerprint string `json:"fingerprint"`   // of the order as the approver saw it, or its first eight digits or more: what is approved is what is paid
 	Why         string `json:"why,omitempty"` // may be left out
 }
 
@@ -77,10 +77,21 @@ func (a Approval) Permit(o Order, at time.Time) *Refusal {
 	if SamePerson(a.By, o.RequestedBy) {
 		return Refuse(CodeSamePerson, "%s requested order %s; another person must approve it", strings.TrimSpace(a.By), o.Number)
 	}
-	if a.Fingerprint != o.Fingerprint {
+	if !beginsFingerprint(a.Fingerprint, o.Fingerprint) {
 		return Refuse(CodeFingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", o.Number)
 	}
 	return nil
+}
+
+// leastFingerprint is how many digits of a fingerprint name an order's content:
+// the order is known by its number, and its content never changes.
+const leastFingerprint = 8
+
+// beginsFingerprint reports whether an approver means the fingerprint: the whole
+// of it, or so much from its beginning as people copy.
+func beginsFingerprint(given, whole string) bool {
+	given = strings.ToLower(strings.TrimSpace(given))
+	return len(given) >= leastFingerprint && strings.HasPrefix(whole, given)
 }
 
 // Permit says whether the rejection may be made. The codes are WHO_MISSING,

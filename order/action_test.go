@@ -1,6 +1,7 @@
 package order
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -85,18 +86,24 @@ func TestApprovalPermit(t *testing.T) {
 		at     time.Time
 		want   string
 	}{
-		"good":                {func(*Approval) {}, o, noon, ""},
-		"without why":         {func(a *Approval) { a.Why = "" }, o, noon, ""},
-		"at the last moment":  {func(*Approval) {}, o, tomorrow, ""},
-		"a moment later":      {func(*Approval) {}, o, tomorrow.Add(time.Millisecond), CodeApprovalTooLate},
-		"after it was ended":  {func(*Approval) {}, late, tomorrow.Add(time.Hour), CodeApprovalTooLate},
-		"no deadline":         {func(*Approval) {}, undated, tomorrow.AddDate(1, 0, 0), ""},
-		"nobody":              {func(a *Approval) { a.By = " " }, o, noon, CodeWhoMissing},
-		"the system":          {func(a *Approval) { a.By = "System" }, o, noon, CodeWhoMissing},
-		"the requester":       {func(a *Approval) { a.By = "payroll" }, o, noon, CodeSamePerson},
-		"the requester, loud": {func(a *Approval) { a.By = "  PayRoll\n" }, o, noon, CodeSamePerson},
-		"other content":       {func(a *Approval) { a.Fingerprint = wallet(t, "101").Fingerprint() }, o, noon, CodeFingerprintMismatch},
-		"no fingerprint":      {func(a *Approval) { a.Fingerprint = "" }, o, noon, CodeFingerprintMismatch},
+		"good":                 {func(*Approval) {}, o, noon, ""},
+		"without why":          {func(a *Approval) { a.Why = "" }, o, noon, ""},
+		"at the last moment":   {func(*Approval) {}, o, tomorrow, ""},
+		"a moment later":       {func(*Approval) {}, o, tomorrow.Add(time.Millisecond), CodeApprovalTooLate},
+		"after it was ended":   {func(*Approval) {}, late, tomorrow.Add(time.Hour), CodeApprovalTooLate},
+		"no deadline":          {func(*Approval) {}, undated, tomorrow.AddDate(1, 0, 0), ""},
+		"nobody":               {func(a *Approval) { a.By = " " }, o, noon, CodeWhoMissing},
+		"the system":           {func(a *Approval) { a.By = "System" }, o, noon, CodeWhoMissing},
+		"the requester":        {func(a *Approval) { a.By = "payroll" }, o, noon, CodeSamePerson},
+		"the requester, loud":  {func(a *Approval) { a.By = "  PayRoll\n" }, o, noon, CodeSamePerson},
+		"other content":        {func(a *Approval) { a.Fingerprint = wallet(t, "101").Fingerprint() }, o, noon, CodeFingerprintMismatch},
+		"no fingerprint":       {func(a *Approval) { a.Fingerprint = "" }, o, noon, CodeFingerprintMismatch},
+		"eight digits":         {func(a *Approval) { a.Fingerprint = o.Fingerprint[:8] }, o, noon, ""},
+		"eight digits, copied": {func(a *Approval) { a.Fingerprint = " " + strings.ToUpper(o.Fingerprint[:8]) + "\n" }, o, noon, ""},
+		"seven digits":         {func(a *Approval) { a.Fingerprint = o.Fingerprint[:7] }, o, noon, CodeFingerprintMismatch},
+		"its end":              {func(a *Approval) { a.Fingerprint = o.Fingerprint[8:] }, o, noon, CodeFingerprintMismatch},
+		"more than there is":   {func(a *Approval) { a.Fingerprint = o.Fingerprint + "0" }, o, noon, CodeFingerprintMismatch},
+		"eight of another":     {func(a *Approval) { a.Fingerprint = wallet(t, "101").Fingerprint()[:8] }, o, noon, CodeFingerprintMismatch},
 	} {
 		approval := good
 		test.change(&approval)

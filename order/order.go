@@ -52,14 +52,15 @@ type Instructions struct {
 	ExpiresAt     time.Time `json:"expires_at,omitzero"`
 }
 
-// View is what callers and operators are told of an order. It holds no
-// personal data of the payer or beneficiary.
+// View is what callers and operators are told of an order. Of the payer or
+// beneficiary it holds no more than the end of an account and initials.
 type View struct {
 	Kind        Kind         `json:"kind"`
 	Merchant    string       `json:"merchant"`
 	Number      string       `json:"number"`
 	Country     string       `json:"country"`
 	Way         string       `json:"way"`
+	Payee       string       `json:"payee,omitempty"` // masked, see Request.Payee
 	Amount      money.Amount `json:"amount"`
 	Fingerprint string       `json:"fingerprint"`
 	Standing
@@ -70,7 +71,7 @@ type View struct {
 func (r Request) View(standing Standing) View {
 	return View{
 		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,
-		Fingerprint: r.Fingerprint(), Standing: standing,
+		Payee: r.Payee(), Fingerprint: r.Fingerprint(), Standing: standing,
 	}
 }
 

@@ -111,7 +111,7 @@ func welcome(s *stack.Stack, data, envFile string) string {
 	a := s.Addresses
 	return strings.NewReplacer(
 		"{ui}", a.UI, "{temporal}", a.Temporal, "{namespace}", stack.Namespace, "{receiver}", a.Receiver, "{admin}", a.Admin,
-		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", envFile, "{pk}", s.Merchant("PK"), "{th}", s.Merchant("TH"),
+		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", envFile,
 	).Replace(`
 The stack is up. Ctrl-C stops it.
 
@@ -127,23 +127,32 @@ The stack is up. Ctrl-C stops it.
 In another terminal:
 
   . {env}
-  bin/starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 --name "Ayesha Khan" --phone 03001234567 --account PK36SCBL0000001123456702 --wait
-  bin/starter deposit --country BD --way EWALLET_BKASH --number CART-1 --amount 900 --phone 01812345678
-  bin/starter status INV-1 --merchant {pk}
+  bin/starter withdraw --number PAY-1 --country PK --way easypaisa --amount 1500 \
+      --name "Ayesha Khan" --account 03007654321 --phone 03007654321 --wait
+  bin/starter deposit --number CART-1 --country BD --way EWALLET_BKASH --amount 900 \
+      --phone 01812345678
+  bin/starter status PAY-1
   bin/starter list
   bin/starter reconcile
   bin/starter reconcile --transactions
   bin/starter balance
 
-What goes wrong with an order is chosen by its sandboxScenario, from the table of "bin/sandbox scenarios":
+What goes wrong with an order is chosen by its sandboxScenario, from the table of
+"bin/sandbox scenarios":
 
-  bin/starter withdraw --country VN --way VCB --number INV-2 --amount 500000 --name "NGUYEN VAN AN" --account 0071000123456 --field sandboxScenario=lost-answer --wait
-  bin/starter withdraw --country TH --way KBANK --number INV-3 --amount 900 --name Somchai --phone 66812345678 --account 1112223334 --email somchai@example.com --field sandboxScenario=stuck
+  bin/starter withdraw --number PAY-2 --country VN --way VCB --amount 500000 \
+      --name "NGUYEN VAN AN" --account 0071000123456 \
+      --field sandboxScenario=lost-answer --wait
+  bin/starter withdraw --number PAY-3 --country TH --way KBANK --amount 900 \
+      --name Somchai --account 1112223334 --phone 66812345678 \
+      --email somchai@example.com --field sandboxScenario=stuck
 
-INV-3 never ends by itself: after two minutes it waits for a person. Have the gateway end it, or decide with evidence:
+PAY-3 never ends by itself: after two minutes it waits for a person. Have the gateway
+end it, or decide with evidence:
 
-  bin/sandbox move INV-3 succeeded --at {gateway}
-  bin/sandbox callback INV-3 --at {gateway}
-  bin/starter resolve INV-3 --merchant {th} --state succeeded --by "$USER" --why "seen on the statement" --evidence "line 17"
+  bin/sandbox move PAY-3 succeeded --at {gateway}
+  bin/sandbox callback PAY-3 --at {gateway}
+  bin/starter resolve PAY-3 --state succeeded --why "seen on the statement" \
+      --evidence "line 17"
 `)
 }

@@ -4,9 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/stack"
 )
 
 func TestEnvFileCanBeSourced(t *testing.T) {
@@ -23,4 +26,22 @@ func TestEnvFileCanBeSourced(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it may hold a password")
+}
+
+// The commands that are shown to be tried use no number for two orders: whoever
+// follows the README and then these is not told of a conflict.
+func TestNumbersToTryAreOfOneOrderEach(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	started := regexp.MustCompile(`(?m)^ *bin/starter (?:withdraw|deposit) --number (\S+)`)
+	seen := make(map[string]bool)
+	for _, page := range []string{string(readme), welcome(&stack.Stack{}, "var/dev", "var/dev/env")} {
+		found := started.FindAllStringSubmatch(page, -1)
+		require.NotEmpty(t, found)
+		for _, match := range found {
+			require.False(t, seen[match[1]], "%s is the number of two orders", match[1])
+			seen[match[1]] = true
+		}
+	}
 }

@@ -103,8 +103,8 @@ var numberShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // deedKey names the order of a deed; wrong is what else cannot be sent. The
 // error is an *order.Invalid.
-func (s *starter) deedKey(merchant, number string, wrong problems) (order.Key, error) {
-	key, err := s.key(merchant, number)
+func (s *starter) deedKey(ctx context.Context, merchant, number string, wrong problems) (order.Key, error) {
+	key, err := s.key(ctx, merchant, number)
 	wrong.merge(err)
 	if err == nil && (!numberShape.MatchString(key.Number) || !numberShape.MatchString(key.Merchant)) {
 		wrong.add(order.ProblemNumber, "number", "order and merchant numbers are letters, digits, hyphen and underscore")

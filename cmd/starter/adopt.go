@@ -36,7 +36,7 @@ is as of starter status, and closed lists the ids of discrepancies.`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(merchant, args[0], nil)
+			key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
 			}

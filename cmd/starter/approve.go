@@ -19,19 +19,20 @@ func (s *starter) approveCommand() *cobra.Command {
 		Short: "Let an order go ahead, as a second person",
 		Long: `Lets an order go ahead that waits for a second person, who is not the one that
 requested it. The fingerprint says what is approved: should the order have other
-content, it is refused.
+content, it is refused. Its first eight digits are enough.
 
-Without --fingerprint nothing is approved: the order and its fingerprint are shown,
-and the exit code is 2. Give the fingerprint once you have looked at the order.
+Without --fingerprint nothing is approved: the order is shown with its fingerprint
+and whom it pays, masked, and the exit code is 2. Give the fingerprint once you have
+looked at the order.
 
 --json: {"order","source"}, as of starter status; without --fingerprint also "error":
 {"code","message","problems":[{"code","field","message"}]}.`,
 		Example: `  starter approve INV-1
-  starter approve INV-1 --fingerprint 4be1…c0 --by amina`,
+  starter approve INV-1 --fingerprint 4be1c09d --by amina`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(merchant, args[0], nil)
+			key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -40,7 +41,7 @@ and the exit code is 2. Give the fingerprint once you have looked at the order.
 	}
 	s.addMerchant(cmd, &merchant)
 	s.addActor(cmd, &flags.actor, "why, if there is something to say")
-	cmd.Flags().StringVar(&flags.fingerprint, "fingerprint", "", "the order's fingerprint: what is approved")
+	cmd.Flags().StringVar(&flags.fingerprint, "fingerprint", "", "the order's fingerprint, or its first eight digits: what is approved")
 	s.complete(cmd, "fingerprint", func(*cobra.Command) []string { return nil })
 	return cmd
 }
@@ -89,6 +90,9 @@ func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 	return outcome(look.Error.exit)
 }
 
+// shownFingerprint is how many digits of a fingerprint are enough.
+const shownFingerprint = 8
+
 // refusedLook is why nothing was approved.
 func refusedLook(view order.View) *order.Refusal {
 	switch {
@@ -97,5 +101,5 @@ func refusedLook(view order.View) *order.Refusal {
 	case view.State != order.AwaitingApproval:
 		return order.Refuse(order.CodeNotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval", view.Key(), view.State)
 	}
-	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right give its fingerprint with --fingerprint")
+	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right: starter approve %s --fingerprint %s", orderArguments(view.Key()), view.Fingerprint[:min(len(view.Fingerprint), shownFingerprint)])
 }

@@ -52,7 +52,7 @@ exit code is 4 when something was tampered with.
 			case installation:
 				return s.audit(cmd.Context(), order.Key{})
 			}
-			key, err := s.auditKey(merchant, args)
+			key, err := s.auditKey(cmd.Context(), merchant, args)
 			if err != nil {
 				return err
 			}
@@ -78,9 +78,9 @@ type auditReportDocument struct {
 }
 
 // auditKey names an order, or a merchant.
-func (s *starter) auditKey(merchant string, args []string) (order.Key, error) {
+func (s *starter) auditKey(ctx context.Context, merchant string, args []string) (order.Key, error) {
 	if len(args) == 1 {
-		return s.key(merchant, args[0])
+		return s.bookedKey(ctx, merchant, args[0])
 	}
 	return s.merchantKey(merchant)
 }

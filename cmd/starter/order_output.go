@@ -50,6 +50,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"fee", amountText(o.Fee)},
 		{"country", o.Country},
 		{"way", o.Way},
+		{payeeName(o.Kind), o.Payee},
 		{"gateway id", o.GatewayID},
 	}
 	if !o.State.Terminal() {
@@ -60,6 +61,14 @@ func writeOrder(w io.Writer, document orderDocument) {
 		facts = append(facts, fact{"told by", toldBy[document.Source]})
 	}
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
+}
+
+// payeeName says what the payee of an order is to it.
+func payeeName(kind order.Kind) string {
+	if kind == order.Deposit {
+		return "paid by"
+	}
+	return "pays"
 }
 
 var toldBy = map[source]string{

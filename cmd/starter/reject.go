@@ -46,7 +46,7 @@ func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.
 	cmd.Args = commandline.Exactly("order number")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		key, err := s.deedKey(merchant, args[0], nil)
+		key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
 		if err != nil {
 			return err
 		}

@@ -67,6 +67,9 @@ func (f orderFlags) request(kind order.Kind, settings config.Starter) (order.Req
 // parties finds the merchant of the country, or the country of the merchant.
 func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (merchant, country string) {
 	merchant, country = f.merchant, strings.ToUpper(f.country)
+	if len(merchants) == 1 && merchant == "" && country == "" {
+		return merchants[0].Number, merchants[0].Country
+	}
 	configured := merchants.Countries()[merchant]
 	_, known := tarspay.Country(country)
 	switch {

@@ -23,8 +23,8 @@ func (s *starter) resolveCommand() *cobra.Command {
 the books, and is kept with who decided and why. The evidence is the gateway's: a
 ticket, a line of its statement, a certificate.
 
-Without who, why or the proof it is refused with EVIDENCE_MISSING, which the audit
-has, too.
+Without who, why or the proof it is refused with WHO_MISSING, WHY_MISSING or
+EVIDENCE_MISSING, which the audit has, too.
 
 Where the approval policy asks for two persons, the first one proposes and nothing is
 booked; another one, who did not request the order either, confirms by resolving it
@@ -38,7 +38,7 @@ second person has to confirm it.`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(merchant, args[0], flags.check())
+			key, err := s.deedKey(cmd.Context(), merchant, args[0], flags.check())
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ discrepancy or transfer.`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.key(merchant, args[0])
+			key, err := s.bookedKey(cmd.Context(), merchant, args[0])
 			if err != nil {
 				return err
 			}

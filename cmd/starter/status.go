@@ -27,18 +27,19 @@ The order itself is asked. When Temporal has forgotten it (retention), or cannot
 be asked, the ledger answers if PAYOUTS_DATABASE_URL is set; when only no worker
 answers and there is no ledger to ask, what Temporal's list says is shown.
 
---json: {"order":{"kind","merchant","number","country","way","amount","state",
-"gateway_id","paid","fee","reason":{"code","text"},"instructions":{"pay_url",
+--json: {"order":{"kind","merchant","number","country","way","payee","amount",
+"state","gateway_id","paid","fee","reason":{"code","text"},"instructions":{"pay_url",
 "pay_data","pay_data_type","account_name","account_number","bank","expires_at"},
 "fingerprint","next"},"source"}. What is not known is left out. An amount is
-{"value","currency"}; source is workflow, ledger or list.`,
+{"value","currency"}; payee is whom a withdrawal pays and who pays a deposit, masked;
+source is workflow, ledger or list.`,
 		Example: `  starter status INV-1
   starter status INV-1 --merchant M1700000001 --json
   starter status INV-1 --wait --timeout 1h`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.key(merchant, args[0])
+			key, err := s.key(cmd.Context(), merchant, args[0])
 			if err != nil {
 				return err
 			}
@@ -138,12 +139,21 @@ func (s *starter) find(ctx context.Context, temporal orders, key order.Key) (cli
 }
 
 func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
-	cmd.Flags().StringVar(merchant, "merchant", "", "merchant number; not needed when PAYOUTS_MERCHANTS lists one only")
+	cmd.Flags().StringVar(merchant, "merchant", "", "merchant number; not needed when only one has the order, or there is only one")
 	s.complete(cmd, "merchant", s.merchantNames)
 }
 
-// key names an order. The error is an *order.Invalid.
-func (s *starter) key(merchant, number string) (order.Key, error) {
+// key names an order. A merchant that is not given is the only one there is, or
+// the only one that has an order of the number. The error is an *order.Invalid.
+func (s *starter) key(ctx context.Context, merchant, number string) (order.Key, error) {
+	if merchant == "" {
+		merchant = s.owner(ctx, number, s.inBooks, s.underWay)
+	}
+	return s.namedKey(merchant, number)
+}
+
+// namedKey is key without a look for the merchant.
+func (s *starter) namedKey(merchant, number string) (order.Key, error) {
 	key, err := s.merchantKey(merchant)
 	var wrong problems
 	wrong.need("number", number, "the order number is empty")
@@ -158,6 +168,14 @@ func (s *starter) key(merchant, number string) (order.Key, error) {
 	}
 	key.Number = number
 	return key, nil
+}
+
+// bookedKey is key for what only the ledger tells.
+func (s *starter) bookedKey(ctx context.Context, merchant, number string) (order.Key, error) {
+	if merchant == "" {
+		merchant = s.owner(ctx, number, s.inBooks)
+	}
+	return s.namedKey(merchant, number)
 }
 
 // merchantKey names a merchant: the one that is given, or the only one there

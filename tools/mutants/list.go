@@ -681,9 +681,16 @@ var mutants = []mutant{
 	{
 		name: "approved_without_fingerprint", takes: "what is approved is what is paid",
 		file: "order/action.go",
-		old:  `if a.Fingerprint != o.Fingerprint {`,
+		old:  `if !beginsFingerprint(a.Fingerprint, o.Fingerprint) {`,
 		new:  `if a.Fingerprint == "" {`,
 		pkg:  "./workflows", run: "TestApprovedOrdersArePaid",
+	},
+	{
+		name: "approval_of_any_content", takes: "an approval names the content that it is for, with eight digits at least",
+		file: "order/action.go",
+		old:  `return len(given) >= leastFingerprint && strings.HasPrefix(whole, given)`,
+		new:  `return strings.HasPrefix(whole, given)`,
+		pkg:  "./order", run: "TestApprovalPermit",
 	},
 	{
 		name: "approved_too_late", takes: "an approval has a deadline",
