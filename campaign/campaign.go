@@ -27,13 +27,15 @@ import (
 	"context"
 	"fmt"
 
+	"go.temporal.io/sdk/interceptor"
+
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Violation is a property that does not hold.
 type Violation struct {
-	Property string `json:"property"`        // P1 to P7, or P0: something of ours failed that must always work
+	Property string `json:"property"`        // P1 to P7, P10, P13, or P0: something of ours failed that must always work
 	Order    string `json:"order,omitempty"` // its number; none when it is the books as a whole
 	Sentence string `json:"sentence"`
 }
@@ -59,6 +61,10 @@ func Run(ctx context.Context, plan Plan) (Report, error) { return run(ctx, plan,
 type seams struct {
 	wire     func(carry) carry // our side of the wire
 	settings func(*activities.Settings)
+	// ownClocks has every worker stamp what it writes with its own clock.
+	ownClocks bool
+	// interceptors stand between a workflow or an activity and the world.
+	interceptors []interceptor.WorkerInterceptor
 }
 
 func run(ctx context.Context, plan Plan, seams seams) (Report, error) {

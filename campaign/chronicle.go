@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // chronicle is what is on record when a world has come to rest.
@@ -25,6 +26,7 @@ type chronicle struct {
 	broken       []ledger.AuditBreak
 	accused      []Violation // while the world lived
 	faults       int
+	compared     *workflows.ReconcileBalancesResult // nil: never
 }
 
 // record is all that is known of one order.
@@ -63,7 +65,7 @@ func (w *world) chronicle() *chronicle {
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	told.accused = w.accused
+	told.accused, told.compared = w.accused, w.report
 	told.faults += w.faults
 	return told
 }

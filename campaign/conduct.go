@@ -22,6 +22,10 @@ import (
 const (
 	signalLate = "late" // a callback came after its order's end
 	signalStop = "stop" // it would go on for ever
+
+	signalAdopt   = "adopt"   // somebody adopts an order
+	signalBare    = "bare"    // somebody acts on an order that no workflow drives
+	signalCompare = "compare" // the schedules are due
 )
 
 // conduct starts every order at its time, and a workflow for each callback that
@@ -38,9 +42,8 @@ func (w *world) conduct(ctx workflow.Context) error {
 	for _, l := range w.lives {
 		begin(func(ctx workflow.Context) {
 			if l.err = workflow.Sleep(ctx, after(l.Start)+l.phase); l.err == nil {
-				l.err = w.live(ctx, l, l.Again)
+				w.drive(ctx, l, l.Again)
 			}
-			l.ended = l.err == nil
 		})
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
@@ -53,6 +56,7 @@ func (w *world) conduct(ctx workflow.Context) error {
 			})
 		}
 	})
+	w.attend(ctx, begin)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		workflow.GetSignalChannel(ctx, signalStop).Receive(ctx, nil)
 		w.stopped = true
@@ -62,6 +66,17 @@ func (w *world) conduct(ctx workflow.Context) error {
 	}
 	_, err := workflow.AwaitWithTimeout(ctx, time.Hour, func() bool { return w.stopped || living == 0 })
 	return err
+}
+
+// drive lets an order's workflow live until it has ended or is lost.
+func (w *world) drive(ctx workflow.Context, l *life, again bool) {
+	l.lost = false
+	l.err = w.live(ctx, l, again)
+	if isLost(l.err) {
+		l.err, l.lost = nil, true
+		return
+	}
+	l.ended = l.err == nil
 }
 
 func (w *world) live(ctx workflow.Context, l *life, again bool) error {
@@ -125,7 +140,9 @@ func (w *world) sweep() {
 	w.sweeping, w.restless = true, w.restless-1
 	w.mutex.Unlock()
 	swept, err := w.deliverer.Sweep(w.ctx)
-	w.must(err, "", "the inbox cannot be swept")
+	if !w.away() {
+		w.must(err, "", "the inbox cannot be swept")
+	}
 	w.mutex.Lock()
 	if swept.Pending > 0 {
 		w.restless = calm
@@ -177,10 +194,15 @@ func (s *server) DescribeWorkflowExecution(_ context.Context, id, _ string) (*wo
 	w := (*world)(s)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	switch {
-	case w.under[SpellTemporal]:
+	if w.under[SpellTemporal] {
 		return nil, serviceerror.NewUnavailable("away")
-	case !w.running[id]:
+	}
+	return w.described(id)
+}
+
+// described says whether a workflow runs. The lock is held.
+func (w *world) described(id string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if !w.running[id] {
 		return nil, serviceerror.NewNotFound("no such workflow is running")
 	}
 	kind, _, _ := order.ParseWorkflowID(id)

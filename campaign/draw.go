@@ -51,6 +51,7 @@ func Crowd(seed uint64, orders int, strict bool) Plan {
 		d.spell(name, 3*hour, minute, 20*minute)
 	}
 	d.spell(SpellDrain, hour, 10*minute, 10*hour)
+	d.drawMore()
 	return d.plan
 }
 
@@ -105,6 +106,7 @@ func (d *lot) drawWorld() {
 		d.invent(i)
 	}
 	d.drawSpells()
+	d.drawMore()
 }
 
 // drawRates has the gateway do everything wrong now and then, or a few things
@@ -155,6 +157,104 @@ func (d *lot) drawSpells() {
 	lies := drained || d.plan.Rates["lying-balance"] > 0 ||
 		slices.ContainsFunc(d.plan.Spells, func(s Spell) bool { return s.Name == "lying-balance" })
 	d.plan.Unopened = !lies && d.oneIn(4)
+}
+
+// drawMore adds what befalls workflows, workers and the ledger. It is drawn from
+// a stream of its own: what else a seed draws stays as it was.
+func (d *lot) drawMore() {
+	d.Rand = rand.New(rand.NewPCG(d.plan.Seed, 3))
+	if d.oneIn(3) {
+		for range 1 + d.IntN(2) {
+			d.plan.Compare = append(d.plan.Compare, d.between(2*hour, 58*hour))
+		}
+	}
+	if d.oneIn(4) {
+		for range 3 {
+			d.plan.Skew = append(d.plan.Skew, d.between(-4*minute, 4*minute))
+		}
+	}
+	if d.oneIn(6) {
+		d.spell(SpellLedger, 2*hour, 5, []int{minute, 20 * minute, 3 * hour}[d.IntN(3)])
+	}
+	if d.oneIn(10) { // longer than any horizon
+		name := longest[d.IntN(len(longest))]
+		d.plan.Spells = append(d.plan.Spells, Spell{Name: name, From: d.between(0, 2*hour), To: d.between(27*hour, 33*hour)})
+	}
+	for i := range d.plan.Orders {
+		d.disturb(&d.plan.Orders[i])
+	}
+	d.leaveOut()
+}
+
+// leaveOut takes what is unmended out of a plan.
+func (d *lot) leaveOut() {
+	p := &d.plan
+	if slices.Contains(unmended, comparing) {
+		p.Compare = nil
+	}
+	if slices.Contains(unmended, skews) {
+		p.Skew = nil
+	}
+	p.Spells = slices.DeleteFunc(p.Spells, func(s Spell) bool {
+		return slices.Contains(unmended, s.Name) || slices.Contains(unmended, longerThanHorizon) && s.To-s.From > 20*hour
+	})
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		if slices.Contains(unmended, losses) {
+			o.Losses = nil
+		}
+		if slices.Contains(unmended, unheards) {
+			o.Unheard = nil
+		}
+		o.Events = slices.DeleteFunc(o.Events, func(e Event) bool {
+			return slices.Contains(unmended, e.Do) || slices.Contains(unmended, e.Do+"/"+e.What)
+		})
+	}
+}
+
+// unmended names what is drawn and left out, because it shows a fault that is
+// known and not mended yet. It is empty unless somebody is mending.
+var unmended = []string{withoutRow}
+
+// What unmended may name besides deeds and spells.
+const (
+	longerThanHorizon = "longer-than-horizon" // spells that last longer than any order looks for proof
+	withoutRow        = "without-row"         // that an order is in the queue whose row was never written
+	losses            = "losses"
+	unheards          = "unheard"
+	comparing         = "compare"
+	skews             = "skew"
+)
+
+// longest are what may hold a merchant back for longer than any order looks for
+// proof.
+var longest = []string{"key-expired", "ip-refused", "merchant-disabled", "signature-refused"}
+
+// disturb adds what befalls an order's workflow, and what is done without it.
+func (d *lot) disturb(o *Order) {
+	soonOrLate := func() int {
+		return o.Start + d.between(0, []int{2, minute, 30 * minute, 30 * hour}[d.IntN(4)])
+	}
+	if d.oneIn(5) {
+		at := soonOrLate()
+		o.Losses = append(o.Losses, Loss{At: at, Back: at + d.between(2*minute, []int{20 * minute, 5 * hour}[d.IntN(2)])})
+	}
+	if d.oneIn(8) {
+		o.Unheard = append(o.Unheard, 1)
+	}
+	if d.oneIn(6) {
+		o.Events = append(o.Events, Event{At: soonOrLate() + hour, Do: DoReturn})
+	}
+	for range d.IntN(3) {
+		if d.oneIn(2) {
+			o.Events = append(o.Events, Event{At: soonOrLate(), Do: DoBare, What: bareActions[d.IntN(len(bareActions))]})
+		}
+	}
+	for range d.IntN(4) {
+		if d.oneIn(2) {
+			o.Events = append(o.Events, Event{At: soonOrLate(), Do: DoJunk, What: junk[d.IntN(len(junk))]})
+		}
+	}
 }
 
 // scenes are lives that are worth having oftener than they are drawn.

@@ -25,6 +25,10 @@ func (w *world) plot() {
 			// People come between the moments of orders, so that they meet nobody.
 			w.later(after(e.At)+l.phase+w.gap()/2, func() { w.do(l, i, e) })
 		}
+		for _, loss := range l.Losses {
+			w.later(after(loss.At)+l.phase+w.gap()/2, func() { w.lose(l) })
+			w.later(after(loss.Back)+l.phase+w.gap()/2, func() { w.env.SignalWorkflow(signalAdopt, l.Number) })
+		}
 		if l.Story != nil {
 			w.perform(l)
 		}
@@ -34,6 +38,12 @@ func (w *world) plot() {
 	if w.plan.Forge > 0 {
 		w.later(after(w.plan.Forge), w.forge)
 		w.later(after(w.plan.Forge)+time.Hour, w.unmoved)
+	}
+	for _, at := range w.plan.Compare {
+		w.later(after(at), func() { w.env.SignalWorkflow(signalCompare, nil) })
+	}
+	if len(w.plan.Compare) > 0 {
+		w.later(compared, func() { w.env.SignalWorkflow(signalCompare, nil) })
 	}
 	w.later(heal, w.relent)
 }
@@ -81,6 +91,13 @@ func (w *world) do(l *life, i int, e Event) {
 	case DoMove:
 		_, err := w.gateway.Move(merchant, l.Number, tarspay.StateSucceeded, "")
 		w.can(err, l.Number)
+	case DoReturn:
+		w.count()
+		_, _ = w.gateway.Move(merchant, l.Number, tarspay.StateRefunded, "") // it may not be paid
+	case DoBare:
+		w.env.SignalWorkflow(signalBare, bare{l.Number, e.What, id})
+	case DoJunk:
+		w.throw(l, id, e.What)
 	}
 }
 
@@ -109,7 +126,7 @@ func resolution(state order.State, by string) order.Resolution {
 // clash asks for an order's number once more, for an order with other content.
 func (w *world) clash(l *life, what string) {
 	if _, err := w.books.Order(w.ctx, l.request.Key()); err != nil {
-		return // not there yet: it would be the first
+		return // not there yet: it would be the first; or nothing can be read
 	}
 	other := l.request
 	other.Amount = rupees(l.Amount + 1)
@@ -129,7 +146,7 @@ func (w *world) repeat(l *life) {
 	w.mutex.Lock()
 	heard := w.heard[l.Number]
 	w.mutex.Unlock()
-	if len(heard) == 0 {
+	if len(heard) == 0 || w.away() {
 		return
 	}
 	w.count()
@@ -142,6 +159,9 @@ func (w *world) repeat(l *life) {
 // or on the way back.
 func (w *world) crash(l *life, sent bool) {
 	w.count()
+	if w.away() {
+		return
+	}
 	row, _, err := w.books.OpenOrder(w.ctx, l.request, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
 	w.must(err, l.Number, "the order cannot be opened")
 	if err != nil || !row.State.Sendable() {
@@ -174,6 +194,8 @@ func (w *world) cast(s Spell, on bool) {
 		w.under[s.Name] = on
 		w.mutex.Unlock()
 		w.disturb()
+	case SpellLedger:
+		w.hide(on)
 	case SpellDrain:
 		w.drain(on)
 	default:

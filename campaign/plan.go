@@ -27,14 +27,16 @@ type Plan struct {
 	Posts  map[string]int `json:"posts,omitempty"`  // faults that the gateway's posts to us meet: PostLost, PostUnanswered
 	Spells []Spell        `json:"spells,omitempty"` // what goes wrong with everything for a while
 
-	Policy     bool `json:"policy,omitempty"`          // orders above 3000 need approval, above 9000 they are refused; two persons resolve
-	Wait       bool `json:"wait,omitempty"`            // a withdrawal that comes short waits for funds
-	ConfirmAll bool `json:"confirm_all,omitempty"`     // every callback is confirmed by a question
-	Patient    bool `json:"patient,omitempty"`         // for a day nothing is asked of an order that the gateway has accepted
-	Unguarded  bool `json:"unguarded,omitempty"`       // the gateway takes a number twice: only we keep it from paying twice
-	Unopened   bool `json:"unopened,omitempty"`        // the first order opens the merchant's books
-	Together   bool `json:"together,omitempty"`        // what is due in one second happens at one moment; such a world does not repeat itself
-	Forge      int  `json:"forge_at_second,omitempty"` // every false callback is sent about every order, and nothing else happens for an hour
+	Policy     bool  `json:"policy,omitempty"`          // orders above 3000 need approval, above 9000 they are refused; two persons resolve
+	Wait       bool  `json:"wait,omitempty"`            // a withdrawal that comes short waits for funds
+	ConfirmAll bool  `json:"confirm_all,omitempty"`     // every callback is confirmed by a question
+	Patient    bool  `json:"patient,omitempty"`         // for a day nothing is asked of an order that the gateway has accepted
+	Unguarded  bool  `json:"unguarded,omitempty"`       // the gateway takes a number twice: only we keep it from paying twice
+	Unopened   bool  `json:"unopened,omitempty"`        // the first order opens the merchant's books
+	Together   bool  `json:"together,omitempty"`        // what is due in one second happens at one moment; such a world does not repeat itself
+	Compare    []int `json:"compare,omitempty"`         // when balances and transactions are compared, and orders without a workflow looked for
+	Skew       []int `json:"skew,omitempty"`            // how far clocks are ahead of Temporal's: the ledger's, and each worker's; none: one worker, in step
+	Forge      int   `json:"forge_at_second,omitempty"` // every false callback is sent about every order, and nothing else happens for an hour
 }
 
 // Order is one order and what befalls it.
@@ -47,6 +49,8 @@ type Order struct {
 	Again    bool          `json:"again,omitempty"`    // its workflow is run once more when it has ended
 	Deaths   []Death       `json:"deaths,omitempty"`   // workers that die while they send it
 	Twins    []int         `json:"twins,omitempty"`    // during which questions about it another worker tries to send it, too
+	Unheard  []int         `json:"unheard,omitempty"`  // creates with whose answer the ledger goes away for a while
+	Losses   []Loss        `json:"losses,omitempty"`   // its workflow is terminated, and the order adopted later
 	Events   []Event       `json:"events,omitempty"`
 	Story    *Story        `json:"story,omitempty"`
 	Heal     tarspay.State `json:"heal,omitempty"` // what the gateway makes of it at last, if it is stuck there
@@ -59,6 +63,12 @@ type Death struct {
 	Create int  `json:"create"`         // the how-manieth
 	Sent   bool `json:"sent,omitempty"` // on the way back
 	Late   bool `json:"late,omitempty"` // it hangs first: the create leaves at the attempt's last moment, and takes its time
+}
+
+// Loss is a workflow's, that is terminated.
+type Loss struct {
+	At   int `json:"at"`
+	Back int `json:"back"` // when the order is adopted
 }
 
 // Event is something that somebody does to an order.
@@ -80,6 +90,9 @@ const (
 	DoLie     = "lie"     // a false callback, by the sandbox's name
 	DoRepeat  = "repeat"  // the last genuine callback that came is posted once more
 	DoMove    = "move"    // the gateway makes it paid
+	DoReturn  = "return"  // the gateway takes back what was paid
+	DoBare    = "bare"    // an operator's action although no workflow drives it, by the update's name
+	DoJunk    = "junk"    // a message that its workflow cannot make anything of: see junk
 )
 
 // Spell is something that is wrong with everything for a while.
@@ -94,6 +107,7 @@ const (
 	SpellDrain    = "drain"         // the merchant's money is not at the gateway
 	SpellDeaf     = "receiver-away" // what the gateway posts to us is lost
 	SpellTemporal = "temporal-away" // the receiver does not reach Temporal
+	SpellLedger   = "ledger-away"   // the ledger fails whatever is asked of it
 )
 
 // Faults of the gateway's posts.
@@ -101,6 +115,11 @@ const (
 	PostLost       = "post-lost"       // it does not reach the receiver
 	PostUnanswered = "post-unanswered" // it does, and the answer is lost
 )
+
+// deeds are all that somebody does to an order.
+var deeds = []string{
+	DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoClash, DoLie, DoRepeat, DoMove, DoReturn, DoBare, DoJunk,
+}
 
 // The times of every world. Until heal the gateway and the wire are at fault;
 // then they are honest, and whatever is stuck at the gateway is ended there. By
@@ -111,6 +130,7 @@ const (
 	funds    = 8 * time.Hour
 	heal     = 40 * time.Hour
 	tell     = 60 * time.Hour
+	compared = 80 * time.Hour // for the last time, if at all
 	quiet    = 90 * time.Hour
 )
 
@@ -137,14 +157,14 @@ func (p Plan) check() error {
 			}
 		}
 		for _, e := range o.Events {
-			if !slices.Contains([]string{DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoClash, DoLie, DoRepeat, DoMove}, e.Do) {
+			if !slices.Contains(deeds, e.Do) {
 				return fmt.Errorf("order %s: nobody can %q", o.Number, e.Do)
 			}
 		}
 	}
 	for _, s := range p.Spells {
 		known := slices.ContainsFunc(sandbox.Switches(), func(w sandbox.Switch) bool { return w.Name == s.Name })
-		if !known && !slices.Contains([]string{SpellDrain, SpellDeaf, SpellTemporal}, s.Name) {
+		if !known && !slices.Contains([]string{SpellDrain, SpellDeaf, SpellTemporal, SpellLedger}, s.Name) {
 			return fmt.Errorf("there is no spell %q", s.Name)
 		}
 	}

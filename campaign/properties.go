@@ -18,7 +18,6 @@ var properties = []struct {
 	name  string
 	judge func(*judge, *chronicle)
 }{
-	{nothingFails, (*judge).nothingFails},
 	{"P1", (*judge).oneOrderAtMost},
 	{"P2", (*judge).oursIsTheirs},
 	{"P3", (*judge).proofOfEveryEnd},
@@ -26,6 +25,8 @@ var properties = []struct {
 	{"P5", (*judge).moneyAddsUp},
 	{"P6", (*judge).everyOrderEnds},
 	{"P7", (*judge).callbacksInAnyOrder},
+	{"P10", (*judge).comparedAsItIs},
+	{"P13", (*judge).nothingStands},
 }
 
 // judge collects what violates one property.
@@ -57,13 +58,6 @@ func (j *judge) books(holds bool, format string, values ...any) {
 	}
 }
 
-// P0: no workflow fails.
-func (j *judge) nothingFails(c *chronicle) {
-	for _, o := range c.orders {
-		j.that(o.err == nil, o, "its workflow failed: %v", o.err)
-	}
-}
-
 // P1: at most one order with effect in the gateway's book per order number,
 // none for refused intents.
 func (j *judge) oneOrderAtMost(c *chronicle) {
@@ -81,15 +75,27 @@ func (j *judge) oneOrderAtMost(c *chronicle) {
 		j.that(o.wire.unasked == 0, o, "sent again without a question, %d times", o.wire.unasked)
 		j.that(o.wire.creates <= len(o.submissions), o, "sent without a row: %d creates, %d rows", o.wire.creates, len(o.submissions))
 		refused := slices.Contains([]string{
-			order.CodeInsufficientFunds, order.CodeLimitOrder, order.CodeRejected, order.CodeApprovalTooLate, order.CodeCancelled,
+			order.CodeInsufficientFunds, order.CodeLimitOrder, order.CodeRejected, order.CodeApprovalTooLate,
 		}, o.row.Reason.Code)
 		if refused {
 			j.that(o.wire.creates == 0, o, "sent %d times, and it is refused: %s", o.wire.creates, o.row.Reason.Code)
 		}
-		if refused || o.row.Reason.Code == order.CodeGatewayRefused || o.row.Reason.Code == order.CodeGatewayShort {
+		cancelled := o.row.Reason.Code == order.CodeCancelled
+		if cancelled {
+			j.that(o.nothingLeft(), o, "it is cancelled, and a create may have been taken: %+v", o.submissions)
+		}
+		if refused || cancelled || o.row.Reason.Code == order.CodeGatewayRefused || o.row.Reason.Code == order.CodeGatewayShort {
 			j.that(len(o.booked) == 0, o, "it is booked, and it is refused: %s", o.row.Reason.Code)
 		}
 	}
+}
+
+// nothingLeft reports whether no create of an order can have been taken: each
+// was answered with what refuses every call, or never left.
+func (r record) nothingLeft() bool {
+	return !slices.ContainsFunc(r.submissions, func(s ledger.Submission) bool {
+		return s.Outcome != ledger.Unsent && s.Outcome != ledger.Paused
+	})
 }
 
 // P2: ours succeeded if and only if the gateway's book says paid; ours failed,
@@ -114,9 +120,9 @@ func (j *judge) oursIsTheirs(c *chronicle) {
 			j.that(o.row.State.Terminal(), o, "it has not ended: %s", o.row.State)
 			j.unpaid(o, paid, afterAll, order.DiscrepancyPaidAfterEnd)
 		}
-		j.that(!o.wire.lastCreate.Truncate(time.Millisecond).After(o.end().At), o, "sent at %s, after its end at %s", o.wire.lastCreate, o.end().At)
-		if o.row.State == order.Refunded {
-			continue // it may have been returned after its workflow had ended
+		j.that(!o.wire.lastCreate.Add(c.plan.ahead(0)).Truncate(time.Millisecond).After(o.end().At), o, "sent at %s, after its end at %s", o.wire.lastCreate, o.end().At)
+		if o.row.State == order.Refunded || o.lost {
+			continue // it may have been returned, or cancelled, when no workflow drove it any more
 		}
 		j.that(o.row.State == o.view.State, o, "it is %s, and its workflow said %s", o.row.State, o.view.State)
 		if o.first.State != "" {
@@ -151,6 +157,9 @@ func (r record) happened(step ledger.Step) (says []tarspay.State, happened bool)
 		order.Succeeded: {tarspay.StateSucceeded}, order.PartiallyPaid: {tarspay.StatePartial}, order.Refunded: {tarspay.StateRefunded},
 		order.Expired: {tarspay.StateTimedOut}, order.Failed: {tarspay.StateFailed, tarspay.StateRejected, tarspay.StateCancelled},
 	}[step.To]
+	if step.To == order.Succeeded && step.Reason.Code == order.CodeRefunded { // on the way: a part may have been paid, which nobody told us of
+		says = append(says, tarspay.StatePartial)
+	}
 	for _, booked := range r.booked {
 		for _, m := range booked.Movements {
 			happened = happened || slices.Contains(says, m.State)
@@ -195,7 +204,7 @@ func (j *judge) proved(plan Plan, o record, step ledger.Step) {
 func (j *judge) byPersons(plan Plan, o record, step ledger.Step, name string, happened bool) {
 	j.that(step.By != "", o, "%s: nobody's name is given", name)
 	if step.To == order.Rejected || step.To == order.Cancelled {
-		j.that(len(o.submissions) == 0, o, "%s: it was sent before", name)
+		j.that(o.nothingLeft(), o, "%s: it was sent before", name)
 		return
 	}
 	if step.From == order.AwaitingApproval { // approved, and then the balance did not cover it
@@ -246,12 +255,8 @@ func (j *judge) moneyAddsUp(c *chronicle) {
 		if len(o.booked) == 0 || !o.has(order.DiscrepancyPaidAfterEnd) {
 			continue
 		}
-		booked := o.booked[0]
-		theirs += booked.Fee.Minor()
-		if o.request.Kind == order.Withdrawal {
-			theirs += booked.Amount.Minor()
-		} else {
-			theirs -= booked.Paid.Minor()
+		for _, moved := range o.booked[0].Movements {
+			theirs -= moved.Available + moved.Frozen
 		}
 	}
 	if c.closed { // no order came so far as to need them
@@ -264,9 +269,9 @@ func (j *judge) moneyAddsUp(c *chronicle) {
 // P6: when the gateway is honest in the end, every order has ended or waits for
 // a person within a bound, and none waits when all is told.
 func (j *judge) everyOrderEnds(c *chronicle) {
-	const bound = approval + funds + horizon + time.Hour
 	for _, o := range c.orders {
-		j.that(o.ended || o.err != nil, o, "its workflow still runs")
+		bound := approval + funds + horizon + time.Hour + c.plan.heldUp(o.Order)
+		j.that(o.ended || o.lost || o.err != nil, o, "its workflow still runs")
 		j.that(o.row.State.Terminal(), o, "it has not ended: %s", o.row.State)
 		i := slices.IndexFunc(o.steps, func(s ledger.Step) bool { return s.To.Terminal() || s.To == order.InReview })
 		if j.that(i >= 0, o, "it neither ended nor waited for a person") {
@@ -286,6 +291,69 @@ func (j *judge) callbacksInAnyOrder(c *chronicle) {
 		if o.Story != nil {
 			j.asTold(o)
 		}
+	}
+}
+
+// heldUp is how much longer an order may take because nothing could be done:
+// no call was let through, the ledger was away, or no workflow drove it.
+func (p Plan) heldUp(o Order) time.Duration {
+	var held time.Duration
+	for _, s := range p.Spells {
+		held += after(s.To - s.From)
+	}
+	for _, loss := range o.Losses {
+		held += after(loss.Back - loss.At)
+	}
+	return held + time.Duration(len(o.Unheard))*unwritten
+}
+
+// P10: comparing balances at last finds what differs, and comparing
+// transactions reports nothing that the gateway's book does not bear out.
+func (j *judge) comparedAsItIs(c *chronicle) {
+	if len(c.plan.Compare) == 0 || c.closed {
+		return
+	}
+	if c.compared == nil || len(c.compared.Snapshots) != 1 {
+		j.books(false, "balances were not compared at last: %+v", c.compared)
+		return
+	}
+	ours := c.balances[ledger.AccountAvailable] + c.balances[ledger.AccountInFlight]
+	theirs := c.book.Merchants[0].Available.Minor() + c.book.Merchants[0].Frozen.Minor()
+	drift := c.compared.Snapshots[0].Drift.Minor()
+	j.books(drift == theirs-ours, "the last comparison says that balances differ by %d, and they do by %d", drift, theirs-ours)
+	j.books((len(c.compared.Drifting) > 0) == (drift != 0), "balances differ by %d, and the last comparison reports %v", drift, c.compared.Drifting)
+	for _, o := range c.orders {
+		j.that(len(o.Losses) > 0 || !o.has(order.DiscrepancyOrphan), o, "it never lacked a workflow, and a discrepancy says so")
+		j.that(!o.has(order.DiscrepancyNoOrder), o, "it is ours, and a discrepancy says that it is nobody's")
+		j.that(len(o.booked) > 1 || !o.has(order.DiscrepancySecond), o, "its number was used once, and a discrepancy says twice")
+		if o.settledOnce() {
+			j.that(!o.has(order.DiscrepancyRecord), o, "the gateway's record is as ours, and a discrepancy says that it differs: %v", o.discrepancies)
+			j.that(!o.has(order.DiscrepancyState), o, "the gateway's state is as ours, and a discrepancy says that it differs: %v", o.discrepancies)
+		}
+	}
+}
+
+// settledOnce reports whether the gateway has ended an order once and for all,
+// and ours has what it has.
+func (r record) settledOnce() bool {
+	ends := 0
+	for _, booked := range r.booked {
+		for _, m := range booked.Movements {
+			if m.State.Final(booked.Direction) {
+				ends++
+			}
+		}
+	}
+	return ends == 1 && len(r.booked) == 1 && r.row.Paid == r.booked[0].Paid && r.row.GatewayID == r.booked[0].ID
+}
+
+// P13: no order's workflow fails, and none that has ended leaves its order
+// open.
+func (j *judge) nothingStands(c *chronicle) {
+	for _, o := range c.orders {
+		j.that(o.err == nil, o, "its workflow failed: %v", o.err)
+		j.that(!o.ended || o.row.State.Terminal(), o, "its workflow has ended, and it is %s", o.row.State)
+		j.that(!o.lost || o.row.State.Terminal(), o, "no workflow drives it, and it is %s", o.row.State)
 	}
 }
 

@@ -105,6 +105,13 @@ func TestP5MoneyAddsUp(t *testing.T) { holdsInCrowds(t, "P5") }
 // a person within a bound, and none waits when all is told.
 func TestP6EveryOrderEnds(t *testing.T) { holdsInCrowds(t, "P6") }
 
+// P10: comparing reports what the gateway's book bears out, and nothing else.
+func TestP10ComparedAsItIs(t *testing.T) { holdsInCrowds(t, "P10") }
+
+// P13: no message, answer or setting makes an order's workflow fail, or stand
+// without a way on.
+func TestP13NothingStands(t *testing.T) { holdsInCrowds(t, "P13") }
+
 // P7: any multiset and ordering of genuine callbacks gives the same final
 // state, and the same money. The last thing that the gateway has to say is
 // among them; whatever else is, comes once or several times, in any order,

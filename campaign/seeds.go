@@ -161,7 +161,7 @@ func (t *tally) smaller(ctx context.Context, plan Plan, report Report) (Plan, Re
 
 // worst is the property that is violated and matters most.
 func (r Report) worst() string {
-	for _, property := range []string{"P1", "P2", "P5", "P3", "P4", "P7", "P6"} {
+	for _, property := range []string{"P1", "P2", "P5", "P3", "P4", "P7", "P13", "P6", "P10"} {
 		if r.Violates(property) {
 			return property
 		}

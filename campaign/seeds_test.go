@@ -118,9 +118,12 @@ func TestDrawSeesEverything(t *testing.T) {
 			deeds["die"] = deeds["die"] || len(o.Deaths) > 0
 			deeds["twin"] = deeds["twin"] || len(o.Twins) > 0
 			deeds["story"] = deeds["story"] || o.Story != nil
+			deeds["loss"] = deeds["loss"] || len(o.Losses) > 0
+			deeds["unheard"] = deeds["unheard"] || len(o.Unheard) > 0
 		}
 		for name, on := range map[string]bool{
 			"policy": plan.Policy, "wait": plan.Wait, "confirm all": plan.ConfirmAll, "patient": plan.Patient,
+			"compared": len(plan.Compare) > 0, "skewed": len(plan.Skew) > 0,
 			"unguarded": plan.Unguarded, "unopened": plan.Unopened, "together": plan.Together, "forge": plan.Forge > 0,
 		} {
 			if on {
@@ -133,13 +136,14 @@ func TestDrawSeesEverything(t *testing.T) {
 	require.ElementsMatch(t, append(drawn, campaign.PostLost, campaign.PostUnanswered), slices.Collect(maps.Keys(rates)))
 	require.ElementsMatch(t, []string{
 		"outage", "key-expired", "rate-limited", "signature-refused", "merchant-disabled", "ip-refused", "lying-balance",
-		campaign.SpellDeaf, campaign.SpellTemporal, campaign.SpellDrain,
+		campaign.SpellDeaf, campaign.SpellTemporal, campaign.SpellDrain, campaign.SpellLedger,
 	}, slices.Collect(maps.Keys(spells)))
 	require.ElementsMatch(t, []string{
 		campaign.DoCrash, campaign.DoApprove, campaign.DoReject, campaign.DoCancel, campaign.DoPoll, campaign.DoResolve,
 		campaign.DoLie, campaign.DoRepeat, campaign.DoMove, campaign.DoClash, "die", "twin", "story",
+		campaign.DoReturn, campaign.DoBare, campaign.DoJunk, "loss", "unheard",
 	}, slices.Collect(maps.Keys(deeds)))
-	require.Len(t, settings, 8)
+	require.Len(t, settings, 10)
 	for name, times := range settings {
 		require.Greater(t, times, 50, name)
 		require.Less(t, times, 1500, name)

@@ -50,12 +50,14 @@ func (p Plan) clone() Plan {
 	p.Orders = slices.Clone(p.Orders)
 	for i, o := range p.Orders {
 		p.Orders[i].Deaths, p.Orders[i].Twins, p.Orders[i].Events = slices.Clone(o.Deaths), slices.Clone(o.Twins), slices.Clone(o.Events)
+		p.Orders[i].Unheard, p.Orders[i].Losses = slices.Clone(o.Unheard), slices.Clone(o.Losses)
 		if o.Story != nil {
 			story := *o.Story
 			story.Moves, story.Told = slices.Clone(story.Moves), slices.Clone(story.Told)
 			p.Orders[i].Story = &story
 		}
 	}
+	p.Compare, p.Skew = slices.Clone(p.Compare), slices.Clone(p.Skew)
 	p.Rates, p.Posts, p.Spells = maps.Clone(p.Rates), maps.Clone(p.Posts), slices.Clone(p.Spells)
 	return p
 }
@@ -108,6 +110,12 @@ func (p Plan) reduced() []Plan {
 			less(func(p *Plan) { *setting(p) = false })
 		}
 	}
+	for i := range p.Compare {
+		less(func(p *Plan) { p.Compare = slices.Delete(p.Compare, i, i+1) })
+	}
+	if len(p.Skew) > 0 {
+		less(func(p *Plan) { p.Skew = nil })
+	}
 	if p.Forge > 0 {
 		less(func(p *Plan) { p.Forge = 0 })
 	}
@@ -137,6 +145,12 @@ func (o Order) reduced(less func(func(*Order))) {
 	}
 	for i := range o.Twins {
 		less(func(o *Order) { o.Twins = slices.Delete(o.Twins, i, i+1) })
+	}
+	for i := range o.Unheard {
+		less(func(o *Order) { o.Unheard = slices.Delete(o.Unheard, i, i+1) })
+	}
+	for i := range o.Losses {
+		less(func(o *Order) { o.Losses = slices.Delete(o.Losses, i, i+1) })
 	}
 	if o.Story != nil {
 		for i, told := range o.Story.Told {

@@ -33,6 +33,9 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
+// ledgerFile is the name of a world's ledger.
+const ledgerFile = "ledger.db"
+
 // copyLedger opens a ledger of its own, in a directory that is thrown away
 // with it.
 func copyLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
@@ -40,7 +43,7 @@ func copyLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a ledger to copy: %w", err)
 	}
-	path := filepath.Join(dir, "ledger.db")
+	path := filepath.Join(dir, ledgerFile)
 	if err := os.WriteFile(path, bytes, 0o600); err != nil {
 		return nil, err
 	}

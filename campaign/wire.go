@@ -67,6 +67,9 @@ func (w *world) call(r *http.Request) (*http.Response, error) {
 	if death != nil {
 		panic(errDied)
 	}
+	if w.unheardAt(number, create) {
+		w.loseLedger()
+	}
 	if w.twinAt(number, question) {
 		w.twin(number)
 	}
@@ -171,6 +174,13 @@ func (w *world) twinAt(number string, question int) bool {
 	})
 }
 
+// unheardAt reports whether the ledger goes away with the answer to a create.
+func (w *world) unheardAt(number string, create int) bool {
+	return create > 0 && slices.ContainsFunc(w.lives, func(l *life) bool {
+		return l.Number == number && slices.Contains(l.Unheard, create)
+	})
+}
+
 // twin is the other worker's whole attempt: the server took the first one for
 // dead, and it is not.
 func (w *world) twin(number string) {
@@ -178,8 +188,9 @@ func (w *world) twin(number string) {
 	suite := testsuite.WorkflowTestSuite{}
 	suite.SetLogger(silence)
 	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(w.submitter)
-	_, _ = env.ExecuteActivity(w.submitter.Submit, order.Key{Merchant: merchant, Number: number}) // the server would try again
+	other := w.submitters[len(w.submitters)-1]
+	env.RegisterActivity(other)
+	_, _ = env.ExecuteActivity(other.Submit, order.Key{Merchant: merchant, Number: number}) // the server would try again
 }
 
 // served reports whether an answer is an ordinary one. It is left as it was.

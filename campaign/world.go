@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -47,14 +48,16 @@ type world struct {
 	dir   string
 	began time.Time
 
-	books     *ledger.Ledger
-	gateway   *sandbox.Gateway
-	client    *tarspay.Client // ours, past the activities
-	submitter *activities.Gateway
-	receiver  http.Handler
-	deliverer *callback.Deliverer
-	registry  *prometheus.Registry
-	policy    *order.Policy
+	books      *ledger.Ledger
+	gateway    *sandbox.Gateway
+	others     []*ledger.Ledger // the same file, opened by workers that stamp with their own clocks
+	client     *tarspay.Client  // ours, past the activities
+	newClient  func(clock func() time.Time) (*tarspay.Client, error)
+	submitters []*activities.Gateway // of every worker
+	receiver   http.Handler
+	deliverer  *callback.Deliverer
+	registry   *prometheus.Registry
+	policy     *order.Policy
 
 	// What follows belongs to the environment's own goroutine.
 	lives   []*life
@@ -62,14 +65,17 @@ type world struct {
 	armed   time.Time // when we look at the gateway next
 	roused  bool      // the inbox is swept within a minute
 	drained money.Amount
-	stopped bool     // it would go on for ever
-	forged  []string // how the orders stood before everything false was said
+	stopped bool                               // it would go on for ever
+	report  *workflows.ReconcileBalancesResult // of the last comparison
+	forged  []string                           // how the orders stood before everything false was said
 
 	mutex    sync.Mutex // guards what follows: activities come on goroutines of their own
 	honest   bool       // the wire is, from heal on
 	under    map[string]bool
 	running  map[string]bool     // workflows of orders
 	late     map[string]bool     // workflows of late callbacks
+	dead     map[string]bool     // runs that were terminated
+	turns    map[string]int      // attempts of a workflow so far, when there are several workers
 	heard    map[string][]posted // callbacks that were answered OK, by order number
 	hold     string              // what the gateway posts about this order is kept in held instead of taken
 	held     []posted
@@ -91,6 +97,7 @@ type life struct {
 	view    order.View    // what its workflow returned, at last
 	first   order.View    // and the first time
 	ended   bool
+	lost    bool // its workflow was, and nobody has adopted it since
 	err     error
 }
 
@@ -114,6 +121,7 @@ func newWorld(ctx context.Context, plan Plan, seams seams) (*world, error) {
 	w := &world{
 		ctx: ctx, plan: plan, seams: seams, env: environment(), registry: prometheus.NewRegistry(),
 		under: make(map[string]bool), running: make(map[string]bool), late: make(map[string]bool),
+		dead: make(map[string]bool), turns: make(map[string]int),
 		heard: make(map[string][]posted), posts: make(map[string]int), wire: make(map[string]*traffic),
 	}
 	w.began = w.env.Now()
@@ -142,7 +150,6 @@ func environment() *testsuite.TestWorkflowEnvironment {
 	suite.SetLogger(silence)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 	env.SetStartTime(time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC))
 	return env
 }
@@ -154,7 +161,7 @@ func (w *world) openLedger() (err error) {
 	if w.books, err = copyLedger(w.ctx, w.dir); err != nil {
 		return err
 	}
-	w.books.SetClock(w.env.Now)
+	w.books.SetClock(w.clock(0))
 	if w.plan.Unopened {
 		return nil
 	}
@@ -200,8 +207,10 @@ func (w *world) openGateway() error {
 	if w.seams.wire != nil {
 		wire = w.seams.wire(wire)
 	}
-	w.client, err = tarspay.NewClient("http://127.0.0.1", merchant, signer, tarspay.Options{Clock: w.env.Now, Transport: wire})
-	if err != nil {
+	w.newClient = func(clock func() time.Time) (*tarspay.Client, error) {
+		return tarspay.NewClient("http://127.0.0.1", merchant, signer, tarspay.Options{Clock: clock, Transport: wire})
+	}
+	if w.client, err = w.newClient(w.clock(1)); err != nil {
 		return err
 	}
 	return w.gateway.SetFaults(w.plan.faults())
@@ -250,11 +259,11 @@ func (w *world) register() error {
 		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: silent, Deliverer: w.deliverer,
 	})
 	workflows.Register(w.env)
-	w.env.RegisterActivity(activities.NewBooks(w.books, settings))
-	w.submitter = activities.NewGateway(map[string]*tarspay.Client{merchant: w.client}, w.books, settings)
-	w.env.RegisterActivity(w.submitter)
+	w.env.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout: time.Minute, Interceptors: append([]interceptor.WorkerInterceptor{&mortal{w: w}}, w.seams.interceptors...),
+	})
 	w.env.RegisterWorkflow(w.conduct)
-	return nil
+	return w.employ(settings)
 }
 
 // run lets everybody live until all is quiet.
@@ -351,6 +360,9 @@ func (w *world) close() error {
 	var failed error
 	if w.gateway != nil {
 		failed = w.gateway.Close()
+	}
+	for _, other := range w.others {
+		failed = errors.Join(failed, other.Close())
 	}
 	if w.books != nil {
 		failed = errors.Join(failed, w.books.Close())

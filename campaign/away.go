@@ -1,0 +1,63 @@
+package campaign
+
+import (
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"time"
+)
+
+// A ledger that is away fails every statement that needs one of these tables.
+// They are renamed for a while, by a connection of the harness's own: nothing
+// waits then, as it would for a lock.
+var needed = []string{"orders", "inbox", "books"}
+
+// hide takes the ledger away from everybody, or brings it back.
+func (w *world) hide(away bool) {
+	w.mutex.Lock()
+	changed := w.under[SpellLedger] != away
+	w.under[SpellLedger] = away
+	w.mutex.Unlock()
+	if !changed {
+		return
+	}
+	w.must(w.rename(away), "", "the ledger cannot be taken away or brought back")
+	w.disturb()
+}
+
+func (w *world) rename(away bool) (err error) {
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, ledgerFile)+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	for _, table := range needed {
+		from, to := table, table+"_away"
+		if !away {
+			from, to = to, from
+		}
+		if _, err := db.ExecContext(w.ctx, "ALTER TABLE "+from+" RENAME TO "+to); err != nil { //nolint:gosec // names of ours
+			return err
+		}
+	}
+	return nil
+}
+
+// away reports whether the ledger is.
+func (w *world) away() bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.under[SpellLedger]
+}
+
+// unwritten is how long the ledger stays away when it goes with a create's
+// answer on its way.
+const unwritten = 90 * time.Second
+
+// loseLedger takes the ledger away for a while. It may be called on any
+// goroutine.
+func (w *world) loseLedger() {
+	w.count()
+	w.hide(true)
+	w.env.RegisterDelayedCallback(func() { w.hide(false) }, unwritten)
+}

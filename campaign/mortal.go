@@ -1,0 +1,132 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// signalLost has an order's workflow end at once, as if it were terminated.
+const signalLost = "campaign: lost"
+
+// typeLost is the type of the error that a lost workflow ends with.
+const typeLost = "CAMPAIGN_LOST"
+
+// mortal stands around every workflow and activity of ours: it lets a workflow
+// be lost, ends the activities of a run that is lost as a server would, and
+// gives activities a client of Temporal.
+type mortal struct {
+	interceptor.WorkerInterceptorBase
+	w *world
+}
+
+// InterceptWorkflow puts orders' workflows where they may be lost.
+func (m *mortal) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	if !drivesOrder(workflow.GetInfo(ctx).WorkflowExecution.ID) {
+		return next
+	}
+	return &mortalWorkflow{interceptor.WorkflowInboundInterceptorBase{Next: next}, m.w}
+}
+
+// drivesOrder reports whether a workflow id is an order's.
+func drivesOrder(id string) bool {
+	return strings.HasPrefix(id, "withdrawal:") || strings.HasPrefix(id, "deposit:")
+}
+
+type mortalWorkflow struct {
+	interceptor.WorkflowInboundInterceptorBase
+	w *world
+}
+
+// ExecuteWorkflow runs until the workflow has ended or is lost.
+func (m *mortalWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (result any, err error) {
+	apart, _ := workflow.NewDisconnectedContext(ctx)
+	ended, lost := false, false
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		result, err = m.Next.ExecuteWorkflow(ctx, in)
+		ended = true
+	})
+	workflow.Go(apart, func(ctx workflow.Context) {
+		workflow.GetSignalChannel(ctx, signalLost).Receive(ctx, nil)
+		lost = true
+	})
+	if waiting := workflow.Await(apart, func() bool { return ended || lost }); waiting != nil {
+		return nil, waiting
+	}
+	if ended {
+		return result, err
+	}
+	m.w.mutex.Lock()
+	m.w.dead[workflow.GetInfo(ctx).WorkflowExecution.RunID] = true
+	m.w.mutex.Unlock()
+	return nil, temporal.NewApplicationError("it was terminated", typeLost)
+}
+
+// isLost reports whether a workflow ended because it was lost.
+func isLost(err error) bool {
+	var failed *temporal.ApplicationError
+	return errors.As(err, &failed) && failed.Type() == typeLost
+}
+
+// InterceptActivity gives every activity a client, and ends those that nobody
+// waits for any more.
+func (m *mortal) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &mortalActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.w}
+}
+
+type mortalActivity struct {
+	interceptor.ActivityInboundInterceptorBase
+	w *world
+}
+
+// Init puts the world's client in the place of a server's.
+func (m *mortalActivity) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	return m.Next.Init(withClient(outbound, outbound.GetClient, &lookout{w: m.w}))
+}
+
+// ExecuteActivity makes an attempt, unless its run is lost.
+func (m *mortalActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	m.w.mutex.Lock()
+	dead := m.w.dead[activity.GetInfo(ctx).WorkflowExecution.RunID]
+	m.w.mutex.Unlock()
+	if dead {
+		return nil, temporal.NewNonRetryableApplicationError("its run was terminated", typeLost, nil)
+	}
+	return m.Next.ExecuteActivity(ctx, in)
+}
+
+// withClient is an interceptor that gives activities another client. The type
+// of a client is the SDK's own there, and has no name for others: it is that of
+// what GetClient returns.
+func withClient[C any](outbound interceptor.ActivityOutboundInterceptor, _ func(context.Context) C, another client.Client) *clientOfWorld[C] {
+	given, _ := another.(C)
+	return &clientOfWorld[C]{interceptor.ActivityOutboundInterceptorBase{Next: outbound}, given}
+}
+
+type clientOfWorld[C any] struct {
+	interceptor.ActivityOutboundInterceptorBase
+	client C
+}
+
+// GetClient is Temporal, as an activity sees it.
+func (c *clientOfWorld[C]) GetClient(context.Context) C { return c.client }
+
+// lookout is the part of a client that activities need.
+type lookout struct {
+	client.Client
+	w *world
+}
+
+// DescribeWorkflowExecution says whether a workflow runs.
+func (l *lookout) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	l.w.mutex.Lock()
+	defer l.w.mutex.Unlock()
+	return l.w.described(id)
+}
