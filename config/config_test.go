@@ -236,6 +236,8 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_CONFIRM", "never", `is "never"; choose one of [failures always]`},
 		{"PAYOUTS_MAX_AMOUNT", "PKR", `has the entry "PKR"`},
 		{"PAYOUTS_MAX_AMOUNT", "VND:10.5", "more decimals than the currency has"},
+		{"PAYOUTS_MAX_AMOUNT", "VND:500.000", "a dot never separates thousands"},
+		{"PAYOUTS_MAX_AMOUNT", "PKR:10000000000000.01", "amount out of range"},
 		{"PAYOUTS_MAX_AMOUNT", "PKR:0", "a limit is above zero"},
 		{"PAYOUTS_MAX_AMOUNT", "PKR:1,PKR:2", "limits PKR twice"},
 		{"PAYOUTS_HEALTH_LISTEN", "8081", "write host:port"},

@@ -291,6 +291,8 @@ func (a Adjustment) permit() *order.Refusal {
 		return order.Refuse(CodeAdjustmentInvalid, "an adjustment is one of %s", strings.Join(adjustmentNames(), ", "))
 	case !a.Amount.IsPositive():
 		return order.Refuse(CodeAdjustmentInvalid, "an adjustment's amount is above zero; what moved the other way is another kind")
+	case !a.Amount.Within(money.Most):
+		return order.Refuse(CodeAdjustmentInvalid, "an adjustment's amount is larger than any that is taken")
 	}
 	return nil
 }

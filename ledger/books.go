@@ -70,6 +70,9 @@ func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, froz
 	if frozen.Minor() < 0 {
 		return fmt.Errorf("ledger: open the books of %s: %w: frozen %s is below zero", merchant, money.ErrRange, frozen)
 	}
+	if !available.Within(money.Most) || !frozen.Within(money.Most) {
+		return fmt.Errorf("ledger: open the books of %s: %w: %s and %s frozen", merchant, money.ErrRange, available, frozen)
+	}
 	err = l.inTx(ctx, func(t tx) error {
 		inserted, err := t.put(ctx, `
 			INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES (?, ?, ?, ?, ?, ?)

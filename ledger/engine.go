@@ -43,6 +43,8 @@ type engine struct {
 	collided func(error) bool
 	// noTable reports whether a statement failed because its table is missing.
 	noTable func(error) bool
+	// overflowed reports whether a statement failed because a sum does not fit.
+	overflowed func(error) bool
 	// snapshot is how a transaction begins that reads several times and must
 	// see one state of the whole database.
 	snapshot sql.TxOptions
@@ -63,8 +65,9 @@ var postgres = engine{
 		taken := pq.As(err, pqerror.UniqueViolation)
 		return taken != nil && taken.Constraint == "orders_gateway_id"
 	},
-	noTable:  func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
-	snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	noTable:    func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
+	overflowed: func(err error) bool { return pq.As(err, pqerror.NumericValueOutOfRange) != nil },
+	snapshot:   sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 }
 
 // SQLite has one writer at a time: a transaction that may write takes the
@@ -82,6 +85,12 @@ var embedded = engine{
 	noTable: func(err error) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && strings.Contains(failure.Error(), "no such table")
+	},
+	// A sum of a column that is too large is a float, which a strict table does
+	// not take; that of an aggregate is an error of its own.
+	overflowed: func(err error) bool {
+		var failure *sqlite.Error
+		return errors.As(err, &failure) && (failure.Code() == sqlite3.SQLITE_CONSTRAINT_DATATYPE || strings.Contains(failure.Error(), "integer overflow"))
 	},
 	snapshot: sql.TxOptions{ReadOnly: true}, // a read transaction in WAL mode sees one state
 }

@@ -24,6 +24,7 @@ const (
 	CodeNoFile      = "LEDGER_FILE_MISSING"    // there is no SQLite file of that name
 	CodeUnreachable = "LEDGER_UNREACHABLE"     // the database does not answer or lets us not in
 	CodeSchema      = "LEDGER_SCHEMA_OUTDATED" // the database has to be migrated first
+	CodeSum         = "LEDGER_SUM_TOO_LARGE"   // a sum does not fit; nothing was written
 )
 
 // Error is a ledger that cannot be used: a stable code, and a sentence that
@@ -40,6 +41,17 @@ func (e *Error) Error() string { return e.Code + ": " + e.Text }
 
 // Unwrap is the error of the context that ended the attempt, if one did.
 func (e *Error) Unwrap() error { return e.cause }
+
+// sumText is that of CodeSum.
+const sumText = "a sum of the books would be larger than can be held; nothing was written. Look at the merchant's largest orders and adjustments"
+
+// summed gives an error about a sum that does not fit its code.
+func (l *Ledger) summed(err error) error {
+	if err != nil && l.engine.overflowed(err) {
+		return &Error{Code: CodeSum, Text: sumText}
+	}
+	return err
+}
 
 func schemaText(version, wanted int64) string {
 	return fmt.Sprintf("the ledger's tables are at version %d and this program needs %d: start a worker, which migrates them", version, wanted)

@@ -58,6 +58,9 @@ type Terms struct {
 // else can open one under daily limits in the same books: orders that are
 // opened together never pass a limit together.
 //
+// An order with which a sum of the books could not be held any more is rejected
+// with order.CodeSumTooLarge.
+//
 // Unless the Opening is Opened, nothing was written; for Existing, Conflict and
 // Twin the order is the one that is there. A request that was never valid
 // is an *order.Refusal with order.CodeInvalidRequest.
@@ -71,6 +74,10 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 		row.WaitsForFunds, row.fundsDeadline = 1, terms.FundsDeadline
 	}
 	opened, opening, err := l.open(ctx, row, request, terms.Policy)
+	var unusable *Error
+	if errors.As(err, &unusable) && unusable.Code == CodeSum {
+		opened, opening, err = l.openWith(ctx, row, tx.openUncountable)
+	}
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
 	}
@@ -168,6 +175,14 @@ func (t tx) openDeposit(ctx context.Context, row orderRow) (orderRow, Opening, e
 // openReserved is a withdrawal's common road, optimistic and short.
 func (t tx) openReserved(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State = order.Reserved
+	return t.write(ctx, row)
+}
+
+// openUncountable writes down an order whose amount cannot be added to the
+// merchant's sums. It moves nothing and counts for nothing.
+func (t tx) openUncountable(ctx context.Context, row orderRow) (orderRow, Opening, error) {
+	row.State, row.ReasonCode = order.Rejected, order.CodeSumTooLarge
+	row.ReasonText = "with it, a sum of the merchant's books would be larger than can be held"
 	return t.write(ctx, row)
 }
 

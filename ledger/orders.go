@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -124,8 +125,8 @@ type orderRow struct {
 
 func newOrderRow(request order.Request) (orderRow, error) {
 	known := request.Kind == order.Deposit || request.Kind == order.Withdrawal
-	if !known || request.Merchant == "" || request.Number == "" || !request.Amount.IsPositive() {
-		return orderRow{}, order.Refuse(order.CodeInvalidRequest, "an order has a kind, a merchant, a number and an amount above zero")
+	if !known || request.Merchant == "" || request.Number == "" || !request.Amount.IsPositive() || !request.Amount.Within(money.Most) {
+		return orderRow{}, order.Refuse(order.CodeInvalidRequest, "an order has a kind, a merchant, a number and an amount above zero and within bounds")
 	}
 	text, err := json.Marshal(request)
 	if err != nil {

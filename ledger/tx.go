@@ -44,7 +44,7 @@ type tx struct {
 // inTx runs do in a transaction, again from the start if it collided with
 // another one. do must not keep anything from an earlier run.
 func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
-	return l.again(ctx, func() error {
+	err := l.again(ctx, func() error {
 		begun, err := l.write.BeginTxx(ctx, nil)
 		if err != nil {
 			return err
@@ -58,6 +58,7 @@ func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
 		}
 		return begun.Commit()
 	})
+	return l.summed(err)
 }
 
 // ignoreDone forgives a rollback of what the database has ended already.
@@ -125,11 +126,11 @@ func (t tx) putRows(ctx context.Context, into any, query string, rows any) error
 
 // get and list outside of a transaction: one statement sees one state.
 func (l *Ledger) get(ctx context.Context, into any, query string, args ...any) error {
-	return l.read.GetContext(ctx, into, l.read.Rebind(query), args...)
+	return l.summed(l.read.GetContext(ctx, into, l.read.Rebind(query), args...))
 }
 
 func (l *Ledger) list(ctx context.Context, into any, query string, args ...any) error {
-	return l.read.SelectContext(ctx, into, l.read.Rebind(query), args...)
+	return l.summed(l.read.SelectContext(ctx, into, l.read.Rebind(query), args...))
 }
 
 // missing turns "no rows" into ErrNotFound.

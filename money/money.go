@@ -23,11 +23,16 @@ import (
 var (
 	ErrCurrency  = errors.New("unknown currency")
 	ErrNotNumber = errors.New("not a plain decimal number")
-	ErrPrecision = errors.New("more decimals than the currency has")
+	ErrPrecision = errors.New("more decimals than the currency has; a dot never separates thousands")
 	ErrRange     = errors.New("amount out of range")
+	ErrAmbiguous = errors.New("a dot with three digits after it may separate thousands")
 	ErrMismatch  = errors.New("amounts of different currencies")
 	ErrForm      = errors.New(`not an amount such as {"value":"1500.00","currency":"PKR"}`)
 )
+
+// Most is the largest amount that is taken for one order, one limit or one
+// adjustment, in minor units. Nine thousand of them can be added up in an int64.
+const Most = 1_000_000_000_000_000
 
 // maxTextLength bounds what Parse looks at: the largest int64 with a point and
 // a sign is 21 characters.
@@ -49,14 +54,55 @@ func Minor(n int64, currency string) (Amount, error) {
 	return Amount{minor: n, currency: currency}, nil
 }
 
-// Parse reads a plain decimal such as "1500" or "-12.50": digits with at most
-// one point, no exponent, blanks or separators. Trailing zeros beyond the
-// currency's decimals are exact and accepted ("100.00" VND is 100).
+// Parse reads an amount that a person or a program has written for us: "1500",
+// "-12.50". It has digits and at most one point, no more decimals than the
+// currency has and none where it has none, and no exponent, blank, separator or
+// leading zero. "500.000" VND is refused with ErrPrecision: it may mean half a
+// million. An amount beyond Most, either way, is ErrRange.
 func Parse(text, currency string) (Amount, error) {
+	amount, err := parseExact(text, currency)
+	if err == nil && !amount.Within(Most) {
+		return Amount{}, fmt.Errorf("%w: %q %s", ErrRange, clip(text), currency)
+	}
+	return amount, err
+}
+
+// parseExact is Parse up to the largest int64: sums are read back by it, too.
+func parseExact(text, currency string) (Amount, error) {
 	digits, err := Decimals(currency)
 	if err != nil {
 		return Amount{}, err
 	}
+	whole, decimals, point := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	if plain(text) && len(whole) > 1 && whole[0] == '0' {
+		return Amount{}, fmt.Errorf("%w: %q begins with a zero", ErrNotNumber, clip(text))
+	}
+	if plain(text) && point && len(decimals) > digits {
+		return Amount{}, fmt.Errorf("%w: %q, %s has %d", ErrPrecision, clip(text), currency, digits)
+	}
+	return parse(text, currency, digits)
+}
+
+// ParseAnswer reads an amount that the gateway has written. It may have zeros
+// beyond the currency's decimals ("100.00" VND is 100), as a column of its
+// database does. Three decimals of a currency that has fewer are ErrAmbiguous.
+func ParseAnswer(text, currency string) (Amount, error) {
+	digits, err := Decimals(currency)
+	if err != nil {
+		return Amount{}, err
+	}
+	const thousand = 3
+	if _, decimals, _ := strings.Cut(text, "."); plain(text) && len(decimals) == thousand && digits < thousand && strings.Trim(decimals, "0") == "" {
+		return Amount{}, fmt.Errorf("%w: %q %s", ErrAmbiguous, clip(text), currency)
+	}
+	amount, err := parse(text, currency, digits)
+	if err == nil && !amount.Within(Most) {
+		return Amount{}, fmt.Errorf("%w: %q %s", ErrRange, clip(text), currency)
+	}
+	return amount, err
+}
+
+func parse(text, currency string, digits int) (Amount, error) {
 	if !plain(text) {
 		return Amount{}, fmt.Errorf("%w: %q", ErrNotNumber, clip(text))
 	}
@@ -98,6 +144,10 @@ func (a Amount) IsPositive() bool { return a.minor > 0 }
 
 // IsZero reports whether the amount is exactly zero.
 func (a Amount) IsZero() bool { return a.minor == 0 }
+
+// Within reports whether the amount is at most so many minor units above or below
+// zero.
+func (a Amount) Within(most int64) bool { return -most <= a.minor && a.minor <= most }
 
 // Add returns a+b, or ErrMismatch or ErrRange.
 func (a Amount) Add(b Amount) (Amount, error) {
@@ -167,8 +217,9 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, as strictly as Parse: no other
-// members, none twice, each spelt exactly. The zero Amount, which has no
-// currency, reads back as itself.
+// members, none twice, each spelt exactly. It is not bounded by Most, because
+// sums are written, too: what takes an order checks that. The zero Amount, which
+// has no currency, reads back as itself.
 func (a *Amount) UnmarshalJSON(data []byte) error {
 	var w wire
 	data = bytes.TrimSpace(data)
@@ -185,7 +236,7 @@ func (a *Amount) UnmarshalJSON(data []byte) error {
 		*a = Amount{}
 		return nil
 	}
-	parsed, err := Parse(w.Value, w.Currency)
+	parsed, err := parseExact(w.Value, w.Currency)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ const (
 	CodeOrderNotFound     = "ORDER_NOT_FOUND"          // no order of that number
 	CodeUnknownMerchant   = "UNKNOWN_MERCHANT"         // the merchant is not configured
 	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"       // the ledger's available balance does not cover it
+	CodeSumTooLarge       = "SUM_TOO_LARGE"            // with it, a sum of the merchant's books could not be held
 	CodeGatewayRefused    = "GATEWAY_REFUSED"          // the gateway refused the create for certain
 	CodeGatewayDoubt      = "GATEWAY_REFUSED_PROBABLY" // the gateway refused the create in words that are no proof: it is asked first
 	CodeGatewayShort      = "GATEWAY_SHORT"            // the merchant's balance at the gateway does not cover it

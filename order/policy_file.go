@@ -292,8 +292,6 @@ func (r *policyReader) amount(node *yaml.Node, what, country string) money.Amoun
 		r.problem(node.Line, "%s: %s", what, invalid.Problems[0].Message)
 	case err != nil:
 		r.problem(node.Line, "%s: %v", what, err)
-	case amount.Minor() < 0:
-		r.problem(node.Line, "%s: a limit is not below zero", what)
 	}
 	return amount
 }

@@ -19,6 +19,13 @@ func amount(t *testing.T, text, currency string) money.Amount {
 	return a
 }
 
+func minor(t *testing.T, n int64, currency string) money.Amount {
+	t.Helper()
+	a, err := money.Minor(n, currency)
+	require.NoError(t, err)
+	return a
+}
+
 func vietnam(t *testing.T) Request {
 	t.Helper()
 	return Request{
@@ -114,6 +121,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"currency", func(r *Request) { r.Amount = amount(t, "200000", "KRW") }, ProblemCurrency, "currency"},
 		{"zero", func(r *Request) { r.Amount = amount(t, "0", "VND") }, ProblemAmount, "amount"},
 		{"negative", func(r *Request) { r.Amount = amount(t, "-5", "VND") }, ProblemAmount, "amount"},
+		{"beyond all bounds", func(r *Request) { r.Amount = minor(t, money.Most+1, "VND") }, ProblemAmountRange, "amount"},
 		{"above the house limit", func(r *Request) { r.Amount = amount(t, "500001", "VND") }, ProblemAmountRange, "amount"},
 		{"way", func(r *Request) { r.Way = "NOBANK" }, "UNKNOWN_BANK", "way"},
 		{"missing name", func(r *Request) { delete(r.Details, "customerName") }, "MISSING_FIELD", "customerName"},
@@ -173,6 +181,8 @@ func TestParseAmount(t *testing.T) {
 		"ten":                   ProblemAmountText,
 		"1e3":                   ProblemAmountText,
 		"1.234":                 ProblemAmountDigits,
+		"-5":                    ProblemAmount,
+		"10000000000000.01":     ProblemAmountRange,
 		"99999999999999999.99":  ProblemAmountRange,
 		"99999999999999999999.": ProblemAmountText,
 	} {
@@ -180,6 +190,16 @@ func TestParseAmount(t *testing.T) {
 		var invalid *Invalid
 		require.ErrorAs(t, err, &invalid, text)
 		require.Equal(t, code, invalid.Problems[0].Code, text)
+	}
+	for text, hint := range map[string]string{
+		"500.000": "VND has none; a dot never separates thousands (half a million is 500000)",
+		"500.00":  "VND has none", "1,500": "separators", "1.500,00": "separators", "1.500.000": "separators", "1'500": "separators",
+		"1e6": "scientific notation", "1,5E+6": "scientific notation", "+500": "a sign", "-500": "without a sign", "0500": "begins with a zero",
+		"500 000": "blanks", "500\u00a0000": "characters other than 0 to 9", "٥٠٠": "characters other than 0 to 9", "５００": "characters other than 0 to 9",
+		"500\u200b": "characters other than 0 to 9", "₫500": "characters other than 0 to 9", "1000000000000001": "at most 1000000000000000 VND",
+	} {
+		_, err := ParseAmount(text, "VN")
+		require.ErrorContains(t, err, hint, text)
 	}
 	_, err = ParseAmount("1", "XX")
 	var invalid *Invalid

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -60,6 +61,9 @@ func (r Request) Validate(limits Limits) error {
 	}
 	if !r.Amount.IsPositive() {
 		add(ProblemAmount, "amount", "amount must be above zero")
+	}
+	if !r.Amount.Within(money.Most) {
+		add(ProblemAmountRange, "amount", "amount is larger than any that is taken: at most %s", most(r.Amount.Currency()))
 	}
 	if limit, set := limits[r.Amount.Currency()]; set {
 		if above, err := r.Amount.Compare(limit); err == nil && above > 0 {
@@ -121,24 +125,66 @@ func (r Request) countryProblems() []Problem {
 }
 
 // ParseAmount reads an amount typed by a person for a country. The error is
-// an *Invalid.
+// an *Invalid, which says what is wrong and how to write it.
 func ParseAmount(text, country string) (money.Amount, error) {
 	profile, known := tarspay.Country(country)
 	if !known {
 		return money.Amount{}, &Invalid{Problems: Request{Country: country}.countryProblems()}
 	}
 	amount, err := money.Parse(text, profile.Currency)
+	if err == nil && !strings.HasPrefix(text, "-") {
+		return amount, nil
+	}
+	digits, _ := money.Decimals(profile.Currency)
+	example := "1500 or 1500.50"
+	if digits == 0 {
+		example = "1500"
+	}
 	switch {
 	case err == nil:
-		return amount, nil
+		return money.Amount{}, invalidAmount(ProblemAmount, "amount is written without a sign, such as %s", example)
+	case errors.Is(err, money.ErrPrecision) && digits == 0:
+		return money.Amount{}, invalidAmount(ProblemAmountDigits, "amount has decimals, and %s has none; a dot never separates thousands (half a million is 500000)", profile.Currency)
 	case errors.Is(err, money.ErrPrecision):
-		digits, _ := money.Decimals(profile.Currency)
-		return amount, invalidAmount(ProblemAmountDigits, "amount has too many decimals: %s has %d", profile.Currency, digits)
+		return money.Amount{}, invalidAmount(ProblemAmountDigits, "amount has too many decimals: %s has %d; a dot never separates thousands (half a million is 500000)", profile.Currency, digits)
 	case errors.Is(err, money.ErrRange):
-		return amount, invalidAmount(ProblemAmountRange, "amount is larger than any that can be held")
-	default:
-		return amount, invalidAmount(ProblemAmountText, "amount must be a plain number such as 1500 or 1500.50")
+		return money.Amount{}, invalidAmount(ProblemAmountRange, "amount is larger than any that is taken: at most %s", most(profile.Currency))
 	}
+	return money.Amount{}, invalidAmount(ProblemAmountText, "amount must be a plain number such as %s%s", example, mistyped(text))
+}
+
+// most is the largest amount of one order in a currency.
+func most(currency string) money.Amount {
+	amount, err := money.Minor(money.Most, currency)
+	if err != nil {
+		return money.Amount{}
+	}
+	return amount
+}
+
+var (
+	exponentForm  = regexp.MustCompile(`^[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+$`)
+	separatedForm = regexp.MustCompile(`^[0-9]+([.,'][0-9]+)+$`)
+)
+
+// mistyped says what is wrong with the text of an amount, for the end of a
+// sentence.
+func mistyped(text string) string {
+	switch {
+	case strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
+		return ": it has characters other than 0 to 9, such as digits of another script, or some that are not seen"
+	case exponentForm.MatchString(text):
+		return ": it is in scientific notation, as a spreadsheet writes large numbers"
+	case separatedForm.MatchString(text) && !strings.HasPrefix(text, "0"):
+		return ": it has separators, which mean one thing here and another there; write none, and one dot before decimals"
+	case strings.HasPrefix(text, "0"):
+		return ": it begins with a zero"
+	case strings.ContainsFunc(text, unicode.IsSpace):
+		return ": it has blanks"
+	case strings.HasPrefix(text, "+"):
+		return ": it has a sign"
+	}
+	return ""
 }
 
 func invalidAmount(code, format string, values ...any) *Invalid {

@@ -237,7 +237,7 @@ func (p *Profile) GatewayAmount(amount money.Amount) (string, error) {
 }
 
 // ParseAmount reads the gateway's text as an amount in the country's currency.
-// The errors are those of money.Parse.
+// The errors are those of money.ParseAnswer.
 func (p *Profile) ParseAmount(text string) (money.Amount, error) {
-	return money.Parse(text, p.Currency)
+	return money.ParseAnswer(text, p.Currency)
 }

@@ -210,3 +210,29 @@ func TestResolution(t *testing.T) {
 		})
 	}
 }
+
+// An amount with separators means one thing here and another there: no door takes
+// it.
+func TestSeparatorsAtEveryDoor(t *testing.T) {
+	t.Parallel()
+	for text, code := range map[string]string{
+		"500.000": order.ProblemAmountDigits, "500.00": order.ProblemAmountDigits, "1,500": order.ProblemAmountText, "1.500,00": order.ProblemAmountText,
+		"1e6": order.ProblemAmountText, "+500": order.ProblemAmountText, "-500": order.ProblemAmount, "500 000": order.ProblemAmountText,
+		"٥٠٠": order.ProblemAmountText, "1000000000000001": order.ProblemAmountRange,
+	} {
+		for name, args := range map[string][]string{
+			"withdraw": {"withdraw", "--country", "VN", "--number", "DOT-1", "--way", "VCB", "--amount=" + text, "--name", "Test", "--account", "0123456789"},
+			"deposit":  {"deposit", "--country", "VN", "--number", "DOT-1", "--way", "QR", "--amount=" + text, "--name", "Test"},
+			"adjust":   {"adjust", "propose", "DOT-1", "--merchant", merchantVN, "--kind", "top_up", "--amount=" + text, "--why", "x", "--evidence", "slip", "--by", "amina"},
+		} {
+			got := setup(t).run(t.Context(), args...)
+			require.Equal(t, exitUsage, got.code, "%s %s: %s", name, text, got.errs)
+			require.Contains(t, got.errs, code, "%s %s", name, text)
+		}
+		for _, flags := range []resolveFlags{{state: "succeeded", fee: text}, {state: "partially_paid", paid: text}} {
+			_, err := flags.resolution("VN")
+			require.ErrorContains(t, err, "amount ", text)
+			require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err), text)
+		}
+	}
+}
