@@ -15,13 +15,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Path is where the receiver takes callbacks: PAYOUTS_NOTIFY_URL ends in it.
-const Path = "/callbacks/tarspay"
+// Path is where the receiver takes callbacks: the path of PAYOUTS_NOTIFY_URL.
+const Path = config.CallbackPath
 
 // Bounds of one callback. Together they stay below the 20 s that the gateway's
 // family waits for an answer.

@@ -26,6 +26,7 @@ type Worker struct {
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
+	Exceptions
 	Log
 }
 
@@ -39,6 +40,7 @@ type Receiver struct {
 	AdminListen string        `default:"127.0.0.1:8082" unit:"host:port" desc:"Where the receiver answers /healthz, /readyz and /metrics."`
 	SweepEvery  time.Duration `default:"5s" unit:"duration" desc:"How often callbacks that are stored and not yet signalled are tried again."`
 	Payloads
+	Exceptions
 	Log
 }
 
@@ -53,6 +55,7 @@ type Starter struct {
 	Keys `optional:"true"` // see PrivateKey
 	Alarm
 	Payloads `optional:"true"` // see ReadKeyRing
+	Exceptions
 	Log
 }
 
@@ -62,6 +65,7 @@ type Codec struct {
 	CodecListen  string `default:"127.0.0.1:8084" unit:"host:port" desc:"Where the codec server answers. Whoever reaches it can read every order: keep it off public networks."`
 	CodecOrigins string `default:"http://127.0.0.1:8233,http://localhost:8233" unit:"url,…" desc:"Addresses of the Temporal UI, whose pages may ask."`
 	CodecToken   Secret `unit:"text" desc:"What a caller has to send as Authorization: Bearer …; empty: nothing."`
+	Exceptions
 	Log
 }
 
@@ -129,7 +133,7 @@ func (c Codec) Allowed() []string { return split(c.CodecOrigins) }
 // ReadKeyRing are the keys that encrypt what Temporal keeps, none when nothing
 // is encrypted. The error is an *Error.
 func (s Starter) ReadKeyRing() ([]PayloadKey, error) {
-	p := &problems{}
+	p := s.problems()
 	s.Payloads.complete(p)
 	return s.KeyRing(), p.err()
 }
@@ -137,11 +141,16 @@ func (s Starter) ReadKeyRing() ([]PayloadKey, error) {
 // Ledger is the ledger's address, "" when none is configured. The error is an
 // *Error.
 func (s Starter) Ledger() (Secret, error) {
-	p := &problems{}
+	p := s.problems()
 	s.Database.read(p)
 	return s.DatabaseURL, p.err()
 }
 
 // PrivateKey is the key that a merchant's calls are signed with. The error is
 // an *Error: there is none, or it cannot be read.
-func (s Starter) PrivateKey(merchant string) (Secret, error) { return s.Keys.of(merchant) }
+func (s Starter) PrivateKey(merchant string) (Secret, error) {
+	return s.Keys.of(s.problems(), merchant)
+}
+
+// problems begins a list for what is read late.
+func (s Starter) problems() *problems { return &problems{accepted: s.AllowInsecure} }

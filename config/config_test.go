@@ -102,6 +102,7 @@ func TestEverySetting(t *testing.T) {
 		"PAYOUTS_BREAKER_PROBE", "3s",
 		"PAYOUTS_GATEWAY_PUBLIC_KEY", publishedKey+", 02"+strings.Repeat("AB", 32),
 		"PAYOUTS_NOTIFY_URL", "http://10.0.0.1:8080/callbacks/tarspay",
+		"PAYOUTS_ALLOW_INSECURE", "notify, database",
 		"PAYOUTS_MERCHANTS", "M1:pk, M2:VN",
 		"PAYOUTS_PRIVATE_KEYS", "M1:"+somePrivateKey+",M2:"+otherPrivateKey,
 		"PAYOUTS_CALLBACK_GRACE", "0s",
@@ -162,7 +163,8 @@ func TestEverySetting(t *testing.T) {
 	require.Equal(t, "[::1]:1", receiver.Listen)
 	require.Equal(t, ":2", receiver.AdminListen)
 	require.Equal(t, 20*time.Millisecond, receiver.SweepEvery)
-	require.Empty(t, Unknown())
+	require.Equal(t, Insecure{InsecureNotify, InsecureDatabase}, worker.AllowInsecure)
+	require.Equal(t, worker.AllowInsecure, receiver.AllowInsecure)
 }
 
 func TestOneProblem(t *testing.T) {
@@ -202,6 +204,19 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_NOTIFY_URL", "", "is not set; set it to the address"},
 		{"PAYOUTS_NOTIFY_URL", "https://" + strings.Repeat("a", 121), "is 129 bytes long"},
 		{"PAYOUTS_NOTIFY_URL", "/callbacks/tarspay", "absolute http or https"},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com//callbacks/tarspay", `has the path "//callbacks/tarspay", and the receiver takes callbacks at /callbacks/tarspay only`},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/callbacks/tarspay/", CodeNotify},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/Callbacks/Tarspay", CodeNotify},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/callbacks%2Ftarspay", CodeNotify},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/callbacks/./tarspay", CodeNotify},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/", CodeNotify},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com", CodeNotify},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/callbacks/tarspay?a=1", "has a query"},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/callbacks/tarspay?", "has a query"},
+		{"PAYOUTS_NOTIFY_URL", "https://u:c0ffee01@x.example.com/callbacks/tarspay", "user, password"},
+		{"PAYOUTS_NOTIFY_URL", "https://x.example.com/callbacks/tarspay#x", "fragment"},
+		{"PAYOUTS_NOTIFY_URL", "http://x.example.com/callbacks/tarspay", "PAYOUTS_ALLOW_INSECURE=notify (" + CodePlain + ")"},
+		{"PAYOUTS_ALLOW_INSECURE", "database,c0ffee", `has the entry "c0ffee"; choose from [database files notify]`},
 		{"PAYOUTS_MERCHANTS", "", "is not set; list every merchant number"},
 		{"PAYOUTS_MERCHANTS", "M1", `has the entry "M1"`},
 		{"PAYOUTS_MERCHANTS", "M1:PAK", `has the entry "M1:PAK"`},
@@ -430,10 +445,43 @@ func TestNothingIsReadWithoutThePrefix(t *testing.T) {
 	require.ErrorContains(t, err, "PAYOUTS_DATABASE_URL is not set")
 }
 
-func TestUnknown(t *testing.T) {
-	environment(t)
-	t.Setenv("PAYOUTS_GATWAY_RATE", "5")
-	require.Equal(t, []string{"PAYOUTS_GATWAY_RATE"}, Unknown())
+// A name that no process knows is refused by every process, with the one that
+// was meant; one of another process is not, and neither is what Kubernetes adds.
+func TestMisspeltVariables(t *testing.T) {
+	load := map[string]func() error{
+		"worker":   func() error { _, err := LoadWorker(); return err },
+		"receiver": func() error { _, err := LoadReceiver(); return err },
+		"starter":  func() error { _, err := LoadStarter(); return err },
+		"codec":    func() error { _, err := LoadCodec(); return err },
+	}
+	for variable, want := range map[string]string{
+		"PAYOUTS_GATWAY_RATE":            "PAYOUTS_GATWAY_RATE is not a setting; did you mean PAYOUTS_GATEWAY_RATE? (SETTING_UNKNOWN)",
+		"PAYOUTS_MAX_AMOUNTS":            "PAYOUTS_MAX_AMOUNTS is not a setting; did you mean PAYOUTS_MAX_AMOUNT? (SETTING_UNKNOWN)",
+		"PAYOUTS_POLICYFILE":             "PAYOUTS_POLICYFILE is not a setting; did you mean PAYOUTS_POLICY_FILE? (SETTING_UNKNOWN)",
+		"PAYOUTS_Gateway_Rate":           "PAYOUTS_Gateway_Rate is not a setting; did you mean PAYOUTS_GATEWAY_RATE? (SETTING_UNKNOWN)",
+		"PAYOUTS_QWXZ":                   "PAYOUTS_QWXZ is not a setting; remove it (SETTING_UNKNOWN)",
+		"PAYOUTS_CODEC_LISTEN":           "",
+		"PAYOUTS_SWEEP_EVERY":            "",
+		"PAYOUTS_RECEIVER_SERVICE_HOST":  "",
+		"PAYOUTS_RECEIVER_PORT_8080_TCP": "",
+		"PAYOUTS_RECEIVER_PORT":          "",
+	} {
+		t.Run(variable, func(t *testing.T) {
+			environment(t, "PAYOUTS_PAYLOAD_KEYS", "a:"+oneKey, variable, "127.0.0.1:1")
+			if variable == "PAYOUTS_SWEEP_EVERY" {
+				t.Setenv(variable, "1s")
+			}
+			for name, try := range load {
+				if want == "" {
+					require.NoError(t, try(), name)
+					continue
+				}
+				require.EqualError(t, try(), want, name)
+			}
+			t.Setenv(variable, "")
+			require.NoError(t, load["worker"](), "set to nothing is not set")
+		})
+	}
 }
 
 func TestLadderStep(t *testing.T) {

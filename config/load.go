@@ -23,8 +23,18 @@ const prefix = "PAYOUTS"
 // no "=". A setting read under it keeps its default.
 const nowhere = prefix + "="
 
+// Codes of problems. They are stable.
+const (
+	CodeInvalid  = "INVALID_SETTINGS"       // the value is missing, or is none that the setting takes
+	CodeUnknown  = "SETTING_UNKNOWN"        // no process has a setting of that name
+	CodeFileOpen = "FILE_OPEN_TO_OTHERS"    // somebody else may change a file that is trusted
+	CodeNotify   = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer there
+	CodePlain    = "CONNECTION_UNENCRYPTED" // others could read, or change, what passes
+)
+
 // Problem is one setting that is missing or wrong.
 type Problem struct {
+	Code     string // CodeInvalid and its kin
 	Variable string // the setting's name
 	Text     string // what is wrong and what to do; never a secret's value
 }
@@ -39,29 +49,43 @@ func (e *Error) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
 		lines[i] = p.Variable + " " + p.Text
+		if p.Code != "" && p.Code != CodeInvalid {
+			lines[i] += " (" + p.Code + ")"
+		}
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Unknown lists the variables of the environment that begin with PAYOUTS_ and
-// are not a setting of any process: spelling mistakes, most likely. They are
-// worth a warning, not a refusal, because orchestrators inject such names.
-func Unknown() []string {
-	known := make(map[string]bool)
+// known are the settings of all processes: they often share an environment.
+func known() []string {
+	var names []string
 	for _, spec := range []any{Worker{}, Receiver{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
-			known[s.variable] = true
+			names = append(names, s.variable)
 		}
 	}
-	var unknown []string
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// injected are the names that Kubernetes adds for a service called payouts-….
+var injected = regexp.MustCompile(`_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// unknown refuses variables that begin with PAYOUTS_ and are no setting of any
+// process: a limit that is misspelt is no limit.
+func (p *problems) unknown() {
+	names := known()
 	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, prefix+"_") && !known[name] {
-			unknown = append(unknown, name)
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(names, name) || injected.MatchString(name) {
+			continue
 		}
+		text := "is not a setting; remove it"
+		if near := Nearest(name, names); near != "" {
+			text = "is not a setting; did you mean " + near + "?"
+		}
+		p.list = append(p.list, Problem{Code: CodeUnknown, Variable: clip(name), Text: text})
 	}
-	slices.Sort(unknown)
-	return unknown
 }
 
 // load fills the struct behind spec from the environment, field by field, so
@@ -69,6 +93,7 @@ func Unknown() []string {
 // nothing counts as not set.
 func load(spec any) *problems {
 	p := &problems{}
+	p.unknown()
 	target := reflect.ValueOf(spec).Elem()
 	for _, s := range settings(target.Type()) {
 		space := prefix
@@ -81,6 +106,9 @@ func load(spec any) *problems {
 			continue
 		}
 		target.FieldByIndex(s.index).Set(single.Elem().Field(0))
+	}
+	if exceptions, ok := spec.(interface{ exceptions() Exceptions }); ok {
+		p.accepted = exceptions.exceptions().AllowInsecure
 	}
 	return p
 }
@@ -166,7 +194,8 @@ func explain(err error) string {
 
 // problems gathers what is wrong, once per variable unless they differ.
 type problems struct {
-	list []Problem
+	list     []Problem
+	accepted Insecure // weak settings that are no problem here
 }
 
 func (p *problems) err() error {
@@ -181,7 +210,11 @@ func (p *problems) has(variable string) bool {
 }
 
 func (p *problems) add(variable, format string, values ...any) {
-	p.list = append(p.list, Problem{Variable: variable, Text: fmt.Sprintf(format, values...)})
+	p.code(CodeInvalid, variable, format, values...)
+}
+
+func (p *problems) code(code, variable, format string, values ...any) {
+	p.list = append(p.list, Problem{Code: code, Variable: variable, Text: fmt.Sprintf(format, values...)})
 }
 
 func (p *problems) between(variable string, value, least, most time.Duration) {
@@ -231,12 +264,8 @@ func (p *problems) secret(variable string, value Secret, file string) Secret {
 		p.add(variable, "and %s_FILE are both set; keep one", variable)
 		return value
 	}
-	text, err := readBounded(file)
-	if err != nil {
-		p.add(variable+"_FILE", "names a file that cannot be read: %s", err)
-		return ""
-	}
-	if text == "" {
+	text, ok := p.file(variable+"_FILE", "names a file", file)
+	if ok && text == "" {
 		p.add(variable+"_FILE", "names a file that is empty")
 	}
 	return Secret(text)

@@ -1,12 +1,11 @@
 package config
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,11 +18,11 @@ import (
 // attempt, and a worker that stops waits nearly as long for a create's answer.
 const MaxGatewayTimeout = 25 * time.Second
 
+// CallbackPath is where the receiver takes callbacks.
+const CallbackPath = "/callbacks/tarspay"
+
 // maxNotifyURL is what the gateway stores of a callback address, in bytes.
 const maxNotifyURL = 128
-
-// maxFile bounds a file that is read here, in bytes.
-const maxFile = 64 << 10
 
 // Database says where the ledger is.
 type Database struct {
@@ -110,7 +109,7 @@ type Gateway struct {
 	Access
 	GatewayRate  int           `default:"50" unit:"calls/s" desc:"Calls per second over all workers together; the server keeps the count. Same value on every worker."`
 	BreakerProbe time.Duration `default:"1m" unit:"duration" desc:"How often a merchant whose every call the gateway refuses (key, address, signature, account) is probed."`
-	NotifyURL    string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, ending in /callbacks/tarspay; at most 128 bytes."`
+	NotifyURL    string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, https and the path /callbacks/tarspay; at most 128 bytes."`
 }
 
 func (g Gateway) check(p *problems) {
@@ -132,7 +131,17 @@ func (g Gateway) checkNotifyURL(p *problems) {
 		p.add(name, "is %d bytes long; the gateway keeps %d, so choose a shorter host or path", len(g.NotifyURL), maxNotifyURL)
 		return
 	}
-	p.webAddress(name, g.NotifyURL)
+	parsed, ok := p.webAddress(name, g.NotifyURL)
+	switch {
+	case !ok:
+	case parsed.EscapedPath() != CallbackPath:
+		p.code(CodeNotify, name, "has the path %q, and the receiver takes callbacks at %s only, letter by letter; end it like https://payouts.example.com%s",
+			clip(parsed.EscapedPath()), CallbackPath, CallbackPath)
+	case parsed.RawQuery != "" || parsed.ForceQuery:
+		p.code(CodeNotify, name, "has a query (what follows the question mark); leave it out")
+	case parsed.Scheme == "http" && !loopback(parsed.Hostname()) && !p.accepted.Has(InsecureNotify):
+		p.code(CodePlain, name, "is plain http to another machine: callbacks name payees and amounts; use https, or accept it with PAYOUTS_ALLOW_INSECURE=notify")
+	}
 }
 
 // Reconciliation says how our books are compared with the gateway's.
@@ -168,8 +177,7 @@ type Keys struct {
 }
 
 // of reads the private key of one merchant. The error is an *Error.
-func (k Keys) of(merchant string) (Secret, error) {
-	p := &problems{}
+func (k Keys) of(p *problems, merchant string) (Secret, error) {
 	if !validMerchant(merchant) {
 		p.add("PAYOUTS_PRIVATE_KEYS", "has no key for that merchant: a merchant number is letters, digits, - and _")
 		return "", p.err()
@@ -222,11 +230,17 @@ func readKeyDir(p *problems, dir string, merchants MerchantList) PrivateKeys {
 	keys := make(PrivateKeys, len(merchants))
 	for _, m := range merchants {
 		file := m.Number + ".key"
-		text, err := readBounded(filepath.Join(dir, file))
-		if err != nil {
+		raw, err := ReadTrusted(filepath.Join(dir, file), p.accepted)
+		var open *openToOthers
+		switch {
+		case errors.As(err, &open):
+			p.code(CodeFileOpen, "PAYOUTS_KEY_DIR", "has a file %s that %s", file, open)
+			continue
+		case err != nil:
 			p.add("PAYOUTS_KEY_DIR", "has no readable %s (%s); put the private key of merchant %s there", file, err, m.Number)
 			continue
 		}
+		text := strings.TrimSpace(string(raw))
 		if !isHex(text, privateKeyDigits) {
 			p.add("PAYOUTS_KEY_DIR", "has a file %s that is not a private key; it must hold 64 hex digits and nothing else", file)
 			continue
@@ -234,24 +248,6 @@ func readKeyDir(p *problems, dir string, merchants MerchantList) PrivateKeys {
 		keys[m.Number] = Secret(text)
 	}
 	return keys
-}
-
-// readBounded reads a small file without its surrounding blanks. The error
-// does not name the path, which may be a secret in the wrong variable.
-func readBounded(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", withoutPath(err)
-	}
-	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return "", withoutPath(err)
-	}
-	if len(text) > maxFile {
-		return "", fmt.Errorf("larger than %d bytes", maxFile)
-	}
-	return strings.TrimSpace(string(text)), nil
 }
 
 // Waiting says how long an order waits for what.
@@ -308,10 +304,7 @@ func (a Approval) check(p *problems) {
 	if a.PolicyFile == "" {
 		return
 	}
-	switch text, err := readBounded(a.PolicyFile); {
-	case err != nil:
-		p.add("PAYOUTS_POLICY_FILE", "names a file that cannot be read: %s", err)
-	case text == "":
+	if text, ok := p.file("PAYOUTS_POLICY_FILE", "names a file", a.PolicyFile); ok && text == "" {
 		p.add("PAYOUTS_POLICY_FILE", "names a file that is empty; leave the setting out for no policy")
 	}
 }

@@ -14,10 +14,10 @@ import (
 // database away and give it back.
 type proxy struct {
 	listener net.Listener
-	target   string // host:port
 
-	mutex sync.Mutex
-	away  bool
+	mutex  sync.Mutex
+	target string // host:port
+	away   bool
 	open  map[net.Conn]struct{}
 }
 
@@ -45,7 +45,29 @@ func newProxy(t *testing.T, databaseURL string) *proxy {
 func (p *proxy) pointAt(databaseURL string) string {
 	return withHost(databaseURL, p.listener.Addr().String())
 }
-func (p *proxy) past(databaseURL string) string { return withHost(databaseURL, p.target) }
+func (p *proxy) past(databaseURL string) string { return withHost(databaseURL, p.leadsTo()) }
+
+func (p *proxy) leadsTo() string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.target
+}
+
+// lead has new connections go elsewhere; those that are open stay where they are.
+func (p *proxy) lead(target string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.target = target
+}
+
+// drop breaks every connection; whoever comes is let in.
+func (p *proxy) drop() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for connection := range p.open {
+		_ = connection.Close()
+	}
+}
 
 func withHost(address, host string) string {
 	parsed, err := url.Parse(address)
@@ -91,7 +113,7 @@ func (p *proxy) serve(serving *sync.WaitGroup) {
 
 // pass carries both directions until one of them ends.
 func (p *proxy) pass(client net.Conn) {
-	server, err := new(net.Dialer).Dial("tcp", p.target)
+	server, err := new(net.Dialer).Dial("tcp", p.leadsTo())
 	if err != nil {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -37,10 +38,18 @@ type engine struct {
 	// is wanted.
 	prepare func(url string, create bool) error
 	// open makes the pools; it does not connect.
-	open func(url string) (write, read *sqlx.DB, err error)
+	open func(url string, options options) (write, read *sqlx.DB, err error)
+	// ready proves that orders can be written now. It changes nothing.
+	ready func(ctx context.Context, write *sqlx.DB) error
 	// collided reports whether a transaction lost against another one and may
 	// simply be run again.
 	collided func(error) bool
+	// readOnly reports whether a session takes no writes, which another session
+	// may: the server has become a standby, say.
+	readOnly func(error) bool
+	// busy reports whether a statement was given up because others were in its
+	// way for too long.
+	busy func(error) bool
 	// noTable reports whether a statement failed because its table is missing.
 	noTable func(error) bool
 	// overflowed reports whether a statement failed because a sum does not fit.
@@ -65,6 +74,13 @@ var postgres = engine{
 		taken := pq.As(err, pqerror.UniqueViolation)
 		return taken != nil && taken.Constraint == "orders_gateway_id"
 	},
+	ready: readyPostgres,
+	// A standby refuses already to begin a transaction that may write, as a
+	// feature that it does not have.
+	readOnly: func(err error) bool {
+		return errors.Is(err, errReadOnly) || pq.As(err, pqerror.ReadOnlySQLTransaction, pqerror.FeatureNotSupported) != nil
+	},
+	busy:       func(err error) bool { return pq.As(err, pqerror.LockNotAvailable, pqerror.QueryCanceled) != nil },
 	noTable:    func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
 	overflowed: func(err error) bool { return pq.As(err, pqerror.NumericValueOutOfRange) != nil },
 	snapshot:   sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
@@ -82,6 +98,12 @@ var embedded = engine{
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY
 	},
+	ready:    readySQLite,
+	readOnly: func(error) bool { return false }, // a file that may not be written stays so
+	busy: func(err error) bool {
+		var failure *sqlite.Error
+		return errors.As(err, &failure) && slices.Contains(inTheWay, failure.Code()&0xff)
+	},
 	noTable: func(err error) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && strings.Contains(failure.Error(), "no such table")
@@ -94,6 +116,9 @@ var embedded = engine{
 	},
 	snapshot: sql.TxOptions{ReadOnly: true}, // a read transaction in WAL mode sees one state
 }
+
+// inTheWay are the codes of a statement that SQLite gave up.
+var inTheWay = []int{sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
 
 // engineFor picks the engine by the URL's scheme.
 func engineFor(text string) (engine, error) {
@@ -114,7 +139,7 @@ func badURL(advice string) *Error {
 }
 
 // Limits of the PostgreSQL pool and connections. A URL may set its own
-// connect_timeout and idle_in_transaction_session_timeout.
+// connect_timeout, idle_in_transaction_session_timeout and target_session_attrs.
 const (
 	poolSize       = 16 // per process; a server takes 100 connections by default
 	poolIdle       = 5 * time.Minute
@@ -126,10 +151,18 @@ const (
 	idleInTransaction = "30s"
 )
 
-func openPostgres(text string) (write, read *sqlx.DB, err error) {
+func openPostgres(text string, options options) (write, read *sqlx.DB, err error) {
 	config, err := pq.NewConfig(text)
 	if err != nil {
 		return nil, nil, badURL("it cannot be read; special characters in user and password must be percent-encoded, and parameters must be ones that PostgreSQL knows")
+	}
+	if err := encrypted(config); err != nil && !options.unencrypted {
+		return nil, nil, err
+	}
+	// After a failover an address may lead to a standby for a while. Whoever
+	// connects then would keep a session that takes no writes.
+	if config.TargetSessionAttrs == "" {
+		config.TargetSessionAttrs = pq.TargetSessionAttrsReadWrite
 	}
 	// Without it the driver prepares every statement first: twice the trips.
 	config.BinaryParameters = true
@@ -152,6 +185,69 @@ func openPostgres(text string) (write, read *sqlx.DB, err error) {
 	pool.SetConnMaxIdleTime(poolIdle)
 	pool.SetConnMaxLifetime(poolLifetime)
 	return pool, pool, nil
+}
+
+// encrypted refuses connections to other machines that are not encrypted for
+// certain. The configuration is what the driver will do: its own defaults and
+// variables (PGSSLMODE) are in it.
+func encrypted(config pq.Config) error {
+	switch config.SSLMode {
+	case pq.SSLModeDisable, pq.SSLModeAllow, pq.SSLModePrefer:
+	default:
+		return nil
+	}
+	hosts := append([]pq.ConfigMultihost{{Host: config.Host, Hostaddr: config.Hostaddr}}, config.Multi...)
+	for _, host := range hosts {
+		if local(host.Host, host.Hostaddr) {
+			continue
+		}
+		return &Error{Code: CodeUnencrypted, Text: fmt.Sprintf(
+			"the ledger's database URL has sslmode=%s and its host is another machine: payees and amounts could be read and changed on their way; "+
+				"set sslmode=verify-full, or sslmode=require where nobody can stand in between, or accept it with PAYOUTS_ALLOW_INSECURE=database", config.SSLMode)}
+	}
+	return nil
+}
+
+// local reports whether a host is this machine: a socket's directory, loopback,
+// or nothing, which is the driver's localhost.
+func local(host string, address netip.Addr) bool {
+	if address.IsValid() {
+		return address.IsLoopback()
+	}
+	parsed, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "" || host == "localhost" || host[0] == '/' || host[0] == '@' || err == nil && parsed.IsLoopback()
+}
+
+// errReadOnly is a session that takes no writes.
+var errReadOnly = errors.New("the session takes no writes: its server is a standby, or was made read-only")
+
+// readyPostgres takes the locks that writing an order takes, and lets them go.
+func readyPostgres(ctx context.Context, write *sqlx.DB) error {
+	begun, err := write.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = begun.Rollback() }() // nothing was written
+	var readOnly bool
+	err = begun.GetContext(ctx, &readOnly, `SELECT set_config('lock_timeout', '1s', true) = ''
+		OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'`)
+	if err != nil {
+		return err
+	}
+	if readOnly {
+		return errReadOnly
+	}
+	_, err = begun.ExecContext(ctx, "LOCK TABLE orders, submissions, transfers, books, inbox, audit, chains IN ROW EXCLUSIVE MODE")
+	return err
+}
+
+// readySQLite takes the one lock that every writer takes.
+func readySQLite(ctx context.Context, write *sqlx.DB) error {
+	begun, err := write.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return begun.Rollback()
 }
 
 // Settings of every SQLite connection.
@@ -202,7 +298,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func openSQLite(text string) (write, read *sqlx.DB, err error) {
+func openSQLite(text string, _ options) (write, read *sqlx.DB, err error) {
 	path := sqlitePath(text)
 	if write, err = sqlitePool(path+sqliteSettings+"&_txlock=immediate", 1); err != nil {
 		return nil, nil, err

@@ -25,6 +25,9 @@ const (
 	CodeUnreachable = "LEDGER_UNREACHABLE"     // the database does not answer or lets us not in
 	CodeSchema      = "LEDGER_SCHEMA_OUTDATED" // the database has to be migrated first
 	CodeSum         = "LEDGER_SUM_TOO_LARGE"   // a sum does not fit; nothing was written
+	CodeUnencrypted = "LEDGER_NOT_ENCRYPTED"   // the connection to another machine could be read on its way
+	CodeBusy        = "LEDGER_BUSY"            // the database is there, and did not get to it in time
+	CodeReadOnly    = "LEDGER_READ_ONLY"       // the database takes no writes: a standby, say
 )
 
 // Error is a ledger that cannot be used: a stable code, and a sentence that
@@ -38,6 +41,10 @@ type Error struct {
 
 // Error is the code and the sentence.
 func (e *Error) Error() string { return e.Code + ": " + e.Text }
+
+// Lasting reports whether the ledger cannot be used until somebody changes a
+// setting: waiting does not help.
+func (e *Error) Lasting() bool { return e.Code == CodeURL || e.Code == CodeUnencrypted }
 
 // Unwrap is the error of the context that ended the attempt, if one did.
 func (e *Error) Unwrap() error { return e.cause }

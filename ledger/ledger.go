@@ -42,19 +42,38 @@ type Ledger struct {
 	away func(context.Context, error) *Error
 }
 
+// Option changes how a ledger is opened.
+type Option func(*options)
+
+type options struct {
+	unencrypted bool
+}
+
+// AllowUnencrypted permits a connection to a PostgreSQL on another machine that
+// is not encrypted for certain. Without it, that is CodeUnencrypted.
+func AllowUnencrypted(allow bool) Option { return func(o *options) { o.unencrypted = allow } }
+
 // Open connects to "postgres://user:password@host/name?…",
 // "postgresql://…" or "sqlite:path/to/file.db", which is made if it does not
 // exist, with its directory. It does not migrate.
 //
-// The error is an *Error with CodeURL or CodeUnreachable. It never shows the
-// password.
-func Open(ctx context.Context, url string) (*Ledger, error) { return connect(ctx, url, true) }
+// The error is an *Error with CodeURL, CodeUnencrypted or CodeUnreachable. It
+// never shows the password.
+func Open(ctx context.Context, url string, options ...Option) (*Ledger, error) {
+	return connect(ctx, url, true, options)
+}
 
 // OpenExisting is Open for whoever reads what a worker has made: a SQLite file
 // that does not exist is an *Error with CodeNoFile, and is not made.
-func OpenExisting(ctx context.Context, url string) (*Ledger, error) { return connect(ctx, url, false) }
+func OpenExisting(ctx context.Context, url string, options ...Option) (*Ledger, error) {
+	return connect(ctx, url, false, options)
+}
 
-func connect(ctx context.Context, url string, create bool) (*Ledger, error) {
+func connect(ctx context.Context, url string, create bool, changes []Option) (*Ledger, error) {
+	var options options
+	for _, change := range changes {
+		change(&options)
+	}
 	engine, err := engineFor(url)
 	if err != nil {
 		return nil, err
@@ -64,7 +83,7 @@ func connect(ctx context.Context, url string, create bool) (*Ledger, error) {
 	}
 	l := &Ledger{engine: engine}
 	l.away = func(ctx context.Context, err error) *Error { return unreachable(ctx, url, err) }
-	if l.write, l.read, err = engine.open(url); err != nil {
+	if l.write, l.read, err = engine.open(url, options); err != nil {
 		return nil, err
 	}
 	// Two processes that make a SQLite file at once may collide.
@@ -90,6 +109,53 @@ func (l *Ledger) Ping(ctx context.Context) error {
 		return &Error{Code: CodeSchema, Text: schemaText(version, wanted)}
 	}
 	return nil
+}
+
+// Ready reports whether orders can be written now: it is Ping, and takes the
+// locks that writing takes, within a second or so. It changes nothing. A session
+// that takes no writes is not used again.
+//
+// The error is an *Error with CodeUnreachable, CodeSchema, CodeReadOnly or
+// CodeBusy.
+func (l *Ledger) Ready(ctx context.Context) error {
+	if err := l.Ping(ctx); err != nil {
+		return err
+	}
+	var failure *Error
+	err := l.engine.ready(ctx, l.write)
+	switch {
+	case err == nil:
+		return nil
+	case l.engine.readOnly(err):
+		l.renew()
+		return &Error{Code: CodeReadOnly, Text: "the ledger's database takes no writes: its server is a standby, or was made read-only"}
+	case errors.As(l.explained(ctx, err), &failure):
+		return failure
+	}
+	return l.away(ctx, err)
+}
+
+// renew throws the sessions away that nobody uses now. Those in use follow when
+// they meet a write that is refused.
+func (l *Ledger) renew() {
+	l.write.SetMaxIdleConns(0)
+	l.write.SetMaxIdleConns(poolSize)
+}
+
+// explained names the error of a database that is there and did not get to it, or
+// that cannot hold a sum.
+// What was asked of it may have been done all the same.
+func (l *Ledger) explained(ctx context.Context, err error) error {
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) ||
+		!l.engine.busy(err) && !(late && errors.Is(err, context.DeadlineExceeded)) {
+		return l.summed(err)
+	}
+	return &Error{
+		Code:  CodeBusy,
+		Text:  "the ledger's database did not get to it in time: somebody else holds a lock (a migration, a backup, a transaction left open), or it has too much to do; try again later",
+		cause: ctx.Err(),
+	}
 }
 
 // Close lets go of all connections.

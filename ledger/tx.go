@@ -44,7 +44,7 @@ type tx struct {
 // inTx runs do in a transaction, again from the start if it collided with
 // another one. do must not keep anything from an earlier run.
 func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
-	err := l.again(ctx, func() error {
+	return l.explained(ctx, l.again(ctx, func() error {
 		begun, err := l.write.BeginTxx(ctx, nil)
 		if err != nil {
 			return err
@@ -57,8 +57,7 @@ func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
 			return errors.Join(err, ignoreDone(begun.Rollback()))
 		}
 		return begun.Commit()
-	})
-	return l.summed(err)
+	}))
 }
 
 // ignoreDone forgives a rollback of what the database has ended already.
@@ -76,13 +75,18 @@ const (
 	longPause  = 250 * time.Millisecond
 )
 
-// again runs do until it does not collide, a bounded number of times.
+// again runs do until it does not collide, and meets no session that takes no
+// writes, a bounded number of times.
 func (l *Ledger) again(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := do()
-		if err == nil || attempt == collisions || !l.engine.collided(err) {
+		readOnly := l.engine.readOnly(err)
+		if err == nil || attempt == collisions || !readOnly && !l.engine.collided(err) {
 			return err
+		}
+		if readOnly {
+			l.renew()
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // spreads collisions, guards nothing
 		select {
@@ -126,11 +130,11 @@ func (t tx) putRows(ctx context.Context, into any, query string, rows any) error
 
 // get and list outside of a transaction: one statement sees one state.
 func (l *Ledger) get(ctx context.Context, into any, query string, args ...any) error {
-	return l.summed(l.read.GetContext(ctx, into, l.read.Rebind(query), args...))
+	return l.explained(ctx, l.read.GetContext(ctx, into, l.read.Rebind(query), args...))
 }
 
 func (l *Ledger) list(ctx context.Context, into any, query string, args ...any) error {
-	return l.summed(l.read.SelectContext(ctx, into, l.read.Rebind(query), args...))
+	return l.explained(ctx, l.read.SelectContext(ctx, into, l.read.Rebind(query), args...))
 }
 
 // missing turns "no rows" into ErrNotFound.

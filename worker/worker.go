@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -100,7 +99,7 @@ const CodePolicy = "POLICY_INVALID"
 //
 // The error is that of the approval policy, with file and line.
 func Settings(c config.Worker) (activities.Settings, error) {
-	policy, err := readPolicy(c.PolicyFile)
+	policy, err := readPolicy(c.PolicyFile, c.AllowInsecure)
 	if err != nil {
 		return activities.Settings{}, fmt.Errorf("%s: PAYOUTS_POLICY_FILE: %w", CodePolicy, err)
 	}
@@ -140,11 +139,11 @@ func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Set
 	return l.RecordPolicy(ctx, cmp.Or(settings.Policy.ID(), "none"), nil)
 }
 
-func readPolicy(file string) (*order.Policy, error) {
+func readPolicy(file string, accepted config.Insecure) (*order.Policy, error) {
 	if file == "" {
 		return nil, nil // no policy: nobody approves
 	}
-	text, err := os.ReadFile(file)
+	text, err := config.ReadTrusted(file, accepted)
 	if err != nil {
 		return nil, err
 	}

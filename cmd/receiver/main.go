@@ -59,9 +59,6 @@ func command() *cobra.Command {
 				return err
 			}
 			log := settings.Logger(cmd.ErrOrStderr())
-			if unknown := config.Unknown(); len(unknown) > 0 {
-				log.Warn("Variables that are no setting are ignored; is a name misspelt?", "variables", unknown)
-			}
 			temporal, err := envconfig.LoadDefaultClientOptions()
 			if err != nil {
 				return fmt.Errorf("the Temporal connection (TEMPORAL_ADDRESS and its kin) is not usable: %w", err)

@@ -52,6 +52,21 @@ func TestWrongSettings(t *testing.T) {
 		"PAYOUTS_SWEEP_EVERY is \"often\", which is not a duration; write it like 500ms, 15s, 2m or 72h\n", out.String())
 }
 
+func TestMisspeltSetting(t *testing.T) {
+	environment(t, "PAYOUTS_SWEPE_EVERY", "1s")
+	var out bytes.Buffer
+	require.Equal(t, commandline.ExitUsage, run(t.Context(), nil, io.Discard, &out))
+	require.Equal(t, "PAYOUTS_SWEPE_EVERY is not a setting; did you mean PAYOUTS_SWEEP_EVERY? (SETTING_UNKNOWN)\n", out.String())
+}
+
+func TestUnencryptedDatabase(t *testing.T) {
+	environment(t, "PAYOUTS_DATABASE_URL", "postgres://u:planted@db.example/payouts?sslmode=disable")
+	var out bytes.Buffer
+	require.Equal(t, commandline.ExitFailed, run(t.Context(), nil, io.Discard, &out), "no waiting mends it")
+	require.Contains(t, out.String(), ledger.CodeUnencrypted)
+	require.NotContains(t, out.String(), "planted")
+}
+
 func TestWrongArgument(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -67,7 +82,7 @@ func TestRunsWhileTemporalIsAway(t *testing.T) {
 	signer, err := tarspay.NewSigner(private)
 	require.NoError(t, err)
 	url := migrated(t)
-	environment(t, "PAYOUTS_DATABASE_URL", url, "PAYOUTS_GATEWAY_PUBLIC_KEY", public, "PAYOUTS_SWEPE_EVERY", "1s")
+	environment(t, "PAYOUTS_DATABASE_URL", url, "PAYOUTS_GATEWAY_PUBLIC_KEY", public)
 	p := begin(t)
 	door, endpoint := p.address(t, "Health and metrics are answered"), p.address(t, "Callbacks are taken")
 
@@ -101,7 +116,6 @@ func TestRunsWhileTemporalIsAway(t *testing.T) {
 
 	require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGTERM))
 	require.Zero(t, p.wait())
-	require.Contains(t, p.logs.String(), "PAYOUTS_SWEPE_EVERY", "a misspelt name is warned of")
 	require.Contains(t, p.logs.String(), `"msg":"Stopped"`)
 }
 

@@ -32,7 +32,7 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_GATEWAY_PUBLIC_KEY: %w", err)
 	}
-	books, err := openLedger(ctx, settings.DatabaseURL.Reveal(), log)
+	books, err := openLedger(ctx, settings, log)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 		Merchants: settings.Merchants.Numbers(), Metrics: metrics, Log: log,
 	}))
 	door, err := admin.Listen(ctx, settings.AdminListen, registry,
-		admin.Check{Name: "database", Required: true, Try: books.Ping},
+		admin.Check{Name: "database", Required: true, Try: books.Ready},
 		admin.Check{Name: "temporal", Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
@@ -125,13 +125,13 @@ const (
 
 // openLedger opens the ledger and waits a while for its database, which may be
 // starting, or waiting for a worker to migrate it.
-func openLedger(ctx context.Context, url string, log *slog.Logger) (*ledger.Ledger, error) {
+func openLedger(ctx context.Context, settings config.Receiver, log *slog.Logger) (*ledger.Ledger, error) {
 	patience, cancel := context.WithTimeout(ctx, databasePatience)
 	defer cancel()
 	for {
-		books, err := tryLedger(ctx, url)
+		books, err := tryLedger(ctx, settings)
 		var wrong *ledger.Error
-		if err == nil || (errors.As(err, &wrong) && wrong.Code == ledger.CodeURL) {
+		if err == nil || (errors.As(err, &wrong) && wrong.Lasting()) {
 			return books, err
 		}
 		log.Warn("Waiting for the database", "error", err)
@@ -144,10 +144,10 @@ func openLedger(ctx context.Context, url string, log *slog.Logger) (*ledger.Ledg
 }
 
 // tryLedger opens the ledger and looks whether it can be worked with.
-func tryLedger(ctx context.Context, url string) (*ledger.Ledger, error) {
+func tryLedger(ctx context.Context, settings config.Receiver) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, databaseAttempt)
 	defer cancel()
-	books, err := ledger.OpenExisting(ctx, url)
+	books, err := ledger.OpenExisting(ctx, settings.DatabaseURL.Reveal(), ledger.AllowUnencrypted(settings.AllowInsecure.Has(config.InsecureDatabase)))
 	if err != nil {
 		return nil, err
 	}

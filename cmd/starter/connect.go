@@ -162,7 +162,7 @@ func (s *starter) openLedger(ctx context.Context) (books, func(), error) {
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	l, err := ledger.OpenExisting(dialing, url.Reveal())
+	l, err := ledger.OpenExisting(dialing, url.Reveal(), ledger.AllowUnencrypted(settings.AllowInsecure.Has(config.InsecureDatabase)))
 	if err != nil {
 		return nil, nil, err
 	}

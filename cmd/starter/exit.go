@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ var exits = []struct {
 const (
 	codeUsage      = "USAGE"               // the command line cannot be read
 	codeMissing    = "MISSING_FLAG"        // of a problem: a flag that the command needs
-	codeSettings   = "INVALID_SETTINGS"    // the environment; the problems name the variables
+	codeSettings   = config.CodeInvalid    // the environment; the problems name the variables
 	codeNoLedger   = "LEDGER_NOT_SET"      // the command reads the ledger, and none is configured
 	codeFileExists = "FILE_EXISTS"         // keygen does not overwrite
 	codeUnreached  = "GATEWAY_UNREACHABLE" // reconcile: some balance could not be asked
@@ -102,7 +103,7 @@ func explain(err error) failure {
 	case errors.As(err, &settings):
 		f.Code, f.Message, f.exit = codeSettings, "the settings are not fit to run with", exitUsage
 		for _, p := range settings.Problems {
-			f.Problems = append(f.Problems, order.Problem{Code: codeSettings, Field: p.Variable, Message: p.Variable + " " + p.Text})
+			f.Problems = append(f.Problems, order.Problem{Code: cmp.Or(p.Code, codeSettings), Field: p.Variable, Message: p.Variable + " " + p.Text})
 		}
 	case errors.As(err, &invalid):
 		f.Code, f.Message, f.exit = order.CodeInvalidRequest, "the request breaks a rule; nothing was sent", exitUsage
@@ -126,12 +127,12 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeNoFile, client.CodeUnreadable:
+	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeUnencrypted, ledger.CodeNoFile, client.CodeUnreadable:
 		return exitUsage
 	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
 		return exitNotFound
 	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
-		ledger.CodeUnreachable, ledger.CodeSchema, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:
+		ledger.CodeUnreachable, ledger.CodeSchema, ledger.CodeBusy, ledger.CodeReadOnly, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:
 		return exitUnreachable
 	case client.CodeNoAnswer:
 		return exitUnderWay

@@ -28,9 +28,6 @@ func main() {
 		now:      time.Now,
 	}
 	s.temporal, s.ledger = s.dialTemporal, s.openLedger
-	for _, name := range config.Unknown() {
-		s.note("warning: %s is no setting; is it misspelt?", name)
-	}
 	code := s.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

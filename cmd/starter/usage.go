@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -67,7 +68,7 @@ func noSuchCountry(typed string) string {
 		codes[profile.Name] = profile.Code
 	}
 	if len(typed) > 2 { // every two letters are near others
-		if near := commandline.Nearest(typed, names); near != "" {
+		if near := config.Nearest(typed, names); near != "" {
 			return "there is no such country; did you mean " + codes[near] + " (" + near + ")?"
 		}
 	}

@@ -37,9 +37,6 @@ const recordPatience = 10 * time.Second
 func run(ctx context.Context, settings config.Worker) error {
 	log := settings.Logger(os.Stderr)
 	slog.SetDefault(log)
-	for _, name := range config.Unknown() {
-		log.Warn("This setting is not known; is it misspelt?", "name", name)
-	}
 	clients, err := worker.Clients(settings)
 	if err != nil {
 		return err
@@ -98,7 +95,7 @@ func recordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker
 func openLedger(ctx context.Context, log *slog.Logger, settings config.Worker) (*ledger.Ledger, error) {
 	var books *ledger.Ledger
 	err := persist(ctx, log, "the database", func() error {
-		opened, err := ledger.Open(ctx, settings.DatabaseURL.Reveal())
+		opened, err := ledger.Open(ctx, settings.DatabaseURL.Reveal(), ledger.AllowUnencrypted(settings.AllowInsecure.Has(config.InsecureDatabase)))
 		if err != nil {
 			return err
 		}
@@ -152,7 +149,7 @@ func persist(ctx context.Context, log *slog.Logger, what string, try func() erro
 			return nil
 		}
 		var wrong *ledger.Error
-		if errors.As(err, &wrong) && wrong.Code == ledger.CodeURL {
+		if errors.As(err, &wrong) && wrong.Lasting() {
 			return err // no waiting mends it
 		}
 		if time.Now().After(deadline) {
@@ -171,7 +168,7 @@ func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, tempo
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(queue, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return admin.Listen(ctx, address, registry,
-		admin.Check{Name: "database", Required: true, Try: books.Ping},
+		admin.Check{Name: "database", Required: true, Try: books.Ready},
 		admin.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err

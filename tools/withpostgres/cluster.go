@@ -105,6 +105,17 @@ func (c *cluster) initialize(ctx context.Context, account account, binaries stri
 	return nil
 }
 
+// copyOf makes the data directory from that of a running server, as a standby of
+// it that answers questions (a "hot standby").
+func (c *cluster) copyOf(ctx context.Context, account account, binaries, primary string) error {
+	backup := account.command(ctx, c.dir, filepath.Join(binaries, "pg_basebackup"),
+		"-D", c.dataDir(), "-d", primary, "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
+	if out, err := backup.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+	}
+	return nil
+}
+
 var errServerExited = errors.New("the server ended at once")
 
 // startServer starts the server on a port and waits for it.

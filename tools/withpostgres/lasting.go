@@ -12,21 +12,22 @@ import (
 
 // runLasting makes a cluster that stays, or serves one.
 func runLasting(args []string, signals <-chan os.Signal) int {
-	var dir string
+	var dir, primary string
 	var port int
 	var fresh bool
 	flags := flag.NewFlagSet("withpostgres", flag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flags.BoolVar(&fresh, "make", false, "")
 	flags.StringVar(&dir, "serve", "", "")
+	flags.StringVar(&primary, "standby-of", "", "")
 	flags.IntVar(&port, "port", 0, "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || fresh != (dir == "") || (dir != "" && port <= 0) {
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || fresh != (dir == "") || (dir != "" && (port <= 0 || primary != "")) {
 		flags.Usage()
 		return 2
 	}
 	ctx, cancel := untilSignal(signals)
 	defer cancel(nil)
-	err := interruptedOr(ctx, lastingCommand(ctx, dir, port))
+	err := interruptedOr(ctx, lastingCommand(ctx, dir, port, primary))
 	var interrupt interruptedError
 	switch {
 	case err == nil:
@@ -40,7 +41,7 @@ func runLasting(args []string, signals <-chan os.Signal) int {
 	return 1
 }
 
-func lastingCommand(ctx context.Context, dir string, port int) error {
+func lastingCommand(ctx context.Context, dir string, port int, primary string) error {
 	binaries, err := findOrInstall(ctx)
 	if err != nil {
 		return err
@@ -56,7 +57,12 @@ func lastingCommand(ctx context.Context, dir string, port int) error {
 	if c.dir, err = makeDir(account); err != nil {
 		return err
 	}
-	if err := c.initialize(ctx, account, binaries); err != nil {
+	if primary == "" {
+		err = c.initialize(ctx, account, binaries)
+	} else {
+		err = c.copyOf(ctx, account, binaries, primary)
+	}
+	if err != nil {
 		return errors.Join(err, c.stop())
 	}
 	fmt.Println(c.dir)

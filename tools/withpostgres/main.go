@@ -11,11 +11,13 @@
 //
 //	withpostgres -make
 //	withpostgres -serve ./made-before -port 20432
+//	withpostgres -make -standby-of postgres://postgres@127.0.0.1:20432/postgres
 //
 // The first makes a cluster and prints its folder, which is the caller's to
 // remove. The second runs a server on it until SIGTERM, as often as it is
 // asked, and forces every commit out of the server's memory, so that SIGKILL
-// loses nothing that was committed.
+// loses nothing that was committed. The third makes a cluster that is a standby of
+// such a server, and is served like any other.
 //
 // The exit status is the command's own; 128+n if signal n ended it; 1 if there
 // was no database to give it; 2 if it was called wrongly.
@@ -37,15 +39,16 @@ import (
 const envURL = "TEST_POSTGRES_URL"
 
 const usage = `usage: withpostgres [--] command [argument...]
-       withpostgres -make
+       withpostgres -make [-standby-of url]
        withpostgres -serve folder -port number
 
 Runs the command with ` + envURL + ` pointing at a PostgreSQL server.
 A server is started for it, and thrown away after it, unless ` + envURL + `
 is already set.
 
--make makes a cluster, prints its folder, and leaves it there; -serve runs a
-server on such a folder until SIGTERM.
+-make makes a cluster, prints its folder, and leaves it there, with -standby-of
+one that is a standby of a running server; -serve runs a server on such a folder
+until SIGTERM.
 `
 
 func init() {

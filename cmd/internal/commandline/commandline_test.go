@@ -91,17 +91,6 @@ func TestVersionOfABuild(t *testing.T) {
 		Build{Program: "worker", Version: "v1.2.0", Commit: "78f0b63aa111cc", Time: "2026-05-04T12:00:00Z", Modified: true, Go: "go1.26", Platform: "linux/amd64"}.String())
 }
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	words := []string{"approve", "audit", "balance", "close-discrepancy", "fish", "reconcile"}
-	for typed, want := range map[string]string{
-		"aprove": "approve", "appvore": "approve", "aduit": "audit", "BALANCE": "balance", "recon": "reconcile", "close": "close-discrepancy",
-		"fsh": "fish", "ba": "balance", "": "", "x": "", "zebra": "",
-	} {
-		require.Equal(t, want, Nearest(typed, words), typed)
-	}
-}
-
 // Long lines are broken where a reader expects it: a paragraph is filled anew, a
 // row goes on under its text, and what fits stays as it is.
 func TestWrap(t *testing.T) {
