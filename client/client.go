@@ -256,7 +256,7 @@ func readError(ctx context.Context, key order.Key, err error) error {
 	}
 	var failed *temporal.WorkflowExecutionError
 	if errors.As(err, &failed) {
-		return fmt.Errorf("order %s: its workflow failed, which is a bug: %w", key, err)
+		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s: its last run ended without a result; what became of the order is in the ledger", key)
 	}
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)

@@ -33,6 +33,8 @@ const (
 	usualRows = 20
 	pageRows  = 200
 	deadRows  = 200 // the most dead runs that one List looks behind
+
+	idsPerQuery = 50
 )
 
 // Filter says which orders to list. What is left empty does not count.
@@ -132,6 +134,35 @@ func (c *Client) latest(ctx context.Context, row Row) (bool, error) {
 	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId() == row.RunID, nil
 }
 
+// Latest gives the latest run of each workflow by its id, as Temporal's list
+// has it; ids that the list does not have are left out.
+func (c *Client) Latest(ctx context.Context, ids []string) (map[string]Row, error) {
+	found := make(map[string]Row, len(ids))
+	for some := range slices.Chunk(ids, idsPerQuery) {
+		quoted := make([]string, len(some))
+		for i, id := range some {
+			quoted[i] = quote(id)
+		}
+		request := &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowId IN (" + strings.Join(quoted, ", ") + ")", PageSize: pageRows}
+		for {
+			page, err := c.temporal.ListWorkflow(ctx, request)
+			if err != nil {
+				return nil, unreachable("list the workflows of the orders", err)
+			}
+			for _, info := range page.GetExecutions() {
+				row, ok := rowOf(info)
+				if before, known := found[row.WorkflowID]; ok && (!known || before.StartedAt.Before(row.StartedAt)) {
+					found[row.WorkflowID] = row
+				}
+			}
+			if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+				break
+			}
+		}
+	}
+	return found, nil
+}
+
 // Find looks for an order of either kind by its number. It needs no worker.
 // Should the number have been used for both kinds, the order that was refused
 // for it is passed over. The error is an *order.Refusal with ORDER_NOT_FOUND,
@@ -140,20 +171,15 @@ func (c *Client) latest(ctx context.Context, row Row) (bool, error) {
 func (c *Client) Find(ctx context.Context, key order.Key) (Row, error) {
 	var found []Row
 	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
-		described, err := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
-		var notFound *serviceerror.NotFound
-		if errors.As(err, &notFound) {
-			continue
-		}
-		if err != nil {
-			return Row{}, unreachable("look for order "+key.String(), err)
-		}
-		if row, ok := rowOf(described.GetWorkflowExecutionInfo()); ok {
+		row, err := c.Look(ctx, kind, key)
+		if err == nil {
 			found = append(found, row)
+		} else if order.CodeOf(err) != order.CodeOrderNotFound {
+			return Row{}, err
 		}
 	}
 	for _, row := range found {
-		if row.State != order.Rejected {
+		if row.State != order.Rejected && row.Squatted == "" {
 			return row, nil
 		}
 	}
@@ -161,6 +187,20 @@ func (c *Client) Find(ctx context.Context, key order.Key) (Row, error) {
 		return found[0], nil
 	}
 	return Row{}, order.Refuse(order.CodeOrderNotFound, "no order %s", key)
+}
+
+// Look is Find for an order whose kind is known: the workflow that has its id.
+func (c *Client) Look(ctx context.Context, kind order.Kind, key order.Key) (Row, error) {
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+	var notFound *serviceerror.NotFound
+	if err != nil && !errors.As(err, &notFound) {
+		return Row{}, unreachable("look for order "+key.String(), err)
+	}
+	row, ok := rowOf(described.GetWorkflowExecutionInfo())
+	if err != nil || !ok {
+		return Row{}, order.Refuse(order.CodeOrderNotFound, "no order %s", key)
+	}
+	return row, nil
 }
 
 // query writes the filter in the language of Temporal's visibility.

@@ -303,6 +303,27 @@ func TestFind(t *testing.T) {
 	})
 }
 
+// Of several runs of a workflow the latest counts.
+func TestLatest(t *testing.T) {
+	t.Parallel()
+	ids := []string{"withdrawal:M1:A"}
+	for i := range idsPerQuery - 1 {
+		ids = append(ids, fmt.Sprint("deposit:M1:", i))
+	}
+	older, newer := listed(t, ids[0], noon, nil), listed(t, ids[0], noon.Add(time.Minute), nil)
+	newer.Execution.RunId = "the latest"
+	temporal := &visibility{pages: [][]*workflowpb.WorkflowExecutionInfo{{older, listed(t, ids[1], noon, nil), newer}, {older}}}
+	found, err := New(temporal).Latest(t.Context(), ids)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	require.Equal(t, "the latest", found[ids[0]].RunID)
+	require.Contains(t, temporal.asked[0].GetQuery(), "WorkflowId IN ('withdrawal:M1:A', 'deposit:M1:0', ")
+	require.Len(t, temporal.asked, 2, "two pages")
+	none, err := New(&visibility{}).Latest(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
+
 func TestListErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -196,7 +196,6 @@ func unreachableIsSaid(t *testing.T, h *house) {
 		good.args("withdraw"),
 		flagsOf(h.request(t, order.Deposit, "PK", "UNREACHED-1", "")).args("deposit"),
 		{"status", "UNREACHED-1", "--merchant=" + h.Merchant("TH")},
-		{"list"},
 		{"reconcile"},
 	} {
 		a := h.starterWith(t, away, args...).refuses(t, exitUnreachable, client.CodeTemporalUnreachable)
@@ -211,10 +210,14 @@ func unreachableIsSaid(t *testing.T, h *house) {
 	require.Contains(t, a.Error.Message, nowhere)
 	require.NotContains(t, r.out+r.err, password)
 
-	// Temporal away, the ledger there: status still has an answer.
+	// Temporal away, the ledger there: status and list still have an answer.
 	p := h.withdrawal(t, "PK", "success", succeeds)
 	h.ended(t, p)
 	told := h.starterWith(t, append(away, "PAYOUTS_DATABASE_URL="+h.DatabaseURL()), "status", p.request.Number, "--merchant="+p.request.Merchant).
 		answers(t, exitDone).Order
 	require.Equal(t, order.Succeeded, told.State)
+	listed := h.starterWith(t, append(away, "PAYOUTS_DATABASE_URL="+h.DatabaseURL()), "list", "--limit", "500", "--state", "succeeded")
+	require.True(t, slices.ContainsFunc(listed.answers(t, exitUnreachable).Orders, func(row client.Row) bool { return row.Number == p.request.Number }))
+	require.Contains(t, listed.out, client.CodeTemporalUnreachable)
+	h.starterWith(t, append(away, "PAYOUTS_DATABASE_URL="), "list").refuses(t, exitUnreachable, client.CodeTemporalUnreachable)
 }

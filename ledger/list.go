@@ -22,7 +22,7 @@ type Filter struct {
 	Country     string
 	States      []order.State // any of them
 	Open        bool          // not ended
-	NeedsReview bool          // waits for a person
+	NeedsReview bool          // waits for a person, as order.Standing.NeedsPerson says
 	Since       time.Time     // created then or later
 	After       order.Key     // the last order of the page before
 	Limit       int           // at most MaxPage; 0: 100
@@ -40,7 +40,7 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	if filter.NeedsReview {
 		where.add(openStates) // for the index; those that wait are open
-		where.among(statesThat(order.State.NeedsReview))
+		where.add(needsPerson)
 	}
 	if !filter.Since.IsZero() {
 		where.add("created_at >= ?", filter.Since.UnixMilli())
@@ -116,6 +116,12 @@ func pageSize(limit int) int {
 // openStates is the condition of the index orders_open, word for word: only
 // then do both engines use it.
 var openStates = "state IN ('" + strings.Join(texts(statesThat(func(s order.State) bool { return !s.Terminal() })), "', '") + "')"
+
+// needsPerson is the condition of an order of which order.Standing.NeedsPerson
+// holds.
+var needsPerson = "(state IN ('" + strings.Join(texts(append(statesThat(order.State.NeedsReview), order.AwaitingFunds)), "', '") + "')" +
+	" OR state IN ('" + strings.Join(texts(statesThat(order.State.Sendable)), "', '") + "') AND reason_code = '" + order.CodeGatewayPaused + "'" +
+	" OR state = '" + string(order.Submitting) + "' AND reason_code = '" + order.CodeGatewayShort + "')"
 
 // holdingStates is the condition of a withdrawal that holds its amount in
 // flight: it was reserved and has not ended.

@@ -407,6 +407,47 @@ func TestOrders(t *testing.T) {
 	})
 }
 
+// The filter and the rule are one: both say which orders wait for a person.
+func TestOrdersThatNeedAPerson(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		for number, answer := range map[string]Answer{
+			"PAUSED":  {Outcome: Paused, Reason: order.Reason{Code: order.CodeGatewayPaused}},
+			"UNKNOWN": {Outcome: Ambiguous, Reason: order.Reason{Code: order.CodeGatewayUnknown}},
+			"AWAY":    {Outcome: Unsent, Reason: order.Reason{Code: order.CodeGatewayAway}},
+			"THERE":   {Outcome: Accepted, GatewayID: "P1"},
+			"REFUSED": {Outcome: Refused, Reason: order.Reason{Code: order.CodeGatewayRefused}},
+		} {
+			r := request(order.Withdrawal, number, "10")
+			open(t, b, r)
+			submit(t, b, r.Key(), answer)
+		}
+		_, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, "FUNDS", "5000"), Terms{WaitForFunds: true})
+		require.NoError(t, err)
+		require.Equal(t, Opened, opening)
+		_, err = b.Review(t.Context(), request(order.Withdrawal, "UNKNOWN", "10").Key(), order.Reason{Code: order.CodeNoProof, Text: "nothing for a day"})
+		require.NoError(t, err)
+
+		all, err := b.Orders(t.Context(), Filter{})
+		require.NoError(t, err)
+		var want, have []string
+		for _, o := range all {
+			if o.NeedsPerson() {
+				want = append(want, o.Number)
+			}
+		}
+		needing, err := b.Orders(t.Context(), Filter{NeedsReview: true})
+		require.NoError(t, err)
+		for _, o := range needing {
+			have = append(have, o.Number)
+		}
+		require.ElementsMatch(t, []string{"PAUSED", "FUNDS", "UNKNOWN"}, want)
+		require.Equal(t, want, have)
+	})
+}
+
 func TestOrdersArePagedWithoutGapsOrRepetitions(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {

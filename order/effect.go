@@ -26,6 +26,7 @@ const (
 	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // another amount than the one that is booked
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
 	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it
+	DiscrepancyNotInLedger  = "ORDER_NOT_IN_LEDGER"     // Temporal has a workflow of the order, and the ledger does not have the order
 	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, or paid after the end, the gateway does not when asked
 
 	// Those that comparing transactions adds.

@@ -35,6 +35,13 @@ func (s Standing) LacksGatewayFunds() bool {
 	return s.State == Submitting && s.Reason.Code == CodeGatewayShort
 }
 
+// NeedsPerson reports whether the order waits for somebody to do something: to
+// decide, to pay money in, or to mend the merchant's access.
+func (s Standing) NeedsPerson() bool {
+	paused := s.State.Sendable() && s.Reason.Code == CodeGatewayPaused
+	return paused || s.State.NeedsReview() || s.State == AwaitingFunds || s.LacksGatewayFunds()
+}
+
 // Reason is a stable code for machines and a sentence for people.
 type Reason struct {
 	Code string `json:"code,omitempty"`

@@ -50,7 +50,7 @@ func Summary(request order.Request) string {
 func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
-	state, needs := p.standing.State, p.needsPerson()
+	state, needs := p.standing.State, p.standing.NeedsPerson()
 	if needs == p.flagged && (state == p.shown || !needs && !worthSearching(state)) {
 		return
 	}
@@ -62,14 +62,6 @@ func (p *payout) show(ctx workflow.Context, next string) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("Search attributes were not updated", "error", err)
 	}
-}
-
-// needsPerson reports whether the order waits for somebody to do something: to
-// decide, to pay money in, or to mend the merchant's access.
-func (p *payout) needsPerson() bool {
-	state := p.standing.State
-	paused := state.Sendable() && p.standing.Reason.Code == order.CodeGatewayPaused
-	return paused || state.NeedsReview() || state == order.AwaitingFunds || p.standing.LacksGatewayFunds()
 }
 
 func worthSearching(state order.State) bool {

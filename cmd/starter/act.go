@@ -40,34 +40,35 @@ type target struct {
 type deed func(context.Context, orders, target) (order.View, error)
 
 // act does something to an order, in whatever state it is, and says how it
-// stands then.
-func (s *starter) act(ctx context.Context, key order.Key, do deed) (orderDocument, error) {
+// stands then, and whether a workflow drives it.
+func (s *starter) act(ctx context.Context, key order.Key, do deed) (document orderDocument, driven bool, err error) {
 	temporal, hangUp, err := s.temporal(ctx)
 	if err != nil {
-		return orderDocument{}, err
+		return orderDocument{}, false, err
 	}
 	defer hangUp()
 	at, err := s.target(ctx, temporal, key)
 	if err != nil {
-		return orderDocument{}, err
+		return orderDocument{}, false, err
 	}
 	acting, cancel := within(ctx, callTime)
 	defer cancel()
 	view, err := do(acting, temporal, at)
 	if err != nil {
-		return orderDocument{}, late(acting, err, "order %s did not answer; it may still do as told: look with starter status. Does a worker run?", key)
+		return orderDocument{}, false, late(acting, err, "order %s did not answer; it may still do as told: look with starter status. Does a worker run?", key)
 	}
 	if view.Fingerprint != "" {
-		return orderDocument{Order: view, Source: sourceWorkflow}, nil
+		document, err = s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow})
+		return document, true, err
 	}
-	return orderDocument{Order: at.stands(view.Standing), Source: sourceLedger}, nil
+	return orderDocument{Order: at.stands(view.Standing), Source: sourceLedger}, false, nil
 }
 
 // stands is the order as the ledger says, because no workflow drives it.
 func (t target) stands(standing order.Standing) order.View {
 	view := t.view
 	view.Standing = standing
-	view.Next = "Nothing: the order has ended."
+	view.Next = orderEnded
 	if !t.found {
 		view.Kind, view.Country = "", ""
 	}
@@ -77,9 +78,14 @@ func (t target) stands(standing order.Standing) order.View {
 	return view
 }
 
-// target looks for an order wherever one may be known. An order that nobody
-// knows is a target, too: whoever tries to do something to it leaves a trace.
+// target looks for an order wherever one may be known, in the ledger first. An
+// order that nobody knows is a target, too: whoever tries to do something to it
+// leaves a trace.
 func (s *starter) target(ctx context.Context, temporal orders, key order.Key) (target, error) {
+	known := s.record(ctx, key)
+	if known.found {
+		return target{view: known.document().Order, found: true}, nil
+	}
 	row, err := s.find(ctx, temporal, key)
 	if err == nil {
 		return target{view: rowView(row), found: true}, nil
@@ -87,9 +93,8 @@ func (s *starter) target(ctx context.Context, temporal orders, key order.Key) (t
 	if order.CodeOf(err) != order.CodeOrderNotFound {
 		return target{}, err
 	}
-	known, err := s.statusFromLedger(ctx, key, err)
-	if err == nil { // Temporal has forgotten it
-		return target{view: known.Order, found: true}, nil
+	if known.err != nil {
+		return target{}, known.err
 	}
 	settings, err := s.settings()
 	return target{view: order.View{

@@ -55,7 +55,7 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 	if flags.fingerprint == "" {
 		return s.lookBeforeApproval(ctx, key)
 	}
-	document, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+	document, _, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
 		return temporal.Approve(ctx, at.view.Kind, key, order.Approval{
 			ID: once(), By: flags.by, Fingerprint: flags.fingerprint, Why: flags.why,
 		})

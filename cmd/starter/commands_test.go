@@ -184,7 +184,7 @@ func TestListFilter(t *testing.T) {
 	}}, b.temporal.filters)
 
 	for _, args := range [][]string{
-		{"--state", "submitted"}, {"--state", "done"}, {"--kind", "refund"}, {"--limit", "0"}, {"--limit", "1000"}, {"--limit", "x"},
+		{"--state", "done"}, {"--kind", "refund"}, {"--limit", "0"}, {"--limit", "1000"}, {"--limit", "x"},
 	} {
 		got := setup(t).run(t.Context(), append([]string{"list"}, args...)...)
 		require.Equal(t, exitUsage, got.code, args)

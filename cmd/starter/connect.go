@@ -36,7 +36,9 @@ type orders interface {
 	Wait(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
 	Order(ctx context.Context, kind order.Kind, key order.Key) (order.View, error)
 	Find(ctx context.Context, key order.Key) (client.Row, error)
+	Look(ctx context.Context, kind order.Kind, key order.Key) (client.Row, error)
 	List(ctx context.Context, filter client.Filter) ([]client.Row, error)
+	Latest(ctx context.Context, workflowIDs []string) (map[string]client.Row, error)
 	Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error)
 	Approve(ctx context.Context, kind order.Kind, key order.Key, approval order.Approval) (order.View, error)
 	Reject(ctx context.Context, kind order.Kind, key order.Key, rejection order.Rejection) (order.View, error)
@@ -51,6 +53,7 @@ type orders interface {
 // books is what the commands need of *ledger.Ledger.
 type books interface {
 	Order(ctx context.Context, key order.Key) (order.Order, error)
+	Orders(ctx context.Context, filter ledger.Filter) ([]order.Order, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
 	Snapshots(ctx context.Context, merchant string, limit int) ([]ledger.Snapshot, error)
 	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.QueueItem, error)

@@ -60,8 +60,11 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 		return late(starting, err, "deposit %s has no instructions yet; it may be under way, and the same command again is safe. Does a worker run?",
 			request.Key())
 	}
-	document := orderDocument{Order: view, Source: sourceWorkflow, Started: &started}
-	if !waiting.wait || view.State.Terminal() {
+	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: &started})
+	if err != nil {
+		return err
+	}
+	if !waiting.wait || document.Order.State.Terminal() {
 		return s.ended(document)
 	}
 	if !s.json { // the payer needs them now; a machine gets one document, at the end

@@ -53,6 +53,10 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"the order is open and no workflow drives it: it was terminated, or lost",
 		"adopt the order; that closes the discrepancy",
 	},
+	order.DiscrepancyNotInLedger: {
+		"Temporal has a workflow of the order, and the ledger does not have the order: an older copy of the ledger was restored, the workflow was ended before its first step, or it waits where no worker of ours serves it",
+		"look at the workflow in Temporal, and ask the gateway whether it has the order, before anything is paid under another number",
+	},
 	order.DiscrepancyUnconfirmed: {
 		"a callback says that the money was returned, or came after the end, and the gateway, being asked for a day, does not",
 		"ask the gateway whether it did. Nothing has been booked for it; if the money moved, book it with starter adjust, then close it",

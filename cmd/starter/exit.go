@@ -38,7 +38,7 @@ var exits = []struct {
 	{exitOtherwise, "the order ended otherwise than succeeded, balances drift, the audit was tampered with, or the gateway says no"},
 	{exitNotFound, "no such order, discrepancy, adjustment or callback; the gateway knows nothing of it"},
 	{exitUnreachable, "Temporal, the ledger or the gateway cannot be reached; trying again is safe"},
-	{exitUnderWay, "still under way when the time to wait was over; the same command again is safe, but look at the order before you repeat a supplement"},
+	{exitUnderWay, "still under way when the time to wait was over, or nobody sees to the order; the same command again is safe, but look at the order before you repeat a supplement"},
 }
 
 // Codes of failures that come from here. They are stable, like those of the

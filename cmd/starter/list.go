@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,24 +20,25 @@ func (s *starter) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Orders, the newest first",
-		Long: `Lists orders as Temporal's list has them, the newest first; when there are more
-than --limit, open ones go before ended ones.
+		Long: `Lists orders, the newest first. Where the ledger has an order (PAYOUTS_DATABASE_URL),
+it decides; Temporal says which workflow drives it, and what the ledger does not have.
 
-The list is written when a state matters to somebody: an order that goes its
-usual way is "created" there until it ends. starter status asks the order itself.
+Without a ledger this is Temporal's list, which is written when a state matters to
+somebody: an order that goes its usual way is "created" there until it ends, and when
+there are more than --limit, open orders go before ended ones.
 
-"(workflow terminated)" after a state means that the order's workflow was ended from
-outside and no other drives the order, wherever it may stand by now; "(workflow
-failed)" and "(workflow timedout)" likewise. Unless the order has ended it is to be
-adopted: starter queue says so. An order that was adopted shows as its new run.
-"(number squatted)" means that the order's workflow id is taken by a workflow that
-drives no order; starter status says by which.
+After the state stands why nobody sees to an order: "(no workflow)", "(workflow
+terminated)" and the like when none drives it: adopt it; "(number squatted)" when its
+workflow id is taken by a workflow that drives no order; "(not in the ledger)" when it
+has a workflow and no row. starter status says more, starter queue what to do.
 
 --json: {"orders":[{"kind","merchant","number","country","amount","state",
 "needs_review","gateway_id","open","status","workflow_id","run_id","started_at",
-"ended_at","squatted"}],"more"}, where status is the workflow's, squatted says what has
-the order's id if it drives no order, and more means that there are more than the
-limit.`,
+"ended_at","squatted","problem"}],"more","source","problem":{"code","text"}}, where
+status is the workflow's, squatted says what has the order's id if it drives no order,
+an order's problem is WORKFLOW_MISSING, NUMBER_SQUATTED or ORDER_NOT_IN_LEDGER, more
+means that there are more than the limit, source is ledger or list, and the list's
+problem is that the other one cannot be asked: then the exit code is 6.`,
 		Example: `  starter list --needs-review
   starter list --open --country PK
   starter list --state failed --kind withdrawal --limit 100 --json`,
@@ -46,7 +48,7 @@ limit.`,
 	}
 	flags.add(cmd)
 	s.addMerchant(cmd, &flags.merchant)
-	s.complete(cmd, "state", func(*cobra.Command) []string { return stateNames(listedStates()) })
+	s.complete(cmd, "state", func(*cobra.Command) []string { return stateNames(order.States()) })
 	s.complete(cmd, "kind", func(*cobra.Command) []string { return kindNames() })
 	s.complete(cmd, "country", countryNames)
 	return cmd
@@ -61,7 +63,7 @@ type listFlags struct {
 
 func (f *listFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.state, "state", "", "only this state: "+strings.Join(stateNames(listedStates()), ", "))
+	flags.StringVar(&f.state, "state", "", "only this state: "+strings.Join(stateNames(order.States()), ", "))
 	flags.StringVar(&f.kind, "kind", "", "only deposit or withdrawal")
 	flags.StringVar(&f.country, "country", "", "only this country, two letters")
 	flags.BoolVar(&f.needsReview, "needs-review", false, "only those that wait for a person")
@@ -79,8 +81,8 @@ func (f listFlags) filter() (client.Filter, error) {
 	if f.kind != "" && !slices.Contains(kindNames(), f.kind) {
 		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", f.kind, kindNames()))
 	}
-	if f.state != "" && !slices.Contains(listedStates(), filter.State) {
-		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(listedStates())))
+	if f.state != "" && !slices.Contains(order.States(), filter.State) {
+		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(order.States())))
 	}
 	if f.limit < 1 || f.limit >= client.MaxRows {
 		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", client.MaxRows-1)
@@ -91,18 +93,18 @@ func (f listFlags) filter() (client.Filter, error) {
 	return filter, nil
 }
 
-// listedStates are the states that the list may hold: the others never last
-// long enough to be written there.
-func listedStates() []order.State {
-	return slices.DeleteFunc(order.States(), func(state order.State) bool {
-		return state == order.Reserved || state == order.Submitted
-	})
+// listDocument is {"orders":[…],"more":…,"source":…}.
+type listDocument struct {
+	Orders  []listedOrder `json:"orders"`
+	More    bool          `json:"more"` // there are more than the limit
+	Source  source        `json:"source"`
+	Problem *order.Reason `json:"problem,omitempty"` // the other source cannot be asked
 }
 
-// listDocument is {"orders":[…],"more":…}.
-type listDocument struct {
-	Orders []client.Row `json:"orders"`
-	More   bool         `json:"more"` // there are more than the limit
+// listedOrder is an order of the list, and why nobody sees to it.
+type listedOrder struct {
+	client.Row
+	Problem string `json:"problem,omitempty"` // a code
 }
 
 func (s *starter) list(ctx context.Context, flags listFlags) error {
@@ -110,21 +112,24 @@ func (s *starter) list(ctx context.Context, flags listFlags) error {
 	if err != nil {
 		return err
 	}
-	temporal, hangUp, err := s.temporal(ctx)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
 	listing, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	filter.Limit++ // one more than is shown tells whether there are more
-	rows, err := temporal.List(listing, filter)
-	if err != nil {
+	found, from, err := s.listed(listing, filter)
+	var away *unasked
+	if err != nil && !errors.As(err, &away) {
 		return err
 	}
-	document := listDocument{Orders: []client.Row{}, More: len(rows) > flags.limit}
-	document.Orders = append(document.Orders, rows[:min(len(rows), flags.limit)]...)
+	document := listDocument{Orders: []listedOrder{}, More: len(found) > flags.limit, Source: from}
+	document.Orders = append(document.Orders, found[:min(len(found), flags.limit)]...)
+	if away != nil {
+		document.Problem = &order.Reason{Code: explain(away.err).Code, Text: away.Error()}
+		s.note("warning: %s", document.Problem.Text)
+	}
 	s.show(document, func(w io.Writer) { writeList(w, document) })
+	if away != nil {
+		return outcome(exitUnreachable)
+	}
 	return nil
 }
 
@@ -145,13 +150,18 @@ func writeList(w io.Writer, document listDocument) {
 	}
 }
 
-// listedState adds how the workflow ended when it did not end by itself.
-func listedState(row client.Row) string {
-	if row.Squatted != "" {
-		return string(row.State) + " (number squatted)"
+// listedState adds why nobody sees to the order.
+func listedState(o listedOrder) string {
+	why := ""
+	switch {
+	case o.Problem == order.CodeNumberSquatted:
+		why = " (number squatted)"
+	case o.Problem == order.DiscrepancyNotInLedger:
+		why = " (not in the ledger)"
+	case o.Problem == order.DiscrepancyOrphan && o.Status == "":
+		why = " (no workflow)"
+	case o.Problem == order.DiscrepancyOrphan:
+		why = " (workflow " + strings.ToLower(o.Status) + ")"
 	}
-	if row.Open || row.Status == "Completed" {
-		return string(row.State)
-	}
-	return string(row.State) + " (workflow " + strings.ToLower(row.Status) + ")"
+	return string(o.State) + why
 }

@@ -13,8 +13,8 @@ import (
 type source string
 
 const (
-	sourceWorkflow source = "workflow" // the order's workflow: up to date
-	sourceLedger   source = "ledger"   // the ledger: up to date, without what happens next
+	sourceWorkflow source = "workflow" // the order's workflow, because the ledger does not have the order or cannot be asked
+	sourceLedger   source = "ledger"   // the ledger, which decides
 	sourceList     source = "list"     // Temporal's list: may lag, and knows less
 )
 
@@ -24,6 +24,18 @@ type orderDocument struct {
 	Order   order.View      `json:"order"`
 	Source  source          `json:"source"`
 	Started *client.Started `json:"started,omitempty"`
+	Problem *order.Reason   `json:"problem,omitempty"` // why nobody sees to it
+}
+
+// trouble is the exit code of a document with a problem; nil if it has none.
+func (d orderDocument) trouble() error {
+	if d.Problem == nil {
+		return nil
+	}
+	if exitOf(d.Problem.Code) == exitUnreachable {
+		return outcome(exitUnreachable)
+	}
+	return outcome(exitUnderWay) // nothing says that the order is over
 }
 
 // startedDocument is {"started":{…}}.
@@ -57,6 +69,9 @@ func writeOrder(w io.Writer, document orderDocument) {
 		facts = append(facts, instructionFacts(o.Instructions)...)
 	}
 	facts = append(facts, fact{"next", o.Next})
+	if document.Problem != nil {
+		facts = append(facts, fact{"problem", reasonText(*document.Problem)})
+	}
 	if document.Source != sourceWorkflow {
 		facts = append(facts, fact{"told by", toldBy[document.Source]})
 	}

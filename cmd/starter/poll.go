@@ -41,13 +41,13 @@ it is adopted.
 }
 
 func (s *starter) poll(ctx context.Context, key order.Key, by string) error {
-	document, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+	document, driven, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
 		return temporal.PollNow(ctx, at.view.Kind, key, order.Poll{ID: once(), By: by})
 	})
 	if err != nil {
 		return err
 	}
-	if document.Source == sourceLedger { // it is on record, and that is all
+	if !driven { // it is on record, and that is all
 		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: starter adopt %s",
 			key, document.Order.State, orderArguments(key))
 	}

@@ -203,7 +203,7 @@ func TestCompletion(t *testing.T) {
 		"ways without country":  {[]string{"withdraw", "--way", ""}, nil, []string{"easypaisa"}},
 		"closed ways":           {[]string{"deposit", "--country", "VN", "--way", ""}, []string{"VCB\t"}, []string{"VIB"}},
 		"members":               {[]string{"deposit", "--country", "VN", "--field", ""}, []string{"serial="}, []string{"customerName"}},
-		"states to list":        {[]string{"list", "--state", ""}, []string{"in_review\n", "succeeded\n"}, []string{"submitted\n", "reserved"}},
+		"states to list":        {[]string{"list", "--state", ""}, []string{"in_review\n", "submitted\n"}, []string{"paused"}},
 		"states to resolve":     {[]string{"resolve", "--state", ""}, []string{"succeeded\n", "failed\n"}, []string{"cancelled", "in_review"}},
 		"kinds":                 {[]string{"list", "--kind", ""}, []string{"deposit\n", "withdrawal\n"}, nil},
 		"merchants":             {[]string{"status", "--merchant", ""}, []string{merchant + "\tPK\n"}, nil},

@@ -50,7 +50,7 @@ func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.
 		if err != nil {
 			return err
 		}
-		document, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+		document, _, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
 			return do(ctx, temporal, at, who)
 		})
 		if err != nil {

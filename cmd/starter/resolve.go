@@ -113,7 +113,7 @@ type resolvedDocument struct {
 }
 
 func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags) error {
-	document, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
+	document, _, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
 		decision, err := flags.resolution(at.view.Country)
 		if err != nil {
 			return order.View{}, err

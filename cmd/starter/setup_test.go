@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -140,6 +141,20 @@ func (f *fakeTemporal) Order(ctx context.Context, kind order.Kind, _ order.Key) 
 }
 
 func (f *fakeTemporal) Find(context.Context, order.Key) (client.Row, error) { return f.row, f.findErr }
+
+func (f *fakeTemporal) Latest(_ context.Context, ids []string) (map[string]client.Row, error) {
+	found := make(map[string]client.Row)
+	for _, row := range f.rows {
+		if slices.Contains(ids, row.WorkflowID) {
+			found[row.WorkflowID] = row
+		}
+	}
+	return found, f.viewErr
+}
+
+func (f *fakeTemporal) Look(context.Context, order.Kind, order.Key) (client.Row, error) {
+	return f.row, f.findErr
+}
 
 func (f *fakeTemporal) List(_ context.Context, filter client.Filter) ([]client.Row, error) {
 	f.filters = append(f.filters, filter)

@@ -9,9 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -23,16 +21,20 @@ func (s *starter) statusCommand() *cobra.Command {
 		Short: "Where an order stands",
 		Long: `Says where an order stands and what happens next, deposit or withdrawal.
 
-The order itself is asked. When Temporal has forgotten it (retention), or cannot
-be asked, the ledger answers if PAYOUTS_DATABASE_URL is set; when only no worker
-answers and there is no ledger to ask, what Temporal's list says is shown.
+Where the ledger has the order (PAYOUTS_DATABASE_URL), it decides; the order's
+workflow is asked what happens next. Without a ledger the workflow tells all, or
+Temporal's list if no worker answers.
+
+The exit code is 7 when nobody sees to the order: no workflow drives it
+(WORKFLOW_MISSING), another one has its id (NUMBER_SQUATTED), or it has a workflow
+and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem".
 
 --json: {"order":{"kind","merchant","number","country","way","payee","amount",
 "state","gateway_id","paid","fee","reason":{"code","text"},"instructions":{"pay_url",
 "pay_data","pay_data_type","account_name","account_number","bank","expires_at"},
-"fingerprint","next"},"source"}. What is not known is left out. An amount is
-{"value","currency"}; payee is whom a withdrawal pays and who pays a deposit, masked;
-source is workflow, ledger or list.`,
+"fingerprint","next"},"source","problem":{"code","text"}}. What is not known is left
+out. An amount is {"value","currency"}; payee is whom a withdrawal pays and who pays a
+deposit, masked; source is workflow, ledger or list.`,
 		Example: `  starter status INV-1
   starter status INV-1 --merchant M1700000001 --json
   starter status INV-1 --wait --timeout 1h`,
@@ -51,7 +53,7 @@ source is workflow, ledger or list.`,
 				return err
 			}
 			s.show(document, func(w io.Writer) { writeOrder(w, document) })
-			return nil
+			return document.trouble()
 		},
 	}
 	s.addMerchant(cmd, &merchant)
@@ -60,82 +62,27 @@ source is workflow, ledger or list.`,
 }
 
 func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFlags) error {
+	known := s.record(ctx, key)
+	if known.ended() {
+		return s.ended(known.document())
+	}
 	temporal, hangUp, err := s.temporal(ctx)
 	if err != nil {
 		return err
 	}
 	defer hangUp()
-	row, err := s.find(ctx, temporal, key)
-	if err != nil {
-		return err
+	kind := known.row.Kind
+	if !known.found {
+		there, err := s.find(ctx, temporal, key)
+		if err != nil {
+			return err
+		}
+		if there.Squatted != "" {
+			return order.Refuse(order.CodeNumberSquatted, "%s", there.Squatted)
+		}
+		kind = there.Kind
 	}
-	return s.await(ctx, temporal, row.Kind, key, waiting, nil)
-}
-
-// status asks whoever knows best and answers.
-func (s *starter) status(ctx context.Context, key order.Key) (orderDocument, error) {
-	temporal, hangUp, err := s.temporal(ctx)
-	if err != nil {
-		return s.statusFromLedger(ctx, key, err)
-	}
-	defer hangUp()
-	row, err := s.find(ctx, temporal, key)
-	if err != nil {
-		return s.statusFromLedger(ctx, key, err)
-	}
-	asking, cancel := within(ctx, askTime)
-	defer cancel()
-	ask := temporal.Order
-	if !row.Open {
-		ask = temporal.Wait // the result is on record, no worker needed
-	}
-	view, err := ask(asking, row.Kind, key)
-	if err == nil {
-		return orderDocument{Order: view, Source: sourceWorkflow}, nil
-	}
-	document, err := s.statusFromLedger(ctx, key, err)
-	if err == nil {
-		return document, nil
-	}
-	return orderDocument{Order: rowView(row), Source: sourceList}, nil
-}
-
-// statusFromLedger is the ledger's word, or the error that made us ask it when
-// the ledger knows no better.
-func (s *starter) statusFromLedger(ctx context.Context, key order.Key, why error) (orderDocument, error) {
-	l, hangUp, err := s.ledger(ctx)
-	if errors.Is(err, errNoLedger) {
-		return orderDocument{}, why
-	}
-	if err != nil {
-		return orderDocument{}, err
-	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	row, err := l.Order(reading, key)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return orderDocument{}, why
-	}
-	if err != nil {
-		return orderDocument{}, err
-	}
-	return orderDocument{Order: row.View(row.Standing), Source: sourceLedger}, nil
-}
-
-// rowView is what the list tells of an order.
-func rowView(row client.Row) order.View {
-	return order.View{
-		Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount,
-		Standing: order.Standing{State: row.State, GatewayID: row.GatewayID},
-	}
-}
-
-// find looks an order up, whichever kind it is.
-func (s *starter) find(ctx context.Context, temporal orders, key order.Key) (client.Row, error) {
-	finding, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	return temporal.Find(finding, key)
+	return s.await(ctx, temporal, kind, key, waiting, nil)
 }
 
 func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {

@@ -99,11 +99,23 @@ func (s *starter) await(ctx context.Context, temporal orders, kind order.Kind, k
 	bounded, cancel := within(ctx, waiting.or(endTime))
 	defer cancel()
 	view, err := temporal.Wait(bounded, kind, key)
+	if order.CodeOf(err) == order.DiscrepancyOrphan { // it is over, and the order need not be
+		document, err := s.status(ctx, key)
+		if err != nil {
+			return err
+		}
+		document.Started = started
+		return s.ended(document)
+	}
 	if err != nil {
 		return late(bounded, err, "%s %s is still under way; look again with: starter status %s --merchant %s --wait",
 			kind, key, key.Number, key.Merchant)
 	}
-	return s.ended(orderDocument{Order: view, Source: sourceWorkflow, Started: started})
+	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: started})
+	if err != nil {
+		return err
+	}
+	return s.ended(document)
 }
 
 // ended prints an order and turns an end without success into an exit code.
@@ -112,5 +124,5 @@ func (s *starter) ended(document orderDocument) error {
 	if state := document.Order.State; state.Terminal() && state != order.Succeeded {
 		return outcome(exitOtherwise)
 	}
-	return nil
+	return document.trouble()
 }

@@ -910,6 +910,20 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestNobodyWaitsForAnUnreachableMerchant|TestNobodyWaitsForAnUnreachableMerchantsTransactions",
 	},
 	{
+		name: "temporal_decides", takes: "where the ledger has an order, its word is shown",
+		file: "cmd/starter/standing.go",
+		old:  `document.Order, document.Source = by.Order, by.Source`,
+		new:  `document.Source = by.Source`,
+		pkg:  "./cmd/starter", run: "TestWhateverShowsAnOrderAsksTheLedger",
+	},
+	{
+		name: "dead_workflow_is_no_problem", takes: "an open order whose workflow was terminated shows as one that nobody drives",
+		file: "cmd/starter/standing.go",
+		old:  `case !there.Open:`,
+		new:  `case false:`,
+		pkg:  "./cmd/starter", run: "TestTheLedgerDecides",
+	},
+	{
 		name: "cancelled_workflow_abandons", takes: "cancelling the workflow does not abandon the order",
 		file: "workflows/payout.go",
 		old:  `ctx, _ = workflow.NewDisconnectedContext(ctx)`,
