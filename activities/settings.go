@@ -66,7 +66,12 @@ func (s Settings) fundsBefore(row order.Order) time.Time {
 	return row.CreatedAt.Add(s.FundsDeadline)
 }
 
+// CallsPerOrderAttempt is the most calls that one attempt for an order makes: a
+// query, a look at the balance and a create. The limit of the attempts' queue is
+// the limit of calls divided by it.
+const CallsPerOrderAttempt = 3
+
 // attempt is the longest that one activity attempt may take: a query, a look
 // at the balance and a create, one after the other, and the ledger. It is
 // longer than all its HTTP calls together, so that two attempts never overlap.
-func (s Settings) attempt() time.Duration { return 3*s.GatewayTimeout + attemptMargin }
+func (s Settings) attempt() time.Duration { return CallsPerOrderAttempt*s.GatewayTimeout + attemptMargin }

@@ -107,7 +107,7 @@ func (a Access) checkURL(p *problems) {
 // Gateway says how orders are put to the gateway.
 type Gateway struct {
 	Access
-	GatewayRate  int           `default:"50" unit:"calls/s" desc:"Calls per second over all workers together; the server keeps the count. Same value on every worker."`
+	GatewayRate  int           `default:"50" unit:"calls/s" desc:"The most calls per second over all workers together; the server keeps the count. An attempt for an order may make three calls, so a third as many attempts begin. Same value on every worker."`
 	BreakerProbe time.Duration `default:"1m" unit:"duration" desc:"How often a merchant whose every call the gateway refuses (key, address, signature, account) is probed."`
 	NotifyURL    string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, https and the path /callbacks/tarspay; at most 128 bytes."`
 }

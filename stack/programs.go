@@ -38,7 +38,7 @@ type Addresses struct {
 // quick are settings under which an order's whole life takes seconds.
 var quick = map[string]string{
 	"PAYOUTS_GATEWAY_TIMEOUT":    "2s",
-	"PAYOUTS_GATEWAY_RATE":       "1000",
+	"PAYOUTS_GATEWAY_RATE":       "3000",
 	"PAYOUTS_CALLBACK_GRACE":     "1s",
 	"PAYOUTS_NOT_FOUND_GRACE":    "2500ms",
 	"PAYOUTS_POLL_LADDER":        "200ms,500ms,1s",

@@ -28,10 +28,16 @@ type Worker struct {
 }
 
 // Rates are the most calls to the gateway per second, over all workers
-// together: the server keeps the count.
+// together: the server keeps the count. It counts attempts, so that a queue is
+// given as many as stay within the limit whatever each of them does.
 type Rates struct {
 	Gateway      int // for orders
 	Transactions int // for comparing transactions
+}
+
+// attempts are the most attempts per second of both queues.
+func (r Rates) attempts() (gateway, transactions float64) {
+	return float64(r.Gateway) / activities.CallsPerOrderAttempt, float64(r.Transactions) / activities.CallsPerAttempt
 }
 
 // drain is what a stop waits beyond the longest attempt.
@@ -47,11 +53,12 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 	workflows.Register(payouts)
 	payouts.RegisterActivity(activities.NewBooks(l, settings))
 
+	gatewayAttempts, transactionAttempts := rates.attempts()
 	gateway := sdk.New(c, workflows.GatewayQueue, sdk.Options{
 		// A create that is under way when the worker stops is given the time
 		// to hear its answer: a question, a look at the balance and the create.
-		WorkerStopTimeout:            3*settings.GatewayTimeout + drain,
-		TaskQueueActivitiesPerSecond: float64(rates.Gateway),
+		WorkerStopTimeout:            activities.CallsPerOrderAttempt*settings.GatewayTimeout + drain,
+		TaskQueueActivitiesPerSecond: gatewayAttempts,
 		DisableWorkflowWorker:        true,
 		DisableRegistrationAliasing:  true,
 	})
@@ -59,7 +66,7 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 	gateway.RegisterActivity(calls)
 	transactions := sdk.New(c, workflows.TransactionsQueue, sdk.Options{
 		WorkerStopTimeout:            settings.GatewayTimeout + drain, // for the call that is under way
-		TaskQueueActivitiesPerSecond: float64(rates.Transactions) / activities.CallsPerAttempt,
+		TaskQueueActivitiesPerSecond: transactionAttempts,
 		DisableWorkflowWorker:        true,
 		DisableRegistrationAliasing:  true,
 	})

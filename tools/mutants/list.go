@@ -1093,6 +1093,13 @@ var mutants = []mutant{
 		pkg:  "./ledger", run: "TestReady|TestReadySaysThatNothingCanBeWritten",
 	},
 	{
+		name: "rate_of_attempts", takes: "the limit of calls limits calls",
+		file: "worker/worker.go",
+		old:  `float64(r.Gateway) / activities.CallsPerOrderAttempt`,
+		new:  `float64(r.Gateway)`,
+		pkg:  "./worker", run: "TestRatesAreOfCalls",
+	},
+	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
 		file: "codec/codec.go",
 		old:  `if c.strict {`,
