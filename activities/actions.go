@@ -22,21 +22,33 @@ type Action struct {
 // Marked gives the action an ID unless whoever asks for it has: the ledger does
 // an action once, and tells by the ID when it is asked for the same again.
 func (a Action) Marked(id string) Action {
+	return a.marking(func(mark *string) {
+		if *mark == "" {
+			*mark = id
+		}
+	})
+}
+
+// Unmarked is the action without its ID: what is asked for, however often.
+func (a Action) Unmarked() Action { return a.marking(func(mark *string) { *mark = "" }) }
+
+// marking is a copy of the action whose ID is changed.
+func (a Action) marking(change func(*string)) Action {
 	switch {
 	case a.Approve != nil:
-		a.Approve = marked(*a.Approve, id, func(v *order.Approval) *string { return &v.ID })
+		a.Approve = changed(*a.Approve, func(v *order.Approval) { change(&v.ID) })
 	case a.Reject != nil:
-		a.Reject = marked(*a.Reject, id, func(v *order.Rejection) *string { return &v.ID })
+		a.Reject = changed(*a.Reject, func(v *order.Rejection) { change(&v.ID) })
 	case a.Cancel != nil:
-		a.Cancel = marked(*a.Cancel, id, func(v *order.Cancellation) *string { return &v.ID })
+		a.Cancel = changed(*a.Cancel, func(v *order.Cancellation) { change(&v.ID) })
 	case a.Resolve != nil:
-		a.Resolve = marked(*a.Resolve, id, func(v *order.Resolution) *string { return &v.ID })
+		a.Resolve = changed(*a.Resolve, func(v *order.Resolution) { change(&v.ID) })
 	case a.Note != nil:
-		a.Note = marked(*a.Note, id, func(v *order.Note) *string { return &v.ID })
+		a.Note = changed(*a.Note, func(v *order.Note) { change(&v.ID) })
 	case a.Poll != nil:
-		a.Poll = marked(*a.Poll, id, func(v *order.Poll) *string { return &v.ID })
+		a.Poll = changed(*a.Poll, func(v *order.Poll) { change(&v.ID) })
 	case a.Adopt != nil:
-		a.Adopt = marked(*a.Adopt, id, func(v *order.Adoption) *string { return &v.ID })
+		a.Adopt = changed(*a.Adopt, func(v *order.Adoption) { change(&v.ID) })
 	}
 	return a
 }
@@ -54,10 +66,30 @@ func (a Action) members() int {
 	return set
 }
 
-func marked[T any](value T, id string, its func(*T) *string) *T {
-	if mark := its(&value); *mark == "" {
-		*mark = id
+// TooLong refuses an action that has a text longer than it may be.
+func (a Action) TooLong() *order.Refusal {
+	var refusal *order.Refusal
+	switch {
+	case a.Approve != nil:
+		refusal = a.Approve.TooLong()
+	case a.Reject != nil:
+		refusal = a.Reject.TooLong()
+	case a.Cancel != nil:
+		refusal = a.Cancel.TooLong()
+	case a.Resolve != nil:
+		refusal = a.Resolve.TooLong()
+	case a.Note != nil:
+		refusal = a.Note.TooLong()
+	case a.Poll != nil:
+		refusal = a.Poll.TooLong()
+	case a.Adopt != nil:
+		refusal = a.Adopt.TooLong()
 	}
+	return refusal
+}
+
+func changed[T any](value T, change func(*T)) *T {
+	change(&value)
 	return &value
 }
 

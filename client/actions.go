@@ -60,6 +60,9 @@ func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, po
 func (c *Client) act(
 	ctx context.Context, kind order.Kind, key order.Key, name string, argument any, action activities.Action,
 ) (order.View, error) {
+	if refusal := action.TooLong(); refusal != nil {
+		return order.View{}, refusal
+	}
 	driven, err := c.driven(ctx, kind, key)
 	if err != nil {
 		return order.View{}, err

@@ -29,6 +29,7 @@ import (
 const (
 	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
 	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
+	CodeTemporalRefused     = "TEMPORAL_REFUSED"     // Temporal does not take what it was asked; asking the same again does not help
 	CodeUnreadable          = order.CodeUnreadable   // what Temporal keeps of the order is encrypted with a key that is not at hand
 )
 
@@ -240,8 +241,15 @@ func unreachable(what string, err error) error {
 		return refusal
 	}
 	var invalid *serviceerror.InvalidArgument
-	if errors.As(err, &invalid) {
-		return fmt.Errorf("%s: %w", what, err)
+	var exhausted *serviceerror.ResourceExhausted
+	var forbidden *serviceerror.PermissionDenied
+	switch {
+	case errors.As(err, &invalid):
+		return order.Refuse(CodeTemporalRefused, "could not %s: Temporal refuses it (%s)", what, invalid.Message)
+	case errors.As(err, &forbidden):
+		return order.Refuse(CodeTemporalRefused, "could not %s: Temporal does not let this client do it; check its credentials and the namespace", what)
+	case errors.As(err, &exhausted):
+		return order.Refuse(order.CodeOrderBusy, "could not %s: Temporal is at a limit (%s); ask again in a moment", what, exhausted.Message)
 	}
 	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer; asking again with the same number is safe", what)
 }
@@ -279,6 +287,11 @@ func updateError(ctx context.Context, key order.Key, err error) error {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) && application.Type() != "" {
 		return &order.Refusal{Reason: order.Reason{Code: application.Type(), Text: trimCode(application)}}
+	}
+	var full *serviceerror.FailedPrecondition
+	if errors.As(err, &full) {
+		return order.Refuse(order.CodeOrderBusy,
+			"order %s has heard as many messages as a workflow takes (%s); nothing was done. Look at who sends them; it hears again once its workflow has gone on as a new run, or act after it has been terminated and adopted", key, full.Message)
 	}
 	var late *temporalclient.WorkflowUpdateServiceTimeoutOrCanceledError
 	if errors.As(err, &late) {

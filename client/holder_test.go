@@ -146,7 +146,7 @@ func TestARepetitionUnderStricterRules(t *testing.T) {
 	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
 		request := order.Request{
 			Kind: kind, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "easypaisa", Amount: amount,
-			Details: map[string]string{"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
+			Details:   map[string]string{"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
 			ReturnURL: "ftp://payer.test/",
 		}
 		require.Equal(t, order.CodeInvalidRequest, order.CodeOf(request.Validate(nil)))

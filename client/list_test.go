@@ -334,7 +334,7 @@ func TestListErrors(t *testing.T) {
 		"no such namespace":      {serviceerror.NewNamespaceNotFound("nono"), CodeTemporalNotReady},
 		"attributes unknown":     {serviceerror.NewInvalidArgument("column name 'PayoutKind' is not a valid search attribute"), CodeTemporalNotReady},
 		"attributes not mapped":  {serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute PayoutKind"), CodeTemporalNotReady},
-		"some other bad request": {serviceerror.NewInvalidArgument("workflow id too long"), ""},
+		"some other bad request": {serviceerror.NewInvalidArgument("workflow id too long"), CodeTemporalRefused},
 		"something else":         {errors.New("broken"), CodeTemporalUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {

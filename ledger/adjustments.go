@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -117,7 +118,7 @@ const (
 //
 // Like every word on an adjustment it is done or refused, and audited on the
 // merchant's own chain. The codes are WHO_MISSING, WHY_MISSING,
-// EVIDENCE_MISSING, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT, BOOKS_CLOSED and
+// EVIDENCE_MISSING, TEXT_TOO_LONG, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT, BOOKS_CLOSED and
 // FROZEN_EXCEEDED.
 func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
 	a.By, a.Why, a.Evidence = fit(a.By), fit(a.Why), fit(a.Evidence)
@@ -279,6 +280,9 @@ func (a Adjustment) permit() *order.Refusal {
 	if refusal := refuseUnsigned("an adjustment", a.By, a.Why); refusal != nil {
 		return refusal
 	}
+	if refusal := order.TooLong("evidence", a.Evidence, order.MaxText); refusal != nil {
+		return refusal
+	}
 	_, known := a.Kind.move()
 	switch {
 	case strings.TrimSpace(a.Evidence) == "":
@@ -308,8 +312,12 @@ func adjustmentNames() []string {
 // text is what is adjusted and on what proof, for the audit.
 func (a Adjustment) text() string { return fmt.Sprintf("%s %s: %s", a.Kind, a.Amount, a.Evidence) }
 
-// refuseUnsigned demands that a person stands for what is done, and says why.
+// refuseUnsigned demands that a person stands for what is done, and says why, in
+// texts that are not too long.
 func refuseUnsigned(what, by, why string) *order.Refusal {
+	if refusal := cmp.Or(order.TooLong("by", by, order.MaxName), order.TooLong("why", why, order.MaxText)); refusal != nil {
+		return refusal
+	}
 	if strings.TrimSpace(by) == "" || order.SamePerson(by, System) {
 		return order.Refuse(order.CodeWhoMissing, "%s says who makes it", what)
 	}

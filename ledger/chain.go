@@ -7,6 +7,7 @@ import (
 	"hash"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -153,8 +154,34 @@ func (t tx) insertAudit(ctx context.Context, row auditRow) error {
 	return err
 }
 
+// A person's refusal is on record so often in so long. What comes on top of that
+// is refused alike and not written down: nobody fills an audit by asking again.
+const (
+	sameRefusals  = 10
+	refusalPeriod = time.Hour
+)
+
+// refusedOften reports whether a person's refusal has been written down often
+// enough of late: the same action of the same actor, refused with the same code,
+// and for what belongs to no order with the same evidence.
+func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e entry) (bool, error) {
+	if !e.refused || e.source != order.FromOperator {
+		return false, nil
+	}
+	row := e.row(key, chain, 0, t.at.UnixMilli())
+	var found int
+	err := t.get(ctx, &found, `SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = ?
+		AND outcome = ? AND actor = ? AND action = ? AND code = ? AND at > ? AND (chain = ? OR evidence = ?)`,
+		row.Merchant, row.Number, row.Chain, row.Outcome, row.Actor, row.Action, row.Code, t.at.Add(-refusalPeriod).UnixMilli(),
+		chainOrder, row.Evidence)
+	return found >= sameRefusals, err
+}
+
 // note adds an entry about an order that stays as it stands.
 func (t tx) note(ctx context.Context, h *held, e entry) error {
+	if often, err := t.refusedOften(ctx, h.Key(), chainOrder, e); err != nil || often {
+		return err
+	}
 	row := h.link(e, h.State, t.at.UnixMilli())
 	_, err := t.put(ctx, "UPDATE orders SET audit_entries = ?, audit_head = ? WHERE id = ?", h.entries, h.head, h.id)
 	if err != nil {
@@ -166,6 +193,9 @@ func (t tx) note(ctx context.Context, h *held, e entry) error {
 // noteOther adds an entry about a merchant, about a number that we do not have
 // or, with an empty key, about the installation.
 func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
+	if often, err := t.refusedOften(ctx, key, chainOther, e); err != nil || often {
+		return err
+	}
 	var chain struct {
 		Entries int64  `db:"entries"`
 		Head    []byte `db:"head"`

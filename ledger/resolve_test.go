@@ -204,7 +204,7 @@ func TestManyResolveAtOnce(t *testing.T) {
 	})
 }
 
-// What two persons say fits the audit however long it is.
+// What two persons say fits the audit, however much each may say.
 func TestLongResolutions(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
@@ -212,7 +212,7 @@ func TestLongResolutions(t *testing.T) {
 		key := b.at(t, order.Withdrawal, order.InReview).Key()
 		for _, by := range []string{"amina", "bilal"} {
 			r := resolution(by, order.Failed)
-			r.Evidence, r.Why = by+strings.Repeat("é", maxText), by+strings.Repeat("x", 2*maxText)
+			r.Evidence, r.Why = by+strings.Repeat("é", (order.MaxText-len(by))/2), by+strings.Repeat("x", order.MaxText-len(by))
 			resolve(t, b, key, r, true)
 		}
 		entries, err := b.Audit(t.Context(), key)

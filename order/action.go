@@ -10,6 +10,8 @@ import (
 // when it may, and is asked by whoever offers the action and again by the
 // ledger when it is done.
 //
+// A text that is too long is refused with TEXT_TOO_LONG by every Permit.
+//
 // The ID tells a repetition of one action (a retry) from a second action: the
 // same ID on the same order is done once and answered the same. It may be "".
 
@@ -61,6 +63,9 @@ type Adoption struct {
 // WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
 // SAME_PERSON and FINGERPRINT_MISMATCH.
 func (a Approval) Permit(o Order, at time.Time) *Refusal {
+	if refusal := a.TooLong(); refusal != nil {
+		return refusal
+	}
 	if nobody(a.By) {
 		return Refuse(CodeWhoMissing, "an approval says who gives it")
 	}
@@ -97,6 +102,9 @@ func beginsFingerprint(given, whole string) bool {
 // Permit says whether the rejection may be made. The codes are WHO_MISSING,
 // WHY_MISSING, ORDER_ENDED and NOT_AWAITING_APPROVAL.
 func (r Rejection) Permit(o Order) *Refusal {
+	if refusal := r.TooLong(); refusal != nil {
+		return refusal
+	}
 	if refusal := refuseUnsigned("a rejection", r.By, r.Why); refusal != nil {
 		return refusal
 	}
@@ -113,6 +121,9 @@ func (r Rejection) Permit(o Order) *Refusal {
 // have heard of a create of it. The codes are WHO_MISSING, WHY_MISSING,
 // ORDER_ENDED and ALREADY_SUBMITTED.
 func (c Cancellation) Permit(o Order, sent bool) *Refusal {
+	if refusal := c.TooLong(); refusal != nil {
+		return refusal
+	}
 	if refusal := refuseUnsigned("a cancellation", c.By, c.Why); refusal != nil {
 		return refusal
 	}
@@ -127,11 +138,19 @@ func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 
 // Permit says whether the note may be added. The codes are WHO_MISSING and
 // WHY_MISSING.
-func (n Note) Permit(Order) *Refusal { return refuseUnsigned("a note", n.By, n.Text) }
+func (n Note) Permit(Order) *Refusal {
+	if refusal := n.TooLong(); refusal != nil {
+		return refusal
+	}
+	return refuseUnsigned("a note", n.By, n.Text)
+}
 
 // Permit says whether there is anything to ask. The codes are WHO_MISSING,
 // ORDER_ENDED and NOT_SUBMITTED.
 func (p Poll) Permit(o Order) *Refusal {
+	if refusal := p.TooLong(); refusal != nil {
+		return refusal
+	}
 	if nobody(p.By) {
 		return Refuse(CodeWhoMissing, "a question says who wants it asked")
 	}
@@ -148,6 +167,9 @@ func (p Poll) Permit(o Order) *Refusal {
 // a fact, even if it has driven the order to its end by now. The codes are
 // WHO_MISSING, ORDER_ENDED, NUMBER_SQUATTED and WORKFLOW_RUNNING.
 func (a Adoption) Permit(o Order) *Refusal {
+	if refusal := a.TooLong(); refusal != nil {
+		return refusal
+	}
 	if nobody(a.By) {
 		return Refuse(CodeWhoMissing, "an adoption says who makes it")
 	}
@@ -169,6 +191,9 @@ func (a Adoption) Permit(o Order) *Refusal {
 // WHO_MISSING, WHY_MISSING, EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END and, when two
 // persons decide, SAME_PERSON for who requested the order.
 func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
+	if refusal := r.TooLong(); refusal != nil {
+		return refusal
+	}
 	if refusal := r.unproved(); refusal != nil {
 		return refusal
 	}

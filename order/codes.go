@@ -50,6 +50,9 @@ const (
 	CodeCancelled           = "CANCELLED"             // withdrawn before anything was sent
 	CodeImpossible          = "NOT_POSSIBLE"          // the table of moves has no way from where the order stands
 	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // somebody has closed it before
+	CodeTextTooLong         = "TEXT_TOO_LONG"         // a text of an action has more bytes than it may have
+
+	CodeOrderBusy = "ORDER_BUSY" // the order takes no message just now; ask again
 
 	CodeUnreadable      = "PAYLOADS_UNREADABLE" // it is encrypted, and no key at hand reads it
 	CodeSignalMalformed = "SIGNAL_MALFORMED"    // a callback signal that does not name a callback of the inbox

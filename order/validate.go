@@ -70,6 +70,11 @@ func (r Request) Validate(limits Limits) error {
 			add(ProblemAmountRange, "amount", "amount is above the configured limit of %s", limit)
 		}
 	}
+	for _, t := range []bounded{{"requested_by", r.RequestedBy, MaxName}, {"return_url", r.ReturnURL, MaxURL}} {
+		if refusal := TooLong(t.member, t.text, t.most); refusal != nil {
+			add(refusal.Code, t.member, "%s", refusal.Text)
+		}
+	}
 	problems = append(problems, r.returnURLProblems()...)
 	if len(r.Details) > maxDetails {
 		add(ProblemTooMany, "details", "at most %d fields may be sent", maxDetails)

@@ -29,8 +29,14 @@ var deeds = []struct {
 func reading[T any](action func(*T) activities.Action) func(converter.RawValue) (activities.Action, error) {
 	return func(raw converter.RawValue) (activities.Action, error) {
 		value := new(T)
-		err := read(raw, value)
-		return action(value), err
+		if err := read(raw, value); err != nil {
+			return activities.Action{}, err
+		}
+		wanted := action(value)
+		if refusal := wanted.TooLong(); refusal != nil {
+			return wanted, refusal
+		}
+		return wanted, nil
 	}
 }
 
@@ -53,7 +59,10 @@ func (p *payout) handleMessages(ctx workflow.Context) error {
 		}, workflow.UpdateHandlerOptions{
 			Description: deed.description,
 			Validator: func(raw converter.RawValue) error {
-				_, err := deed.read(raw)
+				action, err := deed.read(raw)
+				if err == nil {
+					err = p.insists(action)
+				}
 				return refused(err)
 			},
 		})
@@ -88,6 +97,7 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 		return order.View{}, err
 	}
 	if acted.Refusal != nil {
+		p.remember(action, *acted.Refusal)
 		return order.View{}, refusal(&order.Refusal{Reason: *acted.Refusal})
 	}
 	before := p.standing.State

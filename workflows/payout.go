@@ -49,6 +49,8 @@ type payout struct {
 	claims    []string                // callbacks that only made us ask
 	proposed  string                  // who has proposed how to resolve a review; a second person confirms
 
+	refusals map[string]refusals // of actions that were refused; see insists
+
 	next    string      // what happens next, for people
 	shown   order.State // the state that the search attributes say
 	flagged bool        // the search attributes say that a person is needed

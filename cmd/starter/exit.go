@@ -127,11 +127,11 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeUnencrypted, ledger.CodeNoFile, client.CodeUnreadable:
+	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeUnencrypted, ledger.CodeNoFile, client.CodeUnreadable, order.CodeTextTooLong:
 		return exitUsage
 	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
 		return exitNotFound
-	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady,
+	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady, order.CodeOrderBusy,
 		ledger.CodeUnreachable, ledger.CodeSchema, ledger.CodeBusy, ledger.CodeReadOnly, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:
 		return exitUnreachable
 	case client.CodeNoAnswer:
