@@ -46,8 +46,8 @@ const (
 	Signalled Outcome = "signalled" // the order's workflow has it
 	Diverted  Outcome = "late"      // the order had ended: a late-callback workflow has it
 	Unmatched Outcome = "unmatched" // there is no such order
-	Waiting   Outcome = "waiting"   // Temporal or the ledger is away: the sweep tries again
-	Refused   Outcome = "refused"   // Temporal is there and will not take it: the sweep tries again
+	Waiting   Outcome = "waiting"   // Temporal or the ledger may be away: the sweep tries again
+	Refused   Outcome = "refused"   // it cannot be passed on, for a reason of its own: the sweep tries again, and the queue has it
 	Orphaned  Outcome = "orphaned"  // the order is open and its workflow is gone: the sweep tries again
 	Busy      Outcome = "busy"      // somebody else is delivering it, or has done so: nothing is to be done now
 )
@@ -98,8 +98,13 @@ func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outc
 	if now, err := d.ledger.Callback(ctx, entry.ID); err == nil && now.Status != entry.Status {
 		return Busy
 	}
-	if entry.Status == ledger.Signalled {
+	switch {
+	case entry.Damaged():
+		return d.told(ctx, entry.ID, entry.Key(), Refused, errors.New(entry.Problem))
+	case entry.Status == ledger.Signalled:
 		return d.followUp(ctx, entry)
+	case entry.Status == ledger.Late:
+		return d.followUpLate(ctx, entry)
 	}
 	return d.attempt(ctx, entry.ID, entry.Key())
 }
@@ -111,7 +116,7 @@ func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outc
 func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outcome {
 	row, err := d.ledger.Order(ctx, entry.Key())
 	if err != nil {
-		return d.told(entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
+		return d.told(ctx, entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
 	}
 	looking, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
@@ -119,12 +124,12 @@ func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outco
 	var missing *serviceerror.NotFound
 	switch {
 	case err != nil && !errors.As(err, &missing):
-		return d.told(entry.ID, entry.Key(), held(err), fmt.Errorf("look at the order's workflow: %w", err))
+		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("look at the order's workflow: %w", err))
 	case err == nil && driven(row, described.GetWorkflowExecutionInfo()):
 		return Busy
 	}
 	outcome, err := d.divert(ctx, entry.ID, entry.Key())
-	return d.told(entry.ID, entry.Key(), outcome, err)
+	return d.told(ctx, entry.ID, entry.Key(), outcome, err)
 }
 
 // driven reports whether the workflow that has the order's id runs and is one
@@ -134,18 +139,63 @@ func driven(row order.Order, info *workflowpb.WorkflowExecutionInfo) bool {
 	return info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && holder.Refuse(row.Kind, row.Key()) == nil
 }
 
-func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {
-	outcome, err := d.deliver(ctx, id, key)
-	return d.told(id, key, outcome, err)
+// followUpLate sees to a late callback that nobody has acted on for a while. Its
+// workflow may still ask the gateway; one that was terminated, or lost with an
+// older copy of Temporal's database, is started again.
+func (d *Deliverer) followUpLate(ctx context.Context, entry ledger.InboxEntry) Outcome {
+	row, err := d.ledger.Order(ctx, entry.Key())
+	if err != nil {
+		return d.told(ctx, entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
+	}
+	if !row.State.Terminal() { // an older copy of the ledger: its workflow acts on it
+		return d.attempt(ctx, entry.ID, entry.Key())
+	}
+	looking, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	described, err := d.temporal.DescribeWorkflowExecution(looking, lateID(row.Key(), entry.ID), "")
+	var missing *serviceerror.NotFound
+	switch {
+	case err != nil && !errors.As(err, &missing):
+		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("look at the late callback's workflow: %w", err))
+	case err == nil && described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		if err := d.ledger.MarkCallback(ctx, entry.ID, ledger.Late); err != nil {
+			return d.told(ctx, entry.ID, entry.Key(), Waiting, err)
+		}
+		return Busy
+	}
+	if err := d.startLate(ctx, row, entry.ID, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE); err != nil {
+		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("start the late callback's workflow again: %w", err))
+	}
+	d.log.Warn("A late callback is acted on again, because its workflow is gone", "order", entry.Key().String(), "callback", entry.ID)
+	outcome, err := d.mark(ctx, entry.ID, ledger.Late, Diverted)
+	return d.told(ctx, entry.ID, entry.Key(), outcome, err)
 }
 
-// told logs and counts what became of an attempt.
-func (d *Deliverer) told(id string, key order.Key, outcome Outcome, err error) Outcome {
+func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {
+	outcome, err := d.deliver(ctx, id, key)
+	return d.told(ctx, id, key, outcome, err)
+}
+
+// told logs and counts what became of an attempt. What fails for a reason of its
+// own is put before a person; so is what fails while others are passed on, which
+// the sweep sees.
+func (d *Deliverer) told(ctx context.Context, id string, key order.Key, outcome Outcome, err error) Outcome {
 	if err != nil {
 		d.log.Warn("A callback waits in the inbox", "order", key.String(), "callback", id, "error", err)
 	}
+	if outcome == Refused && err != nil {
+		d.trouble(ctx, id, err.Error())
+	}
 	d.metrics.delivery(outcome)
 	return outcome
+}
+
+// trouble notes why a callback cannot be passed on. If even that fails, it is
+// noted the next time.
+func (d *Deliverer) trouble(ctx context.Context, id, why string) {
+	if err := d.ledger.ProblemCallback(ctx, id, why); err != nil {
+		d.log.Warn("It could not be noted why a callback waits", "callback", id, "error", err)
+	}
 }
 
 func (d *Deliverer) deliver(ctx context.Context, id string, key order.Key) (Outcome, error) {
@@ -191,23 +241,29 @@ func (d *Deliverer) divert(ctx context.Context, id string, key order.Key) (Outco
 		d.warnOrphan(row)
 		return Orphaned, nil
 	}
-	if err := d.startLate(ctx, row, id); err != nil {
+	if err := d.startLate(ctx, row, id, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE); err != nil {
 		return held(err), fmt.Errorf("start the late callback's workflow: %w", err)
 	}
 	d.log.Info("Callback came after the order's end", "order", key.String(), "state", row.State, "callback", id)
 	return d.mark(ctx, id, ledger.Late, Diverted)
 }
 
+// lateID is the id of the workflow that judges a late callback.
+func lateID(key order.Key, id string) string {
+	return fmt.Sprintf("late:%s:%s:%s", key.Merchant, key.Number, id[:min(idPart, len(id))])
+}
+
 // startLate starts the workflow that judges a late callback, once per
-// callback: a second start finds the first.
-func (d *Deliverer) startLate(ctx context.Context, row order.Order, id string) error {
+// callback: a second start finds the first. Only when that is known to be gone
+// may another one follow it.
+func (d *Deliverer) startLate(ctx context.Context, row order.Order, id string, again enums.WorkflowIdReusePolicy) error {
 	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
 	key := row.Key()
 	options := client.StartWorkflowOptions{
-		ID:                       fmt.Sprintf("late:%s:%s:%s", key.Merchant, key.Number, id[:min(idPart, len(id))]),
+		ID:                       lateID(key, id),
 		TaskQueue:                workflows.Queue,
-		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDReusePolicy:    again,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            fmt.Sprintf("callback after the end of %s %s", row.Kind, key.Number),
 	}

@@ -411,3 +411,147 @@ func (b *testBundle) fail(t testing.TB, row order.Order) {
 	require.NoError(t, err)
 	require.True(t, ended.State.Terminal())
 }
+
+// A late callback whose workflow was terminated, or lost, is acted on again; one
+// whose workflow runs is left to it.
+func TestALateCallbackWhoseWorkflowIsGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", beyondBalance)
+	b.answers(closed)
+	status, _ := b.post(t, success(row))
+	require.Equal(t, http.StatusOK, status)
+	require.Len(t, b.starts(), 1)
+	at := time.Now()
+	b.ledger.SetClock(func() time.Time { return at })
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{}, swept, "it has just been started")
+
+	at = at.Add(time.Hour)
+	for range 2 {
+		_, err = b.Sweep(t.Context()) // it runs
+		require.NoError(t, err)
+	}
+	require.Len(t, b.starts(), 1)
+	require.Equal(t, 3, b.calls(), "signalled, started, and looked at once, and left alone for a while")
+
+	at = at.Add(time.Hour)
+	b.answers(func(ctx context.Context, workflowID string) error {
+		if strings.HasPrefix(workflowID, "late:") && b.calls() == 1 {
+			return serviceerror.NewNotFound("no such workflow")
+		}
+		return closed(ctx, workflowID)
+	})
+	swept, err = b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
+	require.Len(t, b.starts(), 2)
+	again := b.starts()[1]
+	require.Equal(t, b.starts()[0].options.ID, again.options.ID)
+	require.Equal(t, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, again.options.WorkflowIDReusePolicy)
+	require.Equal(t, enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, again.options.WorkflowIDConflictPolicy)
+	require.Equal(t, ledger.Late, b.entry(t, row).Status)
+}
+
+// A callback that cannot be passed on holds none up, is not taken for Temporal
+// being away, and says why.
+func TestACallbackThatFailsAloneHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{
+		"refused":  serviceerror.NewInvalidArgument("too large"),
+		"too slow": serviceerror.NewDeadlineExceeded("too slow"),
+		"away":     serviceerror.NewUnavailable("its shard is away"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.answers(func(_ context.Context, workflowID string) error {
+				if strings.Contains(workflowID, "alone") {
+					return failure
+				}
+				return nil
+			})
+			alone := b.open(t, order.Withdrawal, "alone", 10)
+			b.store(t, alone)
+			for i := range 50 {
+				b.store(t, b.open(t, order.Withdrawal, fmt.Sprint("W-", i), 10))
+			}
+			swept, err := b.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, Swept{Pending: 51, Delivered: 50}, swept)
+			entry := b.entry(t, alone)
+			require.Equal(t, ledger.Stored, entry.Status)
+			require.NotEmpty(t, entry.Problem)
+
+			b.answers(nil)
+			swept, err = b.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
+			require.Empty(t, b.entry(t, alone).Problem)
+		})
+	}
+}
+
+// When Temporal is away nobody is told that callbacks cannot be passed on.
+func TestTemporalAwayIsNoProblemOfTheCallbacks(t *testing.T) {
+	t.Parallel()
+	for _, pending := range []int{1, 30} {
+		b := setup(t)
+		b.answers(away)
+		var rows []order.Order
+		for i := range pending {
+			row := b.open(t, order.Withdrawal, fmt.Sprint("W-", i), 10)
+			b.store(t, row)
+			rows = append(rows, row)
+		}
+		_, err := b.Sweep(t.Context())
+		require.NoError(t, err)
+		for _, row := range rows {
+			require.Empty(t, b.entry(t, row).Problem)
+		}
+	}
+}
+
+// A number with text that no column takes is one of an order that we do not
+// have: it is stored, and the callbacks behind it are passed on.
+func TestANumberThatNoColumnTakes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 10)
+	odd := success(row)
+	for _, number := range []string{"W-1\x00", "\x00", "W-1\uFFFD", strings.Repeat("W", 4000)} {
+		odd.OrderNumber = number
+		status, answer := b.post(t, odd)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "OK", answer)
+	}
+	b.store(t, row)
+	_, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ledger.Signalled, b.entry(t, row).Status)
+	counts, err := b.ledger.InboxCounts(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 4, counts[ledger.Unmatched])
+	require.Zero(t, counts[ledger.Stored])
+}
+
+// The genuine callback of a failure may name no amounts: it is taken.
+func TestFailuresThatNameNoAmounts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "F-1", 10)
+	bodies := 0
+	for _, state := range []int{3, 5} {
+		for _, members := range []string{`"fee":"","payAmount":"",`, `"fee":null,"payAmount":null,`, ``, `"fee":"10",`} {
+			body := fmt.Appendf(nil, `{"bizType":2,"currency":"PKR",%s"mchNo":"M1700000001","mchOrderNo":"F-1","orderAmount":"10","payOrderId":"P1","state":%d}`, members, state)
+			status, answer := b.send(t, b.request(t, body, b.signer.Sign(body)))
+			require.Equal(t, http.StatusOK, status, string(body))
+			require.Equal(t, "OK", answer)
+			bodies++
+		}
+	}
+	// Null, empty and absent say the same: one callback, told three times.
+	require.Len(t, b.inbox(t, row.Key()), 4)
+	require.Equal(t, 8, bodies)
+}

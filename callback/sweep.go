@@ -50,7 +50,9 @@ func (d *Deliverer) Run(ctx context.Context, every time.Duration) {
 }
 
 // Sweep tries to deliver what is pending in the inbox, oldest first. It stops
-// when Temporal turns out to be away. Several processes may sweep at once: a
+// when Temporal or the ledger turns out to be away, which one callback alone
+// never shows: several must have failed and none been passed on. What fails while
+// others are passed on needs a person. Several processes may sweep at once: a
 // callback that two of them deliver is a repetition like any other.
 func (d *Deliverer) Sweep(ctx context.Context) (Swept, error) {
 	limit := d.batch + int(d.stuck.Load())
@@ -66,7 +68,7 @@ func (d *Deliverer) Sweep(ctx context.Context) (Swept, error) {
 func (d *Deliverer) deliverAll(ctx context.Context, entries []ledger.InboxEntry) Swept {
 	queue := make(chan ledger.InboxEntry)
 	var delivered, stuck atomic.Int64
-	var away atomic.Bool
+	var waiting failed
 	var workers sync.WaitGroup
 	for range min(sweepWorkers, len(entries)) {
 		workers.Go(func() {
@@ -77,23 +79,48 @@ func (d *Deliverer) deliverAll(ctx context.Context, entries []ledger.InboxEntry)
 				case Orphaned, Refused:
 					stuck.Add(1)
 				case Waiting:
-					away.Store(true)
+					waiting.add(entry.ID)
 				case Busy:
 				}
 			}
 		})
 	}
+	away := func() bool { return delivered.Load() == 0 && waiting.count() >= sweepWorkers }
 	for _, entry := range entries {
-		if away.Load() || ctx.Err() != nil {
+		if away() || ctx.Err() != nil {
 			break
 		}
 		queue <- entry
 	}
 	close(queue)
 	workers.Wait()
-	if !away.Load() && ctx.Err() == nil {
-		// Those that stay for reasons of their own must not hide the rest.
-		d.stuck.Store(min(stuck.Load(), maxStuck))
+	if ctx.Err() != nil || away() {
+		return Swept{Pending: len(entries), Delivered: int(delivered.Load())}
 	}
+	if delivered.Load() > 0 {
+		for _, id := range waiting.ids {
+			d.trouble(ctx, id, "it fails while others are passed on; the receiver's log says how")
+		}
+	}
+	// Those that stay for reasons of their own must not hide the rest.
+	d.stuck.Store(min(stuck.Load()+int64(waiting.count()), maxStuck))
 	return Swept{Pending: len(entries), Delivered: int(delivered.Load())}
+}
+
+// failed are the callbacks that a sweep could not pass on, it does not know why.
+type failed struct {
+	mutex sync.Mutex
+	ids   []string
+}
+
+func (f *failed) add(id string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.ids = append(f.ids, id)
+}
+
+func (f *failed) count() int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return len(f.ids)
 }

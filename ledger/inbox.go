@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -30,13 +31,24 @@ type InboxEntry struct {
 	ID       string           `json:"id"` // tarspay.Callback.Fingerprint
 	Callback tarspay.Callback `json:"callback"`
 	Status   InboxStatus      `json:"status"`
-	Received int              `json:"received"` // how many times
+	Problem  string           `json:"problem,omitempty"` // why it cannot be passed on, for reasons of its own
+	Received int              `json:"received"`          // how many times
 	FirstAt  time.Time        `json:"first_at"`
 	LastAt   time.Time        `json:"last_at"`
+
+	key     order.Key // as it is stored, where that is not what Callback says
+	damaged bool      // what is kept of it cannot be read
 }
+
+// Damaged reports whether what is kept of the callback cannot be read, but for
+// whose it is: nobody can act on it.
+func (e InboxEntry) Damaged() bool { return e.damaged }
 
 // Key names the order that the callback speaks of, as it is looked up.
 func (e InboxEntry) Key() order.Key {
+	if e.key != (order.Key{}) {
+		return e.key
+	}
 	return fitOrder(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
 }
 
@@ -63,7 +75,7 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
 			RETURNING received`,
-			id, fitKey(callback.Merchant), fitKey(callback.OrderNumber), string(text), body, Stored, t.at.UnixMilli(), t.at.UnixMilli())
+			id, fitKey(callback.Merchant), fitKey(callback.OrderNumber), strings.ToValidUTF8(string(text), "\uFFFD"), body, Stored, t.at.UnixMilli(), t.at.UnixMilli())
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
@@ -71,13 +83,14 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 	return id, received == 1, nil
 }
 
-// Callback reads a callback. ErrNotFound if there is none of that id.
+// Callback reads a callback. ErrNotFound if there is none of that id; ErrDamaged
+// if it cannot be read.
 func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 	var row inboxRow
 	if err := l.get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id); err != nil {
 		return InboxEntry{}, fmt.Errorf("ledger: %w", missing(err, "callback %s", id))
 	}
-	return row.entry()
+	return row.whole()
 }
 
 // Callbacks are all that came in for an order, oldest first, at most MaxPage.
@@ -89,26 +102,33 @@ func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, er
 	return entries, nil
 }
 
-// unread is how long a signalled callback may wait for its order's workflow
-// before the end of the order means that it was never read.
-const unread = 5 * time.Second
+const (
+	// unread is how long a signalled callback may wait for its order's workflow
+	// before the end of the order means that it was never read.
+	unread = 5 * time.Second
+	// untold is how long the workflow of a late callback is left alone before
+	// somebody looks whether it still runs. It asks the gateway for a day.
+	untold = 10 * time.Minute
+)
 
 // PendingCallbacks are those that somebody has to be told of, oldest first:
-// the stored ones, the unmatched ones whose order has since appeared, and the
-// signalled ones that nobody acted on although their order has ended: a signal
-// that comes together with the one that ends the order is lost with the
-// workflow.
+// the stored ones, the unmatched ones whose order has since appeared, the
+// signalled ones that nobody acted on although their order has ended, because a
+// signal that comes together with the one that ends the order is lost with the
+// workflow, and the late ones that nobody has looked after for a while, because
+// their workflow may be gone.
 func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := l.callbacks(ctx, `status IN ('stored', 'unmatched', 'signalled') AND (status = 'stored'
+	entries, err := l.callbacks(ctx, `status IN ('stored', 'unmatched', 'signalled', 'late') AND (status = 'stored'
+		OR status = 'late' AND told_at < ?
 		OR status = 'unmatched' AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number)
 		OR status = 'signalled' AND last_at < ? AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openStates+`))`,
-		pageSize(limit), now.Add(-unread).UnixMilli())
+		pageSize(limit), now.Add(-untold).UnixMilli(), now.Add(-unread).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: pending callbacks: %w", err)
 	}
@@ -132,31 +152,32 @@ func (l *Ledger) callbacks(ctx context.Context, where string, limit int, args ..
 	}
 	entries := make([]InboxEntry, len(rows))
 	for i, row := range rows {
-		if entries[i], err = row.entry(); err != nil {
-			return nil, err
-		}
+		entries[i] = row.entry()
 	}
 	return entries, nil
 }
 
-// MarkCallback notes how far a callback has come. A status that is behind the
-// one on record changes nothing: whoever signalled it may be slower than the
-// workflow that acted on it. ErrNotFound if there is none of that id.
+// MarkCallback notes how far a callback has come, and that nothing stands in its
+// way any more. A status that is behind the one on record changes nothing:
+// whoever signalled it may be slower than the workflow that acted on it. The same
+// status notes that somebody has looked after it. ErrNotFound if there is none of
+// that id.
 func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus) error {
 	var earlier conditions
 	earlier.add("id = ?", id)
 	reached := false
 	for _, s := range inboxStatuses {
-		reached = reached || s == status
 		if reached {
 			earlier.add("status <> ?", s)
 		}
+		reached = reached || s == status
 	}
 	if !reached {
 		return fmt.Errorf("ledger: mark callback %s: %q is no status", id, status)
 	}
 	err := l.inTx(ctx, func(t tx) error {
-		updated, err := t.put(ctx, "UPDATE inbox SET status = ?"+earlier.sql(), append([]any{status}, earlier.args...)...)
+		updated, err := t.put(ctx, "UPDATE inbox SET status = ?, told_at = ?, problem = '', problem_at = 0"+earlier.sql(),
+			append([]any{status, t.at.UnixMilli()}, earlier.args...)...)
 		if err != nil || updated == 1 {
 			return err
 		}
@@ -170,8 +191,8 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 }
 
 // SetCallbackAside notes that a person has dealt with a callback of an order
-// that we do not have: nothing more is done about it, and it does not come back
-// if the gateway repeats it. It is audited whether it is done or refused, and
+// that we do not have, or that cannot be passed on: nothing more is done about
+// it, and it does not come back if the gateway repeats it. It is audited whether it is done or refused, and
 // returned as it then stands.
 //
 // The refusal's codes are WHO_MISSING, WHY_MISSING and CALLBACK_NOT_UNMATCHED.
@@ -186,21 +207,19 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 		if err != nil {
 			return missing(err, "callback %s", id)
 		}
-		if e, err = row.entry(); err != nil {
-			return err
-		}
+		e = row.entry()
 		key := e.Key()
 		h, err := t.lockOrder(ctx, key)
 		ours := err == nil
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if refusal, err = t.setAside(ctx, &e, ours, by, why); err != nil {
-			return err
-		}
 		said := entry{
 			action: ActionSetAside, actor: by, source: order.FromOperator, evidence: "callback " + id,
-			reason: order.Reason{Code: CodeUnmatched, Text: why},
+			reason: order.Reason{Code: e.due(), Text: why},
+		}
+		if refusal, err = t.setAside(ctx, &e, ours, row.due(t.at), by, why); err != nil {
+			return err
 		}
 		said.refuse(refusal)
 		if !ours {
@@ -214,18 +233,23 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 	return e, refusal, nil
 }
 
-func (t tx) setAside(ctx context.Context, e *InboxEntry, ours bool, by, why string) (*order.Refusal, error) {
+func (t tx) setAside(ctx context.Context, e *InboxEntry, ours, stuck bool, by, why string) (*order.Refusal, error) {
 	if refusal := refuseUnsigned("setting a callback aside", by, why); refusal != nil {
 		return refusal, nil
 	}
-	if ours && e.Status == Unmatched {
+	switch {
+	case ours && e.Status == Unmatched && !stuck:
 		return order.Refuse(CodeNotUnmatched, "the order of callback %s is here by now; the callback is handed to it by itself", e.ID), nil
+	case e.Status != Unmatched && !stuck:
+		return order.Refuse(CodeNotUnmatched,
+			"callback %s is %s; only one of an order that we do not have, or that cannot be passed on, can be set aside", e.ID, e.Status), nil
 	}
-	updated, err := t.put(ctx, "UPDATE inbox SET status = ? WHERE id = ? AND status = ?", Done, e.ID, Unmatched)
+	updated, err := t.put(ctx, "UPDATE inbox SET status = ?, problem = '', problem_at = 0, told_at = ? WHERE id = ? AND status = ?",
+		Done, t.at.UnixMilli(), e.ID, e.Status)
 	if err == nil && updated == 0 {
-		return order.Refuse(CodeNotUnmatched, "callback %s is %s; only one of an order that we do not have can be set aside", e.ID, e.Status), nil
+		return order.Refuse(CodeNotUnmatched, "callback %s has been passed on meanwhile", e.ID), nil
 	}
-	e.Status = Done
+	e.Status, e.Problem = Done, ""
 	return nil, err
 }
 
@@ -248,21 +272,41 @@ func (l *Ledger) InboxCounts(ctx context.Context) (map[InboxStatus]int, error) {
 	return counts, nil
 }
 
-const inboxColumns = "id, callback, status, received, first_at, last_at"
+const inboxColumns = "id, merchant, number, callback, status, problem, problem_at, received, first_at, last_at"
 
 type inboxRow struct {
-	ID       string      `db:"id"`
-	Callback string      `db:"callback"`
-	Status   InboxStatus `db:"status"`
-	Received int         `db:"received"`
-	FirstAt  int64       `db:"first_at"`
-	LastAt   int64       `db:"last_at"`
+	ID        string      `db:"id"`
+	Merchant  string      `db:"merchant"`
+	Number    string      `db:"number"`
+	Callback  string      `db:"callback"`
+	Status    InboxStatus `db:"status"`
+	Problem   string      `db:"problem"`
+	ProblemAt int64       `db:"problem_at"`
+	Received  int         `db:"received"`
+	FirstAt   int64       `db:"first_at"`
+	LastAt    int64       `db:"last_at"`
 }
 
-func (r inboxRow) entry() (InboxEntry, error) {
-	entry := InboxEntry{ID: r.ID, Status: r.Status, Received: r.Received, FirstAt: moment(r.FirstAt), LastAt: moment(r.LastAt)}
-	if err := json.Unmarshal([]byte(r.Callback), &entry.Callback); err != nil {
-		return InboxEntry{}, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)
+// entry reads the row. One that cannot be read says so and whose it is, so that
+// it hides no other.
+func (r inboxRow) entry() InboxEntry {
+	e, err := r.whole()
+	if err != nil {
+		e.Callback = tarspay.Callback{Merchant: r.Merchant, OrderNumber: r.Number}
+		e.Problem, e.damaged = "what is kept of it cannot be read", true
 	}
-	return entry, nil
+	return e
+}
+
+func (r inboxRow) whole() (InboxEntry, error) {
+	e := InboxEntry{
+		ID: r.ID, Status: r.Status, Problem: r.Problem, Received: r.Received, FirstAt: moment(r.FirstAt), LastAt: moment(r.LastAt),
+	}
+	if err := json.Unmarshal([]byte(r.Callback), &e.Callback); err != nil {
+		return e, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)
+	}
+	if key := (order.Key{Merchant: r.Merchant, Number: r.Number}); e.Key() != key {
+		e.key = key
+	}
+	return e, nil
 }

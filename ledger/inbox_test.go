@@ -230,16 +230,128 @@ func TestCallbackOfAnOrderThatAppearedIsNotSetAside(t *testing.T) {
 	})
 }
 
-// Text that PostgreSQL would not take must not keep a callback out.
+// Text that PostgreSQL would not take must not keep a callback out: what is
+// stored is what is looked up, and it goes the way of any other.
 func TestCallbacksWithTextThatColumnsDoNotTake(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		c := callbackFor(request(order.Withdrawal, "W\x00\xff", "100"), "G\x00")
-		id, fresh, err := b.StoreCallback(t.Context(), c, []byte("{}"))
+		for _, text := range []string{"W\x00", "\x00", "W\xff", "\xed\xa0\x80", "W\uFFFD", "\u202e", strings.Repeat("€", 20_000)} {
+			c := callbackFor(request(order.Withdrawal, text, "100"), text)
+			c.Currency, c.Fee, c.FailReason = text, text, text
+			c.Extra = map[string]json.RawMessage{"note": json.RawMessage(`"\u0000\ud800"`), "more": json.RawMessage("\"\xff\"")}
+			id, fresh, err := b.StoreCallback(t.Context(), c, []byte("{}"))
+			require.NoError(t, err)
+			require.True(t, fresh, "%q", text)
+			e, err := b.Callback(t.Context(), id)
+			require.NoError(t, err)
+			_, err = b.Order(t.Context(), e.Key())
+			require.ErrorIs(t, err, ErrNotFound, "%q", text)
+			pending, err := b.PendingCallbacks(t.Context(), 0)
+			require.NoError(t, err)
+			require.Len(t, pending, 1)
+			found, err := b.Callbacks(t.Context(), e.Key())
+			require.NoError(t, err)
+			require.NotEmpty(t, found, "%q", text)
+			require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
+			require.NoError(t, b.OpenDifference(t.Context(), Difference{Key: e.Key(), Code: order.DiscrepancyUnmatched, Mark: text, Detail: text}))
+			_, refusal, err := b.SetCallbackAside(t.Context(), id, "amina", "none of ours")
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			_, err = b.Story(t.Context(), e.Key())
+			require.NoError(t, err)
+		}
+		b.clean(t)
+	})
+}
+
+// A late callback is looked after again when nobody has been told of it for a
+// while, because its workflow may be gone.
+func TestLateCallbacksComeBack(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, "late", "1"), "G"), []byte("{}"))
 		require.NoError(t, err)
-		require.True(t, fresh)
-		_, err = b.Callback(t.Context(), id)
+		require.NoError(t, b.MarkCallback(t.Context(), id, Late))
+		pending := func() int {
+			entries, err := b.PendingCallbacks(t.Context(), 0)
+			require.NoError(t, err)
+			return len(entries)
+		}
+		require.Zero(t, pending())
+		require.NoError(t, b.exec("UPDATE inbox SET told_at = told_at - ?", (untold+time.Second).Milliseconds()))
+		require.Equal(t, 1, pending())
+		require.NoError(t, b.MarkCallback(t.Context(), id, Late)) // its workflow runs
+		require.Zero(t, pending())
+		require.NoError(t, b.exec("UPDATE inbox SET told_at = 0")) // from before this was kept
+		require.Equal(t, 1, pending())
+		require.NoError(t, b.MarkCallback(t.Context(), id, Done))
+		require.Zero(t, pending())
+	})
+}
+
+// A callback that cannot be passed on stands in the queue with the reason, and
+// can be set aside; so does one that has waited for long, and one that cannot be
+// read hides no other.
+func TestCallbacksThatCannotBePassedOn(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		ids := make(map[string]string)
+		for _, number := range []string{"problem", "waits", "damaged", "young"} {
+			r := request(order.Deposit, number, "1")
+			open(t, b, r)
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+			require.NoError(t, err)
+			ids[number] = id
+		}
+		queue := func() map[string]string {
+			items, err := b.NeedsPerson(t.Context(), time.Hour, 0)
+			require.NoError(t, err)
+			due := make(map[string]string)
+			for _, item := range items {
+				if item.Kind == QueueCallback {
+					due[item.Key.Number] = item.Code + " " + item.Text
+				}
+			}
+			return due
+		}
+		require.NoError(t, b.ProblemCallback(t.Context(), ids["problem"], "the workflow takes no more signals\x00"))
+		require.Empty(t, queue()) // it may pass
+		require.NoError(t, b.exec("UPDATE inbox SET problem_at = problem_at - 61000 WHERE problem_at > 0"))
+		require.NoError(t, b.exec("UPDATE inbox SET first_at = first_at - 3601000 WHERE number = 'waits'"))
+		require.NoError(t, b.exec("UPDATE inbox SET callback = 'no JSON' WHERE number = 'damaged'"))
+		due := queue()
+		require.Len(t, due, 2)
+		require.Contains(t, due["problem"], CodeUndelivered+" a callback cannot be passed on: the workflow takes no more signals")
+		require.Contains(t, due["waits"], CodeUndelivered)
+		pending, err := b.PendingCallbacks(t.Context(), 0)
 		require.NoError(t, err)
+		require.Len(t, pending, 4)
+		damaged := slices.IndexFunc(pending, InboxEntry.Damaged)
+		require.Equal(t, ids["damaged"], pending[damaged].ID)
+		require.Equal(t, "damaged", pending[damaged].Key().Number)
+		require.NoError(t, b.ProblemCallback(t.Context(), ids["damaged"], pending[damaged].Problem))
+
+		for _, number := range []string{"problem", "waits", "damaged"} {
+			e, refusal, err := b.SetCallbackAside(t.Context(), ids[number], "amina", "asked the gateway, ticket 7")
+			require.NoError(t, err)
+			require.Nil(t, refusal, number)
+			require.Equal(t, Done, e.Status)
+		}
+		_, refusal, err := b.SetCallbackAside(t.Context(), ids["young"], "amina", "in a hurry")
+		require.NoError(t, err)
+		require.Equal(t, CodeNotUnmatched, refusal.Code)
+		require.Empty(t, queue())
+		require.ErrorIs(t, b.ProblemCallback(t.Context(), "nobody", "x"), ErrNotFound)
+
+		require.NoError(t, b.ProblemCallback(t.Context(), ids["young"], "x"))
+		require.NoError(t, b.exec("UPDATE inbox SET problem_at = problem_at - 61000 WHERE problem_at > 0"))
+		require.Len(t, queue(), 1)
+		require.NoError(t, b.MarkCallback(t.Context(), ids["young"], Signalled))
+		require.Empty(t, queue()) // it was passed on after all
+		b.clean(t)
 	})
 }

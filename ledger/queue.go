@@ -33,7 +33,7 @@ const (
 	QueueUnsent      QueueKind = "unsent"      // an order may be sent and has not been for long
 	QueueDiscrepancy QueueKind = "discrepancy" // open
 	QueueBreaker     QueueKind = "breaker"     // open
-	QueueCallback    QueueKind = "callback"    // unmatched
+	QueueCallback    QueueKind = "callback"    // unmatched, or cannot be passed on
 	QueueFunds       QueueKind = "funds"       // an order waits for money, in the ledger or at the gateway
 	QueueAdjustment  QueueKind = "adjustment"  // proposed, and waits for a second person
 	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it
@@ -316,15 +316,22 @@ func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) (
 	if err != nil {
 		return nil, err
 	}
-	items := make([]QueueItem, len(entries))
-	for i, e := range entries {
-		items[i] = QueueItem{
+	items, err := l.undeliveredDue(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if slices.ContainsFunc(items, func(told QueueItem) bool { return told.ID == e.ID }) {
+			continue
+		}
+		items = append(items, QueueItem{
 			Since: e.FirstAt, Kind: QueueCallback, Key: e.Key(), ID: e.ID, Code: CodeUnmatched,
 			Text: fmt.Sprintf("the gateway tells of a %s that we do not have: %s, %s %s", e.Callback.Direction, e.Callback.State, e.Callback.OrderAmount, e.Callback.Currency),
 			Do:   "find out who made the order; it is matched by itself if it turns up here",
-		}
+		})
 	}
-	return items, nil
+	slices.SortStableFunc(items, func(a, b QueueItem) int { return a.Since.Compare(b.Since) })
+	return items[:min(limit, len(items))], nil
 }
 
 func (l *Ledger) adjustmentsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
@@ -383,7 +390,8 @@ const (
 // Codes of callbacks. They are stable.
 const (
 	CodeUnmatched    = "CALLBACK_UNMATCHED"     // it is for an order that we do not have
-	CodeNotUnmatched = "CALLBACK_NOT_UNMATCHED" // it has an order, or was dealt with: it cannot be set aside
+	CodeUndelivered  = "CALLBACK_UNDELIVERED"   // it cannot be passed on, or nobody has for long
+	CodeNotUnmatched = "CALLBACK_NOT_UNMATCHED" // it has an order and can be passed on, or was dealt with: it cannot be set aside
 )
 
 // sayTime is a time column for people.

@@ -38,11 +38,11 @@ type Callback struct {
 	Direction   Direction // bizType
 	Currency    string    // the gateway's code
 	FailReason  string    // free text, payouts only; pages also spell it failReasonn
-	Fee         string    // the merchant's fee
+	Fee         string    // the merchant's fee; may be left out
 	Merchant    string    // mchNo
 	OrderNumber string    // mchOrderNo
 	OrderAmount string    // what was asked for
-	PayAmount   string    // what was paid; counts only where State.Paid
+	PayAmount   string    // what was paid; there and counts only where State.Paid
 	GatewayID   string    // payOrderId
 	State       State
 	// Extra are members no page describes, as they came.
@@ -134,13 +134,15 @@ func readCallback(members map[string]json.RawMessage) (Callback, error) {
 	}
 	for _, required := range []struct{ name, value string }{
 		{"currency", callback.Currency},
-		{"fee", callback.Fee},
 		{"mchNo", callback.Merchant},
 		{"mchOrderNo", callback.OrderNumber},
 		{"orderAmount", callback.OrderAmount},
 		{"payAmount", callback.PayAmount},
 		{"payOrderId", callback.GatewayID},
 	} {
+		if required.name == "payAmount" && !callback.State.Paid() {
+			continue // it says nothing there, and is left out
+		}
 		if required.value == "" {
 			f.wrong(required.name, "there")
 		}

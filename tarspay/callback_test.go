@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"runtime"
 	"strings"
@@ -169,24 +170,74 @@ func TestParseCallbackRefusesSignedNonsense(t *testing.T) {
 		"no bizType":       strings.Replace(string(good), `"bizType":2,`, ``, 1),
 		"not UTF-8":        strings.Replace(string(good), `payment`, "\xff", 1),
 	}
-	for _, name := range []string{"currency", "fee", "mchNo", "mchOrderNo", "orderAmount", "payAmount", "payOrderId"} {
-		var members map[string]any
-		require.NoError(t, json.Unmarshal(good, &members))
-		for suffix, value := range map[string]any{" null": nil, " empty": "", " boolean": true, " list": []int{1}} {
-			members[name] = value
-			body, err := json.Marshal(members)
-			require.NoError(t, err)
-			edits[name+suffix] = string(body)
+	for _, name := range []string{"currency", "mchNo", "mchOrderNo", "orderAmount", "payOrderId"} {
+		maps.Copy(edits, without(t, failure, name))
+	}
+	paid := failure
+	paid.State = StateSucceeded
+	for name, body := range without(t, paid, "payAmount") {
+		edits[name+", paid"] = body
+	}
+	for _, name := range []string{"payAmount", "fee", "state"} {
+		for suffix, value := range map[string]any{" boolean": true, " list": []int{1}} {
+			edits[name+suffix] = with(t, failure, name, value)
 		}
-		delete(members, name)
-		body, err := json.Marshal(members)
-		require.NoError(t, err)
-		edits[name+" absent"] = string(body)
 	}
 	for name, body := range edits {
 		_, err := verifier.ParseCallback([]byte(body), signer.Sign([]byte(body)))
 		require.ErrorIs(t, err, ErrMalformedCallback, name)
 		require.NotContains(t, err.Error(), "31500", name)
+	}
+}
+
+// with is a callback with one member changed.
+func with(t *testing.T, c Callback, name string, value any) string {
+	t.Helper()
+	body, _ := EncodeCallback(c, newSigner(t))
+	var members map[string]any
+	require.NoError(t, json.Unmarshal(body, &members))
+	if members[name] = value; value == absent {
+		delete(members, name)
+	}
+	body, err := json.Marshal(members)
+	require.NoError(t, err)
+	return string(body)
+}
+
+const absent = "\x00absent"
+
+// without is a callback in which a member says nothing, in every way.
+func without(t *testing.T, c Callback, name string) map[string]string {
+	t.Helper()
+	return map[string]string{
+		name + " null": with(t, c, name, nil), name + " empty": with(t, c, name, ""), name + " absent": with(t, c, name, absent),
+	}
+}
+
+// What did not move need not be said: of an order that was not paid the amount
+// paid, and the fee of any.
+func TestCallbacksOfWhatDidNotMoveNameNoAmounts(t *testing.T) {
+	t.Parallel()
+	signer := newSigner(t)
+	verifier := newVerifier(t, signer.PublicKey())
+	for state := StateCreated; state <= StatePartial; state++ {
+		c := failure
+		c.State = state
+		bodies := without(t, c, "fee")
+		if !state.Paid() {
+			maps.Copy(bodies, without(t, c, "payAmount"))
+		}
+		for name, body := range bodies {
+			got, err := verifier.ParseCallback([]byte(body), signer.Sign([]byte(body)))
+			require.NoError(t, err, "%s of %s", name, state)
+			want := c
+			if strings.HasPrefix(name, "fee") {
+				want.Fee = ""
+			} else {
+				want.PayAmount = ""
+			}
+			require.Equal(t, want, got, "%s of %s", name, state)
+		}
 	}
 }
 

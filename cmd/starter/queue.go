@@ -109,7 +109,9 @@ func advised(item ledger.QueueItem) queueItem {
 	case ledger.QueueBreaker:
 		advice.Command = "starter reconcile" + of
 	case ledger.QueueCallback:
-		advice.Do = "find out who made the order (starter show " + at + "); it is matched by itself if it turns up here. If it never will, say why and set it aside"
+		if item.Code == ledger.CodeUnmatched {
+			advice.Do = "find out who made the order (starter show " + at + "); it is matched by itself if it turns up here. If it never will, say why and set it aside"
+		}
 		advice.Command = "starter set-aside " + id + " --why WHY"
 	case ledger.QueueFunds:
 		advice.Command = "starter adjust propose REF" + of + " --kind top_up --amount AMOUNT --why WHY --evidence PROOF"

@@ -18,14 +18,15 @@ func (s *starter) setAsideCommand() *cobra.Command {
 	var who actor
 	cmd := &cobra.Command{
 		Use:   "set-aside CALLBACK --why WHY",
-		Short: "Be done with a callback of an order that we do not have",
-		Long: `Takes a callback of an order that we do not have off the queue: a person has found out
-who made the order, and says so. It moves no money, and the callback does not come back
-if the gateway repeats it. It is written to the ledger directly and audited, done or
-refused; the id is that of starter queue.
+		Short: "Be done with a callback that nobody can act on",
+		Long: `Takes a callback off the queue: one of an order that we do not have, when a person has
+found out who made the order, or one that cannot be passed on (CALLBACK_UNDELIVERED),
+when a person has asked the gateway about the order. It moves no money, and the callback
+does not come back if the gateway repeats it. It is written to the ledger directly and
+audited, done or refused; the id is that of starter queue.
 
-A callback that has an order, or was dealt with before, is refused with
-CALLBACK_NOT_UNMATCHED.
+A callback that has an order and can be passed on, or was dealt with before, is refused
+with CALLBACK_NOT_UNMATCHED.
 
 --json: {"callback":{"id","key":{"merchant","number"},"status","received","first_at",
 "last_at"}}, where status is done and received is how many times it came.`,

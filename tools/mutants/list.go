@@ -395,6 +395,28 @@ var mutants = []mutant{
 		pkg:  "./order", run: "TestMismatches",
 	},
 
+	{
+		name: "late_callback_is_forgotten", rule: 10, takes: "a late callback whose workflow is gone is acted on again",
+		file: "ledger/inbox.go",
+		old:  `OR status = 'late' AND told_at < ?`,
+		new:  `OR status = 'late' AND told_at < ? AND 1 = 0`,
+		pkg:  "./callback", run: "TestALateCallbackWhoseWorkflowIsGone",
+	},
+	{
+		name: "one_callback_stops_the_sweep", rule: 10, takes: "a callback that fails alone is not taken for Temporal being away",
+		file: "callback/sweep.go",
+		old:  `delivered.Load() == 0 && waiting.count() >= sweepWorkers`,
+		new:  `waiting.count() >= 1`,
+		pkg:  "./callback", run: "TestACallbackThatFailsAloneHoldsNothingUp",
+	},
+	{
+		name: "payment_without_amount", rule: 9, takes: "a callback that says paid says how much",
+		file: "tarspay/callback.go",
+		old:  `if required.name == "payAmount" && !callback.State.Paid() {`,
+		new:  `if required.name == "payAmount" {`,
+		pkg:  "./tarspay", run: "TestParseCallbackRefusesSignedNonsense",
+	},
+
 	// 11. The receiver starts no order's workflow.
 	{
 		name: "receiver_starts_the_order", rule: 11, takes: "a callback never starts an order's workflow",

@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// patience is how long a callback may wait to be passed on before it needs a
+// person, whatever the reason.
+const patience = time.Hour
+
+// passing is how long a problem may last before it needs a person: a sweep tries
+// again every few seconds.
+const passing = time.Minute
+
+// ProblemCallback notes why a callback cannot be passed on, for a reason of its
+// own and since when; it stays where it is and is tried again. One that is done
+// with has no problem. ErrNotFound if there is none of that id.
+func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error {
+	err := l.inTx(ctx, func(t tx) error {
+		updated, err := t.put(ctx, `
+			UPDATE inbox SET problem = ?, problem_at = CASE WHEN problem_at = 0 THEN ? ELSE problem_at END, told_at = ?
+			WHERE id = ? AND status <> 'done'`, fit(problem), t.at.UnixMilli(), t.at.UnixMilli(), id)
+		if err != nil || updated == 1 {
+			return err
+		}
+		var there string
+		return missing(t.get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: note the problem of callback %s: %w", id, err)
+	}
+	return nil
+}
+
+// undelivered is the condition of callbacks that need a person although their
+// order may be here: they cannot be passed on, or nobody has for long.
+const undelivered = "(problem_at > 0 AND problem_at < ? OR status = 'stored' AND first_at < ?)"
+
+// due reports whether a person may be done with the row: it has a problem, or has
+// waited for long.
+func (r inboxRow) due(at time.Time) bool {
+	return r.ProblemAt > 0 || r.Status == Stored && moment(r.FirstAt).Before(at.Add(-patience))
+}
+
+// due is the code of what makes the callback need a person.
+func (e InboxEntry) due() string {
+	if e.Status == Unmatched && e.Problem == "" {
+		return CodeUnmatched
+	}
+	return CodeUndelivered
+}
+
+// undeliveredDue lists the callbacks that cannot be passed on.
+func (l *Ledger) undeliveredDue(ctx context.Context, limit int) ([]QueueItem, error) {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := l.callbacks(ctx, "status <> 'done' AND "+undelivered, limit,
+		now.Add(-passing).UnixMilli(), now.Add(-patience).UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	items := make([]QueueItem, len(entries))
+	for i, e := range entries {
+		why := e.Problem
+		if why == "" {
+			why = "it has waited since it came in"
+		}
+		items[i] = QueueItem{
+			Since: e.FirstAt, Kind: QueueCallback, Key: e.Key(), ID: e.ID, Code: CodeUndelivered,
+			Text: fmt.Sprintf("a callback cannot be passed on: %s; the gateway tells of a %s, %s", why, e.Callback.Direction, e.Callback.State),
+			Do:   "look whether Temporal and the order's workflow are there; it is tried again by itself. If it can never be passed on, ask the gateway about the order and set the callback aside",
+		}
+	}
+	return items, nil
+}
