@@ -74,4 +74,6 @@ const CallsPerOrderAttempt = 3
 // attempt is the longest that one activity attempt may take: a query, a look
 // at the balance and a create, one after the other, and the ledger. It is
 // longer than all its HTTP calls together, so that two attempts never overlap.
-func (s Settings) attempt() time.Duration { return CallsPerOrderAttempt*s.GatewayTimeout + attemptMargin }
+func (s Settings) attempt() time.Duration {
+	return CallsPerOrderAttempt*s.GatewayTimeout + attemptMargin
+}

@@ -9,6 +9,7 @@
 package config
 
 import (
+	"net"
 	"strings"
 	"time"
 )
@@ -62,9 +63,11 @@ type Starter struct {
 // Codec holds the settings of the process that decrypts for the Temporal UI.
 type Codec struct {
 	Payloads
-	CodecListen  string `default:"127.0.0.1:8084" unit:"host:port" desc:"Where the codec server answers. Whoever reaches it can read every order: keep it off public networks."`
-	CodecOrigins string `default:"http://127.0.0.1:8233,http://localhost:8233" unit:"url,…" desc:"Addresses of the Temporal UI, whose pages may ask."`
-	CodecToken   Secret `unit:"text" desc:"What a caller has to send as Authorization: Bearer …; empty: nothing."`
+	CodecListen    string `default:"127.0.0.1:8084" unit:"host:port" desc:"Where the codec server answers. Whoever reaches it can read every order: keep it off public networks."`
+	CodecOrigins   string `default:"http://127.0.0.1:8233,http://localhost:8233" unit:"url,…" desc:"Addresses of the Temporal UI, whose pages may ask."`
+	CodecHosts     string `unit:"name,…" desc:"Names and addresses under which the codec server is asked, beside localhost and its kin."`
+	CodecToken     Secret `unit:"text" desc:"What a caller has to send as Authorization: Bearer …; empty: callers on the same machine are answered, and nobody else."`
+	CodecTokenFile string `unit:"path" desc:"File that holds PAYOUTS_CODEC_TOKEN, in its place."`
 	Exceptions
 	Log
 }
@@ -119,6 +122,11 @@ func LoadCodec() (Codec, error) {
 		p.add("PAYOUTS_PAYLOAD_KEYS", "is not set; without keys there is nothing to decrypt")
 	}
 	p.address("PAYOUTS_CODEC_LISTEN", c.CodecListen)
+	c.CodecToken = p.secret("PAYOUTS_CODEC_TOKEN", c.CodecToken, c.CodecTokenFile)
+	host, _, err := net.SplitHostPort(c.CodecListen)
+	if err == nil && !loopback(host) && c.CodecToken == "" && !p.has("PAYOUTS_CODEC_TOKEN_FILE") {
+		p.code(CodeNoToken, "PAYOUTS_CODEC_TOKEN", "is not set and PAYOUTS_CODEC_LISTEN lets other machines ask; set a token, or listen on 127.0.0.1")
+	}
 	for _, origin := range c.Allowed() {
 		if parsed, ok := p.webAddress("PAYOUTS_CODEC_ORIGINS", origin); ok && strings.Trim(parsed.Path, "/") != "" {
 			p.add("PAYOUTS_CODEC_ORIGINS", "has an address with a path; an origin is scheme, host and port, like http://127.0.0.1:8233")
@@ -129,6 +137,10 @@ func LoadCodec() (Codec, error) {
 
 // Allowed are the origins, one by one.
 func (c Codec) Allowed() []string { return split(c.CodecOrigins) }
+
+// Hosts are the names that the server is asked under, in lower case, beside those
+// of its own machine.
+func (c Codec) Hosts() []string { return split(strings.ToLower(c.CodecHosts)) }
 
 // ReadKeyRing are the keys that encrypt what Temporal keeps, none when nothing
 // is encrypted. The error is an *Error.

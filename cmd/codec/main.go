@@ -28,6 +28,8 @@ const (
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 2 * time.Minute
 	drain        = 5 * time.Second
+
+	maxHeaderBytes = 16 << 10
 )
 
 func main() {
@@ -49,8 +51,8 @@ func command() *cobra.Command {
 		Use:   "codec",
 		Short: "Decrypt payloads for the Temporal UI",
 		Long: "Answers the Temporal UI (Settings, codec server) and temporal --codec-endpoint with what is behind encrypted " +
-			"payloads. Whoever is answered can read beneficiaries: keep it where operators are and nobody else, set a token " +
-			"where others are, too, and put TLS before it unless it is asked on its own machine.\n\nSettings:\n\n" + settings.String(),
+			"payloads. Whoever is answered can read beneficiaries: it answers who knows the token " +
+			"or, without one, who is on its own machine. Put TLS before it where it is asked from elsewhere.\n\nSettings:\n\n" + settings.String(),
 		Example: "  PAYOUTS_PAYLOAD_KEYS_FILE=/run/secrets/payload-keys codec",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +78,8 @@ func serve(ctx context.Context, settings config.Codec, log *slog.Logger) error {
 		return fmt.Errorf("PAYOUTS_CODEC_LISTEN: %w", err)
 	}
 	serving := &http.Server{
-		Handler:           server(decrypting, settings.Allowed(), settings.CodecToken.Reveal()),
+		Handler:           server(decrypting, access{origins: settings.Allowed(), hosts: settings.Hosts(), token: settings.CodecToken.Reveal()}),
+		MaxHeaderBytes:    maxHeaderBytes,
 		ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

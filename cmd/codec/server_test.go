@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,7 +53,7 @@ func ask(t *testing.T, server *httptest.Server, path string, header http.Header,
 func TestServer(t *testing.T) {
 	t.Parallel()
 	c := made(t)
-	asked := httptest.NewServer(server(c, []string{origin}, "open sesame"))
+	asked := httptest.NewServer(server(c, access{origins: []string{origin}, token: "open sesame"}))
 	t.Cleanup(asked.Close)
 	plain, err := converter.GetDefaultDataConverter().ToPayloads(person)
 	require.NoError(t, err)
@@ -89,7 +90,7 @@ func TestServer(t *testing.T) {
 func TestServerWithoutToken(t *testing.T) {
 	t.Parallel()
 	c := made(t)
-	asked := httptest.NewServer(server(c, []string{origin}, ""))
+	asked := httptest.NewServer(server(c, access{origins: []string{origin}}))
 	t.Cleanup(asked.Close)
 	body, err := protojson.Marshal(&commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(person)}}})
 	require.NoError(t, err)
@@ -99,4 +100,89 @@ func TestServerWithoutToken(t *testing.T) {
 	status, _, back := ask(t, asked, "/decode", nil, answer)
 	require.Equal(t, http.StatusOK, status)
 	require.JSONEq(t, string(body), string(back))
+}
+
+// Who is refused, and with which code.
+func TestServerRefuses(t *testing.T) {
+	t.Parallel()
+	const token = "open sesame"
+	body, err := protojson.Marshal(&commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(person)}}})
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		token, host, remote string
+		header              http.Header
+		status              int
+		code                string
+	}{
+		"local":                   {"", "localhost:8084", "127.0.0.1:5", nil, http.StatusOK, ""},
+		"local, version 6":        {"", "[::1]:8084", "[::1]:5", nil, http.StatusOK, ""},
+		"a name of its own":       {"", "Codec.example.com", "127.0.0.1:5", nil, http.StatusOK, ""},
+		"another machine":         {"", "codec.example.com", "10.0.0.7:5", nil, http.StatusForbidden, codeRemote},
+		"by a proxy":              {"", "localhost", "127.0.0.1:5", http.Header{"X-Forwarded-For": {"10.0.0.7"}}, http.StatusForbidden, codeRemote},
+		"a name that is not ours": {"", "evil.example:8084", "127.0.0.1:5", nil, http.StatusMisdirectedRequest, codeHost},
+		"looks like ours":         {"", "127.0.0.1.evil.example", "127.0.0.1:5", nil, http.StatusMisdirectedRequest, codeHost},
+		"no name":                 {"", "", "127.0.0.1:5", nil, http.StatusMisdirectedRequest, codeHost},
+		"no token":                {token, "codec.example.com", "127.0.0.1:5", nil, http.StatusUnauthorized, codeToken},
+		"another token":           {token, "codec.example.com", "127.0.0.1:5", http.Header{"Authorization": {"Bearer open"}}, http.StatusUnauthorized, codeToken},
+		"the token":               {token, "codec.example.com", "10.0.0.7:5", http.Header{"Authorization": {"Bearer " + token}}, http.StatusOK, ""},
+		"the token, misled":       {token, "evil.example", "10.0.0.7:5", http.Header{"Authorization": {"Bearer " + token}}, http.StatusMisdirectedRequest, codeHost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := server(made(t), access{origins: []string{origin}, hosts: []string{"codec.example.com"}, token: test.token})
+			r := httptest.NewRequest(http.MethodPost, "/encode", bytes.NewReader(body))
+			for header, values := range test.header {
+				r.Header[header] = values
+			}
+			r.Host, r.RemoteAddr = test.host, test.remote
+			answer := httptest.NewRecorder()
+			asked.ServeHTTP(answer, r)
+			require.Equal(t, test.status, answer.Code, answer.Body)
+			requireCode(t, test.code, answer.Body.Bytes())
+		})
+	}
+}
+
+// A request has bounds, by bytes and by what it takes to read it.
+func TestServerBounds(t *testing.T) {
+	t.Parallel()
+	asked := httptest.NewServer(server(made(t), access{origins: []string{origin}}))
+	t.Cleanup(asked.Close)
+	list := func(payload string, count int) []byte {
+		return []byte(`{"payloads":[` + strings.TrimSuffix(strings.Repeat(payload+",", count), ",") + "]}")
+	}
+	for name, test := range map[string]struct {
+		body   []byte
+		status int
+		code   string
+	}{
+		"many payloads":         {list("{}", maxPayloads), http.StatusOK, ""},
+		"too large":             {list(`{"data":"`+strings.Repeat("QUFB", 250_000)+`"}`, 5), http.StatusRequestEntityTooLarge, codeTooMuch},
+		"large ones":            {list(`{"data":"`+strings.Repeat("QUFB", 250_000)+`"}`, 3), http.StatusOK, ""},
+		"a million empty ones":  {list("{}", 1_000_000), http.StatusRequestEntityTooLarge, codeTooMuch},
+		"a million of metadata": {[]byte(`{"payloads":[{"metadata":{` + strings.Repeat(`"a":"",`, 500_000) + `"b":""}}]}`), http.StatusRequestEntityTooLarge, codeTooMuch},
+	} {
+		status, _, answer := ask(t, asked, "/encode", nil, test.body)
+		require.Equal(t, test.status, status, name)
+		if test.code != "" {
+			requireCode(t, test.code, answer)
+		}
+	}
+	// The pages of the UI learn whether they may ask without a token.
+	preflight, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, asked.URL+"/decode", nil)
+	require.NoError(t, err)
+	preflight.Header.Set("Origin", origin)
+	preflight.Header.Set("Access-Control-Request-Method", http.MethodPost)
+	response, err := asked.Client().Do(preflight)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, origin, response.Header.Get("Access-Control-Allow-Origin"))
+}
+
+func requireCode(t *testing.T, code string, answer []byte) {
+	t.Helper()
+	var refused struct{ Code, Message string }
+	require.NoError(t, json.Unmarshal(answer, &refused), "%s", answer)
+	require.Equal(t, code, refused.Code)
+	require.Equal(t, code != "", refused.Message != "")
 }

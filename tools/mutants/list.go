@@ -1150,6 +1150,27 @@ var mutants = []mutant{
 		pkg:  "./worker", run: "TestRatesAreOfCalls",
 	},
 	{
+		name: "codec_answers_anybody", takes: "without a token only this machine is answered",
+		file: "cmd/codec/server.go",
+		old:  `case a.token == "" && (!local(host) || forwarded(r.Header)):`,
+		new:  `case false && host == "":`,
+		pkg:  "./cmd/codec", run: "TestServerRefuses",
+	},
+	{
+		name: "codec_under_any_name", takes: "the codec server answers under its own names",
+		file: "cmd/codec/server.go",
+		old:  `if !local(host) && !slices.Contains(a.hosts, host) {`,
+		new:  `if false {`,
+		pkg:  "./cmd/codec", run: "TestServerRefuses",
+	},
+	{
+		name: "codec_without_bounds", takes: "a request's payloads are bounded",
+		file: "cmd/codec/server.go",
+		old:  `bytes.Count(body, []byte{'{'}) > 2*maxPayloads+1`,
+		new:  `false`,
+		pkg:  "./cmd/codec", run: "TestServerBounds",
+	},
+	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
 		file: "codec/codec.go",
 		old:  `if c.strict {`,
