@@ -1,9 +1,12 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -287,12 +290,34 @@ func (g *Gateway) callCreate(ctx context.Context, row order.Order) (string, *ord
 	if err != nil {
 		return "", nil, err
 	}
-	return created.GatewayID, &order.Instructions{
-		PayURL: created.PayURL, PayData: created.PayData, PayDataType: created.PayDataType,
-		AccountName: created.AccountName, AccountNumber: created.AccountNumber, Bank: created.Bank,
-		ExpiresAt: created.ExpiresAt,
-	}, nil
+	return created.GatewayID, instructions(row.Way, created), nil
 }
+
+// instructions are what the payer, and a checkout of the merchant's own, need of
+// the gateway's answer.
+func instructions(way string, created tarspay.Deposit) *order.Instructions {
+	i := &order.Instructions{
+		PayURL: created.PayURL, PayData: created.PayData, PayDataType: created.PayDataType,
+		AccountName: created.AccountName, AccountNumber: created.AccountNumber, Bank: created.Bank, Phone: created.Phone,
+		ExpiresAt: created.ExpiresAt,
+	}
+	for _, kind := range slices.Sorted(maps.Keys(created.PayWays)) {
+		for _, offered := range created.PayWays[kind] {
+			if offered.Way == way && i.PayCode == "" {
+				i.PayCode = offered.Code
+			}
+			i.PayWays = append(i.PayWays, order.PayWay{
+				Way: offered.Way, Type: cmp.Or(offered.Type, kind), Code: offered.Code, Logo: offered.Logo,
+			})
+		}
+	}
+	i.PayWays = i.PayWays[:min(len(i.PayWays), maxPayWays)]
+	return i
+}
+
+// maxPayWays bounds what is kept of the ways that a payer may choose from; no
+// country has as many.
+const maxPayWays = 100
 
 // refusedHere is a refusal of our own, before anything is sent.
 func refusedHere(what string, err error) error {

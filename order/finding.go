@@ -175,7 +175,7 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 		// Paid first, whether or not we heard of it: its fee was charged then
 		// and is not given back.
 		f.Fee = c.money("fee", fee)
-		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway returned the money"}
+		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway says that it was refunded"}
 	case Unclear:
 		c.fields = append(c.fields, "state")
 	case Pending:

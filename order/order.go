@@ -56,7 +56,18 @@ type Instructions struct {
 	AccountName   string    `json:"account_name,omitempty"`
 	AccountNumber string    `json:"account_number,omitempty"`
 	Bank          string    `json:"bank,omitempty"`
+	Phone         string    `json:"phone,omitempty"`    // the payee's, where a wallet is paid
+	PayCode       string    `json:"pay_code,omitempty"` // of the order's own way: the data of a QR code, or the link of its image
+	PayWays       []PayWay  `json:"pay_ways,omitempty"` // among which the payer may choose
 	ExpiresAt     time.Time `json:"expires_at,omitzero"`
+}
+
+// PayWay is a way in which the payer may pay, for a checkout of the merchant's own.
+type PayWay struct {
+	Way  string `json:"way"`            // the gateway's code
+	Type string `json:"type,omitempty"` // bank, ewallet, qr and the like; the gateway's spelling varies
+	Code string `json:"code,omitempty"` // as Instructions.PayCode
+	Logo string `json:"logo,omitempty"` // the link of an image
 }
 
 // View is what callers and operators are told of an order. Of the payer or

@@ -263,6 +263,33 @@ func endpointTable() string {
 	return markdown([]string{"call", "path (POST)", "countries", "changes something", "source"}, rows)
 }
 
+// lasting is a time to pay as people say it: "30m", "8m20s", "24h".
+func lasting(d time.Duration) string {
+	var said string
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if n := d / unit.of; n > 0 {
+			said += fmt.Sprint(int64(n), unit.name)
+			d -= n * unit.of
+		}
+	}
+	return said
+}
+
+// The page is compared with what the documents say, not with itself.
+func TestTimesToPayAreWrittenOut(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(guide)
+	require.NoError(t, err)
+	for country, want := range map[string]string{"BD": "30m", "IN": "30m", "MY": "30m", "VN": "8m20s", "PK": "24h", "TH": "?"} {
+		row := regexp.MustCompile(`(?m)^\| ` + country + ` \| [A-Z][a-z]+ \|.*$`).FindString(string(text))
+		cells := strings.Split(row, " | ")
+		require.Equal(t, want, cells[len(cells)-2], "%s: %s", country, row)
+	}
+}
+
 func having(operation tarspay.Operation) []*tarspay.Profile {
 	return slices.DeleteFunc(tarspay.Countries(), func(p *tarspay.Profile) bool { return !p.HasEndpoint(operation) })
 }
@@ -275,11 +302,11 @@ func stateTable() string {
 			tarspay.StateMeaning
 		}{{"deposit", state.Deposit}, {"withdrawal", state.Withdrawal}} {
 			rows = append(rows, []string{
-				fmt.Sprint(int(state.State)), state.Name, side.name, is(side.Final), is(side.Paid), is(side.CalledBack), side.Text,
+				fmt.Sprint(int(state.State)), state.Name, side.name, is(side.Final), is(side.Paid), is(side.CalledBack), side.Text, string(side.Confidence),
 			})
 		}
 	}
-	return markdown([]string{"state", "name", "of a", "final", "`payAmount` counts", "called back", "meaning"}, rows)
+	return markdown([]string{"state", "name", "of a", "final", "`payAmount` counts", "called back", "meaning", "confidence"}, rows)
 }
 
 func codeTable() string {
@@ -293,8 +320,12 @@ func codeTable() string {
 		if code.Confirm {
 			refused += ", probably"
 		}
+		meaning := code.Meaning
+		if len(code.Messages) > 0 {
+			meaning += "; it says (inferred) " + quoted(code.Messages...)
+		}
 		rows = append(rows, []string{
-			quoted(append([]string{code.Code}, code.Spellings...)...), code.Meaning, string(code.Classes.CreateDeposit), refused,
+			quoted(append([]string{code.Code}, code.Spellings...)...), meaning, string(code.Classes.CreateDeposit), refused,
 			string(code.Classes.Query), string(code.Classes.Balance), string(code.Classes.Other), concerns, code.Action,
 		})
 	}
@@ -321,7 +352,7 @@ func countryTable() string {
 		}
 		expiry := "?"
 		if p.Deposit.Expiry > 0 {
-			expiry = strings.TrimSuffix(strings.TrimSuffix(p.Deposit.Expiry.String(), "0s"), "0m")
+			expiry = lasting(p.Deposit.Expiry)
 		}
 		var own []string
 		for _, endpoint := range p.Endpoints {

@@ -60,6 +60,9 @@ type ErrorCode struct {
 	// Confidence is that of the classes; the codes themselves are documented.
 	Confidence Confidence `yaml:"confidence"`
 	Source     string     `yaml:"source"`
+	// Messages are what the gateway says in msg, as one page quotes it
+	// (ALL/3095258). That they come with this code is inferred: no page shows both.
+	Messages []string `yaml:"messages"`
 }
 
 //go:embed error_codes.yaml
@@ -97,6 +100,23 @@ func ErrorCodes() []ErrorCode {
 func LookupErrorCode(code string) (ErrorCode, bool) {
 	row, ok := errorTable()[code]
 	return row, ok
+}
+
+// leastMessage is how many letters of a message find its code.
+const leastMessage = 4
+
+// FindMessage finds the codes whose messages have the text in them, or are in the
+// text; capitals, blanks and punctuation make no difference.
+func FindMessage(text string) []ErrorCode {
+	wanted := bare(text)
+	if len(wanted) < leastMessage {
+		return nil
+	}
+	return slices.DeleteFunc(ErrorCodes(), func(row ErrorCode) bool {
+		return !slices.ContainsFunc(row.Messages, func(message string) bool {
+			return strings.Contains(bare(message), wanted) || strings.Contains(wanted, bare(message))
+		})
+	})
 }
 
 // Class is what the code means for the operation.

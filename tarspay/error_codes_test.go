@@ -102,3 +102,21 @@ func TestErrorCodeColumns(t *testing.T) {
 		require.Equal(t, want, row.Class(operation), operation)
 	}
 }
+
+func TestFindMessage(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"MERCHANT_FEE_CONFIG_NOT_INIT":             {"5003014"},
+		"merchant fee config not init":             {"5003014"},
+		"sign error":                               {"5003008"},
+		"code 5003008: Sign Error!":                {"5003008"},
+		"You have not bound or opened the API Key": {"5003002", "5003005"},
+		"fee": nil, "": nil, "no such thing": nil,
+	} {
+		var got []string
+		for _, row := range FindMessage(text) {
+			got = append(got, row.Code)
+		}
+		require.Equal(t, want, got, text)
+	}
+}

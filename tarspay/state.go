@@ -60,6 +60,9 @@ type StateMeaning struct {
 	CalledBack bool
 	// Text is the meaning in words.
 	Text string
+	// Confidence is how sure the text is. Whether a state is final is inferred for
+	// all of them: no page says so.
+	Confidence Confidence
 }
 
 // StateInfo is one row of the state table.
@@ -72,35 +75,35 @@ type StateInfo struct {
 
 var stateTable = []StateInfo{
 	{StateCreated, "created",
-		StateMeaning{Documented: true, Text: "order created; a cashier order waits for the payer to choose"},
-		StateMeaning{Documented: true, Text: "order created"}},
+		StateMeaning{Documented: true, Text: "order created; a cashier order waits for the payer to choose", Confidence: Documented},
+		StateMeaning{Documented: true, Text: "order created", Confidence: Documented}},
 	{StateInProgress, "in progress",
-		StateMeaning{Documented: true, Text: "payment in progress"},
-		StateMeaning{Documented: true, Text: "payout in progress"}},
+		StateMeaning{Documented: true, Text: "payment in progress", Confidence: Documented},
+		StateMeaning{Documented: true, Text: "payout in progress", Confidence: Documented}},
 	{StateSucceeded, "succeeded",
-		StateMeaning{Documented: true, Final: true, Paid: true, CalledBack: true, Text: "paid in full"},
-		StateMeaning{Documented: true, Final: true, Paid: true, CalledBack: true, Text: "paid out"}},
+		StateMeaning{Documented: true, Final: true, Paid: true, CalledBack: true, Text: "paid in full", Confidence: Documented},
+		StateMeaning{Documented: true, Final: true, Paid: true, CalledBack: true, Text: "paid out", Confidence: Documented}},
 	{StateFailed, "failed",
-		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "failed"},
-		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "failed, nothing was paid out"}},
+		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "failed", Confidence: Documented},
+		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "failed, nothing was paid out", Confidence: Documented}},
 	{StateCancelled, "cancelled",
-		StateMeaning{Documented: true, Final: true, Text: "cancelled (query tables only)"},
-		StateMeaning{Text: "not documented for a payout"}},
+		StateMeaning{Documented: true, Final: true, Text: "cancelled (query tables only)", Confidence: Documented},
+		StateMeaning{Text: "not documented for a payout", Confidence: Unknown}},
 	{StateRefunded, "refunded",
-		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "refunded to the payer"},
-		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "returned: the beneficiary did not keep the money"}},
+		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "refunded, say the pages; to whom is not said. It is taken for money that went back to the payer", Confidence: Inferred},
+		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "refunded, say the pages; where the money went they do not say. It is taken for money that the beneficiary did not keep", Confidence: Inferred}},
 	{StateTimedOut, "timed out",
-		StateMeaning{Documented: true, Final: true, Text: "expired unpaid; never called back; a late payment may still be supplemented"},
-		StateMeaning{Text: "not documented for a payout"}},
+		StateMeaning{Documented: true, Final: true, Text: "expired unpaid; never called back; a late payment may still be supplemented", Confidence: Documented},
+		StateMeaning{Text: "not documented for a payout", Confidence: Unknown}},
 	{StateQueued, "queued",
-		StateMeaning{Documented: true, Text: "queued (query tables only)"},
-		StateMeaning{Text: "not documented for a payout"}},
+		StateMeaning{Documented: true, Text: "queued (query tables only)", Confidence: Documented},
+		StateMeaning{Text: "not documented for a payout", Confidence: Unknown}},
 	{StateRejected, "rejected",
-		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "rejected, equals failure; listed for deposits by older pages only"},
-		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "rejected, equals failure"}},
+		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "rejected, equals failure; listed for deposits by older pages only", Confidence: Documented},
+		StateMeaning{Documented: true, Final: true, CalledBack: true, Text: "rejected, equals failure", Confidence: Documented}},
 	{StatePartial, "partially paid",
-		StateMeaning{Documented: true, Final: true, Paid: true, CalledBack: true, Text: "paid less than ordered; whether it can still become a success is undocumented"},
-		StateMeaning{Text: "not documented for a payout"}},
+		StateMeaning{Documented: true, Final: true, Paid: true, CalledBack: true, Text: "paid less than ordered; whether it can still become a success is undocumented", Confidence: Documented},
+		StateMeaning{Text: "not documented for a payout", Confidence: Unknown}},
 }
 
 // States is the whole documented table, in the order of its numbers.
@@ -114,7 +117,7 @@ func (s State) Documented() bool { return s >= 0 && int(s) < len(stateTable) }
 // nothing.
 func (s State) Meaning(direction Direction) StateMeaning {
 	if !s.Documented() {
-		return StateMeaning{Text: "not documented"}
+		return StateMeaning{Text: "not documented", Confidence: Unknown}
 	}
 	switch direction {
 	case DirectionDeposit:
@@ -122,7 +125,7 @@ func (s State) Meaning(direction Direction) StateMeaning {
 	case DirectionWithdrawal:
 		return stateTable[s].Withdrawal
 	}
-	return StateMeaning{Text: "not documented"}
+	return StateMeaning{Text: "not documented", Confidence: Unknown}
 }
 
 // Final reports whether the gateway ends here by itself; see StateMeaning.

@@ -15,7 +15,7 @@ import (
 func (s *starter) codesCommand() *cobra.Command {
 	var minusOne bool
 	cmd := &cobra.Command{
-		Use:   "codes [CODE]",
+		Use:   "codes [CODE | MESSAGE]",
 		Short: "What the gateway's codes mean, and what to do",
 		Long: `Explains a code of the gateway, in either spelling, or lists them all: what the
 pages say, what it proves for each kind of call, whether it is one order's problem
@@ -25,14 +25,18 @@ Classes: rejected and auth mean that nothing was created; ambiguous and unavaila
 on a create mean that an order may exist and is asked for by its number; duplicate
 means that one exists. A code that is in no page is ambiguous on a create.
 
---json: {"codes":[{"code","spellings","documented","meaning","scope","classes":{
-"create_deposit","create_withdrawal","query","balance","other"},"confirm","action",
-"confidence"}]}, where scope is order or every_call, and confirm means that the
+In place of a code, what the gateway said finds the codes it may have come with, as
+far as its pages quote it.
+
+--json: {"codes":[{"code","spellings","documented","meaning","messages","scope",
+"classes":{"create_deposit","create_withdrawal","query","balance","other"},"confirm",
+"action","confidence"}]}, where scope is order or every_call, and confirm means that the
 refusal is probable only: the order is asked for before money is released.`,
 		Example: `  starter codes 5003010
   starter codes -1
+  starter codes MERCHANT_FEE_CONFIG_NOT_INIT
   starter codes --json`,
-		Args:              commandline.AtMostOne("code"),
+		Args:              commandline.AtMostOne("code or message"),
 		ValidArgsFunction: completeCodes,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if minusOne {
@@ -67,6 +71,7 @@ type gatewayCode struct {
 	Spellings  []string           `json:"spellings"`
 	Documented bool               `json:"documented"`
 	Meaning    string             `json:"meaning"`
+	Messages   []string           `json:"messages"` // what the gateway says with it; inferred
 	Scope      tarspay.Scope      `json:"scope"`
 	Classes    codeClasses        `json:"classes"`
 	Confirm    bool               `json:"confirm"`
@@ -94,18 +99,28 @@ func (s *starter) codes(args []string) error {
 		s.show(document, func(w io.Writer) { writeCodes(w, document.Codes) })
 		return nil
 	}
-	if len(args) > 1 || !codeShape.MatchString(args[0]) {
-		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: "give one code of the gateway, which is a number; starter codes lists them"}}}
+	switch {
+	case len(args) == 1 && codeShape.MatchString(args[0]):
+		document.Codes = append(document.Codes, explainCode(args[0]))
+	case len(args) == 1:
+		for _, row := range tarspay.FindMessage(args[0]) {
+			document.Codes = append(document.Codes, codeOf(row))
+		}
 	}
-	found := explainCode(args[0])
-	document.Codes = append(document.Codes, found)
-	s.show(document, func(w io.Writer) { writeCode(w, found) })
+	if len(document.Codes) == 0 {
+		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: "give one code of the gateway, which is a number, or a message that its pages quote; starter codes lists them"}}}
+	}
+	s.show(document, func(w io.Writer) {
+		for _, found := range document.Codes {
+			writeCode(w, found)
+		}
+	})
 	return nil
 }
 
 func codeOf(row tarspay.ErrorCode) gatewayCode {
 	return gatewayCode{
-		Code: row.Code, Spellings: append([]string{}, row.Spellings...), Documented: true, Meaning: row.Meaning, Scope: row.Scope,
+		Code: row.Code, Spellings: append([]string{}, row.Spellings...), Documented: true, Meaning: row.Meaning, Messages: append([]string{}, row.Messages...), Scope: row.Scope,
 		Classes: codeClasses(row.Classes), Confirm: row.Confirm, Action: row.Action, Confidence: row.Confidence,
 	}
 }
@@ -117,13 +132,13 @@ func explainCode(code string) gatewayCode {
 	}
 	if code == acceptedCode {
 		return gatewayCode{
-			Code: code, Spellings: []string{}, Documented: true, Meaning: "accepted; of a create: accepted, not paid yet", Scope: tarspay.ScopeOrder,
+			Code: code, Spellings: []string{}, Messages: []string{}, Documented: true, Meaning: "accepted; of a create: accepted, not paid yet", Scope: tarspay.ScopeOrder,
 			Action: "Nothing: the state says where the order stands.", Confidence: tarspay.Documented,
 		}
 	}
 	const maybe, later = tarspay.ClassAmbiguous, tarspay.ClassUnavailable
 	return gatewayCode{
-		Code: code, Spellings: []string{}, Meaning: "in no page of the gateway", Scope: tarspay.ScopeOrder,
+		Code: code, Spellings: []string{}, Messages: []string{}, Meaning: "in no page of the gateway", Scope: tarspay.ScopeOrder,
 		Classes: codeClasses{CreateDeposit: maybe, CreateWithdrawal: maybe, Query: later, Balance: later, Other: later},
 		Action:  "Ask for the order by its number until there is proof, and ask the gateway's support what the code means.", Confidence: tarspay.Unknown,
 	}
@@ -146,6 +161,7 @@ func writeCode(w io.Writer, c gatewayCode) {
 	describe(w, "code "+c.Code, []fact{
 		{"also written", strings.Join(c.Spellings, ", ")},
 		{"meaning", c.Meaning},
+		{"it says", quotedMessages(c.Messages)},
 		{"creating a deposit", proof(c.Classes.CreateDeposit)},
 		{"creating a withdrawal", proof(c.Classes.CreateWithdrawal)},
 		{"query of an order", proof(c.Classes.Query)},
@@ -156,6 +172,14 @@ func writeCode(w io.Writer, c gatewayCode) {
 		{"what to do", c.Action},
 		{"confidence", string(c.Confidence)},
 	})
+}
+
+// quotedMessages are the gateway's messages in quotes, marked as inferred.
+func quotedMessages(messages []string) string {
+	if len(messages) == 0 {
+		return ""
+	}
+	return `"` + strings.Join(messages, `", "`) + `" (inferred: no page shows the code with it)`
 }
 
 // proof is what a class says, with the class.

@@ -105,8 +105,20 @@ func instructionFacts(i *order.Instructions) []fact {
 		{"account", i.AccountNumber},
 		{"account name", i.AccountName},
 		{"bank", i.Bank},
+		{"phone", i.Phone},
+		{"code", i.PayCode},
+		{"ways", payWays(i.PayWays)},
 		{"pay until", moment(i.ExpiresAt)},
 	}
+}
+
+// payWays are the codes of the ways that a payer may choose from.
+func payWays(ways []order.PayWay) string {
+	codes := make([]string, len(ways))
+	for i, way := range ways {
+		codes[i] = way.Way
+	}
+	return strings.Join(codes, ", ")
 }
 
 // amountText is "1500.00 PKR", or nothing for an amount that is not known.

@@ -114,6 +114,8 @@ func TestCodes(t *testing.T) {
 	require.Equal(t, "5003021", read[codesDocument](t, "codes", "500321").Codes[0].Code, "the other spelling")
 	require.Equal(t, tarspay.ClassDuplicate, read[codesDocument](t, "codes", "5003011").Codes[0].Classes.CreateWithdrawal)
 	require.Contains(t, read[codesDocument](t, "codes", "0").Codes[0].Meaning, "not paid yet")
+	require.Equal(t, "5003014", read[codesDocument](t, "codes", "MERCHANT_FEE_CONFIG_NOT_INIT").Codes[0].Code)
+	require.Len(t, read[codesDocument](t, "codes", "You have not bound or opened the API Key").Codes, 2)
 	unknown := read[codesDocument](t, "codes", "5003016").Codes[0]
 	require.False(t, unknown.Documented)
 	require.Equal(t, tarspay.ClassAmbiguous, unknown.Classes.CreateDeposit)

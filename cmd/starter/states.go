@@ -21,7 +21,8 @@ for a withdrawal, whether the gateway ends there, whether its payAmount counts, 
 whether a callback tells of it or only a query.
 
 --json: {"states":[{"state","name","deposit":{"documented","final","paid",
-"called_back","text"},"withdrawal":{…}}]}.`,
+"called_back","text","confidence"},"withdrawal":{…}}]}, where confidence is that of the
+text; that a state is final is inferred for all.`,
 		Example: `  starter states
   starter states 6`,
 		Args:              commandline.AtMostOne("state"),
@@ -55,6 +56,8 @@ type stateMeaning struct {
 	Paid       bool   `json:"paid"`        // payAmount counts
 	CalledBack bool   `json:"called_back"` // a callback tells of it
 	Text       string `json:"text"`
+
+	Confidence tarspay.Confidence `json:"confidence"` // how sure the text is
 }
 
 // statesOf is one state or all.
@@ -89,11 +92,11 @@ func writeStates(w io.Writer, states []gatewayState) {
 			stateMeaning
 		}{{"deposit", s.Deposit}, {"withdrawal", s.Withdrawal}} {
 			rows = append(rows, []string{
-				strconv.Itoa(int(s.State)), s.Name, side.name, yes(side.Final), yes(side.Paid), yes(side.CalledBack), side.Text,
+				strconv.Itoa(int(s.State)), s.Name, side.name, yes(side.Final), yes(side.Paid), yes(side.CalledBack), string(side.Confidence), side.Text,
 			})
 		}
 	}
-	table(w, []string{"STATE", "NAME", "OF A", "FINAL", "PAID", "CALLED BACK", "MEANING"}, rows)
+	table(w, []string{"STATE", "NAME", "OF A", "FINAL", "PAID", "CALLED BACK", "CONFIDENCE", "MEANING"}, rows)
 	if len(states) == 1 && !states[0].State.Documented() {
 		printf(w, "an order in it is asked for until it has another one\n")
 	}

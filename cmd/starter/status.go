@@ -31,7 +31,8 @@ and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem
 
 --json: {"order":{"kind","merchant","number","country","way","payee","amount",
 "state","gateway_id","paid","fee","reason":{"code","text"},"instructions":{"pay_url",
-"pay_data","pay_data_type","account_name","account_number","bank","expires_at"},
+"pay_data","pay_data_type","account_name","account_number","bank","phone","pay_code",
+"pay_ways":[{"way","type","code","logo"}],"expires_at"},
 "fingerprint","next"},"source","problem":{"code","text"}}. What is not known is left
 out. An amount is {"value","currency"}; payee is whom a withdrawal pays and who pays a
 deposit, masked; source is workflow, ledger or list.`,
