@@ -75,8 +75,7 @@ func lookAt(ctx context.Context, temporal client.Client, row order.Order) (drive
 	}
 	info := described.GetWorkflowExecutionInfo()
 	run := info.GetExecution().GetRunId()
-	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
-	if refusal := holder.Refuse(row.Kind, row.Key()); refusal != nil {
+	if refusal := holderOf(info).Refuse(row.Kind, row.Key()); refusal != nil {
 		return false, refusal.Text + "; its run is " + run, nil
 	}
 	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "the last run was " + run, nil

@@ -61,12 +61,12 @@ func (h *house) findsOrphan(t *testing.T, p payment) {
 	t.Helper()
 	h.discrepancies++
 	until(t, h, "the orphan to be found", func(ctx context.Context) (activities.Orphans, error) {
-		var found activities.Orphans
+		var found workflows.Lost
 		run, err := h.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{TaskQueue: workflows.Queue}, workflows.FindOrphansType)
 		if err == nil {
 			err = run.Get(ctx, &found)
 		}
-		return found, err
+		return found.Orphans, err
 	}, func(found activities.Orphans) bool { return slices.Contains(found.Keys, p.key()) })
 	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{})
 	require.NoError(t, err)

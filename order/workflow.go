@@ -12,6 +12,10 @@ import (
 // WorkflowQueue is the task queue of the workflows that drive orders.
 const WorkflowQueue = "payouts"
 
+// StateAttribute is the search attribute in which a workflow says where its order
+// stands.
+const StateAttribute = "PayoutState"
+
 // Workflow types, as registered and as other SDKs name them.
 const (
 	DepositWorkflow    = "Deposit"

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,13 +14,25 @@ import (
 // the next.
 const orphanSearch = time.Hour
 
-// FindOrphans looks for open orders that no workflow drives: one that was
-// terminated, or lost with a cluster. Each opens a discrepancy, and an operator
-// may adopt it. It runs on a schedule.
-func FindOrphans(ctx workflow.Context) (activities.Orphans, error) {
+// Lost are the orders that are in one of two books only, and the workflows that
+// should drive them.
+type Lost struct {
+	Orphans   activities.Orphans   `json:"orphans"`   // in the ledger, and no workflow drives them
+	Unwritten activities.Unwritten `json:"unwritten"` // in Temporal, and not in the ledger
+}
+
+// FindOrphans looks for open orders that no workflow drives, because theirs was
+// terminated, or lost with a cluster, and for workflows of orders that the ledger
+// does not have. Each opens a discrepancy, and an operator may adopt it. It runs
+// on a schedule.
+func FindOrphans(ctx workflow.Context) (Lost, error) {
+	var lost Lost
+	comparing := forBooks(ctx, "look for workflows without an order", orphanSearch)
+	unwritten := workflow.ExecuteActivity(comparing, books.FindUnwritten)
 	searching := forBooks(ctx, "look for open orders without a workflow", orphanSearch)
-	var found activities.Orphans
-	err := workflow.ExecuteActivity(searching, books.FindOrphans).Get(ctx, &found)
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d open orders looked at, %d without a workflow.", found.Open, len(found.Keys)))
-	return found, err
+	err := workflow.ExecuteActivity(searching, books.FindOrphans).Get(ctx, &lost.Orphans)
+	err = errors.Join(err, unwritten.Get(ctx, &lost.Unwritten)) // one search that cannot be made holds the other not up
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d open orders looked at, %d without a workflow. %d workflows looked at, %d without an order.",
+		lost.Orphans.Open, len(lost.Orphans.Keys), lost.Unwritten.Seen, len(lost.Unwritten.Keys)))
+	return lost, err
 }

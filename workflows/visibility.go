@@ -13,7 +13,7 @@ import (
 // hold no personal data. The worker registers them.
 var (
 	AttributeKind        = temporal.NewSearchAttributeKeyKeyword("PayoutKind")
-	AttributeState       = temporal.NewSearchAttributeKeyKeyword("PayoutState")
+	AttributeState       = temporal.NewSearchAttributeKeyKeyword(order.StateAttribute)
 	AttributeCountry     = temporal.NewSearchAttributeKeyKeyword("PayoutCountry")
 	AttributeCurrency    = temporal.NewSearchAttributeKeyKeyword("PayoutCurrency")
 	AttributeAmount      = temporal.NewSearchAttributeKeyInt64("PayoutAmount") // minor units

@@ -946,6 +946,13 @@ var mutants = []mutant{
 		pkg:  "./cmd/starter", run: "TestTheLedgerDecides",
 	},
 	{
+		name: "comparison_forgets_a_page", takes: "a comparison of Temporal with the ledger counts when its last page is compared",
+		file: "activities/unwritten.go",
+		old:  `if progress.Token = page.GetNextPageToken(); len(progress.Token) == 0 {`,
+		new:  `if progress.Token = page.GetNextPageToken(); true {`,
+		pkg:  "./activities", run: "TestWhatOnlyTemporalHasIsFound",
+	},
+	{
 		name: "cancelled_workflow_abandons", takes: "cancelling the workflow does not abandon the order",
 		file: "workflows/payout.go",
 		old:  `ctx, _ = workflow.NewDisconnectedContext(ctx)`,
