@@ -62,6 +62,8 @@ func judgeCreate(err error) (outcome, order.Reason) {
 		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayShort, Text: gateway.Error()}
 	case gateway.Confirm():
 		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: gateway.Error()}
+	case gateway.Class == tarspay.ClassRejected && gateway.NotSent:
+		return outcomeRefused, order.Reason{Code: order.CodeRefusedHere, Text: "a check of our own refuses to send it: " + gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():
 		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: gateway.Error()}
 	case gateway.NotSent:

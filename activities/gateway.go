@@ -322,7 +322,7 @@ const maxPayWays = 100
 // refusedHere is a refusal of our own, before anything is sent.
 func refusedHere(what string, err error) error {
 	return &tarspay.Error{
-		Class: tarspay.ClassRejected, Operation: tarspay.OperationCreateWithdrawal,
+		Class: tarspay.ClassRejected, Operation: tarspay.OperationCreateWithdrawal, NotSent: true,
 		Message: "refused before sending: " + what, Err: err,
 	}
 }

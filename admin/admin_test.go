@@ -59,3 +59,16 @@ func get(t *testing.T, s *Server, path string) (int, string) {
 	require.NoError(t, err)
 	return response.StatusCode, string(body)
 }
+
+// A check that never comes back makes the process unready, and the answer comes.
+func TestACheckThatHangs(t *testing.T) {
+	t.Parallel()
+	end := make(chan struct{})
+	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(),
+		Check{Name: "database", Required: true, Try: func(context.Context) error { <-end; return nil }})
+	require.NoError(t, err)
+	t.Cleanup(func() { close(end); require.NoError(t, server.Close()) })
+	status, body := get(t, server, "/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.JSONEq(t, `{"database":"away"}`, body)
+}

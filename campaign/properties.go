@@ -84,7 +84,7 @@ func (j *judge) oneOrderAtMost(c *chronicle) {
 		if cancelled {
 			j.that(o.nothingLeft(), o, "it is cancelled, and a create may have been taken: %+v", o.submissions)
 		}
-		if refused || cancelled || o.row.Reason.Code == order.CodeGatewayRefused || o.row.Reason.Code == order.CodeGatewayShort {
+		if refused || cancelled || o.row.Reason.Code == order.CodeRefusedHere || o.row.Reason.Code == order.CodeGatewayRefused || o.row.Reason.Code == order.CodeGatewayShort {
 			j.that(len(o.booked) == 0, o, "it is booked, and it is refused: %s", o.row.Reason.Code)
 		}
 	}

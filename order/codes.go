@@ -18,6 +18,7 @@ const (
 	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"       // the ledger's available balance does not cover it
 	CodeSumTooLarge       = "SUM_TOO_LARGE"            // with it, a sum of the merchant's books could not be held
 	CodeGatewayRefused    = "GATEWAY_REFUSED"          // the gateway refused the create for certain
+	CodeRefusedHere       = "REFUSED_HERE"             // a check of our own refused to send the create; the gateway was not asked
 	CodeGatewayDoubt      = "GATEWAY_REFUSED_PROBABLY" // the gateway refused the create in words that are no proof: it is asked first
 	CodeGatewayShort      = "GATEWAY_SHORT"            // the merchant's balance at the gateway does not cover it
 	CodeGatewayFailed     = "GATEWAY_FAILED"           // the gateway accepted it and it failed there

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	temporalclient "go.temporal.io/sdk/client"
@@ -115,10 +116,21 @@ func (s *starter) dialTemporal(ctx context.Context) (orders, func(), error) {
 		if where == "" {
 			where = temporalclient.DefaultHostPort
 		}
+		if why, failed := handshake(err); failed {
+			return nil, nil, order.Refuse(client.CodeTemporalUnreachable,
+				"Temporal at %s answers, and TLS to it fails: %s; see the TEMPORAL_TLS_… settings and the server's certificate. Nothing was sent", where, why)
+		}
 		return nil, nil, order.Refuse(client.CodeTemporalUnreachable,
 			"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, dialTime)
 	}
 	return client.New(temporal).Reading(encryption.Converter()), temporal.Close, nil
+}
+
+// handshake says why TLS failed, if that is what an error of the connection is
+// about. gRPC has it as text only.
+func handshake(err error) (why string, failed bool) {
+	_, why, failed = strings.Cut(err.Error(), "authentication handshake failed: ")
+	return strings.TrimSuffix(why, `"`), failed
 }
 
 // encryption is what Temporal's payloads are encrypted with, if they are.

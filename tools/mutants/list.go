@@ -1178,6 +1178,27 @@ var mutants = []mutant{
 		pkg:  "./cmd/codec", run: "TestServerBounds",
 	},
 	{
+		name: "refused_by_nobody", takes: "a refusal says whether it is ours or the gateway's",
+		file: "activities/errors.go",
+		old:  `case gateway.Class == tarspay.ClassRejected && gateway.NotSent:`,
+		new:  `case false:`,
+		pkg:  "./activities", run: "TestARefusalSaysWhoseItIs",
+	},
+	{
+		name: "readiness_that_hangs", takes: "readiness is answered whatever a check does",
+		file: "admin/admin.go",
+		old:  `case <-ctx.Done():`,
+		new:  `case <-make(chan int):`,
+		pkg:  "./admin", run: "TestACheckThatHangs",
+	},
+	{
+		name: "busy_is_unexpected", takes: "a database that did not get to it is told apart",
+		file: "ledger/ledger.go",
+		old:  `late := errors.Is(ctx.Err(), context.DeadlineExceeded)`,
+		new:  `return err` + "\n\tlate := false",
+		pkg:  "./ledger", run: "TestBusy",
+	},
+	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
 		file: "codec/codec.go",
 		old:  `if c.strict {`,
