@@ -263,7 +263,7 @@ func (b *Books) stands(ctx context.Context, key order.Key, change string, row or
 // lives from is gone, which is a bug or a wrong database, never business.
 func permanent(err error) error {
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nonRetryable("LEDGER_ROW_MISSING", err)
+		return nonRetryable(ErrorMissing, err)
 	}
 	return err
 }

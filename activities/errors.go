@@ -15,6 +15,7 @@ import (
 const (
 	ErrorPending  = "PENDING"          // the gateway has not decided: not a fault
 	ErrorMismatch = order.CodeMismatch // the gateway's answer does not fit the order
+	ErrorMissing  = order.CodeRowMissing
 	ErrorUnknown  = order.CodeGatewayUnknown
 	ErrorPaused   = order.CodeGatewayPaused
 	ErrorGateway  = "GATEWAY_QUERY" // a query got no usable answer

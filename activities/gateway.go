@@ -492,12 +492,31 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 		wait := g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
 		return available, frozen, later(ErrorGateway, err.Error(), wait)
 	}
+	what := "available"
 	available, err = profile.ParseAmount(balance.Available)
 	if err == nil {
+		what = "frozen"
 		frozen, err = profile.ParseAmount(balance.Frozen)
 	}
 	if err != nil {
-		return available, frozen, nonRetryable(ErrorGateway, fmt.Errorf("balance of %s: %w", merchant, err))
+		return available, frozen, g.unreadableBalance(ctx, merchant, what, err)
 	}
 	return available, frozen, nil
+}
+
+// unreadableBalance puts before a person that the gateway writes a balance in a
+// way that cannot be held exactly. The text has no figure in it, so that it is
+// the same for as long as the matter is.
+func (g *Gateway) unreadableBalance(ctx context.Context, merchant, what string, err error) error {
+	why := "it is no amount"
+	for _, known := range []error{money.ErrNotNumber, money.ErrPrecision, money.ErrRange} {
+		if errors.Is(err, known) {
+			why = known.Error()
+		}
+	}
+	text := fmt.Sprintf("the gateway's balance of merchant %s (%s) cannot be read: %s", merchant, what, why)
+	if err := g.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: merchant}, order.DiscrepancyBalance, text); err != nil {
+		return fmt.Errorf("note the unreadable balance of %s: %w", merchant, err)
+	}
+	return nonRetryable(order.DiscrepancyBalance, errors.New(text))
 }

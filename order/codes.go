@@ -55,6 +55,10 @@ const (
 
 	CodeOrderBusy = "ORDER_BUSY" // the order takes no message just now; ask again
 
+	CodeRowMissing = "LEDGER_ROW_MISSING" // the ledger has no row of an order that is under way
+	CodeLedgerAway = "LEDGER_AWAY"        // the ledger does not answer, or cannot do it
+	CodeFault      = "INTERNAL_FAULT"     // a mistake of ours; the worker's log has it
+
 	CodeUnreadable      = "PAYLOADS_UNREADABLE" // it is encrypted, and no key at hand reads it
 	CodeSignalMalformed = "SIGNAL_MALFORMED"    // a callback signal that does not name a callback of the inbox
 	CodeSignalUnknown   = "SIGNAL_UNKNOWN"      // a signal of a name that orders do not know

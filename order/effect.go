@@ -29,6 +29,8 @@ const (
 	DiscrepancyNotInLedger  = "ORDER_NOT_IN_LEDGER"     // Temporal has a workflow of the order, and the ledger does not have the order
 	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, or paid after the end, the gateway does not when asked
 
+	DiscrepancyBalance = "BALANCE_UNREADABLE" // of a merchant: its balance at the gateway is no amount that can be held
+
 	// Those that comparing transactions adds.
 	DiscrepancyNoOrder       = "RECORD_WITHOUT_ORDER"   // the gateway has a record of an order that we do not have
 	DiscrepancyNoRecord      = "PAID_WITHOUT_RECORD"    // we say paid, and the gateway has no such order

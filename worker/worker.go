@@ -46,10 +46,7 @@ const drain = 5 * time.Second
 // New wires the activities to the ledger and to the gateway's clients, by
 // merchant number.
 func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates) *Worker {
-	payouts := sdk.New(c, workflows.Queue, sdk.Options{
-		WorkerStopTimeout:           drain,
-		DisableRegistrationAliasing: true,
-	})
+	payouts := sdk.New(c, workflows.Queue, orderOptions())
 	workflows.Register(payouts)
 	payouts.RegisterActivity(activities.NewBooks(l, settings))
 
@@ -72,6 +69,17 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 	})
 	transactions.RegisterActivity(calls)
 	return &Worker{payouts: payouts, gateway: gateway, transactions: transactions}
+}
+
+// orderOptions are those of the worker that runs workflows. One that panics, or
+// that does something else than its history says, is a mistake of ours: the
+// worker is told again and again until it is mended, and no order fails of it.
+func orderOptions() sdk.Options {
+	return sdk.Options{
+		WorkerStopTimeout:           drain,
+		DisableRegistrationAliasing: true,
+		WorkflowPanicPolicy:         sdk.BlockWorkflow,
+	}
 }
 
 // Start begins to poll and returns.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	sdk "go.temporal.io/sdk/worker"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
@@ -63,4 +64,10 @@ func TestNoPolicy(t *testing.T) {
 	settings, err := Settings(config.Worker{})
 	require.NoError(t, err)
 	require.Nil(t, settings.Policy)
+}
+
+// A mistake in workflow code fails no order.
+func TestAPanicBlocks(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, sdk.BlockWorkflow, orderOptions().WorkflowPanicPolicy)
 }

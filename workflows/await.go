@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -20,39 +21,63 @@ func (p *payout) await(ctx workflow.Context) error {
 		if p.standing.State.Terminal() {
 			return nil
 		}
+		if err := p.full(ctx); err != nil {
+			return err
+		}
 		if err := p.turn(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// turn waits for one thing and acts on it. A question that is still open when
-// something else has happened is withdrawn; when the order has ended it is
-// left to end with the workflow, which costs no event.
+// turn asks one thing and waits until it is answered, or until something else
+// changes where the order stands. A question that is still open then is
+// withdrawn; when the order has ended it is left to end with the workflow, which
+// costs no event.
 func (p *payout) turn(ctx workflow.Context) error {
 	asking, withdraw := workflow.WithCancel(ctx)
 	now := p.askNow
 	question := p.ask(asking)
+	before := p.outlook()
 
 	var err error
+	answered := false
 	selector := workflow.NewSelector(ctx)
 	selector.AddFuture(question.future, func(answer workflow.Future) {
-		now = false
+		answered = true
 		err = question.act(ctx, answer)
 	})
 	selector.AddReceive(p.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	if p.cancelled != nil {
 		selector.AddReceive(p.cancelled, func(workflow.ReceiveChannel, bool) { p.cancelled = nil })
 	}
-	selector.Select(ctx)
-	p.askNow = p.askNow || now // it was to be asked at once, and something else came first
-	if err == nil {
-		err = p.attend(ctx)
+	for !answered && err == nil && p.outlook() == before {
+		if err = p.full(ctx); err != nil {
+			break
+		}
+		selector.Select(ctx)
+		if err == nil {
+			err = p.attend(ctx)
+		}
 	}
-	if err == nil && !p.standing.State.Terminal() {
+	p.askNow = p.askNow || now && !answered // it was to be asked at once, and something else came first
+	if !answered && !p.standing.State.Terminal() {
 		withdraw()
 	}
 	return err
+}
+
+// outlook is what decides what the order waits for.
+type outlook struct {
+	state     order.State
+	reason    order.Reason
+	proposed  string
+	askNow    bool
+	cancelled bool
+}
+
+func (p *payout) outlook() outlook {
+	return outlook{p.standing.State, p.standing.Reason, p.proposed, p.askNow, p.cancelled == nil}
 }
 
 // question is something asked of the gateway, or the wait before it is asked.
@@ -189,24 +214,28 @@ func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {
 		return p.noProof(ctx, err)
 	}
 	before := p.standing.State
-	err := p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "settle by query"), books.Settle, p.request.Key(), finding))
+	var standing order.Standing
+	if err := p.write(ctx, "settle by query", &standing, books.Settle, p.request.Key(), finding); err != nil {
+		return err
+	}
+	p.stands(standing)
 	p.fruitless = p.standing.State == before // it cannot be booked: a discrepancy is open
-	return err
+	return nil
 }
 
 // applyCallback acts on a callback; if it alone is not enough, the gateway is
 // asked at once.
 func (p *payout) applyCallback(ctx workflow.Context, id string) error {
 	var applied activities.Applied
-	err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply callback"), books.ApplyCallback, p.request.Key(), id).
-		Get(ctx, &applied)
-	if err != nil {
+	if err := p.write(ctx, "apply callback", &applied, books.ApplyCallback, p.request.Key(), id); err != nil {
 		return err
 	}
 	p.stands(applied.Standing)
 	if applied.Ask {
 		p.askNow = true
-		p.claims = append(p.claims, id)
+		if !slices.Contains(p.claims, id) {
+			p.claims = append(p.claims, id)
+		}
 	}
 	return nil
 }

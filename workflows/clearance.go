@@ -15,11 +15,12 @@ import (
 // sent yet, so whatever ends the order here is final.
 func (p *payout) clear(ctx workflow.Context) error {
 	for {
-		var err error
-		switch p.standing.State {
-		case order.AwaitingApproval:
+		err := p.full(ctx)
+		switch {
+		case err != nil:
+		case p.standing.State == order.AwaitingApproval:
 			err = p.awaitApproval(ctx)
-		case order.AwaitingFunds:
+		case p.standing.State == order.AwaitingFunds:
 			err = p.awaitFunds(ctx)
 		default:
 			return nil
@@ -36,8 +37,7 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 	defer stop()
 	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})
 	return p.first(ctx, deadline, func(workflow.Future) (err error) {
-		rejecting := forLedger(ctx, "nobody approved it")
-		p.approveBefore, err = p.expire(ctx, workflow.ExecuteLocalActivity(rejecting, books.RejectUnanswered, p.request.Key()))
+		p.approveBefore, err = p.expire(ctx, "nobody approved it", books.RejectUnanswered)
 		return err
 	})
 }
@@ -52,17 +52,16 @@ func (p *payout) awaitFunds(ctx workflow.Context) error {
 		if p.learn(ctx, funds) == nil {
 			return nil
 		}
-		failing := forLedger(ctx, "no funds came")
-		p.fundsBefore, err = p.expire(ctx, workflow.ExecuteLocalActivity(failing, books.FailFunds, p.request.Key()))
+		p.fundsBefore, err = p.expire(ctx, "no funds came", books.FailFunds)
 		return err
 	})
 }
 
 // expire takes over where the order stands at a deadline, and says when the
 // deadline is: the ledger's clock, which counts, may not have reached it.
-func (p *payout) expire(ctx workflow.Context, answer workflow.Future) (deadline time.Time, err error) {
+func (p *payout) expire(ctx workflow.Context, summary string, activity any) (deadline time.Time, err error) {
 	var expired activities.Expired
-	if err := answer.Get(ctx, &expired); err != nil {
+	if err := p.write(ctx, summary, &expired, activity, p.request.Key()); err != nil {
 		return time.Time{}, err
 	}
 	p.stands(expired.Standing)

@@ -13,19 +13,14 @@ import (
 // The update "instructions", sent together with the start, answers as soon as
 // the create has an outcome, so a caller gets the payment page in one round
 // trip.
-func Deposit(ctx workflow.Context, request order.Request) (order.View, error) {
+func Deposit(ctx workflow.Context, request order.Request, from converter.RawValue) (order.View, error) {
 	request.Kind = order.Deposit
-	p, err := newPayout(ctx, request)
-	if err != nil {
-		return order.View{}, err
-	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
+	p := newPayout(ctx, request)
+	p.takeOver(ctx, from)
+	must(workflow.SetUpdateHandlerWithOptions(ctx, InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
 		Validator:   p.validateInstructions,
 		Description: "Wait until the create has an outcome and tell how the payer pays.",
-	})
-	if err != nil {
-		return order.View{}, err
-	}
+	}))
 	return p.run(ctx)
 }
 
@@ -40,15 +35,21 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 		return refusal(order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content; use a new number for a new order", p.request.Number))
 	}
-	return nil
+	return refused(p.busy())
 }
 
 // instructions answers when the create has an outcome, or when it turns out
 // that it will take longer to find one.
 func (p *payout) instructions(ctx workflow.Context, _ converter.RawValue) (order.View, error) {
-	err := workflow.Await(ctx, func() bool {
+	p.updates++
+	known := func() bool {
 		waits := p.standing.State == order.Created || p.standing.State == order.Submitting
 		return !waits || p.standing.Reason.Code != ""
-	})
-	return p.view(), err
+	}
+	_ = workflow.Await(ctx, func() bool { return known() || p.leaving })
+	p.rouse(ctx, false)
+	if !known() {
+		return order.View{}, refused(p.busy())
+	}
+	return p.view(), nil
 }

@@ -26,34 +26,30 @@ const lateHorizon = 24 * time.Hour
 // An input that names no callback of an order is ignored, and the audit says so.
 func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing, error) {
 	mustDecrypt(raw)
+	again := func() error { return workflow.NewContinueAsNewError(ctx, LateCallbackType, raw) }
 	var input LateCallbackInput
 	if err := read(raw, &input); err != nil || !input.Key.WellFormed() || !inboxID(input.CallbackID) {
 		reason := order.Reason{Code: order.CodeInvalidRequest, Text: "a late callback's input does not name an order and a callback of the inbox"}
-		noting := forLedger(ctx, "note what is ignored")
-		return order.Standing{Reason: reason}, workflow.ExecuteLocalActivity(noting, books.Ignore, order.Key{}, reason).Get(ctx, nil)
+		return order.Standing{Reason: reason}, persist(ctx, "note what is ignored", again, nil, books.Ignore, order.Key{}, reason)
 	}
-	return lateCallback(ctx, input)
+	return lateCallback(ctx, input, again)
 }
 
-func lateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing, error) {
+func lateCallback(ctx workflow.Context, input LateCallbackInput, again func() error) (order.Standing, error) {
 	for {
 		var applied activities.Applied
-		err := workflow.ExecuteLocalActivity(forLedger(ctx, "apply late callback"), books.ApplyCallback, input.Key, input.CallbackID).
-			Get(ctx, &applied)
+		err := persist(ctx, "apply late callback", again, &applied, books.ApplyCallback, input.Key, input.CallbackID)
 		if err != nil || !applied.Ask {
 			return applied.Standing, err
 		}
-		answer, err := confirm(ctx, input.Key)
+		answer, err := confirm(ctx, input.Key, again)
 		if err != nil {
 			return applied.Standing, err
 		}
 		if !answer.Confirmed {
-			noting := forLedger(ctx, "open a discrepancy")
-			return applied.Standing, workflow.ExecuteLocalActivity(noting, books.Unconfirmed, input.Key, input.CallbackID).Get(ctx, nil)
+			return applied.Standing, persist(ctx, "open a discrepancy", again, nil, books.Unconfirmed, input.Key, input.CallbackID)
 		}
-		err = workflow.ExecuteLocalActivity(forLedger(ctx, "settle late callback"), books.Settle, input.Key, answer.Finding).
-			Get(ctx, nil)
-		if err != nil {
+		if err := persist(ctx, "settle late callback", again, nil, books.Settle, input.Key, answer.Finding); err != nil {
 			return applied.Standing, err
 		}
 	}
@@ -61,14 +57,15 @@ func lateCallback(ctx workflow.Context, input LateCallbackInput) (order.Standing
 
 // confirm asks the gateway for as long as its answer may still bear the callback
 // out, and then once more for its last word.
-func confirm(ctx workflow.Context, key order.Key) (activities.Confirmed, error) {
+func confirm(ctx workflow.Context, key order.Key, again func() error) (activities.Confirmed, error) {
 	var answer activities.Confirmed
 	asking := forGateway(ctx, "confirm with the gateway", balanceAttempt, lateHorizon)
 	err := workflow.ExecuteActivity(asking, gateway.Confirm, activities.ConfirmInput{Key: key}).Get(ctx, &answer)
 	if err == nil || temporal.IsCanceledError(err) {
 		return answer, err
 	}
-	asking = forGateway(ctx, "hear the gateway's last word", balanceAttempt, 0)
-	err = workflow.ExecuteActivity(asking, gateway.Confirm, activities.ConfirmInput{Key: key, Last: true}).Get(ctx, &answer)
-	return answer, err
+	return retried[activities.Confirmed](ctx, again, func() workflow.Future {
+		asking := forGateway(ctx, "hear the gateway's last word", balanceAttempt, 0)
+		return workflow.ExecuteActivity(asking, gateway.Confirm, activities.ConfirmInput{Key: key, Last: true})
+	})
 }

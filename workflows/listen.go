@@ -24,10 +24,19 @@ func (p *payout) listen(ctx workflow.Context) {
 			if err != nil {
 				return // the context is never cancelled
 			}
+			unread, overheard := len(p.unread), len(p.overheard)
 			p.hear(ctx)
-			p.wake.SendAsync(true)
+			p.rouse(ctx, len(p.unread) > unread || len(p.overheard) > overheard)
 		}
 	})
+}
+
+// rouse has whatever the order waits for look again, when something has changed
+// or the run may take no more.
+func (p *payout) rouse(ctx workflow.Context, changed bool) {
+	if changed || p.full(ctx) != nil {
+		p.wake.SendAsync(true)
+	}
 }
 
 // hear takes in what has been signalled by now.
@@ -83,11 +92,13 @@ func (p *payout) overhear(reason order.Reason) {
 // of them ends the order.
 func (p *payout) attend(ctx workflow.Context) error {
 	for len(p.unread) > 0 && !p.standing.State.Terminal() {
-		id := p.unread[0]
-		p.unread = p.unread[1:]
-		if err := p.applyCallback(ctx, id); err != nil {
+		if err := p.full(ctx); err != nil {
 			return err
 		}
+		if err := p.applyCallback(ctx, p.unread[0]); err != nil {
+			return err
+		}
+		p.unread = p.unread[1:]
 	}
 	return p.noteIgnored(ctx)
 }
@@ -95,8 +106,7 @@ func (p *payout) attend(ctx workflow.Context) error {
 // noteIgnored puts on record what is ignored.
 func (p *payout) noteIgnored(ctx workflow.Context) error {
 	for ; p.ignored < len(p.overheard); p.ignored++ {
-		noting := forLedger(ctx, "note what is ignored")
-		if err := workflow.ExecuteLocalActivity(noting, books.Ignore, p.request.Key(), p.overheard[p.ignored]).Get(ctx, nil); err != nil {
+		if err := p.write(ctx, "note what is ignored", nil, books.Ignore, p.request.Key(), p.overheard[p.ignored]); err != nil {
 			return err
 		}
 	}

@@ -44,33 +44,48 @@ func reading[T any](action func(*T) activities.Action) func(converter.RawValue) 
 // is decided in the ledger, in the transaction that acts and audits; a refusal
 // is audited too. A validator refuses only what is no action at all, before
 // Temporal writes it down.
-func (p *payout) handleMessages(ctx workflow.Context) error {
-	if err := workflow.SetQueryHandler(ctx, OrderQuery, func() (order.View, error) { return p.view(), nil }); err != nil {
-		return err
-	}
+//
+// Afterwards whatever the order waits for looks again.
+func (p *payout) handleMessages(ctx workflow.Context) {
+	must(workflow.SetQueryHandler(ctx, OrderQuery, func() (order.View, error) { return p.view(), nil }))
 	for _, deed := range deeds {
-		err := workflow.SetUpdateHandlerWithOptions(ctx, deed.name, func(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
+		must(workflow.SetUpdateHandlerWithOptions(ctx, deed.name, func(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
 			mustDecrypt(raw)
 			action, err := deed.read(raw)
 			if err != nil {
 				return order.View{}, refused(err)
 			}
-			return p.act(ctx, deed.name, action)
+			p.updates++
+			view, err := p.act(ctx, deed.name, action)
+			p.rouse(ctx, err == nil)
+			return view, err
 		}, workflow.UpdateHandlerOptions{
 			Description: deed.description,
 			Validator: func(raw converter.RawValue) error {
 				action, err := deed.read(raw)
 				if err == nil {
-					err = p.insists(action)
+					err = errors.Join(p.busy(), p.insists(action))
 				}
 				return refused(err)
 			},
-		})
-		if err != nil {
-			return err
-		}
+		}))
 	}
-	return nil
+}
+
+// busy refuses a message that comes while the order turns over to a new run.
+func (p *payout) busy() error {
+	if !p.leaving {
+		return nil
+	}
+	return order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", p.request.Number)
+}
+
+// must is for what only a mistake of ours can break: the worker is told again and
+// again until it is mended, and no order fails of it.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 // mustDecrypt stops a worker that has not the key to what another worker could
@@ -82,19 +97,19 @@ func mustDecrypt(raw converter.RawValue) {
 	}
 }
 
-// act does what an operator asks, or says why not. The wake-up lets whatever
-// the order waits for look again.
+// act does what an operator asks, or says why not.
 func (p *payout) act(ctx workflow.Context, summary string, action activities.Action) (order.View, error) {
 	// The order is written down first: an action may come with the start.
-	if err := workflow.Await(ctx, func() bool { return p.written }); err != nil {
-		return order.View{}, err
+	_ = workflow.Await(ctx, func() bool { return p.written || p.leaving })
+	if err := p.busy(); err != nil {
+		return order.View{}, refused(err)
 	}
 	// A reset delivers the updates of the history again, each under its own id.
 	action = action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID)
 	var acted activities.Acted
-	err := workflow.ExecuteLocalActivity(forLedger(ctx, summary), books.Act, p.request.Key(), action).Get(ctx, &acted)
-	if err != nil {
-		return order.View{}, err
+	if workflow.ExecuteLocalActivity(forAction(ctx, summary), books.Act, p.request.Key(), action).Get(ctx, &acted) != nil {
+		return order.View{}, refusal(order.Refuse(order.CodeLedgerAway,
+			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))
 	}
 	if acted.Refusal != nil {
 		p.remember(action, *acted.Refusal)
@@ -117,7 +132,6 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	case moved:
 		p.next = "The order goes on."
 	}
-	p.wake.SendAsync(true)
 	return p.view(), nil
 }
 

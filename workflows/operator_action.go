@@ -21,7 +21,8 @@ func OperatorAction(ctx workflow.Context, raw converter.RawValue) (activities.Ac
 		return activities.Acted{Refusal: &no.Reason}, nil
 	}
 	action := input.Action.Marked("workflow " + workflow.GetInfo(ctx).WorkflowExecution.ID) // a reset runs it again
+	again := func() error { return workflow.NewContinueAsNewError(ctx, OperatorActionType, raw) }
 	var acted activities.Acted
-	err := workflow.ExecuteLocalActivity(forLedger(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted)
+	err := persist(ctx, "act without a workflow", again, &acted, books.Act, input.Key, action)
 	return acted, err
 }

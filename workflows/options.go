@@ -13,9 +13,11 @@ const (
 	// A ledger write takes milliseconds; ten seconds without an answer means
 	// that the connection is gone and a new one should be tried.
 	ledgerAttempt = 10 * time.Second
-	// The database may be away for as long as it takes: an order waits. The
-	// SDK wants a bound, and a year is none.
-	ledgerPatience = 365 * 24 * time.Hour
+	// The database may be away for as long as it takes: an order waits. After an
+	// hour it says so, and tries again (write).
+	ledgerPatience = time.Hour
+	// Whoever acts on an order waits for the answer, and can ask again.
+	actionPatience = 5 * time.Minute
 	// Long waits between ledger attempts cost a timer each, short ones a
 	// workflow task kept alive; a minute keeps an hour's outage cheap.
 	ledgerBackoff = time.Minute
@@ -42,9 +44,18 @@ const (
 
 // forLedger are the options of a local activity that writes the ledger.
 func forLedger(ctx workflow.Context, summary string) workflow.Context {
+	return inLedger(ctx, summary, ledgerPatience)
+}
+
+// forAction are those of one that acts for somebody who waits.
+func forAction(ctx workflow.Context, summary string) workflow.Context {
+	return inLedger(ctx, summary, actionPatience)
+}
+
+func inLedger(ctx workflow.Context, summary string, patience time.Duration) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout:    ledgerAttempt,
-		ScheduleToCloseTimeout: ledgerPatience,
+		ScheduleToCloseTimeout: patience,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,

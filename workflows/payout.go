@@ -40,7 +40,8 @@ type payout struct {
 	deadline      time.Time // when looking for proof ends and a person is asked
 
 	unread    []string                // ids in the inbox that signals named, still to be acted on; "" for one that nobody could decrypt
-	heard     int                     // signals taken in
+	heard     int                     // signals taken in by this run
+	updates   int                     // updates taken in by this run
 	overheard []order.Reason          // what is ignored, one of each kind
 	ignored   int                     // how many of those are on record
 	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
@@ -48,6 +49,9 @@ type payout struct {
 	askNow    bool                    // ask the gateway without waiting first
 	claims    []string                // callbacks that only made us ask
 	proposed  string                  // who has proposed how to resolve a review; a second person confirms
+	trouble   order.Reason            // why something has to be tried again that should just work; empty: nothing has
+	resumed   bool                    // this run goes on from an earlier one
+	leaving   bool                    // this run is about to end and the next to begin
 
 	refusals map[string]refusals // of actions that were refused; see insists
 
@@ -56,63 +60,50 @@ type payout struct {
 	flagged bool        // the search attributes say that a person is needed
 }
 
-func newPayout(ctx workflow.Context, request order.Request) (*payout, error) {
+func newPayout(ctx workflow.Context, request order.Request) *payout {
 	p := &payout{
 		request:  request,
 		standing: order.Standing{State: order.Created},
 		shown:    order.Created,
 		wake:     workflow.NewBufferedChannel(ctx, 1),
 	}
-	if err := p.handleMessages(ctx); err != nil {
-		return nil, err
-	}
-	return p, nil
+	p.cancelled = ctx.Done()
+	p.handleMessages(ctx)
+	return p
 }
 
 // ended is what happens next to an order that has ended.
 const ended = "Nothing: the order has ended."
 
 // run is the whole life of an order. Its result is a business outcome: an
-// order that failed is a workflow that completed. An error is a bug.
+// order that failed is a workflow that completed. Nothing fails it: its only
+// error begins a new run.
 //
 // A cancellation of the workflow never abandons an order: money may be on its
 // way. Everything runs apart from it, and the operator is told.
 func (p *payout) run(ctx workflow.Context) (order.View, error) {
-	p.cancelled = ctx.Done()
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	p.listen(ctx)
-	if err := p.complete(ctx); err != nil {
-		return order.View{}, err
-	}
-	if err := p.open(ctx); err != nil {
-		return order.View{}, err
-	}
-	if err := p.clear(ctx); err != nil {
-		return order.View{}, err
-	}
-	if err := p.submit(ctx); err != nil {
-		return order.View{}, err
-	}
-	if err := p.await(ctx); err != nil {
-		return order.View{}, err
-	}
-	if err := p.settleClaims(ctx); err != nil {
-		return order.View{}, err
+	p.complete(ctx)
+	for _, part := range []func(workflow.Context) error{p.open, p.clear, p.submit, p.await, p.settleClaims} {
+		if part(ctx) != nil { // errFull: there is no other
+			return order.View{}, p.turnOver(ctx)
+		}
 	}
 	p.show(ctx, ended)
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return order.View{}, err
-	}
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // the context is never cancelled
 	return p.view(), nil
 }
 
 // complete sets the search attributes of an order that was started by other
 // means than our client.
-func (p *payout) complete(ctx workflow.Context) error {
+func (p *payout) complete(ctx workflow.Context) {
 	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(AttributeKind) {
-		return nil
+		return
 	}
-	return workflow.UpsertTypedSearchAttributes(ctx, startAttributes(p.request)...)
+	if err := workflow.UpsertTypedSearchAttributes(ctx, startAttributes(p.request)...); err != nil {
+		workflow.GetLogger(ctx).Warn("Search attributes were not set", "error", err)
+	}
 }
 
 // open writes the order down and reserves its funds. The first order of a
@@ -120,45 +111,62 @@ func (p *payout) complete(ctx workflow.Context) error {
 func (p *payout) open(ctx workflow.Context) error {
 	p.show(ctx, "The order is being written down.")
 	opened, err := p.tryOpen(ctx)
+	for err == nil && opened.BooksClosed {
+		if err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
+			opened, err = p.tryOpen(ctx)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	if opened.BooksClosed {
-		p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
-		asking := forGateway(ctx, "opening balance of "+p.request.Merchant, opened.Plan.Attempt, 0)
-		if err := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant).Get(ctx, nil); err != nil {
-			return err
-		}
-		if opened, err = p.tryOpen(ctx); err != nil {
-			return err
-		}
-	}
 	p.stands(opened.Standing)
-	p.plan = opened.Plan
+	if !p.resumed || p.plan.Attempt == 0 {
+		p.plan = opened.Plan
+	}
 	p.written = true
 	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
 	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
-	if opened.Sent {
+	if opened.Sent && !p.sent { // else the horizon began in an earlier run
 		p.lookForProof(ctx)
 	}
 	return nil
 }
 
+// openBooks waits until the merchant's opening balance is booked. One that
+// cannot be read waits for a person.
+func (p *payout) openBooks(ctx workflow.Context, attempt time.Duration) error {
+	p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
+	asking := forGateway(ctx, "opening balance of "+p.request.Merchant, attempt, 0)
+	balance := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant)
+	if err := p.during(ctx, balance); err != nil {
+		return err
+	}
+	if err := balance.Get(ctx, nil); err != nil {
+		return p.pause(ctx, err)
+	}
+	p.trouble = order.Reason{}
+	return nil
+}
+
 func (p *payout) tryOpen(ctx workflow.Context) (activities.Opened, error) {
 	var opened activities.Opened
-	err := workflow.ExecuteLocalActivity(forLedger(ctx, "open the order"), books.Open, p.request).Get(ctx, &opened)
+	err := p.write(ctx, "open the order", &opened, books.Open, p.request)
 	return opened, err
 }
 
 // submit sends the create once. Whatever is not certain then is found out in
-// await. Callbacks that come before the answer wait in their channel.
+// await. Callbacks that come before the answer wait to be attended to.
 func (p *payout) submit(ctx workflow.Context) error {
 	if !p.standing.State.Sendable() {
 		return nil
 	}
 	p.show(ctx, "The order is being sent to the gateway.")
 	asking := forGateway(ctx, "create "+Summary(p.request), p.plan.Attempt, 0)
-	return p.foundOut(ctx, workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key()))
+	sent := workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key())
+	if err := p.during(ctx, sent); err != nil {
+		return err
+	}
+	return p.foundOut(ctx, sent)
 }
 
 // lookForProof begins the horizon: the gateway may have a create of the order.
@@ -194,9 +202,13 @@ func (p *payout) left(ctx workflow.Context, deadline time.Time) time.Duration {
 }
 
 // noProof hands the order to a person, because a question to the gateway
-// ended in an error: its horizon has passed, or the answer contradicts. An order
-// that was never sent cannot be reviewed: it is sent later.
+// ended in an error: its horizon has passed, or the answer contradicts. After
+// any other error it is asked again. An order that was never sent cannot be
+// reviewed: it is sent later. Its only error is errFull.
 func (p *payout) noProof(ctx workflow.Context, err error) error {
+	if astray(err) {
+		return p.pause(ctx, err)
+	}
 	before := p.standing.State
 	defer func() { p.fruitless = p.standing.State == before }()
 	if !p.sent {
@@ -208,7 +220,12 @@ func (p *payout) noProof(ctx workflow.Context, err error) error {
 	if errors.As(err, &cause) && cause.Type() == activities.ErrorMismatch {
 		reason = order.Reason{Code: order.CodeMismatch, Text: cause.Message()}
 	}
-	return p.learn(ctx, workflow.ExecuteLocalActivity(forLedger(ctx, "hand to a person"), books.Review, p.request.Key(), reason))
+	var standing order.Standing
+	if err := p.write(ctx, "hand to a person", &standing, books.Review, p.request.Key(), reason); err != nil {
+		return err
+	}
+	p.stands(standing)
+	return nil
 }
 
 func (p *payout) view() order.View {

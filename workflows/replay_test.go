@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -61,7 +62,7 @@ func TestReplayCatchesAChange(t *testing.T) {
 		if err := workflow.Sleep(ctx, 1); err != nil {
 			return order.View{}, err
 		}
-		return workflows.Withdrawal(ctx, request)
+		return workflows.Withdrawal(ctx, request, converter.RawValue{})
 	}
 	replayer.RegisterWorkflowWithOptions(changed, workflow.RegisterOptions{Name: workflows.WithdrawalType})
 	err := replayer.ReplayWorkflowHistoryFromJSONFile(silence(), "testdata/histories/withdrawal_callback.json")

@@ -50,7 +50,7 @@ func Summary(request order.Request) string {
 func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
-	state, needs := p.standing.State, p.standing.NeedsPerson()
+	state, needs := p.standing.State, p.standing.NeedsPerson() || p.trouble.Code != ""
 	if needs == p.flagged && (state == p.shown || !needs && !worthSearching(state)) {
 		return
 	}
@@ -80,6 +80,9 @@ func (p *payout) details() string {
 	text := fmt.Sprintf("**%s** — %s %s of %s\n\n", p.standing.State, p.request.Kind, p.request.Number, p.request.Amount)
 	if p.standing.GatewayID != "" {
 		text += fmt.Sprintf("Gateway order: `%s`\n\n", p.standing.GatewayID)
+	}
+	if p.trouble.Code != "" {
+		text += fmt.Sprintf("Held up: `%s`\n\n", p.trouble.Code)
 	}
 	if p.standing.Reason.Code != "" {
 		text += fmt.Sprintf("Reason: `%s` %s\n\n", p.standing.Reason.Code, p.standing.Reason.Text)

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -8,11 +9,9 @@ import (
 
 // Withdrawal pays money out: reserve, send, find out, settle. It completes
 // with the order's view in every business outcome, failure included.
-func Withdrawal(ctx workflow.Context, request order.Request) (order.View, error) {
+func Withdrawal(ctx workflow.Context, request order.Request, from converter.RawValue) (order.View, error) {
 	request.Kind = order.Withdrawal
-	p, err := newPayout(ctx, request)
-	if err != nil {
-		return order.View{}, err
-	}
+	p := newPayout(ctx, request)
+	p.takeOver(ctx, from)
 	return p.run(ctx)
 }

@@ -1,8 +1,10 @@
 package workflows_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -54,6 +56,7 @@ type world struct {
 	cut     bool   // no connection to the gateway is made
 	private string // the merchant's key
 	change  []func(*activities.Settings)
+	garble  func(path string, answer []byte) []byte // what the gateway says, on its way to us; nil: as it is
 }
 
 func newWorld(t *testing.T, change ...func(*activities.Settings)) *world {
@@ -129,7 +132,14 @@ func (w *world) register() {
 				return nil, errors.New("connection refused")
 			}
 			w.gateway.AdvanceTo(w.Now())
-			return w.gateway.Transport().RoundTrip(r)
+			answer, err := w.gateway.Transport().RoundTrip(r)
+			if err == nil && w.garble != nil {
+				var said []byte
+				said, err = io.ReadAll(answer.Body)
+				answer.Body = io.NopCloser(bytes.NewReader(w.garble(r.URL.Path, said)))
+				answer.ContentLength = -1
+			}
+			return answer, err
 		}),
 	})
 	require.NoError(w.t, err)

@@ -57,6 +57,10 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"Temporal has a workflow of the order, and the ledger does not have the order: an older copy of the ledger was restored, the workflow was ended before its first step, or it waits where no worker of ours serves it",
 		"look at the workflow in Temporal, and ask the gateway whether it has the order, before anything is paid under another number",
 	},
+	order.DiscrepancyBalance: {
+		"of a merchant: the gateway writes its balance in a way that cannot be held exactly",
+		"show it to the gateway's support (starter balance). The merchant's first orders wait for the opening balance and go on by themselves once it can be read; then close it",
+	},
 	order.DiscrepancyUnconfirmed: {
 		"a callback says that the money was returned, or came after the end, and the gateway, being asked for a day, does not",
 		"ask the gateway whether it did. Nothing has been booked for it; if the money moved, book it with starter adjust, then close it",
