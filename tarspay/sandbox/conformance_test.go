@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
@@ -86,6 +87,14 @@ func (row conformanceOrder) check(t *testing.T, gateway *sandbox.Gateway, client
 		OrderNumber: number, Way: row.Way, Amount: row.Amount, Currency: profile.GatewayCurrency,
 		NotifyURL: "https://merchant.example/notify", Fields: row.Fields,
 	}
+	if parsed, err := money.Parse(row.Amount, profile.Currency); err == nil { // as the client of the country sends it
+		if sent, err := profile.GatewayAmount(parsed); err == nil {
+			request.Amount = sent
+		}
+	}
+	if profile.Deposit.ReturnURLRequired && row.Direction == "deposit" {
+		request.ReturnURL = "https://merchant.example/return"
+	}
 	if row.Currency != "" && row.Currency != profile.Currency {
 		request.Currency = row.Currency
 	}
@@ -96,7 +105,7 @@ func (row conformanceOrder) check(t *testing.T, gateway *sandbox.Gateway, client
 		_, err = client.CreateWithdrawal(t.Context(), request)
 	}
 	what := fmt.Sprintf("%s: %+v", number, row)
-	if row.Refused == nil || row.Gateway == "takes" {
+	if row.Gateway != "refuses" && (row.Refused == nil || row.Gateway == "takes") {
 		require.NoError(t, err, what)
 		o, err := gateway.Order("M-"+row.Country, number)
 		require.NoError(t, err, what)
@@ -124,6 +133,9 @@ func (row conformanceOrder) codes() []string {
 		default:
 			codes = append(codes, "5003001")
 		}
+	}
+	if row.Gateway == "refuses" {
+		codes = append(codes, "5003009")
 	}
 	if row.Currency != "" {
 		codes = append(codes, "5003001")

@@ -81,15 +81,11 @@ func (g *Gateway) createDeposit(c *call) (any, *refusal) {
 
 // create books an order if nothing speaks against it. The lock is held.
 func (g *Gateway) create(c *call) (*order, *refusal) {
-	asked, refused := c.checkCreate()
+	asked, refused := g.checkCreate(c)
 	if refused != nil {
 		return nil, refused
 	}
 	a, direction := c.account, c.direction()
-	k := key{a.Number, c.number}
-	if g.book.find(k) != nil && !a.switches[switchNoDuplicateGuard] {
-		return nil, refuse(codeDuplicate, "")
-	}
 	fee := amount(a.fee(asked.Minor()), asked)
 	if direction == tarspay.DirectionWithdrawal && a.available < asked.Minor()+fee.Minor() {
 		return nil, refuse(codeBalance, "")
@@ -117,52 +113,79 @@ func (g *Gateway) create(c *call) (*order, *refusal) {
 	return o, nil
 }
 
-// checkCreate checks a create against the protocol and the country.
-func (c *call) checkCreate() (money.Amount, *refusal) {
+// checkCreate checks a create against the protocol and the country. Of all that
+// speaks against it, the lowest code is answered.
+func (g *Gateway) checkCreate(c *call) (money.Amount, *refusal) {
+	var refused refusals
 	for _, name := range []string{"mchOrderNo", "wayCode", "amount", "currency", "notifyUrl"} {
 		raw := c.members[name]
 		switch {
 		case name == "amount" && len(raw) > 0 && raw[0] != '"':
-			return money.Amount{}, refuse(codeAmount, "amount must be text")
+			refused.add(codeAmount, "amount must be text")
 		case c.text(name) == "":
-			return money.Amount{}, refuse(codeParameter, "%s", name)
+			refused.add(codeParameter, "%s", name)
 		}
 	}
+	if len(refused) > 0 {
+		return money.Amount{}, refused.first()
+	}
+	profile, a := c.account.profile, c.account
 	if len(c.number) > maxNumberBytes {
-		return money.Amount{}, refuse(codeParameter, "mchOrderNo is longer than %d bytes", maxNumberBytes)
+		refused.add(codeParameter, "mchOrderNo is longer than %d bytes", maxNumberBytes)
+	}
+	if c.text("currency") != profile.GatewayCurrency {
+		refused.add(codeParameter, "currency must be %s", profile.GatewayCurrency)
+	}
+	if c.direction() == tarspay.DirectionDeposit && profile.Deposit.ReturnURLRequired && c.text("returnUrl") == "" {
+		refused.add(codeParameter, "returnUrl")
+	}
+	if g.book.find(key{a.Number, c.number}) != nil && !a.switches[switchNoDuplicateGuard] {
+		refused.add(codeDuplicate, "")
 	}
 	if !isWebURL(c.text("notifyUrl")) || c.text("returnUrl") != "" && !isWebURL(c.text("returnUrl")) {
-		return money.Amount{}, refuse(codeURL, "an http or https address of at most %d bytes", maxURLBytes)
-	}
-	profile := c.account.profile
-	if c.text("currency") != profile.GatewayCurrency {
-		return money.Amount{}, refuse(codeParameter, "currency must be %s", profile.GatewayCurrency)
+		refused.add(codeURL, "an http or https address of at most %d bytes", maxURLBytes)
 	}
 	asked, err := profile.ParseAmount(c.text("amount"))
-	if err != nil || asked.Minor() > maxMinor {
-		return money.Amount{}, refuse(codeAmount, "amount is no amount of %s", profile.Name)
+	if err != nil || asked.Minor() > maxMinor || profile.Amount.Decimals == 0 && !isWhole(c.text("amount")) {
+		refused.add(codeAmount, "amount is no amount of %s", profile.Name)
+		asked, _ = money.Minor(0, profile.Currency) // the rest is checked all the same
 	}
-	return asked, c.checkProfile(asked)
+	refused = append(refused, c.checkProfile(asked)...)
+	return asked, refused.first()
+}
+
+// isWhole reports whether an amount is written without decimals and without a
+// leading zero.
+func isWhole(text string) bool {
+	return !strings.Contains(text, ".") && (len(text) < 2 || text[0] != '0')
 }
 
 // checkProfile checks what the country's profile knows.
-func (c *call) checkProfile(asked money.Amount) *refusal {
+func (c *call) checkProfile(asked money.Amount) refusals {
 	profile, direction, way := c.account.profile, c.direction(), c.text("wayCode")
-	violations := profile.CheckDocumented(direction, way, asked, c.fields())
-	if len(violations) == 0 {
-		return nil
-	}
-	first := violations[0]
-	switch first.Field {
-	case "way":
-		if _, elsewhere := profile.Way(tarspay.DirectionDeposit+tarspay.DirectionWithdrawal-direction, way); elsewhere {
-			return refuse(codeWrongWay, "%s", first.Message)
+	var refused refusals
+	_, known := profile.Way(direction, way)
+	_, elsewhere := profile.Way(tarspay.DirectionDeposit+tarspay.DirectionWithdrawal-direction, way)
+	if !known && len(profile.Ways(direction)) > 0 {
+		if elsewhere {
+			refused.add(codeWrongWay, "%s is a way of the other direction", way)
+		} else {
+			refused.add(codeWay, "%s", way)
 		}
-		return refuse(codeWay, "%s", first.Message)
-	case "amount":
-		return refuse(codeAmount, "%s", first.Message)
 	}
-	return refuse(codeParameter, "%s", first.Message)
+	for _, violation := range profile.CheckDocumented(direction, way, asked, c.fields()) {
+		switch violation.Field {
+		case "way":
+			if known || len(profile.Ways(direction)) == 0 {
+				refused.add(codeWay, "%s", violation.Message)
+			}
+		case "amount":
+			refused.add(codeAmount, "%s", violation.Message)
+		default:
+			refused.add(codeParameter, "%s", violation.Message)
+		}
+	}
+	return refused
 }
 
 var coreMembers = []string{"mchNo", "mchOrderNo", "wayCode", "amount", "currency", "notifyUrl", "returnUrl"}
@@ -257,14 +280,19 @@ func (g *Gateway) instructions(c *call, o *order) map[string]any {
 	data["payData"] = data["payUrl"]
 	way, _ := a.profile.Way(tarspay.DirectionDeposit, o.Way)
 	payee := strconv.FormatUint(1_000_000_000+hash("payee", o.ID)%9_000_000_000, 10)
+	offered := g.payWay(a, way, 1)
 	switch way.Kind {
 	case "va", "bank":
 		data["payData"], data["accountNumber"], data["accountName"], data["typeBank"] = payee, payee, "SANDBOX PAYEE", o.Way
 	case "qr", "upi":
 		data["payData"] = "sandbox:qr:" + o.ID
+		data["accountNumber"], data["accountName"], data["typeBank"] = payee, "SANDBOX PAYEE", o.Way
+		offered["payCode"] = data["payData"]
 	case "ewallet":
-		data["payData"], data["accountNumber"] = payee, payee
+		data["payData"], data["accountNumber"], data["accountName"], data["phone"] = payee, payee, "SANDBOX PAYEE", payee
+		offered["payCode"] = data["payData"]
 	}
+	data["payWays"] = map[string][]map[string]any{way.Kind: {offered}}
 	return data
 }
 
@@ -276,12 +304,31 @@ func (g *Gateway) payWays(a *account) map[string][]map[string]any {
 		if way.Code == wayCashier || way.Closed {
 			continue
 		}
-		ways[way.Kind] = append(ways[way.Kind], map[string]any{
-			"countryCode": strings.ToLower(a.Country), "payWay": way.Code, "payWayType": way.Kind, "payWayLogo": "",
-			"id": i + 1, "state": 1, "skipMode": 1, "createdAt": 0, "updatedAt": 0,
-		})
+		ways[way.Kind] = append(ways[way.Kind], g.payWay(a, way, i+1))
 	}
 	return ways
+}
+
+// payWay is one way that a payer may choose, with the members of the samples.
+func (g *Gateway) payWay(a *account, way tarspay.Way, id int) map[string]any {
+	return map[string]any{
+		"countryCode": strings.ToLower(a.Country), "payWay": way.Code, "payWayType": payWayType(a.Country, way), "payWayLogo": "",
+		"id": id, "state": 1, "skipMode": 1, "createdAt": 0, "updatedAt": 0,
+	}
+}
+
+// payWayType is the type of a way as the country's page calls it: Vietnam's has a
+// table of types (ALL/3095254), Thailand's sample writes the code (ALL/3095258).
+func payWayType(country string, way tarspay.Way) string {
+	switch {
+	case country == "TH":
+		return way.Code
+	case country == "VN" && (way.Kind == "bank" || way.Kind == "va"):
+		return "internetbank"
+	case country == "VN" && way.Kind == "card":
+		return "scratch card"
+	}
+	return way.Kind
 }
 
 // cashierURL is the page of a deposit.

@@ -10,15 +10,26 @@
 //
 // A signed call is answered with HTTP 200 and the envelope; what is not a call
 // of the protocol at all (another method, another content type, too long) with
-// an HTTP error. Checks come in the order of their codes. Where the pages are
-// silent, the sandbox decides, and a client must not rely on it:
+// an HTTP error. Of all that speaks against a call the lowest code is answered,
+// where 500321 stands for 5003021. Where the pages are silent, the sandbox decides,
+// and a client must not rely on it:
 //
+//   - the order of the checks is that of the codes, and the signature is checked
+//     after all that concerns the key;
+//   - any nonce is taken, any number of times, unless there is a window for it;
+//   - a refusal tells the meaning of its code and what it is about, except for the
+//     messages that a page quotes, which come alone;
+//   - states are called back that the country's page does not list, unless asked to
+//     call back only those;
+//   - an amount where no decimals are taken has no point and no leading zero;
 //   - a query that finds nothing answers code 0 with data null;
 //   - sign covers the compact data with its members sorted;
 //   - a query by payOrderId leaves mchOrderNo empty, as samples do;
 //   - an order number is unique per merchant over both directions, for ever;
 //   - a wrong currency, and a member the country's profile refuses, is 5003001;
-//     a way of the other direction is 500327, any other unknown way 5003009;
+//     a way of the other direction is 500327, any other way that is not on the
+//     list 5003009, and so is one that is closed, complete list or not; where no
+//     list could be seen, any way is taken;
 //     an amount outside a way's limits is 500321;
 //   - history is listed by creation, the newest first; a refunded order stays
 //     in it as a success, and what Fund takes out is a withdrawal of kind 4;
@@ -27,8 +38,13 @@
 //   - the fee of a refunded order stays with the gateway;
 //   - callbacks wait 1, 2, 4, 8, 15, 30 s, 1, 2, 5, 10, 15, 30 min, 1, 2, 4 h
 //     between their sixteen sends;
-//   - the account check knows no accounts: one whose number ends in 9 belongs
-//     to somebody with one name more, any other to whoever is named;
+//   - the account check knows the account of the page's example; of all others,
+//     one whose number ends in 9 belongs to somebody with one name more, and any
+//     other to whoever is named;
+//   - a direct deposit answers with the chosen way in payWays, and payWayType is as
+//     Thailand's and Vietnam's pages have it, elsewhere the kind of the way; the
+//     payee's data are made up;
+//   - an order is payable for half an hour where no time is known;
 //   - a payout's certificate is an object with the order and its payment.
 //
 // # What happens to an order

@@ -29,6 +29,12 @@ func extras(o Options) []operation {
 	return all
 }
 
+// The account of the page's example (ALL/3095254), and who holds it there.
+const (
+	exampleAccount = "08491312411"
+	exampleHolder  = "CHU KHANH DUY"
+)
+
 // accountCheck compares a name with the holder of an account. Who holds it is
 // made up: of an account whose number ends in 9 somebody with one name more,
 // of any other the very person who is named.
@@ -40,6 +46,9 @@ func (g *Gateway) accountCheck(c *call) (any, *refusal) {
 	}
 	if _, known := c.account.profile.Way(tarspay.DirectionWithdrawal, c.text("wayCode")); !known {
 		return nil, refuse(codeWay, "no such way of payouts")
+	}
+	if c.text("accountNumber") == exampleAccount && c.text("userName") != exampleHolder {
+		return map[string]any{"result": false, "actualUserName": exampleHolder}, nil
 	}
 	if strings.HasSuffix(c.text("accountNumber"), "9") {
 		return map[string]any{"result": false, "actualUserName": c.text("userName") + " DUY"}, nil

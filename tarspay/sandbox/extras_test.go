@@ -48,7 +48,7 @@ func TestHistory(t *testing.T) {
 		b.gateway.Advance(time.Minute)
 	}
 	request := thai("D-1", "2000", "partial:25")
-	request.Way, request.Fields["body"] = "PROMPTPAY", "a thing"
+	request.Way, request.Fields["body"], request.ReturnURL = "PROMPTPAY", "a thing", "http://shop.test/thanks"
 	_, err := client.CreateDeposit(t.Context(), request)
 	require.NoError(t, err)
 	request.OrderNumber, request.Fields[sandbox.ScenarioMember] = "D-2", "expire"

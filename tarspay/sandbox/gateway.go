@@ -83,6 +83,14 @@ type Options struct {
 	CallbackTransport http.RoundTripper
 	// StateFile keeps the book over restarts; "" keeps it in memory.
 	StateFile string
+	// NonceWindow is how far a request's nonce may be from the sandbox's clock,
+	// and for how long the same nonce with the same signature is refused. No page
+	// says either; 0 takes any nonce, any number of times.
+	NonceWindow time.Duration
+	// DocumentedCallbacks leaves out the callbacks of states that the country's
+	// page does not list, such as a refund's in Thailand. They may come all the
+	// same, so without it they do.
+	DocumentedCallbacks bool
 	// Control opens /control/ beside the API, to callers on this machine only.
 	// Gateway.Control has it for an address of its own.
 	Control bool
@@ -130,6 +138,7 @@ type Gateway struct {
 	callbacks http.RoundTripper
 	log       *slog.Logger
 	mux       *http.ServeMux
+	nonces    map[string]time.Time // of requests within Options.NonceWindow
 
 	operations []operation
 

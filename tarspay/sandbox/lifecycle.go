@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -113,11 +114,24 @@ func (g *Gateway) move(o *order, state tarspay.State, paid int64, held time.Dura
 	}
 	g.log.Info("order moved", "merchant", o.Merchant, "number", o.Number, "id", o.ID, "state", state.String())
 	var deliveries []*Delivery
-	if state.Meaning(o.Direction).CalledBack {
+	if state.Meaning(o.Direction).CalledBack && g.callsBack(o, state) {
 		deliveries = g.announce(o, held)
 	}
 	g.save(o)
 	return deliveries, nil
+}
+
+// callsBack reports whether the order's country calls the state back.
+func (g *Gateway) callsBack(o *order, state tarspay.State) bool {
+	account := g.book.accounts[o.Merchant]
+	if !g.options.DocumentedCallbacks || account == nil {
+		return true
+	}
+	listed := account.profile.CallbackStates.Withdrawal
+	if o.Direction == tarspay.DirectionDeposit {
+		listed = account.profile.CallbackStates.Deposit
+	}
+	return slices.Contains(listed, state)
 }
 
 // sendEarly ends an order that is to be called back before its create is

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -150,7 +152,41 @@ func (g *Gateway) admit(c *call) *refusal {
 	if refused := g.recognise(c); refused != nil || c.anonymous {
 		return refused
 	}
-	return c.verify()
+	if refused := c.verify(); refused != nil {
+		return refused
+	}
+	return g.inWindow(c)
+}
+
+// inWindow checks the nonce against the clock, and whether the very request came
+// before.
+func (g *Gateway) inWindow(c *call) *refusal {
+	window := g.options.NonceWindow
+	if window <= 0 {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock.now()
+	milliseconds, err := strconv.ParseInt(c.nonce, 10, 64)
+	if at := time.UnixMilli(milliseconds); err != nil || at.Before(now.Add(-window)) || at.After(now.Add(window)) {
+		return refuse(codeSignature, "the nonce is too far from the clock")
+	}
+	for seen, at := range g.nonces {
+		if now.Sub(at) > 2*window {
+			delete(g.nonces, seen)
+		}
+	}
+	// The path belongs to it: two calls in one millisecond may share a nonce.
+	id := strings.Join([]string{c.account.Number, c.path, c.nonce, c.signature}, "|")
+	if _, again := g.nonces[id]; again {
+		return refuse(codeSignature, "the request came before")
+	}
+	if g.nonces == nil {
+		g.nonces = make(map[string]time.Time)
+	}
+	g.nonces[id] = now
+	return nil
 }
 
 // recognise finds the merchant and checks its key, in the order of the codes.
@@ -180,21 +216,46 @@ func (g *Gateway) recognise(c *call) *refusal {
 			return refuse(codeParameter, "header %s", header.name)
 		}
 	}
+	var refused refusals
 	if !strings.EqualFold(c.key, a.PublicKey) {
-		return refuse(codeKey, "the key is not this merchant's")
+		refused.add(codeKey, "the key is not this merchant's")
 	}
 	for _, row := range switches {
 		if row.refusal != 0 && a.switches[row.Name] {
-			return refuse(row.refusal, "switched on: %s", row.Name)
+			refused.add(row.refusal, "switched on: %s", row.Name)
 		}
 	}
 	if g.keyExpired(a) {
-		return refuse(codeKeyExpired, "no address is bound to the key, and its 15 days are over")
+		refused.add(codeKeyExpired, "no address is bound to the key, and its 15 days are over")
 	}
 	if len(a.Addresses) > 0 && !slices.Contains(a.Addresses, c.remote) {
-		return refuse(codeAddress, "%s is not bound to the key", c.remote)
+		refused.add(codeAddress, "%s is not bound to the key", c.remote)
 	}
-	return nil
+	return refused.first()
+}
+
+// refusals are all that speaks against a call. The answer is the one with the
+// lowest code.
+type refusals []*refusal
+
+func (r *refusals) add(code int, format string, values ...any) {
+	*r = append(*r, refuse(code, format, values...))
+}
+
+func (r refusals) first() *refusal {
+	if len(r) == 0 {
+		return nil
+	}
+	return slices.MinFunc(r, func(a, b *refusal) int { return cmp.Compare(sevenDigits(a.code), sevenDigits(b.code)) })
+}
+
+// sevenDigits is the place of a code in the table: 500321 stands for 5003021.
+func sevenDigits(code int) int {
+	const six, tail = 500300, 100
+	if code > six && code < six+tail {
+		return six*10 + code - six
+	}
+	return code
 }
 
 // verify checks the signature over what was received.

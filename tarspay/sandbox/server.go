@@ -263,7 +263,9 @@ func (g *Gateway) accepted(data any) reply {
 
 func (g *Gateway) refused(r *refusal) reply {
 	e := envelope{Code: r.code, Msg: meaning(r.code), Data: json.RawMessage("null")}
-	if r.text != "" {
+	if known, _ := tarspay.LookupErrorCode(fmt.Sprint(r.code)); len(known.Messages) > 0 {
+		e.Msg = known.Messages[0] // as the pages quote it, and nothing else
+	} else if r.text != "" {
 		e.Msg += ": " + r.text
 	}
 	return reply{status: http.StatusOK, contentType: contentTypeJSON, body: encodeJSON(e)}
