@@ -21,7 +21,7 @@ RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo dev bench campaign chaos test mutants screenshots lint fuzz fmt clean
+.PHONY: help build demo dev bench flood campaign chaos test mutants screenshots lint fuzz fmt clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ dev: build bin/temporal ## the whole stack, left running until Ctrl-C
 # Standard output carries the benchmark's JSON lines and nothing else.
 bench: build bin/temporal ## what an order costs, as JSON lines
 	@bin/dev bench
+
+# Standard output carries one JSON line.
+flood: build bin/temporal ## a hundred thousand forged callbacks, genuine ones among them
+	@bin/dev flood
 
 # Standard output carries a JSON line per violation, with the command that shows
 # it again, and a summary. SEED is the first of SEEDS worlds.

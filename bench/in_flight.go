@@ -1,12 +1,7 @@
 package bench
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,21 +86,5 @@ const residentMemory = "process_resident_memory_bytes "
 
 // workerMemory is what the worker has in memory, in megabytes.
 func (r *rig) workerMemory(ctx context.Context) (megabytes float64, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.stack.Addresses.Worker+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		if text, found := strings.CutPrefix(lines.Text(), residentMemory); found {
-			inBytes, err := strconv.ParseFloat(text, 64) //nolint:forbidigo // memory, not an amount
-			return digits(inBytes / (1 << 20)), err
-		}
-	}
-	return 0, errors.Join(lines.Err(), errors.New("the worker does not tell its memory on this system"))
+	return memory(ctx, r.stack.Addresses.Worker+"/metrics")
 }

@@ -28,3 +28,24 @@ func benchCommand() *cobra.Command {
 	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of each side, in turn")
 	return cmd
 }
+
+func floodCommand() *cobra.Command {
+	var options bench.FloodOptions
+	cmd := &cobra.Command{
+		Use:   "flood",
+		Short: "Flood a receiver with forged callbacks, genuine ones among them",
+		Long: "Sends forged callbacks of every kind, half of them of 64 KiB, to a real receiver as fast as it answers, with genuine\n" +
+			"ones among them. Standard output carries one JSON object; the exit status is 1 when a forged one was taken, a genuine\n" +
+			"one was not stored or took too long, or the receiver's memory grew.",
+		Args: commandline.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Progress = cmd.ErrOrStderr()
+			return bench.Flood(cmd.Context(), cmd.OutOrStdout(), options)
+		},
+	}
+	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "with the ledger on this PostgreSQL instead of SQLite")
+	cmd.Flags().IntVar(&options.Forged, "forged", 100_000, "forged callbacks")
+	cmd.Flags().IntVar(&options.Genuine, "genuine", 500, "genuine ones among them")
+	cmd.Flags().IntVar(&options.Senders, "senders", 32, "senders of forged ones")
+	return cmd
+}
