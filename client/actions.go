@@ -96,8 +96,46 @@ func (c *Client) driven(ctx context.Context, kind order.Kind, key order.Key) (bo
 	return h.running && h.foreign == nil, nil
 }
 
-// actWithout decides and audits in a short workflow of its own.
+// actWithout decides and audits in the merchant's workflow for that, which is
+// started with the first action and stays. Should its id be taken by a workflow
+// that is another, the action gets a short workflow of its own.
 func (c *Client) actWithout(ctx context.Context, key order.Key, name string, action activities.Action) (activities.Acted, error) {
+	var acted activities.Acted
+	id := workflows.OperatorActionsID(key.Merchant)
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, id, "")
+	var notFound *serviceerror.NotFound
+	if err != nil && !errors.As(err, &notFound) {
+		return acted, unreachable("act on order "+key.String(), err)
+	}
+	if info := described.GetWorkflowExecutionInfo(); info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING &&
+		(info.GetType().GetName() != workflows.OperatorActionsType || info.GetTaskQueue() != workflows.Queue) {
+		return c.actAlone(ctx, key, name, action)
+	}
+	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: c.temporal.NewWithStartWorkflowOperation(temporalclient.StartWorkflowOptions{
+			ID:                       id,
+			TaskQueue:                workflows.Queue,
+			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			StaticSummary:            "what people do to orders of " + key.Merchant + " that no workflow drives",
+		}, workflows.OperatorActionsType),
+		UpdateOptions: temporalclient.UpdateWorkflowOptions{
+			UpdateID:     uuid.NewString(),
+			UpdateName:   workflows.ActUpdate,
+			Args:         []any{workflows.OperatorActionInput{Key: key, Action: action}},
+			WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &acted)
+	}
+	if err != nil {
+		return activities.Acted{}, updateError(ctx, key, err)
+	}
+	return acted, nil
+}
+
+// actAlone decides and audits in a short workflow of its own.
+func (c *Client) actAlone(ctx context.Context, key order.Key, name string, action activities.Action) (activities.Acted, error) {
 	var acted activities.Acted
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID:            fmt.Sprintf("act:%s:%s:%s", key.Merchant, key.Number, uuid.NewString()),

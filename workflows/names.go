@@ -21,6 +21,7 @@ const (
 	ReconcileBalancesType     = "ReconcileBalances"
 	ReconcileTransactionsType = "ReconcileTransactions"
 	LateCallbackType          = "LateCallback"
+	OperatorActionsType       = "OperatorActions"
 	OperatorActionType        = "OperatorAction"
 	FindOrphansType           = "FindOrphans"
 )
@@ -50,6 +51,13 @@ type LateCallbackInput struct {
 	Key        order.Key  `json:"key"`
 	CallbackID string     `json:"callback_id"`
 }
+
+// ActUpdate is the update of OperatorActions; it takes an OperatorActionInput and
+// returns an activities.Acted.
+const ActUpdate = "act"
+
+// OperatorActionsID is the id of a merchant's OperatorActions.
+func OperatorActionsID(merchant string) string { return "actions:" + merchant }
 
 // OperatorActionInput is an action on an order that no workflow drives.
 type OperatorActionInput struct {

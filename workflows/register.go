@@ -13,6 +13,7 @@ func Register(registry worker.WorkflowRegistry) {
 		ReconcileBalancesType:     ReconcileBalances,
 		ReconcileTransactionsType: ReconcileTransactions,
 		LateCallbackType:          LateCallback,
+		OperatorActionsType:       OperatorActions,
 		OperatorActionType:        OperatorAction,
 		FindOrphansType:           FindOrphans,
 	} {

@@ -42,17 +42,17 @@ func (*bareTemporal) UpdateWorkflow(context.Context, temporalclient.UpdateWorkfl
 }
 
 func (b *bareTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	if !b.driven {
+	kind, _, is := order.ParseWorkflowID(id)
+	if !b.driven || !is {
 		return nil, serviceerror.NewNotFound("no such workflow")
 	}
-	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run-1"}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		Type: &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: cmp.Or(b.queue, order.WorkflowQueue),
 	}}, nil
 }
 
-func (b *bareTemporal) ExecuteWorkflow(ctx context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
+func (b *bareTemporal) ExecuteWorkflow(_ context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
 	if request, ok := arguments[0].(order.Request); ok && workflow == workflows.WithdrawalType {
 		if b.driven {
 			return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("it runs", "", "run-1")
@@ -60,35 +60,45 @@ func (b *bareTemporal) ExecuteWorkflow(ctx context.Context, options temporalclie
 		b.started = append(b.started, request)
 		return &finished{id: options.ID}, nil
 	}
-	input, ok := arguments[0].(workflows.OperatorActionInput)
-	if workflow != workflows.OperatorActionType || !ok {
-		return nil, errors.New("nothing else is started here")
-	}
+	return nil, errors.New("nothing else is started here")
+}
+
+func (*bareTemporal) NewWithStartWorkflowOperation(temporalclient.StartWorkflowOptions, any, ...any) temporalclient.WithStartWorkflowOperation {
+	return nil
+}
+
+func (b *bareTemporal) UpdateWithStartWorkflow(ctx context.Context, options temporalclient.UpdateWithStartWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
 	if b.silent {
 		return nil, serviceerror.NewUnavailable("connection refused")
 	}
+	input := options.UpdateOptions.Args[0].(workflows.OperatorActionInput)
 	acted, err := b.books.Act(ctx, input.Key, input.Action)
-	return &finished{id: options.ID, acted: acted}, err
+	return actedUpdate{acted: acted}, err
 }
 
-// finished is a run that is over at once.
-type finished struct {
-	temporalclient.WorkflowRun
-	id    string
+// actedUpdate is an update that is answered at once.
+type actedUpdate struct {
+	temporalclient.WorkflowUpdateHandle
 	acted activities.Acted
 }
 
-func (f *finished) GetID() string { return f.id }
-
-func (*finished) GetRunID() string { return "run-2" }
-
-func (f *finished) Get(_ context.Context, into any) error {
-	text, err := json.Marshal(f.acted)
+func (a actedUpdate) Get(_ context.Context, into any) error {
+	text, err := json.Marshal(a.acted)
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(text, into)
 }
+
+// finished is a run that is over at once.
+type finished struct {
+	temporalclient.WorkflowRun
+	id string
+}
+
+func (f *finished) GetID() string { return f.id }
+
+func (*finished) GetRunID() string { return "run-2" }
 
 // bare puts a real client and a real ledger behind the command line.
 func (b *testBundle) bare(t *testing.T) *bareTemporal {
