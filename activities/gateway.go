@@ -493,10 +493,10 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 		return available, frozen, later(ErrorGateway, err.Error(), wait)
 	}
 	what := "available"
-	available, err = profile.ParseAmount(balance.Available)
+	available, err = profile.ParseBalance(balance.Available)
 	if err == nil {
 		what = "frozen"
-		frozen, err = profile.ParseAmount(balance.Frozen)
+		frozen, err = profile.ParseBalance(balance.Frozen)
 	}
 	if err != nil {
 		return available, frozen, g.unreadableBalance(ctx, merchant, what, err)

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -268,10 +269,10 @@ func (g *Gateway) askDoubtful(ctx context.Context, p *historyProgress) error {
 
 // listedRecord is a line of the history without the people in it.
 func listedRecord(profile *tarspay.Profile, r tarspay.HistoryRecord) ledger.Record {
-	moved, fee := minor(profile, r.Amount), minor(profile, feeText(r.Fee))
+	moved, amount := minor(profile, r.Amount), minor(profile, r.OrderAmount)
 	record := ledger.Record{
 		GatewayID: r.GatewayID, Number: r.OrderNumber, Kind: r.Kind, State: r.State, Currency: isoCurrency(profile, r.Currency),
-		Amount: minor(profile, r.OrderAmount), Fee: fee, CreatedAt: r.CreatedAt, Source: ledger.Listed,
+		Amount: amount, Fee: minorFee(profile, r.Fee, max(amount, moved)), CreatedAt: r.CreatedAt, Source: ledger.Listed,
 	}
 	if r.OrderAmount == "" {
 		record.Amount = moved // a merchant's own withdrawal may have no order
@@ -280,17 +281,21 @@ func listedRecord(profile *tarspay.Profile, r tarspay.HistoryRecord) ledger.Reco
 		return record
 	}
 	record.Paid = moved
-	if r.Kind == tarspay.HistoryDeposit && moved >= 0 && fee >= 0 {
-		record.Paid = moved + fee // the history counts it without the fee
+	if r.Kind == tarspay.HistoryDeposit && record.Fee >= 0 { // the history counts it without the fee
+		record.Paid = ledger.Unreadable
+		if whole, err := money.AddAnswers(r.Amount, feeText(r.Fee), profile.Currency); err == nil && whole.Minor() >= 0 {
+			record.Paid = whole.Minor()
+		}
 	}
 	return record
 }
 
 // answeredRecord is the answer to a query.
 func answeredRecord(profile *tarspay.Profile, row order.Order, s tarspay.OrderStatus) ledger.Record {
+	amount := minor(profile, s.OrderAmount)
 	record := ledger.Record{
 		GatewayID: s.GatewayID, Number: row.Number, Kind: tarspay.HistoryKind(row.Kind.Direction()), State: s.State,
-		Currency: isoCurrency(profile, s.Currency), Amount: minor(profile, s.OrderAmount), Fee: minor(profile, feeText(s.Fee)), Source: ledger.Answered,
+		Currency: isoCurrency(profile, s.Currency), Amount: amount, Fee: minorFee(profile, s.Fee, amount), Source: ledger.Answered,
 	}
 	if s.State.Paid() {
 		record.Paid = minor(profile, s.PayAmount)
@@ -305,6 +310,20 @@ func minor(profile *tarspay.Profile, text string) int64 {
 		return ledger.Unreadable
 	}
 	return amount.Minor()
+}
+
+// minorFee reads a fee of an amount, as an order books it; ledger.Unreadable if
+// an order would not.
+func minorFee(profile *tarspay.Profile, text string, of int64) int64 {
+	amount, err := money.Minor(of, profile.Currency)
+	if err != nil || of < 0 {
+		return minor(profile, feeText(text))
+	}
+	fee := order.ReadFee(text, amount)
+	if !fee.Believed {
+		return ledger.Unreadable
+	}
+	return fee.Amount.Minor()
 }
 
 // feeText is a fee that may have been left out.

@@ -118,8 +118,8 @@ const (
 //
 // Like every word on an adjustment it is done or refused, and audited on the
 // merchant's own chain. The codes are WHO_MISSING, WHY_MISSING,
-// EVIDENCE_MISSING, TEXT_TOO_LONG, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT, BOOKS_CLOSED and
-// FROZEN_EXCEEDED.
+// EVIDENCE_MISSING, TEXT_TOO_LONG, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT, BOOKS_CLOSED,
+// FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
 func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
 	a.By, a.Why, a.Evidence = fit(a.By), fit(a.Why), fit(a.Evidence)
 	return l.adjust(ctx, adjusting{
@@ -136,7 +136,7 @@ func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (Adjustmen
 // Repeated by the one who booked it, it is answered with what was booked.
 //
 // The codes are WHO_MISSING, ADJUSTMENT_NOT_FOUND, ADJUSTMENT_DECIDED,
-// SAME_PERSON and FROZEN_EXCEEDED.
+// SAME_PERSON, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
 func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (AdjustmentRecord, *order.Refusal, error) {
 	by = fit(by)
 	return l.adjust(ctx, adjusting{
@@ -344,7 +344,7 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 	if err != nil {
 		return err
 	}
-	if err := t.frozenCovers(ctx, row); err != nil {
+	if err := t.allows(ctx, row); err != nil {
 		return err
 	}
 	var ids []int64
@@ -369,7 +369,7 @@ func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) e
 	if _, err := t.books(ctx, row.Merchant, row.Currency, t.forUpdate); err != nil {
 		return err
 	}
-	if err := t.frozenCovers(ctx, *row); err != nil {
+	if err := t.allows(ctx, *row); err != nil {
 		return err
 	}
 	if err := t.decideAdjustment(ctx, row, AdjustmentBooked, by, ""); err != nil {
@@ -399,6 +399,33 @@ func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state Adju
 	}
 	row.State, row.DecidedBy, row.DecidedAt, row.DecidedWhy = state, by, t.at.UnixMilli(), why
 	return err
+}
+
+// allows demands that the books have what the adjustment takes.
+func (t tx) allows(ctx context.Context, row adjustmentRow) error {
+	if err := t.frozenCovers(ctx, row); err != nil {
+		return err
+	}
+	return t.feeFits(ctx, row)
+}
+
+// feeFits demands that a fee, kept or given back, is of money that the gateway
+// had: it cannot be more than all that ever came into the books or left them. What
+// is available is no bound, because it may be below zero until a top-up is booked.
+func (t tx) feeFits(ctx context.Context, row adjustmentRow) error {
+	if row.Kind != AdjustFee && row.Kind != AdjustFeeRefund {
+		return nil
+	}
+	var volume int64
+	err := t.get(ctx, &volume, `
+		SELECT ABS(opening) + ABS(received) + ABS(paid_out) + ABS(settled) + ABS(suspense) FROM books WHERE merchant = ? AND currency = ?`,
+		row.Merchant, row.Currency)
+	if err != nil || row.Amount <= volume {
+		return err
+	}
+	read := amounts{currency: row.Currency}
+	return order.Refuse(order.CodeFeeBounds, "a fee of %s is more than the %s that ever moved in the merchant's books: it cannot have been kept of them",
+		read.of(row.Amount), read.of(volume))
 }
 
 // frozenCovers demands that what ends of the money that was frozen when the

@@ -476,3 +476,44 @@ func TestMigratingToAdjustments(t *testing.T) {
 		b.clean(t)
 	})
 }
+
+// A fee that is more than ever moved cannot have been kept, neither when it is
+// proposed nor when it is booked; a person's fee on an order has its own bound.
+func TestFeesHaveBounds(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "900", "100")
+		for i, test := range []struct {
+			kind   AdjustmentKind
+			amount string
+			code   string
+		}{
+			{AdjustFee, "1000", ""}, {AdjustFee, "1000.01", order.CodeFeeBounds}, {AdjustFeeRefund, "99999", order.CodeFeeBounds},
+			{AdjustFeeRefund, "1000", ""}, {AdjustTopUp, "99999", ""}, {AdjustCorrectionOut, "99999", ""},
+		} {
+			a := adjustment(fmt.Sprint("A", i), test.kind, test.amount)
+			_, refusal, err := b.ProposeAdjustment(t.Context(), a)
+			require.NoError(t, err)
+			if test.code == "" {
+				require.Nil(t, refusal, "%s %s", test.kind, test.amount)
+			} else {
+				require.Equal(t, test.code, refusal.Code, "%s %s", test.kind, test.amount)
+			}
+		}
+		require.NoError(t, b.exec("INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state) "+
+			"SELECT merchant, 'old', currency, 'fee', 9999900, actor, why, evidence, proposed_at, 'proposed' FROM adjustments WHERE ref = 'A0'"))
+		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "old", "bilal")
+		require.NoError(t, err)
+		require.Equal(t, order.CodeFeeBounds, refusal.Code)
+
+		o := b.at(t, order.Withdrawal, order.InReview)
+		r := resolution("amina", order.Succeeded)
+		r.Fee = pkr("100.01")
+		o, refusal, _, err = b.Resolve(t.Context(), o.Key(), r, false)
+		require.NoError(t, err)
+		require.Equal(t, order.CodeFeeBounds, refusal.Code)
+		require.Equal(t, order.InReview, o.State)
+		b.clean(t)
+	})
+}

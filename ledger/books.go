@@ -221,7 +221,7 @@ func (t tx) book(ctx context.Context, h held, transfers []Transfer) (int, error)
 // else: base says to what.
 func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Transfer) (int, error) {
 	added, err := t.writeTransfers(ctx, base, transfers)
-	if err != nil || (len(added) == 0 && h.counted == 0) {
+	if err != nil || (len(added) == 0 && h.counted == 0 && h.rest == 0) {
 		return 0, err
 	}
 	moved := make(map[Account]int64)
@@ -233,14 +233,14 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 			short, covered = errShort, row.Amount
 		}
 	}
-	args := make([]any, 0, len(Accounts())+10)
+	args := make([]any, 0, len(Accounts())+11)
 	for _, account := range Accounts() {
 		args = append(args, moved[account])
 	}
-	args = append(args, dayArgs(h)...)
+	args = append(append(args, h.rest), dayArgs(h)...)
 	updated, err := t.put(ctx, `
 		UPDATE books SET opening = opening + ?, available = available + ?, in_flight = in_flight + ?, paid_out = paid_out + ?,
-			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?,
+			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?, fee_rest = fee_rest + ?,
 			day_withdrawals = CASE WHEN day = ? THEN day_withdrawals + ? WHEN day < ? THEN ? ELSE day_withdrawals END,
 			day_deposits = CASE WHEN day = ? THEN day_deposits + ? WHEN day < ? THEN ? ELSE day_deposits END,
 			day = CASE WHEN day < ? THEN ? ELSE day END

@@ -28,7 +28,8 @@ type held struct {
 	attempts int
 	entries  int64  // of its audit
 	head     []byte // of its audit
-	counted  int64  // what this transaction adds to the day's total
+	counted  int64  // what this transaction adds to the day's total,
+	rest     int64  // and to what fees are finer than is booked, in millionths of a minor unit
 }
 
 // lockOrder reads an order and keeps everyone else from changing it.
@@ -49,10 +50,10 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 		return err
 	}
 	updated, err := t.put(ctx, `
-		UPDATE orders SET state = ?, gateway_id = ?, paid = ?, fee = ?, reason_code = ?, reason_text = ?,
+		UPDATE orders SET state = ?, gateway_id = ?, paid = ?, fee = ?, fee_text = ?, reason_code = ?, reason_text = ?,
 			instructions = ?, attempts = ?, audit_entries = ?, audit_head = ?, updated_at = ?
 		WHERE id = ? AND state = ?`,
-		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.Reason.Code, h.Reason.Text,
+		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.FeeText, h.Reason.Code, h.Reason.Text,
 		instructions, h.attempts, h.entries, h.head, t.at.UnixMilli(), h.id, from)
 	if err != nil {
 		return err
@@ -86,7 +87,7 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 }
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
-	state, gateway_id, paid, fee, reason_code, reason_text, instructions, attempts,
+	state, gateway_id, paid, fee, fee_text, reason_code, reason_text, instructions, attempts,
 	approve_before, waits_for_funds, funds_before, horizon, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
@@ -104,6 +105,7 @@ type orderRow struct {
 	GatewayID     string      `db:"gateway_id"`
 	Paid          int64       `db:"paid"`
 	Fee           int64       `db:"fee"`
+	FeeText       string      `db:"fee_text"`
 	ReasonCode    string      `db:"reason_code"`
 	ReasonText    string      `db:"reason_text"`
 	Instructions  string      `db:"instructions"`
@@ -143,7 +145,7 @@ func newOrderRow(request order.Request) (orderRow, error) {
 // tell the same.
 func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
-		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
+		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, FeeText: r.FeeText, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
 		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), WaitsForFunds: r.WaitsForFunds != 0,
 		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond,
 		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),

@@ -29,6 +29,10 @@ type Settlement struct {
 //	deposit refunded            available -> received  paid, whole, in part or late; the fee stays charged
 //	deposit paid after expiry   as succeeded; its state stays and a discrepancy opens
 //
+// A fee that no order of the amount can have is not booked, and opens an
+// order.DiscrepancyFee; the payment is. Of one that is finer than the currency the
+// whole minor units are booked, and the rest is kept with the books.
+//
 // The same finding twice has no second effect. A finding that names another
 // gateway id or an amount that cannot be the order's opens a
 // order.DiscrepancyMismatch and does nothing else. One that names a gateway id
@@ -77,6 +81,7 @@ func standsFor(finding order.Finding) error {
 // settle does it to an order that is locked. The mark is of the operator's
 // action that it is part of.
 func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark string) (Settlement, error) {
+	finding = finding.Believe(h.Amount)
 	if owner, err := t.ownerOf(ctx, h, finding.GatewayID); err != nil || owner != "" {
 		if err != nil {
 			return Settlement{}, err
@@ -105,6 +110,10 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 		return Settlement{}, nil
 	}
 	transfers, err := t.take(ctx, h, effect, finding, mark)
+	if err == nil && finding.FeeDoubt {
+		err = t.discrepancy(ctx, h, order.DiscrepancyFee, finding.FeeText,
+			fmt.Sprintf("the %s names a fee of %s on %s; the payment is booked and no fee", finding.Source, finding.FeeText, h.Amount))
+	}
 	if err != nil {
 		return Settlement{}, err
 	}
@@ -123,12 +132,12 @@ func (t tx) take(ctx context.Context, h *held, effect order.Effect, finding orde
 	}
 	for _, to := range effect.Path {
 		if to == order.Succeeded || to == order.PartiallyPaid {
-			h.Paid, h.Fee = moved(h.Order, finding)
+			h.pay(finding)
 		}
 		transfers = append(transfers, endTransfers(h.Order, to)...)
 		h.Reason = finding.Reason
 		e := entry{
-			action: ActionSettle, actor: finding.By, source: finding.Source, evidence: finding.Evidence, reason: finding.Reason, mark: mark,
+			action: ActionSettle, actor: finding.By, source: finding.Source, evidence: finding.Evidence, reason: h.told(to), mark: mark,
 		}
 		if finding.Source == order.FromOperator {
 			e.action = ActionResolve
@@ -169,7 +178,7 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 // credit is what a payer paid after the deposit had expired. The state stays, for
 // the time being; the discrepancy tells a person.
 func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) ([]Transfer, error) {
-	h.Paid, h.Fee = moved(h.Order, finding)
+	h.pay(finding)
 	if err := t.update(ctx, h, h.State); err != nil {
 		return nil, err
 	}
@@ -180,6 +189,24 @@ func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepa
 		{Reason: ReasonLatePayment, From: AccountReceived, To: AccountAvailable, Amount: h.Paid},
 		{Reason: ReasonFee, From: AccountAvailable, To: AccountFees, Amount: h.Fee},
 	}, nil
+}
+
+// pay notes what a finding proves to have moved, and what the gateway kept.
+func (h *held) pay(finding order.Finding) {
+	h.Paid, h.Fee = moved(h.Order, finding)
+	h.FeeText, h.rest = fitKey(finding.FeeText), finding.FeeRest
+}
+
+// told is the reason of a step to an end, for the audit: without another one, that
+// the fee is finer than what is booked.
+func (h *held) told(to order.State) order.Reason {
+	if h.Reason.Code != "" || h.rest == 0 || (to != order.Succeeded && to != order.PartiallyPaid) {
+		return h.Reason
+	}
+	return order.Reason{
+		Code: order.CodeFeeFiner,
+		Text: fmt.Sprintf("the gateway's fee is %s; %s is booked, and the rest is a difference between its balance and ours", h.FeeText, h.Fee),
+	}
 }
 
 // disagree opens a discrepancy and leaves the order alone.
@@ -215,14 +242,11 @@ func mismatch(o order.Order, finding order.Finding) []string {
 	if finding.Verdict != order.Paid && finding.Verdict != order.PartPaid {
 		return differing
 	}
-	paid, fee := moved(o, finding)
+	paid, _ := moved(o, finding)
 	whole, err := paid.Compare(o.Amount)
 	full := finding.Verdict == order.Paid
 	if err != nil || (full && whole != 0) || (!full && (whole >= 0 || !paid.IsPositive())) {
 		differing = append(differing, "payAmount")
-	}
-	if fee.Currency() != o.Amount.Currency() || fee.Minor() < 0 {
-		differing = append(differing, "fee")
 	}
 	return differing
 }

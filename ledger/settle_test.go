@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // settled is what the books of a merchant who began with 1000 say of one order
@@ -309,8 +311,6 @@ func TestAFindingThatDoesNotFitBooksNothing(t *testing.T) {
 		"more":             func(f *order.Finding) { f.Paid = pkr("100.01") },
 		"less":             func(f *order.Finding) { f.Paid = pkr("99.99") },
 		"other currency":   func(f *order.Finding) { f.Paid = vnd },
-		"negative fee":     func(f *order.Finding) { f.Fee = pkr("-1") },
-		"fee in other":     func(f *order.Finding) { f.Fee = vnd },
 		"part is nothing":  func(f *order.Finding) { f.Verdict, f.Paid = order.PartPaid, pkr("0") },
 		"part is whole":    func(f *order.Finding) { f.Verdict = order.PartPaid },
 		"part is unstated": func(f *order.Finding) { f.Verdict, f.Paid = order.PartPaid, money.Amount{} },
@@ -334,6 +334,86 @@ func TestAFindingThatDoesNotFitBooksNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A payment is booked whatever its fee is said to be: what cannot be believed of
+// the fee is not booked, and a person is told.
+func TestAFeeThatCannotBeIsNotBooked(t *testing.T) {
+	t.Parallel()
+	vnd, err := money.Minor(100, "VND")
+	require.NoError(t, err)
+	said := func(change func(*order.Finding)) order.Finding {
+		f := paid("100", "0")
+		change(&f)
+		return f
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for name, finding := range map[string]order.Finding{
+			"negative":       said(func(f *order.Finding) { f.Fee = pkr("-1") }),
+			"other currency": said(func(f *order.Finding) { f.Fee = vnd }),
+			"above it":       said(func(f *order.Finding) { f.Fee = pkr("100.01") }),
+			"unreadable":     said(func(f *order.Finding) { f.FeeText, f.FeeDoubt = "1,5", true }),
+		} {
+			for _, kind := range bothKinds {
+				o := b.at(t, kind, order.Submitted)
+				finding.GatewayID = o.GatewayID
+				for range 2 {
+					o = settle(t, b, o.Key(), finding).Order
+				}
+				require.Equal(t, order.Succeeded, o.State, name)
+				require.Equal(t, pkr("0"), o.Fee, name)
+				require.NotEmpty(t, o.FeeText, name)
+				require.Equal(t, []string{order.DiscrepancyFee}, b.discrepancies(t, o.Key()), name)
+				found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: o.Merchant})
+				require.NoError(t, err)
+				require.Contains(t, found[0].Detail, "fee of "+o.FeeText, name)
+			}
+		}
+		b.clean(t)
+	})
+}
+
+// A fee that is finer than the currency is booked towards zero; its words stay
+// with the order, the audit says so, and the rest is kept with the books.
+func TestAFeeThatIsFinerThanTheCurrency(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "100000", "0")
+		rest := func() (millionths int64) {
+			require.NoError(t, b.get(t.Context(), &millionths, "SELECT fee_rest FROM books WHERE merchant = ? AND currency = 'PKR'", merchant))
+			return millionths
+		}
+		for i, kind := range append(bothKinds, bothKinds...) {
+			r := request(kind, fmt.Sprint("F", i), "333")
+			open(t, b, r)
+			submit(t, b, r.Key(), ambiguous)
+			status := tarspay.OrderStatus{GatewayID: fmt.Sprint("G", i), OrderAmount: "333", PayAmount: "333", Currency: "PKR", Fee: "4.995", State: tarspay.StateSucceeded}
+			o, err := b.Order(t.Context(), r.Key())
+			require.NoError(t, err)
+			finding, err := o.FromStatus(status)
+			require.NoError(t, err)
+			for range 2 { // once
+				o = settle(t, b, r.Key(), finding).Order
+			}
+			require.Equal(t, order.Succeeded, o.State)
+			require.Equal(t, pkr("4.99"), o.Fee)
+			require.Equal(t, "4.995", o.FeeText)
+			require.Equal(t, order.Reason{}, o.Reason)
+			read, err := b.Order(t.Context(), r.Key())
+			require.NoError(t, err)
+			require.Equal(t, o, read)
+			require.Empty(t, b.discrepancies(t, r.Key()))
+			require.EqualValues(t, (i+1)*500_000, rest())
+			story, err := b.Story(t.Context(), r.Key())
+			require.NoError(t, err)
+			require.True(t, slices.ContainsFunc(story, func(e Event) bool {
+				return strings.Contains(e.Text, "FEE_FINER_THAN_CURRENCY the gateway's fee is 4.995; 4.99 PKR is booked")
+			}), story)
+		}
+		b.clean(t)
+	})
 }
 
 func TestADiscrepancyOpensOncePerProof(t *testing.T) {

@@ -63,7 +63,7 @@ const comparedRecords = `
 	SELECT r.merchant, r.gateway_id, r.number, r.kind, r.state, r.currency, r.amount, r.paid, r.fee, r.created_at, r.source, r.seen_at,
 		COALESCE(o.kind, '') AS o_kind, COALESCE(o.state, '') AS o_state, COALESCE(o.gateway_id, '') AS o_gateway_id,
 		COALESCE(o.currency, '') AS o_currency, COALESCE(o.amount, 0) AS o_amount, COALESCE(o.paid, 0) AS o_paid,
-		COALESCE(o.fee, 0) AS o_fee, COALESCE(o.updated_at, 0) AS o_updated_at,
+		COALESCE(o.fee, 0) AS o_fee, COALESCE(o.fee_text, '') AS o_fee_text, COALESCE(o.updated_at, 0) AS o_updated_at,
 		(SELECT COUNT(*) FROM gateway_records x
 			WHERE x.merchant = r.merchant AND x.number = r.number AND x.number <> '' AND x.gateway_id < r.gateway_id) AS earlier
 	FROM gateway_records r LEFT JOIN orders o ON o.merchant = r.merchant AND o.number = r.number AND r.number <> ''
@@ -78,6 +78,7 @@ type comparedRow struct {
 	OurAmount  int64       `db:"o_amount"`
 	OurPaid    int64       `db:"o_paid"`
 	OurFee     int64       `db:"o_fee"`
+	OurFeeText string      `db:"o_fee_text"`
 	UpdatedAt  int64       `db:"o_updated_at"`
 	Earlier    int         `db:"earlier"`
 }
@@ -133,6 +134,7 @@ func (r comparedRow) compare(found *Comparison) {
 		found.Doubtful = append(found.Doubtful, r.key())
 	case paid && verdict != order.Returned && r.Paid != r.OurPaid:
 		member, theirs, ours = "paid", r.money(r.Paid), r.money(r.OurPaid)
+	case paid && r.Fee == Unreadable && r.OurFeeText != "": // the order says so by itself
 	case paid && r.Fee != r.OurFee:
 		member, theirs, ours = "fee", r.money(r.Fee), r.money(r.OurFee)
 	}

@@ -270,3 +270,48 @@ func clip(text string) string {
 	}
 	return text
 }
+
+// Millionth is how many of what ParseFiner leaves over make one minor unit.
+const Millionth = 1_000_000
+
+// ParseFiner reads an amount of the gateway's that may be finer than the
+// currency, as a fee of 1.2 per cent is: the whole minor units of it, and what is
+// beyond them in millionths of one, both towards zero. Whether a dot separates
+// thousands is for the caller to judge.
+func ParseFiner(text, currency string) (amount Amount, rest int64, err error) {
+	digits, err := Decimals(currency)
+	if err != nil {
+		return Amount{}, 0, err
+	}
+	if !plain(text) {
+		return Amount{}, 0, fmt.Errorf("%w: %q", ErrNotNumber, clip(text))
+	}
+	value, err := decimal.NewFromString(text)
+	if err != nil {
+		return Amount{}, 0, fmt.Errorf("%w: %q", ErrNotNumber, clip(text))
+	}
+	minor := value.Shift(int32(digits)) //nolint:gosec // G115: ISO 4217 has at most four
+	whole := minor.Truncate(0)
+	amount = Amount{minor: whole.IntPart(), currency: currency}
+	if !whole.BigInt().IsInt64() || !amount.Within(Most) {
+		return Amount{}, 0, fmt.Errorf("%w: %q %s", ErrRange, clip(text), currency)
+	}
+	return amount, minor.Sub(whole).Mul(decimal.NewFromInt(Millionth)).IntPart(), nil
+}
+
+// AddAnswers adds two amounts of the gateway's, each of which may be finer than
+// the currency although their sum is not.
+func AddAnswers(a, b, currency string) (Amount, error) {
+	var sum decimal.Decimal
+	for _, text := range []string{a, b} {
+		if !plain(text) {
+			return Amount{}, fmt.Errorf("%w: %q", ErrNotNumber, clip(text))
+		}
+		value, err := decimal.NewFromString(text)
+		if err != nil {
+			return Amount{}, fmt.Errorf("%w: %q", ErrNotNumber, clip(text))
+		}
+		sum = sum.Add(value)
+	}
+	return parseExact(sum.String(), currency)
+}

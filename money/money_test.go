@@ -197,3 +197,35 @@ func must(t *testing.T, text, currency string) Amount {
 	require.NoError(t, err)
 	return amount
 }
+
+// What is finer than the currency is cut towards zero, and nothing of it is lost.
+func TestParseFiner(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text, currency string
+		minor, rest    int64
+		err            error
+	}{
+		{"1481.4", "VND", 1481, 400_000, nil},
+		{"-1481.4", "VND", -1481, -400_000, nil},
+		{"4.995", "PKR", 499, 500_000, nil},
+		{"15", "PKR", 1500, 0, nil},
+		{"0.0000019", "VND", 0, 1, nil},
+		{"1,5", "PKR", 0, 0, ErrNotNumber},
+		{"1e3", "PKR", 0, 0, ErrNotNumber},
+		{"", "PKR", 0, 0, ErrNotNumber},
+		{"1", "XXQ", 0, 0, ErrCurrency},
+		{"99999999999999999999", "VND", 0, 0, ErrRange},
+	} {
+		amount, rest, err := ParseFiner(test.text, test.currency)
+		require.ErrorIs(t, err, test.err, test.text)
+		require.Equal(t, []int64{test.minor, test.rest}, []int64{amount.Minor(), rest}, test.text)
+	}
+	sum, err := AddAnswers("121968.6", "1481.4", "VND")
+	require.NoError(t, err)
+	require.EqualValues(t, 123450, sum.Minor())
+	_, err = AddAnswers("121968.6", "1481.5", "VND")
+	require.ErrorIs(t, err, ErrPrecision)
+	_, err = AddAnswers("1", "x", "VND")
+	require.ErrorIs(t, err, ErrNotNumber)
+}

@@ -23,6 +23,7 @@ const (
 	DiscrepancyReturned     = "RETURNED_AFTER_END"      // paid and returned, although we had ended it unpaid: nothing of it is booked
 	DiscrepancyPaidAgain    = "PAID_AFTER_REFUND"       // the gateway, on being asked, says paid of what we have booked as returned
 	DiscrepancyShared       = "GATEWAY_ORDER_SHARED"    // the gateway names one of its orders for two of ours: it belongs to the other one
+	DiscrepancyFee          = "FEE_UNBELIEVABLE"        // paid, and the fee that the gateway names cannot be: none is booked
 	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // another amount than the one that is booked
 	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
 	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it

@@ -40,8 +40,11 @@ type Finding struct {
 	Source    Source       `json:"source"`
 	Verdict   Verdict      `json:"verdict"`
 	GatewayID string       `json:"gateway_id,omitempty"`
-	Paid      money.Amount `json:"paid,omitzero"` // set for Paid and PartPaid only
-	Fee       money.Amount `json:"fee,omitzero"`  // set for Paid, PartPaid and Returned only
+	Paid      money.Amount `json:"paid,omitzero"`       // set for Paid and PartPaid only
+	Fee       money.Amount `json:"fee,omitzero"`        // set for Paid, PartPaid and Returned only
+	FeeText   string       `json:"fee_text,omitempty"`  // the gateway's words, where Fee is not exactly what they say
+	FeeRest   int64        `json:"fee_rest,omitempty"`  // what Fee leaves out of it, in millionths of a minor unit
+	FeeDoubt  bool         `json:"fee_doubt,omitempty"` // what the gateway says of its fee cannot be: Fee is nothing
 	Reason    Reason       `json:"reason,omitzero"`
 	Evidence  string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof
 	By        string       `json:"by,omitempty"`       // operator: who
@@ -162,7 +165,8 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 	f := Finding{Source: source, Verdict: Judge(c.order.Kind, state), GatewayID: gatewayID}
 	switch f.Verdict {
 	case Paid, PartPaid:
-		f.Paid, f.Fee = c.money("payAmount", paid), c.money("fee", fee)
+		f.Paid = c.payment(paid)
+		f.keep(ReadFee(fee, c.order.Amount))
 		c.paid(f)
 	case Unpaid:
 		f.Reason = Reason{Code: CodeGatewayFailed, Text: fmt.Sprintf("the gateway says %s", state)}
@@ -174,7 +178,7 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 	case Returned:
 		// Paid first, whether or not we heard of it: its fee was charged then
 		// and is not given back.
-		f.Fee = c.money("fee", fee)
+		f.keep(ReadFee(fee, c.order.Amount))
 		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway says that it was refunded"}
 	case Unclear:
 		c.fields = append(c.fields, "state")
@@ -200,20 +204,35 @@ func (c *checker) paid(f Finding) {
 	c.same("payAmount", err == nil && whole < 0 && f.Paid.IsPositive())
 }
 
-func (c *checker) money(field, text string) money.Amount {
-	if text == "" && field == "fee" {
-		text = "0"
-	}
+// payment reads what moved, which is exact: a payment that is not exactly the
+// order's proves nothing.
+func (c *checker) payment(text string) money.Amount {
 	profile, known := tarspay.Country(c.order.Country)
 	if !known {
 		return money.Amount{}
 	}
 	amount, err := profile.ParseAmount(text)
 	if err != nil || amount.Minor() < 0 {
-		c.same(field, false)
+		c.same("payAmount", false)
 		return money.Amount{}
 	}
 	return amount
+}
+
+// keep takes over what the gateway says it kept. A fee never stands in the way of
+// the payment that it was kept of.
+func (f *Finding) keep(fee Fee) {
+	f.Fee, f.FeeText, f.FeeRest, f.FeeDoubt = fee.Amount, fee.Text, fee.Rest, !fee.Believed
+}
+
+// Believe is the finding as it can be booked on an order: without a fee that no
+// order of its amount can have.
+func (f Finding) Believe(of money.Amount) Finding {
+	if f.Fee == (money.Amount{}) || bearable(f.Fee, of) {
+		return f
+	}
+	f.FeeText, f.FeeRest, f.FeeDoubt, f.Fee = f.Fee.Number(), 0, true, money.Amount{}
+	return f
 }
 
 // maxReason bounds what is kept of the gateway's free text, in bytes.

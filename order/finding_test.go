@@ -95,7 +95,6 @@ func TestMismatches(t *testing.T) {
 		"currency":    func(c *tarspay.Callback) { c.Currency = "VND" },
 		"orderAmount": func(c *tarspay.Callback) { c.OrderAmount = "1501" },
 		"payAmount":   func(c *tarspay.Callback) { c.PayAmount = "1499" },
-		"fee":         func(c *tarspay.Callback) { c.Fee = "-1" },
 		"state":       func(c *tarspay.Callback) { c.State = 77 },
 	}
 	for field, change := range tests {

@@ -25,6 +25,7 @@ type Standing struct {
 	GatewayID    string        `json:"gateway_id,omitempty"`   // the gateway's order id (payOrderId), once known
 	Paid         money.Amount  `json:"paid,omitzero"`          // what moved, by proof; zero until then
 	Fee          money.Amount  `json:"fee,omitzero"`           // what the gateway kept, by proof; zero until then
+	FeeText      string        `json:"fee_text,omitempty"`     // the gateway's own words of its fee, where Fee is not exactly that
 	Reason       Reason        `json:"reason,omitzero"`        // why the order stands where it stands, if not plainly
 	Instructions *Instructions `json:"instructions,omitempty"` // deposit: how the payer pays
 }

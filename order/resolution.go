@@ -44,12 +44,27 @@ func (r Resolution) check(request Request, state State) *Refusal {
 	if !r.State.Terminal() || !CanMove(request.Kind, state, r.State) {
 		return Refuse(CodeNotAnEnd, "a %s in review cannot be resolved to %q", request.Kind, r.State)
 	}
-	if r.State != PartiallyPaid {
-		return nil
+	paid := request.Amount
+	if r.State == PartiallyPaid {
+		whole, err := r.Paid.Compare(request.Amount)
+		if err != nil || whole >= 0 || !r.Paid.IsPositive() {
+			return Refuse(CodeNotAnEnd, "a part payment needs the amount that arrived: above zero and below %s", request.Amount)
+		}
+		paid = r.Paid
 	}
-	whole, err := r.Paid.Compare(request.Amount)
-	if err != nil || whole >= 0 || !r.Paid.IsPositive() {
-		return Refuse(CodeNotAnEnd, "a part payment needs the amount that arrived: above zero and below %s", request.Amount)
+	return r.checkFee(paid)
+}
+
+// checkFee refuses a fee that cannot have been kept.
+func (r Resolution) checkFee(paid money.Amount) *Refusal {
+	moved := r.State == Succeeded || r.State == PartiallyPaid
+	switch {
+	case r.Fee == (money.Amount{}), r.Fee.IsZero():
+		return nil
+	case !moved:
+		return Refuse(CodeFeeBounds, "a fee is kept of what was paid, and %s says that nothing was", r.State)
+	case !bearable(r.Fee, paid):
+		return Refuse(CodeFeeBounds, "a fee of %s cannot have been kept of %s: it is at least nothing and at most that", r.Fee, paid)
 	}
 	return nil
 }

@@ -241,3 +241,21 @@ func (p *Profile) GatewayAmount(amount money.Amount) (string, error) {
 func (p *Profile) ParseAmount(text string) (money.Amount, error) {
 	return money.ParseAnswer(text, p.Currency)
 }
+
+// ParseBalance reads a balance of the gateway's. Fees that are finer than the
+// currency leave one that is: what is beyond whole minor units is left out. Three
+// decimals of a currency that has fewer may be thousands, and are
+// money.ErrAmbiguous.
+func (p *Profile) ParseBalance(text string) (money.Amount, error) {
+	amount, err := p.ParseAmount(text)
+	if !errors.Is(err, money.ErrPrecision) {
+		return amount, err
+	}
+	const thousand = 3
+	digits, unknown := money.Decimals(p.Currency)
+	if _, decimals, _ := strings.Cut(text, "."); unknown != nil || (len(decimals) == thousand && digits < thousand) {
+		return money.Amount{}, fmt.Errorf("%w: a balance with %d decimals of %s", money.ErrAmbiguous, len(decimals), p.Currency)
+	}
+	amount, _, err = money.ParseFiner(text, p.Currency)
+	return amount, err
+}

@@ -41,6 +41,10 @@ var discrepancyKinds = map[string]discrepancyKind{
 		"the gateway names one of its orders for two of ours; it belongs to the other one, and nothing is booked for this one",
 		"ask the gateway which of the two it made, and whether it has another one for this number. Resolve the order with its proof if it is in review; then close it",
 	},
+	order.DiscrepancyFee: {
+		"paid, and the fee that the gateway names cannot be: negative, above the amount, or no plain number; none is booked",
+		"ask the gateway what it kept and book it with starter adjust, fee; then close it",
+	},
 	order.DiscrepancyAmount: {
 		"the gateway says another amount than the one we have its proof of",
 		"ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it",

@@ -52,6 +52,15 @@ func writeStarted(w io.Writer, request order.Request, started client.Started) {
 	printf(w, "look at it with: starter status %s --merchant %s\n", request.Number, request.Merchant)
 }
 
+// feeText is the fee that is booked, and the gateway's words where they say
+// something else.
+func feeText(s order.Standing) string {
+	if s.FeeText == "" {
+		return amountText(s.Fee)
+	}
+	return amountText(s.Fee) + " (the gateway says " + s.FeeText + ")"
+}
+
 func writeOrder(w io.Writer, document orderDocument) {
 	o := document.Order
 	facts := []fact{
@@ -59,7 +68,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"reason", reasonText(o.Reason)},
 		{"amount", amountText(o.Amount)},
 		{"paid", amountText(o.Paid)},
-		{"fee", amountText(o.Fee)},
+		{"fee", feeText(o.Standing)},
 		{"country", o.Country},
 		{"way", o.Way},
 		{payeeName(o.Kind), o.Payee},

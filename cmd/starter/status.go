@@ -30,11 +30,12 @@ The exit code is 7 when nobody sees to the order: no workflow drives it
 and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem".
 
 --json: {"order":{"kind","merchant","number","country","way","payee","amount",
-"state","gateway_id","paid","fee","reason":{"code","text"},"instructions":{"pay_url",
-"pay_data","pay_data_type","account_name","account_number","bank","phone","pay_code",
-"pay_ways":[{"way","type","code","logo"}],"expires_at"},
+"state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
+"pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
+"pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
 "fingerprint","next"},"source","problem":{"code","text"}}. What is not known is left
-out. An amount is {"value","currency"}; payee is whom a withdrawal pays and who pays a
+out. An amount is {"value","currency"}; fee_text is the gateway's fee in its words
+where fee is not exactly that; payee is whom a withdrawal pays and who pays a
 deposit, masked; source is workflow, ledger or list.`,
 		Example: `  starter status INV-1
   starter status INV-1 --merchant M1700000001 --json

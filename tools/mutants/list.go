@@ -491,6 +491,28 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestRefusedAtTheDoor",
 	},
 
+	{
+		name: "fee_above_the_amount", rule: 12, takes: "a fee that no order of the amount can have is not booked",
+		file: "order/fee.go",
+		old:  `return err == nil && more <= 0 && fee.Minor() >= 0`,
+		new:  `return err == nil && more <= 9`,
+		pkg:  "./order", run: "TestReadFee|TestAFeeOfAPersonHasBounds",
+	},
+	{
+		name: "fee_refuses_the_payment", rule: 12, takes: "a fee finer than the currency is booked as far as it can be",
+		file: "order/fee.go",
+		old:  `fee := Fee{Amount: amount, Rest: rest, Believed: true}`,
+		new:  `fee := Fee{Amount: none, Rest: 0, Believed: rest == 0}`,
+		pkg:  "./order", run: "TestReadFee",
+	},
+	{
+		name: "fee_rest_is_lost", rule: 12, takes: "what a fee is finer than is kept with the books",
+		file: "ledger/books.go",
+		old:  `fee_rest = fee_rest + ?,`,
+		new:  `fee_rest = fee_rest + 0 * ?,`,
+		pkg:  "./ledger", run: "TestAFeeThatIsFinerThanTheCurrency/sqlite",
+	},
+
 	// 13. A fault of every call holds back.
 	{
 		name: "auth_fault_fails_the_order", rule: 13, takes: "a fault of every call fails no order",
