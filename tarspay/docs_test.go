@@ -272,7 +272,7 @@ func lasting(d time.Duration) string {
 	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
 		if n := d / unit.of; n > 0 {
 			said += fmt.Sprint(int64(n), unit.name)
-			d -= n * unit.of
+			d %= unit.of
 		}
 	}
 	return said

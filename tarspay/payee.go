@@ -222,7 +222,7 @@ func plainText(value string) string {
 // keep is the text without the bytes that are not wanted.
 func keep(text string, wanted func(byte) bool) string {
 	return strings.Map(func(r rune) rune {
-		if r > unicode.MaxASCII || !wanted(byte(r)) {
+		if r > unicode.MaxASCII || !wanted(byte(r)) { //nolint:gosec // G115: it is ASCII
 			return -1
 		}
 		return r

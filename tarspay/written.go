@@ -29,6 +29,7 @@ func (p *Profile) isWritten(rule PayeeRule, value string, fields map[string]stri
 		return upiAddress.MatchString(value) || onlyDigits.MatchString(value)
 	case FormPIX:
 		return pixMail.MatchString(value) || fields["bankName"] != pixKindOfMail && pixOther.MatchString(value)
+	case FormAccount:
 	}
 	return p.isAccount(value)
 }
