@@ -403,3 +403,11 @@ func TestMistypedPathOfTheLedger(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+// Times are of the reader's time zone, and say so.
+func TestTimesAreLocal(t *testing.T) {
+	t.Parallel()
+	karachi := time.FixedZone("PKT", 5*60*60)
+	require.Equal(t, "2026-05-04 12:00:00 UTC", moment(noon.In(karachi)), "whatever zone a value came in")
+	require.Empty(t, moment(time.Time{}))
+}

@@ -32,6 +32,33 @@ func (s *starter) write(document any) {
 // note tells people something on the side; machines read standard output only.
 func (s *starter) note(format string, values ...any) { printf(s.errs, format+"\n", values...) }
 
+// tellEvery is how often people are told that something goes on.
+const tellEvery = 10 * time.Second
+
+// tellWaiting tells people, on the side, that a long wait goes on, until the
+// result is called.
+func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
+	begun := time.Now()
+	again := time.NewTicker(tellEvery)
+	ended, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		for {
+			select {
+			case <-ended:
+				return
+			case <-again.C:
+				s.note("%s: %s of at most %s", what, time.Since(begun).Round(time.Second), most)
+			}
+		}
+	}()
+	return func() {
+		again.Stop()
+		close(ended)
+		<-told
+	}
+}
+
 func printf(w io.Writer, format string, values ...any) { fmt.Fprintf(w, format, values...) }
 
 // table prints rows under a head, in columns.
@@ -80,12 +107,12 @@ func printable(text string) string {
 	}, text)
 }
 
-// moment writes a time for people; "" for none.
+// moment writes a time for people, in their time zone (TZ); "" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+	return t.Local().Format("2006-01-02 15:04:05 MST")
 }
 
 func yes(is bool) string {

@@ -73,6 +73,7 @@ func (s *starter) reconcile(ctx context.Context, merchants []string, timeout tim
 	defer hangUp()
 	waiting, cancel := within(ctx, timeout)
 	defer cancel()
+	defer s.tellWaiting("comparing balances", timeout)()
 	result, err := temporal.ReconcileBalances(waiting, merchants...)
 	if err != nil {
 		return late(waiting, err, "the reconciliation is still under way; its report will be in Temporal. Do a worker and the gateway answer?")

@@ -77,6 +77,7 @@ func (s *starter) reconcileTransactions(ctx context.Context, input workflows.Rec
 	defer hangUp()
 	waiting, cancel := within(ctx, timeout)
 	defer cancel()
+	defer s.tellWaiting("comparing transactions", timeout)()
 	result, err := temporal.ReconcileTransactions(waiting, input)
 	if err != nil {
 		return late(waiting, err, "the comparison goes on; its report will be in Temporal, and what it finds in starter discrepancies. Do a worker and the gateway answer?")

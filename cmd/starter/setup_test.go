@@ -26,6 +26,8 @@ const (
 	gatewayOrder = "P1795000000000000001"
 )
 
+func init() { time.Local = time.UTC } // golden files are of one time zone
+
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 // testBundle is a command line whose Temporal and ledger are made of values.

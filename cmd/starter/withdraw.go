@@ -98,6 +98,7 @@ func (f waitFlags) or(usual time.Duration) time.Duration {
 func (s *starter) await(ctx context.Context, temporal orders, kind order.Kind, key order.Key, waiting waitFlags, started *client.Started) error {
 	bounded, cancel := within(ctx, waiting.or(endTime))
 	defer cancel()
+	defer s.tellWaiting("waiting for the end of "+key.String(), waiting.or(endTime))()
 	view, err := temporal.Wait(bounded, kind, key)
 	if order.CodeOf(err) == order.DiscrepancyOrphan { // it is over, and the order need not be
 		document, err := s.status(ctx, key)
