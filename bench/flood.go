@@ -193,7 +193,7 @@ func (f *flood) run(ctx context.Context) (FloodLine, error) {
 	flooding, flooded := context.WithCancel(ctx)
 	defer flooded()
 	var watching errgroup.Group
-	var warm, peak float64 //nolint:forbidigo // megabytes
+	var warm, peak float64
 	watching.Go(func() (err error) { warm, peak, err = f.watch(flooding); return err })
 	err := sending.Wait()
 	flooded()
@@ -202,7 +202,7 @@ func (f *flood) run(ctx context.Context) (FloodLine, error) {
 	}
 	stored, err := f.stored(context.WithoutCancel(ctx))
 	slices.Sort(f.latencies)
-	at := func(percent int) float64 { //nolint:forbidigo // milliseconds
+	at := func(percent int) float64 {
 		return digits(float64(f.latencies[(len(f.latencies)-1)*percent/100].Microseconds()) / 1000)
 	}
 	return FloodLine{
@@ -297,7 +297,7 @@ func send(ctx context.Context, client *http.Client, url string, s signed) (code 
 }
 
 // watch reads the receiver's memory until the flood is over.
-func (f *flood) watch(ctx context.Context) (warm, peak float64, err error) { //nolint:forbidigo // megabytes
+func (f *flood) watch(ctx context.Context) (warm, peak float64, err error) {
 	select {
 	case <-f.warm:
 	case <-ctx.Done():

@@ -74,11 +74,11 @@ func closedToOthers(file *os.File, path string) error {
 	if mode := info.Mode(); mode.Perm()&0o022 != 0 {
 		return &openToOthers{what: "others than its owner may write", remedy: "take that away with chmod go-w", mode: mode}
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return withoutPath(err)
 	}
-	for _, name := range []string{path, real} {
+	for _, name := range []string{path, target} {
 		if err := closedAbove(name); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ const (
 	CodeUnknown  = "SETTING_UNKNOWN"        // no process has a setting of that name
 	CodeFileOpen = "FILE_OPEN_TO_OTHERS"    // somebody else may change a file that is trusted
 	CodeNotify   = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer there
-	CodeNoToken  = "CODEC_TOKEN_MISSING"    // others could ask for what is encrypted
+	CodeNoToken  = "CODEC_TOKEN_MISSING"    //nolint:gosec // others could ask for what is encrypted; a code, not a credential
 	CodePlain    = "CONNECTION_UNENCRYPTED" // others could read, or change, what passes
 )
 
