@@ -46,6 +46,7 @@ func TestAKnownPayeeInDisguise(t *testing.T) {
 			o := b.openOn(t, terms, supplier(fmt.Sprint("DISGUISE-", i), "100", "easypaisa", details))
 			require.Equal(t, order.AwaitingApproval, o.State, "%v", details)
 		}
+		require.Equal(t, order.AwaitingApproval, b.openOn(t, terms, supplier("WALLET", "100", "jazzcash", known)).State, "the same number at another wallet")
 		require.Equal(t, order.AwaitingApproval, b.openOn(t, terms, supplier("BANK", "100", "HBL", known)).State, "the same number at another bank")
 		b.clean(t)
 	})

@@ -206,3 +206,11 @@ func TestParseAmount(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 	require.Equal(t, ProblemCountry, invalid.Problems[0].Code)
 }
+
+// The bound of an amount holds where no limit is configured.
+func TestTheBoundNeedsNoLimit(t *testing.T) {
+	t.Parallel()
+	r := vietnam(t)
+	r.Amount = minor(t, money.Most+1, "VND")
+	require.ErrorContains(t, r.Validate(nil), "amount is larger than any that is taken")
+}
