@@ -72,7 +72,9 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		if refusal := b.refuse(request); refusal != nil {
 			return rejected(*refusal), nil
 		}
-		row, opening, err = b.ledger.OpenOrder(ctx, request, b.settings.terms(request.Kind))
+		terms := b.settings.terms(request.Kind)
+		terms.Run = activity.GetInfo(ctx).WorkflowExecution.RunID
+		row, opening, err = b.ledger.OpenOrder(ctx, request, terms)
 	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
@@ -92,16 +94,35 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil
 	}
-	opened := Opened{Standing: row.Standing}
-	if opened.Plan, err = b.plan(ctx, row); err == nil && opening == ledger.Existing {
-		var attempts []ledger.Submission
-		attempts, err = b.ledger.Submissions(ctx, row.Key())
-		opened.Sent = ledger.Sent(attempts)
+	if opening == ledger.Existing { // this run's own, if it is tried once more
+		row, err = b.ledger.Reopen(ctx, row.Key(), activity.GetInfo(ctx).WorkflowExecution.RunID)
+		if err != nil {
+			return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
+		}
 	}
+	return b.look(ctx, row)
+}
+
+// Look says where an order stands and what its workflow has to know of it, as
+// Open does.
+func (b *Books) Look(ctx context.Context, key order.Key) (Opened, error) {
+	row, err := b.ledger.Order(ctx, key)
 	if err != nil {
-		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
+		return Opened{}, fmt.Errorf("look at %s: %w", key, permanent(err))
 	}
-	return opened, nil
+	return b.look(ctx, row)
+}
+
+func (b *Books) look(ctx context.Context, row order.Order) (Opened, error) {
+	plan, err := b.plan(ctx, row)
+	if err != nil {
+		return Opened{}, fmt.Errorf("look at %s: %w", row.Key(), err)
+	}
+	attempts, err := b.ledger.Submissions(ctx, row.Key())
+	if err != nil {
+		return Opened{}, fmt.Errorf("look at %s: %w", row.Key(), err)
+	}
+	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Plan: plan}, nil
 }
 
 func (b *Books) refuse(request order.Request) *order.Reason {

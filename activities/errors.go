@@ -17,6 +17,7 @@ const (
 	ErrorMismatch = order.CodeMismatch // the gateway's answer does not fit the order
 	ErrorMissing  = order.CodeRowMissing
 	ErrorUnknown  = order.CodeGatewayUnknown
+	ErrorBehind   = "LEDGER_BEHIND" // the ledger has the order where it stood before: an older copy was restored
 	ErrorPaused   = order.CodeGatewayPaused
 	ErrorGateway  = "GATEWAY_QUERY" // a query got no usable answer
 )

@@ -103,12 +103,14 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 	if !row.State.Sendable() {
 		return now, nil // it has moved on: nothing is to be sent
 	}
-	if len(earlier) > 0 {
+	if len(earlier) > 0 || !row.AskFirst.IsZero() {
 		looked, err := g.lookUp(ctx, row, earlier)
 		if err != nil || !looked.absent {
-			now.standing, now.wait = looked.standing, looked.wait
+			now.standing, now.wait, now.sent = looked.standing, looked.wait, now.sent || looked.found
 			return now, err
 		}
+	}
+	if len(earlier) > 0 {
 		refused, err := g.afterRefusal(ctx, row, earlier)
 		if err != nil || refused.short || !refused.standing.State.Sendable() {
 			refused.sent = now.sent
@@ -145,6 +147,7 @@ func (g *Gateway) asItStands(ctx context.Context, key order.Key) (attempted, err
 // lookedUp is what asking about an earlier create brought to light.
 type lookedUp struct {
 	absent   bool           // proved: the gateway has no such order
+	found    bool           // proved: it has one
 	standing order.Standing // otherwise: where the order stands
 	wait     time.Duration  // until "not found" may be believed
 }
@@ -156,13 +159,22 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 	if err != nil {
 		return lookedUp{}, err
 	}
-	status, found := g.find(ctx, row)
+	status, found, err := g.find(ctx, row)
 	if found == absent {
-		wait := g.grace(earlier, now)
+		wait := g.grace(row, earlier, now)
 		return lookedUp{absent: wait <= 0, standing: row.Standing, wait: wait}, nil
 	}
 	if found == silent { // no proof either way: ask again later
-		return lookedUp{standing: row.Standing}, nil
+		return g.unheard(ctx, row, earlier, err)
+	}
+	if !ledger.Sent(earlier) {
+		found, err := g.ledger.RecordFound(ctx, row.Key(), len(earlier))
+		if err != nil && !errors.Is(err, ledger.ErrState) {
+			return lookedUp{}, fmt.Errorf("record that the gateway has %s: %w", row.Key(), err)
+		}
+		if err == nil {
+			row = found
+		}
 	}
 	finding, err := row.FromStatus(status)
 	if err != nil {
@@ -170,12 +182,29 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 	}
 	settlement, err := g.ledger.Settle(ctx, row.Key(), finding)
 	if errors.Is(err, ledger.ErrState) {
-		return lookedUp{standing: row.Standing}, nil
+		return lookedUp{standing: row.Standing, found: true}, nil
 	}
 	if err != nil {
 		return lookedUp{}, fmt.Errorf("record the order found at the gateway for %s: %w", row.Key(), err)
 	}
-	return lookedUp{standing: settlement.Order.Standing}, nil
+	return lookedUp{standing: settlement.Order.Standing, found: true}, nil
+}
+
+// unheard is about a question that got no usable answer. What was sent keeps its
+// reason; what was not is told why it waits, and a refusal of every call holds
+// back the merchant's others, too.
+func (g *Gateway) unheard(ctx context.Context, row order.Order, earlier []ledger.Submission, err error) (lookedUp, error) {
+	looked := lookedUp{standing: row.Standing}
+	if ledger.Sent(earlier) {
+		return looked, nil
+	}
+	looked.standing.Reason = order.Reason{Code: order.CodeGatewayAway, Text: "the gateway has to be asked first, and does not answer: " + err.Error()}
+	var gateway *tarspay.Error
+	if !errors.As(err, &gateway) || gateway.Class != tarspay.ClassAuth {
+		return looked, nil
+	}
+	looked.standing.Reason = order.Reason{Code: order.CodeGatewayPaused, Text: gateway.Error()}
+	return looked, g.trip(ctx, row.Merchant, looked.standing.Reason)
 }
 
 // presence is what a query says of an order's being there.
@@ -187,23 +216,23 @@ const (
 	present
 )
 
-func (g *Gateway) find(ctx context.Context, row order.Order) (tarspay.OrderStatus, presence) {
+func (g *Gateway) find(ctx context.Context, row order.Order) (tarspay.OrderStatus, presence, error) {
 	status, err := g.query(ctx, row)
 	switch {
 	case err == nil:
-		return status, present
+		return status, present, nil
 	case isNotFound(err):
-		return status, absent
+		return status, absent, nil
 	default:
-		return status, silent
+		return status, silent, err
 	}
 }
 
 // grace is how long "not found" still proves nothing: a create that left this
 // machine may yet be booked.
-// Attempts and now are times of the ledger.
-func (g *Gateway) grace(earlier []ledger.Submission, now time.Time) time.Duration {
-	var last time.Time
+// So may one that is not on record. All times are the ledger's.
+func (g *Gateway) grace(row order.Order, earlier []ledger.Submission, now time.Time) time.Duration {
+	last := row.AskFirst
 	for _, submission := range earlier {
 		if !submission.Outcome.Sent() || submission.Outcome == ledger.Refused {
 			continue // certainly not booked
@@ -361,7 +390,8 @@ type PollInput struct {
 // attempt. An answer that says "not yet" is a benign error that the server
 // retries on the ladder, so that a thousand polls add nothing to the history.
 // An answer that does not fit the order ends it with ErrorMismatch; in review it
-// is asked again.
+// is asked again. A ledger in which the order is not at the gateway, because an
+// older copy was restored, ends it with ErrorBehind.
 func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	if input.InReview {
@@ -373,6 +403,9 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 	}
 	if row.State.Terminal() {
 		return order.Finding{Source: order.FromQuery, Verdict: order.Pending}, nil // settled elsewhere: nothing to ask
+	}
+	if row.State != order.Submitted && row.State != order.InReview {
+		return order.Finding{}, nonRetryable(ErrorBehind, fmt.Errorf("the ledger has %s as %s", row.Key(), row.State))
 	}
 	status, err := g.query(ctx, row)
 	if err != nil {

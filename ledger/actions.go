@@ -75,6 +75,8 @@ func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation
 			if err != nil {
 				return err
 			}
+			// What is asked about before it is sent may be there already.
+			sent = sent || h.State.Sendable() && !h.AskFirst.IsZero()
 			if refusal := c.Permit(h.Order, sent); refusal != nil {
 				return refusal
 			}

@@ -45,6 +45,9 @@ const (
 	ActionTrip              AuditAction = "trip"
 	ActionPolicy            AuditAction = "policy" // the installation's rules came into force, or were refused
 	ActionReset             AuditAction = "reset"
+	ActionFind              AuditAction = "find"        // the gateway has an order of which no create is on record
+	ActionRestore           AuditAction = "restore"     // an older copy of the ledger was restored
+	ActionEndRestore        AuditAction = "end_restore" // and what it lost has been dealt with
 )
 
 // System is the actor of what the orchestrator does by itself.

@@ -41,6 +41,8 @@ type Terms struct {
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits instead of failing
 	FundsDeadline time.Duration // how long it waits, from its opening on
 	Horizon       time.Duration // how long proof is looked for, from the first create on; then a person is asked
+	Run           string        // of the workflow that opens it; another one Reopens it
+	AskFirst      bool          // it may have been sent before: its first create asks the gateway first
 }
 
 // OpenOrder writes an order down, once per merchant and number, as the policy
@@ -69,7 +71,7 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
 	}
-	row.Horizon = terms.Horizon.Milliseconds()
+	row.Horizon, row.Run, row.mayBeSent = terms.Horizon.Milliseconds(), fit(terms.Run), terms.AskFirst
 	if terms.WaitForFunds && row.Kind == order.Withdrawal {
 		row.WaitsForFunds, row.fundsDeadline = 1, terms.FundsDeadline
 	}
@@ -152,6 +154,9 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 		row.CreatedAt, row.UpdatedAt = t.at.UnixMilli(), t.at.UnixMilli()
 		if row.WaitsForFunds != 0 {
 			row.FundsBefore = t.at.Add(row.fundsDeadline).UnixMilli()
+		}
+		if row.AskFirst = 0; row.mayBeSent {
+			row.AskFirst = row.CreatedAt
 		}
 		result, opening, err = open(t, ctx, row)
 		return err
@@ -282,20 +287,23 @@ func reservation(o order.Order) []Transfer {
 
 // insertOrder inserts the row, or finds the one that has its number.
 func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, error) {
-	var ids []int64
-	err := t.putRows(ctx, &ids, `
+	var written []struct {
+		ID       int64 `db:"id"`
+		AskFirst int64 `db:"ask_first"`
+	}
+	err := t.putRows(ctx, &written, `
 		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, folded,
 			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
-			audit_entries, audit_head, created_at, updated_at)
+			run, ask_first, audit_entries, audit_head, created_at, updated_at)
 		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :folded,
 			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon,
-			:audit_entries, :audit_head, :created_at, :updated_at)
-		ON CONFLICT DO NOTHING RETURNING id`, row)
+			:run, CASE WHEN CAST(:ask_first AS BIGINT) > 0 THEN CAST(:ask_first AS BIGINT) ELSE `+restoredAt+` END, :audit_entries, :audit_head, :created_at, :updated_at)
+		ON CONFLICT DO NOTHING RETURNING id, ask_first`, row)
 	if err != nil {
 		return row, "", err
 	}
-	if len(ids) == 1 {
-		row.ID = ids[0]
+	if len(written) == 1 {
+		row.ID, row.AskFirst = written[0].ID, written[0].AskFirst
 		return row, Opened, nil
 	}
 	var there orderRow

@@ -25,6 +25,7 @@ func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) 
 type held struct {
 	order.Order
 	id       int64
+	run      string // of the workflow that drives it
 	attempts int
 	entries  int64  // of its audit
 	head     []byte // of its audit
@@ -88,7 +89,7 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
 	state, gateway_id, paid, fee, fee_text, reason_code, reason_text, instructions, attempts,
-	approve_before, waits_for_funds, funds_before, horizon, audit_entries, audit_head, created_at, updated_at`
+	approve_before, waits_for_funds, funds_before, horizon, ask_first, run, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
 	ID            int64       `db:"id"`
@@ -114,6 +115,8 @@ type orderRow struct {
 	WaitsForFunds int         `db:"waits_for_funds"`
 	FundsBefore   int64       `db:"funds_before"`
 	Horizon       int64       `db:"horizon"` // milliseconds
+	AskFirst      int64       `db:"ask_first"`
+	Run           string      `db:"run"` // of the workflow that drives it
 	AuditEntries  int64       `db:"audit_entries"`
 	AuditHead     []byte      `db:"audit_head"`
 	CreatedAt     int64       `db:"created_at"`
@@ -123,6 +126,7 @@ type orderRow struct {
 	Folded        string        `db:"folded"`      // and the number in small letters
 	evidence      string        // of its opening
 	fundsDeadline time.Duration // from its opening on
+	mayBeSent     bool          // before its opening
 }
 
 func newOrderRow(request order.Request) (orderRow, error) {
@@ -147,7 +151,7 @@ func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, FeeText: r.FeeText, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
 		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), WaitsForFunds: r.WaitsForFunds != 0,
-		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond,
+		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond, AskFirst: moment(r.AskFirst),
 		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}
@@ -176,7 +180,7 @@ func (r orderRow) order() (order.Order, error) {
 func (r orderRow) held() (held, error) {
 	o, err := r.order()
 	return held{
-		Order: o, id: r.ID, attempts: r.Attempts, entries: r.AuditEntries, head: r.AuditHead,
+		Order: o, id: r.ID, run: r.Run, attempts: r.Attempts, entries: r.AuditEntries, head: r.AuditHead,
 	}, err
 }
 

@@ -25,6 +25,7 @@ const (
 	CodeGatewayUnknown    = "GATEWAY_UNKNOWN"          // a create was sent and its outcome is not known
 	CodeGatewayPaused     = "GATEWAY_PAUSED"           // the gateway refuses every call: key, address, signature or merchant
 	CodeGatewayAway       = "GATEWAY_UNREACHABLE"      // the create could not be sent
+	CodeFound             = "FOUND_AT_GATEWAY"         // the gateway has an order of which no create is on record
 	CodeNumberTaken       = "NUMBER_TAKEN"             // the gateway holds another order under this number
 	CodeNumberTwin        = "ORDER_NUMBER_TWIN"        // another order's number differs in capitals only
 	CodeMismatch          = "FIELDS_MISMATCH"          // the gateway's answer does not fit the order

@@ -14,6 +14,7 @@ type Order struct {
 	ApproveBefore time.Time     // when waiting for an approval ends; zero if it never had to
 	WaitsForFunds bool          // when its balance is short; else it fails
 	FundsBefore   time.Time     // when waiting for funds ends; zero if it never waits, or was opened before this was kept
+	AskFirst      time.Time     // the gateway is asked before the first create, too, with the grace counted from then; zero: it is not
 	Horizon       time.Duration // how long proof is looked for, from the first create on; zero if it was opened before this was kept
 	CreatedAt     time.Time
 	UpdatedAt     time.Time

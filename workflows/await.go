@@ -18,6 +18,9 @@ func (p *payout) await(ctx workflow.Context) error {
 		if err := p.attend(ctx); err != nil {
 			return err
 		}
+		if err := p.clear(ctx); err != nil { // again, if an older copy of the ledger was restored
+			return err
+		}
 		if p.standing.State.Terminal() {
 			return nil
 		}
@@ -193,7 +196,9 @@ func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
 	if err := answer.Get(ctx, &sending); err != nil {
 		return p.noProof(ctx, err)
 	}
-	p.stands(sending.Standing)
+	if !p.stands(sending.Standing) {
+		return p.look(ctx) // what else was answered is as old
+	}
 	p.heldUp = sending.Reason.Code
 	if sending.Sent && !p.sent {
 		p.lookForProof(ctx)
@@ -218,9 +223,9 @@ func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {
 	if err := p.write(ctx, "settle by query", &standing, books.Settle, p.request.Key(), finding); err != nil {
 		return err
 	}
-	p.stands(standing)
+	err := p.takes(ctx, standing)
 	p.fruitless = p.standing.State == before // it cannot be booked: a discrepancy is open
-	return nil
+	return err
 }
 
 // applyCallback acts on a callback; if it alone is not enough, the gateway is

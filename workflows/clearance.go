@@ -36,9 +36,8 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})
-	return p.first(ctx, deadline, func(workflow.Future) (err error) {
-		p.approveBefore, err = p.expire(ctx, "nobody approved it", books.RejectUnanswered)
-		return err
+	return p.first(ctx, deadline, func(workflow.Future) error {
+		return p.expire(ctx, "nobody approved it", books.RejectUnanswered, &p.approveBefore)
 	})
 }
 
@@ -48,24 +47,27 @@ func (p *payout) awaitFunds(ctx workflow.Context) error {
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())
-	return p.first(ctx, funds, func(funds workflow.Future) (err error) {
-		if p.learn(ctx, funds) == nil {
-			return nil
+	return p.first(ctx, funds, func(funds workflow.Future) error {
+		var standing order.Standing
+		if funds.Get(ctx, &standing) == nil {
+			return p.takes(ctx, standing)
 		}
-		p.fundsBefore, err = p.expire(ctx, "no funds came", books.FailFunds)
-		return err
+		return p.expire(ctx, "no funds came", books.FailFunds, &p.fundsBefore)
 	})
 }
 
-// expire takes over where the order stands at a deadline, and says when the
-// deadline is: the ledger's clock, which counts, may not have reached it.
-func (p *payout) expire(ctx workflow.Context, summary string, activity any) (deadline time.Time, err error) {
+// expire takes over where the order stands at a deadline, and when that is: the
+// ledger's clock, which counts, may not have reached it.
+func (p *payout) expire(ctx workflow.Context, summary string, activity any, deadline *time.Time) error {
 	var expired activities.Expired
 	if err := p.write(ctx, summary, &expired, activity, p.request.Key()); err != nil {
-		return time.Time{}, err
+		return err
 	}
-	p.stands(expired.Standing)
-	return workflow.Now(ctx).Add(expired.Left), nil
+	if !p.stands(expired.Standing) {
+		return p.look(ctx)
+	}
+	*deadline = workflow.Now(ctx).Add(expired.Left)
+	return nil
 }
 
 // first waits for a future or for a message that changed something, whichever

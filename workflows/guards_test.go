@@ -176,6 +176,19 @@ func TestTheGraceOfAnAttemptThatNobodyEnded(t *testing.T) {
 	require.Len(t, d.attempts(key), 2)
 }
 
+// Rule 5: what is not on record counts as sent when it was marked.
+func TestTheGraceOfAMark(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	key := d.order("W-1")
+	marked(t, d.books)
+	d.now = d.now.Add(time.Minute - time.Second)
+	require.Equal(t, order.Reserved, d.submit(key).State)
+	require.Empty(t, d.attempts(key), "not found, and still no proof")
+	d.now = d.now.Add(time.Second)
+	require.Equal(t, order.Submitted, d.submit(key).State)
+}
+
 // Rule 5: a question that gets no usable answer is no proof of absence, however
 // long ago the last attempt was.
 func TestSilenceIsNoProof(t *testing.T) {

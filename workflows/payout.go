@@ -119,16 +119,37 @@ func (p *payout) open(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	p.stands(opened.Standing)
+	p.written = true
+	p.resume(ctx, opened)
+	return nil
+}
+
+// resume goes on from where the ledger has the order.
+func (p *payout) resume(ctx workflow.Context, opened activities.Opened) {
+	p.standing = opened.Standing
 	if !p.resumed || p.plan.Attempt == 0 {
 		p.plan = opened.Plan
 	}
-	p.written = true
 	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
 	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
-	if opened.Sent && !p.sent { // else the horizon began in an earlier run
+	p.heldUp = ""
+	switch {
+	case !opened.Sent:
+		p.sent = false
+	case !p.sent: // else the horizon began in an earlier run
 		p.lookForProof(ctx)
 	}
+}
+
+// look asks the ledger where the order stands, whatever was heard before: an
+// answer was older than what is known, because it was overtaken or because an
+// older copy of the ledger was restored.
+func (p *payout) look(ctx workflow.Context) error {
+	var opened activities.Opened
+	if err := p.write(ctx, "look at the order", &opened, books.Look, p.request.Key()); err != nil {
+		return err
+	}
+	p.resume(ctx, opened)
 	return nil
 }
 
@@ -176,23 +197,24 @@ func (p *payout) lookForProof(ctx workflow.Context) {
 	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
 }
 
-// learn takes over where an activity says that the order stands.
-func (p *payout) learn(ctx workflow.Context, answer workflow.Future) error {
-	var standing order.Standing
-	if err := answer.Get(ctx, &standing); err != nil {
-		return err
+// takes takes over where an answer says that the order stands, or looks where it
+// does if the answer is older than what is known. Its only error is errFull.
+func (p *payout) takes(ctx workflow.Context, standing order.Standing) error {
+	if p.stands(standing) {
+		return nil
 	}
-	p.stands(standing)
-	return nil
+	return p.look(ctx)
 }
 
 // stands notes where the order stands, unless that is old news: an operator's
 // action and the order's own next step write the ledger side by side, and may
 // be heard of in the other order.
-func (p *payout) stands(standing order.Standing) {
-	if !order.Precedes(p.request.Kind, standing.State, p.standing.State) {
-		p.standing = standing
+func (p *payout) stands(standing order.Standing) bool {
+	if order.Precedes(p.request.Kind, standing.State, p.standing.State) {
+		return false
 	}
+	p.standing = standing
+	return true
 }
 
 // left is how long it is until a deadline. It is never zero, because zero means
@@ -211,21 +233,22 @@ func (p *payout) noProof(ctx workflow.Context, err error) error {
 	}
 	before := p.standing.State
 	defer func() { p.fruitless = p.standing.State == before }()
-	if !p.sent {
-		workflow.GetLogger(ctx).Error("An order could not be sent", "error", err)
-		return nil
-	}
 	reason := order.Reason{Code: order.CodeNoProof, Text: "no proof within " + p.plan.Horizon.String()}
 	var cause *temporal.ApplicationError
-	if errors.As(err, &cause) && cause.Type() == activities.ErrorMismatch {
+	switch {
+	case errors.As(err, &cause) && cause.Type() == activities.ErrorBehind:
+		return p.look(ctx)
+	case cause != nil && cause.Type() == activities.ErrorMismatch:
 		reason = order.Reason{Code: order.CodeMismatch, Text: cause.Message()}
+	case !p.sent:
+		workflow.GetLogger(ctx).Error("An order could not be sent", "error", err)
+		return nil
 	}
 	var standing order.Standing
 	if err := p.write(ctx, "hand to a person", &standing, books.Review, p.request.Key(), reason); err != nil {
 		return err
 	}
-	p.stands(standing)
-	return nil
+	return p.takes(ctx, standing)
 }
 
 func (p *payout) view() order.View {

@@ -427,7 +427,7 @@ func TestAFaultOfEveryCallHoldsBack(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
 	r := request(t, order.Withdrawal, "success")
-	w.opened(r)
+	require.NoError(t, w.books.OpenBooks(t.Context(), merchant, pkr(1_000_000), pkr(0)))
 	w.RegisterDelayedCallback(func() {
 		row, err := w.books.Order(t.Context(), r.Key())
 		require.NoError(t, err)

@@ -108,7 +108,7 @@ func retried[T any](ctx workflow.Context, again func() error, ask func() workflo
 // nothing of the order: its row is missing, or a mistake of ours.
 func astray(err error) bool {
 	var known *temporal.ApplicationError
-	ours := errors.As(err, &known) && known.NonRetryable() && known.Type() != activities.ErrorMismatch
+	ours := errors.As(err, &known) && known.NonRetryable() && known.Type() != activities.ErrorMismatch && known.Type() != activities.ErrorBehind
 	return ours || temporal.IsCanceledError(err) || temporal.IsPanicError(err)
 }
 

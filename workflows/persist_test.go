@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -71,6 +72,21 @@ var lives = []life{
 	{world: guarded, kind: order.Withdrawal, script: "success", state: order.Rejected},
 	{world: patient, kind: order.Withdrawal, amount: "10000000", script: "success", state: order.Failed},
 	{world: patient, kind: order.Withdrawal, script: "balance-short", state: order.Failed},
+	{world: plain, kind: order.Withdrawal, script: "stuck", state: order.Succeeded, live: func(t *testing.T, w *world) {
+		r := request(t, order.Withdrawal, "stuck")
+		r.RequestedBy = "bilal"
+		w.RegisterDelayedCallback(func() {
+			w.restore(t, func(l *ledger.Ledger) {
+				_, _, err := l.OpenOrder(t.Context(), r, ledger.Terms{Horizon: 2 * time.Hour})
+				require.NoError(t, err)
+				marked(t, l)
+			})
+		}, 30*time.Second)
+		w.RegisterDelayedCallback(func() {
+			_, err := w.gateway.Move(merchant, r.Number, tarspay.StateSucceeded, "")
+			require.NoError(t, err)
+		}, time.Hour)
+	}},
 	{world: plain, kind: order.Withdrawal, script: "stuck,silent", state: order.Failed, live: func(t *testing.T, w *world) {
 		w.RegisterDelayedCallback(func() {
 			w.TestWorkflowEnvironment.SignalWorkflow("no such signal", nil)
@@ -176,7 +192,7 @@ func TestNothingFailsAnOrder(t *testing.T) {
 		}
 	}
 	apart := []string{ // which no order's workflow calls
-		"Confirm", "Unconfirmed", "FindOrphans", "Merchants", "TakeSnapshot", "AskAboutEnded", "PlanTransactions", "MarkTransactions",
+		"Confirm", "Unconfirmed", "FindOrphans", "FindUnwritten", "Merchants", "TakeSnapshot", "AskAboutEnded", "PlanTransactions", "MarkTransactions",
 		"ReportUnmatched", "CountFindings", "ReadHistory",
 	}
 	for _, of := range []any{&activities.Books{}, &activities.Gateway{}} {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -240,7 +241,8 @@ func TestEveryWaitEnds(t *testing.T) {
 func tryWait(t *testing.T, wait order.Wait, kind order.Kind, way waiting) {
 	t.Helper()
 	w := newWorld(t, func(s *activities.Settings) {
-		s.BreakerProbe, s.WaitForFunds, s.FundsDeadline = 5*time.Minute, true, 24*time.Hour
+		s.BreakerProbe, s.WaitForFunds, s.FundsDeadline = time.Hour, true, 24*time.Hour
+		s.RetryLadder, s.PollLadder = config.Ladder{time.Minute, time.Hour}, config.Ladder{time.Minute, time.Hour} // days pass
 		s.WithdrawalHorizon, s.DepositHorizon = 24*time.Hour, 24*time.Hour
 		if wait.State == order.AwaitingApproval {
 			policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")

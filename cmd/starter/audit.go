@@ -25,7 +25,7 @@ something on it.
 
 --installation prints what is on record of the installation: which approval policy
 workers started under, by the beginning of its SHA-256, and which one they refused,
-with file and line.
+with file and line; and when an older copy of the ledger was restored.
 
 Every entry's hash covers the entry and the hash of the one before it. --verify
 reads the whole audit, of every order, and checks that no entry was changed, put
@@ -61,7 +61,7 @@ exit code is 4 when something was tampered with.
 	}
 	s.addMerchant(cmd, &merchant)
 	cmd.Flags().BoolVar(&verify, "verify", false, "check the whole audit instead")
-	cmd.Flags().BoolVar(&installation, "installation", false, "of the installation itself: its approval policies")
+	cmd.Flags().BoolVar(&installation, "installation", false, "of the installation itself: its approval policies and restores")
 	return cmd
 }
 

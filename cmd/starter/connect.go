@@ -68,6 +68,8 @@ type books interface {
 	ProposeAdjustment(ctx context.Context, a ledger.Adjustment) (ledger.AdjustmentRecord, *order.Refusal, error)
 	ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (ledger.AdjustmentRecord, *order.Refusal, error)
 	RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (ledger.AdjustmentRecord, *order.Refusal, error)
+	MarkRestored(ctx context.Context, by, why string) (ledger.Restore, *order.Refusal, error)
+	EndRestore(ctx context.Context, by, why string) (ledger.Restore, *order.Refusal, error)
 }
 
 // inLedger does one thing with the ledger, which has to answer in time.

@@ -325,6 +325,30 @@ func TestSetAside(t *testing.T) {
 	require.Contains(t, again.errs, ledger.CodeNotUnmatched)
 }
 
+// A restore is marked and ended by a person who says why, and the installation's
+// audit has both.
+func TestRestored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	require.Equal(t, exitRefused, b.run(t.Context(), "restored", "--by", "amina").code)
+	require.Equal(t, exitRefused, b.run(t.Context(), "restored", "--over", "--why", "w", "--by", "amina").code, "nothing is marked")
+	done := b.run(t.Context(), "restored", "--why", "backup of 03:00", "--by", "amina", "--json")
+	require.Equal(t, exitDone, done.code, done.errs)
+	var document restoreDocument
+	require.NoError(t, json.Unmarshal([]byte(done.out), &document))
+	require.Equal(t, ledger.Restore{At: b.clock, By: "amina", Why: "backup of 03:00", Orders: document.Restore.Orders}, document.Restore)
+	require.Positive(t, document.Restore.Orders)
+	row, err := b.real.Order(t.Context(), request(t, "ORPH-1", "800").Key())
+	require.NoError(t, err)
+	require.Equal(t, b.clock, row.AskFirst)
+	require.Equal(t, exitDone, b.run(t.Context(), "restored", "--over", "--why", "all found", "--by", "bilal").code)
+	audit := b.run(t.Context(), "audit", "--installation").out
+	for _, said := range []string{"backup of 03:00", "all found", ledger.CodeNotRestored, order.CodeWhyMissing} {
+		require.Contains(t, audit, said)
+	}
+}
+
 // The queue has an item of every kind, and every item a command that the
 // program takes.
 func TestQueueAdvisesOnEveryKind(t *testing.T) {

@@ -45,7 +45,8 @@ content is refused. Personal data of payers and beneficiaries is never printed.`
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
 	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
-		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand())
+		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
+		s.restoredCommand())
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())
 	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())
@@ -80,7 +81,7 @@ func topics() []*cobra.Command {
 	}
 	settings.WriteString(`All settings are environment variables, and all are optional here: queue, show,
 audit, discrepancies, balance and status read the ledger, adopt, adjust,
-close-discrepancy and set-aside write it; the commands under "Gateway" call it with
+close-discrepancy, restored and set-aside write it; the commands under "Gateway" call it with
 the merchants' keys.
 
 `)

@@ -99,6 +99,42 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestOverlappingAttemptsSendOnce",
 	},
 
+	{
+		name: "restored_is_sent_at_once", rule: 2, takes: "what may have been sent before the ledger's record begins is asked about",
+		file: "activities/gateway.go",
+		old:  `if len(earlier) > 0 || !row.AskFirst.IsZero() {`,
+		new:  `if len(earlier) > 0 {`,
+		pkg:  "./workflows", run: "TestAnOlderCopyOfTheLedgerPaysOnce",
+	},
+	{
+		name: "adopted_is_sent_at_once", rule: 2, takes: "another run of an order's workflow asks first",
+		file: "ledger/restore.go",
+		old:  `if h.State.Terminal() || h.run == run {`,
+		new:  `if true {`,
+		pkg:  "./ledger", run: "TestReopen/sqlite",
+	},
+	{
+		name: "opened_after_a_restore_is_sent_at_once", rule: 2, takes: "an order that is opened after a restore asks first",
+		file: "ledger/restore.go",
+		old:  `CASE WHEN ended = 0 THEN at ELSE 0 END`,
+		new:  `CASE WHEN ended = 0 THEN 0 ELSE 0 END`,
+		pkg:  "./ledger", run: "TestMarkRestored/sqlite",
+	},
+	{
+		name: "lost_is_cancelled", rule: 6, takes: "what may be at the gateway since before a restore is not cancelled",
+		file: "ledger/actions.go",
+		old:  `sent = sent || h.State.Sendable() && !h.AskFirst.IsZero()`,
+		new:  ``,
+		pkg:  "./ledger", run: "TestReopen/sqlite",
+	},
+	{
+		name: "absent_since_the_mark", rule: 5, takes: "the grace of what is not on record counts from the mark on",
+		file: "activities/gateway.go",
+		old:  `last := row.AskFirst`,
+		new:  `var last time.Time`,
+		pkg:  "./workflows", run: "TestTheGraceOfAMark",
+	},
+
 	// 3. What is not certain is unknown.
 	{
 		name: "ambiguous_is_refused", rule: 3, takes: "an answer that proves nothing leaves the order unknown",
@@ -149,8 +185,8 @@ var mutants = []mutant{
 	{
 		name: "silence_is_absence", rule: 5, takes: "a query without a usable answer proves nothing",
 		file: "activities/gateway.go",
-		old:  "default:\n\t\treturn status, silent",
-		new:  "default:\n\t\treturn status, absent",
+		old:  "default:\n\t\treturn status, silent, err",
+		new:  "default:\n\t\treturn status, absent, nil",
 		pkg:  "./workflows", run: "TestSilenceIsNoProof",
 	},
 
@@ -280,8 +316,8 @@ var mutants = []mutant{
 	{
 		name: "old_news_is_believed", rule: 7, takes: "a workflow passes over news that is older than what it knows",
 		file: "workflows/payout.go",
-		old:  `if !order.Precedes(p.request.Kind, standing.State, p.standing.State) {`,
-		new:  `if true {`,
+		old:  `if order.Precedes(p.request.Kind, standing.State, p.standing.State) {`,
+		new:  `if false {`,
 		pkg:  "./workflows", run: "TestOldNewsIsPassedOver",
 	},
 	// 8. Money follows from rows that were inserted.

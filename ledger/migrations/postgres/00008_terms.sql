@@ -25,3 +25,28 @@ END $$;
 
 CREATE TRIGGER orders_cancel BEFORE UPDATE OF state ON orders
     FOR EACH ROW WHEN (OLD.state = 'submitting' AND NEW.state = 'cancelled') EXECUTE FUNCTION orders_cancel();
+
+-- The workflow run that opened an order, or drives it since; and from when on its
+-- next create asks the gateway first, because what was sent before may not be on
+-- record. 0: it need not.
+ALTER TABLE orders ADD COLUMN run TEXT NOT NULL DEFAULT '';
+ALTER TABLE orders ADD COLUMN ask_first BIGINT NOT NULL DEFAULT 0;
+
+-- Older copies of the ledger that were restored, and when what they lost had been
+-- dealt with. The last row counts.
+CREATE TABLE restores (
+    id    BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at    BIGINT NOT NULL,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    why   TEXT NOT NULL CHECK (why <> ''),
+    ended BIGINT NOT NULL CHECK (ended IN (0, 1))
+);
+
+CREATE TRIGGER restores_never_change BEFORE UPDATE ON restores
+    FOR EACH ROW EXECUTE FUNCTION refuse('restores are kept');
+
+CREATE TRIGGER restores_kept BEFORE DELETE ON restores
+    FOR EACH ROW EXECUTE FUNCTION refuse('restores are kept');
+
+CREATE TRIGGER restores_not_emptied BEFORE TRUNCATE ON restores
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('restores are kept');

@@ -25,3 +25,33 @@ BEGIN
     SELECT RAISE(ABORT, 'an order that the gateway may have heard of is not cancelled');
 END;
 -- +goose StatementEnd
+
+-- The workflow run that opened an order, or drives it since; and from when on its
+-- next create asks the gateway first, because what was sent before may not be on
+-- record. 0: it need not.
+ALTER TABLE orders ADD COLUMN run TEXT NOT NULL DEFAULT '';
+ALTER TABLE orders ADD COLUMN ask_first INTEGER NOT NULL DEFAULT 0;
+
+-- Older copies of the ledger that were restored, and when what they lost had been
+-- dealt with. The last row counts.
+CREATE TABLE restores (
+    id    INTEGER PRIMARY KEY,
+    at    INTEGER NOT NULL,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    why   TEXT NOT NULL CHECK (why <> ''),
+    ended INTEGER NOT NULL CHECK (ended IN (0, 1))
+);
+
+-- +goose StatementBegin
+CREATE TRIGGER restores_never_change BEFORE UPDATE ON restores
+BEGIN
+    SELECT RAISE(ABORT, 'restores are kept');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER restores_kept BEFORE DELETE ON restores
+BEGIN
+    SELECT RAISE(ABORT, 'restores are kept');
+END;
+-- +goose StatementEnd

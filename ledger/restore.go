@@ -1,0 +1,153 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// An older copy of the ledger does not know what was sent after it was taken, and
+// the workflow of such an order may be gone, too. Then the first create of an
+// order asks the gateway first, as every later one does: Order.AskFirst is the
+// time from which the grace counts.
+
+// Restore is the mark that an older copy of the ledger was restored. Until it is
+// ended, the first create of every order that is opened asks the gateway first.
+type Restore struct {
+	At     time.Time `json:"at"` // of the last mark
+	By     string    `json:"by"`
+	Why    string    `json:"why"`
+	Ended  bool      `json:"ended"`  // no order that is opened from now on asks
+	Orders int       `json:"orders"` // that were open when it was marked, and ask before they are sent
+}
+
+// MarkRestored notes that an older copy of the ledger was restored: the next
+// create of every order that is open, or is opened from now on, asks the gateway
+// first. Call it before the workers are started. It is in the installation's
+// audit, done or refused.
+//
+// The refusal's codes are WHO_MISSING and WHY_MISSING.
+func (l *Ledger) MarkRestored(ctx context.Context, by, why string) (Restore, *order.Refusal, error) {
+	return l.markRestore(ctx, ActionRestore, by, why)
+}
+
+// EndRestore ends the mark for orders that are opened from now on: no order that
+// was lost will be asked for again under its number. Orders that are there keep
+// theirs. The refusal's codes are WHO_MISSING, WHY_MISSING and NOT_RESTORED.
+func (l *Ledger) EndRestore(ctx context.Context, by, why string) (Restore, *order.Refusal, error) {
+	return l.markRestore(ctx, ActionEndRestore, by, why)
+}
+
+// CodeNotRestored: there is no mark of a restore that could be ended.
+const CodeNotRestored = "NOT_RESTORED"
+
+func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why string) (r Restore, refusal *order.Refusal, err error) {
+	by, why = fit(by), fit(why)
+	err = l.inTx(ctx, func(t tx) error {
+		r = Restore{At: t.at, By: by, Why: why, Ended: action == ActionEndRestore}
+		refusal = refuseUnsigned("a restore", by, why)
+		since, err := t.restored(ctx)
+		if err != nil {
+			return err
+		}
+		if refusal == nil && r.Ended && since == 0 {
+			refusal = order.Refuse(CodeNotRestored, "nothing is marked as restored; there is nothing to end")
+		}
+		if refusal == nil {
+			if r.Orders, err = t.putRestore(ctx, r); err != nil {
+				return err
+			}
+		}
+		e := entry{action: action, actor: by, source: order.FromOperator, reason: order.Reason{Text: why}}
+		e.refuse(refusal)
+		return t.noteOther(ctx, order.Key{}, e)
+	})
+	if err != nil {
+		return Restore{}, nil, fmt.Errorf("ledger: mark a restore: %w", err)
+	}
+	return r, refusal, nil
+}
+
+func (t tx) putRestore(ctx context.Context, r Restore) (orders int, err error) {
+	ended := 0
+	if r.Ended {
+		ended = 1
+	}
+	_, err = t.put(ctx, "INSERT INTO restores (at, actor, why, ended) VALUES (?, ?, ?, ?)", t.at.UnixMilli(), r.By, r.Why, ended)
+	if err != nil || r.Ended {
+		return 0, err
+	}
+	asking, err := t.put(ctx, "UPDATE orders SET ask_first = ? WHERE "+openStates, t.at.UnixMilli())
+	return int(asking), err
+}
+
+// restoredAt is the time of the mark that is in force, 0 if none is.
+const restoredAt = "COALESCE((SELECT CASE WHEN ended = 0 THEN at ELSE 0 END FROM restores ORDER BY id DESC LIMIT 1), 0)"
+
+func (t tx) restored(ctx context.Context) (milliseconds int64, err error) {
+	err = t.get(ctx, &milliseconds, "SELECT "+restoredAt)
+	return milliseconds, err
+}
+
+// Reopen notes that another run of an order's workflow drives it: adopted, reset,
+// or started again after Temporal had forgotten it. Its next create asks the
+// gateway first, because what the run before has done may not be on record. The
+// run that opened the order, and an order that has ended, change nothing.
+// ErrNotFound if there is none of that key.
+func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.Order, error) {
+	var result order.Order
+	err := l.inTx(ctx, func(t tx) error {
+		h, err := t.lockOrder(ctx, key)
+		if err != nil {
+			return err
+		}
+		result = h.Order
+		if h.State.Terminal() || h.run == run {
+			return nil
+		}
+		result.AskFirst = t.at
+		_, err = t.put(ctx, "UPDATE orders SET run = ?, ask_first = ? WHERE id = ?", fit(run), t.at.UnixMilli(), h.id)
+		return err
+	})
+	if err != nil {
+		return order.Order{}, fmt.Errorf("ledger: reopen %s: %w", key, err)
+	}
+	return result, nil
+}
+
+// RecordFound notes that the gateway has an order of which no create is on record
+// that it may have heard: it was sent by whoever is not on record. The order
+// becomes submitting with an attempt that has no certain outcome, and goes on from
+// there as the gateway's answer says. The caller says how many attempts it knows.
+//
+// Errors: ErrNotFound; ErrState when there has been another attempt since, or for
+// an order that may not be sent.
+func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (order.Order, error) {
+	return l.change(ctx, key, func(t tx, h *held) error {
+		if known != h.attempts {
+			return fmt.Errorf("%w: %d attempts are on record, and %d were known", ErrState, h.attempts, known)
+		}
+		if !h.State.Sendable() {
+			return fmt.Errorf("%w: order %s is %s", ErrState, h.Key(), h.State)
+		}
+		h.attempts++
+		h.Reason = order.Reason{Code: order.CodeFound, Text: "the gateway has the order: it was sent, and that is not on record"}
+		e := entry{action: ActionFind, source: order.FromQuery, evidence: attemptText(h.attempts), reason: h.Reason}
+		_, err := t.put(ctx, `
+			INSERT INTO submissions (order_id, attempt, started_at, ended_at, outcome, reason_code, reason_text) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			h.id, h.attempts, t.at.UnixMilli(), t.at.UnixMilli(), Ambiguous, h.Reason.Code, h.Reason.Text)
+		if err != nil {
+			return err
+		}
+		if h.State != order.Submitting {
+			return t.move(ctx, h, order.Submitting, e)
+		}
+		row := h.link(e, order.Submitting, t.at.UnixMilli())
+		if err := t.update(ctx, h, order.Submitting); err != nil {
+			return err
+		}
+		return t.insertAudit(ctx, row)
+	})
+}
