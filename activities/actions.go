@@ -2,8 +2,10 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -124,7 +126,7 @@ func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, e
 	case action.Poll != nil:
 		row, refusal, err = b.ledger.Poll(ctx, key, *action.Poll)
 	case action.Adopt != nil:
-		row, refusal, err = b.ledger.Adopt(ctx, key, *action.Adopt)
+		row, refusal, err = b.adopt(ctx, key, *action.Adopt)
 	case action.Resolve != nil:
 		var pending bool
 		row, refusal, pending, err = b.ledger.Resolve(ctx, key, *action.Resolve, b.settings.Policy.TwoPersonResolve())
@@ -140,4 +142,53 @@ func (b *Books) Act(ctx context.Context, key order.Key, action Action) (Acted, e
 		acted.Refusal = &refusal.Reason
 	}
 	return acted, nil
+}
+
+// adopt writes an order down that only Temporal has, and notes who has it
+// adopted. What cannot be written down is refused, and on record.
+func (b *Books) adopt(ctx context.Context, key order.Key, adoption order.Adoption) (order.Order, *order.Refusal, error) {
+	signed := adoption.Permit(order.Order{}) == nil // else the ledger says what is missing
+	var unwritten *order.Refusal
+	if adoption.Request != nil && signed {
+		var err error
+		if unwritten, err = b.writeDown(ctx, key, adoption); err != nil {
+			return order.Order{}, nil, err
+		}
+	}
+	row, refusal, err := b.ledger.Adopt(ctx, key, adoption)
+	if unwritten != nil && err == nil {
+		refusal = unwritten
+	}
+	return row, refusal, err
+}
+
+// writeDown opens an order from what its workflow was started with. It may be at
+// the gateway: what the gateway has is not judged by the limits of today, it is
+// asked about before anything is sent, and it waits for funds rather than failing
+// without them. What is sent is judged again.
+func (b *Books) writeDown(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
+	request := *adoption.Request
+	if request.Key() != key || !key.WellFormed() {
+		return order.Refuse(order.CodeInvalidRequest, "the workflow was started with another order than %s", key.Number), nil
+	}
+	if country, known := b.settings.Merchants[request.Merchant]; !known || country != request.Country {
+		return order.Refuse(order.CodeUnknownMerchant, "merchant %s is not configured for %s on this worker", request.Merchant, request.Country), nil
+	}
+	terms := b.settings.terms(request.Kind)
+	terms.WaitForFunds, terms.AskFirst, terms.Run = true, true, adoption.Run
+	_, opening, err := b.ledger.OpenOrder(ctx, request, terms)
+	var refused *order.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return refused, nil
+	case err != nil:
+		return nil, fmt.Errorf("write %s down: %w", key, err)
+	case opening == ledger.BooksClosed:
+		return order.Refuse(ledger.CodeBooksClosed, "the books of merchant %s are not open: compare its balance first, then adopt the order", request.Merchant), nil
+	case opening == ledger.Conflict:
+		return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content in the ledger", key.Number), nil
+	case opening == ledger.Twin:
+		return order.Refuse(order.CodeNumberTwin, "the number %s differs from another order's in capitals only", key.Number), nil
+	}
+	return nil, nil
 }

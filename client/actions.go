@@ -153,7 +153,9 @@ func (c *Client) actAlone(ctx context.Context, key order.Key, name string, actio
 
 // Adopt drives an open order again that no workflow drives, from where the
 // ledger says it stands, and puts on record who has it adopted. The row is the
-// ledger's own; one without a state is an order that the ledger does not have.
+// ledger's own; one without a state is an order that the ledger does not have: it
+// is written down from what its workflow was started with, if Temporal has one. A
+// workflow of it that runs goes on by itself, and is told so.
 //
 // A refusal is on record, too: WHO_MISSING, ORDER_NOT_FOUND, ORDER_ENDED,
 // WORKFLOW_RUNNING when a workflow drives the order, or NUMBER_SQUATTED when a
@@ -161,6 +163,9 @@ func (c *Client) actAlone(ctx context.Context, key order.Key, name string, actio
 // with a run means that the order is adopted, and that nobody has said yet that
 // this is on record.
 func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started, error) {
+	if row.State == "" {
+		return c.adoptUnwritten(ctx, row.Key(), by)
+	}
 	var started Started
 	var holder order.Holder
 	if adoptable(row, by) {
@@ -190,6 +195,76 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}
 	}
 	return started, err
+}
+
+// adoptUnwritten adopts an order that only Temporal has.
+func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (Started, error) {
+	h, found, err := c.anyHolder(ctx, key)
+	if err != nil {
+		return Started{}, err
+	}
+	adoption := order.Adoption{By: by, Holder: h.Holder}
+	var refusal *order.Refusal
+	if found { // else the ledger says that there is no such order
+		request, err := c.lostRequest(ctx, h)
+		switch {
+		case err == nil:
+			adoption.Run, adoption.Request = h.run, &request
+		case !errors.As(err, &refusal):
+			return Started{}, err
+		}
+	}
+	acted, err := c.actWithout(ctx, key, "adopt", activities.Action{Adopt: &adoption})
+	switch {
+	case refusal != nil:
+		return Started{}, refusal
+	case err != nil:
+		return Started{}, err
+	case acted.Refusal != nil:
+		return Started{}, &order.Refusal{Reason: *acted.Refusal}
+	case acted.Standing.State.Terminal():
+		return Started{}, order.Refuse(order.CodeTerminal, "order %s is written down as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
+	case h.running:
+		// It looks again now and then; this has it look at once.
+		_, _ = c.update(ctx, h.kind, key, workflows.NoteUpdate, order.Note{By: by, Text: "the ledger has the order again"})
+		return Started{WorkflowID: order.WorkflowID(h.kind, key), RunID: h.run, Existing: true}, nil
+	}
+	return c.Adopt(ctx, order.Order{Request: *adoption.Request, Standing: acted.Standing}, by)
+}
+
+// anyHolder looks for the workflow of an order of either kind; one that drives no
+// order counts when there is no other.
+func (c *Client) anyHolder(ctx context.Context, key order.Key) (found holder, is bool, err error) {
+	for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+		h, err := c.holder(ctx, kind, key)
+		var notFound *serviceerror.NotFound
+		switch {
+		case errors.As(err, &notFound):
+		case err != nil:
+			return holder{}, false, unreachable("look for the workflow of order "+key.String(), err)
+		case !is || h.foreign == nil:
+			found, is = h, true
+		}
+	}
+	return found, is, nil
+}
+
+// lostRequest reads what the workflow of an order that the ledger does not have
+// was started with. A workflow that drives no order, and one that refused its
+// order, have none to be written down.
+func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, error) {
+	if h.foreign != nil {
+		return order.Request{}, h.foreign
+	}
+	request, err := c.request(ctx, h)
+	if err != nil || !h.ended {
+		return request, err
+	}
+	view, err := c.Wait(ctx, h.kind, h.key)
+	if err == nil && view.Unwritten() {
+		err = order.Refuse(view.Reason.Code, "order %s was refused and never written down: %s", h.key.Number, view.Reason.Text)
+	}
+	return request, err
 }
 
 // adoptable reports whether a workflow may be started for the order, if none

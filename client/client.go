@@ -277,9 +277,13 @@ func readError(ctx context.Context, key order.Key, err error) error {
 func unreadable(key order.Key, err error) error {
 	var unknown *codec.UnknownKey
 	if errors.As(err, &unknown) || errors.Is(err, codec.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported) {
-		return order.Refuse(CodeUnreadable, "what Temporal keeps of order %s is encrypted, and no key at hand reads it; set PAYOUTS_PAYLOAD_KEYS as the worker has it", key)
+		return cannotRead(key)
 	}
 	return nil
+}
+
+func cannotRead(key order.Key) *order.Refusal {
+	return order.Refuse(CodeUnreadable, "what Temporal keeps of order %s is encrypted, and no key at hand reads it; set PAYOUTS_PAYLOAD_KEYS as the worker has it", key)
 }
 
 // updateError turns a refusal of the workflow back into what it was.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
 
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -17,6 +19,7 @@ type holder struct {
 	key     order.Key
 	run     string
 	running bool
+	ended   bool           // by itself
 	foreign *order.Refusal // it is none that drives orders
 }
 
@@ -31,6 +34,7 @@ func (c *Client) holder(ctx context.Context, kind order.Kind, key order.Key) (ho
 	return holder{
 		Holder: is, kind: kind, key: key, run: info.GetExecution().GetRunId(),
 		running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		ended:   info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
 		foreign: is.Refuse(kind, key),
 	}, nil
 }
@@ -47,10 +51,14 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	if err != nil {
 		return request, unreachable("read what the order was started with", err)
 	}
-	if err := c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &request); err != nil {
-		if refusal := unreadable(h.key, err); refusal != nil {
-			return request, refusal
-		}
+	var raw converter.RawValue
+	if err := c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &raw); err != nil {
+		return request, err
+	}
+	if raw.Payload() != nil && codec.Encrypted(raw.Payload()) {
+		return request, cannotRead(h.key)
+	}
+	if err := order.Read(raw.Payload().GetData(), &request); err != nil { // as strictly as its workflow does
 		return request, order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to a workflow that was started with something else than an order; look at it in Temporal, and delete it if it is nobody's", h.key.Number)
 	}

@@ -107,7 +107,7 @@ func TestWhatHasTheIDMustBeTheOrder(t *testing.T) {
 		"another type":       {func(h *taken) { h.typ = "Mailer" }, order.CodeNumberSquatted, `type "Mailer"`},
 		"other content":      {func(h *taken) { h.input = payloads(t, plain, other) }, order.CodeOrderConflict, "other content"},
 		"no order":           {func(h *taken) { h.input = payloads(t, plain, 7) }, order.CodeOrderConflict, "something else than an order"},
-		"no input":           {func(h *taken) { h.input = nil }, order.CodeOrderConflict, "other content"},
+		"no input":           {func(h *taken) { h.input = nil }, order.CodeOrderConflict, "something else than an order"},
 		"encrypted by other": {func(h *taken) { h.input = payloads(t, secret.Converter(), ours) }, CodeUnreadable, "PAYOUTS_PAYLOAD_KEYS"},
 	} {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {

@@ -57,6 +57,9 @@ type Adoption struct {
 	Run string `json:"run,omitempty"` // of the workflow that was started for it; empty: one drives it already, or nothing was tried
 	// Holder is the workflow that has the order's id, when none was started.
 	Holder Holder `json:"holder,omitzero"`
+	// Request is what the order's workflow was started with, when the ledger does
+	// not have the order: it is written down first, as one that may have been sent.
+	Request *Request `json:"request,omitempty"`
 }
 
 // Permit says whether the approval may be given at this moment. The codes are

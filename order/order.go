@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -42,6 +43,12 @@ func (s Standing) LacksGatewayFunds() bool {
 func (s Standing) NeedsPerson() bool {
 	paused := s.State.Sendable() && s.Reason.Code == CodeGatewayPaused
 	return paused || s.State.NeedsReview() || s.State == AwaitingFunds || s.LacksGatewayFunds()
+}
+
+// Unwritten reports whether the order was refused before anything was written
+// down: the ledger never has such an order.
+func (s Standing) Unwritten() bool {
+	return s.State == Rejected && slices.Contains([]string{CodeInvalidRequest, CodeUnknownMerchant, CodeOrderConflict, CodeNumberTwin}, s.Reason.Code)
 }
 
 // Reason is a stable code for machines and a sentence for people.

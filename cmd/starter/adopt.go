@@ -25,6 +25,10 @@ drives, because it was terminated or lost; starter queue lists such orders. The
 workflow goes on from where the ledger says the order stands: what may have been
 sent is asked about before anything is sent again.
 
+An order that the ledger does not have (ORDER_NOT_IN_LEDGER) is written down from what
+its workflow was started with, as one that may have been sent: the gateway is asked
+before anything is sent. A workflow of it that runs goes on by itself.
+
 An order that a workflow drives is refused with WORKFLOW_RUNNING, one that has
 ended with ORDER_ENDED, and one whose workflow id is taken by a workflow that drives
 no order with NUMBER_SQUATTED. The audit has who adopted it, or tried, and the discrepancies
@@ -80,6 +84,11 @@ func (s *starter) adopt(ctx context.Context, key order.Key, by string) error {
 		s.note("the order is adopted, but nobody answered that it is on record: look with starter audit %s, and if it is not there say so with: starter note %s %s",
 			orderArguments(key), orderArguments(key), `"adopted"`)
 	}
+	if row.State == "" { // it is written down by now
+		if row, err = adoptee(ctx, l, key); err != nil {
+			return err
+		}
+	}
 	document := adoptedDocument{Order: row.View(row.Standing), Started: started}
 	document.Order.Next = adoptedNext[row.State]
 	document.Closed = s.closeOrphan(ctx, l, key, by)
@@ -116,13 +125,20 @@ func (s *starter) closeOrphan(ctx context.Context, l books, key order.Key, by st
 	closing, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	closed := []int64{}
-	open, err := l.Discrepancies(closing, ledger.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: order.DiscrepancyOrphan, Open: true})
-	for _, d := range open {
-		var refusal *order.Refusal
-		if refusal, err = l.CloseDiscrepancy(closing, d.ID, by, "the order is adopted"); err != nil || refusal != nil {
+	var err error
+	for _, code := range []string{order.DiscrepancyOrphan, order.DiscrepancyNotInLedger} {
+		var open []ledger.Discrepancy
+		open, err = l.Discrepancies(closing, ledger.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: code, Open: true})
+		for _, d := range open {
+			var refusal *order.Refusal
+			if refusal, err = l.CloseDiscrepancy(closing, d.ID, by, "the order is adopted"); err != nil || refusal != nil {
+				break
+			}
+			closed = append(closed, d.ID)
+		}
+		if err != nil {
 			break
 		}
-		closed = append(closed, d.ID)
 	}
 	if err != nil {
 		s.note("the order is adopted, but the discrepancy that told of the missing workflow could not be closed; close it with starter close-discrepancy")

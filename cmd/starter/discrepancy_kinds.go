@@ -59,7 +59,7 @@ var discrepancyKinds = map[string]discrepancyKind{
 	},
 	order.DiscrepancyNotInLedger: {
 		"Temporal has a workflow of the order, and the ledger does not have the order: an older copy of the ledger was restored, the workflow was ended before its first step, or it waits where no worker of ours serves it",
-		"look at the workflow in Temporal, and ask the gateway whether it has the order, before anything is paid under another number",
+		"look at the workflow in Temporal, then adopt the order: that writes it down from the workflow's input, asks the gateway before anything is sent, and closes the discrepancy",
 	},
 	order.DiscrepancyBalance: {
 		"of a merchant: the gateway writes its balance in a way that cannot be held exactly",

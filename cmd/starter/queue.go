@@ -103,7 +103,7 @@ func advised(item ledger.QueueItem) queueItem {
 		if kind, known := discrepancyKinds[item.Code]; known {
 			advice.Do = kind.do
 		}
-		if item.Code == order.DiscrepancyOrphan {
+		if item.Code == order.DiscrepancyOrphan || item.Code == order.DiscrepancyNotInLedger {
 			advice.Command = "starter adopt " + at
 		}
 	case ledger.QueueBreaker:

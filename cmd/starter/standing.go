@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -161,11 +160,11 @@ func (s *starter) workflowStatus(ctx context.Context, temporal orders, key order
 		document.Problem = &order.Reason{Code: f.Code, Text: "the ledger, which decides, cannot be asked: " + f.Message}
 	case known.unset && died:
 		document.Problem = undriven(key, "its last run is "+strings.ToLower(there.Status))
-	case known.unset, young, refusedUnwritten(document.Order):
+	case known.unset, young, document.Order.Unwritten():
 	default:
 		document.Problem = &order.Reason{
 			Code: order.DiscrepancyNotInLedger,
-			Text: "Temporal has a workflow of the order, and the ledger does not have the order",
+			Text: "Temporal has a workflow of the order, and the ledger does not have the order; write it down from the workflow's input: starter adopt " + orderArguments(key),
 		}
 	}
 	return document, nil
@@ -190,18 +189,11 @@ func (s *starter) askWorkflow(ctx context.Context, temporal orders, there client
 	return orderDocument{Order: view, Source: sourceWorkflow}
 }
 
-// refusedUnwritten reports whether the order was refused before anything was
-// written down: the ledger never has such an order.
-func refusedUnwritten(view order.View) bool {
-	return view.State == order.Rejected &&
-		slices.Contains([]string{order.CodeInvalidRequest, order.CodeUnknownMerchant, order.CodeOrderConflict}, view.Reason.Code)
-}
-
 // decided puts the ledger's word in the place of a workflow's, if the ledger has
 // the order. A request that was refused is none, although its number may be.
 func (s *starter) decided(ctx context.Context, document orderDocument) (orderDocument, error) {
 	told := document.Order
-	if refusedUnwritten(told) {
+	if told.Unwritten() {
 		return document, nil
 	}
 	known := s.record(ctx, told.Key())

@@ -1011,6 +1011,13 @@ var mutants = []mutant{
 		pkg:  "./activities", run: "TestWhatOnlyTemporalHasIsFound",
 	},
 	{
+		name: "lost_order_is_sent_at_once", rule: 2, takes: "an order that only Temporal has is asked about before it is sent",
+		file: "activities/actions.go",
+		old:  `terms.WaitForFunds, terms.AskFirst, terms.Run = true, true, adoption.Run`,
+		new:  `terms.WaitForFunds, terms.AskFirst, terms.Run = true, false, adoption.Run`,
+		pkg:  "./cmd/starter", run: "TestAdoptWhatTheLedgerLost",
+	},
+	{
 		name: "cancelled_workflow_abandons", takes: "cancelling the workflow does not abandon the order",
 		file: "workflows/payout.go",
 		old:  `ctx, _ = workflow.NewDisconnectedContext(ctx)`,
