@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Snapshot is the gateway's balance beside the ledger's, at one moment.
@@ -28,8 +29,14 @@ func (b *Books) Merchants(context.Context) ([]string, error) {
 }
 
 // TakeSnapshot asks the gateway for a merchant's balance, compares it with the
-// ledger's and stores both. Books that are not open yet are opened first.
+// ledger's and stores both. Books that are not open yet are opened first. What is
+// booked while the gateway is asked may or may not be in its answer: such a
+// comparison proves nothing.
 func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (Snapshot, error) {
+	before, err := g.booked(ctx, merchant)
+	if err != nil {
+		return Snapshot{}, err
+	}
 	available, frozen, err := g.balance(ctx, merchant)
 	if err != nil {
 		return Snapshot{}, err
@@ -37,9 +44,18 @@ func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (Snapshot, 
 	if err := g.ledger.OpenBooks(ctx, merchant, available, frozen); err != nil {
 		return Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
 	}
-	snapshot, err := g.ledger.TakeSnapshot(ctx, merchant, available, frozen)
+	snapshot, err := g.ledger.TakeSnapshot(ctx, merchant, available, frozen, before)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
 	}
 	return snapshot, nil
+}
+
+// booked is what a merchant's books say before the gateway is asked.
+func (g *Gateway) booked(ctx context.Context, merchant string) (ledger.Booked, error) {
+	profile, known := tarspay.Country(g.settings.Merchants[merchant])
+	if !known {
+		return ledger.Booked{}, nil // asking says so
+	}
+	return g.ledger.Booked(ctx, merchant, profile.Currency)
 }

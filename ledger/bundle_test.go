@@ -345,6 +345,14 @@ func (b *testBundle) at(t testing.TB, kind order.Kind, state order.State) order.
 	return o
 }
 
+// compare compares a balance of the gateway's, while nothing is booked.
+func (b *testBundle) compare(t testing.TB, merchant string, available, frozen money.Amount) (Snapshot, error) {
+	t.Helper()
+	before, err := b.Booked(t.Context(), merchant, available.Currency())
+	require.NoError(t, err)
+	return b.TakeSnapshot(t.Context(), merchant, available, frozen, before)
+}
+
 // openAs opens an order in a state that no policy or balance asked for.
 func (b *testBundle) openAs(t testing.TB, r order.Request, state order.State) {
 	t.Helper()

@@ -245,30 +245,33 @@ func TestQueueOfDrifts(t *testing.T) {
 		look := func(merchant, available string, verdict Verdict) Snapshot {
 			t.Helper()
 			now = now.Add(time.Minute)
-			s, err := b.TakeSnapshot(t.Context(), merchant, pkr(available), pkr("0"))
+			s, err := b.compare(t, merchant, pkr(available), pkr("0"))
 			require.NoError(t, err)
 			require.Equal(t, verdict, s.Verdict)
 			return s
 		}
 		require.Empty(t, b.due(t, QueueDrift))
-		look(merchant, "90", Drifting)   // 12:01
-		look(merchant, "103", Unsettled) // 12:02
-		look(merchant, "90", Drifting)   // 12:03
-		look("M2", "100", Agreed)        // 12:04
-		look("M2", "107", Drifting)      // 12:05
+		look(merchant, "90", Unsettled) // 12:01: seen once
+		require.Empty(t, b.due(t, QueueDrift))
+		look(merchant, "90", Drifting)  // 12:02
+		look(merchant, "80", Unsettled) // 12:03: another amount
+		look(merchant, "80", Drifting)  // 12:04
+		look("M2", "100", Agreed)       // 12:05
+		look("M2", "107", Unsettled)    // 12:06
+		look("M2", "107", Drifting)     // 12:07
 		last := look(merchant, "80", Drifting)
-		_, err := b.TakeSnapshot(t.Context(), merchant, amount(100, "VND"), amount(0, "VND")) // another currency agrees
+		_, err := b.compare(t, merchant, amount(100, "VND"), amount(0, "VND")) // another currency agrees
 		require.NoError(t, err)
 		second, err := b.Snapshots(t.Context(), "M2", 1)
 		require.NoError(t, err)
 		const do = "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons"
 		want := []QueueItem{
 			{
-				noon.Add(3 * time.Minute), QueueDrift, order.Key{Merchant: merchant}, strconv.FormatInt(last.ID, 10), CodeDrift,
+				noon.Add(4 * time.Minute), QueueDrift, order.Key{Merchant: merchant}, strconv.FormatInt(last.ID, 10), CodeDrift,
 				"the gateway has 20.00 PKR less than the books, and no open order explains it", do,
 			},
 			{
-				noon.Add(5 * time.Minute), QueueDrift, order.Key{Merchant: "M2"}, strconv.FormatInt(second[0].ID, 10), CodeDrift,
+				noon.Add(7 * time.Minute), QueueDrift, order.Key{Merchant: "M2"}, strconv.FormatInt(second[0].ID, 10), CodeDrift,
 				"the gateway has 7.00 PKR more than the books, and no open order explains it", do,
 			},
 		}

@@ -198,7 +198,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, time.Minute))
 		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
 		require.NoError(t, err)
-		_, err = b.TakeSnapshot(t.Context(), merchant, pkr("1000"), pkr("0"))
+		_, err = b.compare(t, merchant, pkr("1000"), pkr("0"))
 		require.NoError(t, err)
 		adjusted(t, b, adjustment("A1", AdjustTopUp, "30"))
 		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
@@ -232,7 +232,7 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		for _, status := range inboxStatuses {
 			require.NoError(t, b.exec("UPDATE inbox SET status = ?", status))
 		}
-		_, err = b.TakeSnapshot(t.Context(), merchant, pkr("1000"), pkr("0"))
+		_, err = b.compare(t, merchant, pkr("1000"), pkr("0"))
 		require.NoError(t, err)
 		for _, verdict := range []Verdict{Agreed, Unsettled, Drifting} {
 			require.NoError(t, b.exec("UPDATE snapshots SET verdict = ?", verdict))

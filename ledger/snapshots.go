@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +28,13 @@ type Snapshot struct {
 	OpenDeposits         int          `json:"open_deposits"`
 	OpenDepositAmount    money.Amount `json:"open_deposit_amount"`
 
+	// Of these, what was sent, and may have happened there already.
+	SentWithdrawalAmount money.Amount `json:"sent_withdrawal_amount"`
+	SentDepositAmount    money.Amount `json:"sent_deposit_amount"`
+	// What the gateway's fees were finer than is booked, in millionths of a minor
+	// unit.
+	FeeRest int64 `json:"fee_rest,omitempty"`
+
 	Drift   money.Amount `json:"drift"` // the gateway's total less ours
 	Verdict Verdict      `json:"verdict"`
 }
@@ -33,13 +42,13 @@ type Snapshot struct {
 // Verdict says what a drift means.
 type Verdict string
 
-// The verdicts. A drift that no open order explains may still be an order that
-// ended while the gateway was asked: it counts when it is there on a second
-// look.
+// The verdicts. A difference that nothing explains may still be an order that
+// ended while the gateway was asked: it is drift when the comparison before has
+// shown the same amount, and nothing was booked while the gateway was asked.
 const (
-	Agreed    Verdict = "agreed"    // no drift
-	Unsettled Verdict = "unsettled" // orders that are open here may have ended there
-	Drifting  Verdict = "drift"     // open orders do not explain it
+	Agreed    Verdict = "agreed"    // no difference, or none beyond what fees were finer than is booked
+	Unsettled Verdict = "unsettled" // orders that were sent and are open here may have ended there, or it has been seen once only
+	Drifting  Verdict = "drift"     // nothing explains it, twice
 )
 
 // GatewayTotal is what the gateway says is there: available and frozen.
@@ -57,10 +66,36 @@ func total(a, b money.Amount) money.Amount {
 	return sum
 }
 
+// Booked is what has come into a merchant's books and left them: it stays the same
+// for as long as nothing is booked that changes what is there. What is set aside
+// or released changes nothing.
+type Booked struct {
+	Opening  int64 `db:"opening"`
+	PaidOut  int64 `db:"paid_out"`
+	Received int64 `db:"received"`
+	Fees     int64 `db:"fees"`
+	Settled  int64 `db:"settled"`
+	Suspense int64 `db:"suspense"`
+}
+
+// Booked reads it. It is zero for books that are not open.
+func (l *Ledger) Booked(ctx context.Context, merchant, currency string) (Booked, error) {
+	var booked Booked
+	err := l.get(ctx, &booked, "SELECT "+bookedColumns+" FROM books WHERE merchant = ? AND currency = ?", merchant, currency)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Booked{}, fmt.Errorf("ledger: books of %s: %w", merchant, err)
+	}
+	return booked, nil
+}
+
+const bookedColumns = "opening, paid_out, received, fees, settled, suspense"
+
 // TakeSnapshot compares what the gateway says of a merchant's money with the
-// ledger, as of one moment, and keeps the result. ErrNotFound when the
-// merchant's books in that currency are not open.
-func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, frozen money.Amount) (Snapshot, error) {
+// ledger, as of one moment, and keeps the result. Before is what was booked
+// before the gateway was asked: if something was booked since, nobody knows
+// whether the gateway's answer has it, and the comparison proves no drift.
+// ErrNotFound when the merchant's books in that currency are not open.
+func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, frozen money.Amount, before Booked) (Snapshot, error) {
 	gateway, err := available.Add(frozen)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("ledger: snapshot of %s: %w", merchant, err)
@@ -71,15 +106,17 @@ func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, f
 	}
 	err = l.inTx(ctx, func(t tx) error {
 		row.At = t.at.UnixMilli()
-		if err := t.compare(ctx, &row); err != nil {
+		if err := t.compare(ctx, &row, before); err != nil {
 			return err
 		}
 		var ids []int64
 		err := t.putRows(ctx, &ids, `
 			INSERT INTO snapshots (merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
-				open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount, drift, verdict)
+				open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount,
+				sent_withdrawal_amount, sent_deposit_amount, fee_rest, drift, unexplained, verdict)
 			VALUES (:merchant, :currency, :at, :gateway_available, :gateway_frozen, :ledger_available, :ledger_in_flight,
-				:open_withdrawals, :open_withdrawal_amount, :open_deposits, :open_deposit_amount, :drift, :verdict)
+				:open_withdrawals, :open_withdrawal_amount, :open_deposits, :open_deposit_amount,
+				:sent_withdrawal_amount, :sent_deposit_amount, :fee_rest, :drift, :unexplained, :verdict)
 			RETURNING id`, row)
 		if err == nil {
 			row.ID = ids[0]
@@ -94,35 +131,77 @@ func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, f
 
 // compare reads our side in one statement, that is as of one moment, and
 // judges the difference.
-func (t tx) compare(ctx context.Context, row *snapshotRow) error {
-	err := t.get(ctx, row, `
-		SELECT b.available AS ledger_available, b.in_flight AS ledger_in_flight,
+func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error {
+	var ours struct {
+		snapshotRow
+		Booked
+	}
+	ours.snapshotRow = *row
+	err := t.get(ctx, &ours, `
+		SELECT b.available AS ledger_available, b.in_flight AS ledger_in_flight, b.fee_rest,
+			b.opening, b.paid_out, b.received, b.fees, b.settled, b.suspense,
 			COALESCE(SUM(CASE WHEN o.holding THEN 1 ELSE 0 END), 0) AS open_withdrawals,
 			CAST(COALESCE(SUM(CASE WHEN o.holding THEN o.amount ELSE 0 END), 0) AS BIGINT) AS open_withdrawal_amount,
+			CAST(COALESCE(SUM(CASE WHEN o.holding AND o.sent THEN o.amount ELSE 0 END), 0) AS BIGINT) AS sent_withdrawal_amount,
 			COALESCE(SUM(CASE WHEN o.kind = 'deposit' THEN 1 ELSE 0 END), 0) AS open_deposits,
-			CAST(COALESCE(SUM(CASE WHEN o.kind = 'deposit' THEN o.amount ELSE 0 END), 0) AS BIGINT) AS open_deposit_amount
+			CAST(COALESCE(SUM(CASE WHEN o.kind = 'deposit' THEN o.amount ELSE 0 END), 0) AS BIGINT) AS open_deposit_amount,
+			CAST(COALESCE(SUM(CASE WHEN o.kind = 'deposit' AND o.sent THEN o.amount ELSE 0 END), 0) AS BIGINT) AS sent_deposit_amount
 		FROM books b LEFT JOIN (
-			SELECT merchant, currency, kind, amount, (`+holdingStates+`) AS holding FROM orders WHERE `+openStates+`
+			SELECT merchant, currency, kind, amount, (`+holdingStates+`) AS holding, `+sent+` AS sent FROM orders WHERE `+openStates+`
 		) o ON o.merchant = b.merchant AND o.currency = b.currency
 		WHERE b.merchant = ? AND b.currency = ?
-		GROUP BY b.merchant, b.currency, b.available, b.in_flight`, row.Merchant, row.Currency)
+		GROUP BY b.merchant, b.currency, b.available, b.in_flight, b.fee_rest,
+			b.opening, b.paid_out, b.received, b.fees, b.settled, b.suspense`, row.Merchant, row.Currency)
 	if err != nil {
 		return missing(err, "books of %s in %s", row.Merchant, row.Currency)
 	}
+	*row = ours.snapshotRow
 	row.Drift = row.GatewayAvailable + row.GatewayFrozen - row.LedgerAvailable - row.LedgerInFlight
-	row.Verdict = judge(row.Drift, row.OpenWithdrawalAmount, row.OpenDepositAmount)
-	return nil
+	row.Verdict = judge(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)
+	if row.Verdict != Drifting {
+		return nil
+	}
+	row.Verdict = Unsettled
+	if ours.Booked != before {
+		return nil
+	}
+	row.Unexplained = 1
+	return t.confirm(ctx, row)
 }
 
-// judge tells a drift that open orders may explain from one that they cannot.
-// A withdrawal that is paid there and open here makes the gateway poorer by
-// its amount and a fee, which is not known yet and is taken to be no more than
-// the amount itself; a deposit makes it richer by its amount at most.
-func judge(drift, withdrawals, deposits int64) Verdict {
+// sent is the condition of an order of which a create may be at the gateway.
+const sent = `EXISTS (
+	SELECT 1 FROM submissions s WHERE s.order_id = orders.id AND s.outcome IN ('', 'accepted', 'ambiguous'))`
+
+// confirm makes a difference that nothing explains drift, if the comparison before
+// this one has shown it, too.
+func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
+	var same int
+	err := t.get(ctx, &same, `
+		SELECT COUNT(*) FROM snapshots s
+		WHERE s.unexplained = 1 AND s.drift = ?
+			AND s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = ? AND currency = ?)`, row.Drift, row.Merchant, row.Currency)
+	if same > 0 {
+		row.Verdict = Drifting
+	}
+	return err
+}
+
+// feeShare is the largest part of a withdrawal that its fee is taken to be before
+// the gateway tells: a tenth. No profile names a fee.
+const feeShare = 10
+
+// judge tells a difference that orders may explain from one that they cannot. A
+// withdrawal that was sent, is paid there and is open here makes the gateway
+// poorer by its amount and its fee; a deposit makes it richer by its amount at
+// most. Fees that were finer than is booked make it poorer by their rest, however
+// much of it a person has booked by now.
+func judge(drift, withdrawals, deposits, feeRest int64) Verdict {
+	finer := (feeRest + money.Millionth - 1) / money.Millionth
 	switch {
-	case drift == 0:
+	case drift == 0, drift < 0 && drift >= -finer:
 		return Agreed
-	case drift < 0 && drift+withdrawals >= -withdrawals: // neither sum can overflow
+	case drift < 0 && drift+withdrawals >= -(withdrawals/feeShare+finer): // neither sum can overflow
 		return Unsettled
 	case drift > 0 && drift <= deposits:
 		return Unsettled
@@ -135,7 +214,8 @@ func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]S
 	var rows []snapshotRow
 	err := l.list(ctx, &rows, `
 		SELECT id, merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
-			open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount, drift, verdict
+			open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount,
+			sent_withdrawal_amount, sent_deposit_amount, fee_rest, drift, unexplained, verdict
 		FROM snapshots WHERE merchant = ? ORDER BY id DESC LIMIT ?`, merchant, pageSize(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: snapshots of %s: %w", merchant, err)
@@ -162,7 +242,11 @@ type snapshotRow struct {
 	OpenWithdrawalAmount int64   `db:"open_withdrawal_amount"`
 	OpenDeposits         int     `db:"open_deposits"`
 	OpenDepositAmount    int64   `db:"open_deposit_amount"`
+	SentWithdrawalAmount int64   `db:"sent_withdrawal_amount"`
+	SentDepositAmount    int64   `db:"sent_deposit_amount"`
+	FeeRest              int64   `db:"fee_rest"`
 	Drift                int64   `db:"drift"`
+	Unexplained          int     `db:"unexplained"`
 	Verdict              Verdict `db:"verdict"`
 }
 
@@ -174,6 +258,7 @@ func (r snapshotRow) snapshot() (Snapshot, error) {
 		LedgerAvailable: read.of(r.LedgerAvailable), LedgerInFlight: read.of(r.LedgerInFlight),
 		OpenWithdrawals: r.OpenWithdrawals, OpenWithdrawalAmount: read.of(r.OpenWithdrawalAmount),
 		OpenDeposits: r.OpenDeposits, OpenDepositAmount: read.of(r.OpenDepositAmount),
+		SentWithdrawalAmount: read.of(r.SentWithdrawalAmount), SentDepositAmount: read.of(r.SentDepositAmount), FeeRest: r.FeeRest,
 		Drift: read.of(r.Drift), Verdict: r.Verdict,
 	}
 	return s, read.err

@@ -205,9 +205,13 @@ func (b *testBundle) wants(t *testing.T) {
 	require.Nil(t, refusal)
 	b.clock = b.clock.Add(time.Minute)
 	require.NoError(t, b.real.OpenBooks(t.Context(), secondOfTH, amount(t, "1000", "THB"), amount(t, "0", "THB")))
-	taken, err := b.real.TakeSnapshot(t.Context(), secondOfTH, amount(t, "990", "THB"), amount(t, "0", "THB"))
+	before, err := b.real.Booked(t.Context(), secondOfTH, "THB")
 	require.NoError(t, err)
-	require.Equal(t, ledger.Drifting, taken.Verdict)
+	for _, verdict := range []ledger.Verdict{ledger.Unsettled, ledger.Drifting} {
+		taken, err := b.real.TakeSnapshot(t.Context(), secondOfTH, amount(t, "990", "THB"), amount(t, "0", "THB"), before)
+		require.NoError(t, err)
+		require.Equal(t, verdict, taken.Verdict)
+	}
 }
 
 // paid is an order that the gateway has paid, of which it says later that it

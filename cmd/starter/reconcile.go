@@ -24,14 +24,17 @@ func (s *starter) reconcileCommand() *cobra.Command {
 		Long: `Asks the gateway for its balances, compares them with the ledger's and prints both.
 The same runs on a schedule.
 
-Verdicts: agreed; unsettled, when orders under way explain the difference; drift,
-when nothing does, on several looks. Drift is exit code 4. A balance that could
+Verdicts: agreed; unsettled, when orders that were sent explain the difference, or it
+has been seen once only; drift, when nothing does and two looks, one after the other,
+show the same. Drift is exit code 4. A balance that could
 not be asked is exit code 6.
 
 --json: {"snapshots":[{"id","merchant","currency","at","gateway_available",
 "gateway_frozen","ledger_available","ledger_in_flight","open_withdrawals",
-"open_withdrawal_amount","open_deposits","open_deposit_amount","drift","verdict"}],
-"drifting":[…],"unreachable":[…]}, the last two with merchant numbers.
+"open_withdrawal_amount","open_deposits","open_deposit_amount","sent_withdrawal_amount",
+"sent_deposit_amount","fee_rest","drift","verdict"}],"drifting":[…],"unreachable":[…]},
+the last two with merchant numbers. fee_rest is what fees were finer than is booked,
+in millionths of a minor unit.
 ` + transactionsHelp,
 		Example: `  starter reconcile
   starter reconcile --merchant M1700000001 --merchant M1700000002 --json

@@ -785,6 +785,29 @@ var mutants = []mutant{
 		pkg: "./client", run: "TestARepetitionUnderStricterRules",
 	},
 
+	// What explains a difference of balances.
+	{
+		name: "unsent_explains_drift", takes: "only what was sent explains a difference of balances",
+		file: "ledger/snapshots.go",
+		old:  `judge(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)`,
+		new:  `judge(row.Drift, row.OpenWithdrawalAmount, row.OpenDepositAmount, row.FeeRest)`,
+		pkg:  "./workflows", run: "TestUnsentOrdersExplainNoDrift",
+	},
+	{
+		name: "booked_meanwhile", takes: "a look during which something is booked shows no drift",
+		file: "ledger/snapshots.go",
+		old:  `if ours.Booked != before {`,
+		new:  `if false {`,
+		pkg:  "./ledger", run: "TestWhatIsBookedMeanwhileIsNoDrift/sqlite",
+	},
+	{
+		name: "one_look_is_drift", takes: "a difference is drift when two looks show the same",
+		file: "ledger/snapshots.go",
+		old:  `if same > 0 {`,
+		new:  `if true {`,
+		pkg:  "./ledger", run: "TestTakeSnapshot/sqlite",
+	},
+
 	// Approval, operators and what outlives them.
 	{
 		name: "approved_by_the_requester", takes: "the approver is another person than the requester",

@@ -63,6 +63,10 @@ ALTER TABLE inbox ADD COLUMN told_at INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX inbox_problems ON inbox (problem_at, id) WHERE problem_at > 0;
 
--- Of the open orders, what was sent: nothing else explains a difference.
+-- Of the open orders, what was sent: nothing else explains a difference. What fees
+-- were finer than is booked explains one, too. A difference that nothing explains
+-- is drift when the comparison before has shown the same.
 ALTER TABLE snapshots ADD COLUMN sent_withdrawal_amount INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE snapshots ADD COLUMN sent_deposit_amount INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE snapshots ADD COLUMN fee_rest INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE snapshots ADD COLUMN unexplained INTEGER NOT NULL DEFAULT 0 CHECK (unexplained IN (0, 1));

@@ -1,0 +1,132 @@
+package workflows_test
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"github.com/tarspay-payouts/orchestrator/workflows"
+)
+
+// balances compares the balances of a merchant.
+func (s *shop) balances(merchant string) workflows.ReconcileBalancesResult {
+	s.t.Helper()
+	env := environment()
+	env.SetStartTime(s.now())
+	s.follow(env.Now)
+	workflows.Register(env)
+	env.RegisterActivity(s.activity)
+	env.RegisterActivity(s.ours)
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "reconcile-balances"})
+	env.ExecuteWorkflow(workflows.ReconcileBalancesType, workflows.ReconcileBalancesInput{Merchants: []string{merchant}})
+	at := env.Now()
+	s.follow(func() time.Time { return at })
+	require.True(s.t, env.IsWorkflowCompleted())
+	require.NoError(s.t, env.GetWorkflowError())
+	var result workflows.ReconcileBalancesResult
+	require.NoError(s.t, env.GetWorkflowResult(&result))
+	return result
+}
+
+// submitted is an order that the gateway has and has not decided.
+func (s *shop) submitted(kind order.Kind, merchant, number string) order.Order {
+	s.t.Helper()
+	r := s.request(kind, merchant, number, "stuck")
+	_, opening, err := s.books.OpenOrder(s.t.Context(), r, ledger.Terms{})
+	require.NoError(s.t, err)
+	require.Equal(s.t, ledger.Opened, opening)
+	_, err = runActivity(s.activity.Submit, r.Key())
+	require.NoError(s.t, err)
+	o, err := s.books.Order(s.t.Context(), r.Key())
+	require.NoError(s.t, err)
+	require.Equal(s.t, order.Submitted, o.State)
+	return o
+}
+
+// pays has the gateway pay an order, and the ledger hear of it.
+func (s *shop) pays(o order.Order) {
+	booked, err := s.gateway.Move(o.Merchant, o.Number, tarspay.StateSucceeded, "")
+	if err == nil {
+		_, err = s.books.Settle(s.t.Context(), o.Key(), order.Finding{
+			Source: order.FromCallback, Verdict: order.Paid, GatewayID: o.GatewayID, Paid: o.Amount, Fee: booked.Fee, Evidence: "callback of " + o.Number,
+		})
+	}
+	if err != nil {
+		s.t.Errorf("pay %s: %s", o.Number, err)
+	}
+}
+
+// A merchant whose orders end between the gateway's answer and the look at the
+// books does not drift; what is really missing is found once a look is quiet.
+func TestABusyMerchantDoesNotDrift(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	var waiting []order.Order
+	for i := range 12 {
+		waiting = append(waiting, s.submitted(order.Withdrawal, vietnam, fmt.Sprint("busy-", i)))
+	}
+	var next atomic.Int64
+	busy := func(r *http.Request, answer []byte) []byte {
+		if n := int(next.Load()); r.URL.Path == tarspay.PathBalance && n < len(waiting) {
+			next.Add(1)
+			s.pays(waiting[n]) // after the answer
+		}
+		return answer
+	}
+	s.mu.Lock()
+	s.tamper = busy
+	s.mu.Unlock()
+	result := s.balances(vietnam)
+	require.Empty(t, result.Drifting)
+	require.Greater(t, next.Load(), int64(1))
+	last := result.Snapshots[0]
+	require.Equal(t, ledger.Unsettled, last.Verdict)
+	require.True(t, last.Drift.IsPositive(), "each look is off by the order that ended meanwhile")
+
+	for next.Load() < int64(len(waiting)) { // until all is quiet
+		s.pays(waiting[next.Add(1)-1])
+	}
+	require.Equal(t, ledger.Agreed, s.balances(vietnam).Snapshots[0].Verdict)
+
+	_, err := s.gateway.Fund(vietnam, "2500", true) // the merchant took it out, and nobody has booked it
+	require.NoError(t, err)
+	result = s.balances(vietnam)
+	require.Equal(t, []string{vietnam}, result.Drifting)
+	require.Equal(t, "-2500", result.Snapshots[0].Drift.Short())
+	all, err := s.books.Snapshots(t.Context(), vietnam, 2)
+	require.NoError(t, err)
+	require.Equal(t, []ledger.Verdict{ledger.Drifting, ledger.Unsettled}, []ledger.Verdict{all[0].Verdict, all[1].Verdict}, "two looks show it")
+}
+
+// What was never sent explains no difference, however much of it there is.
+func TestUnsentOrdersExplainNoDrift(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	for i := range 5 {
+		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+			r := s.request(kind, vietnam, fmt.Sprint(kind, "-", i), "success")
+			_, _, err := s.books.OpenOrder(t.Context(), r, ledger.Terms{})
+			require.NoError(t, err)
+		}
+	}
+	for _, out := range []bool{true, false} {
+		_, err := s.gateway.Fund(vietnam, "2500", out)
+		require.NoError(t, err)
+		result := s.balances(vietnam)
+		if out {
+			require.Equal(t, []string{vietnam}, result.Drifting)
+			continue
+		}
+		require.Empty(t, result.Drifting)
+		require.Equal(t, ledger.Agreed, result.Snapshots[0].Verdict, "it came back")
+	}
+}
