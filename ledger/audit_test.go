@@ -170,7 +170,7 @@ func TestAuditTakesAnyText(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		o := b.at(t, order.Withdrawal, order.Submitted)
-		for _, text := range []string{"a\x00b", "\xff\xfe", strings.Repeat("é", maxText), "'; DROP TABLE audit; --", "𝄞"} {
+		for _, text := range []string{"a\x00b", "\xff\xfe", strings.Repeat("é", 90), "'; DROP TABLE audit; --", "𝄞"} {
 			_, refusal, err := b.Note(t.Context(), o.Key(), order.Note{ID: text, By: text, Text: text})
 			require.NoError(t, err)
 			require.Nil(t, refusal)
