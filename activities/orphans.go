@@ -75,8 +75,8 @@ func lookAt(ctx context.Context, temporal client.Client, row order.Order) (drive
 	}
 	info := described.GetWorkflowExecutionInfo()
 	run := info.GetExecution().GetRunId()
-	if refusal := holderOf(info).Refuse(row.Kind, row.Key()); refusal != nil {
-		return false, refusal.Text + "; its run is " + run, nil
+	if squatted := holderOf(info).Refuse(row.Kind, row.Key()); squatted != nil {
+		return false, squatted.Text + "; its run is " + run, nil //nolint:nilerr // a refusal is an answer, not a failure
 	}
 	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "the last run was " + run, nil
 }

@@ -47,7 +47,7 @@ type unwrittenProgress struct {
 // discrepancy, once per run. What was compared before is not compared again:
 // how far it came is in the ledger, so an older copy begins earlier.
 func (b *Books) FindUnwritten(ctx context.Context) (Unwritten, error) {
-	return b.findUnwritten(ctx, activity.GetClient(ctx), activity.GetInfo(ctx).WorkflowNamespace)
+	return b.findUnwritten(ctx, activity.GetClient(ctx), activity.GetInfo(ctx).Namespace)
 }
 
 func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, namespace string) (Unwritten, error) {
