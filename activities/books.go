@@ -10,6 +10,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Books writes the ledger. Its methods run as local activities: they are
@@ -49,6 +50,7 @@ func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
 // Opened is the outcome of opening an order.
 type Opened struct {
 	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
+	Elsewhere   order.Reason   `json:"elsewhere,omitzero"`     // nothing was written: what this worker lacks, and another one has
 	Standing    order.Standing `json:"standing"`
 	Sent        bool           `json:"sent,omitempty"` // the gateway may have a create of it: it is driven on
 	Plan        Plan           `json:"plan,omitzero"`
@@ -70,7 +72,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	row, opening, err := b.ledger.FindOrder(ctx, request)
 	if err == nil && opening == "" {
 		if refusal := b.refuse(request); refusal != nil {
-			return rejected(*refusal), nil
+			return b.refusedOrElsewhere(ctx, request, *refusal)
 		}
 		terms := b.settings.terms(request.Kind)
 		terms.Run = activity.GetInfo(ctx).WorkflowExecution.RunID
@@ -136,6 +138,45 @@ func (b *Books) refuse(request order.Request) *order.Reason {
 		}
 	}
 	return nil
+}
+
+// refusedOrElsewhere rejects a request, unless another worker may take it: one
+// that is configured with its merchant, or has a newer profile of its country.
+func (b *Books) refusedOrElsewhere(ctx context.Context, request order.Request, refusal order.Reason) (Opened, error) {
+	lacks := ""
+	if refusal.Code == order.CodeUnknownMerchant {
+		served, err := b.ledger.OtherWorkerHas(ctx, request.Merchant, request.Country)
+		if err != nil {
+			return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
+		}
+		if served {
+			lacks = "merchant " + request.Merchant
+		}
+	} else {
+		newest, err := b.ledger.NewestProfile(ctx, request.Country)
+		if err != nil {
+			return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
+		}
+		profile, known := tarspay.Country(request.Country)
+		if newest != "" && (!known || profile.Sum != newest) {
+			lacks = "the newest profile of " + request.Country
+		}
+	}
+	if lacks == "" {
+		return rejected(refusal), nil
+	}
+	return Opened{Elsewhere: order.Reason{Code: order.CodeOtherWorker, Text: "a worker lacks " + lacks + ", which another worker has"}}, nil
+}
+
+// OpenElsewhere is Open for an order whose worker lacks something. It runs as an
+// ordinary activity, so that the server hands each attempt to whichever worker
+// asks for work; one that lacks it, too, leaves the order to the next attempt.
+func (b *Books) OpenElsewhere(ctx context.Context, request order.Request) (Opened, error) {
+	opened, err := b.Open(ctx, request)
+	if err == nil && opened.Elsewhere.Code != "" {
+		return Opened{}, later(opened.Elsewhere.Code, opened.Elsewhere.Text, b.settings.otherWorker(ctx))
+	}
+	return opened, err
 }
 
 func rejected(reason order.Reason) Opened {

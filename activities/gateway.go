@@ -103,6 +103,9 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 	if !row.State.Sendable() {
 		return now, nil // it has moved on: nothing is to be sent
 	}
+	if err := g.lacks(ctx, row.Merchant, row.Country); err != nil {
+		return attempted{}, err
+	}
 	if len(earlier) > 0 || !row.AskFirst.IsZero() {
 		looked, err := g.lookUp(ctx, row, earlier)
 		if err != nil || !looked.absent {
@@ -368,6 +371,19 @@ func (g *Gateway) query(ctx context.Context, row order.Order) (tarspay.OrderStat
 	return client.QueryDeposit(ctx, reference)
 }
 
+// lacks is the error of a worker that cannot speak for a merchant, because it is
+// not configured with it or was built without its country. Nothing is written
+// down: the server hands the next attempt to whichever worker asks for work.
+func (g *Gateway) lacks(ctx context.Context, merchant, country string) error {
+	_, configured := g.clients[merchant]
+	_, known := tarspay.Country(country)
+	if configured && known {
+		return nil
+	}
+	return later(order.CodeOtherWorker,
+		fmt.Sprintf("merchant %s of %s is not configured on this worker; another worker takes it", merchant, country), g.settings.otherWorker(ctx))
+}
+
 func (g *Gateway) client(row order.Order) (*tarspay.Client, *tarspay.Profile, error) {
 	client, configured := g.clients[row.Merchant]
 	profile, known := tarspay.Country(row.Country)
@@ -518,7 +534,7 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 	client, configured := g.clients[merchant]
 	profile, known := tarspay.Country(g.settings.Merchants[merchant])
 	if !configured || !known {
-		return available, frozen, nonRetryable(order.CodeUnknownMerchant, fmt.Errorf("merchant %s is not configured on this worker", merchant))
+		return available, frozen, g.lacks(ctx, merchant, g.settings.Merchants[merchant])
 	}
 	balance, err := client.Balance(ctx)
 	if err != nil {

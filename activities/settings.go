@@ -4,7 +4,10 @@
 package activities
 
 import (
+	"context"
 	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
@@ -76,4 +79,13 @@ const CallsPerOrderAttempt = 3
 // longer than all its HTTP calls together, so that two attempts never overlap.
 func (s Settings) attempt() time.Duration {
 	return CallsPerOrderAttempt*s.GatewayTimeout + attemptMargin
+}
+
+// otherWorkerWait bounds the wait before an attempt that another worker may take:
+// the next one to ask for work may have what this one lacks.
+const otherWorkerWait = 15 * time.Second
+
+// otherWorker is the wait before such an attempt.
+func (s Settings) otherWorker(ctx context.Context) time.Duration {
+	return min(s.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt)), otherWorkerWait)
 }

@@ -56,7 +56,8 @@ const (
 	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // somebody has closed it before
 	CodeTextTooLong         = "TEXT_TOO_LONG"         // a text of an action has more bytes than it may have
 
-	CodeOrderBusy = "ORDER_BUSY" // the order takes no message just now; ask again
+	CodeOtherWorker = "OTHER_WORKER" // this worker lacks a merchant, a key or a profile that another one has: that one takes the order
+	CodeOrderBusy   = "ORDER_BUSY"   // the order takes no message just now; ask again
 
 	CodeRowMissing = "LEDGER_ROW_MISSING" // the ledger has no row of an order that is under way
 	CodeLedgerAway = "LEDGER_AWAY"        // the ledger does not answer, or cannot do it

@@ -1,7 +1,9 @@
 package tarspay
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -21,6 +23,8 @@ var ErrAmount = errors.New("amount cannot be sent")
 // Profile is what is known of the gateway in one country. It is read from
 // countries/<code>.yaml; treat it as read-only.
 type Profile struct {
+	Sum string // SHA-256 of the file that it is read from, in hex: tells one release of it from another
+
 	Code            string // ISO 3166: "TH"
 	Name            string // "Thailand"
 	Currency        string // ISO 4217: "THB"
@@ -165,6 +169,8 @@ var countryTable = sync.OnceValue(func() map[string]*Profile {
 		if err != nil {
 			panic(err) // the tests read every file; a mistake cannot leave the build
 		}
+		sum := sha256.Sum256(data)
+		profile.Sum = hex.EncodeToString(sum[:])
 		table[profile.Code] = profile
 	}
 	return table

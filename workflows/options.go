@@ -104,6 +104,21 @@ func forTransactions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// forAnyWorker are the options of an activity that writes the ledger on whichever
+// worker asks for work, attempt by attempt, for as long as it takes.
+func forAnyWorker(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: balanceAttempt,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    time.Minute,
+			MaximumAttempts:    unlimited,
+		},
+		Summary: summary,
+	})
+}
+
 // forBooks are the options of an activity that looks into the ledger for as
 // long as it takes: each look is an attempt, or reports that it is alive.
 func forBooks(ctx workflow.Context, summary string, patience time.Duration) workflow.Context {

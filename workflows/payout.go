@@ -111,7 +111,11 @@ func (p *payout) complete(ctx workflow.Context) {
 func (p *payout) open(ctx workflow.Context) error {
 	p.show(ctx, "The order is being written down.")
 	opened, err := p.tryOpen(ctx)
-	for err == nil && opened.BooksClosed {
+	for err == nil && (opened.BooksClosed || opened.Elsewhere.Code != "") {
+		if opened.Elsewhere.Code != "" {
+			opened, err = p.openElsewhere(ctx, opened.Elsewhere)
+			continue
+		}
 		if err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
 			opened, err = p.tryOpen(ctx)
 		}
@@ -173,6 +177,26 @@ func (p *payout) tryOpen(ctx workflow.Context) (activities.Opened, error) {
 	var opened activities.Opened
 	err := p.write(ctx, "open the order", &opened, books.Open, p.request)
 	return opened, err
+}
+
+// openElsewhere leaves the opening to a worker that has what this one lacks, for
+// as long as it takes to find one.
+func (p *payout) openElsewhere(ctx workflow.Context, lacking order.Reason) (activities.Opened, error) {
+	p.trouble = lacking
+	p.show(ctx, "The order waits for another worker: "+lacking.Text+".")
+	var opened activities.Opened
+	asking := workflow.ExecuteActivity(forAnyWorker(ctx, "open the order on another worker"), books.OpenElsewhere, p.request)
+	if err := p.during(ctx, asking); err != nil {
+		return opened, err
+	}
+	if err := asking.Get(ctx, &opened); err != nil {
+		if err = p.pause(ctx, err); err != nil {
+			return opened, err
+		}
+		return p.tryOpen(ctx)
+	}
+	p.trouble = order.Reason{}
+	return opened, nil
 }
 
 // submit sends the create once. Whatever is not certain then is found out in

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +55,9 @@ func run(ctx context.Context, settings config.Worker) error {
 	if err := worker.RecordPolicy(ctx, books, knobs, nil); err != nil {
 		return err
 	}
+	if err := worker.RecordKnown(ctx, books, knobs); err != nil {
+		return err
+	}
 	temporal, err := dial(ctx, log, settings)
 	if err != nil {
 		return err
@@ -65,6 +69,9 @@ func run(ctx context.Context, settings config.Worker) error {
 		return err
 	}
 	defer w.Stop()
+	var keeping sync.WaitGroup
+	keeping.Go(func() { worker.KeepKnown(ctx, books, knobs, log) })
+	defer keeping.Wait()
 	queue := worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers())
 	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal, worker.NewStarts(temporal, log), queue)
 	if err != nil {

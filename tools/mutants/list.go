@@ -808,6 +808,21 @@ var mutants = []mutant{
 		pkg:  "./ledger", run: "TestTakeSnapshot/sqlite",
 	},
 
+	{
+		name: "lacking_worker_rejects", rule: 20, takes: "what only this worker lacks rejects no order",
+		file: "activities/books.go",
+		old:  `if lacks == "" {`,
+		new:  `if true {`,
+		pkg:  "./workflows", run: "TestWhatAWorkerLacksAnotherOneDoes",
+	},
+	{
+		name: "attempt_without_a_key", rule: 20, takes: "a worker without the merchant's key writes no attempt",
+		file: "activities/gateway.go",
+		old:  `if err := g.lacks(ctx, row.Merchant, row.Country); err != nil {`,
+		new:  `if err := g.lacks(ctx, row.Merchant, row.Country); err != nil && false {`,
+		pkg:  "./workflows", run: "TestAWorkerWithoutTheKeyWritesNoAttempt",
+	},
+
 	// Approval, operators and what outlives them.
 	{
 		name: "approved_by_the_requester", takes: "the approver is another person than the requester",
