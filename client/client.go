@@ -168,8 +168,31 @@ func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (ord
 	return view, nil
 }
 
+// An order that is just being handed on to a new run of its workflow takes no
+// message; it does so again within a moment.
+const (
+	busyTries = 5
+	busyPause = 200 * time.Millisecond
+)
+
 func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, name string, argument any) (order.View, error) {
+	id := uuid.NewString() // of all tries: a run that was thrown away may have acted, and the ledger knows it by its id
+	for try := 1; ; try++ {
+		view, err := c.updateOnce(ctx, id, kind, key, name, argument)
+		if order.CodeOf(err) != order.CodeOrderBusy || try == busyTries {
+			return view, err
+		}
+		select {
+		case <-ctx.Done():
+			return view, err
+		case <-time.After(time.Duration(try) * busyPause):
+		}
+	}
+}
+
+func (c *Client) updateOnce(ctx context.Context, id string, kind order.Kind, key order.Key, name string, argument any) (order.View, error) {
 	handle, err := c.temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
+		UpdateID:     id,
 		WorkflowID:   order.WorkflowID(kind, key),
 		UpdateName:   name,
 		Args:         []any{argument},
@@ -181,7 +204,11 @@ func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, nam
 	}
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) { // Temporal says the same of an order that has ended
-		if _, exists := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), ""); exists == nil {
+		described, missing := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+		if missing == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", key)
+		}
+		if missing == nil {
 			return order.View{}, order.Refuse(order.CodeTerminal, "order %s has ended", key)
 		}
 	}
@@ -291,6 +318,10 @@ func updateError(ctx context.Context, key order.Key, err error) error {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) && application.Type() != "" {
 		return &order.Refusal{Reason: order.Reason{Code: application.Type(), Text: trimCode(application)}}
+	}
+	var moving *serviceerror.WorkflowNotReady // its run is being ended, or its task was thrown away
+	if errors.As(err, &moving) {
+		return order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", key)
 	}
 	var full *serviceerror.FailedPrecondition
 	if errors.As(err, &full) {

@@ -205,7 +205,11 @@ func (c *Client) Look(ctx context.Context, kind order.Kind, key order.Key) (Row,
 
 // query writes the filter in the language of Temporal's visibility.
 func (f Filter) query() string {
-	terms := []string{"WorkflowType IN (" + quote(workflows.DepositType) + ", " + quote(workflows.WithdrawalType) + ")"}
+	terms := []string{
+		"WorkflowType IN (" + quote(workflows.DepositType) + ", " + quote(workflows.WithdrawalType) + ")",
+		// A run that went on in another one says nothing that the other does not.
+		"ExecutionStatus != " + quote(enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW.String()),
+	}
 	equal := func(attribute temporal.SearchAttributeKeyKeyword, value string) {
 		if value != "" {
 			terms = append(terms, attribute.GetName()+" = "+quote(value))

@@ -92,7 +92,7 @@ func numbers(rows []Row) []string {
 
 func TestFilterQuery(t *testing.T) {
 	t.Parallel()
-	const all = "WorkflowType IN ('Deposit', 'Withdrawal')"
+	const all = "WorkflowType IN ('Deposit', 'Withdrawal') AND ExecutionStatus != 'ContinuedAsNew'"
 	for name, test := range map[string]struct {
 		filter Filter
 		want   string

@@ -190,6 +190,13 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
 	if err != nil {
 		return err
 	}
+	if found && !repeats(earlier.Action, a.entry.action) {
+		result.refusal = order.Refuse(order.CodeInvalidRequest, "the id of this action is that of another action on the order; give each its own")
+		e := a.entry
+		e.mark = ""
+		e.refuse(result.refusal)
+		return t.note(ctx, h, e)
+	}
 	if found {
 		result.done = earlier.Action
 		if earlier.Outcome == outcomeRefused {
@@ -209,6 +216,11 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
 	e := a.entry
 	e.refuse(result.refusal)
 	return t.note(ctx, h, e)
+}
+
+// repeats reports whether an action of the same id may be the same action.
+func repeats(earlier, now AuditAction) bool {
+	return earlier == now || earlier == ActionPropose && now == ActionResolve
 }
 
 // earlier is the entry of the same action, if it is there: the same mark.

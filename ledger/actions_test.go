@@ -461,6 +461,9 @@ func TestActionsWithAnIDAreDoneOnce(t *testing.T) {
 		_, refusal, err := b.Approve(t.Context(), o.Key(), right)
 		require.NoError(t, err)
 		require.Equal(t, order.CodeNotAwaitingApproval, refusal.Code)
+		_, refusal, err = b.Note(t.Context(), o.Key(), order.Note{ID: "update-2", By: "chen", Text: "x"})
+		require.NoError(t, err)
+		require.Equal(t, order.CodeInvalidRequest, refusal.Code, "the id is the approval's: it is not answered as that was")
 		for range 2 {
 			_, refusal, err = b.Cancel(t.Context(), o.Key(), order.Cancellation{ID: "update-4", By: "amina", Why: "x"})
 			require.NoError(t, err)
@@ -471,6 +474,7 @@ func TestActionsWithAnIDAreDoneOnce(t *testing.T) {
 			"amina: approve refused FINGERPRINT_MISMATCH",
 			"amina: approve awaiting_approval>reserved APPROVED",
 			"amina: approve refused NOT_AWAITING_APPROVAL",
+			"chen: note refused INVALID_REQUEST",
 			"amina: cancel reserved>cancelled CANCELLED",
 		}, b.trail(t, o.Key()))
 		b.clean(t)

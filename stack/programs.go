@@ -202,6 +202,9 @@ func (s *Stack) temporalProgram(ports map[port]string) program {
 	} else {
 		args = append(args, "--headless")
 	}
+	for _, limit := range s.options.Limits {
+		args = append(args, "--dynamic-config-value", limit)
+	}
 	return program{args: args, ready: temporalReady(ports[portTemporal])}
 }
 

@@ -83,6 +83,9 @@ type Options struct {
 	UI bool
 	// UsualPorts takes the ports that people expect, as far as they are free.
 	UsualPorts bool
+	// Limits are values of Temporal's dynamic configuration, as its command
+	// takes them: name=JSON.
+	Limits []string
 	// Speed divides every wait of the sandbox; 0 is DefaultSpeed.
 	Speed int
 	// Merchants are those of the gateway, without their keys, which the stack

@@ -130,6 +130,11 @@ func (s *sabotage) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 	return s.Next.ExecuteActivity(ctx, in)
 }
 
+// sabotaged lets a saboteur into the world.
+func (w *world) sabotaged(by *saboteur) {
+	w.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{by}})
+}
+
 func (s *saboteur) hit(name string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -153,7 +158,7 @@ func (l life) lived(t *testing.T, called string, f fault) []string {
 	t.Helper()
 	w := l.world(t)
 	spoils := &saboteur{now: w.Now, called: called, fault: f}
-	w.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{spoils}})
+	w.sabotaged(spoils)
 	r := request(t, l.kind, l.script)
 	r.RequestedBy = "bilal"
 	if l.amount != "" {
@@ -252,7 +257,7 @@ func TestARowThatIsGoneAndComesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	spoils := &saboteur{now: w.Now, called: "Settle", fault: fault{lasts: 6 * time.Hour, fail: faults["row missing"].fail}}
-	w.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{spoils}})
+	w.sabotaged(spoils)
 	needs := map[bool]int{}
 	w.OnUpsertTypedSearchAttributes(mock.Anything).Return(nil).Run(func(args mock.Arguments) {
 		if is, set := args.Get(0).(temporal.SearchAttributes).GetBool(workflows.AttributeNeedsReview); set {

@@ -1078,6 +1078,27 @@ var mutants = []mutant{
 		pkg:  "./tarspay", run: "TestABodyIsClosedInTime",
 	},
 	{
+		name: "run_never_ends", rule: 15, takes: "a run takes so many messages and no more",
+		file: "workflows/turnover.go",
+		old:  `p.updates >= maxUpdates || p.heard >= maxSignals ||`,
+		new:  ``,
+		pkg:  "./workflows", run: "TestARunTakesSoManyMessages",
+	},
+	{
+		name: "anybody_hands_on", rule: 15, takes: "only a run that Temporal continued believes what it is handed",
+		file: "workflows/turnover.go",
+		old:  `if !continued(ctx) {`,
+		new:  `if raw.Payload() == nil {`,
+		pkg:  "./workflows", run: "TestNobodyElseHandsAnythingOn",
+	},
+	{
+		name: "id_of_another_action", rule: 0, takes: "an action is not answered as another one of the same id was",
+		file: "ledger/actions.go",
+		old:  `if found && !repeats(earlier.Action, a.entry.action) {`,
+		new:  `if found && a.permit == nil {`,
+		pkg:  "./ledger", run: "TestActionsWithAnIDAreDoneOnce/sqlite",
+	},
+	{
 		name: "malformed_signal_is_followed", rule: 15, takes: "a signal that names no callback of the inbox is ignored",
 		file: "workflows/listen.go",
 		old:  `if err := read(raw, &callback); err != nil || !inboxID(callback.ID) {`,
