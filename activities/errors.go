@@ -65,7 +65,8 @@ func judgeCreate(err error) (outcome, order.Reason) {
 	case gateway.Confirm():
 		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && gateway.NotSent:
-		return outcomeRefused, order.Reason{Code: order.CodeRefusedHere, Text: "a check of our own refuses to send it: " + gateway.Error()}
+		// Another worker's profile may be newer, and let it pass.
+		return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere, Text: "a check of our own refuses to send it: " + gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():
 		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: gateway.Error()}
 	case gateway.NotSent:

@@ -351,7 +351,8 @@ func instructions(way string, created tarspay.Deposit) *order.Instructions {
 // country has as many.
 const maxPayWays = 100
 
-// refusedHere is a refusal of our own, before anything is sent.
+// refusedHere is a refusal of our own, before anything is sent. It ends no order:
+// one that no worker sends is in the queue, and may be cancelled.
 func refusedHere(what string, err error) error {
 	return &tarspay.Error{
 		Class: tarspay.ClassRejected, Operation: tarspay.OperationCreateWithdrawal, NotSent: true,

@@ -75,8 +75,6 @@ func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation
 			if err != nil {
 				return err
 			}
-			// What is asked about before it is sent may be there already.
-			sent = sent || h.State.Sendable() && !h.AskFirst.IsZero()
 			if refusal := c.Permit(h.Order, sent); refusal != nil {
 				return refusal
 			}
@@ -238,11 +236,26 @@ func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found 
 }
 
 // sent reports whether the gateway may have heard of a create of an order that is
-// locked.
+// locked. One that is to be asked about may be there already, until it was asked
+// about: then there is an attempt since.
 func (t tx) sent(ctx context.Context, h *held) (bool, error) {
-	var heard int
-	err := t.get(ctx, &heard, "SELECT COUNT(*) FROM submissions WHERE order_id = ? AND NOT "+notSent, h.id)
-	return heard > 0, err
+	var attempts struct {
+		Heard int `db:"heard"`
+		Asked int `db:"asked"`
+	}
+	err := t.get(ctx, &attempts, `
+		SELECT COUNT(CASE WHEN NOT `+notSent+` THEN 1 END) AS heard, COUNT(CASE WHEN started_at >= ? THEN 1 END) AS asked
+		FROM submissions WHERE order_id = ?`, unixMilli(h.AskFirst), h.id)
+	unasked := h.State.Sendable() && !h.AskFirst.IsZero() && attempts.Asked == 0
+	return attempts.Heard > 0 || unasked, err
+}
+
+// unixMilli is a time as columns have it: 0 for none.
+func unixMilli(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMilli()
 }
 
 // end ends an order that was never sent, and gives back what it has reserved.

@@ -104,6 +104,11 @@ func TestReopen(t *testing.T) {
 			_, refusal, err := b.Cancel(t.Context(), o.Key(), order.Cancellation{By: "amina", Why: "x"})
 			require.NoError(t, err)
 			require.Equal(t, order.CodeAlreadySubmitted, refusal.Code, "the gateway has to be asked first")
+			submit(t, b, o.Key(), unsent)
+			cancelled, refusal, err := b.Cancel(t.Context(), o.Key(), order.Cancellation{By: "amina", Why: "x"})
+			require.NoError(t, err)
+			require.Nil(t, refusal, "it was asked before an attempt was made")
+			require.Equal(t, order.Cancelled, cancelled.State)
 		}
 		ended := b.at(t, order.Withdrawal, order.Failed)
 		same, err := b.Reopen(t.Context(), ended.Key(), "run-9")

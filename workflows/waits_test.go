@@ -322,3 +322,31 @@ func TestWhatCannotBeBookedRests(t *testing.T) {
 	require.Equal(t, 10, settled)
 	require.InDelta(t, 9, w.Now().Sub(began).Hours(), 0.2)
 }
+
+// A check of one worker's own ends no order: another worker's profile may let it
+// pass. The order is in the queue, and a person may withdraw it.
+func TestAWorkersOwnCheckEndsNoOrder(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(s *activities.Settings) { s.RetryLadder = config.Ladder{time.Minute, time.Hour} })
+			r := request(t, kind, "success")
+			for i := range 60 { // more than our client sends
+				r.Details[fmt.Sprint("more", i)] = "x"
+			}
+			w.opened(r)
+			w.RegisterDelayedCallback(func() {
+				row, err := w.books.Order(t.Context(), r.Key())
+				require.NoError(t, err)
+				require.Equal(t, order.Submitting, row.State)
+				require.Equal(t, order.CodeRefusedHere, row.Reason.Code)
+				require.Equal(t, []string{"unsent"}, w.queued(r.Key()))
+				w.update(t, workflows.CancelUpdate, "", order.Cancellation{By: "amina", Why: "cannot be sent"})
+			}, 80*time.Hour)
+			require.Equal(t, order.Cancelled, w.drive(r).State)
+			require.Empty(t, w.gateway.Book().Orders)
+			w.balanced()
+		})
+	}
+}

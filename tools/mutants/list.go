@@ -123,8 +123,8 @@ var mutants = []mutant{
 	{
 		name: "lost_is_cancelled", rule: 6, takes: "what may be at the gateway since before a restore is not cancelled",
 		file: "ledger/actions.go",
-		old:  `sent = sent || h.State.Sendable() && !h.AskFirst.IsZero()`,
-		new:  ``,
+		old:  `return attempts.Heard > 0 || unasked, err`,
+		new:  `return attempts.Heard > 0 || unasked && false, err`,
 		pkg:  "./ledger", run: "TestReopen/sqlite",
 	},
 	{
@@ -695,6 +695,14 @@ var mutants = []mutant{
 		old:  `if side.WaysComplete || side.lists(way) || way == "" || !isSafeWay(way) {`,
 		new:  `if true {`,
 		pkg:  "./tarspay", run: "TestNearMisses",
+	},
+
+	{
+		name: "own_check_ends_an_order", rule: 16, takes: "a check of one worker's own ends no order",
+		file: "activities/errors.go",
+		old:  `return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere,`,
+		new:  `return outcomeRefused, order.Reason{Code: order.CodeRefusedHere,`,
+		pkg:  "./workflows", run: "TestAWorkersOwnCheckEndsNoOrder",
 	},
 
 	// 18. Times that prove something are compared on one clock, the ledger's.
