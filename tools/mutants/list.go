@@ -295,14 +295,14 @@ var mutants = []mutant{
 		name: "amount_that_changed_is_silent", rule: 7, takes: "another amount than the one that is booked opens a discrepancy",
 		file: "order/effect.go",
 		old:  `case f.Paid != (money.Amount{}) && f.Paid != o.Paid:`,
-		new:  `case false:`,
+		new:  `case f.Paid == (money.Amount{}) && f.Paid == o.Paid:`,
 		pkg:  "./ledger", run: "TestAContradictionOfAmountsIsTold/sqlite",
 	},
 	{
 		name: "state_without_money", rule: 7, takes: "money moves with the state",
 		file: "ledger/settle.go",
 		old:  `return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)`,
-		new:  `return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, nil)`,
+		new:  `return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers[:0])`,
 		pkg:  "./workflows", run: "TestTheWholeTable",
 	},
 	{
@@ -741,7 +741,7 @@ var mutants = []mutant{
 		name: "numbers_differ_in_capitals", rule: 19, takes: "a number that differs from another one in capitals only is refused",
 		file: "ledger/orders.go",
 		old:  `Folded: strings.ToLower(request.Number),`,
-		new:  `Folded: request.Number,`,
+		new:  `Folded: strings.Clone(request.Number),`,
 		pkg:  "./ledger", run: "TestNumbersThatDifferInCapitalsOnly/sqlite",
 	},
 	{
