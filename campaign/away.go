@@ -36,7 +36,7 @@ func (w *world) rename(away bool) (err error) {
 		if !away {
 			from, to = to, from
 		}
-		if _, err := db.ExecContext(w.ctx, "ALTER TABLE "+from+" RENAME TO "+to); err != nil { //nolint:gosec // names of ours
+		if _, err := db.ExecContext(w.ctx, "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
 			return err
 		}
 	}

@@ -20,11 +20,11 @@ import (
 // judgement is what was found.
 type judgement struct {
 	violations []violation
-	lost       int   // orders that were acknowledged and are not there
-	doubles    int   // payments too many, by the gateway's book
-	sum        int64 // of all accounts, in minor units
-	stuck      int   // orders that neither ended nor wait for a person
-	longest    int64 // history of a workflow, in events
+	lost       int                 // orders that were acknowledged and are not there
+	doubles    int                 // payments too many, by the gateway's book
+	sum        int64               // of all accounts, in minor units
+	stuck      int                 // orders that neither ended nor wait for a person
+	longest    int64               // history of a workflow, in events
 	states     map[order.State]int // of the orders that the ledger has
 	unheard    []string            // orders that nobody acknowledged and the ledger does not have
 }

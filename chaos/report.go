@@ -21,10 +21,10 @@ type summary struct {
 	Kills          map[string]int      `json:"kills"`
 	Stops          map[string]int      `json:"stops"` // SIGSTOP, and SIGCONT later
 	Cuts           map[string]int      `json:"cuts"`
-	Exits          map[string]int      `json:"exits,omitempty"`  // processes that ended by themselves and were started again
-	Points         map[string]int      `json:"points"`           // processes that were killed or suspended there
-	Missed         []string            `json:"missed,omitempty"` // points that nobody died at
-	LongestHistory int64               `json:"longest_history"`  // of a workflow, in events
+	Exits          map[string]int      `json:"exits,omitempty"`          // processes that ended by themselves and were started again
+	Points         map[string]int      `json:"points"`                   // processes that were killed or suspended there
+	Missed         []string            `json:"missed,omitempty"`         // points that nobody died at
+	LongestHistory int64               `json:"longest_history"`          // of a workflow, in events
 	Unacknowledged []string            `json:"unacknowledged,omitempty"` // orders that were never acknowledged, and are not there
 	Lost           int                 `json:"lost"`
 	DoublePayments int                 `json:"double_payments"`

@@ -18,7 +18,7 @@ type proxy struct {
 	mutex  sync.Mutex
 	target string // host:port
 	away   bool
-	open  map[net.Conn]struct{}
+	open   map[net.Conn]struct{}
 }
 
 // newProxy begins to pass on what comes to the database at an address.

@@ -272,7 +272,7 @@ func prepareFile(text string, create bool) error {
 		mode |= os.O_CREATE
 		// It holds personal data, so nobody else may look; the driver would make
 		// the file readable for everyone.
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { //nolint:gosec // the path is the operator's own
 			return badURL("the directory of " + place(text) + " cannot be made: " + reason(err))
 		}
 	}

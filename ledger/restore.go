@@ -40,7 +40,7 @@ func (l *Ledger) EndRestore(ctx context.Context, by, why string) (Restore, *orde
 	return l.markRestore(ctx, ActionEndRestore, by, why)
 }
 
-// CodeNotRestored: there is no mark of a restore that could be ended.
+// CodeNotRestored says that there is no mark of a restore that could be ended.
 const CodeNotRestored = "NOT_RESTORED"
 
 func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why string) (r Restore, refusal *order.Refusal, err error) {

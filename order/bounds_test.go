@@ -1,7 +1,6 @@
 package order
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -59,7 +58,7 @@ func TestARequestsTextsAreBounded(t *testing.T) {
 	r.RequestedBy += "a"
 	r.ReturnURL = "https://shop.example.com/" + strings.Repeat("a", MaxURL)
 	var invalid *Invalid
-	require.True(t, errors.As(r.Validate(nil), &invalid))
+	require.ErrorAs(t, r.Validate(nil), &invalid)
 	found := map[string]string{}
 	for _, problem := range invalid.Problems {
 		if problem.Code == CodeTextTooLong {

@@ -276,7 +276,7 @@ func TestNearMisses(t *testing.T) {
 		{"PK", DirectionWithdrawal, "Habib Metro Bank - Bulk 1IBFT", "Habib Metro Bank – Bulk 1IBFT"},
 		{"ID", DirectionDeposit, "bank_bca", "BANK_BCA"}, {"ID", DirectionDeposit, "BCA", "BANK_BCA"}, {"ID", DirectionDeposit, "BANK_MANDRI", "BANK_MANDIRI"},
 		{"PH", DirectionWithdrawal, "gcash", "GCASH"}, {"PH", DirectionWithdrawal, "Metrobank", "MBTCP"},
-		{"MY", DirectionDeposit, "bank", "BANK"}, {"EG", DirectionDeposit, "Cashier", "CASHIER"}, {"EG", DirectionDeposit, "CASHIRE", "CASHIER"},
+		{"MY", DirectionDeposit, "bank", "BANK"}, {"EG", DirectionDeposit, "Cashier", "CASHIER"}, {"EG", DirectionDeposit, "CASHIERR", "CASHIER"},
 		{"BR", DirectionWithdrawal, "pix", "PIX"},
 	}
 	for _, test := range tests {

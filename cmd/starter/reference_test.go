@@ -296,7 +296,7 @@ func TestUnknownWords(t *testing.T) {
 		"trx quer":                     "there is no command quer; did you mean query?",
 		"list --opne":                  "there is no flag --opne; did you mean --open?",
 		"list PK":                      "unexpected argument; put quotes around a value that has spaces in it",
-		"list --kind withdrawl":        "--kind is one of deposit, withdrawal; did you mean withdrawal?",
+		"list --kind withdraw":         "--kind is one of deposit, withdrawal; did you mean withdrawal?",
 		"list --state reviw":           "--state is one of ",
 		"ways Pakistn":                 "there is no such country; did you mean PK (Pakistan)?",
 		"ways XX":                      "there is no such country: see starter countries",

@@ -44,14 +44,14 @@ func Status(err error) int {
 
 // Prepare finishes a program's root command: help, --version, completion, and
 // errors for words and flags that are not known. Call it when all commands are
-// there. print, if not nil, prints the version in place of a line of text.
-func Prepare(root *cobra.Command, print func(Build)) {
+// there. say, if not nil, prints the version in place of a line of text.
+func Prepare(root *cobra.Command, say func(Build)) {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = readable
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(usageTemplate)
-	addVersion(root, print)
+	addVersion(root, say)
 	root.CompletionOptions.DisableDefaultCmd = true
 	if root.HasSubCommands() {
 		root.AddCommand(completionCommand())
@@ -78,7 +78,7 @@ func all(command *cobra.Command) []*cobra.Command {
 	return found
 }
 
-func addVersion(root *cobra.Command, print func(Build)) {
+func addVersion(root *cobra.Command, say func(Build)) {
 	root.Flags().Bool("version", false, "print the version and exit")
 	run := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
@@ -89,10 +89,10 @@ func addVersion(root *cobra.Command, print func(Build)) {
 			return run(cmd, args)
 		}
 		build := ReadBuild(cmd.Name())
-		if print == nil {
-			print = func(b Build) { _, _ = io.WriteString(cmd.OutOrStdout(), b.String()+"\n") }
+		if say == nil {
+			say = func(b Build) { _, _ = io.WriteString(cmd.OutOrStdout(), b.String()+"\n") }
 		}
-		print(build)
+		say(build)
 		return nil
 	}
 }
