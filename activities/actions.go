@@ -162,10 +162,10 @@ func (b *Books) adopt(ctx context.Context, key order.Key, adoption order.Adoptio
 	return row, refusal, err
 }
 
-// writeDown opens an order from what its workflow was started with. It may be at
-// the gateway: what the gateway has is not judged by the limits of today, it is
-// asked about before anything is sent, and it waits for funds rather than failing
-// without them. What is sent is judged again.
+// writeDown opens an order from what its workflow was started with. It is judged
+// like a new one, because nothing else is: anybody who reaches Temporal may have
+// started it. It may be at the gateway, so it is asked about before anything is
+// sent, and it waits for funds rather than failing without them.
 func (b *Books) writeDown(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
 	request := *adoption.Request
 	if request.Key() != key || !key.WellFormed() {
@@ -173,6 +173,10 @@ func (b *Books) writeDown(ctx context.Context, key order.Key, adoption order.Ado
 	}
 	if country, known := b.settings.Merchants[request.Merchant]; !known || country != request.Country {
 		return order.Refuse(order.CodeUnknownMerchant, "merchant %s is not configured for %s on this worker", request.Merchant, request.Country), nil
+	}
+	if err := request.Validate(b.settings.Limits); err != nil {
+		return order.Refuse(order.CodeInvalidRequest,
+			"what the workflow was started with breaks a rule of today, and nothing was written down (%v). If the gateway has the order, raise the limit or book it with starter adjust", err), nil
 	}
 	terms := b.settings.terms(request.Kind)
 	terms.WaitForFunds, terms.AskFirst, terms.Run = true, true, adoption.Run

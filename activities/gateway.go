@@ -51,6 +51,7 @@ type FindOutInput struct {
 	order.Key
 	Sent bool   `json:"sent,omitempty"` // as known before
 	Code string `json:"code,omitempty"` // what held it up when it was last told
+	Told int    `json:"told,omitempty"` // how often in a row only that has changed
 }
 
 // FindOut goes on until the create has a certain outcome: it asks about the
@@ -68,11 +69,17 @@ func (g *Gateway) FindOut(ctx context.Context, input FindOutInput) (Sending, err
 		return Sending{}, err
 	}
 	code := tried.standing.Reason.Code
-	news := tried.sent && !input.Sent || code != input.Code
+	// Who is told of another hold-up asks again at once. One that comes and goes is
+	// told after a rest, which grows.
+	rests := input.Told > 0 && activity.GetInfo(ctx).Attempt == 1
+	news := tried.sent && !input.Sent || code != input.Code && !rests
 	if !tried.standing.State.Sendable() || tried.short || news {
 		return tried.sending(), nil
 	}
 	wait := tried.wait
+	if rests && code != input.Code {
+		wait = g.settings.RetryLadder.Step(input.Told)
+	}
 	if wait == 0 {
 		wait = g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	}

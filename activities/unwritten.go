@@ -28,7 +28,7 @@ const (
 	// Temporal's list lags, and its clock is not the ledger's: what started so
 	// long before the last comparison is looked at again.
 	unwrittenOverlap = time.Hour
-	// More than so many are somebody's flood; the next comparison goes on with it.
+	// So many are named in the result. Every one has its discrepancy.
 	maxUnwritten = 1000
 )
 
@@ -55,7 +55,7 @@ func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, names
 	if err != nil {
 		return Unwritten{}, err
 	}
-	for len(progress.Found.Keys) < maxUnwritten {
+	for {
 		page, err := temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 			Namespace: namespace, Query: ordersStarted(progress.Since, progress.Until), PageSize: unwrittenPage, NextPageToken: progress.Token,
 		})
@@ -70,7 +70,6 @@ func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, names
 		}
 		activity.RecordHeartbeat(ctx, progress)
 	}
-	return progress.Found, nil
 }
 
 // unwrittenProgress is where the comparison goes on, or begins.
@@ -133,7 +132,9 @@ func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.Workf
 		if err := b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyNotInLedger, sayUnwritten(key, latest[key])); err != nil {
 			return fmt.Errorf("note that %s is not in the ledger: %w", key, err)
 		}
-		found.Keys = append(found.Keys, key)
+		if len(found.Keys) < maxUnwritten {
+			found.Keys = append(found.Keys, key)
+		}
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 	switch f.Verdict {
 	case Paid, PartPaid:
 		f.Paid = c.payment(paid)
-		f.keep(ReadFee(fee, c.order.Amount))
+		f.keep(ReadFee(fee, f.bearer(c.order.Amount)))
 		c.paid(f)
 	case Unpaid:
 		f.Reason = Reason{Code: CodeGatewayFailed, Text: fmt.Sprintf("the gateway says %s", state)}
@@ -219,6 +219,15 @@ func (c *checker) payment(text string) money.Amount {
 	return amount
 }
 
+// bearer is the amount that a fee is compared with: what was paid, where that is
+// less than the order's amount.
+func (f Finding) bearer(whole money.Amount) money.Amount {
+	if f.Verdict == PartPaid && f.Paid.IsPositive() {
+		return f.Paid
+	}
+	return whole
+}
+
 // keep takes over what the gateway says it kept. A fee never stands in the way of
 // the payment that it was kept of.
 func (f *Finding) keep(fee Fee) {
@@ -228,7 +237,7 @@ func (f *Finding) keep(fee Fee) {
 // Believe is the finding as it can be booked on an order: without a fee that no
 // order of its amount can have.
 func (f Finding) Believe(of money.Amount) Finding {
-	if f.Fee == (money.Amount{}) || bearable(f.Fee, of) {
+	if f.Fee == (money.Amount{}) || bearable(f.Fee, f.bearer(of)) {
 		return f
 	}
 	f.FeeText, f.FeeRest, f.FeeDoubt, f.Fee = f.Fee.Number(), 0, true, money.Amount{}

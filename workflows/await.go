@@ -124,7 +124,7 @@ func (p *payout) ask(ctx workflow.Context) question {
 			patience = p.left(ctx, p.deadline)
 		}
 		asking := forGateway(ctx, "find out what became of the create", p.plan.Attempt, patience)
-		input := activities.FindOutInput{Key: p.request.Key(), Sent: p.sent, Code: p.heldUp}
+		input := activities.FindOutInput{Key: p.request.Key(), Sent: p.sent, Code: p.heldUp, Told: p.told}
 		return question{
 			future: workflow.ExecuteActivity(asking, gateway.FindOut, input),
 			act:    p.foundOut,
@@ -199,8 +199,10 @@ func (p *payout) foundOut(ctx workflow.Context, answer workflow.Future) error {
 	if !p.stands(sending.Standing) {
 		return p.look(ctx) // what else was answered is as old
 	}
+	p.told++
 	p.heldUp = sending.Reason.Code
 	if sending.Sent && !p.sent {
+		p.told = 0
 		p.lookForProof(ctx)
 	}
 	return nil

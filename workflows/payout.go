@@ -30,6 +30,7 @@ type payout struct {
 	plan      activities.Plan
 	written   bool   // the ledger has the order, or has refused it
 	sent      bool   // the gateway may have a create of it
+	told      int    // how often in a row that was told anew
 	heldUp    string // the code of what keeps the create from an outcome, as last told
 	fruitless bool   // what was asked last has changed nothing: it is not asked again at once
 
@@ -118,6 +119,10 @@ func (p *payout) open(ctx workflow.Context) error {
 		}
 		if err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
 			opened, err = p.tryOpen(ctx)
+		}
+		if err == nil && opened.BooksClosed { // they were opened in another currency
+			err = p.pause(ctx, temporal.NewApplicationError(
+				"the books of merchant "+p.request.Merchant+" are not open in the order's currency", order.CodeUnknownMerchant))
 		}
 	}
 	if err != nil {
