@@ -25,22 +25,32 @@ func (w *world) hide(away bool) {
 	w.disturb()
 }
 
-func (w *world) rename(away bool) (err error) {
+func (w *world) rename(away bool) error {
+	return w.alter(func(execute func(string) error) error {
+		for _, table := range needed {
+			from, to := table, table+"_away"
+			if !away {
+				from, to = to, from
+			}
+			if err := execute("ALTER TABLE " + from + " RENAME TO " + to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// alter changes the ledger's tables, by a connection of the harness's own.
+func (w *world) alter(by func(execute func(statement string) error) error) (err error) {
 	db, err := sql.Open("sqlite", filepath.Join(w.dir, ledgerFile)+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	for _, table := range needed {
-		from, to := table, table+"_away"
-		if !away {
-			from, to = to, from
-		}
-		if _, err := db.ExecContext(w.ctx, "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
-			return err
-		}
-	}
-	return nil
+	return by(func(statement string) error {
+		_, err := db.ExecContext(w.ctx, statement)
+		return err
+	})
 }
 
 // away reports whether the ledger is.

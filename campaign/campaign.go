@@ -26,6 +26,8 @@ package campaign
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"time"
 
 	"go.temporal.io/sdk/interceptor"
 
@@ -63,6 +65,12 @@ type seams struct {
 	settings func(*activities.Settings)
 	// ownClocks has every worker stamp what it writes with its own clock.
 	ownClocks bool
+	// patience is how long a world may stand still, by the real clock; 0: a minute.
+	patience time.Duration
+	// receiver stands before our receiver.
+	receiver func(http.Handler) http.Handler
+	// books changes the ledger's tables.
+	books func(ctx context.Context, execute func(statement string) error) error
 	// interceptors stand between a workflow or an activity and the world.
 	interceptors []interceptor.WorkerInterceptor
 }

@@ -87,11 +87,14 @@ func (w *world) live(ctx workflow.Context, l *life, again bool) error {
 	id := l.request.WorkflowID()
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id})
 	child := workflow.ExecuteChildWorkflow(ctx, name, l.request)
-	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+	var started workflow.Execution
+	if err := child.GetChildWorkflowExecution().Get(ctx, &started); err != nil {
 		return err
 	}
+	run := w.began(id, started.RunID)
 	w.set(id, true)
 	err := child.Get(ctx, &l.view)
+	w.ended(run, err)
 	w.set(id, false)
 	if err != nil || !again {
 		return err
@@ -114,11 +117,16 @@ func (w *world) set(id string, running bool) {
 // what was signalled to a workflow as it ended is found some seconds later.
 const calm = 2
 
+// maxFruitless bounds how seldom the inbox is swept of which nothing can be
+// delivered, because no workflow drives its order: each sweep in vain doubles
+// the wait, until something happens.
+const maxFruitless = calm + 6
+
 // disturb has the inbox swept every minute again, because something has come
 // or ended. It may be called on any goroutine.
 func (w *world) disturb() {
 	w.mutex.Lock()
-	w.restless = calm
+	w.restless, w.fruitless = calm, 0
 	w.mutex.Unlock()
 	w.env.RegisterDelayedCallback(w.rouse, 0)
 }
@@ -128,8 +136,11 @@ func (w *world) rouse() {
 		return
 	}
 	w.roused = true
+	w.mutex.Lock()
+	wait := time.Minute << max(min(w.fruitless, maxFruitless)-calm, 0)
+	w.mutex.Unlock()
 	now := w.env.Now()
-	w.env.RegisterDelayedCallback(w.sweep, now.Truncate(time.Minute).Add(time.Minute).Sub(now))
+	w.env.RegisterDelayedCallback(w.sweep, now.Truncate(time.Minute).Add(wait).Sub(now))
 }
 
 // sweep sweeps the inbox, and again a minute later unless it has come to rest.
@@ -146,6 +157,9 @@ func (w *world) sweep() {
 	w.mutex.Lock()
 	if swept.Pending > 0 {
 		w.restless = calm
+	}
+	if w.fruitless++; swept.Delivered > 0 {
+		w.fruitless = 0
 	}
 	waiting, restless := w.waiting, w.restless > 0
 	w.sweeping, w.waiting = false, nil

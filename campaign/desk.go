@@ -107,12 +107,14 @@ func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
 	if what != "adopted" && w.drives(l) {
 		return // it would have been an update
 	}
+	w.acting[id] = l.Number
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "act:" + id})
 	input := workflows.OperatorActionInput{Key: l.request.Key(), Action: l.action(what)}
 	err := workflow.ExecuteChildWorkflow(ctx, workflows.OperatorActionType, input).Get(ctx, nil)
 	if err != nil {
 		w.accuse("P13", l.Number, "the action %s without a workflow failed: %v", what, err)
 	}
+	delete(w.acting, id)
 }
 
 // action is what an operator does to an order.

@@ -214,7 +214,7 @@ func (d *lot) leaveOut() {
 
 // unmended names what is drawn and left out, because it shows a fault that is
 // known and not mended yet. It is empty unless somebody is mending.
-var unmended = []string{withoutRow}
+var unmended = []string{}
 
 // What unmended may name besides deeds and spells.
 const (
@@ -248,6 +248,14 @@ func (d *lot) disturb(o *Order) {
 	for range d.IntN(3) {
 		if d.oneIn(2) {
 			o.Events = append(o.Events, Event{At: soonOrLate(), Do: DoBare, What: bareActions[d.IntN(len(bareActions))]})
+		}
+	}
+	if d.oneIn(8) {
+		o.Events = append(o.Events, Event{At: soonOrLate(), Do: DoClash, What: "case"})
+	}
+	for range d.IntN(3) {
+		if d.oneIn(3) {
+			o.Events = append(o.Events, Event{At: soonOrLate() + hour/2, Do: DoOdd, What: oddities[d.IntN(len(oddities))]})
 		}
 	}
 	for range d.IntN(4) {

@@ -4,13 +4,21 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // signalLost has an order's workflow end at once, as if it were terminated.
@@ -131,8 +139,49 @@ func (l *lookout) DescribeWorkflowExecution(_ context.Context, id, _ string) (*w
 	return l.w.described(id)
 }
 
-// ListWorkflow lists nothing: in no world does the ledger lose an order, so there
-// is none that only Temporal has.
-func (l *lookout) ListWorkflow(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	return new(workflowservice.ListWorkflowExecutionsResponse), nil
+// ListWorkflow lists the orders' workflows, running and ended, that started
+// before the time that the query names.
+func (l *lookout) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	_, before, _ := strings.Cut(request.GetQuery(), "StartTime < '")
+	before, _, _ = strings.Cut(before, "'")
+	until, err := time.Parse(time.RFC3339Nano, before)
+	if err != nil {
+		return nil, serviceerror.NewInvalidArgument("the query names no time: " + request.GetQuery())
+	}
+	l.w.mutex.Lock()
+	defer l.w.mutex.Unlock()
+	listed := new(workflowservice.ListWorkflowExecutionsResponse)
+	for _, run := range l.w.runs {
+		if run.GetStartTime().AsTime().Before(until) {
+			listed.Executions = append(listed.Executions, run)
+		}
+	}
+	return listed, nil
+}
+
+// began notes that a workflow of an order runs.
+func (w *world) began(id, run string) *workflowpb.WorkflowExecutionInfo {
+	kind, _, _ := order.ParseWorkflowID(id)
+	info := &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run}, StartTime: timestamppb.New(w.env.Now()),
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, Type: &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue,
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.runs = append(w.runs, info)
+	return info
+}
+
+// ended notes how a workflow of an order ended.
+func (w *world) ended(info *workflowpb.WorkflowExecutionInfo, err error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	switch {
+	case err == nil:
+		info.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	case isLost(err):
+		info.Status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	default:
+		info.Status = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
+	}
 }

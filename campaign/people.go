@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
@@ -96,6 +97,8 @@ func (w *world) do(l *life, i int, e Event) {
 		_, _ = w.gateway.Move(merchant, l.Number, tarspay.StateRefunded, "") // it may not be paid
 	case DoBare:
 		w.env.SignalWorkflow(signalBare, bare{l.Number, e.What, id})
+	case DoOdd:
+		w.odd(l, e.What)
 	case DoJunk:
 		w.throw(l, id, e.What)
 	}
@@ -134,9 +137,16 @@ func (w *world) clash(l *life, what string) {
 		other.Amount, other.Details = l.request.Amount, maps.Clone(l.request.Details)
 		other.Details["customerAccountNumber"], other.Details["customerContact"] = "03007654321", "03007654321"
 	}
+	want := ledger.Conflict
+	if what == "case" {
+		other, want = l.request, ledger.Twin
+		if other.Number = strings.ToUpper(l.Number); other.Number == l.Number {
+			other.Number = strings.ToLower(l.Number)
+		}
+	}
 	_, opening, err := w.books.OpenOrder(w.ctx, other, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
 	w.must(err, l.Number, "the number cannot be asked for once more")
-	if opening != ledger.Conflict {
+	if opening != want {
 		w.accuse("P1", l.Number, "its number was asked for with another %s, and that was %s", what, opening)
 	}
 }

@@ -86,12 +86,13 @@ const (
 	DoCancel  = "cancel"
 	DoPoll    = "poll"
 	DoResolve = "resolve" // one person says that it is paid; done under a policy only, where that is not enough
-	DoClash   = "clash"   // its number is asked for once more, with another "amount" or other "details"
+	DoClash   = "clash"   // its number is asked for once more, with another "amount" or other "details", or with other capitals, "case"
 	DoLie     = "lie"     // a false callback, by the sandbox's name
 	DoRepeat  = "repeat"  // the last genuine callback that came is posted once more
 	DoMove    = "move"    // the gateway makes it paid
 	DoReturn  = "return"  // the gateway takes back what was paid
 	DoBare    = "bare"    // an operator's action although no workflow drives it, by the update's name
+	DoOdd     = "odd"     // a genuine callback whose members are written as seldom seen: see oddities
 	DoJunk    = "junk"    // a message that its workflow cannot make anything of: see junk
 )
 
@@ -118,7 +119,7 @@ const (
 
 // deeds are all that somebody does to an order.
 var deeds = []string{
-	DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoClash, DoLie, DoRepeat, DoMove, DoReturn, DoBare, DoJunk,
+	DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoClash, DoLie, DoRepeat, DoMove, DoReturn, DoBare, DoJunk, DoOdd,
 }
 
 // The times of every world. Until heal the gateway and the wire are at fault;

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
@@ -46,7 +47,7 @@ type world struct {
 	seams seams
 	env   *testsuite.TestWorkflowEnvironment
 	dir   string
-	began time.Time
+	begun time.Time
 
 	books      *ledger.Ledger
 	gateway    *sandbox.Gateway
@@ -65,28 +66,31 @@ type world struct {
 	armed   time.Time // when we look at the gateway next
 	roused  bool      // the inbox is swept within a minute
 	drained money.Amount
+	acting  map[string]string                  // actions without a workflow that are not answered yet, and their orders
 	stopped bool                               // it would go on for ever
 	report  *workflows.ReconcileBalancesResult // of the last comparison
 	forged  []string                           // how the orders stood before everything false was said
 
-	mutex    sync.Mutex // guards what follows: activities come on goroutines of their own
-	honest   bool       // the wire is, from heal on
-	under    map[string]bool
-	running  map[string]bool     // workflows of orders
-	late     map[string]bool     // workflows of late callbacks
-	dead     map[string]bool     // runs that were terminated
-	turns    map[string]int      // attempts of a workflow so far, when there are several workers
-	heard    map[string][]posted // callbacks that were answered OK, by order number
-	hold     string              // what the gateway posts about this order is kept in held instead of taken
-	held     []posted
-	posts    map[string]int
-	wire     map[string]*traffic // by order number
-	restless int                 // sweeps to come
-	sweeping bool
-	waiting  []signal // a sweep's, until it is over
-	calls    int
-	faults   int
-	accused  []Violation
+	mutex     sync.Mutex // guards what follows: activities come on goroutines of their own
+	honest    bool       // the wire is, from heal on
+	under     map[string]bool
+	running   map[string]bool                     // workflows of orders
+	late      map[string]bool                     // workflows of late callbacks
+	runs      []*workflowpb.WorkflowExecutionInfo // of orders
+	dead      map[string]bool                     // runs that were terminated
+	turns     map[string]int                      // attempts of a workflow so far, when there are several workers
+	heard     map[string][]posted                 // callbacks that were answered OK, by order number
+	hold      string                              // what the gateway posts about this order is kept in held instead of taken
+	held      []posted
+	posts     map[string]int
+	wire      map[string]*traffic // by order number
+	fruitless int                 // sweeps that delivered nothing, one after the other
+	restless  int                 // sweeps to come
+	sweeping  bool
+	waiting   []signal // a sweep's, until it is over
+	calls     int
+	faults    int
+	accused   []Violation
 }
 
 // life is one order's.
@@ -121,10 +125,10 @@ func newWorld(ctx context.Context, plan Plan, seams seams) (*world, error) {
 	w := &world{
 		ctx: ctx, plan: plan, seams: seams, env: environment(), registry: prometheus.NewRegistry(),
 		under: make(map[string]bool), running: make(map[string]bool), late: make(map[string]bool),
-		dead: make(map[string]bool), turns: make(map[string]int),
+		acting: make(map[string]string), dead: make(map[string]bool), turns: make(map[string]int),
 		heard: make(map[string][]posted), posts: make(map[string]int), wire: make(map[string]*traffic),
 	}
-	w.began = w.env.Now()
+	w.begun = w.env.Now()
 	for i, o := range plan.Orders {
 		l := &life{Order: o, request: o.request()}
 		if !plan.Together {
@@ -162,6 +166,11 @@ func (w *world) openLedger() (err error) {
 		return err
 	}
 	w.books.SetClock(w.clock(0))
+	if w.seams.books != nil {
+		if err := w.alter(func(execute func(string) error) error { return w.seams.books(w.ctx, execute) }); err != nil {
+			return err
+		}
+	}
 	if w.plan.Unopened {
 		return nil
 	}
@@ -235,6 +244,9 @@ func (w *world) register() error {
 		WithdrawalHorizon: horizon, DepositHorizon: horizon, BreakerProbe: time.Minute,
 		WaitForFunds: w.plan.Wait, FundsDeadline: funds, ConfirmAll: w.plan.ConfirmAll,
 	}
+	if slices.ContainsFunc(w.plan.Spells, func(s Spell) bool { return s.To-s.From > int(horizon/time.Second) }) {
+		settings.BreakerProbe = 20 * time.Minute // a day of probes a minute apart costs more than all else
+	}
 	if w.plan.Patient {
 		settings.CallbackGrace = horizon
 	}
@@ -258,7 +270,13 @@ func (w *world) register() error {
 	w.receiver = callback.NewHandler(callback.Options{
 		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: silent, Deliverer: w.deliverer,
 	})
+	if w.seams.receiver != nil {
+		w.receiver = w.seams.receiver(w.receiver)
+	}
 	workflows.Register(w.env)
+	if w.seams.patience > 0 {
+		w.env.SetTestTimeout(w.seams.patience)
+	}
 	w.env.SetWorkerOptions(worker.Options{
 		DeadlockDetectionTimeout: time.Minute, Interceptors: append([]interceptor.WorkerInterceptor{&mortal{w: w}}, w.seams.interceptors...),
 	})
@@ -279,7 +297,11 @@ func (w *world) run() {
 	w.env.ExecuteWorkflow(w.conduct)
 	if !w.env.IsWorkflowCompleted() {
 		w.accuse("P6", "", "the world did not come to its end")
-	} else if err := w.env.GetWorkflowError(); err != nil {
+	}
+	for action, number := range w.acting {
+		w.accuse("P13", number, "the action %s without a workflow was never answered", action)
+	}
+	if err := w.env.GetWorkflowError(); err != nil && w.env.IsWorkflowCompleted() {
 		w.accuse(nothingFails, "", "the world ended: %v", err)
 	}
 }
@@ -287,7 +309,7 @@ func (w *world) run() {
 // next does what is due on the agenda.
 func (w *world) next() {
 	for len(w.agenda) > 0 {
-		wait := w.began.Add(w.agenda[0].at).Sub(w.env.Now())
+		wait := w.begun.Add(w.agenda[0].at).Sub(w.env.Now())
 		if wait > 0 {
 			w.env.RegisterDelayedCallback(w.next, wait)
 			return

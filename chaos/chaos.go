@@ -69,21 +69,23 @@ var settings = map[string]string{
 	// Well above what the gateway takes to book a create late, on a machine that
 	// others use, too.
 	"PAYOUTS_NOT_FOUND_GRACE": "6s",
+	"PAYOUTS_RECONCILE_LAG":   "1s",
 	"PAYOUTS_LOG_LEVEL":       "debug",
 }
 
 // run is one run.
 type run struct {
 	Options
-	out    io.Writer
-	notes  io.Writer
-	begun  time.Time
-	orders []*started
-	stage  *stage
-	lines  []*line
-	stack  *stack.Stack
-	books  *ledger.Ledger
-	life   context.Context // ends when the run is given up
+	out         io.Writer
+	notes       io.Writer
+	begun       time.Time
+	orders      []*started
+	drillOrders []*started
+	stage       *stage
+	lines       []*line
+	stack       *stack.Stack
+	books       *ledger.Ledger
+	life        context.Context // ends when the run is given up
 
 	returning sync.WaitGroup // of processes that were killed
 	restarts  sync.WaitGroup // of processes that ended by themselves
@@ -223,7 +225,10 @@ func (r *run) play(ctx context.Context) error {
 	r.settleDown(ctx)
 	stopStarting()
 	<-started
-	return r.judge(ctx)
+	if err := r.judge(ctx); err != nil {
+		return err
+	}
+	return r.restoreAll(ctx)
 }
 
 // kindOf is the kind of a process.

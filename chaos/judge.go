@@ -25,6 +25,7 @@ type judgement struct {
 	sum        int64               // of all accounts, in minor units
 	stuck      int                 // orders that neither ended nor wait for a person
 	longest    int64               // history of a workflow, in events
+	drilled    []drilled           // what came of restoring older copies
 	states     map[order.State]int // of the orders that the ledger has
 	unheard    []string            // orders that nobody acknowledged and the ledger does not have
 }

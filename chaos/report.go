@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -25,6 +26,7 @@ type summary struct {
 	Points         map[string]int      `json:"points"`                   // processes that were killed or suspended there
 	Missed         []string            `json:"missed,omitempty"`         // points that nobody died at
 	LongestHistory int64               `json:"longest_history"`          // of a workflow, in events
+	Drills         []drilled           `json:"drills"`                   // copies that were restored
 	Unacknowledged []string            `json:"unacknowledged,omitempty"` // orders that were never acknowledged, and are not there
 	Lost           int                 `json:"lost"`
 	DoublePayments int                 `json:"double_payments"`
@@ -51,7 +53,7 @@ func (r *run) report() error {
 		Chaos: "summary", Seed: r.Seed, Seconds: int(time.Since(r.begun) / time.Second), Orders: len(r.orders), States: r.states,
 		Kills: map[string]int{stack.Worker: 0, stack.Temporal: 0, stack.Postgres: 0, stack.Receiver: 0},
 		Stops: maps.Clone(r.stops), Cuts: maps.Clone(r.cuts), Exits: maps.Clone(r.exits), Points: make(map[string]int),
-		LongestHistory: r.longest, Unacknowledged: r.unheard,
+		LongestHistory: r.longest, Unacknowledged: r.unheard, Drills: r.drilled,
 		Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
 	}
 	maps.Copy(s.Kills, r.kills)
@@ -79,7 +81,7 @@ func (r *run) keepStories(ctx context.Context) {
 	for _, found := range r.violations {
 		numbers[found.Order] = true
 	}
-	for _, o := range r.orders {
+	for _, o := range slices.Concat(r.orders, r.drillOrders) {
 		key := o.request.Key()
 		if !numbers[key.String()] {
 			continue

@@ -112,6 +112,7 @@ type Stack struct {
 
 	options  Options
 	dir      string
+	bin      string
 	lock     *os.File
 	claims   claims
 	database database
@@ -137,7 +138,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 		options.Merchants = usualMerchants
 	}
 	options.Workers, options.Receivers = max(options.Workers, 1), max(options.Receivers, 1)
-	s := &Stack{options: options, programs: make(map[string]program), running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
+	s := &Stack{options: options, bin: bin, programs: make(map[string]program), running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
 	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.start(ctx, bin); err != nil {
 		// Stop's own complaints would only hide the reason.
@@ -378,6 +379,9 @@ func (s *Stack) Keep() {
 	defer s.mutex.Unlock()
 	s.kept = true
 }
+
+// Bin is where the programs are.
+func (s *Stack) Bin() string { return s.bin }
 
 // Dir is where keys, books and logs are.
 func (s *Stack) Dir() string { return s.dir }
