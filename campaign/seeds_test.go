@@ -58,7 +58,9 @@ func TestKeptPlans(t *testing.T) {
 }
 
 // A world repeats itself, down to the last transfer. Where two things of one
-// order happen at one moment it may not, which is rare.
+// order happen at one moment it may not, which is rare; on a busy machine some
+// things come a millisecond later, because short waits pass by the real clock
+// while an activity runs.
 func TestARunRepeatsItself(t *testing.T) {
 	t.Parallel()
 	const worlds = 25
