@@ -179,6 +179,21 @@ func (b *Books) OpenElsewhere(ctx context.Context, request order.Request) (Opene
 	return opened, err
 }
 
+// RefuseStart puts on record that a workflow was started as an order and is none:
+// in the audit of the merchant that its id names, if it is one of ours, else in
+// the installation's.
+func (b *Books) RefuseStart(ctx context.Context, reason order.Reason) error {
+	id := activity.GetInfo(ctx).WorkflowExecution.ID
+	var merchant string
+	if _, key, ok := order.ParseWorkflowID(id); ok && b.settings.Merchants[key.Merchant] != "" {
+		merchant = key.Merchant
+	}
+	if err := b.ledger.RefuseStart(ctx, merchant, id, reason); err != nil {
+		return fmt.Errorf("note that %s is no order: %w", id, err)
+	}
+	return nil
+}
+
 func rejected(reason order.Reason) Opened {
 	return Opened{Standing: order.Standing{State: order.Rejected, Reason: reason}}
 }

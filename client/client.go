@@ -67,7 +67,14 @@ func (c *Client) Start(ctx context.Context, request order.Request) (Started, err
 	if err := request.Validate(nil); err != nil {
 		return c.repeated(ctx, request, err)
 	}
-	options := startOptions(request)
+	started, err := c.start(ctx, request, startOptions(request))
+	if errors.Is(err, errFree) {
+		started, err = c.start(ctx, request, anew(startOptions(request)))
+	}
+	return started, contested(request, err)
+}
+
+func (c *Client) start(ctx context.Context, request order.Request, options temporalclient.StartWorkflowOptions) (Started, error) {
 	// Refusing a running workflow of the same id, and looking at it, costs a
 	// call for the repetition only; using it silently would cost one always.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
@@ -84,6 +91,21 @@ func (c *Client) Start(ctx context.Context, request order.Request) (Started, err
 	return Started{WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
 }
 
+// contested is the error of a number that was free, and that somebody else has
+// used for what is no order, too, since.
+func contested(request order.Request, err error) error {
+	if errors.Is(err, errFree) {
+		return order.Refuse(order.CodeOrderBusy, "somebody else starts the number %s with what is no order; find out who, and ask again", request.Number)
+	}
+	return err
+}
+
+// anew are the options of an order whose number was used for what is no order.
+func anew(options temporalclient.StartWorkflowOptions) temporalclient.StartWorkflowOptions {
+	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	return options
+}
+
 // StartDeposit begins a deposit and waits until its create has an outcome, in
 // one round trip: the view holds the payment instructions. It needs a worker.
 // When the context ends first the refusal is NO_ANSWER_YET: the order is under
@@ -94,9 +116,19 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 		if _, err := c.repeated(ctx, request, err); err != nil {
 			return order.View{}, Started{}, err
 		}
-		return c.existingDeposit(ctx, request)
+		view, started, err := c.existingDeposit(ctx, request)
+		return view, started, contested(request, err)
 	}
-	options := startOptions(request)
+	view, started, err := c.startDeposit(ctx, request, startOptions(request))
+	if errors.Is(err, errFree) {
+		view, started, err = c.startDeposit(ctx, request, anew(startOptions(request)))
+	}
+	return view, started, contested(request, err)
+}
+
+func (c *Client) startDeposit(
+	ctx context.Context, request order.Request, options temporalclient.StartWorkflowOptions,
+) (order.View, Started, error) {
 	// A workflow that has the id is looked at before it is told anything: it may
 	// be one that no worker of ours will ever answer for.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // holder is the workflow that has an order's id: its latest run.
@@ -20,6 +21,7 @@ type holder struct {
 	run     string
 	running bool
 	ended   bool           // by itself
+	state   order.State    // as Temporal's list has it
 	foreign *order.Refusal // it is none that drives orders
 }
 
@@ -35,6 +37,7 @@ func (c *Client) holder(ctx context.Context, kind order.Kind, key order.Key) (ho
 		Holder: is, kind: kind, key: key, run: info.GetExecution().GetRunId(),
 		running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		ended:   info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+		state:   order.State(attribute[string](info.GetSearchAttributes().GetIndexedFields(), workflows.AttributeState)),
 		foreign: is.Refuse(kind, key),
 	}, nil
 }
@@ -64,6 +67,19 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	}
 	request.Kind = h.kind // the type of a workflow says it, whatever its input says
 	return request, nil
+}
+
+// free reports whether the number may be used again: the workflow that has it
+// ended as one that was refused before anything was written down, by its own
+// result. Should the ledger have an order of the number all the same, it answers
+// for that.
+func (c *Client) free(ctx context.Context, h holder) bool {
+	if !h.ended || h.foreign != nil || h.state != order.Rejected {
+		return false
+	}
+	var view order.View
+	err := c.temporal.GetWorkflow(ctx, order.WorkflowID(h.kind, h.key), h.run).Get(ctx, &view)
+	return err == nil && view.Unrecorded && view.Unwritten()
 }
 
 // sameOrder says why the workflow that has a request's id is not the request's,
@@ -100,11 +116,19 @@ func (c *Client) repeated(ctx context.Context, request order.Request, refusal er
 	return started, nil
 }
 
-// existing compares the workflow that has a request's id with the request.
+// errFree says that the workflow that has a request's id is none that counts: the
+// id may be used again.
+var errFree = errors.New("the number is free")
+
+// existing compares the workflow that has a request's id with the request. The
+// error is errFree when the id may be used again.
 func (c *Client) existing(ctx context.Context, request order.Request) (Started, holder, error) {
 	h, err := c.holder(ctx, request.Kind, request.Key())
 	if err != nil {
 		return Started{}, h, unreachable("look at the order", err)
+	}
+	if c.free(ctx, h) {
+		return Started{}, h, errFree
 	}
 	if err := c.sameOrder(ctx, h, request); err != nil {
 		return Started{}, h, err

@@ -1,12 +1,13 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	temporalclient "go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -86,23 +87,61 @@ func theWorkerChecksAgain(t *testing.T, h *house) {
 		request := h.request(t, order.Withdrawal, bad.country, number, "success")
 		asked := document(request)
 		asked[bad.member] = bad.value
-		run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(request), "Withdrawal", asked)
+		start := plainly(request)
+		if bad.member == "merchant" {
+			start.ID = fmt.Sprintf("withdrawal:%s:%s", bad.value, number)
+		}
+		run, err := h.Temporal.ExecuteWorkflow(h.ctx, start, "Withdrawal", asked)
 		require.NoError(t, err)
 		var view order.View
 		require.NoError(t, run.Get(h.ctx, &view), number)
 		require.Equal(t, order.Rejected, view.State, number)
+		require.True(t, view.Unrecorded, number)
 		require.Equal(t, bad.code, view.Reason.Code, "%s: %s", number, view.Reason.Text)
 	}
-	// What cannot be read as a request at all is no order: its workflow fails
-	// at once instead of being tried for ever.
-	for number, amount := range map[string]any{"PAST-TEXT": map[string]string{"value": "a lot", "currency": "THB"}, "PAST-SHAPE": 1800} {
-		request := h.request(t, order.Withdrawal, "TH", number, "success")
-		asked := document(request)
-		asked["amount"] = amount
-		run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(request), "Withdrawal", asked)
+	// What cannot be read as a request at all ends as refused, too, and names the
+	// member; its number may be used again.
+	for number, bad := range map[string]struct {
+		member string
+		value  any
+		says   string
+	}{
+		"PAST-TEXT":    {"amount", map[string]string{"value": "a lot", "currency": "THB"}, "member amount cannot be read"},
+		"PAST-SHAPE":   {"amount", 1800, "member amount cannot be read: not an amount such as"},
+		"PAST-FLOAT":   {"amount", map[string]any{"value": 1800.5, "currency": "THB"}, "member amount.value must be a text"},
+		"PAST-UNKNOWN": {"beneficiary", "somebody", "member beneficiary is not known here"},
+		"PAST-KIND":    {"kind", "deposit", "member kind must be withdrawal"},
+		"PAST-LIST":    {"details", []string{"x"}, "member details must be a JSON object"},
+	} {
+		p := h.expect(t, order.Withdrawal, "TH", "success", succeeds)
+		asked := document(p.request)
+		asked[bad.member] = bad.value
+		run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(p.request), "Withdrawal", asked)
 		require.NoError(t, err)
-		var failed *temporal.WorkflowExecutionError
-		require.ErrorAs(t, run.Get(h.ctx, nil), &failed, number)
-		require.ErrorContains(t, failed, "decode", number)
+		var view order.View
+		require.NoError(t, run.Get(h.ctx, &view), number)
+		require.Equal(t, order.Rejected, view.State, number)
+		require.Equal(t, order.CodeInvalidRequest, view.Reason.Code, number)
+		require.Contains(t, view.Reason.Text, bad.says, number)
+		require.True(t, view.Unrecorded, number)
+		_, err = h.books.Order(h.ctx, p.key())
+		require.ErrorIs(t, err, ledger.ErrNotFound, number)
+
+		again, err := h.Orders.Start(h.ctx, p.request)
+		require.NoError(t, err, number)
+		require.False(t, again.Existing, number)
+		h.ended(t, p)
+		again, err = h.Orders.Start(h.ctx, p.request)
+		require.NoError(t, err, number)
+		require.True(t, again.Existing, number)
 	}
+	trail, err := h.books.Audit(h.ctx, order.Key{Merchant: h.Merchant("TH")})
+	require.NoError(t, err)
+	tried := 0
+	for _, entry := range trail {
+		if entry.Action == ledger.ActionRefuseStart {
+			tried++
+		}
+	}
+	require.GreaterOrEqual(t, tried, 6, "each is on record of the merchant")
 }

@@ -40,8 +40,9 @@ const (
 	ActionProposeAdjustment AuditAction = "propose_adjustment" // the first person's
 	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // the second person's: booked
 	ActionRejectAdjustment  AuditAction = "reject_adjustment"
-	ActionSetAside          AuditAction = "set_aside" // a callback of an order that we do not have
-	ActionIgnore            AuditAction = "ignore"    // a message that nobody acts on: malformed, unknown or another order's
+	ActionSetAside          AuditAction = "set_aside"    // a callback of an order that we do not have
+	ActionIgnore            AuditAction = "ignore"       // a message that nobody acts on: malformed, unknown or another order's
+	ActionRefuseStart       AuditAction = "refuse_start" // a workflow that was started as an order and is none
 	ActionTrip              AuditAction = "trip"
 	ActionPolicy            AuditAction = "policy" // the installation's rules came into force, or were refused
 	ActionReset             AuditAction = "reset"

@@ -36,6 +36,23 @@ func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason)
 	return nil
 }
 
+// RefuseStart notes that a workflow was started as an order and is none: it is on
+// record of the merchant, or without one of the installation, once for a
+// workflow's id and a reason.
+func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, reason order.Reason) error {
+	reason.Text = fit(reason.Text)
+	err := l.inTx(ctx, func(t tx) error {
+		return t.noteOnce(ctx, order.Key{Merchant: merchant}, entry{
+			action: ActionRefuseStart, source: FromMessage, evidence: "workflow " + workflowID, reason: reason, refused: true,
+			mark: "refused " + fingerprint(workflowID+" "+reason.Code+" "+reason.Text),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: note a refused start: %w", err)
+	}
+	return nil
+}
+
 // noteOnce is noteOther for an entry that is not repeated: the chain has none of
 // its mark.
 func (t tx) noteOnce(ctx context.Context, key order.Key, e entry) error {

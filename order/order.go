@@ -92,6 +92,9 @@ type View struct {
 	Fingerprint string       `json:"fingerprint"`
 	Standing
 	Next string `json:"next,omitempty"` // what happens next, in a sentence
+	// Unrecorded says that the order was refused before anything was written down,
+	// as what is no order or breaks a rule: its number may be used again.
+	Unrecorded bool `json:"unrecorded,omitempty"`
 }
 
 // View leaves out what callers need not see.

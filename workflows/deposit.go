@@ -13,14 +13,15 @@ import (
 // The update "instructions", sent together with the start, answers as soon as
 // the create has an outcome, so a caller gets the payment page in one round
 // trip.
-func Deposit(ctx workflow.Context, request order.Request, from converter.RawValue) (order.View, error) {
-	request.Kind = order.Deposit
-	p := newPayout(ctx, request)
-	p.takeOver(ctx, from)
+func Deposit(ctx workflow.Context, raw, from converter.RawValue) (order.View, error) {
+	p, no := start(ctx, order.Deposit, raw, from)
 	must(workflow.SetUpdateHandlerWithOptions(ctx, InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
 		Validator:   p.validateInstructions,
 		Description: "Wait until the create has an outcome and tell how the payer pays.",
 	}))
+	if no != nil {
+		return p.refuse(ctx, raw)
+	}
 	return p.run(ctx)
 }
 
@@ -31,7 +32,7 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 	if err := read(raw, &fingerprint); err != nil {
 		return refused(err)
 	}
-	if fingerprint != p.request.Fingerprint() {
+	if !p.standing.Unwritten() && fingerprint != p.request.Fingerprint() {
 		return refusal(order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content; use a new number for a new order", p.request.Number))
 	}

@@ -59,8 +59,11 @@ func actForOperator(ctx workflow.Context, raw converter.RawValue) (activities.Ac
 	}
 	action := input.Action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID) // a reset delivers it again
 	var acted activities.Acted
-	err = workflow.ExecuteLocalActivity(forLedger(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted)
-	return acted, err
+	if workflow.ExecuteLocalActivity(forAction(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted) != nil {
+		return activities.Acted{}, refusal(order.Refuse(order.CodeLedgerAway,
+			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))
+	}
+	return acted, nil
 }
 
 // readAction reads what is asked, strictly. The error is an *order.Refusal.

@@ -54,6 +54,8 @@ type payout struct {
 	resumed   bool                    // this run goes on from an earlier one
 	leaving   bool                    // this run is about to end and the next to begin
 
+	unrecorded bool // it was refused before anything was written down, and that is on record
+
 	refusals map[string]refusals // of actions that were refused; see insists
 
 	next    string      // what happens next, for people
@@ -130,6 +132,12 @@ func (p *payout) open(ctx workflow.Context) error {
 	}
 	p.written = true
 	p.resume(ctx, opened)
+	if code := p.standing.Reason.Code; p.standing.Unwritten() && (code == order.CodeInvalidRequest || code == order.CodeUnknownMerchant) {
+		if err := p.write(ctx, "note the refusal", nil, books.RefuseStart, p.standing.Reason); err != nil {
+			return err
+		}
+		p.unrecorded = true
+	}
 	return nil
 }
 
@@ -282,6 +290,6 @@ func (p *payout) noProof(ctx workflow.Context, err error) error {
 
 func (p *payout) view() order.View {
 	view := p.request.View(p.standing)
-	view.Next = p.next
+	view.Next, view.Unrecorded = p.next, p.unrecorded
 	return view
 }

@@ -64,6 +64,25 @@ func patient(t *testing.T) *world {
 	return newWorld(t, func(s *activities.Settings) { s.WaitForFunds, s.FundsDeadline = true, time.Hour })
 }
 
+// elsewhere is a world whose worker lacks what another one has.
+func elsewhere(t *testing.T) *world {
+	w := plain(t)
+	lacks := activities.Opened{Elsewhere: order.Reason{Code: order.CodeOtherWorker, Text: "a worker lacks it"}}
+	w.OnActivity("Open", mock.Anything, mock.Anything).Return(lacks, nil)
+	return w
+}
+
+// opened is a world whose merchant's books are open.
+func opened(t *testing.T) *world {
+	w := plain(t)
+	whole, err := order.ParseAmount(balance, "PK")
+	require.NoError(t, err)
+	zero, err := order.ParseAmount("0", "PK")
+	require.NoError(t, err)
+	require.NoError(t, w.books.OpenBooks(t.Context(), merchant, whole, zero))
+	return w
+}
+
 // lives call every activity that drives an order, together.
 var lives = []life{
 	{world: plain, kind: order.Withdrawal, script: "success", state: order.Succeeded},
@@ -71,6 +90,8 @@ var lives = []life{
 	{world: plain, kind: order.Withdrawal, script: "lost-answer", state: order.Succeeded},
 	{world: guarded, kind: order.Withdrawal, script: "success", state: order.Rejected},
 	{world: patient, kind: order.Withdrawal, amount: "10000000", script: "success", state: order.Failed},
+	{world: elsewhere, kind: order.Withdrawal, script: "success", state: order.Succeeded},
+	{world: opened, kind: order.Withdrawal, amount: "0", script: "success", state: order.Rejected},
 	{world: patient, kind: order.Withdrawal, script: "balance-short", state: order.Failed},
 	{world: plain, kind: order.Withdrawal, script: "stuck", state: order.Succeeded, live: func(t *testing.T, w *world) {
 		r := request(t, order.Withdrawal, "stuck")

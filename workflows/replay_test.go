@@ -58,7 +58,7 @@ func recording(t *testing.T, file string) (*historypb.History, string) {
 func TestReplayCatchesAChange(t *testing.T) {
 	t.Parallel()
 	replayer := worker.NewWorkflowReplayer()
-	changed := func(ctx workflow.Context, request order.Request) (order.View, error) {
+	changed := func(ctx workflow.Context, request converter.RawValue) (order.View, error) {
 		if err := workflow.Sleep(ctx, 1); err != nil {
 			return order.View{}, err
 		}

@@ -9,9 +9,10 @@ import (
 
 // Withdrawal pays money out: reserve, send, find out, settle. It completes
 // with the order's view in every business outcome, failure included.
-func Withdrawal(ctx workflow.Context, request order.Request, from converter.RawValue) (order.View, error) {
-	request.Kind = order.Withdrawal
-	p := newPayout(ctx, request)
-	p.takeOver(ctx, from)
+func Withdrawal(ctx workflow.Context, raw, from converter.RawValue) (order.View, error) {
+	p, no := start(ctx, order.Withdrawal, raw, from)
+	if no != nil {
+		return p.refuse(ctx, raw)
+	}
 	return p.run(ctx)
 }

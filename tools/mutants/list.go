@@ -515,8 +515,8 @@ var mutants = []mutant{
 	{
 		name: "not_validated_at_the_door", rule: 12, takes: "a bad order is refused before anything is started",
 		file: "client/client.go",
-		old:  "(Started, error) {\n\tif err := request.Validate(nil); err != nil {\n\t\treturn c.repeated(ctx, request, err)\n\t}\n\toptions",
-		new:  "(Started, error) {\n\toptions",
+		old:  "(Started, error) {\n\tif err := request.Validate(nil); err != nil {\n\t\treturn c.repeated(ctx, request, err)\n\t}\n\tstarted, err :=",
+		new:  "(Started, error) {\n\tstarted, err :=",
 		pkg:  "./client", run: "TestBadAmountsStopAtTheDoor",
 	},
 	{
@@ -1105,6 +1105,27 @@ var mutants = []mutant{
 		old:  `if found && !repeats(earlier.Action, a.entry.action) {`,
 		new:  `if found && a.permit == nil {`,
 		pkg:  "./ledger", run: "TestActionsWithAnIDAreDoneOnce/sqlite",
+	},
+	{
+		name: "bad_start_goes_on", rule: 15, takes: "what is no order is refused before anything is done",
+		file: "workflows/start.go",
+		old:  `err = startable(ctx, kind, request)`,
+		new:  `err = nil`,
+		pkg:  "./workflows", run: "TestAStartThatIsNoOrder",
+	},
+	{
+		name: "refused_start_is_not_told", rule: 15, takes: "the result says that nothing is on record",
+		file: "workflows/start.go",
+		old:  `p.unrecorded = true`,
+		new:  ``,
+		pkg:  "./workflows", run: "TestAStartThatIsNoOrder",
+	},
+	{
+		name: "every_number_is_free", rule: 1, takes: "an id is used again only after a refusal of which nothing is on record",
+		file: "client/holder.go",
+		old:  `return err == nil && view.Unrecorded && view.Unwritten()`,
+		new:  `return err == nil`,
+		pkg:  "./client", run: "TestANumberIsFreeAfterARefusalOnly",
 	},
 	{
 		name: "malformed_signal_is_followed", rule: 15, takes: "a signal that names no callback of the inbox is ignored",
