@@ -14,6 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
@@ -125,8 +126,8 @@ type waiting struct {
 
 // waits are the orders of order.Waits, by state and what is waited for.
 var waits = map[string][]waiting{
-	"created a create that leaves this house":    {behindBreaker},
-	"reserved a create that leaves this house":   {behindBreaker},
+	"created a create that leaves this house":    {behindBreaker, unserved()},
+	"reserved a create that leaves this house":   {behindBreaker, unserved()},
 	"submitting a create that leaves this house": {attempted(behindBreaker), attempted(unreachable)},
 	"awaiting_approval a second person":          {{queue: "approval", begin: withBooks(1_000_000)}},
 	"awaiting_funds money in the books":          {{queue: "funds", begin: withBooks(100)}},
@@ -170,7 +171,21 @@ var behindBreaker = waiting{
 	},
 }
 
-// unreachable is an order whose merchant no worker can send for.
+// unserved is an order whose merchant no worker has, for a while.
+func unserved() waiting {
+	var client *tarspay.Client
+	return waiting{
+		queue: "unsent", end: order.Succeeded,
+		begin: func(_ *testing.T, w *world, r order.Request) {
+			w.opened(r)
+			client = w.clients[merchant]
+			delete(w.clients, merchant)
+		},
+		release: func(_ *testing.T, w *world, _ order.Request) { w.clients[merchant] = client },
+	}
+}
+
+// unreachable is an order whose gateway no worker reaches.
 var unreachable = waiting{
 	queue: "unsent", end: order.Succeeded,
 	begin: func(_ *testing.T, w *world, r order.Request) {
@@ -235,7 +250,7 @@ func TestEveryWaitEnds(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 18, tried)
+	require.Equal(t, 20, tried)
 }
 
 func tryWait(t *testing.T, wait order.Wait, kind order.Kind, way waiting) {

@@ -54,6 +54,7 @@ type world struct {
 	updates int
 	otherID string // start under this id instead of the order's
 	cut     bool   // no connection to the gateway is made
+	clients map[string]*tarspay.Client
 	private string // the merchant's key
 	change  []func(*activities.Settings)
 	garble  func(path string, answer []byte) []byte // what the gateway says, on its way to us; nil: as it is
@@ -145,7 +146,8 @@ func (w *world) register() {
 	require.NoError(w.t, err)
 	workflows.Register(w)
 	w.RegisterActivity(activities.NewBooks(w.books, settings))
-	w.RegisterActivity(activities.NewGateway(map[string]*tarspay.Client{merchant: gateway}, w.books, settings))
+	w.clients = map[string]*tarspay.Client{merchant: gateway}
+	w.RegisterActivity(activities.NewGateway(w.clients, w.books, settings))
 }
 
 // tick lets the gateway's time follow the workflow's while nothing is asked
