@@ -67,7 +67,7 @@ func TestTheHorizonBeginsWithTheFirstCreate(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(s *activities.Settings) { s.WithdrawalHorizon, s.DepositHorizon = 2*time.Hour, 2*time.Hour })
 			w.cut = true
-			r := request(t, kind, "lost-answer,stuck")
+			r := request(t, kind, "lost-answer,hidden:100000,stuck")
 			require.NoError(t, w.books.OpenBooks(t.Context(), merchant, pkr(1_000_000), pkr(0)))
 			w.RegisterDelayedCallback(func() {
 				row, err := w.books.Order(t.Context(), r.Key())
@@ -84,7 +84,7 @@ func TestTheHorizonBeginsWithTheFirstCreate(t *testing.T) {
 					require.Equal(t, state, row.State, row.Reason.Text)
 				}
 			}
-			w.RegisterDelayedCallback(stands(order.Submitted), 11*time.Hour+30*time.Minute)
+			w.RegisterDelayedCallback(stands(order.Unknown), 11*time.Hour+30*time.Minute)
 			w.RegisterDelayedCallback(stands(order.InReview), 12*time.Hour+5*time.Minute)
 			w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 13*time.Hour)
 			require.Equal(t, order.Failed, w.drive(r).State)

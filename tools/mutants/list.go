@@ -64,7 +64,7 @@ var mutants = []mutant{
 	{
 		name: "query_first", rule: 2, takes: "a later attempt asks before it sends",
 		file: "activities/gateway.go",
-		old:  `if len(earlier) > 0 {`,
+		old:  `if len(earlier) > 0 || !row.AskFirst.IsZero() {`,
 		new:  `if false {`,
 		pkg:  "./workflows", run: "TestACrashAfterTheRowAsksFirst",
 	},
@@ -635,7 +635,7 @@ var mutants = []mutant{
 		name: "heard_is_cancelled", rule: 16, takes: "what the gateway may have heard of is not cancelled",
 		file: "ledger/actions.go",
 		old:  `if refusal := c.Permit(h.Order, sent); refusal != nil {`,
-		new:  `if refusal := c.Permit(h.Order, false); refusal != nil {`,
+		new:  `if refusal := c.Permit(h.Order, sent && false); refusal != nil {`,
 		pkg:  "./ledger", run: "TestUnsentOrdersAreCancelled/sqlite",
 	},
 
