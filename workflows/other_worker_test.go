@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
@@ -50,7 +51,13 @@ func TestWhatAWorkerLacksAnotherOneDoes(t *testing.T) {
 				test.less(&lacking)
 				w.OnActivity(books.OpenElsewhere, mock.Anything, mock.Anything).Return(
 					func(ctx context.Context, r order.Request) (activities.Opened, error) {
-						if tries++; tries <= 5 {
+						tries++
+						switch {
+						case tries == 2:
+							panic("a mistake of ours")
+						case tries == 4:
+							return activities.Opened{}, temporal.NewNonRetryableApplicationError("broken", "BROKEN", nil)
+						case tries <= 5:
 							return activities.NewBooks(w.books, lacking).OpenElsewhere(ctx, r)
 						}
 						r.Way = request(t, kind, "success").Way // as the newer worker would read it

@@ -119,10 +119,11 @@ func (p *payout) open(ctx workflow.Context) error {
 			opened, err = p.openElsewhere(ctx, opened.Elsewhere)
 			continue
 		}
-		if err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
+		booked := false
+		if booked, err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
 			opened, err = p.tryOpen(ctx)
 		}
-		if err == nil && opened.BooksClosed { // they were opened in another currency
+		if err == nil && booked && opened.BooksClosed { // they were opened in another currency
 			err = p.pause(ctx, temporal.NewApplicationError(
 				"the books of merchant "+p.request.Merchant+" are not open in the order's currency", order.CodeUnknownMerchant))
 		}
@@ -172,18 +173,18 @@ func (p *payout) look(ctx workflow.Context) error {
 
 // openBooks waits until the merchant's opening balance is booked. One that
 // cannot be read waits for a person.
-func (p *payout) openBooks(ctx workflow.Context, attempt time.Duration) error {
+func (p *payout) openBooks(ctx workflow.Context, attempt time.Duration) (booked bool, err error) {
 	p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
 	asking := forGateway(ctx, "opening balance of "+p.request.Merchant, attempt, 0)
 	balance := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant)
 	if err := p.during(ctx, balance); err != nil {
-		return err
+		return false, err
 	}
 	if err := balance.Get(ctx, nil); err != nil {
-		return p.pause(ctx, err)
+		return false, p.pause(ctx, err)
 	}
 	p.trouble = order.Reason{}
-	return nil
+	return true, nil
 }
 
 func (p *payout) tryOpen(ctx workflow.Context) (activities.Opened, error) {
