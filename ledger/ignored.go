@@ -16,6 +16,7 @@ const FromMessage order.Source = "message"
 // on, once per order and code, however often it was told. Of an order that we
 // do not have it is on record of the installation.
 func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason) error {
+	key = order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)} // whatever was said
 	e := entry{action: ActionIgnore, source: FromMessage, reason: reason, refused: true, mark: "ignored " + reason.Code}
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)

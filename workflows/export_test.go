@@ -13,9 +13,9 @@ const (
 )
 
 func init() {
-	real := continued
+	asItIs := continued
 	continued = func(ctx workflow.Context) bool {
 		_, told := workflow.GetInfo(ctx).Memo.GetFields()[ContinuedMemo]
-		return told || real(ctx)
+		return told || asItIs(ctx)
 	}
 }

@@ -119,7 +119,7 @@ func (p *payout) open(ctx workflow.Context) error {
 			opened, err = p.openElsewhere(ctx, opened.Elsewhere)
 			continue
 		}
-		booked := false
+		var booked bool
 		if booked, err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
 			opened, err = p.tryOpen(ctx)
 		}

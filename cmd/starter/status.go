@@ -33,8 +33,9 @@ and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem
 "state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
-"fingerprint","next"},"source","problem":{"code","text"}}. What is not known is left
-out. An amount is {"value","currency"}; fee_text is the gateway's fee in its words
+"fingerprint","next","unrecorded"},"source","problem":{"code","text"}}. What is
+not known is left out; unrecorded is true of a request that was refused before
+anything was written down, whose number may be used again. An amount is {"value","currency"}; fee_text is the gateway's fee in its words
 where fee is not exactly that; payee is whom a withdrawal pays and who pays a
 deposit, masked; source is workflow, ledger or list.`,
 		Example: `  starter status INV-1
