@@ -70,6 +70,7 @@ var settings = map[string]string{
 	// others use, too.
 	"PAYOUTS_NOT_FOUND_GRACE": "6s",
 	"PAYOUTS_RECONCILE_LAG":   "1s",
+	"PAYOUTS_RECONCILE_RATE":  "1000",
 	"PAYOUTS_LOG_LEVEL":       "debug",
 }
 

@@ -40,7 +40,7 @@ type drill struct {
 }
 
 var drills = []drill{
-	{name: "ledger", kind: stack.Postgres, data: stack.Postgres},
+	{name: "ledger", kind: stack.Postgres, data: stack.Postgres, steps: []string{"restored --by amina --why drill"}},
 	{name: "temporal", kind: stack.Temporal, data: "temporal.db*"},
 }
 
@@ -226,6 +226,10 @@ func (r *run) recover(ctx context.Context, d drill, orders []*started, outcome *
 	}
 	if err := r.launchAll(ctx, stack.Worker, stack.Receiver); err != nil {
 		return err
+	}
+	// A merchant whose books the copy does not have opens them first.
+	if _, err := r.starter(ctx, "reconcile", "--json"); err != nil {
+		r.say("%v", err)
 	}
 	if err := r.forget(ctx, orders, outcome); err != nil {
 		return err
