@@ -86,10 +86,12 @@ func (r *remembering) UpdateWorkflow(_ context.Context, options temporalclient.U
 func (b *testBundle) remember(t *testing.T) *remembering {
 	t.Helper()
 	b.openReal(t)
+	input := request(t, "LOST-1", "1500")
+	input.Details["customerContact"] = input.Details["customerAccountNumber"] // one payee
 	settings := activities.Settings{Policy: policy(t), Merchants: map[string]string{merchant: "PK"}, FundsDeadline: time.Hour, WithdrawalHorizon: time.Hour}
 	temporal := &remembering{
 		bareTemporal: &bareTemporal{books: activities.NewBooks(b.real, settings)},
-		status:       enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, typ: order.WithdrawalWorkflow, input: request(t, "LOST-1", "1500"),
+		status:       enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, typ: order.WithdrawalWorkflow, input: input,
 	}
 	b.client = client.New(temporal)
 	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "LOST-1"}, order.DiscrepancyNotInLedger, "the run is run-1"))
@@ -119,7 +121,7 @@ func TestAdoptWhatTheLedgerLost(t *testing.T) {
 
 			row, err := b.real.Order(t.Context(), key)
 			require.NoError(t, err)
-			require.Equal(t, request(t, "LOST-1", "1500").Fingerprint(), row.Fingerprint)
+			require.Equal(t, temporal.input.(order.Request).Fingerprint(), row.Fingerprint)
 			require.False(t, row.AskFirst.IsZero(), "the gateway is asked before anything is sent")
 			var adopted []string
 			entries, err := b.real.Audit(t.Context(), key)
