@@ -82,15 +82,15 @@ func (h *house) waitsForAPerson(t *testing.T, payments ...payment) {
 // takes, which leaves a trace.
 func (h *house) refusesWithoutEvidence(t *testing.T, p payment) {
 	t.Helper()
-	for _, missing := range []string{"why", "evidence"} {
+	for missing, code := range map[string]string{"why": order.CodeWhyMissing, "evidence": order.CodeEvidenceMissing} {
 		bare := slices.DeleteFunc(resolution(p, "--state=succeeded"), func(flag string) bool { return strings.HasPrefix(flag, "--"+missing) })
-		h.starter(t, bare...).refuses(t, exitRefused, order.CodeEvidenceMissing)
+		h.starter(t, bare...).refuses(t, exitRefused, code)
 		trail, err := h.books.Audit(h.ctx, p.key())
 		require.NoError(t, err)
 		last := trail[len(trail)-1]
 		require.True(t, last.Refused)
 		require.Equal(t, "Amina, treasury", last.Actor)
-		require.Equal(t, order.CodeEvidenceMissing, last.Reason.Code)
+		require.Equal(t, code, last.Reason.Code)
 	}
 	h.starter(t, resolution(p, "--state=cancelled")...).refuses(t, exitRefused, order.CodeNotAnEnd)
 	h.starter(t, resolution(p, "--state=partially_paid", "--paid=1")...).refuses(t, exitRefused, order.CodeNotAnEnd)
