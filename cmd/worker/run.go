@@ -70,8 +70,10 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	defer w.Stop()
 	var keeping sync.WaitGroup
-	keeping.Go(func() { worker.KeepKnown(ctx, books, knobs, log) })
+	running, stop := context.WithCancel(ctx)
+	keeping.Go(func() { worker.KeepKnown(running, books, knobs, log) })
 	defer keeping.Wait()
+	defer stop()
 	queue := worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers())
 	side, err := serveAdmin(ctx, settings.HealthListen, books, temporal, worker.NewStarts(temporal, log), queue)
 	if err != nil {
