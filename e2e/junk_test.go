@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -113,4 +114,41 @@ func (h *house) accepted(t *testing.T, id string) int {
 		}
 	}
 	return count
+}
+
+// TestWhatIsTooLongForTemporal sends an order texts that Temporal would end its
+// workflow for, past our client and through it, and asks for a refusal more often
+// than a workflow takes messages.
+func TestWhatIsTooLongForTemporal(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{Options: stack.Options{Limits: []string{"history.maxTotalUpdates=60"}}})
+	p := h.withdrawal(t, "PK", "stuck,silent", succeeds)
+	h.stands(t, order.Submitted, p)
+	id := p.request.WorkflowID()
+	for _, size := range []int{order.MaxText + 1, 300_000, 1 << 20, 5 << 19, 3 << 20} {
+		note := order.Note{By: "amina", Text: strings.Repeat("x", size)}
+		before := h.accepted(t, id)
+		handle, err := h.Temporal.UpdateWorkflow(h.ctx, temporalclient.UpdateWorkflowOptions{
+			WorkflowID: id, UpdateID: uuid.NewString(), UpdateName: "note", Args: []any{note}, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = handle.Get(h.ctx, nil)
+		}
+		require.Error(t, err, size)
+		require.Equal(t, before, h.accepted(t, id), "%d bytes are written down", size)
+		described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, id, "")
+		require.NoError(t, err)
+		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, described.GetWorkflowExecutionInfo().GetStatus(), "after %d bytes", size)
+		_, err = h.Orders.Note(h.ctx, p.request.Kind, p.key(), note)
+		require.Equal(t, order.CodeTextTooLong, order.CodeOf(err), "%v", err)
+	}
+	for range 150 {
+		_, err := h.Orders.Approve(h.ctx, p.request.Kind, p.key(), order.Approval{By: "e2e", Fingerprint: p.request.Fingerprint()})
+		require.Equal(t, order.CodeNotAwaitingApproval, order.CodeOf(err), "%v", err)
+	}
+	_, err := h.Orders.Note(h.ctx, p.request.Kind, p.key(), order.Note{By: "chen", Text: "others are heard"})
+	require.NoError(t, err)
+	require.Less(t, h.accepted(t, id), 20)
+	h.move(t, p, tarspay.StateSucceeded, "")
+	h.ended(t, p)
 }

@@ -128,6 +128,7 @@ func dial(ctx context.Context, log *slog.Logger, settings config.Worker) (client
 		return nil, err
 	}
 	encryption.Strict().Apply(&options)
+	worker.ShortRejections(&options)
 	options.Logger = sdklog.NewStructuredLogger(log)
 	namespace := options.Namespace
 	if namespace == "" {

@@ -1128,6 +1128,13 @@ var mutants = []mutant{
 		pkg:  "./client", run: "TestANumberIsFreeAfterARefusalOnly",
 	},
 	{
+		name: "refusal_echoes_the_update", rule: 15, takes: "a refusal of a long update does not carry it",
+		file: "worker/rejections.go",
+		old:  `input.Args = nil`,
+		new:  `_ = input`,
+		pkg:  "./worker", run: "TestRefusalsAreShort",
+	},
+	{
 		name: "malformed_signal_is_followed", rule: 15, takes: "a signal that names no callback of the inbox is ignored",
 		file: "workflows/listen.go",
 		old:  `if err := read(raw, &callback); err != nil || !inboxID(callback.ID) {`,

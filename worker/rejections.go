@@ -1,0 +1,45 @@
+package worker
+
+import (
+	"context"
+
+	protocolpb "go.temporal.io/api/protocol/v1"
+	updatepb "go.temporal.io/api/update/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// maxEcho is how much of a refused update a worker sends back to Temporal.
+const maxEcho = 64 << 10
+
+// ShortRejections keeps a worker's refusals of updates short. The SDK sends the
+// whole update back with its refusal, and Temporal ends a workflow whose worker
+// sends more than two megabytes: whoever sends a longer update would end an order.
+func ShortRejections(options *client.Options) {
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(
+		func(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, call grpc.UnaryInvoker, more ...grpc.CallOption) error {
+			if completed, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest); ok {
+				for _, message := range completed.GetMessages() {
+					shorten(message)
+				}
+			}
+			return call(ctx, method, request, answer, conn, more...)
+		}))
+}
+
+// shorten takes the arguments of a refused update, which nobody needs any more,
+// out of its refusal. Any other message stays as it is.
+func shorten(message *protocolpb.Message) {
+	var rejection updatepb.Rejection
+	if len(message.GetBody().GetValue()) <= maxEcho || !message.GetBody().MessageIs(&rejection) || message.GetBody().UnmarshalTo(&rejection) != nil {
+		return
+	}
+	if input := rejection.GetRejectedRequest().GetInput(); input != nil {
+		input.Args = nil
+	}
+	if short, err := anypb.New(&rejection); err == nil {
+		message.Body = short
+	}
+}
