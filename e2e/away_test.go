@@ -18,7 +18,7 @@ import (
 func workerAway(t *testing.T, h *house) {
 	waiting := h.withdrawal(t, "VN", "stuck", succeeds)
 	refunded := h.withdrawal(t, "PK", "stuck", refunds)
-	turned := h.withdrawal(t, "TH", "stuck,silent", refunds)
+	turned := h.withdrawal(t, "BD", "stuck,silent", refunds)
 	h.stands(t, order.Submitted, waiting, refunded, turned)
 	require.NoError(t, h.Terminate(stack.Worker))
 

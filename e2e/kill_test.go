@@ -28,7 +28,7 @@ var crowd = []struct {
 	{order.Withdrawal, "BD", "fail", fails},
 	{order.Withdrawal, "PK", "refuse", refused},
 	{order.Withdrawal, "VN", "late-booking", succeeds},
-	{order.Withdrawal, "TH", "refund", refunds},
+	{order.Withdrawal, "BR", "refund", refunds},
 	{order.Deposit, "BD", "expire", expires},
 	{order.Withdrawal, "BR", "lost-answer,silent-fail", fails},
 	{order.Deposit, "PK", "silent-success", succeeds},

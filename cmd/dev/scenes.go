@@ -70,7 +70,7 @@ var scenes = []scene{
 		shows: "five copies of the callback: settled once", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "TH", way: "BBL", amount: "2600", scenario: "early-callback",
 		shows: "the callback overtakes the create's answer", want: outcome{state: order.Succeeded, paid: 1, creates: 1}},
-	{kind: order.Withdrawal, country: "TH", way: "KTB", amount: "1400", refund: true,
+	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "1400", refund: true,
 		shows: "paid, and refunded after its end: the late callback is confirmed by a query",
 		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "VN", way: "BIDV", amount: "1600000", scenario: "refund,silent",

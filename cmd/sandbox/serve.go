@@ -62,7 +62,6 @@ func serveCommand(use string) *cobra.Command {
 	f.DurationVar(&o.SlowAnswer, "slow-answer", sandbox.DefaultSlowAnswer, "how long a slow answer takes; speed does not change it")
 	f.DurationVar(&o.LateBooking, "late-booking", sandbox.DefaultLateBooking, "when a late booking books")
 	f.DurationVar(&o.NonceWindow, "nonce-window", 0, "how far a nonce may be from the clock, and how long a replay is refused; 0 takes any")
-	f.BoolVar(&o.DocumentedCallbacks, "documented-callbacks", false, "call back only the states that the country's page lists")
 	f.IntVar(&o.RateLimit, "rate-limit", 0, "calls a second that a merchant may make, 0 for any number")
 	f.IntVar(&o.MaxOrders, "max-orders", sandbox.DefaultMaxOrders, "orders the book may hold")
 	f.StringVar(&o.AccountCheckPath, "account-check-path", "", "path of Vietnam's account check, which no page shows; empty is off")

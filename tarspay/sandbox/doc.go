@@ -19,8 +19,9 @@
 //   - any nonce is taken, any number of times, unless there is a window for it;
 //   - a refusal tells the meaning of its code and what it is about, except for the
 //     messages that a page quotes, which come alone;
-//   - states are called back that the country's page does not list, unless asked to
-//     call back only those;
+//   - a state is called back where the country's page lists it and nowhere else: a
+//     refund (5) and a rejected payout (8) are not in Thailand and Vietnam, and the
+//     scenario undocumented-callback sends them all the same;
 //   - an amount where no decimals are taken has no point and no leading zero;
 //   - a query that finds nothing answers code 0 with data null;
 //   - sign covers the compact data with its members sorted;
@@ -133,6 +134,7 @@
 //	malformed-callback        318     both        first a well signed callback that is not JSON, then the right one
 //	huge-callback             319     both        first a callback of eight megabytes, then the right one
 //	slow-callback             321     both        first a callback whose body never ends, then the right one
+//	undocumented-callback     323     both        states are called back, too, that the country's page does not list and another's does: 5 and 8 in Thailand and Vietnam
 //	hidden:3                  401     both        the order is booked, and so many queries do not find it
 //	query-error:2             402     both        the first queries answer 5003018 (deposit) or 5003020 (withdrawal)
 //	query-http-500:2          403     both        the first queries answer HTTP 500

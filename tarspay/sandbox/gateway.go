@@ -87,10 +87,6 @@ type Options struct {
 	// and for how long the same nonce with the same signature is refused. No page
 	// says either; 0 takes any nonce, any number of times.
 	NonceWindow time.Duration
-	// DocumentedCallbacks leaves out the callbacks of states that the country's
-	// page does not list, such as a refund's in Thailand. They may come all the
-	// same, so without it they do.
-	DocumentedCallbacks bool
 	// Control opens /control/ beside the API, to callers on this machine only.
 	// Gateway.Control has it for an address of its own.
 	Control bool

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -147,20 +148,64 @@ func TestADirectDepositAsOnThePage(t *testing.T) {
 	require.Equal(t, "ewallet", way["payWayType"])
 }
 
-// Asked for, only the states of the country's page are called back.
-func TestDocumentedCallbacks(t *testing.T) {
+// What the pages list is called back (the older ones 2, 3 and 9 of all orders, S2
+// and S3; Pakistan's 5 and 8 as well, S0), and what they do not list only when the
+// order asks for it.
+func TestCallbacksByCountry(t *testing.T) {
 	t.Parallel()
-	for _, documented := range []bool{false, true} {
-		b := letter(t, func(o *sandbox.Options) { o.DocumentedCallbacks = documented })
-		_, err := b.client(t, thailand).CreateWithdrawal(t.Context(), thai("W-1", "2000", "refund"))
-		require.NoError(t, err)
-		b.gateway.Advance(time.Hour)
-		states := 0
-		for _, d := range b.gateway.Deliveries(thailand, "W-1") {
-			if d.State == tarspay.StateRefunded {
-				states++
-			}
+	const succeeded, failed, refunded, rejected, partial = 2, 3, 5, 8, 9
+	for _, c := range []struct {
+		merchant  string
+		deposit   bool
+		scenario  string
+		called    []tarspay.State
+		surprised []tarspay.State // with undocumented-callback
+	}{
+		{thailand, false, "refund", []tarspay.State{succeeded}, []tarspay.State{succeeded, refunded}},
+		{thailand, false, "out-of-order", []tarspay.State{succeeded}, []tarspay.State{refunded, succeeded}},
+		{thailand, false, "reject", nil, []tarspay.State{rejected}},
+		{thailand, false, "fail", []tarspay.State{failed}, []tarspay.State{failed}},
+		{thailand, true, "partial:25", []tarspay.State{partial}, []tarspay.State{partial}},
+		{thailand, true, "refund", []tarspay.State{succeeded}, []tarspay.State{succeeded, refunded}},
+		{thailand, true, "expire", nil, nil},
+		{vietnam, true, "refund", []tarspay.State{succeeded}, []tarspay.State{succeeded, refunded}},
+		{pakistan, false, "refund", []tarspay.State{succeeded, refunded}, []tarspay.State{succeeded, refunded}},
+		{pakistan, false, "reject", []tarspay.State{rejected}, []tarspay.State{rejected}},
+	} {
+		for scenario, want := range map[string][]tarspay.State{c.scenario: c.called, c.scenario + ",undocumented-callback": c.surprised} {
+			require.Equal(t, want, calledBack(t, c.merchant, c.deposit, scenario), "%s %s, a deposit: %t", c.merchant, scenario, c.deposit)
 		}
-		require.Equal(t, map[bool]int{false: 1, true: 0}[documented], states)
 	}
+}
+
+// calledBack is what the callbacks of an order say, in the order in which they are
+// sent.
+func calledBack(t *testing.T, merchant string, deposit bool, scenario string) []tarspay.State {
+	t.Helper()
+	b := letter(t, nil)
+	r := withdrawal("1", "2000", scenario)
+	switch merchant {
+	case thailand:
+		r = thai("1", "2000", scenario)
+	case vietnam:
+		r.Way, r.Currency, r.Amount = "VCB", "VND", "200000"
+	}
+	if deposit && merchant == thailand {
+		r.Way, r.Fields["body"], r.ReturnURL = "BANK", "a thing", "http://shop.test/thanks"
+	}
+	var err error
+	if deposit {
+		_, err = b.client(t, merchant).CreateDeposit(t.Context(), r)
+	} else {
+		_, err = b.client(t, merchant).CreateWithdrawal(t.Context(), r)
+	}
+	require.NoError(t, err)
+	b.gateway.Advance(time.Hour)
+	sent := b.gateway.Deliveries(merchant, "1")
+	slices.SortStableFunc(sent, func(x, y sandbox.Delivery) int { return x.Sends[0].At.Compare(y.Sends[0].At) })
+	var states []tarspay.State
+	for _, d := range sent {
+		states = append(states, d.State)
+	}
+	return states
 }

@@ -114,24 +114,28 @@ func (g *Gateway) move(o *order, state tarspay.State, paid int64, held time.Dura
 	}
 	g.log.Info("order moved", "merchant", o.Merchant, "number", o.Number, "id", o.ID, "state", state.String())
 	var deliveries []*Delivery
-	if state.Meaning(o.Direction).CalledBack && g.callsBack(o, state) {
+	if g.callsBack(o, state) {
 		deliveries = g.announce(o, held)
 	}
 	g.save(o)
 	return deliveries, nil
 }
 
-// callsBack reports whether the order's country calls the state back.
+// callsBack reports whether the state of an order is called back: its country's
+// page lists it, or another country's does and the order's scenario wants it all
+// the same.
 func (g *Gateway) callsBack(o *order, state tarspay.State) bool {
-	account := g.book.accounts[o.Merchant]
-	if !g.options.DocumentedCallbacks || account == nil {
+	if !state.Meaning(o.Direction).CalledBack {
+		return false
+	}
+	if n := g.planOf(o).notice; n != nil && n.undocumented {
 		return true
 	}
-	listed := account.profile.CallbackStates.Withdrawal
+	listed := g.book.accounts[o.Merchant].profile.CallbackStates
 	if o.Direction == tarspay.DirectionDeposit {
-		listed = account.profile.CallbackStates.Deposit
+		return slices.Contains(listed.Deposit, state)
 	}
-	return slices.Contains(listed, state)
+	return slices.Contains(listed.Withdrawal, state)
 }
 
 // sendEarly ends an order that is to be called back before its create is

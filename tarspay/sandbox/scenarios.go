@@ -75,12 +75,13 @@ var (
 
 // notice is what callbacks an order sends.
 type notice struct {
-	silent    bool
-	early     bool          // before the create is answered
-	copies    int           // how often each is sent, 0 is once
-	wait      time.Duration // before the first
-	again     time.Duration // one more, so long after the end
-	falsehood falsehood     // sent before the genuine one
+	silent       bool
+	undocumented bool          // states that only other countries' pages list, too
+	early        bool          // before the create is answered
+	copies       int           // how often each is sent, 0 is once
+	wait         time.Duration // before the first
+	again        time.Duration // one more, so long after the end
+	falsehood    falsehood     // sent before the genuine one
 }
 
 // query is what queries of an order are told.
@@ -308,6 +309,8 @@ var callbackScenarios = []Scenario{
 	callback("malformed-callback", "318", notice{falsehood: malformed}, "first a well signed callback that is not JSON, then the right one"),
 	callback("huge-callback", "319", notice{falsehood: hugeBody}, "first a callback of eight megabytes, then the right one"),
 	callback("slow-callback", "321", notice{falsehood: slowBody}, "first a callback whose body never ends, then the right one"),
+	callback("undocumented-callback", "323", notice{undocumented: true},
+		"states are called back, too, that the country's page does not list and another's does: 5 and 8 in Thailand and Vietnam"),
 }
 
 var queryScenarios = []Scenario{

@@ -105,18 +105,19 @@ var outcomes = map[string]outcome{
 	"cashier":           {end: tarspay.StateTimedOut},
 	"unnoticed":         {end: tarspay.StateTimedOut},
 
-	"silent":             {end: tarspay.StateSucceeded},
-	"early-callback":     success,
-	"duplicate-callback": {end: tarspay.StateSucceeded, called: slices.Repeat(paid, 3)},
-	"late-callback":      success,
-	"repeated-callback":  {end: tarspay.StateSucceeded, called: slices.Repeat(paid, 2)},
-	"unsigned-callback":  lie(tarspay.ErrNotSigned, nil),
-	"wrong-signature":    lie(tarspay.ErrSignature, nil),
-	"other-key":          lie(tarspay.ErrSignature, nil),
-	"foreign-signature":  lie(tarspay.ErrSignature, nil),
-	"malformed-callback": lie(tarspay.ErrMalformedCallback, nil),
-	"huge-callback":      lie(tarspay.ErrMalformedCallback, nil),
-	"slow-callback":      {end: tarspay.StateSucceeded, called: paid},
+	"silent":                {end: tarspay.StateSucceeded},
+	"early-callback":        success,
+	"duplicate-callback":    {end: tarspay.StateSucceeded, called: slices.Repeat(paid, 3)},
+	"late-callback":         success,
+	"repeated-callback":     {end: tarspay.StateSucceeded, called: slices.Repeat(paid, 2)},
+	"unsigned-callback":     lie(tarspay.ErrNotSigned, nil),
+	"wrong-signature":       lie(tarspay.ErrSignature, nil),
+	"other-key":             lie(tarspay.ErrSignature, nil),
+	"foreign-signature":     lie(tarspay.ErrSignature, nil),
+	"malformed-callback":    lie(tarspay.ErrMalformedCallback, nil),
+	"huge-callback":         lie(tarspay.ErrMalformedCallback, nil),
+	"slow-callback":         {end: tarspay.StateSucceeded, called: paid},
+	"undocumented-callback": success,
 	"unknown-order": lie(nil, func(c, right tarspay.Callback) bool {
 		return c.OrderNumber != right.OrderNumber && c.GatewayID != right.GatewayID
 	}),
@@ -144,6 +145,9 @@ func TestEveryScenario(t *testing.T) {
 		for _, direction := range row.Directions {
 			t.Run(row.Name+"/"+direction.String(), func(t *testing.T) {
 				t.Parallel()
+				if _, published := tarspay.LookupErrorCode(want.code); published {
+					require.Contains(t, row.Sentence+" code "+fmt.Sprint(row.Default), "code "+want.code, "the sentence names another code")
+				}
 				b := setup(t, nil)
 				s := story{testBundle: b, direction: direction, want: want}
 				s.tell(t, row.Name)
