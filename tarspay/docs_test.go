@@ -281,12 +281,80 @@ func lasting(d time.Duration) string {
 // The page is compared with what the documents say, not with itself.
 func TestTimesToPayAreWrittenOut(t *testing.T) {
 	t.Parallel()
+	for country, want := range map[string]string{"BD": "30m", "IN": "30m", "MY": "30m", "VN": "8m20s", "PK": "24h", "TH": "?"} {
+		require.Equal(t, want, pageRow(t, country)[6], country)
+	}
+}
+
+// pageRow is the row of a country in the page.
+func pageRow(t *testing.T, country string) []string {
+	t.Helper()
 	text, err := os.ReadFile(guide)
 	require.NoError(t, err)
-	for country, want := range map[string]string{"BD": "30m", "IN": "30m", "MY": "30m", "VN": "8m20s", "PK": "24h", "TH": "?"} {
-		row := regexp.MustCompile(`(?m)^\| ` + country + ` \| [A-Z][a-z]+ \|.*$`).FindString(string(text))
-		cells := strings.Split(row, " | ")
-		require.Equal(t, want, cells[len(cells)-2], "%s: %s", country, row)
+	row := regexp.MustCompile(`(?m)^\| ` + country + ` \| [A-Z]\S+ \|.*$`).FindString(string(text))
+	require.NotEmpty(t, row, country)
+	return strings.Split(strings.Trim(row, "| "), " | ")
+}
+
+// Currencies, decimals and limits of the page are compared with what the documents
+// say (EN/159 to 236, ALL/3095258, ALL/3095254), not with the profiles that the
+// page is written from.
+func TestThePageHasTheDocumentsLimits(t *testing.T) {
+	t.Parallel()
+	const paid, paidOut = "deposits: ", "withdrawals: "
+	for country, want := range map[string][]string{
+		"BD": {"BDT", "whole numbers", paid + "`EWALLET_BKASH` `EWALLET_NAGAD`: 100–30000", paid + "`EWALLET_BKASH_OFFICIAL` (closed): 50–75000",
+			paidOut + "`EWALLET_BKASH` `EWALLET_NAGAD`: 100–50000"},
+		"BR": {"BRL, sent as **BRA**", "up to 2 decimals (unknown)", paid + "`CASHIER` `PIX`: 10–50000", paidOut + "`PIX`"},
+		"EG": {"EGP", "up to 2 decimals (unknown)", paid + "`EWALLET`: 30–10000", paidOut + "page not seen"},
+		"ID": {"IDR", "whole numbers (observed)", paid + "`BANK_PERMATA`: 10000–50000000", paid + "`EWALLET_SHOPEEPAY`: from 10000", paidOut + "page not seen"},
+		"IN": {"INR", "up to 2 decimals", paid + "`UPI` `CASHIER`: 100–50000", paidOut + "`UPI`: 100–50000"},
+		"KE": {"KES", "whole numbers", paid + "`CASHIER` `EWALLET_MPESA`: 100–250000", paid + "at most 500000 a day per customer",
+			paidOut + "`EWALLET_MPESA`: 100–70000", paidOut + "at most 300000 a day per person"},
+		"KR": {"KRW", "whole numbers (inferred)", paid + "`va`: 10000–9000000", paidOut + "page not seen"},
+		"MX": {"MXN", "up to 2 decimals (unknown)", paid + "`va`: 10–1000000", paidOut + "page not seen"},
+		"MY": {"MYR", "up to 2 decimals (unknown)", paid + "`BANK`: 40–30000", paid + "`EWALLET`: 40–500", paidOut + "`CITIBANK`: 50–30000"},
+		"PH": {"PHP", "up to 2 decimals (unknown)", paid + "`BANK` `QR`: 100–50000", paidOut + "38 banks and wallets"},
+		"PK": {"PKR", "whole numbers", paid + "`jazzcash` `easypaisa`: 100–50000", paidOut + "40 banks and wallets"},
+		"TH": {"THB, sent as **THA**", "whole numbers", paid + "`CASHIER` `BANK` `PROMPTPAY` `TRUEMONEY`", paidOut + "37 banks and wallets"},
+		"VN": {"VND", "whole numbers", paid + "`QR`: 50000–300000000", paid + "`BIDV` `MSB` `TCB`: 10000–299999999", paidOut + "31 banks and wallets"},
+	} {
+		cells := pageRow(t, country)
+		require.Equal(t, want[:2], cells[2:4], country)
+		for _, limit := range want[2:] {
+			side, says, _ := strings.Cut(limit, ": ")
+			cell := map[string]string{"deposits": cells[4], "withdrawals": cells[5]}[side]
+			require.Regexp(t, regexp.QuoteMeta(says)+`(;|,|$| )`, cell, "%s %s", country, side)
+		}
+	}
+}
+
+// So are the states that are called back, the paths and the calls of single
+// countries.
+func TestThePageHasTheDocumentsCalls(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(guide)
+	require.NoError(t, err)
+	for _, row := range []string{
+		"| BD, BR, EG, ID, IN, KE, KR, MX, MY, PH | 2, 3, 5, 9 | 2, 3, 5, 8 | inferred |",
+		"| PK | 2, 3, 5, 9 | 2, 3, 5, 8 | documented |",
+		"| TH, VN | 2, 3, 9 | 2, 3 | documented |",
+		"| create a deposit | `/api/pay/unifiedOrder` | everywhere | yes |",
+		"| create a withdrawal | `/api/payOut/unifiedOrder` | everywhere | yes |",
+		"| query a deposit | `/api/payInInfo` | everywhere |  |",
+		"| query a withdrawal | `/api/payOutInfo` | everywhere |  |",
+		"| balance | `/api/balanceInfo` | everywhere |  |",
+		"| transaction history | `/api/transInfo` | TH, VN |  |",
+		"| account check | in no page: `PAYOUTS_ACCOUNT_CHECK_PATH` | VN |  |",
+		"| deposit by trxId | `/api/orderInfo/trxId` | BR |  |",
+		"| payout certificate | `/api/payOutProof` | BR |  |",
+		"| query a trxId | `/api/trxQuery` | BD |  |",
+		"| supplement a trxId | `/api/trxSupplement` | BD | yes |",
+		"| submit a trxId | `/api/bd/{payOrderId}/{trxId}` | BD | yes |",
+		"| query a UTR | `/api/utrQuery` | IN |  |",
+		"| supplement a UTR | in no page: `PAYOUTS_UTR_SUPPLEMENT_PATH` | IN | yes |",
+	} {
+		require.Contains(t, string(text), "\n"+row)
 	}
 }
 

@@ -67,7 +67,9 @@ func TestWays(t *testing.T) {
 	require.Equal(t, "customer", kenya.Directions[0].DailyCapPer)
 	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "KE").out, "at most 300000 KES a day per person, which the gateway counts\n")
 	require.Equal(t, 500, both.Directions[0].PayableSeconds)
-	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "VN").out, "payable for 8m20s\n")
+	for country, payable := range map[string]string{"VN": "8m20s", "PK": "24h", "BD": "30m", "IN": "30m", "MY": "30m"} { // computed from the pages' samples
+		require.Contains(t, setup(t).run(t.Context(), "ways", "--country", country).out, "payable for "+payable+"\n")
+	}
 	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "MX").out, "at 7-ELEVEN, Soriana")
 	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "EG").out, "note: the page of the payout (EN/199)")
 

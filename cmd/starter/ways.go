@@ -159,7 +159,7 @@ func writeDirection(w io.Writer, country string, d direction) {
 		printf(w, "at most %s a day per %s, which the gateway counts\n", d.DailyCap.Short()+" "+d.DailyCap.Currency(), d.DailyCapPer)
 	}
 	if d.PayableSeconds > 0 {
-		printf(w, "payable for %s\n", time.Duration(d.PayableSeconds)*time.Second)
+		printf(w, "payable for %s\n", lasting(time.Duration(d.PayableSeconds)*time.Second))
 	}
 	if d.Note != "" {
 		printf(w, "note: %s\n", printable(d.Note))
@@ -226,4 +226,16 @@ func memberRule(m member) string {
 		return "one of " + strings.Join(m.Values, ", ")
 	}
 	return m.Rule
+}
+
+// lasting writes a duration without the parts that are nothing: 24h, 30m, 8m20s.
+func lasting(d time.Duration) string {
+	text := d.String()
+	if d%time.Minute == 0 {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if d%time.Hour == 0 {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

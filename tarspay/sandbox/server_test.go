@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -291,6 +292,8 @@ func TestSwitches(t *testing.T) {
 		"merchant-disabled": "5003003", "not-certified": "5003004", "key-expired": "5003006", "ip-refused": "5003007",
 		"signature-refused": "5003008", "outage": "0", "rate-limited": "429",
 	} {
+		i := slices.IndexFunc(sandbox.Switches(), func(s sandbox.Switch) bool { return s.Name == name })
+		require.Contains(t, sandbox.Switches()[i].Sentence, strings.TrimPrefix(want, "0"), "the sentence names another code")
 		require.NoError(t, b.gateway.Switch(pakistan, name, true))
 		if name == "outage" {
 			_, err := client.Balance(t.Context())
