@@ -115,7 +115,7 @@ func (l *Ledger) approvalsDue(ctx context.Context, _ time.Duration, limit int) (
 	return l.ordersDue(ctx, standing(order.AwaitingApproval), limit, func(o queuedOrder) (QueueItem, error) {
 		return QueueItem{
 			Kind: QueueApproval,
-			Text: fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.amount(), sayTime(o.ApproveBefore), o.ReasonText),
+			Text: fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.amount(), order.SayTime(moment(o.ApproveBefore)), o.ReasonText),
 			Do:   fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", o.Fingerprint, o.requester()),
 		}, nil
 	})
@@ -393,6 +393,3 @@ const (
 	CodeUndelivered  = "CALLBACK_UNDELIVERED"   // it cannot be passed on, or nobody has for long
 	CodeNotUnmatched = "CALLBACK_NOT_UNMATCHED" // it has an order and can be passed on, or was dealt with: it cannot be set aside
 )
-
-// sayTime is a time column for people.
-func sayTime(milliseconds int64) string { return moment(milliseconds).Format("2006-01-02 15:04 UTC") }

@@ -80,7 +80,7 @@ func (l *Ledger) tellCallbacks(ctx context.Context, key order.Key) ([]Event, err
 	for i, e := range entries {
 		times := ""
 		if e.Received > 1 {
-			times = fmt.Sprintf(", told %d times until %s", e.Received, e.LastAt.Format(time.RFC3339))
+			times = fmt.Sprintf(", told %d times until %s", e.Received, order.SayTime(e.LastAt))
 		}
 		events[i] = Event{At: e.FirstAt, Kind: EventCallback, Text: fmt.Sprintf("the gateway says %s of its order %s (%s of %s %s, fee %s)%s: %s",
 			e.Callback.State, e.Callback.GatewayID, cmp.Or(e.Callback.PayAmount, "nothing"), e.Callback.OrderAmount, e.Callback.Currency,

@@ -74,7 +74,7 @@ func (a Approval) Permit(o Order, at time.Time) *Refusal {
 	}
 	late := o.State == AwaitingApproval && !o.ApproveBefore.IsZero() && at.After(o.ApproveBefore)
 	if late || (o.State == Rejected && o.Reason.Code == CodeApprovalTooLate) {
-		return Refuse(CodeApprovalTooLate, "the approval of order %s was due by %s; request it anew under another number", o.Number, sayTime(o.ApproveBefore))
+		return Refuse(CodeApprovalTooLate, "the approval of order %s was due by %s; request it anew under another number", o.Number, SayTime(o.ApproveBefore))
 	}
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
@@ -263,5 +263,3 @@ func refuseEnded(o Order) *Refusal {
 func notAwaiting(o Order) *Refusal {
 	return Refuse(CodeNotAwaitingApproval, "order %s is %s; it does not wait for an approval", o.Number, o.State)
 }
-
-func sayTime(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }

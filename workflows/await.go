@@ -109,7 +109,7 @@ func (p *payout) ask(ctx workflow.Context) question {
 	case p.standing.LacksGatewayFunds():
 		p.show(ctx, fmt.Sprintf(
 			"The gateway's balance does not cover it: pay money in there. It is sent again under its number once it does, at the latest %s; then it fails and its funds are released.",
-			clock(p.fundsBefore)))
+			order.SayTime(p.fundsBefore)))
 		// Failing needs the gateway's word; without one a person is asked in the end.
 		patience := p.left(ctx, p.fundsBefore.Add(p.plan.Horizon))
 		asking := forGateway(ctx, "wait for funds at the gateway", p.plan.Attempt, patience)
@@ -130,7 +130,7 @@ func (p *payout) ask(ctx workflow.Context) question {
 			act:    p.foundOut,
 		}
 	case now || p.plan.CallbackGrace <= 0:
-		p.show(ctx, fmt.Sprintf("The gateway is asked until it has decided, at the latest until %s; a callback may come first.", clock(p.deadline)))
+		p.show(ctx, fmt.Sprintf("The gateway is asked until it has decided, at the latest until %s; a callback may come first.", order.SayTime(p.deadline)))
 		return p.poll(ctx, false)
 	default:
 		p.show(ctx, fmt.Sprintf("The gateway has the order. Waiting %s for its callback, then asking.", p.plan.CallbackGrace))
@@ -165,10 +165,8 @@ func (p *payout) holdUp() string {
 	if !p.sent {
 		return "The order has not been sent yet. It is sent as soon as a worker can."
 	}
-	return fmt.Sprintf("It is not known whether the gateway has the order. It is asked until there is proof, at the latest until %s; the funds stay reserved.", clock(p.deadline))
+	return fmt.Sprintf("It is not known whether the gateway has the order. It is asked until there is proof, at the latest until %s; the funds stay reserved.", order.SayTime(p.deadline))
 }
-
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // poll asks until the gateway has decided. In review there is no end to it.
 func (p *payout) poll(ctx workflow.Context, inReview bool) question {

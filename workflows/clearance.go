@@ -32,7 +32,7 @@ func (p *payout) clear(ctx workflow.Context) error {
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
-	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject it, at the latest %s; then it is rejected.", clock(p.approveBefore)))
+	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject it, at the latest %s; then it is rejected.", order.SayTime(p.approveBefore)))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})
@@ -43,7 +43,7 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {
 	patience := max(p.fundsBefore.Sub(workflow.Now(ctx)), balanceAttempt)
-	p.show(ctx, fmt.Sprintf("Waits until the balance covers it, at the latest %s; then it fails.", clock(workflow.Now(ctx).Add(patience))))
+	p.show(ctx, fmt.Sprintf("Waits until the balance covers it, at the latest %s; then it fails.", order.SayTime(workflow.Now(ctx).Add(patience))))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -72,9 +71,9 @@ func infoCommand(c *controls) *cobra.Command {
 				return err
 			}
 			return c.print(cmd.OutOrStdout(), info, func(w io.Writer) {
-				fmt.Fprintf(w, "platform public key\t%s\ntime\t%s\n", info.PlatformKey, info.Now.Format(time.RFC3339))
+				fmt.Fprintf(w, "platform public key\t%s\ntime\t%s\n", info.PlatformKey, commandline.Moment(info.Now))
 				if !info.Next.IsZero() {
-					fmt.Fprintf(w, "next event\t%s\n", info.Next.Format(time.RFC3339))
+					fmt.Fprintf(w, "next event\t%s\n", commandline.Moment(info.Next))
 				}
 			})
 		},
@@ -188,7 +187,7 @@ func printDeliveries(w io.Writer, deliveries []sandbox.Delivery) {
 	for _, d := range deliveries {
 		next := "no more"
 		if !d.NextAt.IsZero() {
-			next = d.NextAt.Format(time.RFC3339)
+			next = commandline.Moment(d.NextAt)
 		}
 		if len(d.Sends) == 0 {
 			fmt.Fprintf(w, "%d\t%s\t%s\t\t\t\t%s\n", d.Serial, d.State, d.Falsehood, next)
@@ -198,7 +197,7 @@ func printDeliveries(w io.Writer, deliveries []sandbox.Delivery) {
 				next = ""
 			}
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%.40q %s\t%s\n",
-				d.Serial, d.State, d.Falsehood, s.At.Format(time.RFC3339), s.Status, s.Answer, s.Error, next)
+				d.Serial, d.State, d.Falsehood, commandline.Moment(s.At), s.Status, s.Answer, s.Error, next)
 		}
 	}
 }

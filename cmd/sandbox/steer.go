@@ -216,7 +216,7 @@ func advanceCommand(c *controls) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(cmd.OutOrStdout(), info, func(w io.Writer) { fmt.Fprintln(w, "it is", info.Now.Format(time.RFC3339)) })
+			return c.print(cmd.OutOrStdout(), info, func(w io.Writer) { fmt.Fprintln(w, "it is", commandline.Moment(info.Now)) })
 		},
 	}
 }

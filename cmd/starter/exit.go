@@ -144,7 +144,7 @@ func exitOf(code string) int {
 // writeFailure is one sentence per problem, each with its code.
 func writeFailure(w io.Writer, f failure) {
 	if len(f.Problems) == 0 {
-		printf(w, "error: %s (%s)\n", printable(f.Message), f.Code)
+		printf(w, "error: %s (%s)\n", printable(localTimes(f.Message)), f.Code)
 		return
 	}
 	for _, p := range f.Problems {

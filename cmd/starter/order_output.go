@@ -77,7 +77,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 	if !o.State.Terminal() {
 		facts = append(facts, instructionFacts(o.Instructions)...)
 	}
-	facts = append(facts, fact{"next", o.Next})
+	facts = append(facts, fact{"next", localTimes(o.Next)})
 	if document.Problem != nil {
 		facts = append(facts, fact{"problem", reasonText(*document.Problem)})
 	}

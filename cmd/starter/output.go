@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // show prints the result of a command: the document for machines, or what
@@ -107,13 +108,12 @@ func printable(text string) string {
 	}, text)
 }
 
-// moment writes a time for people, in their time zone (TZ); "" for none.
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("2006-01-02 15:04:05 MST")
-}
+// moment writes a time for people.
+func moment(t time.Time) string { return commandline.Moment(t) }
+
+// localTimes writes the times of a text of ours in the reader's time zone. It is
+// not for what a person wrote, which is shown as it stands.
+func localTimes(text string) string { return order.InZone(text, time.Local) }
 
 func yes(is bool) string {
 	if is {

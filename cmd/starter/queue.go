@@ -134,7 +134,7 @@ func writeQueue(w io.Writer, document queueDocument) {
 			printf(w, "\n")
 		}
 		describe(w, string(item.Kind)+" "+itemName(item.Key), []fact{
-			{"since", moment(item.Since)}, {"code", item.Code}, {"id", item.ID}, {"what", item.Text}, {"do", item.Do}, {"with", item.Command},
+			{"since", moment(item.Since)}, {"code", item.Code}, {"id", item.ID}, {"what", localTimes(item.Text)}, {"do", item.Do}, {"with", item.Command},
 		})
 	}
 	if document.More {

@@ -78,7 +78,11 @@ func writeStory(w io.Writer, key order.Key, document storyDocument) {
 	}
 	var rows [][]string
 	for _, e := range document.Events {
-		rows = append(rows, []string{moment(e.At), string(e.Kind), e.By, e.Text})
+		text := e.Text
+		if e.Kind != ledger.EventDecision { // a person's words
+			text = localTimes(text)
+		}
+		rows = append(rows, []string{moment(e.At), string(e.Kind), e.By, text})
 	}
 	printf(w, "\n")
 	table(w, []string{"AT", "WHAT", "BY", "HOW"}, rows)
