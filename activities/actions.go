@@ -171,12 +171,12 @@ func (b *Books) writeDown(ctx context.Context, key order.Key, adoption order.Ado
 	if request.Key() != key || !key.WellFormed() {
 		return order.Refuse(order.CodeInvalidRequest, "the workflow was started with another order than %s", key.Number), nil
 	}
-	if country, known := b.settings.Merchants[request.Merchant]; !known || country != request.Country {
-		return order.Refuse(order.CodeUnknownMerchant, "merchant %s is not configured for %s on this worker", request.Merchant, request.Country), nil
-	}
-	if err := request.Validate(b.settings.Limits); err != nil {
+	switch refusal := b.refuse(request); {
+	case refusal != nil && refusal.Code == order.CodeInvalidRequest:
 		return order.Refuse(order.CodeInvalidRequest,
-			"what the workflow was started with breaks a rule of today, and nothing was written down (%v). If the gateway has the order, raise the limit or book it with starter adjust", err), nil
+			"what the workflow was started with breaks a rule of today, and nothing was written down (%s). If the gateway has the order, raise the limit or book it with starter adjust", refusal.Text), nil
+	case refusal != nil:
+		return refusal, nil
 	}
 	terms := b.settings.terms(request.Kind)
 	terms.WaitForFunds, terms.AskFirst, terms.Run = true, true, adoption.Run

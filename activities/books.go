@@ -72,7 +72,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	row, opening, err := b.ledger.FindOrder(ctx, request)
 	if err == nil && opening == "" {
 		if refusal := b.refuse(request); refusal != nil {
-			return b.refusedOrElsewhere(ctx, request, *refusal)
+			return b.refusedOrElsewhere(ctx, request, refusal.Reason)
 		}
 		terms := b.settings.terms(request.Kind)
 		terms.Run = activity.GetInfo(ctx).WorkflowExecution.RunID
@@ -127,15 +127,14 @@ func (b *Books) look(ctx context.Context, row order.Order) (Opened, error) {
 	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Plan: plan}, nil
 }
 
-func (b *Books) refuse(request order.Request) *order.Reason {
-	if err := request.Validate(b.settings.Limits); err != nil {
-		return &order.Reason{Code: order.CodeInvalidRequest, Text: err.Error()}
-	}
+// refuse says why this worker opens no such order. The merchant comes first: the
+// rules are those of its country.
+func (b *Books) refuse(request order.Request) *order.Refusal {
 	if country, known := b.settings.Merchants[request.Merchant]; !known || country != request.Country {
-		return &order.Reason{
-			Code: order.CodeUnknownMerchant,
-			Text: fmt.Sprintf("merchant %s is not configured for %s", request.Merchant, request.Country),
-		}
+		return order.Refuse(order.CodeUnknownMerchant, "merchant %s is not configured for %s", request.Merchant, request.Country)
+	}
+	if err := request.Validate(b.settings.Limits); err != nil {
+		return order.Refuse(order.CodeInvalidRequest, "%v", err)
 	}
 	return nil
 }

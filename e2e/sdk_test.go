@@ -74,7 +74,7 @@ func theWorkerChecksAgain(t *testing.T, h *house) {
 		value   any
 		code    string
 	}{
-		"PAST-COUNTRY":  {"TH", "country", "XX", order.CodeInvalidRequest},
+		"PAST-COUNTRY":  {"TH", "country", "XX", order.CodeUnknownMerchant},
 		"PAST-CURRENCY": {"TH", "amount", map[string]string{"value": "1800", "currency": "USD"}, order.CodeInvalidRequest},
 		"PAST-ZERO":     {"TH", "amount", map[string]string{"value": "0", "currency": "THB"}, order.CodeInvalidRequest},
 		"PAST-NEGATIVE": {"TH", "amount", map[string]string{"value": "-5", "currency": "THB"}, order.CodeInvalidRequest},

@@ -198,18 +198,22 @@ func TestShortBalanceFailsWithoutAsking(t *testing.T) {
 
 func TestRefusedAtTheDoor(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*order.Request){
-		order.CodeInvalidRequest:  func(r *order.Request) { r.Details["amount"] = "1" },
-		order.CodeUnknownMerchant: func(r *order.Request) { r.Merchant = "M1700000009" },
+	for name, test := range map[string]struct {
+		change func(*order.Request)
+		code   string
+	}{
+		"a member that is ours":                {func(r *order.Request) { r.Details["amount"] = "1" }, order.CodeInvalidRequest},
+		"a merchant that nobody has":           {func(r *order.Request) { r.Merchant = "M1700000009" }, order.CodeUnknownMerchant},
+		"a country that is not the merchant's": {func(r *order.Request) { r.Country = "VN" }, order.CodeUnknownMerchant}, // the rules are the merchant's country's
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			r := request(t, order.Withdrawal, "success")
-			change(&r)
+			test.change(&r)
 			view := w.drive(r)
 			require.Equal(t, order.Rejected, view.State)
-			require.Equal(t, name, view.Reason.Code)
+			require.Equal(t, test.code, view.Reason.Code)
 			_, err := w.books.Order(t.Context(), r.Key())
 			require.ErrorIs(t, err, ledger.ErrNotFound)
 			require.Empty(t, w.gateway.Book().Unbooked)
