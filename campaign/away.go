@@ -15,18 +15,22 @@ var needed = []string{"orders", "inbox", "books"}
 // hide takes the ledger away from everybody, or brings it back.
 func (w *world) hide(away bool) {
 	w.mutex.Lock()
+	if w.under[gone] {
+		w.mutex.Unlock()
+		return // until a copy is restored
+	}
 	changed := w.under[SpellLedger] != away
 	w.under[SpellLedger] = away
 	w.mutex.Unlock()
 	if !changed {
 		return
 	}
-	w.must(w.rename(away), "", "the ledger cannot be taken away or brought back")
+	w.must(w.rename(ledgerFile, away), "", "the ledger cannot be taken away or brought back")
 	w.disturb()
 }
 
-func (w *world) rename(away bool) error {
-	return w.alter(func(execute func(string) error) error {
+func (w *world) rename(file string, away bool) error {
+	return w.alterFile(file, func(execute func(string) error) error {
 		for _, table := range needed {
 			from, to := table, table+"_away"
 			if !away {
@@ -41,8 +45,12 @@ func (w *world) rename(away bool) error {
 }
 
 // alter changes the ledger's tables, by a connection of the harness's own.
-func (w *world) alter(by func(execute func(statement string) error) error) (err error) {
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, ledgerFile)+"?_pragma=busy_timeout(5000)")
+func (w *world) alter(by func(execute func(statement string) error) error) error {
+	return w.alterFile(ledgerFile, by)
+}
+
+func (w *world) alterFile(file string, by func(execute func(statement string) error) error) (err error) {
+	db, err := w.openFile(file)
 	if err != nil {
 		return err
 	}
@@ -51,6 +59,25 @@ func (w *world) alter(by func(execute func(statement string) error) error) (err 
 		_, err := db.ExecContext(w.ctx, statement)
 		return err
 	})
+}
+
+// connect does something with a connection to a ledger's file.
+func (w *world) connect(file string, do func(connection any) error) (err error) {
+	db, err := w.openFile(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	connection, err := db.Conn(w.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, connection.Close()) }()
+	return connection.Raw(do)
+}
+
+func (w *world) openFile(file string) (*sql.DB, error) {
+	return sql.Open("sqlite", filepath.Join(w.dir, file)+"?_pragma=busy_timeout(5000)")
 }
 
 // away reports whether the ledger is.

@@ -26,6 +26,8 @@ const (
 	signalAdopt   = "adopt"   // somebody adopts an order
 	signalBare    = "bare"    // somebody acts on an order that no workflow drives
 	signalCompare = "compare" // the schedules are due
+
+	signalRestored = "restored" // an older copy of the ledger is in its place
 )
 
 // conduct starts every order at its time, and a workflow for each callback that
@@ -100,7 +102,7 @@ func (w *world) live(ctx workflow.Context, l *life, again bool) error {
 		return err
 	}
 	l.first = l.view
-	if err := workflow.Sleep(ctx, time.Minute); err != nil {
+	if err := workflow.Sleep(ctx, time.Minute); err != nil || w.drives(l) {
 		return err
 	}
 	return w.live(ctx, l, false)
@@ -234,7 +236,10 @@ func (s *server) ExecuteWorkflow(_ context.Context, options client.StartWorkflow
 	if w.under[SpellTemporal] {
 		return nil, serviceerror.NewUnavailable("away")
 	}
-	if w.late[options.ID] {
+	if w.late[options.ID] && options.WorkflowIDReusePolicy == enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE {
+		if w.plan.Older != nil { // the ledger may not know what that has done: it is looked after
+			w.env.RegisterDelayedCallback(w.disturb, untold)
+		}
 		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("started before", "", "")
 	}
 	w.late[options.ID] = true

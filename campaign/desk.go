@@ -40,6 +40,10 @@ func (w *world) attend(ctx workflow.Context, begin func(func(workflow.Context)))
 		}
 	})
 	workflow.Go(ctx, func(ctx workflow.Context) {
+		workflow.GetSignalChannel(ctx, signalRestored).Receive(ctx, nil)
+		begin(func(ctx workflow.Context) { w.regain(ctx, begin) })
+	})
+	workflow.Go(ctx, func(ctx workflow.Context) {
 		for n := 0; ; n++ {
 			workflow.GetSignalChannel(ctx, signalCompare).Receive(ctx, nil)
 			begin(func(ctx workflow.Context) { w.compare(ctx, n) })
@@ -70,10 +74,8 @@ func (w *world) drives(l *life) bool {
 // workflow drives, as starter adopt does it. One whose row was never written is
 // started with the input that its workflow had.
 func (w *world) adopt(ctx workflow.Context, l *life, begin func(func(workflow.Context))) {
-	for w.away() {
-		if workflow.Sleep(ctx, time.Minute) != nil {
-			return
-		}
+	if w.untilThere(ctx) != nil {
+		return
 	}
 	if !l.lost {
 		return // there was nothing to lose
@@ -104,12 +106,16 @@ func (w *world) queued(l *life) {
 
 // actWithout is an operator's action in a workflow of its own.
 func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
-	if what != "adopted" && w.drives(l) {
+	action := l.action(what)
+	if what == writtenDown {
+		action = w.adoptedFrom(l)
+	}
+	if action.Adopt == nil && w.drives(l) {
 		return // it would have been an update
 	}
 	w.acting[id] = l.Number
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "act:" + id})
-	input := workflows.OperatorActionInput{Key: l.request.Key(), Action: l.action(what)}
+	input := workflows.OperatorActionInput{Key: l.request.Key(), Action: action}
 	err := workflow.ExecuteChildWorkflow(ctx, workflows.OperatorActionType, input).Get(ctx, nil)
 	if err != nil {
 		w.accuse("P13", l.Number, "the action %s without a workflow failed: %v", what, err)

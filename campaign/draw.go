@@ -183,7 +183,22 @@ func (d *lot) drawMore() {
 	for i := range d.plan.Orders {
 		d.disturb(&d.plan.Orders[i])
 	}
+	if d.plan.Unguarded && !d.plan.Unopened && d.oneIn(5) {
+		d.drawOlder()
+	}
 	d.leaveOut()
+}
+
+// drawOlder has an older copy of the ledger restored, around the time at which
+// one of the orders is sent. No order is asked for once more then.
+func (d *lot) drawOlder() {
+	p := &d.plan
+	copied := max(p.Orders[d.IntN(len(p.Orders))].Start+d.between(-10*minute, []int{2, 20 * minute}[d.IntN(2)]), 1)
+	lost := copied + d.between(1, []int{10 * minute, 3 * hour}[d.IntN(2)])
+	p.Older = &Older{Copied: copied, Lost: lost, Restored: lost + d.between(emptied, []int{10 * minute, hour}[d.IntN(2)])}
+	for i := range p.Orders {
+		p.Orders[i].Again = false
+	}
 }
 
 // leaveOut takes what is unmended out of a plan.
@@ -194,6 +209,9 @@ func (d *lot) leaveOut() {
 	}
 	if slices.Contains(unmended, skews) {
 		p.Skew = nil
+	}
+	if slices.Contains(unmended, olderCopies) {
+		p.Older = nil
 	}
 	p.Spells = slices.DeleteFunc(p.Spells, func(s Spell) bool {
 		return slices.Contains(unmended, s.Name) || slices.Contains(unmended, longerThanHorizon) && s.To-s.From > 20*hour
@@ -224,6 +242,7 @@ const (
 	unheards          = "unheard"
 	comparing         = "compare"
 	skews             = "skew"
+	olderCopies       = "older"
 )
 
 // longest are what may hold a merchant back for longer than any order looks for

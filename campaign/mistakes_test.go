@@ -86,6 +86,14 @@ var mistakes = map[string]mistake{
 	"a number is told from another by its capitals": {plan: small(Order{Events: happens(minute, DoClash, "case")}, nil), property: "P1", wrongs: 1, seams: seams{books: func(ctx context.Context, execute func(string) error) error {
 		return execute("DROP INDEX orders_folded")
 	}}},
+	// The first create after a restore is sent as any first one.
+	"nobody is asked first after a restore": {plan: small(Order{}, func(p *Plan) {
+		p.Unguarded, p.Older = true, &Older{Copied: minute / 2, Lost: 3 * minute, Restored: 10 * minute}
+	}), property: "P1", wrongs: 1, seams: seams{books: func(ctx context.Context, execute func(string) error) error {
+		return errors.Join(
+			execute("CREATE TRIGGER never_asks_new AFTER INSERT ON orders BEGIN UPDATE orders SET ask_first = 0 WHERE id = new.id; END"),
+			execute("CREATE TRIGGER never_asks AFTER UPDATE OF ask_first ON orders WHEN new.ask_first > 0 BEGIN UPDATE orders SET ask_first = 0 WHERE id = new.id; END"))
+	}}},
 	"a failure without amounts is malformed": {plan: small(Order{Scenario: "fail", Events: happens(hour, DoOdd, "fee/absent")}, nil), property: "P7", wrongs: 2, seams: seams{receiver: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(io.LimitReader(r.Body, maxPeek))

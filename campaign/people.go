@@ -36,6 +36,7 @@ func (w *world) plot() {
 		w.later(heal+l.phase, func() { w.heal(l) })
 		w.later(tell+l.phase, func() { w.tell(l) })
 	}
+	w.plotOlder()
 	if w.plan.Forge > 0 {
 		w.later(after(w.plan.Forge), w.forge)
 		w.later(after(w.plan.Forge)+time.Hour, w.unmoved)

@@ -27,16 +27,17 @@ type Plan struct {
 	Posts  map[string]int `json:"posts,omitempty"`  // faults that the gateway's posts to us meet: PostLost, PostUnanswered
 	Spells []Spell        `json:"spells,omitempty"` // what goes wrong with everything for a while
 
-	Policy     bool  `json:"policy,omitempty"`          // orders above 3000 need approval, above 9000 they are refused; two persons resolve
-	Wait       bool  `json:"wait,omitempty"`            // a withdrawal that comes short waits for funds
-	ConfirmAll bool  `json:"confirm_all,omitempty"`     // every callback is confirmed by a question
-	Patient    bool  `json:"patient,omitempty"`         // for a day nothing is asked of an order that the gateway has accepted
-	Unguarded  bool  `json:"unguarded,omitempty"`       // the gateway takes a number twice: only we keep it from paying twice
-	Unopened   bool  `json:"unopened,omitempty"`        // the first order opens the merchant's books
-	Together   bool  `json:"together,omitempty"`        // what is due in one second happens at one moment; such a world does not repeat itself
-	Compare    []int `json:"compare,omitempty"`         // when balances and transactions are compared, and orders without a workflow looked for
-	Skew       []int `json:"skew,omitempty"`            // how far clocks are ahead of Temporal's: the ledger's, and each worker's; none: one worker, in step
-	Forge      int   `json:"forge_at_second,omitempty"` // every false callback is sent about every order, and nothing else happens for an hour
+	Policy     bool   `json:"policy,omitempty"`          // orders above 3000 need approval, above 9000 they are refused; two persons resolve
+	Wait       bool   `json:"wait,omitempty"`            // a withdrawal that comes short waits for funds
+	ConfirmAll bool   `json:"confirm_all,omitempty"`     // every callback is confirmed by a question
+	Patient    bool   `json:"patient,omitempty"`         // for a day nothing is asked of an order that the gateway has accepted
+	Unguarded  bool   `json:"unguarded,omitempty"`       // the gateway takes a number twice: only we keep it from paying twice
+	Unopened   bool   `json:"unopened,omitempty"`        // the first order opens the merchant's books
+	Together   bool   `json:"together,omitempty"`        // what is due in one second happens at one moment; such a world does not repeat itself
+	Compare    []int  `json:"compare,omitempty"`         // when balances and transactions are compared, and orders without a workflow looked for
+	Skew       []int  `json:"skew,omitempty"`            // how far clocks are ahead of Temporal's: the ledger's, and each worker's; none: one worker, in step
+	Older      *Older `json:"older,omitempty"`           // an older copy of the ledger is restored
+	Forge      int    `json:"forge_at_second,omitempty"` // every false callback is sent about every order, and nothing else happens for an hour
 }
 
 // Order is one order and what befalls it.
@@ -168,6 +169,9 @@ func (p Plan) check() error {
 		if !known && !slices.Contains([]string{SpellDrain, SpellDeaf, SpellTemporal, SpellLedger}, s.Name) {
 			return fmt.Errorf("there is no spell %q", s.Name)
 		}
+	}
+	if err := p.checkOlder(); err != nil {
+		return err
 	}
 	for name := range p.Posts {
 		if name != PostLost && name != PostUnanswered {

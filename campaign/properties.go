@@ -73,12 +73,13 @@ func (j *judge) oneOrderAtMost(c *chronicle) {
 	for _, o := range c.orders {
 		j.that(len(o.booked) <= 1, o, "%d orders are booked under its number", len(o.booked))
 		j.that(o.wire.unasked == 0, o, "sent again without a question, %d times", o.wire.unasked)
-		j.that(o.wire.creates <= len(o.submissions), o, "sent without a row: %d creates, %d rows", o.wire.creates, len(o.submissions))
+		creates := o.wire.creates - o.wire.forgotten
+		j.that(creates <= len(o.submissions), o, "sent without a row: %d creates, %d rows", creates, len(o.submissions))
 		refused := slices.Contains([]string{
 			order.CodeInsufficientFunds, order.CodeLimitOrder, order.CodeRejected, order.CodeApprovalTooLate,
 		}, o.row.Reason.Code)
 		if refused {
-			j.that(o.wire.creates == 0, o, "sent %d times, and it is refused: %s", o.wire.creates, o.row.Reason.Code)
+			j.that(creates == 0, o, "sent %d times, and it is refused: %s", creates, o.row.Reason.Code)
 		}
 		cancelled := o.row.Reason.Code == order.CodeCancelled
 		if cancelled {
@@ -301,6 +302,9 @@ func (p Plan) heldUp(o Order) time.Duration {
 	for _, s := range p.Spells {
 		held += after(s.To - s.From)
 	}
+	if p.Older != nil {
+		held += after(p.Older.Restored-p.Older.Copied) + time.Hour
+	}
 	for _, loss := range o.Losses {
 		held += after(loss.Back - loss.At)
 	}
@@ -323,8 +327,8 @@ func (j *judge) comparedAsItIs(c *chronicle) {
 	j.books(drift == theirs-ours, "the last comparison says that balances differ by %d, and they do by %d", drift, theirs-ours)
 	j.books((len(c.compared.Drifting) > 0) == (drift != 0), "balances differ by %d, and the last comparison reports %v", drift, c.compared.Drifting)
 	for _, o := range c.orders {
-		j.that(len(o.Losses) > 0 || !o.has(order.DiscrepancyOrphan), o, "it never lacked a workflow, and a discrepancy says so")
-		j.that(!o.has(order.DiscrepancyNoOrder), o, "it is ours, and a discrepancy says that it is nobody's")
+		j.that(len(o.Losses) > 0 || c.plan.Older != nil || !o.has(order.DiscrepancyOrphan), o, "it never lacked a workflow, and a discrepancy says so")
+		j.that(c.plan.Older != nil || !o.has(order.DiscrepancyNoOrder), o, "it is ours, and a discrepancy says that it is nobody's")
 		j.that(len(o.booked) > 1 || !o.has(order.DiscrepancySecond), o, "its number was used once, and a discrepancy says twice")
 		if o.settledOnce() {
 			j.that(!o.has(order.DiscrepancyRecord), o, "the gateway's record is as ours, and a discrepancy says that it differs: %v", o.discrepancies)

@@ -125,7 +125,7 @@ func TestDrawSeesEverything(t *testing.T) {
 		}
 		for name, on := range map[string]bool{
 			"policy": plan.Policy, "wait": plan.Wait, "confirm all": plan.ConfirmAll, "patient": plan.Patient,
-			"compared": len(plan.Compare) > 0, "skewed": len(plan.Skew) > 0,
+			"compared": len(plan.Compare) > 0, "skewed": len(plan.Skew) > 0, "older": plan.Older != nil,
 			"unguarded": plan.Unguarded, "unopened": plan.Unopened, "together": plan.Together, "forge": plan.Forge > 0,
 		} {
 			if on {
@@ -145,7 +145,7 @@ func TestDrawSeesEverything(t *testing.T) {
 		campaign.DoLie, campaign.DoRepeat, campaign.DoMove, campaign.DoClash, "die", "twin", "story",
 		campaign.DoReturn, campaign.DoBare, campaign.DoJunk, campaign.DoOdd, "loss", "unheard",
 	}, slices.Collect(maps.Keys(deeds)))
-	require.Len(t, settings, 10)
+	require.Len(t, settings, 11)
 	for name, times := range settings {
 		require.Greater(t, times, 50, name)
 		require.Less(t, times, 1500, name)
@@ -165,6 +165,8 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 		`there is no scenario "x"`:                     {Balance: 1, Orders: []campaign.Order{{Number: "a", Kind: "deposit", Scenario: "x"}}},
 		`there is no fault "x" of the gateway's posts`: {Posts: map[string]int{"x": 1}},
 		`order number "a" is missing or there twice`:   {Orders: []campaign.Order{{Number: "a", Kind: "deposit"}, {Number: "a", Kind: "deposit"}}},
+		`later or more the copy is restored`:           {Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 21}},
+		`they are open from the beginning`:             {Unopened: true, Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 200}},
 	} {
 		_, err := campaign.Run(t.Context(), plan)
 		require.ErrorContains(t, err, sentence)

@@ -116,6 +116,9 @@ func (p Plan) reduced() []Plan {
 	if len(p.Skew) > 0 {
 		less(func(p *Plan) { p.Skew = nil })
 	}
+	if p.Older != nil {
+		less(func(p *Plan) { p.Older = nil })
+	}
 	if p.Forge > 0 {
 		less(func(p *Plan) { p.Forge = 0 })
 	}

@@ -143,6 +143,9 @@ func (p Plan) wrongs() int {
 	if len(p.Skew) > 0 {
 		n++
 	}
+	if p.Older != nil {
+		n++
+	}
 	for _, o := range p.Orders {
 		n += len(o.Deaths) + len(o.Twins) + len(o.Unheard) + len(o.Losses) + len(o.Events)
 		if o.Scenario != "" {

@@ -30,6 +30,7 @@ func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) 
 type traffic struct {
 	creates    int
 	questions  int
+	forgotten  int       // creates that were sent before an older copy of the ledger was restored
 	unasked    int       // creates after the first without a question since the one before
 	asked      bool      // since the last create
 	lastCreate time.Time // when it was sent
