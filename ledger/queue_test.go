@@ -489,7 +489,7 @@ func TestStory(t *testing.T) {
 			"12:04 attempt | attempt 2 to send it begins",
 			"12:05 attempt | attempt 2 ends: accepted",
 			"12:05 move | submitting → submitted (submission attempt 2)",
-			"12:06 callback | the gateway says succeeded of its order G1 (100.00 of 100.00 PKR, fee 0), told 2 times until 2026-03-01T12:07:00Z: stored",
+			"12:06 callback | the gateway says succeeded of its order G1 (100.00 of 100.00 PKR, fee 0), told 2 times until 2026-03-01 12:07 UTC: stored",
 			"12:06 move | submitted → succeeded (callback " + id + "), paid 100.00 PKR, fee 2.00 PKR",
 			"12:06 transfer | payout: in_flight → paid_out 100.00 PKR",
 			"12:06 transfer | fee: available → fees 2.00 PKR",
