@@ -24,7 +24,7 @@ var calm = map[string]string{
 	"PAYOUTS_NOT_FOUND_GRACE":    "10s",
 	"PAYOUTS_POLL_LADDER":        "2s,5s,10s,30s",
 	"PAYOUTS_RETRY_LADDER":       "1s,2s,5s,10s",
-	"PAYOUTS_WITHDRAWAL_HORIZON": "2m", // so that `resolve` can be tried
+	"PAYOUTS_WITHDRAWAL_HORIZON": "30s", // so that `resolve` can be tried
 	"PAYOUTS_DEPOSIT_HORIZON":    "48h",
 	"PAYOUTS_REVIEW_POLL":        "30s",
 	"PAYOUTS_BREAKER_PROBE":      "10s",
@@ -146,13 +146,20 @@ What goes wrong with an order is chosen by its sandboxScenario, from the table o
   bin/starter withdraw --number PAY-3 --country TH --way KBANK --amount 900 \
       --name Somchai --account 1112223334 --phone 66812345678 \
       --email somchai@example.com --field sandboxScenario=stuck
+  bin/starter withdraw --number PAY-4 --country TH --way KBANK --amount 900 \
+      --name Somchai --account 1112223334 --phone 66812345678 \
+      --email somchai@example.com --field sandboxScenario=stuck
 
-PAY-3 never ends by itself: after two minutes it waits for a person. Have the gateway
-end it, or decide with evidence:
+PAY-3 and PAY-4 never end by themselves. Have the gateway end one of them, and say so
+once more:
 
   bin/sandbox move PAY-3 succeeded --at {gateway}
   bin/sandbox callback PAY-3 --at {gateway}
-  bin/starter resolve PAY-3 --state succeeded --why "seen on the statement" \
+
+After half a minute the other one waits for a person, who decides with evidence:
+
+  bin/starter queue
+  bin/starter resolve PAY-4 --state succeeded --why "seen on the statement" \
       --evidence "line 17"
 `)
 }
