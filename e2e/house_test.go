@@ -48,6 +48,18 @@ type options struct {
 // and books are kept.
 func open(t *testing.T, o options) *house {
 	t.Helper()
+	h := enter(t, o)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			h.inspect(t)
+		}
+	})
+	return h
+}
+
+// enter opens a house that is not inspected.
+func enter(t *testing.T, o options) *house {
+	t.Helper()
 	if o.proxy != nil {
 		o.DatabaseURL = o.proxy.pointAt(o.DatabaseURL)
 	}
@@ -78,11 +90,6 @@ func open(t *testing.T, o options) *house {
 	h.books, err = ledger.Open(h.ctx, address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.books.Close()) })
-	t.Cleanup(func() {
-		if !t.Failed() {
-			h.inspect(t)
-		}
-	})
 	return h
 }
 
