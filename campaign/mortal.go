@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -40,7 +43,7 @@ func (m *mortal) InterceptWorkflow(ctx workflow.Context, next interceptor.Workfl
 	if !drivesOrder(workflow.GetInfo(ctx).WorkflowExecution.ID) {
 		return next
 	}
-	return &mortalWorkflow{interceptor.WorkflowInboundInterceptorBase{Next: next}, m.w}
+	return &mortalWorkflow{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, w: m.w}
 }
 
 // drivesOrder reports whether a workflow id is an order's.
@@ -50,7 +53,27 @@ func drivesOrder(id string) bool {
 
 type mortalWorkflow struct {
 	interceptor.WorkflowInboundInterceptorBase
-	w *world
+	w          *world
+	coroutines sync.WaitGroup // of this workflow, that run or are blocked
+}
+
+// Init counts the workflow's coroutines.
+func (m *mortalWorkflow) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+	return m.Next.Init(&countedCoroutines{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}, m})
+}
+
+type countedCoroutines struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	of *mortalWorkflow
+}
+
+// Go starts a coroutine that counts from its first step to its last.
+func (c *countedCoroutines) Go(ctx workflow.Context, name string, f func(ctx workflow.Context)) workflow.Context {
+	return c.Next.Go(ctx, name, func(ctx workflow.Context) {
+		c.of.coroutines.Add(1)
+		defer c.of.coroutines.Done()
+		f(ctx)
+	})
 }
 
 // ExecuteWorkflow runs until the workflow has ended or is lost.
@@ -74,7 +97,29 @@ func (m *mortalWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.E
 	m.w.mutex.Lock()
 	m.w.dead[workflow.GetInfo(ctx).WorkflowExecution.RunID] = true
 	m.w.mutex.Unlock()
-	return nil, temporal.NewApplicationError("it was terminated", typeLost)
+	return nil, temporal.NewApplicationErrorWithCause("it was terminated", typeLost, &parting{&m.coroutines})
+}
+
+// parting is the cause of a lost workflow's end.
+type parting struct{ coroutines *sync.WaitGroup }
+
+// Error says nothing: who needs it asks for its coroutines.
+func (*parting) Error() string { return "" }
+
+// partings holds the test environment up until a lost workflow's coroutines have
+// exited. The environment exits them on a goroutine of its own and goes on: an
+// activity's result that it delivers meanwhile is a data race with a blocked
+// coroutine that takes its callbacks back. It converts the workflow's error
+// after it has told the coroutines to exit, and before it goes on.
+type partings struct{ converter.FailureConverter }
+
+// ErrorToFailure converts an error, after its workflow's coroutines have exited.
+func (p partings) ErrorToFailure(err error) *failurepb.Failure {
+	var lost *parting
+	if errors.As(err, &lost) {
+		lost.coroutines.Wait()
+	}
+	return p.FailureConverter.ErrorToFailure(err)
 }
 
 // isLost reports whether a workflow ended because it was lost.

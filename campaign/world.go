@@ -17,6 +17,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
@@ -280,6 +281,7 @@ func (w *world) register() error {
 	w.env.SetWorkerOptions(worker.Options{
 		DeadlockDetectionTimeout: time.Minute, Interceptors: append([]interceptor.WorkerInterceptor{&mortal{w: w}}, w.seams.interceptors...),
 	})
+	w.env.SetFailureConverter(partings{temporal.GetDefaultFailureConverter()})
 	w.env.RegisterWorkflow(w.conduct)
 	return w.employ(settings)
 }
