@@ -11,14 +11,9 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
-
-// Orphans are open orders that no workflow drives.
-type Orphans struct {
-	Open int         `json:"open"` // open orders that were looked at
-	Keys []order.Key `json:"keys,omitempty"`
-}
 
 // Bounds of one search for orphans.
 const (
@@ -29,12 +24,12 @@ const (
 )
 
 // FindOrphans compares the open orders with the running workflows.
-func (b *Books) FindOrphans(ctx context.Context) (Orphans, error) {
+func (b *Books) FindOrphans(ctx context.Context) (contract.Orphans, error) {
 	return b.findOrphans(ctx, activity.GetClient(ctx))
 }
 
-func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (Orphans, error) {
-	var found Orphans
+func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contract.Orphans, error) {
+	var found contract.Orphans
 	for row, err := range b.ledger.OpenOrders(ctx, orphanAge) {
 		if err != nil {
 			return found, fmt.Errorf("read open orders: %w", err)

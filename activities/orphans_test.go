@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -42,7 +43,7 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	books.SetClock(func() time.Time { return time.Now().Add(time.Hour) }) // the order is not young
-	search := func(ctx context.Context) (Orphans, error) {
+	search := func(ctx context.Context) (contract.Orphans, error) {
 		return NewBooks(books, Settings{}).findOrphans(ctx, temporal)
 	}
 	env.RegisterActivity(search)

@@ -6,16 +6,8 @@ import (
 	"slices"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-)
-
-// Snapshot is the gateway's balance beside the ledger's, at one moment.
-type Snapshot = ledger.Snapshot
-
-// Verdicts of a snapshot that a reconciliation acts on.
-const (
-	Agreed   = ledger.Agreed
-	Drifting = ledger.Drifting
 )
 
 // Merchants lists the merchants that this installation serves, in order.
@@ -32,21 +24,21 @@ func (b *Books) Merchants(context.Context) ([]string, error) {
 // ledger's and stores both. Books that are not open yet are opened first. What is
 // booked while the gateway is asked may or may not be in its answer: such a
 // comparison proves nothing.
-func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (Snapshot, error) {
+func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snapshot, error) {
 	before, err := g.booked(ctx, merchant)
 	if err != nil {
-		return Snapshot{}, err
+		return order.Snapshot{}, err
 	}
 	available, frozen, err := g.balance(ctx, merchant)
 	if err != nil {
-		return Snapshot{}, err
+		return order.Snapshot{}, err
 	}
 	if err := g.ledger.OpenBooks(ctx, merchant, available, frozen); err != nil {
-		return Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
+		return order.Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
 	}
 	snapshot, err := g.ledger.TakeSnapshot(ctx, merchant, available, frozen, before)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
+		return order.Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
 	}
 	return snapshot, nil
 }

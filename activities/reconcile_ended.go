@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -15,9 +16,9 @@ import (
 
 // endedProgress is the heartbeat of AskAboutEnded.
 type endedProgress struct {
-	After   ledger.EndedMark  `json:"after"`
-	Failing failing           `json:"failing,omitzero"`
-	Counts  TransactionCounts `json:"counts"`
+	After   ledger.EndedMark           `json:"after"`
+	Failing failing                    `json:"failing,omitzero"`
+	Counts  contract.TransactionCounts `json:"counts"`
 }
 
 // AskAboutEnded asks the gateway about every order that was sent and ended in a
@@ -25,11 +26,11 @@ type endedProgress struct {
 // us of, which no history shows, and all there is where there is no history.
 //
 // The error is ErrorAway or ErrorPaused when there is no end of it.
-func (g *Gateway) AskAboutEnded(ctx context.Context, window TransactionWindow) (TransactionCounts, error) {
+func (g *Gateway) AskAboutEnded(ctx context.Context, window TransactionWindow) (contract.TransactionCounts, error) {
 	progress := endedProgress{After: ledger.EndedMark{At: window.From.UnixMilli()}}
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &progress); err != nil {
-			return TransactionCounts{}, fmt.Errorf("read how far the orders of %s are asked about: %w", window.Merchant, err)
+			return contract.TransactionCounts{}, fmt.Errorf("read how far the orders of %s are asked about: %w", window.Merchant, err)
 		}
 	}
 	err := callByCall(ctx, func() (more bool, err error) {
@@ -72,7 +73,7 @@ func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old ended
 // state table allows, a refund or a late payment, is settled like any other
 // finding; what contradicts, and has no difference to its name yet, opens a
 // discrepancy. The error is a *tarspay.Error when there was no usable answer.
-func (g *Gateway) ask(ctx context.Context, row order.Order, counts *TransactionCounts) (explained bool, err error) {
+func (g *Gateway) ask(ctx context.Context, row order.Order, counts *contract.TransactionCounts) (explained bool, err error) {
 	if !row.State.Terminal() && !row.State.Unsent() {
 		return true, nil // it came back to life: its workflow asks
 	}
@@ -150,7 +151,7 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 
 // settleAnswer books what the answer proves, through the door that every
 // finding takes, or opens the discrepancy that it amounts to.
-func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding order.Finding, counts *TransactionCounts) (explained bool, err error) {
+func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding order.Finding, counts *contract.TransactionCounts) (explained bool, err error) {
 	effect := row.Decide(finding)
 	if !effect.Moves() && effect.Discrepancy == "" {
 		return false, nil

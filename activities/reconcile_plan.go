@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -21,23 +22,9 @@ type TransactionsPlan struct {
 	To        time.Time `json:"to,omitzero"`
 }
 
-// TransactionSpan is the span of one merchant that is to be compared.
-type TransactionSpan struct {
-	Merchant string    `json:"merchant"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	History  bool      `json:"history"` // the gateway lists transactions in the merchant's country
-	// Again: orders that ended from then until From are asked about once more,
-	// because a success may have been returned since.
-	Again   time.Time `json:"again"`
-	First   bool      `json:"first,omitempty"`   // nothing has been compared before
-	Problem string    `json:"problem,omitempty"` // why nothing can be compared
-	Began   time.Time `json:"began"`             // what is met with from then on counts
-}
-
 // PlanTransactions says what is to be compared. A span ends at least a lag ago:
 // what is younger may not have reached the gateway's history, or ours.
-func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]TransactionSpan, error) {
+func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]contract.TransactionSpan, error) {
 	merchants := plan.Merchants
 	if len(merchants) == 0 {
 		var err error
@@ -45,7 +32,7 @@ func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]
 			return nil, err
 		}
 	}
-	spans := make([]TransactionSpan, 0, len(merchants))
+	spans := make([]contract.TransactionSpan, 0, len(merchants))
 	for _, merchant := range slices.Compact(slices.Sorted(slices.Values(merchants))) {
 		span, err := b.span(ctx, merchant, plan)
 		if err != nil {
@@ -56,12 +43,12 @@ func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]
 	return spans, nil
 }
 
-func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan) (TransactionSpan, error) {
+func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan) (contract.TransactionSpan, error) {
 	now, err := b.ledger.Now(ctx)
 	if err != nil {
-		return TransactionSpan{}, err
+		return contract.TransactionSpan{}, err
 	}
-	span := TransactionSpan{Merchant: merchant, Began: now.UTC().Truncate(time.Millisecond), From: plan.From, To: now.Add(-b.settings.ReconcileLag)}
+	span := contract.TransactionSpan{Merchant: merchant, Began: now.UTC().Truncate(time.Millisecond), From: plan.From, To: now.Add(-b.settings.ReconcileLag)}
 	if !plan.To.IsZero() && plan.To.Before(span.To) {
 		span.To = plan.To
 	}
@@ -144,12 +131,9 @@ func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 	}
 }
 
-// Finding is how many open discrepancies of a code a comparison has met with.
-type Finding = ledger.DiscrepancyCount
-
 // CountFindings counts the open discrepancies that the comparison of a
 // merchant's transactions has met with since it began: each once, however often
 // it was met.
-func (b *Books) CountFindings(ctx context.Context, merchant string, since time.Time) ([]Finding, error) {
+func (b *Books) CountFindings(ctx context.Context, merchant string, since time.Time) ([]order.DiscrepancyCount, error) {
 	return b.ledger.SeenDiscrepancies(ctx, merchant, since)
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -37,24 +38,6 @@ type TransactionWindow struct {
 	Again bool `json:"again,omitempty"`
 }
 
-// TransactionCounts is what comparing transactions has come to.
-type TransactionCounts struct {
-	Rows       int `json:"rows"`       // records of the gateway's history that were read
-	Compared   int `json:"compared"`   // of them, those whose order has ended here
-	Asked      int `json:"asked"`      // orders that the gateway was asked about
-	Unanswered int `json:"unanswered"` // orders on which it gave no answer
-	Settled    int `json:"settled"`    // orders whose answer was news, and is booked now
-}
-
-// Add adds other counts.
-func (c *TransactionCounts) Add(other TransactionCounts) {
-	c.Rows += other.Rows
-	c.Compared += other.Compared
-	c.Asked += other.Asked
-	c.Unanswered += other.Unanswered
-	c.Settled += other.Settled
-}
-
 // Types of errors that end the comparison of a merchant for this time.
 const (
 	ErrorNoHistory = "GATEWAY_WITHOUT_HISTORY" // the gateway does not have the endpoint
@@ -76,13 +59,13 @@ const (
 
 // historyProgress is the heartbeat of ReadHistory.
 type historyProgress struct {
-	Page     int               `json:"page"`  // to be read next, from 1
-	Total    int               `json:"total"` // as the first page told it
-	Round    int               `json:"round"`
-	Read     bool              `json:"read"`               // all pages
-	Doubtful []order.Key       `json:"doubtful,omitempty"` // to be asked about before going on
-	Failing  failing           `json:"failing,omitzero"`
-	Counts   TransactionCounts `json:"counts"`
+	Page     int                        `json:"page"`  // to be read next, from 1
+	Total    int                        `json:"total"` // as the first page told it
+	Round    int                        `json:"round"`
+	Read     bool                       `json:"read"`               // all pages
+	Doubtful []order.Key                `json:"doubtful,omitempty"` // to be asked about before going on
+	Failing  failing                    `json:"failing,omitzero"`
+	Counts   contract.TransactionCounts `json:"counts"`
 }
 
 // ReadHistory reads the gateway's history of a window, keeps what it says, and
@@ -92,11 +75,11 @@ type historyProgress struct {
 //
 // The error is ErrorNoHistory, ErrorShifting, ErrorAway or ErrorPaused when
 // there is no end of it.
-func (g *Gateway) ReadHistory(ctx context.Context, window TransactionWindow) (TransactionCounts, error) {
+func (g *Gateway) ReadHistory(ctx context.Context, window TransactionWindow) (contract.TransactionCounts, error) {
 	var progress historyProgress
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &progress); err != nil {
-			return TransactionCounts{}, fmt.Errorf("read how far the history of %s is read: %w", window.Merchant, err)
+			return contract.TransactionCounts{}, fmt.Errorf("read how far the history of %s is read: %w", window.Merchant, err)
 		}
 	}
 	err := callByCall(ctx, func() (more bool, err error) {
@@ -201,7 +184,7 @@ func (g *Gateway) readPage(ctx context.Context, window TransactionWindow, p *his
 	}
 	if page.Total != p.Total || p.Page > maxPages {
 		// From the beginning, and counted anew; what is kept stays.
-		*p = historyProgress{Round: p.Round + 1, Counts: TransactionCounts{Asked: p.Counts.Asked, Settled: p.Counts.Settled}}
+		*p = historyProgress{Round: p.Round + 1, Counts: contract.TransactionCounts{Asked: p.Counts.Asked, Settled: p.Counts.Settled}}
 		return tarspay.ErrHistoryShifted
 	}
 	if err := g.compareRecords(ctx, window, profile, page.Records, p); err != nil {

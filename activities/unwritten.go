@@ -13,14 +13,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
-
-// Unwritten are orders of which Temporal has a workflow and the ledger no row.
-type Unwritten struct {
-	Seen int         `json:"seen"` // workflows that were looked at
-	Keys []order.Key `json:"keys,omitempty"`
-}
 
 // Bounds of one comparison of Temporal with the ledger.
 const (
@@ -34,10 +29,10 @@ const (
 
 // unwrittenProgress is the heartbeat of FindUnwritten.
 type unwrittenProgress struct {
-	Until time.Time `json:"until"` // workflows that started before then are compared
-	Since time.Time `json:"since"`
-	Token []byte    `json:"token,omitempty"` // of the next page
-	Found Unwritten `json:"found"`
+	Until time.Time          `json:"until"` // workflows that started before then are compared
+	Since time.Time          `json:"since"`
+	Token []byte             `json:"token,omitempty"` // of the next page
+	Found contract.Unwritten `json:"found"`
 }
 
 // FindUnwritten compares the workflows of orders, running and ended, with the
@@ -46,14 +41,14 @@ type unwrittenProgress struct {
 // none, and one that waits where nobody serves it never will. Each opens a
 // discrepancy, once per run. What was compared before is not compared again:
 // how far it came is in the ledger, so an older copy begins earlier.
-func (b *Books) FindUnwritten(ctx context.Context) (Unwritten, error) {
+func (b *Books) FindUnwritten(ctx context.Context) (contract.Unwritten, error) {
 	return b.findUnwritten(ctx, activity.GetClient(ctx), activity.GetInfo(ctx).Namespace)
 }
 
-func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, namespace string) (Unwritten, error) {
+func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, namespace string) (contract.Unwritten, error) {
 	progress, err := b.unwrittenProgress(ctx)
 	if err != nil {
-		return Unwritten{}, err
+		return contract.Unwritten{}, err
 	}
 	for {
 		page, err := temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -107,7 +102,7 @@ func ordersStarted(since, until time.Time) string {
 
 // compareWorkflows opens a discrepancy for each of a page's workflows whose order
 // is not in the ledger.
-func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.WorkflowExecutionInfo, found *Unwritten) error {
+func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.WorkflowExecutionInfo, found *contract.Unwritten) error {
 	latest := make(map[order.Key]*workflowpb.WorkflowExecutionInfo, len(listed))
 	var keys []order.Key
 	for _, info := range listed {

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -91,17 +92,17 @@ func TestWhatOnlyTemporalHasIsFound(t *testing.T) {
 		},
 	}}
 	var suite testsuite.WorkflowTestSuite
-	search := func(ctx context.Context) (Unwritten, error) {
+	search := func(ctx context.Context) (contract.Unwritten, error) {
 		return NewBooks(books, Settings{}).findUnwritten(ctx, temporal, "default")
 	}
-	find := func(heartbeat any) (Unwritten, error) {
+	find := func(heartbeat any) (contract.Unwritten, error) {
 		env := suite.NewTestActivityEnvironment()
 		env.RegisterActivity(search)
 		if heartbeat != nil {
 			env.SetHeartbeatDetails(heartbeat)
 		}
 		value, err := env.ExecuteActivity(search)
-		var found Unwritten
+		var found contract.Unwritten
 		if err == nil {
 			err = value.Get(&found)
 		}
@@ -118,7 +119,7 @@ func TestWhatOnlyTemporalHasIsFound(t *testing.T) {
 	require.NotContains(t, temporal.asked[0], "StartTime >=")
 
 	// Whoever comes next goes on with the second page.
-	rest, err := find(unwrittenProgress{Until: time.Now().Add(-time.Minute), Token: []byte("x"), Found: Unwritten{Seen: 4, Keys: []order.Key{{Merchant: "M1", Number: "LOST"}, {Merchant: "M1", Number: "ENDED"}}}})
+	rest, err := find(unwrittenProgress{Until: time.Now().Add(-time.Minute), Token: []byte("x"), Found: contract.Unwritten{Seen: 4, Keys: []order.Key{{Merchant: "M1", Number: "LOST"}, {Merchant: "M1", Number: "ENDED"}}}})
 	require.NoError(t, err)
 	require.Equal(t, 9, rest.Seen)
 	require.Equal(t, want, numbersOf(rest.Keys))

@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 type reconcileLine struct {
@@ -72,13 +72,13 @@ func (r *rig) compare(ctx context.Context, merchant string, day time.Time) (reco
 	}
 	line.PeakRSS = line.IdleRSS
 	type report struct {
-		result workflows.ReconcileTransactionsResult
+		result contract.ReconcileTransactionsResult
 		err    error
 	}
 	done := make(chan report, 1)
 	began := time.Now()
 	go func() {
-		result, err := r.stack.Orders.ReconcileTransactions(ctx, workflows.ReconcileTransactionsInput{
+		result, err := r.stack.Orders.ReconcileTransactions(ctx, contract.ReconcileTransactionsInput{
 			Merchants: []string{merchant}, From: day, To: day.AddDate(0, 0, 1),
 		})
 		done <- report{result, err}

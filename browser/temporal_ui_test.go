@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // The query of docs/operations.md that answers "what needs me now", and the name under
@@ -62,7 +62,7 @@ func TestTemporalUI(t *testing.T) {
 	require.Equal(t, order.InReview, view.State)
 	p.click(`a[href*="` + stuck.Number + `"]`)
 	p.click(`[data-testid="user-metadata-tab"]`)
-	p.tells(workflows.Summary(stuck))
+	p.tells(contract.Summary(stuck))
 	p.tells(string(view.State))
 	p.tells(view.Reason.Code + " " + view.Reason.Text)
 	p.tells("Next: " + view.Next)

@@ -22,11 +22,11 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.uber.org/goleak"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -178,7 +178,7 @@ type signal struct {
 type start struct {
 	options client.StartWorkflowOptions
 	name    string
-	input   workflows.LateCallbackInput
+	input   contract.LateCallbackInput
 }
 
 // recorder is a Temporal that writes down what it is asked for.
@@ -198,7 +198,7 @@ func (r *recorder) SignalWorkflow(ctx context.Context, workflowID, runID, name s
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.signalled = append(r.signalled, signal{workflowID + runID, name, argument.(workflows.CallbackSignalInput).ID})
+	r.signalled = append(r.signalled, signal{workflowID + runID, name, argument.(contract.CallbackSignalInput).ID})
 	return nil
 }
 
@@ -219,7 +219,7 @@ func (r *recorder) ExecuteWorkflow(ctx context.Context, options client.StartWork
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.started = append(r.started, start{options, workflow.(string), arguments[0].(workflows.LateCallbackInput)})
+	r.started = append(r.started, start{options, workflow.(string), arguments[0].(contract.LateCallbackInput)})
 	return nil, nil
 }
 

@@ -15,9 +15,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // signalTimeout bounds one call to Temporal. A callback that cannot be passed
@@ -225,7 +225,7 @@ func (d *Deliverer) signal(ctx context.Context, row order.Order, id string) erro
 	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
 	started := time.Now()
-	err := d.temporal.SignalWorkflow(ctx, row.WorkflowID(), "", workflows.CallbackSignal, workflows.CallbackSignalInput{ID: id})
+	err := d.temporal.SignalWorkflow(ctx, row.WorkflowID(), "", contract.CallbackSignal, contract.CallbackSignalInput{ID: id})
 	d.metrics.signal(time.Since(started))
 	return err
 }
@@ -262,13 +262,13 @@ func (d *Deliverer) startLate(ctx context.Context, row order.Order, id string, a
 	key := row.Key()
 	options := client.StartWorkflowOptions{
 		ID:                       lateID(key, id),
-		TaskQueue:                workflows.Queue,
+		TaskQueue:                contract.Queue,
 		WorkflowIDReusePolicy:    again,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            fmt.Sprintf("callback after the end of %s %s", row.Kind, key.Number),
 	}
-	input := workflows.LateCallbackInput{Kind: row.Kind, Key: key, CallbackID: id}
-	_, err := d.temporal.ExecuteWorkflow(ctx, options, workflows.LateCallbackType, input)
+	input := contract.LateCallbackInput{Kind: row.Kind, Key: key, CallbackID: id}
+	_, err := d.temporal.ExecuteWorkflow(ctx, options, contract.LateCallbackType, input)
 	var started *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &started) {
 		return nil

@@ -14,9 +14,9 @@ import (
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // Callbacks that come while Temporal is away are answered OK and delivered by
@@ -111,7 +111,7 @@ func TestLateCallback(t *testing.T) {
 	require.Equal(t, "late:M1700000001:W-1:"+entry.ID[:16], started.options.ID)
 	require.Equal(t, "payouts", started.options.TaskQueue)
 	require.Equal(t, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, started.options.WorkflowIDReusePolicy)
-	require.Equal(t, workflows.LateCallbackInput{Kind: order.Withdrawal, Key: row.Key(), CallbackID: entry.ID}, started.input)
+	require.Equal(t, contract.LateCallbackInput{Kind: order.Withdrawal, Key: row.Key(), CallbackID: entry.ID}, started.input)
 	require.Equal(t, 1, b.metric(t, "payouts_callback_deliveries_total", "late"))
 }
 

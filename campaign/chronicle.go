@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // chronicle is what is on record when a world has come to rest.
@@ -26,7 +26,7 @@ type chronicle struct {
 	broken       []ledger.AuditBreak
 	accused      []Violation // while the world lived
 	faults       int
-	compared     *workflows.ReconcileBalancesResult // nil: never
+	compared     *contract.ReconcileBalancesResult // nil: never
 }
 
 // record is all that is known of one order.

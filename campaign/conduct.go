@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // Signals of the workflow that starts all others.
@@ -50,10 +50,10 @@ func (w *world) conduct(ctx workflow.Context) error {
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
-			var input workflows.LateCallbackInput
+			var input contract.LateCallbackInput
 			workflow.GetSignalChannel(ctx, signalLate).Receive(ctx, &input)
 			begin(func(ctx workflow.Context) {
-				err := workflow.ExecuteChildWorkflow(ctx, workflows.LateCallbackType, input).Get(ctx, nil)
+				err := workflow.ExecuteChildWorkflow(ctx, contract.LateCallbackType, input).Get(ctx, nil)
 				w.must(err, input.Key.Number, "the workflow of a late callback failed")
 			})
 		}
@@ -82,9 +82,9 @@ func (w *world) drive(ctx workflow.Context, l *life, again bool) {
 }
 
 func (w *world) live(ctx workflow.Context, l *life, again bool) error {
-	name := workflows.WithdrawalType
+	name := contract.WithdrawalType
 	if l.request.Kind == order.Deposit {
-		name = workflows.DepositType
+		name = contract.DepositType
 	}
 	id := l.request.WorkflowID()
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id})
@@ -200,7 +200,7 @@ func (s *server) SignalWorkflow(_ context.Context, id, _, name string, argument 
 	if !w.running[id] {
 		return serviceerror.NewNotFound("no such workflow is running")
 	}
-	callback, _ := argument.(workflows.CallbackSignalInput)
+	callback, _ := argument.(contract.CallbackSignalInput)
 	w.pass(signal{id: callback.ID, phase: w.phaseOf(id), send: func() { _ = w.env.SignalWorkflowByID(id, name, argument) }})
 	return nil
 }
@@ -243,7 +243,7 @@ func (s *server) ExecuteWorkflow(_ context.Context, options client.StartWorkflow
 		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("started before", "", "")
 	}
 	w.late[options.ID] = true
-	input, _ := arguments[0].(workflows.LateCallbackInput)
+	input, _ := arguments[0].(contract.LateCallbackInput)
 	id := order.WorkflowID(input.Kind, input.Key)
 	w.pass(signal{id: input.CallbackID, phase: w.phaseOf(id), send: func() { w.env.SignalWorkflow(signalLate, input) }})
 	return nil, nil //nolint:nilnil // nobody looks at the run

@@ -7,10 +7,9 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // What is done with workflows of their own: adoptions, actions on orders that
@@ -115,8 +114,8 @@ func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
 	}
 	w.acting[id] = l.Number
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "act:" + id})
-	input := workflows.OperatorActionInput{Key: l.request.Key(), Action: action}
-	err := workflow.ExecuteChildWorkflow(ctx, workflows.OperatorActionType, input).Get(ctx, nil)
+	input := contract.OperatorActionInput{Key: l.request.Key(), Action: action}
+	err := workflow.ExecuteChildWorkflow(ctx, contract.OperatorActionType, input).Get(ctx, nil)
 	if err != nil {
 		w.accuse("P13", l.Number, "the action %s without a workflow failed: %v", what, err)
 	}
@@ -124,43 +123,43 @@ func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
 }
 
 // action is what an operator does to an order.
-func (l *life) action(what string) activities.Action {
+func (l *life) action(what string) contract.Action {
 	switch what {
-	case workflows.ApproveUpdate:
-		return activities.Action{Approve: &order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()}}
-	case workflows.RejectUpdate:
-		return activities.Action{Reject: &order.Rejection{By: "amina", Why: "not known"}}
-	case workflows.CancelUpdate:
-		return activities.Action{Cancel: &order.Cancellation{By: "bilal", Why: "paid by hand"}}
-	case workflows.NoteUpdate:
-		return activities.Action{Note: &order.Note{By: "bilal", Text: "asked about it"}}
-	case workflows.PollNowUpdate:
-		return activities.Action{Poll: &order.Poll{By: "bilal"}}
+	case contract.ApproveUpdate:
+		return contract.Action{Approve: &order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()}}
+	case contract.RejectUpdate:
+		return contract.Action{Reject: &order.Rejection{By: "amina", Why: "not known"}}
+	case contract.CancelUpdate:
+		return contract.Action{Cancel: &order.Cancellation{By: "bilal", Why: "paid by hand"}}
+	case contract.NoteUpdate:
+		return contract.Action{Note: &order.Note{By: "bilal", Text: "asked about it"}}
+	case contract.PollNowUpdate:
+		return contract.Action{Poll: &order.Poll{By: "bilal"}}
 	case "adopted":
-		return activities.Action{Adopt: &order.Adoption{By: "chen", Run: "the one that was started"}}
+		return contract.Action{Adopt: &order.Adoption{By: "chen", Run: "the one that was started"}}
 	}
-	return activities.Action{}
+	return contract.Action{}
 }
 
 // bareActions are what an operator may do to an order that no workflow drives;
 // "" is an action that is none.
 var bareActions = []string{
-	workflows.ApproveUpdate, workflows.RejectUpdate, workflows.CancelUpdate, workflows.NoteUpdate, workflows.PollNowUpdate, "",
+	contract.ApproveUpdate, contract.RejectUpdate, contract.CancelUpdate, contract.NoteUpdate, contract.PollNowUpdate, "",
 }
 
 // compare is what the schedules do.
 func (w *world) compare(ctx workflow.Context, n int) {
-	var balances workflows.ReconcileBalancesResult
-	w.schedule(ctx, workflows.ReconcileBalancesType, n, &balances, workflows.ReconcileBalancesInput{})
+	var balances contract.ReconcileBalancesResult
+	w.schedule(ctx, contract.ReconcileBalancesType, n, &balances, contract.ReconcileBalancesInput{})
 	w.report = &balances
-	w.schedule(ctx, workflows.ReconcileTransactionsType, n, nil, workflows.ReconcileTransactionsInput{})
+	w.schedule(ctx, contract.ReconcileTransactionsType, n, nil, contract.ReconcileTransactionsInput{})
 	w.lookForOrphans(ctx, fmt.Sprint(n))
 }
 
 func (w *world) lookForOrphans(ctx workflow.Context, when string) {
-	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflows.FindOrphansType + " " + when})
-	if err := workflow.ExecuteChildWorkflow(ctx, workflows.FindOrphansType).Get(ctx, nil); err != nil {
-		w.accuse(nothingFails, "", "%s failed: %v", workflows.FindOrphansType, err)
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: contract.FindOrphansType + " " + when})
+	if err := workflow.ExecuteChildWorkflow(ctx, contract.FindOrphansType).Get(ctx, nil); err != nil {
+		w.accuse(nothingFails, "", "%s failed: %v", contract.FindOrphansType, err)
 	}
 }
 
@@ -176,9 +175,9 @@ func (w *world) schedule(ctx workflow.Context, name string, n int, result, input
 var junk = []string{
 	"signal-text", "signal-number", "signal-list", "signal-nothing", "signal-bytes", "signal-no-id", "signal-unknown-id",
 	"signal-foreign-id", "signal-other",
-	"update/none", "update/" + workflows.ApproveUpdate, "update/" + workflows.RejectUpdate, "update/" + workflows.CancelUpdate,
-	"update/" + workflows.ResolveUpdate, "update/" + workflows.NoteUpdate, "update/" + workflows.PollNowUpdate,
-	"update/" + workflows.InstructionsUpdate,
+	"update/none", "update/" + contract.ApproveUpdate, "update/" + contract.RejectUpdate, "update/" + contract.CancelUpdate,
+	"update/" + contract.ResolveUpdate, "update/" + contract.NoteUpdate, "update/" + contract.PollNowUpdate,
+	"update/" + contract.InstructionsUpdate,
 }
 
 // throw sends an order's workflow something that it cannot make anything of.
@@ -191,7 +190,7 @@ func (w *world) throw(l *life, id, what string) {
 		_ = w.env.UpdateWorkflowByID(l.request.WorkflowID(), name, id, unheard{}, []int{4, 2})
 		return
 	}
-	name, argument := workflows.CallbackSignal, any(nil)
+	name, argument := contract.CallbackSignal, any(nil)
 	switch what {
 	case "signal-text":
 		argument = "callback"
@@ -204,9 +203,9 @@ func (w *world) throw(l *life, id, what string) {
 	case "signal-no-id":
 		argument = map[string]any{"id": 42}
 	case "signal-unknown-id":
-		argument = workflows.CallbackSignalInput{ID: "nowhere"}
+		argument = contract.CallbackSignalInput{ID: "nowhere"}
 	case "signal-foreign-id":
-		argument = workflows.CallbackSignalInput{ID: w.foreign(l)}
+		argument = contract.CallbackSignalInput{ID: w.foreign(l)}
 	case "signal-other":
 		name, argument = "no such signal", 42
 	}

@@ -19,8 +19,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // mistake is one of ours that a campaign must find.
@@ -61,8 +61,8 @@ var mistakes = map[string]mistake{
 	})},
 	"a signal that cannot be read fails the order": {plan: small(Order{Scenario: "stuck", Events: happens(5, DoJunk, "signal-number")}, nil), property: "P13", wrongs: 2, seams: seams{interceptors: []interceptor.WorkerInterceptor{&strict{}}}},
 	"nobody looks for orders without a workflow":   {plan: small(Order{Scenario: "stuck", Losses: []Loss{{2 * minute, hour}}}, nil), property: "P13", wrongs: 2, seams: notDone("FindOrphans")},
-	"an action that is refused fails": {plan: small(Order{Events: happens(-30, DoBare, workflows.CancelUpdate)}, nil), property: "P13", wrongs: 1, seams: onActivity(func(name string, result any, err error) (any, error) {
-		var acted activities.Acted
+	"an action that is refused fails": {plan: small(Order{Events: happens(-30, DoBare, contract.CancelUpdate)}, nil), property: "P13", wrongs: 1, seams: onActivity(func(name string, result any, err error) (any, error) {
+		var acted contract.Acted
 		said, is := result.(*commonpb.Payloads)
 		if name == "Act" && is && converter.GetDefaultDataConverter().FromPayloads(said, &acted) == nil && acted.Refusal != nil {
 			err = temporal.NewNonRetryableApplicationError(acted.Refusal.Text, acted.Refusal.Code, nil)
@@ -70,7 +70,7 @@ var mistakes = map[string]mistake{
 		return result, err
 	})},
 	"a comparison counts wrong": {plan: small(Order{}, func(p *Plan) { p.Compare = []int{3 * hour} }), property: "P10", wrongs: 1, seams: onActivity(func(_ string, result any, err error) (any, error) {
-		if snapshot, is := result.(activities.Snapshot); is {
+		if snapshot, is := result.(order.Snapshot); is {
 			snapshot.Drift, _ = snapshot.Drift.Add(rupees(1))
 			result = snapshot
 		}
@@ -217,8 +217,8 @@ type strictWorkflow struct {
 
 // HandleSignal looks at a signal.
 func (s *strictWorkflow) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
-	var heard workflows.CallbackSignalInput
-	if in.SignalName == workflows.CallbackSignal {
+	var heard contract.CallbackSignalInput
+	if in.SignalName == contract.CallbackSignal {
 		s.unread = s.unread || converter.GetDefaultDataConverter().FromPayloads(in.Arg, &heard) != nil
 	}
 	return s.Next.HandleSignal(ctx, in)

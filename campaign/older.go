@@ -11,10 +11,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"modernc.org/sqlite"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // Older is a copy of the ledger that is put in its place when it is lost. From
@@ -154,7 +153,7 @@ func (w *world) regain(ctx workflow.Context, begin func(func(workflow.Context)))
 		row, err := w.books.Order(w.ctx, l.request.Key())
 		if err == nil && row.State == order.AwaitingApproval && !row.AskFirst.IsZero() {
 			w.env.RegisterDelayedCallback(func() {
-				w.act(l, l.Number+"/approved again", workflows.ApproveUpdate, order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()})
+				w.act(l, l.Number+"/approved again", contract.ApproveUpdate, order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()})
 			}, 0)
 		}
 	}
@@ -196,8 +195,8 @@ func (w *world) regainOne(ctx workflow.Context, l *life, begin func(func(workflo
 const writtenDown = "written down"
 
 // adoptedFrom is the action of adopting an order from what its workflow was started with.
-func (w *world) adoptedFrom(l *life) activities.Action {
-	return activities.Action{Adopt: &order.Adoption{By: "chen", Run: w.lastRun(l), Request: &l.request}}
+func (w *world) adoptedFrom(l *life) contract.Action {
+	return contract.Action{Adopt: &order.Adoption{By: "chen", Run: w.lastRun(l), Request: &l.request}}
 }
 
 // lastRun is the last run of an order's workflow; "" if there was none.

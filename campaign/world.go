@@ -24,6 +24,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -67,10 +68,10 @@ type world struct {
 	armed   time.Time // when we look at the gateway next
 	roused  bool      // the inbox is swept within a minute
 	drained money.Amount
-	acting  map[string]string                  // actions without a workflow that are not answered yet, and their orders
-	stopped bool                               // it would go on for ever
-	report  *workflows.ReconcileBalancesResult // of the last comparison
-	forged  []string                           // how the orders stood before everything false was said
+	acting  map[string]string                 // actions without a workflow that are not answered yet, and their orders
+	stopped bool                              // it would go on for ever
+	report  *contract.ReconcileBalancesResult // of the last comparison
+	forged  []string                          // how the orders stood before everything false was said
 
 	mutex     sync.Mutex // guards what follows: activities come on goroutines of their own
 	honest    bool       // the wire is, from heal on

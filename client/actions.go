@@ -10,9 +10,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	temporalclient "go.temporal.io/sdk/client"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // What an operator may do to an order. Each is decided in the ledger and leaves
@@ -22,35 +21,35 @@ import (
 // Approve lets an order go ahead that waits for a second person. The
 // fingerprint is that of the order as the approver saw it.
 func (c *Client) Approve(ctx context.Context, kind order.Kind, key order.Key, approval order.Approval) (order.View, error) {
-	return c.act(ctx, kind, key, workflows.ApproveUpdate, approval, activities.Action{Approve: &approval})
+	return c.act(ctx, kind, key, contract.ApproveUpdate, approval, contract.Action{Approve: &approval})
 }
 
 // Reject ends an order that waits for a second person.
 func (c *Client) Reject(ctx context.Context, kind order.Kind, key order.Key, rejection order.Rejection) (order.View, error) {
-	return c.act(ctx, kind, key, workflows.RejectUpdate, rejection, activities.Action{Reject: &rejection})
+	return c.act(ctx, kind, key, contract.RejectUpdate, rejection, contract.Action{Reject: &rejection})
 }
 
 // Cancel withdraws an order before anything was sent.
 func (c *Client) Cancel(ctx context.Context, kind order.Kind, key order.Key, cancellation order.Cancellation) (order.View, error) {
-	return c.act(ctx, kind, key, workflows.CancelUpdate, cancellation, activities.Action{Cancel: &cancellation})
+	return c.act(ctx, kind, key, contract.CancelUpdate, cancellation, contract.Action{Cancel: &cancellation})
 }
 
 // Resolve ends an order in review with an operator's evidence. Where two
 // persons decide, the first call proposes and the view's Next says so.
 func (c *Client) Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error) {
-	return c.act(ctx, kind, key, workflows.ResolveUpdate, resolution, activities.Action{Resolve: &resolution})
+	return c.act(ctx, kind, key, contract.ResolveUpdate, resolution, contract.Action{Resolve: &resolution})
 }
 
 // Note adds a remark to an order's audit, in whatever state it is.
 func (c *Client) Note(ctx context.Context, kind order.Kind, key order.Key, note order.Note) (order.View, error) {
-	return c.act(ctx, kind, key, workflows.NoteUpdate, note, activities.Action{Note: &note})
+	return c.act(ctx, kind, key, contract.NoteUpdate, note, contract.Action{Note: &note})
 }
 
 // PollNow makes an order ask the gateway, or look for its funds, at once. When
 // no workflow drives the order, who wanted it asked is on record and nobody
 // asks: the view is without a fingerprint then.
 func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error) {
-	return c.act(ctx, kind, key, workflows.PollNowUpdate, poll, activities.Action{Poll: &poll})
+	return c.act(ctx, kind, key, contract.PollNowUpdate, poll, contract.Action{Poll: &poll})
 }
 
 // act sends an update to the order's workflow. When no workflow drives the
@@ -58,7 +57,7 @@ func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, po
 // a workflow that drives no order, a short workflow of its own decides and
 // audits.
 func (c *Client) act(
-	ctx context.Context, kind order.Kind, key order.Key, name string, argument any, action activities.Action,
+	ctx context.Context, kind order.Kind, key order.Key, name string, argument any, action contract.Action,
 ) (order.View, error) {
 	if refusal := action.TooLong(); refusal != nil {
 		return order.View{}, refusal
@@ -99,29 +98,29 @@ func (c *Client) driven(ctx context.Context, kind order.Kind, key order.Key) (bo
 // actWithout decides and audits in the merchant's workflow for that, which is
 // started with the first action and stays. Should its id be taken by a workflow
 // that is another, the action gets a short workflow of its own.
-func (c *Client) actWithout(ctx context.Context, key order.Key, name string, action activities.Action) (activities.Acted, error) {
-	var acted activities.Acted
-	id := workflows.OperatorActionsID(key.Merchant)
+func (c *Client) actWithout(ctx context.Context, key order.Key, name string, action contract.Action) (contract.Acted, error) {
+	var acted contract.Acted
+	id := contract.OperatorActionsID(key.Merchant)
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, id, "")
 	var notFound *serviceerror.NotFound
 	if err != nil && !errors.As(err, &notFound) {
 		return acted, unreachable("act on order "+key.String(), err)
 	}
 	if info := described.GetWorkflowExecutionInfo(); info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING &&
-		(info.GetType().GetName() != workflows.OperatorActionsType || info.GetTaskQueue() != workflows.Queue) {
+		(info.GetType().GetName() != contract.OperatorActionsType || info.GetTaskQueue() != contract.Queue) {
 		return c.actAlone(ctx, key, name, action)
 	}
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: c.temporal.NewWithStartWorkflowOperation(temporalclient.StartWorkflowOptions{
 			ID:                       id,
-			TaskQueue:                workflows.Queue,
+			TaskQueue:                contract.Queue,
 			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 			StaticSummary:            "what people do to orders of " + key.Merchant + " that no workflow drives",
-		}, workflows.OperatorActionsType),
+		}, contract.OperatorActionsType),
 		UpdateOptions: temporalclient.UpdateWorkflowOptions{
 			UpdateID:     uuid.NewString(),
-			UpdateName:   workflows.ActUpdate,
-			Args:         []any{workflows.OperatorActionInput{Key: key, Action: action}},
+			UpdateName:   contract.ActUpdate,
+			Args:         []any{contract.OperatorActionInput{Key: key, Action: action}},
 			WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
 		},
 	})
@@ -129,24 +128,24 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, name string, act
 		err = handle.Get(ctx, &acted)
 	}
 	if err != nil {
-		return activities.Acted{}, updateError(ctx, key, err)
+		return contract.Acted{}, updateError(ctx, key, err)
 	}
 	return acted, nil
 }
 
 // actAlone decides and audits in a short workflow of its own.
-func (c *Client) actAlone(ctx context.Context, key order.Key, name string, action activities.Action) (activities.Acted, error) {
-	var acted activities.Acted
+func (c *Client) actAlone(ctx context.Context, key order.Key, name string, action contract.Action) (contract.Acted, error) {
+	var acted contract.Acted
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID:            fmt.Sprintf("act:%s:%s:%s", key.Merchant, key.Number, uuid.NewString()),
-		TaskQueue:     workflows.Queue,
+		TaskQueue:     contract.Queue,
 		StaticSummary: name + " without a workflow",
-	}, workflows.OperatorActionType, workflows.OperatorActionInput{Key: key, Action: action})
+	}, contract.OperatorActionType, contract.OperatorActionInput{Key: key, Action: action})
 	if err != nil {
 		return acted, unreachable("act on order "+key.String(), err)
 	}
 	if err := run.Get(ctx, &acted); err != nil {
-		return activities.Acted{}, readError(ctx, key, err)
+		return contract.Acted{}, readError(ctx, key, err)
 	}
 	return acted, nil
 }
@@ -190,7 +189,7 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 	}
 	// Without a run there was nothing to adopt, and the ledger says why.
 	adoption := order.Adoption{By: by, Run: started.RunID, Holder: holder}
-	acted, err := c.actWithout(ctx, row.Key(), "adopt", activities.Action{Adopt: &adoption})
+	acted, err := c.actWithout(ctx, row.Key(), "adopt", contract.Action{Adopt: &adoption})
 	if err == nil && acted.Refusal != nil {
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}
 	}
@@ -214,7 +213,7 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 			return Started{}, err
 		}
 	}
-	acted, err := c.actWithout(ctx, key, "adopt", activities.Action{Adopt: &adoption})
+	acted, err := c.actWithout(ctx, key, "adopt", contract.Action{Adopt: &adoption})
 	switch {
 	case refusal != nil:
 		return Started{}, refusal
@@ -226,7 +225,7 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 		return Started{}, order.Refuse(order.CodeTerminal, "order %s is written down as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
 	case h.running:
 		// It looks again now and then; this has it look at once.
-		_, _ = c.update(ctx, h.kind, key, workflows.NoteUpdate, order.Note{By: by, Text: "the ledger has the order again"})
+		_, _ = c.update(ctx, h.kind, key, contract.NoteUpdate, order.Note{By: by, Text: "the ledger has the order again"})
 		return Started{WorkflowID: order.WorkflowID(h.kind, key), RunID: h.run, Existing: true}, nil
 	}
 	return c.Adopt(ctx, order.Order{Request: *adoption.Request, Standing: acted.Standing}, by)

@@ -19,9 +19,8 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // Codes of refusals that come from here. Those of package order come through
@@ -132,14 +131,14 @@ func (c *Client) startDeposit(
 	// A workflow that has the id is looked at before it is told anything: it may
 	// be one that no worker of ours will ever answer for.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
-	operation := c.temporal.NewWithStartWorkflowOperation(options, workflows.DepositType, request)
+	operation := c.temporal.NewWithStartWorkflowOperation(options, contract.DepositType, request)
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: operation,
 		UpdateOptions: temporalclient.UpdateWorkflowOptions{
 			// A new one each time: whoever asks again is told where the order
 			// stands by now.
 			UpdateID:     uuid.NewString(),
-			UpdateName:   workflows.InstructionsUpdate,
+			UpdateName:   contract.InstructionsUpdate,
 			Args:         []any{request.Fingerprint()},
 			WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
 		},
@@ -168,7 +167,7 @@ func (c *Client) existingDeposit(ctx context.Context, request order.Request) (or
 		return order.View{}, Started{}, err
 	}
 	if there.running {
-		view, err := c.update(ctx, request.Kind, request.Key(), workflows.InstructionsUpdate, request.Fingerprint())
+		view, err := c.update(ctx, request.Kind, request.Key(), contract.InstructionsUpdate, request.Fingerprint())
 		if order.CodeOf(err) != order.CodeTerminal { // else it has ended since
 			return view, started, err
 		}
@@ -189,7 +188,7 @@ func (c *Client) Wait(ctx context.Context, kind order.Kind, key order.Key) (orde
 
 // Order reads where an order stands. It needs a worker.
 func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
-	value, err := c.temporal.QueryWorkflow(ctx, order.WorkflowID(kind, key), "", workflows.OrderQuery)
+	value, err := c.temporal.QueryWorkflow(ctx, order.WorkflowID(kind, key), "", contract.OrderQuery)
 	if err != nil {
 		return order.View{}, readError(ctx, key, err)
 	}
@@ -251,13 +250,13 @@ func (c *Client) updateOnce(ctx context.Context, id string, kind order.Kind, key
 }
 
 // ReconcileBalances compares balances now and waits for the report.
-func (c *Client) ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error) {
-	var result workflows.ReconcileBalancesResult
+func (c *Client) ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error) {
+	var result contract.ReconcileBalancesResult
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID:            fmt.Sprintf("reconcile-balances:demand:%d", time.Now().UnixNano()),
-		TaskQueue:     workflows.Queue,
+		TaskQueue:     contract.Queue,
 		StaticSummary: "balances compared on demand",
-	}, workflows.ReconcileBalancesType, workflows.ReconcileBalancesInput{Merchants: merchants})
+	}, contract.ReconcileBalancesType, contract.ReconcileBalancesInput{Merchants: merchants})
 	if err != nil {
 		return result, unreachable("start the reconciliation", err)
 	}
@@ -269,13 +268,13 @@ func (c *Client) ReconcileBalances(ctx context.Context, merchants ...string) (wo
 
 // ReconcileTransactions compares transactions one by one now and waits for the
 // report, which may take hours: the comparison goes on when the context ends.
-func (c *Client) ReconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, error) {
-	var result workflows.ReconcileTransactionsResult
+func (c *Client) ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
+	var result contract.ReconcileTransactionsResult
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID:            fmt.Sprintf("reconcile-transactions:demand:%d", time.Now().UnixNano()),
-		TaskQueue:     workflows.Queue,
+		TaskQueue:     contract.Queue,
 		StaticSummary: "transactions compared on demand",
-	}, workflows.ReconcileTransactionsType, input)
+	}, contract.ReconcileTransactionsType, input)
 	if err != nil {
 		return result, unreachable("start the reconciliation", err)
 	}
@@ -288,10 +287,10 @@ func (c *Client) ReconcileTransactions(ctx context.Context, input workflows.Reco
 func startOptions(request order.Request) temporalclient.StartWorkflowOptions {
 	return temporalclient.StartWorkflowOptions{
 		ID:                    request.WorkflowID(),
-		TaskQueue:             workflows.Queue,
+		TaskQueue:             contract.Queue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		TypedSearchAttributes: workflows.SearchAttributes(request),
-		StaticSummary:         workflows.Summary(request),
+		TypedSearchAttributes: contract.SearchAttributes(request),
+		StaticSummary:         contract.Summary(request),
 	}
 }
 
@@ -334,8 +333,8 @@ func readError(ctx context.Context, key order.Key, err error) error {
 // unreadable recognises payloads that cannot be decrypted; nil for any other
 // error.
 func unreadable(key order.Key, err error) error {
-	var unknown *codec.UnknownKey
-	if errors.As(err, &unknown) || errors.Is(err, codec.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported) {
+	var unknown *contract.UnknownKey
+	if errors.As(err, &unknown) || errors.Is(err, contract.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported) {
 		return cannotRead(key)
 	}
 	return nil

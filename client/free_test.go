@@ -13,9 +13,9 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // over is a Temporal in which an ended workflow has the id of every order, until
@@ -40,7 +40,7 @@ func (o *over) DescribeWorkflowExecution(_ context.Context, id, _ string) (*work
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run-1"}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
 		Type: &commonpb.WorkflowType{Name: o.typ}, TaskQueue: o.queue,
-		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{workflows.AttributeState.GetName(): state}},
+		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{contract.AttributeState.GetName(): state}},
 	}}, err
 }
 
@@ -89,7 +89,7 @@ func TestANumberIsFreeAfterARefusalOnly(t *testing.T) {
 			t.Parallel()
 			input, err := converter.GetDefaultDataConverter().ToPayloads(request)
 			require.NoError(t, err)
-			server := &over{taken: taken{typ: workflows.WithdrawalType, queue: workflows.Queue, input: input}, state: c.state, result: c.result}
+			server := &over{taken: taken{typ: contract.WithdrawalType, queue: contract.Queue, input: input}, state: c.state, result: c.result}
 			started, err := New(server).Start(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, !c.free, started.Existing)

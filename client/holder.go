@@ -8,9 +8,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // holder is the workflow that has an order's id: its latest run.
@@ -37,7 +36,7 @@ func (c *Client) holder(ctx context.Context, kind order.Kind, key order.Key) (ho
 		Holder: is, kind: kind, key: key, run: info.GetExecution().GetRunId(),
 		running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		ended:   info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
-		state:   order.State(attribute[string](info.GetSearchAttributes().GetIndexedFields(), workflows.AttributeState)),
+		state:   order.State(attribute[string](info.GetSearchAttributes().GetIndexedFields(), contract.AttributeState)),
 		foreign: is.Refuse(kind, key),
 	}, nil
 }
@@ -58,7 +57,7 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	if err := c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &raw); err != nil {
 		return request, err
 	}
-	if raw.Payload() != nil && codec.Encrypted(raw.Payload()) {
+	if raw.Payload() != nil && contract.Encrypted(raw.Payload()) {
 		return request, cannotRead(h.key)
 	}
 	if err := order.Read(raw.Payload().GetData(), &request); err != nil { // as strictly as its workflow does

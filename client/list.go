@@ -16,9 +16,9 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // CodeTemporalNotReady means that Temporal's namespace does not exist, or does
@@ -206,7 +206,7 @@ func (c *Client) Look(ctx context.Context, kind order.Kind, key order.Key) (Row,
 // query writes the filter in the language of Temporal's visibility.
 func (f Filter) query() string {
 	terms := []string{
-		"WorkflowType IN (" + quote(workflows.DepositType) + ", " + quote(workflows.WithdrawalType) + ")",
+		"WorkflowType IN (" + quote(contract.DepositType) + ", " + quote(contract.WithdrawalType) + ")",
 		// A run that went on in another one says nothing that the other does not.
 		"ExecutionStatus != " + quote(enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW.String()),
 	}
@@ -215,12 +215,12 @@ func (f Filter) query() string {
 			terms = append(terms, attribute.GetName()+" = "+quote(value))
 		}
 	}
-	equal(workflows.AttributeKind, string(f.Kind))
-	equal(workflows.AttributeState, string(f.State))
-	equal(workflows.AttributeCountry, f.Country)
-	equal(workflows.AttributeMerchant, f.Merchant)
+	equal(contract.AttributeKind, string(f.Kind))
+	equal(contract.AttributeState, string(f.State))
+	equal(contract.AttributeCountry, f.Country)
+	equal(contract.AttributeMerchant, f.Merchant)
 	if f.NeedsReview {
-		terms = append(terms, workflows.AttributeNeedsReview.GetName()+" = true")
+		terms = append(terms, contract.AttributeNeedsReview.GetName()+" = true")
 	}
 	if f.Open {
 		terms = append(terms, "ExecutionStatus = "+quote(enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING.String()))
@@ -244,10 +244,10 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
 	row := Row{
 		Kind: kind, Merchant: key.Merchant, Number: key.Number,
-		Country:     attribute[string](fields, workflows.AttributeCountry),
-		State:       order.State(attribute[string](fields, workflows.AttributeState)),
-		NeedsReview: attribute[bool](fields, workflows.AttributeNeedsReview),
-		GatewayID:   attribute[string](fields, workflows.AttributeGatewayID),
+		Country:     attribute[string](fields, contract.AttributeCountry),
+		State:       order.State(attribute[string](fields, contract.AttributeState)),
+		NeedsReview: attribute[bool](fields, contract.AttributeNeedsReview),
+		GatewayID:   attribute[string](fields, contract.AttributeGatewayID),
 		Open:        info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		Status:      info.GetStatus().String(),
 		WorkflowID:  id,
@@ -260,8 +260,8 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 	if info.GetCloseTime() != nil {
 		row.EndedAt = info.GetCloseTime().AsTime()
 	}
-	currency := attribute[string](fields, workflows.AttributeCurrency)
-	if amount, err := money.Minor(attribute[int64](fields, workflows.AttributeAmount), currency); err == nil {
+	currency := attribute[string](fields, contract.AttributeCurrency)
+	if amount, err := money.Minor(attribute[int64](fields, contract.AttributeAmount), currency); err == nil {
 		row.Amount = amount
 	}
 	return row, true

@@ -17,9 +17,9 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // visibility is a Temporal that can list and describe, and nothing else.
@@ -260,7 +260,7 @@ func TestFind(t *testing.T) {
 	t.Parallel()
 	key := order.Key{Merchant: "M1", Number: "INV-1"}
 	state := func(s order.State) map[string]any {
-		return map[string]any{workflows.AttributeState.GetName(): string(s)}
+		return map[string]any{contract.AttributeState.GetName(): string(s)}
 	}
 	deposit := func(s order.State) *workflowpb.WorkflowExecutionInfo {
 		return listed(t, "deposit:M1:INV-1", noon, state(s))

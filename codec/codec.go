@@ -25,19 +25,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // KeyBytes is the length of a key: AES-256.
 const KeyBytes = 32
 
-// What an encrypted payload says of itself. The names are those of Temporal's
-// own samples, so that other tools know what they see.
-const (
-	encryption     = "binary/encrypted"
-	cipherName     = "AES256GCM"
-	metadataCipher = "encryption-cipher"
-	metadataKey    = "encryption-key-id"
-)
+// cipherName is what encrypted payloads call the cipher.
+const cipherName = "AES256GCM"
 
 // Key is a secret and the name that encrypted payloads know it by.
 type Key struct {
@@ -79,19 +74,6 @@ func FromSettings(keys []config.PayloadKey) (*Codec, error) {
 	}
 	return New(ring...)
 }
-
-// UnknownKey is the error of a payload that was encrypted with a key that we
-// do not have.
-type UnknownKey struct{ ID string }
-
-// Error names the key and what to do.
-func (e *UnknownKey) Error() string {
-	return fmt.Sprintf("codec: the payload is encrypted with key %q, which is not in PAYOUTS_PAYLOAD_KEYS", e.ID)
-}
-
-// ErrDamaged is the error of a payload that does not decrypt: it was changed,
-// or encrypted with another key of the same name.
-var ErrDamaged = errors.New("codec: the payload does not decrypt: it was changed, or its key is another one of that name")
 
 // Codec encrypts with its first key and decrypts with all of them. Without keys
 // it encrypts nothing, and still knows what it cannot read. It is safe for
@@ -145,7 +127,7 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 	}
 	encoded := make([]*commonpb.Payload, len(payloads))
 	for i, p := range payloads {
-		if encrypted(p) {
+		if contract.Encrypted(p) {
 			encoded[i] = p
 			continue
 		}
@@ -160,7 +142,7 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		}
 		encoded[i] = &commonpb.Payload{
 			Metadata: map[string][]byte{
-				converter.MetadataEncoding: []byte(encryption), metadataCipher: []byte(cipherName), metadataKey: []byte(c.first),
+				converter.MetadataEncoding: []byte(contract.Encryption), contract.MetadataCipher: []byte(cipherName), contract.MetadataKey: []byte(c.first),
 			},
 			Data: sealer.Seal(nonce, nonce, plain, bound(c.first)),
 		}
@@ -169,7 +151,7 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 }
 
 // Decode decrypts payloads; what is not encrypted stays as it is. The errors
-// are *UnknownKey and ErrDamaged.
+// are *contract.UnknownKey and contract.ErrDamaged.
 func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	decoded := make([]*commonpb.Payload, len(payloads))
 	for i, p := range payloads {
@@ -185,31 +167,27 @@ func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 }
 
 func (c *Codec) decode(p *commonpb.Payload) (*commonpb.Payload, error) {
-	if !encrypted(p) {
+	if !contract.Encrypted(p) {
 		return p, nil
 	}
-	id := string(p.GetMetadata()[metadataKey])
+	id := string(p.GetMetadata()[contract.MetadataKey])
 	opener, known := c.keys[id]
 	if !known {
-		return nil, &UnknownKey{ID: id}
+		return nil, &contract.UnknownKey{ID: id}
 	}
 	size := opener.NonceSize()
 	if len(p.GetData()) < size {
-		return nil, ErrDamaged
+		return nil, contract.ErrDamaged
 	}
 	plain, err := opener.Open(nil, p.GetData()[:size], p.GetData()[size:], bound(id))
 	if err != nil {
-		return nil, ErrDamaged
+		return nil, contract.ErrDamaged
 	}
 	decoded := &commonpb.Payload{}
 	if err := proto.Unmarshal(plain, decoded); err != nil {
-		return nil, ErrDamaged
+		return nil, contract.ErrDamaged
 	}
 	return decoded, nil
-}
-
-func encrypted(p *commonpb.Payload) bool {
-	return string(p.GetMetadata()[converter.MetadataEncoding]) == encryption
 }
 
 // bound is what a payload is bound to besides its content: nobody can pass it
@@ -219,17 +197,10 @@ func bound(id string) []byte { return []byte(cipherName + " " + id) }
 // Converter turns values into payloads and back. Who asks for a
 // converter.RawValue gets the payload decrypted or, when it does not decrypt, as
 // it came: what an outsider sends must not stop a worker, and whoever reads it
-// says by Encrypted what to do about it.
+// says by contract.Encrypted what to do about it.
 func (c *Codec) Converter() converter.DataConverter {
 	return reader{DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c), codec: c}
 }
-
-// Encrypted reports whether a payload is still encrypted: no key at hand reads
-// it, or it is damaged.
-func Encrypted(p *commonpb.Payload) bool { return encrypted(p) }
-
-// Missing is the error of a payload that is still encrypted.
-func Missing(p *commonpb.Payload) error { return &UnknownKey{ID: string(p.GetMetadata()[metadataKey])} }
 
 // reader is a data converter that hands raw values out undecided.
 type reader struct {

@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // person is what must not be seen.
@@ -81,7 +83,7 @@ func TestKeysChange(t *testing.T) {
 	require.Equal(t, "2026-11", string(encoded[0].GetMetadata()["encryption-key-id"]))
 
 	_, err = made(t, after).Decode(old)
-	var unknown *UnknownKey
+	var unknown *contract.UnknownKey
 	require.ErrorAs(t, err, &unknown)
 	require.Equal(t, "2026-05", unknown.ID)
 	require.ErrorContains(t, err, "PAYOUTS_PAYLOAD_KEYS")
@@ -116,7 +118,7 @@ func TestChangedPayloadsAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		change(encoded[0])
 		_, err = c.Decode(encoded)
-		require.ErrorIs(t, err, ErrDamaged, name)
+		require.ErrorIs(t, err, contract.ErrDamaged, name)
 	}
 }
 
@@ -151,7 +153,7 @@ func TestWithoutKeys(t *testing.T) {
 	theirs, err := made(t, key(t, "a")).Encode(payloads)
 	require.NoError(t, err)
 	_, err = none.Decode(theirs)
-	var unknown *UnknownKey
+	var unknown *contract.UnknownKey
 	require.ErrorAs(t, err, &unknown)
 	require.Equal(t, "a", unknown.ID)
 }
@@ -162,11 +164,11 @@ func TestStrict(t *testing.T) {
 	theirs, err := made(t, key(t, "a")).Encode([]*commonpb.Payload{{Data: []byte(person)}})
 	require.NoError(t, err)
 	none := made(t)
-	require.PanicsWithError(t, (&UnknownKey{ID: "a"}).Error(), func() { _, _ = none.Strict().Decode(theirs) })
+	require.PanicsWithError(t, (&contract.UnknownKey{ID: "a"}).Error(), func() { _, _ = none.Strict().Decode(theirs) })
 	_, err = none.Decode(theirs)
 	require.Error(t, err, "only the strict one panics")
 	theirs[0].Data[20] ^= 1
-	require.PanicsWithError(t, ErrDamaged.Error(), func() { _, _ = made(t, key(t, "a")).Strict().Decode(theirs) })
+	require.PanicsWithError(t, contract.ErrDamaged.Error(), func() { _, _ = made(t, key(t, "a")).Strict().Decode(theirs) })
 }
 
 // The texts of errors are encrypted with everything else, where anything is.
@@ -194,7 +196,7 @@ func TestRawValuesNeverStopAWorker(t *testing.T) {
 
 	var raw converter.RawValue
 	require.NoError(t, worker.FromPayloads(sent, &raw))
-	require.True(t, Encrypted(raw.Payload()))
+	require.True(t, contract.Encrypted(raw.Payload()))
 	require.True(t, proto.Equal(sent.GetPayloads()[0], raw.Payload()))
 	require.NoError(t, worker.FromPayloads(sent), "an argument that nobody asked for")
 	require.NoError(t, worker.FromPayloads(nil, &raw))
@@ -203,9 +205,9 @@ func TestRawValuesNeverStopAWorker(t *testing.T) {
 	sent, err = ours.Converter().ToPayloads(person)
 	require.NoError(t, err)
 	require.NoError(t, worker.FromPayloads(sent, &raw))
-	require.False(t, Encrypted(raw.Payload()))
+	require.False(t, contract.Encrypted(raw.Payload()))
 	require.Contains(t, string(raw.Payload().GetData()), "Planted")
 	again, err := worker.ToPayloads(raw)
 	require.NoError(t, err)
-	require.True(t, Encrypted(again.GetPayloads()[0]), "what is handed on is encrypted")
+	require.True(t, contract.Encrypted(again.GetPayloads()[0]), "what is handed on is encrypted")
 }

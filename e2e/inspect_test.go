@@ -119,7 +119,7 @@ func (h *house) weigh(t *testing.T) {
 	require.Len(t, report.Snapshots, len(h.Merchants))
 	for _, s := range report.Snapshots {
 		require.True(t, s.Drift.IsZero(), "%s drifts by %s: the gateway has %s and we have %s", s.Merchant, s.Drift, s.GatewayTotal(), s.LedgerTotal())
-		require.Equal(t, ledger.Agreed, s.Verdict, s.Merchant)
+		require.Equal(t, order.Agreed, s.Verdict, s.Merchant)
 	}
 }
 

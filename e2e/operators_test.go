@@ -12,12 +12,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // TestOperatorsInTheUI does what an operator may do in Temporal's UI without
@@ -60,14 +59,14 @@ func TestOperatorsInTheUI(t *testing.T) {
 func (h *house) findsOrphan(t *testing.T, p payment) {
 	t.Helper()
 	h.discrepancies++
-	until(t, h, "the orphan to be found", func(ctx context.Context) (activities.Orphans, error) {
-		var found workflows.Lost
-		run, err := h.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{TaskQueue: workflows.Queue}, workflows.FindOrphansType)
+	until(t, h, "the orphan to be found", func(ctx context.Context) (contract.Orphans, error) {
+		var found contract.Lost
+		run, err := h.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{TaskQueue: contract.Queue}, contract.FindOrphansType)
 		if err == nil {
 			err = run.Get(ctx, &found)
 		}
 		return found.Orphans, err
-	}, func(found activities.Orphans) bool { return slices.Contains(found.Keys, p.key()) })
+	}, func(found contract.Orphans) bool { return slices.Contains(found.Keys, p.key()) })
 	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{})
 	require.NoError(t, err)
 	require.Len(t, found, 1)

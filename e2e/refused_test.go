@@ -10,8 +10,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // TestRefusedActionsInTheList looks at what the Temporal UI lists when nothing
@@ -36,12 +36,12 @@ func TestRefusedActionsInTheList(t *testing.T) {
 		})
 	}
 	trying.Wait()
-	require.Equal(t, map[string]int{workflows.WithdrawalType: 1, workflows.OperatorActionsType: 1}, h.listed(t))
+	require.Equal(t, map[string]int{contract.WithdrawalType: 1, contract.OperatorActionsType: 1}, h.listed(t))
 
 	// Whoever takes the id does not silence the operators.
-	id := workflows.OperatorActionsID(ghost.Merchant)
+	id := contract.OperatorActionsID(ghost.Merchant)
 	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, id, "", "by mistake"))
-	_, err := h.Temporal.ExecuteWorkflow(h.ctx, temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobodys"}, workflows.OperatorActionsType)
+	_, err := h.Temporal.ExecuteWorkflow(h.ctx, temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobodys"}, contract.OperatorActionsType)
 	require.NoError(t, err)
 	_, err = h.Orders.Cancel(h.ctx, order.Withdrawal, ghost, order.Cancellation{By: "dana", Why: "mistake"})
 	require.Equal(t, order.CodeOrderNotFound, order.CodeOf(err), "%v", err)
@@ -68,11 +68,11 @@ func (h *house) listed(t *testing.T) map[string]int {
 		rows := make(map[string]int)
 		for _, info := range page.GetExecutions() {
 			switch name := info.GetType().GetName(); name {
-			case workflows.ReconcileBalancesType, workflows.ReconcileTransactionsType, workflows.FindOrphansType:
+			case contract.ReconcileBalancesType, contract.ReconcileTransactionsType, contract.FindOrphansType:
 			default:
 				rows[name]++
 			}
 		}
 		return rows, err
-	}, func(rows map[string]int) bool { return rows[workflows.WithdrawalType] > 0 })
+	}, func(rows map[string]int) bool { return rows[contract.WithdrawalType] > 0 })
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 	temporalclient "go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // TestAnOlderLedgerLosesNoOrder restores an older copy of the ledger, with a
@@ -40,14 +40,14 @@ func TestAnOlderLedgerLosesNoOrder(t *testing.T) {
 	h.restore(t, backup)
 
 	lost := []payment{running, terminated, ended}
-	until(t, h, "what the ledger lost to be found", func(ctx context.Context) (workflows.Lost, error) {
-		var found workflows.Lost
-		run, err := h.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{TaskQueue: workflows.Queue}, workflows.FindOrphansType)
+	until(t, h, "what the ledger lost to be found", func(ctx context.Context) (contract.Lost, error) {
+		var found contract.Lost
+		run, err := h.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{TaskQueue: contract.Queue}, contract.FindOrphansType)
 		if err == nil {
 			err = run.Get(ctx, &found)
 		}
 		return found, err
-	}, func(found workflows.Lost) bool { return len(found.Unwritten.Keys) == len(lost) })
+	}, func(found contract.Lost) bool { return len(found.Unwritten.Keys) == len(lost) })
 	queued, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: order.DiscrepancyNotInLedger, Open: true})
 	require.NoError(t, err)
 	require.Len(t, queued, len(lost))

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 	temporalclient "go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // made is the request behind a number of the page.
@@ -112,7 +112,7 @@ func (d day) workflowIsLost(t *testing.T) {
 func (d day) rowIsLost(t *testing.T) {
 	r := d.made(t, order.Deposit, "INV-8", "500", "success")
 	_, err := d.Temporal.ExecuteWorkflow(d.ctx, temporalclient.StartWorkflowOptions{
-		ID: r.WorkflowID(), TaskQueue: workflows.Queue, StartDelay: time.Hour,
+		ID: r.WorkflowID(), TaskQueue: contract.Queue, StartDelay: time.Hour,
 	}, order.WorkflowType(r.Kind), r)
 	require.NoError(t, err)
 	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, r.WorkflowID(), "", "by mistake"))

@@ -6,11 +6,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // TestTransactionsAreCompared compares every transaction with the gateway's word
@@ -62,7 +62,7 @@ func (h *house) compared(t *testing.T, exit int) map[string]int {
 	r := h.starter(t, "reconcile", "--transactions")
 	require.Equal(t, exit, r.exit, "%s%s", r.out, r.err)
 	var report struct {
-		Merchants []workflows.MerchantTransactions
+		Merchants []contract.MerchantTransactions
 	}
 	require.NoError(t, json.Unmarshal([]byte(r.out), &report), r.out)
 	require.NotEmpty(t, report.Merchants)

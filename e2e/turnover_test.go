@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
@@ -57,8 +58,8 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 		})
 		work.Go(func() error {
 			for i := range junk {
-				input := workflows.CallbackSignalInput{ID: fmt.Sprintf("%064x", i)}
-				if err := h.Temporal.SignalWorkflow(h.ctx, p.request.WorkflowID(), "", workflows.CallbackSignal, input); err != nil {
+				input := contract.CallbackSignalInput{ID: fmt.Sprintf("%064x", i)}
+				if err := h.Temporal.SignalWorkflow(h.ctx, p.request.WorkflowID(), "", contract.CallbackSignal, input); err != nil {
 					return err
 				}
 			}

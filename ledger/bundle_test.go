@@ -346,7 +346,7 @@ func (b *testBundle) at(t testing.TB, kind order.Kind, state order.State) order.
 }
 
 // compare compares a balance of the gateway's, while nothing is booked.
-func (b *testBundle) compare(t testing.TB, merchant string, available, frozen money.Amount) (Snapshot, error) {
+func (b *testBundle) compare(t testing.TB, merchant string, available, frozen money.Amount) (order.Snapshot, error) {
 	t.Helper()
 	before, err := b.Booked(t.Context(), merchant, available.Currency())
 	require.NoError(t, err)

@@ -242,7 +242,7 @@ func TestQueueOfDrifts(t *testing.T) {
 		require.NoError(t, b.OpenBooks(t.Context(), merchant, amount(100, "VND"), amount(0, "VND")))
 		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("100"), pkr("0")))
 		open(t, b, request(order.Deposit, "D1", "5"))
-		look := func(merchant, available string, verdict Verdict) Snapshot {
+		look := func(merchant, available string, verdict order.Agreement) order.Snapshot {
 			t.Helper()
 			now = now.Add(time.Minute)
 			s, err := b.compare(t, merchant, pkr(available), pkr("0"))
@@ -251,15 +251,15 @@ func TestQueueOfDrifts(t *testing.T) {
 			return s
 		}
 		require.Empty(t, b.due(t, QueueDrift))
-		look(merchant, "90", Unsettled) // 12:01: seen once
+		look(merchant, "90", order.Unsettled) // 12:01: seen once
 		require.Empty(t, b.due(t, QueueDrift))
-		look(merchant, "90", Drifting)  // 12:02
-		look(merchant, "80", Unsettled) // 12:03: another amount
-		look(merchant, "80", Drifting)  // 12:04
-		look("M2", "100", Agreed)       // 12:05
-		look("M2", "107", Unsettled)    // 12:06
-		look("M2", "107", Drifting)     // 12:07
-		last := look(merchant, "80", Drifting)
+		look(merchant, "90", order.Drifting)  // 12:02
+		look(merchant, "80", order.Unsettled) // 12:03: another amount
+		look(merchant, "80", order.Drifting)  // 12:04
+		look("M2", "100", order.Agreed)       // 12:05
+		look("M2", "107", order.Unsettled)    // 12:06
+		look("M2", "107", order.Drifting)     // 12:07
+		last := look(merchant, "80", order.Drifting)
 		_, err := b.compare(t, merchant, amount(100, "VND"), amount(0, "VND")) // another currency agrees
 		require.NoError(t, err)
 		second, err := b.Snapshots(t.Context(), "M2", 1)
@@ -276,10 +276,10 @@ func TestQueueOfDrifts(t *testing.T) {
 			},
 		}
 		require.Equal(t, want, b.due(t, QueueDrift))
-		look("M2", "100", Agreed)
+		look("M2", "100", order.Agreed)
 		require.Equal(t, want[:1], b.due(t, QueueDrift))
 		adjusted(t, b, adjustment("A1", AdjustCorrectionOut, "20"))
-		look(merchant, "80", Agreed)
+		look(merchant, "80", order.Agreed)
 		require.Empty(t, b.due(t, QueueDrift))
 	})
 }

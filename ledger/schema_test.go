@@ -234,7 +234,7 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		}
 		_, err = b.compare(t, merchant, pkr("1000"), pkr("0"))
 		require.NoError(t, err)
-		for _, verdict := range []Verdict{Agreed, Unsettled, Drifting} {
+		for _, verdict := range []order.Agreement{order.Agreed, order.Unsettled, order.Drifting} {
 			require.NoError(t, b.exec("UPDATE snapshots SET verdict = ?", verdict))
 		}
 		for i, from := range Accounts() {

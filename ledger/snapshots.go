@@ -5,66 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
-
-// Snapshot is the gateway's balance beside ours, with the orders that were
-// open, and what to make of it.
-type Snapshot struct {
-	ID       int64     `json:"id"`
-	Merchant string    `json:"merchant"`
-	Currency string    `json:"currency"`
-	At       time.Time `json:"at"`
-
-	GatewayAvailable money.Amount `json:"gateway_available"`
-	GatewayFrozen    money.Amount `json:"gateway_frozen"`
-	LedgerAvailable  money.Amount `json:"ledger_available"`
-	LedgerInFlight   money.Amount `json:"ledger_in_flight"`
-
-	OpenWithdrawals      int          `json:"open_withdrawals"` // those that hold money in flight
-	OpenWithdrawalAmount money.Amount `json:"open_withdrawal_amount"`
-	OpenDeposits         int          `json:"open_deposits"`
-	OpenDepositAmount    money.Amount `json:"open_deposit_amount"`
-
-	// Of these, what was sent, and may have happened there already.
-	SentWithdrawalAmount money.Amount `json:"sent_withdrawal_amount"`
-	SentDepositAmount    money.Amount `json:"sent_deposit_amount"`
-	// What the gateway's fees were finer than is booked, in millionths of a minor
-	// unit.
-	FeeRest int64 `json:"fee_rest,omitempty"`
-
-	Drift   money.Amount `json:"drift"` // the gateway's total less ours
-	Verdict Verdict      `json:"verdict"`
-}
-
-// Verdict says what a drift means.
-type Verdict string
-
-// The verdicts. A difference that nothing explains may still be an order that
-// ended while the gateway was asked: it is drift when the comparison before has
-// shown the same amount, and nothing was booked while the gateway was asked.
-const (
-	Agreed    Verdict = "agreed"    // no difference, or none beyond what fees were finer than is booked
-	Unsettled Verdict = "unsettled" // orders that were sent and are open here may have ended there, or it has been seen once only
-	Drifting  Verdict = "drift"     // nothing explains it, twice
-)
-
-// GatewayTotal is what the gateway says is there: available and frozen.
-func (s Snapshot) GatewayTotal() money.Amount { return total(s.GatewayAvailable, s.GatewayFrozen) }
-
-// LedgerTotal is what the ledger says is there: available and in flight.
-func (s Snapshot) LedgerTotal() money.Amount { return total(s.LedgerAvailable, s.LedgerInFlight) }
-
-// total adds what was added before when the snapshot was taken.
-func total(a, b money.Amount) money.Amount {
-	sum, err := a.Add(b)
-	if err != nil {
-		return money.Amount{}
-	}
-	return sum
-}
 
 // Booked is what has come into a merchant's books and left them: it stays the same
 // for as long as nothing is booked that changes what is there. What is set aside
@@ -95,10 +39,10 @@ const bookedColumns = "opening, paid_out, received, fees, settled, suspense"
 // before the gateway was asked: if something was booked since, nobody knows
 // whether the gateway's answer has it, and the comparison proves no drift.
 // ErrNotFound when the merchant's books in that currency are not open.
-func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, frozen money.Amount, before Booked) (Snapshot, error) {
+func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, frozen money.Amount, before Booked) (order.Snapshot, error) {
 	gateway, err := available.Add(frozen)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("ledger: snapshot of %s: %w", merchant, err)
+		return order.Snapshot{}, fmt.Errorf("ledger: snapshot of %s: %w", merchant, err)
 	}
 	row := snapshotRow{
 		Merchant: merchant, Currency: gateway.Currency(),
@@ -124,7 +68,7 @@ func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, f
 		return err
 	})
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("ledger: snapshot of %s: %w", merchant, err)
+		return order.Snapshot{}, fmt.Errorf("ledger: snapshot of %s: %w", merchant, err)
 	}
 	return row.snapshot()
 }
@@ -158,10 +102,10 @@ func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error 
 	*row = ours.snapshotRow
 	row.Drift = row.GatewayAvailable + row.GatewayFrozen - row.LedgerAvailable - row.LedgerInFlight
 	row.Verdict = judge(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)
-	if row.Verdict != Drifting {
+	if row.Verdict != order.Drifting {
 		return nil
 	}
-	row.Verdict = Unsettled
+	row.Verdict = order.Unsettled
 	if ours.Booked != before {
 		return nil
 	}
@@ -182,7 +126,7 @@ func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
 		WHERE s.unexplained = 1 AND s.drift = ?
 			AND s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = ? AND currency = ?)`, row.Drift, row.Merchant, row.Currency)
 	if same > 0 {
-		row.Verdict = Drifting
+		row.Verdict = order.Drifting
 	}
 	return err
 }
@@ -196,21 +140,21 @@ const feeShare = 10
 // poorer by its amount and its fee; a deposit makes it richer by its amount at
 // most. Fees that were finer than is booked make it poorer by their rest, however
 // much of it a person has booked by now.
-func judge(drift, withdrawals, deposits, feeRest int64) Verdict {
+func judge(drift, withdrawals, deposits, feeRest int64) order.Agreement {
 	finer := (feeRest + money.Millionth - 1) / money.Millionth
 	switch {
 	case drift == 0, drift < 0 && drift >= -finer:
-		return Agreed
+		return order.Agreed
 	case drift < 0 && drift+withdrawals >= -(withdrawals/feeShare+finer): // neither sum can overflow
-		return Unsettled
+		return order.Unsettled
 	case drift > 0 && drift <= deposits:
-		return Unsettled
+		return order.Unsettled
 	}
-	return Drifting
+	return order.Drifting
 }
 
 // Snapshots are a merchant's latest, newest first.
-func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]Snapshot, error) {
+func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error) {
 	var rows []snapshotRow
 	err := l.list(ctx, &rows, `
 		SELECT id, merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
@@ -220,7 +164,7 @@ func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]S
 	if err != nil {
 		return nil, fmt.Errorf("ledger: snapshots of %s: %w", merchant, err)
 	}
-	snapshots := make([]Snapshot, len(rows))
+	snapshots := make([]order.Snapshot, len(rows))
 	for i, row := range rows {
 		if snapshots[i], err = row.snapshot(); err != nil {
 			return nil, fmt.Errorf("ledger: snapshots of %s: %w", merchant, err)
@@ -230,29 +174,29 @@ func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]S
 }
 
 type snapshotRow struct {
-	ID                   int64   `db:"id"`
-	Merchant             string  `db:"merchant"`
-	Currency             string  `db:"currency"`
-	At                   int64   `db:"at"`
-	GatewayAvailable     int64   `db:"gateway_available"`
-	GatewayFrozen        int64   `db:"gateway_frozen"`
-	LedgerAvailable      int64   `db:"ledger_available"`
-	LedgerInFlight       int64   `db:"ledger_in_flight"`
-	OpenWithdrawals      int     `db:"open_withdrawals"`
-	OpenWithdrawalAmount int64   `db:"open_withdrawal_amount"`
-	OpenDeposits         int     `db:"open_deposits"`
-	OpenDepositAmount    int64   `db:"open_deposit_amount"`
-	SentWithdrawalAmount int64   `db:"sent_withdrawal_amount"`
-	SentDepositAmount    int64   `db:"sent_deposit_amount"`
-	FeeRest              int64   `db:"fee_rest"`
-	Drift                int64   `db:"drift"`
-	Unexplained          int     `db:"unexplained"`
-	Verdict              Verdict `db:"verdict"`
+	ID                   int64           `db:"id"`
+	Merchant             string          `db:"merchant"`
+	Currency             string          `db:"currency"`
+	At                   int64           `db:"at"`
+	GatewayAvailable     int64           `db:"gateway_available"`
+	GatewayFrozen        int64           `db:"gateway_frozen"`
+	LedgerAvailable      int64           `db:"ledger_available"`
+	LedgerInFlight       int64           `db:"ledger_in_flight"`
+	OpenWithdrawals      int             `db:"open_withdrawals"`
+	OpenWithdrawalAmount int64           `db:"open_withdrawal_amount"`
+	OpenDeposits         int             `db:"open_deposits"`
+	OpenDepositAmount    int64           `db:"open_deposit_amount"`
+	SentWithdrawalAmount int64           `db:"sent_withdrawal_amount"`
+	SentDepositAmount    int64           `db:"sent_deposit_amount"`
+	FeeRest              int64           `db:"fee_rest"`
+	Drift                int64           `db:"drift"`
+	Unexplained          int             `db:"unexplained"`
+	Verdict              order.Agreement `db:"verdict"`
 }
 
-func (r snapshotRow) snapshot() (Snapshot, error) {
+func (r snapshotRow) snapshot() (order.Snapshot, error) {
 	read := amounts{currency: r.Currency}
-	s := Snapshot{
+	s := order.Snapshot{
 		ID: r.ID, Merchant: r.Merchant, Currency: r.Currency, At: moment(r.At),
 		GatewayAvailable: read.of(r.GatewayAvailable), GatewayFrozen: read.of(r.GatewayFrozen),
 		LedgerAvailable: read.of(r.LedgerAvailable), LedgerInFlight: read.of(r.LedgerInFlight),

@@ -43,34 +43,34 @@ func TestTakeSnapshot(t *testing.T) {
 		require.NoError(t, err)
 		require.WithinRange(t, s.At, before, time.Now())
 		require.Positive(t, s.ID)
-		require.Equal(t, Snapshot{
+		require.Equal(t, order.Snapshot{
 			ID: s.ID, Merchant: merchant, Currency: "PKR", At: s.At,
 			GatewayAvailable: pkr("989"), GatewayFrozen: pkr("50"),
 			LedgerAvailable: pkr("839"), LedgerInFlight: pkr("200"),
 			OpenWithdrawals: 3, OpenWithdrawalAmount: pkr("150"),
 			OpenDeposits: 2, OpenDepositAmount: pkr("75"),
 			SentWithdrawalAmount: pkr("100"), SentDepositAmount: pkr("70"),
-			Drift: pkr("0"), Verdict: Agreed,
+			Drift: pkr("0"), Verdict: order.Agreed,
 		}, s)
 		require.Equal(t, pkr("1039"), s.GatewayTotal())
 		require.Equal(t, pkr("1039"), s.LedgerTotal())
 
 		for _, test := range []struct {
 			available, drift string
-			verdict          Verdict
+			verdict          order.Agreement
 		}{
-			{"887", "-102", Unsettled}, // W1 is paid there, with a fee of 2
-			{"879", "-110", Unsettled}, // with the highest
-			{"887", "-102", Unsettled},
-			{"1059", "70", Unsettled}, // D1 is paid there
-			{"1059", "70", Unsettled},
-			{"1059.01", "70.01", Unsettled}, // nothing explains it, once
-			{"1059.01", "70.01", Drifting},  // twice
-			{"878.99", "-110.01", Unsettled},
-			{"1059.01", "70.01", Unsettled}, // not one after the other
-			{"878.99", "-110.01", Unsettled},
-			{"878.99", "-110.01", Drifting},
-			{"878.99", "-110.01", Drifting},
+			{"887", "-102", order.Unsettled}, // W1 is paid there, with a fee of 2
+			{"879", "-110", order.Unsettled}, // with the highest
+			{"887", "-102", order.Unsettled},
+			{"1059", "70", order.Unsettled}, // D1 is paid there
+			{"1059", "70", order.Unsettled},
+			{"1059.01", "70.01", order.Unsettled}, // nothing explains it, once
+			{"1059.01", "70.01", order.Drifting},  // twice
+			{"878.99", "-110.01", order.Unsettled},
+			{"1059.01", "70.01", order.Unsettled}, // not one after the other
+			{"878.99", "-110.01", order.Unsettled},
+			{"878.99", "-110.01", order.Drifting},
+			{"878.99", "-110.01", order.Drifting},
 		} {
 			s, err := b.compare(t, merchant, pkr(test.available), pkr("50"))
 			require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestTakeSnapshot(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, latest, 2)
 		require.Equal(t, pkr("-110.01"), latest[0].Drift)
-		require.Equal(t, Drifting, latest[1].Verdict)
+		require.Equal(t, order.Drifting, latest[1].Verdict)
 		all, err := b.Snapshots(t.Context(), merchant, 0)
 		require.NoError(t, err)
 		require.Len(t, all, 13)
@@ -101,29 +101,29 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		drift, withdrawals, deposits, feeRest int64
-		want                                  Verdict
+		want                                  order.Agreement
 	}{
-		{0, 0, 0, 0, Agreed},
-		{0, 5, 5, 0, Agreed},
-		{1, 0, 0, 0, Drifting},
-		{-1, 0, 0, 0, Drifting},
-		{-1, 0, 100, 0, Drifting},
-		{1, 100, 0, 0, Drifting},
-		{5, 0, 5, 0, Unsettled},
-		{6, 0, 5, 0, Drifting},
-		{-100, 100, 0, 0, Unsettled},
-		{-110, 100, 0, 0, Unsettled}, // with a fee of a tenth
-		{-111, 100, 0, 0, Drifting},
-		{-200, 100, 0, 0, Drifting}, // twice its amount
-		{-1, 0, 0, 1, Agreed},       // a fee that was finer
-		{-1, 0, 0, 1_000_000, Agreed},
-		{-2, 0, 0, 1_000_000, Drifting},
-		{-2, 0, 0, 1_000_001, Agreed},
-		{1, 0, 0, 5_000_000, Drifting},
-		{-112, 100, 0, 2_000_000, Unsettled},
-		{math.MinInt64, math.MaxInt64, 0, 0, Unsettled},
-		{math.MinInt64, math.MaxInt64 / 4, 0, 0, Drifting},
-		{-math.MaxInt64, math.MaxInt64, 0, 0, Unsettled},
+		{0, 0, 0, 0, order.Agreed},
+		{0, 5, 5, 0, order.Agreed},
+		{1, 0, 0, 0, order.Drifting},
+		{-1, 0, 0, 0, order.Drifting},
+		{-1, 0, 100, 0, order.Drifting},
+		{1, 100, 0, 0, order.Drifting},
+		{5, 0, 5, 0, order.Unsettled},
+		{6, 0, 5, 0, order.Drifting},
+		{-100, 100, 0, 0, order.Unsettled},
+		{-110, 100, 0, 0, order.Unsettled}, // with a fee of a tenth
+		{-111, 100, 0, 0, order.Drifting},
+		{-200, 100, 0, 0, order.Drifting}, // twice its amount
+		{-1, 0, 0, 1, order.Agreed},       // a fee that was finer
+		{-1, 0, 0, 1_000_000, order.Agreed},
+		{-2, 0, 0, 1_000_000, order.Drifting},
+		{-2, 0, 0, 1_000_001, order.Agreed},
+		{1, 0, 0, 5_000_000, order.Drifting},
+		{-112, 100, 0, 2_000_000, order.Unsettled},
+		{math.MinInt64, math.MaxInt64, 0, 0, order.Unsettled},
+		{math.MinInt64, math.MaxInt64 / 4, 0, 0, order.Drifting},
+		{-math.MaxInt64, math.MaxInt64, 0, 0, order.Unsettled},
 	} {
 		require.Equal(t, test.want, judge(test.drift, test.withdrawals, test.deposits, test.feeRest), "%+v", test)
 	}
@@ -151,12 +151,12 @@ func TestWhatIsBookedMeanwhileIsNoDrift(t *testing.T) {
 			require.NoError(t, err)
 			s, err := b.TakeSnapshot(t.Context(), merchant, available, pkr("10"), before)
 			require.NoError(t, err)
-			require.Equal(t, Unsettled, s.Verdict)
+			require.Equal(t, order.Unsettled, s.Verdict)
 			require.Equal(t, pkr("11"), s.Drift)
 		}
 		before, err := b.Booked(t.Context(), merchant, "PKR")
 		require.NoError(t, err)
-		for i, verdict := range []Verdict{Unsettled, Drifting} {
+		for i, verdict := range []order.Agreement{order.Unsettled, order.Drifting} {
 			open(t, b, request(order.Withdrawal, fmt.Sprint("R", i), "10")) // set aside
 			s, err := b.TakeSnapshot(t.Context(), merchant, pkr("967"), pkr("0"), before)
 			require.NoError(t, err)

@@ -217,16 +217,10 @@ func (t tx) see(ctx context.Context, key order.Key, code string) error {
 	return err
 }
 
-// DiscrepancyCount is how many discrepancies of a code are open.
-type DiscrepancyCount struct {
-	Code string `json:"code" db:"code"`
-	Open int    `json:"open" db:"open"`
-}
-
 // SeenDiscrepancies counts a merchant's open discrepancies that comparisons of
 // transactions have met with since a moment, in the order of their codes.
-func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) ([]DiscrepancyCount, error) {
-	var counts []DiscrepancyCount
+func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) ([]order.DiscrepancyCount, error) {
+	var counts []order.DiscrepancyCount
 	err := l.list(ctx, &counts, `
 		SELECT code, COUNT(*) AS open FROM discrepancies WHERE closed_at = 0 AND merchant = ? AND seen_at >= ? GROUP BY code ORDER BY code`,
 		merchant, since.UnixMilli())

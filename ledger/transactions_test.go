@@ -238,7 +238,7 @@ func TestOpenDifference(t *testing.T) {
 		}
 		counts, err := b.SeenDiscrepancies(t.Context(), ours.Merchant, began)
 		require.NoError(t, err)
-		require.Equal(t, []DiscrepancyCount{{order.DiscrepancyRecord, 2}}, counts)
+		require.Equal(t, []order.DiscrepancyCount{{Code: order.DiscrepancyRecord, Open: 2}}, counts)
 
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Number: "elsewhere"})
 		require.NoError(t, err)
@@ -256,7 +256,7 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, b.SeeDiscrepancy(t.Context(), ours.Key(), order.DiscrepancyRecord))
 		counts, err = b.SeenDiscrepancies(t.Context(), ours.Merchant, time.Now().Add(time.Second))
 		require.NoError(t, err)
-		require.Equal(t, []DiscrepancyCount{{order.DiscrepancyRecord, 1}}, counts)
+		require.Equal(t, []order.DiscrepancyCount{{Code: order.DiscrepancyRecord, Open: 1}}, counts)
 		b.clean(t)
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/workflows"
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // The schedules.
@@ -33,15 +33,15 @@ func PrepareNamespace(ctx context.Context, c client.Client, namespace string, of
 	if err := registerSearchAttributes(ctx, c, namespace); err != nil {
 		return fmt.Errorf("register search attributes: %w", err)
 	}
-	err := schedule(ctx, c, reconcileSchedule, workflows.ReconcileBalancesType, often.ReconcileEvery, workflows.ReconcileBalancesInput{})
+	err := schedule(ctx, c, reconcileSchedule, contract.ReconcileBalancesType, often.ReconcileEvery, contract.ReconcileBalancesInput{})
 	if err != nil {
 		return fmt.Errorf("schedule the reconciliation: %w", err)
 	}
-	err = schedule(ctx, c, transactionsSchedule, workflows.ReconcileTransactionsType, often.ReconcileTransactionsEvery, workflows.ReconcileTransactionsInput{})
+	err = schedule(ctx, c, transactionsSchedule, contract.ReconcileTransactionsType, often.ReconcileTransactionsEvery, contract.ReconcileTransactionsInput{})
 	if err != nil {
 		return fmt.Errorf("schedule the reconciliation of transactions: %w", err)
 	}
-	if err := schedule(ctx, c, orphanSchedule, workflows.FindOrphansType, orphanEvery); err != nil {
+	if err := schedule(ctx, c, orphanSchedule, contract.FindOrphansType, orphanEvery); err != nil {
 		return fmt.Errorf("schedule the search for orphans: %w", err)
 	}
 	return nil
@@ -86,8 +86,8 @@ func registerSearchAttributes(ctx context.Context, c client.Client, namespace st
 func wantedAttributes() map[string]enumspb.IndexedValueType {
 	wanted := make(map[string]enumspb.IndexedValueType)
 	for _, key := range []temporal.SearchAttributeKey{
-		workflows.AttributeKind, workflows.AttributeState, workflows.AttributeCountry, workflows.AttributeCurrency,
-		workflows.AttributeAmount, workflows.AttributeMerchant, workflows.AttributeGatewayID, workflows.AttributeNeedsReview,
+		contract.AttributeKind, contract.AttributeState, contract.AttributeCountry, contract.AttributeCurrency,
+		contract.AttributeAmount, contract.AttributeMerchant, contract.AttributeGatewayID, contract.AttributeNeedsReview,
 	} {
 		wanted[key.GetName()] = key.GetValueType()
 	}
@@ -105,7 +105,7 @@ func schedule(ctx context.Context, c client.Client, id, workflow string, every t
 		ID:   id,
 		Spec: spec,
 		Action: &client.ScheduleWorkflowAction{
-			ID: id, Workflow: workflow, TaskQueue: workflows.Queue, Args: arguments,
+			ID: id, Workflow: workflow, TaskQueue: contract.Queue, Args: arguments,
 		},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow: every, // a look that was missed is of no use later

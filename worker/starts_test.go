@@ -18,9 +18,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // frontends are those of a server, asked in turn; some have not heard of the
@@ -98,8 +98,8 @@ func TestReadyMeansThatAStartIsTaken(t *testing.T) {
 	amount, err := money.Parse("1500", "PKR")
 	require.NoError(t, err)
 	_, err = dev.Client().ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: "withdrawal:M1:INV-1", TaskQueue: workflows.Queue,
-		TypedSearchAttributes: workflows.SearchAttributes(order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Amount: amount}),
-	}, workflows.WithdrawalType)
+		ID: "withdrawal:M1:INV-1", TaskQueue: contract.Queue,
+		TypedSearchAttributes: contract.SearchAttributes(order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Amount: amount}),
+	}, contract.WithdrawalType)
 	require.NoError(t, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -46,12 +47,12 @@ const drain = 5 * time.Second
 // New wires the activities to the ledger and to the gateway's clients, by
 // merchant number.
 func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates) *Worker {
-	payouts := sdk.New(c, workflows.Queue, orderOptions())
+	payouts := sdk.New(c, contract.Queue, orderOptions())
 	workflows.Register(payouts)
 	payouts.RegisterActivity(activities.NewBooks(l, settings))
 
 	gatewayAttempts, transactionAttempts := rates.attempts()
-	gateway := sdk.New(c, workflows.GatewayQueue, sdk.Options{
+	gateway := sdk.New(c, contract.GatewayQueue, sdk.Options{
 		// A create that is under way when the worker stops is given the time
 		// to hear its answer: a question, a look at the balance and the create.
 		WorkerStopTimeout:            activities.CallsPerOrderAttempt*settings.GatewayTimeout + drain,
@@ -61,7 +62,7 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 	})
 	calls := activities.NewGateway(clients, l, settings)
 	gateway.RegisterActivity(calls)
-	transactions := sdk.New(c, workflows.TransactionsQueue, sdk.Options{
+	transactions := sdk.New(c, contract.TransactionsQueue, sdk.Options{
 		WorkerStopTimeout:            settings.GatewayTimeout + drain, // for the call that is under way
 		TaskQueueActivitiesPerSecond: transactionAttempts,
 		DisableWorkflowWorker:        true,
@@ -85,16 +86,16 @@ func orderOptions() sdk.Options {
 // Start begins to poll and returns.
 func (w *Worker) Start() error {
 	if err := w.payouts.Start(); err != nil {
-		return fmt.Errorf("start the worker of queue %s: %w", workflows.Queue, err)
+		return fmt.Errorf("start the worker of queue %s: %w", contract.Queue, err)
 	}
 	if err := w.gateway.Start(); err != nil {
 		w.payouts.Stop()
-		return fmt.Errorf("start the worker of queue %s: %w", workflows.GatewayQueue, err)
+		return fmt.Errorf("start the worker of queue %s: %w", contract.GatewayQueue, err)
 	}
 	if err := w.transactions.Start(); err != nil {
 		w.gateway.Stop()
 		w.payouts.Stop()
-		return fmt.Errorf("start the worker of queue %s: %w", workflows.TransactionsQueue, err)
+		return fmt.Errorf("start the worker of queue %s: %w", contract.TransactionsQueue, err)
 	}
 	return nil
 }

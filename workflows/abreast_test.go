@@ -15,6 +15,8 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
@@ -70,13 +72,13 @@ func (c *crowd) run(t *testing.T, workflow string, input, result any) {
 }
 
 // balances compares those of all.
-func (c *crowd) balances(t *testing.T) (result workflows.ReconcileBalancesResult) {
+func (c *crowd) balances(t *testing.T) (result contract.ReconcileBalancesResult) {
 	t.Helper()
 	c.OnActivity(bookActivities.Merchants, mock.Anything).Return(c.merchants, nil)
-	c.OnActivity(gatewayActivities.TakeSnapshot, mock.Anything, mock.Anything).Return(func(_ context.Context, merchant string) (activities.Snapshot, error) {
-		return activities.Snapshot{Merchant: merchant, Verdict: activities.Agreed}, c.answer(merchant)
+	c.OnActivity(gatewayActivities.TakeSnapshot, mock.Anything, mock.Anything).Return(func(_ context.Context, merchant string) (order.Snapshot, error) {
+		return order.Snapshot{Merchant: merchant, Verdict: order.Agreed}, c.answer(merchant)
 	})
-	c.run(t, workflows.ReconcileBalancesType, workflows.ReconcileBalancesInput{}, &result)
+	c.run(t, contract.ReconcileBalancesType, contract.ReconcileBalancesInput{}, &result)
 	return result
 }
 
@@ -116,20 +118,20 @@ func TestAComparisonIsBounded(t *testing.T) {
 func TestNobodyWaitsForAnUnreachableMerchantsTransactions(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(10, "M00")
-	day := workflows.ReconcileTransactionsInput{From: c.begun().Add(-24 * time.Hour), To: c.begun()}
-	var spans []activities.TransactionSpan
+	day := contract.ReconcileTransactionsInput{From: c.begun().Add(-24 * time.Hour), To: c.begun()}
+	var spans []contract.TransactionSpan
 	for _, merchant := range c.merchants {
-		spans = append(spans, activities.TransactionSpan{Merchant: merchant, From: day.From, To: day.To, Again: day.To})
+		spans = append(spans, contract.TransactionSpan{Merchant: merchant, From: day.From, To: day.To, Again: day.To})
 	}
 	c.OnActivity(bookActivities.PlanTransactions, mock.Anything, mock.Anything).Return(spans, nil)
 	c.OnActivity(gatewayActivities.AskAboutEnded, mock.Anything, mock.Anything).Return(
-		func(_ context.Context, window activities.TransactionWindow) (activities.TransactionCounts, error) {
-			return activities.TransactionCounts{Asked: 1}, c.answer(window.Merchant)
+		func(_ context.Context, window activities.TransactionWindow) (contract.TransactionCounts, error) {
+			return contract.TransactionCounts{Asked: 1}, c.answer(window.Merchant)
 		})
 	c.OnActivity(bookActivities.ReportUnmatched, mock.Anything, mock.Anything).Return(nil)
 	c.OnActivity(bookActivities.CountFindings, mock.Anything, mock.Anything, mock.Anything).Return(nil, nil)
-	var result workflows.ReconcileTransactionsResult
-	c.run(t, workflows.ReconcileTransactionsType, day, &result)
+	var result contract.ReconcileTransactionsResult
+	c.run(t, contract.ReconcileTransactionsType, day, &result)
 	require.Len(t, c.asked, 10)
 	for merchant, after := range c.asked {
 		require.Less(t, after, time.Minute, merchant)

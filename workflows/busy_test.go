@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -18,7 +19,7 @@ import (
 )
 
 // balances compares the balances of a merchant.
-func (s *shop) balances(merchant string) workflows.ReconcileBalancesResult {
+func (s *shop) balances(merchant string) contract.ReconcileBalancesResult {
 	s.t.Helper()
 	env := environment()
 	env.SetStartTime(s.now())
@@ -27,12 +28,12 @@ func (s *shop) balances(merchant string) workflows.ReconcileBalancesResult {
 	env.RegisterActivity(s.activity)
 	env.RegisterActivity(s.ours)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "reconcile-balances"})
-	env.ExecuteWorkflow(workflows.ReconcileBalancesType, workflows.ReconcileBalancesInput{Merchants: []string{merchant}})
+	env.ExecuteWorkflow(contract.ReconcileBalancesType, contract.ReconcileBalancesInput{Merchants: []string{merchant}})
 	at := env.Now()
 	s.follow(func() time.Time { return at })
 	require.True(s.t, env.IsWorkflowCompleted())
 	require.NoError(s.t, env.GetWorkflowError())
-	var result workflows.ReconcileBalancesResult
+	var result contract.ReconcileBalancesResult
 	require.NoError(s.t, env.GetWorkflowResult(&result))
 	return result
 }
@@ -89,13 +90,13 @@ func TestABusyMerchantDoesNotDrift(t *testing.T) {
 	require.Empty(t, result.Drifting)
 	require.Greater(t, next.Load(), int64(1))
 	last := result.Snapshots[0]
-	require.Equal(t, ledger.Unsettled, last.Verdict)
+	require.Equal(t, order.Unsettled, last.Verdict)
 	require.True(t, last.Drift.IsPositive(), "each look is off by the order that ended meanwhile")
 
 	for next.Load() < int64(len(waiting)) { // until all is quiet
 		s.pays(waiting[next.Add(1)-1])
 	}
-	require.Equal(t, ledger.Agreed, s.balances(vietnam).Snapshots[0].Verdict)
+	require.Equal(t, order.Agreed, s.balances(vietnam).Snapshots[0].Verdict)
 
 	_, err := s.gateway.Fund(vietnam, "2500", true) // the merchant took it out, and nobody has booked it
 	require.NoError(t, err)
@@ -104,7 +105,7 @@ func TestABusyMerchantDoesNotDrift(t *testing.T) {
 	require.Equal(t, "-2500", result.Snapshots[0].Drift.Short())
 	all, err := s.books.Snapshots(t.Context(), vietnam, 2)
 	require.NoError(t, err)
-	require.Equal(t, []ledger.Verdict{ledger.Drifting, ledger.Unsettled}, []ledger.Verdict{all[0].Verdict, all[1].Verdict}, "two looks show it")
+	require.Equal(t, []order.Agreement{order.Drifting, order.Unsettled}, []order.Agreement{all[0].Verdict, all[1].Verdict}, "two looks show it")
 }
 
 // What was never sent explains no difference, however much of it there is.
@@ -127,6 +128,6 @@ func TestUnsentOrdersExplainNoDrift(t *testing.T) {
 			continue
 		}
 		require.Empty(t, result.Drifting)
-		require.Equal(t, ledger.Agreed, result.Snapshots[0].Verdict, "it came back")
+		require.Equal(t, order.Agreed, result.Snapshots[0].Verdict, "it came back")
 	}
 }

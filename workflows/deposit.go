@@ -4,6 +4,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -15,7 +16,7 @@ import (
 // trip.
 func Deposit(ctx workflow.Context, raw, from converter.RawValue) (order.View, error) {
 	p, no := start(ctx, order.Deposit, raw, from)
-	must(workflow.SetUpdateHandlerWithOptions(ctx, InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
+	must(workflow.SetUpdateHandlerWithOptions(ctx, contract.InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
 		Validator:   p.validateInstructions,
 		Description: "Wait until the create has an outcome and tell how the payer pays.",
 	}))

@@ -11,10 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // charging is a gateway that writes its fees otherwise than the sandbox: whatever
@@ -93,7 +93,7 @@ func TestFeesFinerThanTheCurrency(t *testing.T) {
 		}
 	}
 	s.pass(lag)
-	result := s.reconcile(workflows.ReconcileTransactionsInput{})
+	result := s.reconcile(contract.ReconcileTransactionsInput{})
 	require.Empty(t, s.found())
 	require.Positive(t, of(t, result, vietnam).Rows)
 	s.sound()
@@ -123,7 +123,7 @@ func TestFeesThatCannotBe(t *testing.T) {
 			}
 			s.pass(lag)
 			before := s.found()
-			s.reconcile(workflows.ReconcileTransactionsInput{})
+			s.reconcile(contract.ReconcileTransactionsInput{})
 			require.Equal(t, before, s.found(), "one difference has one name")
 			s.sound()
 		})

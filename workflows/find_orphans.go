@@ -7,26 +7,19 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // orphanSearch bounds one search through all open orders; the schedule starts
 // the next.
 const orphanSearch = time.Hour
 
-// Lost are the orders that are in one of two books only, and the workflows that
-// should drive them.
-type Lost struct {
-	Orphans   activities.Orphans   `json:"orphans"`   // in the ledger, and no workflow drives them
-	Unwritten activities.Unwritten `json:"unwritten"` // in Temporal, and not in the ledger
-}
-
 // FindOrphans looks for open orders that no workflow drives, because theirs was
 // terminated, or lost with a cluster, and for workflows of orders that the ledger
 // does not have. Each opens a discrepancy, and an operator may adopt it. It runs
 // on a schedule.
-func FindOrphans(ctx workflow.Context) (Lost, error) {
-	var lost Lost
+func FindOrphans(ctx workflow.Context) (contract.Lost, error) {
+	var lost contract.Lost
 	comparing := forBooks(ctx, "look for workflows without an order", orphanSearch)
 	unwritten := workflow.ExecuteActivity(comparing, books.FindUnwritten)
 	searching := forBooks(ctx, "look for open orders without a workflow", orphanSearch)

@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // poorer is a world whose gateway has less than the ledger knows of, and whose
@@ -57,12 +57,12 @@ func TestFundsThatComeAtTheGateway(t *testing.T) {
 		require.Equal(t, order.CodeGatewayShort, row.Reason.Code)
 		require.Contains(t, row.Reason.Text, "1000.00 PKR available, does not cover 1500.00 PKR")
 		require.Equal(t, "1500", w.inFlight())
-		value, err := w.QueryWorkflow(workflows.OrderQuery)
+		value, err := w.QueryWorkflow(contract.OrderQuery)
 		require.NoError(t, err)
 		var view order.View
 		require.NoError(t, value.Get(&view))
 		require.Contains(t, view.Next, "pay money in there")
-		w.update(t, workflows.CancelUpdate, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "no money"})
+		w.update(t, contract.CancelUpdate, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "no money"})
 	}, 4*time.Hour)
 	w.funded(5*time.Hour, "600")
 	view := w.drive(r)
@@ -78,7 +78,7 @@ func TestLookingForFundsAtOnce(t *testing.T) {
 	began := w.Now()
 	w.funded(90*time.Minute, "600")
 	w.RegisterDelayedCallback(func() {
-		w.update(t, workflows.PollNowUpdate, "", order.Poll{By: "amina"})
+		w.update(t, contract.PollNowUpdate, "", order.Poll{By: "amina"})
 	}, 90*time.Minute+time.Second)
 	view := w.drive(request(t, order.Withdrawal, "success"))
 	require.Equal(t, order.Succeeded, view.State)

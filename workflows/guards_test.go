@@ -13,11 +13,11 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // desk is the gateway's activities without a workflow around them: one attempt
@@ -250,7 +250,7 @@ func TestARefundThatNobodyConfirms(t *testing.T) {
 		OrderAmount: "1500", PayAmount: "1500", GatewayID: view.GatewayID, State: tarspay.StateRefunded,
 	}, nil)
 	require.NoError(t, err)
-	w.late = []workflows.LateCallbackInput{{Kind: order.Withdrawal, Key: view.Key(), CallbackID: id}}
+	w.late = []contract.LateCallbackInput{{Kind: order.Withdrawal, Key: view.Key(), CallbackID: id}}
 	require.Equal(t, order.Succeeded, w.actLate(t).State)
 	after, err := w.books.Balances(t.Context(), merchant, "PKR")
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -26,8 +27,8 @@ const lateHorizon = 24 * time.Hour
 // An input that names no callback of an order is ignored, and the audit says so.
 func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing, error) {
 	mustDecrypt(raw)
-	again := func() error { return workflow.NewContinueAsNewError(ctx, LateCallbackType, raw) }
-	var input LateCallbackInput
+	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.LateCallbackType, raw) }
+	var input contract.LateCallbackInput
 	if err := read(raw, &input); err != nil || !input.Key.WellFormed() || !inboxID(input.CallbackID) {
 		reason := order.Reason{Code: order.CodeInvalidRequest, Text: "a late callback's input does not name an order and a callback of the inbox"}
 		return order.Standing{Reason: reason}, persist(ctx, "note what is ignored", again, nil, books.Ignore, order.Key{}, reason)
@@ -35,7 +36,7 @@ func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing,
 	return lateCallback(ctx, input, again)
 }
 
-func lateCallback(ctx workflow.Context, input LateCallbackInput, again func() error) (order.Standing, error) {
+func lateCallback(ctx workflow.Context, input contract.LateCallbackInput, again func() error) (order.Standing, error) {
 	for {
 		var applied activities.Applied
 		err := persist(ctx, "apply late callback", again, &applied, books.ApplyCallback, input.Key, input.CallbackID)

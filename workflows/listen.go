@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -46,7 +46,7 @@ func (p *payout) hear(ctx workflow.Context) {
 		var raw converter.RawValue
 		for signals.ReceiveAsync(&raw) {
 			p.heard++
-			if name == CallbackSignal {
+			if name == contract.CallbackSignal {
 				p.hearCallback(raw)
 			} else {
 				p.overhear(order.Reason{Code: order.CodeSignalUnknown, Text: "a signal has a name that orders do not know"})
@@ -60,11 +60,11 @@ func (p *payout) hear(ctx workflow.Context) {
 // decrypt it. Another worker may have the key, so what becomes of that one is
 // decided, and recorded, where the callback would be applied.
 func (p *payout) hearCallback(raw converter.RawValue) {
-	if payload := raw.Payload(); payload != nil && codec.Encrypted(payload) {
+	if payload := raw.Payload(); payload != nil && contract.Encrypted(payload) {
 		p.unread = append(p.unread, "")
 		return
 	}
-	var callback CallbackSignalInput
+	var callback contract.CallbackSignalInput
 	if err := read(raw, &callback); err != nil || !inboxID(callback.ID) {
 		p.overhear(order.Reason{Code: order.CodeSignalMalformed, Text: "a callback signal does not name a callback of the inbox"})
 		return
@@ -120,7 +120,7 @@ func read(raw converter.RawValue, into any) error {
 	switch {
 	case payload == nil:
 		return order.Refuse(order.CodeInvalidRequest, "nothing came with it; it must be a JSON object")
-	case codec.Encrypted(payload):
+	case contract.Encrypted(payload):
 		return order.Refuse(order.CodeUnreadable, "it is encrypted with a key that the worker does not have; set PAYOUTS_PAYLOAD_KEYS alike")
 	case encodingOf(payload) != converter.MetadataEncodingJSON:
 		return order.Refuse(order.CodeInvalidRequest, "it must be JSON, in a payload whose encoding is %s", converter.MetadataEncodingJSON)

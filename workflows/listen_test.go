@@ -12,10 +12,10 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // sealed is the codec of a worker that has a key, and payloads that it cannot
@@ -78,15 +78,15 @@ func TestJunkSignalsChangeNothing(t *testing.T) {
 			require.NoError(t, err)
 			tell := func() {
 				for _, payload := range junk() {
-					w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, converter.NewRawValue(payload))
+					w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, converter.NewRawValue(payload))
 					w.TestWorkflowEnvironment.SignalWorkflow("no such signal", converter.NewRawValue(payload))
 				}
 				for _, payload := range unreadable {
-					w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, converter.NewRawValue(payload))
+					w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, converter.NewRawValue(payload))
 					w.TestWorkflowEnvironment.SignalWorkflow("another one", converter.NewRawValue(payload))
 				}
 				for _, id := range []string{strings.Repeat("0", 64), strings.Repeat("f", 64), foreign} {
-					w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, workflows.CallbackSignalInput{ID: id})
+					w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, contract.CallbackSignalInput{ID: id})
 				}
 			}
 			for _, at := range []time.Duration{0, time.Millisecond, time.Second, 3 * time.Second} {
@@ -128,12 +128,12 @@ func TestJunkSignalsToAnOrderThatWaits(t *testing.T) {
 	r := requested(t, order.Withdrawal)
 	w.RegisterDelayedCallback(func() {
 		for _, payload := range junk() {
-			w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, converter.NewRawValue(payload))
+			w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, converter.NewRawValue(payload))
 		}
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
 		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1}, w.ignored(r.Key()))
-		w.update(t, workflows.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, 2*time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(r).State)
 }
@@ -147,8 +147,8 @@ func TestJunkUpdatesAreRefused(t *testing.T) {
 	w.SetDataConverter(ours.Strict().Converter())
 	r := requested(t, order.Deposit)
 	names := []string{
-		workflows.ApproveUpdate, workflows.RejectUpdate, workflows.CancelUpdate, workflows.ResolveUpdate, workflows.NoteUpdate,
-		workflows.PollNowUpdate, workflows.InstructionsUpdate,
+		contract.ApproveUpdate, contract.RejectUpdate, contract.CancelUpdate, contract.ResolveUpdate, contract.NoteUpdate,
+		contract.PollNowUpdate, contract.InstructionsUpdate,
 	}
 	rejected := 0
 	send := func(name, code string, argument ...any) {
@@ -166,11 +166,11 @@ func TestJunkUpdatesAreRefused(t *testing.T) {
 	w.RegisterDelayedCallback(func() {
 		for _, name := range names {
 			for what, payload := range junk() {
-				if name == workflows.InstructionsUpdate && what == "json 3" {
+				if name == contract.InstructionsUpdate && what == "json 3" {
 					continue // a text, and no fingerprint
 				}
 				var action order.Note
-				if name != workflows.InstructionsUpdate && order.Read(payload.GetData(), &action) == nil {
+				if name != contract.InstructionsUpdate && order.Read(payload.GetData(), &action) == nil {
 					continue // an action of nobody, which the ledger refuses
 				}
 				send(name, order.CodeInvalidRequest, converter.NewRawValue(payload))
@@ -189,7 +189,7 @@ func TestJunkUpdatesAreRefused(t *testing.T) {
 		trail, err := w.books.Audit(t.Context(), r.Key())
 		require.NoError(t, err)
 		require.Len(t, trail, 1, "its opening")
-		w.update(t, workflows.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, 2*time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(r).State)
 }
@@ -207,14 +207,14 @@ func TestJunkInputsOfShortWorkflows(t *testing.T) {
 	theirs, err := w.books.Callbacks(t.Context(), r.Key())
 	require.NoError(t, err)
 	inputs := []any{
-		workflows.LateCallbackInput{Key: order.Key{Merchant: merchant, Number: "a\x00b"}, CallbackID: theirs[0].ID},
-		workflows.LateCallbackInput{Key: r.Key(), CallbackID: "not a callback"},
+		contract.LateCallbackInput{Key: order.Key{Merchant: merchant, Number: "a\x00b"}, CallbackID: theirs[0].ID},
+		contract.LateCallbackInput{Key: r.Key(), CallbackID: "not a callback"},
 	}
 	for _, payload := range junk() {
 		inputs = append(inputs, converter.NewRawValue(payload))
 	}
 	for _, input := range inputs {
-		for _, name := range []string{workflows.LateCallbackType, workflows.OperatorActionType} {
+		for _, name := range []string{contract.LateCallbackType, contract.OperatorActionType} {
 			next := w.again()
 			next.TestWorkflowEnvironment.ExecuteWorkflow(name, input)
 			require.True(t, next.IsWorkflowCompleted())
@@ -231,7 +231,7 @@ func TestJunkInputsOfShortWorkflows(t *testing.T) {
 		}
 	}
 	unknown := w.again()
-	unknown.late = []workflows.LateCallbackInput{{Kind: r.Kind, Key: r.Key(), CallbackID: strings.Repeat("0", 64)}}
+	unknown.late = []contract.LateCallbackInput{{Kind: r.Kind, Key: r.Key(), CallbackID: strings.Repeat("0", 64)}}
 	require.Equal(t, order.Succeeded, unknown.actLate(t).State)
 	after, err := w.books.Audit(t.Context(), r.Key())
 	require.NoError(t, err)
@@ -244,7 +244,7 @@ func TestAnActionIsExactlyOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	acts := activities.NewBooks(w.books, activities.Settings{})
-	for _, action := range []activities.Action{
+	for _, action := range []contract.Action{
 		{}, {Note: &order.Note{By: "amina", Text: "x"}, Cancel: &order.Cancellation{By: "amina", Why: "x"}},
 	} {
 		acted, err := acts.Act(t.Context(), order.Key{Merchant: merchant, Number: "W-1"}, action)

@@ -7,30 +7,29 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // deeds are the updates by which an operator acts on an order.
 var deeds = []struct {
 	name, description string
-	read              func(converter.RawValue) (activities.Action, error)
+	read              func(converter.RawValue) (contract.Action, error)
 }{
-	{ApproveUpdate, "Let the order go ahead, as a second person.", reading(func(v *order.Approval) activities.Action { return activities.Action{Approve: v} })},
-	{RejectUpdate, "End an order that waits for a second person.", reading(func(v *order.Rejection) activities.Action { return activities.Action{Reject: v} })},
-	{CancelUpdate, "Withdraw the order before anything is sent.", reading(func(v *order.Cancellation) activities.Action { return activities.Action{Cancel: v} })},
-	{ResolveUpdate, "End an order in review, with evidence.", reading(func(v *order.Resolution) activities.Action { return activities.Action{Resolve: v} })},
-	{NoteUpdate, "Add a remark to the order's audit.", reading(func(v *order.Note) activities.Action { return activities.Action{Note: v} })},
-	{PollNowUpdate, "Ask the gateway about this order, or look for its funds, at once.", reading(func(v *order.Poll) activities.Action { return activities.Action{Poll: v} })},
+	{contract.ApproveUpdate, "Let the order go ahead, as a second person.", reading(func(v *order.Approval) contract.Action { return contract.Action{Approve: v} })},
+	{contract.RejectUpdate, "End an order that waits for a second person.", reading(func(v *order.Rejection) contract.Action { return contract.Action{Reject: v} })},
+	{contract.CancelUpdate, "Withdraw the order before anything is sent.", reading(func(v *order.Cancellation) contract.Action { return contract.Action{Cancel: v} })},
+	{contract.ResolveUpdate, "End an order in review, with evidence.", reading(func(v *order.Resolution) contract.Action { return contract.Action{Resolve: v} })},
+	{contract.NoteUpdate, "Add a remark to the order's audit.", reading(func(v *order.Note) contract.Action { return contract.Action{Note: v} })},
+	{contract.PollNowUpdate, "Ask the gateway about this order, or look for its funds, at once.", reading(func(v *order.Poll) contract.Action { return contract.Action{Poll: v} })},
 }
 
 // reading reads an update's argument, strictly, as one kind of action.
-func reading[T any](action func(*T) activities.Action) func(converter.RawValue) (activities.Action, error) {
-	return func(raw converter.RawValue) (activities.Action, error) {
+func reading[T any](action func(*T) contract.Action) func(converter.RawValue) (contract.Action, error) {
+	return func(raw converter.RawValue) (contract.Action, error) {
 		value := new(T)
 		if err := read(raw, value); err != nil {
-			return activities.Action{}, err
+			return contract.Action{}, err
 		}
 		wanted := action(value)
 		if refusal := wanted.TooLong(); refusal != nil {
@@ -47,7 +46,7 @@ func reading[T any](action func(*T) activities.Action) func(converter.RawValue) 
 //
 // Afterwards whatever the order waits for looks again.
 func (p *payout) handleMessages(ctx workflow.Context) {
-	must(workflow.SetQueryHandler(ctx, OrderQuery, func() (order.View, error) { return p.view(), nil }))
+	must(workflow.SetQueryHandler(ctx, contract.OrderQuery, func() (order.View, error) { return p.view(), nil }))
 	for _, deed := range deeds {
 		must(workflow.SetUpdateHandlerWithOptions(ctx, deed.name, func(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
 			mustDecrypt(raw)
@@ -92,13 +91,13 @@ func must(err error) {
 // read, and went by: it is told again, and goes on once it has the key. What
 // nobody could read never comes so far.
 func mustDecrypt(raw converter.RawValue) {
-	if payload := raw.Payload(); payload != nil && codec.Encrypted(payload) {
-		panic(codec.Missing(payload))
+	if payload := raw.Payload(); payload != nil && contract.Encrypted(payload) {
+		panic(contract.Missing(payload))
 	}
 }
 
 // act does what an operator asks, or says why not.
-func (p *payout) act(ctx workflow.Context, summary string, action activities.Action) (order.View, error) {
+func (p *payout) act(ctx workflow.Context, summary string, action contract.Action) (order.View, error) {
 	// The order is written down first: an action may come with the start.
 	_ = workflow.Await(ctx, func() bool { return p.written || p.leaving })
 	if err := p.busy(); err != nil {
@@ -106,7 +105,7 @@ func (p *payout) act(ctx workflow.Context, summary string, action activities.Act
 	}
 	// A reset delivers the updates of the history again, each under its own id.
 	action = action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID)
-	var acted activities.Acted
+	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, summary), books.Act, p.request.Key(), action).Get(ctx, &acted) != nil {
 		return order.View{}, refusal(order.Refuse(order.CodeLedgerAway,
 			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))

@@ -12,9 +12,9 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // answered sends an update and keeps what it is told.
@@ -40,18 +40,18 @@ func TestAnActionSaysWhatIsNext(t *testing.T) {
 	r.Details["sandboxScenario"] = "stuck"
 	var approved, proposed, noted, resolved *order.View
 	w.RegisterDelayedCallback(func() {
-		approved = w.answered(t, workflows.ApproveUpdate, order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		approved = w.answered(t, contract.ApproveUpdate, order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, time.Minute)
 	w.RegisterDelayedCallback(func() {
-		proposed = w.answered(t, workflows.ResolveUpdate, resolution(order.Failed)) // amina
+		proposed = w.answered(t, contract.ResolveUpdate, resolution(order.Failed)) // amina
 	}, 80*time.Hour)
 	w.RegisterDelayedCallback(func() {
-		noted = w.answered(t, workflows.NoteUpdate, order.Note{By: "chen", Text: "support is asked"})
+		noted = w.answered(t, contract.NoteUpdate, order.Note{By: "chen", Text: "support is asked"})
 	}, 81*time.Hour)
 	w.RegisterDelayedCallback(func() {
 		second := resolution(order.Failed)
 		second.By = "chen"
-		resolved = w.answered(t, workflows.ResolveUpdate, second)
+		resolved = w.answered(t, contract.ResolveUpdate, second)
 	}, 82*time.Hour)
 	w.drive(r)
 	require.Equal(t, order.Reserved, approved.State)
@@ -73,9 +73,9 @@ func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
 			name, code string
 			argument   any
 		}{
-			{workflows.NoteUpdate, "", order.Note{By: "chen", Text: "known to us"}},
-			{workflows.ApproveUpdate, order.CodeFingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
-			{workflows.RejectUpdate, "", order.Rejection{By: "chen", Why: "not ours"}},
+			{contract.NoteUpdate, "", order.Note{By: "chen", Text: "known to us"}},
+			{contract.ApproveUpdate, order.CodeFingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
+			{contract.RejectUpdate, "", order.Rejection{By: "chen", Why: "not ours"}},
 		} {
 			check := func(err error) { require.Equal(t, update.code, codeOf(err), update.name) }
 			w.RegisterDelayedCallback(func() {
@@ -110,7 +110,7 @@ func TestOldNewsIsPassedOver(t *testing.T) {
 	})
 	books := activities.NewBooks(w.books, activities.Settings{})
 	w.OnActivity(books.Act, mock.Anything, mock.Anything, mock.Anything).Return(
-		func(ctx context.Context, key order.Key, action activities.Action) (activities.Acted, error) {
+		func(ctx context.Context, key order.Key, action contract.Action) (contract.Acted, error) {
 			acted, err := books.Act(ctx, key, action)
 			_, moved := w.gateway.Move(merchant, r.Number, tarspay.StateFailed, "") // and a callback says so
 			require.NoError(t, moved)
@@ -119,7 +119,7 @@ func TestOldNewsIsPassedOver(t *testing.T) {
 			return acted, err
 		})
 	w.RegisterDelayedCallback(func() {
-		w.update(t, workflows.NoteUpdate, "", order.Note{By: "chen", Text: "support is asked"})
+		w.update(t, contract.NoteUpdate, "", order.Note{By: "chen", Text: "support is asked"})
 	}, 80*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Failed, view.State)

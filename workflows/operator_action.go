@@ -6,23 +6,23 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // OperatorAction does to an order what an operator asks, or says why not, when
 // no workflow drives the order: it has ended, or there is none of its number.
 // Its purpose is the trace that the action leaves in the audit.
-func OperatorAction(ctx workflow.Context, raw converter.RawValue) (activities.Acted, error) {
+func OperatorAction(ctx workflow.Context, raw converter.RawValue) (contract.Acted, error) {
 	mustDecrypt(raw)
-	var input OperatorActionInput
+	var input contract.OperatorActionInput
 	var no *order.Refusal
 	if err := read(raw, &input); errors.As(err, &no) {
-		return activities.Acted{Refusal: &no.Reason}, nil
+		return contract.Acted{Refusal: &no.Reason}, nil
 	}
 	action := input.Action.Marked("workflow " + workflow.GetInfo(ctx).WorkflowExecution.ID) // a reset runs it again
-	again := func() error { return workflow.NewContinueAsNewError(ctx, OperatorActionType, raw) }
-	var acted activities.Acted
+	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.OperatorActionType, raw) }
+	var acted contract.Acted
 	err := persist(ctx, "act without a workflow", again, &acted, books.Act, input.Key, action)
 	return acted, err
 }

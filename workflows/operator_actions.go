@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -20,7 +20,7 @@ const idleActions = 24 * time.Hour
 func OperatorActions(ctx workflow.Context) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // what an operator asks is not abandoned
 	asked := 0
-	err := workflow.SetUpdateHandlerWithOptions(ctx, ActUpdate, func(ctx workflow.Context, raw converter.RawValue) (activities.Acted, error) {
+	err := workflow.SetUpdateHandlerWithOptions(ctx, contract.ActUpdate, func(ctx workflow.Context, raw converter.RawValue) (contract.Acted, error) {
 		asked++
 		return actForOperator(ctx, raw)
 	}, workflow.UpdateHandlerOptions{
@@ -42,7 +42,7 @@ func OperatorActions(ctx workflow.Context) error {
 		case err != nil:
 			return err // the context is never cancelled
 		case full:
-			return workflow.NewContinueAsNewError(ctx, OperatorActionsType)
+			return workflow.NewContinueAsNewError(ctx, contract.OperatorActionsType)
 		case asked == before && workflow.AllHandlersFinished(ctx):
 			return nil
 		}
@@ -50,25 +50,25 @@ func OperatorActions(ctx workflow.Context) error {
 }
 
 // actForOperator does one action, or says why not.
-func actForOperator(ctx workflow.Context, raw converter.RawValue) (activities.Acted, error) {
+func actForOperator(ctx workflow.Context, raw converter.RawValue) (contract.Acted, error) {
 	mustDecrypt(raw)
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	input, err := readAction(raw)
 	if err != nil {
-		return activities.Acted{}, refused(err)
+		return contract.Acted{}, refused(err)
 	}
 	action := input.Action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID) // a reset delivers it again
-	var acted activities.Acted
+	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted) != nil {
-		return activities.Acted{}, refusal(order.Refuse(order.CodeLedgerAway,
+		return contract.Acted{}, refusal(order.Refuse(order.CodeLedgerAway,
 			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))
 	}
 	return acted, nil
 }
 
 // readAction reads what is asked, strictly. The error is an *order.Refusal.
-func readAction(raw converter.RawValue) (OperatorActionInput, error) {
-	var input OperatorActionInput
+func readAction(raw converter.RawValue) (contract.OperatorActionInput, error) {
+	var input contract.OperatorActionInput
 	if err := read(raw, &input); err != nil {
 		return input, err
 	}

@@ -9,27 +9,26 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // answer is what an update was told.
 type answer struct {
 	rejected, failed error
-	acted            activities.Acted
+	acted            contract.Acted
 }
 
 // ask sends an action after a while of the world's time.
 func (w *world) ask(after time.Duration, argument any) *answer {
 	a := &answer{}
 	w.RegisterDelayedCallback(func() {
-		w.TestWorkflowEnvironment.UpdateWorkflow(workflows.ActUpdate, after.String(), &testsuite.TestUpdateCallback{
+		w.TestWorkflowEnvironment.UpdateWorkflow(contract.ActUpdate, after.String(), &testsuite.TestUpdateCallback{
 			OnAccept: func() {},
 			OnReject: func(err error) { a.rejected = err },
 			OnComplete: func(value any, err error) {
 				a.failed = err
-				if acted, is := value.(activities.Acted); is {
+				if acted, is := value.(contract.Acted); is {
 					a.acted = acted
 				}
 			},
@@ -38,10 +37,10 @@ func (w *world) ask(after time.Duration, argument any) *answer {
 	return a
 }
 
-func ghost(by string) workflows.OperatorActionInput {
-	return workflows.OperatorActionInput{
+func ghost(by string) contract.OperatorActionInput {
+	return contract.OperatorActionInput{
 		Key:    order.Key{Merchant: merchant, Number: "NO-SUCH-ORDER"},
-		Action: activities.Action{Cancel: &order.Cancellation{By: by, Why: "mistake"}},
+		Action: contract.Action{Cancel: &order.Cancellation{By: by, Why: "mistake"}},
 	}
 }
 
@@ -54,7 +53,7 @@ func TestOneWorkflowForAllActions(t *testing.T) {
 	w.RegisterDelayedCallback(w.CancelWorkflow, 30*time.Hour)
 	last := w.ask(40*time.Hour, ghost("rana"))
 	began := w.Now()
-	w.TestWorkflowEnvironment.ExecuteWorkflow(workflows.OperatorActionsType)
+	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.OperatorActionsType)
 	require.True(t, w.IsWorkflowCompleted())
 	require.NoError(t, w.GetWorkflowError(), "a request to cancel does not abandon what is asked")
 	for by, a := range map[string]*answer{"amina": first, "dana": second, "rana": last} {
@@ -76,9 +75,9 @@ func TestJunkActions(t *testing.T) {
 	for _, payload := range junk() {
 		junked = append(junked, w.ask(time.Duration(len(junked)+1)*time.Minute, converter.NewRawValue(payload)))
 	}
-	junked = append(junked, w.ask(time.Hour, workflows.OperatorActionInput{Key: order.Key{Number: "INV-1"}}))
+	junked = append(junked, w.ask(time.Hour, contract.OperatorActionInput{Key: order.Key{Number: "INV-1"}}))
 	good := w.ask(2*time.Hour, ghost("amina"))
-	w.TestWorkflowEnvironment.ExecuteWorkflow(workflows.OperatorActionsType)
+	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.OperatorActionsType)
 	require.NoError(t, w.GetWorkflowError())
 	for i, a := range junked {
 		require.ErrorContains(t, a.rejected, order.CodeInvalidRequest, "%d", i)
@@ -92,9 +91,9 @@ func TestActionsGoOnInANewRun(t *testing.T) {
 	w := newWorld(t)
 	a := w.ask(time.Hour, ghost("amina"))
 	w.RegisterDelayedCallback(func() { w.SetContinueAsNewSuggested(true) }, 2*time.Hour)
-	w.TestWorkflowEnvironment.ExecuteWorkflow(workflows.OperatorActionsType)
+	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.OperatorActionsType)
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, w.GetWorkflowError(), &next)
-	require.Equal(t, workflows.OperatorActionsType, next.WorkflowType.Name)
+	require.Equal(t, contract.OperatorActionsType, next.WorkflowType.Name)
 	require.Equal(t, order.CodeOrderNotFound, a.acted.Refusal.Code)
 }

@@ -6,6 +6,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // Every timeout and retry policy of the house, each with its reason.
@@ -73,7 +75,7 @@ func inLedger(ctx workflow.Context, summary string, patience time.Duration) work
 // itself; the policy here is for faults of our own.
 func forGateway(ctx workflow.Context, summary string, attempt, patience time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              GatewayQueue,
+		TaskQueue:              contract.GatewayQueue,
 		StartToCloseTimeout:    attempt,
 		ScheduleToCloseTimeout: patience, // zero: for ever
 		RetryPolicy: &temporal.RetryPolicy{
@@ -90,7 +92,7 @@ func forGateway(ctx workflow.Context, summary string, attempt, patience time.Dur
 // attempt makes some, and its heartbeat says where the next one goes on.
 func forTransactions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              TransactionsQueue,
+		TaskQueue:              contract.TransactionsQueue,
 		StartToCloseTimeout:    transactionsAttempt,
 		ScheduleToCloseTimeout: windowPatience,
 		HeartbeatTimeout:       transactionsHeartbeat,

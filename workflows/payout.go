@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -101,10 +102,10 @@ func (p *payout) run(ctx workflow.Context) (order.View, error) {
 // complete sets the search attributes of an order that was started by other
 // means than our client.
 func (p *payout) complete(ctx workflow.Context) {
-	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(AttributeKind) {
+	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(contract.AttributeKind) {
 		return
 	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, startAttributes(p.request)...); err != nil {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, contract.StartAttributes(p.request)...); err != nil {
 		workflow.GetLogger(ctx).Warn("Search attributes were not set", "error", err)
 	}
 }
@@ -220,7 +221,7 @@ func (p *payout) submit(ctx workflow.Context) error {
 		return nil
 	}
 	p.show(ctx, "The order is being sent to the gateway.")
-	asking := forGateway(ctx, "create "+Summary(p.request), p.plan.Attempt, 0)
+	asking := forGateway(ctx, "create "+contract.Summary(p.request), p.plan.Attempt, 0)
 	sent := workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key())
 	if err := p.during(ctx, sent); err != nil {
 		return err

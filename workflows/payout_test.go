@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // outcome is what an order must come to, in our books and in the gateway's.
@@ -324,7 +324,7 @@ func TestTheDeadlinesOfItsOpeningHold(t *testing.T) {
 	w.RegisterDelayedCallback(func() { w.deposited("D-1", "5000") }, 9*time.Hour+time.Minute)
 	w.RegisterDelayedCallback(stands(order.Submitted), 28*time.Hour)
 	w.RegisterDelayedCallback(stands(order.InReview), 30*time.Hour)
-	w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 31*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 31*time.Hour)
 	require.Equal(t, order.Failed, w.drive(r).State)
 }
 
@@ -370,7 +370,7 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 		row, err := w.books.Order(t.Context(), r.Key())
 		require.NoError(t, err)
 		require.Equal(t, order.Submitted, row.State, row.Reason.Text)
-		w.update(t, workflows.ResolveUpdate, order.CodeNotInReview, resolution(order.Failed))
+		w.update(t, contract.ResolveUpdate, order.CodeNotInReview, resolution(order.Failed))
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
 		row, err := w.books.Order(t.Context(), r.Key())
@@ -383,10 +383,10 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 
 		nobody := resolution(order.Failed)
 		nobody.Evidence = ""
-		w.update(t, workflows.ResolveUpdate, order.CodeEvidenceMissing, nobody)
-		w.update(t, workflows.ResolveUpdate, order.CodeNotAnEnd, resolution(order.Expired))
+		w.update(t, contract.ResolveUpdate, order.CodeEvidenceMissing, nobody)
+		w.update(t, contract.ResolveUpdate, order.CodeNotAnEnd, resolution(order.Expired))
 	}, 73*time.Hour)
-	w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 74*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 74*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Failed, view.State)
 	require.Equal(t, order.CodeResolved, view.Reason.Code)
@@ -416,8 +416,8 @@ func TestPollNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = time.Hour })
 	began := w.Now()
-	w.RegisterDelayedCallback(func() { w.update(t, workflows.PollNowUpdate, order.CodeWhoMissing, order.Poll{}) }, 4*time.Second)
-	w.RegisterDelayedCallback(func() { w.update(t, workflows.PollNowUpdate, "", order.Poll{By: "amina"}) }, 5*time.Second)
+	w.RegisterDelayedCallback(func() { w.update(t, contract.PollNowUpdate, order.CodeWhoMissing, order.Poll{}) }, 4*time.Second)
+	w.RegisterDelayedCallback(func() { w.update(t, contract.PollNowUpdate, "", order.Poll{By: "amina"}) }, 5*time.Second)
 	view := w.drive(request(t, order.Withdrawal, "silent-success"))
 	require.Equal(t, order.Succeeded, view.State)
 	require.Less(t, w.Now().Sub(began), time.Minute)
@@ -543,7 +543,7 @@ func (w *world) hears(t *testing.T, r order.Request, state tarspay.State) {
 	require.NoError(t, err)
 	require.True(t, fresh)
 	require.NoError(t, w.books.MarkCallback(t.Context(), id, ledger.Signalled))
-	w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, workflows.CallbackSignalInput{ID: id})
+	w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, contract.CallbackSignalInput{ID: id})
 }
 
 // After the end: what contradicts opens a discrepancy and touches nothing.
@@ -566,7 +566,7 @@ func TestContradictionAfterTheEnd(t *testing.T) {
 func (w *world) actLate(t *testing.T) order.Standing {
 	t.Helper()
 	next := w.again()
-	next.TestWorkflowEnvironment.ExecuteWorkflow(workflows.LateCallbackType, w.late[0])
+	next.TestWorkflowEnvironment.ExecuteWorkflow(contract.LateCallbackType, w.late[0])
 	require.True(t, next.IsWorkflowCompleted())
 	require.NoError(t, next.GetWorkflowError())
 	var standing order.Standing

@@ -19,10 +19,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // fault is how an activity goes wrong, and for how long.
@@ -114,7 +114,7 @@ var lives = []life{
 		}, time.Hour)
 		for _, at := range []time.Duration{10 * time.Hour, 11 * time.Hour, 14 * time.Hour} { // the first two may hit the fault
 			w.RegisterDelayedCallback(func() {
-				w.UpdateWorkflow(workflows.ResolveUpdate, at.String(), &updateResult{
+				w.UpdateWorkflow(contract.ResolveUpdate, at.String(), &updateResult{
 					accepted: func() {}, rejected: func(error) {}, completed: func(any, error) {},
 				}, resolution(order.Failed))
 			}, at)
@@ -252,7 +252,7 @@ func TestAnOpeningBalanceThatCannotBeRead(t *testing.T) {
 				r := request(t, kind, "success")
 				for _, at := range []time.Duration{time.Minute, 2 * time.Hour} {
 					w.RegisterDelayedCallback(func() {
-						value, err := w.QueryWorkflow(workflows.OrderQuery)
+						value, err := w.QueryWorkflow(contract.OrderQuery)
 						require.NoError(t, err)
 						var view order.View
 						require.NoError(t, value.Get(&view))
@@ -282,12 +282,12 @@ func TestARowThatIsGoneAndComesBack(t *testing.T) {
 	w.sabotaged(spoils)
 	needs := map[bool]int{}
 	w.OnUpsertTypedSearchAttributes(mock.Anything).Return(nil).Run(func(args mock.Arguments) {
-		if is, set := args.Get(0).(temporal.SearchAttributes).GetBool(workflows.AttributeNeedsReview); set {
+		if is, set := args.Get(0).(temporal.SearchAttributes).GetBool(contract.AttributeNeedsReview); set {
 			needs[is]++
 		}
 	})
 	w.RegisterDelayedCallback(func() {
-		value, err := w.QueryWorkflow(workflows.OrderQuery)
+		value, err := w.QueryWorkflow(contract.OrderQuery)
 		require.NoError(t, err)
 		var view order.View
 		require.NoError(t, value.Get(&view))

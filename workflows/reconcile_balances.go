@@ -6,20 +6,9 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
-
-// ReconcileBalancesInput says whose balances to compare.
-type ReconcileBalancesInput struct {
-	Merchants []string `json:"merchants,omitempty"` // empty: all that are configured
-}
-
-// ReconcileBalancesResult is the report: a snapshot per merchant.
-type ReconcileBalancesResult struct {
-	Snapshots   []activities.Snapshot `json:"snapshots"`
-	Drifting    []string              `json:"drifting,omitempty"`    // merchants whose books differ from the gateway's
-	Unreachable []string              `json:"unreachable,omitempty"` // merchants whose balance could not be asked
-}
 
 // A difference may be an order caught between the gateway's books and ours.
 // It counts only when two looks, one after the other, show the same; a look
@@ -32,12 +21,12 @@ const (
 // ReconcileBalances compares what the ledger says of each merchant's money
 // with what the gateway says, stores both, and reports the difference, merchant
 // by merchant as each answers. It runs on a schedule and on demand.
-func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (ReconcileBalancesResult, error) {
+func ReconcileBalances(ctx workflow.Context, input contract.ReconcileBalancesInput) (contract.ReconcileBalancesResult, error) {
 	merchants := input.Merchants
 	if len(merchants) == 0 {
 		err := workflow.ExecuteLocalActivity(forLedger(ctx, "list merchants"), books.Merchants).Get(ctx, &merchants)
 		if err != nil {
-			return ReconcileBalancesResult{}, err
+			return contract.ReconcileBalancesResult{}, err
 		}
 	}
 	merchants = slices.Compact(slices.Sorted(slices.Values(merchants)))
@@ -56,14 +45,14 @@ func ReconcileBalances(ctx workflow.Context, input ReconcileBalancesInput) (Reco
 
 // balanceLooked is what came of looking at a merchant's balance.
 type balanceLooked struct {
-	snapshot activities.Snapshot
+	snapshot order.Snapshot
 	err      error
 }
 
 // reportBalances tells of those that have been looked at, in the order of the
 // merchants, whichever answered first.
-func reportBalances(merchants []string, looked []*balanceLooked) ReconcileBalancesResult {
-	var result ReconcileBalancesResult
+func reportBalances(merchants []string, looked []*balanceLooked) contract.ReconcileBalancesResult {
+	var result contract.ReconcileBalancesResult
 	for i, look := range looked {
 		switch {
 		case look == nil: // under way
@@ -71,7 +60,7 @@ func reportBalances(merchants []string, looked []*balanceLooked) ReconcileBalanc
 			result.Unreachable = append(result.Unreachable, merchants[i])
 		default:
 			result.Snapshots = append(result.Snapshots, look.snapshot)
-			if look.snapshot.Verdict == activities.Drifting {
+			if look.snapshot.Verdict == order.Drifting {
 				result.Drifting = append(result.Drifting, merchants[i])
 			}
 		}
@@ -79,8 +68,8 @@ func reportBalances(merchants []string, looked []*balanceLooked) ReconcileBalanc
 	return result
 }
 
-func lookAtBalance(ctx workflow.Context, merchant string) (activities.Snapshot, error) {
-	var snapshot activities.Snapshot
+func lookAtBalance(ctx workflow.Context, merchant string) (order.Snapshot, error) {
+	var snapshot order.Snapshot
 	for look := range looks {
 		if look > 0 {
 			if err := workflow.Sleep(ctx, secondLook); err != nil {
@@ -89,14 +78,14 @@ func lookAtBalance(ctx workflow.Context, merchant string) (activities.Snapshot, 
 		}
 		asking := forGateway(ctx, "balance of "+merchant, balanceAttempt, balancePatience)
 		err := workflow.ExecuteActivity(asking, gateway.TakeSnapshot, merchant).Get(ctx, &snapshot)
-		if err != nil || snapshot.Verdict == activities.Agreed || snapshot.Verdict == activities.Drifting {
+		if err != nil || snapshot.Verdict == order.Agreed || snapshot.Verdict == order.Drifting {
 			return snapshot, err
 		}
 	}
 	return snapshot, nil
 }
 
-func describeReconciliation(result ReconcileBalancesResult) string {
+func describeReconciliation(result contract.ReconcileBalancesResult) string {
 	text := "| merchant | gateway | ledger | drift | verdict |\n|---|---|---|---|---|\n"
 	for _, s := range result.Snapshots {
 		text += "| " + s.Merchant + " | " + s.GatewayTotal().String() + " | " + s.LedgerTotal().String() + " | " +

@@ -10,49 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
-)
-
-// ReconcileTransactionsInput says whose transactions to compare, and which
-// span. Everything is optional: all merchants, from where each was left, until
-// a lag ago.
-type ReconcileTransactionsInput struct {
-	Merchants []string  `json:"merchants,omitempty"`
-	From      time.Time `json:"from,omitzero"`
-	To        time.Time `json:"to,omitzero"`
-
-	// Going is set by the workflow itself: it makes a run the comparison of that
-	// one merchant, from there on.
-	Going *TransactionsGoing `json:"going,omitempty"`
-}
-
-// TransactionsGoing is how far the comparison of a merchant has come.
-type TransactionsGoing struct {
-	Left   activities.TransactionSpan `json:"left"`
-	Report MerchantTransactions       `json:"report"`
-}
-
-// ReconcileTransactionsResult is the report, a part per merchant.
-type ReconcileTransactionsResult struct {
-	Merchants []MerchantTransactions `json:"merchants"`
-}
-
-// MerchantTransactions is the report on one merchant.
-type MerchantTransactions struct {
-	Merchant string    `json:"merchant"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`      // as far as it came
-	Windows  int       `json:"windows"` // of a day at most, that are done
-	History  string    `json:"history"` // one of the constants below
-	activities.TransactionCounts
-	Findings []activities.Finding `json:"findings"`          // open discrepancies that were met with, by code; each once
-	Problem  string               `json:"problem,omitempty"` // why it did not come to its end
-}
-
-// What is known of a merchant's history at the gateway.
-const (
-	HistoryRead   = "read"
-	HistoryNone   = "none"   // the gateway has none in the merchant's country: orders were asked about one by one
-	HistoryUnread = "unread" // nothing was compared, or it could not be read
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 const (
@@ -70,23 +28,23 @@ const (
 //
 // Each merchant is compared by a child workflow, which begins a new run now and
 // then: it waits for no other merchant, and none waits for it.
-func ReconcileTransactions(ctx workflow.Context, input ReconcileTransactionsInput) (ReconcileTransactionsResult, error) {
+func ReconcileTransactions(ctx workflow.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
 	if input.Going != nil {
 		return reconcileMerchant(ctx, input)
 	}
 	plan := activities.TransactionsPlan{Merchants: input.Merchants, From: input.From, To: input.To}
-	var spans []activities.TransactionSpan
+	var spans []contract.TransactionSpan
 	if err := workflow.ExecuteLocalActivity(forLedger(ctx, "plan"), books.PlanTransactions, plan).Get(ctx, &spans); err != nil {
-		return ReconcileTransactionsResult{}, err
+		return contract.ReconcileTransactionsResult{}, err
 	}
-	report, underWay := make([]MerchantTransactions, len(spans)), make([]bool, len(spans))
+	report, underWay := make([]contract.MerchantTransactions, len(spans)), make([]bool, len(spans))
 	for i, span := range spans {
 		report[i], underWay[i] = begun(span), true
 	}
 	err := sideBySide(ctx, len(spans), func(ctx workflow.Context, i int) error {
-		going := TransactionsGoing{Left: spans[i], Report: report[i]}
-		var done ReconcileTransactionsResult
-		err := workflow.ExecuteChildWorkflow(forMerchant(ctx, spans[i]), ReconcileTransactionsType, ReconcileTransactionsInput{
+		going := contract.TransactionsGoing{Left: spans[i], Report: report[i]}
+		var done contract.ReconcileTransactionsResult
+		err := workflow.ExecuteChildWorkflow(forMerchant(ctx, spans[i]), contract.ReconcileTransactionsType, contract.ReconcileTransactionsInput{
 			Merchants: []string{spans[i].Merchant}, From: input.From, To: input.To, Going: &going,
 		}).Get(ctx, &done)
 		if err == nil {
@@ -99,11 +57,11 @@ func ReconcileTransactions(ctx workflow.Context, input ReconcileTransactionsInpu
 		workflow.SetCurrentDetails(ctx, describeTransactions(report, underWay))
 		return err
 	})
-	return ReconcileTransactionsResult{Merchants: report}, err
+	return contract.ReconcileTransactionsResult{Merchants: report}, err
 }
 
 // forMerchant are the options of the child workflow that compares a merchant.
-func forMerchant(ctx workflow.Context, span activities.TransactionSpan) workflow.Context {
+func forMerchant(ctx workflow.Context, span contract.TransactionSpan) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:    workflow.GetInfo(ctx).WorkflowExecution.ID + ":" + span.Merchant,
 		StaticSummary: "transactions of " + span.Merchant,
@@ -112,21 +70,21 @@ func forMerchant(ctx workflow.Context, span activities.TransactionSpan) workflow
 
 // reconciliation is the comparison of one merchant while it goes on.
 type reconciliation struct {
-	*TransactionsGoing
+	*contract.TransactionsGoing
 	continuing bool // from where the merchant was left: days that are done are remembered
 	windows    int  // done in this run
 }
 
 // reconcileMerchant compares one merchant to the end, or until the run is full.
-func reconcileMerchant(ctx workflow.Context, input ReconcileTransactionsInput) (ReconcileTransactionsResult, error) {
+func reconcileMerchant(ctx workflow.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
 	r := reconciliation{TransactionsGoing: input.Going, continuing: input.From.IsZero()}
 	if r.Left.Problem == "" {
 		full, err := r.compare(ctx)
 		if temporal.IsCanceledError(err) {
-			return ReconcileTransactionsResult{}, err
+			return contract.ReconcileTransactionsResult{}, err
 		}
 		if full {
-			return ReconcileTransactionsResult{}, workflow.NewContinueAsNewError(ctx, ReconcileTransactionsType, input)
+			return contract.ReconcileTransactionsResult{}, workflow.NewContinueAsNewError(ctx, contract.ReconcileTransactionsType, input)
 		}
 		if err != nil {
 			workflow.GetLogger(ctx).Error("Transactions could not be compared", "merchant", r.Left.Merchant, "error", err)
@@ -135,17 +93,17 @@ func reconcileMerchant(ctx workflow.Context, input ReconcileTransactionsInput) (
 	}
 	err := r.close(ctx)
 	r.describe(ctx)
-	return ReconcileTransactionsResult{Merchants: []MerchantTransactions{r.Report}}, err
+	return contract.ReconcileTransactionsResult{Merchants: []contract.MerchantTransactions{r.Report}}, err
 }
 
 func (r *reconciliation) describe(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, describeTransactions([]MerchantTransactions{r.Report}, nil))
+	workflow.SetCurrentDetails(ctx, describeTransactions([]contract.MerchantTransactions{r.Report}, nil))
 }
 
-func begun(span activities.TransactionSpan) MerchantTransactions {
-	report := MerchantTransactions{Merchant: span.Merchant, From: span.From, To: span.From, History: HistoryNone, Problem: span.Problem}
+func begun(span contract.TransactionSpan) contract.MerchantTransactions {
+	report := contract.MerchantTransactions{Merchant: span.Merchant, From: span.From, To: span.From, History: contract.HistoryNone, Problem: span.Problem}
 	if span.History {
-		report.History = HistoryUnread
+		report.History = contract.HistoryUnread
 	}
 	return report
 }
@@ -183,15 +141,15 @@ func earlier(a, b time.Time) time.Time {
 // window compares one window: first what the gateway lists, then order by order.
 func (r *reconciliation) window(ctx workflow.Context, window activities.TransactionWindow) error {
 	if r.Left.History {
-		var counts activities.TransactionCounts
+		var counts contract.TransactionCounts
 		reading := forTransactions(ctx, "history of "+describeWindow(window))
 		err := workflow.ExecuteActivity(reading, gateway.ReadHistory, window).Get(ctx, &counts)
 		if isError(err, activities.ErrorNoHistory) {
-			r.Left.History, r.Report.History = false, HistoryNone
+			r.Left.History, r.Report.History = false, contract.HistoryNone
 		} else if err != nil {
 			return err
 		} else {
-			r.Report.History = HistoryRead
+			r.Report.History = contract.HistoryRead
 			r.Report.Add(counts)
 		}
 	}
@@ -205,7 +163,7 @@ func (r *reconciliation) window(ctx workflow.Context, window activities.Transact
 }
 
 func (r *reconciliation) ask(ctx workflow.Context, window activities.TransactionWindow) error {
-	var counts activities.TransactionCounts
+	var counts contract.TransactionCounts
 	asking := forTransactions(ctx, "orders of "+describeWindow(window))
 	if err := workflow.ExecuteActivity(asking, gateway.AskAboutEnded, window).Get(ctx, &counts); err != nil {
 		return err
@@ -245,7 +203,7 @@ func describeWindow(w activities.TransactionWindow) string {
 
 // describeTransactions shows a report; of those under way, their own workflow
 // tells more.
-func describeTransactions(report []MerchantTransactions, underWay []bool) string {
+func describeTransactions(report []contract.MerchantTransactions, underWay []bool) string {
 	text := "| merchant | until | windows | history | rows | compared | asked | booked | found |\n|---|---|---|---|---|---|---|---|---|\n"
 	for i, m := range report {
 		found := m.Problem

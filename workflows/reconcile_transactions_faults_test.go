@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -43,7 +44,7 @@ func (s *shop) many(n int) {
 	s.pass(lag + time.Minute)
 }
 
-var onlyVietnam = workflows.ReconcileTransactionsInput{Merchants: []string{vietnam}}
+var onlyVietnam = contract.ReconcileTransactionsInput{Merchants: []string{vietnam}}
 
 // History whose pages shift is read again, from its first page, until they stand
 // still.
@@ -74,7 +75,7 @@ func TestAHistoryThatNeverStandsStill(t *testing.T) {
 	require.NoError(t, s.gateway.Switch(vietnam, "shifting-history", true))
 	m := of(t, s.reconcile(onlyVietnam), vietnam)
 	require.Contains(t, m.Problem, activities.ErrorShifting)
-	require.Equal(t, workflows.HistoryUnread, m.History)
+	require.Equal(t, contract.HistoryUnread, m.History)
 	require.Zero(t, m.Windows)
 	upTo, err := s.books.Reconciled(t.Context(), vietnam)
 	require.NoError(t, err)
@@ -171,7 +172,7 @@ func TestAWorkerThatDiesHalfWay(t *testing.T) {
 // history is empty; either way every order is asked about.
 func TestNoHistoryIsNotAnEmptyHistory(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{0: workflows.HistoryRead, http.StatusNotFound: workflows.HistoryNone} {
+	for status, want := range map[int]string{0: contract.HistoryRead, http.StatusNotFound: contract.HistoryNone} {
 		s := embedded(t)
 		s.many(3)
 		s.before = func(r *http.Request) int {
@@ -210,7 +211,7 @@ func TestTheHistoryIsNoProof(t *testing.T) {
 	}
 	m := of(t, s.reconcile(onlyVietnam), vietnam)
 	require.Equal(t, []string{order.DiscrepancyState + " doubted"}, s.found())
-	require.Equal(t, []activities.Finding{{Code: order.DiscrepancyState, Open: 1}}, m.Findings)
+	require.Equal(t, []order.DiscrepancyCount{{Code: order.DiscrepancyState, Open: 1}}, m.Findings)
 	require.Equal(t, 3, m.Asked, "the doubted one twice")
 	after, err := s.books.Order(t.Context(), o.Key())
 	require.NoError(t, err)
@@ -227,7 +228,7 @@ func TestAMerchantWhoCannotBeAsked(t *testing.T) {
 		s.settled(order.Deposit, pakistan, "", "success")
 		s.many(2)
 		require.NoError(t, s.gateway.Switch(vietnam, name, true))
-		result := s.reconcile(workflows.ReconcileTransactionsInput{})
+		result := s.reconcile(contract.ReconcileTransactionsInput{})
 		vn, pk := of(t, result, vietnam), of(t, result, pakistan)
 		require.Contains(t, vn.Problem, want+": ")
 		require.Zero(t, vn.Windows)
@@ -252,7 +253,7 @@ func TestAnOrderWithoutAnswer(t *testing.T) {
 		}
 		return answer
 	}
-	m := of(t, s.reconcile(workflows.ReconcileTransactionsInput{Merchants: []string{pakistan}}), pakistan)
+	m := of(t, s.reconcile(contract.ReconcileTransactionsInput{Merchants: []string{pakistan}}), pakistan)
 	require.Empty(t, m.Problem)
 	require.Equal(t, []int{1, 1, 1}, []int{m.Asked, m.Unanswered, m.Settled})
 }
@@ -282,7 +283,7 @@ func TestALateRefundIsFound(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
 	o := s.settled(order.Deposit, pakistan, "", "success")
-	only := workflows.ReconcileTransactionsInput{Merchants: []string{pakistan}}
+	only := contract.ReconcileTransactionsInput{Merchants: []string{pakistan}}
 	s.pass(lag + time.Minute)
 	require.Equal(t, 1, of(t, s.reconcile(only), pakistan).Asked)
 	s.pass(48 * time.Hour)
@@ -313,7 +314,7 @@ func TestMissedDaysAreCaughtUp(t *testing.T) {
 		s.pass(24*time.Hour - lag)
 	}
 	ended := s.now().Add(-lag)
-	m := of(t, s.reconcile(workflows.ReconcileTransactionsInput{Merchants: []string{vietnam}, From: s.now().Add(-36 * time.Hour)}), vietnam)
+	m := of(t, s.reconcile(contract.ReconcileTransactionsInput{Merchants: []string{vietnam}, From: s.now().Add(-36 * time.Hour)}), vietnam)
 	require.Equal(t, 2, m.Windows)
 	upTo, err := s.books.Reconciled(t.Context(), vietnam)
 	require.NoError(t, err)
@@ -332,7 +333,7 @@ func TestMerchantsThatCannotBeCompared(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
 	s.merchant["M5"] = "TH"
-	result := s.reconcile(workflows.ReconcileTransactionsInput{Merchants: []string{"M9", "M5", "M5"}})
+	result := s.reconcile(contract.ReconcileTransactionsInput{Merchants: []string{"M9", "M5", "M5"}})
 	require.Len(t, result.Merchants, 2)
 	require.Contains(t, of(t, result, "M9").Problem, "is not configured")
 	require.Contains(t, of(t, result, "M5").Problem, "books are not open")
@@ -342,29 +343,29 @@ func TestMerchantsThatCannotBeCompared(t *testing.T) {
 func TestALongSpanContinuesAsNew(t *testing.T) {
 	t.Parallel()
 	from, to := time.Unix(0, 0).UTC(), time.Unix(120*24*3600, 0).UTC()
-	input := workflows.ReconcileTransactionsInput{Merchants: []string{vietnam}, From: from, To: to, Going: &workflows.TransactionsGoing{
-		Left:   activities.TransactionSpan{Merchant: vietnam, From: from, To: to, History: true, Again: to},
-		Report: workflows.MerchantTransactions{Merchant: vietnam, From: from, To: from, History: workflows.HistoryUnread},
+	input := contract.ReconcileTransactionsInput{Merchants: []string{vietnam}, From: from, To: to, Going: &contract.TransactionsGoing{
+		Left:   contract.TransactionSpan{Merchant: vietnam, From: from, To: to, History: true, Again: to},
+		Report: contract.MerchantTransactions{Merchant: vietnam, From: from, To: from, History: contract.HistoryUnread},
 	}}
-	run := func(input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, *workflows.ReconcileTransactionsInput) {
+	run := func(input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, *contract.ReconcileTransactionsInput) {
 		env := environment()
 		workflows.Register(env)
 		env.RegisterActivity(gatewayActivities)
 		env.RegisterActivity(bookActivities)
-		env.OnActivity(gatewayActivities.ReadHistory, mock.Anything, mock.Anything).Return(activities.TransactionCounts{Rows: 2, Compared: 1}, nil)
-		env.OnActivity(gatewayActivities.AskAboutEnded, mock.Anything, mock.Anything).Return(activities.TransactionCounts{Asked: 3}, nil)
+		env.OnActivity(gatewayActivities.ReadHistory, mock.Anything, mock.Anything).Return(contract.TransactionCounts{Rows: 2, Compared: 1}, nil)
+		env.OnActivity(gatewayActivities.AskAboutEnded, mock.Anything, mock.Anything).Return(contract.TransactionCounts{Asked: 3}, nil)
 		env.OnActivity(bookActivities.ReportUnmatched, mock.Anything, mock.Anything).Return(nil)
-		env.OnActivity(bookActivities.CountFindings, mock.Anything, mock.Anything, mock.Anything).Return([]activities.Finding{{Code: "X", Open: 1}}, nil)
+		env.OnActivity(bookActivities.CountFindings, mock.Anything, mock.Anything, mock.Anything).Return([]order.DiscrepancyCount{{Code: "X", Open: 1}}, nil)
 		env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "reconcile-transactions:" + vietnam})
-		env.ExecuteWorkflow(workflows.ReconcileTransactionsType, input)
+		env.ExecuteWorkflow(contract.ReconcileTransactionsType, input)
 		var again *workflow.ContinueAsNewError
 		if errors.As(env.GetWorkflowError(), &again) {
-			next := new(workflows.ReconcileTransactionsInput)
+			next := new(contract.ReconcileTransactionsInput)
 			require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, next))
-			return workflows.ReconcileTransactionsResult{}, next
+			return contract.ReconcileTransactionsResult{}, next
 		}
 		require.NoError(t, env.GetWorkflowError())
-		var result workflows.ReconcileTransactionsResult
+		var result contract.ReconcileTransactionsResult
 		require.NoError(t, env.GetWorkflowResult(&result))
 		return result, nil
 	}
@@ -378,7 +379,7 @@ func TestALongSpanContinuesAsNew(t *testing.T) {
 		require.Len(t, result.Merchants, 1)
 		vn := of(t, result, vietnam)
 		require.Equal(t, []int{120, 240, 120, 360}, []int{vn.Windows, vn.Rows, vn.Compared, vn.Asked})
-		require.Equal(t, []activities.Finding{{Code: "X", Open: 1}}, vn.Findings)
+		require.Equal(t, []order.DiscrepancyCount{{Code: "X", Open: 1}}, vn.Findings)
 		require.Equal(t, to, vn.To.UTC())
 		return
 	}

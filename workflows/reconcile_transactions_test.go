@@ -27,6 +27,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -290,7 +291,7 @@ func (s *shop) alone(r order.Request, gatewayID string, fee money.Amount) {
 }
 
 // reconcile runs the workflow to its end.
-func (s *shop) reconcile(input workflows.ReconcileTransactionsInput, change ...func(*testsuite.TestWorkflowEnvironment)) workflows.ReconcileTransactionsResult {
+func (s *shop) reconcile(input contract.ReconcileTransactionsInput, change ...func(*testsuite.TestWorkflowEnvironment)) contract.ReconcileTransactionsResult {
 	s.t.Helper()
 	env := environment()
 	env.SetTestTimeout(3 * time.Minute)
@@ -303,7 +304,7 @@ func (s *shop) reconcile(input workflows.ReconcileTransactionsInput, change ...f
 		c(env)
 	}
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "reconcile-transactions"})
-	env.ExecuteWorkflow(workflows.ReconcileTransactionsType, input)
+	env.ExecuteWorkflow(contract.ReconcileTransactionsType, input)
 	at := env.Now()
 	s.follow(func() time.Time { return at })
 	require.True(s.t, env.IsWorkflowCompleted())
@@ -312,13 +313,13 @@ func (s *shop) reconcile(input workflows.ReconcileTransactionsInput, change ...f
 		require.ErrorAs(s.t, err, &again)
 		s.t.Fatal("it continues as new")
 	}
-	var result workflows.ReconcileTransactionsResult
+	var result contract.ReconcileTransactionsResult
 	require.NoError(s.t, env.GetWorkflowResult(&result))
 	return result
 }
 
 // of is the report on a merchant.
-func of(t *testing.T, result workflows.ReconcileTransactionsResult, merchant string) workflows.MerchantTransactions {
+func of(t *testing.T, result contract.ReconcileTransactionsResult, merchant string) contract.MerchantTransactions {
 	t.Helper()
 	for _, m := range result.Merchants {
 		if m.Merchant == merchant {
@@ -326,7 +327,7 @@ func of(t *testing.T, result workflows.ReconcileTransactionsResult, merchant str
 		}
 	}
 	require.FailNow(t, "no report on the merchant")
-	return workflows.MerchantTransactions{}
+	return contract.MerchantTransactions{}
 }
 
 // found are all discrepancies on record, "CODE number", sorted.
@@ -401,14 +402,14 @@ func TestP10ACleanRunReportsNothing(t *testing.T) {
 		ended := s.trade(4)
 		require.Greater(t, ended, 200)
 		s.pass(lag)
-		result := s.reconcile(workflows.ReconcileTransactionsInput{})
+		result := s.reconcile(contract.ReconcileTransactionsInput{})
 		require.Empty(t, s.found())
 		vn, pk := of(t, result, vietnam), of(t, result, pakistan)
 		require.Empty(t, vn.Problem+pk.Problem)
 		require.Empty(t, vn.Findings)
 		require.Empty(t, pk.Findings)
-		require.Equal(t, workflows.HistoryRead, vn.History)
-		require.Equal(t, workflows.HistoryNone, pk.History)
+		require.Equal(t, contract.HistoryRead, vn.History)
+		require.Equal(t, contract.HistoryNone, pk.History)
 		require.Greater(t, vn.Windows, 1)
 		require.Positive(t, vn.Rows)
 		require.Positive(t, vn.Compared)
@@ -551,7 +552,7 @@ func TestP10EveryPlantedDiscrepancyIsFound(t *testing.T) {
 		want, refund := s.plant()
 		s.trade(1)
 		s.pass(lag + time.Hour - 9*time.Hour)
-		result := s.reconcile(workflows.ReconcileTransactionsInput{})
+		result := s.reconcile(contract.ReconcileTransactionsInput{})
 		require.Equal(t, want, s.found())
 		counted := make(map[string]int)
 		for _, m := range result.Merchants {
@@ -581,8 +582,8 @@ func TestP10EveryPlantedDiscrepancyIsFound(t *testing.T) {
 
 		// Again, from where it was left, and the whole span once more.
 		trail := s.entries()
-		s.reconcile(workflows.ReconcileTransactionsInput{})
-		again := s.reconcile(workflows.ReconcileTransactionsInput{From: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)})
+		s.reconcile(contract.ReconcileTransactionsInput{})
+		again := s.reconcile(contract.ReconcileTransactionsInput{From: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)})
 		require.Equal(t, want, s.found())
 		require.Zero(t, of(t, again, vietnam).Settled)
 		require.Equal(t, trail, s.entries(), "nothing is written twice")
@@ -615,7 +616,7 @@ func TestP10WhatWasPaidInPartOrLateAndTakenBackIsBooked(t *testing.T) {
 		move(taken[1], tarspay.StateSucceeded)
 		move(taken[3], tarspay.StateSucceeded)
 		s.pass(lag)
-		s.reconcile(workflows.ReconcileTransactionsInput{})
+		s.reconcile(contract.ReconcileTransactionsInput{})
 		late := []string{order.DiscrepancyLatePayment + " late-" + pakistan, order.DiscrepancyLatePayment + " late-" + vietnam}
 		require.ElementsMatch(t, late, s.found())
 
@@ -625,7 +626,7 @@ func TestP10WhatWasPaidInPartOrLateAndTakenBackIsBooked(t *testing.T) {
 		move(unheard, tarspay.StateSucceeded)
 		move(unheard, tarspay.StateRefunded)
 		s.pass(2 * lag) // the late ones changed when they were compared
-		s.reconcile(workflows.ReconcileTransactionsInput{})
+		s.reconcile(contract.ReconcileTransactionsInput{})
 		for _, o := range append(taken, unheard) {
 			row, err := s.books.Order(t.Context(), o.Key())
 			require.NoError(t, err)

@@ -3,19 +3,21 @@ package workflows
 import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // Register adds every workflow to a worker under its public name.
 func Register(registry worker.WorkflowRegistry) {
 	for name, run := range map[string]any{
-		DepositType:               Deposit,
-		WithdrawalType:            Withdrawal,
-		ReconcileBalancesType:     ReconcileBalances,
-		ReconcileTransactionsType: ReconcileTransactions,
-		LateCallbackType:          LateCallback,
-		OperatorActionsType:       OperatorActions,
-		OperatorActionType:        OperatorAction,
-		FindOrphansType:           FindOrphans,
+		contract.DepositType:               Deposit,
+		contract.WithdrawalType:            Withdrawal,
+		contract.ReconcileBalancesType:     ReconcileBalances,
+		contract.ReconcileTransactionsType: ReconcileTransactions,
+		contract.LateCallbackType:          LateCallback,
+		contract.OperatorActionsType:       OperatorActions,
+		contract.OperatorActionType:        OperatorAction,
+		contract.FindOrphansType:           FindOrphans,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 	}

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
@@ -30,8 +31,8 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
 			for name, run := range map[string]any{
-				workflows.DepositType: workflows.Deposit, workflows.WithdrawalType: workflows.Withdrawal,
-				workflows.ReconcileBalancesType: workflows.ReconcileBalances, workflows.ReconcileTransactionsType: workflows.ReconcileTransactions,
+				contract.DepositType: workflows.Deposit, contract.WithdrawalType: workflows.Withdrawal,
+				contract.ReconcileBalancesType: workflows.ReconcileBalances, contract.ReconcileTransactionsType: workflows.ReconcileTransactions,
 			} {
 				replayer.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 			}
@@ -64,7 +65,7 @@ func TestReplayCatchesAChange(t *testing.T) {
 		}
 		return workflows.Withdrawal(ctx, request, converter.RawValue{})
 	}
-	replayer.RegisterWorkflowWithOptions(changed, workflow.RegisterOptions{Name: workflows.WithdrawalType})
+	replayer.RegisterWorkflowWithOptions(changed, workflow.RegisterOptions{Name: contract.WithdrawalType})
 	err := replayer.ReplayWorkflowHistoryFromJSONFile(silence(), "testdata/histories/withdrawal_callback.json")
 	require.ErrorContains(t, err, "TMPRL1100", "Temporal's code for it")
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // owned gives the gateway's order of a number to another order of ours, as
@@ -48,7 +48,7 @@ func TestAnotherOrdersProofCompletesNothing(t *testing.T) {
 				var err error
 				stood, err = w.books.Order(t.Context(), r.Key())
 				require.NoError(t, err)
-				w.answered(t, workflows.ResolveUpdate, order.Resolution{By: "amina", State: order.Failed, Why: "never sent", Evidence: "ticket 7"})
+				w.answered(t, contract.ResolveUpdate, order.Resolution{By: "amina", State: order.Failed, Why: "never sent", Evidence: "ticket 7"})
 			}, 12*time.Hour)
 			view := w.drive(r)
 			require.Equal(t, order.InReview, stood.State)

@@ -11,9 +11,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // What another SDK starts an order with is read strictly. What is no order ends
@@ -78,7 +78,7 @@ func (w *world) refusedStart(input any, options client.StartWorkflowOptions) ord
 	next := w
 	for range 2 {
 		next.SetStartWorkflowOptions(options)
-		next.TestWorkflowEnvironment.ExecuteWorkflow(workflows.WithdrawalType, input)
+		next.TestWorkflowEnvironment.ExecuteWorkflow(contract.WithdrawalType, input)
 		require.True(w.t, next.IsWorkflowCompleted())
 		require.NoError(w.t, next.GetWorkflowError())
 		require.NoError(w.t, next.GetWorkflowResult(&view))
@@ -108,7 +108,7 @@ func TestInstructionsOfADepositThatIsNone(t *testing.T) {
 	w := newWorld(t)
 	told := false
 	w.RegisterDelayedCallback(func() {
-		w.UpdateWorkflow(workflows.InstructionsUpdate, "1", &updateResult{
+		w.UpdateWorkflow(contract.InstructionsUpdate, "1", &updateResult{
 			accepted: func() {}, rejected: func(err error) { require.NoError(t, err) },
 			completed: func(value any, err error) {
 				require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestInstructionsOfADepositThatIsNone(t *testing.T) {
 		}, "the fingerprint of what was meant")
 	}, 0)
 	w.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "deposit:" + merchant + ":D-1"})
-	w.TestWorkflowEnvironment.ExecuteWorkflow(workflows.DepositType, map[string]any{"merchant": merchant, "amount": 1500})
+	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.DepositType, map[string]any{"merchant": merchant, "amount": 1500})
 	require.NoError(t, w.GetWorkflowError())
 	require.True(t, told)
 }
@@ -131,7 +131,7 @@ func TestAStartOfNobodys(t *testing.T) {
 	for _, id := range []string{"withdrawal:M9999999999:W-1", "anything", "withdrawal:" + merchant + "\x00:W-1"} {
 		next := w.again()
 		next.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id})
-		next.TestWorkflowEnvironment.ExecuteWorkflow(workflows.WithdrawalType, 1500)
+		next.TestWorkflowEnvironment.ExecuteWorkflow(contract.WithdrawalType, 1500)
 		require.NoError(t, next.GetWorkflowError(), id)
 	}
 	trail, err := w.books.Audit(t.Context(), order.Key{})

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -75,7 +76,7 @@ func (p *payout) turnOver(ctx workflow.Context) error {
 }
 
 // workflowTypes are the names of the orders' workflows.
-var workflowTypes = map[order.Kind]string{order.Deposit: DepositType, order.Withdrawal: WithdrawalType}
+var workflowTypes = map[order.Kind]string{order.Deposit: contract.DepositType, order.Withdrawal: contract.WithdrawalType}
 
 // takeOver goes on where the run before this one was. Nobody else can hand
 // anything on: whatever else is started with is passed over.

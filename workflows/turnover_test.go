@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -35,9 +36,9 @@ func (w *world) handedOn(r order.Request) *workflow.ContinueAsNewError {
 
 func typeOf(r order.Request) string {
 	if r.Kind == order.Deposit {
-		return workflows.DepositType
+		return contract.DepositType
 	}
-	return workflows.WithdrawalType
+	return contract.WithdrawalType
 }
 
 // goesOn begins the next run in a world of its own, and lets the order end there.
@@ -142,13 +143,13 @@ func TestWhatOnlyTheRunKnew(t *testing.T) {
 	w := newWorld(t, func(s *activities.Settings) { s.Policy, s.WithdrawalHorizon = policy, 2*time.Hour })
 	r := request(t, order.Withdrawal, "stuck,silent")
 	r.RequestedBy = "bilal"
-	w.RegisterDelayedCallback(func() { w.update(t, workflows.ResolveUpdate, "", resolution(order.Failed)) }, 3*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 3*time.Hour)
 	w.fill(4 * time.Hour)
 	from := w.handedOn(r)
 
 	next := w.again()
 	next.RegisterDelayedCallback(func() {
-		value, err := next.QueryWorkflow(workflows.OrderQuery)
+		value, err := next.QueryWorkflow(contract.OrderQuery)
 		require.NoError(t, err)
 		var view order.View
 		require.NoError(t, value.Get(&view))
@@ -156,7 +157,7 @@ func TestWhatOnlyTheRunKnew(t *testing.T) {
 		require.Contains(t, view.Next, "what amina proposed")
 		second := resolution(order.Failed)
 		second.By = "chen"
-		next.update(t, workflows.ResolveUpdate, "", second)
+		next.update(t, contract.ResolveUpdate, "", second)
 	}, time.Minute)
 	require.Equal(t, order.Failed, next.goesOn(r, from).State)
 	require.Equal(t, map[string]int{order.CodeSignalUnknown: 1}, w.ignored(r.Key()), "ignored once over both runs")
@@ -191,7 +192,7 @@ func TestNobodyElseHandsAnythingOn(t *testing.T) {
 	w := newWorld(t)
 	r := request(t, order.Withdrawal, "success")
 	w.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: w.id(r)})
-	w.TestWorkflowEnvironment.ExecuteWorkflow(workflows.WithdrawalType, r, map[string]any{
+	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.WithdrawalType, r, map[string]any{
 		"standing": map[string]any{"state": "succeeded"}, "plan": map[string]any{"horizon": 1, "attempt": 1}, "sent": true,
 	})
 	require.NoError(t, w.GetWorkflowError())
@@ -206,16 +207,16 @@ func TestARunTakesSoManyMessages(t *testing.T) {
 		speak func(w *world, i int)
 	}{
 		"updates": {workflows.MaxUpdates, func(w *world, i int) {
-			w.UpdateWorkflow(workflows.NoteUpdate, "note "+strconv.Itoa(i), &updateResult{
+			w.UpdateWorkflow(contract.NoteUpdate, "note "+strconv.Itoa(i), &updateResult{
 				accepted: func() {}, completed: func(any, error) {}, rejected: func(error) {},
 			}, order.Note{By: "chen", Text: "again"})
 		}},
 		"signals": {workflows.MaxSignals, func(w *world, i int) {
-			w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, i)
+			w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, i)
 		}},
 		"unknown callbacks": {workflows.MaxSignals, func(w *world, i int) {
 			id := strconv.FormatInt(int64(i), 16)
-			w.TestWorkflowEnvironment.SignalWorkflow(workflows.CallbackSignal, workflows.CallbackSignalInput{ID: strings.Repeat("0", 64-len(id)) + id})
+			w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, contract.CallbackSignalInput{ID: strings.Repeat("0", 64-len(id)) + id})
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +240,7 @@ func TestARunTakesSoManyMessages(t *testing.T) {
 			}
 			next := w.again()
 			next.RegisterDelayedCallback(func() {
-				next.update(t, workflows.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+				next.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 			}, time.Minute)
 			require.Equal(t, order.Succeeded, next.goesOn(r, from).State)
 		})
@@ -256,7 +257,7 @@ func TestActionsWhileARunEnds(t *testing.T) {
 	w.sabotaged(spoils)
 	answered, late := 0, ""
 	w.RegisterDelayedCallback(func() {
-		w.UpdateWorkflow(workflows.NoteUpdate, "early", &updateResult{
+		w.UpdateWorkflow(contract.NoteUpdate, "early", &updateResult{
 			accepted: func() {}, rejected: func(err error) { require.NoError(t, err) },
 			completed: func(_ any, err error) {
 				require.NoError(t, err)
@@ -266,7 +267,7 @@ func TestActionsWhileARunEnds(t *testing.T) {
 	}, time.Hour)
 	w.fill(time.Hour + 100*time.Millisecond)
 	w.RegisterDelayedCallback(func() {
-		w.UpdateWorkflow(workflows.NoteUpdate, "late", &updateResult{
+		w.UpdateWorkflow(contract.NoteUpdate, "late", &updateResult{
 			accepted: func() {}, rejected: func(err error) { late = codeOf(err) }, completed: func(any, error) {},
 		}, order.Note{By: "chen", Text: "and more"})
 	}, time.Hour+200*time.Millisecond)

@@ -6,43 +6,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
-
-// Search attributes of an order's workflow. They are never encrypted, so they
-// hold no personal data. The worker registers them.
-var (
-	AttributeKind        = temporal.NewSearchAttributeKeyKeyword("PayoutKind")
-	AttributeState       = temporal.NewSearchAttributeKeyKeyword(order.StateAttribute)
-	AttributeCountry     = temporal.NewSearchAttributeKeyKeyword("PayoutCountry")
-	AttributeCurrency    = temporal.NewSearchAttributeKeyKeyword("PayoutCurrency")
-	AttributeAmount      = temporal.NewSearchAttributeKeyInt64("PayoutAmount") // minor units
-	AttributeMerchant    = temporal.NewSearchAttributeKeyKeyword("PayoutMerchant")
-	AttributeGatewayID   = temporal.NewSearchAttributeKeyKeyword("PayoutGatewayID")
-	AttributeNeedsReview = temporal.NewSearchAttributeKeyBool("PayoutNeedsReview")
-)
-
-// SearchAttributes are what an order's workflow is started with.
-func SearchAttributes(request order.Request) temporal.SearchAttributes {
-	return temporal.NewSearchAttributes(startAttributes(request)...)
-}
-
-func startAttributes(request order.Request) []temporal.SearchAttributeUpdate {
-	return []temporal.SearchAttributeUpdate{
-		AttributeKind.ValueSet(string(request.Kind)),
-		AttributeState.ValueSet(string(order.Created)),
-		AttributeCountry.ValueSet(request.Country),
-		AttributeCurrency.ValueSet(request.Amount.Currency()),
-		AttributeAmount.ValueSet(request.Amount.Minor()),
-		AttributeMerchant.ValueSet(request.Merchant),
-		AttributeNeedsReview.ValueSet(false),
-	}
-}
-
-// Summary is the one line that the workflow's page shows.
-func Summary(request order.Request) string {
-	return fmt.Sprintf("%s of %s, %s, %s", request.Kind, request.Amount, request.Country, request.Way)
-}
 
 // show tells the operator where the order stands and what happens next. It
 // upserts search attributes only when the state is one that an operator would
@@ -55,9 +21,9 @@ func (p *payout) show(ctx workflow.Context, next string) {
 		return
 	}
 	p.shown, p.flagged = state, needs
-	updates := []temporal.SearchAttributeUpdate{AttributeState.ValueSet(string(state)), AttributeNeedsReview.ValueSet(needs)}
+	updates := []temporal.SearchAttributeUpdate{contract.AttributeState.ValueSet(string(state)), contract.AttributeNeedsReview.ValueSet(needs)}
 	if p.standing.GatewayID != "" {
-		updates = append(updates, AttributeGatewayID.ValueSet(p.standing.GatewayID))
+		updates = append(updates, contract.AttributeGatewayID.ValueSet(p.standing.GatewayID))
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("Search attributes were not updated", "error", err)

@@ -27,6 +27,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -50,7 +51,7 @@ type world struct {
 	t       *testing.T
 	books   *ledger.Ledger
 	gateway *sandbox.Gateway
-	late    []workflows.LateCallbackInput // started by the receiver
+	late    []contract.LateCallbackInput // started by the receiver
 	updates int
 	otherID string // start under this id instead of the order's
 	cut     bool   // no connection to the gateway is made
@@ -204,7 +205,7 @@ func (w *world) DescribeWorkflowExecution(_ context.Context, id, _ string) (*wor
 
 // ExecuteWorkflow notes which late callback the receiver would have acted on.
 func (w *world) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions, _ any, arguments ...any) (client.WorkflowRun, error) {
-	w.late = append(w.late, arguments[0].(workflows.LateCallbackInput))
+	w.late = append(w.late, arguments[0].(contract.LateCallbackInput))
 	return nil, nil
 }
 
@@ -218,9 +219,9 @@ func (w *world) id(request order.Request) string {
 // drive runs an order to its end and returns it, with nothing left open.
 func (w *world) drive(request order.Request) order.View {
 	w.t.Helper()
-	name := workflows.WithdrawalType
+	name := contract.WithdrawalType
 	if request.Kind == order.Deposit {
-		name = workflows.DepositType
+		name = contract.DepositType
 	}
 	w.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: w.id(request)})
 	w.TestWorkflowEnvironment.ExecuteWorkflow(name, request)

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // played is what became of an order, in our books and in the gateway's.
@@ -25,7 +24,7 @@ type played struct {
 type findings struct {
 	audit   sandbox.Audit
 	sum     int64 // of all accounts of the ledger, in minor units
-	balance workflows.ReconcileBalancesResult
+	balance contract.ReconcileBalancesResult
 	forged  int
 }
 
@@ -113,7 +112,7 @@ func (d *demo) weigh(ctx context.Context) (err error) {
 	d.expect(len(d.balance.Snapshots) == len(d.stack.Merchants), "the balances of %d merchants were compared, not of %d: %v could not be asked",
 		len(d.balance.Snapshots), len(d.stack.Merchants), d.balance.Unreachable)
 	for _, s := range d.balance.Snapshots {
-		d.expect(s.Verdict == ledger.Agreed && s.Drift.IsZero(), "the books of %s differ from the gateway's by %s (%s)", s.Merchant, s.Drift, s.Verdict)
+		d.expect(s.Verdict == order.Agreed && s.Drift.IsZero(), "the books of %s differ from the gateway's by %s (%s)", s.Merchant, s.Drift, s.Verdict)
 	}
 	forgeries := 0
 	for _, r := range d.roles {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/mattn/go-isatty"
 
-	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -160,7 +159,7 @@ func (d *demo) balanceRows() [][]cell {
 	countries := d.stack.Merchants.Countries()
 	for _, s := range d.balance.Snapshots {
 		verdict := cell{text: string(s.Verdict), paint: d.ink.green}
-		if s.Verdict != ledger.Agreed {
+		if s.Verdict != order.Agreed {
 			verdict.paint = d.ink.red
 		}
 		row := text(s.Merchant, countries[s.Merchant])

@@ -16,10 +16,10 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // recorded are the paths whose histories the workflow tests replay: whatever
@@ -106,8 +106,8 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 // of a merchant whose history the gateway lists and of one whose it does not.
 func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
 	merchants := []string{s.Merchant("PK"), s.Merchant("VN")}
-	balances := workflows.ReconcileBalancesInput{Merchants: merchants}
-	if err := recordWorkflow(ctx, s, dir, "reconcile_balances", workflows.ReconcileBalancesType, balances); err != nil {
+	balances := contract.ReconcileBalancesInput{Merchants: merchants}
+	if err := recordWorkflow(ctx, s, dir, "reconcile_balances", contract.ReconcileBalancesType, balances); err != nil {
 		return err
 	}
 	select { // the books are open now
@@ -116,8 +116,8 @@ func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
 		return ctx.Err()
 	}
 	const name = "reconcile_transactions"
-	transactions := workflows.ReconcileTransactionsInput{Merchants: merchants}
-	if err := recordWorkflow(ctx, s, dir, name, workflows.ReconcileTransactionsType, transactions); err != nil {
+	transactions := contract.ReconcileTransactionsInput{Merchants: merchants}
+	if err := recordWorkflow(ctx, s, dir, name, contract.ReconcileTransactionsType, transactions); err != nil {
 		return err
 	}
 	for _, country := range []string{"PK", "VN"} {
@@ -132,7 +132,7 @@ func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
 // recordWorkflow runs a workflow to its end and records it.
 func recordWorkflow(ctx context.Context, s *stack.Stack, dir, name, workflow string, input any) error {
 	id := "recorded:" + name
-	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.Queue}, workflow, input)
+	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: contract.Queue}, workflow, input)
 	if err == nil {
 		err = run.Get(ctx, nil)
 	}

@@ -19,9 +19,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // bareTemporal is a server with one worker behind it, on which no order's
@@ -53,7 +53,7 @@ func (b *bareTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string
 }
 
 func (b *bareTemporal) ExecuteWorkflow(_ context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
-	if request, ok := arguments[0].(order.Request); ok && workflow == workflows.WithdrawalType {
+	if request, ok := arguments[0].(order.Request); ok && workflow == contract.WithdrawalType {
 		if b.driven {
 			return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("it runs", "", "run-1")
 		}
@@ -71,7 +71,7 @@ func (b *bareTemporal) UpdateWithStartWorkflow(ctx context.Context, options temp
 	if b.silent {
 		return nil, serviceerror.NewUnavailable("connection refused")
 	}
-	input := options.UpdateOptions.Args[0].(workflows.OperatorActionInput)
+	input := options.UpdateOptions.Args[0].(contract.OperatorActionInput)
 	acted, err := b.books.Act(ctx, input.Key, input.Action)
 	return actedUpdate{acted: acted}, err
 }
@@ -79,7 +79,7 @@ func (b *bareTemporal) UpdateWithStartWorkflow(ctx context.Context, options temp
 // actedUpdate is an update that is answered at once.
 type actedUpdate struct {
 	temporalclient.WorkflowUpdateHandle
-	acted activities.Acted
+	acted contract.Acted
 }
 
 func (a actedUpdate) Get(_ context.Context, into any) error {

@@ -57,7 +57,7 @@ type balance struct {
 	Merchant string                          `json:"merchant"`
 	Currency string                          `json:"currency"`
 	Accounts map[ledger.Account]money.Amount `json:"accounts"`
-	Snapshot *ledger.Snapshot                `json:"snapshot"` // the latest comparison with the gateway; null before the first
+	Snapshot *order.Snapshot                 `json:"snapshot"` // the latest comparison with the gateway; null before the first
 }
 
 func (s *starter) balance(ctx context.Context, merchants []string) error {
@@ -110,7 +110,7 @@ func balancesOf(ctx context.Context, l books, merchant string, currencies []stri
 			return nil, err
 		}
 		b := balance{Merchant: merchant, Currency: currency, Accounts: accounts}
-		latest := slices.IndexFunc(snapshots, func(s ledger.Snapshot) bool { return s.Currency == currency })
+		latest := slices.IndexFunc(snapshots, func(s order.Snapshot) bool { return s.Currency == currency })
 		if latest >= 0 {
 			b.Snapshot = &snapshots[latest]
 		}
@@ -144,7 +144,7 @@ func writeBalances(w io.Writer, balances []balance) {
 		head = append(head, strings.ToUpper(string(account)))
 	}
 	var rows [][]string
-	var snapshots []ledger.Snapshot
+	var snapshots []order.Snapshot
 	for _, b := range balances {
 		row := []string{b.Merchant, b.Currency}
 		for _, account := range ledger.Accounts() {
@@ -162,7 +162,7 @@ func writeBalances(w io.Writer, balances []balance) {
 	}
 }
 
-func writeSnapshots(w io.Writer, snapshots []ledger.Snapshot) {
+func writeSnapshots(w io.Writer, snapshots []order.Snapshot) {
 	var rows [][]string
 	for _, s := range snapshots {
 		rows = append(rows, []string{

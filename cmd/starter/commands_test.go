@@ -16,11 +16,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 func TestWithdrawSendsWhatWasAsked(t *testing.T) {
@@ -208,13 +208,13 @@ func TestReconcileTransactions(t *testing.T) {
 	b := setup(t)
 	got := b.run(t.Context(), "reconcile", "--transactions", "--merchant", "M1", "--from", "2026-05-01", "--to", "12h")
 	require.Equal(t, exitDone, got.code, got.errs)
-	require.Equal(t, workflows.ReconcileTransactionsInput{
+	require.Equal(t, contract.ReconcileTransactionsInput{
 		Merchants: []string{"M1"}, From: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), To: noon.Add(-11 * time.Hour),
 	}, b.temporal.span)
 	require.Contains(t, got.out, "no merchants")
 	got = b.run(t.Context(), "reconcile", "--transactions")
 	require.Equal(t, exitDone, got.code, got.errs)
-	require.Equal(t, workflows.ReconcileTransactionsInput{}, b.temporal.span, "everything, from where it was left")
+	require.Equal(t, contract.ReconcileTransactionsInput{}, b.temporal.span, "everything, from where it was left")
 
 	for _, args := range [][]string{
 		{"--from", "24h"}, {"--to", "24h"}, {"--transactions", "--from", "yesterday"}, {"--transactions", "--from", "1h", "--to", "2h"},

@@ -13,10 +13,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 // How long to wait for what. A person sits in front of it.
@@ -47,8 +47,8 @@ type orders interface {
 	Note(ctx context.Context, kind order.Kind, key order.Key, note order.Note) (order.View, error)
 	Adopt(ctx context.Context, row order.Order, by string) (client.Started, error)
 	PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error)
-	ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error)
-	ReconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, error)
+	ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error)
+	ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error)
 }
 
 // books is what the commands need of *ledger.Ledger.
@@ -56,7 +56,7 @@ type books interface {
 	Order(ctx context.Context, key order.Key) (order.Order, error)
 	Orders(ctx context.Context, filter ledger.Filter) ([]order.Order, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
-	Snapshots(ctx context.Context, merchant string, limit int) ([]ledger.Snapshot, error)
+	Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error)
 	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.QueueItem, error)
 	Story(ctx context.Context, key order.Key) ([]ledger.Event, error)
 	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)

@@ -12,12 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
@@ -64,11 +63,11 @@ func TestGolden(t *testing.T) {
 		"poll":                   {underWay, []string{"poll", "INV-1", "--merchant", merchant}, exitDone},
 		"balance":                {someBooks, []string{"balance", "--merchant", merchant + "," + merchantVN}, exitDone},
 		"balance_no_ledger":      {nothing, []string{"balance"}, exitUsage},
-		"reconcile":              {compared(ledger.Agreed), []string{"reconcile"}, exitDone},
-		"reconcile_drift":        {compared(ledger.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
+		"reconcile":              {compared(order.Agreed), []string{"reconcile"}, exitDone},
+		"reconcile_drift":        {compared(order.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
 		"reconcile_transactions": {comparedTransactions(), []string{"reconcile", "--transactions"}, exitDone},
 		"reconcile_transactions_found": {
-			comparedTransactions(activities.Finding{Code: order.DiscrepancyNoOrder, Open: 2}), []string{"reconcile", "--transactions"}, exitOtherwise,
+			comparedTransactions(order.DiscrepancyCount{Code: order.DiscrepancyNoOrder, Open: 2}), []string{"reconcile", "--transactions"}, exitOtherwise,
 		},
 		"reconcile_transactions_unreachable": {unreachableTransactions, []string{"reconcile", "--transactions"}, exitUnreachable},
 		"reconcile_unreachable":              {unreachableBalance, []string{"reconcile"}, exitUnreachable},
@@ -226,42 +225,42 @@ func someBooks(t *testing.T, b *testBundle) {
 		accounts[account] = amount(t, number, "PKR")
 	}
 	b.books.accounts = map[string]map[ledger.Account]money.Amount{merchant + " PKR": accounts}
-	b.books.snapshots = []ledger.Snapshot{snapshot(t, ledger.Agreed)}
+	b.books.snapshots = []order.Snapshot{snapshot(t, order.Agreed)}
 }
 
-func snapshot(t *testing.T, verdict ledger.Verdict) ledger.Snapshot {
-	s := ledger.Snapshot{
+func snapshot(t *testing.T, verdict order.Agreement) order.Snapshot {
+	s := order.Snapshot{
 		ID: 7, Merchant: merchant, Currency: "PKR", At: noon.Add(30 * time.Second),
 		GatewayAvailable: amount(t, "98485", "PKR"), GatewayFrozen: amount(t, "1500", "PKR"),
 		LedgerAvailable: amount(t, "98485", "PKR"), LedgerInFlight: amount(t, "1500", "PKR"),
 		OpenWithdrawals: 1, OpenWithdrawalAmount: amount(t, "1500", "PKR"), OpenDepositAmount: amount(t, "0", "PKR"),
 		Drift: amount(t, "0", "PKR"), Verdict: verdict,
 	}
-	if verdict != ledger.Agreed {
+	if verdict != order.Agreed {
 		s.GatewayAvailable, s.Drift = amount(t, "98484.50", "PKR"), amount(t, "-0.50", "PKR")
 	}
 	return s
 }
 
-func compared(verdict ledger.Verdict) func(*testing.T, *testBundle) {
+func compared(verdict order.Agreement) func(*testing.T, *testBundle) {
 	return func(t *testing.T, b *testBundle) {
-		b.temporal.report = workflows.ReconcileBalancesResult{Snapshots: []ledger.Snapshot{snapshot(t, verdict)}}
-		if verdict == ledger.Drifting {
+		b.temporal.report = contract.ReconcileBalancesResult{Snapshots: []order.Snapshot{snapshot(t, verdict)}}
+		if verdict == order.Drifting {
 			b.temporal.report.Drifting = []string{merchant}
 		}
 	}
 }
 
-func comparedTransactions(found ...activities.Finding) func(*testing.T, *testBundle) {
+func comparedTransactions(found ...order.DiscrepancyCount) func(*testing.T, *testBundle) {
 	return func(_ *testing.T, b *testBundle) {
-		b.temporal.transactions = workflows.ReconcileTransactionsResult{Merchants: []workflows.MerchantTransactions{
+		b.temporal.transactions = contract.ReconcileTransactionsResult{Merchants: []contract.MerchantTransactions{
 			{
-				Merchant: merchant, From: noon.AddDate(0, 0, -1), To: noon, Windows: 1, History: workflows.HistoryNone,
-				TransactionCounts: activities.TransactionCounts{Asked: 40, Settled: 1},
+				Merchant: merchant, From: noon.AddDate(0, 0, -1), To: noon, Windows: 1, History: contract.HistoryNone,
+				TransactionCounts: contract.TransactionCounts{Asked: 40, Settled: 1},
 			},
 			{
-				Merchant: merchantVN, From: noon.AddDate(0, 0, -2), To: noon, Windows: 2, History: workflows.HistoryRead,
-				TransactionCounts: activities.TransactionCounts{Rows: 120, Compared: 117, Asked: 119, Unanswered: 1}, Findings: found,
+				Merchant: merchantVN, From: noon.AddDate(0, 0, -2), To: noon, Windows: 2, History: contract.HistoryRead,
+				TransactionCounts: contract.TransactionCounts{Rows: 120, Compared: 117, Asked: 119, Unanswered: 1}, Findings: found,
 			},
 		}}
 	}
@@ -270,11 +269,11 @@ func comparedTransactions(found ...activities.Finding) func(*testing.T, *testBun
 func unreachableTransactions(t *testing.T, b *testBundle) {
 	comparedTransactions()(t, b)
 	m := &b.temporal.transactions.Merchants[1]
-	m.Windows, m.History, m.Problem = 0, workflows.HistoryUnread, "GATEWAY_PAUSED: tarspay: history: auth: code 5003006 (API key expired)"
+	m.Windows, m.History, m.Problem = 0, contract.HistoryUnread, "GATEWAY_PAUSED: tarspay: history: auth: code 5003006 (API key expired)"
 }
 
 func unreachableBalance(t *testing.T, b *testBundle) {
-	compared(ledger.Agreed)(t, b)
+	compared(order.Agreed)(t, b)
 	b.temporal.report.Unreachable = []string{merchantVN}
 }
 

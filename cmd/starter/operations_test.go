@@ -23,10 +23,10 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/worker"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 const operations = "../../docs/operations.md"
@@ -182,12 +182,12 @@ func TestOperationsPolicy(t *testing.T) {
 func TestOperationsUpdates(t *testing.T) {
 	t.Parallel()
 	inputs := map[string]func() any{
-		workflows.ApproveUpdate: func() any { return &order.Approval{} },
-		workflows.RejectUpdate:  func() any { return &order.Rejection{} },
-		workflows.CancelUpdate:  func() any { return &order.Cancellation{} },
-		workflows.ResolveUpdate: func() any { return &order.Resolution{} },
-		workflows.NoteUpdate:    func() any { return &order.Note{} },
-		workflows.PollNowUpdate: func() any { return &order.Poll{} },
+		contract.ApproveUpdate: func() any { return &order.Approval{} },
+		contract.RejectUpdate:  func() any { return &order.Rejection{} },
+		contract.CancelUpdate:  func() any { return &order.Cancellation{} },
+		contract.ResolveUpdate: func() any { return &order.Resolution{} },
+		contract.NoteUpdate:    func() any { return &order.Note{} },
+		contract.PollNowUpdate: func() any { return &order.Poll{} },
 	}
 	var shown []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\{.*\\})` \\|$").FindAllStringSubmatch(readOperations(t), -1) {

@@ -207,7 +207,7 @@ func (b *testBundle) wants(t *testing.T) {
 	require.NoError(t, b.real.OpenBooks(t.Context(), secondOfTH, amount(t, "1000", "THB"), amount(t, "0", "THB")))
 	before, err := b.real.Booked(t.Context(), secondOfTH, "THB")
 	require.NoError(t, err)
-	for _, verdict := range []ledger.Verdict{ledger.Unsettled, ledger.Drifting} {
+	for _, verdict := range []order.Agreement{order.Unsettled, order.Drifting} {
 		taken, err := b.real.TakeSnapshot(t.Context(), secondOfTH, amount(t, "990", "THB"), amount(t, "0", "THB"), before)
 		require.NoError(t, err)
 		require.Equal(t, verdict, taken.Verdict)

@@ -9,9 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 func (s *starter) reconcileCommand() *cobra.Command {
@@ -63,9 +62,9 @@ in millionths of a minor unit.
 
 // reconciliationDocument is the report; its lists are never null.
 type reconciliationDocument struct {
-	Snapshots   []ledger.Snapshot `json:"snapshots"`
-	Drifting    []string          `json:"drifting"`
-	Unreachable []string          `json:"unreachable"`
+	Snapshots   []order.Snapshot `json:"snapshots"`
+	Drifting    []string         `json:"drifting"`
+	Unreachable []string         `json:"unreachable"`
 }
 
 func (s *starter) reconcile(ctx context.Context, merchants []string, timeout time.Duration) error {
@@ -82,7 +81,7 @@ func (s *starter) reconcile(ctx context.Context, merchants []string, timeout tim
 		return late(waiting, err, "the reconciliation is still under way; its report will be in Temporal. Do a worker and the gateway answer?")
 	}
 	document := reconciliationDocument{
-		Snapshots:   append([]ledger.Snapshot{}, result.Snapshots...),
+		Snapshots:   append([]order.Snapshot{}, result.Snapshots...),
 		Drifting:    append([]string{}, result.Drifting...),
 		Unreachable: append([]string{}, result.Unreachable...),
 	}
@@ -92,7 +91,7 @@ func (s *starter) reconcile(ctx context.Context, merchants []string, timeout tim
 
 // reconciled is the report's exit code: a drift that was seen weighs more than
 // a balance that was not.
-func reconciled(result workflows.ReconcileBalancesResult) error {
+func reconciled(result contract.ReconcileBalancesResult) error {
 	switch {
 	case len(result.Drifting) > 0:
 		return outcome(exitOtherwise)

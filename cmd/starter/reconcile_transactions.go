@@ -8,9 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 const transactionsHelp = `
@@ -45,9 +44,9 @@ func (f *transactionsFlags) add(cmd *cobra.Command) {
 }
 
 // input checks the flags.
-func (f *transactionsFlags) input(merchants []string, now time.Time) (workflows.ReconcileTransactionsInput, error) {
+func (f *transactionsFlags) input(merchants []string, now time.Time) (contract.ReconcileTransactionsInput, error) {
 	var wrong problems
-	input := workflows.ReconcileTransactionsInput{
+	input := contract.ReconcileTransactionsInput{
 		Merchants: merchants, From: wrong.moment("from", f.from, now), To: wrong.moment("to", f.to, now),
 	}
 	if !f.on && f.from+f.to != "" {
@@ -64,12 +63,12 @@ func (f *transactionsFlags) input(merchants []string, now time.Time) (workflows.
 
 // transactionsReport is what --json writes; its lists are never null.
 type transactionsReport struct {
-	Merchants      []workflows.MerchantTransactions `json:"merchants"`
-	Unreachable    []string                         `json:"unreachable"`
-	WithoutHistory []string                         `json:"without_history"`
+	Merchants      []contract.MerchantTransactions `json:"merchants"`
+	Unreachable    []string                        `json:"unreachable"`
+	WithoutHistory []string                        `json:"without_history"`
 }
 
-func (s *starter) reconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput, timeout time.Duration) error {
+func (s *starter) reconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput, timeout time.Duration) error {
 	temporal, hangUp, err := s.temporal(ctx)
 	if err != nil {
 		return err
@@ -93,16 +92,16 @@ func (s *starter) reconcileTransactions(ctx context.Context, input workflows.Rec
 	return nil
 }
 
-func reportOf(result workflows.ReconcileTransactionsResult) (report transactionsReport, found bool) {
-	report = transactionsReport{Merchants: []workflows.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
+func reportOf(result contract.ReconcileTransactionsResult) (report transactionsReport, found bool) {
+	report = transactionsReport{Merchants: []contract.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
 	for _, m := range result.Merchants {
-		m.Findings = append([]activities.Finding{}, m.Findings...)
+		m.Findings = append([]order.DiscrepancyCount{}, m.Findings...)
 		found = found || len(m.Findings) > 0
 		report.Merchants = append(report.Merchants, m)
 		if m.Problem != "" {
 			report.Unreachable = append(report.Unreachable, m.Merchant)
 		}
-		if m.History == workflows.HistoryNone {
+		if m.History == contract.HistoryNone {
 			report.WithoutHistory = append(report.WithoutHistory, m.Merchant)
 		}
 	}

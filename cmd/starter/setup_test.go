@@ -11,10 +11,10 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
 const (
@@ -101,7 +101,7 @@ type fakeTemporal struct {
 	view    order.View
 	row     client.Row
 	rows    []client.Row
-	report  workflows.ReconcileBalancesResult
+	report  contract.ReconcileBalancesResult
 
 	startErr, viewErr, findErr, reportErr error
 	blocks                                bool
@@ -113,8 +113,8 @@ type fakeTemporal struct {
 	kinds       []order.Kind
 	merchants   []string
 
-	transactions workflows.ReconcileTransactionsResult
-	span         workflows.ReconcileTransactionsInput
+	transactions contract.ReconcileTransactionsResult
+	span         contract.ReconcileTransactionsInput
 }
 
 func (f *fakeTemporal) Start(_ context.Context, request order.Request) (client.Started, error) {
@@ -169,18 +169,18 @@ func (f *fakeTemporal) Resolve(ctx context.Context, kind order.Kind, _ order.Key
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) ReconcileBalances(ctx context.Context, merchants ...string) (workflows.ReconcileBalancesResult, error) {
+func (f *fakeTemporal) ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error) {
 	f.merchants = merchants
 	if _, err := f.answer(ctx); err != nil {
-		return workflows.ReconcileBalancesResult{}, err
+		return contract.ReconcileBalancesResult{}, err
 	}
 	return f.report, f.reportErr
 }
 
-func (f *fakeTemporal) ReconcileTransactions(ctx context.Context, input workflows.ReconcileTransactionsInput) (workflows.ReconcileTransactionsResult, error) {
+func (f *fakeTemporal) ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
 	f.span = input
 	if _, err := f.answer(ctx); err != nil {
-		return workflows.ReconcileTransactionsResult{}, err
+		return contract.ReconcileTransactionsResult{}, err
 	}
 	return f.transactions, f.reportErr
 }
@@ -199,7 +199,7 @@ type fakeBooks struct {
 	order     order.Order
 	orderErr  error
 	accounts  map[string]map[ledger.Account]money.Amount // by merchant and currency: "M1 PKR"
-	snapshots []ledger.Snapshot
+	snapshots []order.Snapshot
 }
 
 func (f *fakeBooks) Order(context.Context, order.Key) (order.Order, error) {
@@ -214,8 +214,8 @@ func (f *fakeBooks) Balances(_ context.Context, merchant, currency string) (map[
 	return accounts, nil
 }
 
-func (f *fakeBooks) Snapshots(_ context.Context, merchant string, _ int) ([]ledger.Snapshot, error) {
-	var found []ledger.Snapshot
+func (f *fakeBooks) Snapshots(_ context.Context, merchant string, _ int) ([]order.Snapshot, error) {
+	var found []order.Snapshot
 	for _, snapshot := range f.snapshots {
 		if snapshot.Merchant == merchant {
 			found = append(found, snapshot)

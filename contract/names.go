@@ -1,9 +1,12 @@
-package workflows
+// Package contract is what crosses Temporal: the names of task queues, workflow
+// types, signals, updates, queries and search attributes, what they take and
+// return, and how an encrypted payload is recognised. Workers, the receiver and
+// clients in Go share it; a client in another language repeats it.
+//
+// It does no input or output, and knows neither the ledger nor the gateway.
+package contract
 
-import (
-	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/order"
-)
+import "github.com/tarspay-payouts/orchestrator/order"
 
 // Task queues.
 const (
@@ -53,7 +56,7 @@ type LateCallbackInput struct {
 }
 
 // ActUpdate is the update of OperatorActions; it takes an OperatorActionInput and
-// returns an activities.Acted.
+// returns an Acted.
 const ActUpdate = "act"
 
 // OperatorActionsID is the id of a merchant's OperatorActions.
@@ -61,6 +64,6 @@ func OperatorActionsID(merchant string) string { return "actions:" + merchant }
 
 // OperatorActionInput is an action on an order that no workflow drives.
 type OperatorActionInput struct {
-	Key    order.Key         `json:"key"`
-	Action activities.Action `json:"action"`
+	Key    order.Key `json:"key"`
+	Action Action    `json:"action"`
 }

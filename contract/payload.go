@@ -1,0 +1,39 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+)
+
+// What an encrypted payload says of itself. The names are those of Temporal's
+// own samples, so that other tools recognise them.
+const (
+	Encryption     = "binary/encrypted"
+	MetadataCipher = "encryption-cipher"
+	MetadataKey    = "encryption-key-id"
+)
+
+// Encrypted reports whether a payload is still encrypted: no key at hand reads
+// it, or it is damaged.
+func Encrypted(p *commonpb.Payload) bool {
+	return string(p.GetMetadata()[converter.MetadataEncoding]) == Encryption
+}
+
+// Missing is the error of a payload that is still encrypted.
+func Missing(p *commonpb.Payload) error { return &UnknownKey{ID: string(p.GetMetadata()[MetadataKey])} }
+
+// UnknownKey is the error of a payload that was encrypted with a key that is not
+// at hand.
+type UnknownKey struct{ ID string }
+
+// Error names the key and what to do.
+func (e *UnknownKey) Error() string {
+	return fmt.Sprintf("codec: the payload is encrypted with key %q, which is not in PAYOUTS_PAYLOAD_KEYS", e.ID)
+}
+
+// ErrDamaged is the error of a payload that does not decrypt: it was changed,
+// or encrypted with another key of the same name.
+var ErrDamaged = errors.New("codec: the payload does not decrypt: it was changed, or its key is another one of that name")
