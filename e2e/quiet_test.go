@@ -36,6 +36,7 @@ func together(t *testing.T, h *house) {
 		"AnySDKMayStart":            anySDKMayStart,
 		"TheWorkerChecksAgain":      theWorkerChecksAgain,
 		"ANumberCanBeTaken":         aNumberCanBeTaken,
+		"AnyTerminal":               anyTerminal,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

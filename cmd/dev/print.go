@@ -19,7 +19,12 @@ type ink bool
 
 func inkFor(w io.Writer) ink {
 	file, ok := w.(*os.File)
-	return ink(ok && isatty.IsTerminal(file.Fd()) && os.Getenv("NO_COLOR") == "")
+	return ink(ok && isatty.IsTerminal(file.Fd()) && wantsColour(os.Getenv))
+}
+
+// wantsColour is what the environment says of a terminal.
+func wantsColour(environment func(string) string) bool {
+	return environment("NO_COLOR") == "" && environment("TERM") != "dumb"
 }
 
 func (i ink) green(text string) string  { return i.paint("32", text) }

@@ -26,4 +26,13 @@ func TestTableAlignsWhateverTheColours(t *testing.T) {
 func TestInkIsForTerminalsOnly(t *testing.T) {
 	t.Parallel()
 	require.False(t, bool(inkFor(&strings.Builder{})))
+	for environment, want := range map[string]bool{"": true, "TERM=xterm": true, "TERM=dumb": false, "NO_COLOR=1": false} {
+		set, value, _ := strings.Cut(environment, "=")
+		require.Equal(t, want, wantsColour(func(name string) string {
+			if name == set {
+				return value
+			}
+			return ""
+		}), environment)
+	}
 }

@@ -50,6 +50,7 @@ const (
 	codeNoLedger   = "LEDGER_NOT_SET"      // the command reads the ledger, and none is configured
 	codeFileExists = "FILE_EXISTS"         // keygen does not overwrite
 	codeUnreached  = "GATEWAY_UNREACHABLE" // reconcile: some balance could not be asked
+	codeOutputLost = "OUTPUT_LOST"         // standard output could not be written; what was asked for is done or refused
 	codeUnexpected = "UNEXPECTED"
 
 	codeNoFingerprint = "FINGERPRINT_MISSING"   // approve: nothing was approved, the order was shown

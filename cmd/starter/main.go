@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
 )
 
@@ -26,6 +28,7 @@ func main() {
 		settings: config.LoadStarter,
 		user:     userName(),
 		now:      time.Now,
+		columns:  commandline.TerminalColumns(os.Stdout),
 	}
 	s.temporal, s.ledger = s.dialTemporal, s.openLedger
 	code := s.run(ctx, os.Args[1:])
@@ -38,6 +41,8 @@ func main() {
 type starter struct {
 	out, errs io.Writer
 	json      bool   // one JSON document on out instead of text
+	columns   int    // of the terminal that out is, 0 if it is none
+	lost      error  // something could not be written to out
 	user      string // who runs it, as the system knows them
 	now       func() time.Time
 
@@ -48,6 +53,20 @@ type starter struct {
 
 // run is the whole program but its ending: the result is the exit code.
 func (s *starter) run(ctx context.Context, args []string) int {
+	out := &output{Writer: s.out, columns: s.columns}
+	s.out = out
+	code := s.execute(ctx, args)
+	lost := cmp.Or(out.lost, s.lost)
+	if lost == nil {
+		return code
+	}
+	// Whoever reads the exit code must not take an answer that is missing for one
+	// that says nothing.
+	printf(s.errs, "error: the command has ended, and what it says could not be written: %v; look before you repeat it (%s)\n", lost, codeOutputLost)
+	return cmp.Or(code, exitUnexpected)
+}
+
+func (s *starter) execute(ctx context.Context, args []string) int {
 	root := s.root()
 	root.SetArgs(args)
 	root.SetOut(s.out)

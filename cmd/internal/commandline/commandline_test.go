@@ -97,9 +97,9 @@ func TestWrap(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("word ", 30)
 	text := "short\nlines stay\n\n" + long + "\nnext\n\n  4  " + long + "\n      " + long
-	wrapped := Wrap(text)
+	wrapped := Wrap(text, 80)
 	for line := range strings.Lines(wrapped) {
-		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), columns)
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 80)
 	}
 	require.Equal(t, strings.Fields(text), strings.Fields(wrapped))
 	require.True(t, strings.HasPrefix(wrapped, "short\nlines stay\n\nword word"))
