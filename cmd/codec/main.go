@@ -35,11 +35,8 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := command().ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "codec:", err)
-	}
 	stop()
-	os.Exit(commandline.Status(err))
+	os.Exit(commandline.Report(os.Stderr, "codec", err))
 }
 
 func command() *cobra.Command {
@@ -58,7 +55,7 @@ func command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadCodec()
 			if err != nil {
-				return fmt.Errorf("the settings are not fit to start with:\n%w", err)
+				return err
 			}
 			return serve(cmd.Context(), settings, settings.Logger(cmd.ErrOrStderr()))
 		},

@@ -35,8 +35,7 @@ func run(ctx context.Context) int {
 		fmt.Fprintln(os.Stderr, "stopped")
 		return exitInterrupted
 	default:
-		fmt.Fprintln(os.Stderr, "dev:", err)
-		return commandline.Status(err)
+		return commandline.Report(os.Stderr, "dev", err)
 	}
 }
 

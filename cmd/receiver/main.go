@@ -38,12 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(stderr, err)
-	return commandline.Status(err)
+	return commandline.Report(stderr, "receiver", root.ExecuteContext(ctx))
 }
 
 func command() *cobra.Command {

@@ -48,15 +48,15 @@ func TestWrongSettings(t *testing.T) {
 	environment(t, "PAYOUTS_MERCHANTS", "M1", "PAYOUTS_SWEEP_EVERY", "often")
 	var out bytes.Buffer
 	require.Equal(t, commandline.ExitUsage, run(t.Context(), nil, io.Discard, &out))
-	require.Equal(t, "PAYOUTS_MERCHANTS has the entry \"M1\"; write each as merchant number, colon, two-letter country, like M1700000001:PK\n"+
-		"PAYOUTS_SWEEP_EVERY is \"often\", which is not a duration; write it like 500ms, 15s, 2m or 72h\n", out.String())
+	require.Equal(t, "receiver: PAYOUTS_MERCHANTS has the entry \"M1\"; write each as merchant number, colon, two-letter country, like M1700000001:PK (INVALID_SETTINGS)\n"+
+		"receiver: PAYOUTS_SWEEP_EVERY is \"often\", which is not a duration; write it like 500ms, 15s, 2m or 72h (INVALID_SETTINGS)\n", out.String())
 }
 
 func TestMisspeltSetting(t *testing.T) {
 	environment(t, "PAYOUTS_SWEPE_EVERY", "1s")
 	var out bytes.Buffer
 	require.Equal(t, commandline.ExitUsage, run(t.Context(), nil, io.Discard, &out))
-	require.Equal(t, "PAYOUTS_SWEPE_EVERY is not a setting; did you mean PAYOUTS_SWEEP_EVERY? (SETTING_UNKNOWN)\n", out.String())
+	require.Equal(t, "receiver: PAYOUTS_SWEPE_EVERY is not a setting; did you mean PAYOUTS_SWEEP_EVERY? (SETTING_UNKNOWN)\n", out.String())
 }
 
 func TestUnencryptedDatabase(t *testing.T) {
@@ -71,7 +71,7 @@ func TestWrongArgument(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.Equal(t, commandline.ExitUsage, run(t.Context(), []string{"now"}, io.Discard, &out))
-	require.Equal(t, "unexpected argument; put quotes around a value that has spaces in it\n", out.String())
+	require.Equal(t, "receiver: unexpected argument; put quotes around a value that has spaces in it (USAGE)\n", out.String())
 }
 
 // The receiver runs while Temporal is away: it is ready, takes callbacks and

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,11 +16,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := command().ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "sandbox:", err)
-	}
 	stop()
-	os.Exit(commandline.Status(err))
+	os.Exit(commandline.Report(os.Stderr, "sandbox", err))
 }
 
 // command is serving, and below it everything that steers a running sandbox.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
@@ -115,7 +116,7 @@ func TestServeAndSteer(t *testing.T) {
 	_, err = run(t, "scenario", "W-3", "fail", "--at", r.address)
 	require.ErrorContains(t, err, "give --merchant")
 	_, err = run(t, "scenario", "W-1", "miracle", "--at", r.address)
-	require.ErrorContains(t, err, `"miracle"`)
+	require.ErrorContains(t, err, "no scenario miracle")
 
 	require.Contains(t, r.do(t, "move", "W-1", "failed"), "3 failed")
 	require.Contains(t, r.do(t, "move", "W-1", "2"), "1500.00")
@@ -192,26 +193,39 @@ func TestMistakesAreNamed(t *testing.T) {
 	_, public, err := tarspay.GenerateKey()
 	require.NoError(t, err)
 	one := "M1:PK:" + public
-	tests := map[string][]string{
-		"there is no merchant":       {},
-		"number:country:publickey":   {"--merchant", "M1:PK"},
-		"no such file":               {"--merchants", filepath.Join(folder, "none.json")},
-		"is not a list of merchants": {"--merchants", broken},
-		"public key must be":         {"--merchant", "M1:PK:02"},
-		`country "XX"`:               {"--merchant", "M1:XX:" + public},
-		"platform key":               {"--merchant", one, "--platform-key-file", broken},
-		`no fault "miracle"`:         {"--merchant", one, "--fault", "miracle=1"},
-		"default scenario":           {"--merchant", one, "--default-scenario", "miracle"},
-		"there is no command dance":  {"dance"},
-		"missing port":               {"--merchant", one, "--listen", "127.0.0.1"},
-		"must not be below zero":     {"--merchant", one, "--delay", "-1s"},
-		"connection refused":         {"book", "--at", "http://127.0.0.1:1"},
-		"give exactly one order":     {"callback"},
-		"invalid duration":           {"advance", "soon"},
+	tests := []struct {
+		says   string
+		status int
+		args   []string
+	}{
+		{"there is no merchant", commandline.ExitUsage, nil},
+		{"number:country:publickey", commandline.ExitUsage, []string{"--merchant", "M1:PK"}},
+		{"no such file", commandline.ExitFailed, []string{"--merchants", filepath.Join(folder, "none.json")}},
+		{"is not a list of merchants", commandline.ExitUsage, []string{"--merchants", broken}},
+		{"public key must be", commandline.ExitUsage, []string{"--merchant", "M1:PK:02"}},
+		{`country "XX"`, commandline.ExitUsage, []string{"--merchant", "M1:XX:" + public}},
+		{"platform key", commandline.ExitUsage, []string{"--merchant", one, "--platform-key-file", broken}},
+		{"there is no fault lost-anwser; did you mean lost-answer?", commandline.ExitUsage, []string{"--merchant", one, "--fault", "lost-anwser=1"}},
+		{"there is no fault miracle; sandbox scenarios lists them", commandline.ExitUsage, []string{"faults", "--fault", "miracle=1"}},
+		{"there is no scenario refnd; did you mean refund?", commandline.ExitUsage, []string{"--merchant", one, "--default-scenario", "lost-answer,refnd:2"}},
+		{"there is no scenario refnd; did you mean refund?", commandline.ExitUsage, []string{"scenario", "W-1", "refnd"}},
+		{"there is no switch outtage; did you mean outage?", commandline.ExitUsage, []string{"switch", "outtage", "on"}},
+		{"a switch is turned on or off", commandline.ExitUsage, []string{"switch", "outage", "of"}},
+		{"did you mean succeeded?, or its number", commandline.ExitUsage, []string{"move", "W-1", "suceeded"}},
+		{"there is no false callback wrong-signatur; did you mean wrong-signature?", commandline.ExitUsage, []string{"callback", "W-1", "--false", "wrong-signatur"}},
+		{"there is no command dance", commandline.ExitUsage, []string{"dance"}},
+		{"there is no command scenarois; did you mean scenarios?", commandline.ExitUsage, []string{"scenarois"}},
+		{"there is no flag --merchnt; did you mean --merchant?", commandline.ExitUsage, []string{"serve", "--merchnt", one}},
+		{"missing port", commandline.ExitFailed, []string{"--merchant", one, "--listen", "127.0.0.1"}},
+		{"must not be below zero", commandline.ExitUsage, []string{"--merchant", one, "--delay", "-1s"}},
+		{"connection refused", commandline.ExitFailed, []string{"book", "--at", "http://127.0.0.1:1"}},
+		{"give exactly one order", commandline.ExitUsage, []string{"callback"}},
+		{"the duration is written like 90s", commandline.ExitUsage, []string{"advance", "soon"}},
 	}
-	for want, args := range tests {
-		_, err := run(t, args...)
-		require.ErrorContains(t, err, want, args)
+	for _, test := range tests {
+		_, err := run(t, test.args...)
+		require.ErrorContains(t, err, test.says, test.args)
+		require.Equal(t, test.status, commandline.Status(err), test.args)
 	}
 }
 

@@ -27,13 +27,13 @@ func readMerchants(flags []string, file string) ([]sandbox.Merchant, error) {
 		decoder := json.NewDecoder(bytes.NewReader(text))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&merchants); err != nil {
-			return nil, fmt.Errorf("%s is not a list of merchants: %w", file, err)
+			return nil, commandline.Misused("%s is not a list of merchants: %v", file, err)
 		}
 	}
 	for _, text := range flags {
 		parts := strings.Split(text, ":")
 		if len(parts) < 3 || len(parts) > 4 {
-			return nil, fmt.Errorf("--merchant %q: it must be number:country:publickey or number:country:publickey:balance", text)
+			return nil, commandline.Misused("--merchant %q: it must be number:country:publickey or number:country:publickey:balance", text)
 		}
 		m := sandbox.Merchant{Number: parts[0], Country: parts[1], PublicKey: parts[2]}
 		if len(parts) == 4 {
@@ -42,7 +42,7 @@ func readMerchants(flags []string, file string) ([]sandbox.Merchant, error) {
 		merchants = append(merchants, m)
 	}
 	if len(merchants) == 0 {
-		return nil, errors.New("there is no merchant; give --merchant number:country:publickey, or --merchants file (keys come from: sandbox keygen)")
+		return nil, commandline.Misused("there is no merchant; give --merchant number:country:publickey, or --merchants file (keys come from: sandbox keygen)")
 	}
 	return merchants, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,10 @@ func serve(ctx context.Context, s settings, out, errOut io.Writer) error {
 		return err
 	}
 	gateway, err := sandbox.New(s.options)
+	var wrong *sandbox.OptionsError
+	if errors.As(err, &wrong) {
+		return commandline.Misused("%s", strings.TrimPrefix(err.Error(), "sandbox: "))
+	}
 	if err != nil {
 		return err
 	}
@@ -105,6 +110,9 @@ func (s *settings) complete(errOut io.Writer) error {
 		if s.options.PlatformKey, err = readOrMakeKey(s.platformFile); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(knownScenarios(s.options.DefaultScenario), knownFaults(s.faults)); err != nil {
+		return err
 	}
 	s.options.Faults = faultPlan(s.faultSeed, s.faultRate, s.faults)
 	level := slog.LevelWarn

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -66,6 +65,11 @@ func callbackCommand(c *controls) *cobra.Command {
 		Example: "  sandbox callback W-1\n  sandbox callback P1734517376779485186 --false wrong-signature",
 		Args:    commandline.Exactly("order"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if falsehood != "" {
+				if err := known("false callback", falsehood, sandbox.FalseCallbacks(), listScenarios); err != nil {
+					return err
+				}
+			}
 			o, err := c.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -88,6 +92,9 @@ func scenarioCommand(c *controls) *cobra.Command {
 		Example: "  sandbox scenario W-1 stuck\n  sandbox scenario W-2 lost-answer,fail --merchant M1700000001",
 		Args:    commandline.Exactly("an order", "the name of a scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := knownScenarios(args[1]); err != nil {
+				return err
+			}
 			merchant, number := c.merchant, args[0]
 			if o, err := c.find(cmd.Context(), args[0]); err == nil {
 				merchant, number = o.Merchant, o.Number
@@ -136,7 +143,7 @@ func parseState(text string) (tarspay.State, error) {
 		}
 		names = append(names, name)
 	}
-	return 0, fmt.Errorf("there is no state %q; there are %s, and their numbers", text, strings.Join(names, ", "))
+	return 0, commandline.Misused("%s, or its number", commandline.NoneOf("the state", text, names))
 }
 
 func fundCommand(c *controls) *cobra.Command {
@@ -175,7 +182,10 @@ func switchCommand(c *controls) *cobra.Command {
 		Args:    commandline.Exactly("the name of a switch", "on or off"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "on" && args[1] != "off" {
-				return errors.New("a switch is turned on or off")
+				return commandline.Misused("a switch is turned on or off")
+			}
+			if err := knownSwitch(args[0]); err != nil {
+				return err
 			}
 			return c.client().Switch(cmd.Context(), c.merchant, args[0], args[1] == "on")
 		},
@@ -192,6 +202,9 @@ func faultsCommand(c *controls) *cobra.Command {
 		Example: "  sandbox faults --seed 7 --rate 20\n  sandbox faults --seed 7 --fault lost-answer=50\n  sandbox faults",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := knownFaults(faults); err != nil {
+				return err
+			}
 			return c.client().SetFaults(cmd.Context(), faultPlan(seed, rate, faults))
 		},
 	}
@@ -210,7 +223,7 @@ func advanceCommand(c *controls) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[0])
 			if err != nil {
-				return err
+				return commandline.Misused("the duration is written like 90s, 15m or 360h")
 			}
 			info, err := c.client().Advance(cmd.Context(), by)
 			if err != nil {

@@ -44,7 +44,7 @@ var exits = []struct {
 // Codes of failures that come from here. They are stable, like those of the
 // packages order, client and ledger, which come through unchanged.
 const (
-	codeUsage      = "USAGE"               // the command line cannot be read
+	codeUsage      = commandline.CodeUsage // the command line cannot be read
 	codeMissing    = "MISSING_FLAG"        // of a problem: a flag that the command needs
 	codeSettings   = config.CodeInvalid    // the environment; the problems name the variables
 	codeNoLedger   = "LEDGER_NOT_SET"      // the command reads the ledger, and none is configured

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"strings"
@@ -18,11 +17,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := command().ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "worker:", err)
-	}
 	stop()
-	os.Exit(commandline.Status(err))
+	os.Exit(commandline.Report(os.Stderr, "worker", err))
 }
 
 func command() *cobra.Command {
@@ -43,7 +39,7 @@ func command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadWorker()
 			if err != nil {
-				return fmt.Errorf("the settings are not fit to start with:\n%w", err)
+				return err
 			}
 			return run(cmd.Context(), settings)
 		},

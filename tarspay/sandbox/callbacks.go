@@ -52,6 +52,15 @@ var falsehoods = []falsehood{
 	changedMerchant, changedID, falseFailure, malformed, hugeBody, slowBody,
 }
 
+// FalseCallbacks are the names that Trigger takes: what can be wrong with a callback.
+func FalseCallbacks() []string {
+	var names []string
+	for _, f := range falsehoods {
+		names = append(names, string(f))
+	}
+	return names
+}
+
 // Delivery is one callback and what has become of it.
 type Delivery struct {
 	Serial    int           `json:"serial"` // within its order

@@ -152,15 +152,22 @@ type Gateway struct {
 	journal *journal
 }
 
+// OptionsError means that New was asked for what there is not.
+type OptionsError struct{ err error }
+
+func (e *OptionsError) Error() string { return e.err.Error() }
+
+func (e *OptionsError) Unwrap() error { return e.err }
+
 // New makes a gateway. End it with Close.
 func New(options Options) (*Gateway, error) {
 	options.fill()
 	if err := options.validate(); err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
+		return nil, &OptionsError{fmt.Errorf("sandbox: %w", err)}
 	}
 	platform, stranger, err := signers(options.PlatformKey)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: platform key: %w", err)
+		return nil, &OptionsError{fmt.Errorf("sandbox: platform key: %w", err)}
 	}
 	g := &Gateway{
 		options: options, clock: newClock(options.StartAt), platform: platform, stranger: stranger,
@@ -169,7 +176,7 @@ func New(options Options) (*Gateway, error) {
 	}
 	for _, merchant := range options.Merchants {
 		if err := g.open(merchant); err != nil {
-			return nil, fmt.Errorf("sandbox: merchant %q: %w", merchant.Number, err)
+			return nil, &OptionsError{fmt.Errorf("sandbox: merchant %q: %w", merchant.Number, err)}
 		}
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())

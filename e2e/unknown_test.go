@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestUnknownWordsOfEveryProgram gives every program a word, a flag and a setting
+// that it does not know: it does nothing, says so in one sentence with a code and
+// the nearest word, and ends with 2.
+func TestUnknownWordsOfEveryProgram(t *testing.T) {
+	t.Parallel()
+	const serves = "unexpected argument; put quotes around a value that has spaces in it"
+	for program, want := range map[string]struct{ word, says, flag, flagSays string }{
+		"worker":   {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},
+		"receiver": {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},
+		"codec":    {"now", serves, "--versoin", "there is no flag --versoin; did you mean --version?"},
+		"sandbox":  {"scenarois", "there is no command scenarois; did you mean scenarios?", "--contrl", "there is no flag --contrl; did you mean --control?"},
+		"dev":      {"dmeo", "there is no command dmeo; did you mean demo?", "--versio", "there is no flag --versio; did you mean --version?"},
+		"starter":  {"withdrow", "there is no command withdrow; did you mean withdraw?", "--jsn", "there is no flag --jsn; did you mean --json?"},
+	} {
+		name := program
+		if program == "starter" {
+			name = "error"
+		}
+		for argument, says := range map[string]string{want.word: want.says, want.flag: want.flagSays} {
+			r := run(t, nil, program, argument)
+			require.Equal(t, exitUsage, r.exit, "%s %s", program, argument)
+			require.Empty(t, r.out, "%s %s", program, argument)
+			first, _, _ := strings.Cut(r.err, "\n")
+			require.Equal(t, name+": "+says+" (USAGE)", first, "%s %s", program, argument)
+		}
+		if program == "sandbox" || program == "dev" {
+			continue // they have no settings
+		}
+		environment := []string{"PAYOUTS_LOG_LEVLE=debug"}
+		for name, value := range sound(t) {
+			environment = append(environment, name+"="+value)
+		}
+		args := []string{}
+		if program == "starter" {
+			args = append(args, "list")
+		}
+		r := run(t, environment, program, args...)
+		require.Equal(t, exitUsage, r.exit, program)
+		require.Contains(t, r.err, name+": PAYOUTS_LOG_LEVLE is not a setting; did you mean PAYOUTS_LOG_LEVEL? (SETTING_UNKNOWN)\n", program)
+	}
+}
