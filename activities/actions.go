@@ -44,7 +44,7 @@ func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) 
 	if err != nil {
 		return contract.Acted{}, fmt.Errorf("act on %s: %w", key, err)
 	}
-	acted.Standing = row.Standing
+	acted.Kind, acted.Standing = row.Kind, row.Standing
 	if refusal != nil {
 		acted.Refusal = &refusal.Reason
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -64,9 +65,9 @@ type Opened struct {
 // What is there is not judged by the rules of today: it may be at the gateway.
 func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error) {
 	// One workflow per order: another id would let a second one drive it.
-	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != request.WorkflowID() {
+	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != contract.WorkflowID(request.Key()) {
 		return rejected(order.Reason{
-			Code: order.CodeInvalidRequest, Text: "the workflow of this order has the id " + request.WorkflowID() + "; start it under that",
+			Code: order.CodeInvalidRequest, Text: "the workflow of this order has the id " + contract.WorkflowID(request.Key()) + "; start it under that",
 		}), nil
 	}
 	row, opening, err := b.ledger.FindOrder(ctx, request)
@@ -184,7 +185,7 @@ func (b *Books) OpenElsewhere(ctx context.Context, request order.Request) (Opene
 func (b *Books) RefuseStart(ctx context.Context, reason order.Reason) error {
 	id := activity.GetInfo(ctx).WorkflowExecution.ID
 	var merchant string
-	if _, key, ok := order.ParseWorkflowID(id); ok && b.settings.Merchants[key.Merchant] != "" {
+	if key, ok := contract.ParseWorkflowID(id); ok && b.settings.Merchants[key.Merchant] != "" {
 		merchant = key.Merchant
 	}
 	if err := b.ledger.RefuseStart(ctx, merchant, id, reason); err != nil {

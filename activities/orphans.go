@@ -60,7 +60,7 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 // run that has its id. A workflow that has the id and is none of an order's
 // drives nothing, however long it runs.
 func lookAt(ctx context.Context, temporal client.Client, row order.Order) (driven bool, why string, err error) {
-	described, err := temporal.DescribeWorkflowExecution(ctx, row.WorkflowID(), "")
+	described, err := temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(row.Key()), "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
 		return false, "the last run was one that Temporal has forgotten", nil
@@ -70,7 +70,7 @@ func lookAt(ctx context.Context, temporal client.Client, row order.Order) (drive
 	}
 	info := described.GetWorkflowExecutionInfo()
 	run := info.GetExecution().GetRunId()
-	if squatted := holderOf(info).Refuse(row.Kind, row.Key()); squatted != nil {
+	if squatted := contract.HolderOf(info).Refuse(row.Key()); squatted != nil {
 		return false, squatted.Text + "; its run is " + run, nil //nolint:nilerr // a refusal is an answer, not a failure
 	}
 	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "the last run was " + run, nil

@@ -94,9 +94,8 @@ func (l *lost) DescribeWorkflowExecution(_ context.Context, id, _ string) (*work
 	if l.run == "" {
 		return nil, serviceerror.NewNotFound("no such workflow")
 	}
-	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: l.run}, Status: l.status,
-		Type: &commonpb.WorkflowType{Name: cmp.Or(l.other, order.WorkflowType(kind))}, TaskQueue: cmp.Or(l.queue, order.WorkflowQueue),
+		Type: &commonpb.WorkflowType{Name: cmp.Or(l.other, contract.WithdrawalType)}, TaskQueue: cmp.Or(l.queue, contract.Queue),
 	}}, nil
 }

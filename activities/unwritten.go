@@ -92,8 +92,8 @@ func (b *Books) unwrittenProgress(ctx context.Context) (unwrittenProgress, error
 // ordersStarted is the query for all workflows that drive orders or have an
 // order's id.
 func ordersStarted(since, until time.Time) string {
-	query := fmt.Sprintf("(WorkflowType IN ('%s', '%s') OR WorkflowId STARTS_WITH '%s:' OR WorkflowId STARTS_WITH '%s:') AND StartTime < '%s'",
-		order.DepositWorkflow, order.WithdrawalWorkflow, order.Deposit, order.Withdrawal, until.UTC().Format(time.RFC3339Nano))
+	query := fmt.Sprintf("(WorkflowType IN ('%s', '%s') OR WorkflowId STARTS_WITH '%s') AND StartTime < '%s'",
+		contract.DepositType, contract.WithdrawalType, contract.OrderPrefix, until.UTC().Format(time.RFC3339Nano))
 	if !since.IsZero() {
 		query += fmt.Sprintf(" AND StartTime >= '%s'", since.UTC().Format(time.RFC3339Nano))
 	}
@@ -107,8 +107,8 @@ func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.Workf
 	var keys []order.Key
 	for _, info := range listed {
 		found.Seen++
-		kind, key, ok := order.ParseWorkflowID(info.GetExecution().GetWorkflowId())
-		if !ok || !key.WellFormed() || refusedUnwritten(kind, key, info) {
+		key, ok := contract.ParseWorkflowID(info.GetExecution().GetWorkflowId())
+		if !ok || !key.WellFormed() || refusedUnwritten(info) {
 			continue // no order's, or one that was refused before anything was written down
 		}
 		before, known := latest[key]
@@ -137,25 +137,20 @@ func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.Workf
 // refusedUnwritten reports whether a workflow of ours came to its end by itself
 // and refused the order. An order that was refused after it was written down, and
 // is lost, moved nothing either.
-func refusedUnwritten(kind order.Kind, key order.Key, info *workflowpb.WorkflowExecutionInfo) bool {
-	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED || holderOf(info).Refuse(kind, key) != nil {
+func refusedUnwritten(info *workflowpb.WorkflowExecutionInfo) bool {
+	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED || contract.HolderOf(info).Kind() == "" {
 		return false
 	}
 	var state string
-	payload := info.GetSearchAttributes().GetIndexedFields()[order.StateAttribute]
+	payload := info.GetSearchAttributes().GetIndexedFields()[contract.AttributeState.GetName()]
 	return payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &state) == nil && order.State(state) == order.Rejected
-}
-
-func holderOf(info *workflowpb.WorkflowExecutionInfo) order.Holder {
-	return order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
 }
 
 // sayUnwritten tells of a workflow without an order. The run makes it a
 // discrepancy of its own.
 func sayUnwritten(key order.Key, info *workflowpb.WorkflowExecutionInfo) string {
-	kind, _, _ := order.ParseWorkflowID(info.GetExecution().GetWorkflowId())
 	text := "the ledger does not have the order; "
-	if refusal := holderOf(info).Refuse(kind, key); refusal != nil {
+	if refusal := contract.HolderOf(info).Refuse(key); refusal != nil {
 		text += refusal.Text
 	} else {
 		text += "its workflow is " + strings.ToLower(info.GetStatus().String())

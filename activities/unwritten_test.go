@@ -48,13 +48,12 @@ func (v *visible) ListWorkflow(_ context.Context, request *workflowservice.ListW
 // workflowOf is an entry of Temporal's list.
 func workflowOf(t *testing.T, id string, status enumspb.WorkflowExecutionStatus, state order.State) *workflowpb.WorkflowExecutionInfo {
 	t.Helper()
-	kind, _, _ := order.ParseWorkflowID(id)
 	payload, err := converter.GetDefaultDataConverter().ToPayload(string(state))
 	require.NoError(t, err)
 	return &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run of " + id}, Status: status,
-		Type: &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue, StartTime: timestamppb.Now(),
-		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{order.StateAttribute: payload}},
+		Type: &commonpb.WorkflowType{Name: contract.WithdrawalType}, TaskQueue: contract.Queue, StartTime: timestamppb.Now(),
+		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{contract.AttributeState.GetName(): payload}},
 	}
 }
 
@@ -74,20 +73,20 @@ func TestWhatOnlyTemporalHasIsFound(t *testing.T) {
 	require.NoError(t, err)
 
 	const running, terminated, completed = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
-	dead := workflowOf(t, "deposit:M1:SQUATTED", running, order.Created)
+	dead := workflowOf(t, "order:M1:SQUATTED", running, order.Created)
 	dead.TaskQueue = "nobodys"
-	liar := workflowOf(t, "withdrawal:M1:LIAR", completed, order.Rejected)
+	liar := workflowOf(t, "order:M1:LIAR", completed, order.Rejected)
 	liar.Type.Name = "Mailer"
 	temporal := &visible{pages: [][]*workflowpb.WorkflowExecutionInfo{
 		{
-			workflowOf(t, "withdrawal:M1:WRITTEN", running, order.Created),
-			workflowOf(t, "withdrawal:M1:LOST", running, order.Created),
-			workflowOf(t, "withdrawal:M1:REFUSED", completed, order.Rejected),
-			workflowOf(t, "withdrawal:M1:ENDED", completed, order.Succeeded),
+			workflowOf(t, "order:M1:WRITTEN", running, order.Created),
+			workflowOf(t, "order:M1:LOST", running, order.Created),
+			workflowOf(t, "order:M1:REFUSED", completed, order.Rejected),
+			workflowOf(t, "order:M1:ENDED", completed, order.Succeeded),
 		},
 		{
-			workflowOf(t, "withdrawal:M1:TERMINATED", terminated, order.Created), dead, liar,
-			workflowOf(t, "withdrawal:M1:not a number", running, order.Created),
+			workflowOf(t, "order:M1:TERMINATED", terminated, order.Created), dead, liar,
+			workflowOf(t, "order:M1:not a number", running, order.Created),
 			workflowOf(t, "reconcile-balances", running, ""),
 		},
 	}}
@@ -131,7 +130,7 @@ func TestWhatOnlyTemporalHasIsFound(t *testing.T) {
 	for _, d := range open {
 		details[d.Key.Number] = d.Detail
 	}
-	require.Contains(t, details["TERMINATED"], "its workflow is terminated; the run is run of withdrawal:M1:TERMINATED")
+	require.Contains(t, details["TERMINATED"], "its workflow is terminated; the run is run of order:M1:TERMINATED")
 	require.Contains(t, details["SQUATTED"], `task queue "nobodys", which drives no order`)
 
 	// The same again opens nothing, and looks at little.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -116,7 +117,7 @@ func (r *rig) signedCallbacks(ctx context.Context, books *ledger.Ledger, signer 
 				return err
 			}
 			_, err := r.stack.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-				ID: request.WorkflowID(), TaskQueue: "bench-nobody", WorkflowExecutionTimeout: time.Minute,
+				ID: contract.WorkflowID(request.Key()), TaskQueue: "bench-nobody", WorkflowExecutionTimeout: time.Minute,
 			}, "Parked")
 			return err
 		})

@@ -8,6 +8,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -86,7 +87,7 @@ func (r *rig) begin(ctx context.Context, p path) (order.Request, error) {
 	if err := r.start(ctx, request); err != nil {
 		return request, err
 	}
-	_, err := r.stack.Orders.Approve(ctx, p.kind, request.Key(), order.Approval{By: "second person", Fingerprint: request.Fingerprint()})
+	_, err := r.stack.Orders.Approve(ctx, request.Key(), order.Approval{By: "second person", Fingerprint: request.Fingerprint()})
 	return request, err
 }
 
@@ -99,7 +100,7 @@ func (r *rig) finish(ctx context.Context, request order.Request, want order.Stat
 }
 
 func (r *rig) ended(ctx context.Context, request order.Request, want order.State) error {
-	view, err := r.stack.Orders.Wait(ctx, request.Kind, request.Key())
+	view, err := r.stack.Orders.Wait(ctx, request.Key())
 	if err != nil {
 		return err
 	}
@@ -114,13 +115,13 @@ func (r *rig) costOf(ctx context.Context, p path, request order.Request) (costLi
 	if err := r.ended(ctx, request, p.end); err != nil {
 		return line, err
 	}
-	described, err := r.stack.Temporal.DescribeWorkflowExecution(ctx, request.WorkflowID(), "")
+	described, err := r.stack.Temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(request.Key()), "")
 	if err != nil {
 		return line, err
 	}
 	line.Events = described.GetWorkflowExecutionInfo().GetHistoryLength()
 	line.Bytes = described.GetWorkflowExecutionInfo().GetHistorySizeBytes()
-	line.Actions, line.Polls, err = actions(ctx, r.stack.Temporal, request.WorkflowID())
+	line.Actions, line.Polls, err = actions(ctx, r.stack.Temporal, contract.WorkflowID(request.Key()))
 	return line, err
 }
 

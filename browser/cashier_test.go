@@ -100,7 +100,7 @@ func (b *testBundle) pay(t *testing.T, v visit, request order.Request) {
 // was paid, and no more.
 func (b *testBundle) credited(t *testing.T, v visit, request order.Request) {
 	t.Helper()
-	view, err := b.Orders.Wait(b.ctx, request.Kind, request.Key())
+	view, err := b.Orders.Wait(b.ctx, request.Key())
 	require.NoError(t, err)
 	require.Equal(t, v.state, view.State, view.Reason.Text)
 	paid, err := order.ParseAmount(v.paid, v.country)

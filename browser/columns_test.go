@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 )
@@ -29,22 +30,22 @@ func TestColumnsForEverybody(t *testing.T) {
 	request := b.request(t, order.Withdrawal, "PK", "easypaisa", "INV-1", "1500", "")
 	_, err = b.Orders.Start(b.ctx, request)
 	require.NoError(t, err)
-	_, err = b.Orders.Wait(b.ctx, request.Kind, request.Key())
+	_, err = b.Orders.Wait(b.ctx, request.Key())
 	require.NoError(t, err)
 	b.listed(t, "that the order is paid", func(row client.Row) bool { return row.State == order.Succeeded }, 1)
 
 	list := b.Addresses.UI + "/namespaces/" + stack.Namespace + "/workflows"
 	const row = `[data-testid="workflows-summary-configurable-table-row"]`
 	p := b.open(t, list)
-	require.Contains(t, p.text(row), request.WorkflowID())
+	require.Contains(t, p.text(row), contract.WorkflowID(request.Key()))
 	do(p, "run the script", chromedp.Evaluate[chromedp.Void]("(() => {"+script+"})()"))
 	p.visit(list)
-	require.Contains(t, p.text(row), request.WorkflowID())
+	require.Contains(t, p.text(row), contract.WorkflowID(request.Key()))
 	p.until("have our columns", `(columns, values) => {
 		const head = [...document.querySelectorAll("thead th")].map(cell => cell.innerText.trim()).filter(Boolean)
 		const row = document.querySelector('`+row+`')?.innerText ?? ""
 		return columns.every(column => head.includes(column)) && !head.includes("Run ID") && values.every(value => row.includes(value))
-	}`, []string{"Status", "Workflow ID", "PayoutState", "PayoutCountry", "PayoutAmount", "Start"}, []string{request.WorkflowID(), "succeeded", "PK", "150000"})
+	}`, []string{"Status", "Workflow ID", "PayoutState", "PayoutCountry", "PayoutAmount", "Start"}, []string{contract.WorkflowID(request.Key()), "succeeded", "PK", "150000"})
 
 	// Who has chosen other columns keeps them.
 	do(p, "choose other columns", chromedp.Evaluate[chromedp.Void](

@@ -57,7 +57,7 @@ func TestTemporalUI(t *testing.T) {
 	p.lists(needy)
 	p.screenshot("list-needs-review")
 
-	view, err := b.Orders.Order(b.ctx, stuck.Kind, stuck.Key())
+	view, err := b.Orders.Order(b.ctx, stuck.Key())
 	require.NoError(t, err)
 	require.Equal(t, order.InReview, view.State)
 	p.click(`a[href*="` + stuck.Number + `"]`)
@@ -88,7 +88,7 @@ func (b *testBundle) ordersOfADay(t *testing.T) (stuck order.Request, needy []st
 	_, _, err := b.Orders.StartDeposit(b.ctx, unpaid)
 	require.NoError(t, err)
 	for _, ending := range []order.Request{paid, failed} {
-		view, err := b.Orders.Wait(b.ctx, ending.Kind, ending.Key())
+		view, err := b.Orders.Wait(b.ctx, ending.Key())
 		require.NoError(t, err)
 		require.True(t, view.State.Terminal())
 	}
@@ -97,8 +97,8 @@ func (b *testBundle) ordersOfADay(t *testing.T) (stuck order.Request, needy []st
 		paid.Number: order.Succeeded, failed.Number: order.Failed, unpaid.Number: order.Created,
 	}
 	b.listed(t, "where every order stands", func(row client.Row) bool { return row.State == stands[row.Number] }, len(stands))
-	require.NoError(t, b.Temporal.TerminateWorkflow(b.ctx, orphan.WorkflowID(), "", "by mistake"))
-	needy = []string{stuck.WorkflowID(), lost.WorkflowID(), large.WorkflowID()}
+	require.NoError(t, b.Temporal.TerminateWorkflow(b.ctx, contract.WorkflowID(orphan.Key()), "", "by mistake"))
+	needy = []string{contract.WorkflowID(stuck.Key()), contract.WorkflowID(lost.Key()), contract.WorkflowID(large.Key())}
 	b.listed(t, "what is still open", func(row client.Row) bool { return row.Open }, len(needy)+1) // and the unpaid one
 	return stuck, needy
 }

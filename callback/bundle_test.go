@@ -206,10 +206,9 @@ func (r *recorder) DescribeWorkflowExecution(ctx context.Context, workflowID, _ 
 	if err := r.decide(ctx, workflowID); err != nil {
 		return nil, err
 	}
-	kind, _, _ := order.ParseWorkflowID(workflowID)
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING,
-		Type:   &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: cmp.Or(r.queue, order.WorkflowQueue),
+		Type:   &commonpb.WorkflowType{Name: contract.WithdrawalType}, TaskQueue: cmp.Or(r.queue, contract.Queue),
 	}}, nil
 }
 
@@ -269,7 +268,7 @@ func hangs(ctx context.Context, _ string) error {
 
 // closed is a Temporal in which no order's workflow is open.
 func closed(_ context.Context, workflowID string) error {
-	if _, _, ok := order.ParseWorkflowID(workflowID); ok {
+	if _, ok := contract.ParseWorkflowID(workflowID); ok {
 		return serviceerror.NewNotFound("workflow execution already completed")
 	}
 	return nil

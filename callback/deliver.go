@@ -120,12 +120,12 @@ func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outco
 	}
 	looking, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
-	described, err := d.temporal.DescribeWorkflowExecution(looking, row.WorkflowID(), "")
+	described, err := d.temporal.DescribeWorkflowExecution(looking, contract.WorkflowID(row.Key()), "")
 	var missing *serviceerror.NotFound
 	switch {
 	case err != nil && !errors.As(err, &missing):
 		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("look at the order's workflow: %w", err))
-	case err == nil && driven(row, described.GetWorkflowExecutionInfo()):
+	case err == nil && driven(described.GetWorkflowExecutionInfo()):
 		return Busy
 	}
 	outcome, err := d.divert(ctx, entry.ID, entry.Key())
@@ -134,9 +134,8 @@ func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outco
 
 // driven reports whether the workflow that has the order's id runs and is one
 // that drives orders: another one reads no callback.
-func driven(row order.Order, info *workflowpb.WorkflowExecutionInfo) bool {
-	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
-	return info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && holder.Refuse(row.Kind, row.Key()) == nil
+func driven(info *workflowpb.WorkflowExecutionInfo) bool {
+	return info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && contract.HolderOf(info).Kind() != ""
 }
 
 // followUpLate sees to a late callback that nobody has acted on for a while. Its
@@ -225,7 +224,7 @@ func (d *Deliverer) signal(ctx context.Context, row order.Order, id string) erro
 	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
 	started := time.Now()
-	err := d.temporal.SignalWorkflow(ctx, row.WorkflowID(), "", contract.CallbackSignal, contract.CallbackSignalInput{ID: id})
+	err := d.temporal.SignalWorkflow(ctx, contract.WorkflowID(row.Key()), "", contract.CallbackSignal, contract.CallbackSignalInput{ID: id})
 	d.metrics.signal(time.Since(started))
 	return err
 }
@@ -309,7 +308,7 @@ func (d *Deliverer) warnOrphan(row order.Order) {
 	}
 	d.orphans[row.Key()] = struct{}{}
 	d.log.Warn("A callback waits for an order that has not ended and has no open workflow; was the workflow terminated?",
-		"order", row.Key().String(), "state", row.State, "workflow", row.WorkflowID())
+		"order", row.Key().String(), "state", row.State, "workflow", contract.WorkflowID(row.Key()))
 }
 
 func (d *Deliverer) claim(id string) bool {

@@ -34,7 +34,7 @@ func TestTemporalAwayThenBack(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, "OK", answer)
 		require.Equal(t, ledger.Stored, b.entry(t, row).Status)
-		want[row.WorkflowID()] = b.entry(t, row).ID
+		want[contract.WorkflowID(row.Key())] = b.entry(t, row).ID
 	}
 	require.Len(t, b.signals(), 1)
 	require.Equal(t, 20, b.metric(t, "payouts_callback_deliveries_total", "waiting"))
@@ -141,7 +141,7 @@ func TestOrderEndsMeanwhile(t *testing.T) {
 	row := b.open(t, order.Deposit, "D-1", 10)
 	id := b.store(t, row)
 	b.answers(func(ctx context.Context, workflowID string) error {
-		if workflowID == row.WorkflowID() {
+		if workflowID == contract.WorkflowID(row.Key()) {
 			b.fail(t, row)
 		}
 		return closed(ctx, workflowID)
@@ -194,7 +194,7 @@ func TestASignalledCallbackIsFollowedUp(t *testing.T) {
 	require.Equal(t, ledger.Signalled, b.entry(t, row).Status)
 
 	b.answers(func(ctx context.Context, workflowID string) error {
-		if workflowID == row.WorkflowID() {
+		if workflowID == contract.WorkflowID(row.Key()) {
 			return closed(ctx, workflowID)
 		}
 		return nil
@@ -353,7 +353,7 @@ func TestRunWorksOffABacklog(t *testing.T) {
 	for i := range 5 {
 		row := b.open(t, order.Withdrawal, fmt.Sprintf("W-%d", i), 10)
 		b.store(t, row)
-		want[row.WorkflowID()] = true
+		want[contract.WorkflowID(row.Key())] = true
 	}
 	got, stop := b.run(t, time.Hour)
 	for range 5 {
@@ -369,7 +369,7 @@ func TestRunSweepsAgain(t *testing.T) {
 	got, stop := b.run(t, time.Millisecond)
 	for _, number := range []string{"first", "second"} {
 		b.store(t, b.open(t, order.Withdrawal, number, 10))
-		require.Equal(t, "withdrawal:M1700000001:"+number, <-got)
+		require.Equal(t, "order:M1700000001:"+number, <-got)
 	}
 	stop()
 }

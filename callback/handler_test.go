@@ -41,7 +41,7 @@ func TestAccepts(t *testing.T) {
 	require.Equal(t, ledger.Signalled, entry.Status)
 	require.Equal(t, success(row).Fingerprint(), entry.ID)
 	require.Equal(t, tarspay.StateSucceeded, entry.Callback.State)
-	require.Equal(t, []signal{{"withdrawal:M1700000001:W-1", "callback", entry.ID}}, b.signals())
+	require.Equal(t, []signal{{"order:M1700000001:W-1", "callback", entry.ID}}, b.signals())
 	require.Equal(t, 1, b.metric(t, "payouts_callbacks_total", "ACCEPTED"))
 	require.Equal(t, 1, b.metric(t, "payouts_callback_deliveries_total", "signalled"))
 	require.Equal(t, 1, b.metric(t, "payouts_callback_inbox", "signalled"))
@@ -59,7 +59,7 @@ func TestKindComesFromTheLedger(t *testing.T) {
 	status, answer := b.post(t, twisted)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "OK", answer)
-	require.Equal(t, "withdrawal:M1700000001:W-1", b.signals()[0].workflow)
+	require.Equal(t, "order:M1700000001:W-1", b.signals()[0].workflow)
 }
 
 func TestRefuses(t *testing.T) {
@@ -249,7 +249,7 @@ func TestUnknownOrder(t *testing.T) {
 	swept, err = b.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, Swept{Pending: 1, Delivered: 1}, swept)
-	require.Equal(t, "withdrawal:M1700000001:W-404", b.signals()[0].workflow)
+	require.Equal(t, "order:M1700000001:W-404", b.signals()[0].workflow)
 }
 
 func TestDuplicates(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
-	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Signals of the workflow that starts all others.
@@ -82,11 +81,8 @@ func (w *world) drive(ctx workflow.Context, l *life, again bool) {
 }
 
 func (w *world) live(ctx workflow.Context, l *life, again bool) error {
-	name := contract.WithdrawalType
-	if l.request.Kind == order.Deposit {
-		name = contract.DepositType
-	}
-	id := l.request.WorkflowID()
+	name := contract.WorkflowType(l.request.Kind)
+	id := contract.WorkflowID(l.request.Key())
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id})
 	child := workflow.ExecuteChildWorkflow(ctx, name, l.request)
 	var started workflow.Execution
@@ -221,11 +217,20 @@ func (w *world) described(id string) (*workflowservice.DescribeWorkflowExecution
 	if !w.running[id] {
 		return nil, serviceerror.NewNotFound("no such workflow is running")
 	}
-	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
-		Type:   &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue,
+		Type:   &commonpb.WorkflowType{Name: w.typeOf(id)}, TaskQueue: contract.Queue,
 	}}, nil
+}
+
+// typeOf is the type of an order's workflow.
+func (w *world) typeOf(id string) string {
+	for _, l := range w.lives {
+		if contract.WorkflowID(l.request.Key()) == id {
+			return contract.WorkflowType(l.request.Kind)
+		}
+	}
+	return ""
 }
 
 // ExecuteWorkflow starts the workflow of a late callback, once.
@@ -244,7 +249,7 @@ func (s *server) ExecuteWorkflow(_ context.Context, options client.StartWorkflow
 	}
 	w.late[options.ID] = true
 	input, _ := arguments[0].(contract.LateCallbackInput)
-	id := order.WorkflowID(input.Kind, input.Key)
+	id := contract.WorkflowID(input.Key)
 	w.pass(signal{id: input.CallbackID, phase: w.phaseOf(id), send: func() { w.env.SignalWorkflow(signalLate, input) }})
 	return nil, nil //nolint:nilnil // nobody looks at the run
 }
@@ -261,7 +266,7 @@ func (w *world) pass(s signal) {
 // phaseOf is the place within a second of the order that a workflow drives.
 func (w *world) phaseOf(id string) time.Duration {
 	for _, l := range w.lives {
-		if l.request.WorkflowID() == id {
+		if contract.WorkflowID(l.request.Key()) == id {
 			return l.phase
 		}
 	}

@@ -58,7 +58,7 @@ func (w *world) lifeOf(number string) *life {
 func (w *world) lose(l *life) {
 	if w.drives(l) {
 		w.count()
-		_ = w.env.SignalWorkflowByID(l.request.WorkflowID(), signalLost, nil)
+		_ = w.env.SignalWorkflowByID(contract.WorkflowID(l.request.Key()), signalLost, nil)
 	}
 }
 
@@ -66,7 +66,7 @@ func (w *world) lose(l *life) {
 func (w *world) drives(l *life) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.running[l.request.WorkflowID()]
+	return w.running[contract.WorkflowID(l.request.Key())]
 }
 
 // adopt is what an operator does who finds an order in the queue that no
@@ -187,7 +187,7 @@ func (w *world) throw(l *life, id, what string) {
 	}
 	w.count()
 	if name, is := updateOf(what); is {
-		_ = w.env.UpdateWorkflowByID(l.request.WorkflowID(), name, id, unheard{}, []int{4, 2})
+		_ = w.env.UpdateWorkflowByID(contract.WorkflowID(l.request.Key()), name, id, unheard{}, []int{4, 2})
 		return
 	}
 	name, argument := contract.CallbackSignal, any(nil)
@@ -209,7 +209,7 @@ func (w *world) throw(l *life, id, what string) {
 	case "signal-other":
 		name, argument = "no such signal", 42
 	}
-	_ = w.env.SignalWorkflowByID(l.request.WorkflowID(), name, argument)
+	_ = w.env.SignalWorkflowByID(contract.WorkflowID(l.request.Key()), name, argument)
 }
 
 func updateOf(what string) (name string, is bool) {

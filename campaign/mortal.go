@@ -21,7 +21,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
 // signalLost has an order's workflow end at once, as if it were terminated.
@@ -48,7 +48,7 @@ func (m *mortal) InterceptWorkflow(ctx workflow.Context, next interceptor.Workfl
 
 // drivesOrder reports whether a workflow id is an order's.
 func drivesOrder(id string) bool {
-	return strings.HasPrefix(id, "withdrawal:") || strings.HasPrefix(id, "deposit:")
+	return strings.HasPrefix(id, contract.OrderPrefix)
 }
 
 type mortalWorkflow struct {
@@ -206,10 +206,9 @@ func (l *lookout) ListWorkflow(_ context.Context, request *workflowservice.ListW
 
 // began notes that a workflow of an order runs.
 func (w *world) began(id, run string) *workflowpb.WorkflowExecutionInfo {
-	kind, _, _ := order.ParseWorkflowID(id)
 	info := &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run}, StartTime: timestamppb.New(w.env.Now()),
-		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, Type: &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue,
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, Type: &commonpb.WorkflowType{Name: w.typeOf(id)}, TaskQueue: contract.Queue,
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

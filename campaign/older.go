@@ -205,7 +205,7 @@ func (w *world) lastRun(l *life) string {
 	defer w.mutex.Unlock()
 	run := ""
 	for _, info := range w.runs {
-		if info.GetExecution().GetWorkflowId() == l.request.WorkflowID() {
+		if info.GetExecution().GetWorkflowId() == contract.WorkflowID(l.request.Key()) {
 			run = info.GetExecution().GetRunId()
 		}
 	}

@@ -115,12 +115,12 @@ func (unheard) Complete(any, error) {}
 // act sends an operator's update to an order's workflow, if it runs.
 func (w *world) act(l *life, id, name string, argument any) {
 	w.mutex.Lock()
-	running := w.running[l.request.WorkflowID()]
+	running := w.running[contract.WorkflowID(l.request.Key())]
 	w.mutex.Unlock()
 	if !running {
 		return // the environment cannot bear an update to one that is about to start
 	}
-	_ = w.env.UpdateWorkflowByID(l.request.WorkflowID(), name, id, unheard{}, argument)
+	_ = w.env.UpdateWorkflowByID(contract.WorkflowID(l.request.Key()), name, id, unheard{}, argument)
 }
 
 func resolution(state order.State, by string) order.Resolution {

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
@@ -264,7 +265,7 @@ func (r *run) countGone(ctx context.Context, d drill, orders []*started, outcome
 				return err
 			}
 		} else {
-			info, err := r.workflow(ctx, o.request.WorkflowID())
+			info, err := r.workflow(ctx, contract.WorkflowID(o.request.Key()))
 			if gone = info == nil; err != nil {
 				return err
 			}
@@ -282,7 +283,7 @@ func (r *run) forget(ctx context.Context, orders []*started, outcome *drilled) e
 		if i%3 != 0 {
 			continue
 		}
-		info, err := r.workflow(ctx, o.request.WorkflowID())
+		info, err := r.workflow(ctx, contract.WorkflowID(o.request.Key()))
 		if err != nil {
 			return err
 		}
@@ -290,7 +291,7 @@ func (r *run) forget(ctx context.Context, orders []*started, outcome *drilled) e
 			continue
 		}
 		_, err = r.stack.Temporal.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
-			Namespace: stack.Namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: o.request.WorkflowID()},
+			Namespace: stack.Namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: contract.WorkflowID(o.request.Key())},
 		})
 		var missing *serviceerror.NotFound
 		if err != nil && !errors.As(err, &missing) {
@@ -298,7 +299,7 @@ func (r *run) forget(ctx context.Context, orders []*started, outcome *drilled) e
 		}
 		outcome.Forgot++
 		for there := true; there && pause(ctx, lookEvery/2); {
-			info, err := r.workflow(ctx, o.request.WorkflowID())
+			info, err := r.workflow(ctx, contract.WorkflowID(o.request.Key()))
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -184,7 +185,7 @@ func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	if !acknowledged && o.habit != fickle {
 		r.find(key.String(), "it could not be started within the time of the run")
 	}
-	info, err := r.workflow(ctx, o.request.WorkflowID())
+	info, err := r.workflow(ctx, contract.WorkflowID(o.request.Key()))
 	if err != nil {
 		return err
 	}
@@ -253,7 +254,7 @@ func (r *run) judgeHistory(ctx context.Context, row order.Order, info *workflowp
 		return err
 	}
 	signals := 0
-	events := r.stack.Temporal.GetWorkflowHistory(ctx, row.WorkflowID(), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := r.stack.Temporal.GetWorkflowHistory(ctx, contract.WorkflowID(row.Key()), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {

@@ -20,36 +20,36 @@ import (
 
 // Approve lets an order go ahead that waits for a second person. The
 // fingerprint is that of the order as the approver saw it.
-func (c *Client) Approve(ctx context.Context, kind order.Kind, key order.Key, approval order.Approval) (order.View, error) {
-	return c.act(ctx, kind, key, contract.ApproveUpdate, approval, contract.Action{Approve: &approval})
+func (c *Client) Approve(ctx context.Context, key order.Key, approval order.Approval) (order.View, error) {
+	return c.act(ctx, key, contract.ApproveUpdate, approval, contract.Action{Approve: &approval})
 }
 
 // Reject ends an order that waits for a second person.
-func (c *Client) Reject(ctx context.Context, kind order.Kind, key order.Key, rejection order.Rejection) (order.View, error) {
-	return c.act(ctx, kind, key, contract.RejectUpdate, rejection, contract.Action{Reject: &rejection})
+func (c *Client) Reject(ctx context.Context, key order.Key, rejection order.Rejection) (order.View, error) {
+	return c.act(ctx, key, contract.RejectUpdate, rejection, contract.Action{Reject: &rejection})
 }
 
 // Cancel withdraws an order before anything was sent.
-func (c *Client) Cancel(ctx context.Context, kind order.Kind, key order.Key, cancellation order.Cancellation) (order.View, error) {
-	return c.act(ctx, kind, key, contract.CancelUpdate, cancellation, contract.Action{Cancel: &cancellation})
+func (c *Client) Cancel(ctx context.Context, key order.Key, cancellation order.Cancellation) (order.View, error) {
+	return c.act(ctx, key, contract.CancelUpdate, cancellation, contract.Action{Cancel: &cancellation})
 }
 
 // Resolve ends an order in review with an operator's evidence. Where two
 // persons decide, the first call proposes and the view's Next says so.
-func (c *Client) Resolve(ctx context.Context, kind order.Kind, key order.Key, resolution order.Resolution) (order.View, error) {
-	return c.act(ctx, kind, key, contract.ResolveUpdate, resolution, contract.Action{Resolve: &resolution})
+func (c *Client) Resolve(ctx context.Context, key order.Key, resolution order.Resolution) (order.View, error) {
+	return c.act(ctx, key, contract.ResolveUpdate, resolution, contract.Action{Resolve: &resolution})
 }
 
 // Note adds a remark to an order's audit, in whatever state it is.
-func (c *Client) Note(ctx context.Context, kind order.Kind, key order.Key, note order.Note) (order.View, error) {
-	return c.act(ctx, kind, key, contract.NoteUpdate, note, contract.Action{Note: &note})
+func (c *Client) Note(ctx context.Context, key order.Key, note order.Note) (order.View, error) {
+	return c.act(ctx, key, contract.NoteUpdate, note, contract.Action{Note: &note})
 }
 
 // PollNow makes an order ask the gateway, or look for its funds, at once. When
 // no workflow drives the order, who wanted it asked is on record and nobody
 // asks: the view is without a fingerprint then.
-func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error) {
-	return c.act(ctx, kind, key, contract.PollNowUpdate, poll, contract.Action{Poll: &poll})
+func (c *Client) PollNow(ctx context.Context, key order.Key, poll order.Poll) (order.View, error) {
+	return c.act(ctx, key, contract.PollNowUpdate, poll, contract.Action{Poll: &poll})
 }
 
 // act sends an update to the order's workflow. When no workflow drives the
@@ -57,17 +57,17 @@ func (c *Client) PollNow(ctx context.Context, kind order.Kind, key order.Key, po
 // a workflow that drives no order, a short workflow of its own decides and
 // audits.
 func (c *Client) act(
-	ctx context.Context, kind order.Kind, key order.Key, name string, argument any, action contract.Action,
+	ctx context.Context, key order.Key, name string, argument any, action contract.Action,
 ) (order.View, error) {
 	if refusal := action.TooLong(); refusal != nil {
 		return order.View{}, refusal
 	}
-	driven, err := c.driven(ctx, kind, key)
+	driven, err := c.driven(ctx, key)
 	if err != nil {
 		return order.View{}, err
 	}
 	if driven {
-		view, err := c.update(ctx, kind, key, name, argument)
+		view, err := c.update(ctx, key, name, argument)
 		if code := order.CodeOf(err); code != order.CodeOrderNotFound && code != order.CodeTerminal {
 			return view, err
 		}
@@ -79,12 +79,12 @@ func (c *Client) act(
 	if err != nil {
 		return order.View{}, err
 	}
-	return order.View{Kind: kind, Merchant: key.Merchant, Number: key.Number, Standing: acted.Standing}, nil
+	return order.View{Kind: acted.Kind, Merchant: key.Merchant, Number: key.Number, Standing: acted.Standing}, nil
 }
 
 // driven reports whether a workflow drives the order.
-func (c *Client) driven(ctx context.Context, kind order.Kind, key order.Key) (bool, error) {
-	h, err := c.holder(ctx, kind, key)
+func (c *Client) driven(ctx context.Context, key order.Key) (bool, error) {
+	h, err := c.holder(ctx, key)
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) {
 		return false, nil
@@ -166,13 +166,13 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 		return c.adoptUnwritten(ctx, row.Key(), by)
 	}
 	var started Started
-	var holder order.Holder
+	squatted := ""
 	if adoptable(row, by) {
 		options := startOptions(row.Request)
 		options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the one that ended was not the end of the order
 		options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 		options.WorkflowExecutionErrorWhenAlreadyStarted = true
-		run, err := c.temporal.ExecuteWorkflow(ctx, options, order.WorkflowType(row.Kind), row.Request)
+		run, err := c.temporal.ExecuteWorkflow(ctx, options, contract.WorkflowType(row.Kind), row.Request)
 		var already *serviceerror.WorkflowExecutionAlreadyStarted
 		switch {
 		case err == nil:
@@ -180,15 +180,15 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 		case !errors.As(err, &already):
 			return Started{}, unreachable("adopt the order", err)
 		default:
-			there, err := c.holder(ctx, row.Kind, row.Key())
+			there, err := c.holder(ctx, row.Key())
 			if err != nil {
 				return Started{}, unreachable("look at the workflow of the order", err)
 			}
-			holder = there.Holder
+			squatted = there.squatted()
 		}
 	}
 	// Without a run there was nothing to adopt, and the ledger says why.
-	adoption := order.Adoption{By: by, Run: started.RunID, Holder: holder}
+	adoption := order.Adoption{By: by, Run: started.RunID, Squatted: squatted}
 	acted, err := c.actWithout(ctx, row.Key(), "adopt", contract.Action{Adopt: &adoption})
 	if err == nil && acted.Refusal != nil {
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}
@@ -198,11 +198,13 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 
 // adoptUnwritten adopts an order that only Temporal has.
 func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (Started, error) {
-	h, found, err := c.anyHolder(ctx, key)
-	if err != nil {
-		return Started{}, err
+	h, err := c.holder(ctx, key)
+	var notFound *serviceerror.NotFound
+	found := err == nil
+	if err != nil && !errors.As(err, &notFound) {
+		return Started{}, unreachable("look for the workflow of order "+key.String(), err)
 	}
-	adoption := order.Adoption{By: by, Holder: h.Holder}
+	adoption := order.Adoption{By: by, Squatted: h.squatted()}
 	var refusal *order.Refusal
 	if found { // else the ledger says that there is no such order
 		request, err := c.lostRequest(ctx, h)
@@ -225,27 +227,10 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 		return Started{}, order.Refuse(order.CodeTerminal, "order %s is written down as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
 	case h.running:
 		// It looks again now and then; this has it look at once.
-		_, _ = c.update(ctx, h.kind, key, contract.NoteUpdate, order.Note{By: by, Text: "the ledger has the order again"})
-		return Started{WorkflowID: order.WorkflowID(h.kind, key), RunID: h.run, Existing: true}, nil
+		_, _ = c.update(ctx, key, contract.NoteUpdate, order.Note{By: by, Text: "the ledger has the order again"})
+		return Started{WorkflowID: contract.WorkflowID(key), RunID: h.run, Existing: true}, nil
 	}
 	return c.Adopt(ctx, order.Order{Request: *adoption.Request, Standing: acted.Standing}, by)
-}
-
-// anyHolder looks for the workflow of an order of either kind; one that drives no
-// order counts when there is no other.
-func (c *Client) anyHolder(ctx context.Context, key order.Key) (found holder, is bool, err error) {
-	for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
-		h, err := c.holder(ctx, kind, key)
-		var notFound *serviceerror.NotFound
-		switch {
-		case errors.As(err, &notFound):
-		case err != nil:
-			return holder{}, false, unreachable("look for the workflow of order "+key.String(), err)
-		case !is || h.foreign == nil:
-			found, is = h, true
-		}
-	}
-	return found, is, nil
 }
 
 // lostRequest reads what the workflow of an order that the ledger does not have
@@ -259,7 +244,7 @@ func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, erro
 	if err != nil || !h.ended {
 		return request, err
 	}
-	view, err := c.Wait(ctx, h.kind, h.key)
+	view, err := c.Wait(ctx, h.key)
 	if err == nil && view.Unwritten() {
 		err = order.Refuse(view.Reason.Code, "order %s was refused and never written down: %s", h.key.Number, view.Reason.Text)
 	}

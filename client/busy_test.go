@@ -59,7 +59,7 @@ func TestAnOrderThatIsHandedOnIsAskedAgain(t *testing.T) {
 		serviceerror.NewWorkflowNotReady("unexpected workflow task failure"),
 	}}
 	key := order.Key{Merchant: "M1", Number: "W-1"}
-	view, err := New(server).update(t.Context(), order.Withdrawal, key, contract.NoteUpdate, order.Note{By: "chen", Text: "x"})
+	view, err := New(server).update(t.Context(), key, contract.NoteUpdate, order.Note{By: "chen", Text: "x"})
 	require.NoError(t, err)
 	require.Equal(t, order.Submitted, view.State)
 	require.Equal(t, 4, server.asked)

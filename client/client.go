@@ -78,7 +78,7 @@ func (c *Client) start(ctx context.Context, request order.Request, options tempo
 	// call for the repetition only; using it silently would cost one always.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	options.WorkflowExecutionErrorWhenAlreadyStarted = true
-	run, err := c.temporal.ExecuteWorkflow(ctx, options, order.WorkflowType(request.Kind), request)
+	run, err := c.temporal.ExecuteWorkflow(ctx, options, contract.WorkflowType(request.Kind), request)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
 		started, _, err := c.existing(ctx, request)
@@ -167,19 +167,19 @@ func (c *Client) existingDeposit(ctx context.Context, request order.Request) (or
 		return order.View{}, Started{}, err
 	}
 	if there.running {
-		view, err := c.update(ctx, request.Kind, request.Key(), contract.InstructionsUpdate, request.Fingerprint())
+		view, err := c.update(ctx, request.Key(), contract.InstructionsUpdate, request.Fingerprint())
 		if order.CodeOf(err) != order.CodeTerminal { // else it has ended since
 			return view, started, err
 		}
 	}
-	view, err := c.Wait(ctx, request.Kind, request.Key())
+	view, err := c.Wait(ctx, request.Key())
 	return view, started, err
 }
 
 // Wait blocks until the order has ended.
-func (c *Client) Wait(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
+func (c *Client) Wait(ctx context.Context, key order.Key) (order.View, error) {
 	var view order.View
-	err := c.temporal.GetWorkflow(ctx, order.WorkflowID(kind, key), "").Get(ctx, &view)
+	err := c.temporal.GetWorkflow(ctx, contract.WorkflowID(key), "").Get(ctx, &view)
 	if err != nil {
 		return order.View{}, readError(ctx, key, err)
 	}
@@ -187,8 +187,8 @@ func (c *Client) Wait(ctx context.Context, kind order.Kind, key order.Key) (orde
 }
 
 // Order reads where an order stands. It needs a worker.
-func (c *Client) Order(ctx context.Context, kind order.Kind, key order.Key) (order.View, error) {
-	value, err := c.temporal.QueryWorkflow(ctx, order.WorkflowID(kind, key), "", contract.OrderQuery)
+func (c *Client) Order(ctx context.Context, key order.Key) (order.View, error) {
+	value, err := c.temporal.QueryWorkflow(ctx, contract.WorkflowID(key), "", contract.OrderQuery)
 	if err != nil {
 		return order.View{}, readError(ctx, key, err)
 	}
@@ -206,10 +206,10 @@ const (
 	busyPause = 200 * time.Millisecond
 )
 
-func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, name string, argument any) (order.View, error) {
+func (c *Client) update(ctx context.Context, key order.Key, name string, argument any) (order.View, error) {
 	id := uuid.NewString() // of all tries: a run that was thrown away may have acted, and the ledger knows it by its id
 	for try := 1; ; try++ {
-		view, err := c.updateOnce(ctx, id, kind, key, name, argument)
+		view, err := c.updateOnce(ctx, id, key, name, argument)
 		if order.CodeOf(err) != order.CodeOrderBusy || try == busyTries {
 			return view, err
 		}
@@ -221,10 +221,10 @@ func (c *Client) update(ctx context.Context, kind order.Kind, key order.Key, nam
 	}
 }
 
-func (c *Client) updateOnce(ctx context.Context, id string, kind order.Kind, key order.Key, name string, argument any) (order.View, error) {
+func (c *Client) updateOnce(ctx context.Context, id string, key order.Key, name string, argument any) (order.View, error) {
 	handle, err := c.temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
 		UpdateID:     id,
-		WorkflowID:   order.WorkflowID(kind, key),
+		WorkflowID:   contract.WorkflowID(key),
 		UpdateName:   name,
 		Args:         []any{argument},
 		WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
@@ -235,7 +235,7 @@ func (c *Client) updateOnce(ctx context.Context, id string, kind order.Kind, key
 	}
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) { // Temporal says the same of an order that has ended
-		described, missing := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+		described, missing := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 		if missing == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", key)
 		}
@@ -286,7 +286,7 @@ func (c *Client) ReconcileTransactions(ctx context.Context, input contract.Recon
 
 func startOptions(request order.Request) temporalclient.StartWorkflowOptions {
 	return temporalclient.StartWorkflowOptions{
-		ID:                    request.WorkflowID(),
+		ID:                    contract.WorkflowID(request.Key()),
 		TaskQueue:             contract.Queue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		TypedSearchAttributes: contract.SearchAttributes(request),

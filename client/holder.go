@@ -14,8 +14,7 @@ import (
 
 // holder is the workflow that has an order's id: its latest run.
 type holder struct {
-	order.Holder
-	kind    order.Kind
+	contract.Holder
 	key     order.Key
 	run     string
 	running bool
@@ -25,27 +24,35 @@ type holder struct {
 }
 
 // holder looks at the workflow that has an order's id. The error is Temporal's.
-func (c *Client) holder(ctx context.Context, kind order.Kind, key order.Key) (holder, error) {
-	described, err := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+func (c *Client) holder(ctx context.Context, key order.Key) (holder, error) {
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 	if err != nil {
 		return holder{}, err
 	}
 	info := described.GetWorkflowExecutionInfo()
-	is := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
+	is := contract.HolderOf(info)
 	return holder{
-		Holder: is, kind: kind, key: key, run: info.GetExecution().GetRunId(),
+		Holder: is, key: key, run: info.GetExecution().GetRunId(),
 		running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		ended:   info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
 		state:   order.State(attribute[string](info.GetSearchAttributes().GetIndexedFields(), contract.AttributeState)),
-		foreign: is.Refuse(kind, key),
+		foreign: is.Refuse(key),
 	}, nil
+}
+
+// squatted says why the holder drives no order; "" when it does.
+func (h holder) squatted() string {
+	if h.foreign == nil {
+		return ""
+	}
+	return h.foreign.Text
 }
 
 // request reads what a run was started with. A memo would be less work, and
 // anybody who starts a workflow writes the memo that they like.
 func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	var request order.Request
-	events := c.temporal.GetWorkflowHistory(ctx, order.WorkflowID(h.kind, h.key), h.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := c.temporal.GetWorkflowHistory(ctx, contract.WorkflowID(h.key), h.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
 		return request, fmt.Errorf("the history of order %s is empty", h.key)
 	}
@@ -64,7 +71,7 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 		return request, order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to a workflow that was started with something else than an order; look at it in Temporal, and delete it if it is nobody's", h.key.Number)
 	}
-	request.Kind = h.kind // the type of a workflow says it, whatever its input says
+	request.Kind = h.Kind() // the type of a workflow says it, whatever its input says
 	return request, nil
 }
 
@@ -77,7 +84,7 @@ func (c *Client) free(ctx context.Context, h holder) bool {
 		return false
 	}
 	var view order.View
-	err := c.temporal.GetWorkflow(ctx, order.WorkflowID(h.kind, h.key), h.run).Get(ctx, &view)
+	err := c.temporal.GetWorkflow(ctx, contract.WorkflowID(h.key), h.run).Get(ctx, &view)
 	return err == nil && view.Unrecorded && view.Unwritten()
 }
 
@@ -122,7 +129,7 @@ var errFree = errors.New("the number is free")
 // existing compares the workflow that has a request's id with the request. The
 // error is errFree when the id may be used again.
 func (c *Client) existing(ctx context.Context, request order.Request) (Started, holder, error) {
-	h, err := c.holder(ctx, request.Kind, request.Key())
+	h, err := c.holder(ctx, request.Key())
 	if err != nil {
 		return Started{}, h, unreachable("look at the order", err)
 	}
@@ -132,5 +139,5 @@ func (c *Client) existing(ctx context.Context, request order.Request) (Started, 
 	if err := c.sameOrder(ctx, h, request); err != nil {
 		return Started{}, h, err
 	}
-	return Started{WorkflowID: request.WorkflowID(), RunID: h.run, Existing: true}, h, nil
+	return Started{WorkflowID: contract.WorkflowID(request.Key()), RunID: h.run, Existing: true}, h, nil
 }

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -102,10 +103,17 @@ func TestWhatHasTheIDMustBeTheOrder(t *testing.T) {
 		code   string
 		says   string
 	}{
-		"the order":          {func(*taken) {}, "", ""},
-		"a dead queue":       {func(h *taken) { h.queue = "nobodys" }, order.CodeNumberSquatted, `task queue "nobodys"`},
-		"another type":       {func(h *taken) { h.typ = "Mailer" }, order.CodeNumberSquatted, `type "Mailer"`},
-		"other content":      {func(h *taken) { h.input = payloads(t, plain, other) }, order.CodeOrderConflict, "other content"},
+		"the order":     {func(*taken) {}, "", ""},
+		"a dead queue":  {func(h *taken) { h.queue = "nobodys" }, order.CodeNumberSquatted, `task queue "nobodys"`},
+		"another type":  {func(h *taken) { h.typ = "Mailer" }, order.CodeNumberSquatted, `type "Mailer"`},
+		"other content": {func(h *taken) { h.input = payloads(t, plain, other) }, order.CodeOrderConflict, "other content"},
+		"another kind": {func(h *taken) {
+			if h.typ == contract.DepositType {
+				h.typ = contract.WithdrawalType
+			} else {
+				h.typ = contract.DepositType
+			}
+		}, order.CodeOrderConflict, "other content"},
 		"no order":           {func(h *taken) { h.input = payloads(t, plain, 7) }, order.CodeOrderConflict, "something else than an order"},
 		"no input":           {func(h *taken) { h.input = nil }, order.CodeOrderConflict, "something else than an order"},
 		"encrypted by other": {func(h *taken) { h.input = payloads(t, secret.Converter(), ours) }, CodeUnreadable, "PAYOUTS_PAYLOAD_KEYS"},
@@ -118,7 +126,7 @@ func TestWhatHasTheIDMustBeTheOrder(t *testing.T) {
 				memo, err := plain.ToPayload(request.Fingerprint())
 				require.NoError(t, err)
 				there := &taken{
-					typ: order.WorkflowType(kind), queue: order.WorkflowQueue,
+					typ: contract.WorkflowType(kind), queue: contract.Queue,
 					memo: map[string]*commonpb.Payload{"fingerprint": memo}, input: payloads(t, plain, request),
 				}
 				test.change(there)
@@ -150,7 +158,7 @@ func TestARepetitionUnderStricterRules(t *testing.T) {
 			ReturnURL: "ftp://payer.test/",
 		}
 		require.Equal(t, order.CodeInvalidRequest, order.CodeOf(request.Validate(nil)))
-		there := &taken{typ: order.WorkflowType(kind), queue: order.WorkflowQueue, input: payloads(t, plain, request)}
+		there := &taken{typ: contract.WorkflowType(kind), queue: contract.Queue, input: payloads(t, plain, request)}
 		started, err := New(there).Start(t.Context(), request)
 		require.NoError(t, err)
 		require.True(t, started.Existing)

@@ -163,35 +163,11 @@ func (c *Client) Latest(ctx context.Context, ids []string) (map[string]Row, erro
 	return found, nil
 }
 
-// Find looks for an order of either kind by its number. It needs no worker.
-// Should the number have been used for both kinds, the order that was refused
-// for it is passed over. The error is an *order.Refusal with ORDER_NOT_FOUND,
-// also when Temporal has forgotten the order (retention), or
-// TEMPORAL_UNREACHABLE.
+// Find looks for an order by its number: the workflow that has its id. It needs
+// no worker. The error is an *order.Refusal with ORDER_NOT_FOUND, also when
+// Temporal has forgotten the order (retention), or TEMPORAL_UNREACHABLE.
 func (c *Client) Find(ctx context.Context, key order.Key) (Row, error) {
-	var found []Row
-	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
-		row, err := c.Look(ctx, kind, key)
-		if err == nil {
-			found = append(found, row)
-		} else if order.CodeOf(err) != order.CodeOrderNotFound {
-			return Row{}, err
-		}
-	}
-	for _, row := range found {
-		if row.State != order.Rejected && row.Squatted == "" {
-			return row, nil
-		}
-	}
-	if len(found) > 0 {
-		return found[0], nil
-	}
-	return Row{}, order.Refuse(order.CodeOrderNotFound, "no order %s", key)
-}
-
-// Look is Find for an order whose kind is known: the workflow that has its id.
-func (c *Client) Look(ctx context.Context, kind order.Kind, key order.Key) (Row, error) {
-	described, err := c.temporal.DescribeWorkflowExecution(ctx, order.WorkflowID(kind, key), "")
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 	var notFound *serviceerror.NotFound
 	if err != nil && !errors.As(err, &notFound) {
 		return Row{}, unreachable("look for order "+key.String(), err)
@@ -236,14 +212,14 @@ func quote(value string) string {
 // rowOf reads an entry of the list; false when it is not an order's workflow.
 func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 	id := info.GetExecution().GetWorkflowId()
-	kind, key, ok := order.ParseWorkflowID(id)
+	key, ok := contract.ParseWorkflowID(id)
 	if !ok {
 		return Row{}, false
 	}
 	fields := info.GetSearchAttributes().GetIndexedFields()
-	holder := order.Holder{Type: info.GetType().GetName(), Queue: info.GetTaskQueue()}
+	holder := contract.HolderOf(info)
 	row := Row{
-		Kind: kind, Merchant: key.Merchant, Number: key.Number,
+		Kind: holder.Kind(), Merchant: key.Merchant, Number: key.Number,
 		Country:     attribute[string](fields, contract.AttributeCountry),
 		State:       order.State(attribute[string](fields, contract.AttributeState)),
 		NeedsReview: attribute[bool](fields, contract.AttributeNeedsReview),
@@ -254,7 +230,7 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 		RunID:       info.GetExecution().GetRunId(),
 		StartedAt:   info.GetStartTime().AsTime(),
 	}
-	if refusal := holder.Refuse(kind, key); refusal != nil {
+	if refusal := holder.Refuse(key); refusal != nil {
 		row.Squatted = refusal.Text
 	}
 	if info.GetCloseTime() != nil {

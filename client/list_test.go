@@ -71,11 +71,10 @@ func listed(t *testing.T, id string, started time.Time, attributes map[string]an
 		require.NoError(t, err)
 		fields[name] = payload
 	}
-	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowpb.WorkflowExecutionInfo{
 		Execution:        &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run of " + id},
-		Type:             &commonpb.WorkflowType{Name: order.WorkflowType(kind)},
-		TaskQueue:        order.WorkflowQueue,
+		Type:             &commonpb.WorkflowType{Name: contract.WithdrawalType},
+		TaskQueue:        contract.Queue,
 		Status:           enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		StartTime:        timestamppb.New(started),
 		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: fields},
@@ -123,7 +122,7 @@ func TestList(t *testing.T) {
 
 	t.Run("reads every column", func(t *testing.T) {
 		t.Parallel()
-		ended := listed(t, "withdrawal:M1:INV-1", noon, map[string]any{
+		ended := listed(t, "order:M1:INV-1", noon, map[string]any{
 			"PayoutKind": "withdrawal", "PayoutState": "succeeded", "PayoutCountry": "PK", "PayoutCurrency": "PKR",
 			"PayoutAmount": 150000, "PayoutMerchant": "M1", "PayoutGatewayID": "P99", "PayoutNeedsReview": true,
 		})
@@ -136,28 +135,29 @@ func TestList(t *testing.T) {
 		require.Equal(t, []Row{{
 			Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Amount: amount, State: order.Succeeded,
 			NeedsReview: true, GatewayID: "P99", Open: false, Status: "Completed",
-			WorkflowID: "withdrawal:M1:INV-1", RunID: "run of withdrawal:M1:INV-1", StartedAt: noon, EndedAt: noon.Add(time.Minute),
+			WorkflowID: "order:M1:INV-1", RunID: "run of order:M1:INV-1", StartedAt: noon, EndedAt: noon.Add(time.Minute),
 		}}, rows)
 		require.Equal(t, order.Key{Merchant: "M1", Number: "INV-1"}, rows[0].Key())
 	})
 
 	t.Run("an order started by other means has no columns yet", func(t *testing.T) {
 		t.Parallel()
-		bare := listed(t, "deposit:M1:A", noon, nil)
+		bare := listed(t, "order:M1:A", noon, nil)
+		bare.Type.Name = contract.DepositType
 		rows, err := New(&visibility{pages: [][]*workflowpb.WorkflowExecutionInfo{{bare}}}).List(t.Context(), Filter{})
 		require.NoError(t, err)
 		require.Equal(t, []Row{{
 			Kind: order.Deposit, Merchant: "M1", Number: "A", Open: true, Status: "Running",
-			WorkflowID: "deposit:M1:A", RunID: "run of deposit:M1:A", StartedAt: noon,
+			WorkflowID: "order:M1:A", RunID: "run of order:M1:A", StartedAt: noon,
 		}}, rows)
 	})
 
 	t.Run("goes on until the limit and sorts the newest first", func(t *testing.T) {
 		t.Parallel()
 		v := &visibility{pages: [][]*workflowpb.WorkflowExecutionInfo{
-			{listed(t, "deposit:M1:old", noon, nil), listed(t, "not an order", noon, nil)},
-			{listed(t, "deposit:M1:new", noon.Add(time.Hour), nil), listed(t, "deposit:M1:older", noon.Add(-time.Hour), nil)},
-			{listed(t, "deposit:M1:unread", noon, nil)},
+			{listed(t, "order:M1:old", noon, nil), listed(t, "not an order", noon, nil)},
+			{listed(t, "order:M1:new", noon.Add(time.Hour), nil), listed(t, "order:M1:older", noon.Add(-time.Hour), nil)},
+			{listed(t, "order:M1:unread", noon, nil)},
 		}}
 		rows, err := New(v).List(t.Context(), Filter{Limit: 3})
 		require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestListDeadRuns(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, number, id string, status enumspb.WorkflowExecutionStatus) *workflowpb.WorkflowExecutionInfo {
 		t.Helper()
-		info := listed(t, "withdrawal:M1:"+number, noon, map[string]any{"PayoutState": "in_review", "PayoutNeedsReview": true})
+		info := listed(t, "order:M1:"+number, noon, map[string]any{"PayoutState": "in_review", "PayoutNeedsReview": true})
 		info.Execution.RunId, info.Status = id, status
 		return info
 	}
@@ -210,9 +210,9 @@ func TestListDeadRuns(t *testing.T) {
 				run(t, "died twice", "2", enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT), run(t, "deleted", "1", terminated),
 			}},
 			described: map[string]*workflowpb.WorkflowExecutionInfo{
-				"withdrawal:M1:adopted":    run(t, "adopted", "2", running),
-				"withdrawal:M1:reset":      run(t, "reset", "2", completed),
-				"withdrawal:M1:died twice": run(t, "died twice", "2", enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT),
+				"order:M1:adopted":    run(t, "adopted", "2", running),
+				"order:M1:reset":      run(t, "reset", "2", completed),
+				"order:M1:died twice": run(t, "died twice", "2", enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT),
 			},
 		}
 		rows, err := New(v).List(t.Context(), Filter{NeedsReview: true})
@@ -223,7 +223,7 @@ func TestListDeadRuns(t *testing.T) {
 		}
 		require.Equal(t, []string{"adopted 2 Running", "ended 1 Completed", "died twice 2 TimedOut", "deleted 1 Terminated"}, found)
 		require.Equal(t, []string{
-			"withdrawal:M1:adopted", "withdrawal:M1:reset", "withdrawal:M1:died twice", "withdrawal:M1:died twice", "withdrawal:M1:deleted",
+			"order:M1:adopted", "order:M1:reset", "order:M1:died twice", "order:M1:died twice", "order:M1:deleted",
 		}, v.looked, "only behind the dead ones")
 	})
 
@@ -259,38 +259,24 @@ func (*goneVisibility) DescribeWorkflowExecution(context.Context, string, string
 func TestFind(t *testing.T) {
 	t.Parallel()
 	key := order.Key{Merchant: "M1", Number: "INV-1"}
-	state := func(s order.State) map[string]any {
-		return map[string]any{contract.AttributeState.GetName(): string(s)}
-	}
-	deposit := func(s order.State) *workflowpb.WorkflowExecutionInfo {
-		return listed(t, "deposit:M1:INV-1", noon, state(s))
-	}
-	withdrawal := func(s order.State) *workflowpb.WorkflowExecutionInfo {
-		return listed(t, "withdrawal:M1:INV-1", noon, state(s))
-	}
 	for name, test := range map[string]struct {
-		there []*workflowpb.WorkflowExecutionInfo
-		want  order.Kind
+		typ      string
+		want     order.Kind
+		squatted bool
 	}{
-		"a withdrawal": {[]*workflowpb.WorkflowExecutionInfo{withdrawal(order.Created)}, order.Withdrawal},
-		"a deposit":    {[]*workflowpb.WorkflowExecutionInfo{deposit(order.Created)}, order.Deposit},
-		"rejected":     {[]*workflowpb.WorkflowExecutionInfo{deposit(order.Rejected)}, order.Deposit},
-		"a withdrawal refused because the deposit has its number": {
-			[]*workflowpb.WorkflowExecutionInfo{withdrawal(order.Rejected), deposit(order.Succeeded)}, order.Deposit,
-		},
-		"a deposit refused because the withdrawal has its number": {
-			[]*workflowpb.WorkflowExecutionInfo{withdrawal(order.Failed), deposit(order.Rejected)}, order.Withdrawal,
-		},
+		"a withdrawal":     {contract.WithdrawalType, order.Withdrawal, false},
+		"a deposit":        {contract.DepositType, order.Deposit, false},
+		"another workflow": {"Refund", "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := &visibility{described: make(map[string]*workflowpb.WorkflowExecutionInfo)}
-			for _, info := range test.there {
-				v.described[info.GetExecution().GetWorkflowId()] = info
-			}
+			info := listed(t, "order:M1:INV-1", noon, nil)
+			info.Type.Name = test.typ
+			v := &visibility{described: map[string]*workflowpb.WorkflowExecutionInfo{"order:M1:INV-1": info}}
 			row, err := New(v).Find(t.Context(), key)
 			require.NoError(t, err)
 			require.Equal(t, test.want, row.Kind)
+			require.Equal(t, test.squatted, row.Squatted != "")
 			require.Equal(t, key, row.Key())
 		})
 	}
@@ -306,9 +292,9 @@ func TestFind(t *testing.T) {
 // Of several runs of a workflow the latest counts.
 func TestLatest(t *testing.T) {
 	t.Parallel()
-	ids := []string{"withdrawal:M1:A"}
+	ids := []string{"order:M1:A"}
 	for i := range idsPerQuery - 1 {
-		ids = append(ids, fmt.Sprint("deposit:M1:", i))
+		ids = append(ids, fmt.Sprint("order:M1:", i))
 	}
 	older, newer := listed(t, ids[0], noon, nil), listed(t, ids[0], noon.Add(time.Minute), nil)
 	newer.Execution.RunId = "the latest"
@@ -317,7 +303,7 @@ func TestLatest(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	require.Equal(t, "the latest", found[ids[0]].RunID)
-	require.Contains(t, temporal.asked[0].GetQuery(), "WorkflowId IN ('withdrawal:M1:A', 'deposit:M1:0', ")
+	require.Contains(t, temporal.asked[0].GetQuery(), "WorkflowId IN ('order:M1:A', 'order:M1:0', ")
 	require.Len(t, temporal.asked, 2, "two pages")
 	none, err := New(&visibility{}).Latest(t.Context(), nil)
 	require.NoError(t, err)

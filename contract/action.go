@@ -91,6 +91,7 @@ func changed[T any](value T, change func(*T)) *T {
 // Acted is what came of an action. Whether it was done or refused, the audit
 // has it.
 type Acted struct {
+	Kind     order.Kind     `json:"kind,omitempty"`
 	Standing order.Standing `json:"standing"`
 	Refusal  *order.Reason  `json:"refusal,omitempty"` // why it was not done
 	Pending  string         `json:"pending,omitempty"` // who has proposed it: a second person must say the same

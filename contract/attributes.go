@@ -12,7 +12,7 @@ import (
 // hold no personal data. The worker registers them.
 var (
 	AttributeKind        = temporal.NewSearchAttributeKeyKeyword("PayoutKind")
-	AttributeState       = temporal.NewSearchAttributeKeyKeyword(order.StateAttribute)
+	AttributeState       = temporal.NewSearchAttributeKeyKeyword("PayoutState")
 	AttributeCountry     = temporal.NewSearchAttributeKeyKeyword("PayoutCountry")
 	AttributeCurrency    = temporal.NewSearchAttributeKeyKeyword("PayoutCurrency")
 	AttributeAmount      = temporal.NewSearchAttributeKeyInt64("PayoutAmount") // minor units

@@ -10,8 +10,8 @@ import "github.com/tarspay-payouts/orchestrator/order"
 
 // Task queues.
 const (
-	Queue        = order.WorkflowQueue // workflows and ledger writes
-	GatewayQueue = "tarspay"           // gateway calls, rate limited by the server
+	Queue        = "payouts" // workflows and ledger writes
+	GatewayQueue = "tarspay" // gateway calls, rate limited by the server
 	// TransactionsQueue has the calls that compare transactions, with a limit of
 	// their own, so that orders under way never wait for them.
 	TransactionsQueue = "tarspay-transactions"
@@ -19,8 +19,8 @@ const (
 
 // Workflow types, as registered and as other SDKs name them.
 const (
-	DepositType               = order.DepositWorkflow
-	WithdrawalType            = order.WithdrawalWorkflow
+	DepositType               = "Deposit"
+	WithdrawalType            = "Withdrawal"
 	ReconcileBalancesType     = "ReconcileBalances"
 	ReconcileTransactionsType = "ReconcileTransactions"
 	LateCallbackType          = "LateCallback"

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -48,9 +49,9 @@ func ordersAreCheap(t *testing.T, h *house) {
 func (h *house) history(t *testing.T, p payment) (events int64, attempts int32) {
 	t.Helper()
 	h.completed(t, p)
-	described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, p.request.WorkflowID(), "")
+	described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, contract.WorkflowID(p.request.Key()), "")
 	require.NoError(t, err)
-	all := h.Temporal.GetWorkflowHistory(h.ctx, p.request.WorkflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	all := h.Temporal.GetWorkflowHistory(h.ctx, contract.WorkflowID(p.request.Key()), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for all.HasNext() {
 		event, err := all.Next()
 		require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -60,12 +61,12 @@ func TestWhatTemporalKeepsIsEncrypted(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, again.Existing)
 	}
-	_, err = blind.Wait(h.ctx, payments[0].request.Kind, payments[0].key())
+	_, err = blind.Wait(h.ctx, payments[0].key())
 	require.Equal(t, client.CodeUnreadable, order.CodeOf(err), "%v", err)
 	_, err = blind.Start(h.ctx, payments[0].request)
 	require.Equal(t, client.CodeUnreadable, order.CodeOf(err), "%v", err)
 	h.starter(t, "poll", payments[0].request.Number, "--merchant", payments[0].request.Merchant, "--by", "amina").refuses(t, 2, client.CodeUnreadable)
-	view, err := h.Orders.Wait(h.ctx, began.request.Kind, began.key())
+	view, err := h.Orders.Wait(h.ctx, began.key())
 	require.NoError(t, err)
 	require.Equal(t, order.Succeeded, view.State)
 	h.decrypts(t, ring, payments[0])
@@ -90,7 +91,7 @@ func TestAWorkerWithoutTheKeyBlocks(t *testing.T) {
 	h.move(t, underWay, tarspay.StateSucceeded, "") // whose callback has it look at its input again
 	for _, p := range []payment{underWay, fresh} {
 		until(t, h, p.request.Number+" to be tried again", func(ctx context.Context) (int32, error) {
-			described, err := h.Temporal.DescribeWorkflowExecution(ctx, p.request.WorkflowID(), "")
+			described, err := h.Temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(p.request.Key()), "")
 			if err == nil {
 				require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, described.GetWorkflowExecutionInfo().GetStatus())
 			}
@@ -121,7 +122,7 @@ func (h *house) encrypt(t *testing.T, secret string) temporalclient.Client {
 func (h *house) events(t *testing.T, p payment) []*historypb.HistoryEvent {
 	t.Helper()
 	var events []*historypb.HistoryEvent
-	all := h.Temporal.GetWorkflowHistory(h.ctx, p.request.WorkflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	all := h.Temporal.GetWorkflowHistory(h.ctx, contract.WorkflowID(p.request.Key()), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for all.HasNext() {
 		event, err := all.Next()
 		require.NoError(t, err)

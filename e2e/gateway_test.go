@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -62,7 +63,7 @@ func createsOf(book sandbox.Book) map[order.Key]int {
 func (h *house) asked(t *testing.T, p payment, attempt int32) {
 	t.Helper()
 	until(t, h, fmt.Sprintf("attempt %d of the gateway call of %s", attempt, p.request.Number), func(ctx context.Context) (int32, error) {
-		described, err := h.Temporal.DescribeWorkflowExecution(ctx, p.request.WorkflowID(), "")
+		described, err := h.Temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(p.request.Key()), "")
 		latest := int32(0)
 		for _, pending := range described.GetPendingActivities() {
 			latest = max(latest, pending.GetAttempt())

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -87,13 +88,13 @@ func (h *house) compare(t *testing.T, p payment, booked []sandbox.Order) {
 // own end: one that failed is a bug.
 func (h *house) completed(t *testing.T, p payment) {
 	t.Helper()
-	info := until(t, h, p.request.WorkflowID()+" to close", func(ctx context.Context) (*workflowpb.WorkflowExecutionInfo, error) {
-		described, err := h.Temporal.DescribeWorkflowExecution(ctx, p.request.WorkflowID(), "")
+	info := until(t, h, contract.WorkflowID(p.request.Key())+" to close", func(ctx context.Context) (*workflowpb.WorkflowExecutionInfo, error) {
+		described, err := h.Temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(p.request.Key()), "")
 		return described.GetWorkflowExecutionInfo(), err
 	}, func(info *workflowpb.WorkflowExecutionInfo) bool {
 		return info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	})
-	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, info.GetStatus(), p.request.WorkflowID())
+	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, info.GetStatus(), contract.WorkflowID(p.request.Key()))
 }
 
 // weigh looks at the money as a whole.

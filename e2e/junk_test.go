@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/tarspay-payouts/orchestrator/codec"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
@@ -36,7 +37,7 @@ func TestJunkFromOutside(t *testing.T) {
 
 	for _, p := range payments {
 		for _, payload := range strange(t) {
-			id, raw := p.request.WorkflowID(), converter.NewRawValue(payload)
+			id, raw := contract.WorkflowID(p.request.Key()), converter.NewRawValue(payload)
 			for _, name := range []string{"callback", "callback", "no such signal"} {
 				require.NoError(t, h.Temporal.SignalWorkflow(h.ctx, id, "", name, raw))
 			}
@@ -49,7 +50,7 @@ func TestJunkFromOutside(t *testing.T) {
 			_, err = h.Temporal.QueryWorkflow(h.ctx, id, "", "order", raw)
 			require.NoError(t, err, "an argument that nobody asked for")
 		}
-		refusedUpdate(t, h, p.request.WorkflowID(), "note")
+		refusedUpdate(t, h, contract.WorkflowID(p.request.Key()), "note")
 	}
 	for _, p := range payments {
 		h.move(t, p, tarspay.StateSucceeded, "")
@@ -124,7 +125,7 @@ func TestWhatIsTooLongForTemporal(t *testing.T) {
 	h := open(t, options{Options: stack.Options{Limits: []string{"history.maxTotalUpdates=60"}}})
 	p := h.withdrawal(t, "PK", "stuck,silent", succeeds)
 	h.stands(t, order.Submitted, p)
-	id := p.request.WorkflowID()
+	id := contract.WorkflowID(p.request.Key())
 	for _, size := range []int{order.MaxText + 1, 300_000, 1 << 20, 5 << 19, 3 << 20} {
 		note := order.Note{By: "amina", Text: strings.Repeat("x", size)}
 		before := h.accepted(t, id)
@@ -139,14 +140,14 @@ func TestWhatIsTooLongForTemporal(t *testing.T) {
 		described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, id, "")
 		require.NoError(t, err)
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, described.GetWorkflowExecutionInfo().GetStatus(), "after %d bytes", size)
-		_, err = h.Orders.Note(h.ctx, p.request.Kind, p.key(), note)
+		_, err = h.Orders.Note(h.ctx, p.key(), note)
 		require.Equal(t, order.CodeTextTooLong, order.CodeOf(err), "%v", err)
 	}
 	for range 150 {
-		_, err := h.Orders.Approve(h.ctx, p.request.Kind, p.key(), order.Approval{By: "e2e", Fingerprint: p.request.Fingerprint()})
+		_, err := h.Orders.Approve(h.ctx, p.key(), order.Approval{By: "e2e", Fingerprint: p.request.Fingerprint()})
 		require.Equal(t, order.CodeNotAwaitingApproval, order.CodeOf(err), "%v", err)
 	}
-	_, err := h.Orders.Note(h.ctx, p.request.Kind, p.key(), order.Note{By: "chen", Text: "others are heard"})
+	_, err := h.Orders.Note(h.ctx, p.key(), order.Note{By: "chen", Text: "others are heard"})
 	require.NoError(t, err)
 	require.Less(t, h.accepted(t, id), 20)
 	h.move(t, p, tarspay.StateSucceeded, "")

@@ -32,7 +32,7 @@ func TestAMerchantIsAddedWorkerByWorker(t *testing.T) {
 	h.ended(t, known)
 	for _, p := range lacking {
 		until(t, h, p.request.Number+" to wait for another worker", func(ctx context.Context) (order.View, error) {
-			return h.Orders.Order(ctx, p.request.Kind, p.key())
+			return h.Orders.Order(ctx, p.key())
 		}, func(view order.View) bool { return strings.Contains(view.Next, "waits for another worker") })
 	}
 	require.NoError(t, h.Launch(h.ctx, stack.Worker))

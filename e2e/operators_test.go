@@ -49,7 +49,7 @@ func TestOperatorsInTheUI(t *testing.T) {
 	h.move(t, underWay, tarspay.StateSucceeded, "")
 	h.ended(t, underWay)
 
-	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, orphan.request.WorkflowID(), "", "by mistake"))
+	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, contract.WorkflowID(orphan.request.Key()), "", "by mistake"))
 	h.findsOrphan(t, orphan)
 	h.adopts(t, orphan)
 }
@@ -92,7 +92,7 @@ func (h *house) adopts(t *testing.T, p payment) {
 // payment's end of it.
 func (h *house) completes(t *testing.T, p payment) {
 	t.Helper()
-	view, err := h.Orders.Wait(h.ctx, p.request.Kind, p.key())
+	view, err := h.Orders.Wait(h.ctx, p.key())
 	require.NoError(t, err)
 	require.Equal(t, p.end.state, view.State, "%s (%s): %s", p.request.Number, p.scenario, view.Reason.Text)
 }
@@ -101,10 +101,10 @@ func (h *house) completes(t *testing.T, p payment) {
 // Temporal can reset it to: the ends of its workflow tasks.
 func (h *house) resetPoints(t *testing.T, p payment) (run string, points []int64) {
 	t.Helper()
-	described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, p.request.WorkflowID(), "")
+	described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, contract.WorkflowID(p.request.Key()), "")
 	require.NoError(t, err)
 	run = described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-	events := h.Temporal.GetWorkflowHistory(h.ctx, p.request.WorkflowID(), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := h.Temporal.GetWorkflowHistory(h.ctx, contract.WorkflowID(p.request.Key()), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		require.NoError(t, err)
@@ -121,7 +121,7 @@ func (h *house) reset(t *testing.T, p payment, run string, event int64) {
 	t.Helper()
 	_, err := h.Temporal.ResetWorkflowExecution(h.ctx, &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace:         stack.Namespace,
-		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.request.WorkflowID(), RunId: run},
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: contract.WorkflowID(p.request.Key()), RunId: run},
 		Reason:            "to see that it pays once", WorkflowTaskFinishEventId: event, RequestId: uuid.NewString(),
 	})
 	require.NoError(t, err, "event %d", event)

@@ -36,7 +36,7 @@ func TestAnOlderLedgerLosesNoOrder(t *testing.T) {
 	h.stands(t, order.Submitted, running, terminated)
 	h.ended(t, ended)
 	h.completes(t, ended)
-	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, terminated.request.WorkflowID(), "", "by mistake"))
+	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, contract.WorkflowID(terminated.request.Key()), "", "by mistake"))
 	h.restore(t, backup)
 
 	lost := []payment{running, terminated, ended}

@@ -14,7 +14,7 @@ import (
 
 // plainly are all the options that an SDK of any language has to give.
 func plainly(r order.Request) temporalclient.StartWorkflowOptions {
-	return temporalclient.StartWorkflowOptions{ID: "withdrawal:" + r.Merchant + ":" + r.Number, TaskQueue: "payouts"}
+	return temporalclient.StartWorkflowOptions{ID: "order:" + r.Merchant + ":" + r.Number, TaskQueue: "payouts"}
 }
 
 // document is a withdrawal's request the way another language writes it.
@@ -89,7 +89,7 @@ func theWorkerChecksAgain(t *testing.T, h *house) {
 		asked[bad.member] = bad.value
 		start := plainly(request)
 		if bad.member == "merchant" {
-			start.ID = fmt.Sprintf("withdrawal:%s:%s", bad.value, number)
+			start.ID = fmt.Sprintf("order:%s:%s", bad.value, number)
 		}
 		run, err := h.Temporal.ExecuteWorkflow(h.ctx, start, "Withdrawal", asked)
 		require.NoError(t, err)

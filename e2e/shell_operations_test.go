@@ -141,8 +141,8 @@ var operationsOutcomes = map[string]outcome{
 	"starter poll INV-5 --merchant M1700000001 --by amina":                              {says: []string{"unknown", "GATEWAY_UNKNOWN"}},
 	"starter reconcile --merchant M1700000001":                                          {says: []string{"agreed"}},
 	"starter discrepancies --open":                                                      {says: []string{"FIELDS_MISMATCH"}},
-	"starter adopt INV-7 --merchant M1700000001 --by amina":                             {says: []string{"adopted by workflow withdrawal:M1700000001:INV-7"}},
-	"starter adopt INV-8 --merchant M1700000001 --by amina":                             {says: []string{"adopted by workflow deposit:M1700000001:INV-8"}},
+	"starter adopt INV-7 --merchant M1700000001 --by amina":                             {says: []string{"adopted by workflow order:M1700000001:INV-7"}},
+	"starter adopt INV-8 --merchant M1700000001 --by amina":                             {says: []string{"adopted by workflow order:M1700000001:INV-8"}},
 	"starter show THEIR-1 --merchant M1700000002":                                       {says: []string{"we have no such order", "callback"}},
 	"starter reconcile":                                                                 {exitOtherwise, []string{"drift", "5000.00"}},
 	"starter balance":                                                                   {says: []string{"last compared with the gateway", "drift"}},
@@ -150,7 +150,7 @@ var operationsOutcomes = map[string]outcome{
 	"starter adjust list --open":                                                        {says: []string{"TOPUP-7", "proposed"}},
 	"starter adjust confirm TOPUP-7 --merchant M1700000001 --by dana":                   {says: []string{"booked"}},
 	`starter cancel INV-9 --merchant M1700000001 --why "paid by hand" --by amina`:       {says: []string{"cancelled", "CANCELLED"}},
-	"temporal workflow query --workflow-id withdrawal:M1700000001:INV-10 --name order":  {says: []string{`"state":"awaiting_approval"`, `"fingerprint":"`}},
+	"temporal workflow query --workflow-id order:M1700000001:INV-10 --name order":       {says: []string{`"state":"awaiting_approval"`, `"fingerprint":"`}},
 	`starter resolve INV-6 --merchant M1700000001 --state succeeded --fee 15` +
 		` --why "support confirms the payout" --evidence "ticket 4711" --by amina`: {says: []string{"in_review", "a second person must confirm it"}},
 }

@@ -102,7 +102,7 @@ func (d day) breakerCloses(t *testing.T) {
 func (d day) workflowIsLost(t *testing.T) {
 	r := d.opens(t, order.Withdrawal, "INV-7", "100", "stuck,silent")
 	d.reached(t, "INV-7", order.Submitted, order.InReview)
-	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, r.WorkflowID(), "", "by mistake"))
+	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, contract.WorkflowID(r.Key()), "", "by mistake"))
 	require.NoError(t, d.books.OpenDiscrepancy(d.ctx, r.Key(), order.DiscrepancyOrphan, "its workflow was terminated"))
 	d.needsPerson(t, ledger.QueueDiscrepancy, "INV-7")
 }
@@ -112,10 +112,10 @@ func (d day) workflowIsLost(t *testing.T) {
 func (d day) rowIsLost(t *testing.T) {
 	r := d.made(t, order.Deposit, "INV-8", "500", "success")
 	_, err := d.Temporal.ExecuteWorkflow(d.ctx, temporalclient.StartWorkflowOptions{
-		ID: r.WorkflowID(), TaskQueue: contract.Queue, StartDelay: time.Hour,
-	}, order.WorkflowType(r.Kind), r)
+		ID: contract.WorkflowID(r.Key()), TaskQueue: contract.Queue, StartDelay: time.Hour,
+	}, contract.WorkflowType(r.Kind), r)
 	require.NoError(t, err)
-	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, r.WorkflowID(), "", "by mistake"))
+	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, contract.WorkflowID(r.Key()), "", "by mistake"))
 	require.NoError(t, d.books.OpenDiscrepancy(d.ctx, r.Key(), order.DiscrepancyNotInLedger, "its workflow was terminated"))
 	d.needsPerson(t, ledger.QueueDiscrepancy, "INV-8")
 }

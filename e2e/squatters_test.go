@@ -11,6 +11,7 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/stack"
 )
@@ -30,11 +31,11 @@ func aNumberCanBeTaken(t *testing.T, h *house) {
 	} {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
 			p := h.expect(t, kind, "PK", "success", succeeds)
-			squat.options.ID = p.request.WorkflowID()
+			squat.options.ID = contract.WorkflowID(p.request.Key())
 			squat.options.Memo = map[string]any{"fingerprint": p.request.Fingerprint()}
 			workflow := squat.workflow
 			if workflow == "" {
-				workflow = order.WorkflowType(kind)
+				workflow = contract.WithdrawalType
 			}
 			_, err := h.Temporal.ExecuteWorkflow(h.ctx, squat.options, workflow, p.request)
 			require.NoError(t, err)
@@ -47,10 +48,10 @@ func aNumberCanBeTaken(t *testing.T, h *house) {
 				require.Equal(t, squat.code, order.CodeOf(err), "%s: %v", name, err)
 			}
 			require.Less(t, time.Since(asked), 10*time.Second, "nobody waits for a worker that there is not")
-			require.ErrorContains(t, err, "temporal workflow delete --workflow-id "+p.request.WorkflowID())
+			require.ErrorContains(t, err, "temporal workflow delete --workflow-id "+contract.WorkflowID(p.request.Key()))
 
 			_, err = h.Temporal.WorkflowService().DeleteWorkflowExecution(h.ctx, &workflowservice.DeleteWorkflowExecutionRequest{
-				Namespace: stack.Namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.request.WorkflowID()},
+				Namespace: stack.Namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: contract.WorkflowID(p.request.Key())},
 			})
 			require.NoError(t, err)
 			started := until(t, h, "the number to be free", func(ctx context.Context) (client.Started, error) {

@@ -37,7 +37,7 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 	var waits, work errgroup.Group
 	for _, p := range payments {
 		waits.Go(func() error {
-			view, err := h.Orders.Wait(h.ctx, p.request.Kind, p.key())
+			view, err := h.Orders.Wait(h.ctx, p.key())
 			if err == nil && view.State != order.Succeeded {
 				err = fmt.Errorf("%s ended %s", p.key(), view.State)
 			}
@@ -46,9 +46,9 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 		work.Go(func() error {
 			for i := range remarks {
 				note := order.Note{By: "amina", Text: fmt.Sprintf("remark %d", i)}
-				_, err := h.Orders.Note(h.ctx, p.request.Kind, p.key(), note)
+				_, err := h.Orders.Note(h.ctx, p.key(), note)
 				for order.CodeOf(err) == order.CodeOrderBusy && h.ctx.Err() == nil {
-					_, err = h.Orders.Note(h.ctx, p.request.Kind, p.key(), note)
+					_, err = h.Orders.Note(h.ctx, p.key(), note)
 				}
 				if err != nil {
 					return fmt.Errorf("remark %d: %w", i, err)
@@ -59,7 +59,7 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 		work.Go(func() error {
 			for i := range junk {
 				input := contract.CallbackSignalInput{ID: fmt.Sprintf("%064x", i)}
-				if err := h.Temporal.SignalWorkflow(h.ctx, p.request.WorkflowID(), "", contract.CallbackSignal, input); err != nil {
+				if err := h.Temporal.SignalWorkflow(h.ctx, contract.WorkflowID(p.request.Key()), "", contract.CallbackSignal, input); err != nil {
 					return err
 				}
 			}
@@ -71,7 +71,7 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 	for _, p := range payments {
 		runs := h.runs(t, p)
 		require.Greater(t, len(runs), 2, "runs of %s", p.request.Number)
-		view, err := h.Orders.Order(h.ctx, p.request.Kind, p.key())
+		view, err := h.Orders.Order(h.ctx, p.key())
 		require.NoError(t, err)
 		require.Equal(t, order.Submitted, view.State)
 		if p.request.Kind == order.Deposit {
@@ -123,7 +123,7 @@ func (h *house) replays(t *testing.T, p payment, run string) {
 	replayer := worker.NewWorkflowReplayer()
 	workflows.Register(replayer)
 	err := replayer.ReplayWorkflowExecution(h.ctx, h.Temporal.WorkflowService(), sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-		stack.Namespace, workflow.Execution{ID: p.request.WorkflowID(), RunID: run})
+		stack.Namespace, workflow.Execution{ID: contract.WorkflowID(p.request.Key()), RunID: run})
 	require.NoError(t, err, "%s of %s", run, p.request.Number)
 }
 
@@ -133,12 +133,12 @@ func (h *house) runs(t *testing.T, p payment) []string {
 	var runs []string
 	run := ""
 	for {
-		all := h.Temporal.GetWorkflowHistory(h.ctx, p.request.WorkflowID(), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		all := h.Temporal.GetWorkflowHistory(h.ctx, contract.WorkflowID(p.request.Key()), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		event, err := all.Next()
 		require.NoError(t, err)
 		started := event.GetWorkflowExecutionStartedEventAttributes()
 		if len(runs) == 0 {
-			described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, p.request.WorkflowID(), "")
+			described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, contract.WorkflowID(p.request.Key()), "")
 			require.NoError(t, err)
 			runs = append(runs, described.GetWorkflowExecutionInfo().GetExecution().GetRunId())
 		}

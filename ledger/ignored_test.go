@@ -45,8 +45,8 @@ func TestARefusedStartIsOnRecordOnce(t *testing.T) {
 		b := setup(t)
 		long := order.Reason{Code: order.CodeInvalidRequest, Text: strings.Repeat("ü\x00", 5000)}
 		for range 3 {
-			require.NoError(t, b.RefuseStart(t.Context(), "M1", "withdrawal:M1:W-1", long))
-			require.NoError(t, b.RefuseStart(t.Context(), "M1", "withdrawal:M1:W-2", long))
+			require.NoError(t, b.RefuseStart(t.Context(), "M1", "order:M1:W-1", long))
+			require.NoError(t, b.RefuseStart(t.Context(), "M1", "order:M1:W-2", long))
 			require.NoError(t, b.RefuseStart(t.Context(), "", "any\x00thing", long))
 		}
 		for key, entries := range map[order.Key]int{{Merchant: "M1"}: 2, {}: 1} {

@@ -55,8 +55,9 @@ type Adoption struct {
 	ID  string `json:"id,omitempty"`
 	By  string `json:"by"`
 	Run string `json:"run,omitempty"` // of the workflow that was started for it; empty: one drives it already, or nothing was tried
-	// Holder is the workflow that has the order's id, when none was started.
-	Holder Holder `json:"holder,omitzero"`
+	// Squatted says why the workflow that has the order's id drives no order, when
+	// that is why none was started.
+	Squatted string `json:"squatted,omitempty"`
 	// Request is what the order's workflow was started with, when the ledger does
 	// not have the order: it is written down first, as one that may have been sent.
 	Request *Request `json:"request,omitempty"`
@@ -182,10 +183,8 @@ func (a Adoption) Permit(o Order) *Refusal {
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
 	}
-	if a.Holder != (Holder{}) {
-		if refusal := a.Holder.Refuse(o.Kind, o.Key()); refusal != nil {
-			return refusal
-		}
+	if a.Squatted != "" {
+		return Refuse(CodeNumberSquatted, "%s", a.Squatted)
 	}
 	return Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", o.Number)
 }

@@ -53,7 +53,12 @@ func (n Note) TooLong() *Refusal { return signedTooLong(n.ID, n.By, "text", n.Te
 func (p Poll) TooLong() *Refusal { return signedTooLong(p.ID, p.By, "why", "") }
 
 // TooLong is that of an Approval.
-func (a Adoption) TooLong() *Refusal { return signedTooLong(a.ID, a.By, "run", a.Run) }
+func (a Adoption) TooLong() *Refusal {
+	if refusal := signedTooLong(a.ID, a.By, "run", a.Run); refusal != nil {
+		return refusal
+	}
+	return firstTooLong(bounded{"squatted", a.Squatted, MaxText})
+}
 
 // TooLong is that of an Approval.
 func (r Resolution) TooLong() *Refusal {

@@ -84,20 +84,6 @@ func TestRequestHidesPersonalData(t *testing.T) {
 	}
 }
 
-func TestWorkflowID(t *testing.T) {
-	t.Parallel()
-	r := vietnam(t)
-	require.Equal(t, "withdrawal:M1700000002:INV-1", r.WorkflowID())
-	kind, key, ok := ParseWorkflowID(r.WorkflowID())
-	require.True(t, ok)
-	require.Equal(t, Withdrawal, kind)
-	require.Equal(t, r.Key(), key)
-	for _, bad := range []string{"", "withdrawal:M1", "refund:M1:2", "reconcile-balances"} {
-		_, _, ok := ParseWorkflowID(bad)
-		require.False(t, ok, bad)
-	}
-}
-
 func TestValidateAccepts(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, vietnam(t).Validate(nil))

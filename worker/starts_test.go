@@ -98,7 +98,7 @@ func TestReadyMeansThatAStartIsTaken(t *testing.T) {
 	amount, err := money.Parse("1500", "PKR")
 	require.NoError(t, err)
 	_, err = dev.Client().ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: "withdrawal:M1:INV-1", TaskQueue: contract.Queue,
+		ID: "order:M1:INV-1", TaskQueue: contract.Queue,
 		TypedSearchAttributes: contract.SearchAttributes(order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Amount: amount}),
 	}, contract.WithdrawalType)
 	require.NoError(t, err)

@@ -228,7 +228,7 @@ func TestOneWorkflowPerOrder(t *testing.T) {
 	w.otherID = "my-own-id"
 	view := w.drive(request(t, order.Withdrawal, "success"))
 	require.Equal(t, order.Rejected, view.State)
-	require.Contains(t, view.Reason.Text, "withdrawal:"+merchant+":W-1")
+	require.Contains(t, view.Reason.Text, "order:"+merchant+":W-1")
 	require.Empty(t, w.gateway.Book().Unbooked)
 }
 

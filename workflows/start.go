@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -28,7 +29,7 @@ func start(ctx workflow.Context, kind order.Kind, raw, from converter.RawValue) 
 	}
 	if errors.As(err, &no) {
 		request = order.Request{}
-		if _, key, ok := order.ParseWorkflowID(workflow.GetInfo(ctx).WorkflowExecution.ID); ok && key.WellFormed() {
+		if key, ok := contract.ParseWorkflowID(workflow.GetInfo(ctx).WorkflowExecution.ID); ok && key.WellFormed() {
 			request.Merchant, request.Number = key.Merchant, key.Number
 		}
 	}
@@ -73,7 +74,7 @@ func (p *payout) refuse(ctx workflow.Context, raw converter.RawValue) (order.Vie
 	p.written = true
 	p.complete(ctx)
 	p.show(ctx, ended)
-	again := func() error { return workflow.NewContinueAsNewError(ctx, order.WorkflowType(p.request.Kind), raw) }
+	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.WorkflowType(p.request.Kind), raw) }
 	if err := persist(ctx, "note the refusal", again, nil, books.RefuseStart, p.standing.Reason); err != nil {
 		return order.View{}, err // which begins a new run: there is no other
 	}

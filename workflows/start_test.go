@@ -74,7 +74,7 @@ func TestAStartThatIsNoOrder(t *testing.T) {
 func (w *world) refusedStart(input any, options client.StartWorkflowOptions) order.View {
 	w.t.Helper()
 	var view order.View
-	options.ID = "withdrawal:" + merchant + ":W-1"
+	options.ID = "order:" + merchant + ":W-1"
 	next := w
 	for range 2 {
 		next.SetStartWorkflowOptions(options)
@@ -117,7 +117,7 @@ func TestInstructionsOfADepositThatIsNone(t *testing.T) {
 			},
 		}, "the fingerprint of what was meant")
 	}, 0)
-	w.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "deposit:" + merchant + ":D-1"})
+	w.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "order:" + merchant + ":D-1"})
 	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.DepositType, map[string]any{"merchant": merchant, "amount": 1500})
 	require.NoError(t, w.GetWorkflowError())
 	require.True(t, told)
@@ -128,7 +128,7 @@ func TestInstructionsOfADepositThatIsNone(t *testing.T) {
 func TestAStartOfNobodys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, id := range []string{"withdrawal:M9999999999:W-1", "anything", "withdrawal:" + merchant + "\x00:W-1"} {
+	for _, id := range []string{"order:M9999999999:W-1", "anything", "order:" + merchant + "\x00:W-1"} {
 		next := w.again()
 		next.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id})
 		next.TestWorkflowEnvironment.ExecuteWorkflow(contract.WithdrawalType, 1500)

@@ -196,10 +196,9 @@ func (w *world) DescribeWorkflowExecution(_ context.Context, id, _ string) (*wor
 	if w.IsWorkflowCompleted() {
 		return nil, serviceerror.NewNotFound("the workflow has ended")
 	}
-	kind, _, _ := order.ParseWorkflowID(id)
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
-		Type:   &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: order.WorkflowQueue,
+		Type:   &commonpb.WorkflowType{Name: contract.WithdrawalType}, TaskQueue: contract.Queue,
 	}}, nil
 }
 
@@ -213,7 +212,7 @@ func (w *world) id(request order.Request) string {
 	if w.otherID != "" {
 		return w.otherID
 	}
-	return request.WorkflowID()
+	return contract.WorkflowID(request.Key())
 }
 
 // drive runs an order to its end and returns it, with nothing left open.

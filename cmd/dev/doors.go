@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/callback"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -39,7 +40,7 @@ func (d *demo) startTwice(ctx context.Context) error {
 		return err
 	}
 	again, err := d.stack.Orders.Start(ctx, request)
-	d.expect(err == nil && again.Existing && again.WorkflowID == request.WorkflowID(),
+	d.expect(err == nil && again.Existing && again.WorkflowID == contract.WorkflowID(request.Key()),
 		"starting %s twice must return the first order; it returned %+v, %v", request.Number, again, err)
 	d.refused("the same order once more", "the first one, "+again.WorkflowID)
 

@@ -79,7 +79,7 @@ func (d *demo) perform(ctx context.Context, r *role) error {
 			return err
 		}
 	}
-	if _, err := d.stack.Orders.Wait(ctx, r.kind, r.request.Key()); err != nil {
+	if _, err := d.stack.Orders.Wait(ctx, r.request.Key()); err != nil {
 		return err
 	}
 	if r.refund {

@@ -92,10 +92,10 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 		if _, err := s.Orders.Start(ctx, request); err != nil {
 			return fmt.Errorf("path %s: %w", path.name, err)
 		}
-		if _, err := s.Orders.Wait(ctx, request.Kind, request.Key()); err != nil {
+		if _, err := s.Orders.Wait(ctx, request.Key()); err != nil {
 			return fmt.Errorf("path %s: %w", path.name, err)
 		}
-		if err := writeHistory(ctx, s, request.WorkflowID(), file); err != nil {
+		if err := writeHistory(ctx, s, contract.WorkflowID(request.Key()), file); err != nil {
 			return fmt.Errorf("path %s: %w", path.name, err)
 		}
 	}

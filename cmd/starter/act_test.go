@@ -42,13 +42,13 @@ func (*bareTemporal) UpdateWorkflow(context.Context, temporalclient.UpdateWorkfl
 }
 
 func (b *bareTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	kind, _, is := order.ParseWorkflowID(id)
+	_, is := contract.ParseWorkflowID(id)
 	if !b.driven || !is {
 		return nil, serviceerror.NewNotFound("no such workflow")
 	}
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run-1"}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
-		Type: &commonpb.WorkflowType{Name: order.WorkflowType(kind)}, TaskQueue: cmp.Or(b.queue, order.WorkflowQueue),
+		Type: &commonpb.WorkflowType{Name: contract.WithdrawalType}, TaskQueue: cmp.Or(b.queue, contract.Queue),
 	}}, nil
 }
 
@@ -218,7 +218,7 @@ func TestDeedsThatCannotBeSent(t *testing.T) {
 		b.temporal.row = row(t, order.InReview)
 		got := b.run(t.Context(), append(args, "--merchant", merchant)...)
 		require.Equal(t, exitUsage, got.code, args)
-		require.Empty(t, b.temporal.kinds, args)
+		require.Empty(t, b.temporal.asked, args)
 	}
 }
 
@@ -302,7 +302,7 @@ func TestDeedsTakeNumbersOnly(t *testing.T) {
 		for _, value := range append(strings.Fields(planted[0]), planted...) {
 			require.NotContains(t, got.errs, value)
 		}
-		require.Empty(t, b.temporal.kinds)
+		require.Empty(t, b.temporal.asked)
 	}
 }
 
@@ -324,7 +324,7 @@ func TestDeedsSayWho(t *testing.T) {
 	run("cancel", "INV-1", "--why", "paid by hand", "--by", "chen")
 	run("note", "INV-1", "asked support, ticket 4711")
 	run("poll", "INV-1", "--by", "chen")
-	require.Equal(t, []order.Kind{order.Deposit, order.Deposit, order.Deposit, order.Deposit, order.Deposit, order.Deposit}, b.temporal.kinds)
+	require.Len(t, b.temporal.asked, 6)
 	d := b.temporal.deeds
 	ids := []string{d.approvals[0].ID, d.approvals[1].ID, d.rejections[0].ID, d.cancellations[0].ID, d.notes[0].ID, d.polls[0].ID}
 	for i, id := range ids {
@@ -428,7 +428,7 @@ func TestAdopt(t *testing.T) {
 		require.Equal(t, exitDone, got.code, got.out)
 		var document adoptedDocument
 		require.NoError(t, json.Unmarshal([]byte(got.out), &document))
-		require.Equal(t, client.Started{WorkflowID: "withdrawal:" + merchant + ":ORPH-1", RunID: "run-2"}, document.Started)
+		require.Equal(t, client.Started{WorkflowID: "order:" + merchant + ":ORPH-1", RunID: "run-2"}, document.Started)
 		require.Equal(t, []int64{3}, document.Closed)
 		require.Equal(t, order.Submitted, document.Order.State)
 		require.Equal(t, planted[0], temporal.started[0].Details["customerName"], "the request is the ledger's own, whole")
@@ -445,7 +445,7 @@ func TestAdopt(t *testing.T) {
 		b := setup(t)
 		b.bare(t)
 		people := b.run(t.Context(), args...)
-		require.Contains(t, people.out, "adopted by workflow withdrawal:"+merchant+":ORPH-1")
+		require.Contains(t, people.out, "adopted by workflow order:"+merchant+":ORPH-1")
 		require.Contains(t, people.out, "It waits for the gateway's callback, and then the gateway is asked.")
 		require.Empty(t, people.errs)
 	})

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -34,12 +35,12 @@ type remembering struct {
 }
 
 func (r *remembering) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	if id != "withdrawal:"+merchant+":LOST-1" {
+	if id != "order:"+merchant+":LOST-1" {
 		return nil, serviceerror.NewNotFound("no such workflow")
 	}
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "run-1"}, Status: r.status,
-		Type: &commonpb.WorkflowType{Name: r.typ}, TaskQueue: order.WorkflowQueue,
+		Type: &commonpb.WorkflowType{Name: r.typ}, TaskQueue: contract.Queue,
 	}}, nil
 }
 
@@ -91,7 +92,7 @@ func (b *testBundle) remember(t *testing.T) *remembering {
 	settings := activities.Settings{Policy: policy(t), Merchants: map[string]string{merchant: "PK"}, FundsDeadline: time.Hour, WithdrawalHorizon: time.Hour}
 	temporal := &remembering{
 		bareTemporal: &bareTemporal{books: activities.NewBooks(b.real, settings)},
-		status:       enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, typ: order.WithdrawalWorkflow, input: input,
+		status:       enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, typ: contract.WithdrawalType, input: input,
 	}
 	b.client = client.New(temporal)
 	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "LOST-1"}, order.DiscrepancyNotInLedger, "the run is run-1"))
@@ -132,7 +133,7 @@ func TestAdoptWhatTheLedgerLost(t *testing.T) {
 				}
 			}
 			if status == running {
-				require.Equal(t, client.Started{WorkflowID: "withdrawal:" + merchant + ":LOST-1", RunID: "run-1", Existing: true}, document.Started)
+				require.Equal(t, client.Started{WorkflowID: "order:" + merchant + ":LOST-1", RunID: "run-1", Existing: true}, document.Started)
 				require.Empty(t, temporal.started)
 				require.Len(t, temporal.told, 1, "it need not wait until it looks again")
 				require.Equal(t, []string{"dana: workflow run run-1"}, adopted)

@@ -70,5 +70,5 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if !s.json { // the payer needs them now; a machine gets one document, at the end
 		s.show(document, func(w io.Writer) { writeOrder(w, document) })
 	}
-	return s.await(ctx, temporal, request.Kind, request.Key(), waiting, &started)
+	return s.await(ctx, temporal, request.Key(), waiting, &started)
 }

@@ -179,7 +179,7 @@ func never(t *testing.T, b *testBundle) {
 
 func instructed(state order.State) func(*testing.T, *testBundle) {
 	return func(t *testing.T, b *testBundle) {
-		b.temporal.started = client.Started{WorkflowID: "deposit:M1700000001:CART-1", RunID: "run-2"}
+		b.temporal.started = client.Started{WorkflowID: "order:M1700000001:CART-1", RunID: "run-2"}
 		b.temporal.view = deposit(t, state)
 	}
 }

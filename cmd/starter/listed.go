@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -87,7 +88,7 @@ func listedRows(rows []order.Order) []listedOrder {
 		found[i] = listedOrder{Row: client.Row{
 			Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount, State: row.State,
 			NeedsReview: row.NeedsPerson(), GatewayID: row.GatewayID, Open: !row.State.Terminal(),
-			WorkflowID: row.WorkflowID(), StartedAt: row.CreatedAt,
+			WorkflowID: contract.WorkflowID(row.Key()), StartedAt: row.CreatedAt,
 		}}
 	}
 	return found
@@ -100,7 +101,7 @@ func listedBoth(
 	found := listedRows(rows)
 	ids, known := make([]string, len(rows)), make(map[order.Key]bool, len(rows))
 	for i, row := range rows {
-		ids[i], known[row.Key()] = row.WorkflowID(), true
+		ids[i], known[row.Key()] = contract.WorkflowID(row.Key()), true
 	}
 	latest, err := temporal.Latest(ctx, ids)
 	if err != nil {
@@ -142,7 +143,7 @@ func addWorkflow(ctx context.Context, temporal orders, latest map[string]client.
 	there, listed := latest[o.WorkflowID]
 	if o.Open && (!listed || !there.Open || there.Squatted != "") {
 		var err error
-		if there, err = temporal.Look(ctx, o.Kind, o.Key()); err != nil && order.CodeOf(err) != order.CodeOrderNotFound {
+		if there, err = temporal.Find(ctx, o.Key()); err != nil && order.CodeOf(err) != order.CodeOrderNotFound {
 			return err
 		}
 	}

@@ -408,32 +408,32 @@ type deeds struct {
 	polled        []order.Key
 }
 
-func (f *fakeTemporal) Approve(ctx context.Context, kind order.Kind, _ order.Key, approval order.Approval) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) Approve(ctx context.Context, key order.Key, approval order.Approval) (order.View, error) {
+	f.asked = append(f.asked, key)
 	f.approvals = append(f.approvals, approval)
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) Reject(ctx context.Context, kind order.Kind, _ order.Key, rejection order.Rejection) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) Reject(ctx context.Context, key order.Key, rejection order.Rejection) (order.View, error) {
+	f.asked = append(f.asked, key)
 	f.rejections = append(f.rejections, rejection)
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) Cancel(ctx context.Context, kind order.Kind, _ order.Key, cancellation order.Cancellation) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) Cancel(ctx context.Context, key order.Key, cancellation order.Cancellation) (order.View, error) {
+	f.asked = append(f.asked, key)
 	f.cancellations = append(f.cancellations, cancellation)
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) Note(ctx context.Context, kind order.Kind, _ order.Key, note order.Note) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) Note(ctx context.Context, key order.Key, note order.Note) (order.View, error) {
+	f.asked = append(f.asked, key)
 	f.notes = append(f.notes, note)
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) PollNow(ctx context.Context, kind order.Kind, key order.Key, poll order.Poll) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) PollNow(ctx context.Context, key order.Key, poll order.Poll) (order.View, error) {
+	f.asked = append(f.asked, key)
 	f.polls, f.polled = append(f.polls, poll), append(f.polled, key)
 	return f.answer(ctx)
 }

@@ -22,7 +22,7 @@ const (
 	merchantVN   = "M1700000002"
 	merchantTH   = "M1700000003"
 	secondOfTH   = "M1700000004"
-	workflowID   = "withdrawal:M1700000001:INV-1"
+	workflowID   = "order:M1700000001:INV-1"
 	gatewayOrder = "P1795000000000000001"
 )
 
@@ -110,7 +110,7 @@ type fakeTemporal struct {
 	requests    []order.Request
 	filters     []client.Filter
 	resolutions []order.Resolution
-	kinds       []order.Kind
+	asked       []order.Key // of every call about one order
 	merchants   []string
 
 	transactions contract.ReconcileTransactionsResult
@@ -131,14 +131,14 @@ func (f *fakeTemporal) StartDeposit(ctx context.Context, request order.Request) 
 	return view, f.started, err
 }
 
-func (f *fakeTemporal) Wait(ctx context.Context, kind order.Kind, _ order.Key) (order.View, error) {
+func (f *fakeTemporal) Wait(ctx context.Context, key order.Key) (order.View, error) {
 	f.waits++
-	f.kinds = append(f.kinds, kind)
+	f.asked = append(f.asked, key)
 	return f.answer(ctx)
 }
 
-func (f *fakeTemporal) Order(ctx context.Context, kind order.Kind, _ order.Key) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) Order(ctx context.Context, key order.Key) (order.View, error) {
+	f.asked = append(f.asked, key)
 	return f.answer(ctx)
 }
 
@@ -154,17 +154,13 @@ func (f *fakeTemporal) Latest(_ context.Context, ids []string) (map[string]clien
 	return found, f.viewErr
 }
 
-func (f *fakeTemporal) Look(context.Context, order.Kind, order.Key) (client.Row, error) {
-	return f.row, f.findErr
-}
-
 func (f *fakeTemporal) List(_ context.Context, filter client.Filter) ([]client.Row, error) {
 	f.filters = append(f.filters, filter)
 	return f.rows, f.viewErr
 }
 
-func (f *fakeTemporal) Resolve(ctx context.Context, kind order.Kind, _ order.Key, resolution order.Resolution) (order.View, error) {
-	f.kinds = append(f.kinds, kind)
+func (f *fakeTemporal) Resolve(ctx context.Context, key order.Key, resolution order.Resolution) (order.View, error) {
+	f.asked = append(f.asked, key)
 	f.resolutions = append(f.resolutions, resolution)
 	return f.answer(ctx)
 }

@@ -85,7 +85,7 @@ func (s *starter) drivenStatus(ctx context.Context, temporal orders, known recor
 	document, row := known.document(), known.row
 	looking, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	there, err := temporal.Look(looking, row.Kind, row.Key())
+	there, err := temporal.Find(looking, row.Key())
 	switch {
 	case order.CodeOf(err) == order.CodeOrderNotFound:
 		document.Problem = undriven(row.Key(), "Temporal has no workflow of it")
@@ -114,7 +114,7 @@ func (s *starter) addNext(ctx context.Context, temporal orders, known record, do
 	asking, cancel := within(ctx, askTime)
 	defer cancel()
 	row := known.row
-	view, err := temporal.Order(asking, row.Kind, row.Key())
+	view, err := temporal.Order(asking, row.Key())
 	switch {
 	case err != nil:
 		document.Order.Next = "Not known: no worker answers for the order's workflow."
@@ -182,7 +182,7 @@ func (s *starter) askWorkflow(ctx context.Context, temporal orders, there client
 	if !there.Open {
 		ask = temporal.Wait
 	}
-	view, err := ask(asking, there.Kind, there.Key())
+	view, err := ask(asking, there.Key())
 	if err != nil {
 		return listed
 	}

@@ -248,7 +248,7 @@ func TestTheListIsTheLedgers(t *testing.T) {
 	b.openReal(t)
 	now := func(number string, status string) client.Row {
 		r := row(t, order.AwaitingApproval)
-		r.Number, r.WorkflowID, r.Status, r.Open = number, "withdrawal:"+merchant+":"+number, status, status == "Running"
+		r.Number, r.WorkflowID, r.Status, r.Open = number, "order:"+merchant+":"+number, status, status == "Running"
 		return r
 	}
 	paid := b.sent(t, request(t, "PAID", "1500"), accepted)

@@ -74,7 +74,6 @@ func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFl
 		return err
 	}
 	defer hangUp()
-	kind := known.row.Kind
 	if !known.found {
 		there, err := s.find(ctx, temporal, key)
 		if err != nil {
@@ -83,9 +82,8 @@ func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFl
 		if there.Squatted != "" {
 			return order.Refuse(order.CodeNumberSquatted, "%s", there.Squatted)
 		}
-		kind = there.Kind
 	}
-	return s.await(ctx, temporal, kind, key, waiting, nil)
+	return s.await(ctx, temporal, key, waiting, nil)
 }
 
 func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {

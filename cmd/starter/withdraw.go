@@ -64,7 +64,7 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 		return nil
 	}
 	writeStarted(s.errs, request, started)
-	return s.await(ctx, temporal, request.Kind, request.Key(), waiting, &started)
+	return s.await(ctx, temporal, request.Key(), waiting, &started)
 }
 
 // request reads an order's flags with the settings.
@@ -95,11 +95,11 @@ func (f waitFlags) or(usual time.Duration) time.Duration {
 }
 
 // await waits for the end of an order and prints it.
-func (s *starter) await(ctx context.Context, temporal orders, kind order.Kind, key order.Key, waiting waitFlags, started *client.Started) error {
+func (s *starter) await(ctx context.Context, temporal orders, key order.Key, waiting waitFlags, started *client.Started) error {
 	bounded, cancel := within(ctx, waiting.or(endTime))
 	defer cancel()
 	defer s.tellWaiting("waiting for the end of "+key.String(), waiting.or(endTime))()
-	view, err := temporal.Wait(bounded, kind, key)
+	view, err := temporal.Wait(bounded, key)
 	if order.CodeOf(err) == order.DiscrepancyOrphan { // it is over, and the order need not be
 		document, err := s.status(ctx, key)
 		if err != nil {
@@ -109,8 +109,8 @@ func (s *starter) await(ctx context.Context, temporal orders, kind order.Kind, k
 		return s.ended(document)
 	}
 	if err != nil {
-		return late(bounded, err, "%s %s is still under way; look again with: starter status %s --merchant %s --wait",
-			kind, key, key.Number, key.Merchant)
+		return late(bounded, err, "order %s is still under way; look again with: starter status %s --merchant %s --wait",
+			key, key.Number, key.Merchant)
 	}
 	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: started})
 	if err != nil {

@@ -458,7 +458,7 @@ var mutants = []mutant{
 		name: "receiver_starts_the_order", rule: 11, takes: "a callback never starts an order's workflow",
 		file: "callback/deliver.go",
 		old:  "\tif !row.State.Terminal() {\n\t\td.warnOrphan(row)\n",
-		new:  "\tif !row.State.Terminal() {\n\t\t_, _ = d.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: row.WorkflowID()}, contract.LateCallbackType, contract.LateCallbackInput{})\n\t\td.warnOrphan(row)\n",
+		new:  "\tif !row.State.Terminal() {\n\t\t_, _ = d.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: contract.WorkflowID(row.Key())}, contract.LateCallbackType, contract.LateCallbackInput{})\n\t\td.warnOrphan(row)\n",
 		pkg:  "./callback", run: "TestNoOrderIsStarted",
 	},
 
