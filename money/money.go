@@ -1,9 +1,12 @@
 // Package money holds exact amounts of one currency.
 //
 // An Amount counts minor units (cents, paisa; whole units for currencies that
-// have no minor unit, like VND and KRW) in an int64. Text is parsed through a
-// decimal library and refused when it cannot be held exactly; nothing here or
-// above touches a float.
+// have no minor unit, like VND and KRW) in an int64. Text is parsed by a decimal
+// library and refused when an int64 cannot hold it exactly. No package of ours
+// uses a float for money.
+//
+// It imports no other package of ours and knows neither orders, nor countries,
+// nor the gateway.
 package money
 
 import (
@@ -25,13 +28,13 @@ var (
 	ErrNotNumber = errors.New("not a plain decimal number")
 	ErrPrecision = errors.New("more decimals than the currency has; a dot never separates thousands")
 	ErrRange     = errors.New("amount out of range")
-	ErrAmbiguous = errors.New("a dot with three digits after it may separate thousands")
+	ErrAmbiguous = errors.New("three digits after the dot: the dot may separate thousands")
 	ErrMismatch  = errors.New("amounts of different currencies")
 	ErrForm      = errors.New(`not an amount such as {"value":"1500.00","currency":"PKR"}`)
 )
 
-// Most is the largest amount that is taken for one order, one limit or one
-// adjustment, in minor units. Nine thousand of them can be added up in an int64.
+// Most is the largest amount of one order, one limit or one adjustment, in minor
+// units. The sum of nine thousand of them fits an int64.
 const Most = 1_000_000_000_000_000
 
 // maxTextLength bounds what Parse looks at: the largest int64 with a point and
@@ -54,11 +57,11 @@ func Minor(n int64, currency string) (Amount, error) {
 	return Amount{minor: n, currency: currency}, nil
 }
 
-// Parse reads an amount that a person or a program has written for us: "1500",
-// "-12.50". It has digits and at most one point, no more decimals than the
-// currency has and none where it has none, and no exponent, blank, separator or
-// leading zero. "500.000" VND is refused with ErrPrecision: it may mean half a
-// million. An amount beyond Most, either way, is ErrRange.
+// Parse reads an amount from a request: "1500", "-12.50". The text has digits,
+// at most one point, at most as many decimals as the currency, and no exponent,
+// blank, separator or leading zero. "500.000" VND is refused with ErrPrecision,
+// because it may mean half a million. An amount above Most or below -Most is
+// ErrRange.
 func Parse(text, currency string) (Amount, error) {
 	amount, err := parseExact(text, currency)
 	if err == nil && !amount.Within(Most) {
@@ -67,7 +70,7 @@ func Parse(text, currency string) (Amount, error) {
 	return amount, err
 }
 
-// parseExact is Parse up to the largest int64: sums are read back by it, too.
+// parseExact is Parse without the limit Most: it reads sums as well.
 func parseExact(text, currency string) (Amount, error) {
 	digits, err := Decimals(currency)
 	if err != nil {
@@ -83,9 +86,9 @@ func parseExact(text, currency string) (Amount, error) {
 	return parse(text, currency, digits)
 }
 
-// ParseAnswer reads an amount that the gateway has written. It may have zeros
-// beyond the currency's decimals ("100.00" VND is 100), as a column of its
-// database does. Three decimals of a currency that has fewer are ErrAmbiguous.
+// ParseAnswer reads an amount from an answer of the gateway. It may have more
+// decimals than the currency if these are zeros: "100.00" VND is 100. Exactly
+// three decimals, all zeros, of a currency that has fewer are ErrAmbiguous.
 func ParseAnswer(text, currency string) (Amount, error) {
 	digits, err := Decimals(currency)
 	if err != nil {
@@ -120,8 +123,8 @@ func parse(text, currency string, digits int) (Amount, error) {
 	return Amount{minor: minor.IntPart(), currency: currency}, nil
 }
 
-// Decimals is the number of digits after the point that the currency has by
-// ISO 4217: 2 for PKR, 0 for VND.
+// Decimals returns how many digits ISO 4217 gives the currency after the point:
+// 2 for PKR, 0 for VND.
 func Decimals(currency string) (int, error) {
 	if len(currency) != 3 || strings.ToUpper(currency) != currency {
 		return 0, fmt.Errorf("%w: %q", ErrCurrency, clip(currency))
@@ -145,8 +148,7 @@ func (a Amount) IsPositive() bool { return a.minor > 0 }
 // IsZero reports whether the amount is exactly zero.
 func (a Amount) IsZero() bool { return a.minor == 0 }
 
-// Within reports whether the amount is at most so many minor units above or below
-// zero.
+// Within reports whether the amount is between -most and most minor units.
 func (a Amount) Within(most int64) bool { return -most <= a.minor && a.minor <= most }
 
 // Add returns a+b, or ErrMismatch or ErrRange.
@@ -169,7 +171,8 @@ func (a Amount) Sub(b Amount) (Amount, error) {
 	return a.Add(Amount{minor: -b.minor, currency: b.currency})
 }
 
-// Compare is -1, 0 or +1 as a is below, equal to or above b.
+// Compare returns -1 if a is below b, 0 if they are equal, 1 if a is above b.
+// The error is ErrMismatch.
 func (a Amount) Compare(b Amount) (int, error) {
 	if a.currency != b.currency {
 		return 0, fmt.Errorf("%w: %q and %q", ErrMismatch, a.currency, b.currency)
@@ -190,7 +193,7 @@ func (a Amount) Number() string {
 	return decimal.New(a.minor, -digits).StringFixed(digits)
 }
 
-// Short is the amount without needless decimals: "1500", "12.5".
+// Short is the amount without trailing zeros after the point: "1500", "12.5".
 func (a Amount) Short() string {
 	return decimal.New(a.minor, -a.digits()).String()
 }
@@ -216,14 +219,14 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	return json.Marshal(wire{Value: a.Number(), Currency: a.currency})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, as strictly as Parse: no other
-// members, none twice, each spelt exactly. It is not bounded by Most, because
-// sums are written, too: what takes an order checks that. The zero Amount, which
-// has no currency, reads back as itself.
+// UnmarshalJSON reads what MarshalJSON writes. It refuses unknown members,
+// repeated members and other spellings, and reads the value as strictly as Parse.
+// It accepts amounts above Most, because sums are stored as well; the validation
+// of an order checks that limit. The zero Amount reads back as the zero Amount.
 func (a *Amount) UnmarshalJSON(data []byte) error {
 	var w wire
 	data = bytes.TrimSpace(data)
-	if string(data) == "null" { // left out, by the convention of JSON in Go
+	if string(data) == "null" { // encoding/json: null leaves the value unchanged
 		return nil
 	}
 	if len(data) == 0 || data[0] != '{' {
@@ -271,13 +274,13 @@ func clip(text string) string {
 	return text
 }
 
-// Millionth is how many of what ParseFiner leaves over make one minor unit.
+// Millionth is how many millionths make one minor unit; see ParseFiner.
 const Millionth = 1_000_000
 
-// ParseFiner reads an amount of the gateway's that may be finer than the
-// currency, as a fee of 1.2 per cent is: the whole minor units of it, and what is
-// beyond them in millionths of one, both towards zero. Whether a dot separates
-// thousands is for the caller to judge.
+// ParseFiner reads an amount of the gateway's that may have more decimals than
+// the currency, such as a fee of 1.2 per cent. It returns the whole minor units,
+// and the rest in millionths of a minor unit, both rounded towards zero. It does
+// not decide whether a dot separates thousands; the caller does.
 func ParseFiner(text, currency string) (amount Amount, rest int64, err error) {
 	digits, err := Decimals(currency)
 	if err != nil {
@@ -299,8 +302,9 @@ func ParseFiner(text, currency string) (amount Amount, rest int64, err error) {
 	return amount, minor.Sub(whole).Mul(decimal.NewFromInt(Millionth)).IntPart(), nil
 }
 
-// AddAnswers adds two amounts of the gateway's, each of which may be finer than
-// the currency although their sum is not.
+// AddAnswers adds two amounts of the gateway's. Each may have more decimals than
+// the currency, as long as the sum has not. The errors are ErrCurrency,
+// ErrNotNumber, ErrPrecision and ErrRange.
 func AddAnswers(a, b, currency string) (Amount, error) {
 	var sum decimal.Decimal
 	for _, text := range []string{a, b} {
