@@ -1,5 +1,8 @@
-// Package admin is the side door of every process: /healthz, /readyz and
-// /metrics on an address of their own, away from the public one.
+// Package admin serves /healthz, /readyz and /metrics of a process, on an
+// address of its own, so that the public address need not expose them.
+//
+// It runs the checks that it is given. It imports no other package of ours and
+// knows neither orders, nor the ledger, nor Temporal.
 package admin
 
 import (

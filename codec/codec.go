@@ -1,11 +1,13 @@
-// Package codec encrypts what Temporal keeps of an order: inputs, results,
+// Package codec encrypts what Temporal stores of an order: inputs, results,
 // signals, updates, memos, summaries and the texts of errors. Temporal, its
-// database and whoever backs it up then hold nothing of a beneficiary but what
-// is meant to be searched.
+// database and its backups then hold no personal data in plain text.
 //
-// Search attributes and workflow ids are never encrypted; they hold no personal
-// data. What was written before encryption was switched on stays readable, and
-// so does what is written by hand in the Temporal UI.
+// Search attributes and workflow ids are never encrypted, so they must hold no
+// personal data. Payloads in plain text stay readable: those from before
+// encryption was switched on, and those that people type into the Temporal UI.
+//
+// It knows keys and bytes. It knows neither orders, nor the ledger, nor the
+// gateway.
 package codec
 
 import (
@@ -31,10 +33,10 @@ import (
 // KeyBytes is the length of a key: AES-256.
 const KeyBytes = 32
 
-// cipherName is what encrypted payloads call the cipher.
+// cipherName is the cipher's name in the metadata of encrypted payloads.
 const cipherName = "AES256GCM"
 
-// Key is a secret and the name that encrypted payloads know it by.
+// Key is a secret and its name, which each encrypted payload carries.
 type Key struct {
 	ID     string // letters, digits, hyphens, dots and underscores, at most 64
 	Secret []byte // KeyBytes
@@ -63,7 +65,8 @@ func GenerateKey() (string, error) {
 	return hex.EncodeToString(raw), nil
 }
 
-// FromSettings makes the codec that the settings ask for.
+// FromSettings makes a codec with the keys of the settings. Without keys it
+// encrypts nothing.
 func FromSettings(keys []config.PayloadKey) (*Codec, error) {
 	ring := make([]Key, len(keys))
 	for i, k := range keys {
@@ -75,9 +78,9 @@ func FromSettings(keys []config.PayloadKey) (*Codec, error) {
 	return New(ring...)
 }
 
-// Codec encrypts with its first key and decrypts with all of them. Without keys
-// it encrypts nothing, and still knows what it cannot read. It is safe for
-// concurrent use.
+// Codec encrypts with its first key and decrypts with each of them. Without
+// keys it encrypts nothing, and returns UnknownKey for payloads that are
+// encrypted. It is safe for concurrent use.
 type Codec struct {
 	first  string // "": there are no keys
 	keys   map[string]cipher.AEAD
@@ -86,8 +89,8 @@ type Codec struct {
 
 var _ converter.PayloadCodec = (*Codec)(nil)
 
-// New makes a codec. To change keys, put the new one first and keep the old one
-// for as long as Temporal keeps what it has encrypted.
+// New makes a codec. To rotate keys, put the new key first, and keep the old key
+// for as long as Temporal stores payloads that it encrypted.
 func New(keys ...Key) (*Codec, error) {
 	c := &Codec{keys: make(map[string]cipher.AEAD, len(keys))}
 	for _, key := range keys {
@@ -108,19 +111,21 @@ func New(keys ...Key) (*Codec, error) {
 	return c, nil
 }
 
-// Strict is the codec of a worker: it panics where Decode would return an error.
+// Strict returns a copy that panics where Decode would return an error. Workers
+// use it.
 //
-// A worker that cannot decode a workflow's input fails the workflow, which ends
-// an order that has money under way; one that panics is told again and again,
-// and goes on once it has the key.
+// If decoding a workflow's input returns an error, the SDK fails the workflow,
+// which would end an order whose money may be in flight. If it panics, the SDK
+// fails the workflow task only, and the server repeats the task until a worker
+// has the key.
 func (c *Codec) Strict() *Codec {
 	strict := *c
 	strict.strict = true
 	return &strict
 }
 
-// Encode encrypts payloads, each with a nonce of its own. What is encrypted
-// already stays as it is.
+// Encode encrypts each payload with its own random nonce. Payloads that are
+// encrypted already stay as they are.
 func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	if c.first == "" {
 		return payloads, nil
@@ -150,7 +155,7 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 	return encoded, nil
 }
 
-// Decode decrypts payloads; what is not encrypted stays as it is. The errors
+// Decode decrypts payloads. Payloads in plain text stay as they are. The errors
 // are *contract.UnknownKey and contract.ErrDamaged.
 func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	decoded := make([]*commonpb.Payload, len(payloads))
@@ -190,19 +195,19 @@ func (c *Codec) decode(p *commonpb.Payload) (*commonpb.Payload, error) {
 	return decoded, nil
 }
 
-// bound is what a payload is bound to besides its content: nobody can pass it
-// off as another key's.
+// bound is the additional data that each payload is authenticated with. Changing
+// the key's name in the metadata makes decryption fail.
 func bound(id string) []byte { return []byte(cipherName + " " + id) }
 
-// Converter turns values into payloads and back. Who asks for a
-// converter.RawValue gets the payload decrypted or, when it does not decrypt, as
-// it came: what an outsider sends must not stop a worker, and whoever reads it
-// says by contract.Encrypted what to do about it.
+// Converter returns the data converter that uses the codec. Reading into a
+// converter.RawValue never fails: it gives the decrypted payload, or the payload
+// as it came when it does not decrypt. Input from outside can therefore not stop
+// a worker. Callers check contract.Encrypted.
 func (c *Codec) Converter() converter.DataConverter {
 	return reader{DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c), codec: c}
 }
 
-// reader is a data converter that hands raw values out undecided.
+// reader is a data converter that returns raw values without an error.
 type reader struct {
 	converter.DataConverter
 	codec *Codec
@@ -221,7 +226,7 @@ func (r reader) FromPayload(payload *commonpb.Payload, into any) error {
 	return nil
 }
 
-// FromPayloads reads as many values as are asked for and leaves the rest alone.
+// FromPayloads reads len(into) values and ignores further payloads.
 func (r reader) FromPayloads(payloads *commonpb.Payloads, into ...any) error {
 	for i, payload := range payloads.GetPayloads() {
 		if i >= len(into) {
@@ -234,8 +239,8 @@ func (r reader) FromPayloads(payloads *commonpb.Payloads, into ...any) error {
 	return nil
 }
 
-// Apply has a Temporal client use the codec, for the texts and stacks of errors
-// too when there is a key.
+// Apply makes a Temporal client use the codec. With a key, the messages and
+// stack traces of errors are encrypted as well.
 func (c *Codec) Apply(options *temporalclient.Options) {
 	options.DataConverter = c.Converter()
 	options.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
