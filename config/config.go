@@ -1,11 +1,11 @@
-// Package config turns the environment into structs: one per process, built
-// from shared parts. Every setting of ours is a field here, named
-// PAYOUTS_<FIELD>, with its default, unit and meaning in its tags. Whoever
-// loads a struct gets either settings that are fit to run with, or one error
-// that lists every problem in a sentence each.
+// Package config reads the environment into structs: one per process, composed
+// of shared parts. Each setting is a field, named PAYOUTS_<FIELD>, whose tags
+// hold its default, unit and meaning. Loading a struct returns either settings
+// that are valid together, or one error that lists every problem.
 //
-// Temporal's connection is not here: it follows Temporal's own convention
-// (TEMPORAL_ADDRESS and its kin) and is loaded where the client is made.
+// It validates and opens nothing but the files that settings name. It knows
+// neither the ledger, nor Temporal, nor orders. Temporal's connection has its own
+// variables (TEMPORAL_ADDRESS and others), read where the client is made.
 package config
 
 import (
@@ -46,8 +46,8 @@ type Receiver struct {
 }
 
 // Starter holds the settings of the command line. All are optional: a command
-// that needs one says so. Files are read when a command needs them, not before:
-// who lists orders need not be able to read keys.
+// that needs one says so. A file is read only when a command needs it, so that a
+// person who lists orders needs no permission to read keys.
 type Starter struct {
 	Accounts `optional:"true"` // then every command names its merchant
 	Limits
@@ -64,9 +64,9 @@ type Starter struct {
 type Codec struct {
 	Payloads
 	CodecListen    string `default:"127.0.0.1:8084" unit:"host:port" desc:"Where the codec server answers. Whoever reaches it can read every order: keep it off public networks."`
-	CodecOrigins   string `default:"http://127.0.0.1:8233,http://localhost:8233" unit:"url,…" desc:"Addresses of the Temporal UI, whose pages may ask."`
-	CodecHosts     string `unit:"name,…" desc:"Names and addresses under which the codec server is asked, beside localhost and its kin."`
-	CodecToken     Secret `unit:"text" desc:"What a caller has to send as Authorization: Bearer …; empty: callers on the same machine are answered, and nobody else."`
+	CodecOrigins   string `default:"http://127.0.0.1:8233,http://localhost:8233" unit:"url,…" desc:"Origins of the Temporal UI that may call the codec server."`
+	CodecHosts     string `unit:"name,…" desc:"Host names and addresses that callers may use for the codec server, besides those of loopback."`
+	CodecToken     Secret `unit:"text" desc:"Token that a caller must send as Authorization: Bearer …; empty: only callers on the same machine are answered."`
 	CodecTokenFile string `unit:"path" desc:"File that holds PAYOUTS_CODEC_TOKEN, in its place."`
 	Exceptions
 	Log
@@ -135,34 +135,33 @@ func LoadCodec() (Codec, error) {
 	return c, p.err()
 }
 
-// Allowed are the origins, one by one.
+// Allowed returns the origins as a list.
 func (c Codec) Allowed() []string { return split(c.CodecOrigins) }
 
-// Hosts are the names that the server is asked under, in lower case, beside those
-// of its own machine.
+// Hosts returns the host names that callers may use besides loopback, in lower
+// case.
 func (c Codec) Hosts() []string { return split(strings.ToLower(c.CodecHosts)) }
 
-// ReadKeyRing are the keys that encrypt what Temporal keeps, none when nothing
-// is encrypted. The error is an *Error.
+// ReadKeyRing returns the keys that encrypt payloads; none when nothing is
+// encrypted. The error is an *Error.
 func (s Starter) ReadKeyRing() ([]PayloadKey, error) {
 	p := s.problems()
 	s.Payloads.complete(p)
 	return s.KeyRing(), p.err()
 }
 
-// Ledger is the ledger's address, "" when none is configured. The error is an
-// *Error.
+// Ledger returns the ledger's URL, "" when none is set. The error is an *Error.
 func (s Starter) Ledger() (Secret, error) {
 	p := s.problems()
 	s.Database.read(p)
 	return s.DatabaseURL, p.err()
 }
 
-// PrivateKey is the key that a merchant's calls are signed with. The error is
-// an *Error: there is none, or it cannot be read.
+// PrivateKey returns the key that signs a merchant's calls. The error is an
+// *Error: no key is set, or it cannot be read.
 func (s Starter) PrivateKey(merchant string) (Secret, error) {
 	return s.Keys.of(s.problems(), merchant)
 }
 
-// problems begins a list for what is read late.
+// problems starts the list of problems for files that are read after loading.
 func (s Starter) problems() *problems { return &problems{accepted: s.AllowInsecure} }

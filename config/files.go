@@ -13,9 +13,9 @@ import (
 // maxFile bounds a file that is read here, in bytes.
 const maxFile = 64 << 10
 
-// file reads a small file that is trusted: a key, an address, a policy. What is
-// wrong with it is a problem of the variable; subject begins the sentence, like
-// "names a file".
+// file reads a small trusted file: a key, an address or a policy. A failure is
+// added as a problem of the variable; subject begins its sentence, like "names a
+// file".
 func (p *problems) file(variable, subject, path string) (text string, ok bool) {
 	raw, err := ReadTrusted(path, p.accepted)
 	var open *openToOthers
@@ -28,7 +28,7 @@ func (p *problems) file(variable, subject, path string) (text string, ok bool) {
 	return strings.TrimSpace(string(raw)), err == nil
 }
 
-// openToOthers is a file that somebody else may change.
+// openToOthers is the error of a file that others can change.
 type openToOthers struct {
 	what, remedy string
 	mode         fs.FileMode
@@ -38,9 +38,9 @@ func (o *openToOthers) Error() string {
 	return fmt.Sprintf("%s (%s); %s, or accept it with PAYOUTS_ALLOW_INSECURE=files", o.what, o.mode, o.remedy)
 }
 
-// ReadTrusted reads a small file that nobody else may change, unless that is
-// accepted. The error does not name the path, which may be a secret in the wrong
-// variable.
+// ReadTrusted reads a small file. It refuses one that others can change, unless
+// InsecureFiles is accepted. The error does not name the path: it may be a secret
+// that was set in the wrong variable.
 func ReadTrusted(path string, accepted Insecure) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -62,10 +62,10 @@ func ReadTrusted(path string, accepted Insecure) ([]byte, error) {
 	return text, nil
 }
 
-// closedToOthers demands that nobody but its owner may write a file, and that
-// not everybody may put another one in its place: through its directory, that of
-// a link to it, or one above them. A directory with the sticky bit, like /tmp,
-// lets nobody replace what belongs to others.
+// closedToOthers checks that only its owner can write the file, and that not
+// everybody can replace it: no directory above the file, or above a link to it,
+// is writable for everybody. A directory with the sticky bit, like /tmp, passes,
+// because only a file's owner can replace it there.
 func closedToOthers(file *os.File, path string) error {
 	info, err := file.Stat()
 	if err != nil {

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// Exceptions are weak settings that an operator has decided to live with.
+// Exceptions holds the weak settings that the operator accepts.
 type Exceptions struct {
-	AllowInsecure Insecure `unit:"word,…" desc:"Weak settings that are accepted all the same: database (a connection to another machine that is not encrypted for certain), files (keys, addresses and policies that others may write), notify (callbacks over plain http)."`
+	AllowInsecure Insecure `unit:"word,…" desc:"Weak settings that are accepted: database (a connection to another machine without guaranteed encryption), files (keys, addresses and policies that others can write), notify (callbacks over plain http)."`
 }
 
 func (e Exceptions) exceptions() Exceptions { return e }
 
-// Weakness is a weak setting that is refused unless it is accepted.
+// Weakness names a weak setting, which is refused unless Exceptions lists it.
 type Weakness string
 
 // The weak settings.
 const (
-	InsecureDatabase Weakness = "database" // a connection to another machine that is not encrypted for certain
-	InsecureFiles    Weakness = "files"    // trusted files that others may write
+	InsecureDatabase Weakness = "database" // a connection to another machine without guaranteed encryption
+	InsecureFiles    Weakness = "files"    // trusted files that others can write
 	InsecureNotify   Weakness = "notify"   // callbacks over plain http
 )
 

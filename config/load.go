@@ -19,23 +19,23 @@ import (
 
 const prefix = "PAYOUTS"
 
-// nowhere is a prefix under which no variable can exist, because names hold
-// no "=". A setting read under it keeps its default.
+// nowhere is a prefix that no variable can have, because names hold no "=". A
+// setting that is read under it gets its default.
 const nowhere = prefix + "="
 
 // Codes of problems. They are stable.
 const (
-	CodeInvalid  = "INVALID_SETTINGS"       // the value is missing, or is none that the setting takes
+	CodeInvalid  = "INVALID_SETTINGS"       // the value is missing or not valid
 	CodeUnknown  = "SETTING_UNKNOWN"        // no process has a setting of that name
-	CodeFileOpen = "FILE_OPEN_TO_OTHERS"    // somebody else may change a file that is trusted
-	CodeNotify   = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer there
-	CodeNoToken  = "CODEC_TOKEN_MISSING"    //nolint:gosec // others could ask for what is encrypted; a code, not a credential
-	CodePlain    = "CONNECTION_UNENCRYPTED" // others could read, or change, what passes
+	CodeFileOpen = "FILE_OPEN_TO_OTHERS"    // others can change a file that is trusted
+	CodeNotify   = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer at that address
+	CodeNoToken  = "CODEC_TOKEN_MISSING"    //nolint:gosec // other machines could decrypt; a code, not a credential
+	CodePlain    = "CONNECTION_UNENCRYPTED" // others could read or change the traffic
 )
 
 // Problem is one setting that is missing or wrong.
 type Problem struct {
-	Code     string // CodeInvalid and its kin
+	Code     string // one of the codes above
 	Variable string // the setting's name
 	Text     string // what is wrong and what to do; never a secret's value
 }
@@ -57,7 +57,8 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// known are the settings of all processes: they often share an environment.
+// known lists the settings of all processes, because processes often share one
+// environment.
 func known() []string {
 	var names []string
 	for _, spec := range []any{Worker{}, Receiver{}, Starter{}, Codec{}} {
@@ -69,11 +70,12 @@ func known() []string {
 	return slices.Compact(names)
 }
 
-// injected are the names that Kubernetes adds for a service called payouts-….
+// injected matches the variables that Kubernetes sets for a service whose name
+// begins with payouts-.
 var injected = regexp.MustCompile(`_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// unknown refuses variables that begin with PAYOUTS_ and are no setting of any
-// process: a limit that is misspelt is no limit.
+// unknown reports variables that begin with PAYOUTS_ and are no setting of any
+// process. A misspelt limit would otherwise have no effect.
 func (p *problems) unknown() {
 	names := known()
 	for _, entry := range os.Environ() {
@@ -90,8 +92,7 @@ func (p *problems) unknown() {
 }
 
 // load fills the struct behind spec from the environment, field by field, so
-// that one wrong setting does not hide the next. A variable that is set to
-// nothing counts as not set.
+// that every wrong setting is reported. An empty variable counts as not set.
 func load(spec any) *problems {
 	p := &problems{}
 	p.unknown()
@@ -119,7 +120,7 @@ type setting struct {
 	variable string
 	index    []int
 	field    reflect.StructField
-	required bool // the process does not start without it, or its file
+	required bool // the process does not start without it or its _FILE
 }
 
 // settings lists the fields of a process's struct and of its parts, in the
@@ -138,8 +139,7 @@ func settings(spec reflect.Type) []setting {
 	return list
 }
 
-// inOptional reports whether a field stands in a part that the process can do
-// without.
+// inOptional reports whether a field is in a part that is tagged optional.
 func inOptional(spec reflect.Type, index []int) bool {
 	for depth := 1; depth < len(index); depth++ {
 		if spec.FieldByIndex(index[:depth]).Tag.Get("optional") == "true" {
@@ -149,7 +149,8 @@ func inOptional(spec reflect.Type, index []int) bool {
 	return false
 }
 
-// alone is the field as the only one of a struct, for envconfig to fill.
+// alone returns the field for a struct with this field only, which envconfig
+// fills.
 func (s setting) alone() reflect.StructField {
 	tag := `split_words:"true"`
 	if value, ok := s.field.Tag.Lookup("default"); ok {
@@ -158,8 +159,8 @@ func (s setting) alone() reflect.StructField {
 	return reflect.StructField{Name: s.field.Name, Type: s.field.Type, Tag: reflect.StructTag(tag)}
 }
 
-// variable is the environment's name of a field, split into words the way
-// envconfig splits them: DatabaseURLFile is PAYOUTS_DATABASE_URL_FILE.
+// variable returns the name of a field's environment variable, split into words
+// as envconfig does it: DatabaseURLFile is PAYOUTS_DATABASE_URL_FILE.
 func variable(field string) string {
 	var name strings.Builder
 	name.WriteString(prefix)
@@ -174,8 +175,9 @@ func variable(field string) string {
 	return strings.ToUpper(name.String())
 }
 
-// explain turns envconfig's error into what is wrong and what to do. Types of
-// ours explain themselves; their texts never quote a secret.
+// explain turns an error of envconfig into what is wrong and what to do. The
+// Decode methods of our own types return such texts themselves, and never quote a
+// secret.
 func explain(err error) string {
 	var parse *envconfig.ParseError
 	if !errors.As(err, &parse) {
@@ -193,10 +195,10 @@ func explain(err error) string {
 	return parse.Err.Error()
 }
 
-// problems gathers what is wrong, once per variable unless they differ.
+// problems collects what is wrong.
 type problems struct {
 	list     []Problem
-	accepted Insecure // weak settings that are no problem here
+	accepted Insecure // weak settings that are not reported
 }
 
 func (p *problems) err() error {
@@ -224,7 +226,7 @@ func (p *problems) between(variable string, value, least, most time.Duration) {
 	}
 }
 
-// address demands host:port with a numeric port; the host may be empty.
+// address requires host:port with a numeric port; the host may be empty.
 func (p *problems) address(variable, value string) {
 	_, port, err := net.SplitHostPort(value)
 	number, portErr := strconv.ParseUint(port, 10, 16)
@@ -233,7 +235,7 @@ func (p *problems) address(variable, value string) {
 	}
 }
 
-// webAddress demands an absolute http or https URL without credentials.
+// webAddress requires an absolute http or https URL without credentials.
 func (p *problems) webAddress(variable, value string) (*url.URL, bool) {
 	parsed, err := url.Parse(value)
 	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Hostname() == "" {
@@ -247,7 +249,7 @@ func (p *problems) webAddress(variable, value string) (*url.URL, bool) {
 	return parsed, true
 }
 
-// endpoint demands the path of an endpoint, or nothing.
+// endpoint requires the path of an endpoint or an empty text.
 func (p *problems) endpoint(variable, path string) {
 	if path != "" && !endpointPath.MatchString(path) {
 		p.add(variable, "is %q; write the path only, like /api/balanceInfo, without host and query", clip(path))
@@ -256,7 +258,7 @@ func (p *problems) endpoint(variable, path string) {
 
 var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
-// secret is the value, or what the named file holds.
+// secret returns the value, or the content of the file if one is named.
 func (p *problems) secret(variable string, value Secret, file string) Secret {
 	if file == "" {
 		return value

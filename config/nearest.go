@@ -2,10 +2,10 @@ package config
 
 import "strings"
 
-// Nearest is the word of a list that somebody meant most probably: one that
-// begins with what was typed, or the one with the fewest letters changed, left
-// out, put in or swapped. It is "" when more than a third of what was typed
-// would have to change.
+// Nearest returns the word of a list that is most similar to what was typed: one
+// that begins with it, or the one that differs by the fewest edits. An edit
+// changes, removes, inserts or swaps letters. It returns "" when more than a third
+// of the typed letters would change.
 func Nearest(typed string, words []string) string {
 	typed = strings.ToLower(typed)
 	if typed == "" {
@@ -25,7 +25,7 @@ func Nearest(typed string, words []string) string {
 	return nearest
 }
 
-// distance counts the letters to change, leave out, put in or swap.
+// distance counts the edits between two words.
 func distance(from, to string) int {
 	a, b := []rune(from), []rune(to)
 	var before []int

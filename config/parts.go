@@ -12,10 +12,10 @@ import (
 )
 
 // MaxGatewayTimeout bounds one HTTP call to the gateway. An activity attempt
-// makes up to three calls, one after the other, and is given all three and ten
-// seconds, so that two attempts never overlap. The bound keeps an attempt within
-// a minute and a half: an order whose worker died waits that long for the next
-// attempt, and a worker that stops waits nearly as long for a create's answer.
+// makes up to three calls in turn. Its time limit is three timeouts and ten
+// seconds, so that two attempts never overlap. With this bound an attempt takes
+// at most 85 seconds. An order whose worker died waits that long for its next
+// attempt, and a stopping worker waits up to 80 seconds for a create's answer.
 const MaxGatewayTimeout = 25 * time.Second
 
 // CallbackPath is where the receiver takes callbacks.
@@ -30,7 +30,7 @@ type Database struct {
 	DatabaseURLFile string `unit:"path" desc:"File that holds PAYOUTS_DATABASE_URL, in its place."`
 }
 
-// complete reads the address and demands that there is one.
+// complete reads the URL and reports a missing one.
 func (d *Database) complete(p *problems) {
 	d.read(p)
 	if d.DatabaseURL == "" && !p.has("PAYOUTS_DATABASE_URL") && !p.has("PAYOUTS_DATABASE_URL_FILE") {
@@ -38,7 +38,7 @@ func (d *Database) complete(p *problems) {
 	}
 }
 
-// read takes the address from its file, if it has one, and checks its form.
+// read reads the URL, from its file if one is named, and checks its form.
 func (d *Database) read(p *problems) {
 	d.DatabaseURL = p.secret("PAYOUTS_DATABASE_URL", d.DatabaseURL, d.DatabaseURLFile)
 	text := d.DatabaseURL.Reveal()
@@ -54,9 +54,9 @@ func (d *Database) read(p *problems) {
 	}
 }
 
-// Platform says who the gateway is.
+// Platform holds the gateway's public key.
 type Platform struct {
-	GatewayPublicKey PublicKeys `default:"03029c655932f22aee81034d109795fbd7e23ca173ca27e195091d434e593a2e0f" unit:"hex,…" desc:"The gateway's public key, which callbacks are verified with; several during a rotation."`
+	GatewayPublicKey PublicKeys `default:"03029c655932f22aee81034d109795fbd7e23ca173ca27e195091d434e593a2e0f" unit:"hex,…" desc:"The gateway's public key, which verifies callbacks; several during a rotation."`
 }
 
 func (f Platform) check(p *problems) {
@@ -65,7 +65,7 @@ func (f Platform) check(p *problems) {
 	}
 }
 
-// Accounts says whom we act for.
+// Accounts holds the merchants that the process works for.
 type Accounts struct {
 	Merchants MerchantList `required:"true" unit:"mchNo:country,…" desc:"Merchant numbers and the country of each (ISO 3166, two letters); the gateway gives one number per country."`
 }
@@ -76,7 +76,7 @@ func (a Accounts) check(p *problems) {
 	}
 }
 
-// Access says where the gateway is and how it answers.
+// Access holds the gateway's address, paths and codes, and how long a call takes.
 type Access struct {
 	GatewayURL        string        `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
 	GatewayTimeout    time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s."`
@@ -104,11 +104,11 @@ func (a Access) checkURL(p *problems) {
 	}
 }
 
-// Gateway says how orders are put to the gateway.
+// Gateway holds how orders are sent to the gateway.
 type Gateway struct {
 	Access
-	GatewayRate  int           `default:"50" unit:"calls/s" desc:"The most calls per second over all workers together; the server keeps the count. An attempt for an order may make three calls, so a third as many attempts begin. Same value on every worker."`
-	BreakerProbe time.Duration `default:"1m" unit:"duration" desc:"How often a merchant whose every call the gateway refuses (key, address, signature, account) is probed."`
+	GatewayRate  int           `default:"50" unit:"calls/s" desc:"The most calls per second of all workers together; the Temporal server counts. An attempt for an order may make three calls, so a third as many attempts start per second. Same value on every worker."`
+	BreakerProbe time.Duration `default:"1m" unit:"duration" desc:"How often the gateway is probed for a merchant whose calls it all refuses (key, address, signature, account)."`
 	NotifyURL    string        `required:"true" unit:"url" desc:"Public address of the receiver's callback endpoint, https and the path /callbacks/tarspay; at most 128 bytes."`
 }
 
@@ -144,13 +144,13 @@ func (g Gateway) checkNotifyURL(p *problems) {
 	}
 }
 
-// Reconciliation says how our books are compared with the gateway's.
+// Reconciliation holds how our books are compared with the gateway's.
 type Reconciliation struct {
 	ReconcileEvery             time.Duration `default:"1h" unit:"duration" desc:"How often the balances are compared with the gateway's."`
 	ReconcileTransactionsEvery time.Duration `default:"24h" unit:"duration" desc:"How often the transactions are compared with the gateway's, one by one."`
-	ReconcileRate              int           `default:"10" unit:"calls/s" desc:"Calls per second for comparing transactions, over all workers together and beside PAYOUTS_GATEWAY_RATE. Same value on every worker."`
-	ReconcileLag               time.Duration `default:"2h" unit:"duration" desc:"Transactions are compared so long after they ended: younger ones may not be in the gateway's history yet. A callback of an order that we do not have is a discrepancy after it."`
-	ReconcileLookback          time.Duration `default:"72h" unit:"duration" desc:"For so long after its end an order is asked about again each time, for refunds that nobody told us of; the first comparison begins so far back. 0s: once, and never again."`
+	ReconcileRate              int           `default:"10" unit:"calls/s" desc:"Calls per second for comparing transactions, of all workers together, in addition to PAYOUTS_GATEWAY_RATE. Same value on every worker."`
+	ReconcileLag               time.Duration `default:"2h" unit:"duration" desc:"How long after its end a transaction is compared: the gateway's history may not list younger ones yet. A callback that has no order for longer than this opens a discrepancy."`
+	ReconcileLookback          time.Duration `default:"72h" unit:"duration" desc:"How long after its end each comparison asks about an order again, to find refunds without a callback; the first comparison starts this far back. 0s: asked about once."`
 }
 
 func (r Reconciliation) check(p *problems) {
@@ -186,7 +186,7 @@ func (k Keys) of(p *problems, merchant string) (Secret, error) {
 	return k.PrivateKeys[merchant], p.err()
 }
 
-// complete gathers the key of every merchant into PrivateKeys.
+// complete reads every merchant's key into PrivateKeys.
 func (k *Keys) complete(p *problems, merchants MerchantList) {
 	const name = "PAYOUTS_PRIVATE_KEYS"
 	sources := 0
@@ -250,7 +250,7 @@ func readKeyDir(p *problems, dir string, merchants MerchantList) PrivateKeys {
 	return keys
 }
 
-// Waiting says how long an order waits for what.
+// Waiting holds how long an order waits for each thing.
 type Waiting struct {
 	CallbackGrace     time.Duration `default:"10s" unit:"duration" desc:"How long an accepted order waits for its callback before it asks the gateway itself."`
 	PollLadder        Ladder        `default:"5s,10s,20s,40s,1m,2m,5m,10m" unit:"duration,…" desc:"Pauses between questions about an accepted order; the last one repeats."`
@@ -279,7 +279,7 @@ func (w Waiting) check(p *problems, gatewayTimeout time.Duration) {
 	}
 }
 
-// Alarm says when what is not known yet is put before a person.
+// Alarm holds how long an outcome may be unknown before a person is asked.
 type Alarm struct {
 	UnknownAlarm time.Duration `default:"30m" unit:"duration" desc:"A create whose outcome is unknown for longer than this needs a person."`
 }
@@ -288,7 +288,7 @@ func (a Alarm) check(p *problems) {
 	p.between("PAYOUTS_UNKNOWN_ALARM", a.UnknownAlarm, time.Second, 31*24*time.Hour)
 }
 
-// Limits are the operator's own, on top of the country's.
+// Limits holds the operator's limits; those of the country apply as well.
 type Limits struct {
 	MaxAmount AmountLimits `unit:"CUR:amount,…" desc:"The most that one order may move, per currency, like PKR:50000,VND:20000000; currencies that are not listed have the country's limit only."`
 }
@@ -298,8 +298,8 @@ type Approval struct {
 	PolicyFile string `unit:"path" desc:"The approval policy, in YAML: which orders a second person has to approve. Without one, none."`
 }
 
-// check sees that the policy can be read; what it says is for whoever applies
-// it.
+// check reports a policy file that is empty or cannot be read. It does not parse
+// the policy.
 func (a Approval) check(p *problems) {
 	if a.PolicyFile == "" {
 		return
@@ -309,13 +309,13 @@ func (a Approval) check(p *problems) {
 	}
 }
 
-// Log says what is logged and how. Logs go to standard error.
+// Log holds the level and the format of logs. Logs go to standard error.
 type Log struct {
 	LogLevel  slog.Level `default:"info" unit:"level" desc:"debug, info, warn or error."`
 	LogFormat LogFormat  `default:"json" unit:"json|text" desc:"json for machines, text for people."`
 }
 
-// Logger writes to w as the settings say.
+// Logger returns a logger that writes to w.
 func (l Log) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.LogLevel}
 	if l.LogFormat == LogText {

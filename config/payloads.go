@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Payloads say how what Temporal keeps of an order is encrypted.
+// Payloads holds the keys that encrypt what Temporal stores of an order.
 type Payloads struct {
 	PayloadKeys     Secret `unit:"name:hex,…" desc:"Keys that encrypt what Temporal keeps of orders, each a name and 64 hex digits: the first one encrypts, all decrypt. The same for worker, receiver, starter and codec. Empty: not encrypted."`
 	PayloadKeysFile string `unit:"path" desc:"File that holds PAYOUTS_PAYLOAD_KEYS, in its place; line breaks separate keys, too."`
 }
 
-// PayloadKey is a key and the name that encrypted payloads know it by.
+// PayloadKey is a key and its name, which each encrypted payload carries.
 type PayloadKey struct {
 	ID     string
 	Secret Secret // 64 hex digits
@@ -22,7 +22,7 @@ const payloadKeyDigits = 64
 
 var keyName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// complete reads the keys from their file, if they have one, and checks them.
+// complete reads the keys, from their file if one is named, and checks them.
 func (f *Payloads) complete(p *problems) {
 	f.PayloadKeys = p.secret("PAYOUTS_PAYLOAD_KEYS", f.PayloadKeys, f.PayloadKeysFile)
 	if _, err := payloadKeys(f.PayloadKeys); err != nil && !p.has("PAYOUTS_PAYLOAD_KEYS") {
@@ -30,8 +30,8 @@ func (f *Payloads) complete(p *problems) {
 	}
 }
 
-// KeyRing are the keys in their order; none when nothing is encrypted. The
-// settings have been loaded, and so the keys are what they should be.
+// KeyRing returns the keys in their order; none when nothing is encrypted. It
+// expects settings that were loaded without an error.
 func (f Payloads) KeyRing() []PayloadKey {
 	keys, _ := payloadKeys(f.PayloadKeys)
 	return keys

@@ -9,9 +9,9 @@ import (
 // maxDefault bounds a default in a table for the terminal, in bytes.
 const maxDefault = 36
 
-// Table writes the settings of a process's struct for people at a terminal:
-// variable, unit and default on a line, the meaning under it. It is what --help
-// shows, which breaks the lines.
+// Table writes the settings of a process's struct for a terminal: variable, unit
+// and default on one line, the meaning below it. --help shows it and wraps the
+// lines.
 func Table(w io.Writer, spec any) error {
 	var text strings.Builder
 	for _, s := range settings(reflect.TypeOf(spec)) {
@@ -30,7 +30,7 @@ func Table(w io.Writer, spec any) error {
 	return err
 }
 
-// Markdown writes the same table for the documentation.
+// Markdown writes the settings of several processes as a Markdown table.
 func Markdown(w io.Writer, spec any) error {
 	lines := []string{"| variable | default | unit | meaning |", "|---|---|---|---|"}
 	for _, s := range settings(reflect.TypeOf(spec)) {
@@ -44,7 +44,7 @@ func Markdown(w io.Writer, spec any) error {
 	return err
 }
 
-// preset is what a table says of a setting that is left out.
+// preset returns what a table shows as a setting's default.
 func (s setting) preset() string {
 	if s.required {
 		return "required"

@@ -11,7 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// Limits on lists, so that a pasted file does not become a setting.
+// Limits on lists. They catch a whole file pasted into a setting.
 const (
 	maxEntries = 256
 	maxSteps   = 32
@@ -23,7 +23,7 @@ const (
 	maxMerchant      = 64 // bytes of a merchant number
 )
 
-// Ladder is a list of pauses; whoever climbs past its end stays on the last.
+// Ladder is a list of pauses between tries. The last pause repeats.
 type Ladder []time.Duration
 
 // Decode reads "5s,10s,1m".
@@ -46,19 +46,19 @@ func (l *Ladder) Decode(text string) error {
 	return nil
 }
 
-// Step is the pause after the n-th try, counted from 1.
+// Step returns the pause after the n-th try, counted from 1.
 func (l Ladder) Step(n int) time.Duration {
 	return l[min(max(n, 1), len(l))-1]
 }
 
-// Merchant is a merchant number of the gateway and the country it was given
-// for. Whether the country is one we know is checked by whoever knows them.
+// Merchant is a merchant number and the country that the gateway gave it for.
+// This package does not check that the country is known.
 type Merchant struct {
 	Number  string // the gateway's mchNo
 	Country string // ISO 3166 alpha-2, upper case
 }
 
-// MerchantList is every merchant we act for.
+// MerchantList holds the merchants that the process works for.
 type MerchantList []Merchant
 
 // Decode reads "M1700000001:PK,M1700000002:VN".
@@ -96,7 +96,7 @@ func (l MerchantList) Numbers() []string {
 	return numbers
 }
 
-// Countries is the country of each merchant number.
+// Countries returns the country of each merchant, by merchant number.
 func (l MerchantList) Countries() map[string]string {
 	countries := make(map[string]string, len(l))
 	for _, m := range l {
@@ -116,11 +116,11 @@ func (l MerchantList) Of(country string) []string {
 	return numbers
 }
 
-// PublicKeys are the gateway's, the current one and those around a rotation.
+// PublicKeys holds the gateway's public keys: one, or several during a rotation.
 type PublicKeys []string
 
-// Decode reads compressed secp256k1 points in hex, separated by commas. It
-// never quotes them: a private key pasted here by mistake must not be logged.
+// Decode reads compressed secp256k1 points in hex, separated by commas. Its
+// errors never quote them: a private key pasted here must not be logged.
 func (k *PublicKeys) Decode(text string) error {
 	var keys PublicKeys
 	for i, part := range split(text) {
@@ -137,7 +137,7 @@ func (k *PublicKeys) Decode(text string) error {
 	return nil
 }
 
-// PrivateKeys are the merchants', by merchant number.
+// PrivateKeys holds the merchants' private keys, by merchant number.
 type PrivateKeys map[string]Secret
 
 // Decode reads "M1700000001:<64 hex digits>,…". It never quotes a key.
@@ -160,7 +160,7 @@ func (k *PrivateKeys) Decode(text string) error {
 	return nil
 }
 
-// AmountLimits is the most one order may move, by ISO currency.
+// AmountLimits holds the largest amount of one order, by ISO currency.
 type AmountLimits map[string]money.Amount
 
 // Decode reads "PKR:50000,VND:20000000".
@@ -187,8 +187,8 @@ func (l *AmountLimits) Decode(text string) error {
 // Codes are codes of the gateway.
 type Codes []string
 
-// Decode reads "5003016,5003019". The gateway's 0 means success and its -1 any
-// failure, so neither can mean something of its own.
+// Decode reads "5003016,5003019". It refuses 0, which means success, and -1,
+// which the gateway uses for any failure.
 func (c *Codes) Decode(text string) error {
 	var codes Codes
 	for _, part := range split(text) {
@@ -221,8 +221,8 @@ const (
 // Decode reads "failures" or "always".
 func (c *Confirm) Decode(text string) error { return choose(c, text, ConfirmFailures, ConfirmAlways) }
 
-// ShortBalance says what happens to a withdrawal that the balance does not
-// cover.
+// ShortBalance says what happens to a withdrawal when the balance does not cover
+// it.
 type ShortBalance string
 
 // The choices.
@@ -236,7 +236,7 @@ func (s *ShortBalance) Decode(text string) error {
 	return choose(s, text, ShortBalanceFail, ShortBalanceWait)
 }
 
-// LogFormat says how a log line looks.
+// LogFormat is the format of log lines.
 type LogFormat string
 
 // The choices.
@@ -256,8 +256,7 @@ func choose[T ~string](target *T, text string, choices ...T) error {
 	return nil
 }
 
-// split takes a comma list apart; blanks around entries and empty entries do
-// not count.
+// split splits a comma list. It trims entries and drops empty ones.
 func split(text string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(text, ",") {
@@ -268,8 +267,8 @@ func split(text string) []string {
 	return parts
 }
 
-// validMerchant keeps a merchant number fit for file names, workflow ids and
-// logs.
+// validMerchant reports whether a merchant number is safe in file names, workflow
+// ids and logs.
 func validMerchant(number string) bool {
 	return number != "" && len(number) <= maxMerchant && strings.IndexFunc(number, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
@@ -292,7 +291,7 @@ func clip(text string) string {
 	return text
 }
 
-// withoutPath keeps the cause of a file error and drops the path.
+// withoutPath returns the cause of a file error without the path.
 func withoutPath(err error) error {
 	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(err) {
 		err = cause
