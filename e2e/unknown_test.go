@@ -16,7 +16,7 @@ func TestUnknownWordsOfEveryProgram(t *testing.T) {
 	for program, want := range map[string]struct{ word, says, flag, flagSays string }{
 		"worker":   {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},
 		"receiver": {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},
-		"codec":    {"now", serves, "--versoin", "there is no flag --versoin; did you mean --version?"},
+		"codec":    {"now", serves, "--vresion", "there is no flag --vresion; did you mean --version?"},
 		"sandbox":  {"scenarois", "there is no command scenarois; did you mean scenarios?", "--contrl", "there is no flag --contrl; did you mean --control?"},
 		"dev":      {"dmeo", "there is no command dmeo; did you mean demo?", "--versio", "there is no flag --versio; did you mean --version?"},
 		"starter":  {"withdrow", "there is no command withdrow; did you mean withdraw?", "--jsn", "there is no flag --jsn; did you mean --json?"},
@@ -35,7 +35,7 @@ func TestUnknownWordsOfEveryProgram(t *testing.T) {
 		if program == "sandbox" || program == "dev" {
 			continue // they have no settings
 		}
-		environment := []string{"PAYOUTS_LOG_LEVLE=debug"}
+		environment := []string{"PAYOUTS_LOG_LEEVL=debug"}
 		for name, value := range sound(t) {
 			environment = append(environment, name+"="+value)
 		}
@@ -45,6 +45,6 @@ func TestUnknownWordsOfEveryProgram(t *testing.T) {
 		}
 		r := run(t, environment, program, args...)
 		require.Equal(t, exitUsage, r.exit, program)
-		require.Contains(t, r.err, name+": PAYOUTS_LOG_LEVLE is not a setting; did you mean PAYOUTS_LOG_LEVEL? (SETTING_UNKNOWN)\n", program)
+		require.Contains(t, r.err, name+": PAYOUTS_LOG_LEEVL is not a setting; did you mean PAYOUTS_LOG_LEVEL? (SETTING_UNKNOWN)\n", program)
 	}
 }

@@ -211,7 +211,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"there is no scenario refnd; did you mean refund?", commandline.ExitUsage, []string{"scenario", "W-1", "refnd"}},
 		{"there is no switch outtage; did you mean outage?", commandline.ExitUsage, []string{"switch", "outtage", "on"}},
 		{"a switch is turned on or off", commandline.ExitUsage, []string{"switch", "outage", "of"}},
-		{"did you mean succeeded?, or its number", commandline.ExitUsage, []string{"move", "W-1", "suceeded"}},
+		{"queued, rejected, partially-paid; did you mean succeeded?", commandline.ExitUsage, []string{"move", "W-1", "sucseeded"}},
 		{"there is no false callback wrong-signatur; did you mean wrong-signature?", commandline.ExitUsage, []string{"callback", "W-1", "--false", "wrong-signatur"}},
 		{"there is no command dance", commandline.ExitUsage, []string{"dance"}},
 		{"there is no command scenarois; did you mean scenarios?", commandline.ExitUsage, []string{"scenarois"}},

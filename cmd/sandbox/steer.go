@@ -143,7 +143,7 @@ func parseState(text string) (tarspay.State, error) {
 		}
 		names = append(names, name)
 	}
-	return 0, commandline.Misused("%s, or its number", commandline.NoneOf("the state", text, names))
+	return 0, commandline.Misused("%s", commandline.NoneOf("the state, where it is no number,", text, names))
 }
 
 func fundCommand(c *controls) *cobra.Command {

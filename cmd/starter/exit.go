@@ -32,7 +32,7 @@ var exits = []struct {
 	meaning string
 }{
 	{exitDone, "done"},
-	{exitUnexpected, "unexpected error"},
+	{exitUnexpected, "unexpected error, or what was to be printed is lost"},
 	{exitUsage, "wrong usage, settings or request; nothing was sent"},
 	{exitRefused, "refused: ORDER_CONFLICT, NOT_IN_REVIEW, ORDER_ENDED and the like"},
 	{exitOtherwise, "the order ended otherwise than succeeded, balances drift, the audit was tampered with, or the gateway says no"},
