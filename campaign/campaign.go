@@ -19,8 +19,11 @@
 // Report.Digest says whether it did. What does not repeat itself: goroutines of
 // activities that run at one moment write the ledger in the order in which the
 // scheduler lets them, and while one is running, the environment lets short
-// timers fire by the real clock. A plan with Together set has many such
-// moments, on purpose: they are where two writers meet.
+// timers fire by the real clock: on a busy machine the next order's moment may
+// come before it has ended. The environment is locked while it does anything, and
+// a starting activity needs that lock, so nothing of ours can hold time back. A
+// plan with Together set has many such moments, on purpose: they are where two
+// writers meet.
 package campaign
 
 import (

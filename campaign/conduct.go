@@ -42,7 +42,9 @@ func (w *world) conduct(ctx workflow.Context) error {
 	}
 	for _, l := range w.lives {
 		begin(func(ctx workflow.Context) {
-			if l.err = workflow.Sleep(ctx, after(l.Start)+l.phase); l.err == nil {
+			// Counted from the world's beginning: on a busy machine this one begins later.
+			start := w.begun.Add(after(l.Start) + l.phase)
+			if l.err = workflow.Sleep(ctx, start.Sub(workflow.Now(ctx))); l.err == nil {
 				w.drive(ctx, l, l.Again)
 			}
 		})

@@ -397,13 +397,17 @@ func (d *lot) drawStories() {
 	}
 }
 
+// apart is what lies between the starts of orders that need not meet, in seconds.
+// Within one second a slow activity lets the next order's moment come.
+const apart = 10
+
 // story adds an order with one. The last thing that the gateway has to say is
 // told; whatever else is, is told once or several times, in any order, whether
 // or not the create was answered.
 func (d *lot) story(name string, i int) {
 	p := plots[name]
 	o := Order{
-		Number: fmt.Sprintf("%s-%d", name, i), Kind: p.kind, Amount: storyAmount, Start: minute,
+		Number: fmt.Sprintf("%s-%d", name, i), Kind: p.kind, Amount: storyAmount, Start: minute + apart*(i%4),
 		Scenario: []string{"stuck,silent", "stuck,silent,lost-answer", "stuck,silent,exists-answer"}[d.IntN(3)],
 		Story:    &Story{Name: name},
 	}
@@ -432,7 +436,8 @@ func Forgeries() Plan {
 	p := Plan{Balance: 1_000_000, Policy: true, Wait: true, Forge: hour}
 	for _, scenario := range []string{"stuck", "success", "fail", "refund"} {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
-			o := Order{Number: string(kind) + "-" + scenario, Kind: kind, Amount: 1500, Start: minute, Scenario: scenario}
+			start := minute + apart*len(p.Orders)
+			o := Order{Number: string(kind) + "-" + scenario, Kind: kind, Amount: 1500, Start: start, Scenario: scenario}
 			if scenario == "stuck" {
 				o.Events = []Event{{At: 2*hour + minute, Do: DoMove}}
 			}

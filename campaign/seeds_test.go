@@ -58,15 +58,20 @@ func TestKeptPlans(t *testing.T) {
 }
 
 // A world repeats itself, down to the last transfer. Where two things of one
-// order happen at one moment it may not, which is rare; on a busy machine some
-// things come a millisecond later, because short waits pass by the real clock
-// while an activity runs.
+// order happen at one moment it may not, which is rare; on a busy machine
+// something may come at the next order's moment, because short waits pass by the
+// real clock while an activity runs. Worlds in which all happens together are no
+// part of this.
 func TestARunRepeatsItself(t *testing.T) {
 	t.Parallel()
 	const worlds = 25
-	alike := 0
-	for _, seed := range campaign.Upward(seed(t, 500), worlds) {
+	alike, tried := 0, 0
+	for seed := seed(t, 500); tried < worlds; seed++ {
 		plan := campaign.Draw(seed)
+		if plan.Together {
+			continue
+		}
+		tried++
 		first, err := campaign.Run(t.Context(), plan)
 		require.NoError(t, err)
 		second, err := campaign.Run(t.Context(), plan)
@@ -76,7 +81,7 @@ func TestARunRepeatsItself(t *testing.T) {
 			alike++
 		}
 	}
-	require.Greater(t, alike, worlds*3/5)
+	require.Greater(t, alike, worlds*3/4)
 }
 
 // A seed is a plan, and a plan is what its JSON says.
