@@ -449,34 +449,6 @@ func TestListingAdjustments(t *testing.T) {
 	})
 }
 
-// A ledger as version 4 left it goes on with adjustments.
-func TestMigratingToAdjustments(t *testing.T) {
-	t.Parallel()
-	forEachURL(t, func(t *testing.T, url string) {
-		b := opened(t, url)
-		require.NoError(t, b.migrateTo(t.Context(), 4))
-		v := version1{b, time.Now().UnixMilli() - 1000}
-		v.exec(t, "INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES (?, 'PKR', -105000, 100000, 5000, 1)", merchant)
-		const opening = "INSERT INTO transfers (merchant, currency, reason, from_account, to_account, amount, at) VALUES (?, 'PKR', "
-		v.exec(t, opening+"'opening_available', 'opening', 'available', 100000, 1)", merchant)
-		v.exec(t, opening+"'opening_frozen', 'opening', 'in_flight', 5000, 1)", merchant)
-		require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, time.Minute))
-
-		require.NoError(t, b.Migrate(t.Context()))
-		require.NoError(t, b.Ping(t.Context()))
-		b.clean(t)
-		require.Regexp(t, "(?i)unique", b.exec(opening+"'opening_frozen', 'opening', 'in_flight', 1, 1)", merchant).Error(), "books are opened once, still")
-		open(t, b, request(order.Withdrawal, "W1", "10"))
-		for i, kind := range []AdjustmentKind{AdjustFrozenPaid, AdjustFrozenPaid, AdjustTopUp, AdjustTopUp} {
-			adjusted(t, b, adjustment(fmt.Sprint("A", i), kind, "20"))
-		}
-		require.Equal(t, map[Account]string{AccountAvailable: "1030", AccountInFlight: "20", AccountPaidOut: "40", AccountSettled: "-40"},
-			b.balancesOf(t, merchant))
-		require.Equal(t, "system: trip GATEWAY_PAUSED", b.trail(t, theMerchant)[0])
-		b.clean(t)
-	})
-}
-
 // A fee that is more than ever moved cannot have been kept, neither when it is
 // proposed nor when it is booked; a person's fee on an order has its own bound.
 func TestFeesHaveBounds(t *testing.T) {

@@ -50,6 +50,8 @@ type engine struct {
 	// busy reports whether a statement was given up because others were in its
 	// way for too long.
 	busy func(error) bool
+	// countTables counts the tables of a name in the schema that is migrated.
+	countTables string
 	// noTable reports whether a statement failed because its table is missing.
 	noTable func(error) bool
 	// overflowed reports whether a statement failed because a sum does not fit.
@@ -80,10 +82,11 @@ var postgres = engine{
 	readOnly: func(err error) bool {
 		return errors.Is(err, errReadOnly) || pq.As(err, pqerror.ReadOnlySQLTransaction, pqerror.FeatureNotSupported) != nil
 	},
-	busy:       func(err error) bool { return pq.As(err, pqerror.LockNotAvailable, pqerror.QueryCanceled) != nil },
-	noTable:    func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
-	overflowed: func(err error) bool { return pq.As(err, pqerror.NumericValueOutOfRange) != nil },
-	snapshot:   sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	busy:        func(err error) bool { return pq.As(err, pqerror.LockNotAvailable, pqerror.QueryCanceled) != nil },
+	noTable:     func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
+	countTables: "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",
+	overflowed:  func(err error) bool { return pq.As(err, pqerror.NumericValueOutOfRange) != nil },
+	snapshot:    sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 }
 
 // SQLite has one writer at a time: a transaction that may write takes the
@@ -104,6 +107,7 @@ var embedded = engine{
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && slices.Contains(inTheWay, failure.Code()&0xff)
 	},
+	countTables: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 	noTable: func(err error) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && strings.Contains(failure.Error(), "no such table")

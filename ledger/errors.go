@@ -24,6 +24,7 @@ const (
 	CodeNoFile      = "LEDGER_FILE_MISSING"    // there is no SQLite file of that name
 	CodeUnreachable = "LEDGER_UNREACHABLE"     // the database does not answer or lets us not in
 	CodeSchema      = "LEDGER_SCHEMA_OUTDATED" // the database has to be migrated first
+	CodeForeign     = "LEDGER_SCHEMA_FOREIGN"  // the database has tables that our migrations did not make; nothing was changed
 	CodeSum         = "LEDGER_SUM_TOO_LARGE"   // a sum does not fit; nothing was written
 	CodeUnencrypted = "LEDGER_NOT_ENCRYPTED"   // the connection to another machine could be read on its way
 	CodeBusy        = "LEDGER_BUSY"            // the database is there, and did not get to it in time
@@ -43,8 +44,10 @@ type Error struct {
 func (e *Error) Error() string { return e.Code + ": " + e.Text }
 
 // Lasting reports whether the ledger cannot be used until somebody changes a
-// setting: waiting does not help.
-func (e *Error) Lasting() bool { return e.Code == CodeURL || e.Code == CodeUnencrypted }
+// setting or the database: waiting does not help.
+func (e *Error) Lasting() bool {
+	return e.Code == CodeURL || e.Code == CodeUnencrypted || e.Code == CodeForeign
+}
 
 // Unwrap is the error of the context that ended the attempt, if one did.
 func (e *Error) Unwrap() error { return e.cause }
@@ -63,6 +66,10 @@ func (l *Ledger) summed(err error) error {
 func schemaText(version, wanted int64) string {
 	return fmt.Sprintf("the ledger's tables are at version %d and this program needs %d: start a worker, which migrates them", version, wanted)
 }
+
+// foreignText is that of CodeForeign.
+const foreignText = "the database has a table named " + ownTable + ", and no record of our migrations: it is from a build before the first release, " +
+	"or another program's. Nothing was changed. Use an empty database: name another one, delete the SQLite file of a test, or empty the PostgreSQL schema"
 
 // maxText bounds free text that is kept, in bytes.
 const maxText = 2000

@@ -204,29 +204,3 @@ func TestNumbersThatDifferInCapitalsOnly(t *testing.T) {
 		b.clean(t)
 	})
 }
-
-// Orders from before that share a gateway's order, or differ in capitals only,
-// do not hold the migration up: the oldest keeps what it has, and a person is
-// told of the others.
-func TestTwinsFromBeforeAreKept(t *testing.T) {
-	t.Parallel()
-	forEachURL(t, func(t *testing.T, url string) {
-		b := opened(t, url)
-		require.NoError(t, b.migrateTo(t.Context(), 6))
-		for i, number := range []string{"INV-1a", "INV-1A", "other"} {
-			require.NoError(t, b.exec(`INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, state,
-				gateway_id, paid, created_at, updated_at) VALUES ('M1', ?, 'withdrawal', 'PK', 'easypaisa', 'PKR', 100, 'f', '{}', 'succeeded', ?, 100, 1, 1)`,
-				number, []string{"P1", "P1", "P2"}[i]))
-		}
-		require.NoError(t, b.Migrate(t.Context()))
-		var ids []string
-		require.NoError(t, b.list(t.Context(), &ids, "SELECT number || ' ' || gateway_id || ' ' || folded FROM orders ORDER BY id"))
-		require.Equal(t, []string{"INV-1a P1 inv-1a", "INV-1A  ", "other P2 other"}, ids)
-		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Open: true})
-		require.NoError(t, err)
-		require.Len(t, found, 1)
-		require.Equal(t, order.DiscrepancyShared, found[0].Code)
-		require.Equal(t, "INV-1A", found[0].Key.Number)
-		require.Contains(t, found[0].Detail, "P1 belongs to order INV-1a")
-	})
-}

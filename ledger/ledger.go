@@ -99,11 +99,11 @@ func connect(ctx context.Context, url string, create bool, changes []Option) (*L
 // program can work with: its own version, or a newer one, because a migration
 // leaves the release before it working.
 //
-// The error is an *Error with CodeUnreachable or CodeSchema.
+// The error is an *Error with CodeUnreachable, CodeSchema or CodeForeign.
 func (l *Ledger) Ping(ctx context.Context) error {
 	version, err := l.version(ctx)
 	if err != nil {
-		return l.away(ctx, err)
+		return err
 	}
 	if wanted := l.engine.newest(); version < wanted {
 		return &Error{Code: CodeSchema, Text: schemaText(version, wanted)}
@@ -115,8 +115,8 @@ func (l *Ledger) Ping(ctx context.Context) error {
 // locks that writing takes, within a second or so. It changes nothing. A session
 // that takes no writes is not used again.
 //
-// The error is an *Error with CodeUnreachable, CodeSchema, CodeReadOnly or
-// CodeBusy.
+// The error is an *Error with CodeUnreachable, CodeSchema, CodeForeign,
+// CodeReadOnly or CodeBusy.
 func (l *Ledger) Ready(ctx context.Context) error {
 	if err := l.Ping(ctx); err != nil {
 		return err

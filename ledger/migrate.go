@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -14,14 +15,17 @@ import (
 )
 
 // Migrations go forward only, and each leaves the release before it working:
-// workers of two releases run side by side during an upgrade. (Up to version 4
-// there was no release.)
+// workers of two releases run side by side during an upgrade.
 //
 //go:embed migrations
 var migrations embed.FS
 
-// versionTable is where the version is kept.
-const versionTable = "ledger_migrations"
+// versionTable is where the version is kept. Builds from before the first
+// release kept theirs in another table: see foreign.
+const versionTable = "ledger_versions"
+
+// ownTable is one that the first migration makes.
+const ownTable = "orders"
 
 // How long a worker waits while another one migrates, in seconds.
 const (
@@ -32,21 +36,21 @@ const (
 // Migrate brings the schema to the version that this program wants. Any number
 // of processes may call it at once; a schema that is new enough is left alone.
 //
-// The error is an *Error with CodeUnreachable, or what the database said to a
-// migration.
+// The error is an *Error with CodeUnreachable or CodeForeign, or what the
+// database said to a migration.
 func (l *Ledger) Migrate(ctx context.Context) error {
 	version, err := l.version(ctx)
 	if err != nil {
-		return l.away(ctx, err)
+		return err
 	}
 	for version < l.engine.newest() {
-		failure := l.migrateTo(ctx, l.engine.newest())
+		failure := l.migrateUp(ctx)
 		if failure == nil {
 			return nil
 		}
 		reached, err := l.version(ctx)
 		if err != nil {
-			return l.away(ctx, err)
+			return err
 		}
 		// On SQLite nothing locks others out. But a migration and its version
 		// are one transaction there, so of two processes one wins each step
@@ -62,7 +66,7 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 	return nil
 }
 
-func (l *Ledger) migrateTo(ctx context.Context, version int64) error {
+func (l *Ledger) migrateUp(ctx context.Context) error {
 	folder, err := fs.Sub(migrations, "migrations/"+l.engine.name)
 	if err != nil {
 		return err
@@ -75,13 +79,11 @@ func (l *Ledger) migrateTo(ctx context.Context, version int64) error {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	options = append(options, goose.WithGoMigrations(
-		goose.NewGoMigration(fillVersion, &goose.GoFunc{RunTx: l.engine.fill}, nil)))
 	provider, err := goose.NewProvider(l.engine.dialect, l.write.DB, folder, options...)
 	if err != nil {
 		return err
 	}
-	_, err = provider.UpTo(ctx, version)
+	_, err = provider.Up(ctx)
 	return err
 }
 
@@ -99,11 +101,41 @@ func (l *Ledger) migrationLock(ctx context.Context) (lock.SessionLocker, error) 
 }
 
 // version is the schema's version in the database, 0 when there is none.
+//
+// The error is an *Error with CodeUnreachable or CodeForeign.
 func (l *Ledger) version(ctx context.Context) (int64, error) {
+	version, err := l.recordedVersion(ctx)
+	if err == nil && version == 0 {
+		version, err = l.foreign(ctx)
+	}
+	var failure *Error
+	if err == nil || errors.As(err, &failure) {
+		return version, err
+	}
+	return 0, l.away(ctx, err)
+}
+
+func (l *Ledger) recordedVersion(ctx context.Context) (int64, error) {
 	var version int64
 	err := l.get(ctx, &version, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable)
 	if err != nil && l.engine.noTable(err) {
 		return 0, nil
+	}
+	return version, err
+}
+
+// foreign refuses a database that has tables of ours and no version: one from
+// before the first release, or another program's. Otherwise it returns the
+// version, which another process may have reached meanwhile: a migration and its
+// version are committed together, so whoever sees the table sees the version.
+func (l *Ledger) foreign(ctx context.Context) (int64, error) {
+	var tables int
+	if err := l.get(ctx, &tables, l.engine.countTables, ownTable); err != nil || tables == 0 {
+		return 0, err
+	}
+	version, err := l.recordedVersion(ctx)
+	if err == nil && version == 0 {
+		err = &Error{Code: CodeForeign, Text: foreignText}
 	}
 	return version, err
 }

@@ -115,6 +115,8 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"UPDATE orders SET beneficiary = 'x'", "never changes"},
 		{"UPDATE orders SET approve_before = 1", "never changes"},
 		{"UPDATE orders SET waits_for_funds = 1", "never changes"},
+		{"UPDATE orders SET funds_before = 1", "never changes"},
+		{"UPDATE orders SET horizon = 1", "never changes"},
 		{"UPDATE orders SET folded = 'x'", "never changes"},
 		// States and money.
 		{"UPDATE orders SET state = 'reserved'", "table of moves"},
@@ -264,6 +266,16 @@ func TestTheColumnsOfBothEnginesAreTheSame(t *testing.T) {
 	}
 	require.Greater(t, len(columns[embedded.name]), 50)
 	require.Equal(t, columns[embedded.name], columns[postgres.name])
+}
+
+// SQLite keeps whatever it is given in a table that is not STRICT.
+func TestEveryTableIsStrict(t *testing.T) {
+	t.Parallel()
+	b := migrated(t, sqliteURL(t))
+	var loose []string
+	require.NoError(t, b.list(t.Context(), &loose,
+		"SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%' AND name <> '"+versionTable+"'"))
+	require.Empty(t, loose)
 }
 
 // What is asked often must not read whole tables.

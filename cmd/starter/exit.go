@@ -128,7 +128,7 @@ func explain(err error) failure {
 // decision against what was asked.
 func exitOf(code string) int {
 	switch code {
-	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeUnencrypted, ledger.CodeNoFile, client.CodeUnreadable, order.CodeTextTooLong:
+	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeUnencrypted, ledger.CodeNoFile, ledger.CodeForeign, client.CodeUnreadable, order.CodeTextTooLong:
 		return exitUsage
 	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
 		return exitNotFound

@@ -68,6 +68,7 @@ func TestExitCodes(t *testing.T) {
 		{&ledger.Error{Code: ledger.CodeBusy}, ledger.CodeBusy, 6},
 		{&ledger.Error{Code: ledger.CodeReadOnly}, ledger.CodeReadOnly, 6},
 		{&ledger.Error{Code: ledger.CodeUnencrypted}, ledger.CodeUnencrypted, 2},
+		{&ledger.Error{Code: ledger.CodeForeign}, ledger.CodeForeign, 2},
 		{order.Refuse(order.CodeGatewayAway, ""), order.CodeGatewayAway, 6},
 		{order.Refuse(order.CodeGatewayPaused, ""), order.CodeGatewayPaused, 6},
 		{outcome(exitUnreachable), "", 6},
