@@ -33,9 +33,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "squatter_is_the_order", rule: 1, takes: "a workflow of another queue or type is not taken for the order",
-		file: "order/workflow.go",
-		old:  `if h.Type == WorkflowType(kind) && h.Queue == WorkflowQueue {`,
-		new:  `if h.Type != "" {`,
+		file: "contract/order_workflow.go",
+		old:  `case h.Queue != Queue:`,
+		new:  `case h.Queue == "":`,
 		pkg:  "./client", run: "TestWhatHasTheIDMustBeTheOrder",
 	},
 	{
