@@ -17,9 +17,9 @@ import (
 // 300 bytes.
 const MaxCallbackBytes = 64 << 10
 
-// CallbackAnswer is the body, exactly, of the answer to a callback, with
-// status 200 (EN/222). Anything else is sent again, 16 times by the older
-// pages, for ever by the newer.
+// CallbackAnswer is the exact body that acknowledges a callback, with status 200
+// (EN/222). After any other answer the gateway sends the callback again: 16 times
+// according to the older pages, for ever according to the newer.
 const CallbackAnswer = "OK"
 
 // Errors of ParseCallback, beside ErrSignature.
@@ -31,9 +31,9 @@ var (
 	ErrMalformedCallback = errors.New("malformed callback")
 )
 
-// Callback is the gateway's notice that an order has reached a state (EN/222).
-// It carries no time and no nonce, so a genuine one can be played again:
-// handling the same Fingerprint twice must change nothing.
+// Callback is the gateway's message that an order has reached a state (EN/222).
+// It carries neither a time nor a nonce, so anybody who has seen one can replay
+// it. Handling the same Fingerprint twice must change nothing.
 type Callback struct {
 	Direction   Direction // bizType
 	Currency    string    // the gateway's code
@@ -42,7 +42,7 @@ type Callback struct {
 	Merchant    string    // mchNo
 	OrderNumber string    // mchOrderNo
 	OrderAmount string    // what was asked for
-	PayAmount   string    // what was paid; there and counts only where State.Paid
+	PayAmount   string    // what was paid; required, and valid, only if State.Paid
 	GatewayID   string    // payOrderId
 	State       State
 	// Extra are members no page describes, as they came.
@@ -50,14 +50,13 @@ type Callback struct {
 }
 
 // ParseCallback verifies a callback's signature (header X-RESP-SIGNATURE) and
-// reads it. The signature covers the body: first the bytes as they came, then,
-// in case something on the way re-wrote them, the members sorted by name,
-// without blanks and without needless escapes, which is the form the gateway
-// signs.
+// reads it. It verifies the bytes as they came. If that fails, a proxy may have
+// rewritten the JSON, so it verifies the form that the gateway signs: members
+// sorted by name, without blanks or needless escapes.
 //
-// Errors: ErrNotSigned, ErrSignature, ErrMalformedCallback. Nothing is read
-// out of a body that does not verify. What is refused costs two hashes of the
-// body, two verifications, and the reading of at most maxRewrittenBytes.
+// Errors: ErrNotSigned, ErrSignature, ErrMalformedCallback. No field is read
+// before the signature is verified. A refused callback costs at most two hashes of the
+// body, two verifications, and parsing maxRewrittenBytes.
 func (v *Verifier) ParseCallback(body []byte, signatureHex string) (Callback, error) {
 	if len(body) > MaxCallbackBytes {
 		return Callback{}, fmt.Errorf("tarspay: %w: longer than %d bytes", ErrMalformedCallback, MaxCallbackBytes)
@@ -86,17 +85,17 @@ func (v *Verifier) ParseCallback(body []byte, signatureHex string) (Callback, er
 	return callback, nil
 }
 
-// Bounds of a body whose bytes do not verify and that is looked at once more.
-// Documented callbacks have 10 members, 300 bytes and no nesting.
+// Bounds of a body that is verified a second time in its sorted form. Documented
+// callbacks have 10 members, 300 bytes and no nesting.
 const (
 	maxRewrittenBytes = 8 << 10
 	maxRewrittenQuote = 512 // a member takes four
 	maxRewrittenDepth = 64  // brackets of both kinds, nested or not
 )
 
-// sortedForm is the form of a body that the gateway signs. It gives nothing for
-// a body that is not an object, or of which nobody could say that something on
-// the way re-wrote a callback: it is larger than any, or already in that form.
+// sortedForm returns the body in the form that the gateway signs. It returns false
+// if the body is not a JSON object, is larger than any callback, or has that form
+// already.
 func sortedForm(body []byte) ([]byte, bool) {
 	if len(body) > maxRewrittenBytes ||
 		bytes.Count(body, []byte{'"'}) > maxRewrittenQuote ||
@@ -141,7 +140,7 @@ func readCallback(members map[string]json.RawMessage) (Callback, error) {
 		{"payOrderId", callback.GatewayID},
 	} {
 		if required.name == "payAmount" && !callback.State.Paid() {
-			continue // it says nothing there, and is left out
+			continue // has no meaning in this state, and may be missing
 		}
 		if required.value == "" {
 			f.wrong(required.name, "there")
@@ -151,17 +150,17 @@ func readCallback(members map[string]json.RawMessage) (Callback, error) {
 	return callback, f.err
 }
 
-// Fingerprint identifies what a callback says: SHA-256 in hex over its
-// documented fields. Signature, order of members and blanks do not enter, so
-// the same notice is the same whoever re-signed or re-wrote it; neither do
-// undocumented members.
+// Fingerprint identifies a callback's content: SHA-256 in hex over its documented
+// fields. It does not cover the signature, the order of members, blanks or
+// undocumented members. A copy that was signed again or rewritten has the same
+// fingerprint.
 func (c Callback) Fingerprint() string {
 	hash := sha256.New()
 	for _, text := range []string{
 		"tarspay callback 1", strconv.Itoa(int(c.Direction)), c.Currency, c.FailReason, c.Fee, c.Merchant,
 		c.OrderNumber, c.OrderAmount, c.PayAmount, c.GatewayID, strconv.Itoa(int(c.State)),
 	} {
-		// Lengths first, so that no two lists of fields run together alike.
+		// The length before each field keeps different lists of fields apart.
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
 		hash.Write(length[:])
@@ -193,8 +192,8 @@ func EncodeCallback(c Callback, signer *Signer) (body []byte, signature string) 
 	return body, signer.Sign(body)
 }
 
-// encodeObject writes members sorted and compact. Top-level text loses its
-// needless escapes; deeper values only lose their blanks.
+// encodeObject writes members sorted and compact. It removes needless escapes
+// from top-level text, and blanks only from deeper values.
 func encodeObject(members map[string]json.RawMessage) []byte {
 	out := []byte{'{'}
 	for i, name := range slices.Sorted(maps.Keys(members)) {

@@ -222,7 +222,8 @@ func (p *Profile) checkLimits(fields map[string]string) []Violation {
 	return found
 }
 
-// below compares two amounts of one currency; an unset bound is below nothing.
+// below reports whether a is below b. It is false for two currencies, and so for a
+// bound that is not set.
 func below(a, b money.Amount) bool {
 	order, err := a.Compare(b)
 	return err == nil && order < 0

@@ -55,15 +55,15 @@ const (
 // Options of a Client. The zero value is the documented default of each.
 type Options struct {
 	// Timeout bounds one call from first byte to last; 0 is DefaultTimeout. A
-	// context that ends earlier wins.
+	// context that ends earlier ends the call.
 	Timeout time.Duration
 	// MaxResponseBytes bounds an answer; 0 is DefaultMaxResponseBytes. A longer
 	// one is ClassProtocol.
 	MaxResponseBytes int64
-	// Transport carries the requests; nil is a pool of connections of the
-	// client's own with TLS 1.2 or later. Error.NotSent is certain only with
-	// transports that report to net/http/httptrace, as http.Transport does;
-	// with any other it is true only for what is refused before the transport.
+	// Transport sends the requests; nil is a connection pool of the client's own,
+	// with TLS 1.2 or later. Error.NotSent covers connection failures only with
+	// transports that report to net/http/httptrace, as http.Transport does. With
+	// others it is true only if our own checks refused the request.
 	Transport http.RoundTripper
 	// AllowPlainHTTP permits http to hosts other than this machine. The gateway
 	// itself refuses plain HTTP.
@@ -71,9 +71,9 @@ type Options struct {
 	// Clock gives the time of the nonces; nil is time.Now. With the real clock
 	// nonces are unique in the process, with another clock in this client.
 	Clock func() time.Time
-	// NotFoundCodes are codes that mean "no such order" when a query answers
-	// them. No page names one; put in what the gateway's support tells you.
-	// Always recognised is code 0 with data null, which is our inference.
+	// NotFoundCodes are codes that mean "no such order" in the answer to a query.
+	// No page names one; ask the gateway's support. Code 0 with data null always
+	// counts as not found; that is our inference.
 	NotFoundCodes []string
 	// AccountCheckPath is the path of Vietnam's account check, which no page
 	// shows; CheckAccount is off while it is empty.
@@ -85,10 +85,10 @@ type Options struct {
 }
 
 // Client calls the gateway for one merchant number. It is safe for concurrent
-// use and keeps connections open; make one and share it.
+// use and keeps connections open. Share one client per merchant.
 //
-// Every method returns *Error. No call is repeated by the client or by the
-// transport under it: a signed request goes out at most once.
+// The error of every method is an *Error. Neither the client nor its transport
+// retries: a signed request is sent at most once.
 type Client struct {
 	base     string
 	merchant string
@@ -98,9 +98,9 @@ type Client struct {
 	http     *http.Client
 }
 
-// NewClient makes a client for a merchant number. The base URL is scheme and
-// host only, because the signed path starts at the host; the scheme is https,
-// or http to this machine's loopback, or http anywhere with AllowPlainHTTP.
+// NewClient makes a client for a merchant number. The base URL has a scheme and a
+// host only, because the signed path starts after the host. The scheme is https;
+// http is accepted for loopback, and for other hosts with AllowPlainHTTP.
 func NewClient(baseURL, merchant string, signer *Signer, options Options) (*Client, error) {
 	base, err := parseBase(baseURL, options.AllowPlainHTTP)
 	if err != nil {
@@ -137,7 +137,7 @@ func NewClient(baseURL, merchant string, signer *Signer, options Options) (*Clie
 	}
 	client.http = &http.Client{
 		Transport: options.Transport,
-		// A redirect would carry signed orders to a place nobody configured.
+		// A redirect would send signed orders to a host that is not configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return client, nil
@@ -149,11 +149,11 @@ func (c *Client) Merchant() string { return c.merchant }
 // String names the client by its merchant number and address.
 func (c Client) String() string { return "client of " + c.merchant + " at " + c.base }
 
-// Format prints String under every verb and flag: the printer would otherwise
-// walk through everything the client holds, while others use it.
+// Format prints String for every verb and flag. Without it, fmt would read all
+// fields by reflection while other goroutines use them.
 func (c Client) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, c.String()) }
 
-// CloseIdle closes connections nobody is using.
+// CloseIdle closes idle connections.
 func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
 func parseBase(baseURL string, plain bool) (string, error) {
@@ -175,9 +175,9 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// newTransport is a connection pool for one busy host. Idle connections are
-// dropped after 30 s, before a typical server drops them, because a request
-// that meets a closing connection ends as unknown.
+// newTransport makes a connection pool for one busy host. Idle connections are
+// closed after 30 s, before a typical server closes them: a request on a
+// connection that is being closed has an unknown outcome.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -197,8 +197,8 @@ func newTransport() *http.Transport {
 // member, never its value.
 var ErrRequest = errors.New("request cannot be sent")
 
-// ErrNoPath means that the endpoint's path is in no page and not set in
-// Options.
+// ErrNoPath means that no page documents the endpoint's path and Options does not
+// set it.
 var ErrNoPath = errors.New("the endpoint's path is not set")
 
 // request is one call about to be made.
@@ -206,7 +206,7 @@ type request struct {
 	operation Operation
 	path      string
 	members   map[string]any // required strings and integers; mchNo is added
-	bodiless  bool           // nothing is sent but headers
+	bodiless  bool           // only headers are sent
 }
 
 // call signs and sends a request and returns the answer's data, nil when the
@@ -233,7 +233,7 @@ func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 	case status >= 500:
 		fail.Class = ClassUnavailable
 	case status != http.StatusOK:
-		// A refusal counts as one only in the form the pages describe.
+		// Only a documented form, HTTP 200 with a code, counts as a refusal.
 		fail.Class, fail.Err = ClassProtocol, errors.New("unexpected HTTP status")
 	case err != nil:
 		fail.Class, fail.Err = ClassProtocol, err

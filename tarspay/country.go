@@ -23,13 +23,13 @@ var ErrAmount = errors.New("amount cannot be sent")
 // Profile is what is known of the gateway in one country. It is read from
 // countries/<code>.yaml; treat it as read-only.
 type Profile struct {
-	Sum string // SHA-256 of the file that it is read from, in hex: tells one release of it from another
+	Sum string // SHA-256 of its file, in hex: identifies the version of the profile
 
 	Code            string // ISO 3166: "TH"
 	Name            string // "Thailand"
 	Currency        string // ISO 4217: "THB"
 	GatewayCurrency string // what the gateway calls it: "THA"
-	// Documented is false for a country that is only a name in the menu.
+	// Documented is false if the pages name the country and describe nothing of it.
 	Documented bool
 	Note       string
 	Amount     AmountRule
@@ -52,8 +52,8 @@ type AmountRule struct {
 	Note       string
 }
 
-// CallbackStates are listed by a country's callback page; others may come all
-// the same.
+// CallbackStates are the states that a country's callback page lists. Callbacks
+// with other states may still arrive.
 type CallbackStates struct {
 	Deposit    []State
 	Withdrawal []State
@@ -74,24 +74,24 @@ type Side struct {
 	// Documented is false where the page of the create could not be seen: the
 	// path and the common members are known, ways and fields are not.
 	Documented bool
-	// WaysComplete is whether Ways is everything there is. Where it is not, a
-	// way outside the list is accepted if it is made of safe characters.
+	// WaysComplete is whether Ways lists all ways. If not, other ways of safe
+	// characters are accepted.
 	WaysComplete bool
 	// WaysAreBanks is whether the way is the code of the payee's bank or wallet.
 	WaysAreBanks bool
 	Ways         []Way
 	Fields       []Field
-	// FieldsComplete is whether Fields is everything there is beside the common
-	// members. Where it is not, a member outside the list passes unless it is a
-	// misspelt one or might name another payee.
+	// FieldsComplete is whether Fields lists all members beside the common ones. If
+	// not, other members are accepted, unless one looks misspelt or could name
+	// another payee.
 	FieldsComplete bool
-	// Payee says who is paid, or of a deposit who pays. The first rule that is for
-	// the way counts.
+	// Payee says which members name who is paid, or who pays a deposit. The first
+	// rule for the way applies.
 	Payee []PayeeRule
 	// ReturnURLRequired is whether the page demands a returnUrl.
 	ReturnURLRequired bool
-	// DailyCap is per payer or payee and day, zero if none is documented. It is
-	// the gateway's to enforce; nothing here adds up days.
+	// DailyCap is the limit per payer or payee and day, zero if none is
+	// documented. This package does not enforce it.
 	DailyCap    money.Amount
 	DailyCapPer string // "customer", "person"
 	// Expiry is how long an order stays payable, 0 if unknown.
@@ -105,20 +105,19 @@ type Side struct {
 
 // Way is one method of paying: a wayCode.
 type Way struct {
-	Code string // sent exactly so; case, blanks and quotes count
-	// Names are what the page calls it; two where the page lists the code
-	// twice.
+	Code string // sent exactly as written, including case, blanks and quotes
+	// Names are the page's names; two if the page lists the code twice.
 	Names []string
 	Kind  string // cashier, bank, ewallet, qr, va, upi, store, card
-	// Min and Max bound one order; the zero Amount is no documented bound.
+	// Min and Max bound one order; the zero Amount means that none is documented.
 	Min, Max money.Amount
-	// Amounts are the only face values there are, nil if any amount goes.
+	// Amounts are the only amounts accepted; nil accepts any.
 	Amounts []money.Amount
 	// Closed is whether the page says that the way is out of service.
 	Closed bool
-	// ConfusedWith are codes that look like this one and are not.
+	// ConfusedWith are similar texts that are not this way's code.
 	ConfusedWith []string
-	// SameAs is the way that reaches the same accounts, "" for one that is alone.
+	// SameAs is the code of another way that reaches the same accounts, or "".
 	SameAs string
 	// IBAN is the bank's code in an IBAN, "" if none is known.
 	IBAN string
@@ -138,7 +137,7 @@ type Field struct {
 	OmitFor        []string // must be left out for these ways
 	Pattern        *regexp.Regexp
 	Rule           string   // the pattern in words: "must start with 254, without plus"
-	Values         []string // those that are known; others pass
+	Values         []string // known values; others are accepted
 	Confidence     Confidence
 	Source         string
 	Note           string
@@ -167,7 +166,7 @@ var countryTable = sync.OnceValue(func() map[string]*Profile {
 		}
 		profile, err := readProfile(name, data)
 		if err != nil {
-			panic(err) // the tests read every file; a mistake cannot leave the build
+			panic(err) // the tests read every file
 		}
 		sum := sha256.Sum256(data)
 		profile.Sum = hex.EncodeToString(sum[:])
@@ -217,9 +216,9 @@ func (p *Profile) Way(direction Direction, code string) (Way, bool) {
 	return Way{}, false
 }
 
-// DetailsComplete reports whether the profile knows every member that an order
-// may have beside the common ones. Where it does, an order with any other is
-// refused, except for the one that the stand-in gateway reads.
+// DetailsComplete reports whether the profile lists every member that an order may
+// have beside the common ones. If so, Check refuses any other member except
+// ScenarioMember.
 func (p *Profile) DetailsComplete(direction Direction) bool { return p.Side(direction).FieldsComplete }
 
 // HasEndpoint reports whether the country has one of the extra calls.
@@ -227,10 +226,10 @@ func (p *Profile) HasEndpoint(operation Operation) bool {
 	return slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return e.Operation == operation })
 }
 
-// GatewayAmount writes an amount as the gateway of this country wants it: no
-// decimals where it takes none, otherwise none or all of them ("100", "12.50").
-// The error is ErrAmount: another currency, not above zero, or decimals where
-// the gateway takes none.
+// GatewayAmount writes an amount as the gateway expects it in this country:
+// without decimals, or with all of the currency's decimals if the amount needs
+// them ("100", "12.50"). The error is ErrAmount: another currency, an amount of
+// zero or less, or decimals in a country that accepts none.
 func (p *Profile) GatewayAmount(amount money.Amount) (string, error) {
 	if violation, bad := p.checkAmountForm(amount); bad {
 		return "", fmt.Errorf("tarspay: %w: %s", ErrAmount, violation.Message)
@@ -248,10 +247,9 @@ func (p *Profile) ParseAmount(text string) (money.Amount, error) {
 	return money.ParseAnswer(text, p.Currency)
 }
 
-// ParseBalance reads a balance of the gateway's. Fees that are finer than the
-// currency leave one that is: what is beyond whole minor units is left out. Three
-// decimals of a currency that has fewer may be thousands, and are
-// money.ErrAmbiguous.
+// ParseBalance reads a balance of the gateway's. It may have more decimals than
+// the currency, because fees may; the rest is cut off. Exactly three decimals of a
+// currency that has fewer are money.ErrAmbiguous: the dot may separate thousands.
 func (p *Profile) ParseBalance(text string) (money.Amount, error) {
 	amount, err := p.ParseAmount(text)
 	if !errors.Is(err, money.ErrPrecision) {

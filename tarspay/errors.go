@@ -12,14 +12,13 @@ import (
 	"unicode"
 )
 
-// Class says what a failed call proves, so that a caller can decide by a
-// switch.
+// Class says what a failed call proves. Callers switch on it.
 type Class string
 
 // The classes.
 const (
-	// ClassRejected: this request was refused for certain and nothing was
-	// created. Sending it again unchanged is refused again.
+	// ClassRejected: the gateway refused this request and created nothing. The
+	// same request would be refused again.
 	ClassRejected Class = "rejected"
 	// ClassAmbiguous: the gateway answered, and the answer does not say
 	// whether the order exists. Ask by order number.
@@ -29,14 +28,15 @@ const (
 	// ClassNotFound: a query found no such order. How the gateway says so is
 	// undocumented; see Options.NotFoundCodes.
 	ClassNotFound Class = "not_found"
-	// ClassAuth: the gateway refuses us, not the order: key, signature, IP or
-	// merchant account. Nothing was created, and every call will meet it.
+	// ClassAuth: the gateway refuses the merchant, not the order: key, signature,
+	// IP or merchant account. Nothing was created. Every call fails this way until
+	// the cause is corrected.
 	ClassAuth Class = "auth"
 	// ClassRateLimited: HTTP 429. No page documents it, so on a create it does
 	// not prove that nothing was created.
 	ClassRateLimited Class = "rate_limited"
-	// ClassUnavailable: no answer, a 5xx, or a code that says the gateway could
-	// not do it just now.
+	// ClassUnavailable: no answer, a 5xx, or a code that says that the gateway
+	// cannot process the call now.
 	ClassUnavailable Class = "unavailable"
 	// ClassProtocol: an answer that breaks the documented shape, or belongs to
 	// another order.
@@ -74,7 +74,7 @@ func (o Operation) changes() bool {
 	}
 }
 
-// extra reports whether only some countries have the call.
+// extra reports whether the call exists in some countries only.
 func (o Operation) extra() bool {
 	switch o {
 	case OperationHistory, OperationAccountCheck, OperationDepositByTrxID, OperationPayoutProof, OperationTrxQuery,
@@ -99,8 +99,8 @@ type Error struct {
 	Message string
 	// HTTPStatus is 0 when no answer came.
 	HTTPStatus int
-	// NotSent is true only when it is certain that no byte of the request left
-	// us: refused by our own checks, context already done, no connection.
+	// NotSent is true only if no byte of the request was sent: our own checks
+	// refused it, the context had ended, or there was no connection.
 	NotSent bool
 	// Err is the cause, or nil. errors.Is and errors.As see through it.
 	Err error
@@ -132,11 +132,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // OutcomeUnknown reports whether the call may have taken effect although it
-// failed. For a call that changes nothing (a query) it is false. For a create
-// or a supplement it is true unless the failure is proof: never sent, refused
-// for certain (rejected, auth), or an order that exists already (duplicate). A
-// 429 is proof only where the gateway's own code in the error table says so,
-// and no documented code does.
+// failed. It is false for calls that change nothing, such as queries. For a create
+// or a supplement it is true unless the failure proves the outcome: the request
+// was not sent, was refused (ClassRejected, ClassAuth), or its order exists
+// already (ClassDuplicate). HTTP 429 proves nothing, because no documented code
+// comes with it.
 func (e *Error) OutcomeUnknown() bool {
 	if !e.Operation.changes() || e.NotSent {
 		return false
@@ -149,15 +149,15 @@ func (e *Error) OutcomeUnknown() bool {
 	}
 }
 
-// Confirm reports whether a rejection is only probable, so that the order is to
-// be asked for by its number before money is released (ErrorCode.Confirm).
+// Confirm reports whether a rejection is only probable. The caller must then query
+// the order by its number before it releases money (ErrorCode.Confirm).
 func (e *Error) Confirm() bool {
 	known, ok := LookupErrorCode(e.Code)
 	return ok && known.Confirm && e.Class == ClassRejected
 }
 
-// Short reports whether a create was refused, probably or for certain, because
-// the merchant's balance does not cover it (ErrorCode.Short).
+// Short reports whether a create was refused because the merchant's balance does
+// not cover it (ErrorCode.Short). The refusal may be only probable; see Confirm.
 func (e *Error) Short() bool {
 	known, ok := LookupErrorCode(e.Code)
 	return ok && known.Short && e.Class == ClassRejected
@@ -203,9 +203,9 @@ func cleanMessage(text string, personal []string) string {
 	return out.String()
 }
 
-// cause is an error from the network with a text of our own. It has no Unwrap,
-// so that whoever prints or stores a chain of errors meets our text only;
-// errors.Is and errors.As still reach the original.
+// cause is an error from the network with a text of our own. It has no Unwrap, so
+// that printing or storing the chain of errors shows our text only. errors.Is and
+// errors.As still find the original.
 type cause struct {
 	text string
 	err  error

@@ -16,7 +16,7 @@ const PathHistory = "/api/transInfo"
 // MaxHistoryPageSize is the most records the gateway puts on a page.
 const MaxHistoryPageSize = 50
 
-// maxHistoryPages ends a reading that would never end by itself.
+// maxHistoryPages bounds HistoryAll, in case the gateway never reports a last page.
 const maxHistoryPages = 100_000
 
 // ErrHistoryShifted means that the number of records changed while their pages
@@ -35,8 +35,8 @@ const (
 	HistoryOwnWithdrawal  HistoryKind = 4 // the merchant's own
 )
 
-// HistoryRequest chooses records. Only ended ones are listed. Reading a span
-// that ends in the past keeps new records from shifting the pages.
+// HistoryRequest selects records. The gateway lists ended orders only. Choose a
+// To in the past, so that new records do not shift the pages.
 type HistoryRequest struct {
 	Kind     HistoryKind
 	From, To time.Time // sent as Unix seconds; zero is open
@@ -63,8 +63,9 @@ type HistoryRecord struct {
 	State       State  // 2, 3, 8 or 9
 	Currency    string // the gateway's code
 	OrderAmount string // what was asked for
-	// Amount is what moved the merchant's balance: for a deposit with the fee
-	// taken off, for a payout or withdrawal without the fee.
+	// Amount is by how much the merchant's balance changed: of a deposit, the
+	// amount less the fee; of a payout or withdrawal, the amount, to which the fee
+	// comes in addition.
 	Amount      string
 	Fee         string // mchFeeAmount
 	CreatedAt   time.Time
@@ -100,10 +101,10 @@ func (c *Client) History(ctx context.Context, r HistoryRequest) (HistoryPage, er
 	return page, nil
 }
 
-// HistoryAll reads page after page, from r.Page on, and yields each record
-// once: one that appears again on the next page, pushed there by a newer one,
-// is skipped. A failed page ends the sequence with its error. If the number of
-// records changed on the way, the last error is ErrHistoryShifted.
+// HistoryAll reads all pages from r.Page on and yields each record once. A newer
+// record may push one to the next page; that repetition is skipped. A failed page
+// ends the sequence with its error. If the number of records changed meanwhile,
+// the sequence ends with ErrHistoryShifted.
 func (c *Client) HistoryAll(ctx context.Context, r HistoryRequest) iter.Seq2[HistoryRecord, error] {
 	return func(yield func(HistoryRecord, error) bool) {
 		before := make(map[string]bool)

@@ -8,11 +8,11 @@ import (
 	"unicode"
 )
 
-// Payee is who an order pays, or, of a deposit, who pays it: in one form, however
-// the order writes it. Two orders with equal payees are to the same account.
+// Payee is the account that a withdrawal pays, or that pays a deposit, in one
+// normal form. Two orders with equal payees concern the same account.
 type Payee struct {
-	// Bank is the way or bank that the account is at, "" where the account
-	// needs none, as an e-mail address does.
+	// Bank is the way or bank of the account, "" if the account identifies itself,
+	// as an e-mail address does.
 	Bank string
 	// Account is personal data.
 	Account string
@@ -29,16 +29,16 @@ const (
 	FormPIX     Form = "pix"     // a PIX key
 )
 
-// bankIsWay says in a PayeeRule that the way is the bank.
+// bankIsWay in PayeeRule.Bank means that the way is the bank.
 const bankIsWay = "way"
 
-// PayeeRule is which members of an order name the payee.
+// PayeeRule says which members of an order name the payee.
 type PayeeRule struct {
-	// Kinds are the kinds of way that it is for; nil is all that no rule
-	// before it is for, and ways that are not listed.
+	// Kinds are the kinds of way that the rule applies to. Nil applies to ways that
+	// no earlier rule applies to, and to ways that are not listed.
 	Kinds []string
-	// Members name the account, each of them. An order has one of them at
-	// least; if it has several they name the same account.
+	// Members each name the account. An order must have at least one of them; if it
+	// has several, they must name the same account.
 	Members []string
 	Form    Form
 	// Written is how a phone number is written: "trunk" 0300…, "bare" 300…,
@@ -52,20 +52,20 @@ type PayeeRule struct {
 	Note       string
 }
 
-// PhoneRule is how a country writes the numbers of its phones.
+// PhoneRule says how a country writes phone numbers.
 type PhoneRule struct {
 	Prefix string         // of the country, "92"
 	Trunk  string         // before a national number, "0"
-	Mobile *regexp.Regexp // what follows both; nil if any digits may
+	Mobile *regexp.Regexp // matches the national number; nil accepts any digits
 }
 
-// leastNational is how many digits a national number has at the least. With
-// fewer after the prefix, the prefix is part of the number.
+// leastNational is the least number of digits of a national number. If fewer digits
+// follow the prefix, the prefix is part of the number.
 const leastNational = 8
 
-// Payee is who the order pays or who pays it. It is false where the order names
-// nobody, or could name two. The members need not be written as the country
-// wants them: whatever is taken for the same account is the same payee.
+// Payee returns who the order pays, or who pays it. It returns false if the order
+// names nobody, or could name two payees. It accepts spellings that Check refuses,
+// and returns the same payee for every spelling of one account.
 func (p *Profile) Payee(direction Direction, way string, fields map[string]string) (Payee, bool) {
 	rule, has := p.payeeRule(direction, way)
 	if !has {
@@ -127,7 +127,7 @@ func (p *Profile) payee(direction Direction, rule PayeeRule, way string, fields 
 	return Payee{bank, text}
 }
 
-// bankOf is the bank that a way names; ways that reach the same accounts are one.
+// bankOf returns the bank of a way. Ways that reach the same accounts share one.
 func (p *Profile) bankOf(direction Direction, way string) string {
 	if known, is := p.Way(direction, way); is {
 		return cmp.Or(known.SameAs, known.Code)
@@ -135,15 +135,14 @@ func (p *Profile) bankOf(direction Direction, way string) string {
 	return bare(way)
 }
 
-// bankOfCode is the bank of an IFSC, whose other digits are the branch.
+// bankOfCode returns the bank's part of an IFSC; the rest names the branch.
 func bankOfCode(code string) string {
 	text := strings.ToUpper(plainText(code))
 	const bankLetters = 4
 	return text[:min(len(text), bankLetters)]
 }
 
-// splitIBAN takes an IBAN of the country apart: the bank's code and the account
-// at the bank.
+// splitIBAN splits an IBAN of the country into the bank's code and the account.
 func (p *Profile) splitIBAN(text string) (code, account string, is bool) {
 	text = strings.ToUpper(text)
 	const head, codeEnd = 4, 8
@@ -153,8 +152,8 @@ func (p *Profile) splitIBAN(text string) (code, account string, is bool) {
 	return text[head:codeEnd], strings.TrimLeft(text[codeEnd:], "0"), true
 }
 
-// wayOfIBAN is the way whose bank the code of an IBAN means; the code itself
-// where no way is known to have it.
+// wayOfIBAN returns the bank with the code of an IBAN, or the code itself if no
+// way has it.
 func (p *Profile) wayOfIBAN(direction Direction, code string) string {
 	for _, way := range p.Side(direction).Ways {
 		if way.IBAN == code {
@@ -164,7 +163,7 @@ func (p *Profile) wayOfIBAN(direction Direction, code string) string {
 	return "IBAN:" + code
 }
 
-// international is a phone number with the prefix of its country.
+// international returns a phone number with the country's prefix.
 func (r PhoneRule) international(text string) string {
 	if after, had := strings.CutPrefix(text, "00"); had && r.Prefix != "" && strings.HasPrefix(after, r.Prefix) {
 		text = after
@@ -185,9 +184,9 @@ func (r PhoneRule) hasNumber(national string) bool {
 	return len(national) >= leastNational
 }
 
-// pixKey is a PIX key: addresses and random keys in small letters, phones with
-// the country's prefix. A tax number and a phone without prefix look alike, so
-// the kind of the key decides.
+// pixKey returns a PIX key in normal form: addresses and random keys in lower
+// case, phones with the country's prefix. A tax number and a phone number without
+// prefix look alike; kind decides between them.
 func (p *Profile) pixKey(text, kind string) string {
 	plus := strings.HasPrefix(text, "+")
 	const shortest, longest = 12, 13 // of a phone number with its prefix
@@ -199,10 +198,10 @@ func (p *Profile) pixKey(text, kind string) string {
 	return text
 }
 
-// plainText is a member's text as it is compared: in small letters, digits of
+// plainText returns a member's text for comparison: in lower case, with digits of
 // every script as 0 to 9, full-width letters as plain ones, and without blanks,
-// hyphens, apostrophes and characters that are not seen. An exponent or a
-// fraction is not undone: what number it was is not known.
+// hyphens, apostrophes and invisible characters. It does not undo exponents or
+// fractions, because the original digits are lost.
 func plainText(value string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -219,7 +218,7 @@ func plainText(value string) string {
 	}, strings.TrimSuffix(value, ".0"))
 }
 
-// keep is the text without the bytes that are not wanted.
+// keep returns the bytes of the text that are wanted.
 func keep(text string, wanted func(byte) bool) string {
 	return strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII || !wanted(byte(r)) { //nolint:gosec // G115: it is ASCII
@@ -229,8 +228,8 @@ func keep(text string, wanted func(byte) bool) string {
 	}, text)
 }
 
-// digitValue is 0 to 9. Unicode has the digits of a script in order, in runs of
-// ten.
+// digitValue returns 0 to 9. Unicode lists the digits of each script in order, in
+// runs of ten.
 func digitValue(r rune) rune {
 	first := r
 	for unicode.IsDigit(first - 1) {

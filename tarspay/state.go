@@ -5,8 +5,7 @@ import (
 	"strconv"
 )
 
-// Direction tells money in from money out; its numbers are the gateway's
-// bizType.
+// Direction is money in or money out. Its numbers are the gateway's bizType.
 type Direction int
 
 // The two directions.
