@@ -13,60 +13,38 @@ import (
 // Act does what an operator asks, or says why not. The rules are asked in the
 // transaction that acts, whatever a caller has checked before.
 func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) (contract.Acted, error) {
-	var (
-		row     order.Order
-		refusal *order.Refusal
-		acted   contract.Acted
-		err     error
-	)
-	switch {
-	case action.Members() != 1:
-		refusal = order.Refuse(order.CodeInvalidRequest, "an action is exactly one of approve, reject, cancel, resolve, note, poll and adopt")
-	case action.Approve != nil:
-		row, refusal, err = b.ledger.Approve(ctx, key, *action.Approve)
-	case action.Reject != nil:
-		row, refusal, err = b.ledger.Reject(ctx, key, *action.Reject)
-	case action.Cancel != nil:
-		row, refusal, err = b.ledger.Cancel(ctx, key, *action.Cancel)
-	case action.Note != nil:
-		row, refusal, err = b.ledger.Note(ctx, key, *action.Note)
-	case action.Poll != nil:
-		row, refusal, err = b.ledger.Poll(ctx, key, *action.Poll)
-	case action.Adopt != nil:
-		row, refusal, err = b.adopt(ctx, key, *action.Adopt)
-	case action.Resolve != nil:
-		var pending bool
-		row, refusal, pending, err = b.ledger.Resolve(ctx, key, *action.Resolve, b.settings.Policy.TwoPersonResolve())
-		if pending {
-			acted.Pending = action.Resolve.By
+	var unwritten *order.Refusal
+	if adoption, is := action.Action.(order.Adoption); is {
+		var err error
+		if unwritten, err = b.writeLost(ctx, key, adoption); err != nil {
+			return contract.Acted{}, fmt.Errorf("act on %s: %w", key, err)
 		}
 	}
+	row, refusal, pending, err := b.ledger.Act(ctx, key, action.Action, b.settings.Policy.TwoPersonResolve())
 	if err != nil {
 		return contract.Acted{}, fmt.Errorf("act on %s: %w", key, err)
 	}
-	acted.Kind, acted.Standing = row.Kind, row.Standing
+	if unwritten != nil {
+		refusal = unwritten
+	}
+	acted := contract.Acted{Kind: row.Kind, Standing: row.Standing}
 	if refusal != nil {
 		acted.Refusal = &refusal.Reason
+	}
+	if resolution, is := action.Action.(order.Resolution); is && pending {
+		acted.Pending = resolution.By
 	}
 	return acted, nil
 }
 
-// adopt writes an order down that only Temporal has, and notes who has it
-// adopted. What cannot be written down is refused, and on record.
-func (b *Books) adopt(ctx context.Context, key order.Key, adoption order.Adoption) (order.Order, *order.Refusal, error) {
+// writeLost writes an order down that only Temporal has, before it is adopted.
+// The refusal says why it was not; the adoption is on record either way.
+func (b *Books) writeLost(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
 	signed := adoption.Permit(order.Order{}) == nil // else the ledger says what is missing
-	var unwritten *order.Refusal
-	if adoption.Request != nil && signed {
-		var err error
-		if unwritten, err = b.writeDown(ctx, key, adoption); err != nil {
-			return order.Order{}, nil, err
-		}
+	if adoption.Request == nil || !signed {
+		return nil, nil
 	}
-	row, refusal, err := b.ledger.Adopt(ctx, key, adoption)
-	if unwritten != nil && err == nil {
-		refusal = unwritten
-	}
-	return row, refusal, err
+	return b.writeDown(ctx, key, adoption)
 }
 
 // writeDown opens an order from what its workflow was started with. It is judged

@@ -87,7 +87,7 @@ func (r *rig) begin(ctx context.Context, p path) (order.Request, error) {
 	if err := r.start(ctx, request); err != nil {
 		return request, err
 	}
-	_, err := r.stack.Orders.Approve(ctx, request.Key(), order.Approval{By: "second person", Fingerprint: request.Fingerprint()})
+	_, err := r.stack.Orders.Act(ctx, request.Key(), order.Approval{By: "second person", Fingerprint: request.Fingerprint()})
 	return request, err
 }
 

@@ -109,7 +109,7 @@ func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
 	if what == writtenDown {
 		action = w.adoptedFrom(l)
 	}
-	if action.Adopt == nil && w.drives(l) {
+	if action.Action != nil && action.Action.Name() != order.ActionAdopt && w.drives(l) {
 		return // it would have been an update
 	}
 	w.acting[id] = l.Number
@@ -125,18 +125,18 @@ func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
 // action is what an operator does to an order.
 func (l *life) action(what string) contract.Action {
 	switch what {
-	case contract.ApproveUpdate:
-		return contract.Action{Approve: &order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()}}
-	case contract.RejectUpdate:
-		return contract.Action{Reject: &order.Rejection{By: "amina", Why: "not known"}}
-	case contract.CancelUpdate:
-		return contract.Action{Cancel: &order.Cancellation{By: "bilal", Why: "paid by hand"}}
-	case contract.NoteUpdate:
-		return contract.Action{Note: &order.Note{By: "bilal", Text: "asked about it"}}
-	case contract.PollNowUpdate:
-		return contract.Action{Poll: &order.Poll{By: "bilal"}}
+	case order.ActionApprove:
+		return contract.Action{Action: order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()}}
+	case order.ActionReject:
+		return contract.Action{Action: order.Rejection{By: "amina", Why: "not known"}}
+	case order.ActionCancel:
+		return contract.Action{Action: order.Cancellation{By: "bilal", Why: "paid by hand"}}
+	case order.ActionNote:
+		return contract.Action{Action: order.Note{By: "bilal", Text: "asked about it"}}
+	case order.ActionPoll:
+		return contract.Action{Action: order.Poll{By: "bilal"}}
 	case "adopted":
-		return contract.Action{Adopt: &order.Adoption{By: "chen", Run: "the one that was started"}}
+		return contract.Action{Action: order.Adoption{By: "chen", Run: "the one that was started"}}
 	}
 	return contract.Action{}
 }
@@ -144,7 +144,7 @@ func (l *life) action(what string) contract.Action {
 // bareActions are what an operator may do to an order that no workflow drives;
 // "" is an action that is none.
 var bareActions = []string{
-	contract.ApproveUpdate, contract.RejectUpdate, contract.CancelUpdate, contract.NoteUpdate, contract.PollNowUpdate, "",
+	order.ActionApprove, order.ActionReject, order.ActionCancel, order.ActionNote, order.ActionPoll, "",
 }
 
 // compare is what the schedules do.
@@ -175,8 +175,8 @@ func (w *world) schedule(ctx workflow.Context, name string, n int, result, input
 var junk = []string{
 	"signal-text", "signal-number", "signal-list", "signal-nothing", "signal-bytes", "signal-no-id", "signal-unknown-id",
 	"signal-foreign-id", "signal-other",
-	"update/none", "update/" + contract.ApproveUpdate, "update/" + contract.RejectUpdate, "update/" + contract.CancelUpdate,
-	"update/" + contract.ResolveUpdate, "update/" + contract.NoteUpdate, "update/" + contract.PollNowUpdate,
+	"update/none", "update/" + order.ActionApprove, "update/" + order.ActionReject, "update/" + order.ActionCancel,
+	"update/" + order.ActionResolve, "update/" + order.ActionNote, "update/" + order.ActionPoll,
 	"update/" + contract.InstructionsUpdate,
 }
 

@@ -61,7 +61,7 @@ var mistakes = map[string]mistake{
 	})},
 	"a signal that cannot be read fails the order": {plan: small(Order{Scenario: "stuck", Events: happens(5, DoJunk, "signal-number")}, nil), property: "P13", wrongs: 2, seams: seams{interceptors: []interceptor.WorkerInterceptor{&strict{}}}},
 	"nobody looks for orders without a workflow":   {plan: small(Order{Scenario: "stuck", Losses: []Loss{{2 * minute, hour}}}, nil), property: "P13", wrongs: 2, seams: notDone("FindOrphans")},
-	"an action that is refused fails": {plan: small(Order{Events: happens(-30, DoBare, contract.CancelUpdate)}, nil), property: "P13", wrongs: 1, seams: onActivity(func(name string, result any, err error) (any, error) {
+	"an action that is refused fails": {plan: small(Order{Events: happens(-30, DoBare, order.ActionCancel)}, nil), property: "P13", wrongs: 1, seams: onActivity(func(name string, result any, err error) (any, error) {
 		var acted contract.Acted
 		said, is := result.(*commonpb.Payloads)
 		if name == "Act" && is && converter.GetDefaultDataConverter().FromPayloads(said, &acted) == nil && acted.Refusal != nil {

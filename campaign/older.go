@@ -153,7 +153,7 @@ func (w *world) regain(ctx workflow.Context, begin func(func(workflow.Context)))
 		row, err := w.books.Order(w.ctx, l.request.Key())
 		if err == nil && row.State == order.AwaitingApproval && !row.AskFirst.IsZero() {
 			w.env.RegisterDelayedCallback(func() {
-				w.act(l, l.Number+"/approved again", contract.ApproveUpdate, order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()})
+				w.act(l, l.Number+"/approved again", order.ActionApprove, order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()})
 			}, 0)
 		}
 	}
@@ -196,7 +196,7 @@ const writtenDown = "written down"
 
 // adoptedFrom is the action of adopting an order from what its workflow was started with.
 func (w *world) adoptedFrom(l *life) contract.Action {
-	return contract.Action{Adopt: &order.Adoption{By: "chen", Run: w.lastRun(l), Request: &l.request}}
+	return contract.Action{Action: order.Adoption{By: "chen", Run: w.lastRun(l), Request: &l.request}}
 }
 
 // lastRun is the last run of an order's workflow; "" if there was none.

@@ -72,16 +72,16 @@ func (w *world) do(l *life, i int, e Event) {
 		case "other":
 			a.Fingerprint = "another"
 		}
-		w.act(l, id, contract.ApproveUpdate, a)
+		w.act(l, id, order.ActionApprove, a)
 	case DoReject:
-		w.act(l, id, contract.RejectUpdate, order.Rejection{By: "amina", Why: "not known"})
+		w.act(l, id, order.ActionReject, order.Rejection{By: "amina", Why: "not known"})
 	case DoCancel:
-		w.act(l, id, contract.CancelUpdate, order.Cancellation{By: "bilal", Why: "paid by hand"})
+		w.act(l, id, order.ActionCancel, order.Cancellation{By: "bilal", Why: "paid by hand"})
 	case DoPoll:
-		w.act(l, id, contract.PollNowUpdate, order.Poll{By: "bilal"})
+		w.act(l, id, order.ActionPoll, order.Poll{By: "bilal"})
 	case DoResolve:
 		if w.plan.Policy { // one person's word would do without, and this one's is false
-			w.act(l, id, contract.ResolveUpdate, resolution(order.Succeeded, "amina"))
+			w.act(l, id, order.ActionResolve, resolution(order.Succeeded, "amina"))
 		}
 	case DoClash:
 		w.clash(l, e.What)
@@ -275,7 +275,7 @@ func (w *world) giveUp(l *life, when string) {
 func (w *world) resolve(l *life, when string, word order.Resolution) {
 	for i, by := range []string{"amina", "amina", "chen"} {
 		word.By = by
-		w.act(l, fmt.Sprintf("%s/%s/%d", l.Number, when, i), contract.ResolveUpdate, word)
+		w.act(l, fmt.Sprintf("%s/%s/%d", l.Number, when, i), order.ActionResolve, word)
 	}
 }
 

@@ -18,47 +18,15 @@ import (
 // a trace in the order's audit, refused or done. The error of what is not done
 // is an *order.Refusal with the code of its reason.
 
-// Approve lets an order go ahead that waits for a second person. The
-// fingerprint is that of the order as the approver saw it.
-func (c *Client) Approve(ctx context.Context, key order.Key, approval order.Approval) (order.View, error) {
-	return c.act(ctx, key, contract.ApproveUpdate, approval, contract.Action{Approve: &approval})
-}
-
-// Reject ends an order that waits for a second person.
-func (c *Client) Reject(ctx context.Context, key order.Key, rejection order.Rejection) (order.View, error) {
-	return c.act(ctx, key, contract.RejectUpdate, rejection, contract.Action{Reject: &rejection})
-}
-
-// Cancel withdraws an order before anything was sent.
-func (c *Client) Cancel(ctx context.Context, key order.Key, cancellation order.Cancellation) (order.View, error) {
-	return c.act(ctx, key, contract.CancelUpdate, cancellation, contract.Action{Cancel: &cancellation})
-}
-
-// Resolve ends an order in review with an operator's evidence. Where two
-// persons decide, the first call proposes and the view's Next says so.
-func (c *Client) Resolve(ctx context.Context, key order.Key, resolution order.Resolution) (order.View, error) {
-	return c.act(ctx, key, contract.ResolveUpdate, resolution, contract.Action{Resolve: &resolution})
-}
-
-// Note adds a remark to an order's audit, in whatever state it is.
-func (c *Client) Note(ctx context.Context, key order.Key, note order.Note) (order.View, error) {
-	return c.act(ctx, key, contract.NoteUpdate, note, contract.Action{Note: &note})
-}
-
-// PollNow makes an order ask the gateway, or look for its funds, at once. When
-// no workflow drives the order, who wanted it asked is on record and nobody
-// asks: the view is without a fingerprint then.
-func (c *Client) PollNow(ctx context.Context, key order.Key, poll order.Poll) (order.View, error) {
-	return c.act(ctx, key, contract.PollNowUpdate, poll, contract.Action{Poll: &poll})
-}
-
-// act sends an update to the order's workflow. When no workflow drives the
-// order, because it has ended, there is none of its number, or its id is taken by
-// a workflow that drives no order, a short workflow of its own decides and
-// audits.
-func (c *Client) act(
-	ctx context.Context, key order.Key, name string, argument any, action contract.Action,
-) (order.View, error) {
+// Act does an action to an order. The order's workflow gets it as an update. When
+// no workflow drives the order, because it has ended, there is none of its number,
+// or its id is taken by a workflow that drives no order, another workflow decides
+// and audits; the view is without a fingerprint then.
+//
+// Where two persons resolve an order, the first resolution proposes and the
+// view's Next says so. Nobody asks the gateway for a Poll of an order that no
+// workflow drives; who wanted it asked is on record. An Adoption is made by Adopt.
+func (c *Client) Act(ctx context.Context, key order.Key, action order.Action) (order.View, error) {
 	if refusal := action.TooLong(); refusal != nil {
 		return order.View{}, refusal
 	}
@@ -67,12 +35,12 @@ func (c *Client) act(
 		return order.View{}, err
 	}
 	if driven {
-		view, err := c.update(ctx, key, name, argument)
+		view, err := c.update(ctx, key, action.Name(), action)
 		if code := order.CodeOf(err); code != order.CodeOrderNotFound && code != order.CodeTerminal {
 			return view, err
 		}
 	}
-	acted, err := c.actWithout(ctx, key, name, action)
+	acted, err := c.actWithout(ctx, key, action)
 	if err == nil && acted.Refusal != nil {
 		err = &order.Refusal{Reason: *acted.Refusal}
 	}
@@ -98,7 +66,7 @@ func (c *Client) driven(ctx context.Context, key order.Key) (bool, error) {
 // actWithout decides and audits in the merchant's workflow for that, which is
 // started with the first action and stays. Should its id be taken by a workflow
 // that is another, the action gets a short workflow of its own.
-func (c *Client) actWithout(ctx context.Context, key order.Key, name string, action contract.Action) (contract.Acted, error) {
+func (c *Client) actWithout(ctx context.Context, key order.Key, action order.Action) (contract.Acted, error) {
 	var acted contract.Acted
 	id := contract.OperatorActionsID(key.Merchant)
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, id, "")
@@ -108,7 +76,7 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, name string, act
 	}
 	if info := described.GetWorkflowExecutionInfo(); info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING &&
 		(info.GetType().GetName() != contract.OperatorActionsType || info.GetTaskQueue() != contract.Queue) {
-		return c.actAlone(ctx, key, name, action)
+		return c.actAlone(ctx, key, action)
 	}
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: c.temporal.NewWithStartWorkflowOperation(temporalclient.StartWorkflowOptions{
@@ -120,7 +88,7 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, name string, act
 		UpdateOptions: temporalclient.UpdateWorkflowOptions{
 			UpdateID:     uuid.NewString(),
 			UpdateName:   contract.ActUpdate,
-			Args:         []any{contract.OperatorActionInput{Key: key, Action: action}},
+			Args:         []any{contract.OperatorActionInput{Key: key, Action: contract.Action{Action: action}}},
 			WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
 		},
 	})
@@ -134,13 +102,13 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, name string, act
 }
 
 // actAlone decides and audits in a short workflow of its own.
-func (c *Client) actAlone(ctx context.Context, key order.Key, name string, action contract.Action) (contract.Acted, error) {
+func (c *Client) actAlone(ctx context.Context, key order.Key, action order.Action) (contract.Acted, error) {
 	var acted contract.Acted
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID:            fmt.Sprintf("act:%s:%s:%s", key.Merchant, key.Number, uuid.NewString()),
 		TaskQueue:     contract.Queue,
-		StaticSummary: name + " without a workflow",
-	}, contract.OperatorActionType, contract.OperatorActionInput{Key: key, Action: action})
+		StaticSummary: action.Name() + " without a workflow",
+	}, contract.OperatorActionType, contract.OperatorActionInput{Key: key, Action: contract.Action{Action: action}})
 	if err != nil {
 		return acted, unreachable("act on order "+key.String(), err)
 	}
@@ -189,7 +157,7 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 	}
 	// Without a run there was nothing to adopt, and the ledger says why.
 	adoption := order.Adoption{By: by, Run: started.RunID, Squatted: squatted}
-	acted, err := c.actWithout(ctx, row.Key(), "adopt", contract.Action{Adopt: &adoption})
+	acted, err := c.actWithout(ctx, row.Key(), adoption)
 	if err == nil && acted.Refusal != nil {
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}
 	}
@@ -215,7 +183,7 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 			return Started{}, err
 		}
 	}
-	acted, err := c.actWithout(ctx, key, "adopt", contract.Action{Adopt: &adoption})
+	acted, err := c.actWithout(ctx, key, adoption)
 	switch {
 	case refusal != nil:
 		return Started{}, refusal
@@ -227,7 +195,7 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 		return Started{}, order.Refuse(order.CodeTerminal, "order %s is written down as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
 	case h.running:
 		// It looks again now and then; this has it look at once.
-		_, _ = c.update(ctx, key, contract.NoteUpdate, order.Note{By: by, Text: "the ledger has the order again"})
+		_, _ = c.update(ctx, key, order.ActionNote, order.Note{By: by, Text: "the ledger has the order again"})
 		return Started{WorkflowID: contract.WorkflowID(key), RunID: h.run, Existing: true}, nil
 	}
 	return c.Adopt(ctx, order.Order{Request: *adoption.Request, Standing: acted.Standing}, by)

@@ -12,7 +12,6 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -59,7 +58,7 @@ func TestAnOrderThatIsHandedOnIsAskedAgain(t *testing.T) {
 		serviceerror.NewWorkflowNotReady("unexpected workflow task failure"),
 	}}
 	key := order.Key{Merchant: "M1", Number: "W-1"}
-	view, err := New(server).update(t.Context(), key, contract.NoteUpdate, order.Note{By: "chen", Text: "x"})
+	view, err := New(server).update(t.Context(), key, order.ActionNote, order.Note{By: "chen", Text: "x"})
 	require.NoError(t, err)
 	require.Equal(t, order.Submitted, view.State)
 	require.Equal(t, 4, server.asked)

@@ -41,8 +41,8 @@ func TestLongTextsStayHere(t *testing.T) {
 	t.Parallel()
 	key := order.Key{Merchant: "M1700000001", Number: "W-1"}
 	nobody := New(nil) // a call to Temporal would panic
-	_, err := nobody.Note(t.Context(), key, order.Note{By: "amina", Text: strings.Repeat("x", order.MaxText+1)})
+	_, err := nobody.Act(t.Context(), key, order.Note{By: "amina", Text: strings.Repeat("x", order.MaxText+1)})
 	require.Equal(t, order.CodeTextTooLong, order.CodeOf(err))
-	_, err = nobody.Resolve(t.Context(), key, order.Resolution{By: "amina", Why: "why", Evidence: strings.Repeat("x", 3<<20), State: order.Failed})
+	_, err = nobody.Act(t.Context(), key, order.Resolution{By: "amina", Why: "why", Evidence: strings.Repeat("x", 3<<20), State: order.Failed})
 	require.Equal(t, order.CodeTextTooLong, order.CodeOf(err))
 }

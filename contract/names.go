@@ -33,12 +33,6 @@ const (
 const (
 	CallbackSignal     = "callback"     // signal: a callback is in the inbox
 	InstructionsUpdate = "instructions" // update: how the payer pays; returns order.View once the create has an outcome
-	ApproveUpdate      = "approve"      // update: a second person lets the order go ahead (order.Approval)
-	RejectUpdate       = "reject"       // update: a second person ends it (order.Rejection)
-	CancelUpdate       = "cancel"       // update: withdraw it before anything is sent (order.Cancellation)
-	ResolveUpdate      = "resolve"      // update: end an order in review, with evidence (order.Resolution)
-	NoteUpdate         = "note"         // update: add a remark to its audit (order.Note)
-	PollNowUpdate      = "poll_now"     // update: ask the gateway at once (order.Poll)
 	OrderQuery         = "order"        // query: order.View
 )
 

@@ -140,14 +140,14 @@ func TestWhatIsTooLongForTemporal(t *testing.T) {
 		described, err := h.Temporal.DescribeWorkflowExecution(h.ctx, id, "")
 		require.NoError(t, err)
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, described.GetWorkflowExecutionInfo().GetStatus(), "after %d bytes", size)
-		_, err = h.Orders.Note(h.ctx, p.key(), note)
+		_, err = h.Orders.Act(h.ctx, p.key(), note)
 		require.Equal(t, order.CodeTextTooLong, order.CodeOf(err), "%v", err)
 	}
 	for range 150 {
-		_, err := h.Orders.Approve(h.ctx, p.key(), order.Approval{By: "e2e", Fingerprint: p.request.Fingerprint()})
+		_, err := h.Orders.Act(h.ctx, p.key(), order.Approval{By: "e2e", Fingerprint: p.request.Fingerprint()})
 		require.Equal(t, order.CodeNotAwaitingApproval, order.CodeOf(err), "%v", err)
 	}
-	_, err := h.Orders.Note(h.ctx, p.key(), order.Note{By: "chen", Text: "others are heard"})
+	_, err := h.Orders.Act(h.ctx, p.key(), order.Note{By: "chen", Text: "others are heard"})
 	require.NoError(t, err)
 	require.Less(t, h.accepted(t, id), 20)
 	h.move(t, p, tarspay.StateSucceeded, "")

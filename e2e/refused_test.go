@@ -28,9 +28,9 @@ func TestRefusedActionsInTheList(t *testing.T) {
 	for range people {
 		trying.Go(func() {
 			for range tries {
-				_, err := h.Orders.Approve(h.ctx, p.key(), order.Approval{By: "amina", Fingerprint: p.request.Fingerprint()})
+				_, err := h.Orders.Act(h.ctx, p.key(), order.Approval{By: "amina", Fingerprint: p.request.Fingerprint()})
 				assert.Equal(t, order.CodeTerminal, order.CodeOf(err), "%v", err)
-				_, err = h.Orders.Cancel(h.ctx, ghost, order.Cancellation{By: "amina", Why: "mistake"})
+				_, err = h.Orders.Act(h.ctx, ghost, order.Cancellation{By: "amina", Why: "mistake"})
 				assert.Equal(t, order.CodeOrderNotFound, order.CodeOf(err), "%v", err)
 			}
 		})
@@ -43,10 +43,10 @@ func TestRefusedActionsInTheList(t *testing.T) {
 	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, id, "", "by mistake"))
 	_, err := h.Temporal.ExecuteWorkflow(h.ctx, temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobodys"}, contract.OperatorActionsType)
 	require.NoError(t, err)
-	_, err = h.Orders.Cancel(h.ctx, ghost, order.Cancellation{By: "dana", Why: "mistake"})
+	_, err = h.Orders.Act(h.ctx, ghost, order.Cancellation{By: "dana", Why: "mistake"})
 	require.Equal(t, order.CodeOrderNotFound, order.CodeOf(err), "%v", err)
 	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, id, "", "it was a test"))
-	_, err = h.Orders.Cancel(h.ctx, ghost, order.Cancellation{By: "rana", Why: "mistake"})
+	_, err = h.Orders.Act(h.ctx, ghost, order.Cancellation{By: "rana", Why: "mistake"})
 	require.Equal(t, order.CodeOrderNotFound, order.CodeOf(err), "%v", err)
 
 	entries, err := h.books.Audit(h.ctx, ghost)

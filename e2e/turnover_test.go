@@ -46,9 +46,9 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 		work.Go(func() error {
 			for i := range remarks {
 				note := order.Note{By: "amina", Text: fmt.Sprintf("remark %d", i)}
-				_, err := h.Orders.Note(h.ctx, p.key(), note)
+				_, err := h.Orders.Act(h.ctx, p.key(), note)
 				for order.CodeOf(err) == order.CodeOrderBusy && h.ctx.Err() == nil {
-					_, err = h.Orders.Note(h.ctx, p.key(), note)
+					_, err = h.Orders.Act(h.ctx, p.key(), note)
 				}
 				if err != nil {
 					return fmt.Errorf("remark %d: %w", i, err)

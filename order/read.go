@@ -34,7 +34,10 @@ func Read(data []byte, into any) error {
 func misread(err error) string {
 	var syntax *jsontext.SyntacticError
 	var meaning *json.SemanticError
+	var refusal *Refusal
 	switch {
+	case errors.As(err, &meaning) && errors.As(err, &refusal): // of a value that reads itself
+		return sayMember(meaning.JSONPointer) + ": " + refusal.Text
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
 		return sayMember(syntax.JSONPointer) + " is there twice"
 	case errors.As(err, &syntax) && syntax.JSONPointer != "":

@@ -45,12 +45,12 @@ func TestApprovedOrdersArePaid(t *testing.T) {
 			r := requested(t, kind)
 			w.RegisterDelayedCallback(func() {
 				require.Empty(t, w.gateway.Book().Orders, "nothing is sent before it is approved")
-				w.update(t, contract.ApproveUpdate, order.CodeSamePerson, order.Approval{By: " Bilal", Fingerprint: r.Fingerprint()})
-				w.update(t, contract.ApproveUpdate, order.CodeFingerprintMismatch, order.Approval{By: "amina", Fingerprint: "other"})
-				w.update(t, contract.ApproveUpdate, order.CodeWhoMissing, order.Approval{Fingerprint: r.Fingerprint()})
+				w.update(t, order.ActionApprove, order.CodeSamePerson, order.Approval{By: " Bilal", Fingerprint: r.Fingerprint()})
+				w.update(t, order.ActionApprove, order.CodeFingerprintMismatch, order.Approval{By: "amina", Fingerprint: "other"})
+				w.update(t, order.ActionApprove, order.CodeWhoMissing, order.Approval{Fingerprint: r.Fingerprint()})
 			}, time.Hour)
 			w.RegisterDelayedCallback(func() {
-				w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+				w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 			}, 2*time.Hour)
 			view := w.drive(r)
 			require.Equal(t, order.Succeeded, view.State)
@@ -88,10 +88,10 @@ func TestRejectedOrdersAreNotSent(t *testing.T) {
 	w := guarded(t)
 	r := requested(t, order.Withdrawal)
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.RejectUpdate, order.CodeWhyMissing, order.Rejection{By: "amina"})
+		w.update(t, order.ActionReject, order.CodeWhyMissing, order.Rejection{By: "amina"})
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.RejectUpdate, "", order.Rejection{By: "amina", Why: "not our supplier"})
+		w.update(t, order.ActionReject, "", order.Rejection{By: "amina", Why: "not our supplier"})
 	}, 2*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Rejected, view.State)
@@ -130,7 +130,7 @@ func TestCancelBeforeAndAfterSubmission(t *testing.T) {
 		w := guarded(t)
 		r := requested(t, order.Withdrawal)
 		w.RegisterDelayedCallback(func() {
-			w.update(t, contract.CancelUpdate, "", order.Cancellation{By: "bilal", Why: "paid by hand"})
+			w.update(t, order.ActionCancel, "", order.Cancellation{By: "bilal", Why: "paid by hand"})
 		}, time.Hour)
 		view := w.drive(r)
 		require.Equal(t, order.Cancelled, view.State)
@@ -142,7 +142,7 @@ func TestCancelBeforeAndAfterSubmission(t *testing.T) {
 		w := newWorld(t)
 		r := request(t, order.Withdrawal, "silent-success")
 		w.RegisterDelayedCallback(func() {
-			w.update(t, contract.CancelUpdate, order.CodeAlreadySubmitted, order.Cancellation{By: "bilal", Why: "too late"})
+			w.update(t, order.ActionCancel, order.CodeAlreadySubmitted, order.Cancellation{By: "bilal", Why: "too late"})
 		}, time.Second)
 		view := w.drive(r)
 		require.Equal(t, order.Succeeded, view.State)
@@ -208,18 +208,18 @@ func TestTwoPersonsResolve(t *testing.T) {
 	r := requested(t, order.Withdrawal)
 	r.Details["sandboxScenario"] = "stuck"
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, time.Minute)
 	w.RegisterDelayedCallback(func() {
 		own := resolution(order.Failed)
 		own.By = "bilal"
-		w.update(t, contract.ResolveUpdate, order.CodeSamePerson, own)
+		w.update(t, order.ActionResolve, order.CodeSamePerson, own)
 	}, 79*time.Hour)
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) // amina proposes
+		w.update(t, order.ActionResolve, "", resolution(order.Failed)) // amina proposes
 	}, 80*time.Hour)
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.ResolveUpdate, order.CodeSamePerson, resolution(order.Failed))
+		w.update(t, order.ActionResolve, order.CodeSamePerson, resolution(order.Failed))
 	}, 80*time.Hour+time.Minute)
 	w.RegisterDelayedCallback(func() {
 		row, err := w.books.Order(t.Context(), r.Key())
@@ -227,7 +227,7 @@ func TestTwoPersonsResolve(t *testing.T) {
 		require.Equal(t, order.InReview, row.State, "one person is not enough")
 		second := resolution(order.Failed)
 		second.By = "chen"
-		w.update(t, contract.ResolveUpdate, "", second)
+		w.update(t, order.ActionResolve, "", second)
 	}, 81*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Failed, view.State)
@@ -264,7 +264,7 @@ func TestActionsWithoutAWorkflow(t *testing.T) {
 	w := newWorld(t)
 	ghost := order.Key{Merchant: merchant, Number: "NO-SUCH-ORDER"}
 	w.TestWorkflowEnvironment.ExecuteWorkflow(contract.OperatorActionType, contract.OperatorActionInput{
-		Key: ghost, Action: contract.Action{Cancel: &order.Cancellation{By: "amina", Why: "mistake"}},
+		Key: ghost, Action: contract.Action{Action: order.Cancellation{By: "amina", Why: "mistake"}},
 	})
 	require.NoError(t, w.GetWorkflowError())
 	var acted contract.Acted

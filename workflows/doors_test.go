@@ -31,7 +31,7 @@ func TestAdoptingIsNoWayAroundTheRules(t *testing.T) {
 			r := request(t, order.Withdrawal, "success")
 			change(&r)
 			books := activities.NewBooks(w.books, activities.Settings{Merchants: map[string]string{merchant: "PK"}, Limits: limits})
-			acted, err := books.Act(t.Context(), r.Key(), contract.Action{Adopt: &order.Adoption{By: "mallory", Run: "any", Request: &r}})
+			acted, err := books.Act(t.Context(), r.Key(), contract.Action{Action: order.Adoption{By: "mallory", Run: "any", Request: &r}})
 			require.NoError(t, err)
 			require.Equal(t, order.CodeInvalidRequest, acted.Refusal.Code)
 			_, err = w.books.Order(t.Context(), r.Key())

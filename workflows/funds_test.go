@@ -62,7 +62,7 @@ func TestFundsThatComeAtTheGateway(t *testing.T) {
 		var view order.View
 		require.NoError(t, value.Get(&view))
 		require.Contains(t, view.Next, "pay money in there")
-		w.update(t, contract.CancelUpdate, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "no money"})
+		w.update(t, order.ActionCancel, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "no money"})
 	}, 4*time.Hour)
 	w.funded(5*time.Hour, "600")
 	view := w.drive(r)
@@ -78,7 +78,7 @@ func TestLookingForFundsAtOnce(t *testing.T) {
 	began := w.Now()
 	w.funded(90*time.Minute, "600")
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.PollNowUpdate, "", order.Poll{By: "amina"})
+		w.update(t, order.ActionPoll, "", order.Poll{By: "amina"})
 	}, 90*time.Minute+time.Second)
 	view := w.drive(request(t, order.Withdrawal, "success"))
 	require.Equal(t, order.Succeeded, view.State)

@@ -24,7 +24,7 @@ type refusals struct {
 
 // insists refuses an action that was refused before, often enough, with the same
 // words and in the same situation. The error is an *order.Refusal.
-func (p *payout) insists(action contract.Action) error {
+func (p *payout) insists(action order.Action) error {
 	earlier, known := p.refusals[p.situation(action)]
 	if !known || earlier.times < sameRefusals {
 		return nil
@@ -33,7 +33,7 @@ func (p *payout) insists(action contract.Action) error {
 }
 
 // remember notes that an action was refused.
-func (p *payout) remember(action contract.Action, reason order.Reason) {
+func (p *payout) remember(action order.Action, reason order.Reason) {
 	if p.refusals == nil || len(p.refusals) >= keptRefusals {
 		p.refusals = make(map[string]refusals)
 	}
@@ -43,12 +43,12 @@ func (p *payout) remember(action contract.Action, reason order.Reason) {
 
 // situation tells one action, and what its refusal depends on, from another: what
 // is asked for, where the order stands, and what is proposed for it.
-func (p *payout) situation(action contract.Action) string {
+func (p *payout) situation(action order.Action) string {
 	text, err := json.Marshal(struct {
-		Action   contract.Action
+		Action   contract.Action // without its ID: the same, however often it is asked for
 		State    order.State
 		Proposed string
-	}{action.Unmarked(), p.standing.State, p.proposed})
+	}{contract.Action{Action: action.WithID("")}, p.standing.State, p.proposed})
 	if err != nil {
 		return "" // texts and amounts always encode
 	}

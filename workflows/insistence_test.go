@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -39,16 +38,16 @@ func TestTheSameRefusedActionFillsNoHistory(t *testing.T) {
 			var codes []*string
 			for i := range 30 {
 				w.RegisterDelayedCallback(func() {
-					accepted, code := w.asked(contract.ApproveUpdate, order.Approval{ID: strconv.Itoa(i), By: "bilal", Fingerprint: r.Fingerprint()})
+					accepted, code := w.asked(order.ActionApprove, order.Approval{ID: strconv.Itoa(i), By: "bilal", Fingerprint: r.Fingerprint()})
 					written, codes = append(written, accepted), append(codes, code)
 				}, time.Duration(i+1)*time.Minute)
 			}
 			w.RegisterDelayedCallback(func() {
-				other, code := w.asked(contract.ApproveUpdate, order.Approval{By: "bilal", Fingerprint: r.Fingerprint(), Why: "please"})
+				other, code := w.asked(order.ActionApprove, order.Approval{By: "bilal", Fingerprint: r.Fingerprint(), Why: "please"})
 				written, codes = append(written, other), append(codes, code)
 			}, 40*time.Minute)
 			w.RegisterDelayedCallback(func() {
-				w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+				w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 			}, time.Hour)
 			require.Equal(t, order.Succeeded, w.drive(r).State)
 			accepted := 0
@@ -80,19 +79,19 @@ func TestALongTextIsNotWrittenDown(t *testing.T) {
 	var answers []answer
 	w.RegisterDelayedCallback(func() {
 		for name, argument := range map[string]any{
-			contract.NoteUpdate:    order.Note{By: "chen", Text: long},
-			contract.ApproveUpdate: order.Approval{By: long, Fingerprint: r.Fingerprint()},
-			contract.RejectUpdate:  order.Rejection{By: "chen", Why: long},
-			contract.CancelUpdate:  order.Cancellation{ID: long, By: "chen", Why: "why"},
-			contract.PollNowUpdate: order.Poll{By: long},
-			contract.ResolveUpdate: order.Resolution{By: "chen", Why: "why", Evidence: long, State: order.Failed},
+			order.ActionNote:    order.Note{By: "chen", Text: long},
+			order.ActionApprove: order.Approval{By: long, Fingerprint: r.Fingerprint()},
+			order.ActionReject:  order.Rejection{By: "chen", Why: long},
+			order.ActionCancel:  order.Cancellation{ID: long, By: "chen", Why: "why"},
+			order.ActionPoll:    order.Poll{By: long},
+			order.ActionResolve: order.Resolution{By: "chen", Why: "why", Evidence: long, State: order.Failed},
 		} {
 			written, code := w.asked(name, argument)
 			answers = append(answers, answer{written, code})
 		}
 	}, time.Minute)
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(r).State)
 	require.Len(t, answers, 6)

@@ -116,16 +116,25 @@ func (p *payout) noteIgnored(ctx workflow.Context) error {
 // read reads what came from outside into a struct of ours, strictly. The error
 // is an *order.Refusal.
 func read(raw converter.RawValue, into any) error {
+	data, err := plain(raw)
+	if err != nil {
+		return err
+	}
+	return order.Read(data, into)
+}
+
+// plain is the JSON of what came from outside. The error is an *order.Refusal.
+func plain(raw converter.RawValue) ([]byte, error) {
 	payload := raw.Payload()
 	switch {
 	case payload == nil:
-		return order.Refuse(order.CodeInvalidRequest, "nothing came with it; it must be a JSON object")
+		return nil, order.Refuse(order.CodeInvalidRequest, "nothing came with it; it must be a JSON object")
 	case contract.Encrypted(payload):
-		return order.Refuse(order.CodeUnreadable, "it is encrypted with a key that the worker does not have; set PAYOUTS_PAYLOAD_KEYS alike")
+		return nil, order.Refuse(order.CodeUnreadable, "it is encrypted with a key that the worker does not have; set PAYOUTS_PAYLOAD_KEYS alike")
 	case encodingOf(payload) != converter.MetadataEncodingJSON:
-		return order.Refuse(order.CodeInvalidRequest, "it must be JSON, in a payload whose encoding is %s", converter.MetadataEncodingJSON)
+		return nil, order.Refuse(order.CodeInvalidRequest, "it must be JSON, in a payload whose encoding is %s", converter.MetadataEncodingJSON)
 	}
-	return order.Read(payload.GetData(), into)
+	return payload.GetData(), nil
 }
 
 func encodingOf(payload *commonpb.Payload) string {

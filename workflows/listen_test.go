@@ -133,7 +133,7 @@ func TestJunkSignalsToAnOrderThatWaits(t *testing.T) {
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
 		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1}, w.ignored(r.Key()))
-		w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, 2*time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(r).State)
 }
@@ -147,8 +147,8 @@ func TestJunkUpdatesAreRefused(t *testing.T) {
 	w.SetDataConverter(ours.Strict().Converter())
 	r := requested(t, order.Deposit)
 	names := []string{
-		contract.ApproveUpdate, contract.RejectUpdate, contract.CancelUpdate, contract.ResolveUpdate, contract.NoteUpdate,
-		contract.PollNowUpdate, contract.InstructionsUpdate,
+		order.ActionApprove, order.ActionReject, order.ActionCancel, order.ActionResolve, order.ActionNote,
+		order.ActionPoll, contract.InstructionsUpdate,
 	}
 	rejected := 0
 	send := func(name, code string, argument ...any) {
@@ -189,7 +189,7 @@ func TestJunkUpdatesAreRefused(t *testing.T) {
 		trail, err := w.books.Audit(t.Context(), r.Key())
 		require.NoError(t, err)
 		require.Len(t, trail, 1, "its opening")
-		w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, 2*time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(r).State)
 }
@@ -244,11 +244,8 @@ func TestAnActionIsExactlyOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	acts := activities.NewBooks(w.books, activities.Settings{})
-	for _, action := range []contract.Action{
-		{}, {Note: &order.Note{By: "amina", Text: "x"}, Cancel: &order.Cancellation{By: "amina", Why: "x"}},
-	} {
-		acted, err := acts.Act(t.Context(), order.Key{Merchant: merchant, Number: "W-1"}, action)
-		require.NoError(t, err)
-		require.Equal(t, order.CodeInvalidRequest, acted.Refusal.Code)
-	}
+	acted, err := acts.Act(t.Context(), order.Key{Merchant: merchant, Number: "W-1"}, contract.Action{})
+	require.NoError(t, err)
+	require.Equal(t, order.CodeInvalidRequest, acted.Refusal.Code)
+	require.Contains(t, acted.Refusal.Text, "exactly one of approve, reject, cancel, resolve, note, poll_now and adopt")
 }

@@ -11,32 +11,20 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// deeds are the updates by which an operator acts on an order.
-var deeds = []struct {
-	name, description string
-	read              func(converter.RawValue) (contract.Action, error)
-}{
-	{contract.ApproveUpdate, "Let the order go ahead, as a second person.", reading(func(v *order.Approval) contract.Action { return contract.Action{Approve: v} })},
-	{contract.RejectUpdate, "End an order that waits for a second person.", reading(func(v *order.Rejection) contract.Action { return contract.Action{Reject: v} })},
-	{contract.CancelUpdate, "Withdraw the order before anything is sent.", reading(func(v *order.Cancellation) contract.Action { return contract.Action{Cancel: v} })},
-	{contract.ResolveUpdate, "End an order in review, with evidence.", reading(func(v *order.Resolution) contract.Action { return contract.Action{Resolve: v} })},
-	{contract.NoteUpdate, "Add a remark to the order's audit.", reading(func(v *order.Note) contract.Action { return contract.Action{Note: v} })},
-	{contract.PollNowUpdate, "Ask the gateway about this order, or look for its funds, at once.", reading(func(v *order.Poll) contract.Action { return contract.Action{Poll: v} })},
-}
-
-// reading reads an update's argument, strictly, as one kind of action.
-func reading[T any](action func(*T) contract.Action) func(converter.RawValue) (contract.Action, error) {
-	return func(raw converter.RawValue) (contract.Action, error) {
-		value := new(T)
-		if err := read(raw, value); err != nil {
-			return contract.Action{}, err
-		}
-		wanted := action(value)
-		if refusal := wanted.TooLong(); refusal != nil {
-			return wanted, refusal
-		}
-		return wanted, nil
+// readUpdate reads an update's argument, strictly, as an action of the type.
+func readUpdate(t order.ActionType, raw converter.RawValue) (order.Action, error) {
+	data, err := plain(raw)
+	if err != nil {
+		return nil, err
 	}
+	action, err := t.Read(data)
+	if err != nil {
+		return nil, err
+	}
+	if refusal := action.TooLong(); refusal != nil {
+		return action, refusal
+	}
+	return action, nil
 }
 
 // handleMessages sets the handlers that every order has. An operator's action
@@ -47,21 +35,24 @@ func reading[T any](action func(*T) contract.Action) func(converter.RawValue) (c
 // Afterwards whatever the order waits for looks again.
 func (p *payout) handleMessages(ctx workflow.Context) {
 	must(workflow.SetQueryHandler(ctx, contract.OrderQuery, func() (order.View, error) { return p.view(), nil }))
-	for _, deed := range deeds {
-		must(workflow.SetUpdateHandlerWithOptions(ctx, deed.name, func(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
+	for _, t := range order.ActionTypes {
+		if t.Update == "" {
+			continue
+		}
+		must(workflow.SetUpdateHandlerWithOptions(ctx, t.Name, func(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
 			mustDecrypt(raw)
-			action, err := deed.read(raw)
+			action, err := readUpdate(t, raw)
 			if err != nil {
 				return order.View{}, refused(err)
 			}
 			p.updates++
-			view, err := p.act(ctx, deed.name, action)
+			view, err := p.act(ctx, action)
 			p.rouse(ctx, err == nil)
 			return view, err
 		}, workflow.UpdateHandlerOptions{
-			Description: deed.description,
+			Description: t.Update,
 			Validator: func(raw converter.RawValue) error {
-				action, err := deed.read(raw)
+				action, err := readUpdate(t, raw)
 				if err == nil {
 					err = errors.Join(p.busy(), p.insists(action))
 				}
@@ -97,16 +88,16 @@ func mustDecrypt(raw converter.RawValue) {
 }
 
 // act does what an operator asks, or says why not.
-func (p *payout) act(ctx workflow.Context, summary string, action contract.Action) (order.View, error) {
+func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, error) {
 	// The order is written down first: an action may come with the start.
 	_ = workflow.Await(ctx, func() bool { return p.written || p.leaving })
 	if err := p.busy(); err != nil {
 		return order.View{}, refused(err)
 	}
 	// A reset delivers the updates of the history again, each under its own id.
-	action = action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID)
+	action = order.Marked(action, "update "+workflow.GetCurrentUpdateInfo(ctx).ID)
 	var acted contract.Acted
-	if workflow.ExecuteLocalActivity(forAction(ctx, summary), books.Act, p.request.Key(), action).Get(ctx, &acted) != nil {
+	if workflow.ExecuteLocalActivity(forAction(ctx, action.Name()), books.Act, p.request.Key(), contract.Action{Action: action}).Get(ctx, &acted) != nil {
 		return order.View{}, refusal(order.Refuse(order.CodeLedgerAway,
 			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))
 	}
@@ -117,11 +108,11 @@ func (p *payout) act(ctx workflow.Context, summary string, action contract.Actio
 	before := p.standing.State
 	p.stands(acted.Standing)
 	moved := p.standing.State != before
-	if action.Resolve != nil { // a note leaves what is proposed as it is
+	switch action.(type) {
+	case order.Resolution: // a note leaves what is proposed as it is
 		p.proposed = acted.Pending
-	}
-	if action.Poll != nil && p.standing.State != order.AwaitingFunds { // those look for their funds when they are woken
-		p.askNow = true
+	case order.Poll: // orders that wait for funds look for them when they are woken
+		p.askNow = p.askNow || p.standing.State != order.AwaitingFunds
 	}
 	switch {
 	case p.standing.State.Terminal():

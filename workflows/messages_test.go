@@ -40,18 +40,18 @@ func TestAnActionSaysWhatIsNext(t *testing.T) {
 	r.Details["sandboxScenario"] = "stuck"
 	var approved, proposed, noted, resolved *order.View
 	w.RegisterDelayedCallback(func() {
-		approved = w.answered(t, contract.ApproveUpdate, order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+		approved = w.answered(t, order.ActionApprove, order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, time.Minute)
 	w.RegisterDelayedCallback(func() {
-		proposed = w.answered(t, contract.ResolveUpdate, resolution(order.Failed)) // amina
+		proposed = w.answered(t, order.ActionResolve, resolution(order.Failed)) // amina
 	}, 80*time.Hour)
 	w.RegisterDelayedCallback(func() {
-		noted = w.answered(t, contract.NoteUpdate, order.Note{By: "chen", Text: "support is asked"})
+		noted = w.answered(t, order.ActionNote, order.Note{By: "chen", Text: "support is asked"})
 	}, 81*time.Hour)
 	w.RegisterDelayedCallback(func() {
 		second := resolution(order.Failed)
 		second.By = "chen"
-		resolved = w.answered(t, contract.ResolveUpdate, second)
+		resolved = w.answered(t, order.ActionResolve, second)
 	}, 82*time.Hour)
 	w.drive(r)
 	require.Equal(t, order.Reserved, approved.State)
@@ -73,9 +73,9 @@ func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
 			name, code string
 			argument   any
 		}{
-			{contract.NoteUpdate, "", order.Note{By: "chen", Text: "known to us"}},
-			{contract.ApproveUpdate, order.CodeFingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
-			{contract.RejectUpdate, "", order.Rejection{By: "chen", Why: "not ours"}},
+			{order.ActionNote, "", order.Note{By: "chen", Text: "known to us"}},
+			{order.ActionApprove, order.CodeFingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
+			{order.ActionReject, "", order.Rejection{By: "chen", Why: "not ours"}},
 		} {
 			check := func(err error) { require.Equal(t, update.code, codeOf(err), update.name) }
 			w.RegisterDelayedCallback(func() {
@@ -119,7 +119,7 @@ func TestOldNewsIsPassedOver(t *testing.T) {
 			return acted, err
 		})
 	w.RegisterDelayedCallback(func() {
-		w.update(t, contract.NoteUpdate, "", order.Note{By: "chen", Text: "support is asked"})
+		w.update(t, order.ActionNote, "", order.Note{By: "chen", Text: "support is asked"})
 	}, 80*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Failed, view.State)

@@ -20,7 +20,7 @@ func OperatorAction(ctx workflow.Context, raw converter.RawValue) (contract.Acte
 	if err := read(raw, &input); errors.As(err, &no) {
 		return contract.Acted{Refusal: &no.Reason}, nil
 	}
-	action := input.Action.Marked("workflow " + workflow.GetInfo(ctx).WorkflowExecution.ID) // a reset runs it again
+	action := contract.Action{Action: order.Marked(input.Action.Action, "workflow "+workflow.GetInfo(ctx).WorkflowExecution.ID)} // a reset runs it again
 	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.OperatorActionType, raw) }
 	var acted contract.Acted
 	err := persist(ctx, "act without a workflow", again, &acted, books.Act, input.Key, action)

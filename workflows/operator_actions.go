@@ -57,7 +57,7 @@ func actForOperator(ctx workflow.Context, raw converter.RawValue) (contract.Acte
 	if err != nil {
 		return contract.Acted{}, refused(err)
 	}
-	action := input.Action.Marked("update " + workflow.GetCurrentUpdateInfo(ctx).ID) // a reset delivers it again
+	action := contract.Action{Action: order.Marked(input.Action.Action, "update "+workflow.GetCurrentUpdateInfo(ctx).ID)} // a reset delivers it again
 	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted) != nil {
 		return contract.Acted{}, refusal(order.Refuse(order.CodeLedgerAway,
@@ -71,6 +71,9 @@ func readAction(raw converter.RawValue) (contract.OperatorActionInput, error) {
 	var input contract.OperatorActionInput
 	if err := read(raw, &input); err != nil {
 		return input, err
+	}
+	if input.Action.Action == nil {
+		return input, order.NoAction()
 	}
 	if input.Key.Merchant == "" {
 		return input, order.Refuse(order.CodeInvalidRequest, "an action names the order's merchant")

@@ -40,7 +40,7 @@ func (w *world) ask(after time.Duration, argument any) *answer {
 func ghost(by string) contract.OperatorActionInput {
 	return contract.OperatorActionInput{
 		Key:    order.Key{Merchant: merchant, Number: "NO-SUCH-ORDER"},
-		Action: contract.Action{Cancel: &order.Cancellation{By: by, Why: "mistake"}},
+		Action: contract.Action{Action: order.Cancellation{By: by, Why: "mistake"}},
 	}
 }
 

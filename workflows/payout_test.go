@@ -324,7 +324,7 @@ func TestTheDeadlinesOfItsOpeningHold(t *testing.T) {
 	w.RegisterDelayedCallback(func() { w.deposited("D-1", "5000") }, 9*time.Hour+time.Minute)
 	w.RegisterDelayedCallback(stands(order.Submitted), 28*time.Hour)
 	w.RegisterDelayedCallback(stands(order.InReview), 30*time.Hour)
-	w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 31*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, order.ActionResolve, "", resolution(order.Failed)) }, 31*time.Hour)
 	require.Equal(t, order.Failed, w.drive(r).State)
 }
 
@@ -370,7 +370,7 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 		row, err := w.books.Order(t.Context(), r.Key())
 		require.NoError(t, err)
 		require.Equal(t, order.Submitted, row.State, row.Reason.Text)
-		w.update(t, contract.ResolveUpdate, order.CodeNotInReview, resolution(order.Failed))
+		w.update(t, order.ActionResolve, order.CodeNotInReview, resolution(order.Failed))
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
 		row, err := w.books.Order(t.Context(), r.Key())
@@ -383,10 +383,10 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 
 		nobody := resolution(order.Failed)
 		nobody.Evidence = ""
-		w.update(t, contract.ResolveUpdate, order.CodeEvidenceMissing, nobody)
-		w.update(t, contract.ResolveUpdate, order.CodeNotAnEnd, resolution(order.Expired))
+		w.update(t, order.ActionResolve, order.CodeEvidenceMissing, nobody)
+		w.update(t, order.ActionResolve, order.CodeNotAnEnd, resolution(order.Expired))
 	}, 73*time.Hour)
-	w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 74*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, order.ActionResolve, "", resolution(order.Failed)) }, 74*time.Hour)
 	view := w.drive(r)
 	require.Equal(t, order.Failed, view.State)
 	require.Equal(t, order.CodeResolved, view.Reason.Code)
@@ -416,8 +416,8 @@ func TestPollNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = time.Hour })
 	began := w.Now()
-	w.RegisterDelayedCallback(func() { w.update(t, contract.PollNowUpdate, order.CodeWhoMissing, order.Poll{}) }, 4*time.Second)
-	w.RegisterDelayedCallback(func() { w.update(t, contract.PollNowUpdate, "", order.Poll{By: "amina"}) }, 5*time.Second)
+	w.RegisterDelayedCallback(func() { w.update(t, order.ActionPoll, order.CodeWhoMissing, order.Poll{}) }, 4*time.Second)
+	w.RegisterDelayedCallback(func() { w.update(t, order.ActionPoll, "", order.Poll{By: "amina"}) }, 5*time.Second)
 	view := w.drive(request(t, order.Withdrawal, "silent-success"))
 	require.Equal(t, order.Succeeded, view.State)
 	require.Less(t, w.Now().Sub(began), time.Minute)

@@ -114,7 +114,7 @@ var lives = []life{
 		}, time.Hour)
 		for _, at := range []time.Duration{10 * time.Hour, 11 * time.Hour, 14 * time.Hour} { // the first two may hit the fault
 			w.RegisterDelayedCallback(func() {
-				w.UpdateWorkflow(contract.ResolveUpdate, at.String(), &updateResult{
+				w.UpdateWorkflow(order.ActionResolve, at.String(), &updateResult{
 					accepted: func() {}, rejected: func(error) {}, completed: func(any, error) {},
 				}, resolution(order.Failed))
 			}, at)

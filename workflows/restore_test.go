@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -42,7 +41,7 @@ func TestAnOlderCopyOfTheLedgerPaysOnce(t *testing.T) {
 	t.Parallel()
 	approve := func(w *world, r order.Request, after time.Duration) {
 		w.RegisterDelayedCallback(func() {
-			w.update(w.t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+			w.update(w.t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 		}, after)
 	}
 	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
@@ -112,7 +111,7 @@ func TestAnOlderCopyUnderARunningWorkflow(t *testing.T) {
 					}, 30*time.Second)
 					w.RegisterDelayedCallback(func() {
 						if terms.Policy != nil {
-							w.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+							w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 						}
 					}, 2*time.Hour)
 					w.RegisterDelayedCallback(func() {
@@ -150,7 +149,7 @@ func TestAFoundOrderThatDoesNotFit(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, order.InReview, row.State)
 		require.Equal(t, order.CodeMismatch, row.Reason.Code)
-		w.update(t, contract.ResolveUpdate, "", resolution(order.Failed))
+		w.update(t, order.ActionResolve, "", resolution(order.Failed))
 	}, time.Hour)
 	require.Equal(t, order.Failed, w.drive(other).State)
 	require.Len(t, w.gateway.Book().Orders, 1)

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -48,7 +47,7 @@ func TestAnotherOrdersProofCompletesNothing(t *testing.T) {
 				var err error
 				stood, err = w.books.Order(t.Context(), r.Key())
 				require.NoError(t, err)
-				w.answered(t, contract.ResolveUpdate, order.Resolution{By: "amina", State: order.Failed, Why: "never sent", Evidence: "ticket 7"})
+				w.answered(t, order.ActionResolve, order.Resolution{By: "amina", State: order.Failed, Why: "never sent", Evidence: "ticket 7"})
 			}, 12*time.Hour)
 			view := w.drive(r)
 			require.Equal(t, order.InReview, stood.State)

@@ -143,7 +143,7 @@ func TestWhatOnlyTheRunKnew(t *testing.T) {
 	w := newWorld(t, func(s *activities.Settings) { s.Policy, s.WithdrawalHorizon = policy, 2*time.Hour })
 	r := request(t, order.Withdrawal, "stuck,silent")
 	r.RequestedBy = "bilal"
-	w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 3*time.Hour)
+	w.RegisterDelayedCallback(func() { w.update(t, order.ActionResolve, "", resolution(order.Failed)) }, 3*time.Hour)
 	w.fill(4 * time.Hour)
 	from := w.handedOn(r)
 
@@ -157,7 +157,7 @@ func TestWhatOnlyTheRunKnew(t *testing.T) {
 		require.Contains(t, view.Next, "what amina proposed")
 		second := resolution(order.Failed)
 		second.By = "chen"
-		next.update(t, contract.ResolveUpdate, "", second)
+		next.update(t, order.ActionResolve, "", second)
 	}, time.Minute)
 	require.Equal(t, order.Failed, next.goesOn(r, from).State)
 	require.Equal(t, map[string]int{order.CodeSignalUnknown: 1}, w.ignored(r.Key()), "ignored once over both runs")
@@ -207,7 +207,7 @@ func TestARunTakesSoManyMessages(t *testing.T) {
 		speak func(w *world, i int)
 	}{
 		"updates": {workflows.MaxUpdates, func(w *world, i int) {
-			w.UpdateWorkflow(contract.NoteUpdate, "note "+strconv.Itoa(i), &updateResult{
+			w.UpdateWorkflow(order.ActionNote, "note "+strconv.Itoa(i), &updateResult{
 				accepted: func() {}, completed: func(any, error) {}, rejected: func(error) {},
 			}, order.Note{By: "chen", Text: "again"})
 		}},
@@ -240,7 +240,7 @@ func TestARunTakesSoManyMessages(t *testing.T) {
 			}
 			next := w.again()
 			next.RegisterDelayedCallback(func() {
-				next.update(t, contract.ApproveUpdate, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
+				next.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 			}, time.Minute)
 			require.Equal(t, order.Succeeded, next.goesOn(r, from).State)
 		})
@@ -257,7 +257,7 @@ func TestActionsWhileARunEnds(t *testing.T) {
 	w.sabotaged(spoils)
 	answered, late := 0, ""
 	w.RegisterDelayedCallback(func() {
-		w.UpdateWorkflow(contract.NoteUpdate, "early", &updateResult{
+		w.UpdateWorkflow(order.ActionNote, "early", &updateResult{
 			accepted: func() {}, rejected: func(err error) { require.NoError(t, err) },
 			completed: func(_ any, err error) {
 				require.NoError(t, err)
@@ -267,7 +267,7 @@ func TestActionsWhileARunEnds(t *testing.T) {
 	}, time.Hour)
 	w.fill(time.Hour + 100*time.Millisecond)
 	w.RegisterDelayedCallback(func() {
-		w.UpdateWorkflow(contract.NoteUpdate, "late", &updateResult{
+		w.UpdateWorkflow(order.ActionNote, "late", &updateResult{
 			accepted: func() {}, rejected: func(err error) { late = codeOf(err) }, completed: func(any, error) {},
 		}, order.Note{By: "chen", Text: "and more"})
 	}, time.Hour+200*time.Millisecond)

@@ -43,7 +43,7 @@ func TestAnOrderBehindABreakerOutlastsItsHorizon(t *testing.T) {
 					require.Equal(t, []string{"breaker"}, w.queued(r.Key()))
 					require.Contains(t, w.view(t).Next, "sent by itself once that is mended")
 					if end == order.Cancelled {
-						w.update(t, contract.CancelUpdate, "", order.Cancellation{By: "amina", Why: "paid by hand"})
+						w.update(t, order.ActionCancel, "", order.Cancellation{By: "amina", Why: "paid by hand"})
 						return
 					}
 					require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
@@ -86,7 +86,7 @@ func TestTheHorizonBeginsWithTheFirstCreate(t *testing.T) {
 			}
 			w.RegisterDelayedCallback(stands(order.Unknown), 11*time.Hour+30*time.Minute)
 			w.RegisterDelayedCallback(stands(order.InReview), 12*time.Hour+5*time.Minute)
-			w.RegisterDelayedCallback(func() { w.update(t, contract.ResolveUpdate, "", resolution(order.Failed)) }, 13*time.Hour)
+			w.RegisterDelayedCallback(func() { w.update(t, order.ActionResolve, "", resolution(order.Failed)) }, 13*time.Hour)
 			require.Equal(t, order.Failed, w.drive(r).State)
 		})
 	}
@@ -206,7 +206,7 @@ func attempted(like waiting) waiting {
 }
 
 func resolved(t *testing.T, w *world, _ order.Request) {
-	w.update(t, contract.ResolveUpdate, "", resolution(order.Failed))
+	w.update(t, order.ActionResolve, "", resolution(order.Failed))
 }
 
 // tried writes down what an earlier run has tried.
@@ -357,7 +357,7 @@ func TestAWorkersOwnCheckEndsNoOrder(t *testing.T) {
 				require.Equal(t, order.Submitting, row.State)
 				require.Equal(t, order.CodeRefusedHere, row.Reason.Code)
 				require.Equal(t, []string{"unsent"}, w.queued(r.Key()))
-				w.update(t, contract.CancelUpdate, "", order.Cancellation{By: "amina", Why: "cannot be sent"})
+				w.update(t, order.ActionCancel, "", order.Cancellation{By: "amina", Why: "cannot be sent"})
 			}, 80*time.Hour)
 			require.Equal(t, order.Cancelled, w.drive(r).State)
 			require.Empty(t, w.gateway.Book().Orders)

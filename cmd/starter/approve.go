@@ -56,7 +56,7 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 		return s.lookBeforeApproval(ctx, key)
 	}
 	document, _, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-		return temporal.Approve(ctx, key, order.Approval{
+		return temporal.Act(ctx, key, order.Approval{
 			ID: once(), By: flags.by, Fingerprint: flags.fingerprint, Why: flags.why,
 		})
 	})

@@ -27,7 +27,7 @@ for ever, so leave personal data out of it.
 				return err
 			}
 			document, _, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-				return temporal.Note(ctx, key, order.Note{ID: once(), By: by, Text: args[1]})
+				return temporal.Act(ctx, key, order.Note{ID: once(), By: by, Text: args[1]})
 			})
 			if err != nil {
 				return err

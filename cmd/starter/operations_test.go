@@ -23,7 +23,6 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/worker"
@@ -182,12 +181,12 @@ func TestOperationsPolicy(t *testing.T) {
 func TestOperationsUpdates(t *testing.T) {
 	t.Parallel()
 	inputs := map[string]func() any{
-		contract.ApproveUpdate: func() any { return &order.Approval{} },
-		contract.RejectUpdate:  func() any { return &order.Rejection{} },
-		contract.CancelUpdate:  func() any { return &order.Cancellation{} },
-		contract.ResolveUpdate: func() any { return &order.Resolution{} },
-		contract.NoteUpdate:    func() any { return &order.Note{} },
-		contract.PollNowUpdate: func() any { return &order.Poll{} },
+		order.ActionApprove: func() any { return &order.Approval{} },
+		order.ActionReject:  func() any { return &order.Rejection{} },
+		order.ActionCancel:  func() any { return &order.Cancellation{} },
+		order.ActionResolve: func() any { return &order.Resolution{} },
+		order.ActionNote:    func() any { return &order.Note{} },
+		order.ActionPoll:    func() any { return &order.Poll{} },
 	}
 	var shown []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\{.*\\})` \\|$").FindAllStringSubmatch(readOperations(t), -1) {

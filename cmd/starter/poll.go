@@ -42,7 +42,7 @@ it is adopted.
 
 func (s *starter) poll(ctx context.Context, key order.Key, by string) error {
 	document, driven, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-		return temporal.PollNow(ctx, key, order.Poll{ID: once(), By: by})
+		return temporal.Act(ctx, key, order.Poll{ID: once(), By: by})
 	})
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ requested it may do so, too.
 --json: {"order","source"}, as of starter status.`,
 		Example: `  starter reject INV-1 --why "not our supplier" --by amina`,
 	}, func(ctx context.Context, temporal orders, at target, a actor) (order.View, error) {
-		return temporal.Reject(ctx, at.view.Key(), order.Rejection{ID: once(), By: a.by, Why: a.why})
+		return temporal.Act(ctx, at.view.Key(), order.Rejection{ID: once(), By: a.by, Why: a.why})
 	})
 }
 
@@ -33,7 +33,7 @@ gateway does not take back what it has accepted.
 --json: {"order","source"}, as of starter status.`,
 		Example: `  starter cancel INV-1 --why "paid by hand"`,
 	}, func(ctx context.Context, temporal orders, at target, a actor) (order.View, error) {
-		return temporal.Cancel(ctx, at.view.Key(), order.Cancellation{ID: once(), By: a.by, Why: a.why})
+		return temporal.Act(ctx, at.view.Key(), order.Cancellation{ID: once(), By: a.by, Why: a.why})
 	})
 }
 

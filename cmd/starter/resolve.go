@@ -119,7 +119,7 @@ func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags
 			return order.View{}, err
 		}
 		decision.ID = once()
-		return temporal.Resolve(ctx, key, decision)
+		return temporal.Act(ctx, key, decision)
 	})
 	if err != nil {
 		return err
