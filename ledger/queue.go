@@ -39,21 +39,23 @@ const (
 	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it
 )
 
-// queues are where the items of each kind come from, the oldest first.
+// queues are where the items of each kind come from, the oldest first, and how
+// they are counted.
 var queues = []struct {
-	kind QueueKind
-	list func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error)
+	kind  QueueKind
+	list  func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error)
+	count func(at time.Time, unknownFor time.Duration) tally
 }{
-	{QueueApproval, (*Ledger).approvalsDue},
-	{QueueReview, (*Ledger).reviewsDue},
-	{QueueUnknown, (*Ledger).unknownsDue},
-	{QueueUnsent, (*Ledger).unsentDue},
-	{QueueDiscrepancy, (*Ledger).discrepanciesDue},
-	{QueueBreaker, (*Ledger).breakersDue},
-	{QueueCallback, (*Ledger).callbacksDue},
-	{QueueFunds, (*Ledger).fundsDue},
-	{QueueAdjustment, (*Ledger).adjustmentsDue},
-	{QueueDrift, (*Ledger).driftsDue},
+	{QueueApproval, (*Ledger).approvalsDue, tallyOrders(standing(order.AwaitingApproval))},
+	{QueueReview, (*Ledger).reviewsDue, tallyOrders(standing(order.InReview))},
+	{QueueUnknown, (*Ledger).unknownsDue, tallyOrdersFor(standing(order.Unknown))},
+	{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},
+	{QueueDiscrepancy, (*Ledger).discrepanciesDue, tallyRows("SELECT at AS since FROM discrepancies WHERE closed_at = 0")},
+	{QueueBreaker, (*Ledger).breakersDue, tallyRows("SELECT since FROM breakers")},
+	{QueueCallback, (*Ledger).callbacksDue, tallyCallbacks},
+	{QueueFunds, (*Ledger).fundsDue, tallyOrders(standing(order.AwaitingFunds), shortAtTheGateway)},
+	{QueueAdjustment, (*Ledger).adjustmentsDue, tallyRows("SELECT proposed_at AS since FROM adjustments WHERE state = 'proposed'")},
+	{QueueDrift, (*Ledger).driftsDue, tallyRows("SELECT since FROM (SELECT " + driftingSince + " AS since FROM books b) d WHERE since IS NOT NULL")},
 }
 
 // QueueKinds lists all kinds.
@@ -86,29 +88,6 @@ func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limi
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Key.String(), b.Key.String()))
 	})
 	return items[:min(limit, len(items))], nil
-}
-
-// QueueCount is how much of a kind needs a person.
-type QueueCount struct {
-	Items  int       `json:"items"`           // MaxPage: that many or more
-	Oldest time.Time `json:"oldest,omitzero"` // since when the oldest does; zero if there is none
-}
-
-// QueueCounts counts what NeedsPerson lists; all kinds are there.
-func (l *Ledger) QueueCounts(ctx context.Context, unknownFor time.Duration) (map[QueueKind]QueueCount, error) {
-	counts := make(map[QueueKind]QueueCount, len(queues))
-	for _, queue := range queues {
-		found, err := queue.list(l, ctx, unknownFor, MaxPage)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: count what needs a person: %w", err)
-		}
-		count := QueueCount{Items: len(found)}
-		if len(found) > 0 {
-			count.Oldest = found[0].Since
-		}
-		counts[queue.kind] = count
-	}
-	return counts, nil
 }
 
 func (l *Ledger) approvalsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
@@ -202,6 +181,16 @@ type dueOrders struct {
 	args         []any
 }
 
+// query selects columns of the orders, and since when they are due.
+func (d dueOrders) query(columns string) string {
+	return `SELECT ` + columns + `COALESCE((
+			SELECT at FROM audit a
+			WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND ` + d.since + `
+			ORDER BY seq LIMIT 1
+		), created_at) AS since
+		FROM orders o WHERE ` + openStates + ` AND ` + d.where
+}
+
 // standing are the orders in a state, since they first came to it: those that
 // are unknown come and go while the create is sent again.
 func standing(state order.State) dueOrders {
@@ -248,11 +237,7 @@ func (l *Ledger) ordersDue(ctx context.Context, due dueOrders, limit int, say fu
 	err := l.list(ctx, &rows, `
 		SELECT q.*, COALESCE(p.state, '') AS proposed, COALESCE(p.paid, 0) AS proposed_paid, COALESCE(p.fee, 0) AS proposed_fee,
 			COALESCE(p.actor, '') AS proposer, COALESCE(p.evidence, '') AS proposed_evidence
-		FROM (SELECT `+orderColumns+`, COALESCE((
-				SELECT MIN(at) FROM audit a
-				WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND `+due.since+`
-			), created_at) AS since
-			FROM orders o WHERE `+openStates+` AND `+due.where+`) q
+		FROM (`+due.query(orderColumns+", ")+`) q
 		LEFT JOIN proposals p ON p.order_id = q.id
 		ORDER BY since, id LIMIT ?`, append(slices.Clone(due.args), limit)...)
 	if err != nil {
@@ -350,6 +335,13 @@ func (l *Ledger) adjustmentsDue(ctx context.Context, _ time.Duration, limit int)
 	return items, err
 }
 
+// driftingSince selects since when all snapshots of the books b drift; NULL when
+// the latest one does not.
+const driftingSince = `(
+	SELECT at FROM snapshots WHERE merchant = b.merchant AND currency = b.currency AND id > COALESCE((
+		SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency AND verdict <> 'drift'), 0)
+	ORDER BY id LIMIT 1)`
+
 func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
 	var rows []struct {
 		ID       int64  `db:"id"`
@@ -358,11 +350,8 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]Q
 		Drift    int64  `db:"drift"`
 		Since    int64  `db:"since"`
 	}
-	const theirs = "merchant = s.merchant AND currency = s.currency"
 	err := l.list(ctx, &rows, `
-		SELECT s.id, s.merchant, s.currency, s.drift, (
-			SELECT at FROM snapshots WHERE `+theirs+` AND id > COALESCE((SELECT MAX(id) FROM snapshots WHERE `+theirs+` AND verdict <> 'drift'), 0)
-			ORDER BY id LIMIT 1) AS since
+		SELECT s.id, s.merchant, s.currency, s.drift, `+driftingSince+` AS since
 		FROM books b JOIN snapshots s ON s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency)
 		WHERE s.verdict = 'drift' ORDER BY since, s.id LIMIT ?`, limit)
 	items := make([]QueueItem, len(rows))

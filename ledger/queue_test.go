@@ -22,8 +22,7 @@ func TestNeedsPerson(t *testing.T) {
 		b.SetClock(func() time.Time { return now })
 		b.books(t, "1000", "0")
 		tick := func() { now = now.Add(time.Minute) }
-		none, err := b.NeedsPerson(ctx, 0, 0)
-		require.NoError(t, err)
+		none := b.needsPerson(t, 0)
 		require.Empty(t, none)
 
 		open(t, b, request(order.Withdrawal, "fine", "1")) // needs nobody
@@ -41,7 +40,7 @@ func TestNeedsPerson(t *testing.T) {
 		tick()
 		require.NoError(t, b.Trip(ctx, "M2", order.Reason{Code: order.CodeGatewayPaused, Text: "the key has expired"}, time.Minute)) // 12:04
 		tick()
-		_, err = b.Review(ctx, review.Key(), order.Reason{Code: order.CodeNoProof, Text: "no proof within 5m0s"})
+		_, err := b.Review(ctx, review.Key(), order.Reason{Code: order.CodeNoProof, Text: "no proof within 5m0s"})
 		require.NoError(t, err)
 		tick()
 		stray := request(order.Withdrawal, "stray", "3")
@@ -84,14 +83,12 @@ func TestNeedsPerson(t *testing.T) {
 				"the gateway tells of a withdrawal that we do not have: succeeded, 3.00 PKR", "find out who made the order; it is matched by itself if it turns up here",
 			},
 		}
-		items, err := b.NeedsPerson(ctx, 6*time.Minute, 0)
-		require.NoError(t, err)
+		items := b.needsPerson(t, 6*time.Minute)
 		require.Equal(t, want, items)
 		items, err = b.NeedsPerson(ctx, 6*time.Minute, 3)
 		require.NoError(t, err)
 		require.Equal(t, want[:3], items)
-		items, err = b.NeedsPerson(ctx, 0, 0)
-		require.NoError(t, err)
+		items = b.needsPerson(t, 0)
 		require.Len(t, items, 7)
 		require.Equal(t, key("fresh"), items[6].Key)
 
@@ -108,8 +105,7 @@ func TestNeedsPerson(t *testing.T) {
 		require.NoError(t, b.Reset(ctx, "M2"))
 		require.NoError(t, b.MarkCallback(ctx, id, Done))
 		settle(t, b, unknown.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Pending})
-		items, err = b.NeedsPerson(ctx, time.Hour, 0)
-		require.NoError(t, err)
+		items = b.needsPerson(t, time.Hour)
 		require.Len(t, items, 1)
 		require.Equal(t, "withdrawal of 100.00 PKR is in review: no proof within 5m0s; amina proposes succeeded, fee 2.00 PKR (ticket of amina)", items[0].Text)
 		require.Equal(t, "check the proof and resolve it alike, if you are neither amina nor who requested it; or resolve it otherwise", items[0].Do)
@@ -131,8 +127,7 @@ func TestUnknownSinceTheFirstTime(t *testing.T) {
 			submit(t, b, o.Key(), ambiguous)
 			now = now.Add(time.Hour)
 		}
-		items, err := b.NeedsPerson(t.Context(), time.Hour, 0)
-		require.NoError(t, err)
+		items := b.needsPerson(t, time.Hour)
 		require.Len(t, items, 1)
 		require.Equal(t, noon, items[0].Since)
 	})
@@ -141,8 +136,7 @@ func TestUnknownSinceTheFirstTime(t *testing.T) {
 // due lists the items of one kind.
 func (b *testBundle) due(t *testing.T, kind QueueKind) []QueueItem {
 	t.Helper()
-	items, err := b.NeedsPerson(t.Context(), time.Hour, 0)
-	require.NoError(t, err)
+	items := b.needsPerson(t, time.Hour)
 	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Kind != kind })
 }
 
@@ -363,8 +357,7 @@ func TestQueueCounts(t *testing.T) {
 		require.Equal(t, QueueCount{3, noon}, counts[QueueFunds])
 		require.Equal(t, QueueCount{3, noon}, counts[QueueAdjustment])
 		require.Equal(t, QueueCount{1, now}, counts[QueueApproval])
-		items, err := b.NeedsPerson(t.Context(), time.Hour, 0)
-		require.NoError(t, err)
+		items := b.needsPerson(t, time.Hour)
 		total := 0
 		for _, count := range counts {
 			total += count.Items
@@ -545,6 +538,91 @@ func TestOpenOrders(t *testing.T) {
 		require.NoError(t, b.Close())
 		for _, err := range b.OpenOrders(t.Context(), 0) {
 			require.ErrorContains(t, err, "list open orders")
+		}
+	})
+}
+
+// needsPerson lists what needs a person, and demands that the counts say the same.
+func (b *testBundle) needsPerson(t *testing.T, unknownFor time.Duration) []QueueItem {
+	t.Helper()
+	items, err := b.NeedsPerson(t.Context(), unknownFor, MaxPage)
+	require.NoError(t, err)
+	want := make(map[QueueKind]QueueCount)
+	for _, kind := range QueueKinds() {
+		want[kind] = QueueCount{}
+	}
+	for _, item := range items { // the oldest first
+		count := want[item.Kind]
+		if count.Items == 0 {
+			count.Oldest = item.Since
+		}
+		count.Items++
+		want[item.Kind] = count
+	}
+	counts, err := b.QueueCounts(t.Context(), unknownFor)
+	require.NoError(t, err)
+	require.Equal(t, want, counts)
+	return items
+}
+
+// No list is loaded to be counted: counts are not bounded as lists are.
+func TestQueueCountsAreNotBounded(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		const all = MaxPage + 5
+		require.NoError(t, b.exec(`
+			WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < CAST(? AS BIGINT))
+			INSERT INTO discrepancies (merchant, number, code, mark, detail, at) SELECT 'M', 'N', 'C', CAST(n AS TEXT), 'd', 1000 + n FROM numbers`, all))
+		counts, err := b.QueueCounts(t.Context(), time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, QueueCount{all, time.UnixMilli(1001).UTC()}, counts[QueueDiscrepancy])
+	})
+}
+
+// One callback that needs a person for two reasons is one item.
+func TestACallbackIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		b.SetClock(func() time.Time { return now })
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "stray", "3"), "G9"), []byte("{}"))
+		require.NoError(t, err)
+		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
+		require.NoError(t, b.ProblemCallback(t.Context(), id, "it does not fit"))
+		now = noon.Add(2 * passing)
+		items := b.needsPerson(t, time.Hour)
+		require.Len(t, items, 1)
+		require.Equal(t, CodeUndelivered, items[0].Code)
+	})
+}
+
+// Counts are asked with every scrape: they read what they count by an index. The
+// tables of books and of breakers have a row per merchant.
+func TestQueueCountsUseIndexes(t *testing.T) {
+	t.Parallel()
+	orders := "orders_state( \\(state=|(.|\n)*Index Cond: \\(state = )(.|\n)*(audit_pkey|a USING PRIMARY KEY)"
+	indexes := map[QueueKind]string{
+		QueueApproval: orders, QueueReview: orders, QueueUnknown: orders, QueueUnsent: orders, QueueFunds: orders,
+		QueueDiscrepancy: "discrepancies_(open|seen)", QueueBreaker: "breakers", QueueCallback: "inbox_status(.|\n)*inbox_problems",
+		QueueAdjustment: "adjustments_open", QueueDrift: "(snapshots_not_drifting(.|\n)*snapshots_books|snapshots_books(.|\n)*snapshots_not_drifting)",
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		explain := "EXPLAIN QUERY PLAN "
+		if b.engine.name == postgres.name {
+			explain = "EXPLAIN (COSTS OFF) "
+			b.write.SetMaxOpenConns(1)
+			require.NoError(t, b.exec("SET enable_seqscan = off")) // tables are empty here
+		}
+		for _, queue := range queues {
+			count := queue.count(time.Now(), time.Hour)
+			plan := b.plan(t, explain+b.write.Rebind(count.query()), count.args...)
+			require.Regexp(t, indexes[queue.kind], plan, queue.kind)
+			require.NotRegexp(t, `(?m)SCAN (o|o_1|a|s|orders|audit|inbox|snapshots|discrepancies|adjustments|submissions)\]?$|Seq Scan on (orders|audit|inbox|snapshots|discrepancies|adjustments|submissions)|snapshots_pkey`,
+				plan, queue.kind)
 		}
 	})
 }

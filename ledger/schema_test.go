@@ -314,9 +314,9 @@ func TestIndexesAreUsed(t *testing.T) {
 }
 
 // plan is how the database would run a query, a line per node.
-func (b *testBundle) plan(t *testing.T, explain string) string {
+func (b *testBundle) plan(t *testing.T, explain string, args ...any) string {
 	t.Helper()
-	rows, err := b.write.Queryx(explain)
+	rows, err := b.write.Queryx(explain, args...)
 	require.NoError(t, err, explain)
 	defer func() { require.NoError(t, rows.Close()) }()
 	plan := ""

@@ -627,7 +627,7 @@ var mutants = []mutant{
 	{
 		name: "unsent_is_nowhere", rule: 16, takes: "an order that cannot be sent is in the queue",
 		file: "ledger/queue.go",
-		old:  `{QueueUnsent, (*Ledger).unsentDue},`,
+		old:  `{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},`,
 		new:  ``,
 		pkg:  "./ledger", run: "TestUnsentOrdersAreTold/sqlite",
 	},
