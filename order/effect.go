@@ -2,19 +2,19 @@ package order
 
 import "github.com/tarspay-payouts/orchestrator/money"
 
-// Effect is what a finding does to an order: the states it goes through, or
-// the discrepancy that it opens, or nothing.
+// Effect is what a finding does to an order. It moves the order, opens a
+// discrepancy, or does nothing.
 type Effect struct {
-	Path        []State // states to go through, in turn; empty: it stays
+	Path        []State // states to move through, in this order; empty: the state stays
 	Discrepancy string  // code of the discrepancy to open; empty: none
-	Credit      bool    // a deposit paid after its end: credit it before it goes anywhere
-	Known       bool    // the discrepancy was opened when the payment was credited: none opens now
+	Credit      bool    // credit a deposit that was paid after its end, before any move
+	Known       bool    // the discrepancy was opened when the payment was credited; do not open it again
 }
 
-// Moves reports whether anything is booked at all.
+// Moves reports whether the effect changes the state or books money.
 func (e Effect) Moves() bool { return len(e.Path) > 0 || e.Credit }
 
-// Codes of discrepancies between our books and the gateway's word.
+// Codes of discrepancies between our books and what the gateway says.
 const (
 	DiscrepancyPaidUnsent   = "PAID_WITHOUT_SUBMISSION" // the gateway speaks of an order that we never sent
 	DiscrepancyPaidAfterEnd = "PAID_AFTER_END"          // paid, although we had ended it unpaid
@@ -42,10 +42,10 @@ const (
 	DiscrepancyUnmatched     = "CALLBACK_WITHOUT_ORDER" // a callback of an order that we still do not have
 )
 
-// Decide is the whole table of (kind, state, credited, verdict): a pure
-// function, so that it can be printed, tested in full and trusted. Credited says
-// that money of the order is booked, which an expired deposit's state alone does
-// not tell. What the table cannot see, the amounts, Order.Decide looks at.
+// Decide is the table of (kind, state, credited, verdict). It is a pure function,
+// so that tests and docs can enumerate it. credited says that money of the order is
+// booked: an expired deposit may or may not have been paid late. The table does not
+// compare amounts; Order.Decide does.
 func Decide(kind Kind, state State, credited bool, verdict Verdict) Effect {
 	if verdict == Unclear {
 		return Effect{Discrepancy: DiscrepancyMismatch}
@@ -68,13 +68,13 @@ func Decide(kind Kind, state State, credited bool, verdict Verdict) Effect {
 		return decideUnpaid(kind, state, verdict)
 	case Refunded:
 	}
-	return Effect{} // refunded: whatever is said of its past is old news
+	return Effect{} // Refunded is final: later findings are ignored.
 }
 
-// Decide is what a finding does to the order as it stands: what the table says,
-// and where that is nothing, whether the amount is the one that was booked. A
-// query that says paid of what was returned is a contradiction; a callback that
-// does is the old one, once more.
+// Decide returns what a finding does to the order: the effect of the table, and if
+// that is nothing, a discrepancy when the paid amount differs from the booked one.
+// For a refunded order, a query that says paid is a contradiction; a callback that
+// says paid is a late copy of the earlier one.
 func (o Order) Decide(f Finding) Effect {
 	effect := Decide(o.Kind, o.State, o.Paid.IsPositive(), f.Verdict)
 	says := f.Verdict == Paid || f.Verdict == PartPaid
@@ -136,7 +136,7 @@ func decidePartiallyPaid(verdict Verdict) Effect {
 	return Effect{}
 }
 
-// decideCredited is about an expired deposit that was paid late and credited.
+// decideCredited decides for an expired deposit that was paid late and credited.
 func decideCredited(verdict Verdict) Effect {
 	switch verdict {
 	case Returned:
@@ -150,9 +150,9 @@ func decideCredited(verdict Verdict) Effect {
 	return Effect{}
 }
 
-// decideUnpaid is about an order that ended, and of which nothing is booked. A
-// late payment that was returned before we heard of it is credited and taken
-// back, as an open order's is: so it comes to the same whichever is heard first.
+// decideUnpaid decides for an ended order of which nothing is booked. A late payment
+// that was returned before we learned of it is credited and reversed, as for an open
+// order. The result is then the same whichever message arrives first.
 func decideUnpaid(kind Kind, state State, verdict Verdict) Effect {
 	late := kind == Deposit && state == Expired
 	switch verdict {
@@ -168,5 +168,5 @@ func decideUnpaid(kind Kind, state State, verdict Verdict) Effect {
 		return Effect{Discrepancy: DiscrepancyReturned}
 	case Unpaid, Lapsed, Pending, Unclear:
 	}
-	return Effect{} // nothing moved, as we have it
+	return Effect{} // no money moved, as in our books
 }

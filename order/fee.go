@@ -7,23 +7,22 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// Fee is what the gateway says that it kept of an order.
+// Fee is the fee that the gateway reports for an order.
 type Fee struct {
-	Amount   money.Amount // what can be booked: whole minor units, never more than the gateway says
-	Rest     int64        // what that leaves out, in millionths of a minor unit
-	Text     string       // the gateway's words, where Amount is not exactly what they say; else empty
-	Believed bool         // else Amount is zero and a person finds out
+	Amount   money.Amount // bookable: whole minor units, rounded towards zero
+	Rest     int64        // the part that rounding cut off, in millionths of a minor unit
+	Text     string       // the fee as the gateway wrote it, if Amount is not exactly that; else empty
+	Believed bool         // false: Amount is zero, and a person must find out
 }
 
-// feeShape is a fee that may be repeated to people: no words, no more than a
-// number has.
+// feeShape matches a fee whose text may be shown: characters of a number only.
 var feeShape = regexp.MustCompile(`^[0-9.,+eE -]{1,32}$`)
 
-// ReadFee reads the fee of an order of an amount. Nothing, in the gateway's
-// words, is no fee. What is finer than the currency is booked towards zero: the
-// gateway has kept at least so much. Not believed is what is no number, is
-// negative or above the order's amount, or has three decimals and might, read
-// with the dot between thousands, be a fee as well.
+// ReadFee reads the fee of an order of the given amount. An empty text is a fee of
+// zero. A fee with more decimals than the currency is rounded towards zero, because
+// the gateway kept at least that much. A fee is not believed if it is not a number,
+// is negative, is above the order's amount, or has three decimals and would also be
+// a possible fee with the dot read as a separator of thousands.
 func ReadFee(text string, of money.Amount) Fee {
 	none, err := of.Sub(of)
 	if err != nil || text == "" {
@@ -45,16 +44,14 @@ func ReadFee(text string, of money.Amount) Fee {
 	return fee
 }
 
-// bearable reports whether a fee can be one of an amount: not below zero, not
-// above it, and in its currency.
+// bearable reports whether a fee is between zero and the amount, in its currency.
 func bearable(fee, of money.Amount) bool {
 	more, err := fee.Compare(of)
 	return err == nil && more <= 0 && fee.Minor() >= 0
 }
 
-// ambiguous reports whether a dot before three digits may separate thousands. A
-// fee of more than a thousandth of the amount is told apart by its size: with
-// the dot left out it is more than the whole.
+// ambiguous reports whether a dot before three digits may separate thousands. If the
+// fee without the dot would exceed the amount, the dot must be a decimal point.
 func ambiguous(text string, of money.Amount) bool {
 	whole, decimals, _ := strings.Cut(text, ".")
 	digits, err := money.Decimals(of.Currency())

@@ -20,7 +20,7 @@ const (
 	FromOperator Source = "operator" // a person, with evidence
 )
 
-// Verdict is what a source says has become of an order.
+// Verdict is the outcome that a source reports for an order.
 type Verdict string
 
 // The verdicts.
@@ -34,31 +34,30 @@ const (
 	Unclear  Verdict = "unclear"  // a state that is not documented for this kind of order
 )
 
-// Finding is what one source says of one order, checked field by field
-// against it.
+// Finding is what one source reports about one order, after each field was compared
+// with the order.
 type Finding struct {
 	Source    Source       `json:"source"`
 	Verdict   Verdict      `json:"verdict"`
 	GatewayID string       `json:"gateway_id,omitempty"`
 	Paid      money.Amount `json:"paid,omitzero"`       // set for Paid and PartPaid only
 	Fee       money.Amount `json:"fee,omitzero"`        // set for Paid, PartPaid and Returned only
-	FeeText   string       `json:"fee_text,omitempty"`  // the gateway's words, where Fee is not exactly what they say
-	FeeRest   int64        `json:"fee_rest,omitempty"`  // what Fee leaves out of it, in millionths of a minor unit
-	FeeDoubt  bool         `json:"fee_doubt,omitempty"` // what the gateway says of its fee cannot be: Fee is nothing
+	FeeText   string       `json:"fee_text,omitempty"`  // the fee as the gateway wrote it, if Fee is not exactly that
+	FeeRest   int64        `json:"fee_rest,omitempty"`  // the part of the fee that rounding cut off, in millionths of a minor unit
+	FeeDoubt  bool         `json:"fee_doubt,omitempty"` // the reported fee is impossible, and Fee is zero
 	Reason    Reason       `json:"reason,omitzero"`
 	Evidence  string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof
 	By        string       `json:"by,omitempty"`       // operator: who
 }
 
-// ReleasesMoney reports whether acting on the finding would free or return
-// what an order holds. Such a finding is acted on only when the gateway has
-// confirmed it on being asked, or an operator stands for it.
+// ReleasesMoney reports whether acting on the finding would release or return money.
+// Such a finding is acted on only if it comes from a query or from an operator.
 func (f Finding) ReleasesMoney() bool {
 	return f.Verdict == Unpaid || f.Verdict == Lapsed || f.Verdict == Returned
 }
 
-// Mismatch is the error of a finding that does not fit its order: another
-// merchant, amount, currency, kind or gateway id. Nothing may be booked on it.
+// Mismatch is the error of an answer or callback that does not fit the order: another
+// merchant, amount, currency, kind or gateway id. It must not be booked.
 type Mismatch struct {
 	Fields []string // the gateway's names of the members that differ
 }
@@ -136,7 +135,7 @@ func (c *checker) same(field string, ok bool) {
 	}
 }
 
-// text compares a member that the gateway's samples leave empty now and then.
+// text compares a member that is empty in some samples of the gateway.
 func (c *checker) text(field, got, want string) { c.same(field, got == "" || got == want) }
 
 func (c *checker) amounts(gatewayID, currency, orderAmount string) {
@@ -154,8 +153,8 @@ func (c *checker) amounts(gatewayID, currency, orderAmount string) {
 // maxGatewayID bounds a gateway id, in bytes. Those seen have 20.
 const maxGatewayID = 128
 
-// GatewayIDFits reports whether a text can be the id of an order of the gateway:
-// something that can be seen and kept, of a bounded length.
+// GatewayIDFits reports whether a text can be an order id of the gateway: visible
+// characters in valid UTF-8, of a bounded length.
 func GatewayIDFits(text string) bool {
 	visible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != utf8.RuneError }
 	return text != "" && len(text) <= maxGatewayID && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !visible(r) })
@@ -176,8 +175,8 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 	case Lapsed:
 		f.Reason = Reason{Code: CodeExpired, Text: "the payer did not pay in time"}
 	case Returned:
-		// Paid first, whether or not we heard of it: its fee was charged then
-		// and is not given back.
+		// The order was paid before, whether or not we learned of it. The fee was
+		// charged then and is not returned.
 		f.keep(ReadFee(fee, c.order.Amount))
 		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway says that it was refunded"}
 	case Unclear:
@@ -190,8 +189,8 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 	return f, nil
 }
 
-// paid demands that the amount moved is the order's, or for a part payment
-// something above nothing and below it.
+// paid requires that the paid amount is the order's. A part payment must be above
+// zero and below it.
 func (c *checker) paid(f Finding) {
 	if f.Paid.Currency() == "" {
 		return // already noted
@@ -204,8 +203,7 @@ func (c *checker) paid(f Finding) {
 	c.same("payAmount", err == nil && whole < 0 && f.Paid.IsPositive())
 }
 
-// payment reads what moved, which is exact: a payment that is not exactly the
-// order's proves nothing.
+// payment reads the paid amount. It must be exact: another amount proves nothing.
 func (c *checker) payment(text string) money.Amount {
 	profile, known := tarspay.Country(c.order.Country)
 	if !known {
@@ -219,8 +217,8 @@ func (c *checker) payment(text string) money.Amount {
 	return amount
 }
 
-// bearer is the amount that a fee is compared with: what was paid, where that is
-// less than the order's amount.
+// bearer returns the amount that bounds a fee: of a part payment the paid amount,
+// otherwise the order's.
 func (f Finding) bearer(whole money.Amount) money.Amount {
 	if f.Verdict == PartPaid && f.Paid.IsPositive() {
 		return f.Paid
@@ -228,14 +226,13 @@ func (f Finding) bearer(whole money.Amount) money.Amount {
 	return whole
 }
 
-// keep takes over what the gateway says it kept. A fee never stands in the way of
-// the payment that it was kept of.
+// keep sets the fee of the finding. A wrong fee never prevents booking the payment.
 func (f *Finding) keep(fee Fee) {
 	f.Fee, f.FeeText, f.FeeRest, f.FeeDoubt = fee.Amount, fee.Text, fee.Rest, !fee.Believed
 }
 
-// Believe is the finding as it can be booked on an order: without a fee that no
-// order of its amount can have.
+// Believe returns the finding for booking: a fee that is impossible for the amount is
+// replaced by zero and marked with FeeDoubt.
 func (f Finding) Believe(of money.Amount) Finding {
 	if f.Fee == (money.Amount{}) || bearable(f.Fee, f.bearer(of)) {
 		return f
@@ -244,11 +241,11 @@ func (f Finding) Believe(of money.Amount) Finding {
 	return f
 }
 
-// maxReason bounds what is kept of the gateway's free text, in bytes.
+// maxReason bounds how much of the gateway's free text is stored, in bytes.
 const maxReason = 200
 
-// clean makes the gateway's free text fit for a table: one line, bounded, and
-// without digits, because account and phone numbers turn up in it.
+// clean makes the gateway's free text safe to store: one line, of bounded length.
+// Digits become "#", because the text may hold account or phone numbers.
 func clean(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {

@@ -7,16 +7,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// Order is a request and what has become of it: the row of the ledger.
+// Order is a request with its current state: a row of the ledger.
 type Order struct {
 	Request
 	Standing
 	Fingerprint   string
-	ApproveBefore time.Time     // when waiting for an approval ends; zero if it never had to
-	WaitsForFunds bool          // when its balance is short; else it fails
-	FundsBefore   time.Time     // when waiting for funds ends; zero if it never waits, or was opened before this was kept
-	AskFirst      time.Time     // the gateway is asked before the first create, too, with the grace counted from then; zero: it is not
-	Horizon       time.Duration // how long proof is looked for, from the first create on; zero if it was opened before this was kept
+	ApproveBefore time.Time     // deadline of the approval; zero if none is needed
+	WaitsForFunds bool          // on a short balance the order waits; otherwise it fails
+	FundsBefore   time.Time     // deadline of waiting for funds; zero if it never waits, or was not recorded
+	AskFirst      time.Time     // not zero: the first create asks the gateway first, and the grace counts from here
+	Horizon       time.Duration // how long the order looks for proof, from the first create on; zero if not recorded
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -27,26 +27,26 @@ type Standing struct {
 	GatewayID    string        `json:"gateway_id,omitempty"`   // the gateway's order id (payOrderId), once known
 	Paid         money.Amount  `json:"paid,omitzero"`          // what moved, by proof; zero until then
 	Fee          money.Amount  `json:"fee,omitzero"`           // what the gateway kept, by proof; zero until then
-	FeeText      string        `json:"fee_text,omitempty"`     // the gateway's own words of its fee, where Fee is not exactly that
-	Reason       Reason        `json:"reason,omitzero"`        // why the order stands where it stands, if not plainly
+	FeeText      string        `json:"fee_text,omitempty"`     // the fee as the gateway wrote it, if Fee is not exactly that
+	Reason       Reason        `json:"reason,omitzero"`        // why the order is in its state; empty if the state says it
 	Instructions *Instructions `json:"instructions,omitempty"` // deposit: how the payer pays
 }
 
-// LacksGatewayFunds reports whether the gateway has refused the order for want of
-// funds and is proved not to have it, and nothing was sent since.
+// LacksGatewayFunds reports whether the gateway refused the order because of a
+// short balance, is proved not to have it, and nothing was sent since.
 func (s Standing) LacksGatewayFunds() bool {
 	return s.State == Submitting && s.Reason.Code == CodeGatewayShort
 }
 
-// NeedsPerson reports whether the order waits for somebody to do something: to
-// decide, to pay money in, or to mend the merchant's access.
+// NeedsPerson reports whether the order waits for a person: to decide, to pay money
+// in, or to correct the merchant's access to the gateway.
 func (s Standing) NeedsPerson() bool {
 	paused := s.State.Sendable() && s.Reason.Code == CodeGatewayPaused
 	return paused || s.State.NeedsReview() || s.State == AwaitingFunds || s.LacksGatewayFunds()
 }
 
-// Unwritten reports whether the order was refused before anything was written
-// down: the ledger never has such an order.
+// Unwritten reports whether the order was refused before it was written to the
+// ledger.
 func (s Standing) Unwritten() bool {
 	return s.State == Rejected && slices.Contains([]string{CodeInvalidRequest, CodeUnknownMerchant, CodeOrderConflict, CodeNumberTwin}, s.Reason.Code)
 }
@@ -59,15 +59,15 @@ type Reason struct {
 
 // Instructions tell a payer how to pay a deposit.
 type Instructions struct {
-	PayURL        string    `json:"pay_url,omitempty"`  // hosted page; its host is not stable, treat it as opaque
+	PayURL        string    `json:"pay_url,omitempty"`  // hosted page; its host may change
 	PayData       string    `json:"pay_data,omitempty"` // account number, QR text, wallet number or deep link
 	PayDataType   string    `json:"pay_data_type,omitempty"`
 	AccountName   string    `json:"account_name,omitempty"`
 	AccountNumber string    `json:"account_number,omitempty"`
 	Bank          string    `json:"bank,omitempty"`
 	Phone         string    `json:"phone,omitempty"`    // the payee's, where a wallet is paid
-	PayCode       string    `json:"pay_code,omitempty"` // of the order's own way: the data of a QR code, or the link of its image
-	PayWays       []PayWay  `json:"pay_ways,omitempty"` // among which the payer may choose
+	PayCode       string    `json:"pay_code,omitempty"` // for the order's way: data of a QR code, or the link of its image
+	PayWays       []PayWay  `json:"pay_ways,omitempty"` // ways that the payer may choose from
 	ExpiresAt     time.Time `json:"expires_at,omitzero"`
 }
 
@@ -79,8 +79,8 @@ type PayWay struct {
 	Logo string `json:"logo,omitempty"` // the link of an image
 }
 
-// View is what callers and operators are told of an order. Of the payer or
-// beneficiary it holds no more than the end of an account and initials.
+// View is an order as callers and operators see it. Of the payer or beneficiary it
+// has only the end of the account and initials.
 type View struct {
 	Kind        Kind         `json:"kind"`
 	Merchant    string       `json:"merchant"`
@@ -92,12 +92,12 @@ type View struct {
 	Fingerprint string       `json:"fingerprint"`
 	Standing
 	Next string `json:"next,omitempty"` // what happens next, in a sentence
-	// Unrecorded says that the order was refused before anything was written down,
-	// as what is no order or breaks a rule: its number may be used again.
+	// Unrecorded says that the input was invalid and nothing was written to the
+	// ledger. The number may be used again.
 	Unrecorded bool `json:"unrecorded,omitempty"`
 }
 
-// View leaves out what callers need not see.
+// View returns the order as callers see it, without personal data.
 func (r Request) View(standing Standing) View {
 	return View{
 		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,

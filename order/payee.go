@@ -7,10 +7,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Payee says whom the order pays (of a deposit: who pays it) for people to
-// compare with what they know, and not in full: the bank or wallet, the end of
-// the account, and the initials of the name, "easypaisa, account …4567, T… P…".
-// It is "" when the request names nobody, or might name two.
+// Payee returns whom the order pays (of a deposit: who pays it), masked, so that a
+// person can compare it: the bank or wallet, the end of the account, and initials, as
+// in "easypaisa, account …4567, T… P…". It is "" if the request names nobody, or could
+// name two.
 func (r Request) Payee() string {
 	profile, known := tarspay.Country(r.Country)
 	if !known {
@@ -30,13 +30,13 @@ func (r Request) Payee() string {
 	return strings.Join(parts, ", ")
 }
 
-// How much of an account is shown: its end, and never the half of it.
+// How much of an account is shown. It is at most a third of the account.
 const (
 	shownAccount = 4
 	shownBank    = 20 // of an address, what follows the @
 )
 
-// maskAccount is the end of an account; of an address also where it is.
+// maskAccount returns the end of an account, and of an address also its domain.
 func maskAccount(account string) string {
 	if local, where, is := strings.Cut(account, "@"); is {
 		return maskAccount(local) + "@" + ending(where, shownBank)

@@ -12,12 +12,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Policy is the house's own rules: which orders pass, which need a second
-// person, which are refused. It comes from ParsePolicy. A nil Policy works: it
-// has no rules of its own, and a resolution needs one person.
+// Policy holds the operator's rules: which orders pass, which need a second person,
+// and which are refused. ParsePolicy makes one. A nil Policy is valid: it has no
+// rules, and one person resolves an order.
 //
-// What the gateway documents as a country's daily cap is a hard limit with any
-// policy and with none.
+// A country's daily cap, as the gateway documents it, is a hard limit with any policy
+// and without one.
 type Policy struct {
 	id         string
 	deadline   time.Duration
@@ -25,11 +25,11 @@ type Policy struct {
 	rules      []rule
 }
 
-// defaultDeadline is how long an approval is waited for.
+// defaultDeadline is how long an order waits for its approval.
 const defaultDeadline = 24 * time.Hour
 
-// ID tells one text of a policy from another, "" for none. The audit names it,
-// so that a ruling can be explained later.
+// ID identifies the text of a policy, "" without a policy. The audit names it, so
+// that a ruling can be explained later.
 func (p *Policy) ID() string {
 	if p == nil {
 		return ""
@@ -50,18 +50,17 @@ func (p *Policy) ApprovalDeadline() time.Duration {
 // persons only.
 func (p *Policy) TwoPersonResolve() bool { return p != nil && p.twoPersons }
 
-// Facts are what a ruling needs to know beside the request. Both sums are of
-// the orders of the same merchant, kind and currency that were opened on the
-// same day (UTC) and have not failed, been rejected or cancelled, or expired;
-// this order is not among them. The zero Amount means none.
+// Facts are what a ruling depends on besides the request. Both sums count the
+// merchant's orders of the same kind and currency that were opened on the same day
+// (UTC). They leave out this order, and orders that failed, expired, or were rejected
+// or cancelled. The zero Amount means no such orders.
 type Facts struct {
 	KnownBeneficiary bool         // an earlier order to it has succeeded
-	BeneficiaryDay   money.Amount // of those orders, the ones to this beneficiary
+	BeneficiaryDay   money.Amount // sum of those orders to this beneficiary
 	MerchantDay      money.Amount
 }
 
-// Needs says which facts a ruling depends on. Facts that are not needed may be
-// left out.
+// Needs says which facts a ruling depends on. The others may be left empty.
 type Needs struct {
 	KnownBeneficiary bool
 	BeneficiaryDay   bool
@@ -91,14 +90,14 @@ const (
 	CodeRequesterMissing    = "REQUESTER_MISSING"     // an order that needs approval says who requested it
 )
 
-// Ruling is what the rules make of a request, with every reason at once: those
-// that refuse first.
+// Ruling is the result of the rules for a request, with all reasons. Reasons that
+// refuse come first.
 type Ruling struct {
 	Verdict Clearance `json:"verdict"`
 	Reasons []Reason  `json:"reasons,omitempty"`
 }
 
-// Reason is the ruling in one: the code of the gravest reason and all texts.
+// Reason returns the ruling as one reason: the code of the strictest and all texts.
 func (r Ruling) Reason() Reason {
 	if len(r.Reasons) == 0 {
 		return Reason{}
@@ -110,7 +109,7 @@ func (r Ruling) Reason() Reason {
 	return Reason{Code: r.Reasons[0].Code, Text: strings.Join(texts, "; ")}
 }
 
-// Needs says which facts Judge wants to know for a request.
+// Needs returns the facts that Judge depends on for a request.
 func (p *Policy) Needs(request Request) Needs {
 	var needs Needs
 	needs.BeneficiaryDay = request.dailyCap().IsPositive()
@@ -145,7 +144,7 @@ func (p *Policy) Judge(request Request, facts Facts) Ruling {
 	return j.ruling()
 }
 
-// rule is one entry of a policy. Without a kind or country it is for all.
+// rule is one entry of a policy. Without a kind or country it applies to all.
 type rule struct {
 	kind              Kind
 	country           string
@@ -155,8 +154,7 @@ type rule struct {
 	newBeneficiary    bool // the first payment needs approval
 }
 
-// bounds are a soft and a hard limit: an amount above it is more than it
-// allows.
+// bounds are a soft limit and a hard limit. Only an amount above a limit exceeds it.
 type bounds struct {
 	approve, refuse   money.Amount
 	approves, refuses bool // which of them are set
@@ -177,8 +175,8 @@ func (p *Policy) matching(request Request) []rule {
 	return found
 }
 
-// dailyCap is what the country's profile allows one person a day; the zero
-// Amount when it documents none.
+// dailyCap returns the country's limit per person and day; the zero Amount if none is
+// documented.
 func (r Request) dailyCap() money.Amount {
 	profile, known := tarspay.Country(r.Country)
 	if !known || (r.Kind != Deposit && r.Kind != Withdrawal) {
@@ -194,8 +192,7 @@ type judgement struct {
 	asking   []Reason
 }
 
-// total is a sum that is compared with limits. One that cannot be added up is
-// above any.
+// total is a sum to compare with limits. A sum that overflows exceeds every limit.
 type total struct {
 	amount money.Amount
 	beyond bool
@@ -253,10 +250,10 @@ func (j *judgement) ruling() Ruling {
 	return r
 }
 
-// Beneficiary tells one payee (of a deposit: payer) from another without
-// naming them: a SHA-256, in hex, over the country, the kind, and the bank and
-// account that the country's profile finds in the request (tarspay.Payee). It is
-// "" when the request names nobody, or might name two.
+// Beneficiary identifies the payee (of a deposit: the payer) without personal data:
+// a SHA-256, in hex, over country, kind, bank and account, as the country's profile
+// reads them (tarspay.Payee). It is "" if the request names nobody, or could name
+// two.
 func (r Request) Beneficiary() string {
 	profile, known := tarspay.Country(r.Country)
 	if !known {

@@ -13,13 +13,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// Read reads JSON that comes from outside into a struct of ours, strictly: one
-// value in UTF-8, no member twice, none that we do not know, each of its type
-// and spelt exactly. A member that is null counts as left out. With a looser
-// reader two programs could see two orders in the same bytes.
+// Read decodes JSON from outside into a struct, strictly: one value in UTF-8, no
+// repeated or unknown member, each spelt exactly and of its type. A member that is
+// null counts as missing. With a looser reader, two programs could read two orders
+// from the same bytes.
 //
-// The error is a *Refusal with INVALID_REQUEST that names the member and never
-// repeats its value.
+// The error is a *Refusal with INVALID_REQUEST. It names the member and never repeats
+// its value.
 func Read(data []byte, into any) error {
 	if string(bytes.TrimSpace(data)) == "null" {
 		return Refuse(CodeInvalidRequest, "it is null; it must be a JSON object")

@@ -1,5 +1,9 @@
-// Package order is the domain: what may be asked for, what an order is, where
-// it stands and what counts as proof. It is pure: no clock, no SQL, no HTTP.
+// Package order is the domain: requests and their validation, orders and their
+// states, the table of moves, the approval policy, and what counts as proof of
+// payment.
+//
+// It is pure: it reads no clock, does no input or output, and knows neither SQL,
+// nor HTTP, nor Temporal.
 package order
 
 import (
@@ -21,8 +25,9 @@ const (
 	Withdrawal Kind = "withdrawal" // money out, from the merchant to a beneficiary
 )
 
-// Key names an order. Order numbers are unique per merchant over both kinds:
-// the gateway does not say whether it tells them apart, so we never try.
+// Key identifies an order. A number is unique per merchant over both kinds,
+// because the gateway does not document whether a deposit and a withdrawal may
+// share one.
 type Key struct {
 	Merchant string `json:"merchant"`
 	Number   string `json:"number"`
@@ -41,24 +46,24 @@ type Request struct {
 	Way      string       `json:"way"`      // the gateway's wayCode: method, wallet or bank
 	Amount   money.Amount `json:"amount"`   // in the country's ISO currency
 
-	// Details are the country's own members (customerName, walletId, …) by
-	// the names that the gateway documents. They are personal data: they stay
-	// out of logs, search attributes, error texts and workflow ids.
+	// Details are the country's own members (customerName, walletId, …), by the
+	// gateway's names. They are personal data and must not reach logs, search
+	// attributes, error texts or workflow ids.
 	Details map[string]string `json:"details,omitempty"`
 	// ReturnURL is where the payer's browser goes after paying. Deposits only.
 	ReturnURL string `json:"return_url,omitempty"`
-	// RequestedBy names the person or system that asked. It is not part of
-	// the order's content.
+	// RequestedBy names the requester, a person or a system. It is not part of the
+	// order's content.
 	RequestedBy string `json:"requested_by,omitempty"`
 }
 
 // Key names the order.
 func (r Request) Key() Key { return Key{Merchant: r.Merchant, Number: r.Number} }
 
-// Fingerprint is a SHA-256 over the request's content, in hex. Two requests
-// with the same number and the same fingerprint are the same order; with
-// different ones they are a conflict. Empty details do not count, because
-// they are never sent.
+// Fingerprint returns a SHA-256 over the request's content, in hex. Requests with
+// one number and one fingerprint are the same order. Requests with one number and
+// two fingerprints are a conflict. Empty details are left out, because they are not
+// sent.
 func (r Request) Fingerprint() string {
 	content := r
 	content.RequestedBy = ""

@@ -6,7 +6,7 @@ import (
 
 // Resolution is an operator's decision about an order in review.
 type Resolution struct {
-	ID       string       `json:"id,omitempty"`  // tells a retry from a second decision; see Approval
+	ID       string       `json:"id,omitempty"`  // idempotency key; see Approval
 	State    State        `json:"state"`         // the end that the evidence proves
 	By       string       `json:"by"`            // who decides
 	Why      string       `json:"why"`           // in a sentence
@@ -15,8 +15,8 @@ type Resolution struct {
 	Fee      money.Amount `json:"fee,omitzero"`  // what the gateway kept, if it is known
 }
 
-// Validate says whether the decision may be taken on an order that stands as
-// it does. The error is a *Refusal.
+// Validate reports whether the decision is allowed for an order in the given state.
+// The error is a *Refusal.
 func (r Resolution) Validate(request Request, state State) error {
 	if refusal := r.unproved(); refusal != nil {
 		return refusal
@@ -69,7 +69,7 @@ func (r Resolution) checkFee(paid money.Amount) *Refusal {
 	return nil
 }
 
-// Finding is the decision in the form in which the ledger books it.
+// Finding returns the decision as a finding, which the ledger books.
 func (r Resolution) Finding(request Request, gatewayID string) (Finding, error) {
 	if err := r.Validate(request, InReview); err != nil {
 		return Finding{}, err

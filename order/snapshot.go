@@ -6,8 +6,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// Snapshot is the gateway's balance beside ours, with the orders that were
-// open, and what to make of it.
+// Snapshot is one comparison of balances: the gateway's, ours, the open orders, and
+// the result.
 type Snapshot struct {
 	ID       int64     `json:"id"`
 	Merchant string    `json:"merchant"`
@@ -19,16 +19,15 @@ type Snapshot struct {
 	LedgerAvailable  money.Amount `json:"ledger_available"`
 	LedgerInFlight   money.Amount `json:"ledger_in_flight"`
 
-	OpenWithdrawals      int          `json:"open_withdrawals"` // those that hold money in flight
+	OpenWithdrawals      int          `json:"open_withdrawals"` // with money in flight
 	OpenWithdrawalAmount money.Amount `json:"open_withdrawal_amount"`
 	OpenDeposits         int          `json:"open_deposits"`
 	OpenDepositAmount    money.Amount `json:"open_deposit_amount"`
 
-	// Of these, what was sent, and may have happened there already.
+	// Open orders that were sent: the gateway may have booked them already.
 	SentWithdrawalAmount money.Amount `json:"sent_withdrawal_amount"`
 	SentDepositAmount    money.Amount `json:"sent_deposit_amount"`
-	// What the gateway's fees were finer than is booked, in millionths of a minor
-	// unit.
+	// Parts of fees that rounding cut off, in millionths of a minor unit.
 	FeeRest int64 `json:"fee_rest,omitempty"`
 
 	Drift   money.Amount `json:"drift"` // the gateway's total less ours
@@ -38,22 +37,23 @@ type Snapshot struct {
 // Agreement says what a difference means.
 type Agreement string
 
-// What a difference means. A difference that nothing explains may still be an order that
-// ended while the gateway was asked: it is drift when the comparison before has
-// shown the same amount, and nothing was booked while the gateway was asked.
+// What a difference means. An unexplained difference may be an order that ended
+// during the comparison. It is drift only if the previous comparison showed the same
+// amount, and nothing was booked during this one.
 const (
-	Agreed    Agreement = "agreed"    // no difference, or none beyond what fees were finer than is booked
-	Unsettled Agreement = "unsettled" // orders that were sent and are open here may have ended there, or it has been seen once only
-	Drifting  Agreement = "drift"     // nothing explains it, twice
+	Agreed    Agreement = "agreed"    // no difference, apart from the rests of fees
+	Unsettled Agreement = "unsettled" // open orders may explain the difference, or it was seen only once
+	Drifting  Agreement = "drift"     // unexplained in two comparisons in a row
 )
 
-// GatewayTotal is what the gateway says is there: available and frozen.
+// GatewayTotal returns the gateway's available and frozen amounts together.
 func (s Snapshot) GatewayTotal() money.Amount { return sumOf(s.GatewayAvailable, s.GatewayFrozen) }
 
-// LedgerTotal is what the ledger says is there: available and in flight.
+// LedgerTotal returns the ledger's available and in-flight amounts together.
 func (s Snapshot) LedgerTotal() money.Amount { return sumOf(s.LedgerAvailable, s.LedgerInFlight) }
 
-// sumOf adds what was added before when the snapshot was taken.
+// sumOf adds two amounts. They cannot overflow: they were added when the snapshot was
+// taken.
 func sumOf(a, b money.Amount) money.Amount {
 	sum, err := a.Add(b)
 	if err != nil {
@@ -62,7 +62,7 @@ func sumOf(a, b money.Amount) money.Amount {
 	return sum
 }
 
-// DiscrepancyCount is how many discrepancies of a code are open.
+// DiscrepancyCount is the number of open discrepancies of a code.
 type DiscrepancyCount struct {
 	Code string `json:"code" db:"code"`
 	Open int    `json:"open" db:"open"`

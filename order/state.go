@@ -2,8 +2,8 @@ package order
 
 import "slices"
 
-// State is where an order stands, in our own words. The gateway's numbers
-// stay in package tarspay; Judge translates them.
+// State is an order's state. The gateway's numbers stay in package tarspay; Judge
+// translates them.
 type State string
 
 // Open states. Money may still move.
@@ -12,13 +12,13 @@ const (
 	AwaitingApproval State = "awaiting_approval" // waits for a second person
 	AwaitingFunds    State = "awaiting_funds"    // waits until the balance covers it
 	Reserved         State = "reserved"          // withdrawal: funds set aside, nothing sent
-	Submitting       State = "submitting"        // a create is being sent, or is held back by a fault of every call
+	Submitting       State = "submitting"        // a create is being sent, or an open breaker holds it back
 	Unknown          State = "unknown"           // a create was sent and its outcome is not known
 	Submitted        State = "submitted"         // the gateway has the order
 	InReview         State = "in_review"         // no proof within the horizon, or proof that contradicts: a person decides
 )
 
-// Terminal states. They are left by one move only: what was paid is refunded.
+// Terminal states. The only move out of them is to Refunded, after a payment.
 const (
 	Succeeded     State = "succeeded"
 	PartiallyPaid State = "partially_paid" // deposit: the payer paid less than asked
@@ -26,7 +26,7 @@ const (
 	Rejected      State = "rejected"       // refused by us
 	Expired       State = "expired"        // deposit: not paid in time
 	Cancelled     State = "cancelled"      // withdrawn before anything was sent
-	Refunded      State = "refunded"       // paid, whole, in part or late, then returned
+	Refunded      State = "refunded"       // paid (in full, in part or late), then returned
 )
 
 // Move is one allowed change of state.
@@ -42,8 +42,8 @@ var (
 	withdrawal = []Kind{Withdrawal}
 )
 
-// Moves is the whole transition table: whatever is not listed is forbidden.
-// SQL, workflows and docs are tested against it.
+// Moves is the transition table. A move that it does not list is forbidden. SQL,
+// workflows and docs are tested against it.
 var Moves = []Move{
 	{Created, AwaitingApproval, both, "a rule asks for a second person"},
 	{Created, AwaitingFunds, withdrawal, "the balance is short and the policy is to wait"},
@@ -113,8 +113,8 @@ func (s State) Terminal() bool {
 	return slices.Contains([]State{Succeeded, PartiallyPaid, Failed, Rejected, Expired, Cancelled, Refunded}, s)
 }
 
-// Sendable reports whether a create may still be sent: the gateway is not
-// proved to have the order, nor to have refused it.
+// Sendable reports whether a create may still be sent: there is no proof that the
+// gateway has the order, and none that it refused it.
 func (s State) Sendable() bool {
 	return slices.Contains([]State{Created, Reserved, Submitting, Unknown}, s)
 }
@@ -135,14 +135,12 @@ func CanMove(kind Kind, from, to State) bool {
 	})
 }
 
-// Precedes reports whether an order of this kind that stands at later may have
-// stood at earlier before, and cannot come back to it.
+// Precedes reports whether moves lead from earlier to later, and none lead back.
 func Precedes(kind Kind, earlier, later State) bool {
 	return leads(kind, earlier, later) && !leads(kind, later, earlier)
 }
 
-// leads reports whether the table has a way from one state to another, however
-// long.
+// leads reports whether a sequence of moves leads from one state to another.
 func leads(kind Kind, from, to State) bool {
 	seen, next := map[State]bool{}, []State{from}
 	for len(next) > 0 {
@@ -162,8 +160,7 @@ func leads(kind Kind, from, to State) bool {
 	return false
 }
 
-// Sources lists the states from which an order of this kind may reach a state:
-// the table read backwards.
+// Sources lists the states that have a move to the given state.
 func Sources(kind Kind, to State) []State {
 	var sources []State
 	for _, m := range Moves {

@@ -29,18 +29,18 @@ const (
 	ProblemTooMany      = "TOO_MANY_FIELDS"
 )
 
-// maxDetails bounds how many members of its own an order may carry.
+// maxDetails bounds the number of details of an order.
 const maxDetails = 40
 
 var (
 	merchantForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
-	// The gateway documents neither length nor alphabet of an order number.
-	// 32 characters are seen in use; 64 is what its ancestor's table holds.
+	// The gateway documents neither length nor alphabet of an order number. Numbers
+	// of 32 characters are in use; the software that it derives from stores 64.
 	numberForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// Limits are the house's own upper bounds per ISO currency, above the
-// gateway's. A currency that is absent has none.
+// Limits are the operator's upper bounds of one order, by ISO currency. They apply in
+// addition to the country's. A currency that is not listed has none.
 type Limits map[string]money.Amount
 
 // Validate finds everything wrong with a request at once. The error is an
@@ -86,8 +86,7 @@ func (r Request) Validate(limits Limits) error {
 	return nil
 }
 
-// WellFormed reports whether the key could be an order's: its merchant and its
-// number are written as those of orders are.
+// WellFormed reports whether merchant and number have the form that orders require.
 func (k Key) WellFormed() bool {
 	return merchantForm.MatchString(k.Merchant) && numberForm.MatchString(k.Number)
 }
@@ -122,15 +121,15 @@ func (r Request) countryProblems() []Problem {
 	var problems []Problem
 	for _, violation := range profile.Check(r.Kind.Direction(), r.Way, r.Amount, r.Details) {
 		if violation.Code == tarspay.ViolationNotPositive {
-			continue // said for every country, known or not
+			continue // Validate has reported it already
 		}
 		problems = append(problems, Problem{Code: violation.Code, Field: violation.Field, Message: violation.Message})
 	}
 	return problems
 }
 
-// ParseAmount reads an amount typed by a person for a country. The error is
-// an *Invalid, which says what is wrong and how to write it.
+// ParseAmount reads an amount that a person typed, in the country's currency. The
+// error is an *Invalid, which says what is wrong and how to write the amount.
 func ParseAmount(text, country string) (money.Amount, error) {
 	profile, known := tarspay.Country(country)
 	if !known {
@@ -172,7 +171,7 @@ var (
 	separatedForm = regexp.MustCompile(`^[0-9]+([.,'][0-9]+)+$`)
 )
 
-// mistyped says what is wrong with the text of an amount, for the end of a
+// mistyped returns what is wrong with the text of an amount, to be appended to a
 // sentence.
 func mistyped(text string) string {
 	switch {

@@ -1,20 +1,19 @@
 package order
 
-// Wait is one reason for which an order stands in a state, and how that ends: at
-// a deadline that is on record, or when a person has dealt with an item of the
-// queue.
+// Wait is one reason why an order stays in a state. It ends at a recorded deadline,
+// or when a person handles the order's item in the queue.
 type Wait struct {
 	State State
 	Kinds []Kind
 	What  string   // what the order waits for, in a sentence
 	Until string   // the deadline that ends it; empty: none
 	Then  State    // where the deadline takes it
-	Queue []string // the kinds of items of the queue, one of which tells of it; for a deadline they may be missing
-	Apart bool     // it does not wait: the transaction that brings it there takes it on
+	Queue []string // kinds of queue items, one of which shows the order; may be empty if there is a deadline
+	Apart bool     // the order does not wait: the transaction that enters the state also leaves it
 }
 
-// Waits is every reason for which an order that has not ended can stand still.
-// Each has a deadline or a place in the queue.
+// Waits lists every reason why an open order can wait. Each has a deadline or a
+// place in the queue.
 var Waits = []Wait{
 	{State: Created, Kinds: deposit, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},
 	{State: Created, Kinds: withdrawal, What: "nothing: its opening decides at once", Apart: true},
