@@ -6,33 +6,45 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
 
+// lastingOptions say what is done with a cluster that stays.
+type lastingOptions struct {
+	dir      string // of the cluster that is served; empty: one is made
+	port     int
+	settings []string // of the server that is served, name=value, over the usual ones
+	primary  string   // URL of the server that the one that is made follows
+}
+
 // runLasting makes a cluster that stays, or serves one.
 func runLasting(args []string, signals <-chan os.Signal) int {
-	var dir, primary string
-	var port int
+	var o lastingOptions
 	var fresh bool
 	flags := flag.NewFlagSet("withpostgres", flag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flags.BoolVar(&fresh, "make", false, "")
-	flags.StringVar(&dir, "serve", "", "")
-	flags.StringVar(&primary, "standby-of", "", "")
-	flags.IntVar(&port, "port", 0, "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || fresh != (dir == "") || (dir != "" && (port <= 0 || primary != "")) {
+	flags.StringVar(&o.dir, "serve", "", "")
+	flags.StringVar(&o.primary, "standby-of", "", "")
+	flags.IntVar(&o.port, "port", 0, "")
+	flags.Func("set", "", func(setting string) error {
+		o.settings = append(o.settings, setting)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || fresh != (o.dir == "") || !o.fit() {
 		flags.Usage()
 		return 2
 	}
 	ctx, cancel := untilSignal(signals)
 	defer cancel(nil)
-	err := interruptedOr(ctx, lastingCommand(ctx, dir, port, primary))
+	err := interruptedOr(ctx, lastingCommand(ctx, o))
 	var interrupt interruptedError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &interrupt) && dir == "":
+	case errors.As(err, &interrupt) && o.dir == "":
 		return 128 + int(interrupt.signal)
 	case errors.As(err, &interrupt):
 		return 0 // how serving is meant to end
@@ -41,7 +53,15 @@ func runLasting(args []string, signals <-chan os.Signal) int {
 	return 1
 }
 
-func lastingCommand(ctx context.Context, dir string, port int, primary string) error {
+// fit reports whether the options go together.
+func (o lastingOptions) fit() bool {
+	if o.dir == "" {
+		return o.port == 0 && len(o.settings) == 0
+	}
+	return o.port > 0 && o.primary == ""
+}
+
+func lastingCommand(ctx context.Context, o lastingOptions) error {
 	binaries, err := findOrInstall(ctx)
 	if err != nil {
 		return err
@@ -50,17 +70,17 @@ func lastingCommand(ctx context.Context, dir string, port int, primary string) e
 	if err != nil {
 		return err
 	}
-	if dir != "" {
-		return serve(ctx, account, binaries, dir, port)
+	if o.dir != "" {
+		return serve(ctx, account, binaries, o)
 	}
 	c := &cluster{}
 	if c.dir, err = makeDir(account); err != nil {
 		return err
 	}
-	if primary == "" {
+	if o.primary == "" {
 		err = c.initialize(ctx, account, binaries)
 	} else {
-		err = c.copyOf(ctx, account, binaries, primary)
+		err = c.copyOf(ctx, account, binaries, o.primary)
 	}
 	if err != nil {
 		return errors.Join(err, c.stop())
@@ -75,12 +95,12 @@ const restartPause = 100 * time.Millisecond
 // serve runs a server on a cluster until the context ends. After a SIGKILL
 // what is left of the server before may still hold the data for a moment: it
 // is tried again.
-func serve(ctx context.Context, account account, binaries, dir string, port int) error {
-	c := &cluster{dir: dir}
+func serve(ctx context.Context, account account, binaries string, o lastingOptions) error {
+	c := &cluster{dir: o.dir}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		err := c.startServer(starting, account, binaries, port, lasting)
+		err := c.startServer(starting, account, binaries, o.port, slices.Concat(lasting, o.settings))
 		if err == nil {
 			break
 		}

@@ -10,13 +10,14 @@
 // Whoever wants to kill a server and start it again runs one that lasts:
 //
 //	withpostgres -make
-//	withpostgres -serve ./made-before -port 20432
+//	withpostgres -serve ./made-before -port 20432 -set shared_preload_libraries=pg_stat_statements
 //	withpostgres -make -standby-of postgres://postgres@127.0.0.1:20432/postgres
 //
 // The first makes a cluster and prints its folder, which is the caller's to
 // remove. The second runs a server on it until SIGTERM, as often as it is
 // asked, and forces every commit out of the server's memory, so that SIGKILL
-// loses nothing that was committed. The third makes a cluster that is a standby of
+// loses nothing that was committed; -set, as often as need be, gives it a setting of
+// PostgreSQL's over the usual ones. The third makes a cluster that is a standby of
 // such a server, and is served like any other.
 //
 // The exit status is the command's own; 128+n if signal n ended it; 1 if there
@@ -40,7 +41,7 @@ const envURL = "TEST_POSTGRES_URL"
 
 const usage = `usage: withpostgres [--] command [argument...]
        withpostgres -make [-standby-of url]
-       withpostgres -serve folder -port number
+       withpostgres -serve folder -port number [-set name=value]...
 
 Runs the command with ` + envURL + ` pointing at a PostgreSQL server.
 A server is started for it, and thrown away after it, unless ` + envURL + `
@@ -48,7 +49,7 @@ is already set.
 
 -make makes a cluster, prints its folder, and leaves it there, with -standby-of
 one that is a standby of a running server; -serve runs a server on such a folder
-until SIGTERM.
+until SIGTERM, with the settings of PostgreSQL's that -set gives it.
 `
 
 func init() {

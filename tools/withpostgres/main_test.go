@@ -354,7 +354,13 @@ func TestLastingServerKeepsWhatWasCommitted(t *testing.T) {
 		t.Errorf("a server that dies ends the run with %d", code)
 	}
 
-	second := serveLasting(t, dir, port)
+	second := serveLasting(t, dir, port, "-set", "work_mem=7MB", "-set", "max_connections=7")
+	for name, want := range map[string]string{"work_mem": "7MB", "max_connections": "7"} {
+		var got string
+		if err := db.QueryRow("SHOW " + name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q, was set to %q: %v", name, got, want, err)
+		}
+	}
 	var n int
 	if err := db.QueryRow("SELECT n FROM kept").Scan(&n); err != nil || n != 42 {
 		t.Errorf("after the crash: %d %v", n, err)
@@ -386,9 +392,9 @@ func lastingRun(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // serveLasting starts a server on a cluster and returns when it answers.
-func serveLasting(t *testing.T, dir string, port int) *exec.Cmd {
+func serveLasting(t *testing.T, dir string, port int, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := lastingRun(t, "-serve", dir, "-port", strconv.Itoa(port))
+	cmd := lastingRun(t, append([]string{"-serve", dir, "-port", strconv.Itoa(port)}, args...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
