@@ -37,7 +37,7 @@ dev: build bin/temporal ## the whole stack, left running until Ctrl-C
 	@bin/dev up
 
 # Standard output carries the benchmark's JSON lines and nothing else.
-bench: build bin/temporal ## what an order costs, as JSON lines
+bench: build bin/temporal bin/temporal-server bin/temporal-sql-tool bin/withpostgres ## what an order costs, as JSON lines
 	@bin/dev bench
 
 # Standard output carries one JSON line.
@@ -109,6 +109,18 @@ bin/temporal: tools/temporal/go.mod tools/temporal/go.sum
 			env $(go_build) -ldflags "-s -w -X github.com/temporalio/cli/temporalcli.Version=$$version" \
 			-o ../../bin/temporal github.com/temporalio/cli/cmd/temporal; \
 	fi
+	@touch $@
+
+# A production server and what makes its databases, from the module that the
+# development server is made of: where that was built, these take seconds.
+bin/temporal-server: tools/temporal/go.mod tools/temporal/go.sum
+	@mkdir -p bin
+	@cd tools/temporal && ../tell "building Temporal's production server once; a few seconds after bin/temporal, minutes before it" env $(go_build) -ldflags "-s -w" -o ../../$@ go.temporal.io/server/cmd/server
+	@touch $@
+
+bin/temporal-sql-tool: tools/temporal/go.mod tools/temporal/go.sum
+	@mkdir -p bin
+	@cd tools/temporal && ../tell "building Temporal's schema tool once" env $(go_build) -ldflags "-s -w" -o ../../$@ go.temporal.io/server/cmd/tools/sql
 	@touch $@
 
 bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
