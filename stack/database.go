@@ -50,9 +50,13 @@ func (s *Stack) prepareDatabase(ctx context.Context, bin string, ports map[port]
 	if err := os.Symlink(d.dir, filepath.Join(s.dir, Postgres)); err != nil {
 		return d, fmt.Errorf("point to the PostgreSQL cluster: %w", err)
 	}
+	args := []string{"-serve", d.dir, "-port", number}
+	for _, setting := range s.options.DatabaseSettings {
+		args = append(args, "-set", setting)
+	}
 	s.programs[Postgres] = program{
 		name: Postgres, path: filepath.Join(bin, withpostgres), log: s.Log(Postgres),
-		args:  []string{"-serve", d.dir, "-port", number},
+		args:  args,
 		ready: func(ctx context.Context) error { return d.ping(ctx) },
 		whole: true,
 	}

@@ -59,6 +59,9 @@ func (s *Stack) ports() []port {
 	if s.options.OwnDatabase {
 		wanted = append(wanted, portPostgres)
 	}
+	if s.options.Production {
+		wanted = append(wanted, productionPorts()...)
+	}
 	return wanted
 }
 

@@ -231,7 +231,8 @@ func makeCommand(missing ...string) string {
 	var targets []string
 	for _, name := range missing {
 		target := "build"
-		if name == Temporal || name == withpostgres {
+		switch name {
+		case Temporal, withpostgres, temporalServer, temporalTool:
 			target = "bin/" + name
 		}
 		if !slices.Contains(targets, target) {

@@ -3,10 +3,12 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ownGroup keeps a Ctrl-C meant for the parent from reaching the children,
@@ -28,3 +30,6 @@ func childrenOf() map[int][]int {
 	}
 	return children
 }
+
+// cpuTime is told by Linux only.
+func cpuTime([]int) (time.Duration, error) { return 0, errors.ErrUnsupported }

@@ -83,7 +83,9 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 		return err
 	}
 	s.Gateway = sandbox.NewControlClient(s.Addresses.Sandbox)
-	s.programs[Temporal] = s.temporalProgram(ports)
+	if s.programs[Temporal], err = s.temporalProgram(ctx, bin, ports); err != nil {
+		return err
+	}
 	s.programs[Sandbox] = s.sandboxProgram(ports[portSandbox])
 	for i := range s.options.Workers {
 		if err := s.addWorker(i+1, ports, keys); err != nil {
@@ -106,7 +108,10 @@ func (s *Stack) complete(bin string, names ...string) {
 	for _, name := range names {
 		p := s.programs[name]
 		kind, _, _ := strings.Cut(name, "-")
-		p.name, p.path, p.log = name, filepath.Join(bin, kind), s.Log(name)
+		p.name, p.log = name, s.Log(name)
+		if p.path == "" {
+			p.path = filepath.Join(bin, kind)
+		}
 		if other := s.options.Binaries[kind]; other != "" {
 			p.path = other
 		}
@@ -188,7 +193,10 @@ func (s *Stack) route(from, to, address string) (string, error) {
 	return s.options.Route(from, to, address)
 }
 
-func (s *Stack) temporalProgram(ports map[port]string) program {
+func (s *Stack) temporalProgram(ctx context.Context, bin string, ports map[port]string) (program, error) {
+	if s.options.Production {
+		return s.prepareProduction(ctx, bin, ports)
+	}
 	host, number := split(ports[portTemporal])
 	args := []string{
 		"server", "start-dev", "--ip", host, "--port", number, "--db-filename", filepath.Join(s.dir, "temporal.db"),
@@ -205,7 +213,7 @@ func (s *Stack) temporalProgram(ports map[port]string) program {
 	for _, limit := range s.options.Limits {
 		args = append(args, "--dynamic-config-value", limit)
 	}
-	return program{args: args, ready: temporalReady(ports[portTemporal])}
+	return program{args: args, ready: temporalReady(ports[portTemporal])}, nil
 }
 
 func (s *Stack) sandboxProgram(address string) program {

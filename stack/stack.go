@@ -17,6 +17,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	temporalclient "go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
@@ -67,6 +68,12 @@ type Options struct {
 	// which can be killed and launched like every other process. It needs
 	// bin/withpostgres and ends with the stack; its data is kept with the rest.
 	OwnDatabase bool
+	// DatabaseSettings are settings of PostgreSQL's for that server, name=value.
+	DatabaseSettings []string
+	// Production runs Temporal's own server instead of its development server,
+	// with its databases beside the ledger's: it implies OwnDatabase, needs
+	// bin/temporal-server and bin/temporal-sql-tool, and has no UI.
+	Production bool
 	// Workers and Receivers are how many there are of each; 0 is 1. The n-th
 	// worker has its callbacks sent to the n-th receiver.
 	Workers, Receivers int
@@ -137,6 +144,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	if len(options.Merchants) == 0 {
 		options.Merchants = usualMerchants
 	}
+	options.OwnDatabase = options.OwnDatabase || options.Production
 	options.Workers, options.Receivers = max(options.Workers, 1), max(options.Receivers, 1)
 	s := &Stack{options: options, bin: bin, programs: make(map[string]program), running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
 	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -287,6 +295,19 @@ func (s *Stack) signal(name string, signal syscall.Signal) error {
 		return fmt.Errorf("%s to %s: %w", signal, name, err)
 	}
 	return nil
+}
+
+// CPU is the time that a process and those below it have computed so far, the
+// ended ones among them. It is known on Linux only.
+func (s *Stack) CPU(name string) (time.Duration, error) {
+	s.mutex.Lock()
+	p := s.running[name]
+	s.mutex.Unlock()
+	if p == nil {
+		return 0, fmt.Errorf("%s is not running", name)
+	}
+	pid := p.cmd.Process.Pid
+	return cpuTime(append(descendants(pid), pid))
 }
 
 // Running reports whether a process was started and has not ended.
