@@ -1,5 +1,6 @@
 // Package bench measures what an order costs and how fast orders go, on the
-// embedded stack: real processes, a real Temporal server, real HTTP and real
+// embedded stack, and on Temporal's production server with everything on
+// PostgreSQL: real processes, a real Temporal server, real HTTP and real
 // signatures. Figures of speed stand beside the floor, the cheapest workflow
 // of the same shape on the same server, measured in turn in the same run.
 package bench
@@ -24,7 +25,8 @@ import (
 // Options say how much is measured. The zero value is the usual run.
 type Options struct {
 	Bin         string // directory of the binaries; see stack.Options
-	DatabaseURL string // PostgreSQL for the ledger; empty: SQLite
+	Server      string // Embedded or Production; empty: one after the other
+	DatabaseURL string // PostgreSQL for the ledger of the embedded stack; empty: SQLite
 	Orders      int    // orders per round of the throughput; 0 is 200
 	Concurrency int    // orders under way at once; 0 is 32
 	Rounds      int    // rounds of each side, in turn; 0 is 3
@@ -44,13 +46,51 @@ const ApproveAbove = 10_000
 // policy is that rule, as the worker reads it.
 var policy = fmt.Sprintf("rules:\n  - country: PK\n    per_order: {approve_above: \"%d\"}\n", ApproveAbove)
 
+// The servers that are measured on.
+const (
+	Embedded   = "embedded"   // Temporal's development server, on SQLite
+	Production = "production" // Temporal's own server, on PostgreSQL beside the ledger
+)
+
+// The ledger's engines.
+const (
+	onSQLite   = "sqlite"
+	onPostgres = "postgres"
+)
+
+// place is where a line was measured.
+type place struct {
+	Server string `json:"server"`
+	Ledger string `json:"ledger"`
+}
+
 // Run measures everything and prints one JSON object per line.
 func Run(ctx context.Context, out io.Writer, options Options) error {
+	switch options.Server {
+	case "":
+		if err := runOn(ctx, out, Embedded, options); err != nil {
+			return err
+		}
+		return runOn(ctx, out, Production, options)
+	case Embedded, Production:
+		return runOn(ctx, out, options.Server, options)
+	}
+	return fmt.Errorf("there is no server %q: it is %s or %s", options.Server, Embedded, Production)
+}
+
+// runOn measures on one server. What does not depend on it is measured with the
+// embedded one.
+func runOn(ctx context.Context, out io.Writer, server string, options Options) error {
+	options.Server = server
 	r, err := newRig(ctx, out, options)
 	if err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{r.signature, r.cost, r.throughput, r.callbacks, r.inFlight, r.reconcile} {
+	measures := []func(context.Context) error{r.signature, r.cost, r.throughput, r.stopFloor, r.callbacks, r.inFlight, r.reconcile}
+	if server == Production {
+		measures = []func(context.Context) error{r.cost, r.throughput, r.sql, r.stopFloor, r.callbacks, r.inFlight}
+	}
+	for _, measure := range measures {
 		if err == nil {
 			err = measure(ctx)
 		}
@@ -61,8 +101,9 @@ func Run(ctx context.Context, out io.Writer, options Options) error {
 // rig is what every measurement stands on.
 type rig struct {
 	options Options
+	place   place
 	out     *json.Encoder
-	dir     string // of the policy
+	dir     string // of the policy, and of what a measurement needs for itself
 	stack   *stack.Stack
 	floor   *floor
 	serial  int
@@ -78,7 +119,10 @@ func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{options: options, out: json.NewEncoder(out), dir: dir}
+	r := &rig{options: options, place: place{Server: options.Server, Ledger: onSQLite}, out: json.NewEncoder(out), dir: dir}
+	if options.Server == Production || options.DatabaseURL != "" {
+		r.place.Ledger = onPostgres
+	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -90,18 +134,23 @@ func (r *rig) open(ctx context.Context) error {
 	if err := os.WriteFile(rules, []byte(policy), 0o600); err != nil {
 		return err
 	}
-	running, err := stack.Start(ctx, stack.Options{
-		Bin:         r.options.Bin,
-		DatabaseURL: r.options.DatabaseURL,
-		Speed:       int(sandbox.DefaultDelay / settle),
-		Progress:    r.options.Progress,
+	wanted := stack.Options{
+		Bin:      r.options.Bin,
+		Speed:    int(sandbox.DefaultDelay / settle),
+		Progress: r.options.Progress,
 		Settings: map[string]string{
 			"PAYOUTS_GATEWAY_RATE":   "100000", // the gateway's limit is not what is measured
 			"PAYOUTS_CALLBACK_GRACE": "30s",    // the callback path is measured without polls
 			"PAYOUTS_LOG_LEVEL":      "error",
 			"PAYOUTS_POLICY_FILE":    rules,
 		},
-	})
+	}
+	if r.options.Server == Production {
+		wanted.Production, wanted.DatabaseSettings = true, countedPostgres
+	} else {
+		wanted.DatabaseURL = r.options.DatabaseURL
+	}
+	running, err := stack.Start(ctx, wanted)
 	if err != nil {
 		return err
 	}
@@ -111,11 +160,20 @@ func (r *rig) open(ctx context.Context) error {
 }
 
 func (r *rig) close() error {
-	var err error
+	err := r.stopFloor(context.Background())
 	if r.stack != nil {
 		err = r.stack.Stop()
 	}
 	return errors.Join(err, os.RemoveAll(r.dir))
+}
+
+// stopFloor ends the floor's workers, which are in nobody's way then.
+func (r *rig) stopFloor(context.Context) error {
+	if r.floor != nil {
+		r.floor.stop()
+		r.floor = nil
+	}
+	return nil
 }
 
 func or(value, otherwise int) int {

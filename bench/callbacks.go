@@ -3,13 +3,14 @@ package bench
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 )
 
 type callbackLine struct {
-	Bench        string  `json:"bench"`
+	Bench string `json:"bench"`
+	place
 	VerifiedPerS float64 `json:"verified_per_s"`  // verified and parsed, on one core
 	SignalledPer float64 `json:"signalled_per_s"` // over HTTP: verified, stored, signalled, answered
 	P99          float64 `json:"p99_ms"`
@@ -42,19 +44,11 @@ type signed struct {
 // callbacks measures the receiver: callbacks over HTTP into a ledger of their
 // own, each signalled to a workflow on the real server.
 func (r *rig) callbacks(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "payouts-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	books, err := ledger.Open(ctx, "sqlite:"+filepath.Join(dir, "ledger.db"))
+	books, err := r.ownBooks(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, books.Close()) }()
-	if err := books.Migrate(ctx); err != nil {
-		return err
-	}
 	private, public, err := tarspay.GenerateKey()
 	if err != nil {
 		return err
@@ -78,8 +72,46 @@ func (r *rig) callbacks(ctx context.Context) (err error) {
 		return err
 	}
 	return r.out.Encode(callbackLine{
-		Bench: "callback", VerifiedPerS: digits(verified(verifier, all)), SignalledPer: digits(posted.perSecond()), P99: posted.percentile(99),
+		Bench: "callback", place: r.place, VerifiedPerS: digits(verified(verifier, all)), SignalledPer: digits(posted.perSecond()), P99: posted.percentile(99),
 	})
+}
+
+// ownBooks is a ledger beside the stack's, on the same engine. It goes with the
+// rig's folder, or with the stack's database.
+func (r *rig) ownBooks(ctx context.Context) (*ledger.Ledger, error) {
+	address := "sqlite:" + filepath.Join(r.dir, "callbacks.db")
+	if r.place.Ledger == onPostgres {
+		var err error
+		if address, err = ownSchema(ctx, r.stack.DatabaseURL()); err != nil {
+			return nil, err
+		}
+	}
+	books, err := ledger.Open(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return books, books.Migrate(ctx)
+}
+
+// ownSchema makes a schema of a PostgreSQL database anew, and is the URL of it.
+func ownSchema(ctx context.Context, database string) (_ string, err error) {
+	const schema = "bench_callbacks"
+	db, err := sql.Open("postgres", database)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+schema+" CASCADE; CREATE SCHEMA "+schema); err != nil {
+		return "", fmt.Errorf("make a schema for the callbacks: %w", err)
+	}
+	parsed, err := url.Parse(database)
+	if err != nil {
+		return "", errors.New("the database's URL cannot be read") // it may hold a password
+	}
+	query := parsed.Query()
+	query.Set("search_path", schema)
+	parsed.RawQuery = query.Encode()
+	return parsed.String(), nil
 }
 
 func (r *rig) receiver(books *ledger.Ledger, verifier *tarspay.Verifier) http.Handler {

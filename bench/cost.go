@@ -40,7 +40,8 @@ var paths = []path{
 // costLine is what one path costs. Events and bytes are the server's own
 // count; actions are what Temporal Cloud would bill.
 type costLine struct {
-	Bench   string `json:"bench"`
+	Bench string `json:"bench"`
+	place
 	Path    string `json:"path"`
 	Events  int64  `json:"events"`
 	Bytes   int64  `json:"bytes"`
@@ -111,7 +112,7 @@ func (r *rig) ended(ctx context.Context, request order.Request, want order.State
 }
 
 func (r *rig) costOf(ctx context.Context, p path, request order.Request) (costLine, error) {
-	line := costLine{Bench: "cost", Path: p.name}
+	line := costLine{Bench: "cost", place: r.place, Path: p.name}
 	if err := r.ended(ctx, request, p.end); err != nil {
 		return line, err
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 type inFlightLine struct {
-	Bench     string  `json:"bench"`
+	Bench string `json:"bench"`
+	place
 	Open      int     `json:"open"`          // orders that the gateway has and nothing is heard of
 	WorkerRSS float64 `json:"worker_rss_mb"` // resident memory of the worker, with all of them open
 	IdleRSS   float64 `json:"idle_rss_mb"`   // and before the first of them
@@ -21,7 +22,7 @@ type inFlightLine struct {
 // inFlight opens many withdrawals that the gateway sits on, looks at the
 // worker's memory, and then has the gateway pay them all.
 func (r *rig) inFlight(ctx context.Context) error {
-	line := inFlightLine{Bench: "in_flight", Open: r.options.Open}
+	line := inFlightLine{Bench: "in_flight", place: r.place, Open: r.options.Open}
 	var err error
 	if line.IdleRSS, err = r.workerMemory(ctx); err != nil {
 		return err

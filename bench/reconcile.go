@@ -19,7 +19,8 @@ import (
 )
 
 type reconcileLine struct {
-	Bench   string  `json:"bench"`
+	Bench string `json:"bench"`
+	place
 	Rows    int     `json:"rows"`       // records of the gateway's history, each beside its order
 	PerS    float64 `json:"rows_per_s"` // read over HTTP, kept and compared; the rate limit is off
 	PeakRSS float64 `json:"peak_rss_mb"`
@@ -65,7 +66,7 @@ func (r *rig) reconcile(ctx context.Context) (err error) {
 // compare has the transactions of a day compared and watches the worker's
 // memory meanwhile.
 func (r *rig) compare(ctx context.Context, merchant string, day time.Time) (reconcileLine, error) {
-	line := reconcileLine{Bench: "reconcile"}
+	line := reconcileLine{Bench: "reconcile", place: place{Server: Embedded, Ledger: onSQLite}}
 	var err error
 	if line.IdleRSS, err = r.workerMemory(ctx); err != nil {
 		return line, err

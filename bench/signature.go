@@ -8,7 +8,8 @@ import (
 )
 
 type signatureLine struct {
-	Bench    string  `json:"bench"`
+	Bench string `json:"bench"`
+	place
 	SignUS   float64 `json:"sign_us"`
 	VerifyUS float64 `json:"verify_us"`
 }
@@ -42,6 +43,6 @@ func (r *rig) signature(context.Context) error {
 		}
 	})
 	return r.out.Encode(signatureLine{
-		Bench: "signature", SignUS: digits(float64(sign.NsPerOp()) / 1000), VerifyUS: digits(float64(verify.NsPerOp()) / 1000),
+		Bench: "signature", place: r.place, SignUS: digits(float64(sign.NsPerOp()) / 1000), VerifyUS: digits(float64(verify.NsPerOp()) / 1000),
 	})
 }

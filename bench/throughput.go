@@ -12,7 +12,8 @@ import (
 )
 
 type throughputLine struct {
-	Bench       string  `json:"bench"`
+	Bench string `json:"bench"`
+	place
 	Orders      int     `json:"orders"`
 	Concurrency int     `json:"concurrency"`
 	OrdersPerS  float64 `json:"orders_per_s"`
@@ -22,29 +23,27 @@ type throughputLine struct {
 	P99         float64 `json:"p99_ms"`
 	FloorP50    float64 `json:"floor_p50_ms"`
 	FloorP99    float64 `json:"floor_p99_ms"`
+	// CPU time per order by process, where the system tells it.
+	CPU      map[string]float64 `json:"cpu_ms,omitempty"`
+	FloorCPU map[string]float64 `json:"floor_cpu_ms,omitempty"`
 }
 
 // throughput drives withdrawals that a callback finishes, and floor
 // workflows, in turn. A latency is from the start to the result.
 func (r *rig) throughput(ctx context.Context) error {
-	defer r.floor.stop()
-	ours := func(ctx context.Context, request order.Request) error { return r.finish(ctx, request, order.Succeeded) }
-	floor := func(ctx context.Context, request order.Request) error {
-		return r.floor.run(ctx, "floor-"+request.Number)
-	}
-	for _, warmUp := range []func(context.Context, order.Request) error{ours, floor} {
+	for _, warmUp := range []func(context.Context, order.Request) error{r.ours, r.theFloor} {
 		if _, err := r.round(ctx, r.options.Concurrency, warmUp); err != nil {
 			return err
 		}
 	}
-	var mine, theirs round
+	mine, theirs := round{cpu: make(usage)}, round{cpu: make(usage)}
 	var ratios []float64
 	for range r.options.Rounds {
-		a, err := r.round(ctx, r.options.Orders, ours)
+		a, err := r.round(ctx, r.options.Orders, r.ours)
 		if err != nil {
 			return err
 		}
-		b, err := r.round(ctx, r.options.Orders, floor)
+		b, err := r.round(ctx, r.options.Orders, r.theFloor)
 		if err != nil {
 			return err
 		}
@@ -54,20 +53,37 @@ func (r *rig) throughput(ctx context.Context) error {
 	}
 	slices.Sort(ratios)
 	return r.out.Encode(throughputLine{
-		Bench: "throughput", Orders: len(mine.latencies), Concurrency: r.options.Concurrency,
+		Bench: "throughput", place: r.place, Orders: len(mine.latencies), Concurrency: r.options.Concurrency,
 		OrdersPerS: digits(mine.perSecond()), FloorPerS: digits(theirs.perSecond()), Ratio: digits(ratios[len(ratios)/2]),
 		P50: mine.percentile(50), P99: mine.percentile(99), FloorP50: theirs.percentile(50), FloorP99: theirs.percentile(99),
+		CPU: mine.cpu.per(len(mine.latencies)), FloorCPU: theirs.cpu.per(len(theirs.latencies)),
 	})
 }
 
-// round is how long a number of orders took, together and each.
+// ours is a withdrawal that a callback finishes.
+func (r *rig) ours(ctx context.Context, request order.Request) error {
+	return r.finish(ctx, request, order.Succeeded)
+}
+
+// theFloor is a floor workflow.
+func (r *rig) theFloor(ctx context.Context, request order.Request) error {
+	return r.floor.run(ctx, "floor-"+request.Number)
+}
+
+// round is how long a number of orders took, together and each, and what they
+// had each process compute.
 type round struct {
 	took      time.Duration
 	latencies []time.Duration
+	cpu       usage
 }
 
 func (r *rig) round(ctx context.Context, n int, one func(context.Context, order.Request) error) (round, error) {
-	result := round{latencies: make([]time.Duration, n)}
+	result := round{latencies: make([]time.Duration, n), cpu: make(usage)}
+	before, err := r.usage()
+	if err != nil {
+		return result, err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.options.Concurrency)
 	began := time.Now()
@@ -82,14 +98,20 @@ func (r *rig) round(ctx context.Context, n int, one func(context.Context, order.
 			return nil
 		})
 	}
-	err := group.Wait()
+	err = group.Wait()
 	result.took = time.Since(began)
+	if err != nil {
+		return result, err
+	}
+	after, err := r.usage()
+	result.cpu.add(before, after)
 	return result, err
 }
 
 func (r *round) add(other round) {
 	r.took += other.took
 	r.latencies = append(r.latencies, other.latencies...)
+	r.cpu.add(nil, other.cpu)
 }
 
 func (r *round) perSecond() float64 { return float64(len(r.latencies)) / r.took.Seconds() }

@@ -12,7 +12,8 @@ func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what an order costs and how fast orders go",
-		Long: "Measures on the embedded stack, beside the floor: the cheapest workflow of the same shape on the same server.\n" +
+		Long: "Measures on the embedded stack, and then on Temporal's production server with everything on a PostgreSQL of its own,\n" +
+			"beside the floor: the cheapest workflow of the same shape on the same server.\n" +
 			"Standard output carries one JSON object per line and nothing else.",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -20,7 +21,8 @@ func benchCommand() *cobra.Command {
 			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
-	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "measure with the ledger on this PostgreSQL instead of SQLite")
+	cmd.Flags().StringVar(&options.Server, "server", "", "measure on this server alone: embedded or production")
+	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "measure the embedded stack with the ledger on this PostgreSQL instead of SQLite")
 	cmd.Flags().IntVar(&options.Orders, "orders", 200, "orders per round of the throughput")
 	cmd.Flags().IntVar(&options.Concurrency, "concurrency", 32, "orders under way at once")
 	cmd.Flags().IntVar(&options.Open, "open", 1000, "orders in flight at once, of that measurement")
