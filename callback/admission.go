@@ -2,10 +2,9 @@ package callback
 
 import "runtime"
 
-// Callbacks are verified in two lanes, so that a flood of long bodies cannot
-// stand before genuine callbacks, which have about 300 bytes. A lane that is
-// full takes no more: what is sent again later is cheaper than what everybody
-// waits for.
+// Callbacks are verified in two lanes, so that many long bodies cannot delay genuine
+// callbacks, which have about 300 bytes. A full lane refuses callbacks: the gateway
+// sends them again later, and the others do not wait longer.
 const (
 	shortBody  = 4 << 10 // the longest body of the first lane, in bytes
 	shortQueue = 256     // callbacks that wait to be verified
@@ -25,7 +24,7 @@ func newAdmission() *admission {
 	}
 }
 
-// lane is the lane of a body of so many bytes; -1 if that is not known yet.
+// lane returns the lane for a body of the given length; -1 means not known yet.
 func (a *admission) lane(length int64) lane {
 	if length > shortBody {
 		return a.long
@@ -33,21 +32,21 @@ func (a *admission) lane(length int64) lane {
 	return a.short
 }
 
-// lane admits so many at once, and so many more to wait.
+// lane runs a bounded number of verifications, and lets a bounded number wait.
 type lane struct {
-	places chan struct{} // taken by those that work and those that wait
-	slots  chan struct{} // taken by those that work
+	places chan struct{} // held while running or waiting
+	slots  chan struct{} // held while running
 }
 
 func newLane(slots, queue int) lane {
 	return lane{places: make(chan struct{}, slots+queue), slots: make(chan struct{}, slots)}
 }
 
-// full reports whether the lane would turn somebody away now.
+// full reports whether the lane would refuse a callback now.
 func (l lane) full() bool { return len(l.places) == cap(l.places) }
 
-// do runs work when it is its turn. It reports false, and runs nothing, when
-// the lane is full.
+// do waits for a slot and runs work. If the lane is full, it returns false and runs
+// nothing.
 func (l lane) do(work func()) bool {
 	select {
 	case l.places <- struct{}{}:

@@ -1,7 +1,9 @@
-// Package callback takes the gateway's callbacks: it verifies them over the
-// raw bytes, stores them in the ledger's inbox, signals the order's workflow
-// and answers OK, in this turn. It never starts an order's workflow and knows
-// nothing of how one is driven.
+// Package callback receives the gateway's callbacks. In this order, it verifies the
+// signature over the raw bytes, stores the callback in the ledger's inbox, signals
+// the order's workflow, and answers OK.
+//
+// It never starts an order's workflow and books no money. It knows neither
+// activities, nor workflow code, nor how an order is driven.
 package callback
 
 import (
@@ -24,8 +26,8 @@ import (
 // Path is where the receiver takes callbacks: the path of PAYOUTS_NOTIFY_URL.
 const Path = config.CallbackPath
 
-// Bounds of one callback. Together they stay below the 20 s that the gateway's
-// family waits for an answer.
+// Bounds of one callback. Together they stay below 20 s, after which gateways of this
+// kind stop waiting for an answer.
 const (
 	defaultBodyTimeout = 5 * time.Second
 	storeTimeout       = 5 * time.Second
@@ -65,8 +67,8 @@ type Options struct {
 }
 
 // NewHandler makes the handler of the callback endpoint. It answers OK once a
-// callback is stored, whether or not Temporal could be told; whatever it
-// refuses changes nothing but a counter.
+// callback is stored, even if Temporal cannot be reached. A refused callback changes
+// only a counter.
 func NewHandler(options Options) http.Handler {
 	if options.BodyTimeout == 0 {
 		options.BodyTimeout = defaultBodyTimeout
@@ -99,8 +101,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, tarspay.CallbackAnswer)
 }
 
-// read checks everything that can be checked without the ledger, the cheap
-// things first.
+// read makes the checks that need no ledger, the cheapest first.
 func (h *handler) read(w http.ResponseWriter, r *http.Request) (tarspay.Callback, []byte, *refusal) {
 	var none tarspay.Callback
 	signature := r.Header.Get(tarspay.HeaderCallbackSignature)
@@ -125,8 +126,8 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (tarspay.Callback
 	return h.verify(body, signature)
 }
 
-// verify looks at the signature, and at the content of what is signed. Both
-// cost processor time that anybody may ask for, so they wait for a turn.
+// verify checks the signature, and then the content. Both cost processor time, and
+// anybody can send callbacks, so their number at once is bounded.
 func (h *handler) verify(body []byte, signature string) (callback tarspay.Callback, _ []byte, _ *refusal) {
 	var none tarspay.Callback
 	var err error
@@ -137,7 +138,7 @@ func (h *handler) verify(body []byte, signature string) (callback tarspay.Callba
 	case !admitted:
 		return none, nil, busy
 	case errors.Is(err, tarspay.ErrMalformedCallback):
-		// Whoever gets here holds the gateway's key: its format has changed.
+		// The signature is the gateway's, so the gateway has changed its format.
 		h.Log.Error("A callback signed by the gateway is not of the documented shape", "error", err)
 		return none, nil, &refusal{http.StatusBadRequest, CodeMalformed, "the callback is not of the documented shape"}
 	case err != nil:
@@ -163,8 +164,8 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	case err != nil:
 		return nil, &refusal{http.StatusRequestTimeout, CodeIncomplete, "the callback did not arrive whole and in time"}
 	}
-	// What follows has its own bounds; a deadline that passed meanwhile would
-	// close the connection under the answer.
+	// The next steps have bounds of their own. A read deadline that passes during
+	// them would close the connection before the answer is sent.
 	h.readUntil(w, time.Time{})
 	return body, nil
 }
@@ -177,8 +178,8 @@ func (h *handler) readUntil(w http.ResponseWriter, deadline time.Time) {
 	}
 }
 
-// take stores a verified callback and tells the order's workflow. Both happen
-// even if the gateway hangs up: it has said what it had to say.
+// take stores a verified callback and signals the order's workflow. It does both even
+// if the gateway closes the connection, because the callback has arrived in full.
 func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []byte) *refusal {
 	ctx = context.WithoutCancel(ctx)
 	key := order.Key{Merchant: callback.Merchant, Number: callback.OrderNumber}
@@ -191,7 +192,7 @@ func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []by
 		return &refusal{http.StatusServiceUnavailable, CodeStore, "the callback could not be stored; send it again"}
 	}
 	if !fresh {
-		// Whoever stored it delivers it; if that fails, the sweep does.
+		// The request that stored it also delivers it, or else the sweep does.
 		h.Metrics.callback(codeDuplicate)
 		return nil
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// knownEvery is how often a worker says again what it knows: often enough that
-// what it said never runs out while it runs.
+// knownEvery is how often a worker renews its record, so that the record does not
+// expire while the worker runs.
 const knownEvery = ledger.KnownFor / 72
 
-// RecordKnown writes down which merchants a worker is configured with and which
-// profiles it was built with, before it takes work. Orders that another worker
-// lacks something for are then left to this one.
+// RecordKnown writes to the ledger which merchants the worker has, and which country
+// profiles it was built with. Other workers read it: one that lacks a merchant or a
+// profile leaves its orders to a worker that has it. Call it before Start.
 func RecordKnown(ctx context.Context, l *ledger.Ledger, settings activities.Settings) error {
 	known := ledger.Known{Merchants: settings.Merchants, Profiles: make(map[string]string)}
 	for _, profile := range tarspay.Countries() {
@@ -25,7 +25,7 @@ func RecordKnown(ctx context.Context, l *ledger.Ledger, settings activities.Sett
 	return l.RecordKnown(ctx, known)
 }
 
-// KeepKnown writes it down again now and then, until the context ends.
+// KeepKnown renews the record of RecordKnown every hour until the context ends.
 func KeepKnown(ctx context.Context, l *ledger.Ledger, settings activities.Settings, log *slog.Logger) {
 	again := time.NewTicker(knownEvery)
 	defer again.Stop()

@@ -10,13 +10,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
-// readTimeout bounds what a scrape waits for the ledger.
+// readTimeout bounds how long a scrape waits for the ledger.
 const readTimeout = 2 * time.Second
 
-// Collector counts what needs a person, and says which breakers are open,
-// whenever it is scraped. Every kind and every merchant is there with 0 when
-// there is nothing, so that an alert sees the first one. Labels hold kinds and
-// merchant numbers only.
+// Collector counts the items of the queue and the open breakers at each scrape. It
+// reports every kind and every merchant, with 0 for none, so that an alert sees the
+// change from 0 to 1. Labels hold kinds and merchant numbers only.
 type Collector struct {
 	ledger     *ledger.Ledger
 	log        *slog.Logger
@@ -26,8 +25,8 @@ type Collector struct {
 	items, oldest, breakers *prometheus.Desc
 }
 
-// NewCollector makes a collector, to be registered. A create of which nothing
-// is known for longer than unknownFor needs a person.
+// NewCollector makes a collector; the caller registers it. A create whose outcome is
+// unknown for longer than unknownFor counts as an item.
 func NewCollector(l *ledger.Ledger, log *slog.Logger, unknownFor time.Duration, merchants []string) *Collector {
 	return &Collector{
 		ledger: l, log: log, unknownFor: unknownFor, merchants: merchants,
@@ -47,8 +46,8 @@ func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- c.breakers
 }
 
-// Collect reads the ledger. What it cannot read it leaves out: a stale number
-// would hide that nobody is counting.
+// Collect reads the ledger. It leaves out what it cannot read: an old number would
+// hide that the ledger is away.
 func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()

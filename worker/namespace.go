@@ -22,13 +22,13 @@ const (
 	reconcileSchedule    = "reconcile-balances"
 	transactionsSchedule = "reconcile-transactions"
 	orphanSchedule       = "find-orphans"
-	// A terminated workflow is somebody's deed in the UI; that it is noticed
-	// within minutes is soon enough.
+	// Workflows are terminated by people only, and rarely. Noticing one within
+	// minutes is soon enough.
 	orphanEvery = 10 * time.Minute
 )
 
-// PrepareNamespace makes the namespace fit for our workflows. Any worker may
-// do it at any time: what is there already stays.
+// PrepareNamespace registers the search attributes and creates the schedules. It is
+// idempotent: any worker may call it at any time.
 func PrepareNamespace(ctx context.Context, c client.Client, namespace string, often config.Reconciliation) error {
 	if err := registerSearchAttributes(ctx, c, namespace); err != nil {
 		return fmt.Errorf("register search attributes: %w", err)
@@ -50,8 +50,8 @@ func PrepareNamespace(ctx context.Context, c client.Client, namespace string, of
 func registerSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
 	there, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
-		// A managed namespace may keep its operator service to itself; its
-		// search attributes are then made by its owner (docs/operations.md).
+		// A managed namespace may not offer its operator service. Its owner must
+		// then register the search attributes (docs/operations.md).
 		var denied *serviceerror.PermissionDenied
 		var absent *serviceerror.Unimplemented
 		if errors.As(err, &denied) || errors.As(err, &absent) {
@@ -77,7 +77,7 @@ func registerSearchAttributes(ctx context.Context, c client.Client, namespace st
 		Namespace: namespace, SearchAttributes: missing,
 	})
 	var already *serviceerror.AlreadyExists
-	if errors.As(err, &already) { // another worker was faster
+	if errors.As(err, &already) { // another worker registered them meanwhile
 		return nil
 	}
 	return err
@@ -94,12 +94,12 @@ func wantedAttributes() map[string]enumspb.IndexedValueType {
 	return wanted
 }
 
-// schedule makes a schedule, or gives the one that is there the interval that
-// is wanted now. Its id is the workflow's.
+// schedule creates a schedule, or sets the interval of an existing one. The schedule
+// and its workflow have the same id.
 func schedule(ctx context.Context, c client.Client, id, workflow string, every time.Duration, arguments ...any) error {
 	spec := client.ScheduleSpec{
 		Intervals: []client.ScheduleIntervalSpec{{Every: every}},
-		Jitter:    every / 20, // installations that share a gateway do not ask in step
+		Jitter:    every / 20, // spreads the calls of installations that share a gateway
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:   id,
@@ -108,7 +108,7 @@ func schedule(ctx context.Context, c client.Client, id, workflow string, every t
 			ID: id, Workflow: workflow, TaskQueue: contract.Queue, Args: arguments,
 		},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		CatchupWindow: every, // a look that was missed is of no use later
+		CatchupWindow: every, // a missed run is not made up later than that
 	})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err

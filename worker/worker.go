@@ -1,5 +1,8 @@
-// Package worker puts the workflows and activities on their task queues. It
-// is wiring that cmd/worker, the tests and the benchmarks share.
+// Package worker registers the workflows and activities on their task queues, and
+// prepares the Temporal namespace. cmd/worker, the tests and the benchmarks share it.
+//
+// It only connects other packages: it decides nothing about orders or money, and
+// knows neither flags, nor signals of the process, nor the sandbox.
 package worker
 
 import (
@@ -28,9 +31,9 @@ type Worker struct {
 	transactions sdk.Worker // those that compare transactions, likewise
 }
 
-// Rates are the most calls to the gateway per second, over all workers
-// together: the server keeps the count. It counts attempts, so that a queue is
-// given as many as stay within the limit whatever each of them does.
+// Rates are the most calls to the gateway per second, of all workers together. The
+// Temporal server limits attempts, not calls. Each queue's limit of attempts is
+// therefore the rate divided by the most calls that one attempt makes.
 type Rates struct {
 	Gateway      int // for orders
 	Transactions int // for comparing transactions
@@ -41,7 +44,7 @@ func (r Rates) attempts() (gateway, transactions float64) {
 	return float64(r.Gateway) / activities.CallsPerOrderAttempt, float64(r.Transactions) / activities.CallsPerAttempt
 }
 
-// drain is what a stop waits beyond the longest attempt.
+// drain is how long a stop waits beyond the longest attempt.
 const drain = 5 * time.Second
 
 // New wires the activities to the ledger and to the gateway's clients, by
@@ -53,8 +56,8 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 
 	gatewayAttempts, transactionAttempts := rates.attempts()
 	gateway := sdk.New(c, contract.GatewayQueue, sdk.Options{
-		// A create that is under way when the worker stops is given the time
-		// to hear its answer: a question, a look at the balance and the create.
+		// An attempt that runs when the worker stops gets the time for its calls: a
+		// query, a balance and the create.
 		WorkerStopTimeout:            activities.CallsPerOrderAttempt*settings.GatewayTimeout + drain,
 		TaskQueueActivitiesPerSecond: gatewayAttempts,
 		DisableWorkflowWorker:        true,
@@ -72,9 +75,9 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 	return &Worker{payouts: payouts, gateway: gateway, transactions: transactions}
 }
 
-// orderOptions are those of the worker that runs workflows. One that panics, or
-// that does something else than its history says, is a mistake of ours: the
-// worker is told again and again until it is mended, and no order fails of it.
+// orderOptions returns the options of the worker that runs workflows. A panic or a
+// determinism error is a bug of ours. It fails the workflow task, which the server
+// repeats until a corrected worker runs, and never the order.
 func orderOptions() sdk.Options {
 	return sdk.Options{
 		WorkerStopTimeout:           drain,
@@ -100,7 +103,7 @@ func (w *Worker) Start() error {
 	return nil
 }
 
-// Stop takes no more work and waits for what is under way.
+// Stop accepts no more tasks and waits for running ones.
 func (w *Worker) Stop() {
 	w.transactions.Stop()
 	w.gateway.Stop()
