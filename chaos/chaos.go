@@ -2,14 +2,14 @@
 // and cut off, at random and at named points around everything that is done to
 // the outside, and then judged by the gateway's own book.
 //
-// Temporal, PostgreSQL, two workers, two receivers and the stand-in gateway run
-// as they would in production, each with its data on disk. Between a worker or
-// a receiver and what it depends on stands a line of ours, which can be cut and
-// which sees what passes: it is by that that a process is killed at a point.
-// The product holds no code for it.
+// Temporal, PostgreSQL, two workers, two receivers and the sandbox gateway run as
+// processes, each with its data on disk. Every connection of a worker or receiver
+// passes through a proxy of ours. The proxy can cut it, and reads what passes, so
+// that a process can be killed at a named point. The product holds no code for this
+// and never imports the package.
 //
-// A seed decides which orders there are, what the gateway does with them, and
-// which blows are dealt in which order; what they meet depends on the machine.
+// The seed decides the orders, what the gateway does with them, and the sequence of
+// faults. Which order a fault hits depends on the timing of the machine.
 package chaos
 
 import (

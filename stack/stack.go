@@ -1,10 +1,10 @@
 // Package stack runs the whole embedded stack as real processes on loopback
 // ports: the Temporal development server, the stand-in gateway, the worker and
-// the receiver, with keys and books of their own. The demo, `make dev`, the
-// end-to-end tests and the benchmarks stand on it.
+// the receiver, with their own keys and databases. The demo, `make dev`, the
+// end-to-end tests and the benchmarks use it.
 //
-// A stack needs nothing but the binaries that `make build` and `make
-// bin/temporal` leave in bin/. It takes no settings from the environment.
+// A stack needs only the binaries that `make build` and `make bin/temporal` put into
+// bin/. It reads no settings from the environment. The product never imports it.
 package stack
 
 import (

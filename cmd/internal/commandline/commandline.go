@@ -1,4 +1,4 @@
-// Package commandline is what the command lines of all our programs share: help
+// Package commandline holds what the command lines of all our programs share: help
 // that fits 80 columns, --version, and one sentence with the nearest word for
 // whatever is not known.
 package commandline
