@@ -67,13 +67,11 @@ func QueueKinds() []QueueKind {
 	return kinds
 }
 
-// NeedsPerson lists everything that needs a person, oldest first, at most
-// limit (0: 100; never more than MaxPage): orders that wait for an approval or
-// for a resolution, creates that have had no certain outcome, and orders that
-// have not been sent, for the given time, discrepancies and breakers that are open, callbacks of orders that we do
-// not have, orders that wait for money, adjustments that wait for a second
-// person, and merchants whose balance at the gateway drifts from the books. An
-// order may be there twice, as one that is unknown and one that wants money.
+// NeedsPerson lists everything that needs a person, oldest first, at most limit
+// (0: 100; never more than MaxPage). QueueKind says what that is. Orders are
+// listed as unknown or unsent once they have been so for unknownFor. An order may
+// be there twice, as one that is unknown and one that wants money. QueueCounts
+// counts without a limit.
 func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
 	limit = pageSize(limit)
 	var items []QueueItem
