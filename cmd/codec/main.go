@@ -1,5 +1,6 @@
-// Command codec decrypts, for the Temporal UI and its command line, what
-// Temporal keeps of orders.
+// Command codec decrypts payloads for the Temporal UI and Temporal's command line.
+//
+// It knows keys and bytes. It knows neither orders, nor the ledger, nor the gateway.
 package main
 
 import (

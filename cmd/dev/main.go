@@ -1,6 +1,6 @@
-// Command dev runs the whole stack on one machine: a demonstration that checks
-// itself (demo), a stack to play with (up), benchmarks (bench), and a run in which
-// everything breaks (chaos).
+// Command dev runs the whole stack on one machine: a demo that checks its own result
+// (demo), a stack to try commands on (up), benchmarks (bench), and a run with killed
+// processes and cut connections (chaos). It is not part of the product.
 package main
 
 import (

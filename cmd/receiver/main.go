@@ -1,6 +1,8 @@
-// Command receiver takes the gateway's callbacks: it verifies and stores each,
-// signals the order's workflow and answers OK. It holds no state of its own:
-// run as many as there is need for.
+// Command receiver receives the gateway's callbacks: it verifies and stores each,
+// signals the order's workflow and answers OK. It keeps no state, so any number of
+// receivers can run.
+//
+// It holds flags, wiring and signals only; package callback does the work.
 package main
 
 import (

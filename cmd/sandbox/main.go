@@ -1,5 +1,6 @@
-// Command sandbox is a stand-in for the TarsPay gateway, to develop and test
-// against.
+// Command sandbox runs a gateway for development and tests in place of TarsPay's.
+//
+// It knows the gateway's protocol, and nothing else of ours.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command starter is the command line of finance people and operators: it
-// starts deposits and withdrawals, reads them, steers those that need a person,
-// and asks the gateway what only the gateway knows. `starter --help` lists the commands, the settings and the exit codes.
+// Command starter is the command line for finance staff and operators. It starts
+// deposits and withdrawals, reads them, acts on orders that need a person, and sends
+// queries to the gateway. `starter --help` lists commands, settings and exit codes.
 package main
 
 import (

@@ -1,4 +1,6 @@
 // Command worker drives orders: it runs the workflows and activities.
+//
+// It holds flags, wiring and signals only. It knows no rule about orders or money.
 package main
 
 import (
