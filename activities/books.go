@@ -53,7 +53,8 @@ type Opened struct {
 	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
 	Elsewhere   order.Reason   `json:"elsewhere,omitzero"`     // nothing was written: what this worker lacks, and another one has
 	Standing    order.Standing `json:"standing"`
-	Sent        bool           `json:"sent,omitempty"` // the gateway may have a create of it: it is driven on
+	Sent        bool           `json:"sent,omitempty"`    // the gateway may have a create of it: it is driven on
+	Unasked     bool           `json:"unasked,omitempty"` // the gateway is asked before it is ended
 	Plan        Plan           `json:"plan,omitzero"`
 }
 
@@ -125,7 +126,7 @@ func (b *Books) look(ctx context.Context, row order.Order) (Opened, error) {
 	if err != nil {
 		return Opened{}, fmt.Errorf("look at %s: %w", row.Key(), err)
 	}
-	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Plan: plan}, nil
+	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Unasked: row.Unasked(), Plan: plan}, nil
 }
 
 // refuse says why this worker opens no such order. The merchant comes first: the

@@ -135,8 +135,8 @@ func (w *world) overwrite(path string) error {
 }
 
 // regain is what an operator does after a copy was restored: what only Temporal
-// has, and what no workflow drives, is found and adopted, and what was approved
-// in the lost time is approved again.
+// has, and what no workflow drives, is found and adopted. What was approved in the
+// lost time is not approved again: the gateway is asked.
 func (w *world) regain(ctx workflow.Context, begin func(func(workflow.Context))) {
 	if workflow.Sleep(ctx, found) != nil || w.untilThere(ctx) != nil {
 		return
@@ -145,17 +145,6 @@ func (w *world) regain(ctx workflow.Context, begin func(func(workflow.Context)))
 	w.lookForOrphans(ctx, "a copy was restored")
 	for _, l := range w.lives {
 		w.regainOne(ctx, l, begin)
-	}
-	if workflow.Sleep(ctx, found) != nil || w.untilThere(ctx) != nil {
-		return
-	}
-	for _, l := range w.lives {
-		row, err := w.books.Order(w.ctx, l.request.Key())
-		if err == nil && row.State == order.AwaitingApproval && !row.AskFirst.IsZero() {
-			w.env.RegisterDelayedCallback(func() {
-				w.act(l, l.Number+"/approved again", order.ActionApprove, order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()})
-			}, 0)
-		}
 	}
 }
 

@@ -302,8 +302,9 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 
 // FailFunds ends a withdrawal that waited for funds in vain. It does so at the
 // deadline on record and not before, and says how much is left until then; an
-// order without one has the given deadline, from its opening on. Any other order
-// is returned as it stands. ErrNotFound if there is none of that key.
+// order without one has the given deadline, from its opening on. It does not end
+// one that the gateway may have and was not asked about (Order.Unasked). Any other
+// order is returned as it stands. ErrNotFound if there is none of that key.
 func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Duration) (o order.Order, left time.Duration, err error) {
 	o, err = l.change(ctx, key, func(t tx, h *held) error {
 		if left = 0; h.State != order.AwaitingFunds {
@@ -313,7 +314,8 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 		if due.IsZero() {
 			due = h.CreatedAt.Add(deadline)
 		}
-		if left = due.Sub(t.at); left > 0 {
+		if left = due.Sub(t.at); left > 0 || h.Unasked() {
+			left = max(left, 0)
 			return nil
 		}
 		left = 0
@@ -326,14 +328,16 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 }
 
 // RejectUnanswered ends an order that nobody approved in time. It does so at the
-// deadline on record and not before, and says how much is left until then. Any
-// other order is returned as it stands. ErrNotFound if there is none of that key.
+// deadline on record and not before, and says how much is left until then; not
+// before the gateway was asked, if it may have the order (Order.Unasked). Any other
+// order is returned as it stands. ErrNotFound if there is none of that key.
 func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.Order, left time.Duration, err error) {
 	o, err = l.change(ctx, key, func(t tx, h *held) error {
 		if left = 0; h.State != order.AwaitingApproval {
 			return nil
 		}
-		if left = h.ApproveBefore.Sub(t.at); left > 0 {
+		if left = h.ApproveBefore.Sub(t.at); left > 0 || h.Unasked() {
+			left = max(left, 0)
 			return nil
 		}
 		left = 0

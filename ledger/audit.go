@@ -46,6 +46,7 @@ const (
 	ActionTrip              AuditAction = "trip"
 	ActionPolicy            AuditAction = "policy" // the installation's rules came into force, or were refused
 	ActionReset             AuditAction = "reset"
+	ActionAbsent            AuditAction = "absent"      // the gateway was asked first, and does not have the order
 	ActionFind              AuditAction = "find"        // the gateway has an order of which no create is on record
 	ActionRestore           AuditAction = "restore"     // an older copy of the ledger was restored
 	ActionEndRestore        AuditAction = "end_restore" // and what it lost has been dealt with

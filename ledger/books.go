@@ -229,7 +229,7 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 	for _, row := range added {
 		moved[row.From] -= row.Amount
 		moved[row.To] += row.Amount
-		if row.Reason == ReasonReserve {
+		if row.Reason == ReasonReserve && !h.overdraws {
 			short, covered = errShort, row.Amount
 		}
 	}

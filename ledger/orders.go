@@ -31,6 +31,8 @@ type held struct {
 	head     []byte // of its audit
 	counted  int64  // what this transaction adds to the day's total,
 	rest     int64  // and to what fees are finer than is booked, in millionths of a minor unit
+	// overdraws: the gateway has the order, so its reservation need not be covered.
+	overdraws bool
 }
 
 // lockOrder reads an order and keeps everyone else from changing it.

@@ -120,7 +120,9 @@ func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.O
 // RecordFound notes that the gateway has an order of which no create is on record
 // that it may have heard: it was sent by whoever is not on record. The order
 // becomes submitting with an attempt that has no certain outcome, and goes on from
-// there as the gateway's answer says. The caller says how many attempts it knows.
+// there as the gateway's answer says. One that waits for an approval or for funds
+// had them, or it would not be there: its funds are set aside, if need be below
+// zero. The caller says how many attempts it knows.
 //
 // Errors: ErrNotFound; ErrState when there has been another attempt since, or for
 // an order that may not be sent.
@@ -129,11 +131,16 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		if known != h.attempts {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were known", ErrState, h.attempts, known)
 		}
+		h.Reason = order.Reason{Code: order.CodeFound, Text: "the gateway has the order: it was sent, and that is not on record"}
+		if h.Unasked() {
+			if err := t.wasCleared(ctx, h); err != nil {
+				return err
+			}
+		}
 		if !h.State.Sendable() {
 			return fmt.Errorf("%w: order %s is %s", ErrState, h.Key(), h.State)
 		}
 		h.attempts++
-		h.Reason = order.Reason{Code: order.CodeFound, Text: "the gateway has the order: it was sent, and that is not on record"}
 		e := entry{action: ActionFind, source: order.FromQuery, evidence: attemptText(h.attempts), reason: h.Reason}
 		_, err := t.put(ctx, `
 			INSERT INTO submissions (order_id, attempt, started_at, ended_at, outcome, reason_code, reason_text) VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -146,6 +153,47 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		}
 		row := h.link(e, order.Submitting, t.at.UnixMilli())
 		if err := t.update(ctx, h, order.Submitting); err != nil {
+			return err
+		}
+		return t.insertAudit(ctx, row)
+	})
+}
+
+// wasCleared moves an order that the gateway has past its approval and its funds.
+func (t tx) wasCleared(ctx context.Context, h *held) error {
+	h.overdraws = true
+	to := order.Reserved
+	if h.Kind == order.Deposit {
+		to = order.Created
+	}
+	if err := t.move(ctx, h, to, entry{action: ActionFind, source: order.FromQuery, reason: h.Reason}); err != nil {
+		return err
+	}
+	return t.bookAll(ctx, *h, reservation(h.Order))
+}
+
+// RecordAbsent notes that the gateway was asked about an order that waits for an
+// approval or for funds, and proved not to have it: the order waits on, and may be
+// ended. Any other order is returned as it stands. The caller says since when the
+// gateway was to be asked, as it knows it; ErrState if that has changed since, and
+// ErrNotFound if there is no order of the key.
+func (l *Ledger) RecordAbsent(ctx context.Context, key order.Key, since time.Time) (order.Order, error) {
+	return l.change(ctx, key, func(t tx, h *held) error {
+		if !h.Unasked() {
+			return nil
+		}
+		if !h.AskFirst.Equal(since) {
+			return fmt.Errorf("%w: order %s is to be asked about since %s", ErrState, h.Key(), h.AskFirst)
+		}
+		h.AskFirst = time.Time{}
+		_, err := t.put(ctx, "UPDATE orders SET ask_first = 0 WHERE id = ?", h.id)
+		if err != nil {
+			return err
+		}
+		row := h.link(entry{
+			action: ActionAbsent, source: order.FromQuery, reason: order.Reason{Text: "the gateway does not have the order"},
+		}, h.State, t.at.UnixMilli())
+		if err := t.update(ctx, h, h.State); err != nil {
 			return err
 		}
 		return t.insertAudit(ctx, row)

@@ -150,13 +150,83 @@ func TestRecordFound(t *testing.T) {
 				require.Contains(t, trail[len(trail)-1], ">succeeded")
 			}
 		}
-		for _, state := range []order.State{order.AwaitingApproval, order.Submitted, order.Failed} {
+		for _, state := range []order.State{order.AwaitingApproval, order.AwaitingFunds, order.Submitted, order.Failed} {
 			o := b.at(t, order.Withdrawal, state)
 			attempts, err := b.Submissions(t.Context(), o.Key())
 			require.NoError(t, err)
 			_, err = b.RecordFound(t.Context(), o.Key(), len(attempts))
 			require.ErrorIs(t, err, ErrState, state)
 		}
+		b.clean(t)
+	})
+}
+
+// What the gateway may have is ended by no deadline and by no person before it
+// was asked, and as ever after that. What it has goes on from there.
+func TestUnaskedOrdersAreNotEnded(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return now })
+		b.books(t, "1000", "0")
+		waiting := b.approvable(t, order.Withdrawal, "W1", "100", Terms{})
+		there := b.approvable(t, order.Withdrawal, "W2", "100", Terms{})
+		poor, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, "W3", "5000"), Terms{WaitForFunds: true, FundsDeadline: time.Hour})
+		require.NoError(t, err)
+		require.Equal(t, Opened, opening)
+		rich, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, "W4", "3000"), Terms{WaitForFunds: true, FundsDeadline: time.Hour})
+		require.NoError(t, err)
+		require.Equal(t, Opened, opening)
+		_, refusal, err := b.MarkRestored(t.Context(), "amina", "the disk broke")
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		now = now.Add(48 * time.Hour)
+
+		o, left, err := b.RejectUnanswered(t.Context(), waiting.Key())
+		require.NoError(t, err)
+		require.Zero(t, left)
+		require.Equal(t, order.AwaitingApproval, o.State)
+		require.True(t, o.Unasked())
+		o, left, err = b.FailFunds(t.Context(), poor.Key(), time.Hour)
+		require.NoError(t, err)
+		require.Zero(t, left)
+		require.Equal(t, order.AwaitingFunds, o.State)
+		for _, key := range []order.Key{waiting.Key(), poor.Key()} {
+			_, refusal, err := b.Cancel(t.Context(), key, order.Cancellation{By: "amina", Why: "not ours"})
+			require.NoError(t, err)
+			require.Equal(t, order.CodeAlreadySubmitted, refusal.Code)
+		}
+		_, refusal, err = b.Reject(t.Context(), waiting.Key(), order.Rejection{By: "amina", Why: "not ours"})
+		require.NoError(t, err)
+		require.Equal(t, order.CodeAlreadySubmitted, refusal.Code)
+
+		_, err = b.RecordAbsent(t.Context(), waiting.Key(), now)
+		require.ErrorIs(t, err, ErrState, "asked since another moment")
+		for _, o := range []order.Order{waiting, poor} {
+			read, err := b.Order(t.Context(), o.Key())
+			require.NoError(t, err)
+			absent, err := b.RecordAbsent(t.Context(), o.Key(), read.AskFirst)
+			require.NoError(t, err)
+			require.False(t, absent.Unasked())
+			require.Equal(t, o.State, absent.State)
+		}
+		o, _, err = b.RejectUnanswered(t.Context(), waiting.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.Rejected, o.State)
+		o, _, err = b.FailFunds(t.Context(), poor.Key(), time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, order.Failed, o.State)
+		require.Contains(t, b.trail(t, poor.Key()), "system: absent")
+
+		for _, o := range []order.Order{there, rich} {
+			found, err := b.RecordFound(t.Context(), o.Key(), 0)
+			require.NoError(t, err)
+			require.Equal(t, order.Submitting, found.State)
+		}
+		balances := b.balancesOf(t, there.Merchant)
+		require.Equal(t, "-2100", balances[AccountAvailable], "it was there, whatever the copy says")
+		require.Equal(t, "3100", balances[AccountInFlight])
 		b.clean(t)
 	})
 }

@@ -104,7 +104,7 @@ func beginsFingerprint(given, whole string) bool {
 }
 
 // Permit says whether the rejection may be made. The codes are WHO_MISSING,
-// WHY_MISSING, ORDER_ENDED and NOT_AWAITING_APPROVAL.
+// WHY_MISSING, ORDER_ENDED, NOT_AWAITING_APPROVAL and ALREADY_SUBMITTED.
 func (r Rejection) Permit(o Order) *Refusal {
 	if refusal := r.TooLong(); refusal != nil {
 		return refusal
@@ -118,7 +118,16 @@ func (r Rejection) Permit(o Order) *Refusal {
 	if o.State != AwaitingApproval {
 		return notAwaiting(o)
 	}
+	if o.Unasked() {
+		return unasked(o)
+	}
 	return nil
+}
+
+// unasked refuses to end an order that the gateway may have.
+func unasked(o Order) *Refusal {
+	return Refuse(CodeAlreadySubmitted, "order %s may be at the gateway: an older copy of the ledger was restored, or another workflow took the order over. "+
+		"The gateway is being asked; try again in a few minutes", o.Number)
 }
 
 // Permit says whether the order may be cancelled; sent is whether the gateway may
@@ -133,6 +142,9 @@ func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 	}
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
+	}
+	if o.Unasked() {
+		return unasked(o)
 	}
 	if sent || !CanMove(o.Kind, o.State, Cancelled) {
 		return Refuse(CodeAlreadySubmitted, "order %s is %s: it may have reached the gateway, and what was sent cannot be withdrawn", o.Number, o.State)

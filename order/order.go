@@ -15,7 +15,7 @@ type Order struct {
 	ApproveBefore time.Time     // deadline of the approval; zero if none is needed
 	WaitsForFunds bool          // on a short balance the order waits; otherwise it fails
 	FundsBefore   time.Time     // deadline of waiting for funds; zero if it never waits, or was not recorded
-	AskFirst      time.Time     // not zero: the first create asks the gateway first, and the grace counts from here
+	AskFirst      time.Time     // not zero: the gateway may have the order. It is asked before anything is sent or ended, and the grace counts from here
 	Horizon       time.Duration // how long the order looks for proof, from the first create on; zero if not recorded
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
@@ -107,3 +107,10 @@ func (r Request) View(standing Standing) View {
 
 // Key names the order.
 func (v View) Key() Key { return Key{Merchant: v.Merchant, Number: v.Number} }
+
+// Unasked reports whether an order that waits for an approval or for funds may be
+// at the gateway all the same, because what is on record may be older than what
+// was done. It is not ended before the gateway was asked.
+func (o Order) Unasked() bool {
+	return !o.AskFirst.IsZero() && (o.State == AwaitingApproval || o.State == AwaitingFunds)
+}

@@ -18,6 +18,8 @@ func (p *payout) clear(ctx workflow.Context) error {
 		err := p.full(ctx)
 		switch {
 		case err != nil:
+		case p.unasked && (p.standing.State == order.AwaitingApproval || p.standing.State == order.AwaitingFunds):
+			err = p.askFirst(ctx)
 		case p.standing.State == order.AwaitingApproval:
 			err = p.awaitApproval(ctx)
 		case p.standing.State == order.AwaitingFunds:
@@ -29,6 +31,27 @@ func (p *payout) clear(ctx workflow.Context) error {
 			return err
 		}
 	}
+}
+
+// askFirst asks the gateway whether it has the order, because what is on record
+// may be older than what was done. A person may approve meanwhile: then the create
+// asks.
+func (p *payout) askFirst(ctx workflow.Context) error {
+	p.show(ctx, "The gateway is asked whether it has the order: what is on record may be older than what was done.")
+	asking, stop := workflow.WithCancel(ctx)
+	defer stop()
+	answer := workflow.ExecuteActivity(forGateway(asking, "ask first", p.plan.Attempt, 0), gateway.AskFirst, p.request.Key())
+	return p.first(ctx, answer, func(answer workflow.Future) error {
+		var sending activities.Sending
+		if err := answer.Get(ctx, &sending); err != nil {
+			return p.noProof(ctx, err)
+		}
+		p.unasked = false
+		if sending.Sent && !p.sent {
+			p.lookForProof(ctx)
+		}
+		return p.takes(ctx, sending.Standing)
+	})
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
@@ -66,7 +89,7 @@ func (p *payout) expire(ctx workflow.Context, summary string, activity any, dead
 	if !p.stands(expired.Standing) {
 		return p.look(ctx)
 	}
-	*deadline = workflow.Now(ctx).Add(expired.Left)
+	*deadline, p.unasked = workflow.Now(ctx).Add(expired.Left), expired.Unasked
 	return nil
 }
 

@@ -103,6 +103,10 @@ func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, err
 	}
 	if acted.Refusal != nil {
 		p.remember(action, *acted.Refusal)
+		if acted.Refusal.Code == order.CodeAlreadySubmitted { // in an order that waits here, the gateway was not asked
+			p.unasked = true
+			p.wake.SendAsync(true)
+		}
 		return order.View{}, refusal(&order.Refusal{Reason: *acted.Refusal})
 	}
 	before := p.standing.State

@@ -37,6 +37,7 @@ type payout struct {
 
 	// Times of this workflow's own clock. What the ledger's clock says comes as
 	// what is left.
+	unasked       bool      // the gateway is asked before the order is ended, although nothing was sent
 	approveBefore time.Time // when waiting for an approval ends
 	fundsBefore   time.Time // when waiting for funds ends, in the ledger and at the gateway
 	deadline      time.Time // when looking for proof ends and a person is asked
@@ -151,7 +152,7 @@ func (p *payout) resume(ctx workflow.Context, opened activities.Opened) {
 	}
 	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
 	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
-	p.heldUp = ""
+	p.heldUp, p.unasked = "", opened.Unasked
 	switch {
 	case !opened.Sent:
 		p.sent = false

@@ -70,8 +70,7 @@ func TestAnOlderCopyOfTheLedgerPaysOnce(t *testing.T) {
 
 				w = w.again()
 				w.restore(t, func(l *ledger.Ledger) { known(t, l, r) })
-				approve(w, r, time.Hour)
-				require.Equal(t, order.Succeeded, w.drive(r).State)
+				require.Equal(t, order.Succeeded, w.drive(r).State, "nobody approves it again: the gateway has it")
 				require.Len(t, w.gateway.Book().Orders, 1)
 				w.balanced()
 				row, err := w.books.Order(t.Context(), r.Key())
@@ -109,11 +108,6 @@ func TestAnOlderCopyUnderARunningWorkflow(t *testing.T) {
 							marked(t, l)
 						})
 					}, 30*time.Second)
-					w.RegisterDelayedCallback(func() {
-						if terms.Policy != nil {
-							w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
-						}
-					}, 2*time.Hour)
 					w.RegisterDelayedCallback(func() {
 						_, err := w.gateway.Move(merchant, r.Number, tarspay.StateSucceeded, "")
 						require.NoError(t, err)
@@ -153,4 +147,72 @@ func TestAFoundOrderThatDoesNotFit(t *testing.T) {
 	}, time.Hour)
 	require.Equal(t, order.Failed, w.drive(other).State)
 	require.Len(t, w.gateway.Book().Orders, 1)
+}
+
+// An order that waits for an approval or for funds may be at the gateway all the
+// same, when the ledger is an older copy: neither a person nor a deadline ends it
+// before the gateway was asked.
+func TestNothingIsEndedUnasked(t *testing.T) {
+	t.Parallel()
+	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+	require.NoError(t, err)
+	opened := func(w *world, r order.Request, terms ledger.Terms) {
+		w.restore(w.t, func(l *ledger.Ledger) {
+			_, opening, err := l.OpenOrder(w.t.Context(), r, terms)
+			require.NoError(w.t, err)
+			require.Equal(w.t, ledger.Opened, opening)
+			marked(w.t, l)
+		})
+	}
+	large := func(t *testing.T) order.Request {
+		r := requested(t, order.Withdrawal)
+		r.Amount = pkr(2_000_000)
+		return r
+	}
+	t.Run("by a person", func(t *testing.T) {
+		t.Parallel()
+		w := guarded(t)
+		r := requested(t, order.Withdrawal)
+		opened(w, r, ledger.Terms{Policy: policy, Run: "the run before"})
+		w.RegisterDelayedCallback(func() {
+			w.update(t, order.ActionReject, order.CodeAlreadySubmitted, order.Rejection{By: "amina", Why: "not ours"})
+			w.update(t, order.ActionCancel, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "not ours"})
+		}, time.Second)
+		w.RegisterDelayedCallback(func() {
+			w.update(t, order.ActionReject, "", order.Rejection{By: "amina", Why: "not ours"})
+		}, 12*time.Hour)
+		require.Equal(t, order.Rejected, w.drive(r).State)
+		require.Empty(t, w.gateway.Book().Orders)
+	})
+	for name, test := range map[string]struct {
+		request func(*testing.T) order.Request
+		terms   ledger.Terms
+		ends    order.State
+	}{
+		"by the deadline of its approval": {
+			func(t *testing.T) order.Request { return requested(t, order.Withdrawal) }, ledger.Terms{Policy: policy, Run: "the run before"}, order.Rejected,
+		},
+		"by the deadline of its funds": {
+			large, ledger.Terms{WaitForFunds: true, FundsDeadline: time.Minute, Horizon: time.Hour, Run: "the run before"}, order.Failed,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := guarded(t)
+			r := test.request(t)
+			opened(w, r, test.terms)
+			require.NoError(t, w.gateway.Switch(merchant, "outage", true))
+			const silence = 10 * 24 * time.Hour
+			w.RegisterDelayedCallback(func() {
+				row, err := w.books.Order(t.Context(), r.Key())
+				require.NoError(t, err)
+				require.True(t, row.Unasked(), row.State)
+				require.NoError(t, w.gateway.Switch(merchant, "outage", false))
+			}, silence)
+			begun := w.Now()
+			require.Equal(t, test.ends, w.drive(r).State)
+			require.Greater(t, w.Now().Sub(begun), silence)
+			require.Empty(t, w.gateway.Book().Orders)
+		})
+	}
 }

@@ -32,6 +32,27 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestTheLedgerRemembers",
 	},
 	{
+		name: "a_deadline_asks_nobody", rule: 19, takes: "an order that may be at the gateway is not rejected at a deadline unasked",
+		file: "ledger/actions.go",
+		old:  `if left = h.ApproveBefore.Sub(t.at); left > 0 || h.Unasked() {`,
+		new:  `if left = h.ApproveBefore.Sub(t.at); left > 0 {`,
+		pkg:  "./ledger", run: "TestUnaskedOrdersAreNotEnded/sqlite",
+	},
+	{
+		name: "missing_funds_ask_nobody", rule: 19, takes: "an order that may be at the gateway does not fail for want of funds unasked",
+		file: "ledger/actions.go",
+		old:  `if left = due.Sub(t.at); left > 0 || h.Unasked() {`,
+		new:  `if left = due.Sub(t.at); left > 0 {`,
+		pkg:  "./ledger", run: "TestUnaskedOrdersAreNotEnded/sqlite",
+	},
+	{
+		name: "a_person_asks_nobody", rule: 19, takes: "a person does not end an order that may be at the gateway unasked",
+		file: "order/order.go",
+		old:  `return !o.AskFirst.IsZero() && (o.State`,
+		new:  `return false && (o.State`,
+		pkg:  "./workflows", run: "TestNothingIsEndedUnasked",
+	},
+	{
 		name: "squatter_is_the_order", rule: 1, takes: "a workflow of another queue or type is not taken for the order",
 		file: "contract/order_workflow.go",
 		old:  `case h.Queue != Queue:`,
@@ -724,15 +745,15 @@ var mutants = []mutant{
 	{
 		name: "approval_ends_with_the_timer", rule: 18, takes: "a timer ends no order before the deadline on record",
 		file: "ledger/actions.go",
-		old:  `if left = h.ApproveBefore.Sub(t.at); left > 0 {`,
-		new:  `if false {`,
+		old:  `if left = h.ApproveBefore.Sub(t.at); left > 0 || h.Unasked() {`,
+		new:  `if h.Unasked() {`,
 		pkg:  "./ledger", run: "TestApprovalsEndInTime/sqlite",
 	},
 	{
 		name: "funds_end_with_the_timer", rule: 18, takes: "a timer fails no order before its deadline on record",
 		file: "ledger/actions.go",
-		old:  `if left = due.Sub(t.at); left > 0 {`,
-		new:  `if false {`,
+		old:  `if left = due.Sub(t.at); left > 0 || h.Unasked() {`,
+		new:  `if h.Unasked() {`,
 		pkg:  "./ledger", run: "TestFundsThatArrive/sqlite",
 	},
 
