@@ -97,7 +97,7 @@ clean: ## remove what was built and what the stack wrote (bin/ and var/)
 # builds them once. `touch` because go leaves an up-to-date file's date alone.
 
 # One on PATH of the very same version is copied instead: with an empty build
-# cache the build takes six minutes on two quiet cores.
+# cache the build takes over four minutes on two quiet cores.
 bin/temporal: tools/temporal/go.mod tools/temporal/go.sum
 	@mkdir -p bin
 	@version=$$(sed -n 's/.*github.com\/temporalio\/cli v\([0-9.]*\).*/\1/p' tools/temporal/go.mod) && \
@@ -105,7 +105,7 @@ bin/temporal: tools/temporal/go.mod tools/temporal/go.sum
 	if [ -n "$$found" ] && "$$found" --version 2>/dev/null | grep -q "^temporal version $$version "; then \
 		echo "taking the Temporal server $$version from $$found" >&2 && cp "$$found" $@; \
 	else \
-		cd tools/temporal && ../tell "building the Temporal server $$version once; with an empty build cache six minutes on two quiet cores" \
+		cd tools/temporal && ../tell "building the Temporal server $$version once; with an empty build cache over four minutes on two quiet cores" \
 			env $(go_build) -ldflags "-s -w -X github.com/temporalio/cli/temporalcli.Version=$$version" \
 			-o ../../bin/temporal github.com/temporalio/cli/cmd/temporal; \
 	fi
