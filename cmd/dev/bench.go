@@ -13,7 +13,8 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure what an order costs and how fast orders go",
 		Long: "Measures on the embedded stack, and then on Temporal's production server with everything on a PostgreSQL of its own,\n" +
-			"beside the floor: the cheapest workflow of the same shape on the same server.\n" +
+			"beside the floor: the cheapest workflow of the same shape on the same server. That PostgreSQL must have the extensions\n" +
+			"pg_stat_statements and btree_gin, which some systems keep in a package postgresql-contrib.\n" +
 			"Standard output carries one JSON object per line and nothing else.",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
