@@ -54,7 +54,11 @@ func (g *Gateway) AskFirst(ctx context.Context, key order.Key) (Sending, error) 
 		return Sending{Standing: looked.standing, Sent: true}, nil
 	case !looked.absent:
 		wait := max(looked.wait, g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt)))
-		return Sending{}, later(ErrorPending, "it is not known yet whether the gateway has the order", wait)
+		text := "it is not known yet whether the gateway has the order"
+		if why := looked.standing.Reason.Text; why != "" {
+			text += ": " + why
+		}
+		return Sending{}, later(ErrorPending, text, wait)
 	}
 	row, err = g.ledger.RecordAbsent(ctx, key, row.AskFirst)
 	if err != nil {

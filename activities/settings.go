@@ -61,8 +61,12 @@ func (s Settings) horizon(row order.Order) time.Duration {
 	return s.terms(row.Kind).Horizon
 }
 
-// fundsBefore is on record; an order from before it was has today's.
+// fundsBefore is on record; an order from before it was has today's. One that does
+// not wait for funds waits only until the gateway is asked.
 func (s Settings) fundsBefore(row order.Order) time.Time {
+	if !row.WaitsForFunds {
+		return row.CreatedAt
+	}
 	if !row.FundsBefore.IsZero() {
 		return row.FundsBefore
 	}

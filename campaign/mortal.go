@@ -62,6 +62,13 @@ func (m *mortalWorkflow) Init(outbound interceptor.WorkflowOutboundInterceptor) 
 	return m.Next.Init(&countedCoroutines{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}, m})
 }
 
+// ExecuteUpdate counts the coroutine that handles an update.
+func (m *mortalWorkflow) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
+	m.coroutines.Add(1)
+	defer m.coroutines.Done()
+	return m.Next.ExecuteUpdate(ctx, in)
+}
+
 type countedCoroutines struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	of *mortalWorkflow
@@ -106,6 +113,9 @@ type parting struct{ coroutines *sync.WaitGroup }
 // Error says nothing: who needs it asks for its coroutines.
 func (*parting) Error() string { return "" }
 
+// exitPatience bounds the wait for a lost workflow's coroutines. They need a moment.
+const exitPatience = 10 * time.Second
+
 // partings holds the test environment up until a lost workflow's coroutines have
 // exited. The environment exits them on a goroutine of its own and goes on: an
 // activity's result that it delivers meanwhile is a data race with a blocked
@@ -117,7 +127,15 @@ type partings struct{ converter.FailureConverter }
 func (p partings) ErrorToFailure(err error) *failurepb.Failure {
 	var lost *parting
 	if errors.As(err, &lost) {
-		lost.coroutines.Wait()
+		exited := make(chan struct{})
+		go func() {
+			defer close(exited)
+			lost.coroutines.Wait()
+		}()
+		select {
+		case <-exited:
+		case <-time.After(exitPatience): // one that blocks while it exits is not waited for
+		}
 	}
 	return p.FailureConverter.ErrorToFailure(err)
 }

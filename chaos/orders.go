@@ -118,7 +118,7 @@ func (s *started) note(err error) (done bool) {
 			s.acknowledged = true
 			return true
 		}
-	case client.CodeTemporalUnreachable, client.CodeNoAnswer:
+	case client.CodeTemporalUnreachable, client.CodeNoAnswer, order.CodeOrderBusy: // ask again
 		return false
 	}
 	if s.problem == "" {

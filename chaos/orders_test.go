@@ -79,6 +79,7 @@ func TestStarterKnowsWhatWasAcknowledged(t *testing.T) {
 	o := &started{}
 	require.False(t, o.note(order.Refuse(client.CodeTemporalUnreachable, "away")))
 	require.False(t, o.note(order.Refuse(client.CodeNoAnswer, "later")))
+	require.False(t, o.note(order.Refuse(order.CodeOrderBusy, "it is being handed on")))
 	acknowledged, problem := o.known()
 	require.False(t, acknowledged)
 	require.Empty(t, problem)

@@ -72,6 +72,7 @@ func TestANumberIsFreeAfterARefusalOnly(t *testing.T) {
 		Details: map[string]string{"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
 	}
 	invalid := order.Standing{State: order.Rejected, Reason: order.Reason{Code: order.CodeInvalidRequest}}
+	conflict := order.Standing{State: order.Rejected, Reason: order.Reason{Code: order.CodeOrderConflict}}
 	limit := order.Standing{State: order.Rejected, Reason: order.Reason{Code: "LIMIT_ORDER"}}
 	for name, c := range map[string]struct {
 		state  order.State
@@ -79,6 +80,7 @@ func TestANumberIsFreeAfterARefusalOnly(t *testing.T) {
 		free   bool
 	}{
 		"refused":                   {order.Rejected, order.View{Standing: invalid, Unrecorded: true}, true},
+		"another order has it":      {order.Rejected, order.View{Standing: conflict}, true},
 		"refused, and on record":    {order.Rejected, order.View{Standing: invalid}, false},
 		"rejected by a rule":        {order.Rejected, order.View{Standing: limit, Unrecorded: true}, false},
 		"paid":                      {order.Succeeded, order.View{Standing: order.Standing{State: order.Succeeded}}, false},

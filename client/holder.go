@@ -76,16 +76,16 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 }
 
 // free reports whether the number may be used again: the workflow that has it
-// ended as one that was refused before anything was written down, by its own
-// result. Should the ledger have an order of the number all the same, it answers
-// for that.
+// ended as one that was refused before anything was written down, or because the
+// ledger has another order of the number, by its own result. Where the ledger has
+// an order of the number, that answers.
 func (c *Client) free(ctx context.Context, h holder) bool {
 	if !h.ended || h.foreign != nil || h.state != order.Rejected {
 		return false
 	}
 	var view order.View
 	err := c.temporal.GetWorkflow(ctx, contract.WorkflowID(h.key), h.run).Get(ctx, &view)
-	return err == nil && view.Unrecorded && view.Unwritten()
+	return err == nil && view.Unwritten() && (view.Unrecorded || view.Reason.Code == order.CodeOrderConflict)
 }
 
 // sameOrder says why the workflow that has a request's id is not the request's,

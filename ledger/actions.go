@@ -273,7 +273,7 @@ func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 // funded is what becomes of a withdrawal that may go ahead.
 func (h *held) funded(available int64) (order.State, order.Reason) {
 	row := orderRow{Currency: h.Amount.Currency(), Amount: h.Amount.Minor()}
-	if h.WaitsForFunds {
+	if h.WaitsForFunds || !h.AskFirst.IsZero() { // the latter fails once the gateway was asked
 		row.WaitsForFunds = 1
 	}
 	row.fund(available)
@@ -311,7 +311,10 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 			return nil
 		}
 		due := h.FundsBefore
-		if due.IsZero() {
+		switch {
+		case !h.WaitsForFunds: // only until the gateway is asked
+			due = h.CreatedAt
+		case due.IsZero():
 			due = h.CreatedAt.Add(deadline)
 		}
 		if left = due.Sub(t.at); left > 0 || h.Unasked() {
@@ -341,7 +344,9 @@ func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.O
 			return nil
 		}
 		left = 0
-		h.Reason = order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}
+		if h.ApproveBefore.After(h.CreatedAt) { // else the policy refuses it, and the reason says so
+			h.Reason = order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}
+		}
 		return t.end(ctx, h, order.Rejected, entry{action: ActionUnanswered, source: FromDeadline, reason: h.Reason})
 	})
 	return o, left, err

@@ -255,6 +255,9 @@ func (r *orderRow) fund(available int64) {
 // write inserts the row as it stands, begins its audit and books what follows,
 // unless its number is taken.
 func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) {
+	if err := t.holdUnasked(ctx, &row); err != nil {
+		return row, "", err
+	}
 	h, err := row.held()
 	if err != nil {
 		return row, "", err
@@ -275,6 +278,28 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 		h.counted = row.Amount
 	}
 	return row, Opened, t.bookAll(ctx, h, reservation(h.Order))
+}
+
+// holdUnasked keeps an order open that would end at its opening, if the gateway may
+// have it: it ends so once the gateway was asked. Nobody can approve one that the
+// policy refuses.
+func (t tx) holdUnasked(ctx context.Context, row *orderRow) error {
+	if row.State != order.Failed && (row.State != order.Rejected || row.ReasonCode == order.CodeSumTooLarge) {
+		return nil
+	}
+	since := row.AskFirst
+	if since == 0 {
+		var err error
+		if since, err = t.restored(ctx); err != nil || since == 0 {
+			return err
+		}
+	}
+	if row.State == order.Failed {
+		row.State = order.AwaitingFunds
+		return nil
+	}
+	row.State, row.ApproveBefore = order.AwaitingApproval, row.CreatedAt-1
+	return nil
 }
 
 // reservation is what an order sets aside when it becomes reserved.

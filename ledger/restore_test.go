@@ -230,3 +230,64 @@ func TestUnaskedOrdersAreNotEnded(t *testing.T) {
 		b.clean(t)
 	})
 }
+
+// An order that is opened under the mark may be at the gateway: what would end it
+// at its opening, a short balance or the policy, ends it once the gateway was asked.
+func TestNothingEndsAtItsOpeningUnasked(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		terms := policy(t, `{rules: [{country: PK, per_order: {refuse_above: "20000"}}]}`)
+		_, refusal, err := b.MarkRestored(t.Context(), "amina", "the disk broke")
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		for number, test := range map[string]struct {
+			amount string
+			waits  order.State
+			ends   order.State
+			code   string
+		}{
+			"SHORT":   {"5000", order.AwaitingFunds, order.Failed, order.CodeInsufficientFunds},
+			"REFUSED": {"30000", order.AwaitingApproval, order.Rejected, order.CodeLimitOrder},
+		} {
+			o, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, number, test.amount), terms)
+			require.NoError(t, err)
+			require.Equal(t, Opened, opening)
+			require.Equal(t, test.waits, o.State)
+			require.True(t, o.Unasked())
+			if test.waits == order.AwaitingApproval {
+				_, refusal, err := b.Approve(t.Context(), o.Key(), order.Approval{By: "chen", Fingerprint: o.Fingerprint})
+				require.NoError(t, err)
+				require.Equal(t, order.CodeAlreadySubmitted, refusal.Code)
+			}
+			_, err = b.RecordAbsent(t.Context(), o.Key(), o.AskFirst)
+			require.NoError(t, err)
+			if test.waits == order.AwaitingApproval {
+				_, refusal, err := b.Approve(t.Context(), o.Key(), order.Approval{By: "chen", Fingerprint: o.Fingerprint})
+				require.NoError(t, err)
+				require.Equal(t, order.CodeApprovalTooLate, refusal.Code)
+				o, _, err = b.RejectUnanswered(t.Context(), o.Key())
+				require.NoError(t, err)
+				require.Equal(t, test.ends, o.State)
+				require.Equal(t, test.code, o.Reason.Code)
+				continue
+			}
+			o, _, err = b.FailFunds(t.Context(), o.Key(), time.Hour)
+			require.NoError(t, err)
+			require.Equal(t, test.ends, o.State)
+			require.Equal(t, test.code, o.Reason.Code)
+		}
+
+		// An approval finds the balance of the copy short: it fails once it is asked.
+		approved := b.approvable(t, order.Withdrawal, "APPROVED", "2000", Terms{})
+		o, refusal, err := b.Approve(t.Context(), approved.Key(), approval(approved))
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		require.Equal(t, order.AwaitingFunds, o.State)
+		found, err := b.RecordFound(t.Context(), o.Key(), 0)
+		require.NoError(t, err)
+		require.Equal(t, order.Submitting, found.State)
+		b.clean(t)
+	})
+}

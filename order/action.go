@@ -73,6 +73,9 @@ func (a Approval) Permit(o Order, at time.Time) *Refusal {
 	if nobody(a.By) {
 		return Refuse(CodeWhoMissing, "an approval says who gives it")
 	}
+	if o.Unasked() && at.After(o.ApproveBefore) {
+		return unasked(o)
+	}
 	late := o.State == AwaitingApproval && !o.ApproveBefore.IsZero() && at.After(o.ApproveBefore)
 	if late || (o.State == Rejected && o.Reason.Code == CodeApprovalTooLate) {
 		return Refuse(CodeApprovalTooLate, "the approval of order %s was due by %s; request it anew under another number", o.Number, SayTime(o.ApproveBefore))
@@ -173,7 +176,7 @@ func (p Poll) Permit(o Order) *Refusal {
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
 	}
-	if o.State == AwaitingApproval {
+	if o.State == AwaitingApproval && !o.Unasked() {
 		return Refuse(CodeNotSubmitted, "order %s waits for an approval: nothing was sent, so there is nothing to ask", o.Number)
 	}
 	return nil

@@ -44,8 +44,13 @@ func (p *payout) askFirst(ctx workflow.Context) error {
 	return p.first(ctx, answer, func(answer workflow.Future) error {
 		var sending activities.Sending
 		if err := answer.Get(ctx, &sending); err != nil {
-			return p.noProof(ctx, err)
+			before := p.standing.State
+			if full := p.noProof(ctx, err); full != nil || p.standing.State != before {
+				return full
+			}
+			return p.pause(ctx, err)
 		}
+		p.trouble = order.Reason{}
 		p.unasked = false
 		if sending.Sent && !p.sent {
 			p.lookForProof(ctx)
@@ -89,7 +94,7 @@ func (p *payout) expire(ctx workflow.Context, summary string, activity any, dead
 	if !p.stands(expired.Standing) {
 		return p.look(ctx)
 	}
-	*deadline, p.unasked = workflow.Now(ctx).Add(expired.Left), expired.Unasked
+	*deadline, p.unasked = workflow.Now(ctx).Add(expired.Left), p.unasked || expired.Unasked
 	return nil
 }
 

@@ -108,6 +108,9 @@ var lives = []life{
 			require.NoError(t, err)
 		}, time.Hour)
 	}},
+	{world: guarded, kind: order.Withdrawal, script: "success", state: order.Rejected, live: func(t *testing.T, w *world) {
+		w.restore(t, func(l *ledger.Ledger) { marked(t, l) })
+	}},
 	{world: plain, kind: order.Withdrawal, script: "stuck,silent", state: order.Failed, live: func(t *testing.T, w *world) {
 		w.RegisterDelayedCallback(func() {
 			w.TestWorkflowEnvironment.SignalWorkflow("no such signal", nil)

@@ -46,6 +46,20 @@ var mutants = []mutant{
 		pkg:  "./ledger", run: "TestUnaskedOrdersAreNotEnded/sqlite",
 	},
 	{
+		name: "an_opening_asks_nobody", rule: 19, takes: "under the mark nothing ends at its opening unasked",
+		file: "ledger/open.go",
+		old:  `if since, err = t.restored(ctx); err != nil || since == 0 {`,
+		new:  `if since, err = t.restored(ctx); true {`,
+		pkg:  "./ledger", run: "TestNothingEndsAtItsOpeningUnasked/sqlite",
+	},
+	{
+		name: "an_approval_asks_nobody", rule: 19, takes: "an approval fails no order for want of funds unasked",
+		file: "ledger/actions.go",
+		old:  `if h.WaitsForFunds || !h.AskFirst.IsZero() {`,
+		new:  `if h.WaitsForFunds {`,
+		pkg:  "./ledger", run: "TestNothingEndsAtItsOpeningUnasked/sqlite",
+	},
+	{
 		name: "a_person_asks_nobody", rule: 19, takes: "a person does not end an order that may be at the gateway unasked",
 		file: "order/order.go",
 		old:  `return !o.AskFirst.IsZero() && (o.State`,
@@ -1144,7 +1158,7 @@ var mutants = []mutant{
 	{
 		name: "every_number_is_free", rule: 1, takes: "an id is used again only after a refusal of which nothing is on record",
 		file: "client/holder.go",
-		old:  `return err == nil && view.Unrecorded && view.Unwritten()`,
+		old:  `return err == nil && view.Unwritten() && (view.Unrecorded || view.Reason.Code == order.CodeOrderConflict)`,
 		new:  `return err == nil`,
 		pkg:  "./client", run: "TestANumberIsFreeAfterARefusalOnly",
 	},
