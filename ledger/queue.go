@@ -249,6 +249,11 @@ func (l *Ledger) ordersDue(ctx context.Context, due dueOrders, limit int, say fu
 		if items[i], err = say(row); err != nil {
 			return nil, err
 		}
+		if row.parsed.Unasked() {
+			items[i].Text += "; the ledger may be older than what was done, and the gateway is being asked whether it has the order"
+			items[i].Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
+				"If the gateway does not answer, mend the connection or the merchant's key"
+		}
 		items[i].Since, items[i].Key = moment(row.Since), row.parsed.Key()
 		items[i].Code = cmp.Or(row.ReasonCode, items[i].Code)
 	}

@@ -18,6 +18,8 @@ var Waits = []Wait{
 	{State: Created, Kinds: deposit, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},
 	{State: Created, Kinds: withdrawal, What: "nothing: its opening decides at once", Apart: true},
 	{State: AwaitingApproval, Kinds: both, What: "a second person", Until: "the approval deadline", Then: Rejected, Queue: []string{"approval"}},
+	{State: AwaitingApproval, Kinds: both, What: "the gateway's answer, when it may have the order", Queue: []string{"approval"}},
+	{State: AwaitingFunds, Kinds: withdrawal, What: "the gateway's answer, when it may have the order", Queue: []string{"funds"}},
 	{State: AwaitingFunds, Kinds: withdrawal, What: "money in the books", Until: "the funds deadline", Then: Failed, Queue: []string{"funds"}},
 	{State: Reserved, Kinds: withdrawal, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},
 	{State: Submitting, Kinds: both, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},

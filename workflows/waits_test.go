@@ -126,11 +126,13 @@ type waiting struct {
 
 // waits are the orders of order.Waits, by state and what is waited for.
 var waits = map[string][]waiting{
-	"created a create that leaves this house":    {behindBreaker, unserved()},
-	"reserved a create that leaves this house":   {behindBreaker, unserved()},
-	"submitting a create that leaves this house": {attempted(behindBreaker), attempted(unreachable)},
-	"awaiting_approval a second person":          {{queue: "approval", begin: withBooks(1_000_000)}},
-	"awaiting_funds money in the books":          {{queue: "funds", begin: withBooks(100)}},
+	"created a create that leaves this house":                            {behindBreaker, unserved()},
+	"reserved a create that leaves this house":                           {behindBreaker, unserved()},
+	"submitting a create that leaves this house":                         {attempted(behindBreaker), attempted(unreachable)},
+	"awaiting_approval a second person":                                  {{queue: "approval", begin: withBooks(1_000_000)}},
+	"awaiting_funds money in the books":                                  {{queue: "funds", begin: withBooks(100)}},
+	"awaiting_approval the gateway's answer, when it may have the order": {unasked("approval", 1_000_000, order.Rejected)},
+	"awaiting_funds the gateway's answer, when it may have the order":    {unasked("funds", 100, order.Failed)},
 	"submitting proof of what became of a create": {{begin: func(t *testing.T, w *world, r order.Request) {
 		w.opened(r)
 		w.tried(t, r, ledger.Answer{})
@@ -195,6 +197,22 @@ var unreachable = waiting{
 	release: func(_ *testing.T, w *world, _ order.Request) { w.cut = false },
 }
 
+// unasked is an order that is opened under the mark of a restore while the gateway
+// is away.
+func unasked(queue string, rupees int64, end order.State) waiting {
+	return waiting{
+		queue: queue, end: end,
+		begin: func(t *testing.T, w *world, r order.Request) {
+			withBooks(rupees)(t, w, r)
+			marked(t, w.books)
+			require.NoError(t, w.gateway.Switch(merchant, "outage", true))
+		},
+		release: func(t *testing.T, w *world, _ order.Request) {
+			require.NoError(t, w.gateway.Switch(merchant, "outage", false))
+		},
+	}
+}
+
 // attempted is an order that was tried to be sent.
 func attempted(like waiting) waiting {
 	begin := like.begin
@@ -250,7 +268,7 @@ func TestEveryWaitEnds(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 20, tried)
+	require.Equal(t, 23, tried)
 }
 
 func tryWait(t *testing.T, wait order.Wait, kind order.Kind, way waiting) {
