@@ -298,6 +298,9 @@ func (r *run) compare(v view, row order.Order, scenario string) {
 		r.find(name, "it is in review although the gateway has decided: %s (%s)", state, scenario)
 	}
 	for _, d := range v.disagreed[key] {
+		if d.Code == order.DiscrepancyNoRecord && strings.Contains(scenario, "hidden") {
+			continue // the gateway was told to hide it from whoever asks, and whoever compared has asked
+		}
 		r.find(name, "a discrepancy on a run in which the gateway contradicts nothing: %s %s (%s)", d.Code, d.Detail, scenario)
 	}
 }

@@ -109,6 +109,14 @@ func TestDiscrepancyIsFound(t *testing.T) {
 	r := &run{}
 	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: order.DiscrepancyPaidAfterEnd}}}}, row, "fail")
 	require.Contains(t, says(r), order.DiscrepancyPaidAfterEnd)
+
+	row.State = order.InReview
+	unseen := view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: order.DiscrepancyNoRecord}}}}
+	r = &run{}
+	r.compare(unseen, row, "hidden:3")
+	require.Empty(t, says(r), "whoever compares asks, and the gateway hides it")
+	r.compare(unseen, row, "success")
+	require.Contains(t, says(r), order.DiscrepancyNoRecord)
 }
 
 // judged is a run whose ledger is a real one, with one withdrawal that is on
