@@ -64,8 +64,8 @@ test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real
 
 # Standard output carries a JSON line per mutant; ONLY=grace tries those whose
 # name matches.
-mutants: ## take each guard of docs/safety.md out of a copy: a test must go red
-	@$(GO) run ./tools/mutants $(if $(ONLY),-only '$(ONLY)')
+mutants: bin/withpostgres ## take each guard of docs/safety.md out of a copy: a test must go red
+	@bin/withpostgres -- $(GO) run ./tools/mutants $(if $(ONLY),-only '$(ONLY)')
 
 screenshots: build bin/temporal ## take the pictures in docs/images anew, with a real browser
 	@mkdir -p docs/images
