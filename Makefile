@@ -30,7 +30,7 @@ build: ## build the commands into bin/
 	@mkdir -p bin
 	@tools/tell "building our commands" env $(go_build) -o bin/ $(COMMANDS:%=./cmd/%)
 
-demo: build bin/temporal ## real orders through the whole stack, in about a minute
+demo: build bin/temporal ## real orders through the whole stack: seconds, after the first build
 	@bin/dev demo
 
 dev: build bin/temporal ## the whole stack, left running until Ctrl-C

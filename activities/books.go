@@ -92,7 +92,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.Conflict {
 		return rejected(order.Reason{
 			Code: order.CodeOrderConflict,
-			Text: "the number " + request.Number + " belongs to an order with other content; use a new number for a new order",
+			Text: "the number " + request.Number + " belongs to an order with other content; look at that one first, and use another number only for another payment",
 		}), nil
 	}
 	if opening == ledger.BooksClosed {

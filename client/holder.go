@@ -105,7 +105,7 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 }
 
 func conflict(request order.Request) *order.Refusal {
-	return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content; use a new number for a new order", request.Number)
+	return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", request.Number)
 }
 
 // repeated answers for a request that today's rules refuse, when it repeats one

@@ -35,7 +35,7 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 	}
 	if !p.standing.Unwritten() && fingerprint != p.request.Fingerprint() {
 		return refusal(order.Refuse(order.CodeOrderConflict,
-			"the number %s belongs to an order with other content; use a new number for a new order", p.request.Number))
+			"the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", p.request.Number))
 	}
 	return refused(p.busy())
 }

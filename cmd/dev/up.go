@@ -100,6 +100,10 @@ func writeEnvFile(path string, environment []string) error {
 		name, value, _ := strings.Cut(entry, "=")
 		text.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
 	}
+	// Commands print "starter …" for what to do next.
+	if bin, err := filepath.Abs("bin"); err == nil {
+		text.WriteString(`export PATH="$PATH":'` + strings.ReplaceAll(bin, "'", `'\''`) + "'\n")
+	}
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the settings for other terminals: %w", err)
 	}
@@ -161,5 +165,7 @@ After half a minute the other one waits for a person, who decides with evidence:
   bin/starter queue
   bin/starter resolve PAY-4 --state succeeded --why "seen on the statement" \
       --evidence "line 17"
+
+The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
 `)
 }

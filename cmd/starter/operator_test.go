@@ -408,32 +408,21 @@ type deeds struct {
 	polled        []order.Key
 }
 
-func (f *fakeTemporal) Approve(ctx context.Context, key order.Key, approval order.Approval) (order.View, error) {
+func (f *fakeTemporal) Act(ctx context.Context, key order.Key, action order.Action) (order.View, error) {
 	f.asked = append(f.asked, key)
-	f.approvals = append(f.approvals, approval)
-	return f.answer(ctx)
-}
-
-func (f *fakeTemporal) Reject(ctx context.Context, key order.Key, rejection order.Rejection) (order.View, error) {
-	f.asked = append(f.asked, key)
-	f.rejections = append(f.rejections, rejection)
-	return f.answer(ctx)
-}
-
-func (f *fakeTemporal) Cancel(ctx context.Context, key order.Key, cancellation order.Cancellation) (order.View, error) {
-	f.asked = append(f.asked, key)
-	f.cancellations = append(f.cancellations, cancellation)
-	return f.answer(ctx)
-}
-
-func (f *fakeTemporal) Note(ctx context.Context, key order.Key, note order.Note) (order.View, error) {
-	f.asked = append(f.asked, key)
-	f.notes = append(f.notes, note)
-	return f.answer(ctx)
-}
-
-func (f *fakeTemporal) PollNow(ctx context.Context, key order.Key, poll order.Poll) (order.View, error) {
-	f.asked = append(f.asked, key)
-	f.polls, f.polled = append(f.polls, poll), append(f.polled, key)
+	switch action := action.(type) {
+	case order.Approval:
+		f.approvals = append(f.approvals, action)
+	case order.Rejection:
+		f.rejections = append(f.rejections, action)
+	case order.Cancellation:
+		f.cancellations = append(f.cancellations, action)
+	case order.Resolution:
+		f.resolutions = append(f.resolutions, action)
+	case order.Note:
+		f.notes = append(f.notes, action)
+	case order.Poll:
+		f.polls, f.polled = append(f.polls, action), append(f.polled, key)
+	}
 	return f.answer(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -15,31 +16,39 @@ const askedMerchants = 32
 // finder lists those of the merchants that have an order of the number.
 type finder func(ctx context.Context, merchants []string, number string) ([]string, error)
 
-// owner is the one merchant of several that has an order of the number, or "":
-// none has it, several have, or nobody could be asked. Whoever is not found out
-// has to be named.
-func (s *starter) owner(ctx context.Context, number string, finders ...finder) string {
+// owner is the one merchant of several that has an order of the number. It is ""
+// when nobody was asked: there are no two merchants, or very many, or the number is
+// none. The error says why there is none such: an *order.Refusal with
+// ORDER_NOT_FOUND, an *order.Invalid when several have it, or why somebody could
+// not be asked.
+func (s *starter) owner(ctx context.Context, number string, finders ...finder) (string, error) {
 	settings, err := s.settings()
 	if err != nil {
-		return ""
+		return "", err
 	}
 	merchants := settings.Merchants.Numbers()
 	if len(merchants) < 2 || len(merchants) > askedMerchants || !numberShape.MatchString(number) {
-		return ""
+		return "", nil
 	}
 	var owners []string
 	for _, find := range finders {
 		found, err := find(ctx, merchants, number)
 		if err != nil && !errors.Is(err, errNoLedger) {
-			return ""
+			return "", err
 		}
 		owners = append(owners, found...)
 	}
 	slices.Sort(owners)
-	if owners = slices.Compact(owners); len(owners) != 1 {
-		return ""
+	switch owners = slices.Compact(owners); len(owners) {
+	case 0:
+		return "", order.Refuse(order.CodeOrderNotFound, "no order %s: none of the merchants of PAYOUTS_MERCHANTS has one of that number", number)
+	case 1:
+		return owners[0], nil
+	default:
+		var wrong problems
+		wrong.add(codeMissing, "merchant", "--merchant is needed: %s each have an order %s", strings.Join(owners, " and "), number)
+		return "", &order.Invalid{Problems: wrong}
 	}
-	return owners[0]
 }
 
 // inBooks looks in the ledger, which has every order that was opened.

@@ -159,12 +159,6 @@ func (f *fakeTemporal) List(_ context.Context, filter client.Filter) ([]client.R
 	return f.rows, f.viewErr
 }
 
-func (f *fakeTemporal) Resolve(ctx context.Context, key order.Key, resolution order.Resolution) (order.View, error) {
-	f.asked = append(f.asked, key)
-	f.resolutions = append(f.resolutions, resolution)
-	return f.answer(ctx)
-}
-
 func (f *fakeTemporal) ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error) {
 	f.merchants = merchants
 	if _, err := f.answer(ctx); err != nil {

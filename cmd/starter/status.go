@@ -95,7 +95,10 @@ func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
 // the only one that has an order of the number. The error is an *order.Invalid.
 func (s *starter) key(ctx context.Context, merchant, number string) (order.Key, error) {
 	if merchant == "" {
-		merchant = s.owner(ctx, number, s.inBooks, s.underWay)
+		var err error
+		if merchant, err = s.owner(ctx, number, s.inBooks, s.underWay); err != nil {
+			return order.Key{}, err
+		}
 	}
 	return s.namedKey(merchant, number)
 }
@@ -121,7 +124,10 @@ func (s *starter) namedKey(merchant, number string) (order.Key, error) {
 // bookedKey is key for what only the ledger tells.
 func (s *starter) bookedKey(ctx context.Context, merchant, number string) (order.Key, error) {
 	if merchant == "" {
-		merchant = s.owner(ctx, number, s.inBooks)
+		var err error
+		if merchant, err = s.owner(ctx, number, s.inBooks); err != nil {
+			return order.Key{}, err
+		}
 	}
 	return s.namedKey(merchant, number)
 }
