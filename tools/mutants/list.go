@@ -27,9 +27,16 @@ var mutants = []mutant{
 	{
 		name: "number_of_another_order", rule: 1, takes: "a number that belongs to other content is refused",
 		file: "ledger/open.go",
+		old:  `case there.Fingerprint != request.Fingerprint():`,
+		new:  `case false:`,
+		pkg:  "./workflows", run: "TestTheLedgerRemembers",
+	},
+	{
+		name: "number_taken_meanwhile", rule: 1, takes: "a number that was taken since it was looked for is refused to other content",
+		file: "ledger/open.go",
 		old:  `if there.Fingerprint != row.Fingerprint {`,
 		new:  `if false {`,
-		pkg:  "./workflows", run: "TestTheLedgerRemembers",
+		pkg:  "./ledger", run: "TestOpenAgain/sqlite",
 	},
 	{
 		name: "a_deadline_asks_nobody", rule: 19, takes: "an order that may be at the gateway is not rejected at a deadline unasked",

@@ -229,7 +229,7 @@ const testTimeout = "3m"
 // failed without a failed test. Paths are left out of what is compiled, so that
 // the next run, in another directory, finds it in the cache.
 func goTest(ctx context.Context, dir *os.Root, pkg, pattern string) (tested, error) {
-	arguments := []string{"test", "-json", "-trimpath", "-vet=off", "-count=1", "-failfast", "-timeout", testTimeout, "-run", anchored(pattern), pkg}
+	arguments := []string{"test", "-json", "-trimpath", "-vet=off", "-ldflags=-w", "-count=1", "-failfast", "-timeout", testTimeout, "-run", anchored(pattern), pkg}
 	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // all of it is this program's own
 	command.Dir = dir.Name()
 	command.WaitDelay = 10 * time.Second
