@@ -45,7 +45,7 @@ const (
 	CodeSamePerson          = "SAME_PERSON"           // the second person must be another one
 	CodeWhoMissing          = "WHO_MISSING"           // an action says who does it
 	CodeWhyMissing          = "WHY_MISSING"           // an action says why
-	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // cancel is for orders that were never sent
+	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // the order may be at the gateway, so it is not ended here
 	CodeNotSubmitted        = "NOT_SUBMITTED"         // nothing was sent: there is nothing to ask
 	CodeWorkflowRunning     = "WORKFLOW_RUNNING"      // a workflow drives the order: it cannot be adopted
 	CodeApprovalTooLate     = "APPROVAL_TOO_LATE"     // nobody approved in time

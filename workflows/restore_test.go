@@ -52,6 +52,11 @@ func TestAnOlderCopyOfTheLedgerPaysOnce(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, ledger.Opened, opening)
 		},
+		"adopted, with nothing to approve": func(t *testing.T, l *ledger.Ledger, r order.Request) {
+			_, opening, err := l.OpenOrder(t.Context(), r, ledger.Terms{Run: "the run before"})
+			require.NoError(t, err)
+			require.Equal(t, ledger.Opened, opening)
+		},
 		"asked for again, forgotten by Temporal": func(t *testing.T, l *ledger.Ledger, _ order.Request) { marked(t, l) },
 		"written anew from its workflow": func(t *testing.T, l *ledger.Ledger, r order.Request) {
 			_, opening, err := l.OpenOrder(t.Context(), r, ledger.Terms{Policy: policy, AskFirst: true})

@@ -84,7 +84,7 @@ var mutants = []mutant{
 		name: "other_content_exists", rule: 1, takes: "a workflow that was started with other content is not taken for the order",
 		file: "client/holder.go",
 		old:  `if there.Fingerprint() != request.Fingerprint() {`,
-		new:  `if false {`,
+		new:  `if there.Fingerprint() == "" {`,
 		pkg:  "./client", run: "TestWhatHasTheIDMustBeTheOrder",
 	},
 	{
