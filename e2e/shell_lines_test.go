@@ -18,11 +18,12 @@ import (
 // notRun are the shell lines of the documents that no test runs as they are
 // printed, each with the reason. Every other line is run.
 var notRun = map[string]string{
-	"make demo":             "builds, then runs bin/dev demo, as TestDemo does",
-	"make test":             "runs this test",
-	"make dev":              "builds, then runs bin/dev up, which TestReadmeShellLines starts",
-	"make bench":            "takes minutes; it is bin/dev bench",
-	"make bin/withpostgres": "is what `make test` does before it runs this test",
+	"make demo":                         "builds, then runs bin/dev demo, as TestDemo does",
+	"make test":                         "runs this test",
+	"make dev":                          "builds, then runs bin/dev up, which TestReadmeShellLines starts",
+	"make bench":                        "takes minutes; it is bin/dev bench",
+	"bin/dev bench --server production": "takes minutes",
+	"make bin/withpostgres":             "is what `make test` does before it runs this test",
 	"bin/withpostgres -- go test ./ledger/...": "is how `make test` runs every test",
 	"tcld namespace search-attributes add --namespace payouts.a1b2c" +
 		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
