@@ -243,7 +243,7 @@ func TestTheBreakerHoldsEveryOrderBack(t *testing.T) {
 	require.NoError(t, w.books.Trip(t.Context(), merchant, reason, 5*time.Minute))
 	require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
 	r := request(t, order.Withdrawal, "success")
-	w.opened(r)
+	withBooks(1_000_000)(t, w, r) // its own run opens it: another one would ask first, and hear the refusal
 	w.RegisterDelayedCallback(func() {
 		submissions, err := w.books.Submissions(t.Context(), r.Key())
 		require.NoError(t, err)
