@@ -207,7 +207,7 @@ func TestNothingIsEndedUnasked(t *testing.T) {
 			r := test.request(t)
 			opened(w, r, test.terms)
 			require.NoError(t, w.gateway.Switch(merchant, "outage", true))
-			const silence = 10 * 24 * time.Hour
+			const silence = 30 * time.Hour
 			w.RegisterDelayedCallback(func() {
 				row, err := w.books.Order(t.Context(), r.Key())
 				require.NoError(t, err)
