@@ -376,11 +376,7 @@ func (l *Ledger) HoldForFunds(ctx context.Context, key order.Key, reason order.R
 		if h.Reason = reason; earlier.Code == reason.Code {
 			return t.update(ctx, h, order.Submitting)
 		}
-		row := h.link(e, order.Submitting, t.at.UnixMilli())
-		if err := t.update(ctx, h, order.Submitting); err != nil {
-			return err
-		}
-		return t.insertAudit(ctx, row)
+		return t.record(ctx, h, order.Submitting, e)
 	})
 }
 

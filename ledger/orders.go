@@ -82,6 +82,12 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	case !counts(from) && counts(to): // an expired deposit that was paid late, and returned
 		h.counted += h.Amount.Minor()
 	}
+	return t.record(ctx, h, from, e)
+}
+
+// record writes the standing of an order that stands in state from, with an entry
+// in its audit.
+func (t tx) record(ctx context.Context, h *held, from order.State, e entry) error {
 	row := h.link(e, from, t.at.UnixMilli())
 	if err := t.update(ctx, h, from); err != nil {
 		return err

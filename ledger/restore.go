@@ -132,8 +132,10 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 			return fmt.Errorf("%w: %d attempts are on record, and %d were known", ErrState, h.attempts, known)
 		}
 		h.Reason = order.Reason{Code: order.CodeFound, Text: "the gateway has the order: it was sent, and that is not on record"}
+		var reserved []Transfer
 		if h.Unasked() {
-			if err := t.wasCleared(ctx, h); err != nil {
+			var err error
+			if reserved, err = t.wasCleared(ctx, h); err != nil {
 				return err
 			}
 		}
@@ -148,28 +150,28 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		if err != nil {
 			return err
 		}
-		if h.State != order.Submitting {
-			return t.move(ctx, h, order.Submitting, e)
+		if h.State == order.Submitting {
+			err = t.record(ctx, h, order.Submitting, e)
+		} else {
+			err = t.move(ctx, h, order.Submitting, e)
 		}
-		row := h.link(e, order.Submitting, t.at.UnixMilli())
-		if err := t.update(ctx, h, order.Submitting); err != nil {
+		if err != nil {
 			return err
 		}
-		return t.insertAudit(ctx, row)
+		return t.bookAll(ctx, *h, reserved)
 	})
 }
 
 // wasCleared moves an order that the gateway has past its approval and its funds.
-func (t tx) wasCleared(ctx context.Context, h *held) error {
+// What it sets aside is booked by bookAll, which the caller calls last.
+func (t tx) wasCleared(ctx context.Context, h *held) ([]Transfer, error) {
 	h.overdraws = true
 	to := order.Reserved
 	if h.Kind == order.Deposit {
 		to = order.Created
 	}
-	if err := t.move(ctx, h, to, entry{action: ActionFind, source: order.FromQuery, reason: h.Reason}); err != nil {
-		return err
-	}
-	return t.bookAll(ctx, *h, reservation(h.Order))
+	err := t.move(ctx, h, to, entry{action: ActionFind, source: order.FromQuery, reason: h.Reason})
+	return reservation(h.Order), err
 }
 
 // RecordAbsent notes that the gateway was asked about an order that waits for an
@@ -190,12 +192,8 @@ func (l *Ledger) RecordAbsent(ctx context.Context, key order.Key, since time.Tim
 		if err != nil {
 			return err
 		}
-		row := h.link(entry{
+		return t.note(ctx, h, entry{
 			action: ActionAbsent, source: order.FromQuery, reason: order.Reason{Text: "the gateway does not have the order"},
-		}, h.State, t.at.UnixMilli())
-		if err := t.update(ctx, h, h.State); err != nil {
-			return err
-		}
-		return t.insertAudit(ctx, row)
+		})
 	})
 }
