@@ -226,14 +226,7 @@ func (w *world) described(id string) (*workflowservice.DescribeWorkflowExecution
 }
 
 // typeOf is the type of an order's workflow.
-func (w *world) typeOf(id string) string {
-	for _, l := range w.lives {
-		if contract.WorkflowID(l.request.Key()) == id {
-			return contract.WorkflowType(l.request.Kind)
-		}
-	}
-	return ""
-}
+func (w *world) typeOf(id string) string { return contract.WorkflowType(w.drivenBy(id).request.Kind) }
 
 // ExecuteWorkflow starts the workflow of a late callback, once.
 func (s *server) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, arguments ...any) (client.WorkflowRun, error) {
@@ -266,11 +259,14 @@ func (w *world) pass(s signal) {
 }
 
 // phaseOf is the place within a second of the order that a workflow drives.
-func (w *world) phaseOf(id string) time.Duration {
+func (w *world) phaseOf(id string) time.Duration { return w.drivenBy(id).phase }
+
+// drivenBy is the life that a workflow drives; an empty one if it drives none.
+func (w *world) drivenBy(id string) *life {
 	for _, l := range w.lives {
 		if contract.WorkflowID(l.request.Key()) == id {
-			return l.phase
+			return l
 		}
 	}
-	return 0
+	return new(life)
 }
