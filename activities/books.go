@@ -90,10 +90,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		}), nil
 	}
 	if opening == ledger.Conflict {
-		return rejected(order.Reason{
-			Code: order.CodeOrderConflict,
-			Text: "the number " + request.Number + " belongs to an order with other content; look at that one first, and use another number only for another payment",
-		}), nil
+		return rejected(order.OtherContent(request.Number).Reason), nil
 	}
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil

@@ -99,13 +99,9 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 		return err
 	}
 	if there.Fingerprint() != request.Fingerprint() {
-		return conflict(request)
+		return order.OtherContent(request.Number)
 	}
 	return nil
-}
-
-func conflict(request order.Request) *order.Refusal {
-	return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", request.Number)
 }
 
 // repeated answers for a request that today's rules refuse, when it repeats one

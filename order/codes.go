@@ -112,6 +112,12 @@ func Refuse(code, format string, values ...any) *Refusal {
 	return &Refusal{Reason{Code: code, Text: fmt.Sprintf(format, values...)}}
 }
 
+// OtherContent refuses a number that belongs to an order with other content.
+func OtherContent(number string) *Refusal {
+	return Refuse(CodeOrderConflict,
+		"the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", number)
+}
+
 // CodeOf is the stable code of an error of this package, or "".
 func CodeOf(err error) string {
 	var invalid *Invalid

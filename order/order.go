@@ -112,5 +112,5 @@ func (v View) Key() Key { return Key{Merchant: v.Merchant, Number: v.Number} }
 // at the gateway all the same, because what is on record may be older than what
 // was done. It is not ended before the gateway was asked.
 func (o Order) Unasked() bool {
-	return !o.AskFirst.IsZero() && (o.State == AwaitingApproval || o.State == AwaitingFunds)
+	return !o.AskFirst.IsZero() && o.State.Uncleared()
 }

@@ -124,6 +124,10 @@ func (s State) Unsent() bool {
 	return slices.Contains([]State{Created, AwaitingApproval, AwaitingFunds, Reserved}, s)
 }
 
+// Uncleared reports whether an order waits to be let go: for an approval or for
+// funds in the books.
+func (s State) Uncleared() bool { return s == AwaitingApproval || s == AwaitingFunds }
+
 // NeedsReview reports whether the order waits for a person.
 func (s State) NeedsReview() bool { return s == InReview || s == AwaitingApproval }
 

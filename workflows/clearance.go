@@ -18,7 +18,7 @@ func (p *payout) clear(ctx workflow.Context) error {
 		err := p.full(ctx)
 		switch {
 		case err != nil:
-		case p.unasked && (p.standing.State == order.AwaitingApproval || p.standing.State == order.AwaitingFunds):
+		case p.unasked && p.standing.State.Uncleared():
 			err = p.askFirst(ctx)
 		case p.standing.State == order.AwaitingApproval:
 			err = p.awaitApproval(ctx)

@@ -34,8 +34,7 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 		return refused(err)
 	}
 	if !p.standing.Unwritten() && fingerprint != p.request.Fingerprint() {
-		return refusal(order.Refuse(order.CodeOrderConflict,
-			"the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", p.request.Number))
+		return refusal(order.OtherContent(p.request.Number))
 	}
 	return refused(p.busy())
 }

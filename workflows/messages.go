@@ -103,7 +103,7 @@ func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, err
 	}
 	if acted.Refusal != nil {
 		p.remember(action, *acted.Refusal)
-		if acted.Refusal.Code == order.CodeAlreadySubmitted { // in an order that waits here, the gateway was not asked
+		if acted.Refusal.Code == order.CodeAlreadySubmitted && p.standing.State.Uncleared() { // the gateway was not asked
 			p.unasked = true
 			p.wake.SendAsync(true)
 		}

@@ -69,8 +69,8 @@ var mutants = []mutant{
 	{
 		name: "a_person_asks_nobody", rule: 19, takes: "a person does not end an order that may be at the gateway unasked",
 		file: "order/order.go",
-		old:  `return !o.AskFirst.IsZero() && (o.State`,
-		new:  `return false && (o.State`,
+		old:  `return !o.AskFirst.IsZero() && o.State`,
+		new:  `return false && o.State`,
 		pkg:  "./workflows", run: "TestNothingIsEndedUnasked",
 	},
 	{
