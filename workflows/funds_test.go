@@ -106,6 +106,21 @@ func TestFundsThatDoNotComeAtTheGateway(t *testing.T) {
 	w.paid(outcome{payments: 0, creates: 1})
 }
 
+// An order that the gateway lacks funds for waits as long as its opening allowed,
+// also under a shorter deadline of today.
+func TestFundsThatComeAfterTodaysDeadline(t *testing.T) {
+	t.Parallel()
+	w := poorer(t)
+	r := request(t, order.Withdrawal, "success")
+	terms := ledger.Terms{WaitForFunds: true, FundsDeadline: 96 * time.Hour, Horizon: 72 * time.Hour}
+	_, opening, err := w.books.OpenOrder(t.Context(), r, terms)
+	require.NoError(t, err)
+	require.Equal(t, ledger.Opened, opening)
+	w.funded(60*time.Hour, "5000") // today's deadline is 48 hours
+	require.Equal(t, order.Succeeded, w.drive(r).State)
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 2})
+}
+
 // Funds that come while it is not yet proved that the gateway has no such order
 // are found before anybody is asked to wait.
 func TestFundsThatComeWithinTheGrace(t *testing.T) {

@@ -821,7 +821,7 @@ var mutants = []mutant{
 		file: "activities/settings.go",
 		old:  `if !row.FundsBefore.IsZero() {`,
 		new:  `if false {`,
-		pkg:  "./workflows", run: "TestTheDeadlinesOfItsOpeningHold",
+		pkg:  "./workflows", run: "TestFundsThatComeAfterTodaysDeadline",
 	},
 	{
 		name: "repetition_judged_by_today", rule: 20, takes: "a repetition is found although today's rules refuse it",
