@@ -182,11 +182,19 @@ func TestParseAmount(t *testing.T) {
 		"500.00":  "VND has none", "1,500": "separators", "1.500,00": "separators", "1.500.000": "separators", "1'500": "separators",
 		"1e6": "scientific notation", "1,5E+6": "scientific notation", "+500": "a sign", "-500": "without a sign", "0500": "begins with a zero",
 		"500 000": "blanks", "500\u00a0000": "characters other than 0 to 9", "٥٠٠": "characters other than 0 to 9", "５００": "characters other than 0 to 9",
+		"1_500": `"_" is no digit`, "ten": `"t" is no digit`, "500.": "a dot stands between digits only", ".5": "a dot stands between digits only",
 		"500\u200b": "characters other than 0 to 9", "₫500": "characters other than 0 to 9", "1000000000000001": "at most 1000000000000000 VND",
 	} {
 		_, err := ParseAmount(text, "VN")
 		require.ErrorContains(t, err, hint, text)
 	}
+	// One true sentence where the books keep decimals that the gateway does not take.
+	_, err = ParseAmount("1500.505", "PK")
+	require.ErrorContains(t, err, "amount has too many decimals: PKR has 2, and an order in Pakistan takes whole PKR only; a dot never")
+	_, err = ParseAmount("1500.505", "IN")
+	require.ErrorContains(t, err, "amount has too many decimals: INR has 2; a dot never")
+	_, err = ParseAmount("ten", "PK")
+	require.ErrorContains(t, err, "amount must be a plain number such as 1500: ")
 	_, err = ParseAmount("1", "XX")
 	var invalid *Invalid
 	require.ErrorAs(t, err, &invalid)

@@ -40,7 +40,7 @@ func schema(t *testing.T) map[string]any {
 			"type": "object", "description": "In the country's ISO 4217 currency, with at most its decimals.",
 			"required": []string{"currency", "value"}, "additionalProperties": false,
 			"properties": map[string]any{
-				"value":    map[string]any{"type": "string", "pattern": `^[0-9]+(\.[0-9]+)?$`, "description": "A text such as 1500 or 1500.50, never a number."},
+				"value":    map[string]any{"type": "string", "pattern": `^[0-9]+(\.[0-9]+)?$`, "description": "A text such as 1500, never a number. In most countries the gateway takes no decimals."},
 				"currency": map[string]any{"type": "string", "pattern": "^[A-Z]{3}$"},
 			},
 		},

@@ -140,9 +140,9 @@ func ParseAmount(text, country string) (money.Amount, error) {
 		return amount, nil
 	}
 	digits, _ := money.Decimals(profile.Currency)
-	example := "1500 or 1500.50"
-	if digits == 0 {
-		example = "1500"
+	example, whole := "1500 or 1500.50", ""
+	if profile.Amount.Decimals == 0 {
+		example, whole = "1500", fmt.Sprintf(", and an order in %s takes whole %s only", profile.Name, profile.Currency)
 	}
 	switch {
 	case err == nil:
@@ -150,7 +150,7 @@ func ParseAmount(text, country string) (money.Amount, error) {
 	case errors.Is(err, money.ErrPrecision) && digits == 0:
 		return money.Amount{}, invalidAmount(ProblemAmountDigits, "amount has decimals, and %s has none; a dot never separates thousands (half a million is 500000)", profile.Currency)
 	case errors.Is(err, money.ErrPrecision):
-		return money.Amount{}, invalidAmount(ProblemAmountDigits, "amount has too many decimals: %s has %d; a dot never separates thousands (half a million is 500000)", profile.Currency, digits)
+		return money.Amount{}, invalidAmount(ProblemAmountDigits, "amount has too many decimals: %s has %d%s; a dot never separates thousands (half a million is 500000)", profile.Currency, digits, whole)
 	case errors.Is(err, money.ErrRange):
 		return money.Amount{}, invalidAmount(ProblemAmountRange, "amount is larger than any that is taken: at most %s", most(profile.Currency))
 	}
@@ -187,6 +187,11 @@ func mistyped(text string) string {
 		return ": it has blanks"
 	case strings.HasPrefix(text, "+"):
 		return ": it has a sign"
+	case strings.HasPrefix(text, ".") || strings.HasSuffix(text, "."):
+		return ": a dot stands between digits only"
+	}
+	if at := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789.", r) }); at >= 0 && unicode.IsPrint(rune(text[at])) {
+		return fmt.Sprintf(": %q is no digit", text[at:at+1])
 	}
 	return ""
 }

@@ -43,7 +43,7 @@ const maxWayBytes = 128
 // people and never repeats a value from the fields.
 type Violation struct {
 	Code    string // one of the Violation constants
-	Field   string // "country", "way", "currency", "amount", or the gateway's name of the member
+	Field   string // "country", "way", "currency", "amount", or the gateway's name of the member; several names of one cause are joined with ", "
 	Message string
 }
 
@@ -124,7 +124,8 @@ func (p *Profile) checkAmountForm(amount money.Amount) (Violation, bool) {
 	case !amount.IsPositive():
 		return p.violation(ViolationNotPositive, "amount", "the amount must be above zero"), true
 	case p.Amount.Decimals == 0 && strings.Contains(amount.Short(), "."):
-		return p.violation(ViolationPrecision, "amount", "the amount must be a whole number"), true
+		return p.violation(ViolationPrecision, "amount", "the gateway takes whole %s only, although an amount of %s may have %s; order a whole amount, such as 1500",
+			p.Currency, p.Currency, decimals(p.Currency)), true
 	}
 	return Violation{}, false
 }
@@ -163,7 +164,25 @@ func (p *Profile) checkUnknownWay(side Side, way string) (Violation, bool) {
 	if meant := side.similar(way); meant != "" {
 		return p.nearMiss(side, meant), true
 	}
-	return p.violation(code, "way", "no such %s; there are %d, see the country's list", noun, len(side.Ways)), true
+	return p.violation(code, "way", "no such %s; %s", noun, side.wayList()), true
+}
+
+// mostListed is how many ways a message lists. The longest list has forty.
+const mostListed = 8
+
+// wayList says which ways there are, for the end of a sentence.
+func (s Side) wayList() string {
+	var codes []string
+	for _, way := range s.Ways {
+		codes = append(codes, way.Code)
+	}
+	switch {
+	case len(codes) == 1:
+		return "the only one is " + codes[0]
+	case len(codes) <= mostListed:
+		return "there are " + strings.Join(codes, ", ")
+	}
+	return fmt.Sprintf("there are %d, see the country's list", len(codes))
 }
 
 func isSafeWay(way string) bool {
@@ -220,6 +239,18 @@ func (p *Profile) checkLimits(fields map[string]string) []Violation {
 		}
 	}
 	return found
+}
+
+// decimals is how many digits after the point a currency has, in words.
+func decimals(currency string) string {
+	digits, err := money.Decimals(currency)
+	switch {
+	case err != nil || digits == 0:
+		return "no decimals"
+	case digits == 1:
+		return "1 decimal"
+	}
+	return fmt.Sprintf("%d decimals", digits)
 }
 
 // below reports whether a is below b. It is false for two currencies, and so for a

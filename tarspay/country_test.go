@@ -172,7 +172,7 @@ func TestMessagesSpeakFromTheProfile(t *testing.T) {
 			"Kenya: customerContact must start with 254, without plus",
 		}},
 		{"KE", DirectionDeposit, "EWALLET_MPESA", amount("99.50", "KES"), nil, []string{
-			"Kenya: the amount must be a whole number",
+			"Kenya: the gateway takes whole KES only, although an amount of KES may have 2 decimals; order a whole amount, such as 1500",
 			"Kenya: EWALLET_MPESA takes at least 100 KES",
 			"Kenya: customerContact is required for EWALLET_MPESA",
 		}},
@@ -189,6 +189,12 @@ func TestMessagesSpeakFromTheProfile(t *testing.T) {
 		{"TH", DirectionWithdrawal, "NOPE", amount("50", "USD"), map[string]string{"customerName": "A", "customerContact": "66811111111", "customerAccountNumber": "1", "customerEmail": "e"}, []string{
 			`Thailand: the currency is THB, not "USD"`,
 			"Thailand: no such bank or wallet; there are 37, see the country's list",
+		}},
+		{"KE", DirectionWithdrawal, "BANK", amount("100", "KES"), map[string]string{"customerContact": "254700000000"}, []string{
+			"Kenya: no such way; the only one is EWALLET_MPESA",
+		}},
+		{"BD", DirectionDeposit, "BANK", amount("100", "BDT"), nil, []string{
+			"Bangladesh: no such way; there are EWALLET_BKASH, EWALLET_NAGAD, EWALLET_BKASH_OFFICIAL",
 		}},
 		{"TR", DirectionDeposit, "X", amount("50", "TRY"), nil, []string{"Türkiye: no page describes a deposit"}},
 		{"PK", Direction(7), "jazzcash", amount("500", "PKR"), nil, []string{"Pakistan: no page describes a direction 7"}},

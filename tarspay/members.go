@@ -59,6 +59,7 @@ func namesPayee(name string) bool {
 func (p *Profile) checkUnknown(direction Direction, fields map[string]string) []Violation {
 	side := p.Side(direction)
 	var found []Violation
+	var strangers []string
 	for _, name := range sortedNames(fields) {
 		if fields[name] == "" || name == ScenarioMember || isCoreMember(name) || side.has(name) {
 			continue
@@ -68,12 +69,29 @@ func (p *Profile) checkUnknown(direction Direction, fields map[string]string) []
 		case meant != "":
 			found = append(found, p.violation(ViolationUnknownField, name, "no member of a %s has this name; did you mean %s? Names are taken exactly as written", direction, meant))
 		case side.FieldsComplete:
-			found = append(found, p.violation(ViolationUnknownField, name, "no member of a %s has this name; it has %s", direction, side.memberList()))
+			strangers = append(strangers, name)
 		case direction == DirectionWithdrawal && namesPayee(name):
 			found = append(found, p.violation(ViolationUnwanted, name, "%s must be left out: no page of a %s has it, and it could name another payee than the one that is counted", name, direction))
 		}
 	}
+	if violation, bad := p.strangers(direction, strangers); bad {
+		found = append(found, violation)
+	}
 	return found
+}
+
+// strangers is one violation for all members that are not on a complete list. Its
+// field names them together. A name that is malformed is reported elsewhere.
+func (p *Profile) strangers(direction Direction, names []string) (Violation, bool) {
+	names = slices.DeleteFunc(names, func(name string) bool { return !eachByte(name, isKeyByte) || len(name) > maxNameBytes })
+	all := strings.Join(names, ", ")
+	switch len(names) {
+	case 0:
+		return Violation{}, false
+	case 1:
+		return p.violation(ViolationUnknownField, all, "a %s has no member %s; it has %s", direction, all, p.Side(direction).memberList()), true
+	}
+	return p.violation(ViolationUnknownField, all, "a %s has none of the members %s; it has %s", direction, all, p.Side(direction).memberList()), true
 }
 
 func (s Side) has(name string) bool {

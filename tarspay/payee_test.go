@@ -232,7 +232,16 @@ func TestMembersThatNameAnotherPayee(t *testing.T) {
 	thailand := country(t, "TH")
 	require.True(t, thailand.DetailsComplete(DirectionWithdrawal))
 	found := thailand.Check(DirectionDeposit, "BANK", money.Amount{}, map[string]string{"body": "cart", "remark": "x", ScenarioMember: "fail"})
-	require.Contains(t, fmt.Sprint(found), "UNKNOWN_FIELD remark Thailand: no member of a deposit has this name; it has body, customerName")
+	require.Contains(t, fmt.Sprint(found), "UNKNOWN_FIELD remark Thailand: a deposit has no member remark; it has body, customerName")
+
+	// One cause is one violation, however many members it has.
+	bangladesh := country(t, "BD")
+	found = bangladesh.Check(DirectionWithdrawal, "EWALLET_BKASH", money.Amount{}, map[string]string{
+		"walletId": "01711111111", "customerName": "Lin", "customerContact": "01711111111", "customerEmail": "a@b.example", "a=b": "x",
+	})
+	require.Contains(t, fmt.Sprint(found), "UNKNOWN_FIELD customerContact, customerEmail, customerName "+
+		"Bangladesh: a withdrawal has none of the members customerContact, customerEmail, customerName; it has walletId")
+	require.Equal(t, 1, strings.Count(fmt.Sprint(found), ViolationUnknownField))
 }
 
 // Near misses of every code of every list are refused, complete or not.

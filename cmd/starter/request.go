@@ -30,7 +30,7 @@ func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string
 	flags.StringVar(&f.number, "number", "", "order number, chosen by you once per payment: repeating it never pays twice")
 	flags.StringVar(&f.country, "country", "", "two letters, see starter countries; not needed when PAYOUTS_MERCHANTS has the merchant")
 	flags.StringVar(&f.way, "way", "", "the gateway's code of the wallet, bank or method, see starter ways")
-	flags.StringVar(&f.amount, "amount", "", "in the country's currency: 1500 or 1500.50")
+	flags.StringVar(&f.amount, "amount", "", "in the country's currency, such as 1500; starter countries says where it may have decimals")
 	whose := "the beneficiary's"
 	if kind == order.Deposit {
 		whose = "the payer's"
@@ -166,17 +166,23 @@ func (p *problems) merge(err error) {
 	}
 }
 
-// flagHint says how a member is given here: one that is missing, or one whose
-// flag has a plainer name.
+// flagHint says how a member is given here: one that is missing, or those whose
+// flags have plainer names.
 func flagHint(problem order.Problem) string {
 	flag, has := memberFlags[problem.Field]
+	var flags []string
+	for name := range strings.SplitSeq(problem.Field, ", ") {
+		if flag, has := memberFlags[name]; has {
+			flags = append(flags, "--"+flag)
+		}
+	}
 	switch {
 	case problem.Code == tarspay.ViolationMissing && has:
 		return ": give it with --" + flag
 	case problem.Code == tarspay.ViolationMissing:
 		return ": give it with --field " + problem.Field + "=…"
-	case has:
-		return " (--" + flag + ")"
+	case len(flags) > 0:
+		return " (" + strings.Join(flags, ", ") + ")"
 	}
 	return ""
 }
