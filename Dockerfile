@@ -17,7 +17,7 @@ ARG VERSION=
 # architecture needs no emulation.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X github.com/tarspay-payouts/orchestrator/cmd/internal/commandline.stamped=$VERSION" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/codec ./cmd/sandbox
+    go build -trimpath -ldflags "-s -w -X github.com/tarspay-payouts/orchestrator/internal/commandline.stamped=$VERSION" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/codec ./harness/cmd/sandbox
 RUN mkdir /data
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base

@@ -3,7 +3,7 @@
 
 GO         ?= go
 FUZZTIME   ?= 30s
-COMMANDS   := worker starter receiver sandbox codec dev
+COMMANDS   := cmd/worker cmd/starter cmd/receiver cmd/codec harness/cmd/sandbox harness/cmd/dev
 
 # What every build shares: no C, so a binary runs on any machine of its kind,
 # and no paths of this one.
@@ -28,7 +28,7 @@ help: ## show this list
 
 build: ## build the commands into bin/
 	@mkdir -p bin
-	@tools/tell "building our commands" env $(go_build) -o bin/ $(COMMANDS:%=./cmd/%)
+	@tools/tell "building our commands" env $(go_build) -o bin/ $(COMMANDS:%=./%)
 
 demo: build bin/temporal ## real orders through the whole stack: seconds, after the first build
 	@bin/dev demo
@@ -47,7 +47,7 @@ flood: build bin/temporal ## a hundred thousand forged callbacks, genuine ones a
 # Standard output carries a JSON line per violation, with the command that shows
 # it again, and a summary. SEED is the first of SEEDS worlds.
 campaign: ## thousands of small worlds where everything goes wrong, in about two minutes
-	@$(GO) run ./tools/campaign $(if $(SEEDS),-seeds $(SEEDS)) $(if $(SEED),-seed $(SEED))
+	@$(GO) run ./harness/cmd/campaign $(if $(SEEDS),-seeds $(SEEDS)) $(if $(SEED),-seed $(SEED))
 
 # Standard output carries a JSON line per violation, and a summary. SEED, ORDERS
 # and DURATION choose a run; WORKER is another worker, to try the judge.
@@ -58,23 +58,23 @@ chaos: build bin/temporal bin/withpostgres ## kill, stop and cut off real proces
 test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real PostgreSQL
 	@echo "testing$(if $(RACE),, without the race detector: no C compiler here)" >&2
 	@bin/withpostgres -- $(GO) test $(RACE) -timeout 30m ./...
-	@cd tools/withpostgres && $(GO) test -timeout 5m ./...
-	@cd browser && $(GO) test -timeout 5m
+	@cd harness/withpostgres && $(GO) test -timeout 5m ./...
+	@cd harness/browser && $(GO) test -timeout 5m
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x
 
 # Standard output carries a JSON line per mutant; ONLY=grace tries those whose
 # name matches.
 mutants: bin/withpostgres ## take each guard of docs/safety.md out of a copy: a test must go red
-	@bin/withpostgres -- $(GO) run ./tools/mutants $(if $(ONLY),-only '$(ONLY)')
+	@bin/withpostgres -- $(GO) run ./harness/mutants $(if $(ONLY),-only '$(ONLY)')
 
 screenshots: build bin/temporal ## take the pictures in docs/images anew, with a real browser
 	@mkdir -p docs/images
-	@cd browser && TEST_SCREENSHOT_DIR=../docs/images $(GO) test -timeout 5m -run '^TestTemporalUI$$'
+	@cd harness/browser && TEST_SCREENSHOT_DIR=../../docs/images $(GO) test -timeout 5m -run '^TestTemporalUI$$'
 
 lint: bin/golangci-lint bin/workflowcheck ## style, mistakes, the floors of the house, workflow determinism
 	@bin/golangci-lint run ./...
-	@cd tools/withpostgres && ../../bin/golangci-lint run ./...
-	@cd browser && ../bin/golangci-lint run ./...
+	@cd harness/withpostgres && ../../bin/golangci-lint run ./...
+	@cd harness/browser && ../../bin/golangci-lint run ./...
 	@bin/workflowcheck -config tools/lint/workflowcheck.yaml ./workflows/...
 
 fmt: bin/golangci-lint ## format the code the way lint wants it
@@ -133,7 +133,7 @@ bin/workflowcheck: tools/lint/go.mod tools/lint/go.sum
 	@cd tools/lint && ../tell "building workflowcheck once" env $(go_build) -o ../../bin/workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck
 	@touch $@
 
-bin/withpostgres: $(wildcard tools/withpostgres/*.go) tools/withpostgres/go.mod tools/withpostgres/go.sum
+bin/withpostgres: $(wildcard harness/withpostgres/*.go) harness/withpostgres/go.mod harness/withpostgres/go.sum
 	@mkdir -p bin
-	@cd tools/withpostgres && ../tell "building withpostgres once" env $(go_build) -o ../../bin/withpostgres .
+	@cd harness/withpostgres && ../../tools/tell "building withpostgres once" env $(go_build) -o ../../bin/withpostgres .
 	@touch $@

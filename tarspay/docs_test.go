@@ -21,8 +21,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
 
 var update = flag.Bool("update", false, "write the tables into docs/gateway.md")

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 )
 
 // pages are the facts of testdata/pages.yaml: what the public pages say, with the

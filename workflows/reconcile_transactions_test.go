@@ -28,11 +28,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 

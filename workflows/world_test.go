@@ -25,14 +25,14 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/tarspay/sandbox"
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 

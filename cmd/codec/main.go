@@ -18,9 +18,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
 // Bounds of a conversation: payloads of one page of the UI.

@@ -17,9 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/contrib/envconfig"
 
-	"github.com/tarspay-payouts/orchestrator/callback"
-	"github.com/tarspay-payouts/orchestrator/cmd/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
 func main() {

@@ -15,10 +15,10 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/tarspay-payouts/orchestrator/admin"
-	"github.com/tarspay-payouts/orchestrator/callback"
-	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -64,9 +64,9 @@ func serve(ctx context.Context, settings config.Receiver, temporalOptions client
 		Verifier: verifier, Ledger: books, Deliverer: deliverer,
 		Merchants: settings.Merchants.Numbers(), Metrics: metrics, Log: log,
 	}))
-	door, err := admin.Listen(ctx, settings.AdminListen, registry,
-		admin.Check{Name: "database", Required: true, Try: books.Ready},
-		admin.Check{Name: "temporal", Try: func(ctx context.Context) error {
+	door, err := telemetry.Listen(ctx, settings.AdminListen, registry,
+		telemetry.Check{Name: "database", Required: true, Try: books.Ready},
+		telemetry.Check{Name: "temporal", Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		}})

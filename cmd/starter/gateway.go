@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
-	"github.com/tarspay-payouts/orchestrator/worker"
 )
 
 // The commands of this group call the gateway themselves, with the merchant's

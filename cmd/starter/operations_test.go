@@ -21,11 +21,11 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/tarspay-payouts/orchestrator/callback"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/worker"
 )
 
 const operations = "../../docs/operations.md"
@@ -211,7 +211,7 @@ func TestOperationsUpdates(t *testing.T) {
 func TestOperationsCodes(t *testing.T) {
 	t.Parallel()
 	var sources strings.Builder
-	for _, pattern := range []string{"../../order/*.go", "../../client/*.go", "../../ledger/*.go", "../../callback/*.go", "../../config/*.go", "../codec/*.go", "*.go"} {
+	for _, pattern := range []string{"../../order/*.go", "../../client/*.go", "../../ledger/*.go", "../../internal/callback/*.go", "../../config/*.go", "../codec/*.go", "*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)

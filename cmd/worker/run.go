@@ -16,11 +16,11 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
-	"github.com/tarspay-payouts/orchestrator/admin"
-	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/worker"
 )
 
 // The database and Temporal may start after us: they are waited for this
@@ -174,14 +174,14 @@ func persist(ctx context.Context, log *slog.Logger, what string, try func() erro
 	}
 }
 
-func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client, starts *worker.Starts, queue prometheus.Collector) (*admin.Server, error) {
+func serveAdmin(ctx context.Context, address string, books *ledger.Ledger, temporal client.Client, starts *worker.Starts, queue prometheus.Collector) (*telemetry.Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(queue, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return admin.Listen(ctx, address, registry,
-		admin.Check{Name: "database", Required: true, Try: books.Ready},
-		admin.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {
+	return telemetry.Listen(ctx, address, registry,
+		telemetry.Check{Name: "database", Required: true, Try: books.Ready},
+		telemetry.Check{Name: "temporal", Required: true, Try: func(ctx context.Context) error {
 			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		}},
-		admin.Check{Name: "starts", Required: true, Try: starts.Try})
+		telemetry.Check{Name: "starts", Required: true, Try: starts.Try})
 }

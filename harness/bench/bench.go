@@ -1,0 +1,216 @@
+// Package bench measures what an order costs and how fast orders go, on the
+// embedded stack, and on Temporal's production server with everything on
+// PostgreSQL: real processes, a real Temporal server, real HTTP and real
+// signatures. Figures of speed stand beside the floor, the cheapest workflow
+// of the same shape on the same server, measured in turn in the same run.
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Options say how much is measured. The zero value is the usual run.
+type Options struct {
+	Bin         string // directory of the binaries; see stack.Options
+	Server      string // Embedded or Production; empty: one after the other
+	DatabaseURL string // PostgreSQL for the ledger of the embedded stack; empty: SQLite
+	Orders      int    // orders per round of the throughput; 0 is 200
+	Concurrency int    // orders under way at once; 0 is 32
+	Rounds      int    // rounds of each side, in turn; 0 is 3
+	Open        int    // orders in flight at once, of that measurement; 0 is 1000
+	Records     int    // transactions that are compared; 0 is 100,000
+	Progress    io.Writer
+}
+
+// settle is how long the sandbox takes from one state to the next, and how
+// long the floor's signal takes to come.
+const settle = 20 * time.Millisecond
+
+// ApproveAbove is the amount in rupees above which an order of the benchmark
+// waits for a second person.
+const ApproveAbove = 10_000
+
+// policy is that rule, as the worker reads it.
+var policy = fmt.Sprintf("rules:\n  - country: PK\n    per_order: {approve_above: \"%d\"}\n", ApproveAbove)
+
+// The servers that are measured on.
+const (
+	Embedded   = "embedded"   // Temporal's development server, on SQLite
+	Production = "production" // Temporal's own server, on PostgreSQL beside the ledger
+)
+
+// The ledger's engines.
+const (
+	onSQLite   = "sqlite"
+	onPostgres = "postgres"
+)
+
+// place is where a line was measured.
+type place struct {
+	Server string `json:"server"`
+	Ledger string `json:"ledger"`
+}
+
+// Run measures everything and prints one JSON object per line.
+func Run(ctx context.Context, out io.Writer, options Options) error {
+	switch options.Server {
+	case "":
+		if err := runOn(ctx, out, Embedded, options); err != nil {
+			return err
+		}
+		return runOn(ctx, out, Production, options)
+	case Embedded, Production:
+		return runOn(ctx, out, options.Server, options)
+	}
+	return fmt.Errorf("there is no server %q: it is %s or %s", options.Server, Embedded, Production)
+}
+
+// runOn measures on one server. What does not depend on it is measured with the
+// embedded one.
+func runOn(ctx context.Context, out io.Writer, server string, options Options) error {
+	options.Server = server
+	r, err := newRig(ctx, out, options)
+	if err != nil {
+		return err
+	}
+	measures := []func(context.Context) error{r.signature, r.cost, r.throughput, r.stopFloor, r.callbacks, r.inFlight, r.reconcile}
+	if server == Production {
+		measures = []func(context.Context) error{r.cost, r.throughput, r.sql, r.stopFloor, r.callbacks, r.inFlight}
+	}
+	for _, measure := range measures {
+		if err == nil {
+			err = measure(ctx)
+		}
+	}
+	return errors.Join(err, r.close())
+}
+
+// rig is what every measurement stands on.
+type rig struct {
+	options Options
+	place   place
+	out     *json.Encoder
+	dir     string // of the policy, and of what a measurement needs for itself
+	stack   *stack.Stack
+	floor   *floor
+	serial  int
+}
+
+func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
+	options.Orders = or(options.Orders, 200)
+	options.Concurrency = or(options.Concurrency, 32)
+	options.Rounds = or(options.Rounds, 3)
+	options.Open = or(options.Open, 1000)
+	options.Records = or(options.Records, 100_000)
+	dir, err := os.MkdirTemp("", "payouts-bench-")
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{options: options, place: place{Server: options.Server, Ledger: onSQLite}, out: json.NewEncoder(out), dir: dir}
+	if options.Server == Production || options.DatabaseURL != "" {
+		r.place.Ledger = onPostgres
+	}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *rig) open(ctx context.Context) error {
+	rules := filepath.Join(r.dir, "policy.yaml")
+	if err := os.WriteFile(rules, []byte(policy), 0o600); err != nil {
+		return err
+	}
+	wanted := stack.Options{
+		Bin:      r.options.Bin,
+		Speed:    int(sandbox.DefaultDelay / settle),
+		Progress: r.options.Progress,
+		Settings: map[string]string{
+			"PAYOUTS_GATEWAY_RATE":   "100000", // the gateway's limit is not what is measured
+			"PAYOUTS_CALLBACK_GRACE": "30s",    // the callback path is measured without polls
+			"PAYOUTS_LOG_LEVEL":      "error",
+			"PAYOUTS_POLICY_FILE":    rules,
+		},
+	}
+	if r.options.Server == Production {
+		wanted.Production, wanted.DatabaseSettings = true, countedPostgres
+	} else {
+		wanted.DatabaseURL = r.options.DatabaseURL
+	}
+	running, err := stack.Start(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	r.stack = running
+	r.floor, err = newFloor(running.Temporal)
+	return err
+}
+
+func (r *rig) close() error {
+	err := r.stopFloor(context.Background())
+	if r.stack != nil {
+		err = r.stack.Stop()
+	}
+	return errors.Join(err, os.RemoveAll(r.dir))
+}
+
+// stopFloor ends the floor's workers, which are in nobody's way then.
+func (r *rig) stopFloor(context.Context) error {
+	if r.floor != nil {
+		r.floor.stop()
+		r.floor = nil
+	}
+	return nil
+}
+
+func or(value, otherwise int) int {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// request makes a new order of Pakistan's with a scenario of the sandbox's.
+func (r *rig) request(kind order.Kind, scenario string) order.Request {
+	r.serial++
+	return order.Request{
+		Kind: kind, Merchant: r.stack.Merchant("PK"), Number: fmt.Sprintf("bench-%d", r.serial), Country: "PK", Way: "easypaisa",
+		Amount: rupees(500),
+		Details: map[string]string{
+			"customerName": "Bench Mark", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
+			sandbox.ScenarioMember: scenario,
+		},
+	}
+}
+
+// rupees is an amount in PKR.
+func rupees(whole int64) money.Amount {
+	amount, err := money.Parse(strconv.FormatInt(whole, 10), "PKR")
+	if err != nil {
+		panic(err) // a whole number of rupees is one
+	}
+	return amount
+}
+
+// start begins an order as a finance system would.
+func (r *rig) start(ctx context.Context, request order.Request) error {
+	if request.Kind == order.Deposit {
+		_, _, err := r.stack.Orders.StartDeposit(ctx, request)
+		return err
+	}
+	_, err := r.stack.Orders.Start(ctx, request)
+	return err
+}

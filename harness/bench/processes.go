@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+)
+
+// usage is the CPU time of each process, by its name; here is this process,
+// which starts orders, waits for them, and drives the floor's workflows.
+type usage map[string]time.Duration
+
+const here = "bench"
+
+// usage asks every process. It is nil where the system does not tell.
+func (r *rig) usage() (usage, error) {
+	names := append(stack.Processes(), stack.Postgres)
+	told := make(usage)
+	for _, name := range names {
+		if !r.stack.Running(name) {
+			continue // a PostgreSQL that is not the stack's
+		}
+		spent, err := r.stack.CPU(name)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("CPU time of %s: %w", name, err)
+		}
+		told[name] = spent
+	}
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return nil, fmt.Errorf("CPU time of the benchmark: %w", err)
+	}
+	told[here] = time.Duration(own.Utime.Nano() + own.Stime.Nano())
+	return told, nil
+}
+
+// add counts what was spent between two looks.
+func (u usage) add(before, after usage) {
+	for name := range after {
+		u[name] += after[name] - before[name]
+	}
+}
+
+// per is what each of n orders cost, in milliseconds.
+func (u usage) per(n int) map[string]float64 {
+	each := make(map[string]float64)
+	for name, spent := range u {
+		each[name] = digits(float64(spent.Microseconds()) / 1000 / float64(n))
+	}
+	return each
+}

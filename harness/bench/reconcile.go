@@ -1,0 +1,169 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+type reconcileLine struct {
+	Bench string `json:"bench"`
+	place
+	Rows    int     `json:"rows"`       // records of the gateway's history, each beside its order
+	PerS    float64 `json:"rows_per_s"` // read over HTTP, kept and compared; the rate limit is off
+	PeakRSS float64 `json:"peak_rss_mb"`
+	IdleRSS float64 `json:"idle_rss_mb"` // before the first page
+}
+
+// reconcile compares many transactions of a day, on a stack of its own whose
+// gateway and ledger have had them from the beginning.
+func (r *rig) reconcile(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "payouts-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	day := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2)
+	if err := writeTrade(filepath.Join(dir, "gateway.jsonl"), r.stack.Merchant("VN"), r.options.Records, day); err != nil {
+		return err
+	}
+	own, err := stack.Start(ctx, stack.Options{Bin: r.options.Bin, Dir: dir, Progress: r.options.Progress, Settings: map[string]string{
+		"PAYOUTS_RECONCILE_LAG":      "0s",
+		"PAYOUTS_RECONCILE_LOOKBACK": "0s", // the history is measured, not one question for each order
+		"PAYOUTS_RECONCILE_RATE":     "100000",
+		"PAYOUTS_LOG_LEVEL":          "error",
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, own.Stop()) }()
+	merchant := own.Merchant("VN")
+	if _, err := own.Orders.ReconcileBalances(ctx, merchant); err != nil { // opens the books
+		return err
+	}
+	if err := bookTrade(ctx, filepath.Join(dir, "ledger.db"), merchant, r.options.Records, day); err != nil {
+		return err
+	}
+	line, err := (&rig{options: r.options, stack: own}).compare(ctx, merchant, day)
+	if err != nil {
+		return err
+	}
+	return r.out.Encode(line)
+}
+
+// compare has the transactions of a day compared and watches the worker's
+// memory meanwhile.
+func (r *rig) compare(ctx context.Context, merchant string, day time.Time) (reconcileLine, error) {
+	line := reconcileLine{Bench: "reconcile", place: place{Server: Embedded, Ledger: onSQLite}}
+	var err error
+	if line.IdleRSS, err = r.workerMemory(ctx); err != nil {
+		return line, err
+	}
+	line.PeakRSS = line.IdleRSS
+	type report struct {
+		result contract.ReconcileTransactionsResult
+		err    error
+	}
+	done := make(chan report, 1)
+	began := time.Now()
+	go func() {
+		result, err := r.stack.Orders.ReconcileTransactions(ctx, contract.ReconcileTransactionsInput{
+			Merchants: []string{merchant}, From: day, To: day.AddDate(0, 0, 1),
+		})
+		done <- report{result, err}
+	}()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			now, err := r.workerMemory(ctx)
+			if err != nil {
+				return line, err
+			}
+			line.PeakRSS = max(line.PeakRSS, now)
+		case ended := <-done:
+			if ended.err != nil {
+				return line, ended.err
+			}
+			m := ended.result.Merchants[0]
+			if m.Rows != r.options.Records || m.Compared != m.Rows || len(m.Findings) > 0 || m.Problem != "" {
+				return line, fmt.Errorf("the comparison went wrong: %+v", m)
+			}
+			line.Rows, line.PerS = m.Rows, digits(float64(m.Rows)/time.Since(began).Seconds())
+			return line, nil
+		}
+	}
+}
+
+// tradeAmount is what each order of the day was of, in dong, and its fee.
+const (
+	tradeAmount = 50_000
+	tradeFee    = 500
+)
+
+// tradeID and tradeNumber are those of the n-th order of the day.
+func tradeID(n int) string     { return fmt.Sprintf("P2%018d", n) }
+func tradeNumber(n int) string { return fmt.Sprintf("trade-%d", n) }
+
+// writeTrade writes the state file of a sandbox that has paid so many
+// withdrawals, spread over a day.
+func writeTrade(path, merchant string, n int, day time.Time) (err error) {
+	amount, err := money.Minor(tradeAmount, "VND")
+	if err != nil {
+		return err
+	}
+	fee, err := money.Minor(tradeFee, "VND")
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	buffer := bufio.NewWriter(file)
+	lines := json.NewEncoder(buffer)
+	for i := range n {
+		at := day.Add(24 * time.Hour / time.Duration(n) * time.Duration(i))
+		o := sandbox.Order{
+			ID: tradeID(i), Merchant: merchant, Number: tradeNumber(i), Direction: tarspay.DirectionWithdrawal, Way: "VCB",
+			Amount: amount, Fee: fee, Paid: amount, State: tarspay.StateSucceeded, Scenario: "success",
+			CreatedAt: at, ChangedAt: at, PaidAt: []time.Time{at},
+		}
+		if err := lines.Encode(map[string]any{"order": o}); err != nil {
+			return err
+		}
+	}
+	return buffer.Flush()
+}
+
+// bookTrade enters the same orders into a ledger, past it: as if they had ended
+// long before the day, so that nobody asks about them.
+func bookTrade(ctx context.Context, path, merchant string, n int, day time.Time) (err error) {
+	database, err := sql.Open("sqlite", path+"?_busy_timeout=60000&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, database.Close()) }()
+	at := day.AddDate(0, 0, -30).UnixMilli()
+	_, err = database.ExecContext(ctx, `
+		WITH RECURSIVE trade(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM trade WHERE n + 1 < ?)
+		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, state, gateway_id, paid, fee,
+			attempts, created_at, updated_at)
+		SELECT ?, 'trade-' || n, 'withdrawal', 'VN', 'VCB', 'VND', ?, 'bench', '{}', 'succeeded', printf('P2%018d', n), ?, ?, 1, ?, ? FROM trade`,
+		n, merchant, tradeAmount, tradeAmount, tradeFee, at, at)
+	return err
+}

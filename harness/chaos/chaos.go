@@ -1,0 +1,313 @@
+// Package chaos is the second harness: real processes that are killed, stopped
+// and cut off, at random and at named points around everything that is done to
+// the outside, and then judged by the gateway's own book.
+//
+// Temporal, PostgreSQL, two workers, two receivers and the sandbox gateway run as
+// processes, each with its data on disk. Every connection of a worker or receiver
+// passes through a proxy of ours. The proxy can cut it, and reads what passes, so
+// that a process can be killed at a named point. The product holds no code for this
+// and never imports the package.
+//
+// The seed decides the orders, what the gateway does with them, and the sequence of
+// faults. Which order a fault hits depends on the timing of the machine.
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+)
+
+// Options say what a run is made of. The zero value is the usual one.
+type Options struct {
+	Seed     uint64        // of everything that is drawn
+	Orders   int           // 0: four for every second of trouble
+	Duration time.Duration // of the trouble; healing comes on top of it; 0: a minute
+	Bin      string        // directory of the binaries; see stack.Options
+	Worker   string        // another worker binary, to see that the judge finds what is wrong with it
+	Keep     bool          // keep logs and books of a run without violations, too
+	Progress io.Writer
+}
+
+const (
+	usualDuration   = time.Minute
+	ordersPerSecond = 4
+)
+
+// Streams of random numbers of one seed: what one track draws changes nothing
+// for another.
+const (
+	seedOrders = iota + 1
+	seedBlows
+	seedTraps
+	seedFreezes
+)
+
+// ErrViolated is the end of a run that the judge found fault with.
+var ErrViolated = errors.New("something did not hold")
+
+// speed is the sandbox's: at it, a create that is booked late is booked more
+// than a second after the worker has given up, and has asked about it in vain.
+const speed = 6
+
+// settings are the worker's and the receiver's: an order whose gateway does not
+// decide is in review soon, and is asked about often.
+var settings = map[string]string{
+	"PAYOUTS_WITHDRAWAL_HORIZON": "40s",
+	"PAYOUTS_DEPOSIT_HORIZON":    "40s",
+	// Well above what the gateway takes to book a create late, on a machine that
+	// others use, too.
+	"PAYOUTS_NOT_FOUND_GRACE": "6s",
+	"PAYOUTS_RECONCILE_LAG":   "1s",
+	"PAYOUTS_RECONCILE_RATE":  "1000",
+	"PAYOUTS_LOG_LEVEL":       "debug",
+}
+
+// run is one run.
+type run struct {
+	Options
+	out         io.Writer
+	notes       io.Writer
+	begun       time.Time
+	orders      []*started
+	drillOrders []*started
+	stage       *stage
+	lines       []*line
+	stack       *stack.Stack
+	books       *ledger.Ledger
+	life        context.Context // ends when the run is given up
+
+	returning sync.WaitGroup // of processes that were killed
+	restarts  sync.WaitGroup // of processes that ended by themselves
+	troubled  atomic.Bool    // the stack has been started
+
+	mutex    sync.Mutex
+	claimed  map[string]bool
+	kills    map[string]int // by kind of process
+	exits    map[string]int // by kind: ended by themselves
+	stops    map[string]int // by kind: suspended
+	cuts     map[string]int // by mode of a line
+	met      map[string]int // by point: a process was killed there
+	frozenAt map[string]int // by point: a worker was suspended there
+
+	judgement
+}
+
+// Run makes a run, prints a line of JSON for each violation, and a summary as
+// the last line. The error is ErrViolated when there was a violation.
+func Run(ctx context.Context, out io.Writer, options Options) (err error) {
+	if options.Duration == 0 {
+		options.Duration = usualDuration
+	}
+	if options.Orders == 0 {
+		options.Orders = max(1, ordersPerSecond*int(options.Duration/time.Second))
+	}
+	life, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &run{
+		Options: options, out: out, notes: options.Progress, begun: time.Now(), stage: newStage(), life: life,
+		orders:  plan(options.Seed, options.Orders, options.Duration),
+		claimed: make(map[string]bool), kills: make(map[string]int), exits: make(map[string]int), stops: make(map[string]int),
+		cuts: make(map[string]int), met: make(map[string]int), frozenAt: make(map[string]int),
+	}
+	if r.notes == nil {
+		r.notes = io.Discard
+	}
+	if err := r.setUp(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.leave(err)) }()
+	if err := r.play(ctx); err != nil {
+		return err
+	}
+	return r.report()
+}
+
+func (r *run) setUp(ctx context.Context) error {
+	gateways := make([]sandbox.Merchant, len(merchants))
+	for i, m := range merchants {
+		gateways[i] = m.Merchant
+	}
+	options := stack.Options{
+		Bin: r.Bin, OwnDatabase: true, Workers: 2, Receivers: 2, Speed: speed, Merchants: gateways, Settings: settings, Progress: r.notes,
+		Route: func(from, to, address string) (string, error) { return r.route(ctx, from, to, address) },
+		Died:  r.died,
+	}
+	if r.Worker != "" {
+		options.Binaries = map[string]string{stack.Worker: r.Worker}
+	}
+	started, err := stack.Start(ctx, options)
+	if err != nil {
+		r.closeLines()
+		return err
+	}
+	r.stack = started
+	if r.books, err = ledger.Open(ctx, started.DatabaseURL()); err != nil {
+		return errors.Join(err, r.leave(err))
+	}
+	return nil
+}
+
+// route lays a line for every way between two processes.
+func (r *run) route(ctx context.Context, from, to, address string) (string, error) {
+	for _, l := range r.lines {
+		if l.from == from && l.to == to {
+			return l.address(), nil
+		}
+	}
+	l, err := newLine(ctx, from, to, address, r.stage)
+	if err != nil {
+		return "", err
+	}
+	r.lines = append(r.lines, l)
+	return l.address(), nil
+}
+
+func (r *run) closeLines() {
+	for _, l := range r.lines {
+		l.close()
+	}
+}
+
+// leave stops everything. What there is to look into is kept.
+func (r *run) leave(failure error) error {
+	if r.Keep || failure != nil && r.life.Err() == nil {
+		r.stack.Keep()
+		r.say("logs and books stay in %s", r.stack.Dir())
+	}
+	if r.books != nil {
+		_ = r.books.Close()
+	}
+	err := r.stack.Stop()
+	r.restarts.Wait()
+	r.closeLines()
+	return err
+}
+
+// play makes the trouble, has everything heal, and judges.
+func (r *run) play(ctx context.Context) error {
+	for _, m := range merchants {
+		if m.alone {
+			if err := r.stack.Gateway.Switch(ctx, m.Number, "no-duplicate-guard", true); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.stack.Gateway.SetFaults(ctx, sandbox.Faults{Seed: r.Seed, Rates: faults}); err != nil {
+		return err
+	}
+	r.begun = time.Now()
+	r.troubled.Store(true)
+	r.say("%d orders in %s of trouble, seed %d", r.Orders, r.Duration, r.Seed)
+	starting, stopStarting := context.WithCancel(ctx)
+	defer stopStarting()
+	started := make(chan struct{})
+	go func() { defer close(started); r.startAll(starting) }()
+	troubled, cancel := context.WithTimeout(ctx, r.Duration)
+	defer cancel()
+	r.trouble(troubled)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := r.heal(ctx); err != nil {
+		return err
+	}
+	r.settleDown(ctx)
+	stopStarting()
+	<-started
+	// In Vietnam and Thailand nothing tells of a refund: comparing finds it.
+	r.compareTransactions(ctx)
+	if err := r.judge(ctx); err != nil {
+		return err
+	}
+	return r.restoreAll(ctx)
+}
+
+// kindOf is the kind of a process.
+func kindOf(name string) string {
+	kind, _, _ := strings.Cut(name, "-")
+	return kind
+}
+
+// heal brings everything back and waits until it answers.
+func (r *run) heal(ctx context.Context) error {
+	r.say("the trouble is over: everything comes back")
+	for _, l := range r.lines {
+		l.set(passing)
+	}
+	if err := r.stack.Gateway.SetFaults(ctx, sandbox.Faults{}); err != nil {
+		return err
+	}
+	for _, kind := range []string{stack.Postgres, stack.Temporal, stack.Sandbox, stack.Worker, stack.Receiver} {
+		for _, name := range r.stack.Names(kind) {
+			_ = r.stack.Resume(name) // it may not be suspended, or not be there
+			if !r.stack.Running(name) {
+				r.bring(name)
+			}
+			if err := r.stack.Await(ctx, name); err != nil {
+				return fmt.Errorf("after the trouble: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Bounds of settling down.
+const (
+	settleWithin = 5 * time.Minute  // P6, on a machine that others use, too
+	patience     = 90 * time.Second // without any change: whatever waits for another attempt waits a minute at most
+	lookEvery    = 500 * time.Millisecond
+	tellEvery    = 5 * time.Second
+	aDay         = 25 * time.Hour // the gateway's longest wait, and more
+)
+
+// settleDown waits until all is quiet, or too long. What the gateway wants to
+// say at last is said as soon as no order is open any more.
+func (r *run) settleDown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	var told time.Time
+	last, since := "", time.Now()
+	for {
+		unrest, busy, err := r.unrest(ctx)
+		if err == nil && !busy {
+			_, err = r.stack.Gateway.Advance(ctx, aDay)
+		}
+		switch {
+		case err != nil:
+			unrest = err.Error()
+		case unrest == "":
+			r.say("all is quiet")
+			return
+		}
+		if unrest != last {
+			last, since = unrest, time.Now()
+		}
+		if time.Since(told) > tellEvery {
+			r.say("not quiet yet: %s", unrest)
+			told = time.Now()
+		}
+		if !pause(ctx, lookEvery) || time.Since(since) > patience {
+			r.say("it does not become quiet: %s", unrest)
+			return
+		}
+	}
+}
+
+// keepSaid writes a text into the run's directory.
+func (r *run) keepSaid(name, text string) {
+	if err := os.WriteFile(filepath.Join(r.stack.Dir(), name), []byte(text), 0o600); err != nil {
+		r.say("%v", err)
+	}
+}

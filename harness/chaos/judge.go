@@ -1,0 +1,465 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// judgement is what was found.
+type judgement struct {
+	violations []violation
+	lost       int                 // orders that were acknowledged and are not there
+	doubles    int                 // payments too many, by the gateway's book
+	sum        int64               // of all accounts, in minor units
+	stuck      int                 // orders that neither ended nor wait for a person
+	longest    int64               // history of a workflow, in events
+	drilled    []drilled           // what came of restoring older copies
+	states     map[order.State]int // of the orders that the ledger has
+	unheard    []string            // orders that nobody acknowledged and the ledger does not have
+}
+
+// violation is one thing that did not hold.
+type violation struct {
+	Order string `json:"order,omitempty"`
+	Says  string `json:"says"`
+}
+
+func (j *judgement) find(o, format string, values ...any) {
+	j.violations = append(j.violations, violation{o, fmt.Sprintf(format, values...)})
+}
+
+// view is everything that is known of the orders once all is quiet.
+type view struct {
+	book      sandbox.Book
+	gateway   map[order.Key][]sandbox.Order
+	unbooked  map[order.Key]int // creates that came to nothing
+	rows      map[order.Key]order.Order
+	disagreed map[order.Key][]ledger.Discrepancy
+}
+
+func (r *run) look(ctx context.Context) (view, error) {
+	v := view{
+		gateway: make(map[order.Key][]sandbox.Order), unbooked: make(map[order.Key]int),
+		rows: make(map[order.Key]order.Order), disagreed: make(map[order.Key][]ledger.Discrepancy),
+	}
+	var err error
+	if v.book, err = r.stack.Gateway.Book(ctx); err != nil {
+		return v, err
+	}
+	for _, o := range v.book.Orders {
+		key := order.Key{Merchant: o.Merchant, Number: o.Number}
+		v.gateway[key] = append(v.gateway[key], o)
+	}
+	for _, u := range v.book.Unbooked {
+		v.unbooked[order.Key{Merchant: u.Merchant, Number: u.Number}] = u.CreatesReceived
+	}
+	filter := ledger.Filter{Limit: ledger.MaxPage}
+	for {
+		page, err := r.books.Orders(ctx, filter)
+		if err != nil {
+			return v, err
+		}
+		for _, o := range page {
+			v.rows[o.Key()] = o
+			filter.After = o.Key()
+		}
+		if len(page) < ledger.MaxPage {
+			break
+		}
+	}
+	noted, err := r.books.Discrepancies(ctx, ledger.DiscrepancyFilter{Limit: ledger.MaxPage})
+	for _, d := range noted {
+		v.disagreed[d.Key] = append(v.disagreed[d.Key], d)
+	}
+	return v, err
+}
+
+// unrest says what is not quiet yet, "" when everything is, and whether orders
+// are among it.
+func (r *run) unrest(ctx context.Context) (what string, orders bool, err error) {
+	v, err := r.look(ctx)
+	if err != nil {
+		return "", true, err
+	}
+	asking, open, undecided := 0, 0, 0
+	for _, o := range r.orders {
+		acknowledged, _ := o.known()
+		if !acknowledged && o.habit != fickle {
+			asking++
+		}
+	}
+	for key, row := range v.rows {
+		switch {
+		case row.State.Terminal():
+		case row.State != order.InReview:
+			open++
+		case len(v.gateway[key]) == 1 && v.gateway[key][0].State.Final(v.gateway[key][0].Direction):
+			undecided++
+		}
+	}
+	counts, err := r.books.InboxCounts(ctx)
+	if err != nil {
+		return "", true, err
+	}
+	unread := counts[ledger.Stored] + counts[ledger.Signalled] + counts[ledger.Late]
+	info, err := r.stack.Gateway.Info(ctx)
+	if err != nil {
+		return "", true, err
+	}
+	var unrest []string
+	for what, count := range map[string]int{
+		"orders are not acknowledged": asking, "orders are open": open, "in review although the gateway has decided": undecided,
+		"callbacks are not acted upon": unread,
+	} {
+		if count > 0 {
+			unrest = append(unrest, fmt.Sprint(count, " ", what))
+		}
+	}
+	if !info.Next.IsZero() && info.Next.Sub(info.Now) < aDay {
+		unrest = append(unrest, "the gateway has something to say")
+	}
+	slices.Sort(unrest)
+	return strings.Join(unrest, ", "), asking+open > 0, nil
+}
+
+// judge looks at everything that must hold, whatever has happened.
+func (r *run) judge(ctx context.Context) error {
+	v, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	r.states = make(map[order.State]int)
+	known := make(map[order.Key]bool)
+	for _, o := range r.orders {
+		known[o.request.Key()] = true
+		if err := r.judgeOrder(ctx, v, o); err != nil {
+			return fmt.Errorf("judge %s: %w", o.request.Number, err)
+		}
+	}
+	for key := range v.gateway {
+		if !known[key] {
+			r.find(key.String(), "the gateway booked an order that nobody started")
+		}
+	}
+	for key := range v.unbooked {
+		if !known[key] {
+			r.find(key.String(), "the gateway heard of an order that nobody started")
+		}
+	}
+	for key := range v.rows {
+		if !known[key] {
+			r.find(key.String(), "the ledger holds an order that nobody started")
+		}
+	}
+	for _, weigh := range []func(context.Context, view) error{r.judgeGateway, r.judgeLedger, r.judgeBalances, r.judgeInbox} {
+		if err := weigh(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeOrder compares what its starter knows of an order, what Temporal, the
+// ledger and the gateway have of it.
+func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
+	key := o.request.Key()
+	row, written := v.rows[key]
+	acknowledged, problem := o.known()
+	r.tally(key, row, written, acknowledged)
+	if problem != "" {
+		r.find(key.String(), "a start was refused without a reason: %s", problem)
+	}
+	if !acknowledged && o.habit != fickle {
+		r.find(key.String(), "it could not be started within the time of the run")
+	}
+	info, err := r.workflow(ctx, contract.WorkflowID(o.request.Key()))
+	if err != nil {
+		return err
+	}
+	status := info.GetStatus()
+	running := status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	if acknowledged && (status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED || !written) {
+		r.lost++
+		r.find(key.String(), "lost: it was acknowledged, and its workflow is %s, its row in the ledger there: %t", status, written)
+	}
+	if !written {
+		if len(v.gateway[key]) > 0 || v.unbooked[key] > 0 {
+			r.find(key.String(), "the gateway has heard of it and the ledger has not")
+		}
+		return nil
+	}
+	switch {
+	case row.State.Terminal() && status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		r.find(key.String(), "it has ended as %s and its workflow is %s", row.State, status)
+	case !row.State.Terminal() && !running:
+		r.find(key.String(), "it is %s and its workflow is %s: nobody drives it", row.State, status)
+	}
+	if !row.State.Terminal() && row.State != order.InReview {
+		r.stuck++
+		r.find(key.String(), "stuck: it neither ended nor is in review, it is %s (%s)", row.State, row.Reason.Text)
+	}
+	r.compare(v, row, o.request.Details[sandbox.ScenarioMember])
+	return errors.Join(r.judgeRecord(ctx, v, row), r.judgeHistory(ctx, row, info))
+}
+
+// tally counts an order by its state, or names it: one that a caller asked for
+// once, and that was never acknowledged, has none.
+func (r *run) tally(key order.Key, row order.Order, written, acknowledged bool) {
+	switch {
+	case written:
+		r.states[row.State]++
+	case !acknowledged:
+		r.unheard = append(r.unheard, key.String())
+	}
+}
+
+// workflow is what Temporal has of an order's workflow, nil if there is none.
+func (r *run) workflow(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
+	described, err := r.stack.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	return described.GetWorkflowExecutionInfo(), err
+}
+
+// Bounds of a workflow's history. What has gone wrong may cost some events, and
+// not ever more of them.
+const (
+	longHistory       = 100 // events: looked at more closely
+	signalsOfCallback = 20
+)
+
+// judgeHistory demands that a callback is passed on a few times at most.
+func (r *run) judgeHistory(ctx context.Context, row order.Order, info *workflowpb.WorkflowExecutionInfo) error {
+	r.longest = max(r.longest, info.GetHistoryLength())
+	if info.GetHistoryLength() < longHistory {
+		return nil
+	}
+	callbacks, err := r.books.Callbacks(ctx, row.Key())
+	if err != nil {
+		return err
+	}
+	signals := 0
+	events := r.stack.Temporal.GetWorkflowHistory(ctx, contract.WorkflowID(row.Key()), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED {
+			signals++
+		}
+	}
+	if signals > signalsOfCallback*len(callbacks) {
+		r.find(row.Key().String(), "its workflow was signalled %d times for %d callbacks", signals, len(callbacks))
+	}
+	return nil
+}
+
+// compare demands that ours says of the money what theirs says (P1, P2).
+func (r *run) compare(v view, row order.Order, scenario string) {
+	key, booked := row.Key(), v.gateway[row.Key()]
+	name := key.String()
+	if len(booked) > 1 {
+		r.find(name, "the gateway booked %d orders under its number (%s)", len(booked), scenario)
+	}
+	var theirs sandbox.Order
+	state := tarspay.StateCreated
+	if len(booked) > 0 {
+		theirs = booked[0]
+		state, scenario = theirs.State, theirs.Scenario
+	}
+	if moved(row.State) != movedThere(state) {
+		r.find(name, "it is %s here and %s there (%s): %s", row.State, state, scenario, row.Reason.Text)
+	}
+	paid := row.State == order.Succeeded || row.State == order.PartiallyPaid
+	if paid && len(booked) > 0 && (theirs.Paid != row.Paid || theirs.Fee != row.Fee || theirs.ID != row.GatewayID) {
+		r.find(name, "ours paid %s with a fee of %s under %s, theirs %s with %s under %s",
+			row.Paid, row.Fee, row.GatewayID, theirs.Paid, theirs.Fee, theirs.ID)
+	}
+	if row.State.Terminal() && len(booked) > 0 && !state.Final(theirs.Direction) {
+		r.find(name, "it has ended as %s, and the gateway may still pay it: %s (%s)", row.State, state, scenario)
+	}
+	if row.State == order.InReview && len(booked) > 0 && state.Final(theirs.Direction) {
+		r.find(name, "it is in review although the gateway has decided: %s (%s)", state, scenario)
+	}
+	for _, d := range v.disagreed[key] {
+		if d.Code == order.DiscrepancyNoRecord && strings.Contains(scenario, "hidden") {
+			continue // the gateway was told to hide it from whoever asks, and whoever compared has asked
+		}
+		r.find(name, "a discrepancy on a run in which the gateway contradicts nothing: %s %s (%s)", d.Code, d.Detail, scenario)
+	}
+}
+
+// moved is a state in which money has moved, "" for all others.
+func moved(state order.State) order.State {
+	switch state {
+	case order.Succeeded, order.PartiallyPaid, order.Refunded:
+		return state
+	default:
+		return ""
+	}
+}
+
+// movedThere is the state of ours that one of the gateway's amounts to.
+func movedThere(state tarspay.State) order.State {
+	switch state {
+	case tarspay.StateSucceeded:
+		return order.Succeeded
+	case tarspay.StatePartial:
+		return order.PartiallyPaid
+	case tarspay.StateRefunded:
+		return order.Refunded
+	default:
+		return ""
+	}
+}
+
+// judgeRecord demands that what led to an order's state is on record (P3, P4)
+// and that no create was sent without a row (rule 2).
+func (r *run) judgeRecord(ctx context.Context, v view, row order.Order) error {
+	name := row.Key().String()
+	steps, err := r.books.History(ctx, row.Key())
+	if err != nil {
+		return err
+	}
+	at := order.Created
+	for _, step := range steps {
+		if step.From != at || !order.CanMove(row.Kind, step.From, step.To) {
+			r.find(name, "it went from %s (it was %s) to %s, which is not on the table", step.From, at, step.To)
+		}
+		at = step.To
+	}
+	if at != row.State {
+		r.find(name, "its history ends at %s and it is %s", at, row.State)
+	}
+	if row.State.Terminal() {
+		last := ledger.Step{}
+		if len(steps) > 0 {
+			last = steps[len(steps)-1]
+		}
+		if last.Source == "" || last.Source == order.FromCallback && last.Evidence == "" {
+			r.find(name, "it is %s without proof on record", row.State)
+		}
+	}
+	attempts, err := r.books.Submissions(ctx, row.Key())
+	if err != nil {
+		return err
+	}
+	received := v.unbooked[row.Key()]
+	if booked := v.gateway[row.Key()]; len(booked) > 0 {
+		received = booked[0].CreatesReceived
+	}
+	if received > len(attempts) {
+		r.find(name, "%d creates reached the gateway and %d are written down", received, len(attempts))
+	}
+	return nil
+}
+
+// judgeGateway has the gateway's book speak for itself.
+func (r *run) judgeGateway(ctx context.Context, _ view) error {
+	audit, err := r.stack.Gateway.Audit(ctx)
+	if err != nil {
+		return err
+	}
+	r.doubles = audit.DoublePayments
+	for _, name := range audit.Doubles {
+		r.find(name, "paid twice by the gateway's book")
+	}
+	for _, problem := range audit.Problems {
+		r.find("", "the gateway's own book does not add up: %s", problem)
+	}
+	if audit.CallbacksUnheard > 0 {
+		r.find("", "%d callbacks were never answered with OK", audit.CallbacksUnheard)
+	}
+	return nil
+}
+
+// judgeLedger has the ledger check itself.
+func (r *run) judgeLedger(ctx context.Context, _ view) error {
+	verified, err := r.books.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	for _, broken := range verified.Violations {
+		r.find(broken.Key.String(), "the ledger contradicts itself: %s %s", broken.Code, broken.Detail)
+	}
+	audit, err := r.books.VerifyAudit(ctx)
+	if err != nil {
+		return err
+	}
+	for _, broken := range audit.Broken {
+		r.find(broken.Key.String(), "its audit is broken at %d: %s", broken.Seq, broken.Detail)
+	}
+	return nil
+}
+
+// judgeBalances adds the money up (P5).
+func (r *run) judgeBalances(ctx context.Context, v view) error {
+	for _, m := range v.book.Merchants {
+		profile, _ := tarspay.Country(m.Country)
+		accounts, err := r.books.Balances(ctx, m.Merchant, profile.Currency)
+		if errors.Is(err, ledger.ErrNotFound) || err == nil && len(accounts) == 0 {
+			continue // nobody has ordered anything of it
+		}
+		if err != nil {
+			return err
+		}
+		var sum, reserved int64
+		for _, balance := range accounts {
+			sum += balance.Minor()
+		}
+		r.sum += sum
+		if sum != 0 {
+			r.find(m.Merchant, "its accounts add up to %d minor units and not to nothing", sum)
+		}
+		for _, row := range v.rows {
+			if row.Merchant == m.Merchant && row.Kind == order.Withdrawal && !row.State.Terminal() && row.State != order.Created {
+				reserved += row.Amount.Minor()
+			}
+		}
+		if got := accounts[ledger.AccountInFlight].Minor(); got != reserved {
+			r.find(m.Merchant, "%d minor units are in flight and the open withdrawals make %d", got, reserved)
+		}
+		ours := accounts[ledger.AccountAvailable].Minor() + accounts[ledger.AccountInFlight].Minor()
+		if theirs := m.Available.Minor() + m.Frozen.Minor(); ours != theirs {
+			r.find(m.Merchant, "%d minor units are available and in flight here, %d available and frozen there", ours, theirs)
+		}
+	}
+	return nil
+}
+
+// judgeInbox demands that every callback was acted upon, or is of an order
+// that the gateway made up.
+func (r *run) judgeInbox(ctx context.Context, _ view) error {
+	counts, err := r.books.InboxCounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, status := range []ledger.InboxStatus{ledger.Stored, ledger.Signalled, ledger.Late} {
+		if counts[status] > 0 {
+			r.find("", "%d callbacks came in and were not acted upon: they are %s", counts[status], status)
+		}
+	}
+	unmatched, err := r.books.UnmatchedCallbacks(ctx, ledger.MaxPage)
+	for _, entry := range unmatched {
+		if !strings.HasPrefix(entry.Key().Number, "unknown") {
+			r.find(entry.Key().String(), "a callback of ours has found no order")
+		}
+	}
+	return err
+}

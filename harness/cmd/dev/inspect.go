@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// played is what became of an order, in our books and in the gateway's.
+type played struct {
+	row     order.Order
+	source  order.Source // of the proof it ended on
+	booked  int          // orders that the gateway booked under its number
+	creates int          // creates that reached the gateway
+	paid    int          // how often the gateway moved its money
+}
+
+// findings are what a demo is judged by, beside its orders.
+type findings struct {
+	audit   sandbox.Audit
+	sum     int64 // of all accounts of the ledger, in minor units
+	balance contract.ReconcileBalancesResult
+	forged  int
+}
+
+// inspect reads both books once all is quiet and compares every order with
+// what its scene wants.
+func (d *demo) inspect(ctx context.Context) error {
+	book, err := d.stack.Gateway.Book(ctx)
+	if err != nil {
+		return err
+	}
+	gateway := make(map[order.Key][]sandbox.Order)
+	for _, o := range book.Orders {
+		key := order.Key{Merchant: o.Merchant, Number: o.Number}
+		gateway[key] = append(gateway[key], o)
+	}
+	for _, unbooked := range book.Unbooked {
+		key := order.Key{Merchant: unbooked.Merchant, Number: unbooked.Number}
+		gateway[key] = append(gateway[key], sandbox.Order{CreatesReceived: unbooked.CreatesReceived})
+	}
+	for _, r := range d.roles {
+		if err := d.look(ctx, r, gateway[r.request.Key()]); err != nil {
+			return err
+		}
+		d.judge(r)
+		delete(gateway, r.request.Key())
+	}
+	for key := range gateway {
+		d.expect(false, "the gateway has heard of %s, which must never have been sent", key)
+	}
+	return d.weigh(ctx)
+}
+
+func (d *demo) look(ctx context.Context, r *role, gateway []sandbox.Order) (err error) {
+	if r.row, err = d.books.Order(ctx, r.request.Key()); err != nil {
+		return err
+	}
+	steps, err := d.books.History(ctx, r.request.Key())
+	if err != nil {
+		return err
+	}
+	if len(steps) > 0 {
+		r.source = steps[len(steps)-1].Source
+	}
+	for _, o := range gateway {
+		r.creates = o.CreatesReceived
+		r.booked += min(o.CreatesBooked, 1)
+		r.paid += len(o.PaidAt)
+	}
+	return nil
+}
+
+// judge compares an order's end with the one its scene wants. A worker that
+// was killed may have asked again, or been told by other means: what must
+// hold then are the state, the reason and the money.
+func (d *demo) judge(r *role) {
+	number, want := r.request.Number, r.want
+	d.expect(r.row.State == want.state, "%s must end %s and is %s (%s)", number, want.state, r.row.State, r.row.Reason.Text)
+	d.expect(r.row.Reason.Code == want.code, "%s must end with reason %q and has %q (%s)", number, want.code, r.row.Reason.Code, r.row.Reason.Text)
+	d.expect(r.paid == want.paid, "%s: the gateway must move its money %d times and did %d times", number, want.paid, r.paid)
+	d.expect(r.booked <= 1, "%s: the gateway booked %d orders under one number", number, r.booked)
+	if d.killWorker {
+		return
+	}
+	d.expect(want.source == "" || r.source == want.source, "%s must be settled on the word of a %s and was on that of a %s", number, want.source, r.source)
+	d.expect(r.creates == want.creates, "%s: %d creates must reach the gateway and %d did", number, want.creates, r.creates)
+}
+
+// weigh looks at the money as a whole.
+func (d *demo) weigh(ctx context.Context) (err error) {
+	if d.audit, err = d.stack.Gateway.Audit(ctx); err != nil {
+		return err
+	}
+	if err := d.addUp(ctx); err != nil {
+		return err
+	}
+	if d.balance, err = d.stack.Orders.ReconcileBalances(ctx); err != nil {
+		return err
+	}
+	if d.forged, err = d.forgeriesCounted(ctx); err != nil {
+		return err
+	}
+	d.expect(d.audit.DoublePayments == 0, "%d payments left the gateway twice: %v", d.audit.DoublePayments, d.audit.Doubles)
+	d.expect(len(d.audit.Problems) == 0, "the gateway's own book does not add up: %v", d.audit.Problems)
+	d.expect(d.audit.Open == 0, "%d orders are still open at the gateway", d.audit.Open)
+	d.expect(len(d.balance.Snapshots) == len(d.stack.Merchants), "the balances of %d merchants were compared, not of %d: %v could not be asked",
+		len(d.balance.Snapshots), len(d.stack.Merchants), d.balance.Unreachable)
+	for _, s := range d.balance.Snapshots {
+		d.expect(s.Verdict == order.Agreed && s.Drift.IsZero(), "the books of %s differ from the gateway's by %s (%s)", s.Merchant, s.Drift, s.Verdict)
+	}
+	forgeries := 0
+	for _, r := range d.roles {
+		if r.forge {
+			forgeries++
+		}
+	}
+	d.expect(d.forged == forgeries, "%d forged callbacks must be counted and %d were", forgeries, d.forged)
+	return nil
+}
+
+// addUp has the ledger check itself, and adds up its accounts once more.
+func (d *demo) addUp(ctx context.Context) error {
+	verified, err := d.books.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	d.expect(verified.Clean(), "the ledger contradicts itself: %+v", verified.Violations)
+	d.expect(verified.Orders == len(d.roles), "the ledger holds %d orders and %d were started", verified.Orders, len(d.roles))
+	for _, m := range d.stack.Merchants {
+		profile, _ := tarspay.Country(m.Country)
+		accounts, err := d.books.Balances(ctx, m.Number, profile.Currency)
+		if err != nil {
+			return err
+		}
+		for _, balance := range accounts {
+			d.sum += balance.Minor()
+		}
+	}
+	d.expect(d.sum == 0, "the accounts of the ledger add up to %d minor units and not to nothing", d.sum)
+	return nil
+}
+
+// drift is the difference of all merchants' books from the gateway's: "0.00",
+// or each that is not.
+func (d *demo) drift() string {
+	var drifting []string
+	for _, s := range d.balance.Snapshots {
+		if !s.Drift.IsZero() {
+			drifting = append(drifting, s.Merchant+" "+s.Drift.String())
+		}
+	}
+	if len(drifting) == 0 {
+		return "0.00"
+	}
+	return fmt.Sprint(slices.Sorted(slices.Values(drifting)))
+}

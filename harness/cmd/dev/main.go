@@ -1,0 +1,50 @@
+// Command dev runs the whole stack on one machine: a demo that checks its own result
+// (demo), a stack to try commands on (up), benchmarks (bench), and a run with killed
+// processes and cut connections (chaos). It is not part of the product.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+)
+
+// Exit codes.
+const exitInterrupted = 130 // Ctrl-C; 1 when something did not hold, or could not be started
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first Ctrl-C stops in order; a second one ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx))
+}
+
+func run(ctx context.Context) int {
+	err := command().ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "stopped")
+		return exitInterrupted
+	default:
+		return commandline.Report(os.Stderr, "dev", err)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the whole stack on this machine",
+	}
+	root.AddCommand(demoCommand(), upCommand(), benchCommand(), floodCommand(), chaosCommand(), recordCommand())
+	commandline.Prepare(root, nil)
+	return root
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+const (
+	atOnce    = 64                     // things that one demo waits for at the same time
+	lookEvery = 100 * time.Millisecond // between two looks into the ledger
+)
+
+// role is a scene being played: its order, and what became of it.
+type role struct {
+	scene
+	request  order.Request
+	finished atomic.Bool
+	played
+}
+
+// cast gives every scene its order.
+func (d *demo) cast() ([]*role, error) {
+	var roles []*role
+	enter := func(s scene, number string) error {
+		request, err := s.request(number, d.stack.Merchant(s.country))
+		roles = append(roles, &role{scene: s, request: request})
+		return err
+	}
+	for i, s := range scenes {
+		if err := enter(s, fmt.Sprintf("DEMO-%02d", i+1)); err != nil {
+			return nil, err
+		}
+	}
+	for i, s := range plainScenes(d.orders) {
+		if err := enter(s, fmt.Sprintf("PLAIN-%05d", i+1)); err != nil {
+			return nil, err
+		}
+	}
+	return roles, nil
+}
+
+// play starts every order, disturbs some, and returns when all have ended.
+func (d *demo) play(ctx context.Context) error {
+	fmt.Fprintf(d.notes, "%d orders are on their way\n", len(d.roles))
+	stage, ctx := errgroup.WithContext(ctx)
+	stage.SetLimit(atOnce)
+	stage.Go(func() error { return d.knock(ctx) })
+	if d.killWorker {
+		stage.Go(func() error { return d.killTheWorker(ctx) })
+	}
+	for _, r := range d.roles {
+		stage.Go(func() error {
+			if err := d.perform(ctx, r); err != nil {
+				return fmt.Errorf("%s: %w", r.request.Number, err)
+			}
+			d.end(r)
+			return nil
+		})
+	}
+	return stage.Wait()
+}
+
+// perform drives one order the way a finance system does.
+func (d *demo) perform(ctx context.Context, r *role) error {
+	if err := d.begin(ctx, r); err != nil {
+		return err
+	}
+	if r.forge {
+		if err := d.forge(ctx, r); err != nil {
+			return err
+		}
+	}
+	if _, err := d.stack.Orders.Wait(ctx, r.request.Key()); err != nil {
+		return err
+	}
+	if r.refund {
+		return d.refund(ctx, r)
+	}
+	return nil
+}
+
+// refund has the gateway take a payment back whose order has ended, and waits
+// until the ledger has it.
+func (d *demo) refund(ctx context.Context, r *role) error {
+	key := r.request.Key()
+	if _, err := d.stack.Gateway.Move(ctx, key.Merchant, key.Number, tarspay.StateRefunded, ""); err != nil {
+		return err
+	}
+	_, err := d.ledgerShows(ctx, key, func(o order.Order) bool { return o.State == order.Refunded })
+	return err
+}
+
+func (d *demo) begin(ctx context.Context, r *role) error {
+	if r.kind == order.Withdrawal {
+		_, err := d.stack.Orders.Start(ctx, r.request)
+		return err
+	}
+	view, _, err := d.stack.Orders.StartDeposit(ctx, r.request)
+	for order.CodeOf(err) == client.CodeNoAnswer && ctx.Err() == nil {
+		// The worker is away. The same call again picks the order up.
+		view, _, err = d.stack.Orders.StartDeposit(ctx, r.request)
+	}
+	if err != nil {
+		return err
+	}
+	d.expect(view.Instructions != nil && view.Instructions.PayURL != "",
+		"%s: a deposit is answered with payment instructions, and this one was not (%s)", r.request.Number, view.State)
+	return nil
+}
+
+// end counts the orders that have ended and cues the kill.
+func (d *demo) end(r *role) {
+	r.finished.Store(true)
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.ended++
+	if d.ended == d.killAt {
+		close(d.kill)
+	}
+	if r.scenario != "" || len(d.roles) == len(scenes) {
+		fmt.Fprintf(d.notes, "%6s  %-10s  %s\n", since(d.begun), r.request.Number, r.shows)
+	}
+}
+
+func since(begun time.Time) string { return fmt.Sprintf("%.1fs", time.Since(begun).Seconds()) }
+
+// killTheWorker does to the worker what a crash does, while orders are on
+// their way.
+func (d *demo) killTheWorker(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.kill:
+	}
+	fmt.Fprintf(d.notes, "%6s  killing the worker (SIGKILL) and starting it again\n", since(d.begun))
+	if err := d.stack.Kill(stack.Worker); err != nil {
+		return err
+	}
+	return d.stack.Launch(ctx, stack.Worker)
+}
+
+// ledgerShows waits until an order stands in the ledger as asked.
+func (d *demo) ledgerShows(ctx context.Context, key order.Key, as func(order.Order) bool) (order.Order, error) {
+	again := time.NewTicker(lookEvery)
+	defer again.Stop()
+	for {
+		row, err := d.books.Order(ctx, key)
+		if err == nil && as(row) {
+			return row, nil
+		}
+		select {
+		case <-ctx.Done():
+			return row, fmt.Errorf("it stands at %q and does not move on: %w", row.State, context.Cause(ctx))
+		case <-again.C:
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// recorded are the paths whose histories the workflow tests replay: whatever
+// the code becomes, workflows that are under way must still understand these.
+var recorded = []struct {
+	name     string
+	kind     order.Kind
+	scenario string
+}{
+	{"withdrawal_callback", order.Withdrawal, "success"},
+	{"withdrawal_poll", order.Withdrawal, "silent-success"},
+	{"withdrawal_failed", order.Withdrawal, "fail"},
+	{"withdrawal_refused", order.Withdrawal, "refuse:5003012"},
+	{"withdrawal_refused_probably", order.Withdrawal, "balance-short"},
+	{"withdrawal_answer_lost", order.Withdrawal, "lost-answer"},
+	{"withdrawal_request_lost", order.Withdrawal, "lost-request"},
+	{"withdrawal_early_callback", order.Withdrawal, "early-callback"},
+	{"withdrawal_refund_first", order.Withdrawal, "out-of-order"},
+	{"deposit_callback", order.Deposit, "success"},
+	{"deposit_poll", order.Deposit, "silent-success"},
+	{"deposit_partial", order.Deposit, "partial"},
+	{"deposit_expired", order.Deposit, "expire"},
+	{"deposit_answer_lost", order.Deposit, "lost-answer"},
+}
+
+func recordCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "record",
+		Short: "Record the history of an order on every path, for the replay tests",
+		Long: "Records the history of an order on every path, and of both comparisons, for the replay tests. Run it when a path is new; recordings of\n" +
+			"paths that exist are kept from before a change, to prove that the change understands them.",
+		Args: commandline.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			running, err := stack.Start(cmd.Context(), stack.Options{
+				Progress: cmd.ErrOrStderr(),
+				Settings: map[string]string{"PAYOUTS_RECONCILE_LAG": "0s", "PAYOUTS_RECONCILE_RATE": "100000"},
+			})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, running.Stop()) }()
+			return record(cmd.Context(), running, dir)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "workflows/testdata/histories", "where the recordings are")
+	return cmd
+}
+
+func record(ctx context.Context, s *stack.Stack, dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	amount, err := order.ParseAmount("1500", "PK")
+	if err != nil {
+		return err
+	}
+	for _, path := range recorded {
+		file := filepath.Join(dir, path.name+".json")
+		if _, err := os.Stat(file); err == nil {
+			continue // kept from before, and need not be run
+		}
+		request := order.Request{
+			Kind: path.kind, Merchant: s.Merchant("PK"), Number: path.name, Country: "PK", Way: "easypaisa", Amount: amount,
+			Details: map[string]string{
+				"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
+				sandbox.ScenarioMember: path.scenario,
+			},
+		}
+		if _, err := s.Orders.Start(ctx, request); err != nil {
+			return fmt.Errorf("path %s: %w", path.name, err)
+		}
+		if _, err := s.Orders.Wait(ctx, request.Key()); err != nil {
+			return fmt.Errorf("path %s: %w", path.name, err)
+		}
+		if err := writeHistory(ctx, s, contract.WorkflowID(request.Key()), file); err != nil {
+			return fmt.Errorf("path %s: %w", path.name, err)
+		}
+	}
+	return recordComparisons(ctx, s, dir)
+}
+
+// recordComparisons records a comparison of balances and one of transactions,
+// of a merchant whose history the gateway lists and of one whose it does not.
+func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
+	merchants := []string{s.Merchant("PK"), s.Merchant("VN")}
+	balances := contract.ReconcileBalancesInput{Merchants: merchants}
+	if err := recordWorkflow(ctx, s, dir, "reconcile_balances", contract.ReconcileBalancesType, balances); err != nil {
+		return err
+	}
+	select { // the books are open now
+	case <-time.After(2 * time.Second): // the gateway is told whole seconds: a window has at least one
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	const name = "reconcile_transactions"
+	transactions := contract.ReconcileTransactionsInput{Merchants: merchants}
+	if err := recordWorkflow(ctx, s, dir, name, contract.ReconcileTransactionsType, transactions); err != nil {
+		return err
+	}
+	for _, country := range []string{"PK", "VN"} {
+		file := filepath.Join(dir, name+"_"+strings.ToLower(country)+".json")
+		if err := writeHistory(ctx, s, "recorded:"+name+":"+s.Merchant(country), file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordWorkflow runs a workflow to its end and records it.
+func recordWorkflow(ctx context.Context, s *stack.Stack, dir, name, workflow string, input any) error {
+	id := "recorded:" + name
+	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: contract.Queue}, workflow, input)
+	if err == nil {
+		err = run.Get(ctx, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return writeHistory(ctx, s, id, filepath.Join(dir, name+".json"))
+}
+
+func writeHistory(ctx context.Context, s *stack.Stack, workflowID, file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil // kept from before
+	}
+	var history historypb.History
+	events := s.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		history.Events = append(history.Events, event)
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&history)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// scene is one order of the demo: what is asked for, what the gateway is told
+// to do with it, and how it must end.
+type scene struct {
+	kind     order.Kind
+	country  string
+	way      string
+	amount   string // in the country's currency
+	scenario string // the sandbox's; "" pays and calls back
+	shows    string // what there is to see, for people
+	want     outcome
+	forge    bool // somebody claims, with a signature of their own, that it was paid
+	refund   bool // the gateway takes the payment back after the order's end
+}
+
+// outcome is how an order ends.
+type outcome struct {
+	state   order.State
+	code    string       // of the reason; "" where there is none
+	source  order.Source // of the proof it ended on; "" any
+	paid    int          // how often the gateway moved its money
+	creates int          // how many creates reached the gateway
+}
+
+// paid is the ordinary end of an order, proved by a source.
+func paid(source order.Source) outcome {
+	return outcome{state: order.Succeeded, source: source, paid: 1, creates: 1}
+}
+
+// scenes is the demo's cast.
+var scenes = []scene{
+	{kind: order.Withdrawal, country: "PK", way: "easypaisa", amount: "1500",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Withdrawal, country: "VN", way: "VCB", amount: "2500000",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Withdrawal, country: "TH", way: "KBANK", amount: "1800",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "250.75",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Withdrawal, country: "BD", way: "EWALLET_NAGAD", amount: "5000",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Withdrawal, country: "VN", way: "MOMO", amount: "900000", scenario: "silent-success",
+		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
+	{kind: order.Withdrawal, country: "TH", way: "SCB", amount: "3500", scenario: "refuse:5003009",
+		shows: "refused by the gateway: the reservation goes back",
+		want:  outcome{state: order.Failed, code: order.CodeGatewayRefused, creates: 1}},
+	{kind: order.Withdrawal, country: "VN", way: "ACB", amount: "700000", scenario: "balance-short",
+		shows: "probably refused: released once the gateway knows of no such order",
+		want:  outcome{state: order.Failed, code: order.CodeGatewayShort, creates: 1}},
+	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "4200", scenario: "fail",
+		shows: "failed after acceptance; its callback names the full payAmount all the same",
+		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},
+	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "99.90", scenario: "lost-answer,silent",
+		shows: "the create's answer is lost: found by query, paid once", want: paid(order.FromQuery)},
+	{kind: order.Withdrawal, country: "PK", way: "jazzcash", amount: "2750", scenario: "lost-request",
+		shows: "the create is lost: proved absent, sent again under its number, paid once",
+		want:  outcome{state: order.Succeeded, paid: 1, creates: 2}},
+	{kind: order.Withdrawal, country: "VN", way: "TCB", amount: "1200000", scenario: "duplicate-callback:5",
+		shows: "five copies of the callback: settled once", want: paid(order.FromCallback)},
+	{kind: order.Withdrawal, country: "TH", way: "BBL", amount: "2600", scenario: "early-callback",
+		shows: "the callback overtakes the create's answer", want: outcome{state: order.Succeeded, paid: 1, creates: 1}},
+	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "1400", refund: true,
+		shows: "paid, and refunded after its end: the late callback is confirmed by a query",
+		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
+	{kind: order.Withdrawal, country: "VN", way: "BIDV", amount: "1600000", scenario: "refund,silent",
+		shows: "paid and refunded before anybody told us: the fee stays charged",
+		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
+	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "640.10", scenario: "silent-fail", forge: true,
+		shows: "a forged callback says paid: refused; it fails as the gateway says",
+		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},
+	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "9000000.00",
+		shows: "more than the balance: fails before anything is sent",
+		want:  outcome{state: order.Failed, code: order.CodeInsufficientFunds}},
+
+	{kind: order.Deposit, country: "PK", way: "jazzcash", amount: "1000",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "2500",
+		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+	{kind: order.Deposit, country: "PK", way: "easypaisa", amount: "3000", scenario: "partial:40",
+		shows: "the payer pays 40%: that much is credited",
+		want:  outcome{state: order.PartiallyPaid, source: order.FromCallback, paid: 1, creates: 1}},
+	{kind: order.Deposit, country: "BD", way: "EWALLET_NAGAD", amount: "1500", scenario: "expire",
+		shows: "nobody pays, and expiry is never called back: polling finds it",
+		want:  outcome{state: order.Expired, code: order.CodeExpired, source: order.FromQuery, creates: 1}},
+	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "750", scenario: "silent-success",
+		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
+}
+
+// plainScenes are n ordinary orders, spread over countries and kinds.
+func plainScenes(n int) []scene {
+	var ordinary []scene
+	for _, s := range scenes {
+		if s.scenario == "" && s.want.state == order.Succeeded {
+			ordinary = append(ordinary, s)
+		}
+	}
+	plain := make([]scene, n)
+	for i := range plain {
+		plain[i] = ordinary[i%len(ordinary)]
+	}
+	return plain
+}
+
+// request is the order that a scene asks for.
+func (s scene) request(number, merchant string) (order.Request, error) {
+	amount, err := order.ParseAmount(s.amount, s.country)
+	if err != nil {
+		return order.Request{}, fmt.Errorf("%s: %w", number, err)
+	}
+	details := maps.Clone(people[s.kind][s.country])
+	if s.way == "MOMO" {
+		delete(details, "customerAccountNumber") // the phone is the wallet
+	}
+	if s.scenario != "" {
+		details[sandbox.ScenarioMember] = s.scenario
+	}
+	return order.Request{
+		Kind: s.kind, Merchant: merchant, Number: number, Country: s.country, Way: s.way, Amount: amount,
+		Details: details, RequestedBy: "demo",
+	}, nil
+}
+
+// people are invented payers and beneficiaries, with the members that each
+// country wants.
+var people = map[order.Kind]map[string]map[string]string{
+	order.Withdrawal: {
+		"PK": {"customerName": "Ayesha Khan", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
+		"VN": {"customerName": "NGUYEN VAN AN", "customerContact": "0901234567", "customerAccountNumber": "0071000123456"},
+		"TH": {"customerName": "Somchai Jaidee", "customerContact": "66812345678", "customerAccountNumber": "1112223334",
+			"customerEmail": "somchai@example.com"},
+		"BR": {"customerName": "Maria Silva", "customerAccountNumber": "maria@example.com", "bankName": "PIX_EMAIL", "accountTax": "12345678909"},
+		"BD": {"walletId": "01712345678"},
+	},
+	order.Deposit: {
+		"PK": {"customerName": "Bilal Ahmed", "customerContact": "03017654321"},
+		"BD": {"customerContact": "01812345678"},
+	},
+}
+
+// mistake is a request that must not become an order.
+type mistake struct {
+	shows string
+	spoil func(*order.Request)
+	code  string // of the problem that is found
+}
+
+// mistakes are made one by one in a withdrawal that would be a good one.
+var mistakes = []mistake{
+	{"a country that does not exist", func(r *order.Request) { r.Country = "XX" }, order.ProblemCountry},
+	{"a bank that does not exist", func(r *order.Request) { r.Way = "NOBANK" }, tarspay.ViolationBank},
+	{"an amount of nothing", func(r *order.Request) { r.Amount = minor(0, r.Amount) }, order.ProblemAmount},
+	{"an amount below zero", func(r *order.Request) { r.Amount = minor(-r.Amount.Minor(), r.Amount) }, order.ProblemAmount},
+	{"a beneficiary without a name", func(r *order.Request) { delete(r.Details, "customerName") }, tarspay.ViolationMissing},
+	{"a phone number that is none", func(r *order.Request) { r.Details["customerContact"] = "0812345678" }, tarspay.ViolationMalformed},
+	{"an order number with blanks", func(r *order.Request) { r.Number = "no blanks please" }, order.ProblemNumber},
+}
+
+// minor is so many minor units of an amount's currency.
+func minor(n int64, like money.Amount) money.Amount {
+	made, err := money.Minor(n, like.Currency())
+	if err != nil {
+		panic(err) // it is an amount's own currency
+	}
+	return made
+}
+
+// typos are amounts that cannot be read.
+var typos = []struct{ text, code string }{
+	{"12,50", order.ProblemAmountText},
+	{"10.001", order.ProblemAmountDigits},
+	{"999999999999999999999", order.ProblemAmountRange},
+}

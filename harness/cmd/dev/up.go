@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+)
+
+// calm are settings for a stack that somebody plays with: slow enough to watch
+// in the Temporal UI, quick enough not to wait for.
+var calm = map[string]string{
+	"PAYOUTS_GATEWAY_TIMEOUT":    "3s",
+	"PAYOUTS_CALLBACK_GRACE":     "5s",
+	"PAYOUTS_NOT_FOUND_GRACE":    "10s",
+	"PAYOUTS_POLL_LADDER":        "2s,5s,10s,30s",
+	"PAYOUTS_RETRY_LADDER":       "1s,2s,5s,10s",
+	"PAYOUTS_WITHDRAWAL_HORIZON": "30s", // so that `resolve` can be tried
+	"PAYOUTS_DEPOSIT_HORIZON":    "48h",
+	"PAYOUTS_REVIEW_POLL":        "30s",
+	"PAYOUTS_BREAKER_PROBE":      "10s",
+	"PAYOUTS_SWEEP_EVERY":        "5s",
+	"PAYOUTS_RECONCILE_LAG":      "10s", // so that what has just ended can be compared
+	"PAYOUTS_RECONCILE_RATE":     "1000",
+}
+
+type upOptions struct {
+	data        string
+	databaseURL string
+	policy      string
+}
+
+func upCommand() *cobra.Command {
+	var options upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Leave the whole stack running until Ctrl-C",
+		Long: `Starts the whole stack with the Temporal UI and leaves it running until Ctrl-C.
+Orders, keys and logs stay in the data directory: the next start goes on with
+them. Usual ports are taken when they are free, others when they are not.`,
+		Example: `  dev up
+  dev up --data var/play --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable`,
+		Args: commandline.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runUp(cmd.Context(), options, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&options.data, "data", filepath.Join("var", "dev"), "directory for orders, keys and logs")
+	flags.StringVar(&options.databaseURL, "database-url", "", "PostgreSQL database for the ledger, in a schema of its own (default: an SQLite file)")
+	flags.StringVar(&options.policy, "policy", "", "approval policy for the worker, see docs/operations.md (default: none)")
+	return cmd
+}
+
+func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err error) {
+	settings := maps.Clone(calm)
+	if options.policy != "" {
+		settings["PAYOUTS_POLICY_FILE"] = options.policy
+	}
+	s, err := stack.Start(ctx, stack.Options{
+		Dir: options.data, DatabaseURL: options.databaseURL, UI: true, UsualPorts: true,
+		Speed: 1, Settings: settings, Progress: notes,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, s.Stop())
+		if err == nil {
+			fmt.Fprintln(notes, "stopped; the data stays in", options.data)
+		}
+	}()
+	envFile := filepath.Join(options.data, "env")
+	if err := writeEnvFile(envFile, s.Environment()); err != nil {
+		return err
+	}
+	fmt.Fprint(out, welcome(s, options.data, envFile))
+	guarded, cancel := s.Guard(ctx)
+	defer cancel()
+	<-guarded.Done()
+	if ctx.Err() != nil {
+		return nil // Ctrl-C is how it is meant to end
+	}
+	return context.Cause(guarded)
+}
+
+// writeEnvFile writes a file that a shell can source.
+func writeEnvFile(path string, environment []string) error {
+	var text strings.Builder
+	for _, entry := range environment {
+		name, value, _ := strings.Cut(entry, "=")
+		text.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
+	}
+	// Commands print "starter …" for what to do next.
+	if bin, err := filepath.Abs("bin"); err == nil {
+		text.WriteString(`export PATH="$PATH":'` + strings.ReplaceAll(bin, "'", `'\''`) + "'\n")
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("write the settings for other terminals: %w", err)
+	}
+	return nil
+}
+
+// welcome says where everything is and what to try.
+func welcome(s *stack.Stack, data, envFile string) string {
+	a := s.Addresses
+	return strings.NewReplacer(
+		"{ui}", a.UI, "{temporal}", a.Temporal, "{namespace}", stack.Namespace, "{receiver}", a.Receiver, "{admin}", a.Admin,
+		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", envFile,
+	).Replace(`
+The stack is up. Ctrl-C stops it.
+
+  Temporal UI      {ui}
+  Temporal         {temporal}, namespace {namespace}
+  receiver         {receiver}
+  receiver health  {admin}/readyz and /metrics
+  worker health    {worker}/readyz and /metrics
+  gateway          {gateway}, a sandbox
+  gateway control  {gateway}/control/
+  orders and logs  {data}
+
+In another terminal:
+
+  . {env}
+  bin/starter withdraw --number PAY-1 --country PK --way easypaisa --amount 1500 \
+      --name "Ayesha Khan" --account 03007654321 --phone 03007654321 --wait
+  bin/starter deposit --number CART-1 --country BD --way EWALLET_BKASH --amount 900 \
+      --phone 01812345678
+  bin/starter status PAY-1
+  bin/starter list
+  bin/starter reconcile
+  bin/starter reconcile --transactions
+  bin/starter balance
+
+What goes wrong with an order is chosen by its sandboxScenario, from the table of
+"bin/sandbox scenarios":
+
+  bin/starter withdraw --number PAY-2 --country VN --way VCB --amount 500000 \
+      --name "NGUYEN VAN AN" --account 0071000123456 \
+      --field sandboxScenario=lost-answer --wait
+  bin/starter withdraw --number PAY-3 --country TH --way KBANK --amount 900 \
+      --name Somchai --account 1112223334 --phone 66812345678 \
+      --email somchai@example.com --field sandboxScenario=stuck
+  bin/starter withdraw --number PAY-4 --country TH --way KBANK --amount 900 \
+      --name Somchai --account 1112223334 --phone 66812345678 \
+      --email somchai@example.com --field sandboxScenario=stuck
+
+PAY-3 and PAY-4 never end by themselves. Have the gateway end one of them, and say so
+once more:
+
+  bin/sandbox move PAY-3 succeeded --at {gateway}
+  bin/sandbox callback PAY-3 --at {gateway}
+
+After half a minute the other one waits for a person, who decides with evidence:
+
+  bin/starter queue
+  bin/starter resolve PAY-4 --state succeeded --why "seen on the statement" \
+      --evidence "line 17"
+
+The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
+`)
+}

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// workerAway tells the worker to end while orders are in every state, lets
+// things happen meanwhile, and starts another one, which finishes all of them.
+func workerAway(t *testing.T, h *house) {
+	waiting := h.withdrawal(t, "VN", "stuck", succeeds)
+	refunded := h.withdrawal(t, "PK", "stuck", refunds)
+	turned := h.withdrawal(t, "BD", "stuck,silent", refunds)
+	h.stands(t, order.Submitted, waiting, refunded, turned)
+	require.NoError(t, h.Terminate(stack.Worker))
+
+	h.addressTaken(t)
+	underWay := h.drain(t)
+	unopened := h.withdrawal(t, "BR", "success", succeeds)
+	h.move(t, waiting, tarspay.StateSucceeded, "")
+	h.inbox(t, waiting, ledger.Signalled)
+	h.refund(t, refunded)
+	h.refundTurned(t, turned)
+
+	require.NoError(t, h.Launch(h.ctx, stack.Worker))
+	h.ended(t, append(underWay, waiting, refunded, turned, unopened)...)
+	for _, p := range underWay {
+		require.Equal(t, 1, h.booked(t, p)[0].CreatesReceived, p.request.Number)
+	}
+}
+
+// drain has a worker of our own begin creates whose answers take long, and
+// tells it to end: it waits for the outcomes, writes them down and ends well.
+func (h *house) drain(t *testing.T) []payment {
+	t.Helper()
+	stop := begin(t, h.workerSettings(t), "worker")
+	underWay := []payment{
+		h.withdrawal(t, "PK", "slow-answer", succeeds),
+		h.withdrawal(t, "TH", "slow-answer,silent", succeeds),
+	}
+	h.reaches(t, len(underWay), underWay...)
+	r := stop()
+	require.Zero(t, r.exit, r.err)
+	require.Contains(t, r.err, "Worker drains")
+	for _, secret := range h.secrets(t) {
+		require.NotContains(t, r.err, secret)
+	}
+	for _, p := range underWay {
+		attempts, err := h.books.Submissions(h.ctx, p.key())
+		require.NoError(t, err)
+		require.Len(t, attempts, 1)
+		require.Equal(t, ledger.Ambiguous, attempts[0].Outcome, "the outcome of %s was waited for and written down", p.request.Number)
+	}
+	return underWay
+}
+
+// addressTaken starts a worker whose address somebody else listens on.
+func (h *house) addressTaken(t *testing.T) {
+	t.Helper()
+	taken := strings.TrimPrefix(h.Addresses.Admin, "http://")
+	r := run(t, append(h.workerSettings(t), "PAYOUTS_HEALTH_LISTEN="+taken), "worker")
+	require.Positive(t, r.exit)
+	require.Contains(t, r.err, "address already in use")
+	require.Contains(t, r.err, "PAYOUTS_HEALTH_LISTEN")
+}
+
+// refund has an order paid and refunded while nobody works: a worker that
+// comes back finds both callbacks at once, and the second must not get lost
+// behind the first, which ends the order.
+func (h *house) refund(t *testing.T, p payment) {
+	t.Helper()
+	h.move(t, p, tarspay.StateSucceeded, "")
+	h.heard(t, p)
+	h.move(t, p, tarspay.StateRefunded, "")
+	h.heard(t, p)
+}
+
+// refundTurned does the same, and the refund's callback comes first: it waits
+// for the gateway's confirmation when the payment's ends the order.
+func (h *house) refundTurned(t *testing.T, p payment) {
+	t.Helper()
+	h.move(t, p, tarspay.StateSucceeded, "")
+	paid := paidCallback(t, h.row(t, p))
+	paid.Fee = h.booked(t, p)[0].Fee.Short()
+	h.move(t, p, tarspay.StateRefunded, "")
+	_, err := h.Gateway.Trigger(h.ctx, p.request.Merchant, p.request.Number, "")
+	require.NoError(t, err)
+	h.heard(t, p)
+	body, signature := tarspay.EncodeCallback(paid, h.gatewaySigner(t))
+	status, _ := h.post(t, badCallback{body: body, signature: signature})
+	require.Equal(t, http.StatusOK, status)
+}
+
+// workerSettings are those of a worker of our own, which works for the house
+// in place of the stack's.
+func (h *house) workerSettings(t *testing.T) []string {
+	t.Helper()
+	info, err := h.Gateway.Info(h.ctx)
+	require.NoError(t, err)
+	environment := append(h.Environment(),
+		"PAYOUTS_DATABASE_URL="+h.DatabaseURL(),
+		"PAYOUTS_GATEWAY_URL="+h.Addresses.Sandbox,
+		"PAYOUTS_GATEWAY_PUBLIC_KEY="+info.PlatformKey,
+		"PAYOUTS_GATEWAY_TIMEOUT=2s",
+		"PAYOUTS_GATEWAY_RATE=1000",
+		"PAYOUTS_NOT_FOUND_GRACE=2500ms",
+		"PAYOUTS_NOTIFY_URL="+h.Addresses.Receiver,
+		"PAYOUTS_KEY_DIR="+h.keyDir(),
+		"PAYOUTS_HEALTH_LISTEN="+strings.TrimPrefix(h.Addresses.Worker, "http://"),
+	)
+	for name, value := range h.settings {
+		environment = append(environment, name+"="+value)
+	}
+	return environment
+}

@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+const (
+	patience  = 5 * time.Minute       // for the whole life of a house
+	waitLimit = 75 * time.Second      // for one thing; what takes longest is a sweep for callbacks that were never read
+	lookEvery = 20 * time.Millisecond // between two looks at something that is waited for
+	tail      = 8                     // lines of each log that are shown after a failure
+)
+
+// house is a running stack, its ledger opened beside it, and the payments that
+// were sent through it.
+type house struct {
+	*stack.Stack
+	books    *ledger.Ledger
+	settings map[string]string // of the worker and the receiver, over the stack's own
+	ctx      context.Context   // ends when the house's time is over or a process dies that nobody stopped
+
+	mutex         sync.Mutex
+	payments      []payment
+	discrepancies int // that the ledger must have noted
+}
+
+// options say what kind of house to open.
+type options struct {
+	stack.Options
+	proxy *proxy // between the stack and its database; nil: none
+}
+
+// open opens a house. When the test ends, the house compares both books with
+// what was expected of every payment, and is gone; after a failure its logs
+// and books are kept.
+func open(t *testing.T, o options) *house {
+	t.Helper()
+	h := enter(t, o)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			h.inspect(t)
+		}
+	})
+	return h
+}
+
+// enter opens a house that is not inspected.
+func enter(t *testing.T, o options) *house {
+	t.Helper()
+	if o.proxy != nil {
+		o.DatabaseURL = o.proxy.pointAt(o.DatabaseURL)
+	}
+	running, err := stack.Start(t.Context(), o.Options)
+	require.NoError(t, err, "the stack does not start; `make test` builds what it is made of")
+	h := &house{Stack: running, settings: o.Settings}
+	t.Cleanup(func() {
+		if t.Failed() {
+			h.Keep()
+			t.Logf("logs and books stay in %s", h.Dir())
+			for name, text := range h.logs(t) {
+				lines := strings.Split(strings.TrimSpace(text), "\n")
+				t.Logf("the end of the %s's log:\n%s", name, strings.Join(lines[max(0, len(lines)-tail):], "\n"))
+			}
+		}
+		require.NoError(t, h.Stop())
+	})
+
+	timed, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the house's time is over"))
+	guarded, detach := h.Guard(timed)
+	t.Cleanup(func() { detach(); cancel() })
+	h.ctx = guarded
+
+	address := h.DatabaseURL()
+	if o.proxy != nil {
+		address = o.proxy.past(address)
+	}
+	h.books, err = ledger.Open(h.ctx, address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.books.Close()) })
+	return h
+}
+
+// onBothEngines runs a test with the ledger on SQLite and on PostgreSQL.
+func onBothEngines(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, "")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, postgresURL(t))
+	})
+}
+
+func postgresURL(t *testing.T) string {
+	t.Helper()
+	address := os.Getenv("TEST_POSTGRES_URL")
+	if address == "" {
+		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
+	}
+	return address
+}
+
+// until looks again and again until it sees what it waits for, and gives what
+// it saw then. An error of a look is a look in vain.
+func until[T any](t *testing.T, h *house, what string, look func(context.Context) (T, error), seen func(T) bool) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(h.ctx, waitLimit, errors.New("it takes too long"))
+	defer cancel()
+	again := time.NewTicker(lookEvery)
+	defer again.Stop()
+	var last T
+	for {
+		saw, err := look(ctx)
+		if err == nil && seen(saw) {
+			return saw
+		}
+		if err == nil {
+			last = saw
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waiting for %s: %v; last seen: %+v (error: %v)", what, context.Cause(ctx), last, err)
+		case <-again.C:
+		}
+	}
+}
+
+// row is a payment as the ledger has it.
+func (h *house) row(t *testing.T, p payment) order.Order {
+	t.Helper()
+	row, err := h.books.Order(h.ctx, p.key())
+	require.NoError(t, err)
+	return row
+}
+
+// standing is where a payment stands in the ledger.
+func (h *house) standing(p payment) func(context.Context) (order.Standing, error) {
+	return func(ctx context.Context) (order.Standing, error) {
+		row, err := h.books.Order(ctx, p.key())
+		return row.Standing, err
+	}
+}
+
+// stands waits until payments have a state in the ledger.
+func (h *house) stands(t *testing.T, state order.State, payments ...payment) {
+	t.Helper()
+	for _, p := range payments {
+		until(t, h, p.request.Number+" ("+p.scenario+") to be "+string(state), h.standing(p),
+			func(now order.Standing) bool { return now.State == state })
+	}
+}
+
+// ended waits until payments have ended, and demands that they did as they
+// must.
+func (h *house) ended(t *testing.T, payments ...payment) {
+	t.Helper()
+	for _, p := range payments {
+		now := until(t, h, p.request.Number+" ("+p.scenario+") to end "+string(p.end.state), h.standing(p),
+			func(now order.Standing) bool {
+				return now.State == p.end.state || now.State.Terminal() && !order.CanMove(p.request.Kind, now.State, p.end.state)
+			})
+		require.Equal(t, p.end.state, now.State, "%s (%s): %s", p.request.Number, p.scenario, now.Reason.Text)
+	}
+}
+
+// lastStep is the step that brought a payment where it stands.
+func (h *house) lastStep(t *testing.T, p payment) ledger.Step {
+	t.Helper()
+	steps, err := h.books.History(h.ctx, p.key())
+	require.NoError(t, err)
+	require.NotEmpty(t, steps, "%s has no history", p.request.Number)
+	return steps[len(steps)-1]
+}
+
+// logs is what every process has written so far, by the name of the process.
+func (h *house) logs(t *testing.T) map[string]string {
+	t.Helper()
+	texts := make(map[string]string)
+	for _, name := range stack.Processes() {
+		text, err := os.ReadFile(h.Log(name))
+		require.NoError(t, err)
+		texts[name] = string(text)
+	}
+	return texts
+}
+
+// secrets are the private keys of the house.
+func (h *house) secrets(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.keyDir(), "*.key"))
+	require.NoError(t, err)
+	require.Len(t, files, len(h.Merchants)+1, "one key for each merchant and the gateway's")
+	keys := make([]string, len(files))
+	for i, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		keys[i] = strings.TrimSpace(string(text))
+	}
+	return keys
+}
+
+func (h *house) keyDir() string { return filepath.Join(h.Dir(), "keys") }

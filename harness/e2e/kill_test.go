@@ -1,0 +1,80 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// crowd is what goes on while the worker is killed: both kinds of order, all
+// countries, and most of what can go wrong.
+var crowd = []struct {
+	kind     order.Kind
+	country  string
+	scenario string
+	end      end
+}{
+	{order.Withdrawal, "PK", "success", succeeds},
+	{order.Deposit, "PK", "success", succeeds},
+	{order.Withdrawal, "VN", "silent-success", succeeds},
+	{order.Withdrawal, "TH", "lost-answer", succeeds},
+	{order.Deposit, "BD", "lost-answer", succeeds},
+	{order.Withdrawal, "BR", "lost-request", succeeds},
+	{order.Deposit, "PK", "partial:40", partly},
+	{order.Withdrawal, "BD", "fail", fails},
+	{order.Withdrawal, "PK", "refuse", refused},
+	{order.Withdrawal, "VN", "late-booking", succeeds},
+	{order.Withdrawal, "BR", "refund", refunds},
+	{order.Deposit, "BD", "expire", expires},
+	{order.Withdrawal, "BR", "lost-answer,silent-fail", fails},
+	{order.Deposit, "PK", "silent-success", succeeds},
+	{order.Withdrawal, "BD", "http-503-unbooked", succeeds},
+	{order.Withdrawal, "PK", "system-error", succeeds},
+	{order.Withdrawal, "VN", "early-callback", succeeds},
+	{order.Deposit, "BD", "lost-request", succeeds},
+	{order.Withdrawal, "TH", "duplicate-callback:5", succeeds},
+	{order.Withdrawal, "BR", "lost-answer,hidden:2", succeeds},
+}
+
+// TestWorkerIsKilled kills the worker twice while creates are under way: every
+// order ends as it would have, and none is paid twice.
+func TestWorkerIsKilled(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, databaseURL string) {
+		h := open(t, options{Options: stack.Options{DatabaseURL: databaseURL}})
+		first := h.killAmidst(t)
+		require.NoError(t, h.Launch(h.ctx, stack.Worker))
+		second := h.killAmidst(t)
+		require.NoError(t, h.Launch(h.ctx, stack.Worker))
+		require.NoError(t, first())
+		require.NoError(t, second())
+	})
+}
+
+// killAmidst starts a crowd of orders. When a third of them has reached the
+// gateway it sends one more, whose answer takes long, and kills the worker as
+// soon as that create has arrived: it is certainly under way, and the crowd is
+// in every state around it. Those that are left then are started without a
+// worker, and deposits among them wait for the next one; so does started.
+func (h *house) killAmidst(t *testing.T) (started func() error) {
+	t.Helper()
+	var payments []payment
+	for _, c := range crowd {
+		payments = append(payments, h.expect(t, c.kind, c.country, c.scenario, c.end))
+	}
+	started = h.startAll(payments)
+	h.reaches(t, len(crowd)/3, payments...)
+	slow := h.withdrawal(t, "PK", "slow-answer", succeeds)
+	h.reaches(t, 1, slow)
+	require.NoError(t, h.Kill(stack.Worker))
+
+	attempts, err := h.books.Submissions(h.ctx, slow.key())
+	require.NoError(t, err)
+	require.Len(t, attempts, 1)
+	require.Equal(t, ledger.Outcome(""), attempts[0].Outcome, "nobody lived to write down what came of it")
+	return started
+}

@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/stretchr/testify/require"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// TestAnOlderLedgerLosesNoOrder restores an older copy of the ledger, with a
+// gateway that takes a number twice: orders that were sent since, running ones,
+// terminated ones and ended ones, are found by comparing Temporal with the ledger,
+// and adopting each finishes it. Each is paid once.
+func TestAnOlderLedgerLosesNoOrder(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	require.NoError(t, h.Gateway.Switch(h.ctx, h.Merchant("PK"), "no-duplicate-guard", true))
+	first := h.withdrawal(t, "PK", "success", succeeds) // the merchant's books are open
+	h.ended(t, first)
+	backup := h.backUp(t)
+
+	running := h.withdrawal(t, "PK", "stuck,silent", succeeds)
+	terminated := h.withdrawal(t, "PK", "stuck,silent", succeeds)
+	ended := h.withdrawal(t, "PK", "success", succeeds)
+	h.stands(t, order.Submitted, running, terminated)
+	h.ended(t, ended)
+	h.completes(t, ended)
+	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, contract.WorkflowID(terminated.request.Key()), "", "by mistake"))
+	h.restore(t, backup)
+
+	lost := []payment{running, terminated, ended}
+	until(t, h, "what the ledger lost to be found", func(ctx context.Context) (contract.Lost, error) {
+		var found contract.Lost
+		run, err := h.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{TaskQueue: contract.Queue}, contract.FindOrphansType)
+		if err == nil {
+			err = run.Get(ctx, &found)
+		}
+		return found, err
+	}, func(found contract.Lost) bool { return len(found.Unwritten.Keys) == len(lost) })
+	queued, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: order.DiscrepancyNotInLedger, Open: true})
+	require.NoError(t, err)
+	require.Len(t, queued, len(lost))
+	h.discrepancies += len(lost)
+
+	h.move(t, running, tarspay.StateSucceeded, "")
+	h.move(t, terminated, tarspay.StateSucceeded, "")
+	for _, p := range lost {
+		h.starter(t, "adopt", p.request.Number, "--merchant", p.request.Merchant, "--by", "amina").answers(t, exitDone)
+	}
+	h.ended(t, lost...)
+	for _, p := range lost {
+		require.Len(t, h.booked(t, p), 1, "%s is paid once", p.request.Number)
+	}
+}
+
+// backUp copies the ledger while everything runs.
+func (h *house) backUp(t *testing.T) string {
+	t.Helper()
+	path := strings.TrimPrefix(h.DatabaseURL(), "sqlite:")
+	database, err := sqlx.Open("sqlite", path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, database.Close()) }()
+	copied := path + ".backup"
+	_, err = database.ExecContext(h.ctx, "VACUUM INTO ?", copied)
+	require.NoError(t, err)
+	return copied
+}
+
+// restore puts an older copy of the ledger in its place, while nobody has it open.
+func (h *house) restore(t *testing.T, backup string) {
+	t.Helper()
+	require.NoError(t, h.Terminate(stack.Receiver))
+	require.NoError(t, h.Terminate(stack.Worker))
+	require.NoError(t, h.books.Close())
+	path := strings.TrimPrefix(h.DatabaseURL(), "sqlite:")
+	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+		if err := os.Remove(file); err != nil {
+			require.ErrorIs(t, err, os.ErrNotExist)
+		}
+	}
+	from, err := os.Open(backup)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, from.Close()) }()
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	_, err = io.Copy(to, from)
+	require.NoError(t, err)
+	require.NoError(t, to.Close())
+	h.books, err = ledger.Open(h.ctx, h.DatabaseURL())
+	require.NoError(t, err)
+	require.NoError(t, h.Launch(h.ctx, stack.Worker))
+	require.NoError(t, h.Launch(h.ctx, stack.Receiver))
+}

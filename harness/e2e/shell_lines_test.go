@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// notRun are the shell lines of the documents that no test runs as they are
+// printed, each with the reason. Every other line is run.
+var notRun = map[string]string{
+	"make demo":                         "builds, then runs bin/dev demo, as TestDemo does",
+	"make test":                         "runs this test",
+	"make dev":                          "builds, then runs bin/dev up, which TestReadmeShellLines starts",
+	"make bench":                        "takes minutes; it is bin/dev bench",
+	"bin/dev bench --server production": "takes minutes",
+	"make bin/withpostgres":             "is what `make test` does before it runs this test",
+	"bin/withpostgres -- go test ./ledger/...": "is how `make test` runs every test",
+	"tcld namespace search-attributes add --namespace payouts.a1b2c" +
+		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
+		" --sa PayoutCurrency=Keyword --sa PayoutMerchant=Keyword --sa PayoutGatewayID=Keyword" +
+		" --sa PayoutAmount=Int --sa PayoutNeedsReview=Bool": "needs an account at Temporal Cloud",
+	`printf '%s' "$SIGNED" | openssl dgst -sha256 -binary > once`:           opensslMissing,
+	`printf '%s' "$SIGNATURE" | xxd -r -p > signature.der`:                  opensslMissing,
+	`openssl dgst -sha256 -verify public.pem -signature signature.der once`: opensslMissing,
+}
+
+const opensslMissing = "needs openssl and xxd, which a machine need not have"
+
+// shellLine is a command of a document.
+type shellLine struct {
+	page, section string
+	text          string // as it is printed; one that goes on has its line breaks
+}
+
+// command is the line without its comment, on one line.
+func (l shellLine) command() string {
+	text := strings.ReplaceAll(l.text, "\\\n", " ")
+	text = regexp.MustCompile(`\s#\s.*`).ReplaceAllString(text, "")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// linesOf reads the shell lines of a page, in the order in which they stand.
+func linesOf(t *testing.T, page string) []shellLine {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", page))
+	require.NoError(t, err)
+	var lines []shellLine
+	section, fence := "", ""
+	var block strings.Builder
+	for line := range strings.Lines(string(text)) {
+		language, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case isFence && fence == "":
+			fence = "```" + language
+			block.Reset()
+		case isFence:
+			if fence == "```sh" {
+				lines = append(lines, commandsOf(page, section, block.String())...)
+			}
+			fence = ""
+		case fence != "":
+			block.WriteString(line)
+		case strings.HasPrefix(line, "#"):
+			section = strings.TrimSpace(strings.TrimLeft(line, "#"))
+		}
+	}
+	require.Empty(t, fence, "%s: a block that does not end", page)
+	return lines
+}
+
+// commandsOf are the commands of a block.
+func commandsOf(page, section, block string) []shellLine {
+	var lines []shellLine
+	var text string
+	for line := range strings.Lines(block) {
+		text += strings.TrimRight(line, "\n")
+		if strings.HasSuffix(text, `\`) {
+			text += "\n"
+			continue
+		}
+		if strings.TrimSpace(text) != "" {
+			lines = append(lines, shellLine{page: page, section: section, text: text})
+		}
+		text = ""
+	}
+	return lines
+}
+
+// pages are all documents that print commands.
+func pages(t *testing.T) []string {
+	t.Helper()
+	docs, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	found := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "harness/README.md", "tools/README.md"}
+	for _, path := range docs {
+		found = append(found, "docs/"+filepath.Base(path))
+	}
+	return found
+}
+
+// TestShellLinesAreRunOrListed holds the list of what is not run against the
+// documents: the pages whose lines are run may have others, the rest may not, and
+// the list has nothing that no document prints.
+func TestShellLinesAreRunOrListed(t *testing.T) {
+	t.Parallel()
+	printed := make(map[string]bool)
+	for _, page := range pages(t) {
+		for _, line := range linesOf(t, page) {
+			printed[line.command()] = true
+			if page != readmePage && page != operationsPage {
+				require.NotEmpty(t, notRun[line.command()], "%s prints a command that is neither run nor listed: %s", page, line.text)
+			}
+		}
+	}
+	for command := range notRun {
+		require.True(t, printed[command], "no document prints %s", command)
+	}
+}
+
+// outcome is what a line must come to. The zero value is exit code 0.
+type outcome struct {
+	exit int
+	says []string // parts of what it prints, on either stream
+}
+
+// script is what a test knows of the lines of a page beside their text.
+type script struct {
+	before   map[string]func(*testing.T) // by section or command: bring about what it tells of
+	after    map[string]func(*testing.T) // by section: see what has become of it
+	outcomes map[string]outcome          // by command
+	serves   map[string]string           // by command: it runs until it is told to end, and says so when it serves
+}
+
+// play runs the lines of a page in a terminal, in their order.
+func (s script) play(t *testing.T, at *terminal, lines []shellLine) {
+	t.Helper()
+	require.NotEmpty(t, lines)
+	known, count := make(map[string]bool), 0
+	for i, line := range lines {
+		for _, at := range []string{line.section, line.command()} {
+			if bringAbout := s.before[at]; bringAbout != nil && !known[at] {
+				bringAbout(t)
+			}
+			known[at] = true
+		}
+		if notRun[line.command()] == "" {
+			s.run(t, at, line)
+			count++
+		}
+		if i < len(lines)-1 && lines[i+1].section == line.section {
+			continue
+		}
+		if see := s.after[line.section]; see != nil {
+			see(t)
+		}
+		at.forget(t)
+	}
+	t.Logf("%s: %d lines run, %d listed", lines[0].page, count, len(lines)-count)
+	for named := range s.named() {
+		require.True(t, known[named], "%s has no section with commands, and no command: %s", lines[0].page, named)
+	}
+}
+
+// named are the sections and commands that the script knows.
+func (s script) named() map[string]bool {
+	all := make(map[string]bool)
+	for _, hooks := range []map[string]func(*testing.T){s.before, s.after} {
+		for name := range hooks {
+			all[name] = true
+		}
+	}
+	for command := range s.outcomes {
+		all[command] = true
+	}
+	for command := range s.serves {
+		all[command] = true
+	}
+	return all
+}
+
+func (s script) run(t *testing.T, at *terminal, line shellLine) {
+	t.Helper()
+	want := s.outcomes[line.command()]
+	r := at.run(t, line, s.serves[line.command()])
+	printed := "\n$ " + line.text + "\n" + r.out + r.err
+	require.Equal(t, want.exit, r.exit, "%s, %s:%s", line.page, line.section, printed)
+	for _, part := range want.says {
+		require.Contains(t, r.out+r.err, part, "%s, %s:%s", line.page, line.section, printed)
+	}
+	t.Log(printed)
+}
+
+// terminal is where somebody types lines: what a line exports, the next one has.
+type terminal struct {
+	dir string
+	env []string
+}
+
+// typed runs a line as a shell does that goes on after it.
+const typed = `trap : TERM
+[ ! -f "$1" ] || . "$1"
+eval "$2"
+code=$?
+export -p > "$1"
+exit $code`
+
+// run types a line and waits for its end. One that serves is told to end
+// (SIGTERM) once it says that it does.
+func (at *terminal) run(t *testing.T, line shellLine, serves string) ran {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), programPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", typed, "sh", at.exports(), line.text)
+	var out, errs bytes.Buffer
+	said := &watched{kept: &errs, part: serves, seen: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = &out, said, at.dir, at.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	require.NoError(t, cmd.Start())
+	if serves != "" {
+		select {
+		case <-said.seen:
+		case <-ctx.Done():
+		}
+		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM))
+	}
+	err := cmd.Wait()
+	require.NoError(t, ctx.Err(), "it does not end: %s\n%s%s", line.text, &out, &errs)
+	return ended(t, cmd, err, &out, &errs)
+}
+
+// exports is the file that keeps what the lines have exported.
+func (at *terminal) exports() string { return filepath.Join(at.dir, ".exports") }
+
+// forget opens a new terminal in the place of the old one.
+func (at *terminal) forget(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(at.exports()); err != nil {
+		require.ErrorIs(t, err, os.ErrNotExist, "a section whose lines are all listed has none")
+	}
+}
+
+// watched keeps a stream and tells when a part of it has come.
+type watched struct {
+	kept *bytes.Buffer
+	part string
+	seen chan struct{}
+	once sync.Once
+}
+
+func (w *watched) Write(text []byte) (int, error) {
+	n, err := w.kept.Write(text)
+	if w.part != "" && bytes.Contains(w.kept.Bytes(), []byte(w.part)) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return n, err
+}
