@@ -16,7 +16,7 @@ type QueueItem struct {
 	Since time.Time `json:"since"`
 	Kind  QueueKind `json:"kind"`
 	Key   order.Key `json:"key"`            // without number: the merchant itself
-	ID    string    `json:"id,omitempty"`   // of the discrepancy or the callback
+	ID    string    `json:"id,omitempty"`   // what its command takes: see QueueKind; the same as long as the item is due
 	Code  string    `json:"code,omitempty"` // stable
 	Text  string    `json:"text"`           // what is the matter, in a sentence
 	Do    string    `json:"do"`             // what to do about it
@@ -27,16 +27,16 @@ type QueueKind string
 
 // The kinds.
 const (
-	QueueApproval    QueueKind = "approval"    // an order waits for a second person
+	QueueApproval    QueueKind = "approval"    // an order waits for a second person; ID: its fingerprint
 	QueueReview      QueueKind = "review"      // an order waits to be resolved
 	QueueUnknown     QueueKind = "unknown"     // a create has had no certain outcome for long
 	QueueUnsent      QueueKind = "unsent"      // an order may be sent and has not been for long
-	QueueDiscrepancy QueueKind = "discrepancy" // open
+	QueueDiscrepancy QueueKind = "discrepancy" // open; ID: its number
 	QueueBreaker     QueueKind = "breaker"     // open
-	QueueCallback    QueueKind = "callback"    // unmatched, or cannot be passed on
+	QueueCallback    QueueKind = "callback"    // unmatched, or cannot be passed on; ID: the callback's
 	QueueFunds       QueueKind = "funds"       // an order waits for money, in the ledger or at the gateway
-	QueueAdjustment  QueueKind = "adjustment"  // proposed, and waits for a second person
-	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it
+	QueueAdjustment  QueueKind = "adjustment"  // proposed, and waits for a second person; ID: its reference
+	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it; ID: the merchant
 )
 
 // queues are where the items of each kind come from, the oldest first, and how
@@ -91,9 +91,9 @@ func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limi
 func (l *Ledger) approvalsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
 	return l.ordersDue(ctx, standing(order.AwaitingApproval), limit, func(o queuedOrder) (QueueItem, error) {
 		return QueueItem{
-			Kind: QueueApproval,
+			Kind: QueueApproval, ID: o.Fingerprint,
 			Text: fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.amount(), order.SayTime(moment(o.ApproveBefore)), o.ReasonText),
-			Do:   fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", o.Fingerprint, o.requester()),
+			Do:   fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", order.ShortFingerprint(o.Fingerprint), o.requester()),
 		}, nil
 	})
 }
@@ -347,14 +347,13 @@ const driftingSince = `(
 
 func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
 	var rows []struct {
-		ID       int64  `db:"id"`
 		Merchant string `db:"merchant"`
 		Currency string `db:"currency"`
 		Drift    int64  `db:"drift"`
 		Since    int64  `db:"since"`
 	}
 	err := l.list(ctx, &rows, `
-		SELECT s.id, s.merchant, s.currency, s.drift, `+driftingSince+` AS since
+		SELECT s.merchant, s.currency, s.drift, `+driftingSince+` AS since
 		FROM books b JOIN snapshots s ON s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency)
 		WHERE s.verdict = 'drift' ORDER BY since, s.id LIMIT ?`, limit)
 	items := make([]QueueItem, len(rows))
@@ -364,7 +363,7 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]Q
 			more, minor = "less", -minor
 		}
 		items[i] = QueueItem{
-			Since: moment(row.Since), Kind: QueueDrift, Key: order.Key{Merchant: row.Merchant}, ID: strconv.FormatInt(row.ID, 10), Code: CodeDrift,
+			Since: moment(row.Since), Kind: QueueDrift, Key: order.Key{Merchant: row.Merchant}, ID: row.Merchant, Code: CodeDrift,
 			Text: fmt.Sprintf("the gateway has %s %s than the books, and no open order explains it", read.of(minor), more),
 			Do:   "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons",
 		}

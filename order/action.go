@@ -99,6 +99,10 @@ func (a Approval) Permit(o Order, at time.Time) *Refusal {
 // the order is known by its number, and its content never changes.
 const leastFingerprint = 8
 
+// ShortFingerprint is the beginning of a fingerprint, for people: it is enough to
+// approve the order by.
+func ShortFingerprint(whole string) string { return whole[:min(len(whole), leastFingerprint)] }
+
 // beginsFingerprint reports whether an approver means the fingerprint: the whole
 // of it, or so much from its beginning as people copy.
 func beginsFingerprint(given, whole string) bool {

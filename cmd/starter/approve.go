@@ -83,15 +83,12 @@ func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 	s.show(look, func(w io.Writer) {
 		writeOrder(w, document)
 		if look.Error.Code == codeNoFingerprint {
-			describe(w, "to be approved", []fact{{"fingerprint", document.Order.Fingerprint}})
+			describe(w, "to be approved", []fact{{"fingerprint", order.ShortFingerprint(document.Order.Fingerprint)}})
 		}
 		writeFailure(s.errs, look.Error)
 	})
 	return outcome(look.Error.exit)
 }
-
-// shownFingerprint is how many digits of a fingerprint are enough.
-const shownFingerprint = 8
 
 // refusedLook is why nothing was approved.
 func refusedLook(view order.View) *order.Refusal {
@@ -101,5 +98,5 @@ func refusedLook(view order.View) *order.Refusal {
 	case view.State != order.AwaitingApproval:
 		return order.Refuse(order.CodeNotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval", view.Key(), view.State)
 	}
-	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right: starter approve %s --fingerprint %s", orderArguments(view.Key()), view.Fingerprint[:min(len(view.Fingerprint), shownFingerprint)])
+	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right: starter approve %s --fingerprint %s", orderArguments(view.Key()), order.ShortFingerprint(view.Fingerprint))
 }

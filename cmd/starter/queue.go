@@ -29,9 +29,9 @@ The exit code is 0 whether there is something to do or not.
 
 --json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code","text","do",
 "command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker,
-callback, funds, adjustment or drift, id is that of the discrepancy, the callback or the
-comparison of balances, or the adjustment's reference, and more means that there are
-more than the limit.`,
+callback, funds, adjustment or drift, id is what the command takes (the number of the
+discrepancy, the id of the callback, the adjustment's reference, the merchant that drifts,
+the fingerprint of what is approved), and more means that there are more than the limit.`,
 		Example: `  starter queue
   starter queue --json`,
 		Args:              commandline.NoArguments,
@@ -134,12 +134,21 @@ func writeQueue(w io.Writer, document queueDocument) {
 			printf(w, "\n")
 		}
 		describe(w, string(item.Kind)+" "+itemName(item.Key), []fact{
-			{"since", moment(item.Since)}, {"code", item.Code}, {"id", item.ID}, {"what", localTimes(item.Text)}, {"do", item.Do}, {"with", item.Command},
+			{"since", moment(item.Since)}, {"code", item.Code}, {"id", shownID(item)}, {"what", localTimes(item.Text)}, {"do", item.Do}, {"with", item.Command},
 		})
 	}
 	if document.More {
 		printf(w, "\nthere are more; raise --limit\n")
 	}
+}
+
+// shownID is what a person needs to see of an item's id: not what its title or its
+// text says already.
+func shownID(item queueItem) string {
+	if item.Kind == ledger.QueueApproval || item.Kind == ledger.QueueDrift {
+		return ""
+	}
+	return item.ID
 }
 
 // itemName names an order, or the merchant itself.
