@@ -5,20 +5,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/codec"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
@@ -33,12 +31,7 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
-	stop()
-	os.Exit(commandline.Report(os.Stderr, "codec", err))
-}
+func main() { os.Exit(process.Main(command())) }
 
 func command() *cobra.Command {
 	var settings strings.Builder
@@ -82,17 +75,5 @@ func serve(ctx context.Context, settings config.Codec, log *slog.Logger) error {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	log.Info("Payloads are decrypted", "address", listener.Addr().String(), "origins", settings.Allowed())
-	broke := make(chan error, 1)
-	go func() { broke <- serving.Serve(listener) }()
-	select {
-	case err := <-broke:
-		return err
-	case <-ctx.Done():
-	}
-	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	if err := serving.Shutdown(draining); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return nil
+	return process.Serve(ctx, listener, serving, drain)
 }

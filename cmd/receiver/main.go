@@ -7,31 +7,23 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
 func main() {
-	ctx, stop := listenForSignals(context.Background())
+	ctx, stop := process.Signals(context.Background())
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
-}
-
-// listenForSignals gives a context that ends with SIGTERM or Ctrl-C.
-func listenForSignals(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
 
 // run is the whole process: it returns the exit status when the context ends.
@@ -55,12 +47,7 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log := settings.Logger(cmd.ErrOrStderr())
-			temporal, err := envconfig.LoadDefaultClientOptions()
-			if err != nil {
-				return fmt.Errorf("the Temporal connection (TEMPORAL_ADDRESS and its kin) is not usable: %w", err)
-			}
-			return serve(cmd.Context(), settings, temporal, log)
+			return serve(cmd.Context(), settings, settings.Logger(cmd.ErrOrStderr()))
 		},
 	}
 	commandline.Prepare(root, nil)

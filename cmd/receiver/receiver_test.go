@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
@@ -163,7 +164,7 @@ func TestGivesUpOnTheDatabase(t *testing.T) {
 func TestWrongTemporalSettings(t *testing.T) {
 	environment(t, "PAYOUTS_DATABASE_URL", migrated(t), "TEMPORAL_TLS_CLIENT_CERT_PATH", "nowhere.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH", "nowhere.key")
 	var out bytes.Buffer
-	require.Equal(t, commandline.ExitFailed, run(t.Context(), nil, io.Discard, &out))
+	require.Equal(t, commandline.ExitUsage, run(t.Context(), nil, io.Discard, &out))
 	require.Contains(t, out.String(), "TEMPORAL_ADDRESS and its kin")
 }
 
@@ -198,19 +199,19 @@ func migrate(t *testing.T, url string) {
 	require.NoError(t, books.Close())
 }
 
-// process is a receiver that runs in this one.
-type process struct {
+// running is a receiver that runs in this process.
+type running struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	code   int
 	logs   *lines
 }
 
-func begin(t *testing.T) *process {
+func begin(t *testing.T) *running {
 	t.Helper()
-	ctx, stop := listenForSignals(t.Context())
+	ctx, stop := process.Signals(t.Context())
 	ctx, cancel := context.WithCancel(ctx)
-	p := &process{cancel: cancel, logs: newLines()}
+	p := &running{cancel: cancel, logs: newLines()}
 	p.done.Go(func() {
 		defer stop()
 		p.code = run(ctx, nil, io.Discard, p.logs)
@@ -220,13 +221,13 @@ func begin(t *testing.T) *process {
 	return p
 }
 
-func (p *process) wait() int {
+func (p *running) wait() int {
 	p.done.Wait()
 	return p.code
 }
 
 // line waits for a log line and returns its fields.
-func (p *process) line(t *testing.T, message string) map[string]any {
+func (p *running) line(t *testing.T, message string) map[string]any {
 	t.Helper()
 	for text := range p.logs.all() {
 		var fields map[string]any
@@ -238,7 +239,7 @@ func (p *process) line(t *testing.T, message string) map[string]any {
 	return nil
 }
 
-func (p *process) address(t *testing.T, message string) string {
+func (p *running) address(t *testing.T, message string) string {
 	t.Helper()
 	address, ok := p.line(t, message)["address"].(string)
 	require.True(t, ok)

@@ -3,17 +3,12 @@ package main
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"time"
-
-	temporalclient "go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	"go.temporal.io/sdk/log"
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
-	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -21,7 +16,6 @@ import (
 
 // How long to wait for what. A person sits in front of it.
 const (
-	dialTime         = 5 * time.Second  // until Temporal answers at all
 	callTime         = 15 * time.Second // one call that needs no gateway
 	askTime          = 5 * time.Second  // one question to an order's workflow, which needs a worker
 	instructionsTime = 30 * time.Second // a deposit's instructions: a worker asks the gateway
@@ -91,68 +85,27 @@ func page[T any](limit int, read func(limit int) ([]T, error)) (rows []T, more b
 // kin). The error is an *order.Refusal with TEMPORAL_UNREACHABLE, or that of
 // the settings.
 func (s *starter) dialTemporal(ctx context.Context) (orders, func(), error) {
-	options, err := envconfig.LoadDefaultClientOptions()
-	if err != nil {
-		return nil, nil, &config.Error{Problems: []config.Problem{{Variable: "TEMPORAL_…", Text: "cannot be used: " + err.Error()}}}
-	}
-	encryption, err := s.encryption()
-	if err != nil {
-		return nil, nil, err
-	}
-	encryption.Apply(&options)
-	options.Logger, err = s.temporalLog()
-	if err != nil {
-		return nil, nil, err
-	}
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	temporal, err := temporalclient.DialContext(dialing, options)
-	if err != nil {
-		where := options.HostPort
-		if where == "" {
-			where = temporalclient.DefaultHostPort
-		}
-		if why, failed := handshake(err); failed {
-			return nil, nil, order.Refuse(client.CodeTemporalUnreachable,
-				"Temporal at %s answers, and TLS to it fails: %s; see the TEMPORAL_TLS_… settings and the server's certificate. Nothing was sent", where, why)
-		}
-		return nil, nil, order.Refuse(client.CodeTemporalUnreachable,
-			"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, dialTime)
-	}
-	return client.New(temporal).Reading(encryption.Converter()), temporal.Close, nil
-}
-
-// handshake says why TLS failed, if that is what an error of the connection is
-// about. gRPC has it as text only.
-func handshake(err error) (why string, failed bool) {
-	_, why, failed = strings.Cut(err.Error(), "authentication handshake failed: ")
-	return strings.TrimSuffix(why, `"`), failed
-}
-
-// encryption is what Temporal's payloads are encrypted with, if they are.
-func (s *starter) encryption() (*codec.Codec, error) {
 	settings, err := s.settings()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := settings.ReadKeyRing()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return codec.FromSettings(keys)
+	temporal, err := boot.ReadTemporal(keys, s.temporalLog(settings))
+	if err != nil {
+		return nil, nil, err
+	}
+	return temporal.Orders(ctx)
 }
 
 // temporalLog is silence, unless somebody looks for a fault.
-func (s *starter) temporalLog() (log.Logger, error) {
-	settings, err := s.settings()
-	if err != nil {
-		return nil, err
+func (s *starter) temporalLog(settings config.Starter) *slog.Logger {
+	if settings.LogLevel > slog.LevelDebug {
+		return slog.New(slog.DiscardHandler)
 	}
-	logger := slog.New(slog.DiscardHandler)
-	if settings.LogLevel <= slog.LevelDebug {
-		logger = settings.Logger(s.errs)
-	}
-	return log.NewStructuredLogger(logger), nil
+	return settings.Logger(s.errs)
 }
 
 var errNoLedger = order.Refuse(codeNoLedger,
@@ -171,18 +124,11 @@ func (s *starter) openLedger(ctx context.Context) (books, func(), error) {
 	if url == "" {
 		return nil, nil, errNoLedger
 	}
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	l, err := ledger.OpenExisting(dialing, url.Reveal(), ledger.AllowUnencrypted(settings.AllowInsecure.Has(config.InsecureDatabase)))
+	l, err := boot.Ledger(ctx, url, settings.AllowInsecure)
 	if err != nil {
 		return nil, nil, err
 	}
-	hangUp := func() { _ = l.Close() }
-	if err := l.Ping(dialing); err != nil {
-		hangUp()
-		return nil, nil, err
-	}
-	return l, hangUp, nil
+	return l, func() { _ = l.Close() }, nil
 }
 
 // within bounds a call that waits for a worker or longer. The context is

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/internal/worker"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -154,7 +154,7 @@ func dialGateway(settings config.Starter, merchant string) (*tarspay.Client, err
 	if err != nil {
 		return nil, err
 	}
-	client, err := worker.Client(settings.Access, merchant, key)
+	client, err := boot.Gateway(settings.Access, merchant, key)
 	if err != nil {
 		return nil, &config.Error{Problems: []config.Problem{{Variable: "PAYOUTS_…", Text: "cannot be used: " + err.Error()}}}
 	}

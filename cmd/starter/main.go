@@ -8,21 +8,20 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
 	"os/user"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := process.Signals(context.Background())
 	s := starter{
 		out: os.Stdout, errs: os.Stderr,
 		settings: config.LoadStarter,

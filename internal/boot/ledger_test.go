@@ -1,4 +1,4 @@
-package main
+package boot
 
 import (
 	"log/slog"
@@ -17,9 +17,7 @@ import (
 func TestTheWorkerMakesItsLedger(t *testing.T) {
 	t.Parallel()
 	open := func(path string) error {
-		books, err := openLedger(t.Context(), slog.New(slog.DiscardHandler), config.Worker{Database: config.Database{
-			DatabaseURL: config.Secret("sqlite:" + path),
-		}})
+		books, err := AwaitMigratedLedger(t.Context(), slog.New(slog.DiscardHandler), config.Secret("sqlite:"+path), nil)
 		if err == nil {
 			require.NoError(t, books.Ping(t.Context()))
 			require.NoError(t, books.Close())
@@ -36,5 +34,5 @@ func TestTheWorkerMakesItsLedger(t *testing.T) {
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, ledger.CodeURL, wrong.Code)
 	require.ErrorContains(t, err, "not a directory")
-	require.NotContains(t, err.Error(), "after 1m0s")
+	require.NotContains(t, err.Error(), "gave up waiting")
 }

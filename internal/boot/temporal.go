@@ -1,0 +1,105 @@
+package boot
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+
+	payouts "github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Temporal is a connection to be made: Temporal's own settings, our encryption, our log.
+type Temporal struct {
+	options client.Options
+	codec   *codec.Codec
+}
+
+// ReadTemporal reads Temporal's own settings (TEMPORAL_ADDRESS, TEMPORAL_TLS_… and
+// others) and connects nothing. The keys encrypt what Temporal stores. The error is a
+// *config.Error, or that of the keys.
+func ReadTemporal(keys []config.PayloadKey, log *slog.Logger) (Temporal, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return Temporal{}, &config.Error{Problems: []config.Problem{{
+			Variable: "TEMPORAL_…", Text: "(TEMPORAL_ADDRESS and its kin) cannot be used: " + err.Error(),
+		}}}
+	}
+	encryption, err := codec.FromSettings(keys)
+	if err != nil {
+		return Temporal{}, err
+	}
+	encryption.Apply(&options)
+	options.Logger = sdklog.NewStructuredLogger(log)
+	return Temporal{options, encryption}, nil
+}
+
+// Lazy makes a client that connects on first use, for a process that runs while Temporal
+// is away.
+func (t Temporal) Lazy() (client.Client, error) { return client.NewLazyClient(t.options) }
+
+// Await dials for a worker, and waits for a Temporal that starts after it. adjust changes
+// the options first; prepare readies the namespace, and is repeated with the dialling.
+func (t Temporal) Await(
+	ctx context.Context, log *slog.Logger, adjust func(*client.Options), prepare func(c client.Client, namespace string) error,
+) (client.Client, error) {
+	options := t.options
+	t.codec.Strict().Apply(&options)
+	adjust(&options)
+	namespace := options.Namespace
+	if namespace == "" {
+		namespace = client.DefaultNamespace
+	}
+	var temporal client.Client
+	err := Await(ctx, log, "Temporal", func() error {
+		dialled, err := client.DialContext(ctx, options)
+		if err != nil {
+			return err
+		}
+		if err := prepare(dialled, namespace); err != nil {
+			dialled.Close()
+			return err
+		}
+		temporal = dialled
+		return nil
+	})
+	return temporal, err
+}
+
+// Orders dials for a process that starts orders and acts on them. The error is an
+// *order.Refusal with TEMPORAL_UNREACHABLE. Call the function to hang up.
+func (t Temporal) Orders(ctx context.Context) (*payouts.Client, func(), error) {
+	dialling, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	temporal, err := client.DialContext(dialling, t.options)
+	if err != nil {
+		return nil, nil, t.unreachable(err)
+	}
+	return payouts.New(temporal).Reading(t.codec.Converter()), temporal.Close, nil
+}
+
+func (t Temporal) unreachable(err error) *order.Refusal {
+	where := t.options.HostPort
+	if where == "" {
+		where = client.DefaultHostPort
+	}
+	if why, failed := handshake(err); failed {
+		return order.Refuse(payouts.CodeTemporalUnreachable,
+			"Temporal at %s answers, and TLS to it fails: %s; see the TEMPORAL_TLS_… settings and the server's certificate. Nothing was sent", where, why)
+	}
+	return order.Refuse(payouts.CodeTemporalUnreachable,
+		"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, answerTime)
+}
+
+// handshake returns why TLS failed, if an error of the connection is about that. gRPC has
+// it as text only.
+func handshake(err error) (why string, failed bool) {
+	_, why, failed = strings.Cut(err.Error(), "authentication handshake failed: ")
+	return strings.TrimSuffix(why, `"`), failed
+}
