@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -41,7 +40,7 @@ there are more than the limit.`,
 	flags.StringVar(&filter.Code, "code", "", "only of this code")
 	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
 	s.complete(cmd, "merchant", s.merchantNames)
-	s.complete(cmd, "code", func(*cobra.Command) []string { return worklist.DiscrepancyCodes() })
+	s.complete(cmd, "code", func(*cobra.Command) []string { return discrepancyCodes() })
 	return cmd
 }
 

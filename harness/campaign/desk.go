@@ -98,7 +98,7 @@ func (w *world) adopt(ctx workflow.Context, l *life, begin func(func(workflow.Co
 func (w *world) queued(l *life) {
 	items, err := w.books.NeedsPerson(w.ctx, time.Minute, ledger.MaxPage)
 	w.must(err, l.Number, "the queue cannot be read")
-	if !slices.ContainsFunc(items, func(item ledger.Due) bool { return item.Key == l.request.Key() }) {
+	if !slices.ContainsFunc(items, func(item ledger.QueueItem) bool { return item.Key == l.request.Key() }) {
 		w.accuse("P13", l.Number, "its workflow was terminated, and the queue does not have it")
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
-	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -105,7 +104,7 @@ type answer struct {
 	Order      order.View              `json:"order"`
 	Started    *client.Started         `json:"started"`
 	Orders     []client.Row            `json:"orders"`
-	Queue      []worklist.Item         `json:"queue"`
+	Queue      []ledger.QueueItem      `json:"queue"`
 	Adjustment ledger.AdjustmentRecord `json:"adjustment"`
 	Error      struct {
 		Code     string          `json:"code"`

@@ -1,0 +1,206 @@
+package roster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// Holder holds the roster in force and takes over the next one when the file
+// changes. It may be used by many goroutines.
+//
+// The signatures of a roster stand in a file beside it, with .sig added to the name:
+// what two calls of `ssh-keygen -Y sign -n payouts` wrote, one after the other.
+type Holder struct {
+	path    string
+	accept  func(next *Roster, text []byte) error
+	now     func() time.Time
+	mu      sync.Mutex
+	current *Roster
+	looked  time.Time // at the files
+	seen    [2]fileMark
+	problem error // of the file that is not in force
+}
+
+// Options says how a Holder begins.
+type Options struct {
+	// InForce is the text of the roster that the installation uses. Without it the
+	// roster in the file is the first one, and comes into force as it is.
+	InForce []byte
+	// Accept is called before a roster comes into force, the first one too. An error
+	// keeps it out, and it is tried again. It may be nil.
+	Accept func(next *Roster, text []byte) error
+	// Now is time.Now if nil.
+	Now func() time.Time
+}
+
+// lookEvery bounds how often the file is looked at. A revocation takes effect
+// within it.
+const lookEvery = time.Second
+
+// Open reads the roster of a file. If the installation uses another one, the file
+// must be its successor; else the one that it uses stays in force, and Problem says
+// why.
+func Open(path string, options Options) (*Holder, error) {
+	h := &Holder{path: path, accept: options.Accept, now: options.Now}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if len(options.InForce) > 0 {
+		current, err := Parse(options.InForce, "the roster in force")
+		if err != nil {
+			return nil, fmt.Errorf("roster: the one in force: %w", err)
+		}
+		h.current = current
+		h.Current()
+		return h, nil
+	}
+	text, err := h.read(path)
+	if err != nil {
+		return nil, err
+	}
+	h.looked, h.seen = h.now(), h.marks()
+	first, err := Parse(text, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.accepted(first, text); err != nil {
+		return nil, err
+	}
+	h.current = first
+	return h, nil
+}
+
+// Current returns the roster in force. At most every second it looks whether the
+// file has changed. A file that is no successor changes nothing, see Problem.
+func (h *Holder) Current() *Roster {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	if past := now.Sub(h.looked); past >= 0 && past < lookEvery {
+		return h.current
+	}
+	marks := h.marks()
+	if marks == h.seen && h.problem == nil && !h.fresh(marks) {
+		h.looked = now
+		return h.current
+	}
+	// The marks are taken before the files are read: a change in between is seen the
+	// next time.
+	h.looked, h.seen = now, marks
+	h.problem = h.follow(now)
+	return h.current
+}
+
+// Problem returns why the file that is there is not in force, or nil. It does not
+// look at the file.
+func (h *Holder) Problem() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problem
+}
+
+// follow takes the file over if it is the successor of the roster in force.
+func (h *Holder) follow(now time.Time) error {
+	text, err := h.read(h.path)
+	if err != nil {
+		return err
+	}
+	if hashOf(text) == h.current.hash {
+		return nil
+	}
+	signatures, err := h.read(h.path + ".sig")
+	if err != nil {
+		return err
+	}
+	next, err := Succeeds(h.current, text, h.path, SplitSignatures(signatures), now)
+	if err != nil {
+		return err
+	}
+	if err := h.accepted(next, text); err != nil {
+		return err
+	}
+	h.current = next
+	return nil
+}
+
+func (h *Holder) accepted(next *Roster, text []byte) error {
+	if h.accept == nil {
+		return nil
+	}
+	if err := h.accept(next, bytes.Clone(text)); err != nil {
+		return fmt.Errorf("roster: %s is not in force: %w", h.path, err)
+	}
+	return nil
+}
+
+// read reads a file whole. It refuses one that others than its owner may write.
+func (h *Holder) read(path string) ([]byte, error) {
+	unreadable := func(format string, values ...any) error {
+		return Problems{{CodeUnreadable, path, 1, fmt.Sprintf(format, values...)}}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable("the file cannot be read: %v", withoutPath(err))
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, unreadable("the file cannot be read: %v", withoutPath(err))
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return nil, unreadable("others than its owner may write the file (%s); take that away with chmod go-w", info.Mode())
+	}
+	text, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
+	if err != nil {
+		return nil, unreadable("the file cannot be read: %v", withoutPath(err))
+	}
+	if len(text) > MaxBytes {
+		return nil, unreadable("the file is larger than %d bytes", MaxBytes)
+	}
+	return text, nil
+}
+
+// fileMark tells one state of a file from another.
+type fileMark struct {
+	size    int64
+	changed int64 // in nanoseconds; 0: there is no such file
+}
+
+func (h *Holder) marks() [2]fileMark {
+	var marks [2]fileMark
+	for i, path := range []string{h.path, h.path + ".sig"} {
+		if info, err := os.Stat(path); err == nil {
+			marks[i] = fileMark{info.Size(), info.ModTime().UnixNano()}
+		}
+	}
+	return marks
+}
+
+// clockGrain is longer than the grain of any file system's times.
+const clockGrain = 2 * time.Second
+
+// fresh reports whether a file may have changed once more within one grain of its
+// file system's clock, so that equal marks prove nothing.
+func (h *Holder) fresh(marks [2]fileMark) bool {
+	for _, mark := range marks {
+		if mark.changed != 0 && h.now().Sub(time.Unix(0, mark.changed)) < clockGrain+lookEvery {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutPath drops the path, which the problem names already.
+func withoutPath(err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
