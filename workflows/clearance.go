@@ -10,15 +10,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// clear waits until the order may be sent: until a second person has approved
-// it, and until its funds are there, each with its deadline. Nothing has been
-// sent yet, so whatever ends the order here is final.
+// clear waits until the order may be sent: until a second person has approved it,
+// and until its funds are reserved. Each wait has a deadline. Nothing has been
+// sent yet, so an order that ends here ends for good.
 func (p *payout) clear(ctx workflow.Context) error {
 	for {
 		err := p.full(ctx)
 		switch {
 		case err != nil:
-		case p.unasked && p.standing.State.Uncleared():
+		case p.mustAskFirst && p.standing.State.Uncleared():
 			err = p.askFirst(ctx)
 		case p.standing.State == order.AwaitingApproval:
 			err = p.awaitApproval(ctx)
@@ -33,15 +33,15 @@ func (p *payout) clear(ctx workflow.Context) error {
 	}
 }
 
-// askFirst asks the gateway whether it has the order, because what is on record
-// may be older than what was done. A person may approve meanwhile: then the create
-// asks.
+// askFirst queries the gateway for the order before anything ends it: the ledger
+// may be a restored copy that is older than a create. If a person approves
+// meanwhile, the activity that sends the create makes the query.
 func (p *payout) askFirst(ctx workflow.Context) error {
-	p.show(ctx, "The gateway is asked whether it has the order: what is on record may be older than what was done.")
+	p.show(ctx, "The gateway is asked whether it has the order: the ledger may be an older copy that was restored.")
 	asking, stop := workflow.WithCancel(ctx)
 	defer stop()
 	answer := workflow.ExecuteActivity(forGateway(asking, "ask first", p.plan.Attempt, 0), gateway.AskFirst, p.request.Key())
-	return p.first(ctx, answer, func(answer workflow.Future) error {
+	return p.awaitFirst(ctx, answer, func(answer workflow.Future) error {
 		var sending activities.Sending
 		if err := answer.Get(ctx, &sending); err != nil {
 			before := p.standing.State
@@ -50,57 +50,58 @@ func (p *payout) askFirst(ctx workflow.Context) error {
 			}
 			return p.pause(ctx, err)
 		}
-		p.trouble = order.Reason{}
-		p.unasked = false
+		p.retryReason = order.Reason{}
+		p.mustAskFirst = false
 		if sending.Sent && !p.sent {
 			p.lookForProof(ctx)
 		}
-		return p.takes(ctx, sending.Standing)
+		return p.apply(ctx, sending.Standing)
 	})
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
-	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject it, at the latest %s; then it is rejected.", order.SayTime(p.approveBefore)))
+	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject the order by %s; then it is rejected.", order.SayTime(p.approveBefore)))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})
-	return p.first(ctx, deadline, func(workflow.Future) error {
+	return p.awaitFirst(ctx, deadline, func(workflow.Future) error {
 		return p.expire(ctx, "nobody approved it", books.RejectUnanswered, &p.approveBefore)
 	})
 }
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {
 	patience := max(p.fundsBefore.Sub(workflow.Now(ctx)), balanceAttempt)
-	p.show(ctx, fmt.Sprintf("Waits until the balance covers it, at the latest %s; then it fails.", order.SayTime(workflow.Now(ctx).Add(patience))))
+	p.show(ctx, fmt.Sprintf("Waits until the balance covers the order, at the latest until %s; then it fails.", order.SayTime(workflow.Now(ctx).Add(patience))))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())
-	return p.first(ctx, funds, func(funds workflow.Future) error {
+	return p.awaitFirst(ctx, funds, func(funds workflow.Future) error {
 		var standing order.Standing
 		if funds.Get(ctx, &standing) == nil {
-			return p.takes(ctx, standing)
+			return p.apply(ctx, standing)
 		}
 		return p.expire(ctx, "no funds came", books.FailFunds, &p.fundsBefore)
 	})
 }
 
-// expire takes over where the order stands at a deadline, and when that is: the
-// ledger's clock, which counts, may not have reached it.
+// expire has the ledger end the order at a deadline. The ledger's clock decides:
+// if it is before the deadline, expire stores how long the order still has to
+// wait.
 func (p *payout) expire(ctx workflow.Context, summary string, activity any, deadline *time.Time) error {
 	var expired activities.Expired
 	if err := p.write(ctx, summary, &expired, activity, p.request.Key()); err != nil {
 		return err
 	}
-	if !p.stands(expired.Standing) {
-		return p.look(ctx)
+	if !p.store(expired.Standing) {
+		return p.reload(ctx)
 	}
-	*deadline, p.unasked = workflow.Now(ctx).Add(expired.Left), p.unasked || expired.Unasked
+	*deadline, p.mustAskFirst = workflow.Now(ctx).Add(expired.Left), p.mustAskFirst || expired.Unasked
 	return nil
 }
 
-// first waits for a future or for a message that changed something, whichever
-// comes first, and acts on the future only.
-func (p *payout) first(ctx workflow.Context, future workflow.Future, act func(workflow.Future) error) error {
+// awaitFirst waits for a future or for a message that changed something, whichever
+// comes first. It calls act only for the future.
+func (p *payout) awaitFirst(ctx workflow.Context, future workflow.Future, act func(workflow.Future) error) error {
 	var err error
 	selector := workflow.NewSelector(ctx)
 	selector.AddFuture(future, func(f workflow.Future) { err = act(f) })

@@ -8,8 +8,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Deposit takes money in: send, tell the caller how the payer pays, find out,
-// settle. It completes with the order's view in every business outcome.
+// Deposit takes money in: it sends the order, tells the caller how the payer pays,
+// finds out the result and settles it. It completes with the order's view in every
+// business outcome.
 //
 // The update "instructions", sent together with the start, answers as soon as
 // the create has an outcome, so a caller gets the payment page in one round
@@ -18,7 +19,7 @@ func Deposit(ctx workflow.Context, raw, from converter.RawValue) (order.View, er
 	p, no := start(ctx, order.Deposit, raw, from)
 	must(workflow.SetUpdateHandlerWithOptions(ctx, contract.InstructionsUpdate, p.instructions, workflow.UpdateHandlerOptions{
 		Validator:   p.validateInstructions,
-		Description: "Wait until the create has an outcome and tell how the payer pays.",
+		Description: "Wait until the create has an outcome and return how the payer pays.",
 	}))
 	if no != nil {
 		return p.refuse(ctx, raw)
@@ -26,8 +27,8 @@ func Deposit(ctx workflow.Context, raw, from converter.RawValue) (order.View, er
 	return p.run(ctx)
 }
 
-// validateInstructions refuses a caller whose order has other content than
-// the one that runs under its number.
+// validateInstructions refuses a caller whose order differs in content from the
+// running order of the same number.
 func (p *payout) validateInstructions(raw converter.RawValue) error {
 	var fingerprint string
 	if err := read(raw, &fingerprint); err != nil {
@@ -39,8 +40,8 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 	return refused(p.busy())
 }
 
-// instructions answers when the create has an outcome, or when it turns out
-// that it will take longer to find one.
+// instructions returns when the create has an outcome, or when a reason is known
+// why it has none yet.
 func (p *payout) instructions(ctx workflow.Context, _ converter.RawValue) (order.View, error) {
 	p.updates++
 	known := func() bool {
@@ -48,7 +49,7 @@ func (p *payout) instructions(ctx workflow.Context, _ converter.RawValue) (order
 		return !waits || p.standing.Reason.Code != ""
 	}
 	_ = workflow.Await(ctx, func() bool { return known() || p.leaving })
-	p.rouse(ctx, false)
+	p.wakeIf(ctx, false)
 	if !known() {
 		return order.View{}, refused(p.busy())
 	}

@@ -61,7 +61,7 @@ func TestFundsThatComeAtTheGateway(t *testing.T) {
 		require.NoError(t, err)
 		var view order.View
 		require.NoError(t, value.Get(&view))
-		require.Contains(t, view.Next, "pay money in there")
+		require.Contains(t, view.Next, "does not cover the order: top it up")
 		w.update(t, order.ActionCancel, order.CodeAlreadySubmitted, order.Cancellation{By: "amina", Why: "no money"})
 	}, 4*time.Hour)
 	w.funded(5*time.Hour, "600")

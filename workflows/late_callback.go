@@ -12,19 +12,24 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// lateHorizon is how long an answer of the gateway that bears a late callback
-// out is waited for. A gateway that gives no answer is asked for longer.
+// lateHorizon is how long the gateway is queried for an answer that confirms a
+// late callback. If it gave no answer at all, it is queried for longer.
 const lateHorizon = 24 * time.Hour
 
-// LateCallback acts on a callback that came after its order had ended: a refund
-// of what was paid posts a reversal, and a payment after expiry a credit, once the
-// gateway confirms it; a contradiction opens a discrepancy, a repetition does
-// nothing. A terminal state is never silently rewritten.
+// LateCallback applies a callback that came after its order had ended:
 //
-// The gateway may confirm something else than the callback says, a late payment
-// where it says returned: then that is booked, and the gateway is asked again.
+//   - a refund of what was paid posts a reversal, once the gateway confirms it;
+//   - a payment after expiry posts a credit, once the gateway confirms it;
+//   - a contradiction opens a discrepancy;
+//   - a repetition changes nothing.
 //
-// An input that names no callback of an order is ignored, and the audit says so.
+// It never rewrites a terminal state without a booking.
+//
+// The gateway may report something else than the callback: a late payment, where
+// the callback says that the money was returned. Then the payment is booked, and
+// the gateway is queried again.
+//
+// An input that does not name a callback of an order is ignored, and audited.
 func LateCallback(ctx workflow.Context, raw converter.RawValue) (order.Standing, error) {
 	mustDecrypt(raw)
 	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.LateCallbackType, raw) }
@@ -56,8 +61,8 @@ func lateCallback(ctx workflow.Context, input contract.LateCallbackInput, again 
 	}
 }
 
-// confirm asks the gateway for as long as its answer may still bear the callback
-// out, and then once more for its last word.
+// confirm queries the gateway until an answer confirms the callback, or until
+// lateHorizon has passed. Then it queries once more, and that answer counts.
 func confirm(ctx workflow.Context, key order.Key, again func() error) (activities.Confirmed, error) {
 	var answer activities.Confirmed
 	asking := forGateway(ctx, "confirm with the gateway", balanceAttempt, lateHorizon)
@@ -66,7 +71,7 @@ func confirm(ctx workflow.Context, key order.Key, again func() error) (activitie
 		return answer, err
 	}
 	return retried[activities.Confirmed](ctx, again, func() workflow.Future {
-		asking := forGateway(ctx, "hear the gateway's last word", balanceAttempt, 0)
+		asking := forGateway(ctx, "last query of the gateway", balanceAttempt, 0)
 		return workflow.ExecuteActivity(asking, gateway.Confirm, activities.ConfirmInput{Key: key, Last: true})
 	})
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// readUpdate reads an update's argument, strictly, as an action of the type.
+// readUpdate decodes an update's argument strictly, as an action of the type.
 func readUpdate(t order.ActionType, raw converter.RawValue) (order.Action, error) {
-	data, err := plain(raw)
+	data, err := inputJSON(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -27,12 +27,12 @@ func readUpdate(t order.ActionType, raw converter.RawValue) (order.Action, error
 	return action, nil
 }
 
-// handleMessages sets the handlers that every order has. An operator's action
-// is decided in the ledger, in the transaction that acts and audits; a refusal
-// is audited too. A validator refuses only what is no action at all, before
-// Temporal writes it down.
+// handleMessages sets the query and update handlers that every order has. The
+// ledger decides about an operator's action, in the transaction that executes and
+// audits it; it audits a refusal, too. A validator refuses only input that is no
+// action, before Temporal writes it to the history.
 //
-// Afterwards whatever the order waits for looks again.
+// After an action the order's coroutine is woken.
 func (p *payout) handleMessages(ctx workflow.Context) {
 	must(workflow.SetQueryHandler(ctx, contract.OrderQuery, func() (order.View, error) { return p.view(), nil }))
 	for _, t := range order.ActionTypes {
@@ -47,14 +47,14 @@ func (p *payout) handleMessages(ctx workflow.Context) {
 			}
 			p.updates++
 			view, err := p.act(ctx, action)
-			p.rouse(ctx, err == nil)
+			p.wakeIf(ctx, err == nil)
 			return view, err
 		}, workflow.UpdateHandlerOptions{
 			Description: t.Update,
 			Validator: func(raw converter.RawValue) error {
 				action, err := readUpdate(t, raw)
 				if err == nil {
-					err = errors.Join(p.busy(), p.insists(action))
+					err = errors.Join(p.busy(), p.checkRepeated(action))
 				}
 				return refused(err)
 			},
@@ -62,60 +62,61 @@ func (p *payout) handleMessages(ctx workflow.Context) {
 	}
 }
 
-// busy refuses a message that comes while the order turns over to a new run.
+// busy refuses a message while the order continues as a new run.
 func (p *payout) busy() error {
 	if !p.leaving {
 		return nil
 	}
-	return order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", p.request.Number)
+	return order.Refuse(order.CodeOrderBusy, "order %s is moving to a new run; ask again in a moment", p.request.Number)
 }
 
-// must is for what only a mistake of ours can break: the worker is told again and
-// again until it is mended, and no order fails of it.
+// must panics on an error that only a programming error causes. Temporal retries
+// the workflow task until a corrected worker runs it; no order fails.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// mustDecrypt stops a worker that has not the key to what another worker could
-// read, and went by: it is told again, and goes on once it has the key. What
-// nobody could read never comes so far.
+// mustDecrypt panics if this worker lacks the key of a payload that another worker
+// could read. Temporal retries the workflow task until a worker has the key. A
+// payload that no worker can read is refused before.
 func mustDecrypt(raw converter.RawValue) {
 	if payload := raw.Payload(); payload != nil && contract.Encrypted(payload) {
 		panic(contract.Missing(payload))
 	}
 }
 
-// act does what an operator asks, or says why not.
+// act executes an operator's action, or returns why it was refused.
 func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, error) {
-	// The order is written down first: an action may come with the start.
+	// Wait until the ledger has the order: an action may come with the start.
 	_ = workflow.Await(ctx, func() bool { return p.written || p.leaving })
 	if err := p.busy(); err != nil {
 		return order.View{}, refused(err)
 	}
-	// A reset delivers the updates of the history again, each under its own id.
+	// A reset delivers the updates of the history again, with their ids. The
+	// ledger executes an id once.
 	action = order.Marked(action, "update "+workflow.GetCurrentUpdateInfo(ctx).ID)
 	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, action.Name()), books.Act, p.request.Key(), contract.Action{Action: action}).Get(ctx, &acted) != nil {
 		return order.View{}, refusal(order.Refuse(order.CodeLedgerAway,
-			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))
+			"the ledger does not answer; it is not known whether the action was executed: look at the order, or ask again"))
 	}
 	if acted.Refusal != nil {
-		p.remember(action, *acted.Refusal)
-		if acted.Refusal.Code == order.CodeAlreadySubmitted && p.standing.State.Uncleared() { // the gateway was not asked
-			p.unasked = true
+		p.countRefusal(action, *acted.Refusal)
+		if acted.Refusal.Code == order.CodeAlreadySubmitted && p.standing.State.Uncleared() { // the gateway has to be asked first
+			p.mustAskFirst = true
 			p.wake.SendAsync(true)
 		}
 		return order.View{}, refusal(&order.Refusal{Reason: *acted.Refusal})
 	}
 	before := p.standing.State
-	p.stands(acted.Standing)
+	p.store(acted.Standing)
 	moved := p.standing.State != before
 	switch action.(type) {
-	case order.Resolution: // a note leaves what is proposed as it is
+	case order.Resolution: // a note does not change the proposal
 		p.proposed = acted.Pending
-	case order.Poll: // orders that wait for funds look for them when they are woken
+	case order.Poll: // the ledger woke an order that waits for funds: it checks the balance itself
 		p.askNow = p.askNow || p.standing.State != order.AwaitingFunds
 	}
 	switch {
@@ -124,17 +125,18 @@ func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, err
 	case p.proposed != "":
 		p.next = p.review()
 	case moved:
-		p.next = "The order goes on."
+		p.next = "The order continues."
 	}
 	return p.view(), nil
 }
 
-// refusal carries a refusal's stable code to the caller as the error's type.
+// refusal returns an application error whose type is the refusal's stable code.
 func refusal(err *order.Refusal) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), err.Code, temporal.ApplicationErrorOptions{NonRetryable: true})
 }
 
-// refused does the same for an error that is a refusal, or nil.
+// refused does the same if the error is an *order.Refusal; it returns other errors
+// and nil unchanged.
 func refused(err error) error {
 	var no *order.Refusal
 	if errors.As(err, &no) {

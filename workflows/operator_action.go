@@ -10,9 +10,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// OperatorAction does to an order what an operator asks, or says why not, when
-// no workflow drives the order: it has ended, or there is none of its number.
-// Its purpose is the trace that the action leaves in the audit.
+// OperatorAction executes an operator's action on an order that no workflow
+// drives: the order has ended, or there is none of its number. It returns the
+// refusal if the action is refused. The ledger audits both.
 func OperatorAction(ctx workflow.Context, raw converter.RawValue) (contract.Acted, error) {
 	mustDecrypt(raw)
 	var input contract.OperatorActionInput

@@ -10,15 +10,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// idleActions is how long OperatorActions stays after the last action. Whoever
-// mistypes a merchant starts one, too, so it must not stay for ever.
+// idleActions is how long OperatorActions runs after the last action. It must end,
+// because a mistyped merchant number starts one, too.
 const idleActions = 24 * time.Hour
 
-// OperatorActions does to a merchant's orders what operators ask, or says why
-// not, where no workflow drives the order. There is one for a merchant, so that
-// Temporal's list has one row of all that was asked and refused in a day.
+// OperatorActions executes operators' actions on a merchant's orders that no
+// workflow drives, and returns the refusals. There is one per merchant, so that
+// Temporal's list of workflows has one row for all actions of a day.
 func OperatorActions(ctx workflow.Context) error {
-	ctx, _ = workflow.NewDisconnectedContext(ctx) // what an operator asks is not abandoned
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancellation does not abandon an action
 	asked := 0
 	err := workflow.SetUpdateHandlerWithOptions(ctx, contract.ActUpdate, func(ctx workflow.Context, raw converter.RawValue) (contract.Acted, error) {
 		asked++
@@ -49,7 +49,7 @@ func OperatorActions(ctx workflow.Context) error {
 	}
 }
 
-// actForOperator does one action, or says why not.
+// actForOperator executes one action, or returns why it was refused.
 func actForOperator(ctx workflow.Context, raw converter.RawValue) (contract.Acted, error) {
 	mustDecrypt(raw)
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
@@ -61,12 +61,12 @@ func actForOperator(ctx workflow.Context, raw converter.RawValue) (contract.Acte
 	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted) != nil {
 		return contract.Acted{}, refusal(order.Refuse(order.CodeLedgerAway,
-			"the ledger does not answer; whether it was done is not known: look at the order, or ask again"))
+			"the ledger does not answer; it is not known whether the action was executed: look at the order, or ask again"))
 	}
 	return acted, nil
 }
 
-// readAction reads what is asked, strictly. The error is an *order.Refusal.
+// readAction decodes an action's input strictly. The error is an *order.Refusal.
 func readAction(raw converter.RawValue) (contract.OperatorActionInput, error) {
 	var input contract.OperatorActionInput
 	if err := read(raw, &input); err != nil {
@@ -76,7 +76,7 @@ func readAction(raw converter.RawValue) (contract.OperatorActionInput, error) {
 		return input, order.NoAction()
 	}
 	if input.Key.Merchant == "" {
-		return input, order.Refuse(order.CodeInvalidRequest, "an action names the order's merchant")
+		return input, order.Refuse(order.CodeInvalidRequest, "member key.merchant is missing: an action names the order's merchant")
 	}
 	return input, nil
 }

@@ -10,46 +10,48 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
-// Every timeout and retry policy of the house, each with its reason.
+// Every timeout and retry policy of the workflows, each with its reason.
 const (
 	// A ledger write takes milliseconds; ten seconds without an answer means
 	// that the connection is gone and a new one should be tried.
 	ledgerAttempt = 10 * time.Second
-	// The database may be away for as long as it takes: an order waits. After an
-	// hour it says so, and tries again (write).
+	// The database may be away for an unlimited time: the order waits. After an
+	// hour the order shows the cause, and tries again (write).
 	ledgerPatience = time.Hour
-	// Whoever acts on an order waits for the answer, and can ask again.
+	// An operator waits for the answer of an action, and can ask again.
 	actionPatience = 5 * time.Minute
-	// Long waits between ledger attempts cost a timer each, short ones a
-	// workflow task kept alive; a minute keeps an hour's outage cheap.
+	// A pause between ledger attempts that is longer than the workflow task costs
+	// a timer event; a shorter one keeps the task alive by heartbeats. With one
+	// minute, an outage of an hour adds few events.
 	ledgerBackoff = time.Minute
-	// A balance has no horizon of its own; a reconciliation that cannot reach
-	// the gateway for this long is over, and the schedule starts the next.
+	// A reconciliation that cannot reach the gateway for this long ends. The
+	// schedule starts the next.
 	balancePatience = 15 * time.Minute
-	// A day of a very large merchant takes hours to ask about, one call after the
-	// other.
+	// The queries about one day of a very large merchant take hours, one call
+	// after the other.
 	windowPatience = 72 * time.Hour
 	// An attempt makes fifty calls, each of which takes half a minute at worst.
-	// One that has died is noticed by its heartbeat.
+	// The heartbeat timeout detects an attempt that has died.
 	transactionsAttempt   = time.Hour
 	transactionsHeartbeat = time.Minute
-	// The longest that one question to the gateway may take when no plan says
-	// so: the longest timeout that a call may be given, and the ledger.
+	// The longest that one query may take when no plan says so: the longest
+	// timeout that can be configured for a call, plus the ledger.
 	balanceAttempt = 35 * time.Second
-	// What could not be booked, or was refused by the table of moves, is not tried
-	// again at once: a person has to look, and the gateway is asked now and then.
-	rest = time.Hour
-	// No limit on attempts. Temporal's word for that is 0, which its test
-	// environment takes for ten.
+	// When an answer could not be booked, or the state table refused it, a person
+	// has to act. The next query waits for an hour.
+	pauseAfterNoChange = time.Hour
+	// No limit on attempts. Temporal uses 0 for that, but its test environment
+	// treats 0 as ten.
 	unlimited = math.MaxInt32
 )
 
-// forLedger are the options of a local activity that writes the ledger.
+// forLedger sets the options of a local activity that writes the ledger.
 func forLedger(ctx workflow.Context, summary string) workflow.Context {
 	return inLedger(ctx, summary, ledgerPatience)
 }
 
-// forAction are those of one that acts for somebody who waits.
+// forAction sets the options of a local activity that executes an operator's
+// action. The operator waits for it, so it gives up earlier.
 func forAction(ctx workflow.Context, summary string) workflow.Context {
 	return inLedger(ctx, summary, actionPatience)
 }
@@ -68,16 +70,17 @@ func inLedger(ctx workflow.Context, summary string, patience time.Duration) work
 	})
 }
 
-// forGateway are the options of a gateway call. The attempt is longer than
-// all its HTTP calls, so that two attempts never overlap; there is no limit
-// on attempts, because giving up is a decision of the workflow (patience) and
-// never of a counter. The activity chooses the wait before the next attempt
-// itself; the policy here is for faults of our own.
+// forGateway sets the options of an activity that calls the gateway.
+//
+// An attempt's timeout is longer than all its HTTP calls, so that two attempts
+// never overlap. There is no limit on attempts: the workflow gives up by time
+// (patience). The activity chooses the pause before the next attempt itself; the
+// retry policy here is for unexpected errors.
 func forGateway(ctx workflow.Context, summary string, attempt, patience time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              contract.GatewayQueue,
 		StartToCloseTimeout:    attempt,
-		ScheduleToCloseTimeout: patience, // zero: for ever
+		ScheduleToCloseTimeout: patience, // zero: no limit
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,
@@ -88,8 +91,9 @@ func forGateway(ctx workflow.Context, summary string, attempt, patience time.Dur
 	})
 }
 
-// forTransactions are the options of an activity that makes very many calls: an
-// attempt makes some, and its heartbeat says where the next one goes on.
+// forTransactions sets the options of an activity that makes very many calls. Each
+// attempt makes some of them; its heartbeat details say where the next attempt
+// continues.
 func forTransactions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              contract.TransactionsQueue,
@@ -106,8 +110,8 @@ func forTransactions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// forAnyWorker are the options of an activity that writes the ledger on whichever
-// worker asks for work, attempt by attempt, for as long as it takes.
+// forAnyWorker sets the options of a ledger activity that any worker may run. It
+// is retried without a limit.
 func forAnyWorker(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: balanceAttempt,
@@ -121,8 +125,8 @@ func forAnyWorker(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// forBooks are the options of an activity that looks into the ledger for as
-// long as it takes: each look is an attempt, or reports that it is alive.
+// forBooks sets the options of an activity that reads the ledger until patience
+// has passed. An attempt either returns quickly or sends heartbeats.
 func forBooks(ctx workflow.Context, summary string, patience time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    patience,

@@ -1,9 +1,10 @@
-// Package workflows holds the durable life of every order, one workflow per
-// order, and the reconciliations. A file per workflow; payout.go and await.go
-// hold what deposits and withdrawals share.
+// Package workflows contains the Temporal workflows: one for each order, the
+// reconciliations, the search for orphans, and operators' actions. There is a file
+// per workflow; payout.go and await.go contain what deposits and withdrawals
+// share.
 //
-// Workflow code sees no SQL, no HTTP, no clock and no environment: whatever
-// it needs to know comes from an activity and is recorded.
+// Workflow code uses no SQL, no HTTP, no clock and no environment. Everything it
+// needs from outside comes from an activity, so that it is recorded.
 package workflows
 
 import (
@@ -18,47 +19,48 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// The activities are referred to by method; the worker registers instances.
+// The activities are named by method values of nil pointers; the worker registers
+// the instances.
 var (
 	books   *activities.Books
 	gateway *activities.Gateway
 )
 
-// payout is one order under way.
+// payout is the state of one order's workflow.
 type payout struct {
 	request   order.Request
 	standing  order.Standing
 	plan      activities.Plan
 	written   bool   // the ledger has the order, or has refused it
 	sent      bool   // the gateway may have a create of it
-	told      int    // how often in a row that was told anew
-	heldUp    string // the code of what keeps the create from an outcome, as last told
-	fruitless bool   // what was asked last has changed nothing: it is not asked again at once
+	reports   int    // how many times in a row FindOut returned only to report another hold-up
+	heldUp    string // the code of the last reported hold-up of the create
+	unchanged bool   // the last answer changed nothing: the next query pauses first
 
-	// Times of this workflow's own clock. What the ledger's clock says comes as
-	// what is left.
-	unasked       bool      // the gateway is asked before the order is ended, although nothing was sent
+	// Times on the workflow's clock. Deadlines of the ledger's clock arrive as
+	// remaining durations.
+	mustAskFirst  bool      // the gateway must be queried before the order is ended, although no create is on record
 	approveBefore time.Time // when waiting for an approval ends
 	fundsBefore   time.Time // when waiting for funds ends, in the ledger and at the gateway
-	deadline      time.Time // when looking for proof ends and a person is asked
+	deadline      time.Time // when the search for proof ends and the order goes to review
 
-	unread    []string                // ids in the inbox that signals named, still to be acted on; "" for one that nobody could decrypt
-	heard     int                     // signals taken in by this run
-	updates   int                     // updates taken in by this run
-	overheard []order.Reason          // what is ignored, one of each kind
-	ignored   int                     // how many of those are on record
-	cancelled workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
-	wake      workflow.Channel        // a message handler changed something
-	askNow    bool                    // ask the gateway without waiting first
-	claims    []string                // callbacks that only made us ask
-	proposed  string                  // who has proposed how to resolve a review; a second person confirms
-	trouble   order.Reason            // why something has to be tried again that should just work; empty: nothing has
-	resumed   bool                    // this run goes on from an earlier one
-	leaving   bool                    // this run is about to end and the next to begin
+	unread         []string                // inbox ids from signals, still to be applied; "" for a signal that this worker could not decrypt
+	signals        int                     // signals received by this run
+	updates        int                     // updates accepted by this run
+	ignoredReasons []order.Reason          // ignored messages, one for each reason code
+	audited        int                     // how many of those are audited
+	cancelled      workflow.ReceiveChannel // somebody asked Temporal to cancel the workflow; nil once seen
+	wake           workflow.Channel        // a message handler changed something
+	askNow         bool                    // ask the gateway without waiting first
+	claims         []string                // callbacks that wait for confirmation by a query
+	proposed       string                  // who has proposed a resolution; a second person confirms it
+	retryReason    order.Reason            // why a ledger write or another internal step is being retried; empty if none is
+	resumed        bool                    // this run continues an earlier one
+	leaving        bool                    // this run is about to end and the next to begin
 
-	unrecorded bool // it was refused before anything was written down, and that is on record
+	unrecorded bool // the order was refused before the ledger had it, and the refusal is audited
 
-	refusals map[string]refusals // of actions that were refused; see insists
+	refusals map[string]refusals // of operators' actions; see checkRepeated
 
 	next    string      // what happens next, for people
 	shown   order.State // the state that the search attributes say
@@ -77,22 +79,23 @@ func newPayout(ctx workflow.Context, request order.Request) *payout {
 	return p
 }
 
-// ended is what happens next to an order that has ended.
+// ended is the text for what happens next to an order that has ended.
 const ended = "Nothing: the order has ended."
 
-// run is the whole life of an order. Its result is a business outcome: an
-// order that failed is a workflow that completed. Nothing fails it: its only
-// error begins a new run.
+// run drives the order from its opening to its end. Its result is a business
+// outcome: the workflow of a failed order completes. The workflow never fails; its
+// only error is continue-as-new.
 //
-// A cancellation of the workflow never abandons an order: money may be on its
-// way. Everything runs apart from it, and the operator is told.
+// A cancellation of the workflow never abandons an order: money may be on its way.
+// So everything runs in a disconnected context, and the details in the Temporal UI
+// say that a cancellation was requested.
 func (p *payout) run(ctx workflow.Context) (order.View, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	p.listen(ctx)
 	p.complete(ctx)
 	for _, part := range []func(workflow.Context) error{p.open, p.clear, p.submit, p.await, p.settleClaims} {
-		if part(ctx) != nil { // errFull: there is no other
-			return order.View{}, p.turnOver(ctx)
+		if part(ctx) != nil { // errFull is the only possible error
+			return order.View{}, p.continueAsNew(ctx)
 		}
 	}
 	p.show(ctx, ended)
@@ -100,8 +103,8 @@ func (p *payout) run(ctx workflow.Context) (order.View, error) {
 	return p.view(), nil
 }
 
-// complete sets the search attributes of an order that was started by other
-// means than our client.
+// complete sets the search attributes of an order that was not started by package
+// client.
 func (p *payout) complete(ctx workflow.Context) {
 	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(contract.AttributeKind) {
 		return
@@ -111,10 +114,10 @@ func (p *payout) complete(ctx workflow.Context) {
 	}
 }
 
-// open writes the order down and reserves its funds. The first order of a
-// merchant waits until the opening balance is booked.
+// open writes the order to the ledger and reserves its funds. The first order of a
+// merchant waits until the merchant's opening balance is booked.
 func (p *payout) open(ctx workflow.Context) error {
-	p.show(ctx, "The order is being written down.")
+	p.show(ctx, "The order is being written to the ledger.")
 	opened, err := p.tryOpen(ctx)
 	for err == nil && (opened.BooksClosed || opened.Elsewhere.Code != "") {
 		if opened.Elsewhere.Code != "" {
@@ -125,7 +128,7 @@ func (p *payout) open(ctx workflow.Context) error {
 		if booked, err = p.openBooks(ctx, opened.Plan.Attempt); err == nil {
 			opened, err = p.tryOpen(ctx)
 		}
-		if err == nil && booked && opened.BooksClosed { // they were opened in another currency
+		if err == nil && booked && opened.BooksClosed { // the merchant's accounts were opened in another currency
 			err = p.pause(ctx, temporal.NewApplicationError(
 				"the books of merchant "+p.request.Merchant+" are not open in the order's currency", order.CodeUnknownMerchant))
 		}
@@ -144,7 +147,7 @@ func (p *payout) open(ctx workflow.Context) error {
 	return nil
 }
 
-// resume goes on from where the ledger has the order.
+// resume takes over the ledger's state of the order.
 func (p *payout) resume(ctx workflow.Context, opened activities.Opened) {
 	p.standing = opened.Standing
 	if !p.resumed || p.plan.Attempt == 0 {
@@ -152,19 +155,19 @@ func (p *payout) resume(ctx workflow.Context, opened activities.Opened) {
 	}
 	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
 	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
-	p.heldUp, p.unasked = "", opened.Unasked
+	p.heldUp, p.mustAskFirst = "", opened.Unasked
 	switch {
 	case !opened.Sent:
 		p.sent = false
-	case !p.sent: // else the horizon began in an earlier run
+	case !p.sent: // else an earlier run set the deadline for proof
 		p.lookForProof(ctx)
 	}
 }
 
-// look asks the ledger where the order stands, whatever was heard before: an
-// answer was older than what is known, because it was overtaken or because an
-// older copy of the ledger was restored.
-func (p *payout) look(ctx workflow.Context) error {
+// reload replaces the workflow's copy of the order's state by the ledger's. It is
+// called when an answer is older than that copy: another one has overtaken it, or
+// an older copy of the ledger was restored.
+func (p *payout) reload(ctx workflow.Context) error {
 	var opened activities.Opened
 	if err := p.write(ctx, "look at the order", &opened, books.Look, p.request.Key()); err != nil {
 		return err
@@ -173,19 +176,19 @@ func (p *payout) look(ctx workflow.Context) error {
 	return nil
 }
 
-// openBooks waits until the merchant's opening balance is booked. One that
-// cannot be read waits for a person.
+// openBooks waits until the merchant's opening balance is booked. If the gateway's
+// balance cannot be read, the order waits until a person has acted.
 func (p *payout) openBooks(ctx workflow.Context, attempt time.Duration) (booked bool, err error) {
-	p.show(ctx, "Waiting for the gateway to tell the merchant's balance; it is booked as the opening one.")
+	p.show(ctx, "Waiting for the merchant's balance at the gateway; it is booked as the opening balance.")
 	asking := forGateway(ctx, "opening balance of "+p.request.Merchant, attempt, 0)
 	balance := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant)
-	if err := p.during(ctx, balance); err != nil {
+	if err := p.awaitFuture(ctx, balance); err != nil {
 		return false, err
 	}
 	if err := balance.Get(ctx, nil); err != nil {
 		return false, p.pause(ctx, err)
 	}
-	p.trouble = order.Reason{}
+	p.retryReason = order.Reason{}
 	return true, nil
 }
 
@@ -195,14 +198,14 @@ func (p *payout) tryOpen(ctx workflow.Context) (activities.Opened, error) {
 	return opened, err
 }
 
-// openElsewhere leaves the opening to a worker that has what this one lacks, for
-// as long as it takes to find one.
+// openElsewhere has another worker open the order, because this one lacks a key, a
+// merchant or a country profile. It waits without a limit for such a worker.
 func (p *payout) openElsewhere(ctx workflow.Context, lacking order.Reason) (activities.Opened, error) {
-	p.trouble = lacking
+	p.retryReason = lacking
 	p.show(ctx, "The order waits for another worker: "+lacking.Text+".")
 	var opened activities.Opened
 	asking := workflow.ExecuteActivity(forAnyWorker(ctx, "open the order on another worker"), books.OpenElsewhere, p.request)
-	if err := p.during(ctx, asking); err != nil {
+	if err := p.awaitFuture(ctx, asking); err != nil {
 		return opened, err
 	}
 	if err := asking.Get(ctx, &opened); err != nil {
@@ -211,12 +214,12 @@ func (p *payout) openElsewhere(ctx workflow.Context, lacking order.Reason) (acti
 		}
 		return p.tryOpen(ctx)
 	}
-	p.trouble = order.Reason{}
+	p.retryReason = order.Reason{}
 	return opened, nil
 }
 
-// submit sends the create once. Whatever is not certain then is found out in
-// await. Callbacks that come before the answer wait to be attended to.
+// submit sends the create once. If the outcome is uncertain, await finds it out.
+// Callbacks that come before the create's answer stay queued until await.
 func (p *payout) submit(ctx workflow.Context) error {
 	if !p.standing.State.Sendable() {
 		return nil
@@ -224,32 +227,32 @@ func (p *payout) submit(ctx workflow.Context) error {
 	p.show(ctx, "The order is being sent to the gateway.")
 	asking := forGateway(ctx, "create "+contract.Summary(p.request), p.plan.Attempt, 0)
 	sent := workflow.ExecuteActivity(asking, gateway.Submit, p.request.Key())
-	if err := p.during(ctx, sent); err != nil {
+	if err := p.awaitFuture(ctx, sent); err != nil {
 		return err
 	}
-	return p.foundOut(ctx, sent)
+	return p.applySending(ctx, sent)
 }
 
-// lookForProof begins the horizon: the gateway may have a create of the order.
-// What was never sent waits without one.
+// lookForProof notes that the gateway may have the order, and sets the deadline
+// for proof. An order that was never sent has no such deadline.
 func (p *payout) lookForProof(ctx workflow.Context) {
 	p.sent = true
 	p.deadline = workflow.Now(ctx).Add(p.plan.Horizon)
 }
 
-// takes takes over where an answer says that the order stands, or looks where it
-// does if the answer is older than what is known. Its only error is errFull.
-func (p *payout) takes(ctx workflow.Context, standing order.Standing) error {
-	if p.stands(standing) {
+// apply stores an answer's standing. If the answer is older than the workflow's
+// copy, it reloads the order from the ledger. Its only error is errFull.
+func (p *payout) apply(ctx workflow.Context, standing order.Standing) error {
+	if p.store(standing) {
 		return nil
 	}
-	return p.look(ctx)
+	return p.reload(ctx)
 }
 
-// stands notes where the order stands, unless that is old news: an operator's
-// action and the order's own next step write the ledger side by side, and may
-// be heard of in the other order.
-func (p *payout) stands(standing order.Standing) bool {
+// store stores a standing and returns true, unless the standing is older than the
+// workflow's copy. An operator's action and the order's own next step write to the
+// ledger concurrently, so their answers may arrive in the other order.
+func (p *payout) store(standing order.Standing) bool {
 	if order.Precedes(p.request.Kind, standing.State, p.standing.State) {
 		return false
 	}
@@ -257,27 +260,27 @@ func (p *payout) stands(standing order.Standing) bool {
 	return true
 }
 
-// left is how long it is until a deadline. It is never zero, because zero means
-// for ever.
+// left returns the time until a deadline, at least a second, because a zero
+// timeout means no limit.
 func (p *payout) left(ctx workflow.Context, deadline time.Time) time.Duration {
 	return max(deadline.Sub(workflow.Now(ctx)), time.Second)
 }
 
-// noProof hands the order to a person, because a question to the gateway
-// ended in an error: its horizon has passed, or the answer contradicts. After
-// any other error it is asked again. An order that was never sent cannot be
-// reviewed: it is sent later. Its only error is errFull.
+// noProof handles a query that ended in an error. It sends the order to review if
+// the deadline for proof has passed or the answer contradicts the order. After an
+// error that says nothing about the order it pauses. An order that was never sent
+// is not reviewed: it is sent later. Its only error is errFull.
 func (p *payout) noProof(ctx workflow.Context, err error) error {
-	if astray(err) {
+	if saysNothing(err) {
 		return p.pause(ctx, err)
 	}
 	before := p.standing.State
-	defer func() { p.fruitless = p.standing.State == before }()
+	defer func() { p.unchanged = p.standing.State == before }()
 	reason := order.Reason{Code: order.CodeNoProof, Text: "no proof within " + p.plan.Horizon.String()}
 	var cause *temporal.ApplicationError
 	switch {
 	case errors.As(err, &cause) && cause.Type() == activities.ErrorBehind:
-		return p.look(ctx)
+		return p.reload(ctx)
 	case cause != nil && cause.Type() == activities.ErrorMismatch:
 		reason = order.Reason{Code: order.CodeMismatch, Text: cause.Message()}
 	case !p.sent:
@@ -288,7 +291,7 @@ func (p *payout) noProof(ctx workflow.Context, err error) error {
 	if err := p.write(ctx, "hand to a person", &standing, books.Review, p.request.Key(), reason); err != nil {
 		return err
 	}
-	return p.takes(ctx, standing)
+	return p.apply(ctx, standing)
 }
 
 func (p *payout) view() order.View {

@@ -12,17 +12,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Nothing that the ledger or the gateway says, and nothing that they cannot say,
-// ends an order's workflow. What fails is tried again for as long as it takes,
-// slowly, and the order tells what it waits for.
+// No answer and no failure of the ledger or the gateway ends an order's workflow.
+// A failed step is retried without a limit, with pauses, and the order's details
+// show the cause.
 
-// write has the ledger do something, and goes on until it is done. Its only
+// write executes a ledger activity and retries it until it succeeds. Its only
 // error is errFull.
 func (p *payout) write(ctx workflow.Context, summary string, result, activity any, args ...any) error {
 	for {
 		err := workflow.ExecuteLocalActivity(forLedger(ctx, summary), activity, args...).Get(ctx, result)
 		if err == nil {
-			p.trouble = order.Reason{}
+			p.retryReason = order.Reason{}
 			return nil
 		}
 		if err := p.pause(ctx, err); err != nil {
@@ -31,58 +31,58 @@ func (p *payout) write(ctx workflow.Context, summary string, result, activity an
 	}
 }
 
-// pause waits before something is tried again that ended in an error, and tells
-// of what. An operator's message ends the wait. Its only error is errFull.
+// pause shows the cause of an error and waits before the retry. An operator's
+// message ends the wait. Its only error is errFull.
 func (p *payout) pause(ctx workflow.Context, cause error) error {
-	p.trouble = troubleOf(cause)
-	p.show(ctx, "The order waits: "+p.trouble.Text)
+	p.retryReason = troubleOf(cause)
+	p.show(ctx, "The order waits: "+p.retryReason.Text)
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	selector := workflow.NewSelector(ctx)
-	selector.AddFuture(workflow.NewTimerWithOptions(waiting, troublePause, workflow.TimerOptions{Summary: "wait before it is tried again"}),
+	selector.AddFuture(workflow.NewTimerWithOptions(waiting, troublePause, workflow.TimerOptions{Summary: "pause before the retry"}),
 		func(workflow.Future) {})
 	selector.AddReceive(p.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	selector.Select(ctx)
 	return p.full(ctx)
 }
 
-// troubleOf says what an activity that ended in an error met, for people.
+// troubleOf returns the reason that people see for an activity's error.
 func troubleOf(err error) order.Reason {
 	if temporal.IsPanicError(err) {
 		return order.Reason{
-			Code: order.CodeFault, Text: "something failed that should not; the worker's log says what. It is tried again by itself.",
+			Code: order.CodeFault, Text: "an internal error; the worker's log has the details. It is retried automatically.",
 		}
 	}
 	var known *temporal.ApplicationError
 	if errors.As(err, &known) {
 		switch known.Type() {
 		case order.CodeRowMissing:
-			return order.Reason{Code: known.Type(), Text: "the ledger has no row of it. It goes on by itself once the row is there again."}
+			return order.Reason{Code: known.Type(), Text: "the ledger has no row of the order. The order continues automatically when the row is back."}
 		case order.DiscrepancyBalance, order.CodeUnknownMerchant:
-			return order.Reason{Code: known.Type(), Text: known.Message() + ". It goes on by itself once that is mended."}
+			return order.Reason{Code: known.Type(), Text: known.Message() + ". The order continues automatically when that is corrected."}
 		}
 	}
 	return order.Reason{
-		Code: order.CodeLedgerAway, Text: "the ledger does not answer, or cannot do it; the worker's log says why. It is tried again by itself.",
+		Code: order.CodeLedgerAway, Text: "the ledger does not answer, or reports an error; the worker's log has the details. It is retried automatically.",
 	}
 }
 
-// persist does the same in a short workflow that drives no order. When its
-// history has become long, again says with what the workflow begins anew.
+// persist is write for a workflow that drives no order. When the history has
+// become long it returns again(), which is the workflow's continue-as-new error.
 func persist(ctx workflow.Context, summary string, again func() error, result, activity any, args ...any) error {
 	for {
 		err := workflow.ExecuteLocalActivity(forLedger(ctx, summary), activity, args...).Get(ctx, result)
 		if err == nil {
 			return nil
 		}
-		workflow.SetCurrentDetails(ctx, fmt.Sprintf("It waits: %s", troubleOf(err).Text))
+		workflow.SetCurrentDetails(ctx, fmt.Sprintf("Waiting: %s", troubleOf(err).Text))
 		if err := tryLater(ctx, again); err != nil {
 			return err
 		}
 	}
 }
 
-// tryLater waits before a short workflow tries something again.
+// tryLater pauses before a retry in a workflow that drives no order.
 func tryLater(ctx workflow.Context, again func() error) error {
 	if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 		return again()
@@ -90,7 +90,8 @@ func tryLater(ctx workflow.Context, again func() error) error {
 	return workflow.Sleep(ctx, troublePause)
 }
 
-// retried has a gateway's activity answer in a short workflow, whatever it takes.
+// retried repeats a gateway activity until it returns a result, in a workflow that
+// drives no order.
 func retried[T any](ctx workflow.Context, again func() error, ask func() workflow.Future) (T, error) {
 	for {
 		var answer T
@@ -104,15 +105,16 @@ func retried[T any](ctx workflow.Context, again func() error, ask func() workflo
 	}
 }
 
-// astray reports whether a question to the gateway ended for a reason that says
-// nothing of the order: its row is missing, or a mistake of ours.
-func astray(err error) bool {
+// saysNothing reports whether a query ended for a reason that says nothing about
+// the order: its row is missing, it was cancelled, or there is a programming
+// error.
+func saysNothing(err error) bool {
 	var known *temporal.ApplicationError
 	ours := errors.As(err, &known) && known.NonRetryable() && known.Type() != activities.ErrorMismatch && known.Type() != activities.ErrorBehind
 	return ours || temporal.IsCanceledError(err) || temporal.IsPanicError(err)
 }
 
-// troublePause is the wait before something is tried again that ended in an
-// error: each is a handful of events, and whoever mends it can have the order
-// look at once (poll_now).
+// troublePause is the pause before a failed step is retried. Each retry costs a
+// handful of history events. An operator who has removed the cause can end the
+// pause (poll_now).
 const troublePause = 5 * time.Minute

@@ -294,7 +294,7 @@ func TestARowThatIsGoneAndComesBack(t *testing.T) {
 		require.NoError(t, err)
 		var view order.View
 		require.NoError(t, value.Get(&view))
-		require.Contains(t, view.Next, "the ledger has no row of it")
+		require.Contains(t, view.Next, "the ledger has no row of the order")
 		require.Equal(t, 1, needs[true], "an operator can search for it")
 	}, 3*time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(request(t, order.Withdrawal, "silent-success")).State)

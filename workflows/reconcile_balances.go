@@ -10,17 +10,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// A difference may be an order caught between the gateway's books and ours.
-// It counts only when two looks, one after the other, show the same; a look
-// during which something is booked shows nothing.
+// A difference may be an order that one side has booked and the other has not yet.
+// A difference is reported only if two comparisons in a row show the same one. A
+// comparison during which the ledger books something does not count.
 const (
-	looks      = 5
-	secondLook = 5 * time.Second
+	maxComparisons  = 5
+	comparisonPause = 5 * time.Second
 )
 
-// ReconcileBalances compares what the ledger says of each merchant's money
-// with what the gateway says, stores both, and reports the difference, merchant
-// by merchant as each answers. It runs on a schedule and on demand.
+// ReconcileBalances compares each merchant's balance in the ledger with the
+// gateway's, stores both, and reports the difference. The merchants are compared
+// in parallel. It runs on a schedule and on demand.
 func ReconcileBalances(ctx workflow.Context, input contract.ReconcileBalancesInput) (contract.ReconcileBalancesResult, error) {
 	merchants := input.Merchants
 	if len(merchants) == 0 {
@@ -30,37 +30,37 @@ func ReconcileBalances(ctx workflow.Context, input contract.ReconcileBalancesInp
 		}
 	}
 	merchants = slices.Compact(slices.Sorted(slices.Values(merchants)))
-	looked := make([]*balanceLooked, len(merchants))
-	err := sideBySide(ctx, len(merchants), func(ctx workflow.Context, i int) error {
-		snapshot, err := lookAtBalance(ctx, merchants[i])
+	results := make([]*balanceResult, len(merchants))
+	err := forEachParallel(ctx, len(merchants), func(ctx workflow.Context, i int) error {
+		snapshot, err := compareBalance(ctx, merchants[i])
 		if err != nil {
-			workflow.GetLogger(ctx).Error("A balance could not be asked", "merchant", merchants[i], "error", err)
+			workflow.GetLogger(ctx).Error("A balance could not be queried", "merchant", merchants[i], "error", err)
 		}
-		looked[i] = &balanceLooked{snapshot: snapshot, err: err}
-		workflow.SetCurrentDetails(ctx, describeReconciliation(reportBalances(merchants, looked)))
+		results[i] = &balanceResult{snapshot: snapshot, err: err}
+		workflow.SetCurrentDetails(ctx, describeReconciliation(reportBalances(merchants, results)))
 		return err
 	})
-	return reportBalances(merchants, looked), err
+	return reportBalances(merchants, results), err
 }
 
-// balanceLooked is what came of looking at a merchant's balance.
-type balanceLooked struct {
+// balanceResult is the result of comparing a merchant's balance.
+type balanceResult struct {
 	snapshot order.Snapshot
 	err      error
 }
 
-// reportBalances tells of those that have been looked at, in the order of the
-// merchants, whichever answered first.
-func reportBalances(merchants []string, looked []*balanceLooked) contract.ReconcileBalancesResult {
+// reportBalances returns the result for the merchants compared so far, in the
+// order of the merchants.
+func reportBalances(merchants []string, results []*balanceResult) contract.ReconcileBalancesResult {
 	var result contract.ReconcileBalancesResult
-	for i, look := range looked {
+	for i, compared := range results {
 		switch {
-		case look == nil: // under way
-		case look.err != nil:
+		case compared == nil: // under way
+		case compared.err != nil:
 			result.Unreachable = append(result.Unreachable, merchants[i])
 		default:
-			result.Snapshots = append(result.Snapshots, look.snapshot)
-			if look.snapshot.Verdict == order.Drifting {
+			result.Snapshots = append(result.Snapshots, compared.snapshot)
+			if compared.snapshot.Verdict == order.Drifting {
 				result.Drifting = append(result.Drifting, merchants[i])
 			}
 		}
@@ -68,11 +68,11 @@ func reportBalances(merchants []string, looked []*balanceLooked) contract.Reconc
 	return result
 }
 
-func lookAtBalance(ctx workflow.Context, merchant string) (order.Snapshot, error) {
+func compareBalance(ctx workflow.Context, merchant string) (order.Snapshot, error) {
 	var snapshot order.Snapshot
-	for look := range looks {
-		if look > 0 {
-			if err := workflow.Sleep(ctx, secondLook); err != nil {
+	for try := range maxComparisons {
+		if try > 0 {
+			if err := workflow.Sleep(ctx, comparisonPause); err != nil {
 				return snapshot, err
 			}
 		}
@@ -92,7 +92,7 @@ func describeReconciliation(result contract.ReconcileBalancesResult) string {
 			s.Drift.String() + " | " + string(s.Verdict) + " |\n"
 	}
 	for _, merchant := range result.Unreachable {
-		text += "| " + merchant + " | could not be asked | | | |\n"
+		text += "| " + merchant + " | could not be queried | | | |\n"
 	}
 	return text
 }

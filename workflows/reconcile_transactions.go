@@ -15,19 +15,19 @@ import (
 
 const (
 	transactionWindow = 24 * time.Hour
-	// A run ends after so many windows and another one goes on: a window takes
-	// thirteen events, however many orders it has, so a history stays below a
-	// thousand.
+	// A run ends after windowsPerRun windows and continues as a new one. A window
+	// takes thirteen events, however many orders it has, so a history stays below
+	// a thousand events.
 	windowsPerRun = 50
 )
 
-// ReconcileTransactions compares what the gateway says of every transaction
-// with the orders, and opens a discrepancy wherever they differ. It runs on a
-// schedule and on demand. A day that is done is remembered; a day that was
-// missed is caught up.
+// ReconcileTransactions compares the gateway's transactions with the orders, and
+// opens a discrepancy for each difference. It runs on a schedule and on demand. It
+// records the days that are compared; a day that was missed is compared in the
+// next run.
 //
-// Each merchant is compared by a child workflow, which begins a new run now and
-// then: it waits for no other merchant, and none waits for it.
+// A child workflow compares each merchant, so that no merchant waits for another.
+// The child continues as a new run when its history has become long.
 func ReconcileTransactions(ctx workflow.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
 	if input.Going != nil {
 		return reconcileMerchant(ctx, input)
@@ -41,7 +41,7 @@ func ReconcileTransactions(ctx workflow.Context, input contract.ReconcileTransac
 	for i, span := range spans {
 		report[i], underWay[i] = begun(span), true
 	}
-	err := sideBySide(ctx, len(spans), func(ctx workflow.Context, i int) error {
+	err := forEachParallel(ctx, len(spans), func(ctx workflow.Context, i int) error {
 		going := contract.TransactionsGoing{Left: spans[i], Report: report[i]}
 		var done contract.ReconcileTransactionsResult
 		err := workflow.ExecuteChildWorkflow(forMerchant(ctx, spans[i]), contract.ReconcileTransactionsType, contract.ReconcileTransactionsInput{
@@ -60,7 +60,7 @@ func ReconcileTransactions(ctx workflow.Context, input contract.ReconcileTransac
 	return contract.ReconcileTransactionsResult{Merchants: report}, err
 }
 
-// forMerchant are the options of the child workflow that compares a merchant.
+// forMerchant sets the options of the child workflow that compares a merchant.
 func forMerchant(ctx workflow.Context, span contract.TransactionSpan) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:    workflow.GetInfo(ctx).WorkflowExecution.ID + ":" + span.Merchant,
@@ -68,14 +68,15 @@ func forMerchant(ctx workflow.Context, span contract.TransactionSpan) workflow.C
 	})
 }
 
-// reconciliation is the comparison of one merchant while it goes on.
+// reconciliation is the comparison of one merchant in progress.
 type reconciliation struct {
 	*contract.TransactionsGoing
-	continuing bool // from where the merchant was left: days that are done are remembered
-	windows    int  // done in this run
+	continuing bool // it started after the last recorded day, and records each day compared
+	windows    int  // compared in this run
 }
 
-// reconcileMerchant compares one merchant to the end, or until the run is full.
+// reconcileMerchant compares one merchant, to the end of its span or until the run
+// is full.
 func reconcileMerchant(ctx workflow.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
 	r := reconciliation{TransactionsGoing: input.Going, continuing: input.From.IsZero()}
 	if r.Left.Problem == "" {
@@ -108,8 +109,8 @@ func begun(span contract.TransactionSpan) contract.MerchantTransactions {
 	return report
 }
 
-// compare goes through a span window by window, and then asks again about what
-// ended before it.
+// compare compares a span window by window. Then it queries the orders again that
+// ended shortly before the span.
 func (r *reconciliation) compare(ctx workflow.Context) (full bool, err error) {
 	span := &r.Left
 	for span.From.Before(span.To) {
@@ -138,7 +139,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// window compares one window: first what the gateway lists, then order by order.
+// window compares one window: first the gateway's list of transactions, then order
+// by order.
 func (r *reconciliation) window(ctx workflow.Context, window activities.TransactionWindow) error {
 	if r.Left.History {
 		var counts contract.TransactionCounts
@@ -172,7 +174,8 @@ func (r *reconciliation) ask(ctx workflow.Context, window activities.Transaction
 	return nil
 }
 
-// close looks for callbacks that nobody waits for, and counts what was found.
+// close reports callbacks that belong to no order, and counts the open
+// discrepancies.
 func (r *reconciliation) close(ctx workflow.Context) error {
 	unmatched := forBooks(ctx, "unmatched callbacks of "+r.Left.Merchant, orphanSearch)
 	if err := workflow.ExecuteActivity(unmatched, books.ReportUnmatched, r.Left.Merchant).Get(ctx, nil); err != nil {
@@ -186,8 +189,8 @@ func isError(err error, errorType string) bool {
 	return errors.As(err, &failed) && failed.Type() == errorType
 }
 
-// sayProblem is why a merchant's comparison has ended early: a code and a
-// sentence.
+// sayProblem returns why a merchant's comparison has ended early: a code and a
+// text.
 func sayProblem(err error) string {
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) && failed.Type() != "" {
@@ -201,8 +204,8 @@ func describeWindow(w activities.TransactionWindow) string {
 	return fmt.Sprintf("%s, %s to %s", w.Merchant, w.From.UTC().Format(minute), w.To.UTC().Format(minute))
 }
 
-// describeTransactions shows a report; of those under way, their own workflow
-// tells more.
+// describeTransactions formats a report as a table. A merchant under way has no
+// findings yet; its child workflow shows more.
 func describeTransactions(report []contract.MerchantTransactions, underWay []bool) string {
 	text := "| merchant | until | windows | history | rows | compared | asked | booked | found |\n|---|---|---|---|---|---|---|---|---|\n"
 	for i, m := range report {
@@ -216,5 +219,5 @@ func describeTransactions(report []contract.MerchantTransactions, underWay []boo
 		text += fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %d | %s |\n", m.Merchant, m.To.UTC().Format("2006-01-02 15:04"),
 			m.Windows, m.History, m.Rows, m.Compared, m.Asked, m.Settled, strings.ReplaceAll(strings.TrimSpace(found), "|", "/"))
 	}
-	return text + "\n\u00a0" // the pane is a line too low for its text
+	return text + "\n\u00a0" // the UI cuts off the last line of the pane
 }

@@ -12,13 +12,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// An order's workflow may be started by any SDK, with anything. What is no order
-// ends as one that was refused, with INVALID_REQUEST and the member's name: the
-// result says that nothing is on record of it as an order, so that its number may
-// be used again, and the merchant's audit says that it was tried.
+// Any Temporal client may start an order's workflow, with any input. A workflow
+// with an invalid input completes as a rejected order with INVALID_REQUEST and the
+// member's name. Its result says that the ledger has no such order, so the number
+// may be used again. The merchant's audit records the attempt.
 
-// start reads what an order's workflow was started with. The refusal says why it
-// is no order; the order is then empty but for its name.
+// start decodes the input of an order's workflow. If the input is no order it
+// returns a refusal; the order then has only its kind and the key from the
+// workflow id.
 func start(ctx workflow.Context, kind order.Kind, raw, from converter.RawValue) (*payout, *order.Refusal) {
 	mustDecrypt(raw)
 	var request order.Request
@@ -45,30 +46,31 @@ func start(ctx workflow.Context, kind order.Kind, raw, from converter.RawValue) 
 
 var countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
 
-// shortestLife is what an order's workflow must at least be given. A server may
-// have a bound of its own for all workflows; a caller's is shorter.
+// shortestLife is the shortest timeout that an order's workflow may have. A server
+// may limit all workflows, to more than this; a shorter timeout was set by the
+// caller.
 const shortestLife = 365 * 24 * time.Hour
 
-// startable refuses what no rule of a country has to be asked about: those may
-// differ between workers, and this may not.
+// startable makes only the checks that need no country profile: profiles may
+// differ between workers, and every worker must decide this the same on replay.
 func startable(ctx workflow.Context, kind order.Kind, request order.Request) error {
 	info := workflow.GetInfo(ctx)
 	switch {
 	case request.Kind != "" && request.Kind != kind:
-		return order.Refuse(order.CodeInvalidRequest, "member kind must be %s, or left out: the workflow's type says it", kind)
+		return order.Refuse(order.CodeInvalidRequest, "member kind must be %s, the kind of the workflow's type, or left out", kind)
 	case !request.Key().WellFormed():
-		return order.Refuse(order.CodeInvalidRequest, "members merchant and number must be letters and digits, 1 to 32, and letters, digits, hyphen and underscore, 1 to 64")
+		return order.Refuse(order.CodeInvalidRequest, "member merchant must be 1 to 32 letters and digits; member number must be 1 to 64 letters, digits, hyphens and underscores")
 	case !countryForm.MatchString(request.Country):
 		return order.Refuse(order.CodeInvalidRequest, "member country must be two capitals, ISO 3166")
-	case brief(info.WorkflowExecutionTimeout) || brief(info.WorkflowRunTimeout):
-		return order.Refuse(order.CodeInvalidRequest, "an order's workflow is started without an execution timeout and without a run timeout: money may be on its way when they end it")
+	case tooShort(info.WorkflowExecutionTimeout) || tooShort(info.WorkflowRunTimeout):
+		return order.Refuse(order.CodeInvalidRequest, "start an order's workflow without an execution timeout and without a run timeout: a timeout could end it while money is on its way")
 	}
 	return nil
 }
 
-func brief(timeout time.Duration) bool { return timeout > 0 && timeout < shortestLife }
+func tooShort(timeout time.Duration) bool { return timeout > 0 && timeout < shortestLife }
 
-// refuse ends a workflow that drives no order. Whoever waits for it is told why.
+// refuse completes a workflow whose input is no order. The result says why.
 func (p *payout) refuse(ctx workflow.Context, raw converter.RawValue) (order.View, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	p.written = true
@@ -76,7 +78,7 @@ func (p *payout) refuse(ctx workflow.Context, raw converter.RawValue) (order.Vie
 	p.show(ctx, ended)
 	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.WorkflowType(p.request.Kind), raw) }
 	if err := persist(ctx, "note the refusal", again, nil, books.RefuseStart, p.standing.Reason); err != nil {
-		return order.View{}, err // which begins a new run: there is no other
+		return order.View{}, err // continue-as-new is the only possible error
 	}
 	p.unrecorded = true
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // the context is never cancelled

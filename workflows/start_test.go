@@ -38,7 +38,7 @@ func TestAStartThatIsNoOrder(t *testing.T) {
 		"member details must be a JSON object": changed(`"details":{`, `"details":[],"x":{`),
 		"member kind must be withdrawal":       changed(`"kind":"withdrawal"`, `"kind":"deposit"`),
 		"member country must be two capitals":  changed(`"country":"PK"`, `"country":"`+strings.Repeat("PK", 2000)+`"`),
-		"members merchant and number must":     changed(`"number":"W-1"`, `"number":"W 1"`),
+		"member number must be 1 to 64":        changed(`"number":"W-1"`, `"number":"W 1"`),
 		"it is empty or breaks off":            whole[:len(whole)-1],
 		"it is null":                           []byte("null"),
 		"it must be a JSON object":             []byte("[]"),

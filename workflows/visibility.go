@@ -10,13 +10,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// show tells the operator where the order stands and what happens next. It
-// upserts search attributes only when the state is one that an operator would
-// search for, because each upsert is an event and an action.
+// show sets the text of what happens next in the order's details. It updates the
+// search attributes only when the state is one that an operator would search for,
+// because each update costs an event and a billed action.
 func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
-	state, needs := p.standing.State, p.standing.NeedsPerson() || p.trouble.Code != ""
+	state, needs := p.standing.State, p.standing.NeedsPerson() || p.retryReason.Code != ""
 	if needs == p.flagged && (state == p.shown || !needs && !worthSearching(state)) {
 		return
 	}
@@ -41,21 +41,22 @@ func worthSearching(state order.State) bool {
 	}
 }
 
-// details is the current-details pane of the Temporal UI, in its markdown.
+// details returns the text of the current-details pane of the Temporal UI, in
+// markdown.
 func (p *payout) details() string {
 	text := fmt.Sprintf("**%s** — %s %s of %s\n\n", p.standing.State, p.request.Kind, p.request.Number, p.request.Amount)
 	if p.standing.GatewayID != "" {
 		text += fmt.Sprintf("Gateway order: `%s`\n\n", p.standing.GatewayID)
 	}
-	if p.trouble.Code != "" {
-		text += fmt.Sprintf("Held up: `%s`\n\n", p.trouble.Code)
+	if p.retryReason.Code != "" {
+		text += fmt.Sprintf("Held up: `%s`\n\n", p.retryReason.Code)
 	}
 	if p.standing.Reason.Code != "" {
 		text += fmt.Sprintf("Reason: `%s` %s\n\n", p.standing.Reason.Code, p.standing.Reason.Text)
 	}
 	if p.cancelled == nil {
-		text += "The workflow was asked to cancel; an order under way is not abandoned, it goes on.\n\n"
+		text += "A cancellation of the workflow was requested. An order is not abandoned: it continues.\n\n"
 	}
-	// The pane is a line too low for its text; an empty one keeps the last in sight.
+	// The UI cuts off the last line of the pane, so an empty one is added.
 	return text + "Next: " + p.next + "\n\n\u00a0"
 }

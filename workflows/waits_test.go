@@ -41,7 +41,7 @@ func TestAnOrderBehindABreakerOutlastsItsHorizon(t *testing.T) {
 					require.NoError(t, err)
 					require.True(t, row.State.Unsent(), row.State)
 					require.Equal(t, []string{"breaker"}, w.queued(r.Key()))
-					require.Contains(t, w.view(t).Next, "sent by itself once that is mended")
+					require.Contains(t, w.view(t).Next, "sent automatically when calls are accepted again")
 					if end == order.Cancelled {
 						w.update(t, order.ActionCancel, "", order.Cancellation{By: "amina", Why: "paid by hand"})
 						return

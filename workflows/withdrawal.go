@@ -7,8 +7,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Withdrawal pays money out: reserve, send, find out, settle. It completes
-// with the order's view in every business outcome, failure included.
+// Withdrawal pays money out: it reserves the funds, sends the order, finds out the
+// result and settles it. It completes with the order's view in every business
+// outcome, failure included.
 func Withdrawal(ctx workflow.Context, raw, from converter.RawValue) (order.View, error) {
 	p, no := start(ctx, order.Withdrawal, raw, from)
 	if no != nil {

@@ -662,7 +662,7 @@ var mutants = []mutant{
 	{
 		name: "never_rests", rule: 16, takes: "what cannot be booked is not asked for at once",
 		file: "workflows/await.go",
-		old:  `p.fruitless = p.standing.State == before // it cannot be booked`,
+		old:  `p.unchanged = p.standing.State == before // it cannot be booked`,
 		new:  `_ = before // it cannot be booked`,
 		pkg:  "./workflows", run: "TestWhatCannotBeBookedRests",
 	},
@@ -1072,9 +1072,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "merchants_wait_for_each_other", takes: "an unreachable merchant holds up comparing no other",
-		file: "workflows/abreast.go",
-		old:  `const abreast = 16`,
-		new:  `const abreast = 1`,
+		file: "workflows/parallel.go",
+		old:  `const maxParallelMerchants = 16`,
+		new:  `const maxParallelMerchants = 1`,
 		pkg:  "./workflows", run: "TestNobodyWaitsForAnUnreachableMerchant|TestNobodyWaitsForAnUnreachableMerchantsTransactions",
 	},
 	{
@@ -1129,14 +1129,14 @@ var mutants = []mutant{
 	},
 	{
 		name: "run_never_ends", rule: 15, takes: "a run takes so many messages and no more",
-		file: "workflows/turnover.go",
-		old:  `p.updates >= maxUpdates || p.heard >= maxSignals ||`,
+		file: "workflows/continue_as_new.go",
+		old:  `p.updates >= maxUpdates || p.signals >= maxSignals ||`,
 		new:  ``,
 		pkg:  "./workflows", run: "TestARunTakesSoManyMessages",
 	},
 	{
 		name: "anybody_hands_on", rule: 15, takes: "only a run that Temporal continued believes what it is handed",
-		file: "workflows/turnover.go",
+		file: "workflows/continue_as_new.go",
 		old:  `if !continued(ctx) {`,
 		new:  `if raw.Payload() == nil {`,
 		pkg:  "./workflows", run: "TestNobodyElseHandsAnythingOn",
@@ -1178,7 +1178,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "malformed_signal_is_followed", rule: 15, takes: "a signal that names no callback of the inbox is ignored",
-		file: "workflows/listen.go",
+		file: "workflows/signals.go",
 		old:  `if err := read(raw, &callback); err != nil || !inboxID(callback.ID) {`,
 		new:  `if _ = read(raw, &callback); callback.ID == "nothing" {`,
 		pkg:  "./workflows", run: "TestJunkSignalsChangeNothing",
@@ -1207,13 +1207,13 @@ var mutants = []mutant{
 	{
 		name: "junk_update_is_written_down", rule: 15, takes: "an update that is no action is refused before it is written down",
 		file: "workflows/messages.go",
-		old:  "if err == nil {\n\t\t\t\t\terr = errors.Join(p.busy(), p.insists(action))\n\t\t\t\t}\n\t\t\t\treturn refused(err)",
-		new:  "_ = err\n\t\t\t\treturn errors.Join(p.busy(), p.insists(action))",
+		old:  "if err == nil {\n\t\t\t\t\terr = errors.Join(p.busy(), p.checkRepeated(action))\n\t\t\t\t}\n\t\t\t\treturn refused(err)",
+		new:  "_ = err\n\t\t\t\treturn errors.Join(p.busy(), p.checkRepeated(action))",
 		pkg:  "./workflows", run: "TestJunkUpdatesAreRefused",
 	},
 	{
 		name: "refusals_fill_the_history", rule: 0, takes: "the same refused action is refused from memory",
-		file: "workflows/insistence.go",
+		file: "workflows/repeated_refusals.go",
 		old:  `if !known || earlier.times < sameRefusals {`,
 		new:  `if !known || earlier.times >= 0 {`,
 		pkg:  "./workflows", run: "TestTheSameRefusedActionFillsNoHistory",
@@ -1410,8 +1410,8 @@ var mutants = []mutant{
 	{
 		name: "mistake_of_ours_is_no_proof", rule: 15, takes: "an error that says nothing of the order hands it to nobody",
 		file: "workflows/payout.go",
-		old:  `if astray(err) {`,
-		new:  `if astray(err) && ctx == nil {`,
+		old:  `if saysNothing(err) {`,
+		new:  `if saysNothing(err) && ctx == nil {`,
 		pkg:  "./workflows", run: "TestNothingFailsAnOrder",
 	},
 	{

@@ -14,34 +14,35 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Temporal ends a workflow whose history has become too long, and hears no more
-// messages after so many. Before that an order goes on in a new run: it opens
-// from the ledger, as one that is adopted does, and is handed what only the
-// earlier run knew. Nobody who waits for it, asks it or starts it again sees a
-// difference.
+// Temporal ends a workflow whose history has become too long, and refuses messages
+// after a limit. Before that, an order's workflow continues as a new run. The new
+// run reads the order from the ledger, as an adopted order does, and receives from
+// the old run what only that run knew. Callers that wait for the order, query it
+// or start it again see no difference.
 
-// What one run takes, well below Temporal's own limits of 2,000 updates and
-// 10,000 signals. The length of the history is the server's to judge.
+// Limits of one run, well below Temporal's own limits of 2,000 updates and 10,000
+// signals. The server suggests when the history is too long.
 const (
 	maxUpdates = 1000
 	maxSignals = 4000
-	// maxCarried bounds the callbacks that a run hands on unread. What is beyond
-	// it waits in the inbox until the order has ended.
+	// maxCarried limits the unapplied callbacks that a run passes to the next.
+	// Further ones stay in the inbox until the order has ended.
 	maxCarried = 500
 )
 
-// errFull ends a run that has taken all it may: the order goes on in a new one.
-var errFull = errors.New("the run is full: the order goes on in a new one")
+// errFull ends a run that has reached a limit; the order continues in a new run.
+var errFull = errors.New("the run is full: the order continues in a new run")
 
-// full is errFull once the run has taken all it may.
+// full returns errFull if the run has reached a limit.
 func (p *payout) full(ctx workflow.Context) error {
-	if p.updates >= maxUpdates || p.heard >= maxSignals || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+	if p.updates >= maxUpdates || p.signals >= maxSignals || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 		return errFull
 	}
 	return nil
 }
 
-// carried is what only a run knows, for the one after it.
+// carried is the state that a run passes to the next and that is not in the
+// ledger.
 type carried struct {
 	Standing order.Standing  `json:"standing"`
 	Plan     activities.Plan `json:"plan"`
@@ -49,7 +50,7 @@ type carried struct {
 	Deadline time.Time       `json:"deadline,omitzero"`
 	Unread   []string        `json:"unread,omitempty"`
 	Claims   []string        `json:"claims,omitempty"`
-	Ignored  []order.Reason  `json:"ignored,omitempty"` // on record already
+	Ignored  []order.Reason  `json:"ignored,omitempty"` // audited already
 	Proposed string          `json:"proposed,omitempty"`
 	AskNow   bool            `json:"ask_now,omitempty"`
 	Shown    order.State     `json:"shown"`
@@ -57,14 +58,15 @@ type carried struct {
 	Stopped  bool            `json:"stopped,omitempty"` // somebody has asked Temporal to cancel the workflow
 }
 
-// turnOver ends the run, when its callers have their answers, and begins the
-// next. What comes meanwhile is refused to whoever can ask again, or taken along.
-func (p *payout) turnOver(ctx workflow.Context) error {
+// continueAsNew waits until the callers of this run have their answers, and
+// returns the error that starts the next run. Meanwhile it refuses updates, whose
+// callers can ask again, and passes signals on.
+func (p *payout) continueAsNew(ctx workflow.Context) error {
 	p.leaving = true
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // the context is never cancelled
-	p.hear(ctx)
+	p.receiveSignals(ctx)
 	next := carried{
-		Standing: p.standing, Plan: p.plan, Sent: p.sent, Deadline: p.deadline, Claims: p.claims, Ignored: p.overheard[:p.ignored],
+		Standing: p.standing, Plan: p.plan, Sent: p.sent, Deadline: p.deadline, Claims: p.claims, Ignored: p.ignoredReasons[:p.audited],
 		Proposed: p.proposed, AskNow: p.askNow, Shown: p.shown, Flagged: p.flagged, Stopped: p.cancelled == nil,
 	}
 	for _, id := range p.unread {
@@ -75,11 +77,11 @@ func (p *payout) turnOver(ctx workflow.Context) error {
 	return workflow.NewContinueAsNewError(ctx, workflowTypes[p.request.Kind], p.request, next)
 }
 
-// workflowTypes are the names of the orders' workflows.
+// workflowTypes maps the kinds of orders to workflow types.
 var workflowTypes = map[order.Kind]string{order.Deposit: contract.DepositType, order.Withdrawal: contract.WithdrawalType}
 
-// takeOver goes on where the run before this one was. Nobody else can hand
-// anything on: whatever else is started with is passed over.
+// takeOver restores the state that the run before passed on. It ignores the
+// argument unless Temporal continued this run: any client could have sent it.
 func (p *payout) takeOver(ctx workflow.Context, raw converter.RawValue) {
 	if !continued(ctx) {
 		return
@@ -87,11 +89,11 @@ func (p *payout) takeOver(ctx workflow.Context, raw converter.RawValue) {
 	mustDecrypt(raw)
 	var from carried
 	if json.Unmarshal(raw.Payload().GetData(), &from) != nil {
-		return // the ledger knows what matters
+		return // the ledger has the essential state
 	}
 	p.standing, p.plan, p.sent, p.deadline = from.Standing, from.Plan, from.Sent, from.Deadline
 	p.unread, p.claims, p.proposed, p.askNow = from.Unread, from.Claims, from.Proposed, from.AskNow
-	p.overheard, p.ignored = from.Ignored, len(from.Ignored)
+	p.ignoredReasons, p.audited = from.Ignored, len(from.Ignored)
 	p.shown, p.flagged = from.Shown, from.Flagged
 	if from.Stopped {
 		p.cancelled = nil
@@ -99,13 +101,13 @@ func (p *payout) takeOver(ctx workflow.Context, raw converter.RawValue) {
 	p.resumed = true
 }
 
-// continued reports whether Temporal began this run where an earlier one ended.
-// The tests' environment cannot say so, and has its own.
+// continued reports whether Temporal started this run as the continuation of
+// another. Tests replace it, because the test environment has no such runs.
 var continued = func(ctx workflow.Context) bool { return workflow.GetInfo(ctx).ContinuedExecutionRunID != "" }
 
-// during waits for something that takes long, for as long as the run may last.
-// Its only error is errFull.
-func (p *payout) during(ctx workflow.Context, future workflow.Future) error {
+// awaitFuture waits until a future is ready or the run is full. Its only error is
+// errFull.
+func (p *payout) awaitFuture(ctx workflow.Context, future workflow.Future) error {
 	for !future.IsReady() {
 		if err := p.full(ctx); err != nil {
 			return err
