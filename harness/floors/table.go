@@ -1,0 +1,132 @@
+// Package floors holds the table of the house: on which floor each package
+// stands, and what it must not reach. Its tests compare the table with the
+// imports that `go list` reports, and keep the table and the arrows of
+// docs/architecture.md equal to them.
+package floors
+
+// Room is a package of ours, or every package below a path.
+type Room struct {
+	Path   string // below the module's root; "harness/cmd/..." is every package below harness/cmd
+	Floor  int
+	Holds  string   // for docs/architecture.md
+	Beside []string // rooms of the same floor that it may import
+	Never  []Ban    // what it must not reach, directly or through others
+	Direct []Ban    // what its own files must not import
+}
+
+// Ban is a package that a room must not import.
+type Ban struct {
+	Path string // ours is below the module's root; "go.temporal.io/..." is every package below go.temporal.io
+	Why  string
+}
+
+// laboratory is the lowest floor of harness/. The product ends below it.
+const laboratory = 7
+
+var (
+	noTemporal = Ban{"go.temporal.io/...", "it does not know who drives an order"}
+	noSQL      = Ban{"database/sql", "it does not know where an order is kept"}
+	noHTTP     = Ban{"net/http", "it does not know HTTP"}
+	noWorkflow = Ban{"go.temporal.io/sdk/workflow", "workflow code lives in workflows/"}
+	noCommand  = Ban{"github.com/spf13/cobra", "only commands know flags"}
+)
+
+// Rooms is the table. A package that is not in it is refused.
+var Rooms = []Room{
+	{Path: "cmd/worker", Floor: 6, Holds: "flags, wiring and signals of the worker"},
+	{Path: "cmd/receiver", Floor: 6, Holds: "flags, wiring and signals of the receiver", Never: []Ban{
+		{"activities", "the receiver does not know how an order is driven"},
+		{"workflows", "the receiver does not know how an order is driven"},
+	}},
+	{Path: "cmd/api", Floor: 6, Holds: "flags, wiring and signals of the HTTP door"},
+	{Path: "cmd/starter", Floor: 6, Holds: "the command line of operators and finance"},
+	{Path: "cmd/codec", Floor: 6, Holds: "decrypts payloads for the Temporal UI", Never: []Ban{
+		{"database/sql", "the codec has keys and no database"},
+	}},
+
+	{Path: "internal/httpapi", Floor: 5, Holds: "the HTTP door, its OpenAPI", Direct: []Ban{
+		{"database/sql", "the use cases reach the ledger"},
+		{"go.temporal.io/...", "the use cases reach Temporal"},
+	}},
+	{Path: "internal/boot", Floor: 5, Holds: "opens the ledger, dials Temporal, makes a gateway client", Never: []Ban{noCommand}},
+	{Path: "internal/boot/process", Floor: 5, Holds: "runs a program until it ends or is told to stop", Never: []Ban{noTemporal, noSQL}},
+	{Path: "internal/worker", Floor: 5, Beside: []string{"internal/boot"}, Holds: "the task queues, the schedules, the search attributes", Never: []Ban{noCommand}},
+
+	{Path: "internal/payouts", Floor: 4, Holds: "the use cases, one per file", Never: []Ban{noCommand}, Direct: []Ban{noHTTP, {"flag", "only commands know flags"}}},
+	{
+		Path: "workflows", Floor: 4, Beside: []string{"activities"},
+		Holds: "one file per workflow; `payout.go` and `await.go` hold what deposits and withdrawals share; `options.go` every timeout and retry, each with its reason",
+		Direct: []Ban{
+			{"ledger/...", "workflow code reaches the ledger through activities"},
+			{"config", "a changed setting would change running workflows"},
+		},
+	},
+	{
+		Path: "activities", Floor: 4, Never: []Ban{noWorkflow},
+		Holds: "`gateway.go` TarsPay calls, `books.go` ledger writes, `reconcile.go`; `errors.go` the one place where a gateway error becomes a decision",
+	},
+	{
+		Path: "internal/callback", Floor: 4, Never: []Ban{noWorkflow},
+		Holds: "the HTTP handler of the receiver: verify, store, signal, answer `OK`; the sweep that signals later",
+	},
+	{Path: "internal/webhook", Floor: 4, Holds: "events sent to finance", Never: []Ban{noWorkflow}},
+	{Path: "internal/batch", Floor: 4, Beside: []string{"internal/payouts"}, Holds: "a file of payouts", Never: []Ban{noWorkflow}},
+
+	{
+		Path: "ledger", Floor: 3, Beside: []string{"ledger/sqldb"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
+		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies; migrations for two engines",
+	},
+	{Path: "ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "ledger/verify", Floor: 3, Beside: []string{"ledger/...", "ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/worklist", Floor: 3, Beside: []string{"ledger"}, Holds: "what needs a person, and an order's story, in words", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/reconcile", Floor: 3, Holds: "compares records of two sides", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/report", Floor: 3, Beside: []string{"ledger"}, Holds: "a day in figures", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+
+	{Path: "client", Floor: 2, Beside: []string{"contract", "order"}, Holds: "how finance systems start and read orders", Never: []Ban{
+		{"database/sql", "a finance system that imports the client must not build a database"},
+		{"config", "a finance system has settings of its own"},
+		noWorkflow, noCommand,
+	}},
+	{
+		Path: "contract", Floor: 2, Beside: []string{"order"}, Never: []Ban{noSQL, {"go.temporal.io/sdk/client", "the contract is names and values"}}, Direct: []Ban{noHTTP},
+		Holds: "what crosses Temporal: names of queues, types, messages and search attributes, their inputs and results",
+	},
+	{
+		Path: "order", Floor: 2, Beside: []string{"tarspay"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
+		Holds: "the domain: requests, validation, fingerprint, states, the transition table, what counts as proof",
+	},
+	{
+		Path: "tarspay", Floor: 2, Never: []Ban{noTemporal, noSQL},
+		Holds: "the protocol: signing, client, callbacks, states, error classes, country profiles as data",
+	},
+	{Path: "internal/codec", Floor: 2, Beside: []string{"contract"}, Holds: "encryption of what Temporal stores of an order", Never: []Ban{noSQL}},
+	{
+		Path: "internal/roster", Floor: 2, Beside: []string{"order"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
+		Holds: "who may act: people and systems, their roles, merchants, limits and keys; nothing calls it yet",
+	},
+	{
+		Path: "internal/envelope", Floor: 2, Beside: []string{"order", "internal/roster"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
+		Holds: "what a person or a system signed",
+	},
+	{Path: "internal/commandline", Floor: 2, Holds: "what the commands share: help, flags, exit statuses", Never: []Ban{noTemporal, noSQL}},
+
+	{Path: "money", Floor: 1, Holds: "exact amounts"},
+	{Path: "config", Floor: 1, Beside: []string{"money"}, Holds: "settings from the environment"},
+	{Path: "internal/telemetry", Floor: 1, Holds: "health and metrics of a process", Never: []Ban{noTemporal, noSQL}},
+	{Path: "internal/seal", Floor: 1, Holds: "seals of a hash", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
+
+	{Path: "harness/sandbox", Floor: laboratory, Holds: "a gateway for tests, with its own book", Never: []Ban{
+		{"order", "the sandbox's book must not be ours"},
+		{"ledger/...", "the sandbox's book must not be ours"},
+		noTemporal,
+	}},
+	{Path: "harness/floors", Floor: laboratory, Holds: "the table of the house"},
+	{Path: "harness/mutants", Floor: laboratory, Holds: "takes guards out of a copy of the code"},
+	{Path: "harness/stack", Floor: 8, Holds: "the whole system as processes on one machine"},
+	{Path: "harness/bench", Floor: 9, Holds: "what an order costs"},
+	{Path: "harness/campaign", Floor: 9, Holds: "simulated small systems with random faults"},
+	{Path: "harness/chaos", Floor: 9, Holds: "runs in which processes are killed, stopped and cut off"},
+	{Path: "harness/e2e", Floor: 9, Holds: "tests of the built programs"},
+	{Path: "harness/cmd/...", Floor: 10, Holds: "the commands of the laboratory"},
+}
