@@ -210,8 +210,8 @@ func (a Adoption) Permit(o Order) *Refusal {
 
 // Permit says whether the decision may be taken on the order. The codes are
 // WHO_MISSING, WHY_MISSING, EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END,
-// FEE_OUT_OF_BOUNDS and, when two persons decide, SAME_PERSON for who requested
-// the order.
+// FEE_OUT_OF_BOUNDS, FEE_NOT_CONFIRMED and, when two persons decide, SAME_PERSON for
+// who requested the order.
 func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 	if refusal := r.TooLong(); refusal != nil {
 		return refusal

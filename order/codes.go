@@ -30,6 +30,7 @@ const (
 	CodeNumberTwin        = "ORDER_NUMBER_TWIN"        // another order's number differs in capitals only
 	CodeMismatch          = "FIELDS_MISMATCH"          // the gateway's answer does not fit the order
 	CodeFeeBounds         = "FEE_OUT_OF_BOUNDS"        // a fee is kept of what moved, and never more than that
+	CodeFeeUnconfirmed    = "FEE_NOT_CONFIRMED"        // a fee as large as the payment needs a confirmation
 	CodeFeeFiner          = "FEE_FINER_THAN_CURRENCY"  // the gateway's fee has more decimals than the currency; whole minor units are booked
 	CodeNoProof           = "NO_PROOF"                 // the horizon passed without proof
 	CodeExpired           = "EXPIRED"                  // the payer did not pay in time

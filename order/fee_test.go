@@ -96,12 +96,13 @@ func TestAFeeOfAPersonHasBounds(t *testing.T) {
 	}{
 		{Succeeded, money.Amount{}, money.Amount{}, ""},
 		{Succeeded, money.Amount{}, pkr("0"), ""},
-		{Succeeded, money.Amount{}, pkr("900"), ""},
+		{Succeeded, money.Amount{}, pkr("900"), CodeFeeUnconfirmed},
+		{Succeeded, money.Amount{}, pkr("899.99"), ""},
 		{Succeeded, money.Amount{}, pkr("900.01"), CodeFeeBounds},
 		{Succeeded, money.Amount{}, pkr("99999"), CodeFeeBounds},
 		{Succeeded, money.Amount{}, pkr("-1"), CodeFeeBounds},
 		{Succeeded, money.Amount{}, vnd, CodeFeeBounds},
-		{PartiallyPaid, pkr("300"), pkr("300"), ""},
+		{PartiallyPaid, pkr("300"), pkr("300"), CodeFeeUnconfirmed},
 		{PartiallyPaid, pkr("300"), pkr("301"), CodeFeeBounds},
 		{Failed, money.Amount{}, pkr("15"), CodeFeeBounds},
 		{Failed, money.Amount{}, pkr("0"), ""},
@@ -109,4 +110,13 @@ func TestAFeeOfAPersonHasBounds(t *testing.T) {
 		r.State, r.Paid, r.Fee = test.state, test.paid, test.fee
 		require.Equal(t, test.code, CodeOf(r.Validate(request, InReview)), "%s, fee %s", test.state, test.fee)
 	}
+	// A confirmation lets a fee of everything pass, and nothing above it.
+	for fee, code := range map[string]string{"900": "", "900.01": CodeFeeBounds} {
+		r = Resolution{State: Succeeded, By: "amina", Why: "told", Evidence: "ticket 7", Fee: pkr(fee), WholeFee: true}
+		require.Equal(t, code, CodeOf(r.Validate(request, InReview)), fee)
+	}
+	r.Fee = pkr("900")
+	finding, err := r.Finding(request, "P1")
+	require.NoError(t, err)
+	require.Equal(t, pkr("900"), finding.Fee)
 }

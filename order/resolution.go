@@ -13,6 +13,9 @@ type Resolution struct {
 	Evidence string       `json:"evidence"`      // the gateway's proof: a ticket, a statement line, a certificate
 	Paid     money.Amount `json:"paid,omitzero"` // partially_paid only: what arrived
 	Fee      money.Amount `json:"fee,omitzero"`  // what the gateway kept, if it is known
+	// WholeFee confirms a fee as large as what was paid. Such a fee is refused
+	// without it, because it is more often a slip than a fee.
+	WholeFee bool `json:"whole_fee,omitempty"`
 }
 
 // Validate reports whether the decision is allowed for an order in the given state.
@@ -65,6 +68,8 @@ func (r Resolution) checkFee(paid money.Amount) *Refusal {
 		return Refuse(CodeFeeBounds, "a fee is kept of what was paid, and %s says that nothing was", r.State)
 	case !bearable(r.Fee, paid):
 		return Refuse(CodeFeeBounds, "a fee of %s cannot have been kept of %s: it is at least nothing and at most that", r.Fee, paid)
+	case r.Fee.Minor() == paid.Minor() && !r.WholeFee:
+		return Refuse(CodeFeeUnconfirmed, "a fee of %s is all of what was paid; give the fee that the proof names, or confirm that the gateway kept everything (whole_fee)", r.Fee)
 	}
 	return nil
 }

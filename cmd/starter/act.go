@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"regexp"
 
 	"github.com/google/uuid"
@@ -62,6 +63,14 @@ func (s *starter) act(ctx context.Context, key order.Key, do deed) (document ord
 		return document, true, err
 	}
 	return orderDocument{Order: at.stands(view.Standing), Source: sourceLedger}, false, nil
+}
+
+// showDone prints what was done to an order, and then the order.
+func (s *starter) showDone(done string, document orderDocument) {
+	s.show(document, func(w io.Writer) {
+		printf(w, "%s\n", done)
+		writeOrder(w, document)
+	})
 }
 
 // stands is the order as the ledger says, because no workflow drives it.

@@ -240,6 +240,10 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 		require.NoError(t, err)
 		return o
 	}
+	said := map[string]string{ // what was done, in the first line
+		"approve": "approved", "reject": "rejected", "cancel": "cancelled", "note": "noted in the order's audit", "confirm": "resolved",
+		"propose otherwise": "withdrawal " + merchant + "/REV-1",
+	}
 	for name, test := range map[string]struct {
 		args   func(*testing.T, *testBundle) []string
 		number string
@@ -274,6 +278,8 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 			require.Equal(t, exitDone, got.code, got.errs)
 			require.Contains(t, got.out, string(test.state))
 			require.Contains(t, got.out, test.says)
+			done, _, _ := strings.Cut(got.out, "\n")
+			require.Equal(t, said[name], done)
 			require.Contains(t, got.out, "the ledger")
 			require.Equal(t, test.state, row(t, b, test.number).State)
 			last := b.lastEntry(t, test.number)
@@ -398,6 +404,40 @@ func TestResolveNeedsTheCountry(t *testing.T) {
 	require.Equal(t, exitUsage, got.code)
 	require.Contains(t, got.errs, order.ProblemCountry)
 	require.Empty(t, b.temporal.resolutions)
+}
+
+// A fee of everything needs a confirmation at every door; a fee that was not given
+// is said to be none.
+func TestResolveAsksForTheFee(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.bare(t)
+	args := []string{"resolve", "REV-1", "--merchant", merchant, "--by", "dana", "--state", "succeeded", "--why", "w", "--evidence", "e", "--fee", "900"}
+	got := b.run(t.Context(), args...)
+	require.Equal(t, exitRefused, got.code)
+	require.Contains(t, got.errs, "a fee of 900.00 PKR is all of what was paid")
+	require.Contains(t, got.errs, "--whole-fee (FEE_NOT_CONFIRMED)")
+	require.True(t, b.lastEntry(t, "REV-1").Refused)
+	got = b.run(t.Context(), append(args, "--whole-fee")...)
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Contains(t, got.out, "--fee 900 --whole-fee --why WHY")
+
+	view := withdrawal(t, order.Succeeded)
+	view.Fee = amount(t, "0", "PKR")
+	for _, test := range []struct {
+		state order.State
+		flags resolveFlags
+		says  string
+	}{
+		{order.Succeeded, resolveFlags{}, "no --fee was given, so a fee of 0.00 PKR is booked"},
+		{order.Succeeded, resolveFlags{fee: "0"}, ""},
+		{order.Failed, resolveFlags{}, ""},
+	} {
+		view.State = test.state
+		var out strings.Builder
+		writeUnsaidFee(&out, view, test.flags)
+		require.True(t, strings.HasPrefix(out.String(), test.says) && (out.String() == "") == (test.says == ""), out.String())
+	}
 }
 
 func TestResolveSaysThatASecondPersonIsNeeded(t *testing.T) {

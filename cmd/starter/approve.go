@@ -63,7 +63,7 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 	if err != nil {
 		return err
 	}
-	s.show(document, func(w io.Writer) { writeOrder(w, document) })
+	s.showDone("approved", document)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (s *starter) audit(ctx context.Context, key order.Key) error {
 			return err
 		}
 		if len(entries) == 0 && key.Number != "" {
-			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+			return s.unrecorded(ctx, key)
 		}
 		document := auditDocument{Audit: append([]ledger.AuditEntry{}, entries...)}
 		s.show(document, func(w io.Writer) { writeAudit(w, document.Audit) })

@@ -16,12 +16,14 @@ import (
 
 // How long to wait for what. A person sits in front of it.
 const (
-	callTime         = 15 * time.Second // one call that needs no gateway
-	askTime          = 5 * time.Second  // one question to an order's workflow, which needs a worker
-	instructionsTime = 30 * time.Second // a deposit's instructions: a worker asks the gateway
-	endTime          = 10 * time.Minute // --wait, unless --timeout says otherwise
-	reconcileTime    = 2 * time.Minute  // a reconciliation of balances, likewise
-	transactionsTime = time.Hour        // and of transactions: a call for each order
+	callTime         = 15 * time.Second       // one call that needs no gateway
+	askTime          = 5 * time.Second        // one question to an order's workflow, which needs a worker
+	firstTime        = 3 * time.Second        // what becomes of a withdrawal that was just started
+	firstPause       = 200 * time.Millisecond // between two questions about that
+	instructionsTime = 30 * time.Second       // a deposit's instructions: a worker asks the gateway
+	endTime          = 10 * time.Minute       // --wait, unless --timeout says otherwise
+	reconcileTime    = 2 * time.Minute        // a reconciliation of balances, likewise
+	transactionsTime = time.Hour              // and of transactions: a call for each order
 )
 
 // orders is what the commands need of *client.Client.

@@ -23,7 +23,8 @@ Choose the order number once per payment and keep it: the same command again
 gives the same instructions and never a second order.
 
 --json: {"order","source","started"}, as of starter status and starter withdraw;
-order.instructions says how the payer pays. With --wait it comes at the end.`,
+order.instructions says how the payer pays, and started.existing is true when the
+order was there already. With --wait it comes at the end.`,
 		Example: `  starter deposit --country PK --way jazzcash --number CART-1 --amount 900 --phone "$PHONE"
   starter deposit --country BD --way EWALLET_BKASH --number CART-2 --amount 500 --phone "$PHONE" \
     --return-url https://shop.example.com/thanks --json`,
@@ -63,6 +64,9 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: &started})
 	if err != nil {
 		return err
+	}
+	if !s.json && started.Existing {
+		writeThere(s.out, request)
 	}
 	if !waiting.wait || document.Order.State.Terminal() {
 		return s.ended(document)

@@ -114,6 +114,9 @@ func explain(err error) failure {
 		if refusal.Code == order.CodeWhoMissing {
 			f.Message += "; give a name with --by, which was empty or is nobody's"
 		}
+		if refusal.Code == order.CodeFeeUnconfirmed {
+			f.Message += ": --whole-fee"
+		}
 	case errors.As(err, &books):
 		f.Code, f.Message, f.exit = books.Code, books.Text, exitOf(books.Code)
 	case errors.As(err, &call):

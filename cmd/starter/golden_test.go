@@ -41,6 +41,10 @@ func TestGolden(t *testing.T) {
 	}{
 		"withdraw_started":       {newStart, withdraw, exitDone},
 		"withdraw_existing":      {existingStart, withdraw, exitDone},
+		"withdraw_answered":      {ends(order.Submitted), withdraw, exitDone},
+		"withdraw_rejected":      {rejectedAtTheDoor, withdraw, exitOtherwise},
+		"status_rejected":        {rejectedAtTheDoor, []string{"status", "INV-1", "--merchant", merchant}, exitDone},
+		"deposit_existing":       {existingDeposit, depositing, exitDone},
 		"withdraw_conflict":      {conflict, withdraw, exitRefused},
 		"withdraw_invalid":       {nothing, []string{"withdraw", "--country", "pk", "--amount", "12.345", "--field", "0300"}, exitUsage},
 		"withdraw_succeeded":     {ends(order.Succeeded), append(withdraw[:len(withdraw):len(withdraw)], "--wait"), exitDone},
@@ -142,6 +146,20 @@ func existingStart(_ *testing.T, b *testBundle) {
 	b.temporal.started = client.Started{WorkflowID: workflowID, RunID: "run-1", Existing: true}
 }
 
+func existingDeposit(t *testing.T, b *testBundle) {
+	instructed(order.Submitted)(t, b)
+	b.temporal.started.Existing = true
+}
+
+// rejectedAtTheDoor is a withdrawal of a merchant that no worker has: nothing was
+// written down.
+func rejectedAtTheDoor(t *testing.T, b *testBundle) {
+	newStart(t, b)
+	b.temporal.row, b.temporal.view = row(t, order.Rejected), withdrawal(t, order.Rejected)
+	b.temporal.view.GatewayID, b.temporal.view.Unrecorded, b.temporal.view.Next = "", true, orderEnded
+	b.temporal.view.Reason = order.Reason{Code: order.CodeUnknownMerchant, Text: "merchant M1700000001 is not configured for PK"}
+}
+
 func conflict(_ *testing.T, b *testBundle) {
 	b.temporal.startErr = order.Refuse(order.CodeOrderConflict, "the number INV-1 belongs to an order with other content")
 }
@@ -198,7 +216,8 @@ func forgotten(t *testing.T, b *testBundle) {
 			Kind: view.Kind, Merchant: view.Merchant, Number: view.Number, Country: view.Country, Way: view.Way, Amount: view.Amount,
 			Details: map[string]string{"customerName": planted[0]},
 		},
-		Standing: view.Standing,
+		Standing:  view.Standing,
+		UpdatedAt: noon,
 	}
 }
 

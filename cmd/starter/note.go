@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ for ever, so leave personal data out of it.
 			if err != nil {
 				return err
 			}
-			s.show(document, func(w io.Writer) { writeOrder(w, document) })
+			s.showDone("noted in the order's audit", document)
 			return nil
 		},
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -25,6 +27,9 @@ type orderDocument struct {
 	Source  source          `json:"source"`
 	Started *client.Started `json:"started,omitempty"`
 	Problem *order.Reason   `json:"problem,omitempty"` // why nobody sees to it
+
+	ChangedAt time.Time     `json:"changed_at,omitzero"` // when the order came to stand there, as the ledger knows
+	stood     time.Duration // since then
 }
 
 // trouble is the exit code of a document with a problem; nil if it has none.
@@ -38,18 +43,32 @@ func (d orderDocument) trouble() error {
 	return outcome(exitUnderWay) // nothing says that the order is over
 }
 
+// verdict is the exit code of an order that somebody started or waited for: that of
+// an end without success, or of a problem.
+func (d orderDocument) verdict() error {
+	if state := d.Order.State; state.Terminal() && state != order.Succeeded {
+		return outcome(exitOtherwise)
+	}
+	return d.trouble()
+}
+
 // startedDocument is {"started":{…}}.
 type startedDocument struct {
 	Started client.Started `json:"started"`
 }
 
 func writeStarted(w io.Writer, request order.Request, started client.Started) {
-	what := "started"
 	if started.Existing {
-		what = "was there already, with the same content; nothing new was started"
+		writeThere(w, request)
+	} else {
+		printf(w, "%s %s of %s started\n", request.Kind, request.Key(), request.Amount)
 	}
-	printf(w, "%s %s of %s %s\n", request.Kind, request.Key(), request.Amount, what)
 	printf(w, "look at it with: starter status %s --merchant %s\n", request.Number, request.Merchant)
+}
+
+// writeThere says that a request started nothing.
+func writeThere(w io.Writer, request order.Request) {
+	printf(w, "%s %s of %s was there already, with the same content; nothing new was started\n", request.Kind, request.Key(), request.Amount)
 }
 
 // feeText is the fee that is booked, and the gateway's words where they say
@@ -65,6 +84,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 	o := document.Order
 	facts := []fact{
 		{"state", string(o.State)},
+		{"since", document.since()},
 		{"reason", reasonText(o.Reason)},
 		{"amount", amountText(o.Amount)},
 		{"paid", amountText(o.Paid)},
@@ -85,6 +105,28 @@ func writeOrder(w io.Writer, document orderDocument) {
 		facts = append(facts, fact{"told by", toldBy[document.Source]})
 	}
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
+}
+
+// since says when the order came to stand where it does, and how long ago that is.
+func (d orderDocument) since() string {
+	if d.ChangedAt.IsZero() {
+		return ""
+	}
+	return moment(d.ChangedAt) + ", " + roughly(d.stood) + " ago"
+}
+
+// roughly is a duration in its two largest units: 3d4h, 2h5m, 40s.
+func roughly(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", max(d, 0)/time.Second)
 }
 
 // payeeName says what the payee of an order is to it.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +50,6 @@ func (s *starter) poll(ctx context.Context, key order.Key, by string) error {
 		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: starter adopt %s",
 			key, document.Order.State, orderArguments(key))
 	}
-	s.show(document, func(w io.Writer) { writeOrder(w, document) })
+	s.showDone("asked now; what comes of it shows in: starter status "+orderArguments(key), document)
 	return nil
 }

@@ -23,7 +23,7 @@ func TestPersonalDataIsNeverPrinted(t *testing.T) {
 		args []string
 		code int
 	}{
-		"started":                  {full, exitDone},
+		"started":                  {full, exitOtherwise},
 		"waited for":               {with(full, "--wait"), exitOtherwise},
 		"deposit":                  {paying, exitOtherwise},
 		"wrong amount":             {with(full, "--amount", planted[0]), exitUsage},

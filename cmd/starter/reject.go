@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +10,7 @@ import (
 )
 
 func (s *starter) rejectCommand() *cobra.Command {
-	return s.endingCommand("reject NUMBER --why WHY", &cobra.Command{
+	return s.endingCommand("reject NUMBER --why WHY", "rejected", &cobra.Command{
 		Short: "End an order that waits for a second person",
 		Long: `Ends an order that waits for a second person; nothing has been sent. Whoever
 requested it may do so, too.
@@ -24,7 +23,7 @@ requested it may do so, too.
 }
 
 func (s *starter) cancelCommand() *cobra.Command {
-	return s.endingCommand("cancel NUMBER --why WHY", &cobra.Command{
+	return s.endingCommand("cancel NUMBER --why WHY", "cancelled", &cobra.Command{
 		Short: "Withdraw an order before anything is sent",
 		Long: `Withdraws an order before anything is sent to the gateway; what it has reserved is
 available again. Once it has been sent it is refused with ALREADY_SUBMITTED: the
@@ -39,7 +38,7 @@ gateway does not take back what it has accepted.
 
 // endingCommand completes a command by which a person ends an order and says
 // why.
-func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.Context, orders, target, actor) (order.View, error)) *cobra.Command {
+func (s *starter) endingCommand(use, done string, cmd *cobra.Command, do func(context.Context, orders, target, actor) (order.View, error)) *cobra.Command {
 	var merchant string
 	var who actor
 	cmd.Use = use
@@ -56,7 +55,7 @@ func (s *starter) endingCommand(use string, cmd *cobra.Command, do func(context.
 		if err != nil {
 			return err
 		}
-		s.show(document, func(w io.Writer) { writeOrder(w, document) })
+		s.showDone(done, document)
 		return nil
 	}
 	s.addMerchant(cmd, &merchant)

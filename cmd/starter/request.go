@@ -210,8 +210,14 @@ func (p *problems) amount(field, text, country string) money.Amount {
 	return least(profile.Currency)
 }
 
-func least(currency string) money.Amount {
-	amount, err := money.Minor(1, currency)
+func least(currency string) money.Amount { return minor(1, currency) }
+
+// none is nothing of a currency.
+func none(currency string) money.Amount { return minor(0, currency) }
+
+// minor is so many minor units; the zero Amount if there is no such currency.
+func minor(units int64, currency string) money.Amount {
+	amount, err := money.Minor(units, currency)
 	if err != nil {
 		return money.Amount{}
 	}

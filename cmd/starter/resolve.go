@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -29,6 +30,9 @@ EVIDENCE_MISSING, which the audit has, too.
 Where the approval policy asks for two persons, the first one proposes and nothing is
 booked; another one, who did not request the order either, confirms by resolving it
 alike. A resolution to another end or amount takes the place of the proposal.
+
+Give the fee that the proof names: without --fee 0.00 is booked. A fee as large as what
+was paid is refused with FEE_NOT_CONFIRMED unless --whole-fee says that it is meant.
 
 --json: {"order","source","pending"}, as of starter status; pending is true when a
 second person has to confirm it.`,
@@ -56,6 +60,7 @@ second person has to confirm it.`,
 type resolveFlags struct {
 	actor
 	state, evidence, paid, fee string
+	wholeFee                   bool
 }
 
 func (f *resolveFlags) add(cmd *cobra.Command) {
@@ -63,7 +68,8 @@ func (f *resolveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.state, "state", "", "the end that the evidence proves: "+strings.Join(stateNames(reviewEnds()), ", "))
 	flags.StringVar(&f.evidence, "evidence", "", "the gateway's proof")
 	flags.StringVar(&f.paid, "paid", "", "partially_paid: what arrived")
-	flags.StringVar(&f.fee, "fee", "", "what the gateway kept, if it is known")
+	flags.StringVar(&f.fee, "fee", "", "what the gateway kept; 0.00 is booked without it")
+	flags.BoolVar(&f.wholeFee, "whole-fee", false, "confirm a fee as large as what was paid")
 }
 
 // check finds what cannot be sent, whatever the order.
@@ -86,7 +92,7 @@ func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 	if _, known := tarspay.Country(country); !known && f.paid+f.fee != "" {
 		wrong.add(order.ProblemCountry, "country", "the country of the order is not known, so amounts cannot be read")
 	}
-	decision := order.Resolution{State: order.State(f.state), By: f.by, Why: f.why, Evidence: f.evidence}
+	decision := order.Resolution{State: order.State(f.state), By: f.by, Why: f.why, Evidence: f.evidence, WholeFee: f.wholeFee}
 	if f.paid != "" {
 		decision.Paid = wrong.amount("paid", f.paid, country)
 	}
@@ -130,18 +136,33 @@ func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags
 }
 
 func writeResolved(w io.Writer, resolved resolvedDocument, flags resolveFlags) {
-	writeOrder(w, resolved.orderDocument)
 	if !resolved.Pending {
+		printf(w, "resolved\n")
+		writeOrder(w, resolved.orderDocument)
+		writeUnsaidFee(w, resolved.Order, flags)
 		return
 	}
+	writeOrder(w, resolved.orderDocument)
 	amounts := ""
 	for _, given := range []struct{ flag, value string }{{"paid", flags.paid}, {"fee", flags.fee}} {
 		if given.value != "" {
 			amounts += " --" + given.flag + " " + shellWord(given.value)
 		}
 	}
+	if flags.wholeFee {
+		amounts += " --whole-fee"
+	}
 	describe(w, "proposed, and nothing is booked: a second person must confirm it", []fact{
 		{"who", "neither " + flags.by + " nor who requested the order"},
 		{"with", "starter resolve " + orderArguments(resolved.Order.Key()) + " --state " + flags.state + amounts + " --why WHY --evidence PROOF"},
 	})
+}
+
+// writeUnsaidFee says that no fee was given for money that moved.
+func writeUnsaidFee(w io.Writer, o order.View, flags resolveFlags) {
+	if moved := o.State == order.Succeeded || o.State == order.PartiallyPaid; !moved || flags.fee != "" || o.Fee.IsPositive() {
+		return
+	}
+	printf(w, "no --fee was given, so a fee of %s is booked; if the gateway kept one, book it with: starter adjust propose REF --merchant %s --kind %s --amount AMOUNT --why WHY --evidence PROOF\n",
+		none(o.Amount.Currency()), shellWord(o.Merchant), ledger.AdjustFee)
 }

@@ -52,7 +52,7 @@ func (s *starter) showStory(ctx context.Context, key order.Key) error {
 	return s.inLedger(ctx, func(ctx context.Context, l books) error {
 		events, err := l.Story(ctx, key)
 		if errors.Is(err, ledger.ErrNotFound) {
-			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+			return s.unrecorded(ctx, key)
 		}
 		if err != nil {
 			return err
@@ -65,14 +65,20 @@ func (s *starter) showStory(ctx context.Context, key order.Key) error {
 		} else if !errors.Is(err, ledger.ErrNotFound) {
 			return err
 		}
-		s.show(document, func(w io.Writer) { writeStory(w, key, document) })
+		known := ""
+		if document.Order == nil && !s.json {
+			known = s.workflowKnows(ctx, key)
+		}
+		s.show(document, func(w io.Writer) { writeStory(w, key, document, known) })
 		return nil
 	})
 }
 
-func writeStory(w io.Writer, key order.Key, document storyDocument) {
+// writeStory writes a story; known is what its workflow knows of a number that we do
+// not have.
+func writeStory(w io.Writer, key order.Key, document storyDocument, known string) {
 	if document.Order == nil {
-		printf(w, "%s: we have no such order\n", printable(key.String()))
+		printf(w, "%s: we have no such order%s\n", printable(key.String()), printable(known))
 	} else {
 		writeOrder(w, orderDocument{Order: *document.Order, Source: sourceLedger})
 	}

@@ -21,8 +21,9 @@ import (
 type record struct {
 	row   order.Order
 	found bool
-	unset bool  // there is no ledger to ask
-	err   error // the ledger could not be asked
+	at    time.Time // when it was asked
+	unset bool      // there is no ledger to ask
+	err   error     // the ledger could not be asked
 }
 
 // record asks the ledger, if there is one.
@@ -41,14 +42,14 @@ func (s *starter) record(ctx context.Context, key order.Key) record {
 	if errors.Is(err, ledger.ErrNotFound) {
 		return record{}
 	}
-	return record{row: row, found: err == nil, err: err}
+	return record{row: row, at: s.now(), found: err == nil, err: err}
 }
 
 func (r record) ended() bool { return r.found && r.row.State.Terminal() }
 
 // document is the ledger's word.
 func (r record) document() orderDocument {
-	document := orderDocument{Order: r.row.View(r.row.Standing), Source: sourceLedger}
+	document := orderDocument{Order: r.row.View(r.row.Standing), Source: sourceLedger, ChangedAt: r.row.UpdatedAt, stood: r.at.Sub(r.row.UpdatedAt)}
 	if r.ended() {
 		document.Order.Next = orderEnded
 	}
@@ -189,6 +190,32 @@ func (s *starter) askWorkflow(ctx context.Context, temporal orders, there client
 	return orderDocument{Order: view, Source: sourceWorkflow}
 }
 
+// unrecorded refuses a number that the ledger knows nothing of, and says what its
+// workflow knows.
+func (s *starter) unrecorded(ctx context.Context, key order.Key) error {
+	return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s%s", key, s.workflowKnows(ctx, key))
+}
+
+// workflowKnows says what Temporal knows of a number that the ledger does not have,
+// for the end of a sentence; "" if it knows nothing, or does not answer.
+func (s *starter) workflowKnows(ctx context.Context, key order.Key) string {
+	temporal, hangUp, err := s.temporal(ctx)
+	if err != nil {
+		return ""
+	}
+	defer hangUp()
+	there, err := s.find(ctx, temporal, key)
+	if err != nil || there.Squatted != "" || there.WorkflowID == "" {
+		return ""
+	}
+	view := s.askWorkflow(ctx, temporal, there, orderDocument{Order: rowView(there)}).Order
+	if !view.Unwritten() {
+		return "; Temporal has a workflow of it: starter status " + orderArguments(key)
+	}
+	return fmt.Sprintf("; its workflow ended as %s before anything was written down: %s. Once that is mended, the same number may be started again",
+		view.State, reasonText(view.Reason))
+}
+
 // decided puts the ledger's word in the place of a workflow's, if the ledger has
 // the order. A request that was refused is none, although its number may be.
 func (s *starter) decided(ctx context.Context, document orderDocument) (orderDocument, error) {
@@ -208,7 +235,7 @@ func (s *starter) decided(ctx context.Context, document orderDocument) (orderDoc
 		return orderDocument{}, order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content in the ledger: look at it with starter status %s", told.Number, orderArguments(told.Key()))
 	}
-	document.Order, document.Source = by.Order, by.Source
+	document.Order, document.Source, document.ChangedAt, document.stood = by.Order, by.Source, by.ChangedAt, by.stood
 	if !known.ended() && told.State == by.Order.State {
 		document.Order.Next = told.Next
 	}

@@ -313,3 +313,35 @@ func TestTheListWithoutItsLedger(t *testing.T) {
 	require.Contains(t, got.out, "in_review")
 	require.Contains(t, got.errs, "the ledger, which decides, cannot be asked")
 }
+
+// A number that was rejected before anything was written down is in no ledger, and
+// what its workflow knows is told all the same.
+func TestTheRejectedAreToldOf(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	rejectedAtTheDoor(t, b)
+	b.openReal(t)
+	b.temporal.view.Merchant, b.temporal.row.Merchant = merchant, merchant
+	for _, args := range [][]string{{"show", "INV-1", "--merchant", merchant}, {"audit", "INV-1", "--merchant", merchant}} {
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitNotFound, got.code, args)
+		require.Equal(t, "error: nothing is on record of order M1700000001/INV-1; its workflow ended as rejected before anything was written down: "+
+			"merchant M1700000001 is not configured for PK (UNKNOWN_MERCHANT). Once that is mended, the same number may be started again (ORDER_NOT_FOUND)\n", got.errs)
+	}
+	b.temporal.view = withdrawal(t, order.Submitted)
+	require.Contains(t, b.run(t.Context(), "show", "INV-1", "--merchant", merchant).errs,
+		"; Temporal has a workflow of it: starter status INV-1 --merchant M1700000001 (ORDER_NOT_FOUND)")
+	b.temporalErr = order.Refuse(client.CodeTemporalUnreachable, "away")
+	require.Equal(t, "error: nothing is on record of order M1700000001/INV-1 (ORDER_NOT_FOUND)\n",
+		b.run(t.Context(), "show", "INV-1", "--merchant", merchant).errs)
+}
+
+func TestRoughly(t *testing.T) {
+	t.Parallel()
+	for text, d := range map[string]time.Duration{
+		"3d4h": 76*time.Hour + 5*time.Minute, "2h5m": 2*time.Hour + 5*time.Minute + time.Second, "1m30s": 90 * time.Second,
+		"40s": 40*time.Second + 999*time.Millisecond, "0s": -time.Second,
+	} {
+		require.Equal(t, text, roughly(d))
+	}
+}

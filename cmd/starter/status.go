@@ -33,8 +33,8 @@ and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem
 "state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
-"fingerprint","next","unrecorded"},"source","problem":{"code","text"}}. What is
-not known is left out; unrecorded is true of a request that was refused before
+"fingerprint","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
+What is not known is left out; changed_at is when the order came to stand there; unrecorded is true of a request that was refused before
 anything was written down, whose number may be used again. An amount is {"value","currency"}; fee_text is the gateway's fee in its words
 where fee is not exactly that; payee is whom a withdrawal pays and who pays a
 deposit, masked; source is workflow, ledger or list.`,
@@ -125,7 +125,12 @@ func (s *starter) namedKey(merchant, number string) (order.Key, error) {
 func (s *starter) bookedKey(ctx context.Context, merchant, number string) (order.Key, error) {
 	if merchant == "" {
 		var err error
-		if merchant, err = s.owner(ctx, number, s.inBooks); err != nil {
+		if merchant, err = s.owner(ctx, number, s.inBooks); order.CodeOf(err) == order.CodeOrderNotFound {
+			if started, no := s.owner(ctx, number, s.underWay); no == nil { // rejected before it was written down
+				merchant, err = started, nil
+			}
+		}
+		if err != nil {
 			return order.Key{}, err
 		}
 	}

@@ -18,15 +18,17 @@ func (s *starter) withdrawCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "withdraw --number NUMBER --country CC --way WAY --amount AMOUNT",
 		Short: "Pay money out to a beneficiary",
-		Long: `Starts a withdrawal and returns at once; with --wait it waits for the end.
+		Long: `Starts a withdrawal and says what became of it so far, within three seconds; with
+--wait it waits for the end. The exit code is 4 when the order has ended otherwise than
+succeeded by then, such as one that every worker rejects.
 
 Choose the order number once per payment and keep it. When the answer does not
 come, repeat the very same command: it never pays twice. Which members a country
 wants beside the amount, starter ways tells.
 
 --json: {"started":{"workflow_id","run_id","existing"}}, where existing means that
-the order was there before; with --wait also "order" and "source", as of starter
-status.`,
+the order was there before; "order" and "source", as of starter status, once a worker
+has answered for it.`,
 		Example: `  starter withdraw --country PK --way easypaisa --number INV-1 --amount 1500 \
     --name "$NAME" --account "$WALLET"
   starter withdraw --merchant M1700000002 --country VN --way VCB --number INV-2 --amount 200000 \
@@ -60,11 +62,54 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 		return err
 	}
 	if !waiting.wait {
-		s.show(startedDocument{started}, func(w io.Writer) { writeStarted(w, request, started) })
-		return nil
+		return s.startedWithdrawal(ctx, temporal, request, started)
 	}
 	writeStarted(s.errs, request, started)
 	return s.await(ctx, temporal, request.Key(), waiting, &started)
+}
+
+// startedWithdrawal says what became of a withdrawal that was just started, as far
+// as that is known soon.
+func (s *starter) startedWithdrawal(ctx context.Context, temporal orders, request order.Request, started client.Started) error {
+	view, answered := firstAnswer(ctx, temporal, request.Key())
+	if !answered {
+		s.show(startedDocument{started}, func(w io.Writer) {
+			writeStarted(w, request, started)
+			printf(w, "no worker has answered for it yet; it waits until one runs that has the merchant\n")
+		})
+		return nil
+	}
+	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: &started})
+	if err != nil {
+		return err
+	}
+	s.show(document, func(w io.Writer) {
+		writeStarted(w, request, started)
+		writeOrder(w, document)
+	})
+	return document.verdict()
+}
+
+// firstAnswer asks an order's workflow until it has left its first state, for a
+// short while. The last answer counts; there is none when no worker answers.
+func firstAnswer(ctx context.Context, temporal orders, key order.Key) (last order.View, answered bool) {
+	asking, cancel := within(ctx, firstTime)
+	defer cancel()
+	for {
+		view, err := temporal.Order(asking, key)
+		if err != nil || view.State == "" {
+			return last, answered
+		}
+		last, answered = view, true
+		if view.State != order.Created {
+			return last, answered
+		}
+		select {
+		case <-asking.Done():
+			return last, answered
+		case <-time.After(firstPause):
+		}
+	}
 }
 
 // request reads an order's flags with the settings.
@@ -122,8 +167,5 @@ func (s *starter) await(ctx context.Context, temporal orders, key order.Key, wai
 // ended prints an order and turns an end without success into an exit code.
 func (s *starter) ended(document orderDocument) error {
 	s.show(document, func(w io.Writer) { writeOrder(w, document) })
-	if state := document.Order.State; state.Terminal() && state != order.Succeeded {
-		return outcome(exitOtherwise)
-	}
-	return document.trouble()
+	return document.verdict()
 }
