@@ -59,7 +59,7 @@ func sayKinds(kinds []Kind) string {
 
 func waitsTable() string {
 	var b strings.Builder
-	b.WriteString("| order stands | order | waits for | at the latest | in the queue as |\n|---|---|---|---|---|\n")
+	b.WriteString("| state | order | waits for | at the latest | in the queue as |\n|---|---|---|---|---|\n")
 	for _, w := range Waits {
 		until, queue := "–", "–"
 		if w.Until != "" {
@@ -95,7 +95,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 func decisionsTable() string {
 	verdicts := []Verdict{Pending, Paid, PartPaid, Unpaid, Lapsed, Returned, Unclear}
 	var b strings.Builder
-	b.WriteString("| order stands |")
+	b.WriteString("| state |")
 	for _, v := range verdicts {
 		fmt.Fprintf(&b, " %s |", v)
 	}

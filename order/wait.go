@@ -15,14 +15,14 @@ type Wait struct {
 // Waits lists every reason why an open order can wait. Each has a deadline or a
 // place in the queue.
 var Waits = []Wait{
-	{State: Created, Kinds: deposit, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},
+	{State: Created, Kinds: deposit, What: "the create to be sent", Queue: []string{"breaker", "unsent"}},
 	{State: Created, Kinds: withdrawal, What: "nothing: its opening decides at once", Apart: true},
 	{State: AwaitingApproval, Kinds: both, What: "a second person", Until: "the approval deadline", Then: Rejected, Queue: []string{"approval"}},
 	{State: AwaitingApproval, Kinds: both, What: "the gateway's answer, when it may have the order", Queue: []string{"approval"}},
 	{State: AwaitingFunds, Kinds: withdrawal, What: "the gateway's answer, when it may have the order", Queue: []string{"funds"}},
 	{State: AwaitingFunds, Kinds: withdrawal, What: "money in the books", Until: "the funds deadline", Then: Failed, Queue: []string{"funds"}},
-	{State: Reserved, Kinds: withdrawal, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},
-	{State: Submitting, Kinds: both, What: "a create that leaves this house", Queue: []string{"breaker", "unsent"}},
+	{State: Reserved, Kinds: withdrawal, What: "the create to be sent", Queue: []string{"breaker", "unsent"}},
+	{State: Submitting, Kinds: both, What: "the create to be sent", Queue: []string{"breaker", "unsent"}},
 	{State: Submitting, Kinds: both, What: "proof of what became of a create", Until: "the horizon", Then: InReview},
 	{State: Submitting, Kinds: withdrawal, What: "money at the gateway", Until: "the funds deadline", Then: Failed, Queue: []string{"funds"}},
 	{State: Unknown, Kinds: both, What: "proof of what became of a create", Until: "the horizon", Then: InReview, Queue: []string{"unknown"}},

@@ -126,9 +126,9 @@ type waiting struct {
 
 // waits are the orders of order.Waits, by state and what is waited for.
 var waits = map[string][]waiting{
-	"created a create that leaves this house":                            {behindBreaker, unserved()},
-	"reserved a create that leaves this house":                           {behindBreaker, unserved()},
-	"submitting a create that leaves this house":                         {attempted(behindBreaker), attempted(unreachable)},
+	"created the create to be sent":                                      {behindBreaker, unserved()},
+	"reserved the create to be sent":                                     {behindBreaker, unserved()},
+	"submitting the create to be sent":                                   {attempted(behindBreaker), attempted(unreachable)},
 	"awaiting_approval a second person":                                  {{queue: "approval", begin: withBooks(1_000_000)}},
 	"awaiting_funds money in the books":                                  {{queue: "funds", begin: withBooks(100)}},
 	"awaiting_approval the gateway's answer, when it may have the order": {unasked("approval", 1_000_000, order.Rejected)},
