@@ -64,14 +64,14 @@ test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real
 
 # Standard output carries a JSON line per mutant; ONLY=grace tries those whose
 # name matches.
-mutants: bin/withpostgres ## take each guard of docs/safety.md out of a copy: a test must go red
+mutants: bin/withpostgres ## removes each guard of docs/safety.md from a copy: a test must fail
 	@bin/withpostgres -- $(GO) run ./harness/mutants $(if $(ONLY),-only '$(ONLY)')
 
 screenshots: build bin/temporal ## take the pictures in docs/images anew, with a real browser
 	@mkdir -p docs/images
 	@cd harness/browser && TEST_SCREENSHOT_DIR=../../docs/images $(GO) test -timeout 5m -run '^TestTemporalUI$$'
 
-lint: bin/golangci-lint bin/workflowcheck ## style, mistakes, the floors of the house, workflow determinism
+lint: bin/golangci-lint bin/workflowcheck ## style, mistakes, the order of packages, workflow determinism
 	@$(GO) test ./harness/floors
 	@bin/golangci-lint run ./...
 	@cd harness/withpostgres && ../../bin/golangci-lint run ./...

@@ -9,7 +9,7 @@ import (
 // Table is the Markdown table of the product's packages, top floor first.
 func Table(rooms []Room, all Packages) string {
 	var b strings.Builder
-	b.WriteString("| floor | room | what lives there | what it must not reach |\n|---|---|---|---|\n")
+	b.WriteString("| floor | room | content | what it must not reach |\n|---|---|---|---|\n")
 	for _, room := range product(rooms, all) {
 		var bans []string
 		for _, ban := range slices.Concat(room.Never, room.Direct) {
