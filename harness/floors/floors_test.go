@@ -55,21 +55,26 @@ func replace(t *testing.T, text, name, drawn string) string {
 	return text[:begin] + "\n" + drawn + "\n" + text[end:]
 }
 
-// load also looks at every directory of the module: `go test` repeats a result
-// until something changes that the test itself looked at, and `go list` is
-// another process.
 func load(t *testing.T) Packages {
 	t.Helper()
+	lookAround(t)
 	all, err := Load(t.Context(), root)
 	require.NoError(t, err)
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	require.Contains(t, all.ours(), "harness/floors")
+	return all
+}
+
+// lookAround reads every directory of the module. `go test` repeats a result
+// until something changes that the test itself looked at, and `go list` is
+// another process.
+func lookAround(t *testing.T) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "var", "testdata"}, entry.Name()) {
 			return filepath.SkipDir
 		}
 		return err
 	}))
-	require.Contains(t, all.ours(), "harness/floors")
-	return all
 }
 
 // house is a small one: top imports below, below imports base and, through a

@@ -1,0 +1,103 @@
+package floors
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+)
+
+// TestEverySettingIsRead refuses a setting that has no effect: no code of the
+// product takes the value of its field. The functions of config that only check
+// values do not count.
+func TestEverySettingIsRead(t *testing.T) {
+	t.Parallel()
+	lookAround(t)
+	read := fieldsRead(t)
+	for _, process := range []any{config.Worker{}, config.Receiver{}, config.Starter{}, config.Codec{}} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(process)) {
+			// A file's or a directory's content is read by config itself.
+			source := strings.HasSuffix(field.Name, "File") || strings.HasSuffix(field.Name, "Dir")
+			if !field.Anonymous && !source && !read[field.Name] {
+				t.Errorf("no process reads the setting %s of config.%s: use it, or remove it", field.Name, reflect.TypeOf(process).Name())
+			}
+		}
+	}
+}
+
+// compiled is what `go list -export` says of a package.
+type compiled struct {
+	ImportPath, Dir, Export string
+	GoFiles                 []string
+}
+
+// fieldsRead are the names of config's fields that the product reads.
+func fieldsRead(t *testing.T) map[string]bool {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles", "./...")
+	cmd.Dir = root
+	text, err := cmd.Output()
+	require.NoError(t, err)
+	exports := make(map[string]string)
+	var product []compiled
+	for decoder := json.NewDecoder(strings.NewReader(string(text))); decoder.More(); {
+		var p compiled
+		require.NoError(t, decoder.Decode(&p))
+		exports[p.ImportPath] = p.Export
+		path, ours := strings.CutPrefix(p.ImportPath, module)
+		if room, _ := roomOf(Rooms, path); ours && room.Floor < laboratory {
+			product = append(product, p)
+		}
+	}
+	files := token.NewFileSet()
+	known := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	read := make(map[string]bool)
+	for _, p := range product {
+		noteReads(t, files, known, p, read)
+	}
+	require.True(t, read["DatabaseURL"], "nothing is found")
+	return read
+}
+
+// noteReads adds the fields of config that a package selects.
+func noteReads(t *testing.T, files *token.FileSet, known types.Importer, p compiled, read map[string]bool) {
+	t.Helper()
+	var parsed []*ast.File
+	for _, name := range p.GoFiles {
+		file, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		parsed = append(parsed, file)
+	}
+	info := &types.Info{Selections: make(map[*ast.SelectorExpr]*types.Selection)}
+	_, err := (&types.Config{Importer: known}).Check(p.ImportPath, files, parsed, info)
+	require.NoError(t, err)
+	for _, file := range parsed {
+		for _, declared := range file.Decls {
+			function, is := declared.(*ast.FuncDecl)
+			if p.ImportPath == module+"config" && (!is || !function.Name.IsExported() || strings.HasPrefix(function.Name.Name, "Load")) {
+				continue
+			}
+			ast.Inspect(declared, func(n ast.Node) bool {
+				if selector, is := n.(*ast.SelectorExpr); is {
+					if chosen := info.Selections[selector]; chosen != nil && chosen.Kind() == types.FieldVal && chosen.Obj().Pkg().Path() == module+"config" {
+						read[chosen.Obj().Name()] = true
+					}
+				}
+				return true
+			})
+		}
+	}
+}
