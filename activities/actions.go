@@ -10,13 +10,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Act does what an operator asks, or says why not. The rules are asked in the
-// transaction that acts, whatever a caller has checked before.
+// Act executes an operator's action, or returns why it was refused. The ledger
+// checks the rules in the transaction that executes the action, even if a caller
+// has checked them before.
 func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) (contract.Acted, error) {
 	var unwritten *order.Refusal
 	if adoption, is := action.Action.(order.Adoption); is {
 		var err error
-		if unwritten, err = b.writeLost(ctx, key, adoption); err != nil {
+		if unwritten, err = b.insertLost(ctx, key, adoption); err != nil {
 			return contract.Acted{}, fmt.Errorf("act on %s: %w", key, err)
 		}
 	}
@@ -37,29 +38,30 @@ func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) 
 	return acted, nil
 }
 
-// writeLost writes an order down that only Temporal has, before it is adopted.
-// The refusal says why it was not; the adoption is on record either way.
-func (b *Books) writeLost(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
-	signed := adoption.Permit(order.Order{}) == nil // else the ledger says what is missing
+// insertLost writes an order that only Temporal has to the ledger, before it is
+// adopted. It returns a refusal if the order was not written. The ledger audits
+// the adoption in either case.
+func (b *Books) insertLost(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
+	signed := adoption.Permit(order.Order{}) == nil // otherwise the ledger refuses it and names the missing member
 	if adoption.Request == nil || !signed {
 		return nil, nil
 	}
-	return b.writeDown(ctx, key, adoption)
+	return b.insertOrder(ctx, key, adoption)
 }
 
-// writeDown opens an order from what its workflow was started with. It is judged
-// like a new one, because nothing else is: anybody who reaches Temporal may have
-// started it. It may be at the gateway, so it is asked about before anything is
-// sent, and it waits for funds rather than failing without them.
-func (b *Books) writeDown(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
+// insertOrder opens an order from the input of its workflow. It validates the
+// order like a new one, because anybody with access to Temporal may have started
+// the workflow. The gateway may have the order, so it is queried before anything
+// is sent. The order waits for funds instead of failing without them.
+func (b *Books) insertOrder(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
 	request := *adoption.Request
 	if request.Key() != key || !key.WellFormed() {
 		return order.Refuse(order.CodeInvalidRequest, "the workflow was started with another order than %s", key.Number), nil
 	}
-	switch refusal := b.refuse(request); {
+	switch refusal := b.checkRequest(request); {
 	case refusal != nil && refusal.Code == order.CodeInvalidRequest:
 		return order.Refuse(order.CodeInvalidRequest,
-			"what the workflow was started with breaks a rule of today, and nothing was written down (%s). If the gateway has the order, raise the limit or book it with starter adjust", refusal.Text), nil
+			"the workflow's input breaks a current rule, and the ledger did not record the order (%s). If the gateway has the order, raise the limit or book it with starter adjust", refusal.Text), nil
 	case refusal != nil:
 		return refusal, nil
 	}
@@ -71,7 +73,7 @@ func (b *Books) writeDown(ctx context.Context, key order.Key, adoption order.Ado
 	case errors.As(err, &refused):
 		return refused, nil
 	case err != nil:
-		return nil, fmt.Errorf("write %s down: %w", key, err)
+		return nil, fmt.Errorf("record %s: %w", key, err)
 	case opening == ledger.BooksClosed:
 		return order.Refuse(ledger.CodeBooksClosed, "the books of merchant %s are not open: compare its balance first, then adopt the order", request.Merchant), nil
 	case opening == ledger.Conflict:

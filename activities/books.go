@@ -14,32 +14,34 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Books writes the ledger. Its methods run as local activities: they are
-// short, idempotent and retried for as long as the database is away.
+// Books has the activities that write the ledger. They run as local activities:
+// they are short and idempotent, and Temporal retries them while the database is
+// away.
 type Books struct {
 	ledger   *ledger.Ledger
 	settings Settings
 }
 
-// NewBooks makes the ledger's activities.
+// NewBooks returns the ledger's activities.
 func NewBooks(l *ledger.Ledger, settings Settings) *Books {
 	return &Books{ledger: l, settings: settings}
 }
 
-// Plan is what the configuration says about one order's life. It is recorded
-// with the opening, so that a later change of configuration never disturbs a
-// workflow that is under way.
+// Plan holds the settings that an order's workflow needs. The workflow records
+// them when the order is opened, so a later change of the configuration does not
+// affect it.
 type Plan struct {
-	Horizon       time.Duration `json:"horizon"`        // how long to look for proof before a person is asked
+	Horizon       time.Duration `json:"horizon"`        // how long to look for proof before the order goes to review
 	CallbackGrace time.Duration `json:"callback_grace"` // how long to wait for a callback before polling
-	Attempt       time.Duration `json:"attempt"`        // the longest one activity attempt may take
+	Attempt       time.Duration `json:"attempt"`        // the longest that one activity attempt may take
 
-	// What is left until the deadlines on record, by the ledger's clock; zero: over.
-	ApprovalLeft time.Duration `json:"approval_left,omitempty"` // then an order that nobody approved is rejected
+	// The time until the recorded deadlines, by the ledger's clock. Zero: the
+	// deadline has passed.
+	ApprovalLeft time.Duration `json:"approval_left,omitempty"` // then an unapproved order is rejected
 	FundsLeft    time.Duration `json:"funds_left,omitempty"`    // then a withdrawal without funds fails
 }
 
-// plan is the plan of an order that the ledger has.
+// plan returns the plan of an order that the ledger has.
 func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
 	now, err := b.ledger.Now(ctx)
 	return Plan{
@@ -50,30 +52,30 @@ func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
 
 // Opened is the outcome of opening an order.
 type Opened struct {
-	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance comes first
-	Elsewhere   order.Reason   `json:"elsewhere,omitzero"`     // nothing was written: what this worker lacks, and another one has
+	BooksClosed bool           `json:"books_closed,omitempty"` // nothing was written: the merchant's opening balance must be booked first
+	Elsewhere   order.Reason   `json:"elsewhere,omitzero"`     // nothing was written: this worker lacks something that another one has
 	Standing    order.Standing `json:"standing"`
-	Sent        bool           `json:"sent,omitempty"`    // the gateway may have a create of it: it is driven on
-	Unasked     bool           `json:"unasked,omitempty"` // the gateway is asked before it is ended
+	Sent        bool           `json:"sent,omitempty"`    // the gateway may have a create of the order
+	Unasked     bool           `json:"unasked,omitempty"` // the gateway must be queried before the order is ended
 	Plan        Plan           `json:"plan,omitzero"`
 }
 
-// Open answers for the order that the ledger has. If it has none it validates the
-// request once more, writes the order down and reserves a withdrawal's funds, all
-// in one transaction. A request that breaks a rule or takes another order's number
-// comes back as rejected; nothing is written.
+// Open returns the standing and plan of an order. If the ledger does not have the
+// order, Open validates the request again, writes the order and reserves a
+// withdrawal's funds, in one transaction. It returns a request that breaks a rule
+// or takes another order's number as rejected, and writes nothing.
 //
-// What is there is not judged by the rules of today: it may be at the gateway.
+// An order that the ledger has is not validated again: it may be at the gateway.
 func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error) {
-	// One workflow per order: another id would let a second one drive it.
+	// A workflow with another id could drive the order a second time.
 	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != contract.WorkflowID(request.Key()) {
 		return rejected(order.Reason{
-			Code: order.CodeInvalidRequest, Text: "the workflow of this order has the id " + contract.WorkflowID(request.Key()) + "; start it under that",
+			Code: order.CodeInvalidRequest, Text: "the id of this order's workflow must be " + contract.WorkflowID(request.Key()),
 		}), nil
 	}
 	row, opening, err := b.ledger.FindOrder(ctx, request)
 	if err == nil && opening == "" {
-		if refusal := b.refuse(request); refusal != nil {
+		if refusal := b.checkRequest(request); refusal != nil {
 			return b.refusedOrElsewhere(ctx, request, refusal.Reason)
 		}
 		terms := b.settings.terms(request.Kind)
@@ -86,7 +88,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.Twin {
 		return rejected(order.Reason{
 			Code: order.CodeNumberTwin,
-			Text: "order " + row.Number + " is on record, and the number " + request.Number + " differs in capitals only; use another number",
+			Text: "order " + row.Number + " is on record, and the number " + request.Number + " differs from it only in upper and lower case; use another number",
 		}), nil
 	}
 	if opening == ledger.Conflict {
@@ -95,7 +97,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil
 	}
-	if opening == ledger.Existing { // this run's own, if it is tried once more
+	if opening == ledger.Existing { // perhaps by an earlier attempt of this run
 		row, err = b.ledger.Reopen(ctx, row.Key(), activity.GetInfo(ctx).WorkflowExecution.RunID)
 		if err != nil {
 			return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
@@ -104,8 +106,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	return b.look(ctx, row)
 }
 
-// Look says where an order stands and what its workflow has to know of it, as
-// Open does.
+// Look returns what Open returns for an order that the ledger has.
 func (b *Books) Look(ctx context.Context, key order.Key) (Opened, error) {
 	row, err := b.ledger.Order(ctx, key)
 	if err != nil {
@@ -126,9 +127,9 @@ func (b *Books) look(ctx context.Context, row order.Order) (Opened, error) {
 	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Unasked: row.Unasked(), Plan: plan}, nil
 }
 
-// refuse says why this worker opens no such order. The merchant comes first: the
-// rules are those of its country.
-func (b *Books) refuse(request order.Request) *order.Refusal {
+// checkRequest returns why this worker does not open the order. It checks the
+// merchant first, because the rules depend on the merchant's country.
+func (b *Books) checkRequest(request order.Request) *order.Refusal {
 	if country, known := b.settings.Merchants[request.Merchant]; !known || country != request.Country {
 		return order.Refuse(order.CodeUnknownMerchant, "merchant %s is not configured for %s", request.Merchant, request.Country)
 	}
@@ -138,8 +139,8 @@ func (b *Books) refuse(request order.Request) *order.Refusal {
 	return nil
 }
 
-// refusedOrElsewhere rejects a request, unless another worker may take it: one
-// that is configured with its merchant, or has a newer profile of its country.
+// refusedOrElsewhere rejects a request, unless another worker may accept it: a
+// worker that has the merchant, or a newer profile of the country.
 func (b *Books) refusedOrElsewhere(ctx context.Context, request order.Request, refusal order.Reason) (Opened, error) {
 	lacks := ""
 	if refusal.Code == order.CodeUnknownMerchant {
@@ -163,23 +164,23 @@ func (b *Books) refusedOrElsewhere(ctx context.Context, request order.Request, r
 	if lacks == "" {
 		return rejected(refusal), nil
 	}
-	return Opened{Elsewhere: order.Reason{Code: order.CodeOtherWorker, Text: "a worker lacks " + lacks + ", which another worker has"}}, nil
+	return Opened{Elsewhere: order.Reason{Code: order.CodeOtherWorker, Text: "this worker lacks " + lacks + ", which another worker has"}}, nil
 }
 
-// OpenElsewhere is Open for an order whose worker lacks something. It runs as an
-// ordinary activity, so that the server hands each attempt to whichever worker
-// asks for work; one that lacks it, too, leaves the order to the next attempt.
+// OpenElsewhere is Open for an order that another worker has to open. It runs as
+// an ordinary activity, so any worker may take an attempt. A worker that lacks the
+// same thing returns a retryable error.
 func (b *Books) OpenElsewhere(ctx context.Context, request order.Request) (Opened, error) {
 	opened, err := b.Open(ctx, request)
 	if err == nil && opened.Elsewhere.Code != "" {
-		return Opened{}, later(opened.Elsewhere.Code, opened.Elsewhere.Text, b.settings.otherWorker(ctx))
+		return Opened{}, later(opened.Elsewhere.Code, opened.Elsewhere.Text, b.settings.otherWorkerPause(ctx))
 	}
 	return opened, err
 }
 
-// RefuseStart puts on record that a workflow was started as an order and is none:
-// in the audit of the merchant that its id names, if it is one of ours, else in
-// the installation's.
+// RefuseStart audits that a workflow was started with an input that is no order.
+// The entry goes to the audit of the merchant that the workflow id names, if that
+// merchant is configured, and otherwise to the installation's audit.
 func (b *Books) RefuseStart(ctx context.Context, reason order.Reason) error {
 	id := activity.GetInfo(ctx).WorkflowExecution.ID
 	var merchant string
@@ -196,26 +197,26 @@ func rejected(reason order.Reason) Opened {
 	return Opened{Standing: order.Standing{State: order.Rejected, Reason: reason}}
 }
 
-// Applied is what a callback did.
+// Applied is the result of applying a callback.
 type Applied struct {
 	Standing order.Standing `json:"standing"`
-	Ask      bool           `json:"ask,omitempty"` // the callback alone is not enough: ask the gateway now
+	Ask      bool           `json:"ask,omitempty"` // the gateway has to confirm the callback: query it now
 }
 
-// ApplyCallback compares a callback from the inbox with its order, field by
-// field, and acts on it: success settles; what would release money, and what
-// does not fit the order, only makes us ask the gateway. A callback that made
-// us ask is not done with; it is applied again when the gateway has answered.
+// ApplyCallback compares a callback of the inbox with its order, field by field,
+// and applies it. A success settles the order. A callback that would release
+// money, or that does not match the order, is not booked: Ask is set, the callback
+// stays pending, and it is applied again after the gateway's answer.
 //
-// The id came by a message, and anybody who reaches Temporal may send one: what
-// names no callback of this order is ignored, and the audit says so.
+// The id comes from a signal, which any client of Temporal can send. An id that
+// names no callback of this order is ignored and audited.
 func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID string) (Applied, error) {
 	row, err := b.ledger.Order(ctx, key)
 	if err != nil {
 		return Applied{}, fmt.Errorf("read %s: %w", key, permanent(err))
 	}
 	applied := Applied{Standing: row.Standing}
-	entry, strange, err := b.inInbox(ctx, key, callbackID)
+	entry, strange, err := b.readCallback(ctx, key, callbackID)
 	if err != nil {
 		return Applied{}, fmt.Errorf("read callback of %s: %w", key, err)
 	}
@@ -246,7 +247,7 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		return Applied{}, fmt.Errorf("apply callback to %s: %w", key, err)
 	}
 	if applied.Ask {
-		return applied, nil // not done with it: what it claims is applied again once the gateway has been asked
+		return applied, nil // stays pending: it is applied again after the query
 	}
 	if err := b.ledger.MarkCallback(ctx, callbackID, ledger.Done); err != nil {
 		return Applied{}, fmt.Errorf("mark callback of %s: %w", key, err)
@@ -254,11 +255,12 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 	return applied, nil
 }
 
-// inInbox reads a callback of an order, or says why there is none to act on.
-func (b *Books) inInbox(ctx context.Context, key order.Key, callbackID string) (ledger.InboxEntry, order.Reason, error) {
+// readCallback reads an order's callback from the inbox, or returns why it is to
+// be ignored.
+func (b *Books) readCallback(ctx context.Context, key order.Key, callbackID string) (ledger.InboxEntry, order.Reason, error) {
 	if callbackID == "" {
 		return ledger.InboxEntry{}, order.Reason{
-			Code: order.CodeUnreadable, Text: "a callback signal is encrypted with a key that was not at hand; the gateway's answer decides",
+			Code: order.CodeUnreadable, Text: "a callback signal is encrypted with a key that this worker does not have; the gateway's answer decides",
 		}, nil
 	}
 	entry, err := b.ledger.Callback(ctx, callbackID)
@@ -275,8 +277,7 @@ func (b *Books) inInbox(ctx context.Context, key order.Key, callbackID string) (
 	return entry, order.Reason{}, nil
 }
 
-// Ignore puts on record that an order's workflow was told something that nobody
-// acts on.
+// Ignore audits a message that an order's workflow ignores.
 func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) error {
 	if err := b.ledger.Ignore(ctx, key, reason); err != nil {
 		return fmt.Errorf("note what %s ignores: %w", key, err)
@@ -284,10 +285,10 @@ func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) 
 	return nil
 }
 
-// mustAsk reports whether the gateway has to confirm a callback before
-// anything is booked on it. Nothing is booked, and at most a discrepancy opens,
-// when it does not move the order, or names an order of the gateway's that
-// belongs to another one of ours.
+// mustAsk reports whether the gateway has to confirm a callback before it is
+// booked. It returns false for a callback that does not change the order, and for
+// one that names a gateway order of another order in the ledger: nothing is booked
+// on either, and at most a discrepancy opens.
 func (b *Books) mustAsk(ctx context.Context, row order.Order, finding order.Finding) (bool, error) {
 	if !row.Decide(finding).Moves() || (!finding.ReleasesMoney() && !b.settings.ConfirmAll) {
 		return false, nil
@@ -296,8 +297,8 @@ func (b *Books) mustAsk(ctx context.Context, row order.Order, finding order.Find
 	return !shared, err
 }
 
-// Unconfirmed opens a discrepancy: a callback speaks of a refund, or of a late
-// payment, that the gateway, on being asked, does not know.
+// Unconfirmed opens a discrepancy for a callback that reports a refund or a late
+// payment which the gateway does not confirm.
 func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID string) error {
 	if err := b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyUnconfirmed, "callback "+callbackID); err != nil {
 		return fmt.Errorf("note the unconfirmed callback of %s: %w", key, err)
@@ -308,24 +309,24 @@ func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID strin
 	return nil
 }
 
-// Settle books a finding: the state and the money in one transaction, once.
+// Settle books a finding once: the state and the money in one transaction.
 func (b *Books) Settle(ctx context.Context, key order.Key, finding order.Finding) (order.Standing, error) {
 	settlement, err := b.ledger.Settle(ctx, key, finding)
-	return b.stands(ctx, key, "settle", settlement.Order, err)
+	return b.standingAfter(ctx, key, "settle", settlement.Order, err)
 }
 
-// Review hands the order to a person. The reservation stays.
+// Review moves the order to review, where a person decides. The reservation stays.
 func (b *Books) Review(ctx context.Context, key order.Key, reason order.Reason) (order.Standing, error) {
 	row, err := b.ledger.Review(ctx, key, reason)
-	return b.stands(ctx, key, "review", row, err)
+	return b.standingAfter(ctx, key, "review", row, err)
 }
 
-// stands is where an order stands after a change. What the table of moves
-// refuses it refuses again: such a change is not retried, the order is answered
-// as it stands.
-func (b *Books) stands(ctx context.Context, key order.Key, change string, row order.Order, err error) (order.Standing, error) {
+// standingAfter returns the order's standing after a change. If the state table
+// does not allow the change, it returns the current standing and no error: a retry
+// would be refused again.
+func (b *Books) standingAfter(ctx context.Context, key order.Key, change string, row order.Order, err error) (order.Standing, error) {
 	if errors.Is(err, ledger.ErrState) {
-		activity.GetLogger(ctx).Error("The order stands where this cannot be done to it", "change", change, "order", key.String(), "error", err)
+		activity.GetLogger(ctx).Error("The order's state does not allow the change", "change", change, "order", key.String(), "error", err)
 		row, err = b.ledger.Order(ctx, key)
 	}
 	if err != nil {
@@ -334,8 +335,8 @@ func (b *Books) stands(ctx context.Context, key order.Key, change string, row or
 	return row.Standing, nil
 }
 
-// permanent marks an error that no retry can mend: the row that a workflow
-// lives from is gone, which is a bug or a wrong database, never business.
+// permanent marks an error as non-retryable if the order's row is missing. The
+// cause is a bug or a wrong database.
 func permanent(err error) error {
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nonRetryable(ErrorMissing, err)

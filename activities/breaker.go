@@ -11,14 +11,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// A fault that hits every call of a merchant (its key, its address, its
-// signature, its account) is not an order's fault. It trips the merchant's
-// breaker: nothing more is submitted, queries go on, a person is told. One
-// worker at a time probes with a question that moves no money; the first that
-// is answered closes the breaker.
+// A fault of every call of a merchant (its key, address, signature or account) is
+// no fault of an order. It opens the merchant's circuit breaker: no create is
+// sent, queries continue, and the queue shows it to a person. One worker at a time
+// probes with a query that moves no money. The first probe that gets an answer
+// closes the breaker.
 
-// held says whether submitting is held back, why, and when to look again.
-func (g *Gateway) held(ctx context.Context, merchant string) (reason order.Reason, wait time.Duration, err error) {
+// breakerOpen returns the reason if the merchant's breaker is open, and when to
+// check again. It makes the probe itself when one is due.
+func (g *Gateway) breakerOpen(ctx context.Context, merchant string) (reason order.Reason, wait time.Duration, err error) {
 	breaker, open, err := g.ledger.Breaker(ctx, merchant)
 	if err != nil || !open {
 		return order.Reason{}, 0, err
@@ -32,26 +33,26 @@ func (g *Gateway) held(ctx context.Context, merchant string) (reason order.Reaso
 	if !configured {
 		return reason, g.settings.BreakerProbe, nil
 	}
-	if !answered(ctx, client) {
+	if !probe(ctx, client) {
 		return reason, g.settings.BreakerProbe, nil
 	}
 	if err := g.ledger.Reset(ctx, merchant); err != nil {
 		return reason, g.settings.BreakerProbe, fmt.Errorf("close the breaker of %s: %w", merchant, err)
 	}
-	activity.GetLogger(ctx).Info("The gateway takes the merchant's calls again: submitting goes on", "merchant", merchant)
+	activity.GetLogger(ctx).Info("The gateway accepts the merchant's calls again: orders are sent", "merchant", merchant)
 	return order.Reason{}, 0, nil
 }
 
-// answered asks for the balance: the cheapest question that needs everything
-// that a create needs, and moves nothing.
-func answered(ctx context.Context, client *tarspay.Client) bool {
+// probe queries the balance: the cheapest call that uses the same key, address and
+// signature as a create. It reports whether the gateway answered.
+func probe(ctx context.Context, client *tarspay.Client) bool {
 	_, err := client.Balance(ctx)
 	return err == nil
 }
 
 // trip opens the merchant's breaker.
 func (g *Gateway) trip(ctx context.Context, merchant string, reason order.Reason) error {
-	activity.GetLogger(ctx).Error("The gateway refuses every call of a merchant: submitting is held back", "merchant", merchant, "reason", reason.Text)
+	activity.GetLogger(ctx).Error("The gateway refuses every call of a merchant: no order is sent", "merchant", merchant, "reason", reason.Text)
 	if err := g.ledger.Trip(ctx, merchant, reason, g.settings.BreakerProbe); err != nil {
 		return fmt.Errorf("open the breaker of %s: %w", merchant, err)
 	}

@@ -17,13 +17,14 @@ const (
 	ErrorMismatch = order.CodeMismatch // the gateway's answer does not fit the order
 	ErrorMissing  = order.CodeRowMissing
 	ErrorUnknown  = order.CodeGatewayUnknown
-	ErrorBehind   = "LEDGER_BEHIND" // the ledger has the order where it stood before: an older copy was restored
+	ErrorBehind   = "LEDGER_BEHIND" // the ledger has the order in an earlier state, because an older copy was restored
 	ErrorPaused   = order.CodeGatewayPaused
 	ErrorGateway  = "GATEWAY_QUERY" // a query got no usable answer
 )
 
-// later asks the server to run the activity again after a wait. Such errors
-// are expected: they are benign, and neither logged nor counted as failures.
+// later returns an error after which Temporal retries the activity when wait has
+// passed. Such errors are expected, so they are benign: the SDK neither logs them
+// nor counts them as failures.
 func later(errorType, message string, wait time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(message, errorType, temporal.ApplicationErrorOptions{
 		NextRetryDelay: wait,
@@ -31,7 +32,7 @@ func later(errorType, message string, wait time.Duration) error {
 	})
 }
 
-// nonRetryable ends the activity.
+// nonRetryable returns an error that Temporal does not retry.
 func nonRetryable(errorType string, err error) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), errorType, temporal.ApplicationErrorOptions{
 		NonRetryable: true,
@@ -39,17 +40,17 @@ func nonRetryable(errorType string, err error) error {
 	})
 }
 
-// outcome is what an answer to a create means for the order: the one place
-// where a gateway error class becomes a decision.
+// outcome is what an answer to a create means for the order. Only judgeCreate
+// turns a gateway's error class into an outcome.
 type outcome int
 
 const (
 	outcomeRefused   outcome = iota // certainly not created
-	outcomeDoubtful                 // probably not created: ask before money is released
-	outcomeDuplicate                // an order of this number exists: ask
+	outcomeDoubtful                 // probably not created: query before money is released
+	outcomeDuplicate                // an order of this number exists: query
 	outcomePaused                   // a fault of every call: hold back, do not fail the order
 	outcomeUnsent                   // nothing left this machine
-	outcomeUnknown                  // anything else: ask, never assume
+	outcomeUnknown                  // anything else: query, never assume
 )
 
 func judgeCreate(err error) (outcome, order.Reason) {
@@ -65,8 +66,8 @@ func judgeCreate(err error) (outcome, order.Reason) {
 	case gateway.Confirm():
 		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && gateway.NotSent:
-		// Another worker's profile may be newer, and let it pass.
-		return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere, Text: "a check of our own refuses to send it: " + gateway.Error()}
+		// Another worker may have a newer profile that accepts the order.
+		return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere, Text: "the worker's own checks refuse to send it: " + gateway.Error()}
 	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():
 		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: gateway.Error()}
 	case gateway.NotSent:

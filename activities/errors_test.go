@@ -29,7 +29,7 @@ func TestARefusalSaysWhoseItIs(t *testing.T) {
 		require.Equal(t, test.code, reason.Code, name)
 	}
 	_, reason := judgeCreate(refusedHere("amount", errors.New("too large")))
-	require.Contains(t, reason.Text, "a check of our own refuses to send it")
+	require.Contains(t, reason.Text, "the worker's own checks refuse to send it")
 	require.Contains(t, reason.Text, "too large")
 	require.NotContains(t, reason.Text, "gateway")
 }

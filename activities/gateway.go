@@ -17,30 +17,32 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Gateway makes the calls to TarsPay. Its methods run as ordinary activities
-// on the rate-limited queue, so an operator sees every attempt.
+// Gateway has the activities that call TarsPay. They run as ordinary activities on
+// the rate-limited task queue, so an operator sees every attempt.
 type Gateway struct {
 	clients  map[string]*tarspay.Client // by merchant number
 	ledger   *ledger.Ledger
 	settings Settings
 }
 
-// NewGateway makes the gateway's activities. Clients are by merchant number.
+// NewGateway returns the gateway's activities. The keys of clients are merchant
+// numbers.
 func NewGateway(clients map[string]*tarspay.Client, l *ledger.Ledger, settings Settings) *Gateway {
 	return &Gateway{clients: clients, ledger: l, settings: settings}
 }
 
-// Sending is where an order stands on its way to the gateway.
+// Sending is the result of an activity that sends an order or finds out what
+// became of its create.
 type Sending struct {
 	order.Standing
-	Sent bool `json:"sent,omitempty"` // the gateway may have a create of it: from then on proof is looked for
+	Sent bool `json:"sent,omitempty"` // the gateway may have a create of the order: the deadline for proof applies
 }
 
-// Submit tries once to create the order at the gateway and says where it
-// stands then: submitted, failed (refused for certain), unknown, or still
-// submitting when nothing was sent or every call is refused. It returns an
-// error only for faults of our own, which the server retries; a retry asks
-// the gateway about the order before it sends again.
+// Submit tries once to create the order at the gateway and returns its standing:
+// submitted, failed (certainly refused), unknown, or still submitting if nothing
+// was sent or every call is refused. It returns an error only for failures of our
+// own, which Temporal retries; a retry queries the gateway for the order before it
+// sends again.
 func (g *Gateway) Submit(ctx context.Context, key order.Key) (Sending, error) {
 	tried, err := g.attempt(ctx, key)
 	return tried.sending(), err
@@ -49,28 +51,30 @@ func (g *Gateway) Submit(ctx context.Context, key order.Key) (Sending, error) {
 // FindOutInput names an order whose create has no certain outcome.
 type FindOutInput struct {
 	order.Key
-	Sent bool   `json:"sent,omitempty"` // as known before
-	Code string `json:"code,omitempty"` // what held it up when it was last told
-	Told int    `json:"told,omitempty"` // how often in a row only that has changed
+	Sent bool   `json:"sent,omitempty"` // known to the workflow
+	Code string `json:"code,omitempty"` // the code of the last reported hold-up
+	Told int    `json:"told,omitempty"` // how many times in a row only the code has changed
 }
 
-// FindOut goes on until the create has a certain outcome: it asks about the
-// order, and sends the same number again once the order is proved absent.
-// Each attempt that proves nothing is retried by the server on the ladder.
-// It also ends when the order is sent for the first time, because looking for
-// proof has a horizon and waiting to be sent has none, and when something else
-// holds it up than was told, so that people are told.
+// FindOut queries the gateway for an order whose create has no certain outcome,
+// and sends the same number again once the order is proved absent. Temporal
+// retries an attempt that proves nothing, with the pauses of RetryLadder. FindOut
+// returns when
 //
-// An order that the gateway refused for want of funds, and is proved not to
-// have, is returned as one that waits for them: see AwaitGatewayFunds.
+//   - the order can no longer be sent, or waits for funds at the gateway;
+//   - the order is sent for the first time, because the deadline for proof starts then;
+//   - the reason for the hold-up has changed, so that the workflow can show it.
+//
+// An order that the gateway refused for lack of funds, and is proved not to have,
+// is returned as waiting for funds: see AwaitGatewayFunds.
 func (g *Gateway) FindOut(ctx context.Context, input FindOutInput) (Sending, error) {
 	tried, err := g.attempt(ctx, input.Key)
 	if err != nil {
 		return Sending{}, err
 	}
 	code := tried.standing.Reason.Code
-	// Who is told of another hold-up asks again at once. One that comes and goes is
-	// told after a rest, which grows.
+	// After each reported hold-up the workflow calls again at once. A hold-up that
+	// alternates with another is reported after a growing pause.
 	rests := input.Told > 0 && activity.GetInfo(ctx).Attempt == 1
 	news := tried.sent && !input.Sent || code != input.Code && !rests
 	if !tried.standing.State.Sendable() || tried.short || news {
@@ -89,18 +93,19 @@ func (g *Gateway) FindOut(ctx context.Context, input FindOutInput) (Sending, err
 	return Sending{}, later(code, tried.standing.Reason.Text, wait)
 }
 
-// attempted is what came of one attempt.
+// attempted is the result of one attempt.
 type attempted struct {
 	standing order.Standing
-	sent     bool          // the gateway may have a create
-	wait     time.Duration // until another attempt makes sense, if that is known
+	sent     bool          // the gateway may have a create of the order
+	wait     time.Duration // until the next attempt makes sense; zero: not known
 	short    bool          // proved: the gateway does not have the order, and its balance does not cover it
-	asked    int           // how many creates before were asked about
+	asked    int           // how many earlier creates the query covered
 }
 
 func (a attempted) sending() Sending { return Sending{Standing: a.standing, Sent: a.sent} }
 
-// attempt asks about whatever was sent before, then sends.
+// attempt queries the gateway for earlier creates of the order. If it is proved
+// that the gateway has none, it sends one.
 func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error) {
 	row, earlier, err := g.read(ctx, key)
 	if err != nil {
@@ -108,9 +113,9 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 	}
 	now := attempted{standing: row.Standing, sent: ledger.Sent(earlier)}
 	if !row.State.Sendable() {
-		return now, nil // it has moved on: nothing is to be sent
+		return now, nil // the state has changed: nothing is to be sent
 	}
-	if err := g.lacks(ctx, row.Merchant, row.Country); err != nil {
+	if err := g.checkConfigured(ctx, row.Merchant, row.Country); err != nil {
 		return attempted{}, err
 	}
 	if len(earlier) > 0 || !row.AskFirst.IsZero() {
@@ -127,7 +132,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 			return refused, err
 		}
 	}
-	reason, wait, err := g.held(ctx, row.Merchant)
+	reason, wait, err := g.breakerOpen(ctx, row.Merchant)
 	if err != nil || reason.Code != "" {
 		now.standing.Reason, now.wait = reason, wait
 		return now, err
@@ -135,7 +140,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 	return g.send(ctx, row, earlier)
 }
 
-// read reads an order and its attempts.
+// read returns an order and its submissions.
 func (g *Gateway) read(ctx context.Context, key order.Key) (order.Order, []ledger.Submission, error) {
 	row, err := g.ledger.Order(ctx, key)
 	if err != nil {
@@ -148,23 +153,24 @@ func (g *Gateway) read(ctx context.Context, key order.Key) (order.Order, []ledge
 	return row, earlier, nil
 }
 
-// asItStands is an order that moved while an attempt was on its way.
-func (g *Gateway) asItStands(ctx context.Context, key order.Key) (attempted, error) {
+// currentState returns the state of an order that was changed by another process
+// during an attempt.
+func (g *Gateway) currentState(ctx context.Context, key order.Key) (attempted, error) {
 	row, earlier, err := g.read(ctx, key)
 	return attempted{standing: row.Standing, sent: ledger.Sent(earlier)}, err
 }
 
-// lookedUp is what asking about an earlier create brought to light.
+// lookedUp is the result of querying the gateway for earlier creates of an order.
 type lookedUp struct {
 	absent   bool           // proved: the gateway has no such order
-	found    bool           // proved: it has one
-	standing order.Standing // otherwise: where the order stands
+	found    bool           // proved: the gateway has the order
+	standing order.Standing // the order's standing
 	wait     time.Duration  // until "not found" may be believed
 }
 
 func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.Submission) (lookedUp, error) {
-	// The time is read before the question: an answer proves nothing about what
-	// was booked after it.
+	// The time is read before the query, because an answer proves nothing about a
+	// create that the gateway books later.
 	now, err := g.ledger.Now(ctx)
 	if err != nil {
 		return lookedUp{}, err
@@ -174,8 +180,8 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 		wait := g.grace(row, earlier, now)
 		return lookedUp{absent: wait <= 0, standing: row.Standing, wait: wait}, nil
 	}
-	if found == silent { // no proof either way: ask again later
-		return g.unheard(ctx, row, earlier, err)
+	if found == noAnswer { // no proof either way: query again later
+		return g.noUsableAnswer(ctx, row, earlier, err)
 	}
 	if !ledger.Sent(earlier) {
 		found, err := g.ledger.RecordFound(ctx, row.Key(), len(earlier))
@@ -200,15 +206,15 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 	return lookedUp{standing: settlement.Order.Standing, found: true}, nil
 }
 
-// unheard is about a question that got no usable answer. What was sent keeps its
-// reason; what was not is told why it waits, and a refusal of every call holds
-// back the merchant's others, too.
-func (g *Gateway) unheard(ctx context.Context, row order.Order, earlier []ledger.Submission, err error) (lookedUp, error) {
+// noUsableAnswer handles a query without a usable answer. An order that was sent
+// keeps its reason. An order that was not sent gets the reason why it waits. If
+// the gateway refuses every call, the merchant's breaker opens.
+func (g *Gateway) noUsableAnswer(ctx context.Context, row order.Order, earlier []ledger.Submission, err error) (lookedUp, error) {
 	looked := lookedUp{standing: row.Standing}
 	if ledger.Sent(earlier) {
 		return looked, nil
 	}
-	looked.standing.Reason = order.Reason{Code: order.CodeGatewayAway, Text: "the gateway has to be asked first, and does not answer: " + err.Error()}
+	looked.standing.Reason = order.Reason{Code: order.CodeGatewayAway, Text: "the gateway has to be queried before the order is sent, and does not answer: " + err.Error()}
 	var gateway *tarspay.Error
 	if !errors.As(err, &gateway) || gateway.Class != tarspay.ClassAuth {
 		return looked, nil
@@ -217,12 +223,12 @@ func (g *Gateway) unheard(ctx context.Context, row order.Order, earlier []ledger
 	return looked, g.trip(ctx, row.Merchant, looked.standing.Reason)
 }
 
-// presence is what a query says of an order's being there.
+// presence is what a query says about whether the gateway has an order.
 type presence int
 
 const (
-	silent presence = iota // no usable answer
-	absent                 // the gateway knows no such order
+	noAnswer presence = iota // no usable answer
+	absent                   // the gateway answered that it has no such order
 	present
 )
 
@@ -234,13 +240,13 @@ func (g *Gateway) find(ctx context.Context, row order.Order) (tarspay.OrderStatu
 	case isNotFound(err):
 		return status, absent, nil
 	default:
-		return status, silent, err
+		return status, noAnswer, err
 	}
 }
 
-// grace is how long "not found" still proves nothing: a create that left this
-// machine may yet be booked.
-// So may one that is not on record. All times are the ledger's.
+// grace returns how long "not found" still proves nothing: the gateway may yet
+// book a create that was sent. The same holds for a create that a restored ledger
+// does not have (AskFirst). All times are the ledger's.
 func (g *Gateway) grace(row order.Order, earlier []ledger.Submission, now time.Time) time.Duration {
 	last := row.AskFirst
 	for _, submission := range earlier {
@@ -248,7 +254,7 @@ func (g *Gateway) grace(row order.Order, earlier []ledger.Submission, now time.T
 			continue // certainly not booked
 		}
 		end := submission.EndedAt
-		if end.IsZero() { // the worker died on the way: it may have been sent at the last moment
+		if end.IsZero() { // the worker died during the attempt, which may have been sent at the last moment
 			end = submission.StartedAt.Add(longestAttempt)
 		}
 		if end.After(last) {
@@ -261,27 +267,26 @@ func (g *Gateway) grace(row order.Order, earlier []ledger.Submission, now time.T
 	return last.Add(g.settings.NotFoundGrace).Sub(now)
 }
 
-// send writes the attempt down, sends the create, and writes down what came
-// of it. Nothing is sent when somebody else has made an attempt since the
-// earlier ones were asked about.
+// send records the attempt, sends the create, and records its outcome. It sends
+// nothing if another process has made an attempt since the query.
 func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Submission) (attempted, error) {
 	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		return g.asItStands(ctx, row.Key()) // settled, or tried again, while we were on the way
+		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
 	}
 	if err != nil {
-		return attempted{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
 	}
 	answer := g.create(ctx, row)
-	// Even when the activity's time is up, the outcome is written down.
+	// The outcome is recorded even if the activity's time is over.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptMargin/2)
 	defer cancel()
 	done, err := g.ledger.CompleteSubmission(writing, row.Key(), submission.Attempt, answer)
 	if errors.Is(err, ledger.ErrState) {
-		return g.asItStands(writing, row.Key())
+		return g.currentState(writing, row.Key())
 	}
 	if err != nil {
-		return attempted{}, fmt.Errorf("write down the outcome for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("record the outcome for %s: %w", row.Key(), err)
 	}
 	if answer.Outcome == ledger.Paused {
 		err = g.trip(writing, row.Merchant, answer.Reason)
@@ -332,7 +337,7 @@ func (g *Gateway) callCreate(ctx context.Context, row order.Order) (string, *ord
 	return created.GatewayID, instructions(row.Way, created), nil
 }
 
-// instructions are what the payer, and a checkout of the merchant's own, need of
+// instructions returns what a payer, or the merchant's own checkout, needs from
 // the gateway's answer.
 func instructions(way string, created tarspay.Deposit) *order.Instructions {
 	i := &order.Instructions{
@@ -354,12 +359,13 @@ func instructions(way string, created tarspay.Deposit) *order.Instructions {
 	return i
 }
 
-// maxPayWays bounds what is kept of the ways that a payer may choose from; no
-// country has as many.
+// maxPayWays limits the number of ways to pay that are kept. No country has as
+// many.
 const maxPayWays = 100
 
-// refusedHere is a refusal of our own, before anything is sent. It ends no order:
-// one that no worker sends is in the queue, and may be cancelled.
+// refusedHere returns the error for a request that our own checks refuse before it
+// is sent. The error ends no order: the order stays in the queue, and an operator
+// may cancel it.
 func refusedHere(what string, err error) error {
 	return &tarspay.Error{
 		Class: tarspay.ClassRejected, Operation: tarspay.OperationCreateWithdrawal, NotSent: true,
@@ -379,17 +385,17 @@ func (g *Gateway) query(ctx context.Context, row order.Order) (tarspay.OrderStat
 	return client.QueryDeposit(ctx, reference)
 }
 
-// lacks is the error of a worker that cannot speak for a merchant, because it is
-// not configured with it or was built without its country. Nothing is written
-// down: the server hands the next attempt to whichever worker asks for work.
-func (g *Gateway) lacks(ctx context.Context, merchant, country string) error {
+// checkConfigured returns a retryable error if this worker is not configured with
+// the merchant, or was built without its country. Nothing is recorded: Temporal
+// gives the next attempt to any worker that polls.
+func (g *Gateway) checkConfigured(ctx context.Context, merchant, country string) error {
 	_, configured := g.clients[merchant]
 	_, known := tarspay.Country(country)
 	if configured && known {
 		return nil
 	}
 	return later(order.CodeOtherWorker,
-		fmt.Sprintf("merchant %s of %s is not configured on this worker; another worker takes it", merchant, country), g.settings.otherWorker(ctx))
+		fmt.Sprintf("merchant %s of %s is not configured on this worker; another worker takes it", merchant, country), g.settings.otherWorkerPause(ctx))
 }
 
 func (g *Gateway) client(row order.Order) (*tarspay.Client, *tarspay.Profile, error) {
@@ -404,18 +410,19 @@ func (g *Gateway) client(row order.Order) (*tarspay.Client, *tarspay.Profile, er
 	return client, profile, nil
 }
 
-// PollInput names the order to ask about.
+// PollInput names the order to query.
 type PollInput struct {
 	Key      order.Key `json:"key"`
-	InReview bool      `json:"in_review,omitempty"` // ask slowly, and go on whatever the answer is
+	InReview bool      `json:"in_review,omitempty"` // query with long pauses, and continue after an answer that does not fit the order
 }
 
-// Poll asks the gateway about an order until it has decided, one question per
-// attempt. An answer that says "not yet" is a benign error that the server
-// retries on the ladder, so that a thousand polls add nothing to the history.
-// An answer that does not fit the order ends it with ErrorMismatch; in review it
-// is asked again. A ledger in which the order is not at the gateway, because an
-// older copy was restored, ends it with ErrorBehind.
+// Poll queries the gateway for an order until it has decided, once per attempt.
+// "Not yet" is a benign error, which Temporal retries with the pauses of
+// PollLadder, so that a thousand polls add nothing to the history. Poll ends with
+//
+//   - ErrorMismatch, if the answer does not fit the order; in review it queries again instead;
+//   - ErrorBehind, if the order is not at the gateway according to the ledger, because an
+//     older copy was restored.
 func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	if input.InReview {
@@ -426,7 +433,7 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 		return order.Finding{}, fmt.Errorf("read %s: %w", input.Key, permanent(err))
 	}
 	if row.State.Terminal() {
-		return order.Finding{Source: order.FromQuery, Verdict: order.Pending}, nil // settled elsewhere: nothing to ask
+		return order.Finding{Source: order.FromQuery, Verdict: order.Pending}, nil // settled elsewhere: no query is needed
 	}
 	if row.State != order.Submitted && row.State != order.InReview {
 		return order.Finding{}, nonRetryable(ErrorBehind, fmt.Errorf("the ledger has %s as %s", row.Key(), row.State))
@@ -445,10 +452,10 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 	if !row.Decide(finding).Moves() {
 		return order.Finding{}, later(ErrorPending, "the gateway has not decided: "+status.State.String(), wait)
 	}
-	if input.InReview { // else the order comes to be in review by it
+	if input.InReview { // otherwise Settle moves the order to review
 		if shared, err := g.shared(ctx, row, finding); err != nil || shared {
 			if err == nil {
-				err = later(ErrorMismatch, "the gateway's order belongs to another one of ours", wait)
+				err = later(ErrorMismatch, "the gateway's order belongs to another order in the ledger", wait)
 			}
 			return order.Finding{}, err
 		}
@@ -456,9 +463,9 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 	return finding, nil
 }
 
-// shared reports whether the gateway's answer names an order of its own that
-// belongs to another one of ours, and then has the ledger say so: nothing will be
-// booked on it, however often it is given.
+// shared reports whether the gateway order that an answer names belongs to another
+// order in the ledger. If so, it has the ledger open a discrepancy; such an answer
+// is never booked.
 func (g *Gateway) shared(ctx context.Context, row order.Order, finding order.Finding) (bool, error) {
 	shared, err := sharedOrder(ctx, g.ledger, row, finding)
 	if err != nil || !shared {
@@ -479,15 +486,16 @@ func sharedOrder(ctx context.Context, l *ledger.Ledger, row order.Order, finding
 	return err == nil && owner != row.Key(), err
 }
 
-// ConfirmInput names an order that had ended when a callback said otherwise.
+// ConfirmInput names an ended order that a late callback contradicts.
 type ConfirmInput struct {
 	Key  order.Key `json:"key"`
-	Last bool      `json:"last,omitempty"` // any answer ends it: it has been asked for long enough
+	Last bool      `json:"last,omitempty"` // any answer ends it: the time for a confirmation is over
 }
 
-// Confirm asks about an order that has ended until the gateway's answer books
-// something, as the callback did: that the money was returned, or was paid after
-// all. The last time, an answer that books nothing ends it; silence never does.
+// Confirm queries an ended order until the gateway's answer books something, as
+// the callback would: that the money was returned, or was paid after all. With
+// Last set, an answer that books nothing ends it, too. A query without an answer
+// never ends it.
 func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	row, err := g.ledger.Order(ctx, input.Key)
@@ -498,7 +506,7 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 	if err != nil && !isNotFound(err) {
 		return Confirmed{}, later(ErrorGateway, err.Error(), wait)
 	}
-	said := "the gateway knows no such order"
+	said := "the gateway has no such order"
 	if err == nil {
 		said = "the gateway says " + status.State.String()
 		finding, misfit := row.FromStatus(status)
@@ -510,7 +518,7 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 			case !shared:
 				return Confirmed{Confirmed: true, Finding: finding}, nil
 			}
-			said = "the gateway's order belongs to another one of ours"
+			said = "the gateway's order belongs to another order in the ledger"
 		}
 	}
 	if input.Last {
@@ -519,13 +527,13 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 	return Confirmed{}, later(ErrorPending, said, wait)
 }
 
-// Confirmed is what asking about a late callback came to.
+// Confirmed is the result of querying the gateway about a late callback.
 type Confirmed struct {
 	Confirmed bool          `json:"confirmed"`
 	Finding   order.Finding `json:"finding,omitzero"`
 }
 
-// OpenBooks asks for the merchant's balance and books it as the opening one,
+// OpenBooks queries the merchant's balance and books it as the opening balance,
 // once. Orders wait for it.
 func (g *Gateway) OpenBooks(ctx context.Context, merchant string) error {
 	available, frozen, err := g.balance(ctx, merchant)
@@ -542,7 +550,7 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 	client, configured := g.clients[merchant]
 	profile, known := tarspay.Country(g.settings.Merchants[merchant])
 	if !configured || !known {
-		return available, frozen, g.lacks(ctx, merchant, g.settings.Merchants[merchant])
+		return available, frozen, g.checkConfigured(ctx, merchant, g.settings.Merchants[merchant])
 	}
 	balance, err := client.Balance(ctx)
 	if err != nil {
@@ -561,11 +569,11 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 	return available, frozen, nil
 }
 
-// unreadableBalance puts before a person that the gateway writes a balance in a
-// way that cannot be held exactly. The text has no figure in it, so that it is
-// the same for as long as the matter is.
+// unreadableBalance opens a discrepancy for a balance that cannot be held exactly.
+// The text contains no figure, so that it stays the same and opens no second
+// discrepancy.
 func (g *Gateway) unreadableBalance(ctx context.Context, merchant, what string, err error) error {
-	why := "it is no amount"
+	why := "it is not an amount"
 	for _, known := range []error{money.ErrNotNumber, money.ErrPrecision, money.ErrRange} {
 		if errors.Is(err, known) {
 			why = known.Error()

@@ -15,11 +15,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Bounds of one search for orphans.
+// Limits of one search for orphans.
 const (
-	// A young order may be between the ledger and its workflow's next step.
+	// An order that is younger may be in the ledger or in Temporal only, because
+	// its workflow is about to write it.
 	orphanAge = time.Minute
-	// Nobody reads a longer list; the discrepancies hold them all.
+	// The result lists so many orphans at most. Each orphan has a discrepancy.
 	maxOrphans = 1000
 )
 
@@ -36,7 +37,7 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 		}
 		found.Open++
 		activity.RecordHeartbeat(ctx, found.Open)
-		driven, why, err := lookAt(ctx, temporal, row)
+		driven, why, err := isDriven(ctx, temporal, row)
 		if err != nil {
 			return found, fmt.Errorf("look at the workflow of %s: %w", row.Key(), err)
 		}
@@ -46,8 +47,8 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 		if len(found.Keys) < maxOrphans {
 			found.Keys = append(found.Keys, row.Key())
 		}
-		// The run makes it a discrepancy of its own each time a workflow is lost:
-		// one that somebody has dealt with is never opened again.
+		// The text contains the run id, so that each lost run opens a discrepancy
+		// of its own: a closed one is not opened again.
 		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is open and no workflow drives it; "+why)
 		if err != nil {
 			return found, fmt.Errorf("note the orphan %s: %w", row.Key(), err)
@@ -56,14 +57,14 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 	return found, nil
 }
 
-// lookAt says whether a workflow drives the order, or why none does, with the
-// run that has its id. A workflow that has the id and is none of an order's
-// drives nothing, however long it runs.
-func lookAt(ctx context.Context, temporal client.Client, row order.Order) (driven bool, why string, err error) {
+// isDriven reports whether a workflow drives the order. If none does, it returns
+// why, with the run that has the order's workflow id. A workflow that has the id
+// but is not an order's workflow does not drive the order.
+func isDriven(ctx context.Context, temporal client.Client, row order.Order) (driven bool, why string, err error) {
 	described, err := temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(row.Key()), "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return false, "the last run was one that Temporal has forgotten", nil
+		return false, "Temporal no longer has its last run", nil
 	}
 	if err != nil {
 		return false, "", err

@@ -20,9 +20,9 @@ func (b *Books) Merchants(context.Context) ([]string, error) {
 	return merchants, nil
 }
 
-// TakeSnapshot asks the gateway for a merchant's balance, compares it with the
-// ledger's and stores both. Books that are not open yet are opened first. What is
-// booked while the gateway is asked may or may not be in its answer: such a
+// TakeSnapshot queries a merchant's balance at the gateway, compares it with the
+// ledger's and stores both. It books an opening balance first if there is none. A
+// booking during the query may or may not be in the gateway's answer; such a
 // comparison proves nothing.
 func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snapshot, error) {
 	before, err := g.booked(ctx, merchant)
@@ -43,11 +43,11 @@ func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snap
 	return snapshot, nil
 }
 
-// booked is what a merchant's books say before the gateway is asked.
+// booked returns the merchant's balance in the ledger before the query.
 func (g *Gateway) booked(ctx context.Context, merchant string) (ledger.Booked, error) {
 	profile, known := tarspay.Country(g.settings.Merchants[merchant])
 	if !known {
-		return ledger.Booked{}, nil // asking says so
+		return ledger.Booked{}, nil // the balance query reports the error
 	}
 	return g.ledger.Booked(ctx, merchant, profile.Currency)
 }

@@ -1,6 +1,6 @@
-// Package activities is what workflows do to the world: gateway calls
-// (Gateway), ledger writes (Books) and reconciliation. It knows no workflow
-// code.
+// Package activities contains the Temporal activities: calls of the gateway
+// (Gateway), writes to the ledger (Books) and reconciliation. It does not import
+// package workflows.
 package activities
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Settings are the knobs of the activities. Package config documents each.
+// Settings holds the settings of the activities. Package config documents each.
 type Settings struct {
 	Merchants         map[string]string // merchant number to ISO country
-	Limits            order.Limits      // the house's own upper bounds
+	Limits            order.Limits      // our own upper limits of amounts, by currency
 	NotifyURL         string            // where the gateway posts callbacks
 	GatewayTimeout    time.Duration     // one HTTP call
 	CallbackGrace     time.Duration     // wait for a callback before polling
@@ -25,26 +25,27 @@ type Settings struct {
 	PollLadder        config.Ladder     // between polls; the last one repeats
 	RetryLadder       config.Ladder     // between attempts to find out an unknown create
 	ReviewPoll        time.Duration     // between polls of an order in review
-	WithdrawalHorizon time.Duration     // look for proof this long, then ask a person
+	WithdrawalHorizon time.Duration     // how long to look for proof before the order goes to review
 	DepositHorizon    time.Duration
 	BreakerProbe      time.Duration // between probes of a merchant whose every call is refused
-	ConfirmAll        bool          // ask the gateway about every callback, not only about failures
+	ConfirmAll        bool          // confirm every callback by a query, not only failures
 
-	Policy        *order.Policy // who must approve what; nil: nobody
-	WaitForFunds  bool          // a withdrawal that the balance does not cover waits instead of failing
+	Policy        *order.Policy // which orders need an approval; nil: none
+	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds instead of failing
 	FundsDeadline time.Duration // how long it waits
 
-	ReconcileLag      time.Duration // transactions are compared so long after they ended
-	ReconcileLookback time.Duration // orders are asked about again for so long after they ended
+	ReconcileLag      time.Duration // how long after its end an order is compared
+	ReconcileLookback time.Duration // how long after its end an order is queried again
 }
 
-// attemptMargin is what one attempt may need beside its gateway calls.
+// attemptMargin is the time that one attempt may need in addition to its gateway
+// calls.
 const attemptMargin = 10 * time.Second
 
-// longestAttempt bounds an attempt of any worker, whatever its settings are.
+// longestAttempt is the longest attempt of any worker, whatever its settings are.
 const longestAttempt = 3*config.MaxGatewayTimeout + attemptMargin
 
-// terms are what a new order is opened on.
+// terms returns the policy and the deadlines that are recorded with a new order.
 func (s Settings) terms(kind order.Kind) ledger.Terms {
 	horizon := s.WithdrawalHorizon
 	if kind == order.Deposit {
@@ -53,7 +54,8 @@ func (s Settings) terms(kind order.Kind) ledger.Terms {
 	return ledger.Terms{Policy: s.Policy, WaitForFunds: s.WaitForFunds, FundsDeadline: s.FundsDeadline, Horizon: horizon}
 }
 
-// horizon is on record; an order from before it was has today's.
+// horizon returns the recorded horizon. An older order without one has the current
+// setting.
 func (s Settings) horizon(row order.Order) time.Duration {
 	if row.Horizon > 0 {
 		return row.Horizon
@@ -61,8 +63,9 @@ func (s Settings) horizon(row order.Order) time.Duration {
 	return s.terms(row.Kind).Horizon
 }
 
-// fundsBefore is on record; an order from before it was has today's. One that does
-// not wait for funds waits only until the gateway is asked.
+// fundsBefore returns the recorded deadline for funds. An older order without one
+// has the current setting. For an order that does not wait for funds the deadline
+// is its creation, so that it ends after the next query.
 func (s Settings) fundsBefore(row order.Order) time.Time {
 	if !row.WaitsForFunds {
 		return row.CreatedAt
@@ -73,23 +76,24 @@ func (s Settings) fundsBefore(row order.Order) time.Time {
 	return row.CreatedAt.Add(s.FundsDeadline)
 }
 
-// CallsPerOrderAttempt is the most calls that one attempt for an order makes: a
-// query, a look at the balance and a create. The limit of the attempts' queue is
-// the limit of calls divided by it.
+// CallsPerOrderAttempt is the maximum of gateway calls that one attempt for an
+// order makes: a query, a balance query and a create. The rate limit of the
+// attempts' queue is the limit of calls divided by this.
 const CallsPerOrderAttempt = 3
 
-// attempt is the longest that one activity attempt may take: a query, a look
-// at the balance and a create, one after the other, and the ledger. It is
-// longer than all its HTTP calls together, so that two attempts never overlap.
+// attempt returns the timeout of one activity attempt: a query, a balance query
+// and a create, one after the other, and the ledger. It is longer than all HTTP
+// calls together, so that two attempts never overlap.
 func (s Settings) attempt() time.Duration {
 	return CallsPerOrderAttempt*s.GatewayTimeout + attemptMargin
 }
 
-// otherWorkerWait bounds the wait before an attempt that another worker may take:
-// the next one to ask for work may have what this one lacks.
+// otherWorkerWait is the maximum of the pause before an attempt that another
+// worker should take.
 const otherWorkerWait = 15 * time.Second
 
-// otherWorker is the wait before such an attempt.
-func (s Settings) otherWorker(ctx context.Context) time.Duration {
+// otherWorkerPause returns the pause before an attempt that another worker should
+// take. The next worker that polls may have what this one lacks.
+func (s Settings) otherWorkerPause(ctx context.Context) time.Duration {
 	return min(s.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt)), otherWorkerWait)
 }

@@ -17,36 +17,40 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Bounds of one comparison of Temporal with the ledger.
+// Limits of one comparison of Temporal with the ledger.
 const (
 	unwrittenPage = 500
-	// Temporal's list lags, and its clock is not the ledger's: what started so
-	// long before the last comparison is looked at again.
+	// Temporal's list of workflows lags behind, and its clock is not the ledger's.
+	// So workflows that started up to this long before the last comparison are
+	// compared again.
 	unwrittenOverlap = time.Hour
-	// So many are named in the result. Every one has its discrepancy.
+	// The result lists so many orders at most. Each order has a discrepancy.
 	maxUnwritten = 1000
 )
 
 // unwrittenProgress is the heartbeat of FindUnwritten.
 type unwrittenProgress struct {
-	Until time.Time          `json:"until"` // workflows that started before then are compared
+	Until time.Time          `json:"until"` // workflows that started before this time are compared
 	Since time.Time          `json:"since"`
 	Token []byte             `json:"token,omitempty"` // of the next page
 	Found contract.Unwritten `json:"found"`
 }
 
 // FindUnwritten compares the workflows of orders, running and ended, with the
-// orders: an older copy of the ledger that was restored does not have its
-// youngest orders, a workflow that was ended before its first step has written
-// none, and one that waits where nobody serves it never will. Each opens a
-// discrepancy, once per run. What was compared before is not compared again:
-// how far it came is in the ledger, so an older copy begins earlier.
+// orders in the ledger. An order may be missing in the ledger because
+//
+//   - an older copy of the ledger was restored;
+//   - the workflow was ended before its first step;
+//   - no worker polls the workflow's task queue.
+//
+// Each missing order opens a discrepancy, once per run. The ledger records how far the
+// comparison has come, so that nothing is compared twice, and a restored copy starts earlier.
 func (b *Books) FindUnwritten(ctx context.Context) (contract.Unwritten, error) {
 	return b.findUnwritten(ctx, activity.GetClient(ctx), activity.GetInfo(ctx).Namespace)
 }
 
 func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, namespace string) (contract.Unwritten, error) {
-	progress, err := b.unwrittenProgress(ctx)
+	progress, err := b.loadUnwrittenProgress(ctx)
 	if err != nil {
 		return contract.Unwritten{}, err
 	}
@@ -67,8 +71,9 @@ func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, names
 	}
 }
 
-// unwrittenProgress is where the comparison goes on, or begins.
-func (b *Books) unwrittenProgress(ctx context.Context) (unwrittenProgress, error) {
+// loadUnwrittenProgress returns where the comparison starts, or where an earlier
+// attempt has come to.
+func (b *Books) loadUnwrittenProgress(ctx context.Context) (unwrittenProgress, error) {
 	var progress unwrittenProgress
 	if activity.HasHeartbeatDetails(ctx) {
 		err := activity.GetHeartbeatDetails(ctx, &progress)
@@ -89,8 +94,8 @@ func (b *Books) unwrittenProgress(ctx context.Context) (unwrittenProgress, error
 	return progress, nil
 }
 
-// ordersStarted is the query for all workflows that drive orders or have an
-// order's id.
+// ordersStarted returns the visibility query for the workflows that have an
+// order's type or an order's id and started in a span of time.
 func ordersStarted(since, until time.Time) string {
 	query := fmt.Sprintf("(WorkflowType IN ('%s', '%s') OR WorkflowId STARTS_WITH '%s') AND StartTime < '%s'",
 		contract.DepositType, contract.WithdrawalType, contract.OrderPrefix, until.UTC().Format(time.RFC3339Nano))
@@ -100,8 +105,8 @@ func ordersStarted(since, until time.Time) string {
 	return query
 }
 
-// compareWorkflows opens a discrepancy for each of a page's workflows whose order
-// is not in the ledger.
+// compareWorkflows opens a discrepancy for each workflow of a page whose order is
+// not in the ledger.
 func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.WorkflowExecutionInfo, found *contract.Unwritten) error {
 	latest := make(map[order.Key]*workflowpb.WorkflowExecutionInfo, len(listed))
 	var keys []order.Key
@@ -109,7 +114,7 @@ func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.Workf
 		found.Seen++
 		key, ok := contract.ParseWorkflowID(info.GetExecution().GetWorkflowId())
 		if !ok || !key.WellFormed() || refusedUnwritten(info) {
-			continue // no order's, or one that was refused before anything was written down
+			continue // not an order's workflow, or the order was refused before the ledger had it
 		}
 		before, known := latest[key]
 		if !known {
@@ -134,9 +139,9 @@ func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.Workf
 	return nil
 }
 
-// refusedUnwritten reports whether a workflow of ours came to its end by itself
-// and refused the order. An order that was refused after it was written down, and
-// is lost, moved nothing either.
+// refusedUnwritten reports whether an order's workflow completed with a rejected
+// order. The order may have been in the ledger and then been lost; a rejected
+// order moved no money, so it needs no discrepancy.
 func refusedUnwritten(info *workflowpb.WorkflowExecutionInfo) bool {
 	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED || contract.HolderOf(info).Kind() == "" {
 		return false
@@ -146,8 +151,8 @@ func refusedUnwritten(info *workflowpb.WorkflowExecutionInfo) bool {
 	return payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &state) == nil && order.State(state) == order.Rejected
 }
 
-// sayUnwritten tells of a workflow without an order. The run makes it a
-// discrepancy of its own.
+// sayUnwritten returns the text of the discrepancy of a workflow without an order.
+// The text contains the run id, so that each run opens a discrepancy of its own.
 func sayUnwritten(key order.Key, info *workflowpb.WorkflowExecutionInfo) string {
 	text := "the ledger does not have the order; "
 	if refusal := contract.HolderOf(info).Refuse(key); refusal != nil {

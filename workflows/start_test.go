@@ -29,22 +29,22 @@ func TestAStartThatIsNoOrder(t *testing.T) {
 	}
 	amount := `"amount":{"value":"1500.00","currency":"PKR"}`
 	for says, text := range map[string][]byte{
-		"member amount cannot be read":         changed(amount, `"amount":1500`),
-		"member amount.value must be a text":   changed(`"1500.00"`, `1500`),
-		"member amount.value is there twice":   changed(`"value":"1500.00"`, `"value":"1500.00","value":"9"`),
-		"member beneficiary is not known here": changed(`{"kind"`, `{"beneficiary":"x","kind"`),
-		"member Amount is not known here":      changed(`"amount"`, `"Amount"`),
-		"member number is there twice":         changed(`"number":"W-1"`, `"number":"W-1","number":"W-2"`),
-		"member details must be a JSON object": changed(`"details":{`, `"details":[],"x":{`),
-		"member kind must be withdrawal":       changed(`"kind":"withdrawal"`, `"kind":"deposit"`),
-		"member country must be two capitals":  changed(`"country":"PK"`, `"country":"`+strings.Repeat("PK", 2000)+`"`),
-		"member number must be 1 to 64":        changed(`"number":"W-1"`, `"number":"W 1"`),
-		"it is empty or breaks off":            whole[:len(whole)-1],
-		"it is null":                           []byte("null"),
-		"it must be a JSON object":             []byte("[]"),
-		"member way is not JSON in UTF-8":      changed(`"easypaisa"`, "\"\xff\""),
-		"start it under that":                  changed(`"number":"W-1"`, `"number":"W-9"`),
-		"amount must be above zero":            changed(`"1500.00"`, `"0.00"`),
+		"member amount cannot be read":            changed(amount, `"amount":1500`),
+		"member amount.value must be a text":      changed(`"1500.00"`, `1500`),
+		"member amount.value is there twice":      changed(`"value":"1500.00"`, `"value":"1500.00","value":"9"`),
+		"member beneficiary is not known here":    changed(`{"kind"`, `{"beneficiary":"x","kind"`),
+		"member Amount is not known here":         changed(`"amount"`, `"Amount"`),
+		"member number is there twice":            changed(`"number":"W-1"`, `"number":"W-1","number":"W-2"`),
+		"member details must be a JSON object":    changed(`"details":{`, `"details":[],"x":{`),
+		"member kind must be withdrawal":          changed(`"kind":"withdrawal"`, `"kind":"deposit"`),
+		"member country must be two capitals":     changed(`"country":"PK"`, `"country":"`+strings.Repeat("PK", 2000)+`"`),
+		"member number must be 1 to 64":           changed(`"number":"W-1"`, `"number":"W 1"`),
+		"it is empty or breaks off":               whole[:len(whole)-1],
+		"it is null":                              []byte("null"),
+		"it must be a JSON object":                []byte("[]"),
+		"member way is not JSON in UTF-8":         changed(`"easypaisa"`, "\"\xff\""),
+		"the id of this order's workflow must be": changed(`"number":"W-1"`, `"number":"W-9"`),
+		"amount must be above zero":               changed(`"1500.00"`, `"0.00"`),
 	} {
 		t.Run(says, func(t *testing.T) {
 			t.Parallel()

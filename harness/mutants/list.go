@@ -115,20 +115,20 @@ var mutants = []mutant{
 		file: "activities/gateway.go",
 		old: `	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		return g.asItStands(ctx, row.Key()) // settled, or tried again, while we were on the way
+		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
 	}
 	if err != nil {
-		return attempted{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
 	}
 	answer := g.create(ctx, row)
 `,
 		new: `	answer := g.create(ctx, row)
 	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		return g.asItStands(ctx, row.Key()) // settled, or tried again, while we were on the way
+		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
 	}
 	if err != nil {
-		return attempted{}, fmt.Errorf("write down the attempt for %s: %w", row.Key(), err)
+		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
 	}
 `,
 		pkg: "./workflows", run: "TestTheRowIsThereBeforeTheCreate",
@@ -227,7 +227,7 @@ var mutants = []mutant{
 	{
 		name: "silence_is_absence", rule: 5, takes: "a query without a usable answer proves nothing",
 		file: "activities/gateway.go",
-		old:  "default:\n\t\treturn status, silent, err",
+		old:  "default:\n\t\treturn status, noAnswer, err",
 		new:  "default:\n\t\treturn status, absent, nil",
 		pkg:  "./workflows", run: "TestSilenceIsNoProof",
 	},
@@ -564,8 +564,8 @@ var mutants = []mutant{
 	{
 		name: "not_validated_when_opened", rule: 12, takes: "the activity that opens an order validates it again",
 		file: "activities/books.go",
-		old:  `if refusal := b.refuse(request); refusal != nil {`,
-		new:  `if refusal := b.refuse(request); refusal != nil && refusal.Code == "" {`,
+		old:  `if refusal := b.checkRequest(request); refusal != nil {`,
+		new:  `if refusal := b.checkRequest(request); refusal != nil && refusal.Code == "" {`,
 		pkg:  "./workflows", run: "TestRefusedAtTheDoor",
 	},
 
@@ -868,8 +868,8 @@ var mutants = []mutant{
 	{
 		name: "attempt_without_a_key", rule: 20, takes: "a worker without the merchant's key writes no attempt",
 		file: "activities/gateway.go",
-		old:  `if err := g.lacks(ctx, row.Merchant, row.Country); err != nil {`,
-		new:  `if err := g.lacks(ctx, row.Merchant, row.Country); err != nil && false {`,
+		old:  `if err := g.checkConfigured(ctx, row.Merchant, row.Country); err != nil {`,
+		new:  `if err := g.checkConfigured(ctx, row.Merchant, row.Country); err != nil && false {`,
 		pkg:  "./workflows", run: "TestAWorkerWithoutTheKeyWritesNoAttempt",
 	},
 
