@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -116,4 +119,42 @@ func TestSettingsProblems(t *testing.T) {
 	require.Empty(t, got.out)
 	require.Equal(t, "error: PAYOUTS_MERCHANTS is wrong (INVALID_SETTINGS)\nerror: PAYOUTS_LOG_LEVEL is loud (INVALID_SETTINGS)\n", got.errs)
 	require.Empty(t, b.temporal.requests)
+}
+
+// asReader is the variable that has the test program act as starter whose reader has
+// gone.
+const asReader = "STARTER_TEST_WITHOUT_READER"
+
+// What help exit-codes says of a reader that has gone is what happens.
+func TestAReaderThatHasGone(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(asReader) != "" {
+		s := starter{out: os.Stdout, errs: os.Stderr}
+		os.Exit(s.run(t.Context(), []string{"countries"}))
+	}
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, read.Close())
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAReaderThatHasGone$") //nolint:gosec // G204: this test itself
+	command.Env, command.Stdout = append(os.Environ(), asReader+"=1"), write
+	err = command.Run()
+	require.NoError(t, write.Close())
+	var ended *exec.ExitError
+	require.ErrorAs(t, err, &ended)
+	status, is := ended.Sys().(syscall.WaitStatus)
+	require.True(t, is)
+	require.Equal(t, syscall.SIGPIPE, status.Signal())
+	require.Contains(t, setup(t).run(t.Context(), "help", "exit-codes").out, fmt.Sprint(128+int(syscall.SIGPIPE)))
+}
+
+func TestAnUnknownZoneIsSaid(t *testing.T) {
+	t.Parallel()
+	for tz, warns := range map[string]bool{
+		"": false, "UTC": false, "Asia/Karachi": false, ":Asia/Karachi": false, "/etc/localtime": false, "Asia/Karachy": true, "PKT-5": true,
+	} {
+		var errs strings.Builder
+		s := starter{errs: &errs}
+		s.warnOfZone(tz)
+		require.Equal(t, warns, strings.Contains(errs.String(), "TZ names no time zone"), tz)
+	}
 }

@@ -30,6 +30,7 @@ func main() {
 		columns:  commandline.TerminalColumns(os.Stdout),
 	}
 	s.temporal, s.ledger = s.dialTemporal, s.openLedger
+	s.warnOfZone(os.Getenv("TZ"))
 	code := s.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -94,6 +95,13 @@ func (s *starter) finish(command *cobra.Command, err error) int {
 		printf(s.errs, "see: %s --help\n", command.CommandPath())
 	}
 	return f.exit
+}
+
+// warnOfZone says that times are not in the zone that TZ asks for.
+func (s *starter) warnOfZone(tz string) {
+	if commandline.UnknownZone(tz) {
+		s.note("warning: TZ names no time zone that this machine knows, such as Asia/Karachi; times are in UTC")
+	}
 }
 
 // userName is the system's name of whoever runs the program, or "".

@@ -51,14 +51,17 @@ func (s *starter) write(document any) {
 // note tells people something on the side; machines read standard output only.
 func (s *starter) note(format string, values ...any) { printf(s.errs, format+"\n", values...) }
 
-// tellEvery is how often people are told that something goes on.
-const tellEvery = 10 * time.Second
+// People are told that something goes on after a moment, and then now and then.
+const (
+	tellFirst = 2 * time.Second
+	tellEvery = 10 * time.Second
+)
 
 // tellWaiting tells people, on the side, that a long wait goes on, until the
 // result is called.
 func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
 	begun := time.Now()
-	again := time.NewTicker(tellEvery)
+	again := time.NewTimer(tellFirst)
 	ended, told := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(told)
@@ -68,6 +71,7 @@ func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
 				return
 			case <-again.C:
 				s.note("%s: %s of at most %s", what, time.Since(begun).Round(time.Second), most)
+				again.Reset(tellEvery)
 			}
 		}
 	}()

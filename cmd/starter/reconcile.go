@@ -75,7 +75,7 @@ func (s *starter) reconcile(ctx context.Context, merchants []string, timeout tim
 	defer hangUp()
 	waiting, cancel := within(ctx, timeout)
 	defer cancel()
-	defer s.tellWaiting("comparing balances", timeout)()
+	defer s.tellWaiting("comparing balances (a difference is looked at twice, some seconds apart, to tell drift from an order under way)", timeout)()
 	result, err := temporal.ReconcileBalances(waiting, merchants...)
 	if err != nil {
 		return late(waiting, err, "the reconciliation is still under way; its report will be in Temporal. Do a worker and the gateway answer?")

@@ -79,6 +79,11 @@ func topics() []*cobra.Command {
 	for _, e := range exits {
 		printf(&exitCodes, "  %d  %s\n", e.code, e.meaning)
 	}
+	exitCodes.WriteString(`
+Where the reader of standard output has gone before everything was written, such as
+head -1, the system ends the command with SIGPIPE, which shells report as 141. What was
+asked for may be done: look before you repeat it.
+`)
 	settings.WriteString(`All settings are environment variables, and all are optional here: queue, show,
 audit, discrepancies, balance and status read the ledger, adopt, adjust,
 close-discrepancy, restored and set-aside write it; the commands under "Gateway" call it with

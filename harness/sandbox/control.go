@@ -113,11 +113,11 @@ type (
 
 // Control answers under /control/ what the methods of ControlClient ask, to
 // callers on this machine only. Every answer is JSON; a refusal is
-// {"error":"…"}.
+// {"error":"…"}. GET / and GET /control/ list the paths.
 func (g *Gateway) Control() http.Handler {
-	mux := http.NewServeMux()
+	mux := &controlMux{}
 	get := func(path string, answer func(merchant, number string) any) {
-		mux.HandleFunc("GET /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
+		mux.handle("GET /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
 			writeControl(w, answer(r.FormValue("merchant"), r.FormValue("number")), nil)
 		}))
 	}
@@ -150,13 +150,39 @@ func (g *Gateway) Control() http.Handler {
 		g.Advance(by)
 		return g.Info(), nil
 	})
+	mux.HandleFunc("GET /", local(mux.index))
 	return mux
+}
+
+// controlMux keeps the paths that it was given, to list them.
+type controlMux struct {
+	http.ServeMux
+	paths []string
+}
+
+func (m *controlMux) handle(path string, handler http.HandlerFunc) {
+	m.paths = append(m.paths, path)
+	m.HandleFunc(path, handler)
+}
+
+// index says what answers here, to whoever looks with a browser.
+func (m *controlMux) index(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/" || r.URL.Path == "/control/" {
+		writeControl(w, struct {
+			What  string   `json:"what"`
+			Paths []string `json:"paths"`
+		}{"the control interface of a sandbox gateway: the commands of bin/sandbox call it", m.paths}, nil)
+		return
+	}
+	w.Header().Set("Content-Type", contentTypeJSON)
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write(append(encodeJSON(controlError{"nothing answers at this path; GET /control/ lists the paths"}), '\n'))
 }
 
 // post enters a call that changes something. The content type is demanded so
 // that no web page can make a browser call it.
-func post[T any](mux *http.ServeMux, path string, change func(T) (any, error)) {
-	mux.HandleFunc("POST /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
+func post[T any](mux *controlMux, path string, change func(T) (any, error)) {
+	mux.handle("POST /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
 		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 			http.Error(w, "the content type must be application/json", http.StatusUnsupportedMediaType)
 			return

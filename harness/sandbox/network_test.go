@@ -282,6 +282,18 @@ func TestControlRefuses(t *testing.T) {
 	defer apart.Close()
 	_, err = sandbox.NewControlClient(apart.URL).Book(ctx)
 	require.NoError(t, err, "it may have an address of its own")
+	for path, status := range map[string]int{"/": http.StatusOK, "/control/": http.StatusOK, "/book": http.StatusNotFound} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.RemoteAddr = here
+		w := httptest.NewRecorder()
+		closed.gateway.Control().ServeHTTP(w, r)
+		require.Equal(t, status, w.Code, path)
+		require.Contains(t, w.Body.String(), "/control/", path)
+		if status == http.StatusOK {
+			require.Contains(t, w.Body.String(), `"GET /control/book"`)
+			require.Contains(t, w.Body.String(), `"POST /control/advance"`)
+		}
+	}
 	_, err = sandbox.NewControlClient("http://127.0.0.1:1").Book(ctx)
 	require.ErrorContains(t, err, "control")
 }

@@ -48,7 +48,8 @@ func upCommand() *cobra.Command {
 Orders, keys and logs stay in the data directory: the next start goes on with
 them. Usual ports are taken when they are free, others when they are not.`,
 		Example: `  dev up
-  dev up --data var/play --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable`,
+  dev up --data var/play --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable
+  dev up --policy policy.yaml`,
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runUp(cmd.Context(), options, cmd.OutOrStdout(), cmd.ErrOrStderr())
