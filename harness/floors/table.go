@@ -106,14 +106,14 @@ var Rooms = []Room{
 	},
 	{
 		Path: "internal/envelope", Floor: 2, Beside: []string{"order", "internal/roster"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
-		Holds: "what a person or a system signed",
+		Holds: "signed actions: canonical bytes, SSH and ed25519 signatures, lists as Merkle trees; nothing calls it yet",
 	},
 	{Path: "internal/commandline", Floor: 2, Holds: "what the commands share: help, flags, exit statuses", Never: []Ban{noTemporal, noSQL}},
 
 	{Path: "money", Floor: 1, Holds: "exact amounts"},
 	{Path: "config", Floor: 1, Beside: []string{"money"}, Holds: "settings from the environment"},
 	{Path: "internal/telemetry", Floor: 1, Holds: "health and metrics of a process", Never: []Ban{noTemporal, noSQL}},
-	{Path: "internal/seal", Floor: 1, Holds: "seals of a hash", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/seal", Floor: 1, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs; nothing calls it yet", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 
 	{Path: "harness/sandbox", Floor: laboratory, Holds: "a gateway for tests, with its own book", Never: []Ban{

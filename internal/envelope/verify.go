@@ -1,0 +1,216 @@
+package envelope
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Signed is an envelope with its signature: what is sent and stored. In JSON it can
+// be pasted as the argument of an update.
+type Signed struct {
+	Envelope Envelope `json:"envelope"`
+	// Signature is an armored SSH signature, or "ed25519:ID:BASE64".
+	Signature string `json:"signature"`
+}
+
+// maxSigned bounds the JSON of a Signed, in bytes.
+const maxSigned = 64 << 10
+
+// ReadSigned reads the JSON of a Signed. The codes are INVALID_REQUEST and
+// ENVELOPE_MALFORMED.
+func ReadSigned(data []byte) (Signed, *order.Refusal) {
+	if len(data) > maxSigned {
+		return Signed{}, malformed("a signed envelope has at most %d bytes", maxSigned)
+	}
+	var signed Signed
+	if refusal := read(data, &signed); refusal != nil {
+		return Signed{}, refusal
+	}
+	return signed, signed.Envelope.Check()
+}
+
+// Acted is a verified envelope: who acts, and how that is known.
+type Acted struct {
+	Envelope Envelope
+	Hash     string       // of the canonical bytes
+	Actor    roster.Actor // who acts
+	Door     string       // the system that signed for the actor; "" if the actor signed
+	Key      string       // what signed: an SSH fingerprint, or the id of an ed25519 key
+
+	roster *roster.Roster
+}
+
+// Verify checks a signed envelope against a roster at a time: its form, its
+// signature, its installation and its times, and that the actor may do it, with the
+// role, for the merchant and over the amounts. It does not look at any order: see
+// Fits and FitsItem. Whether the id was used before is the caller's to know.
+//
+// To verify an entry of the audit, pass the roster that was in force and the time of
+// the entry.
+//
+// The codes are those of Check, of roster.SignedBy and roster.May,
+// OWN_SIGNATURE_NEEDED, SIGNER_NOT_ACTOR, ENVELOPE_FOREIGN, ENVELOPE_EXPIRED and
+// ENVELOPE_TOO_EARLY.
+func (s Signed) Verify(r *roster.Roster, origin string, at time.Time) (Acted, *order.Refusal) {
+	bytes, refusal := s.Envelope.Bytes()
+	if refusal != nil {
+		return Acted{}, refusal
+	}
+	acted := Acted{Envelope: s.Envelope, Hash: Hash(bytes), roster: r}
+	if refusal := acted.signer(bytes, s.Signature, at); refusal != nil {
+		return Acted{}, refusal
+	}
+	e := s.Envelope
+	switch {
+	case e.Origin != origin:
+		return Acted{}, order.Refuse(CodeForeign, "the envelope is for installation %s; this is %s", e.Origin, origin)
+	case e.Issued.After(at.Add(MaxAhead)):
+		return Acted{}, order.Refuse(CodeTooEarly, "the envelope was issued at %s, which is in the future; set the clock of the machine that signed", order.SayTime(e.Issued))
+	case !at.Before(e.Expires):
+		return Acted{}, order.Refuse(CodeExpired, "the envelope expired at %s; sign a new one", order.SayTime(e.Expires))
+	}
+	if refusal := acted.may(e.Merchant); refusal != nil {
+		return Acted{}, refusal
+	}
+	return acted, nil
+}
+
+// signer finds out who signed, and that the signer is the actor or a door.
+func (a *Acted) signer(bytes []byte, signature string, at time.Time) *order.Refusal {
+	signer, refusal := a.whoSigned(bytes, signature, at)
+	if refusal != nil {
+		return refusal
+	}
+	if signer.Name == a.Envelope.By {
+		a.Actor = signer
+		return nil
+	}
+	if !signer.Door {
+		return order.Refuse(CodeSignerOther, "the envelope says that %s acts, and %s signed it", clip(a.Envelope.By), signer.Name)
+	}
+	a.Door = signer.Name
+	if a.Actor, refusal = a.roster.Actor(a.Envelope.By); refusal != nil {
+		return refusal
+	}
+	return a.roster.DoorMay(a.Envelope.amounts()...)
+}
+
+// systemSignature begins the signature of a system.
+const systemSignature = "ed25519:"
+
+func (a *Acted) whoSigned(bytes []byte, signature string, at time.Time) (roster.Actor, *order.Refusal) {
+	rest, system := strings.CutPrefix(signature, systemSignature)
+	if !system {
+		actor, key, refusal := a.roster.SignedBy(bytes, []byte(signature), at)
+		if refusal == nil {
+			a.Key = ssh.FingerprintSHA256(key)
+		}
+		return actor, refusal
+	}
+	id, text, _ := strings.Cut(rest, ":")
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(raw) != ed25519.SignatureSize || base64.StdEncoding.EncodeToString(raw) != text {
+		return roster.Actor{}, order.Refuse(roster.CodeSignatureMalformed, "the signature of a system is ed25519:ID:SIGNATURE, with the %d bytes of the signature in base64", ed25519.SignatureSize)
+	}
+	actor, key, refusal := a.roster.ByEd25519(id, at)
+	if refusal != nil {
+		return roster.Actor{}, refusal
+	}
+	if !ed25519.Verify(key, bytes, raw) {
+		return roster.Actor{}, order.Refuse(roster.CodeSignatureWrong, "the signature of %s does not fit what was signed; sign the canonical bytes, as they are", actor.Name)
+	}
+	a.Key = id
+	return actor, nil
+}
+
+// may checks the actor's roles, limits and merchant. The merchants of a list that
+// names none are checked item by item.
+func (a Acted) may(merchant string) *order.Refusal {
+	rule, _ := ruleOf(a.Envelope.Action)
+	if merchant == "" && a.Envelope.List != nil {
+		merchant = a.oneMerchant()
+	}
+	var refusal *order.Refusal
+	for _, role := range rule.roles {
+		refusal = a.roster.May(a.Actor.Name, role, merchant, a.Envelope.amounts()...)
+		if refusal == nil || refusal.Code != roster.CodeRoleMissing {
+			return refusal
+		}
+	}
+	return refusal
+}
+
+// oneMerchant returns a merchant that the actor acts for: "" for all of them, and
+// also if there is none, which May refuses.
+func (a Acted) oneMerchant() string {
+	if len(a.Actor.Merchants) == 0 || a.Actor.Merchants[0] == roster.AllMerchants {
+		return ""
+	}
+	return a.Actor.Merchants[0]
+}
+
+// Fits refuses an envelope that is not for this order as it is on record: another
+// number, other content, another amount or requester. Who signs a start is the
+// order's requester. The requester approves nothing: the code is then SAME_PERSON.
+// Otherwise it is ENVELOPE_OTHER_CONTENT.
+func (a Acted) Fits(o order.Order) *order.Refusal {
+	e := a.Envelope
+	if e.List != nil {
+		return order.Refuse(CodeOtherOrder, "the envelope is for a list of orders")
+	}
+	item := Item{e.Merchant, e.Number, e.Fingerprint, e.Amount, e.Requester}
+	if item != itemOf(o, e.Action) {
+		return order.Refuse(CodeOtherOrder, "the envelope is not for order %s as it is on record; look at the order again and sign that", o.Number)
+	}
+	return a.another(o)
+}
+
+// FitsItem is Fits for an order of a list. The proof is that of ProveItem; the actor
+// must act for the order's merchant. The codes are those of Fits,
+// ENVELOPE_LIST_DIFFERS and MERCHANT_NOT_ALLOWED.
+func (a Acted) FitsItem(o order.Order, proof ItemProof) *order.Refusal {
+	if a.Envelope.List == nil {
+		return order.Refuse(CodeOtherOrder, "the envelope is for one order, not for a list")
+	}
+	item := itemOf(o, a.Envelope.Action)
+	if a.Envelope.Merchant != "" && a.Envelope.Merchant != item.Merchant {
+		return order.Refuse(CodeOtherOrder, "the envelope is for orders of merchant %s", a.Envelope.Merchant)
+	}
+	if refusal := a.Envelope.List.Has(item, proof); refusal != nil {
+		return refusal
+	}
+	if refusal := a.may(item.Merchant); refusal != nil {
+		return refusal
+	}
+	return a.another(o)
+}
+
+// itemOf is an order as an envelope names it. Who starts an order requests it, so
+// that a start names no requester.
+func itemOf(o order.Order, action string) Item {
+	item := Item{o.Merchant, o.Number, o.Fingerprint, o.Amount, o.RequestedBy}
+	if action == ActionStart {
+		item.Requester = ""
+	}
+	return item
+}
+
+// another refuses an approval by who requested the order, and a start in another
+// name. Both are names of the roster, but an order from before the roster may have
+// any spelling.
+func (a Acted) another(o order.Order) *order.Refusal {
+	if a.Envelope.Action == ActionStart && o.RequestedBy != "" && o.RequestedBy != a.Actor.Name {
+		return order.Refuse(CodeOtherOrder, "order %s says that %q requests it, and %s signed it", o.Number, clip(o.RequestedBy), a.Actor.Name)
+	}
+	if a.Envelope.Action == order.ActionApprove && order.SamePerson(a.Actor.Name, o.RequestedBy) {
+		return order.Refuse(order.CodeSamePerson, "%s requested order %s; another person must approve it", a.Actor.Name, o.Number)
+	}
+	return nil
+}
