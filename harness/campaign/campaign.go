@@ -1,29 +1,30 @@
-// Package campaign is the first of the two harnesses that try the properties
-// of docs/safety.md: whole worlds in one process, thousands of them a minute.
+// Package campaign is the first of the two harnesses that test the properties of
+// docs/safety.md. It simulates complete systems ("worlds") in one process, thousands
+// of them a minute.
 //
-// A world is one ledger, one gateway, one receiver, some orders and one clock.
-// All of it is the real thing but for time: the workflow code runs in
-// Temporal's test environment, which skips time, the real activities write a
-// real SQLite ledger, the real client talks to the sandbox gateway, and the
-// gateway to the real receiver. What befalls a world is written in its Plan: what the
-// gateway and the wire do wrong, who approves, cancels and resolves, which
-// workers die, when the merchant's money is away. When all is quiet, what is on
-// record is compared with the gateway's own book.
+// A world has one ledger, one gateway, one receiver, some orders and one clock. Only
+// time is simulated: the workflow code runs in Temporal's test environment, which
+// skips time. The real activities write a real SQLite ledger, the real client calls
+// the sandbox gateway, and the gateway calls the real receiver. The world's Plan lists
+// the faults of the gateway and the network, the actions of operators, the workers
+// that die, and so on. When nothing more is under way, the ledger's records are
+// compared with the gateway's.
 //
-// # What repeats itself
+// # What is deterministic
 //
-// A plan makes the same orders meet the same faults, because the gateway draws
-// each from the seed, the order and the how-manieth call it is. Every order
-// acts at its own milliseconds within a second, so that two of them hardly ever
-// do something at one moment; then a world runs alike to the last transfer, and
-// Report.Digest says whether it did. What does not repeat itself: goroutines of
-// activities that run at one moment write the ledger in the order in which the
-// scheduler lets them, and while one is running, the environment lets short
-// timers fire by the real clock: on a busy machine the next order's moment may
-// come before it has ended. The environment is locked while it does anything, and
-// a starting activity needs that lock, so nothing of ours can hold time back. A
-// plan with Together set has many such moments, on purpose: they are where two
-// writers meet.
+// With the same plan, the same orders meet the same faults: the gateway selects each
+// fault by the seed, the order and the ordinal number of the call. Each order acts at
+// its own millisecond offset within a second, so orders rarely act at the same time.
+// Such a world runs the same way each time, down to the last transfer. Compare
+// Report.Digest to check that.
+//
+// Two things are not deterministic. Activities that run at the same time write the
+// ledger in the order in which their goroutines are scheduled. And while an activity
+// runs, the environment fires short timers by the real clock, so on a busy machine the
+// next order may act before the activity has ended. The harness cannot delay the
+// timers, because the environment holds its lock while it runs, and a starting
+// activity needs that lock. A plan with Together set has many concurrent activities,
+// to test concurrent writes.
 package campaign
 
 import (
@@ -40,61 +41,61 @@ import (
 
 // Violation is a property that does not hold.
 type Violation struct {
-	Property string `json:"property"`        // P1 to P7, P10, P13, or P0: something of ours failed that must always work
-	Order    string `json:"order,omitempty"` // its number; none when it is the books as a whole
+	Property string `json:"property"`        // P1 to P7, P10, P13, or P0: an operation failed that must never fail
+	Order    string `json:"order,omitempty"` // its number; empty if the violation concerns the whole ledger
 	Sentence string `json:"sentence"`
 }
 
-// String is one line.
+// String returns one line.
 func (v Violation) String() string { return fmt.Sprintf("%s %s: %s", v.Property, v.Order, v.Sentence) }
 
-// Report is what came of a world.
+// Report is the result of a world.
 type Report struct {
 	Orders     int
-	Faults     int // what went wrong, as far as it can be seen from our side: see the sentence at count
+	Faults     int // how many faults there were, as far as our side can see them: see count
 	Violations []Violation
 	Ends       map[string]order.State // by number
-	Digest     string                 // of all that is on record
+	Digest     string                 // of the ledger's records and the number of creates and callbacks
 }
 
-// Run makes the world of a plan and lets it live until all is quiet. The error
-// is the harness's own: a plan that makes no sense, a file that cannot be
-// written. What is wrong with the house is in the report.
-func Run(ctx context.Context, plan Plan) (Report, error) { return run(ctx, plan, seams{}) }
+// Run simulates a plan until nothing more is under way. It returns an error only if the
+// harness fails: the plan is invalid, or a file cannot be written. The report lists what
+// the product did wrong.
+func Run(ctx context.Context, plan Plan) (Report, error) { return run(ctx, plan, injected{}) }
 
-// seams are where a test of this package plants a mistake of ours.
-type seams struct {
-	wire     func(carry) carry // our side of the wire
+// injected lets a test of this package inject mistakes into the product.
+type injected struct {
+	wire     func(transportFunc) transportFunc // our side of the wire
 	settings func(*activities.Settings)
-	// ownClocks has every worker stamp what it writes with its own clock.
+	// ownClocks makes every worker use its own clock for the times that it stores.
 	ownClocks bool
-	// patience is how long a world may stand still, by the real clock; 0: a minute.
+	// patience is the longest time without progress, by the real clock; 0: a minute.
 	patience time.Duration
-	// receiver stands before our receiver.
+	// receiver wraps the receiver.
 	receiver func(http.Handler) http.Handler
 	// books changes the ledger's tables.
 	books func(ctx context.Context, execute func(statement string) error) error
-	// interceptors stand between a workflow or an activity and the world.
+	// interceptors are added to the worker's.
 	interceptors []interceptor.WorkerInterceptor
 }
 
-func run(ctx context.Context, plan Plan, seams seams) (Report, error) {
-	told, err := live(ctx, plan, seams)
+func run(ctx context.Context, plan Plan, injected injected) (Report, error) {
+	result, err := simulate(ctx, plan, injected)
 	if err != nil {
 		return Report{}, fmt.Errorf("campaign: seed %d: %w", plan.Seed, err)
 	}
-	return told.report(), nil
+	return result.report(), nil
 }
 
-// live makes a world, lets it live and writes down what is on record then.
-func live(ctx context.Context, plan Plan, seams seams) (told *chronicle, err error) {
+// simulate runs a plan and returns the records at the end.
+func simulate(ctx context.Context, plan Plan, injected injected) (result *results, err error) {
 	if err := plan.check(); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w, err := newWorld(ctx, plan, seams)
+	w, err := newWorld(ctx, plan, injected)
 	if err != nil {
 		return nil, err
 	}
@@ -104,5 +105,5 @@ func live(ctx context.Context, plan Plan, seams seams) (told *chronicle, err err
 		}
 	}()
 	w.run()
-	return w.chronicle(), nil
+	return w.results(), nil
 }

@@ -23,16 +23,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// mistake is one of ours that a campaign must find.
+// mistake is an injected bug that a campaign must find.
 type mistake struct {
 	from     uint64 // the first of some seeds of which one shows it
 	plan     Plan   // or one that does
 	property string // that it violates
 	wrongs   int    // how much must go wrong for it to show
-	seams    seams
+	injected injected
 }
 
-// small is a plan of one order, of which nothing is known but that it is made.
+// small returns a plan with one order.
 func small(o Order, change func(*Plan)) Plan {
 	o.Number, o.Kind, o.Amount, o.Start = "P-000", order.Withdrawal, 700, minute
 	p := Plan{Seed: 1, Balance: 10_000, Orders: []Order{o}}
@@ -44,24 +44,23 @@ func small(o Order, change func(*Plan)) Plan {
 
 func happens(at int, do, what string) []Event { return []Event{{At: minute + at, Do: do, What: what}} }
 
-// mistakes are those that a campaign is tried with: one for each kind of thing
-// that befalls a world.
+// mistakes has a bug for each kind of fault and event.
 var mistakes = map[string]mistake{
-	// The client loses what the first answers to its questions say.
-	"a query that finds the order says that it does not": {from: 35, property: "P1", wrongs: 1, seams: seams{wire: findsNothing}},
-	// Not found is taken for proof at once.
-	"no grace": {from: 90, property: "P1", wrongs: 1, seams: seams{settings: func(s *activities.Settings) { s.NotFoundGrace = 0 }}},
-	// Every worker stamps what it writes with its own clock.
-	"clocks of two machines are compared": {plan: small(Order{Deaths: []Death{{Create: 1, Late: true}}}, func(p *Plan) { p.Unguarded, p.Skew = true, []int{0, -200, 200} }), property: "P1", wrongs: 2, seams: seams{ownClocks: true}},
-	"a ledger that fails means that the order has failed": {plan: small(Order{Unheard: []int{1}}, nil), property: "P13", wrongs: 1, seams: onActivity(func(name string, result any, err error) (any, error) {
+	// The first answers to queries say that the order does not exist.
+	"a query that finds the order says that it does not": {from: 35, property: "P1", wrongs: 1, injected: injected{wire: findsNothing}},
+	// "Not found" counts as proof at once.
+	"no grace": {from: 90, property: "P1", wrongs: 1, injected: injected{settings: func(s *activities.Settings) { s.NotFoundGrace = 0 }}},
+	// Every worker uses its own clock for the times that it stores.
+	"clocks of two machines are compared": {plan: small(Order{Deaths: []Death{{Create: 1, Late: true}}}, func(p *Plan) { p.Unguarded, p.Skew = true, []int{0, -200, 200} }), property: "P1", wrongs: 2, injected: injected{ownClocks: true}},
+	"a ledger that fails means that the order has failed": {plan: small(Order{Unheard: []int{1}}, nil), property: "P13", wrongs: 1, injected: onActivity(func(name string, result any, err error) (any, error) {
 		if err != nil && strings.Contains(err.Error(), "no such table") && (name == "Submit" || name == "FindOut") {
 			return activities.Sending{Standing: order.Standing{State: order.Failed}}, nil
 		}
 		return result, err
 	})},
-	"a signal that cannot be read fails the order": {plan: small(Order{Scenario: "stuck", Events: happens(5, DoJunk, "signal-number")}, nil), property: "P13", wrongs: 2, seams: seams{interceptors: []interceptor.WorkerInterceptor{&strict{}}}},
-	"nobody looks for orders without a workflow":   {plan: small(Order{Scenario: "stuck", Losses: []Loss{{2 * minute, hour}}}, nil), property: "P13", wrongs: 2, seams: notDone("FindOrphans")},
-	"an action that is refused fails": {plan: small(Order{Events: happens(-30, DoBare, order.ActionCancel)}, nil), property: "P13", wrongs: 1, seams: onActivity(func(name string, result any, err error) (any, error) {
+	"a signal that cannot be read fails the order": {plan: small(Order{Scenario: "stuck", Events: happens(5, DoJunk, "signal-number")}, nil), property: "P13", wrongs: 2, injected: injected{interceptors: []interceptor.WorkerInterceptor{&strict{}}}},
+	"nobody looks for orders without a workflow":   {plan: small(Order{Scenario: "stuck", Losses: []Loss{{2 * minute, hour}}}, nil), property: "P13", wrongs: 2, injected: notDone("FindOrphans")},
+	"an action that is refused fails": {plan: small(Order{Events: happens(-30, DoBare, order.ActionCancel)}, nil), property: "P13", wrongs: 1, injected: onActivity(func(name string, result any, err error) (any, error) {
 		var acted contract.Acted
 		said, is := result.(*commonpb.Payloads)
 		if name == "Act" && is && converter.GetDefaultDataConverter().FromPayloads(said, &acted) == nil && acted.Refusal != nil {
@@ -69,32 +68,32 @@ var mistakes = map[string]mistake{
 		}
 		return result, err
 	})},
-	"a comparison counts wrong": {plan: small(Order{}, func(p *Plan) { p.Compare = []int{3 * hour} }), property: "P10", wrongs: 1, seams: onActivity(func(_ string, result any, err error) (any, error) {
+	"a comparison counts wrong": {plan: small(Order{}, func(p *Plan) { p.Compare = []int{3 * hour} }), property: "P10", wrongs: 1, injected: onActivity(func(_ string, result any, err error) (any, error) {
 		if snapshot, is := result.(order.Snapshot); is {
 			snapshot.Drift, _ = snapshot.Drift.Add(rupees(1))
 			result = snapshot
 		}
 		return result, err
 	})},
-	"what was held back for long is never sent": {plan: small(Order{}, func(p *Plan) { p.Spells = []Spell{{"key-expired", 0, 6 * hour}} }), property: "P6", wrongs: 1, seams: giveUp()},
-	"a refund is never believed": {plan: small(Order{Scenario: "refund"}, nil), property: "P2", wrongs: 1, seams: onActivity(func(_ string, result any, err error) (any, error) {
+	"what was held back for long is never sent": {plan: small(Order{}, func(p *Plan) { p.Spells = []Spell{{"key-expired", 0, 6 * hour}} }), property: "P6", wrongs: 1, injected: giveUp()},
+	"a refund is never believed": {plan: small(Order{Scenario: "refund"}, nil), property: "P2", wrongs: 1, injected: onActivity(func(_ string, result any, err error) (any, error) {
 		if confirmed, is := result.(activities.Confirmed); is && confirmed.Finding.Verdict == order.Returned {
 			result = activities.Confirmed{}
 		}
 		return result, err
 	})},
-	"a number is told from another by its capitals": {plan: small(Order{Events: happens(minute, DoClash, "case")}, nil), property: "P1", wrongs: 1, seams: seams{books: func(ctx context.Context, execute func(string) error) error {
+	"a number is told from another by its capitals": {plan: small(Order{Events: happens(minute, DoClash, "case")}, nil), property: "P1", wrongs: 1, injected: injected{books: func(ctx context.Context, execute func(string) error) error {
 		return execute("DROP INDEX orders_folded")
 	}}},
-	// The first create after a restore is sent as any first one.
+	// The first create after a restore is sent without a query.
 	"nobody is asked first after a restore": {plan: small(Order{}, func(p *Plan) {
 		p.Unguarded, p.Older = true, &Older{Copied: minute / 2, Lost: 3 * minute, Restored: 10 * minute}
-	}), property: "P1", wrongs: 1, seams: seams{books: func(ctx context.Context, execute func(string) error) error {
+	}), property: "P1", wrongs: 1, injected: injected{books: func(ctx context.Context, execute func(string) error) error {
 		return errors.Join(
 			execute("CREATE TRIGGER never_asks_new AFTER INSERT ON orders BEGIN UPDATE orders SET ask_first = 0 WHERE id = new.id; END"),
 			execute("CREATE TRIGGER never_asks AFTER UPDATE OF ask_first ON orders WHEN new.ask_first > 0 BEGIN UPDATE orders SET ask_first = 0 WHERE id = new.id; END"))
 	}}},
-	"a failure without amounts is malformed": {plan: small(Order{Scenario: "fail", Events: happens(hour, DoOdd, "fee/absent")}, nil), property: "P7", wrongs: 2, seams: seams{receiver: func(next http.Handler) http.Handler {
+	"a failure without amounts is malformed": {plan: small(Order{Scenario: "fail", Events: happens(hour, DoOdd, "fee/absent")}, nil), property: "P7", wrongs: 2, injected: injected{receiver: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(io.LimitReader(r.Body, maxPeek))
 			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
@@ -110,13 +109,12 @@ var mistakes = map[string]mistake{
 
 func blank(member any) bool { return member == nil || member == "" }
 
-// findsNothing has the first answers to questions about an order say that there
-// is none.
-func findsNothing(call carry) carry {
+// findsNothing makes the first answers to queries say that there is no such order.
+func findsNothing(call transportFunc) transportFunc {
 	var mutex sync.Mutex
 	asked := make(map[string]int)
 	return func(r *http.Request) (*http.Response, error) {
-		if !asks(r) {
+		if !isQuery(r) {
 			return call(r)
 		}
 		body, err := io.ReadAll(r.Body)
@@ -142,14 +140,14 @@ func findsNothing(call carry) carry {
 	}
 }
 
-// onActivity changes what activities return.
-func onActivity(change func(name string, result any, err error) (any, error)) seams {
-	return seams{interceptors: []interceptor.WorkerInterceptor{&changing{change: change}}}
+// onActivity changes the results of activities.
+func onActivity(change func(name string, result any, err error) (any, error)) injected {
+	return injected{interceptors: []interceptor.WorkerInterceptor{&changing{change: change}}}
 }
 
-// notDone has an activity do nothing.
-func notDone(name string) seams {
-	return seams{interceptors: []interceptor.WorkerInterceptor{&changing{skip: name}}}
+// notDone makes an activity do nothing.
+func notDone(name string) injected {
+	return injected{interceptors: []interceptor.WorkerInterceptor{&changing{skip: name}}}
 }
 
 type changing struct {
@@ -158,7 +156,7 @@ type changing struct {
 	skip   string
 }
 
-// InterceptActivity stands around an activity.
+// InterceptActivity wraps an activity.
 func (c *changing) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	return &changed{interceptor.ActivityInboundInterceptorBase{Next: next}, c}
 }
@@ -168,7 +166,7 @@ type changed struct {
 	*changing
 }
 
-// ExecuteActivity changes what an activity returns.
+// ExecuteActivity changes the result of an activity.
 func (c *changed) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	name := activity.GetInfo(ctx).ActivityType.Name
 	if name == c.skip {
@@ -181,8 +179,8 @@ func (c *changed) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	return c.change(name, result, err)
 }
 
-// giveUp has an order that was held back often enough wait for ever.
-func giveUp() seams {
+// giveUp makes an order that was paused several times wait for ever.
+func giveUp() injected {
 	const often = 20
 	var mutex sync.Mutex
 	held := make(map[string]int)
@@ -200,12 +198,12 @@ func giveUp() seams {
 	})
 }
 
-// strict fails an order whose workflow hears what it cannot read.
+// strict fails an order's workflow if it receives an unreadable signal.
 type strict struct {
 	interceptor.WorkerInterceptorBase
 }
 
-// InterceptWorkflow stands around a workflow.
+// InterceptWorkflow wraps a workflow.
 func (*strict) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
 	return &strictWorkflow{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}}
 }
@@ -215,7 +213,7 @@ type strictWorkflow struct {
 	unread bool
 }
 
-// HandleSignal looks at a signal.
+// HandleSignal checks whether a signal can be read.
 func (s *strictWorkflow) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
 	var heard contract.CallbackSignalInput
 	if in.SignalName == contract.CallbackSignal {
@@ -224,7 +222,7 @@ func (s *strictWorkflow) HandleSignal(ctx workflow.Context, in *interceptor.Hand
 	return s.Next.HandleSignal(ctx, in)
 }
 
-// ExecuteWorkflow fails when there was one that cannot be read.
+// ExecuteWorkflow fails if a signal could not be read.
 func (s *strictWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (result any, err error) {
 	ended := false
 	workflow.Go(ctx, func(ctx workflow.Context) {

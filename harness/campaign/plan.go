@@ -11,135 +11,132 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Plan is all that befalls one world: its orders, what the gateway, the wire,
-// people and others do to them, and the house's settings. It is data, so that a
-// world can be printed, kept and made smaller. Draw and Crowd make plans of
-// seeds.
+// Plan describes one world: its orders, the faults of the gateway and the network, what
+// people and others do, and the settings. A plan is data, so it can be printed, stored
+// and reduced. Draw and Crowd make plans from seeds.
 //
-// Times are whole seconds since the world began, amounts whole rupees, rates
-// so many in a thousand.
+// Times are whole seconds since the world began, amounts whole rupees, rates per
+// thousand.
 type Plan struct {
-	Seed    uint64  `json:"seed"` // of what the gateway and the wire draw
+	Seed    uint64  `json:"seed"` // selects the faults of the gateway and the network
 	Orders  []Order `json:"orders"`
-	Balance int64   `json:"balance"` // of the merchant, when the world begins
+	Balance int64   `json:"balance"` // the merchant's balance when the world begins
 
-	Rates  map[string]int `json:"rates,omitempty"`  // faults that the gateway draws: see sandbox.Faults
-	Posts  map[string]int `json:"posts,omitempty"`  // faults that the gateway's posts to us meet: PostLost, PostUnanswered
-	Spells []Spell        `json:"spells,omitempty"` // what goes wrong with everything for a while
+	Rates  map[string]int `json:"rates,omitempty"`  // rates of the gateway's faults: see sandbox.Faults
+	Posts  map[string]int `json:"posts,omitempty"`  // rates of faults of callbacks on the way to us: PostLost, PostUnanswered
+	Spells []Spell        `json:"spells,omitempty"` // temporary faults that affect all orders
 
-	Policy     bool   `json:"policy,omitempty"`          // orders above 3000 need approval, above 9000 they are refused; two persons resolve
-	Wait       bool   `json:"wait,omitempty"`            // a withdrawal that comes short waits for funds
-	ConfirmAll bool   `json:"confirm_all,omitempty"`     // every callback is confirmed by a question
-	Patient    bool   `json:"patient,omitempty"`         // for a day nothing is asked of an order that the gateway has accepted
-	Unguarded  bool   `json:"unguarded,omitempty"`       // the gateway takes a number twice: only we keep it from paying twice
-	Unopened   bool   `json:"unopened,omitempty"`        // the first order opens the merchant's books
-	Together   bool   `json:"together,omitempty"`        // what is due in one second happens at one moment; such a world does not repeat itself
-	Compare    []int  `json:"compare,omitempty"`         // when balances and transactions are compared, and orders without a workflow looked for
-	Skew       []int  `json:"skew,omitempty"`            // how far clocks are ahead of Temporal's: the ledger's, and each worker's; none: one worker, in step
+	Policy     bool   `json:"policy,omitempty"`          // orders above 3000 need approval, orders above 9000 are refused; two persons resolve
+	Wait       bool   `json:"wait,omitempty"`            // a withdrawal that the balance does not cover waits for funds
+	ConfirmAll bool   `json:"confirm_all,omitempty"`     // every callback is confirmed by a query
+	Patient    bool   `json:"patient,omitempty"`         // an accepted order is not queried for a day
+	Unguarded  bool   `json:"unguarded,omitempty"`       // the gateway accepts a number twice: only our rules prevent a double payment
+	Unopened   bool   `json:"unopened,omitempty"`        // the first order books the merchant's opening balance
+	Together   bool   `json:"together,omitempty"`        // events of one second happen at the same time; such a world is not deterministic
+	Compare    []int  `json:"compare,omitempty"`         // when the three schedules run: balances, transactions, orphans
+	Skew       []int  `json:"skew,omitempty"`            // offsets from Temporal's clock: of the ledger, then of each worker; empty: one worker without an offset
 	Older      *Older `json:"older,omitempty"`           // an older copy of the ledger is restored
-	Forge      int    `json:"forge_at_second,omitempty"` // every false callback is sent about every order, and nothing else happens for an hour
+	Forge      int    `json:"forge_at_second,omitempty"` // every forged callback is sent for every order, and nothing else for an hour
 }
 
-// Order is one order and what befalls it.
+// Order is one order with its faults and events.
 type Order struct {
 	Number   string        `json:"number"`
 	Kind     order.Kind    `json:"kind"`
 	Amount   int64         `json:"amount"`
 	Start    int           `json:"start"`
-	Scenario string        `json:"scenario,omitempty"` // the sandbox's, instead of what the gateway draws
-	Again    bool          `json:"again,omitempty"`    // its workflow is run once more when it has ended
-	Deaths   []Death       `json:"deaths,omitempty"`   // workers that die while they send it
-	Twins    []int         `json:"twins,omitempty"`    // during which questions about it another worker tries to send it, too
-	Unheard  []int         `json:"unheard,omitempty"`  // creates with whose answer the ledger goes away for a while
-	Losses   []Loss        `json:"losses,omitempty"`   // its workflow is terminated, and the order adopted later
+	Scenario string        `json:"scenario,omitempty"` // of the sandbox, instead of faults by rate
+	Again    bool          `json:"again,omitempty"`    // its workflow is run a second time after its end
+	Deaths   []Death       `json:"deaths,omitempty"`   // workers that die while they send a create of it
+	Twins    []int         `json:"twins,omitempty"`    // ordinals of queries during which a second worker also tries to send it
+	Unheard  []int         `json:"unheard,omitempty"`  // ordinals of creates at whose answer the ledger starts to fail for a while
+	Losses   []Loss        `json:"losses,omitempty"`   // when its workflow is terminated, and when the order is adopted
 	Events   []Event       `json:"events,omitempty"`
 	Story    *Story        `json:"story,omitempty"`
-	Heal     tarspay.State `json:"heal,omitempty"` // what the gateway makes of it at last, if it is stuck there
-	Told     bool          `json:"told,omitempty"` // people tell our side of that before a question does
+	Heal     tarspay.State `json:"heal,omitempty"` // its final state at the gateway, if it is stuck there
+	Told     bool          `json:"told,omitempty"` // two persons resolve it to that state before a query finds it
 }
 
-// Death is a worker's, on the way to the gateway with a create, or on the way
-// back from it.
+// Death is a worker that dies before its create reaches the gateway, or after.
 type Death struct {
-	Create int  `json:"create"`         // the how-manieth
-	Sent   bool `json:"sent,omitempty"` // on the way back
-	Late   bool `json:"late,omitempty"` // it hangs first: the create leaves at the attempt's last moment, and takes its time
+	Create int  `json:"create"`         // ordinal number of the create
+	Sent   bool `json:"sent,omitempty"` // it dies after the gateway has received the create
+	Late   bool `json:"late,omitempty"` // it hangs: the create reaches the gateway after the attempt has timed out
 }
 
-// Loss is a workflow's, that is terminated.
+// Loss is the termination of a workflow.
 type Loss struct {
 	At   int `json:"at"`
 	Back int `json:"back"` // when the order is adopted
 }
 
-// Event is something that somebody does to an order.
+// Event is an action on an order.
 type Event struct {
 	At   int    `json:"at"`
 	Do   string `json:"do"`
 	What string `json:"what,omitempty"`
 }
 
-// What somebody does.
+// The actions, for Event.Do; the texts in quotes are for Event.What.
 const (
-	DoCrash   = "crash"   // before its workflow: a worker dies "before" or "after" it has sent the create
-	DoApprove = "approve" // "": somebody; "requester": who asked for it; "other": somebody, for another content
+	DoCrash   = "crash"   // a worker opens the order before its workflow starts, and dies "before" or "after" it sends the create
+	DoApprove = "approve" // by "": another person; "requester": the requester; "other": another person, with another order's fingerprint
 	DoReject  = "reject"
 	DoCancel  = "cancel"
 	DoPoll    = "poll"
-	DoResolve = "resolve" // one person says that it is paid; done under a policy only, where that is not enough
-	DoClash   = "clash"   // its number is asked for once more, with another "amount" or other "details", or with other capitals, "case"
-	DoLie     = "lie"     // a false callback, by the sandbox's name
-	DoRepeat  = "repeat"  // the last genuine callback that came is posted once more
-	DoMove    = "move"    // the gateway makes it paid
-	DoReturn  = "return"  // the gateway takes back what was paid
-	DoBare    = "bare"    // an operator's action although no workflow drives it, by the update's name
-	DoOdd     = "odd"     // a genuine callback whose members are written as seldom seen: see oddities
-	DoJunk    = "junk"    // a message that its workflow cannot make anything of: see junk
+	DoResolve = "resolve" // one person resolves it as paid; only with a policy, which requires two
+	DoClash   = "clash"   // its number is requested again with another "amount", other "details", or other capitals ("case")
+	DoLie     = "lie"     // a forged callback, by the sandbox's name
+	DoRepeat  = "repeat"  // the last genuine callback is posted again
+	DoMove    = "move"    // the gateway pays it
+	DoReturn  = "return"  // the gateway returns the payment
+	DoBare    = "bare"    // an operator's action while no workflow drives the order, by the update's name
+	DoOdd     = "odd"     // a genuine callback with unusual members: see oddities
+	DoJunk    = "junk"    // an invalid message to its workflow: see junk
 )
 
-// Spell is something that is wrong with everything for a while.
+// Spell is a temporary fault that affects all orders.
 type Spell struct {
-	Name string `json:"name"` // a switch of the sandbox's, or one of those below
+	Name string `json:"name"` // a switch of the sandbox, or a Spell constant
 	From int    `json:"from"`
 	To   int    `json:"to"`
 }
 
-// Spells that are no switches of the sandbox's.
+// Spells that are not switches of the sandbox.
 const (
-	SpellDrain    = "drain"         // the merchant's money is not at the gateway
-	SpellDeaf     = "receiver-away" // what the gateway posts to us is lost
+	SpellDrain    = "drain"         // the merchant's balance at the gateway is zero
+	SpellDeaf     = "receiver-away" // the gateway's callbacks are lost
 	SpellTemporal = "temporal-away" // the receiver does not reach Temporal
-	SpellLedger   = "ledger-away"   // the ledger fails whatever is asked of it
+	SpellLedger   = "ledger-away"   // every call to the ledger fails
 )
 
-// Faults of the gateway's posts.
+// Faults of callbacks on the way to us.
 const (
-	PostLost       = "post-lost"       // it does not reach the receiver
-	PostUnanswered = "post-unanswered" // it does, and the answer is lost
+	PostLost       = "post-lost"       // the callback does not reach the receiver
+	PostUnanswered = "post-unanswered" // the callback reaches the receiver, and its answer is lost
 )
 
-// deeds are all that somebody does to an order.
+// deeds lists the actions.
 var deeds = []string{
 	DoCrash, DoApprove, DoReject, DoCancel, DoPoll, DoResolve, DoClash, DoLie, DoRepeat, DoMove, DoReturn, DoBare, DoJunk, DoOdd,
 }
 
-// The times of every world. Until heal the gateway and the wire are at fault;
-// then they are honest, and whatever is stuck at the gateway is ended there. By
-// tell, all that the gateway has to say is said once more.
+// The times of every world. Faults happen until heal. Then orders that are stuck at the
+// gateway are ended there. At tell the gateway repeats the callback of every final state.
 const (
 	horizon  = 24 * time.Hour
 	approval = 6 * time.Hour
 	funds    = 8 * time.Hour
 	heal     = 40 * time.Hour
 	tell     = 60 * time.Hour
-	compared = 80 * time.Hour // for the last time, if at all
-	quiet    = 90 * time.Hour
+	compared = 80 * time.Hour // last run of the schedules, if the plan has any
+	quiet    = 90 * time.Hour // end of the world
 )
 
 // maxOrders bounds a plan.
 const maxOrders = 1000
 
-// check says what is wrong with a plan that no world can be made of.
+// check returns an error if the plan is invalid.
 func (p Plan) check() error {
 	if len(p.Orders) > maxOrders {
 		return fmt.Errorf("a plan has at most %d orders", maxOrders)
@@ -147,11 +144,11 @@ func (p Plan) check() error {
 	numbers := make(map[string]bool)
 	for _, o := range p.Orders {
 		if o.Number == "" || numbers[o.Number] {
-			return fmt.Errorf("order number %q is missing or there twice", o.Number)
+			return fmt.Errorf("order number %q is missing or occurs twice", o.Number)
 		}
 		numbers[o.Number] = true
 		if o.Kind != order.Withdrawal && o.Kind != order.Deposit {
-			return fmt.Errorf("order %s is a %s or a %s", o.Number, order.Withdrawal, order.Deposit)
+			return fmt.Errorf("order %s: kind must be %s or %s", o.Number, order.Withdrawal, order.Deposit)
 		}
 		if o.Story != nil {
 			if err := o.Story.check(); err != nil {
@@ -160,14 +157,14 @@ func (p Plan) check() error {
 		}
 		for _, e := range o.Events {
 			if !slices.Contains(deeds, e.Do) {
-				return fmt.Errorf("order %s: nobody can %q", o.Number, e.Do)
+				return fmt.Errorf("order %s: unknown action %q", o.Number, e.Do)
 			}
 		}
 	}
 	for _, s := range p.Spells {
 		known := slices.ContainsFunc(sandbox.Switches(), func(w sandbox.Switch) bool { return w.Name == s.Name })
 		if !known && !slices.Contains([]string{SpellDrain, SpellDeaf, SpellTemporal, SpellLedger}, s.Name) {
-			return fmt.Errorf("there is no spell %q", s.Name)
+			return fmt.Errorf("unknown spell %q", s.Name)
 		}
 	}
 	if err := p.checkOlder(); err != nil {
@@ -175,13 +172,13 @@ func (p Plan) check() error {
 	}
 	for name := range p.Posts {
 		if name != PostLost && name != PostUnanswered {
-			return fmt.Errorf("there is no fault %q of the gateway's posts", name)
+			return fmt.Errorf("unknown fault %q in posts", name)
 		}
 	}
 	return nil
 }
 
-// request is the order as a finance system asks for it.
+// request returns the order's request.
 func (o Order) request() order.Request {
 	return order.Request{
 		Kind: o.Kind, Merchant: merchant, Number: o.Number, Country: "PK", Way: "easypaisa", Amount: rupees(o.Amount),
@@ -192,7 +189,7 @@ func (o Order) request() order.Request {
 	}
 }
 
-// rupees is an amount of the merchant's currency.
+// rupees returns an amount in the merchant's currency.
 func rupees(n int64) money.Amount {
 	amount, err := money.Minor(100*n, currency)
 	if err != nil {
@@ -201,5 +198,5 @@ func rupees(n int64) money.Amount {
 	return amount
 }
 
-// after is a time of a plan.
+// after converts seconds of a plan to a duration.
 func after(seconds int) time.Duration { return time.Duration(seconds) * time.Second }

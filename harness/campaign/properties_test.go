@@ -14,17 +14,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// The properties of docs/safety.md, on crowds of random orders whose gateway
-// does everything that it can do wrong. A failure names its seed; TEST_SEED=n
-// runs that one alone.
+// These tests check the properties of docs/safety.md on crowds of random orders, with a
+// gateway that injects every fault. A failure names its seed. TEST_SEED=n runs one seed
+// only.
 
-// crowds are the runs that P1 to P6 look at.
+// crowds are the runs that are checked for P1 to P6.
 var crowds = []struct {
 	seed   uint64
 	strict bool // the gateway takes a number twice: only we keep it from paying twice
 }{{1, false}, {2, true}}
 
-// crowdOrders is how many orders each of them has.
+// crowdOrders is the number of orders of each crowd.
 const crowdOrders = 150
 
 var reports = make([]struct {
@@ -33,8 +33,8 @@ var reports = make([]struct {
 	err error
 }, len(crowds))
 
-// holdsInCrowds demands that a property holds in every crowd. Each lives once,
-// for all properties.
+// holdsInCrowds requires a property in every crowd. Each crowd is run once for all
+// properties.
 func holdsInCrowds(t *testing.T, property string) {
 	t.Helper()
 	t.Parallel()
@@ -48,7 +48,7 @@ func holdsInCrowds(t *testing.T, property string) {
 	}
 }
 
-// ofCrowd is the report of the i-th crowd.
+// ofCrowd returns the report of crowd i.
 func ofCrowd(t *testing.T, i int) campaign.Report {
 	t.Helper()
 	own, told := seed(t, crowds[i].seed), &reports[i]
@@ -59,7 +59,7 @@ func ofCrowd(t *testing.T, i int) campaign.Report {
 	return told.Report
 }
 
-// of are the violations of some properties.
+// of returns the violations of some properties.
 func of(all []campaign.Violation, properties ...string) []string {
 	var found []string
 	for _, v := range all {
@@ -70,8 +70,7 @@ func of(all []campaign.Violation, properties ...string) []string {
 	return found
 }
 
-// seed is the run's own, or the one that is asked for. It is told when the
-// test fails.
+// seed returns the run's seed, or TEST_SEED. It is logged if the test fails.
 func seed(t *testing.T, own uint64) uint64 {
 	t.Helper()
 	if asked, err := strconv.ParseUint(os.Getenv("TEST_SEED"), 10, 64); err == nil {
@@ -81,41 +80,38 @@ func seed(t *testing.T, own uint64) uint64 {
 	return own
 }
 
-// P1: at most one order with effect in the gateway's book per order number,
-// none for refused intents.
+// P1: for each order number the gateway has at most one order that moves money, and none
+// for an order that we refused.
 func TestP1OneOrderAtMost(t *testing.T) { holdsInCrowds(t, "P1") }
 
-// P2: ours succeeded if and only if the gateway's book says paid; ours failed,
-// rejected, cancelled or expired implies that the book says not paid and that
-// it can no longer become paid through us.
+// P2: our order is succeeded if and only if the gateway's order is paid. If ours ended
+// unpaid, the gateway's is not paid, and no create of ours can still make it paid.
 func TestP2OursIsTheirs(t *testing.T) { holdsInCrowds(t, "P2") }
 
-// P3: no terminal state without proof on record.
+// P3: every terminal state has its proof on record.
 func TestP3ProofOfEveryEnd(t *testing.T) { holdsInCrowds(t, "P3") }
 
-// P4: states only ever move along the table, and ends stick.
+// P4: states change only as the table of moves allows; a terminal state changes only to
+// refunded.
 func TestP4AlongTheTable(t *testing.T) { holdsInCrowds(t, "P4") }
 
-// P5: transfers sum to zero; no reservation outlives its order; once all is
-// quiet, what is available and in flight is what the gateway's book has
-// available and frozen.
+// P5: transfers sum to zero; no reservation remains after its order ended; at the end,
+// available and in_flight equal the gateway's available and frozen balance.
 func TestP5MoneyAddsUp(t *testing.T) { holdsInCrowds(t, "P5") }
 
-// P6: when the gateway is honest in the end, every order has ended or waits for
-// a person within a bound, and none waits when all is told.
+// P6: if the gateway's faults stop, every order ends or waits for a person within a bounded
+// time, and at the end of the world every order has ended.
 func TestP6EveryOrderEnds(t *testing.T) { holdsInCrowds(t, "P6") }
 
-// P10: comparing reports what the gateway's book bears out, and nothing else.
+// P10: comparisons report the differences that exist, and no others.
 func TestP10ComparedAsItIs(t *testing.T) { holdsInCrowds(t, "P10") }
 
-// P13: no message, answer or setting makes an order's workflow fail, or stand
-// without a way on.
+// P13: no message, answer or setting makes an order's workflow fail or leaves it stuck.
 func TestP13NothingStands(t *testing.T) { holdsInCrowds(t, "P13") }
 
-// P7: any multiset and ordering of genuine callbacks gives the same final
-// state, and the same money. The last thing that the gateway has to say is
-// among them; whatever else is, comes once or several times, in any order,
-// whether or not the create was answered.
+// P7: genuine callbacks in any number and order give the same final state and the same
+// transfers. At least one of them reports the last state; the create may be answered or
+// not.
 func TestP7CallbacksInAnyOrder(t *testing.T) {
 	t.Parallel()
 	const each = 15
@@ -127,8 +123,8 @@ func TestP7CallbacksInAnyOrder(t *testing.T) {
 	}, counts(report))
 }
 
-// P7: a callback that does not verify changes nothing but a counter; one that
-// is signed and does not fit its order, or that no question confirms, moves
+// P7: a callback that does not verify increments a counter and changes nothing else. A
+// callback that verifies, but differs from its order or is not confirmed by a query, changes
 // neither state nor money.
 func TestP7FalseCallbacksChangeNothing(t *testing.T) {
 	t.Parallel()
@@ -139,7 +135,7 @@ func TestP7FalseCallbacksChangeNothing(t *testing.T) {
 	require.Equal(t, map[order.State]int{order.Succeeded: 4, order.Failed: 2, order.Refunded: 2}, counts(report))
 }
 
-// counts is how many orders ended in each state.
+// counts returns how many orders ended in each state.
 func counts(report campaign.Report) map[order.State]int {
 	ended := make(map[order.State]int)
 	for _, state := range report.Ends {
@@ -148,8 +144,7 @@ func counts(report campaign.Report) map[order.State]int {
 	return ended
 }
 
-// A crowd is worth its name: it meets hundreds of faults, and its orders end in
-// every way there is.
+// A crowd has hundreds of faults, and its orders reach every terminal state.
 func TestACrowdSeesEverything(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TEST_SEED") != "" {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// Campaign is a run over many worlds.
+// Campaign runs many worlds.
 type Campaign struct {
-	Seeds []uint64  // each makes the plan of one world: see Draw
-	Plans []Plan    // worlds besides those
-	Lines io.Writer // JSON: a line for each violation, and one for all of them
-	News  io.Writer // for people: how far it is
+	Seeds []uint64  // a world for each, with the plan of Draw
+	Plans []Plan    // further worlds
+	Lines io.Writer // JSON: a line for each violation, and the summary
+	News  io.Writer // progress, for people
 
-	seams seams
+	injected injected
 }
 
 // Summary is the last line.
@@ -31,26 +31,26 @@ type Summary struct {
 	Seconds    int64  `json:"seconds"`
 }
 
-// violated is the line of a violation.
+// violated is the JSON line of a violation.
 type violated struct {
 	Campaign string `json:"campaign"`
 	Violation
 	Seed   uint64 `json:"seed"`
-	Replay string `json:"replay"` // the command that shows it again
+	Replay string `json:"replay"` // the command that reproduces it
 }
 
-// Bounds of a campaign that finds something.
+// Bounds of a campaign that finds violations.
 const (
-	maxShrunk = 5  // worlds that violate something and whose plan is made smaller
-	maxLines  = 50 // violations of one world that are printed
+	maxShrunk = 5  // worlds whose plan is reduced
+	maxLines  = 50 // printed violations of one world
 	newsEvery = 5 * time.Second
 )
 
-// Run lets all worlds live, as many at once as there are processors. The error
-// is the harness's own.
+// Run runs all worlds, as many at once as there are processors. It returns an error only
+// if the harness fails.
 func (c Campaign) Run(ctx context.Context) (Summary, error) {
-	tally := &tally{Campaign: c, begun: time.Now(), told: time.Now(), worlds: len(c.Seeds) + len(c.Plans)}
-	tally.Summary.Campaign = "summary"
+	progress := &progress{Campaign: c, begun: time.Now(), told: time.Now(), worlds: len(c.Seeds) + len(c.Plans)}
+	progress.Summary.Campaign = "summary"
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	due := make(chan func(), runtime.GOMAXPROCS(0))
@@ -64,7 +64,7 @@ func (c Campaign) Run(ctx context.Context) (Summary, error) {
 	}
 	try := func(plan Plan, replay string) {
 		due <- func() {
-			if err := tally.try(ctx, plan, replay); err != nil {
+			if err := progress.try(ctx, plan, replay); err != nil {
 				stop(err)
 			}
 		}
@@ -81,27 +81,27 @@ func (c Campaign) Run(ctx context.Context) (Summary, error) {
 	close(due)
 	workers.Wait()
 	if err := context.Cause(ctx); err != nil {
-		return tally.Summary, err
+		return progress.Summary, err
 	}
-	tally.Summary.Seconds = int64(time.Since(tally.begun) / time.Second)
-	return tally.Summary, json.NewEncoder(c.Lines).Encode(tally.Summary)
+	progress.Summary.Seconds = int64(time.Since(progress.begun) / time.Second)
+	return progress.Summary, json.NewEncoder(c.Lines).Encode(progress.Summary)
 }
 
-// tally is what a campaign has come to.
-type tally struct {
+// progress is the state of a running campaign.
+type progress struct {
 	Campaign
 	worlds int
 	begun  time.Time
 
-	mutex sync.Mutex // guards what follows, and the lines
-	told  time.Time  // when people heard last
+	mutex sync.Mutex // guards the fields below, Lines and News
+	told  time.Time  // when progress was printed last
 	Summary
 	shrunk int
 }
 
-// try lets one world live. With no command given, its plan is the replay.
-func (t *tally) try(ctx context.Context, plan Plan, command string) error {
-	report, err := run(ctx, plan, t.seams)
+// try runs one world. If command is empty, a violation is printed with the plan itself.
+func (t *progress) try(ctx context.Context, plan Plan, command string) error {
+	report, err := run(ctx, plan, t.injected)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (t *tally) try(ctx context.Context, plan Plan, command string) error {
 	return nil
 }
 
-// replay is the command that lets a plan's world live again.
+// replay returns the command that runs a plan.
 func replay(plan Plan) string {
 	text, err := json.Marshal(plan)
 	if err != nil {
@@ -134,10 +134,10 @@ func replay(plan Plan) string {
 	return fmt.Sprintf("go run ./harness/cmd/campaign -plan '%s'", text)
 }
 
-// smaller makes the plan of a world that violates something smaller, if it is
-// one of the first that do, for as long as what is worst of it is still
-// violated. It returns what the smaller one's world violates.
-func (t *tally) smaller(ctx context.Context, plan Plan, report Report) (Plan, Report) {
+// smaller reduces the plan of a world with violations while its most important property is
+// still violated. It returns the reduced plan and its report; after maxShrunk plans, the
+// plan itself and an empty report.
+func (t *progress) smaller(ctx context.Context, plan Plan, report Report) (Plan, Report) {
 	property := report.worst()
 	t.mutex.Lock()
 	t.shrunk++
@@ -149,7 +149,7 @@ func (t *tally) smaller(ctx context.Context, plan Plan, report Report) (Plan, Re
 	}
 	small, again := plan, report
 	shrink(plan, func(p Plan) bool {
-		report, err := run(ctx, p, t.seams)
+		report, err := run(ctx, p, t.injected)
 		if err != nil || !report.Violates(property) {
 			return false
 		}
@@ -159,7 +159,7 @@ func (t *tally) smaller(ctx context.Context, plan Plan, report Report) (Plan, Re
 	return small, again
 }
 
-// worst is the property that is violated and matters most.
+// worst returns the most important property that is violated.
 func (r Report) worst() string {
 	for _, property := range []string{"P1", "P2", "P5", "P3", "P4", "P7", "P13", "P6", "P10"} {
 		if r.Violates(property) {
@@ -169,7 +169,7 @@ func (r Report) worst() string {
 	return nothingFails
 }
 
-func (t *tally) add(r Report) {
+func (t *progress) add(r Report) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.Summary.Seeds++
@@ -184,7 +184,7 @@ func (t *tally) add(r Report) {
 		t.Summary.Seeds, t.worlds, t.Orders, t.Faults, t.Violations, time.Since(t.begun).Round(time.Second))
 }
 
-func (t *tally) write(line any) error {
+func (t *progress) write(line any) error {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	encoder := json.NewEncoder(t.Lines)
@@ -192,7 +192,7 @@ func (t *tally) write(line any) error {
 	return encoder.Encode(line)
 }
 
-// Upward are so many seeds from one on.
+// Upward returns n consecutive seeds.
 func Upward(from uint64, n int) []uint64 {
 	seeds := make([]uint64, n)
 	for i := range seeds {

@@ -16,8 +16,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 )
 
-// Small worlds, each with all that its seed draws. TEST_SEED=n begins with
-// another one; `make campaign` tries thousands.
+// Small worlds of consecutive seeds hold the properties. TEST_SEED=n sets the first seed.
+// `make campaign` runs thousands.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	const worlds = 200
@@ -34,7 +34,7 @@ func TestSeeds(t *testing.T) {
 	require.Equal(t, summary, line)
 }
 
-// Plans that once showed a mistake, of ours or of a mutant, show none.
+// Plans that once showed a violation, by a bug or by a mutant, show none.
 func TestKeptPlans(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.json")
@@ -57,11 +57,9 @@ func TestKeptPlans(t *testing.T) {
 	}
 }
 
-// A world repeats itself, down to the last transfer. Where two things of one
-// order happen at one moment it may not, which is rare; on a busy machine
-// something may come at the next order's moment, because short waits pass by the
-// real clock while an activity runs. Worlds in which all happens together are no
-// part of this.
+// A world is deterministic, down to the last transfer. Rarely, it is not: two events of one
+// order may coincide, and on a busy machine a short timer may fire early while an activity
+// runs. Plans with Together are not part of this test.
 func TestARunRepeatsItself(t *testing.T) {
 	t.Parallel()
 	const worlds = 25
@@ -84,7 +82,7 @@ func TestARunRepeatsItself(t *testing.T) {
 	require.Greater(t, alike, worlds*3/4)
 }
 
-// A seed is a plan, and a plan is what its JSON says.
+// A seed always gives the same plan, and a plan survives JSON.
 func TestDraw(t *testing.T) {
 	t.Parallel()
 	for _, seed := range campaign.Upward(1, 200) {
@@ -101,7 +99,7 @@ func TestDraw(t *testing.T) {
 	require.NotEqual(t, campaign.Draw(1), campaign.Draw(2))
 }
 
-// What a campaign of some thousand seeds draws is everything there is.
+// Some thousand seeds contain every fault, action, spell and setting.
 func TestDrawSeesEverything(t *testing.T) {
 	t.Parallel()
 	rates, spells, deeds := make(map[string]bool), make(map[string]bool), make(map[string]bool)
@@ -138,7 +136,7 @@ func TestDrawSeesEverything(t *testing.T) {
 			}
 		}
 	}
-	// One fault is left out: see keepable.
+	// One fault is left out: see removeUnprovable.
 	drawn := slices.DeleteFunc(sandbox.FaultNames(), func(name string) bool { return name == "changed-id" })
 	require.ElementsMatch(t, append(drawn, campaign.PostLost, campaign.PostUnanswered), slices.Collect(maps.Keys(rates)))
 	require.ElementsMatch(t, []string{
@@ -157,21 +155,21 @@ func TestDrawSeesEverything(t *testing.T) {
 	}
 }
 
-// A plan that makes no sense is refused.
+// An invalid plan is refused.
 func TestPlansThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for sentence, plan := range map[string]campaign.Plan{
-		`order number "" is missing or there twice`:    {Orders: []campaign.Order{{}}},
-		`nobody can "sing"`:                            {Orders: []campaign.Order{{Number: "a", Kind: "deposit", Events: []campaign.Event{{Do: "sing"}}}}},
-		`there is no spell "thunder"`:                  {Spells: []campaign.Spell{{Name: "thunder"}}},
-		`there is no story "x" of 0 moves`:             {Orders: []campaign.Order{{Number: "a", Kind: "deposit", Story: &campaign.Story{Name: "x"}}}},
-		`there is no fault "x"`:                        {Balance: 1, Rates: map[string]int{"x": 1}},
-		`order a is a withdrawal or a deposit`:         {Orders: []campaign.Order{{Number: "a"}}},
-		`there is no scenario "x"`:                     {Balance: 1, Orders: []campaign.Order{{Number: "a", Kind: "deposit", Scenario: "x"}}},
-		`there is no fault "x" of the gateway's posts`: {Posts: map[string]int{"x": 1}},
-		`order number "a" is missing or there twice`:   {Orders: []campaign.Order{{Number: "a", Kind: "deposit"}, {Number: "a", Kind: "deposit"}}},
-		`later or more the copy is restored`:           {Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 21}},
-		`they are open from the beginning`:             {Unopened: true, Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 200}},
+		`order number "" is missing or occurs twice`:  {Orders: []campaign.Order{{}}},
+		`unknown action "sing"`:                       {Orders: []campaign.Order{{Number: "a", Kind: "deposit", Events: []campaign.Event{{Do: "sing"}}}}},
+		`unknown spell "thunder"`:                     {Spells: []campaign.Spell{{Name: "thunder"}}},
+		`there is no story "x" of 0 moves`:            {Orders: []campaign.Order{{Number: "a", Kind: "deposit", Story: &campaign.Story{Name: "x"}}}},
+		`there is no fault "x"`:                       {Balance: 1, Rates: map[string]int{"x": 1}},
+		`order a is a withdrawal or a deposit`:        {Orders: []campaign.Order{{Number: "a"}}},
+		`there is no scenario "x"`:                    {Balance: 1, Orders: []campaign.Order{{Number: "a", Kind: "deposit", Scenario: "x"}}},
+		`unknown fault "x" in posts`:                  {Posts: map[string]int{"x": 1}},
+		`order number "a" is missing or occurs twice`: {Orders: []campaign.Order{{Number: "a", Kind: "deposit"}, {Number: "a", Kind: "deposit"}}},
+		`after lost`:                            {Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 21}},
+		`older and unopened exclude each other`: {Unopened: true, Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 200}},
 	} {
 		_, err := campaign.Run(t.Context(), plan)
 		require.ErrorContains(t, err, sentence)

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// Bounds of making a plan smaller.
+// Bounds of reducing a plan.
 const (
-	maxTries    = 600 // worlds that are tried
-	shrinkTries = 2   // of one plan: a world does not always repeat itself
+	maxTries    = 600 // worlds that are run
+	shrinkTries = 2   // runs of one plan, because a world is not always deterministic
 )
 
-// shrink makes a plan smaller for as long as it violates what it did: orders,
-// faults, scenarios, spells, deaths and what people do are left out one by one,
-// and settings put back to what is usual.
+// shrink reduces a plan while it still violates the property. It removes orders, faults,
+// scenarios, spells, deaths and events one by one, and resets settings to their defaults.
 func shrink(plan Plan, violates func(Plan) bool) Plan {
 	tries := 0
 	still := func(p Plan) bool {
@@ -37,7 +36,7 @@ func shrink(plan Plan, violates func(Plan) bool) Plan {
 			}
 			if still(candidates[i]) {
 				plan, smaller = candidates[i], true
-				continue // the next one has moved up
+				continue // the next candidate is now at the same index
 			}
 			i++
 		}
@@ -45,7 +44,7 @@ func shrink(plan Plan, violates func(Plan) bool) Plan {
 	return plan
 }
 
-// clone is a copy that shares nothing.
+// clone returns a deep copy.
 func (p Plan) clone() Plan {
 	p.Orders = slices.Clone(p.Orders)
 	for i, o := range p.Orders {
@@ -62,7 +61,7 @@ func (p Plan) clone() Plan {
 	return p
 }
 
-// reduced are the plans that have one thing less, those that lack most first.
+// reduced returns the plans that lack one element of p, the largest reductions first.
 func (p Plan) reduced() []Plan {
 	var plans []Plan
 	less := func(change func(*Plan)) {
@@ -125,7 +124,7 @@ func (p Plan) reduced() []Plan {
 	return plans
 }
 
-// keepRates leaves out every other fault: the first of two, or the second.
+// keepRates removes every second fault: those at even positions, or at odd ones.
 func (p *Plan) keepRates(second bool) {
 	for i, name := range slices.Sorted(maps.Keys(p.Rates)) {
 		if (i%2 == 1) != second {
@@ -134,8 +133,8 @@ func (p *Plan) keepRates(second bool) {
 	}
 }
 
-// reduced offers whatever an order can do without. A story keeps its moves and
-// its last word: without them another end would be right.
+// reduced calls less with each possible reduction of an order. A story keeps its moves and
+// the callback of its last one, because its expected end depends on them.
 func (o Order) reduced(less func(func(*Order))) {
 	if len(o.Events) > 1 {
 		less(func(o *Order) { o.Events = nil })

@@ -15,7 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// A plan is made as small as what is wrong with it, and no smaller.
+// shrink removes everything that the violation does not need, and nothing else.
 func TestShrink(t *testing.T) {
 	t.Parallel()
 	plan := Crowd(3, 12, true)
@@ -40,7 +40,7 @@ func TestShrink(t *testing.T) {
 	require.JSONEq(t, string(before), string(after), "the plan itself is left alone")
 }
 
-// normal makes empty lists alike.
+// normal makes empty and missing lists equal.
 func normal(p Plan) Plan {
 	if len(p.Spells) == 0 {
 		p.Spells = []Spell{}
@@ -65,7 +65,7 @@ func normal(p Plan) Plan {
 	return p
 }
 
-// A story is not made shorter than its end, which would make another end right.
+// shrink keeps a story's last callback, because the expected end depends on it.
 func TestShrinkKeepsAStorysEnd(t *testing.T) {
 	t.Parallel()
 	small := shrink(Stories(4, 3), func(p Plan) bool {
@@ -80,19 +80,19 @@ func TestShrinkKeepsAStorysEnd(t *testing.T) {
 	}
 }
 
-// few is how many seeds show a mistake.
+// few is the number of seeds that are tried for a mistake.
 const few = 8
 
-// A campaign finds a mistake of ours, makes the plan of its world as small as
-// one order and one fault, and what it prints shows the mistake again.
+// A campaign finds an injected mistake, reduces the plan to one order and few faults, and
+// the command that it prints reproduces the violation.
 func TestACampaignFindsMistakes(t *testing.T) {
 	t.Parallel()
 	for name, mistake := range mistakes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var lines bytes.Buffer
-			mistake.seams.patience = 5 * time.Second // a broken world may stand still
-			c := Campaign{Plans: []Plan{mistake.plan}, Lines: &lines, News: io.Discard, seams: mistake.seams}
+			mistake.injected.patience = 5 * time.Second // a broken world may stand still
+			c := Campaign{Plans: []Plan{mistake.plan}, Lines: &lines, News: io.Discard, injected: mistake.injected}
 			if mistake.from > 0 {
 				c.Plans, c.Seeds = nil, Upward(mistake.from, few)
 			}
@@ -104,7 +104,7 @@ func TestACampaignFindsMistakes(t *testing.T) {
 			require.Len(t, plan.Orders, 1)
 			require.Equal(t, mistake.wrongs, plan.wrongs(), v.Replay)
 
-			again, err := run(t.Context(), plan, mistake.seams)
+			again, err := run(t.Context(), plan, mistake.injected)
 			require.NoError(t, err)
 			require.True(t, again.Violates(mistake.property))
 			sound, err := Run(t.Context(), plan)
@@ -115,7 +115,7 @@ func TestACampaignFindsMistakes(t *testing.T) {
 	}
 }
 
-// smallest is the violation of a property whose plan was made smallest.
+// smallest returns the violation of a property with the smallest plan.
 func smallest(t *testing.T, property, lines string) (violated, Plan) {
 	t.Helper()
 	var found violated
@@ -137,7 +137,7 @@ func smallest(t *testing.T, property, lines string) (violated, Plan) {
 	return found, small
 }
 
-// wrongs is how many things go wrong by a plan.
+// wrongs counts the faults of a plan.
 func (p Plan) wrongs() int {
 	n := len(p.Rates) + len(p.Posts) + len(p.Spells) + len(p.Compare)
 	if len(p.Skew) > 0 {
@@ -155,12 +155,12 @@ func (p Plan) wrongs() int {
 	return n
 }
 
-// A world that stands still, or whose workflows fail, is a violation and no
+// A world in which nothing happens any more, or whose workflows fail, is a violation, not a
 // failure of the harness.
 func TestWhatFailsIsAViolation(t *testing.T) {
 	t.Parallel()
 	plan := Plan{Balance: 1000, Orders: []Order{{Number: "P-0", Kind: order.Withdrawal, Amount: 500, Start: minute}}}
-	report, err := run(t.Context(), plan, seams{settings: func(s *activities.Settings) { s.Merchants = nil }})
+	report, err := run(t.Context(), plan, injected{settings: func(s *activities.Settings) { s.Merchants = nil }})
 	require.NoError(t, err)
 	require.True(t, report.Violates("P13"), report.Violations) // there is no such order in the ledger
 	require.True(t, report.Violates("P6"), report.Violations)

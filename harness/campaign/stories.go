@@ -12,36 +12,36 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Story is a life at the gateway of which nothing but callbacks tells us: its
-// states come about one after the other, and when all have, the callbacks that
-// tell of them come, in any number and order, the last one's among them.
+// Story is an order that we learn about from callbacks only. The order passes through its
+// states at the gateway. After the last state, callbacks for the states arrive, in any
+// number and order, at least one of them for the last state.
 type Story struct {
 	Name  string    `json:"name"`
-	Moves []int     `json:"moves"` // when each state comes about
+	Moves []int     `json:"moves"` // when the order enters each state
 	Told  []Telling `json:"told"`
 }
 
 // Telling is one callback.
 type Telling struct {
-	Move int `json:"move"` // which state it tells of
+	Move int `json:"move"` // index of the state that it reports
 	At   int `json:"at"`
 }
 
-// plot of a story: the states at the gateway, how ours ends, and what has
-// moved then.
-type plot struct {
+// storyOutcome lists the states of a story at the gateway, and the expected end and
+// balances of our order.
+type storyOutcome struct {
 	kind   order.Kind
 	moves  []tarspay.State
-	paid   string // of a part payment
+	paid   string // amount of a part payment
 	end    order.State
 	counts []int64 // available, paid out, received, fees: rupees of an order of 1000
 }
 
-// storyAmount is what an order of a story is about, in rupees.
+// storyAmount is the amount of a story's order, in rupees.
 const storyAmount = 1000
 
-// plots are what can befall an order at the gateway.
-var plots = map[string]plot{
+// stories lists the stories by name.
+var stories = map[string]storyOutcome{
 	"withdrawal-paid":     {order.Withdrawal, []tarspay.State{tarspay.StateSucceeded}, "", order.Succeeded, []int64{-1010, 1000, 0, 10}},
 	"withdrawal-failed":   {order.Withdrawal, []tarspay.State{tarspay.StateFailed}, "", order.Failed, []int64{0, 0, 0, 0}},
 	"withdrawal-rejected": {order.Withdrawal, []tarspay.State{tarspay.StateRejected}, "", order.Failed, []int64{0, 0, 0, 0}},
@@ -53,57 +53,56 @@ var plots = map[string]plot{
 }
 
 func (s Story) check() error {
-	p, known := plots[s.Name]
+	p, known := stories[s.Name]
 	if !known || len(s.Moves) != len(p.moves) {
 		return fmt.Errorf("there is no story %q of %d moves", s.Name, len(s.Moves))
 	}
 	for _, t := range s.Told {
 		if t.Move < 0 || t.Move >= len(s.Moves) || t.At < s.Moves[len(s.Moves)-1] {
-			return fmt.Errorf("story %q: what is told at %d has not come about", s.Name, t.At)
+			return fmt.Errorf("story %q: the callback at %d is before the story's last state", s.Name, t.At)
 		}
 	}
 	return nil
 }
 
-// perform plays a story to its order, and what is told of it.
-func (w *world) perform(l *life) {
-	p := plots[l.Story.Name]
+// scheduleStory schedules a story's states and callbacks.
+func (w *world) scheduleStory(l *trackedOrder) {
+	p := stories[l.Story.Name]
 	told := make([]posted, len(p.moves))
 	for i, state := range p.moves {
-		w.later(after(l.Story.Moves[i])+l.phase, func() { told[i] = w.bring(l.Number, state, p.paid) })
+		w.schedule(after(l.Story.Moves[i])+l.phase, func() { told[i] = w.moveAndHold(l.Number, state, p.paid) })
 	}
 	for _, t := range l.Story.Told {
-		w.later(after(t.At)+l.phase, func() {
+		w.schedule(after(t.At)+l.phase, func() {
 			w.count()
 			if code := w.deliver(told[t.Move]); code != http.StatusOK {
-				w.accuse("P7", l.Number, "a genuine callback was answered %d", code)
+				w.addViolation("P7", l.Number, "a genuine callback was answered %d", code)
 			}
 		})
 	}
 }
 
-// bring moves an order at the gateway, and returns the callback that tells of
-// it without sending it.
-func (w *world) bring(number string, state tarspay.State, paid string) posted {
+// moveAndHold changes an order's state at the gateway, and returns the callback for it
+// without sending it.
+func (w *world) moveAndHold(number string, state tarspay.State, paid string) posted {
 	_, err := w.gateway.Move(merchant, number, state, paid)
-	w.can(err, number)
+	w.mustApply(err, number)
 	w.mutex.Lock()
 	w.hold, w.held = number, nil
 	w.mutex.Unlock()
 	_, err = w.gateway.Trigger(merchant, number, "")
-	w.can(err, number)
+	w.mustApply(err, number)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.hold = ""
 	return append(w.held, posted{})[0]
 }
 
-// asTold demands of an order with a story that it ended as the story says, and
-// that this is what has moved.
-func (j *judge) asTold(o record) {
-	p := plots[o.Story.Name]
-	j.that(o.row.State == p.end, o, "%s: it ended %s", o.Story.Name, o.row.State)
-	j.that(len(o.discrepancies) == 0, o, "%s: discrepancies are open: %v", o.Story.Name, o.discrepancies)
+// storyEnd checks that an order with a story has the story's end and balances.
+func (j *judge) storyEnd(o record) {
+	p := stories[o.Story.Name]
+	j.require(o.row.State == p.end, o, "%s: it ended %s", o.Story.Name, o.row.State)
+	j.require(len(o.discrepancies) == 0, o, "%s: it has discrepancies: %v", o.Story.Name, o.discrepancies)
 	moved := make(map[ledger.Account]int64)
 	for _, transfer := range o.transfers {
 		moved[transfer.From] -= transfer.Amount.Minor()
@@ -111,58 +110,58 @@ func (j *judge) asTold(o record) {
 	}
 	accounts := []ledger.Account{ledger.AccountAvailable, ledger.AccountPaidOut, ledger.AccountReceived, ledger.AccountFees}
 	for i, account := range accounts {
-		j.that(moved[account] == 100*p.counts[i], o, "%s: %s has moved by %d", o.Story.Name, account, moved[account])
+		j.require(moved[account] == 100*p.counts[i], o, "%s: %s has moved by %d", o.Story.Name, account, moved[account])
 	}
-	j.that(moved[ledger.AccountInFlight] == 0, o, "%s: %d are in flight", o.Story.Name, moved[ledger.AccountInFlight])
+	j.require(moved[ledger.AccountInFlight] == 0, o, "%s: %d are in flight", o.Story.Name, moved[ledger.AccountInFlight])
 }
 
-// falsehoods are the false callbacks, by the sandbox's names, with the code
-// that the receiver refuses each with; "": it verifies, and does not fit its
-// order or is not confirmed.
-var falsehoods = map[string]string{
+// forgedCodes lists the forged callbacks by the sandbox's names, each with the code of the
+// receiver's refusal. "" means that the callback verifies, but differs from its order or
+// is not confirmed by a query.
+var forgedCodes = map[string]string{
 	"unsigned-callback": callback.CodeNotSigned, "wrong-signature": callback.CodeSignature, "other-key": callback.CodeSignature,
 	"foreign-signature": callback.CodeSignature, "malformed-callback": callback.CodeMalformed, "huge-callback": callback.CodeTooLarge,
 	"slow-callback": callback.CodeIncomplete, "changed-merchant": callback.CodeForeignMerchant,
 	"unknown-order": "", "changed-amount": "", "changed-currency": "", "changed-id": "", "false-failure": "",
 }
 
-// forge sends every false callback about every order. What does not verify
-// changes nothing but its counter, there and then.
+// forge sends every forged callback for every order. A callback that does not verify must
+// increment its counter and change nothing else.
 func (w *world) forge() {
-	names := slices.Sorted(maps.Keys(falsehoods))
-	for _, l := range w.lives {
-		w.forged = append(w.forged, w.standing(l))
-		before := w.everything()
+	names := slices.Sorted(maps.Keys(forgedCodes))
+	for _, l := range w.orders {
+		w.forged = append(w.forged, w.orderState(l))
+		before := w.ledgerSummary()
 		for _, name := range names {
-			code := falsehoods[name]
-			counted := w.counted(code)
+			code := forgedCodes[name]
+			counted := w.counterOf(code)
 			_, err := w.gateway.Trigger(merchant, l.Number, name)
-			w.can(err, l.Number)
+			w.mustApply(err, l.Number)
 			w.count()
-			now := w.everything()
+			now := w.ledgerSummary()
 			if code != "" && now != before {
-				w.accuse("P7", l.Number, "%s: the ledger held %s and holds %s", name, before, now)
+				w.addViolation("P7", l.Number, "%s changed the ledger from %s to %s", name, before, now)
 			}
-			if code != "" && w.counted(code) != counted+1 {
-				w.accuse("P7", l.Number, "%s: the counter of %s went from %d to %d", name, code, counted, w.counted(code))
+			if code != "" && w.counterOf(code) != counted+1 {
+				w.addViolation("P7", l.Number, "%s: the counter of %s went from %d to %d", name, code, counted, w.counterOf(code))
 			}
 			before = now
 		}
 	}
 }
 
-// unmoved demands that no order stands otherwise than before the forgeries, nor
-// has moved anything.
-func (w *world) unmoved() {
-	for i, l := range w.lives {
-		if now := w.standing(l); now != w.forged[i] {
-			w.accuse("P7", l.Number, "before false callbacks it stood %s, and an hour later %s", w.forged[i], now)
+// checkForgeries checks that no order's state or transfers have changed since before the
+// forged callbacks.
+func (w *world) checkForgeries() {
+	for i, l := range w.orders {
+		if now := w.orderState(l); now != w.forged[i] {
+			w.addViolation("P7", l.Number, "before the forged callbacks: %s, an hour later: %s", w.forged[i], now)
 		}
 	}
 }
 
-// standing is where an order stands, and what it has moved.
-func (w *world) standing(l *life) string {
+// orderState returns an order's state and transfers as text, to compare.
+func (w *world) orderState(l *trackedOrder) string {
 	row, err := w.books.Order(w.ctx, l.request.Key())
 	w.must(err, l.Number, "the order cannot be read")
 	transfers, err := w.books.Transfers(w.ctx, l.request.Key())
@@ -171,8 +170,8 @@ func (w *world) standing(l *life) string {
 	return fmt.Sprintf("%+v %+v", row.Standing, transfers)
 }
 
-// everything is what the ledger holds, counted.
-func (w *world) everything() string {
+// ledgerSummary returns the ledger's counts and balances as text, to compare.
+func (w *world) ledgerSummary() string {
 	inbox, err := w.books.InboxCounts(w.ctx)
 	w.must(err, "", "the inbox cannot be counted")
 	verification, err := w.books.Verify(w.ctx)
@@ -186,8 +185,8 @@ func (w *world) everything() string {
 	return fmt.Sprint(inbox, verification, audit, len(discrepancies), balances)
 }
 
-// counted is how many callbacks were answered with a code.
-func (w *world) counted(code string) int {
+// counterOf returns how many callbacks the metric counts for a code.
+func (w *world) counterOf(code string) int {
 	families, err := w.registry.Gather()
 	w.must(err, "", "metrics cannot be gathered")
 	for _, family := range families {

@@ -10,10 +10,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
-// template is a ledger that is migrated and empty, as a file's bytes: to
-// migrate one takes longer than most worlds live.
+// template returns the bytes of a migrated, empty ledger. Migrating a ledger takes longer
+// than running most worlds.
 var template = sync.OnceValues(func() ([]byte, error) {
-	dir, err := scratch()
+	dir, err := tempDir()
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 // ledgerFile is the name of a world's ledger.
 const ledgerFile = "ledger.db"
 
-// copyLedger opens a ledger of its own, in a directory that is thrown away
-// with it.
+// copyLedger creates a ledger in dir from the template, and opens it.
 func copyLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
 	bytes, err := template()
 	if err != nil {
@@ -50,14 +49,13 @@ func copyLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
 	return ledger.Open(ctx, "sqlite:"+path)
 }
 
-// memory is where Linux keeps files that never reach a disk.
-const memory = "/dev/shm"
+// memoryDir is a directory that Linux keeps in memory.
+const memoryDir = "/dev/shm"
 
-// scratch makes a directory for files that live as long as a world. The ledger
-// forces every commit to the disk and shall; where there is a disk that is
-// memory, that costs nothing.
-func scratch() (string, error) {
-	if dir, err := os.MkdirTemp(memory, "campaign-"); err == nil {
+// tempDir creates a directory for the files of a world, in memory if possible. The ledger
+// syncs every commit to disk; in memory that costs nothing.
+func tempDir() (string, error) {
+	if dir, err := os.MkdirTemp(memoryDir, "campaign-"); err == nil {
 		return dir, nil
 	}
 	return os.MkdirTemp("", "campaign-")

@@ -14,11 +14,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// A worker is an instance of the activities on a machine with a clock of its
-// own. Attempts go around: the next one is the next worker's.
+// A worker is an instance of the activities with a clock of its own. The workers take
+// turns: each attempt of a workflow's activities runs on the next worker.
 
-// employ registers the activities of every worker.
-func (w *world) employ(settings activities.Settings) error {
+// registerWorkers registers the activities of every worker.
+func (w *world) registerWorkers(settings activities.Settings) error {
 	var books, gateways []any
 	for i := range max(len(w.plan.Skew)-1, 1) {
 		ledger, client := w.books, w.client
@@ -28,7 +28,7 @@ func (w *world) employ(settings activities.Settings) error {
 				return err
 			}
 		}
-		if w.seams.ownClocks && len(w.plan.Skew) > 1 {
+		if w.injected.ownClocks && len(w.plan.Skew) > 1 {
 			var err error
 			if ledger, err = w.openAnother(w.clock(i + 1)); err != nil {
 				return err
@@ -44,12 +44,12 @@ func (w *world) employ(settings activities.Settings) error {
 	return nil
 }
 
-// clock is that of the i-th machine: 0 is the ledger's, the others are workers'.
+// clock returns the clock of machine i: 0 is the ledger, the others are workers.
 func (w *world) clock(i int) func() time.Time {
 	return func() time.Time { return w.env.Now().Add(w.plan.ahead(i)) }
 }
 
-// ahead is how far the clock of the i-th machine is ahead of Temporal's.
+// ahead returns the offset of machine i's clock from Temporal's.
 func (p Plan) ahead(i int) time.Duration {
 	if i >= len(p.Skew) {
 		return 0
@@ -57,7 +57,7 @@ func (p Plan) ahead(i int) time.Duration {
 	return after(p.Skew[i])
 }
 
-// openAnother opens the world's ledger once more, with another clock.
+// openAnother opens the world's ledger a second time, with another clock.
 func (w *world) openAnother(clock func() time.Time) (*ledger.Ledger, error) {
 	another, err := ledger.Open(w.ctx, "sqlite:"+filepath.Join(w.dir, ledgerFile))
 	if err != nil {
@@ -68,8 +68,8 @@ func (w *world) openAnother(clock func() time.Time) (*ledger.Ledger, error) {
 	return another, nil
 }
 
-// registerAll registers each method of instances of one type, which whoever's
-// turn it is carries out.
+// registerAll registers each method of instances of one type as an activity. Each call
+// goes to the next instance.
 func (w *world) registerAll(env *testsuite.TestWorkflowEnvironment, instances []any) {
 	if len(instances) == 1 {
 		env.RegisterActivity(instances[0])
@@ -79,21 +79,21 @@ func (w *world) registerAll(env *testsuite.TestWorkflowEnvironment, instances []
 	for i := range kind.NumMethod() {
 		method := reflect.ValueOf(instances[0]).Method(i).Type()
 		if method.NumIn() == 0 || method.In(0) != reflect.TypeFor[context.Context]() {
-			continue // no activity
+			continue // not an activity
 		}
 		dispatch := reflect.MakeFunc(method, func(arguments []reflect.Value) []reflect.Value {
 			ctx, _ := arguments[0].Interface().(context.Context)
-			return reflect.ValueOf(instances[w.turn(ctx, len(instances))]).Method(i).Call(arguments)
+			return reflect.ValueOf(instances[w.nextWorker(ctx, len(instances))]).Method(i).Call(arguments)
 		})
 		env.RegisterActivityWithOptions(dispatch.Interface(), activity.RegisterOptions{Name: kind.Method(i).Name})
 	}
 }
 
-// turn says whose turn it is: the next one's with every attempt.
-func (w *world) turn(ctx context.Context, of int) int {
+// nextWorker returns the index of the worker for an attempt.
+func (w *world) nextWorker(ctx context.Context, of int) int {
 	info := activity.GetInfo(ctx)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.turns[info.WorkflowExecution.ID]++
-	return w.turns[info.WorkflowExecution.ID] % of
+	w.attempts[info.WorkflowExecution.ID]++
+	return w.attempts[info.WorkflowExecution.ID] % of
 }

@@ -33,28 +33,27 @@ import (
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
-// The merchant of every world is Pakistan's.
+// The merchant of every world is in Pakistan.
 const (
 	merchant = "M1700000001"
 	currency = "PKR"
 )
 
-// world is many orders at once: one ledger, one gateway, one receiver, one
-// clock that skips. Their workflows are the children of one that does nothing
-// else, because Temporal's test environment runs one workflow and what it
-// starts.
+// world is one simulation: a ledger, a gateway, a receiver, orders, and a clock that
+// skips. The orders' workflows run as children of mainWorkflow, because Temporal's test
+// environment runs one workflow and its children.
 type world struct {
-	ctx   context.Context // of the run: the environment's callbacks take none
-	plan  Plan
-	seams seams
-	env   *testsuite.TestWorkflowEnvironment
-	dir   string
-	begun time.Time
+	ctx      context.Context // of the run, because the environment's callbacks get none
+	plan     Plan
+	injected injected
+	env      *testsuite.TestWorkflowEnvironment
+	dir      string
+	begun    time.Time
 
 	books      *ledger.Ledger
 	gateway    *sandbox.Gateway
-	others     []*ledger.Ledger // the same file, opened by workers that stamp with their own clocks
-	client     *tarspay.Client  // ours, past the activities
+	others     []*ledger.Ledger // the same file, opened by workers with their own clocks
+	client     *tarspay.Client  // for calls that the harness makes itself
 	newClient  func(clock func() time.Time) (*tarspay.Client, error)
 	submitters []*activities.Gateway // of every worker
 	receiver   http.Handler
@@ -62,58 +61,58 @@ type world struct {
 	registry   *prometheus.Registry
 	policy     *order.Policy
 
-	// What follows belongs to the environment's own goroutine.
-	lives   []*life
-	agenda  []errand
-	armed   time.Time // when we look at the gateway next
-	roused  bool      // the inbox is swept within a minute
-	drained money.Amount
-	acting  map[string]string                 // actions without a workflow that are not answered yet, and their orders
-	stopped bool                              // it would go on for ever
-	report  *contract.ReconcileBalancesResult // of the last comparison
-	forged  []string                          // how the orders stood before everything false was said
+	// Only the environment's goroutine uses these fields.
+	orders         []*trackedOrder
+	agenda         []task
+	gatewayDue     time.Time // when the gateway's clock is advanced next
+	sweepScheduled bool      // a sweep is scheduled
+	drained        money.Amount
+	acting         map[string]string                 // order numbers of unanswered OperatorActions, by action id
+	stopped        bool                              // by signalStop, because the calls did not end
+	report         *contract.ReconcileBalancesResult // of the last comparison
+	forged         []string                          // states of the orders before the forged callbacks
 
-	mutex     sync.Mutex // guards what follows: activities come on goroutines of their own
-	honest    bool       // the wire is, from heal on
-	under     map[string]bool
-	running   map[string]bool                     // workflows of orders
-	late      map[string]bool                     // workflows of late callbacks
-	runs      []*workflowpb.WorkflowExecutionInfo // of orders
-	dead      map[string]bool                     // runs that were terminated
-	turns     map[string]int                      // attempts of a workflow so far, when there are several workers
-	heard     map[string][]posted                 // callbacks that were answered OK, by order number
-	hold      string                              // what the gateway posts about this order is kept in held instead of taken
-	held      []posted
-	posts     map[string]int
-	wire      map[string]*traffic // by order number
-	fruitless int                 // sweeps that delivered nothing, one after the other
-	restless  int                 // sweeps to come
-	sweeping  bool
-	waiting   []signal // a sweep's, until it is over
-	calls     int
-	faults    int
-	accused   []Violation
+	mutex       sync.Mutex // guards the fields below, because activities run on other goroutines
+	honest      bool       // from heal on: callbacks are no longer lost
+	under       map[string]bool
+	running     map[string]bool                     // workflows of orders
+	late        map[string]bool                     // workflows of late callbacks
+	runs        []*workflowpb.WorkflowExecutionInfo // of orders
+	dead        map[string]bool                     // runs that were terminated
+	attempts    map[string]int                      // attempts so far by workflow id, if there are several workers
+	accepted    map[string][]posted                 // callbacks that were answered OK, by order number
+	hold        string                              // the order whose callbacks are put into held instead of the receiver
+	held        []posted
+	posts       map[string]int
+	wire        map[string]*traffic // by order number
+	emptySweeps int                 // consecutive sweeps that delivered nothing
+	sweepsLeft  int                 // sweeps to run before the inbox is left alone
+	sweeping    bool
+	waiting     []signal // signals of the running sweep, sent when it is over
+	calls       int
+	faults      int
+	violations  []Violation
 }
 
-// life is one order's.
-type life struct {
+// trackedOrder is one order of a world.
+type trackedOrder struct {
 	Order
 	request order.Request
-	phase   time.Duration // its own place within a second
-	view    order.View    // what its workflow returned, at last
-	first   order.View    // and the first time
+	phase   time.Duration // its offset within a second
+	view    order.View    // the last result of its workflow
+	first   order.View    // the result of the first run, if there was a second
 	ended   bool
-	lost    bool // its workflow was, and nobody has adopted it since
+	lost    bool // its workflow was terminated, and it was not adopted since
 	err     error
 }
 
-// errand is something that somebody does at a time.
-type errand struct {
+// task is an action at a time since the world began.
+type task struct {
 	at time.Duration
 	do func()
 }
 
-// policyText is the one policy there is.
+// policyText is the approval policy of worlds that have one.
 const policyText = `
 approval_deadline: 6h
 two_person_resolve: true
@@ -122,21 +121,21 @@ rules:
     per_order: {approve_above: "3000", refuse_above: "9000"}
 `
 
-// newWorld is a world before anything has happened in it.
-func newWorld(ctx context.Context, plan Plan, seams seams) (*world, error) {
+// newWorld prepares a world. run starts it.
+func newWorld(ctx context.Context, plan Plan, injected injected) (*world, error) {
 	w := &world{
-		ctx: ctx, plan: plan, seams: seams, env: environment(), registry: prometheus.NewRegistry(),
+		ctx: ctx, plan: plan, injected: injected, env: environment(), registry: prometheus.NewRegistry(),
 		under: make(map[string]bool), running: make(map[string]bool), late: make(map[string]bool),
-		acting: make(map[string]string), dead: make(map[string]bool), turns: make(map[string]int),
-		heard: make(map[string][]posted), posts: make(map[string]int), wire: make(map[string]*traffic),
+		acting: make(map[string]string), dead: make(map[string]bool), attempts: make(map[string]int),
+		accepted: make(map[string][]posted), posts: make(map[string]int), wire: make(map[string]*traffic),
 	}
 	w.begun = w.env.Now()
 	for i, o := range plan.Orders {
-		l := &life{Order: o, request: o.request()}
+		l := &trackedOrder{Order: o, request: o.request()}
 		if !plan.Together {
 			l.phase = (time.Second * time.Duration(i+1) / time.Duration(len(plan.Orders)+1)).Truncate(time.Millisecond)
 		}
-		w.lives = append(w.lives, l)
+		w.orders = append(w.orders, l)
 	}
 	err := errors.Join(w.openLedger(), w.openGateway())
 	if err == nil {
@@ -150,7 +149,7 @@ func newWorld(ctx context.Context, plan Plan, seams seams) (*world, error) {
 
 var silence = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 
-// environment is Temporal's, silent.
+// environment returns a Temporal test environment that logs nothing.
 func environment() *testsuite.TestWorkflowEnvironment {
 	suite := testsuite.WorkflowTestSuite{}
 	suite.SetLogger(silence)
@@ -161,15 +160,15 @@ func environment() *testsuite.TestWorkflowEnvironment {
 }
 
 func (w *world) openLedger() (err error) {
-	if w.dir, err = scratch(); err != nil {
+	if w.dir, err = tempDir(); err != nil {
 		return err
 	}
 	if w.books, err = copyLedger(w.ctx, w.dir); err != nil {
 		return err
 	}
 	w.books.SetClock(w.clock(0))
-	if w.seams.books != nil {
-		if err := w.alter(func(execute func(string) error) error { return w.seams.books(w.ctx, execute) }); err != nil {
+	if w.injected.books != nil {
+		if err := w.execLedger(func(execute func(string) error) error { return w.injected.books(w.ctx, execute) }); err != nil {
 			return err
 		}
 	}
@@ -179,7 +178,7 @@ func (w *world) openLedger() (err error) {
 	return w.books.OpenBooks(w.ctx, merchant, rupees(w.plan.Balance), rupees(0))
 }
 
-// key is a private key that is the same in every world.
+// key returns a private key, the same for a name in every world.
 func key(of string) string {
 	sum := sha256.Sum256([]byte("campaign: " + of))
 	return hex.EncodeToString(sum[:])
@@ -194,8 +193,8 @@ func (w *world) openGateway() error {
 		Merchants: []sandbox.Merchant{{
 			Number: merchant, Country: "PK", PublicKey: signer.PublicKey(), Balance: rupees(w.plan.Balance).Short(),
 		}},
-		PlatformKey: key("platform"), StartAt: w.env.Now(), CallbackTransport: carry(w.receive),
-		// What happens at the gateway lies beside the moments at which we ask.
+		PlatformKey: key("platform"), StartAt: w.env.Now(), CallbackTransport: transportFunc(w.receive),
+		// Events at the gateway do not coincide with our queries.
 		Delay: sandbox.DefaultDelay + (w.gap() / 8).Truncate(2*time.Millisecond),
 	})
 	if err != nil {
@@ -214,9 +213,9 @@ func (w *world) openGateway() error {
 			return err
 		}
 	}
-	wire := carry(w.call)
-	if w.seams.wire != nil {
-		wire = w.seams.wire(wire)
+	wire := transportFunc(w.call)
+	if w.injected.wire != nil {
+		wire = w.injected.wire(wire)
 	}
 	w.newClient = func(clock func() time.Time) (*tarspay.Client, error) {
 		return tarspay.NewClient("http://127.0.0.1", merchant, signer, tarspay.Options{Clock: clock, Transport: wire})
@@ -227,8 +226,8 @@ func (w *world) openGateway() error {
 	return w.gateway.SetFaults(w.plan.faults())
 }
 
-// faults are what the gateway draws. One that draws nothing takes an order's
-// amount for the choice of a scenario, so there is always one to be drawn.
+// faults returns the gateway's faults. There is always at least one, with rate 0:
+// without any, the sandbox would choose an order's scenario by its amount.
 func (p Plan) faults() sandbox.Faults {
 	rates := map[string]int{"text-state": 0}
 	for name, rate := range p.Rates {
@@ -247,7 +246,7 @@ func (w *world) register() error {
 		WaitForFunds: w.plan.Wait, FundsDeadline: funds, ConfirmAll: w.plan.ConfirmAll,
 	}
 	if slices.ContainsFunc(w.plan.Spells, func(s Spell) bool { return s.To-s.From > int(horizon/time.Second) }) {
-		settings.BreakerProbe = 20 * time.Minute // a day of probes a minute apart costs more than all else
+		settings.BreakerProbe = 20 * time.Minute // a day of probes, one a minute, would take most of the run time
 	}
 	if w.plan.Patient {
 		settings.CallbackGrace = horizon
@@ -259,8 +258,8 @@ func (w *world) register() error {
 		}
 		settings.Policy = w.policy
 	}
-	if w.seams.settings != nil {
-		w.seams.settings(&settings)
+	if w.injected.settings != nil {
+		w.injected.settings(&settings)
 	}
 	metrics := callback.NewMetrics(w.registry)
 	silent := slog.New(slog.DiscardHandler)
@@ -272,44 +271,44 @@ func (w *world) register() error {
 	w.receiver = callback.NewHandler(callback.Options{
 		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: silent, Deliverer: w.deliverer,
 	})
-	if w.seams.receiver != nil {
-		w.receiver = w.seams.receiver(w.receiver)
+	if w.injected.receiver != nil {
+		w.receiver = w.injected.receiver(w.receiver)
 	}
 	workflows.Register(w.env)
-	if w.seams.patience > 0 {
-		w.env.SetTestTimeout(w.seams.patience)
+	if w.injected.patience > 0 {
+		w.env.SetTestTimeout(w.injected.patience)
 	}
 	w.env.SetWorkerOptions(worker.Options{
-		DeadlockDetectionTimeout: time.Minute, Interceptors: append([]interceptor.WorkerInterceptor{&mortal{w: w}}, w.seams.interceptors...),
+		DeadlockDetectionTimeout: time.Minute, Interceptors: append([]interceptor.WorkerInterceptor{&worldInterceptor{w: w}}, w.injected.interceptors...),
 	})
-	w.env.SetFailureConverter(partings{temporal.GetDefaultFailureConverter()})
-	w.env.RegisterWorkflow(w.conduct)
-	return w.employ(settings)
+	w.env.SetFailureConverter(exitConverter{temporal.GetDefaultFailureConverter()})
+	w.env.RegisterWorkflow(w.mainWorkflow)
+	return w.registerWorkers(settings)
 }
 
-// run lets everybody live until all is quiet.
+// run executes the plan.
 func (w *world) run() {
-	w.plot()
-	slices.SortStableFunc(w.agenda, func(a, b errand) int { return int(a.at - b.at) })
+	w.schedulePlan()
+	slices.SortStableFunc(w.agenda, func(a, b task) int { return int(a.at - b.at) })
 	w.env.RegisterDelayedCallback(w.next, time.Millisecond)
 	defer func() {
-		if stuck := recover(); stuck != nil { // the environment's word for: nothing happens any more
-			w.accuse("P6", "", "the world stands still: %v", stuck)
+		if stuck := recover(); stuck != nil { // the environment panics if nothing happens any more
+			w.addViolation("P6", "", "nothing happens any more: %v", stuck)
 		}
 	}()
-	w.env.ExecuteWorkflow(w.conduct)
+	w.env.ExecuteWorkflow(w.mainWorkflow)
 	if !w.env.IsWorkflowCompleted() {
-		w.accuse("P6", "", "the world did not come to its end")
+		w.addViolation("P6", "", "the world did not end")
 	}
 	for action, number := range w.acting {
-		w.accuse("P13", number, "the action %s without a workflow was never answered", action)
+		w.addViolation("P13", number, "the action %s without a workflow was never answered", action)
 	}
 	if err := w.env.GetWorkflowError(); err != nil && w.env.IsWorkflowCompleted() {
-		w.accuse(nothingFails, "", "the world ended: %v", err)
+		w.addViolation(nothingFails, "", "the world ended: %v", err)
 	}
 }
 
-// next does what is due on the agenda.
+// next runs the tasks that are due.
 func (w *world) next() {
 	for len(w.agenda) > 0 {
 		wait := w.begun.Add(w.agenda[0].at).Sub(w.env.Now())
@@ -321,60 +320,60 @@ func (w *world) next() {
 		w.agenda = w.agenda[1:]
 		w.gateway.AdvanceTo(w.env.Now())
 		due.do()
-		w.arm()
+		w.scheduleGateway()
 	}
 }
 
-// later enters an errand.
-func (w *world) later(at time.Duration, do func()) { w.agenda = append(w.agenda, errand{at, do}) }
+// schedule adds a task to the agenda.
+func (w *world) schedule(at time.Duration, do func()) { w.agenda = append(w.agenda, task{at, do}) }
 
-// arm lets the gateway's time follow ours to the moment at which something
-// happens there. It may be called on any goroutine.
-func (w *world) arm() { w.env.RegisterDelayedCallback(w.watchGateway, 0) }
+// scheduleGateway advances the gateway's clock at the time of its next event. It may be
+// called on any goroutine.
+func (w *world) scheduleGateway() { w.env.RegisterDelayedCallback(w.watchGateway, 0) }
 
 func (w *world) watchGateway() {
 	next, more := w.gateway.Next()
-	if !more || !w.armed.IsZero() && !next.Before(w.armed) {
+	if !more || !w.gatewayDue.IsZero() && !next.Before(w.gatewayDue) {
 		return
 	}
-	w.armed = next
+	w.gatewayDue = next
 	w.env.RegisterDelayedCallback(func() {
-		if w.armed.Equal(next) {
-			w.armed = time.Time{}
+		if w.gatewayDue.Equal(next) {
+			w.gatewayDue = time.Time{}
 		}
 		w.gateway.AdvanceTo(w.env.Now())
 		w.watchGateway()
 	}, max(next.Sub(w.env.Now()), 0))
 }
 
-// nothingFails is the property behind all others.
+// nothingFails is a property of its own: operations that need no fault tolerance succeed.
 const nothingFails = "P0"
 
-// accuse notes a violation that is found while the world lives.
-func (w *world) accuse(property, number, format string, values ...any) {
+// addViolation records a violation that is found while the world runs.
+func (w *world) addViolation(property, number, format string, values ...any) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.accused = append(w.accused, Violation{property, number, fmt.Sprintf(format, values...)})
+	w.violations = append(w.violations, Violation{property, number, fmt.Sprintf(format, values...)})
 }
 
-// must notes what must always work and has failed.
+// must records a violation if an operation fails that must never fail.
 func (w *world) must(err error, number, what string) {
 	if err != nil {
-		w.accuse(nothingFails, number, "%s: %v", what, err)
+		w.addViolation(nothingFails, number, "%s: %v", what, err)
 	}
 }
 
-// can notes that the plan cannot be carried out: the gateway has not the order
-// that it would be at a sound house.
-func (w *world) can(err error, number string) {
+// mustApply records a violation if a step of the plan is impossible, because the gateway
+// lacks an order that it should have.
+func (w *world) mustApply(err error, number string) {
 	if err != nil {
-		w.accuse(nothingFails, number, "the plan cannot go on: %v", err)
+		w.addViolation(nothingFails, number, "a step of the plan is impossible: %v", err)
 	}
 }
 
-// count adds one to what went wrong: a call without its answer or with a refusal,
-// a callback that was lost, false or repeated, a spell, a worker that died, and
-// at the end every scenario that was no plain success.
+// count adds one fault. These count: a call that is unanswered or refused; a callback that
+// is lost, forged or repeated; a spell; a worker that dies. At the end each scenario other
+// than success is added.
 func (w *world) count() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

@@ -1,17 +1,16 @@
-// Command campaign is harness 1 of docs/safety.md: it lets thousands of small
-// worlds live, each with all that its seed draws of faults, and checks the
-// properties P1 to P7 when they have come to rest.
+// Command campaign is the first harness of docs/safety.md. It simulates thousands of small
+// systems ("worlds"), each with faults selected by its seed, and checks the properties P1
+// to P7, P10 and P13 at the end of each.
 //
 //	go run ./harness/cmd/campaign [-seeds n] [-seed first]
 //	go run ./harness/cmd/campaign -plan '{"seed":7,…}'
 //	go run ./harness/cmd/campaign -plan file.json
 //
-// One line of JSON for each violation and one for all worlds go to standard
-// output, news for people to standard error. A violation's line has the command
-// that shows it again, with the smallest plan that does.
+// It prints a line of JSON for each violation and a summary on standard output, and
+// progress on standard error. A violation's line has a command that reproduces it with a
+// reduced plan.
 //
-// The exit status is 1 when a property was violated, or a world could not be
-// made.
+// The exit status is 1 if a property was violated or a world could not be run.
 package main
 
 import (
@@ -28,16 +27,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/campaign"
 )
 
-// garbage is how much may pile up, in percent of what is in use, before it is
-// collected: worlds are small and short.
-const garbage = 400
+// gcPercent is the GOGC value. A high value saves time, because worlds are small and short.
+const gcPercent = 400
 
 func main() {
-	seeds := flag.Int("seeds", 2000, "how many worlds")
-	first := flag.Uint64("seed", 1, "the first one's seed; the others' follow it")
-	plan := flag.String("plan", "", "one world's plan instead, as JSON or the name of a file")
+	seeds := flag.Int("seeds", 2000, "number of worlds")
+	first := flag.Uint64("seed", 1, "seed of the first world; the seeds of the others follow it")
+	plan := flag.String("plan", "", "run this one plan instead, given as JSON or as the name of a file")
 	flag.Parse()
-	debug.SetGCPercent(garbage)
+	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *first, *seeds, *plan)
 	stop()
@@ -68,7 +66,7 @@ func run(ctx context.Context, first uint64, seeds int, plan string) error {
 	return nil
 }
 
-// read takes a plan as it is given, or from a file.
+// read parses a plan, given as JSON or as the name of a file.
 func read(text string) (campaign.Plan, error) {
 	var plan campaign.Plan
 	if !strings.HasPrefix(text, "{") {

@@ -12,35 +12,37 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// What is done with workflows of their own: adoptions, actions on orders that
-// no workflow drives, and what the schedules start.
+// This file runs child workflows other than orders: adoptions, operators' actions on
+// orders without a workflow, and the workflows of the schedules.
 
-// bare is an operator's action on an order that no workflow drives.
-type bare struct {
+// directAction is an operator's action on an order that no workflow drives.
+type directAction struct {
 	Number string
 	What   string // the update's name
 	ID     string
 }
 
-// attend has whatever comes to the desk done.
-func (w *world) attend(ctx workflow.Context, begin func(func(workflow.Context))) {
+// handleSignals starts a coroutine for each signal of mainWorkflow.
+func (w *world) handleSignals(ctx workflow.Context, begin func(func(workflow.Context))) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
 			var number string
 			workflow.GetSignalChannel(ctx, signalAdopt).Receive(ctx, &number)
-			begin(func(ctx workflow.Context) { w.adopt(ctx, w.lifeOf(number), begin) })
+			begin(func(ctx workflow.Context) { w.adopt(ctx, w.orderByNumber(number), begin) })
 		}
 	})
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
-			var action bare
+			var action directAction
 			workflow.GetSignalChannel(ctx, signalBare).Receive(ctx, &action)
-			begin(func(ctx workflow.Context) { w.actWithout(ctx, w.lifeOf(action.Number), action.ID, action.What) })
+			begin(func(ctx workflow.Context) {
+				w.actWithoutWorkflow(ctx, w.orderByNumber(action.Number), action.ID, action.What)
+			})
 		}
 	})
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		workflow.GetSignalChannel(ctx, signalRestored).Receive(ctx, nil)
-		begin(func(ctx workflow.Context) { w.regain(ctx, begin) })
+		begin(func(ctx workflow.Context) { w.recoverOrders(ctx, begin) })
 	})
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for n := 0; ; n++ {
@@ -50,12 +52,12 @@ func (w *world) attend(ctx workflow.Context, begin func(func(workflow.Context)))
 	})
 }
 
-func (w *world) lifeOf(number string) *life {
-	return w.lives[slices.IndexFunc(w.lives, func(l *life) bool { return l.Number == number })]
+func (w *world) orderByNumber(number string) *trackedOrder {
+	return w.orders[slices.IndexFunc(w.orders, func(l *trackedOrder) bool { return l.Number == number })]
 }
 
-// lose terminates an order's workflow, if it runs.
-func (w *world) lose(l *life) {
+// terminate ends an order's workflow as a termination does, if it runs.
+func (w *world) terminate(l *trackedOrder) {
 	if w.drives(l) {
 		w.count()
 		_ = w.env.SignalWorkflowByID(contract.WorkflowID(l.request.Key()), signalLost, nil)
@@ -63,67 +65,67 @@ func (w *world) lose(l *life) {
 }
 
 // drives reports whether a workflow drives an order.
-func (w *world) drives(l *life) bool {
+func (w *world) drives(l *trackedOrder) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return w.running[contract.WorkflowID(l.request.Key())]
 }
 
-// adopt is what an operator does who finds an order in the queue that no
-// workflow drives, as starter adopt does it. One whose row was never written is
-// started with the input that its workflow had.
-func (w *world) adopt(ctx workflow.Context, l *life, begin func(func(workflow.Context))) {
-	if w.untilThere(ctx) != nil {
+// adopt adopts an order whose workflow was terminated, as starter adopt does, after
+// checking that the queue shows it. If the ledger has no row of the order, the new
+// workflow gets the input of the old one.
+func (w *world) adopt(ctx workflow.Context, l *trackedOrder, begin func(func(workflow.Context))) {
+	if w.awaitLedger(ctx) != nil {
 		return
 	}
 	if !l.lost {
-		return // there was nothing to lose
+		return // its workflow was not running when it should have been terminated
 	}
 	w.lookForOrphans(ctx, l.Number+" is to be adopted")
 	row, err := w.books.Order(w.ctx, l.request.Key())
 	if err == nil && row.State.Terminal() {
-		return // an action without a workflow has ended it
+		return // an action without a workflow has ended the order
 	}
-	if err == nil || !slices.Contains(unmended, withoutRow) {
-		w.queued(l)
+	if err == nil || !slices.Contains(excluded, withoutRow) {
+		w.requireQueued(l)
 	}
 	if !l.lost || w.drives(l) {
 		return
 	}
 	begin(func(ctx workflow.Context) { w.drive(ctx, l, false) })
-	w.actWithout(ctx, l, l.Number+" is adopted", "adopted")
+	w.actWithoutWorkflow(ctx, l, l.Number+" is adopted", "adopted")
 }
 
-// queued demands that an order that no workflow drives is in the queue.
-func (w *world) queued(l *life) {
+// requireQueued records a violation if an order without a workflow is not in the queue.
+func (w *world) requireQueued(l *trackedOrder) {
 	items, err := w.books.NeedsPerson(w.ctx, time.Minute, ledger.MaxPage)
 	w.must(err, l.Number, "the queue cannot be read")
 	if !slices.ContainsFunc(items, func(item ledger.QueueItem) bool { return item.Key == l.request.Key() }) {
-		w.accuse("P13", l.Number, "its workflow was terminated, and the queue does not have it")
+		w.addViolation("P13", l.Number, "its workflow was terminated, and the queue does not have it")
 	}
 }
 
-// actWithout is an operator's action in a workflow of its own.
-func (w *world) actWithout(ctx workflow.Context, l *life, id, what string) {
+// actWithoutWorkflow runs an operator's action on an order without a workflow.
+func (w *world) actWithoutWorkflow(ctx workflow.Context, l *trackedOrder, id, what string) {
 	action := l.action(what)
-	if what == writtenDown {
-		action = w.adoptedFrom(l)
+	if what == adoptMissing {
+		action = w.adoptionFromInput(l)
 	}
 	if action.Action != nil && action.Action.Name() != order.ActionAdopt && w.drives(l) {
-		return // it would have been an update
+		return // with a running workflow, the client would send an update instead
 	}
 	w.acting[id] = l.Number
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "act:" + id})
 	input := contract.OperatorActionInput{Key: l.request.Key(), Action: action}
 	err := workflow.ExecuteChildWorkflow(ctx, contract.OperatorActionType, input).Get(ctx, nil)
 	if err != nil {
-		w.accuse("P13", l.Number, "the action %s without a workflow failed: %v", what, err)
+		w.addViolation("P13", l.Number, "the action %s without a workflow failed: %v", what, err)
 	}
 	delete(w.acting, id)
 }
 
 // action is what an operator does to an order.
-func (l *life) action(what string) contract.Action {
+func (l *trackedOrder) action(what string) contract.Action {
 	switch what {
 	case order.ActionApprove:
 		return contract.Action{Action: order.Approval{By: "amina", Fingerprint: l.request.Fingerprint()}}
@@ -141,37 +143,37 @@ func (l *life) action(what string) contract.Action {
 	return contract.Action{}
 }
 
-// bareActions are what an operator may do to an order that no workflow drives;
-// "" is an action that is none.
+// bareActions are the actions on an order that no workflow drives. "" is an invalid
+// action.
 var bareActions = []string{
 	order.ActionApprove, order.ActionReject, order.ActionCancel, order.ActionNote, order.ActionPoll, "",
 }
 
-// compare is what the schedules do.
+// compare runs the workflows of the three schedules.
 func (w *world) compare(ctx workflow.Context, n int) {
 	var balances contract.ReconcileBalancesResult
-	w.schedule(ctx, contract.ReconcileBalancesType, n, &balances, contract.ReconcileBalancesInput{})
+	w.runScheduled(ctx, contract.ReconcileBalancesType, n, &balances, contract.ReconcileBalancesInput{})
 	w.report = &balances
-	w.schedule(ctx, contract.ReconcileTransactionsType, n, nil, contract.ReconcileTransactionsInput{})
+	w.runScheduled(ctx, contract.ReconcileTransactionsType, n, nil, contract.ReconcileTransactionsInput{})
 	w.lookForOrphans(ctx, fmt.Sprint(n))
 }
 
 func (w *world) lookForOrphans(ctx workflow.Context, when string) {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: contract.FindOrphansType + " " + when})
 	if err := workflow.ExecuteChildWorkflow(ctx, contract.FindOrphansType).Get(ctx, nil); err != nil {
-		w.accuse(nothingFails, "", "%s failed: %v", contract.FindOrphansType, err)
+		w.addViolation(nothingFails, "", "%s failed: %v", contract.FindOrphansType, err)
 	}
 }
 
-func (w *world) schedule(ctx workflow.Context, name string, n int, result, input any) {
+func (w *world) runScheduled(ctx workflow.Context, name string, n int, result, input any) {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: fmt.Sprintf("%s %d", name, n)})
 	if err := workflow.ExecuteChildWorkflow(ctx, name, input).Get(ctx, result); err != nil {
-		w.accuse(nothingFails, "", "%s failed: %v", name, err)
+		w.addViolation(nothingFails, "", "%s failed: %v", name, err)
 	}
 }
 
-// junk is what may reach an order's workflow that it cannot make anything of.
-// A name with a slash is an update's and says what is wrong with it.
+// junk lists invalid messages to an order's workflow. "update/x" is an update with the
+// name x and an argument of the wrong type; the others are signals.
 var junk = []string{
 	"signal-text", "signal-number", "signal-list", "signal-nothing", "signal-bytes", "signal-no-id", "signal-unknown-id",
 	"signal-foreign-id", "signal-other",
@@ -180,14 +182,14 @@ var junk = []string{
 	"update/" + contract.InstructionsUpdate,
 }
 
-// throw sends an order's workflow something that it cannot make anything of.
-func (w *world) throw(l *life, id, what string) {
+// sendJunk sends an invalid message to an order's workflow.
+func (w *world) sendJunk(l *trackedOrder, id, what string) {
 	if !w.drives(l) {
 		return
 	}
 	w.count()
 	if name, is := updateOf(what); is {
-		_ = w.env.UpdateWorkflowByID(contract.WorkflowID(l.request.Key()), name, id, unheard{}, []int{4, 2})
+		_ = w.env.UpdateWorkflowByID(contract.WorkflowID(l.request.Key()), name, id, ignoredUpdate{}, []int{4, 2})
 		return
 	}
 	name, argument := contract.CallbackSignal, any(nil)
@@ -205,7 +207,7 @@ func (w *world) throw(l *life, id, what string) {
 	case "signal-unknown-id":
 		argument = contract.CallbackSignalInput{ID: "nowhere"}
 	case "signal-foreign-id":
-		argument = contract.CallbackSignalInput{ID: w.foreign(l)}
+		argument = contract.CallbackSignalInput{ID: w.foreignCallback(l)}
 	case "signal-other":
 		name, argument = "no such signal", 42
 	}
@@ -219,9 +221,9 @@ func updateOf(what string) (name string, is bool) {
 	return "", false
 }
 
-// foreign is the id of a callback of another order; "" if there is none.
-func (w *world) foreign(l *life) string {
-	for _, other := range w.lives {
+// foreignCallback returns the id of a callback of another order; "" if there is none.
+func (w *world) foreignCallback(l *trackedOrder) string {
+	for _, other := range w.orders {
 		if other == l {
 			continue
 		}

@@ -14,52 +14,51 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// plot enters in the agenda what the plan says of people, of the gateway as a
-// whole and of the end.
-func (w *world) plot() {
+// schedulePlan schedules the plan's spells and events, and the end of the world.
+func (w *world) schedulePlan() {
 	for _, s := range w.plan.Spells {
-		w.later(after(s.From), func() { w.cast(s, true) })
-		w.later(after(s.To), func() { w.cast(s, false) })
+		w.schedule(after(s.From), func() { w.setSpell(s, true) })
+		w.schedule(after(s.To), func() { w.setSpell(s, false) })
 	}
-	for _, l := range w.lives {
+	for _, l := range w.orders {
 		for i, e := range l.Events {
-			// People come between the moments of orders, so that they meet nobody.
-			w.later(after(e.At)+l.phase+w.gap()/2, func() { w.do(l, i, e) })
+			// Between the offsets of two orders, so that events do not coincide with orders.
+			w.schedule(after(e.At)+l.phase+w.gap()/2, func() { w.do(l, i, e) })
 		}
 		for _, loss := range l.Losses {
-			w.later(after(loss.At)+l.phase+w.gap()/2, func() { w.lose(l) })
-			w.later(after(loss.Back)+l.phase+w.gap()/2, func() { w.env.SignalWorkflow(signalAdopt, l.Number) })
+			w.schedule(after(loss.At)+l.phase+w.gap()/2, func() { w.terminate(l) })
+			w.schedule(after(loss.Back)+l.phase+w.gap()/2, func() { w.env.SignalWorkflow(signalAdopt, l.Number) })
 		}
 		if l.Story != nil {
-			w.perform(l)
+			w.scheduleStory(l)
 		}
-		w.later(heal+l.phase, func() { w.heal(l) })
-		w.later(tell+l.phase, func() { w.tell(l) })
+		w.schedule(heal+l.phase, func() { w.heal(l) })
+		w.schedule(tell+l.phase, func() { w.tell(l) })
 	}
-	w.plotOlder()
+	w.scheduleOlder()
 	if w.plan.Forge > 0 {
-		w.later(after(w.plan.Forge), w.forge)
-		w.later(after(w.plan.Forge)+time.Hour, w.unmoved)
+		w.schedule(after(w.plan.Forge), w.forge)
+		w.schedule(after(w.plan.Forge)+time.Hour, w.checkForgeries)
 	}
 	for _, at := range w.plan.Compare {
-		w.later(after(at), func() { w.env.SignalWorkflow(signalCompare, nil) })
+		w.schedule(after(at), func() { w.env.SignalWorkflow(signalCompare, nil) })
 	}
 	if len(w.plan.Compare) > 0 {
-		w.later(compared, func() { w.env.SignalWorkflow(signalCompare, nil) })
+		w.schedule(compared, func() { w.env.SignalWorkflow(signalCompare, nil) })
 	}
-	w.later(heal, w.relent)
+	w.schedule(heal, w.stopFaults)
 }
 
-// gap is what lies between the phases of two orders.
+// gap returns the time between the offsets of two orders.
 func (w *world) gap() time.Duration {
 	if w.plan.Together {
 		return 0
 	}
-	return (time.Second / time.Duration(len(w.lives)+1)).Truncate(2 * time.Millisecond)
+	return (time.Second / time.Duration(len(w.orders)+1)).Truncate(2 * time.Millisecond)
 }
 
-// do is what somebody does to an order; i tells their updates apart.
-func (w *world) do(l *life, i int, e Event) {
+// do executes an event. The index i is part of the update's id.
+func (w *world) do(l *trackedOrder, i int, e Event) {
 	id := fmt.Sprintf("%s/%d", l.Number, i)
 	switch e.Do {
 	case DoCrash:
@@ -80,57 +79,57 @@ func (w *world) do(l *life, i int, e Event) {
 	case DoPoll:
 		w.act(l, id, order.ActionPoll, order.Poll{By: "bilal"})
 	case DoResolve:
-		if w.plan.Policy { // one person's word would do without, and this one's is false
+		if w.plan.Policy { // without a policy one person's false resolution would succeed
 			w.act(l, id, order.ActionResolve, resolution(order.Succeeded, "amina"))
 		}
 	case DoClash:
 		w.clash(l, e.What)
 	case DoLie:
 		w.count()
-		_, _ = w.gateway.Trigger(merchant, l.Number, e.What) // there may be no such order yet
+		_, _ = w.gateway.Trigger(merchant, l.Number, e.What) // fails if the gateway has no such order yet
 	case DoRepeat:
 		w.repeat(l)
 	case DoMove:
 		_, err := w.gateway.Move(merchant, l.Number, tarspay.StateSucceeded, "")
-		w.can(err, l.Number)
+		w.mustApply(err, l.Number)
 	case DoReturn:
 		w.count()
-		_, _ = w.gateway.Move(merchant, l.Number, tarspay.StateRefunded, "") // it may not be paid
+		_, _ = w.gateway.Move(merchant, l.Number, tarspay.StateRefunded, "") // fails if the order is not paid
 	case DoBare:
-		w.env.SignalWorkflow(signalBare, bare{l.Number, e.What, id})
+		w.env.SignalWorkflow(signalBare, directAction{l.Number, e.What, id})
 	case DoOdd:
-		w.odd(l, e.What)
+		w.postOddCallback(l, e.What)
 	case DoJunk:
-		w.throw(l, id, e.What)
+		w.sendJunk(l, id, e.What)
 	}
 }
 
-// unheard is an update that nobody waits for.
-type unheard struct{}
+// ignoredUpdate ignores the result of an update.
+type ignoredUpdate struct{}
 
-func (unheard) Accept()             {}
-func (unheard) Reject(error)        {}
-func (unheard) Complete(any, error) {}
+func (ignoredUpdate) Accept()             {}
+func (ignoredUpdate) Reject(error)        {}
+func (ignoredUpdate) Complete(any, error) {}
 
 // act sends an operator's update to an order's workflow, if it runs.
-func (w *world) act(l *life, id, name string, argument any) {
+func (w *world) act(l *trackedOrder, id, name string, argument any) {
 	w.mutex.Lock()
 	running := w.running[contract.WorkflowID(l.request.Key())]
 	w.mutex.Unlock()
 	if !running {
-		return // the environment cannot bear an update to one that is about to start
+		return // the environment panics on an update to a workflow that is about to start
 	}
-	_ = w.env.UpdateWorkflowByID(contract.WorkflowID(l.request.Key()), name, id, unheard{}, argument)
+	_ = w.env.UpdateWorkflowByID(contract.WorkflowID(l.request.Key()), name, id, ignoredUpdate{}, argument)
 }
 
 func resolution(state order.State, by string) order.Resolution {
 	return order.Resolution{State: state, By: by, Why: "support confirmed it", Evidence: "ticket 4711"}
 }
 
-// clash asks for an order's number once more, for an order with other content.
-func (w *world) clash(l *life, what string) {
+// clash requests an order's number again, with other content.
+func (w *world) clash(l *trackedOrder, what string) {
 	if _, err := w.books.Order(w.ctx, l.request.Key()); err != nil {
-		return // not there yet: it would be the first; or nothing can be read
+		return // the order does not exist yet, or the ledger fails
 	}
 	other := l.request
 	other.Amount = rupees(l.Amount + 1)
@@ -146,31 +145,31 @@ func (w *world) clash(l *life, what string) {
 		}
 	}
 	_, opening, err := w.books.OpenOrder(w.ctx, other, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
-	w.must(err, l.Number, "the number cannot be asked for once more")
+	w.must(err, l.Number, "the number cannot be requested again")
 	if opening != want {
-		w.accuse("P1", l.Number, "its number was asked for with another %s, and that was %s", what, opening)
+		w.addViolation("P1", l.Number, "a request of its number with another %s was answered %s", what, opening)
 	}
 }
 
-// repeat posts the last genuine callback about an order once more.
-func (w *world) repeat(l *life) {
+// repeat posts the last genuine callback of an order again.
+func (w *world) repeat(l *trackedOrder) {
 	w.mutex.Lock()
-	heard := w.heard[l.Number]
+	heard := w.accepted[l.Number]
 	w.mutex.Unlock()
-	if len(heard) == 0 || w.away() {
+	if len(heard) == 0 || w.ledgerAway() {
 		return
 	}
 	w.count()
 	if code := w.deliver(heard[len(heard)-1]); code != http.StatusOK {
-		w.accuse("P7", l.Number, "a callback that was taken before was answered %d when it came again", code)
+		w.addViolation("P7", l.Number, "an accepted callback was answered %d when it was repeated", code)
 	}
 }
 
-// crash leaves an order as a worker does that dies on the way to the gateway,
-// or on the way back.
-func (w *world) crash(l *life, sent bool) {
+// crash leaves an order as a worker leaves it that dies before it sends the create, or
+// after.
+func (w *world) crash(l *trackedOrder, sent bool) {
 	w.count()
-	if w.away() {
+	if w.ledgerAway() {
 		return
 	}
 	row, _, err := w.books.OpenOrder(w.ctx, l.request, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
@@ -179,7 +178,7 @@ func (w *world) crash(l *life, sent bool) {
 		return
 	}
 	_, err = w.books.NextSubmission(w.ctx, row.Key(), 0)
-	w.must(err, l.Number, "the attempt cannot be written down")
+	w.must(err, l.Number, "the attempt cannot be stored")
 	if err != nil || !sent {
 		return
 	}
@@ -194,8 +193,8 @@ func (w *world) crash(l *life, sent bool) {
 	_, _ = w.client.CreateDeposit(w.ctx, create)
 }
 
-// cast begins or ends a spell.
-func (w *world) cast(s Spell, on bool) {
+// setSpell begins or ends a spell.
+func (w *world) setSpell(s Spell, on bool) {
 	if on {
 		w.count()
 	}
@@ -204,18 +203,18 @@ func (w *world) cast(s Spell, on bool) {
 		w.mutex.Lock()
 		w.under[s.Name] = on
 		w.mutex.Unlock()
-		w.disturb()
+		w.wakeSweep()
 	case SpellLedger:
-		w.hide(on)
+		w.setLedgerAway(on)
 	case SpellDrain:
 		w.drain(on)
 	default:
-		w.can(w.gateway.Switch(merchant, s.Name, on), "")
+		w.mustApply(w.gateway.Switch(merchant, s.Name, on), "")
 	}
 }
 
-// drain takes the merchant's money out of the gateway, or brings it back: our
-// ledger covers meanwhile what the gateway does not.
+// drain removes the merchant's balance at the gateway, or returns it. Meanwhile the
+// ledger's balance covers orders that the gateway's does not.
 func (w *world) drain(out bool) {
 	if out {
 		w.drained = w.gateway.Book().Merchants[0].Available
@@ -224,22 +223,22 @@ func (w *world) drain(out bool) {
 		return
 	}
 	_, err := w.gateway.Fund(merchant, w.drained.Short(), out)
-	w.can(err, "")
+	w.mustApply(err, "")
 }
 
-// relent makes the gateway and the wire honest. What orders have drawn stays
-// with them.
-func (w *world) relent() {
+// stopFaults ends the faults of the gateway and the network. Faults that were already
+// selected for an order still happen.
+func (w *world) stopFaults() {
 	w.mutex.Lock()
 	w.honest = true
 	w.mutex.Unlock()
-	w.can(w.gateway.SetFaults(Plan{Seed: w.plan.Seed}.faults()), "")
+	w.mustApply(w.gateway.SetFaults(Plan{Seed: w.plan.Seed}.faults()), "")
 }
 
-// heal ends an order that is stuck at the gateway. Of some two persons tell our
-// side, before a question does; of one that the gateway does not have they
-// always do.
-func (w *world) heal(l *life) {
+// heal ends an order that is stuck at the gateway. If the plan says so (Told), two persons
+// resolve the order before a query finds its end. An order that the gateway does not have
+// is always resolved by two persons.
+func (w *world) heal(l *trackedOrder) {
 	ends := map[order.Kind]map[tarspay.State]order.State{
 		order.Withdrawal: {tarspay.StateSucceeded: order.Succeeded, tarspay.StateFailed: order.Failed, tarspay.StateRejected: order.Failed},
 		order.Deposit:    {tarspay.StateSucceeded: order.Succeeded, tarspay.StateFailed: order.Failed, tarspay.StateTimedOut: order.Expired},
@@ -251,36 +250,36 @@ func (w *world) heal(l *life) {
 			continue
 		}
 		moved, err := w.gateway.Move(merchant, l.Number, l.Heal, "")
-		w.can(err, l.Number)
+		w.mustApply(err, l.Number)
 		if l.Told {
 			word := resolution(state, "")
 			if state == order.Succeeded {
-				word.Fee = moved.Fee // the evidence names it
+				word.Fee = moved.Fee // the evidence names the fee
 			}
 			w.resolve(l, "heal", word)
 		}
 	}
 }
 
-// giveUp has two persons end an order that the gateway does not have, if it
-// waits for a person.
-func (w *world) giveUp(l *life, when string) {
+// giveUp lets two persons resolve an order as failed, if the gateway does not have it.
+func (w *world) giveUp(l *trackedOrder, when string) {
 	if len(w.gateway.Orders(merchant, l.Number)) == 0 {
 		w.resolve(l, when, resolution(order.Failed, ""))
 	}
 }
 
-// resolve is how two persons end an order: one says so, once too often, and
-// then the other.
-func (w *world) resolve(l *life, when string, word order.Resolution) {
+// resolve resolves an order by two persons. The first one sends the resolution twice, which
+// must not count as two persons.
+func (w *world) resolve(l *trackedOrder, when string, word order.Resolution) {
 	for i, by := range []string{"amina", "amina", "chen"} {
 		word.By = by
 		w.act(l, fmt.Sprintf("%s/%s/%d", l.Number, when, i), order.ActionResolve, word)
 	}
 }
 
-// tell has the gateway say once more how an order ended.
-func (w *world) tell(l *life) {
+// tell makes the gateway repeat the callback of an order's end. An order that has not
+// ended there fails first.
+func (w *world) tell(l *trackedOrder) {
 	w.giveUp(l, "tell")
 	for _, o := range w.gateway.Orders(merchant, l.Number) {
 		var err error
@@ -289,6 +288,6 @@ func (w *world) tell(l *life) {
 		} else if o.State.Meaning(o.Direction).CalledBack {
 			_, err = w.gateway.Trigger(merchant, o.Number, "")
 		}
-		w.can(err, l.Number)
+		w.mustApply(err, l.Number)
 	}
 }

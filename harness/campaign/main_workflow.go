@@ -17,21 +17,21 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
-// Signals of the workflow that starts all others.
+// Signals of mainWorkflow.
 const (
 	signalLate = "late" // a callback came after its order's end
-	signalStop = "stop" // it would go on for ever
+	signalStop = "stop" // the calls do not end: stop the world
 
-	signalAdopt   = "adopt"   // somebody adopts an order
-	signalBare    = "bare"    // somebody acts on an order that no workflow drives
+	signalAdopt   = "adopt"   // an operator adopts an order
+	signalBare    = "bare"    // an operator acts on an order that no workflow drives
 	signalCompare = "compare" // the schedules are due
 
-	signalRestored = "restored" // an older copy of the ledger is in its place
+	signalRestored = "restored" // an older copy of the ledger was restored
 )
 
-// conduct starts every order at its time, and a workflow for each callback that
-// came too late, and waits until it is quiet.
-func (w *world) conduct(ctx workflow.Context) error {
+// mainWorkflow starts each order at its time, and a workflow for each late callback. It
+// returns at the end of the world.
+func (w *world) mainWorkflow(ctx workflow.Context) error {
 	living := 0
 	begin := func(run func(workflow.Context)) {
 		living++
@@ -40,9 +40,9 @@ func (w *world) conduct(ctx workflow.Context) error {
 			living--
 		})
 	}
-	for _, l := range w.lives {
+	for _, l := range w.orders {
 		begin(func(ctx workflow.Context) {
-			// Counted from the world's beginning: on a busy machine this one begins later.
+			// Relative to the world's beginning: on a busy machine this coroutine starts later.
 			start := w.begun.Add(after(l.Start) + l.phase)
 			if l.err = workflow.Sleep(ctx, start.Sub(workflow.Now(ctx))); l.err == nil {
 				w.drive(ctx, l, l.Again)
@@ -59,7 +59,7 @@ func (w *world) conduct(ctx workflow.Context) error {
 			})
 		}
 	})
-	w.attend(ctx, begin)
+	w.handleSignals(ctx, begin)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		workflow.GetSignalChannel(ctx, signalStop).Receive(ctx, nil)
 		w.stopped = true
@@ -71,10 +71,10 @@ func (w *world) conduct(ctx workflow.Context) error {
 	return err
 }
 
-// drive lets an order's workflow live until it has ended or is lost.
-func (w *world) drive(ctx workflow.Context, l *life, again bool) {
+// drive runs an order's workflow until it ends or is terminated.
+func (w *world) drive(ctx workflow.Context, l *trackedOrder, again bool) {
 	l.lost = false
-	l.err = w.live(ctx, l, again)
+	l.err = w.runOrder(ctx, l, again)
 	if isLost(l.err) {
 		l.err, l.lost = nil, true
 		return
@@ -82,7 +82,7 @@ func (w *world) drive(ctx workflow.Context, l *life, again bool) {
 	l.ended = l.err == nil
 }
 
-func (w *world) live(ctx workflow.Context, l *life, again bool) error {
+func (w *world) runOrder(ctx workflow.Context, l *trackedOrder, again bool) error {
 	name := contract.WorkflowType(l.request.Kind)
 	id := contract.WorkflowID(l.request.Key())
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id})
@@ -92,10 +92,10 @@ func (w *world) live(ctx workflow.Context, l *life, again bool) error {
 		return err
 	}
 	run := w.began(id, started.RunID)
-	w.set(id, true)
+	w.setRunning(id, true)
 	err := child.Get(ctx, &l.view)
 	w.ended(run, err)
-	w.set(id, false)
+	w.setRunning(id, false)
 	if err != nil || !again {
 		return err
 	}
@@ -103,90 +103,89 @@ func (w *world) live(ctx workflow.Context, l *life, again bool) error {
 	if err := workflow.Sleep(ctx, time.Minute); err != nil || w.drives(l) {
 		return err
 	}
-	return w.live(ctx, l, false)
+	return w.runOrder(ctx, l, false)
 }
 
-func (w *world) set(id string, running bool) {
+func (w *world) setRunning(id string, running bool) {
 	w.mutex.Lock()
 	w.running[id] = running
 	w.mutex.Unlock()
-	w.disturb()
+	w.wakeSweep()
 }
 
-// calm is how many sweeps must find nothing before the inbox is left alone:
-// what was signalled to a workflow as it ended is found some seconds later.
-const calm = 2
+// idleSweeps is how many sweeps must find nothing before sweeping pauses. A callback that
+// was signalled to a workflow as it ended is found some seconds later.
+const idleSweeps = 2
 
-// maxFruitless bounds how seldom the inbox is swept of which nothing can be
-// delivered, because no workflow drives its order: each sweep in vain doubles
-// the wait, until something happens.
-const maxFruitless = calm + 6
+// maxEmptySweeps bounds the pause between sweeps. Each sweep that delivers nothing,
+// because no workflow drives the order, doubles the pause. Any event resets it.
+const maxEmptySweeps = idleSweeps + 6
 
-// disturb has the inbox swept every minute again, because something has come
-// or ended. It may be called on any goroutine.
-func (w *world) disturb() {
+// wakeSweep resumes sweeping the inbox every minute, after a callback came or a workflow
+// started or ended. It may be called on any goroutine.
+func (w *world) wakeSweep() {
 	w.mutex.Lock()
-	w.restless, w.fruitless = calm, 0
+	w.sweepsLeft, w.emptySweeps = idleSweeps, 0
 	w.mutex.Unlock()
-	w.env.RegisterDelayedCallback(w.rouse, 0)
+	w.env.RegisterDelayedCallback(w.scheduleSweep, 0)
 }
 
-func (w *world) rouse() {
-	if w.roused {
+func (w *world) scheduleSweep() {
+	if w.sweepScheduled {
 		return
 	}
-	w.roused = true
+	w.sweepScheduled = true
 	w.mutex.Lock()
-	wait := time.Minute << max(min(w.fruitless, maxFruitless)-calm, 0)
+	wait := time.Minute << max(min(w.emptySweeps, maxEmptySweeps)-idleSweeps, 0)
 	w.mutex.Unlock()
 	now := w.env.Now()
 	w.env.RegisterDelayedCallback(w.sweep, now.Truncate(time.Minute).Add(wait).Sub(now))
 }
 
-// sweep sweeps the inbox, and again a minute later unless it has come to rest.
+// sweep sweeps the inbox, and schedules the next sweep unless sweepsLeft is zero.
 func (w *world) sweep() {
-	w.roused = false
+	w.sweepScheduled = false
 	w.gateway.AdvanceTo(w.env.Now())
 	w.mutex.Lock()
-	w.sweeping, w.restless = true, w.restless-1
+	w.sweeping, w.sweepsLeft = true, w.sweepsLeft-1
 	w.mutex.Unlock()
 	swept, err := w.deliverer.Sweep(w.ctx)
-	if !w.away() {
+	if !w.ledgerAway() {
 		w.must(err, "", "the inbox cannot be swept")
 	}
 	w.mutex.Lock()
 	if swept.Pending > 0 {
-		w.restless = calm
+		w.sweepsLeft = idleSweeps
 	}
-	if w.fruitless++; swept.Delivered > 0 {
-		w.fruitless = 0
+	if w.emptySweeps++; swept.Delivered > 0 {
+		w.emptySweeps = 0
 	}
-	waiting, restless := w.waiting, w.restless > 0
+	waiting, restless := w.waiting, w.sweepsLeft > 0
 	w.sweeping, w.waiting = false, nil
 	w.mutex.Unlock()
-	// A sweep delivers on several goroutines; their order is none.
+	// A sweep delivers on several goroutines, in any order.
 	slices.SortFunc(waiting, func(a, b signal) int { return strings.Compare(a.id, b.id) })
 	for _, s := range waiting {
 		w.env.RegisterDelayedCallback(s.send, s.phase)
 	}
 	if restless {
-		w.rouse()
+		w.scheduleSweep()
 	}
-	w.arm()
+	w.scheduleGateway()
 }
 
-// signal is something that the receiver says to Temporal.
+// signal is a signal or start that the receiver sends to Temporal.
 type signal struct {
 	id    string // of the callback
 	phase time.Duration
 	send  func()
 }
 
-// server is Temporal, as the receiver sees it.
+// server implements the part of Temporal's client that the receiver uses.
 type server world
 
-// SignalWorkflow tells a running workflow. Its environment is for one
-// goroutine; a workflow that ends meanwhile has not read the signal, as on a
+// SignalWorkflow signals a running workflow. The signal is sent later, on the
+// environment's goroutine. If the workflow ends before, the signal is lost, as on a
 // server.
 func (s *server) SignalWorkflow(_ context.Context, id, _, name string, argument any) error {
 	w := (*world)(s)
@@ -199,11 +198,11 @@ func (s *server) SignalWorkflow(_ context.Context, id, _, name string, argument 
 		return serviceerror.NewNotFound("no such workflow is running")
 	}
 	callback, _ := argument.(contract.CallbackSignalInput)
-	w.pass(signal{id: callback.ID, phase: w.phaseOf(id), send: func() { _ = w.env.SignalWorkflowByID(id, name, argument) }})
+	w.sendSignal(signal{id: callback.ID, phase: w.phaseOf(id), send: func() { _ = w.env.SignalWorkflowByID(id, name, argument) }})
 	return nil
 }
 
-// DescribeWorkflowExecution says whether a workflow runs.
+// DescribeWorkflowExecution describes a running workflow.
 func (s *server) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	w := (*world)(s)
 	w.mutex.Lock()
@@ -214,7 +213,8 @@ func (s *server) DescribeWorkflowExecution(_ context.Context, id, _ string) (*wo
 	return w.described(id)
 }
 
-// described says whether a workflow runs. The lock is held.
+// described returns the description of a running workflow, or NotFound. The caller holds
+// the lock.
 func (w *world) described(id string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	if !w.running[id] {
 		return nil, serviceerror.NewNotFound("no such workflow is running")
@@ -225,7 +225,7 @@ func (w *world) described(id string) (*workflowservice.DescribeWorkflowExecution
 	}}, nil
 }
 
-// typeOf is the type of an order's workflow.
+// typeOf returns the type of an order's workflow.
 func (w *world) typeOf(id string) string { return contract.WorkflowType(w.drivenBy(id).request.Kind) }
 
 // ExecuteWorkflow starts the workflow of a late callback, once.
@@ -237,20 +237,21 @@ func (s *server) ExecuteWorkflow(_ context.Context, options client.StartWorkflow
 		return nil, serviceerror.NewUnavailable("away")
 	}
 	if w.late[options.ID] && options.WorkflowIDReusePolicy == enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE {
-		if w.plan.Older != nil { // the ledger may not know what that has done: it is looked after
-			w.env.RegisterDelayedCallback(w.disturb, untold)
+		if w.plan.Older != nil { // the restored ledger may lack what that workflow did, so the callback is swept again later
+			w.env.RegisterDelayedCallback(w.wakeSweep, lateCallbackCheck)
 		}
 		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("started before", "", "")
 	}
 	w.late[options.ID] = true
 	input, _ := arguments[0].(contract.LateCallbackInput)
 	id := contract.WorkflowID(input.Key)
-	w.pass(signal{id: input.CallbackID, phase: w.phaseOf(id), send: func() { w.env.SignalWorkflow(signalLate, input) }})
-	return nil, nil //nolint:nilnil // nobody looks at the run
+	w.sendSignal(signal{id: input.CallbackID, phase: w.phaseOf(id), send: func() { w.env.SignalWorkflow(signalLate, input) }})
+	return nil, nil //nolint:nilnil // the receiver does not use the run
 }
 
-// pass sends a signal, at once or when the sweep is over. The lock is held.
-func (w *world) pass(s signal) {
+// sendSignal sends a signal at once, or at the end of a running sweep. The caller holds
+// the lock.
+func (w *world) sendSignal(s signal) {
 	if w.sweeping {
 		w.waiting = append(w.waiting, s)
 		return
@@ -258,15 +259,15 @@ func (w *world) pass(s signal) {
 	w.env.RegisterDelayedCallback(s.send, 0)
 }
 
-// phaseOf is the place within a second of the order that a workflow drives.
+// phaseOf returns the offset within a second of the order that a workflow drives.
 func (w *world) phaseOf(id string) time.Duration { return w.drivenBy(id).phase }
 
-// drivenBy is the life that a workflow drives; an empty one if it drives none.
-func (w *world) drivenBy(id string) *life {
-	for _, l := range w.lives {
+// drivenBy returns the order that a workflow drives; an empty order if it drives none.
+func (w *world) drivenBy(id string) *trackedOrder {
+	for _, l := range w.orders {
 		if contract.WorkflowID(l.request.Key()) == id {
 			return l
 		}
 	}
-	return new(life)
+	return new(trackedOrder)
 }

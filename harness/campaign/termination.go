@@ -24,46 +24,46 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 )
 
-// signalLost has an order's workflow end at once, as if it were terminated.
+// signalLost makes an order's workflow end at once, like a termination.
 const signalLost = "campaign: lost"
 
-// typeLost is the type of the error that a lost workflow ends with.
+// typeLost is the error type with which a terminated workflow ends.
 const typeLost = "CAMPAIGN_LOST"
 
-// mortal stands around every workflow and activity of ours: it lets a workflow
-// be lost, ends the activities of a run that is lost as a server would, and
-// gives activities a client of Temporal.
-type mortal struct {
+// worldInterceptor intercepts every workflow and activity. It lets an order's workflow be
+// terminated, fails the activities of a terminated run as a server would, and gives
+// activities a Temporal client.
+type worldInterceptor struct {
 	interceptor.WorkerInterceptorBase
 	w *world
 }
 
-// InterceptWorkflow puts orders' workflows where they may be lost.
-func (m *mortal) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+// InterceptWorkflow makes orders' workflows terminable.
+func (m *worldInterceptor) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
 	if !drivesOrder(workflow.GetInfo(ctx).WorkflowExecution.ID) {
 		return next
 	}
-	return &mortalWorkflow{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, w: m.w}
+	return &terminableWorkflow{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, w: m.w}
 }
 
-// drivesOrder reports whether a workflow id is an order's.
+// drivesOrder reports whether a workflow id is that of an order.
 func drivesOrder(id string) bool {
 	return strings.HasPrefix(id, contract.OrderPrefix)
 }
 
-type mortalWorkflow struct {
+type terminableWorkflow struct {
 	interceptor.WorkflowInboundInterceptorBase
 	w          *world
-	coroutines sync.WaitGroup // of this workflow, that run or are blocked
+	coroutines sync.WaitGroup // of this workflow that have not exited
 }
 
 // Init counts the workflow's coroutines.
-func (m *mortalWorkflow) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+func (m *terminableWorkflow) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
 	return m.Next.Init(&countedCoroutines{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}, m})
 }
 
 // ExecuteUpdate counts the coroutine that handles an update.
-func (m *mortalWorkflow) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
+func (m *terminableWorkflow) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
 	m.coroutines.Add(1)
 	defer m.coroutines.Done()
 	return m.Next.ExecuteUpdate(ctx, in)
@@ -71,10 +71,10 @@ func (m *mortalWorkflow) ExecuteUpdate(ctx workflow.Context, in *interceptor.Upd
 
 type countedCoroutines struct {
 	interceptor.WorkflowOutboundInterceptorBase
-	of *mortalWorkflow
+	of *terminableWorkflow
 }
 
-// Go starts a coroutine that counts from its first step to its last.
+// Go starts a coroutine and counts it until it exits.
 func (c *countedCoroutines) Go(ctx workflow.Context, name string, f func(ctx workflow.Context)) workflow.Context {
 	return c.Next.Go(ctx, name, func(ctx workflow.Context) {
 		c.of.coroutines.Add(1)
@@ -83,19 +83,19 @@ func (c *countedCoroutines) Go(ctx workflow.Context, name string, f func(ctx wor
 	})
 }
 
-// ExecuteWorkflow runs until the workflow has ended or is lost.
-func (m *mortalWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (result any, err error) {
-	apart, _ := workflow.NewDisconnectedContext(ctx)
+// ExecuteWorkflow returns when the workflow has ended or is terminated.
+func (m *terminableWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (result any, err error) {
+	startGap, _ := workflow.NewDisconnectedContext(ctx)
 	ended, lost := false, false
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		result, err = m.Next.ExecuteWorkflow(ctx, in)
 		ended = true
 	})
-	workflow.Go(apart, func(ctx workflow.Context) {
+	workflow.Go(startGap, func(ctx workflow.Context) {
 		workflow.GetSignalChannel(ctx, signalLost).Receive(ctx, nil)
 		lost = true
 	})
-	if waiting := workflow.Await(apart, func() bool { return ended || lost }); waiting != nil {
+	if waiting := workflow.Await(startGap, func() bool { return ended || lost }); waiting != nil {
 		return nil, waiting
 	}
 	if ended {
@@ -104,28 +104,30 @@ func (m *mortalWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.E
 	m.w.mutex.Lock()
 	m.w.dead[workflow.GetInfo(ctx).WorkflowExecution.RunID] = true
 	m.w.mutex.Unlock()
-	return nil, temporal.NewApplicationErrorWithCause("it was terminated", typeLost, &parting{&m.coroutines})
+	return nil, temporal.NewApplicationErrorWithCause("it was terminated", typeLost, &terminationCause{&m.coroutines})
 }
 
-// parting is the cause of a lost workflow's end.
-type parting struct{ coroutines *sync.WaitGroup }
+// terminationCause is the cause of a terminated workflow's error. It carries the
+// workflow's coroutines to exitConverter.
+type terminationCause struct{ coroutines *sync.WaitGroup }
 
-// Error says nothing: who needs it asks for its coroutines.
-func (*parting) Error() string { return "" }
+// Error returns an empty text.
+func (*terminationCause) Error() string { return "" }
 
-// exitPatience bounds the wait for a lost workflow's coroutines. They need a moment.
+// exitPatience bounds the wait for a terminated workflow's coroutines.
 const exitPatience = 10 * time.Second
 
-// partings holds the test environment up until a lost workflow's coroutines have
-// exited. The environment exits them on a goroutine of its own and goes on: an
-// activity's result that it delivers meanwhile is a data race with a blocked
-// coroutine that takes its callbacks back. It converts the workflow's error
-// after it has told the coroutines to exit, and before it goes on.
-type partings struct{ converter.FailureConverter }
+// exitConverter blocks the test environment until the coroutines of a terminated workflow
+// have exited. The environment makes them exit on another goroutine and continues. If it
+// then delivers an activity's result, that is a data race with a coroutine that removes
+// its callbacks. The environment converts the workflow's error after it has told the
+// coroutines to exit and before it continues, so the converter can wait.
+type exitConverter struct{ converter.FailureConverter }
 
-// ErrorToFailure converts an error, after its workflow's coroutines have exited.
-func (p partings) ErrorToFailure(err error) *failurepb.Failure {
-	var lost *parting
+// ErrorToFailure converts an error. If the error is a termination, it first waits for the
+// workflow's coroutines.
+func (p exitConverter) ErrorToFailure(err error) *failurepb.Failure {
+	var lost *terminationCause
 	if errors.As(err, &lost) {
 		exited := make(chan struct{})
 		go func() {
@@ -134,36 +136,35 @@ func (p partings) ErrorToFailure(err error) *failurepb.Failure {
 		}()
 		select {
 		case <-exited:
-		case <-time.After(exitPatience): // one that blocks while it exits is not waited for
+		case <-time.After(exitPatience): // a coroutine that blocks while it exits
 		}
 	}
 	return p.FailureConverter.ErrorToFailure(err)
 }
 
-// isLost reports whether a workflow ended because it was lost.
+// isLost reports whether a workflow ended because it was terminated.
 func isLost(err error) bool {
 	var failed *temporal.ApplicationError
 	return errors.As(err, &failed) && failed.Type() == typeLost
 }
 
-// InterceptActivity gives every activity a client, and ends those that nobody
-// waits for any more.
-func (m *mortal) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &mortalActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.w}
+// InterceptActivity gives every activity a client, and fails those of terminated runs.
+func (m *worldInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &worldActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.w}
 }
 
-type mortalActivity struct {
+type worldActivity struct {
 	interceptor.ActivityInboundInterceptorBase
 	w *world
 }
 
-// Init puts the world's client in the place of a server's.
-func (m *mortalActivity) Init(outbound interceptor.ActivityOutboundInterceptor) error {
-	return m.Next.Init(withClient(outbound, outbound.GetClient, &lookout{w: m.w}))
+// Init replaces the client by the world's.
+func (m *worldActivity) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	return m.Next.Init(withClient(outbound, outbound.GetClient, &activityClient{w: m.w}))
 }
 
-// ExecuteActivity makes an attempt, unless its run is lost.
-func (m *mortalActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+// ExecuteActivity executes an attempt, unless its run was terminated.
+func (m *worldActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	m.w.mutex.Lock()
 	dead := m.w.dead[activity.GetInfo(ctx).WorkflowExecution.RunID]
 	m.w.mutex.Unlock()
@@ -173,9 +174,8 @@ func (m *mortalActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 	return m.Next.ExecuteActivity(ctx, in)
 }
 
-// withClient is an interceptor that gives activities another client. The type
-// of a client is the SDK's own there, and has no name for others: it is that of
-// what GetClient returns.
+// withClient returns an interceptor whose GetClient returns another client. The client's
+// type is internal to the SDK and cannot be named here, so it is inferred from GetClient.
 func withClient[C any](outbound interceptor.ActivityOutboundInterceptor, _ func(context.Context) C, another client.Client) *clientOfWorld[C] {
 	given, _ := another.(C)
 	return &clientOfWorld[C]{interceptor.ActivityOutboundInterceptorBase{Next: outbound}, given}
@@ -186,17 +186,17 @@ type clientOfWorld[C any] struct {
 	client C
 }
 
-// GetClient is Temporal, as an activity sees it.
+// GetClient returns the world's client.
 func (c *clientOfWorld[C]) GetClient(context.Context) C { return c.client }
 
-// lookout is the part of a client that activities need.
-type lookout struct {
+// activityClient implements the methods of a client that activities use.
+type activityClient struct {
 	client.Client
 	w *world
 }
 
-// DescribeWorkflowExecution says whether a workflow runs.
-func (l *lookout) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+// DescribeWorkflowExecution describes a running workflow.
+func (l *activityClient) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	l.w.mutex.Lock()
 	defer l.w.mutex.Unlock()
 	return l.w.described(id)
@@ -204,7 +204,7 @@ func (l *lookout) DescribeWorkflowExecution(_ context.Context, id, _ string) (*w
 
 // ListWorkflow lists the orders' workflows, running and ended, that started
 // before the time that the query names.
-func (l *lookout) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+func (l *activityClient) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	_, before, _ := strings.Cut(request.GetQuery(), "StartTime < '")
 	before, _, _ = strings.Cut(before, "'")
 	until, err := time.Parse(time.RFC3339Nano, before)
@@ -222,7 +222,7 @@ func (l *lookout) ListWorkflow(_ context.Context, request *workflowservice.ListW
 	return listed, nil
 }
 
-// began notes that a workflow of an order runs.
+// began records that an order's workflow has started.
 func (w *world) began(id, run string) *workflowpb.WorkflowExecutionInfo {
 	info := &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run}, StartTime: timestamppb.New(w.env.Now()),
@@ -234,7 +234,7 @@ func (w *world) began(id, run string) *workflowpb.WorkflowExecutionInfo {
 	return info
 }
 
-// ended notes how a workflow of an order ended.
+// ended records how an order's workflow ended.
 func (w *world) ended(info *workflowpb.WorkflowExecutionInfo, err error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

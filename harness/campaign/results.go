@@ -14,64 +14,64 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// chronicle is what is on record when a world has come to rest.
-type chronicle struct {
+// results holds the records at the end of a world.
+type results struct {
 	plan         Plan
 	orders       []record
 	book         sandbox.Book
 	audit        sandbox.Audit
 	balances     map[ledger.Account]int64 // minor units
-	closed       bool                     // no order has opened the books
+	closed       bool                     // no order booked the opening balance
 	verification ledger.Verification
 	broken       []ledger.AuditBreak
-	accused      []Violation // while the world lived
+	violations   []Violation // found while the world ran
 	faults       int
 	compared     *contract.ReconcileBalancesResult // nil: never
 }
 
-// record is all that is known of one order.
+// record holds all records of one order.
 type record struct {
-	*life
+	*trackedOrder
 	row           order.Order
 	steps         []ledger.Step
 	submissions   []ledger.Submission
 	callbacks     []ledger.InboxEntry
 	discrepancies []ledger.Discrepancy
-	booked        []sandbox.Order // at the gateway
+	booked        []sandbox.Order // the gateway's orders with its number
 	wire          traffic
 	transfers     []ledger.Transfer
 }
 
-// chronicle writes down what is on record.
-func (w *world) chronicle() *chronicle {
-	told := &chronicle{plan: w.plan, book: w.gateway.Book(), audit: w.gateway.Audit(), balances: make(map[ledger.Account]int64)}
+// results reads the records.
+func (w *world) results() *results {
+	out := &results{plan: w.plan, book: w.gateway.Book(), audit: w.gateway.Audit(), balances: make(map[ledger.Account]int64)}
 	balances, err := w.books.Balances(w.ctx, merchant, currency)
-	if told.closed = w.plan.Unopened && errors.Is(err, ledger.ErrNotFound); !told.closed {
+	if out.closed = w.plan.Unopened && errors.Is(err, ledger.ErrNotFound); !out.closed {
 		w.must(err, "", "balances cannot be read")
 	}
 	for account, balance := range balances {
-		told.balances[account] = balance.Minor()
+		out.balances[account] = balance.Minor()
 	}
-	told.verification, err = w.books.Verify(w.ctx)
+	out.verification, err = w.books.Verify(w.ctx)
 	w.must(err, "", "the books cannot be verified")
 	report, err := w.books.VerifyAudit(w.ctx)
 	w.must(err, "", "the audit cannot be verified")
-	told.broken = report.Broken
-	for _, l := range w.lives {
-		told.orders = append(told.orders, w.record(l))
+	out.broken = report.Broken
+	for _, l := range w.orders {
+		out.orders = append(out.orders, w.record(l))
 	}
-	for _, o := range told.book.Orders {
-		told.faults += len(slices.DeleteFunc(strings.Split(o.Scenario, ","), func(part string) bool { return part == "success" }))
+	for _, o := range out.book.Orders {
+		out.faults += len(slices.DeleteFunc(strings.Split(o.Scenario, ","), func(part string) bool { return part == "success" }))
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	told.accused, told.compared = w.accused, w.report
-	told.faults += w.faults
-	return told
+	out.violations, out.compared = w.violations, w.report
+	out.faults += w.faults
+	return out
 }
 
-func (w *world) record(l *life) record {
-	r := record{life: l, booked: w.gateway.Orders(merchant, l.Number)}
+func (w *world) record(l *trackedOrder) record {
+	r := record{trackedOrder: l, booked: w.gateway.Orders(merchant, l.Number)}
 	w.mutex.Lock()
 	if t := w.wire[l.Number]; t != nil {
 		r.wire = *t
@@ -94,9 +94,9 @@ func (w *world) record(l *life) record {
 	return r
 }
 
-// report judges what is on record.
-func (c *chronicle) report() Report {
-	r := Report{Orders: len(c.orders), Faults: c.faults, Violations: c.accused, Ends: make(map[string]order.State)}
+// report checks the properties.
+func (c *results) report() Report {
+	r := Report{Orders: len(c.orders), Faults: c.faults, Violations: c.violations, Ends: make(map[string]order.State)}
 	for _, judged := range properties {
 		r.Violations = append(r.Violations, c.judge(judged.name, judged.judge)...)
 	}
@@ -110,7 +110,7 @@ func (c *chronicle) report() Report {
 	return r
 }
 
-// end is the step that ended the order: the last one but a refund.
+// end returns the step that ended the order: its last step, not counting a refund.
 func (r record) end() ledger.Step {
 	steps := slices.DeleteFunc(slices.Clone(r.steps), func(s ledger.Step) bool { return s.To == order.Refunded })
 	if len(steps) == 0 {
@@ -123,8 +123,8 @@ func (r record) has(code string) bool {
 	return slices.ContainsFunc(r.discrepancies, func(d ledger.Discrepancy) bool { return d.Code == code })
 }
 
-// paid is whether money moved at the gateway for good or for a while, and
-// whether the gateway had said before that none would.
+// paid reports whether the gateway ever paid the order (even if it returned the payment
+// later), and whether it had reported it unpaid before.
 func (r record) paid() (paid, afterAll bool) {
 	for _, booked := range r.booked {
 		ended := false

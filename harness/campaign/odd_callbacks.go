@@ -8,20 +8,19 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// oddities are genuine callbacks whose members are written as the gateway seldom
-// writes them. What failed has no amounts; a text may hold what not every
-// database takes. The member is before the slash, what is done to it after it.
+// oddities are changes to genuine callbacks, as "member/change". A failure may come
+// without amounts, and a text may contain a NUL, which some databases refuse.
 var oddities = []string{
 	"payAmount/absent", "payAmount/null", "payAmount/empty", "fee/absent", "fee/null", "fee/empty",
 	"mchOrderNo/nul", "payOrderId/nul", "failReason/nul", "extra/nul",
 }
 
-// odd posts a callback about an order as it stands at the gateway. One about an
-// order that failed is taken whatever is said of its amounts; one whose number
-// holds a NUL is taken or refused, and holds nobody else up.
-func (w *world) odd(l *life, what string) {
+// postOddCallback posts a changed callback with the order's state at the gateway. A
+// callback about a failed order must be accepted whatever its amounts are. One with a NUL
+// may be accepted or refused, but must not fail with a 5xx.
+func (w *world) postOddCallback(l *trackedOrder, what string) {
 	booked := w.gateway.Orders(merchant, l.Number)
-	if len(booked) == 0 || w.away() {
+	if len(booked) == 0 || w.ledgerAway() {
 		return
 	}
 	o := booked[0]
@@ -55,6 +54,6 @@ func (w *world) odd(l *life, what string) {
 	w.count()
 	code := w.deliver(posted{string(body), signer.Sign(body)})
 	if code != http.StatusOK && (failed && how != "nul" || code >= http.StatusInternalServerError) {
-		w.accuse("P7", l.Number, "a genuine callback with %s was answered %d", what, code)
+		w.addViolation("P7", l.Number, "a genuine callback with %s was answered %d", what, code)
 	}
 }

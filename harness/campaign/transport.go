@@ -20,51 +20,51 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// carry is a transport made of a function.
-type carry func(*http.Request) (*http.Response, error)
+// transportFunc is an http.RoundTripper made of a function.
+type transportFunc func(*http.Request) (*http.Response, error)
 
-// RoundTrip is http.RoundTripper's.
-func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
+// RoundTrip calls the function.
+func (c transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
 
-// traffic is what went over the wire about one order number.
+// traffic counts the calls to the gateway for one order number.
 type traffic struct {
 	creates    int
-	questions  int
+	questions  int       // queries
 	forgotten  int       // creates that were sent before an older copy of the ledger was restored
-	unasked    int       // creates after the first without a question since the one before
-	asked      bool      // since the last create
+	unasked    int       // creates after the first one without a query since the previous create
+	asked      bool      // there was a query since the last create
 	lastCreate time.Time // when it was sent
 }
 
-// posted is a callback as it came over the wire.
+// posted is a callback as the gateway sent it.
 type posted struct {
 	body      string
 	signature string
 }
 
-// errDied is what a worker's death looks like from inside: nothing after it
-// runs, and the server tries the activity again.
+// errDied is the value of the panic that simulates a worker's death: no code after it
+// runs, and the server retries the activity.
 var errDied = errors.New("campaign: the worker dies here")
 
-// Bounds of a world that asks and asks.
+// Bounds of a world.
 const (
-	maxCalls = 3000     // for an order, over all of them
-	maxPeek  = 64 << 10 // bytes of an answer that are looked at
+	maxCalls = 3000     // calls to the gateway, per order on average
+	maxPeek  = 64 << 10 // bytes of an answer that are read to classify it
 )
 
-// call takes a call of ours to the gateway.
+// call sends a call to the gateway, with the plan's faults.
 func (w *world) call(r *http.Request) (*http.Response, error) {
-	number, create, question := w.watch(r)
+	number, create, question := w.recordCall(r)
 	death := w.deathAt(r, number, create)
 	if death != nil && !death.Sent {
 		if death.Late {
-			w.strand(r)
+			w.deliverLate(r)
 		}
 		panic(errDied)
 	}
 	w.gateway.AdvanceTo(w.env.Now())
 	answer, err := w.gateway.Transport().RoundTrip(r)
-	w.arm()
+	w.scheduleGateway()
 	if death != nil {
 		panic(errDied)
 	}
@@ -72,27 +72,27 @@ func (w *world) call(r *http.Request) (*http.Response, error) {
 		w.loseLedger()
 	}
 	if w.twinAt(number, question) {
-		w.twin(number)
+		w.runTwin(number)
 	}
 	if err != nil {
 		w.count()
 		return nil, err
 	}
-	if !served(answer) {
+	if !succeeded(answer) {
 		w.count()
 	}
 	return answer, nil
 }
 
-// watch notes what is asked and sent: which order it is about, and the
-// how-manieth create or question this is.
-func (w *world) watch(r *http.Request) (number string, create, question int) {
+// recordCall counts a call. It returns the call's order number, and the ordinal of the
+// create or query; 0 if it is none.
+func (w *world) recordCall(r *http.Request) (number string, create, question int) {
 	w.mutex.Lock()
 	w.calls++
-	calls, endless := w.calls, w.calls == maxCalls*(len(w.lives)+1)
+	calls, endless := w.calls, w.calls == maxCalls*(len(w.orders)+1)
 	w.mutex.Unlock()
 	if endless {
-		w.accuse("P6", "", "the gateway was called %d times, and there is no end to it", calls)
+		w.addViolation("P6", "", "the gateway was called %d times: the calls do not end", calls)
 		w.env.RegisterDelayedCallback(func() { w.env.SignalWorkflow(signalStop, nil) }, 0)
 	}
 	if r.Body == nil {
@@ -101,7 +101,7 @@ func (w *world) watch(r *http.Request) (number string, create, question int) {
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if err != nil {
-		w.accuse(nothingFails, "", "a call's body cannot be read: %v", err)
+		w.addViolation(nothingFails, "", "a call's body cannot be read: %v", err)
 	}
 	var call struct{ MchOrderNo string }
 	if json.Unmarshal(body, &call) != nil || call.MchOrderNo == "" {
@@ -114,7 +114,7 @@ func (w *world) watch(r *http.Request) (number string, create, question int) {
 		t = &traffic{}
 		w.wire[call.MchOrderNo] = t
 	}
-	if asks(r) {
+	if isQuery(r) {
 		t.asked = true
 		t.questions++
 		return call.MchOrderNo, 0, t.questions
@@ -127,12 +127,12 @@ func (w *world) watch(r *http.Request) (number string, create, question int) {
 	return call.MchOrderNo, t.creates, 0
 }
 
-// deathAt is the death that a worker meets with a call, if it does.
+// deathAt returns the planned death of the worker that makes a call; nil if there is none.
 func (w *world) deathAt(r *http.Request, number string, create int) *Death {
 	if create == 0 || !activity.IsActivity(r.Context()) {
 		return nil
 	}
-	for _, l := range w.lives {
+	for _, l := range w.orders {
 		if l.Number != number {
 			continue
 		}
@@ -144,58 +144,56 @@ func (w *world) deathAt(r *http.Request, number string, create int) *Death {
 	return nil
 }
 
-// stranded is how long after its attempt began a create comes to the gateway
-// whose worker hung: longer than the grace alone, and shorter than that and an
-// attempt.
-const stranded = 65 * time.Second
+// lateArrival is how long after the beginning of its attempt the create of a hung worker
+// reaches the gateway: after the grace, and before the grace plus the time of an attempt.
+const lateArrival = 65 * time.Second
 
-// strand has a call come to the gateway when its worker has long been taken for
-// dead.
-func (w *world) strand(r *http.Request) {
+// deliverLate sends a call to the gateway after its worker was presumed dead.
+func (w *world) deliverLate(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		w.accuse(nothingFails, "", "a call's body cannot be read: %v", err)
+		w.addViolation(nothingFails, "", "a call's body cannot be read: %v", err)
 	}
 	late := r.Clone(w.ctx)
 	late.Body = io.NopCloser(bytes.NewReader(body))
 	w.env.RegisterDelayedCallback(func() {
 		w.gateway.AdvanceTo(w.env.Now())
-		if answer, err := w.gateway.Transport().RoundTrip(late); err == nil { // nobody hears it
+		if answer, err := w.gateway.Transport().RoundTrip(late); err == nil { // the answer is lost
 			w.must(answer.Body.Close(), "", "an answer cannot be closed")
 		}
-		w.arm()
-	}, stranded)
+		w.scheduleGateway()
+	}, lateArrival)
 }
 
-// twinAt reports whether another worker comes between a question and what is
-// done on its answer.
+// twinAt reports whether a second worker makes an attempt between a query and the use of
+// its answer.
 func (w *world) twinAt(number string, question int) bool {
-	return question > 0 && slices.ContainsFunc(w.lives, func(l *life) bool {
+	return question > 0 && slices.ContainsFunc(w.orders, func(l *trackedOrder) bool {
 		return l.Number == number && slices.Contains(l.Twins, question)
 	})
 }
 
-// unheardAt reports whether the ledger goes away with the answer to a create.
+// unheardAt reports whether the ledger starts to fail at the answer to a create.
 func (w *world) unheardAt(number string, create int) bool {
-	return create > 0 && slices.ContainsFunc(w.lives, func(l *life) bool {
+	return create > 0 && slices.ContainsFunc(w.orders, func(l *trackedOrder) bool {
 		return l.Number == number && slices.Contains(l.Unheard, create)
 	})
 }
 
-// twin is the other worker's whole attempt: the server took the first one for
-// dead, and it is not.
-func (w *world) twin(number string) {
+// runTwin runs a whole attempt of a second worker, as if the server had presumed the first
+// worker dead.
+func (w *world) runTwin(number string) {
 	w.count()
 	suite := testsuite.WorkflowTestSuite{}
 	suite.SetLogger(silence)
 	env := suite.NewTestActivityEnvironment()
 	other := w.submitters[len(w.submitters)-1]
 	env.RegisterActivity(other)
-	_, _ = env.ExecuteActivity(other.Submit, order.Key{Merchant: merchant, Number: number}) // the server would try again
+	_, _ = env.ExecuteActivity(other.Submit, order.Key{Merchant: merchant, Number: number}) // on an error, the server would retry
 }
 
-// served reports whether an answer is an ordinary one. It is left as it was.
-func served(answer *http.Response) bool {
+// succeeded reports whether an answer has code 0. The answer's body can still be read.
+func succeeded(answer *http.Response) bool {
 	head, err := io.ReadAll(io.LimitReader(answer.Body, maxPeek))
 	answer.Body = struct {
 		io.Reader
@@ -205,27 +203,27 @@ func served(answer *http.Response) bool {
 	return err == nil && answer.StatusCode == http.StatusOK && json.Unmarshal(head, &envelope) == nil && envelope.Code == 0
 }
 
-// receive takes a post of the gateway to the receiver. What is answered OK is
-// kept.
+// receive passes a callback to the receiver, with the plan's faults. It stores callbacks
+// that are answered OK in accepted.
 func (w *world) receive(r *http.Request) (*http.Response, error) {
 	head, _ := io.ReadAll(io.LimitReader(r.Body, tarspay.MaxCallbackBytes))
 	p := posted{string(head), r.Header.Get(tarspay.HeaderCallbackSignature)}
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(head), r.Body))
 	var about struct{ MchOrderNo string }
-	_ = json.Unmarshal(head, &about) // one that is nonsense is about nobody
-	if w.kept(p, about.MchOrderNo) {
+	_ = json.Unmarshal(head, &about) // an unreadable body has no order number
+	if w.holdBack(p, about.MchOrderNo) {
 		answer := httptest.NewRecorder()
 		_, err := answer.WriteString(tarspay.CallbackAnswer)
 		return answer.Result(), err
 	}
-	lost, unanswered := w.meets(about.MchOrderNo)
+	lost, unanswered := w.drawPostFault(about.MchOrderNo)
 	if lost {
 		return nil, io.ErrUnexpectedEOF
 	}
 	answer := w.post(r)
 	if answer.Code == http.StatusOK {
 		w.mutex.Lock()
-		w.heard[about.MchOrderNo] = append(w.heard[about.MchOrderNo], p)
+		w.accepted[about.MchOrderNo] = append(w.accepted[about.MchOrderNo], p)
 		w.mutex.Unlock()
 	}
 	if unanswered {
@@ -234,8 +232,9 @@ func (w *world) receive(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// kept reports whether a post is kept instead of taken, and keeps it.
-func (w *world) kept(p posted, number string) bool {
+// holdBack stores a callback instead of delivering it, if callbacks of its order are held
+// back. It reports whether it did.
+func (w *world) holdBack(p posted, number string) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.hold == "" || w.hold != number {
@@ -245,9 +244,9 @@ func (w *world) kept(p posted, number string) bool {
 	return true
 }
 
-// meets says which fault a post meets. It depends on the plan's seed, the order
-// and the how-manieth post about it this is.
-func (w *world) meets(number string) (lost, unanswered bool) {
+// drawPostFault selects the faults of a callback, by the plan's seed, the order, and the
+// ordinal of the callback.
+func (w *world) drawPostFault(number string) (lost, unanswered bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.posts[number]++
@@ -270,11 +269,11 @@ func (w *world) meets(number string) (lost, unanswered bool) {
 func (w *world) post(r *http.Request) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	w.receiver.ServeHTTP(answer, r)
-	w.disturb()
+	w.wakeSweep()
 	return answer
 }
 
-// deliver posts a callback, and reports how it was answered.
+// deliver posts a callback, and returns the status of the answer.
 func (w *world) deliver(p posted) int {
 	r := httptest.NewRequestWithContext(w.ctx, http.MethodPost, callback.Path, strings.NewReader(p.body))
 	r.Header.Set("Content-Type", tarspay.ContentType)
@@ -282,7 +281,7 @@ func (w *world) deliver(p posted) int {
 	return w.post(r).Code
 }
 
-// asks reports whether a call asks about an order.
-func asks(r *http.Request) bool {
+// isQuery reports whether a call queries an order.
+func isQuery(r *http.Request) bool {
 	return r.URL.Path == tarspay.PathQueryDeposit || r.URL.Path == tarspay.PathQueryWithdrawal
 }

@@ -17,72 +17,68 @@ const (
 	hour   = 60 * minute
 )
 
-// lot draws a plan.
-type lot struct {
+// generator makes a plan at random.
+type generator struct {
 	*rand.Rand
 	plan Plan
 }
 
-func newLot(seed, stream uint64) *lot {
-	return &lot{Rand: rand.New(rand.NewPCG(seed, stream)), plan: Plan{Seed: seed}}
+func newLot(seed, stream uint64) *generator {
+	return &generator{Rand: rand.New(rand.NewPCG(seed, stream)), plan: Plan{Seed: seed}}
 }
 
-// between is a time between two.
-func (d *lot) between(from, to int) int { return from + d.IntN(to-from) }
+// between returns a number from from, below to.
+func (d *generator) between(from, to int) int { return from + d.IntN(to-from) }
 
-// oneIn is true once in so many times.
-func (d *lot) oneIn(n int) bool { return d.IntN(n) == 0 }
+// oneIn is true with probability 1/n.
+func (d *generator) oneIn(n int) bool { return d.IntN(n) == 0 }
 
-// Crowd is the plan of many orders whose gateway does everything that it can do
-// wrong, each thing now and then. A strict one has a gateway that takes a number
-// twice.
+// Crowd returns a plan of many orders, with each fault of the gateway at a low rate. If
+// strict is true, the gateway accepts a number twice.
 func Crowd(seed uint64, orders int, strict bool) Plan {
 	d := newLot(seed, 1)
 	d.plan.Balance, d.plan.Policy, d.plan.Wait, d.plan.Unguarded = 10_000, true, true, strict
 	d.plan.Rates = sandbox.EveryFault(12)
-	for _, name := range forEverybody {
+	for _, name := range merchantFaults {
 		d.plan.Rates[name] = 3
 	}
-	d.keepable()
+	d.removeUnprovable()
 	for i := range orders {
-		d.invent(i)
+		d.addOrder(i)
 	}
 	for _, name := range []string{"outage", "key-expired", "rate-limited", "signature-refused"} {
-		d.spell(name, 3*hour, minute, 20*minute)
+		d.addSpell(name, 3*hour, minute, 20*minute)
 	}
-	d.spell(SpellDrain, hour, 10*minute, 10*hour)
+	d.addSpell(SpellDrain, hour, 10*minute, 10*hour)
 	d.drawMore()
 	return d.plan
 }
 
-// forEverybody are faults that hold all orders of the merchant back.
-var forEverybody = []string{"key-expired", "ip-refused", "merchant-disabled"}
+// merchantFaults are faults that pause all orders of the merchant.
+var merchantFaults = []string{"key-expired", "ip-refused", "merchant-disabled"}
 
-// heavy are faults of many megabytes, which cost a world more than all others
-// together.
-var heavy = []string{"huge-answer", "endless-answer", "huge-callback"}
+// hugeFaults send many megabytes. They take more time than all other faults together.
+var hugeFaults = []string{"huge-answer", "endless-answer", "huge-callback"}
 
-// keepable leaves out what no house can keep a promise against: a gateway that
-// hides orders beyond the grace and takes a number twice pays twice, whatever
-// we do; and until an order knows its own payOrderId there is nothing to compare
-// another one with.
-func (d *lot) keepable() {
+// removeUnprovable removes faults against which no program could keep the properties. A
+// gateway that hides an order for longer than the grace and accepts a number twice pays
+// twice. And as long as an order has no payOrderId, a wrong one cannot be detected.
+func (d *generator) removeUnprovable() {
 	delete(d.plan.Rates, "changed-id")
 	if d.plan.Unguarded {
 		delete(d.plan.Rates, "hidden")
 	}
 }
 
-// spell adds one that begins by a time and lasts for a while.
-func (d *lot) spell(name string, by, shortest, longest int) {
+// addSpell adds a spell that begins before by and lasts from shortest to longest.
+func (d *generator) addSpell(name string, by, shortest, blockingFaults int) {
 	from := d.between(0, by)
-	d.plan.Spells = append(d.plan.Spells, Spell{Name: name, From: from, To: from + d.between(shortest, longest)})
+	d.plan.Spells = append(d.plan.Spells, Spell{Name: name, From: from, To: from + d.between(shortest, blockingFaults)})
 }
 
-// Draw is the plan of a small world, all of it drawn from the seed: a few
-// orders with many faults each. Most worlds are of every kind of order and
-// fault; some tell stories (see Story), and in some everything false is said at
-// once.
+// Draw returns the plan of a small world for a seed: a few orders with many faults each.
+// Most plans mix all kinds of orders and faults. Some have stories (see Story), and some
+// send every forged callback at once.
 func Draw(seed uint64) Plan {
 	d := newLot(seed, 2)
 	switch {
@@ -96,22 +92,21 @@ func Draw(seed uint64) Plan {
 	return d.plan
 }
 
-func (d *lot) drawWorld() {
+func (d *generator) drawWorld() {
 	d.plan.Balance = []int64{1_000, 4_000, 10_000, 10_000, 1_000_000}[d.IntN(5)]
 	d.plan.Policy, d.plan.Wait, d.plan.ConfirmAll = d.oneIn(2), d.oneIn(2), d.oneIn(3)
 	d.plan.Patient, d.plan.Unguarded, d.plan.Together = d.oneIn(10), d.oneIn(3), d.oneIn(10)
 	d.drawRates()
-	d.keepable()
+	d.removeUnprovable()
 	for i := range 1 + d.IntN(4) {
-		d.invent(i)
+		d.addOrder(i)
 	}
 	d.drawSpells()
 	d.drawMore()
 }
 
-// drawRates has the gateway do everything wrong now and then, or a few things
-// often, or nothing.
-func (d *lot) drawRates() {
+// drawRates selects the rates: all faults at a low rate, a few at a high rate, or none.
+func (d *generator) drawRates() {
 	d.plan.Rates = make(map[string]int)
 	switch d.IntN(5) {
 	case 0:
@@ -123,7 +118,7 @@ func (d *lot) drawRates() {
 			d.plan.Rates[names[d.IntN(len(names))]] = d.between(50, 700)
 		}
 	}
-	for _, name := range slices.Concat(forEverybody, heavy) {
+	for _, name := range slices.Concat(merchantFaults, hugeFaults) {
 		if rate, drawn := d.plan.Rates[name]; drawn {
 			d.plan.Rates[name] = min(rate, 10)
 		}
@@ -138,30 +133,29 @@ func (d *lot) drawRates() {
 	}
 }
 
-// drawSpells has something go wrong with everything for a while, early enough
-// for it to meet the orders.
-func (d *lot) drawSpells() {
+// drawSpells adds spells, early enough to affect the orders.
+func (d *generator) drawSpells() {
 	for _, name := range []string{
 		"outage", "key-expired", "rate-limited", "signature-refused", "merchant-disabled", "ip-refused", "lying-balance",
 		SpellDeaf, SpellTemporal,
 	} {
 		if d.oneIn(6) {
-			d.spell(name, 2*hour, minute, []int{20 * minute, 3 * hour}[d.IntN(2)])
+			d.addSpell(name, 2*hour, minute, []int{20 * minute, 3 * hour}[d.IntN(2)])
 		}
 	}
 	drained := d.oneIn(4)
 	if drained {
-		d.spell(SpellDrain, 2*hour, 10*minute, 10*hour)
+		d.addSpell(SpellDrain, 2*hour, 10*minute, 10*hour)
 	}
-	// What the gateway says of the balance when the books are opened must be so.
-	lies := drained || d.plan.Rates["lying-balance"] > 0 ||
+	// The opening balance must be right, so unopened excludes faults of the balance.
+	forgedCallbacks := drained || d.plan.Rates["lying-balance"] > 0 ||
 		slices.ContainsFunc(d.plan.Spells, func(s Spell) bool { return s.Name == "lying-balance" })
-	d.plan.Unopened = !lies && d.oneIn(4)
+	d.plan.Unopened = !forgedCallbacks && d.oneIn(4)
 }
 
-// drawMore adds what befalls workflows, workers and the ledger. It is drawn from
-// a stream of its own: what else a seed draws stays as it was.
-func (d *lot) drawMore() {
+// drawMore adds faults of workflows, workers and the ledger. It uses a random stream of its
+// own, so that a change here does not change the rest of a seed's plan.
+func (d *generator) drawMore() {
 	d.Rand = rand.New(rand.NewPCG(d.plan.Seed, 3))
 	if d.oneIn(3) {
 		for range 1 + d.IntN(2) {
@@ -174,14 +168,14 @@ func (d *lot) drawMore() {
 		}
 	}
 	if d.oneIn(6) {
-		d.spell(SpellLedger, 2*hour, 5, []int{minute, 20 * minute, 3 * hour}[d.IntN(3)])
+		d.addSpell(SpellLedger, 2*hour, 5, []int{minute, 20 * minute, 3 * hour}[d.IntN(3)])
 	}
-	if d.oneIn(10) { // longer than any horizon
-		name := longest[d.IntN(len(longest))]
+	if d.oneIn(10) { // a spell that is longer than the horizon
+		name := blockingFaults[d.IntN(len(blockingFaults))]
 		d.plan.Spells = append(d.plan.Spells, Spell{Name: name, From: d.between(0, 2*hour), To: d.between(27*hour, 33*hour)})
 	}
 	for i := range d.plan.Orders {
-		d.disturb(&d.plan.Orders[i])
+		d.drawDisturbances(&d.plan.Orders[i])
 	}
 	if d.plan.Unguarded && !d.plan.Unopened && d.oneIn(5) {
 		d.drawOlder()
@@ -189,55 +183,55 @@ func (d *lot) drawMore() {
 	d.leaveOut()
 }
 
-// drawOlder has an older copy of the ledger restored, around the time at which
-// one of the orders is sent. No order is asked for once more then.
-func (d *lot) drawOlder() {
+// drawOlder adds a restore of an older copy of the ledger, around the time when one of the
+// orders is sent. No order's workflow is run a second time then.
+func (d *generator) drawOlder() {
 	p := &d.plan
 	copied := max(p.Orders[d.IntN(len(p.Orders))].Start+d.between(-10*minute, []int{2, 20 * minute}[d.IntN(2)]), 1)
 	lost := copied + d.between(1, []int{10 * minute, 3 * hour}[d.IntN(2)])
-	p.Older = &Older{Copied: copied, Lost: lost, Restored: lost + d.between(emptied, []int{10 * minute, hour}[d.IntN(2)])}
+	p.Older = &Older{Copied: copied, Lost: lost, Restored: lost + d.between(minOutage, []int{10 * minute, hour}[d.IntN(2)])}
 	for i := range p.Orders {
 		p.Orders[i].Again = false
 	}
 }
 
-// leaveOut takes what is unmended out of a plan.
-func (d *lot) leaveOut() {
+// leaveOut removes the excluded elements from a plan.
+func (d *generator) leaveOut() {
 	p := &d.plan
-	if slices.Contains(unmended, comparing) {
+	if slices.Contains(excluded, comparing) {
 		p.Compare = nil
 	}
-	if slices.Contains(unmended, skews) {
+	if slices.Contains(excluded, skews) {
 		p.Skew = nil
 	}
-	if slices.Contains(unmended, olderCopies) {
+	if slices.Contains(excluded, olderCopies) {
 		p.Older = nil
 	}
 	p.Spells = slices.DeleteFunc(p.Spells, func(s Spell) bool {
-		return slices.Contains(unmended, s.Name) || slices.Contains(unmended, longerThanHorizon) && s.To-s.From > 20*hour
+		return slices.Contains(excluded, s.Name) || slices.Contains(excluded, longerThanHorizon) && s.To-s.From > 20*hour
 	})
 	for i := range p.Orders {
 		o := &p.Orders[i]
-		if slices.Contains(unmended, losses) {
+		if slices.Contains(excluded, losses) {
 			o.Losses = nil
 		}
-		if slices.Contains(unmended, unheards) {
+		if slices.Contains(excluded, unheards) {
 			o.Unheard = nil
 		}
 		o.Events = slices.DeleteFunc(o.Events, func(e Event) bool {
-			return slices.Contains(unmended, e.Do) || slices.Contains(unmended, e.Do+"/"+e.What)
+			return slices.Contains(excluded, e.Do) || slices.Contains(excluded, e.Do+"/"+e.What)
 		})
 	}
 }
 
-// unmended names what is drawn and left out, because it shows a fault that is
-// known and not mended yet. It is empty unless somebody is mending.
-var unmended = []string{}
+// excluded names elements that are removed from plans, because they reveal a bug that is
+// known and not fixed yet. It is empty unless somebody works on such a bug.
+var excluded = []string{}
 
-// What unmended may name besides deeds and spells.
+// Further values of excluded, besides actions and spells.
 const (
-	longerThanHorizon = "longer-than-horizon" // spells that last longer than any order looks for proof
-	withoutRow        = "without-row"         // that an order is in the queue whose row was never written
+	longerThanHorizon = "longer-than-horizon" // spells that last longer than the horizon
+	withoutRow        = "without-row"         // the check that the queue shows an order that the ledger lacks
 	losses            = "losses"
 	unheards          = "unheard"
 	comparing         = "compare"
@@ -245,12 +239,12 @@ const (
 	olderCopies       = "older"
 )
 
-// longest are what may hold a merchant back for longer than any order looks for
-// proof.
-var longest = []string{"key-expired", "ip-refused", "merchant-disabled", "signature-refused"}
+// blockingFaults are faults of the merchant that may last longer than the horizon.
+var blockingFaults = []string{"key-expired", "ip-refused", "merchant-disabled", "signature-refused"}
 
-// disturb adds what befalls an order's workflow, and what is done without it.
-func (d *lot) disturb(o *Order) {
+// drawDisturbances adds terminations of an order's workflow, ledger failures, and messages
+// and actions besides the usual ones.
+func (d *generator) drawDisturbances(o *Order) {
 	soonOrLate := func() int {
 		return o.Start + d.between(0, []int{2, minute, 30 * minute, 30 * hour}[d.IntN(4)])
 	}
@@ -284,8 +278,8 @@ func (d *lot) disturb(o *Order) {
 	}
 }
 
-// scenes are lives that are worth having oftener than they are drawn.
-var scenes = map[order.Kind][]string{
+// preferredScenarios are scenarios that the rates would select too seldom.
+var preferredScenarios = map[order.Kind][]string{
 	order.Withdrawal: {
 		"stuck,silent", "stuck-created,silent", "flip", "refund", "out-of-order", "late-booking,silent-success", "lost-request:3",
 		"balance-short", "refuse", "reject", "lost-answer,fail", "early-callback", "exists-answer", "lost-answer,query-error:9,silent-success",
@@ -296,8 +290,8 @@ var scenes = map[order.Kind][]string{
 	},
 }
 
-// invent adds an order, and what people and others do to it.
-func (d *lot) invent(i int) {
+// addOrder adds an order with its events.
+func (d *generator) addOrder(i int) {
 	o := Order{
 		Number: fmt.Sprintf("P-%03d", i), Kind: []order.Kind{order.Withdrawal, order.Deposit}[d.IntN(2)],
 		Amount: 500 + d.Int64N(2500), Start: d.between(minute, 2*hour), Again: d.oneIn(8),
@@ -307,7 +301,7 @@ func (d *lot) invent(i int) {
 	if d.oneIn(6) {
 		o.Amount = 3001 + d.Int64N(6500)
 	}
-	if named := scenes[o.Kind]; d.oneIn(4) {
+	if named := preferredScenarios[o.Kind]; d.oneIn(4) {
 		o.Scenario = named[d.IntN(len(named))]
 	}
 	if crashed := d.IntN(10); crashed < 2 {
@@ -321,22 +315,22 @@ func (d *lot) invent(i int) {
 	if d.oneIn(5) {
 		o.Twins = append(o.Twins, 1+d.IntN(4))
 	}
-	d.decide(&o)
+	d.addApproval(&o)
 	for range d.IntN(3) {
-		d.meddle(&o)
+		d.addEvent(&o)
 	}
 	d.plan.Orders = append(d.plan.Orders, o)
 }
 
-// decide has somebody answer an order that needs approval.
-func (d *lot) decide(o *Order) {
+// addApproval adds the events that approve or reject an order, if the plan has a policy.
+func (d *generator) addApproval(o *Order) {
 	if !d.plan.Policy {
 		return
 	}
 	later := d.between(1, 7*hour)
 	half := o.Start + later/2
 	switch d.IntN(8) {
-	case 0: // nobody answers
+	case 0: // neither approved nor rejected
 	case 1:
 		o.Events = append(o.Events, Event{At: o.Start + later, Do: DoReject})
 	default:
@@ -346,17 +340,17 @@ func (d *lot) decide(o *Order) {
 	}
 }
 
-// lies are callbacks that somebody sends between the genuine ones. One with
-// another payOrderId is left out: see keepable.
-var lies = slices.DeleteFunc(slices.Sorted(maps.Keys(falsehoods)), func(name string) bool { return name == "changed-id" })
+// forgedCallbacks are the forged callbacks that events may send. The one with a wrong
+// payOrderId is left out: see removeUnprovable.
+var forgedCallbacks = slices.DeleteFunc(slices.Sorted(maps.Keys(forgedCodes)), func(name string) bool { return name == "changed-id" })
 
-// meddle does something to an order at some time.
-func (d *lot) meddle(o *Order) {
+// addEvent adds one event to an order.
+func (d *generator) addEvent(o *Order) {
 	at := o.Start + d.between(0, 10*minute)
 	if d.oneIn(3) {
 		at = o.Start + d.between(0, 30*hour)
 	}
-	lie := lies[d.IntN(len(lies))]
+	lie := forgedCallbacks[d.IntN(len(forgedCallbacks))]
 	e := Event{At: at}
 	switch d.IntN(7) {
 	case 0:
@@ -375,39 +369,38 @@ func (d *lot) meddle(o *Order) {
 	o.Events = append(o.Events, e)
 }
 
-// Stories is the plan of so many orders of each story, of which nothing but
-// callbacks brings anything to light for a day.
+// Stories returns a plan with a number of orders for each story. For a day no order is
+// queried, so only callbacks report their states.
 func Stories(seed uint64, each int) Plan {
 	d := newLot(seed, 7)
 	d.plan.Balance, d.plan.Policy, d.plan.Wait, d.plan.Patient = 1_000_000, true, true, true
-	for _, name := range slices.Sorted(maps.Keys(plots)) {
+	for _, name := range slices.Sorted(maps.Keys(stories)) {
 		for i := range each {
-			d.story(name, i)
+			d.addStory(name, i)
 		}
 	}
 	return d.plan
 }
 
-func (d *lot) drawStories() {
+func (d *generator) drawStories() {
 	d.plan.Balance, d.plan.Patient = 1_000_000, true
 	d.plan.Policy, d.plan.Wait, d.plan.ConfirmAll = d.oneIn(2), d.oneIn(2), d.oneIn(3)
-	names := slices.Sorted(maps.Keys(plots))
+	names := slices.Sorted(maps.Keys(stories))
 	for i := range 1 + d.IntN(4) {
-		d.story(names[d.IntN(len(names))], i)
+		d.addStory(names[d.IntN(len(names))], i)
 	}
 }
 
-// apart is what lies between the starts of orders that need not meet, in seconds.
-// Within one second a slow activity lets the next order's moment come.
-const apart = 10
+// startGap is the time between the starts of independent orders, in seconds. With less, the
+// next order could start while a slow activity of the previous one runs.
+const startGap = 10
 
-// story adds an order with one. The last thing that the gateway has to say is
-// told; whatever else is, is told once or several times, in any order, whether
-// or not the create was answered.
-func (d *lot) story(name string, i int) {
-	p := plots[name]
+// addStory adds an order with a story. The last state gets at least one callback, each
+// other state none or several, in any order. The create may be answered or not.
+func (d *generator) addStory(name string, i int) {
+	p := stories[name]
 	o := Order{
-		Number: fmt.Sprintf("%s-%d", name, i), Kind: p.kind, Amount: storyAmount, Start: minute + apart*(i%4),
+		Number: fmt.Sprintf("%s-%d", name, i), Kind: p.kind, Amount: storyAmount, Start: minute + startGap*(i%4),
 		Scenario: []string{"stuck,silent", "stuck,silent,lost-answer", "stuck,silent,exists-answer"}[d.IntN(3)],
 		Story:    &Story{Name: name},
 	}
@@ -430,13 +423,13 @@ func (d *lot) story(name string, i int) {
 	d.plan.Orders = append(d.plan.Orders, o)
 }
 
-// Forgeries is the plan of orders in every state about which everything false
-// is said.
+// Forgeries returns a plan with orders in several states, for each of which every forged
+// callback is sent.
 func Forgeries() Plan {
 	p := Plan{Balance: 1_000_000, Policy: true, Wait: true, Forge: hour}
 	for _, scenario := range []string{"stuck", "success", "fail", "refund"} {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
-			start := minute + apart*len(p.Orders)
+			start := minute + startGap*len(p.Orders)
 			o := Order{Number: string(kind) + "-" + scenario, Kind: kind, Amount: 1500, Start: start, Scenario: scenario}
 			if scenario == "stuck" {
 				o.Events = []Event{{At: 2*hour + minute, Do: DoMove}}
@@ -447,7 +440,7 @@ func Forgeries() Plan {
 	return p
 }
 
-func (d *lot) drawForgeries() {
+func (d *generator) drawForgeries() {
 	seed := d.plan.Seed
 	d.plan = Forgeries()
 	d.plan.Seed = seed
