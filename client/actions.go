@@ -14,18 +14,18 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// What an operator may do to an order. Each is decided in the ledger and leaves
-// a trace in the order's audit, refused or done. The error of what is not done
-// is an *order.Refusal with the code of its reason.
+// The actions of an operator on an order. The ledger decides about each action and
+// audits it, executed or refused. A refused action returns an *order.Refusal with
+// the code of the reason.
 
-// Act does an action to an order. The order's workflow gets it as an update. When
-// no workflow drives the order, because it has ended, there is none of its number,
-// or its id is taken by a workflow that drives no order, another workflow decides
-// and audits; the view is without a fingerprint then.
+// Act executes an action on an order. The order's workflow gets it as an update.
+// If no workflow drives the order, another workflow executes and audits it; the
+// view then has no fingerprint. No workflow drives an order that has ended, that
+// does not exist, or whose workflow id is taken by another kind of workflow.
 //
-// Where two persons resolve an order, the first resolution proposes and the
-// view's Next says so. Nobody asks the gateway for a Poll of an order that no
-// workflow drives; who wanted it asked is on record. An Adoption is made by Adopt.
+// If the policy requires two persons to resolve an order, the first resolution is
+// a proposal, and the view's Next says so. A Poll of an order that no workflow
+// drives makes no query; it is only audited. Use Adopt for an Adoption.
 func (c *Client) Act(ctx context.Context, key order.Key, action order.Action) (order.View, error) {
 	if refusal := action.TooLong(); refusal != nil {
 		return order.View{}, refusal
@@ -58,14 +58,14 @@ func (c *Client) driven(ctx context.Context, key order.Key) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, unreachable("look at order "+key.String(), err)
+		return false, unreachable("describe order "+key.String(), err)
 	}
 	return h.running && h.foreign == nil, nil
 }
 
-// actWithout decides and audits in the merchant's workflow for that, which is
-// started with the first action and stays. Should its id be taken by a workflow
-// that is another, the action gets a short workflow of its own.
+// actWithout executes and audits an action in the merchant's OperatorActions
+// workflow, which it starts if it does not run. If another workflow has taken that
+// workflow's id, a short workflow executes the action (actAlone).
 func (c *Client) actWithout(ctx context.Context, key order.Key, action order.Action) (contract.Acted, error) {
 	var acted contract.Acted
 	id := contract.OperatorActionsID(key.Merchant)
@@ -83,7 +83,7 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, action order.Act
 			ID:                       id,
 			TaskQueue:                contract.Queue,
 			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			StaticSummary:            "what people do to orders of " + key.Merchant + " that no workflow drives",
+			StaticSummary:            "operators' actions on orders of " + key.Merchant + " that no workflow drives",
 		}, contract.OperatorActionsType),
 		UpdateOptions: temporalclient.UpdateWorkflowOptions{
 			UpdateID:     uuid.NewString(),
@@ -101,7 +101,8 @@ func (c *Client) actWithout(ctx context.Context, key order.Key, action order.Act
 	return acted, nil
 }
 
-// actAlone decides and audits in a short workflow of its own.
+// actAlone executes and audits an action in a workflow of its own, which then
+// ends.
 func (c *Client) actAlone(ctx context.Context, key order.Key, action order.Action) (contract.Acted, error) {
 	var acted contract.Acted
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
@@ -118,17 +119,17 @@ func (c *Client) actAlone(ctx context.Context, key order.Key, action order.Actio
 	return acted, nil
 }
 
-// Adopt drives an open order again that no workflow drives, from where the
-// ledger says it stands, and puts on record who has it adopted. The row is the
-// ledger's own; one without a state is an order that the ledger does not have: it
-// is written down from what its workflow was started with, if Temporal has one. A
-// workflow of it that runs goes on by itself, and is told so.
+// Adopt starts a workflow for an open order that no workflow drives, and audits
+// who did. The workflow continues from the state in the ledger. The row must come
+// from the ledger. A row without a state means that the ledger does not have the
+// order: it is recorded from the input of its workflow, if Temporal has one. A
+// workflow of such an order that still runs is told, and continues.
 //
-// A refusal is on record, too: WHO_MISSING, ORDER_NOT_FOUND, ORDER_ENDED,
-// WORKFLOW_RUNNING when a workflow drives the order, or NUMBER_SQUATTED when a
-// workflow has its id and does not drive it. Another error together
-// with a run means that the order is adopted, and that nobody has said yet that
-// this is on record.
+// Refusals are audited, too: WHO_MISSING, ORDER_NOT_FOUND, ORDER_ENDED,
+// WORKFLOW_RUNNING if a workflow drives the order, or NUMBER_SQUATTED if a
+// workflow has the order's id and does not drive it. Another error together with a
+// run id means that the order is adopted, but that the audit entry is not
+// confirmed.
 func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started, error) {
 	if row.State == "" {
 		return c.adoptUnwritten(ctx, row.Key(), by)
@@ -137,7 +138,7 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 	squatted := ""
 	if adoptable(row, by) {
 		options := startOptions(row.Request)
-		options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the one that ended was not the end of the order
+		options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the earlier workflow ended, but the order did not
 		options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 		options.WorkflowExecutionErrorWhenAlreadyStarted = true
 		run, err := c.temporal.ExecuteWorkflow(ctx, options, contract.WorkflowType(row.Kind), row.Request)
@@ -150,12 +151,12 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 		default:
 			there, err := c.holder(ctx, row.Key())
 			if err != nil {
-				return Started{}, unreachable("look at the workflow of the order", err)
+				return Started{}, unreachable("describe the workflow of the order", err)
 			}
 			squatted = there.squatted()
 		}
 	}
-	// Without a run there was nothing to adopt, and the ledger says why.
+	// If no run was started, the ledger refuses the adoption and says why.
 	adoption := order.Adoption{By: by, Run: started.RunID, Squatted: squatted}
 	acted, err := c.actWithout(ctx, row.Key(), adoption)
 	if err == nil && acted.Refusal != nil {
@@ -174,7 +175,7 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 	}
 	adoption := order.Adoption{By: by, Squatted: h.squatted()}
 	var refusal *order.Refusal
-	if found { // else the ledger says that there is no such order
+	if found { // otherwise the ledger answers that there is no such order
 		request, err := c.lostRequest(ctx, h)
 		switch {
 		case err == nil:
@@ -192,18 +193,18 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 	case acted.Refusal != nil:
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}
 	case acted.Standing.State.Terminal():
-		return Started{}, order.Refuse(order.CodeTerminal, "order %s is written down as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
+		return Started{}, order.Refuse(order.CodeTerminal, "order %s is recorded as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
 	case h.running:
-		// It looks again now and then; this has it look at once.
+		// The workflow retries at intervals; an update makes it retry at once.
 		_, _ = c.update(ctx, key, order.ActionNote, order.Note{By: by, Text: "the ledger has the order again"})
 		return Started{WorkflowID: contract.WorkflowID(key), RunID: h.run, Existing: true}, nil
 	}
 	return c.Adopt(ctx, order.Order{Request: *adoption.Request, Standing: acted.Standing}, by)
 }
 
-// lostRequest reads what the workflow of an order that the ledger does not have
-// was started with. A workflow that drives no order, and one that refused its
-// order, have none to be written down.
+// lostRequest returns the input of the workflow of an order that the ledger does
+// not have. It refuses a workflow that drives no order, and one that rejected its
+// order.
 func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, error) {
 	if h.foreign != nil {
 		return order.Request{}, h.foreign
@@ -214,13 +215,13 @@ func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, erro
 	}
 	view, err := c.Wait(ctx, h.key)
 	if err == nil && view.Unwritten() {
-		err = order.Refuse(view.Reason.Code, "order %s was refused and never written down: %s", h.key.Number, view.Reason.Text)
+		err = order.Refuse(view.Reason.Code, "order %s was refused and never recorded: %s", h.key.Number, view.Reason.Text)
 	}
 	return request, err
 }
 
-// adoptable reports whether a workflow may be started for the order, if none
-// runs.
+// adoptable reports whether a workflow may be started for the order, provided that
+// none runs.
 func adoptable(row order.Order, by string) bool {
 	there, open := row.State != "", !row.State.Terminal()
 	return there && open && (order.Adoption{By: by, Run: "the one to be started"}).Permit(row) == nil

@@ -1,5 +1,5 @@
-// Package client is how finance systems start orders and read them: a thin,
-// typed layer over the Temporal client.
+// Package client starts, reads and controls orders. Finance systems use it. It is
+// a typed layer over the Temporal client.
 //
 // Starting is idempotent by order number. The same number with the same
 // content is the same order and returns it; with other content it is a
@@ -23,30 +23,30 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Codes of refusals that come from here. Those of package order come through
-// unchanged.
+// Codes of refusals by this package. Refusals with codes of package order are
+// returned unchanged.
 const (
-	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; asking again with the same number is safe
-	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is under way and its answer is not there yet
-	CodeTemporalRefused     = "TEMPORAL_REFUSED"     // Temporal does not take what it was asked; asking the same again does not help
-	CodeUnreadable          = order.CodeUnreadable   // what Temporal keeps of the order is encrypted with a key that is not at hand
+	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; it is safe to repeat the call with the same number
+	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is in progress; its answer has not come yet
+	CodeTemporalRefused     = "TEMPORAL_REFUSED"     // Temporal refuses the call; repeating it does not help
+	CodeUnreadable          = order.CodeUnreadable   // the order's data in Temporal is encrypted with a key that this client does not have
 )
 
-// Client starts, reads and steers orders.
+// Client starts, reads and controls orders.
 type Client struct {
 	temporal temporalclient.Client
 	data     converter.DataConverter
 }
 
-// New makes a client over a Temporal client. The caller keeps the latter and
-// closes it.
+// New returns a client that uses a Temporal client. The caller closes the Temporal
+// client.
 func New(temporal temporalclient.Client) *Client {
 	return &Client{temporal: temporal, data: converter.GetDefaultDataConverter()}
 }
 
-// Reading is the same client over a Temporal client that was dialled with a data
-// converter of its own, such as one that encrypts: Temporal's client does not
-// say which it has, and some of what it returns is read here.
+// Reading returns a client that reads payloads with a data converter. Pass the
+// converter that the Temporal client was dialled with, if it has one, such as one
+// that encrypts: the Temporal client does not expose it.
 func (c *Client) Reading(data converter.DataConverter) *Client {
 	return &Client{temporal: c.temporal, data: data}
 }
@@ -55,11 +55,11 @@ func (c *Client) Reading(data converter.DataConverter) *Client {
 type Started struct {
 	WorkflowID string `json:"workflow_id"`
 	RunID      string `json:"run_id"`
-	Existing   bool   `json:"existing"` // the order was there before
+	Existing   bool   `json:"existing"` // the order existed before
 }
 
-// Start begins an order and returns at once, worker or not. The error is an
-// *order.Invalid, or an *order.Refusal with ORDER_CONFLICT when the number
+// Start starts an order and returns at once. It needs no running worker. The error
+// is an *order.Invalid, or an *order.Refusal with ORDER_CONFLICT when the number
 // belongs to an order with other content, NUMBER_SQUATTED when the order's id
 // belongs to a workflow that drives no order, or TEMPORAL_UNREACHABLE.
 func (c *Client) Start(ctx context.Context, request order.Request) (Started, error) {
@@ -68,14 +68,14 @@ func (c *Client) Start(ctx context.Context, request order.Request) (Started, err
 	}
 	started, err := c.start(ctx, request, startOptions(request))
 	if errors.Is(err, errFree) {
-		started, err = c.start(ctx, request, anew(startOptions(request)))
+		started, err = c.start(ctx, request, reuseWorkflowID(startOptions(request)))
 	}
 	return started, contested(request, err)
 }
 
 func (c *Client) start(ctx context.Context, request order.Request, options temporalclient.StartWorkflowOptions) (Started, error) {
-	// Refusing a running workflow of the same id, and looking at it, costs a
-	// call for the repetition only; using it silently would cost one always.
+	// With the policy FAIL, only a repeated start costs a second call. With
+	// USE_EXISTING, every start would.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	options.WorkflowExecutionErrorWhenAlreadyStarted = true
 	run, err := c.temporal.ExecuteWorkflow(ctx, options, contract.WorkflowType(request.Kind), request)
@@ -90,26 +90,27 @@ func (c *Client) start(ctx context.Context, request order.Request, options tempo
 	return Started{WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
 }
 
-// contested is the error of a number that was free, and that somebody else has
-// used for what is no order, too, since.
+// contested turns errFree into the error of a number that another process has used
+// for an invalid start since it was free.
 func contested(request order.Request, err error) error {
 	if errors.Is(err, errFree) {
-		return order.Refuse(order.CodeOrderBusy, "somebody else starts the number %s with what is no order; find out who, and ask again", request.Number)
+		return order.Refuse(order.CodeOrderBusy, "another client starts workflows with number %s that are no valid orders; find it, then repeat the call", request.Number)
 	}
 	return err
 }
 
-// anew are the options of an order whose number was used for what is no order.
-func anew(options temporalclient.StartWorkflowOptions) temporalclient.StartWorkflowOptions {
+// reuseWorkflowID returns options that start an order whose workflow id was used by an
+// invalid start.
+func reuseWorkflowID(options temporalclient.StartWorkflowOptions) temporalclient.StartWorkflowOptions {
 	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 	return options
 }
 
-// StartDeposit begins a deposit and waits until its create has an outcome, in
-// one round trip: the view holds the payment instructions. It needs a worker.
-// When the context ends first the refusal is NO_ANSWER_YET: the order is under
-// way, and the same call again picks it up. Otherwise the errors are those of
-// Start.
+// StartDeposit starts a deposit and waits until its create has an outcome, in one
+// round trip. The view holds the payment instructions. It needs a running worker.
+// If the context ends first, it returns the refusal NO_ANSWER_YET: the order is in
+// progress, and the same call again returns its answer. The other errors are those
+// of Start.
 func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order.View, Started, error) {
 	if err := request.Validate(nil); err != nil {
 		if _, err := c.repeated(ctx, request, err); err != nil {
@@ -120,7 +121,7 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 	}
 	view, started, err := c.startDeposit(ctx, request, startOptions(request))
 	if errors.Is(err, errFree) {
-		view, started, err = c.startDeposit(ctx, request, anew(startOptions(request)))
+		view, started, err = c.startDeposit(ctx, request, reuseWorkflowID(startOptions(request)))
 	}
 	return view, started, contested(request, err)
 }
@@ -128,15 +129,16 @@ func (c *Client) StartDeposit(ctx context.Context, request order.Request) (order
 func (c *Client) startDeposit(
 	ctx context.Context, request order.Request, options temporalclient.StartWorkflowOptions,
 ) (order.View, Started, error) {
-	// A workflow that has the id is looked at before it is told anything: it may
-	// be one that no worker of ours will ever answer for.
+	// The conflict policy FAIL, because a workflow that already has the id may be
+	// one that none of our workers ever answers for: existingDeposit checks it
+	// first.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	operation := c.temporal.NewWithStartWorkflowOperation(options, contract.DepositType, request)
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: operation,
 		UpdateOptions: temporalclient.UpdateWorkflowOptions{
-			// A new one each time: whoever asks again is told where the order
-			// stands by now.
+			// A new id for each call, so that a repeated call returns the current
+			// view.
 			UpdateID:     uuid.NewString(),
 			UpdateName:   contract.InstructionsUpdate,
 			Args:         []any{request.Fingerprint()},
@@ -159,8 +161,8 @@ func (c *Client) startDeposit(
 	return view, started, nil
 }
 
-// existingDeposit asks the workflow that has the deposit's id, once it is known
-// to be the deposit's.
+// existingDeposit checks that the workflow that has the deposit's id is the
+// deposit's, and gets the answer from it.
 func (c *Client) existingDeposit(ctx context.Context, request order.Request) (order.View, Started, error) {
 	started, there, err := c.existing(ctx, request)
 	if err != nil {
@@ -168,7 +170,7 @@ func (c *Client) existingDeposit(ctx context.Context, request order.Request) (or
 	}
 	if there.running {
 		view, err := c.update(ctx, request.Key(), contract.InstructionsUpdate, request.Fingerprint())
-		if order.CodeOf(err) != order.CodeTerminal { // else it has ended since
+		if order.CodeOf(err) != order.CodeTerminal { // otherwise it has ended meanwhile
 			return view, started, err
 		}
 	}
@@ -186,7 +188,7 @@ func (c *Client) Wait(ctx context.Context, key order.Key) (order.View, error) {
 	return view, nil
 }
 
-// Order reads where an order stands. It needs a worker.
+// Order returns the current view of an order. It needs a running worker.
 func (c *Client) Order(ctx context.Context, key order.Key) (order.View, error) {
 	value, err := c.temporal.QueryWorkflow(ctx, contract.WorkflowID(key), "", contract.OrderQuery)
 	if err != nil {
@@ -199,15 +201,15 @@ func (c *Client) Order(ctx context.Context, key order.Key) (order.View, error) {
 	return view, nil
 }
 
-// An order that is just being handed on to a new run of its workflow takes no
-// message; it does so again within a moment.
+// A workflow that is moving to a new run accepts no message for a moment. So an
+// update is repeated.
 const (
 	busyTries = 5
 	busyPause = 200 * time.Millisecond
 )
 
 func (c *Client) update(ctx context.Context, key order.Key, name string, argument any) (order.View, error) {
-	id := uuid.NewString() // of all tries: a run that was thrown away may have acted, and the ledger knows it by its id
+	id := uuid.NewString() // the same id for all tries: a run that was reset may have executed the action; the ledger executes an id once
 	for try := 1; ; try++ {
 		view, err := c.updateOnce(ctx, id, key, name, argument)
 		if order.CodeOf(err) != order.CodeOrderBusy || try == busyTries {
@@ -234,10 +236,10 @@ func (c *Client) updateOnce(ctx context.Context, id string, key order.Key, name 
 		err = handle.Get(ctx, &view)
 	}
 	var notFound *serviceerror.NotFound
-	if errors.As(err, &notFound) { // Temporal says the same of an order that has ended
+	if errors.As(err, &notFound) { // Temporal returns NotFound also for a workflow that has ended
 		described, missing := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 		if missing == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", key)
+			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s is moving to a new run; ask again in a moment", key)
 		}
 		if missing == nil {
 			return order.View{}, order.Refuse(order.CodeTerminal, "order %s has ended", key)
@@ -267,7 +269,7 @@ func (c *Client) ReconcileBalances(ctx context.Context, merchants ...string) (co
 }
 
 // ReconcileTransactions compares transactions one by one now and waits for the
-// report, which may take hours: the comparison goes on when the context ends.
+// report, which may take hours. The comparison continues if the context ends.
 func (c *Client) ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error) {
 	var result contract.ReconcileTransactionsResult
 	run, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
@@ -305,11 +307,11 @@ func unreachable(what string, err error) error {
 	case errors.As(err, &invalid):
 		return order.Refuse(CodeTemporalRefused, "could not %s: Temporal refuses it (%s)", what, invalid.Message)
 	case errors.As(err, &forbidden):
-		return order.Refuse(CodeTemporalRefused, "could not %s: Temporal does not let this client do it; check its credentials and the namespace", what)
+		return order.Refuse(CodeTemporalRefused, "could not %s: this client is not permitted to; check its credentials and the namespace", what)
 	case errors.As(err, &exhausted):
 		return order.Refuse(order.CodeOrderBusy, "could not %s: Temporal is at a limit (%s); ask again in a moment", what, exhausted.Message)
 	}
-	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer; asking again with the same number is safe", what)
+	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer; it is safe to repeat the call with the same number", what)
 }
 
 func readError(ctx context.Context, key order.Key, err error) error {
@@ -322,7 +324,7 @@ func readError(ctx context.Context, key order.Key, err error) error {
 	}
 	var failed *temporal.WorkflowExecutionError
 	if errors.As(err, &failed) {
-		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s: its last run ended without a result; what became of the order is in the ledger", key)
+		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s: its last run ended without a result; look up the order in the ledger", key)
 	}
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)
@@ -330,8 +332,8 @@ func readError(ctx context.Context, key order.Key, err error) error {
 	return unreachable("read order "+key.String(), err)
 }
 
-// unreadable recognises payloads that cannot be decrypted; nil for any other
-// error.
+// unreadable returns a refusal if the error is a payload that cannot be decrypted,
+// and nil for any other error.
 func unreadable(key order.Key, err error) error {
 	var unknown *contract.UnknownKey
 	if errors.As(err, &unknown) || errors.Is(err, contract.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported) {
@@ -341,23 +343,24 @@ func unreadable(key order.Key, err error) error {
 }
 
 func cannotRead(key order.Key) *order.Refusal {
-	return order.Refuse(CodeUnreadable, "what Temporal keeps of order %s is encrypted, and no key at hand reads it; set PAYOUTS_PAYLOAD_KEYS as the worker has it", key)
+	return order.Refuse(CodeUnreadable, "the data of order %s in Temporal is encrypted with a key that this process does not have; set the worker's PAYOUTS_PAYLOAD_KEYS", key)
 }
 
-// updateError turns a refusal of the workflow back into what it was.
+// updateError turns an error of an update into the refusal that the workflow
+// returned.
 func updateError(ctx context.Context, key order.Key, err error) error {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) && application.Type() != "" {
 		return &order.Refusal{Reason: order.Reason{Code: application.Type(), Text: trimCode(application)}}
 	}
-	var moving *serviceerror.WorkflowNotReady // its run is being ended, or its task was thrown away
+	var moving *serviceerror.WorkflowNotReady // its run is ending, or its workflow task was discarded
 	if errors.As(err, &moving) {
-		return order.Refuse(order.CodeOrderBusy, "order %s is just being handed on; ask again in a moment", key)
+		return order.Refuse(order.CodeOrderBusy, "order %s is moving to a new run; ask again in a moment", key)
 	}
 	var full *serviceerror.FailedPrecondition
 	if errors.As(err, &full) {
 		return order.Refuse(order.CodeOrderBusy,
-			"order %s has heard as many messages as a workflow takes (%s); nothing was done. Look at who sends them; it hears again once its workflow has gone on as a new run, or act after it has been terminated and adopted", key, full.Message)
+			"order %s has received as many messages as a workflow accepts (%s); the action was not executed. Find out who sends them. Repeat the action when the workflow has continued as a new run, or terminate the workflow and adopt the order", key, full.Message)
 	}
 	var late *temporalclient.WorkflowUpdateServiceTimeoutOrCanceledError
 	if errors.As(err, &late) {
@@ -366,7 +369,7 @@ func updateError(ctx context.Context, key order.Key, err error) error {
 	return readError(ctx, key, err)
 }
 
-// trimCode takes the code off a message that begins with it.
+// trimCode removes the code from a message that begins with it.
 func trimCode(err *temporal.ApplicationError) string {
 	prefix := err.Type() + ": "
 	if text := err.Message(); len(text) > len(prefix) && text[:len(prefix)] == prefix {

@@ -12,18 +12,18 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// holder is the workflow that has an order's id: its latest run.
+// holder is the latest run of the workflow that has an order's id.
 type holder struct {
 	contract.Holder
 	key     order.Key
 	run     string
 	running bool
-	ended   bool           // by itself
-	state   order.State    // as Temporal's list has it
-	foreign *order.Refusal // it is none that drives orders
+	ended   bool           // it completed, and was not terminated
+	state   order.State    // from the search attributes
+	foreign *order.Refusal // why the workflow drives no order; nil if it drives one
 }
 
-// holder looks at the workflow that has an order's id. The error is Temporal's.
+// holder describes the workflow that has an order's id. The error is Temporal's.
 func (c *Client) holder(ctx context.Context, key order.Key) (holder, error) {
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Client) holder(ctx context.Context, key order.Key) (holder, error) {
 	}, nil
 }
 
-// squatted says why the holder drives no order; "" when it does.
+// squatted returns why the workflow drives no order; "" if it drives one.
 func (h holder) squatted() string {
 	if h.foreign == nil {
 		return ""
@@ -48,8 +48,8 @@ func (h holder) squatted() string {
 	return h.foreign.Text
 }
 
-// request reads what a run was started with. A memo would be less work, and
-// anybody who starts a workflow writes the memo that they like.
+// request reads the input of a run from its history. A memo would be cheaper to
+// read, but any client that starts a workflow can write any memo.
 func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	var request order.Request
 	events := c.temporal.GetWorkflowHistory(ctx, contract.WorkflowID(h.key), h.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -58,7 +58,7 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	}
 	first, err := events.Next()
 	if err != nil {
-		return request, unreachable("read what the order was started with", err)
+		return request, unreachable("read the input of the order's workflow", err)
 	}
 	var raw converter.RawValue
 	if err := c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &raw); err != nil {
@@ -67,18 +67,18 @@ func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	if raw.Payload() != nil && contract.Encrypted(raw.Payload()) {
 		return request, cannotRead(h.key)
 	}
-	if err := order.Read(raw.Payload().GetData(), &request); err != nil { // as strictly as its workflow does
+	if err := order.Read(raw.Payload().GetData(), &request); err != nil { // as strictly as the workflow reads it
 		return request, order.Refuse(order.CodeOrderConflict,
-			"the number %s belongs to a workflow that was started with something else than an order; look at it in Temporal, and delete it if it is nobody's", h.key.Number)
+			"the number %s belongs to a workflow whose input is no order; look at it in Temporal, and delete it if nobody needs it", h.key.Number)
 	}
-	request.Kind = h.Kind() // the type of a workflow says it, whatever its input says
+	request.Kind = h.Kind() // the workflow's type decides, not its input
 	return request, nil
 }
 
-// free reports whether the number may be used again: the workflow that has it
-// ended as one that was refused before anything was written down, or because the
-// ledger has another order of the number, by its own result. Where the ledger has
-// an order of the number, that answers.
+// free reports whether the number may be used again. It may if the workflow's own
+// result says that the order was refused, and either that nothing was recorded, or
+// that the ledger has another order of the number. In the second case the ledger
+// refuses the next start.
 func (c *Client) free(ctx context.Context, h holder) bool {
 	if !h.ended || h.foreign != nil || h.state != order.Rejected {
 		return false
@@ -88,8 +88,8 @@ func (c *Client) free(ctx context.Context, h holder) bool {
 	return err == nil && view.Unwritten() && (view.Unrecorded || view.Reason.Code == order.CodeOrderConflict)
 }
 
-// sameOrder says why the workflow that has a request's id is not the request's,
-// whatever else it claims; nil when its queue, type and content are.
+// sameOrder returns nil if the queue, the type and the content of the workflow
+// that has the request's id are the request's. Otherwise it returns the reason.
 func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request) error {
 	if h.foreign != nil {
 		return h.foreign
@@ -104,12 +104,13 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 	return nil
 }
 
-// repeated answers for a request that today's rules refuse, when it repeats one
-// that was taken before: the order may be at the gateway. Else the refusal stands.
+// repeated returns the existing order for a request that the current rules refuse,
+// if the request repeats an order that was accepted earlier: the order may be at
+// the gateway. Otherwise it returns the refusal.
 func (c *Client) repeated(ctx context.Context, request order.Request, refusal error) (Started, error) {
 	var invalid *order.Invalid
 	if errors.As(refusal, &invalid) && invalid.Names("kind", "merchant", "number") {
-		return Started{}, refusal // no order has ever had such a name
+		return Started{}, refusal // no order can have such a key
 	}
 	started, _, err := c.existing(ctx, request)
 	if err != nil {
@@ -118,16 +119,16 @@ func (c *Client) repeated(ctx context.Context, request order.Request, refusal er
 	return started, nil
 }
 
-// errFree says that the workflow that has a request's id is none that counts: the
+// errFree means that the workflow that has a request's id recorded no order: the
 // id may be used again.
 var errFree = errors.New("the number is free")
 
 // existing compares the workflow that has a request's id with the request. The
-// error is errFree when the id may be used again.
+// error is errFree if the id may be used again.
 func (c *Client) existing(ctx context.Context, request order.Request) (Started, holder, error) {
 	h, err := c.holder(ctx, request.Key())
 	if err != nil {
-		return Started{}, h, unreachable("look at the order", err)
+		return Started{}, h, unreachable("describe the order", err)
 	}
 	if c.free(ctx, h) {
 		return Started{}, h, errFree

@@ -114,8 +114,8 @@ func TestWhatHasTheIDMustBeTheOrder(t *testing.T) {
 				h.typ = contract.DepositType
 			}
 		}, order.CodeOrderConflict, "other content"},
-		"no order":           {func(h *taken) { h.input = payloads(t, plain, 7) }, order.CodeOrderConflict, "something else than an order"},
-		"no input":           {func(h *taken) { h.input = nil }, order.CodeOrderConflict, "something else than an order"},
+		"no order":           {func(h *taken) { h.input = payloads(t, plain, 7) }, order.CodeOrderConflict, "whose input is no order"},
+		"no input":           {func(h *taken) { h.input = nil }, order.CodeOrderConflict, "whose input is no order"},
 		"encrypted by other": {func(h *taken) { h.input = payloads(t, secret.Converter(), ours) }, CodeUnreadable, "PAYOUTS_PAYLOAD_KEYS"},
 	} {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {

@@ -26,18 +26,18 @@ import (
 // Nothing was started.
 const CodeTemporalNotReady = "TEMPORAL_NOT_READY"
 
-// MaxRows is the most that one List gives.
+// MaxRows is the maximum of rows that one List returns.
 const MaxRows = 1000
 
 const (
 	usualRows = 20
 	pageRows  = 200
-	deadRows  = 200 // the most dead runs that one List looks behind
+	deadRows  = 200 // the maximum of dead runs for which one List checks whether a later run exists
 
 	idsPerQuery = 50
 )
 
-// Filter says which orders to list. What is left empty does not count.
+// Filter selects the orders to list. An empty member does not filter.
 type Filter struct {
 	Kind        order.Kind
 	State       order.State
@@ -45,13 +45,13 @@ type Filter struct {
 	Merchant    string
 	NeedsReview bool // only those that wait for a person
 	Open        bool // only those that have not ended
-	Limit       int  // at most so many; 0 is 20
+	Limit       int  // the maximum of rows; 0 means 20
 }
 
-// Row is an order as Temporal's list has it. The list is written only when a
-// state matters to an operator, so an order that goes its usual way is
-// "created" there until it ends, and it may lag by a moment. Client.Order asks
-// the order itself.
+// Row is an order in Temporal's list of workflows. The list may lag by a moment.
+// Its State is updated only when the state matters to an operator: an order
+// without problems is "created" until it ends. Client.Order returns the current
+// state.
 type Row struct {
 	Kind        order.Kind   `json:"kind"`
 	Merchant    string       `json:"merchant"`
@@ -67,21 +67,21 @@ type Row struct {
 	RunID       string       `json:"run_id"`
 	StartedAt   time.Time    `json:"started_at"`
 	EndedAt     time.Time    `json:"ended_at,omitzero"`
-	// Squatted is why the workflow that has the order's id drives no order, in a
-	// sentence; empty if it is one that does.
+	// Squatted says why the workflow that has the order's id drives no order;
+	// empty if it drives the order.
 	Squatted string `json:"squatted,omitempty"`
 }
 
-// Key names the order.
+// Key returns the order's key.
 func (r Row) Key() order.Key { return order.Key{Merchant: r.Merchant, Number: r.Number} }
 
-// List gives the orders that fit the filter, the newest first. When more fit
-// than the limit allows, open orders go before ended ones, because that is the
-// only order in which every Temporal store can list. It needs no worker.
+// List returns the orders that match the filter, the newest first. If more match
+// than the limit allows, it prefers open orders, because that is the only sort
+// order that every Temporal store supports. It needs no worker.
 //
-// A run that was terminated, or died otherwise, is left out when another run
-// has taken the order over, after an adoption or a reset: what the list says of
-// it is out of date. Without another run it is the order, which nobody drives.
+// A run that was terminated or failed is left out if a later run drives the order,
+// after an adoption or a reset. If there is no later run, it is listed: no
+// workflow drives the order.
 //
 // The error is an *order.Refusal with TEMPORAL_UNREACHABLE or
 // TEMPORAL_NOT_READY.
@@ -116,7 +116,7 @@ func (c *Client) List(ctx context.Context, filter Filter) ([]Row, error) {
 	return rows, nil
 }
 
-// dead reports whether the run did not come to its end by itself.
+// dead reports whether the run ended without completing.
 func (r Row) dead() bool {
 	return !r.Open && r.Status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED.String()
 }
@@ -125,17 +125,17 @@ func (r Row) dead() bool {
 func (c *Client) latest(ctx context.Context, row Row) (bool, error) {
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, row.WorkflowID, "")
 	var notFound *serviceerror.NotFound
-	if errors.As(err, &notFound) { // deleted since it was listed
+	if errors.As(err, &notFound) { // deleted after it was listed
 		return true, nil
 	}
 	if err != nil {
-		return false, unreachable("look at the latest run of order "+row.Key().String(), err)
+		return false, unreachable("describe the latest run of order "+row.Key().String(), err)
 	}
 	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId() == row.RunID, nil
 }
 
-// Latest gives the latest run of each workflow by its id, as Temporal's list
-// has it; ids that the list does not have are left out.
+// Latest returns the latest run of each workflow in Temporal's list, by workflow
+// id. It leaves out ids that are not in the list.
 func (c *Client) Latest(ctx context.Context, ids []string) (map[string]Row, error) {
 	found := make(map[string]Row, len(ids))
 	for some := range slices.Chunk(ids, idsPerQuery) {
@@ -163,9 +163,9 @@ func (c *Client) Latest(ctx context.Context, ids []string) (map[string]Row, erro
 	return found, nil
 }
 
-// Find looks for an order by its number: the workflow that has its id. It needs
-// no worker. The error is an *order.Refusal with ORDER_NOT_FOUND, also when
-// Temporal has forgotten the order (retention), or TEMPORAL_UNREACHABLE.
+// Find returns the workflow that has an order's id. It needs no worker. The error
+// is an *order.Refusal with ORDER_NOT_FOUND, also when Temporal's retention has
+// deleted the workflow, or TEMPORAL_UNREACHABLE.
 func (c *Client) Find(ctx context.Context, key order.Key) (Row, error) {
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 	var notFound *serviceerror.NotFound
@@ -179,11 +179,11 @@ func (c *Client) Find(ctx context.Context, key order.Key) (Row, error) {
 	return row, nil
 }
 
-// query writes the filter in the language of Temporal's visibility.
+// query returns the filter as a visibility query of Temporal.
 func (f Filter) query() string {
 	terms := []string{
 		"WorkflowType IN (" + quote(contract.DepositType) + ", " + quote(contract.WithdrawalType) + ")",
-		// A run that went on in another one says nothing that the other does not.
+		// A run that continued as a new one is superseded by that one.
 		"ExecutionStatus != " + quote(enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW.String()),
 	}
 	equal := func(attribute temporal.SearchAttributeKeyKeyword, value string) {
@@ -204,12 +204,13 @@ func (f Filter) query() string {
 	return strings.Join(terms, " AND ")
 }
 
-// quote makes a literal of a value that may hold anything.
+// quote returns any value as a quoted literal.
 func quote(value string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(value) + "'"
 }
 
-// rowOf reads an entry of the list; false when it is not an order's workflow.
+// rowOf returns the row of a list entry, and false if it has no order's workflow
+// id.
 func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 	id := info.GetExecution().GetWorkflowId()
 	key, ok := contract.ParseWorkflowID(id)
@@ -243,8 +244,8 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) (Row, bool) {
 	return row, true
 }
 
-// attribute reads a search attribute; the zero value when it is not set, which
-// is so until the workflow's first step if it was started by other means.
+// attribute returns a search attribute, or the zero value if it is not set. A
+// workflow that was not started by this package has none before its first step.
 func attribute[T any](fields map[string]*commonpb.Payload, key temporal.SearchAttributeKey) T {
 	var value T
 	if payload := fields[key.GetName()]; payload != nil {
@@ -256,8 +257,9 @@ func attribute[T any](fields map[string]*commonpb.Payload, key temporal.SearchAt
 	return value
 }
 
-// notReady recognises a namespace that is missing or has not been prepared;
-// nil for any other error. Servers word the latter in several ways.
+// notReady returns a refusal if the namespace is missing, or lacks our search
+// attributes. It returns nil for any other error. Temporal servers word the second
+// error in several ways.
 func notReady(err error) error {
 	var missing *serviceerror.NamespaceNotFound
 	if errors.As(err, &missing) {

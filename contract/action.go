@@ -6,11 +6,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Action is an action as it crosses Temporal: {"approve":{…}}. Without one it is
-// null.
+// Action is the JSON form of an action in Temporal: {"approve":{…}}. Without an
+// action it is null.
 type Action struct{ Action order.Action }
 
-// MarshalJSON writes the action under its name.
+// MarshalJSON writes an object whose only member is the action, under the action's
+// name.
 func (a Action) MarshalJSON() ([]byte, error) {
 	if a.Action == nil {
 		return []byte("null"), nil
@@ -39,11 +40,11 @@ func (a *Action) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Acted is what came of an action. Whether it was done or refused, the audit
-// has it.
+// Acted is the result of an action. An executed and a refused action are both
+// audited.
 type Acted struct {
 	Kind     order.Kind     `json:"kind,omitempty"`
 	Standing order.Standing `json:"standing"`
-	Refusal  *order.Reason  `json:"refusal,omitempty"` // why it was not done
-	Pending  string         `json:"pending,omitempty"` // who has proposed it: a second person must say the same
+	Refusal  *order.Reason  `json:"refusal,omitempty"` // why the action was refused
+	Pending  string         `json:"pending,omitempty"` // who has proposed the resolution; a second person must propose the same
 }

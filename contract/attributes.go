@@ -21,12 +21,13 @@ var (
 	AttributeNeedsReview = temporal.NewSearchAttributeKeyBool("PayoutNeedsReview")
 )
 
-// SearchAttributes are what an order's workflow is started with.
+// SearchAttributes returns the search attributes that an order's workflow is
+// started with.
 func SearchAttributes(request order.Request) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(StartAttributes(request)...)
 }
 
-// StartAttributes are the same, each on its own.
+// StartAttributes returns the same as a list of updates.
 func StartAttributes(request order.Request) []temporal.SearchAttributeUpdate {
 	return []temporal.SearchAttributeUpdate{
 		AttributeKind.ValueSet(string(request.Kind)),
@@ -39,7 +40,7 @@ func StartAttributes(request order.Request) []temporal.SearchAttributeUpdate {
 	}
 }
 
-// Summary is the one line that the workflow's page shows.
+// Summary returns the line that the Temporal UI shows for an order's workflow.
 func Summary(request order.Request) string {
 	return fmt.Sprintf("%s of %s, %s, %s", request.Kind, request.Amount, request.Country, request.Way)
 }

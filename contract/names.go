@@ -1,9 +1,10 @@
-// Package contract is what crosses Temporal: the names of task queues, workflow
-// types, signals, updates, queries and search attributes, what they take and
-// return, and how an encrypted payload is recognised. Workers, the receiver and
-// clients in Go share it; a client in another language repeats it.
+// Package contract has what the processes share through Temporal: the names of
+// task queues, workflow types, signals, updates, queries and search attributes,
+// their inputs and results, and the form of an encrypted payload. Workers, the
+// receiver and Go clients import it; a client in another language has to repeat
+// it.
 //
-// It does no input or output, and knows neither the ledger nor the gateway.
+// It does no I/O and imports neither the ledger nor the gateway.
 package contract
 
 import "github.com/tarspay-payouts/orchestrator/order"
@@ -12,8 +13,8 @@ import "github.com/tarspay-payouts/orchestrator/order"
 const (
 	Queue        = "payouts" // workflows and ledger writes
 	GatewayQueue = "tarspay" // gateway calls, rate limited by the server
-	// TransactionsQueue has the calls that compare transactions, with a limit of
-	// their own, so that orders under way never wait for them.
+	// TransactionsQueue has the calls that compare transactions. Its rate limit is
+	// separate, so that orders in progress never wait for them.
 	TransactionsQueue = "tarspay-transactions"
 )
 
@@ -29,7 +30,7 @@ const (
 	FindOrphansType           = "FindOrphans"
 )
 
-// Messages that an order's workflow understands.
+// Messages that an order's workflow accepts.
 const (
 	CallbackSignal     = "callback"     // signal: a callback is in the inbox
 	InstructionsUpdate = "instructions" // update: how the payer pays; returns order.View once the create has an outcome
@@ -41,19 +42,19 @@ type CallbackSignalInput struct {
 	ID string `json:"id"`
 }
 
-// LateCallbackInput names a callback that came after its order's workflow had
-// ended.
+// LateCallbackInput names a callback that came after the end of its order's
+// workflow.
 type LateCallbackInput struct {
 	Kind       order.Kind `json:"kind"`
 	Key        order.Key  `json:"key"`
 	CallbackID string     `json:"callback_id"`
 }
 
-// ActUpdate is the update of OperatorActions; it takes an OperatorActionInput and
-// returns an Acted.
+// ActUpdate is the update of the OperatorActions workflow. It takes an
+// OperatorActionInput and returns an Acted.
 const ActUpdate = "act"
 
-// OperatorActionsID is the id of a merchant's OperatorActions.
+// OperatorActionsID returns the id of a merchant's OperatorActions workflow.
 func OperatorActionsID(merchant string) string { return "actions:" + merchant }
 
 // OperatorActionInput is an action on an order that no workflow drives.

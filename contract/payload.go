@@ -8,25 +8,25 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-// What an encrypted payload says of itself. The names are those of Temporal's
-// own samples, so that other tools recognise them.
+// The metadata of an encrypted payload. The names are those of Temporal's own
+// samples, so that other tools recognise them.
 const (
 	Encryption     = "binary/encrypted"
 	MetadataCipher = "encryption-cipher"
 	MetadataKey    = "encryption-key-id"
 )
 
-// Encrypted reports whether a payload is still encrypted: no key at hand reads
-// it, or it is damaged.
+// Encrypted reports whether a payload is still encrypted after decoding: this
+// process lacks its key, or the payload is damaged.
 func Encrypted(p *commonpb.Payload) bool {
 	return string(p.GetMetadata()[converter.MetadataEncoding]) == Encryption
 }
 
-// Missing is the error of a payload that is still encrypted.
+// Missing returns the error for a payload that is still encrypted.
 func Missing(p *commonpb.Payload) error { return &UnknownKey{ID: string(p.GetMetadata()[MetadataKey])} }
 
-// UnknownKey is the error of a payload that was encrypted with a key that is not
-// at hand.
+// UnknownKey is the error for a payload that was encrypted with a key that this
+// process does not have.
 type UnknownKey struct{ ID string }
 
 // Error names the key and what to do.
@@ -34,6 +34,6 @@ func (e *UnknownKey) Error() string {
 	return fmt.Sprintf("codec: the payload is encrypted with key %q, which is not in PAYOUTS_PAYLOAD_KEYS", e.ID)
 }
 
-// ErrDamaged is the error of a payload that does not decrypt: it was changed,
-// or encrypted with another key of the same name.
-var ErrDamaged = errors.New("codec: the payload does not decrypt: it was changed, or its key is another one of that name")
+// ErrDamaged is the error for a payload that cannot be decrypted: it was changed,
+// or encrypted with a different key of the same name.
+var ErrDamaged = errors.New("codec: the payload cannot be decrypted: it was changed, or encrypted with a different key of the same name")
