@@ -164,7 +164,7 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 		`unknown spell "thunder"`:                     {Spells: []campaign.Spell{{Name: "thunder"}}},
 		`there is no story "x" of 0 moves`:            {Orders: []campaign.Order{{Number: "a", Kind: "deposit", Story: &campaign.Story{Name: "x"}}}},
 		`there is no fault "x"`:                       {Balance: 1, Rates: map[string]int{"x": 1}},
-		`order a is a withdrawal or a deposit`:        {Orders: []campaign.Order{{Number: "a"}}},
+		`order a: kind must be withdrawal or deposit`: {Orders: []campaign.Order{{Number: "a"}}},
 		`there is no scenario "x"`:                    {Balance: 1, Orders: []campaign.Order{{Number: "a", Kind: "deposit", Scenario: "x"}}},
 		`unknown fault "x" in posts`:                  {Posts: map[string]int{"x": 1}},
 		`order number "a" is missing or occurs twice`: {Orders: []campaign.Order{{Number: "a", Kind: "deposit"}, {Number: "a", Kind: "deposit"}}},
