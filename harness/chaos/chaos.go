@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/ledger"
@@ -163,7 +164,7 @@ func (r *run) setUp(ctx context.Context) error {
 func (r *run) route(ctx context.Context, from, to, address string) (string, error) {
 	for _, l := range r.lines {
 		if l.from == from && l.to == to {
-			return l.address(), nil
+			return l.Address(), nil
 		}
 	}
 	l, err := newLine(ctx, from, to, address, r.stage)
@@ -171,12 +172,12 @@ func (r *run) route(ctx context.Context, from, to, address string) (string, erro
 		return "", err
 	}
 	r.lines = append(r.lines, l)
-	return l.address(), nil
+	return l.Address(), nil
 }
 
 func (r *run) closeLines() {
 	for _, l := range r.lines {
-		l.close()
+		l.Close()
 	}
 }
 
@@ -244,7 +245,7 @@ func kindOf(name string) string {
 func (r *run) heal(ctx context.Context) error {
 	r.say("the trouble is over: everything comes back")
 	for _, l := range r.lines {
-		l.set(passing)
+		l.Set(proxy.Passing)
 	}
 	if err := r.stack.Gateway.SetFaults(ctx, sandbox.Faults{}); err != nil {
 		return err

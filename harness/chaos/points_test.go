@@ -6,11 +6,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestPointsHaveNamesOfTheirOwn(t *testing.T) {
 	t.Parallel()
@@ -48,51 +52,80 @@ func (f *fates) spring(_ point, process string) (met, dead bool) {
 	return f.met, f.dead
 }
 
+// said has a chunk meet a stage, and reports whether it was passed on.
+func said(look proxy.Look, chunk string) (passed bool, err error) {
+	err = look([]byte(chunk), func() (bool, error) { passed = true; return true, nil })
+	return passed, err
+}
+
+// looks are those of a worker's connection to the gateway.
+func looks(s *stage, worker string) (asked, answered proxy.Look) {
+	return s.looks(&line{from: worker, to: stack.Sandbox})
+}
+
 func TestDeadBeforeTheCreateIsSent(t *testing.T) {
 	t.Parallel()
-	b := setup(t, "worker-2", stack.Sandbox)
-	f := &fates{met: true, dead: true}
-	trap := b.stage.arm([]point{pointNamed(t, "create not sent")}, f.spring)
-	near, far := b.dial(t)
-	say(t, near, "POST /api/payOut/unifiedOrder HTTP/1.1\r\nHost: x\r\n\r\n{}")
+	s, f := newStage(), &fates{met: true, dead: true}
+	trap := s.arm([]point{pointNamed(t, "create not sent")}, f.spring)
+	asked, _ := looks(s, "worker-2")
+	passed, err := said(asked, "POST /api/payOut/unifiedOrder HTTP/1.1\r\nHost: x\r\n\r\n{}")
+	require.ErrorIs(t, err, errDead)
+	require.False(t, passed)
 	<-trap.sprung
-	over(t, far)
 	require.Equal(t, []string{"worker-2"}, f.came)
 }
 
 func TestDeadBeforeTheAnswerIsHeard(t *testing.T) {
 	t.Parallel()
-	b := setup(t, stack.Worker, stack.Sandbox)
-	f := &fates{met: true, dead: true}
-	trap := b.stage.arm([]point{pointNamed(t, "create answered, answer unheard")}, f.spring)
-	near, far := b.dial(t)
-	query, create := "POST /api/payOutInfo HTTP/1.1\r\n\r\n", "POST /api/pay/unifiedOrder HTTP/1.1\r\n\r\n"
-	say(t, near, query)
-	hears(t, far, query)
-	say(t, far, "HTTP/1.1 200 OK\r\n\r\n")
-	hears(t, near, "HTTP/1.1 200 OK\r\n\r\n")
-	say(t, near, create)
-	hears(t, far, create)
-	say(t, far, "HTTP/1.1 200 OK\r\n\r\n")
+	s, f := newStage(), &fates{met: true, dead: true}
+	trap := s.arm([]point{pointNamed(t, "create answered, answer unheard")}, f.spring)
+	asked, answered := looks(s, stack.Worker)
+	for _, one := range []struct {
+		look proxy.Look
+		text string
+	}{
+		{asked, "POST /api/payOutInfo HTTP/1.1\r\n\r\n"}, {answered, "HTTP/1.1 200 OK\r\n\r\n"},
+		{asked, "POST /api/pay/unifiedOrder HTTP/1.1\r\n\r\n"},
+	} {
+		passed, err := said(one.look, one.text)
+		require.NoError(t, err)
+		require.True(t, passed)
+	}
+	passed, err := said(answered, "HTTP/1.1 200 OK\r\n\r\n")
+	require.ErrorIs(t, err, errDead)
+	require.False(t, passed)
 	<-trap.sprung
-	over(t, near)
 }
 
 // TestSuspendedIsNotDead has somebody stand still at a point: what was said
 // goes on.
 func TestSuspendedIsNotDead(t *testing.T) {
 	t.Parallel()
-	b := setup(t, stack.Worker, stack.Sandbox)
-	f := &fates{met: true}
-	trap := b.stage.arm([]point{pointNamed(t, "create sent")}, f.spring)
-	near, far := b.dial(t)
-	create := "POST /api/pay/unifiedOrder HTTP/1.1\r\n\r\n"
+	s, f := newStage(), &fates{met: true}
+	trap := s.arm([]point{pointNamed(t, "create sent")}, f.spring)
+	asked, _ := looks(s, stack.Worker)
 	for range 2 {
-		say(t, near, create)
-		hears(t, far, create)
+		passed, err := said(asked, "POST /api/pay/unifiedOrder HTTP/1.1\r\n\r\n")
+		require.NoError(t, err)
+		require.True(t, passed)
 		<-trap.sprung
 	}
 	require.Len(t, f.came, 1, "a trap springs once")
+}
+
+// TestDeadAfterTheCreateIsSent has the gateway hear the create, and nobody hear
+// the answer. What the line does not carry meets no point after it.
+func TestDeadAfterTheCreateIsSent(t *testing.T) {
+	t.Parallel()
+	s, f := newStage(), &fates{met: true, dead: true}
+	s.arm([]point{pointNamed(t, "create sent")}, f.spring)
+	asked, _ := looks(s, stack.Worker)
+	create := []byte("POST /api/pay/unifiedOrder HTTP/1.1\r\n\r\n")
+	require.NoError(t, asked(create, func() (bool, error) { return false, nil }))
+	require.Empty(t, f.came)
+	passed, err := said(asked, string(create))
+	require.ErrorIs(t, err, errDead)
+	require.True(t, passed)
 }
 
 // TestAnothersFateIsNotMet has somebody come to a point who is taken already:

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
@@ -236,22 +237,22 @@ func (r *run) cutLines(ctx context.Context, random *rand.Rand) {
 		}
 	}
 	duration := cutFor.draw(random)
-	how := mode(random.IntN(3))
+	how := proxy.Mode(random.IntN(3))
 	r.count(r.cuts, how.String())
-	if how == passing {
+	if how == proxy.Passing {
 		r.say("cut: %s", what)
 		for _, l := range lines {
-			l.cut()
+			l.Cut()
 		}
 		return
 	}
 	r.say("%s for %s: %s", how, duration.Round(time.Millisecond), what)
 	for _, l := range lines {
-		l.set(how)
+		l.Set(how)
 	}
 	pause(ctx, duration)
 	for _, l := range lines {
-		l.set(passing)
+		l.Set(proxy.Passing)
 	}
 }
 

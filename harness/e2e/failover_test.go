@@ -18,6 +18,7 @@ import (
 	_ "github.com/lib/pq" // the driver behind "postgres"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
@@ -41,8 +42,8 @@ func TestFailover(t *testing.T) {
 	waiting := h.withdrawal(t, "PK", "stuck", succeeds)
 	h.stands(t, order.Submitted, waiting)
 
-	line.lead(hostOf(standby))
-	line.drop()
+	line.Lead(hostOf(standby))
+	line.Cut()
 	for _, door := range []string{h.Addresses.Admin, h.Addresses.Worker} {
 		status, _ := h.get(t, door+"/readyz")
 		require.Equal(t, http.StatusServiceUnavailable, status, "the standby takes no writes")
@@ -53,7 +54,7 @@ func TestFailover(t *testing.T) {
 	})
 
 	accepting := anySession(t, h, line)
-	line.lead(hostOf(primary)) // whoever has a session on the standby could keep it
+	line.Lead(hostOf(primary)) // whoever has a session on the standby could keep it
 	require.NoError(t, accepting.RecordPolicy(h.ctx, "none", nil), "a session that takes no writes is not used again")
 	h.ended(t, waiting)
 	require.Equal(t, order.FromCallback, h.lastStep(t, waiting).Source)
@@ -67,9 +68,9 @@ func TestFailover(t *testing.T) {
 
 // anySession is a ledger whose URL accepts any session, and that has met the
 // standby.
-func anySession(t *testing.T, h *house, line *proxy) *ledger.Ledger {
+func anySession(t *testing.T, h *house, line *proxy.Proxy) *ledger.Ledger {
 	t.Helper()
-	books, err := ledger.Open(h.ctx, line.pointAt(h.DatabaseURL())+"&target_session_attrs=any")
+	books, err := ledger.Open(h.ctx, withHost(t, h.DatabaseURL(), line.Address())+"&target_session_attrs=any")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
 	var failure *ledger.Error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -40,7 +41,7 @@ type house struct {
 // options say what kind of house to open.
 type options struct {
 	stack.Options
-	proxy *proxy // between the stack and its database; nil: none
+	proxy *proxy.Proxy // between the stack and its database; nil: none
 }
 
 // open opens a house. When the test ends, the house compares both books with
@@ -61,7 +62,7 @@ func open(t *testing.T, o options) *house {
 func enter(t *testing.T, o options) *house {
 	t.Helper()
 	if o.proxy != nil {
-		o.DatabaseURL = o.proxy.pointAt(o.DatabaseURL)
+		o.DatabaseURL = withHost(t, o.DatabaseURL, o.proxy.Address())
 	}
 	running, err := stack.Start(t.Context(), o.Options)
 	require.NoError(t, err, "the stack does not start; `make test` builds what it is made of")
@@ -85,7 +86,7 @@ func enter(t *testing.T, o options) *house {
 
 	address := h.DatabaseURL()
 	if o.proxy != nil {
-		address = o.proxy.past(address)
+		address = withHost(t, address, o.proxy.Target())
 	}
 	h.books, err = ledger.Open(h.ctx, address)
 	require.NoError(t, err)

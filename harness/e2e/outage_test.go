@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
@@ -85,13 +86,13 @@ func temporalAndReceiverAway(t *testing.T, h *house) {
 
 // databaseAway cuts every connection to the database while an order waits for
 // its callback, another one's create is on its way, and a third is started.
-func databaseAway(t *testing.T, h *house, line *proxy) {
+func databaseAway(t *testing.T, h *house, line *proxy.Proxy) {
 	waiting := h.withdrawal(t, "PK", "stuck", succeeds)
 	h.stands(t, order.Submitted, waiting)
 	underWay := h.withdrawal(t, "VN", "slow-answer", succeeds)
 	h.reaches(t, 1, underWay)
 	before := h.counter(t, callback.CodeStore)
-	line.cut()
+	line.Set(proxy.Refusing)
 
 	withdrawal := h.withdrawal(t, "BD", "success", succeeds)
 	deposit := h.expect(t, order.Deposit, "PK", "success", succeeds)
@@ -111,7 +112,7 @@ func databaseAway(t *testing.T, h *house, line *proxy) {
 	require.ErrorIs(t, err, ledger.ErrNotFound, "it waits to be written down")
 	require.Empty(t, h.booked(t, withdrawal), "nothing is sent before it is written down")
 
-	line.mend()
+	line.Set(proxy.Passing)
 	require.NoError(t, started())
 	h.ended(t, waiting, underWay, withdrawal, deposit)
 	require.Equal(t, order.FromCallback, h.lastStep(t, waiting).Source)

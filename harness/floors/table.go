@@ -123,6 +123,7 @@ var Rooms = []Room{
 	}},
 	{Path: "harness/floors", Floor: laboratory, Holds: "the table of the house"},
 	{Path: "harness/mutants", Floor: laboratory, Holds: "takes guards out of a copy of the code"},
+	{Path: "harness/proxy", Floor: laboratory, Holds: "carries TCP connections, to cut them"},
 	{Path: "harness/stack", Floor: 8, Holds: "the whole system as processes on one machine"},
 	{Path: "harness/bench", Floor: 9, Holds: "what an order costs"},
 	{Path: "harness/campaign", Floor: 9, Holds: "simulated small systems with random faults"},
