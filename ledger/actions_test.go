@@ -34,6 +34,10 @@ func (b *testBundle) trail(t testing.TB, key order.Key) []string {
 	t.Helper()
 	entries, err := b.Audit(t.Context(), key)
 	require.NoError(t, err)
+	return trailOf(entries)
+}
+
+func trailOf(entries []AuditEntry) []string {
 	lines := make([]string, len(entries))
 	for i, e := range entries {
 		lines[i] = fmt.Sprintf("%s: %s", e.Actor, e.Action)

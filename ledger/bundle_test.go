@@ -116,6 +116,14 @@ func (b *testBundle) exec(query string, args ...any) error {
 	return err
 }
 
+// current is the order as it stands.
+func (b *testBundle) current(t testing.TB, key order.Key) *order.Order {
+	t.Helper()
+	o, err := b.Order(t.Context(), key)
+	require.NoError(t, err)
+	return &o
+}
+
 // books opens books in PKR, in rupees.
 func (b *testBundle) books(t testing.TB, available, frozen string) {
 	t.Helper()

@@ -312,7 +312,7 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 			due := make(map[string]string)
 			for _, item := range items {
 				if item.Kind == QueueCallback {
-					due[item.Key.Number] = item.Code + " " + item.Text
+					due[item.Key.Number] = item.Code + " " + item.Callback.Problem
 				}
 			}
 			return due
@@ -324,7 +324,7 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 		require.NoError(t, b.exec("UPDATE inbox SET callback = 'no JSON' WHERE number = 'damaged'"))
 		due := queue()
 		require.Len(t, due, 2)
-		require.Contains(t, due["problem"], CodeUndelivered+" a callback cannot be passed on: the workflow takes no more signals")
+		require.Contains(t, due["problem"], CodeUndelivered+" the workflow takes no more signals")
 		require.Contains(t, due["waits"], CodeUndelivered)
 		pending, err := b.PendingCallbacks(t.Context(), 0)
 		require.NoError(t, err)

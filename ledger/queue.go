@@ -8,21 +8,31 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// QueueItem is something that needs a person.
-type QueueItem struct {
-	Since time.Time `json:"since"`
-	Kind  QueueKind `json:"kind"`
-	Key   order.Key `json:"key"`            // without number: the merchant itself
-	ID    string    `json:"id,omitempty"`   // what its command takes: see QueueKind; the same as long as the item is due
-	Code  string    `json:"code,omitempty"` // stable
-	Text  string    `json:"text"`           // what is the matter, in a sentence
-	Do    string    `json:"do"`             // what to do about it
+// Due is something that needs a person, as facts. Package worklist puts them in
+// words.
+type Due struct {
+	Since time.Time
+	Kind  QueueKind
+	Key   order.Key // without number: the merchant itself
+	ID    string    // what its command takes: see QueueKind; the same as long as it is due
+	Code  string    // stable
+
+	// What it is about. The members of other kinds are zero.
+	Order       *order.Order      // QueueApproval, QueueReview, QueueUnknown, QueueUnsent, QueueFunds
+	Proposal    *order.Resolution // QueueReview: what one person has proposed; nil if nobody has
+	Discrepancy *Discrepancy      // QueueDiscrepancy
+	Breaker     *Breaker          // QueueBreaker
+	Waiting     int               // QueueBreaker: how many orders wait to be sent
+	Callback    *InboxEntry       // QueueCallback
+	Adjustment  *AdjustmentRecord // QueueAdjustment
+	Drift       money.Amount      // QueueDrift: what the gateway has more than the books; below zero: less
 }
 
-// QueueKind says what an item of the queue is.
+// QueueKind says why something needs a person.
 type QueueKind string
 
 // The kinds.
@@ -43,11 +53,11 @@ const (
 // they are counted.
 var queues = []struct {
 	kind  QueueKind
-	list  func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error)
+	list  func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error)
 	count func(at time.Time, unknownFor time.Duration) tally
 }{
-	{QueueApproval, (*Ledger).approvalsDue, tallyOrders(standing(order.AwaitingApproval))},
-	{QueueReview, (*Ledger).reviewsDue, tallyOrders(standing(order.InReview))},
+	{QueueApproval, ordersIn(QueueApproval, order.AwaitingApproval), tallyOrders(standing(order.AwaitingApproval))},
+	{QueueReview, ordersIn(QueueReview, order.InReview), tallyOrders(standing(order.InReview))},
 	{QueueUnknown, (*Ledger).unknownsDue, tallyOrdersFor(standing(order.Unknown))},
 	{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},
 	{QueueDiscrepancy, (*Ledger).discrepanciesDue, tallyRows("SELECT at AS since FROM discrepancies WHERE closed_at = 0")},
@@ -72,9 +82,9 @@ func QueueKinds() []QueueKind {
 // listed as unknown or unsent once they have been so for unknownFor. An order may
 // be there twice, as one that is unknown and one that wants money. QueueCounts
 // counts without a limit.
-func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
+func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
 	limit = pageSize(limit)
-	var items []QueueItem
+	var items []Due
 	for _, queue := range queues {
 		found, err := queue.list(l, ctx, unknownFor, limit) // the oldest of all are among the oldest of each
 		if err != nil {
@@ -82,94 +92,46 @@ func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limi
 		}
 		items = append(items, found...)
 	}
-	slices.SortStableFunc(items, func(a, b QueueItem) int {
+	slices.SortStableFunc(items, func(a, b Due) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Key.String(), b.Key.String()))
 	})
 	return items[:min(limit, len(items))], nil
 }
 
-func (l *Ledger) approvalsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	return l.ordersDue(ctx, standing(order.AwaitingApproval), limit, func(o queuedOrder) (QueueItem, error) {
-		return QueueItem{
-			Kind: QueueApproval, ID: o.Fingerprint,
-			Text: fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.amount(), order.SayTime(moment(o.ApproveBefore)), o.ReasonText),
-			Do:   fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", order.ShortFingerprint(o.Fingerprint), o.requester()),
-		}, nil
-	})
+// ordersIn lists the orders in a state, those that have been so for longest first.
+func ordersIn(kind QueueKind, state order.State) func(*Ledger, context.Context, time.Duration, int) ([]Due, error) {
+	return func(l *Ledger, ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
+		return l.ordersDue(ctx, kind, standing(state), limit)
+	}
 }
 
-func (l *Ledger) reviewsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	return l.ordersDue(ctx, standing(order.InReview), limit, func(o queuedOrder) (QueueItem, error) {
-		item := QueueItem{
-			Kind: QueueReview,
-			Text: fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.amount(), o.ReasonText),
-			Do:   "find out at the gateway what became of it and resolve it with the proof",
-		}
-		if o.Proposed == "" {
-			return item, nil
-		}
-		proposal := proposalRow{State: order.State(o.Proposed), Paid: o.ProposedPaid, Fee: o.ProposedFee}
-		proposed, err := proposal.resolution(o.Currency)
-		item.Text += fmt.Sprintf("; %s proposes %s (%s)", o.Proposer, sayResolution(proposed), o.ProposedEvidence)
-		item.Do = fmt.Sprintf("check the proof and resolve it alike, if you are neither %s nor who requested it; or resolve it otherwise", o.Proposer)
-		return item, err
-	})
-}
-
-func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
-	return l.ordersDueFor(ctx, unknownFor, standing(order.Unknown), limit, func(o queuedOrder) (QueueItem, error) {
-		return QueueItem{
-			Kind: QueueUnknown,
-			Text: fmt.Sprintf("it is not known whether the gateway has the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
-			Do:   "nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait",
-		}, nil
-	})
+func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
+	return l.ordersDueFor(ctx, QueueUnknown, unknownFor, standing(order.Unknown), limit)
 }
 
 // unsentDue leaves out what an open breaker holds back: its own item counts them.
-func (l *Ledger) unsentDue(ctx context.Context, unknownFor time.Duration, limit int) ([]QueueItem, error) {
-	return l.ordersDueFor(ctx, unknownFor, waitingToBeSent, limit, func(o queuedOrder) (QueueItem, error) {
-		why := o.ReasonText
-		if why == "" {
-			why = "no worker has tried"
-		}
-		return QueueItem{
-			Kind: QueueUnsent, Code: CodeUnsent,
-			Text: fmt.Sprintf("the %s of %s has not been sent yet: %s", o.Kind, o.amount(), why),
-			Do:   "see that a worker runs that has the merchant and its key and reaches the gateway; the order is sent by itself, or cancel it",
-		}, nil
-	})
+func (l *Ledger) unsentDue(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
+	return l.ordersDueFor(ctx, QueueUnsent, unknownFor, waitingToBeSent, limit)
 }
 
 // ordersDueFor lists the orders that have been due for so long.
-func (l *Ledger) ordersDueFor(ctx context.Context, long time.Duration, due dueOrders, limit int, say func(queuedOrder) (QueueItem, error)) ([]QueueItem, error) {
+func (l *Ledger) ordersDueFor(ctx context.Context, kind QueueKind, long time.Duration, due dueOrders, limit int) ([]Due, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.ordersDue(ctx, due, limit, say)
-	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Since.After(now.Add(-long)) }), err
+	items, err := l.ordersDue(ctx, kind, due, limit)
+	return slices.DeleteFunc(items, func(item Due) bool { return item.Since.After(now.Add(-long)) }), err
 }
 
-func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	waiting, err := l.ordersDue(ctx, standing(order.AwaitingFunds), limit, func(o queuedOrder) (QueueItem, error) {
-		return QueueItem{
-			Kind: QueueFunds,
-			Text: fmt.Sprintf("the books' available balance does not cover the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
-			Do:   "pay money in at the gateway and have two persons book it as a top-up; the order then goes on by itself, or fails at its deadline",
-		}, nil
-	})
+// fundsDue lists the orders that lack money in the books, and at the gateway.
+func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
+	waiting, err := l.ordersDue(ctx, QueueFunds, standing(order.AwaitingFunds), limit)
 	if err != nil {
 		return nil, err
 	}
-	short, err := l.ordersDue(ctx, shortAtTheGateway, limit, func(o queuedOrder) (QueueItem, error) {
-		return QueueItem{
-			Kind: QueueFunds,
-			Text: fmt.Sprintf("the merchant's balance at the gateway does not cover the %s of %s: %s", o.Kind, o.amount(), o.ReasonText),
-			Do:   "pay money in at the gateway and have two persons book it as a top-up; the order is then sent again under its number, or fails at its deadline",
-		}, nil
-	})
-	return slices.SortedStableFunc(slices.Values(append(waiting, short...)), func(a, b QueueItem) int { return a.Since.Compare(b.Since) }), err
+	short, err := l.ordersDue(ctx, QueueFunds, shortAtTheGateway, limit)
+	return slices.SortedStableFunc(slices.Values(append(waiting, short...)), func(a, b Due) int { return a.Since.Compare(b.Since) }), err
 }
 
 // dueOrders picks open orders: a condition, and the condition of the entries of
@@ -222,15 +184,10 @@ type queuedOrder struct {
 	ProposedFee      int64  `db:"proposed_fee"`
 	Proposer         string `db:"proposer"`
 	ProposedEvidence string `db:"proposed_evidence"`
-	parsed           order.Order
 }
 
-func (o queuedOrder) amount() string { return o.parsed.Amount.String() }
-
-func (o queuedOrder) requester() string { return o.parsed.RequestedBy }
-
 // ordersDue lists open orders, those that have been due for longest first.
-func (l *Ledger) ordersDue(ctx context.Context, due dueOrders, limit int, say func(queuedOrder) (QueueItem, error)) ([]QueueItem, error) {
+func (l *Ledger) ordersDue(ctx context.Context, kind QueueKind, due dueOrders, limit int) ([]Due, error) {
 	var rows []queuedOrder
 	err := l.list(ctx, &rows, `
 		SELECT q.*, COALESCE(p.state, '') AS proposed, COALESCE(p.paid, 0) AS proposed_paid, COALESCE(p.fee, 0) AS proposed_fee,
@@ -241,98 +198,102 @@ func (l *Ledger) ordersDue(ctx context.Context, due dueOrders, limit int, say fu
 	if err != nil {
 		return nil, err
 	}
-	items := make([]QueueItem, len(rows))
+	items := make([]Due, len(rows))
 	for i, row := range rows {
-		if row.parsed, err = row.order(); err != nil {
+		if items[i], err = row.due(kind); err != nil {
 			return nil, err
 		}
-		if items[i], err = say(row); err != nil {
-			return nil, err
-		}
-		if row.parsed.Unasked() {
-			items[i].Text += "; the ledger may be older than what was done, and the gateway is being asked whether it has the order"
-			items[i].Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
-				"If the gateway does not answer, mend the connection or the merchant's key"
-		}
-		items[i].Since, items[i].Key = moment(row.Since), row.parsed.Key()
-		items[i].Code = cmp.Or(row.ReasonCode, items[i].Code)
 	}
 	return items, nil
 }
 
-func (l *Ledger) discrepanciesDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+func (o queuedOrder) due(kind QueueKind) (Due, error) {
+	parsed, err := o.order()
+	if err != nil {
+		return Due{}, err
+	}
+	item := Due{Since: moment(o.Since), Kind: kind, Key: parsed.Key(), Code: o.ReasonCode, Order: &parsed}
+	switch kind {
+	case QueueApproval:
+		item.ID = parsed.Fingerprint
+	case QueueUnsent:
+		item.Code = cmp.Or(item.Code, CodeUnsent)
+	}
+	if kind == QueueReview && o.Proposed != "" {
+		row := proposalRow{State: order.State(o.Proposed), Paid: o.ProposedPaid, Fee: o.ProposedFee, Actor: o.Proposer, Evidence: o.ProposedEvidence}
+		proposal, err := row.resolution(o.Currency)
+		if err != nil {
+			return Due{}, err
+		}
+		item.Proposal = &proposal
+	}
+	return item, nil
+}
+
+func (l *Ledger) discrepanciesDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	var rows []discrepancyRow
 	err := l.list(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE closed_at = 0 ORDER BY at, id LIMIT ?", limit)
-	items := make([]QueueItem, len(rows))
+	items := make([]Due, len(rows))
 	for i, row := range rows {
-		items[i] = QueueItem{
-			Since: moment(row.At), Kind: QueueDiscrepancy, Key: row.discrepancy().Key, ID: strconv.FormatInt(row.ID, 10), Code: row.Code,
-			Text: "our books and the gateway's word differ: " + row.Detail,
-			Do:   "settle it with the gateway, then close it and say why",
-		}
+		d := row.discrepancy()
+		items[i] = Due{Since: d.At, Kind: QueueDiscrepancy, Key: d.Key, ID: strconv.FormatInt(d.ID, 10), Code: d.Code, Discrepancy: &d}
 	}
 	return items, err
 }
 
-func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	breakers, err := l.Breakers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var items []QueueItem
+	var items []Due
 	for _, b := range breakers[:min(limit, len(breakers))] {
-		var waiting int
-		err := l.get(ctx, &waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
+		item := Due{Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code, Breaker: &b}
+		err := l.get(ctx, &item.Waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
 		if err != nil {
 			return nil, err
 		}
-		text := "no order of the merchant is sent, because the gateway refuses every call: " + b.Reason.Text
-		if waiting > 0 {
-			text += fmt.Sprintf("; %d wait to be sent", waiting)
-		}
-		items = append(items, QueueItem{
-			Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code,
-			Text: text,
-			Do:   "mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent",
-		})
+		items = append(items, item)
 	}
 	return items, nil
 }
 
-func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
-	entries, err := l.UnmatchedCallbacks(ctx, limit)
+// callbacksDue lists the callbacks that cannot be passed on, and those of orders
+// that we do not have. One that is both is listed once, as the first.
+func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
+	unmatched, err := l.UnmatchedCallbacks(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.undeliveredDue(ctx, limit)
+	undelivered, err := l.undelivered(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if slices.ContainsFunc(items, func(told QueueItem) bool { return told.ID == e.ID }) {
-			continue
+	var items []Due
+	for _, e := range undelivered {
+		items = append(items, callbackDue(e, CodeUndelivered))
+	}
+	for _, e := range unmatched {
+		if !slices.ContainsFunc(items, func(listed Due) bool { return listed.ID == e.ID }) {
+			items = append(items, callbackDue(e, CodeUnmatched))
 		}
-		items = append(items, QueueItem{
-			Since: e.FirstAt, Kind: QueueCallback, Key: e.Key(), ID: e.ID, Code: CodeUnmatched,
-			Text: fmt.Sprintf("the gateway tells of a %s that we do not have: %s, %s %s", e.Callback.Direction, e.Callback.State, e.Callback.OrderAmount, e.Callback.Currency),
-			Do:   "find out who made the order; it is matched by itself if it turns up here",
-		})
 	}
-	slices.SortStableFunc(items, func(a, b QueueItem) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(items, func(a, b Due) int { return a.Since.Compare(b.Since) })
 	return items[:min(limit, len(items))], nil
 }
 
-func (l *Ledger) adjustmentsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+func callbackDue(e InboxEntry, code string) Due {
+	return Due{Since: e.FirstAt, Kind: QueueCallback, Key: e.Key(), ID: e.ID, Code: code, Callback: &e}
+}
+
+func (l *Ledger) adjustmentsDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	var open conditions
 	open.add("state = 'proposed'")
 	records, err := l.adjustments(ctx, open, "proposed_at, id", limit)
-	items := make([]QueueItem, len(records))
+	items := make([]Due, len(records))
 	for i, a := range records {
-		move, _ := a.Kind.move()
-		items[i] = QueueItem{
-			Since: a.ProposedAt, Kind: QueueAdjustment, Key: order.Key{Merchant: a.Merchant}, ID: a.Ref, Code: CodeAdjustmentProposed,
-			Text: fmt.Sprintf("%s proposes to book %s as %s, because %s (%s): %s", a.By, a.Amount, a.Kind, move.Text, a.Evidence, a.Why),
-			Do:   fmt.Sprintf("check the proof and confirm it, if you are not %s, or reject it", a.By),
+		items[i] = Due{
+			Since: a.ProposedAt, Kind: QueueAdjustment, Key: order.Key{Merchant: a.Merchant}, ID: a.Ref, Code: CodeAdjustmentProposed, Adjustment: &a,
 		}
 	}
 	return items, err
@@ -345,7 +306,7 @@ const driftingSince = `(
 		SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency AND verdict <> 'drift'), 0)
 	ORDER BY id LIMIT 1)`
 
-func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]QueueItem, error) {
+func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	var rows []struct {
 		Merchant string `db:"merchant"`
 		Currency string `db:"currency"`
@@ -356,16 +317,12 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]Q
 		SELECT s.merchant, s.currency, s.drift, `+driftingSince+` AS since
 		FROM books b JOIN snapshots s ON s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency)
 		WHERE s.verdict = 'drift' ORDER BY since, s.id LIMIT ?`, limit)
-	items := make([]QueueItem, len(rows))
+	items := make([]Due, len(rows))
 	for i, row := range rows {
-		read, more, minor := amounts{currency: row.Currency}, "more", row.Drift
-		if minor < 0 {
-			more, minor = "less", -minor
-		}
-		items[i] = QueueItem{
+		read := amounts{currency: row.Currency}
+		items[i] = Due{
 			Since: moment(row.Since), Kind: QueueDrift, Key: order.Key{Merchant: row.Merchant}, ID: row.Merchant, Code: CodeDrift,
-			Text: fmt.Sprintf("the gateway has %s %s than the books, and no open order explains it", read.of(minor), more),
-			Do:   "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons",
+			Drift: read.of(row.Drift),
 		}
 	}
 	return items, err

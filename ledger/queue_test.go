@@ -54,34 +54,21 @@ func TestNeedsPerson(t *testing.T) {
 		key := func(number string) order.Key { return order.Key{Merchant: merchant, Number: number} }
 		found, err := b.Discrepancies(ctx, DiscrepancyFilter{})
 		require.NoError(t, err)
-		want := []QueueItem{
+		ours := func(number string) *order.Order { return b.current(t, key(number)) }
+		breaker, _, err := b.Breaker(ctx, "M2")
+		require.NoError(t, err)
+		callback, err := b.Callback(ctx, id)
+		require.NoError(t, err)
+		want := []Due{
+			{Since: noon.Add(1 * time.Minute), Kind: QueueUnknown, Key: key("unknown"), Code: order.CodeGatewayUnknown, Order: ours("unknown")},
+			{Since: noon.Add(2 * time.Minute), Kind: QueueApproval, Key: key("approve"), ID: approve.Fingerprint, Code: order.CodeLimitOrder, Order: ours("approve")},
 			{
-				noon.Add(1 * time.Minute), QueueUnknown, key("unknown"), "", order.CodeGatewayUnknown,
-				"it is not known whether the gateway has the deposit of 7.00 PKR: no answer in time",
-				"nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait",
+				Since: noon.Add(3 * time.Minute), Kind: QueueDiscrepancy, Key: key("approve"), ID: strconv.FormatInt(found[0].ID, 10),
+				Code: order.DiscrepancyPaidUnsent, Discrepancy: &found[0],
 			},
-			{
-				noon.Add(2 * time.Minute), QueueApproval, key("approve"), approve.Fingerprint, order.CodeLimitOrder,
-				"withdrawal of 50.00 PKR waits for approval until 2026-03-01 14:02 UTC: the amount is 50.00 PKR and needs approval above 0.00 PKR",
-				"approve it with fingerprint " + approve.Fingerprint[:8] + ", or reject it; tests, who requested it, may not approve",
-			},
-			{
-				noon.Add(3 * time.Minute), QueueDiscrepancy, key("approve"), strconv.FormatInt(found[0].ID, 10), order.DiscrepancyPaidUnsent,
-				"our books and the gateway's word differ: the gateway tells of it", "settle it with the gateway, then close it and say why",
-			},
-			{
-				noon.Add(4 * time.Minute), QueueBreaker, order.Key{Merchant: "M2"}, "", order.CodeGatewayPaused,
-				"no order of the merchant is sent, because the gateway refuses every call: the key has expired",
-				"mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent",
-			},
-			{
-				noon.Add(5 * time.Minute), QueueReview, key("review"), "", order.CodeNoProof,
-				"withdrawal of 100.00 PKR is in review: no proof within 5m0s", "find out at the gateway what became of it and resolve it with the proof",
-			},
-			{
-				noon.Add(6 * time.Minute), QueueCallback, key("stray"), id, CodeUnmatched,
-				"the gateway tells of a withdrawal that we do not have: succeeded, 3.00 PKR", "find out who made the order; it is matched by itself if it turns up here",
-			},
+			{Since: noon.Add(4 * time.Minute), Kind: QueueBreaker, Key: order.Key{Merchant: "M2"}, Code: order.CodeGatewayPaused, Breaker: &breaker},
+			{Since: noon.Add(5 * time.Minute), Kind: QueueReview, Key: key("review"), Code: order.CodeNoProof, Order: ours("review")},
+			{Since: noon.Add(6 * time.Minute), Kind: QueueCallback, Key: key("stray"), ID: id, Code: CodeUnmatched, Callback: &callback},
 		}
 		items := b.needsPerson(t, 6*time.Minute)
 		require.Equal(t, want, items)
@@ -107,8 +94,7 @@ func TestNeedsPerson(t *testing.T) {
 		settle(t, b, unknown.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Pending})
 		items = b.needsPerson(t, time.Hour)
 		require.Len(t, items, 1)
-		require.Equal(t, "withdrawal of 100.00 PKR is in review: no proof within 5m0s; amina proposes succeeded, fee 2.00 PKR (ticket of amina)", items[0].Text)
-		require.Equal(t, "check the proof and resolve it alike, if you are neither amina nor who requested it; or resolve it otherwise", items[0].Do)
+		require.Equal(t, &order.Resolution{State: order.Succeeded, By: "amina", Evidence: "ticket of amina", Fee: pkr("2")}, items[0].Proposal)
 		b.clean(t)
 	})
 }
@@ -134,10 +120,10 @@ func TestUnknownSinceTheFirstTime(t *testing.T) {
 }
 
 // due lists the items of one kind.
-func (b *testBundle) due(t *testing.T, kind QueueKind) []QueueItem {
+func (b *testBundle) due(t *testing.T, kind QueueKind) []Due {
 	t.Helper()
 	items := b.needsPerson(t, time.Hour)
-	return slices.DeleteFunc(items, func(item QueueItem) bool { return item.Kind != kind })
+	return slices.DeleteFunc(items, func(item Due) bool { return item.Kind != kind })
 }
 
 // An order that waits for money says where it is short, and since when.
@@ -167,22 +153,13 @@ func TestQueueOfFunds(t *testing.T) {
 			_, err := b.HoldForFunds(t.Context(), gateway.Key(), short)
 			require.NoError(t, err)
 		}
-		require.Equal(t, []QueueItem{
-			{
-				noon.Add(time.Minute), QueueFunds, gateway.Key(), "", order.CodeGatewayShort,
-				"the merchant's balance at the gateway does not cover the withdrawal of 60.00 PKR: the gateway has 5.00 PKR",
-				"pay money in at the gateway and have two persons book it as a top-up; the order is then sent again under its number, or fails at its deadline",
-			},
-			{
-				noon.Add(2 * time.Minute), QueueFunds, ledger.Key(), "", order.CodeInsufficientFunds,
-				"the books' available balance does not cover the withdrawal of 50.00 PKR: the available balance of 29.00 PKR does not cover 50.00 PKR",
-				"pay money in at the gateway and have two persons book it as a top-up; the order then goes on by itself, or fails at its deadline",
-			},
-			{
-				noon.Add(3 * time.Minute), QueueFunds, unsure.Key(), "", order.CodeGatewayShort,
-				"the merchant's balance at the gateway does not cover the withdrawal of 10.00 PKR: the gateway has 5.00 PKR",
-				"pay money in at the gateway and have two persons book it as a top-up; the order is then sent again under its number, or fails at its deadline",
-			},
+		item := func(minutes time.Duration, r order.Request, code string) Due {
+			return Due{Since: noon.Add(minutes * time.Minute), Kind: QueueFunds, Key: r.Key(), Code: code, Order: b.current(t, r.Key())}
+		}
+		require.Equal(t, []Due{
+			item(1, gateway, order.CodeGatewayShort),
+			item(2, ledger.Request, order.CodeInsufficientFunds),
+			item(3, unsure, order.CodeGatewayShort),
 		}, b.due(t, QueueFunds))
 
 		adjusted(t, b, adjustment("A1", AdjustTopUp, "100"))
@@ -211,10 +188,11 @@ func TestQueueOfAdjustments(t *testing.T) {
 		require.NoError(t, err)
 		items := b.due(t, QueueAdjustment)
 		require.Len(t, items, 2)
-		require.Equal(t, QueueItem{
-			noon.Add(time.Minute), QueueAdjustment, order.Key{Merchant: merchant}, "A1", CodeAdjustmentProposed,
-			"amina proposes to book 30.00 PKR as top_up, because the merchant paid money in at the gateway (slip A1): as the bank says",
-			"check the proof and confirm it, if you are not amina, or reject it",
+		proposed, err := b.Adjustments(t.Context(), AdjustmentFilter{Merchant: merchant, Open: true})
+		require.NoError(t, err)
+		require.Len(t, proposed, 2) // newest first
+		require.Equal(t, Due{
+			Since: noon.Add(time.Minute), Kind: QueueAdjustment, Key: order.Key{Merchant: merchant}, ID: "A1", Code: CodeAdjustmentProposed, Adjustment: &proposed[1],
 		}, items[0])
 		for _, ref := range []string{"A1", "A2"} {
 			_, _, err := b.RejectAdjustment(t.Context(), merchant, ref, "bilal", "no")
@@ -258,15 +236,14 @@ func TestQueueOfDrifts(t *testing.T) {
 		require.Equal(t, before, b.due(t, QueueDrift))
 		_, err := b.compare(t, merchant, amount(100, "VND"), amount(0, "VND")) // another currency agrees
 		require.NoError(t, err)
-		const do = "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons"
-		want := []QueueItem{
+		want := []Due{
 			{
-				noon.Add(4 * time.Minute), QueueDrift, order.Key{Merchant: merchant}, merchant, CodeDrift,
-				"the gateway has 20.00 PKR less than the books, and no open order explains it", do,
+				Since: noon.Add(4 * time.Minute), Kind: QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant,
+				Code: CodeDrift, Drift: amount(-2000, "PKR"),
 			},
 			{
-				noon.Add(7 * time.Minute), QueueDrift, order.Key{Merchant: "M2"}, "M2", CodeDrift,
-				"the gateway has 7.00 PKR more than the books, and no open order explains it", do,
+				Since: noon.Add(7 * time.Minute), Kind: QueueDrift, Key: order.Key{Merchant: "M2"}, ID: "M2",
+				Code: CodeDrift, Drift: pkr("7"),
 			},
 		}
 		require.Equal(t, want, b.due(t, QueueDrift))
@@ -292,7 +269,11 @@ func TestUnsentOrdersAreTold(t *testing.T) {
 			t.Helper()
 			var lines []string
 			for _, item := range b.due(t, kind) {
-				lines = append(lines, item.Since.Format("15:04 ")+item.Key.Number+" "+item.Code+" "+item.Text)
+				line := item.Since.Format("15:04 ") + item.Key.Number + " " + item.Code
+				if item.Order != nil {
+					line += " " + item.Order.Reason.Text
+				}
+				lines = append(lines, line)
 			}
 			return lines
 		}
@@ -313,17 +294,17 @@ func TestUnsentOrdersAreTold(t *testing.T) {
 
 		now = noon.Add(90 * time.Minute)
 		require.Equal(t, []string{
-			"12:00 d0 ORDER_UNSENT the deposit of 1.00 PKR has not been sent yet: no worker has tried",
-			"12:01 w0 ORDER_UNSENT the withdrawal of 1.00 PKR has not been sent yet: no worker has tried",
-			"12:02 d1 GATEWAY_UNREACHABLE the deposit of 1.00 PKR has not been sent yet: connection refused",
-			"12:03 w1 GATEWAY_UNREACHABLE the withdrawal of 1.00 PKR has not been sent yet: connection refused",
-			"12:04 d2 GATEWAY_PAUSED the deposit of 1.00 PKR has not been sent yet: key expired",
-			"12:05 w2 GATEWAY_PAUSED the withdrawal of 1.00 PKR has not been sent yet: key expired",
+			"12:00 d0 ORDER_UNSENT ",
+			"12:01 w0 ORDER_UNSENT ",
+			"12:02 d1 GATEWAY_UNREACHABLE connection refused",
+			"12:03 w1 GATEWAY_UNREACHABLE connection refused",
+			"12:04 d2 GATEWAY_PAUSED key expired",
+			"12:05 w2 GATEWAY_PAUSED key expired",
 		}, names(QueueUnsent), "an approved one counts from its approval on")
 		require.NoError(t, b.Trip(t.Context(), merchant, paused.Reason, time.Minute))
 		require.Empty(t, names(QueueUnsent))
-		require.Equal(t, []string{"13:30  GATEWAY_PAUSED no order of the merchant is sent, because the gateway refuses every call: key expired; 7 wait to be sent"},
-			names(QueueBreaker))
+		require.Equal(t, []string{"13:30  GATEWAY_PAUSED"}, names(QueueBreaker))
+		require.Equal(t, 7, b.due(t, QueueBreaker)[0].Waiting)
 		require.NoError(t, b.Reset(t.Context(), merchant))
 		now = noon.Add(24 * time.Hour)
 		require.Len(t, names(QueueUnsent), 7)
@@ -463,32 +444,22 @@ func TestStory(t *testing.T) {
 		_, err = b.CloseDiscrepancy(ctx, found[0].ID, "amina", "their mistake")
 		require.NoError(t, err)
 
-		events, err := b.Story(ctx, o.Key())
+		story, err := b.Story(ctx, o.Key())
 		require.NoError(t, err)
-		lines := make([]string, len(events))
-		for i, e := range events {
-			lines[i] = fmt.Sprintf("%s %s %s| %s", e.At.Format("15:04"), e.Kind, e.By, e.Text)
+		require.Equal(t, b.current(t, o.Key()), story.Order)
+		require.Len(t, story.Callbacks, 1)
+		require.Equal(t, id, story.Callbacks[0].ID)
+		require.Equal(t, 2, story.Callbacks[0].Received)
+		require.Len(t, story.Submissions, 2)
+		require.Equal(t, []Outcome{Paused, Accepted}, []Outcome{story.Submissions[0].Outcome, story.Submissions[1].Outcome})
+		require.Equal(t, b.trail(t, o.Key()), trailOf(story.Audit))
+		require.Len(t, story.Audit, 9)
+		require.Equal(t, found[0].ID, story.Discrepancies[0].ID)
+		var moved []TransferReason
+		for _, transfer := range story.Transfers {
+			moved = append(moved, transfer.Reason)
 		}
-		require.Equal(t, []string{
-			"12:00 decision amina| approve refused: ORDER_NOT_FOUND: there is no order W1 of merchant M1700000001",
-			"12:01 request tests| withdrawal of 100.00 PKR asked for, in PK by JAZZCASH",
-			"12:01 move | opened as awaiting_approval: LIMIT_ORDER the amount is 100.00 PKR and needs approval above 0.00 PKR",
-			"12:02 decision tests| approve refused: SAME_PERSON: tests requested order W1; another person must approve it",
-			"12:02 decision amina| awaiting_approval → reserved (approve): APPROVED a known vendor",
-			"12:02 transfer | reserve: available → in_flight 100.00 PKR",
-			"12:03 attempt | attempt 1 to send it begins",
-			"12:03 attempt | attempt 1 ends: paused: GATEWAY_PAUSED key expired",
-			"12:03 move | reserved → submitting (submission attempt 1)",
-			"12:04 attempt | attempt 2 to send it begins",
-			"12:05 attempt | attempt 2 ends: accepted",
-			"12:05 move | submitting → submitted (submission attempt 2)",
-			"12:06 callback | the gateway says succeeded of its order G1 (100.00 of 100.00 PKR, fee 0), told 2 times until 2026-03-01 12:07 UTC: stored",
-			"12:06 move | submitted → succeeded (callback " + id + "), paid 100.00 PKR, fee 2.00 PKR",
-			"12:06 transfer | payout: in_flight → paid_out 100.00 PKR",
-			"12:06 transfer | fee: available → fees 2.00 PKR",
-			fmt.Sprintf("12:07 discrepancy | discrepancy %d: UNPAID_AFTER_SUCCESS: the order is succeeded and the query says unpaid", found[0].ID),
-			"12:08 decision amina| close_discrepancy: UNPAID_AFTER_SUCCESS their mistake",
-		}, lines)
+		require.Equal(t, []TransferReason{ReasonReserve, ReasonPayout, ReasonFee}, moved)
 		b.clean(t)
 	})
 }
@@ -543,7 +514,7 @@ func TestOpenOrders(t *testing.T) {
 }
 
 // needsPerson lists what needs a person, and demands that the counts say the same.
-func (b *testBundle) needsPerson(t *testing.T, unknownFor time.Duration) []QueueItem {
+func (b *testBundle) needsPerson(t *testing.T, unknownFor time.Duration) []Due {
 	t.Helper()
 	items, err := b.NeedsPerson(t.Context(), unknownFor, MaxPage)
 	require.NoError(t, err)

@@ -112,20 +112,8 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
 	}
 	return t.note(ctx, h, entry{
 		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID,
-		reason: said(order.CodeResolved, sayResolution(r)+": "+r.Why),
+		reason: said(order.CodeResolved, r.Outcome()+": "+r.Why),
 	})
-}
-
-// sayResolution is the end that a person decides on, with its amounts.
-func sayResolution(r order.Resolution) string {
-	text := string(r.State)
-	if r.State == order.PartiallyPaid {
-		text += " with " + r.Paid.String()
-	}
-	if r.Fee.IsPositive() {
-		text += ", fee " + r.Fee.String()
-	}
-	return text
 }
 
 // proposal is what the first person has proposed, if anybody has.

@@ -408,9 +408,9 @@ func TestAFeeThatIsFinerThanTheCurrency(t *testing.T) {
 			require.EqualValues(t, (i+1)*500_000, rest())
 			story, err := b.Story(t.Context(), r.Key())
 			require.NoError(t, err)
-			require.True(t, slices.ContainsFunc(story, func(e Event) bool {
-				return strings.Contains(e.Text, "FEE_FINER_THAN_CURRENCY the gateway's fee is 4.995; 4.99 PKR is booked")
-			}), story)
+			require.True(t, slices.ContainsFunc(story.Audit, func(e AuditEntry) bool {
+				return e.Reason.Code == "FEE_FINER_THAN_CURRENCY" && strings.Contains(e.Reason.Text, "the gateway's fee is 4.995; 4.99 PKR is booked")
+			}), story.Audit)
 		}
 		b.clean(t)
 	})

@@ -34,9 +34,9 @@ func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error 
 	return nil
 }
 
-// undelivered is the condition of callbacks that need a person although their
+// undeliveredStates is the condition of callbacks that need a person although their
 // order may be here: they cannot be passed on, or nobody has for long.
-const undelivered = "(problem_at > 0 AND problem_at < ? OR status = 'stored' AND first_at < ?)"
+const undeliveredStates = "(problem_at > 0 AND problem_at < ? OR status = 'stored' AND first_at < ?)"
 
 // due reports whether a person may be done with the row: it has a problem, or has
 // waited for long.
@@ -52,28 +52,12 @@ func (e InboxEntry) due() string {
 	return CodeUndelivered
 }
 
-// undeliveredDue lists the callbacks that cannot be passed on.
-func (l *Ledger) undeliveredDue(ctx context.Context, limit int) ([]QueueItem, error) {
+// undelivered lists the callbacks that cannot be passed on.
+func (l *Ledger) undelivered(ctx context.Context, limit int) ([]InboxEntry, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := l.callbacks(ctx, "status <> 'done' AND "+undelivered, limit,
+	return l.callbacks(ctx, "status <> 'done' AND "+undeliveredStates, limit,
 		now.Add(-passing).UnixMilli(), now.Add(-patience).UnixMilli())
-	if err != nil {
-		return nil, err
-	}
-	items := make([]QueueItem, len(entries))
-	for i, e := range entries {
-		why := e.Problem
-		if why == "" {
-			why = "it has waited since it came in"
-		}
-		items[i] = QueueItem{
-			Since: e.FirstAt, Kind: QueueCallback, Key: e.Key(), ID: e.ID, Code: CodeUndelivered,
-			Text: fmt.Sprintf("a callback cannot be passed on: %s; the gateway tells of a %s, %s", why, e.Callback.Direction, e.Callback.State),
-			Do:   "look whether Temporal and the order's workflow are there; it is tried again by itself. If it can never be passed on, ask the gateway about the order and set the callback aside",
-		}
-	}
-	return items, nil
 }

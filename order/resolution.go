@@ -18,6 +18,19 @@ type Resolution struct {
 	WholeFee bool `json:"whole_fee,omitempty"`
 }
 
+// Outcome returns the end that the evidence proves, with its amounts, for people:
+// "partially_paid with 40.00 PKR, fee 2.00 PKR".
+func (r Resolution) Outcome() string {
+	text := string(r.State)
+	if r.State == PartiallyPaid {
+		text += " with " + r.Paid.String()
+	}
+	if r.Fee.IsPositive() {
+		text += ", fee " + r.Fee.String()
+	}
+	return text
+}
+
 // Validate reports whether the decision is allowed for an order in the given state.
 // The error is a *Refusal.
 func (r Resolution) Validate(request Request, state State) error {

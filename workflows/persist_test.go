@@ -265,7 +265,7 @@ func TestAnOpeningBalanceThatCannotBeRead(t *testing.T) {
 						require.Len(t, queue, 1)
 						require.Equal(t, order.DiscrepancyBalance, queue[0].Code)
 						require.Equal(t, order.Key{Merchant: merchant}, queue[0].Key)
-						require.NotContains(t, queue[0].Text, written)
+						require.NotContains(t, queue[0].Discrepancy.Detail, written)
 					}, at)
 				}
 				w.RegisterDelayedCallback(func() { mended = true }, 3*time.Hour)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/internal/shell"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -138,21 +139,5 @@ func orderArguments(key order.Key) string {
 	return shellWord(key.Number) + " --merchant " + shellWord(key.Merchant)
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.:][A-Za-z0-9_.:-]*$`)
-
-// shellWord writes a value as one word of a shell; what it says is chosen by
-// others.
-func shellWord(value string) string {
-	if plainWord.MatchString(value) {
-		return value
-	}
-	quoted := "'"
-	for _, r := range printable(value) {
-		if r == '\'' {
-			quoted += `'\''`
-			continue
-		}
-		quoted += string(r)
-	}
-	return quoted + "'"
-}
+// shellWord writes a value as one word of a shell.
+func shellWord(value string) string { return shell.Word(value) }

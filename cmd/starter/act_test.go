@@ -550,12 +550,3 @@ func TestPollOfAnOrphan(t *testing.T) {
 	require.Equal(t, ledger.ActionPoll, last.Action)
 	require.Equal(t, "dana", last.Actor)
 }
-
-func TestShellWords(t *testing.T) {
-	t.Parallel()
-	for value, want := range map[string]string{
-		"INV-1": "INV-1", "-INV": "'-INV'", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "a\nb": "'a·b'",
-	} {
-		require.Equal(t, want, shellWord(value))
-	}
-}

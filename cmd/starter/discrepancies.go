@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -40,7 +41,7 @@ there are more than the limit.`,
 	flags.StringVar(&filter.Code, "code", "", "only of this code")
 	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
 	s.complete(cmd, "merchant", s.merchantNames)
-	s.complete(cmd, "code", func(*cobra.Command) []string { return discrepancyCodes() })
+	s.complete(cmd, "code", func(*cobra.Command) []string { return worklist.DiscrepancyCodes() })
 	return cmd
 }
 

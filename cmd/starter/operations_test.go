@@ -24,6 +24,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -67,8 +68,8 @@ func between(t *testing.T, text, name, table string) string {
 func discrepanciesTable() string {
 	var table strings.Builder
 	table.WriteString("| code | what it means | what a person does |\n|---|---|---|\n")
-	for _, code := range discrepancyCodes() {
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", code, discrepancyKinds[code].means, discrepancyKinds[code].do)
+	for _, code := range worklist.DiscrepancyCodes() {
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", code, worklist.Explain(code).Means, worklist.Explain(code).Do)
 	}
 	return table.String()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -388,10 +389,10 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	source, err := os.ReadFile("../../order/effect.go")
 	require.NoError(t, err)
 	codes := regexp.MustCompile(`Discrepancy\w+ += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
-	require.Len(t, discrepancyKinds, len(codes))
+	require.Len(t, worklist.DiscrepancyCodes(), len(codes))
 	for _, code := range codes {
-		require.NotEmpty(t, discrepancyKinds[code[1]].means, code[1])
-		require.NotEmpty(t, discrepancyKinds[code[1]].do, code[1])
+		require.NotEmpty(t, worklist.Explain(code[1]).Means, code[1])
+		require.NotEmpty(t, worklist.Explain(code[1]).Do, code[1])
 	}
 	for _, state := range order.States() {
 		require.Equal(t, !state.Terminal(), adoptedNext[state] != "", state)

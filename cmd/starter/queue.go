@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -44,14 +45,8 @@ the fingerprint of what is approved), and more means that there are more than th
 
 // queueDocument is {"queue":[…],"more":…}.
 type queueDocument struct {
-	Queue []queueItem `json:"queue"`
-	More  bool        `json:"more"` // there are more than the limit
-}
-
-// queueItem is an item with the command for it.
-type queueItem struct {
-	ledger.QueueItem
-	Command string `json:"command"`
+	Queue []worklist.Item `json:"queue"`
+	More  bool            `json:"more"` // there are more than the limit
 }
 
 func (s *starter) queue(ctx context.Context, limit int) error {
@@ -64,15 +59,15 @@ func (s *starter) queue(ctx context.Context, limit int) error {
 		return err
 	}
 	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		items, more, err := page(limit, func(limit int) ([]ledger.QueueItem, error) {
+		items, more, err := page(limit, func(limit int) ([]ledger.Due, error) {
 			return l.NeedsPerson(ctx, settings.UnknownAlarm, limit)
 		})
 		if err != nil {
 			return err
 		}
-		document := queueDocument{Queue: []queueItem{}, More: more}
+		document := queueDocument{Queue: []worklist.Item{}, More: more}
 		for _, item := range items {
-			document.Queue = append(document.Queue, advised(item))
+			document.Queue = append(document.Queue, worklist.Say(item))
 		}
 		s.show(document, func(w io.Writer) { writeQueue(w, document) })
 		return nil
@@ -84,44 +79,6 @@ func (p *problems) limit(limit int) {
 	if limit < 1 || limit >= ledger.MaxPage {
 		p.add(codeUsage, "limit", "--limit is between 1 and %d", ledger.MaxPage-1)
 	}
-}
-
-// advised adds the command for an item, and what to do where the ledger does
-// not know of the commands.
-func advised(item ledger.QueueItem) queueItem {
-	at, id, of := orderArguments(item.Key), shellWord(item.ID), " --merchant "+shellWord(item.Key.Merchant)
-	advice := queueItem{QueueItem: item}
-	switch item.Kind {
-	case ledger.QueueApproval:
-		advice.Command = "starter approve " + at
-	case ledger.QueueReview:
-		advice.Command = "starter resolve " + at + " --state STATE --why WHY --evidence PROOF"
-	case ledger.QueueUnknown, ledger.QueueUnsent:
-		advice.Command = "starter poll " + at
-	case ledger.QueueDiscrepancy:
-		advice.Command = "starter close-discrepancy " + id + " --why WHY"
-		if kind, known := discrepancyKinds[item.Code]; known {
-			advice.Do = kind.do
-		}
-		if item.Code == order.DiscrepancyOrphan || item.Code == order.DiscrepancyNotInLedger {
-			advice.Command = "starter adopt " + at
-		}
-	case ledger.QueueBreaker:
-		advice.Command = "starter reconcile" + of
-	case ledger.QueueCallback:
-		if item.Code == ledger.CodeUnmatched {
-			advice.Do = "find out who made the order (starter show " + at + "); it is matched by itself if it turns up here. If it never will, say why and set it aside"
-		}
-		advice.Command = "starter set-aside " + id + " --why WHY"
-	case ledger.QueueFunds:
-		advice.Command = "starter adjust propose REF" + of + " --kind top_up --amount AMOUNT --why WHY --evidence PROOF"
-	case ledger.QueueAdjustment:
-		advice.Command = "starter adjust confirm " + id + of
-	case ledger.QueueDrift:
-		advice.Do += " (starter adjust); then compare again"
-		advice.Command = "starter reconcile" + of
-	}
-	return advice
 }
 
 func writeQueue(w io.Writer, document queueDocument) {
@@ -144,7 +101,7 @@ func writeQueue(w io.Writer, document queueDocument) {
 
 // shownID is what a person needs to see of an item's id: not what its title or its
 // text says already.
-func shownID(item queueItem) string {
+func shownID(item worklist.Item) string {
 	if item.Kind == ledger.QueueApproval || item.Kind == ledger.QueueDrift {
 		return ""
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -125,7 +126,7 @@ func writeTransactionsReport(w io.Writer, report transactionsReport) {
 	rows = nil
 	for _, m := range report.Merchants {
 		for _, f := range m.Findings {
-			rows = append(rows, []string{m.Merchant, f.Code, strconv.Itoa(f.Open), discrepancyKinds[f.Code].means})
+			rows = append(rows, []string{m.Merchant, f.Code, strconv.Itoa(f.Open), worklist.Explain(f.Code).Means})
 		}
 	}
 	if len(rows) > 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -44,26 +45,23 @@ discrepancy or transfer.`,
 
 // storyDocument is {"order":…,"events":[…]}.
 type storyDocument struct {
-	Order  *order.View    `json:"order"` // null for a number that we do not have
-	Events []ledger.Event `json:"events"`
+	Order  *order.View      `json:"order"` // null for a number that we do not have
+	Events []worklist.Event `json:"events"`
 }
 
 func (s *starter) showStory(ctx context.Context, key order.Key) error {
 	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		events, err := l.Story(ctx, key)
+		story, err := l.Story(ctx, key)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return s.unrecorded(ctx, key)
 		}
 		if err != nil {
 			return err
 		}
-		document := storyDocument{Events: events}
-		row, err := l.Order(ctx, key)
-		if err == nil {
-			view := row.View(row.Standing)
+		document := storyDocument{Events: worklist.Tell(story)}
+		if story.Order != nil {
+			view := story.Order.View(story.Order.Standing)
 			document.Order = &view
-		} else if !errors.Is(err, ledger.ErrNotFound) {
-			return err
 		}
 		known := ""
 		if document.Order == nil && !s.json {
@@ -85,7 +83,7 @@ func writeStory(w io.Writer, key order.Key, document storyDocument, known string
 	var rows [][]string
 	for _, e := range document.Events {
 		text := e.Text
-		if e.Kind != ledger.EventDecision { // a person's words
+		if e.Kind != worklist.EventDecision { // a person's words
 			text = localTimes(text)
 		}
 		rows = append(rows, []string{moment(e.At), string(e.Kind), e.By, text})

@@ -100,7 +100,7 @@ func (w *world) adopt(ctx workflow.Context, l *trackedOrder, begin func(func(wor
 func (w *world) requireQueued(l *trackedOrder) {
 	items, err := w.books.NeedsPerson(w.ctx, time.Minute, ledger.MaxPage)
 	w.must(err, l.Number, "the queue cannot be read")
-	if !slices.ContainsFunc(items, func(item ledger.QueueItem) bool { return item.Key == l.request.Key() }) {
+	if !slices.ContainsFunc(items, func(item ledger.Due) bool { return item.Key == l.request.Key() }) {
 		w.addViolation("P13", l.Number, "its workflow was terminated, and the queue does not have it")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -92,7 +93,7 @@ func (r *run) keepStories(ctx context.Context) {
 		theirs, _ := r.stack.Gateway.Orders(ctx, key.Merchant, key.Number)
 		sent, _ := r.stack.Gateway.Deliveries(ctx, key.Merchant, key.Number)
 		text, err := json.MarshalIndent(map[string]any{
-			"habit": o.habit, "story": story, "submissions": attempts, "callbacks": callbacks, "gateway": theirs, "deliveries": sent,
+			"habit": o.habit, "story": worklist.Tell(story), "submissions": attempts, "callbacks": callbacks, "gateway": theirs, "deliveries": sent,
 		}, "", "  ")
 		if err == nil {
 			r.keepSaid("violation-"+key.Merchant+"-"+key.Number+".json", string(text))

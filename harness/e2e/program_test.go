@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -104,7 +105,7 @@ type answer struct {
 	Order      order.View              `json:"order"`
 	Started    *client.Started         `json:"started"`
 	Orders     []client.Row            `json:"orders"`
-	Queue      []ledger.QueueItem      `json:"queue"`
+	Queue      []worklist.Item         `json:"queue"`
 	Adjustment ledger.AdjustmentRecord `json:"adjustment"`
 	Error      struct {
 		Code     string          `json:"code"`

@@ -50,10 +50,10 @@ func (d day) reached(t *testing.T, number string, states ...order.State) {
 // merchant itself where the number is empty.
 func (h *house) needsPerson(t *testing.T, kind ledger.QueueKind, number string) {
 	t.Helper()
-	until(t, h, number+" in the queue as "+string(kind), func(ctx context.Context) ([]ledger.QueueItem, error) {
+	until(t, h, number+" in the queue as "+string(kind), func(ctx context.Context) ([]ledger.Due, error) {
 		return h.books.NeedsPerson(ctx, time.Second, ledger.MaxPage)
-	}, func(queue []ledger.QueueItem) bool {
-		return slices.ContainsFunc(queue, func(item ledger.QueueItem) bool { return item.Kind == kind && item.Key.Number == number })
+	}, func(queue []ledger.Due) bool {
+		return slices.ContainsFunc(queue, func(item ledger.Due) bool { return item.Kind == kind && item.Key.Number == number })
 	})
 }
 

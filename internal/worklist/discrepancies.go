@@ -1,4 +1,4 @@
-package main
+package worklist
 
 import (
 	"maps"
@@ -7,12 +7,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// discrepancyKind is what a discrepancy's code means and what to do about it.
-type discrepancyKind struct{ means, do string }
+// Explanation is what a discrepancy's code means and what a person does about it.
+type Explanation struct{ Means, Do string }
 
-// discrepancyKinds are all codes. The queue advises by them, and
-// docs/operations.md is written from them.
-var discrepancyKinds = map[string]discrepancyKind{
+// discrepancies has all codes. docs/operations.md is written from it.
+var discrepancies = map[string]Explanation{
 	order.DiscrepancyPaidUnsent: {
 		"the gateway speaks of an order that we have written down and never sent",
 		"ask the gateway who made it: somebody else uses the number, or the key. Cancel ours until that is clear; then close it",
@@ -99,4 +98,8 @@ var discrepancyKinds = map[string]discrepancyKind{
 	},
 }
 
-func discrepancyCodes() []string { return slices.Sorted(maps.Keys(discrepancyKinds)) }
+// Explain returns what a discrepancy's code means; empty for a code that is none.
+func Explain(code string) Explanation { return discrepancies[code] }
+
+// DiscrepancyCodes lists all codes of discrepancies.
+func DiscrepancyCodes() []string { return slices.Sorted(maps.Keys(discrepancies)) }

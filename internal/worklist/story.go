@@ -1,0 +1,126 @@
+package worklist
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Event is one thing in an order's story.
+type Event struct {
+	At   time.Time `json:"at"`
+	Kind EventKind `json:"kind"`
+	By   string    `json:"by,omitempty"` // who, when it was a person
+	Text string    `json:"text"`         // in a sentence, without personal data of ours; people's own words are as they wrote them
+}
+
+// EventKind says what an event is.
+type EventKind string
+
+// The kinds of events, in the order in which those of one moment are told.
+const (
+	EventRequest     EventKind = "request"
+	EventCallback    EventKind = "callback"
+	EventAttempt     EventKind = "attempt"
+	EventMove        EventKind = "move"        // its state changed
+	EventDecision    EventKind = "decision"    // of a person, done or refused
+	EventDiscrepancy EventKind = "discrepancy" // opened
+	EventTransfer    EventKind = "transfer"
+)
+
+// eventRanks order the events of one moment: what follows from another comes after it.
+var eventRanks = map[EventKind]int{
+	EventRequest: 0, EventCallback: 1, EventAttempt: 2, EventMove: 3, EventDecision: 3, EventDiscrepancy: 4, EventTransfer: 5,
+}
+
+// Tell tells what is on record of an order from its beginning: what was asked
+// for, sent, told, decided and moved.
+func Tell(story ledger.Story) []Event {
+	var events []Event
+	if o := story.Order; o != nil {
+		events = append(events, Event{
+			At: o.CreatedAt, Kind: EventRequest, By: o.RequestedBy,
+			Text: fmt.Sprintf("%s of %s asked for, in %s by %s", o.Kind, o.Amount, o.Country, o.Way),
+		})
+	}
+	for _, e := range story.Callbacks {
+		events = append(events, Event{At: e.FirstAt, Kind: EventCallback, Text: tellCallback(e)})
+	}
+	for _, s := range story.Submissions {
+		attempt := "attempt " + strconv.Itoa(s.Attempt)
+		events = append(events, Event{At: s.StartedAt, Kind: EventAttempt, Text: attempt + " to send it begins"})
+		if s.Outcome != "" {
+			events = append(events, Event{At: s.EndedAt, Kind: EventAttempt, Text: attempt + " ends: " + say(string(s.Outcome), s.Reason)})
+		}
+	}
+	events = append(events, tellAudit(story.Audit)...)
+	for _, d := range slices.Backward(story.Discrepancies) {
+		events = append(events, Event{At: d.At, Kind: EventDiscrepancy, Text: fmt.Sprintf("discrepancy %d: %s: %s", d.ID, d.Code, d.Detail)})
+	}
+	for _, t := range story.Transfers {
+		events = append(events, Event{At: t.At, Kind: EventTransfer, Text: fmt.Sprintf("%s: %s → %s %s", t.Reason, t.From, t.To, t.Amount)})
+	}
+	slices.SortStableFunc(events, func(a, b Event) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(eventRanks[a.Kind], eventRanks[b.Kind]))
+	})
+	return events
+}
+
+func tellCallback(e ledger.InboxEntry) string {
+	times := ""
+	if e.Received > 1 {
+		times = fmt.Sprintf(", told %d times until %s", e.Received, order.SayTime(e.LastAt))
+	}
+	c := e.Callback
+	return fmt.Sprintf("the gateway says %s of its order %s (%s of %s %s, fee %s)%s: %s",
+		c.State, c.GatewayID, cmp.Or(c.PayAmount, "nothing"), c.OrderAmount, c.Currency, cmp.Or(c.Fee, "unsaid"), times, e.Status)
+}
+
+func tellAudit(entries []ledger.AuditEntry) []Event {
+	var events []Event
+	for _, e := range entries {
+		if e.Action == ledger.ActionDiscrepancy {
+			continue // the discrepancy itself is told
+		}
+		event := Event{At: e.At, Kind: EventMove, Text: sayEntry(e)}
+		if e.Source == order.FromOperator {
+			event.Kind, event.By = EventDecision, e.Actor
+		}
+		events = append(events, event)
+	}
+	return events
+}
+
+// sayEntry is an entry of the audit in a sentence.
+func sayEntry(e ledger.AuditEntry) string {
+	switch {
+	case e.Refused:
+		return fmt.Sprintf("%s refused: %s: %s", e.Action, e.Reason.Code, e.Reason.Text)
+	case e.Action == ledger.ActionOpen:
+		return say("opened as "+string(e.After), e.Reason)
+	case e.Before == e.After:
+		return say(string(e.Action), e.Reason)
+	}
+	behind := strings.TrimSpace(string(e.Source) + " " + e.Evidence)
+	if e.Source == order.FromOperator {
+		behind = string(e.Action)
+	}
+	text := fmt.Sprintf("%s → %s (%s)", e.Before, e.After, behind)
+	if e.Paid.IsPositive() {
+		text += fmt.Sprintf(", paid %s, fee %s", e.Paid, e.Fee)
+	}
+	return say(text, e.Reason)
+}
+
+func say(text string, reason order.Reason) string {
+	if words := strings.TrimSpace(reason.Code + " " + reason.Text); words != "" {
+		text += ": " + words
+	}
+	return text
+}

@@ -1,0 +1,155 @@
+// Package worklist says in words what the ledger knows in facts: what needs a
+// person, with what to do and the command for it, and the story of an order. It
+// reads and writes nothing.
+package worklist
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/internal/shell"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Item is something that needs a person, in words.
+type Item struct {
+	Since   time.Time        `json:"since"`
+	Kind    ledger.QueueKind `json:"kind"`
+	Key     order.Key        `json:"key"`            // without number: the merchant itself
+	ID      string           `json:"id,omitempty"`   // what its command takes: see ledger.QueueKind
+	Code    string           `json:"code,omitempty"` // stable
+	Text    string           `json:"text"`           // what is the matter, in a sentence
+	Do      string           `json:"do"`             // what to do about it
+	Command string           `json:"command"`        // of the starter, with words in capitals where the person fills in
+}
+
+// Say puts what is due in words.
+func Say(due ledger.Due) Item {
+	item := Item{Since: due.Since, Kind: due.Kind, Key: due.Key, ID: due.ID, Code: due.Code}
+	if due.Order != nil {
+		sayOrder(&item, due, *due.Order)
+	} else {
+		sayOther(&item, due)
+	}
+	return item
+}
+
+// sayOrder is about an order that waits.
+func sayOrder(item *Item, due ledger.Due, o order.Order) {
+	at := shell.Word(o.Number) + " --merchant " + shell.Word(o.Merchant)
+	switch due.Kind {
+	case ledger.QueueApproval:
+		item.Text = fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.Amount, order.SayTime(o.ApproveBefore), o.Reason.Text)
+		item.Do = fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", order.ShortFingerprint(o.Fingerprint), o.RequestedBy)
+		item.Command = "starter approve " + at
+	case ledger.QueueReview:
+		item.Text = fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.Amount, o.Reason.Text)
+		item.Do = "find out at the gateway what became of it and resolve it with the proof"
+		if p := due.Proposal; p != nil {
+			item.Text += fmt.Sprintf("; %s proposes %s (%s)", p.By, p.Outcome(), p.Evidence)
+			item.Do = fmt.Sprintf("check the proof and resolve it alike, if you are neither %s nor who requested it; or resolve it otherwise", p.By)
+		}
+		item.Command = "starter resolve " + at + " --state STATE --why WHY --evidence PROOF"
+	case ledger.QueueUnknown:
+		item.Text = fmt.Sprintf("it is not known whether the gateway has the %s of %s: %s", o.Kind, o.Amount, o.Reason.Text)
+		item.Do = "nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait"
+		item.Command = "starter poll " + at
+	case ledger.QueueUnsent:
+		item.Text = fmt.Sprintf("the %s of %s has not been sent yet: %s", o.Kind, o.Amount, cmp.Or(o.Reason.Text, "no worker has tried"))
+		item.Do = "see that a worker runs that has the merchant and its key and reaches the gateway; the order is sent by itself, or cancel it"
+		item.Command = "starter poll " + at
+	case ledger.QueueFunds:
+		sayFunds(item, o)
+	}
+	if o.Unasked() {
+		item.Text += "; the ledger may be older than what was done, and the gateway is being asked whether it has the order"
+		item.Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
+			"If the gateway does not answer, mend the connection or the merchant's key"
+	}
+}
+
+// sayFunds is about an order that lacks money, in the books or at the gateway.
+func sayFunds(item *Item, o order.Order) {
+	where, next := "the merchant's balance at the gateway", "the order is then sent again under its number, or fails at its deadline"
+	if o.State == order.AwaitingFunds {
+		where, next = "the books' available balance", "the order then goes on by itself, or fails at its deadline"
+	}
+	item.Text = fmt.Sprintf("%s does not cover the %s of %s: %s", where, o.Kind, o.Amount, o.Reason.Text)
+	item.Do = "pay money in at the gateway and have two persons book it as a top-up; " + next
+	item.Command = "starter adjust propose REF --merchant " + shell.Word(o.Merchant) + " --kind top_up --amount AMOUNT --why WHY --evidence PROOF"
+}
+
+// sayOther is about something that is no order.
+func sayOther(item *Item, due ledger.Due) {
+	id, merchant := shell.Word(due.ID), " --merchant "+shell.Word(due.Key.Merchant)
+	switch {
+	case due.Discrepancy != nil:
+		sayDiscrepancy(item, *due.Discrepancy)
+	case due.Breaker != nil:
+		item.Text = "no order of the merchant is sent, because the gateway refuses every call: " + due.Breaker.Reason.Text
+		if due.Waiting > 0 {
+			item.Text += fmt.Sprintf("; %d wait to be sent", due.Waiting)
+		}
+		item.Do = "mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent"
+		item.Command = "starter reconcile" + merchant
+	case due.Callback != nil:
+		sayCallback(item, due.Code, *due.Callback)
+	case due.Adjustment != nil:
+		a := *due.Adjustment
+		item.Text = fmt.Sprintf("%s proposes to book %s as %s, because %s (%s): %s", a.By, a.Amount, a.Kind, moved(a.Kind), a.Evidence, a.Why)
+		item.Do = fmt.Sprintf("check the proof and confirm it, if you are not %s, or reject it", a.By)
+		item.Command = "starter adjust confirm " + id + merchant
+	default:
+		item.Text = fmt.Sprintf("the gateway has %s than the books, and no open order explains it", moreOrLess(due.Drift))
+		item.Do = "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again"
+		item.Command = "starter reconcile" + merchant
+	}
+}
+
+func sayDiscrepancy(item *Item, d ledger.Discrepancy) {
+	item.Text = "our books and the gateway's word differ: " + d.Detail
+	item.Do = cmp.Or(discrepancies[d.Code].Do, "settle it with the gateway, then close it and say why")
+	item.Command = "starter close-discrepancy " + shell.Word(item.ID) + " --why WHY"
+	if d.Code == order.DiscrepancyOrphan || d.Code == order.DiscrepancyNotInLedger {
+		item.Command = "starter adopt " + shell.Word(d.Key.Number) + " --merchant " + shell.Word(d.Key.Merchant)
+	}
+}
+
+func sayCallback(item *Item, code string, e ledger.InboxEntry) {
+	c := e.Callback
+	item.Command = "starter set-aside " + shell.Word(item.ID) + " --why WHY"
+	if code == ledger.CodeUnmatched {
+		item.Text = fmt.Sprintf("the gateway tells of a %s that we do not have: %s, %s %s", c.Direction, c.State, c.OrderAmount, c.Currency)
+		item.Do = "find out who made the order (starter show " + shell.Word(item.Key.Number) + " --merchant " + shell.Word(item.Key.Merchant) +
+			"); it is matched by itself if it turns up here. If it never will, say why and set it aside"
+		return
+	}
+	item.Text = fmt.Sprintf("a callback cannot be passed on: %s; the gateway tells of a %s, %s",
+		cmp.Or(e.Problem, "it has waited since it came in"), c.Direction, c.State)
+	item.Do = "look whether Temporal and the order's workflow are there; it is tried again by itself. If it can never be passed on, ask the gateway about the order and set the callback aside"
+}
+
+// moved is what has happened when an adjustment of the kind is booked.
+func moved(kind ledger.AdjustmentKind) string {
+	for _, move := range ledger.AdjustmentKinds() {
+		if move.Kind == kind {
+			return move.Text
+		}
+	}
+	return ""
+}
+
+// moreOrLess is a difference in words: "2.00 PKR more".
+func moreOrLess(drift money.Amount) string {
+	word := " more"
+	if drift.Minor() < 0 {
+		word = " less"
+		if positive, err := money.Minor(-drift.Minor(), drift.Currency()); err == nil {
+			drift = positive
+		}
+	}
+	return drift.String() + word
+}
