@@ -37,7 +37,7 @@ func TestWhatIsNoAction(t *testing.T) {
 		`{"action":{"note":{"by":"a","text":"t"},"cancel":{"by":"a","why":"w"}}}`: "member action: an action is exactly one of",
 		`{"action":{"pay":{}}}`:              "member action: an action is exactly one of",
 		`{"action":{"approve":{"by":7}}}`:    "member action: member by must be a text",
-		`{"action":{"approve":{"bye":"a"}}}`: "member action: member bye is not known here",
+		`{"action":{"approve":{"bye":"a"}}}`: "member action: member bye is unknown",
 		`{"action":"approve"}`:               "member action: an action is exactly one of",
 	} {
 		var read OperatorActionInput

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// What a person may do to an order, as data. Each action says by Permit
-// whether it may be done to an order as it stands; Permit is pure, returns nil
-// when it may, and is asked by whoever offers the action and again by the
-// ledger when it is done.
+// The actions of a person on an order. Permit returns nil if the action is allowed
+// for an order in its current state, and a refusal otherwise. Permit is pure.
+// Callers call it before they send the action; the ledger calls it again when it
+// executes the action.
 //
-// A text that is too long is refused with TEXT_TOO_LONG by every Permit.
+// Every Permit refuses a text that is too long, with TEXT_TOO_LONG.
 //
-// The ID tells a repetition of one action (a retry) from a second action: the
-// same ID on the same order is done once and answered the same. It may be "".
+// ID is an idempotency key. The ledger executes an ID once per order and gives a
+// repetition the same answer. It may be "".
 
-// Approval lets an order go ahead that waits for a second person.
+// Approval approves an order that waits for a second person.
 type Approval struct {
 	ID          string `json:"id,omitempty"`
 	By          string `json:"by"`            // not who requested the order
-	Fingerprint string `json:"fingerprint"`   // of the order as the approver saw it, or its first eight digits or more: what is approved is what is paid
+	Fingerprint string `json:"fingerprint"`   // of the content that the approver saw: the whole, or at least its first eight digits
 	Why         string `json:"why,omitempty"` // may be left out
 }
 
-// Rejection ends an order that waits for a second person.
+// Rejection rejects an order that waits for a second person.
 type Rejection struct {
 	ID  string `json:"id,omitempty"`
 	By  string `json:"by"`
@@ -44,27 +44,29 @@ type Note struct {
 	Text string `json:"text"`
 }
 
-// Poll makes an order ask the gateway, or look for its funds, at once.
+// Poll queries the gateway for the order at once, or checks at once whether its
+// funds are there.
 type Poll struct {
 	ID string `json:"id,omitempty"`
 	By string `json:"by"`
 }
 
-// Adoption has an open order driven again that no workflow drives.
+// Adoption starts a workflow for an open order that no workflow drives.
 type Adoption struct {
 	ID  string `json:"id,omitempty"`
 	By  string `json:"by"`
-	Run string `json:"run,omitempty"` // of the workflow that was started for it; empty: one drives it already, or nothing was tried
-	// Squatted says why the workflow that has the order's id drives no order, when
-	// that is why none was started.
+	Run string `json:"run,omitempty"` // run id of the started workflow; empty if none was started
+	// Squatted is set if no workflow was started because another one has the
+	// order's workflow id. It says why that one drives no order.
 	Squatted string `json:"squatted,omitempty"`
-	// Request is what the order's workflow was started with, when the ledger does
-	// not have the order: it is written down first, as one that may have been sent.
+	// Request is the input of the order's workflow. It is set if the ledger does
+	// not have the order. The ledger then records the order first, as one that may
+	// have been sent.
 	Request *Request `json:"request,omitempty"`
 }
 
-// Permit says whether the approval may be given at this moment. The codes are
-// WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
+// Permit returns why the approval is refused at the given time, or nil. The codes
+// are WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
 // SAME_PERSON and FINGERPRINT_MISMATCH.
 func (a Approval) Permit(o Order, at time.Time) *Refusal {
 	if refusal := a.TooLong(); refusal != nil {
@@ -95,22 +97,22 @@ func (a Approval) Permit(o Order, at time.Time) *Refusal {
 	return nil
 }
 
-// leastFingerprint is how many digits of a fingerprint name an order's content:
-// the order is known by its number, and its content never changes.
+// leastFingerprint is the minimum of digits by which a fingerprint is named. So
+// few suffice, because the number names the order and its content never changes.
 const leastFingerprint = 8
 
-// ShortFingerprint is the beginning of a fingerprint, for people: it is enough to
-// approve the order by.
+// ShortFingerprint returns the beginning of a fingerprint, for people. It is
+// enough for an approval.
 func ShortFingerprint(whole string) string { return whole[:min(len(whole), leastFingerprint)] }
 
-// beginsFingerprint reports whether an approver means the fingerprint: the whole
-// of it, or so much from its beginning as people copy.
+// beginsFingerprint reports whether given is the whole fingerprint, or its
+// beginning of at least leastFingerprint digits.
 func beginsFingerprint(given, whole string) bool {
 	given = strings.ToLower(strings.TrimSpace(given))
 	return len(given) >= leastFingerprint && strings.HasPrefix(whole, given)
 }
 
-// Permit says whether the rejection may be made. The codes are WHO_MISSING,
+// Permit returns why the rejection is refused, or nil. The codes are WHO_MISSING,
 // WHY_MISSING, ORDER_ENDED, NOT_AWAITING_APPROVAL and ALREADY_SUBMITTED.
 func (r Rejection) Permit(o Order) *Refusal {
 	if refusal := r.TooLong(); refusal != nil {
@@ -137,9 +139,9 @@ func unasked(o Order) *Refusal {
 		"The gateway is being asked; try again in a few minutes", o.Number)
 }
 
-// Permit says whether the order may be cancelled; sent is whether the gateway may
-// have heard of a create of it. The codes are WHO_MISSING, WHY_MISSING,
-// ORDER_ENDED and ALREADY_SUBMITTED.
+// Permit returns why the cancellation is refused, or nil. sent says that the
+// gateway may have received a create of the order. The codes are WHO_MISSING,
+// WHY_MISSING, ORDER_ENDED and ALREADY_SUBMITTED.
 func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 	if refusal := c.TooLong(); refusal != nil {
 		return refusal
@@ -159,7 +161,7 @@ func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 	return nil
 }
 
-// Permit says whether the note may be added. The codes are WHO_MISSING and
+// Permit returns why the note is refused, or nil. The codes are WHO_MISSING and
 // WHY_MISSING.
 func (n Note) Permit(Order) *Refusal {
 	if refusal := n.TooLong(); refusal != nil {
@@ -168,14 +170,14 @@ func (n Note) Permit(Order) *Refusal {
 	return refuseUnsigned("a note", n.By, n.Text)
 }
 
-// Permit says whether there is anything to ask. The codes are WHO_MISSING,
+// Permit returns why the poll is refused, or nil. The codes are WHO_MISSING,
 // ORDER_ENDED and NOT_SUBMITTED.
 func (p Poll) Permit(o Order) *Refusal {
 	if refusal := p.TooLong(); refusal != nil {
 		return refusal
 	}
 	if nobody(p.By) {
-		return Refuse(CodeWhoMissing, "a question says who wants it asked")
+		return Refuse(CodeWhoMissing, "a poll must name who requests it")
 	}
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
@@ -186,9 +188,9 @@ func (p Poll) Permit(o Order) *Refusal {
 	return nil
 }
 
-// Permit says whether the order may be adopted. A run that was started for it is
-// a fact, even if it has driven the order to its end by now. The codes are
-// WHO_MISSING, ORDER_ENDED, NUMBER_SQUATTED and WORKFLOW_RUNNING.
+// Permit returns why the adoption is refused, or nil. If Run is set, it is allowed
+// even if the order has ended meanwhile, because its workflow was started. The
+// codes are WHO_MISSING, ORDER_ENDED, NUMBER_SQUATTED and WORKFLOW_RUNNING.
 func (a Adoption) Permit(o Order) *Refusal {
 	if refusal := a.TooLong(); refusal != nil {
 		return refusal
@@ -208,10 +210,10 @@ func (a Adoption) Permit(o Order) *Refusal {
 	return Refuse(CodeWorkflowRunning, "a workflow drives order %s; there is nothing to adopt", o.Number)
 }
 
-// Permit says whether the decision may be taken on the order. The codes are
-// WHO_MISSING, WHY_MISSING, EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END,
-// FEE_OUT_OF_BOUNDS, FEE_NOT_CONFIRMED and, when two persons decide, SAME_PERSON for
-// who requested the order.
+// Permit returns why the resolution is refused, or nil. The codes are WHO_MISSING,
+// WHY_MISSING, EVIDENCE_MISSING, ORDER_ENDED, NOT_IN_REVIEW, NOT_AN_END,
+// FEE_OUT_OF_BOUNDS, FEE_NOT_CONFIRMED and, when two persons decide, SAME_PERSON
+// for who requested the order.
 func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 	if refusal := r.TooLong(); refusal != nil {
 		return refusal
@@ -231,9 +233,9 @@ func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 	return nil
 }
 
-// Second says whether this resolution is the second person's word for a first
-// one: confirms is true when it says the same end and amounts, and then the
-// refusal is SAME_PERSON if it is the same person's.
+// Second compares this resolution with the first person's. confirms is true if
+// state and amounts are the same. If it confirms and is the same person's, the
+// refusal is SAME_PERSON.
 func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
 	part := r.State == PartiallyPaid && r.Paid.Minor() != first.Paid.Minor()
 	if r.State != first.State || part || r.Fee.Minor() != first.Fee.Minor() {
@@ -245,12 +247,12 @@ func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
 	return true, nil
 }
 
-// System is who acts when the orchestrator acts by itself. No person is called
-// so: an action in that name says not who does it.
+// System is the actor of what the orchestrator does itself. No person may use the
+// name: an action by "system" is refused as one without a name.
 const System = "system"
 
-// SamePerson reports whether two names mean one person: spaces around them and
-// capitals make no difference. Nobody is no person.
+// SamePerson reports whether two names mean one person. It ignores case and
+// surrounding spaces. An empty name equals no name.
 func SamePerson(a, b string) bool {
 	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
 	return a != "" && strings.EqualFold(a, b)
@@ -258,7 +260,7 @@ func SamePerson(a, b string) bool {
 
 func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
-// nobody reports whether a name says not who it is.
+// nobody reports whether a name is blank or System.
 func nobody(by string) bool { return blank(by) || SamePerson(by, System) }
 
 func refuseUnsigned(what, by, why string) *Refusal {

@@ -10,16 +10,16 @@ import (
 type Action interface {
 	// Name is the action's name in messages, in JSON and in the audit.
 	Name() string
-	// TooLong refuses an action that has a text longer than it may be.
+	// TooLong returns a refusal if a text of the action is too long, and nil
+	// otherwise.
 	TooLong() *Refusal
-	// ActionID tells a repetition of one action from a second action; "" when
-	// whoever asks gave none.
+	// ActionID returns the idempotency key; "" if the caller gave none.
 	ActionID() string
-	// WithID is the same action with another ID.
+	// WithID returns a copy of the action with the ID.
 	WithID(id string) Action
 }
 
-// Marked gives an action an ID unless it has one.
+// Marked returns the action with the ID, unless it has one already.
 func Marked(action Action, id string) Action {
 	if action == nil || action.ActionID() != "" {
 		return action
@@ -27,7 +27,8 @@ func Marked(action Action, id string) Action {
 	return action.WithID(id)
 }
 
-// The names of actions. An update of an order's workflow is called by them.
+// The names of actions. They are also the names of the updates of an order's
+// workflow.
 const (
 	ActionApprove = "approve"
 	ActionReject  = "reject"
@@ -41,21 +42,21 @@ const (
 // ActionType is one type of action.
 type ActionType struct {
 	Name string
-	// Update describes the update by which the action is sent to an order's
-	// workflow; "" when it is not sent to one.
+	// Update describes the update that sends the action to an order's workflow; ""
+	// if there is no such update.
 	Update string
 	// Read reads the action strictly, as Read does.
 	Read func(data []byte) (Action, error)
 }
 
-// ActionTypes are all of them.
+// ActionTypes lists all types of actions.
 var ActionTypes = []ActionType{
-	actionType[Approval]("Let the order go ahead, as a second person."),
-	actionType[Rejection]("End an order that waits for a second person."),
+	actionType[Approval]("Approve the order, as a second person."),
+	actionType[Rejection]("Reject an order that waits for a second person."),
 	actionType[Cancellation]("Withdraw the order before anything is sent."),
 	actionType[Resolution]("End an order in review, with evidence."),
 	actionType[Note]("Add a remark to the order's audit."),
-	actionType[Poll]("Ask the gateway about this order, or look for its funds, at once."),
+	actionType[Poll]("Query the gateway for this order, or check its funds, at once."),
 	actionType[Adoption](""), // of an order that no workflow drives
 }
 
@@ -78,7 +79,7 @@ func ReadAction(name string, data []byte) (Action, error) {
 	return ActionTypes[i].Read(data)
 }
 
-// NoAction refuses what is not exactly one action.
+// NoAction returns the refusal of an input that is not exactly one action.
 func NoAction() *Refusal {
 	names := make([]string, len(ActionTypes))
 	for i, t := range ActionTypes {

@@ -1,27 +1,27 @@
 package order
 
-// Bounds of free texts, in bytes of UTF-8. A longer text is refused whole: a text
-// that is cut means something else.
+// Limits of free texts, in bytes of UTF-8. A longer text is refused and not cut,
+// because a cut could change its meaning.
 const (
-	MaxName = 200  // who acts, or asks for an order
-	MaxText = 1500 // why, a remark, a proof
+	MaxName = 200  // who acts, or requests an order
+	MaxText = 1500 // a reason, a note, or evidence
 	MaxMark = 200  // the id of an action
 	MaxURL  = 2000 // the address that a payer returns to
 )
 
-// bounded is one text of an action, and the most that it may have.
+// bounded is a text with its maximum length.
 type bounded struct {
 	member, text string
 	most         int
 }
 
-// TooLong refuses a text that has more bytes than it may have; nil for one that
-// has not. The member is the text's name in JSON.
+// TooLong returns a refusal if a text has more bytes than most, and nil otherwise.
+// member is the text's name in JSON.
 func TooLong(member, text string, most int) *Refusal {
 	if len(text) <= most {
 		return nil
 	}
-	return Refuse(CodeTextTooLong, "%s has %d bytes and may have %d; say it shorter, and keep the rest where it can be looked up", member, len(text), most)
+	return Refuse(CodeTextTooLong, "%s has %d bytes and may have %d; shorten it, and keep the details elsewhere", member, len(text), most)
 }
 
 func firstTooLong(texts ...bounded) *Refusal {
@@ -33,8 +33,8 @@ func firstTooLong(texts ...bounded) *Refusal {
 	return nil
 }
 
-// TooLong refuses an action that has a text longer than it may be. Each Permit
-// asks it, and whoever sends an action asks before.
+// TooLong returns a refusal if a text of the action is too long, and nil
+// otherwise. Every Permit calls it; callers call it before they send an action.
 func (a Approval) TooLong() *Refusal {
 	return firstTooLong(bounded{"id", a.ID, MaxMark}, bounded{"by", a.By, MaxName},
 		bounded{"why", a.Why, MaxText}, bounded{"fingerprint", a.Fingerprint, MaxMark})

@@ -44,7 +44,7 @@ func TestTextsAreBounded(t *testing.T) {
 		}
 	}
 	long := Resolution{By: "amina", Why: "x", Evidence: say(MaxText + 2), State: Failed}.Permit(review, true)
-	require.Equal(t, "TEXT_TOO_LONG: evidence has 1502 bytes and may have 1500; say it shorter, and keep the rest where it can be looked up", long.Error())
+	require.Equal(t, "TEXT_TOO_LONG: evidence has 1502 bytes and may have 1500; shorten it, and keep the details elsewhere", long.Error())
 	long = Approval{By: "amina", Fingerprint: say(MaxMark + 2)}.Permit(waiting, noon)
 	require.Equal(t, CodeTextTooLong, refusalCode(long))
 }

@@ -16,30 +16,30 @@ func (e Effect) Moves() bool { return len(e.Path) > 0 || e.Credit }
 
 // Codes of discrepancies between our books and what the gateway says.
 const (
-	DiscrepancyPaidUnsent   = "PAID_WITHOUT_SUBMISSION" // the gateway speaks of an order that we never sent
+	DiscrepancyPaidUnsent   = "PAID_WITHOUT_SUBMISSION" // the gateway reports an order that we never sent
 	DiscrepancyPaidAfterEnd = "PAID_AFTER_END"          // paid, although we had ended it unpaid
 	DiscrepancyLatePayment  = "LATE_PAYMENT"            // deposit paid after it expired: credited
-	DiscrepancyUnpaidPaid   = "UNPAID_AFTER_SUCCESS"    // said to have failed, although it was proved paid, or credited
-	DiscrepancyReturned     = "RETURNED_AFTER_END"      // paid and returned, although we had ended it unpaid: nothing of it is booked
-	DiscrepancyPaidAgain    = "PAID_AFTER_REFUND"       // the gateway, on being asked, says paid of what we have booked as returned
-	DiscrepancyShared       = "GATEWAY_ORDER_SHARED"    // the gateway names one of its orders for two of ours: it belongs to the other one
-	DiscrepancyFee          = "FEE_UNBELIEVABLE"        // paid, and the fee that the gateway names cannot be: none is booked
-	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // another amount than the one that is booked
-	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a genuine message whose members differ from the order
-	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, and no workflow drives it: adopt it
-	DiscrepancyNotInLedger  = "ORDER_NOT_IN_LEDGER"     // Temporal has a workflow of the order, and the ledger does not have the order
-	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback says refunded, or paid after the end, the gateway does not when asked
+	DiscrepancyUnpaidPaid   = "UNPAID_AFTER_SUCCESS"    // the gateway reports a failure of an order that is booked as paid or credited
+	DiscrepancyReturned     = "RETURNED_AFTER_END"      // paid and returned, although we had ended it unpaid; nothing is booked
+	DiscrepancyPaidAgain    = "PAID_AFTER_REFUND"       // a query says paid, but the order is booked as returned
+	DiscrepancyShared       = "GATEWAY_ORDER_SHARED"    // the gateway's order belongs to another order in the ledger
+	DiscrepancyFee          = "FEE_UNBELIEVABLE"        // paid, but the reported fee is impossible; no fee is booked
+	DiscrepancyAmount       = "AMOUNT_CONTRADICTION"    // the reported amount differs from the booked one
+	DiscrepancyMismatch     = "FIELDS_MISMATCH"         // a verified message whose members differ from the order
+	DiscrepancyOrphan       = "WORKFLOW_MISSING"        // open in the ledger, but no workflow drives it: adopt it
+	DiscrepancyNotInLedger  = "ORDER_NOT_IN_LEDGER"     // Temporal has a workflow of the order, but the ledger does not have the order
+	DiscrepancyUnconfirmed  = "REFUND_UNCONFIRMED"      // a callback reports a refund or a late payment that queries do not confirm
 
-	DiscrepancyBalance = "BALANCE_UNREADABLE" // of a merchant: its balance at the gateway is no amount that can be held
+	DiscrepancyBalance = "BALANCE_UNREADABLE" // of a merchant: its balance at the gateway cannot be read as an exact amount
 
-	// Those that comparing transactions adds.
+	// Discrepancies found by comparing transactions.
 	DiscrepancyNoOrder       = "RECORD_WITHOUT_ORDER"   // the gateway has a record of an order that we do not have
-	DiscrepancyNoRecord      = "PAID_WITHOUT_RECORD"    // we say paid, and the gateway has no such order
-	DiscrepancyRecord        = "RECORD_DIFFERS"         // amount, fee, currency or direction of its record are not the order's
-	DiscrepancyState         = "STATE_DIFFERS"          // its history ends the order otherwise, and its answer to a query does not
+	DiscrepancyNoRecord      = "PAID_WITHOUT_RECORD"    // booked as paid, but the gateway has no such order
+	DiscrepancyRecord        = "RECORD_DIFFERS"         // amount, fee, currency or direction of the record differ from the order
+	DiscrepancyState         = "STATE_DIFFERS"          // the history has another final state than the order, but a query has not
 	DiscrepancySecond        = "NUMBER_USED_TWICE"      // the gateway has a second order of the same number
-	DiscrepancyOwnWithdrawal = "OWN_WITHDRAWAL"         // the merchant took money out at the gateway, and nobody has booked it
-	DiscrepancyUnmatched     = "CALLBACK_WITHOUT_ORDER" // a callback of an order that we still do not have
+	DiscrepancyOwnWithdrawal = "OWN_WITHDRAWAL"         // the merchant withdrew money at the gateway, and it is not booked
+	DiscrepancyUnmatched     = "CALLBACK_WITHOUT_ORDER" // a callback of an order that the ledger does not have
 )
 
 // Decide is the table of (kind, state, credited, verdict). It is a pure function,

@@ -15,7 +15,7 @@ type Order struct {
 	ApproveBefore time.Time     // deadline of the approval; zero if none is needed
 	WaitsForFunds bool          // on a short balance the order waits; otherwise it fails
 	FundsBefore   time.Time     // deadline of waiting for funds; zero if it never waits, or was not recorded
-	AskFirst      time.Time     // not zero: the gateway may have the order. It is asked before anything is sent or ended, and the grace counts from here
+	AskFirst      time.Time     // set if the gateway may have the order: it is queried before the order is sent or ended, and the grace counts from this time
 	Horizon       time.Duration // how long the order looks for proof, from the first create on; zero if not recorded
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
@@ -105,12 +105,12 @@ func (r Request) View(standing Standing) View {
 	}
 }
 
-// Key names the order.
+// Key returns the order's key.
 func (v View) Key() Key { return Key{Merchant: v.Merchant, Number: v.Number} }
 
-// Unasked reports whether an order that waits for an approval or for funds may be
-// at the gateway all the same, because what is on record may be older than what
-// was done. It is not ended before the gateway was asked.
+// Unasked reports whether the gateway must be queried before the order is ended.
+// It is true for an order that waits for an approval or for funds although the
+// gateway may have it, because the ledger may be older than a create.
 func (o Order) Unasked() bool {
 	return !o.AskFirst.IsZero() && o.State.Uncleared()
 }

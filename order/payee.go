@@ -49,7 +49,7 @@ func ending(text string, runes int) string {
 	return string(all[len(all)-min(runes, len(all)):])
 }
 
-// maskName is the first letter of each word.
+// maskName returns the first letter of each word.
 func maskName(name string) string {
 	var initials []string
 	for word := range strings.FieldsSeq(name) {

@@ -28,8 +28,8 @@ type Policy struct {
 // defaultDeadline is how long an order waits for its approval.
 const defaultDeadline = 24 * time.Hour
 
-// ID identifies the text of a policy, "" without a policy. The audit names it, so
-// that a ruling can be explained later.
+// ID returns a hash of the policy's text, or "" without a policy. The audit
+// records it, so that a ruling can be explained later.
 func (p *Policy) ID() string {
 	if p == nil {
 		return ""
@@ -37,7 +37,7 @@ func (p *Policy) ID() string {
 	return p.id
 }
 
-// ApprovalDeadline is how long an order waits for its approval before it is
+// ApprovalDeadline returns how long an order waits for its approval before it is
 // rejected.
 func (p *Policy) ApprovalDeadline() time.Duration {
 	if p == nil {
@@ -121,9 +121,8 @@ func (p *Policy) Needs(request Request) Needs {
 	return needs
 }
 
-// Judge rules on a valid request. Every rule that matches counts; the
-// strictest decides. A request that names no beneficiary counts as a payment
-// to a new one.
+// Judge applies the rules to a valid request. The strictest result of all matching
+// rules decides. A request without a beneficiary counts as a payment to a new one.
 func (p *Policy) Judge(request Request, facts Facts) Ruling {
 	j := judgement{order: request.Amount}
 	beneficiaryDay, merchantDay := j.with(facts.BeneficiaryDay), j.with(facts.MerchantDay)

@@ -18,7 +18,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Bounds of what a policy may say.
+// Limits of a policy.
 const (
 	maxRules        = 1000
 	longestDeadline = 30 * 24 * time.Hour
@@ -36,9 +36,8 @@ const (
 //	    per_merchant_day:    {approve_above: "1000000", refuse_above: "5000000"}
 //	    new_beneficiary: approve
 //
-// It is strict: what it does not know, what contradicts itself and what is
-// there twice are errors. All of them are told at once, each with the file's
-// name as given and the line.
+// It is strict: unknown and repeated members and contradictions are errors. It
+// returns all errors at once, each with the file's name as given and the line.
 func ParsePolicy(text []byte, file string) (*Policy, error) {
 	sum := sha256.Sum256(text)
 	r := policyReader{file: file, policy: Policy{
@@ -51,8 +50,7 @@ func ParsePolicy(text []byte, file string) (*Policy, error) {
 	return &r.policy, nil
 }
 
-// policyReader goes through the file node by node, because a node knows its
-// line.
+// policyReader reads the file as YAML nodes, because a node has its line number.
 type policyReader struct {
 	file     string
 	policy   Policy
@@ -63,7 +61,7 @@ func (r *policyReader) problem(line int, format string, values ...any) {
 	r.problems = append(r.problems, fmt.Errorf("%s:%d: %s", r.file, line, fmt.Sprintf(format, values...)))
 }
 
-// syntaxLine takes apart what the YAML parser says of a text that is not YAML.
+// syntaxLine matches a syntax error of the YAML parser: the line and the message.
 var syntaxLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
 func (r *policyReader) document(text []byte) {
@@ -91,7 +89,7 @@ func (r *policyReader) document(text []byte) {
 	})
 }
 
-// members reads a mapping whose members are all known, each there at most once.
+// members reads a mapping. Unknown and repeated members are errors.
 func (r *policyReader) members(node *yaml.Node, what string, known map[string]func(*yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
 		r.problem(node.Line, "%s must be a mapping of names to values", what)
@@ -124,8 +122,8 @@ func names(known map[string]func(*yaml.Node)) string {
 	return strings.Join(all, ", ")
 }
 
-// word reads a plain value; ok is false when it is none.
-func (r *policyReader) word(node *yaml.Node, what string) (value string, ok bool) {
+// scalar reads a single value; ok is false if the node is not one.
+func (r *policyReader) scalar(node *yaml.Node, what string) (value string, ok bool) {
 	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
 		r.problem(node.Line, "%s must be a single value", what)
 		return "", false
@@ -134,7 +132,7 @@ func (r *policyReader) word(node *yaml.Node, what string) (value string, ok bool
 }
 
 func (r *policyReader) deadline(node *yaml.Node) {
-	value, ok := r.word(node, "approval_deadline")
+	value, ok := r.scalar(node, "approval_deadline")
 	if !ok {
 		return
 	}
@@ -147,7 +145,7 @@ func (r *policyReader) deadline(node *yaml.Node) {
 }
 
 func (r *policyReader) twoPersons(node *yaml.Node) {
-	value, ok := r.word(node, "two_person_resolve")
+	value, ok := r.scalar(node, "two_person_resolve")
 	if !ok {
 		return
 	}
@@ -165,7 +163,7 @@ func (r *policyReader) rules(node *yaml.Node) {
 		r.problem(node.Line, "at most %d rules are read", maxRules)
 		return
 	}
-	lines := make(map[string]int) // where a scope was first ruled on
+	lines := make(map[string]int) // the line of the first rule of a scope
 	for _, entry := range node.Content {
 		rule, whole := r.rule(entry)
 		scope := string(rule.kind) + " " + rule.country
@@ -173,7 +171,7 @@ func (r *policyReader) rules(node *yaml.Node) {
 			r.problem(entry.Line, "a rule for %s is on line %d already; put both into one", rule.scope(), first)
 			continue
 		}
-		if whole { // of a broken rule the scope is not certain
+		if whole { // the scope of an invalid rule is not certain
 			lines[scope] = entry.Line
 		}
 		r.policy.rules = append(r.policy.rules, rule)
@@ -191,8 +189,8 @@ func (r rule) scope() string {
 	return kinds + " " + country
 }
 
-// rule reads one rule. Its country comes first, because the amounts are in its
-// currency, wherever it stands in the file.
+// rule reads one rule. It reads the country before the amounts, because the
+// amounts are in the country's currency.
 func (r *policyReader) rule(node *yaml.Node) (result rule, whole bool) {
 	before := len(r.problems)
 	var limits []func()
@@ -210,7 +208,7 @@ func (r *policyReader) rule(node *yaml.Node) (result rule, whole bool) {
 		"new_beneficiary":     func(value *yaml.Node) { r.newBeneficiary(value, &result) },
 	})
 	if len(limits) > 0 && result.country == "" && len(r.problems) == before {
-		r.problem(node.Line, "a rule with amounts needs a country: its currency is theirs")
+		r.problem(node.Line, "a rule with amounts needs a country: the amounts are in its currency")
 	}
 	if result.country != "" {
 		for _, read := range limits {
@@ -218,13 +216,13 @@ func (r *policyReader) rule(node *yaml.Node) (result rule, whole bool) {
 		}
 	}
 	if len(limits) == 0 && !result.newBeneficiary && len(r.problems) == before {
-		r.problem(node.Line, "the rule asks for nothing: give it a limit or new_beneficiary")
+		r.problem(node.Line, "the rule has no effect: give it a limit or new_beneficiary")
 	}
 	return result, len(r.problems) == before
 }
 
 func (r *policyReader) kind(node *yaml.Node, result *rule) {
-	value, ok := r.word(node, "kind")
+	value, ok := r.scalar(node, "kind")
 	if !ok {
 		return
 	}
@@ -235,7 +233,7 @@ func (r *policyReader) kind(node *yaml.Node, result *rule) {
 }
 
 func (r *policyReader) country(node *yaml.Node, result *rule) {
-	value, ok := r.word(node, "country")
+	value, ok := r.scalar(node, "country")
 	if !ok {
 		return
 	}
@@ -247,7 +245,7 @@ func (r *policyReader) country(node *yaml.Node, result *rule) {
 }
 
 func (r *policyReader) newBeneficiary(node *yaml.Node, result *rule) {
-	value, ok := r.word(node, "new_beneficiary")
+	value, ok := r.scalar(node, "new_beneficiary")
 	if !ok {
 		return
 	}
@@ -281,7 +279,7 @@ func (r *policyReader) bounds(node *yaml.Node, name, country string, into *bound
 }
 
 func (r *policyReader) amount(node *yaml.Node, what, country string) money.Amount {
-	value, ok := r.word(node, what)
+	value, ok := r.scalar(node, what)
 	if !ok {
 		return money.Amount{}
 	}

@@ -30,20 +30,20 @@ func Read(data []byte, into any) error {
 	return nil
 }
 
-// misread says what is wrong with JSON that was refused.
+// misread returns what is wrong with the JSON.
 func misread(err error) string {
 	var syntax *jsontext.SyntacticError
 	var meaning *json.SemanticError
 	var refusal *Refusal
 	switch {
-	case errors.As(err, &meaning) && errors.As(err, &refusal): // of a value that reads itself
+	case errors.As(err, &meaning) && errors.As(err, &refusal): // from a type with its own UnmarshalJSON
 		return sayMember(meaning.JSONPointer) + ": " + refusal.Text
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return sayMember(syntax.JSONPointer) + " is there twice"
+		return sayMember(syntax.JSONPointer) + " appears twice"
 	case errors.As(err, &syntax) && syntax.JSONPointer != "":
 		return sayMember(syntax.JSONPointer) + " is not JSON in UTF-8"
 	case errors.As(err, &meaning) && errors.Is(err, json.ErrUnknownName):
-		return sayMember(meaning.JSONPointer) + " is not known here"
+		return sayMember(meaning.JSONPointer) + " is unknown"
 	case errors.As(err, &meaning):
 		return sayMember(meaning.JSONPointer) + " " + wanted(meaning)
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -53,7 +53,7 @@ func misread(err error) string {
 	}
 }
 
-// wanted says what a member of another type must be.
+// wanted returns what the member must be.
 func wanted(err *json.SemanticError) string {
 	for _, known := range []error{money.ErrForm, money.ErrCurrency, money.ErrNotNumber, money.ErrPrecision, money.ErrRange} {
 		if errors.Is(err, known) {
@@ -69,14 +69,14 @@ func wanted(err *json.SemanticError) string {
 	case reflect.Struct, reflect.Map:
 		return "must be a JSON object"
 	default:
-		return "is of another type than it must be"
+		return "has the wrong type"
 	}
 }
 
-// maxMember bounds the name of a member that is repeated to whoever sent it.
+// maxMember limits the length of a member's name in an error.
 const maxMember = 64
 
-// sayMember names a member by its path: "member details.customerName".
+// sayMember returns a member's path, as in "member details.customerName".
 func sayMember(at jsontext.Pointer) string {
 	var path []string
 	for token := range at.Tokens() {

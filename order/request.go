@@ -1,9 +1,8 @@
 // Package order is the domain: requests and their validation, orders and their
-// states, the table of moves, the approval policy, and what counts as proof of
+// states, the allowed moves between states, the approval policy, and what proves a
 // payment.
 //
-// It is pure: it reads no clock, does no input or output, and knows neither SQL,
-// nor HTTP, nor Temporal.
+// It is pure: it reads no clock, does no I/O, and uses no SQL, HTTP or Temporal.
 package order
 
 import (
@@ -57,7 +56,7 @@ type Request struct {
 	RequestedBy string `json:"requested_by,omitempty"`
 }
 
-// Key names the order.
+// Key returns the order's key.
 func (r Request) Key() Key { return Key{Merchant: r.Merchant, Number: r.Number} }
 
 // Fingerprint returns a SHA-256 over the request's content, in hex. Requests with

@@ -71,7 +71,7 @@ func (r Resolution) check(request Request, state State) *Refusal {
 	return r.checkFee(paid)
 }
 
-// checkFee refuses a fee that cannot have been kept.
+// checkFee refuses a fee that the gateway cannot have kept.
 func (r Resolution) checkFee(paid money.Amount) *Refusal {
 	moved := r.State == Succeeded || r.State == PartiallyPaid
 	switch {

@@ -73,7 +73,7 @@ var Moves = []Move{
 	{Submitting, Succeeded, both, "proof of payment came before the create's answer"},
 	{Submitting, PartiallyPaid, deposit, "proof of part payment came before the create's answer"},
 	{Submitting, Expired, deposit, "the gateway says it expired"},
-	{Submitting, Cancelled, both, "withdrawn, and no create of it was heard at the gateway"},
+	{Submitting, Cancelled, both, "withdrawn, and no create of it was received by the gateway"},
 	{Submitting, InReview, both, "no proof within the horizon, or proof that contradicts"},
 
 	{Unknown, Submitting, both, "proved absent: the same number is sent again"},
@@ -124,8 +124,8 @@ func (s State) Unsent() bool {
 	return slices.Contains([]State{Created, AwaitingApproval, AwaitingFunds, Reserved}, s)
 }
 
-// Uncleared reports whether an order waits to be let go: for an approval or for
-// funds in the books.
+// Uncleared reports whether the order waits for an approval, or for funds in the
+// ledger.
 func (s State) Uncleared() bool { return s == AwaitingApproval || s == AwaitingFunds }
 
 // NeedsReview reports whether the order waits for a person.

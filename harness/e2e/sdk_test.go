@@ -109,7 +109,7 @@ func theWorkerChecksAgain(t *testing.T, h *house) {
 		"PAST-TEXT":    {"amount", map[string]string{"value": "a lot", "currency": "THB"}, "member amount cannot be read"},
 		"PAST-SHAPE":   {"amount", 1800, "member amount cannot be read: not an amount such as"},
 		"PAST-FLOAT":   {"amount", map[string]any{"value": 1800.5, "currency": "THB"}, "member amount.value must be a text"},
-		"PAST-UNKNOWN": {"beneficiary", "somebody", "member beneficiary is not known here"},
+		"PAST-UNKNOWN": {"beneficiary", "somebody", "member beneficiary is unknown"},
 		"PAST-KIND":    {"kind", "deposit", "member kind must be withdrawal"},
 		"PAST-LIST":    {"details", []string{"x"}, "member details must be a JSON object"},
 	} {
