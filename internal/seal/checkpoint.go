@@ -1,0 +1,90 @@
+package seal
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Checkpoint says which entries there were: so many, in the order of the tree, with
+// this root. The time is kept beside it.
+type Checkpoint struct {
+	Origin string
+	Size   int64
+	Root   tlog.Hash
+}
+
+// Text returns the three lines of a C2SP checkpoint.
+func (c Checkpoint) Text() string {
+	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, base64.StdEncoding.EncodeToString(c.Root[:]))
+}
+
+// parseCheckpoint reads what Text writes, and nothing else: tlog.ParseTree reads the
+// tree of Go's own module database only.
+func parseCheckpoint(text string) (Checkpoint, *Fault) {
+	lines := strings.Split(text, "\n")
+	if len(lines) != 4 {
+		return Checkpoint{}, fault(CodeCheckpointMalformed, "a checkpoint has three lines: the installation, the number of entries and the root")
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || size < 0 {
+		return Checkpoint{}, fault(CodeCheckpointMalformed, "the second line of the checkpoint is no number of entries")
+	}
+	root, err := tlog.ParseHash(lines[2])
+	if err != nil {
+		return Checkpoint{}, fault(CodeCheckpointMalformed, "the third line of the checkpoint is no hash in base64")
+	}
+	c := Checkpoint{lines[0], size, root}
+	if c.Text() != text {
+		return Checkpoint{}, fault(CodeCheckpointMalformed, "the checkpoint is not written as checkpoints are")
+	}
+	return c, nil
+}
+
+// Checkpoint signs the tree of so many entries, with the first key, as a signed
+// note. The errors are those of reading the stored hashes.
+func (k *Keys) Checkpoint(size int64, stored tlog.HashReader) (signed []byte, err error) {
+	root, err := tlog.TreeHash(size, stored)
+	if err != nil {
+		return nil, fmt.Errorf("seal: checkpoint of %d entries: %w", size, err)
+	}
+	text := Checkpoint{k.origin, size, root}.Text()
+	signed, err = note.Sign(&note.Note{Text: text}, k.keys[0].signer)
+	if err != nil {
+		return nil, fmt.Errorf("seal: sign the checkpoint of %d entries: %w", size, err)
+	}
+	return signed, nil
+}
+
+// Open verifies a signed checkpoint. The error is a *Fault with
+// AUDIT_CHECKPOINT_MALFORMED, AUDIT_CHECKPOINT_UNSIGNED or AUDIT_CHECKPOINT_FOREIGN.
+func (p *Public) Open(signed []byte) (Checkpoint, error) {
+	opened, err := note.Open(signed, p.verifiers)
+	if err != nil {
+		text, _, whole := strings.Cut(string(signed), "\n\n")
+		claimed, malformed := parseCheckpoint(text + "\n")
+		switch {
+		case !whole || malformed != nil:
+			return Checkpoint{}, fault(CodeCheckpointMalformed, "this is no signed checkpoint")
+		case claimed.Origin != p.origin:
+			return Checkpoint{}, foreign(claimed.Origin, p.origin)
+		}
+		return Checkpoint{}, fault(CodeCheckpointUnsigned, "no key that is known here has signed the checkpoint, or it was changed since")
+	}
+	checkpoint, malformed := parseCheckpoint(opened.Text)
+	switch {
+	case malformed != nil:
+		return Checkpoint{}, malformed
+	case checkpoint.Origin != p.origin:
+		return Checkpoint{}, foreign(checkpoint.Origin, p.origin)
+	}
+	return checkpoint, nil
+}
+
+func foreign(found, wanted string) *Fault {
+	return fault(CodeCheckpointForeign, "the checkpoint is of installation %q, and the keys are of %q", found, wanted)
+}
