@@ -1,6 +1,6 @@
-// Package chaos is the second harness: real processes that are killed, stopped
-// and cut off, at random and at named points around everything that is done to
-// the outside, and then judged by the gateway's own book.
+// Package chaos is the second harness of docs/safety.md. It kills, suspends and
+// disconnects real processes, at random and at named points around their calls and
+// writes. Then it checks the result against the gateway's records.
 //
 // Temporal, PostgreSQL, two workers, two receivers and the sandbox gateway run as
 // processes, each with its data on disk. Every connection of a worker or receiver
@@ -30,14 +30,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
-// Options say what a run is made of. The zero value is the usual one.
+// Options configure a run. The zero value is the default.
 type Options struct {
-	Seed     uint64        // of everything that is drawn
-	Orders   int           // 0: four for every second of trouble
-	Duration time.Duration // of the trouble; healing comes on top of it; 0: a minute
+	Seed     uint64        // of the random numbers
+	Orders   int           // 0: four per second of Duration
+	Duration time.Duration // how long faults are injected, without the time to recover; 0: a minute
 	Bin      string        // directory of the binaries; see stack.Options
-	Worker   string        // another worker binary, to see that the judge finds what is wrong with it
-	Keep     bool          // keep logs and books of a run without violations, too
+	Worker   string        // another worker binary, to test that the checks find its bugs
+	Keep     bool          // keep logs and databases of a run without violations, too
 	Progress io.Writer
 }
 
@@ -46,8 +46,8 @@ const (
 	ordersPerSecond = 4
 )
 
-// Streams of random numbers of one seed: what one track draws changes nothing
-// for another.
+// Streams of random numbers of one seed. Each kind of fault has a stream of its own, so
+// that they do not influence one another.
 const (
 	seedOrders = iota + 1
 	seedBlows
@@ -55,27 +55,26 @@ const (
 	seedFreezes
 )
 
-// ErrViolated is the end of a run that the judge found fault with.
-var ErrViolated = errors.New("something did not hold")
+// ErrViolated is the error of a run with violations.
+var ErrViolated = errors.New("a property was violated")
 
-// speed is the sandbox's: at it, a create that is booked late is booked more
-// than a second after the worker has given up, and has asked about it in vain.
+// speed is the speed of the sandbox's clock. With it, a late create is booked more than a
+// second after the worker has given up and has queried the order without finding it.
 const speed = 6
 
-// settings are the worker's and the receiver's: an order whose gateway does not
-// decide is in review soon, and is asked about often.
+// settings are those of the worker and the receiver. Orders without a decision of the
+// gateway go to review soon, and are queried often.
 var settings = map[string]string{
 	"PAYOUTS_WITHDRAWAL_HORIZON": "40s",
 	"PAYOUTS_DEPOSIT_HORIZON":    "40s",
-	// Well above what the gateway takes to book a create late, on a machine that
-	// others use, too.
+	// Longer than the gateway needs to book a late create, even on a busy machine.
 	"PAYOUTS_NOT_FOUND_GRACE": "6s",
 	"PAYOUTS_RECONCILE_LAG":   "1s",
 	"PAYOUTS_RECONCILE_RATE":  "1000",
 	"PAYOUTS_LOG_LEVEL":       "debug",
 }
 
-// run is one run.
+// run is the state of one run.
 type run struct {
 	Options
 	out         io.Writer
@@ -87,7 +86,7 @@ type run struct {
 	lines       []*line
 	stack       *stack.Stack
 	books       *ledger.Ledger
-	life        context.Context // ends when the run is given up
+	life        context.Context // ends when the run is aborted
 
 	returning sync.WaitGroup // of processes that were killed
 	restarts  sync.WaitGroup // of processes that ended by themselves
@@ -99,14 +98,14 @@ type run struct {
 	exits    map[string]int // by kind: ended by themselves
 	stops    map[string]int // by kind: suspended
 	cuts     map[string]int // by mode of a line
-	met      map[string]int // by point: a process was killed there
-	frozenAt map[string]int // by point: a worker was suspended there
+	met      map[string]int // processes that were killed, by point
+	frozenAt map[string]int // workers that were suspended, by point
 
 	judgement
 }
 
-// Run makes a run, prints a line of JSON for each violation, and a summary as
-// the last line. The error is ErrViolated when there was a violation.
+// Run executes a run. It prints a line of JSON for each violation, and a summary as the
+// last line. It returns ErrViolated if there was a violation.
 func Run(ctx context.Context, out io.Writer, options Options) (err error) {
 	if options.Duration == 0 {
 		options.Duration = usualDuration
@@ -160,7 +159,8 @@ func (r *run) setUp(ctx context.Context) error {
 	return nil
 }
 
-// route lays a line for every way between two processes.
+// route returns the address of the line between two processes, and creates the line if
+// needed.
 func (r *run) route(ctx context.Context, from, to, address string) (string, error) {
 	for _, l := range r.lines {
 		if l.from == from && l.to == to {
@@ -181,11 +181,11 @@ func (r *run) closeLines() {
 	}
 }
 
-// leave stops everything. What there is to look into is kept.
+// leave stops everything. It keeps the directory after a failure, or if Keep is set.
 func (r *run) leave(failure error) error {
 	if r.Keep || failure != nil && r.life.Err() == nil {
 		r.stack.Keep()
-		r.say("logs and books stay in %s", r.stack.Dir())
+		r.say("logs and databases are kept in %s", r.stack.Dir())
 	}
 	if r.books != nil {
 		_ = r.books.Close()
@@ -196,7 +196,7 @@ func (r *run) leave(failure error) error {
 	return err
 }
 
-// play makes the trouble, has everything heal, and judges.
+// play injects faults, restores everything, checks the properties, and makes the drills.
 func (r *run) play(ctx context.Context) error {
 	for _, m := range merchants {
 		if m.alone {
@@ -210,7 +210,7 @@ func (r *run) play(ctx context.Context) error {
 	}
 	r.begun = time.Now()
 	r.troubled.Store(true)
-	r.say("%d orders in %s of trouble, seed %d", r.Orders, r.Duration, r.Seed)
+	r.say("%d orders, faults for %s, seed %d", r.Orders, r.Duration, r.Seed)
 	starting, stopStarting := context.WithCancel(ctx)
 	defer stopStarting()
 	started := make(chan struct{})
@@ -227,7 +227,7 @@ func (r *run) play(ctx context.Context) error {
 	r.settleDown(ctx)
 	stopStarting()
 	<-started
-	// In Vietnam and Thailand nothing tells of a refund: comparing finds it.
+	// There is no callback for a refund in Vietnam and Thailand: the comparison finds it.
 	r.compareTransactions(ctx)
 	if err := r.judge(ctx); err != nil {
 		return err
@@ -235,15 +235,15 @@ func (r *run) play(ctx context.Context) error {
 	return r.restoreAll(ctx)
 }
 
-// kindOf is the kind of a process.
+// kindOf returns the kind of a process, its name without the number.
 func kindOf(name string) string {
 	kind, _, _ := strings.Cut(name, "-")
 	return kind
 }
 
-// heal brings everything back and waits until it answers.
+// heal restores all connections and processes, and waits until they answer.
 func (r *run) heal(ctx context.Context) error {
-	r.say("the trouble is over: everything comes back")
+	r.say("end of the faults: restoring everything")
 	for _, l := range r.lines {
 		l.Set(proxy.Passing)
 	}
@@ -252,12 +252,12 @@ func (r *run) heal(ctx context.Context) error {
 	}
 	for _, kind := range []string{stack.Postgres, stack.Temporal, stack.Sandbox, stack.Worker, stack.Receiver} {
 		for _, name := range r.stack.Names(kind) {
-			_ = r.stack.Resume(name) // it may not be suspended, or not be there
+			_ = r.stack.Resume(name) // fails if the process is not suspended or not running
 			if !r.stack.Running(name) {
 				r.bring(name)
 			}
 			if err := r.stack.Await(ctx, name); err != nil {
-				return fmt.Errorf("after the trouble: %w", err)
+				return fmt.Errorf("after the faults: %w", err)
 			}
 		}
 	}
@@ -266,15 +266,15 @@ func (r *run) heal(ctx context.Context) error {
 
 // Bounds of settling down.
 const (
-	settleWithin = 5 * time.Minute  // P6, on a machine that others use, too
-	patience     = 90 * time.Second // without any change: whatever waits for another attempt waits a minute at most
+	settleWithin = 5 * time.Minute  // the bound of P6, also on a busy machine
+	patience     = 90 * time.Second // without any change; the longest pause between attempts is a minute
 	lookEvery    = 500 * time.Millisecond
 	tellEvery    = 5 * time.Second
-	aDay         = 25 * time.Hour // the gateway's longest wait, and more
+	aDay         = 25 * time.Hour // longer than the gateway's longest delay
 )
 
-// settleDown waits until all is quiet, or too long. What the gateway wants to
-// say at last is said as soon as no order is open any more.
+// settleDown waits until nothing is pending, at most settleWithin. When no order is open,
+// it advances the gateway's clock, so that the gateway sends its last callbacks.
 func (r *run) settleDown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
@@ -289,24 +289,24 @@ func (r *run) settleDown(ctx context.Context) {
 		case err != nil:
 			unrest = err.Error()
 		case unrest == "":
-			r.say("all is quiet")
+			r.say("nothing is pending")
 			return
 		}
 		if unrest != last {
 			last, since = unrest, time.Now()
 		}
 		if time.Since(told) > tellEvery {
-			r.say("not quiet yet: %s", unrest)
+			r.say("still pending: %s", unrest)
 			told = time.Now()
 		}
 		if !pause(ctx, lookEvery) || time.Since(since) > patience {
-			r.say("it does not become quiet: %s", unrest)
+			r.say("giving up, still pending: %s", unrest)
 			return
 		}
 	}
 }
 
-// keepSaid writes a text into the run's directory.
+// keepSaid writes a text to a file in the run's directory.
 func (r *run) keepSaid(name, text string) {
 	if err := os.WriteFile(filepath.Join(r.stack.Dir(), name), []byte(text), 0o600); err != nil {
 		r.say("%v", err)

@@ -25,19 +25,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// A drill restores an older copy: of the ledger's database, or of Temporal's.
-// Orders are started before the copy is taken and after it; then everything
-// that the copy does not have is gone, and what docs/operations.md says is done,
-// by the commands that it names. Callers ask for every order again, as finance
-// systems do, and some workflows that have ended are forgotten before, as by
-// Temporal's retention.
+// A drill restores an older copy of the ledger's database, or of Temporal's. Orders are
+// requested before the copy is taken and after it. Some ended workflows are deleted, as
+// Temporal's retention does. After the restore the drill runs the commands that
+// docs/operations.md names, and callers request every order again, as finance systems do.
 
-// drill says what is restored.
+// drill describes a drill.
 type drill struct {
 	name  string
 	kind  string   // the process whose data is restored
 	data  string   // in the stack's directory
-	steps []string // that an operator takes before the workers are started again
+	steps []string // commands that an operator runs before the workers are started again
 }
 
 var drills = []drill{
@@ -45,14 +43,14 @@ var drills = []drill{
 	{name: "temporal", kind: stack.Temporal, data: "temporal.db*"},
 }
 
-// drilled is what came of a drill.
+// drilled is the result of a drill.
 type drilled struct {
 	Restored string `json:"restored"`
 	Orders   int    `json:"orders"`
 	Gone     int    `json:"gone"`    // orders that the restored copy did not have
-	Forgot   int    `json:"forgot"`  // workflows that Temporal was made to forget
-	Adopted  int    `json:"adopted"` // by the queue's own command
-	Listed   int    `json:"listed"`  // orders that are in the queue at last
+	Forgot   int    `json:"forgot"`  // ended workflows that were deleted
+	Adopted  int    `json:"adopted"` // orders that were adopted by the queue's command
+	Listed   int    `json:"listed"`  // orders that are in the queue at the end
 	Doubles  int    `json:"double_payments"`
 	Seconds  int    `json:"seconds"`
 }
@@ -66,13 +64,13 @@ const (
 	drillSettles  = 10 * time.Second // for orders to end before the copy, and after it
 )
 
-// drillScenarios are what happens to the orders of a drill, over and over.
+// drillScenarios are the scenarios of a drill's orders, in turn.
 var drillScenarios = map[order.Kind][]string{
 	order.Withdrawal: {"success", "silent-success", "success", "fail", "lost-answer", "stuck", "refund", "success"},
 	order.Deposit:    {"success", "silent-success", "partial:40", "expire", "success"},
 }
 
-// restoreAll makes every drill.
+// restoreAll runs every drill.
 func (r *run) restoreAll(ctx context.Context) error {
 	for i, d := range drills {
 		if err := r.restore(ctx, d, uint64(i)); err != nil {
@@ -84,7 +82,7 @@ func (r *run) restoreAll(ctx context.Context) error {
 
 func (r *run) restore(ctx context.Context, d drill, nth uint64) error {
 	begun := time.Now()
-	r.say("a drill: an older copy of the %s is restored", d.name)
+	r.say("drill: restore an older copy of the %s", d.name)
 	before := drillOrders(r.Seed+nth, ordersBefore, fmt.Sprintf("OLD%d", nth))
 	after := drillOrders(r.Seed+nth+1<<32, ordersAfter, fmt.Sprintf("NEW%d", nth))
 	r.askAll(ctx, before)
@@ -116,7 +114,7 @@ func (r *run) restore(ctx context.Context, d drill, nth uint64) error {
 	return nil
 }
 
-// drillOrders are orders whose numbers begin alike, each with a scenario.
+// drillOrders returns orders with a common prefix of their numbers, each with a scenario.
 func drillOrders(seed uint64, count int, prefix string) []*started {
 	orders := plan(seed, count, time.Second)
 	for i, o := range orders {
@@ -127,7 +125,7 @@ func drillOrders(seed uint64, count int, prefix string) []*started {
 	return orders
 }
 
-// askAll asks for orders, one after the other, until each is acknowledged.
+// askAll requests orders one after the other, each until it is acknowledged.
 func (r *run) askAll(ctx context.Context, orders []*started) {
 	ctx, cancel := context.WithTimeout(ctx, drillWithin)
 	defer cancel()
@@ -156,7 +154,7 @@ func (r *run) launchAll(ctx context.Context, kinds ...string) error {
 	return nil
 }
 
-// copyData takes a copy of a process's data, while the process is stopped.
+// copyData copies a process's data while the process is stopped.
 func (r *run) copyData(ctx context.Context, d drill) error {
 	if err := r.stopAll(d.kind); err != nil {
 		return err
@@ -174,7 +172,7 @@ func (r *run) copyData(ctx context.Context, d drill) error {
 
 func (r *run) copyOf(d drill) string { return filepath.Join(r.stack.Dir(), "copy-of-"+d.name) }
 
-// dataOf are a process's files; a link stands for what it points to.
+// dataOf returns the files of a process, with links resolved.
 func (r *run) dataOf(d drill) ([]string, error) {
 	found, err := filepath.Glob(filepath.Join(r.stack.Dir(), d.data))
 	for i := range found {
@@ -215,7 +213,7 @@ func (r *run) putBack(ctx context.Context, d drill) error {
 	return errors.Join(err, os.RemoveAll(r.copyOf(d)), r.launchAll(ctx, d.kind))
 }
 
-// recover does what docs/operations.md says.
+// recover follows docs/operations.md.
 func (r *run) recover(ctx context.Context, d drill, orders []*started, outcome *drilled) error {
 	if err := r.countGone(ctx, d, orders, outcome); err != nil {
 		return err
@@ -228,7 +226,7 @@ func (r *run) recover(ctx context.Context, d drill, orders []*started, outcome *
 	if err := r.launchAll(ctx, stack.Worker, stack.Receiver); err != nil {
 		return err
 	}
-	// A merchant whose books the copy does not have opens them first.
+	// If the copy lacks a merchant's opening balance, it is booked first.
 	if _, err := r.starter(ctx, "reconcile", "--json"); err != nil {
 		r.say("%v", err)
 	}
@@ -255,7 +253,7 @@ func (r *run) recover(ctx context.Context, d drill, orders []*started, outcome *
 	return nil
 }
 
-// countGone counts the orders that the copy does not have.
+// countGone counts the orders that the copy lacks.
 func (r *run) countGone(ctx context.Context, d drill, orders []*started, outcome *drilled) error {
 	for _, o := range orders {
 		var gone bool
@@ -277,7 +275,7 @@ func (r *run) countGone(ctx context.Context, d drill, orders []*started, outcome
 	return nil
 }
 
-// forget has Temporal forget some of the workflows that have ended.
+// forget deletes every third ended workflow from Temporal.
 func (r *run) forget(ctx context.Context, orders []*started, outcome *drilled) error {
 	for i, o := range orders {
 		if i%3 != 0 {
@@ -309,11 +307,10 @@ func (r *run) forget(ctx context.Context, orders []*started, outcome *drilled) e
 	return nil
 }
 
-// findOrphans is the schedule that looks for orders without a workflow.
+// findOrphans is the schedule that finds orders without a workflow.
 const findOrphans = "find-orphans"
 
-// adoptQueued has the schedule look, and runs each command that the queue has
-// for adopting an order.
+// adoptQueued triggers the schedule, and runs each adopt command of the queue.
 func (r *run) adoptQueued(ctx context.Context) (adopted int, err error) {
 	handle := r.stack.Temporal.ScheduleClient().GetHandle(ctx, findOrphans)
 	if err := handle.Trigger(ctx, client.ScheduleTriggerOptions{}); err != nil {
@@ -360,7 +357,7 @@ func (r *run) queue(ctx context.Context) ([]queued, error) {
 	return document.Queue, nil
 }
 
-// starter runs the command of operators.
+// starter runs the operators' command line.
 func (r *run) starter(ctx context.Context, arguments ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
@@ -374,15 +371,15 @@ func (r *run) starter(ctx context.Context, arguments ...string) ([]byte, error) 
 	return said, err
 }
 
-// compareTransactions has every order compared with the gateway's record of it.
-// What differs is for the judge to see.
+// compareTransactions compares every order with the gateway's record of it. The differences
+// become discrepancies, which judge checks.
 func (r *run) compareTransactions(ctx context.Context) {
 	if _, err := r.starter(ctx, "reconcile", "--transactions", "--json"); err != nil {
-		r.say("%v", err) // its exit status says that something differs
+		r.say("%v", err) // a difference is an exit status, too
 	}
 }
 
-// openOf counts the orders that have neither ended nor wait for a person.
+// openOf counts the orders that have not ended and do not wait for a person.
 func (r *run) openOf(ctx context.Context, orders []*started) (open int, err error) {
 	for _, o := range orders {
 		row, err := r.books.Order(ctx, o.request.Key())
@@ -398,12 +395,12 @@ func (r *run) openOf(ctx context.Context, orders []*started) (open int, err erro
 	return open, nil
 }
 
-// judgeDrill demands that nothing is paid twice, that every order is at its end
-// or in the queue, and that books which differ from the gateway's are there.
+// judgeDrill checks that nothing was paid twice, that every order has ended or is in the
+// queue, and that a balance which differs from the gateway's is in the queue.
 func (r *run) judgeDrill(ctx context.Context, orders []*started, outcome *drilled) error {
 	r.compareTransactions(ctx)
 	if _, err := r.starter(ctx, "reconcile", "--json"); err != nil {
-		r.say("%v", err) // its exit status says that something differs
+		r.say("%v", err) // a difference is an exit status, too
 	}
 	v, err := r.look(ctx)
 	if err != nil {
@@ -430,7 +427,7 @@ func (r *run) judgeDrill(ctx context.Context, orders []*started, outcome *drille
 	}
 	outcome.Doubles = r.doubles - doubles
 	for _, found := range r.violations {
-		// What was found before is no news, and books that differ are listed as such.
+		// Violations of the run itself are reported already; a listed drift is no violation.
 		if !slices.Contains(before, found) && !drifting[found.Order] {
 			before = append(before, found)
 		}
@@ -439,7 +436,7 @@ func (r *run) judgeDrill(ctx context.Context, orders []*started, outcome *drille
 	return nil
 }
 
-// judgeRestored judges one order.
+// judgeRestored checks one order after a restore.
 func (r *run) judgeRestored(v view, o *started, listed bool) {
 	key := o.request.Key()
 	row, written := v.rows[key]
@@ -447,22 +444,22 @@ func (r *run) judgeRestored(v view, o *started, listed bool) {
 	name := key.String()
 	acknowledged, problem := o.known()
 	if problem != "" {
-		r.find(name, "after a restore: it was asked for again and refused: %s", problem)
+		r.find(name, "after a restore: the repeated request was refused: %s", problem)
 	}
 	if acknowledged && !written && !listed {
-		r.find(name, "after a restore: it was acknowledged, the ledger does not have it, and it is in nobody's list")
+		r.find(name, "after a restore: it was acknowledged, but is neither in the ledger nor in the queue")
 	}
 	if len(booked) > 1 {
-		r.find(name, "after a restore: the gateway booked %d orders under its number", len(booked))
+		r.find(name, "after a restore: the gateway has %d orders with its number", len(booked))
 	}
 	if written && !row.State.Terminal() && !listed {
-		r.find(name, "after a restore: it is %s and in nobody's list", row.State)
+		r.find(name, "after a restore: it is %s and not in the queue", row.State)
 	}
 	state := movedThere(-1)
 	if len(booked) > 0 {
 		state = movedThere(booked[0].State)
 	}
 	if written && row.State.Terminal() && !listed && moved(row.State) != state {
-		r.find(name, "after a restore: it is %s here, %v there, and in nobody's list", row.State, booked)
+		r.find(name, "after a restore: ours is %s, the gateway's is %v, and it is not in the queue", row.State, booked)
 	}
 }

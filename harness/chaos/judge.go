@@ -18,20 +18,20 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// judgement is what was found.
+// judgement is the result of the checks.
 type judgement struct {
 	violations []violation
-	lost       int                 // orders that were acknowledged and are not there
-	doubles    int                 // payments too many, by the gateway's book
-	sum        int64               // of all accounts, in minor units
+	lost       int                 // orders that were acknowledged and are not stored
+	doubles    int                 // double payments in the gateway's records
+	sum        int64               // of all accounts, in minor units; must be 0
 	stuck      int                 // orders that neither ended nor wait for a person
-	longest    int64               // history of a workflow, in events
-	drilled    []drilled           // what came of restoring older copies
+	longest    int64               // longest history of a workflow, in events
+	drilled    []drilled           // results of the drills
 	states     map[order.State]int // of the orders that the ledger has
-	unheard    []string            // orders that nobody acknowledged and the ledger does not have
+	unheard    []string            // orders that were not acknowledged and are not in the ledger
 }
 
-// violation is one thing that did not hold.
+// violation is one violation of a property.
 type violation struct {
 	Order string `json:"order,omitempty"`
 	Says  string `json:"says"`
@@ -41,11 +41,11 @@ func (j *judgement) find(o, format string, values ...any) {
 	j.violations = append(j.violations, violation{o, fmt.Sprintf(format, values...)})
 }
 
-// view is everything that is known of the orders once all is quiet.
+// view holds the records of all orders at the end of a run.
 type view struct {
 	book      sandbox.Book
 	gateway   map[order.Key][]sandbox.Order
-	unbooked  map[order.Key]int // creates that came to nothing
+	unbooked  map[order.Key]int // creates that reached the gateway and booked no order
 	rows      map[order.Key]order.Order
 	disagreed map[order.Key][]ledger.Discrepancy
 }
@@ -87,8 +87,7 @@ func (r *run) look(ctx context.Context) (view, error) {
 	return v, err
 }
 
-// unrest says what is not quiet yet, "" when everything is, and whether orders
-// are among it.
+// unrest returns what is still pending, "" if nothing is, and whether orders are pending.
 func (r *run) unrest(ctx context.Context) (what string, orders bool, err error) {
 	v, err := r.look(ctx)
 	if err != nil {
@@ -122,20 +121,20 @@ func (r *run) unrest(ctx context.Context) (what string, orders bool, err error) 
 	var unrest []string
 	for what, count := range map[string]int{
 		"orders are not acknowledged": asking, "orders are open": open, "in review although the gateway has decided": undecided,
-		"callbacks are not acted upon": unread,
+		"callbacks are not handled": unread,
 	} {
 		if count > 0 {
 			unrest = append(unrest, fmt.Sprint(count, " ", what))
 		}
 	}
 	if !info.Next.IsZero() && info.Next.Sub(info.Now) < aDay {
-		unrest = append(unrest, "the gateway has something to say")
+		unrest = append(unrest, "the gateway has callbacks to send")
 	}
 	slices.Sort(unrest)
 	return strings.Join(unrest, ", "), asking+open > 0, nil
 }
 
-// judge looks at everything that must hold, whatever has happened.
+// judge checks the properties P1 to P7.
 func (r *run) judge(ctx context.Context) error {
 	v, err := r.look(ctx)
 	if err != nil {
@@ -151,17 +150,17 @@ func (r *run) judge(ctx context.Context) error {
 	}
 	for key := range v.gateway {
 		if !known[key] {
-			r.find(key.String(), "the gateway booked an order that nobody started")
+			r.find(key.String(), "the gateway has an order that was never requested")
 		}
 	}
 	for key := range v.unbooked {
 		if !known[key] {
-			r.find(key.String(), "the gateway heard of an order that nobody started")
+			r.find(key.String(), "the gateway received a create for an order that was never requested")
 		}
 	}
 	for key := range v.rows {
 		if !known[key] {
-			r.find(key.String(), "the ledger holds an order that nobody started")
+			r.find(key.String(), "the ledger has an order that was never requested")
 		}
 	}
 	for _, weigh := range []func(context.Context, view) error{r.judgeGateway, r.judgeLedger, r.judgeBalances, r.judgeInbox} {
@@ -172,8 +171,8 @@ func (r *run) judge(ctx context.Context) error {
 	return nil
 }
 
-// judgeOrder compares what its starter knows of an order, what Temporal, the
-// ledger and the gateway have of it.
+// judgeOrder compares an order's records: the caller's, Temporal's, the ledger's and the
+// gateway's.
 func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	key := o.request.Key()
 	row, written := v.rows[key]
@@ -193,19 +192,19 @@ func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	running := status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	if acknowledged && (status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED || !written) {
 		r.lost++
-		r.find(key.String(), "lost: it was acknowledged, and its workflow is %s, its row in the ledger there: %t", status, written)
+		r.find(key.String(), "lost: it was acknowledged, but its workflow is %s; in the ledger: %t", status, written)
 	}
 	if !written {
 		if len(v.gateway[key]) > 0 || v.unbooked[key] > 0 {
-			r.find(key.String(), "the gateway has heard of it and the ledger has not")
+			r.find(key.String(), "the gateway received a create, but the ledger does not have the order")
 		}
 		return nil
 	}
 	switch {
 	case row.State.Terminal() && status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		r.find(key.String(), "it has ended as %s and its workflow is %s", row.State, status)
+		r.find(key.String(), "it has ended as %s, but its workflow is %s", row.State, status)
 	case !row.State.Terminal() && !running:
-		r.find(key.String(), "it is %s and its workflow is %s: nobody drives it", row.State, status)
+		r.find(key.String(), "it is %s, but its workflow is %s: no workflow drives it", row.State, status)
 	}
 	if !row.State.Terminal() && row.State != order.InReview {
 		r.stuck++
@@ -215,8 +214,8 @@ func (r *run) judgeOrder(ctx context.Context, v view, o *started) error {
 	return errors.Join(r.judgeRecord(ctx, v, row), r.judgeHistory(ctx, row, info))
 }
 
-// tally counts an order by its state, or names it: one that a caller asked for
-// once, and that was never acknowledged, has none.
+// tally counts an order by its state. An order that was never acknowledged and is not in
+// the ledger has no state; tally adds its number to unheard.
 func (r *run) tally(key order.Key, row order.Order, written, acknowledged bool) {
 	switch {
 	case written:
@@ -226,7 +225,7 @@ func (r *run) tally(key order.Key, row order.Order, written, acknowledged bool) 
 	}
 }
 
-// workflow is what Temporal has of an order's workflow, nil if there is none.
+// workflow describes an order's workflow; nil if Temporal has none.
 func (r *run) workflow(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
 	described, err := r.stack.Temporal.DescribeWorkflowExecution(ctx, id, "")
 	var missing *serviceerror.NotFound
@@ -236,14 +235,13 @@ func (r *run) workflow(ctx context.Context, id string) (*workflowpb.WorkflowExec
 	return described.GetWorkflowExecutionInfo(), err
 }
 
-// Bounds of a workflow's history. What has gone wrong may cost some events, and
-// not ever more of them.
+// Bounds of a workflow's history. Faults may add events, but not without limit.
 const (
-	longHistory       = 100 // events: looked at more closely
+	longHistory       = 100 // events; longer histories are checked
 	signalsOfCallback = 20
 )
 
-// judgeHistory demands that a callback is passed on a few times at most.
+// judgeHistory checks that each callback was signalled a few times at most.
 func (r *run) judgeHistory(ctx context.Context, row order.Order, info *workflowpb.WorkflowExecutionInfo) error {
 	r.longest = max(r.longest, info.GetHistoryLength())
 	if info.GetHistoryLength() < longHistory {
@@ -270,12 +268,12 @@ func (r *run) judgeHistory(ctx context.Context, row order.Order, info *workflowp
 	return nil
 }
 
-// compare demands that ours says of the money what theirs says (P1, P2).
+// compare checks that our order and the gateway's agree about the money (P1, P2).
 func (r *run) compare(v view, row order.Order, scenario string) {
 	key, booked := row.Key(), v.gateway[row.Key()]
 	name := key.String()
 	if len(booked) > 1 {
-		r.find(name, "the gateway booked %d orders under its number (%s)", len(booked), scenario)
+		r.find(name, "the gateway has %d orders with its number (%s)", len(booked), scenario)
 	}
 	var theirs sandbox.Order
 	state := tarspay.StateCreated
@@ -284,7 +282,7 @@ func (r *run) compare(v view, row order.Order, scenario string) {
 		state, scenario = theirs.State, theirs.Scenario
 	}
 	if moved(row.State) != movedThere(state) {
-		r.find(name, "it is %s here and %s there (%s): %s", row.State, state, scenario, row.Reason.Text)
+		r.find(name, "ours is %s, the gateway's is %s (%s): %s", row.State, state, scenario, row.Reason.Text)
 	}
 	paid := row.State == order.Succeeded || row.State == order.PartiallyPaid
 	if paid && len(booked) > 0 && (theirs.Paid != row.Paid || theirs.Fee != row.Fee || theirs.ID != row.GatewayID) {
@@ -292,20 +290,20 @@ func (r *run) compare(v view, row order.Order, scenario string) {
 			row.Paid, row.Fee, row.GatewayID, theirs.Paid, theirs.Fee, theirs.ID)
 	}
 	if row.State.Terminal() && len(booked) > 0 && !state.Final(theirs.Direction) {
-		r.find(name, "it has ended as %s, and the gateway may still pay it: %s (%s)", row.State, state, scenario)
+		r.find(name, "it has ended as %s, but the gateway may still pay it: %s (%s)", row.State, state, scenario)
 	}
 	if row.State == order.InReview && len(booked) > 0 && state.Final(theirs.Direction) {
 		r.find(name, "it is in review although the gateway has decided: %s (%s)", state, scenario)
 	}
 	for _, d := range v.disagreed[key] {
 		if d.Code == order.DiscrepancyNoRecord && strings.Contains(scenario, "hidden") {
-			continue // the gateway was told to hide it from whoever asks, and whoever compared has asked
+			continue // the scenario hides the order from queries, also from the comparison's
 		}
-		r.find(name, "a discrepancy on a run in which the gateway contradicts nothing: %s %s (%s)", d.Code, d.Detail, scenario)
+		r.find(name, "a discrepancy, although the gateway does not contradict itself in this run: %s %s (%s)", d.Code, d.Detail, scenario)
 	}
 }
 
-// moved is a state in which money has moved, "" for all others.
+// moved returns the state if money has moved in it, "" otherwise.
 func moved(state order.State) order.State {
 	switch state {
 	case order.Succeeded, order.PartiallyPaid, order.Refunded:
@@ -315,7 +313,7 @@ func moved(state order.State) order.State {
 	}
 }
 
-// movedThere is the state of ours that one of the gateway's amounts to.
+// movedThere returns the state of ours that corresponds to one of the gateway's.
 func movedThere(state tarspay.State) order.State {
 	switch state {
 	case tarspay.StateSucceeded:
@@ -329,8 +327,8 @@ func movedThere(state tarspay.State) order.State {
 	}
 }
 
-// judgeRecord demands that what led to an order's state is on record (P3, P4)
-// and that no create was sent without a row (rule 2).
+// judgeRecord checks that an order's history explains its state (P3, P4), and that each
+// create has a stored attempt (rule 2).
 func (r *run) judgeRecord(ctx context.Context, v view, row order.Order) error {
 	name := row.Key().String()
 	steps, err := r.books.History(ctx, row.Key())
@@ -345,7 +343,7 @@ func (r *run) judgeRecord(ctx context.Context, v view, row order.Order) error {
 		at = step.To
 	}
 	if at != row.State {
-		r.find(name, "its history ends at %s and it is %s", at, row.State)
+		r.find(name, "its history ends with %s, but it is %s", at, row.State)
 	}
 	if row.State.Terminal() {
 		last := ledger.Step{}
@@ -365,12 +363,12 @@ func (r *run) judgeRecord(ctx context.Context, v view, row order.Order) error {
 		received = booked[0].CreatesReceived
 	}
 	if received > len(attempts) {
-		r.find(name, "%d creates reached the gateway and %d are written down", received, len(attempts))
+		r.find(name, "%d creates reached the gateway, but %d attempts are stored", received, len(attempts))
 	}
 	return nil
 }
 
-// judgeGateway has the gateway's book speak for itself.
+// judgeGateway reports what the gateway's own audit finds.
 func (r *run) judgeGateway(ctx context.Context, _ view) error {
 	audit, err := r.stack.Gateway.Audit(ctx)
 	if err != nil {
@@ -378,10 +376,10 @@ func (r *run) judgeGateway(ctx context.Context, _ view) error {
 	}
 	r.doubles = audit.DoublePayments
 	for _, name := range audit.Doubles {
-		r.find(name, "paid twice by the gateway's book")
+		r.find(name, "paid twice, by the gateway's records")
 	}
 	for _, problem := range audit.Problems {
-		r.find("", "the gateway's own book does not add up: %s", problem)
+		r.find("", "the gateway's records do not add up: %s", problem)
 	}
 	if audit.CallbacksUnheard > 0 {
 		r.find("", "%d callbacks were never answered with OK", audit.CallbacksUnheard)
@@ -389,7 +387,7 @@ func (r *run) judgeGateway(ctx context.Context, _ view) error {
 	return nil
 }
 
-// judgeLedger has the ledger check itself.
+// judgeLedger reports what the ledger's self-check finds.
 func (r *run) judgeLedger(ctx context.Context, _ view) error {
 	verified, err := r.books.Verify(ctx)
 	if err != nil {
@@ -408,13 +406,13 @@ func (r *run) judgeLedger(ctx context.Context, _ view) error {
 	return nil
 }
 
-// judgeBalances adds the money up (P5).
+// judgeBalances checks the balances (P5).
 func (r *run) judgeBalances(ctx context.Context, v view) error {
 	for _, m := range v.book.Merchants {
 		profile, _ := tarspay.Country(m.Country)
 		accounts, err := r.books.Balances(ctx, m.Merchant, profile.Currency)
 		if errors.Is(err, ledger.ErrNotFound) || err == nil && len(accounts) == 0 {
-			continue // nobody has ordered anything of it
+			continue // the merchant has no orders
 		}
 		if err != nil {
 			return err
@@ -425,7 +423,7 @@ func (r *run) judgeBalances(ctx context.Context, v view) error {
 		}
 		r.sum += sum
 		if sum != 0 {
-			r.find(m.Merchant, "its accounts add up to %d minor units and not to nothing", sum)
+			r.find(m.Merchant, "its accounts sum to %d minor units, not to 0", sum)
 		}
 		for _, row := range v.rows {
 			if row.Merchant == m.Merchant && row.Kind == order.Withdrawal && !row.State.Terminal() && row.State != order.Created {
@@ -433,18 +431,17 @@ func (r *run) judgeBalances(ctx context.Context, v view) error {
 			}
 		}
 		if got := accounts[ledger.AccountInFlight].Minor(); got != reserved {
-			r.find(m.Merchant, "%d minor units are in flight and the open withdrawals make %d", got, reserved)
+			r.find(m.Merchant, "%d minor units are in flight, but the open withdrawals sum to %d", got, reserved)
 		}
 		ours := accounts[ledger.AccountAvailable].Minor() + accounts[ledger.AccountInFlight].Minor()
 		if theirs := m.Available.Minor() + m.Frozen.Minor(); ours != theirs {
-			r.find(m.Merchant, "%d minor units are available and in flight here, %d available and frozen there", ours, theirs)
+			r.find(m.Merchant, "available and in_flight sum to %d minor units, the gateway's available and frozen to %d", ours, theirs)
 		}
 	}
 	return nil
 }
 
-// judgeInbox demands that every callback was acted upon, or is of an order
-// that the gateway made up.
+// judgeInbox checks that every callback was handled, or names an order that does not exist.
 func (r *run) judgeInbox(ctx context.Context, _ view) error {
 	counts, err := r.books.InboxCounts(ctx)
 	if err != nil {
@@ -452,13 +449,13 @@ func (r *run) judgeInbox(ctx context.Context, _ view) error {
 	}
 	for _, status := range []ledger.InboxStatus{ledger.Stored, ledger.Signalled, ledger.Late} {
 		if counts[status] > 0 {
-			r.find("", "%d callbacks came in and were not acted upon: they are %s", counts[status], status)
+			r.find("", "%d callbacks were stored and not handled: they are %s", counts[status], status)
 		}
 	}
 	unmatched, err := r.books.UnmatchedCallbacks(ctx, ledger.MaxPage)
 	for _, entry := range unmatched {
 		if !strings.HasPrefix(entry.Key().Number, "unknown") {
-			r.find(entry.Key().String(), "a callback of ours has found no order")
+			r.find(entry.Key().String(), "a callback for an order of ours was not matched")
 		}
 	}
 	return err

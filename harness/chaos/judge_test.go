@@ -49,10 +49,10 @@ func TestOursIsTheirs(t *testing.T) {
 		{order.Refunded, tarspay.StateRefunded, ""},
 		{order.InReview, tarspay.StateInProgress, ""},
 		{order.InReview, none, ""},
-		{order.Succeeded, tarspay.StateFailed, "it is succeeded here"},
-		{order.Succeeded, none, "it is succeeded here"},
-		{order.Failed, tarspay.StateSucceeded, "it is failed here"},
-		{order.Succeeded, tarspay.StateRefunded, "it is succeeded here"},
+		{order.Succeeded, tarspay.StateFailed, "ours is succeeded"},
+		{order.Succeeded, none, "ours is succeeded"},
+		{order.Failed, tarspay.StateSucceeded, "ours is failed"},
+		{order.Succeeded, tarspay.StateRefunded, "ours is succeeded"},
 		{order.Failed, tarspay.StateInProgress, "may still pay it"},
 		{order.InReview, tarspay.StateSucceeded, "in review although the gateway has decided"},
 	} {
@@ -195,7 +195,7 @@ func TestEndWithoutHistoryIsFound(t *testing.T) {
 	r, row := judged(t)
 	row.State = order.Succeeded // and nobody has settled it
 	require.NoError(t, r.judgeRecord(t.Context(), view{}, row))
-	require.Contains(t, says(r), "its history ends at submitted and it is succeeded")
+	require.Contains(t, says(r), "its history ends with submitted, but it is succeeded")
 }
 
 func TestUnreadCallbackIsFound(t *testing.T) {

@@ -13,9 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// merchants are those of a run. The gateway of those that are alone has no
-// guard against an order number that is used twice: nothing but our own rules
-// keeps their money.
+// merchants are the merchants of a run. For those that are alone, the gateway accepts an
+// order number twice, so only our rules prevent a double payment.
 var merchants = []struct {
 	sandbox.Merchant
 	alone bool
@@ -29,9 +28,9 @@ var merchants = []struct {
 	{sandbox.Merchant{Number: "M1700000007", Country: "BD", Balance: "2000000"}, true},
 }
 
-// faults are what the gateway draws, in a thousand, for the orders of those
-// merchants that it guards. Left out is what needs a person in the end, because
-// the gateway contradicts itself: the campaign has that.
+// faults are the rates, per thousand, of the gateway's faults for orders of merchants that
+// are not alone. Faults after which the gateway contradicts itself are left out, because
+// they need a person; the campaign has them.
 var faults = map[string]int{
 	// Of a call.
 	"lost-request": 30, "lost-answer": 50, "slow-answer": 10, "late-booking": 30, "system-error": 15, "system-error-unbooked": 15,
@@ -47,8 +46,9 @@ var faults = map[string]int{
 	"hidden": 40, "query-error": 30, "query-http-500": 30, "text-state": 30,
 }
 
-// scenarios are what happens to the orders of the others: whatever does not
-// need the guard. An order that the gateway books and hides does.
+// scenarios are those of orders of merchants that are alone. Scenarios that are safe only if
+// the gateway refuses a repeated number are left out, such as an order that the gateway
+// hides.
 var scenarios = map[order.Kind][]string{
 	order.Withdrawal: {
 		"success", "success", "success", "success", "silent-success", "lost-answer", "lost-answer", "lost-answer,silent", "lost-request",
@@ -63,10 +63,10 @@ var scenarios = map[order.Kind][]string{
 	},
 }
 
-// way is how a country is paid, and by or to whom.
+// way is the payment way of a country, with a payer or beneficiary.
 type way struct {
 	code    string
-	amount  int // the smallest, in units of the currency
+	amount  int // the smallest amount, in units of the currency
 	details map[string]string
 }
 
@@ -93,12 +93,12 @@ var ways = map[order.Kind]map[string]way{
 type habit string
 
 const (
-	persistent habit = "persistent" // asks until it is acknowledged
-	twice      habit = "twice"      // two of its processes ask at once
-	fickle     habit = "fickle"     // asks once, does not wait long, and forgets about it
+	persistent habit = "persistent" // repeats the request until it is acknowledged
+	twice      habit = "twice"      // two processes send the request at once
+	fickle     habit = "fickle"     // sends the request once, with a short timeout
 )
 
-// started is an order of the run and what its starter knows of it.
+// started is an order of the run, with what its caller knows about it.
 type started struct {
 	request order.Request
 	habit   habit
@@ -106,7 +106,7 @@ type started struct {
 
 	mutex        sync.Mutex
 	acknowledged bool
-	problem      string // a refusal that there was no reason for
+	problem      string // a refusal that should not happen
 }
 
 func (s *started) note(err error) (done bool) {
@@ -118,7 +118,7 @@ func (s *started) note(err error) (done bool) {
 			s.acknowledged = true
 			return true
 		}
-	case client.CodeTemporalUnreachable, client.CodeNoAnswer, order.CodeOrderBusy: // ask again
+	case client.CodeTemporalUnreachable, client.CodeNoAnswer, order.CodeOrderBusy: // repeat the request
 		return false
 	}
 	if s.problem == "" {
@@ -133,7 +133,7 @@ func (s *started) known() (acknowledged bool, problem string) {
 	return s.acknowledged, s.problem
 }
 
-// plan draws the orders of a run, spread over its duration.
+// plan returns the random orders of a run, spread over its duration.
 func plan(seed uint64, count int, duration time.Duration) []*started {
 	random := rand.New(rand.NewPCG(seed, seedOrders))
 	orders := make([]*started, count)
@@ -168,8 +168,8 @@ func plan(seed uint64, count int, duration time.Duration) []*started {
 	return orders
 }
 
-// Patience of a starter. It waits longer every time: Temporal takes ten updates
-// of a workflow at once, and those that nobody waits for any more count.
+// Timeouts and pauses of a caller. The pause grows, because Temporal accepts ten concurrent
+// updates of a workflow, and abandoned updates count.
 const (
 	askPatience    = 10 * time.Second
 	ficklePatience = 50 * time.Millisecond
@@ -177,8 +177,8 @@ const (
 	askLater       = 5 * time.Second
 )
 
-// startAll starts every order when it is due and returns when each is
-// acknowledged, or given up, or the context ends.
+// startAll starts every order when it is due. It returns when each is acknowledged or given
+// up, or when the context ends.
 func (r *run) startAll(ctx context.Context) {
 	var starting sync.WaitGroup
 	for _, o := range r.orders {
@@ -220,7 +220,7 @@ func (r *run) ask(ctx context.Context, request order.Request) error {
 	return err
 }
 
-// pause waits and reports whether the context lives on.
+// pause waits, and returns false if the context ends.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

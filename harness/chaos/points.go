@@ -11,17 +11,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
-// point is a named moment in an order's life, around something that is done to
-// the world outside of a process. It is recognised by what passes between the
-// process and its neighbours: the product knows nothing of it.
+// point is a named moment before or after a call or write of a process. It is recognized
+// by the bytes on the process's connections, so the product needs no code for it.
 type point struct {
 	name string
 	kind string // of process: stack.Worker or stack.Receiver
-	to   string // whom it talks to
+	to   string // the process at the other end of the connection
 	when when
-	what []string // all of it stands in what is said
-	// zombie marks a point around the sending of a create: a worker that stands
-	// still there for long wakes when another one has made its attempt.
+	what []string // texts that the bytes must all contain
+	// zombie marks a point around the sending of a create. A worker that is suspended there
+	// resumes after another worker has made its attempt.
 	zombie bool
 }
 
@@ -35,20 +34,20 @@ const (
 	signalOf   = "/SignalWorkflowExecution"
 )
 
-// What transfers are called, as a parameter of a statement.
+// The names of transfers, as parameters of a statement.
 var (
 	payout  = parameter("payout")
 	payment = parameter("payment")
 	release = parameter("release")
 )
 
-// parameter is a text of a statement's as PostgreSQL's protocol has it: its
-// length comes before it.
+// parameter returns the encoding of a text parameter in PostgreSQL's protocol: the length,
+// then the text.
 func parameter(text string) string {
-	return string(binary.BigEndian.AppendUint32(nil, uint32(len(text)))) + text //nolint:gosec // it is a word
+	return string(binary.BigEndian.AppendUint32(nil, uint32(len(text)))) + text //nolint:gosec // the text is short
 }
 
-// points are in the order of an order's life.
+// points lists the points in the sequence in which an order passes them.
 var points = []point{
 	{name: "order not committed", kind: stack.Worker, to: stack.Postgres, when: commits, what: []string{"INSERT INTO orders"}},
 	{name: "order committed", kind: stack.Worker, to: stack.Postgres, when: committed, what: []string{"INSERT INTO orders"}},
@@ -80,7 +79,7 @@ var points = []point{
 	{name: "signalled, not marked", kind: stack.Receiver, to: stack.Postgres, when: asks, what: []string{markOf}},
 }
 
-// lies reports whether something seen on a line is the point.
+// lies reports whether an event on a line is at the point.
 func (p point) lies(l *line, s sight) bool {
 	if p.when != s.when || p.to != l.to || !isA(p.kind, l.from) {
 		return false
@@ -93,30 +92,30 @@ func (p point) lies(l *line, s sight) bool {
 	return true
 }
 
-// isA reports whether a process is one of a kind.
+// isA reports whether a process is of a kind.
 func isA(kind, process string) bool { return process == kind || strings.HasPrefix(process, kind+"-") }
 
-// stage is where points wait for somebody to come to them.
+// stage holds the armed traps.
 type stage struct {
 	mutex sync.Mutex
 	armed map[*trap]struct{}
 }
 
-// trap are points that wait for somebody to come to one of them.
+// trap waits until a process reaches one of its points.
 type trap struct {
 	points []point
-	// spring is called with the process that came to a point. It reports
-	// whether that was its fate (else the trap waits on), and whether the
-	// process is dead, so that what it said is not passed on.
+	// spring is called with a point and the process that reached it. It returns whether it
+	// did something to the process (if not, the trap waits on), and whether the process is
+	// dead, so that its bytes are not passed on.
 	spring func(p point, process string) (met, dead bool)
-	mutex  sync.Mutex    // held while it springs
-	over   bool          // somebody came, or it was disarmed
-	sprung chan struct{} // closed when somebody has come
+	mutex  sync.Mutex    // held while spring runs
+	over   bool          // spring did something, or the trap was disarmed
+	sprung chan struct{} // closed when spring did something
 }
 
 func newStage() *stage { return &stage{armed: make(map[*trap]struct{})} }
 
-// arm has points wait. disarm ends it.
+// arm sets a trap. Call disarm to remove it.
 func (s *stage) arm(few []point, spring func(p point, process string) (met, dead bool)) *trap {
 	t := &trap{points: few, spring: spring, sprung: make(chan struct{})}
 	s.mutex.Lock()
@@ -125,7 +124,7 @@ func (s *stage) arm(few []point, spring func(p point, process string) (met, dead
 	return t
 }
 
-// disarm returns when the trap springs no more.
+// disarm removes a trap. When it returns, spring does not run and is not called again.
 func (s *stage) disarm(t *trap) {
 	s.mutex.Lock()
 	delete(s.armed, t)
@@ -135,8 +134,8 @@ func (s *stage) disarm(t *trap) {
 	t.over = true
 }
 
-// strikes has whoever comes to an armed point meet its fate. It returns when
-// that is done, and whether the process is dead.
+// strikes springs the traps whose points are among the events of a line. It returns whether
+// the line's process is dead.
 func (s *stage) strikes(l *line, seen []sight) (dead bool) {
 	if len(seen) == 0 {
 		return false

@@ -25,10 +25,10 @@ type summary struct {
 	Cuts           map[string]int      `json:"cuts"`
 	Exits          map[string]int      `json:"exits,omitempty"`          // processes that ended by themselves and were started again
 	Points         map[string]int      `json:"points"`                   // processes that were killed or suspended there
-	Missed         []string            `json:"missed,omitempty"`         // points that nobody died at
+	Missed         []string            `json:"missed,omitempty"`         // points at which no process was killed
 	LongestHistory int64               `json:"longest_history"`          // of a workflow, in events
 	Drills         []drilled           `json:"drills"`                   // copies that were restored
-	Unacknowledged []string            `json:"unacknowledged,omitempty"` // orders that were never acknowledged, and are not there
+	Unacknowledged []string            `json:"unacknowledged,omitempty"` // orders that were never acknowledged, and are not stored
 	Lost           int                 `json:"lost"`
 	DoublePayments int                 `json:"double_payments"`
 	LedgerSum      int64               `json:"ledger_sum"`
@@ -36,7 +36,7 @@ type summary struct {
 	Violations     int                 `json:"violations"`
 }
 
-// report prints what was found.
+// report prints the violations and the summary.
 func (r *run) report() error {
 	lines := json.NewEncoder(r.out)
 	for _, found := range r.violations {
@@ -75,8 +75,7 @@ func (r *run) report() error {
 	return fmt.Errorf("%w: %d violations with seed %d", ErrViolated, len(r.violations), r.Seed)
 }
 
-// keepStories writes down all that is on record of the orders that something
-// is wrong with.
+// keepStories stores all records of the orders with violations.
 func (r *run) keepStories(ctx context.Context) {
 	numbers := make(map[string]bool)
 	for _, found := range r.violations {

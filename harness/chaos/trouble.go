@@ -13,7 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
-// Waits of the tracks, and how long what is broken stays so.
+// Pauses between faults, and durations of faults.
 var (
 	betweenBlows   = span{500 * time.Millisecond, 4 * time.Second}
 	betweenTraps   = span{100 * time.Millisecond, 1500 * time.Millisecond}
@@ -21,10 +21,10 @@ var (
 	down           = span{0, 3 * time.Second}
 	cutFor         = span{200 * time.Millisecond, 5 * time.Second}
 	shortPause     = span{200 * time.Millisecond, 3 * time.Second}
-	// Longer than a worker's activity may take, and longer than another one
-	// then waits before it sends again: who wakes up is a zombie.
+	// Longer than an activity may take plus the grace after which another worker sends
+	// again. So the suspended worker resumes when its attempt is no longer valid.
 	freezeFor = span{24 * time.Second, 28 * time.Second}
-	trapFor   = 6 * time.Second // how long a point waits for somebody
+	trapFor   = 6 * time.Second // how long a trap waits for a process
 )
 
 type span struct{ from, to time.Duration }
@@ -33,11 +33,11 @@ func (s span) draw(random *rand.Rand) time.Duration {
 	return s.from + time.Duration(random.Int64N(int64(s.to-s.from)+1))
 }
 
-// blow is something that is done to the stack.
+// blow injects one fault.
 type blow func(r *run, ctx context.Context, random *rand.Rand)
 
-// deck are the blows that are dealt, shuffled, and dealt again: a run of half a
-// minute has seen each.
+// deck lists the random faults. They are injected in random sequence, each as often as it
+// is listed, then again; half a minute is enough for all.
 var deck = []blow{
 	kill(stack.Worker), kill(stack.Worker), kill(stack.Receiver), kill(stack.Receiver), kill(stack.Temporal), kill(stack.Postgres),
 	(*run).cutLines, (*run).cutLines, (*run).cutLines, (*run).cutLines, (*run).pauseShortly,
@@ -47,8 +47,8 @@ func kill(kind string) blow {
 	return func(r *run, ctx context.Context, random *rand.Rand) { r.killOne(ctx, random, kind) }
 }
 
-// trouble deals blows until the context ends, and waits until all that it
-// broke is on its way back. What has broken one process leaves others alone.
+// trouble injects faults until the context ends, and waits until the killed processes are
+// started again. A process has one fault at a time.
 func (r *run) trouble(ctx context.Context) {
 	var tracks sync.WaitGroup
 	for stream, track := range map[uint64]struct {
@@ -70,7 +70,7 @@ func (r *run) trouble(ctx context.Context) {
 	r.returning.Wait()
 }
 
-// dealer deals from a deck, shuffled anew whenever it is empty.
+// dealer returns a blow that executes the deck's blows in random sequence, again and again.
 func dealer(deck []blow) blow {
 	var left []blow
 	return func(r *run, ctx context.Context, random *rand.Rand) {
@@ -83,7 +83,7 @@ func dealer(deck []blow) blow {
 	}
 }
 
-// killOne kills a process of a kind and has it come back.
+// killOne kills a process of a kind, and starts it again later.
 func (r *run) killOne(ctx context.Context, random *rand.Rand, kind string) {
 	names := r.stack.Names(kind)
 	name := names[random.IntN(len(names))]
@@ -92,13 +92,13 @@ func (r *run) killOne(ctx context.Context, random *rand.Rand, kind string) {
 	}
 }
 
-// kill kills a claimed process, and has it come back after a while.
+// kill kills a claimed process, and starts it again after a while.
 func (r *run) kill(ctx context.Context, name string, after time.Duration, where string) {
 	if err := r.stack.Kill(name); err != nil {
 		r.say("%s is down already", name)
 	} else {
 		r.count(r.kills, kindOf(name))
-		r.say("killed %s%s; it comes back after %s", name, where, after.Round(time.Millisecond))
+		r.say("killed %s%s; restart after %s", name, where, after.Round(time.Millisecond))
 	}
 	r.returning.Go(func() {
 		pause(ctx, after)
@@ -107,8 +107,8 @@ func (r *run) kill(ctx context.Context, name string, after time.Duration, where 
 	})
 }
 
-// killAtPoint has whoever comes next to one of a few points die there: of those
-// that nobody, or few, died at so far.
+// killAtPoint kills the next process that reaches one of a few points. It chooses the points
+// at which the fewest processes were killed so far.
 func (r *run) killAtPoint(ctx context.Context, random *rand.Rand) {
 	after := down.draw(random)
 	r.meet(ctx, r.leastMet(random), func(p point, name string) (met, dead bool) {
@@ -121,8 +121,7 @@ func (r *run) killAtPoint(ctx context.Context, random *rand.Rand) {
 	})
 }
 
-// meet arms points and waits until somebody has come to one of them, for a
-// while. The others then wait no longer.
+// meet arms a trap and waits until it has sprung, at most trapFor. Then it disarms the trap.
 func (r *run) meet(ctx context.Context, few []point, fate func(p point, name string) (met, dead bool)) {
 	t := r.stage.arm(few, fate)
 	patience := time.NewTimer(trapFor)
@@ -135,11 +134,11 @@ func (r *run) meet(ctx context.Context, few []point, fate func(p point, name str
 	r.stage.disarm(t)
 }
 
-// atOnce is how many points are armed together: most orders never come to
-// some of them.
+// atOnce is how many points one trap has. Several, because most orders never reach some of
+// the points.
 const atOnce = 4
 
-// leastMet draws a few of the points that were met least often.
+// leastMet returns some of the points at which the fewest processes were killed.
 func (r *run) leastMet(random *rand.Rand) []point {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -149,9 +148,8 @@ func (r *run) leastMet(random *rand.Rand) []point {
 	return shuffled[:atOnce]
 }
 
-// freeze suspends a worker for longer than its activities may take: another
-// attempt is made elsewhere, and then the first one goes on. Two of three freezes
-// happen at a point.
+// freeze suspends a worker for longer than its activities may take. Another worker makes an
+// attempt, then the first one resumes. Two of three suspensions happen at a point.
 func (r *run) freeze(ctx context.Context, random *rand.Rand) {
 	duration := freezeFor.draw(random)
 	names := r.stack.Names(stack.Worker)
@@ -178,8 +176,8 @@ func (r *run) freeze(ctx context.Context, random *rand.Rand) {
 	r.resume(frozen)
 }
 
-// frozenPoint draws a point of a worker's, every other time one around the
-// sending of a create.
+// frozenPoint returns a random point of a worker, in half of the calls one around the sending
+// of a create.
 func frozenPoint(random *rand.Rand) point {
 	zombies := random.IntN(2) == 0
 	var eligible []point
@@ -204,12 +202,12 @@ func (r *run) resume(name string) {
 	if err := r.stack.Resume(name); err != nil {
 		r.say("%s cannot be resumed: %v", name, err)
 	} else {
-		r.say("%s goes on", name)
+		r.say("resumed %s", name)
 	}
 	r.release(name)
 }
 
-// pauseShortly suspends something for less than anybody's patience.
+// pauseShortly suspends a process for less than any timeout.
 func (r *run) pauseShortly(ctx context.Context, random *rand.Rand) {
 	kinds := []string{stack.Temporal, stack.Receiver, stack.Worker}
 	names := r.stack.Names(kinds[random.IntN(len(kinds))])
@@ -223,7 +221,7 @@ func (r *run) pauseShortly(ctx context.Context, random *rand.Rand) {
 	r.resume(name)
 }
 
-// cutLines cuts one line, or all lines to one process, in one of three ways.
+// cutLines cuts, refuses or silences one line, or all lines to one process.
 func (r *run) cutLines(ctx context.Context, random *rand.Rand) {
 	drawn := r.lines[random.IntN(len(r.lines))]
 	lines := []*line{drawn}
@@ -256,7 +254,7 @@ func (r *run) cutLines(ctx context.Context, random *rand.Rand) {
 	}
 }
 
-// claim takes a process for one blow at a time.
+// claim reserves a process for one fault. It returns false if the process is reserved.
 func (r *run) claim(name string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -273,30 +271,29 @@ func (r *run) release(name string) {
 	delete(r.claimed, name)
 }
 
-// bring starts a process until it is ready, as whoever looks after it in
-// production would.
+// bring starts a process, and tries again until it is ready, at most bringAttempts times.
 func (r *run) bring(name string) {
 	for attempt := 1; ; attempt++ {
 		err := r.stack.Launch(r.life, name)
 		if err == nil {
-			r.say("%s is back", name)
+			r.say("%s is ready", name)
 			return
 		}
-		r.say("%s does not come back (attempt %d): %.300v", name, attempt, err)
+		r.say("%s does not start (attempt %d): %.300v", name, attempt, err)
 		if r.life.Err() != nil || attempt >= bringAttempts {
 			return
 		}
-		_ = r.stack.Kill(name) // it may be there and not ready
+		_ = r.stack.Kill(name) // it may run without being ready
 	}
 }
 
 const bringAttempts = 5
 
-// died is told of a process that ended by itself: it is started again.
+// died restarts a process that ended by itself.
 func (r *run) died(name string, reason error) {
 	r.count(r.exits, kindOf(name))
 	if !r.troubled.Load() || !r.claim(name) {
-		return // the stack is being started, or whoever has it brings it back
+		return // the stack is starting, or the current fault restarts the process
 	}
 	r.say("%s ended by itself: %.500v", name, reason)
 	r.restarts.Go(func() {

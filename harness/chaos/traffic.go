@@ -10,35 +10,34 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
-// sight is something that an eye has seen pass, or is about to let pass.
+// sight is an event that an eye recognized in the bytes of a connection.
 type sight struct {
 	when when
-	text []byte // what was said: a statement, a request, the statements of a transaction
+	text []byte // a statement, a request, or the statements of a transaction
 }
 
-// when is the moment of a conversation at which a point lies.
+// when is the stage of a request at which a point is.
 type when string
 
-// The moments. What is asked for and answered is held back until the stage has
-// decided; commits are held back, too.
+// The stages. The proxy holds the bytes back until the armed points were checked.
 const (
-	asks      when = "asks"      // it is asked for, and the other side has not heard of it
-	asked     when = "asked"     // it has been asked for, and the other side may have done it
-	answers   when = "answers"   // it has been answered, and nobody has heard the answer
-	commits   when = "commits"   // its transaction is about to be committed
-	committed when = "committed" // its transaction is committed, and nobody has heard of it
+	asks      when = "asks"      // the request is not passed on yet
+	asked     when = "asked"     // the request was passed on, and may have been executed
+	answers   when = "answers"   // the answer is not passed on yet
+	commits   when = "commits"   // the COMMIT of its transaction is not passed on yet
+	committed when = "committed" // its transaction is committed, and the answer is not passed on yet
 )
 
-// eye sees what passes on one connection.
+// eye recognizes events in the bytes of one connection.
 type eye interface {
-	// asks sees bytes of the process that the connection belongs to: what can
-	// be seen before they are passed on, and after.
+	// asks parses bytes from the process. It returns the events before the bytes are
+	// passed on, and those after.
 	asks(chunk []byte) (before, after []sight)
-	// answers sees bytes that come back.
+	// answers parses bytes to the process.
 	answers(chunk []byte) (before []sight)
 }
 
-// eyes are made for each connection to a process.
+// eyes makes an eye for a connection, by the process that the connection leads to.
 var eyes = map[string]func() eye{
 	stack.Postgres: func() eye { return &sqlEye{} },
 	stack.Sandbox:  func() eye { return &httpEye{} },
@@ -50,7 +49,7 @@ type blind struct{}
 func (blind) asks([]byte) (before, after []sight) { return nil, nil }
 func (blind) answers([]byte) (before []sight)     { return nil }
 
-// oneAtATime keeps the two directions of a connection from each other.
+// oneAtATime serializes the calls for the two directions of a connection.
 type oneAtATime struct {
 	mutex sync.Mutex
 	eye   eye
@@ -68,11 +67,11 @@ func (o *oneAtATime) answers(chunk []byte) (before []sight) {
 	return o.eye.answers(chunk)
 }
 
-// maxTransaction bounds what is remembered of a transaction.
+// maxTransaction bounds the bytes that are kept of a transaction.
 const maxTransaction = 256 << 10
 
-// sqlEye sees the statements of PostgreSQL's protocol, which stand in it as
-// they were written, and to which transaction they belong.
+// sqlEye recognizes statements of PostgreSQL's protocol, which contains their text, and
+// the transaction that they belong to.
 type sqlEye struct {
 	transaction []byte
 	committing  bool
@@ -100,9 +99,9 @@ func (e *sqlEye) answers([]byte) (before []sight) {
 	return []sight{{committed, over}}
 }
 
-// httpEye sees the requests of HTTP/1.1 and when they are answered.
+// httpEye recognizes requests of HTTP/1.1 and their answers.
 type httpEye struct {
-	request []byte // that waits for its answer
+	request []byte // the request that has no answer yet
 }
 
 func (e *httpEye) asks(chunk []byte) (before, after []sight) {
@@ -123,16 +122,16 @@ func (e *httpEye) answers([]byte) (before []sight) {
 	return before
 }
 
-// grpcEye sees the methods that are called, and when a call is sent whole and
-// answered.
+// grpcEye recognizes the methods of gRPC calls, the end of a request, and the begin of its
+// answer.
 type grpcEye struct {
 	near, far frames
 	headers   *hpack.Decoder
 	path      []byte
-	calls     map[uint32][]byte // methods by their streams
+	calls     map[uint32][]byte // methods by stream
 }
 
-// maxHeaders is how much a peer's dynamic table may hold; gRPC's own is 4 KiB.
+// maxHeaders bounds the dynamic table of HPACK. gRPC uses 4 KiB.
 const maxHeaders = 64 << 10
 
 func newGRPCEye() *grpcEye {
@@ -171,7 +170,7 @@ func (e *grpcEye) answers(chunk []byte) (before []sight) {
 	return before
 }
 
-// Of HTTP/2.
+// Constants of HTTP/2.
 const (
 	frameHeader       = 9
 	frameData         = 0x0
@@ -189,7 +188,7 @@ type frame struct {
 	payload     []byte
 }
 
-// headers is the payload without what may stand around it.
+// headers returns the payload without padding and priority.
 func (f frame) headers() []byte {
 	block, padding := f.payload, 0
 	if f.kind == frameHeaders && f.flags&flagPadded != 0 && len(block) > 0 {
@@ -201,7 +200,7 @@ func (f frame) headers() []byte {
 	return block[:max(0, len(block)-padding)]
 }
 
-// frames takes a stream of HTTP/2 apart.
+// frames splits a byte stream of HTTP/2 into frames.
 type frames struct {
 	preface int // bytes before the first frame
 	rest    []byte
