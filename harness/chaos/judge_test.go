@@ -87,7 +87,7 @@ func TestTwoOrdersOfOneNumberAreFound(t *testing.T) {
 	theirs := sandbox.Order{ID: "P1", Direction: tarspay.DirectionWithdrawal, State: tarspay.StateSucceeded}
 	r := &run{}
 	r.compare(view{gateway: map[order.Key][]sandbox.Order{row.Key(): {theirs, theirs}}}, row, "success")
-	require.Equal(t, merchant+"/1: the gateway booked 2 orders under its number (success)", says(r))
+	require.Equal(t, merchant+"/1: the gateway has 2 orders with its number (success)", says(r))
 }
 
 func TestAnotherSumIsFound(t *testing.T) {
@@ -114,7 +114,7 @@ func TestDiscrepancyIsFound(t *testing.T) {
 	unseen := view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: order.DiscrepancyNoRecord}}}}
 	r = &run{}
 	r.compare(unseen, row, "hidden:3")
-	require.Empty(t, says(r), "whoever compares asks, and the gateway hides it")
+	require.Empty(t, says(r), "the gateway hides the order from the comparison's query")
 	r.compare(unseen, row, "success")
 	require.Contains(t, says(r), order.DiscrepancyNoRecord)
 }
@@ -166,17 +166,17 @@ func TestMoneyIsWeighed(t *testing.T) {
 	v := view{rows: map[order.Key]order.Order{row.Key(): row}}
 	v.book.Merchants = []sandbox.MerchantBook{{Merchant: merchant, Country: "PK", Available: pkr(t, "899"), Frozen: pkr(t, "101")}}
 	require.NoError(t, r.judgeBalances(t.Context(), v))
-	require.Empty(t, says(r), "what is frozen there is available and in flight here")
+	require.Empty(t, says(r), "both sums are equal")
 
 	v.book.Merchants[0].Available = pkr(t, "799")
 	require.NoError(t, r.judgeBalances(t.Context(), v))
-	require.Contains(t, says(r), "100000 minor units are available and in flight here, 79900 available and frozen there"[:30])
+	require.Contains(t, says(r), "available and in_flight sum to 100000 minor units, the gateway's available and frozen to 90000")
 
 	r.violations = nil
 	row.State = order.Failed
 	v.rows[row.Key()] = row
 	require.NoError(t, r.judgeBalances(t.Context(), v))
-	require.Contains(t, says(r), "10000 minor units are in flight and the open withdrawals make 0")
+	require.Contains(t, says(r), "10000 minor units are in flight, but the open withdrawals sum to 0")
 }
 
 func TestCreateWithoutRowIsFound(t *testing.T) {
@@ -187,7 +187,7 @@ func TestCreateWithoutRowIsFound(t *testing.T) {
 	require.Empty(t, says(r))
 	v.gateway[row.Key()][0].CreatesReceived = 2
 	require.NoError(t, r.judgeRecord(t.Context(), v, row))
-	require.Equal(t, row.Key().String()+": 2 creates reached the gateway and 1 are written down", says(r))
+	require.Equal(t, row.Key().String()+": 2 creates reached the gateway, but 1 attempts are stored", says(r))
 }
 
 func TestEndWithoutHistoryIsFound(t *testing.T) {
@@ -208,7 +208,7 @@ func TestUnreadCallbackIsFound(t *testing.T) {
 	}
 	id := store(row.Number)
 	require.NoError(t, r.judgeInbox(t.Context(), view{}))
-	require.Contains(t, says(r), "1 callbacks came in and were not acted upon: they are stored")
+	require.Contains(t, says(r), "1 callbacks were stored and not handled: they are stored")
 
 	r.violations = nil
 	require.NoError(t, r.books.MarkCallback(t.Context(), id, ledger.Done))
@@ -218,7 +218,7 @@ func TestUnreadCallbackIsFound(t *testing.T) {
 
 	require.NoError(t, r.books.MarkCallback(t.Context(), store("CHAOS-2"), ledger.Unmatched))
 	require.NoError(t, r.judgeInbox(t.Context(), view{}))
-	require.Contains(t, says(r), "CHAOS-2: a callback of ours has found no order")
+	require.Contains(t, says(r), "CHAOS-2: a callback for an order of ours was not matched")
 }
 
 func TestLedgerIsAsked(t *testing.T) {

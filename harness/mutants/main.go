@@ -1,14 +1,14 @@
-// Command mutants takes the guards of docs/safety.md out of a copy of the
-// repository, one at a time, and shows that a test goes red for each.
+// Command mutants removes the guards of docs/safety.md from a copy of the repository, one
+// at a time, and shows that a test fails for each.
 //
 //	go run ./harness/mutants [-only regexp]
 //
-// It is run in the repository's root and changes nothing there: the files that
-// git knows, as they are on disk, are copied into a temporary directory. One
-// line of JSON per mutant and one for all of them go to standard output.
+// Run it in the repository's root. It changes nothing there: it copies the files that git
+// tracks or would track into a temporary directory. It prints a line of JSON for each
+// mutant, and a summary, on standard output.
 //
-// The exit status is 1 when a mutant survives, when the list does not fit the
-// code any more, or when the tests are red without any mutation.
+// The exit status is 1 if a mutant survives, if the list does not match the code, or if
+// the tests fail without a mutation.
 package main
 
 import (
@@ -30,7 +30,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "mutants whose name matches; all if empty")
+	only := flag.String("only", "", "run only mutants whose name matches this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout, *only)
@@ -41,15 +41,15 @@ func main() {
 	}
 }
 
-// verdict is the line of one mutant.
+// verdict is the JSON line of one mutant.
 type verdict struct {
 	Mutant  string `json:"mutant"`
 	Rule    int    `json:"rule,omitempty"` // of docs/safety.md
-	Takes   string `json:"takes"`          // what is taken out
+	Takes   string `json:"takes"`          // the guard that it disables
 	Killed  bool   `json:"killed"`
-	By      string `json:"by,omitempty"` // the first test that went red
+	By      string `json:"by,omitempty"` // the first test that failed
 	Seconds int    `json:"seconds"`
-	Error   string `json:"error,omitempty"` // it could not be tried
+	Error   string `json:"error,omitempty"` // why it could not be run
 }
 
 // summary is the last line.
@@ -68,7 +68,7 @@ func run(ctx context.Context, out io.Writer, only string) error {
 	}
 	chosen := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !pattern.MatchString(m.name) })
 	if len(chosen) == 0 {
-		return errors.New("no mutant has such a name")
+		return errors.New("-only matches no mutant")
 	}
 	if err := check(".", chosen); err != nil {
 		return err
@@ -115,7 +115,7 @@ func run(ctx context.Context, out io.Writer, only string) error {
 	return nil
 }
 
-// check demands that every mutant's old text stands in its file exactly once.
+// check returns an error unless every mutant's old text occurs exactly once in its file.
 func check(root string, list []mutant) error {
 	var wrong []error
 	for _, m := range list {
@@ -125,7 +125,7 @@ func check(root string, list []mutant) error {
 			continue
 		}
 		if times := strings.Count(string(text), m.old); times != 1 {
-			wrong = append(wrong, fmt.Errorf("%s: its text stands %d times in %s and should once; make the list fit the code:\n%s", m.name, times, m.file, m.old))
+			wrong = append(wrong, fmt.Errorf("%s: its text occurs %d times in %s, not once; adapt harness/mutants/list.go:\n%s", m.name, times, m.file, m.old))
 		}
 	}
 	return errors.Join(wrong...)
@@ -140,7 +140,7 @@ func copyTree(ctx context.Context, to *os.Root) error {
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
 		text, err := os.ReadFile(name)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // removed, and git does not know yet
+			continue // removed on disk, but still in git's index
 		}
 		if err != nil {
 			return err
@@ -155,7 +155,7 @@ func copyTree(ctx context.Context, to *os.Root) error {
 	return nil
 }
 
-// green demands that the tests are there and pass without any mutation.
+// green returns an error unless the tests exist and pass without a mutation.
 func green(ctx context.Context, dir *os.Root, list []mutant) error {
 	wanted := make(map[string][]string) // by package
 	for _, m := range list {
@@ -169,7 +169,7 @@ func green(ctx context.Context, dir *os.Root, list []mutant) error {
 		case err != nil:
 			return err
 		case result.failed != "" || !result.passed:
-			return fmt.Errorf("%s: the tests are red without any mutation: %s\n%s", pkg, result.failed, result.output)
+			return fmt.Errorf("%s: the tests fail without a mutation: %s\n%s", pkg, result.failed, result.output)
 		}
 		for _, m := range list {
 			for name := range strings.SplitSeq(m.run, "|") {
@@ -182,7 +182,7 @@ func green(ctx context.Context, dir *os.Root, list []mutant) error {
 	return nil
 }
 
-// try mutates the copy, runs the tests, and puts the copy right again.
+// try mutates the copy, runs the tests, and restores the copy.
 func (m mutant) try(ctx context.Context, dir *os.Root) verdict {
 	v := verdict{Mutant: m.name, Rule: m.rule, Takes: m.takes}
 	begun := time.Now()
@@ -196,7 +196,7 @@ func (m mutant) try(ctx context.Context, dir *os.Root) verdict {
 		err = errors.Join(err, dir.WriteFile(m.file, text, 0o600))
 	}
 	if err == nil && !result.passed && result.failed == "" {
-		err = fmt.Errorf("no test has failed, and the run has: %s", result.output)
+		err = fmt.Errorf("the run failed without a failed test: %s", result.output)
 	}
 	v.Seconds = int(time.Since(begun).Round(time.Second).Seconds())
 	v.Killed, v.By = result.failed != "" && err == nil, result.failed
@@ -206,12 +206,12 @@ func (m mutant) try(ctx context.Context, dir *os.Root) verdict {
 	return v
 }
 
-// tested is what came of a run of tests.
+// tested is the result of a run of tests.
 type tested struct {
 	passed bool     // the whole run
-	failed string   // the first test that failed, or the one that was under way when the run broke off
+	failed string   // the first test that failed, or the test that ran when the run was aborted
 	ran    []string // tests and subtests
-	output string   // the end of what was printed, for people
+	output string   // the end of the output, for people
 }
 
 // event is a line of `go test -json`.
@@ -221,13 +221,11 @@ type event struct {
 	Output string
 }
 
-// testTimeout bounds one run: a guard taken out may leave a test waiting for
-// ever.
+// testTimeout bounds one run, because a mutant may make a test wait for ever.
 const testTimeout = "3m"
 
-// goTest runs tests of one package. Code that does not compile is a run that
-// failed without a failed test. Paths are left out of what is compiled, so that
-// the next run, in another directory, finds it in the cache.
+// goTest runs tests of one package. If the code does not compile, the run fails without a
+// failed test. -trimpath lets the next run, in another directory, use the build cache.
 func goTest(ctx context.Context, dir *os.Root, pkg, pattern string) (tested, error) {
 	arguments := []string{"test", "-json", "-trimpath", "-vet=off", "-ldflags=-w", "-count=1", "-failfast", "-timeout", testTimeout, "-run", anchored(pattern), pkg}
 	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // all of it is this program's own
@@ -266,7 +264,7 @@ func goTest(ctx context.Context, dir *os.Root, pkg, pattern string) (tested, err
 	}
 	if result.failed == "" && !result.passed {
 		for _, name := range result.ran {
-			if running[name] { // the last one that began is the deepest
+			if running[name] { // the last test that began is the deepest
 				result.failed = name
 			}
 		}
@@ -278,7 +276,7 @@ func goTest(ctx context.Context, dir *os.Root, pkg, pattern string) (tested, err
 	return result, ctx.Err()
 }
 
-// anchored makes a list of whole names of tests a pattern for -run.
+// anchored converts "A|B/c" to a pattern for -run that matches these names exactly.
 func anchored(names string) string {
 	alternatives := strings.Split(names, "|")
 	for i, name := range alternatives {
@@ -291,7 +289,7 @@ func anchored(names string) string {
 	return strings.Join(alternatives, "|")
 }
 
-// maxOutput bounds what is shown of a run, in bytes.
+// maxOutput bounds the output that is shown of a run, in bytes.
 const maxOutput = 4000
 
 func tail(text string) string {

@@ -10,7 +10,7 @@ import (
 
 const root = "../.."
 
-// The list fits the code: every text that is to be taken out is there, once.
+// Every text of the list occurs exactly once in its file.
 func TestEveryMutantIsInTheCode(t *testing.T) {
 	t.Parallel()
 	if err := check(root, mutants); err != nil {
@@ -44,7 +44,7 @@ func TestTheListIsSound(t *testing.T) {
 	}
 }
 
-// The tests that docs/safety.md names are there.
+// The tests that docs/safety.md names exist.
 func TestTheDocsNameTestsThatAreThere(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "docs", "safety.md"))
