@@ -3,12 +3,13 @@ package order
 import (
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/harness/docs"
 )
 
 var update = flag.Bool("update", false, "write the tables into docs/safety.md")
@@ -18,27 +19,7 @@ const safety = "../docs/safety.md"
 // TestDocs keeps the tables of docs/safety.md equal to the code.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(safety)
-	require.NoError(t, err)
-	want := replace(t, string(text), "moves", movesTable())
-	want = replace(t, want, "waits", waitsTable())
-	want = replace(t, want, "decisions", decisionsTable())
-	if *update {
-		require.NoError(t, os.WriteFile(safety, []byte(want), 0o600))
-		return
-	}
-	if want != string(text) { // require.Equal would print the whole file, twice
-		t.Fatal("docs/safety.md differs from the code: run go test ./order -run TestDocs -update")
-	}
-}
-
-func replace(t *testing.T, text, name, table string) string {
-	t.Helper()
-	begin := strings.Index(text, "<!-- "+name)
-	end := strings.Index(text, "<!-- end of "+name)
-	require.True(t, 0 <= begin && begin < end, "docs/safety.md has lost its mark for %s", name)
-	begin += strings.Index(text[begin:], "\n") + 1
-	return text[:begin] + "\n" + table + "\n" + text[end:]
+	docs.Keep(t, safety, *update, map[string]string{"moves": movesTable(), "waits": waitsTable(), "decisions": decisionsTable()})
 }
 
 func movesTable() string {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/harness/docs"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -33,31 +34,10 @@ const guide = "../docs/gateway.md"
 // the code.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(guide)
-	require.NoError(t, err)
-	want := string(text)
-	for name, part := range map[string]string{
+	docs.Keep(t, guide, *update, map[string]string{
 		"example": examplePart(t), "endpoints": endpointTable(), "states": stateTable(), "callbacks": callbackTable(), "codes": codeTable(), "countries": countryTable(),
 		"members": memberTable(), "payees": payeeTable(), "doubts": doubtTable(), "scenarios": scenarioTable(), "switches": switchTable(),
-	} {
-		want = replacePart(t, want, name, part)
-	}
-	if *update {
-		require.NoError(t, os.WriteFile(guide, []byte(want), 0o600))
-		return
-	}
-	if want != string(text) { // require.Equal would print the whole file, twice
-		t.Fatal("docs/gateway.md differs from the code: run go test ./tarspay -run TestDocs -update")
-	}
-}
-
-func replacePart(t *testing.T, text, name, part string) string {
-	t.Helper()
-	begin := strings.Index(text, "<!-- "+name+":")
-	end := strings.Index(text, "<!-- end of "+name)
-	require.True(t, 0 <= begin && begin < end, "%s has lost its mark for %s", guide, name)
-	begin += strings.Index(text[begin:], "\n") + 1
-	return text[:begin] + "\n" + part + "\n" + text[end:]
+	})
 }
 
 // markdown makes a table; cells are put on one line and their bars escaped.

@@ -3,13 +3,14 @@ package floors
 import (
 	"flag"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/harness/docs"
 )
 
 var update = flag.Bool("update", false, "write the house into docs/architecture.md")
@@ -33,26 +34,7 @@ func TestHouse(t *testing.T) {
 func TestDrawing(t *testing.T) {
 	t.Parallel()
 	all := load(t)
-	text, err := os.ReadFile(architecture)
-	require.NoError(t, err)
-	want := replace(t, string(text), "rooms", Table(Rooms, all))
-	want = replace(t, want, "arrows", Drawing(Rooms, all))
-	if *update {
-		require.NoError(t, os.WriteFile(architecture, []byte(want), 0o600))
-		return
-	}
-	if want != string(text) {
-		t.Fatal("docs/architecture.md differs from the imports: run go test ./harness/floors -run TestDrawing -update")
-	}
-}
-
-func replace(t *testing.T, text, name, drawn string) string {
-	t.Helper()
-	begin := strings.Index(text, "<!-- "+name)
-	end := strings.Index(text, "<!-- end of "+name)
-	require.True(t, 0 <= begin && begin < end, "docs/architecture.md has lost its mark for %s", name)
-	begin += strings.Index(text[begin:], "\n") + 1
-	return text[:begin] + "\n" + drawn + "\n" + text[end:]
+	docs.Keep(t, architecture, *update, map[string]string{"rooms": Table(Rooms, all), "arrows": Drawing(Rooms, all)})
 }
 
 func load(t *testing.T) Packages {

@@ -122,6 +122,7 @@ var Rooms = []Room{
 		noTemporal,
 	}},
 	{Path: "harness/floors", Floor: laboratory, Holds: "the table of the house"},
+	{Path: "harness/docs", Floor: laboratory, Holds: "the parts of documents that code writes"},
 	{Path: "harness/mutants", Floor: laboratory, Holds: "takes guards out of a copy of the code"},
 	{Path: "harness/proxy", Floor: laboratory, Holds: "carries TCP connections, to cut them"},
 	{Path: "harness/stack", Floor: 8, Holds: "the whole system as processes on one machine"},
