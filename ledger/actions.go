@@ -23,7 +23,7 @@ func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (
 	result, err := l.act(ctx, key, action{
 		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: said(order.CodeApproved, a.Why)},
 		permit: func(t tx, h *held) *order.Refusal {
-			return a.Permit(h.Order, t.at)
+			return a.Permit(h.Order, t.At)
 		},
 		do: tx.approve,
 	})
@@ -34,7 +34,7 @@ func (t tx) approve(ctx context.Context, h *held, e entry) error {
 	to := order.Created
 	h.Reason = order.Reason{}
 	if h.Kind == order.Withdrawal {
-		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.forUpdate)
+		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.ForUpdate)
 		if err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found 
 		return auditRow{}, false, nil
 	}
 	var rows []auditRow
-	err = t.list(ctx, &rows, "SELECT "+auditColumns+` FROM audit
+	err = t.List(ctx, &rows, "SELECT "+auditColumns+` FROM audit
 		WHERE merchant = ? AND number = ? AND chain = 'order' AND mark = ? ORDER BY seq LIMIT 1`, h.Merchant, h.Number, fit(e.mark))
 	if err != nil || len(rows) == 0 {
 		return auditRow{}, false, err
@@ -243,7 +243,7 @@ func (t tx) sent(ctx context.Context, h *held) (bool, error) {
 		Heard int `db:"heard"`
 		Asked int `db:"asked"`
 	}
-	err := t.get(ctx, &attempts, `
+	err := t.Get(ctx, &attempts, `
 		SELECT COUNT(CASE WHEN NOT `+notSent+` THEN 1 END) AS heard, COUNT(CASE WHEN started_at >= ? THEN 1 END) AS asked
 		FROM submissions WHERE order_id = ?`, unixMilli(h.AskFirst), h.id)
 	unasked := h.State.Sendable() && !h.AskFirst.IsZero() && attempts.Asked == 0
@@ -288,7 +288,7 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 		if h.State != order.AwaitingFunds {
 			return nil
 		}
-		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.forUpdate)
+		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.ForUpdate)
 		if err != nil || books.Available < h.Amount.Minor() {
 			return err
 		}
@@ -317,7 +317,7 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 		case due.IsZero():
 			due = h.CreatedAt.Add(deadline)
 		}
-		if left = due.Sub(t.at); left > 0 || h.Unasked() {
+		if left = due.Sub(t.At); left > 0 || h.Unasked() {
 			left = max(left, 0)
 			return nil
 		}
@@ -339,7 +339,7 @@ func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.O
 		if left = 0; h.State != order.AwaitingApproval {
 			return nil
 		}
-		if left = h.ApproveBefore.Sub(t.at); left > 0 || h.Unasked() {
+		if left = h.ApproveBefore.Sub(t.At); left > 0 || h.Unasked() {
 			left = max(left, 0)
 			return nil
 		}

@@ -204,7 +204,7 @@ func (l *Ledger) Adjustments(ctx context.Context, filter AdjustmentFilter) ([]Ad
 
 func (l *Ledger) adjustments(ctx context.Context, where conditions, by string, limit int) ([]AdjustmentRecord, error) {
 	var rows []adjustmentRow
-	err := l.list(ctx, &rows, "SELECT "+adjustmentColumns+" FROM adjustments"+where.sql()+" ORDER BY "+by+" LIMIT ?",
+	err := l.db.List(ctx, &rows, "SELECT "+adjustmentColumns+" FROM adjustments"+where.sql()+" ORDER BY "+by+" LIMIT ?",
 		append(where.args, pageSize(limit))...)
 	if err != nil {
 		return nil, err
@@ -335,7 +335,7 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 	}
 	row := adjustmentRow{
 		Merchant: a.Merchant, Ref: a.Ref, Currency: a.Amount.Currency(), Kind: a.Kind, Amount: a.Amount.Minor(),
-		Actor: a.By, Why: a.Why, Evidence: a.Evidence, ProposedAt: t.at.UnixMilli(), State: AdjustmentProposed,
+		Actor: a.By, Why: a.Why, Evidence: a.Evidence, ProposedAt: t.At.UnixMilli(), State: AdjustmentProposed,
 	}
 	_, err := t.books(ctx, row.Merchant, row.Currency, "")
 	if errors.Is(err, errBooksClosed) {
@@ -348,7 +348,7 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 		return err
 	}
 	var ids []int64
-	err = t.putRows(ctx, &ids, `
+	err = t.PutRows(ctx, &ids, `
 		INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state)
 		VALUES (:merchant, :ref, :currency, :kind, :amount, :actor, :why, :evidence, :proposed_at, :state)
 		ON CONFLICT (merchant, ref) DO NOTHING RETURNING id`, row)
@@ -366,7 +366,7 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 // bookAdjustment moves the money. Whether what was frozen covers it is asked
 // while nobody else can change the books.
 func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) error {
-	if _, err := t.books(ctx, row.Merchant, row.Currency, t.forUpdate); err != nil {
+	if _, err := t.books(ctx, row.Merchant, row.Currency, t.ForUpdate); err != nil {
 		return err
 	}
 	if err := t.allows(ctx, *row); err != nil {
@@ -391,13 +391,13 @@ func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) e
 // decideAdjustment ends a proposal: a compare-and-set, although the row is
 // locked.
 func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state AdjustmentState, by, why string) error {
-	decided, err := t.put(ctx, `
+	decided, err := t.Put(ctx, `
 		UPDATE adjustments SET state = ?, decided_by = ?, decided_at = ?, decided_why = ? WHERE id = ? AND state = 'proposed'`,
-		state, by, t.at.UnixMilli(), why, row.ID)
+		state, by, t.At.UnixMilli(), why, row.ID)
 	if err == nil && decided != 1 {
 		err = fmt.Errorf("%w: adjustment %s is not proposed any more", ErrState, row.Ref)
 	}
-	row.State, row.DecidedBy, row.DecidedAt, row.DecidedWhy = state, by, t.at.UnixMilli(), why
+	row.State, row.DecidedBy, row.DecidedAt, row.DecidedWhy = state, by, t.At.UnixMilli(), why
 	return err
 }
 
@@ -417,7 +417,7 @@ func (t tx) feeFits(ctx context.Context, row adjustmentRow) error {
 		return nil
 	}
 	var volume int64
-	err := t.get(ctx, &volume, `
+	err := t.Get(ctx, &volume, `
 		SELECT ABS(opening) + ABS(received) + ABS(paid_out) + ABS(settled) + ABS(suspense) FROM books WHERE merchant = ? AND currency = ?`,
 		row.Merchant, row.Currency)
 	if err != nil || row.Amount <= volume {
@@ -436,7 +436,7 @@ func (t tx) frozenCovers(ctx context.Context, row adjustmentRow) error {
 		return nil
 	}
 	var left int64
-	err := t.get(ctx, &left, `
+	err := t.Get(ctx, &left, `
 		SELECT CAST(COALESCE((SELECT SUM(amount) FROM transfers
 				WHERE merchant = ? AND currency = ? AND reason = 'opening_frozen' AND order_id IS NULL AND adjustment_id IS NULL), 0) -
 			COALESCE((SELECT SUM(amount) FROM adjustments
@@ -457,7 +457,7 @@ func (t tx) frozenCovers(ctx context.Context, row adjustmentRow) error {
 // an empty row if there is none.
 func (t tx) lockAdjustment(ctx context.Context, merchant, ref string) (adjustmentRow, error) {
 	var row adjustmentRow
-	err := t.get(ctx, &row, "SELECT "+adjustmentColumns+" FROM adjustments WHERE merchant = ? AND ref = ?"+t.forUpdate, merchant, ref)
+	err := t.Get(ctx, &row, "SELECT "+adjustmentColumns+" FROM adjustments WHERE merchant = ? AND ref = ?"+t.ForUpdate, merchant, ref)
 	if errors.Is(err, sql.ErrNoRows) {
 		return adjustmentRow{}, nil
 	}

@@ -84,7 +84,7 @@ func TestAdjustmentsMoveMoney(t *testing.T) {
 			}
 			require.Equal(t, want, propose(t, b, a), "the proposal again")
 			var row transferRow
-			require.NoError(t, b.get(t.Context(), &row,
+			require.NoError(t, b.db.Get(t.Context(), &row,
 				"SELECT reason, from_account, to_account, amount, at FROM transfers WHERE merchant = ? AND adjustment_id IS NOT NULL", a.Merchant))
 			require.Equal(t, transferRow{Reason: test.reason, From: move.From, To: move.To, Amount: 3000, At: now.UnixMilli()}, row)
 

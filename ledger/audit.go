@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -94,13 +95,13 @@ type AuditBreak struct {
 // installation.
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
-	err := l.list(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",
+	err := l.db.List(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",
 		fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
 	currency := ""
-	if err := l.get(ctx, &currency, "SELECT COALESCE(MAX(currency), '') FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number)); err != nil {
+	if err := l.db.Get(ctx, &currency, "SELECT COALESCE(MAX(currency), '') FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number)); err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
 	entries := make([]AuditEntry, len(rows))
@@ -140,16 +141,14 @@ func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {
 // entry, every head and every order anew could still do so: keep a backup
 // elsewhere.
 func (l *Ledger) VerifyAudit(ctx context.Context) (AuditReport, error) {
-	begun, err := l.read.BeginTxx(ctx, &l.engine.snapshot)
-	if err != nil {
-		return AuditReport{}, fmt.Errorf("ledger: verify the audit: %w", err)
-	}
-	defer func() { _ = begun.Rollback() }()
 	check := auditCheck{}
-	if err := check.read(ctx, tx{Tx: begun}); err != nil {
-		return AuditReport{}, fmt.Errorf("ledger: verify the audit: %w", err)
-	}
-	if err := check.missing(ctx, tx{Tx: begun}); err != nil {
+	err := l.db.View(ctx, func(t *sqldb.Tx) error {
+		if err := check.read(ctx, tx{t}); err != nil {
+			return err
+		}
+		return check.missing(ctx, tx{t})
+	})
+	if err != nil {
 		return AuditReport{}, fmt.Errorf("ledger: verify the audit: %w", err)
 	}
 	return check.report, nil
@@ -173,7 +172,7 @@ type auditCheck struct {
 }
 
 func (c *auditCheck) read(ctx context.Context, t tx) error {
-	rows, err := t.QueryxContext(ctx, `
+	rows, err := t.Rows(ctx, `
 		SELECT a.`+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`,
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.fingerprint ELSE '' END AS fingerprint,
@@ -253,7 +252,7 @@ func (c *auditCheck) missing(ctx context.Context, t tx) error {
 		Merchant string `db:"merchant"`
 		Number   string `db:"number"`
 	}
-	err := t.list(ctx, &gone, `
+	err := t.List(ctx, &gone, `
 		SELECT merchant, number FROM orders o
 		WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order')
 		UNION ALL

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -82,12 +83,12 @@ func BenchmarkWithdrawal(b *testing.B) {
 
 func forEachBench(b *testing.B, bench func(*testing.B, *testBundle)) {
 	b.Run("sqlite", func(b *testing.B) {
-		l := migrated(b, sqliteURL(b))
+		l := migrated(b, dbtest.SQLite(b))
 		l.books(b, "100000000", "0")
 		bench(b, l)
 	})
 	b.Run("postgres", func(b *testing.B) {
-		l := migrated(b, postgresURL(b))
+		l := migrated(b, dbtest.Postgres(b))
 		l.books(b, "100000000", "0")
 		bench(b, l)
 	})

@@ -74,10 +74,10 @@ func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, froz
 		return fmt.Errorf("ledger: open the books of %s: %w: %s and %s frozen", merchant, money.ErrRange, available, frozen)
 	}
 	err = l.inTx(ctx, func(t tx) error {
-		inserted, err := t.put(ctx, `
+		inserted, err := t.Put(ctx, `
 			INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (merchant, currency) DO NOTHING`,
-			merchant, total.Currency(), -total.Minor(), available.Minor(), frozen.Minor(), t.at.UnixMilli())
+			merchant, total.Currency(), -total.Minor(), available.Minor(), frozen.Minor(), t.At.UnixMilli())
 		if err != nil || inserted == 0 {
 			return err
 		}
@@ -103,7 +103,7 @@ func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, froz
 // when its books are not open.
 func (l *Ledger) Balances(ctx context.Context, merchant, currency string) (map[Account]money.Amount, error) {
 	var row booksRow
-	err := l.get(ctx, &row, `
+	err := l.db.Get(ctx, &row, `
 		SELECT opening, available, in_flight, paid_out, received, fees, settled, suspense
 		FROM books WHERE merchant = ? AND currency = ?`, merchant, currency)
 	if err != nil {
@@ -134,7 +134,7 @@ type booksRow struct {
 // is not there.
 func (l *Ledger) Transfers(ctx context.Context, key order.Key) ([]Transfer, error) {
 	var rows []transferRow
-	err := l.list(ctx, &rows, `
+	err := l.db.List(ctx, &rows, `
 		SELECT t.currency, t.reason, t.from_account, t.to_account, t.amount, t.at
 		FROM transfers t JOIN orders o ON o.id = t.order_id
 		WHERE o.merchant = ? AND o.number = ? ORDER BY t.id`, fitKey(key.Merchant), fitKey(key.Number))
@@ -177,14 +177,14 @@ func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Tr
 		}
 		row := base
 		row.Reason, row.From, row.To = transfer.Reason, transfer.From, transfer.To
-		row.Amount, row.At = transfer.Amount.Minor(), t.at.UnixMilli()
+		row.Amount, row.At = transfer.Amount.Minor(), t.At.UnixMilli()
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
 		return nil, nil
 	}
 	var added []transferRow
-	err := t.putRows(ctx, &added, `
+	err := t.PutRows(ctx, &added, `
 		INSERT INTO transfers (order_id, adjustment_id, merchant, currency, reason, from_account, to_account, amount, at)
 		VALUES (:order_id, :adjustment_id, :merchant, :currency, :reason, :from_account, :to_account, :amount, :at)
 		ON CONFLICT DO NOTHING
@@ -238,7 +238,7 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 		args = append(args, moved[account])
 	}
 	args = append(append(args, h.rest), dayArgs(h)...)
-	updated, err := t.put(ctx, `
+	updated, err := t.Put(ctx, `
 		UPDATE books SET opening = opening + ?, available = available + ?, in_flight = in_flight + ?, paid_out = paid_out + ?,
 			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?, fee_rest = fee_rest + ?,
 			day_withdrawals = CASE WHEN day = ? THEN day_withdrawals + ? WHEN day < ? THEN ? ELSE day_withdrawals END,

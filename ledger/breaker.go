@@ -24,10 +24,10 @@ type Breaker struct {
 // changes the reason nor puts off the probe.
 func (l *Ledger) Trip(ctx context.Context, merchant string, reason order.Reason, probeAfter time.Duration) error {
 	err := l.inTx(ctx, func(t tx) error {
-		opened, err := t.put(ctx, `
+		opened, err := t.Put(ctx, `
 			INSERT INTO breakers (merchant, since, reason_code, reason_text, probe_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (merchant) DO NOTHING`,
-			merchant, t.at.UnixMilli(), reason.Code, fit(reason.Text), t.at.Add(probeAfter).UnixMilli())
+			merchant, t.At.UnixMilli(), reason.Code, fit(reason.Text), t.At.Add(probeAfter).UnixMilli())
 		if err != nil || opened == 0 {
 			return err
 		}
@@ -42,7 +42,7 @@ func (l *Ledger) Trip(ctx context.Context, merchant string, reason order.Reason,
 // Reset closes a merchant's breaker; one that is closed stays so.
 func (l *Ledger) Reset(ctx context.Context, merchant string) error {
 	err := l.inTx(ctx, func(t tx) error {
-		closed, err := t.put(ctx, "DELETE FROM breakers WHERE merchant = ?", merchant)
+		closed, err := t.Put(ctx, "DELETE FROM breakers WHERE merchant = ?", merchant)
 		if err != nil || closed == 0 {
 			return err
 		}
@@ -57,7 +57,7 @@ func (l *Ledger) Reset(ctx context.Context, merchant string) error {
 // Breaker is a merchant's breaker, if it is open.
 func (l *Ledger) Breaker(ctx context.Context, merchant string) (b Breaker, open bool, err error) {
 	var row breakerRow
-	err = l.get(ctx, &row, "SELECT "+breakerColumns+" FROM breakers WHERE merchant = ?", merchant)
+	err = l.db.Get(ctx, &row, "SELECT "+breakerColumns+" FROM breakers WHERE merchant = ?", merchant)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Breaker{}, false, nil
 	}
@@ -70,7 +70,7 @@ func (l *Ledger) Breaker(ctx context.Context, merchant string) (b Breaker, open 
 // Breakers are all that are open, oldest first.
 func (l *Ledger) Breakers(ctx context.Context) ([]Breaker, error) {
 	var rows []breakerRow
-	if err := l.list(ctx, &rows, "SELECT "+breakerColumns+" FROM breakers ORDER BY since, merchant"); err != nil {
+	if err := l.db.List(ctx, &rows, "SELECT "+breakerColumns+" FROM breakers ORDER BY since, merchant"); err != nil {
 		return nil, fmt.Errorf("ledger: list breakers: %w", err)
 	}
 	breakers := make([]Breaker, len(rows))
@@ -107,9 +107,9 @@ func (l *Ledger) claimProbe(ctx context.Context, merchant string, pause time.Dur
 	}
 	var updated int64
 	err = l.inTx(ctx, func(t tx) (err error) {
-		next := t.at.Add(pause).UnixMilli()
-		updated, err = t.put(ctx, "UPDATE breakers SET probe_at = ? WHERE merchant = ? AND probe_at <= ? AND probe_at < ?",
-			next, merchant, t.at.UnixMilli(), next)
+		next := t.At.Add(pause).UnixMilli()
+		updated, err = t.Put(ctx, "UPDATE breakers SET probe_at = ? WHERE merchant = ? AND probe_at <= ? AND probe_at < ?",
+			next, merchant, t.At.UnixMilli(), next)
 		return err
 	})
 	return updated == 1, pause, err

@@ -2,13 +2,9 @@ package ledger
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -40,59 +38,12 @@ func forEachEngine(t *testing.T, test func(t *testing.T, setup func(t *testing.T
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(t *testing.T) *testBundle { return migrated(t, sqliteURL(t)) })
+		test(t, func(t *testing.T) *testBundle { return migrated(t, dbtest.SQLite(t)) })
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(t *testing.T) *testBundle { return migrated(t, postgresURL(t)) })
+		test(t, func(t *testing.T) *testBundle { return migrated(t, dbtest.Postgres(t)) })
 	})
-}
-
-// forEachURL does the same with an empty database, not migrated.
-func forEachURL(t *testing.T, test func(t *testing.T, url string)) {
-	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, sqliteURL(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, postgresURL(t))
-	})
-}
-
-func sqliteURL(t testing.TB) string {
-	t.Helper()
-	return "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
-}
-
-// postgresURL makes a schema of the test's own.
-func postgresURL(t testing.TB) string {
-	t.Helper()
-	server := os.Getenv("TEST_POSTGRES_URL")
-	if server == "" {
-		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
-	}
-	var name [8]byte
-	_, err := rand.Read(name[:])
-	require.NoError(t, err)
-	schema := "ledger_" + hex.EncodeToString(name[:])
-
-	admin, err := sqlx.Open("postgres", server)
-	require.NoError(t, err)
-	_, err = admin.Exec("CREATE SCHEMA " + schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE")
-		require.NoError(t, err)
-		require.NoError(t, admin.Close())
-	})
-	own, err := url.Parse(server)
-	require.NoError(t, err)
-	query := own.Query()
-	query.Set("search_path", schema)
-	own.RawQuery = query.Encode()
-	return own.String()
 }
 
 func migrated(t testing.TB, url string) *testBundle {
@@ -112,9 +63,19 @@ func opened(t testing.TB, url string) *testBundle {
 
 // exec runs SQL past the ledger.
 func (b *testBundle) exec(query string, args ...any) error {
-	_, err := b.write.Exec(b.write.Rebind(query), args...)
+	pool := b.pool()
+	_, err := pool.Exec(pool.Rebind(query), args...)
 	return err
 }
+
+// pool is the sessions that write.
+func (b *testBundle) pool() *sqlx.DB {
+	write, _ := b.db.Pools()
+	return write
+}
+
+// onPostgres reports whether the ledger is on PostgreSQL.
+func (b *testBundle) onPostgres() bool { return b.db.Engine() == sqldb.Postgres }
 
 // current is the order as it stands.
 func (b *testBundle) current(t testing.TB, key order.Key) *order.Order {

@@ -148,7 +148,7 @@ func (h *held) link(e entry, before order.State, at int64) auditRow {
 }
 
 func (t tx) insertAudit(ctx context.Context, row auditRow) error {
-	_, err := t.put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err := t.Put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		row.Merchant, row.Number, row.Chain, row.Seq, row.At, row.Actor, row.Action, row.Source, row.Evidence, row.Before, row.After,
 		row.Outcome, row.Code, row.Text, row.Paid, row.Fee, row.Mark, row.Hash)
 	return err
@@ -168,11 +168,11 @@ func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e ent
 	if !e.refused || e.source != order.FromOperator {
 		return false, nil
 	}
-	row := e.row(key, chain, 0, t.at.UnixMilli())
+	row := e.row(key, chain, 0, t.At.UnixMilli())
 	var found int
-	err := t.get(ctx, &found, `SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = ?
+	err := t.Get(ctx, &found, `SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = ?
 		AND outcome = ? AND actor = ? AND action = ? AND code = ? AND at > ? AND (chain = ? OR evidence = ?)`,
-		row.Merchant, row.Number, row.Chain, row.Outcome, row.Actor, row.Action, row.Code, t.at.Add(-refusalPeriod).UnixMilli(),
+		row.Merchant, row.Number, row.Chain, row.Outcome, row.Actor, row.Action, row.Code, t.At.Add(-refusalPeriod).UnixMilli(),
 		chainOrder, row.Evidence)
 	return found >= sameRefusals, err
 }
@@ -182,8 +182,8 @@ func (t tx) note(ctx context.Context, h *held, e entry) error {
 	if often, err := t.refusedOften(ctx, h.Key(), chainOrder, e); err != nil || often {
 		return err
 	}
-	row := h.link(e, h.State, t.at.UnixMilli())
-	_, err := t.put(ctx, "UPDATE orders SET audit_entries = ?, audit_head = ? WHERE id = ?", h.entries, h.head, h.id)
+	row := h.link(e, h.State, t.At.UnixMilli())
+	_, err := t.Put(ctx, "UPDATE orders SET audit_entries = ?, audit_head = ? WHERE id = ?", h.entries, h.head, h.id)
 	if err != nil {
 		return err
 	}
@@ -201,16 +201,16 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 		Head    []byte `db:"head"`
 	}
 	merchant, number := fitKey(key.Merchant), fitKey(key.Number)
-	err := t.get(ctx, &chain, `
+	err := t.Get(ctx, &chain, `
 		INSERT INTO chains (merchant, number, entries, head) VALUES (?, ?, 1, ?)
 		ON CONFLICT (merchant, number) DO UPDATE SET entries = chains.entries + 1
 		RETURNING entries, head`, merchant, number, []byte{})
 	if err != nil {
 		return err
 	}
-	row := e.row(key, chainOther, chain.Entries-1, t.at.UnixMilli())
+	row := e.row(key, chainOther, chain.Entries-1, t.At.UnixMilli())
 	row.Hash = row.sealed(chain.Head)
-	if _, err := t.put(ctx, "UPDATE chains SET head = ? WHERE merchant = ? AND number = ?", row.Hash, merchant, number); err != nil {
+	if _, err := t.Put(ctx, "UPDATE chains SET head = ? WHERE merchant = ? AND number = ?", row.Hash, merchant, number); err != nil {
 		return err
 	}
 	return t.insertAudit(ctx, row)

@@ -11,7 +11,7 @@ import (
 // ErrNotFound if it belongs to none.
 func (l *Ledger) GatewayOrder(ctx context.Context, merchant, gatewayID string) (order.Key, error) {
 	key := order.Key{Merchant: merchant}
-	err := l.get(ctx, &key.Number, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> ''",
+	err := l.db.Get(ctx, &key.Number, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> ''",
 		fitKey(merchant), fitKey(gatewayID))
 	if err != nil {
 		return order.Key{}, fmt.Errorf("ledger: %w", missing(err, "gateway order %s of %s", gatewayID, merchant))
@@ -27,7 +27,7 @@ func (t tx) ownerOf(ctx context.Context, h *held, gatewayID string) (string, err
 		return "", nil
 	}
 	var numbers []string
-	err := t.list(ctx, &numbers, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' AND id <> ?",
+	err := t.List(ctx, &numbers, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' AND id <> ?",
 		h.Merchant, gatewayID, h.id)
 	if err != nil || len(numbers) == 0 {
 		return "", err

@@ -23,7 +23,7 @@ type Step struct {
 // the first step is order.Created. None for an order that is not there.
 func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 	var rows []auditRow
-	err := l.list(ctx, &rows, `
+	err := l.db.List(ctx, &rows, `
 		SELECT `+auditColumns+` FROM audit
 		WHERE merchant = ? AND number = ? AND chain = 'order' AND `+isMove+` ORDER BY seq`, fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {

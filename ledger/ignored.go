@@ -58,7 +58,7 @@ func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, r
 // its mark.
 func (t tx) noteOnce(ctx context.Context, key order.Key, e entry) error {
 	var there int
-	err := t.get(ctx, &there, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = 'other' AND mark = ?",
+	err := t.Get(ctx, &there, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = 'other' AND mark = ?",
 		fitKey(key.Merchant), fitKey(key.Number), fit(e.mark))
 	if err != nil || there > 0 {
 		return err

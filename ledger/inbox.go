@@ -70,12 +70,12 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 	id = callback.Fingerprint()
 	var received int
 	err = l.inTx(ctx, func(t tx) error {
-		return t.get(ctx, &received, `
+		return t.Get(ctx, &received, `
 			INSERT INTO inbox (id, merchant, number, callback, body, status, received, first_at, last_at)
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
 			RETURNING received`,
-			id, fitKey(callback.Merchant), fitKey(callback.OrderNumber), strings.ToValidUTF8(string(text), "\uFFFD"), body, Stored, t.at.UnixMilli(), t.at.UnixMilli())
+			id, fitKey(callback.Merchant), fitKey(callback.OrderNumber), strings.ToValidUTF8(string(text), "\uFFFD"), body, Stored, t.At.UnixMilli(), t.At.UnixMilli())
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
@@ -87,7 +87,7 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 // if it cannot be read.
 func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 	var row inboxRow
-	if err := l.get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id); err != nil {
+	if err := l.db.Get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id); err != nil {
 		return InboxEntry{}, fmt.Errorf("ledger: %w", missing(err, "callback %s", id))
 	}
 	return row.whole()
@@ -146,7 +146,7 @@ func (l *Ledger) UnmatchedCallbacks(ctx context.Context, limit int) ([]InboxEntr
 
 func (l *Ledger) callbacks(ctx context.Context, where string, limit int, args ...any) ([]InboxEntry, error) {
 	var rows []inboxRow
-	err := l.list(ctx, &rows, "SELECT "+inboxColumns+" FROM inbox WHERE "+where+" ORDER BY first_at, id LIMIT ?", append(args, limit)...)
+	err := l.db.List(ctx, &rows, "SELECT "+inboxColumns+" FROM inbox WHERE "+where+" ORDER BY first_at, id LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +176,13 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 		return fmt.Errorf("ledger: mark callback %s: %q is no status", id, status)
 	}
 	err := l.inTx(ctx, func(t tx) error {
-		updated, err := t.put(ctx, "UPDATE inbox SET status = ?, told_at = ?, problem = '', problem_at = 0"+earlier.sql(),
-			append([]any{status, t.at.UnixMilli()}, earlier.args...)...)
+		updated, err := t.Put(ctx, "UPDATE inbox SET status = ?, told_at = ?, problem = '', problem_at = 0"+earlier.sql(),
+			append([]any{status, t.At.UnixMilli()}, earlier.args...)...)
 		if err != nil || updated == 1 {
 			return err
 		}
 		var there string
-		return missing(t.get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
+		return missing(t.Get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: mark callback %s: %w", id, err)
@@ -203,7 +203,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 	id = fit(id) // whatever was typed
 	err := l.inTx(ctx, func(t tx) error {
 		var row inboxRow
-		err := t.get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id)
+		err := t.Get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id)
 		if err != nil {
 			return missing(err, "callback %s", id)
 		}
@@ -218,7 +218,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 			action: ActionSetAside, actor: by, source: order.FromOperator, evidence: "callback " + id,
 			reason: order.Reason{Code: e.due(), Text: why},
 		}
-		if refusal, err = t.setAside(ctx, &e, ours, row.due(t.at), by, why); err != nil {
+		if refusal, err = t.setAside(ctx, &e, ours, row.due(t.At), by, why); err != nil {
 			return err
 		}
 		said.refuse(refusal)
@@ -244,8 +244,8 @@ func (t tx) setAside(ctx context.Context, e *InboxEntry, ours, stuck bool, by, w
 		return order.Refuse(CodeNotUnmatched,
 			"callback %s is %s; only one of an order that we do not have, or that cannot be passed on, can be set aside", e.ID, e.Status), nil
 	}
-	updated, err := t.put(ctx, "UPDATE inbox SET status = ?, problem = '', problem_at = 0, told_at = ? WHERE id = ? AND status = ?",
-		Done, t.at.UnixMilli(), e.ID, e.Status)
+	updated, err := t.Put(ctx, "UPDATE inbox SET status = ?, problem = '', problem_at = 0, told_at = ? WHERE id = ? AND status = ?",
+		Done, t.At.UnixMilli(), e.ID, e.Status)
 	if err == nil && updated == 0 {
 		return order.Refuse(CodeNotUnmatched, "callback %s has been passed on meanwhile", e.ID), nil
 	}
@@ -259,7 +259,7 @@ func (l *Ledger) InboxCounts(ctx context.Context) (map[InboxStatus]int, error) {
 		Status InboxStatus `db:"status"`
 		Count  int         `db:"count"`
 	}
-	if err := l.list(ctx, &rows, "SELECT status, COUNT(*) AS count FROM inbox GROUP BY status"); err != nil {
+	if err := l.db.List(ctx, &rows, "SELECT status, COUNT(*) AS count FROM inbox GROUP BY status"); err != nil {
 		return nil, fmt.Errorf("ledger: count callbacks: %w", err)
 	}
 	counts := make(map[InboxStatus]int, len(inboxStatuses))

@@ -35,7 +35,7 @@ func TestStoreCallback(t *testing.T) {
 		require.WithinRange(t, entry.FirstAt, before, time.Now())
 		require.Equal(t, order.Key{Merchant: merchant, Number: "W1"}, entry.Key())
 		var kept []byte
-		require.NoError(t, b.get(t.Context(), &kept, "SELECT body FROM inbox WHERE id = ?", id))
+		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body FROM inbox WHERE id = ?", id))
 		require.Equal(t, body, kept)
 
 		time.Sleep(2 * time.Millisecond)
@@ -48,7 +48,7 @@ func TestStoreCallback(t *testing.T) {
 		require.Equal(t, 2, again.Received)
 		require.Equal(t, entry.FirstAt, again.FirstAt)
 		require.True(t, again.LastAt.After(entry.LastAt))
-		require.NoError(t, b.get(t.Context(), &kept, "SELECT body FROM inbox WHERE id = ?", id))
+		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body FROM inbox WHERE id = ?", id))
 		require.Equal(t, body, kept) // as it came first
 
 		_, err = b.Callback(t.Context(), "nobody")

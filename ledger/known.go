@@ -37,10 +37,10 @@ func (l *Ledger) RecordKnown(ctx context.Context, known Known) error {
 	err := l.inTx(ctx, func(t tx) error {
 		for kind, values := range map[string]map[string]string{knownMerchant: known.Merchants, knownProfile: known.Profiles} {
 			for _, name := range slices.Sorted(maps.Keys(values)) { // two workers lock the rows in one order
-				if _, err := t.put(ctx, `
+				if _, err := t.Put(ctx, `
 					INSERT INTO known (kind, name, value, first_at, seen_at) VALUES (?, ?, ?, ?, ?)
 					ON CONFLICT (kind, name, value) DO UPDATE SET seen_at = excluded.seen_at`,
-					kind, name, values[name], t.at.UnixMilli(), t.at.UnixMilli()); err != nil {
+					kind, name, values[name], t.At.UnixMilli(), t.At.UnixMilli()); err != nil {
 					return err
 				}
 			}
@@ -61,7 +61,7 @@ func (l *Ledger) OtherWorkerHas(ctx context.Context, merchant, country string) (
 		return false, err
 	}
 	var found int
-	err = l.get(ctx, &found, "SELECT COUNT(*) FROM known WHERE kind = ? AND name = ? AND value = ? AND seen_at > ?",
+	err = l.db.Get(ctx, &found, "SELECT COUNT(*) FROM known WHERE kind = ? AND name = ? AND value = ? AND seen_at > ?",
 		knownMerchant, fitKey(merchant), fitKey(country), now.Add(-KnownFor).UnixMilli())
 	if err != nil {
 		return false, fmt.Errorf("ledger: who serves merchant %s: %w", merchant, err)
@@ -77,7 +77,7 @@ func (l *Ledger) NewestProfile(ctx context.Context, country string) (string, err
 		return "", err
 	}
 	var value string
-	err = l.get(ctx, &value, "SELECT value FROM known WHERE kind = ? AND name = ? AND seen_at > ? ORDER BY first_at DESC, value LIMIT 1",
+	err = l.db.Get(ctx, &value, "SELECT value FROM known WHERE kind = ? AND name = ? AND seen_at > ? ORDER BY first_at DESC, value LIMIT 1",
 		knownProfile, fitKey(country), now.Add(-KnownFor).UnixMilli())
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("ledger: the newest profile of %s: %w", country, err)

@@ -47,14 +47,14 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	if filter.After != (order.Key{}) {
 		var last orderRow
-		err := l.get(ctx, &last, "SELECT id, created_at FROM orders WHERE merchant = ? AND number = ?", filter.After.Merchant, filter.After.Number)
+		err := l.db.Get(ctx, &last, "SELECT id, created_at FROM orders WHERE merchant = ? AND number = ?", filter.After.Merchant, filter.After.Number)
 		if err != nil {
 			return nil, fmt.Errorf("ledger: list orders: %w", missing(err, "order %s", filter.After))
 		}
 		where.add("(created_at, id) < (?, ?)", last.CreatedAt, last.ID)
 	}
 	var rows []orderRow
-	err := l.list(ctx, &rows, "SELECT "+orderColumns+" FROM orders"+where.sql()+
+	err := l.db.List(ctx, &rows, "SELECT "+orderColumns+" FROM orders"+where.sql()+
 		" ORDER BY created_at DESC, id DESC LIMIT ?", append(where.args, pageSize(filter.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: list orders: %w", err)
@@ -82,7 +82,7 @@ func (l *Ledger) OpenOrders(ctx context.Context, age time.Duration) iter.Seq2[or
 		var last orderRow
 		for {
 			var page []orderRow
-			err := l.list(ctx, &page, "SELECT "+orderColumns+" FROM orders WHERE "+openStates+` AND created_at < ?
+			err := l.db.List(ctx, &page, "SELECT "+orderColumns+" FROM orders WHERE "+openStates+` AND created_at < ?
 				AND (merchant, currency, created_at, id) > (?, ?, ?, ?) ORDER BY merchant, currency, created_at, id LIMIT ?`,
 				before.UnixMilli(), last.Merchant, last.Currency, last.CreatedAt, last.ID, openPage)
 			if err != nil {

@@ -114,7 +114,7 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	}
 	if ruling := policy.Judge(request, order.Facts{}); ruling.Verdict != order.Pass {
 		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
-			row.rule(ruling, t.at, policy)
+			row.rule(ruling, t.At, policy)
 			return t.write(ctx, row)
 		})
 	}
@@ -123,7 +123,7 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	}
 	// Between a reservation that came short and the look at the balance that
 	// says by how much, funds may arrive: then try once more.
-	for range collisions {
+	for range openTries {
 		opened, opening, err := l.openWith(ctx, row, tx.openReserved)
 		if !errors.Is(err, errShort) {
 			return opened, opening, err
@@ -135,6 +135,9 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	}
 	return order.Order{}, "", errEnough
 }
+
+// openTries is how often the balance may change between the two.
+const openTries = 10
 
 // Findings that end a transaction which must not be kept.
 var (
@@ -151,9 +154,9 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	var result orderRow
 	var opening Opening
 	err := l.inTx(ctx, func(t tx) (err error) {
-		row.CreatedAt, row.UpdatedAt = t.at.UnixMilli(), t.at.UnixMilli()
+		row.CreatedAt, row.UpdatedAt = t.At.UnixMilli(), t.At.UnixMilli()
 		if row.WaitsForFunds != 0 {
-			row.FundsBefore = t.at.Add(row.fundsDeadline).UnixMilli()
+			row.FundsBefore = t.At.Add(row.fundsDeadline).UnixMilli()
 		}
 		if row.AskFirst = 0; row.mayBeSent {
 			row.AskFirst = row.CreatedAt
@@ -206,7 +209,7 @@ func (t tx) openShort(ctx context.Context, row orderRow) (orderRow, Opening, err
 // openLimited is the road of an order that daily limits or its beneficiary
 // decide on. It locks the books first: see tx.
 func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request, policy *order.Policy, needs order.Needs) (orderRow, Opening, error) {
-	books, err := t.books(ctx, row.Merchant, row.Currency, t.forUpdate)
+	books, err := t.books(ctx, row.Merchant, row.Currency, t.ForUpdate)
 	if err != nil {
 		return row, "", err
 	}
@@ -217,7 +220,7 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 	ruling := policy.Judge(request, facts)
 	switch {
 	case ruling.Verdict != order.Pass:
-		row.rule(ruling, t.at, policy)
+		row.rule(ruling, t.At, policy)
 	case row.Kind == order.Deposit:
 		row.State = order.Created
 	default:
@@ -264,7 +267,7 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 	}
 	first := h.link(entry{
 		action: ActionOpen, actor: h.RequestedBy, source: FromOpening, evidence: row.evidence, reason: h.Reason,
-	}, "", t.at.UnixMilli())
+	}, "", t.At.UnixMilli())
 	row.AuditEntries, row.AuditHead = h.entries, h.head
 	row, opening, err := t.insertOrder(ctx, row)
 	if err != nil || opening != Opened {
@@ -316,7 +319,7 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 		ID       int64 `db:"id"`
 		AskFirst int64 `db:"ask_first"`
 	}
-	err := t.putRows(ctx, &written, `
+	err := t.PutRows(ctx, &written, `
 		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, folded,
 			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
 			run, ask_first, audit_entries, audit_head, created_at, updated_at)
@@ -332,9 +335,9 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 		return row, Opened, nil
 	}
 	var there orderRow
-	err = t.get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
+	err = t.Get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = t.get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND folded = ? AND folded <> ''", row.Merchant, row.Folded)
+		err = t.Get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND folded = ? AND folded <> ''", row.Merchant, row.Folded)
 		return there, Twin, err
 	}
 	if err != nil {
@@ -358,7 +361,7 @@ type booksState struct {
 // there are none.
 func (t tx) books(ctx context.Context, merchant, currency, lock string) (booksState, error) {
 	var state booksState
-	err := t.get(ctx, &state, "SELECT available, day, day_withdrawals, day_deposits FROM books WHERE merchant = ? AND currency = ?"+lock,
+	err := t.Get(ctx, &state, "SELECT available, day, day_withdrawals, day_deposits FROM books WHERE merchant = ? AND currency = ?"+lock,
 		merchant, currency)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = errBooksClosed
@@ -384,7 +387,7 @@ func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs ord
 		Known int   `db:"known"`
 	}
 	const theirs = "merchant = ? AND beneficiary = ? AND beneficiary <> ''"
-	err := t.get(ctx, &found, `
+	err := t.Get(ctx, &found, `
 		SELECT CAST(COALESCE((SELECT SUM(amount) FROM orders WHERE `+theirs+` AND created_at >= ? AND currency = ? AND `+countedStates+`), 0) AS BIGINT) AS day,
 			CASE WHEN EXISTS (SELECT 1 FROM orders WHERE `+theirs+` AND state = 'succeeded') THEN 1 ELSE 0 END AS known`,
 		row.Merchant, row.Beneficiary, dayOf(row.CreatedAt)*dayLength, row.Currency, row.Merchant, row.Beneficiary)

@@ -14,7 +14,7 @@ import (
 // Order reads an order. ErrNotFound if there is none of that key.
 func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) {
 	var row orderRow
-	err := l.get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number))
+	err := l.db.Get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return order.Order{}, fmt.Errorf("ledger: %w", missing(err, "order %s", key))
 	}
@@ -38,8 +38,8 @@ type held struct {
 // lockOrder reads an order and keeps everyone else from changing it.
 func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	var row orderRow
-	query := "SELECT " + orderColumns + " FROM orders WHERE merchant = ? AND number = ?" + t.forUpdate
-	if err := t.get(ctx, &row, query, fitKey(key.Merchant), fitKey(key.Number)); err != nil {
+	query := "SELECT " + orderColumns + " FROM orders WHERE merchant = ? AND number = ?" + t.ForUpdate
+	if err := t.Get(ctx, &row, query, fitKey(key.Merchant), fitKey(key.Number)); err != nil {
 		return held{}, missing(err, "order %s", key)
 	}
 	return row.held()
@@ -52,19 +52,19 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 	if err != nil {
 		return err
 	}
-	updated, err := t.put(ctx, `
+	updated, err := t.Put(ctx, `
 		UPDATE orders SET state = ?, gateway_id = ?, paid = ?, fee = ?, fee_text = ?, reason_code = ?, reason_text = ?,
 			instructions = ?, attempts = ?, audit_entries = ?, audit_head = ?, updated_at = ?
 		WHERE id = ? AND state = ?`,
 		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.FeeText, h.Reason.Code, h.Reason.Text,
-		instructions, h.attempts, h.entries, h.head, t.at.UnixMilli(), h.id, from)
+		instructions, h.attempts, h.entries, h.head, t.At.UnixMilli(), h.id, from)
 	if err != nil {
 		return err
 	}
 	if updated != 1 {
 		return fmt.Errorf("%w: order %s is not %s any more", ErrState, h.Key(), from)
 	}
-	h.UpdatedAt = t.at
+	h.UpdatedAt = t.At
 	return nil
 }
 
@@ -88,7 +88,7 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 // record writes the standing of an order that stands in state from, with an entry
 // in its audit.
 func (t tx) record(ctx context.Context, h *held, from order.State, e entry) error {
-	row := h.link(e, from, t.at.UnixMilli())
+	row := h.link(e, from, t.At.UnixMilli())
 	if err := t.update(ctx, h, from); err != nil {
 		return err
 	}

@@ -34,16 +34,16 @@ func (l *Ledger) RecordPolicy(ctx context.Context, id string, refusal *order.Ref
 // lastPolicy is what was recorded last, an empty row if nothing was. Nobody else
 // records anything until the transaction ends.
 func (t tx) lastPolicy(ctx context.Context) (auditRow, error) {
-	_, err := t.put(ctx, "INSERT INTO chains (merchant, number, entries, head) VALUES ('', '', 0, ?) ON CONFLICT (merchant, number) DO NOTHING", []byte{})
+	_, err := t.Put(ctx, "INSERT INTO chains (merchant, number, entries, head) VALUES ('', '', 0, ?) ON CONFLICT (merchant, number) DO NOTHING", []byte{})
 	if err != nil {
 		return auditRow{}, err
 	}
 	var entries int64
-	if err := t.get(ctx, &entries, "SELECT entries FROM chains WHERE merchant = '' AND number = ''"+t.forUpdate); err != nil {
+	if err := t.Get(ctx, &entries, "SELECT entries FROM chains WHERE merchant = '' AND number = ''"+t.ForUpdate); err != nil {
 		return auditRow{}, err
 	}
 	var rows []auditRow
-	err = t.list(ctx, &rows, "SELECT "+auditColumns+` FROM audit
+	err = t.List(ctx, &rows, "SELECT "+auditColumns+` FROM audit
 		WHERE merchant = '' AND number = '' AND chain = 'other' AND action = ? ORDER BY seq DESC LIMIT 1`, ActionPolicy)
 	if err != nil || len(rows) == 0 {
 		return auditRow{}, err

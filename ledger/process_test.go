@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -24,7 +25,7 @@ func TestProcessesShareOneLedger(t *testing.T) {
 		writeAsChild(t, url)
 		return
 	}
-	forEachURL(t, func(t *testing.T, url string) {
+	dbtest.Each(t, func(t *testing.T, url string) {
 		children := make([]*exec.Cmd, 3)
 		outputs := make([][]byte, len(children))
 		failures := make([]error, len(children))

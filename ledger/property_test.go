@@ -216,7 +216,7 @@ func (l *lives) check(t *testing.T) {
 		require.NoError(t, err)
 		total := -balances[AccountOpening].Minor()
 		var frozen []int64
-		require.NoError(t, l.list(t.Context(), &frozen, "SELECT amount FROM transfers WHERE merchant = ? AND currency = ? AND reason = 'opening_frozen'", owner, currency))
+		require.NoError(t, l.db.List(t.Context(), &frozen, "SELECT amount FROM transfers WHERE merchant = ? AND currency = ? AND reason = 'opening_frozen'", owner, currency))
 		held := int64(0)
 		for _, minor := range frozen {
 			held += minor

@@ -189,7 +189,7 @@ type queuedOrder struct {
 // ordersDue lists open orders, those that have been due for longest first.
 func (l *Ledger) ordersDue(ctx context.Context, kind QueueKind, due dueOrders, limit int) ([]Due, error) {
 	var rows []queuedOrder
-	err := l.list(ctx, &rows, `
+	err := l.db.List(ctx, &rows, `
 		SELECT q.*, COALESCE(p.state, '') AS proposed, COALESCE(p.paid, 0) AS proposed_paid, COALESCE(p.fee, 0) AS proposed_fee,
 			COALESCE(p.actor, '') AS proposer, COALESCE(p.evidence, '') AS proposed_evidence
 		FROM (`+due.query(orderColumns+", ")+`) q
@@ -213,10 +213,10 @@ func (o queuedOrder) due(kind QueueKind) (Due, error) {
 		return Due{}, err
 	}
 	item := Due{Since: moment(o.Since), Kind: kind, Key: parsed.Key(), Code: o.ReasonCode, Order: &parsed}
-	switch kind {
-	case QueueApproval:
+	if kind == QueueApproval {
 		item.ID = parsed.Fingerprint
-	case QueueUnsent:
+	}
+	if kind == QueueUnsent {
 		item.Code = cmp.Or(item.Code, CodeUnsent)
 	}
 	if kind == QueueReview && o.Proposed != "" {
@@ -232,7 +232,7 @@ func (o queuedOrder) due(kind QueueKind) (Due, error) {
 
 func (l *Ledger) discrepanciesDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	var rows []discrepancyRow
-	err := l.list(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE closed_at = 0 ORDER BY at, id LIMIT ?", limit)
+	err := l.db.List(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE closed_at = 0 ORDER BY at, id LIMIT ?", limit)
 	items := make([]Due, len(rows))
 	for i, row := range rows {
 		d := row.discrepancy()
@@ -249,7 +249,7 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 	var items []Due
 	for _, b := range breakers[:min(limit, len(breakers))] {
 		item := Due{Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code, Breaker: &b}
-		err := l.get(ctx, &item.Waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
+		err := l.db.Get(ctx, &item.Waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
 		if err != nil {
 			return nil, err
 		}
@@ -313,7 +313,7 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]D
 		Drift    int64  `db:"drift"`
 		Since    int64  `db:"since"`
 	}
-	err := l.list(ctx, &rows, `
+	err := l.db.List(ctx, &rows, `
 		SELECT s.merchant, s.currency, s.drift, `+driftingSince+` AS since
 		FROM books b JOIN snapshots s ON s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency)
 		WHERE s.verdict = 'drift' ORDER BY since, s.id LIMIT ?`, limit)

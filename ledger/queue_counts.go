@@ -27,7 +27,7 @@ func (l *Ledger) QueueCounts(ctx context.Context, unknownFor time.Duration) (map
 			Oldest int64 `db:"oldest"`
 		}
 		count := queue.count(now, unknownFor)
-		if err := l.get(ctx, &found, count.query(), count.args...); err != nil {
+		if err := l.db.Get(ctx, &found, count.query(), count.args...); err != nil {
 			return nil, fmt.Errorf("ledger: count what needs a person: %s: %w", queue.kind, err)
 		}
 		counts[queue.kind] = QueueCount{Items: found.Items, Oldest: moment(found.Oldest)}

@@ -153,8 +153,8 @@ func TestQueueOfFunds(t *testing.T) {
 			_, err := b.HoldForFunds(t.Context(), gateway.Key(), short)
 			require.NoError(t, err)
 		}
-		item := func(minutes time.Duration, r order.Request, code string) Due {
-			return Due{Since: noon.Add(minutes * time.Minute), Kind: QueueFunds, Key: r.Key(), Code: code, Order: b.current(t, r.Key())}
+		item := func(minute int, r order.Request, code string) Due {
+			return Due{Since: time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC), Kind: QueueFunds, Key: r.Key(), Code: code, Order: b.current(t, r.Key())}
 		}
 		require.Equal(t, []Due{
 			item(1, gateway, order.CodeGatewayShort),
@@ -583,14 +583,14 @@ func TestQueueCountsUseIndexes(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		explain := "EXPLAIN QUERY PLAN "
-		if b.engine.name == postgres.name {
+		if b.onPostgres() {
 			explain = "EXPLAIN (COSTS OFF) "
-			b.write.SetMaxOpenConns(1)
+			b.pool().SetMaxOpenConns(1)
 			require.NoError(t, b.exec("SET enable_seqscan = off")) // tables are empty here
 		}
 		for _, queue := range queues {
 			count := queue.count(time.Now(), time.Hour)
-			plan := b.plan(t, explain+b.write.Rebind(count.query()), count.args...)
+			plan := b.plan(t, explain+b.pool().Rebind(count.query()), count.args...)
 			require.Regexp(t, indexes[queue.kind], plan, queue.kind)
 			require.NotRegexp(t, `(?m)SCAN (o|o_1|a|s|orders|audit|inbox|snapshots|discrepancies|adjustments|submissions)\]?$|Seq Scan on (orders|audit|inbox|snapshots|discrepancies|adjustments|submissions)|snapshots_pkey`,
 				plan, queue.kind)

@@ -51,7 +51,7 @@ func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []Rec
 	err := l.inTx(ctx, func(t tx) error {
 		rows := make([]recordRow, len(records))
 		for i, record := range records {
-			rows[i] = record.row(merchant, t.at)
+			rows[i] = record.row(merchant, t.At)
 			if err := t.findNumber(ctx, &rows[i]); err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []Rec
 		slices.SortFunc(rows, func(a, b recordRow) int { return strings.Compare(a.GatewayID, b.GatewayID) })
 		rows = slices.CompactFunc(rows, func(a, b recordRow) bool { return a.GatewayID == b.GatewayID })
 		var kept []string
-		return t.putRows(ctx, &kept, `
+		return t.PutRows(ctx, &kept, `
 			INSERT INTO gateway_records (merchant, gateway_id, number, kind, state, currency, amount, paid, fee, created_at, source, first_at, seen_at)
 			VALUES (:merchant, :gateway_id, :number, :kind, :state, :currency, :amount, :paid, :fee, :created_at, :source, :seen_at, :seen_at)
 			ON CONFLICT (merchant, gateway_id) DO UPDATE SET
@@ -83,14 +83,14 @@ func (t tx) findNumber(ctx context.Context, row *recordRow) error {
 	if row.Number != "" {
 		return nil
 	}
-	return t.get(ctx, &row.Number, "SELECT COALESCE((SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' LIMIT 1), '')",
+	return t.Get(ctx, &row.Number, "SELECT COALESCE((SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' LIMIT 1), '')",
 		row.Merchant, row.GatewayID)
 }
 
 // IsListed reports whether the gateway's history lists an order of that number.
 func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
 	var listed int
-	err := l.get(ctx, &listed, `SELECT COUNT(*) FROM gateway_records WHERE merchant = ? AND number = ? AND number <> '' AND source = 'history'`,
+	err := l.db.Get(ctx, &listed, `SELECT COUNT(*) FROM gateway_records WHERE merchant = ? AND number = ? AND number <> '' AND source = 'history'`,
 		fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
 		return false, fmt.Errorf("ledger: look for a record of %s: %w", key, err)

@@ -102,11 +102,11 @@ func half(text string) string {
 
 // propose keeps a resolution until another person confirms it.
 func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
-	_, err := t.put(ctx, `
+	_, err := t.Put(ctx, `
 		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, paid = excluded.paid, fee = excluded.fee,
 			actor = excluded.actor, why = excluded.why, evidence = excluded.evidence, at = excluded.at`,
-		h.id, r.State, r.Paid.Minor(), r.Fee.Minor(), r.By, r.Why, r.Evidence, t.at.UnixMilli())
+		h.id, r.State, r.Paid.Minor(), r.Fee.Minor(), r.By, r.Why, r.Evidence, t.At.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
 // proposal is what the first person has proposed, if anybody has.
 func (t tx) proposal(ctx context.Context, h *held) (r order.Resolution, proposed bool, err error) {
 	var row proposalRow
-	err = t.get(ctx, &row, "SELECT state, paid, fee, actor, why, evidence, at FROM proposals WHERE order_id = ?"+t.forUpdate, h.id)
+	err = t.Get(ctx, &row, "SELECT state, paid, fee, actor, why, evidence, at FROM proposals WHERE order_id = ?"+t.ForUpdate, h.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return order.Resolution{}, false, nil
 	}

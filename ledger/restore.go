@@ -46,7 +46,7 @@ const CodeNotRestored = "NOT_RESTORED"
 func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why string) (r Restore, refusal *order.Refusal, err error) {
 	by, why = fit(by), fit(why)
 	err = l.inTx(ctx, func(t tx) error {
-		r = Restore{At: t.at, By: by, Why: why, Ended: action == ActionEndRestore}
+		r = Restore{At: t.At, By: by, Why: why, Ended: action == ActionEndRestore}
 		refusal = refuseUnsigned("a restore", by, why)
 		since, err := t.restored(ctx)
 		if err != nil {
@@ -75,11 +75,11 @@ func (t tx) putRestore(ctx context.Context, r Restore) (orders int, err error) {
 	if r.Ended {
 		ended = 1
 	}
-	_, err = t.put(ctx, "INSERT INTO restores (at, actor, why, ended) VALUES (?, ?, ?, ?)", t.at.UnixMilli(), r.By, r.Why, ended)
+	_, err = t.Put(ctx, "INSERT INTO restores (at, actor, why, ended) VALUES (?, ?, ?, ?)", t.At.UnixMilli(), r.By, r.Why, ended)
 	if err != nil || r.Ended {
 		return 0, err
 	}
-	asking, err := t.put(ctx, "UPDATE orders SET ask_first = ? WHERE "+openStates, t.at.UnixMilli())
+	asking, err := t.Put(ctx, "UPDATE orders SET ask_first = ? WHERE "+openStates, t.At.UnixMilli())
 	return int(asking), err
 }
 
@@ -87,7 +87,7 @@ func (t tx) putRestore(ctx context.Context, r Restore) (orders int, err error) {
 const restoredAt = "COALESCE((SELECT CASE WHEN ended = 0 THEN at ELSE 0 END FROM restores ORDER BY id DESC LIMIT 1), 0)"
 
 func (t tx) restored(ctx context.Context) (milliseconds int64, err error) {
-	err = t.get(ctx, &milliseconds, "SELECT "+restoredAt)
+	err = t.Get(ctx, &milliseconds, "SELECT "+restoredAt)
 	return milliseconds, err
 }
 
@@ -107,8 +107,8 @@ func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.O
 		if h.State.Terminal() || h.run == run {
 			return nil
 		}
-		result.AskFirst = t.at
-		_, err = t.put(ctx, "UPDATE orders SET run = ?, ask_first = ? WHERE id = ?", fit(run), t.at.UnixMilli(), h.id)
+		result.AskFirst = t.At
+		_, err = t.Put(ctx, "UPDATE orders SET run = ?, ask_first = ? WHERE id = ?", fit(run), t.At.UnixMilli(), h.id)
 		return err
 	})
 	if err != nil {
@@ -144,9 +144,9 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		}
 		h.attempts++
 		e := entry{action: ActionFind, source: order.FromQuery, evidence: attemptText(h.attempts), reason: h.Reason}
-		_, err := t.put(ctx, `
+		_, err := t.Put(ctx, `
 			INSERT INTO submissions (order_id, attempt, started_at, ended_at, outcome, reason_code, reason_text) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			h.id, h.attempts, t.at.UnixMilli(), t.at.UnixMilli(), Ambiguous, h.Reason.Code, h.Reason.Text)
+			h.id, h.attempts, t.At.UnixMilli(), t.At.UnixMilli(), Ambiguous, h.Reason.Code, h.Reason.Text)
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (l *Ledger) RecordAbsent(ctx context.Context, key order.Key, since time.Tim
 			return fmt.Errorf("%w: order %s is to be asked about since %s", ErrState, h.Key(), h.AskFirst)
 		}
 		h.AskFirst = time.Time{}
-		_, err := t.put(ctx, "UPDATE orders SET ask_first = 0 WHERE id = ?", h.id)
+		_, err := t.Put(ctx, "UPDATE orders SET ask_first = 0 WHERE id = ?", h.id)
 		if err != nil {
 			return err
 		}

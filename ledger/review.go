@@ -105,7 +105,7 @@ func (l *Ledger) Discrepancies(ctx context.Context, filter DiscrepancyFilter) ([
 	if filter.Before != 0 {
 		where.add("id < ?", filter.Before)
 	}
-	err := l.list(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies"+
+	err := l.db.List(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies"+
 		where.sql()+" ORDER BY id DESC LIMIT ?", append(where.args, pageSize(filter.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: list discrepancies: %w", err)
@@ -126,7 +126,7 @@ func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, by, why string)
 	var refusal *order.Refusal
 	err := l.inTx(ctx, func(t tx) error {
 		var row discrepancyRow
-		if err := t.get(ctx, &row, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE id = ?", id); err != nil {
+		if err := t.Get(ctx, &row, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE id = ?", id); err != nil {
 			return missing(err, "discrepancy %d", id)
 		}
 		h, err := t.lockOrder(ctx, row.discrepancy().Key)
@@ -157,8 +157,8 @@ func (t tx) closeDiscrepancy(ctx context.Context, id int64, by, why string) (*or
 	if refusal := (order.Note{By: by, Text: why}).Permit(order.Order{}); refusal != nil {
 		return refusal, nil
 	}
-	closed, err := t.put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
-		t.at.UnixMilli(), fit(by), fit(why), id)
+	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
+		t.At.UnixMilli(), fit(by), fit(why), id)
 	if err == nil && closed == 0 {
 		return order.Refuse(order.CodeDiscrepancyClosed, "discrepancy %d has been closed already", id), nil
 	}
@@ -180,10 +180,10 @@ func discrepancyEntry(code, mark, detail string) entry {
 }
 
 func (t tx) writeDiscrepancy(ctx context.Context, key order.Key, code, mark, detail string) (written bool, err error) {
-	inserted, err := t.put(ctx, `
+	inserted, err := t.Put(ctx, `
 		INSERT INTO discrepancies (merchant, number, code, mark, detail, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (merchant, number, code, mark) DO NOTHING`,
-		fitKey(key.Merchant), fitKey(key.Number), code, fit(mark), fit(detail), t.at.UnixMilli())
+		fitKey(key.Merchant), fitKey(key.Number), code, fit(mark), fit(detail), t.At.UnixMilli())
 	return inserted == 1, err
 }
 

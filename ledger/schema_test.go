@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -17,12 +19,12 @@ func TestTheSchemaKnowsTheStatesOfPackageOrder(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		var definition string
-		if b.engine.name == embedded.name {
-			require.NoError(t, b.get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'orders'"))
+		if !b.onPostgres() {
+			require.NoError(t, b.db.Get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'orders'"))
 			_, definition, _ = strings.Cut(definition, "orders_state CHECK")
 			definition, _, _ = strings.Cut(definition, "))")
 		} else {
-			require.NoError(t, b.get(t.Context(), &definition,
+			require.NoError(t, b.db.Get(t.Context(), &definition,
 				"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_state' AND connamespace = current_schema()::regnamespace"))
 		}
 		require.ElementsMatch(t, texts(order.States()), quoted(definition))
@@ -40,7 +42,7 @@ func TestTheSchemaKnowsTheMovesOfPackageOrder(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		var have []string
-		require.NoError(t, b.list(t.Context(), &have, "SELECT kind || ': ' || from_state || ' -> ' || to_state FROM moves"))
+		require.NoError(t, b.db.List(t.Context(), &have, "SELECT kind || ': ' || from_state || ' -> ' || to_state FROM moves"))
 		require.ElementsMatch(t, want, have)
 	})
 }
@@ -50,12 +52,12 @@ func TestTheSchemaKnowsTheKindsOfAdjustments(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		var definition string
-		if b.engine.name == embedded.name {
-			require.NoError(t, b.get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'adjustments'"))
+		if !b.onPostgres() {
+			require.NoError(t, b.db.Get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'adjustments'"))
 			_, definition, _ = strings.Cut(definition, "adjustments_kind CHECK")
 			definition, _, _ = strings.Cut(definition, "))")
 		} else {
-			require.NoError(t, b.get(t.Context(), &definition,
+			require.NoError(t, b.db.Get(t.Context(), &definition,
 				"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'adjustments_kind' AND connamespace = current_schema()::regnamespace"))
 		}
 		require.ElementsMatch(t, adjustmentNames(), quoted(definition))
@@ -205,7 +207,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		adjusted(t, b, adjustment("A1", AdjustTopUp, "30"))
 		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
 		for _, test := range tests {
-			statement, special := strings.CutPrefix(test.sql, b.engine.name+": ")
+			statement, special := strings.CutPrefix(test.sql, b.db.Engine()+": ")
 			if !special && (strings.HasPrefix(statement, "postgres: ") || strings.HasPrefix(statement, "sqlite: ")) {
 				continue
 			}
@@ -250,31 +252,31 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 func TestTheColumnsOfBothEnginesAreTheSame(t *testing.T) {
 	t.Parallel()
 	columns := make(map[string][]string)
-	for _, url := range []string{sqliteURL(t), postgresURL(t)} {
+	for _, url := range []string{dbtest.SQLite(t), dbtest.Postgres(t)} {
 		b := migrated(t, url)
 		query := `SELECT m.name || '.' || p.name || CASE WHEN p."notnull" = 1 OR p.pk > 0 THEN ' not null' ELSE '' END
 			FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
-		if b.engine.name == postgres.name {
+		if b.onPostgres() {
 			query = `SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'NO' THEN ' not null' ELSE '' END
 				FROM information_schema.columns WHERE table_schema = current_schema()`
 		}
 		var found []string
-		require.NoError(t, b.list(t.Context(), &found, query))
-		found = slices.DeleteFunc(found, func(column string) bool { return strings.HasPrefix(column, versionTable) })
+		require.NoError(t, b.db.List(t.Context(), &found, query))
+		found = slices.DeleteFunc(found, func(column string) bool { return strings.HasPrefix(column, schema.Versions) })
 		slices.Sort(found)
-		columns[b.engine.name] = found
+		columns[b.db.Engine()] = found
 	}
-	require.Greater(t, len(columns[embedded.name]), 50)
-	require.Equal(t, columns[embedded.name], columns[postgres.name])
+	require.Greater(t, len(columns[sqldb.SQLite]), 50)
+	require.Equal(t, columns[sqldb.SQLite], columns[sqldb.Postgres])
 }
 
 // SQLite keeps whatever it is given in a table that is not STRICT.
 func TestEveryTableIsStrict(t *testing.T) {
 	t.Parallel()
-	b := migrated(t, sqliteURL(t))
+	b := migrated(t, dbtest.SQLite(t))
 	var loose []string
-	require.NoError(t, b.list(t.Context(), &loose,
-		"SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%' AND name <> '"+versionTable+"'"))
+	require.NoError(t, b.db.List(t.Context(), &loose,
+		"SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%' AND name <> '"+schema.Versions+"'"))
 	require.Empty(t, loose)
 }
 
@@ -284,9 +286,9 @@ func TestIndexesAreUsed(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		explain := "EXPLAIN QUERY PLAN "
-		if b.engine.name == postgres.name {
+		if b.onPostgres() {
 			explain = "EXPLAIN (COSTS OFF) "
-			b.write.SetMaxOpenConns(1)
+			b.pool().SetMaxOpenConns(1)
 			require.NoError(t, b.exec("SET enable_seqscan = off")) // tables are empty here
 		}
 		for query, index := range map[string]string{
@@ -316,7 +318,7 @@ func TestIndexesAreUsed(t *testing.T) {
 // plan is how the database would run a query, a line per node.
 func (b *testBundle) plan(t *testing.T, explain string, args ...any) string {
 	t.Helper()
-	rows, err := b.write.Queryx(explain, args...)
+	rows, err := b.pool().Queryx(explain, args...)
 	require.NoError(t, err, explain)
 	defer func() { require.NoError(t, rows.Close()) }()
 	plan := ""

@@ -382,7 +382,7 @@ func TestAFeeThatIsFinerThanTheCurrency(t *testing.T) {
 		b := setup(t)
 		b.books(t, "100000", "0")
 		rest := func() (millionths int64) {
-			require.NoError(t, b.get(t.Context(), &millionths, "SELECT fee_rest FROM books WHERE merchant = ? AND currency = 'PKR'", merchant))
+			require.NoError(t, b.db.Get(t.Context(), &millionths, "SELECT fee_rest FROM books WHERE merchant = ? AND currency = 'PKR'", merchant))
 			return millionths
 		}
 		for i, kind := range append(bothKinds, bothKinds...) {

@@ -25,7 +25,7 @@ type Booked struct {
 // Booked reads it. It is zero for books that are not open.
 func (l *Ledger) Booked(ctx context.Context, merchant, currency string) (Booked, error) {
 	var booked Booked
-	err := l.get(ctx, &booked, "SELECT "+bookedColumns+" FROM books WHERE merchant = ? AND currency = ?", merchant, currency)
+	err := l.db.Get(ctx, &booked, "SELECT "+bookedColumns+" FROM books WHERE merchant = ? AND currency = ?", merchant, currency)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Booked{}, fmt.Errorf("ledger: books of %s: %w", merchant, err)
 	}
@@ -49,12 +49,12 @@ func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, f
 		GatewayAvailable: available.Minor(), GatewayFrozen: frozen.Minor(),
 	}
 	err = l.inTx(ctx, func(t tx) error {
-		row.At = t.at.UnixMilli()
+		row.At = t.At.UnixMilli()
 		if err := t.compare(ctx, &row, before); err != nil {
 			return err
 		}
 		var ids []int64
-		err := t.putRows(ctx, &ids, `
+		err := t.PutRows(ctx, &ids, `
 			INSERT INTO snapshots (merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
 				open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount,
 				sent_withdrawal_amount, sent_deposit_amount, fee_rest, drift, unexplained, verdict)
@@ -81,7 +81,7 @@ func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error 
 		Booked
 	}
 	ours.snapshotRow = *row
-	err := t.get(ctx, &ours, `
+	err := t.Get(ctx, &ours, `
 		SELECT b.available AS ledger_available, b.in_flight AS ledger_in_flight, b.fee_rest,
 			b.opening, b.paid_out, b.received, b.fees, b.settled, b.suspense,
 			COALESCE(SUM(CASE WHEN o.holding THEN 1 ELSE 0 END), 0) AS open_withdrawals,
@@ -121,7 +121,7 @@ const sent = `EXISTS (
 // this one has shown it, too.
 func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
 	var same int
-	err := t.get(ctx, &same, `
+	err := t.Get(ctx, &same, `
 		SELECT COUNT(*) FROM snapshots s
 		WHERE s.unexplained = 1 AND s.drift = ?
 			AND s.id = (SELECT MAX(id) FROM snapshots WHERE merchant = ? AND currency = ?)`, row.Drift, row.Merchant, row.Currency)
@@ -156,7 +156,7 @@ func judge(drift, withdrawals, deposits, feeRest int64) order.Agreement {
 // Snapshots are a merchant's latest, newest first.
 func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error) {
 	var rows []snapshotRow
-	err := l.list(ctx, &rows, `
+	err := l.db.List(ctx, &rows, `
 		SELECT id, merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
 			open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount,
 			sent_withdrawal_amount, sent_deposit_amount, fee_rest, drift, unexplained, verdict

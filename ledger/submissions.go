@@ -59,7 +59,7 @@ type Answer struct {
 // not there.
 func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, error) {
 	var rows []submissionRow
-	err := l.list(ctx, &rows, `
+	err := l.db.List(ctx, &rows, `
 		SELECT s.attempt, s.started_at, s.ended_at, s.outcome, s.reason_code, s.reason_text
 		FROM submissions s JOIN orders o ON o.id = s.order_id
 		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, fitKey(key.Merchant), fitKey(key.Number))
@@ -107,9 +107,9 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 		if err != nil {
 			return err
 		}
-		submission = Submission{Key: key, Attempt: h.attempts, StartedAt: t.at}
-		_, err = t.put(ctx, "INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)",
-			h.id, h.attempts, t.at.UnixMilli())
+		submission = Submission{Key: key, Attempt: h.attempts, StartedAt: t.At}
+		_, err = t.Put(ctx, "INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)",
+			h.id, h.attempts, t.At.UnixMilli())
 		return err
 	})
 	if err != nil {
@@ -156,15 +156,15 @@ func (l *Ledger) CompleteSubmission(ctx context.Context, key order.Key, attempt 
 
 // endSubmission completes the row; fresh is false when that was done before.
 func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answer) (fresh bool, err error) {
-	updated, err := t.put(ctx, `
+	updated, err := t.Put(ctx, `
 		UPDATE submissions SET ended_at = ?, outcome = ?, reason_code = ?, reason_text = ?
 		WHERE order_id = ? AND attempt = ? AND outcome = ''`,
-		t.at.UnixMilli(), answer.Outcome, answer.Reason.Code, fit(answer.Reason.Text), h.id, attempt)
+		t.At.UnixMilli(), answer.Outcome, answer.Reason.Code, fit(answer.Reason.Text), h.id, attempt)
 	if err != nil || updated == 1 {
 		return updated == 1, err
 	}
 	var outcome Outcome
-	err = t.get(ctx, &outcome, "SELECT outcome FROM submissions WHERE order_id = ? AND attempt = ?", h.id, attempt)
+	err = t.Get(ctx, &outcome, "SELECT outcome FROM submissions WHERE order_id = ? AND attempt = ?", h.id, attempt)
 	if err != nil {
 		return false, missing(err, "submission %d of %s", attempt, h.Key())
 	}

@@ -54,7 +54,7 @@ func TestATotalThatOverflows(t *testing.T) {
 		limited := policy(t, "rules:\n  - {country: PK, per_merchant_day: {refuse_above: 10000000000000}}")
 		open(t, b, request(order.Deposit, "D-1", "100")) // its day is the books'
 		open(t, b, request(order.Withdrawal, "W-1", "100"))
-		_, err := b.write.ExecContext(t.Context(), b.write.Rebind("UPDATE books SET day_deposits = ?, day_withdrawals = ?"), int64(math.MaxInt64)-10, int64(math.MaxInt64)-10)
+		_, err := b.pool().ExecContext(t.Context(), b.pool().Rebind("UPDATE books SET day_deposits = ?, day_withdrawals = ?"), int64(math.MaxInt64)-10, int64(math.MaxInt64)-10)
 		require.NoError(t, err)
 		for name, r := range map[string]order.Request{
 			"D-2": request(order.Deposit, "D-2", "100"), "W-2": request(order.Withdrawal, "W-2", "100"),
@@ -69,7 +69,7 @@ func TestATotalThatOverflows(t *testing.T) {
 		require.Equal(t, pkr("900"), balances[AccountAvailable], "nothing is reserved for what was rejected")
 
 		const nearly = int64(math.MaxInt64) - 5
-		_, err = b.write.ExecContext(t.Context(), b.write.Rebind("UPDATE books SET received = ?, opening = ? - available - in_flight"), -nearly, nearly)
+		_, err = b.pool().ExecContext(t.Context(), b.pool().Rebind("UPDATE books SET received = ?, opening = ? - available - in_flight"), -nearly, nearly)
 		require.NoError(t, err)
 		submit(t, b, order.Key{Merchant: merchant, Number: "D-1"}, accepted)
 		_, err = b.Settle(t.Context(), order.Key{Merchant: merchant, Number: "D-1"}, paid("100", "0"))

@@ -41,7 +41,7 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 		args = append(args, fitKey(id))
 	}
 	var rows []comparedRow
-	err := l.list(ctx, &rows, comparedRecords+" AND r.gateway_id IN (?"+strings.Repeat(", ?", len(args)-2)+") ORDER BY r.gateway_id", args...)
+	err := l.db.List(ctx, &rows, comparedRecords+" AND r.gateway_id IN (?"+strings.Repeat(", ?", len(args)-2)+") ORDER BY r.gateway_id", args...)
 	if err != nil {
 		return found, fmt.Errorf("ledger: compare records of %s: %w", merchant, err)
 	}
@@ -179,7 +179,7 @@ func (r comparedRow) money(minor int64) string {
 // took out: a settlement that names the gateway's id.
 func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID string) (bool, error) {
 	var booked int
-	err := l.get(ctx, &booked, `
+	err := l.db.Get(ctx, &booked, `
 		SELECT COUNT(*) FROM adjustments
 		WHERE merchant = ? AND kind = 'settlement' AND state = 'booked' AND (ref = ? OR evidence LIKE '%' || ? || '%')`,
 		merchant, gatewayID, gatewayID)
@@ -212,8 +212,8 @@ func (l *Ledger) SeeDiscrepancy(ctx context.Context, key order.Key, code string)
 }
 
 func (t tx) see(ctx context.Context, key order.Key, code string) error {
-	_, err := t.put(ctx, "UPDATE discrepancies SET seen_at = ? WHERE merchant = ? AND number = ? AND code = ? AND closed_at = 0",
-		t.at.UnixMilli(), fitKey(key.Merchant), fitKey(key.Number), code)
+	_, err := t.Put(ctx, "UPDATE discrepancies SET seen_at = ? WHERE merchant = ? AND number = ? AND code = ? AND closed_at = 0",
+		t.At.UnixMilli(), fitKey(key.Merchant), fitKey(key.Number), code)
 	return err
 }
 
@@ -221,7 +221,7 @@ func (t tx) see(ctx context.Context, key order.Key, code string) error {
 // transactions have met with since a moment, in the order of their codes.
 func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) ([]order.DiscrepancyCount, error) {
 	var counts []order.DiscrepancyCount
-	err := l.list(ctx, &counts, `
+	err := l.db.List(ctx, &counts, `
 		SELECT code, COUNT(*) AS open FROM discrepancies WHERE closed_at = 0 AND merchant = ? AND seen_at >= ? GROUP BY code ORDER BY code`,
 		merchant, since.UnixMilli())
 	if err != nil {
@@ -249,7 +249,7 @@ func (l *Ledger) NextEnded(ctx context.Context, merchant string, after EndedMark
 	if unreturned {
 		query += " AND state <> 'refunded'"
 	}
-	err := l.get(ctx, &row, query+" ORDER BY updated_at, id LIMIT 1", merchant, after.At, after.ID, before.UnixMilli())
+	err := l.db.Get(ctx, &row, query+" ORDER BY updated_at, id LIMIT 1", merchant, after.At, after.ID, before.UnixMilli())
 	if err != nil {
 		return order.Order{}, after, fmt.Errorf("ledger: %w", missing(err, "order of %s that ended", merchant))
 	}
@@ -275,7 +275,7 @@ func (l *Ledger) UnmatchedBefore(ctx context.Context, merchant string, before ti
 // BooksOpened is when a merchant's first books were opened, zero if none are.
 func (l *Ledger) BooksOpened(ctx context.Context, merchant string) (time.Time, error) {
 	var at int64
-	if err := l.get(ctx, &at, "SELECT COALESCE(MIN(opened_at), 0) FROM books WHERE merchant = ?", merchant); err != nil {
+	if err := l.db.Get(ctx, &at, "SELECT COALESCE(MIN(opened_at), 0) FROM books WHERE merchant = ?", merchant); err != nil {
 		return time.Time{}, fmt.Errorf("ledger: books of %s: %w", merchant, err)
 	}
 	return moment(at), nil
@@ -285,7 +285,7 @@ func (l *Ledger) BooksOpened(ctx context.Context, merchant string) (time.Time, e
 // if they never were.
 func (l *Ledger) Reconciled(ctx context.Context, merchant string) (time.Time, error) {
 	var upTo int64
-	err := l.get(ctx, &upTo, "SELECT up_to FROM reconciled WHERE merchant = ?", merchant)
+	err := l.db.Get(ctx, &upTo, "SELECT up_to FROM reconciled WHERE merchant = ?", merchant)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, fmt.Errorf("ledger: how far %s is reconciled: %w", merchant, err)
 	}
@@ -298,14 +298,14 @@ func (l *Ledger) Reconciled(ctx context.Context, merchant string) (time.Time, er
 func (l *Ledger) MarkReconciled(ctx context.Context, merchant string, from, to time.Time, first bool) error {
 	err := l.inTx(ctx, func(t tx) error {
 		if first {
-			_, err := t.put(ctx, "INSERT INTO reconciled (merchant, up_to, at) VALUES (?, ?, ?) ON CONFLICT (merchant) DO NOTHING",
-				merchant, from.UnixMilli(), t.at.UnixMilli())
+			_, err := t.Put(ctx, "INSERT INTO reconciled (merchant, up_to, at) VALUES (?, ?, ?) ON CONFLICT (merchant) DO NOTHING",
+				merchant, from.UnixMilli(), t.At.UnixMilli())
 			if err != nil {
 				return err
 			}
 		}
-		_, err := t.put(ctx, "UPDATE reconciled SET up_to = ?, at = ? WHERE merchant = ? AND up_to >= ? AND up_to < ?",
-			to.UnixMilli(), t.at.UnixMilli(), merchant, from.UnixMilli(), to.UnixMilli())
+		_, err := t.Put(ctx, "UPDATE reconciled SET up_to = ?, at = ? WHERE merchant = ? AND up_to >= ? AND up_to < ?",
+			to.UnixMilli(), t.At.UnixMilli(), merchant, from.UnixMilli(), to.UnixMilli())
 		return err
 	})
 	if err != nil {

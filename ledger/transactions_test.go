@@ -182,7 +182,7 @@ func TestKeepRecords(t *testing.T) {
 		b := setup(t)
 		kept := func() recordRow {
 			var rows []recordRow
-			require.NoError(t, b.list(t.Context(), &rows, `SELECT merchant, gateway_id, number, kind, state, currency, amount, paid, fee, created_at, source, seen_at
+			require.NoError(t, b.db.List(t.Context(), &rows, `SELECT merchant, gateway_id, number, kind, state, currency, amount, paid, fee, created_at, source, seen_at
 				FROM gateway_records`))
 			require.Len(t, rows, 1)
 			return rows[0]
@@ -377,9 +377,9 @@ func TestComparingUsesIndexes(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		explain := "EXPLAIN QUERY PLAN "
-		if b.engine.name == postgres.name {
+		if b.onPostgres() {
 			explain = "EXPLAIN (COSTS OFF) "
-			b.write.SetMaxOpenConns(1)
+			b.pool().SetMaxOpenConns(1)
 			require.NoError(t, b.exec("SET enable_seqscan = off")) // tables are empty here
 		}
 		ended := "SELECT id FROM orders WHERE " + endedStates +

@@ -19,14 +19,14 @@ const passing = time.Minute
 // with has no problem. ErrNotFound if there is none of that id.
 func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error {
 	err := l.inTx(ctx, func(t tx) error {
-		updated, err := t.put(ctx, `
+		updated, err := t.Put(ctx, `
 			UPDATE inbox SET problem = ?, problem_at = CASE WHEN problem_at = 0 THEN ? ELSE problem_at END, told_at = ?
-			WHERE id = ? AND status <> 'done'`, fit(problem), t.at.UnixMilli(), t.at.UnixMilli(), id)
+			WHERE id = ? AND status <> 'done'`, fit(problem), t.At.UnixMilli(), t.At.UnixMilli(), id)
 		if err != nil || updated == 1 {
 			return err
 		}
 		var there string
-		return missing(t.get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
+		return missing(t.Get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: note the problem of callback %s: %w", id, err)

@@ -24,7 +24,7 @@ func (l *Ledger) Unwritten(ctx context.Context, keys []order.Key) ([]order.Key, 
 			Merchant string `db:"merchant"`
 			Number   string `db:"number"`
 		}
-		err := l.list(ctx, &rows, "SELECT merchant, number FROM orders WHERE (merchant, number) IN (VALUES (?, ?)"+
+		err := l.db.List(ctx, &rows, "SELECT merchant, number FROM orders WHERE (merchant, number) IN (VALUES (?, ?)"+
 			strings.Repeat(", (?, ?)", len(some)-1)+")", args...)
 		if err != nil {
 			return nil, fmt.Errorf("ledger: look for orders: %w", err)
@@ -48,7 +48,7 @@ const keysPerQuery = 100
 // compared with the orders; zero if it never was.
 func (l *Ledger) WorkflowsCompared(ctx context.Context) (time.Time, error) {
 	var upTo int64
-	err := l.get(ctx, &upTo, "SELECT up_to FROM compared_workflows WHERE id = 1")
+	err := l.db.Get(ctx, &upTo, "SELECT up_to FROM compared_workflows WHERE id = 1")
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, fmt.Errorf("ledger: how far workflows are compared: %w", err)
 	}
@@ -59,10 +59,10 @@ func (l *Ledger) WorkflowsCompared(ctx context.Context) (time.Time, error) {
 // compared with the orders. It never goes back.
 func (l *Ledger) MarkWorkflowsCompared(ctx context.Context, upTo time.Time) error {
 	err := l.inTx(ctx, func(t tx) error {
-		_, err := t.put(ctx, `
+		_, err := t.Put(ctx, `
 			INSERT INTO compared_workflows (id, up_to, at) VALUES (1, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET up_to = excluded.up_to, at = excluded.at WHERE compared_workflows.up_to < excluded.up_to`,
-			upTo.UnixMilli(), t.at.UnixMilli())
+			upTo.UnixMilli(), t.At.UnixMilli())
 		return err
 	})
 	if err != nil {

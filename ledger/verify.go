@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -55,25 +56,26 @@ const maxViolations = 1000
 // adjustment has moved what two persons decided and nothing else.
 // It reads every order, transfer and adjustment.
 func (l *Ledger) Verify(ctx context.Context) (Verification, error) {
-	begun, err := l.read.BeginTxx(ctx, &l.engine.snapshot)
+	var v Verification
+	err := l.db.View(ctx, func(t *sqldb.Tx) error { return v.read(ctx, t) })
 	if err != nil {
 		return Verification{}, fmt.Errorf("ledger: verify: %w", err)
 	}
-	defer func() { _ = begun.Rollback() }()
-	t := tx{Tx: begun}
+	return v, nil
+}
 
-	var v Verification
+func (v *Verification) read(ctx context.Context, t *sqldb.Tx) error {
 	for table, count := range map[string]*int{"books": &v.Books, "orders": &v.Orders, "transfers": &v.Transfers} {
-		if err := t.get(ctx, count, "SELECT COUNT(*) FROM "+table); err != nil {
-			return Verification{}, fmt.Errorf("ledger: verify: %w", err)
+		if err := t.Get(ctx, count, "SELECT COUNT(*) FROM "+table); err != nil {
+			return err
 		}
 	}
 	for _, check := range checks {
 		var rows []checkRow
-		err := t.list(ctx, &rows, "SELECT merchant, currency, number, what, found, wanted FROM ("+check.query+
+		err := t.List(ctx, &rows, "SELECT merchant, currency, number, what, found, wanted FROM ("+check.query+
 			") AS checked WHERE found <> wanted ORDER BY merchant, currency, number, what LIMIT ?", maxViolations)
 		if err != nil {
-			return Verification{}, fmt.Errorf("ledger: verify %s: %w", check.code, err)
+			return fmt.Errorf("%s: %w", check.code, err)
 		}
 		for _, row := range rows {
 			v.Violations = append(v.Violations, Violation{
@@ -82,7 +84,7 @@ func (l *Ledger) Verify(ctx context.Context) (Verification, error) {
 			})
 		}
 	}
-	return v, nil
+	return nil
 }
 
 type checkRow struct {

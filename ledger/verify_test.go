@@ -130,10 +130,10 @@ func TestViolationsSpeakInSentences(t *testing.T) {
 // unguard takes triggers and checks away.
 func (b *testBundle) unguard(t *testing.T) {
 	t.Helper()
-	if b.engine.name == embedded.name {
+	if !b.onPostgres() {
 		require.NoError(t, b.exec("PRAGMA ignore_check_constraints = 1"))
 		var triggers []string
-		require.NoError(t, b.list(t.Context(), &triggers, "SELECT name FROM sqlite_master WHERE type = 'trigger'"))
+		require.NoError(t, b.db.List(t.Context(), &triggers, "SELECT name FROM sqlite_master WHERE type = 'trigger'"))
 		for _, trigger := range triggers {
 			require.NoError(t, b.exec("DROP TRIGGER "+trigger))
 		}

@@ -14,7 +14,7 @@ import (
 
 func TestTell(t *testing.T) {
 	t.Parallel()
-	at := func(minutes time.Duration) time.Time { return noon.Add(minutes * time.Minute) }
+	at := func(minutes int) time.Time { return time.Date(2026, 3, 1, 12, minutes, 0, 0, time.UTC) }
 	because := func(code, text string) order.Reason { return order.Reason{Code: code, Text: text} }
 	o := anOrder(order.Withdrawal, "W1", "100", order.Succeeded, "")
 	o.CreatedAt = at(1)

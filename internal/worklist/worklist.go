@@ -63,6 +63,7 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		item.Command = "starter poll " + at
 	case ledger.QueueFunds:
 		sayFunds(item, o)
+	default: // of no order: sayOther
 	}
 	if o.Unasked() {
 		item.Text += "; the ledger may be older than what was done, and the gateway is being asked whether it has the order"

@@ -1,4 +1,4 @@
-package ledger
+package sqldb
 
 import (
 	"context"
@@ -21,9 +21,15 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// Names of the engines.
+const (
+	Postgres = "postgres"
+	SQLite   = "sqlite"
+)
+
 // engine is all that differs between the two databases besides migrations.
 type engine struct {
-	name    string // of the folder of its migrations, and for people
+	name    string // Postgres or SQLite; of the folder of its migrations
 	dialect goose.Dialect
 
 	// forUpdate ends a SELECT whose row must stay as it was read until the
@@ -38,12 +44,12 @@ type engine struct {
 	// is wanted.
 	prepare func(url string, create bool) error
 	// open makes the pools; it does not connect.
-	open func(url string, options options) (write, read *sqlx.DB, err error)
-	// ready proves that orders can be written now. It changes nothing.
-	ready func(ctx context.Context, write *sqlx.DB) error
+	open func(url string, options Options) (write, read *sqlx.DB, err error)
+	// ready proves that the tables can be written now. It changes nothing.
+	ready func(ctx context.Context, write *sqlx.DB, tables []string) error
 	// collided reports whether a transaction lost against another one and may
-	// simply be run again.
-	collided func(error) bool
+	// simply be run again. A violation of one of these constraints is one.
+	collided func(err error, constraints []string) bool
 	// readOnly reports whether a session takes no writes, which another session
 	// may: the server has become a standby, say.
 	readOnly func(error) bool
@@ -62,19 +68,18 @@ type engine struct {
 }
 
 var postgres = engine{
-	name:      "postgres",
+	name:      Postgres,
 	dialect:   goose.DialectPostgres,
 	forUpdate: " FOR UPDATE",
 	clock:     "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
 	prepare:   func(string, bool) error { return nil }, // a database is made by its owner
 	open:      openPostgres,
-	collided: func(err error) bool {
+	collided: func(err error, constraints []string) bool {
 		if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
 			return true
 		}
-		// Somebody has filled in the same gateway id since it was looked for.
 		taken := pq.As(err, pqerror.UniqueViolation)
-		return taken != nil && taken.Constraint == "orders_gateway_id"
+		return taken != nil && slices.Contains(constraints, taken.Constraint)
 	},
 	ready: readyPostgres,
 	// A standby refuses already to begin a transaction that may write, as a
@@ -93,11 +98,11 @@ var postgres = engine{
 // write lock when it begins (BEGIN IMMEDIATE), so that what it reads cannot
 // change under it and no row needs a lock of its own.
 var embedded = engine{
-	name:    "sqlite",
+	name:    SQLite,
 	dialect: goose.DialectSQLite3,
 	prepare: prepareFile,
 	open:    openSQLite,
-	collided: func(err error) bool {
+	collided: func(err error, _ []string) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY
 	},
@@ -155,12 +160,12 @@ const (
 	idleInTransaction = "30s"
 )
 
-func openPostgres(text string, options options) (write, read *sqlx.DB, err error) {
+func openPostgres(text string, options Options) (write, read *sqlx.DB, err error) {
 	config, err := pq.NewConfig(text)
 	if err != nil {
 		return nil, nil, badURL("it cannot be read; special characters in user and password must be percent-encoded, and parameters must be ones that PostgreSQL knows")
 	}
-	if err := encrypted(config); err != nil && !options.unencrypted {
+	if err := encrypted(config); err != nil && !options.Unencrypted {
 		return nil, nil, err
 	}
 	// After a failover an address may lead to a standby for a while. Whoever
@@ -225,8 +230,8 @@ func local(host string, address netip.Addr) bool {
 // errReadOnly is a session that takes no writes.
 var errReadOnly = errors.New("the session takes no writes: its server is a standby, or was made read-only")
 
-// readyPostgres takes the locks that writing an order takes, and lets them go.
-func readyPostgres(ctx context.Context, write *sqlx.DB) error {
+// readyPostgres takes the locks that writing the tables takes, and lets them go.
+func readyPostgres(ctx context.Context, write *sqlx.DB, tables []string) error {
 	begun, err := write.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
@@ -241,12 +246,12 @@ func readyPostgres(ctx context.Context, write *sqlx.DB) error {
 	if readOnly {
 		return errReadOnly
 	}
-	_, err = begun.ExecContext(ctx, "LOCK TABLE orders, submissions, transfers, books, inbox, audit, chains IN ROW EXCLUSIVE MODE")
+	_, err = begun.ExecContext(ctx, "LOCK TABLE "+strings.Join(tables, ", ")+" IN ROW EXCLUSIVE MODE")
 	return err
 }
 
 // readySQLite takes the one lock that every writer takes.
-func readySQLite(ctx context.Context, write *sqlx.DB) error {
+func readySQLite(ctx context.Context, write *sqlx.DB, _ []string) error {
 	begun, err := write.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
@@ -276,11 +281,11 @@ func prepareFile(text string, create bool) error {
 		mode |= os.O_CREATE
 		// It holds personal data, so nobody else may look; the driver would make
 		// the file readable for everyone.
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { //nolint:gosec // the path is the operator's own
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return badURL("the directory of " + place(text) + " cannot be made: " + reason(err))
 		}
 	}
-	file, err := os.OpenFile(path, mode, 0o600) //nolint:gosec // the path is the operator's own
+	file, err := os.OpenFile(path, mode, 0o600)
 	if err == nil {
 		err = file.Close()
 	}
@@ -302,7 +307,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func openSQLite(text string, _ options) (write, read *sqlx.DB, err error) {
+func openSQLite(text string, _ Options) (write, read *sqlx.DB, err error) {
 	path := sqlitePath(text)
 	if write, err = sqlitePool(path+sqliteSettings+"&_txlock=immediate", 1); err != nil {
 		return nil, nil, err

@@ -1,8 +1,7 @@
-package ledger
+package sqldb
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -13,19 +12,6 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
-
-// Migrations go forward only, and each leaves the release before it working:
-// workers of two releases run side by side during an upgrade.
-//
-//go:embed migrations
-var migrations embed.FS
-
-// versionTable is where the version is kept. Builds from before the first
-// release kept theirs in another table: see foreign.
-const versionTable = "ledger_versions"
-
-// ownTable is one that the first migration makes.
-const ownTable = "orders"
 
 // How long a worker waits while another one migrates, in seconds.
 const (
@@ -38,24 +24,24 @@ const (
 //
 // The error is an *Error with CodeUnreachable or CodeForeign, or what the
 // database said to a migration.
-func (l *Ledger) Migrate(ctx context.Context) error {
-	version, err := l.version(ctx)
+func (d *DB) Migrate(ctx context.Context) error {
+	version, err := d.version(ctx)
 	if err != nil {
 		return err
 	}
-	for version < l.engine.newest() {
-		failure := l.migrateUp(ctx)
+	for version < d.newest() {
+		failure := d.migrateUp(ctx)
 		if failure == nil {
 			return nil
 		}
-		reached, err := l.version(ctx)
+		reached, err := d.version(ctx)
 		if err != nil {
 			return err
 		}
 		// On SQLite nothing locks others out. But a migration and its version
 		// are one transaction there, so of two processes one wins each step
 		// and the other one fails whole: it goes on from where the winner is.
-		if l.engine.name != embedded.name || (reached == version && !l.engine.collided(failure)) {
+		if d.engine.name != SQLite || (reached == version && !d.collided(failure)) {
 			return fmt.Errorf("ledger: migrate from version %d: %w", reached, failure)
 		}
 		version = reached
@@ -66,20 +52,20 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 	return nil
 }
 
-func (l *Ledger) migrateUp(ctx context.Context) error {
-	folder, err := fs.Sub(migrations, "migrations/"+l.engine.name)
+func (d *DB) migrateUp(ctx context.Context) error {
+	folder, err := fs.Sub(d.schema.Migrations, d.engine.name)
 	if err != nil {
 		return err
 	}
-	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
-	if l.engine.name == postgres.name {
-		locker, err := l.migrationLock(ctx)
+	options := []goose.ProviderOption{goose.WithTableName(d.schema.Versions), goose.WithDisableGlobalRegistry(true)}
+	if d.engine.name == Postgres {
+		locker, err := d.migrationLock(ctx)
 		if err != nil {
 			return err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	provider, err := goose.NewProvider(l.engine.dialect, l.write.DB, folder, options...)
+	provider, err := goose.NewProvider(d.engine.dialect, d.write.DB, folder, options...)
 	if err != nil {
 		return err
 	}
@@ -89,13 +75,13 @@ func (l *Ledger) migrateUp(ctx context.Context) error {
 
 // migrationLock is an advisory lock of PostgreSQL, which ends with the session
 // that holds it. It is one per schema: others in the database are not ours.
-func (l *Ledger) migrationLock(ctx context.Context) (lock.SessionLocker, error) {
+func (d *DB) migrationLock(ctx context.Context) (lock.SessionLocker, error) {
 	var schema string
-	if err := l.get(ctx, &schema, "SELECT COALESCE(current_schema(), '')"); err != nil {
+	if err := d.Get(ctx, &schema, "SELECT COALESCE(current_schema(), '')"); err != nil {
 		return nil, err
 	}
 	return lock.NewPostgresSessionLocker(
-		lock.WithLockID(int64(crc32.ChecksumIEEE([]byte(versionTable+" in "+schema)))),
+		lock.WithLockID(int64(crc32.ChecksumIEEE([]byte(d.schema.Versions+" in "+schema)))),
 		lock.WithLockTimeout(migrationProbe, migrationWait/migrationProbe),
 	)
 }
@@ -103,22 +89,22 @@ func (l *Ledger) migrationLock(ctx context.Context) (lock.SessionLocker, error) 
 // version is the schema's version in the database, 0 when there is none.
 //
 // The error is an *Error with CodeUnreachable or CodeForeign.
-func (l *Ledger) version(ctx context.Context) (int64, error) {
-	version, err := l.recordedVersion(ctx)
+func (d *DB) version(ctx context.Context) (int64, error) {
+	version, err := d.recordedVersion(ctx)
 	if err == nil && version == 0 {
-		version, err = l.foreign(ctx)
+		version, err = d.foreign(ctx)
 	}
 	var failure *Error
 	if err == nil || errors.As(err, &failure) {
 		return version, err
 	}
-	return 0, l.away(ctx, err)
+	return 0, d.away(ctx, err)
 }
 
-func (l *Ledger) recordedVersion(ctx context.Context) (int64, error) {
+func (d *DB) recordedVersion(ctx context.Context) (int64, error) {
 	var version int64
-	err := l.get(ctx, &version, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable)
-	if err != nil && l.engine.noTable(err) {
+	err := d.Get(ctx, &version, "SELECT COALESCE(MAX(version_id), 0) FROM "+d.schema.Versions)
+	if err != nil && d.engine.noTable(err) {
 		return 0, nil
 	}
 	return version, err
@@ -128,21 +114,21 @@ func (l *Ledger) recordedVersion(ctx context.Context) (int64, error) {
 // before the first release, or another program's. Otherwise it returns the
 // version, which another process may have reached meanwhile: a migration and its
 // version are committed together, so whoever sees the table sees the version.
-func (l *Ledger) foreign(ctx context.Context) (int64, error) {
+func (d *DB) foreign(ctx context.Context) (int64, error) {
 	var tables int
-	if err := l.get(ctx, &tables, l.engine.countTables, ownTable); err != nil || tables == 0 {
+	if err := d.Get(ctx, &tables, d.engine.countTables, d.schema.Own); err != nil || tables == 0 {
 		return 0, err
 	}
-	version, err := l.recordedVersion(ctx)
+	version, err := d.recordedVersion(ctx)
 	if err == nil && version == 0 {
-		err = &Error{Code: CodeForeign, Text: foreignText}
+		err = &Error{Code: CodeForeign, Text: foreignText(d.schema.Own)}
 	}
 	return version, err
 }
 
 // newest is the version of the last migration in this program.
-func (e engine) newest() int64 {
-	files, err := migrations.ReadDir("migrations/" + e.name)
+func (d *DB) newest() int64 {
+	files, err := fs.ReadDir(d.schema.Migrations, d.engine.name)
 	if err != nil {
 		panic("ledger: migrations are embedded: " + err.Error())
 	}
