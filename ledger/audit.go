@@ -132,6 +132,9 @@ func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {
 	return e, read.err
 }
 
+// maxBreaks bounds what one check lists.
+const maxBreaks = 1000
+
 // VerifyAudit reads the whole audit, as of one moment and entry by entry, and
 // checks that every entry is as it was written, follows from the one before
 // it, and that none is missing, at the end neither; and that the order is the
@@ -239,7 +242,7 @@ func (c *auditCheck) end() {
 
 func (c *auditCheck) breaks(row headedRow, format string, values ...any) {
 	c.broken = true
-	if len(c.report.Broken) < maxViolations {
+	if len(c.report.Broken) < maxBreaks {
 		c.report.Broken = append(c.report.Broken, AuditBreak{
 			Key: order.Key{Merchant: row.Merchant, Number: row.Number}, Seq: int(row.Seq), Detail: fmt.Sprintf(format, values...),
 		})
@@ -258,7 +261,7 @@ func (c *auditCheck) missing(ctx context.Context, t tx) error {
 		UNION ALL
 		SELECT merchant, number FROM chains c
 		WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.merchant = c.merchant AND a.number = c.number AND a.chain = 'other')
-		ORDER BY merchant, number LIMIT ?`, maxViolations)
+		ORDER BY merchant, number LIMIT ?`, maxBreaks)
 	for _, chain := range gone {
 		c.breaks(headedRow{auditRow: auditRow{Merchant: chain.Merchant, Number: chain.Number}}, "every entry of the chain is gone")
 	}

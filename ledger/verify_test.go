@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/ledger/verify"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -21,40 +22,40 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	}{
 		{"nothing", "", nil},
 		{"money from nowhere", "UPDATE books SET available = available + 5 WHERE merchant = 'M1700000001'",
-			[]string{BrokenSum, BrokenBalance}},
+			[]string{verify.BrokenSum, verify.BrokenBalance}},
 		{"money moved without transfer", "UPDATE books SET available = available + 5, suspense = suspense - 5",
-			[]string{BrokenBalance, BrokenBalance}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance}},
 		{"a transfer that moved nothing", transfer + "'available', 'suspense', 7, 1 FROM orders WHERE number = 'open'",
-			[]string{BrokenBalance, BrokenBalance}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance}},
 		{"a reservation that outlived its order", "UPDATE orders SET state = 'failed' WHERE number = 'open'",
-			[]string{BrokenDay, BrokenHistory, BrokenInFlight, BrokenReservation}},
+			[]string{verify.BrokenDay, verify.BrokenHistory, verify.BrokenInFlight, verify.BrokenReservation}},
 		{"success that was not paid", "UPDATE orders SET state = 'succeeded', paid = amount WHERE number = 'open'",
-			[]string{BrokenHistory, BrokenInFlight, BrokenPayment, BrokenReservation}},
+			[]string{verify.BrokenHistory, verify.BrokenInFlight, verify.BrokenPayment, verify.BrokenReservation}},
 		{"paid and forgotten", "UPDATE orders SET state = 'failed', paid = 0 WHERE number = 'paid'",
-			[]string{BrokenDay, BrokenHistory, BrokenPayment}},
-		{"another fee", "UPDATE orders SET fee = 1 WHERE number = 'paid'", []string{BrokenFee}},
+			[]string{verify.BrokenDay, verify.BrokenHistory, verify.BrokenPayment}},
+		{"another fee", "UPDATE orders SET fee = 1 WHERE number = 'paid'", []string{verify.BrokenFee}},
 		{"a step that is gone", "DELETE FROM audit WHERE after_state = 'submitted' AND number = 'paid'",
-			[]string{BrokenHistory}},
+			[]string{verify.BrokenHistory}},
 		{"a beginning that is gone", "DELETE FROM audit WHERE seq = 1 AND number = 'paid'",
-			[]string{BrokenHistory}},
-		{"all steps gone", "DELETE FROM audit WHERE number = 'open'", []string{BrokenHistory}},
+			[]string{verify.BrokenHistory}},
+		{"all steps gone", "DELETE FROM audit WHERE number = 'open'", []string{verify.BrokenHistory}},
 		{"a submission that is gone", "DELETE FROM submissions WHERE order_id = (SELECT id FROM orders WHERE number = 'open')",
-			[]string{BrokenSubmissions}},
-		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{BrokenDay}},
-		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{BrokenDay}},
-		{"one gateway id for two", "DROP INDEX orders_gateway_id; UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{SharedGatewayID}},
+			[]string{verify.BrokenSubmissions}},
+		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{verify.BrokenDay}},
+		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{verify.BrokenDay}},
+		{"one gateway id for two", "DROP INDEX orders_gateway_id; UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{verify.SharedGatewayID}},
 		{"an adjustment that moved nothing", "UPDATE adjustments SET state = 'booked', decided_by = 'x', decided_at = 1 WHERE ref = 'A2'",
-			[]string{BrokenAdjustment}},
+			[]string{verify.BrokenAdjustment}},
 		{"an adjustment that was rejected and moved", "UPDATE adjustments SET state = 'rejected' WHERE ref = 'A1'",
-			[]string{BrokenAdjustment}},
-		{"an adjustment of another amount", "UPDATE adjustments SET amount = 1 WHERE ref = 'A1'", []string{BrokenAdjustment}},
-		{"an adjustment the other way", "UPDATE adjustments SET kind = 'frozen_returned' WHERE ref = 'A1'", []string{BrokenAdjustment}},
+			[]string{verify.BrokenAdjustment}},
+		{"an adjustment of another amount", "UPDATE adjustments SET amount = 1 WHERE ref = 'A1'", []string{verify.BrokenAdjustment}},
+		{"an adjustment the other way", "UPDATE adjustments SET kind = 'frozen_returned' WHERE ref = 'A1'", []string{verify.BrokenAdjustment}},
 		{"more ended than was frozen", "UPDATE transfers SET amount = 200 WHERE reason = 'opening_frozen'",
-			[]string{BrokenBalance, BrokenBalance, BrokenFrozen, BrokenInFlight}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenFrozen, verify.BrokenInFlight}},
 		{"in another's books", "UPDATE transfers SET merchant = 'M2' WHERE reason = 'fee'",
-			[]string{BrokenBalance, BrokenBalance, BrokenBalance, BrokenBalance, BrokenOwner}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenBalance, verify.BrokenBalance, verify.BrokenOwner}},
 		{"in no books", "UPDATE transfers SET merchant = 'M3' WHERE reason = 'fee'",
-			[]string{BrokenBalance, BrokenBalance, BrokenOwner}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenOwner}},
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		for _, test := range tests {
@@ -101,12 +102,12 @@ func TestVerifyCounts(t *testing.T) {
 		b := setup(t)
 		v, err := b.Verify(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, Verification{}, v)
+		require.Equal(t, verify.Report{}, v)
 		b.books(t, "1000", "10")
 		open(t, b, request(order.Withdrawal, "W1", "50"))
 		v, err = b.Verify(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, Verification{Books: 1, Orders: 1, Transfers: 3}, v)
+		require.Equal(t, verify.Report{Books: 1, Orders: 1, Transfers: 3}, v)
 		require.True(t, v.Clean())
 	})
 }
@@ -121,8 +122,8 @@ func TestViolationsSpeakInSentences(t *testing.T) {
 		require.NoError(t, b.exec("UPDATE books SET in_flight = 7"))
 		v, err := b.Verify(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, v.Violations, Violation{
-			Code: BrokenInFlight, Key: order.Key{Merchant: merchant}, Currency: "PKR", Detail: "in_flight is 7 and should be 5000",
+		require.Contains(t, v.Violations, verify.Violation{
+			Code: verify.BrokenInFlight, Key: order.Key{Merchant: merchant}, Currency: "PKR", Detail: "in_flight is 7 and should be 5000",
 		})
 	})
 }

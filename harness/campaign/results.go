@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/ledger/verify"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -22,7 +23,7 @@ type results struct {
 	audit        sandbox.Audit
 	balances     map[ledger.Account]int64 // minor units
 	closed       bool                     // no order booked the opening balance
-	verification ledger.Verification
+	verification verify.Report
 	broken       []ledger.AuditBreak
 	violations   []Violation // found while the world ran
 	faults       int

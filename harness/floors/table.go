@@ -73,12 +73,12 @@ var Rooms = []Room{
 	{Path: "internal/batch", Floor: 4, Beside: []string{"internal/payouts"}, Holds: "a file of payouts", Never: []Ban{noWorkflow}},
 
 	{
-		Path: "ledger", Floor: 3, Beside: []string{"ledger/sqldb"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
+		Path: "ledger", Floor: 3, Beside: []string{"ledger/sqldb", "ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
 		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies; migrations for two engines",
 	},
 	{Path: "ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "ledger/sqldb/dbtest", Floor: 3, Holds: "an empty database of each engine, for tests"},
-	{Path: "ledger/verify", Floor: 3, Beside: []string{"ledger/...", "ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "ledger/verify", Floor: 3, Beside: []string{"ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/worklist", Floor: 3, Beside: []string{"ledger"}, Holds: "what needs a person, and an order's story, in words", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/reconcile", Floor: 3, Holds: "compares records of two sides", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/report", Floor: 3, Beside: []string{"ledger"}, Holds: "a day in figures", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},

@@ -1,0 +1,237 @@
+// Package verify checks a ledger against itself: what is kept twice must agree,
+// and what is kept once must follow from what it rests on. It reads only.
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Rules are what the ledger says of its tables.
+type Rules struct {
+	Accounts    []string     // the columns of books that sum to zero
+	Holding     string       // the condition of an order that holds a reservation
+	Counted     string       // the condition of an order that counts for daily limits
+	Adjustments []Adjustment // what each kind of adjustment moves
+}
+
+// Adjustment is what an adjustment of a kind moves, and the reason of its transfer.
+type Adjustment struct{ Kind, Reason, From, To string }
+
+// Report is what Run found.
+type Report struct {
+	Books      int         `json:"books"`     // merchants and currencies
+	Orders     int         `json:"orders"`    //
+	Transfers  int         `json:"transfers"` //
+	Violations []Violation `json:"violations,omitempty"`
+}
+
+// Violation is one place where the ledger contradicts itself.
+type Violation struct {
+	Code     string    `json:"code"` // Broken…
+	Key      order.Key `json:"key"`  // without number: of the books
+	Currency string    `json:"currency"`
+	Detail   string    `json:"detail"`
+}
+
+// Codes of violations.
+const (
+	BrokenSum         = "BOOKS_DO_NOT_BALANCE"
+	BrokenBalance     = "BALANCE_DIFFERS_FROM_TRANSFERS"
+	BrokenInFlight    = "IN_FLIGHT_DIFFERS_FROM_RESERVATIONS"
+	BrokenReservation = "RESERVATION_DIFFERS_FROM_STATE"
+	BrokenPayment     = "PAYMENT_DIFFERS_FROM_STATE"
+	BrokenFee         = "FEE_DIFFERS_FROM_TRANSFERS"
+	BrokenAdjustment  = "ADJUSTMENT_DIFFERS_FROM_TRANSFER"
+	BrokenFrozen      = "FROZEN_OVERDRAWN"
+	BrokenOwner       = "TRANSFER_IN_WRONG_BOOKS"
+	BrokenHistory     = "HISTORY_DOES_NOT_LEAD_TO_STATE"
+	BrokenDay         = "DAY_TOTAL_DIFFERS_FROM_ORDERS"
+	BrokenSubmissions = "SUBMISSIONS_MISSING"
+	SharedGatewayID   = "GATEWAY_ID_SHARED"
+)
+
+// Clean reports whether nothing was found.
+func (r Report) Clean() bool { return len(r.Violations) == 0 }
+
+// maxViolations bounds what one check lists.
+const maxViolations = 1000
+
+// Run checks the whole ledger against itself, as of one moment: books sum
+// to zero, balances are the sum of their transfers, what is in flight is what
+// is left of the opening frozen amount and the open reservations, no order that
+// has ended holds a reservation, what was paid fits the state, histories are
+// unbroken, what the day's limits count is what was opened on the day, an
+// adjustment has moved what two persons decided and nothing else.
+// It reads every order, transfer and adjustment.
+func Run(ctx context.Context, db *sqldb.DB, rules Rules) (Report, error) {
+	var r Report
+	err := db.View(ctx, func(t *sqldb.Tx) error { return r.read(ctx, t, rules) })
+	if err != nil {
+		return Report{}, fmt.Errorf("ledger: verify: %w", err)
+	}
+	return r, nil
+}
+
+func (r *Report) read(ctx context.Context, t *sqldb.Tx, rules Rules) error {
+	for table, count := range map[string]*int{"books": &r.Books, "orders": &r.Orders, "transfers": &r.Transfers} {
+		if err := t.Get(ctx, count, "SELECT COUNT(*) FROM "+table); err != nil {
+			return err
+		}
+	}
+	for _, check := range rules.checks() {
+		var rows []checkRow
+		err := t.List(ctx, &rows, "SELECT merchant, currency, number, what, found, wanted FROM ("+check.query+
+			") AS checked WHERE found <> wanted ORDER BY merchant, currency, number, what LIMIT ?", maxViolations)
+		if err != nil {
+			return fmt.Errorf("%s: %w", check.code, err)
+		}
+		for _, row := range rows {
+			r.Violations = append(r.Violations, Violation{
+				Code: check.code, Key: order.Key{Merchant: row.Merchant, Number: row.Number}, Currency: row.Currency,
+				Detail: fmt.Sprintf("%s is %d and should be %d", row.What, row.Found, row.Wanted),
+			})
+		}
+	}
+	return nil
+}
+
+type checkRow struct {
+	Merchant string `db:"merchant"`
+	Currency string `db:"currency"`
+	Number   string `db:"number"`
+	What     string `db:"what"`
+	Found    int64  `db:"found"`
+	Wanted   int64  `db:"wanted"`
+}
+
+// check names something that is found and what it should be; amounts in minor
+// units, everything else counted.
+type check struct{ code, query string }
+
+func (r Rules) checks() []check { return append(r.ofBooks(), r.ofOrders()...) }
+
+// ofBooks are the checks of balances, adjustments and day totals.
+func (r Rules) ofBooks() []check {
+	return []check{
+		{BrokenSum, `
+			SELECT merchant, currency, '' AS number, 'the sum of all accounts' AS what,
+				` + strings.Join(r.Accounts, " + ") + ` AS found, 0 AS wanted
+			FROM books`},
+		{BrokenBalance, `
+			SELECT s.merchant, s.currency, '' AS number, s.account AS what, s.balance AS found,
+				CAST(COALESCE(SUM(l.amount), 0) AS BIGINT) AS wanted
+			FROM (` + r.storedBalances() + `) s LEFT JOIN (` + legs + `) l
+				ON l.merchant = s.merchant AND l.currency = s.currency AND l.account = s.account
+			GROUP BY s.merchant, s.currency, s.account, s.balance`},
+		{BrokenInFlight, `
+			SELECT b.merchant, b.currency, '' AS number, 'in_flight' AS what, b.in_flight AS found, CAST(
+				COALESCE((SELECT SUM(amount) FROM transfers f
+					WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.to_account = 'in_flight'), 0) -
+				COALESCE((SELECT SUM(amount) FROM transfers f
+					WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.from_account = 'in_flight'), 0) +
+				COALESCE((SELECT SUM(amount) FROM orders o
+					WHERE o.merchant = b.merchant AND o.currency = b.currency AND ` + r.Holding + `), 0) AS BIGINT) AS wanted
+			FROM books b`},
+		{BrokenAdjustment, `
+			SELECT a.merchant, a.currency, '' AS number, 'what moved for adjustment ' || a.ref || ' that is ' || a.state AS what,
+				CAST(COALESCE(SUM(CASE WHEN f.id IS NULL THEN 0 WHEN f.merchant = a.merchant AND f.currency = a.currency AND f.reason = m.reason
+					AND f.from_account = m.from_account AND f.to_account = m.to_account THEN f.amount ELSE -1 END), 0) AS BIGINT) AS found,
+				CASE WHEN a.state = 'booked' THEN a.amount ELSE 0 END AS wanted
+			FROM adjustments a LEFT JOIN (` + r.movedByKind() + `) m ON m.kind = a.kind LEFT JOIN transfers f ON f.adjustment_id = a.id
+			GROUP BY a.id, a.merchant, a.currency, a.ref, a.state, a.amount`},
+		{BrokenFrozen, `
+			SELECT b.merchant, b.currency, '' AS number, 'the end of what was frozen at the opening' AS what, f.ended AS found,
+				CASE WHEN f.ended > f.frozen THEN f.frozen ELSE f.ended END AS wanted
+			FROM books b JOIN (
+				SELECT merchant, currency, CAST(SUM(CASE WHEN from_account = 'in_flight' THEN amount ELSE 0 END) AS BIGINT) AS ended,
+					CAST(SUM(CASE WHEN to_account = 'in_flight' THEN amount ELSE 0 END) AS BIGINT) AS frozen
+				FROM transfers WHERE order_id IS NULL GROUP BY merchant, currency) f ON f.merchant = b.merchant AND f.currency = b.currency`},
+		{BrokenDay, `
+			SELECT b.merchant, b.currency, '' AS number, 'the ' || d.kind || 's of day ' || b.day AS what,
+				CASE d.kind WHEN 'deposit' THEN b.day_deposits ELSE b.day_withdrawals END AS found,
+				CAST(COALESCE((SELECT SUM(o.amount) FROM orders o
+					WHERE o.merchant = b.merchant AND o.currency = b.currency AND o.kind = d.kind AND o.created_at >= b.day * 86400000
+						AND o.created_at < (b.day + 1) * 86400000 AND o.` + r.Counted + `), 0) AS BIGINT) AS wanted
+			FROM books b CROSS JOIN (SELECT 'deposit' AS kind UNION ALL SELECT 'withdrawal') d`},
+	}
+}
+
+// ofOrders are the checks of what each order moved, and of its history.
+func (r Rules) ofOrders() []check {
+	return []check{
+		{BrokenReservation, `
+			SELECT merchant, currency, number, 'in_flight of a ' || kind || ' that is ' || state AS what, in_flight AS found,
+				CASE WHEN ` + r.Holding + ` THEN amount ELSE 0 END AS wanted
+			FROM (` + orderSums + `) o`},
+		{BrokenPayment, `
+			SELECT merchant, currency, number, 'what moved for a ' || kind || ' that is ' || state AS what,
+				CASE kind WHEN 'withdrawal' THEN paid_out ELSE -received END AS found,
+				CASE WHEN state IN ('succeeded', 'partially_paid', 'expired') THEN paid ELSE 0 END AS wanted
+			FROM (` + orderSums + `) o`},
+		{BrokenFee, `
+			SELECT merchant, currency, number, 'the fee' AS what, fees AS found, fee AS wanted FROM (` + orderSums + `) o`},
+		{BrokenOwner, `
+			SELECT f.merchant, f.currency, COALESCE(o.number, '') AS number, 'transfers in other books than the order''s' AS what, 1 AS found, 0 AS wanted
+			FROM transfers f LEFT JOIN orders o ON o.id = f.order_id LEFT JOIN books b ON b.merchant = f.merchant AND b.currency = f.currency
+			WHERE b.merchant IS NULL OR o.merchant <> f.merchant OR o.currency <> f.currency`},
+		{BrokenHistory, `
+			SELECT o.merchant, o.currency, o.number, 'breaks in the history of an order that is ' || o.state AS what,
+				CASE WHEN COALESCE(h.last, 'created') = o.state THEN COALESCE(h.breaks, 0) ELSE 1 + COALESCE(h.breaks, 0) END AS found, 0 AS wanted
+			FROM orders o LEFT JOIN (
+				SELECT merchant, number, MAX(CASE WHEN following IS NULL THEN after_state END) AS last,
+					SUM(CASE WHEN before_state = COALESCE(previous, '') THEN 0 ELSE 1 END) AS breaks
+				FROM (SELECT merchant, number, before_state, after_state,
+						LAG(after_state) OVER (PARTITION BY merchant, number ORDER BY seq) AS previous,
+						LEAD(after_state) OVER (PARTITION BY merchant, number ORDER BY seq) AS following
+					FROM audit WHERE chain = 'order') steps
+				GROUP BY merchant, number) h ON h.merchant = o.merchant AND h.number = o.number`},
+		{BrokenSubmissions, `
+			SELECT o.merchant, o.currency, o.number, 'submissions on record' AS what, COUNT(s.attempt) AS found, o.attempts AS wanted
+			FROM orders o LEFT JOIN submissions s ON s.order_id = o.id
+			GROUP BY o.id, o.merchant, o.currency, o.number, o.attempts`},
+		{SharedGatewayID, `
+			SELECT merchant, MIN(currency) AS currency, MIN(number) AS number, kind || 's with gateway id ' || gateway_id AS what, COUNT(*) AS found, 1 AS wanted
+			FROM orders WHERE gateway_id <> '' GROUP BY merchant, kind, gateway_id`},
+	}
+}
+
+// legs are both ends of every transfer.
+const legs = `
+	SELECT merchant, currency, from_account AS account, -amount AS amount FROM transfers
+	UNION ALL SELECT merchant, currency, to_account, amount FROM transfers`
+
+// orderSums is every order with what its transfers did to the accounts.
+const orderSums = `
+	SELECT o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'in_flight' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS in_flight,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'paid_out' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS paid_out,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'received' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS received,
+		CAST(COALESCE(SUM(CASE l.account WHEN 'fees' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS fees
+	FROM orders o LEFT JOIN (
+		SELECT order_id, from_account AS account, -amount AS amount FROM transfers
+		UNION ALL SELECT order_id, to_account, amount FROM transfers
+	) l ON l.order_id = o.id
+	GROUP BY o.id, o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee`
+
+// movedByKind is the table of kinds of adjustments.
+func (r Rules) movedByKind() string {
+	rows := make([]string, len(r.Adjustments))
+	for i, a := range r.Adjustments {
+		rows[i] = fmt.Sprintf("SELECT '%s' AS kind, '%s' AS reason, '%s' AS from_account, '%s' AS to_account", a.Kind, a.Reason, a.From, a.To)
+	}
+	return strings.Join(rows, " UNION ALL ")
+}
+
+// storedBalances is one row per merchant, currency and account.
+func (r Rules) storedBalances() string {
+	rows := make([]string, len(r.Accounts))
+	for i, account := range r.Accounts {
+		rows[i] = "SELECT merchant, currency, '" + account + "' AS account, " + account + " AS balance FROM books"
+	}
+	return strings.Join(rows, " UNION ALL ")
+}
