@@ -25,14 +25,14 @@ type MerchantBook struct {
 	Merchant  string       `json:"merchant"`
 	Country   string       `json:"country"`
 	Opening   money.Amount `json:"opening"`
-	Funded    money.Amount `json:"funded"` // what came in and went out by Fund, since
+	Funded    money.Amount `json:"funded"` // sum of the changes by Fund since then
 	Available money.Amount `json:"available"`
 	Frozen    money.Amount `json:"frozen"`
 	Orders    int          `json:"orders"`
 	Switches  []string     `json:"switches,omitempty"` // those that are on
 }
 
-// Unbooked is an order number that was asked for in vain.
+// Unbooked is an order number of creates that booked no order.
 type Unbooked struct {
 	Merchant        string `json:"merchant"`
 	Number          string `json:"number"`
@@ -100,7 +100,7 @@ func (g *Gateway) Order(merchant, number string) (Order, error) {
 	return Order{}, ErrNoOrder
 }
 
-// Audit is what a look over the whole book finds.
+// Audit is the result of checking all records.
 type Audit struct {
 	Orders int `json:"orders"`
 	Open   int `json:"open"` // orders that have not ended

@@ -13,9 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// book is what the gateway knows: merchants with their balances, and orders.
-// It does arithmetic only; time, callbacks and faults are others' business.
-// The gateway's lock guards it.
+// book holds the gateway's records: merchants with their balances, and orders. It only
+// computes; other files handle time, callbacks and faults. The gateway's lock guards it.
 type book struct {
 	accounts map[string]*account
 	orders   []*order // as they were booked
@@ -51,11 +50,11 @@ type account struct {
 	frozen    int64
 	switches  map[string]bool
 	keySince  time.Time      // when the key began to work without a bound address
-	calls     map[string]int // that name no order there is, by operation and number
+	calls     map[string]int // calls for orders that do not exist, by operation and number
 	bucket    bucket
 }
 
-// order is an Order and what the gateway alone needs of it.
+// order is an Order with the gateway's internal data.
 type order struct {
 	Order
 	NotifyURL  string      `json:"notify_url"`
@@ -65,7 +64,7 @@ type order struct {
 	FailReason string      `json:"fail_reason,omitempty"`
 	Steps      []step      `json:"steps,omitempty"` // moves to come
 	StepAt     time.Time   `json:"step_at,omitzero"`
-	StepSerial int         `json:"step_serial,omitempty"` // counts re-plannings, so that an old event finds out it is stale
+	StepSerial int         `json:"step_serial,omitempty"` // incremented with each new plan, so that an event of an older plan is ignored
 	Deliveries []*Delivery `json:"deliveries,omitempty"`
 }
 
@@ -83,7 +82,7 @@ type step struct {
 	State  tarspay.State `json:"state"`
 	Wait   time.Duration `json:"wait"`             // since the step before
 	Part   int           `json:"part,omitempty"`   // percent paid, 0 for all of it
-	Notice time.Duration `json:"notice,omitempty"` // how long its callbacks are held back
+	Notice time.Duration `json:"notice,omitempty"` // delay of its callbacks
 }
 
 // Order is one order of the book. Amounts are in the country's ISO currency.
@@ -155,8 +154,8 @@ func (b *book) triesOf(k key) *tries {
 	return t
 }
 
-// count counts a call that names no order there is. When too many numbers have
-// been asked for, they are counted together.
+// count counts a call for an order that does not exist. Above a number of distinct order
+// numbers, the rest are counted together.
 func (a *account) count(operation, number string) int {
 	counted := operation + " " + number
 	if _, known := a.calls[counted]; !known && len(a.calls) >= maxCounted {
@@ -286,7 +285,7 @@ func (o *order) key() key { return key{o.Merchant, o.Number} }
 // open reports whether the order has not ended.
 func (o *order) open() bool { return !o.State.Final(o.Direction) }
 
-// told is what callbacks and queries say was paid and charged. A failure
+// told returns the amounts that callbacks and queries report as paid and as fee. A failure
 // carries the full amount and a fee, as the gateway's published one does.
 func (o *order) told() (payAmount, fee money.Amount) {
 	switch o.State {

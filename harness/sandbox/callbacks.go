@@ -187,8 +187,8 @@ func neighbour(id string) string {
 	return "P" + strconv.FormatInt(n-1, 10)
 }
 
-// awaitSend enters the next send of a callback. One that follows another is
-// entered when that is over. The lock is held.
+// awaitSend schedules the next send of a callback. If the callback follows another one, it is
+// scheduled when that one is finished. The lock is held.
 func (g *Gateway) awaitSend(d *Delivery) {
 	if d.Over || d.Follows > 0 && !d.order.Deliveries[d.Follows-1].Over {
 		return
@@ -217,8 +217,7 @@ func (g *Gateway) dispatch(d *Delivery) {
 	})
 }
 
-// nextInBacklog is the next callback for a goroutine that has sent one; with
-// nil the goroutine ends.
+// nextInBacklog returns the next callback to send; the goroutine ends on nil.
 func (g *Gateway) nextInBacklog() *Delivery {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -294,8 +293,8 @@ func (g *Gateway) post(d *Delivery) (status int, answer string, err error) {
 	return response.StatusCode, string(text), err
 }
 
-// reader is the body as its falsehood has it sent. With a stepped clock the
-// wait of a body that never ends is over at once.
+// reader returns the body to send, changed as the callback's falsehood says. With a stepped
+// clock, a body that never ends fails at once.
 func (d *Delivery) reader(ctx context.Context, stepped bool) io.Reader {
 	body := bytes.NewReader([]byte(d.Body))
 	switch falsehood(d.Falsehood) {
@@ -308,7 +307,7 @@ func (d *Delivery) reader(ctx context.Context, stepped bool) io.Reader {
 	}
 }
 
-// never is a body that does not come.
+// never is a body that sends no bytes.
 type never struct {
 	ctx     context.Context
 	stepped bool

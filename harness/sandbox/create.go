@@ -79,7 +79,7 @@ func (g *Gateway) createDeposit(c *call) (any, *refusal) {
 	return g.instructions(c, o), nil
 }
 
-// create books an order if nothing speaks against it. The lock is held.
+// create books an order unless the call is refused. The lock is held.
 func (g *Gateway) create(c *call) (*order, *refusal) {
 	asked, refused := g.checkCreate(c)
 	if refused != nil {
@@ -254,9 +254,8 @@ func (a *account) step() int64 {
 	return step
 }
 
-// instructions is the answer to a deposit. The ways of the gateway's own page
-// are a choice; of the others the payee's data and the end of the time to pay
-// are told, as in the samples.
+// instructions returns the answer to a deposit. For the cashier's ways it lists the ways to
+// choose from. For the others it has the payee's data and the time limit, as in the samples.
 func (g *Gateway) instructions(c *call, o *order) map[string]any {
 	a := c.account
 	data := map[string]any{

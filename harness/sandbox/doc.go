@@ -1,28 +1,26 @@
-// Package sandbox is a stand-in for the TarsPay gateway: an http.Handler that
-// checks every request's signature, keeps a book of its own, and signs its
-// callbacks and repeats them until it hears OK.
+// Package sandbox is a stand-in for the TarsPay gateway: an http.Handler that checks every
+// request's signature, keeps records of its own, signs its callbacks, and repeats them until
+// they are answered OK.
 //
-// Nothing of ours is known to it but the protocol. Its book is therefore the
-// judge of every test: what left there, how often, and for which number, is
-// counted in Gateway.Audit without a look at our ledger.
+// It knows only the protocol and nothing else of ours. Therefore tests check against its
+// records: Gateway.Audit counts what was paid, how often, and for which number, independently
+// of our ledger.
 //
 // # Answers
 //
-// A signed call is answered with HTTP 200 and the envelope; what is not a call
-// of the protocol at all (another method, another content type, too long) with
-// an HTTP error. Of all that speaks against a call the lowest code is answered,
-// where 500321 stands for 5003021. Where the pages are silent, the sandbox decides,
-// and a client must not rely on it:
+// A signed call is answered with HTTP 200 and the envelope. A request outside the protocol
+// (another method, another content type, too long) is answered with an HTTP error. If several
+// codes apply to a call, the answer has the lowest; 500321 counts as 5003021. Where the pages
+// are silent, the sandbox decides, and a client must not rely on it:
 //
 //   - the order of the checks is that of the codes, and the signature is checked
 //     after all that concerns the key;
 //   - any nonce is taken, any number of times, unless there is a window for it;
-//   - a refusal tells the meaning of its code and what it is about, except for the
-//     messages that a page quotes, which come alone;
+//   - a refusal's message has the meaning of its code and the member, except for the
+//     messages that a page quotes, which are sent as quoted;
 //   - a state is called back where the country's page lists it and nowhere else: a
-//     refund (5) and a rejected payout (8) are not in Thailand and Vietnam, and the
-//     scenario undocumented-callback sends them all the same;
-//   - an amount where no decimals are taken has no point and no leading zero;
+//     refund (5) and a rejected payout (8) are not in Thailand and Vietnam, and the scenario undocumented-callback sends them nevertheless;
+//   - an amount in a currency without decimals has no point and no leading zero;
 //   - a query that finds nothing answers code 0 with data null;
 //   - sign covers the compact data with its members sorted;
 //   - a query by payOrderId leaves mchOrderNo empty, as samples do;
@@ -50,17 +48,17 @@
 //
 // # What happens to an order
 //
-// A create chooses by the member sandboxScenario: a name, "hidden:5" with a
-// number, or several of different aspects, "lost-answer,fail". Without it the
-// last three digits before the point of the amount choose: 1202 fails. What
-// chooses nothing is paid and called back after two seconds of state 0 or 1.
+// A create chooses by the member sandboxScenario: a name, "hidden:5" with a number, or several
+// of different aspects, "lost-answer,fail". Without it the last three digits before the point
+// of the amount choose: 1202 fails. An order without a scenario is paid and called back after
+// two seconds of state 0 or 1.
 //
-// A number behind a name in the table is what its argument is when none is
-// given: how many calls under the order number are struck, how many copies are
-// sent, which code is answered, which percentage is paid.
+// A number after a name in the table is the default of its argument: the number of faulty
+// calls for the order number, the number of copies, the code of the answer, or the percentage
+// that is paid.
 //
-// The tables are kept true by a test; go test -run TestDocumentation -update
-// writes them anew.
+// A test compares the tables with the code; go test -run TestDocumentation -update rewrites
+// them.
 //
 // # Scenarios
 //
@@ -158,9 +156,8 @@
 //
 // # Faults
 //
-// With Options.Faults every order that names no scenario draws one of each
-// aspect, and every call draws what goes wrong with it, each by its own rate
-// and from the seed alone. Digits then mean nothing. Every scenario can be
-// drawn but success and cashier, and so can the switches lying-balance and
-// shifting-history.
+// With Options.Faults the gateway selects the scenario of each order that names none, one per
+// aspect, and the fault of each call. Each has a rate, and the selection depends on the seed
+// only. The digits of amounts are ignored then. All scenarios except success and cashier can
+// be selected, and the switches lying-balance and shifting-history.
 package sandbox

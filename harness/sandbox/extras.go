@@ -35,9 +35,9 @@ const (
 	exampleHolder  = "CHU KHANH DUY"
 )
 
-// accountCheck compares a name with the holder of an account. Who holds it is
-// made up: of an account whose number ends in 9 somebody with one name more,
-// of any other the very person who is named.
+// accountCheck compares a name with the holder of an account. The holder is made up: for an
+// account whose number ends in 9, the given name with one more name; for any other, the given
+// name.
 func (g *Gateway) accountCheck(c *call) (any, *refusal) {
 	for _, name := range []string{"accountNumber", "wayCode", "userName"} {
 		if c.text(name) == "" {
@@ -130,7 +130,7 @@ func supplement(idName string) func(*Gateway, *call) (any, *refusal) {
 	}
 }
 
-// putOn brings a deposit to the state that an unnoticed payment makes of it.
+// putOn sets a deposit to the state that its unnoticed payment leads to.
 func (g *Gateway) putOn(o *order, id string) error {
 	from := g.book.payment(o.Merchant, id)
 	switch {
@@ -175,7 +175,7 @@ func (g *Gateway) submitTrx(c *call) (any, *refusal) {
 	return nil, nil
 }
 
-// waits reports whether a plan leaves it to somebody else to end the order.
+// waits reports whether a plan does not end the order by itself.
 func (p plan) waits() bool { return len(p.path) > 0 && p.path[0].expiry }
 
 // payment is the order of a merchant that a payment was made for.

@@ -10,17 +10,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Faults is a seeded plan of what goes wrong. With one, every order that names
-// no scenario of its own draws from it, and the digits of amounts mean nothing.
+// Faults is a seeded plan of faults. It selects a scenario for every order that names none;
+// the digits of amounts are ignored.
 //
-// Each draw depends on the seed, the fault's name, the merchant, the order
-// number, the operation and the how-manieth call of it this is, and on nothing
-// else: the same requests meet the same faults in whatever order they come,
-// and switching one fault off leaves all others where they were.
+// A selection depends only on the seed, the fault's name, the merchant, the order number, the
+// operation and the ordinal of the call. So the same requests meet the same faults in any
+// sequence, and switching one fault off does not change the others.
 type Faults struct {
 	Seed uint64 `json:"seed"`
-	// Rates are how often a fault is drawn, in a thousand, by the name of a
-	// scenario or of a drawable switch. What is not named is off.
+	// Rates are the probabilities of faults, per thousand, by the name of a scenario or
+	// drawable switch. A fault that is not listed is off.
 	Rates map[string]int `json:"rates"`
 }
 
@@ -66,14 +65,14 @@ func (f Faults) validate() error {
 
 func (f Faults) on() bool { return len(f.Rates) > 0 }
 
-// drawn reports whether a fault strikes at a place in the run.
+// drawn reports whether a fault is selected.
 func (f Faults) drawn(name string, place ...any) bool {
 	rate := f.Rates[name]
 	return rate > 0 && hash(append([]any{f.Seed, name}, place...)...)%1000 < uint64(rate)
 }
 
-// life draws the scenario of an order apart from its create call: at most one
-// fault of each aspect.
+// life selects the scenario of an order, without the faults of its create call: at most one
+// per aspect.
 func (f Faults) life(k key, direction tarspay.Direction) string {
 	chosen := []string{"success"}
 	taken := make(map[Aspect]bool)
@@ -88,8 +87,8 @@ func (f Faults) life(k key, direction tarspay.Direction) string {
 	return strings.Join(chosen, ",")
 }
 
-// strike draws what goes wrong with the n-th call of an operation for an order
-// number. What only makes sense for a create strikes creates only.
+// strike selects the fault of the n-th call of an operation for an order number. Faults that
+// make sense for a create only are selected for creates only.
 func (f Faults) strike(k key, operation tarspay.Operation, n int) strike {
 	if !f.on() {
 		return strike{}

@@ -8,11 +8,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Fund moves a merchant's own money: into its available balance, or with out
-// set from there to its bank. The amount is in the country's ISO currency.
-// Money that goes out is in the history as the merchant's own withdrawal. Money
-// that comes in is told nowhere but in the balance; the pages know no record of
-// it. What is there after it is returned.
+// Fund moves a merchant's own money: into its available balance, or with out set from there to
+// its bank. The amount is in the country's ISO currency. Money that goes out is in the history
+// as the merchant's own withdrawal. Money that comes in shows only in the balance; no page has
+// a record of it. Fund returns the new available balance.
 func (g *Gateway) Fund(merchant, amount string, out bool) (MerchantBook, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -66,7 +65,7 @@ func (a *account) listedTakings() []*order {
 	return listed
 }
 
-// fund sets what has come in and gone out by Fund, all together.
+// fund sets the total of the changes by Fund.
 func (a *account) fund(total int64) {
 	a.available += total - a.funded
 	a.funded = total

@@ -152,7 +152,7 @@ type Gateway struct {
 	journal *journal
 }
 
-// OptionsError means that New was asked for what there is not.
+// OptionsError means that the options of New are invalid.
 type OptionsError struct{ err error }
 
 func (e *OptionsError) Error() string { return e.err.Error() }
@@ -425,7 +425,7 @@ func parseMoney(profile *tarspay.Profile, text string) (money.Amount, error) {
 	return parsed, err
 }
 
-// signers are the platform's and one that is nobody's.
+// signers returns the platform's signer, and one with an unknown key.
 func signers(platformHex string) (platform, stranger *tarspay.Signer, err error) {
 	made := [2]*tarspay.Signer{}
 	for i := range made {

@@ -21,7 +21,7 @@ func (g *Gateway) history(c *call) (any, *refusal) {
 	listed := g.listed(c)
 	total, from := int64(len(listed)), (page-1)*size
 	if g.switched(c, switchShiftingHistory) {
-		// As if with every page that was read one more record had come in.
+		// As if one more record had been added with each page.
 		total, from = total+page-1, from-(page-1)
 	}
 	records := []map[string]any{}

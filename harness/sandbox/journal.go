@@ -11,14 +11,13 @@ import (
 	"time"
 )
 
-// journal is the state file: one line of JSON for each change, written as it
-// happens. A line holds the whole of what changed, so the last one about a
-// thing is what counts; a process killed at any moment loses at most the line
-// it was writing. Lines are not forced to the disk one by one: what survives
-// the machine's own failure is the system's business.
+// journal is the state file: one line of JSON for each change, written as it happens. A line
+// has the complete new value, so the last line of an object counts. A process that is killed
+// loses at most the line that it was writing. Lines are not synced to disk, so a crash of the
+// machine may lose some.
 //
-// On opening, the file is rewritten with what counts, beside the old one and
-// then in its place.
+// When the file is opened, it is compacted: the current values are written to a new file,
+// which then replaces the old one.
 type journal struct {
 	file *os.File
 	err  error // the first; nothing is written after it

@@ -27,8 +27,8 @@ func (g *Gateway) plan(o *order, p plan) {
 func (g *Gateway) planOf(o *order) plan {
 	p, err := parseScenario(o.Scenario, o.Direction)
 	if err != nil {
-		// The text was accepted once; only a state file of another version can
-		// bring one that is not.
+		// The text was valid when the order was created; only a state file of another version
+		// can have an invalid one.
 		g.log.Warn("scenario not known, the order goes on as usual", "id", o.ID, "scenario", o.Scenario)
 	}
 	return p
@@ -94,8 +94,8 @@ func (g *Gateway) takeStep(o *order) []*Delivery {
 	return deliveries
 }
 
-// share is so many percent of an order's amount in minor units, 0 for all of
-// it; a part is never nothing and never everything, if there is a choice.
+// share returns a percentage of an order's amount in minor units; 0 means the whole amount. A
+// part is neither zero nor the whole amount, if that is possible.
 func (o *order) share(a *account, percent int) int64 {
 	whole, step := o.Amount.Minor(), a.step()
 	if percent == 0 {

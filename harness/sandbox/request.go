@@ -29,7 +29,7 @@ const (
 	maxIDBytes     = 64
 )
 
-// call is one request to the API, read but not yet believed.
+// call is one request to the API, parsed but not yet verified.
 type call struct {
 	operation *operation
 	method    string
@@ -47,7 +47,7 @@ type call struct {
 	order     *order // what it booked, if it did
 	scenario  string // what a create has chosen
 	planned   plan   // and what that means
-	serial    int    // the how-manieth of its operation for that number
+	serial    int    // ordinal of the call for its operation and number
 }
 
 // refusal is an answer with a code other than 0.
@@ -146,8 +146,8 @@ func (c *call) integer(name string) (int64, bool) {
 	return value, err == nil
 }
 
-// admit decides whether a call may come in. The signature is checked last and
-// without the lock, because it takes the longest.
+// admit decides whether a call is accepted. The signature is checked last and without the
+// lock, because it takes the longest.
 func (g *Gateway) admit(c *call) *refusal {
 	if refused := g.recognise(c); refused != nil || c.anonymous {
 		return refused
@@ -158,8 +158,7 @@ func (g *Gateway) admit(c *call) *refusal {
 	return g.inWindow(c)
 }
 
-// inWindow checks the nonce against the clock, and whether the very request came
-// before.
+// inWindow checks the nonce against the clock, and whether the same request came before.
 func (g *Gateway) inWindow(c *call) *refusal {
 	window := g.options.NonceWindow
 	if window <= 0 {
@@ -234,8 +233,7 @@ func (g *Gateway) recognise(c *call) *refusal {
 	return refused.first()
 }
 
-// refusals are all that speaks against a call. The answer is the one with the
-// lowest code.
+// refusals collects the reasons to refuse a call. The answer is the one with the lowest code.
 type refusals []*refusal
 
 func (r *refusals) add(code int, format string, values ...any) {

@@ -47,7 +47,7 @@ type Scenario struct {
 	plan func(argument int) plan
 }
 
-// plan is what will happen to one order; a nil part leaves the ordinary.
+// plan is what will happen to one order. A nil part means the default.
 type plan struct {
 	create *strike
 	path   []hop
@@ -73,7 +73,7 @@ var (
 	stayInProgress = []hop{}
 )
 
-// notice is what callbacks an order sends.
+// notice describes the callbacks of an order.
 type notice struct {
 	silent       bool
 	undocumented bool          // states that only other countries' pages list, too
@@ -84,29 +84,29 @@ type notice struct {
 	falsehood    falsehood     // sent before the genuine one
 }
 
-// query is what queries of an order are told.
+// query describes the answers to queries of an order.
 type query struct {
 	hidden    int    // so many queries find nothing
-	strike    strike // strikes the first queries
+	strike    strike // fault of the first queries
 	textState bool   // state as text
 }
 
-// moment says when a strike hits.
+// moment is when a fault happens.
 type moment int
 
 const (
 	beforeBooking moment = iota // nothing is done
-	afterBooking                // all is done, only the answer suffers
+	afterBooking                // the order is booked, and the answer is faulty
 	lateBooking                 // no answer, and it is done later
 )
 
-// wire is what a strike does to an answer.
+// wire is the effect of a fault on the answer.
 type wire int
 
 const (
 	wireWhole       wire = iota // nothing
 	wireDrop                    // the connection ends without an answer
-	wireStall                   // the answer comes after the client's patience
+	wireStall                   // the answer comes after the client's timeout
 	wireStatus                  // an HTTP status and no envelope
 	wireCode                    // an envelope with a code of the gateway's
 	wireHTML                    // a page for people
@@ -363,8 +363,8 @@ func Scenarios() []Scenario { return slices.Clone(table) }
 // maxArgument bounds the number after the colon; codes are the largest.
 const maxArgument = 9_999_999
 
-// parseScenario reads "name", "name:7" and lists of them, and lays the plans
-// over one another: of two that decide the same aspect the later one counts.
+// parseScenario reads "name", "name:7" and lists of them, and merges the plans. If two decide
+// the same aspect, the later one counts.
 func parseScenario(text string, direction tarspay.Direction) (plan, error) {
 	var whole plan
 	for part := range strings.SplitSeq(text, ",") {

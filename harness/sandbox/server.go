@@ -87,7 +87,7 @@ func matchPath(pattern, path string) (map[string]string, bool) {
 	return parts, true
 }
 
-// respond is the API from a request to its answer.
+// respond handles a request to the API.
 func (g *Gateway) respond(r *http.Request) reply {
 	o, parts := g.route(r.URL.Path)
 	if o == nil {
@@ -109,8 +109,7 @@ func (g *Gateway) respond(r *http.Request) reply {
 	return g.perform(c)
 }
 
-// perform is a call that may come in: what strikes before, the work itself,
-// and what strikes after.
+// perform handles an accepted call: faults before it, the call itself, faults after it.
 func (g *Gateway) perform(c *call) reply {
 	g.mu.Lock()
 	answer, done := g.hindered(c)
@@ -152,8 +151,8 @@ func (g *Gateway) performLate(c *call) {
 	g.sendEarly(c)
 }
 
-// hindered is the answer to a call of a merchant that may not call just now.
-// The lock is held.
+// hindered returns the answer to a call of a merchant that is blocked by a switch. The lock is
+// held.
 func (g *Gateway) hindered(c *call) (reply, bool) {
 	switch a := c.account; {
 	case c.operation.extra && !a.profile.HasEndpoint(c.operation.name):
@@ -168,7 +167,7 @@ func (g *Gateway) hindered(c *call) (reply, bool) {
 	return reply{}, false
 }
 
-// prepare counts the call and finds out what strikes it. The lock is held.
+// prepare counts the call and selects its fault. The lock is held.
 func (g *Gateway) prepare(c *call) (strike, *refusal) {
 	c.number = c.text("mchOrderNo")
 	if isCreate(c.operation.name) {
@@ -190,10 +189,10 @@ func (g *Gateway) prepare(c *call) (strike, *refusal) {
 	return g.options.Faults.strike(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
 }
 
-// hits reports whether a strike meets the n-th call.
+// hits reports whether a fault affects the n-th call.
 func (s strike) hits(n int) bool { return s.wire != wireWhole && (s.times == 0 || n <= s.times) }
 
-// struck is an answer after a strike.
+// struck returns the answer changed by a fault.
 func (g *Gateway) struck(s strike, c *call, answer reply) reply {
 	switch s.wire {
 	case wireDrop:

@@ -75,7 +75,7 @@ func (d database) ping(ctx context.Context) error {
 	return db.PingContext(ctx)
 }
 
-// by is the database's URL with another way to its server.
+// by returns the database's URL with another address of its server.
 func (d database) by(route func(address string) (string, error)) (string, error) {
 	if strings.HasPrefix(d.url, "sqlite:") {
 		return d.url, nil
@@ -90,10 +90,9 @@ func (d database) by(route func(address string) (string, error)) (string, error)
 	return parsed.String(), nil
 }
 
-// openDatabase prepares the place of a ledger. A PostgreSQL database is given
-// a schema of the stack's own, because a ledger belongs to the gateway's book
-// that it was opened against: the same one for the same directory, a new one
-// for a temporary directory.
+// openDatabase prepares the place of a ledger. A PostgreSQL database is given a schema of the
+// stack's own, because a ledger must fit the sandbox's records. The same directory gets the
+// same schema, a temporary directory a new one.
 func openDatabase(ctx context.Context, server, dir string, temporary bool) (database, error) {
 	if server == "" {
 		return database{url: "sqlite:" + filepath.Join(dir, "ledger.db")}, nil

@@ -13,15 +13,15 @@ import (
 
 const loopback = "127.0.0.1"
 
-// Ports are taken from below the range that systems give to outgoing
-// connections, so that none of those sits on a port while its process is down.
+// Ports are taken from below the range that systems give to outgoing connections, so that no
+// outgoing connection takes a port while its process is down.
 const (
 	lowestPort  = 20_000
 	highestPort = 30_000
 	portTries   = 200
 )
 
-// port is a listener's place in the stack.
+// port identifies a listener of the stack.
 type port struct {
 	name  string
 	usual int // where people look for it
@@ -38,7 +38,7 @@ var (
 	portPostgres = port{"PostgreSQL", 5432}
 )
 
-// nthPort is the place of a listener whose process there are several of.
+// nthPort identifies a listener of the n-th process of a kind.
 func nthPort(first port, process string) port {
 	_, n, several := strings.Cut(process, "-")
 	if !several {
@@ -69,13 +69,11 @@ func allPorts() []port {
 	return []port{portTemporal, portUI, portReceiver, portWorker, portAdmin, portSandbox}
 }
 
-// claims are a stack's right to its ports, which it has from before its
-// processes listen there until after they are gone, also while one of them is
-// down. Other stacks, of any process and any user, pass over these ports.
-//
-// A claim is the UDP port of the same number: nothing of a stack listens on
-// UDP, the system gives such a port to one only, wherever ports are shared, and
-// takes it back when its holder dies, however that comes about.
+// claims reserve the ports of a stack, from before its processes listen until after they have
+// ended, also while one of them is down. Other stacks, of any process and user, do not use
+// these ports. A claim is a bound UDP port of the same number. No process of a stack listens
+// on UDP. The system gives a UDP port to one process only, also where TCP ports can be shared,
+// and frees it when the process ends.
 type claims []net.PacketConn
 
 func (c claims) release() {
@@ -139,7 +137,7 @@ func claimPort(ctx context.Context, number int) (net.PacketConn, error) {
 	return claim, nil
 }
 
-// split takes apart an address that this package has put together.
+// split splits an address that this package has made.
 func split(address string) (host, number string) {
 	host, number, _ = net.SplitHostPort(address)
 	return host, number

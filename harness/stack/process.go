@@ -23,7 +23,7 @@ const (
 	tailBytes   = 16 << 10
 )
 
-// program is what it takes to run one process, as often as need be.
+// program describes how one process is run.
 type program struct {
 	name  string
 	path  string // of the binary
@@ -44,8 +44,8 @@ type process struct {
 	err     error              // how it ended; read after done
 }
 
-// run starts a program. The context lends its values only: the process lives
-// until it is stopped.
+// run starts a program. Only the values of the context are used: its end does not stop the
+// process.
 func (p program) run(ctx context.Context) (*process, error) {
 	log, err := os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -62,7 +62,7 @@ func (p program) run(ctx context.Context) (*process, error) {
 	cmd.Env = append(inherited(os.Environ()), p.env...)
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error {
-		// One that is suspended hears it, too.
+		// A suspended process receives the signal, too.
 		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Process.Signal(syscall.SIGCONT))
 	}
 	cmd.WaitDelay = stopWithin
@@ -132,8 +132,8 @@ func (p *process) terminate() error {
 // kill ends the process at once, as a crash of the machine would.
 func (p *process) kill() error {
 	if p.whole {
-		// Those below first, the oldest of them before its own children: who is
-		// left must not see somebody else die and tidy up.
+		// Descendants first, parents before their children: no process may see another one die
+		// and clean up.
 		for _, pid := range descendants(p.cmd.Process.Pid) {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
 		}
@@ -156,7 +156,7 @@ func descendants(pid int) []int {
 	return found[1:]
 }
 
-// death says how a process came to its end, with the last lines of its log.
+// death returns how a process ended, with the last lines of its log.
 func (p *process) death() error {
 	how := "it ended by itself"
 	if p.err != nil {

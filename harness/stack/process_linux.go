@@ -37,8 +37,8 @@ const (
 	statCPUEnd = statCPU + 4
 )
 
-// statOf is what the kernel says of a process, from its state on, words as 0;
-// nothing once it has ended.
+// statOf returns the fields of /proc/PID/stat from the state on, with texts as 0; nil if the
+// process has ended.
 func statOf(pid int) []int {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

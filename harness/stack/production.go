@@ -188,14 +188,13 @@ func productionConfig(ports map[port]string, limits string) object {
 	}
 }
 
-// number is a port that this package has put together.
+// number returns the port of an address that this package has made.
 func number(text string) int {
 	n, _ := strconv.Atoi(text)
 	return n
 }
 
-// registered asks for the namespace, which nobody makes on a production server
-// but who needs it.
+// registered creates the namespace, because a production server does not create it.
 func registered(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		missing := new(serviceerror.NamespaceNotFound)

@@ -35,7 +35,7 @@ type Addresses struct {
 	Worker   string // URL of the worker's health and metrics
 }
 
-// quick are settings under which an order's whole life takes seconds.
+// quick are settings with which an order ends within seconds.
 var quick = map[string]string{
 	"PAYOUTS_GATEWAY_TIMEOUT":    "2s",
 	"PAYOUTS_GATEWAY_RATE":       "3000",
@@ -201,7 +201,7 @@ func (s *Stack) temporalProgram(ctx context.Context, bin string, ports map[port]
 	args := []string{
 		"server", "start-dev", "--ip", host, "--port", number, "--db-filename", filepath.Join(s.dir, "temporal.db"),
 		"--namespace", Namespace, "--log-level", "error",
-		// What the user has set up for the CLI is not meant for this server.
+		// The user's settings of the CLI must not apply to this server.
 		"--disable-config-file", "--disable-config-env",
 	}
 	if s.options.UI {
@@ -279,7 +279,7 @@ func (s *Stack) merchantSetting() string {
 	return strings.Join(entries, ",")
 }
 
-// settings are the quick ones under those asked for.
+// settings returns the quick settings, overridden by Options.Settings.
 func (s *Stack) settings() []string {
 	all := maps.Clone(quick)
 	maps.Copy(all, s.options.Settings)
@@ -303,7 +303,7 @@ func (s *Stack) Environment() []string {
 	}
 }
 
-// tellMoved says which listeners are not where people look for them.
+// tellMoved reports the listeners that are not on their usual ports.
 func (s *Stack) tellMoved(ports map[port]string) {
 	for _, p := range allPorts() {
 		if chosen := ports[p]; chosen != address(p.usual) && (p != portUI || s.options.UI) {
@@ -334,7 +334,7 @@ func temporalReady(address string) func(context.Context) error {
 	}
 }
 
-// answers asks an address until it says 200.
+// answers requests an address until the answer is 200.
 func answers(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

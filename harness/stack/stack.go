@@ -149,7 +149,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	s := &Stack{options: options, bin: bin, programs: make(map[string]program), running: make(map[string]*process), kept: options.Keep || options.Dir != ""}
 	s.life, s.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.start(ctx, bin); err != nil {
-		// Stop's own complaints would only hide the reason.
+		// An error of Stop would only hide the reason.
 		_ = s.Stop()
 		return nil, err
 	}
@@ -277,11 +277,11 @@ func (s *Stack) Terminate(name string) error {
 	return p.terminate()
 }
 
-// Suspend stops a process without ending it (SIGSTOP): it does nothing and
-// knows nothing of it, and its connections stay. Resume has it go on.
+// Suspend stops a process without ending it (SIGSTOP): it does not run, and its connections
+// stay open. Resume continues it.
 func (s *Stack) Suspend(name string) error { return s.signal(name, syscall.SIGSTOP) }
 
-// Resume has a suspended process go on (SIGCONT).
+// Resume continues a suspended process (SIGCONT).
 func (s *Stack) Resume(name string) error { return s.signal(name, syscall.SIGCONT) }
 
 func (s *Stack) signal(name string, signal syscall.Signal) error {
@@ -328,7 +328,7 @@ func (s *Stack) Await(ctx context.Context, name string) error {
 	return p.awaitReady(ctx)
 }
 
-// release takes a process out of those whose death would be news.
+// release removes a process from those whose death is reported.
 func (s *Stack) release(name string) (*process, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -340,9 +340,9 @@ func (s *Stack) release(name string) (*process, error) {
 	return p, nil
 }
 
-// Guard derives a context that also ends when a process dies that nobody
-// stopped, with the reason and the end of its log as the cause, and when the
-// stack is stopped. Whoever waits for something of the stack waits under it.
+// Guard derives a context that also ends when a process dies that nobody stopped, with the
+// reason and the end of its log as the cause, and when the stack is stopped. Use it to wait
+// for something of the stack.
 func (s *Stack) Guard(ctx context.Context) (context.Context, context.CancelFunc) {
 	guarded, cancel := context.WithCancelCause(ctx)
 	detach := context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })
@@ -370,7 +370,7 @@ func (s *Stack) Stop() error {
 	if s.Temporal != nil {
 		s.Temporal.Close()
 	}
-	// Temporal and the database go last: the others say goodbye to them.
+	// Temporal and the database end last, because the others still call them while they stop.
 	err := errors.Join(
 		s.terminate(slices.Concat([]string{Sandbox}, s.Names(Receiver), s.Names(Worker))...),
 		s.terminate(Temporal, Postgres))
@@ -393,8 +393,7 @@ func (s *Stack) terminate(names ...string) error {
 	return errors.Join(failures...)
 }
 
-// Keep has Stop leave a temporary directory and a schema where they are, for
-// whoever wants to look into what went wrong.
+// Keep makes Stop keep a temporary directory and a schema, for an investigation.
 func (s *Stack) Keep() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
