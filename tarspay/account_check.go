@@ -14,8 +14,7 @@ type AccountCheckRequest struct {
 	UserName      string
 }
 
-// AccountCheck is the answer. The comparison is strict: a part of the name
-// does not match.
+// AccountCheck is the answer. Only the whole name matches, not a part of it.
 type AccountCheck struct {
 	Matches    bool
 	ActualName string // personal data; given only when it does not match

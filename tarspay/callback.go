@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// MaxCallbackBytes bounds the body of a callback. Documented ones are about
+// MaxCallbackBytes limits the body of a callback. Documented callbacks have about
 // 300 bytes.
 const MaxCallbackBytes = 64 << 10
 
@@ -41,11 +41,11 @@ type Callback struct {
 	Fee         string    // the merchant's fee; may be left out
 	Merchant    string    // mchNo
 	OrderNumber string    // mchOrderNo
-	OrderAmount string    // what was asked for
-	PayAmount   string    // what was paid; required, and valid, only if State.Paid
+	OrderAmount string    // the amount of the order
+	PayAmount   string    // the paid amount; required, and valid, only if State.Paid
 	GatewayID   string    // payOrderId
 	State       State
-	// Extra are members no page describes, as they came.
+	// Extra holds undocumented members as they were received.
 	Extra map[string]json.RawMessage
 }
 

@@ -15,7 +15,7 @@ import (
 // Codes of violations. They are stable.
 const (
 	ViolationCountry       = "UNKNOWN_COUNTRY"
-	ViolationDirection     = "DIRECTION_UNDOCUMENTED" // nothing is known of the country, or there is no such direction
+	ViolationDirection     = "DIRECTION_UNDOCUMENTED" // the country is undocumented, or there is no such direction
 	ViolationWay           = "UNKNOWN_WAY"
 	ViolationBank          = "UNKNOWN_BANK"
 	ViolationWayClosed     = "WAY_CLOSED"
@@ -35,8 +35,8 @@ const (
 	ViolationTooManyFields = "TOO_MANY_FIELDS"
 )
 
-// maxWayBytes bounds a way outside an incomplete list; the longest documented
-// one is a bank's name of about sixty.
+// maxWayBytes limits a way outside an incomplete list. The longest documented way,
+// a bank's name, has about sixty bytes.
 const maxWayBytes = 128
 
 // Violation is one thing wrong with an order. The message is a sentence for
@@ -47,8 +47,8 @@ type Violation struct {
 	Message string
 }
 
-// Check is Profile.Check for a country by its code; an unknown one is a
-// violation as well.
+// Check is Profile.Check for a country code. An unknown country is a violation,
+// too.
 func Check(country string, direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
 	profile, known := Country(country)
 	if !known {
@@ -61,11 +61,11 @@ func Check(country string, direction Direction, way string, amount money.Amount,
 	return profile.Check(direction, way, amount, fields)
 }
 
-// Check finds everything that is known to be wrong with an order, sorted by
-// field and code; nil when nothing is. Beyond what the pages ask for, it wants
-// the order to name one payee, in the one way that the country writes it. What
-// the profile does not know passes where its lists are not complete: ways that
-// are not a known one misspelt, and members that could name nobody.
+// Check returns everything that is known to be wrong with an order, sorted by
+// field and code; nil if nothing is. In addition to the documented rules, the
+// order must name exactly one payee, in the country's format. Where a list of the
+// profile is incomplete, Check accepts ways that are not a misspelt known way, and
+// members that cannot name a payee.
 func (p *Profile) Check(direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
 	found := p.CheckDocumented(direction, way, amount, fields)
 	if p.Documented && (direction == DirectionDeposit || direction == DirectionWithdrawal) {
@@ -79,7 +79,7 @@ func (p *Profile) Check(direction Direction, way string, amount money.Amount, fi
 	return found
 }
 
-// CheckDocumented finds what the country's pages do not allow, and no more.
+// CheckDocumented returns violations of the documented rules only.
 func (p *Profile) CheckDocumented(direction Direction, way string, amount money.Amount, fields map[string]string) []Violation {
 	if !p.Documented || direction != DirectionDeposit && direction != DirectionWithdrawal {
 		return []Violation{p.violation(ViolationDirection, "country", "no page describes a %s", direction)}
@@ -114,7 +114,7 @@ func (p *Profile) violation(code, field, format string, values ...any) Violation
 	return Violation{Code: code, Field: field, Message: p.Name + ": " + fmt.Sprintf(format, values...)}
 }
 
-// checkAmountForm is what holds for every amount of the country.
+// checkAmountForm checks the rules for every amount of the country.
 func (p *Profile) checkAmountForm(amount money.Amount) (Violation, bool) {
 	switch {
 	case !p.Documented:
@@ -167,10 +167,11 @@ func (p *Profile) checkUnknownWay(side Side, way string) (Violation, bool) {
 	return p.violation(code, "way", "no such %s; %s", noun, side.wayList()), true
 }
 
-// mostListed is how many ways a message lists. The longest list has forty.
+// mostListed is the maximum of ways that a message lists. The longest list has
+// forty.
 const mostListed = 8
 
-// wayList says which ways there are, for the end of a sentence.
+// wayList returns the known ways, as the end of a sentence.
 func (s Side) wayList() string {
 	var codes []string
 	for _, way := range s.Ways {
@@ -208,7 +209,7 @@ func (p *Profile) checkField(field Field, way, value string) (Violation, bool) {
 	return Violation{}, false
 }
 
-// condition says when the field is required, for the end of a sentence.
+// condition returns when the field is required, as the end of a sentence.
 func (f Field) condition() string {
 	switch {
 	case f.Required:
@@ -219,7 +220,7 @@ func (f Field) condition() string {
 	return " unless the way is " + strings.Join(f.RequiredUnless, ", ")
 }
 
-// checkLimits is what holds for every field, known or not.
+// checkLimits checks the rules for every field, known or not.
 func (p *Profile) checkLimits(fields map[string]string) []Violation {
 	var found []Violation
 	if len(fields) > maxFields {
@@ -241,7 +242,7 @@ func (p *Profile) checkLimits(fields map[string]string) []Violation {
 	return found
 }
 
-// decimals is how many digits after the point a currency has, in words.
+// decimals returns the number of decimals of a currency, in words.
 func decimals(currency string) string {
 	digits, err := money.Decimals(currency)
 	switch {

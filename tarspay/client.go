@@ -52,7 +52,8 @@ const (
 	maxFields           = 50 // of a create, beside the common members
 )
 
-// Options of a Client. The zero value is the documented default of each.
+// Options configures a Client. The zero value of each member is its documented
+// default.
 type Options struct {
 	// Timeout bounds one call from first byte to last; 0 is DefaultTimeout. A
 	// context that ends earlier ends the call.
@@ -289,10 +290,10 @@ func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) 
 	if err != nil {
 		return nil, errors.New("malformed URL")
 	}
-	// Without GetBody, net/http has nothing to repeat the request with. It
-	// repeats a POST only when it believes that no byte was written; that
-	// belief is not ours to bet money on. It never repeats one after bytes were
-	// written, because we set no Idempotency-Key.
+	// Without GetBody, net/http cannot repeat the request. It would repeat a POST
+	// if it detected that no byte was written, and we do not rely on that
+	// detection. It never repeats a POST after a byte was written, because we set
+	// no Idempotency-Key.
 	httpRequest.GetBody = nil
 	httpRequest.Header.Set("Content-Type", ContentType)
 	httpRequest.Header.Set("Accept", "application/json")
@@ -303,11 +304,12 @@ func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) 
 	return httpRequest, nil
 }
 
-// send makes the exchange and fills in the class and NotSent of its failure.
+// send makes the HTTP exchange. If it fails, send sets the error's Class and
+// NotSent.
 //
-// NotSent is claimed on positive evidence only: the context was done before,
-// or the transport reported that it looked for a connection and never that it
-// had one. A transport that reports nothing proves nothing.
+// NotSent is set only on evidence: the context had ended before, or the transport
+// reported that it looked for a connection and never that it got one. A transport
+// without such reports gives no evidence.
 func (c *Client) send(httpRequest *http.Request, fail *Error) (int, []byte, error) {
 	fail.Class = ClassUnavailable
 	if err := httpRequest.Context().Err(); err != nil {
@@ -328,8 +330,8 @@ func (c *Client) send(httpRequest *http.Request, fail *Error) (int, []byte, erro
 	}
 	defer response.Body.Close()
 	if response.StatusCode < http.StatusOK {
-		// An answer that ends HTTP on its connection: the transport has let go of
-		// it, so that reading it would end with no deadline.
+		// The answer switched protocols. The transport has released the
+		// connection, so reading the body would have no deadline.
 		fail.Class = ClassProtocol
 		return response.StatusCode, nil, errors.New("the connection was switched to another protocol")
 	}
@@ -348,8 +350,8 @@ func (c *Client) send(httpRequest *http.Request, fail *Error) (int, []byte, erro
 	return response.StatusCode, body, nil
 }
 
-// personal lists the values that must not come back to us in a message: all
-// but the numbers, codes and addresses an operator needs to read.
+// personal returns the values that must be masked in a message of the gateway: all
+// but the numbers, codes and addresses that an operator needs.
 func personal(members map[string]any) []string {
 	var values []string
 	for name, value := range members {
@@ -364,8 +366,8 @@ func personal(members map[string]any) []string {
 	return values
 }
 
-// checkMembers refuses members that are empty, that are too long or too many,
-// and text that is not fit to be signed.
+// checkMembers returns an error for members that are empty, too long or too many,
+// and for text that cannot be signed.
 func checkMembers(members map[string]any) error {
 	if len(members) > maxMembers {
 		return fmt.Errorf("%w: more than %d members", ErrRequest, maxMembers)
@@ -389,8 +391,9 @@ func checkMembers(members map[string]any) error {
 	return nil
 }
 
-// checkText refuses what no member may hold: too many bytes, bytes that are
-// not UTF-8, control characters. The error never repeats the value.
+// checkText returns an error for text that no member may have: too many bytes,
+// bytes that are not UTF-8, or control characters. The error never repeats the
+// value.
 func checkText(text string, limit int) error {
 	switch {
 	case len(text) > limit:
@@ -403,11 +406,11 @@ func checkText(text string, limit int) error {
 	return nil
 }
 
-// match refuses an answer about something else. An empty echo passes: samples
-// show it (ALL/3095258).
+// match returns an error if the answer is about another order. An empty echo
+// passes, because samples have one (ALL/3095258).
 func match(name, sent, echoed string) error {
 	if sent != "" && echoed != "" && sent != echoed {
-		return fmt.Errorf("the answer's %s is another one", name)
+		return fmt.Errorf("the answer's %s differs", name)
 	}
 	return nil
 }

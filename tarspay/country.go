@@ -20,7 +20,7 @@ import (
 // text says why.
 var ErrAmount = errors.New("amount cannot be sent")
 
-// Profile is what is known of the gateway in one country. It is read from
+// Profile holds the facts about the gateway in one country. It is read from
 // countries/<code>.yaml; treat it as read-only.
 type Profile struct {
 	Sum string // SHA-256 of its file, in hex: identifies the version of the profile
@@ -28,23 +28,24 @@ type Profile struct {
 	Code            string // ISO 3166: "TH"
 	Name            string // "Thailand"
 	Currency        string // ISO 4217: "THB"
-	GatewayCurrency string // what the gateway calls it: "THA"
+	GatewayCurrency string // the gateway's code: "THA"
 	// Documented is false if the pages name the country and describe nothing of it.
 	Documented bool
 	Note       string
 	Amount     AmountRule
 	Phone      PhoneRule
-	// IBANLength is that of the country's IBANs, 0 where accounts have none.
+	// IBANLength is the length of the country's IBANs, 0 if it has none.
 	IBANLength int
 	Deposit    Side
 	Withdrawal Side
 	// CallbackStates are the states the country's callback page lists.
 	CallbackStates CallbackStates
-	// Endpoints exist here beyond the creates, the queries and the balance.
+	// Endpoints are the country's calls in addition to the creates, the queries
+	// and the balance.
 	Endpoints []Endpoint
 }
 
-// AmountRule is how the gateway wants amounts written.
+// AmountRule says how amounts must be written for the gateway.
 type AmountRule struct {
 	Decimals   int // digits after the point: 0, or those of the currency
 	Confidence Confidence
@@ -71,8 +72,8 @@ type Endpoint struct {
 
 // Side is one direction of a country.
 type Side struct {
-	// Documented is false where the page of the create could not be seen: the
-	// path and the common members are known, ways and fields are not.
+	// Documented is false if the page of the create was not accessible: the path
+	// and the common members are known, ways and fields are not.
 	Documented bool
 	// WaysComplete is whether Ways lists all ways. If not, other ways of safe
 	// characters are accepted.
@@ -155,7 +156,7 @@ var countryFiles embed.FS
 var countryTable = sync.OnceValue(func() map[string]*Profile {
 	entries, err := countryFiles.ReadDir("countries")
 	if err != nil {
-		panic(err) // the folder is part of the program
+		panic(err) // the files are embedded in the program
 	}
 	table := make(map[string]*Profile)
 	for _, entry := range entries {
@@ -175,13 +176,13 @@ var countryTable = sync.OnceValue(func() map[string]*Profile {
 	return table
 })
 
-// Country is the profile of an ISO 3166 code, in capitals.
+// Country returns the profile of an ISO 3166 code in upper case.
 func Country(code string) (*Profile, bool) {
 	profile, known := countryTable()[code]
 	return profile, known
 }
 
-// Countries are all profiles in the order of their codes.
+// Countries returns all profiles in the order of their codes.
 func Countries() []*Profile {
 	var profiles []*Profile
 	for _, profile := range countryTable() {
@@ -191,8 +192,8 @@ func Countries() []*Profile {
 	return profiles
 }
 
-// Side is the half of the profile for a direction; the empty Side for a
-// direction that does not exist.
+// Side returns the part of the profile for a direction; the empty Side if the
+// direction does not exist.
 func (p *Profile) Side(direction Direction) Side {
 	switch direction {
 	case DirectionDeposit:
@@ -203,10 +204,10 @@ func (p *Profile) Side(direction Direction) Side {
 	return Side{}
 }
 
-// Ways are the known ways of a direction, in the order of the page.
+// Ways returns the known ways of a direction, in the order of the page.
 func (p *Profile) Ways(direction Direction) []Way { return slices.Clone(p.Side(direction).Ways) }
 
-// Way finds a known way by its exact code.
+// Way returns a known way by its exact code.
 func (p *Profile) Way(direction Direction, code string) (Way, bool) {
 	for _, way := range p.Side(direction).Ways {
 		if way.Code == code {

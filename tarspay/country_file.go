@@ -14,9 +14,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// countryFile is a profile as it is written down. Amounts are text in major
-// units. A fact without a confidence of its own has that of the part it stands
-// in; "documented" if that has none.
+// countryFile is the file format of a profile. Amounts are text in major units. A
+// fact without a confidence has that of the part that contains it, and
+// "documented" if that has none.
 type countryFile struct {
 	Code            string       `yaml:"code"`
 	Name            string       `yaml:"name"`
@@ -36,7 +36,7 @@ type countryFile struct {
 	} `yaml:"endpoints"`
 }
 
-// factFile is how well something is known, and from where.
+// factFile says how well a fact is known, and from which source.
 type factFile struct {
 	Confidence Confidence `yaml:"confidence"`
 	Source     string     `yaml:"source"`
@@ -96,7 +96,7 @@ type wayFile struct {
 	factFile     `yaml:",inline"`
 }
 
-// payeeFile is who is paid, or pays, by the ways of some kinds.
+// payeeFile says which members name the payee or payer, for ways of some kinds.
 type payeeFile struct {
 	Kinds    []string `yaml:"kinds"`
 	Members  []string `yaml:"members"`
@@ -137,8 +137,8 @@ func readProfile(name string, data []byte) (*Profile, error) {
 	return profile, nil
 }
 
-// profileReader turns a file into a profile and collects mistakes, each with
-// the line of the place it is about.
+// profileReader converts a file to a profile and collects mistakes with their
+// lines.
 type profileReader struct {
 	name     string
 	file     countryFile
@@ -233,11 +233,11 @@ func (r *profileReader) side(name string, f sideFile) Side {
 	return side
 }
 
-// sameBanks checks that a way that is the same as another names one that is not.
+// sameBanks checks that same_as names a way that has no same_as itself.
 func (r *profileReader) sameBanks(name string, side Side) {
 	for i, way := range side.Ways {
 		if way.SameAs != "" && !slices.ContainsFunc(side.Ways, func(w Way) bool { return w.Code == way.SameAs && w.SameAs == "" }) {
-			r.mistake(at(name, "ways", i), "%s is not a way of this side that stands for itself", way.SameAs)
+			r.mistake(at(name, "ways", i), "same_as must name a way of this side that has no same_as itself, and %s is not one", way.SameAs)
 		}
 	}
 }
@@ -267,10 +267,10 @@ func (r *profileReader) payee(where place, f payeeFile, inherited factFile, side
 	fact := r.fact(where, f.factFile, inherited)
 	has := func(name string) bool { return side.has(name) }
 	if len(f.Members) == 0 || slices.ContainsFunc(f.Members, func(name string) bool { return !has(name) || holds(name) == "" }) {
-		r.mistake(where, "the members must be members of this side that members.yaml has")
+		r.mistake(where, "the members must be members of this side that members.yaml lists")
 	}
 	if f.Bank != "" && f.Bank != bankIsWay && (!has(f.Bank) || holds(f.Bank) != holdsBank) {
-		r.mistake(where.to("bank"), "the bank is %q or a member of this side that names one", bankIsWay)
+		r.mistake(where.to("bank"), "bank must be %q or a member of this side that names a bank", bankIsWay)
 	}
 	for _, written := range f.Written {
 		if !slices.Contains(phoneWritten, written) || f.Form != FormPhone {
@@ -359,7 +359,7 @@ func (r *profileReader) field(where place, f fieldFile, inherited factFile, side
 	return field
 }
 
-// fact fills a fact's gaps from the part it stands in.
+// fact fills missing values of a fact from the part that contains it.
 func (r *profileReader) fact(where place, own, inherited factFile) factFile {
 	if own.Confidence == "" {
 		own.Confidence = inherited.Confidence
@@ -401,7 +401,7 @@ func (r *profileReader) mistake(where place, format string, values ...any) {
 	r.mistakes = append(r.mistakes, fmt.Errorf("tarspay: %s:%d: %s", r.name, r.line(where), fmt.Sprintf(format, values...)))
 }
 
-// line is that of the place, or of the nearest part around it that is there.
+// line returns the line of the place, or of its nearest parent in the file.
 func (r *profileReader) line(where place) int {
 	node := &r.root
 	if len(node.Content) > 0 {

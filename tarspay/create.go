@@ -13,8 +13,8 @@ const (
 	PathCreateWithdrawal = "/api/payOut/unifiedOrder"
 )
 
-// CreateRequest asks for a deposit or a withdrawal. Empty members are not
-// sent, so that both readings of the signing rules agree.
+// CreateRequest is a request to create a deposit or a withdrawal. Empty members
+// are not sent, because the signing rules could be read in two ways for them.
 type CreateRequest struct {
 	// OrderNumber is the merchant's own number (mchOrderNo), chosen once and
 	// never changed. Its form is undocumented; at most 64 bytes here.
@@ -34,8 +34,9 @@ type CreateRequest struct {
 	Fields map[string]string
 }
 
-// members lays out the body. Required members are there even when empty, so
-// that the client refuses the request; optional ones only when they are not.
+// members returns the members of the body. It includes required members even if
+// they are empty, so that the client refuses the request. It omits empty optional
+// members.
 func (r CreateRequest) members() (map[string]any, error) {
 	members := map[string]any{
 		"mchOrderNo": r.OrderNumber,
@@ -52,7 +53,7 @@ func (r CreateRequest) members() (map[string]any, error) {
 	}
 	for name, value := range r.Fields {
 		if isCoreMember(name) {
-			return nil, fmt.Errorf("%w: %s has a place of its own and cannot be a field", ErrRequest, name)
+			return nil, fmt.Errorf("%w: %s is set by CreateRequest itself and cannot be in Fields", ErrRequest, name)
 		}
 		if value != "" {
 			members[name] = value
@@ -66,8 +67,8 @@ var coreMembers = []string{"mchNo", "mchOrderNo", "wayCode", "amount", "currency
 // isCoreMember reports whether the member is set from the order itself.
 func isCoreMember(name string) bool { return slices.Contains(coreMembers, name) }
 
-// created reads what both creates have in common: the gateway's order number,
-// without which an answer proves nothing, and the echo of ours.
+// created reads the common members of both answers: the gateway's order number,
+// without which an answer proves nothing, and the merchant's number.
 func created(data json.RawMessage, orderNumber string) (*fields, string, string, error) {
 	if data == nil {
 		return nil, "", "", errors.New("accepted, but there is no data")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Deposit is the answer to CreateDeposit: accepted, not paid. What of it is
-// filled depends on country and way (EN/165, EN/203, EN/217).
+// Deposit is the answer to CreateDeposit: accepted, not paid. The members that are
+// set depend on country and way (EN/165, EN/203, EN/217).
 type Deposit struct {
 	GatewayID   string // payOrderId
 	OrderNumber string // mchOrderNo
@@ -43,8 +43,8 @@ type PayWay struct {
 	Extra       map[string]json.RawMessage // id, state, skipMode, createdAt, updatedAt: undocumented
 }
 
-// CreateDeposit asks for a deposit (EN/159, 165, 179, 185, 191, 197, 203, 211,
-// 217, 223, 231).
+// CreateDeposit creates a deposit (EN/159, 165, 179, 185, 191, 197, 203, 211, 217,
+// 223, 231).
 func (c *Client) CreateDeposit(ctx context.Context, r CreateRequest) (Deposit, error) {
 	const operation = OperationCreateDeposit
 	members, err := r.members()
@@ -93,8 +93,8 @@ func readDeposit(data json.RawMessage, orderNumber string) (Deposit, error) {
 	return deposit, f.err
 }
 
-// payWays reads the object of arrays that samples show. The tables call it an
-// array; one of those is sorted into the same shape by its payWayType.
+// payWays reads the object of arrays that samples show. An array, as in the
+// tables, is grouped by payWayType.
 func (f *fields) payWays(name string) map[string][]PayWay {
 	raw := f.take(name)
 	if raw == nil {

@@ -14,7 +14,7 @@ type Withdrawal struct {
 	Extra map[string]json.RawMessage
 }
 
-// CreateWithdrawal asks for a payout (EN/169, 181, 187, 207, 213, 219).
+// CreateWithdrawal creates a payout (EN/169, 181, 187, 207, 213, 219).
 func (c *Client) CreateWithdrawal(ctx context.Context, r CreateRequest) (Withdrawal, error) {
 	const operation = OperationCreateWithdrawal
 	members, err := r.members()

@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// envelope is what every answer is wrapped in (ENdoc/6511993). Its sign member
-// is undocumented in coverage and missing from many samples, so it is neither
-// required nor read.
+// envelope is what every answer is wrapped in (ENdoc/6511993). Its sign member is
+// neither required nor read: no page says what it covers, and many samples do not
+// have it.
 type envelope struct {
 	code    string // "0" means accepted
 	message string
@@ -36,9 +36,9 @@ func readEnvelope(body []byte) (envelope, error) {
 	return envelope{code: strconv.FormatInt(code, 10), message: message, data: f.take("data")}, nil
 }
 
-// readObject reads one JSON object and nothing else. Names are case-sensitive
-// and may appear only once: with a repeated name two readers could see two
-// different orders in the same signed bytes.
+// readObject reads exactly one JSON object. Names are case-sensitive and may
+// appear only once: with a repeated name, two readers could see different orders
+// in the same signed bytes.
 func readObject(data []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("not UTF-8")
@@ -69,14 +69,15 @@ func readObject(data []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// fields takes documented members out of an object one by one and remembers
-// the first that has the wrong type. What is left over is unknown to us.
+// fields removes the documented members from an object one by one, and keeps the
+// error of the first member with a wrong type. The members that remain are
+// undocumented.
 type fields struct {
 	members map[string]json.RawMessage
 	err     error
 }
 
-// take removes a member; nil when it is absent or null.
+// take removes and returns a member; nil if it is absent or null.
 func (f *fields) take(name string) json.RawMessage {
 	raw := f.members[name]
 	delete(f.members, name)
@@ -86,8 +87,8 @@ func (f *fields) take(name string) json.RawMessage {
 	return raw
 }
 
-// text reads a string; a bare number is taken as its literal, because the
-// pages print the same member both ways. Absent and null are "".
+// text reads a string, or a number as its literal, because the pages show the same
+// member both ways. Absent and null are "".
 func (f *fields) text(name string) string {
 	raw := f.take(name)
 	if len(raw) == 0 {
@@ -103,7 +104,7 @@ func (f *fields) text(name string) string {
 	return value
 }
 
-// integer reads a whole number and whether it was there.
+// integer reads a whole number, and returns false if it is absent.
 func (f *fields) integer(name string) (int64, bool) {
 	raw := f.take(name)
 	if raw == nil {
@@ -116,8 +117,8 @@ func (f *fields) integer(name string) (int64, bool) {
 	return value, true
 }
 
-// looseInteger reads a whole number written as a number or as text, the way
-// the tables and the samples disagree about state.
+// looseInteger reads a whole number that is written as a number or as text,
+// because the tables and the samples differ for state.
 func (f *fields) looseInteger(name string) (int, bool) {
 	text := f.text(name)
 	if text == "" {
@@ -151,8 +152,8 @@ func (f *fields) boolean(name string) bool {
 	return false
 }
 
-// maxUnixSeconds is the year 5138. What lies above is milliseconds, sent where
-// the pages say seconds.
+// maxUnixSeconds is in the year 5138. A larger value is refused: it is a time in
+// milliseconds.
 const maxUnixSeconds = 99_999_999_999
 
 // seconds reads a time in Unix seconds; absent, null and 0 are the zero time.
@@ -173,7 +174,7 @@ func (f *fields) wrong(name, want string) {
 	}
 }
 
-// rest is what nobody took, nil when nothing is left.
+// rest returns the members that were not taken, nil if there are none.
 func (f *fields) rest() map[string]json.RawMessage {
 	if len(f.members) == 0 {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Scope says whose problem a code is.
+// Scope says whether a code concerns one request or every call.
 type Scope string
 
 // The scopes.
@@ -28,7 +28,7 @@ const (
 	Unknown    Confidence = "unknown"    // nobody outside the gateway knows
 )
 
-// Classes are what one code means for each kind of call.
+// Classes holds the class of a code for each kind of call.
 type Classes struct {
 	CreateDeposit    Class `yaml:"create_deposit"`
 	CreateWithdrawal Class `yaml:"create_withdrawal"`
@@ -55,7 +55,7 @@ type ErrorCode struct {
 	// Short is whether a create was refused because the merchant's balance does
 	// not cover it: the same create may be taken once it does.
 	Short bool `yaml:"short"`
-	// Action is what to do about it.
+	// Action says what to do about the code.
 	Action string `yaml:"action"`
 	// Confidence is that of the classes; the codes themselves are documented.
 	Confidence Confidence `yaml:"confidence"`
@@ -102,11 +102,11 @@ func LookupErrorCode(code string) (ErrorCode, bool) {
 	return row, ok
 }
 
-// leastMessage is how many letters of a message find its code.
+// leastMessage is the minimum of letters with which FindMessage searches.
 const leastMessage = 4
 
-// FindMessage finds the codes whose messages have the text in them, or are in the
-// text; capitals, blanks and punctuation make no difference.
+// FindMessage returns the codes with a message that contains the text, or that the
+// text contains. It ignores case, blanks and punctuation.
 func FindMessage(text string) []ErrorCode {
 	wanted := bare(text)
 	if len(wanted) < leastMessage {
@@ -119,7 +119,7 @@ func FindMessage(text string) []ErrorCode {
 	})
 }
 
-// Class is what the code means for the operation.
+// Class returns the class of the code for the operation.
 func (c ErrorCode) Class(operation Operation) Class {
 	switch operation {
 	case OperationCreateDeposit:
@@ -135,9 +135,9 @@ func (c ErrorCode) Class(operation Operation) Class {
 	}
 }
 
-// classOfCode is what any code other than 0 means. A code outside the table
-// proves nothing: on a call that changes something it is ambiguous, elsewhere
-// the call simply did not work. It never means not found.
+// classOfCode returns the class of any code other than 0. A code outside the table
+// proves nothing: it is ambiguous for a call that changes something, and
+// unavailable for others. It never means not found.
 func classOfCode(code string, operation Operation) Class {
 	if known, ok := LookupErrorCode(code); ok {
 		return known.Class(operation)

@@ -20,10 +20,10 @@ const (
 	// ClassRejected: the gateway refused this request and created nothing. The
 	// same request would be refused again.
 	ClassRejected Class = "rejected"
-	// ClassAmbiguous: the gateway answered, and the answer does not say
-	// whether the order exists. Ask by order number.
+	// ClassAmbiguous: the gateway answered, but the answer does not say whether
+	// the order exists. Query it by its number.
 	ClassAmbiguous Class = "ambiguous"
-	// ClassDuplicate: an order with this number exists already. Ask for it.
+	// ClassDuplicate: an order with this number exists already. Query it.
 	ClassDuplicate Class = "duplicate"
 	// ClassNotFound: a query found no such order. How the gateway says so is
 	// undocumented; see Options.NotFoundCodes.
@@ -85,9 +85,9 @@ func (o Operation) extra() bool {
 	}
 }
 
-// Error is the one error every call returns. Its text holds the operation, the
-// class, the gateway's code and the cause, and no personal data, body or
-// signed string.
+// Error is the error that every call returns. Its text holds the operation, the
+// class, the gateway's code and the cause, and no personal data, body or signed
+// string.
 type Error struct {
 	Class     Class
 	Operation Operation
@@ -106,7 +106,7 @@ type Error struct {
 	Err error
 }
 
-// maxMessageRunes bounds what is kept of the gateway's msg.
+// maxMessageRunes limits the stored part of the gateway's msg.
 const maxMessageRunes = 200
 
 // Error is one line for people: "tarspay: create_withdrawal: rejected: code
@@ -180,8 +180,8 @@ func meaningSuffix(code string) string {
 	return " (" + known.Meaning + ")"
 }
 
-// cleanMessage makes the gateway's msg fit to keep: personal values we sent
-// are masked, control characters dropped, the length limited.
+// cleanMessage returns the gateway's msg for storage: personal values that we sent
+// are masked, control characters removed, and the length limited.
 func cleanMessage(text string, personal []string) string {
 	for _, value := range personal {
 		if len(value) >= 3 {
@@ -203,9 +203,9 @@ func cleanMessage(text string, personal []string) string {
 	return out.String()
 }
 
-// cause is an error from the network with a text of our own. It has no Unwrap, so
-// that printing or storing the chain of errors shows our text only. errors.Is and
-// errors.As still find the original.
+// cause is a network error with our own text. It has no Unwrap, so that a printed
+// or stored chain of errors shows only that text. errors.Is and errors.As still
+// find the original.
 type cause struct {
 	text string
 	err  error
@@ -217,8 +217,8 @@ func (c cause) Is(target error) bool { return errors.Is(c.err, target) }
 
 func (c cause) As(target any) bool { return errors.As(c.err, target) }
 
-// describe gives a network error a text that can hold addresses but nothing of
-// the request or the answer.
+// describe returns a network error with a text that may contain addresses, but no
+// part of the request or the answer.
 func describe(err error) error {
 	var resolve *net.DNSError
 	var certificate *tls.CertificateVerificationError

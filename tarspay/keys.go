@@ -49,9 +49,9 @@ func GenerateKey() (privateHex, publicHex string, err error) {
 	}
 }
 
-// Signer signs with one private key. It is safe for concurrent use, and prints
-// as its public key under every verb: the private key lives in a closure that
-// no printer can look into.
+// Signer signs with one private key. It is safe for concurrent use. It prints as
+// its public key under every verb: the private key is in a closure, which fmt
+// cannot print.
 type Signer struct {
 	public string
 	sign   func(digest []byte) *ecdsa.Signature
@@ -94,10 +94,10 @@ func (s Signer) GoString() string { return s.String() }
 // Format prints String under every verb and flag.
 func (s Signer) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, s.String()) }
 
-// LogValue is what slog writes.
+// LogValue returns String, for slog.
 func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText is what JSON, YAML and flags write.
+// MarshalText returns String, for JSON, YAML and flags.
 func (s Signer) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // MarshalJSON writes String as a JSON string.

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// What a member holds, as members.yaml says.
+// The kinds of content of a member, in members.yaml.
 const (
 	holdsPhone   = "phone"
 	holdsAccount = "account"
 	holdsBank    = "bank"
 )
 
-// ScenarioMember tells the stand-in gateway what is to happen to an order. It
-// is a member of every country.
+// ScenarioMember tells the sandbox gateway what shall happen to an order. Every
+// country accepts it.
 const ScenarioMember = "sandboxScenario"
 
 //go:embed members.yaml
@@ -35,7 +35,8 @@ var memberNames = sync.OnceValue(func() memberTable {
 	return table
 })
 
-// holds is what a member holds, "" for one that names nobody.
+// holds returns the kind of content of a member, "" if the member names no person
+// or account.
 func holds(name string) string {
 	for _, member := range memberNames().Members {
 		if member.Name == name {
@@ -45,17 +46,16 @@ func holds(name string) string {
 	return ""
 }
 
-// namesPayee reports whether a member might name a payer or a payee, going by
-// its name alone.
+// namesPayee reports whether a member might name a payer or a payee, by its name.
 func namesPayee(name string) bool {
 	return holds(name) != "" || slices.ContainsFunc(memberNames().Words, func(word string) bool {
 		return strings.Contains(bare(name), word)
 	})
 }
 
-// checkUnknown finds members that the side does not have. Where its list is
-// complete all of them are refused. Where it is not, a misspelt member is, and in
-// a withdrawal one that might name another payee.
+// checkUnknown returns violations for members that the side does not list. If the
+// list is complete, it refuses all of them. Otherwise it refuses misspelt members
+// and, in a withdrawal, members that might name another payee.
 func (p *Profile) checkUnknown(direction Direction, fields map[string]string) []Violation {
 	side := p.Side(direction)
 	var found []Violation
@@ -71,18 +71,18 @@ func (p *Profile) checkUnknown(direction Direction, fields map[string]string) []
 		case side.FieldsComplete:
 			strangers = append(strangers, name)
 		case direction == DirectionWithdrawal && namesPayee(name):
-			found = append(found, p.violation(ViolationUnwanted, name, "%s must be left out: no page of a %s has it, and it could name another payee than the one that is counted", name, direction))
+			found = append(found, p.violation(ViolationUnwanted, name, "%s must be left out: no page of a %s has it, and it could name another payee than the one that limits count", name, direction))
 		}
 	}
-	if violation, bad := p.strangers(direction, strangers); bad {
+	if violation, bad := p.unlisted(direction, strangers); bad {
 		found = append(found, violation)
 	}
 	return found
 }
 
-// strangers is one violation for all members that are not on a complete list. Its
-// field names them together. A name that is malformed is reported elsewhere.
-func (p *Profile) strangers(direction Direction, names []string) (Violation, bool) {
+// unlisted returns one violation for all members that are not on a complete list.
+// A malformed name is reported elsewhere.
+func (p *Profile) unlisted(direction Direction, names []string) (Violation, bool) {
 	names = slices.DeleteFunc(names, func(name string) bool { return !eachByte(name, isKeyByte) || len(name) > maxNameBytes })
 	all := strings.Join(names, ", ")
 	switch len(names) {
@@ -106,7 +106,7 @@ func (s Side) memberList() string {
 	return strings.Join(names, ", ")
 }
 
-// similarMember is the member that somebody probably meant.
+// similarMember returns the member that was probably meant.
 func (s Side) similarMember(name string) string {
 	for _, field := range s.Fields {
 		if bare(field.Name) == bare(name) || misspelt(field.Name, name) {

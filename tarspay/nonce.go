@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// nonces hands out X-API-NONCE values: Unix milliseconds, 13 digits, each one
-// only once. The docs ask for a timestamp only; that two requests may share
-// one is undocumented, so none ever do.
+// nonces returns unique X-API-NONCE values: Unix milliseconds, 13 digits. The docs
+// ask only for a timestamp. They do not say whether two requests may share one, so
+// none do.
 //
-// Above a thousand calls a second the values run ahead of the clock. The
-// window the gateway accepts is undocumented; its own published samples ran
-// about four seconds ahead and were accepted.
+// Above a thousand calls a second the values are ahead of the clock. The window
+// the gateway accepts is undocumented; its own published samples ran about four
+// seconds ahead and were accepted.
 type nonces struct {
 	last atomic.Int64
 }

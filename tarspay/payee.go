@@ -85,7 +85,7 @@ func (p *Profile) Payee(direction Direction, way string, fields map[string]strin
 	return found, found.Account != ""
 }
 
-// payeeRule is the rule for a way.
+// payeeRule returns the rule for a way.
 func (p *Profile) payeeRule(direction Direction, way string) (PayeeRule, bool) {
 	side := p.Side(direction)
 	known, _ := p.Way(direction, way)
@@ -121,7 +121,7 @@ func (p *Profile) payee(direction Direction, rule PayeeRule, way string, fields 
 	if code, account, is := p.splitIBAN(text); is {
 		return Payee{cmp.Or(p.wayOfIBAN(direction, code), bank), account}
 	}
-	if p.IBANLength > 0 { // an IBAN has the bank's own number with zeros before it
+	if p.IBANLength > 0 { // an IBAN pads the bank's account number with zeros
 		return Payee{bank, strings.TrimLeft(text, "0")}
 	}
 	return Payee{bank, text}
@@ -218,7 +218,7 @@ func plainText(value string) string {
 	}, strings.TrimSuffix(value, ".0"))
 }
 
-// keep returns the bytes of the text that are wanted.
+// keep returns the bytes of the text for which wanted is true.
 func keep(text string, wanted func(byte) bool) string {
 	return strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII || !wanted(byte(r)) { //nolint:gosec // G115: it is ASCII

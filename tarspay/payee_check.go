@@ -8,10 +8,10 @@ import (
 )
 
 // checkPayee finds what is wrong with the members that name who is paid or pays.
-// What has been said of a member already is not said again.
+// It skips members that already have a violation.
 func (p *Profile) checkPayee(direction Direction, way string, fields map[string]string, said []Violation) []Violation {
 	rule, has := p.payeeRule(direction, way)
-	if way == "" { // which is said already, and decides who is paid
+	if way == "" { // reported already; without a way there is no rule for the payee
 		rule, has = PayeeRule{}, false
 	}
 	c := payeeCheck{Profile: p, direction: direction, way: way, fields: fields, rule: rule, said: said}

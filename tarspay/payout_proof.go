@@ -8,14 +8,14 @@ import (
 // PathPayoutProof is the certificate of a Brazilian payout (EN/228).
 const PathPayoutProof = "/api/payOutProof"
 
-// PayoutProof is the certificate of a payout. No page shows the answer, so it
-// is handed on as it came: an object, a text or a link.
+// PayoutProof is the certificate of a payout. No page shows the answer, so it is
+// returned as it was received: an object, a text or a link.
 type PayoutProof struct {
 	Data json.RawMessage
 }
 
-// PayoutProof asks for the certificate of a payout; ClassNotFound when there
-// is none.
+// PayoutProof returns the certificate of a payout. The error is ClassNotFound if
+// there is none.
 func (c *Client) PayoutProof(ctx context.Context, reference Reference) (PayoutProof, error) {
 	const operation = OperationPayoutProof
 	data, err := c.call(ctx, request{operation: operation, path: PathPayoutProof, members: reference.members()})

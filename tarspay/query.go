@@ -14,23 +14,23 @@ const (
 	PathQueryWithdrawal = "/api/payOutInfo"
 )
 
-// Reference names an order. The gateway takes exactly one of its two numbers:
-// the merchant's own is sent when it is given, because it is the one chosen
-// before anything went out; the gateway's otherwise. The other one, if given,
-// must agree with the answer.
+// Reference names an order. The gateway takes exactly one of its two numbers. The
+// merchant's number is sent if it is set, because it is known before a create is
+// sent; otherwise the gateway's. If both are set, the other one must agree with
+// the answer.
 type Reference struct {
 	OrderNumber string // mchOrderNo
 	GatewayID   string // payOrderId
 }
 
-// OrderStatus is where an order stands. Amounts are the gateway's text in its
-// currency code. An empty OrderNumber has been seen in samples.
+// OrderStatus is the gateway's answer to a query. Amounts are the gateway's text,
+// in its currency. Some samples have an empty OrderNumber.
 type OrderStatus struct {
 	GatewayID   string // payOrderId
 	Merchant    string // mchNo
 	OrderNumber string // mchOrderNo
 	OrderAmount string // what was asked for
-	PayAmount   string // what was paid; counts only where State.Paid
+	PayAmount   string // the paid amount; valid only if State.Paid
 	Currency    string // the gateway's code
 	Fee         string // the merchant's fee
 	State       State
@@ -38,13 +38,13 @@ type OrderStatus struct {
 	Extra map[string]json.RawMessage
 }
 
-// QueryDeposit asks where a deposit stands. ClassNotFound is described at
+// QueryDeposit queries a deposit. ClassNotFound is described at
 // Options.NotFoundCodes.
 func (c *Client) QueryDeposit(ctx context.Context, reference Reference) (OrderStatus, error) {
 	return c.query(ctx, request{operation: OperationQueryDeposit, path: PathQueryDeposit}, reference)
 }
 
-// QueryWithdrawal asks where a withdrawal stands.
+// QueryWithdrawal queries a withdrawal.
 func (c *Client) QueryWithdrawal(ctx context.Context, reference Reference) (OrderStatus, error) {
 	return c.query(ctx, request{operation: OperationQueryWithdrawal, path: PathQueryWithdrawal}, reference)
 }
@@ -69,7 +69,7 @@ func (c *Client) query(ctx context.Context, r request, reference Reference) (Ord
 	return status, nil
 }
 
-// members is the one number that is sent.
+// members returns the number that is sent.
 func (r Reference) members() map[string]any {
 	if r.OrderNumber == "" {
 		return map[string]any{"payOrderId": r.GatewayID}
@@ -77,7 +77,8 @@ func (r Reference) members() map[string]any {
 	return map[string]any{"mchOrderNo": r.OrderNumber}
 }
 
-// notFound is our reading of an accepted query without data.
+// notFound returns the error for an accepted query without data, which we take for
+// "no such order".
 func notFound(operation Operation) *Error {
 	e := protocol(operation, errors.New("accepted, but there is no data"))
 	e.Class = ClassNotFound

@@ -16,16 +16,15 @@ import (
 var ErrSignature = errors.New("signature does not verify")
 
 // Limits of a signature in bytes. The shortest DER form has one byte for each
-// number; strict DER ends at 72. The gateway's own reader tolerates needless
-// zeros, so a few more bytes are allowed; nobody needs more.
+// number; strict DER ends at 72. The gateway's own reader accepts needless zeros,
+// so a few more bytes are allowed.
 const (
 	minSignatureBytes = 8
 	maxSignatureBytes = 80
 )
 
-// Verifier checks signatures against one or more public keys. Several keys are
-// for the days of a rotation, when the old and the new one are both in use.
-// It is safe for concurrent use.
+// Verifier checks signatures against one or more public keys. During a rotation
+// both the old and the new key are in use. It is safe for concurrent use.
 type Verifier struct {
 	keys []*btcec.PublicKey
 }
@@ -52,8 +51,8 @@ func NewVerifier(publicHex ...string) (*Verifier, error) {
 // the gateway produces it; so is DER with needless zeros, because the
 // gateway's kit does. The error is ErrSignature.
 //
-// Whoever sees a signature (r, s) can write a second one, (r, n-s), for the
-// same message. A signature therefore never identifies a message: use
+// From a signature (r, s) anybody can compute a second one, (r, n-s), for the same
+// message. A signature therefore never identifies a message: use
 // Callback.Fingerprint.
 func (v *Verifier) Verify(message []byte, signatureHex string) error {
 	signature, err := parseSignature(signatureHex)
@@ -79,7 +78,7 @@ func parseSignature(signatureHex string) (*ecdsa.Signature, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: not hex", ErrSignature)
 	}
-	// The reader below ignores what follows the sequence; we do not.
+	// The parser below ignores bytes after the sequence; we refuse them.
 	if int(der[1]) != len(der)-2 {
 		return nil, fmt.Errorf("%w: wrong length byte", ErrSignature)
 	}
@@ -90,8 +89,8 @@ func parseSignature(signatureHex string) (*ecdsa.Signature, error) {
 	return signature, nil
 }
 
-// doubleHash is what the gateway signs: its kit hashes the message and hands
-// the hash to an algorithm that hashes again.
+// doubleHash returns the hash that the gateway signs. Its kit hashes the message
+// and passes the hash to an algorithm that hashes again.
 func doubleHash(message []byte) []byte {
 	once := sha256.Sum256(message)
 	twice := sha256.Sum256(once[:])

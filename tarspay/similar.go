@@ -27,7 +27,7 @@ func (p *Profile) nearMiss(side Side, meant string) Violation {
 	return p.violation(code, "way", "no such %s; did you mean %s? Codes are taken exactly as written", noun, meant)
 }
 
-// wayWords are the code of a violation and the noun for a way of the side.
+// wayWords returns the code of a violation and the noun for a way of the side.
 func (s Side) wayWords() (code, noun string) {
 	if s.WaysAreBanks {
 		return ViolationBank, "bank or wallet"
@@ -39,12 +39,12 @@ func (s Side) lists(code string) bool {
 	return slices.ContainsFunc(s.Ways, func(way Way) bool { return way.Code == code })
 }
 
-// genericWords stand before the name proper in many codes.
+// genericWords are words that begin many codes, before the bank's name.
 var genericWords = []string{"bank", "ewallet", "wallet", "mart"}
 
-// similar is the code that somebody probably meant: the same letters in another
-// case or with other blanks and dashes, the name in place of the code, a word
-// of it misspelt by one letter, or a known mix-up.
+// similar returns the code that was probably meant: the same letters in another
+// case or with other blanks and dashes, the way's name, the name with one wrong
+// letter in a word, or a way whose ConfusedWith lists the text.
 func (s Side) similar(text string) string {
 	for _, way := range s.Ways {
 		names := slices.Concat([]string{way.Code}, way.Names, way.Accepts)
@@ -58,14 +58,14 @@ func (s Side) similar(text string) string {
 	return ""
 }
 
-// bare is the letters and digits of a text, in small letters.
+// bare returns the letters and digits of a text in lower case.
 func bare(text string) string { return strings.Join(words(text), "") }
 
 func words(text string) []string {
 	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-// withoutGeneric is BANK_BCA without the BANK.
+// withoutGeneric returns the code without its generic word: BANK_BCA becomes BCA.
 func withoutGeneric(code string) string {
 	all := words(code)
 	if len(all) > 1 && slices.Contains(genericWords, all[0]) {
@@ -74,12 +74,12 @@ func withoutGeneric(code string) string {
 	return bare(code)
 }
 
-// leastMisspelt is how long a word is at the least whose misspelling is
-// recognised. Shorter codes differ by a letter and are two banks.
+// leastMisspelt is the minimum length of a word whose misspelling is recognised.
+// Shorter codes that differ by one letter may be two banks.
 const leastMisspelt = 6
 
-// misspelt reports whether two texts are the same but for one letter of one long
-// word: left out, put in, changed or swapped with the next.
+// misspelt reports whether two texts differ by one letter of one long word: it is
+// missing, added, changed or swapped with the next.
 func misspelt(known, text string) bool {
 	a, b := words(known), words(text)
 	if len(a) != len(b) {

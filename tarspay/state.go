@@ -14,7 +14,7 @@ const (
 	DirectionWithdrawal Direction = 2 // bizType 2: payout, money out
 )
 
-// String is "deposit", "withdrawal", or the number of anything else.
+// String returns "deposit", "withdrawal", or the number of any other direction.
 func (d Direction) String() string {
 	switch d {
 	case DirectionDeposit:
@@ -25,8 +25,8 @@ func (d Direction) String() string {
 	return "direction " + strconv.Itoa(int(d))
 }
 
-// State is the gateway's number for where an order stands (ENdoc/6511992,
-// ALL/3095258). A number outside the table decodes and is not Documented.
+// State is the gateway's number of an order's state (ENdoc/6511992, ALL/3095258).
+// A number outside the table can be decoded; Documented is false for it.
 type State int
 
 // The documented states.
@@ -43,24 +43,24 @@ const (
 	StatePartial    State = 9
 )
 
-// StateMeaning is what a state says on one side.
+// StateMeaning is the meaning of a state for one direction.
 type StateMeaning struct {
 	// Documented is whether any page lists the state for this direction.
 	Documented bool
-	// Final is whether the gateway ends here by itself. A success may still be
-	// refunded, and a deposit may still be rescued after it failed or timed
-	// out (trx or UTR supplement).
+	// Final is whether the gateway does not leave the state by itself. A success
+	// may still be refunded. A failed or expired deposit may still become paid by
+	// a trx or UTR supplement.
 	Final bool
-	// Paid is whether payAmount counts. In every other state it does not: the
-	// gateway's own failure callback carries a full payAmount.
+	// Paid is whether payAmount is the paid amount. In every other state it is
+	// not: the gateway's own failure callback has a full payAmount.
 	Paid bool
-	// CalledBack is whether a callback list names the state. The others are
-	// found by asking only.
+	// CalledBack is whether a documented list of callbacks has the state. Other
+	// states are found only by a query.
 	CalledBack bool
 	// Text is the meaning in words.
 	Text string
-	// Confidence is how sure the text is. Whether a state is final is inferred for
-	// all of them: no page says so.
+	// Confidence says how well the meaning is known. Whether a state is final is
+	// inferred for all of them: no page says so.
 	Confidence Confidence
 }
 
@@ -105,15 +105,15 @@ var stateTable = []StateInfo{
 		StateMeaning{Text: "not documented for a payout", Confidence: Unknown}},
 }
 
-// States is the whole documented table, in the order of its numbers.
+// States returns the documented states, in the order of their numbers.
 func States() []StateInfo { return slices.Clone(stateTable) }
 
 // Documented reports whether any page lists the state for any direction.
 func (s State) Documented() bool { return s >= 0 && int(s) < len(stateTable) }
 
-// Meaning is what the state says for the direction. For a state or direction
-// outside the table it is undocumented and not final: keep asking, decide
-// nothing.
+// Meaning returns the meaning of the state for the direction. A state or direction
+// outside the table is undocumented and not final: the caller must query again and
+// decide nothing.
 func (s State) Meaning(direction Direction) StateMeaning {
 	if !s.Documented() {
 		return StateMeaning{Text: "not documented", Confidence: Unknown}
@@ -127,14 +127,15 @@ func (s State) Meaning(direction Direction) StateMeaning {
 	return StateMeaning{Text: "not documented", Confidence: Unknown}
 }
 
-// Final reports whether the gateway ends here by itself; see StateMeaning.
+// Final reports whether the gateway does not leave the state by itself; see
+// StateMeaning.
 func (s State) Final(direction Direction) bool { return s.Meaning(direction).Final }
 
-// Paid reports whether payAmount counts: success, and partial payment, which
-// exists for deposits only.
+// Paid reports whether payAmount is the paid amount: after a success, or a partial
+// payment of a deposit.
 func (s State) Paid() bool { return s == StateSucceeded || s == StatePartial }
 
-// String is the name in words, "state 42" for an undocumented number.
+// String returns the name in words, or "state 42" for an undocumented number.
 func (s State) String() string {
 	if !s.Documented() {
 		return "state " + strconv.Itoa(int(s))

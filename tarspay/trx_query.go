@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// PathTrxQuery asks about a payer's transaction in Bangladesh (EN/205; the
-// page is marked as in development).
+// PathTrxQuery queries a payer's transaction in Bangladesh (EN/205; the page is
+// marked as in development).
 const PathTrxQuery = "/api/trxQuery"
 
-// Supplement says whether a payment that reached no order can be put on one.
+// Supplement says whether a payment without an order can be assigned to one.
 type Supplement int
 
-// What the gateway answers.
+// The gateway's answers.
 const (
 	SupplementImpossible Supplement = 0
 	SupplementPossible   Supplement = 1
@@ -21,7 +21,7 @@ const (
 	SupplementUnsupported Supplement = 2
 )
 
-// Payment is what the gateway knows of a payer's transaction.
+// Payment is the gateway's answer about a payer's transaction.
 type Payment struct {
 	Supplement Supplement // status
 	Message    string     // "not paid"; free text
@@ -31,13 +31,13 @@ type Payment struct {
 	Extra      map[string]json.RawMessage
 }
 
-// QueryTrx asks about a payer's transaction id, as the wallet gave it.
+// QueryTrx queries a payer's transaction id, as the wallet shows it.
 func (c *Client) QueryTrx(ctx context.Context, trxID string) (Payment, error) {
 	return c.queryPayment(ctx, "trxId", trxID, request{operation: OperationTrxQuery, path: PathTrxQuery,
 		members: map[string]any{"trxId": trxID}})
 }
 
-// queryPayment is the common way of the trx and the UTR query.
+// queryPayment is the common part of the trx and the UTR query.
 func (c *Client) queryPayment(ctx context.Context, idName, id string, r request) (Payment, error) {
 	data, err := c.call(ctx, r)
 	if err != nil {

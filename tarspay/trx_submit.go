@@ -9,10 +9,10 @@ import (
 // (tarspay-en.apifox.cn/api-418707020, Bangladesh; marked as in development).
 func PathTrxSubmit(gatewayID, trxID string) string { return "/api/bd/" + gatewayID + "/" + trxID }
 
-// SubmitTrx tells the gateway the payer's transaction id when the merchant
-// shows a cashier of its own; without it no callback ever comes. There is no
-// body. The page shows no headers for it; we sign all the same, with no
-// members, as for every call that is not public.
+// SubmitTrx sends the payer's transaction id to the gateway. It is needed when the
+// merchant shows its own cashier page: without it no callback comes. The request
+// has no body. The page shows no headers for it; we sign it without members, like
+// every call that is not public.
 func (c *Client) SubmitTrx(ctx context.Context, gatewayID, trxID string) error {
 	const operation = OperationTrxSubmit
 	for _, part := range []struct{ name, value string }{{"payOrderId", gatewayID}, {"trxId", trxID}} {

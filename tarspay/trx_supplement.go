@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// PathTrxSupplement puts a payer's transaction on an order that did not move
-// (EN/206, Bangladesh; the page is marked as in development).
+// PathTrxSupplement assigns a payer's transaction to an unpaid order (EN/206,
+// Bangladesh; the page is marked as in development).
 const PathTrxSupplement = "/api/trxSupplement"
 
 // SupplementResult is the answer to a supplement.
@@ -21,14 +21,14 @@ type SupplementResult struct {
 	Extra       map[string]json.RawMessage
 }
 
-// SupplementTrx puts the payment with a transaction id on an order whose payer
-// paid although the order did not progress. It can change the order's state:
-// after Error.OutcomeUnknown ask for the order.
+// SupplementTrx assigns the payment with a transaction id to an order that the
+// gateway does not know as paid. It can change the order's state: after
+// Error.OutcomeUnknown query the order.
 func (c *Client) SupplementTrx(ctx context.Context, trxID, orderNumber string) (SupplementResult, error) {
 	return c.supplement(ctx, "trxId", trxID, orderNumber, request{operation: OperationTrxSupplement, path: PathTrxSupplement})
 }
 
-// supplement is the common way of the trx and the UTR supplement.
+// supplement is the common part of the trx and the UTR supplement.
 func (c *Client) supplement(ctx context.Context, idName, id, orderNumber string, r request) (SupplementResult, error) {
 	r.members = map[string]any{idName: id, "mchOrderNo": orderNumber}
 	data, err := c.call(ctx, r)

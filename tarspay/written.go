@@ -20,7 +20,7 @@ var (
 	pixKindOfMail = "PIX_EMAIL"
 )
 
-// isWritten reports whether an account is written as the rule wants it.
+// isWritten reports whether an account has the format of the rule.
 func (p *Profile) isWritten(rule PayeeRule, value string, fields map[string]string) bool {
 	switch rule.Form {
 	case FormPhone:
@@ -69,9 +69,9 @@ func checksIBAN(iban string) bool {
 	return rest == 1
 }
 
-// mangled says what has probably been done to an account or a phone number that
-// is not written as the country writes it, "" if nothing comes to mind. It does
-// not repeat the value.
+// mangled returns the probable cause why an account or a phone number does not
+// have the country's format, and "" if no cause is known. It does not repeat the
+// value.
 func (p *Profile) mangled(value string) string {
 	for _, r := range value {
 		if said := strange(r); said != "" {
@@ -106,7 +106,7 @@ func (p *Profile) looksLikeIBAN(value string) bool {
 	return p.IBANLength > 0 && strings.HasPrefix(strings.ToUpper(value), p.Code)
 }
 
-// strange says what is wrong with a character that no account has.
+// strange returns what is wrong with a character that no account has.
 func strange(r rune) string {
 	switch {
 	case r <= unicode.MaxASCII:

@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decodeYAML reads exactly one document, refusing fields the target does not
-// have. The error names the file and the line.
+// decodeYAML reads exactly one document and refuses fields that the target does
+// not have. The error names the file and the line.
 func decodeYAML(name string, data []byte, target any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
@@ -24,8 +24,8 @@ func decodeYAML(name string, data []byte, target any) error {
 	return nil
 }
 
-// mustDecodeYAML is for files built into the program, which the tests decode:
-// a mistake in one cannot leave the build.
+// mustDecodeYAML decodes a file that is embedded in the program, and panics if it
+// cannot. The tests decode every such file.
 func mustDecodeYAML(name string, data []byte, target any) {
 	if err := decodeYAML(name, data, target); err != nil {
 		panic(err)
