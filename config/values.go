@@ -131,7 +131,7 @@ func (k *PublicKeys) Decode(text string) error {
 		keys = append(keys, part)
 	}
 	if len(keys) > maxSteps {
-		return fmt.Errorf("lists %d keys; at most %d are tried", len(keys), maxSteps)
+		return fmt.Errorf("lists %d keys; at most %d are allowed", len(keys), maxSteps)
 	}
 	*k = keys
 	return nil
@@ -201,7 +201,7 @@ func (c *Codes) Decode(text string) error {
 		codes = append(codes, part)
 	}
 	if len(codes) > maxSteps {
-		return fmt.Errorf("lists %d codes; at most %d are told apart", len(codes), maxSteps)
+		return fmt.Errorf("lists %d codes; at most %d are allowed", len(codes), maxSteps)
 	}
 	*c = codes
 	return nil

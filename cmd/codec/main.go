@@ -1,6 +1,6 @@
 // Command codec decrypts payloads for the Temporal UI and Temporal's command line.
 //
-// It knows keys and bytes. It knows neither orders, nor the ledger, nor the gateway.
+// It uses neither orders, nor the ledger, nor the gateway.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
-// Bounds of a conversation: payloads of one page of the UI.
+// Timeouts and limits of a request.
 const (
 	readTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second
@@ -36,14 +36,14 @@ func main() { os.Exit(process.Main(command())) }
 func command() *cobra.Command {
 	var settings strings.Builder
 	if err := config.Table(&settings, config.Codec{}); err != nil {
-		panic(err) // the struct's tags are wrong, which its test would have said
+		panic(err) // only wrong struct tags cause an error, and a test checks them
 	}
 	root := &cobra.Command{
 		Use:   "codec",
 		Short: "Decrypt payloads for the Temporal UI",
-		Long: "Answers the Temporal UI (Settings, codec server) and temporal --codec-endpoint with what is behind encrypted " +
-			"payloads. Whoever is answered can read beneficiaries: it answers who knows the token " +
-			"or, without one, who is on its own machine. Put TLS before it where it is asked from elsewhere.\n\nSettings:\n\n" + settings.String(),
+		Long: "Answers the Temporal UI (Settings, codec server) and temporal --codec-endpoint with the content of encrypted " +
+			"payloads. Callers can read beneficiaries. It answers callers that send the token or, if no token is set, " +
+			"callers on its own machine. Put a TLS proxy before it if other machines call it.\n\nSettings:\n\n" + settings.String(),
 		Example: "  PAYOUTS_PAYLOAD_KEYS_FILE=/run/secrets/payload-keys codec",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

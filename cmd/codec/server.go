@@ -18,42 +18,43 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/codec"
 )
 
-// Bounds of a request. The payloads of one page of the UI are far below them.
-// What is bounded is the memory that it takes to read one: an empty payload is
-// three bytes of JSON and a hundred in memory.
+// Limits of a request. The payloads of one page of the UI are far below them. They
+// limit the memory for reading a request: an empty payload takes three bytes of
+// JSON, but a hundred bytes of memory.
 const (
 	maxBody     = 4 << 20
 	maxPayloads = 10_000
 	maxQuotes   = 20 * maxPayloads // an encrypted payload has 18
-	atOnce      = 4                // requests that are read at the same time
+	atOnce      = 4                // requests that are handled at the same time
 )
 
 // Stable codes of refusals.
 const (
-	codeHost    = "CODEC_HOST"           // 421: asked under a name that is not the server's
+	codeHost    = "CODEC_HOST"           // 421: the request's host name is not one of the server's
 	codeToken   = "CODEC_TOKEN"          // 401: the token is missing or wrong
 	codeRemote  = "CODEC_REMOTE"         // 403: no token is set, and the caller is on another machine
 	codeTooMuch = "CODEC_TOO_LARGE"      // 413: too many bytes or payloads in one request
-	codePartial = "CODEC_BODY_CUT_SHORT" // 400: the body did not arrive whole
+	codePartial = "CODEC_BODY_CUT_SHORT" // 400: the body did not arrive completely
 )
 
-// access says who may ask.
+// access says which callers are answered.
 type access struct {
-	origins []string // whose pages may
-	hosts   []string // names that the server is asked under, beside those of this machine
-	token   string   // what a caller has to know; empty: callers of this machine only
+	origins []string // origins of pages that may call
+	hosts   []string // host names of the server, in addition to those of loopback
+	token   string   // the token that callers must send; empty: only callers on this machine
 }
 
-// server decrypts payloads for the Temporal UI and its command line, which ask
-// POST /decode and /encode. Pages of the allowed origins may ask, and who sends
-// the token as "Authorization: Bearer …"; with none set, who is on this machine.
-// Whoever is answered can read what orders hold.
+// server returns the handler that decrypts payloads for the Temporal UI and its
+// command line (POST /decode and /encode). It answers pages of the allowed
+// origins, and callers that send the token as "Authorization: Bearer …". If no
+// token is set, it answers callers on this machine. An answered caller can read
+// the orders' personal data.
 func server(c *codec.Codec, a access) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /", a.authorised(bounded(converter.NewPayloadCodecHTTPHandler(c))))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"process":"up"}`)) // nobody left to tell
+		_, _ = w.Write([]byte(`{"process":"up"}`)) // an error means that the caller is gone
 	})
 	return a.named(cors.New(cors.Options{
 		AllowedOrigins:   a.origins,
@@ -63,8 +64,9 @@ func server(c *codec.Codec, a access) http.Handler {
 	}).Handler(mux))
 }
 
-// named refuses requests under other names than the server's: a page may have
-// its own name lead to this machine, and would then be of the same origin.
+// named refuses requests whose host name is not the server's. This prevents DNS
+// rebinding: a web page could resolve its own name to this machine, and would then
+// have the same origin.
 func (a access) named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -73,15 +75,15 @@ func (a access) named(next http.Handler) http.Handler {
 		}
 		host = strings.ToLower(strings.Trim(host, "[]"))
 		if !local(host) && !slices.Contains(a.hosts, host) {
-			refuse(w, http.StatusMisdirectedRequest, codeHost, "the server is not known under this name; add it to PAYOUTS_CODEC_HOSTS")
+			refuse(w, http.StatusMisdirectedRequest, codeHost, "the host name is not one of the server's; add it to PAYOUTS_CODEC_HOSTS")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// authorised lets in who knows the token or, where there is none, who is on this
-// machine. A proxy on this machine speaks for others.
+// authorised passes on requests with the token or, if no token is set, of callers
+// on this machine. It treats requests through a proxy on this machine as remote.
 func (a access) authorised(next http.Handler) http.Handler {
 	want := []byte("Bearer " + a.token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,13 +103,13 @@ func forwarded(header http.Header) bool {
 	return slices.ContainsFunc([]string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"}, func(name string) bool { return header.Get(name) != "" })
 }
 
-// local reports whether a host is this machine by its loopback.
+// local reports whether a host is a loopback address or localhost.
 func local(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && address.Unmap().IsLoopback()
 }
 
-// bounded reads a request within its bounds, a few at a time.
+// bounded limits the size of a request and the number of requests at a time.
 func bounded(next http.Handler) http.Handler {
 	places := make(chan struct{}, atOnce)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +120,7 @@ func bounded(next http.Handler) http.Handler {
 			refuse(w, http.StatusRequestEntityTooLarge, codeTooMuch, "a request is at most 4 MB long; ask for fewer payloads")
 			return
 		case err != nil:
-			refuse(w, http.StatusBadRequest, codePartial, "the request did not arrive whole")
+			refuse(w, http.StatusBadRequest, codePartial, "the request did not arrive completely")
 			return
 		case bytes.Count(body, []byte{'{'}) > 2*maxPayloads+1 || bytes.Count(body, []byte{'"'}) > maxQuotes:
 			refuse(w, http.StatusRequestEntityTooLarge, codeTooMuch, "a request has at most 10000 payloads; ask for fewer")
@@ -139,7 +141,7 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(struct { // nobody left to tell
+	_ = json.NewEncoder(w).Encode(struct { // an error means that the caller is gone
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}{code, message})

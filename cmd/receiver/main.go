@@ -2,7 +2,7 @@
 // signals the order's workflow and answers OK. It keeps no state, so any number of
 // receivers can run.
 //
-// It holds flags, wiring and signals only; package callback does the work.
+// It has only flags, wiring and signal handling; package callback does the work.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the whole process: it returns the exit status when the context ends.
+// run runs the process until the context ends, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := command()
 	root.SetArgs(args)
@@ -67,7 +67,7 @@ state of Temporal is told, too) and /metrics (Prometheus).
 Settings, from the environment:
 
 `)
-	_ = config.Table(&text, config.Receiver{}) // a strings.Builder takes everything
+	_ = config.Table(&text, config.Receiver{}) // writing to a strings.Builder never fails
 	text.WriteString(`
 The Temporal connection follows Temporal's own convention: TEMPORAL_ADDRESS,
 TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, profiles.

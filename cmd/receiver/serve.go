@@ -17,7 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// drainTimeout is how long requests under way may take after SIGTERM.
+// drainTimeout is how long running requests may take after SIGTERM.
 const drainTimeout = 20 * time.Second
 
 // serve runs the receiver until the context ends or a listener breaks.
@@ -60,9 +60,9 @@ func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) erro
 	return listen(ctx, settings.Listen, callback.NewServer(public, metrics, log), log, func(ctx context.Context) { deliverer.Run(ctx, settings.SweepEvery) })
 }
 
-// listen takes callbacks, and sweeps beside it, until the context ends; then
+// listen serves callbacks and sweeps at the same time until the context ends; then
 // it drains. The log line has the real address, because a configured port of 0
-// takes a free one.
+// means any free port.
 func listen(ctx context.Context, address string, server *http.Server, log *slog.Logger, sweep func(context.Context)) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -73,7 +73,7 @@ func listen(ctx context.Context, address string, server *http.Server, log *slog.
 	var sweeping sync.WaitGroup
 	sweeping.Go(func() { sweep(sweepCtx) })
 	told := context.AfterFunc(ctx, func() {
-		log.Info("Stopping: no new callbacks are taken, those under way are finished")
+		log.Info("Stopping: no new callbacks are accepted; running ones are finished")
 	})
 	defer told()
 	failure := process.Serve(ctx, listener, server, drainTimeout)

@@ -1,6 +1,7 @@
 // Command worker drives orders: it runs the workflows and activities.
 //
-// It holds flags, wiring and signals only. It knows no rule about orders or money.
+// It has only flags, wiring and signal handling, and no rule about orders or
+// money.
 package main
 
 import (
@@ -19,14 +20,14 @@ func main() { os.Exit(process.Main(command())) }
 func command() *cobra.Command {
 	var settings strings.Builder
 	if err := config.Table(&settings, config.Worker{}); err != nil {
-		panic(err) // the struct's tags are wrong, which its test would have said
+		panic(err) // only wrong struct tags cause an error, and a test checks them
 	}
 	root := &cobra.Command{
 		Use:   "worker",
 		Short: "Drive deposits and withdrawals",
 		Long: "Drives deposits and withdrawals: runs the workflows, writes the ledger and calls the gateway. " +
 			"Migrates the database, registers search attributes and the reconciliation schedule, and drains on SIGTERM.\n\n" +
-			"Temporal is found through its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…, " +
+			"The connection to Temporal has its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…, " +
 			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String(),
 		Example: "  PAYOUTS_DATABASE_URL=postgres://payouts@db/payouts PAYOUTS_MERCHANTS=M1700000001:PK \\\n" +
 			"  PAYOUTS_KEY_DIR=/run/secrets/keys PAYOUTS_NOTIFY_URL=https://pay.example.com/callbacks/tarspay worker",

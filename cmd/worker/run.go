@@ -15,8 +15,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 )
 
-// recordPatience is how long a worker that does not start waits for the
-// database, to leave word why.
+// recordPatience is how long a worker that does not start waits for the database
+// to record the reason.
 const recordPatience = 10 * time.Second
 
 // run starts everything, waits for the signal to end, and drains.
@@ -69,12 +69,12 @@ func run(ctx context.Context, settings config.Worker) error {
 	defer func() { _ = side.Close() }()
 	log.Info("Worker started", "merchants", len(settings.Merchants), "gateway", settings.GatewayURL, "address", side.Address())
 	<-ctx.Done()
-	log.Info("Worker drains: no more work is taken, what is under way is finished")
+	log.Info("Worker drains: no new tasks are accepted; running ones are finished")
 	return nil
 }
 
-// recordRefusal leaves word in the ledger of a policy under which no worker
-// starts.
+// recordRefusal records in the ledger that the approval policy was refused, so
+// that no worker starts.
 func recordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, refused error) {
 	bounded, cancel := context.WithTimeout(ctx, recordPatience)
 	defer cancel()
@@ -84,6 +84,6 @@ func recordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker
 		err = worker.RecordPolicy(bounded, books, activities.Settings{}, refused)
 	}
 	if err != nil {
-		log.Error("That the policy was refused is not on record", "error", err)
+		log.Error("The refusal of the policy could not be recorded", "error", err)
 	}
 }

@@ -11,7 +11,7 @@ const (
 	longQueue  = 8
 )
 
-// admission bounds how many callbacks are verified at once.
+// admission limits how many callbacks are verified at once.
 type admission struct {
 	short, long lane
 }

@@ -20,25 +20,27 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// signalTimeout bounds one call to Temporal. A callback that cannot be passed
-// on within it waits in the inbox for the sweep.
+// signalTimeout limits one call to Temporal. A callback that is not delivered in
+// that time stays in the inbox for the sweep.
 const signalTimeout = 2 * time.Second
 
-// idPart is how much of an inbox id goes into a late callback's workflow id.
+// idPart is the number of characters of an inbox id in a late callback's workflow
+// id.
 const idPart = 16
 
 // Temporal is the part of client.Client that deliveries need.
 type Temporal interface {
-	// SignalWorkflow tells a running workflow; NotFound if there is none.
-	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
-	// DescribeWorkflowExecution says whether a workflow runs; NotFound if there is
+	// SignalWorkflow signals a running workflow. The error is NotFound if there is
 	// none.
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	// DescribeWorkflowExecution describes a workflow. The error is NotFound if
+	// there is none.
 	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
 	// ExecuteWorkflow starts a workflow.
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
 }
 
-// Outcome is what became of one attempt to deliver a callback.
+// Outcome is the result of one attempt to deliver a callback.
 type Outcome string
 
 // The outcomes.
@@ -47,28 +49,28 @@ const (
 	Diverted  Outcome = "late"      // the order had ended: a late-callback workflow has it
 	Unmatched Outcome = "unmatched" // there is no such order
 	Waiting   Outcome = "waiting"   // Temporal or the ledger may be away: the sweep tries again
-	Refused   Outcome = "refused"   // it cannot be passed on, for a reason of its own: the sweep tries again, and the queue has it
+	Refused   Outcome = "refused"   // this callback alone cannot be delivered: the sweep tries again, and the operators' queue lists it
 	Orphaned  Outcome = "orphaned"  // the order is open and its workflow is gone: the sweep tries again
-	Busy      Outcome = "busy"      // somebody else is delivering it, or has done so: nothing is to be done now
+	Busy      Outcome = "busy"      // another request or process delivers it, or has delivered it: nothing is to do
 )
 
-// Deliverer takes callbacks from the inbox to whoever acts on them. A callback
-// is delivered at least once; whoever gets it deals with repetitions. It is
-// safe for concurrent use, by several processes too.
+// Deliverer delivers callbacks from the inbox to workflows. It delivers a callback
+// at least once, and the workflows accept repetitions. It is safe for concurrent
+// use, also by several processes.
 type Deliverer struct {
 	ledger   *ledger.Ledger
 	temporal Temporal
 	metrics  *Metrics
 	log      *slog.Logger
 
-	batch    int          // callbacks that one sweep reads, besides those that are stuck
-	stuck    atomic.Int64 // callbacks that the last whole sweep could not deliver for reasons of their own
+	batch    int          // callbacks that one sweep reads, in addition to stuck
+	stuck    atomic.Int64 // callbacks that the last complete sweep could not deliver although it delivered others
 	mutex    sync.Mutex
 	inFlight map[string]struct{}    // inbox ids being delivered by this process
 	orphans  map[order.Key]struct{} // orders that have been warned of
 }
 
-// NewDeliverer makes a deliverer.
+// NewDeliverer returns a deliverer.
 func NewDeliverer(l *ledger.Ledger, temporal Temporal, metrics *Metrics, log *slog.Logger) *Deliverer {
 	return &Deliverer{
 		ledger: l, temporal: temporal, metrics: metrics, log: log,
@@ -78,8 +80,8 @@ func NewDeliverer(l *ledger.Ledger, temporal Temporal, metrics *Metrics, log *sl
 	}
 }
 
-// Deliver passes one stored callback on and marks it in the inbox. Whatever
-// goes wrong is logged and leaves the callback pending.
+// Deliver delivers one stored callback and marks it in the inbox. After an error,
+// which it logs, the callback stays pending.
 func (d *Deliverer) Deliver(ctx context.Context, id string, key order.Key) Outcome {
 	if !d.claim(id) {
 		return Busy
@@ -88,8 +90,8 @@ func (d *Deliverer) Deliver(ctx context.Context, id string, key order.Key) Outco
 	return d.attempt(ctx, id, key)
 }
 
-// redeliver delivers a callback that was read a while ago, unless somebody has
-// been faster since.
+// redeliver delivers a callback that was read earlier, unless another process has
+// delivered it since.
 func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outcome {
 	if !d.claim(entry.ID) {
 		return Busy
@@ -100,7 +102,7 @@ func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outc
 	}
 	switch {
 	case entry.Damaged():
-		return d.told(ctx, entry.ID, entry.Key(), Refused, errors.New(entry.Problem))
+		return d.record(ctx, entry.ID, entry.Key(), Refused, errors.New(entry.Problem))
 	case entry.Status == ledger.Signalled:
 		return d.followUp(ctx, entry)
 	case entry.Status == ledger.Late:
@@ -109,14 +111,14 @@ func (d *Deliverer) redeliver(ctx context.Context, entry ledger.InboxEntry) Outc
 	return d.attempt(ctx, entry.ID, entry.Key())
 }
 
-// followUp sees to a callback that was signalled before its order ended and that
-// nobody acted on. While the workflow runs it may still read it; a second signal
-// would only make its history longer, with every sweep. Once it has ended
-// without, the callback came too late.
+// followUp handles a callback that was signalled before its order ended and that
+// the workflow has not applied. While the workflow runs it may still apply it, and
+// a second signal would only make its history longer. If the workflow has ended
+// without applying it, the callback is handled as a late one.
 func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outcome {
 	row, err := d.ledger.Order(ctx, entry.Key())
 	if err != nil {
-		return d.told(ctx, entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
+		return d.record(ctx, entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
 	}
 	looking, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
@@ -124,29 +126,29 @@ func (d *Deliverer) followUp(ctx context.Context, entry ledger.InboxEntry) Outco
 	var missing *serviceerror.NotFound
 	switch {
 	case err != nil && !errors.As(err, &missing):
-		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("look at the order's workflow: %w", err))
+		return d.record(ctx, entry.ID, entry.Key(), classify(err), fmt.Errorf("describe the order's workflow: %w", err))
 	case err == nil && driven(described.GetWorkflowExecutionInfo()):
 		return Busy
 	}
 	outcome, err := d.divert(ctx, entry.ID, entry.Key())
-	return d.told(ctx, entry.ID, entry.Key(), outcome, err)
+	return d.record(ctx, entry.ID, entry.Key(), outcome, err)
 }
 
-// driven reports whether the workflow that has the order's id runs and is one
-// that drives orders: another one reads no callback.
+// driven reports whether the workflow that has the order's id runs and drives
+// orders. Another workflow would not read the callback.
 func driven(info *workflowpb.WorkflowExecutionInfo) bool {
 	return info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && contract.HolderOf(info).Kind() != ""
 }
 
-// followUpLate sees to a late callback that nobody has acted on for a while. Its
-// workflow may still ask the gateway; one that was terminated, or lost with an
-// older copy of Temporal's database, is started again.
+// followUpLate handles a late callback that has not been applied for a while. Its
+// workflow may still query the gateway. If the workflow was terminated, or lost
+// with an older copy of Temporal's database, followUpLate starts it again.
 func (d *Deliverer) followUpLate(ctx context.Context, entry ledger.InboxEntry) Outcome {
 	row, err := d.ledger.Order(ctx, entry.Key())
 	if err != nil {
-		return d.told(ctx, entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
+		return d.record(ctx, entry.ID, entry.Key(), Waiting, fmt.Errorf("read the order: %w", err))
 	}
-	if !row.State.Terminal() { // an older copy of the ledger: its workflow acts on it
+	if !row.State.Terminal() { // an older copy of the ledger was restored: the order's workflow handles the callback
 		return d.attempt(ctx, entry.ID, entry.Key())
 	}
 	looking, cancel := context.WithTimeout(ctx, signalTimeout)
@@ -155,52 +157,52 @@ func (d *Deliverer) followUpLate(ctx context.Context, entry ledger.InboxEntry) O
 	var missing *serviceerror.NotFound
 	switch {
 	case err != nil && !errors.As(err, &missing):
-		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("look at the late callback's workflow: %w", err))
+		return d.record(ctx, entry.ID, entry.Key(), classify(err), fmt.Errorf("describe the late callback's workflow: %w", err))
 	case err == nil && described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		if err := d.ledger.MarkCallback(ctx, entry.ID, ledger.Late); err != nil {
-			return d.told(ctx, entry.ID, entry.Key(), Waiting, err)
+			return d.record(ctx, entry.ID, entry.Key(), Waiting, err)
 		}
 		return Busy
 	}
 	if err := d.startLate(ctx, row, entry.ID, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE); err != nil {
-		return d.told(ctx, entry.ID, entry.Key(), held(err), fmt.Errorf("start the late callback's workflow again: %w", err))
+		return d.record(ctx, entry.ID, entry.Key(), classify(err), fmt.Errorf("start the late callback's workflow again: %w", err))
 	}
-	d.log.Warn("A late callback is acted on again, because its workflow is gone", "order", entry.Key().String(), "callback", entry.ID)
+	d.log.Warn("A late callback's workflow is started again, because it is gone", "order", entry.Key().String(), "callback", entry.ID)
 	outcome, err := d.mark(ctx, entry.ID, ledger.Late, Diverted)
-	return d.told(ctx, entry.ID, entry.Key(), outcome, err)
+	return d.record(ctx, entry.ID, entry.Key(), outcome, err)
 }
 
 func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {
 	outcome, err := d.deliver(ctx, id, key)
-	return d.told(ctx, id, key, outcome, err)
+	return d.record(ctx, id, key, outcome, err)
 }
 
-// told logs and counts what became of an attempt. What fails for a reason of its
-// own is put before a person; so is what fails while others are passed on, which
-// the sweep sees.
-func (d *Deliverer) told(ctx context.Context, id string, key order.Key, outcome Outcome, err error) Outcome {
+// record logs and counts the outcome of an attempt. If this callback alone cannot
+// be delivered, record lists it for a person. The sweep lists a callback that
+// fails while others are delivered.
+func (d *Deliverer) record(ctx context.Context, id string, key order.Key, outcome Outcome, err error) Outcome {
 	if err != nil {
 		d.log.Warn("A callback waits in the inbox", "order", key.String(), "callback", id, "error", err)
 	}
 	if outcome == Refused && err != nil {
-		d.trouble(ctx, id, err.Error())
+		d.noteTrouble(ctx, id, err.Error())
 	}
 	d.metrics.delivery(outcome)
 	return outcome
 }
 
-// trouble notes why a callback cannot be passed on. If even that fails, it is
-// noted the next time.
-func (d *Deliverer) trouble(ctx context.Context, id, why string) {
+// noteTrouble stores why a callback cannot be delivered. If the ledger cannot
+// store it, the next attempt does.
+func (d *Deliverer) noteTrouble(ctx context.Context, id, why string) {
 	if err := d.ledger.ProblemCallback(ctx, id, why); err != nil {
-		d.log.Warn("It could not be noted why a callback waits", "callback", id, "error", err)
+		d.log.Warn("The reason why a callback waits could not be stored", "callback", id, "error", err)
 	}
 }
 
 func (d *Deliverer) deliver(ctx context.Context, id string, key order.Key) (Outcome, error) {
 	row, err := d.ledger.Order(ctx, key)
 	if errors.Is(err, ledger.ErrNotFound) {
-		d.log.Warn("A callback speaks of an order that does not exist", "order", key.String(), "callback", id)
+		d.log.Warn("A callback names an order that does not exist", "order", key.String(), "callback", id)
 		return d.mark(ctx, id, ledger.Unmatched, Unmatched)
 	}
 	if err != nil {
@@ -212,14 +214,14 @@ func (d *Deliverer) deliver(ctx context.Context, id string, key order.Key) (Outc
 		return d.divert(ctx, id, key)
 	}
 	if err != nil {
-		return held(err), fmt.Errorf("signal the order's workflow: %w", err)
+		return classify(err), fmt.Errorf("signal the order's workflow: %w", err)
 	}
 	d.log.Info("Callback signalled", "order", key.String(), "state", row.State, "callback", id)
 	return d.mark(ctx, id, ledger.Signalled, Signalled)
 }
 
-// signal addresses the workflow by the kind that the ledger has, because a
-// callback's word alone chooses nothing.
+// signal signals the order's workflow. It takes the order's key from the ledger,
+// not from the callback.
 func (d *Deliverer) signal(ctx context.Context, row order.Order, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
@@ -229,8 +231,8 @@ func (d *Deliverer) signal(ctx context.Context, row order.Order, id string) erro
 	return err
 }
 
-// divert deals with a callback whose order has no open workflow. The order is
-// read once more, because it may have ended since it was read.
+// divert handles a callback whose order has no open workflow. It reads the order
+// again, because the order may have ended meanwhile.
 func (d *Deliverer) divert(ctx context.Context, id string, key order.Key) (Outcome, error) {
 	row, err := d.ledger.Order(ctx, key)
 	if err != nil {
@@ -241,20 +243,20 @@ func (d *Deliverer) divert(ctx context.Context, id string, key order.Key) (Outco
 		return Orphaned, nil
 	}
 	if err := d.startLate(ctx, row, id, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE); err != nil {
-		return held(err), fmt.Errorf("start the late callback's workflow: %w", err)
+		return classify(err), fmt.Errorf("start the late callback's workflow: %w", err)
 	}
 	d.log.Info("Callback came after the order's end", "order", key.String(), "state", row.State, "callback", id)
 	return d.mark(ctx, id, ledger.Late, Diverted)
 }
 
-// lateID is the id of the workflow that judges a late callback.
+// lateID returns the id of a late callback's workflow.
 func lateID(key order.Key, id string) string {
 	return fmt.Sprintf("late:%s:%s:%s", key.Merchant, key.Number, id[:min(idPart, len(id))])
 }
 
-// startLate starts the workflow that judges a late callback, once per
-// callback: a second start finds the first. Only when that is known to be gone
-// may another one follow it.
+// startLate starts a late callback's workflow, once per callback: a second start
+// has no effect. The caller allows another start by the reuse policy only if the
+// first workflow is known to be gone.
 func (d *Deliverer) startLate(ctx context.Context, row order.Order, id string, again enums.WorkflowIdReusePolicy) error {
 	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
@@ -275,8 +277,9 @@ func (d *Deliverer) startLate(ctx context.Context, row order.Order, id string, a
 	return err
 }
 
-// held tells a Temporal that is away from one that refuses this one callback.
-func held(err error) Outcome {
+// classify returns Waiting if Temporal is unavailable, and Refused if Temporal
+// refuses this callback.
+func classify(err error) Outcome {
 	var unavailable *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
 	if errors.As(err, &unavailable) || errors.As(err, &late) ||
@@ -293,10 +296,11 @@ func (d *Deliverer) mark(ctx context.Context, id string, status ledger.InboxStat
 	return outcome, nil
 }
 
-// maxOrphans bounds the memory of warnings; past it, they are repeated.
+// maxOrphans limits the number of remembered warnings. Above it, warnings are
+// repeated.
 const maxOrphans = 10_000
 
-// warnOrphan says once per order that somebody must look.
+// warnOrphan logs once per order that a person has to check its workflow.
 func (d *Deliverer) warnOrphan(row order.Order) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()

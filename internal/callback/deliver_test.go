@@ -84,7 +84,7 @@ func TestTemporalHangs(t *testing.T) {
 	b.answers(hangs)
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
-		outcome := held(b.signal(t.Context(), row, id))
+		outcome := classify(b.signal(t.Context(), row, id))
 		require.Equal(t, Waiting, outcome)
 		require.Equal(t, signalTimeout, time.Since(started))
 	})

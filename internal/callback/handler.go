@@ -34,8 +34,8 @@ const (
 	deliverTimeout     = 5 * time.Second
 )
 
-// Stable codes of refusals. They stand in the answer and in the counter's
-// label, so they are never renamed.
+// Stable codes of refusals. They are in the answer and in the counter's label, so
+// they are never renamed.
 const (
 	CodeMethod          = "CALLBACK_METHOD"           // 405: not a POST
 	CodeContentType     = "CALLBACK_CONTENT_TYPE"     // 415: not JSON by its header
@@ -49,13 +49,13 @@ const (
 	CodeBusy            = "RECEIVER_BUSY"             // 503: too many callbacks at once; the gateway sends it again
 )
 
-// Labels of callbacks that were taken.
+// Labels of accepted callbacks.
 const (
 	codeAccepted  = "ACCEPTED"
 	codeDuplicate = "DUPLICATE"
 )
 
-// Options are what a handler is made of. All but BodyTimeout are required.
+// Options configures a handler. All but BodyTimeout are required.
 type Options struct {
 	Verifier    *tarspay.Verifier
 	Ledger      *ledger.Ledger
@@ -66,9 +66,9 @@ type Options struct {
 	BodyTimeout time.Duration // how long a body may take to arrive; 0: 5 s
 }
 
-// NewHandler makes the handler of the callback endpoint. It answers OK once a
-// callback is stored, even if Temporal cannot be reached. A refused callback changes
-// only a counter.
+// NewHandler returns the handler of the callback endpoint. It answers OK once a
+// callback is stored, even if Temporal cannot be reached. A refused callback
+// changes only a counter.
 func NewHandler(options Options) http.Handler {
 	if options.BodyTimeout == 0 {
 		options.BodyTimeout = defaultBodyTimeout
@@ -150,10 +150,10 @@ func (h *handler) verify(body []byte, signature string) (callback tarspay.Callba
 	return callback, body, nil
 }
 
-// busy turns a callback away.
+// busy is the answer when too many callbacks are being verified.
 var busy = &refusal{http.StatusServiceUnavailable, CodeBusy, "too many callbacks arrive at once; send it again"}
 
-// readBody reads the body whole, within its limit and its time.
+// readBody reads the whole body, within its limits of length and time.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	h.readUntil(w, time.Now().Add(h.BodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, tarspay.MaxCallbackBytes))
@@ -170,8 +170,8 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	return body, nil
 }
 
-// readUntil sets when reading from the client ends. A connection that has no
-// deadlines, as in a test without a network, is read without.
+// readUntil sets the deadline for reading from the client. It ignores a connection
+// that supports no deadlines, as in a test without a network.
 func (h *handler) readUntil(w http.ResponseWriter, deadline time.Time) {
 	if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		h.Log.Warn("A read deadline could not be set", "error", err)
@@ -217,8 +217,8 @@ func (h *handler) refuse(w http.ResponseWriter, refused *refusal) {
 		w.Header().Set("Retry-After", "5")
 	case CodeBusy:
 		w.Header().Set("Retry-After", "1")
-		// The answer goes out before what is left of the body is looked at, and
-		// that is given little time.
+		// The answer is sent before net/http reads the rest of the body. That read
+		// gets a short deadline.
 		w.Header().Set("Connection", "close")
 		h.readUntil(w, time.Now().Add(time.Second))
 	}

@@ -18,8 +18,8 @@ type Metrics struct {
 	evicted    prometheus.Counter
 }
 
-// NewMetrics makes the metrics and registers them. Every code is there from
-// the start with 0, so that an alert on an increase sees the first one.
+// NewMetrics registers and returns the metrics. Every code has a counter of 0 from
+// the start, so that an alert on an increase sees the first event.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -28,11 +28,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"code"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "payouts_callback_deliveries_total",
-			Help: "Attempts to pass a stored callback on, by outcome.",
+			Help: "Attempts to deliver a stored callback, by outcome.",
 		}, []string{"outcome"}),
 		signals: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "payouts_callback_signal_seconds",
-			Help:    "How long Temporal took to take a signal, or to refuse it.",
+			Help:    "How long Temporal took to accept or refuse a signal.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12), // 1 ms to 2 s
 		}),
 		evicted: prometheus.NewCounter(prometheus.CounterOpts{
@@ -59,7 +59,7 @@ func (m *Metrics) delivery(outcome Outcome) { m.deliveries.WithLabelValues(strin
 
 func (m *Metrics) signal(took time.Duration) { m.signals.Observe(took.Seconds()) }
 
-// countTimeout bounds the count of the inbox that a scrape waits for.
+// countTimeout limits how long a scrape waits for the count of the inbox.
 const countTimeout = 2 * time.Second
 
 // InboxCollector counts the ledger's inbox by status whenever it is scraped.
@@ -69,19 +69,19 @@ type InboxCollector struct {
 	description *prometheus.Desc
 }
 
-// NewInboxCollector makes a collector, to be registered.
+// NewInboxCollector returns a collector; the caller registers it.
 func NewInboxCollector(l *ledger.Ledger, log *slog.Logger) *InboxCollector {
 	return &InboxCollector{ledger: l, log: log, description: prometheus.NewDesc(
 		"payouts_callback_inbox", "Callbacks in the inbox by status; stored ones wait for a sweep.", []string{"status"}, nil)}
 }
 
-// Describe tells what Collect gives.
+// Describe sends the description of the gauge.
 func (c *InboxCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- c.description
 }
 
-// Collect gives one gauge per status, or none while the ledger is away: a
-// stale number would hide that nobody is counting.
+// Collect sends one gauge per status. It sends none while the ledger is away: an
+// old number would hide that counting fails.
 func (c *InboxCollector) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Bounds of a connection. The handler has its own, shorter ones for the body
-// and for what it does with it.
+// Limits of a connection. The handler has shorter ones for the body and for
+// storing and signalling the callback.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
@@ -21,10 +21,10 @@ const (
 	maxConnections    = 1024 // with bodies of 64 KiB each: 64 MiB
 )
 
-// NewServer makes the HTTP server that the callback endpoint is served by. It
-// keeps a limited number of connections open. Above it, the one that has kept
-// the server waiting for the longest is closed: whoever opens connections and
-// sends nothing, or sends slowly, cannot keep others out.
+// NewServer returns the HTTP server of the callback endpoint. It limits the number
+// of open connections. Above the limit, it closes the connection that it has been
+// waiting for longest. So a client that opens connections and sends nothing, or
+// sends slowly, cannot keep others out.
 func NewServer(handler http.Handler, metrics *Metrics, log *slog.Logger) *http.Server {
 	open := newConnections(maxConnections, metrics)
 	return &http.Server{
@@ -40,22 +40,23 @@ func NewServer(handler http.Handler, metrics *Metrics, log *slog.Logger) *http.S
 	}
 }
 
-// connections are those that are open, in the order in which they began to
-// keep us waiting: for headers, for a body or for another request.
+// connections holds the open connections. Those that the server waits for
+// (headers, a body or another request) are listed in the order in which the wait
+// began.
 type connections struct {
 	limit   int
 	metrics *Metrics
 
 	mutex   sync.Mutex
-	waiting *list.List                 // of net.Conn, the longest first
-	open    map[net.Conn]*list.Element // nil: we are working for it
+	waiting *list.List                 // of net.Conn, the longest wait first
+	open    map[net.Conn]*list.Element // nil: its request is being handled
 }
 
 func newConnections(limit int, metrics *Metrics) *connections {
 	return &connections{limit: limit, metrics: metrics, waiting: list.New(), open: make(map[net.Conn]*list.Element)}
 }
 
-// changed is told by net/http of every connection's state.
+// changed is called by net/http at each change of a connection's state.
 func (c *connections) changed(connection net.Conn, state http.ConnState) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -78,8 +79,8 @@ func (c *connections) changed(connection net.Conn, state http.ConnState) {
 	}
 }
 
-// closeLongest makes room. The new connection itself is waiting, so there is
-// always one.
+// closeLongest closes the connection with the longest wait. There is always one,
+// because the new connection is waiting, too.
 func (c *connections) closeLongest() {
 	longest := c.waiting.Front()
 	connection := c.waiting.Remove(longest).(net.Conn)
@@ -88,7 +89,8 @@ func (c *connections) closeLongest() {
 	c.metrics.evicted.Inc()
 }
 
-// working spares a connection whose request has arrived whole.
+// working removes a connection from the list of waiting ones, because its request
+// has arrived completely.
 func (c *connections) working(connection net.Conn) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -100,14 +102,13 @@ func (c *connections) working(connection net.Conn) {
 
 type arrivedKey struct{}
 
-// context gives the requests of a connection the means to say that they have
-// arrived.
+// context adds to the requests of a connection the function that arrived calls.
 func (c *connections) context(ctx context.Context, connection net.Conn) context.Context {
 	return context.WithValue(ctx, arrivedKey{}, func() { c.working(connection) })
 }
 
-// arrived says that the body of a request has been read: from here on its
-// connection waits for us. It does nothing for a server that was not made by
+// arrived reports to the server that the body of a request was read, so that its
+// connection is not closed to make room. It has an effect only in a server of
 // NewServer.
 func arrived(ctx context.Context) {
 	if say, ok := ctx.Value(arrivedKey{}).(func()); ok {

@@ -10,23 +10,23 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
-// Bounds of one sweep.
+// Limits of one sweep.
 const (
-	sweepBatch   = ledger.MaxPage / 2          // callbacks read at once, besides those that are stuck
-	maxStuck     = ledger.MaxPage - sweepBatch // stuck callbacks that are read past
+	sweepBatch   = ledger.MaxPage / 2          // callbacks read at once, in addition to the stuck ones
+	maxStuck     = ledger.MaxPage - sweepBatch // the maximum of stuck callbacks that are read in addition
 	sweepWorkers = 8                           // deliveries at once
 )
 
-// Swept says what a sweep did.
+// Swept is the result of a sweep.
 type Swept struct {
-	Pending   int  // callbacks that were found pending
-	Delivered int  // of these, passed on or put aside for good
-	More      bool // there may be more than were read
+	Pending   int  // number of pending callbacks that were read
+	Delivered int  // number of these that need no further delivery
+	More      bool // more may be pending than were read
 }
 
-// Run sweeps at once and then every so often, until the context ends. A
-// backlog is worked off without pauses. It is how callbacks that came while
-// Temporal was away are passed on, after a restart of this process, too.
+// Run sweeps at once and then at the given interval, until the context ends. It
+// sweeps without a pause while there is a backlog. This delivers callbacks that
+// came while Temporal was away, also after a restart of this process.
 func (d *Deliverer) Run(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -49,11 +49,11 @@ func (d *Deliverer) Run(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Sweep tries to deliver what is pending in the inbox, oldest first. It stops
-// when Temporal or the ledger turns out to be away, which one callback alone
-// never shows: several must have failed and none been passed on. What fails while
-// others are passed on needs a person. Several processes may sweep at once: a
-// callback that two of them deliver is a repetition like any other.
+// Sweep tries to deliver the pending callbacks, oldest first. It stops if several
+// callbacks failed and none was delivered: then Temporal or the ledger is away. If
+// others were delivered, the failed ones are listed for a person. Several
+// processes may sweep at once: a callback may then be delivered twice, which is
+// harmless.
 func (d *Deliverer) Sweep(ctx context.Context) (Swept, error) {
 	limit := d.batch + int(d.stuck.Load())
 	entries, err := d.ledger.PendingCallbacks(ctx, limit)
@@ -99,15 +99,16 @@ func (d *Deliverer) deliverAll(ctx context.Context, entries []ledger.InboxEntry)
 	}
 	if delivered.Load() > 0 {
 		for _, id := range waiting.ids {
-			d.trouble(ctx, id, "it fails while others are passed on; the receiver's log says how")
+			d.noteTrouble(ctx, id, "it cannot be delivered although others can; the receiver's log has the error")
 		}
 	}
-	// Those that stay for reasons of their own must not hide the rest.
+	// The next sweep reads so many more, so that callbacks that always fail do not
+	// keep others from being read.
 	d.stuck.Store(min(stuck.Load()+int64(waiting.count()), maxStuck))
 	return Swept{Pending: len(entries), Delivered: int(delivered.Load())}
 }
 
-// failed are the callbacks that a sweep could not pass on, it does not know why.
+// failed holds the callbacks that a sweep could not deliver for an unknown reason.
 type failed struct {
 	mutex sync.Mutex
 	ids   []string

@@ -82,7 +82,7 @@ func FromSettings(keys []config.PayloadKey) (*Codec, error) {
 // keys it encrypts nothing, and returns UnknownKey for payloads that are
 // encrypted. It is safe for concurrent use.
 type Codec struct {
-	first  string // "": there are no keys
+	first  string // "" if there are no keys
 	keys   map[string]cipher.AEAD
 	strict bool
 }
@@ -98,7 +98,7 @@ func New(keys ...Key) (*Codec, error) {
 			c.first = key.ID
 		}
 		if _, twice := c.keys[key.ID]; twice {
-			return nil, fmt.Errorf("codec: key %s is there twice", key.ID)
+			return nil, fmt.Errorf("codec: key %s appears twice", key.ID)
 		}
 		block, err := aes.NewCipher(key.Secret)
 		if err != nil {

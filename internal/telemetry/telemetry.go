@@ -1,5 +1,5 @@
-// Package telemetry serves /healthz, /readyz and /metrics of a process, on an
-// address of its own, so that the public address need not expose them.
+// Package telemetry serves /healthz, /readyz and /metrics of a process, on a
+// separate address, so that the public address does not expose them.
 //
 // It runs the checks that it is given. It imports no other package of ours and
 // knows neither orders, nor the ledger, nor Temporal.
@@ -18,25 +18,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// checkTime bounds one readiness check.
+// checkTime limits one readiness check.
 const checkTime = 2 * time.Second
 
-// Check is one thing that a process needs, or would like, to work.
+// Check is a readiness check of something that the process needs or uses.
 type Check struct {
 	Name     string
 	Required bool // without it the process is not ready
 	Try      func(context.Context) error
 }
 
-// Server answers until it is closed.
+// Server serves until it is closed.
 type Server struct {
 	http     *http.Server
 	listener net.Listener
 }
 
-// Listen binds the address and answers at once. /healthz says that the
-// process runs; /readyz tries the checks and is 503 when a required one
-// fails. The context bounds the binding only.
+// Listen binds the address and serves at once. /healthz answers that the process
+// runs. /readyz makes the checks, and answers 503 if a required one fails. The
+// context applies to the binding only.
 func Listen(ctx context.Context, address string, gatherer prometheus.Gatherer, checks ...Check) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -58,13 +58,14 @@ func Listen(ctx context.Context, address string, gatherer prometheus.Gatherer, c
 	}}
 	go func() {
 		if err := s.http.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			panic(fmt.Sprintf("admin: serving on a bound listener cannot fail: %v", err))
+			panic(fmt.Sprintf("telemetry: serving on a bound listener cannot fail: %v", err))
 		}
 	}()
 	return s, nil
 }
 
-// Address is what was bound: with port 0, the port that was chosen.
+// Address returns the bound address, with the chosen port if port 0 was
+// configured.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
 // Close ends the server at once.
@@ -77,7 +78,7 @@ func ready(checks []Check) http.HandlerFunc {
 			err := try(r.Context(), check)
 			states[check.Name] = "up"
 			if err != nil {
-				states[check.Name] = "away" // the error's text belongs in a log, not at a door
+				states[check.Name] = "away" // the error's text goes to the log only
 				if check.Required {
 					status = http.StatusServiceUnavailable
 				}
@@ -87,8 +88,8 @@ func ready(checks []Check) http.HandlerFunc {
 	}
 }
 
-// try makes a check, and gives it up after checkTime: a driver may wait for a
-// network that has gone silent.
+// try makes a check, and returns an error after checkTime, because a driver may
+// wait for a network that does not answer.
 func try(ctx context.Context, check Check) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()

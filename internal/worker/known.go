@@ -35,7 +35,7 @@ func KeepKnown(ctx context.Context, l *ledger.Ledger, settings activities.Settin
 			return
 		case <-again.C:
 			if err := RecordKnown(ctx, l, settings); err != nil && ctx.Err() == nil {
-				log.Warn("What this worker knows is not on record just now; it is tried again in an hour", "error", err)
+				log.Warn("The merchants and profiles of this worker could not be recorded; the next attempt is in an hour", "error", err)
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func NewCollector(l *ledger.Ledger, log *slog.Logger, unknownFor time.Duration, 
 	}
 }
 
-// Describe tells what Collect gives.
+// Describe sends the descriptions of the gauges.
 func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- c.items
 	descriptions <- c.oldest
@@ -62,7 +62,7 @@ func (c *Collector) queue(ctx context.Context, metrics chan<- prometheus.Metric)
 		now, err = c.ledger.Now(ctx)
 	}
 	if err != nil {
-		c.log.Warn("What needs a person could not be counted", "error", err)
+		c.log.Warn("The items of the queue could not be counted", "error", err)
 		return
 	}
 	for kind, count := range counts {

@@ -108,6 +108,6 @@ func TestScrapeWithoutTheDatabase(t *testing.T) {
 	values := b.scraped(t)
 	require.Len(t, values, 1)
 	require.InDelta(t, 7, values["other us"], 0)
-	require.Contains(t, b.logged.String(), "What needs a person could not be counted")
+	require.Contains(t, b.logged.String(), "The items of the queue could not be counted")
 	require.Contains(t, b.logged.String(), "The breakers could not be read")
 }

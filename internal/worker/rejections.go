@@ -11,12 +11,14 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// maxEcho is how much of a refused update a worker sends back to Temporal.
+// maxEcho is the maximum in bytes of a refused update that a worker sends back to
+// Temporal.
 const maxEcho = 64 << 10
 
-// ShortRejections keeps a worker's refusals of updates short. The SDK sends the
-// whole update back with its refusal, and Temporal ends a workflow whose worker
-// sends more than two megabytes: whoever sends a longer update would end an order.
+// ShortRejections limits the size of a worker's refusals of updates. The SDK sends
+// the whole update back with its refusal, and Temporal ends a workflow whose
+// worker sends more than two megabytes. Without the limit, a client could end an
+// order by a long update.
 func ShortRejections(options *client.Options) {
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(
 		func(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, call grpc.UnaryInvoker, more ...grpc.CallOption) error {
@@ -29,8 +31,8 @@ func ShortRejections(options *client.Options) {
 		}))
 }
 
-// shorten takes the arguments of a refused update, which nobody needs any more,
-// out of its refusal. Any other message stays as it is.
+// shorten removes the arguments of a refused update from its refusal. It does not
+// change other messages.
 func shorten(message *protocolpb.Message) {
 	var rejection updatepb.Rejection
 	if len(message.GetBody().GetValue()) <= maxEcho || !message.GetBody().MessageIs(&rejection) || message.GetBody().UnmarshalTo(&rejection) != nil {

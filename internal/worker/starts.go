@@ -13,32 +13,32 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// Starts knows whether Temporal takes a start with our search attributes. A
-// server hears of attributes some time after they were registered, each of its
-// frontends for itself, and refuses starts until then.
+// Starts checks whether Temporal accepts a start with our search attributes. Each
+// frontend of a server learns of new attributes with a delay of its own, and
+// refuses starts until then.
 type Starts struct {
 	temporal counter
 	log      *slog.Logger
-	accepted atomic.Bool // once accepted, they stay so
+	accepted atomic.Bool // once accepted, always accepted
 	told     atomic.Bool
 }
 
-// counter is what is needed of Temporal's client.
+// counter is the part of Temporal's client that Starts needs.
 type counter interface {
 	CountWorkflow(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)
 }
 
-// NewStarts makes a check of the namespace that the client was dialled with.
+// NewStarts returns a check of the client's namespace.
 func NewStarts(temporal counter, log *slog.Logger) *Starts {
 	return &Starts{temporal: temporal, log: log}
 }
 
-// inARow is how many questions in a row have to be understood: the client asks
-// one frontend after the other.
+// inARow is the number of queries in a row that must succeed, because the client
+// uses one frontend after the other.
 const inARow = 10
 
-// Try is the check for /readyz. It starts nothing: a query is read by the same
-// lists of attributes as a start, in the same process of the server.
+// Try is the check for /readyz. It starts no workflow. It makes a visibility
+// query, which a frontend checks against the same list of attributes as a start.
 func (s *Starts) Try(ctx context.Context) error {
 	if s.accepted.Load() {
 		return nil
@@ -46,13 +46,13 @@ func (s *Starts) Try(ctx context.Context) error {
 	for range inARow {
 		if err := s.ask(ctx); err != nil {
 			if !s.told.Swap(true) {
-				s.log.Warn("Temporal does not take starts with our search attributes yet", "error", err)
+				s.log.Warn("Temporal does not accept starts with our search attributes yet", "error", err)
 			}
-			return fmt.Errorf("ask for our search attributes: %w", err)
+			return fmt.Errorf("query with our search attributes: %w", err)
 		}
 	}
 	if !s.accepted.Swap(true) {
-		s.log.Info("Temporal takes starts with our search attributes")
+		s.log.Info("Temporal accepts starts with our search attributes")
 	}
 	return nil
 }
@@ -62,14 +62,14 @@ func (s *Starts) ask(ctx context.Context) error {
 	var denied *serviceerror.PermissionDenied
 	var absent *serviceerror.Unimplemented
 	if errors.As(err, &denied) || errors.As(err, &absent) {
-		s.log.Warn("Whether Temporal takes starts with our search attributes cannot be asked from here", "error", err)
+		s.log.Warn("This client may not query whether Temporal accepts starts with our search attributes", "error", err)
 		return nil
 	}
 	return err
 }
 
-// everyAttribute is a query that names each search attribute with a value of
-// its type, and that no order fits.
+// everyAttribute returns a query that uses each search attribute with a value of
+// its type, and that matches no order.
 func everyAttribute() string {
 	var terms []string
 	for name, kind := range wantedAttributes() {

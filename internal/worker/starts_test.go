@@ -50,7 +50,7 @@ func TestStartsAreAcceptedByAllFrontends(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), "told once: %s", log.String())
 	server.answers[2] = nil
 	require.NoError(t, starts.Try(t.Context()))
-	require.Contains(t, log.String(), "Temporal takes starts")
+	require.Contains(t, log.String(), "Temporal accepts starts")
 	for _, name := range []string{
 		"PayoutKind = 'none'", "PayoutState = 'none'", "PayoutCountry = 'none'", "PayoutCurrency = 'none'", "PayoutMerchant = 'none'",
 		"PayoutGatewayID = 'none'", "PayoutAmount = 0", "PayoutNeedsReview = false",

@@ -39,7 +39,7 @@ type Rates struct {
 	Transactions int // for comparing transactions
 }
 
-// attempts are the most attempts per second of both queues.
+// attempts returns the maximum of attempts per second for each queue.
 func (r Rates) attempts() (gateway, transactions float64) {
 	return float64(r.Gateway) / activities.CallsPerOrderAttempt, float64(r.Transactions) / activities.CallsPerAttempt
 }
@@ -47,8 +47,8 @@ func (r Rates) attempts() (gateway, transactions float64) {
 // drain is how long a stop waits beyond the longest attempt.
 const drain = 5 * time.Second
 
-// New wires the activities to the ledger and to the gateway's clients, by
-// merchant number.
+// New returns a worker whose activities use the ledger and the gateway's clients.
+// The keys of clients are merchant numbers.
 func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates) *Worker {
 	payouts := sdk.New(c, contract.Queue, orderOptions())
 	workflows.Register(payouts)
@@ -66,7 +66,7 @@ func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, 
 	calls := activities.NewGateway(clients, l, settings)
 	gateway.RegisterActivity(calls)
 	transactions := sdk.New(c, contract.TransactionsQueue, sdk.Options{
-		WorkerStopTimeout:            settings.GatewayTimeout + drain, // for the call that is under way
+		WorkerStopTimeout:            settings.GatewayTimeout + drain, // for the running call
 		TaskQueueActivitiesPerSecond: transactionAttempts,
 		DisableWorkflowWorker:        true,
 		DisableRegistrationAliasing:  true,
@@ -110,11 +110,11 @@ func (w *Worker) Stop() {
 	w.payouts.Stop()
 }
 
-// CodePolicy is the stable code of an approval policy that cannot be applied:
-// a mistake in the file, or limits that contradict each other.
+// CodePolicy is the stable code of an invalid approval policy: a mistake in the
+// file, or limits that contradict each other.
 const CodePolicy = "POLICY_INVALID"
 
-// Settings translates the configuration for the activities.
+// Settings returns the activities' settings from the configuration.
 //
 // The error is that of the approval policy, with file and line.
 func Settings(c config.Worker) (activities.Settings, error) {
@@ -148,8 +148,8 @@ func Settings(c config.Worker) (activities.Settings, error) {
 	}, nil
 }
 
-// RecordPolicy writes down under which approval policy a worker starts or, when
-// Settings refused it, that none started under it and why.
+// RecordPolicy records the approval policy of a worker that starts. If Settings
+// refused the policy, it records that no worker started, and why.
 func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Settings, refused error) error {
 	if refused != nil {
 		text := strings.TrimPrefix(refused.Error(), CodePolicy+": ")
@@ -160,7 +160,7 @@ func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Set
 
 func readPolicy(file string, accepted config.Insecure) (*order.Policy, error) {
 	if file == "" {
-		return nil, nil // no policy: nobody approves
+		return nil, nil // without a policy no order needs an approval
 	}
 	text, err := config.ReadTrusted(file, accepted)
 	if err != nil {
