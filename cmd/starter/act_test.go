@@ -20,6 +20,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -466,7 +467,7 @@ func TestAdopt(t *testing.T) {
 		temporal := b.bare(t)
 		got := b.run(t.Context(), append(args, "--json")...)
 		require.Equal(t, exitDone, got.code, got.out)
-		var document adoptedDocument
+		var document payouts.Adopted
 		require.NoError(t, json.Unmarshal([]byte(got.out), &document))
 		require.Equal(t, client.Started{WorkflowID: "order:" + merchant + ":ORPH-1", RunID: "run-2"}, document.Started)
 		require.Equal(t, []int64{3}, document.Closed)

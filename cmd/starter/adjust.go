@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"slices"
 	"strings"
@@ -9,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -19,7 +18,7 @@ import (
 
 func (s *starter) adjustCommand() *cobra.Command {
 	var kinds strings.Builder
-	for _, move := range ledger.AdjustmentKinds() {
+	for _, move := range payouts.AdjustmentKinds() {
 		printf(&kinds, "  %-16s %s\n", move.Kind, move.Text)
 	}
 	cmd := &cobra.Command{
@@ -38,7 +37,7 @@ with the proof, another one confirms it. Nothing moves before that. The kinds ar
 
 // adjustmentDocument is {"adjustment":{…}}.
 type adjustmentDocument struct {
-	Adjustment ledger.AdjustmentRecord `json:"adjustment"`
+	Adjustment payouts.Adjustment `json:"adjustment"`
 }
 
 func (s *starter) adjustProposeCommand() *cobra.Command {
@@ -63,8 +62,8 @@ or rejected, and the decided_ members are left out while it is proposed.`,
 			if err != nil {
 				return err
 			}
-			return s.adjust(cmd.Context(), func(ctx context.Context, l books) (ledger.AdjustmentRecord, *order.Refusal, error) {
-				return l.ProposeAdjustment(ctx, adjustment)
+			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
+				return service.ProposeAdjustment(cmd.Context(), by(flags.by), adjustment)
 			})
 		},
 	}
@@ -82,7 +81,7 @@ or rejected, and the decided_ members are left out while it is proposed.`,
 
 func adjustmentKinds() []string {
 	var kinds []string
-	for _, move := range ledger.AdjustmentKinds() {
+	for _, move := range payouts.AdjustmentKinds() {
 		kinds = append(kinds, string(move.Kind))
 	}
 	return kinds
@@ -96,10 +95,10 @@ type proposalFlags struct {
 
 // proposal is what the flags say. The error is an *order.Invalid with all that
 // cannot be sent.
-func (s *starter) proposal(ref string, flags proposalFlags) (ledger.Adjustment, error) {
+func (s *starter) proposal(ref string, flags proposalFlags) (payouts.Proposal, error) {
 	settings, err := s.settings()
 	if err != nil {
-		return ledger.Adjustment{}, err
+		return payouts.Proposal{}, err
 	}
 	var wrong problems
 	wrong.need("kind", flags.kind, "--kind is needed: one of "+strings.Join(adjustmentKinds(), ", "))
@@ -113,12 +112,11 @@ func (s *starter) proposal(ref string, flags proposalFlags) (ledger.Adjustment, 
 	if _, known := tarspay.Country(country); !known && key.Merchant != "" {
 		wrong.add(order.ProblemCountry, "country", "PAYOUTS_MERCHANTS does not say the merchant's country, so the amount cannot be read")
 	}
-	adjustment := ledger.Adjustment{
-		Merchant: key.Merchant, Ref: key.Number, Kind: ledger.AdjustmentKind(flags.kind),
-		Amount: wrong.amount("amount", flags.amount, country), By: flags.by, Why: flags.why, Evidence: flags.evidence,
+	adjustment := payouts.Proposal{
+		Key: key, Kind: flags.kind, Amount: wrong.amount("amount", flags.amount, country), Why: flags.why, Evidence: flags.evidence,
 	}
 	if len(wrong) > 0 {
-		return ledger.Adjustment{}, &order.Invalid{Problems: wrong}
+		return payouts.Proposal{}, &order.Invalid{Problems: wrong}
 	}
 	return adjustment, err
 }
@@ -129,18 +127,18 @@ func (s *starter) adjustmentKey(merchant, ref string) (order.Key, error) {
 	key, err := s.merchantKey(merchant)
 	var wrong problems
 	wrong.merge(err)
-	if !numberShape.MatchString(ref) || (key.Merchant != "" && !numberShape.MatchString(key.Merchant)) {
-		wrong.add(order.ProblemNumber, "ref", "references and merchant numbers are letters, digits, hyphen and underscore")
+	key.Number = ref
+	if err == nil || !payouts.IsNumber(ref) {
+		wrong.merge(payouts.CheckReference(key))
 	}
 	if len(wrong) > 0 {
 		return order.Key{}, &order.Invalid{Problems: wrong}
 	}
-	key.Number = ref
 	return key, err
 }
 
 func (s *starter) adjustConfirmCommand() *cobra.Command {
-	var merchant, by string
+	var merchant, who string
 	cmd := &cobra.Command{
 		Use:   "confirm REF",
 		Short: "Book what another person has proposed",
@@ -156,13 +154,13 @@ proof: starter adjust list. Whoever proposed it is refused with SAME_PERSON.
 			if err != nil {
 				return err
 			}
-			return s.adjust(cmd.Context(), func(ctx context.Context, l books) (ledger.AdjustmentRecord, *order.Refusal, error) {
-				return l.ConfirmAdjustment(ctx, key.Merchant, key.Number, by)
+			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
+				return service.ConfirmAdjustment(cmd.Context(), by(who), key)
 			})
 		},
 	}
 	s.addMerchant(cmd, &merchant)
-	s.addBy(cmd, &by)
+	s.addBy(cmd, &who)
 	return cmd
 }
 
@@ -184,8 +182,8 @@ reference stays taken.
 			if err != nil {
 				return err
 			}
-			return s.adjust(cmd.Context(), func(ctx context.Context, l books) (ledger.AdjustmentRecord, *order.Refusal, error) {
-				return l.RejectAdjustment(ctx, key.Merchant, key.Number, who.by, who.why)
+			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
+				return service.RejectAdjustment(cmd.Context(), by(who.by), key, who.why)
 			})
 		},
 	}
@@ -195,27 +193,26 @@ reference stays taken.
 }
 
 // adjust does something to an adjustment and prints how it stands then.
-func (s *starter) adjust(ctx context.Context, do func(context.Context, books) (ledger.AdjustmentRecord, *order.Refusal, error)) error {
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		record, refusal, err := do(ctx, l)
-		if err != nil {
-			return err
-		}
-		if refusal != nil {
-			return refusal
-		}
-		s.show(adjustmentDocument{record}, func(w io.Writer) { writeAdjustment(w, record) })
-		return nil
-	})
+func (s *starter) adjust(do func(*payouts.Service) (payouts.Adjustment, error)) error {
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	record, err := do(service)
+	if err != nil {
+		return err
+	}
+	s.show(adjustmentDocument{record}, func(w io.Writer) { writeAdjustment(w, record) })
+	return nil
 }
 
-func writeAdjustment(w io.Writer, a ledger.AdjustmentRecord) {
+func writeAdjustment(w io.Writer, a payouts.Adjustment) {
 	at := shellWord(a.Ref) + " --merchant " + shellWord(a.Merchant)
 	facts := []fact{
 		{"state", string(a.State)}, {"amount", amountText(a.Amount)}, {"proposed by", a.By}, {"why", a.Why}, {"evidence", a.Evidence},
 		{"decided by", a.DecidedBy}, {"decided why", a.DecidedWhy},
 	}
-	if a.State == ledger.AdjustmentProposed {
+	if a.State == payouts.AdjustmentProposed {
 		facts = append(facts, fact{"next", "nothing is booked: another person than " + a.By + " must confirm it"}, fact{"with", "starter adjust confirm " + at})
 	}
 	describe(w, string(a.Kind)+" "+a.Merchant+"/"+a.Ref, facts)

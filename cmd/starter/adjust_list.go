@@ -8,12 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 )
 
 func (s *starter) adjustListCommand() *cobra.Command {
-	filter := ledger.AdjustmentFilter{Limit: 100}
+	filter := payouts.AdjustmentFilter{Limit: 100}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Adjustments, the newest first",
@@ -31,37 +30,28 @@ there are more than the limit.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&filter.Open, "open", false, "only those that wait for a second person")
 	flags.StringVar(&filter.Merchant, "merchant", "", "only of this merchant number")
-	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
+	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", payouts.MaxPage))
 	s.complete(cmd, "merchant", s.merchantNames)
 	return cmd
 }
 
-// adjustmentsDocument is {"adjustments":[…],"more":…}.
-type adjustmentsDocument struct {
-	Adjustments []ledger.AdjustmentRecord `json:"adjustments"`
-	More        bool                      `json:"more"` // there are more than the limit
-}
-
-func (s *starter) adjustments(ctx context.Context, filter ledger.AdjustmentFilter) error {
-	var wrong problems
-	if wrong.limit(filter.Limit); len(wrong) > 0 {
-		return &order.Invalid{Problems: wrong}
+func (s *starter) adjustments(ctx context.Context, filter payouts.AdjustmentFilter) error {
+	if err := pageLimit(filter.Limit); err != nil {
+		return err
 	}
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		rows, more, err := page(filter.Limit, func(limit int) ([]ledger.AdjustmentRecord, error) {
-			filter.Limit = limit
-			return l.Adjustments(ctx, filter)
-		})
-		if err != nil {
-			return err
-		}
-		document := adjustmentsDocument{rows, more}
-		s.show(document, func(w io.Writer) { writeAdjustments(w, document) })
-		return nil
-	})
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	found, err := service.Adjustments(ctx, s.self(), filter)
+	if err != nil {
+		return err
+	}
+	s.show(found, func(w io.Writer) { writeAdjustments(w, found) })
+	return nil
 }
 
-func writeAdjustments(w io.Writer, document adjustmentsDocument) {
+func writeAdjustments(w io.Writer, document payouts.AdjustmentPage) {
 	if len(document.Adjustments) == 0 {
 		printf(w, "no adjustments\n")
 		return

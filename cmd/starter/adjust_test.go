@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -40,7 +41,7 @@ func TestAdjust(t *testing.T) {
 	require.Equal(t, exitDone, b.run(t.Context(), adjusting("propose", "FEE-1", "--merchant", merchant, "--kind", "fee", "--amount", "12",
 		"--why", "told late", "--evidence", "statement of May")...).code)
 	open := b.run(t.Context(), adjusting("list", "--open", "--json")...)
-	var document adjustmentsDocument
+	var document payouts.AdjustmentPage
 	require.NoError(t, json.Unmarshal([]byte(open.out), &document))
 	require.Len(t, document.Adjustments, 1)
 	require.Equal(t, ledger.Adjustment{

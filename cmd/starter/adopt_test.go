@@ -19,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -115,7 +116,7 @@ func TestAdoptWhatTheLedgerLost(t *testing.T) {
 			temporal.status, temporal.result = status, order.View{Standing: order.Standing{State: order.Succeeded}}
 			got := b.run(t.Context(), args...)
 			require.Equal(t, exitDone, got.code, got.out)
-			var document adoptedDocument
+			var document payouts.Adopted
 			require.NoError(t, json.Unmarshal([]byte(got.out), &document))
 			require.Equal(t, order.Reserved, document.Order.State)
 			require.Equal(t, []int64{1}, document.Closed)

@@ -2,19 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) balanceCommand() *cobra.Command {
@@ -49,105 +44,39 @@ func (s *starter) addMerchants(cmd *cobra.Command, merchants *[]string) {
 
 // balancesDocument is {"balances":[…]}.
 type balancesDocument struct {
-	Balances []balance `json:"balances"`
-}
-
-// balance is a merchant's money in one currency.
-type balance struct {
-	Merchant string                          `json:"merchant"`
-	Currency string                          `json:"currency"`
-	Accounts map[ledger.Account]money.Amount `json:"accounts"`
-	Snapshot *order.Snapshot                 `json:"snapshot"` // the latest comparison with the gateway; null before the first
+	Balances []payouts.Balance `json:"balances"`
 }
 
 func (s *starter) balance(ctx context.Context, merchants []string) error {
-	settings, err := s.settings()
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	if len(merchants) == 0 {
-		merchants = settings.Merchants.Numbers()
-	}
-	if len(merchants) == 0 {
-		return &order.Invalid{Problems: []order.Problem{{
-			Code: codeMissing, Field: "merchant", Message: "--merchant is needed: PAYOUTS_MERCHANTS is not set",
-		}}}
-	}
-	l, hangUp, err := s.ledger(ctx)
+	balances, unopened, err := service.Balances(ctx, s.self(), merchants)
 	if err != nil {
-		return err
+		return flagged(err)
 	}
-	defer hangUp()
-	reading, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	document := balancesDocument{Balances: []balance{}}
-	for _, merchant := range merchants {
-		found, err := balancesOf(reading, l, merchant, currenciesOf(merchant, settings.Merchants))
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 {
-			s.note("%s has no books yet: they are opened with its first order or reconciliation", printable(merchant))
-		}
-		document.Balances = append(document.Balances, found...)
+	for _, merchant := range unopened {
+		s.note("%s has no books yet: they are opened with its first order or reconciliation", printable(merchant))
 	}
-	s.show(document, func(w io.Writer) { writeBalances(w, document.Balances) })
+	s.show(balancesDocument{balances}, func(w io.Writer) { writeBalances(w, balances) })
 	return nil
 }
 
-func balancesOf(ctx context.Context, l books, merchant string, currencies []string) ([]balance, error) {
-	snapshots, err := l.Snapshots(ctx, merchant, len(currencies))
-	if err != nil {
-		return nil, err
-	}
-	var found []balance
-	for _, currency := range currencies {
-		accounts, err := l.Balances(ctx, merchant, currency)
-		if errors.Is(err, ledger.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		b := balance{Merchant: merchant, Currency: currency, Accounts: accounts}
-		latest := slices.IndexFunc(snapshots, func(s order.Snapshot) bool { return s.Currency == currency })
-		if latest >= 0 {
-			b.Snapshot = &snapshots[latest]
-		}
-		found = append(found, b)
-	}
-	return found, nil
-}
-
-// currenciesOf is the currency of a configured merchant's country, and all
-// there are for another: the gateway gives a merchant number one country, but
-// which it is only the worker may know.
-func currenciesOf(merchant string, merchants config.MerchantList) []string {
-	if profile, known := tarspay.Country(merchants.Countries()[merchant]); known {
-		return []string{profile.Currency}
-	}
-	var currencies []string
-	for _, profile := range tarspay.Countries() {
-		currencies = append(currencies, profile.Currency)
-	}
-	slices.Sort(currencies)
-	return slices.Compact(currencies)
-}
-
-func writeBalances(w io.Writer, balances []balance) {
+func writeBalances(w io.Writer, balances []payouts.Balance) {
 	if len(balances) == 0 {
 		printf(w, "no books\n")
 		return
 	}
 	head := []string{"MERCHANT", "CURRENCY"}
-	for _, account := range ledger.Accounts() {
+	for _, account := range payouts.Accounts() {
 		head = append(head, strings.ToUpper(string(account)))
 	}
 	var rows [][]string
 	var snapshots []order.Snapshot
 	for _, b := range balances {
 		row := []string{b.Merchant, b.Currency}
-		for _, account := range ledger.Accounts() {
+		for _, account := range payouts.Accounts() {
 			row = append(row, b.Accounts[account].Number())
 		}
 		rows = append(rows, row)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -19,7 +20,7 @@ func (s *starter) certificateCommand() *cobra.Command {
 	var gatewayID, path string
 	cmd := &cobra.Command{
 		Use:   "certificate {NUMBER | --gateway-id ID} --out FILE",
-		Short: "The certificate of a payout (" + having(tarspay.OperationPayoutProof) + ")",
+		Short: "The certificate of a payout (" + payouts.Having(tarspay.OperationPayoutProof) + ")",
 		Long: `Gets the certificate of a payout, as proof for the beneficiary or for resolve. A
 certificate names people, so it goes to a new file that only you can read and is
 never printed. No page of the gateway shows what it looks like: the file holds the

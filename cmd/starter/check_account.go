@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -16,7 +17,7 @@ func (s *starter) checkAccountCommand() *cobra.Command {
 	var request tarspay.AccountCheckRequest
 	cmd := &cobra.Command{
 		Use:   "check-account --way WAY --account ACCOUNT --name NAME",
-		Short: "Whether an account belongs to a name (" + having(tarspay.OperationAccountCheck) + ")",
+		Short: "Whether an account belongs to a name (" + payouts.Having(tarspay.OperationAccountCheck) + ")",
 		Long: `Asks the gateway whether an account or wallet belongs to a name, before money is
 sent there. The comparison is strict: a part of the name does not match. The name
 that the gateway has is never printed. Exit code 4 when they do not match.
@@ -57,22 +58,18 @@ func (s *starter) checkAccount(ctx context.Context, from callerFlags, request ta
 		return err
 	}
 	defer c.CloseIdle()
-	if _, known := c.profile.Way(tarspay.DirectionWithdrawal, request.Way); !known {
-		wrong.add(tarspay.ViolationBank, "way", "%s: no such bank or wallet: see starter banks --country %s", c.profile.Name, c.profile.Code)
-		return &order.Invalid{Problems: wrong}
-	}
-	check, err := c.CheckAccount(ctx, request)
+	matches, err := c.AccountMatches(ctx, request)
 	if err != nil {
 		return err
 	}
-	s.show(accountDocument{check.Matches}, func(w io.Writer) {
-		if check.Matches {
+	s.show(accountDocument{matches}, func(w io.Writer) {
+		if matches {
 			printf(w, "the account belongs to the name\n")
 			return
 		}
 		printf(w, "the account does not belong to the name as given\n")
 	})
-	if !check.Matches {
+	if !matches {
 		return outcome(exitOtherwise)
 	}
 	return nil

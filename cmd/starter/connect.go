@@ -74,15 +74,6 @@ func (s *starter) inLedger(ctx context.Context, do func(context.Context, books) 
 	return do(doing, l)
 }
 
-// page reads what a listing shows. One row more tells whether there are more.
-func page[T any](limit int, read func(limit int) ([]T, error)) (rows []T, more bool, err error) {
-	found, err := read(limit + 1)
-	if err != nil {
-		return nil, false, err
-	}
-	return append([]T{}, found[:min(len(found), limit)]...), len(found) > limit, nil
-}
-
 // dialTemporal connects by Temporal's own settings (TEMPORAL_ADDRESS and its
 // kin). The error is an *order.Refusal with TEMPORAL_UNREACHABLE, or that of
 // the settings.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -14,7 +15,7 @@ func (s *starter) depositByTrxCommand() *cobra.Command {
 	var from callerFlags
 	cmd := &cobra.Command{
 		Use:   "deposit-by-trx TRXID",
-		Short: "The deposit that a PIX payment belongs to (" + having(tarspay.OperationDepositByTrxID) + ")",
+		Short: "The deposit that a PIX payment belongs to (" + payouts.Having(tarspay.OperationDepositByTrxID) + ")",
 		Long: `Finds the deposit of a PIX payment by its end-to-end id, the E… on the payer's
 receipt, and says where the gateway has it.
 
@@ -34,20 +35,7 @@ receipt, and says where the gateway has it.
 
 // depositDocument is {"deposit":{…}}.
 type depositDocument struct {
-	Deposit foundDeposit `json:"deposit"`
-}
-
-// foundDeposit is a deposit as the gateway has it.
-type foundDeposit struct {
-	Merchant  string        `json:"merchant"`
-	Number    string        `json:"number"`
-	GatewayID string        `json:"gateway_id"`
-	State     tarspay.State `json:"state"`
-	StateName string        `json:"state_name"`
-	Currency  string        `json:"currency"`
-	Ordered   string        `json:"ordered"`
-	Paid      string        `json:"paid,omitempty"`
-	Fee       string        `json:"fee"`
+	Deposit payouts.GatewayDeposit `json:"deposit"`
 }
 
 func (s *starter) depositByTrx(ctx context.Context, from callerFlags, id string) error {
@@ -56,16 +44,9 @@ func (s *starter) depositByTrx(ctx context.Context, from callerFlags, id string)
 		return err
 	}
 	defer c.CloseIdle()
-	status, err := c.DepositByTrxID(ctx, id)
+	d, err := c.DepositOf(ctx, id)
 	if err != nil {
 		return err
-	}
-	d := foundDeposit{
-		Merchant: c.Merchant(), Number: status.OrderNumber, GatewayID: status.GatewayID, State: status.State,
-		StateName: status.State.String(), Currency: isoCurrency(status.Currency, c.profile), Ordered: status.OrderAmount, Fee: status.Fee,
-	}
-	if status.State.Paid() {
-		d.Paid = status.PayAmount
 	}
 	s.show(depositDocument{d}, func(w io.Writer) {
 		describe(w, "deposit "+d.Merchant+"/"+d.Number, []fact{
@@ -74,13 +55,4 @@ func (s *starter) depositByTrx(ctx context.Context, from callerFlags, id string)
 		})
 	})
 	return nil
-}
-
-// isoCurrency is the country's currency where the gateway means it by a code
-// of its own, and the gateway's code otherwise.
-func isoCurrency(code string, profile *tarspay.Profile) string {
-	if code == profile.GatewayCurrency {
-		return profile.Currency
-	}
-	return code
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,13 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
-	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 func (s *starter) discrepanciesCommand() *cobra.Command {
-	filter := ledger.DiscrepancyFilter{Limit: 100}
+	filter := payouts.DiscrepancyFilter{Limit: 100}
 	cmd := &cobra.Command{
 		Use:   "discrepancies",
 		Short: "Where our books and the gateway's word differ",
@@ -39,38 +38,29 @@ there are more than the limit.`,
 	flags.StringVar(&filter.Merchant, "merchant", "", "only of this merchant number")
 	flags.StringVar(&filter.Number, "number", "", "only of this order number")
 	flags.StringVar(&filter.Code, "code", "", "only of this code")
-	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
+	flags.IntVar(&filter.Limit, "limit", filter.Limit, fmt.Sprintf("at most so many, up to %d", payouts.MaxPage))
 	s.complete(cmd, "merchant", s.merchantNames)
 	s.complete(cmd, "code", func(*cobra.Command) []string { return worklist.DiscrepancyCodes() })
 	return cmd
 }
 
-// discrepanciesDocument is {"discrepancies":[…],"more":…}.
-type discrepanciesDocument struct {
-	Discrepancies []ledger.Discrepancy `json:"discrepancies"`
-	More          bool                 `json:"more"` // there are more than the limit
-}
-
-func (s *starter) discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) error {
-	var wrong problems
-	if wrong.limit(filter.Limit); len(wrong) > 0 {
-		return &order.Invalid{Problems: wrong}
+func (s *starter) discrepancies(ctx context.Context, filter payouts.DiscrepancyFilter) error {
+	if err := pageLimit(filter.Limit); err != nil {
+		return err
 	}
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		rows, more, err := page(filter.Limit, func(limit int) ([]ledger.Discrepancy, error) {
-			filter.Limit = limit
-			return l.Discrepancies(ctx, filter)
-		})
-		if err != nil {
-			return err
-		}
-		document := discrepanciesDocument{rows, more}
-		s.show(document, func(w io.Writer) { writeDiscrepancies(w, document) })
-		return nil
-	})
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	found, err := service.Discrepancies(ctx, s.self(), filter)
+	if err != nil {
+		return err
+	}
+	s.show(found, func(w io.Writer) { writeDiscrepancies(w, found) })
+	return nil
 }
 
-func writeDiscrepancies(w io.Writer, document discrepanciesDocument) {
+func writeDiscrepancies(w io.Writer, document payouts.DiscrepancyPage) {
 	if len(document.Discrepancies) == 0 {
 		printf(w, "no discrepancies\n")
 		return
@@ -88,7 +78,7 @@ func writeDiscrepancies(w io.Writer, document discrepanciesDocument) {
 }
 
 // closedText says who has closed it and why.
-func closedText(d ledger.Discrepancy) string {
+func closedText(d payouts.Discrepancy) string {
 	if d.ClosedAt.IsZero() {
 		return ""
 	}
@@ -126,26 +116,20 @@ refused; the id is that of starter queue and starter discrepancies.
 
 // discrepancyDocument is {"discrepancy":{…}}.
 type discrepancyDocument struct {
-	Discrepancy ledger.Discrepancy `json:"discrepancy"`
+	Discrepancy payouts.Discrepancy `json:"discrepancy"`
 }
 
 func (s *starter) closeDiscrepancy(ctx context.Context, id int64, who actor) error {
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		refusal, err := l.CloseDiscrepancy(ctx, id, who.by, who.why)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return order.Refuse(codeNoDiscrepancy, "there is no discrepancy %d", id)
-		}
-		if err != nil {
-			return err
-		}
-		if refusal != nil {
-			return refusal
-		}
-		found, err := l.Discrepancies(ctx, ledger.DiscrepancyFilter{Before: id + 1, Limit: 1})
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		s.show(discrepancyDocument{found[0]}, func(w io.Writer) { writeDiscrepancies(w, discrepanciesDocument{Discrepancies: found}) })
-		return nil
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	closed, err := service.CloseDiscrepancy(ctx, by(who.by), id, who.why)
+	if err != nil {
+		return err
+	}
+	s.show(discrepancyDocument{closed}, func(w io.Writer) {
+		writeDiscrepancies(w, payouts.DiscrepancyPage{Discrepancies: []payouts.Discrepancy{closed}})
 	})
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -236,7 +237,7 @@ func TestDepositByTrx(t *testing.T) {
 	}})
 	b.gateway.Advance(time.Minute)
 	trx := b.trxID(t, inBrazil, "CART-1")
-	require.Equal(t, depositDocument{foundDeposit{
+	require.Equal(t, depositDocument{payouts.GatewayDeposit{
 		Merchant: inBrazil, Number: "CART-1", GatewayID: id, State: tarspay.StateSucceeded, StateName: "succeeded", Currency: "BRL",
 		Ordered: "50", Paid: "50", Fee: "0.5",
 	}}, answered[depositDocument](t, b, exitDone, "deposit-by-trx", trx))
@@ -265,9 +266,9 @@ func TestTrx(t *testing.T) {
 	id := b.create(t, inBangladesh, bangladesh("CART-2", "500", "stuck"))
 	trx := b.trxID(t, inBangladesh, "CART-1")
 
-	require.Equal(t, paymentDocument{payment{Supplement: "possible", Message: "can be supplemented", Amount: "500"}},
+	require.Equal(t, paymentDocument{payouts.Payment{Supplement: "possible", Message: "can be supplemented", Amount: "500"}},
 		answered[paymentDocument](t, b, exitDone, "trx", "query", trx))
-	require.Equal(t, payment{Supplement: "impossible", Message: "not paid"}, answered[paymentDocument](t, b, exitDone, "trx", "query", "1").Payment)
+	require.Equal(t, payouts.Payment{Supplement: "impossible", Message: "not paid"}, answered[paymentDocument](t, b, exitDone, "trx", "query", "1").Payment)
 
 	require.Equal(t, supplementDocument{supplement{Done: true, Message: "supplemented", Number: "CART-2", GatewayID: id}},
 		answered[supplementDocument](t, b, exitDone, "trx", "supplement", trx, "--number", "CART-2"))
@@ -327,7 +328,7 @@ func TestUTR(t *testing.T) {
 
 	_, err := b.gateway.Move(inIndia, "CART-2", tarspay.StateCancelled, "")
 	require.NoError(t, err)
-	require.Equal(t, payment{Supplement: "unsupported", Message: "contact operations", Amount: "100"},
+	require.Equal(t, payouts.Payment{Supplement: "unsupported", Message: "contact operations", Amount: "100"},
 		answered[paymentDocument](t, b, exitDone, "utr", "query", b.trxID(t, inIndia, "CART-2"), "--number", "CART-2").Payment)
 	require.Equal(t, exitUsage, b.run(t.Context(), "utr", "query", utr).code, "no number")
 	require.Equal(t, exitDone, b.run(t.Context(), "utr").code)
@@ -351,18 +352,18 @@ func TestTransactions(t *testing.T) {
 	of := func(more ...string) []string {
 		return append([]string{"transactions", "--merchant", inThailand, "--until", "2026-05-05"}, more...)
 	}
-	document := answered[transactionsDocument](t, b, exitDone, of()...)
+	document := answered[payouts.Transactions](t, b, exitDone, of()...)
 	require.Equal(t, inThailand, document.Merchant)
 	require.False(t, document.More)
 	require.Len(t, document.Transactions, 3)
-	require.Equal(t, transaction{
+	require.Equal(t, payouts.Transaction{
 		Kind: "withdrawal", Number: "INV-0", GatewayID: ids[0], State: tarspay.StateSucceeded, StateName: "succeeded", Currency: "THB",
 		Ordered: "2000", Moved: "2000", Fee: "20", Way: "KBANK", WayType: "bank", CreatedAt: noon, SucceededAt: noon.Add(2 * time.Second),
 	}, document.Transactions[2])
 	require.True(t, document.Transactions[1].SucceededAt.IsZero())
 
 	numbers := func(args ...string) (found []string) {
-		for _, one := range answered[transactionsDocument](t, b, exitDone, of(args...)...).Transactions {
+		for _, one := range answered[payouts.Transactions](t, b, exitDone, of(args...)...).Transactions {
 			found = append(found, one.Number)
 		}
 		return found
@@ -372,7 +373,7 @@ func TestTransactions(t *testing.T) {
 	require.Equal(t, []string{"INV-0"}, numbers("--until", "2026-05-04T12:00:30Z"))
 	require.Empty(t, numbers("--kind", "deposit"))
 	require.Equal(t, []string{"INV-2", "INV-1", "INV-0"}, numbers("--kind", "withdrawal", "--limit", "3"))
-	limited := answered[transactionsDocument](t, b, exitDone, of("--limit", "2")...)
+	limited := answered[payouts.Transactions](t, b, exitDone, of("--limit", "2")...)
 	require.Len(t, limited.Transactions, 2)
 	require.True(t, limited.More)
 
@@ -453,7 +454,7 @@ func TestTransactionsShifted(t *testing.T) {
 	}
 	b.gateway.Advance(time.Minute)
 	args := []string{"transactions", "--merchant", inThailand, "--limit", "1000"}
-	require.Len(t, answered[transactionsDocument](t, b, exitDone, args...).Transactions, tarspay.MaxHistoryPageSize+1)
+	require.Len(t, answered[payouts.Transactions](t, b, exitDone, args...).Transactions, tarspay.MaxHistoryPageSize+1)
 	require.NoError(t, b.gateway.Switch(inThailand, "shifting-history", true))
 	got := b.run(t.Context(), args...)
 	require.Equal(t, exitUnreachable, got.code)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -68,13 +67,13 @@ func (f *listFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.country, "country", "", "only this country, two letters")
 	flags.BoolVar(&f.needsReview, "needs-review", false, "only those that wait for a person")
 	flags.BoolVar(&f.open, "open", false, "only those that have not ended")
-	flags.IntVar(&f.limit, "limit", 20, fmt.Sprintf("at most so many, up to %d", client.MaxRows-1))
+	flags.IntVar(&f.limit, "limit", 20, fmt.Sprintf("at most so many, up to %d", payouts.MaxRows))
 }
 
 // filter checks the flags. The error is an *order.Invalid.
-func (f listFlags) filter() (client.Filter, error) {
+func (f listFlags) filter() (payouts.Filter, error) {
 	var wrong problems
-	filter := client.Filter{
+	filter := payouts.Filter{
 		Kind: order.Kind(f.kind), State: order.State(f.state), Country: strings.ToUpper(f.country), Merchant: f.merchant,
 		NeedsReview: f.needsReview, Open: f.open, Limit: f.limit,
 	}
@@ -84,27 +83,13 @@ func (f listFlags) filter() (client.Filter, error) {
 	if f.state != "" && !slices.Contains(order.States(), filter.State) {
 		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(order.States())))
 	}
-	if f.limit < 1 || f.limit >= client.MaxRows {
-		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", client.MaxRows-1)
+	if f.limit < 1 || f.limit > payouts.MaxRows {
+		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", payouts.MaxRows)
 	}
 	if len(wrong) > 0 {
-		return client.Filter{}, &order.Invalid{Problems: wrong}
+		return payouts.Filter{}, &order.Invalid{Problems: wrong}
 	}
 	return filter, nil
-}
-
-// listDocument is {"orders":[…],"more":…,"source":…}.
-type listDocument struct {
-	Orders  []listedOrder `json:"orders"`
-	More    bool          `json:"more"` // there are more than the limit
-	Source  source        `json:"source"`
-	Problem *order.Reason `json:"problem,omitempty"` // the other source cannot be asked
-}
-
-// listedOrder is an order of the list, and why nobody sees to it.
-type listedOrder struct {
-	client.Row
-	Problem string `json:"problem,omitempty"` // a code
 }
 
 func (s *starter) list(ctx context.Context, flags listFlags) error {
@@ -112,28 +97,25 @@ func (s *starter) list(ctx context.Context, flags listFlags) error {
 	if err != nil {
 		return err
 	}
-	listing, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	filter.Limit++ // one more than is shown tells whether there are more
-	found, from, err := s.listed(listing, filter)
-	var away *unasked
-	if err != nil && !errors.As(err, &away) {
+	service, err := s.service()
+	if err != nil {
 		return err
 	}
-	document := listDocument{Orders: []listedOrder{}, More: len(found) > flags.limit, Source: from}
-	document.Orders = append(document.Orders, found[:min(len(found), flags.limit)]...)
-	if away != nil {
-		document.Problem = &order.Reason{Code: explain(away.err).Code, Text: away.Error()}
-		s.note("warning: %s", document.Problem.Text)
+	list, err := service.List(ctx, s.self(), filter)
+	if err != nil {
+		return err
 	}
-	s.show(document, func(w io.Writer) { writeList(w, document) })
-	if away != nil {
+	if list.Problem != nil {
+		s.note("warning: %s", list.Problem.Text)
+	}
+	s.show(list, func(w io.Writer) { writeList(w, list) })
+	if list.Problem != nil {
 		return outcome(exitUnreachable)
 	}
 	return nil
 }
 
-func writeList(w io.Writer, document listDocument) {
+func writeList(w io.Writer, document payouts.List) {
 	if len(document.Orders) == 0 {
 		printf(w, "no orders\n")
 		return
@@ -151,7 +133,7 @@ func writeList(w io.Writer, document listDocument) {
 }
 
 // listedState adds why nobody sees to the order.
-func listedState(o listedOrder) string {
+func listedState(o payouts.Listed) string {
 	why := ""
 	switch {
 	case o.Problem == order.CodeNumberSquatted:

@@ -45,10 +45,18 @@ type starter struct {
 	lost      error  // something could not be written to out
 	user      string // who runs it, as the system knows them
 	now       func() time.Time
+	hangUps   []func()
 
 	settings func() (config.Starter, error)
 	temporal func(context.Context) (orders, func(), error)
 	ledger   func(context.Context) (books, func(), error) // the error is errNoLedger when none is configured
+}
+
+// kept is a connection that ends with the run.
+func (s *starter) kept(hangUp func()) {
+	if hangUp != nil {
+		s.hangUps = append(s.hangUps, hangUp)
+	}
 }
 
 // run is the whole program but its ending: the result is the exit code.
@@ -56,6 +64,9 @@ func (s *starter) run(ctx context.Context, args []string) int {
 	out := &output{Writer: s.out, columns: s.columns}
 	s.out = out
 	code := s.execute(ctx, args)
+	for _, hangUp := range s.hangUps {
+		hangUp()
+	}
 	lost := cmp.Or(out.lost, s.lost)
 	if lost == nil {
 		return code

@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // source says who told where an order stands.
-type source string
+type source = payouts.Source
 
 const (
-	sourceWorkflow source = "workflow" // the order's workflow, because the ledger does not have the order or cannot be asked
-	sourceLedger   source = "ledger"   // the ledger, which decides
-	sourceList     source = "list"     // Temporal's list: may lag, and knows less
+	sourceWorkflow = payouts.FromWorkflow
+	sourceLedger   = payouts.FromLedger
+	sourceList     = payouts.FromList
 )
 
 // orderDocument is {"order":{…},"source":…}, and "started" when the command

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -39,49 +40,37 @@ the fingerprint of what is approved), and more means that there are more than th
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.queue(cmd.Context(), limit) },
 	}
-	cmd.Flags().IntVar(&limit, "limit", limit, fmt.Sprintf("at most so many, up to %d", ledger.MaxPage-1))
+	cmd.Flags().IntVar(&limit, "limit", limit, fmt.Sprintf("at most so many, up to %d", payouts.MaxPage))
 	return cmd
 }
 
-// queueDocument is {"queue":[…],"more":…}.
-type queueDocument struct {
-	Queue []worklist.Item `json:"queue"`
-	More  bool            `json:"more"` // there are more than the limit
-}
-
 func (s *starter) queue(ctx context.Context, limit int) error {
-	var wrong problems
-	if wrong.limit(limit); len(wrong) > 0 {
-		return &order.Invalid{Problems: wrong}
+	if err := pageLimit(limit); err != nil {
+		return err
 	}
-	settings, err := s.settings()
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		items, more, err := page(limit, func(limit int) ([]ledger.Due, error) {
-			return l.NeedsPerson(ctx, settings.UnknownAlarm, limit)
-		})
-		if err != nil {
-			return err
-		}
-		document := queueDocument{Queue: []worklist.Item{}, More: more}
-		for _, item := range items {
-			document.Queue = append(document.Queue, worklist.Say(item))
-		}
-		s.show(document, func(w io.Writer) { writeQueue(w, document) })
-		return nil
-	})
-}
-
-// limit checks --limit of a page of the ledger.
-func (p *problems) limit(limit int) {
-	if limit < 1 || limit >= ledger.MaxPage {
-		p.add(codeUsage, "limit", "--limit is between 1 and %d", ledger.MaxPage-1)
+	found, err := service.Queue(ctx, s.self(), limit)
+	if err != nil {
+		return err
 	}
+	s.show(found, func(w io.Writer) { writeQueue(w, found) })
+	return nil
 }
 
-func writeQueue(w io.Writer, document queueDocument) {
+// pageLimit checks --limit of a page of the ledger. The error is an *order.Invalid.
+func pageLimit(limit int) error {
+	if limit >= 1 && limit <= payouts.MaxPage {
+		return nil
+	}
+	var wrong problems
+	wrong.add(codeUsage, "limit", "--limit is between 1 and %d", payouts.MaxPage)
+	return &order.Invalid{Problems: wrong}
+}
+
+func writeQueue(w io.Writer, document payouts.QueuePage) {
 	if len(document.Queue) == 0 {
 		printf(w, "nothing needs a person\n")
 		return

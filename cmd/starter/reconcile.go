@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -60,48 +60,27 @@ in millionths of a minor unit.
 	return cmd
 }
 
-// reconciliationDocument is the report; its lists are never null.
-type reconciliationDocument struct {
-	Snapshots   []order.Snapshot `json:"snapshots"`
-	Drifting    []string         `json:"drifting"`
-	Unreachable []string         `json:"unreachable"`
-}
-
 func (s *starter) reconcile(ctx context.Context, merchants []string, timeout time.Duration) error {
-	temporal, hangUp, err := s.temporal(ctx)
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	defer hangUp()
-	waiting, cancel := within(ctx, timeout)
-	defer cancel()
 	defer s.tellWaiting("comparing balances (a difference is looked at twice, some seconds apart, to tell drift from an order under way)", timeout)()
-	result, err := temporal.ReconcileBalances(waiting, merchants...)
+	report, err := service.ReconcileBalances(ctx, s.self(), merchants, timeout)
 	if err != nil {
-		return late(waiting, err, "the reconciliation is still under way; its report will be in Temporal. Do a worker and the gateway answer?")
+		return err
 	}
-	document := reconciliationDocument{
-		Snapshots:   append([]order.Snapshot{}, result.Snapshots...),
-		Drifting:    append([]string{}, result.Drifting...),
-		Unreachable: append([]string{}, result.Unreachable...),
-	}
-	s.show(document, func(w io.Writer) { writeReconciliation(w, document) })
-	return reconciled(result)
-}
-
-// reconciled is the report's exit code: a drift that was seen weighs more than
-// a balance that was not.
-func reconciled(result contract.ReconcileBalancesResult) error {
-	switch {
-	case len(result.Drifting) > 0:
+	s.show(report, func(w io.Writer) { writeReconciliation(w, report) })
+	switch { // a drift that was seen weighs more than a balance that was not
+	case len(report.Drifting) > 0:
 		return outcome(exitOtherwise)
-	case len(result.Unreachable) > 0:
+	case len(report.Unreachable) > 0:
 		return outcome(exitUnreachable)
 	}
 	return nil
 }
 
-func writeReconciliation(w io.Writer, document reconciliationDocument) {
+func writeReconciliation(w io.Writer, document payouts.BalanceReport) {
 	if len(document.Snapshots) > 0 {
 		writeSnapshots(w, document.Snapshots)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -45,9 +45,9 @@ func (f *transactionsFlags) add(cmd *cobra.Command) {
 }
 
 // input checks the flags.
-func (f *transactionsFlags) input(merchants []string, now time.Time) (contract.ReconcileTransactionsInput, error) {
+func (f *transactionsFlags) input(merchants []string, now time.Time) (payouts.TransactionSpan, error) {
 	var wrong problems
-	input := contract.ReconcileTransactionsInput{
+	input := payouts.TransactionSpan{
 		Merchants: merchants, From: wrong.moment("from", f.from, now), To: wrong.moment("to", f.to, now),
 	}
 	if !f.on && f.from+f.to != "" {
@@ -62,30 +62,19 @@ func (f *transactionsFlags) input(merchants []string, now time.Time) (contract.R
 	return input, nil
 }
 
-// transactionsReport is what --json writes; its lists are never null.
-type transactionsReport struct {
-	Merchants      []contract.MerchantTransactions `json:"merchants"`
-	Unreachable    []string                        `json:"unreachable"`
-	WithoutHistory []string                        `json:"without_history"`
-}
-
-func (s *starter) reconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput, timeout time.Duration) error {
-	temporal, hangUp, err := s.temporal(ctx)
+func (s *starter) reconcileTransactions(ctx context.Context, input payouts.TransactionSpan, timeout time.Duration) error {
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	defer hangUp()
-	waiting, cancel := within(ctx, timeout)
-	defer cancel()
 	defer s.tellWaiting("comparing transactions", timeout)()
-	result, err := temporal.ReconcileTransactions(waiting, input)
+	report, err := service.ReconcileTransactions(ctx, s.self(), input, timeout)
 	if err != nil {
-		return late(waiting, err, "the comparison goes on; its report will be in Temporal, and what it finds in starter discrepancies. Do a worker and the gateway answer?")
+		return err
 	}
-	report, found := reportOf(result)
 	s.show(report, func(w io.Writer) { writeTransactionsReport(w, report) })
 	switch {
-	case found:
+	case report.Differs():
 		return outcome(exitOtherwise)
 	case len(report.Unreachable) > 0:
 		return outcome(exitUnreachable)
@@ -93,23 +82,7 @@ func (s *starter) reconcileTransactions(ctx context.Context, input contract.Reco
 	return nil
 }
 
-func reportOf(result contract.ReconcileTransactionsResult) (report transactionsReport, found bool) {
-	report = transactionsReport{Merchants: []contract.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
-	for _, m := range result.Merchants {
-		m.Findings = append([]order.DiscrepancyCount{}, m.Findings...)
-		found = found || len(m.Findings) > 0
-		report.Merchants = append(report.Merchants, m)
-		if m.Problem != "" {
-			report.Unreachable = append(report.Unreachable, m.Merchant)
-		}
-		if m.History == contract.HistoryNone {
-			report.WithoutHistory = append(report.WithoutHistory, m.Merchant)
-		}
-	}
-	return report, found
-}
-
-func writeTransactionsReport(w io.Writer, report transactionsReport) {
+func writeTransactionsReport(w io.Writer, report payouts.TransactionReport) {
 	if len(report.Merchants) == 0 {
 		printf(w, "no merchants\n")
 		return

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -353,11 +354,11 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		help.WriteString(command.Long)
 	}
 	for _, document := range []any{
-		startedDocument{}, orderDocument{}, listDocument{}, balancesDocument{}, reconciliationDocument{}, transactionsReport{},
+		startedDocument{}, orderDocument{}, payouts.List{}, balancesDocument{}, payouts.BalanceReport{}, payouts.TransactionReport{},
 		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
-		transactionsDocument{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
-		queueDocument{}, storyDocument{}, auditDocument{}, auditReportDocument{}, discrepanciesDocument{}, discrepancyDocument{},
-		lookDocument{}, resolvedDocument{}, adoptedDocument{}, adjustmentDocument{}, adjustmentsDocument{}, callbackDocument{},
+		payouts.Transactions{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
+		payouts.QueuePage{}, storyDocument{}, auditDocument{}, auditReportDocument{}, payouts.DiscrepancyPage{}, discrepancyDocument{},
+		lookDocument{}, resolvedDocument{}, payouts.Adopted{}, adjustmentDocument{}, payouts.AdjustmentPage{}, callbackDocument{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)
@@ -387,7 +388,7 @@ func memberNamesOf(kind reflect.Type) []string {
 	for i := range kind.NumField() {
 		field := kind.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name != "" {
+		if name != "" && name != "-" {
 			names = append(names, name)
 		}
 		names = append(names, memberNamesOf(field.Type)...)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -78,7 +79,7 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	case country == "":
 		wrong.add(codeMissing, "country", "--country is needed: see starter countries")
 	case !known:
-		wrong.add(order.ProblemCountry, "country", "%s", noSuchCountry(f.country))
+		wrong.add(order.ProblemCountry, "country", "%s", payouts.NoSuchCountry(f.country))
 	case configured != "" && configured != country:
 		wrong.add(order.CodeUnknownMerchant, "merchant", "merchant %s is configured for %s, not for the country given", merchant, configured)
 	}

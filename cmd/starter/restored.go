@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 )
 
 func (s *starter) restoredCommand() *cobra.Command {
@@ -45,28 +45,27 @@ are open and ask first.`,
 
 // restoreDocument is {"restore":{…}}.
 type restoreDocument struct {
-	Restore ledger.Restore `json:"restore"`
+	Restore payouts.Restore `json:"restore"`
 }
 
 func (s *starter) restored(ctx context.Context, over bool, who actor) error {
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		mark := l.MarkRestored
-		if over {
-			mark = l.EndRestore
-		}
-		restore, refusal, err := mark(ctx, who.by, who.why)
-		if err != nil {
-			return err
-		}
-		if refusal != nil {
-			return refusal
-		}
-		s.show(restoreDocument{restore}, func(w io.Writer) { writeRestore(w, restore) })
-		return nil
-	})
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	mark := service.MarkRestored
+	if over {
+		mark = service.EndRestore
+	}
+	restore, err := mark(ctx, by(who.by), who.why)
+	if err != nil {
+		return err
+	}
+	s.show(restoreDocument{restore}, func(w io.Writer) { writeRestore(w, restore) })
+	return nil
 }
 
-func writeRestore(w io.Writer, r ledger.Restore) {
+func writeRestore(w io.Writer, r payouts.Restore) {
 	title, orders := "restored", strconv.Itoa(r.Orders)
 	if r.Ended {
 		title, orders = "restore is over", ""

@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -34,7 +32,7 @@ with CALLBACK_NOT_UNMATCHED.
 		Args:              commandline.Exactly("callback's id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !numberShape.MatchString(args[0]) {
+			if !payouts.IsNumber(args[0]) {
 				return &order.Invalid{Problems: []order.Problem{{
 					Code: codeUsage, Field: "id", Message: "a callback's id is 64 letters and digits: starter queue lists them",
 				}}}
@@ -48,38 +46,23 @@ with CALLBACK_NOT_UNMATCHED.
 
 // callbackDocument is {"callback":{…}}.
 type callbackDocument struct {
-	Callback callbackView `json:"callback"`
-}
-
-// callbackView is a callback without what it says: that may name people.
-type callbackView struct {
-	ID       string             `json:"id"`
-	Key      order.Key          `json:"key"`
-	Status   ledger.InboxStatus `json:"status"`
-	Received int                `json:"received"`
-	FirstAt  time.Time          `json:"first_at"`
-	LastAt   time.Time          `json:"last_at"`
+	Callback payouts.Callback `json:"callback"`
 }
 
 func (s *starter) setAside(ctx context.Context, id string, who actor) error {
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		entry, refusal, err := l.SetCallbackAside(ctx, id, who.by, who.why)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return order.Refuse(codeNoCallback, "there is no callback %s", id)
-		}
-		if err != nil {
-			return err
-		}
-		if refusal != nil {
-			return refusal
-		}
-		view := callbackView{entry.ID, entry.Key(), entry.Status, entry.Received, entry.FirstAt, entry.LastAt}
-		s.show(callbackDocument{view}, func(w io.Writer) { writeCallback(w, view) })
-		return nil
-	})
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	callback, err := service.SetCallbackAside(ctx, by(who.by), id, who.why)
+	if err != nil {
+		return err
+	}
+	s.show(callbackDocument{callback}, func(w io.Writer) { writeCallback(w, callback) })
+	return nil
 }
 
-func writeCallback(w io.Writer, c callbackView) {
+func writeCallback(w io.Writer, c payouts.Callback) {
 	describe(w, "callback "+c.Key.String(), []fact{
 		{"id", c.ID}, {"status", string(c.Status)}, {"since", moment(c.FirstAt)}, {"came last", moment(c.LastAt)}, {"times", strconv.Itoa(c.Received)},
 	})

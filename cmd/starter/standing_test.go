@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -191,7 +192,7 @@ func TestWhateverShowsAnOrderAsksTheLedger(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(got.out), &document))
 			require.Equal(t, order.Succeeded, document.Order.State)
 			require.Equal(t, b.books.order.Amount, document.Order.Paid)
-			require.Equal(t, sourceLedger, document.Source)
+			require.Equal(t, payouts.FromLedger, document.Source)
 			require.Equal(t, orderEnded, document.Order.Next)
 
 			if name == "wait" {
@@ -277,9 +278,9 @@ func TestTheListIsTheLedgers(t *testing.T) {
 		b.temporal.row = dead // whatever is looked at
 		got := b.run(t.Context(), append([]string{"list", "--json"}, test.flags...)...)
 		require.Equal(t, exitDone, got.code, got.errs)
-		var document listDocument
+		var document payouts.List
 		require.NoError(t, json.Unmarshal([]byte(got.out), &document))
-		require.Equal(t, sourceLedger, document.Source)
+		require.Equal(t, payouts.FromLedger, document.Source)
 		have := make(map[string]string)
 		for _, o := range document.Orders {
 			have[o.Number] = string(o.State)

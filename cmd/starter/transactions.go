@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -26,7 +23,7 @@ func (s *starter) transactionsCommand() *cobra.Command {
 	var flags transactionFlags
 	cmd := &cobra.Command{
 		Use:   "transactions",
-		Short: "Ended transactions, from the gateway (" + having(tarspay.OperationHistory) + ")",
+		Short: "Ended transactions, from the gateway (" + payouts.Having(tarspay.OperationHistory) + ")",
 		Long: `Reads the gateway's history: every transaction of a merchant that has ended, orders
 of ours and others. It is read page by page up to --limit; --until is now unless it
 is given, so that the pages stand still. Payers and beneficiaries are left out.
@@ -48,7 +45,7 @@ starter states; more means that there are more than the limit.` + callsGateway,
 	}
 	s.addCaller(cmd, &flags.from)
 	flags.add(cmd)
-	s.complete(cmd, "kind", func(*cobra.Command) []string { return slices.Sorted(maps.Keys(historyKinds)) })
+	s.complete(cmd, "kind", func(*cobra.Command) []string { return payouts.HistoryKinds() })
 	return cmd
 }
 
@@ -64,30 +61,22 @@ func (f *transactionFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.since, "since", "", "from then on: 2026-05-01, 2026-05-01T10:00:00Z, or 24h ago (days begin at midnight UTC)")
 	flags.StringVar(&f.until, "until", "", "up to then, likewise (default: now)")
-	flags.StringVar(&f.kind, "kind", "", "only "+strings.Join(slices.Sorted(maps.Keys(historyKinds)), ", "))
+	flags.StringVar(&f.kind, "kind", "", "only "+strings.Join(payouts.HistoryKinds(), ", "))
 	flags.IntVar(&f.limit, "limit", 100, fmt.Sprintf("at most so many, up to %d", maxTransactions))
 	flags.BoolVar(&f.csv, "csv", false, "comma-separated values instead of a table")
-}
-
-// historyKinds are the kinds of records by the names they have here.
-var historyKinds = map[string]tarspay.HistoryKind{
-	"deposit":         tarspay.HistoryDeposit,
-	"withdrawal":      tarspay.HistoryWithdrawal,
-	"usdt-withdrawal": tarspay.HistoryUSDTWithdrawal, // the merchant's own
-	"own-withdrawal":  tarspay.HistoryOwnWithdrawal,  // the merchant's own
 }
 
 // request checks the flags.
 func (f transactionFlags) request(now time.Time, json bool) (tarspay.HistoryRequest, problems) {
 	var wrong problems
 	request := tarspay.HistoryRequest{
-		Kind: historyKinds[f.kind], From: wrong.moment("since", f.since, now), To: wrong.moment("until", f.until, now),
+		Kind: payouts.HistoryKind(f.kind), From: wrong.moment("since", f.since, now), To: wrong.moment("until", f.until, now),
 	}
 	if f.until == "" {
 		request.To = now
 	}
 	if f.kind != "" && request.Kind == tarspay.HistoryAny {
-		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", f.kind, slices.Sorted(maps.Keys(historyKinds))))
+		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", f.kind, payouts.HistoryKinds()))
 	}
 	if f.limit < 1 || f.limit > maxTransactions {
 		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", maxTransactions)
@@ -118,30 +107,6 @@ func (p *problems) moment(field, text string, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// transactionsDocument is {"merchant":…,"transactions":[…],"more":…}.
-type transactionsDocument struct {
-	Merchant     string        `json:"merchant"`
-	Transactions []transaction `json:"transactions"`
-	More         bool          `json:"more"` // there are more than the limit
-}
-
-// transaction is a record of the history without the people in it.
-type transaction struct {
-	Kind        string        `json:"kind"`
-	Number      string        `json:"number"`
-	GatewayID   string        `json:"gateway_id"`
-	State       tarspay.State `json:"state"`
-	StateName   string        `json:"state_name"`
-	Currency    string        `json:"currency"` // ISO; the gateway's own code if it is not the country's
-	Ordered     string        `json:"ordered"`
-	Moved       string        `json:"moved"`
-	Fee         string        `json:"fee"`
-	Way         string        `json:"way"`
-	WayType     string        `json:"way_type"`
-	CreatedAt   time.Time     `json:"created_at"`
-	SucceededAt time.Time     `json:"succeeded_at,omitzero"`
-}
-
 func (s *starter) transactions(ctx context.Context, flags transactionFlags) error {
 	request, wrong := flags.request(s.now(), s.json)
 	c, err := s.caller(tarspay.OperationHistory, flags.from, wrong)
@@ -149,19 +114,9 @@ func (s *starter) transactions(ctx context.Context, flags transactionFlags) erro
 		return err
 	}
 	defer c.CloseIdle()
-	document := transactionsDocument{Merchant: c.Merchant(), Transactions: []transaction{}}
-	for record, err := range c.HistoryAll(ctx, request) {
-		if errors.Is(err, tarspay.ErrHistoryShifted) {
-			return order.Refuse(codeHistoryShifted, "the history changed while it was being read, and some of it may be missing; read again, with --until in the past")
-		}
-		if err != nil {
-			return err
-		}
-		if len(document.Transactions) == flags.limit {
-			document.More = true
-			break
-		}
-		document.Transactions = append(document.Transactions, transactionOf(record, c.profile))
+	document, err := c.Transactions(ctx, request, flags.limit)
+	if err != nil {
+		return err
 	}
 	if flags.csv {
 		if document.More {
@@ -173,24 +128,7 @@ func (s *starter) transactions(ctx context.Context, flags transactionFlags) erro
 	return nil
 }
 
-func transactionOf(r tarspay.HistoryRecord, profile *tarspay.Profile) transaction {
-	return transaction{
-		Kind: kindName(r.Kind), Number: r.OrderNumber, GatewayID: r.GatewayID, State: r.State, StateName: r.State.String(),
-		Currency: isoCurrency(r.Currency, profile), Ordered: r.OrderAmount, Moved: r.Amount, Fee: r.Fee, Way: r.Way, WayType: r.WayType,
-		CreatedAt: r.CreatedAt, SucceededAt: r.SucceededAt,
-	}
-}
-
-func kindName(kind tarspay.HistoryKind) string {
-	for name, known := range historyKinds {
-		if known == kind {
-			return name
-		}
-	}
-	return "kind " + strconv.Itoa(int(kind))
-}
-
-func writeTransactions(w io.Writer, document transactionsDocument) {
+func writeTransactions(w io.Writer, document payouts.Transactions) {
 	if len(document.Transactions) == 0 {
 		printf(w, "no transactions\n")
 		return
@@ -208,7 +146,7 @@ func writeTransactions(w io.Writer, document transactionsDocument) {
 }
 
 // writeCSV writes the transactions for a spreadsheet, one line each.
-func writeCSV(w io.Writer, document transactionsDocument) error {
+func writeCSV(w io.Writer, document payouts.Transactions) error {
 	lines := [][]string{{
 		"merchant", "kind", "number", "gateway_id", "state", "state_name", "currency", "ordered", "moved", "fee", "way", "way_type",
 		"created_at", "succeeded_at",

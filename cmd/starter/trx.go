@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -16,7 +16,7 @@ import (
 func (s *starter) trxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trx",
-		Short: "Payments without an order, by the trxId (" + having(tarspay.OperationTrxQuery) + ")",
+		Short: "Payments without an order, by the trxId (" + payouts.Having(tarspay.OperationTrxQuery) + ")",
 		Long: `A payer has paid and the order does not move: ask about the wallet's transaction id
 and put it on the order.
 
@@ -26,14 +26,10 @@ and put it on the order.
 	cmd.AddCommand(
 		s.paymentCommand(payments{
 			use: "query TRXID", id: "trxId", operation: tarspay.OperationTrxQuery, example: "  starter trx query 9FGT6H2K1L",
-			query: func(ctx context.Context, c caller, id, _ string) (tarspay.Payment, error) { return c.QueryTrx(ctx, id) },
 		}),
 		s.supplementCommand(payments{
 			use: "supplement TRXID --number NUMBER", id: "trxId", operation: tarspay.OperationTrxSupplement,
 			example: "  starter trx supplement 9FGT6H2K1L --number CART-1",
-			supplement: func(ctx context.Context, c caller, id, number string) (tarspay.SupplementResult, error) {
-				return c.SupplementTrx(ctx, id, number)
-			},
 		}),
 		s.trxSubmitCommand(),
 	)
@@ -43,7 +39,7 @@ and put it on the order.
 func (s *starter) utrCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "utr",
-		Short: "Payments without an order, by the bank's UTR (" + having(tarspay.OperationUTRQuery) + ")",
+		Short: "Payments without an order, by the bank's UTR (" + payouts.Having(tarspay.OperationUTRQuery) + ")",
 		Long: `A payer has paid and the order does not move: ask about the bank's reference of the
 payment and put it on the order.
 
@@ -54,9 +50,6 @@ payment and put it on the order.
 		s.paymentCommand(payments{
 			use: "query UTR --number NUMBER", id: "UTR", operation: tarspay.OperationUTRQuery, numbered: true,
 			example: "  starter utr query 412345678901 --number CART-1",
-			query: func(ctx context.Context, c caller, id, number string) (tarspay.Payment, error) {
-				return c.QueryUTR(ctx, id, number)
-			},
 		}),
 		s.supplementCommand(payments{
 			use: "supplement UTR --number NUMBER", id: "UTR", operation: tarspay.OperationUTRSupplement,
@@ -65,41 +58,21 @@ payment and put it on the order.
 No page of the gateway shows its path: ask its support and set
 PAYOUTS_UTR_SUPPLEMENT_PATH; until then the supplement is off.
 `,
-			supplement: func(ctx context.Context, c caller, id, number string) (tarspay.SupplementResult, error) {
-				return c.SupplementUTR(ctx, id, number)
-			},
 		}),
 	)
 	return cmd
 }
 
-// payments is how a country knows a payment, and what the gateway does with it.
+// payments is how a country knows a payment.
 type payments struct {
 	use, id, example, note string
 	operation              tarspay.Operation
 	numbered               bool // the query wants the order number as well
-	query                  func(ctx context.Context, c caller, id, number string) (tarspay.Payment, error)
-	supplement             func(ctx context.Context, c caller, id, number string) (tarspay.SupplementResult, error)
 }
 
 // paymentDocument is {"payment":{…}}.
 type paymentDocument struct {
-	Payment payment `json:"payment"`
-}
-
-type payment struct {
-	Supplement string `json:"supplement"` // possible, impossible or unsupported
-	Message    string `json:"message"`
-	Amount     string `json:"amount"`
-	UsedBy     string `json:"used_by,omitempty"`
-}
-
-// supplements are the gateway's answers to whether a payment can be put on an
-// order.
-var supplements = map[tarspay.Supplement]string{
-	tarspay.SupplementImpossible:  "impossible",
-	tarspay.SupplementPossible:    "possible",
-	tarspay.SupplementUnsupported: "unsupported",
+	Payment payouts.Payment `json:"payment"`
 }
 
 func (s *starter) paymentCommand(p payments) *cobra.Command {
@@ -126,11 +99,11 @@ possible, impossible, or unsupported: then the gateway's operations have to do i
 				return err
 			}
 			defer c.CloseIdle()
-			found, err := p.query(cmd.Context(), c, args[0], number)
+			found, err := c.Payment(cmd.Context(), p.operation, args[0], number)
 			if err != nil {
 				return err
 			}
-			s.showPayment(found, c.profile)
+			s.showPayment(found, c.Profile)
 			return nil
 		},
 	}
@@ -150,19 +123,13 @@ func needID(name, id string) problems {
 	return wrong
 }
 
-func (s *starter) showPayment(p tarspay.Payment, profile *tarspay.Profile) {
-	document := paymentDocument{payment{Supplement: supplements[p.Supplement], Message: p.Message, Amount: p.Amount, UsedBy: p.UsedBy}}
-	if document.Payment.Supplement == "" {
-		document.Payment.Supplement = "unknown" // a number that no page has
-	}
-	s.show(document, func(w io.Writer) {
+func (s *starter) showPayment(p payouts.Payment, profile *tarspay.Profile) {
+	s.show(paymentDocument{p}, func(w io.Writer) {
 		amount := p.Amount
 		if amount != "" {
 			amount += " " + profile.Currency
 		}
-		describe(w, "payment", []fact{
-			{"supplement", document.Payment.Supplement}, {"amount", amount}, {"used by", p.UsedBy}, {"gateway says", p.Message},
-		})
+		describe(w, "payment", []fact{{"supplement", p.Supplement}, {"amount", amount}, {"used by", p.UsedBy}, {"gateway says", p.Message}})
 	})
 }
 
@@ -201,7 +168,7 @@ it; exit code 7 when its answer did not come: look at the order before you repea
 				return err
 			}
 			defer c.CloseIdle()
-			result, err := p.supplement(cmd.Context(), c, args[0], number)
+			result, err := c.Supplement(cmd.Context(), p.operation, args[0], number)
 			if err != nil {
 				return err
 			}
@@ -254,7 +221,16 @@ no callback comes. With --number the gateway is asked for its own number first.
 				return err
 			}
 			defer c.CloseIdle()
-			return s.submitTrx(cmd.Context(), c, args[0], number, gatewayID)
+			submitted, err := c.Submit(cmd.Context(), args[0], tarspay.Reference{OrderNumber: number, GatewayID: gatewayID})
+			if err != nil {
+				return err
+			}
+			var document submittedDocument
+			document.Submitted.GatewayID = submitted
+			s.show(document, func(w io.Writer) {
+				printf(w, "the gateway looks for the payment of %s now; its callback follows\n", printable(submitted))
+			})
+			return nil
 		},
 	}
 	s.addCaller(cmd, &from)
@@ -269,23 +245,4 @@ type submittedDocument struct {
 	Submitted struct {
 		GatewayID string `json:"gateway_id"`
 	} `json:"submitted"`
-}
-
-func (s *starter) submitTrx(ctx context.Context, c caller, id, number, gatewayID string) error {
-	if gatewayID == "" {
-		status, err := c.QueryDeposit(ctx, tarspay.Reference{OrderNumber: number})
-		if err != nil {
-			return err
-		}
-		gatewayID = status.GatewayID
-	}
-	if err := c.SubmitTrx(ctx, gatewayID, id); err != nil {
-		return err
-	}
-	var document submittedDocument
-	document.Submitted.GatewayID = gatewayID
-	s.show(document, func(w io.Writer) {
-		printf(w, "the gateway looks for the payment of %s now; its callback follows\n", printable(gatewayID))
-	})
-	return nil
 }

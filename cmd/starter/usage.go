@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -54,23 +54,7 @@ func (c *countryFlag) profile(args []string) (*tarspay.Profile, error) {
 		return profile, nil
 	}
 	if code != "" {
-		wrong.add(order.ProblemCountry, "country", "%s", noSuchCountry(code))
+		wrong.add(order.ProblemCountry, "country", "%s", payouts.NoSuchCountry(code))
 	}
 	return nil, &order.Invalid{Problems: wrong}
-}
-
-// noSuchCountry says so, and which one was meant by a name.
-func noSuchCountry(typed string) string {
-	var names []string
-	codes := make(map[string]string)
-	for _, profile := range tarspay.Countries() {
-		names = append(names, profile.Name)
-		codes[profile.Name] = profile.Code
-	}
-	if len(typed) > 2 { // every two letters are near others
-		if near := config.Nearest(typed, names); near != "" {
-			return "there is no such country; did you mean " + codes[near] + " (" + near + ")?"
-		}
-	}
-	return "there is no such country: see starter countries"
 }

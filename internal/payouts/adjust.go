@@ -1,0 +1,86 @@
+package payouts
+
+import (
+	"context"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Adjustments book money that moved at the gateway and belongs to no order: one person
+// proposes, another one confirms. The ledger decides and audits.
+
+// Adjustment is an adjustment as the ledger has it.
+type Adjustment = ledger.AdjustmentRecord
+
+// AdjustmentFilter chooses adjustments of a listing.
+type AdjustmentFilter = ledger.AdjustmentFilter
+
+// Proposal is money that moved and is to be booked.
+type Proposal struct {
+	Key      order.Key // the merchant, and the reference that the proposer chooses
+	Kind     string    // one of AdjustmentKinds
+	Amount   money.Amount
+	Why      string
+	Evidence string
+}
+
+// ProposeAdjustment proposes to book money that moved. Nothing moves until another person
+// confirms it. The same content under the same reference is the same proposal.
+func (s *Service) ProposeAdjustment(ctx context.Context, actor Actor, p Proposal) (Adjustment, error) {
+	if err := CheckReference(p.Key); err != nil {
+		return Adjustment{}, err
+	}
+	return decide(ctx, s, func(ctx context.Context, l Ledger) (Adjustment, *order.Refusal, error) {
+		return l.ProposeAdjustment(ctx, ledger.Adjustment{
+			Merchant: p.Key.Merchant, Ref: p.Key.Number, Kind: ledger.AdjustmentKind(p.Kind), Amount: p.Amount,
+			By: actor.Name, Why: p.Why, Evidence: p.Evidence,
+		})
+	})
+}
+
+// ConfirmAdjustment books what another person has proposed. The key is the merchant and
+// the adjustment's reference.
+func (s *Service) ConfirmAdjustment(ctx context.Context, actor Actor, key order.Key) (Adjustment, error) {
+	if err := CheckReference(key); err != nil {
+		return Adjustment{}, err
+	}
+	return decide(ctx, s, func(ctx context.Context, l Ledger) (Adjustment, *order.Refusal, error) {
+		return l.ConfirmAdjustment(ctx, key.Merchant, key.Number, actor.Name)
+	})
+}
+
+// RejectAdjustment ends an adjustment without booking it. Whoever proposed it may, too.
+func (s *Service) RejectAdjustment(ctx context.Context, actor Actor, key order.Key, why string) (Adjustment, error) {
+	if err := CheckReference(key); err != nil {
+		return Adjustment{}, err
+	}
+	return decide(ctx, s, func(ctx context.Context, l Ledger) (Adjustment, *order.Refusal, error) {
+		return l.RejectAdjustment(ctx, key.Merchant, key.Number, actor.Name, why)
+	})
+}
+
+// AdjustmentPage is a page of adjustments, the newest first.
+type AdjustmentPage struct {
+	Adjustments []Adjustment `json:"adjustments"`
+	More        bool         `json:"more"` // there are more than the limit
+}
+
+// Adjustments lists adjustments, the newest first.
+func (s *Service) Adjustments(ctx context.Context, _ Actor, filter AdjustmentFilter) (found AdjustmentPage, err error) {
+	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		found.Adjustments, found.More, err = page(filter.Limit, func(limit int) ([]Adjustment, error) {
+			filter.Limit = limit
+			return l.Adjustments(ctx, filter)
+		})
+		return err
+	})
+	return found, err
+}
+
+// AdjustmentProposed is the state of an adjustment that waits for a second person.
+const AdjustmentProposed = ledger.AdjustmentProposed
+
+// AdjustmentKinds lists what may be booked, and the words for it.
+func AdjustmentKinds() []ledger.AdjustmentMove { return ledger.AdjustmentKinds() }

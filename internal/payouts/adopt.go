@@ -1,0 +1,104 @@
+package payouts
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Adopted is an order that a workflow drives again.
+type Adopted struct {
+	Order   order.View     `json:"order"`
+	Started client.Started `json:"started"`
+	Closed  []int64        `json:"closed"` // discrepancies that told of the missing workflow
+
+	Unrecorded bool `json:"-"` // nobody has answered that the adoption is on record
+	NotClosed  bool `json:"-"` // a discrepancy that told of the missing workflow is still open
+}
+
+// Adopt drives an open order again that no workflow drives, from where the ledger says it
+// stands. An order that the ledger does not have is written down first from what its
+// workflow was started with. The discrepancies that told of the missing workflow are
+// closed. client.Adopt says what is refused.
+func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopted, error) {
+	l, err := s.parts.Ledger(ctx)
+	if err != nil {
+		return Adopted{}, err
+	}
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return Adopted{}, err
+	}
+	row, err := adoptee(ctx, l, key)
+	if err != nil {
+		return Adopted{}, err
+	}
+	adopting, cancel := within(ctx, callTime)
+	defer cancel()
+	started, err := orders.Adopt(adopting, row, actor.Name)
+	if err != nil && started.RunID == "" {
+		return Adopted{}, late(adopting, err, "nobody answered for order %s; it may still be adopted: look with %s. Does a worker run?", key, s.parts.Ask(UseAudit, key))
+	}
+	adopted := Adopted{Started: started, Unrecorded: err != nil}
+	if row.State == "" { // it is written down by now
+		if row, err = adoptee(ctx, l, key); err != nil {
+			return Adopted{}, err
+		}
+	}
+	adopted.Order = row.View(row.Standing)
+	adopted.Order.Next = adoptedNext[row.State]
+	adopted.Closed, err = closeOrphan(ctx, l, actor, key)
+	adopted.NotClosed = err != nil
+	return adopted, nil
+}
+
+// adoptee is the order as the ledger has it. One that it does not have has no state: that
+// somebody tries to adopt it is for the audit.
+func adoptee(ctx context.Context, l Ledger, key order.Key) (order.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	row, err := l.Order(ctx, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return order.Order{Request: order.Request{Merchant: key.Merchant, Number: key.Number}}, nil
+	}
+	return row, err
+}
+
+// adoptedNext is what an adopted order's workflow does first.
+var adoptedNext = map[order.State]string{
+	order.Created:          "It is sent to the gateway.",
+	order.AwaitingApproval: "It waits for a second person.",
+	order.AwaitingFunds:    "It waits for funds.",
+	order.Reserved:         "It is sent to the gateway.",
+	order.Submitting:       "The gateway is asked about it, and it is sent only if the gateway does not have it.",
+	order.Unknown:          "The gateway is asked about it, and it is sent again only if the gateway does not have it.",
+	order.Submitted:        "It waits for the gateway's callback, and then the gateway is asked.",
+	order.InReview:         "It waits for a person, who resolves it with evidence; the gateway is still asked now and then.",
+}
+
+// closeOrphan closes the discrepancies that told of the missing workflow, and returns
+// their ids.
+func closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	closed := []int64{}
+	for _, code := range []string{order.DiscrepancyOrphan, order.DiscrepancyNotInLedger} {
+		open, err := l.Discrepancies(ctx, ledger.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: code, Open: true})
+		if err != nil {
+			return closed, err
+		}
+		for _, d := range open {
+			refusal, err := l.CloseDiscrepancy(ctx, d.ID, actor.Name, "the order is adopted")
+			if err != nil {
+				return closed, err
+			}
+			if refusal == nil { // else somebody else has closed it meanwhile
+				closed = append(closed, d.ID)
+			}
+		}
+	}
+	return closed, nil
+}

@@ -1,0 +1,17 @@
+package payouts
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// An adopted order's next step is told for every state in which an order can be adopted.
+func TestAdoptedNext(t *testing.T) {
+	t.Parallel()
+	for _, state := range order.States() {
+		require.Equal(t, !state.Terminal(), adoptedNext[state] != "", state)
+	}
+}

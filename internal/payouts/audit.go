@@ -1,0 +1,44 @@
+package payouts
+
+import (
+	"context"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Audit returns what was done to an order, and asked for and refused. A key without a
+// number is the merchant itself, the zero key the installation: its approval policies and
+// restores.
+func (s *Service) Audit(ctx context.Context, _ Actor, key order.Key) (entries []ledger.AuditEntry, err error) {
+	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		found, err := l.Audit(ctx, key)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 && key.Number != "" {
+			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+		}
+		entries = append([]ledger.AuditEntry{}, found...)
+		return nil
+	})
+	return entries, err
+}
+
+// AuditReport is what VerifyAudit found. The audit is whole if nothing is broken.
+type AuditReport struct {
+	Chains  int                 `json:"chains"`
+	Entries int                 `json:"entries"`
+	Broken  []ledger.AuditBreak `json:"broken"`
+}
+
+// VerifyAudit reads the whole audit and checks that no entry was changed, put in or taken
+// out. It has no deadline of its own: it takes as long as there is audit to read.
+func (s *Service) VerifyAudit(ctx context.Context, _ Actor) (AuditReport, error) {
+	l, err := s.parts.Ledger(ctx)
+	if err != nil {
+		return AuditReport{}, err
+	}
+	report, err := l.VerifyAudit(ctx)
+	return AuditReport{report.Orders, report.Entries, append([]ledger.AuditBreak{}, report.Broken...)}, err
+}

@@ -1,0 +1,16 @@
+package payouts
+
+// Codes of refusals that come from here. They are stable, like those of the packages
+// order, client and ledger, which come through unchanged.
+const (
+	CodeNoLedger       = "LEDGER_NOT_SET"        // the use case reads the ledger, and none is configured
+	CodeNoDiscrepancy  = "DISCREPANCY_NOT_FOUND" // no discrepancy of that id
+	CodeNoCallback     = "CALLBACK_NOT_FOUND"    // no callback of that id
+	CodeNoEndpoint     = "NO_SUCH_ENDPOINT"      // the gateway does not have the call in the country
+	CodeEndpointOff    = "ENDPOINT_OFF"          // the call's path is in no page and not set
+	CodeGatewayNone    = "GATEWAY_NOT_FOUND"     // the gateway knows no such order, payment or certificate
+	CodeGatewayAnswer  = "GATEWAY_ANSWER"        // the gateway's answer does not have the documented shape
+	CodeHistoryShifted = "HISTORY_SHIFTED"       // records moved between the pages of the history
+	CodeMissing        = "MISSING_FLAG"          // of a problem: the caller has to say it
+	CodeUnexpected     = "UNEXPECTED"
+)

@@ -1,0 +1,52 @@
+package payouts
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Discrepancy is where the ledger and the gateway differ.
+type Discrepancy = ledger.Discrepancy
+
+// DiscrepancyFilter chooses discrepancies of a listing.
+type DiscrepancyFilter = ledger.DiscrepancyFilter
+
+// DiscrepancyPage is a page of discrepancies, the newest first.
+type DiscrepancyPage struct {
+	Discrepancies []Discrepancy `json:"discrepancies"`
+	More          bool          `json:"more"` // there are more than the limit
+}
+
+// Discrepancies lists where the ledger and the gateway differ, the newest first.
+func (s *Service) Discrepancies(ctx context.Context, _ Actor, filter DiscrepancyFilter) (found DiscrepancyPage, err error) {
+	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		found.Discrepancies, found.More, err = page(filter.Limit, func(limit int) ([]Discrepancy, error) {
+			filter.Limit = limit
+			return l.Discrepancies(ctx, filter)
+		})
+		return err
+	})
+	return found, err
+}
+
+// CloseDiscrepancy closes a discrepancy that a person has dealt with, and returns it. It
+// changes nothing else. DISCREPANCY_NOT_FOUND says that there is none of the id.
+func (s *Service) CloseDiscrepancy(ctx context.Context, actor Actor, id int64, why string) (Discrepancy, error) {
+	return decide(ctx, s, func(ctx context.Context, l Ledger) (Discrepancy, *order.Refusal, error) {
+		refusal, err := l.CloseDiscrepancy(ctx, id, actor.Name, why)
+		if errors.Is(err, ledger.ErrNotFound) {
+			refusal, err = order.Refuse(CodeNoDiscrepancy, "there is no discrepancy %d", id), nil
+		}
+		if err != nil || refusal != nil {
+			return Discrepancy{}, refusal, err
+		}
+		found, err := l.Discrepancies(ctx, DiscrepancyFilter{Before: id + 1, Limit: 1})
+		if err != nil || len(found) == 0 {
+			return Discrepancy{}, nil, err
+		}
+		return found[0], nil, nil
+	})
+}

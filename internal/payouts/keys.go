@@ -1,0 +1,33 @@
+package payouts
+
+import (
+	"regexp"
+
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// A number that has another shape may be a person's name, and an action leaves a trace of
+// the number: what does not have the shape stops here.
+
+var numberShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// IsNumber reports whether a text has the shape of an order's number, which is also that
+// of merchant numbers, references of adjustments and ids of callbacks.
+func IsNumber(text string) bool { return numberShape.MatchString(text) }
+
+// CheckKey checks the shape of an order's key. The error is an *order.Invalid.
+func CheckKey(key order.Key) error {
+	return checkShape(key, "number", "order and merchant numbers are letters, digits, hyphen and underscore")
+}
+
+// CheckReference checks the shape of an adjustment's key. The error is an *order.Invalid.
+func CheckReference(key order.Key) error {
+	return checkShape(key, "ref", "references and merchant numbers are letters, digits, hyphen and underscore")
+}
+
+func checkShape(key order.Key, field, message string) error {
+	if IsNumber(key.Number) && IsNumber(key.Merchant) {
+		return nil
+	}
+	return &order.Invalid{Problems: []order.Problem{{Code: order.ProblemNumber, Field: field, Message: message}}}
+}

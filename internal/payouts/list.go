@@ -1,0 +1,180 @@
+package payouts
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Filter chooses orders of a listing.
+type Filter = client.Filter
+
+// Listed is an order of a list, and why nobody sees to it.
+type Listed struct {
+	client.Row
+	Problem string `json:"problem,omitempty"` // a code
+}
+
+// List is a page of orders, the newest first.
+type List struct {
+	Orders  []Listed      `json:"orders"`
+	More    bool          `json:"more"` // there are more than the limit
+	Source  Source        `json:"source"`
+	Problem *order.Reason `json:"problem,omitempty"` // the other source cannot be asked
+}
+
+// MaxRows is the largest page of orders.
+const MaxRows = client.MaxRows - 1
+
+// List lists orders, the newest first: the ledger's, with what Temporal says of their
+// workflows, and those that only Temporal has. Without a ledger it is Temporal's list.
+func (s *Service) List(ctx context.Context, _ Actor, filter Filter) (List, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	limit := filter.Limit
+	filter.Limit++ // one more than is shown tells whether there are more
+	list, err := s.list(ctx, filter)
+	if err != nil {
+		return List{}, err
+	}
+	list.More = len(list.Orders) > limit
+	list.Orders = append([]Listed{}, list.Orders[:min(len(list.Orders), limit)]...)
+	return list, nil
+}
+
+func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
+	l, noLedger := s.parts.Ledger(ctx)
+	orders, noTemporal := s.parts.Orders(ctx)
+	switch {
+	case noTemporal != nil && noLedger != nil:
+		return List{}, noTemporal
+	case noLedger != nil:
+		rows, err := orders.List(ctx, filter)
+		list := List{Orders: listedAlone(rows), Source: FromList}
+		if order.CodeOf(noLedger) != CodeNoLedger {
+			list.Problem = oneSided("the ledger, which decides,", "Temporal", noLedger)
+		}
+		return list, err
+	}
+	rows, err := l.Orders(ctx, ledgerFilter(filter))
+	if err != nil {
+		return List{}, err
+	}
+	if noTemporal != nil {
+		return List{Orders: listedRows(rows), Source: FromLedger, Problem: oneSided("Temporal", "the ledger", noTemporal)}, nil
+	}
+	found, err := s.listBoth(ctx, l, orders, filter, rows)
+	return List{Orders: found, Source: FromLedger}, err
+}
+
+// oneSided is the problem of a list of one source, because the other cannot be asked.
+func oneSided(what, instead string, err error) *order.Reason {
+	away := Explain(err)
+	return &order.Reason{Code: away.Code, Text: what + " cannot be asked; this is what " + instead + " says: " + away.Message}
+}
+
+func ledgerFilter(filter Filter) ledger.Filter {
+	wanted := ledger.Filter{
+		Kind: filter.Kind, Merchant: filter.Merchant, Country: filter.Country,
+		Open: filter.Open, NeedsReview: filter.NeedsReview, Limit: filter.Limit,
+	}
+	if filter.State != "" {
+		wanted.States = []order.State{filter.State}
+	}
+	return wanted
+}
+
+// listedAlone is Temporal's list without a ledger.
+func listedAlone(rows []client.Row) []Listed {
+	found := make([]Listed, len(rows))
+	for i, row := range rows {
+		found[i] = Listed{Row: row}
+		switch {
+		case row.Squatted != "":
+			found[i].Problem = order.CodeNumberSquatted
+		case !row.Open && row.Status != statusCompleted:
+			found[i].Problem = order.DiscrepancyOrphan
+		}
+	}
+	return found
+}
+
+// listedRows is the ledger's list without Temporal.
+func listedRows(rows []order.Order) []Listed {
+	found := make([]Listed, len(rows))
+	for i, row := range rows {
+		found[i] = Listed{Row: client.Row{
+			Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount, State: row.State,
+			NeedsReview: row.NeedsPerson(), GatewayID: row.GatewayID, Open: !row.State.Terminal(),
+			WorkflowID: contract.WorkflowID(row.Key()), StartedAt: row.CreatedAt,
+		}}
+	}
+	return found
+}
+
+// listBoth is the ledger's list, with what Temporal knows of it and beyond it.
+func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter Filter, rows []order.Order) ([]Listed, error) {
+	found := listedRows(rows)
+	ids, known := make([]string, len(rows)), make(map[order.Key]bool, len(rows))
+	for i, row := range rows {
+		ids[i], known[row.Key()] = contract.WorkflowID(row.Key()), true
+	}
+	latest, err := orders.Latest(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		if err := addWorkflow(ctx, orders, latest, &found[i]); err != nil {
+			return nil, err
+		}
+	}
+	beyond, err := orders.List(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range listedAlone(beyond) {
+		if known[row.Key()] {
+			continue
+		}
+		_, err := l.Order(ctx, row.Key())
+		if err == nil {
+			continue // the ledger has it, and it does not fit the filter, or the limit
+		}
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return nil, err
+		}
+		young := row.Open && s.parts.Now().Sub(row.StartedAt) < notWritten
+		if row.Problem != order.CodeNumberSquatted && !young && row.State != order.Rejected {
+			row.Problem = order.DiscrepancyNotInLedger
+		}
+		found = append(found, row)
+	}
+	slices.SortStableFunc(found, func(a, b Listed) int { return b.StartedAt.Compare(a.StartedAt) })
+	return found[:min(len(found), filter.Limit)], nil
+}
+
+// addWorkflow adds what Temporal knows of an order's workflow. Its list lags: that
+// nothing drives an open order is said only after a look at the workflow itself.
+func addWorkflow(ctx context.Context, orders Orders, latest map[string]client.Row, o *Listed) error {
+	there, listed := latest[o.WorkflowID]
+	if o.Open && (!listed || !there.Open || there.Squatted != "") {
+		var err error
+		if there, err = orders.Find(ctx, o.Key()); err != nil && order.CodeOf(err) != order.CodeOrderNotFound {
+			return err
+		}
+	}
+	o.Status, o.RunID, o.EndedAt, o.Squatted = there.Status, there.RunID, there.EndedAt, there.Squatted
+	switch {
+	case !o.Open:
+	case there.Squatted != "":
+		o.Problem = order.CodeNumberSquatted
+	case !there.Open:
+		o.Problem = order.DiscrepancyOrphan
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package payouts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// askedMerchants is how many merchants are asked whose an order is.
+const askedMerchants = 32
+
+// Owner returns the key of the one configured merchant that has an order of the number,
+// or of the only merchant there is. With more than 32 merchants nobody is asked. booked
+// leaves out orders that only Temporal has.
+//
+// The error is ORDER_NOT_FOUND, an *order.Invalid when the merchant has to be named, or
+// says why the ledger or Temporal could not be asked.
+func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool) (order.Key, error) {
+	merchants := s.parts.Merchants.Numbers()
+	if len(merchants) < 2 || len(merchants) > askedMerchants || !IsNumber(number) {
+		merchant, err := s.OnlyMerchant()
+		return order.Key{Merchant: merchant, Number: number}, err
+	}
+	owners, err := s.inBooks(ctx, merchants, number)
+	if err != nil && order.CodeOf(err) != CodeNoLedger {
+		return order.Key{}, err
+	}
+	if !booked {
+		found, err := s.underWay(ctx, merchants, number)
+		if err != nil {
+			return order.Key{}, err
+		}
+		owners = append(owners, found...)
+	}
+	slices.Sort(owners)
+	switch owners = slices.Compact(owners); len(owners) {
+	case 0:
+		return order.Key{}, order.Refuse(order.CodeOrderNotFound, "no order %s: none of the merchants of PAYOUTS_MERCHANTS has one of that number", number)
+	case 1:
+		return order.Key{Merchant: owners[0], Number: number}, nil
+	default:
+		return order.Key{}, merchantNeeded("%s each have an order %s", strings.Join(owners, " and "), number)
+	}
+}
+
+// OnlyMerchant returns the configured merchant, if there is one only. The error is an
+// *order.Invalid.
+func (s *Service) OnlyMerchant() (string, error) {
+	numbers := s.parts.Merchants.Numbers()
+	switch len(numbers) {
+	case 1:
+		return numbers[0], nil
+	case 0:
+		return "", merchantNeeded("PAYOUTS_MERCHANTS is not set")
+	}
+	slices.Sort(numbers)
+	return "", merchantNeeded("PAYOUTS_MERCHANTS lists %s", strings.Join(numbers, ", "))
+}
+
+func merchantNeeded(format string, values ...any) error {
+	return &order.Invalid{Problems: []order.Problem{{
+		Code: CodeMissing, Field: "merchant", Message: "merchant is needed: " + fmt.Sprintf(format, values...),
+	}}}
+}
+
+// inBooks looks in the ledger, which has every order that was opened.
+func (s *Service) inBooks(ctx context.Context, merchants []string, number string) (owners []string, err error) {
+	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		for _, merchant := range merchants {
+			_, err := l.Order(ctx, order.Key{Merchant: merchant, Number: number})
+			switch {
+			case err == nil:
+				owners = append(owners, merchant)
+			case !errors.Is(err, ledger.ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	return owners, err
+}
+
+// underWay looks in Temporal, which has orders before they are opened.
+func (s *Service) underWay(ctx context.Context, merchants []string, number string) (owners []string, err error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, merchant := range merchants {
+		_, err := find(ctx, orders, order.Key{Merchant: merchant, Number: number})
+		switch {
+		case err == nil:
+			owners = append(owners, merchant)
+		case order.CodeOf(err) != order.CodeOrderNotFound:
+			return nil, err
+		}
+	}
+	return owners, nil
+}

@@ -1,0 +1,116 @@
+// Package payouts holds the use cases: what finance systems, operators and auditors can
+// do with orders, balances and the audit. Each is a method of Service, in a file of its
+// own, and takes who acts and a typed input. Command lines and HTTP are shells over it.
+//
+// Rules stay where they are enforced: the domain's in package order, what is decided and
+// audited in one transaction in package ledger, what Temporal answers in package client.
+// This package puts them together. It knows no flags, no HTTP and no terminals.
+package payouts
+
+import (
+	"context"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Actor is who acts, as the caller's credential says.
+//
+// Every use case takes one. Those that only read do not use it yet.
+type Actor struct {
+	Name string // what the audit says of who did it; "" is refused there with WHO_MISSING
+}
+
+// Service offers the use cases. It is safe for concurrent use if its parts are.
+type Service struct{ parts Parts }
+
+// New makes a service of its parts.
+func New(parts Parts) *Service { return &Service{parts} }
+
+// Parts are what a service is made of. The functions connect when a use case first needs
+// them, so that a process can work with what is there; whoever makes the parts closes
+// the connections.
+type Parts struct {
+	Merchants    config.MerchantList
+	Access       config.Access // which of the gateway's calls have a path
+	UnknownAlarm time.Duration // how long an unknown outcome needs nobody
+
+	Ledger  func(context.Context) (Ledger, error) // LEDGER_NOT_SET when none is configured
+	Orders  func(context.Context) (Orders, error)
+	Gateway func(merchant string) (*tarspay.Client, error)
+	Now     func() time.Time
+
+	// Ask says in a sentence how a caller asks for a use case on an order: a command
+	// line, or a request.
+	Ask func(useCase UseCase, key order.Key) string
+}
+
+// UseCase names a use case that an answer recommends.
+type UseCase string
+
+// The use cases that answers recommend.
+const (
+	UseAdopt  UseCase = "adopt"
+	UseAudit  UseCase = "audit"
+	UsePoll   UseCase = "poll"
+	UseStatus UseCase = "status"
+	UseWait   UseCase = "wait" // status, at the order's end
+)
+
+// Orders is what the use cases need of *client.Client, which comments each method.
+type Orders = ordersPart
+
+type ordersPart interface {
+	Start(ctx context.Context, request order.Request) (client.Started, error)
+	StartDeposit(ctx context.Context, request order.Request) (order.View, client.Started, error)
+	Wait(ctx context.Context, key order.Key) (order.View, error)
+	Order(ctx context.Context, key order.Key) (order.View, error)
+	Find(ctx context.Context, key order.Key) (client.Row, error)
+	List(ctx context.Context, filter client.Filter) ([]client.Row, error)
+	Latest(ctx context.Context, workflowIDs []string) (map[string]client.Row, error)
+	Act(ctx context.Context, key order.Key, action order.Action) (order.View, error)
+	Adopt(ctx context.Context, row order.Order, by string) (client.Started, error)
+	ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error)
+	ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error)
+}
+
+// Ledger is what the use cases need of *ledger.Ledger, which comments each method.
+type Ledger = ledgerPart
+
+type ledgerPart interface {
+	Order(ctx context.Context, key order.Key) (order.Order, error)
+	Orders(ctx context.Context, filter ledger.Filter) ([]order.Order, error)
+	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
+	Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error)
+	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.Due, error)
+	Story(ctx context.Context, key order.Key) (ledger.Story, error)
+	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)
+	VerifyAudit(ctx context.Context) (ledger.AuditReport, error)
+	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
+	CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error)
+	SetCallbackAside(ctx context.Context, id, by, why string) (ledger.InboxEntry, *order.Refusal, error)
+	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
+	ProposeAdjustment(ctx context.Context, a ledger.Adjustment) (ledger.AdjustmentRecord, *order.Refusal, error)
+	ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (ledger.AdjustmentRecord, *order.Refusal, error)
+	RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (ledger.AdjustmentRecord, *order.Refusal, error)
+	MarkRestored(ctx context.Context, by, why string) (ledger.Restore, *order.Refusal, error)
+	EndRestore(ctx context.Context, by, why string) (ledger.Restore, *order.Refusal, error)
+}
+
+// MaxPage is the largest page of a listing from the ledger.
+const MaxPage = ledger.MaxPage - 1
+
+// page reads one page of a listing. One row more tells whether there are more.
+func page[T any](limit int, read func(limit int) ([]T, error)) (rows []T, more bool, err error) {
+	found, err := read(limit + 1)
+	if err != nil {
+		return nil, false, err
+	}
+	return append([]T{}, found[:min(len(found), limit)]...), len(found) > limit, nil
+}

@@ -1,0 +1,284 @@
+package payouts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// The ledger decides where an order stands, wherever it has the order: Temporal may have
+// been restored from an older copy, or have another order under the number by now.
+// Temporal says what happens next, and whether a workflow drives the order at all.
+
+// Source says who told where an order stands.
+type Source string
+
+// The sources.
+const (
+	FromWorkflow Source = "workflow" // the order's workflow, because the ledger does not have the order or cannot be asked
+	FromLedger   Source = "ledger"   // the ledger, which decides
+	FromList     Source = "list"     // Temporal's list: may lag, and knows less
+)
+
+// Order is where an order stands.
+type Order struct {
+	Order   order.View      `json:"order"`
+	Source  Source          `json:"source"`
+	Started *client.Started `json:"started,omitempty"` // by this use case
+	Problem *order.Reason   `json:"problem,omitempty"` // why nobody sees to the order
+
+	LedgerAway bool `json:"-"` // the ledger, which decides, could not be asked
+}
+
+// Status says where an order stands and what happens next.
+func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, error) {
+	known := s.record(ctx, key)
+	if known.ended() {
+		return known.answer(), nil
+	}
+	orders, err := s.parts.Orders(ctx)
+	switch {
+	case known.found && err != nil:
+		return known.next("Not known: Temporal does not answer."), nil //nolint:nilerr // the ledger has answered, and says more
+	case known.found:
+		return s.drivenStatus(ctx, orders, known), nil
+	case err != nil:
+		return Order{}, err
+	}
+	return s.workflowStatus(ctx, orders, key, known)
+}
+
+// Wait waits for the end of an order and says where it stands then. NO_ANSWER says that
+// the patience is over and the order still under way.
+func (s *Service) Wait(ctx context.Context, actor Actor, key order.Key, patience time.Duration) (Order, error) {
+	known := s.record(ctx, key)
+	if known.ended() {
+		return known.answer(), nil
+	}
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return Order{}, err
+	}
+	if !known.found {
+		there, err := find(ctx, orders, key)
+		if err != nil {
+			return Order{}, err
+		}
+		if there.Squatted != "" {
+			return Order{}, order.Refuse(order.CodeNumberSquatted, "%s", there.Squatted)
+		}
+	}
+	return s.await(ctx, orders, actor, key, patience)
+}
+
+// await waits for the end of an order that is under way.
+func (s *Service) await(ctx context.Context, orders Orders, actor Actor, key order.Key, patience time.Duration) (Order, error) {
+	bounded, cancel := within(ctx, patience)
+	defer cancel()
+	view, err := orders.Wait(bounded, key)
+	if order.CodeOf(err) == order.DiscrepancyOrphan { // it is over, and the order need not be
+		return s.Status(ctx, actor, key)
+	}
+	if err != nil {
+		return Order{}, late(bounded, err, "order %s is still under way; look again with: %s", key, s.parts.Ask(UseWait, key))
+	}
+	return s.decided(ctx, Order{Order: view, Source: FromWorkflow})
+}
+
+// record is what the ledger has of an order.
+type record struct {
+	row   order.Order
+	found bool
+	unset bool  // there is no ledger to ask
+	err   error // the ledger could not be asked
+}
+
+// record asks the ledger, if there is one.
+func (s *Service) record(ctx context.Context, key order.Key) (known record) {
+	known.err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		row, err := l.Order(ctx, key)
+		known.row, known.found = row, err == nil
+		return err
+	})
+	switch {
+	case order.CodeOf(known.err) == CodeNoLedger:
+		return record{unset: true}
+	case errors.Is(known.err, ledger.ErrNotFound):
+		return record{}
+	}
+	return known
+}
+
+func (r record) ended() bool { return r.found && r.row.State.Terminal() }
+
+// answer is the ledger's word.
+func (r record) answer() Order {
+	answer := Order{Order: r.row.View(r.row.Standing), Source: FromLedger}
+	if r.ended() {
+		answer.Order.Next = orderEnded
+	}
+	return answer
+}
+
+func (r record) next(text string) Order {
+	answer := r.answer()
+	answer.Order.Next = text
+	return answer
+}
+
+const orderEnded = "Nothing: the order has ended."
+
+// drivenStatus adds to the ledger's word what Temporal knows of an open order.
+func (s *Service) drivenStatus(ctx context.Context, orders Orders, known record) Order {
+	answer, key := known.answer(), known.row.Key()
+	there, err := find(ctx, orders, key)
+	switch {
+	case order.CodeOf(err) == order.CodeOrderNotFound:
+		answer.Problem = s.undriven(key, "Temporal has no workflow of it")
+	case err != nil:
+		return known.next("Not known: Temporal does not answer.")
+	case there.Squatted != "":
+		answer.Problem = &order.Reason{Code: order.CodeNumberSquatted, Text: there.Squatted}
+	case !there.Open:
+		answer.Problem = s.undriven(key, "its last run is "+strings.ToLower(there.Status))
+	default:
+		s.addNext(ctx, orders, known, &answer)
+	}
+	return answer
+}
+
+// undriven is the problem of an order that no workflow drives.
+func (s *Service) undriven(key order.Key, why string) *order.Reason {
+	return &order.Reason{
+		Code: order.DiscrepancyOrphan,
+		Text: fmt.Sprintf("no workflow drives the order: %s; let one go on with it: %s", why, s.parts.Ask(UseAdopt, key)),
+	}
+}
+
+// addNext asks the workflow that drives an order what happens next.
+func (s *Service) addNext(ctx context.Context, orders Orders, known record, answer *Order) {
+	asking, cancel := within(ctx, askTime)
+	defer cancel()
+	row := known.row
+	view, err := orders.Order(asking, row.Key())
+	switch {
+	case err != nil:
+		answer.Order.Next = "Not known: no worker answers for the order's workflow."
+	case view.Fingerprint != answer.Order.Fingerprint:
+		answer.Problem = &order.Reason{
+			Code: order.CodeOrderConflict,
+			Text: "the workflow that runs under the number was started with other content than the ledger has; terminate it, and adopt the order",
+		}
+	case view.State != row.State:
+		answer.Order.Next = fmt.Sprintf("Its workflow has it as %s, and goes on from what the ledger says once it hears anything: %s",
+			view.State, s.parts.Ask(UsePoll, row.Key()))
+	default:
+		answer.Order.Next = view.Next
+	}
+}
+
+// notWritten is how long an order's workflow may run before the ledger has the order,
+// without anybody being told.
+const notWritten = time.Minute
+
+// workflowStatus is the word of an order's workflow, because the ledger has no such
+// order, or cannot be asked.
+func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.Key, known record) (Order, error) {
+	there, err := find(ctx, orders, key)
+	if order.CodeOf(err) == order.CodeOrderNotFound && known.err != nil {
+		return Order{}, known.err
+	}
+	if err != nil {
+		return Order{}, err
+	}
+	if there.Squatted != "" {
+		return Order{}, order.Refuse(order.CodeNumberSquatted, "%s", there.Squatted)
+	}
+	answer := Order{Order: rowView(there), Source: FromList}
+	died := !there.Open && there.Status != statusCompleted
+	if !died {
+		answer = askWorkflow(ctx, orders, there, answer)
+	}
+	young := there.Open && s.parts.Now().Sub(there.StartedAt) < notWritten
+	switch {
+	case known.err != nil:
+		away := Explain(known.err)
+		answer.Problem = &order.Reason{Code: away.Code, Text: "the ledger, which decides, cannot be asked: " + away.Message}
+	case known.unset && died:
+		answer.Problem = s.undriven(key, "its last run is "+strings.ToLower(there.Status))
+	case known.unset, young, answer.Order.Unwritten():
+	default:
+		answer.Problem = &order.Reason{
+			Code: order.DiscrepancyNotInLedger,
+			Text: "Temporal has a workflow of the order, and the ledger does not have the order; write it down from the workflow's input: " + s.parts.Ask(UseAdopt, key),
+		}
+	}
+	return answer, nil
+}
+
+// statusCompleted is the workflow's status of one that came to its end by itself.
+const statusCompleted = "Completed"
+
+// askWorkflow asks an order's workflow itself, or reads its result, for which no worker
+// is needed.
+func askWorkflow(ctx context.Context, orders Orders, there client.Row, listed Order) Order {
+	asking, cancel := within(ctx, askTime)
+	defer cancel()
+	ask := orders.Order
+	if !there.Open {
+		ask = orders.Wait
+	}
+	view, err := ask(asking, there.Key())
+	if err != nil {
+		return listed
+	}
+	return Order{Order: view, Source: FromWorkflow}
+}
+
+// decided puts the ledger's word in the place of a workflow's, if the ledger has the
+// order. A request that was refused is not an order there, although its number may be.
+func (s *Service) decided(ctx context.Context, answer Order) (Order, error) {
+	told := answer.Order
+	if told.Unwritten() {
+		return answer, nil
+	}
+	known := s.record(ctx, told.Key())
+	answer.LedgerAway = known.err != nil
+	if !known.found {
+		return answer, nil
+	}
+	by := known.answer()
+	if told.Fingerprint != "" && told.Fingerprint != by.Order.Fingerprint {
+		return Order{}, order.Refuse(order.CodeOrderConflict,
+			"the number %s belongs to an order with other content in the ledger: look at it with %s", told.Number, s.parts.Ask(UseStatus, told.Key()))
+	}
+	answer.Order, answer.Source = by.Order, by.Source
+	if !known.ended() && told.State == by.Order.State {
+		answer.Order.Next = told.Next
+	}
+	if !known.ended() && told.State.Terminal() {
+		answer.Problem = s.undriven(told.Key(), "its workflow has ended, and the ledger has the order open")
+	}
+	return answer, nil
+}
+
+// rowView is what the list tells of an order.
+func rowView(row client.Row) order.View {
+	return order.View{
+		Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount,
+		Standing: order.Standing{State: row.State, GatewayID: row.GatewayID},
+	}
+}
+
+// find looks an order up in Temporal, whichever kind it is.
+func find(ctx context.Context, orders Orders, key order.Key) (client.Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return orders.Find(ctx, key)
+}
