@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -49,15 +49,7 @@ func (r *rig) callbacks(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, books.Close()) }()
-	private, public, err := tarspay.GenerateKey()
-	if err != nil {
-		return err
-	}
-	signer, err := tarspay.NewSigner(private)
-	if err != nil {
-		return err
-	}
-	verifier, err := tarspay.NewVerifier(public)
+	signer, verifier, err := newKeys()
 	if err != nil {
 		return err
 	}
@@ -104,14 +96,7 @@ func ownSchema(ctx context.Context, database string) (_ string, err error) {
 	if _, err := db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+schema+" CASCADE; CREATE SCHEMA "+schema); err != nil {
 		return "", fmt.Errorf("make a schema for the callbacks: %w", err)
 	}
-	parsed, err := url.Parse(database)
-	if err != nil {
-		return "", errors.New("the database's URL cannot be read") // it may hold a password
-	}
-	query := parsed.Query()
-	query.Set("search_path", schema)
-	parsed.RawQuery = query.Encode()
-	return parsed.String(), nil
+	return stack.InSchema(database, schema)
 }
 
 func (r *rig) receiver(books *ledger.Ledger, verifier *tarspay.Verifier) http.Handler {

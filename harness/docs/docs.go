@@ -31,7 +31,7 @@ func Keep(t testing.TB, path string, update bool, parts map[string]string) {
 	case !update:
 		t.Fatalf("docs/%s differs from the code: run %s", filepath.Base(path), command)
 	default:
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil { //nolint:gosec // the test names its own document
 			t.Fatal(err)
 		}
 	}

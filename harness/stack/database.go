@@ -97,20 +97,29 @@ func openDatabase(ctx context.Context, server, dir string, temporary bool) (data
 	if server == "" {
 		return database{url: "sqlite:" + filepath.Join(dir, "ledger.db")}, nil
 	}
-	parsed, err := url.Parse(server)
-	if err != nil || (parsed.Scheme != "postgres" && parsed.Scheme != "postgresql") {
-		// A URL may hold a password, so the error does not repeat it.
-		return database{}, errors.New("the database must be a PostgreSQL one: postgres://user:password@host/name")
-	}
 	d := database{server: server, schema: schemaOf(dir)}
 	if temporary {
 		d.schema = "payouts_" + randomHex()
 	}
-	query := parsed.Query()
-	query.Set("search_path", d.schema)
-	parsed.RawQuery = query.Encode()
-	d.url = parsed.String()
+	var err error
+	if d.url, err = InSchema(server, d.schema); err != nil {
+		return database{}, err
+	}
 	return d, d.execute(ctx, "CREATE SCHEMA IF NOT EXISTS "+d.schema)
+}
+
+// InSchema returns a PostgreSQL database's URL with one of its schemas as the
+// place of all tables.
+func InSchema(databaseURL, schema string) (string, error) {
+	parsed, err := url.Parse(databaseURL)
+	if err != nil || (parsed.Scheme != "postgres" && parsed.Scheme != "postgresql") {
+		// A URL may hold a password, so the error does not repeat it.
+		return "", errors.New("the database must be a PostgreSQL one: postgres://user:password@host/name")
+	}
+	query := parsed.Query()
+	query.Set("search_path", schema)
+	parsed.RawQuery = query.Encode()
+	return parsed.String(), nil
 }
 
 // drop removes the schema, or the stack's own server's data, unless it is kept.
