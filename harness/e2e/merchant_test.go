@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // TestAMerchantIsAddedWorkerByWorker has one worker that knows a merchant and one
@@ -41,4 +44,48 @@ func TestAMerchantIsAddedWorkerByWorker(t *testing.T) {
 	}
 	h.ended(t, lacking...)
 	stop()
+}
+
+// TestAKeyAndALimitChangeWorkerByWorker rotates a merchant's key and lowers a limit
+// while orders come in. The gateway takes one key at a time, so the worker with the
+// old key has its calls refused: orders wait, none fails, and what was opened under
+// the old limit is paid.
+func TestAKeyAndALimitChangeWorkerByWorker(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{Options: stack.Options{Settings: map[string]string{"PAYOUTS_MAX_AMOUNT": "PKR:1000"}}})
+	require.NoError(t, h.Terminate(stack.Worker))
+	pakistan := h.Merchant("PK")
+	stopOld := begin(t, append(h.workerSettings(t), "PAYOUTS_MAX_AMOUNT=PKR:2000", "PAYOUTS_HEALTH_LISTEN=127.0.0.1:0"), "worker")
+	h.ended(t, h.withdrawal(t, "PK", "success", succeeds))
+
+	secret, public, err := tarspay.GenerateKey()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(h.keyDir(), pakistan+".key"), []byte(secret+"\n"), 0o600))
+	require.NoError(t, h.Gateway.SetKey(h.ctx, pakistan, public))
+	var waiting []payment
+	for range 5 {
+		waiting = append(waiting, h.withdrawal(t, "PK", "success", succeeds))
+	}
+	breaker := func(ctx context.Context) (bool, error) {
+		_, open, err := h.books.Breaker(ctx, pakistan)
+		return open, err
+	}
+	until(t, h, "the breaker to open", breaker, func(open bool) bool { return open })
+	for _, p := range waiting {
+		until(t, h, p.request.Number+" to be on record", h.standing(p), func(order.Standing) bool { return true })
+	}
+
+	require.NoError(t, h.Launch(h.ctx, stack.Worker))
+	h.ended(t, h.withdrawal(t, "VN", "success", succeeds)) // another merchant's, with both workers
+	stopOld()
+	h.ended(t, waiting...)
+	until(t, h, "the breaker to close", breaker, func(open bool) bool { return !open })
+
+	above := h.request(t, order.Withdrawal, "PK", "E2E-ABOVE", "success")
+	require.NoError(t, h.start(h.ctx, above))
+	view := until(t, h, "an order above the new limit to end", func(ctx context.Context) (order.View, error) {
+		return h.Orders.Order(ctx, above.Key())
+	}, func(view order.View) bool { return view.State.Terminal() })
+	require.Equal(t, order.Rejected, view.State)
+	require.Contains(t, view.Reason.Text, "1000.00 PKR")
 }

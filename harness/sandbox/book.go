@@ -49,6 +49,7 @@ type account struct {
 	available int64
 	frozen    int64
 	switches  map[string]bool
+	entered   string         // the public key, if SetKey has replaced it
 	keySince  time.Time      // when the key began to work without a bound address
 	calls     map[string]int // calls for orders that do not exist, by operation and number
 	bucket    bucket

@@ -98,6 +98,10 @@ type (
 		Name     string `json:"name"`
 		On       bool   `json:"on"`
 	}
+	keyRequest struct {
+		Merchant  string `json:"merchant"`
+		PublicKey string `json:"public_key"`
+	}
 	fundRequest struct {
 		Merchant string `json:"merchant"`
 		Amount   string `json:"amount"`
@@ -140,6 +144,7 @@ func (g *Gateway) Control() http.Handler {
 	post(mux, "callback", func(r orderRequest) (any, error) { return g.Trigger(r.Merchant, r.Number, r.Falsehood) })
 	post(mux, "move", func(r orderRequest) (any, error) { return g.Move(r.Merchant, r.Number, r.State, r.Paid) })
 	post(mux, "switch", func(r switchRequest) (any, error) { return struct{}{}, g.Switch(r.Merchant, r.Name, r.On) })
+	post(mux, "key", func(r keyRequest) (any, error) { return struct{}{}, g.SetKey(r.Merchant, r.PublicKey) })
 	post(mux, "fund", func(r fundRequest) (any, error) { return g.Fund(r.Merchant, r.Amount, r.Out) })
 	post(mux, "faults", func(f Faults) (any, error) { return struct{}{}, g.SetFaults(f) })
 	post(mux, "advance", func(r advanceRequest) (any, error) {

@@ -101,6 +101,12 @@ func (c *ControlClient) Switch(ctx context.Context, merchant, name string, on bo
 	return err
 }
 
+// SetKey replaces a merchant's public key.
+func (c *ControlClient) SetKey(ctx context.Context, merchant, publicKey string) error {
+	_, err := send[struct{}](ctx, c, "key", keyRequest{Merchant: merchant, PublicKey: publicKey})
+	return err
+}
+
 // SetFaults replaces the seeded fault plan.
 func (c *ControlClient) SetFaults(ctx context.Context, f Faults) error {
 	_, err := send[struct{}](ctx, c, "faults", f)

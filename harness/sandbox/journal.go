@@ -33,6 +33,7 @@ type record struct {
 
 	Switches map[string]bool `json:"switches,omitempty"`
 	KeySince time.Time       `json:"key_since,omitzero"`
+	Key      string          `json:"key,omitempty"` // entered while the sandbox ran
 
 	Funded *int64  `json:"funded,omitempty"` // all together, minor units
 	Taken  *taking `json:"taken,omitempty"`  // one of them, which the history lists
@@ -141,6 +142,9 @@ func (g *Gateway) recall(r record) error {
 	if r.Switches != nil {
 		a.switches, a.keySince = r.Switches, r.KeySince
 	}
+	if r.Key != "" {
+		return a.setKey(r.Key)
+	}
 	return nil
 }
 
@@ -182,7 +186,7 @@ func (g *Gateway) rewrite(path string) (*journal, error) {
 		j.write(record{Clock: lead})
 	}
 	for _, a := range g.book.accounts {
-		j.write(record{Merchant: a.Number, Switches: a.switches, KeySince: a.keySince, Funded: &a.funded})
+		j.write(record{Merchant: a.Number, Switches: a.switches, KeySince: a.keySince, Key: a.entered, Funded: &a.funded})
 		for i := range a.taken {
 			j.write(record{Merchant: a.Number, Taken: &a.taken[i]})
 		}

@@ -42,12 +42,13 @@ type call struct {
 	members   map[string]json.RawMessage
 	parts     map[string]string // of the path
 	account   *account
-	anonymous bool   // no headers, where the pages show none
-	number    string // the order number it is about, "" if none
-	order     *order // what it booked, if it did
-	scenario  string // what a create has chosen
-	planned   plan   // and what that means
-	serial    int    // ordinal of the call for its operation and number
+	verifier  *tarspay.Verifier // of the account's key when the call came
+	anonymous bool              // no headers, where the pages show none
+	number    string            // the order number it is about, "" if none
+	order     *order            // what it booked, if it did
+	scenario  string            // what a create has chosen
+	planned   plan              // and what that means
+	serial    int               // ordinal of the call for its operation and number
 }
 
 // refusal is an answer with a code other than 0.
@@ -203,7 +204,7 @@ func (g *Gateway) recognise(c *call) *refusal {
 	if a == nil {
 		return refuse(codeMerchant, "no such merchant")
 	}
-	c.account = a
+	c.account, c.verifier = a, a.verifier
 	if c.operation.optionalAuth && c.key == "" && c.nonce == "" && c.signature == "" {
 		c.anonymous = true
 		return nil
@@ -270,7 +271,7 @@ func (c *call) verify() *refusal {
 	if err != nil {
 		return refuse(codeSignature, "%s", err)
 	}
-	if c.account.verifier.Verify([]byte(signed), c.signature) != nil {
+	if c.verifier.Verify([]byte(signed), c.signature) != nil {
 		return refuse(codeSignature, "sign error")
 	}
 	return nil

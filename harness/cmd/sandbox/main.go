@@ -30,7 +30,7 @@ func command() *cobra.Command {
 	root.AddCommand(serveCommand("serve"), keygenCommand(), scenariosCommand())
 	for _, steer := range []func(*controls) *cobra.Command{
 		infoCommand, bookCommand, ordersCommand, auditCommand, callbacksCommand, callbackCommand, scenarioCommand,
-		moveCommand, fundCommand, switchCommand, faultsCommand, advanceCommand,
+		moveCommand, fundCommand, switchCommand, keyCommand, faultsCommand, advanceCommand,
 	} {
 		root.AddCommand(withControls(steer))
 	}

@@ -192,6 +192,20 @@ func switchCommand(c *controls) *cobra.Command {
 	}
 }
 
+func keyCommand(c *controls) *cobra.Command {
+	return &cobra.Command{
+		Use:   "key PUBLIC-KEY",
+		Short: "Replace a merchant's public key, as in the gateway's console",
+		Long: "Replaces the public key of --merchant. From then on the gateway refuses calls that are signed with the\n" +
+			"key before it (5003005).",
+		Example: "  sandbox key 02… --merchant M1700000001",
+		Args:    commandline.Exactly("public key"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.client().SetKey(cmd.Context(), c.merchant, args[0])
+		},
+	}
+}
+
 func faultsCommand(c *controls) *cobra.Command {
 	var seed uint64
 	var rate int
