@@ -51,7 +51,7 @@ campaign: ## thousands of small worlds where everything goes wrong, in about two
 
 # Standard output carries a JSON line per violation, and a summary. SEED, ORDERS
 # and DURATION choose a run; WORKER is another worker, to try the judge.
-chaos: build bin/temporal bin/withpostgres ## kill, stop and cut off real processes; the gateway's book judges
+chaos: build bin/temporal bin/withpostgres ## kills, suspends and disconnects real processes, then checks the result
 	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) \
 		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
 

@@ -1,8 +1,8 @@
-// Package bench measures what an order costs and how fast orders go, on the
-// embedded stack, and on Temporal's production server with everything on
-// PostgreSQL: real processes, a real Temporal server, real HTTP and real
-// signatures. Figures of speed stand beside the floor, the cheapest workflow
-// of the same shape on the same server, measured in turn in the same run.
+// Package bench measures what an order costs and how fast orders go, on the embedded stack,
+// and on Temporal's production server with everything on PostgreSQL: real processes, a real
+// Temporal server, real HTTP and real signatures. Speeds are compared with the floor, the
+// cheapest workflow of the same shape on the same server. Both are measured in turn in the
+// same run.
 package bench
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Options say how much is measured. The zero value is the usual run.
+// Options configure a run. The zero value is the default.
 type Options struct {
 	Bin         string // directory of the binaries; see stack.Options
 	Server      string // Embedded or Production; empty: one after the other
@@ -43,7 +43,7 @@ const settle = 20 * time.Millisecond
 // waits for a second person.
 const ApproveAbove = 10_000
 
-// policy is that rule, as the worker reads it.
+// policy is the policy file with ApproveAbove.
 var policy = fmt.Sprintf("rules:\n  - country: PK\n    per_order: {approve_above: \"%d\"}\n", ApproveAbove)
 
 // The servers that are measured on.
@@ -58,7 +58,7 @@ const (
 	onPostgres = "postgres"
 )
 
-// place is where a line was measured.
+// place names the server and the ledger's engine of a line.
 type place struct {
 	Server string `json:"server"`
 	Ledger string `json:"ledger"`
@@ -78,8 +78,8 @@ func Run(ctx context.Context, out io.Writer, options Options) error {
 	return fmt.Errorf("there is no server %q: it is %s or %s", options.Server, Embedded, Production)
 }
 
-// runOn measures on one server. What does not depend on it is measured with the
-// embedded one.
+// runOn measures on one server. Measurements that do not depend on the server run with the
+// embedded one only.
 func runOn(ctx context.Context, out io.Writer, server string, options Options) error {
 	options.Server = server
 	r, err := newRig(ctx, out, options)
@@ -98,7 +98,7 @@ func runOn(ctx context.Context, out io.Writer, server string, options Options) e
 	return errors.Join(err, r.close())
 }
 
-// rig is what every measurement stands on.
+// rig holds what all measurements share.
 type rig struct {
 	options Options
 	place   place
@@ -139,7 +139,7 @@ func (r *rig) open(ctx context.Context) error {
 		Speed:    int(sandbox.DefaultDelay / settle),
 		Progress: r.options.Progress,
 		Settings: map[string]string{
-			"PAYOUTS_GATEWAY_RATE":   "100000", // the gateway's limit is not what is measured
+			"PAYOUTS_GATEWAY_RATE":   "100000", // no limit, so that it is not what is measured
 			"PAYOUTS_CALLBACK_GRACE": "30s",    // the callback path is measured without polls
 			"PAYOUTS_LOG_LEVEL":      "error",
 			"PAYOUTS_POLICY_FILE":    rules,
@@ -167,7 +167,7 @@ func (r *rig) close() error {
 	return errors.Join(err, os.RemoveAll(r.dir))
 }
 
-// stopFloor ends the floor's workers, which are in nobody's way then.
+// stopFloor ends the floor's workers, so that they do not disturb other measurements.
 func (r *rig) stopFloor(context.Context) error {
 	if r.floor != nil {
 		r.floor.stop()
@@ -183,7 +183,7 @@ func or(value, otherwise int) int {
 	return value
 }
 
-// request makes a new order of Pakistan's with a scenario of the sandbox's.
+// request returns a new order in Pakistan with a scenario of the sandbox.
 func (r *rig) request(kind order.Kind, scenario string) order.Request {
 	r.serial++
 	return order.Request{
@@ -200,7 +200,7 @@ func (r *rig) request(kind order.Kind, scenario string) order.Request {
 func rupees(whole int64) money.Amount {
 	amount, err := money.Parse(strconv.FormatInt(whole, 10), "PKR")
 	if err != nil {
-		panic(err) // a whole number of rupees is one
+		panic(err) // a whole number of rupees is a valid amount
 	}
 	return amount
 }

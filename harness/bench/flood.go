@@ -26,7 +26,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// FloodOptions say how much is sent. The zero value is the usual run.
+// FloodOptions configure a flood. The zero value is the default.
 type FloodOptions struct {
 	Bin         string // directory of the binaries; see stack.Options
 	DatabaseURL string // PostgreSQL for the ledger; empty: SQLite
@@ -36,19 +36,19 @@ type FloodOptions struct {
 	Progress    io.Writer
 }
 
-// What a flood must not do.
+// Limits that a flood must not exceed.
 const (
 	floodP99    = time.Second // of the genuine callbacks, until they are stored
 	floodGrowth = 48          // megabytes that the receiver may grow by once it is warm
 )
 
-// FloodLine is what a flood came to.
+// FloodLine is the result of a flood.
 type FloodLine struct {
 	Flood    string         `json:"flood"`
 	Forged   int            `json:"forged"`
 	Genuine  int            `json:"genuine"`
-	Accepted int            `json:"accepted"` // forged ones that were taken: must be 0
-	Stored   int            `json:"stored"`   // callbacks in the inbox: must be the genuine ones
+	Accepted int            `json:"accepted"` // accepted forged callbacks: must be 0
+	Stored   int            `json:"stored"`   // callbacks in the inbox: must equal Genuine
 	Answers  map[string]int `json:"answers"`  // to forged ones, by code
 	P50      float64        `json:"p50_ms"`   // of the genuine ones, repetitions after 503 included
 	P99      float64        `json:"p99_ms"`
@@ -57,13 +57,12 @@ type FloodLine struct {
 	Seconds  float64        `json:"seconds"`
 }
 
-// Flood sends forged callbacks of every kind, half of them of 64 KiB, to a real
-// receiver as fast as it answers, with genuine ones among them, and prints one
-// JSON line. Genuine ones speak of orders that the ledger does not have: they are
-// stored, and nobody is signalled.
+// Flood sends forged callbacks of every kind, half of them of 64 KiB, to a real receiver as
+// fast as it answers, with genuine ones among them, and prints one JSON line. Genuine ones
+// name orders that the ledger does not have: they are stored, and no workflow is signalled.
 //
-// The error says what went wrong: a forged one was taken, a genuine one was not
-// stored or took too long, or the receiver grew.
+// The error says what went wrong: a forged callback was accepted, a genuine one was not stored
+// or took too long, or the receiver's memory grew.
 func Flood(ctx context.Context, out io.Writer, options FloodOptions) (err error) {
 	options.Forged, options.Genuine, options.Senders = or(options.Forged, 100_000), or(options.Genuine, 500), or(options.Senders, 32)
 	running, err := stack.Start(ctx, stack.Options{
@@ -85,7 +84,7 @@ func Flood(ctx context.Context, out io.Writer, options FloodOptions) (err error)
 	return errors.Join(json.NewEncoder(out).Encode(line), line.check())
 }
 
-// check is what must be so.
+// check returns an error if a limit was exceeded.
 func (l FloodLine) check() error {
 	var wrong []error
 	demand := func(holds bool, format string, values ...any) {
@@ -108,7 +107,7 @@ type flood struct {
 	forgeries      []signed // of every kind
 
 	sent    atomic.Int64    // forged ones, begun
-	release []chan struct{} // closed when it is the genuine one's turn
+	release []chan struct{} // closed when the genuine callback is to be sent
 	warm    chan struct{}   // closed after a tenth
 
 	mutex     sync.Mutex
@@ -211,7 +210,8 @@ func (f *flood) run(ctx context.Context) (FloodLine, error) {
 	}, err
 }
 
-// sendForged sends forgeries until all are sent, and says whose turn it is.
+// sendForged sends forged callbacks until all are sent, and releases the genuine ones in
+// between.
 func (f *flood) sendForged(ctx context.Context) error {
 	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
@@ -239,8 +239,8 @@ func (f *flood) sendForged(ctx context.Context) error {
 	}
 }
 
-// sendGenuine sends one callback when it is its turn, again after Retry-After, as
-// the gateway would.
+// sendGenuine sends one callback when it is released, and again after Retry-After, as the
+// gateway would.
 func (f *flood) sendGenuine(ctx context.Context, i int) error {
 	select {
 	case <-f.release[i]:
@@ -322,7 +322,7 @@ func (f *flood) watch(ctx context.Context) (warm, peak float64, err error) {
 	}
 }
 
-// memory is what a process has in memory, in megabytes.
+// memory returns the resident memory of a process, in megabytes.
 func memory(ctx context.Context, address string) (megabytes float64, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

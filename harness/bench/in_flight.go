@@ -13,14 +13,14 @@ import (
 type inFlightLine struct {
 	Bench string `json:"bench"`
 	place
-	Open      int     `json:"open"`          // orders that the gateway has and nothing is heard of
+	Open      int     `json:"open"`          // orders that the gateway has not decided
 	WorkerRSS float64 `json:"worker_rss_mb"` // resident memory of the worker, with all of them open
 	IdleRSS   float64 `json:"idle_rss_mb"`   // and before the first of them
 	DrainPerS float64 `json:"drain_per_s"`   // ended, from the moment when the gateway begins to call back
 }
 
-// inFlight opens many withdrawals that the gateway sits on, looks at the
-// worker's memory, and then has the gateway pay them all.
+// inFlight opens many withdrawals that the gateway does not decide, measures the worker's
+// memory, and then makes the gateway pay them all.
 func (r *rig) inFlight(ctx context.Context) error {
 	line := inFlightLine{Bench: "in_flight", place: r.place, Open: r.options.Open}
 	var err error
@@ -52,8 +52,7 @@ func (r *rig) inFlight(ctx context.Context) error {
 	return r.out.Encode(line)
 }
 
-// each does something for every one of n, so many at once as the benchmark's
-// concurrency allows.
+// each calls a function n times, as many at once as Options.Concurrency.
 func (r *rig) each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.options.Concurrency)
@@ -82,10 +81,10 @@ func (r *rig) submitted(ctx context.Context, request order.Request) error {
 	}
 }
 
-// residentMemory is the metric that a process tells of itself, in bytes.
+// residentMemory is the name of a process's metric of its memory, in bytes.
 const residentMemory = "process_resident_memory_bytes "
 
-// workerMemory is what the worker has in memory, in megabytes.
+// workerMemory returns the worker's resident memory, in megabytes.
 func (r *rig) workerMemory(ctx context.Context) (megabytes float64, err error) {
 	return memory(ctx, r.stack.Addresses.Worker+"/metrics")
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
-// usage is the CPU time of each process, by its name; here is this process,
-// which starts orders, waits for them, and drives the floor's workflows.
+// usage is the CPU time of each process, by name. The name here is this process, which starts
+// orders, waits for them, and runs the floor's workflows.
 type usage map[string]time.Duration
 
 const here = "bench"
 
-// usage asks every process. It is nil where the system does not tell.
+// usage reads the CPU time of every process. It returns nil if the system does not support it.
 func (r *rig) usage() (usage, error) {
 	names := append(stack.Processes(), stack.Postgres)
 	told := make(usage)
@@ -40,14 +40,14 @@ func (r *rig) usage() (usage, error) {
 	return told, nil
 }
 
-// add counts what was spent between two looks.
+// add adds the CPU time between two readings.
 func (u usage) add(before, after usage) {
 	for name := range after {
 		u[name] += after[name] - before[name]
 	}
 }
 
-// per is what each of n orders cost, in milliseconds.
+// per returns the CPU time per order, in milliseconds.
 func (u usage) per(n int) map[string]float64 {
 	each := make(map[string]float64)
 	for name, spent := range u {

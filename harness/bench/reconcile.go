@@ -27,8 +27,8 @@ type reconcileLine struct {
 	IdleRSS float64 `json:"idle_rss_mb"` // before the first page
 }
 
-// reconcile compares many transactions of a day, on a stack of its own whose
-// gateway and ledger have had them from the beginning.
+// reconcile compares many transactions of a day, on a separate stack whose gateway and ledger
+// have them from the start.
 func (r *rig) reconcile(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "payouts-bench-")
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *rig) reconcile(ctx context.Context) (err error) {
 	}
 	own, err := stack.Start(ctx, stack.Options{Bin: r.options.Bin, Dir: dir, Progress: r.options.Progress, Settings: map[string]string{
 		"PAYOUTS_RECONCILE_LAG":      "0s",
-		"PAYOUTS_RECONCILE_LOOKBACK": "0s", // the history is measured, not one question for each order
+		"PAYOUTS_RECONCILE_LOOKBACK": "0s", // the history is measured, without a query for each order
 		"PAYOUTS_RECONCILE_RATE":     "100000",
 		"PAYOUTS_LOG_LEVEL":          "error",
 	}})
@@ -50,7 +50,7 @@ func (r *rig) reconcile(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, own.Stop()) }()
 	merchant := own.Merchant("VN")
-	if _, err := own.Orders.ReconcileBalances(ctx, merchant); err != nil { // opens the books
+	if _, err := own.Orders.ReconcileBalances(ctx, merchant); err != nil { // books the opening balance
 		return err
 	}
 	if err := bookTrade(ctx, filepath.Join(dir, "ledger.db"), merchant, r.options.Records, day); err != nil {
@@ -150,8 +150,8 @@ func writeTrade(path, merchant string, n int, day time.Time) (err error) {
 	return buffer.Flush()
 }
 
-// bookTrade enters the same orders into a ledger, past it: as if they had ended
-// long before the day, so that nobody asks about them.
+// bookTrade writes the same orders into a ledger's tables directly, as ended long before the
+// day, so that they are not queried.
 func bookTrade(ctx context.Context, path, merchant string, n int, day time.Time) (err error) {
 	database, err := sql.Open("sqlite", path+"?_busy_timeout=60000&_txlock=immediate")
 	if err != nil {

@@ -12,9 +12,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// sqlLine is what an order costs the databases, by pg_stat_statements.
-// Transactions are those that were begun: a statement without one is a
-// transaction of its own, and counts as a statement.
+// sqlLine is the cost of an order in the databases, by pg_stat_statements. Only explicit
+// transactions count as transactions.
 type sqlLine struct {
 	Bench string `json:"bench"`
 	place
@@ -26,16 +25,15 @@ type sqlLine struct {
 	WALBytes     float64 `json:"wal_bytes"`
 }
 
-// countedPostgres are settings of a PostgreSQL that does what it would do in
-// production (a commit is on the disk before it is answered) and counts it.
-// Without a checkpoint WAL has no images of whole pages, which would come by
-// chance.
+// countedPostgres are settings of a PostgreSQL that syncs commits to disk, as in production,
+// and counts statements. No checkpoint happens, so WAL has no full-page images, whose number
+// would be random.
 var countedPostgres = []string{"shared_preload_libraries=pg_stat_statements", "fsync=on", "checkpoint_timeout=1h", "max_wal_size=20GB"}
 
-// sqlSettle is how long what is done after an order's end may take.
+// sqlSettle is the time for work after an order's end.
 const sqlSettle = 2 * time.Second
 
-// sqlIdle is how long is looked at what is done for no order.
+// sqlIdle is how long the load without orders is measured.
 const sqlIdle = 10 * time.Second
 
 // The owners of what the databases do.
@@ -44,9 +42,8 @@ const (
 	ofTemporal = "temporal" // its visibility included
 )
 
-// sql counts what withdrawals that a callback finishes, and floor workflows,
-// do in the databases. What is done for no order is counted while nothing
-// happens, and taken off.
+// sql measures the cost in the databases of withdrawals that a callback finishes, and of floor
+// workflows. It subtracts the load without orders, which it measures separately.
 func (r *rig) sql(ctx context.Context) (err error) {
 	db, err := sql.Open("postgres", r.stack.DatabaseURL())
 	if err != nil {
@@ -86,7 +83,7 @@ func (r *rig) sql(ctx context.Context) (err error) {
 	return nil
 }
 
-// work is what was done in a time, by owner.
+// work counts the work in the databases during a time, by owner.
 type work struct {
 	took time.Duration
 	in   map[string]counts
@@ -94,7 +91,7 @@ type work struct {
 
 type counts struct{ statements, transactions, walBytes float64 }
 
-// counting counts what is done while something runs.
+// counting counts the work while a function runs.
 func counting(ctx context.Context, db *sql.DB, run func() error) (work, error) {
 	before, err := read(ctx, db)
 	if err != nil {
@@ -127,7 +124,7 @@ func pause(ctx context.Context, long time.Duration) error {
 	}
 }
 
-// read is what the databases have done so far, reading this aside.
+// read returns the work so far, without the queries of read itself.
 func read(ctx context.Context, db *sql.DB) (map[string]counts, error) {
 	rows, err := db.QueryContext(ctx, `
 		SELECT CASE d.datname WHEN 'postgres' THEN $1 ELSE $2 END,
@@ -161,12 +158,12 @@ func (c counts) less(other counts, times float64) counts {
 	}
 }
 
-// less takes off what is done in as long a time when nothing happens.
+// less subtracts the load without orders for the same time.
 func (w work) less(idle work, owner string) counts {
 	return w.in[owner].less(idle.in[owner], w.took.Seconds()/idle.took.Seconds())
 }
 
-// line is what each of so many orders did.
+// line returns the work per order.
 func (c counts) line(orders int) sqlLine {
 	each := float64(orders)
 	return sqlLine{

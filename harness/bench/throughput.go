@@ -18,7 +18,7 @@ type throughputLine struct {
 	Concurrency int     `json:"concurrency"`
 	OrdersPerS  float64 `json:"orders_per_s"`
 	FloorPerS   float64 `json:"floor_per_s"`
-	Ratio       float64 `json:"ratio"` // the middle of the rounds' own ratios
+	Ratio       float64 `json:"ratio"` // median of the ratios of the rounds
 	P50         float64 `json:"p50_ms"`
 	P99         float64 `json:"p99_ms"`
 	FloorP50    float64 `json:"floor_p50_ms"`
@@ -70,8 +70,8 @@ func (r *rig) theFloor(ctx context.Context, request order.Request) error {
 	return r.floor.run(ctx, "floor-"+request.Number)
 }
 
-// round is how long a number of orders took, together and each, and what they
-// had each process compute.
+// round has the durations of a number of orders, in total and each, and the CPU time of each
+// process.
 type round struct {
 	took      time.Duration
 	latencies []time.Duration

@@ -19,7 +19,8 @@
 //   - a refusal's message has the meaning of its code and the member, except for the
 //     messages that a page quotes, which are sent as quoted;
 //   - a state is called back where the country's page lists it and nowhere else: a
-//     refund (5) and a rejected payout (8) are not in Thailand and Vietnam, and the scenario undocumented-callback sends them nevertheless;
+//     refund (5) and a rejected payout (8) are not in Thailand and Vietnam, and the
+//     scenario undocumented-callback sends them nevertheless;
 //   - an amount in a currency without decimals has no point and no leading zero;
 //   - a query that finds nothing answers code 0 with data null;
 //   - sign covers the compact data with its members sorted;

@@ -11,7 +11,7 @@ import (
 // Fund moves a merchant's own money: into its available balance, or with out set from there to
 // its bank. The amount is in the country's ISO currency. Money that goes out is in the history
 // as the merchant's own withdrawal. Money that comes in shows only in the balance; no page has
-// a record of it. Fund returns the new available balance.
+// a record of it. Fund returns the merchant's new balances.
 func (g *Gateway) Fund(merchant, amount string, out bool) (MerchantBook, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

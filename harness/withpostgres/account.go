@@ -12,15 +12,15 @@ import (
 	"syscall"
 )
 
-// account is whom the server runs as: ourselves, unless we are root, as whom
-// PostgreSQL refuses to run.
+// account is the user that the server runs as: the current user, unless that is root, because
+// PostgreSQL refuses to run as root.
 type account struct {
 	uid, gid int
 	drop     bool // from root to uid and gid
 }
 
-// serverAccount is ourselves, or for root an account that exists everywhere and
-// may do nothing.
+// serverAccount returns the current user; for root, an unprivileged account that exists on
+// every system.
 func serverAccount() (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil

@@ -23,10 +23,9 @@ const (
 	portAttempts = 5
 )
 
-// settings of the throw-away server. It is made for tests that are many at a
-// time and whose data nobody wants back: nothing is forced to disk, which makes
-// each commit several times cheaper and a crash of the machine fatal to the
-// cluster. Everything that decides what a transaction sees is left as it comes.
+// settings of the temporary server. It is for concurrent tests whose data is not kept: nothing
+// is synced to disk, so commits are several times cheaper, and a crash of the machine destroys
+// the cluster. Settings that affect what a transaction sees keep their defaults.
 var settings = []string{
 	"listen_addresses=127.0.0.1",
 	"unix_socket_directories=",
@@ -36,9 +35,9 @@ var settings = []string{
 	"full_page_writes=off",
 }
 
-// lasting are the settings of a server that is killed and started again on its
-// data. A commit is with the kernel before it is answered: SIGKILL loses none.
-// Only the machine may not crash, for which fsync would be needed.
+// lasting are the settings of a server that is killed and started again on its data. A commit
+// is written to the kernel before it is answered, so SIGKILL loses none. A crash of the
+// machine may lose some, because fsync is off.
 var lasting = []string{
 	"listen_addresses=127.0.0.1",
 	"unix_socket_directories=",

@@ -85,8 +85,8 @@ func find() string {
 	return ""
 }
 
-// linkTarget is the folder of the real file: a link to `initdb` alone, far from
-// `postgres`, still shows the way.
+// linkTarget is the folder of the real file: a link to `initdb` alone, in a folder without
+// `postgres`, leads to the folder with both.
 func linkTarget(path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target

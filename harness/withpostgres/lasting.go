@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// lastingOptions say what is done with a cluster that stays.
+// lastingOptions configure a cluster that is kept.
 type lastingOptions struct {
-	dir      string // of the cluster that is served; empty: one is made
+	dir      string // of the cluster to serve; empty: make a cluster
 	port     int
-	settings []string // of the server that is served, name=value, over the usual ones
-	primary  string   // URL of the server that the one that is made follows
+	settings []string // of the server, name=value; they override the defaults
+	primary  string   // URL of the primary, if the new cluster is a standby
 }
 
-// runLasting makes a cluster that stays, or serves one.
+// runLasting makes a cluster that is kept, or serves one.
 func runLasting(args []string, signals <-chan os.Signal) int {
 	var o lastingOptions
 	var fresh bool
@@ -33,7 +33,7 @@ func runLasting(args []string, signals <-chan os.Signal) int {
 		o.settings = append(o.settings, setting)
 		return nil
 	})
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || fresh != (o.dir == "") || !o.fit() {
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || fresh != (o.dir == "") || !o.validate() {
 		flags.Usage()
 		return 2
 	}
@@ -53,8 +53,8 @@ func runLasting(args []string, signals <-chan os.Signal) int {
 	return 1
 }
 
-// fit reports whether the options go together.
-func (o lastingOptions) fit() bool {
+// validate returns an error if the options contradict one another.
+func (o lastingOptions) validate() bool {
 	if o.dir == "" {
 		return o.port == 0 && len(o.settings) == 0
 	}
@@ -89,7 +89,7 @@ func lastingCommand(ctx context.Context, o lastingOptions) error {
 	return nil
 }
 
-// restartPause is how long a server that did not start is left alone.
+// restartPause is the pause before a server that did not start is started again.
 const restartPause = 100 * time.Millisecond
 
 // serve runs a server on a cluster until the context ends. After a SIGKILL

@@ -7,7 +7,7 @@
 // cluster is made from the PostgreSQL on this machine (which is installed if
 // there is none), listens on 127.0.0.1 only, and is gone when the command ends.
 //
-// Whoever wants to kill a server and start it again runs one that lasts:
+// To kill a server and start it again, run one whose data is kept:
 //
 //	withpostgres -make
 //	withpostgres -serve ./made-before -port 20432 -set shared_preload_libraries=pg_stat_statements
@@ -146,9 +146,9 @@ func interruptedOr(ctx context.Context, err error) error {
 	return err
 }
 
-// runCommand runs the command on our own standard streams and hands it every
-// signal we receive. How long it takes to obey is its own affair: the database
-// stays until it has ended.
+// runCommand runs the command on our own standard streams and hands it every signal we
+// receive. The database runs until the command has ended, however long the command takes after
+// a signal.
 func runCommand(args, env []string, signals <-chan os.Signal) int {
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running what the caller asked for is the purpose
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

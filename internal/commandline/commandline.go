@@ -19,9 +19,8 @@ const (
 	ExitUsage  = 2 // the command line or a setting is wrong; nothing was done
 )
 
-// Misuse is a command line that cannot be read. Its text repeats nothing that
-// was typed unless it has the shape of a command or a flag: what stands on a
-// command line may be a beneficiary's name or account.
+// Misuse is a command line that cannot be read. Its text repeats nothing that was typed unless
+// it has the shape of a command or a flag: an argument may be a beneficiary's name or account.
 type Misuse struct{ text string }
 
 func (m *Misuse) Error() string { return m.text }
@@ -42,9 +41,9 @@ func Status(err error) int {
 	return ExitFailed
 }
 
-// Prepare finishes a program's root command: help, --version, completion, and
-// errors for words and flags that are not known. Call it when all commands are
-// there. say, if not nil, prints the version in place of a line of text.
+// Prepare finishes a program's root command: help, --version, completion, and errors for words
+// and flags that are not known. Call it when all commands are there. say, if not nil, prints
+// the version instead of the default line.
 func Prepare(root *cobra.Command, say func(Build)) {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)

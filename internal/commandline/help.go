@@ -17,8 +17,8 @@ func init() {
 	})
 }
 
-// Wrap breaks lines that are longer than so many columns. A paragraph is filled
-// anew; a line that is indented is continued under its last column.
+// Wrap breaks lines that are longer than so many columns. A paragraph is refilled. An indented
+// line continues under its last column.
 func Wrap(text string, columns int) string {
 	var wrapped strings.Builder
 	var paragraph []string
@@ -46,8 +46,8 @@ func Wrap(text string, columns int) string {
 	return strings.TrimRight(wrapped.String(), "\n")
 }
 
-// What has less room than leastText columns beside its name goes on a line of its
-// own, indented.
+// If fewer than leastText columns are left beside a name, its text starts on the next line,
+// indented.
 const (
 	leastText    = 20
 	narrowIndent = 6

@@ -32,8 +32,8 @@ func Report(w io.Writer, program string, err error) int {
 	return Status(err)
 }
 
-// NotOneOf is the error for a word that is none of a list, which is where somebody
-// can look it up. Like a Misuse it repeats a word only if it has the shape of one.
+// NotOneOf is the error for a word that is not in a list; it names the command that prints the
+// list. Like a Misuse it repeats a word only if it has the shape of one.
 func NotOneOf(what, typed string, words []string, where string) error {
 	if !word.MatchString(typed) {
 		return Misused("there is no such %s; %s lists them", what, where)

@@ -12,8 +12,8 @@ const (
 	leastPage   = 30 // below it nothing gets more readable
 )
 
-// TerminalColumns is how many columns a terminal has: what COLUMNS says, or the
-// terminal itself. It is 0 for what is no terminal, or does not say.
+// TerminalColumns is how many columns a terminal has: what COLUMNS says, or the terminal
+// itself. It is 0 if the output is not a terminal or its width is unknown.
 func TerminalColumns(w io.Writer) int {
 	file, is := w.(*os.File)
 	if !is {
@@ -34,8 +34,8 @@ func environmentColumns() int {
 	return n
 }
 
-// columnsFor is how wide help is on an output. COLUMNS counts wherever it is
-// printed: whoever exports it wants it.
+// columnsFor is how wide help is on an output. COLUMNS applies to every output, because it was
+// exported on purpose.
 func columnsFor(w io.Writer) int {
 	n := TerminalColumns(w)
 	if n == 0 {

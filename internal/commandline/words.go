@@ -12,7 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 )
 
-// word is the shape of a command or a flag: what has it may be repeated.
+// word matches the shape of a command or flag. Only such words are repeated in errors.
 var word = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 
 // UnknownCommand is the Args of a command that has others below it.
@@ -23,7 +23,7 @@ func UnknownCommand(cmd *cobra.Command, args []string) error {
 	return notKnown(cmd, "command", args)
 }
 
-// notKnown is the error for a word that is none of a command's.
+// notKnown is the error for an unknown subcommand.
 func notKnown(cmd *cobra.Command, what string, args []string) error {
 	if len(args) == 0 || !word.MatchString(args[0]) {
 		return Misused("there is no such command; %s --help lists them", cmd.CommandPath())
@@ -51,8 +51,8 @@ func nearestCommand(cmd *cobra.Command, typed string) string {
 	return config.Nearest(typed, names)
 }
 
-// NoneOf says that a word is none of a list, which one was meant, and all of
-// them. The word itself is not repeated: it may have slipped out of its place.
+// NoneOf says that a word is none of a list, which one was meant, and all of them. The word
+// itself is not repeated, because it may be a misplaced value.
 func NoneOf(what, typed string, words []string) string {
 	text := what + " is one of " + strings.Join(words, ", ")
 	if near := config.Nearest(typed, words); near != "" {

@@ -11,7 +11,7 @@ func chaosCommand() *cobra.Command {
 	var options chaos.Options
 	cmd := &cobra.Command{
 		Use:   "chaos",
-		Short: "Kill, stop and cut off processes, and have the gateway's book judge",
+		Short: "Kill, suspend and disconnect processes, then check the result against the gateway's records",
 		Long: `Starts Temporal, a PostgreSQL of its own, two workers, two receivers and the
 stand-in gateway, sends orders through them, and meanwhile kills, suspends and
 cuts them off, at random and at named points. Then everything comes back, and
@@ -32,9 +32,9 @@ built with a guard taken out.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.Uint64Var(&options.Seed, "seed", 1, "decides orders, faults of the gateway, and blows")
-	flags.IntVar(&options.Orders, "orders", 0, "so many orders (default: four for every second of trouble)")
-	flags.DurationVar(&options.Duration, "duration", 0, "how long the trouble lasts, before the healing (default 1m)")
+	flags.Uint64Var(&options.Seed, "seed", 1, "selects the orders, the gateway's faults and the process faults")
+	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration)")
+	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m)")
 	flags.StringVar(&options.Bin, "bin", "", "directory of the stack's programs (default: beside this one)")
 	flags.StringVar(&options.Worker, "worker", "", "another worker binary")
 	flags.BoolVar(&options.Keep, "keep", false, "keep logs and books, whatever the outcome")

@@ -15,7 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
-// patience bounds a demo of the cast alone; each plain order adds a little.
+// patience bounds a demo without plain orders; each plain order adds a little.
 const (
 	patience      = 3 * time.Minute
 	patiencePlain = 100 * time.Millisecond
@@ -56,7 +56,7 @@ is 0 only if everything held.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&options.databaseURL, "database-url", "", "PostgreSQL database for the ledger, in a schema of its own (default: an SQLite file)")
-	flags.IntVar(&options.orders, "orders", 0, "so many plain orders beside the cast")
+	flags.IntVar(&options.orders, "orders", 0, "number of plain orders in addition to the usual ones")
 	flags.BoolVar(&options.keep, "keep", false, "keep the data directory with the logs and books")
 	flags.BoolVar(&options.killWorker, "kill-worker", false, "kill the worker (SIGKILL) in the middle and start it again")
 	return cmd
@@ -112,7 +112,7 @@ func (d *demo) leave(ctx context.Context, failure error) error {
 	return d.stack.Stop()
 }
 
-// run plays every scene to its end and looks at what has become of it.
+// run runs every scene to its end and checks the result.
 func (d *demo) run(ctx context.Context) error {
 	ctx, cancel := d.stack.Guard(ctx)
 	defer cancel()
@@ -128,7 +128,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	if err := d.play(ctx); err != nil {
-		// The reason behind a context that ended says more than what it broke.
+		// The cause of the context's end says more than the error that follows from it.
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
@@ -155,7 +155,7 @@ func (d *demo) tellUnfinished(ctx context.Context) {
 	}
 }
 
-// expect notes a sentence when something does not hold.
+// expect records a sentence if a condition does not hold.
 func (d *demo) expect(holds bool, sentence string, values ...any) {
 	if holds {
 		return

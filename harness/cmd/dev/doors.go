@@ -18,7 +18,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// door is something that was tried and not done, for the table.
+// door is an attempt that was refused, for the table.
 type door struct{ tried, answer string }
 
 func (d *demo) refused(tried, answer string) {
@@ -27,7 +27,7 @@ func (d *demo) refused(tried, answer string) {
 	d.doors = append(d.doors, door{tried, answer})
 }
 
-// knock tries what must not be done.
+// knock makes the attempts that must be refused.
 func (d *demo) knock(ctx context.Context) error {
 	return errors.Join(d.startTwice(ctx), d.makeMistakes(ctx))
 }

@@ -28,8 +28,8 @@ type findings struct {
 	forged  int
 }
 
-// inspect reads both books once all is quiet and compares every order with
-// what its scene wants.
+// inspect reads the ledger and the gateway's records at the end, and compares every order with
+// what its scene expects.
 func (d *demo) inspect(ctx context.Context) error {
 	book, err := d.stack.Gateway.Book(ctx)
 	if err != nil {
@@ -76,9 +76,9 @@ func (d *demo) look(ctx context.Context, r *role, gateway []sandbox.Order) (err 
 	return nil
 }
 
-// judge compares an order's end with the one its scene wants. A worker that
-// was killed may have asked again, or been told by other means: what must
-// hold then are the state, the reason and the money.
+// judge compares an order's end with the one its scene wants. If the worker was killed, the
+// source and the number of creates may differ; the state, the reason and the money must still
+// be right.
 func (d *demo) judge(r *role) {
 	number, want := r.request.Number, r.want
 	d.expect(r.row.State == want.state, "%s must end %s and is %s (%s)", number, want.state, r.row.State, r.row.Reason.Text)
@@ -92,7 +92,7 @@ func (d *demo) judge(r *role) {
 	d.expect(r.creates == want.creates, "%s: %d creates must reach the gateway and %d did", number, want.creates, r.creates)
 }
 
-// weigh looks at the money as a whole.
+// weigh checks the money of all orders together.
 func (d *demo) weigh(ctx context.Context) (err error) {
 	if d.audit, err = d.stack.Gateway.Audit(ctx); err != nil {
 		return err
@@ -146,8 +146,8 @@ func (d *demo) addUp(ctx context.Context) error {
 	return nil
 }
 
-// drift is the difference of all merchants' books from the gateway's: "0.00",
-// or each that is not.
+// drift returns the differences between the ledger and the gateway: "0.00", or one per
+// merchant that differs.
 func (d *demo) drift() string {
 	var drifting []string
 	for _, s := range d.balance.Snapshots {

@@ -19,7 +19,7 @@ const (
 	lookEvery = 100 * time.Millisecond // between two looks into the ledger
 )
 
-// role is a scene being played: its order, and what became of it.
+// role is a running scene: its order and result.
 type role struct {
 	scene
 	request  order.Request
@@ -27,7 +27,7 @@ type role struct {
 	played
 }
 
-// cast gives every scene its order.
+// cast creates the order of every scene.
 func (d *demo) cast() ([]*role, error) {
 	var roles []*role
 	enter := func(s scene, number string) error {
@@ -117,7 +117,7 @@ func (d *demo) begin(ctx context.Context, r *role) error {
 	return nil
 }
 
-// end counts the orders that have ended and cues the kill.
+// end counts the orders that have ended, and triggers the kill of the worker.
 func (d *demo) end(r *role) {
 	r.finished.Store(true)
 	d.mutex.Lock()

@@ -22,8 +22,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// recorded are the paths whose histories the workflow tests replay: whatever
-// the code becomes, workflows that are under way must still understand these.
+// recorded are the paths whose histories the workflow tests replay: every later version of the
+// code must be able to replay them.
 var recorded = []struct {
 	name     string
 	kind     order.Kind

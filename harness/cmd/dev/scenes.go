@@ -38,7 +38,7 @@ func paid(source order.Source) outcome {
 	return outcome{state: order.Succeeded, source: source, paid: 1, creates: 1}
 }
 
-// scenes is the demo's cast.
+// scenes are the demo's usual orders.
 var scenes = []scene{
 	{kind: order.Withdrawal, country: "PK", way: "easypaisa", amount: "1500",
 		shows: "paid, the callback says so", want: paid(order.FromCallback)},
@@ -155,7 +155,7 @@ type mistake struct {
 	code  string // of the problem that is found
 }
 
-// mistakes are made one by one in a withdrawal that would be a good one.
+// mistakes change one member each of a valid withdrawal.
 var mistakes = []mistake{
 	{"a country that does not exist", func(r *order.Request) { r.Country = "XX" }, order.ProblemCountry},
 	{"a bank that does not exist", func(r *order.Request) { r.Way = "NOBANK" }, tarspay.ViolationBank},

@@ -139,7 +139,7 @@ func printOrders(w io.Writer, orders []sandbox.Order) {
 func auditCommand(c *controls) *cobra.Command {
 	return &cobra.Command{
 		Use:     "audit",
-		Short:   "Count double payments and add up the book; fails if there is anything",
+		Short:   "Count double payments and check the records; fails if there is a problem",
 		Example: "  sandbox audit --json",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
