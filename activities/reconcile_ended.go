@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -96,7 +97,7 @@ func (g *Gateway) ask(ctx context.Context, row order.Order, counts *contract.Tra
 	case errors.As(err, &mismatch) && differs:
 		return true, nil
 	case errors.As(err, &mismatch):
-		return true, g.ledger.OpenDifference(ctx, ledger.Difference{
+		return true, g.ledger.OpenDifference(ctx, reconcile.Difference{
 			Key: row.Key(), Code: order.DiscrepancyRecord, Mark: status.GatewayID + " answer", Detail: mismatch.Error(),
 		})
 	case err != nil:
@@ -119,7 +120,7 @@ func (g *Gateway) askedInVain(ctx context.Context, row order.Order) (explained b
 	if err != nil || listed {
 		return false, err
 	}
-	return true, g.ledger.OpenDifference(ctx, ledger.Difference{
+	return true, g.ledger.OpenDifference(ctx, reconcile.Difference{
 		Key: row.Key(), Code: order.DiscrepancyNoRecord, Mark: "not found",
 		Detail: fmt.Sprintf("the order is %s with %s paid, and the gateway, being asked, has none of its number", row.State, row.Paid),
 	})
@@ -132,8 +133,8 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 	if !known || status.GatewayID == "" {
 		return false, nil
 	}
-	record := answeredRecord(profile, row, status)
-	if err := g.ledger.KeepRecords(ctx, row.Merchant, []ledger.Record{record}); err != nil {
+	record := reconcile.FromAnswer(profile, row, status)
+	if err := g.ledger.KeepRecords(ctx, row.Merchant, []reconcile.Record{record}); err != nil {
 		return false, err
 	}
 	// An order that has moved since it was read is left for the next time.

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -114,7 +115,7 @@ func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 			return err
 		}
 		for _, entry := range entries {
-			err := b.ledger.OpenDifference(ctx, ledger.Difference{
+			err := b.ledger.OpenDifference(ctx, reconcile.Difference{
 				Key: entry.Key(), Code: order.DiscrepancyUnmatched, Mark: entry.ID,
 				Detail: fmt.Sprintf("callback %s about a %s of %s %s that we do not have: %s", entry.ID,
 					entry.Callback.Direction, entry.Callback.OrderAmount, entry.Callback.Currency, entry.Callback.State),

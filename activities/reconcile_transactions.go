@@ -11,8 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -197,9 +196,9 @@ func (g *Gateway) readPage(ctx context.Context, window TransactionWindow, p *his
 }
 
 func (g *Gateway) compareRecords(ctx context.Context, w TransactionWindow, profile *tarspay.Profile, listed []tarspay.HistoryRecord, p *historyProgress) error {
-	records, ids := make([]ledger.Record, len(listed)), make([]string, len(listed))
+	records, ids := make([]reconcile.Record, len(listed)), make([]string, len(listed))
 	for i, r := range listed {
-		records[i], ids[i] = listedRecord(profile, r), r.GatewayID
+		records[i], ids[i] = reconcile.FromHistory(profile, r), r.GatewayID
 	}
 	if err := g.ledger.KeepRecords(ctx, w.Merchant, records); err != nil {
 		return err
@@ -241,85 +240,11 @@ func (g *Gateway) askDoubtful(ctx context.Context, p *historyProgress) error {
 		return nil
 	}
 	if err == nil && !explained {
-		err = g.ledger.OpenDifference(ctx, ledger.Difference{
+		err = g.ledger.OpenDifference(ctx, reconcile.Difference{
 			Key: key, Code: order.DiscrepancyState, Mark: "listed while " + string(row.State),
 			Detail: fmt.Sprintf("the gateway's history ends the order otherwise; it is %s here, and the gateway, being asked, does not contradict", row.State),
 		})
 	}
 	p.Doubtful = p.Doubtful[1:]
 	return err
-}
-
-// listedRecord is a line of the history without the people in it.
-func listedRecord(profile *tarspay.Profile, r tarspay.HistoryRecord) ledger.Record {
-	moved, amount := minor(profile, r.Amount), minor(profile, r.OrderAmount)
-	record := ledger.Record{
-		GatewayID: r.GatewayID, Number: r.OrderNumber, Kind: r.Kind, State: r.State, Currency: isoCurrency(profile, r.Currency),
-		Amount: amount, Fee: minorFee(profile, r.Fee, max(amount, moved)), CreatedAt: r.CreatedAt, Source: ledger.Listed,
-	}
-	if r.OrderAmount == "" {
-		record.Amount = moved // a merchant's own withdrawal may have no order
-	}
-	if !r.State.Paid() {
-		return record
-	}
-	record.Paid = moved
-	if r.Kind == tarspay.HistoryDeposit && record.Fee >= 0 { // the history counts it without the fee
-		record.Paid = ledger.Unreadable
-		if whole, err := money.AddAnswers(r.Amount, feeText(r.Fee), profile.Currency); err == nil && whole.Minor() >= 0 {
-			record.Paid = whole.Minor()
-		}
-	}
-	return record
-}
-
-// answeredRecord is the answer to a query.
-func answeredRecord(profile *tarspay.Profile, row order.Order, s tarspay.OrderStatus) ledger.Record {
-	amount := minor(profile, s.OrderAmount)
-	record := ledger.Record{
-		GatewayID: s.GatewayID, Number: row.Number, Kind: tarspay.HistoryKind(row.Kind.Direction()), State: s.State,
-		Currency: isoCurrency(profile, s.Currency), Amount: amount, Fee: minorFee(profile, s.Fee, amount), Source: ledger.Answered,
-	}
-	if s.State.Paid() {
-		record.Paid = minor(profile, s.PayAmount)
-	}
-	return record
-}
-
-// minor reads an amount of the gateway's; ledger.Unreadable if it is none.
-func minor(profile *tarspay.Profile, text string) int64 {
-	amount, err := profile.ParseAmount(text)
-	if err != nil || amount.Minor() < 0 {
-		return ledger.Unreadable
-	}
-	return amount.Minor()
-}
-
-// minorFee reads a fee of an amount, as an order books it; ledger.Unreadable if
-// an order would not.
-func minorFee(profile *tarspay.Profile, text string, of int64) int64 {
-	amount, err := money.Minor(of, profile.Currency)
-	if err != nil || of < 0 {
-		return minor(profile, feeText(text))
-	}
-	fee := order.ReadFee(text, amount)
-	if !fee.Believed {
-		return ledger.Unreadable
-	}
-	return fee.Amount.Minor()
-}
-
-// feeText is a fee that may have been left out.
-func feeText(text string) string {
-	if text == "" {
-		return "0"
-	}
-	return text
-}
-
-func isoCurrency(profile *tarspay.Profile, code string) string {
-	if code == profile.GatewayCurrency {
-		return profile.Currency
-	}
-	return code
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -150,7 +151,7 @@ func TestAGatewayIDThatIsNone(t *testing.T) {
 			require.Contains(t, mismatch.Fields, "payOrderId")
 			_, err = b.Settle(t.Context(), o.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Pending, GatewayID: id})
 			require.NoError(t, err) // whoever does not look: kept as far as it can be
-			require.NoError(t, b.KeepRecords(t.Context(), o.Merchant, []Record{{GatewayID: id, Number: id, Source: Listed}}))
+			require.NoError(t, b.KeepRecords(t.Context(), o.Merchant, []reconcile.Record{{GatewayID: id, Number: id, Source: reconcile.Listed}}))
 			_, err = b.CompareRecords(t.Context(), o.Merchant, []string{id}, o.UpdatedAt)
 			require.NoError(t, err)
 		}

@@ -7,41 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/tarspay"
-)
-
-// Record is what the gateway says of one of its transactions, without the
-// people in it. Amounts are minor units, Unreadable where its text is none.
-type Record struct {
-	GatewayID string
-	Number    string // empty: the gateway left it out
-	Kind      tarspay.HistoryKind
-	State     tarspay.State
-	Currency  string // ISO 4217 if it is the country's, else as it came
-	Amount    int64  // what was asked for
-	Paid      int64  // what moved, the fee not counted; 0 unless the state says paid
-	Fee       int64
-	CreatedAt time.Time // at the gateway; zero: not told
-	Source    RecordSource
-}
-
-// Unreadable stands for an amount that is none.
-const Unreadable = -1
-
-// RecordSource says where a record comes from.
-type RecordSource string
-
-// The sources.
-const (
-	Listed   RecordSource = "history" // the gateway's history lists it
-	Answered RecordSource = "query"   // it was asked about by its number
 )
 
 // KeepRecords writes down what the gateway says, once per gateway's id: its
 // newest word replaces the one before. Only that of an order which was returned
 // stays, because the history goes on listing it as the success that it was.
-func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []Record) error {
+func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []reconcile.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -51,7 +24,7 @@ func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []Rec
 	err := l.inTx(ctx, func(t tx) error {
 		rows := make([]recordRow, len(records))
 		for i, record := range records {
-			rows[i] = record.row(merchant, t.At)
+			rows[i] = newRecordRow(record, merchant, t.At)
 			if err := t.findNumber(ctx, &rows[i]); err != nil {
 				return err
 			}
@@ -98,7 +71,7 @@ func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
 	return listed > 0, nil
 }
 
-func (r Record) row(merchant string, at time.Time) recordRow {
+func newRecordRow(r reconcile.Record, merchant string, at time.Time) recordRow {
 	row := recordRow{
 		Merchant: merchant, GatewayID: fitKey(r.GatewayID), Number: fitKey(r.Number), Kind: int(r.Kind), State: int(r.State), Currency: fit(r.Currency),
 		Amount: r.Amount, Paid: r.Paid, Fee: r.Fee, Source: r.Source, SeenAt: at.UnixMilli(),
@@ -110,16 +83,16 @@ func (r Record) row(merchant string, at time.Time) recordRow {
 }
 
 type recordRow struct {
-	Merchant  string       `db:"merchant"`
-	GatewayID string       `db:"gateway_id"`
-	Number    string       `db:"number"`
-	Kind      int          `db:"kind"`
-	State     int          `db:"state"`
-	Currency  string       `db:"currency"`
-	Amount    int64        `db:"amount"`
-	Paid      int64        `db:"paid"`
-	Fee       int64        `db:"fee"`
-	CreatedAt int64        `db:"created_at"`
-	Source    RecordSource `db:"source"`
-	SeenAt    int64        `db:"seen_at"`
+	Merchant  string           `db:"merchant"`
+	GatewayID string           `db:"gateway_id"`
+	Number    string           `db:"number"`
+	Kind      int              `db:"kind"`
+	State     int              `db:"state"`
+	Currency  string           `db:"currency"`
+	Amount    int64            `db:"amount"`
+	Paid      int64            `db:"paid"`
+	Fee       int64            `db:"fee"`
+	CreatedAt int64            `db:"created_at"`
+	Source    reconcile.Source `db:"source"`
+	SeenAt    int64            `db:"seen_at"`
 }

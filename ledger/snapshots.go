@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -101,7 +102,7 @@ func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error 
 	}
 	*row = ours.snapshotRow
 	row.Drift = row.GatewayAvailable + row.GatewayFrozen - row.LedgerAvailable - row.LedgerInFlight
-	row.Verdict = judge(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)
+	row.Verdict = reconcile.Balance(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)
 	if row.Verdict != order.Drifting {
 		return nil
 	}
@@ -129,28 +130,6 @@ func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
 		row.Verdict = order.Drifting
 	}
 	return err
-}
-
-// feeShare is the largest part of a withdrawal that its fee is taken to be before
-// the gateway tells: a tenth. No profile names a fee.
-const feeShare = 10
-
-// judge tells a difference that orders may explain from one that they cannot. A
-// withdrawal that was sent, is paid there and is open here makes the gateway
-// poorer by its amount and its fee; a deposit makes it richer by its amount at
-// most. Fees that were finer than is booked make it poorer by their rest, however
-// much of it a person has booked by now.
-func judge(drift, withdrawals, deposits, feeRest int64) order.Agreement {
-	finer := (feeRest + money.Millionth - 1) / money.Millionth
-	switch {
-	case drift == 0, drift < 0 && drift >= -finer:
-		return order.Agreed
-	case drift < 0 && drift+withdrawals >= -(withdrawals/feeShare+finer): // neither sum can overflow
-		return order.Unsettled
-	case drift > 0 && drift <= deposits:
-		return order.Unsettled
-	}
-	return order.Drifting
 }
 
 // Snapshots are a merchant's latest, newest first.

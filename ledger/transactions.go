@@ -8,31 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Difference is one way in which the gateway's records and our orders differ.
-type Difference struct {
-	Key    order.Key
-	Code   string // order.Discrepancy…
-	Mark   string // the evidence: the gateway's id and what of it
-	Detail string
-}
-
-// Comparison is what comparing some records with our orders brought to light.
-type Comparison struct {
-	Compared    int // records whose order has ended here
-	Differences []Difference
-	Doubtful    []order.Key // orders that the records end otherwise: no proof, the gateway is to be asked
-}
-
 // CompareRecords compares records that are kept with our orders. It writes
 // nothing. Left out are orders that are open, which are asked about anyway, or
 // ended after a moment, and records from before the merchant's books.
-func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []string, endedBefore time.Time) (Comparison, error) {
-	var found Comparison
+func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []string, endedBefore time.Time) (reconcile.Comparison, error) {
+	var found reconcile.Comparison
 	if len(ids) == 0 {
 		return found, nil
 	}
@@ -49,12 +34,17 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 	if err != nil {
 		return found, err
 	}
-	for _, row := range rows {
-		if err := l.compareRow(ctx, row, opened, endedBefore, &found); err != nil {
+	matches := make([]reconcile.Match, len(rows))
+	for i, row := range rows {
+		matches[i] = row.match()
+		if !matches[i].OwnWithdrawal() {
+			continue
+		}
+		if matches[i].Booked, err = l.settlementBooked(ctx, row.Merchant, row.GatewayID); err != nil {
 			return found, fmt.Errorf("ledger: compare record %s of %s: %w", row.GatewayID, merchant, err)
 		}
 	}
-	return found, nil
+	return reconcile.Compare(matches, opened, endedBefore), nil
 }
 
 // comparedRecords are records beside the orders of their numbers. Of several
@@ -83,96 +73,22 @@ type comparedRow struct {
 	Earlier    int         `db:"earlier"`
 }
 
-func (l *Ledger) compareRow(ctx context.Context, row comparedRow, opened, endedBefore time.Time, found *Comparison) error {
-	kind, state := tarspay.HistoryKind(row.Kind), tarspay.State(row.State)
-	// The gateway's time has no fractions of a second.
-	before := opened.IsZero() || row.CreatedAt != 0 && row.CreatedAt < opened.Truncate(time.Second).UnixMilli()
-	switch {
-	case kind == tarspay.HistoryUSDTWithdrawal || kind == tarspay.HistoryOwnWithdrawal:
-		if !state.Paid() || before {
-			return nil
+// match turns a row into what package reconcile compares.
+func (r comparedRow) match() reconcile.Match {
+	m := reconcile.Match{
+		Merchant: r.Merchant, Earlier: r.Earlier,
+		Record: reconcile.Record{
+			GatewayID: r.GatewayID, Number: r.Number, Kind: tarspay.HistoryKind(r.Kind), State: tarspay.State(r.State), Currency: r.Currency,
+			Amount: r.Amount, Paid: r.Paid, Fee: r.Fee, CreatedAt: moment(r.CreatedAt), Source: r.Source,
+		},
+	}
+	if r.OrderState != "" {
+		m.Order = &reconcile.Order{
+			Kind: r.OrderKind, State: r.OrderState, GatewayID: r.OrderID, Currency: r.OrderMoney,
+			Amount: r.OurAmount, Paid: r.OurPaid, Fee: r.OurFee, FeeText: r.OurFeeText, UpdatedAt: moment(r.UpdatedAt),
 		}
-		booked, err := l.settlementBooked(ctx, row.Merchant, row.GatewayID)
-		if err == nil && !booked {
-			found.Differences = append(found.Differences, row.differs(order.DiscrepancyOwnWithdrawal, "",
-				"the merchant took "+row.money(row.Amount)+" out at the gateway, fee "+row.money(row.Fee)))
-		}
-		return err
-	case row.OrderState == "":
-		if !before {
-			found.Differences = append(found.Differences, row.differs(order.DiscrepancyNoOrder, " state "+state.String(),
-				fmt.Sprintf("the gateway has a %s of %s that we do not have: %s", row.kindName(), row.money(row.Amount), state)))
-		}
-	case row.OrderID != row.GatewayID && (row.OrderID != "" || row.Earlier > 0):
-		found.Differences = append(found.Differences, row.differs(order.DiscrepancySecond, "",
-			fmt.Sprintf("the gateway has a second order of this number, a %s of %s: %s", row.kindName(), row.money(row.Amount), state)))
-	case row.OrderState.Unsent():
-		found.Doubtful = append(found.Doubtful, row.key()) // nobody would ask about it
-	case !row.OrderState.Terminal() || row.UpdatedAt >= endedBefore.UnixMilli():
-	default:
-		row.compare(found)
 	}
-	return nil
-}
-
-// compare looks at an order that has ended, member by member; the first that
-// differs is told.
-func (r comparedRow) compare(found *Comparison) {
-	found.Compared++
-	verdict := order.Judge(r.OrderKind, tarspay.State(r.State))
-	effect := order.Decide(r.OrderKind, r.OrderState, r.OurPaid > 0, verdict)
-	paid := r.OurPaid > 0 && (verdict == order.Paid || verdict == order.PartPaid || verdict == order.Returned)
-	member, theirs, ours := "", "", ""
-	switch {
-	case r.Kind != int(r.OrderKind.Direction()):
-		member, theirs, ours = "direction", r.kindName(), string(r.OrderKind)
-	case r.Currency != r.OrderMoney:
-		member, theirs, ours = "currency", r.Currency, r.OrderMoney
-	case r.Amount != r.OurAmount:
-		member, theirs, ours = "amount", r.money(r.Amount), r.money(r.OurAmount)
-	case effect.Moves() || effect.Discrepancy != "" && !effect.Known:
-		found.Doubtful = append(found.Doubtful, r.key())
-	case paid && verdict != order.Returned && r.Paid != r.OurPaid:
-		member, theirs, ours = "paid", r.money(r.Paid), r.money(r.OurPaid)
-	case paid && r.Fee == Unreadable && r.OurFeeText != "": // the order says so by itself
-	case paid && r.Fee != r.OurFee:
-		member, theirs, ours = "fee", r.money(r.Fee), r.money(r.OurFee)
-	}
-	if member != "" {
-		found.Differences = append(found.Differences, r.differs(order.DiscrepancyRecord, " "+member,
-			fmt.Sprintf("%s: %s at the gateway, %s here", member, theirs, ours)))
-	}
-}
-
-func (r comparedRow) key() order.Key { return order.Key{Merchant: r.Merchant, Number: r.Number} }
-
-// differs makes a difference. A record without number stands under the
-// gateway's id.
-func (r comparedRow) differs(code, mark, detail string) Difference {
-	d := Difference{Key: r.key(), Code: code, Mark: r.GatewayID + mark, Detail: "gateway order " + r.GatewayID + ": " + detail}
-	if d.Key.Number == "" {
-		d.Key.Number = r.GatewayID
-	}
-	return d
-}
-
-func (r comparedRow) kindName() string {
-	switch tarspay.HistoryKind(r.Kind) {
-	case tarspay.HistoryDeposit:
-		return string(order.Deposit)
-	case tarspay.HistoryWithdrawal:
-		return string(order.Withdrawal)
-	default:
-		return fmt.Sprintf("transaction of kind %d", r.Kind)
-	}
-}
-
-func (r comparedRow) money(minor int64) string {
-	amount, err := money.Minor(minor, r.Currency)
-	if err != nil || minor == Unreadable {
-		return "an amount that cannot be read"
-	}
-	return amount.String()
+	return m
 }
 
 // settlementBooked reports whether two persons have booked what the merchant
@@ -189,7 +105,7 @@ func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID strin
 // OpenDifference opens a difference's discrepancy, once per order, code and
 // mark, or notes that it was met with again. One that a person has closed stays
 // closed.
-func (l *Ledger) OpenDifference(ctx context.Context, d Difference) error {
+func (l *Ledger) OpenDifference(ctx context.Context, d reconcile.Difference) error {
 	err := l.inTx(ctx, func(t tx) error {
 		if err := t.discrepancyOf(ctx, d.Key, d.Code, d.Mark, d.Detail); err != nil {
 			return err

@@ -8,15 +8,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // listed is a record of the gateway's history that agrees with an order.
-func listed(o order.Order) Record {
-	r := Record{
+func listed(o order.Order) reconcile.Record {
+	r := reconcile.Record{
 		GatewayID: or(o.GatewayID, "G-"+o.Number), Number: o.Number, Kind: tarspay.HistoryKind(o.Kind.Direction()), State: tarspay.StateFailed,
-		Currency: o.Amount.Currency(), Amount: o.Amount.Minor(), CreatedAt: time.Now(), Source: Listed,
+		Currency: o.Amount.Currency(), Amount: o.Amount.Minor(), CreatedAt: time.Now(), Source: reconcile.Listed,
 	}
 	switch o.State {
 	case order.Succeeded, order.Refunded:
@@ -32,7 +33,7 @@ func listed(o order.Order) Record {
 }
 
 // compare keeps records and compares them with the orders as of an hour later.
-func compare(t *testing.T, b *testBundle, merchant string, records ...Record) Comparison {
+func compare(t *testing.T, b *testBundle, merchant string, records ...reconcile.Record) reconcile.Comparison {
 	t.Helper()
 	require.NoError(t, b.KeepRecords(t.Context(), merchant, records))
 	ids := make([]string, len(records))
@@ -72,7 +73,7 @@ func TestRecordsThatAgree(t *testing.T) {
 // proof and has to be asked about.
 func TestRecordsThatDiffer(t *testing.T) {
 	t.Parallel()
-	type change = func(*Record)
+	type change = func(*reconcile.Record)
 	tests := []struct {
 		name     string
 		kind     order.Kind
@@ -81,19 +82,19 @@ func TestRecordsThatDiffer(t *testing.T) {
 		want     string // code and mark
 		doubtful bool
 	}{
-		{"direction", order.Withdrawal, order.Succeeded, func(r *Record) { r.Kind = tarspay.HistoryDeposit }, "RECORD_DIFFERS direction", false},
-		{"currency", order.Withdrawal, order.Succeeded, func(r *Record) { r.Currency = "THB" }, "RECORD_DIFFERS currency", false},
-		{"amount", order.Deposit, order.Succeeded, func(r *Record) { r.Amount, r.Paid = r.Amount-1, r.Paid-1 }, "RECORD_DIFFERS amount", false},
-		{"amount of a failure", order.Withdrawal, order.Failed, func(r *Record) { r.Amount++ }, "RECORD_DIFFERS amount", false},
-		{"unreadable", order.Deposit, order.Succeeded, func(r *Record) { r.Amount = Unreadable }, "RECORD_DIFFERS amount", false},
-		{"paid", order.Deposit, order.PartiallyPaid, func(r *Record) { r.Paid++ }, "RECORD_DIFFERS paid", false},
-		{"fee", order.Withdrawal, order.Succeeded, func(r *Record) { r.Fee++ }, "RECORD_DIFFERS fee", false},
-		{"fee of a refunded one", order.Withdrawal, order.Refunded, func(r *Record) { r.Fee-- }, "RECORD_DIFFERS fee", false},
-		{"failed there", order.Withdrawal, order.Succeeded, func(r *Record) { r.State, r.Paid, r.Fee = tarspay.StateFailed, 0, 0 }, "", true},
-		{"paid there", order.Withdrawal, order.Failed, func(r *Record) { r.State, r.Paid = tarspay.StateSucceeded, r.Amount }, "", true},
-		{"paid late", order.Deposit, order.Expired, func(r *Record) { r.State, r.Paid = tarspay.StateSucceeded, r.Amount }, "", true},
-		{"paid in part there", order.Deposit, order.Succeeded, func(r *Record) { r.State, r.Paid = tarspay.StatePartial, 4000 }, "", true},
-		{"no state at all", order.Withdrawal, order.Succeeded, func(r *Record) { r.State = 42 }, "", true},
+		{"direction", order.Withdrawal, order.Succeeded, func(r *reconcile.Record) { r.Kind = tarspay.HistoryDeposit }, "RECORD_DIFFERS direction", false},
+		{"currency", order.Withdrawal, order.Succeeded, func(r *reconcile.Record) { r.Currency = "THB" }, "RECORD_DIFFERS currency", false},
+		{"amount", order.Deposit, order.Succeeded, func(r *reconcile.Record) { r.Amount, r.Paid = r.Amount-1, r.Paid-1 }, "RECORD_DIFFERS amount", false},
+		{"amount of a failure", order.Withdrawal, order.Failed, func(r *reconcile.Record) { r.Amount++ }, "RECORD_DIFFERS amount", false},
+		{"unreadable", order.Deposit, order.Succeeded, func(r *reconcile.Record) { r.Amount = reconcile.Unreadable }, "RECORD_DIFFERS amount", false},
+		{"paid", order.Deposit, order.PartiallyPaid, func(r *reconcile.Record) { r.Paid++ }, "RECORD_DIFFERS paid", false},
+		{"fee", order.Withdrawal, order.Succeeded, func(r *reconcile.Record) { r.Fee++ }, "RECORD_DIFFERS fee", false},
+		{"fee of a refunded one", order.Withdrawal, order.Refunded, func(r *reconcile.Record) { r.Fee-- }, "RECORD_DIFFERS fee", false},
+		{"failed there", order.Withdrawal, order.Succeeded, func(r *reconcile.Record) { r.State, r.Paid, r.Fee = tarspay.StateFailed, 0, 0 }, "", true},
+		{"paid there", order.Withdrawal, order.Failed, func(r *reconcile.Record) { r.State, r.Paid = tarspay.StateSucceeded, r.Amount }, "", true},
+		{"paid late", order.Deposit, order.Expired, func(r *reconcile.Record) { r.State, r.Paid = tarspay.StateSucceeded, r.Amount }, "", true},
+		{"paid in part there", order.Deposit, order.Succeeded, func(r *reconcile.Record) { r.State, r.Paid = tarspay.StatePartial, 4000 }, "", true},
+		{"no state at all", order.Withdrawal, order.Succeeded, func(r *reconcile.Record) { r.State = 42 }, "", true},
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
@@ -114,7 +115,7 @@ func TestRecordsThatDiffer(t *testing.T) {
 			ids := []string{r.GatewayID}
 			found, err := b.CompareRecords(t.Context(), o.Merchant, ids, o.UpdatedAt)
 			require.NoError(t, err)
-			require.Equal(t, Comparison{}, found, test.name)
+			require.Equal(t, reconcile.Comparison{}, found, test.name)
 		}
 	})
 }
@@ -125,14 +126,14 @@ func TestRecordsWithoutOrder(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		codes := func(found Comparison) []string {
+		codes := func(found reconcile.Comparison) []string {
 			var got []string
 			for _, d := range found.Differences {
 				got = append(got, fmt.Sprint(d.Code, " ", d.Key.Number, " ", d.Mark, ": ", d.Detail))
 			}
 			return got
 		}
-		early := Record{GatewayID: "E1", Number: "N1", Kind: tarspay.HistoryDeposit, State: tarspay.StateSucceeded, Currency: "PKR", Amount: 500, Source: Listed}
+		early := reconcile.Record{GatewayID: "E1", Number: "N1", Kind: tarspay.HistoryDeposit, State: tarspay.StateSucceeded, Currency: "PKR", Amount: 500, Source: reconcile.Listed}
 		require.Empty(t, codes(compare(t, b, merchant, early)), "without books nothing is ours")
 		b.books(t, "1000", "0")
 		early.CreatedAt = time.Now().Add(-time.Minute)
@@ -159,7 +160,7 @@ func TestRecordsWithoutOrder(t *testing.T) {
 		nameless.Number = ""
 		require.Empty(t, codes(compare(t, b, merchant, nameless)), "the gateway's id tells whose it is")
 
-		own := Record{GatewayID: "P77", Kind: tarspay.HistoryOwnWithdrawal, State: tarspay.StateSucceeded, Currency: "PKR", Amount: 70000, Fee: 100, CreatedAt: time.Now(), Source: Listed}
+		own := reconcile.Record{GatewayID: "P77", Kind: tarspay.HistoryOwnWithdrawal, State: tarspay.StateSucceeded, Currency: "PKR", Amount: 70000, Fee: 100, CreatedAt: time.Now(), Source: reconcile.Listed}
 		want := []string{"OWN_WITHDRAWAL P77 P77: gateway order P77: the merchant took 700.00 PKR out at the gateway, fee 1.00 PKR"}
 		require.Equal(t, want, codes(compare(t, b, merchant, own)))
 		a := adjustment("P77", AdjustSettlement, "700")
@@ -188,27 +189,29 @@ func TestKeepRecords(t *testing.T) {
 			return rows[0]
 		}
 		at := time.UnixMilli(1_700_000_000_000)
-		r := Record{GatewayID: "P1", Number: "N1", Kind: tarspay.HistoryWithdrawal, State: tarspay.StateFailed, Currency: "PKR", Amount: 5, CreatedAt: at, Source: Listed}
-		keep := func(change func(*Record)) recordRow {
+		r := reconcile.Record{GatewayID: "P1", Number: "N1", Kind: tarspay.HistoryWithdrawal, State: tarspay.StateFailed, Currency: "PKR", Amount: 5, CreatedAt: at, Source: reconcile.Listed}
+		keep := func(change func(*reconcile.Record)) recordRow {
 			change(&r)
-			require.NoError(t, b.KeepRecords(t.Context(), merchant, []Record{r, r}))
+			require.NoError(t, b.KeepRecords(t.Context(), merchant, []reconcile.Record{r, r}))
 			return kept()
 		}
-		require.Equal(t, 3, keep(func(*Record) {}).State)
-		require.Equal(t, 2, keep(func(r *Record) { r.State, r.Paid, r.Fee = tarspay.StateSucceeded, 5, 1 }).State)
-		row := keep(func(r *Record) { r.State, r.Source, r.CreatedAt = tarspay.StateRefunded, Answered, time.Time{} })
+		require.Equal(t, 3, keep(func(*reconcile.Record) {}).State)
+		require.Equal(t, 2, keep(func(r *reconcile.Record) { r.State, r.Paid, r.Fee = tarspay.StateSucceeded, 5, 1 }).State)
+		row := keep(func(r *reconcile.Record) {
+			r.State, r.Source, r.CreatedAt = tarspay.StateRefunded, reconcile.Answered, time.Time{}
+		})
 		require.Equal(t, 5, row.State)
 		require.Equal(t, at.UnixMilli(), row.CreatedAt, "a query does not tell")
-		require.Equal(t, Listed, row.Source, "it was listed once")
-		require.Equal(t, 5, keep(func(r *Record) { r.State, r.Source = tarspay.StateSucceeded, Listed }).State)
-		require.Equal(t, 3, keep(func(r *Record) { r.State, r.Source = tarspay.StateFailed, Answered }).State)
+		require.Equal(t, reconcile.Listed, row.Source, "it was listed once")
+		require.Equal(t, 5, keep(func(r *reconcile.Record) { r.State, r.Source = tarspay.StateSucceeded, reconcile.Listed }).State)
+		require.Equal(t, 3, keep(func(r *reconcile.Record) { r.State, r.Source = tarspay.StateFailed, reconcile.Answered }).State)
 		there, err := b.IsListed(t.Context(), order.Key{Merchant: merchant, Number: "N1"})
 		require.NoError(t, err)
 		require.True(t, there)
 		there, err = b.IsListed(t.Context(), order.Key{Merchant: merchant, Number: ""})
 		require.NoError(t, err)
 		require.False(t, there)
-		require.ErrorContains(t, b.KeepRecords(t.Context(), merchant, make([]Record, MaxPage+1)), "are more than")
+		require.ErrorContains(t, b.KeepRecords(t.Context(), merchant, make([]reconcile.Record, MaxPage+1)), "are more than")
 		require.NoError(t, b.KeepRecords(t.Context(), merchant, nil))
 	})
 }
@@ -223,7 +226,7 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, err)
 		ours := b.at(t, order.Withdrawal, order.Succeeded)
 		for _, key := range []order.Key{ours.Key(), {Merchant: ours.Merchant, Number: "elsewhere"}} {
-			d := Difference{Key: key, Code: order.DiscrepancyRecord, Mark: "P1 fee", Detail: "fee: 1 there, 2 here"}
+			d := reconcile.Difference{Key: key, Code: order.DiscrepancyRecord, Mark: "P1 fee", Detail: "fee: 1 there, 2 here"}
 			entries := func() int {
 				trail, err := b.Audit(t.Context(), key)
 				require.NoError(t, err)
@@ -244,7 +247,7 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, err)
 		_, err = b.CloseDiscrepancy(t.Context(), found[0].ID, "amina", "booked")
 		require.NoError(t, err)
-		require.NoError(t, b.OpenDifference(t.Context(), Difference{Key: found[0].Key, Code: order.DiscrepancyRecord, Mark: "P1 fee"}))
+		require.NoError(t, b.OpenDifference(t.Context(), reconcile.Difference{Key: found[0].Key, Code: order.DiscrepancyRecord, Mark: "P1 fee"}))
 		found, err = b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Open: true})
 		require.NoError(t, err)
 		require.Len(t, found, 1)

@@ -73,7 +73,7 @@ var Rooms = []Room{
 	{Path: "internal/batch", Floor: 4, Beside: []string{"internal/payouts"}, Holds: "a file of payouts", Never: []Ban{noWorkflow}},
 
 	{
-		Path: "ledger", Floor: 3, Beside: []string{"ledger/sqldb", "ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
+		Path: "ledger", Floor: 3, Beside: []string{"internal/reconcile", "ledger/sqldb", "ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
 		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies; migrations for two engines",
 	},
 	{Path: "ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},

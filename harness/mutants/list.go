@@ -838,8 +838,8 @@ var mutants = []mutant{
 	{
 		name: "unsent_explains_drift", takes: "only orders that were sent explain a difference of balances",
 		file: "ledger/snapshots.go",
-		old:  `judge(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)`,
-		new:  `judge(row.Drift, row.OpenWithdrawalAmount, row.OpenDepositAmount, row.FeeRest)`,
+		old:  `reconcile.Balance(row.Drift, row.SentWithdrawalAmount, row.SentDepositAmount, row.FeeRest)`,
+		new:  `reconcile.Balance(row.Drift, row.OpenWithdrawalAmount, row.OpenDepositAmount, row.FeeRest)`,
 		pkg:  "./workflows", run: "TestUnsentOrdersExplainNoDrift",
 	},
 	{
@@ -1001,9 +1001,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "young_transactions", takes: "orders that ended within the lag are not compared",
-		file: "ledger/transactions.go",
-		old:  `case !row.OrderState.Terminal() || row.UpdatedAt >= endedBefore.UnixMilli():`,
-		new:  `case !row.OrderState.Terminal():`,
+		file: "internal/reconcile/compare.go",
+		old:  `case !ours.State.Terminal() || ours.UpdatedAt.UnixMilli() >= endedBefore.UnixMilli():`,
+		new:  `case !ours.State.Terminal():`,
 		pkg:  "./ledger", run: "TestRecordsThatDiffer/sqlite",
 	},
 	{
@@ -1022,9 +1022,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "history_is_proof", takes: "a difference with the history opens no discrepancy before a query",
-		file: "ledger/transactions.go",
-		old:  `found.Doubtful = append(found.Doubtful, r.key())`,
-		new:  `member = "state"`,
+		file: "internal/reconcile/compare.go",
+		old:  "!effect.Known:\n\t\tfound.doubt(m.key())",
+		new:  "!effect.Known:\n\t\tmember = `state`",
 		pkg:  "./ledger", run: "TestRecordsThatDiffer/sqlite",
 	},
 	{

@@ -1,0 +1,155 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// Match is a record beside what the ledger has of it.
+type Match struct {
+	Record
+	Merchant string
+	Order    *Order // of the record's number; nil if there is none
+	Earlier  int    // how many records of the number came before it
+	Booked   bool   // of an own withdrawal: two persons have booked it
+}
+
+// Order is an order as the ledger has it. Amounts are minor units.
+type Order struct {
+	Kind      order.Kind
+	State     order.State
+	GatewayID string // empty: not known
+	Currency  string
+	Amount    int64
+	Paid      int64
+	Fee       int64
+	FeeText   string // the fee as the gateway wrote it, if Fee is not exactly that
+	UpdatedAt time.Time
+}
+
+// Difference is one way in which the gateway's records and our orders differ.
+type Difference struct {
+	Key    order.Key
+	Code   string // order.Discrepancy…
+	Mark   string // the evidence: the gateway's id and what of it
+	Detail string
+}
+
+// Comparison is what comparing some records with our orders brought to light.
+type Comparison struct {
+	Compared    int // records whose order has ended here
+	Differences []Difference
+	Doubtful    []order.Key // orders that the records end otherwise: no proof, the gateway is to be asked
+}
+
+// Compare compares records with our orders. Left out are orders that are open,
+// which are asked about anyway, or ended at endedBefore or after it, and records
+// from before opened, when the merchant's books were opened; all of those if it
+// is zero.
+func Compare(matches []Match, opened, endedBefore time.Time) Comparison {
+	var found Comparison
+	for _, match := range matches {
+		match.classify(opened, endedBefore, &found)
+	}
+	return found
+}
+
+// OwnWithdrawal reports whether the merchant took money out for itself: such a
+// record has no order.
+func (m Match) OwnWithdrawal() bool {
+	return m.Kind == tarspay.HistoryUSDTWithdrawal || m.Kind == tarspay.HistoryOwnWithdrawal
+}
+
+func (m Match) classify(opened, endedBefore time.Time, found *Comparison) {
+	// The gateway's time has no fractions of a second.
+	before := opened.IsZero() || !m.CreatedAt.IsZero() && m.CreatedAt.Before(opened.Truncate(time.Second))
+	ours := m.Order
+	switch {
+	case m.OwnWithdrawal():
+		if m.State.Paid() && !before && !m.Booked {
+			found.add(m.differs(order.DiscrepancyOwnWithdrawal, "",
+				"the merchant took "+m.money(m.Amount)+" out at the gateway, fee "+m.money(m.Fee)))
+		}
+	case ours == nil:
+		if !before {
+			found.add(m.differs(order.DiscrepancyNoOrder, " state "+m.State.String(),
+				fmt.Sprintf("the gateway has a %s of %s that we do not have: %s", m.kindName(), m.money(m.Amount), m.State)))
+		}
+	case ours.GatewayID != m.GatewayID && (ours.GatewayID != "" || m.Earlier > 0):
+		found.add(m.differs(order.DiscrepancySecond, "",
+			fmt.Sprintf("the gateway has a second order of this number, a %s of %s: %s", m.kindName(), m.money(m.Amount), m.State)))
+	case ours.State.Unsent():
+		found.doubt(m.key()) // nobody would ask about it
+	case !ours.State.Terminal() || ours.UpdatedAt.UnixMilli() >= endedBefore.UnixMilli():
+	default:
+		m.compare(*ours, found)
+	}
+}
+
+// compare looks at an order that has ended, member by member; the first that
+// differs is told.
+func (m Match) compare(ours Order, found *Comparison) {
+	found.Compared++
+	verdict := order.Judge(ours.Kind, m.State)
+	effect := order.Decide(ours.Kind, ours.State, ours.Paid > 0, verdict)
+	paid := ours.Paid > 0 && (verdict == order.Paid || verdict == order.PartPaid || verdict == order.Returned)
+	member, there, here := "", "", ""
+	switch {
+	case int(m.Kind) != int(ours.Kind.Direction()):
+		member, there, here = "direction", m.kindName(), string(ours.Kind)
+	case m.Currency != ours.Currency:
+		member, there, here = "currency", m.Currency, ours.Currency
+	case m.Amount != ours.Amount:
+		member, there, here = "amount", m.money(m.Amount), m.money(ours.Amount)
+	case effect.Moves() || effect.Discrepancy != "" && !effect.Known:
+		found.doubt(m.key())
+	case paid && verdict != order.Returned && m.Paid != ours.Paid:
+		member, there, here = "paid", m.money(m.Paid), m.money(ours.Paid)
+	case paid && m.Fee == Unreadable && ours.FeeText != "": // the order says so by itself
+	case paid && m.Fee != ours.Fee:
+		member, there, here = "fee", m.money(m.Fee), m.money(ours.Fee)
+	}
+	if member != "" {
+		found.add(m.differs(order.DiscrepancyRecord, " "+member,
+			fmt.Sprintf("%s: %s at the gateway, %s here", member, there, here)))
+	}
+}
+
+func (c *Comparison) add(d Difference) { c.Differences = append(c.Differences, d) }
+
+func (c *Comparison) doubt(key order.Key) { c.Doubtful = append(c.Doubtful, key) }
+
+func (m Match) key() order.Key { return order.Key{Merchant: m.Merchant, Number: m.Number} }
+
+// differs makes a difference. A record without number stands under the
+// gateway's id.
+func (m Match) differs(code, mark, detail string) Difference {
+	d := Difference{Key: m.key(), Code: code, Mark: m.GatewayID + mark, Detail: "gateway order " + m.GatewayID + ": " + detail}
+	if d.Key.Number == "" {
+		d.Key.Number = m.GatewayID
+	}
+	return d
+}
+
+func (m Match) kindName() string {
+	switch m.Kind {
+	case tarspay.HistoryDeposit:
+		return string(order.Deposit)
+	case tarspay.HistoryWithdrawal:
+		return string(order.Withdrawal)
+	default:
+		return fmt.Sprintf("transaction of kind %d", m.Kind)
+	}
+}
+
+func (m Match) money(minor int64) string {
+	amount, err := money.Minor(minor, m.Currency)
+	if err != nil || minor == Unreadable {
+		return "an amount that cannot be read"
+	}
+	return amount.String()
+}
