@@ -1,0 +1,98 @@
+-- The database roles of a ledger on PostgreSQL: what each process may do.
+--
+-- Apply it after every migration, as the owner of the ledger's tables, to the schema
+-- that the session's search_path names first:
+--
+--     psql -v ON_ERROR_STOP=1 --single-transaction -f roles.sql "$URL"
+--
+-- It may be applied again at any time. The roles have no password and cannot log in;
+-- make a login for each process, and one for migrations that becomes the owner:
+--
+--     CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE payouts_worker;
+--     CREATE ROLE migrate_1 LOGIN PASSWORD '…' IN ROLE payouts_migrate;
+--     ALTER ROLE migrate_1 SET role = 'payouts_migrate';
+--
+-- What is not granted here is refused. A table that this file does not name is
+-- readable and writable for its owner only.
+--
+-- No process runs under these roles yet: /readyz locks every table that the ledger
+-- writes, and neither the worker nor the receiver may write all of them.
+
+-- 1. The roles ---------------------------------------------------------------
+
+-- payouts_migrate   owns the tables; no process but `worker migrate` uses it
+-- payouts_worker    writes what happens to orders
+-- payouts_receiver  stores callbacks, and reads orders to pass callbacks on
+-- payouts_api       reads; what it writes is granted when there is an api
+-- payouts_reader    reads
+DO $$
+DECLARE
+    name TEXT;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['payouts_migrate', 'payouts_worker', 'payouts_receiver', 'payouts_api', 'payouts_reader'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- somebody else has made it at the same moment
+        END;
+    END LOOP;
+END $$;
+
+-- 2. The schema --------------------------------------------------------------
+
+DO $$
+DECLARE
+    schema TEXT := current_schema();
+    owned  RECORD;
+BEGIN
+    -- Before version 15, PostgreSQL lets everybody create tables in the schema public.
+    EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', schema);
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO payouts_migrate', schema);
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO payouts_worker, payouts_receiver, payouts_api, payouts_reader', schema);
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM payouts_worker, payouts_receiver, payouts_api, payouts_reader', schema);
+
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM PUBLIC, payouts_worker, payouts_receiver, payouts_api, payouts_reader', schema);
+    EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM PUBLIC, payouts_worker, payouts_receiver, payouts_api, payouts_reader', schema);
+
+    FOR owned IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = schema::regnamespace AND c.relkind = 'r' LOOP
+        EXECUTE format('ALTER TABLE %I.%I OWNER TO payouts_migrate', schema, owned.relname);
+    END LOOP;
+    FOR owned IN SELECT p.oid::regprocedure AS name FROM pg_proc p WHERE p.pronamespace = schema::regnamespace LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO payouts_migrate', owned.name);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', owned.name);
+    END LOOP;
+END $$;
+
+-- 3. Reading -----------------------------------------------------------------
+
+GRANT SELECT ON
+    adjustments, audit, books, breakers, chains, compared_workflows, discrepancies, gateway_records, inbox, known,
+    ledger_versions, moves, orders, proposals, reconciled, restores, snapshots, submissions, transfers
+TO payouts_worker, payouts_api, payouts_reader;
+
+GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
+
+-- 4. Writing -----------------------------------------------------------------
+
+-- Nobody but the owner may delete or truncate. The one exception is a merchant's
+-- breaker, which is deleted when it closes; the audit keeps what happened. The
+-- tables moves and ledger_versions are constant between migrations.
+GRANT INSERT ON
+    adjustments, audit, books, breakers, chains, compared_workflows, discrepancies, gateway_records, known,
+    orders, proposals, reconciled, restores, snapshots, submissions, transfers
+TO payouts_worker;
+
+GRANT UPDATE ON
+    adjustments, books, breakers, chains, compared_workflows, discrepancies, gateway_records, known,
+    orders, proposals, reconciled, submissions
+TO payouts_worker;
+
+GRANT DELETE ON breakers TO payouts_worker;
+
+-- Of a callback, only what becomes of it may change. What came never does.
+GRANT UPDATE (status, problem, problem_at, told_at) ON inbox TO payouts_worker;
+
+GRANT INSERT ON inbox TO payouts_receiver;
+GRANT UPDATE (status, received, last_at, problem, problem_at, told_at) ON inbox TO payouts_receiver;

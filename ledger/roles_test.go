@@ -1,0 +1,221 @@
+package ledger
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// What each role may do, besides nothing. A new table has to be decided about here
+// and in migrations/roles.sql.
+var (
+	roleNames = []string{"payouts_worker", "payouts_receiver", "payouts_api", "payouts_reader"}
+	granted   = map[string]map[string]string{
+		"adjustments":        {"payouts_worker": "SELECT INSERT UPDATE"},
+		"audit":              {"payouts_worker": "SELECT INSERT"},
+		"books":              {"payouts_worker": "SELECT INSERT UPDATE"},
+		"breakers":           {"payouts_worker": "SELECT INSERT UPDATE DELETE"},
+		"chains":             {"payouts_worker": "SELECT INSERT UPDATE"},
+		"compared_workflows": {"payouts_worker": "SELECT INSERT UPDATE"},
+		"discrepancies":      {"payouts_worker": "SELECT INSERT UPDATE"},
+		"gateway_records":    {"payouts_worker": "SELECT INSERT UPDATE"},
+		"inbox":              {"payouts_worker": "SELECT", "payouts_receiver": "SELECT INSERT"}, // columns: see below
+		"known":              {"payouts_worker": "SELECT INSERT UPDATE"},
+		"ledger_versions":    {"payouts_worker": "SELECT", "payouts_receiver": "SELECT"},
+		"moves":              {"payouts_worker": "SELECT"},
+		"orders":             {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT"},
+		"proposals":          {"payouts_worker": "SELECT INSERT UPDATE"},
+		"reconciled":         {"payouts_worker": "SELECT INSERT UPDATE"},
+		"restores":           {"payouts_worker": "SELECT INSERT"},
+		"snapshots":          {"payouts_worker": "SELECT INSERT"},
+		"submissions":        {"payouts_worker": "SELECT INSERT UPDATE"},
+		"transfers":          {"payouts_worker": "SELECT INSERT"},
+	}
+	// Tables of which only some columns may be updated.
+	grantedColumns = map[string]map[string][]string{
+		"inbox": {
+			"payouts_worker":   {"status", "problem", "problem_at", "told_at"},
+			"payouts_receiver": {"status", "received", "last_at", "problem", "problem_at", "told_at"},
+		},
+	}
+)
+
+// withRoles is a migrated ledger with its roles, and its owner's connection.
+func withRoles(t *testing.T) (url string, owner *sqlx.DB) {
+	t.Helper()
+	url = dbtest.Postgres(t)
+	migrated(t, url)
+	script, err := os.ReadFile("migrations/roles.sql")
+	require.NoError(t, err)
+	owner, err = sqlx.Open("postgres", url)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, owner.Close()) })
+	for range 2 { // it may be applied again
+		_, err = owner.Exec(string(script))
+		require.NoError(t, err)
+	}
+	return url, owner
+}
+
+// as is the URL of sessions that have a role from their beginning.
+func as(t *testing.T, address, role string) string {
+	t.Helper()
+	parsed, err := url.Parse(address)
+	require.NoError(t, err)
+	query := parsed.Query()
+	query.Set("options", "-c role="+role)
+	parsed.RawQuery = query.Encode()
+	return parsed.String()
+}
+
+// tries runs a statement in a role, and undoes it. It returns PostgreSQL's code of the
+// failure; "" for none.
+func tries(t *testing.T, owner *sqlx.DB, role, statement string) string {
+	t.Helper()
+	begun, err := owner.Beginx()
+	require.NoError(t, err)
+	defer func() { _ = begun.Rollback() }()
+	_, err = begun.Exec("SET LOCAL ROLE " + role)
+	require.NoError(t, err)
+	_, err = begun.Exec(statement)
+	var failure *pq.Error
+	if err == nil {
+		return ""
+	}
+	require.ErrorAs(t, err, &failure, statement)
+	return string(failure.Code)
+}
+
+const insufficientPrivilege = "42501"
+
+// Every statement of every role on every table is tried: what is granted is not
+// refused for want of a right, and all else is.
+func TestRolesOnTables(t *testing.T) {
+	t.Parallel()
+	_, owner := withRoles(t)
+	var tables []string
+	require.NoError(t, owner.Select(&tables, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"))
+	for _, table := range tables {
+		grants, decided := granted[table]
+		require.True(t, decided, "nobody has decided who may use the table %s", table)
+		var column string
+		require.NoError(t, owner.Get(&column, `SELECT column_name FROM information_schema.columns
+			WHERE table_schema = current_schema() AND table_name = $1 AND is_identity = 'NO' ORDER BY ordinal_position LIMIT 1`, table))
+		statements := map[string]string{
+			"SELECT":   fmt.Sprintf("SELECT %s FROM %s LIMIT 0", column, table),
+			"INSERT":   "INSERT INTO " + table + " DEFAULT VALUES",
+			"UPDATE":   fmt.Sprintf("UPDATE %s SET %s = %[2]s WHERE false", table, column),
+			"DELETE":   fmt.Sprintf("DELETE FROM %s WHERE false", table),
+			"TRUNCATE": "TRUNCATE " + table,
+		}
+		for _, role := range roleNames {
+			may := strings.Fields(grants[role])
+			if role == "payouts_api" || role == "payouts_reader" {
+				may = []string{"SELECT"}
+			}
+			for verb, statement := range statements {
+				code := tries(t, owner, role, statement)
+				if slices.Contains(may, verb) {
+					assert.NotEqual(t, insufficientPrivilege, code, "%s: %s", role, statement)
+				} else {
+					assert.Equal(t, insufficientPrivilege, code, "%s: %s", role, statement)
+				}
+			}
+		}
+	}
+}
+
+// Of a callback, only what becomes of it may change.
+func TestRolesOnColumns(t *testing.T) {
+	t.Parallel()
+	_, owner := withRoles(t)
+	for table, roles := range grantedColumns {
+		var columns []string
+		require.NoError(t, owner.Select(&columns, `SELECT column_name FROM information_schema.columns
+			WHERE table_schema = current_schema() AND table_name = $1`, table))
+		for _, role := range roleNames {
+			for _, column := range columns {
+				want := insufficientPrivilege
+				if slices.Contains(roles[role], column) {
+					want = ""
+				}
+				statement := fmt.Sprintf("UPDATE %s SET %s = %[2]s WHERE false", table, column)
+				assert.Equal(t, want, tries(t, owner, role, statement), "%s: %s", role, statement)
+			}
+		}
+	}
+}
+
+// No role gets around the guards of the schema.
+func TestRolesOnTheSchema(t *testing.T) {
+	t.Parallel()
+	_, owner := withRoles(t)
+	for _, statement := range []string{
+		"CREATE TABLE more (id BIGINT)",
+		"DROP TABLE audit",
+		"DROP TRIGGER audit_kept ON audit",
+		"ALTER TABLE audit DISABLE TRIGGER ALL",
+		"ALTER TABLE orders DROP CONSTRAINT orders_paid",
+		"CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+		"CREATE TRIGGER mine BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION refuse('x')",
+		"CREATE RULE mine AS ON DELETE TO orders DO INSTEAD NOTHING",
+		"SET session_replication_role = 'replica'",
+		"CREATE ROLE mallory",
+		"ALTER ROLE payouts_reader LOGIN",
+		"ALTER TABLE audit OWNER TO payouts_worker",
+		"COPY orders TO PROGRAM 'cat'",
+	} {
+		for _, role := range roleNames {
+			assert.Equal(t, insufficientPrivilege, tries(t, owner, role, statement), "%s: %s", role, statement)
+		}
+	}
+	var owners []string
+	require.NoError(t, owner.Select(&owners, "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = current_schema()"))
+	assert.Equal(t, []string{"payouts_migrate"}, owners)
+	for _, role := range roleNames {
+		var member bool
+		require.NoError(t, owner.Get(&member, "SELECT pg_has_role($1, 'payouts_migrate', 'MEMBER')", role))
+		assert.False(t, member, role)
+	}
+}
+
+// An order goes its way under the worker's role, and its callback under the
+// receiver's.
+func TestRolesAtWork(t *testing.T) {
+	t.Parallel()
+	address, _ := withRoles(t)
+	worker, receiver := opened(t, as(t, address, "payouts_worker")), opened(t, as(t, address, "payouts_receiver"))
+	require.NoError(t, worker.Migrate(t.Context()), "a schema that is new enough needs no owner")
+	worker.books(t, "10000", "0")
+	r := request(order.Withdrawal, "W1", "100")
+	open(t, worker, r)
+	submit(t, worker, r.Key(), Answer{Outcome: Accepted, GatewayID: "P1"})
+
+	id, first, err := receiver.StoreCallback(t.Context(), callbackFor(r, "P1"), []byte("{}"))
+	require.NoError(t, err)
+	require.True(t, first)
+	_, err = receiver.Order(t.Context(), r.Key())
+	require.NoError(t, err)
+	require.NoError(t, receiver.MarkCallback(t.Context(), id, Signalled))
+	require.NoError(t, receiver.ProblemCallback(t.Context(), id, "x"))
+	_, err = receiver.PendingCallbacks(t.Context(), 10)
+	require.NoError(t, err)
+	_, err = receiver.InboxCounts(t.Context())
+	require.NoError(t, err)
+
+	settle(t, worker, r.Key(), paid("100", "2"))
+	require.NoError(t, worker.MarkCallback(t.Context(), id, Done))
+	require.Equal(t, order.Succeeded, worker.current(t, r.Key()).State)
+	worker.clean(t)
+}
