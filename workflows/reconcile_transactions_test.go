@@ -1,24 +1,18 @@
 package workflows_test
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -30,6 +24,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -69,40 +64,7 @@ type shop struct {
 // forEachEngine runs a test on both databases.
 func forEachEngine(t *testing.T, test func(t *testing.T, s *shop)) {
 	t.Helper()
-	for name, database := range map[string]func(*testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "ledger.db") },
-		"postgres": postgresURL,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, openShop(t, database(t)))
-		})
-	}
-}
-
-// postgresURL makes a schema of the test's own.
-func postgresURL(t *testing.T) string {
-	t.Helper()
-	server := os.Getenv("TEST_POSTGRES_URL")
-	if server == "" {
-		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
-	}
-	schema := "reconcile_" + strings.ToLower(rand.Text())
-	admin, err := sqlx.Open("postgres", server)
-	require.NoError(t, err)
-	_, err = admin.Exec("CREATE SCHEMA " + schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE")
-		require.NoError(t, err)
-		require.NoError(t, admin.Close())
-	})
-	own, err := url.Parse(server)
-	require.NoError(t, err)
-	query := own.Query()
-	query.Set("search_path", schema)
-	own.RawQuery = query.Encode()
-	return own.String()
+	dbtest.Each(t, func(t *testing.T, url string) { test(t, openShop(t, url)) })
 }
 
 func openShop(t *testing.T, database string) *shop {

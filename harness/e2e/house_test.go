@@ -15,6 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -103,17 +104,8 @@ func onBothEngines(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, postgresURL(t))
+		test(t, dbtest.Server(t))
 	})
-}
-
-func postgresURL(t *testing.T) string {
-	t.Helper()
-	address := os.Getenv("TEST_POSTGRES_URL")
-	if address == "" {
-		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
-	}
-	return address
 }
 
 // until looks again and again until it sees what it waits for, and gives what

@@ -14,6 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -23,7 +24,7 @@ import (
 // meanwhile was ended by a callback.
 func TestOutages(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := dbtest.Server(t)
 	line := newProxy(t, database)
 	h := open(t, options{proxy: line, Options: stack.Options{
 		DatabaseURL: database,

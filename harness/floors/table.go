@@ -77,7 +77,6 @@ var Rooms = []Room{
 		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies; migrations for two engines",
 	},
 	{Path: "ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
-	{Path: "ledger/sqldb/dbtest", Floor: 3, Holds: "an empty database of each engine, for tests"},
 	{Path: "ledger/verify", Floor: 3, Beside: []string{"ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/worklist", Floor: 3, Beside: []string{"ledger"}, Holds: "what needs a person, and an order's story, in words", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/reconcile", Floor: 3, Holds: "compares records of two sides", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
@@ -117,6 +116,7 @@ var Rooms = []Room{
 	{Path: "internal/seal", Floor: 1, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs; nothing calls it yet", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 
+	{Path: "ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},
 	{Path: "harness/sandbox", Floor: laboratory, Holds: "a gateway for tests, with its own book", Never: []Ban{
 		{"order", "the sandbox's book must not be ours"},
 		{"ledger/...", "the sandbox's book must not be ours"},

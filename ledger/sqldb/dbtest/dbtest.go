@@ -25,10 +25,7 @@ func SQLite(t testing.TB) string {
 // of TEST_POSTGRES_URL. It is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	server := os.Getenv("TEST_POSTGRES_URL")
-	if server == "" {
-		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
-	}
+	server := Server(t)
 	var name [8]byte
 	_, err := rand.Read(name[:])
 	require.NoError(t, err)
@@ -49,6 +46,17 @@ func Postgres(t testing.TB) string {
 	query.Set("search_path", schema)
 	own.RawQuery = query.Encode()
 	return own.String()
+}
+
+// Server returns TEST_POSTGRES_URL, a server on which tests make schemas of
+// their own.
+func Server(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("TEST_POSTGRES_URL")
+	if server == "" {
+		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
+	}
+	return server
 }
 
 // Each runs a test on both engines, each with an empty database.
