@@ -1079,8 +1079,8 @@ var mutants = []mutant{
 	{
 		name: "temporal_decides", takes: "if the ledger has the order, the ledger's state is shown",
 		file: "cmd/starter/standing.go",
-		old:  `document.Order, document.Source = by.Order, by.Source`,
-		new:  `document.Source = by.Source`,
+		old:  `document.Order, document.Source, document.ChangedAt, document.stood = by.Order, by.Source, by.ChangedAt, by.stood`,
+		new:  `document.Source, document.ChangedAt, document.stood = by.Source, by.ChangedAt, by.stood`,
 		pkg:  "./cmd/starter", run: "TestWhateverShowsAnOrderAsksTheLedger",
 	},
 	{
