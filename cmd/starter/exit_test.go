@@ -135,7 +135,7 @@ func TestAReaderThatHasGone(t *testing.T) {
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	require.NoError(t, read.Close())
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAReaderThatHasGone$") //nolint:gosec // G204: this test itself
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAReaderThatHasGone$")
 	command.Env, command.Stdout = append(os.Environ(), asReader+"=1"), write
 	err = command.Run()
 	require.NoError(t, write.Close())
