@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Limits of a request. The payloads of one page of the UI are far below them. They
@@ -28,13 +29,14 @@ const (
 	atOnce      = 4                // requests that are handled at the same time
 )
 
-// Stable codes of refusals.
+// Stable codes of refusals. The status of the answer derives from the code's class in
+// the catalogue of package order.
 const (
-	codeHost    = "CODEC_HOST"           // 421: the request's host name is not one of the server's
-	codeToken   = "CODEC_TOKEN"          // 401: the token is missing or wrong
-	codeRemote  = "CODEC_REMOTE"         // 403: no token is set, and the caller is on another machine
-	codeTooMuch = "CODEC_TOO_LARGE"      // 413: too many bytes or payloads in one request
-	codePartial = "CODEC_BODY_CUT_SHORT" // 400: the body did not arrive completely
+	codeHost    = "CODEC_HOST"           // the request's host name is not one of the server's
+	codeToken   = "CODEC_TOKEN"          // the token is missing or wrong
+	codeRemote  = "CODEC_REMOTE"         // no token is set, and the caller is on another machine
+	codeTooMuch = "CODEC_TOO_LARGE"      // too many bytes or payloads in one request
+	codePartial = "CODEC_BODY_CUT_SHORT" // the body did not arrive completely
 )
 
 // access says which callers are answered.
@@ -75,7 +77,7 @@ func (a access) named(next http.Handler) http.Handler {
 		}
 		host = strings.ToLower(strings.Trim(host, "[]"))
 		if !local(host) && !slices.Contains(a.hosts, host) {
-			refuse(w, http.StatusMisdirectedRequest, codeHost, "the host name is not one of the server's; add it to PAYOUTS_CODEC_HOSTS")
+			refuse(w, codeHost, "the host name is not one of the server's; add it to PAYOUTS_CODEC_HOSTS")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -90,9 +92,9 @@ func (a access) authorised(next http.Handler) http.Handler {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		switch {
 		case a.token != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1:
-			refuse(w, http.StatusUnauthorized, codeToken, "the token is missing or wrong")
+			refuse(w, codeToken, "the token is missing or wrong")
 		case a.token == "" && (!local(host) || forwarded(r.Header)):
-			refuse(w, http.StatusForbidden, codeRemote, "callers on other machines need a token; set PAYOUTS_CODEC_TOKEN")
+			refuse(w, codeRemote, "callers on other machines need a token; set PAYOUTS_CODEC_TOKEN")
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -117,13 +119,13 @@ func bounded(next http.Handler) http.Handler {
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):
-			refuse(w, http.StatusRequestEntityTooLarge, codeTooMuch, "a request is at most 4 MB long; ask for fewer payloads")
+			refuse(w, codeTooMuch, "a request is at most 4 MB long; ask for fewer payloads")
 			return
 		case err != nil:
-			refuse(w, http.StatusBadRequest, codePartial, "the request did not arrive completely")
+			refuse(w, codePartial, "the request did not arrive completely")
 			return
 		case bytes.Count(body, []byte{'{'}) > 2*maxPayloads+1 || bytes.Count(body, []byte{'"'}) > maxQuotes:
-			refuse(w, http.StatusRequestEntityTooLarge, codeTooMuch, "a request has at most 10000 payloads; ask for fewer")
+			refuse(w, codeTooMuch, "a request has at most 10000 payloads; ask for fewer")
 			return
 		}
 		select {
@@ -137,10 +139,10 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
-func refuse(w http.ResponseWriter, status int, code, message string) {
+func refuse(w http.ResponseWriter, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	w.WriteHeader(order.ClassOf(code).HTTPStatus())
 	_ = json.NewEncoder(w).Encode(struct { // an error means that the caller is gone
 		Code    string `json:"code"`
 		Message string `json:"message"`

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,12 +17,13 @@ func (s *starter) codesCommand() *cobra.Command {
 	var minusOne bool
 	cmd := &cobra.Command{
 		Use:   "codes [CODE | MESSAGE]",
-		Short: "What the gateway's codes mean, and what to do",
-		Long: `Explains a code of the gateway, in either spelling, or lists them all: what the
-pages say, what it proves for each kind of call, whether it is one order's problem
-or everyone's, and what to do.
+		Short: "What our codes and the gateway's mean, and what to do",
+		Long: `Explains a code, or lists them all. Ours are words, such as ORDER_CONFLICT: what each
+means, its class, its exit code and HTTP status, and what to do. The gateway's are
+numbers, in either spelling: what the pages say, what it proves for each kind of call,
+whether it is one order's problem or everyone's, and what to do.
 
-Classes: rejected and auth mean that nothing was created; ambiguous and unavailable
+Classes of the gateway's: rejected and auth mean that nothing was created; ambiguous and unavailable
 on a create mean that an order may exist and is asked for by its number; duplicate
 means that one exists. A code that is in no page is ambiguous on a create.
 
@@ -31,8 +33,10 @@ far as its pages quote it.
 --json: {"codes":[{"code","spellings","documented","meaning","messages","scope",
 "classes":{"create_deposit","create_withdrawal","query","balance","other"},"confirm",
 "action","confidence"}]}, where scope is order or every_call, and confirm means that the
-refusal is probable only: the order is asked for before money is released.`,
-		Example: `  starter codes 5003010
+refusal is probable only: the order is asked for before money is released. Ours are in
+"own":[{"code","class","exit","http","meaning","action"}].`,
+		Example: `  starter codes ORDER_CONFLICT
+  starter codes 5003010
   starter codes -1
   starter codes MERCHANT_FEE_CONFIG_NOT_INIT
   starter codes --json`,
@@ -58,12 +62,34 @@ func completeCodes(_ *cobra.Command, _ []string, typed string) ([]string, cobra.
 			fitting = append(fitting, row.Code+"\t"+row.Meaning)
 		}
 	}
+	for _, group := range order.Catalogue {
+		for _, entry := range group.Entries {
+			if strings.HasPrefix(entry.Code, strings.ToUpper(typed)) {
+				fitting = append(fitting, entry.Code+"\t"+entry.Means)
+			}
+		}
+	}
 	return fitting, cobra.ShellCompDirectiveNoFileComp
 }
 
-// codesDocument is {"codes":[…]}.
+// codesDocument is {"codes":[…],"own":[…]}.
 type codesDocument struct {
-	Codes []gatewayCode `json:"codes"`
+	Codes []gatewayCode `json:"codes"` // the gateway's
+	Own   []ownCode     `json:"own"`
+}
+
+// ownCode is a code of the catalogue with what derives from its class.
+type ownCode struct {
+	Code    string      `json:"code"`
+	Class   order.Class `json:"class"`
+	Exit    int         `json:"exit"`
+	HTTP    int         `json:"http"`
+	Meaning string      `json:"meaning"`
+	Action  string      `json:"action"`
+}
+
+func ownCodeOf(e order.CatalogueEntry) ownCode {
+	return ownCode{Code: e.Code, Class: e.Class, Exit: e.Class.Exit(), HTTP: e.Class.HTTPStatus(), Meaning: e.Means, Action: e.Do}
 }
 
 type gatewayCode struct {
@@ -91,15 +117,15 @@ type codeClasses struct {
 var codeShape = regexp.MustCompile(`^-?[0-9]{1,10}$`)
 
 func (s *starter) codes(args []string) error {
-	document := codesDocument{Codes: []gatewayCode{}}
+	document := codesDocument{Codes: []gatewayCode{}, Own: []ownCode{}}
 	if len(args) == 0 {
-		for _, row := range tarspay.ErrorCodes() {
-			document.Codes = append(document.Codes, codeOf(row))
-		}
-		s.show(document, func(w io.Writer) { writeCodes(w, document.Codes) })
+		s.listCodes(document)
 		return nil
 	}
+	own, known := order.LookupCode(strings.ToUpper(args[0]))
 	switch {
+	case len(args) == 1 && known:
+		document.Own = append(document.Own, ownCodeOf(own))
 	case len(args) == 1 && codeShape.MatchString(args[0]):
 		document.Codes = append(document.Codes, explainCode(args[0]))
 	case len(args) == 1:
@@ -107,15 +133,50 @@ func (s *starter) codes(args []string) error {
 			document.Codes = append(document.Codes, codeOf(row))
 		}
 	}
-	if len(document.Codes) == 0 {
-		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: "give one code of the gateway, which is a number, or a message that its pages quote; starter codes lists them"}}}
+	if len(document.Codes)+len(document.Own) == 0 {
+		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: "give one code of ours, which is a word, one of the gateway, which is a number, or a message that its pages quote; starter codes lists them"}}}
 	}
 	s.show(document, func(w io.Writer) {
+		for _, found := range document.Own {
+			writeOwnCode(w, found)
+		}
 		for _, found := range document.Codes {
 			writeCode(w, found)
 		}
 	})
 	return nil
+}
+
+// listCodes lists all codes.
+func (s *starter) listCodes(document codesDocument) {
+	for _, row := range tarspay.ErrorCodes() {
+		document.Codes = append(document.Codes, codeOf(row))
+	}
+	for _, group := range order.Catalogue {
+		for _, entry := range group.Entries {
+			document.Own = append(document.Own, ownCodeOf(entry))
+		}
+	}
+	s.show(document, func(w io.Writer) {
+		writeCodes(w, document.Codes)
+		printf(w, "\n")
+		writeOwnCodes(w, document.Own)
+	})
+}
+
+func writeOwnCodes(w io.Writer, codes []ownCode) {
+	var rows [][]string
+	for _, c := range codes {
+		rows = append(rows, []string{c.Code, string(c.Class), strconv.Itoa(c.Exit), c.Meaning})
+	}
+	table(w, []string{"CODE", "CLASS", "EXIT", "MEANING"}, rows)
+}
+
+func writeOwnCode(w io.Writer, c ownCode) {
+	describe(w, "code "+c.Code, []fact{
+		{"meaning", c.Meaning}, {"what to do", c.Action}, {"class", string(c.Class)},
+		{"exit code", strconv.Itoa(c.Exit)}, {"HTTP status", strconv.Itoa(c.HTTP)},
+	})
 }
 
 func codeOf(row tarspay.ErrorCode) gatewayCode {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/ledger"
@@ -14,7 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Exit codes. Scripts switch on them, so they never change.
+// Exit codes. Scripts switch on them, so they never change. That of a refusal is in
+// the table of classes in package order; 0 and 4 are what a command finds.
 const (
 	exitDone        = 0
 	exitUnexpected  = 1
@@ -120,30 +120,16 @@ func explain(err error) failure {
 	case errors.As(err, &books):
 		f.Code, f.Message, f.exit = books.Code, books.Text, exitOf(books.Code)
 	case errors.As(err, &call):
-		f.Code, f.Message, f.exit = explainCall(call)
+		f.Code, f.Message = explainCall(call)
+		f.exit = exitOf(f.Code)
 	case errors.Is(err, ledger.ErrNotFound):
 		f.exit = exitNotFound
 	}
 	return f
 }
 
-// exitOf is the exit code of a refusal. A code that is not listed was a
-// decision against what was asked.
-func exitOf(code string) int {
-	switch code {
-	case order.CodeInvalidRequest, codeNoFingerprint, codeNoLedger, codeNoEndpoint, codeEndpointOff, ledger.CodeURL, ledger.CodeUnencrypted, ledger.CodeNoFile, ledger.CodeForeign, client.CodeUnreadable, order.CodeTextTooLong:
-		return exitUsage
-	case order.CodeOrderNotFound, codeNoDiscrepancy, codeNoCallback, ledger.CodeAdjustmentNotFound:
-		return exitNotFound
-	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady, order.CodeOrderBusy,
-		ledger.CodeUnreachable, ledger.CodeSchema, ledger.CodeBusy, ledger.CodeReadOnly, codeUnreached, codeHistoryShifted, order.CodeGatewayPaused:
-		return exitUnreachable
-	case client.CodeNoAnswer:
-		return exitUnderWay
-	default:
-		return exitRefused
-	}
-}
+// exitOf is the exit code of a refusal: that of its code's class in the catalogue.
+func exitOf(code string) int { return order.ClassOf(code).Exit() }
 
 // writeFailure is one sentence per problem, each with its code.
 func writeFailure(w io.Writer, f failure) {

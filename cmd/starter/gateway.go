@@ -56,17 +56,9 @@ func (s *starter) gateway(settings config.Starter) func(merchant string) (*tarsp
 }
 
 // explainCall says of a failed call what it proves and what to do.
-func explainCall(e *tarspay.Error) (code, text string, exit int) {
+func explainCall(e *tarspay.Error) (code, text string) {
 	f := payouts.Explain(e)
-	switch f.Code {
-	case order.CodeGatewayUnknown:
-		return f.Code, f.Message, exitUnderWay
-	case codeGatewayNone:
-		return f.Code, f.Message, exitNotFound
-	case codeGatewayAnswer:
-		return f.Code, f.Message, exitUnreachable
-	}
-	return f.Code, f.Message, exitOf(f.Code)
+	return f.Code, f.Message
 }
 
 // acceptedCode is the gateway's code of success.

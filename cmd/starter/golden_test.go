@@ -78,6 +78,7 @@ func TestGolden(t *testing.T) {
 		"temporal_unreachable":               {temporalAway, []string{"list"}, exitUnreachable},
 		"code_of_two_meanings":               {nothing, []string{"codes", "5003010"}, exitDone},
 		"code_of_every_call":                 {nothing, []string{"codes", "5003007"}, exitDone},
+		"code_of_ours":                       {nothing, []string{"codes", "order_conflict"}, exitDone},
 		"code_of_no_page":                    {nothing, []string{"codes", "77"}, exitDone},
 		"state":                              {nothing, []string{"states", "9"}, exitDone},
 		"gateway_no_endpoint":                {nothing, []string{"transactions", "--merchant", merchant}, exitUsage},

@@ -24,7 +24,6 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
-	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -43,8 +42,7 @@ func readOperations(t *testing.T) string {
 func TestOperationsTables(t *testing.T) {
 	t.Parallel()
 	text := readOperations(t)
-	want := between(t, text, "discrepancies", discrepanciesTable())
-	want = between(t, want, "adjustments", adjustmentsTable())
+	want := between(t, text, "adjustments", adjustmentsTable())
 	want = between(t, want, "settings", settingsTable(t))
 	if *update {
 		require.NoError(t, os.WriteFile(operations, []byte(want), 0o600))
@@ -63,15 +61,6 @@ func between(t *testing.T, text, name, table string) string {
 	require.True(t, 0 <= begin && begin < end, "docs/operations.md has lost its mark for %s", name)
 	begin += strings.Index(text[begin:], "\n") + 1
 	return text[:begin] + "\n" + table + "\n" + text[end:]
-}
-
-func discrepanciesTable() string {
-	var table strings.Builder
-	table.WriteString("| code | what it means | what a person does |\n|---|---|---|\n")
-	for _, code := range worklist.DiscrepancyCodes() {
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", code, worklist.Explain(code).Means, worklist.Explain(code).Do)
-	}
-	return table.String()
 }
 
 func adjustmentsTable() string {

@@ -35,18 +35,19 @@ const (
 )
 
 // Stable codes of refusals. They are in the answer and in the counter's label, so
-// they are never renamed.
+// they are never renamed. The status of the answer follows from the code's class in the
+// catalogue of package order.
 const (
-	CodeMethod          = "CALLBACK_METHOD"           // 405: not a POST
-	CodeContentType     = "CALLBACK_CONTENT_TYPE"     // 415: not JSON by its header
-	CodeTooLarge        = "CALLBACK_TOO_LARGE"        // 413: longer than tarspay.MaxCallbackBytes
-	CodeIncomplete      = "CALLBACK_INCOMPLETE"       // 408: the body did not arrive, or not in time
-	CodeNotSigned       = "CALLBACK_NOT_SIGNED"       // 401: no signature header
-	CodeSignature       = "CALLBACK_SIGNATURE"        // 401: not signed by the gateway
-	CodeMalformed       = "CALLBACK_MALFORMED"        // 400: signed by the gateway, but not a callback as documented
-	CodeForeignMerchant = "CALLBACK_FOREIGN_MERCHANT" // 403: a merchant that is not ours
-	CodeStore           = "STORE_UNAVAILABLE"         // 503: could not be stored; the gateway sends it again
-	CodeBusy            = "RECEIVER_BUSY"             // 503: too many callbacks at once; the gateway sends it again
+	CodeMethod          = "CALLBACK_METHOD"           // not a POST
+	CodeContentType     = "CALLBACK_CONTENT_TYPE"     // not JSON by its header
+	CodeTooLarge        = "CALLBACK_TOO_LARGE"        // longer than tarspay.MaxCallbackBytes
+	CodeIncomplete      = "CALLBACK_INCOMPLETE"       // the body did not arrive, or not in time
+	CodeNotSigned       = "CALLBACK_NOT_SIGNED"       // no signature header
+	CodeSignature       = "CALLBACK_SIGNATURE"        // not signed by the gateway
+	CodeMalformed       = "CALLBACK_MALFORMED"        // signed by the gateway, but not a callback as documented
+	CodeForeignMerchant = "CALLBACK_FOREIGN_MERCHANT" // a merchant that is not ours
+	CodeStore           = "STORE_UNAVAILABLE"         // could not be stored; the gateway sends it again
+	CodeBusy            = "RECEIVER_BUSY"             // too many callbacks at once; the gateway sends it again
 )
 
 // Labels of accepted callbacks.
@@ -83,7 +84,6 @@ type handler struct {
 
 // refusal is an answer other than OK.
 type refusal struct {
-	status  int
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
@@ -108,13 +108,13 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (tarspay.Callback
 	switch {
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		return none, nil, &refusal{http.StatusMethodNotAllowed, CodeMethod, "callbacks are posted"}
+		return none, nil, &refusal{CodeMethod, "callbacks are posted"}
 	case !isJSON(r.Header.Get("Content-Type")):
-		return none, nil, &refusal{http.StatusUnsupportedMediaType, CodeContentType, "callbacks are application/json"}
+		return none, nil, &refusal{CodeContentType, "callbacks are application/json"}
 	case r.ContentLength > tarspay.MaxCallbackBytes:
-		return none, nil, &refusal{http.StatusRequestEntityTooLarge, CodeTooLarge, "the callback is longer than 64 KiB"}
+		return none, nil, &refusal{CodeTooLarge, "the callback is longer than 64 KiB"}
 	case signature == "":
-		return none, nil, &refusal{http.StatusUnauthorized, CodeNotSigned, "the header " + tarspay.HeaderCallbackSignature + " is missing"}
+		return none, nil, &refusal{CodeNotSigned, "the header " + tarspay.HeaderCallbackSignature + " is missing"}
 	case h.admission.lane(r.ContentLength).full():
 		return none, nil, busy
 	}
@@ -140,18 +140,18 @@ func (h *handler) verify(body []byte, signature string) (callback tarspay.Callba
 	case errors.Is(err, tarspay.ErrMalformedCallback):
 		// The signature is the gateway's, so the gateway has changed its format.
 		h.Log.Error("A callback signed by the gateway is not of the documented shape", "error", err)
-		return none, nil, &refusal{http.StatusBadRequest, CodeMalformed, "the callback is not of the documented shape"}
+		return none, nil, &refusal{CodeMalformed, "the callback is not of the documented shape"}
 	case err != nil:
-		return none, nil, &refusal{http.StatusUnauthorized, CodeSignature, "the signature does not verify with the gateway's public key"}
+		return none, nil, &refusal{CodeSignature, "the signature does not verify with the gateway's public key"}
 	case !slices.Contains(h.Merchants, callback.Merchant):
 		h.Log.Warn("A callback signed by the gateway is for a merchant that is not configured; see PAYOUTS_MERCHANTS", "merchant", callback.Merchant)
-		return none, nil, &refusal{http.StatusForbidden, CodeForeignMerchant, "the merchant is not configured here"}
+		return none, nil, &refusal{CodeForeignMerchant, "the merchant is not configured here"}
 	}
 	return callback, body, nil
 }
 
 // busy is the answer when too many callbacks are being verified.
-var busy = &refusal{http.StatusServiceUnavailable, CodeBusy, "too many callbacks arrive at once; send it again"}
+var busy = &refusal{CodeBusy, "too many callbacks arrive at once; send it again"}
 
 // readBody reads the whole body, within its limits of length and time.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
@@ -160,9 +160,9 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &refusal{http.StatusRequestEntityTooLarge, CodeTooLarge, "the callback is longer than 64 KiB"}
+		return nil, &refusal{CodeTooLarge, "the callback is longer than 64 KiB"}
 	case err != nil:
-		return nil, &refusal{http.StatusRequestTimeout, CodeIncomplete, "the callback did not arrive whole and in time"}
+		return nil, &refusal{CodeIncomplete, "the callback did not arrive whole and in time"}
 	}
 	// The next steps have bounds of their own. A read deadline that passes during
 	// them would close the connection before the answer is sent.
@@ -189,7 +189,7 @@ func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []by
 	id, fresh, err := h.Ledger.StoreCallback(storing, callback, body)
 	if err != nil {
 		h.Log.Error("A callback could not be stored; the gateway will send it again", "order", key.String(), "error", err)
-		return &refusal{http.StatusServiceUnavailable, CodeStore, "the callback could not be stored; send it again"}
+		return &refusal{CodeStore, "the callback could not be stored; send it again"}
 	}
 	if !fresh {
 		// The request that stored it also delivers it, or else the sweep does.
@@ -222,7 +222,7 @@ func (h *handler) refuse(w http.ResponseWriter, refused *refusal) {
 		w.Header().Set("Connection", "close")
 		h.readUntil(w, time.Now().Add(time.Second))
 	}
-	w.WriteHeader(refused.status)
+	w.WriteHeader(order.ClassOf(refused.Code).HTTPStatus())
 	_, _ = w.Write(text)
 }
 

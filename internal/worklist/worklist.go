@@ -112,7 +112,7 @@ func sayOther(item *Item, due ledger.Due) {
 
 func sayDiscrepancy(item *Item, d ledger.Discrepancy) {
 	item.Text = "our books and the gateway's word differ: " + d.Detail
-	item.Do = cmp.Or(discrepancies[d.Code].Do, "settle it with the gateway, then close it and say why")
+	item.Do = cmp.Or(Explain(d.Code).Do, "settle it with the gateway, then close it and say why")
 	item.Command = "starter close-discrepancy " + shell.Word(item.ID) + " --why WHY"
 	if d.Code == order.DiscrepancyOrphan || d.Code == order.DiscrepancyNotInLedger {
 		item.Command = "starter adopt " + shell.Word(d.Key.Number) + " --merchant " + shell.Word(d.Key.Merchant)

@@ -213,7 +213,7 @@ func TestSayDiscrepancies(t *testing.T) {
 	require.Equal(t, Item{
 		Since: noon, Kind: ledger.QueueDiscrepancy, Key: order.Key{Merchant: merchant, Number: "W1"}, ID: "12", Code: order.DiscrepancyPaidUnsent,
 		Text:    "our books and the gateway's word differ: the gateway tells of it",
-		Do:      discrepancies[order.DiscrepancyPaidUnsent].Do,
+		Do:      Explain(order.DiscrepancyPaidUnsent).Do,
 		Command: "starter close-discrepancy 12 --why WHY",
 	}, say(order.DiscrepancyPaidUnsent))
 	require.Equal(t, "settle it with the gateway, then close it and say why", say("NEW").Do)
