@@ -71,7 +71,7 @@ func (s *starter) adopt(ctx context.Context, key order.Key, who string) error {
 }
 
 func writeAdopted(w io.Writer, document payouts.Adopted) {
-	writeOrder(w, orderDocument{Order: document.Order, Source: sourceLedger})
+	writeOrder(w, orderDocument{Order: document.Order, Source: payouts.FromLedger})
 	facts := []fact{{"run", document.Started.RunID}}
 	var ids []string
 	for _, id := range document.Closed {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -55,16 +56,9 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 	if flags.fingerprint == "" {
 		return s.lookBeforeApproval(ctx, key)
 	}
-	document, _, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-		return temporal.Act(ctx, key, order.Approval{
-			ID: once(), By: flags.by, Fingerprint: flags.fingerprint, Why: flags.why,
-		})
+	return s.act("approved", func(service *payouts.Service) (payouts.Order, error) {
+		return service.Approve(ctx, by(flags.by), key, flags.fingerprint, flags.why)
 	})
-	if err != nil {
-		return err
-	}
-	s.showDone("approved", document)
-	return nil
 }
 
 // lookDocument is {"order":…,"source":…,"error":…}.
@@ -75,7 +69,11 @@ type lookDocument struct {
 
 // lookBeforeApproval shows what there is to approve, and approves nothing.
 func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
-	document, err := s.status(ctx, key)
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	document, err := service.Status(ctx, s.self(), key)
 	if err != nil {
 		return err
 	}

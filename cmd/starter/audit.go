@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -67,14 +67,7 @@ exit code is 4 when something was tampered with.
 
 // auditDocument is {"audit":[…]}.
 type auditDocument struct {
-	Audit []ledger.AuditEntry `json:"audit"`
-}
-
-// auditReportDocument is what --verify found.
-type auditReportDocument struct {
-	Chains  int                 `json:"chains"`
-	Entries int                 `json:"entries"`
-	Broken  []ledger.AuditBreak `json:"broken"`
+	Audit []payouts.AuditEntry `json:"audit"`
 }
 
 // auditKey names an order, or a merchant.
@@ -86,24 +79,22 @@ func (s *starter) auditKey(ctx context.Context, merchant string, args []string) 
 }
 
 func (s *starter) audit(ctx context.Context, key order.Key) error {
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		entries, err := l.Audit(ctx, key)
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 && key.Number != "" {
-			return s.unrecorded(ctx, key)
-		}
-		document := auditDocument{Audit: append([]ledger.AuditEntry{}, entries...)}
-		s.show(document, func(w io.Writer) { writeAudit(w, document.Audit) })
-		return nil
-	})
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	entries, err := service.Audit(ctx, s.self(), key)
+	if err != nil {
+		return err
+	}
+	s.show(auditDocument{entries}, func(w io.Writer) { writeAudit(w, entries) })
+	return nil
 }
 
 // shownHash is how much of a hash tells two apart for a person.
 const shownHash = 12
 
-func writeAudit(w io.Writer, entries []ledger.AuditEntry) {
+func writeAudit(w io.Writer, entries []payouts.AuditEntry) {
 	if len(entries) == 0 {
 		printf(w, "nothing on record\n")
 		return
@@ -129,24 +120,22 @@ func beginning(text string, letters int) string {
 
 // verifyAudit reads everything there is, however long that takes.
 func (s *starter) verifyAudit(ctx context.Context) error {
-	l, hangUp, err := s.ledger(ctx)
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	defer hangUp()
-	report, err := l.VerifyAudit(ctx)
+	report, err := service.VerifyAudit(ctx, s.self())
 	if err != nil {
 		return err
 	}
-	document := auditReportDocument{Chains: report.Orders, Entries: report.Entries, Broken: append([]ledger.AuditBreak{}, report.Broken...)}
-	s.show(document, func(w io.Writer) { writeAuditReport(w, document) })
-	if len(document.Broken) > 0 {
+	s.show(report, func(w io.Writer) { writeAuditReport(w, report) })
+	if len(report.Broken) > 0 {
 		return outcome(exitOtherwise)
 	}
 	return nil
 }
 
-func writeAuditReport(w io.Writer, report auditReportDocument) {
+func writeAuditReport(w io.Writer, report payouts.AuditReport) {
 	read := count(report.Entries, "entry", "entries") + " in " + count(report.Chains, "chain", "chains")
 	if len(report.Broken) == 0 {
 		printf(w, "%s: whole\n", read)

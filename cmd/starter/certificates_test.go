@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -41,8 +43,7 @@ func TestCertificatesThatAreNotAccepted(t *testing.T) {
 			t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
 			t.Setenv("TEMPORAL_TLS", "true")
 			t.Setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", authority)
-			s := &starter{settings: func() (config.Starter, error) { return config.Starter{}, nil }}
-			_, _, err := s.dialTemporal(t.Context())
+			_, err := boot.Connect(io.Discard).Parts(config.Starter{}).Orders(t.Context())
 			require.Equal(t, client.CodeTemporalUnreachable, order.CodeOf(err))
 			require.ErrorContains(t, err, test.want)
 			require.NotContains(t, err.Error(), "TEMPORAL_ADDRESS is right")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +17,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -61,28 +64,28 @@ func TestStatusAsksWhoKnowsBest(t *testing.T) {
 	refused := func(code string) error { return order.Refuse(code, "because") }
 	for name, test := range map[string]struct {
 		given  func(*testBundle)
-		source source
+		source payouts.Source
 		state  order.State
 		code   string // of the error, when there is one
 	}{
 		"an open order is asked": {func(b *testBundle) {
 			b.temporal.row, b.temporal.view = row(t, order.Created), withdrawal(t, order.Submitted)
-		}, sourceWorkflow, order.Submitted, ""},
+		}, payouts.FromWorkflow, order.Submitted, ""},
 		"no worker, a ledger": {func(b *testBundle) {
 			forgotten(t, b)
 			b.temporal.findErr, b.temporal.row, b.temporal.viewErr = nil, row(t, order.Created), refused(client.CodeNoAnswer)
-		}, sourceLedger, order.Succeeded, ""},
+		}, payouts.FromLedger, order.Succeeded, ""},
 		"no worker, no ledger": {func(b *testBundle) {
 			b.temporal.row, b.temporal.viewErr = row(t, order.Created), refused(client.CodeNoAnswer)
-		}, sourceList, order.Created, ""},
+		}, payouts.FromList, order.Created, ""},
 		"no worker, and the ledger is away": {func(b *testBundle) {
 			b.temporal.row, b.temporal.viewErr = row(t, order.Created), refused(client.CodeNoAnswer)
 			b.ledgerErr = &ledger.Error{Code: ledger.CodeUnreachable}
-		}, sourceList, order.Created, ""},
+		}, payouts.FromList, order.Created, ""},
 		"Temporal is away, a ledger": {func(b *testBundle) {
 			forgotten(t, b)
 			b.temporalErr = refused(client.CodeTemporalUnreachable)
-		}, sourceLedger, order.Succeeded, ""},
+		}, payouts.FromLedger, order.Succeeded, ""},
 		"Temporal is away, no ledger": {func(b *testBundle) {
 			b.temporalErr = refused(client.CodeTemporalUnreachable)
 		}, "", "", client.CodeTemporalUnreachable},
@@ -295,17 +298,17 @@ func TestKeygenForPayloads(t *testing.T) {
 func TestTemporalUnreachable(t *testing.T) {
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
-	s := starter{settings: func() (config.Starter, error) { return config.Starter{}, nil }}
+	parts := boot.Connect(io.Discard).Parts(config.Starter{})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, _, err := s.dialTemporal(ctx)
+	_, err := parts.Orders(ctx)
 	require.Equal(t, client.CodeTemporalUnreachable, order.CodeOf(err))
 	require.ErrorContains(t, err, "Temporal at 127.0.0.1:1 did not answer")
 	require.NotContains(t, err.Error(), "rpc")
 
 	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "somewhere")
 	t.Setenv("TEMPORAL_TLS", "true")
-	_, _, err = s.dialTemporal(ctx)
+	_, err = parts.Orders(ctx)
 	require.Equal(t, codeSettings, explain(err).Code)
 }
 
@@ -315,17 +318,18 @@ func TestOpenLedger(t *testing.T) {
 	file := filepath.Join(dir, "url")
 	url := "sqlite:" + filepath.Join(dir, "payouts.db")
 	require.NoError(t, os.WriteFile(file, []byte(url+"\n"), 0o600))
-	open := func(settings config.Database) (books, func(), error) {
-		s := starter{settings: func() (config.Starter, error) { return config.Starter{Database: settings}, nil }}
-		return s.openLedger(t.Context())
+	open := func(settings config.Database) (payouts.Ledger, error) {
+		connections := boot.Connect(io.Discard)
+		t.Cleanup(connections.Close)
+		return connections.Parts(config.Starter{Database: settings}).Ledger(t.Context())
 	}
 
-	_, _, err := open(config.Database{})
-	require.ErrorIs(t, err, errNoLedger)
-	_, _, err = open(config.Database{DatabaseURLFile: file})
+	_, err := open(config.Database{})
+	require.Equal(t, payouts.CodeNoLedger, order.CodeOf(err))
+	_, err = open(config.Database{DatabaseURLFile: file})
 	require.Equal(t, ledger.CodeNoFile, explain(err).Code)
 	require.NoError(t, os.WriteFile(strings.TrimPrefix(url, "sqlite:"), nil, 0o600))
-	_, _, err = open(config.Database{DatabaseURLFile: file})
+	_, err = open(config.Database{DatabaseURLFile: file})
 	require.Equal(t, ledger.CodeSchema, explain(err).Code) // found, and not migrated
 
 	l, err := ledger.Open(t.Context(), url)
@@ -333,9 +337,8 @@ func TestOpenLedger(t *testing.T) {
 	require.NoError(t, l.Migrate(t.Context()))
 	require.NoError(t, l.OpenBooks(t.Context(), merchant, amount(t, "70", "PKR"), amount(t, "0", "PKR")))
 	require.NoError(t, l.Close())
-	opened, hangUp, err := open(config.Database{DatabaseURLFile: file})
+	opened, err := open(config.Database{DatabaseURLFile: file})
 	require.NoError(t, err)
-	defer hangUp()
 	accounts, err := opened.Balances(t.Context(), merchant, "PKR")
 	require.NoError(t, err)
 	require.Equal(t, "70.00 PKR", accounts[ledger.AccountAvailable].String())
@@ -343,7 +346,7 @@ func TestOpenLedger(t *testing.T) {
 	for _, wrong := range []config.Database{
 		{DatabaseURL: config.Secret(url), DatabaseURLFile: file}, {DatabaseURLFile: file + ".none"}, {DatabaseURL: "mysql://root@db/x"},
 	} {
-		_, _, err = open(wrong)
+		_, err = open(wrong)
 		require.Equal(t, codeSettings, explain(err).Code)
 	}
 }

@@ -45,34 +45,27 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if err != nil {
 		return err
 	}
-	temporal, hangUp, err := s.temporal(ctx)
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	defer hangUp()
 	patience := instructionsTime
 	if !waiting.wait {
 		patience = waiting.or(instructionsTime)
 	}
-	starting, cancel := within(ctx, patience)
-	defer cancel()
-	view, started, err := temporal.StartDeposit(starting, request)
-	if err != nil {
-		return late(starting, err, "deposit %s has no instructions yet; it may be under way, and the same command again is safe. Does a worker run?",
-			request.Key())
-	}
-	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: &started})
+	document, err := service.StartDeposit(ctx, by(flags.requestedBy), request, patience)
 	if err != nil {
 		return err
 	}
-	if !s.json && started.Existing {
+	if !s.json && document.Started.Existing {
 		writeThere(s.out, request)
 	}
 	if !waiting.wait || document.Order.State.Terminal() {
 		return s.ended(document)
 	}
 	if !s.json { // the payer needs them now; a machine gets one document, at the end
+		s.warnAway(document)
 		s.show(document, func(w io.Writer) { writeOrder(w, document) })
 	}
-	return s.await(ctx, temporal, request.Key(), waiting, &started)
+	return s.await(ctx, service.Await, request.Key(), waiting, document.Started)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -31,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 		{usage("there is no flag --x"), codeUsage, 2},
 		{&order.Invalid{Problems: []order.Problem{problem}}, order.CodeInvalidRequest, 2},
 		{&config.Error{Problems: []config.Problem{{Variable: "PAYOUTS_MERCHANTS", Text: "is wrong"}}}, codeSettings, 2},
-		{errNoLedger, codeNoLedger, 2},
+		{payouts.ErrNoLedger, codeNoLedger, 2},
 		{&ledger.Error{Code: ledger.CodeURL}, ledger.CodeURL, 2},
 		{&ledger.Error{Code: ledger.CodeNoFile}, ledger.CodeNoFile, 2},
 		{order.Refuse(order.CodeInvalidRequest, ""), order.CodeInvalidRequest, 2},

@@ -3,8 +3,6 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -46,13 +44,6 @@ func (s *starter) caller(operation tarspay.Operation, flags callerFlags, wrong p
 		return payouts.Call{}, &order.Invalid{Problems: wrong}
 	}
 	return call, err
-}
-
-// gateway makes a merchant's client. The error is that of the settings.
-func (s *starter) gateway(settings config.Starter) func(merchant string) (*tarspay.Client, error) {
-	return func(merchant string) (*tarspay.Client, error) {
-		return boot.Connect(settings, s.errs).Gateway(merchant)
-	}
 }
 
 // explainCall says of a failed call what it proves and what to do.

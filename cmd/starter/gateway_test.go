@@ -484,7 +484,7 @@ func TestGatewayFailures(t *testing.T) {
 		"a page":        {200, `<html>412345678901</html>`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "not JSON"},
 		"a page moved":  {404, `not here`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "HTTP 404, unexpected HTTP status"},
 		"no data":       {200, `{"code":0}`, codeGatewayNone + " 5", order.CodeGatewayUnknown + " 7", ""},
-		"other payment": {200, `{"code":0,"data":{"utr":"1","status":1}}`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "the answer's utr is another one"},
+		"other payment": {200, `{"code":0,"data":{"utr":"1","status":1}}`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "the answer's utr differs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

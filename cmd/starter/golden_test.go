@@ -157,7 +157,7 @@ func existingDeposit(t *testing.T, b *testBundle) {
 func rejectedAtTheDoor(t *testing.T, b *testBundle) {
 	newStart(t, b)
 	b.temporal.row, b.temporal.view = row(t, order.Rejected), withdrawal(t, order.Rejected)
-	b.temporal.view.GatewayID, b.temporal.view.Unrecorded, b.temporal.view.Next = "", true, orderEnded
+	b.temporal.view.GatewayID, b.temporal.view.Unrecorded, b.temporal.view.Next = "", true, "Nothing: the order has ended."
 	b.temporal.view.Reason = order.Reason{Code: order.CodeUnknownMerchant, Text: "merchant M1700000001 is not configured for PK"}
 }
 

@@ -16,22 +16,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
 func main() {
 	ctx, stop := process.Signals(context.Background())
+	connections := boot.Connect(os.Stderr)
 	s := starter{
-		out: os.Stdout, errs: os.Stderr,
+		connect: connections.Parts,
+		out:     os.Stdout, errs: os.Stderr,
 		settings: config.LoadStarter,
 		user:     userName(),
 		now:      time.Now,
 		columns:  commandline.TerminalColumns(os.Stdout),
 	}
-	s.temporal, s.ledger = s.dialTemporal, s.openLedger
 	s.warnOfZone(os.Getenv("TZ"))
 	code := s.run(ctx, os.Args[1:])
+	connections.Close()
 	stop()
 	os.Exit(code)
 }
@@ -45,18 +48,9 @@ type starter struct {
 	lost      error  // something could not be written to out
 	user      string // who runs it, as the system knows them
 	now       func() time.Time
-	hangUps   []func()
 
 	settings func() (config.Starter, error)
-	temporal func(context.Context) (orders, func(), error)
-	ledger   func(context.Context) (books, func(), error) // the error is errNoLedger when none is configured
-}
-
-// kept is a connection that ends with the run.
-func (s *starter) kept(hangUp func()) {
-	if hangUp != nil {
-		s.hangUps = append(s.hangUps, hangUp)
-	}
+	connect  connect
 }
 
 // run is the whole program but its ending: the result is the exit code.
@@ -64,9 +58,6 @@ func (s *starter) run(ctx context.Context, args []string) int {
 	out := &output{Writer: s.out, columns: s.columns}
 	s.out = out
 	code := s.execute(ctx, args)
-	for _, hangUp := range s.hangUps {
-		hangUp()
-	}
 	lost := cmp.Or(out.lost, s.lost)
 	if lost == nil {
 		return code

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 )
 
 func (s *starter) noteCommand() *cobra.Command {
-	var merchant, by string
+	var merchant, who string
 	cmd := &cobra.Command{
 		Use:   "note NUMBER TEXT",
 		Short: "Add a remark to an order's audit",
@@ -25,18 +23,13 @@ for ever, so leave personal data out of it.
 			if err != nil {
 				return err
 			}
-			document, _, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-				return temporal.Act(ctx, key, order.Note{ID: once(), By: by, Text: args[1]})
+			return s.act("noted in the order's audit", func(service *payouts.Service) (payouts.Order, error) {
+				return service.Note(cmd.Context(), by(who), key, args[1])
 			})
-			if err != nil {
-				return err
-			}
-			s.showDone("noted in the order's audit", document)
-			return nil
 		},
 	}
 	s.addMerchant(cmd, &merchant)
-	s.addBy(cmd, &by)
+	s.addBy(cmd, &who)
 	return cmd
 }
 

@@ -12,29 +12,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// source says who told where an order stands.
-type source = payouts.Source
-
-const (
-	sourceWorkflow = payouts.FromWorkflow
-	sourceLedger   = payouts.FromLedger
-	sourceList     = payouts.FromList
-)
-
 // orderDocument is {"order":{…},"source":…}, and "started" when the command
 // started it.
-type orderDocument struct {
-	Order   order.View      `json:"order"`
-	Source  source          `json:"source"`
-	Started *client.Started `json:"started,omitempty"`
-	Problem *order.Reason   `json:"problem,omitempty"` // why nobody sees to it
-
-	ChangedAt time.Time     `json:"changed_at,omitzero"` // when the order came to stand there, as the ledger knows
-	stood     time.Duration // since then
-}
+type orderDocument = payouts.Order
 
 // trouble is the exit code of a document with a problem; nil if it has none.
-func (d orderDocument) trouble() error {
+func trouble(d orderDocument) error {
 	if d.Problem == nil {
 		return nil
 	}
@@ -46,11 +29,11 @@ func (d orderDocument) trouble() error {
 
 // verdict is the exit code of an order that somebody started or waited for: that of
 // an end without success, or of a problem.
-func (d orderDocument) verdict() error {
+func verdict(d orderDocument) error {
 	if state := d.Order.State; state.Terminal() && state != order.Succeeded {
 		return outcome(exitOtherwise)
 	}
-	return d.trouble()
+	return trouble(d)
 }
 
 // startedDocument is {"started":{…}}.
@@ -85,7 +68,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 	o := document.Order
 	facts := []fact{
 		{"state", string(o.State)},
-		{"since", document.since()},
+		{"since", since(document)},
 		{"reason", reasonText(o.Reason)},
 		{"amount", amountText(o.Amount)},
 		{"paid", amountText(o.Paid)},
@@ -102,18 +85,18 @@ func writeOrder(w io.Writer, document orderDocument) {
 	if document.Problem != nil {
 		facts = append(facts, fact{"problem", reasonText(*document.Problem)})
 	}
-	if document.Source != sourceWorkflow {
+	if document.Source != payouts.FromWorkflow {
 		facts = append(facts, fact{"told by", toldBy[document.Source]})
 	}
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
 }
 
 // since says when the order came to stand where it does, and how long ago that is.
-func (d orderDocument) since() string {
+func since(d orderDocument) string {
 	if d.ChangedAt.IsZero() {
 		return ""
 	}
-	return moment(d.ChangedAt) + ", " + roughly(d.stood) + " ago"
+	return moment(d.ChangedAt) + ", " + roughly(d.Stood) + " ago"
 }
 
 // roughly is a duration in its two largest units: 3d4h, 2h5m, 40s.
@@ -138,9 +121,9 @@ func payeeName(kind order.Kind) string {
 	return "pays"
 }
 
-var toldBy = map[source]string{
-	sourceLedger: "the ledger",
-	sourceList:   "Temporal's list, which may lag: no worker answers for the order itself",
+var toldBy = map[payouts.Source]string{
+	payouts.FromLedger: "the ledger",
+	payouts.FromList:   "Temporal's list, which may lag: no worker answers for the order itself",
 }
 
 func instructionFacts(i *order.Instructions) []fact {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -76,12 +77,16 @@ func TestTheMerchantIsFoundByTheNumber(t *testing.T) {
 		temporal, inBooks := &owners{merchants: test.temporal, away: test.away}, &ownersBooks{merchants: test.books, err: test.booksErr}
 		s := starter{
 			settings: func() (config.Starter, error) { return b.settings, nil },
-			temporal: func(context.Context) (orders, func(), error) { return temporal, func() {}, nil },
-			ledger: func(context.Context) (books, func(), error) {
-				if test.noLedger {
-					return nil, nil, errNoLedger
+			connect: func(config.Starter) payouts.Parts {
+				return payouts.Parts{
+					Orders: func(context.Context) (payouts.Orders, error) { return temporal, nil },
+					Ledger: func(context.Context) (payouts.Ledger, error) {
+						if test.noLedger {
+							return nil, payouts.ErrNoLedger
+						}
+						return inBooks, nil
+					},
 				}
-				return inBooks, func() {}, nil
 			},
 		}
 		key, err := s.key(t.Context(), "", "INV-1")
@@ -107,12 +112,15 @@ func TestTheMerchantIsNotLookedFor(t *testing.T) {
 	b.temporalErr, b.ledgerErr = errors.New("nothing is asked"), errors.New("nothing is asked")
 	s := starter{
 		settings: func() (config.Starter, error) { return b.settings, nil },
-		temporal: func(context.Context) (orders, func(), error) { panic("asked") },
-		ledger:   func(context.Context) (books, func(), error) { panic("asked") },
+		connect: func(config.Starter) payouts.Parts {
+			return payouts.Parts{
+				Orders: func(context.Context) (payouts.Orders, error) { panic("asked") },
+				Ledger: func(context.Context) (payouts.Ledger, error) { panic("asked") },
+			}
+		},
 	}
-	none, err := s.owner(t.Context(), "Ayesha Khan", s.inBooks, s.underWay)
-	require.NoError(t, err)
-	require.Empty(t, none)
+	_, err := s.key(t.Context(), "", "Ayesha Khan")
+	require.ErrorContains(t, err, "--merchant is needed: PAYOUTS_MERCHANTS lists")
 	key, err := s.key(t.Context(), merchantVN, "INV-1")
 	require.NoError(t, err)
 	require.Equal(t, merchantVN, key.Merchant)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -39,17 +40,8 @@ it is adopted.
 	return cmd
 }
 
-func (s *starter) poll(ctx context.Context, key order.Key, by string) error {
-	document, driven, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-		return temporal.Act(ctx, key, order.Poll{ID: once(), By: by})
+func (s *starter) poll(ctx context.Context, key order.Key, who string) error {
+	return s.act("asked now; what comes of it shows in: "+ask(payouts.UseStatus, key), func(service *payouts.Service) (payouts.Order, error) {
+		return service.Poll(ctx, by(who), key)
 	})
-	if err != nil {
-		return err
-	}
-	if !driven { // it is on record, and that is all
-		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: starter adopt %s",
-			key, document.Order.State, orderArguments(key))
-	}
-	s.showDone("asked now; what comes of it shows in: starter status "+orderArguments(key), document)
-	return nil
 }

@@ -357,8 +357,8 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		startedDocument{}, orderDocument{}, payouts.List{}, balancesDocument{}, payouts.BalanceReport{}, payouts.TransactionReport{},
 		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
 		payouts.Transactions{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
-		payouts.QueuePage{}, storyDocument{}, auditDocument{}, auditReportDocument{}, payouts.DiscrepancyPage{}, discrepancyDocument{},
-		lookDocument{}, resolvedDocument{}, payouts.Adopted{}, adjustmentDocument{}, payouts.AdjustmentPage{}, callbackDocument{},
+		payouts.QueuePage{}, payouts.Story{}, auditDocument{}, payouts.AuditReport{}, payouts.DiscrepancyPage{}, discrepancyDocument{},
+		lookDocument{}, payouts.Resolved{}, payouts.Adopted{}, adjustmentDocument{}, payouts.AdjustmentPage{}, callbackDocument{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)

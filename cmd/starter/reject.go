@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -17,9 +18,7 @@ requested it may do so, too.
 
 --json: {"order","source"}, as of starter status.`,
 		Example: `  starter reject INV-1 --why "not our supplier" --by amina`,
-	}, func(ctx context.Context, temporal orders, at target, a actor) (order.View, error) {
-		return temporal.Act(ctx, at.view.Key(), order.Rejection{ID: once(), By: a.by, Why: a.why})
-	})
+	}, (*payouts.Service).Reject)
 }
 
 func (s *starter) cancelCommand() *cobra.Command {
@@ -31,14 +30,14 @@ gateway does not take back what it has accepted.
 
 --json: {"order","source"}, as of starter status.`,
 		Example: `  starter cancel INV-1 --why "paid by hand"`,
-	}, func(ctx context.Context, temporal orders, at target, a actor) (order.View, error) {
-		return temporal.Act(ctx, at.view.Key(), order.Cancellation{ID: once(), By: a.by, Why: a.why})
-	})
+	}, (*payouts.Service).Cancel)
 }
 
 // endingCommand completes a command by which a person ends an order and says
 // why.
-func (s *starter) endingCommand(use, done string, cmd *cobra.Command, do func(context.Context, orders, target, actor) (order.View, error)) *cobra.Command {
+func (s *starter) endingCommand(
+	use, done string, cmd *cobra.Command, end func(*payouts.Service, context.Context, payouts.Actor, order.Key, string) (payouts.Order, error),
+) *cobra.Command {
 	var merchant string
 	var who actor
 	cmd.Use = use
@@ -49,14 +48,9 @@ func (s *starter) endingCommand(use, done string, cmd *cobra.Command, do func(co
 		if err != nil {
 			return err
 		}
-		document, _, err := s.act(cmd.Context(), key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-			return do(ctx, temporal, at, who)
+		return s.act(done, func(service *payouts.Service) (payouts.Order, error) {
+			return end(service, cmd.Context(), by(who.by), key, who.why)
 		})
-		if err != nil {
-			return err
-		}
-		s.showDone(done, document)
-		return nil
 	}
 	s.addMerchant(cmd, &merchant)
 	s.addActor(cmd, &who, "why, in a sentence")

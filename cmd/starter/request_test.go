@@ -174,7 +174,7 @@ func TestResolution(t *testing.T) {
 	decision, err := sound.resolution("PK")
 	require.NoError(t, err)
 	require.Equal(t, order.Resolution{
-		State: order.PartiallyPaid, By: "amina", Why: "statement", Evidence: "line 88",
+		State: order.PartiallyPaid, Why: "statement", Evidence: "line 88",
 		Paid: amount(t, "300", "PKR"), Fee: amount(t, "2.50", "PKR"),
 	}, decision)
 

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -52,7 +52,7 @@ second person has to confirm it.`,
 	s.addMerchant(cmd, &merchant)
 	flags.add(cmd)
 	s.addActor(cmd, &flags.actor, "why, in a sentence")
-	s.complete(cmd, "state", func(*cobra.Command) []string { return stateNames(reviewEnds()) })
+	s.complete(cmd, "state", func(*cobra.Command) []string { return stateNames(payouts.ReviewEnds()) })
 	return cmd
 }
 
@@ -65,7 +65,7 @@ type resolveFlags struct {
 
 func (f *resolveFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.state, "state", "", "the end that the evidence proves: "+strings.Join(stateNames(reviewEnds()), ", "))
+	flags.StringVar(&f.state, "state", "", "the end that the evidence proves: "+strings.Join(stateNames(payouts.ReviewEnds()), ", "))
 	flags.StringVar(&f.evidence, "evidence", "", "the gateway's proof")
 	flags.StringVar(&f.paid, "paid", "", "partially_paid: what arrived")
 	flags.StringVar(&f.fee, "fee", "", "what the gateway kept; 0.00 is booked without it")
@@ -75,9 +75,9 @@ func (f *resolveFlags) add(cmd *cobra.Command) {
 // check finds what cannot be sent, whatever the order.
 func (f resolveFlags) check() problems {
 	var wrong problems
-	wrong.need("state", f.state, "--state is needed: one of "+strings.Join(stateNames(reviewEnds()), ", "))
+	wrong.need("state", f.state, "--state is needed: one of "+strings.Join(stateNames(payouts.ReviewEnds()), ", "))
 	if f.state != "" && !slices.Contains(order.States(), order.State(f.state)) {
-		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(reviewEnds())))
+		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(payouts.ReviewEnds())))
 	}
 	if f.paid != "" && order.State(f.state) != order.PartiallyPaid {
 		wrong.add(codeUsage, "paid", "--paid goes with --state partially_paid only")
@@ -92,7 +92,7 @@ func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 	if _, known := tarspay.Country(country); !known && f.paid+f.fee != "" {
 		wrong.add(order.ProblemCountry, "country", "the country of the order is not known, so amounts cannot be read")
 	}
-	decision := order.Resolution{State: order.State(f.state), By: f.by, Why: f.why, Evidence: f.evidence, WholeFee: f.wholeFee}
+	decision := order.Resolution{State: order.State(f.state), Why: f.why, Evidence: f.evidence, WholeFee: f.wholeFee}
 	if f.paid != "" {
 		decision.Paid = wrong.amount("paid", f.paid, country)
 	}
@@ -105,44 +105,28 @@ func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 	return decision, nil
 }
 
-// reviewEnds are the states that an order in review can be resolved to.
-func reviewEnds() []order.State {
-	return slices.DeleteFunc(order.States(), func(state order.State) bool {
-		return !order.CanMove(order.Deposit, order.InReview, state) && !order.CanMove(order.Withdrawal, order.InReview, state)
-	})
-}
-
-// resolvedDocument is {"order":…,"source":…,"pending":…}.
-type resolvedDocument struct {
-	orderDocument
-	Pending bool `json:"pending"` // nothing is booked yet: a second person has to confirm it
-}
-
 func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags) error {
-	document, _, err := s.act(ctx, key, func(ctx context.Context, temporal orders, at target) (order.View, error) {
-		decision, err := flags.resolution(at.view.Country)
-		if err != nil {
-			return order.View{}, err
-		}
-		decision.ID = once()
-		return temporal.Act(ctx, key, decision)
-	})
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	resolved := resolvedDocument{document, document.Order.State == order.InReview}
+	resolved, err := service.Resolve(ctx, by(flags.by), key, flags.resolution)
+	if err != nil {
+		return err
+	}
+	s.warnAway(resolved.Order)
 	s.show(resolved, func(w io.Writer) { writeResolved(w, resolved, flags) })
 	return nil
 }
 
-func writeResolved(w io.Writer, resolved resolvedDocument, flags resolveFlags) {
+func writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
 	if !resolved.Pending {
 		printf(w, "resolved\n")
-		writeOrder(w, resolved.orderDocument)
-		writeUnsaidFee(w, resolved.Order, flags)
+		writeOrder(w, resolved.Order)
+		writeUnsaidFee(w, resolved.Order.Order, flags)
 		return
 	}
-	writeOrder(w, resolved.orderDocument)
+	writeOrder(w, resolved.Order)
 	amounts := ""
 	for _, given := range []struct{ flag, value string }{{"paid", flags.paid}, {"fee", flags.fee}} {
 		if given.value != "" {
@@ -154,7 +138,7 @@ func writeResolved(w io.Writer, resolved resolvedDocument, flags resolveFlags) {
 	}
 	describe(w, "proposed, and nothing is booked: a second person must confirm it", []fact{
 		{"who", "neither " + flags.by + " nor who requested the order"},
-		{"with", "starter resolve " + orderArguments(resolved.Order.Key()) + " --state " + flags.state + amounts + " --why WHY --evidence PROOF"},
+		{"with", "starter resolve " + orderArguments(resolved.Order.Order.Key()) + " --state " + flags.state + amounts + " --why WHY --evidence PROOF"},
 	})
 }
 
@@ -164,5 +148,5 @@ func writeUnsaidFee(w io.Writer, o order.View, flags resolveFlags) {
 		return
 	}
 	printf(w, "no --fee was given, so a fee of %s is booked; if the gateway kept one, book it with: starter adjust propose REF --merchant %s --kind %s --amount AMOUNT --why WHY --evidence PROOF\n",
-		none(o.Amount.Currency()), shellWord(o.Merchant), ledger.AdjustFee)
+		none(o.Amount.Currency()), shellWord(o.Merchant), payouts.AdjustFee)
 }

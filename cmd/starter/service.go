@@ -1,14 +1,26 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
+
+// How long to wait for what. A person sits in front of it.
+const (
+	instructionsTime = 30 * time.Second // a deposit's instructions: a worker asks the gateway
+	endTime          = 10 * time.Minute // --wait, unless --timeout says otherwise
+	reconcileTime    = 2 * time.Minute  // a reconciliation of balances, likewise
+	transactionsTime = time.Hour        // and of transactions: a call for each order
+)
+
+// connect makes what the use cases need of the settings.
+type connect func(config.Starter) payouts.Parts
 
 // service is the use cases, over what the settings name. The error is that of the
 // settings.
@@ -17,20 +29,10 @@ func (s *starter) service() (*payouts.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return payouts.New(payouts.Parts{
-		Merchants: settings.Merchants, Access: settings.Access, UnknownAlarm: settings.UnknownAlarm,
-		Ledger: func(ctx context.Context) (payouts.Ledger, error) {
-			l, hangUp, err := s.ledger(ctx)
-			s.kept(hangUp)
-			return l, err
-		},
-		Orders: func(ctx context.Context) (payouts.Orders, error) {
-			temporal, hangUp, err := s.temporal(ctx)
-			s.kept(hangUp)
-			return temporal, err
-		},
-		Gateway: s.gateway(settings), Now: s.now, Ask: ask,
-	}), nil
+	parts := s.connect(settings)
+	parts.Merchants, parts.Access, parts.UnknownAlarm = settings.Merchants, settings.Access, settings.UnknownAlarm
+	parts.Now, parts.Ask = s.now, ask
+	return payouts.New(parts), nil
 }
 
 // ask writes a use case on an order as a command.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -48,7 +51,7 @@ func setup(*testing.T) *testBundle {
 	return &testBundle{
 		temporal:  &fakeTemporal{},
 		books:     &fakeBooks{},
-		ledgerErr: errNoLedger,
+		ledgerErr: payouts.ErrNoLedger,
 		settings: config.Starter{Accounts: config.Accounts{Merchants: config.MerchantList{
 			{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"},
 			{Number: merchantTH, Country: "TH"}, {Number: secondOfTH, Country: "TH"},
@@ -67,30 +70,42 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 	s := starter{
 		out: &out, errs: &errs, user: "amina",
 		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
-		temporal: b.dialTemporal,
-		ledger:   b.openLedger,
+		connect:  b.connect,
 		now:      func() time.Time { return noon.Add(time.Hour) },
-	}
-	if b.opens {
-		s.ledger = s.openLedger
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}
 }
 
-func (b *testBundle) dialTemporal(context.Context) (orders, func(), error) {
-	if b.client != nil {
-		return b.client, func() {}, nil
+// connect makes parts of values; the gateway is that of the settings.
+func (b *testBundle) connect(settings config.Starter) payouts.Parts {
+	parts := boot.Connect(io.Discard).Parts(settings)
+	parts.Orders = b.dialTemporal
+	if !b.opens {
+		parts.Ledger = b.openLedger
 	}
-	return b.temporal, func() {}, b.temporalErr
+	return parts
 }
 
-func (b *testBundle) openLedger(context.Context) (books, func(), error) {
-	if b.real != nil {
-		return b.real, func() {}, nil
+func (b *testBundle) dialTemporal(context.Context) (payouts.Orders, error) {
+	if b.client != nil {
+		return b.client, nil
 	}
-	return b.books, func() {}, b.ledgerErr
+	return b.temporal, b.temporalErr
 }
+
+func (b *testBundle) openLedger(context.Context) (payouts.Ledger, error) {
+	if b.real != nil {
+		return b.real, nil
+	}
+	return b.books, b.ledgerErr
+}
+
+// orders and books are what is made of values.
+type (
+	orders = payouts.Orders
+	books  = payouts.Ledger
+)
 
 // fakeTemporal answers with the values it is given and keeps what it was
 // asked. A call that blocks waits for its context.

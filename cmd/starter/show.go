@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
-	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -43,42 +42,30 @@ discrepancy or transfer.`,
 	return cmd
 }
 
-// storyDocument is {"order":…,"events":[…]}.
-type storyDocument struct {
-	Order  *order.View      `json:"order"` // null for a number that we do not have
-	Events []worklist.Event `json:"events"`
-}
-
 func (s *starter) showStory(ctx context.Context, key order.Key) error {
-	return s.inLedger(ctx, func(ctx context.Context, l books) error {
-		story, err := l.Story(ctx, key)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return s.unrecorded(ctx, key)
-		}
-		if err != nil {
-			return err
-		}
-		document := storyDocument{Events: worklist.Tell(story)}
-		if story.Order != nil {
-			view := story.Order.View(story.Order.Standing)
-			document.Order = &view
-		}
-		known := ""
-		if document.Order == nil && !s.json {
-			known = s.workflowKnows(ctx, key)
-		}
-		s.show(document, func(w io.Writer) { writeStory(w, key, document, known) })
-		return nil
-	})
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	story, err := service.Story(ctx, s.self(), key)
+	if err != nil {
+		return err
+	}
+	known := ""
+	if story.Order == nil && !s.json {
+		known = service.WorkflowKnows(ctx, s.self(), key)
+	}
+	s.show(story, func(w io.Writer) { writeStory(w, key, story, known) })
+	return nil
 }
 
 // writeStory writes a story; known is what its workflow knows of a number that we do
 // not have.
-func writeStory(w io.Writer, key order.Key, document storyDocument, known string) {
+func writeStory(w io.Writer, key order.Key, document payouts.Story, known string) {
 	if document.Order == nil {
 		printf(w, "%s: we have no such order%s\n", printable(key.String()), printable(known))
 	} else {
-		writeOrder(w, orderDocument{Order: *document.Order, Source: sourceLedger})
+		writeOrder(w, orderDocument{Order: *document.Order, Source: payouts.FromLedger})
 	}
 	var rows [][]string
 	for _, e := range document.Events {

@@ -43,7 +43,7 @@ func TestTheLedgerDecides(t *testing.T) {
 	for name, test := range map[string]struct {
 		given   func(*testing.T, *testBundle)
 		state   order.State
-		source  source
+		source  payouts.Source
 		next    string
 		problem string
 		exit    int
@@ -51,86 +51,86 @@ func TestTheLedgerDecides(t *testing.T) {
 		"paid, and Temporal has an older copy": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Succeeded)
 			told(t, b, order.AwaitingApproval)
-		}, order.Succeeded, sourceLedger, orderEnded, "", exitDone},
+		}, order.Succeeded, payouts.FromLedger, "Nothing: the order has ended.", "", exitDone},
 		"both agree": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
-		}, order.Submitted, sourceLedger, "What the workflow does next.", "", exitDone},
+		}, order.Submitted, payouts.FromLedger, "What the workflow does next.", "", exitDone},
 		"the workflow is behind": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.AwaitingApproval)
-		}, order.Submitted, sourceLedger, "Its workflow has it as awaiting_approval, and goes on from what the ledger says once it hears anything: starter poll INV-1 --merchant " + merchant, "", exitDone},
+		}, order.Submitted, payouts.FromLedger, "Its workflow has it as awaiting_approval, and goes on from what the ledger says once it hears anything: starter poll INV-1 --merchant " + merchant, "", exitDone},
 		"no worker answers": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
 			b.temporal.viewErr = order.Refuse(client.CodeNoAnswer, "no answer")
-		}, order.Submitted, sourceLedger, "Not known: no worker answers for the order's workflow.", "", exitDone},
+		}, order.Submitted, payouts.FromLedger, "Not known: no worker answers for the order's workflow.", "", exitDone},
 		"Temporal is away": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			b.temporalErr = order.Refuse(client.CodeTemporalUnreachable, "away")
-		}, order.Submitted, sourceLedger, "Not known: Temporal does not answer.", "", exitDone},
+		}, order.Submitted, payouts.FromLedger, "Not known: Temporal does not answer.", "", exitDone},
 		"terminated": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
-		}, order.Submitted, sourceLedger, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Submitted, payouts.FromLedger, "", order.DiscrepancyOrphan, exitUnderWay},
 		"forgotten": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			notFound(t, b)
-		}, order.Submitted, sourceLedger, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Submitted, payouts.FromLedger, "", order.DiscrepancyOrphan, exitUnderWay},
 		"its id is taken": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
 			b.temporal.row.Squatted = "a workflow of type Mailer has the id"
-		}, order.Submitted, sourceLedger, "", order.CodeNumberSquatted, exitUnderWay},
+		}, order.Submitted, payouts.FromLedger, "", order.CodeNumberSquatted, exitUnderWay},
 		"another order under the number": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Created)
 			b.temporal.view.Fingerprint = "another"
-		}, order.Submitted, sourceLedger, "", order.CodeOrderConflict, exitUnderWay},
+		}, order.Submitted, payouts.FromLedger, "", order.CodeOrderConflict, exitUnderWay},
 
 		"no row, running for long": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Submitted, sourceWorkflow, "What the workflow does next.", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Submitted, payouts.FromWorkflow, "What the workflow does next.", order.DiscrepancyNotInLedger, exitUnderWay},
 		"no row, just started": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Created)
 			told(t, b, order.Created)
 			b.books.orderErr = ledger.ErrNotFound
 			b.temporal.row.StartedAt = noon.Add(time.Hour - time.Second)
-		}, order.Created, sourceWorkflow, "What the workflow does next.", "", exitDone},
+		}, order.Created, payouts.FromWorkflow, "What the workflow does next.", "", exitDone},
 		"no row, and ended": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Succeeded)
 			told(t, b, order.Succeeded)
 			b.temporal.row = row(t, order.Succeeded)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Succeeded, sourceWorkflow, "What the workflow does next.", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Succeeded, payouts.FromWorkflow, "What the workflow does next.", order.DiscrepancyNotInLedger, exitUnderWay},
 		"no row, because it was refused": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Rejected)
 			told(t, b, order.Rejected)
 			b.temporal.view.Reason.Code = order.CodeUnknownMerchant
 			b.temporal.row = row(t, order.Rejected)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Rejected, sourceWorkflow, "What the workflow does next.", "", exitDone},
+		}, order.Rejected, payouts.FromWorkflow, "What the workflow does next.", "", exitDone},
 		"no row, and terminated": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Created)
 			told(t, b, order.Created)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Created, sourceList, "", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Created, payouts.FromList, "", order.DiscrepancyNotInLedger, exitUnderWay},
 		"no ledger, and terminated": {func(t *testing.T, b *testBundle) {
 			told(t, b, order.Created)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
-		}, order.Created, sourceList, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Created, payouts.FromList, "", order.DiscrepancyOrphan, exitUnderWay},
 		"no ledger, and failed": {func(t *testing.T, b *testBundle) {
 			told(t, b, order.Created)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Failed"
-		}, order.Created, sourceList, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Created, payouts.FromList, "", order.DiscrepancyOrphan, exitUnderWay},
 		"the ledger is away": {func(t *testing.T, b *testBundle) {
 			told(t, b, order.Submitted)
 			b.ledgerErr = &ledger.Error{Code: ledger.CodeUnreachable, Text: "it does not answer"}
-		}, order.Submitted, sourceWorkflow, "What the workflow does next.", ledger.CodeUnreachable, exitUnreachable},
+		}, order.Submitted, payouts.FromWorkflow, "What the workflow does next.", ledger.CodeUnreachable, exitUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +193,7 @@ func TestWhateverShowsAnOrderAsksTheLedger(t *testing.T) {
 			require.Equal(t, order.Succeeded, document.Order.State)
 			require.Equal(t, b.books.order.Amount, document.Order.Paid)
 			require.Equal(t, payouts.FromLedger, document.Source)
-			require.Equal(t, orderEnded, document.Order.Next)
+			require.Equal(t, "Nothing: the order has ended.", document.Order.Next)
 
 			if name == "wait" {
 				return // it has ended, and Temporal is not asked

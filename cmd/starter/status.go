@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,12 +48,16 @@ deposit, masked; source is workflow, ledger or list.`,
 			if waiting.wait {
 				return s.statusAtEnd(cmd.Context(), key, waiting)
 			}
-			document, err := s.status(cmd.Context(), key)
+			service, err := s.service()
+			if err != nil {
+				return err
+			}
+			document, err := service.Status(cmd.Context(), s.self(), key)
 			if err != nil {
 				return err
 			}
 			s.show(document, func(w io.Writer) { writeOrder(w, document) })
-			return document.trouble()
+			return trouble(document)
 		},
 	}
 	s.addMerchant(cmd, &merchant)
@@ -65,25 +66,11 @@ deposit, masked; source is workflow, ledger or list.`,
 }
 
 func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFlags) error {
-	known := s.record(ctx, key)
-	if known.ended() {
-		return s.ended(known.document())
-	}
-	temporal, hangUp, err := s.temporal(ctx)
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	defer hangUp()
-	if !known.found {
-		there, err := s.find(ctx, temporal, key)
-		if err != nil {
-			return err
-		}
-		if there.Squatted != "" {
-			return order.Refuse(order.CodeNumberSquatted, "%s", there.Squatted)
-		}
-	}
-	return s.await(ctx, temporal, key, waiting, nil)
+	return s.await(ctx, service.Wait, key, waiting, nil)
 }
 
 func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
@@ -94,70 +81,41 @@ func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
 // key names an order. A merchant that is not given is the only one there is, or
 // the only one that has an order of the number. The error is an *order.Invalid.
 func (s *starter) key(ctx context.Context, merchant, number string) (order.Key, error) {
-	if merchant == "" {
-		var err error
-		if merchant, err = s.owner(ctx, number, s.inBooks, s.underWay); err != nil {
-			return order.Key{}, err
-		}
-	}
-	return s.namedKey(merchant, number)
-}
-
-// namedKey is key without a look for the merchant.
-func (s *starter) namedKey(merchant, number string) (order.Key, error) {
-	key, err := s.merchantKey(merchant)
-	var wrong problems
-	wrong.need("number", number, "the order number is empty")
-	var invalid *order.Invalid
-	if errors.As(err, &invalid) {
-		wrong = append(invalid.Problems, wrong...)
-	} else if err != nil {
-		return order.Key{}, err
-	}
-	if len(wrong) > 0 {
-		return order.Key{}, &order.Invalid{Problems: wrong}
-	}
-	key.Number = number
-	return key, nil
+	return s.namedKey(ctx, merchant, number, false)
 }
 
 // bookedKey is key for what only the ledger tells.
 func (s *starter) bookedKey(ctx context.Context, merchant, number string) (order.Key, error) {
+	return s.namedKey(ctx, merchant, number, true)
+}
+
+func (s *starter) namedKey(ctx context.Context, merchant, number string, booked bool) (order.Key, error) {
+	service, err := s.service()
+	if err != nil {
+		return order.Key{}, err
+	}
+	var wrong problems
+	key := order.Key{Merchant: merchant, Number: number}
 	if merchant == "" {
-		var err error
-		if merchant, err = s.owner(ctx, number, s.inBooks); order.CodeOf(err) == order.CodeOrderNotFound {
-			if started, no := s.owner(ctx, number, s.underWay); no == nil { // rejected before it was written down
-				merchant, err = started, nil
-			}
-		}
-		if err != nil {
+		key, err = service.Owner(ctx, s.self(), number, booked)
+		if err != nil && order.CodeOf(err) != order.CodeInvalidRequest {
 			return order.Key{}, err
 		}
+		wrong.merge(flagged(err))
 	}
-	return s.namedKey(merchant, number)
+	wrong.need("number", number, "the order number is empty")
+	if len(wrong) > 0 {
+		return order.Key{}, &order.Invalid{Problems: wrong}
+	}
+	return key, nil
 }
 
 // merchantKey names a merchant: the one that is given, or the only one there
 // is. The error is an *order.Invalid.
 func (s *starter) merchantKey(merchant string) (order.Key, error) {
-	settings, err := s.settings()
-	if err != nil {
-		return order.Key{}, err
+	service, err := s.service()
+	if err == nil && merchant == "" {
+		merchant, err = service.OnlyMerchant()
 	}
-	var wrong problems
-	if numbers := settings.Merchants.Numbers(); merchant == "" {
-		switch len(numbers) {
-		case 1:
-			merchant = numbers[0]
-		case 0:
-			wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS is not set")
-		default:
-			slices.Sort(numbers)
-			wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS lists %s", strings.Join(numbers, ", "))
-		}
-	}
-	if len(wrong) > 0 {
-		return order.Key{}, &order.Invalid{Problems: wrong}
-	}
-	return order.Key{Merchant: merchant}, nil
+	return order.Key{Merchant: merchant}, flagged(err)
 }

@@ -21,7 +21,7 @@ func (b *testBundle) shown(t *testing.T, columns int, args ...string) string {
 	s := starter{
 		out: &out, errs: &errs, columns: columns,
 		settings: func() (config.Starter, error) { return b.settings, nil },
-		temporal: b.dialTemporal, ledger: b.openLedger, now: func() time.Time { return noon.Add(time.Hour) },
+		connect:  b.connect, now: func() time.Time { return noon.Add(time.Hour) },
 	}
 	require.Equal(t, exitDone, s.run(t.Context(), args), errs.String())
 	return out.String()
@@ -107,7 +107,7 @@ func TestAnOutputThatTakesNothing(t *testing.T) {
 		var errs bytes.Buffer
 		s := starter{
 			out: &full{test.room}, errs: &errs, settings: func() (config.Starter, error) { return b.settings, nil },
-			temporal: b.dialTemporal, ledger: b.openLedger, now: time.Now,
+			connect: b.connect, now: time.Now,
 		}
 		require.Equal(t, test.code, s.run(t.Context(), test.args), test.args)
 		if test.code == exitDone {

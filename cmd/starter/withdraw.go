@@ -9,6 +9,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -50,28 +51,28 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	if err != nil {
 		return err
 	}
-	temporal, hangUp, err := s.temporal(ctx)
+	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	defer hangUp()
-	starting, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	started, err := temporal.Start(starting, request)
+	started, err := service.StartWithdrawal(ctx, by(flags.requestedBy), request)
 	if err != nil {
 		return err
 	}
 	if !waiting.wait {
-		return s.startedWithdrawal(ctx, temporal, request, started)
+		return s.startedWithdrawal(ctx, service, request, started)
 	}
 	writeStarted(s.errs, request, started)
-	return s.await(ctx, temporal, request.Key(), waiting, &started)
+	return s.await(ctx, service.Await, request.Key(), waiting, &started)
 }
 
 // startedWithdrawal says what became of a withdrawal that was just started, as far
 // as that is known soon.
-func (s *starter) startedWithdrawal(ctx context.Context, temporal orders, request order.Request, started client.Started) error {
-	view, answered := firstAnswer(ctx, temporal, request.Key())
+func (s *starter) startedWithdrawal(ctx context.Context, service *payouts.Service, request order.Request, started client.Started) error {
+	document, answered, err := service.FirstAnswer(ctx, s.self(), request.Key())
+	if err != nil {
+		return err
+	}
 	if !answered {
 		s.show(startedDocument{started}, func(w io.Writer) {
 			writeStarted(w, request, started)
@@ -79,37 +80,13 @@ func (s *starter) startedWithdrawal(ctx context.Context, temporal orders, reques
 		})
 		return nil
 	}
-	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: &started})
-	if err != nil {
-		return err
-	}
+	document.Started = &started
+	s.warnAway(document)
 	s.show(document, func(w io.Writer) {
 		writeStarted(w, request, started)
 		writeOrder(w, document)
 	})
-	return document.verdict()
-}
-
-// firstAnswer asks an order's workflow until it has left its first state, for a
-// short while. The last answer counts; there is none when no worker answers.
-func firstAnswer(ctx context.Context, temporal orders, key order.Key) (last order.View, answered bool) {
-	asking, cancel := within(ctx, firstTime)
-	defer cancel()
-	for {
-		view, err := temporal.Order(asking, key)
-		if err != nil || view.State == "" {
-			return last, answered
-		}
-		last, answered = view, true
-		if view.State != order.Created {
-			return last, answered
-		}
-		select {
-		case <-asking.Done():
-			return last, answered
-		case <-time.After(firstPause):
-		}
-	}
+	return verdict(document)
 }
 
 // request reads an order's flags with the settings.
@@ -140,32 +117,30 @@ func (f waitFlags) or(usual time.Duration) time.Duration {
 }
 
 // await waits for the end of an order and prints it.
-func (s *starter) await(ctx context.Context, temporal orders, key order.Key, waiting waitFlags, started *client.Started) error {
-	bounded, cancel := within(ctx, waiting.or(endTime))
-	defer cancel()
-	defer s.tellWaiting("waiting for the end of "+key.String(), waiting.or(endTime))()
-	view, err := temporal.Wait(bounded, key)
-	if order.CodeOf(err) == order.DiscrepancyOrphan { // it is over, and the order need not be
-		document, err := s.status(ctx, key)
-		if err != nil {
-			return err
-		}
-		document.Started = started
-		return s.ended(document)
-	}
-	if err != nil {
-		return late(bounded, err, "order %s is still under way; look again with: starter status %s --merchant %s --wait",
-			key, key.Number, key.Merchant)
-	}
-	document, err := s.decided(ctx, orderDocument{Order: view, Source: sourceWorkflow, Started: started})
+func (s *starter) await(
+	ctx context.Context, wait func(context.Context, payouts.Actor, order.Key, time.Duration) (payouts.Order, error), key order.Key, waiting waitFlags,
+	started *client.Started,
+) error {
+	done := s.tellWaiting("waiting for the end of "+key.String(), waiting.or(endTime))
+	document, err := wait(ctx, s.self(), key, waiting.or(endTime))
+	done()
 	if err != nil {
 		return err
 	}
+	document.Started = started
 	return s.ended(document)
 }
 
 // ended prints an order and turns an end without success into an exit code.
 func (s *starter) ended(document orderDocument) error {
+	s.warnAway(document)
 	s.show(document, func(w io.Writer) { writeOrder(w, document) })
-	return document.verdict()
+	return verdict(document)
+}
+
+// warnAway says that an order is not as the ledger has it.
+func (s *starter) warnAway(document orderDocument) {
+	if document.LedgerAway {
+		s.note("warning: the ledger, which decides, cannot be asked; this is the word of the order's workflow")
+	}
 }

@@ -10,15 +10,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Connections are what the use cases of a process need. Each is made when it is first
 // asked for, and kept until Close. They are safe for concurrent use.
 type Connections struct {
-	settings config.Starter
-	errs     io.Writer // of the Temporal client's log, for who looks for a fault
+	errs io.Writer // of the Temporal client's log, for who looks for a fault
 
 	mutex  sync.Mutex
 	ledger *ledger.Ledger
@@ -27,65 +25,75 @@ type Connections struct {
 }
 
 // Connect connects nothing yet.
-func Connect(settings config.Starter, errs io.Writer) *Connections {
-	return &Connections{settings: settings, errs: errs}
+func Connect(errs io.Writer) *Connections { return &Connections{errs: errs} }
+
+// Parts returns what a service connects with, by the settings. The settings are those of
+// the first use.
+func (c *Connections) Parts(settings config.Starter) payouts.Parts {
+	return payouts.Parts{
+		Ledger:  func(ctx context.Context) (payouts.Ledger, error) { return c.openLedger(ctx, settings) },
+		Orders:  func(ctx context.Context) (payouts.Orders, error) { return c.dialTemporal(ctx, settings) },
+		Gateway: func(merchant string) (*tarspay.Client, error) { return dialGateway(settings, merchant) },
+	}
 }
 
-// Ledger opens the ledger. The error is LEDGER_NOT_SET when none is configured, that of
+// openLedger opens the ledger. The error is LEDGER_NOT_SET when none is configured, that of
 // the settings, or an *ledger.Error.
-func (c *Connections) Ledger(ctx context.Context) (payouts.Ledger, error) {
+func (c *Connections) openLedger(ctx context.Context, settings config.Starter) (payouts.Ledger, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.ledger != nil {
 		return c.ledger, nil
 	}
-	url, err := c.settings.Ledger()
+	url, err := settings.Ledger()
 	if err != nil {
 		return nil, err
 	}
 	if url == "" {
-		return nil, order.Refuse(payouts.CodeNoLedger, "this reads the ledger: set PAYOUTS_DATABASE_URL, or PAYOUTS_DATABASE_URL_FILE, as for the worker")
+		return nil, payouts.ErrNoLedger
 	}
-	c.ledger, err = Ledger(ctx, url, c.settings.AllowInsecure)
+	opened, err := Ledger(ctx, url, settings.AllowInsecure)
 	if err != nil {
 		return nil, err
 	}
-	return c.ledger, nil
+	c.ledger = opened
+	return opened, nil
 }
 
-// Orders dials Temporal. The error is TEMPORAL_UNREACHABLE or that of the settings.
-func (c *Connections) Orders(ctx context.Context) (payouts.Orders, error) {
+// dialTemporal dials Temporal. The error is TEMPORAL_UNREACHABLE or that of the settings.
+func (c *Connections) dialTemporal(ctx context.Context, settings config.Starter) (payouts.Orders, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.orders != nil {
 		return c.orders, nil
 	}
-	keys, err := c.settings.ReadKeyRing()
+	keys, err := settings.ReadKeyRing()
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	if c.settings.LogLevel <= slog.LevelDebug {
-		log = c.settings.Logger(c.errs)
+	if settings.LogLevel <= slog.LevelDebug {
+		log = settings.Logger(c.errs)
 	}
 	temporal, err := ReadTemporal(keys, log)
 	if err != nil {
 		return nil, err
 	}
-	c.orders, c.hangUp, err = temporal.Orders(ctx)
+	dialled, hangUp, err := temporal.Orders(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.orders, nil
+	c.orders, c.hangUp = dialled, hangUp
+	return dialled, nil
 }
 
-// Gateway makes a merchant's client. The error is that of the settings.
-func (c *Connections) Gateway(merchant string) (*tarspay.Client, error) {
-	key, err := c.settings.PrivateKey(merchant)
+// dialGateway makes a merchant's client. The error is that of the settings.
+func dialGateway(settings config.Starter, merchant string) (*tarspay.Client, error) {
+	key, err := settings.PrivateKey(merchant)
 	if err != nil {
 		return nil, err
 	}
-	made, err := Gateway(c.settings.Access, merchant, key)
+	made, err := Gateway(settings.Access, merchant, key)
 	if err != nil {
 		return nil, &config.Error{Problems: []config.Problem{{Variable: "PAYOUTS_…", Text: "cannot be used: " + err.Error()}}}
 	}

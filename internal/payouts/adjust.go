@@ -84,3 +84,6 @@ const AdjustmentProposed = ledger.AdjustmentProposed
 
 // AdjustmentKinds lists what may be booked, and the words for it.
 func AdjustmentKinds() []ledger.AdjustmentMove { return ledger.AdjustmentKinds() }
+
+// AdjustFee is the kind of a fee that the gateway kept.
+const AdjustFee = ledger.AdjustFee

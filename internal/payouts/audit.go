@@ -7,19 +7,22 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
+// AuditEntry is one entry of the audit.
+type AuditEntry = ledger.AuditEntry
+
 // Audit returns what was done to an order, and asked for and refused. A key without a
 // number is the merchant itself, the zero key the installation: its approval policies and
 // restores.
-func (s *Service) Audit(ctx context.Context, _ Actor, key order.Key) (entries []ledger.AuditEntry, err error) {
+func (s *Service) Audit(ctx context.Context, actor Actor, key order.Key) (entries []AuditEntry, err error) {
 	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		found, err := l.Audit(ctx, key)
 		if err != nil {
 			return err
 		}
 		if len(found) == 0 && key.Number != "" {
-			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+			return s.unrecorded(ctx, actor, key)
 		}
-		entries = append([]ledger.AuditEntry{}, found...)
+		entries = append([]AuditEntry{}, found...)
 		return nil
 	})
 	return entries, err

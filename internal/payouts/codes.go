@@ -1,5 +1,7 @@
 package payouts
 
+import "github.com/tarspay-payouts/orchestrator/order"
+
 // Codes of refusals that come from here. They are stable, like those of the packages
 // order, client and ledger, which come through unchanged.
 const (
@@ -14,3 +16,7 @@ const (
 	CodeMissing        = "MISSING_FLAG"          // of a problem: the caller has to say it
 	CodeUnexpected     = "UNEXPECTED"
 )
+
+// ErrNoLedger is the error of settings that name no ledger.
+var ErrNoLedger = order.Refuse(CodeNoLedger,
+	"this reads the ledger: set PAYOUTS_DATABASE_URL, or PAYOUTS_DATABASE_URL_FILE, as for the worker")

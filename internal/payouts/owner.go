@@ -16,7 +16,7 @@ const askedMerchants = 32
 
 // Owner returns the key of the one configured merchant that has an order of the number,
 // or of the only merchant there is. With more than 32 merchants nobody is asked. booked
-// leaves out orders that only Temporal has.
+// prefers orders that the ledger has.
 //
 // The error is ORDER_NOT_FOUND, an *order.Invalid when the merchant has to be named, or
 // says why the ledger or Temporal could not be asked.
@@ -30,9 +30,9 @@ func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool
 	if err != nil && order.CodeOf(err) != CodeNoLedger {
 		return order.Key{}, err
 	}
-	if !booked {
+	if !booked || len(owners) == 0 { // it may have been rejected before it was written down
 		found, err := s.underWay(ctx, merchants, number)
-		if err != nil {
+		if err != nil && !booked {
 			return order.Key{}, err
 		}
 		owners = append(owners, found...)

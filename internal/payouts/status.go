@@ -33,7 +33,9 @@ type Order struct {
 	Started *client.Started `json:"started,omitempty"` // by this use case
 	Problem *order.Reason   `json:"problem,omitempty"` // why nobody sees to the order
 
-	LedgerAway bool `json:"-"` // the ledger, which decides, could not be asked
+	ChangedAt  time.Time     `json:"changed_at,omitzero"` // when the order came to stand there, as the ledger knows
+	Stood      time.Duration `json:"-"`                   // since then
+	LedgerAway bool          `json:"-"`                   // the ledger, which decides, could not be asked
 }
 
 // Status says where an order stands and what happens next.
@@ -74,11 +76,15 @@ func (s *Service) Wait(ctx context.Context, actor Actor, key order.Key, patience
 			return Order{}, order.Refuse(order.CodeNumberSquatted, "%s", there.Squatted)
 		}
 	}
-	return s.await(ctx, orders, actor, key, patience)
+	return s.Await(ctx, actor, key, patience)
 }
 
-// await waits for the end of an order that is under way.
-func (s *Service) await(ctx context.Context, orders Orders, actor Actor, key order.Key, patience time.Duration) (Order, error) {
+// Await is Wait for an order that the caller has just started.
+func (s *Service) Await(ctx context.Context, actor Actor, key order.Key, patience time.Duration) (Order, error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return Order{}, err
+	}
 	bounded, cancel := within(ctx, patience)
 	defer cancel()
 	view, err := orders.Wait(bounded, key)
@@ -95,15 +101,16 @@ func (s *Service) await(ctx context.Context, orders Orders, actor Actor, key ord
 type record struct {
 	row   order.Order
 	found bool
-	unset bool  // there is no ledger to ask
-	err   error // the ledger could not be asked
+	at    time.Time // when it was asked
+	unset bool      // there is no ledger to ask
+	err   error     // the ledger could not be asked
 }
 
 // record asks the ledger, if there is one.
 func (s *Service) record(ctx context.Context, key order.Key) (known record) {
 	known.err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		row, err := l.Order(ctx, key)
-		known.row, known.found = row, err == nil
+		known.row, known.found, known.at = row, err == nil, s.parts.Now()
 		return err
 	})
 	switch {
@@ -119,7 +126,9 @@ func (r record) ended() bool { return r.found && r.row.State.Terminal() }
 
 // answer is the ledger's word.
 func (r record) answer() Order {
-	answer := Order{Order: r.row.View(r.row.Standing), Source: FromLedger}
+	answer := Order{
+		Order: r.row.View(r.row.Standing), Source: FromLedger, ChangedAt: r.row.UpdatedAt, Stood: r.at.Sub(r.row.UpdatedAt),
+	}
 	if r.ended() {
 		answer.Order.Next = orderEnded
 	}
@@ -241,6 +250,31 @@ func askWorkflow(ctx context.Context, orders Orders, there client.Row, listed Or
 	return Order{Order: view, Source: FromWorkflow}
 }
 
+// unrecorded refuses a number that the ledger knows nothing of, and says what its
+// workflow knows.
+func (s *Service) unrecorded(ctx context.Context, actor Actor, key order.Key) error {
+	return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s%s", key, s.WorkflowKnows(ctx, actor, key))
+}
+
+// WorkflowKnows says what Temporal knows of a number that the ledger does not have, for
+// the end of a sentence; "" if it knows nothing, or does not answer.
+func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) string {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return ""
+	}
+	there, err := find(ctx, orders, key)
+	if err != nil || there.Squatted != "" || there.WorkflowID == "" {
+		return ""
+	}
+	view := askWorkflow(ctx, orders, there, Order{Order: rowView(there)}).Order
+	if !view.Unwritten() {
+		return "; Temporal has a workflow of it: " + s.parts.Ask(UseStatus, key)
+	}
+	return fmt.Sprintf("; its workflow ended as %s before anything was written down: %s (%s). Once that is mended, the same number may be started again",
+		view.State, view.Reason.Text, view.Reason.Code)
+}
+
 // decided puts the ledger's word in the place of a workflow's, if the ledger has the
 // order. A request that was refused is not an order there, although its number may be.
 func (s *Service) decided(ctx context.Context, answer Order) (Order, error) {
@@ -258,7 +292,7 @@ func (s *Service) decided(ctx context.Context, answer Order) (Order, error) {
 		return Order{}, order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content in the ledger: look at it with %s", told.Number, s.parts.Ask(UseStatus, told.Key()))
 	}
-	answer.Order, answer.Source = by.Order, by.Source
+	answer.Order, answer.Source, answer.ChangedAt, answer.Stood = by.Order, by.Source, by.ChangedAt, by.Stood
 	if !known.ended() && told.State == by.Order.State {
 		answer.Order.Next = told.Next
 	}

@@ -17,11 +17,11 @@ type Story struct {
 
 // Story tells what happened to an order. It also tells what is known of a number that the
 // ledger does not have; ORDER_NOT_FOUND says that this is nothing.
-func (s *Service) Story(ctx context.Context, _ Actor, key order.Key) (told Story, err error) {
+func (s *Service) Story(ctx context.Context, actor Actor, key order.Key) (told Story, err error) {
 	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		story, err := l.Story(ctx, key)
 		if errors.Is(err, ledger.ErrNotFound) {
-			return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s", key)
+			return s.unrecorded(ctx, actor, key)
 		}
 		if err != nil {
 			return err

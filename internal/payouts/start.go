@@ -1,0 +1,85 @@
+package payouts
+
+import (
+	"context"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// StartWithdrawal starts a withdrawal and returns at once. The same request under the
+// same number is the same order. client.Start says what is refused.
+func (s *Service) StartWithdrawal(ctx context.Context, actor Actor, request order.Request) (client.Started, error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return client.Started{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	request.RequestedBy = actor.Name
+	return orders.Start(ctx, request)
+}
+
+// How long, and how often, a caller is told what becomes of a withdrawal that was just
+// started.
+const (
+	firstTime  = 3 * time.Second
+	firstPause = 200 * time.Millisecond
+)
+
+// FirstAnswer says what became of an order that was just started: it asks the order's
+// workflow until that has left its first state, for three seconds. answered is false when
+// no worker answers.
+func (s *Service) FirstAnswer(ctx context.Context, _ Actor, key order.Key) (answer Order, answered bool, err error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return Order{}, false, err
+	}
+	view, answered := firstAnswer(ctx, orders, key)
+	if !answered {
+		return Order{}, false, nil
+	}
+	answer, err = s.decided(ctx, Order{Order: view, Source: FromWorkflow})
+	return answer, true, err
+}
+
+// firstAnswer returns the last answer in time.
+func firstAnswer(ctx context.Context, orders Orders, key order.Key) (last order.View, answered bool) {
+	asking, cancel := within(ctx, firstTime)
+	defer cancel()
+	for {
+		view, err := orders.Order(asking, key)
+		if err != nil || view.State == "" {
+			return last, answered
+		}
+		last, answered = view, true
+		if view.State != order.Created {
+			return last, answered
+		}
+		select {
+		case <-asking.Done():
+			return last, answered
+		case <-time.After(firstPause):
+		}
+	}
+}
+
+// StartDeposit starts a deposit and returns how the payer pays. The same request under
+// the same number gives the same instructions. NO_ANSWER says that there are none yet
+// when the patience is over; asking again is safe.
+func (s *Service) StartDeposit(ctx context.Context, actor Actor, request order.Request, patience time.Duration) (Order, error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return Order{}, err
+	}
+	starting, cancel := within(ctx, patience)
+	defer cancel()
+	request.RequestedBy = actor.Name
+	view, started, err := orders.StartDeposit(starting, request)
+	if err != nil {
+		return Order{}, late(starting, err, "deposit %s has no instructions yet; it may be under way, and the same command again is safe. Does a worker run?",
+			request.Key())
+	}
+	return s.decided(ctx, Order{Order: view, Source: FromWorkflow, Started: &started})
+}
