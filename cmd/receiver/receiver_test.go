@@ -21,7 +21,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 

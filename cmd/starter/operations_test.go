@@ -23,8 +23,8 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
-	"github.com/tarspay-payouts/orchestrator/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -201,7 +201,7 @@ func TestOperationsUpdates(t *testing.T) {
 func TestOperationsCodes(t *testing.T) {
 	t.Parallel()
 	var sources strings.Builder
-	for _, pattern := range []string{"../../order/*.go", "../../client/*.go", "../../ledger/*.go", "../../ledger/sqldb/*.go", "../../internal/callback/*.go", "../../config/*.go", "../codec/*.go", "*.go"} {
+	for _, pattern := range []string{"../../order/*.go", "../../client/*.go", "../../internal/ledger/*.go", "../../internal/ledger/sqldb/*.go", "../../internal/callback/*.go", "../../config/*.go", "../codec/*.go", "*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)

@@ -10,8 +10,8 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/ledger/verify"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

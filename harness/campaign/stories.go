@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )

@@ -27,7 +27,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
 // Options configure a run. The zero value is the default.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
-	"github.com/tarspay-payouts/orchestrator/ledger"
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

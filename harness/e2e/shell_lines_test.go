@@ -24,7 +24,7 @@ var notRun = map[string]string{
 	"make bench":                        "takes minutes; it is bin/dev bench",
 	"bin/dev bench --server production": "takes minutes",
 	"make bin/withpostgres":             "is what `make test` does before it runs this test",
-	"bin/withpostgres -- go test ./ledger/...": "is how `make test` runs every test",
+	"bin/withpostgres -- go test ./internal/ledger/...": "is how `make test` runs every test",
 	"tcld namespace search-attributes add --namespace payouts.a1b2c" +
 		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
 		" --sa PayoutCurrency=Keyword --sa PayoutMerchant=Keyword --sa PayoutGatewayID=Keyword" +

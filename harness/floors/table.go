@@ -57,7 +57,7 @@ var Rooms = []Room{
 		Path: "workflows", Floor: 4, Beside: []string{"activities"},
 		Holds: "one file per workflow; `payout.go` and `await.go` hold what deposits and withdrawals share; `options.go` every timeout and retry, each with its reason",
 		Direct: []Ban{
-			{"ledger/...", "workflow code reaches the ledger through activities"},
+			{"internal/ledger/...", "workflow code reaches the ledger through activities"},
 			{"config", "a changed setting would change running workflows"},
 		},
 	},
@@ -73,14 +73,14 @@ var Rooms = []Room{
 	{Path: "internal/batch", Floor: 4, Beside: []string{"internal/payouts"}, Holds: "a file of payouts", Never: []Ban{noWorkflow}},
 
 	{
-		Path: "ledger", Floor: 3, Beside: []string{"internal/reconcile", "ledger/sqldb", "ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
+		Path: "internal/ledger", Floor: 3, Beside: []string{"internal/reconcile", "internal/ledger/sqldb", "internal/ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
 		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies; migrations for two engines",
 	},
-	{Path: "ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
-	{Path: "ledger/verify", Floor: 3, Beside: []string{"ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
-	{Path: "internal/worklist", Floor: 3, Beside: []string{"ledger"}, Holds: "what needs a person, and an order's story, in words", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/ledger/verify", Floor: 3, Beside: []string{"internal/ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/worklist", Floor: 3, Beside: []string{"internal/ledger"}, Holds: "what needs a person, and an order's story, in words", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/reconcile", Floor: 3, Holds: "compares records of two sides", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
-	{Path: "internal/report", Floor: 3, Beside: []string{"ledger"}, Holds: "a day in figures", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/report", Floor: 3, Beside: []string{"internal/ledger"}, Holds: "a day in figures", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 
 	{Path: "client", Floor: 2, Beside: []string{"contract", "order"}, Holds: "how finance systems start and read orders", Never: []Ban{
 		{"database/sql", "a finance system that imports the client must not build a database"},
@@ -116,10 +116,10 @@ var Rooms = []Room{
 	{Path: "internal/seal", Floor: 1, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs; nothing calls it yet", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 
-	{Path: "ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},
+	{Path: "internal/ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},
 	{Path: "harness/sandbox", Floor: laboratory, Holds: "a gateway for tests, with its own book", Never: []Ban{
 		{"order", "the sandbox's book must not be ours"},
-		{"ledger/...", "the sandbox's book must not be ours"},
+		{"internal/ledger/...", "the sandbox's book must not be ours"},
 		noTemporal,
 	}},
 	{Path: "harness/floors", Floor: laboratory, Holds: "the table of the house"},

@@ -12,7 +12,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
 // The database and Temporal may start after us. They are waited for this long, and asked

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
-	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
 // Metrics makes a registry with the figures of the Go runtime and of the process.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
 // answerTime bounds one look at a database or at Temporal.

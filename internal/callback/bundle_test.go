@@ -23,7 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"

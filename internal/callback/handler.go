@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )

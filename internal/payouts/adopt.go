@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/tarspay-payouts/orchestrator/client"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

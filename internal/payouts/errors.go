@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )

@@ -3,8 +3,8 @@ package payouts
 import (
 	"context"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
-	"github.com/tarspay-payouts/orchestrator/ledger"
 )
 
 // QueuePage is what needs a person, oldest first.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

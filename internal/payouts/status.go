@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/client"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

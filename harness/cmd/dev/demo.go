@@ -12,7 +12,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
 // patience bounds a demo without plain orders; each plain order adds a little.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )

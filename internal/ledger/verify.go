@@ -3,7 +3,7 @@ package ledger
 import (
 	"context"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/verify"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
 )
 
 // Verify checks the whole ledger against itself, as of one moment: see package

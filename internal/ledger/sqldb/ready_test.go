@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 )
 
 // A connection to another machine is encrypted, or the operator has said that it

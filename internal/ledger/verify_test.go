@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/verify"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

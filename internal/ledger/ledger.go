@@ -24,7 +24,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 

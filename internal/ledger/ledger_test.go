@@ -13,8 +13,8 @@ import (
 	"github.com/lib/pq/pqerror"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb"
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

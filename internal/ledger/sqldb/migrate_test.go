@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 )
 
 func TestMigrate(t *testing.T) {

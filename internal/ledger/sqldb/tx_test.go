@@ -11,7 +11,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 )
 
 func TestAgain(t *testing.T) {
