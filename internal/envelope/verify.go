@@ -45,6 +45,7 @@ type Acted struct {
 	Key      string       // what signed: an SSH fingerprint, or the id of an ed25519 key
 
 	roster *roster.Roster
+	listed bool // the list's totals and root are those of its items
 }
 
 // Verify checks a signed envelope against a roster at a time: its form, its
@@ -172,12 +173,31 @@ func (a Acted) Fits(o order.Order) *order.Refusal {
 	return a.another(o)
 }
 
-// FitsItem is Fits for an order of a list. The proof is that of ProveItem; the actor
-// must act for the order's merchant. The codes are those of Fits,
-// ENVELOPE_LIST_DIFFERS and MERCHANT_NOT_ALLOWED.
-func (a Acted) FitsItem(o order.Order, proof ItemProof) *order.Refusal {
+// CheckList refuses items that are not exactly the list's. The signer's limits were
+// compared with the totals that the signer wrote; only the items show that these are
+// true. The code is ENVELOPE_LIST_DIFFERS.
+func (a *Acted) CheckList(items []Item) *order.Refusal {
 	if a.Envelope.List == nil {
+		return order.Refuse(CodeListDiffers, "the envelope is for one order, not for a list")
+	}
+	refusal := a.Envelope.List.Holds(items)
+	a.listed = refusal == nil
+	return refusal
+}
+
+// ListWasChecked says that CheckList accepted the items of this envelope earlier, by
+// its hash: whoever calls it has that on record.
+func (a *Acted) ListWasChecked() { a.listed = true }
+
+// FitsItem is Fits for an order of a list, after CheckList. The proof is that of
+// ProveItem; the actor must act for the order's merchant. The codes are those of
+// Fits, ENVELOPE_LIST_DIFFERS and MERCHANT_NOT_ALLOWED.
+func (a Acted) FitsItem(o order.Order, proof ItemProof) *order.Refusal {
+	switch {
+	case a.Envelope.List == nil:
 		return order.Refuse(CodeOtherOrder, "the envelope is for one order, not for a list")
+	case !a.listed:
+		return order.Refuse(CodeListDiffers, "the totals of the list were not compared with its orders")
 	}
 	item := itemOf(o, a.Envelope.Action)
 	if a.Envelope.Merchant != "" && a.Envelope.Merchant != item.Merchant {

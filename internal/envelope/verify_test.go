@@ -199,7 +199,11 @@ func TestFitsItem(t *testing.T) {
 	verify := func(by, merchant string) (Acted, *order.Refusal) {
 		e := e
 		e.By, e.Merchant = by, merchant
-		return signed(t, e, signerOf(t, by)).Verify(people(t), origin, noon)
+		acted, refusal := signed(t, e, signerOf(t, by)).Verify(people(t), origin, noon)
+		if refusal == nil {
+			refusal = acted.CheckList(items)
+		}
+		return acted, refusal
 	}
 	proofO, _ := ProveItem(items, o.Key())
 	proofP, _ := ProveItem(items, p.Key())
@@ -237,6 +241,34 @@ func TestFitsItem(t *testing.T) {
 	single, refusal := signed(t, approval(t), signerOf(t, "amina")).Verify(people(t), origin, noon)
 	require.Nil(t, refusal)
 	assert.Equal(t, CodeOtherOrder, codeOf(single.FitsItem(o, proofO)))
+}
+
+// Who writes smaller totals than the orders have approves nothing: neither before the
+// list is checked, nor after.
+func TestFitsItemWithFalseTotals(t *testing.T) {
+	t.Parallel()
+	o := anOrder(t)
+	o.Amount = amount(t, "900000", "PKR") // she may approve 500000
+	items := []Item{itemOf(o, order.ActionApprove)}
+	list, refusal := NewList(items)
+	require.Nil(t, refusal)
+	proof, _ := ProveItem(items, o.Key())
+	e := approval(t)
+	asList(&e, list)
+	_, refusal = signed(t, e, signerOf(t, "amina")).Verify(people(t), origin, noon)
+	assert.Equal(t, roster.CodeAboveActorLimit, codeOf(refusal))
+
+	e.List.Totals = []money.Amount{amount(t, "1", "PKR")}
+	acted, refusal := signed(t, e, signerOf(t, "amina")).Verify(people(t), origin, noon)
+	require.Nil(t, refusal, "the totals are hers to write")
+	assert.Equal(t, CodeListDiffers, codeOf(acted.FitsItem(o, proof)))
+	assert.Equal(t, CodeListDiffers, codeOf(acted.CheckList(items)))
+	assert.Equal(t, CodeListDiffers, codeOf(acted.FitsItem(o, proof)))
+
+	acted.ListWasChecked()
+	assert.Nil(t, acted.FitsItem(o, proof))
+	single := Acted{Envelope: approval(t)}
+	assert.Equal(t, CodeListDiffers, codeOf(single.CheckList(items)))
 }
 
 // The JSON of a signed envelope may be formatted by whoever pastes it: the signature
