@@ -15,7 +15,7 @@ import (
 	"github.com/rs/cors"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/tarspay-payouts/orchestrator/internal/codec"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 

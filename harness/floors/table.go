@@ -99,7 +99,7 @@ var Rooms = []Room{
 		Path: "tarspay", Floor: 2, Never: []Ban{noTemporal, noSQL},
 		Holds: "the protocol: signing, client, callbacks, states, error classes, country profiles as data",
 	},
-	{Path: "internal/codec", Floor: 2, Beside: []string{"contract"}, Holds: "encryption of what Temporal stores of an order", Never: []Ban{noSQL}},
+	{Path: "codec", Floor: 2, Beside: []string{"contract"}, Holds: "encryption of what Temporal stores of an order", Never: []Ban{noSQL}},
 	{
 		Path: "internal/roster", Floor: 2, Beside: []string{"order"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
 		Holds: "who may act: people and systems, their roles, merchants, limits and keys; nothing calls it yet",

@@ -1184,7 +1184,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "undecryptable_signal_stops_the_worker", rule: 15, takes: "an undecryptable payload from outside stops no worker",
-		file: "internal/codec/codec.go",
+		file: "codec/codec.go",
 		old:  `raw, ok := into.(*converter.RawValue)`,
 		new:  "raw, ok := into.(*converter.RawValue)\n\tok = ok && false",
 		pkg:  "./workflows", run: "TestJunkSignalsChangeNothing|TestJunkUpdatesAreRefused",
@@ -1429,16 +1429,16 @@ var mutants = []mutant{
 	},
 	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
-		file: "internal/codec/codec.go",
+		file: "codec/codec.go",
 		old:  `if c.strict {`,
 		new:  `if false {`,
-		pkg:  "./internal/codec", run: "TestStrict",
+		pkg:  "./codec", run: "TestStrict",
 	},
 	{
 		name: "key_of_another_name", rule: 0, takes: "an encrypted payload is bound to its key's name",
-		file: "internal/codec/codec.go",
+		file: "codec/codec.go",
 		old:  `func bound(id string) []byte { return []byte(cipherName + " " + id) }`,
 		new:  `func bound(string) []byte { return nil }`,
-		pkg:  "./internal/codec", run: "TestChangedPayloadsAreRefused",
+		pkg:  "./codec", run: "TestChangedPayloadsAreRefused",
 	},
 }

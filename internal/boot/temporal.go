@@ -10,8 +10,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	payouts "github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/internal/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
