@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,7 +31,8 @@ func anyTerminal(t *testing.T, h *house) {
 			got := h.looks(t, environment, args)
 			require.NotContains(t, got, "\x1b", environment)
 			if args[0] == "status" || args[0] == "show" || args[0] == "help" { // others change meanwhile
-				require.Equal(t, strings.Fields(plain), strings.Fields(got), "%v %v", environment, args)
+				age := regexp.MustCompile(`, \w+ ago\n`) // it grows meanwhile
+				require.Equal(t, strings.Fields(age.ReplaceAllString(plain, "\n")), strings.Fields(age.ReplaceAllString(got, "\n")), "%v %v", environment, args)
 			}
 		}
 	}
