@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"regexp"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -238,6 +239,10 @@ func (r reader) FromPayloads(payloads *commonpb.Payloads, into ...any) error {
 	}
 	return nil
 }
+
+// Handler decodes and encodes payloads for the Temporal UI (POST /decode and /encode). It
+// answers everybody: put it behind a check of the caller.
+func (c *Codec) Handler() http.Handler { return converter.NewPayloadCodecHTTPHandler(c) }
 
 // Apply makes a Temporal client use the codec. With a key, the messages and
 // stack traces of errors are encrypted as well.

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/rs/cors"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -53,7 +52,7 @@ type access struct {
 // the orders' personal data.
 func server(c *codec.Codec, a access) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /", a.authorised(bounded(converter.NewPayloadCodecHTTPHandler(c))))
+	mux.Handle("POST /", a.authorised(bounded(c.Handler())))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"process":"up"}`)) // an error means that the caller is gone

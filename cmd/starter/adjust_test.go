@@ -136,6 +136,6 @@ func TestAdjustmentsNeedALedger(t *testing.T) {
 	for _, args := range [][]string{proposing, adjusting("confirm", "A", "--merchant", merchant), adjusting("list")} {
 		got := setup(t).run(t.Context(), args...)
 		require.Equal(t, exitUsage, got.code)
-		require.Contains(t, got.errs, codeNoLedger)
+		require.Contains(t, got.errs, payouts.CodeNoLedger)
 	}
 }

@@ -78,7 +78,7 @@ func reference(args []string, gatewayID string) (tarspay.Reference, problems) {
 		wrong.need("number", args[0], "the order number is empty")
 		return tarspay.Reference{OrderNumber: args[0]}, wrong
 	case gatewayID == "":
-		wrong.add(codeMissing, "number", "give the order number, or the gateway's with --gateway-id")
+		wrong.add(payouts.CodeMissing, "number", "give the order number, or the gateway's with --gateway-id")
 	}
 	return tarspay.Reference{GatewayID: gatewayID}, wrong
 }

@@ -100,7 +100,7 @@ func TestStatusAsksWhoKnowsBest(t *testing.T) {
 		"forgotten, and the ledger breaks": {func(b *testBundle) {
 			forgotten(t, b)
 			b.books.orderErr = errors.New("broken")
-		}, "", "", codeUnexpected},
+		}, "", "", payouts.CodeUnexpected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -309,7 +309,7 @@ func TestTemporalUnreachable(t *testing.T) {
 	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "somewhere")
 	t.Setenv("TEMPORAL_TLS", "true")
 	_, err = parts.Orders(ctx)
-	require.Equal(t, codeSettings, explain(err).Code)
+	require.Equal(t, config.CodeInvalid, explain(err).Code)
 }
 
 func TestOpenLedger(t *testing.T) {
@@ -347,7 +347,7 @@ func TestOpenLedger(t *testing.T) {
 		{DatabaseURL: config.Secret(url), DatabaseURLFile: file}, {DatabaseURLFile: file + ".none"}, {DatabaseURL: "mysql://root@db/x"},
 	} {
 		_, err = open(wrong)
-		require.Equal(t, codeSettings, explain(err).Code)
+		require.Equal(t, config.CodeInvalid, explain(err).Code)
 	}
 }
 

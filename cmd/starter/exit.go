@@ -1,16 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Exit codes. Scripts switch on them, so they never change. That of a refusal is in
@@ -41,34 +38,18 @@ var exits = []struct {
 	{exitUnderWay, "still under way when the time to wait was over, or nobody sees to the order; the same command again is safe, but look at the order before you repeat a supplement"},
 }
 
-// Codes of failures that come from here. They are stable, like those of the
-// packages order, client and ledger, which come through unchanged.
+// Codes of failures that come from here. They are stable, like those of the packages
+// payouts, order, client and ledger, which come through unchanged.
 const (
-	codeUsage      = commandline.CodeUsage // the command line cannot be read
-	codeMissing    = "MISSING_FLAG"        // of a problem: a flag that the command needs
-	codeSettings   = config.CodeInvalid    // the environment; the problems name the variables
-	codeNoLedger   = "LEDGER_NOT_SET"      // the command reads the ledger, and none is configured
-	codeFileExists = "FILE_EXISTS"         // keygen does not overwrite
-	codeUnreached  = "GATEWAY_UNREACHABLE" // reconcile: some balance could not be asked
-	codeOutputLost = "OUTPUT_LOST"         // standard output could not be written; what was asked for is done or refused
-	codeUnexpected = "UNEXPECTED"
-
-	codeNoFingerprint = "FINGERPRINT_MISSING"   // approve: nothing was approved, the order was shown
-	codeNoDiscrepancy = "DISCREPANCY_NOT_FOUND" // no discrepancy of that id
-	codeNoCallback    = "CALLBACK_NOT_FOUND"    // no callback of that id
-
-	codeNoEndpoint     = "NO_SUCH_ENDPOINT"  // the gateway does not have the call in the country
-	codeEndpointOff    = "ENDPOINT_OFF"      // the call's path is in no page and not set
-	codeGatewayNone    = "GATEWAY_NOT_FOUND" // the gateway knows no such order, payment or certificate
-	codeGatewayAnswer  = "GATEWAY_ANSWER"    // the gateway's answer does not have the documented shape
-	codeHistoryShifted = "HISTORY_SHIFTED"   // transactions: records moved between the pages
+	codeUsage         = commandline.CodeUsage // the command line cannot be read
+	codeFileExists    = "FILE_EXISTS"         // keygen does not overwrite
+	codeOutputLost    = "OUTPUT_LOST"         // standard output could not be written; what was asked for is done or refused
+	codeNoFingerprint = "FINGERPRINT_MISSING" // approve: nothing was approved, the order was shown
 )
 
-// failure is what a caller is told of an error.
+// failure is what a caller is told of an error, and how the program ends.
 type failure struct {
-	Code     string          `json:"code"`
-	Message  string          `json:"message"`
-	Problems []order.Problem `json:"problems"` // of a request or of settings: everything that is wrong
+	payouts.Failure
 
 	exit   int
 	silent bool // all has been said
@@ -86,44 +67,21 @@ func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
 
 // explain finds the code, the sentence and the exit code of an error.
 func explain(err error) failure {
-	var (
-		ended    outcome
-		misused  *commandline.Misuse
-		settings *config.Error
-		invalid  *order.Invalid
-		refusal  *order.Refusal
-		books    *ledger.Error
-		call     *tarspay.Error
-	)
-	f := failure{Code: codeUnexpected, Message: err.Error(), Problems: []order.Problem{}, exit: exitUnexpected}
-	switch {
-	case errors.As(err, &ended):
-		f.exit, f.silent = int(ended), true
-	case errors.As(err, &misused):
-		f.Code, f.Message, f.exit = codeUsage, misused.Error(), exitUsage
-	case errors.As(err, &settings):
-		f.Code, f.Message, f.exit = codeSettings, "the settings are not fit to run with", exitUsage
-		for _, p := range settings.Problems {
-			f.Problems = append(f.Problems, order.Problem{Code: cmp.Or(p.Code, codeSettings), Field: p.Variable, Message: p.Variable + " " + p.Text})
-		}
-	case errors.As(err, &invalid):
-		f.Code, f.Message, f.exit = order.CodeInvalidRequest, "the request breaks a rule; nothing was sent", exitUsage
-		f.Problems = invalid.Problems
-	case errors.As(err, &refusal):
-		f.Code, f.Message, f.exit = refusal.Code, refusal.Text, exitOf(refusal.Code)
-		if refusal.Code == order.CodeWhoMissing {
-			f.Message += "; give a name with --by, which was empty or is nobody's"
-		}
-		if refusal.Code == order.CodeFeeUnconfirmed {
-			f.Message += ": --whole-fee"
-		}
-	case errors.As(err, &books):
-		f.Code, f.Message, f.exit = books.Code, books.Text, exitOf(books.Code)
-	case errors.As(err, &call):
-		f.Code, f.Message = explainCall(call)
-		f.exit = exitOf(f.Code)
-	case errors.Is(err, ledger.ErrNotFound):
-		f.exit = exitNotFound
+	var ended outcome
+	if errors.As(err, &ended) {
+		return failure{exit: int(ended), silent: true}
+	}
+	var misused *commandline.Misuse
+	if errors.As(err, &misused) {
+		return failure{Failure: payouts.Failure{Code: codeUsage, Message: misused.Error(), Problems: []order.Problem{}}, exit: exitUsage}
+	}
+	f := failure{Failure: payouts.Explain(err)}
+	f.exit = exitOf(f.Code)
+	switch f.Code {
+	case order.CodeWhoMissing:
+		f.Message += "; give a name with --by, which was empty or is nobody's"
+	case order.CodeFeeUnconfirmed:
+		f.Message += ": --whole-fee"
 	}
 	return f
 }

@@ -46,11 +46,5 @@ func (s *starter) caller(operation tarspay.Operation, flags callerFlags, wrong p
 	return call, err
 }
 
-// explainCall says of a failed call what it proves and what to do.
-func explainCall(e *tarspay.Error) (code, text string) {
-	f := payouts.Explain(e)
-	return f.Code, f.Message
-}
-
 // acceptedCode is the gateway's code of success.
 const acceptedCode = "0"

@@ -248,7 +248,7 @@ func TestDepositByTrx(t *testing.T) {
 	_, err := b.gateway.Move(inBrazil, "CART-1", tarspay.StateRefunded, "")
 	require.NoError(t, err)
 	require.Empty(t, answered[depositDocument](t, b, exitDone, "deposit-by-trx", trx).Deposit.Paid, "payAmount counts in 2 and 9 only")
-	require.Equal(t, codeGatewayNone, answered[failureDocument](t, b, exitNotFound, "deposit-by-trx", "E1").Error.Code)
+	require.Equal(t, payouts.CodeGatewayNone, answered[failureDocument](t, b, exitNotFound, "deposit-by-trx", "E1").Error.Code)
 	require.Equal(t, exitUsage, b.run(t.Context(), "deposit-by-trx", "").code)
 }
 
@@ -477,14 +477,14 @@ func TestGatewayFailures(t *testing.T) {
 	}{
 		"refused":       {200, `{"code":5003001,"msg":"412345678901"}`, order.CodeGatewayRefused + " 3", order.CodeGatewayRefused + " 3", "missing parameter. Add the missing member"},
 		"every call":    {200, `{"code":5003007,"msg":"x"}`, order.CodeGatewayPaused + " 6", order.CodeGatewayPaused + " 6", "Add the server's address to the key's whitelist"},
-		"system error":  {200, `{"code":-1}`, codeUnreached + " 6", order.CodeGatewayUnknown + " 7", "code -1, system error"},
-		"unknown code":  {200, `{"code":77}`, codeUnreached + " 6", order.CodeGatewayUnknown + " 7", "code 77, which is not documented"},
-		"too many":      {429, `slow down`, codeUnreached + " 6", order.CodeGatewayUnknown + " 7", "HTTP 429"},
-		"away":          {502, `<html>`, codeUnreached + " 6", order.CodeGatewayUnknown + " 7", "HTTP 502"},
-		"a page":        {200, `<html>412345678901</html>`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "not JSON"},
-		"a page moved":  {404, `not here`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "HTTP 404, unexpected HTTP status"},
-		"no data":       {200, `{"code":0}`, codeGatewayNone + " 5", order.CodeGatewayUnknown + " 7", ""},
-		"other payment": {200, `{"code":0,"data":{"utr":"1","status":1}}`, codeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "the answer's utr differs"},
+		"system error":  {200, `{"code":-1}`, order.CodeGatewayAway + " 6", order.CodeGatewayUnknown + " 7", "code -1, system error"},
+		"unknown code":  {200, `{"code":77}`, order.CodeGatewayAway + " 6", order.CodeGatewayUnknown + " 7", "code 77, which is not documented"},
+		"too many":      {429, `slow down`, order.CodeGatewayAway + " 6", order.CodeGatewayUnknown + " 7", "HTTP 429"},
+		"away":          {502, `<html>`, order.CodeGatewayAway + " 6", order.CodeGatewayUnknown + " 7", "HTTP 502"},
+		"a page":        {200, `<html>412345678901</html>`, payouts.CodeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "not JSON"},
+		"a page moved":  {404, `not here`, payouts.CodeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "HTTP 404, unexpected HTTP status"},
+		"no data":       {200, `{"code":0}`, payouts.CodeGatewayNone + " 5", order.CodeGatewayUnknown + " 7", ""},
+		"other payment": {200, `{"code":0,"data":{"utr":"1","status":1}}`, payouts.CodeGatewayAnswer + " 6", order.CodeGatewayUnknown + " 7", "the answer's utr differs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -538,9 +538,9 @@ func TestNotFoundCodes(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"code":5003016}`)) }))
 	defer server.Close()
 	b.settings.GatewayURL = server.URL
-	require.Equal(t, codeUnreached, answered[failureDocument](t, b, exitUnreachable, "trx", "query", "1").Error.Code)
+	require.Equal(t, order.CodeGatewayAway, answered[failureDocument](t, b, exitUnreachable, "trx", "query", "1").Error.Code)
 	b.settings.NotFoundCodes = config.Codes{"5003016"}
-	require.Equal(t, codeGatewayNone, answered[failureDocument](t, b, exitNotFound, "trx", "query", "1").Error.Code)
+	require.Equal(t, payouts.CodeGatewayNone, answered[failureDocument](t, b, exitNotFound, "trx", "query", "1").Error.Code)
 	changed := answered[failureDocument](t, b, exitUnderWay, "trx", "supplement", "1", "--number", "CART-1")
 	require.Equal(t, order.CodeGatewayUnknown, changed.Error.Code, "never of a call that changes something")
 }

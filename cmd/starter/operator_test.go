@@ -68,7 +68,7 @@ func TestEmptyLedger(t *testing.T) {
 	} {
 		got := setup(t).run(t.Context(), args...)
 		require.Equal(t, exitUsage, got.code, args)
-		require.Contains(t, got.errs, codeNoLedger, args)
+		require.Contains(t, got.errs, payouts.CodeNoLedger, args)
 	}
 }
 

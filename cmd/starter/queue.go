@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -91,7 +90,7 @@ func writeQueue(w io.Writer, document payouts.QueuePage) {
 // shownID is what a person needs to see of an item's id: not what its title or its
 // text says already.
 func shownID(item worklist.Item) string {
-	if item.Kind == ledger.QueueApproval || item.Kind == ledger.QueueDrift {
+	if item.Kind == payouts.QueueApproval || item.Kind == payouts.QueueDrift {
 		return ""
 	}
 	return item.ID

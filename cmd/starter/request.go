@@ -77,7 +77,7 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	case country == "" && configured != "":
 		country = configured
 	case country == "":
-		wrong.add(codeMissing, "country", "--country is needed: see starter countries")
+		wrong.add(payouts.CodeMissing, "country", "--country is needed: see starter countries")
 	case !known:
 		wrong.add(order.ProblemCountry, "country", "%s", payouts.NoSuchCountry(f.country))
 	case configured != "" && configured != country:
@@ -90,9 +90,9 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	case 1:
 		return candidates[0], country
 	case 0:
-		wrong.add(codeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS has none for the country")
+		wrong.add(payouts.CodeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS has none for the country")
 	default:
-		wrong.add(codeMissing, "merchant", "--merchant is needed: the country has %s", strings.Join(candidates, ", "))
+		wrong.add(payouts.CodeMissing, "merchant", "--merchant is needed: the country has %s", strings.Join(candidates, ", "))
 	}
 	return "", country
 }
@@ -140,7 +140,7 @@ func (p *problems) add(code, field, format string, values ...any) {
 
 func (p *problems) need(field, value, message string) {
 	if value == "" {
-		p.add(codeMissing, field, "%s", message)
+		p.add(payouts.CodeMissing, field, "%s", message)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -91,17 +92,17 @@ func TestRequestProblems(t *testing.T) {
 		"nothing given": {
 			func(f *orderFlags) { *f = orderFlags{} },
 			[]problem{
-				{codeMissing, "country"}, {codeMissing, "merchant"}, {codeMissing, "number"}, {codeMissing, "way"}, {codeMissing, "amount"},
+				{payouts.CodeMissing, "country"}, {payouts.CodeMissing, "merchant"}, {payouts.CodeMissing, "number"}, {payouts.CodeMissing, "way"}, {payouts.CodeMissing, "amount"},
 			},
 		},
-		"no number":            {func(f *orderFlags) { f.number = "" }, []problem{{codeMissing, "number"}}},
+		"no number":            {func(f *orderFlags) { f.number = "" }, []problem{{payouts.CodeMissing, "number"}}},
 		"a number with blanks": {func(f *orderFlags) { f.number = "INV 1" }, []problem{{order.ProblemNumber, "number"}}},
 		"no such country":      {func(f *orderFlags) { f.country, f.merchant = "XX", "M9" }, []problem{{order.ProblemCountry, "country"}}},
 		"a country of no merchant": {
-			func(f *orderFlags) { f.country, f.way, f.phone, f.account = "KE", "EWALLET_MPESA", "254700000000", "" }, []problem{{codeMissing, "merchant"}},
+			func(f *orderFlags) { f.country, f.way, f.phone, f.account = "KE", "EWALLET_MPESA", "254700000000", "" }, []problem{{payouts.CodeMissing, "merchant"}},
 		},
 		"two merchants": {
-			func(f *orderFlags) { f.country, f.way, f.phone = "TH", "KBANK", "66812345678" }, []problem{{codeMissing, "merchant"}},
+			func(f *orderFlags) { f.country, f.way, f.phone = "TH", "KBANK", "66812345678" }, []problem{{payouts.CodeMissing, "merchant"}},
 		},
 		"another country's merchant": {func(f *orderFlags) { f.merchant = merchantVN }, []problem{{order.CodeUnknownMerchant, "merchant"}}},
 		"an amount with a comma":     {func(f *orderFlags) { f.amount = "1,500" }, []problem{{order.ProblemAmountText, "amount"}}},

@@ -6,18 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"time"
 
-	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 )
-
-// recordPatience is how long a worker that does not start waits for the database
-// to record the reason.
-const recordPatience = 10 * time.Second
 
 // run starts everything, waits for the signal to end, and drains.
 func run(ctx context.Context, settings config.Worker) error {
@@ -29,7 +23,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	knobs, err := worker.Settings(settings)
 	if err != nil {
-		recordRefusal(ctx, log, settings, err)
+		worker.RecordRefusal(ctx, log, settings, err)
 		return err
 	}
 	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure)
@@ -71,19 +65,4 @@ func run(ctx context.Context, settings config.Worker) error {
 	<-ctx.Done()
 	log.Info("Worker drains: no new tasks are accepted; running ones are finished")
 	return nil
-}
-
-// recordRefusal records in the ledger that the approval policy was refused, so
-// that no worker starts.
-func recordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, refused error) {
-	bounded, cancel := context.WithTimeout(ctx, recordPatience)
-	defer cancel()
-	books, err := boot.AwaitMigratedLedger(bounded, log, settings.DatabaseURL, settings.AllowInsecure)
-	if err == nil {
-		defer func() { _ = books.Close() }()
-		err = worker.RecordPolicy(bounded, books, activities.Settings{}, refused)
-	}
-	if err != nil {
-		log.Error("The refusal of the policy could not be recorded", "error", err)
-	}
 }

@@ -7,6 +7,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 )
 
+// Kinds of items whose id says nothing that their text does not.
+const (
+	QueueApproval = ledger.QueueApproval
+	QueueDrift    = ledger.QueueDrift
+)
+
 // QueuePage is what needs a person, oldest first.
 type QueuePage struct {
 	Queue []worklist.Item `json:"queue"`

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -156,6 +158,25 @@ func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Set
 		return l.RecordPolicy(ctx, "", order.Refuse(CodePolicy, "%s", strings.ReplaceAll(text, "\n", "; ")))
 	}
 	return l.RecordPolicy(ctx, cmp.Or(settings.Policy.ID(), "none"), nil)
+}
+
+// recordPatience is how long a worker that refuses to start waits for the database to
+// record the reason.
+const recordPatience = 10 * time.Second
+
+// RecordRefusal records in the ledger that Settings refused the approval policy, so that
+// no worker starts.
+func RecordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, refused error) {
+	ctx, cancel := context.WithTimeout(ctx, recordPatience)
+	defer cancel()
+	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure)
+	if err == nil {
+		defer func() { _ = books.Close() }()
+		err = RecordPolicy(ctx, books, activities.Settings{}, refused)
+	}
+	if err != nil {
+		log.Error("The refusal of the policy could not be recorded", "error", err)
+	}
 }
 
 func readPolicy(file string, accepted config.Insecure) (*order.Policy, error) {
