@@ -411,7 +411,7 @@ var mutants = []mutant{
 	{
 		name: "ok_before_it_is_stored", rule: 10, takes: "OK is answered only after the callback is stored",
 		file: "internal/callback/handler.go",
-		old:  `return &refusal{http.StatusServiceUnavailable, CodeStore, "the callback could not be stored; send it again"}`,
+		old:  `return &refusal{CodeStore, "the callback could not be stored; send it again"}`,
 		new:  `return nil`,
 		pkg:  "./internal/callback", run: "TestDatabaseAway",
 	},
@@ -1078,14 +1078,14 @@ var mutants = []mutant{
 	},
 	{
 		name: "temporal_decides", takes: "if the ledger has the order, the ledger's state is shown",
-		file: "cmd/starter/standing.go",
-		old:  `document.Order, document.Source, document.ChangedAt, document.stood = by.Order, by.Source, by.ChangedAt, by.stood`,
-		new:  `document.Source, document.ChangedAt, document.stood = by.Source, by.ChangedAt, by.stood`,
+		file: "internal/payouts/status.go",
+		old:  `answer.Order, answer.Source, answer.ChangedAt, answer.Stood = by.Order, by.Source, by.ChangedAt, by.Stood`,
+		new:  `answer.Source, answer.ChangedAt, answer.Stood = by.Source, by.ChangedAt, by.Stood`,
 		pkg:  "./cmd/starter", run: "TestWhateverShowsAnOrderAsksTheLedger",
 	},
 	{
 		name: "dead_workflow_is_no_problem", takes: "an open order whose workflow was terminated is reported as not driven",
-		file: "cmd/starter/standing.go",
+		file: "internal/payouts/status.go",
 		old:  `case !there.Open:`,
 		new:  `case false:`,
 		pkg:  "./cmd/starter", run: "TestTheLedgerDecides",
