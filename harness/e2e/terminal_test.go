@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,9 @@ import (
 func anyTerminal(t *testing.T, h *house) {
 	p := h.withdrawal(t, "PK", "stuck", succeeds)
 	h.stands(t, order.Submitted, p)
+	until(t, h, "the wait for a callback to be over", func(ctx context.Context) (order.View, error) {
+		return h.Orders.Order(ctx, p.key())
+	}, func(view order.View) bool { return strings.Contains(view.Next, "at the latest until") }) // then its sentence stays
 	look := [][]string{
 		{"status", p.request.Number, "--merchant", p.request.Merchant},
 		{"show", p.request.Number, "--merchant", p.request.Merchant},
