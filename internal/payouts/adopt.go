@@ -24,6 +24,9 @@ type Adopted struct {
 // workflow was started with. The discrepancies that told of the missing workflow are
 // closed. client.Adopt says what is refused.
 func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopted, error) {
+	if err := CheckKey(key); err != nil {
+		return Adopted{}, err
+	}
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {
 		return Adopted{}, err

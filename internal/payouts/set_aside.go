@@ -23,6 +23,9 @@ type Callback struct {
 // money. CALLBACK_NOT_FOUND says that there is none of the id, CALLBACK_NOT_UNMATCHED
 // that it has an order or was dealt with before.
 func (s *Service) SetCallbackAside(ctx context.Context, actor Actor, id, why string) (Callback, error) {
+	if !IsNumber(id) {
+		return Callback{}, &order.Invalid{Problems: []order.Problem{*problem(order.ProblemNumber, "id", "a callback's id is 64 letters and digits")}}
+	}
 	return decide(ctx, s, func(ctx context.Context, l Ledger) (Callback, *order.Refusal, error) {
 		entry, refusal, err := l.SetCallbackAside(ctx, id, actor.Name, why)
 		if errors.Is(err, ledger.ErrNotFound) {

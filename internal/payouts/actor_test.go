@@ -1,0 +1,86 @@
+package payouts
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// The actor is who the ledger knows: two persons are two actors, whatever the input says.
+func TestTheActorIsOnRecord(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	key := order.Key{Merchant: merchant, Number: "TOPUP-7"}
+	proposed, err := b.ProposeAdjustment(t.Context(), Actor{"amina"}, Proposal{
+		Key: key, Kind: "top_up", Amount: rupees(t, "5000"), Why: "paid in", Evidence: "slip 88",
+	})
+	require.NoError(t, err)
+	require.Equal(t, "amina", proposed.By)
+	_, err = b.ConfirmAdjustment(t.Context(), Actor{"amina"}, key)
+	require.Equal(t, order.CodeSamePerson, order.CodeOf(err))
+	_, err = b.ConfirmAdjustment(t.Context(), Actor{}, key)
+	require.Equal(t, order.CodeWhoMissing, order.CodeOf(err))
+	booked, err := b.ConfirmAdjustment(t.Context(), Actor{"dana"}, key)
+	require.NoError(t, err)
+	require.Equal(t, "dana", booked.DecidedBy)
+	require.Equal(t, ledger.AdjustmentBooked, booked.State)
+
+	restore, err := b.MarkRestored(t.Context(), Actor{"amina"}, "disk lost")
+	require.NoError(t, err)
+	require.Equal(t, "amina", restore.By)
+	entries, err := b.Audit(t.Context(), Actor{}, order.Key{})
+	require.NoError(t, err)
+	require.Equal(t, "amina", entries[len(entries)-1].Actor)
+}
+
+// Who starts and acts comes from the actor, not from the request.
+func TestTheActorIsSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.StartWithdrawal(t.Context(), Actor{"bilal"}, order.Request{Merchant: merchant, Number: "INV-1", RequestedBy: "somebody else"})
+	require.NoError(t, err)
+	require.Equal(t, "bilal", b.orders.requests[0].RequestedBy)
+
+	key := b.opened(t, "INV-1").Key()
+	amina := Actor{"amina"}
+	for name, act := range map[string]func() (Order, error){
+		"approve": func() (Order, error) { return b.Approve(t.Context(), amina, key, "f00d", "fine") },
+		"reject":  func() (Order, error) { return b.Reject(t.Context(), amina, key, "not ours") },
+		"cancel":  func() (Order, error) { return b.Cancel(t.Context(), amina, key, "by hand") },
+		"note":    func() (Order, error) { return b.Note(t.Context(), amina, key, "asked") },
+	} {
+		b.orders.actions = nil
+		_, err := act()
+		require.NoError(t, err, name)
+		require.Len(t, b.orders.actions, 1, name)
+		require.Contains(t, fmt.Sprintf("%+v", b.orders.actions[0]), "By:amina", name)
+	}
+	resolved, err := b.Resolve(t.Context(), amina, key, func(country string) (order.Resolution, error) {
+		require.Equal(t, "PK", country)
+		return order.Resolution{State: order.Failed, By: "somebody else"}, nil
+	})
+	require.NoError(t, err)
+	require.False(t, resolved.Pending)
+	require.Contains(t, fmt.Sprintf("%+v", b.orders.actions[len(b.orders.actions)-1]), "By:amina")
+}
+
+// A number that may be a person's name leaves no trace: it is not sent.
+func TestWhatIsNoNumberIsNotSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	key := order.Key{Merchant: merchant, Number: "Ayesha Khan"}
+	_, err := b.Note(t.Context(), Actor{"amina"}, key, "text")
+	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
+	_, err = b.Adopt(t.Context(), Actor{"amina"}, key)
+	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
+	_, err = b.RejectAdjustment(t.Context(), Actor{"amina"}, key, "no")
+	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
+	_, err = b.SetCallbackAside(t.Context(), Actor{"amina"}, key.Number, "no")
+	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
+	require.Empty(t, b.orders.actions)
+	require.NotContains(t, err.Error(), "Ayesha")
+}
