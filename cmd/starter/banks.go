@@ -2,12 +2,11 @@ package main
 
 import (
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tarspay-payouts/orchestrator/tarspay"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 )
 
 func (s *starter) banksCommand() *cobra.Command {
@@ -27,7 +26,7 @@ code exactly as written: as --way, or where the table says so as a --field.
 			if err != nil {
 				return err
 			}
-			document := banksDocument{Country: profile.Code, Complete: profile.Withdrawal.WaysComplete, Banks: banksOf(profile)}
+			document := payouts.Banks(profile)
 			s.show(document, func(w io.Writer) { writeBanks(w, document) })
 			return nil
 		},
@@ -36,46 +35,7 @@ code exactly as written: as --way, or where the table says so as a --field.
 	return cmd
 }
 
-// banksDocument is {"country":…,"complete":…,"banks":[…]}.
-type banksDocument struct {
-	Country  string `json:"country"`
-	Complete bool   `json:"complete"` // there are no ways but those that are known
-	Banks    []bank `json:"banks"`
-}
-
-type bank struct {
-	Code   string   `json:"code"`
-	Names  []string `json:"names"`
-	Kind   string   `json:"kind"`
-	Member string   `json:"member"` // where the code goes: "wayCode", or a member of the country's own
-	Closed bool     `json:"closed"`
-	Note   string   `json:"note,omitempty"`
-}
-
-// Kinds of ways that name whom a withdrawal goes to.
-var bankKinds = []string{"bank", "ewallet"}
-
-func banksOf(profile *tarspay.Profile) []bank {
-	banks := []bank{}
-	for _, w := range profile.Withdrawal.Ways {
-		if profile.Withdrawal.WaysAreBanks || slices.Contains(bankKinds, w.Kind) {
-			banks = append(banks, bank{
-				Code: w.Code, Names: append([]string{}, w.Names...), Kind: w.Kind, Member: "wayCode", Closed: w.Closed, Note: w.Note,
-			})
-		}
-	}
-	for _, f := range profile.Withdrawal.Fields {
-		if !strings.HasPrefix(f.Name, "bank") {
-			continue
-		}
-		for _, value := range f.Values {
-			banks = append(banks, bank{Code: value, Names: []string{}, Kind: "bank", Member: f.Name, Note: f.Note})
-		}
-	}
-	return banks
-}
-
-func writeBanks(w io.Writer, document banksDocument) {
+func writeBanks(w io.Writer, document payouts.CountryBanks) {
 	if len(document.Banks) == 0 {
 		printf(w, "%s: no table of banks is documented; see starter ways --country %s\n", document.Country, document.Country)
 		return

@@ -48,22 +48,22 @@ func TestCountries(t *testing.T) {
 
 func TestWays(t *testing.T) {
 	t.Parallel()
-	kinds := func(document waysDocument) []order.Kind {
+	kinds := func(document payouts.CountryWays) []order.Kind {
 		var found []order.Kind
 		for _, d := range document.Directions {
 			found = append(found, d.Kind)
 		}
 		return found
 	}
-	both := read[waysDocument](t, "ways", "--country", "vn")
+	both := read[payouts.CountryWays](t, "ways", "--country", "vn")
 	require.Equal(t, []order.Kind{order.Deposit, order.Withdrawal}, kinds(both))
-	require.Equal(t, kinds(both), kinds(read[waysDocument](t, "ways", "--country", "VN", "--deposit", "--withdraw")))
-	require.Equal(t, []order.Kind{order.Deposit}, kinds(read[waysDocument](t, "ways", "--country", "VN", "--deposit")))
-	out := read[waysDocument](t, "ways", "--country", "VN", "--withdraw")
+	require.Equal(t, kinds(both), kinds(read[payouts.CountryWays](t, "ways", "--country", "VN", "--deposit", "--withdraw")))
+	require.Equal(t, []order.Kind{order.Deposit}, kinds(read[payouts.CountryWays](t, "ways", "--country", "VN", "--deposit")))
+	out := read[payouts.CountryWays](t, "ways", "--country", "VN", "--withdraw")
 	require.Equal(t, []order.Kind{order.Withdrawal}, kinds(out))
 	require.NotEmpty(t, out.Directions[0].Ways)
 
-	kenya := read[waysDocument](t, "ways", "--country", "KE")
+	kenya := read[payouts.CountryWays](t, "ways", "--country", "KE")
 	require.Equal(t, amount(t, "500000", "KES"), kenya.Directions[0].DailyCap)
 	require.Equal(t, "customer", kenya.Directions[0].DailyCapPer)
 	require.Contains(t, setup(t).run(t.Context(), "ways", "--country", "KE").out, "at most 300000 KES a day per person, which the gateway counts\n")
@@ -85,7 +85,7 @@ func TestWays(t *testing.T) {
 
 func TestBanks(t *testing.T) {
 	t.Parallel()
-	document := read[banksDocument](t, "banks", "--country", "TH")
+	document := read[payouts.CountryBanks](t, "banks", "--country", "TH")
 	require.True(t, document.Complete)
 	require.Len(t, document.Banks, len(mustCountry(t, "TH").Withdrawal.Ways))
 	for _, b := range document.Banks {
@@ -355,7 +355,7 @@ func TestHelpNamesEveryMember(t *testing.T) {
 	}
 	for _, document := range []any{
 		startedDocument{}, orderDocument{}, payouts.List{}, balancesDocument{}, payouts.BalanceReport{}, payouts.TransactionReport{},
-		countriesDocument{}, waysDocument{}, banksDocument{}, keyDocument{}, codesDocument{}, statesDocument{},
+		countriesDocument{}, payouts.CountryWays{}, payouts.CountryBanks{}, keyDocument{}, codesDocument{}, statesDocument{},
 		payouts.Transactions{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
 		payouts.QueuePage{}, payouts.Story{}, auditDocument{}, payouts.AuditReport{}, payouts.DiscrepancyPage{}, discrepancyDocument{},
 		lookDocument{}, payouts.Resolved{}, payouts.Adopted{}, adjustmentDocument{}, payouts.AdjustmentPage{}, callbackDocument{},

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
-	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) waysCommand() *cobra.Command {
@@ -36,12 +36,11 @@ the daily cap.`,
 			if err != nil {
 				return err
 			}
-			document := waysDocument{Country: profile.Code, Directions: []direction{}}
-			for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
-				if deposits == withdrawals || deposits == (kind == order.Deposit) {
-					document.Directions = append(document.Directions, directionOf(profile, kind))
-				}
+			kinds := []order.Kind{order.Deposit, order.Withdrawal}
+			if deposits != withdrawals {
+				kinds = slices.DeleteFunc(kinds, func(kind order.Kind) bool { return deposits != (kind == order.Deposit) })
 			}
+			document := payouts.Ways(profile, kinds...)
 			s.show(document, func(w io.Writer) { writeWays(w, document) })
 			return nil
 		},
@@ -52,77 +51,7 @@ the daily cap.`,
 	return cmd
 }
 
-// waysDocument is {"country":…,"directions":[…]}.
-type waysDocument struct {
-	Country    string      `json:"country"`
-	Directions []direction `json:"directions"`
-}
-
-type direction struct {
-	Kind       order.Kind `json:"kind"`
-	Documented bool       `json:"documented"`
-	Complete   bool       `json:"complete"` // there are no ways but these
-	Ways       []way      `json:"ways"`
-	Members    []member   `json:"members"`
-
-	DailyCap       money.Amount `json:"daily_cap,omitzero"`
-	DailyCapPer    string       `json:"daily_cap_per,omitempty"`   // customer or person
-	PayableSeconds int          `json:"payable_seconds,omitempty"` // how long an order can be paid
-	Note           string       `json:"note,omitempty"`
-}
-
-type way struct {
-	Code       string             `json:"code"`
-	Names      []string           `json:"names"`
-	Kind       string             `json:"kind"`
-	Min        money.Amount       `json:"min,omitzero"`
-	Max        money.Amount       `json:"max,omitzero"`
-	Amounts    []money.Amount     `json:"amounts,omitempty"` // the only ones there are
-	Accepts    []string           `json:"accepts,omitempty"` // shops that take the payment
-	Closed     bool               `json:"closed"`
-	Confidence tarspay.Confidence `json:"confidence"`
-	Note       string             `json:"note,omitempty"`
-}
-
-type member struct {
-	Name           string             `json:"name"`
-	Required       bool               `json:"required"`
-	RequiredFor    []string           `json:"required_for,omitempty"`
-	RequiredUnless []string           `json:"required_unless,omitempty"`
-	OmitFor        []string           `json:"omit_for,omitempty"`
-	Rule           string             `json:"rule,omitempty"`
-	Values         []string           `json:"values,omitempty"`
-	Confidence     tarspay.Confidence `json:"confidence"`
-	Note           string             `json:"note,omitempty"`
-}
-
-func directionOf(profile *tarspay.Profile, kind order.Kind) direction {
-	side := profile.Side(kind.Direction())
-	d := direction{
-		Kind: kind, Documented: side.Documented, Complete: side.WaysComplete, Ways: []way{}, Members: []member{}, Note: side.Note,
-		DailyCap: side.DailyCap, DailyCapPer: side.DailyCapPer, PayableSeconds: int(side.Expiry / time.Second),
-	}
-	for _, w := range side.Ways {
-		d.Ways = append(d.Ways, wayOf(w))
-	}
-	for _, f := range side.Fields {
-		d.Members = append(d.Members, member{
-			Name: f.Name, Required: f.Required, RequiredFor: f.RequiredFor, RequiredUnless: f.RequiredUnless, OmitFor: f.OmitFor,
-			Rule: f.Rule, Values: f.Values, Confidence: f.Confidence, Note: f.Note,
-		})
-	}
-	return d
-}
-
-func wayOf(w tarspay.Way) way {
-	return way{
-		Code: w.Code, Names: append([]string{}, w.Names...), Kind: w.Kind, Min: w.Min, Max: w.Max, Amounts: slices.Clone(w.Amounts),
-		Accepts: slices.Clone(w.Accepts),
-		Closed:  w.Closed, Confidence: w.Confidence, Note: w.Note,
-	}
-}
-
-func writeWays(w io.Writer, document waysDocument) {
+func writeWays(w io.Writer, document payouts.CountryWays) {
 	for i, d := range document.Directions {
 		if i > 0 {
 			printf(w, "\n")
@@ -131,7 +60,7 @@ func writeWays(w io.Writer, document waysDocument) {
 	}
 }
 
-func writeDirection(w io.Writer, country string, d direction) {
+func writeDirection(w io.Writer, country string, d payouts.Direction) {
 	switch {
 	case len(d.Ways) == 0:
 		printf(w, "%s %s: no ways are documented\n", country, d.Kind)
@@ -181,7 +110,7 @@ func limitText(amount money.Amount) string {
 	return amount.Short()
 }
 
-func remark(w way) string {
+func remark(w payouts.Way) string {
 	var parts []string
 	if w.Closed {
 		parts = append(parts, "out of service")
@@ -202,7 +131,7 @@ func remark(w way) string {
 	return strings.Join(parts, "; ")
 }
 
-func needText(m member) string {
+func needText(m payouts.Member) string {
 	var parts []string
 	switch {
 	case m.Required:
@@ -221,7 +150,7 @@ func needText(m member) string {
 	return strings.Join(parts, "; ")
 }
 
-func memberRule(m member) string {
+func memberRule(m payouts.Member) string {
 	if m.Rule == "" && len(m.Values) > 0 {
 		return "one of " + strings.Join(m.Values, ", ")
 	}
