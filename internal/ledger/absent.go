@@ -7,13 +7,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// RefuseAbsent ends an order whose create was refused in words that are no
-// proof by themselves, now that the gateway was asked about so many attempts
-// and is proved not to have it: it becomes failed, and what it has reserved is
-// released.
+// RefuseAbsent fails an order and releases its reservation. The gateway refused
+// the order's create with an answer that proves nothing by itself, and a later
+// query proved that the gateway does not have the order. asked is the number of
+// attempts that the query covers.
 //
-// Errors: ErrNotFound; ErrState when there has been another attempt since,
-// which nobody has asked about, or when the order has moved on.
+// Errors: ErrNotFound; ErrState when the order has more attempts than asked, or is
+// no longer in a state in which it may be sent.
 func (l *Ledger) RefuseAbsent(ctx context.Context, key order.Key, asked int, reason order.Reason) (order.Order, error) {
 	reason.Text = fit(reason.Text)
 	return l.change(ctx, key, func(t tx, h *held) error {

@@ -6,9 +6,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Act does to an order what a person asks, or says why not; either is in the
-// audit. Pending says that a resolution was proposed and waits for a second
-// person: twoPersons is whether two decide.
+// Act performs a person's action on an order, or refuses it. Both are audited.
+// twoPersons says whether a resolution needs two persons. pending is true if a
+// resolution was stored as a proposal and now waits for the second person.
 func (l *Ledger) Act(ctx context.Context, key order.Key, action order.Action, twoPersons bool) (
 	row order.Order, refusal *order.Refusal, pending bool, err error,
 ) {

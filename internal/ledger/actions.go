@@ -9,16 +9,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// What people do to an order. Each action is one transaction: the order is
-// locked, order.….Permit is asked, the action is done or refused, and the audit
-// says which. A refusal is an answer, not an error; the order is returned as
-// it then stands, or empty when there is none of that key, which is a refusal
-// with ORDER_NOT_FOUND. An action whose ID is in the audit is not done again:
-// it is answered as it was.
+// Actions of people on an order. Each action is one transaction: it locks the
+// order, calls the action's Permit, performs or refuses the action, and audits
+// which. A refusal is an answer, not an error. The order is returned in its new
+// state. It is empty if there is no order of the key; that is a refusal with
+// ORDER_NOT_FOUND. An action whose ID is already in the audit is not performed
+// again: the earlier result is returned.
 
-// Approve lets an order go ahead that waits for a second person: a withdrawal
-// becomes reserved or, when the balance does not cover it, awaiting_funds or
-// failed, as the terms of its opening say; a deposit becomes created.
+// Approve approves an order that waits for a second person. A deposit becomes
+// created. A withdrawal becomes reserved. If the balance does not cover it, it
+// becomes awaiting_funds or failed, as the Terms of its opening say.
 func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
 		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: said(order.CodeApproved, a.Why)},
@@ -61,8 +61,8 @@ func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (
 	return result.order, result.refusal, err
 }
 
-// Cancel withdraws an order before the gateway may have heard of it. What a
-// withdrawal has reserved goes back.
+// Cancel ends an order that the gateway cannot have received. A withdrawal's
+// reservation is released.
 func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
 		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: said(order.CodeCancelled, c.Why)},
@@ -97,8 +97,9 @@ func (l *Ledger) Note(ctx context.Context, key order.Key, n order.Note) (order.O
 	return result.order, result.refusal, err
 }
 
-// Poll notes that a person has the gateway, or the balance, asked at once; the
-// order stays as it stands. Whoever calls it asks when it is not refused.
+// Poll audits that a person wants the gateway, or the balance, queried now. It
+// does not change the order and does not query: the caller queries unless Poll is
+// refused.
 func (l *Ledger) Poll(ctx context.Context, key order.Key, p order.Poll) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
 		entry: entry{action: ActionPoll, actor: p.By, mark: p.ID},
@@ -110,8 +111,8 @@ func (l *Ledger) Poll(ctx context.Context, key order.Key, p order.Poll) (order.O
 	return result.order, result.refusal, err
 }
 
-// Adopt notes that a person has had a workflow started for an order that none
-// drove, or that one drives it already; the order stays as it stands.
+// Adopt audits that a person started a workflow for an order without one, or that
+// a workflow already runs for it. It does not change the order.
 func (l *Ledger) Adopt(ctx context.Context, key order.Key, a order.Adoption) (order.Order, *order.Refusal, error) {
 	e := entry{action: ActionAdopt, actor: a.By, mark: a.ID}
 	if a.Run != "" {
@@ -127,23 +128,23 @@ func (l *Ledger) Adopt(ctx context.Context, key order.Key, a order.Adoption) (or
 	return result.order, result.refusal, err
 }
 
-// action is what a person asks for.
+// action is a person's action on an order.
 type action struct {
-	entry  entry // what the audit says of it when it is done
+	entry  entry // the audit entry if the action is performed
 	permit func(tx, *held) *order.Refusal
 	do     func(tx, context.Context, *held, entry) error
 }
 
-// acted is what became of it.
+// acted is the result of an action.
 type acted struct {
 	order   order.Order
 	refusal *order.Refusal
-	done    AuditAction // what the audit says was done; empty when it was refused
+	done    AuditAction // the action as audited; empty if it was refused
 }
 
 func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error) {
 	var result acted
-	key = fitOrder(key) // whatever was typed
+	key = fitOrder(key) // typed by a person
 	a.entry.source = order.FromOperator
 	a.entry.reason.Text = fit(a.entry.reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
@@ -171,8 +172,8 @@ func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error
 	return result, nil
 }
 
-// impossible audits an action that the table of moves refused: it is refused as
-// often as it is tried.
+// impossible audits an action that the state table does not allow, and returns the
+// refusal. A repetition has the same result.
 func (l *Ledger) impossible(ctx context.Context, key order.Key, a action, why error) (acted, error) {
 	refusal := order.Refuse(order.CodeImpossible, "this cannot be done to order %s as it stands: %s", key.Number, why)
 	o, err := l.change(ctx, key, func(t tx, h *held) error {
@@ -206,7 +207,7 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
 	if result.refusal == nil {
 		result.done = a.entry.action
 		err := a.do(t, ctx, h, a.entry)
-		if !errors.As(err, &result.refusal) { // nil, or one that ends the transaction
+		if !errors.As(err, &result.refusal) { // nil, or an error that rolls the transaction back
 			return err
 		}
 		result.done = ""
@@ -216,12 +217,14 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
 	return t.note(ctx, h, e)
 }
 
-// repeats reports whether an action of the same id may be the same action.
+// repeats reports whether a new action with the ID of an earlier one may be the
+// same action. A resolution may have been audited as a proposal.
 func repeats(earlier, now AuditAction) bool {
 	return earlier == now || earlier == ActionPropose && now == ActionResolve
 }
 
-// earlier is the entry of the same action, if it is there: the same mark.
+// earlier returns the audit entry of the same action, if there is one. The mark of
+// an entry is the action's ID.
 func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found bool, err error) {
 	if e.mark == "" {
 		return auditRow{}, false, nil
@@ -235,9 +238,9 @@ func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found 
 	return rows[0], true, nil
 }
 
-// sent reports whether the gateway may have heard of a create of an order that is
-// locked. One that is to be asked about may be there already, until it was asked
-// about: then there is an attempt since.
+// sent reports whether the gateway may have received a create of the locked order.
+// If AskFirst is set, the gateway may have the order from an unrecorded create,
+// until an attempt was started after that time: every attempt queries first.
 func (t tx) sent(ctx context.Context, h *held) (bool, error) {
 	var attempts struct {
 		Heard int `db:"heard"`
@@ -250,7 +253,7 @@ func (t tx) sent(ctx context.Context, h *held) (bool, error) {
 	return attempts.Heard > 0 || unasked, err
 }
 
-// unixMilli is a time as columns have it: 0 for none.
+// unixMilli returns the time as columns store it. The zero time is 0.
 func unixMilli(at time.Time) int64 {
 	if at.IsZero() {
 		return 0
@@ -258,7 +261,7 @@ func unixMilli(at time.Time) int64 {
 	return at.UnixMilli()
 }
 
-// end ends an order that was never sent, and gives back what it has reserved.
+// end ends an order that was never sent, and releases its reservation.
 func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 	var release []Transfer
 	if h.State == order.Reserved || h.State == order.Submitting && h.Kind == order.Withdrawal {
@@ -270,19 +273,20 @@ func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 	return t.bookAll(ctx, *h, release)
 }
 
-// funded is what becomes of a withdrawal that may go ahead.
+// funded returns the next state of an approved withdrawal: reserved,
+// awaiting_funds or failed, with the reason.
 func (h *held) funded(available int64) (order.State, order.Reason) {
 	row := orderRow{Currency: h.Amount.Currency(), Amount: h.Amount.Minor()}
-	if h.WaitsForFunds || !h.AskFirst.IsZero() { // the latter fails once the gateway was asked
+	if h.WaitsForFunds || !h.AskFirst.IsZero() { // an order with AskFirst fails only after a query
 		row.WaitsForFunds = 1
 	}
 	row.fund(available)
 	return row.State, order.Reason{Code: row.ReasonCode, Text: row.ReasonText}
 }
 
-// Reserve sets aside the funds of a withdrawal that waits for them, if they
-// are there now. An order that still comes short, or does not wait for funds,
-// is returned as it stands. ErrNotFound if there is none of that key.
+// Reserve reserves the amount of a withdrawal in awaiting_funds if the available
+// balance covers it. Otherwise, and in any other state, the order is returned
+// unchanged. ErrNotFound if there is no order of the key.
 func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error) {
 	return l.change(ctx, key, func(t tx, h *held) error {
 		if h.State != order.AwaitingFunds {
@@ -300,11 +304,12 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 	})
 }
 
-// FailFunds ends a withdrawal that waited for funds in vain. It does so at the
-// deadline on record and not before, and says how much is left until then; an
-// order without one has the given deadline, from its opening on. It does not end
-// one that the gateway may have and was not asked about (Order.Unasked). Any other
-// order is returned as it stands. ErrNotFound if there is none of that key.
+// FailFunds fails a withdrawal whose deadline for funds has passed. Before the
+// recorded deadline it changes nothing and returns the time left. An order without
+// a recorded deadline has the given one, counted from its opening. FailFunds does
+// not end an order that the gateway may have before the gateway was queried
+// (Order.Unasked). Any other order is returned unchanged. ErrNotFound if there is
+// no order of the key.
 func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Duration) (o order.Order, left time.Duration, err error) {
 	o, err = l.change(ctx, key, func(t tx, h *held) error {
 		if left = 0; h.State != order.AwaitingFunds {
@@ -312,7 +317,7 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 		}
 		due := h.FundsBefore
 		switch {
-		case !h.WaitsForFunds: // only until the gateway is asked
+		case !h.WaitsForFunds: // it waits only until the gateway is queried
 			due = h.CreatedAt
 		case due.IsZero():
 			due = h.CreatedAt.Add(deadline)
@@ -330,10 +335,11 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 	return o, left, err
 }
 
-// RejectUnanswered ends an order that nobody approved in time. It does so at the
-// deadline on record and not before, and says how much is left until then; not
-// before the gateway was asked, if it may have the order (Order.Unasked). Any other
-// order is returned as it stands. ErrNotFound if there is none of that key.
+// RejectUnanswered rejects an order that nobody approved in time. Before the
+// recorded deadline it changes nothing and returns the time left. It does not end
+// an order that the gateway may have before the gateway was queried
+// (Order.Unasked). Any other order is returned unchanged. ErrNotFound if there is
+// no order of the key.
 func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.Order, left time.Duration, err error) {
 	o, err = l.change(ctx, key, func(t tx, h *held) error {
 		if left = 0; h.State != order.AwaitingApproval {
@@ -344,7 +350,7 @@ func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.O
 			return nil
 		}
 		left = 0
-		if h.ApproveBefore.After(h.CreatedAt) { // else the policy refuses it, and the reason says so
+		if h.ApproveBefore.After(h.CreatedAt) { // otherwise the policy refused it, and the reason is recorded
 			h.Reason = order.Reason{Code: order.CodeApprovalTooLate, Text: "nobody approved it in time"}
 		}
 		return t.end(ctx, h, order.Rejected, entry{action: ActionUnanswered, source: FromDeadline, reason: h.Reason})
@@ -352,15 +358,15 @@ func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.O
 	return o, left, err
 }
 
-// HoldForFunds notes that the gateway refused an order's create because its
-// balance there does not cover it, and is now proved not to have it: an order
-// that is unknown becomes submitting with the reason, to be sent again once
-// there is money. What it has reserved stays reserved. One that is submitting
-// stays so with the reason. Any other order is returned as it stands.
-// ErrNotFound if there is none of that key.
+// HoldForFunds records that the gateway refused an order's create because the
+// merchant's balance at the gateway does not cover it. A query has proved that the
+// gateway does not have the order. An unknown order becomes submitting with the
+// reason; it is sent again once there is money. A submitting order keeps its state
+// and gets the reason. The reservation is kept. Any other order is returned
+// unchanged. ErrNotFound if there is no order of the key.
 //
-// It may be called with every look at the gateway: only what differs is
-// written, and only another state or another code is audited.
+// It may be called after every query. It writes only changes, and audits only a
+// new state or a new code.
 func (l *Ledger) HoldForFunds(ctx context.Context, key order.Key, reason order.Reason) (order.Order, error) {
 	reason.Text = fit(reason.Text)
 	return l.change(ctx, key, func(t tx, h *held) error {
@@ -380,7 +386,8 @@ func (l *Ledger) HoldForFunds(ctx context.Context, key order.Key, reason order.R
 	})
 }
 
-// change does what the orchestrator does by itself to one order.
+// change runs do, which the orchestrator does without a person, on the locked
+// order.
 func (l *Ledger) change(ctx context.Context, key order.Key, do func(tx, *held) error) (order.Order, error) {
 	var result order.Order
 	err := l.inTx(ctx, func(t tx) error {
@@ -398,11 +405,11 @@ func (l *Ledger) change(ctx context.Context, key order.Key, do func(tx, *held) e
 	return result, nil
 }
 
-// said is the reason that a person gives.
+// said returns a person's text as a reason.
 func said(code, text string) order.Reason { return order.Reason{Code: code, Text: text} }
 
-// by is the reason of an order that a person has ended: who, and what they
-// said.
+// by returns the reason of an order that a person ended: the person's name and
+// text.
 func by(e entry) order.Reason {
 	return order.Reason{Code: e.reason.Code, Text: fit("by " + e.actor + ": " + e.reason.Text)}
 }

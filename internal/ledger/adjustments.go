@@ -18,15 +18,15 @@ import (
 // person proposes to book it and another one confirms it.
 type Adjustment struct {
 	Merchant string         `json:"merchant"`
-	Ref      string         `json:"ref"` // the caller's own, once per merchant: letters, digits, hyphens, underscores, at most 64
+	Ref      string         `json:"ref"` // chosen by the caller, unique per merchant: at most 64 letters, digits, hyphens, underscores
 	Kind     AdjustmentKind `json:"kind"`
 	Amount   money.Amount   `json:"amount"` // above zero
 	By       string         `json:"by"`
-	Why      string         `json:"why"`      // in a sentence
+	Why      string         `json:"why"`      // one sentence
 	Evidence string         `json:"evidence"` // the proof: a bank slip, a statement line, a ticket of the gateway
 }
 
-// AdjustmentKind says what has moved.
+// AdjustmentKind says which money moved.
 type AdjustmentKind string
 
 // The kinds.
@@ -41,12 +41,12 @@ const (
 	AdjustCorrectionOut  AdjustmentKind = "correction_out"
 )
 
-// AdjustmentMove is what an adjustment of a kind books.
+// AdjustmentMove is the transfer that a kind of adjustment books.
 type AdjustmentMove struct {
 	Kind AdjustmentKind `json:"kind"`
 	From Account        `json:"from"`
 	To   Account        `json:"to"`
-	Text string         `json:"text"` // what has happened, in a sentence
+	Text string         `json:"text"` // what happened, one sentence
 }
 
 var adjustmentMoves = []AdjustmentMove{
@@ -60,18 +60,18 @@ var adjustmentMoves = []AdjustmentMove{
 	{AdjustCorrectionOut, AccountAvailable, AccountSuspense, "the gateway has less than the books, and nobody knows why yet"},
 }
 
-// AdjustmentKinds is the table of all kinds and what they book. The transfer's
-// reason is "adjust_" and the kind. Money out of available may take it below
-// zero, because it is gone; what was frozen when the books were opened ends
-// once and never more of it than there was.
+// AdjustmentKinds returns all kinds and what they book. The transfer's reason is
+// "adjust_" and the kind. An adjustment may make available negative, because the
+// money has already left. frozen_paid and frozen_returned together cannot exceed
+// the frozen amount of the opening.
 func AdjustmentKinds() []AdjustmentMove { return append([]AdjustmentMove(nil), adjustmentMoves...) }
 
-// Reason is that of the transfer which an adjustment of the kind makes.
+// Reason returns the reason of the kind's transfer.
 func (k AdjustmentKind) Reason() TransferReason { return TransferReason(adjustPrefix + k) }
 
 const adjustPrefix = "adjust_"
 
-// move is what the kind books; known is false for a kind that is none.
+// move returns what the kind books. known is false if there is no such kind.
 func (k AdjustmentKind) move() (move AdjustmentMove, known bool) {
 	for _, move := range adjustmentMoves {
 		if move.Kind == k {
@@ -81,17 +81,17 @@ func (k AdjustmentKind) move() (move AdjustmentMove, known bool) {
 	return AdjustmentMove{}, false
 }
 
-// AdjustmentState is how far an adjustment has come.
+// AdjustmentState is the state of an adjustment.
 type AdjustmentState string
 
-// The states of an adjustment. It is decided once.
+// The states of an adjustment. Booked and rejected are final.
 const (
 	AdjustmentProposed AdjustmentState = "proposed" // waits for a second person
 	AdjustmentBooked   AdjustmentState = "booked"
 	AdjustmentRejected AdjustmentState = "rejected" // or withdrawn
 )
 
-// AdjustmentRecord is an adjustment and what has become of it.
+// AdjustmentRecord is an adjustment with its state.
 type AdjustmentRecord struct {
 	Adjustment
 	State      AdjustmentState `json:"state"`
@@ -105,21 +105,21 @@ type AdjustmentRecord struct {
 // stable.
 const (
 	CodeAdjustmentInvalid  = "ADJUSTMENT_INVALID"   // merchant, reference, kind or amount
-	CodeAdjustmentConflict = "ADJUSTMENT_CONFLICT"  // the reference belongs to another adjustment
+	CodeAdjustmentConflict = "ADJUSTMENT_CONFLICT"  // another adjustment has the reference
 	CodeAdjustmentNotFound = "ADJUSTMENT_NOT_FOUND" // no adjustment of that reference
-	CodeAdjustmentDecided  = "ADJUSTMENT_DECIDED"   // it has been booked or rejected before
+	CodeAdjustmentDecided  = "ADJUSTMENT_DECIDED"   // it is already booked or rejected
 	CodeBooksClosed        = "BOOKS_CLOSED"         // the merchant has no books in that currency
-	CodeFrozenExceeded     = "FROZEN_EXCEEDED"      // more than what is left of what was frozen at the opening
+	CodeFrozenExceeded     = "FROZEN_EXCEEDED"      // more than the rest of the frozen amount of the opening
 )
 
-// ProposeAdjustment writes down what a person wants booked; nothing moves
-// until another person confirms it. The same content under the same reference
-// is the same proposal, answered as it now stands.
+// ProposeAdjustment stores an adjustment that a person proposes. Nothing is booked
+// until another person confirms it. A repetition with the same reference and
+// content returns the stored adjustment in its current state.
 //
-// Like every word on an adjustment it is done or refused, and audited on the
-// merchant's own chain. The codes are WHO_MISSING, WHY_MISSING,
-// EVIDENCE_MISSING, TEXT_TOO_LONG, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT, BOOKS_CLOSED,
-// FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
+// Every proposal, confirmation and rejection of an adjustment is audited in the
+// merchant's chain, done or refused. The codes are WHO_MISSING, WHY_MISSING,
+// EVIDENCE_MISSING, TEXT_TOO_LONG, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT,
+// BOOKS_CLOSED, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
 func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
 	a.By, a.Why, a.Evidence = fit(a.By), fit(a.Why), fit(a.Evidence)
 	return l.adjust(ctx, adjusting{
@@ -132,8 +132,8 @@ func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (Adjustmen
 	})
 }
 
-// ConfirmAdjustment books an adjustment that another person has proposed, once.
-// Repeated by the one who booked it, it is answered with what was booked.
+// ConfirmAdjustment books an adjustment that another person has proposed, once. If
+// the same person repeats it, it returns the booked adjustment.
 //
 // The codes are WHO_MISSING, ADJUSTMENT_NOT_FOUND, ADJUSTMENT_DECIDED,
 // SAME_PERSON, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
@@ -156,9 +156,8 @@ func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string
 	})
 }
 
-// RejectAdjustment ends an adjustment without booking it; who proposed it may
-// withdraw it so. Repeated by the one who rejected it, it is answered with
-// what was rejected.
+// RejectAdjustment ends an adjustment without booking it. The proposer may reject
+// it, too. If the same person repeats it, it returns the rejected adjustment.
 //
 // The codes are WHO_MISSING, WHY_MISSING, ADJUSTMENT_NOT_FOUND and
 // ADJUSTMENT_DECIDED.
@@ -184,7 +183,7 @@ func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref, by, why st
 // AdjustmentFilter picks adjustments. The zero value picks all.
 type AdjustmentFilter struct {
 	Merchant string
-	Open     bool // proposed, and not decided yet
+	Open     bool // in state proposed
 	Limit    int  // at most MaxPage; 0: 100
 }
 
@@ -218,23 +217,24 @@ func (l *Ledger) adjustments(ctx context.Context, where conditions, by string, l
 	return records, nil
 }
 
-// adjusting is one person's word on an adjustment.
+// adjusting is one person's proposal, confirmation or rejection of an adjustment.
 type adjusting struct {
 	merchant, ref string
 	action        AuditAction
 	by, why       string
-	what          string // is adjusted; as on record if empty
+	what          string // text of the adjustment for the audit; empty: that of the stored row
 
-	permit func(*adjustmentRow) *order.Refusal             // of what is there, or not: an empty row
-	again  func(adjustmentRow) bool                        // the word has been carried out before
-	do     func(tx, context.Context, *adjustmentRow) error // an *order.Refusal, too
+	permit func(*adjustmentRow) *order.Refusal             // checks the stored row; it is empty if there is none
+	again  func(adjustmentRow) bool                        // reports whether the row already has the result of this action
+	do     func(tx, context.Context, *adjustmentRow) error // the error may be an *order.Refusal
 }
 
-// adjust carries a word out or refuses it, and audits which.
+// adjust performs or refuses the action, and audits which. A repetition returns
+// the stored adjustment and is not audited.
 func (l *Ledger) adjust(ctx context.Context, word adjusting) (AdjustmentRecord, *order.Refusal, error) {
 	var there adjustmentRow
 	var refusal *order.Refusal
-	merchant, ref := fit(word.merchant), fit(word.ref) // whatever was typed
+	merchant, ref := fit(word.merchant), fit(word.ref) // typed by a person
 	err := l.inTx(ctx, func(t tx) (err error) {
 		refusal = nil
 		if there, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (there.ID != 0 && word.again(there)) {
@@ -258,7 +258,7 @@ func (l *Ledger) adjust(ctx context.Context, word adjusting) (AdjustmentRecord, 
 		return t.noteOther(ctx, order.Key{Merchant: merchant}, e)
 	})
 	if errors.Is(err, errQuicker) {
-		return l.adjust(ctx, word) // which now finds it
+		return l.adjust(ctx, word) // the row exists now
 	}
 	if err != nil {
 		return AdjustmentRecord{}, nil, fmt.Errorf("ledger: %s %s of %s: %w", word.action, ref, merchant, err)
@@ -270,12 +270,12 @@ func (l *Ledger) adjust(ctx context.Context, word adjusting) (AdjustmentRecord, 
 	return record, refusal, err
 }
 
-// errQuicker: somebody has written the same reference in the meantime.
+// errQuicker: a concurrent transaction inserted the same reference.
 var errQuicker = errors.New("the reference has been taken meanwhile")
 
 var adjustmentRef = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// permit says whether it may be proposed at all.
+// permit refuses an adjustment whose own fields are invalid.
 func (a Adjustment) permit() *order.Refusal {
 	if refusal := refuseUnsigned("an adjustment", a.By, a.Why); refusal != nil {
 		return refusal
@@ -309,11 +309,10 @@ func adjustmentNames() []string {
 	return names
 }
 
-// text is what is adjusted and on what proof, for the audit.
+// text returns the kind, the amount and the evidence, for the audit.
 func (a Adjustment) text() string { return fmt.Sprintf("%s %s: %s", a.Kind, a.Amount, a.Evidence) }
 
-// refuseUnsigned demands that a person stands for what is done, and says why, in
-// texts that are not too long.
+// refuseUnsigned refuses an action whose person or reason is missing or too long.
 func refuseUnsigned(what, by, why string) *order.Refusal {
 	if refusal := cmp.Or(order.TooLong("by", by, order.MaxName), order.TooLong("why", why, order.MaxText)); refusal != nil {
 		return refusal
@@ -327,7 +326,8 @@ func refuseUnsigned(what, by, why string) *order.Refusal {
 	return nil
 }
 
-// proposeAdjustment writes a proposal, unless its reference is taken.
+// proposeAdjustment inserts a proposal. It refuses a reference that another
+// adjustment has.
 func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjustment) error {
 	if there.ID != 0 {
 		return order.Refuse(CodeAdjustmentConflict, "reference %s belongs to another adjustment: %s by %s; use another reference",
@@ -363,8 +363,8 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 	return nil
 }
 
-// bookAdjustment moves the money. Whether what was frozen covers it is asked
-// while nobody else can change the books.
+// bookAdjustment books the transfer. It locks the books' row first, so that the
+// limits of allows still hold when it books.
 func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) error {
 	if _, err := t.books(ctx, row.Merchant, row.Currency, t.ForUpdate); err != nil {
 		return err
@@ -388,8 +388,8 @@ func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) e
 	return err
 }
 
-// decideAdjustment ends a proposal: a compare-and-set, although the row is
-// locked.
+// decideAdjustment sets a proposal's final state. It is a compare-and-set,
+// although the row is locked.
 func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state AdjustmentState, by, why string) error {
 	decided, err := t.Put(ctx, `
 		UPDATE adjustments SET state = ?, decided_by = ?, decided_at = ?, decided_why = ? WHERE id = ? AND state = 'proposed'`,
@@ -401,7 +401,7 @@ func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state Adju
 	return err
 }
 
-// allows demands that the books have what the adjustment takes.
+// allows refuses an adjustment that takes more than the books allow for its kind.
 func (t tx) allows(ctx context.Context, row adjustmentRow) error {
 	if err := t.frozenCovers(ctx, row); err != nil {
 		return err
@@ -409,9 +409,9 @@ func (t tx) allows(ctx context.Context, row adjustmentRow) error {
 	return t.feeFits(ctx, row)
 }
 
-// feeFits demands that a fee, kept or given back, is of money that the gateway
-// had: it cannot be more than all that ever came into the books or left them. What
-// is available is no bound, because it may be below zero until a top-up is booked.
+// feeFits refuses a fee, or a refund of a fee, that is larger than all turnover in
+// the books. The available balance is no bound, because it may be negative until a
+// top-up is booked.
 func (t tx) feeFits(ctx context.Context, row adjustmentRow) error {
 	if row.Kind != AdjustFee && row.Kind != AdjustFeeRefund {
 		return nil
@@ -428,9 +428,9 @@ func (t tx) feeFits(ctx context.Context, row adjustmentRow) error {
 		read.of(row.Amount), read.of(volume))
 }
 
-// frozenCovers demands that what ends of the money that was frozen when the
-// books were opened is still there: in flight beside it are the reservations
-// of orders, which are not to be touched.
+// frozenCovers refuses an adjustment larger than the rest of the frozen amount of
+// the opening. The balance of in_flight is no bound, because it also holds the
+// reservations of orders.
 func (t tx) frozenCovers(ctx context.Context, row adjustmentRow) error {
 	if move, _ := row.Kind.move(); move.From != AccountInFlight {
 		return nil
@@ -453,8 +453,8 @@ func (t tx) frozenCovers(ctx context.Context, row adjustmentRow) error {
 	return nil
 }
 
-// lockAdjustment reads an adjustment and keeps everyone else from deciding it;
-// an empty row if there is none.
+// lockAdjustment reads an adjustment and locks its row. The row is empty if there
+// is none.
 func (t tx) lockAdjustment(ctx context.Context, merchant, ref string) (adjustmentRow, error) {
 	var row adjustmentRow
 	err := t.Get(ctx, &row, "SELECT "+adjustmentColumns+" FROM adjustments WHERE merchant = ? AND ref = ?"+t.ForUpdate, merchant, ref)
@@ -484,7 +484,7 @@ type adjustmentRow struct {
 	DecidedWhy string          `db:"decided_why"`
 }
 
-// open refuses what is not there or has been decided.
+// open refuses a row that is empty or not in state proposed.
 func (r *adjustmentRow) open() *order.Refusal {
 	switch {
 	case r.ID == 0:
@@ -495,7 +495,7 @@ func (r *adjustmentRow) open() *order.Refusal {
 	return nil
 }
 
-// confirmedBy refuses who proposed it.
+// confirmedBy refuses a confirmation by the proposer.
 func (r *adjustmentRow) confirmedBy(by string) *order.Refusal {
 	if refusal := r.open(); refusal != nil {
 		return refusal
@@ -506,13 +506,13 @@ func (r *adjustmentRow) confirmedBy(by string) *order.Refusal {
 	return nil
 }
 
-// holds reports whether the row says what a is.
+// holds reports whether the row has the content of a.
 func (r *adjustmentRow) holds(a Adjustment) bool {
 	return r.Kind == a.Kind && r.Amount == a.Amount.Minor() && r.Currency == a.Amount.Currency() &&
 		r.Why == a.Why && r.Evidence == a.Evidence && order.SamePerson(r.Actor, a.By)
 }
 
-// text is what is adjusted, or nothing if the row is empty.
+// text returns the text of the stored adjustment, for the audit.
 func (r *adjustmentRow) text() string {
 	record, err := r.record()
 	if err != nil {

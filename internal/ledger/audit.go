@@ -14,17 +14,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// AuditAction says what an entry of the audit is about.
+// AuditAction is the action that an audit entry records.
 type AuditAction string
 
 // The actions.
 const (
-	ActionOpen              AuditAction = "open"              // an order was written down
+	ActionOpen              AuditAction = "open"              // an order was opened
 	ActionSubmit            AuditAction = "submit"            // a create is about to be sent
-	ActionAnswer            AuditAction = "answer"            // a create was answered, or not
+	ActionAnswer            AuditAction = "answer"            // the outcome of a create
 	ActionHold              AuditAction = "hold"              // not sent again until the gateway's balance covers it
-	ActionSettle            AuditAction = "settle"            // a finding was booked
-	ActionReview            AuditAction = "review"            // handed to a person
+	ActionSettle            AuditAction = "settle"            // a finding was applied
+	ActionReview            AuditAction = "review"            // the order became in_review
 	ActionReserve           AuditAction = "reserve"           // funds arrived
 	ActionFunds             AuditAction = "funds_deadline"    // funds did not arrive
 	ActionUnanswered        AuditAction = "approval_deadline" // nobody approved in time
@@ -32,67 +32,66 @@ const (
 	ActionReject            AuditAction = "reject"
 	ActionCancel            AuditAction = "cancel"
 	ActionNote              AuditAction = "note"
-	ActionPoll              AuditAction = "poll"    // the gateway, or the balance, is to be asked at once
-	ActionAdopt             AuditAction = "adopt"   // a workflow was started for an order that none drove
-	ActionPropose           AuditAction = "propose" // the first person's resolution
+	ActionPoll              AuditAction = "poll"    // a person wants the gateway, or the balance, queried now
+	ActionAdopt             AuditAction = "adopt"   // a workflow was started for an order without one
+	ActionPropose           AuditAction = "propose" // the first of two resolutions
 	ActionResolve           AuditAction = "resolve"
 	ActionDiscrepancy       AuditAction = "discrepancy"
 	ActionCloseDiscrepancy  AuditAction = "close_discrepancy"
-	ActionProposeAdjustment AuditAction = "propose_adjustment" // the first person's
-	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // the second person's: booked
+	ActionProposeAdjustment AuditAction = "propose_adjustment" // by the first person
+	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // by the second person; it is booked
 	ActionRejectAdjustment  AuditAction = "reject_adjustment"
-	ActionSetAside          AuditAction = "set_aside"    // a callback of an order that we do not have
-	ActionIgnore            AuditAction = "ignore"       // a message that nobody acts on: malformed, unknown or another order's
-	ActionRefuseStart       AuditAction = "refuse_start" // a workflow that was started as an order and is none
+	ActionSetAside          AuditAction = "set_aside"    // a person dealt with a callback that is not delivered
+	ActionIgnore            AuditAction = "ignore"       // a message without effect: malformed, unknown or for another order
+	ActionRefuseStart       AuditAction = "refuse_start" // a workflow was started as an order without a valid one
 	ActionTrip              AuditAction = "trip"
-	ActionPolicy            AuditAction = "policy" // the installation's rules came into force, or were refused
+	ActionPolicy            AuditAction = "policy" // a policy came into force, or was refused
 	ActionReset             AuditAction = "reset"
-	ActionAbsent            AuditAction = "absent"      // the gateway was asked first, and does not have the order
-	ActionFind              AuditAction = "find"        // the gateway has an order of which no create is on record
+	ActionAbsent            AuditAction = "absent"      // a query before the first create proved that the gateway does not have the order
+	ActionFind              AuditAction = "find"        // the gateway has an order without a recorded create
 	ActionRestore           AuditAction = "restore"     // an older copy of the ledger was restored
-	ActionEndRestore        AuditAction = "end_restore" // and what it lost has been dealt with
+	ActionEndRestore        AuditAction = "end_restore" // a person ended the restore
 )
 
-// System is the actor of what the orchestrator does by itself.
+// System is the actor of entries that no person caused.
 const System = order.System
 
-// AuditEntry is one thing that was done, or was asked for and refused.
+// AuditEntry is one action, performed or refused.
 type AuditEntry struct {
-	Key      order.Key    `json:"key"` // without number: of the merchant itself; empty: of the installation
+	Key      order.Key    `json:"key"` // no number: the merchant's own chain; empty: the installation's chain
 	Seq      int          `json:"seq"` // from 1, without gaps
 	At       time.Time    `json:"at"`
-	Actor    string       `json:"actor"` // System, or who
+	Actor    string       `json:"actor"` // a person's name, or System
 	Action   AuditAction  `json:"action"`
-	Source   order.Source `json:"source,omitempty"`   // what stood behind it
-	Evidence string       `json:"evidence,omitempty"` // its proof; of an opening: the fingerprint, and the policy's ID
-	Before   order.State  `json:"before,omitempty"`   // of an adjustment: its own states
+	Source   order.Source `json:"source,omitempty"`   // what the change rests on: a query, a callback, an operator, …
+	Evidence string       `json:"evidence,omitempty"` // the proof; of an opening: the fingerprint and the policy's ID
+	Before   order.State  `json:"before,omitempty"`   // of an adjustment: the adjustment's states
 	After    order.State  `json:"after,omitempty"`
-	Refused  bool         `json:"refused"`         // asked for and not done
-	Reason   order.Reason `json:"reason,omitzero"` // why, or why not
-	Paid     money.Amount `json:"paid,omitzero"`   // of the order, as it then stood
+	Refused  bool         `json:"refused"`         // the action was refused
+	Reason   order.Reason `json:"reason,omitzero"` // of the action or of the refusal
+	Paid     money.Amount `json:"paid,omitzero"`   // of the order after the action
 	Fee      money.Amount `json:"fee,omitzero"`
-	PrevHash string       `json:"prev_hash"` // of the entry before, empty for the first
+	PrevHash string       `json:"prev_hash"` // of the previous entry; empty for the first
 	Hash     string       `json:"hash"`
 }
 
 // AuditReport is what VerifyAudit found.
 type AuditReport struct {
-	Orders  int          `json:"orders"` // chains: of orders, of merchants, of numbers that we do not have, and of the installation
+	Orders  int          `json:"orders"` // number of chains: one per order, merchant and unknown order number, and one for the installation
 	Entries int          `json:"entries"`
 	Broken  []AuditBreak `json:"broken,omitempty"`
 }
 
-// AuditBreak is one place where the audit was tampered with.
+// AuditBreak is the first place in a chain where the check failed.
 type AuditBreak struct {
 	Key    order.Key `json:"key"`
-	Seq    int       `json:"seq,omitempty"` // 0: of the whole chain
+	Seq    int       `json:"seq,omitempty"` // 0: the whole chain
 	Detail string    `json:"detail"`
 }
 
-// Audit is everything on record for a key, oldest first: of the order, after
-// what was asked of its number before we had it. With a merchant only, it is
-// what is on record of the merchant itself; with an empty key, of the
-// installation.
+// Audit returns all entries of a key, oldest first. For an order, the entries that
+// were written before the order existed come first. With a merchant only, it
+// returns the merchant's own entries; with an empty key, the installation's.
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
 	err := l.db.List(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",
@@ -132,17 +131,19 @@ func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {
 	return e, read.err
 }
 
-// maxBreaks bounds what one check lists.
+// maxBreaks is the most breaks that one check lists.
 const maxBreaks = 1000
 
-// VerifyAudit reads the whole audit, as of one moment and entry by entry, and
-// checks that every entry is as it was written, follows from the one before
-// it, and that none is missing, at the end neither; and that the order is the
-// one that was opened. It keeps one entry in memory.
+// VerifyAudit reads the whole audit as of one moment, with one entry in memory at
+// a time. It checks:
+//   - each entry's hash
+//   - each entry's link to the previous entry
+//   - that no entry is missing, neither in a chain nor at its end
+//   - that each order has the content with which it was opened
 //
-// It proves that nobody changed a part of it. Who could write every later
-// entry, every head and every order anew could still do so: keep a backup
-// elsewhere.
+// It detects a change to a part of the audit. It does not detect an attacker who
+// rewrites all later entries, the heads of the chains and the orders: keep a
+// backup elsewhere.
 func (l *Ledger) VerifyAudit(ctx context.Context) (AuditReport, error) {
 	check := auditCheck{}
 	err := l.db.View(ctx, func(t *sqldb.Tx) error {
@@ -157,21 +158,21 @@ func (l *Ledger) VerifyAudit(ctx context.Context) (AuditReport, error) {
 	return check.report, nil
 }
 
-// headedRow is an entry with the head of its chain, and with the order when it
-// is the one that opened it.
+// headedRow is an entry with the head of its chain. The first entry of an order
+// also has the order's fingerprint and request.
 type headedRow struct {
 	auditRow
-	Entries     int64  `db:"entries"` // 0: no head is on record
+	Entries     int64  `db:"entries"` // 0: no head is stored
 	Head        []byte `db:"head"`
 	Fingerprint string `db:"fingerprint"`
 	Request     string `db:"request"`
 }
 
-// auditCheck goes through all entries, chain by chain.
+// auditCheck checks all entries, chain by chain.
 type auditCheck struct {
 	report AuditReport
-	last   headedRow // of the chain that is being read; without sequence: none yet
-	broken bool      // that chain is: what follows from it is not told again
+	last   headedRow // the last entry of the chain that is being read; Seq 0: none yet
+	broken bool      // this chain is broken: later breaks in it are not reported
 }
 
 func (c *auditCheck) read(ctx context.Context, t tx) error {
@@ -218,7 +219,7 @@ func (c *auditCheck) entry(row headedRow) {
 	c.last = row
 }
 
-// opening checks that the order is still the one that was opened.
+// opening checks that the order has the content with which it was opened.
 func (c *auditCheck) opening(row headedRow) {
 	fingerprint, _, _ := strings.Cut(row.Evidence, " ")
 	var request order.Request
@@ -227,7 +228,7 @@ func (c *auditCheck) opening(row headedRow) {
 	}
 }
 
-// end compares the chain that was read with its head.
+// end compares the chain that was read last with its head.
 func (c *auditCheck) end() {
 	switch {
 	case c.last.Seq == 0 || c.broken:
@@ -249,7 +250,7 @@ func (c *auditCheck) breaks(row headedRow, format string, values ...any) {
 	}
 }
 
-// missing finds the chains of which nothing is left.
+// missing finds the chains that have no entries.
 func (c *auditCheck) missing(ctx context.Context, t tx) error {
 	var gone []struct {
 		Merchant string `db:"merchant"`

@@ -14,17 +14,18 @@ import (
 // balances always sum to zero.
 type Account string
 
-// The accounts. What the gateway calls available and frozen is available and
-// in flight here; the others are where that money came from and went to.
+// The accounts. The gateway's available and frozen balances are available and
+// in_flight here. The other accounts say where that money came from and where it
+// went.
 const (
-	AccountOpening   Account = "opening"   // what was there before our first order, negative
-	AccountAvailable Account = "available" // free to be paid out; what is gone, as a fee, may take it below zero
-	AccountInFlight  Account = "in_flight" // set aside for withdrawals under way
-	AccountPaidOut   Account = "paid_out"  // left for beneficiaries
-	AccountReceived  Account = "received"  // came from payers, negative
+	AccountOpening   Account = "opening"   // balance when the books were opened, negative
+	AccountAvailable Account = "available" // free to be paid out; a fee or another adjustment may make it negative
+	AccountInFlight  Account = "in_flight" // reserved for open withdrawals
+	AccountPaidOut   Account = "paid_out"  // paid to beneficiaries
+	AccountReceived  Account = "received"  // paid by payers, negative
 	AccountFees      Account = "fees"      // kept by the gateway
-	AccountSettled   Account = "settled"   // moved to the merchant's bank, less what the merchant paid in
-	AccountSuspense  Account = "suspense"  // what the books had too much of, less what they lacked; not explained yet
+	AccountSettled   Account = "settled"   // paid to the merchant's bank minus top-ups
+	AccountSuspense  Account = "suspense"  // unexplained corrections: surplus of the books minus deficit
 )
 
 // Accounts lists all accounts.
@@ -32,14 +33,15 @@ func Accounts() []Account {
 	return []Account{AccountOpening, AccountAvailable, AccountInFlight, AccountPaidOut, AccountReceived, AccountFees, AccountSettled, AccountSuspense}
 }
 
-// TransferReason says what a transfer is. An order makes at most one of each;
-// an adjustment makes one, whose reason is AdjustmentKind.Reason.
+// TransferReason says why a transfer was booked. An order has at most one transfer
+// of each reason. An adjustment has one transfer, whose reason is
+// AdjustmentKind.Reason.
 type TransferReason string
 
 // The reasons.
 const (
 	ReasonOpeningAvailable TransferReason = "opening_available" // opening -> available: when books are opened
-	ReasonOpeningFrozen    TransferReason = "opening_frozen"    // opening -> in_flight: for orders made before us
+	ReasonOpeningFrozen    TransferReason = "opening_frozen"    // opening -> in_flight: for orders from before the books
 	ReasonReserve          TransferReason = "reserve"           // withdrawal: available -> in_flight
 	ReasonRelease          TransferReason = "release"           // withdrawal failed: in_flight -> available
 	ReasonPayout           TransferReason = "payout"            // withdrawal paid: in_flight -> paid_out
@@ -58,10 +60,11 @@ type Transfer struct {
 	At     time.Time      `json:"at"`
 }
 
-// OpenBooks opens a merchant's books in a currency with what the gateway says
-// is there: opening -> available, and opening -> in_flight for what it holds
-// frozen for orders made before us. Zero opens them as well. Books are opened
-// once; a second call changes nothing. Orders wait for it: see BooksClosed.
+// OpenBooks opens a merchant's books in a currency with the gateway's balance. It
+// books opening -> available, and opening -> in_flight for the amount that the
+// gateway holds frozen for earlier orders. Both may be zero. Books are opened
+// once: a second call changes nothing. No order can be opened before: see
+// BooksClosed.
 func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, frozen money.Amount) error {
 	total, err := available.Add(frozen)
 	if err != nil {
@@ -99,8 +102,8 @@ func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, froz
 	return nil
 }
 
-// Balances are a merchant's accounts in a currency, all of them. ErrNotFound
-// when its books are not open.
+// Balances returns the balances of all accounts of a merchant in a currency.
+// ErrNotFound if the books are not open.
 func (l *Ledger) Balances(ctx context.Context, merchant, currency string) (map[Account]money.Amount, error) {
 	var row booksRow
 	err := l.db.Get(ctx, &row, `
@@ -130,8 +133,8 @@ type booksRow struct {
 	Suspense  int64 `db:"suspense"`
 }
 
-// Transfers are what an order has moved, oldest first; none for an order that
-// is not there.
+// Transfers returns an order's transfers, oldest first. It returns none if there
+// is no such order.
 func (l *Ledger) Transfers(ctx context.Context, key order.Key) ([]Transfer, error) {
 	var rows []transferRow
 	err := l.db.List(ctx, &rows, `
@@ -156,7 +159,7 @@ func (l *Ledger) Transfers(ctx context.Context, key order.Key) ([]Transfer, erro
 
 type transferRow struct {
 	OrderID      *int64         `db:"order_id"`
-	AdjustmentID *int64         `db:"adjustment_id"` // both nil: of the opening
+	AdjustmentID *int64         `db:"adjustment_id"` // both nil: a transfer of the opening
 	Merchant     string         `db:"merchant"`
 	Currency     string         `db:"currency"`
 	Reason       TransferReason `db:"reason"`
@@ -166,9 +169,8 @@ type transferRow struct {
 	At           int64          `db:"at"`
 }
 
-// writeTransfers adds the rows that are not there yet and returns those that
-// were added: money follows from them and from nothing else. Transfers of
-// nothing are left out.
+// writeTransfers inserts the transfers that are missing, and returns the inserted
+// rows. Balances change only by inserted rows. Zero amounts are skipped.
 func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Transfer) ([]transferRow, error) {
 	var rows []transferRow
 	for _, transfer := range transfers {
@@ -192,7 +194,8 @@ func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Tr
 	return added, err
 }
 
-// bookAll writes an order's transfers, none of which may be there yet.
+// bookAll books an order's transfers. It is an error if one of them was booked
+// before.
 func (t tx) bookAll(ctx context.Context, h held, transfers []Transfer) error {
 	wanted := 0
 	for _, transfer := range transfers {
@@ -207,25 +210,24 @@ func (t tx) bookAll(ctx context.Context, h held, transfers []Transfer) error {
 	return err
 }
 
-// book writes an order's transfers and moves the balances by those that were
-// not there yet, whose number it returns, and the day's total by what the
-// order counts for now. It must be the last thing that a transaction does: all
-// orders of a merchant share the books' row.
-// errShort when a reservation is not covered, or the books are not open;
-// errBooksClosed when they are not and nothing is reserved.
+// book inserts an order's transfers, adds the new ones to the balances, and adds
+// h.counted to the day's total. It returns the number of new transfers. It must be
+// the last step of a transaction, because all orders of a merchant share the
+// books' row. errShort if the books are closed or do not cover a reservation.
+// errBooksClosed if the books are closed and nothing is reserved.
 func (t tx) book(ctx context.Context, h held, transfers []Transfer) (int, error) {
 	return t.bookAs(ctx, transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}, h, transfers)
 }
 
-// bookAs books what belongs to an order or, with an empty one, to something
-// else: base says to what.
+// bookAs books transfers of an order. If h is empty, they belong to the adjustment
+// of base.
 func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Transfer) (int, error) {
 	added, err := t.writeTransfers(ctx, base, transfers)
 	if err != nil || (len(added) == 0 && h.counted == 0 && h.rest == 0) {
 		return 0, err
 	}
 	moved := make(map[Account]int64)
-	short, covered := errBooksClosed, int64(math.MinInt64) // what must be available before
+	short, covered := errBooksClosed, int64(math.MinInt64) // balance that must be available before the update
 	for _, row := range added {
 		moved[row.From] -= row.Amount
 		moved[row.To] += row.Amount
@@ -252,9 +254,9 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 	return len(added), err
 }
 
-// dayArgs are how an order's day and the totals of that day change. The first
-// order of a day begins new totals; what changes on a day that is over no
-// longer counts. An order that changes no total names a day before all others.
+// dayArgs returns the arguments that update the day and its totals. The first
+// order of a day starts new totals. Changes for a past day are ignored. If no
+// total changes, day is -1, so no CASE matches.
 func dayArgs(h held) []any {
 	day, withdrawals, deposits := int64(-1), h.counted, int64(0)
 	if h.counted != 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Breaker is a merchant whose orders are not submitted, because the gateway
-// refuses every call of theirs.
+// Breaker is the open breaker of a merchant. The merchant's orders are not
+// submitted, because the gateway refuses every call for the merchant.
 type Breaker struct {
 	Merchant string       `json:"merchant"`
 	Since    time.Time    `json:"since"`
@@ -19,9 +19,8 @@ type Breaker struct {
 	ProbeAt  time.Time    `json:"probe_at"` // when one order may be tried next
 }
 
-// Trip opens a merchant's breaker; the first probe may be made after the given
-// time. A breaker that is open stays as it is: what trips it again neither
-// changes the reason nor puts off the probe.
+// Trip opens a merchant's breaker. The first probe is allowed after probeAfter. If
+// the breaker is already open, Trip changes nothing.
 func (l *Ledger) Trip(ctx context.Context, merchant string, reason order.Reason, probeAfter time.Duration) error {
 	err := l.inTx(ctx, func(t tx) error {
 		opened, err := t.Put(ctx, `
@@ -39,7 +38,8 @@ func (l *Ledger) Trip(ctx context.Context, merchant string, reason order.Reason,
 	return nil
 }
 
-// Reset closes a merchant's breaker; one that is closed stays so.
+// Reset closes a merchant's breaker. If it is closed already, Reset changes
+// nothing.
 func (l *Ledger) Reset(ctx context.Context, merchant string) error {
 	err := l.inTx(ctx, func(t tx) error {
 		closed, err := t.Put(ctx, "DELETE FROM breakers WHERE merchant = ?", merchant)
@@ -54,7 +54,7 @@ func (l *Ledger) Reset(ctx context.Context, merchant string) error {
 	return nil
 }
 
-// Breaker is a merchant's breaker, if it is open.
+// Breaker returns a merchant's breaker if it is open.
 func (l *Ledger) Breaker(ctx context.Context, merchant string) (b Breaker, open bool, err error) {
 	var row breakerRow
 	err = l.db.Get(ctx, &row, "SELECT "+breakerColumns+" FROM breakers WHERE merchant = ?", merchant)
@@ -67,7 +67,7 @@ func (l *Ledger) Breaker(ctx context.Context, merchant string) (b Breaker, open 
 	return row.breaker(), true, nil
 }
 
-// Breakers are all that are open, oldest first.
+// Breakers returns all open breakers, oldest first.
 func (l *Ledger) Breakers(ctx context.Context) ([]Breaker, error) {
 	var rows []breakerRow
 	if err := l.db.List(ctx, &rows, "SELECT "+breakerColumns+" FROM breakers ORDER BY since, merchant"); err != nil {
@@ -80,11 +80,10 @@ func (l *Ledger) Breakers(ctx context.Context) ([]Breaker, error) {
 	return breakers, nil
 }
 
-// ClaimProbe reports whether the caller, and nobody else, may try one order
-// of a merchant whose breaker is open: its time for a probe has come. The next
-// probe is then so long from now, unless Reset closes the breaker before. Else
-// wait is how long until the next probe, at most; none when the breaker is
-// closed.
+// ClaimProbe reports whether the caller may try one order of a merchant whose
+// breaker is open. Only one caller gets the probe. The next probe is allowed after
+// pause, unless Reset closes the breaker before. If claimed is false, wait is the
+// longest time until the next probe; it is 0 if the breaker is closed.
 func (l *Ledger) ClaimProbe(ctx context.Context, merchant string, pause time.Duration) (claimed bool, wait time.Duration, err error) {
 	claimed, wait, err = l.claimProbe(ctx, merchant, pause)
 	if err != nil {
@@ -103,7 +102,7 @@ func (l *Ledger) claimProbe(ctx context.Context, merchant string, pause time.Dur
 		return false, 0, err
 	}
 	if wait := breaker.ProbeAt.Sub(now); wait > 0 {
-		return false, wait, nil // most that ask are told so, and write nothing
+		return false, wait, nil // the usual case: no write
 	}
 	var updated int64
 	err = l.inTx(ctx, func(t tx) (err error) {

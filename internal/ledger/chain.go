@@ -12,13 +12,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// The chains of the audit: which one an entry belongs to.
+// The kinds of audit chains.
 const (
-	chainOrder = "order" // of an order that we have
-	chainOther = "other" // of a merchant, of a number that we do not have, or of the installation
+	chainOrder = "order" // the chain of an order
+	chainOther = "other" // the chain of a merchant, of an unknown order number, or of the installation
 )
 
-// auditRow is an entry as it is kept.
+// auditRow is a row of the table audit.
 type auditRow struct {
 	Merchant string       `db:"merchant"`
 	Number   string       `db:"number"`
@@ -43,22 +43,24 @@ type auditRow struct {
 const auditColumns = `merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state,
 	outcome, code, text, paid, fee, mark, hash`
 
-// Outcomes of what an entry speaks of.
+// Outcomes of an audited action.
 const (
 	outcomeDone    = "done"
 	outcomeRefused = "refused"
 )
 
-// nobody is the actor of an action that was refused because nobody stood for it.
+// nobody is the actor that is recorded when no person was named.
 const nobody = "nobody"
 
-// auditEncoding is hashed first: another encoding gets another name.
+// auditEncoding is the version of the encoding. It is hashed first. A changed
+// encoding needs a new version.
 const auditEncoding = "payouts-audit-1"
 
-// sealed is the row's hash: SHA-256 over the encoding's name, the hash of the
-// entry before it (nothing for the first) and every other field in the order
-// of the columns, each written as its length in bytes, a colon and its bytes;
-// numbers in decimal. Lengths keep two different entries from reading alike.
+// sealed returns the row's hash: SHA-256 over the encoding's version, the hash of
+// the previous entry (empty for the first) and every other field in the order of
+// the columns. A field is written as its length in bytes, a colon and its bytes;
+// numbers are decimal. Because of the lengths, two different entries never have
+// the same encoding.
 func (r *auditRow) sealed(previous []byte) []byte {
 	w := fieldHash{Hash: sha256.New()}
 	w.text(auditEncoding)
@@ -86,18 +88,18 @@ func (r *auditRow) sealed(previous []byte) []byte {
 type fieldHash struct{ hash.Hash }
 
 func (w fieldHash) text(field string) {
-	_, _ = w.Write([]byte(strconv.Itoa(len(field)) + ":" + field)) // a hash never fails to take more
+	_, _ = w.Write([]byte(strconv.Itoa(len(field)) + ":" + field)) // Write of a hash returns no error
 }
 
 func (w fieldHash) number(field int64) { w.text(strconv.FormatInt(field, 10)) }
 
-// follows reports whether the row is what comes after an entry of that number
-// and hash, unchanged.
+// follows reports whether the row is unchanged and is the successor of the entry
+// with that number and hash.
 func (r *auditRow) follows(entries int64, head []byte) bool {
 	return r.Seq == entries+1 && bytes.Equal(r.Hash, r.sealed(head))
 }
 
-// entry is what is to be written down of a change or an action.
+// entry is an audit entry before it is linked to a chain.
 type entry struct {
 	action   AuditAction
 	actor    string // System if empty
@@ -107,17 +109,17 @@ type entry struct {
 	refused  bool
 	mark     string
 
-	before, after order.State // of what is no order; an order's are its own
+	before, after order.State // for entries that are not about an order; link takes an order's states from the order
 }
 
-// refuse makes it the entry of an action that was asked for and not done.
+// refuse marks the entry as refused. A nil refusal changes nothing.
 func (e *entry) refuse(refusal *order.Refusal) {
 	if refusal != nil {
 		e.refused, e.reason, e.after = true, refusal.Reason, e.before
 	}
 }
 
-// row is the entry as the next one of a chain; it is not sealed yet.
+// row returns the entry as the next row of a chain, without its hash.
 func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 	r := auditRow{
 		Merchant: fitKey(key.Merchant), Number: fitKey(key.Number), Chain: chain, Seq: entries + 1, At: at,
@@ -136,8 +138,8 @@ func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 	return r
 }
 
-// link makes the next entry of an order's chain and moves its head. Whoever
-// calls it writes both: the entry and the order's row.
+// link returns the next entry of an order's chain and updates the head in h. The
+// caller must insert the entry and update the order's row.
 func (h *held) link(e entry, before order.State, at int64) auditRow {
 	r := e.row(h.Key(), chainOrder, h.entries, at)
 	r.Before, r.After = before, h.State
@@ -154,16 +156,17 @@ func (t tx) insertAudit(ctx context.Context, row auditRow) error {
 	return err
 }
 
-// A person's refusal is on record so often in so long. What comes on top of that
-// is refused alike and not written down: nobody fills an audit by asking again.
+// Equal refusals of a person are audited at most sameRefusals times per
+// refusalPeriod. Further ones are refused, too, but not audited, so that repeated
+// requests do not fill the audit.
 const (
 	sameRefusals  = 10
 	refusalPeriod = time.Hour
 )
 
-// refusedOften reports whether a person's refusal has been written down often
-// enough of late: the same action of the same actor, refused with the same code,
-// and for what belongs to no order with the same evidence.
+// refusedOften reports whether e is a person's refusal that reached the limit.
+// Refusals are equal if actor, action and code are equal. For entries that are not
+// about an order, the evidence must be equal, too.
 func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e entry) (bool, error) {
 	if !e.refused || e.source != order.FromOperator {
 		return false, nil
@@ -177,7 +180,7 @@ func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e ent
 	return found >= sameRefusals, err
 }
 
-// note adds an entry about an order that stays as it stands.
+// note adds an entry about an order whose state does not change.
 func (t tx) note(ctx context.Context, h *held, e entry) error {
 	if often, err := t.refusedOften(ctx, h.Key(), chainOrder, e); err != nil || often {
 		return err
@@ -190,8 +193,8 @@ func (t tx) note(ctx context.Context, h *held, e entry) error {
 	return t.insertAudit(ctx, row)
 }
 
-// noteOther adds an entry about a merchant, about a number that we do not have
-// or, with an empty key, about the installation.
+// noteOther adds an entry about a merchant, about an unknown order number or, with
+// an empty key, about the installation.
 func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 	if often, err := t.refusedOften(ctx, key, chainOther, e); err != nil || often {
 		return err

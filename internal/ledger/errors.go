@@ -8,38 +8,38 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Errors a caller may meet, wrapped with the operation.
+// Errors that callers can test for. They are wrapped with the operation.
 var (
 	// ErrNotFound: there is no such order, submission, callback or book.
 	ErrNotFound = errors.New("not in the ledger")
-	// ErrState: the order stands where this cannot be done to it.
+	// ErrState: the order's state does not allow the operation.
 	ErrState = errors.New("not possible in the order's state")
-	// ErrDamaged: what is kept cannot be read.
+	// ErrDamaged: a stored value cannot be decoded.
 	ErrDamaged = errors.New("what is kept cannot be read")
 )
 
 // Codes of Error: see package sqldb. They are stable.
 const (
-	CodeURL         = sqldb.CodeURL         // the database URL is none of the two forms
+	CodeURL         = sqldb.CodeURL         // the database URL has neither of the two forms
 	CodeNoFile      = sqldb.CodeNoFile      // there is no SQLite file of that name
-	CodeUnreachable = sqldb.CodeUnreachable // the database does not answer or lets us not in
-	CodeSchema      = sqldb.CodeSchema      // the database has to be migrated first
+	CodeUnreachable = sqldb.CodeUnreachable // the database does not answer, or refuses the login
+	CodeSchema      = sqldb.CodeSchema      // the database must be migrated first
 	CodeForeign     = sqldb.CodeForeign     // the database has tables that our migrations did not make; nothing was changed
-	CodeSum         = sqldb.CodeSum         // a sum does not fit; nothing was written
-	CodeUnencrypted = sqldb.CodeUnencrypted // the connection to another machine could be read on its way
-	CodeBusy        = sqldb.CodeBusy        // the database is there, and did not get to it in time
-	CodeReadOnly    = sqldb.CodeReadOnly    // the database takes no writes: a standby, say
+	CodeSum         = sqldb.CodeSum         // a total would overflow; nothing was written
+	CodeUnencrypted = sqldb.CodeUnencrypted // the connection to another machine may be unencrypted
+	CodeBusy        = sqldb.CodeBusy        // the database is reachable, but did not finish in time
+	CodeReadOnly    = sqldb.CodeReadOnly    // the database refuses writes, for example a standby
 )
 
-// Error is a ledger that cannot be used: a stable code, and a sentence that
-// never shows the password.
+// Error says why the ledger cannot be used: a stable code, and a message that
+// never contains the password.
 type Error = sqldb.Error
 
-// maxText bounds free text that is kept, in bytes.
+// maxText is the most bytes of a stored free text.
 const maxText = 2000
 
-// fit makes free text fit for a column of either engine: valid UTF-8 without
-// NUL, which PostgreSQL does not take, and bounded.
+// fit returns the text as both engines can store it: valid UTF-8, without NUL
+// (PostgreSQL refuses NUL), and truncated to maxText bytes.
 func fit(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 	if len(text) > maxText {
@@ -48,12 +48,13 @@ func fit(text string) string {
 	return text
 }
 
-// maxKey bounds what orders, callbacks and records are found by, in bytes. An
-// index of PostgreSQL takes 2,704 of several together; a number of ours has 64.
+// maxKey is the most bytes of a key by which rows are looked up. An index entry of
+// PostgreSQL holds 2,704 bytes for all its columns. An order number of ours has at
+// most 64.
 const maxKey = 200
 
-// fitKey makes what something is found by fit for a column of either engine. It
-// is kept so, and looked up so: what comes from outside may hold anything.
+// fitKey is fit with the bound maxKey. Use it when a key is stored and when it is
+// looked up, because keys from outside may contain anything.
 func fitKey(text string) string {
 	if text = fit(text); len(text) > maxKey {
 		text = strings.ToValidUTF8(text[:maxKey], "") + "…"
@@ -61,7 +62,7 @@ func fitKey(text string) string {
 	return text
 }
 
-// fitOrder does so with both halves of an order's name.
+// fitOrder sanitizes both parts of an order's key.
 func fitOrder(key order.Key) order.Key {
 	return order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// GatewayOrder is the order that one of the gateway's own orders belongs to.
-// ErrNotFound if it belongs to none.
+// GatewayOrder returns the key of the order that has the gateway id. ErrNotFound
+// if there is none.
 func (l *Ledger) GatewayOrder(ctx context.Context, merchant, gatewayID string) (order.Key, error) {
 	key := order.Key{Merchant: merchant}
 	err := l.db.Get(ctx, &key.Number, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> ''",
@@ -19,9 +19,8 @@ func (l *Ledger) GatewayOrder(ctx context.Context, merchant, gatewayID string) (
 	return key, nil
 }
 
-// ownerOf is the number of the other order that the gateway's belongs to; empty
-// if there is none. An order that has an id of the gateway's is compared with
-// that instead.
+// ownerOf returns the number of another order that has the gateway id, or "". It
+// also returns "" if h has a gateway id: then mismatch compares the two ids.
 func (t tx) ownerOf(ctx context.Context, h *held, gatewayID string) (string, error) {
 	if gatewayID == "" || h.GatewayID != "" {
 		return "", nil
@@ -35,10 +34,10 @@ func (t tx) ownerOf(ctx context.Context, h *held, gatewayID string) (string, err
 	return numbers[0], nil
 }
 
-// share is about an order for which the gateway names an order of its own that
-// belongs to another one of ours. What it says of that is no proof of this one:
-// nothing is booked, what is reserved stays reserved, a discrepancy names both,
-// and an order that may be at the gateway is handed to a person.
+// share handles a finding whose gateway id another order has. Such a finding
+// proves nothing about this order: nothing is booked, and the reservation is kept.
+// It opens a discrepancy that names both orders. An order that may be at the
+// gateway becomes in_review.
 func (t tx) share(ctx context.Context, h *held, gatewayID, owner string) (Settlement, error) {
 	reason := order.Reason{
 		Code: order.DiscrepancyShared,

@@ -8,19 +8,19 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Step is one change of an order's state, and the proof it was made on.
+// Step is one change of an order's state, with its proof.
 type Step struct {
 	From     order.State  `json:"from"`
 	To       order.State  `json:"to"`
-	Source   order.Source `json:"source"`             // a finding's, or one of this package
+	Source   order.Source `json:"source"`             // of a finding, or one of this package
 	Evidence string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof; submission: the attempt
-	By       string       `json:"by,omitempty"`       // operator: who
+	By       string       `json:"by,omitempty"`       // operator: the person's name
 	Reason   order.Reason `json:"reason,omitzero"`
 	At       time.Time    `json:"at"`
 }
 
-// History is what has happened to an order, oldest first. The state before
-// the first step is order.Created. None for an order that is not there.
+// History returns the changes of an order's state, oldest first. The state before
+// the first step is order.Created. It returns none if there is no such order.
 func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 	var rows []auditRow
 	err := l.db.List(ctx, &rows, `
@@ -45,7 +45,7 @@ func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 	return steps, nil
 }
 
-// isMove is the condition of an entry of the audit that changed a state. An
-// order begins as created, without an entry that says so if it is opened as
-// anything else.
+// isMove is the SQL condition for audit entries that changed a state. The entry
+// that opens an order counts as a change only if the order was opened in another
+// state than created.
 const isMove = "before_state <> after_state AND NOT (before_state = '' AND after_state = 'created')"

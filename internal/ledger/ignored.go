@@ -8,15 +8,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// FromMessage is the source of what the audit says of a message that an order's
-// workflow was sent and ignores.
+// FromMessage is the source of audit entries about messages that an order's
+// workflow ignored.
 const FromMessage order.Source = "message"
 
-// Ignore notes that an order's workflow was told something that it does not act
-// on, once per order and code, however often it was told. Of an order that we
-// do not have it is on record of the installation.
+// Ignore audits that an order's workflow ignored a message. It writes one entry
+// per order and code. For an unknown order, the entry is in the installation's
+// chain.
 func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason) error {
-	key = order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)} // whatever was said
+	key = order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)} // from the message
 	e := entry{action: ActionIgnore, source: FromMessage, reason: reason, refused: true, mark: "ignored " + reason.Code}
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)
@@ -37,9 +37,9 @@ func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason)
 	return nil
 }
 
-// RefuseStart notes that a workflow was started as an order and is none: it is on
-// record of the merchant, or without one of the installation, once for a
-// workflow's id and a reason.
+// RefuseStart audits that a workflow was started as an order without a valid one.
+// The entry is in the merchant's chain, or in the installation's if merchant is
+// empty. It writes one entry per workflow id and reason.
 func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, reason order.Reason) error {
 	reason.Text = fit(reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
@@ -54,8 +54,8 @@ func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, r
 	return nil
 }
 
-// noteOnce is noteOther for an entry that is not repeated: the chain has none of
-// its mark.
+// noteOnce is noteOther, but does nothing if the chain has an entry with the same
+// mark.
 func (t tx) noteOnce(ctx context.Context, key order.Key, e entry) error {
 	var there int
 	err := t.Get(ctx, &there, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = 'other' AND mark = ?",

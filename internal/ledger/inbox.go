@@ -12,39 +12,39 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// InboxStatus is how far a callback has come. It only ever goes forward.
+// InboxStatus is the status of a callback. It only goes forward.
 type InboxStatus string
 
-// The statuses, in the order of a callback's life.
+// The statuses, in the order in which a callback takes them.
 const (
-	Stored    InboxStatus = "stored"    // came in; nobody has been told
-	Unmatched InboxStatus = "unmatched" // we have no such order
-	Signalled InboxStatus = "signalled" // the order's workflow has been told
-	Late      InboxStatus = "late"      // the order had ended; it is being handled
-	Done      InboxStatus = "done"      // acted upon
+	Stored    InboxStatus = "stored"    // received; no workflow has been signalled
+	Unmatched InboxStatus = "unmatched" // there is no such order
+	Signalled InboxStatus = "signalled" // the order's workflow has been signalled
+	Late      InboxStatus = "late"      // the order had ended; a workflow of its own handles the callback
+	Done      InboxStatus = "done"      // handled
 )
 
 var inboxStatuses = []InboxStatus{Stored, Unmatched, Signalled, Late, Done}
 
-// InboxEntry is a verified callback as it came in.
+// InboxEntry is a verified callback as received.
 type InboxEntry struct {
 	ID       string           `json:"id"` // tarspay.Callback.Fingerprint
 	Callback tarspay.Callback `json:"callback"`
 	Status   InboxStatus      `json:"status"`
-	Problem  string           `json:"problem,omitempty"` // why it cannot be passed on, for reasons of its own
-	Received int              `json:"received"`          // how many times
+	Problem  string           `json:"problem,omitempty"` // why this callback cannot be delivered; empty: it can
+	Received int              `json:"received"`          // number of times
 	FirstAt  time.Time        `json:"first_at"`
 	LastAt   time.Time        `json:"last_at"`
 
-	key     order.Key // as it is stored, where that is not what Callback says
-	damaged bool      // what is kept of it cannot be read
+	key     order.Key // the stored key, if it differs from the callback's
+	damaged bool      // the stored callback cannot be decoded
 }
 
-// Damaged reports whether what is kept of the callback cannot be read, but for
-// whose it is: nobody can act on it.
+// Damaged reports whether the stored callback cannot be decoded. Then only its key
+// is known, and nobody can act on it.
 func (e InboxEntry) Damaged() bool { return e.damaged }
 
-// Key names the order that the callback speaks of, as it is looked up.
+// Key returns the key of the callback's order, as it is looked up.
 func (e InboxEntry) Key() order.Key {
 	if e.key != (order.Key{}) {
 		return e.key
@@ -52,10 +52,10 @@ func (e InboxEntry) Key() order.Key {
 	return fitOrder(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
 }
 
-// StoreCallback writes a verified callback down with its body as it came, at
-// most tarspay.MaxCallbackBytes. What says the same is the same callback: a
-// repetition is counted and not fresh. Once this has returned, the gateway may
-// be told OK.
+// StoreCallback stores a verified callback and its body, at most
+// tarspay.MaxCallbackBytes. Callbacks with the same fingerprint are the same
+// callback: a repetition is counted, and fresh is false. The gateway may be
+// answered OK only after StoreCallback has returned.
 func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, body []byte) (id string, fresh bool, err error) {
 	if len(body) > tarspay.MaxCallbackBytes {
 		return "", false, fmt.Errorf("ledger: store callback: %d bytes are more than %d", len(body), tarspay.MaxCallbackBytes)
@@ -84,7 +84,7 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 }
 
 // Callback reads a callback. ErrNotFound if there is none of that id; ErrDamaged
-// if it cannot be read.
+// if it cannot be decoded.
 func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 	var row inboxRow
 	if err := l.db.Get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id); err != nil {
@@ -93,7 +93,7 @@ func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 	return row.whole()
 }
 
-// Callbacks are all that came in for an order, oldest first, at most MaxPage.
+// Callbacks returns the callbacks of an order, oldest first, at most MaxPage.
 func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, error) {
 	entries, err := l.callbacks(ctx, "merchant = ? AND number = ?", MaxPage, fitKey(key.Merchant), fitKey(key.Number))
 	if err != nil {
@@ -103,20 +103,20 @@ func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, er
 }
 
 const (
-	// unread is how long a signalled callback may wait for its order's workflow
-	// before the end of the order means that it was never read.
+	// unread is the time after which a signalled callback of an ended order counts
+	// as not processed.
 	unread = 5 * time.Second
-	// untold is how long the workflow of a late callback is left alone before
-	// somebody looks whether it still runs. It asks the gateway for a day.
+	// untold is the time after which a late callback is listed again, because its
+	// workflow may no longer run. That workflow queries the gateway for a day.
 	untold = 10 * time.Minute
 )
 
-// PendingCallbacks are those that somebody has to be told of, oldest first:
-// the stored ones, the unmatched ones whose order has since appeared, the
-// signalled ones that nobody acted on although their order has ended, because a
-// signal that comes together with the one that ends the order is lost with the
-// workflow, and the late ones that nobody has looked after for a while, because
-// their workflow may be gone.
+// PendingCallbacks lists the callbacks to deliver, oldest first:
+//   - stored ones
+//   - unmatched ones whose order exists now
+//   - signalled ones that were not handled although their order has ended. A signal
+//     that arrives while the workflow ends is lost.
+//   - late ones that were not touched for a while. Their workflow may no longer run.
 func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
@@ -135,7 +135,7 @@ func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry,
 	return entries, nil
 }
 
-// UnmatchedCallbacks are those of orders that we do not have, oldest first.
+// UnmatchedCallbacks lists the callbacks of unknown orders, oldest first.
 func (l *Ledger) UnmatchedCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
 	entries, err := l.callbacks(ctx, "status = 'unmatched'", pageSize(limit))
 	if err != nil {
@@ -157,11 +157,11 @@ func (l *Ledger) callbacks(ctx context.Context, where string, limit int, args ..
 	return entries, nil
 }
 
-// MarkCallback notes how far a callback has come, and that nothing stands in its
-// way any more. A status that is behind the one on record changes nothing:
-// whoever signalled it may be slower than the workflow that acted on it. The same
-// status notes that somebody has looked after it. ErrNotFound if there is none of
-// that id.
+// MarkCallback sets a callback's status and clears its problem. A status earlier
+// than the stored one changes nothing: the process that signalled the callback may
+// be slower than the workflow that handled it. The same status again updates the
+// time at which the callback was last touched. ErrNotFound if there is no callback
+// of that id.
 func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus) error {
 	var earlier conditions
 	earlier.add("id = ?", id)
@@ -190,17 +190,17 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 	return nil
 }
 
-// SetCallbackAside notes that a person has dealt with a callback of an order
-// that we do not have, or that cannot be passed on: nothing more is done about
-// it, and it does not come back if the gateway repeats it. It is audited whether it is done or refused, and
-// returned as it then stands.
+// SetCallbackAside marks a callback as handled by a person. The callback is of an
+// unknown order, or cannot be delivered. It is not listed again if the gateway
+// repeats it. The action is audited, done or refused. The callback is returned in
+// its new status.
 //
 // The refusal's codes are WHO_MISSING, WHY_MISSING and CALLBACK_NOT_UNMATCHED.
 // ErrNotFound if there is none of that id.
 func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (InboxEntry, *order.Refusal, error) {
 	var e InboxEntry
 	var refusal *order.Refusal
-	id = fit(id) // whatever was typed
+	id = fit(id) // typed by a person
 	err := l.inTx(ctx, func(t tx) error {
 		var row inboxRow
 		err := t.Get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id)
@@ -253,7 +253,8 @@ func (t tx) setAside(ctx context.Context, e *InboxEntry, ours, stuck bool, by, w
 	return nil, err
 }
 
-// InboxCounts is how many callbacks stand at each status; all are there.
+// InboxCounts returns the number of callbacks in each status. Every status is in
+// the map.
 func (l *Ledger) InboxCounts(ctx context.Context) (map[InboxStatus]int, error) {
 	var rows []struct {
 		Status InboxStatus `db:"status"`
@@ -287,8 +288,8 @@ type inboxRow struct {
 	LastAt    int64       `db:"last_at"`
 }
 
-// entry reads the row. One that cannot be read says so and whose it is, so that
-// it hides no other.
+// entry decodes the row. A row that cannot be decoded becomes a damaged entry with
+// its key, so that the other rows are still listed.
 func (r inboxRow) entry() InboxEntry {
 	e, err := r.whole()
 	if err != nil {

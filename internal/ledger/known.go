@@ -10,33 +10,33 @@ import (
 	"time"
 )
 
-// Workers are replaced one after the other: for a while one knows a merchant, or
-// a country's newer profile, that another one lacks. Each says what it knows, so
-// that the one that lacks it can tell a merchant of another worker from one that
-// nobody has.
+// Workers are replaced one after the other. For a while, one worker knows a
+// merchant, or a country's newer profile, that another worker lacks. Each worker
+// records its merchants and profiles, so that other workers can tell a merchant of
+// another worker from an unknown one.
 
-// KnownFor is how long what a worker has said counts after it was last said. A
-// merchant that no worker has had for so long is one that nobody has.
+// KnownFor is how long a worker's record counts after its last update. A merchant
+// that no worker recorded for that time is unknown.
 const KnownFor = 72 * time.Hour
 
-// Known is what a worker knows.
+// Known is the configuration of a worker that it records.
 type Known struct {
-	Merchants map[string]string // number to country
+	Merchants map[string]string // merchant number to country
 	Profiles  map[string]string // country to the SHA-256 of its profile
 }
 
-// Kinds of what a worker knows.
+// Kinds of rows in the table known.
 const (
 	knownMerchant = "merchant"
 	knownProfile  = "profile"
 )
 
-// RecordKnown notes what a worker knows. It is called when a worker starts, and
-// now and then while it runs.
+// RecordKnown records a worker's configuration. A worker calls it at its start and
+// regularly while it runs.
 func (l *Ledger) RecordKnown(ctx context.Context, known Known) error {
 	err := l.inTx(ctx, func(t tx) error {
 		for kind, values := range map[string]map[string]string{knownMerchant: known.Merchants, knownProfile: known.Profiles} {
-			for _, name := range slices.Sorted(maps.Keys(values)) { // two workers lock the rows in one order
+			for _, name := range slices.Sorted(maps.Keys(values)) { // sorted, so that two workers cannot deadlock
 				if _, err := t.Put(ctx, `
 					INSERT INTO known (kind, name, value, first_at, seen_at) VALUES (?, ?, ?, ?, ?)
 					ON CONFLICT (kind, name, value) DO UPDATE SET seen_at = excluded.seen_at`,
@@ -53,8 +53,8 @@ func (l *Ledger) RecordKnown(ctx context.Context, known Known) error {
 	return nil
 }
 
-// OtherWorkerHas reports whether some worker is configured with the merchant in
-// the country.
+// OtherWorkerHas reports whether any worker has recorded the merchant in the
+// country within KnownFor.
 func (l *Ledger) OtherWorkerHas(ctx context.Context, merchant, country string) (bool, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
@@ -69,8 +69,9 @@ func (l *Ledger) OtherWorkerHas(ctx context.Context, merchant, country string) (
 	return found > 0, nil
 }
 
-// NewestProfile is the SHA-256 of the country's profile that came last, among
-// those that some worker has; "" if none has one.
+// NewestProfile returns the SHA-256 of the country's profile that was recorded
+// first most recently, among those that a worker has recorded within KnownFor. It
+// returns "" if there is none.
 func (l *Ledger) NewestProfile(ctx context.Context, country string) (string, error) {
 	now, err := l.Now(ctx)
 	if err != nil {

@@ -1,21 +1,21 @@
-// Package ledger is what we know, in SQL: orders and how far they are, every
-// create that was about to be sent, every amount that moved, the callbacks
-// that came in, what people decided, and the gateway's balance beside ours.
+// Package ledger stores in SQL: orders and their states, every attempt to send a
+// create, every amount that moved, the callbacks received, the decisions of
+// people, and comparisons of the gateway's balance with ours.
 //
-// Books are double entry. A transfer moves an amount between two accounts of
-// one merchant and currency, rows of transfers are only ever added, and the
-// balances are kept beside them in the same transaction. An order's state
-// changes by compare-and-set along the table of package order, in the same
-// transaction as the money that follows from it. What moved at the gateway and
-// belongs to no order is booked by two persons: see Adjustment.
+// Books are double entry. A transfer moves an amount between two accounts of one
+// merchant and currency. Transfers are never changed or deleted. The balances are
+// updated in the same transaction. An order's state changes by compare-and-set
+// along the state table of package order, in the same transaction as its
+// transfers. Money that moved at the gateway without an order is booked by two
+// persons: see Adjustment.
 //
-// Whatever changes an order, and whatever a person asks for and is refused,
-// writes one entry of the audit in the same transaction. The entries of an
-// order are a chain, each with a hash over itself and the one before it; the
-// order's history is read from them.
+// Every change of an order, and every refused action of a person, writes one audit
+// entry in the same transaction. The entries of an order are a chain: each has a
+// hash over itself and the hash of the previous one. The order's history is read
+// from them.
 //
-// The database, either PostgreSQL or SQLite, is package sqldb. Sentences for
-// people are package worklist.
+// Package sqldb accesses the database, PostgreSQL or SQLite. Package worklist
+// writes the texts for people.
 package ledger
 
 import (
@@ -28,8 +28,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// Migrations go forward only, and each leaves the release before it working:
-// workers of two releases run side by side during an upgrade.
+// Migrations go forward only. The previous release must work with the migrated
+// schema, because workers of two releases run side by side during an upgrade.
 //
 //go:embed migrations
 var migrations embed.FS
@@ -40,7 +40,7 @@ var schema = sqldb.Schema{
 	Versions: "ledger_versions",
 	Own:      "orders",
 	Written:  []string{"orders", "submissions", "transfers", "books", "inbox", "audit", "chains"},
-	// Somebody has filled in the same gateway id since it was looked for.
+	// Violated if a concurrent transaction stored the same gateway id.
 	Constraints: []string{"orders_gateway_id"},
 	SumTooLarge: "a sum of the books would be larger than can be held; nothing was written. Look at the merchant's largest orders and adjustments",
 }
@@ -56,18 +56,18 @@ func sub(files fs.FS, folder string) fs.FS {
 // Ledger is an open database. It is safe for concurrent use.
 type Ledger struct{ db *sqldb.DB }
 
-// Option changes how a ledger is opened.
+// Option is an option of Open and OpenExisting.
 type Option func(*sqldb.Options)
 
-// AllowUnencrypted permits a connection to a PostgreSQL on another machine that
-// is not encrypted for certain. Without it, that is CodeUnencrypted.
+// AllowUnencrypted permits a connection to PostgreSQL on another machine that may
+// be unencrypted. Without it, Open returns CodeUnencrypted.
 func AllowUnencrypted(allow bool) Option {
 	return func(o *sqldb.Options) { o.Unencrypted = allow }
 }
 
-// Open connects to "postgres://user:password@host/name?…",
-// "postgresql://…" or "sqlite:path/to/file.db", which is made if it does not
-// exist, with its directory. It does not migrate.
+// Open connects to "postgres://user:password@host/name?…", "postgresql://…" or
+// "sqlite:path/to/file.db", which is created with its directory if it does not
+// exist. It does not migrate.
 //
 // The error is an *Error with CodeURL, CodeUnencrypted or CodeUnreachable. It
 // never shows the password.
@@ -75,8 +75,8 @@ func Open(ctx context.Context, url string, options ...Option) (*Ledger, error) {
 	return connect(ctx, url, sqldb.Options{}, options)
 }
 
-// OpenExisting is Open for whoever reads what a worker has made: a SQLite file
-// that does not exist is an *Error with CodeNoFile, and is not made.
+// OpenExisting is Open, but does not create a SQLite file: a missing one is an
+// *Error with CodeNoFile.
 func OpenExisting(ctx context.Context, url string, options ...Option) (*Ledger, error) {
 	return connect(ctx, url, sqldb.Options{Existing: true}, options)
 }
@@ -92,44 +92,44 @@ func connect(ctx context.Context, url string, options sqldb.Options, changes []O
 	return &Ledger{db}, nil
 }
 
-// Migrate brings the schema to the version that this program wants. Any number
-// of processes may call it at once; a schema that is new enough is left alone.
+// Migrate migrates the schema to the version of this program. Any number of
+// processes may call it at once. It does not change a schema of this version or a
+// newer one.
 //
-// The error is an *Error with CodeUnreachable or CodeForeign, or what the
-// database said to a migration.
+// The error is an *Error with CodeUnreachable or CodeForeign, or the database's
+// error of a migration.
 func (l *Ledger) Migrate(ctx context.Context) error { return l.db.Migrate(ctx) }
 
-// Ping reports whether the database answers and its schema is one that this
-// program can work with: its own version, or a newer one, because a migration
-// leaves the release before it working.
+// Ping reports whether the database answers and this program can work with its
+// schema: its own version or a newer one.
 //
 // The error is an *Error with CodeUnreachable, CodeSchema or CodeForeign.
 func (l *Ledger) Ping(ctx context.Context) error { return l.db.Ping(ctx) }
 
-// Ready reports whether orders can be written now: it is Ping, and takes the
-// locks that writing takes, within a second or so. It changes nothing. A session
-// that takes no writes is not used again.
+// Ready reports whether orders can be written now. It does Ping, and takes the
+// locks of a write, within about a second. It changes nothing. It closes sessions
+// that refuse writes.
 //
 // The error is an *Error with CodeUnreachable, CodeSchema, CodeForeign,
 // CodeReadOnly or CodeBusy.
 func (l *Ledger) Ready(ctx context.Context) error { return l.db.Ready(ctx) }
 
-// Close lets go of all connections.
+// Close closes all connections.
 func (l *Ledger) Close() error { return l.db.Close() }
 
-// SetClock sets the clock that rows are stamped with, for tests that skip
-// time. Call it before the ledger is used.
+// SetClock sets the clock of the rows' times, for tests that skip time. Call it
+// before any other use of the ledger.
 func (l *Ledger) SetClock(clock func() time.Time) { l.db.SetClock(clock) }
 
-// Now is the ledger's time, with which every row is stamped: the server's on
-// PostgreSQL, the machine's on SQLite. UTC, whole milliseconds.
+// Now returns the time that is stored in rows: the server's on PostgreSQL, the
+// machine's on SQLite. It is in UTC, in whole milliseconds.
 //
-// Whatever is compared with a time that the ledger returned is compared with
-// Now, and never with the clock of a process: two machines differ, and a
-// suspended process does not know how late it is.
+// Compare times of the ledger with Now only, never with the clock of a process.
+// The clocks of two machines differ, and a process may be suspended after it has
+// read its clock.
 func (l *Ledger) Now(ctx context.Context) (time.Time, error) { return l.db.Now(ctx) }
 
-// moment reads a time column: Unix milliseconds, zero for never.
+// moment converts a time column: Unix milliseconds; 0 is the zero time.
 func moment(milliseconds int64) time.Time {
 	if milliseconds == 0 {
 		return time.Time{}
@@ -137,7 +137,8 @@ func moment(milliseconds int64) time.Time {
 	return time.UnixMilli(milliseconds).UTC()
 }
 
-// amounts reads amount columns of one currency, minor units.
+// amounts converts amount columns (minor units) of one currency. It keeps the last
+// error.
 type amounts struct {
 	currency string
 	err      error

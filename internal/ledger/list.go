@@ -22,9 +22,9 @@ type Filter struct {
 	Country     string
 	States      []order.State // any of them
 	Open        bool          // not ended
-	NeedsReview bool          // waits for a person, as order.Standing.NeedsPerson says
-	Since       time.Time     // created then or later
-	After       order.Key     // the last order of the page before
+	NeedsReview bool          // order.Standing.NeedsPerson holds
+	Since       time.Time     // created at this time or later
+	After       order.Key     // the last order of the previous page
 	Limit       int           // at most MaxPage; 0: 100
 }
 
@@ -39,7 +39,7 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 		where.add(openStates)
 	}
 	if filter.NeedsReview {
-		where.add(openStates) // for the index; those that wait are open
+		where.add(openStates) // for the index: all that need a person are open
 		where.add(needsPerson)
 	}
 	if !filter.Since.IsZero() {
@@ -68,9 +68,9 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	return orders, nil
 }
 
-// OpenOrders goes through all orders that have not ended and were opened
-// longer than so long ago, page by page: an order is met once, unless it ends
-// before it is reached. An error ends it.
+// OpenOrders iterates over all open orders that are older than age. It reads them
+// page by page. Each order is yielded once; an order that ends meanwhile may be
+// left out. The iteration stops after an error.
 func (l *Ledger) OpenOrders(ctx context.Context, age time.Duration) iter.Seq2[order.Order, error] {
 	return func(yield func(order.Order, error) bool) {
 		now, err := l.Now(ctx)
@@ -103,7 +103,7 @@ func (l *Ledger) OpenOrders(ctx context.Context, age time.Duration) iter.Seq2[or
 	}
 }
 
-// openPage is how many open orders are read at once.
+// openPage is the number of open orders per page.
 const openPage = 200
 
 func pageSize(limit int) int {
@@ -113,18 +113,18 @@ func pageSize(limit int) int {
 	return min(limit, MaxPage)
 }
 
-// openStates is the condition of the index orders_open, word for word: only
-// then do both engines use it.
+// openStates is the SQL condition for open orders. Its text must equal the
+// condition of the index orders_open: only then do both engines use the index.
 var openStates = "state IN ('" + strings.Join(texts(statesThat(func(s order.State) bool { return !s.Terminal() })), "', '") + "')"
 
-// needsPerson is the condition of an order of which order.Standing.NeedsPerson
+// needsPerson is the SQL condition for orders for which order.Standing.NeedsPerson
 // holds.
 var needsPerson = "(state IN ('" + strings.Join(texts(append(statesThat(order.State.NeedsReview), order.AwaitingFunds)), "', '") + "')" +
 	" OR state IN ('" + strings.Join(texts(statesThat(order.State.Sendable)), "', '") + "') AND reason_code = '" + order.CodeGatewayPaused + "'" +
 	" OR state = '" + string(order.Submitting) + "' AND reason_code = '" + order.CodeGatewayShort + "')"
 
-// holdingStates is the condition of a withdrawal that holds its amount in
-// flight: it was reserved and has not ended.
+// holdingStates is the SQL condition for withdrawals whose amount is in in_flight:
+// reserved and not ended.
 const holdingStates = "kind = 'withdrawal' AND state IN ('reserved', 'submitting', 'unknown', 'submitted', 'in_review')"
 
 func statesThat(are func(order.State) bool) []order.State {
@@ -145,7 +145,7 @@ func texts[T ~string](values []T) []string {
 	return plain
 }
 
-// conditions build a WHERE whose values are all bound.
+// conditions builds a WHERE clause. All values are bound parameters.
 type conditions struct {
 	parts []string
 	args  []any

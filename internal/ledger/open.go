@@ -10,43 +10,42 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Opening is what OpenOrder did.
+// Opening is the result of OpenOrder.
 type Opening string
 
-// The openings.
+// The results of OpenOrder.
 const (
-	Opened      Opening = "opened"       // written now
-	Existing    Opening = "existing"     // written before, with the same content
-	Conflict    Opening = "conflict"     // the number belongs to an order with other content
-	Twin        Opening = "twin"         // another order's number differs in capitals only, which a gateway may take for one
-	BooksClosed Opening = "books_closed" // the merchant's books in the currency are not open: OpenBooks, then try again
+	Opened      Opening = "opened"       // the order was inserted now
+	Existing    Opening = "existing"     // the order exists with the same content
+	Conflict    Opening = "conflict"     // the number belongs to an order with different content
+	Twin        Opening = "twin"         // another order's number differs only in case; a gateway may treat both as the same
+	BooksClosed Opening = "books_closed" // the merchant has no open books in the currency: call OpenBooks, then try again
 )
 
-// Sources of changes of state that the ledger makes by itself, beside the
-// sources of findings.
+// Sources of changes of state, beside the sources of findings.
 const (
 	FromOpening    order.Source = "opening"    // OpenOrder: the balance decided
-	FromSubmission order.Source = "submission" // a create; its attempt is the evidence
+	FromSubmission order.Source = "submission" // an attempt of a create, which is the evidence
 	FromReview     order.Source = "review"     // Review: time passed without proof
 	FromFunds      order.Source = "funds"      // Reserve, FailFunds: the balance decided
 	FromDeadline   order.Source = "deadline"   // RejectUnanswered: time passed without an approval
 
-	FromConfiguration order.Source = "configuration" // RecordPolicy: a worker started with it; it changes no order
+	FromConfiguration order.Source = "configuration" // RecordPolicy: a worker started with the policy; no order changes
 )
 
-// Terms are what a request is opened on. The zero Terms have no policy and let
-// a withdrawal that comes short fail.
+// Terms are the settings with which an order is opened. With the zero Terms there
+// is no policy, and a withdrawal that the balance does not cover fails.
 type Terms struct {
 	Policy        *order.Policy
-	WaitForFunds  bool          // a withdrawal that the balance does not cover waits instead of failing
-	FundsDeadline time.Duration // how long it waits, from its opening on
-	Horizon       time.Duration // how long proof is looked for, from the first create on; then a person is asked
-	Run           string        // of the workflow that opens it; another one Reopens it
-	AskFirst      bool          // it may have been sent before: its first create asks the gateway first
+	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds
+	FundsDeadline time.Duration // how long it waits, counted from the opening
+	Horizon       time.Duration // how long the outcome is queried, counted from the first create; then the order goes to review
+	Run           string        // run ID of the workflow that opens the order; a later run calls Reopen
+	AskFirst      bool          // the order may have been sent before: query the gateway before its first create
 }
 
-// OpenOrder writes an order down, once per merchant and number, as the policy
-// rules on it:
+// OpenOrder inserts an order, once per merchant and number. Its state follows from
+// the policy's ruling:
 //
 //	refused         rejected; nothing is reserved
 //	needs approval  awaiting_approval; nothing is reserved
@@ -56,16 +55,15 @@ type Terms struct {
 //	                cover it, awaiting_funds or failed with
 //	                order.CodeInsufficientFunds, as the terms say
 //
-// What the policy needs to know is read, and the order written, while nobody
-// else can open one under daily limits in the same books: orders that are
-// opened together never pass a limit together.
+// The policy's facts are read and the order is inserted under one lock of the
+// books. So concurrent orders cannot exceed a daily limit together.
 //
-// An order with which a sum of the books could not be held any more is rejected
-// with order.CodeSumTooLarge.
+// If the order would overflow a total of the books, it is rejected with
+// order.CodeSumTooLarge.
 //
-// Unless the Opening is Opened, nothing was written; for Existing, Conflict and
-// Twin the order is the one that is there. A request that was never valid
-// is an *order.Refusal with order.CodeInvalidRequest.
+// Unless the Opening is Opened, nothing was written. For Existing, Conflict and
+// Twin the returned order is the existing one. The error for an invalid request is
+// an *order.Refusal with order.CodeInvalidRequest.
 func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Terms) (order.Order, Opening, error) {
 	row, err := newOrderRow(request)
 	if err != nil {
@@ -86,8 +84,8 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	return opened, opening, nil
 }
 
-// FindOrder looks for an order that has a request's number. The Opening is Existing
-// or Conflict, or empty when there is none.
+// FindOrder returns the order with the request's number. The Opening is Existing
+// or Conflict, or empty if there is no such order.
 func (l *Ledger) FindOrder(ctx context.Context, request order.Request) (order.Order, Opening, error) {
 	there, err := l.Order(ctx, request.Key())
 	switch {
@@ -121,8 +119,8 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	if row.Kind == order.Deposit {
 		return l.openWith(ctx, row, tx.openDeposit)
 	}
-	// Between a reservation that came short and the look at the balance that
-	// says by how much, funds may arrive: then try once more.
+	// Funds may arrive between the failed reservation and the read of the balance.
+	// Then try again.
 	for range openTries {
 		opened, opening, err := l.openWith(ctx, row, tx.openReserved)
 		if !errors.Is(err, errShort) {
@@ -136,18 +134,17 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	return order.Order{}, "", errEnough
 }
 
-// openTries is how often the balance may change between the two.
+// openTries is the most tries.
 const openTries = 10
 
-// Findings that end a transaction which must not be kept.
+// Errors that roll the transaction back.
 var (
 	errShort       = errors.New("the available balance does not cover it")
 	errEnough      = errors.New("the available balance covers it after all")
 	errBooksClosed = errors.New("the books are not open")
 )
 
-// opener is one way of opening an order within a transaction. It returns the
-// row that is then there.
+// opener opens an order within a transaction. It returns the stored row.
 type opener func(tx, context.Context, orderRow) (orderRow, Opening, error)
 
 func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order.Order, Opening, error) {
@@ -174,27 +171,30 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	return opened, opening, err
 }
 
-// openDeposit writes down an order that holds no money yet.
+// openDeposit inserts a deposit as created.
 func (t tx) openDeposit(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State = order.Created
 	return t.write(ctx, row)
 }
 
-// openReserved is a withdrawal's common road, optimistic and short.
+// openReserved inserts a withdrawal as reserved, without reading the balance.
+// errShort if the balance does not cover it.
 func (t tx) openReserved(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State = order.Reserved
 	return t.write(ctx, row)
 }
 
-// openUncountable writes down an order whose amount cannot be added to the
-// merchant's sums. It moves nothing and counts for nothing.
+// openUncountable inserts an order whose amount would overflow a total of the
+// merchant's books. The order is rejected, so nothing is booked and no limit
+// counts it.
 func (t tx) openUncountable(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State, row.ReasonCode = order.Rejected, order.CodeSumTooLarge
 	row.ReasonText = "with it, a sum of the merchant's books would be larger than can be held"
 	return t.write(ctx, row)
 }
 
-// openShort writes down a withdrawal that the balance does not cover.
+// openShort inserts a withdrawal that the balance does not cover. errEnough if the
+// balance covers it now.
 func (t tx) openShort(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	books, err := t.books(ctx, row.Merchant, row.Currency, "")
 	if err != nil {
@@ -206,8 +206,8 @@ func (t tx) openShort(ctx context.Context, row orderRow) (orderRow, Opening, err
 	return t.write(ctx, row)
 }
 
-// openLimited is the road of an order that daily limits or its beneficiary
-// decide on. It locks the books first: see tx.
+// openLimited inserts an order whose ruling depends on daily limits or on the
+// beneficiary. It locks the books first: see tx.
 func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request, policy *order.Policy, needs order.Needs) (orderRow, Opening, error) {
 	books, err := t.books(ctx, row.Merchant, row.Currency, t.ForUpdate)
 	if err != nil {
@@ -229,7 +229,7 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 	return t.write(ctx, row)
 }
 
-// rule stands the row as a ruling that does not let it pass says.
+// rule sets the row's state and reason from a ruling other than Pass.
 func (r *orderRow) rule(ruling order.Ruling, at time.Time, policy *order.Policy) {
 	reason := ruling.Reason()
 	r.ReasonCode, r.ReasonText = reason.Code, fit(reason.Text)
@@ -240,7 +240,7 @@ func (r *orderRow) rule(ruling order.Ruling, at time.Time, policy *order.Policy)
 	}
 }
 
-// fund stands the row of a withdrawal as the available balance says.
+// fund sets a withdrawal's state and reason from the available balance.
 func (r *orderRow) fund(available int64) {
 	r.State, r.ReasonCode, r.ReasonText = order.Reserved, "", ""
 	if available >= r.Amount {
@@ -255,8 +255,8 @@ func (r *orderRow) fund(available int64) {
 	r.ReasonText = fmt.Sprintf("the available balance of %s does not cover %s", read.of(available), read.of(r.Amount))
 }
 
-// write inserts the row as it stands, begins its audit and books what follows,
-// unless its number is taken.
+// write inserts the row, its first audit entry and its reservation. If the number
+// is taken, it writes nothing and returns the existing row.
 func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	if err := t.holdUnasked(ctx, &row); err != nil {
 		return row, "", err
@@ -283,9 +283,9 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 	return row, Opened, t.bookAll(ctx, h, reservation(h.Order))
 }
 
-// holdUnasked keeps an order open that would end at its opening, if the gateway may
-// have it: it ends so once the gateway was asked. Nobody can approve one that the
-// policy refuses.
+// holdUnasked keeps an order open that would end at its opening, if the gateway
+// may have the order. It ends after the gateway was queried. An order that the
+// policy refuses gets a deadline in the past, so that nobody can approve it.
 func (t tx) holdUnasked(ctx context.Context, row *orderRow) error {
 	if row.State != order.Failed && (row.State != order.Rejected || row.ReasonCode == order.CodeSumTooLarge) {
 		return nil
@@ -305,7 +305,8 @@ func (t tx) holdUnasked(ctx context.Context, row *orderRow) error {
 	return nil
 }
 
-// reservation is what an order sets aside when it becomes reserved.
+// reservation returns the transfer of an order that becomes reserved; none in any
+// other state.
 func reservation(o order.Order) []Transfer {
 	if o.State != order.Reserved {
 		return nil
@@ -313,7 +314,7 @@ func reservation(o order.Order) []Transfer {
 	return []Transfer{{Reason: ReasonReserve, From: AccountAvailable, To: AccountInFlight, Amount: o.Amount}}
 }
 
-// insertOrder inserts the row, or finds the one that has its number.
+// insertOrder inserts the row, or returns the existing row with its number.
 func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	var written []struct {
 		ID       int64 `db:"id"`
@@ -349,7 +350,7 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	return there, Existing, nil
 }
 
-// booksState is what a ruling and a reservation look at.
+// booksState is the part of the books that rulings and reservations need.
 type booksState struct {
 	Available      int64 `db:"available"`
 	Day            int64 `db:"day"`
@@ -357,8 +358,8 @@ type booksState struct {
 	DayDeposits    int64 `db:"day_deposits"`
 }
 
-// books reads a merchant's books, locked when lock says so; errBooksClosed if
-// there are none.
+// books reads a merchant's books. lock is t.ForUpdate to lock the row, or empty.
+// errBooksClosed if there are none.
 func (t tx) books(ctx context.Context, merchant, currency, lock string) (booksState, error) {
 	var state booksState
 	err := t.Get(ctx, &state, "SELECT available, day, day_withdrawals, day_deposits FROM books WHERE merchant = ? AND currency = ?"+lock,
@@ -369,11 +370,11 @@ func (t tx) books(ctx context.Context, merchant, currency, lock string) (booksSt
 	return state, err
 }
 
-// facts are what a policy needs to know. The books are locked.
+// facts reads the facts that a policy needs. The caller has locked the books.
 func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs order.Needs) (order.Facts, error) {
 	read := amounts{currency: row.Currency}
 	var facts order.Facts
-	if books.Day >= dayOf(row.CreatedAt) { // else this is the day's first
+	if books.Day >= dayOf(row.CreatedAt) { // otherwise this is the day's first order
 		facts.MerchantDay = read.of(books.DayWithdrawals)
 		if row.Kind == order.Deposit {
 			facts.MerchantDay = read.of(books.DayDeposits)
@@ -395,14 +396,14 @@ func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs ord
 	return facts, errors.Join(err, read.err)
 }
 
-// dayLength is a day in the milliseconds that times are kept in.
+// dayLength is one day in milliseconds.
 const dayLength = 24 * 60 * 60 * 1000
 
-// dayOf is the day (UTC, since 1970) of a time in milliseconds.
+// dayOf returns the day (UTC, counted from 1970) of a time in milliseconds.
 func dayOf(milliseconds int64) int64 { return milliseconds / dayLength }
 
-// countedStates is the condition of an order that counts for daily limits:
-// all but those that ended without any money moved.
+// countedStates is the SQL condition for orders that count for daily limits: all
+// but those that ended without a payment.
 const countedStates = "state NOT IN ('failed', 'rejected', 'expired', 'cancelled')"
 
 func counts(state order.State) bool {

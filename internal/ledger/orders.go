@@ -25,17 +25,18 @@ func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) 
 type held struct {
 	order.Order
 	id       int64
-	run      string // of the workflow that drives it
+	run      string // run ID of the workflow that drives it
 	attempts int
-	entries  int64  // of its audit
-	head     []byte // of its audit
-	counted  int64  // what this transaction adds to the day's total,
-	rest     int64  // and to what fees are finer than is booked, in millionths of a minor unit
-	// overdraws: the gateway has the order, so its reservation need not be covered.
+	entries  int64  // number of its audit entries
+	head     []byte // hash of its last audit entry
+	counted  int64  // amount that this transaction adds to the day's total
+	rest     int64  // unbooked fraction of fees that this transaction adds, in millionths of a minor unit
+	// overdraws allows a reservation that makes available negative, because the
+	// gateway already has the order.
 	overdraws bool
 }
 
-// lockOrder reads an order and keeps everyone else from changing it.
+// lockOrder reads an order and locks its row until the transaction ends.
 func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	var row orderRow
 	query := "SELECT " + orderColumns + " FROM orders WHERE merchant = ? AND number = ?" + t.ForUpdate
@@ -45,7 +46,7 @@ func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	return row.held()
 }
 
-// update writes the standing of an order that stands in state from: a
+// update writes h to the order's row, whose state must be from. It is a
 // compare-and-set, although the row is locked.
 func (t tx) update(ctx context.Context, h *held, from order.State) error {
 	instructions, err := encodeInstructions(h.Instructions)
@@ -68,8 +69,8 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 	return nil
 }
 
-// move takes an order along one line of the table and writes down why. How it
-// changes the day's total is booked by bookAll, which the caller calls last.
+// move changes an order's state, if the state table allows it, and audits why. The
+// caller must call bookAll last, which updates the day's total.
 func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	from := h.State
 	if !order.CanMove(h.Kind, from, to) {
@@ -79,14 +80,14 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	switch {
 	case counts(from) && !counts(to):
 		h.counted -= h.Amount.Minor()
-	case !counts(from) && counts(to): // an expired deposit that was paid late, and returned
+	case !counts(from) && counts(to): // an expired deposit that was paid late and refunded
 		h.counted += h.Amount.Minor()
 	}
 	return t.record(ctx, h, from, e)
 }
 
-// record writes the standing of an order that stands in state from, with an entry
-// in its audit.
+// record writes h to the order's row, whose state must be from, with an audit
+// entry.
 func (t tx) record(ctx context.Context, h *held, from order.State, e entry) error {
 	row := h.link(e, from, t.At.UnixMilli())
 	if err := t.update(ctx, h, from); err != nil {
@@ -124,17 +125,17 @@ type orderRow struct {
 	FundsBefore   int64       `db:"funds_before"`
 	Horizon       int64       `db:"horizon"` // milliseconds
 	AskFirst      int64       `db:"ask_first"`
-	Run           string      `db:"run"` // of the workflow that drives it
+	Run           string      `db:"run"` // run ID of the workflow that drives it
 	AuditEntries  int64       `db:"audit_entries"`
 	AuditHead     []byte      `db:"audit_head"`
 	CreatedAt     int64       `db:"created_at"`
 	UpdatedAt     int64       `db:"updated_at"`
 
-	Beneficiary   string        `db:"beneficiary"` // written, and never read back,
-	Folded        string        `db:"folded"`      // and the number in small letters
-	evidence      string        // of its opening
-	fundsDeadline time.Duration // from its opening on
-	mayBeSent     bool          // before its opening
+	Beneficiary   string        `db:"beneficiary"` // written, never read back
+	Folded        string        `db:"folded"`      // the number in lower case; never read back
+	evidence      string        // evidence of the opening's audit entry
+	fundsDeadline time.Duration // counted from the opening
+	mayBeSent     bool          // it may have been sent before its opening
 }
 
 func newOrderRow(request order.Request) (orderRow, error) {
@@ -153,8 +154,8 @@ func newOrderRow(request order.Request) (orderRow, error) {
 	}, nil
 }
 
-// order puts the order together and checks that its columns and its request
-// tell the same.
+// order decodes the row. It is an error if the columns differ from the stored
+// request.
 func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, FeeText: r.FeeText, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
@@ -169,7 +170,7 @@ func (r orderRow) order() (order.Order, error) {
 	if o.Key() != key || o.Kind != r.Kind || o.Amount.Minor() != r.Amount || o.Amount.Currency() != r.Currency {
 		return order.Order{}, fmt.Errorf("ledger: the row of order %s differs from its request", key)
 	}
-	if r.Paid > 0 { // proved: from here on a fee of zero is a fee, too
+	if r.Paid > 0 { // with a proved payment a fee of zero is a known fee
 		read := amounts{currency: r.Currency}
 		o.Paid, o.Fee = read.of(r.Paid), read.of(r.Fee)
 		if read.err != nil {

@@ -7,10 +7,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// RecordPolicy writes into the installation's own audit, that of an empty key,
-// which policy came into force, by its ID, or that it was refused and why. What
-// is the same as the last time is not written again: workers start often, and
-// several at once.
+// RecordPolicy audits in the installation's chain that the policy with the ID came
+// into force, or that it was refused and why. An entry equal to the last one is
+// not written again, because workers start often, and several at once.
 func (l *Ledger) RecordPolicy(ctx context.Context, id string, refusal *order.Refusal) error {
 	e := entry{action: ActionPolicy, source: FromConfiguration, evidence: id}
 	e.refuse(refusal)
@@ -31,8 +30,8 @@ func (l *Ledger) RecordPolicy(ctx context.Context, id string, refusal *order.Ref
 	return nil
 }
 
-// lastPolicy is what was recorded last, an empty row if nothing was. Nobody else
-// records anything until the transaction ends.
+// lastPolicy returns the last entry about a policy, or an empty row. It locks the
+// installation's chain until the transaction ends.
 func (t tx) lastPolicy(ctx context.Context) (auditRow, error) {
 	_, err := t.Put(ctx, "INSERT INTO chains (merchant, number, entries, head) VALUES ('', '', 0, ?) ON CONFLICT (merchant, number) DO NOTHING", []byte{})
 	if err != nil {

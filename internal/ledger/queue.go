@@ -12,45 +12,44 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Due is something that needs a person, as facts. Package worklist puts them in
-// words.
+// Due is an item that needs a person. Package worklist writes its text.
 type Due struct {
 	Since time.Time
 	Kind  QueueKind
-	Key   order.Key // without number: the merchant itself
-	ID    string    // what its command takes: see QueueKind; the same as long as it is due
+	Key   order.Key // no number: the item is about the merchant
+	ID    string    // argument of the item's command, see QueueKind; it does not change while the item is due
 	Code  string    // stable
 
-	// What it is about. The members of other kinds are zero.
+	// The subject of the item. The members of other kinds are zero.
 	Order       *order.Order      // QueueApproval, QueueReview, QueueUnknown, QueueUnsent, QueueFunds
-	Proposal    *order.Resolution // QueueReview: what one person has proposed; nil if nobody has
+	Proposal    *order.Resolution // QueueReview: the proposed resolution; nil if there is none
 	Discrepancy *Discrepancy      // QueueDiscrepancy
 	Breaker     *Breaker          // QueueBreaker
-	Waiting     int               // QueueBreaker: how many orders wait to be sent
+	Waiting     int               // QueueBreaker: number of orders that wait to be sent
 	Callback    *InboxEntry       // QueueCallback
 	Adjustment  *AdjustmentRecord // QueueAdjustment
-	Drift       money.Amount      // QueueDrift: what the gateway has more than the books; below zero: less
+	Drift       money.Amount      // QueueDrift: the gateway's balance minus the books
 }
 
-// QueueKind says why something needs a person.
+// QueueKind says why an item needs a person.
 type QueueKind string
 
 // The kinds.
 const (
 	QueueApproval    QueueKind = "approval"    // an order waits for a second person; ID: its fingerprint
 	QueueReview      QueueKind = "review"      // an order waits to be resolved
-	QueueUnknown     QueueKind = "unknown"     // a create has had no certain outcome for long
-	QueueUnsent      QueueKind = "unsent"      // an order may be sent and has not been for long
-	QueueDiscrepancy QueueKind = "discrepancy" // open; ID: its number
+	QueueUnknown     QueueKind = "unknown"     // a create has had no certain outcome for a long time
+	QueueUnsent      QueueKind = "unsent"      // an order has been ready to be sent for a long time
+	QueueDiscrepancy QueueKind = "discrepancy" // a discrepancy is open; ID: its number
 	QueueBreaker     QueueKind = "breaker"     // open
-	QueueCallback    QueueKind = "callback"    // unmatched, or cannot be passed on; ID: the callback's
-	QueueFunds       QueueKind = "funds"       // an order waits for money, in the ledger or at the gateway
-	QueueAdjustment  QueueKind = "adjustment"  // proposed, and waits for a second person; ID: its reference
+	QueueCallback    QueueKind = "callback"    // a callback is unmatched, or cannot be delivered; ID: its id
+	QueueFunds       QueueKind = "funds"       // an order waits for money in the books or at the gateway
+	QueueAdjustment  QueueKind = "adjustment"  // an adjustment waits for a second person; ID: its reference
 	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it; ID: the merchant
 )
 
-// queues are where the items of each kind come from, the oldest first, and how
-// they are counted.
+// queues has for each kind the function that lists its items, oldest first, and
+// the function that counts them.
 var queues = []struct {
 	kind  QueueKind
 	list  func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error)
@@ -77,16 +76,15 @@ func QueueKinds() []QueueKind {
 	return kinds
 }
 
-// NeedsPerson lists everything that needs a person, oldest first, at most limit
-// (0: 100; never more than MaxPage). QueueKind says what that is. Orders are
-// listed as unknown or unsent once they have been so for unknownFor. An order may
-// be there twice, as one that is unknown and one that wants money. QueueCounts
-// counts without a limit.
+// NeedsPerson lists the items that need a person, oldest first, at most limit (0:
+// 100; never more than MaxPage). See QueueKind for the kinds. Orders are listed as
+// unknown or unsent after unknownFor. An order can be listed twice: as unknown and
+// as waiting for money. QueueCounts counts without a limit.
 func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
 	limit = pageSize(limit)
 	var items []Due
 	for _, queue := range queues {
-		found, err := queue.list(l, ctx, unknownFor, limit) // the oldest of all are among the oldest of each
+		found, err := queue.list(l, ctx, unknownFor, limit) // limit items of each kind contain the limit oldest of all
 		if err != nil {
 			return nil, fmt.Errorf("ledger: list what needs a person: %w", err)
 		}
@@ -98,7 +96,7 @@ func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limi
 	return items[:min(limit, len(items))], nil
 }
 
-// ordersIn lists the orders in a state, those that have been so for longest first.
+// ordersIn lists the orders in a state, oldest first.
 func ordersIn(kind QueueKind, state order.State) func(*Ledger, context.Context, time.Duration, int) ([]Due, error) {
 	return func(l *Ledger, ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 		return l.ordersDue(ctx, kind, standing(state), limit)
@@ -109,12 +107,13 @@ func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limi
 	return l.ordersDueFor(ctx, QueueUnknown, unknownFor, standing(order.Unknown), limit)
 }
 
-// unsentDue leaves out what an open breaker holds back: its own item counts them.
+// unsentDue omits the orders of a merchant with an open breaker: the breaker's
+// item counts them.
 func (l *Ledger) unsentDue(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
 	return l.ordersDueFor(ctx, QueueUnsent, unknownFor, waitingToBeSent, limit)
 }
 
-// ordersDueFor lists the orders that have been due for so long.
+// ordersDueFor lists the orders that have been due for at least long.
 func (l *Ledger) ordersDueFor(ctx context.Context, kind QueueKind, long time.Duration, due dueOrders, limit int) ([]Due, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
@@ -124,7 +123,7 @@ func (l *Ledger) ordersDueFor(ctx context.Context, kind QueueKind, long time.Dur
 	return slices.DeleteFunc(items, func(item Due) bool { return item.Since.After(now.Add(-long)) }), err
 }
 
-// fundsDue lists the orders that lack money in the books, and at the gateway.
+// fundsDue lists the orders that wait for money in the books or at the gateway.
 func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	waiting, err := l.ordersDue(ctx, QueueFunds, standing(order.AwaitingFunds), limit)
 	if err != nil {
@@ -134,14 +133,15 @@ func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]Du
 	return slices.SortedStableFunc(slices.Values(append(waiting, short...)), func(a, b Due) int { return a.Since.Compare(b.Since) }), err
 }
 
-// dueOrders picks open orders: a condition, and the condition of the entries of
-// an order's audit of which the first says since when.
+// dueOrders selects open orders. where is an SQL condition for the order o. since
+// is an SQL condition for its audit entries a: the first match gives the time
+// since when the order is due.
 type dueOrders struct {
 	where, since string
 	args         []any
 }
 
-// query selects columns of the orders, and since when they are due.
+// query selects columns of the orders, and the column since.
 func (d dueOrders) query(columns string) string {
 	return `SELECT ` + columns + `COALESCE((
 			SELECT at FROM audit a
@@ -151,31 +151,32 @@ func (d dueOrders) query(columns string) string {
 		FROM orders o WHERE ` + openStates + ` AND ` + d.where
 }
 
-// standing are the orders in a state, since they first came to it: those that
-// are unknown come and go while the create is sent again.
+// standing selects the orders in a state, with the time when they first reached
+// it. An unknown order leaves and re-enters its state with each new create.
 func standing(state order.State) dueOrders {
 	return dueOrders{"state = ?", "a.after_state = o.state AND a.before_state <> o.state", []any{state}}
 }
 
-// shortAtTheGateway are the orders that the gateway refused for want of money.
+// shortAtTheGateway selects the orders that the gateway refused because the
+// merchant's balance there is too low.
 var shortAtTheGateway = dueOrders{
 	"state IN ('submitting', 'unknown') AND reason_code = ?", "a.code = o.reason_code AND a.outcome = 'done'", []any{order.CodeGatewayShort},
 }
 
-// waitingToBeSent are the orders that may be sent and of which the gateway cannot have
-// heard, since they may be sent; but for those behind an open breaker.
+// waitingToBeSent selects unsent orders, with the time when they first became
+// ready to be sent. It omits merchants with an open breaker.
 var waitingToBeSent = dueOrders{
 	unsentStates + " AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant)",
 	"a.after_state IN ('created', 'reserved') AND a.before_state <> a.after_state", nil,
 }
 
-// unsentStates is the condition of an order o that may be sent, and of which the
-// gateway cannot have heard.
+// unsentStates is the SQL condition for an order o that may be sent and that the
+// gateway cannot have received.
 const unsentStates = `state IN ('created', 'reserved', 'submitting')
 	AND NOT EXISTS (SELECT 1 FROM submissions s WHERE s.order_id = o.id AND NOT s.` + notSent + ")"
 
-// queuedOrder is an order that stands in a state, since when, and what is
-// proposed for it.
+// queuedOrder is an order with the time since when it is due, and the proposed
+// resolution.
 type queuedOrder struct {
 	orderRow
 	Since            int64  `db:"since"`
@@ -186,7 +187,7 @@ type queuedOrder struct {
 	ProposedEvidence string `db:"proposed_evidence"`
 }
 
-// ordersDue lists open orders, those that have been due for longest first.
+// ordersDue lists open orders, oldest first.
 func (l *Ledger) ordersDue(ctx context.Context, kind QueueKind, due dueOrders, limit int) ([]Due, error) {
 	var rows []queuedOrder
 	err := l.db.List(ctx, &rows, `
@@ -258,8 +259,8 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 	return items, nil
 }
 
-// callbacksDue lists the callbacks that cannot be passed on, and those of orders
-// that we do not have. One that is both is listed once, as the first.
+// callbacksDue lists the callbacks that cannot be delivered, and those of unknown
+// orders. A callback that is both is listed once, as undelivered.
 func (l *Ledger) callbacksDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
 	unmatched, err := l.UnmatchedCallbacks(ctx, limit)
 	if err != nil {
@@ -299,8 +300,8 @@ func (l *Ledger) adjustmentsDue(ctx context.Context, _ time.Duration, limit int)
 	return items, err
 }
 
-// driftingSince selects since when all snapshots of the books b drift; NULL when
-// the latest one does not.
+// driftingSince selects the time of the oldest snapshot of the books b since which
+// all snapshots drift. It is NULL if the latest one does not drift.
 const driftingSince = `(
 	SELECT at FROM snapshots WHERE merchant = b.merchant AND currency = b.currency AND id > COALESCE((
 		SELECT MAX(id) FROM snapshots WHERE merchant = b.merchant AND currency = b.currency AND verdict <> 'drift'), 0)
@@ -328,16 +329,16 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]D
 	return items, err
 }
 
-// Codes of what is due and has none of its own. They are stable.
+// Codes of items whose subject has no code. They are stable.
 const (
-	CodeAdjustmentProposed = "ADJUSTMENT_PROPOSED" // it waits for a second person
+	CodeAdjustmentProposed = "ADJUSTMENT_PROPOSED" // an adjustment waits for a second person
 	CodeDrift              = "BALANCE_DRIFT"       // the gateway's balance and the books differ
-	CodeUnsent             = "ORDER_UNSENT"        // it may be sent, and nobody has
+	CodeUnsent             = "ORDER_UNSENT"        // an order may be sent and was not sent
 )
 
 // Codes of callbacks. They are stable.
 const (
-	CodeUnmatched    = "CALLBACK_UNMATCHED"     // it is for an order that we do not have
-	CodeUndelivered  = "CALLBACK_UNDELIVERED"   // it cannot be passed on, or nobody has for long
-	CodeNotUnmatched = "CALLBACK_NOT_UNMATCHED" // it has an order and can be passed on, or was dealt with: it cannot be set aside
+	CodeUnmatched    = "CALLBACK_UNMATCHED"     // there is no order of its number
+	CodeUndelivered  = "CALLBACK_UNDELIVERED"   // it cannot be delivered, or was not delivered for a long time
+	CodeNotUnmatched = "CALLBACK_NOT_UNMATCHED" // it cannot be set aside: it can be delivered, or is already handled
 )

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// QueueCount is how much of a kind needs a person.
+// QueueCount is the number of items of a kind.
 type QueueCount struct {
 	Items  int       `json:"items"`
-	Oldest time.Time `json:"oldest,omitzero"` // since when the oldest does; zero if there is none
+	Oldest time.Time `json:"oldest,omitzero"` // time since which the oldest item is due; zero if there is none
 }
 
-// QueueCounts counts what NeedsPerson lists; all kinds are there. The database
-// counts: no item is loaded, however many there are.
+// QueueCounts counts the items of NeedsPerson. Every kind is in the map. The
+// database counts, so no item is loaded.
 func (l *Ledger) QueueCounts(ctx context.Context, unknownFor time.Duration) (map[QueueKind]QueueCount, error) {
 	counts := make(map[QueueKind]QueueCount, len(queues))
 	now, err := l.Now(ctx)
@@ -35,13 +35,13 @@ func (l *Ledger) QueueCounts(ctx context.Context, unknownFor time.Duration) (map
 	return counts, nil
 }
 
-// tally selects a row per item of a queue, with a column since.
+// tally is an SQL query with one row per item, and the column since.
 type tally struct {
 	rows string
 	args []any
 }
 
-// query counts the rows, and finds the oldest.
+// query returns the SQL that counts the rows and finds the oldest.
 func (t tally) query() string {
 	return "SELECT COUNT(*) AS items, COALESCE(MIN(since), 0) AS oldest FROM (" + t.rows + ") q"
 }
@@ -51,7 +51,8 @@ func tallyRows(rows string) func(time.Time, time.Duration) tally {
 	return func(time.Time, time.Duration) tally { return tally{rows: rows} }
 }
 
-// tallyOrders counts the orders that are due in one of these ways; none is in two.
+// tallyOrders counts the orders of all the selections. No order may be in two of
+// them.
 func tallyOrders(ways ...dueOrders) func(time.Time, time.Duration) tally {
 	queries, args := make([]string, len(ways)), []any(nil)
 	for i, due := range ways {
@@ -69,8 +70,8 @@ func tallyOrdersFor(due dueOrders) func(time.Time, time.Duration) tally {
 	}
 }
 
-// tallyCallbacks counts the callbacks that need a person. One that does for two
-// reasons is one. Each reason has an index.
+// tallyCallbacks counts the callbacks that need a person. A callback with two
+// reasons counts once. Each reason has an index.
 func tallyCallbacks(at time.Time, _ time.Duration) tally {
 	return tally{`
 		SELECT id, first_at AS since FROM inbox WHERE status = 'unmatched'

@@ -11,9 +11,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// KeepRecords writes down what the gateway says, once per gateway's id: its
-// newest word replaces the one before. Only that of an order which was returned
-// stays, because the history goes on listing it as the success that it was.
+// KeepRecords stores the gateway's records, one per gateway id. A newer record
+// replaces the older one. But a refunded record keeps its state when a record of
+// the history replaces it, because the history still lists refunded orders as
+// successful.
 func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []reconcile.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -29,7 +30,7 @@ func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []rec
 				return err
 			}
 		}
-		// Rows in one order, so that two readers of a page do not lock in a circle.
+		// Sorted, so that concurrent writers of the same records cannot deadlock.
 		slices.SortFunc(rows, func(a, b recordRow) int { return strings.Compare(a.GatewayID, b.GatewayID) })
 		rows = slices.CompactFunc(rows, func(a, b recordRow) bool { return a.GatewayID == b.GatewayID })
 		var kept []string
@@ -50,8 +51,7 @@ func (l *Ledger) KeepRecords(ctx context.Context, merchant string, records []rec
 	return nil
 }
 
-// findNumber fills in the number of an order that the gateway names by its own
-// id only.
+// findNumber fills in the order number of a record that has only the gateway's id.
 func (t tx) findNumber(ctx context.Context, row *recordRow) error {
 	if row.Number != "" {
 		return nil

@@ -11,18 +11,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Resolve ends an order in review as a person has decided, with evidence. The
-// money follows as in Settle.
+// Resolve ends an order in review with the state that a person decided on
+// evidence. It books the same transfers as Settle.
 //
-// With twoPersons the first word is a proposal: it is audited, nothing else
-// changes, and pending is true. The word of another person for the same end and
-// amounts carries it out, with the evidence of both; the first person's own
-// second word is refused with SAME_PERSON. A word for another end or amount
-// takes the place of the proposal. Neither of the two may be who requested the
-// order.
+// With twoPersons the first resolution is stored as a proposal. It is audited,
+// nothing else changes, and pending is true. A resolution of another person with
+// the same state and amounts is carried out, with the evidence of both. One of the
+// same person is refused with SAME_PERSON. A resolution with another state or
+// amount replaces the proposal. The person who requested the order may do neither.
 //
-// It is done or refused, audited and repeated like the other actions; see
-// Approve.
+// It is performed or refused, audited and repeated like the other actions, see
+// actions.go.
 func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution, twoPersons bool) (o order.Order, refusal *order.Refusal, pending bool, err error) {
 	r.By, r.Why, r.Evidence = fit(r.By), fit(r.Why), fit(r.Evidence)
 	a := action{
@@ -32,7 +31,7 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 		},
 	}
 	a.do = func(t tx, ctx context.Context, h *held, _ entry) error {
-		pending = false // a transaction may run again
+		pending = false // the transaction may be retried
 		if !twoPersons {
 			return t.resolve(ctx, h, r)
 		}
@@ -64,8 +63,7 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 	return result.order, result.refusal, pending, nil
 }
 
-// resolve books the decision. A resolution always fits its order: Permit has
-// compared them.
+// resolve applies the resolution. Permit has checked that it fits the order.
 func (t tx) resolve(ctx context.Context, h *held, r order.Resolution) error {
 	finding, err := r.Finding(h.Request, h.GatewayID)
 	if err != nil {
@@ -79,7 +77,7 @@ func (t tx) resolve(ctx context.Context, h *held, r order.Resolution) error {
 	return err
 }
 
-// both is what two persons have decided.
+// both merges two equal resolutions of two persons.
 func both(first, second order.Resolution) order.Resolution {
 	result := second
 	result.By = half(first.By) + " and " + half(second.By)
@@ -92,7 +90,7 @@ func both(first, second order.Resolution) order.Resolution {
 	return result
 }
 
-// half bounds a text of which two are kept together.
+// half truncates a text so that two texts fit into one column.
 func half(text string) string {
 	if len(text) > maxText/3 {
 		text = strings.ToValidUTF8(text[:maxText/3], "") + "…"
@@ -100,7 +98,7 @@ func half(text string) string {
 	return text
 }
 
-// propose keeps a resolution until another person confirms it.
+// propose stores a resolution until another person confirms it.
 func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
 	_, err := t.Put(ctx, `
 		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -116,7 +114,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
 	})
 }
 
-// proposal is what the first person has proposed, if anybody has.
+// proposal returns the stored proposal, if there is one.
 func (t tx) proposal(ctx context.Context, h *held) (r order.Resolution, proposed bool, err error) {
 	var row proposalRow
 	err = t.Get(ctx, &row, "SELECT state, paid, fee, actor, why, evidence, at FROM proposals WHERE order_id = ?"+t.ForUpdate, h.id)

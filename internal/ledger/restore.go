@@ -8,34 +8,33 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// An older copy of the ledger does not know what was sent after it was taken, and
-// the workflow of such an order may be gone, too. Then the first create of an
-// order asks the gateway first, as every later one does: Order.AskFirst is the
-// time from which the grace counts.
+// An older copy of the ledger does not know the creates that were sent after it
+// was taken. The workflows of those orders may be lost, too. So after a restore,
+// the gateway is queried before the first create of an order, as it is before
+// every later one. The grace period of that query begins at Order.AskFirst.
 
-// Restore is the mark that an older copy of the ledger was restored. Until it is
-// ended, the first create of every order that is opened asks the gateway first.
+// Restore is the mark that an older copy of the ledger was restored. Until the
+// mark is ended, every new order is queried before its first create.
 type Restore struct {
-	At     time.Time `json:"at"` // of the last mark
+	At     time.Time `json:"at"` // time of the last mark
 	By     string    `json:"by"`
 	Why    string    `json:"why"`
-	Ended  bool      `json:"ended"`  // no order that is opened from now on asks
-	Orders int       `json:"orders"` // that were open when it was marked, and ask before they are sent
+	Ended  bool      `json:"ended"`  // the mark was ended: new orders are sent without a query
+	Orders int       `json:"orders"` // number of orders that were open when the mark was set, and are queried before their next create
 }
 
-// MarkRestored notes that an older copy of the ledger was restored: the next
-// create of every order that is open, or is opened from now on, asks the gateway
-// first. Call it before the workers are started. It is in the installation's
-// audit, done or refused.
+// MarkRestored records that an older copy of the ledger was restored. Then every
+// open and every new order is queried before its next create. Call it before the
+// workers are started. It is audited in the installation's chain, done or refused.
 //
 // The refusal's codes are WHO_MISSING and WHY_MISSING.
 func (l *Ledger) MarkRestored(ctx context.Context, by, why string) (Restore, *order.Refusal, error) {
 	return l.markRestore(ctx, ActionRestore, by, why)
 }
 
-// EndRestore ends the mark for orders that are opened from now on: no order that
-// was lost will be asked for again under its number. Orders that are there keep
-// theirs. The refusal's codes are WHO_MISSING, WHY_MISSING and NOT_RESTORED.
+// EndRestore ends the mark for new orders. Call it when no client will send the
+// number of a lost order again. Existing orders keep their AskFirst. The refusal's
+// codes are WHO_MISSING, WHY_MISSING and NOT_RESTORED.
 func (l *Ledger) EndRestore(ctx context.Context, by, why string) (Restore, *order.Refusal, error) {
 	return l.markRestore(ctx, ActionEndRestore, by, why)
 }
@@ -83,7 +82,7 @@ func (t tx) putRestore(ctx context.Context, r Restore) (orders int, err error) {
 	return int(asking), err
 }
 
-// restoredAt is the time of the mark that is in force, 0 if none is.
+// restoredAt selects the time of the mark that is in force, 0 if there is none.
 const restoredAt = "COALESCE((SELECT CASE WHEN ended = 0 THEN at ELSE 0 END FROM restores ORDER BY id DESC LIMIT 1), 0)"
 
 func (t tx) restored(ctx context.Context) (milliseconds int64, err error) {
@@ -91,11 +90,11 @@ func (t tx) restored(ctx context.Context) (milliseconds int64, err error) {
 	return milliseconds, err
 }
 
-// Reopen notes that another run of an order's workflow drives it: adopted, reset,
-// or started again after Temporal had forgotten it. Its next create asks the
-// gateway first, because what the run before has done may not be on record. The
-// run that opened the order, and an order that has ended, change nothing.
-// ErrNotFound if there is none of that key.
+// Reopen records that another run of an order's workflow drives it. The workflow
+// was adopted, reset, or started again after Temporal had deleted it. The next
+// create is preceded by a query, because creates of the earlier run may not be
+// recorded. Reopen changes nothing for the run that opened the order, or if the
+// order has ended. ErrNotFound if there is no order of the key.
 func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.Order, error) {
 	var result order.Order
 	err := l.inTx(ctx, func(t tx) error {
@@ -117,15 +116,15 @@ func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.O
 	return result, nil
 }
 
-// RecordFound notes that the gateway has an order of which no create is on record
-// that it may have heard: it was sent by whoever is not on record. The order
-// becomes submitting with an attempt that has no certain outcome, and goes on from
-// there as the gateway's answer says. One that waits for an approval or for funds
-// had them, or it would not be there: its funds are set aside, if need be below
-// zero. The caller says how many attempts it knows.
+// RecordFound records that the gateway has an order for which no create is
+// recorded that could have reached it. The order becomes submitting, with an
+// ambiguous attempt, and continues as the gateway's answer says. An order in
+// awaiting_approval or awaiting_funds is treated as approved and funded, because
+// it was sent. Its amount is reserved even if available becomes negative. known is
+// the number of attempts that the caller knows.
 //
-// Errors: ErrNotFound; ErrState when there has been another attempt since, or for
-// an order that may not be sent.
+// Errors: ErrNotFound; ErrState when the order has more attempts than known, or
+// may not be sent.
 func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (order.Order, error) {
 	return l.change(ctx, key, func(t tx, h *held) error {
 		if known != h.attempts {
@@ -162,8 +161,9 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 	})
 }
 
-// wasCleared moves an order that the gateway has past its approval and its funds.
-// What it sets aside is booked by bookAll, which the caller calls last.
+// wasCleared moves an order that the gateway has to reserved or created, without
+// an approval or cover. The caller must pass the returned reservation to bookAll
+// last.
 func (t tx) wasCleared(ctx context.Context, h *held) ([]Transfer, error) {
 	h.overdraws = true
 	to := order.Reserved
@@ -174,11 +174,11 @@ func (t tx) wasCleared(ctx context.Context, h *held) ([]Transfer, error) {
 	return reservation(h.Order), err
 }
 
-// RecordAbsent notes that the gateway was asked about an order that waits for an
-// approval or for funds, and proved not to have it: the order waits on, and may be
-// ended. Any other order is returned as it stands. The caller says since when the
-// gateway was to be asked, as it knows it; ErrState if that has changed since, and
-// ErrNotFound if there is no order of the key.
+// RecordAbsent records that a query has proved that the gateway does not have an
+// order in awaiting_approval or awaiting_funds. The order keeps its state, and may
+// be ended from now on. Any other order is returned unchanged. since is the
+// AskFirst that the caller read: ErrState if it has changed. ErrNotFound if there
+// is no order of the key.
 func (l *Ledger) RecordAbsent(ctx context.Context, key order.Key, since time.Time) (order.Order, error) {
 	return l.change(ctx, key, func(t tx, h *held) error {
 		if !h.Unasked() {

@@ -10,9 +10,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Review hands an order to a person: it becomes in_review, and what it has
-// reserved stays reserved. An order that is in review already, or has ended,
-// is returned as it stands.
+// Review sets an order to in_review, so that a person resolves it. The reservation
+// is kept. An order that is in review or has ended is returned unchanged.
 //
 // Errors: ErrNotFound; ErrState for an order that was never sent.
 func (l *Ledger) Review(ctx context.Context, key order.Key, reason order.Reason) (order.Order, error) {
@@ -36,13 +35,13 @@ func (l *Ledger) Review(ctx context.Context, key order.Key, reason order.Reason)
 	return result, nil
 }
 
-// Discrepancy is a difference between our books and the gateway's word. The
-// order need not be one of ours.
+// Discrepancy is a difference between our records and the gateway's. Key may be of
+// an order that we do not have.
 type Discrepancy struct {
 	ID     int64     `json:"id"`
 	Key    order.Key `json:"key"`
 	Code   string    `json:"code"` // order.Discrepancy…
-	Mark   string    `json:"mark"` // tells two of the same code apart: the evidence, or a fingerprint
+	Mark   string    `json:"mark"` // distinguishes discrepancies of the same order and code: the evidence, or a fingerprint
 	Detail string    `json:"detail"`
 	At     time.Time `json:"at"`
 
@@ -59,11 +58,11 @@ type DiscrepancyFilter struct {
 	Code     string
 	Open     bool // not closed
 	Since    time.Time
-	Before   int64 // the ID of the last one of the page before
+	Before   int64 // the ID of the last discrepancy of the previous page
 	Limit    int   // at most MaxPage; 0: 100
 }
 
-// OpenDiscrepancy writes a discrepancy down, once per order, code and detail.
+// OpenDiscrepancy opens a discrepancy, once per order, code and detail.
 func (l *Ledger) OpenDiscrepancy(ctx context.Context, key order.Key, code, detail string) error {
 	err := l.inTx(ctx, func(t tx) error { return t.discrepancyOf(ctx, key, code, fingerprint(detail), detail) })
 	if err != nil {
@@ -72,8 +71,8 @@ func (l *Ledger) OpenDiscrepancy(ctx context.Context, key order.Key, code, detai
 	return nil
 }
 
-// discrepancyOf opens a discrepancy of an order, whether we have it or not, once
-// per code and mark.
+// discrepancyOf opens a discrepancy for the key of a known or an unknown order,
+// once per code and mark.
 func (t tx) discrepancyOf(ctx context.Context, key order.Key, code, mark, detail string) error {
 	h, err := t.lockOrder(ctx, key)
 	switch {
@@ -117,8 +116,8 @@ func (l *Ledger) Discrepancies(ctx context.Context, filter DiscrepancyFilter) ([
 	return found, nil
 }
 
-// CloseDiscrepancy notes that a person has dealt with a discrepancy, and why
-// nothing more is to be done. It is audited whether it is done or refused.
+// CloseDiscrepancy closes a discrepancy that a person has dealt with, with the
+// reason. It is audited, done or refused.
 //
 // The refusal's codes are WHO_MISSING, WHY_MISSING and DISCREPANCY_CLOSED.
 // ErrNotFound if there is none of that id.
@@ -165,8 +164,7 @@ func (t tx) closeDiscrepancy(ctx context.Context, id int64, by, why string) (*or
 	return nil, err
 }
 
-// discrepancy opens a discrepancy of an order that is locked, once per code
-// and mark.
+// discrepancy opens a discrepancy of a locked order, once per code and mark.
 func (t tx) discrepancy(ctx context.Context, h *held, code, mark, detail string) error {
 	written, err := t.writeDiscrepancy(ctx, h.Key(), code, mark, detail)
 	if err != nil || !written {

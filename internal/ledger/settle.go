@@ -11,16 +11,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Settlement is what a finding did to an order.
+// Settlement is the effect of a finding on an order.
 type Settlement struct {
-	Order       order.Order // as it now stands
-	Moved       bool        // its state changed, now
-	Discrepancy string      // code of the discrepancy that the finding amounts to, now or again; empty: none
+	Order       order.Order // after the finding
+	Moved       bool        // this call changed its state
+	Discrepancy string      // code of the finding's discrepancy, opened now or before; empty: none
 }
 
-// Settle acts on a finding as order.Decide says, in one transaction: it takes
-// the order along the path by compare-and-set, writes the history with the
-// finding as proof, books what follows, and fills in the gateway's id.
+// Settle applies a finding in one transaction, as order.Decide says: it changes
+// the order's state by compare-and-set, audits each change with the finding as
+// proof, books the transfers, and stores the gateway id.
 //
 //	withdrawal succeeded        in_flight -> paid_out  amount; available -> fees  fee
 //	withdrawal failed           in_flight -> available amount
@@ -29,19 +29,19 @@ type Settlement struct {
 //	deposit refunded            available -> received  paid, whole, in part or late; the fee stays charged
 //	deposit paid after expiry   as succeeded; its state stays and a discrepancy opens
 //
-// A fee that no order of the amount can have is not booked, and opens an
-// order.DiscrepancyFee; the payment is. Of one that is finer than the currency the
-// whole minor units are booked, and the rest is kept with the books.
+// If the fee is impossible for the amount, the payment is booked without a fee,
+// and an order.DiscrepancyFee opens. Of a fee with fractions of a minor unit, the
+// whole minor units are booked, and the fraction is added to fee_rest of the
+// books.
 //
-// The same finding twice has no second effect. A finding that names another
-// gateway id or an amount that cannot be the order's opens a
-// order.DiscrepancyMismatch and does nothing else. One that names a gateway id
-// that belongs to another order of ours opens an order.DiscrepancyShared, and an
-// order that may be at the gateway becomes in_review.
+// The same finding twice has no second effect. A finding with another gateway id,
+// or with an amount that the order cannot have, only opens an
+// order.DiscrepancyMismatch. A finding whose gateway id another order has opens an
+// order.DiscrepancyShared; an order that may be at the gateway becomes in_review.
 //
-// Errors: ErrNotFound; ErrState when the verdict cannot befall this kind of
+// Errors: ErrNotFound; ErrState when the verdict is impossible for this kind of
 // order; an *order.Refusal with order.CodeEvidenceMissing for an operator's
-// finding without who or proof.
+// finding without the person's name or evidence.
 func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Finding) (Settlement, error) {
 	finding.Evidence, finding.By, finding.Reason.Text = fit(finding.Evidence), fit(finding.By), fit(finding.Reason.Text)
 	finding.GatewayID = fitKey(finding.GatewayID)
@@ -64,7 +64,8 @@ func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Findin
 	return settlement, nil
 }
 
-// standsFor demands that somebody stands for the finding.
+// standsFor checks that a finding has a known source, and that an operator's
+// finding has the person's name and evidence.
 func standsFor(finding order.Finding) error {
 	switch finding.Source {
 	case order.FromQuery, order.FromCallback:
@@ -78,8 +79,8 @@ func standsFor(finding order.Finding) error {
 	return fmt.Errorf("a finding has a source, not %q", finding.Source)
 }
 
-// settle does it to an order that is locked. The mark is of the operator's
-// action that it is part of.
+// settle is Settle for a locked order. mark is the ID of the operator's action, or
+// empty.
 func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark string) (Settlement, error) {
 	finding = finding.Believe(h.Amount)
 	if owner, err := t.ownerOf(ctx, h, finding.GatewayID); err != nil || owner != "" {
@@ -120,7 +121,7 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 	return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)
 }
 
-// take takes the order where an effect leads, and returns what is to be booked.
+// take applies an effect to the order, and returns the transfers to book.
 func (t tx) take(ctx context.Context, h *held, effect order.Effect, finding order.Finding, mark string) ([]Transfer, error) {
 	var transfers []Transfer
 	if effect.Credit {
@@ -149,8 +150,8 @@ func (t tx) take(ctx context.Context, h *held, effect order.Effect, finding orde
 	return transfers, nil
 }
 
-// endTransfers are what an order books when it arrives at a state. Paid and
-// Fee are set before.
+// endTransfers returns the transfers of an order that reaches a state. Paid and
+// Fee must be set before.
 func endTransfers(o order.Order, to order.State) []Transfer {
 	fee := Transfer{Reason: ReasonFee, From: AccountAvailable, To: AccountFees, Amount: o.Fee}
 	if o.Kind == order.Withdrawal {
@@ -161,7 +162,7 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 			return []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: o.Amount}}
 		case order.Refunded:
 			return []Transfer{{Reason: ReasonRefund, From: AccountPaidOut, To: AccountAvailable, Amount: o.Amount}}
-		default: // no end, or one without a reservation
+		default: // not a final state, or one without a reservation
 			return nil
 		}
 	}
@@ -170,13 +171,13 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 		return []Transfer{{Reason: ReasonPayment, From: AccountReceived, To: AccountAvailable, Amount: o.Paid}, fee}
 	case order.Refunded:
 		return []Transfer{{Reason: ReasonRefund, From: AccountAvailable, To: AccountReceived, Amount: o.Paid}}
-	default: // nothing came in
+	default: // nothing was paid
 		return nil
 	}
 }
 
-// credit is what a payer paid after the deposit had expired. The state stays, for
-// the time being; the discrepancy tells a person.
+// credit applies a payment of an expired deposit, and returns the transfers to
+// book. The state does not change. A discrepancy tells a person about the payment.
 func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) ([]Transfer, error) {
 	h.pay(finding)
 	if err := t.update(ctx, h, h.State); err != nil {
@@ -191,14 +192,14 @@ func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepa
 	}, nil
 }
 
-// pay notes what a finding proves to have moved, and what the gateway kept.
+// pay sets the paid amount and the fee from a finding.
 func (h *held) pay(finding order.Finding) {
 	h.Paid, h.Fee = moved(h.Order, finding)
 	h.FeeText, h.rest = fitKey(finding.FeeText), finding.FeeRest
 }
 
-// told is the reason of a step to an end, for the audit: without another one, that
-// the fee is finer than what is booked.
+// told returns the audit reason of a change to the state. If the order has no reason
+// and only a part of its fee is booked, the reason says so.
 func (h *held) told(to order.State) order.Reason {
 	if h.Reason.Code != "" || h.rest == 0 || (to != order.Succeeded && to != order.PartiallyPaid) {
 		return h.Reason
@@ -209,7 +210,7 @@ func (h *held) told(to order.State) order.Reason {
 	}
 }
 
-// disagree opens a discrepancy and leaves the order alone.
+// disagree opens a discrepancy and does not change the order.
 func (t tx) disagree(ctx context.Context, h *held, finding order.Finding, code, detail string) (Settlement, error) {
 	mark := finding.Evidence
 	if mark == "" {
@@ -218,9 +219,9 @@ func (t tx) disagree(ctx context.Context, h *held, finding order.Finding, code, 
 	return Settlement{Discrepancy: code}, t.discrepancy(ctx, h, code, mark, detail)
 }
 
-// moved is what a finding proves to have moved. A finding that names no
-// amounts (an operator's, or a payment that was returned before we heard of
-// it) means the order's own and no fee.
+// moved returns the paid amount and the fee of a finding. If the finding has no
+// amounts, they are the order's amount and no fee. That is so for an operator's
+// finding, and for a payment that was refunded before we received a finding.
 func moved(o order.Order, finding order.Finding) (paid, fee money.Amount) {
 	paid, fee = finding.Paid, finding.Fee
 	nothing, _ := o.Amount.Sub(o.Amount)
@@ -233,7 +234,7 @@ func moved(o order.Order, finding order.Finding) (paid, fee money.Amount) {
 	return paid, fee
 }
 
-// mismatch lists what in a finding cannot be said of the order.
+// mismatch lists the gateway's fields in which a finding contradicts the order.
 func mismatch(o order.Order, finding order.Finding) []string {
 	var differing []string
 	if o.GatewayID != "" && finding.GatewayID != "" && o.GatewayID != finding.GatewayID {
@@ -251,7 +252,7 @@ func mismatch(o order.Order, finding order.Finding) []string {
 	return differing
 }
 
-// contradiction says what of an order a finding contradicts.
+// contradiction describes how a finding contradicts an order.
 func (h *held) contradiction(finding order.Finding) string {
 	text := sentence(h.State, finding)
 	if h.Paid.IsPositive() && finding.Paid.IsPositive() && finding.Paid != h.Paid {
@@ -260,7 +261,7 @@ func (h *held) contradiction(finding order.Finding) string {
 	return text
 }
 
-// sentence says what is contradicted.
+// sentence describes a state and the finding that contradicts it.
 func sentence(state order.State, finding order.Finding) string {
 	return fmt.Sprintf("the order is %s and the %s says %s", state, finding.Source, finding.Verdict)
 }

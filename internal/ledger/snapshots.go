@@ -11,9 +11,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Booked is what has come into a merchant's books and left them: it stays the same
-// for as long as nothing is booked that changes what is there. What is set aside
-// or released changes nothing.
+// Booked has the balances of the accounts through which money enters and leaves a
+// merchant's books. Reservations and releases do not change it.
 type Booked struct {
 	Opening  int64 `db:"opening"`
 	PaidOut  int64 `db:"paid_out"`
@@ -23,7 +22,7 @@ type Booked struct {
 	Suspense int64 `db:"suspense"`
 }
 
-// Booked reads it. It is zero for books that are not open.
+// Booked reads a merchant's Booked. It is zero if the books are not open.
 func (l *Ledger) Booked(ctx context.Context, merchant, currency string) (Booked, error) {
 	var booked Booked
 	err := l.db.Get(ctx, &booked, "SELECT "+bookedColumns+" FROM books WHERE merchant = ? AND currency = ?", merchant, currency)
@@ -35,11 +34,11 @@ func (l *Ledger) Booked(ctx context.Context, merchant, currency string) (Booked,
 
 const bookedColumns = "opening, paid_out, received, fees, settled, suspense"
 
-// TakeSnapshot compares what the gateway says of a merchant's money with the
-// ledger, as of one moment, and keeps the result. Before is what was booked
-// before the gateway was asked: if something was booked since, nobody knows
-// whether the gateway's answer has it, and the comparison proves no drift.
-// ErrNotFound when the merchant's books in that currency are not open.
+// TakeSnapshot compares the gateway's balance with the ledger's as of one moment,
+// and stores the result. before is the Booked that the caller read before it
+// queried the gateway. If Booked has changed since, the gateway's answer may or
+// may not include the change, so the comparison cannot prove drift. ErrNotFound
+// when the merchant's books in that currency are not open.
 func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, frozen money.Amount, before Booked) (order.Snapshot, error) {
 	gateway, err := available.Add(frozen)
 	if err != nil {
@@ -74,8 +73,8 @@ func (l *Ledger) TakeSnapshot(ctx context.Context, merchant string, available, f
 	return row.snapshot()
 }
 
-// compare reads our side in one statement, that is as of one moment, and
-// judges the difference.
+// compare reads the ledger's side in one statement, so as of one moment, and sets
+// the verdict.
 func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error {
 	var ours struct {
 		snapshotRow
@@ -114,12 +113,12 @@ func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error 
 	return t.confirm(ctx, row)
 }
 
-// sent is the condition of an order of which a create may be at the gateway.
+// sent is the SQL condition for orders that the gateway may have.
 const sent = `EXISTS (
 	SELECT 1 FROM submissions s WHERE s.order_id = orders.id AND s.outcome IN ('', 'accepted', 'ambiguous'))`
 
-// confirm makes a difference that nothing explains drift, if the comparison before
-// this one has shown it, too.
+// confirm sets the verdict to drift if the previous snapshot had the same
+// unexplained difference.
 func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
 	var same int
 	err := t.Get(ctx, &same, `
@@ -132,7 +131,7 @@ func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
 	return err
 }
 
-// Snapshots are a merchant's latest, newest first.
+// Snapshots returns a merchant's snapshots, newest first.
 func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error) {
 	var rows []snapshotRow
 	err := l.db.List(ctx, &rows, `

@@ -8,10 +8,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Story is all that is on record of one order number. Package worklist tells it
-// in words.
+// Story is everything that is stored about an order number. Package worklist
+// writes its text.
 type Story struct {
-	Order         *order.Order  // nil: we have no such order
+	Order         *order.Order  // nil: there is no such order
 	Callbacks     []InboxEntry  // oldest first
 	Submissions   []Submission  // oldest first
 	Audit         []AuditEntry  // oldest first
@@ -19,8 +19,8 @@ type Story struct {
 	Transfers     []Transfer    // oldest first
 }
 
-// Story reads what is on record of an order: what was asked for, sent, told,
-// decided and moved. ErrNotFound when nothing at all is on record of the key.
+// Story reads everything that is stored about an order number. ErrNotFound if
+// nothing is.
 func (l *Ledger) Story(ctx context.Context, key order.Key) (Story, error) {
 	story, err := l.story(ctx, key)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Submission is one attempt to send an order's create: written before it is
-// sent, completed when its outcome is known.
+// Submission is one attempt to send an order's create. It is stored before the
+// create is sent, and completed when the outcome is known.
 type Submission struct {
 	Key       order.Key    `json:"key"`
 	Attempt   int          `json:"attempt"` // from 1
@@ -21,42 +21,42 @@ type Submission struct {
 	Reason    order.Reason `json:"reason,omitzero"`
 }
 
-// Outcome is how an attempt ended. It is empty while the attempt is under way,
-// and stays so when nobody lived to write it down: then the create may have
-// been sent.
+// Outcome is how an attempt ended. It is empty while the attempt is under way. It
+// stays empty if the worker dies before it stores the outcome: then the create may
+// have been sent.
 type Outcome string
 
 // The outcomes.
 const (
 	Accepted  Outcome = "accepted"  // the gateway has the order
-	Refused   Outcome = "refused"   // the gateway refused it for certain: it has no such order
-	Ambiguous Outcome = "ambiguous" // no certain outcome: ask before anything else
+	Refused   Outcome = "refused"   // the gateway refused the create for certain, and does not have the order
+	Ambiguous Outcome = "ambiguous" // no certain outcome: query before anything else
 	Paused    Outcome = "paused"    // the gateway refuses every call: key, address, signature or merchant
 	Unsent    Outcome = "unsent"    // nothing left this machine
 )
 
-// Sent reports whether the gateway may have heard of the create: unless nothing
-// left this machine, or every call is refused, it may.
+// Sent reports whether the gateway may have received the create: it may, unless
+// the outcome is Unsent or Paused.
 func (o Outcome) Sent() bool { return o != Unsent && o != Paused }
 
-// notSent is the same of a row.
+// notSent is the SQL condition for attempts whose outcome is not Sent.
 const notSent = "outcome IN ('unsent', 'paused')"
 
-// Sent reports whether the gateway may have heard of any of the attempts.
+// Sent reports whether the gateway may have received any of the attempts.
 func Sent(attempts []Submission) bool {
 	return slices.ContainsFunc(attempts, func(s Submission) bool { return s.Outcome.Sent() })
 }
 
-// Answer is what came of an attempt.
+// Answer is the result of an attempt.
 type Answer struct {
 	Outcome      Outcome
-	GatewayID    string              // Accepted
-	Instructions *order.Instructions // Accepted, deposits
-	Reason       order.Reason        // all others
+	GatewayID    string              // if Accepted
+	Instructions *order.Instructions // if Accepted, of a deposit
+	Reason       order.Reason        // if not Accepted
 }
 
-// Submissions are an order's attempts, oldest first; none for an order that is
-// not there.
+// Submissions returns an order's attempts, oldest first. It returns none if there
+// is no such order.
 func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, error) {
 	var rows []submissionRow
 	err := l.db.List(ctx, &rows, `
@@ -76,15 +76,14 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 	return submissions, nil
 }
 
-// NextSubmission writes down that a create is about to be sent: the order
-// becomes submitting and gets its next attempt. The create may be sent once
-// this has returned and not before. The caller says about how many earlier
-// attempts it has asked the gateway; if there has been another one since, which
-// nobody has asked about, it may not send.
+// NextSubmission records that a create is about to be sent. The order becomes
+// submitting and gets its next attempt. The create may be sent only after
+// NextSubmission has returned. earlier is the number of attempts that the caller's
+// query covered. If the order has more attempts, the call fails, and nothing may
+// be sent.
 //
-// Errors: ErrNotFound; ErrState unless a deposit is created, a withdrawal
-// reserved, or either is submitting or unknown, and so many attempts are on
-// record.
+// Errors: ErrNotFound; ErrState unless the order has exactly earlier attempts, and is a
+// created deposit, a reserved withdrawal, submitting or unknown.
 func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int) (Submission, error) {
 	var submission Submission
 	err := l.inTx(ctx, func(t tx) error {
@@ -101,7 +100,7 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 			err = t.update(ctx, &h, order.Submitting)
 		case order.Created, order.Reserved, order.Unknown:
 			err = t.move(ctx, &h, order.Submitting, entry{action: ActionSubmit, source: FromSubmission, evidence: attemptText(h.attempts)})
-		default: // waits for somebody's word, is with the gateway, or has ended
+		default: // it waits for approval or funds, is at the gateway, in review, or has ended
 			err = fmt.Errorf("%w: a create is not sent while it is %s", ErrState, h.State)
 		}
 		if err != nil {
@@ -118,19 +117,23 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 	return submission, nil
 }
 
-// CompleteSubmission writes down what came of an attempt.
+// CompleteSubmission stores the result of an attempt.
 //
-// While the order waits for it, Accepted makes it submitted, Refused makes it
-// failed and releases a withdrawal's reservation, Ambiguous makes it unknown,
-// Paused and Unsent leave it submitting with the reason. An order that has
-// moved on in the meantime keeps its state; what Accepted tells is filled in
-// where it is missing, and a gateway id that differs from the one on record
-// opens a discrepancy. One that belongs to another order makes it in_review. Of an attempt that was not the last one only Accepted
-// counts, because the last one may still take effect. The order is returned as
-// it then stands.
+// While the order is submitting or unknown, the outcome changes its state:
+//   - Accepted: submitted
+//   - Refused: failed; a withdrawal's reservation is released
+//   - Ambiguous: unknown
+//   - Paused, Unsent: no change, but the reason is stored
 //
-// The same answer twice is done once. Errors: ErrNotFound; ErrState when the
-// attempt has another outcome already.
+// An order in any other state keeps it. Missing data is filled in from an Accepted
+// answer. A gateway id that differs from the stored one opens a discrepancy. A
+// gateway id that another order has opens a discrepancy, and an order that may be
+// at the gateway becomes in_review. Of an attempt that is not the last one, only
+// Accepted has an effect, because the last one may still reach the gateway. The
+// order is returned in its new state.
+//
+// A repetition of the same outcome has no effect. Errors: ErrNotFound; ErrState
+// when the attempt has another outcome already.
 func (l *Ledger) CompleteSubmission(ctx context.Context, key order.Key, attempt int, answer Answer) (order.Order, error) {
 	if !slices.Contains([]Outcome{Accepted, Refused, Ambiguous, Paused, Unsent}, answer.Outcome) {
 		return order.Order{}, fmt.Errorf("ledger: complete submission %d of %s: %q is no outcome", attempt, key, answer.Outcome)
@@ -154,7 +157,7 @@ func (l *Ledger) CompleteSubmission(ctx context.Context, key order.Key, attempt 
 	return result, nil
 }
 
-// endSubmission completes the row; fresh is false when that was done before.
+// endSubmission completes the row. fresh is false if it was completed before.
 func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answer) (fresh bool, err error) {
 	updated, err := t.Put(ctx, `
 		UPDATE submissions SET ended_at = ?, outcome = ?, reason_code = ?, reason_text = ?
@@ -174,14 +177,15 @@ func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answe
 	return false, nil
 }
 
-// applyAnswer moves the order as the answer says, if it still waits for it.
+// applyAnswer changes the order's state as the answer says, if the order is
+// submitting or unknown.
 func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer) error {
 	if answer.GatewayID != "" && h.GatewayID != "" && answer.GatewayID != h.GatewayID {
 		return t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt),
 			"the create's answer names another payOrderId than the one on record")
 	}
 	if !order.GatewayIDFits(answer.GatewayID) && answer.GatewayID != "" {
-		answer.GatewayID = "" // asking about the order says what it is
+		answer.GatewayID = "" // a query about the order will return it
 		if err := t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt), "the create's answer names a payOrderId that is none"); err != nil {
 			return err
 		}
@@ -222,7 +226,7 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 	return t.bookAll(ctx, *h, endTransfers(h.Order, order.Failed))
 }
 
-// fill takes over what an accepted create told, where it is missing.
+// fill stores the answer's gateway id and instructions where the order has none.
 func (h *held) fill(answer Answer) (filled bool) {
 	if h.GatewayID == "" && answer.GatewayID != "" {
 		h.GatewayID, filled = answer.GatewayID, true

@@ -13,9 +13,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// CompareRecords compares records that are kept with our orders. It writes
-// nothing. Left out are orders that are open, which are asked about anyway, or
-// ended after a moment, and records from before the merchant's books.
+// CompareRecords compares stored records of the gateway with our orders. It writes
+// nothing. It skips open orders, because their workflows query them, orders that
+// ended after endedBefore, and records older than the merchant's books.
 func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []string, endedBefore time.Time) (reconcile.Comparison, error) {
 	var found reconcile.Comparison
 	if len(ids) == 0 {
@@ -47,8 +47,8 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 	return reconcile.Compare(matches, opened, endedBefore), nil
 }
 
-// comparedRecords are records beside the orders of their numbers. Of several
-// records of one number, all but the first are later.
+// comparedRecords selects records with the orders of their numbers. earlier is the
+// number of other records of the same order number with a smaller gateway id.
 const comparedRecords = `
 	SELECT r.merchant, r.gateway_id, r.number, r.kind, r.state, r.currency, r.amount, r.paid, r.fee, r.created_at, r.source, r.seen_at,
 		COALESCE(o.kind, '') AS o_kind, COALESCE(o.state, '') AS o_state, COALESCE(o.gateway_id, '') AS o_gateway_id,
@@ -73,7 +73,7 @@ type comparedRow struct {
 	Earlier    int         `db:"earlier"`
 }
 
-// match turns a row into what package reconcile compares.
+// match converts a row to the types of package reconcile.
 func (r comparedRow) match() reconcile.Match {
 	m := reconcile.Match{
 		Merchant: r.Merchant, Earlier: r.Earlier,
@@ -91,8 +91,8 @@ func (r comparedRow) match() reconcile.Match {
 	return m
 }
 
-// settlementBooked reports whether two persons have booked what the merchant
-// took out: a settlement that names the gateway's id.
+// settlementBooked reports whether a booked settlement names the gateway id as its
+// reference or in its evidence.
 func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID string) (bool, error) {
 	var booked int
 	err := l.db.Get(ctx, &booked, `
@@ -102,9 +102,9 @@ func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID strin
 	return booked > 0, err
 }
 
-// OpenDifference opens a difference's discrepancy, once per order, code and
-// mark, or notes that it was met with again. One that a person has closed stays
-// closed.
+// OpenDifference opens a discrepancy for the difference, once per order, code and
+// mark. If it is open already, its time of last sight is updated. A closed one
+// stays closed.
 func (l *Ledger) OpenDifference(ctx context.Context, d reconcile.Difference) error {
 	err := l.inTx(ctx, func(t tx) error {
 		if err := t.discrepancyOf(ctx, d.Key, d.Code, d.Mark, d.Detail); err != nil {
@@ -118,8 +118,8 @@ func (l *Ledger) OpenDifference(ctx context.Context, d reconcile.Difference) err
 	return nil
 }
 
-// SeeDiscrepancy notes that the open discrepancies of an order and a code were
-// met with again.
+// SeeDiscrepancy records that a comparison found the open discrepancies of an
+// order and a code again.
 func (l *Ledger) SeeDiscrepancy(ctx context.Context, key order.Key, code string) error {
 	if err := l.inTx(ctx, func(t tx) error { return t.see(ctx, key, code) }); err != nil {
 		return fmt.Errorf("ledger: see the discrepancy of %s: %w", key, err)
@@ -134,7 +134,7 @@ func (t tx) see(ctx context.Context, key order.Key, code string) error {
 }
 
 // SeenDiscrepancies counts a merchant's open discrepancies that comparisons of
-// transactions have met with since a moment, in the order of their codes.
+// transactions have found since the given time, ordered by code.
 func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since time.Time) ([]order.DiscrepancyCount, error) {
 	var counts []order.DiscrepancyCount
 	err := l.db.List(ctx, &counts, `
@@ -146,18 +146,19 @@ func (l *Ledger) SeenDiscrepancies(ctx context.Context, merchant string, since t
 	return counts, nil
 }
 
-// EndedMark is how far a walk through ended orders has come.
+// EndedMark is a position in the ended orders: the last one that was returned.
 type EndedMark struct {
 	At int64 `json:"at"` // Unix milliseconds
 	ID int64 `json:"id"`
 }
 
-// endedStates is the condition of the index orders_ended, word for word.
+// endedStates is the SQL condition for the final states of sent orders. Its text must
+// equal the condition of the index orders_ended.
 const endedStates = "state IN ('succeeded', 'partially_paid', 'failed', 'expired', 'refunded')"
 
-// NextEnded is the first order after the mark of those that ended, or changed
-// after their end, before a moment and had been sent; with unreturned, of those
-// that were not given back. ErrNotFound when there is none.
+// NextEnded returns the next order after the mark that was sent, has ended, and
+// last changed before the given time. With unreturned it skips refunded orders.
+// ErrNotFound if there is none.
 func (l *Ledger) NextEnded(ctx context.Context, merchant string, after EndedMark, before time.Time, unreturned bool) (order.Order, EndedMark, error) {
 	var row orderRow
 	query := "SELECT " + orderColumns + " FROM orders WHERE " + endedStates +
@@ -173,8 +174,8 @@ func (l *Ledger) NextEnded(ctx context.Context, merchant string, after EndedMark
 	return o, EndedMark{At: row.UpdatedAt, ID: row.ID}, err
 }
 
-// UnmatchedBefore lists callbacks of orders that we do not have and that came
-// in before a moment, oldest first, at most MaxPage, after one of them.
+// UnmatchedBefore lists callbacks of unknown orders that were received before the
+// given time, oldest first, at most MaxPage. It continues after the entry after.
 func (l *Ledger) UnmatchedBefore(ctx context.Context, merchant string, before time.Time, after InboxEntry) ([]InboxEntry, error) {
 	var from int64
 	if !after.FirstAt.IsZero() {
@@ -188,7 +189,8 @@ func (l *Ledger) UnmatchedBefore(ctx context.Context, merchant string, before ti
 	return entries, nil
 }
 
-// BooksOpened is when a merchant's first books were opened, zero if none are.
+// BooksOpened returns when a merchant's first books were opened. It is zero if
+// none are open.
 func (l *Ledger) BooksOpened(ctx context.Context, merchant string) (time.Time, error) {
 	var at int64
 	if err := l.db.Get(ctx, &at, "SELECT COALESCE(MIN(opened_at), 0) FROM books WHERE merchant = ?", merchant); err != nil {
@@ -197,8 +199,8 @@ func (l *Ledger) BooksOpened(ctx context.Context, merchant string) (time.Time, e
 	return moment(at), nil
 }
 
-// Reconciled is up to when a merchant's transactions have been compared; zero
-// if they never were.
+// Reconciled returns the time up to which a merchant's transactions have been
+// compared. It is zero if they never were.
 func (l *Ledger) Reconciled(ctx context.Context, merchant string) (time.Time, error) {
 	var upTo int64
 	err := l.db.Get(ctx, &upTo, "SELECT up_to FROM reconciled WHERE merchant = ?", merchant)
@@ -208,9 +210,10 @@ func (l *Ledger) Reconciled(ctx context.Context, merchant string) (time.Time, er
 	return moment(upTo), nil
 }
 
-// MarkReconciled notes that a span of a merchant's transactions has been
-// compared. It counts if it joins what was compared before, so that there is
-// never a gap, or if it is the first and begins it.
+// MarkReconciled records that a merchant's transactions from from to to have been
+// compared. It has no effect if it would leave a gap after the compared
+// transactions. With first, and if nothing was compared before, the compared
+// transactions begin at from.
 func (l *Ledger) MarkReconciled(ctx context.Context, merchant string, from, to time.Time, first bool) error {
 	err := l.inTx(ctx, func(t tx) error {
 		if first {

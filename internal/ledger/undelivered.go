@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// patience is how long a callback may wait to be passed on before it needs a
-// person, whatever the reason.
+// patience is the time after which an undelivered callback needs a person, for any
+// reason.
 const patience = time.Hour
 
-// passing is how long a problem may last before it needs a person: a sweep tries
-// again every few seconds.
+// passing is the time after which a problem of a callback needs a person. Until
+// then a sweep retries the delivery every few seconds.
 const passing = time.Minute
 
-// ProblemCallback notes why a callback cannot be passed on, for a reason of its
-// own and since when; it stays where it is and is tried again. One that is done
-// with has no problem. ErrNotFound if there is none of that id.
+// ProblemCallback records why this callback cannot be delivered, and since when.
+// Its status does not change, and its delivery is retried. A callback that is done
+// is not changed. ErrNotFound if there is no callback of that id.
 func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error {
 	err := l.inTx(ctx, func(t tx) error {
 		updated, err := t.Put(ctx, `
@@ -34,17 +34,18 @@ func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error 
 	return nil
 }
 
-// undeliveredStates is the condition of callbacks that need a person although their
-// order may be here: they cannot be passed on, or nobody has for long.
+// undeliveredStates is the SQL condition for callbacks that need a person although
+// their order may exist: they have had a problem, or were not delivered, for too
+// long.
 const undeliveredStates = "(problem_at > 0 AND problem_at < ? OR status = 'stored' AND first_at < ?)"
 
-// due reports whether a person may be done with the row: it has a problem, or has
-// waited for long.
+// due reports whether a person may set the callback aside: it has a problem, or
+// was not delivered for patience.
 func (r inboxRow) due(at time.Time) bool {
 	return r.ProblemAt > 0 || r.Status == Stored && moment(r.FirstAt).Before(at.Add(-patience))
 }
 
-// due is the code of what makes the callback need a person.
+// due returns the code of the reason why the callback needs a person.
 func (e InboxEntry) due() string {
 	if e.Status == Unmatched && e.Problem == "" {
 		return CodeUnmatched
@@ -52,7 +53,7 @@ func (e InboxEntry) due() string {
 	return CodeUndelivered
 }
 
-// undelivered lists the callbacks that cannot be passed on.
+// undelivered lists the callbacks that cannot be delivered.
 func (l *Ledger) undelivered(ctx context.Context, limit int) ([]InboxEntry, error) {
 	now, err := l.Now(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Unwritten gives those of the keys of which there is no order.
+// Unwritten returns the keys for which there is no order.
 func (l *Ledger) Unwritten(ctx context.Context, keys []order.Key) ([]order.Key, error) {
 	var unwritten []order.Key
 	for some := range slices.Chunk(keys, keysPerQuery) {
@@ -44,8 +44,8 @@ func (l *Ledger) Unwritten(ctx context.Context, keys []order.Key) ([]order.Key, 
 
 const keysPerQuery = 100
 
-// WorkflowsCompared is up to which start of an order's workflow Temporal has been
-// compared with the orders; zero if it never was.
+// WorkflowsCompared returns the workflow start time up to which Temporal's
+// workflows have been compared with the orders. It is zero if they never were.
 func (l *Ledger) WorkflowsCompared(ctx context.Context) (time.Time, error) {
 	var upTo int64
 	err := l.db.Get(ctx, &upTo, "SELECT up_to FROM compared_workflows WHERE id = 1")
@@ -55,8 +55,8 @@ func (l *Ledger) WorkflowsCompared(ctx context.Context) (time.Time, error) {
 	return moment(upTo), nil
 }
 
-// MarkWorkflowsCompared notes that workflows that started before a time have been
-// compared with the orders. It never goes back.
+// MarkWorkflowsCompared records that workflows that started before upTo have been
+// compared with the orders. A time before the stored one has no effect.
 func (l *Ledger) MarkWorkflowsCompared(ctx context.Context, upTo time.Time) error {
 	err := l.inTx(ctx, func(t tx) error {
 		_, err := t.Put(ctx, `

@@ -6,7 +6,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
 )
 
-// Verify checks the whole ledger against itself, as of one moment: see package
+// Verify checks that the whole ledger is consistent, as of one moment: see package
 // verify. It reads every order, transfer and adjustment.
 func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 	rules := verify.Rules{Accounts: texts(Accounts()), Holding: holdingStates, Counted: countedStates}
