@@ -26,14 +26,14 @@ var mutants = []mutant{
 	{
 		name: "number_of_another_order", rule: 1, takes: "a number that belongs to other content is refused",
 		file: "internal/ledger/open.go",
-		old:  `case there.Fingerprint != request.Fingerprint():`,
+		old:  `case existing.Fingerprint != request.Fingerprint():`,
 		new:  `case false:`,
 		pkg:  "./workflows", run: "TestTheLedgerRemembers",
 	},
 	{
 		name: "number_taken_meanwhile", rule: 1, takes: "a number that a concurrent order with other content has taken is refused",
 		file: "internal/ledger/open.go",
-		old:  `if there.Fingerprint != row.Fingerprint {`,
+		old:  `if existing.Fingerprint != row.Fingerprint {`,
 		new:  `if false {`,
 		pkg:  "./internal/ledger", run: "TestOpenAgain/sqlite",
 	},

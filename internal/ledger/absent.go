@@ -15,7 +15,7 @@ import (
 // Errors: ErrNotFound; ErrState when the order has more attempts than asked, or is
 // no longer in a state in which it may be sent.
 func (l *Ledger) RefuseAbsent(ctx context.Context, key order.Key, asked int, reason order.Reason) (order.Order, error) {
-	reason.Text = fit(reason.Text)
+	reason.Text = sanitizeText(reason.Text)
 	return l.change(ctx, key, func(t tx, h *held) error {
 		if h.attempts != asked {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, asked)

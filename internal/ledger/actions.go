@@ -21,7 +21,7 @@ import (
 // becomes awaiting_funds or failed, as the Terms of its opening say.
 func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
-		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: said(order.CodeApproved, a.Why)},
+		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: personReason(order.CodeApproved, a.Why)},
 		permit: func(t tx, h *held) *order.Refusal {
 			return a.Permit(h.Order, t.At)
 		},
@@ -49,7 +49,7 @@ func (t tx) approve(ctx context.Context, h *held, e entry) error {
 // Reject ends an order that waits for a second person.
 func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
-		entry: entry{action: ActionReject, actor: r.By, mark: r.ID, reason: said(order.CodeRejected, r.Why)},
+		entry: entry{action: ActionReject, actor: r.By, mark: r.ID, reason: personReason(order.CodeRejected, r.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return r.Permit(h.Order)
 		},
@@ -65,7 +65,7 @@ func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (
 // reservation is released.
 func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
-		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: said(order.CodeCancelled, c.Why)},
+		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: personReason(order.CodeCancelled, c.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return c.Permit(h.Order, false)
 		},
@@ -88,7 +88,7 @@ func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation
 // Note adds a remark to an order's audit, whatever state it is in.
 func (l *Ledger) Note(ctx context.Context, key order.Key, n order.Note) (order.Order, *order.Refusal, error) {
 	result, err := l.act(ctx, key, action{
-		entry: entry{action: ActionNote, actor: n.By, mark: n.ID, reason: said("", n.Text)},
+		entry: entry{action: ActionNote, actor: n.By, mark: n.ID, reason: personReason("", n.Text)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return n.Permit(h.Order)
 		},
@@ -135,20 +135,20 @@ type action struct {
 	do     func(tx, context.Context, *held, entry) error
 }
 
-// acted is the result of an action.
-type acted struct {
+// actionResult is the result of an action.
+type actionResult struct {
 	order   order.Order
 	refusal *order.Refusal
 	done    AuditAction // the action as audited; empty if it was refused
 }
 
-func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error) {
-	var result acted
-	key = fitOrder(key) // typed by a person
+func (l *Ledger) act(ctx context.Context, key order.Key, a action) (actionResult, error) {
+	var result actionResult
+	key = sanitizeOrderKey(key) // typed by a person
 	a.entry.source = order.FromOperator
-	a.entry.reason.Text = fit(a.entry.reason.Text)
+	a.entry.reason.Text = sanitizeText(a.entry.reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
-		result = acted{}
+		result = actionResult{}
 		h, err := t.lockOrder(ctx, key)
 		if errors.Is(err, ErrNotFound) {
 			result.refusal = order.Refuse(order.CodeOrderNotFound, "there is no order %s of merchant %s", key.Number, key.Merchant)
@@ -164,27 +164,27 @@ func (l *Ledger) act(ctx context.Context, key order.Key, a action) (acted, error
 		return err
 	})
 	if errors.Is(err, ErrState) {
-		result, err = l.impossible(ctx, key, a, err)
+		result, err = l.refuseImpossible(ctx, key, a, err)
 	}
 	if err != nil {
-		return acted{}, fmt.Errorf("ledger: %s %s: %w", a.entry.action, key, err)
+		return actionResult{}, fmt.Errorf("ledger: %s %s: %w", a.entry.action, key, err)
 	}
 	return result, nil
 }
 
-// impossible audits an action that the state table does not allow, and returns the
+// refuseImpossible audits an action that the state table does not allow, and returns the
 // refusal. A repetition has the same result.
-func (l *Ledger) impossible(ctx context.Context, key order.Key, a action, why error) (acted, error) {
+func (l *Ledger) refuseImpossible(ctx context.Context, key order.Key, a action, why error) (actionResult, error) {
 	refusal := order.Refuse(order.CodeImpossible, "this cannot be done to order %s as it stands: %s", key.Number, why)
 	o, err := l.change(ctx, key, func(t tx, h *held) error {
 		e := a.entry
 		e.refuse(refusal)
 		return t.note(ctx, h, e)
 	})
-	return acted{order: o, refusal: refusal}, err
+	return actionResult{order: o, refusal: refusal}, err
 }
 
-func (t tx) actOn(ctx context.Context, h *held, a action, result *acted) error {
+func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) error {
 	earlier, found, err := t.earlier(ctx, h, a.entry)
 	if err != nil {
 		return err
@@ -231,7 +231,7 @@ func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found 
 	}
 	var rows []auditRow
 	err = t.List(ctx, &rows, "SELECT "+auditColumns+` FROM audit
-		WHERE merchant = ? AND number = ? AND chain = 'order' AND mark = ? ORDER BY seq LIMIT 1`, h.Merchant, h.Number, fit(e.mark))
+		WHERE merchant = ? AND number = ? AND chain = 'order' AND mark = ? ORDER BY seq LIMIT 1`, h.Merchant, h.Number, sanitizeText(e.mark))
 	if err != nil || len(rows) == 0 {
 		return auditRow{}, false, err
 	}
@@ -280,7 +280,7 @@ func (h *held) funded(available int64) (order.State, order.Reason) {
 	if h.WaitsForFunds || !h.AskFirst.IsZero() { // an order with AskFirst fails only after a query
 		row.WaitsForFunds = 1
 	}
-	row.fund(available)
+	row.applyFunds(available)
 	return row.State, order.Reason{Code: row.ReasonCode, Text: row.ReasonText}
 }
 
@@ -368,7 +368,7 @@ func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.O
 // It may be called after every query. It writes only changes, and audits only a
 // new state or a new code.
 func (l *Ledger) HoldForFunds(ctx context.Context, key order.Key, reason order.Reason) (order.Order, error) {
-	reason.Text = fit(reason.Text)
+	reason.Text = sanitizeText(reason.Text)
 	return l.change(ctx, key, func(t tx, h *held) error {
 		earlier := h.Reason
 		e := entry{action: ActionHold, source: FromSubmission, evidence: attemptText(h.attempts), reason: reason}
@@ -405,11 +405,11 @@ func (l *Ledger) change(ctx context.Context, key order.Key, do func(tx, *held) e
 	return result, nil
 }
 
-// said returns a person's text as a reason.
-func said(code, text string) order.Reason { return order.Reason{Code: code, Text: text} }
+// personReason returns a person's text as a reason.
+func personReason(code, text string) order.Reason { return order.Reason{Code: code, Text: text} }
 
 // by returns the reason of an order that a person ended: the person's name and
 // text.
 func by(e entry) order.Reason {
-	return order.Reason{Code: e.reason.Code, Text: fit("by " + e.actor + ": " + e.reason.Text)}
+	return order.Reason{Code: e.reason.Code, Text: sanitizeText("by " + e.actor + ": " + e.reason.Text)}
 }

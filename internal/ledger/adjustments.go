@@ -121,13 +121,13 @@ const (
 // EVIDENCE_MISSING, TEXT_TOO_LONG, ADJUSTMENT_INVALID, ADJUSTMENT_CONFLICT,
 // BOOKS_CLOSED, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
 func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
-	a.By, a.Why, a.Evidence = fit(a.By), fit(a.Why), fit(a.Evidence)
+	a.By, a.Why, a.Evidence = sanitizeText(a.By), sanitizeText(a.Why), sanitizeText(a.Evidence)
 	return l.adjust(ctx, adjusting{
 		merchant: a.Merchant, ref: a.Ref, action: ActionProposeAdjustment, by: a.By, why: a.Why, what: a.text(),
-		permit: func(*adjustmentRow) *order.Refusal { return a.permit() },
-		again:  func(there adjustmentRow) bool { return there.holds(a) },
-		do: func(t tx, ctx context.Context, there *adjustmentRow) error {
-			return t.proposeAdjustment(ctx, there, a)
+		permit:   func(*adjustmentRow) *order.Refusal { return a.permit() },
+		repeated: func(stored adjustmentRow) bool { return stored.hasContent(a) },
+		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
+			return t.proposeAdjustment(ctx, stored, a)
 		},
 	})
 }
@@ -138,20 +138,20 @@ func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (Adjustmen
 // The codes are WHO_MISSING, ADJUSTMENT_NOT_FOUND, ADJUSTMENT_DECIDED,
 // SAME_PERSON, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
 func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (AdjustmentRecord, *order.Refusal, error) {
-	by = fit(by)
+	by = sanitizeText(by)
 	return l.adjust(ctx, adjusting{
 		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, by: by,
-		permit: func(there *adjustmentRow) *order.Refusal {
-			if refusal := refuseUnsigned("a confirmation", by, "confirmed"); refusal != nil {
+		permit: func(stored *adjustmentRow) *order.Refusal {
+			if refusal := requirePerson("a confirmation", by, "confirmed"); refusal != nil {
 				return refusal
 			}
-			return there.confirmedBy(by)
+			return stored.requireOtherPerson(by)
 		},
-		again: func(there adjustmentRow) bool {
-			return there.State == AdjustmentBooked && order.SamePerson(there.DecidedBy, by)
+		repeated: func(stored adjustmentRow) bool {
+			return stored.State == AdjustmentBooked && order.SamePerson(stored.DecidedBy, by)
 		},
-		do: func(t tx, ctx context.Context, there *adjustmentRow) error {
-			return t.bookAdjustment(ctx, there, by)
+		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
+			return t.bookAdjustment(ctx, stored, by)
 		},
 	})
 }
@@ -162,20 +162,20 @@ func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string
 // The codes are WHO_MISSING, WHY_MISSING, ADJUSTMENT_NOT_FOUND and
 // ADJUSTMENT_DECIDED.
 func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (AdjustmentRecord, *order.Refusal, error) {
-	by, why = fit(by), fit(why)
+	by, why = sanitizeText(by), sanitizeText(why)
 	return l.adjust(ctx, adjusting{
 		merchant: merchant, ref: ref, action: ActionRejectAdjustment, by: by, why: why,
-		permit: func(there *adjustmentRow) *order.Refusal {
-			if refusal := refuseUnsigned("a rejection", by, why); refusal != nil {
+		permit: func(stored *adjustmentRow) *order.Refusal {
+			if refusal := requirePerson("a rejection", by, why); refusal != nil {
 				return refusal
 			}
-			return there.open()
+			return stored.requireProposed()
 		},
-		again: func(there adjustmentRow) bool {
-			return there.State == AdjustmentRejected && order.SamePerson(there.DecidedBy, by)
+		repeated: func(stored adjustmentRow) bool {
+			return stored.State == AdjustmentRejected && order.SamePerson(stored.DecidedBy, by)
 		},
-		do: func(t tx, ctx context.Context, there *adjustmentRow) error {
-			return t.decideAdjustment(ctx, there, AdjustmentRejected, by, why)
+		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
+			return t.decideAdjustment(ctx, stored, AdjustmentRejected, by, why)
 		},
 	})
 }
@@ -224,60 +224,60 @@ type adjusting struct {
 	by, why       string
 	what          string // text of the adjustment for the audit; empty: that of the stored row
 
-	permit func(*adjustmentRow) *order.Refusal             // checks the stored row; it is empty if there is none
-	again  func(adjustmentRow) bool                        // reports whether the row already has the result of this action
-	do     func(tx, context.Context, *adjustmentRow) error // the error may be an *order.Refusal
+	permit   func(*adjustmentRow) *order.Refusal             // checks the stored row; it is empty if there is none
+	repeated func(adjustmentRow) bool                        // reports whether the row already has the result of this action
+	do       func(tx, context.Context, *adjustmentRow) error // the error may be an *order.Refusal
 }
 
 // adjust performs or refuses the action, and audits which. A repetition returns
 // the stored adjustment and is not audited.
-func (l *Ledger) adjust(ctx context.Context, word adjusting) (AdjustmentRecord, *order.Refusal, error) {
-	var there adjustmentRow
+func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecord, *order.Refusal, error) {
+	var stored adjustmentRow
 	var refusal *order.Refusal
-	merchant, ref := fit(word.merchant), fit(word.ref) // typed by a person
+	merchant, ref := sanitizeText(request.merchant), sanitizeText(request.ref) // typed by a person
 	err := l.inTx(ctx, func(t tx) (err error) {
 		refusal = nil
-		if there, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (there.ID != 0 && word.again(there)) {
+		if stored, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (stored.ID != 0 && request.repeated(stored)) {
 			return err
 		}
-		before := there.State
-		if refusal = word.permit(&there); refusal == nil {
-			if err := word.do(t, ctx, &there); err != nil && !errors.As(err, &refusal) {
+		before := stored.State
+		if refusal = request.permit(&stored); refusal == nil {
+			if err := request.do(t, ctx, &stored); err != nil && !errors.As(err, &refusal) {
 				return err
 			}
 		}
-		what := word.what
+		what := request.what
 		if what == "" {
-			what = there.text()
+			what = stored.text()
 		}
 		e := entry{
-			action: word.action, actor: word.by, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
-			reason: said("", word.why), before: order.State(before), after: order.State(there.State),
+			action: request.action, actor: request.by, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
+			reason: personReason("", request.why), before: order.State(before), after: order.State(stored.State),
 		}
 		e.refuse(refusal)
 		return t.noteOther(ctx, order.Key{Merchant: merchant}, e)
 	})
-	if errors.Is(err, errQuicker) {
-		return l.adjust(ctx, word) // the row exists now
+	if errors.Is(err, errReferenceTaken) {
+		return l.adjust(ctx, request) // the row exists now
 	}
 	if err != nil {
-		return AdjustmentRecord{}, nil, fmt.Errorf("ledger: %s %s of %s: %w", word.action, ref, merchant, err)
+		return AdjustmentRecord{}, nil, fmt.Errorf("ledger: %s %s of %s: %w", request.action, ref, merchant, err)
 	}
-	if there.ID == 0 {
+	if stored.ID == 0 {
 		return AdjustmentRecord{}, refusal, nil
 	}
-	record, err := there.record()
+	record, err := stored.record()
 	return record, refusal, err
 }
 
-// errQuicker: a concurrent transaction inserted the same reference.
-var errQuicker = errors.New("the reference has been taken meanwhile")
+// errReferenceTaken: a concurrent transaction inserted the same reference.
+var errReferenceTaken = errors.New("the reference has been taken meanwhile")
 
 var adjustmentRef = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // permit refuses an adjustment whose own fields are invalid.
 func (a Adjustment) permit() *order.Refusal {
-	if refusal := refuseUnsigned("an adjustment", a.By, a.Why); refusal != nil {
+	if refusal := requirePerson("an adjustment", a.By, a.Why); refusal != nil {
 		return refusal
 	}
 	if refusal := order.TooLong("evidence", a.Evidence, order.MaxText); refusal != nil {
@@ -312,8 +312,8 @@ func adjustmentNames() []string {
 // text returns the kind, the amount and the evidence, for the audit.
 func (a Adjustment) text() string { return fmt.Sprintf("%s %s: %s", a.Kind, a.Amount, a.Evidence) }
 
-// refuseUnsigned refuses an action whose person or reason is missing or too long.
-func refuseUnsigned(what, by, why string) *order.Refusal {
+// requirePerson refuses an action whose person or reason is missing or too long.
+func requirePerson(what, by, why string) *order.Refusal {
 	if refusal := cmp.Or(order.TooLong("by", by, order.MaxName), order.TooLong("why", why, order.MaxText)); refusal != nil {
 		return refusal
 	}
@@ -328,10 +328,10 @@ func refuseUnsigned(what, by, why string) *order.Refusal {
 
 // proposeAdjustment inserts a proposal. It refuses a reference that another
 // adjustment has.
-func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjustment) error {
-	if there.ID != 0 {
+func (t tx) proposeAdjustment(ctx context.Context, stored *adjustmentRow, a Adjustment) error {
+	if stored.ID != 0 {
 		return order.Refuse(CodeAdjustmentConflict, "reference %s belongs to another adjustment: %s by %s; use another reference",
-			there.Ref, there.text(), there.Actor)
+			stored.Ref, stored.text(), stored.Actor)
 	}
 	row := adjustmentRow{
 		Merchant: a.Merchant, Ref: a.Ref, Currency: a.Amount.Currency(), Kind: a.Kind, Amount: a.Amount.Minor(),
@@ -344,7 +344,7 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 	if err != nil {
 		return err
 	}
-	if err := t.allows(ctx, row); err != nil {
+	if err := t.checkAmount(ctx, row); err != nil {
 		return err
 	}
 	var ids []int64
@@ -356,20 +356,20 @@ func (t tx) proposeAdjustment(ctx context.Context, there *adjustmentRow, a Adjus
 		return err
 	}
 	if len(ids) == 0 {
-		return errQuicker
+		return errReferenceTaken
 	}
 	row.ID = ids[0]
-	*there = row
+	*stored = row
 	return nil
 }
 
 // bookAdjustment books the transfer. It locks the books' row first, so that the
-// limits of allows still hold when it books.
+// limits of checkAmount still hold when it books.
 func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) error {
 	if _, err := t.books(ctx, row.Merchant, row.Currency, t.ForUpdate); err != nil {
 		return err
 	}
-	if err := t.allows(ctx, *row); err != nil {
+	if err := t.checkAmount(ctx, *row); err != nil {
 		return err
 	}
 	if err := t.decideAdjustment(ctx, row, AdjustmentBooked, by, ""); err != nil {
@@ -401,18 +401,18 @@ func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state Adju
 	return err
 }
 
-// allows refuses an adjustment that takes more than the books allow for its kind.
-func (t tx) allows(ctx context.Context, row adjustmentRow) error {
-	if err := t.frozenCovers(ctx, row); err != nil {
+// checkAmount refuses an adjustment that takes more than the books allow for its kind.
+func (t tx) checkAmount(ctx context.Context, row adjustmentRow) error {
+	if err := t.checkFrozen(ctx, row); err != nil {
 		return err
 	}
-	return t.feeFits(ctx, row)
+	return t.checkFee(ctx, row)
 }
 
-// feeFits refuses a fee, or a refund of a fee, that is larger than all turnover in
+// checkFee refuses a fee, or a refund of a fee, that is larger than all turnover in
 // the books. The available balance is no bound, because it may be negative until a
 // top-up is booked.
-func (t tx) feeFits(ctx context.Context, row adjustmentRow) error {
+func (t tx) checkFee(ctx context.Context, row adjustmentRow) error {
 	if row.Kind != AdjustFee && row.Kind != AdjustFeeRefund {
 		return nil
 	}
@@ -428,10 +428,10 @@ func (t tx) feeFits(ctx context.Context, row adjustmentRow) error {
 		read.of(row.Amount), read.of(volume))
 }
 
-// frozenCovers refuses an adjustment larger than the rest of the frozen amount of
+// checkFrozen refuses an adjustment larger than the rest of the frozen amount of
 // the opening. The balance of in_flight is no bound, because it also holds the
 // reservations of orders.
-func (t tx) frozenCovers(ctx context.Context, row adjustmentRow) error {
+func (t tx) checkFrozen(ctx context.Context, row adjustmentRow) error {
 	if move, _ := row.Kind.move(); move.From != AccountInFlight {
 		return nil
 	}
@@ -484,8 +484,8 @@ type adjustmentRow struct {
 	DecidedWhy string          `db:"decided_why"`
 }
 
-// open refuses a row that is empty or not in state proposed.
-func (r *adjustmentRow) open() *order.Refusal {
+// requireProposed refuses a row that is empty or not in state proposed.
+func (r *adjustmentRow) requireProposed() *order.Refusal {
 	switch {
 	case r.ID == 0:
 		return order.Refuse(CodeAdjustmentNotFound, "there is no adjustment of that merchant and reference")
@@ -495,9 +495,9 @@ func (r *adjustmentRow) open() *order.Refusal {
 	return nil
 }
 
-// confirmedBy refuses a confirmation by the proposer.
-func (r *adjustmentRow) confirmedBy(by string) *order.Refusal {
-	if refusal := r.open(); refusal != nil {
+// requireOtherPerson refuses a confirmation by the proposer.
+func (r *adjustmentRow) requireOtherPerson(by string) *order.Refusal {
+	if refusal := r.requireProposed(); refusal != nil {
 		return refusal
 	}
 	if order.SamePerson(by, r.Actor) {
@@ -506,8 +506,8 @@ func (r *adjustmentRow) confirmedBy(by string) *order.Refusal {
 	return nil
 }
 
-// holds reports whether the row has the content of a.
-func (r *adjustmentRow) holds(a Adjustment) bool {
+// hasContent reports whether the row has the content of a.
+func (r *adjustmentRow) hasContent(a Adjustment) bool {
 	return r.Kind == a.Kind && r.Amount == a.Amount.Minor() && r.Currency == a.Amount.Currency() &&
 		r.Why == a.Why && r.Evidence == a.Evidence && order.SamePerson(r.Actor, a.By)
 }

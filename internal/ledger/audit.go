@@ -95,12 +95,12 @@ type AuditBreak struct {
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
 	err := l.db.List(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",
-		fitKey(key.Merchant), fitKey(key.Number))
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
 	currency := ""
-	if err := l.db.Get(ctx, &currency, "SELECT COALESCE(MAX(currency), '') FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number)); err != nil {
+	if err := l.db.Get(ctx, &currency, "SELECT COALESCE(MAX(currency), '') FROM orders WHERE merchant = ? AND number = ?", sanitizeKey(key.Merchant), sanitizeKey(key.Number)); err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
 	entries := make([]AuditEntry, len(rows))

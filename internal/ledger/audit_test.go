@@ -75,7 +75,7 @@ func TestTheAuditsHash(t *testing.T) {
 	// printf '15:payouts-audit-1' …'32:'<32 zero bytes>'2:M12:W15:order1:213:17723664000005:amina7:approve8:operator3:f00'…
 	want := "15:payouts-audit-1" + "32:" + strings.Repeat("\x00", 32) + "2:M1" + "2:W1" + "5:order" + "1:2" + "13:1772366400000" + "5:amina" +
 		"7:approve" + "8:operator" + "3:f00" + "17:awaiting_approval" + "8:reserved" + "4:done" + "8:APPROVED" + "2:é" + "1:0" + "2:-1" + "1:u"
-	require.Equal(t, sha(want), hex.EncodeToString(row.sealed(make([]byte, 32))))
+	require.Equal(t, sha(want), hex.EncodeToString(row.computeHash(make([]byte, 32))))
 }
 
 // TestTampering changes the audit past all guards, one change at a time. Each

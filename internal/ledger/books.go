@@ -140,7 +140,7 @@ func (l *Ledger) Transfers(ctx context.Context, key order.Key) ([]Transfer, erro
 	err := l.db.List(ctx, &rows, `
 		SELECT t.currency, t.reason, t.from_account, t.to_account, t.amount, t.at
 		FROM transfers t JOIN orders o ON o.id = t.order_id
-		WHERE o.merchant = ? AND o.number = ? ORDER BY t.id`, fitKey(key.Merchant), fitKey(key.Number))
+		WHERE o.merchant = ? AND o.number = ? ORDER BY t.id`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: transfers of %s: %w", key, err)
 	}

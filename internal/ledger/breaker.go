@@ -26,7 +26,7 @@ func (l *Ledger) Trip(ctx context.Context, merchant string, reason order.Reason,
 		opened, err := t.Put(ctx, `
 			INSERT INTO breakers (merchant, since, reason_code, reason_text, probe_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (merchant) DO NOTHING`,
-			merchant, t.At.UnixMilli(), reason.Code, fit(reason.Text), t.At.Add(probeAfter).UnixMilli())
+			merchant, t.At.UnixMilli(), reason.Code, sanitizeText(reason.Text), t.At.Add(probeAfter).UnixMilli())
 		if err != nil || opened == 0 {
 			return err
 		}

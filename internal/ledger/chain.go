@@ -49,19 +49,19 @@ const (
 	outcomeRefused = "refused"
 )
 
-// nobody is the actor that is recorded when no person was named.
-const nobody = "nobody"
+// unnamedActor is the actor that is recorded when no person was named.
+const unnamedActor = "nobody"
 
 // auditEncoding is the version of the encoding. It is hashed first. A changed
 // encoding needs a new version.
 const auditEncoding = "payouts-audit-1"
 
-// sealed returns the row's hash: SHA-256 over the encoding's version, the hash of
+// computeHash returns the row's hash: SHA-256 over the encoding's version, the hash of
 // the previous entry (empty for the first) and every other field in the order of
 // the columns. A field is written as its length in bytes, a colon and its bytes;
 // numbers are decimal. Because of the lengths, two different entries never have
 // the same encoding.
-func (r *auditRow) sealed(previous []byte) []byte {
+func (r *auditRow) computeHash(previous []byte) []byte {
 	w := fieldHash{Hash: sha256.New()}
 	w.text(auditEncoding)
 	w.text(string(previous))
@@ -96,7 +96,7 @@ func (w fieldHash) number(field int64) { w.text(strconv.FormatInt(field, 10)) }
 // follows reports whether the row is unchanged and is the successor of the entry
 // with that number and hash.
 func (r *auditRow) follows(entries int64, head []byte) bool {
-	return r.Seq == entries+1 && bytes.Equal(r.Hash, r.sealed(head))
+	return r.Seq == entries+1 && bytes.Equal(r.Hash, r.computeHash(head))
 }
 
 // entry is an audit entry before it is linked to a chain.
@@ -122,14 +122,14 @@ func (e *entry) refuse(refusal *order.Refusal) {
 // row returns the entry as the next row of a chain, without its hash.
 func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 	r := auditRow{
-		Merchant: fitKey(key.Merchant), Number: fitKey(key.Number), Chain: chain, Seq: entries + 1, At: at,
-		Actor: fit(e.actor), Action: e.action, Source: e.source, Evidence: fit(e.evidence), Before: e.before, After: e.after,
-		Outcome: outcomeDone, Code: e.reason.Code, Text: fit(e.reason.Text), Mark: fit(e.mark),
+		Merchant: sanitizeKey(key.Merchant), Number: sanitizeKey(key.Number), Chain: chain, Seq: entries + 1, At: at,
+		Actor: sanitizeText(e.actor), Action: e.action, Source: e.source, Evidence: sanitizeText(e.evidence), Before: e.before, After: e.after,
+		Outcome: outcomeDone, Code: e.reason.Code, Text: sanitizeText(e.reason.Text), Mark: sanitizeText(e.mark),
 	}
 	if strings.TrimSpace(r.Actor) == "" {
 		r.Actor = System
 		if e.source == order.FromOperator {
-			r.Actor = nobody
+			r.Actor = unnamedActor
 		}
 	}
 	if e.refused {
@@ -144,7 +144,7 @@ func (h *held) link(e entry, before order.State, at int64) auditRow {
 	r := e.row(h.Key(), chainOrder, h.entries, at)
 	r.Before, r.After = before, h.State
 	r.Paid, r.Fee = h.Paid.Minor(), h.Fee.Minor()
-	r.Hash = r.sealed(h.head)
+	r.Hash = r.computeHash(h.head)
 	h.entries, h.head = r.Seq, r.Hash
 	return r
 }
@@ -203,7 +203,7 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 		Entries int64  `db:"entries"`
 		Head    []byte `db:"head"`
 	}
-	merchant, number := fitKey(key.Merchant), fitKey(key.Number)
+	merchant, number := sanitizeKey(key.Merchant), sanitizeKey(key.Number)
 	err := t.Get(ctx, &chain, `
 		INSERT INTO chains (merchant, number, entries, head) VALUES (?, ?, 1, ?)
 		ON CONFLICT (merchant, number) DO UPDATE SET entries = chains.entries + 1
@@ -212,7 +212,7 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 		return err
 	}
 	row := e.row(key, chainOther, chain.Entries-1, t.At.UnixMilli())
-	row.Hash = row.sealed(chain.Head)
+	row.Hash = row.computeHash(chain.Head)
 	if _, err := t.Put(ctx, "UPDATE chains SET head = ? WHERE merchant = ? AND number = ?", row.Hash, merchant, number); err != nil {
 		return err
 	}

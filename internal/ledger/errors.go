@@ -38,9 +38,9 @@ type Error = sqldb.Error
 // maxText is the most bytes of a stored free text.
 const maxText = 2000
 
-// fit returns the text as both engines can store it: valid UTF-8, without NUL
+// sanitizeText returns the text as both engines can store it: valid UTF-8, without NUL
 // (PostgreSQL refuses NUL), and truncated to maxText bytes.
-func fit(text string) string {
+func sanitizeText(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
@@ -53,16 +53,16 @@ func fit(text string) string {
 // most 64.
 const maxKey = 200
 
-// fitKey is fit with the bound maxKey. Use it when a key is stored and when it is
+// sanitizeKey is sanitizeText with the bound maxKey. Use it when a key is stored and when it is
 // looked up, because keys from outside may contain anything.
-func fitKey(text string) string {
-	if text = fit(text); len(text) > maxKey {
+func sanitizeKey(text string) string {
+	if text = sanitizeText(text); len(text) > maxKey {
 		text = strings.ToValidUTF8(text[:maxKey], "") + "…"
 	}
 	return text
 }
 
-// fitOrder sanitizes both parts of an order's key.
-func fitOrder(key order.Key) order.Key {
-	return order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)}
+// sanitizeOrderKey sanitizes both parts of an order's key.
+func sanitizeOrderKey(key order.Key) order.Key {
+	return order.Key{Merchant: sanitizeKey(key.Merchant), Number: sanitizeKey(key.Number)}
 }

@@ -12,7 +12,7 @@ import (
 func (l *Ledger) GatewayOrder(ctx context.Context, merchant, gatewayID string) (order.Key, error) {
 	key := order.Key{Merchant: merchant}
 	err := l.db.Get(ctx, &key.Number, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> ''",
-		fitKey(merchant), fitKey(gatewayID))
+		sanitizeKey(merchant), sanitizeKey(gatewayID))
 	if err != nil {
 		return order.Key{}, fmt.Errorf("ledger: %w", missing(err, "gateway order %s of %s", gatewayID, merchant))
 	}
@@ -34,11 +34,11 @@ func (t tx) ownerOf(ctx context.Context, h *held, gatewayID string) (string, err
 	return numbers[0], nil
 }
 
-// share handles a finding whose gateway id another order has. Such a finding
+// reviewSharedID handles a finding whose gateway id another order has. Such a finding
 // proves nothing about this order: nothing is booked, and the reservation is kept.
 // It opens a discrepancy that names both orders. An order that may be at the
 // gateway becomes in_review.
-func (t tx) share(ctx context.Context, h *held, gatewayID, owner string) (Settlement, error) {
+func (t tx) reviewSharedID(ctx context.Context, h *held, gatewayID, owner string) (Settlement, error) {
 	reason := order.Reason{
 		Code: order.DiscrepancyShared,
 		Text: fmt.Sprintf("the gateway names its order %s for order %s, and that belongs to order %s", gatewayID, h.Number, owner),

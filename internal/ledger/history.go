@@ -25,7 +25,7 @@ func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 	var rows []auditRow
 	err := l.db.List(ctx, &rows, `
 		SELECT `+auditColumns+` FROM audit
-		WHERE merchant = ? AND number = ? AND chain = 'order' AND `+isMove+` ORDER BY seq`, fitKey(key.Merchant), fitKey(key.Number))
+		WHERE merchant = ? AND number = ? AND chain = 'order' AND `+isMove+` ORDER BY seq`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: history of %s: %w", key, err)
 	}

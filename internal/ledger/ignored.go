@@ -16,7 +16,7 @@ const FromMessage order.Source = "message"
 // per order and code. For an unknown order, the entry is in the installation's
 // chain.
 func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason) error {
-	key = order.Key{Merchant: fitKey(key.Merchant), Number: fitKey(key.Number)} // from the message
+	key = order.Key{Merchant: sanitizeKey(key.Merchant), Number: sanitizeKey(key.Number)} // from the message
 	e := entry{action: ActionIgnore, source: FromMessage, reason: reason, refused: true, mark: "ignored " + reason.Code}
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)
@@ -41,7 +41,7 @@ func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason)
 // The entry is in the merchant's chain, or in the installation's if merchant is
 // empty. It writes one entry per workflow id and reason.
 func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, reason order.Reason) error {
-	reason.Text = fit(reason.Text)
+	reason.Text = sanitizeText(reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
 		return t.noteOnce(ctx, order.Key{Merchant: merchant}, entry{
 			action: ActionRefuseStart, source: FromMessage, evidence: "workflow " + workflowID, reason: reason, refused: true,
@@ -57,10 +57,10 @@ func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, r
 // noteOnce is noteOther, but does nothing if the chain has an entry with the same
 // mark.
 func (t tx) noteOnce(ctx context.Context, key order.Key, e entry) error {
-	var there int
-	err := t.Get(ctx, &there, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = 'other' AND mark = ?",
-		fitKey(key.Merchant), fitKey(key.Number), fit(e.mark))
-	if err != nil || there > 0 {
+	var found int
+	err := t.Get(ctx, &found, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = 'other' AND mark = ?",
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number), sanitizeText(e.mark))
+	if err != nil || found > 0 {
 		return err
 	}
 	return t.noteOther(ctx, key, e)

@@ -49,7 +49,7 @@ func (e InboxEntry) Key() order.Key {
 	if e.key != (order.Key{}) {
 		return e.key
 	}
-	return fitOrder(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
+	return sanitizeOrderKey(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
 }
 
 // StoreCallback stores a verified callback and its body, at most
@@ -75,7 +75,7 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
 			RETURNING received`,
-			id, fitKey(callback.Merchant), fitKey(callback.OrderNumber), strings.ToValidUTF8(string(text), "\uFFFD"), body, Stored, t.At.UnixMilli(), t.At.UnixMilli())
+			id, sanitizeKey(callback.Merchant), sanitizeKey(callback.OrderNumber), strings.ToValidUTF8(string(text), "\uFFFD"), body, Stored, t.At.UnixMilli(), t.At.UnixMilli())
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
@@ -95,7 +95,7 @@ func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 
 // Callbacks returns the callbacks of an order, oldest first, at most MaxPage.
 func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, error) {
-	entries, err := l.callbacks(ctx, "merchant = ? AND number = ?", MaxPage, fitKey(key.Merchant), fitKey(key.Number))
+	entries, err := l.callbacks(ctx, "merchant = ? AND number = ?", MaxPage, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: callbacks of %s: %w", key, err)
 	}
@@ -103,12 +103,12 @@ func (l *Ledger) Callbacks(ctx context.Context, key order.Key) ([]InboxEntry, er
 }
 
 const (
-	// unread is the time after which a signalled callback of an ended order counts
+	// unreadAfter is the time after which a signalled callback of an ended order counts
 	// as not processed.
-	unread = 5 * time.Second
-	// untold is the time after which a late callback is listed again, because its
+	unreadAfter = 5 * time.Second
+	// recheckLateAfter is the time after which a late callback is listed again, because its
 	// workflow may no longer run. That workflow queries the gateway for a day.
-	untold = 10 * time.Minute
+	recheckLateAfter = 10 * time.Minute
 )
 
 // PendingCallbacks lists the callbacks to deliver, oldest first:
@@ -128,7 +128,7 @@ func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry,
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number)
 		OR status = 'signalled' AND last_at < ? AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openStates+`))`,
-		pageSize(limit), now.Add(-untold).UnixMilli(), now.Add(-unread).UnixMilli())
+		pageSize(limit), now.Add(-recheckLateAfter).UnixMilli(), now.Add(-unreadAfter).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: pending callbacks: %w", err)
 	}
@@ -181,8 +181,8 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 		if err != nil || updated == 1 {
 			return err
 		}
-		var there string
-		return missing(t.Get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
+		var found string
+		return missing(t.Get(ctx, &found, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: mark callback %s: %w", id, err)
@@ -200,7 +200,7 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (InboxEntry, *order.Refusal, error) {
 	var e InboxEntry
 	var refusal *order.Refusal
-	id = fit(id) // typed by a person
+	id = sanitizeText(id) // typed by a person
 	err := l.inTx(ctx, func(t tx) error {
 		var row inboxRow
 		err := t.Get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id)
@@ -234,7 +234,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 }
 
 func (t tx) setAside(ctx context.Context, e *InboxEntry, ours, stuck bool, by, why string) (*order.Refusal, error) {
-	if refusal := refuseUnsigned("setting a callback aside", by, why); refusal != nil {
+	if refusal := requirePerson("setting a callback aside", by, why); refusal != nil {
 		return refusal, nil
 	}
 	switch {

@@ -281,7 +281,7 @@ func TestLateCallbacksComeBack(t *testing.T) {
 			return len(entries)
 		}
 		require.Zero(t, pending())
-		require.NoError(t, b.exec("UPDATE inbox SET told_at = told_at - ?", (untold+time.Second).Milliseconds()))
+		require.NoError(t, b.exec("UPDATE inbox SET told_at = told_at - ?", (recheckLateAfter+time.Second).Milliseconds()))
 		require.Equal(t, 1, pending())
 		require.NoError(t, b.MarkCallback(t.Context(), id, Late)) // its workflow runs
 		require.Zero(t, pending())

@@ -62,7 +62,7 @@ func (l *Ledger) OtherWorkerHas(ctx context.Context, merchant, country string) (
 	}
 	var found int
 	err = l.db.Get(ctx, &found, "SELECT COUNT(*) FROM known WHERE kind = ? AND name = ? AND value = ? AND seen_at > ?",
-		knownMerchant, fitKey(merchant), fitKey(country), now.Add(-KnownFor).UnixMilli())
+		knownMerchant, sanitizeKey(merchant), sanitizeKey(country), now.Add(-KnownFor).UnixMilli())
 	if err != nil {
 		return false, fmt.Errorf("ledger: who serves merchant %s: %w", merchant, err)
 	}
@@ -79,7 +79,7 @@ func (l *Ledger) NewestProfile(ctx context.Context, country string) (string, err
 	}
 	var value string
 	err = l.db.Get(ctx, &value, "SELECT value FROM known WHERE kind = ? AND name = ? AND seen_at > ? ORDER BY first_at DESC, value LIMIT 1",
-		knownProfile, fitKey(country), now.Add(-KnownFor).UnixMilli())
+		knownProfile, sanitizeKey(country), now.Add(-KnownFor).UnixMilli())
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("ledger: the newest profile of %s: %w", country, err)
 	}

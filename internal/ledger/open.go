@@ -69,14 +69,14 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
 	}
-	row.Horizon, row.Run, row.mayBeSent = terms.Horizon.Milliseconds(), fit(terms.Run), terms.AskFirst
+	row.Horizon, row.Run, row.mayBeSent = terms.Horizon.Milliseconds(), sanitizeText(terms.Run), terms.AskFirst
 	if terms.WaitForFunds && row.Kind == order.Withdrawal {
 		row.WaitsForFunds, row.fundsDeadline = 1, terms.FundsDeadline
 	}
 	opened, opening, err := l.open(ctx, row, request, terms.Policy)
 	var unusable *Error
 	if errors.As(err, &unusable) && unusable.Code == CodeSum {
-		opened, opening, err = l.openWith(ctx, row, tx.openUncountable)
+		opened, opening, err = l.openWith(ctx, row, tx.openOverflow)
 	}
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
@@ -87,16 +87,16 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 // FindOrder returns the order with the request's number. The Opening is Existing
 // or Conflict, or empty if there is no such order.
 func (l *Ledger) FindOrder(ctx context.Context, request order.Request) (order.Order, Opening, error) {
-	there, err := l.Order(ctx, request.Key())
+	existing, err := l.Order(ctx, request.Key())
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return order.Order{}, "", nil
 	case err != nil:
 		return order.Order{}, "", err
-	case there.Fingerprint != request.Fingerprint():
-		return there, Conflict, nil
+	case existing.Fingerprint != request.Fingerprint():
+		return existing, Conflict, nil
 	}
-	return there, Existing, nil
+	return existing, Existing, nil
 }
 
 func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *order.Policy) (order.Order, Opening, error) {
@@ -112,7 +112,7 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	}
 	if ruling := policy.Judge(request, order.Facts{}); ruling.Verdict != order.Pass {
 		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
-			row.rule(ruling, t.At, policy)
+			row.applyRuling(ruling, t.At, policy)
 			return t.write(ctx, row)
 		})
 	}
@@ -187,7 +187,7 @@ func (t tx) openReserved(ctx context.Context, row orderRow) (orderRow, Opening, 
 // openUncountable inserts an order whose amount would overflow a total of the
 // merchant's books. The order is rejected, so nothing is booked and no limit
 // counts it.
-func (t tx) openUncountable(ctx context.Context, row orderRow) (orderRow, Opening, error) {
+func (t tx) openOverflow(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	row.State, row.ReasonCode = order.Rejected, order.CodeSumTooLarge
 	row.ReasonText = "with it, a sum of the merchant's books would be larger than can be held"
 	return t.write(ctx, row)
@@ -200,7 +200,7 @@ func (t tx) openShort(ctx context.Context, row orderRow) (orderRow, Opening, err
 	if err != nil {
 		return row, "", err
 	}
-	if row.fund(books.Available); row.State == order.Reserved {
+	if row.applyFunds(books.Available); row.State == order.Reserved {
 		return row, "", errEnough
 	}
 	return t.write(ctx, row)
@@ -220,19 +220,19 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 	ruling := policy.Judge(request, facts)
 	switch {
 	case ruling.Verdict != order.Pass:
-		row.rule(ruling, t.At, policy)
+		row.applyRuling(ruling, t.At, policy)
 	case row.Kind == order.Deposit:
 		row.State = order.Created
 	default:
-		row.fund(books.Available)
+		row.applyFunds(books.Available)
 	}
 	return t.write(ctx, row)
 }
 
-// rule sets the row's state and reason from a ruling other than Pass.
-func (r *orderRow) rule(ruling order.Ruling, at time.Time, policy *order.Policy) {
+// applyRuling sets the row's state and reason from a ruling other than Pass.
+func (r *orderRow) applyRuling(ruling order.Ruling, at time.Time, policy *order.Policy) {
 	reason := ruling.Reason()
-	r.ReasonCode, r.ReasonText = reason.Code, fit(reason.Text)
+	r.ReasonCode, r.ReasonText = reason.Code, sanitizeText(reason.Text)
 	r.State = order.Rejected
 	if ruling.Verdict == order.NeedsApproval {
 		r.State = order.AwaitingApproval
@@ -240,8 +240,8 @@ func (r *orderRow) rule(ruling order.Ruling, at time.Time, policy *order.Policy)
 	}
 }
 
-// fund sets a withdrawal's state and reason from the available balance.
-func (r *orderRow) fund(available int64) {
+// applyFunds sets a withdrawal's state and reason from the available balance.
+func (r *orderRow) applyFunds(available int64) {
 	r.State, r.ReasonCode, r.ReasonText = order.Reserved, "", ""
 	if available >= r.Amount {
 		return
@@ -258,7 +258,7 @@ func (r *orderRow) fund(available int64) {
 // write inserts the row, its first audit entry and its reservation. If the number
 // is taken, it writes nothing and returns the existing row.
 func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) {
-	if err := t.holdUnasked(ctx, &row); err != nil {
+	if err := t.keepOpenUnasked(ctx, &row); err != nil {
 		return row, "", err
 	}
 	h, err := row.held()
@@ -283,10 +283,10 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 	return row, Opened, t.bookAll(ctx, h, reservation(h.Order))
 }
 
-// holdUnasked keeps an order open that would end at its opening, if the gateway
+// keepOpenUnasked keeps an order open that would end at its opening, if the gateway
 // may have the order. It ends after the gateway was queried. An order that the
 // policy refuses gets a deadline in the past, so that nobody can approve it.
-func (t tx) holdUnasked(ctx context.Context, row *orderRow) error {
+func (t tx) keepOpenUnasked(ctx context.Context, row *orderRow) error {
 	if row.State != order.Failed && (row.State != order.Rejected || row.ReasonCode == order.CodeSumTooLarge) {
 		return nil
 	}
@@ -335,19 +335,19 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 		row.ID, row.AskFirst = written[0].ID, written[0].AskFirst
 		return row, Opened, nil
 	}
-	var there orderRow
-	err = t.Get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
+	var existing orderRow
+	err = t.Get(ctx, &existing, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = t.Get(ctx, &there, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND folded = ? AND folded <> ''", row.Merchant, row.Folded)
-		return there, Twin, err
+		err = t.Get(ctx, &existing, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND folded = ? AND folded <> ''", row.Merchant, row.Folded)
+		return existing, Twin, err
 	}
 	if err != nil {
 		return row, "", err
 	}
-	if there.Fingerprint != row.Fingerprint {
-		return there, Conflict, nil
+	if existing.Fingerprint != row.Fingerprint {
+		return existing, Conflict, nil
 	}
-	return there, Existing, nil
+	return existing, Existing, nil
 }
 
 // booksState is the part of the books that rulings and reservations need.

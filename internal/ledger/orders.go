@@ -14,7 +14,7 @@ import (
 // Order reads an order. ErrNotFound if there is none of that key.
 func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) {
 	var row orderRow
-	err := l.db.Get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", fitKey(key.Merchant), fitKey(key.Number))
+	err := l.db.Get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return order.Order{}, fmt.Errorf("ledger: %w", missing(err, "order %s", key))
 	}
@@ -40,7 +40,7 @@ type held struct {
 func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	var row orderRow
 	query := "SELECT " + orderColumns + " FROM orders WHERE merchant = ? AND number = ?" + t.ForUpdate
-	if err := t.Get(ctx, &row, query, fitKey(key.Merchant), fitKey(key.Number)); err != nil {
+	if err := t.Get(ctx, &row, query, sanitizeKey(key.Merchant), sanitizeKey(key.Number)); err != nil {
 		return held{}, missing(err, "order %s", key)
 	}
 	return row.held()

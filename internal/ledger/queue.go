@@ -55,14 +55,14 @@ var queues = []struct {
 	list  func(l *Ledger, ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error)
 	count func(at time.Time, unknownFor time.Duration) tally
 }{
-	{QueueApproval, ordersIn(QueueApproval, order.AwaitingApproval), tallyOrders(standing(order.AwaitingApproval))},
-	{QueueReview, ordersIn(QueueReview, order.InReview), tallyOrders(standing(order.InReview))},
-	{QueueUnknown, (*Ledger).unknownsDue, tallyOrdersFor(standing(order.Unknown))},
+	{QueueApproval, ordersIn(QueueApproval, order.AwaitingApproval), tallyOrders(selectState(order.AwaitingApproval))},
+	{QueueReview, ordersIn(QueueReview, order.InReview), tallyOrders(selectState(order.InReview))},
+	{QueueUnknown, (*Ledger).unknownsDue, tallyOrdersFor(selectState(order.Unknown))},
 	{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},
 	{QueueDiscrepancy, (*Ledger).discrepanciesDue, tallyRows("SELECT at AS since FROM discrepancies WHERE closed_at = 0")},
 	{QueueBreaker, (*Ledger).breakersDue, tallyRows("SELECT since FROM breakers")},
 	{QueueCallback, (*Ledger).callbacksDue, tallyCallbacks},
-	{QueueFunds, (*Ledger).fundsDue, tallyOrders(standing(order.AwaitingFunds), shortAtTheGateway)},
+	{QueueFunds, (*Ledger).fundsDue, tallyOrders(selectState(order.AwaitingFunds), shortAtTheGateway)},
 	{QueueAdjustment, (*Ledger).adjustmentsDue, tallyRows("SELECT proposed_at AS since FROM adjustments WHERE state = 'proposed'")},
 	{QueueDrift, (*Ledger).driftsDue, tallyRows("SELECT since FROM (SELECT " + driftingSince + " AS since FROM books b) d WHERE since IS NOT NULL")},
 }
@@ -99,12 +99,12 @@ func (l *Ledger) NeedsPerson(ctx context.Context, unknownFor time.Duration, limi
 // ordersIn lists the orders in a state, oldest first.
 func ordersIn(kind QueueKind, state order.State) func(*Ledger, context.Context, time.Duration, int) ([]Due, error) {
 	return func(l *Ledger, ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
-		return l.ordersDue(ctx, kind, standing(state), limit)
+		return l.ordersDue(ctx, kind, selectState(state), limit)
 	}
 }
 
 func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
-	return l.ordersDueFor(ctx, QueueUnknown, unknownFor, standing(order.Unknown), limit)
+	return l.ordersDueFor(ctx, QueueUnknown, unknownFor, selectState(order.Unknown), limit)
 }
 
 // unsentDue omits the orders of a merchant with an open breaker: the breaker's
@@ -125,7 +125,7 @@ func (l *Ledger) ordersDueFor(ctx context.Context, kind QueueKind, long time.Dur
 
 // fundsDue lists the orders that wait for money in the books or at the gateway.
 func (l *Ledger) fundsDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
-	waiting, err := l.ordersDue(ctx, QueueFunds, standing(order.AwaitingFunds), limit)
+	waiting, err := l.ordersDue(ctx, QueueFunds, selectState(order.AwaitingFunds), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -151,9 +151,9 @@ func (d dueOrders) query(columns string) string {
 		FROM orders o WHERE ` + openStates + ` AND ` + d.where
 }
 
-// standing selects the orders in a state, with the time when they first reached
+// selectState selects the orders in a state, with the time when they first reached
 // it. An unknown order leaves and re-enters its state with each new create.
-func standing(state order.State) dueOrders {
+func selectState(state order.State) dueOrders {
 	return dueOrders{"state = ?", "a.after_state = o.state AND a.before_state <> o.state", []any{state}}
 }
 

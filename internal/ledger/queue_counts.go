@@ -77,5 +77,5 @@ func tallyCallbacks(at time.Time, _ time.Duration) tally {
 		SELECT id, first_at AS since FROM inbox WHERE status = 'unmatched'
 		UNION SELECT id, first_at FROM inbox WHERE status = 'stored' AND first_at < ?
 		UNION SELECT id, first_at FROM inbox WHERE problem_at > 0 AND problem_at < ? AND status <> 'done'`,
-		[]any{at.Add(-patience).UnixMilli(), at.Add(-passing).UnixMilli()}}
+		[]any{at.Add(-deliveryDeadline).UnixMilli(), at.Add(-problemDeadline).UnixMilli()}}
 }

@@ -563,7 +563,7 @@ func TestACallbackIsCountedOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
 		require.NoError(t, b.ProblemCallback(t.Context(), id, "it does not fit"))
-		now = noon.Add(2 * passing)
+		now = noon.Add(2 * problemDeadline)
 		items := b.needsPerson(t, time.Hour)
 		require.Len(t, items, 1)
 		require.Equal(t, CodeUndelivered, items[0].Code)

@@ -64,7 +64,7 @@ func (t tx) findNumber(ctx context.Context, row *recordRow) error {
 func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
 	var listed int
 	err := l.db.Get(ctx, &listed, `SELECT COUNT(*) FROM gateway_records WHERE merchant = ? AND number = ? AND number <> '' AND source = 'history'`,
-		fitKey(key.Merchant), fitKey(key.Number))
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return false, fmt.Errorf("ledger: look for a record of %s: %w", key, err)
 	}
@@ -73,7 +73,7 @@ func (l *Ledger) IsListed(ctx context.Context, key order.Key) (bool, error) {
 
 func newRecordRow(r reconcile.Record, merchant string, at time.Time) recordRow {
 	row := recordRow{
-		Merchant: merchant, GatewayID: fitKey(r.GatewayID), Number: fitKey(r.Number), Kind: int(r.Kind), State: int(r.State), Currency: fit(r.Currency),
+		Merchant: merchant, GatewayID: sanitizeKey(r.GatewayID), Number: sanitizeKey(r.Number), Kind: int(r.Kind), State: int(r.State), Currency: sanitizeText(r.Currency),
 		Amount: r.Amount, Paid: r.Paid, Fee: r.Fee, Source: r.Source, SeenAt: at.UnixMilli(),
 	}
 	if !r.CreatedAt.IsZero() {

@@ -23,9 +23,9 @@ import (
 // It is performed or refused, audited and repeated like the other actions, see
 // actions.go.
 func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution, twoPersons bool) (o order.Order, refusal *order.Refusal, pending bool, err error) {
-	r.By, r.Why, r.Evidence = fit(r.By), fit(r.Why), fit(r.Evidence)
+	r.By, r.Why, r.Evidence = sanitizeText(r.By), sanitizeText(r.Why), sanitizeText(r.Evidence)
 	a := action{
-		entry: entry{action: ActionResolve, actor: r.By, evidence: r.Evidence, mark: r.ID, reason: said(order.CodeResolved, r.Why)},
+		entry: entry{action: ActionResolve, actor: r.By, evidence: r.Evidence, mark: r.ID, reason: personReason(order.CodeResolved, r.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return r.Permit(h.Order, twoPersons)
 		},
@@ -47,7 +47,7 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 		case refusal != nil:
 			return refusal
 		case confirms:
-			return t.resolve(ctx, h, both(first, r))
+			return t.resolve(ctx, h, mergeResolutions(first, r))
 		default:
 			pending = true
 			return t.propose(ctx, h, r)
@@ -69,7 +69,7 @@ func (t tx) resolve(ctx context.Context, h *held, r order.Resolution) error {
 	if err != nil {
 		return err
 	}
-	finding.Evidence, finding.By, finding.Reason.Text = fit(finding.Evidence), fit(finding.By), fit(finding.Reason.Text)
+	finding.Evidence, finding.By, finding.Reason.Text = sanitizeText(finding.Evidence), sanitizeText(finding.By), sanitizeText(finding.Reason.Text)
 	settlement, err := t.settle(ctx, h, finding, r.ID)
 	if err == nil && !settlement.Moved {
 		err = fmt.Errorf("%w: the resolution amounts to %s", ErrState, settlement.Discrepancy)
@@ -77,21 +77,21 @@ func (t tx) resolve(ctx context.Context, h *held, r order.Resolution) error {
 	return err
 }
 
-// both merges two equal resolutions of two persons.
-func both(first, second order.Resolution) order.Resolution {
+// mergeResolutions merges two equal resolutions of two persons.
+func mergeResolutions(first, second order.Resolution) order.Resolution {
 	result := second
-	result.By = half(first.By) + " and " + half(second.By)
+	result.By = truncateHalf(first.By) + " and " + truncateHalf(second.By)
 	if first.Why != second.Why {
-		result.Why = half(first.Why) + "; " + half(second.Why)
+		result.Why = truncateHalf(first.Why) + "; " + truncateHalf(second.Why)
 	}
 	if first.Evidence != second.Evidence {
-		result.Evidence = half(first.Evidence) + "; " + half(second.Evidence)
+		result.Evidence = truncateHalf(first.Evidence) + "; " + truncateHalf(second.Evidence)
 	}
 	return result
 }
 
-// half truncates a text so that two texts fit into one column.
-func half(text string) string {
+// truncateHalf truncates a text so that two texts fit into one column.
+func truncateHalf(text string) string {
 	if len(text) > maxText/3 {
 		text = strings.ToValidUTF8(text[:maxText/3], "") + "…"
 	}
@@ -110,7 +110,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
 	}
 	return t.note(ctx, h, entry{
 		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID,
-		reason: said(order.CodeResolved, r.Outcome()+": "+r.Why),
+		reason: personReason(order.CodeResolved, r.Outcome()+": "+r.Why),
 	})
 }
 

@@ -43,10 +43,10 @@ func (l *Ledger) EndRestore(ctx context.Context, by, why string) (Restore, *orde
 const CodeNotRestored = "NOT_RESTORED"
 
 func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why string) (r Restore, refusal *order.Refusal, err error) {
-	by, why = fit(by), fit(why)
+	by, why = sanitizeText(by), sanitizeText(why)
 	err = l.inTx(ctx, func(t tx) error {
 		r = Restore{At: t.At, By: by, Why: why, Ended: action == ActionEndRestore}
-		refusal = refuseUnsigned("a restore", by, why)
+		refusal = requirePerson("a restore", by, why)
 		since, err := t.restored(ctx)
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.O
 			return nil
 		}
 		result.AskFirst = t.At
-		_, err = t.Put(ctx, "UPDATE orders SET run = ?, ask_first = ? WHERE id = ?", fit(run), t.At.UnixMilli(), h.id)
+		_, err = t.Put(ctx, "UPDATE orders SET run = ?, ask_first = ? WHERE id = ?", sanitizeText(run), t.At.UnixMilli(), h.id)
 		return err
 	})
 	if err != nil {
@@ -134,7 +134,7 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		var reserved []Transfer
 		if h.Unasked() {
 			var err error
-			if reserved, err = t.wasCleared(ctx, h); err != nil {
+			if reserved, err = t.reserveFound(ctx, h); err != nil {
 				return err
 			}
 		}
@@ -161,10 +161,10 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 	})
 }
 
-// wasCleared moves an order that the gateway has to reserved or created, without
+// reserveFound moves an order that the gateway has to reserved or created, without
 // an approval or cover. The caller must pass the returned reservation to bookAll
 // last.
-func (t tx) wasCleared(ctx context.Context, h *held) ([]Transfer, error) {
+func (t tx) reserveFound(ctx context.Context, h *held) ([]Transfer, error) {
 	h.overdraws = true
 	to := order.Reserved
 	if h.Kind == order.Deposit {

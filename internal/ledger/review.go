@@ -15,7 +15,7 @@ import (
 //
 // Errors: ErrNotFound; ErrState for an order that was never sent.
 func (l *Ledger) Review(ctx context.Context, key order.Key, reason order.Reason) (order.Order, error) {
-	reason.Text = fit(reason.Text)
+	reason.Text = sanitizeText(reason.Text)
 	var result order.Order
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)
@@ -157,7 +157,7 @@ func (t tx) closeDiscrepancy(ctx context.Context, id int64, by, why string) (*or
 		return refusal, nil
 	}
 	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
-		t.At.UnixMilli(), fit(by), fit(why), id)
+		t.At.UnixMilli(), sanitizeText(by), sanitizeText(why), id)
 	if err == nil && closed == 0 {
 		return order.Refuse(order.CodeDiscrepancyClosed, "discrepancy %d has been closed already", id), nil
 	}
@@ -181,7 +181,7 @@ func (t tx) writeDiscrepancy(ctx context.Context, key order.Key, code, mark, det
 	inserted, err := t.Put(ctx, `
 		INSERT INTO discrepancies (merchant, number, code, mark, detail, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (merchant, number, code, mark) DO NOTHING`,
-		fitKey(key.Merchant), fitKey(key.Number), code, fit(mark), fit(detail), t.At.UnixMilli())
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number), code, sanitizeText(mark), sanitizeText(detail), t.At.UnixMilli())
 	return inserted == 1, err
 }
 

@@ -43,9 +43,9 @@ type Settlement struct {
 // order; an *order.Refusal with order.CodeEvidenceMissing for an operator's
 // finding without the person's name or evidence.
 func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Finding) (Settlement, error) {
-	finding.Evidence, finding.By, finding.Reason.Text = fit(finding.Evidence), fit(finding.By), fit(finding.Reason.Text)
-	finding.GatewayID = fitKey(finding.GatewayID)
-	if err := standsFor(finding); err != nil {
+	finding.Evidence, finding.By, finding.Reason.Text = sanitizeText(finding.Evidence), sanitizeText(finding.By), sanitizeText(finding.Reason.Text)
+	finding.GatewayID = sanitizeKey(finding.GatewayID)
+	if err := checkFinding(finding); err != nil {
 		return Settlement{}, fmt.Errorf("ledger: settle %s: %w", key, err)
 	}
 	var settlement Settlement
@@ -64,9 +64,9 @@ func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Findin
 	return settlement, nil
 }
 
-// standsFor checks that a finding has a known source, and that an operator's
+// checkFinding checks that a finding has a known source, and that an operator's
 // finding has the person's name and evidence.
-func standsFor(finding order.Finding) error {
+func checkFinding(finding order.Finding) error {
 	switch finding.Source {
 	case order.FromQuery, order.FromCallback:
 		return nil
@@ -87,10 +87,10 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 		if err != nil {
 			return Settlement{}, err
 		}
-		return t.share(ctx, h, finding.GatewayID, owner)
+		return t.reviewSharedID(ctx, h, finding.GatewayID, owner)
 	}
 	if differing := mismatch(h.Order, finding); len(differing) > 0 {
-		return t.disagree(ctx, h, finding, order.DiscrepancyMismatch,
+		return t.openContradiction(ctx, h, finding, order.DiscrepancyMismatch,
 			"the finding does not fit the order: "+strings.Join(differing, ", "))
 	}
 	effect := h.Decide(finding)
@@ -98,7 +98,7 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 	case effect.Known:
 		return Settlement{Discrepancy: effect.Discrepancy}, nil
 	case !effect.Moves() && effect.Discrepancy != "":
-		return t.disagree(ctx, h, finding, effect.Discrepancy, h.contradiction(finding))
+		return t.openContradiction(ctx, h, finding, effect.Discrepancy, h.contradiction(finding))
 	}
 	found := h.GatewayID == "" && finding.GatewayID != ""
 	if found {
@@ -110,7 +110,7 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 		}
 		return Settlement{}, nil
 	}
-	transfers, err := t.take(ctx, h, effect, finding, mark)
+	transfers, err := t.applyEffect(ctx, h, effect, finding, mark)
 	if err == nil && finding.FeeDoubt {
 		err = t.discrepancy(ctx, h, order.DiscrepancyFee, finding.FeeText,
 			fmt.Sprintf("the %s names a fee of %s on %s; the payment is booked and no fee", finding.Source, finding.FeeText, h.Amount))
@@ -121,8 +121,8 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 	return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)
 }
 
-// take applies an effect to the order, and returns the transfers to book.
-func (t tx) take(ctx context.Context, h *held, effect order.Effect, finding order.Finding, mark string) ([]Transfer, error) {
+// applyEffect applies an effect to the order, and returns the transfers to book.
+func (t tx) applyEffect(ctx context.Context, h *held, effect order.Effect, finding order.Finding, mark string) ([]Transfer, error) {
 	var transfers []Transfer
 	if effect.Credit {
 		credited, err := t.credit(ctx, h, finding, effect.Discrepancy)
@@ -133,12 +133,12 @@ func (t tx) take(ctx context.Context, h *held, effect order.Effect, finding orde
 	}
 	for _, to := range effect.Path {
 		if to == order.Succeeded || to == order.PartiallyPaid {
-			h.pay(finding)
+			h.setPaid(finding)
 		}
 		transfers = append(transfers, endTransfers(h.Order, to)...)
 		h.Reason = finding.Reason
 		e := entry{
-			action: ActionSettle, actor: finding.By, source: finding.Source, evidence: finding.Evidence, reason: h.told(to), mark: mark,
+			action: ActionSettle, actor: finding.By, source: finding.Source, evidence: finding.Evidence, reason: h.auditReason(to), mark: mark,
 		}
 		if finding.Source == order.FromOperator {
 			e.action = ActionResolve
@@ -179,11 +179,11 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 // credit applies a payment of an expired deposit, and returns the transfers to
 // book. The state does not change. A discrepancy tells a person about the payment.
 func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) ([]Transfer, error) {
-	h.pay(finding)
+	h.setPaid(finding)
 	if err := t.update(ctx, h, h.State); err != nil {
 		return nil, err
 	}
-	if _, err := t.disagree(ctx, h, finding, discrepancy, sentence(h.State, finding)+"; credited "+h.Paid.String()); err != nil {
+	if _, err := t.openContradiction(ctx, h, finding, discrepancy, sentence(h.State, finding)+"; credited "+h.Paid.String()); err != nil {
 		return nil, err
 	}
 	return []Transfer{
@@ -192,15 +192,15 @@ func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepa
 	}, nil
 }
 
-// pay sets the paid amount and the fee from a finding.
-func (h *held) pay(finding order.Finding) {
+// setPaid sets the paid amount and the fee from a finding.
+func (h *held) setPaid(finding order.Finding) {
 	h.Paid, h.Fee = moved(h.Order, finding)
-	h.FeeText, h.rest = fitKey(finding.FeeText), finding.FeeRest
+	h.FeeText, h.rest = sanitizeKey(finding.FeeText), finding.FeeRest
 }
 
-// told returns the audit reason of a change to the state. If the order has no reason
+// auditReason returns the audit reason of a change to the state. If the order has no reason
 // and only a part of its fee is booked, the reason says so.
-func (h *held) told(to order.State) order.Reason {
+func (h *held) auditReason(to order.State) order.Reason {
 	if h.Reason.Code != "" || h.rest == 0 || (to != order.Succeeded && to != order.PartiallyPaid) {
 		return h.Reason
 	}
@@ -210,8 +210,8 @@ func (h *held) told(to order.State) order.Reason {
 	}
 }
 
-// disagree opens a discrepancy and does not change the order.
-func (t tx) disagree(ctx context.Context, h *held, finding order.Finding, code, detail string) (Settlement, error) {
+// openContradiction opens a discrepancy and does not change the order.
+func (t tx) openContradiction(ctx context.Context, h *held, finding order.Finding, code, detail string) (Settlement, error) {
 	mark := finding.Evidence
 	if mark == "" {
 		mark = fingerprint(string(finding.Verdict), finding.GatewayID, finding.Paid.String(), finding.Fee.String())

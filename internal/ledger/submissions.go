@@ -62,7 +62,7 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 	err := l.db.List(ctx, &rows, `
 		SELECT s.attempt, s.started_at, s.ended_at, s.outcome, s.reason_code, s.reason_text
 		FROM submissions s JOIN orders o ON o.id = s.order_id
-		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, fitKey(key.Merchant), fitKey(key.Number))
+		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: submissions of %s: %w", key, err)
 	}
@@ -162,7 +162,7 @@ func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answe
 	updated, err := t.Put(ctx, `
 		UPDATE submissions SET ended_at = ?, outcome = ?, reason_code = ?, reason_text = ?
 		WHERE order_id = ? AND attempt = ? AND outcome = ''`,
-		t.At.UnixMilli(), answer.Outcome, answer.Reason.Code, fit(answer.Reason.Text), h.id, attempt)
+		t.At.UnixMilli(), answer.Outcome, answer.Reason.Code, sanitizeText(answer.Reason.Text), h.id, attempt)
 	if err != nil || updated == 1 {
 		return updated == 1, err
 	}
@@ -192,7 +192,7 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 	}
 	if owner, err := t.ownerOf(ctx, h, answer.GatewayID); err != nil || owner != "" {
 		if err == nil {
-			_, err = t.share(ctx, h, answer.GatewayID, owner)
+			_, err = t.reviewSharedID(ctx, h, answer.GatewayID, owner)
 		}
 		return err
 	}
@@ -205,7 +205,7 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 		}
 		return t.update(ctx, h, h.State)
 	}
-	h.Reason = order.Reason{Code: answer.Reason.Code, Text: fit(answer.Reason.Text)}
+	h.Reason = order.Reason{Code: answer.Reason.Code, Text: sanitizeText(answer.Reason.Text)}
 	to := h.State
 	switch answer.Outcome {
 	case Accepted:

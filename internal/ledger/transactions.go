@@ -23,7 +23,7 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 	}
 	args := []any{merchant}
 	for _, id := range ids[:min(len(ids), MaxPage)] {
-		args = append(args, fitKey(id))
+		args = append(args, sanitizeKey(id))
 	}
 	var rows []comparedRow
 	err := l.db.List(ctx, &rows, comparedRecords+" AND r.gateway_id IN (?"+strings.Repeat(", ?", len(args)-2)+") ORDER BY r.gateway_id", args...)
@@ -110,7 +110,7 @@ func (l *Ledger) OpenDifference(ctx context.Context, d reconcile.Difference) err
 		if err := t.discrepancyOf(ctx, d.Key, d.Code, d.Mark, d.Detail); err != nil {
 			return err
 		}
-		return t.see(ctx, d.Key, d.Code)
+		return t.markSeen(ctx, d.Key, d.Code)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: open discrepancy of %s: %w", d.Key, err)
@@ -121,15 +121,15 @@ func (l *Ledger) OpenDifference(ctx context.Context, d reconcile.Difference) err
 // SeeDiscrepancy records that a comparison found the open discrepancies of an
 // order and a code again.
 func (l *Ledger) SeeDiscrepancy(ctx context.Context, key order.Key, code string) error {
-	if err := l.inTx(ctx, func(t tx) error { return t.see(ctx, key, code) }); err != nil {
+	if err := l.inTx(ctx, func(t tx) error { return t.markSeen(ctx, key, code) }); err != nil {
 		return fmt.Errorf("ledger: see the discrepancy of %s: %w", key, err)
 	}
 	return nil
 }
 
-func (t tx) see(ctx context.Context, key order.Key, code string) error {
+func (t tx) markSeen(ctx context.Context, key order.Key, code string) error {
 	_, err := t.Put(ctx, "UPDATE discrepancies SET seen_at = ? WHERE merchant = ? AND number = ? AND code = ? AND closed_at = 0",
-		t.At.UnixMilli(), fitKey(key.Merchant), fitKey(key.Number), code)
+		t.At.UnixMilli(), sanitizeKey(key.Merchant), sanitizeKey(key.Number), code)
 	return err
 }
 

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// patience is the time after which an undelivered callback needs a person, for any
+// deliveryDeadline is the time after which an undelivered callback needs a person, for any
 // reason.
-const patience = time.Hour
+const deliveryDeadline = time.Hour
 
-// passing is the time after which a problem of a callback needs a person. Until
+// problemDeadline is the time after which a problem of a callback needs a person. Until
 // then a sweep retries the delivery every few seconds.
-const passing = time.Minute
+const problemDeadline = time.Minute
 
 // ProblemCallback records why this callback cannot be delivered, and since when.
 // Its status does not change, and its delivery is retried. A callback that is done
@@ -21,12 +21,12 @@ func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error 
 	err := l.inTx(ctx, func(t tx) error {
 		updated, err := t.Put(ctx, `
 			UPDATE inbox SET problem = ?, problem_at = CASE WHEN problem_at = 0 THEN ? ELSE problem_at END, told_at = ?
-			WHERE id = ? AND status <> 'done'`, fit(problem), t.At.UnixMilli(), t.At.UnixMilli(), id)
+			WHERE id = ? AND status <> 'done'`, sanitizeText(problem), t.At.UnixMilli(), t.At.UnixMilli(), id)
 		if err != nil || updated == 1 {
 			return err
 		}
-		var there string
-		return missing(t.Get(ctx, &there, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
+		var found string
+		return missing(t.Get(ctx, &found, "SELECT id FROM inbox WHERE id = ?", id), "callback %s", id)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: note the problem of callback %s: %w", id, err)
@@ -40,9 +40,9 @@ func (l *Ledger) ProblemCallback(ctx context.Context, id, problem string) error 
 const undeliveredStates = "(problem_at > 0 AND problem_at < ? OR status = 'stored' AND first_at < ?)"
 
 // due reports whether a person may set the callback aside: it has a problem, or
-// was not delivered for patience.
+// was not delivered within deliveryDeadline.
 func (r inboxRow) due(at time.Time) bool {
-	return r.ProblemAt > 0 || r.Status == Stored && moment(r.FirstAt).Before(at.Add(-patience))
+	return r.ProblemAt > 0 || r.Status == Stored && moment(r.FirstAt).Before(at.Add(-deliveryDeadline))
 }
 
 // due returns the code of the reason why the callback needs a person.
@@ -60,5 +60,5 @@ func (l *Ledger) undelivered(ctx context.Context, limit int) ([]InboxEntry, erro
 		return nil, err
 	}
 	return l.callbacks(ctx, "status <> 'done' AND "+undeliveredStates, limit,
-		now.Add(-passing).UnixMilli(), now.Add(-patience).UnixMilli())
+		now.Add(-problemDeadline).UnixMilli(), now.Add(-deliveryDeadline).UnixMilli())
 }

@@ -29,12 +29,12 @@ func (l *Ledger) Unwritten(ctx context.Context, keys []order.Key) ([]order.Key, 
 		if err != nil {
 			return nil, fmt.Errorf("ledger: look for orders: %w", err)
 		}
-		there := make(map[order.Key]bool, len(rows))
+		existing := make(map[order.Key]bool, len(rows))
 		for _, row := range rows {
-			there[order.Key{Merchant: row.Merchant, Number: row.Number}] = true
+			existing[order.Key{Merchant: row.Merchant, Number: row.Number}] = true
 		}
 		for _, key := range some {
-			if !there[key] {
+			if !existing[key] {
 				unwritten = append(unwritten, key)
 			}
 		}
