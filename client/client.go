@@ -201,11 +201,13 @@ func (c *Client) Order(ctx context.Context, key order.Key) (order.View, error) {
 	return view, nil
 }
 
-// A workflow that is moving to a new run accepts no message for a moment. So an
-// update is repeated.
+// A workflow accepts no message while it moves to a new run, or while the worker that
+// had its task is lost and the task has not timed out. So an update is repeated for
+// about twenty seconds.
 const (
-	busyTries = 5
-	busyPause = 200 * time.Millisecond
+	busyTries    = 15
+	busyPause    = 200 * time.Millisecond // more with each try
+	busyMaxPause = 2 * time.Second
 )
 
 func (c *Client) update(ctx context.Context, key order.Key, name string, argument any) (order.View, error) {
@@ -218,7 +220,7 @@ func (c *Client) update(ctx context.Context, key order.Key, name string, argumen
 		select {
 		case <-ctx.Done():
 			return view, err
-		case <-time.After(time.Duration(try) * busyPause):
+		case <-time.After(min(time.Duration(try)*busyPause, busyMaxPause)):
 		}
 	}
 }
@@ -239,7 +241,7 @@ func (c *Client) updateOnce(ctx context.Context, id string, key order.Key, name 
 	if errors.As(err, &notFound) { // Temporal returns NotFound also for a workflow that has ended
 		described, missing := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
 		if missing == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s is moving to a new run; ask again in a moment", key)
+			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s accepts no message just now: it moves to a new run, or its worker was lost; ask again in a moment", key)
 		}
 		if missing == nil {
 			return order.View{}, order.Refuse(order.CodeTerminal, "order %s has ended", key)
@@ -355,7 +357,7 @@ func updateError(ctx context.Context, key order.Key, err error) error {
 	}
 	var moving *serviceerror.WorkflowNotReady // its run is ending, or its workflow task was discarded
 	if errors.As(err, &moving) {
-		return order.Refuse(order.CodeOrderBusy, "order %s is moving to a new run; ask again in a moment", key)
+		return order.Refuse(order.CodeOrderBusy, "order %s accepts no message just now: it moves to a new run, or its worker was lost; ask again in a moment", key)
 	}
 	var full *serviceerror.FailedPrecondition
 	if errors.As(err, &full) {

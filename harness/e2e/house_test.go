@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	patience  = 5 * time.Minute       // for the whole life of a house
-	waitLimit = 75 * time.Second      // for one thing; what takes longest is a sweep for callbacks that were never read
+	patience  = 10 * time.Minute      // for the whole life of a house
+	waitLimit = 150 * time.Second     // for one thing: a task that was lost on a busy machine is given out again after 35 s
 	lookEvery = 20 * time.Millisecond // between two looks at something that is waited for
 	tail      = 8                     // lines of each log that are shown after a failure
 )

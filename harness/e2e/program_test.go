@@ -22,7 +22,7 @@ import (
 )
 
 // programPatience bounds one run of a program that is meant to end by itself.
-const programPatience = time.Minute
+const programPatience = 3 * time.Minute
 
 // ran is a run of a program that has ended.
 type ran struct {

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const sshTested = "the tests of internal/envelope run it, with names of their own"
+
 // notRun are the shell lines of the documents that no test runs as they are
 // printed, each with the reason. Every other line is run.
 var notRun = map[string]string{
@@ -24,7 +26,9 @@ var notRun = map[string]string{
 	"make bench":                        "takes minutes; it is bin/dev bench",
 	"bin/dev bench --server production": "takes minutes",
 	"make bin/withpostgres":             "is what `make test` does before it runs this test",
-	"bin/withpostgres -- go test ./internal/ledger/...": "is how `make test` runs every test",
+	"ssh-keygen -Y sign -n payouts -f id_ed25519 approve.json":                                       sshTested,
+	"ssh-keygen -Y verify -n payouts -I amina -f allowed_signers -s approve.json.sig < approve.json": sshTested,
+	"bin/withpostgres -- go test ./internal/ledger/...":                                              "is how `make test` runs every test",
 	"tcld namespace search-attributes add --namespace payouts.a1b2c" +
 		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
 		" --sa PayoutCurrency=Keyword --sa PayoutMerchant=Keyword --sa PayoutGatewayID=Keyword" +
