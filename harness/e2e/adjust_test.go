@@ -10,9 +10,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// TestTopUp pays money in at the gateway for an order that waits for it. The
-// books do not know of it: the balances drift, until one person says so and
-// another one agrees. Then the order goes on by itself.
+// TestTopUp pays money in at the gateway for an order that waits for funds. The
+// ledger does not know of the money, so the balances differ. One person proposes
+// an adjustment and a second person approves it. Then the order continues by
+// itself.
 func TestTopUp(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, databaseURL string) {
@@ -45,8 +46,8 @@ func TestTopUp(t *testing.T) {
 	})
 }
 
-// queued is what needs a person, the kinds alone, with how much the balances
-// drift.
+// queued returns the kinds of the queue's items, and the differences of the
+// balances.
 func (h *house) queued(t *testing.T) []string {
 	t.Helper()
 	var kinds []string
@@ -65,7 +66,7 @@ func (h *house) queued(t *testing.T) []string {
 	return kinds
 }
 
-// adjusts has somebody speak on the top-up on the command line.
+// adjusts runs an adjust command for the top-up.
 func (h *house) adjusts(t *testing.T, exit int, word string, flags ...string) answer {
 	t.Helper()
 	args := append([]string{"adjust", word, "TOPUP-7", "--merchant=" + h.Merchant("PK")}, flags...)

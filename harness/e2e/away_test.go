@@ -13,8 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// workerAway tells the worker to end while orders are in every state, lets
-// things happen meanwhile, and starts another one, which finishes all of them.
+// workerAway stops the worker while orders are in every state. Then it changes
+// orders at the gateway and starts another worker, which finishes all orders.
 func workerAway(t *testing.T, h *house) {
 	waiting := h.withdrawal(t, "VN", "stuck", succeeds)
 	refunded := h.withdrawal(t, "PK", "stuck", refunds)
@@ -37,8 +37,8 @@ func workerAway(t *testing.T, h *house) {
 	}
 }
 
-// drain has a worker of our own begin creates whose answers take long, and
-// tells it to end: it waits for the outcomes, writes them down and ends well.
+// drain stops a worker during creates with slow answers. The worker must wait for
+// the answers, record them and end with status 0.
 func (h *house) drain(t *testing.T) []payment {
 	t.Helper()
 	stop := begin(t, h.workerSettings(t), "worker")
@@ -62,7 +62,7 @@ func (h *house) drain(t *testing.T) []payment {
 	return underWay
 }
 
-// addressTaken starts a worker whose address somebody else listens on.
+// addressTaken starts a worker with an address that is in use.
 func (h *house) addressTaken(t *testing.T) {
 	t.Helper()
 	taken := strings.TrimPrefix(h.Addresses.Admin, "http://")
@@ -72,9 +72,8 @@ func (h *house) addressTaken(t *testing.T) {
 	require.Contains(t, r.err, "PAYOUTS_HEALTH_LISTEN")
 }
 
-// refund has an order paid and refunded while nobody works: a worker that
-// comes back finds both callbacks at once, and the second must not get lost
-// behind the first, which ends the order.
+// refund pays and refunds an order while no worker runs. The next worker finds
+// both callbacks. The first ends the order, and the second must not be lost.
 func (h *house) refund(t *testing.T, p payment) {
 	t.Helper()
 	h.move(t, p, tarspay.StateSucceeded, "")
@@ -83,8 +82,9 @@ func (h *house) refund(t *testing.T, p payment) {
 	h.heard(t, p)
 }
 
-// refundTurned does the same, and the refund's callback comes first: it waits
-// for the gateway's confirmation when the payment's ends the order.
+// refundTurned does the same, but the refund's callback comes first. The refund
+// still waits for the gateway's confirmation when the payment's callback ends the
+// order.
 func (h *house) refundTurned(t *testing.T, p payment) {
 	t.Helper()
 	h.move(t, p, tarspay.StateSucceeded, "")
@@ -99,8 +99,8 @@ func (h *house) refundTurned(t *testing.T, p payment) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-// workerSettings are those of a worker of our own, which works for the house
-// in place of the stack's.
+// workerSettings returns the settings of a worker that the test starts in place of
+// the stack's worker.
 func (h *house) workerSettings(t *testing.T) []string {
 	t.Helper()
 	info, err := h.Gateway.Info(h.ctx)

@@ -11,15 +11,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// maxEvents is the budget of a withdrawal that a callback finishes.
+// maxEvents is the most events that a withdrawal that a callback finishes may
+// have.
 const maxEvents = 20
 
-// manyPolls is as many as there is patience for: the server retries about once
-// a second, however small the steps of the ladder.
+// manyPolls is limited by the test's duration: the server retries about once a
+// second, even if the poll ladder is shorter.
 const manyPolls = 7
 
-// ordersAreCheap counts events on the server. A poll that says "not yet" adds
-// none, however many there are.
+// ordersAreCheap counts the events of workflows on the server. A poll that finds
+// no end adds no event.
 func ordersAreCheap(t *testing.T, h *house) {
 	first := h.withdrawal(t, "VN", "success", succeeds) // books the opening balance, too
 	h.ended(t, first)
@@ -44,8 +45,8 @@ func ordersAreCheap(t *testing.T, h *house) {
 	require.Equal(t, fewEvents, manyEvents, "events after %d and after %d polls", fewPolls, polls)
 }
 
-// history is what the server says of a payment's workflow once it has closed:
-// how many events it has, and at which attempt its last gateway call ended.
+// history waits until a payment's workflow has closed. It returns the number of
+// events and the attempt at which the last gateway call ended.
 func (h *house) history(t *testing.T, p payment) (events int64, attempts int32) {
 	t.Helper()
 	h.completed(t, p)

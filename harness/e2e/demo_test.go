@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDemo runs the demo as a visitor does: it ends well, and says so to
-// machines, too.
+// TestDemo runs `dev demo`. It must end with status 0 and a summary in JSON.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	for _, flags := range [][]string{{"demo"}, {"demo", "--kill-worker"}} {

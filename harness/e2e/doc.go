@@ -1,10 +1,9 @@
-// Package e2e holds the end-to-end tests: the real programs of bin/, a real
-// Temporal server and real HTTP between them, with processes that are killed,
-// networks that are cut and input that is wrong. The sandbox's own book, not
-// our database, says whether anything was paid twice.
+// Package e2e contains the end-to-end tests. They run the programs of bin/ and a
+// real Temporal server. They kill processes, cut connections and send wrong input.
+// The sandbox's records, not the ledger, show whether an order was paid twice.
 //
-// `make test` builds what they need and runs them. A test opens a house (a
-// stack with its ledger beside it), sends payments through it, and says how
-// each must end; when it closes, the house compares every one of them with
-// both books.
+// `make test` builds the programs and runs the tests. A test opens a house (a
+// running stack with its ledger), starts payments, and states how each must end.
+// At the end of the test the house compares every payment with the ledger and with
+// the sandbox's records.
 package e2e

@@ -24,9 +24,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestWhatTemporalKeepsIsEncrypted lets orders live whose payloads are
-// encrypted: Temporal holds nothing of anybody, and everybody who has the key
-// reads as before. An order that began before encryption goes on under it.
+// TestWhatTemporalKeepsIsEncrypted runs orders with encrypted payloads. Temporal
+// must store no personal value, and programs with the key must read everything. An
+// order that began before encryption must continue.
 func TestWhatTemporalKeepsIsEncrypted(t *testing.T) {
 	t.Parallel()
 	secret, err := codec.GenerateKey()
@@ -72,8 +72,8 @@ func TestWhatTemporalKeepsIsEncrypted(t *testing.T) {
 	h.decrypts(t, ring, payments[0])
 }
 
-// TestAWorkerWithoutTheKeyBlocks gives orders to a worker that cannot read them:
-// none fails, and all go on with one that can.
+// TestAWorkerWithoutTheKeyBlocks runs a worker without the key. No order fails,
+// and all orders continue with a worker that has the key.
 func TestAWorkerWithoutTheKeyBlocks(t *testing.T) {
 	t.Parallel()
 	secret, err := codec.GenerateKey()
@@ -103,7 +103,7 @@ func TestAWorkerWithoutTheKeyBlocks(t *testing.T) {
 	h.ended(t, underWay, fresh)
 }
 
-// encrypt has the house's own client encrypt.
+// encrypt makes the house's client encrypt payloads.
 func (h *house) encrypt(t *testing.T, secret string) temporalclient.Client {
 	t.Helper()
 	key, err := codec.ParseKey("e2e", secret)
@@ -118,7 +118,7 @@ func (h *house) encrypt(t *testing.T, secret string) temporalclient.Client {
 	return temporal
 }
 
-// events are all that Temporal keeps of an order's workflow.
+// events returns the history of an order's workflow.
 func (h *house) events(t *testing.T, p payment) []*historypb.HistoryEvent {
 	t.Helper()
 	var events []*historypb.HistoryEvent
@@ -132,8 +132,8 @@ func (h *house) events(t *testing.T, p payment) []*historypb.HistoryEvent {
 	return events
 }
 
-// decrypts asks the codec server, as the Temporal UI does, for the input of an
-// order's workflow.
+// decrypts reads the input of an order's workflow through the codec server, as the
+// Temporal UI does.
 func (h *house) decrypts(t *testing.T, ring string, p payment) {
 	t.Helper()
 	free, err := new(net.ListenConfig).Listen(h.ctx, "tcp", "127.0.0.1:0")

@@ -27,9 +27,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestFailover has the database's address lead to a real standby for a while, as
-// it may after a failover. Nobody keeps a session there: what comes once it leads
-// to the server that takes writes is taken at once, and until then nobody is ready.
+// TestFailover makes the database's address lead to a standby for a while, as can
+// happen in a failover. No process may keep a session there. Until the address
+// leads to the writable server again, no process is ready. Then writes must
+// succeed at once.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary := serveDatabase(t)
@@ -66,8 +67,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// anySession is a ledger whose URL accepts any session, and that has met the
-// standby.
+// anySession returns a ledger whose URL accepts any session. It has connected to
+// the standby.
 func anySession(t *testing.T, h *house, line *proxy.Proxy) *ledger.Ledger {
 	t.Helper()
 	books, err := ledger.Open(h.ctx, withHost(t, h.DatabaseURL(), line.Address())+"&target_session_attrs=any")
@@ -87,7 +88,7 @@ func hostOf(address string) string {
 	return host
 }
 
-// serveDatabase starts a PostgreSQL of the test's own and gives its URL.
+// serveDatabase starts a PostgreSQL server and returns its URL.
 func serveDatabase(t *testing.T, how ...string) string {
 	t.Helper()
 	tool, err := filepath.Abs(filepath.Join("..", "..", "bin", "withpostgres"))

@@ -11,7 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 )
 
-// TestFlood is the twentieth part of `make flood`.
+// TestFlood sends a twentieth of the callbacks of `make flood`.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// A crowd and a balance for half of it, which leaves almost enough for one
+// The balance covers half of the withdrawals. The rest is almost enough for one
 // more.
 const (
 	reaching = 200
@@ -21,13 +21,12 @@ const (
 	left     = "1499"
 )
 
-// short is how a withdrawal ends that the ledger's balance does not cover.
+// short is the end of a withdrawal that the ledger's balance does not cover.
 var short = end{order.Failed, order.CodeInsufficientFunds, 0}
 
-// TestBalanceIsSpentOnce has twice as many withdrawals as the balance covers
-// reach for it at the same time: it is spent to the last unit that an order
-// can have, and not once more. The merchant pays no fees, which would take from
-// the balance while the others still reach for it.
+// TestBalanceIsSpentOnce starts twice as many withdrawals as the balance covers,
+// at the same time. Exactly as many as it covers must be paid. The merchant pays
+// no fees, because fees would change the balance during the test.
 func TestBalanceIsSpentOnce(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, databaseURL string) {
@@ -62,8 +61,8 @@ func (h *house) startTogether(t *testing.T, payments []payment) {
 }
 
 // endOneOf waits until every payment has ended, either as the house expects or
-// in another way, which the house then expects instead. It gives those that
-// went the other way.
+// with the other end. It returns the payments with the other end, and the house
+// then expects that end.
 func (h *house) endOneOf(t *testing.T, payments []payment, other end) []payment {
 	t.Helper()
 	var went []payment
@@ -80,7 +79,7 @@ func (h *house) endOneOf(t *testing.T, payments []payment, other end) []payment 
 	return went
 }
 
-// expectInstead changes the end that the house expects of a payment.
+// expectInstead changes the expected end of a payment.
 func (h *house) expectInstead(p payment) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -91,9 +90,9 @@ func (h *house) expectInstead(p payment) {
 	}
 }
 
-// spent demands that the gateway has paid these withdrawals once each and
-// nothing else, and that both books say what is left. What the house looks at
-// when it closes is looked at besides.
+// spent requires that the gateway has paid each of these withdrawals once and
+// nothing else, and that the ledger and the gateway have the same balance left.
+// The house makes its own checks at the end of the test too.
 func (h *house) spent(t *testing.T, paid []payment) {
 	t.Helper()
 	book, err := h.Gateway.Book(h.ctx)
@@ -116,7 +115,8 @@ func (h *house) spent(t *testing.T, paid []payment) {
 	require.Equal(t, 1+2*covered, verified.Transfers, "the opening balance, and a reservation and a payout each")
 }
 
-// holds demands that both books have this much available and nothing else.
+// holds requires that the ledger and the gateway have this amount available, and
+// nothing reserved.
 func (h *house) holds(t *testing.T, amount string) {
 	t.Helper()
 	want, err := order.ParseAmount(amount, "PK")

@@ -13,21 +13,21 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// A merchant whose own money leaves the gateway without the ledger's knowing:
-// after one withdrawal (1500, and a fee of 15) what stays there covers two more,
-// and the ledger's balance covers five.
+// Money of the merchant leaves the gateway, and the ledger does not know of it.
+// After one withdrawal (1500, and a fee of 15) the gateway's balance covers two
+// more withdrawals, and the ledger's covers five.
 const (
 	opens   = "10000"
 	leaves  = "5000"
 	waiting = 5
 )
 
-// starved is how a withdrawal ends for which the gateway never gets the funds.
+// starved is the end of a withdrawal if the gateway never gets the funds.
 var starved = end{order.Failed, order.CodeGatewayShort, 0}
 
-// TestFundsComeAtTheGateway has withdrawals wait that the ledger's balance
-// covers and the gateway's does not. Money is paid in there: they are sent
-// again under their numbers, and each is paid once.
+// TestFundsComeAtTheGateway starts withdrawals that the ledger's balance covers
+// and the gateway's does not. They wait. Then money is paid in at the gateway. The
+// withdrawals are sent again under their numbers, and each is paid once.
 func TestFundsComeAtTheGateway(t *testing.T) {
 	t.Parallel()
 	h := openPoorer(t, "1h")
@@ -54,8 +54,8 @@ func TestFundsComeAtTheGateway(t *testing.T) {
 	h.setAside(t, nil)
 }
 
-// TestFundsDoNotComeAtTheGateway lets the deadline pass: the order fails and
-// its reservation is released. Funds that come then change nothing any more.
+// TestFundsDoNotComeAtTheGateway lets the deadline pass. The order fails and its
+// reservation is released. Funds that come later change nothing.
 func TestFundsDoNotComeAtTheGateway(t *testing.T) {
 	t.Parallel()
 	h := openPoorer(t, "8s")
@@ -78,8 +78,8 @@ func TestFundsDoNotComeAtTheGateway(t *testing.T) {
 	h.ended(t, next)
 }
 
-// openPoorer opens a house whose gateway has less than its ledger knows of,
-// and whose orders wait for funds until a deadline.
+// openPoorer opens a house whose gateway has less money than its ledger. Its
+// orders wait for funds until a deadline.
 func openPoorer(t *testing.T, deadline string) *house {
 	t.Helper()
 	h := openWaiting(t, "", opens, deadline)
@@ -87,8 +87,8 @@ func openPoorer(t *testing.T, deadline string) *house {
 	return h
 }
 
-// openWaiting opens a house with one merchant, whose orders wait for funds
-// until a deadline. Its books are open, and one withdrawal is paid.
+// openWaiting opens a house with one merchant, whose orders wait for funds until a
+// deadline. Its opening balance is booked, and one withdrawal is paid.
 func openWaiting(t *testing.T, databaseURL, balance, deadline string) *house {
 	t.Helper()
 	h := open(t, options{Options: stack.Options{
@@ -104,15 +104,16 @@ func openWaiting(t *testing.T, databaseURL, balance, deadline string) *house {
 	return h
 }
 
-// fund moves the merchant's own money into the gateway's balance, or out of it.
+// fund moves the merchant's own money into the gateway's balance, or out of the
+// balance.
 func (h *house) fund(t *testing.T, amount string, out bool) {
 	t.Helper()
 	_, err := h.Gateway.Fund(h.ctx, h.Merchant("PK"), amount, out)
 	require.NoError(t, err)
 }
 
-// hungry waits until so many of the payments wait for funds at the gateway and
-// the others have ended, and gives those that wait.
+// hungry waits until count payments wait for funds at the gateway and the others
+// have ended. It returns the waiting payments.
 func (h *house) hungry(t *testing.T, count int, payments []payment) []payment {
 	t.Helper()
 	return until(t, h, "orders to wait for funds", func(ctx context.Context) ([]payment, error) {
@@ -132,7 +133,7 @@ func (h *house) hungry(t *testing.T, count int, payments []payment) []payment {
 	}, func(held []payment) bool { return len(held) == count })
 }
 
-// setAside demands that the funds of these payments are reserved, and no others.
+// setAside requires that the funds of exactly these payments are reserved.
 func (h *house) setAside(t *testing.T, payments []payment) {
 	t.Helper()
 	sum := int64(0)

@@ -18,14 +18,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// move brings a payment to a state at the gateway, which then calls back.
+// move sets the state of a payment at the gateway. The gateway then sends a
+// callback.
 func (h *house) move(t *testing.T, p payment, state tarspay.State, paid string) {
 	t.Helper()
 	_, err := h.Gateway.Move(h.ctx, p.request.Merchant, p.request.Number, state, paid)
 	require.NoError(t, err)
 }
 
-// booked are the orders that the gateway has under a payment's number.
+// booked returns the orders that the gateway has under a payment's number.
 func (h *house) booked(t *testing.T, p payment) []sandbox.Order {
 	t.Helper()
 	booked, err := h.Gateway.Orders(h.ctx, p.request.Merchant, p.request.Number)
@@ -33,7 +34,7 @@ func (h *house) booked(t *testing.T, p payment) []sandbox.Order {
 	return booked
 }
 
-// reaches waits until so many of the payments have had a create at the gateway.
+// reaches waits until the gateway has received creates of count payments.
 func (h *house) reaches(t *testing.T, count int, payments ...payment) {
 	t.Helper()
 	until(t, h, fmt.Sprintf("%d creates at the gateway", count), func(ctx context.Context) (int, error) {
@@ -46,7 +47,7 @@ func (h *house) reaches(t *testing.T, count int, payments ...payment) {
 	}, func(reached int) bool { return reached >= count })
 }
 
-// createsOf is how many creates came in under each number, booked or not.
+// createsOf returns the number of creates under each order number, booked or not.
 func createsOf(book sandbox.Book) map[order.Key]int {
 	creates := make(map[order.Key]int)
 	for _, o := range book.Orders {
@@ -58,8 +59,8 @@ func createsOf(book sandbox.Book) map[order.Key]int {
 	return creates
 }
 
-// asked waits until the gateway call that a payment's workflow waits for is at
-// a certain attempt.
+// asked waits until the pending gateway call of a payment's workflow is at an
+// attempt.
 func (h *house) asked(t *testing.T, p payment, attempt int32) {
 	t.Helper()
 	until(t, h, fmt.Sprintf("attempt %d of the gateway call of %s", attempt, p.request.Number), func(ctx context.Context) (int32, error) {
@@ -72,7 +73,7 @@ func (h *house) asked(t *testing.T, p payment, attempt int32) {
 	}, func(latest int32) bool { return latest >= attempt })
 }
 
-// heard waits until every callback of a payment has been answered OK.
+// heard waits until every callback of a payment was answered OK.
 func (h *house) heard(t *testing.T, p payment) {
 	t.Helper()
 	h.callbacks(t, p, "be answered OK", func(deliveries []sandbox.Delivery) bool {
@@ -85,7 +86,7 @@ func (h *house) heard(t *testing.T, p payment) {
 	})
 }
 
-// sent waits until an attempt to call back went as described.
+// sent waits until an attempt to send a callback satisfies a condition.
 func (h *house) sent(t *testing.T, p payment, went func(sandbox.Send) bool) {
 	t.Helper()
 	h.callbacks(t, p, "be sent in vain", func(deliveries []sandbox.Delivery) bool {
@@ -107,7 +108,8 @@ func (h *house) callbacks(t *testing.T, p payment, what string, seen func([]sand
 	}, seen)
 }
 
-// inbox waits until the only callback of a payment has a status, and gives it.
+// inbox waits until the only callback of a payment has a status, and returns the
+// callback.
 func (h *house) inbox(t *testing.T, p payment, status ledger.InboxStatus) ledger.InboxEntry {
 	t.Helper()
 	entries := until(t, h, "the callback of "+p.request.Number+" to be "+string(status),
@@ -116,7 +118,7 @@ func (h *house) inbox(t *testing.T, p payment, status ledger.InboxStatus) ledger
 	return entries[0]
 }
 
-// get asks an address.
+// get sends a GET request.
 func (h *house) get(t *testing.T, address string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(h.ctx, http.MethodGet, address, http.NoBody)
@@ -134,7 +136,7 @@ func do(t *testing.T, request *http.Request) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// counter is how many callbacks the receiver says it has answered with a code.
+// counter reads the receiver's count of callbacks that it answered with a code.
 func (h *house) counter(t *testing.T, code string) int {
 	t.Helper()
 	_, metrics := h.get(t, h.Addresses.Admin+"/metrics")

@@ -26,8 +26,7 @@ const (
 	tail      = 8                     // lines of each log that are shown after a failure
 )
 
-// house is a running stack, its ledger opened beside it, and the payments that
-// were sent through it.
+// house is a running stack, its ledger, and the payments that the test started.
 type house struct {
 	*stack.Stack
 	books    *ledger.Ledger
@@ -39,15 +38,15 @@ type house struct {
 	discrepancies int // that the ledger must have noted
 }
 
-// options say what kind of house to open.
+// options are the settings of a house.
 type options struct {
 	stack.Options
 	proxy *proxy.Proxy // between the stack and its database; nil: none
 }
 
-// open opens a house. When the test ends, the house compares both books with
-// what was expected of every payment, and is gone; after a failure its logs
-// and books are kept.
+// open starts a house. At the end of the test, the house compares every payment
+// with the ledger and the gateway's records, and is removed. After a failure its
+// logs and databases are kept.
 func open(t *testing.T, o options) *house {
 	t.Helper()
 	h := enter(t, o)
@@ -59,7 +58,7 @@ func open(t *testing.T, o options) *house {
 	return h
 }
 
-// enter opens a house that is not inspected.
+// enter starts a house without the checks at the end.
 func enter(t *testing.T, o options) *house {
 	t.Helper()
 	if o.proxy != nil {
@@ -108,11 +107,11 @@ func onBothEngines(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	})
 }
 
-// until looks again and again until it sees what it waits for, and gives what
-// it saw then. An error of a look is a look in vain.
+// until calls look until its result satisfies the condition, and returns the
+// result. It calls again after an error.
 func until[T any](t *testing.T, h *house, what string, look func(context.Context) (T, error), seen func(T) bool) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(h.ctx, waitLimit, errors.New("it takes too long"))
+	ctx, cancel := context.WithTimeoutCause(h.ctx, waitLimit, errors.New("the wait took too long"))
 	defer cancel()
 	again := time.NewTicker(lookEvery)
 	defer again.Stop()
@@ -133,7 +132,7 @@ func until[T any](t *testing.T, h *house, what string, look func(context.Context
 	}
 }
 
-// row is a payment as the ledger has it.
+// row returns a payment's row in the ledger.
 func (h *house) row(t *testing.T, p payment) order.Order {
 	t.Helper()
 	row, err := h.books.Order(h.ctx, p.key())
@@ -141,7 +140,7 @@ func (h *house) row(t *testing.T, p payment) order.Order {
 	return row
 }
 
-// standing is where a payment stands in the ledger.
+// standing returns a function that reads a payment's standing in the ledger.
 func (h *house) standing(p payment) func(context.Context) (order.Standing, error) {
 	return func(ctx context.Context) (order.Standing, error) {
 		row, err := h.books.Order(ctx, p.key())
@@ -149,7 +148,7 @@ func (h *house) standing(p payment) func(context.Context) (order.Standing, error
 	}
 }
 
-// stands waits until payments have a state in the ledger.
+// stands waits until payments are in a state in the ledger.
 func (h *house) stands(t *testing.T, state order.State, payments ...payment) {
 	t.Helper()
 	for _, p := range payments {
@@ -158,8 +157,7 @@ func (h *house) stands(t *testing.T, state order.State, payments ...payment) {
 	}
 }
 
-// ended waits until payments have ended, and demands that they did as they
-// must.
+// ended waits until payments have ended, and requires their expected ends.
 func (h *house) ended(t *testing.T, payments ...payment) {
 	t.Helper()
 	for _, p := range payments {
@@ -171,7 +169,7 @@ func (h *house) ended(t *testing.T, payments ...payment) {
 	}
 }
 
-// lastStep is the step that brought a payment where it stands.
+// lastStep returns the last step of a payment.
 func (h *house) lastStep(t *testing.T, p payment) ledger.Step {
 	t.Helper()
 	steps, err := h.books.History(h.ctx, p.key())
@@ -180,7 +178,7 @@ func (h *house) lastStep(t *testing.T, p payment) ledger.Step {
 	return steps[len(steps)-1]
 }
 
-// logs is what every process has written so far, by the name of the process.
+// logs returns the log of every process, by the name of the process.
 func (h *house) logs(t *testing.T) map[string]string {
 	t.Helper()
 	texts := make(map[string]string)
@@ -192,7 +190,7 @@ func (h *house) logs(t *testing.T) map[string]string {
 	return texts
 }
 
-// secrets are the private keys of the house.
+// secrets returns the private keys of the house.
 func (h *house) secrets(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(h.keyDir(), "*.key"))

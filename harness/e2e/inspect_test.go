@@ -19,8 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// inspect looks at everything that must hold when a house is left, whatever
-// has happened in it.
+// inspect makes the checks that must hold at the end of every test.
 func (h *house) inspect(t *testing.T) {
 	t.Helper()
 	h.ended(t, h.payments...)
@@ -30,8 +29,8 @@ func (h *house) inspect(t *testing.T) {
 	h.searchForSecrets(t)
 }
 
-// compareBooks compares every payment with both books, and demands that
-// neither holds anything else.
+// compareBooks compares every payment with the ledger and the gateway's records,
+// and requires that these have no other orders.
 func (h *house) compareBooks(t *testing.T) {
 	t.Helper()
 	book, err := h.Gateway.Book(h.ctx)
@@ -68,7 +67,7 @@ func (h *house) compare(t *testing.T, p payment, booked []sandbox.Order) {
 		require.Equal(t, booked[0].Amount, row.Amount, number)
 	}
 	require.Equal(t, p.end.paid, paid, "%s: how often the gateway moved its money", number)
-	// Ours says paid if and only if the gateway's book does.
+	// The ledger has the order as paid if and only if the gateway has.
 	require.Equal(t, state == tarspay.StateSucceeded, row.State == order.Succeeded, "%s is %s here and %s there", number, row.State, state)
 	require.Equal(t, state == tarspay.StatePartial, row.State == order.PartiallyPaid, "%s is %s here and %s there", number, row.State, state)
 	require.Equal(t, state == tarspay.StateRefunded, row.State == order.Refunded, "%s is %s here and %s there", number, row.State, state)
@@ -84,8 +83,8 @@ func (h *house) compare(t *testing.T, p payment, booked []sandbox.Order) {
 	}
 }
 
-// completed demands that the workflow of a payment that has ended came to its
-// own end: one that failed is a bug.
+// completed requires that the workflow of a payment that has ended completed. A
+// failed workflow is a bug.
 func (h *house) completed(t *testing.T, p payment) {
 	t.Helper()
 	info := until(t, h, contract.WorkflowID(p.request.Key())+" to close", func(ctx context.Context) (*workflowpb.WorkflowExecutionInfo, error) {
@@ -97,7 +96,7 @@ func (h *house) completed(t *testing.T, p payment) {
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, info.GetStatus(), contract.WorkflowID(p.request.Key()))
 }
 
-// weigh looks at the money as a whole.
+// weigh checks the money of all orders together.
 func (h *house) weigh(t *testing.T) {
 	t.Helper()
 	audit, err := h.Gateway.Audit(h.ctx)
@@ -124,7 +123,7 @@ func (h *house) weigh(t *testing.T) {
 	}
 }
 
-// readInbox demands that every callback was passed on.
+// readInbox requires that every callback was passed on.
 func (h *house) readInbox(t *testing.T) {
 	t.Helper()
 	until(t, h, "every callback to be passed on", h.books.InboxCounts, func(counts map[ledger.InboxStatus]int) bool {
@@ -132,8 +131,8 @@ func (h *house) readInbox(t *testing.T) {
 	})
 }
 
-// searchForSecrets looks for private keys and for the people of the payments
-// wherever they must not be: in the logs and in what Temporal's lists show.
+// searchForSecrets requires that no private key and no personal value is in the
+// logs or in Temporal's lists.
 func (h *house) searchForSecrets(t *testing.T) {
 	t.Helper()
 	hidden := append(planted(), h.secrets(t)...)
@@ -151,8 +150,8 @@ func (h *house) searchForSecrets(t *testing.T) {
 	}
 }
 
-// shownWorkflows are all workflows with what Temporal shows of them without
-// opening their histories: ids, search attributes, memos, summaries.
+// shownWorkflows returns what Temporal shows of every workflow without its
+// history: ids, search attributes, memos, summaries.
 func (h *house) shownWorkflows(t *testing.T) []proto.Message {
 	t.Helper()
 	var shown []proto.Message

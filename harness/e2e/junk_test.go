@@ -21,9 +21,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestJunkFromOutside tells orders what no client of ours would say, on a real
-// server whose payloads are encrypted: the orders go on, and whoever waits for
-// an answer is refused.
+// TestJunkFromOutside sends orders invalid messages, on a server with encrypted
+// payloads. The orders must continue, and invalid updates must be refused.
 func TestJunkFromOutside(t *testing.T) {
 	t.Parallel()
 	secret, err := codec.GenerateKey()
@@ -67,8 +66,8 @@ func TestJunkFromOutside(t *testing.T) {
 	}
 }
 
-// strange are payloads that no order understands: of other shapes, in other
-// encodings, and encrypted with a key that nobody has.
+// strange returns payloads that no order can read: of other types, in other
+// encodings, and encrypted with an unknown key.
 func strange(t *testing.T) []*commonpb.Payload {
 	t.Helper()
 	secret, err := codec.GenerateKey()
@@ -86,8 +85,8 @@ func strange(t *testing.T) []*commonpb.Payload {
 	return payloads
 }
 
-// refusedUpdate demands that an update is refused to whoever sent it, before the
-// order writes it down.
+// refusedUpdate requires that an update is refused before it is in the order's
+// history.
 func refusedUpdate(t *testing.T, h *house, id, name string, arguments ...any) {
 	t.Helper()
 	before := h.accepted(t, id)
@@ -102,7 +101,7 @@ func refusedUpdate(t *testing.T, h *house, id, name string, arguments ...any) {
 	require.Equal(t, before, h.accepted(t, id), name)
 }
 
-// accepted counts the updates in an order's history.
+// accepted returns the number of updates in an order's history.
 func (h *house) accepted(t *testing.T, id string) int {
 	t.Helper()
 	count := 0
@@ -117,9 +116,9 @@ func (h *house) accepted(t *testing.T, id string) int {
 	return count
 }
 
-// TestWhatIsTooLongForTemporal sends an order texts that Temporal would end its
-// workflow for, past our client and through it, and asks for a refusal more often
-// than a workflow takes messages.
+// TestWhatIsTooLongForTemporal sends an order texts that are too long for
+// Temporal, with and without our client. It also sends more refused updates than a
+// workflow can take messages.
 func TestWhatIsTooLongForTemporal(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{Options: stack.Options{Limits: []string{"history.maxTotalUpdates=60"}}})

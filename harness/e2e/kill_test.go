@@ -10,8 +10,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// crowd is what goes on while the worker is killed: both kinds of order, all
-// countries, and most of what can go wrong.
+// crowd is the orders during a kill of the worker: both kinds, all countries, and
+// most of the gateway's faults.
 var crowd = []struct {
 	kind     order.Kind
 	country  string
@@ -40,8 +40,8 @@ var crowd = []struct {
 	{order.Withdrawal, "BR", "lost-answer,hidden:2", succeeds},
 }
 
-// TestWorkerIsKilled kills the worker twice while creates are under way: every
-// order ends as it would have, and none is paid twice.
+// TestWorkerIsKilled kills the worker twice during creates. Every order must end
+// as without the kill, and none is paid twice.
 func TestWorkerIsKilled(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, databaseURL string) {
@@ -55,11 +55,12 @@ func TestWorkerIsKilled(t *testing.T) {
 	})
 }
 
-// killAmidst starts a crowd of orders. When a third of them has reached the
-// gateway it sends one more, whose answer takes long, and kills the worker as
-// soon as that create has arrived: it is certainly under way, and the crowd is
-// in every state around it. Those that are left then are started without a
-// worker, and deposits among them wait for the next one; so does started.
+// killAmidst starts many orders. When a third of the orders has reached the
+// gateway, it starts one more with a slow answer. It kills the worker as soon as
+// the gateway has received that create. So this create certainly has no answer
+// yet, and the other orders are in every state. The rest of the orders is started
+// without a worker. Deposits among them wait for the next worker, and so does the
+// returned function.
 func (h *house) killAmidst(t *testing.T) (started func() error) {
 	t.Helper()
 	var payments []payment

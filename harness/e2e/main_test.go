@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// atTheSameTime is how many tests run at once. They wait far more than they
-// work, so it is more than there may be processors.
+// atTheSameTime is how many tests run at once. Tests mostly wait, so it may be
+// more than the number of processors.
 const atTheSameTime = "5"
 
 func TestMain(m *testing.M) {

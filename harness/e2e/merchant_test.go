@@ -14,9 +14,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestAMerchantIsAddedWorkerByWorker has one worker that knows a merchant and one
-// that does not: its orders wait for the first and none is refused, whichever
-// worker they come to.
+// TestAMerchantIsAddedWorkerByWorker runs one worker that knows a merchant and one
+// that does not. The merchant's orders wait for the first worker, and none is
+// refused.
 func TestAMerchantIsAddedWorkerByWorker(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -46,10 +46,10 @@ func TestAMerchantIsAddedWorkerByWorker(t *testing.T) {
 	stop()
 }
 
-// TestAKeyAndALimitChangeWorkerByWorker rotates a merchant's key and lowers a limit
-// while orders come in. The gateway takes one key at a time, so the worker with the
-// old key has its calls refused: orders wait, none fails, and what was opened under
-// the old limit is paid.
+// TestAKeyAndALimitChangeWorkerByWorker rotates a merchant's key and lowers a
+// limit while orders come in. The gateway accepts one key at a time, so it refuses
+// the calls of the worker with the old key. Orders wait and none fails. Orders
+// that were opened under the old limit are paid.
 func TestAKeyAndALimitChangeWorkerByWorker(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{Options: stack.Options{Settings: map[string]string{"PAYOUTS_MAX_AMOUNT": "PKR:1000"}}})

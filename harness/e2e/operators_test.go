@@ -19,10 +19,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestOperatorsInTheUI does what an operator may do in Temporal's UI without
-// asking us: reset a workflow to any point of its history, and terminate one.
-// Whatever the point, the money moves once; an order whose workflow is gone is
-// found and adopted.
+// TestOperatorsInTheUI does what an operator can do in Temporal's UI: reset a
+// workflow to any point of its history, and terminate a workflow. For every point
+// the money must move once. An order whose workflow was terminated must be found
+// and adopted.
 func TestOperatorsInTheUI(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -54,8 +54,8 @@ func TestOperatorsInTheUI(t *testing.T) {
 	h.adopts(t, orphan)
 }
 
-// findsOrphan waits until the search for orphans finds a payment; it passes
-// over young orders.
+// findsOrphan waits until the search for orphans finds a payment. The search
+// ignores young orders.
 func (h *house) findsOrphan(t *testing.T, p payment) {
 	t.Helper()
 	h.discrepancies++
@@ -74,8 +74,8 @@ func (h *house) findsOrphan(t *testing.T, p payment) {
 	require.Equal(t, p.key(), found[0].Key)
 }
 
-// adopts demands that an open order without a workflow is driven on, and that
-// nothing else is adopted.
+// adopts requires that an open order without a workflow gets a workflow again, and
+// that nothing else is adopted.
 func (h *house) adopts(t *testing.T, p payment) {
 	t.Helper()
 	_, err := h.Orders.Adopt(h.ctx, h.row(t, p), "e2e")
@@ -88,8 +88,8 @@ func (h *house) adopts(t *testing.T, p payment) {
 	require.Equal(t, order.CodeTerminal, order.CodeOf(err))
 }
 
-// completes waits for the latest run of a payment's workflow, and demands the
-// payment's end of it.
+// completes waits for the latest run of a payment's workflow, and requires the
+// payment's expected end.
 func (h *house) completes(t *testing.T, p payment) {
 	t.Helper()
 	view, err := h.Orders.Wait(h.ctx, p.key())
@@ -97,7 +97,7 @@ func (h *house) completes(t *testing.T, p payment) {
 	require.Equal(t, p.end.state, view.State, "%s (%s): %s", p.request.Number, p.scenario, view.Reason.Text)
 }
 
-// resetPoints are the latest run of a payment's workflow and the events that
+// resetPoints returns the latest run of a payment's workflow, and the events that
 // Temporal can reset it to: the ends of its workflow tasks.
 func (h *house) resetPoints(t *testing.T, p payment) (run string, points []int64) {
 	t.Helper()
@@ -116,7 +116,7 @@ func (h *house) resetPoints(t *testing.T, p payment) (run string, points []int64
 	return run, points
 }
 
-// reset begins a payment's workflow anew from an event of one of its runs.
+// reset resets a payment's workflow to an event of one of its runs.
 func (h *house) reset(t *testing.T, p payment, run string, event int64) {
 	t.Helper()
 	_, err := h.Temporal.ResetWorkflowExecution(h.ctx, &workflowservice.ResetWorkflowExecutionRequest{

@@ -19,9 +19,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestOutages takes away everything that an order depends on, one after the
-// other. Orders are not polled for an hour after they were accepted: what ends
-// meanwhile was ended by a callback.
+// TestOutages stops every dependency of an order, one after the other. Accepted
+// orders are not polled for an hour, so orders that end before were ended by a
+// callback.
 func TestOutages(t *testing.T) {
 	t.Parallel()
 	database := dbtest.Server(t)
@@ -34,15 +34,15 @@ func TestOutages(t *testing.T) {
 			"PAYOUTS_DEPOSIT_HORIZON":    "24h",
 		},
 	}})
-	// One after the other: each takes away what the next one needs.
+	// Not parallel: each test stops something that the next needs.
 	t.Run("TemporalAndReceiverAway", func(t *testing.T) { temporalAndReceiverAway(t, h) })
 	t.Run("DatabaseAway", func(t *testing.T) { databaseAway(t, h, line) })
 	t.Run("GatewayAway", func(t *testing.T) { gatewayAway(t, h) })
 }
 
-// temporalAndReceiverAway has callbacks come while Temporal is away, and while
-// the receiver is dead: a new receiver passes on all of them once Temporal is
-// back on its own data.
+// temporalAndReceiverAway sends callbacks while Temporal is stopped, and while the
+// receiver is killed. When Temporal runs again on its data, a new receiver must
+// pass on all callbacks.
 func temporalAndReceiverAway(t *testing.T, h *house) {
 	payments := []payment{
 		h.withdrawal(t, "PK", "stuck", succeeds),
@@ -85,8 +85,8 @@ func temporalAndReceiverAway(t *testing.T, h *house) {
 	}
 }
 
-// databaseAway cuts every connection to the database while an order waits for
-// its callback, another one's create is on its way, and a third is started.
+// databaseAway cuts every connection to the database while one order waits for its
+// callback, the create of a second is running, and a third is started.
 func databaseAway(t *testing.T, h *house, line *proxy.Proxy) {
 	waiting := h.withdrawal(t, "PK", "stuck", succeeds)
 	h.stands(t, order.Submitted, waiting)
@@ -120,8 +120,7 @@ func databaseAway(t *testing.T, h *house, line *proxy.Proxy) {
 	require.Equal(t, 1, h.booked(t, underWay)[0].CreatesReceived, "what is known to be on its way is asked for, not sent again")
 }
 
-// gatewayAway takes the gateway away before one create and in the middle of
-// another.
+// gatewayAway stops the gateway before one create and in the middle of another.
 func gatewayAway(t *testing.T, h *house) {
 	underWay := h.withdrawal(t, "TH", "slow-answer", succeeds)
 	h.reaches(t, 1, underWay)
@@ -142,8 +141,8 @@ func gatewayAway(t *testing.T, h *house) {
 	}
 }
 
-// heldUp waits until an order is held up for a reason, and demands that its
-// funds stay reserved. It is the only one of its merchant that is under way.
+// heldUp waits until an order is held up for a reason, and requires that its funds
+// stay reserved. No other order of its merchant may be open.
 func (h *house) heldUp(t *testing.T, p payment, state order.State, code string) {
 	t.Helper()
 	now := until(t, h, p.request.Number+" to be held up", h.standing(p), func(now order.Standing) bool { return now.Reason.Code != "" })

@@ -14,14 +14,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// payment is an order of a house and how it must end.
+// payment is an order of a house and its expected end.
 type payment struct {
 	request  order.Request
 	scenario string // the sandbox's
 	end      end
 }
 
-// end is how an order ends.
+// end is the state, the code and the payments of an order that has ended.
 type end struct {
 	state order.State
 	code  string // of the reason, "" any
@@ -40,8 +40,8 @@ var (
 
 func (p payment) key() order.Key { return p.request.Key() }
 
-// way is how a country is paid in these tests, and by or to whom. Names and
-// numbers stand out, so that they are found where they must not be.
+// way is the payment method and the invented person of a country in these tests.
+// The names and numbers are unusual, so that a search finds them in logs.
 type way struct {
 	code    string
 	amount  string
@@ -68,7 +68,7 @@ var ways = map[order.Kind]map[string]way{
 	},
 }
 
-// planted are the personal values of all payments.
+// planted returns the personal values of all payments.
 func planted() []string {
 	var values []string
 	for _, countries := range ways {
@@ -83,7 +83,7 @@ func planted() []string {
 	return values
 }
 
-// request makes an order that the house knows nothing of.
+// request makes a request that the house does not check.
 func (h *house) request(t *testing.T, kind order.Kind, country, number, scenario string) order.Request {
 	t.Helper()
 	w, known := ways[kind][country]
@@ -98,8 +98,8 @@ func (h *house) request(t *testing.T, kind order.Kind, country, number, scenario
 	}
 }
 
-// expect makes a payment that the house looks after: it must have ended as
-// told when the house closes. It is not started yet.
+// expect makes a payment with an expected end, which the house checks at the end
+// of the test. It does not start the payment.
 func (h *house) expect(t *testing.T, kind order.Kind, country, scenario string, must end) payment {
 	t.Helper()
 	h.mutex.Lock()
@@ -110,7 +110,7 @@ func (h *house) expect(t *testing.T, kind order.Kind, country, scenario string, 
 	return p
 }
 
-// withdrawal starts a withdrawal that the house looks after.
+// withdrawal starts a withdrawal that the house checks.
 func (h *house) withdrawal(t *testing.T, country, scenario string, must end) payment {
 	t.Helper()
 	p := h.expect(t, order.Withdrawal, country, scenario, must)
@@ -118,7 +118,7 @@ func (h *house) withdrawal(t *testing.T, country, scenario string, must end) pay
 	return p
 }
 
-// deposit starts a deposit that the house looks after.
+// deposit starts a deposit that the house checks.
 func (h *house) deposit(t *testing.T, country, scenario string, must end) payment {
 	t.Helper()
 	p := h.expect(t, order.Deposit, country, scenario, must)
@@ -126,9 +126,9 @@ func (h *house) deposit(t *testing.T, country, scenario string, must end) paymen
 	return p
 }
 
-// start begins an order the way a finance system does: one that Temporal is too
-// busy to answer, and a deposit whose instructions do not come, is asked for
-// again under its number.
+// start starts an order as a finance system does. It calls again under the same
+// number if Temporal is too busy to answer, or if a deposit's instructions do not
+// come.
 func (h *house) start(ctx context.Context, request order.Request) error {
 	if request.Kind == order.Withdrawal {
 		_, err := h.Orders.Start(ctx, request)
@@ -144,11 +144,11 @@ func (h *house) start(ctx context.Context, request order.Request) error {
 	return err
 }
 
-// atOnce is how many orders are being started at the same time.
+// atOnce is how many orders are started at the same time.
 const atOnce = 8
 
-// startAll begins to start payments, in their order, and returns; wait returns
-// when all are started.
+// startAll starts payments in the background, in their order. wait returns when
+// all are started.
 func (h *house) startAll(payments []payment) (wait func() error) {
 	starting, ctx := errgroup.WithContext(h.ctx)
 	starting.SetLimit(atOnce)

@@ -21,16 +21,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// programPatience bounds one run of a program that is meant to end by itself.
+// programPatience is the time limit of a program that must end by itself.
 const programPatience = 3 * time.Minute
 
-// ran is a run of a program that has ended.
+// ran is the result of a program that has ended.
 type ran struct {
 	exit     int
 	out, err string
 }
 
-// run runs a program of bin/ to its end in an environment of its own.
+// run runs a program of bin/ to its end, with only the given environment.
 func run(t *testing.T, environment []string, name string, args ...string) ran {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), programPatience)
@@ -41,7 +41,7 @@ func run(t *testing.T, environment []string, name string, args ...string) ran {
 	return ended(t, cmd, err, out, errs)
 }
 
-// program prepares a run of a program of bin/.
+// program returns a command that runs a program of bin/.
 func program(ctx context.Context, t *testing.T, environment []string, name string, args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "bin", name))
@@ -70,8 +70,8 @@ func ended(t *testing.T, cmd *exec.Cmd, err error, out, errs *bytes.Buffer) ran 
 	return r
 }
 
-// begin starts a program that runs until it is told to end; stop tells it
-// (SIGTERM) and gives what it has printed.
+// begin starts a program that serves. stop sends SIGTERM and returns the program's
+// output.
 func begin(t *testing.T, environment []string, name string, args ...string) (stop func() ran) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -93,14 +93,14 @@ func (h *house) starter(t *testing.T, args ...string) ran {
 	return h.starterWith(t, nil, args...)
 }
 
-// starterWith does the same with more settings; of a setting that is given
-// twice the later one counts.
+// starterWith does the same with more settings. If a setting is given twice, the
+// later value is used.
 func (h *house) starterWith(t *testing.T, settings []string, args ...string) ran {
 	t.Helper()
 	return run(t, append(h.Environment(), settings...), "starter", append(args, "--json")...)
 }
 
-// answer is every member of the starter's JSON documents that these tests look at.
+// answer is the members of the starter's JSON documents that these tests read.
 type answer struct {
 	Order      order.View              `json:"order"`
 	Started    *client.Started         `json:"started"`
@@ -114,7 +114,7 @@ type answer struct {
 	} `json:"error"`
 }
 
-// answers demands that the run ended with an exit code, and reads its document.
+// answers requires an exit code, and reads the run's document.
 func (r ran) answers(t *testing.T, exit int) answer {
 	t.Helper()
 	require.Equal(t, exit, r.exit, "%s%s", r.out, r.err)
@@ -124,7 +124,7 @@ func (r ran) answers(t *testing.T, exit int) answer {
 	return a
 }
 
-// refuses demands that the run was refused with an exit code and a stable one.
+// refuses requires an exit code and an error code.
 func (r ran) refuses(t *testing.T, exit int, code string) answer {
 	t.Helper()
 	a := r.answers(t, exit)

@@ -9,7 +9,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/proxy"
 )
 
-// newProxy begins to carry what comes to the database at an address.
+// newProxy starts a proxy to the server of a database URL.
 func newProxy(t *testing.T, databaseURL string) *proxy.Proxy {
 	t.Helper()
 	parsed, err := url.Parse(databaseURL)
@@ -21,7 +21,7 @@ func newProxy(t *testing.T, databaseURL string) *proxy.Proxy {
 	return line
 }
 
-// withHost is a database's address with another host:port.
+// withHost returns a database URL with another host:port.
 func withHost(t *testing.T, databaseURL, host string) string {
 	t.Helper()
 	parsed, err := url.Parse(databaseURL)

@@ -6,9 +6,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
-// TestQuietHouse is everything that does not disturb others in the same house.
-// Callbacks come long before anybody would ask, and who asks asks often. The
-// logs tell all there is to tell, so that what must not be in them would be.
+// TestQuietHouse runs all tests that can share a house. Callbacks come long before
+// the first poll, and polls are frequent. The log level is the most verbose, so
+// that a leaked secret would be in the logs.
 func TestQuietHouse(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{Options: stack.Options{Settings: map[string]string{

@@ -17,7 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// badCallback is something posted to the receiver that is no callback for us.
+// badCallback is a request to the receiver that is not a valid callback.
 type badCallback struct {
 	name      string
 	method    string
@@ -29,8 +29,8 @@ type badCallback struct {
 	code      string
 }
 
-// badCallbacksChangeNothing knocks at the receiver's door in every wrong way,
-// each time claiming that an order under way was paid.
+// badCallbacksChangeNothing sends every kind of invalid callback. Each says that
+// an open order was paid.
 func badCallbacksChangeNothing(t *testing.T, h *house) {
 	p := h.withdrawal(t, "PK", "stuck", succeeds)
 	h.stands(t, order.Submitted, p)
@@ -47,7 +47,7 @@ func badCallbacksChangeNothing(t *testing.T, h *house) {
 	require.NoError(t, err)
 	require.Empty(t, entries)
 
-	// After all of that the right one is taken, and taken once.
+	// Then the valid callback is accepted, once.
 	h.move(t, p, tarspay.StateSucceeded, "")
 	h.ended(t, p)
 	entry := h.inbox(t, p, ledger.Done)
@@ -94,8 +94,8 @@ func (h *house) badCallbacks(t *testing.T, row order.Order) []badCallback {
 	}
 }
 
-// strangersAreKept posts a genuine callback about an order that does not
-// exist: it is stored for the reconciliation, and nothing is started.
+// strangersAreKept posts a genuine callback for an order that does not exist. It
+// is stored for the reconciliation, and no workflow is started.
 func strangersAreKept(t *testing.T, h *house) {
 	request := h.request(t, order.Withdrawal, "VN", "NEVER-STARTED", "")
 	claim := paidCallback(t, order.Order{Request: request, Standing: order.Standing{GatewayID: "P1000000000000000001"}})
@@ -107,8 +107,8 @@ func strangersAreKept(t *testing.T, h *house) {
 	h.unknown(t, request.Key())
 }
 
-// liesAreNotBooked has the gateway itself say wrong things first: each is
-// noted, and the order goes by what the gateway says when it is asked.
+// liesAreNotBooked makes the gateway send false callbacks first. Each is recorded
+// as a discrepancy, and the order follows the gateway's answer to a query.
 func liesAreNotBooked(t *testing.T, h *house) {
 	var payments []payment
 	for _, scenario := range []string{"changed-amount", "changed-currency", "changed-id"} {
@@ -126,7 +126,7 @@ func liesAreNotBooked(t *testing.T, h *house) {
 	h.discrepancies += len(payments)
 }
 
-// post posts to the receiver the way the gateway does, but for what is bad.
+// post posts to the receiver as the gateway does, except for what is bad.
 func (h *house) post(t *testing.T, bad badCallback) (status int, body string) {
 	t.Helper()
 	method, mediaType := bad.method, bad.mediaType
@@ -149,7 +149,7 @@ func (h *house) post(t *testing.T, bad badCallback) (status int, body string) {
 	return do(t, request)
 }
 
-// paidCallback says of an order that it was paid.
+// paidCallback returns a callback that says an order was paid.
 func paidCallback(t *testing.T, row order.Order) tarspay.Callback {
 	t.Helper()
 	profile, known := tarspay.Country(row.Country)
@@ -161,7 +161,7 @@ func paidCallback(t *testing.T, row order.Order) tarspay.Callback {
 	}
 }
 
-// gatewaySigner signs as the house's gateway does.
+// gatewaySigner returns a signer with the key of the house's gateway.
 func (h *house) gatewaySigner(t *testing.T) *tarspay.Signer {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.keyDir(), "gateway.key"))

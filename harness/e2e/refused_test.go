@@ -14,9 +14,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// TestRefusedActionsInTheList looks at what the Temporal UI lists when nothing
-// is filtered: orders, and not a row for each action that somebody tried on an
-// order that has ended, or that nobody has.
+// TestRefusedActionsInTheList reads Temporal's list without a filter. It must not
+// have a row for each action on an order that has ended or does not exist.
 func TestRefusedActionsInTheList(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -38,7 +37,7 @@ func TestRefusedActionsInTheList(t *testing.T) {
 	trying.Wait()
 	require.Equal(t, map[string]int{contract.WithdrawalType: 1, contract.OperatorActionsType: 1}, h.listed(t))
 
-	// Whoever takes the id does not silence the operators.
+	// A workflow that uses this id must not block the operators' actions.
 	id := contract.OperatorActionsID(ghost.Merchant)
 	require.NoError(t, h.Temporal.TerminateWorkflow(h.ctx, id, "", "by mistake"))
 	_, err := h.Temporal.ExecuteWorkflow(h.ctx, temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobodys"}, contract.OperatorActionsType)
@@ -59,8 +58,8 @@ func TestRefusedActionsInTheList(t *testing.T) {
 	require.Equal(t, map[string]bool{"amina": true, "dana": true, "rana": true}, who, "all of it is on record")
 }
 
-// listed counts the rows of Temporal's list without a filter, by type; schedules
-// and what they start are left out.
+// listed counts the rows of Temporal's list by type, without schedules and the
+// workflows that they start.
 func (h *house) listed(t *testing.T) map[string]int {
 	t.Helper()
 	return until(t, h, "the list to have the order", func(ctx context.Context) (map[string]int, error) {

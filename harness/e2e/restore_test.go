@@ -18,10 +18,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestAnOlderLedgerLosesNoOrder restores an older copy of the ledger, with a
-// gateway that takes a number twice: orders that were sent since, running ones,
-// terminated ones and ended ones, are found by comparing Temporal with the ledger,
-// and adopting each finishes it. Each is paid once.
+// TestAnOlderLedgerLosesNoOrder restores an older copy of the ledger. The gateway
+// accepts a number twice. A comparison of Temporal with the ledger must find every
+// order that was sent since: running, terminated and ended. Adopting an order
+// finishes it, and each is paid once.
 func TestAnOlderLedgerLosesNoOrder(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -64,7 +64,7 @@ func TestAnOlderLedgerLosesNoOrder(t *testing.T) {
 	}
 }
 
-// backUp copies the ledger while everything runs.
+// backUp copies the ledger while all processes run.
 func (h *house) backUp(t *testing.T) string {
 	t.Helper()
 	path := strings.TrimPrefix(h.DatabaseURL(), "sqlite:")
@@ -77,7 +77,7 @@ func (h *house) backUp(t *testing.T) string {
 	return copied
 }
 
-// restore puts an older copy of the ledger in its place, while nobody has it open.
+// restore replaces the ledger by an older copy, while no process has it open.
 func (h *house) restore(t *testing.T, backup string) {
 	t.Helper()
 	require.NoError(t, h.Terminate(stack.Receiver))

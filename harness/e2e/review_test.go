@@ -15,8 +15,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestReview is a house without patience: orders that the gateway does not
-// decide go to a person, who decides on evidence.
+// TestReview uses short horizons. Orders that the gateway does not end go to
+// review, and a person resolves them with evidence.
 func TestReview(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{Options: stack.Options{Settings: map[string]string{
@@ -35,7 +35,7 @@ func TestReview(t *testing.T) {
 	payments := []payment{paid, released, partial, lost, decided, left}
 	h.waitsForAPerson(t, payments...)
 
-	// The gateway goes on being asked, and its word ends the order as ever.
+	// Polling continues in review, and the gateway's answer ends the order.
 	h.move(t, decided, tarspay.StateSucceeded, "")
 	h.ended(t, decided)
 	require.Equal(t, order.FromQuery, h.lastStep(t, decided).Source)
@@ -47,14 +47,14 @@ func TestReview(t *testing.T) {
 	h.resolve(t, lost, "--state=succeeded", "--fee=2.51")
 	h.starter(t, resolution(paid, "--state=failed")...).refuses(t, exitRefused, order.CodeTerminal)
 
-	// What the operator decided is what had happened.
+	// The operator's decision was right.
 	h.move(t, paid, tarspay.StateSucceeded, "")
 	h.move(t, partial, tarspay.StatePartial, "400")
 	h.move(t, lost, tarspay.StateSucceeded, "")
 }
 
-// waitsForAPerson waits until payments are in review, and demands that they
-// are found there and keep what they have reserved.
+// waitsForAPerson waits until payments are in review. It requires that they are in
+// the queue and that their funds stay reserved.
 func (h *house) waitsForAPerson(t *testing.T, payments ...payment) {
 	t.Helper()
 	h.stands(t, order.InReview, payments...)
@@ -78,8 +78,8 @@ func (h *house) waitsForAPerson(t *testing.T, payments ...payment) {
 	require.Len(t, listed, len(payments))
 }
 
-// refusesWithoutEvidence tries to resolve an order in review without what it
-// takes, which leaves a trace.
+// refusesWithoutEvidence tries to resolve an order in review without evidence. The
+// attempts are recorded.
 func (h *house) refusesWithoutEvidence(t *testing.T, p payment) {
 	t.Helper()
 	for missing, code := range map[string]string{"why": order.CodeWhyMissing, "evidence": order.CodeEvidenceMissing} {
@@ -97,15 +97,15 @@ func (h *house) refusesWithoutEvidence(t *testing.T, p payment) {
 	require.Equal(t, order.InReview, h.row(t, p).State)
 }
 
-// resolution is an operator's decision on the command line.
+// resolution returns the arguments of a resolve command.
 func resolution(p payment, flags ...string) []string {
 	return append([]string{
 		"resolve", p.request.Number, "--merchant=" + p.request.Merchant, "--by=Amina, treasury", "--why=support confirms it", "--evidence=ticket 4711",
 	}, flags...)
 }
 
-// resolve decides a payment as it must end, and demands that it did, on record
-// with who and why.
+// resolve resolves a payment to its expected end. It requires that the order has
+// the end, the actor and the reason.
 func (h *house) resolve(t *testing.T, p payment, flags ...string) {
 	t.Helper()
 	view := h.starter(t, resolution(p, flags...)...).answers(t, exitDone).Order
@@ -120,7 +120,7 @@ func (h *house) resolve(t *testing.T, p payment, flags ...string) {
 	}, func(row client.Row) bool { return row.State == p.end.state && !row.NeedsReview && !row.Open })
 }
 
-// onlyReviewIsResolved tries to decide orders that do not wait for a decision.
+// onlyReviewIsResolved tries to resolve orders that are not in review.
 func onlyReviewIsResolved(t *testing.T, h *house) {
 	p := h.withdrawal(t, "BD", "stuck", succeeds)
 	h.stands(t, order.Submitted, p)

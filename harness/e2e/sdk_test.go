@@ -12,12 +12,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// plainly are all the options that an SDK of any language has to give.
+// plainly returns the only options that an SDK of another language must set.
 func plainly(r order.Request) temporalclient.StartWorkflowOptions {
 	return temporalclient.StartWorkflowOptions{ID: "order:" + r.Merchant + ":" + r.Number, TaskQueue: "payouts"}
 }
 
-// document is a withdrawal's request the way another language writes it.
+// document returns a withdrawal's request as another language would write it.
 func document(r order.Request) map[string]any {
 	return map[string]any{
 		"merchant": r.Merchant, "number": r.Number, "country": r.Country, "way": r.Way, "details": r.Details,
@@ -25,9 +25,9 @@ func document(r order.Request) map[string]any {
 	}
 }
 
-// anySDKMayStart starts an order by the workflow's name alone, without search
-// attributes and memo: it gets them, and our client knows it for what it is,
-// before and after its end.
+// anySDKMayStart starts an order by the workflow's name, without search attributes
+// and memo. The worker adds them. Our client recognizes the order before and after
+// its end.
 func anySDKMayStart(t *testing.T, h *house) {
 	p := h.expect(t, order.Withdrawal, "BR", "stuck", succeeds)
 	run, err := h.Temporal.ExecuteWorkflow(h.ctx, plainly(p.request), "Withdrawal", document(p.request))
@@ -65,8 +65,8 @@ func anySDKMayStart(t *testing.T, h *house) {
 	require.Equal(t, map[string]any{"value": "250.75", "currency": "BRL"}, result["paid"])
 }
 
-// theWorkerChecksAgain starts orders past our client that break a rule each:
-// the worker refuses them before anything is written down or sent.
+// theWorkerChecksAgain starts invalid orders without our client. The worker
+// refuses them before anything is recorded or sent.
 func theWorkerChecksAgain(t *testing.T, h *house) {
 	for number, bad := range map[string]struct {
 		country string
@@ -99,8 +99,8 @@ func theWorkerChecksAgain(t *testing.T, h *house) {
 		require.True(t, view.Unrecorded, number)
 		require.Equal(t, bad.code, view.Reason.Code, "%s: %s", number, view.Reason.Text)
 	}
-	// What cannot be read as a request at all ends as refused, too, and names the
-	// member; its number may be used again.
+	// An input that is not a request is refused too. The error names the member,
+	// and the number may be used again.
 	for number, bad := range map[string]struct {
 		member string
 		value  any

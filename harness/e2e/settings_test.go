@@ -9,16 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What must never be shown, wherever somebody puts it by mistake.
+// Secrets that no output may contain, even if they are in the wrong setting.
 const (
 	secretKey      = "5a9d3b7c1e8f24605a9d3b7c1e8f24605a9d3b7c1e8f24605a9d3b7c1e8f2460"
 	secretPassword = "quill-s3cret"
 )
 
-// settings are variables of a process; "" is one that is not set.
+// settings are the environment variables of a process. A variable with the value
+// "" is not set.
 type settings map[string]string
 
-// sound are settings that every process could start with.
+// sound returns settings with which every process could start.
 func sound(t *testing.T) settings {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,8 +33,8 @@ func sound(t *testing.T) settings {
 	}
 }
 
-// TestWrongSettings starts every process with one setting that is missing or
-// wrong: it ends at once, names the variable, and shows no secret.
+// TestWrongSettings starts every process with one setting missing or wrong. The
+// process must end at once, name the variable, and print no secret.
 func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -111,7 +112,7 @@ func startsWrongly(t *testing.T, process string, wrong settings, names string) {
 	}
 }
 
-// TestSandboxWithoutMerchants starts the stand-in gateway with nobody to serve.
+// TestSandboxWithoutMerchants starts the stand-in gateway without a merchant.
 func TestSandboxWithoutMerchants(t *testing.T) {
 	t.Parallel()
 	r := run(t, nil, "sandbox", "serve", "--listen", "127.0.0.1:0")
@@ -119,7 +120,7 @@ func TestSandboxWithoutMerchants(t *testing.T) {
 	require.Contains(t, r.err, "--merchant")
 }
 
-// TestHelpNamesEverySetting asks every process what it can be told.
+// TestHelpNamesEverySetting reads the help of every process.
 func TestHelpNamesEverySetting(t *testing.T) {
 	t.Parallel()
 	for process, settings := range map[string][]string{

@@ -17,8 +17,8 @@ import (
 
 const sshTested = "the tests of internal/envelope run it, with names of their own"
 
-// notRun are the shell lines of the documents that no test runs as they are
-// printed, each with the reason. Every other line is run.
+// notRun are the shell lines of the documents that no test runs as printed, with
+// the reason. Tests run every other line.
 var notRun = map[string]string{
 	"make demo":                         "builds, then runs bin/dev demo, as TestDemo does",
 	"make test":                         "runs this test",
@@ -53,7 +53,7 @@ func (l shellLine) command() string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// linesOf reads the shell lines of a page, in the order in which they stand.
+// linesOf returns the shell lines of a page in their order.
 func linesOf(t *testing.T, page string) []shellLine {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", page))
@@ -82,7 +82,7 @@ func linesOf(t *testing.T, page string) []shellLine {
 	return lines
 }
 
-// commandsOf are the commands of a block.
+// commandsOf returns the commands of a block.
 func commandsOf(page, section, block string) []shellLine {
 	var lines []shellLine
 	var text string
@@ -100,7 +100,7 @@ func commandsOf(page, section, block string) []shellLine {
 	return lines
 }
 
-// pages are all documents that print commands.
+// pages returns the paths of all documents with commands.
 func pages(t *testing.T) []string {
 	t.Helper()
 	docs, err := filepath.Glob("../../docs/*.md")
@@ -112,9 +112,9 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-// TestShellLinesAreRunOrListed holds the list of what is not run against the
-// documents: the pages whose lines are run may have others, the rest may not, and
-// the list has nothing that no document prints.
+// TestShellLinesAreRunOrListed compares notRun with the documents. Every line of a
+// page whose lines are not run must be in notRun, and every entry of notRun must
+// be in a document.
 func TestShellLinesAreRunOrListed(t *testing.T) {
 	t.Parallel()
 	printed := make(map[string]bool)
@@ -131,18 +131,19 @@ func TestShellLinesAreRunOrListed(t *testing.T) {
 	}
 }
 
-// outcome is what a line must come to. The zero value is exit code 0.
+// outcome is the expected result of a line. The zero value is exit code 0.
 type outcome struct {
 	exit int
 	says []string // parts of what it prints, on either stream
 }
 
-// script is what a test knows of the lines of a page beside their text.
+// script is the expected outcomes of a page's lines, and what to do before and
+// after them.
 type script struct {
-	before   map[string]func(*testing.T) // by section or command: bring about what it tells of
-	after    map[string]func(*testing.T) // by section: see what has become of it
+	before   map[string]func(*testing.T) // by section or command: make the situation that it needs
+	after    map[string]func(*testing.T) // by section: check the result
 	outcomes map[string]outcome          // by command
-	serves   map[string]string           // by command: it runs until it is told to end, and says so when it serves
+	serves   map[string]string           // by command that serves: the text on standard error once it does
 }
 
 // play runs the lines of a page in a terminal, in their order.
@@ -152,8 +153,8 @@ func (s script) play(t *testing.T, at *terminal, lines []shellLine) {
 	known, count := make(map[string]bool), 0
 	for i, line := range lines {
 		for _, at := range []string{line.section, line.command()} {
-			if bringAbout := s.before[at]; bringAbout != nil && !known[at] {
-				bringAbout(t)
+			if prepare := s.before[at]; prepare != nil && !known[at] {
+				prepare(t)
 			}
 			known[at] = true
 		}
@@ -175,7 +176,7 @@ func (s script) play(t *testing.T, at *terminal, lines []shellLine) {
 	}
 }
 
-// named are the sections and commands that the script knows.
+// named returns the sections and commands that the script names.
 func (s script) named() map[string]bool {
 	all := make(map[string]bool)
 	for _, hooks := range []map[string]func(*testing.T){s.before, s.after} {
@@ -204,13 +205,14 @@ func (s script) run(t *testing.T, at *terminal, line shellLine) {
 	t.Log(printed)
 }
 
-// terminal is where somebody types lines: what a line exports, the next one has.
+// terminal runs lines one after the other. Variables that a line exports are set
+// for the next.
 type terminal struct {
 	dir string
 	env []string
 }
 
-// typed runs a line as a shell does that goes on after it.
+// typed runs a line and saves the variables that it exported.
 const typed = `trap : TERM
 [ ! -f "$1" ] || . "$1"
 eval "$2"
@@ -218,8 +220,8 @@ code=$?
 export -p > "$1"
 exit $code`
 
-// run types a line and waits for its end. One that serves is told to end
-// (SIGTERM) once it says that it does.
+// run runs a line and waits for its end. If the line starts a server, run sends
+// SIGTERM once the output has the text serves.
 func (at *terminal) run(t *testing.T, line shellLine, serves string) ran {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), programPatience)
@@ -243,10 +245,10 @@ func (at *terminal) run(t *testing.T, line shellLine, serves string) ran {
 	return ended(t, cmd, err, &out, &errs)
 }
 
-// exports is the file that keeps what the lines have exported.
+// exports returns the path of the file with the exported variables.
 func (at *terminal) exports() string { return filepath.Join(at.dir, ".exports") }
 
-// forget opens a new terminal in the place of the old one.
+// forget deletes the exported variables, as a new terminal does.
 func (at *terminal) forget(t *testing.T) {
 	t.Helper()
 	if err := os.Remove(at.exports()); err != nil {
@@ -254,7 +256,7 @@ func (at *terminal) forget(t *testing.T) {
 	}
 }
 
-// watched keeps a stream and tells when a part of it has come.
+// watched keeps the text of a stream, and signals when a text has come.
 type watched struct {
 	kept *bytes.Buffer
 	part string

@@ -21,17 +21,16 @@ const (
 	vietnam  = "M1700000002"
 )
 
-// dayPolicy has an order above 20000 wait for a second person, and an order in
-// review for two.
+// dayPolicy requires a second person for an order above 20000, and two persons for
+// an order in review.
 const dayPolicy = "rules: [{kind: withdrawal, country: PK, per_order: {approve_above: \"20000\"}}]\n"
 
-// day is an operator's day: a stack in which the situations of the page come
-// about.
+// day is a house in which the test makes the situations of docs/operations.md.
 type day struct{ *house }
 
-// TestOperationsShellLines does what the page says, in its order, with its
-// numbers: before the lines of a section, the stack is brought into the situation
-// that the section tells of.
+// TestOperationsShellLines runs the lines of docs/operations.md in their order,
+// with their numbers. Before the lines of a section it makes the section's
+// situation.
 func TestOperationsShellLines(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -58,7 +57,8 @@ func TestOperationsShellLines(t *testing.T) {
 	d.script().play(t, desk, linesOf(t, operationsPage))
 }
 
-// morning opens the orders that take a while to come where the page has them.
+// morning starts the orders that take a while to reach the state that the page
+// needs.
 func (d day) morning(t *testing.T) {
 	t.Helper()
 	d.opens(t, order.Withdrawal, "INV-1", "1500", "success")
@@ -71,7 +71,7 @@ func (d day) morning(t *testing.T) {
 	d.reached(t, "INV-1", order.Succeeded)
 }
 
-// script is what is known of the page's lines.
+// script returns the script of the page.
 func (d day) script() script {
 	return script{
 		before: d.situations(), after: d.endings(), outcomes: operationsOutcomes,
@@ -79,7 +79,8 @@ func (d day) script() script {
 	}
 }
 
-// situations bring about what a section tells of, or what a line of it needs.
+// situations returns a function per section or line, which makes the situation
+// that it needs.
 func (d day) situations() map[string]func(*testing.T) {
 	queued := func(kind ledger.QueueKind, number string) func(*testing.T) {
 		return func(t *testing.T) { d.needsPerson(t, kind, number) }
@@ -102,7 +103,7 @@ func (d day) situations() map[string]func(*testing.T) {
 	}
 }
 
-// endings see what has become of it.
+// endings returns a function per section, which checks the result.
 func (d day) endings() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"An order waits for approval": func(t *testing.T) {
@@ -125,7 +126,8 @@ func (d day) endings() map[string]func(*testing.T) {
 	}
 }
 
-// operationsOutcomes is what the lines print, and exit codes that are not 0.
+// operationsOutcomes has the expected output of lines, and exit codes other than
+// 0.
 var operationsOutcomes = map[string]outcome{
 	`starter restored --why "disk lost; backup of 03:00" --by amina`:                    {says: []string{"open orders that ask first"}},
 	`starter restored --over --why "all of the lost hours is accounted for" --by amina`: {says: []string{"restore is over"}},

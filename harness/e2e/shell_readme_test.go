@@ -25,9 +25,8 @@ const (
 	devSection = "printed by make dev"
 )
 
-// TestReadmeShellLines follows the README as somebody does who has just come:
-// bin/dev up in one terminal, and in another one the README's lines and those
-// that bin/dev up prints, as they are printed.
+// TestReadmeShellLines runs bin/dev up in one terminal. In another it runs the
+// lines of the README and the lines that bin/dev up prints, unchanged.
 func TestReadmeShellLines(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -49,8 +48,8 @@ func TestReadmeShellLines(t *testing.T) {
 	readmeScript(h).play(t, here, lines)
 }
 
-// devUp starts bin/dev up and gives what it prints once the stack is up. When
-// the test ends, it is told to end with Ctrl-C.
+// devUp starts bin/dev up and returns its output once the stack is up. At the end
+// of the test it sends Ctrl-C.
 func devUp(t *testing.T, at *terminal) (printed string) {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), "bin/dev", "up")
@@ -77,7 +76,7 @@ func devUp(t *testing.T, at *terminal) (printed string) {
 	return out.String()
 }
 
-// indented are the lines of a text that begin with blanks, without those.
+// indented returns the lines of a text that begin with blanks, without the blanks.
 func indented(text string) string {
 	var commands strings.Builder
 	for line := range strings.Lines(text) {
@@ -88,7 +87,7 @@ func indented(text string) string {
 	return commands.String()
 }
 
-// devHouse is the stack of bin/dev up, as far as its ledger shows it.
+// devHouse returns a house with only the ledger of bin/dev up.
 func devHouse(t *testing.T, dir string) *house {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "var", "dev", "env"))
@@ -103,15 +102,15 @@ func devHouse(t *testing.T, dir string) *house {
 	return &house{Stack: &stack.Stack{}, books: books, ctx: ctx}
 }
 
-// gatewayHasPay3 waits as a person does who types: the line that starts PAY-3 does
-// not wait for the gateway, which the lines after the next one speak to.
+// gatewayHasPay3 waits until the gateway has booked PAY-3. The line that starts
+// PAY-3 does not wait for this, and a later line needs it.
 func (h *house) gatewayHasPay3(t *testing.T) {
 	until(t, h, "PAY-3 to be submitted", func(ctx context.Context) (order.Order, error) {
 		return h.books.Order(ctx, order.Key{Merchant: "M1700000003", Number: "PAY-3"})
 	}, func(row order.Order) bool { return row.State == order.Submitted })
 }
 
-// readmeScript says what the lines come to.
+// readmeScript returns the script of the README.
 func readmeScript(h *house) script {
 	inReview := func(t *testing.T) { h.needsPerson(t, ledger.QueueReview, "PAY-4") }
 	const next = `bin/starter withdraw --number PAY-4 --country TH --way KBANK --amount 900 --name Somchai` +

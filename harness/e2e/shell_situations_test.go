@@ -19,7 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// made is the request behind a number of the page.
+// made returns the request for an order number of the page.
 func (d day) made(t *testing.T, kind order.Kind, number, rupees, scenario string) order.Request {
 	t.Helper()
 	r := d.request(t, kind, "PK", number, scenario)
@@ -74,16 +74,16 @@ func (d day) waitsForFunds(t *testing.T) {
 	d.needsPerson(t, ledger.QueueFunds, "INV-4")
 }
 
-// isUnknown loses the answer to a create that no query finds. It is a deposit,
-// whose horizon is far.
+// isUnknown loses the answer to a create that no query finds. The order is a
+// deposit, because its horizon is far.
 func (d day) isUnknown(t *testing.T) {
 	_, err := d.Orders.Start(d.ctx, d.made(t, order.Deposit, "INV-5", "500", "lost-answer,hidden:100000,stuck,silent"))
 	require.NoError(t, err)
 	d.needsPerson(t, ledger.QueueUnknown, "INV-5")
 }
 
-// breakerOpens has the gateway refuse every call, and then take them again: it is
-// for the person to find out.
+// breakerOpens makes the gateway refuse every call until the breaker opens, and
+// then accept calls again. The person must find this out.
 func (d day) breakerOpens(t *testing.T) {
 	require.NoError(t, d.Gateway.Switch(d.ctx, pakistan, "key-expired", true))
 	d.opens(t, order.Withdrawal, "HELD-1", "100", "success")
@@ -98,7 +98,8 @@ func (d day) breakerCloses(t *testing.T) {
 	}, func(open bool) bool { return !open })
 }
 
-// workflowIsLost writes down what find-orphans would after a minute.
+// workflowIsLost records the discrepancy that find-orphans would record after a
+// minute.
 func (d day) workflowIsLost(t *testing.T) {
 	r := d.opens(t, order.Withdrawal, "INV-7", "100", "stuck,silent")
 	d.reached(t, "INV-7", order.Submitted, order.InReview)
@@ -107,8 +108,8 @@ func (d day) workflowIsLost(t *testing.T) {
 	d.needsPerson(t, ledger.QueueDiscrepancy, "INV-7")
 }
 
-// rowIsLost ends a workflow before its first step, and writes down what
-// find-orphans would after a minute.
+// rowIsLost ends a workflow before its first step, and records the discrepancy
+// that find-orphans would record after a minute.
 func (d day) rowIsLost(t *testing.T) {
 	r := d.made(t, order.Deposit, "INV-8", "500", "success")
 	_, err := d.Temporal.ExecuteWorkflow(d.ctx, temporalclient.StartWorkflowOptions{
@@ -120,8 +121,8 @@ func (d day) rowIsLost(t *testing.T) {
 	d.needsPerson(t, ledger.QueueDiscrepancy, "INV-8")
 }
 
-// stray is a callback of an order that is none of ours. Its id, which the page
-// prints, follows from what it says.
+// stray returns a callback for an unknown order. Its id, which the page prints,
+// depends on its content.
 func (day) stray() tarspay.Callback {
 	return tarspay.Callback{
 		Direction: tarspay.DirectionWithdrawal, Currency: "VND", Fee: "2000", Merchant: vietnam, OrderNumber: "THEIR-1",
@@ -140,7 +141,7 @@ func (d day) callbackIsStray(t *testing.T) {
 	d.needsPerson(t, ledger.QueueCallback, "THEIR-1")
 }
 
-// balancesDiffer has money come in at the gateway that nobody has booked.
+// balancesDiffer pays money in at the gateway without an entry in the ledger.
 func (d day) balancesDiffer(t *testing.T) {
 	d.reached(t, "HELD-1", order.Succeeded) // nothing is booked between two looks
 	_, err := d.Gateway.Fund(d.ctx, pakistan, "5000", false)
@@ -163,7 +164,7 @@ func (d day) discrepancies(code string) func(context.Context) ([]ledger.Discrepa
 	}
 }
 
-// closed demands that the only discrepancy of a code is closed.
+// closed requires that the only discrepancy with a code is closed.
 func (d day) closed(code string) func(*testing.T) {
 	return func(t *testing.T) {
 		found, err := d.discrepancies(code)(d.ctx)
@@ -173,7 +174,7 @@ func (d day) closed(code string) func(*testing.T) {
 	}
 }
 
-// adds demands that all of it has left both books whole.
+// adds requires that the ledger's check and the sandbox's audit find no problem.
 func (d day) adds(t *testing.T) {
 	audit, err := d.Gateway.Audit(d.ctx)
 	require.NoError(t, err)

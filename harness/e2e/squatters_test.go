@@ -16,10 +16,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// aNumberCanBeTaken starts workflows under ids of orders that drive none: on a
-// queue that nobody serves, of another type, with other content and a memo that
-// lies. Whoever starts the order is told so at once, and what they are told to do
-// helps.
+// aNumberCanBeTaken starts workflows with ids of orders that are not such an
+// order: on a queue without a worker, of another type, and with other content and
+// a false memo. A start of the order must fail at once, and the action that the
+// error names must help.
 func aNumberCanBeTaken(t *testing.T, h *house) {
 	for name, squat := range map[string]struct {
 		options  temporalclient.StartWorkflowOptions

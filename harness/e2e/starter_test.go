@@ -16,7 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Exit codes of the starter, as its --help promises them.
+// Exit codes of the starter, as its --help lists them.
 const (
 	exitDone        = 0
 	exitUsage       = 2
@@ -26,13 +26,13 @@ const (
 	exitUnreachable = 6
 )
 
-// nowhere is an address at which nobody listens.
+// nowhere is an address where nothing listens.
 const nowhere = "127.0.0.1:1"
 
-// flags are an order's on the command line, without their dashes.
+// flags are the flags of an order on the command line, without dashes.
 type flags map[string]string
 
-// with is the same flags but for some; "" takes a flag away.
+// with returns a copy with changed flags. "" removes a flag.
 func (f flags) with(changed flags) flags {
 	all := maps.Clone(f)
 	maps.Copy(all, changed)
@@ -40,7 +40,7 @@ func (f flags) with(changed flags) flags {
 	return all
 }
 
-// args are the flags in a fixed order.
+// args returns the command with the flags in a fixed order.
 func (f flags) args(command string) []string {
 	args := []string{command}
 	for _, name := range slices.Sorted(maps.Keys(f)) {
@@ -49,7 +49,7 @@ func (f flags) args(command string) []string {
 	return args
 }
 
-// flagsOf are the flags that make an order.
+// flagsOf returns the flags for a request.
 func flagsOf(r order.Request) flags {
 	f := flags{"number": r.Number, "country": r.Country, "way": r.Way, "amount": r.Amount.Short()}
 	named := map[string]string{"customerName": "name", "customerContact": "phone", "customerAccountNumber": "account", "customerEmail": "email"}
@@ -98,8 +98,8 @@ var badOrders = []struct {
 	{"a malformed merchant", "withdraw", "TH", flags{"merchant": "M-1700000003"}, order.ProblemMerchant, "merchant"},
 }
 
-// badOrdersAreRefused sends orders that break a rule each. Whether any of them
-// reached Temporal, the ledger or the gateway, the house sees when it closes.
+// badOrdersAreRefused sends orders. Each breaks one rule. The checks at the end of
+// the test show whether an order reached Temporal, the ledger or the gateway.
 func badOrdersAreRefused(t *testing.T, h *house) {
 	for i, bad := range badOrders {
 		kind := order.Withdrawal
@@ -116,7 +116,8 @@ func badOrdersAreRefused(t *testing.T, h *house) {
 	}
 }
 
-// unknown demands that nobody has heard of an order.
+// unknown requires that neither Temporal nor the ledger nor the gateway has an
+// order.
 func (h *house) unknown(t *testing.T, key order.Key) {
 	t.Helper()
 	_, err := h.Orders.Find(h.ctx, key)
@@ -128,9 +129,9 @@ func (h *house) unknown(t *testing.T, key order.Key) {
 	require.Zero(t, createsOf(book)[key], "creates of %s at the gateway", key)
 }
 
-// numbersAreUsedOnce starts orders under numbers that are taken: the same
-// content is the same order, while it runs and after it has ended; other
-// content is a conflict.
+// numbersAreUsedOnce starts orders under used numbers, while the order runs and
+// after its end. The same content gets the same order. Other content is a
+// conflict.
 func numbersAreUsedOnce(t *testing.T, h *house) {
 	p := h.expect(t, order.Withdrawal, "BD", "", succeeds)
 	good := flagsOf(p.request)
@@ -145,13 +146,13 @@ func numbersAreUsedOnce(t *testing.T, h *house) {
 		h.ended(t, p)
 		h.completed(t, p)
 	}
-	// Numbers are a merchant's over both kinds of order.
+	// A merchant's numbers are unique over both kinds of order.
 	deposit := h.request(t, order.Deposit, "BD", p.request.Number, "")
 	h.starter(t, flagsOf(deposit).args("deposit")...).refuses(t, exitRefused, order.CodeOrderConflict)
 }
 
-// depositsAreUsedOnce does the same with a deposit, which is answered with its
-// instructions every time.
+// depositsAreUsedOnce does the same with a deposit. Every answer has the payment
+// instructions.
 func depositsAreUsedOnce(t *testing.T, h *house) {
 	p := h.expect(t, order.Deposit, "PK", "", succeeds)
 	require.NoError(t, h.Gateway.SetScenario(h.ctx, p.request.Merchant, p.request.Number, "stuck"))
@@ -174,7 +175,7 @@ func depositsAreUsedOnce(t *testing.T, h *house) {
 	h.starter(t, other...).refuses(t, exitRefused, order.CodeOrderConflict)
 }
 
-// unknownOrdersAreNotFound asks for, and steers, what does not exist.
+// unknownOrdersAreNotFound runs commands on orders that do not exist.
 func unknownOrdersAreNotFound(t *testing.T, h *house) {
 	merchant := "--merchant=" + h.Merchant("PK")
 	h.starter(t, "status", "NEVER-1", merchant).refuses(t, exitNotFound, order.CodeOrderNotFound)
@@ -186,8 +187,8 @@ func unknownOrdersAreNotFound(t *testing.T, h *house) {
 		refuses(t, exitNotFound, order.CodeOrderNotFound)
 }
 
-// unreachableIsSaid takes Temporal, and then the ledger, out of the starter's
-// reach.
+// unreachableIsSaid runs the starter without Temporal, and then without the
+// ledger.
 func unreachableIsSaid(t *testing.T, h *house) {
 	good := flagsOf(h.request(t, order.Withdrawal, "TH", "UNREACHED-1", ""))
 	away := []string{"TEMPORAL_ADDRESS=" + nowhere}
@@ -209,7 +210,7 @@ func unreachableIsSaid(t *testing.T, h *house) {
 	require.Contains(t, a.Error.Message, nowhere)
 	require.NotContains(t, r.out+r.err, password)
 
-	// Temporal away, the ledger there: status and list still have an answer.
+	// Without Temporal but with the ledger, status and list still work.
 	p := h.withdrawal(t, "PK", "success", succeeds)
 	h.ended(t, p)
 	told := h.starterWith(t, append(away, "PAYOUTS_DATABASE_URL="+h.DatabaseURL()), "status", p.request.Number, "--merchant="+p.request.Merchant).

@@ -16,8 +16,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// anyTerminal reads help, and an order that is under way, on terminals that can do
-// little, and where nobody listens.
+// anyTerminal prints help and an open order on terminals with few features, and to
+// a closed output.
 func anyTerminal(t *testing.T, h *house) {
 	p := h.withdrawal(t, "PK", "stuck", succeeds)
 	h.stands(t, order.Submitted, p)
@@ -46,7 +46,7 @@ func anyTerminal(t *testing.T, h *house) {
 	h.stands(t, order.Succeeded, p)
 }
 
-// looks is what the starter prints for people.
+// looks returns what the starter prints for people.
 func (h *house) looks(t *testing.T, environment, args []string) string {
 	t.Helper()
 	r := run(t, append(h.Environment(), environment...), "starter", args...)
@@ -54,8 +54,8 @@ func (h *house) looks(t *testing.T, environment, args []string) string {
 	return r.out
 }
 
-// timesAreTheReaders reads an order in another time zone: a sentence says its time
-// there, and JSON stays as it is.
+// timesAreTheReaders prints an order with another time zone set. Sentences have
+// that zone's time, and JSON stays in UTC.
 func (h *house) timesAreTheReaders(t *testing.T, args []string) {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
@@ -66,8 +66,9 @@ func (h *house) timesAreTheReaders(t *testing.T, args []string) {
 	require.Regexp(t, `until \d{4}-\d\d-\d\d \d\d:\d\d UTC;`, h.looks(t, there, append(args, "--json")))
 }
 
-// nobodyListens gives the starter an output that is closed: it says so, by its exit
-// code, too, unless the reader of a pipe has gone, which ends it quietly.
+// nobodyListens runs the starter with a closed output. It must print an error and
+// end with its exit code. If the reader of a pipe has gone, it must end without an
+// error message.
 func (h *house) nobodyListens(t *testing.T, args []string) {
 	t.Helper()
 	unwritable, err := os.Open(os.DevNull)
@@ -94,7 +95,8 @@ func (h *house) nobodyListens(t *testing.T, args []string) {
 	require.Empty(t, errs.String())
 }
 
-// TestHelpOfEveryProgram reads every program's help on a terminal that can do little.
+// TestHelpOfEveryProgram prints every program's help on a terminal with few
+// features.
 func TestHelpOfEveryProgram(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"worker", "receiver", "starter", "codec", "sandbox", "dev"} {

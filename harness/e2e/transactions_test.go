@@ -13,9 +13,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TestTransactionsAreCompared compares every transaction with the gateway's word
-// as an operator does: first nothing differs, then a refund that nobody told of
-// is booked, and money that the merchant took out is found.
+// TestTransactionsAreCompared compares all transactions with the gateway, as an
+// operator does. First nothing differs. Then it books a refund that had no
+// callback, and finds money that the merchant took out.
 func TestTransactionsAreCompared(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, databaseURL string) {
@@ -42,8 +42,8 @@ func TestTransactionsAreCompared(t *testing.T) {
 	})
 }
 
-// settles has two persons book what the merchant of Vietnam took out, with the
-// gateway's id as proof.
+// settles books what the merchant of Vietnam took out, by two persons, with the
+// gateway's id as evidence.
 func (h *house) settles(t *testing.T, amount string) {
 	t.Helper()
 	h.discrepancies++
@@ -55,8 +55,8 @@ func (h *house) settles(t *testing.T, amount string) {
 	h.starter(t, "adjust", "confirm", "SETTLE-1", merchant, "--by=dana").answers(t, 0)
 }
 
-// compared compares all transactions, demands an exit code, and gives what was
-// found by code.
+// compared compares all transactions, requires an exit code, and returns the
+// number of discrepancies by code.
 func (h *house) compared(t *testing.T, exit int) map[string]int {
 	t.Helper()
 	r := h.starter(t, "reconcile", "--transactions")

@@ -22,9 +22,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/workflows"
 )
 
-// TestAnOrderOutlivesItsRuns speaks to orders until their runs are full, several
-// times over, on a server whose limits are small. They go on in new runs; whoever
-// waits, asks, acts, lists or starts again sees one order.
+// TestAnOrderOutlivesItsRuns sends orders messages until their runs are full,
+// several times, on a server with small limits. The orders continue in new runs.
+// Callers that wait, query, act, list or start again must see one order.
 func TestAnOrderOutlivesItsRuns(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{Options: stack.Options{Limits: []string{
@@ -117,7 +117,7 @@ func TestAnOrderOutlivesItsRuns(t *testing.T) {
 	h.listsEach(t, len(payments))
 }
 
-// replays runs the history of a run through the workflow code once more.
+// replays replays the history of a run with the workflow code.
 func (h *house) replays(t *testing.T, p payment, run string) {
 	t.Helper()
 	replayer := worker.NewWorkflowReplayer()
@@ -127,7 +127,7 @@ func (h *house) replays(t *testing.T, p payment, run string) {
 	require.NoError(t, err, "%s of %s", run, p.request.Number)
 }
 
-// runs are the runs of an order's workflow, the first one first.
+// runs returns the runs of an order's workflow, oldest first.
 func (h *house) runs(t *testing.T, p payment) []string {
 	t.Helper()
 	var runs []string
@@ -150,7 +150,7 @@ func (h *house) runs(t *testing.T, p payment) []string {
 	}
 }
 
-// listsEach waits until Temporal's list has the orders, once it shows so many.
+// listsEach waits until Temporal's list shows exactly count orders.
 func (h *house) listsEach(t *testing.T, count int) {
 	t.Helper()
 	until(t, h, "the list to show each order once", func(ctx context.Context) ([]client.Row, error) {

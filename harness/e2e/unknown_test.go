@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUnknownWordsOfEveryProgram gives every program a word, a flag and a setting
-// that it does not know: it does nothing, says so in one sentence with a code and
-// the nearest word, and ends with 2.
+// TestUnknownWordsOfEveryProgram gives every program an unknown word, flag and
+// setting. The program must do nothing, print one sentence with a code and the
+// nearest known word, and end with status 2.
 func TestUnknownWordsOfEveryProgram(t *testing.T) {
 	t.Parallel()
 	const serves = "unexpected argument; put quotes around a value that has spaces in it"

@@ -1,5 +1,5 @@
-// Package proxy carries TCP connections over loopback, so that a test can cut
-// them, refuse them, hold back what is said, or see it.
+// Package proxy forwards TCP connections over loopback. A test can cut or refuse
+// the connections, and hold back or read the data.
 //
 // It knows no protocol and no process.
 package proxy
@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Proxy carries connections to a target.
+// Proxy forwards connections to a target.
 type Proxy struct {
 	looks    func() (asked, answered Look)
 	listener net.Listener
@@ -22,7 +22,7 @@ type Proxy struct {
 	open   map[net.Conn]struct{}
 }
 
-// Mode is how a proxy treats what comes to it.
+// Mode is how a proxy treats connections and data.
 type Mode int
 
 // The modes.
@@ -34,14 +34,14 @@ const (
 
 func (m Mode) String() string { return [...]string{"passing", "refusing", "silent"}[m] }
 
-// Look sees what one side says before the other side hears it. It calls pass to
-// hand the chunk on, which reports whether the proxy's mode let it through. An
-// error closes the connection.
+// Look receives the data of one side before the proxy forwards it. It calls pass
+// to forward the chunk. Pass reports whether the proxy's mode let the chunk
+// through. An error closes the connection.
 type Look func(chunk []byte, pass func() (bool, error)) error
 
-// New begins to carry connections to a target, host:port. Looks, if it is not
-// nil, is called for each connection. The context bounds the binding only.
-// Whoever opens a proxy closes it.
+// New listens on a free port and forwards connections to a target, host:port. It
+// calls looks, if not nil, for each connection. The context applies to binding the
+// port only. The caller must call Close.
 func New(ctx context.Context, target string, looks func() (asked, answered Look)) (*Proxy, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,9 +63,8 @@ func passOn(_ []byte, pass func() (bool, error)) error {
 // Address is where the proxy listens, host:port.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
-// Set changes how the proxy treats what comes to it. Connections that were
-// refused or that met silence do not come back: what was said meanwhile is
-// lost, and not late.
+// Set changes the mode. Connections that were refused, and data that was held back
+// by silence, are lost. They are not delivered later.
 func (p *Proxy) Set(m Mode) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -75,29 +74,29 @@ func (p *Proxy) Set(m Mode) {
 	p.mode = m
 }
 
-// Cut breaks every connection and lets new ones in.
+// Cut breaks every connection and accepts new connections.
 func (p *Proxy) Cut() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.breakAll()
 }
 
-// Lead has new connections go to another target; those that are open stay
-// where they are.
+// Lead forwards new connections to another target. Open connections keep their
+// target.
 func (p *Proxy) Lead(target string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.target = target
 }
 
-// Target is where new connections go.
+// Target returns the target of new connections.
 func (p *Proxy) Target() string {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return p.target
 }
 
-// Close ends every connection, and returns when all is over.
+// Close ends every connection and waits until all goroutines have ended.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
 	p.Set(Refusing)
@@ -122,7 +121,8 @@ func (p *Proxy) serve() {
 	}
 }
 
-// enter notes a connection, or closes it while nobody gets in.
+// enter registers a connection. If the mode refuses connections, it closes the
+// connection and returns false.
 func (p *Proxy) enter(connection net.Conn) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -141,7 +141,7 @@ func (p *Proxy) leave(connection net.Conn) {
 	delete(p.open, connection)
 }
 
-// carry carries both directions until one of them ends.
+// carry forwards both directions until one direction ends.
 func (p *Proxy) carry(near net.Conn) {
 	defer p.leave(near)
 	far, err := new(net.Dialer).Dial("tcp", p.Target())
@@ -159,11 +159,11 @@ func (p *Proxy) carry(near net.Conn) {
 	both.Wait()
 }
 
-// chunkSize is how much is read at once. A statement, a create and a signal
-// are each written in one piece that is shorter.
+// chunkSize is the most that is read at once. Statements, creates and signals are
+// shorter, and each is written in one piece.
 const chunkSize = 64 << 10
 
-// pump closes both ends when one direction is over.
+// pump forwards one direction. When the direction ends, it closes both ends.
 func (p *Proxy) pump(to, from net.Conn, look Look) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	chunk := make([]byte, chunkSize)

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testBundle is a proxy between the test and a server that is the test, too.
+// testBundle is a proxy, with the test as its client and as its server.
 type testBundle struct {
 	*Proxy
 	arrived chan net.Conn
@@ -53,7 +53,7 @@ func serve(t *testing.T) (address string, arrived chan net.Conn) {
 	return server.Addr().String(), arrived
 }
 
-// dial connects by way of the proxy; far is the server's end.
+// dial connects through the proxy; far is the server's end.
 func (b *testBundle) dial(t *testing.T) (near, far net.Conn) {
 	t.Helper()
 	near = b.knock(t)
@@ -86,11 +86,11 @@ func hears(t *testing.T, connection net.Conn, text string) {
 	require.Equal(t, text, string(heard))
 }
 
-// over demands that nothing more comes.
+// over requires that a connection has ended without more data.
 func over(t *testing.T, connection net.Conn) {
 	t.Helper()
-	rest, err := io.ReadAll(connection) // how it ends is the system's affair
-	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it is still open")
+	rest, err := io.ReadAll(connection) // a reset or the end of the file
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still open")
 	require.Empty(t, rest)
 }
 
@@ -129,8 +129,8 @@ func TestRefusedUntilItPasses(t *testing.T) {
 	hears(t, far, "again")
 }
 
-// TestSilenceIsNotCarriedLater has a create meet silence: it must not arrive
-// when the silence is over.
+// TestSilenceIsNotCarriedLater sends a create during silence. It must not arrive
+// after the silence.
 func TestSilenceIsNotCarriedLater(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
@@ -148,7 +148,8 @@ func TestSilenceIsNotCarriedLater(t *testing.T) {
 	hears(t, far, "heard")
 }
 
-// TestLeadElsewhere has new connections go to another server, and old ones stay.
+// TestLeadElsewhere changes the target: new connections go to the new server, open
+// connections stay at the old.
 func TestLeadElsewhere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
@@ -165,8 +166,8 @@ func TestLeadElsewhere(t *testing.T) {
 	hears(t, far, "still here")
 }
 
-// TestALookDecides has one side's words seen before the other side hears them;
-// what follows an error is not heard.
+// TestALookDecides reads data before it is forwarded. Nothing is forwarded after
+// an error.
 func TestALookDecides(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func() (asked, answered Look) {

@@ -10,26 +10,25 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Book is a copy of the book.
+// Book is a copy of the gateway's records.
 type Book struct {
 	Now       time.Time      `json:"now"`
 	Merchants []MerchantBook `json:"merchants"`
-	Orders    []Order        `json:"orders"` // as they were booked
-	// Unbooked are order numbers under which creates came in and no order was
-	// booked.
+	Orders    []Order        `json:"orders"` // in the order of booking
+	// Unbooked are order numbers whose creates booked no order.
 	Unbooked []Unbooked `json:"unbooked,omitempty"`
 }
 
-// MerchantBook is a merchant's money.
+// MerchantBook is the records of one merchant.
 type MerchantBook struct {
 	Merchant  string       `json:"merchant"`
 	Country   string       `json:"country"`
 	Opening   money.Amount `json:"opening"`
-	Funded    money.Amount `json:"funded"` // sum of the changes by Fund since then
+	Funded    money.Amount `json:"funded"` // sum of the changes by Fund since opening
 	Available money.Amount `json:"available"`
 	Frozen    money.Amount `json:"frozen"`
 	Orders    int          `json:"orders"`
-	Switches  []string     `json:"switches,omitempty"` // those that are on
+	Switches  []string     `json:"switches,omitempty"` // switches that are on
 }
 
 // Unbooked is an order number of creates that booked no order.
@@ -39,7 +38,7 @@ type Unbooked struct {
 	CreatesReceived int    `json:"creates_received"`
 }
 
-// Book copies the whole book.
+// Book returns a copy of the records.
 func (g *Gateway) Book() Book {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,8 +79,8 @@ func (a *account) snapshot() MerchantBook {
 	return m
 }
 
-// Orders are the orders of a number: none, one, or several where the duplicate
-// guard is off.
+// Orders returns the orders of a number. There can be several if the switch
+// no-duplicate-guard is on.
 func (g *Gateway) Orders(merchant, number string) []Order {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -92,7 +91,7 @@ func (g *Gateway) Orders(merchant, number string) []Order {
 	return copied
 }
 
-// Order is the first order of a number. The error is ErrNoOrder.
+// Order returns the first order of a number, or ErrNoOrder.
 func (g *Gateway) Order(merchant, number string) (Order, error) {
 	if found := g.Orders(merchant, number); len(found) > 0 {
 		return found[0], nil
@@ -104,22 +103,22 @@ func (g *Gateway) Order(merchant, number string) (Order, error) {
 type Audit struct {
 	Orders int `json:"orders"`
 	Open   int `json:"open"` // orders that have not ended
-	// DoublePayments counts withdrawals paid once too often: every time money
-	// left under one order number after the first.
+	// DoublePayments counts payments of withdrawals after the first under the same
+	// order number.
 	DoublePayments int `json:"double_payments"`
-	// Doubles names them, "merchant/number", at most a hundred.
+	// Doubles lists their numbers as "merchant/number", at most a hundred.
 	Doubles []string `json:"doubles,omitempty"`
-	// Problems are sums that do not add up, at most a hundred; they are bugs of
-	// the sandbox.
+	// Problems are wrong sums, at most a hundred. They are bugs of the sandbox.
 	Problems []string `json:"problems,omitempty"`
-	// CallbacksUnheard counts genuine callbacks given up without an OK.
+	// CallbacksUnheard counts genuine callbacks that were never answered OK and
+	// are no longer sent.
 	CallbacksUnheard int `json:"callbacks_unheard"`
 }
 
-// maxFindings bounds the lists of an Audit.
+// maxFindings is the maximum length of the lists of an Audit.
 const maxFindings = 100
 
-// Audit counts double payments and adds up the book from its orders alone.
+// Audit counts double payments, and recomputes every sum from the orders.
 func (g *Gateway) Audit() Audit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -133,7 +132,7 @@ func (g *Gateway) Audit() Audit {
 		e, s := o.effect(), sums[o.Merchant]
 		sums[o.Merchant] = effect{s.available + e.available, s.frozen + e.frozen}
 		if moved := o.moved(); moved != e {
-			a.problem("order %s: its movements say %v, its state says %v", o.ID, moved, e)
+			a.problem("order %s: the sum of its movements is %v, and by its state it must be %v", o.ID, moved, e)
 		}
 		if o.Direction == tarspay.DirectionWithdrawal {
 			paid[o.key()] += len(o.PaidAt)
@@ -155,7 +154,7 @@ func (g *Gateway) Audit() Audit {
 	for _, m := range g.book.accounts {
 		want := effect{m.opening + m.funded + sums[m.Number].available, sums[m.Number].frozen}
 		if got := (effect{m.available, m.frozen}); got != want {
-			a.problem("merchant %s: its balance is %v, its orders and funds make %v", m.Number, got, want)
+			a.problem("merchant %s: its balance is %v, and by its orders and funds it must be %v", m.Number, got, want)
 		}
 	}
 	return a
@@ -167,7 +166,7 @@ func (a *Audit) problem(format string, values ...any) {
 	}
 }
 
-// moved is the sum of an order's movements.
+// moved returns the sum of an order's movements.
 func (o *order) moved() effect {
 	var sum effect
 	for _, m := range o.Movements {

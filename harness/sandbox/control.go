@@ -15,22 +15,22 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Info says which sandbox this is.
+// Info is a sandbox's public key and clock.
 type Info struct {
 	PlatformKey string    `json:"platform_key"` // verifies callbacks
 	Now         time.Time `json:"now"`
-	Next        time.Time `json:"next,omitzero"` // when the next thing happens, zero if nothing will
-	Stepped     bool      `json:"stepped"`       // the clock moves by Advance only
+	Next        time.Time `json:"next,omitzero"` // time of the next event, zero if there is none
+	Stepped     bool      `json:"stepped"`       // only Advance moves the clock
 }
 
-// Info tells the platform's key and the time.
+// Info returns the platform's key and the time.
 func (g *Gateway) Info() Info {
 	next, _ := g.Next()
 	return Info{PlatformKey: g.PlatformKey(), Now: g.Now(), Next: next, Stepped: g.clock.stepped}
 }
 
-// Switch turns a condition of a merchant on or off; merchant "" is all of
-// them. Switches lists the names.
+// Switch turns a condition of a merchant on or off. Merchant "" means all
+// merchants. Switches lists the names.
 func (g *Gateway) Switch(merchant, name string, on bool) error {
 	if !slices.ContainsFunc(switches, func(s Switch) bool { return s.Name == name }) {
 		return fmt.Errorf("sandbox: there is no switch %q", name)
@@ -53,8 +53,8 @@ func (g *Gateway) Switch(merchant, name string, on bool) error {
 	return nil
 }
 
-// SetFaults replaces the seeded fault plan; the zero Faults ends it. What
-// orders have drawn stays with them.
+// SetFaults replaces the seeded fault plan; the zero Faults ends it. Orders keep
+// the faults that were already selected.
 func (g *Gateway) SetFaults(f Faults) error {
 	if err := f.validate(); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -65,8 +65,7 @@ func (g *Gateway) SetFaults(f Faults) error {
 	return nil
 }
 
-// Find is every order that has the text as its order id or its number, at any
-// merchant.
+// Find returns every order, of any merchant, whose id or number is the text.
 func (g *Gateway) Find(reference string) []Order {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -115,8 +114,8 @@ type (
 	}
 )
 
-// Control answers under /control/ what the methods of ControlClient ask, to
-// callers on this machine only. Every answer is JSON; a refusal is
+// Control returns the handler for the calls of ControlClient, under /control/. It
+// answers callers on this machine only. Every answer is JSON, an error is
 // {"error":"…"}. GET / and GET /control/ list the paths.
 func (g *Gateway) Control() http.Handler {
 	mux := &controlMux{}
@@ -159,7 +158,7 @@ func (g *Gateway) Control() http.Handler {
 	return mux
 }
 
-// controlMux keeps the paths that it was given, to list them.
+// controlMux is a ServeMux that can list its paths.
 type controlMux struct {
 	http.ServeMux
 	paths []string
@@ -170,7 +169,7 @@ func (m *controlMux) handle(path string, handler http.HandlerFunc) {
 	m.HandleFunc(path, handler)
 }
 
-// index says what answers here, to whoever looks with a browser.
+// index lists the paths.
 func (m *controlMux) index(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" || r.URL.Path == "/control/" {
 		writeControl(w, struct {
@@ -184,8 +183,8 @@ func (m *controlMux) index(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(append(encodeJSON(controlError{"nothing answers at this path; GET /control/ lists the paths"}), '\n'))
 }
 
-// post enters a call that changes something. The content type is demanded so
-// that no web page can make a browser call it.
+// post registers a call that changes something. It requires the content type
+// application/json, so that no web page can make a browser call it.
 func post[T any](mux *controlMux, path string, change func(T) (any, error)) {
 	mux.handle("POST /control/"+path, local(func(w http.ResponseWriter, r *http.Request) {
 		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
@@ -217,7 +216,7 @@ func writeControl(w http.ResponseWriter, answer any, err error) {
 	_, _ = w.Write(append(encodeJSON(answer), '\n'))
 }
 
-// local lets only callers on this machine in.
+// local answers 403 to callers on other machines.
 func local(handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)

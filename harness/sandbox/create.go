@@ -13,11 +13,11 @@ import (
 // prepareCreate counts a create and chooses its scenario: what control has set
 // for the number, else the member, else the fault plan, else the digits of the
 // amount, else the default. The lock is held.
-func (g *Gateway) prepareCreate(c *call) (strike, *refusal) {
+func (g *Gateway) prepareCreate(c *call) (callFault, *refusal) {
 	direction := c.direction()
 	k := key{c.account.Number, c.number}
 	if c.number == "" || len(c.number) > maxNumberBytes {
-		return strike{}, nil // the create itself says so
+		return callFault{}, nil // the create itself says so
 	}
 	t := g.book.triesOf(k)
 	t.Creates++
@@ -43,15 +43,15 @@ func (g *Gateway) prepareCreate(c *call) (strike, *refusal) {
 	}
 	var err error
 	if c.planned, err = parseScenario(c.scenario, direction); err != nil {
-		return strike{}, refuse(codeParameter, "%s: %s", ScenarioMember, err)
+		return callFault{}, refuse(codeParameter, "%s: %s", ScenarioMember, err)
 	}
 	if drawn {
-		return g.options.Faults.strike(k, c.operation.name, c.serial), nil
+		return g.options.Faults.callFault(k, c.operation.name, c.serial), nil
 	}
 	if s := c.planned.create; s != nil && s.hits(c.serial) {
 		return *s, nil
 	}
-	return strike{}, nil
+	return callFault{}, nil
 }
 
 func (c *call) direction() tarspay.Direction {

@@ -66,8 +66,8 @@
 //	NAME                      DIGITS  FOR         WHAT HAPPENS
 //	lost-request:1            101     both        the connection breaks before the order is booked
 //	lost-answer:1             102     both        the order is booked and the connection breaks before the answer
-//	slow-answer:1             103     both        the order is booked and the answer comes after the client has given up
-//	late-booking:1            104     both        no answer, and the order is booked some time after the client has given up
+//	slow-answer:1             103     both        the order is booked, and the answer comes after the client's timeout
+//	late-booking:1            104     both        no answer, and the order is booked some time after the client's timeout
 //	system-error:1            105     both        code -1, and the order is booked
 //	system-error-unbooked:1   106     both        code -1, and nothing is booked
 //	channel-error:1           107     both        code 5003013, and the order is booked
@@ -75,12 +75,12 @@
 //	status-error:1            109     both        code 5003010 in its first meaning (order status error): the order is booked
 //	status-error-unbooked:1   112     both        code 5003010 in its second meaning (creating the payout failed): nothing is booked
 //	remote-error:1            113     both        code 500323, and the order is booked
-//	exists-answer:1           114     both        code 5003011 on the very create that booked the order
-//	unknown-code:1            116     both        a code that is in no table, and the order is booked
-//	http-429:1                117     both        HTTP 429 although the order is booked
-//	http-500:1                118     both        HTTP 500 although the order is booked
-//	http-502:1                119     both        HTTP 502 although the order is booked
-//	http-503:1                121     both        HTTP 503 although the order is booked
+//	exists-answer:1           114     both        code 5003011 on the create that booked the order
+//	unknown-code:1            116     both        an undocumented code, and the order is booked
+//	http-429:1                117     both        HTTP 429, and the order is booked
+//	http-500:1                118     both        HTTP 500, and the order is booked
+//	http-502:1                119     both        HTTP 502, and the order is booked
+//	http-503:1                121     both        HTTP 503, and the order is booked
 //	http-429-unbooked:1       122     both        HTTP 429, and nothing is booked
 //	http-500-unbooked:1       124     both        HTTP 500, and nothing is booked
 //	http-502-unbooked:1       126     both        HTTP 502, and nothing is booked
@@ -89,55 +89,55 @@
 //	truncated:1               129     both        half of the answer; the order is booked
 //	wrong-content-type:1      131     both        the right answer, declared as text/plain
 //	wrong-types:1             132     both        an answer whose code is text and whose data is a list; the order is booked
-//	wrong-sign:1              133     both        the right answer with a sign that verifies nothing
+//	wrong-sign:1              133     both        the right answer with an invalid sign
 //	empty-answer:1            134     both        HTTP 200 without a body; the order is booked
 //	huge-answer:1             136     both        an answer of ten megabytes; the order is booked
 //	endless-answer:1          137     both        an answer that does not end; the order is booked
-//	key-expired               138     both        code 5003006, every time; nothing is booked
-//	ip-refused                139     both        code 5003007, every time; nothing is booked
-//	merchant-disabled         141     both        code 5003003, every time; nothing is booked
-//	balance-short             142     withdrawal  code 5004006 whatever the balance is; nothing is booked
-//	refuse:5003015            143     both        the create is refused with a code of your choice; nothing is booked
-//	success                           both        paid, and a callback says so; what happens when nothing else is chosen
-//	silent-success            201     both        paid, and no callback ever says so
-//	fail                      202     both        accepted, then state 3; the callback carries the full payAmount and a fee all the same
+//	key-expired               138     both        code 5003006 on every create; nothing is booked
+//	ip-refused                139     both        code 5003007 on every create; nothing is booked
+//	merchant-disabled         141     both        code 5003003 on every create; nothing is booked
+//	balance-short             142     withdrawal  code 5004006 for any balance; nothing is booked
+//	refuse:5003015            143     both        the create is refused with the given code; nothing is booked
+//	success                           both        paid and called back; the default
+//	silent-success            201     both        paid, without a callback
+//	fail                      202     both        accepted, then state 3; the callback still has the full payAmount and a fee
 //	silent-fail               203     both        accepted, then state 3 without a callback
 //	reject                    204     withdrawal  accepted, then state 8
-//	cancel                    206     deposit     accepted, then state 4, which is never called back
-//	stuck                     207     both        state 1 for ever
-//	stuck-created             208     both        state 0 for ever
+//	cancel                    206     deposit     accepted, then state 4, which has no callback
+//	stuck                     207     both        stays in state 1
+//	stuck-created             208     both        stays in state 0
 //	queued                    209     deposit     state 7 for a while, then paid
-//	flip                      211     both        state 3, called back, and then state 2, called back: a failure that was none
-//	refund                    212     both        paid, and afterwards refunded (5)
-//	out-of-order              213     both        paid, then refunded, and the refund's callback comes first
-//	partial:50                214     deposit     the payer pays a part (9)
-//	expire                    216     deposit     not paid in time (6), which is never called back
-//	paid-after-expiry         217     deposit     expired (6), and paid after all
-//	cashier                   218     deposit     nothing happens until somebody acts on the cashier page or submits the payment's number; expires with the country's time to pay
-//	unnoticed                 219     deposit     the payer has paid and nobody noticed: a supplement with the payment's number (trx_id in the book) pays it; else it expires
-//	silent                    301     both        no callback at all
-//	early-callback            302     both        the order ends and is called back before the create is answered
-//	duplicate-callback:3      303     both        each callback is sent several times at once, whatever the answer
-//	late-callback             304     both        the callback comes an hour late
-//	repeated-callback         306     both        the callback comes, and comes again a day later
-//	unsigned-callback         307     both        first a callback without a signature, then the right one
-//	wrong-signature           308     both        first a callback whose signature is damaged, then the right one
-//	other-key                 309     both        first a callback signed by somebody else, then the right one
-//	foreign-signature         311     both        first a callback with a genuine signature of another order's, then the right one
-//	unknown-order             312     both        first a well signed callback about an order number that does not exist, then the right one
-//	changed-amount            313     both        first a well signed callback with other amounts, then the right one
-//	changed-currency          314     both        first a well signed callback in another currency, then the right one
-//	changed-merchant          316     both        first a well signed callback for another merchant, then the right one
-//	changed-id                317     both        first a well signed callback with another payOrderId, then the right one
-//	false-failure             322     both        first a well signed callback that says it failed, which no query confirms, then the right one
-//	malformed-callback        318     both        first a well signed callback that is not JSON, then the right one
-//	huge-callback             319     both        first a callback of eight megabytes, then the right one
-//	slow-callback             321     both        first a callback whose body never ends, then the right one
-//	undocumented-callback     323     both        states are called back, too, that the country's page does not list and another's does: 5 and 8 in Thailand and Vietnam
-//	hidden:3                  401     both        the order is booked, and so many queries do not find it
+//	flip                      211     both        state 3 and its callback, then state 2 and its callback: reported as failed, but paid
+//	refund                    212     both        paid, then refunded (5)
+//	out-of-order              213     both        paid, then refunded; the refund's callback is sent first
+//	partial:50                214     deposit     the payer pays only a part (9)
+//	expire                    216     deposit     not paid in time (6), which has no callback
+//	paid-after-expiry         217     deposit     expired (6), then paid
+//	cashier                   218     deposit     waits for an action on the cashier page or for a submitted payment number; expires after the country's time to pay
+//	unnoticed                 219     deposit     the payer has paid and the gateway did not notice: a supplement with the payment's number (trx_id in the records) makes it paid; else it expires
+//	silent                    301     both        no callback
+//	early-callback            302     both        the order ends, and its callback is sent before the create is answered
+//	duplicate-callback:3      303     both        each callback is sent several times at once, even if it is answered OK
+//	late-callback             304     both        the callback is sent an hour late
+//	repeated-callback         306     both        the callback is sent, and sent again a day later
+//	unsigned-callback         307     both        a callback without a signature, then the right one
+//	wrong-signature           308     both        a callback with a damaged signature, then the right one
+//	other-key                 309     both        a callback signed with an unknown key, then the right one
+//	foreign-signature         311     both        a callback with the signature of another order's callback, then the right one
+//	unknown-order             312     both        a correctly signed callback for an order number that does not exist, then the right one
+//	changed-amount            313     both        a correctly signed callback with other amounts, then the right one
+//	changed-currency          314     both        a correctly signed callback in another currency, then the right one
+//	changed-merchant          316     both        a correctly signed callback for another merchant, then the right one
+//	changed-id                317     both        a correctly signed callback with another payOrderId, then the right one
+//	false-failure             322     both        a correctly signed callback with state 3, which no query confirms, then the right one
+//	malformed-callback        318     both        a correctly signed callback that is not JSON, then the right one
+//	huge-callback             319     both        a callback of eight megabytes, then the right one
+//	slow-callback             321     both        a callback whose body never ends, then the right one
+//	undocumented-callback     323     both        callbacks also for states that only other countries' pages list: 5 and 8 in Thailand and Vietnam
+//	hidden:3                  401     both        the order is booked, and the first queries do not find it
 //	query-error:2             402     both        the first queries answer 5003018 (deposit) or 5003020 (withdrawal)
 //	query-http-500:2          403     both        the first queries answer HTTP 500
-//	text-state                404     both        queries write the state as text, as the tables say and no sample shows
+//	text-state                404     both        queries return the state as text, as the gateway's tables say but no sample shows
 //
 // # Switches
 //

@@ -33,8 +33,8 @@ func EveryFault(perThousand int) map[string]int {
 	return rates
 }
 
-// FaultNames lists what can be drawn: every scenario but success and cashier,
-// and the switches that strike single calls.
+// FaultNames lists what can be drawn: every scenario but success and cashier, and
+// the switches that affect single calls.
 func FaultNames() []string {
 	var names []string
 	for _, row := range table {
@@ -87,28 +87,28 @@ func (f Faults) life(k key, direction tarspay.Direction) string {
 	return strings.Join(chosen, ",")
 }
 
-// strike selects the fault of the n-th call of an operation for an order number. Faults that
-// make sense for a create only are selected for creates only.
-func (f Faults) strike(k key, operation tarspay.Operation, n int) strike {
+// callFault selects the fault of the n-th call of an operation for an order
+// number. Faults that make sense for a create only are selected for creates only.
+func (f Faults) callFault(k key, operation tarspay.Operation, n int) callFault {
 	if !f.on() {
-		return strike{}
+		return callFault{}
 	}
 	for _, row := range createScenarios {
-		struck := *row.plan(row.Default).create
-		struck.times = 0
+		fault := *row.plan(row.Default).create
+		fault.times = 0
 		creates := slices.ContainsFunc(row.Directions, func(d tarspay.Direction) bool { return operation == createOf(d) })
-		if !creates && (isCreate(operation) || !struck.anyCall()) {
+		if !creates && (isCreate(operation) || !fault.anyCall()) {
 			continue
 		}
 		if f.drawn(row.Name, k.merchant, k.number, string(operation), n) {
-			return struck
+			return fault
 		}
 	}
-	return strike{}
+	return callFault{}
 }
 
-// anyCall reports whether a strike makes sense for calls that book nothing.
-func (s strike) anyCall() bool {
+// anyCall reports whether a fault makes sense for calls that book nothing.
+func (s callFault) anyCall() bool {
 	if s.when == lateBooking {
 		return false
 	}

@@ -35,9 +35,9 @@ func (g *Gateway) planOf(o *order) plan {
 }
 
 // steps turns a path into moves with times.
-func (g *Gateway) steps(o *order, path []hop) []step {
+func (g *Gateway) steps(o *order, path []transition) []step {
 	if path == nil {
-		path = []hop{{state: tarspay.StateSucceeded, wait: 1}}
+		path = []transition{{state: tarspay.StateSucceeded, wait: 1}}
 	}
 	if len(path) > 0 && path[0].state == tarspay.StateCreated {
 		return nil

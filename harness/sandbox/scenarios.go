@@ -11,35 +11,35 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// ScenarioMember is the member of a create that names what will happen to the
-// order. Like every member it is signed.
+// ScenarioMember is the member of a create that names the order's scenario. Like
+// every member it is signed.
 const ScenarioMember = "sandboxScenario"
 
-// Aspect is the part of an order's life that a scenario decides. Scenarios of
-// different aspects combine.
+// Aspect is what a scenario decides about an order. Scenarios of different aspects
+// combine.
 type Aspect string
 
 // The aspects.
 const (
-	AspectCreate   Aspect = "create"   // what becomes of the create call
+	AspectCreate   Aspect = "create"   // the fault of the create call
 	AspectEnd      Aspect = "end"      // which states the order passes through
 	AspectCallback Aspect = "callback" // which callbacks are sent
-	AspectQuery    Aspect = "query"    // what queries are told
+	AspectQuery    Aspect = "query"    // the answers to queries
 )
 
-// Scenario is one row of the table of what can happen to an order.
+// Scenario is one row of the table of scenarios.
 //
-// A create chooses it by the member sandboxScenario ("fail", "hidden:5",
+// A create selects it by the member sandboxScenario ("fail", "hidden:5",
 // "lost-answer,fail,duplicate-callback:4") or, without one, by the last three
 // digits before the point of its amount.
 type Scenario struct {
 	Name   string `json:"name"`
-	Digits string `json:"digits,omitempty"` // "" has none
+	Digits string `json:"digits,omitempty"` // "": cannot be selected by an amount
 	Aspect Aspect `json:"aspect"`
-	// Directions are the kinds of order it applies to.
+	// Directions are the kinds of order that can have the scenario.
 	Directions []tarspay.Direction `json:"directions"`
-	// Argument is what the number after the colon means, "" if it takes none,
-	// and Default is its value when there is no colon.
+	// Argument is the meaning of the number after the colon, "" if the scenario
+	// takes none. Default is the number if none is given.
 	Argument string `json:"argument,omitempty"`
 	Default  int    `json:"default,omitempty"`
 	Sentence string `json:"sentence"`
@@ -47,84 +47,85 @@ type Scenario struct {
 	plan func(argument int) plan
 }
 
-// plan is what will happen to one order. A nil part means the default.
+// plan is the scenario of one order, by aspect. Nil means the default.
 type plan struct {
-	create *strike
-	path   []hop
+	create *callFault
+	path   []transition
 	notice *notice
 	query  *query
 	// unnoticed: the payer pays at once and the gateway does not notice.
 	unnoticed bool
 }
 
-// hop is a state an order goes to. Waits are in units of Options.Delay.
-type hop struct {
+// transition is a state that an order goes to. Waits are in units of
+// Options.Delay.
+type transition struct {
 	state  tarspay.State
 	wait   int
-	expiry bool // waits for the end of the country's time to pay instead
-	part   int  // percent paid, 0 for all of it
-	notice int  // how long the callback of this state is held back
+	expiry bool // waits until the country's time to pay is over instead
+	part   int  // percent paid, 0: all
+	notice int  // delay of the callback of this state
 }
 
-// Paths without an end: one that never leaves its first state, and one that
-// goes to 1 and no further.
+// Paths of orders that never end: stayCreated stays in state 0, stayInProgress in
+// state 1.
 var (
-	stayCreated    = []hop{{state: tarspay.StateCreated}}
-	stayInProgress = []hop{}
+	stayCreated    = []transition{{state: tarspay.StateCreated}}
+	stayInProgress = []transition{}
 )
 
 // notice describes the callbacks of an order.
 type notice struct {
 	silent       bool
-	undocumented bool          // states that only other countries' pages list, too
-	early        bool          // before the create is answered
-	copies       int           // how often each is sent, 0 is once
-	wait         time.Duration // before the first
-	again        time.Duration // one more, so long after the end
-	falsehood    falsehood     // sent before the genuine one
+	undocumented bool          // also states that only other countries' pages list
+	early        bool          // sent before the create is answered
+	copies       int           // how often each is sent, 0: once
+	wait         time.Duration // delay of the first send
+	again        time.Duration // delay of one more send after the end, 0: none
+	falsehood    falsehood     // defect of a callback sent before the genuine one
 }
 
 // query describes the answers to queries of an order.
 type query struct {
-	hidden    int    // so many queries find nothing
-	strike    strike // fault of the first queries
-	textState bool   // state as text
+	hidden    int       // the first queries, this many, find nothing
+	fault     callFault // fault of the first queries
+	textState bool      // state as text
 }
 
-// moment is when a fault happens.
+// moment is when a fault happens, relative to the booking.
 type moment int
 
 const (
-	beforeBooking moment = iota // nothing is done
-	afterBooking                // the order is booked, and the answer is faulty
-	lateBooking                 // no answer, and it is done later
+	beforeBooking moment = iota // the order is not booked
+	afterBooking                // the order is booked, then the answer is faulty
+	lateBooking                 // no answer, and the order is booked later
 )
 
 // wire is the effect of a fault on the answer.
 type wire int
 
 const (
-	wireWhole       wire = iota // nothing
+	wireWhole       wire = iota // no effect
 	wireDrop                    // the connection ends without an answer
 	wireStall                   // the answer comes after the client's timeout
-	wireStatus                  // an HTTP status and no envelope
-	wireCode                    // an envelope with a code of the gateway's
-	wireHTML                    // a page for people
-	wireTruncated               // half of the answer
+	wireStatus                  // an HTTP status without an envelope
+	wireCode                    // an envelope with an error code
+	wireHTML                    // an HTML page
+	wireTruncated               // only half of the answer
 	wireContentType             // the right answer as text/plain
 	wireTypes                   // an envelope of the wrong shape
-	wireSign                    // an envelope whose sign verifies nothing
+	wireSign                    // an envelope with an invalid sign
 	wireEmpty                   // no body
 	wireHuge                    // ten megabytes
-	wireEndless                 // no end in sight
+	wireEndless                 // a body that never ends
 )
 
-// strike is one thing that goes wrong with a call.
-type strike struct {
+// callFault is a fault of a call.
+type callFault struct {
 	when  moment
 	wire  wire
 	value int // the HTTP status or the gateway's code
-	times int // it hits the first calls under an order number, 0 for all
+	times int // how many calls under an order number have it, 0: all
 }
 
 var (
@@ -166,184 +167,184 @@ const (
 var table = slices.Concat(createScenarios, endScenarios, callbackScenarios, queryScenarios)
 
 var createScenarios = []Scenario{
-	create("lost-request", "101", strike{beforeBooking, wireDrop, 0, 1}, "creates lost",
+	create("lost-request", "101", callFault{beforeBooking, wireDrop, 0, 1}, "creates lost",
 		"the connection breaks before the order is booked"),
-	create("lost-answer", "102", strike{afterBooking, wireDrop, 0, 1}, "answers lost",
+	create("lost-answer", "102", callFault{afterBooking, wireDrop, 0, 1}, "answers lost",
 		"the order is booked and the connection breaks before the answer"),
-	create("slow-answer", "103", strike{afterBooking, wireStall, 0, 1}, "answers delayed",
-		"the order is booked and the answer comes after the client has given up"),
-	create("late-booking", "104", strike{lateBooking, wireStall, 0, 1}, "creates delayed",
-		"no answer, and the order is booked some time after the client has given up"),
-	create("system-error", "105", strike{afterBooking, wireCode, codeSystemError, 1}, "answers",
+	create("slow-answer", "103", callFault{afterBooking, wireStall, 0, 1}, "answers delayed",
+		"the order is booked, and the answer comes after the client's timeout"),
+	create("late-booking", "104", callFault{lateBooking, wireStall, 0, 1}, "creates delayed",
+		"no answer, and the order is booked some time after the client's timeout"),
+	create("system-error", "105", callFault{afterBooking, wireCode, codeSystemError, 1}, "answers",
 		"code -1, and the order is booked"),
-	create("system-error-unbooked", "106", strike{beforeBooking, wireCode, codeSystemError, 1}, "answers",
+	create("system-error-unbooked", "106", callFault{beforeBooking, wireCode, codeSystemError, 1}, "answers",
 		"code -1, and nothing is booked"),
-	create("channel-error", "107", strike{afterBooking, wireCode, codeChannel, 1}, "answers",
+	create("channel-error", "107", callFault{afterBooking, wireCode, codeChannel, 1}, "answers",
 		"code 5003013, and the order is booked"),
-	create("channel-error-unbooked", "108", strike{beforeBooking, wireCode, codeChannel, 1}, "answers",
+	create("channel-error-unbooked", "108", callFault{beforeBooking, wireCode, codeChannel, 1}, "answers",
 		"code 5003013, and nothing is booked"),
-	create("status-error", "109", strike{afterBooking, wireCode, codeOrderStatus, 1}, "answers",
+	create("status-error", "109", callFault{afterBooking, wireCode, codeOrderStatus, 1}, "answers",
 		"code 5003010 in its first meaning (order status error): the order is booked"),
-	create("status-error-unbooked", "112", strike{beforeBooking, wireCode, codeOrderStatus, 1}, "answers",
+	create("status-error-unbooked", "112", callFault{beforeBooking, wireCode, codeOrderStatus, 1}, "answers",
 		"code 5003010 in its second meaning (creating the payout failed): nothing is booked"),
-	create("remote-error", "113", strike{afterBooking, wireCode, codeRemoteClient, 1}, "answers",
+	create("remote-error", "113", callFault{afterBooking, wireCode, codeRemoteClient, 1}, "answers",
 		"code 500323, and the order is booked"),
-	create("exists-answer", "114", strike{afterBooking, wireCode, codeDuplicate, 1}, "answers",
-		"code 5003011 on the very create that booked the order"),
-	create("unknown-code", "116", strike{afterBooking, wireCode, codeUndocumented, 1}, "answers",
-		"a code that is in no table, and the order is booked"),
-	create("http-429", "117", strike{afterBooking, wireStatus, http.StatusTooManyRequests, 1}, "answers",
-		"HTTP 429 although the order is booked"),
-	create("http-500", "118", strike{afterBooking, wireStatus, http.StatusInternalServerError, 1}, "answers",
-		"HTTP 500 although the order is booked"),
-	create("http-502", "119", strike{afterBooking, wireStatus, http.StatusBadGateway, 1}, "answers",
-		"HTTP 502 although the order is booked"),
-	create("http-503", "121", strike{afterBooking, wireStatus, http.StatusServiceUnavailable, 1}, "answers",
-		"HTTP 503 although the order is booked"),
-	create("http-429-unbooked", "122", strike{beforeBooking, wireStatus, http.StatusTooManyRequests, 1}, "answers",
+	create("exists-answer", "114", callFault{afterBooking, wireCode, codeDuplicate, 1}, "answers",
+		"code 5003011 on the create that booked the order"),
+	create("unknown-code", "116", callFault{afterBooking, wireCode, codeUndocumented, 1}, "answers",
+		"an undocumented code, and the order is booked"),
+	create("http-429", "117", callFault{afterBooking, wireStatus, http.StatusTooManyRequests, 1}, "answers",
+		"HTTP 429, and the order is booked"),
+	create("http-500", "118", callFault{afterBooking, wireStatus, http.StatusInternalServerError, 1}, "answers",
+		"HTTP 500, and the order is booked"),
+	create("http-502", "119", callFault{afterBooking, wireStatus, http.StatusBadGateway, 1}, "answers",
+		"HTTP 502, and the order is booked"),
+	create("http-503", "121", callFault{afterBooking, wireStatus, http.StatusServiceUnavailable, 1}, "answers",
+		"HTTP 503, and the order is booked"),
+	create("http-429-unbooked", "122", callFault{beforeBooking, wireStatus, http.StatusTooManyRequests, 1}, "answers",
 		"HTTP 429, and nothing is booked"),
-	create("http-500-unbooked", "124", strike{beforeBooking, wireStatus, http.StatusInternalServerError, 1}, "answers",
+	create("http-500-unbooked", "124", callFault{beforeBooking, wireStatus, http.StatusInternalServerError, 1}, "answers",
 		"HTTP 500, and nothing is booked"),
-	create("http-502-unbooked", "126", strike{beforeBooking, wireStatus, http.StatusBadGateway, 1}, "answers",
+	create("http-502-unbooked", "126", callFault{beforeBooking, wireStatus, http.StatusBadGateway, 1}, "answers",
 		"HTTP 502, and nothing is booked"),
-	create("http-503-unbooked", "127", strike{beforeBooking, wireStatus, http.StatusServiceUnavailable, 1}, "answers",
+	create("http-503-unbooked", "127", callFault{beforeBooking, wireStatus, http.StatusServiceUnavailable, 1}, "answers",
 		"HTTP 503, and nothing is booked"),
-	create("html", "128", strike{afterBooking, wireHTML, 0, 1}, "answers",
+	create("html", "128", callFault{afterBooking, wireHTML, 0, 1}, "answers",
 		"a page in HTML instead of the answer; the order is booked"),
-	create("truncated", "129", strike{afterBooking, wireTruncated, 0, 1}, "answers",
+	create("truncated", "129", callFault{afterBooking, wireTruncated, 0, 1}, "answers",
 		"half of the answer; the order is booked"),
-	create("wrong-content-type", "131", strike{afterBooking, wireContentType, 0, 1}, "answers",
+	create("wrong-content-type", "131", callFault{afterBooking, wireContentType, 0, 1}, "answers",
 		"the right answer, declared as text/plain"),
-	create("wrong-types", "132", strike{afterBooking, wireTypes, 0, 1}, "answers",
+	create("wrong-types", "132", callFault{afterBooking, wireTypes, 0, 1}, "answers",
 		"an answer whose code is text and whose data is a list; the order is booked"),
-	create("wrong-sign", "133", strike{afterBooking, wireSign, 0, 1}, "answers",
-		"the right answer with a sign that verifies nothing"),
-	create("empty-answer", "134", strike{afterBooking, wireEmpty, 0, 1}, "answers",
+	create("wrong-sign", "133", callFault{afterBooking, wireSign, 0, 1}, "answers",
+		"the right answer with an invalid sign"),
+	create("empty-answer", "134", callFault{afterBooking, wireEmpty, 0, 1}, "answers",
 		"HTTP 200 without a body; the order is booked"),
-	create("huge-answer", "136", strike{afterBooking, wireHuge, 0, 1}, "answers",
+	create("huge-answer", "136", callFault{afterBooking, wireHuge, 0, 1}, "answers",
 		"an answer of ten megabytes; the order is booked"),
-	create("endless-answer", "137", strike{afterBooking, wireEndless, 0, 1}, "answers",
+	create("endless-answer", "137", callFault{afterBooking, wireEndless, 0, 1}, "answers",
 		"an answer that does not end; the order is booked"),
-	create("key-expired", "138", strike{beforeBooking, wireCode, codeKeyExpired, 0}, "",
-		"code 5003006, every time; nothing is booked"),
-	create("ip-refused", "139", strike{beforeBooking, wireCode, codeAddress, 0}, "",
-		"code 5003007, every time; nothing is booked"),
-	create("merchant-disabled", "141", strike{beforeBooking, wireCode, codeDisabled, 0}, "",
-		"code 5003003, every time; nothing is booked"),
+	create("key-expired", "138", callFault{beforeBooking, wireCode, codeKeyExpired, 0}, "",
+		"code 5003006 on every create; nothing is booked"),
+	create("ip-refused", "139", callFault{beforeBooking, wireCode, codeAddress, 0}, "",
+		"code 5003007 on every create; nothing is booked"),
+	create("merchant-disabled", "141", callFault{beforeBooking, wireCode, codeDisabled, 0}, "",
+		"code 5003003 on every create; nothing is booked"),
 	{Name: "balance-short", Digits: "142", Aspect: AspectCreate, Directions: withdrawals,
-		Sentence: "code 5004006 whatever the balance is; nothing is booked",
-		plan:     func(int) plan { return plan{create: &strike{beforeBooking, wireCode, codeBalance, 0}} }},
+		Sentence: "code 5004006 for any balance; nothing is booked",
+		plan:     func(int) plan { return plan{create: &callFault{beforeBooking, wireCode, codeBalance, 0}} }},
 	{Name: "refuse", Digits: "143", Aspect: AspectCreate, Directions: both, Argument: "code", Default: codeNoChannel,
-		Sentence: "the create is refused with a code of your choice; nothing is booked",
-		plan:     func(n int) plan { return plan{create: &strike{beforeBooking, wireCode, n, 0}} }},
+		Sentence: "the create is refused with the given code; nothing is booked",
+		plan:     func(n int) plan { return plan{create: &callFault{beforeBooking, wireCode, n, 0}} }},
 }
 
 var endScenarios = []Scenario{
-	end("success", "", both, "paid, and a callback says so; what happens when nothing else is chosen",
-		hop{state: tarspay.StateSucceeded, wait: 1}),
+	end("success", "", both, "paid and called back; the default",
+		transition{state: tarspay.StateSucceeded, wait: 1}),
 	{Name: "silent-success", Digits: "201", Aspect: AspectEnd, Directions: both,
-		Sentence: "paid, and no callback ever says so",
+		Sentence: "paid, without a callback",
 		plan: func(int) plan {
-			return plan{path: []hop{{state: tarspay.StateSucceeded, wait: 1}}, notice: &notice{silent: true}}
+			return plan{path: []transition{{state: tarspay.StateSucceeded, wait: 1}}, notice: &notice{silent: true}}
 		}},
-	end("fail", "202", both, "accepted, then state 3; the callback carries the full payAmount and a fee all the same",
-		hop{state: tarspay.StateFailed, wait: 1}),
+	end("fail", "202", both, "accepted, then state 3; the callback still has the full payAmount and a fee",
+		transition{state: tarspay.StateFailed, wait: 1}),
 	{Name: "silent-fail", Digits: "203", Aspect: AspectEnd, Directions: both,
 		Sentence: "accepted, then state 3 without a callback",
 		plan: func(int) plan {
-			return plan{path: []hop{{state: tarspay.StateFailed, wait: 1}}, notice: &notice{silent: true}}
+			return plan{path: []transition{{state: tarspay.StateFailed, wait: 1}}, notice: &notice{silent: true}}
 		}},
 	end("reject", "204", withdrawals, "accepted, then state 8",
-		hop{state: tarspay.StateRejected, wait: 1}),
-	end("cancel", "206", deposits, "accepted, then state 4, which is never called back",
-		hop{state: tarspay.StateCancelled, wait: 1}),
-	end("stuck", "207", both, "state 1 for ever", stayInProgress...),
-	end("stuck-created", "208", both, "state 0 for ever", stayCreated...),
+		transition{state: tarspay.StateRejected, wait: 1}),
+	end("cancel", "206", deposits, "accepted, then state 4, which has no callback",
+		transition{state: tarspay.StateCancelled, wait: 1}),
+	end("stuck", "207", both, "stays in state 1", stayInProgress...),
+	end("stuck-created", "208", both, "stays in state 0", stayCreated...),
 	end("queued", "209", deposits, "state 7 for a while, then paid",
-		hop{state: tarspay.StateQueued, wait: 1}, hop{state: tarspay.StateSucceeded, wait: 2}),
-	end("flip", "211", both, "state 3, called back, and then state 2, called back: a failure that was none",
-		hop{state: tarspay.StateFailed, wait: 1}, hop{state: tarspay.StateSucceeded, wait: 2}),
-	end("refund", "212", both, "paid, and afterwards refunded (5)",
-		hop{state: tarspay.StateSucceeded, wait: 1}, hop{state: tarspay.StateRefunded, wait: 2}),
-	end("out-of-order", "213", both, "paid, then refunded, and the refund's callback comes first",
-		hop{state: tarspay.StateSucceeded, wait: 1, notice: 3}, hop{state: tarspay.StateRefunded, wait: 1}),
+		transition{state: tarspay.StateQueued, wait: 1}, transition{state: tarspay.StateSucceeded, wait: 2}),
+	end("flip", "211", both, "state 3 and its callback, then state 2 and its callback: reported as failed, but paid",
+		transition{state: tarspay.StateFailed, wait: 1}, transition{state: tarspay.StateSucceeded, wait: 2}),
+	end("refund", "212", both, "paid, then refunded (5)",
+		transition{state: tarspay.StateSucceeded, wait: 1}, transition{state: tarspay.StateRefunded, wait: 2}),
+	end("out-of-order", "213", both, "paid, then refunded; the refund's callback is sent first",
+		transition{state: tarspay.StateSucceeded, wait: 1, notice: 3}, transition{state: tarspay.StateRefunded, wait: 1}),
 	{Name: "partial", Digits: "214", Aspect: AspectEnd, Directions: deposits, Argument: "percent paid", Default: defaultPart,
-		Sentence: "the payer pays a part (9)",
+		Sentence: "the payer pays only a part (9)",
 		plan: func(n int) plan {
-			return plan{path: []hop{{state: tarspay.StatePartial, wait: 1, part: n}}}
+			return plan{path: []transition{{state: tarspay.StatePartial, wait: 1, part: n}}}
 		}},
-	end("expire", "216", deposits, "not paid in time (6), which is never called back",
-		hop{state: tarspay.StateTimedOut, wait: 1}),
-	end("paid-after-expiry", "217", deposits, "expired (6), and paid after all",
-		hop{state: tarspay.StateTimedOut, wait: 1}, hop{state: tarspay.StateSucceeded, wait: 2}),
+	end("expire", "216", deposits, "not paid in time (6), which has no callback",
+		transition{state: tarspay.StateTimedOut, wait: 1}),
+	end("paid-after-expiry", "217", deposits, "expired (6), then paid",
+		transition{state: tarspay.StateTimedOut, wait: 1}, transition{state: tarspay.StateSucceeded, wait: 2}),
 	end("cashier", "218", deposits,
-		"nothing happens until somebody acts on the cashier page or submits the payment's number; expires with the country's time to pay",
-		hop{state: tarspay.StateTimedOut, expiry: true}),
+		"waits for an action on the cashier page or for a submitted payment number; expires after the country's time to pay",
+		transition{state: tarspay.StateTimedOut, expiry: true}),
 	{Name: "unnoticed", Digits: "219", Aspect: AspectEnd, Directions: deposits,
-		Sentence: "the payer has paid and nobody noticed: a supplement with the payment's number (trx_id in the book) pays it; else it expires",
+		Sentence: "the payer has paid and the gateway did not notice: a supplement with the payment's number (trx_id in the records) makes it paid; else it expires",
 		plan: func(int) plan {
-			return plan{path: []hop{{state: tarspay.StateTimedOut, expiry: true}}, unnoticed: true}
+			return plan{path: []transition{{state: tarspay.StateTimedOut, expiry: true}}, unnoticed: true}
 		}},
 }
 
 var callbackScenarios = []Scenario{
-	callback("silent", "301", notice{silent: true}, "no callback at all"),
-	callback("early-callback", "302", notice{early: true}, "the order ends and is called back before the create is answered"),
+	callback("silent", "301", notice{silent: true}, "no callback"),
+	callback("early-callback", "302", notice{early: true}, "the order ends, and its callback is sent before the create is answered"),
 	{Name: "duplicate-callback", Digits: "303", Aspect: AspectCallback, Directions: both, Argument: "copies", Default: defaultCopies,
-		Sentence: "each callback is sent several times at once, whatever the answer",
+		Sentence: "each callback is sent several times at once, even if it is answered OK",
 		plan:     func(n int) plan { return plan{notice: &notice{copies: n}} }},
-	callback("late-callback", "304", notice{wait: time.Hour}, "the callback comes an hour late"),
-	callback("repeated-callback", "306", notice{again: 24 * time.Hour}, "the callback comes, and comes again a day later"),
-	callback("unsigned-callback", "307", notice{falsehood: unsigned}, "first a callback without a signature, then the right one"),
-	callback("wrong-signature", "308", notice{falsehood: wrongSignature}, "first a callback whose signature is damaged, then the right one"),
-	callback("other-key", "309", notice{falsehood: otherKey}, "first a callback signed by somebody else, then the right one"),
+	callback("late-callback", "304", notice{wait: time.Hour}, "the callback is sent an hour late"),
+	callback("repeated-callback", "306", notice{again: 24 * time.Hour}, "the callback is sent, and sent again a day later"),
+	callback("unsigned-callback", "307", notice{falsehood: unsigned}, "a callback without a signature, then the right one"),
+	callback("wrong-signature", "308", notice{falsehood: wrongSignature}, "a callback with a damaged signature, then the right one"),
+	callback("other-key", "309", notice{falsehood: otherKey}, "a callback signed with an unknown key, then the right one"),
 	callback("foreign-signature", "311", notice{falsehood: foreignSignature},
-		"first a callback with a genuine signature of another order's, then the right one"),
+		"a callback with the signature of another order's callback, then the right one"),
 	callback("unknown-order", "312", notice{falsehood: unknownOrder},
-		"first a well signed callback about an order number that does not exist, then the right one"),
-	callback("changed-amount", "313", notice{falsehood: changedAmount}, "first a well signed callback with other amounts, then the right one"),
-	callback("changed-currency", "314", notice{falsehood: changedCurrency}, "first a well signed callback in another currency, then the right one"),
-	callback("changed-merchant", "316", notice{falsehood: changedMerchant}, "first a well signed callback for another merchant, then the right one"),
-	callback("changed-id", "317", notice{falsehood: changedID}, "first a well signed callback with another payOrderId, then the right one"),
-	callback("false-failure", "322", notice{falsehood: falseFailure}, "first a well signed callback that says it failed, which no query confirms, then the right one"),
-	callback("malformed-callback", "318", notice{falsehood: malformed}, "first a well signed callback that is not JSON, then the right one"),
-	callback("huge-callback", "319", notice{falsehood: hugeBody}, "first a callback of eight megabytes, then the right one"),
-	callback("slow-callback", "321", notice{falsehood: slowBody}, "first a callback whose body never ends, then the right one"),
+		"a correctly signed callback for an order number that does not exist, then the right one"),
+	callback("changed-amount", "313", notice{falsehood: changedAmount}, "a correctly signed callback with other amounts, then the right one"),
+	callback("changed-currency", "314", notice{falsehood: changedCurrency}, "a correctly signed callback in another currency, then the right one"),
+	callback("changed-merchant", "316", notice{falsehood: changedMerchant}, "a correctly signed callback for another merchant, then the right one"),
+	callback("changed-id", "317", notice{falsehood: changedID}, "a correctly signed callback with another payOrderId, then the right one"),
+	callback("false-failure", "322", notice{falsehood: falseFailure}, "a correctly signed callback with state 3, which no query confirms, then the right one"),
+	callback("malformed-callback", "318", notice{falsehood: malformed}, "a correctly signed callback that is not JSON, then the right one"),
+	callback("huge-callback", "319", notice{falsehood: hugeBody}, "a callback of eight megabytes, then the right one"),
+	callback("slow-callback", "321", notice{falsehood: slowBody}, "a callback whose body never ends, then the right one"),
 	callback("undocumented-callback", "323", notice{undocumented: true},
-		"states are called back, too, that the country's page does not list and another's does: 5 and 8 in Thailand and Vietnam"),
+		"callbacks also for states that only other countries' pages list: 5 and 8 in Thailand and Vietnam"),
 }
 
 var queryScenarios = []Scenario{
 	{Name: "hidden", Digits: "401", Aspect: AspectQuery, Directions: both, Argument: "queries", Default: defaultHidden,
-		Sentence: "the order is booked, and so many queries do not find it",
+		Sentence: "the order is booked, and the first queries do not find it",
 		plan:     func(n int) plan { return plan{query: &query{hidden: n}} }},
 	{Name: "query-error", Digits: "402", Aspect: AspectQuery, Directions: both, Argument: "queries", Default: defaultBadQueries,
 		Sentence: "the first queries answer 5003018 (deposit) or 5003020 (withdrawal)",
-		plan:     func(n int) plan { return plan{query: &query{strike: strike{beforeBooking, wireCode, 0, n}}} }},
+		plan:     func(n int) plan { return plan{query: &query{fault: callFault{beforeBooking, wireCode, 0, n}}} }},
 	{Name: "query-http-500", Digits: "403", Aspect: AspectQuery, Directions: both, Argument: "queries", Default: defaultBadQueries,
 		Sentence: "the first queries answer HTTP 500",
 		plan: func(n int) plan {
-			return plan{query: &query{strike: strike{beforeBooking, wireStatus, http.StatusInternalServerError, n}}}
+			return plan{query: &query{fault: callFault{beforeBooking, wireStatus, http.StatusInternalServerError, n}}}
 		}},
 	{Name: "text-state", Digits: "404", Aspect: AspectQuery, Directions: both,
-		Sentence: "queries write the state as text, as the tables say and no sample shows",
+		Sentence: "queries return the state as text, as the gateway's tables say but no sample shows",
 		plan:     func(int) plan { return plan{query: &query{textState: true}} }},
 }
 
-// create makes the row of a strike. One that strikes a number of times takes
-// that number as its argument.
-func create(name, digits string, s strike, argument, sentence string) Scenario {
+// create returns the row of a create fault. A fault of the first calls takes their
+// number as its argument.
+func create(name, digits string, s callFault, argument, sentence string) Scenario {
 	return Scenario{
 		Name: name, Digits: digits, Aspect: AspectCreate, Directions: both, Argument: argument, Default: s.times, Sentence: sentence,
 		plan: func(n int) plan {
-			struck := s
-			struck.times = n
-			return plan{create: &struck}
+			fault := s
+			fault.times = n
+			return plan{create: &fault}
 		},
 	}
 }
 
-func end(name, digits string, directions []tarspay.Direction, sentence string, path ...hop) Scenario {
+func end(name, digits string, directions []tarspay.Direction, sentence string, path ...transition) Scenario {
 	return Scenario{
 		Name: name, Digits: digits, Aspect: AspectEnd, Directions: directions, Sentence: sentence,
 		plan: func(int) plan { return plan{path: path} },
@@ -357,10 +358,11 @@ func callback(name, digits string, n notice, sentence string) Scenario {
 	}
 }
 
-// Scenarios is the whole table.
+// Scenarios returns the whole table.
 func Scenarios() []Scenario { return slices.Clone(table) }
 
-// maxArgument bounds the number after the colon; codes are the largest.
+// maxArgument is the largest number after the colon. The largest arguments are
+// codes.
 const maxArgument = 9_999_999
 
 // parseScenario reads "name", "name:7" and lists of them, and merges the plans. If two decide
@@ -384,12 +386,12 @@ func parseScenario(text string, direction tarspay.Direction) (plan, error) {
 				return plan{}, fmt.Errorf("scenario %q does not take %q", name, argument)
 			}
 		}
-		whole.lay(row.plan(n))
+		whole.merge(row.plan(n))
 	}
 	return whole, nil
 }
 
-func (p *plan) lay(over plan) {
+func (p *plan) merge(over plan) {
 	if over.create != nil {
 		p.create = over.create
 	}
@@ -404,8 +406,8 @@ func (p *plan) lay(over plan) {
 	}
 }
 
-// digitsScenario is what the last three digits before the point of an amount
-// choose, "" when they choose nothing or nothing for this direction.
+// digitsScenario returns the scenario of the last three digits before the point of
+// an amount, "" if they select none for this direction.
 func digitsScenario(amount string, direction tarspay.Direction) string {
 	whole, _, _ := strings.Cut(amount, ".")
 	if len(whole) >= 3 {

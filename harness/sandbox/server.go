@@ -127,7 +127,7 @@ func (g *Gateway) perform(c *call) reply {
 			g.at(g.clock.now().Add(g.scaled(g.options.LateBooking)), func() { g.performLate(c) })
 		}
 		g.mu.Unlock()
-		return g.struck(s, c, reply{})
+		return g.withFault(s, c, reply{})
 	}
 	data, refused := c.operation.handle(g, c)
 	g.mu.Unlock()
@@ -137,7 +137,7 @@ func (g *Gateway) perform(c *call) reply {
 	} else {
 		answer = g.accepted(data)
 	}
-	return g.struck(s, c, answer)
+	return g.withFault(s, c, answer)
 }
 
 // performLate books what a late booking has held back.
@@ -168,7 +168,7 @@ func (g *Gateway) hindered(c *call) (reply, bool) {
 }
 
 // prepare counts the call and selects its fault. The lock is held.
-func (g *Gateway) prepare(c *call) (strike, *refusal) {
+func (g *Gateway) prepare(c *call) (callFault, *refusal) {
 	c.number = c.text("mchOrderNo")
 	if isCreate(c.operation.name) {
 		return g.prepareCreate(c)
@@ -178,22 +178,22 @@ func (g *Gateway) prepare(c *call) (strike, *refusal) {
 	}
 	if c.order == nil || !isQuery(c.operation.name) {
 		c.serial = c.account.count(string(c.operation.name), c.number)
-		return g.options.Faults.strike(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
+		return g.options.Faults.callFault(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
 	}
 	t := g.book.triesOf(c.order.key())
 	t.Queries++
 	c.serial = t.Queries
-	if q := g.planOf(c.order).query; q != nil && q.strike.hits(c.serial) {
-		return q.strike, nil
+	if q := g.planOf(c.order).query; q != nil && q.fault.hits(c.serial) {
+		return q.fault, nil
 	}
-	return g.options.Faults.strike(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
+	return g.options.Faults.callFault(key{c.account.Number, c.number}, c.operation.name, c.serial), nil
 }
 
 // hits reports whether a fault affects the n-th call.
-func (s strike) hits(n int) bool { return s.wire != wireWhole && (s.times == 0 || n <= s.times) }
+func (s callFault) hits(n int) bool { return s.wire != wireWhole && (s.times == 0 || n <= s.times) }
 
-// struck returns the answer changed by a fault.
-func (g *Gateway) struck(s strike, c *call, answer reply) reply {
+// withFault returns the answer changed by a fault.
+func (g *Gateway) withFault(s callFault, c *call, answer reply) reply {
 	switch s.wire {
 	case wireDrop:
 		answer.dropped = true
@@ -229,9 +229,9 @@ func (g *Gateway) struck(s strike, c *call, answer reply) reply {
 
 const pageForPeople = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>\n"
 
-// codeFor is the code a strike answers with; a query error without one of its
-// own has the code of its direction.
-func (s strike) codeFor(operation tarspay.Operation) int {
+// codeFor returns the code that a fault answers with. A query error without a code
+// has the code of its direction.
+func (s callFault) codeFor(operation tarspay.Operation) int {
 	if s.value != 0 {
 		return s.value
 	}

@@ -13,7 +13,7 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure what an order costs and how fast orders go",
 		Long: "Measures on the embedded stack, and then on Temporal's production server with everything on a PostgreSQL of its own,\n" +
-			"beside the floor: the cheapest workflow of the same shape on the same server. That PostgreSQL must have the extensions\n" +
+			"beside a baseline: the cheapest workflow of the same shape on the same server. That PostgreSQL must have the extensions\n" +
 			"pg_stat_statements and btree_gin, which some systems keep in a package postgresql-contrib.\n" +
 			"Standard output carries one JSON object per line and nothing else.",
 		Args: commandline.NoArguments,
@@ -22,13 +22,13 @@ func benchCommand() *cobra.Command {
 			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
-	cmd.Flags().StringVar(&options.Server, "server", "", "measure on this server alone: embedded or production")
+	cmd.Flags().StringVar(&options.Server, "server", "", "measure on this server only: embedded or production")
 	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "measure the embedded stack with the ledger on this PostgreSQL instead of SQLite")
-	cmd.Flags().IntVar(&options.Orders, "orders", 200, "orders per round of the throughput")
-	cmd.Flags().IntVar(&options.Concurrency, "concurrency", 32, "orders under way at once")
-	cmd.Flags().IntVar(&options.Open, "open", 1000, "orders in flight at once, of that measurement")
-	cmd.Flags().IntVar(&options.Records, "records", 100_000, "transactions that are compared, of that measurement")
-	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of each side, in turn")
+	cmd.Flags().IntVar(&options.Orders, "orders", 200, "orders per round of the throughput measurement")
+	cmd.Flags().IntVar(&options.Concurrency, "concurrency", 32, "orders in flight at once in the throughput measurement")
+	cmd.Flags().IntVar(&options.Open, "open", 1000, "orders in the measurement of open orders")
+	cmd.Flags().IntVar(&options.Records, "records", 100_000, "transactions in the measurement of the comparison")
+	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of the orders and of the baseline, alternating")
 	return cmd
 }
 
@@ -36,19 +36,19 @@ func floodCommand() *cobra.Command {
 	var options bench.FloodOptions
 	cmd := &cobra.Command{
 		Use:   "flood",
-		Short: "Flood a receiver with forged callbacks, genuine ones among them",
+		Short: "Send a receiver many forged callbacks and some genuine ones",
 		Long: "Sends forged callbacks of every kind, half of them of 64 KiB, to a real receiver as fast as it answers, with genuine\n" +
-			"ones among them. Standard output carries one JSON object; the exit status is 1 when a forged one was taken, a genuine\n" +
-			"one was not stored or took too long, or the receiver's memory grew.",
+			"callbacks among them. Standard output carries one JSON object. The exit status is 1 if a forged callback was accepted, a\n" +
+			"genuine one was not stored or took too long, or the receiver's memory grew.",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Progress = cmd.ErrOrStderr()
 			return bench.Flood(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
-	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "with the ledger on this PostgreSQL instead of SQLite")
-	cmd.Flags().IntVar(&options.Forged, "forged", 100_000, "forged callbacks")
-	cmd.Flags().IntVar(&options.Genuine, "genuine", 500, "genuine ones among them")
-	cmd.Flags().IntVar(&options.Senders, "senders", 32, "senders of forged ones")
+	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "use a ledger on this PostgreSQL instead of SQLite")
+	cmd.Flags().IntVar(&options.Forged, "forged", 100_000, "number of forged callbacks")
+	cmd.Flags().IntVar(&options.Genuine, "genuine", 500, "number of genuine callbacks")
+	cmd.Flags().IntVar(&options.Senders, "senders", 32, "number of senders of forged callbacks")
 	return cmd
 }

@@ -13,18 +13,18 @@ func chaosCommand() *cobra.Command {
 		Use:   "chaos",
 		Short: "Kill, suspend and disconnect processes, then check the result against the gateway's records",
 		Long: `Starts Temporal, a PostgreSQL of its own, two workers, two receivers and the
-stand-in gateway, sends orders through them, and meanwhile kills, suspends and
-cuts them off, at random and at named points. Then everything comes back, and
-every order, every payment and every balance is judged by the gateway's book.
+stand-in gateway. Sends orders through them, and meanwhile kills, suspends and
+disconnects them, at random and at named points. Then everything is started again,
+and every order, payment and balance is compared with the gateway's records.
 
 Standard output carries a line of JSON per violation and a summary as the last
-line; the exit status is 1 after a violation, and logs and books are kept.
+line. After a violation the exit status is 1, and logs and records are kept.
 
-The judge can be tried: --worker runs another worker, for example one that was
-built with a guard taken out.`,
+To test the comparison itself, give --worker another worker, for example one that was
+built without one of the checks.`,
 		Example: `  dev chaos --seed 7
   dev chaos --duration 10m --orders 4000
-  dev chaos --worker ./worker-without-a-guard`,
+  dev chaos --worker ./worker-without-a-check`,
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Progress = cmd.ErrOrStderr()
@@ -36,7 +36,7 @@ built with a guard taken out.`,
 	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration)")
 	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m)")
 	flags.StringVar(&options.Bin, "bin", "", "directory of the stack's programs (default: beside this one)")
-	flags.StringVar(&options.Worker, "worker", "", "another worker binary")
-	flags.BoolVar(&options.Keep, "keep", false, "keep logs and books, whatever the outcome")
+	flags.StringVar(&options.Worker, "worker", "", "run this worker program instead")
+	flags.BoolVar(&options.Keep, "keep", false, "keep logs and records, whatever the outcome")
 	return cmd
 }

@@ -15,17 +15,18 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
-// patience bounds a demo without plain orders; each plain order adds a little.
+// patience is the time limit of a demo without plain orders. Each plain order adds
+// patiencePlain.
 const (
 	patience      = 3 * time.Minute
 	patiencePlain = 100 * time.Millisecond
 )
 
-// errTooLong is the end of a demo in which an order did not come to its end.
+// errTooLong means that an order did not end in time.
 var errTooLong = errors.New("the demo took too long")
 
-// errBroken is the end of a demo in which something did not hold.
-var errBroken = errors.New("the demo did not go as it must")
+// errBroken means that an expectation of the demo failed.
+var errBroken = errors.New("an expectation of the demo failed: see the lines that begin with \"broken\"")
 
 type demoOptions struct {
 	databaseURL string
@@ -38,14 +39,14 @@ func demoCommand() *cobra.Command {
 	var options demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run real orders through the whole stack and check how they end",
-		Long: `Starts the whole stack in a directory of its own (a Temporal server, the
-stand-in gateway, the worker, the receiver), sends orders through it for which
-all kinds of things go wrong, and checks every end, every payment in the
-gateway's book and every balance.
+		Short: "Run orders through the whole stack and check how they end",
+		Long: `Starts the whole stack in a new directory (a Temporal server, the stand-in
+gateway, the worker, the receiver). Sends orders through it, most with a fault, and
+checks how every order ends, every payment in the gateway's records, and every
+balance.
 
 Prints a table for people; the last line is a summary in JSON. The exit status
-is 0 only if everything held.`,
+is 0 only if every check passed.`,
 		Example: `  dev demo
   dev demo --orders 200 --kill-worker
   dev demo --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable`,
@@ -57,7 +58,7 @@ is 0 only if everything held.`,
 	flags := cmd.Flags()
 	flags.StringVar(&options.databaseURL, "database-url", "", "PostgreSQL database for the ledger, in a schema of its own (default: an SQLite file)")
 	flags.IntVar(&options.orders, "orders", 0, "number of plain orders in addition to the usual ones")
-	flags.BoolVar(&options.keep, "keep", false, "keep the data directory with the logs and books")
+	flags.BoolVar(&options.keep, "keep", false, "keep the data directory with the logs and databases")
 	flags.BoolVar(&options.killWorker, "kill-worker", false, "kill the worker (SIGKILL) in the middle and start it again")
 	return cmd
 }
@@ -66,7 +67,7 @@ is 0 only if everything held.`,
 type demo struct {
 	demoOptions
 	out   io.Writer // the table and the summary
-	notes io.Writer // what happens meanwhile
+	notes io.Writer // progress messages
 	ink   ink
 	begun time.Time
 
@@ -75,12 +76,12 @@ type demo struct {
 	roles []*role
 	findings
 
-	mutex  sync.Mutex
-	broken []string // what did not hold, a sentence each
-	doors  []door   // what was refused
-	ended  int
-	killAt int           // so many orders have ended
-	kill   chan struct{} // closed then
+	mutex    sync.Mutex
+	broken   []string         // expectations that failed, a sentence each
+	attempts []refusedAttempt // what was refused
+	ended    int
+	killAt   int           // the worker is killed when this many orders have ended
+	kill     chan struct{} // closed at that moment
 }
 
 func runDemo(ctx context.Context, options demoOptions, out, notes io.Writer) (err error) {
@@ -103,7 +104,8 @@ func runDemo(ctx context.Context, options demoOptions, out, notes io.Writer) (er
 	return d.report()
 }
 
-// leave stops the stack. What there is to look into is kept.
+// leave stops the stack. After a failure, and with --keep, it keeps the data
+// directory.
 func (d *demo) leave(ctx context.Context, failure error) error {
 	if d.keep || (failure != nil && ctx.Err() == nil) {
 		d.stack.Keep()
@@ -124,24 +126,24 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	d.books = books
 	defer func() { _ = books.Close() }()
-	if d.roles, err = d.cast(); err != nil {
+	if d.roles, err = d.makeRoles(); err != nil {
 		return err
 	}
 	if err := d.play(ctx); err != nil {
-		// The cause of the context's end says more than the error that follows from it.
+		// Return the context's cause instead of the error that it led to.
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
 		if errors.Is(err, errTooLong) {
-			d.tellUnfinished(context.WithoutCancel(ctx))
+			d.printUnfinished(context.WithoutCancel(ctx))
 		}
 		return err
 	}
 	return d.inspect(ctx)
 }
 
-// tellUnfinished says where the orders stand that have not come to their end.
-func (d *demo) tellUnfinished(ctx context.Context) {
+// printUnfinished prints the state of every order that has not ended.
+func (d *demo) printUnfinished(ctx context.Context) {
 	for _, r := range d.roles {
 		if r.finished.Load() {
 			continue
@@ -151,7 +153,7 @@ func (d *demo) tellUnfinished(ctx context.Context) {
 			fmt.Fprintf(d.notes, "%s has not ended: %v\n", r.request.Number, err)
 			continue
 		}
-		fmt.Fprintf(d.notes, "%s stands at %s and must end %s %s\n", r.request.Number, row.State, r.want.state, row.Reason.Text)
+		fmt.Fprintf(d.notes, "%s is in state %s and must end as %s %s\n", r.request.Number, row.State, r.want.state, row.Reason.Text)
 	}
 }
 

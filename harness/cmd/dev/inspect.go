@@ -11,8 +11,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// played is what became of an order, in our books and in the gateway's.
-type played struct {
+// result is the result of an order, in the ledger and in the gateway's records.
+type result struct {
 	row     order.Order
 	source  order.Source // of the proof it ended on
 	booked  int          // orders that the gateway booked under its number
@@ -20,7 +20,7 @@ type played struct {
 	paid    int          // how often the gateway moved its money
 }
 
-// findings are what a demo is judged by, beside its orders.
+// findings are the results that are not about a single order.
 type findings struct {
 	audit   sandbox.Audit
 	sum     int64 // of all accounts of the ledger, in minor units
@@ -45,19 +45,19 @@ func (d *demo) inspect(ctx context.Context) error {
 		gateway[key] = append(gateway[key], sandbox.Order{CreatesReceived: unbooked.CreatesReceived})
 	}
 	for _, r := range d.roles {
-		if err := d.look(ctx, r, gateway[r.request.Key()]); err != nil {
+		if err := d.readResult(ctx, r, gateway[r.request.Key()]); err != nil {
 			return err
 		}
-		d.judge(r)
+		d.compareEnd(r)
 		delete(gateway, r.request.Key())
 	}
 	for key := range gateway {
-		d.expect(false, "the gateway has heard of %s, which must never have been sent", key)
+		d.expect(false, "%s reached the gateway and must not have been sent", key)
 	}
-	return d.weigh(ctx)
+	return d.checkMoney(ctx)
 }
 
-func (d *demo) look(ctx context.Context, r *role, gateway []sandbox.Order) (err error) {
+func (d *demo) readResult(ctx context.Context, r *role, gateway []sandbox.Order) (err error) {
 	if r.row, err = d.books.Order(ctx, r.request.Key()); err != nil {
 		return err
 	}
@@ -76,10 +76,10 @@ func (d *demo) look(ctx context.Context, r *role, gateway []sandbox.Order) (err 
 	return nil
 }
 
-// judge compares an order's end with the one its scene wants. If the worker was killed, the
-// source and the number of creates may differ; the state, the reason and the money must still
-// be right.
-func (d *demo) judge(r *role) {
+// compareEnd compares an order's end with the end that its scene expects. If the
+// worker was killed, the source and the number of creates may differ; the state,
+// the reason and the money must still be right.
+func (d *demo) compareEnd(r *role) {
 	number, want := r.request.Number, r.want
 	d.expect(r.row.State == want.state, "%s must end %s and is %s (%s)", number, want.state, r.row.State, r.row.Reason.Text)
 	d.expect(r.row.Reason.Code == want.code, "%s must end with reason %q and has %q (%s)", number, want.code, r.row.Reason.Code, r.row.Reason.Text)
@@ -88,12 +88,12 @@ func (d *demo) judge(r *role) {
 	if d.killWorker {
 		return
 	}
-	d.expect(want.source == "" || r.source == want.source, "%s must be settled on the word of a %s and was on that of a %s", number, want.source, r.source)
+	d.expect(want.source == "" || r.source == want.source, "%s must be settled by a %s and was settled by a %s", number, want.source, r.source)
 	d.expect(r.creates == want.creates, "%s: %d creates must reach the gateway and %d did", number, want.creates, r.creates)
 }
 
-// weigh checks the money of all orders together.
-func (d *demo) weigh(ctx context.Context) (err error) {
+// checkMoney checks double payments, the ledger's sums and the balances.
+func (d *demo) checkMoney(ctx context.Context) (err error) {
 	if d.audit, err = d.stack.Gateway.Audit(ctx); err != nil {
 		return err
 	}
@@ -107,12 +107,12 @@ func (d *demo) weigh(ctx context.Context) (err error) {
 		return err
 	}
 	d.expect(d.audit.DoublePayments == 0, "%d payments left the gateway twice: %v", d.audit.DoublePayments, d.audit.Doubles)
-	d.expect(len(d.audit.Problems) == 0, "the gateway's own book does not add up: %v", d.audit.Problems)
+	d.expect(len(d.audit.Problems) == 0, "the sums of the gateway's records are wrong: %v", d.audit.Problems)
 	d.expect(d.audit.Open == 0, "%d orders are still open at the gateway", d.audit.Open)
-	d.expect(len(d.balance.Snapshots) == len(d.stack.Merchants), "the balances of %d merchants were compared, not of %d: %v could not be asked",
+	d.expect(len(d.balance.Snapshots) == len(d.stack.Merchants), "the balances of %d merchants were compared, not of %d: the gateway did not answer for %v",
 		len(d.balance.Snapshots), len(d.stack.Merchants), d.balance.Unreachable)
 	for _, s := range d.balance.Snapshots {
-		d.expect(s.Verdict == order.Agreed && s.Drift.IsZero(), "the books of %s differ from the gateway's by %s (%s)", s.Merchant, s.Drift, s.Verdict)
+		d.expect(s.Verdict == order.Agreed && s.Drift.IsZero(), "the ledger's balance of %s differs from the gateway's by %s (%s)", s.Merchant, s.Drift, s.Verdict)
 	}
 	forgeries := 0
 	for _, r := range d.roles {
@@ -124,13 +124,13 @@ func (d *demo) weigh(ctx context.Context) (err error) {
 	return nil
 }
 
-// addUp has the ledger check itself, and adds up its accounts once more.
+// addUp runs the ledger's own check and adds up its accounts.
 func (d *demo) addUp(ctx context.Context) error {
 	verified, err := d.books.Verify(ctx)
 	if err != nil {
 		return err
 	}
-	d.expect(verified.Clean(), "the ledger contradicts itself: %+v", verified.Violations)
+	d.expect(verified.Clean(), "the ledger's check found violations: %+v", verified.Violations)
 	d.expect(verified.Orders == len(d.roles), "the ledger holds %d orders and %d were started", verified.Orders, len(d.roles))
 	for _, m := range d.stack.Merchants {
 		profile, _ := tarspay.Country(m.Country)
@@ -142,7 +142,7 @@ func (d *demo) addUp(ctx context.Context) error {
 			d.sum += balance.Minor()
 		}
 	}
-	d.expect(d.sum == 0, "the accounts of the ledger add up to %d minor units and not to nothing", d.sum)
+	d.expect(d.sum == 0, "the accounts of the ledger add up to %d minor units and must add up to 0", d.sum)
 	return nil
 }
 

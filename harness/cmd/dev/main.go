@@ -17,11 +17,12 @@ import (
 )
 
 // Exit codes.
-const exitInterrupted = 130 // Ctrl-C; 1 when something did not hold, or could not be started
+const exitInterrupted = 130 // after Ctrl-C
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first Ctrl-C stops in order; a second one ends the program at once.
+	// The first Ctrl-C stops the stack in order. The second ends the program at
+	// once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx))
 }

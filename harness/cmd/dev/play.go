@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	atOnce    = 64                     // things that one demo waits for at the same time
-	lookEvery = 100 * time.Millisecond // between two looks into the ledger
+	atOnce    = 64                     // orders that a demo runs at the same time
+	readEvery = 100 * time.Millisecond // between two reads of the ledger
 )
 
 // role is a running scene: its order and result.
@@ -24,11 +24,11 @@ type role struct {
 	scene
 	request  order.Request
 	finished atomic.Bool
-	played
+	result
 }
 
-// cast creates the order of every scene.
-func (d *demo) cast() ([]*role, error) {
+// makeRoles creates the order of every scene.
+func (d *demo) makeRoles() ([]*role, error) {
 	var roles []*role
 	enter := func(s scene, number string) error {
 		request, err := s.request(number, d.stack.Merchant(s.country))
@@ -50,10 +50,10 @@ func (d *demo) cast() ([]*role, error) {
 
 // play starts every order, disturbs some, and returns when all have ended.
 func (d *demo) play(ctx context.Context) error {
-	fmt.Fprintf(d.notes, "%d orders are on their way\n", len(d.roles))
+	fmt.Fprintf(d.notes, "%d orders are being started\n", len(d.roles))
 	stage, ctx := errgroup.WithContext(ctx)
 	stage.SetLimit(atOnce)
-	stage.Go(func() error { return d.knock(ctx) })
+	stage.Go(func() error { return d.sendInvalidRequests(ctx) })
 	if d.killWorker {
 		stage.Go(func() error { return d.killTheWorker(ctx) })
 	}
@@ -69,7 +69,7 @@ func (d *demo) play(ctx context.Context) error {
 	return stage.Wait()
 }
 
-// perform drives one order the way a finance system does.
+// perform starts one order as a finance system does, and waits for its end.
 func (d *demo) perform(ctx context.Context, r *role) error {
 	if err := d.begin(ctx, r); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (d *demo) perform(ctx context.Context, r *role) error {
 	return nil
 }
 
-// refund has the gateway take a payment back whose order has ended, and waits
-// until the ledger has it.
+// refund makes the gateway refund the payment of an order that has ended. It waits
+// until the ledger shows the refund.
 func (d *demo) refund(ctx context.Context, r *role) error {
 	key := r.request.Key()
 	if _, err := d.stack.Gateway.Move(ctx, key.Merchant, key.Number, tarspay.StateRefunded, ""); err != nil {
@@ -106,14 +106,14 @@ func (d *demo) begin(ctx context.Context, r *role) error {
 	}
 	view, _, err := d.stack.Orders.StartDeposit(ctx, r.request)
 	for order.CodeOf(err) == client.CodeNoAnswer && ctx.Err() == nil {
-		// The worker is away. The same call again picks the order up.
+		// The worker does not run. The same call again finds the order.
 		view, _, err = d.stack.Orders.StartDeposit(ctx, r.request)
 	}
 	if err != nil {
 		return err
 	}
 	d.expect(view.Instructions != nil && view.Instructions.PayURL != "",
-		"%s: a deposit is answered with payment instructions, and this one was not (%s)", r.request.Number, view.State)
+		"%s: the answer to a deposit must have payment instructions and had none (%s)", r.request.Number, view.State)
 	return nil
 }
 
@@ -133,8 +133,8 @@ func (d *demo) end(r *role) {
 
 func since(begun time.Time) string { return fmt.Sprintf("%.1fs", time.Since(begun).Seconds()) }
 
-// killTheWorker does to the worker what a crash does, while orders are on
-// their way.
+// killTheWorker kills the worker with SIGKILL while orders are open, and starts it
+// again.
 func (d *demo) killTheWorker(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -148,9 +148,9 @@ func (d *demo) killTheWorker(ctx context.Context) error {
 	return d.stack.Launch(ctx, stack.Worker)
 }
 
-// ledgerShows waits until an order stands in the ledger as asked.
+// ledgerShows waits until the ledger's row of an order satisfies a condition.
 func (d *demo) ledgerShows(ctx context.Context, key order.Key, as func(order.Order) bool) (order.Order, error) {
-	again := time.NewTicker(lookEvery)
+	again := time.NewTicker(readEvery)
 	defer again.Stop()
 	for {
 		row, err := d.books.Order(ctx, key)
@@ -159,7 +159,7 @@ func (d *demo) ledgerShows(ctx context.Context, key order.Key, as func(order.Ord
 		}
 		select {
 		case <-ctx.Done():
-			return row, fmt.Errorf("it stands at %q and does not move on: %w", row.State, context.Cause(ctx))
+			return row, fmt.Errorf("the order is still in state %q: %w", row.State, context.Cause(ctx))
 		case <-again.C:
 		}
 	}

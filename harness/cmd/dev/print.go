@@ -14,7 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// ink colours text on a terminal, and leaves it alone elsewhere.
+// ink colours text if the output is a terminal.
 type ink bool
 
 func inkFor(w io.Writer) ink {
@@ -22,7 +22,7 @@ func inkFor(w io.Writer) ink {
 	return ink(ok && isatty.IsTerminal(file.Fd()) && wantsColour(os.Getenv))
 }
 
-// wantsColour is what the environment says of a terminal.
+// wantsColour reports whether the environment allows colours.
 func wantsColour(environment func(string) string) bool {
 	return environment("NO_COLOR") == "" && environment("TERM") != "dumb"
 }
@@ -39,10 +39,10 @@ func (i ink) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// cell is a text and the colour it is shown in.
+// cell is a table cell: its text and colour.
 type cell struct {
 	text  string
-	paint func(string) string // nil: as it is
+	paint func(string) string // nil: no colour
 	right bool
 }
 
@@ -87,11 +87,11 @@ func (i ink) table(w io.Writer, rows [][]cell) {
 	fmt.Fprintln(w)
 }
 
-// shownPlain bounds how many plain orders the table lists.
+// shownPlain is how many plain orders the table lists at most.
 const shownPlain = 5
 
-// report prints the tables, what did not hold, and the summary. The error is
-// errBroken when something did not hold.
+// report prints the tables, the failed expectations and the summary. The error is
+// errBroken if an expectation failed.
 func (d *demo) report() error {
 	fmt.Fprintln(d.out)
 	d.ink.table(d.out, d.orderRows())
@@ -99,8 +99,8 @@ func (d *demo) report() error {
 		fmt.Fprintf(d.out, "and %d more plain orders\n\n", more)
 	}
 	refused := [][]cell{text("TRIED", "ANSWER")}
-	for _, door := range d.doors {
-		refused = append(refused, text(door.tried, door.answer))
+	for _, attempt := range d.attempts {
+		refused = append(refused, text(attempt.tried, attempt.answer))
 	}
 	d.ink.table(d.out, refused)
 	d.ink.table(d.out, d.balanceRows())
@@ -148,7 +148,7 @@ func times(n int) string {
 	}
 }
 
-// fee is empty for an order on which none was charged.
+// fee is "" for an order without a fee.
 func fee(row order.Order) string {
 	if row.Fee.IsZero() {
 		return ""
@@ -183,7 +183,7 @@ type summary struct {
 	LedgerSum      int64   `json:"ledger_sum"`
 	Drift          string  `json:"drift"`
 	ForgedRefused  int     `json:"forged_refused"`
-	Broken         int     `json:"broken"` // expectations that did not hold
+	Broken         int     `json:"broken"` // number of failed expectations
 	Seconds        float64 `json:"seconds"`
 	Engine         string  `json:"engine"`
 }

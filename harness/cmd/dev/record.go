@@ -50,8 +50,8 @@ func recordCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record",
 		Short: "Record the history of an order on every path, for the replay tests",
-		Long: "Records the history of an order on every path, and of both comparisons, for the replay tests. Run it when a path is new; recordings of\n" +
-			"paths that exist are kept from before a change, to prove that the change understands them.",
+		Long: "Records the history of an order on every path, and of both comparisons, for the replay tests. Run it when a path is new. It keeps\n" +
+			"existing recordings, because changed code must still be able to replay them.",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			running, err := stack.Start(cmd.Context(), stack.Options{
@@ -65,7 +65,7 @@ func recordCommand() *cobra.Command {
 			return record(cmd.Context(), running, dir)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "workflows/testdata/histories", "where the recordings are")
+	cmd.Flags().StringVar(&dir, "dir", "workflows/testdata/histories", "directory of the recordings")
 	return cmd
 }
 
@@ -80,7 +80,7 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 	for _, path := range recorded {
 		file := filepath.Join(dir, path.name+".json")
 		if _, err := os.Stat(file); err == nil {
-			continue // kept from before, and need not be run
+			continue // keep the old recording
 		}
 		request := order.Request{
 			Kind: path.kind, Merchant: s.Merchant("PK"), Number: path.name, Country: "PK", Way: "easypaisa", Amount: amount,
@@ -102,16 +102,16 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 	return recordComparisons(ctx, s, dir)
 }
 
-// recordComparisons records a comparison of balances and one of transactions,
-// of a merchant whose history the gateway lists and of one whose it does not.
+// recordComparisons records a comparison of balances and one of transactions. The
+// gateway lists the history of the first merchant and not of the second.
 func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
 	merchants := []string{s.Merchant("PK"), s.Merchant("VN")}
 	balances := contract.ReconcileBalancesInput{Merchants: merchants}
 	if err := recordWorkflow(ctx, s, dir, "reconcile_balances", contract.ReconcileBalancesType, balances); err != nil {
 		return err
 	}
-	select { // the books are open now
-	case <-time.After(2 * time.Second): // the gateway is told whole seconds: a window has at least one
+	select { // the ledger has its opening balances now
+	case <-time.After(2 * time.Second): // the gateway counts in whole seconds, so a window needs at least one
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -144,7 +144,7 @@ func recordWorkflow(ctx context.Context, s *stack.Stack, dir, name, workflow str
 
 func writeHistory(ctx context.Context, s *stack.Stack, workflowID, file string) error {
 	if _, err := os.Stat(file); err == nil {
-		return nil // kept from before
+		return nil // keep the old recording
 	}
 	var history historypb.History
 	events := s.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)

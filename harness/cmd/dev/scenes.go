@@ -10,17 +10,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// scene is one order of the demo: what is asked for, what the gateway is told
-// to do with it, and how it must end.
+// scene is one order of the demo: its request, the scenario at the gateway, and
+// how it must end.
 type scene struct {
 	kind     order.Kind
 	country  string
 	way      string
 	amount   string // in the country's currency
-	scenario string // the sandbox's; "" pays and calls back
-	shows    string // what there is to see, for people
+	scenario string // of the sandbox; "": paid and called back
+	shows    string // description for people
 	want     outcome
-	forge    bool // somebody claims, with a signature of their own, that it was paid
+	forge    bool // send a forged callback that says it was paid
 	refund   bool // the gateway takes the payment back after the order's end
 }
 
@@ -28,8 +28,8 @@ type scene struct {
 type outcome struct {
 	state   order.State
 	code    string       // of the reason; "" where there is none
-	source  order.Source // of the proof it ended on; "" any
-	paid    int          // how often the gateway moved its money
+	source  order.Source // of the proof that ended it; "": any
+	paid    int          // how often the gateway paid it
 	creates int          // how many creates reached the gateway
 }
 
@@ -41,15 +41,15 @@ func paid(source order.Source) outcome {
 // scenes are the demo's usual orders.
 var scenes = []scene{
 	{kind: order.Withdrawal, country: "PK", way: "easypaisa", amount: "1500",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "VN", way: "VCB", amount: "2500000",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "TH", way: "KBANK", amount: "1800",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "250.75",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "BD", way: "EWALLET_NAGAD", amount: "5000",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "VN", way: "MOMO", amount: "900000", scenario: "silent-success",
 		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
 	{kind: order.Withdrawal, country: "TH", way: "SCB", amount: "3500", scenario: "refuse:5003009",
@@ -59,45 +59,45 @@ var scenes = []scene{
 		shows: "probably refused: released once the gateway knows of no such order",
 		want:  outcome{state: order.Failed, code: order.CodeGatewayShort, creates: 1}},
 	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "4200", scenario: "fail",
-		shows: "failed after acceptance; its callback names the full payAmount all the same",
+		shows: "failed after acceptance; its callback still has the full payAmount",
 		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "99.90", scenario: "lost-answer,silent",
-		shows: "the create's answer is lost: found by query, paid once", want: paid(order.FromQuery)},
+		shows: "the create's answer is lost: a query finds the order, paid once", want: paid(order.FromQuery)},
 	{kind: order.Withdrawal, country: "PK", way: "jazzcash", amount: "2750", scenario: "lost-request",
-		shows: "the create is lost: proved absent, sent again under its number, paid once",
+		shows: "the create is lost: queries prove it, sent again under its number, paid once",
 		want:  outcome{state: order.Succeeded, paid: 1, creates: 2}},
 	{kind: order.Withdrawal, country: "VN", way: "TCB", amount: "1200000", scenario: "duplicate-callback:5",
 		shows: "five copies of the callback: settled once", want: paid(order.FromCallback)},
 	{kind: order.Withdrawal, country: "TH", way: "BBL", amount: "2600", scenario: "early-callback",
-		shows: "the callback overtakes the create's answer", want: outcome{state: order.Succeeded, paid: 1, creates: 1}},
+		shows: "the callback comes before the create's answer", want: outcome{state: order.Succeeded, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "1400", refund: true,
-		shows: "paid, and refunded after its end: the late callback is confirmed by a query",
+		shows: "paid, and refunded after its end: a query confirms the late callback",
 		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "VN", way: "BIDV", amount: "1600000", scenario: "refund,silent",
-		shows: "paid and refunded before anybody told us: the fee stays charged",
+		shows: "paid and refunded without a callback: the fee stays charged",
 		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "640.10", scenario: "silent-fail", forge: true,
-		shows: "a forged callback says paid: refused; it fails as the gateway says",
+		shows: "a forged callback says paid: refused; the order fails at the gateway",
 		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "9000000.00",
 		shows: "more than the balance: fails before anything is sent",
 		want:  outcome{state: order.Failed, code: order.CodeInsufficientFunds}},
 
 	{kind: order.Deposit, country: "PK", way: "jazzcash", amount: "1000",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "2500",
-		shows: "paid, the callback says so", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(order.FromCallback)},
 	{kind: order.Deposit, country: "PK", way: "easypaisa", amount: "3000", scenario: "partial:40",
-		shows: "the payer pays 40%: that much is credited",
+		shows: "the payer pays 40%: 40% is credited",
 		want:  outcome{state: order.PartiallyPaid, source: order.FromCallback, paid: 1, creates: 1}},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_NAGAD", amount: "1500", scenario: "expire",
-		shows: "nobody pays, and expiry is never called back: polling finds it",
+		shows: "nobody pays, and no callback tells of expiry: polling finds it",
 		want:  outcome{state: order.Expired, code: order.CodeExpired, source: order.FromQuery, creates: 1}},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "750", scenario: "silent-success",
 		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
 }
 
-// plainScenes are n ordinary orders, spread over countries and kinds.
+// plainScenes returns n orders without a fault, of all countries and kinds.
 func plainScenes(n int) []scene {
 	var ordinary []scene
 	for _, s := range scenes {
@@ -112,7 +112,7 @@ func plainScenes(n int) []scene {
 	return plain
 }
 
-// request is the order that a scene asks for.
+// request returns the request of a scene.
 func (s scene) request(number, merchant string) (order.Request, error) {
 	amount, err := order.ParseAmount(s.amount, s.country)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s scene) request(number, merchant string) (order.Request, error) {
 	}
 	details := maps.Clone(people[s.kind][s.country])
 	if s.way == "MOMO" {
-		delete(details, "customerAccountNumber") // the phone is the wallet
+		delete(details, "customerAccountNumber") // the phone number is the account
 	}
 	if s.scenario != "" {
 		details[sandbox.ScenarioMember] = s.scenario
@@ -131,8 +131,8 @@ func (s scene) request(number, merchant string) (order.Request, error) {
 	}, nil
 }
 
-// people are invented payers and beneficiaries, with the members that each
-// country wants.
+// people are invented payers and beneficiaries, with the members that each country
+// requires.
 var people = map[order.Kind]map[string]map[string]string{
 	order.Withdrawal: {
 		"PK": {"customerName": "Ayesha Khan", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
@@ -159,18 +159,18 @@ type mistake struct {
 var mistakes = []mistake{
 	{"a country that does not exist", func(r *order.Request) { r.Country = "XX" }, order.ProblemCountry},
 	{"a bank that does not exist", func(r *order.Request) { r.Way = "NOBANK" }, tarspay.ViolationBank},
-	{"an amount of nothing", func(r *order.Request) { r.Amount = minor(0, r.Amount) }, order.ProblemAmount},
+	{"an amount of 0", func(r *order.Request) { r.Amount = minor(0, r.Amount) }, order.ProblemAmount},
 	{"an amount below zero", func(r *order.Request) { r.Amount = minor(-r.Amount.Minor(), r.Amount) }, order.ProblemAmount},
 	{"a beneficiary without a name", func(r *order.Request) { delete(r.Details, "customerName") }, tarspay.ViolationMissing},
-	{"a phone number that is none", func(r *order.Request) { r.Details["customerContact"] = "0812345678" }, tarspay.ViolationMalformed},
+	{"an invalid phone number", func(r *order.Request) { r.Details["customerContact"] = "0812345678" }, tarspay.ViolationMalformed},
 	{"an order number with blanks", func(r *order.Request) { r.Number = "no blanks please" }, order.ProblemNumber},
 }
 
-// minor is so many minor units of an amount's currency.
+// minor returns n minor units in the currency of another amount.
 func minor(n int64, like money.Amount) money.Amount {
 	made, err := money.Minor(n, like.Currency())
 	if err != nil {
-		panic(err) // it is an amount's own currency
+		panic(err) // cannot happen: the currency is an Amount's
 	}
 	return made
 }

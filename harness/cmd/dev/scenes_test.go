@@ -33,7 +33,7 @@ func TestScenesAreGoodRequestsAndKnownScenarios(t *testing.T) {
 	}
 }
 
-// What the demo must show at least.
+// These countries, ends and forged callbacks must be in the demo.
 func TestTheCastIsComplete(t *testing.T) {
 	t.Parallel()
 	countries := map[order.Kind]map[string]bool{order.Deposit: {}, order.Withdrawal: {}}

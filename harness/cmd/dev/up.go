@@ -16,20 +16,20 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
-// calm are settings for a stack that somebody plays with: slow enough to watch
-// in the Temporal UI, quick enough not to wait for.
-var calm = map[string]string{
+// interactiveSettings are settings for trying commands by hand: slow enough to
+// watch orders in the Temporal UI, but not slow to use.
+var interactiveSettings = map[string]string{
 	"PAYOUTS_GATEWAY_TIMEOUT":    "3s",
 	"PAYOUTS_CALLBACK_GRACE":     "5s",
 	"PAYOUTS_NOT_FOUND_GRACE":    "10s",
 	"PAYOUTS_POLL_LADDER":        "2s,5s,10s,30s",
 	"PAYOUTS_RETRY_LADDER":       "1s,2s,5s,10s",
-	"PAYOUTS_WITHDRAWAL_HORIZON": "30s", // so that `resolve` can be tried
+	"PAYOUTS_WITHDRAWAL_HORIZON": "30s", // short, to try `resolve`
 	"PAYOUTS_DEPOSIT_HORIZON":    "48h",
 	"PAYOUTS_REVIEW_POLL":        "30s",
 	"PAYOUTS_BREAKER_PROBE":      "10s",
 	"PAYOUTS_SWEEP_EVERY":        "5s",
-	"PAYOUTS_RECONCILE_LAG":      "10s", // so that what has just ended can be compared
+	"PAYOUTS_RECONCILE_LAG":      "10s", // short, to compare orders that have just ended
 	"PAYOUTS_RECONCILE_RATE":     "1000",
 }
 
@@ -45,8 +45,8 @@ func upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Leave the whole stack running until Ctrl-C",
 		Long: `Starts the whole stack with the Temporal UI and leaves it running until Ctrl-C.
-Orders, keys and logs stay in the data directory: the next start goes on with
-them. Usual ports are taken when they are free, others when they are not.`,
+Orders, keys and logs stay in the data directory, and the next start uses them.
+It uses the usual ports if they are free, else other ports.`,
 		Example: `  dev up
   dev up --data var/play --database-url postgres://postgres@127.0.0.1/postgres?sslmode=disable
   dev up --policy policy.yaml`,
@@ -63,7 +63,7 @@ them. Usual ports are taken when they are free, others when they are not.`,
 }
 
 func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err error) {
-	settings := maps.Clone(calm)
+	settings := maps.Clone(interactiveSettings)
 	if options.policy != "" {
 		settings["PAYOUTS_POLICY_FILE"] = options.policy
 	}
@@ -89,7 +89,7 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 	defer cancel()
 	<-guarded.Done()
 	if ctx.Err() != nil {
-		return nil // Ctrl-C is how it is meant to end
+		return nil // Ctrl-C is the normal end
 	}
 	return context.Cause(guarded)
 }
@@ -101,7 +101,8 @@ func writeEnvFile(path string, environment []string) error {
 		name, value, _ := strings.Cut(entry, "=")
 		text.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
 	}
-	// Commands print "starter …" for what to do next.
+	// The starter's messages name commands as "starter …", so its directory must
+	// be in PATH.
 	if bin, err := filepath.Abs("bin"); err == nil {
 		text.WriteString(`export PATH="$PATH":'` + strings.ReplaceAll(bin, "'", `'\''`) + "'\n")
 	}
@@ -111,7 +112,7 @@ func writeEnvFile(path string, environment []string) error {
 	return nil
 }
 
-// welcome says where everything is and what to try.
+// welcome prints all addresses and commands to try.
 func welcome(s *stack.Stack, data, envFile string) string {
 	a := s.Addresses
 	return strings.NewReplacer(
@@ -142,7 +143,7 @@ In another terminal:
   bin/starter reconcile --transactions
   bin/starter balance
 
-What goes wrong with an order is chosen by its sandboxScenario, from the table of
+The field sandboxScenario of an order selects a fault. All scenarios are listed by
 "bin/sandbox scenarios":
 
   bin/starter withdraw --number PAY-2 --country VN --way VCB --amount 500000 \
@@ -155,13 +156,13 @@ What goes wrong with an order is chosen by its sandboxScenario, from the table o
       --name Somchai --account 1112223334 --phone 66812345678 \
       --email somchai@example.com --field sandboxScenario=stuck
 
-PAY-3 and PAY-4 never end by themselves. Have the gateway end one of them, and say so
-once more:
+PAY-3 and PAY-4 never end by themselves. Make the gateway end PAY-3, and send its
+callback again:
 
   bin/sandbox move PAY-3 succeeded --at {gateway}
   bin/sandbox callback PAY-3 --at {gateway}
 
-After half a minute the other one waits for a person, who decides with evidence:
+After half a minute PAY-4 waits for a person, who decides with evidence:
 
   bin/starter queue
   bin/starter resolve PAY-4 --state succeeded --why "seen on the statement" \

@@ -28,8 +28,8 @@ func TestEnvFileCanBeSourced(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it may hold a password")
 }
 
-// The commands that are shown to be tried use no number for two orders: whoever
-// follows the README and then these is not told of a conflict.
+// No number is used for two orders in the README and in the commands that dev up
+// prints. Otherwise a reader who runs both gets a conflict.
 func TestNumbersToTryAreOfOneOrderEach(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))

@@ -1,6 +1,8 @@
-// Command sandbox runs a gateway for development and tests in place of TarsPay's.
+// Command sandbox runs a stand-in for TarsPay's gateway, for development and
+// tests.
 //
-// It knows the gateway's protocol, and nothing else of ours.
+// It uses the packages tarspay and harness/sandbox, and nothing of the
+// orchestrator.
 package main
 
 import (
@@ -21,12 +23,13 @@ func main() {
 	os.Exit(commandline.Report(os.Stderr, "sandbox", err))
 }
 
-// command is serving, and below it everything that steers a running sandbox.
+// command returns the command that serves, with subcommands that control a running
+// sandbox.
 func command() *cobra.Command {
 	root := serveCommand("sandbox")
-	root.Long = "A stand-in for the TarsPay gateway: it checks every signature, keeps a book of its own, and signs and " +
-		"repeats its callbacks. What happens to an order is chosen by the create itself (see: sandbox scenarios), by a " +
-		"seeded fault plan, or by the commands below, which steer a sandbox that runs with --control."
+	root.Long = "Runs a stand-in for the TarsPay gateway. It checks every signature, keeps its own records, and signs and " +
+		"repeats its callbacks. The scenario of an order is selected by the create (see: sandbox scenarios), by a " +
+		"seeded fault plan, or by the commands below. They need a sandbox that runs with --control."
 	root.AddCommand(serveCommand("serve"), keygenCommand(), scenariosCommand())
 	for _, steer := range []func(*controls) *cobra.Command{
 		infoCommand, bookCommand, ordersCommand, auditCommand, callbacksCommand, callbackCommand, scenarioCommand,

@@ -136,7 +136,7 @@ func TestServeAndSteer(t *testing.T) {
 	_, err = r.client.CreateWithdrawal(t.Context(), payout("W-4", ""))
 	require.ErrorContains(t, err, "5003015")
 	r.do(t, "faults")
-	require.Contains(t, r.do(t, "advance", "48h"), "it is 20")
+	require.Contains(t, r.do(t, "advance", "48h"), "the sandbox's time is 20")
 
 	require.Contains(t, r.do(t, "audit"), "double payments     0")
 	var audit sandbox.Audit
@@ -156,10 +156,10 @@ func TestAuditFailsOnADoublePayment(t *testing.T) {
 		require.NoError(t, err)
 	}
 	out, err := run(t, "audit", "--at", r.address)
-	require.EqualError(t, err, "the book is not clean")
+	require.EqualError(t, err, "the audit found double payments or wrong sums")
 	require.Contains(t, out, merchant+"/W-1")
 	_, err = run(t, "callback", "W-1", "--at", r.address)
-	require.ErrorContains(t, err, "2 orders are called")
+	require.ErrorContains(t, err, "2 orders have the number")
 	require.NoError(t, r.stop())
 }
 
@@ -210,7 +210,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"there is no scenario refnd; did you mean refund?", commandline.ExitUsage, []string{"--merchant", one, "--default-scenario", "lost-answer,refnd:2"}},
 		{"there is no scenario refnd; did you mean refund?", commandline.ExitUsage, []string{"scenario", "W-1", "refnd"}},
 		{"there is no switch outtage; did you mean outage?", commandline.ExitUsage, []string{"switch", "outtage", "on"}},
-		{"a switch is turned on or off", commandline.ExitUsage, []string{"switch", "outage", "of"}},
+		{"the second argument must be on or off", commandline.ExitUsage, []string{"switch", "outage", "of"}},
 		{"queued, rejected, partially-paid; did you mean succeeded?", commandline.ExitUsage, []string{"move", "W-1", "sucseeded"}},
 		{"there is no false callback wrong-signatur; did you mean wrong-signature?", commandline.ExitUsage, []string{"callback", "W-1", "--false", "wrong-signatur"}},
 		{"there is no command dance", commandline.ExitUsage, []string{"dance"}},
@@ -220,7 +220,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"must not be below zero", commandline.ExitUsage, []string{"--merchant", one, "--delay", "-1s"}},
 		{"connection refused", commandline.ExitFailed, []string{"book", "--at", "http://127.0.0.1:1"}},
 		{"give exactly one order", commandline.ExitUsage, []string{"callback"}},
-		{"the duration is written like 90s", commandline.ExitUsage, []string{"advance", "soon"}},
+		{"the duration must be like 90s", commandline.ExitUsage, []string{"advance", "soon"}},
 	}
 	for _, test := range tests {
 		_, err := run(t, test.args...)

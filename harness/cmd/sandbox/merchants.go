@@ -16,7 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// readMerchants reads the merchants that flags and file name.
+// readMerchants returns the merchants of the flags and of the file.
 func readMerchants(flags []string, file string) ([]sandbox.Merchant, error) {
 	var merchants []sandbox.Merchant
 	if file != "" {
@@ -42,12 +42,13 @@ func readMerchants(flags []string, file string) ([]sandbox.Merchant, error) {
 		merchants = append(merchants, m)
 	}
 	if len(merchants) == 0 {
-		return nil, commandline.Misused("there is no merchant; give --merchant number:country:publickey, or --merchants file (keys come from: sandbox keygen)")
+		return nil, commandline.Misused("there is no merchant; give --merchant number:country:publickey, or --merchants file (make keys with: sandbox keygen)")
 	}
 	return merchants, nil
 }
 
-// readOrMakeKey reads a private key, or makes one and keeps it.
+// readOrMakeKey reads a private key from a file. If there is no file, it makes a
+// key and writes the file.
 func readOrMakeKey(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {

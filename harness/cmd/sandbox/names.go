@@ -8,45 +8,45 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
-// listScenarios is the command that lists what can happen to an order.
+// listScenarios is the command that lists the scenarios and faults.
 const listScenarios = "sandbox scenarios"
 
-// known refuses a name that is none of a list.
-func known(what, name string, names []string, where string) error {
+// checkName returns an error if a name is not in the list.
+func checkName(what, name string, names []string, where string) error {
 	if slices.Contains(names, name) {
 		return nil
 	}
 	return commandline.NotOneOf(what, name, names, where)
 }
 
-// knownScenarios checks the names in a list of scenarios, "fail,hidden:3".
-func knownScenarios(text string) error {
+// checkScenarios checks the names in a list of scenarios such as "fail,hidden:3".
+func checkScenarios(text string) error {
 	var names []string
 	for _, s := range sandbox.Scenarios() {
 		names = append(names, s.Name)
 	}
 	for part := range strings.SplitSeq(text, ",") {
 		name, _, _ := strings.Cut(strings.TrimSpace(part), ":")
-		if err := known("scenario", name, names, listScenarios); err != nil {
+		if err := checkName("scenario", name, names, listScenarios); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func knownFaults(faults map[string]int) error {
+func checkFaults(faults map[string]int) error {
 	for name := range faults {
-		if err := known("fault", name, sandbox.FaultNames(), listScenarios); err != nil {
+		if err := checkName("fault", name, sandbox.FaultNames(), listScenarios); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func knownSwitch(name string) error {
+func checkSwitch(name string) error {
 	var names []string
 	for _, s := range sandbox.Switches() {
 		names = append(names, s.Name)
 	}
-	return known("switch", name, names, "sandbox switch --help")
+	return checkName("switch", name, names, "sandbox switch --help")
 }

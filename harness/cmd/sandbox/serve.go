@@ -36,7 +36,7 @@ func serveCommand(use string) *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   use,
-		Short: "Run the stand-in gateway until it is told to stop",
+		Short: "Run the stand-in gateway until Ctrl-C or SIGTERM",
 		Example: "  sandbox keygen\n" +
 			"  sandbox --merchant M1700000001:PK:02ab…:500000 --platform-key-file platform.key --control\n" +
 			"  sandbox serve --merchants merchants.json --state book.jsonl --speed 10\n" +
@@ -53,23 +53,23 @@ func serveCommand(use string) *cobra.Command {
 	f.StringArrayVar(&s.merchants, "merchant", nil, "a merchant as `number:country:publickey[:balance]`; repeatable")
 	f.StringVar(&s.merchantsFile, "merchants", "", "JSON `file` with a list of merchants: number, country, public_key, balance,\n"+
 		"fee_basis_points, fee_fixed, addresses")
-	f.StringVar(&s.platformFile, "platform-key-file", "", "`file` of the private key that signs callbacks; made if it is not there.\n"+
-		"Without one the key is new at every start")
-	f.StringVar(&o.StateFile, "state", "", "`file` that keeps the book over restarts")
-	f.StringVar(&o.PublicURL, "public-url", "", "where payers reach the cashier page, if not where the API is called")
-	f.IntVar(&o.Speed, "speed", 1, "divides every wait of the sandbox")
+	f.StringVar(&s.platformFile, "platform-key-file", "", "`file` with the private key that signs callbacks; created if it does not exist.\n"+
+		"Without it, every start makes a new key")
+	f.StringVar(&o.StateFile, "state", "", "`file` that keeps the records over restarts")
+	f.StringVar(&o.PublicURL, "public-url", "", "URL of the cashier page for payers, if it is not the URL of the API")
+	f.IntVar(&o.Speed, "speed", 1, "divide every wait of the sandbox by this number")
 	f.DurationVar(&o.Delay, "delay", sandbox.DefaultDelay, "how long an order takes from one state to the next")
-	f.StringVar(&o.DefaultScenario, "default-scenario", "success", "scenario of orders that choose none")
+	f.StringVar(&o.DefaultScenario, "default-scenario", "success", "scenario of orders that name none")
 	f.DurationVar(&o.SlowAnswer, "slow-answer", sandbox.DefaultSlowAnswer, "how long a slow answer takes; speed does not change it")
-	f.DurationVar(&o.LateBooking, "late-booking", sandbox.DefaultLateBooking, "when a late booking books")
-	f.DurationVar(&o.NonceWindow, "nonce-window", 0, "largest distance of a nonce from the clock, and how long replays are refused; 0: no check")
-	f.IntVar(&o.RateLimit, "rate-limit", 0, "calls a second that a merchant may make, 0 for any number")
-	f.IntVar(&o.MaxOrders, "max-orders", sandbox.DefaultMaxOrders, "orders the book may hold")
-	f.StringVar(&o.AccountCheckPath, "account-check-path", "", "path of Vietnam's account check, which no page shows; empty is off")
-	f.StringVar(&o.UTRSupplementPath, "utr-supplement-path", "", "path of India's UTR supplement, which no page shows; empty is off")
+	f.DurationVar(&o.LateBooking, "late-booking", sandbox.DefaultLateBooking, "delay of the booking in the scenario late-booking")
+	f.DurationVar(&o.NonceWindow, "nonce-window", 0, "how far a nonce may differ from the clock, and how long replays are refused; 0: no check")
+	f.IntVar(&o.RateLimit, "rate-limit", 0, "calls per second and merchant; 0: no limit")
+	f.IntVar(&o.MaxOrders, "max-orders", sandbox.DefaultMaxOrders, "maximum number of orders")
+	f.StringVar(&o.AccountCheckPath, "account-check-path", "", "path of Vietnam's account check, which no page of the gateway names; empty: off")
+	f.StringVar(&o.UTRSupplementPath, "utr-supplement-path", "", "path of India's UTR supplement, which no page of the gateway names; empty: off")
 	f.Uint64Var(&s.faultSeed, "fault-seed", 0, "seed of the fault plan")
-	f.IntVar(&s.faultRate, "fault-rate", 0, "draw every fault so often in a thousand")
-	f.StringToIntVar(&s.faults, "fault", nil, "draw a fault so often in a thousand, as `name=rate`; repeatable")
+	f.IntVar(&s.faultRate, "fault-rate", 0, "rate of every fault, per thousand")
+	f.StringToIntVar(&s.faults, "fault", nil, "rate of one fault per thousand, as `name=rate`; repeatable")
 	f.BoolVar(&s.verbose, "verbose", false, "log every call, move and callback to standard error")
 	return cmd
 }
@@ -100,7 +100,7 @@ func serve(ctx context.Context, s settings, out, errOut io.Writer) error {
 	return errors.Join(err, gateway.Close())
 }
 
-// complete reads the files the flags name.
+// complete sets the options from the flags and the files that they name.
 func (s *settings) complete(errOut io.Writer) error {
 	var err error
 	if s.options.Merchants, err = readMerchants(s.merchants, s.merchantsFile); err != nil {
@@ -111,7 +111,7 @@ func (s *settings) complete(errOut io.Writer) error {
 			return err
 		}
 	}
-	if err := errors.Join(knownScenarios(s.options.DefaultScenario), knownFaults(s.faults)); err != nil {
+	if err := errors.Join(checkScenarios(s.options.DefaultScenario), checkFaults(s.faults)); err != nil {
 		return err
 	}
 	s.options.Faults = faultPlan(s.faultSeed, s.faultRate, s.faults)
@@ -141,10 +141,10 @@ type listener struct {
 	handler http.Handler
 }
 
-// patience is how long calls under way may take when the sandbox stops.
+// patience is how long a stop waits for running calls.
 const patience = 5 * time.Second
 
-// listen serves every listener until the context ends or one of them fails.
+// listen serves every listener until the context ends or a listener fails.
 func listen(ctx context.Context, listeners []listener, ready func(addresses []string)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -181,5 +181,5 @@ func listen(ctx context.Context, listeners []listener, ready func(addresses []st
 	return nil
 }
 
-// fileMode is for keys: nobody else reads them.
+// fileMode is the mode of key files: only the owner may read them.
 const fileMode = os.FileMode(0o600)

@@ -14,7 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
 
-// print writes a value as JSON if that is asked for, as a table otherwise.
+// print writes a value as JSON with --json, else as a table.
 func (c *controls) print(out io.Writer, value any, table func(io.Writer)) error {
 	if c.json {
 		return commandline.WriteJSON(out, value, "  ")
@@ -28,9 +28,9 @@ func scenariosCommand() *cobra.Command {
 	c := &controls{}
 	cmd := &cobra.Command{
 		Use:   "scenarios",
-		Short: "Print the table of what can happen to an order",
-		Long: "Prints what can happen to an order. A create chooses a row by its member sandboxScenario (\"fail\", \"hidden:5\",\n" +
-			"\"lost-answer,fail\"), or by the last three digits before the point of its amount: 1202 fails.",
+		Short: "Print the scenarios that an order can have",
+		Long: "Prints the scenarios. A create selects one by its member sandboxScenario (\"fail\", \"hidden:5\",\n" +
+			"\"lost-answer,fail\"), or by the last three digits before the point of its amount (1202 fails).",
 		Example: "  sandbox scenarios\n  sandbox scenarios --json",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,7 +104,7 @@ func bookCommand(c *controls) *cobra.Command {
 func ordersCommand(c *controls) *cobra.Command {
 	return &cobra.Command{
 		Use:     "orders [ORDER]",
-		Short:   "Print all orders, or those of one number",
+		Short:   "Print all orders, or the orders with one number",
 		Example: "  sandbox orders\n  sandbox orders W-1 --json",
 		Args:    commandline.AtMostOne("order"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -139,7 +139,7 @@ func printOrders(w io.Writer, orders []sandbox.Order) {
 func auditCommand(c *controls) *cobra.Command {
 	return &cobra.Command{
 		Use:     "audit",
-		Short:   "Count double payments and check the records; fails if there is a problem",
+		Short:   "Count double payments and check the sums of the records",
 		Example: "  sandbox audit --json",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -155,7 +155,7 @@ func auditCommand(c *controls) *cobra.Command {
 				}
 			})
 			if err == nil && (audit.DoublePayments > 0 || len(audit.Problems) > 0) {
-				return errors.New("the book is not clean")
+				return errors.New("the audit found double payments or wrong sums")
 			}
 			return err
 		},

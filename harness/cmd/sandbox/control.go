@@ -15,7 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// controls are the flags of every command that steers a running sandbox.
+// controls are the flags of every command that controls a running sandbox.
 type controls struct {
 	at       string
 	merchant string
@@ -27,14 +27,14 @@ func withControls(build func(*controls) *cobra.Command) *cobra.Command {
 	cmd := build(c)
 	f := cmd.Flags()
 	f.StringVar(&c.at, "at", "http://127.0.0.1:8090", "address of the control interface")
-	f.StringVar(&c.merchant, "merchant", "", "merchant number, where an order number alone does not say which")
+	f.StringVar(&c.merchant, "merchant", "", "merchant number, needed if several merchants have an order of that number")
 	f.BoolVar(&c.json, "json", false, "print JSON")
 	return cmd
 }
 
 func (c *controls) client() *sandbox.ControlClient { return sandbox.NewControlClient(c.at) }
 
-// find is the order that somebody names by its id or its number.
+// find returns the order with an id or a number.
 func (c *controls) find(ctx context.Context, reference string) (sandbox.Order, error) {
 	orders, err := c.client().Find(ctx, reference)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *controls) find(ctx context.Context, reference string) (sandbox.Order, e
 	case 1:
 		return found[0], nil
 	}
-	return sandbox.Order{}, fmt.Errorf("%d orders are called %q; name one by its id (%s …), or give --merchant", len(found), reference, found[0].ID)
+	return sandbox.Order{}, fmt.Errorf("%d orders have the number %q; give the id of one (%s …), or --merchant", len(found), reference, found[0].ID)
 }
 
 func callbackCommand(c *controls) *cobra.Command {
@@ -60,13 +60,13 @@ func callbackCommand(c *controls) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "callback ORDER",
 		Short: "Send a callback of an order now",
-		Long: "Sends a callback that says how the order stands. With --false something is wrong with it: the name of\n" +
-			"one of the scenarios that send a false callback first (see: sandbox scenarios).",
+		Long: "Sends a callback with the order's present state. With --false the callback has a defect. Its value is the name of\n" +
+			"a scenario that sends a false callback first (see: sandbox scenarios).",
 		Example: "  sandbox callback W-1\n  sandbox callback P1734517376779485186 --false wrong-signature",
 		Args:    commandline.Exactly("order"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if falsehood != "" {
-				if err := known("false callback", falsehood, sandbox.FalseCallbacks(), listScenarios); err != nil {
+				if err := checkName("false callback", falsehood, sandbox.FalseCallbacks(), listScenarios); err != nil {
 					return err
 				}
 			}
@@ -81,25 +81,25 @@ func callbackCommand(c *controls) *cobra.Command {
 			return c.print(cmd.OutOrStdout(), d, func(w io.Writer) { fmt.Fprintf(w, "callback %d of %s says %s\n", d.Serial, d.ID, d.State) })
 		},
 	}
-	cmd.Flags().StringVar(&falsehood, "false", "", "what is wrong with it")
+	cmd.Flags().StringVar(&falsehood, "false", "", "name of the callback's defect")
 	return cmd
 }
 
 func scenarioCommand(c *controls) *cobra.Command {
 	return &cobra.Command{
 		Use:     "scenario ORDER NAME",
-		Short:   "Choose what happens to an order, or to a number that is yet to come",
+		Short:   "Set the scenario of an order, or of a future order number",
 		Example: "  sandbox scenario W-1 stuck\n  sandbox scenario W-2 lost-answer,fail --merchant M1700000001",
 		Args:    commandline.Exactly("an order", "the name of a scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := knownScenarios(args[1]); err != nil {
+			if err := checkScenarios(args[1]); err != nil {
 				return err
 			}
 			merchant, number := c.merchant, args[0]
 			if o, err := c.find(cmd.Context(), args[0]); err == nil {
 				merchant, number = o.Merchant, o.Number
 			} else if merchant == "" {
-				return fmt.Errorf("%w; give --merchant for one that is yet to come", err)
+				return fmt.Errorf("%w; give --merchant to set the scenario of a future order", err)
 			}
 			return c.client().SetScenario(cmd.Context(), merchant, number, args[1])
 		},
@@ -110,7 +110,7 @@ func moveCommand(c *controls) *cobra.Command {
 	var paid string
 	cmd := &cobra.Command{
 		Use:     "move ORDER STATE",
-		Short:   "Bring an order to a state by hand; its callback goes out",
+		Short:   "Set the state of an order and send its callback",
 		Example: "  sandbox move W-1 failed\n  sandbox move D-1 9 --paid 500",
 		Args:    commandline.Exactly("an order", "its new state"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -129,11 +129,11 @@ func moveCommand(c *controls) *cobra.Command {
 			return c.print(cmd.OutOrStdout(), o, func(w io.Writer) { printOrders(w, []sandbox.Order{o}) })
 		},
 	}
-	cmd.Flags().StringVar(&paid, "paid", "", "what was paid, for a partial payment")
+	cmd.Flags().StringVar(&paid, "paid", "", "amount paid, for a partial payment")
 	return cmd
 }
 
-// parseState reads a state by its number or its name.
+// parseState returns the state with a number or a name.
 func parseState(text string) (tarspay.State, error) {
 	var names []string
 	for _, row := range tarspay.States() {
@@ -151,8 +151,8 @@ func fundCommand(c *controls) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fund AMOUNT",
 		Short: "Move a merchant's own money into its balance, or out of it",
-		Long: "Moves a merchant's own money into its available balance, as when it pays money in at the gateway; with --out\n" +
-			"to its bank. No callback and no record tells of it: it shows in the balance only.",
+		Long: "Moves a merchant's own money into its available balance, as a top-up at the gateway does. With --out\n" +
+			"it moves money from the balance to the merchant's bank. The gateway sends no callback for it.",
 		Example: "  sandbox fund 50000 --merchant M1700000001\n  sandbox fund 2000 --out --merchant M1700000001",
 		Args:    commandline.Exactly("amount"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -165,7 +165,7 @@ func fundCommand(c *controls) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&out, "out", false, "to the merchant's bank")
+	cmd.Flags().BoolVar(&out, "out", false, "move money to the merchant's bank")
 	return cmd
 }
 
@@ -176,15 +176,15 @@ func switchCommand(c *controls) *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:     "switch NAME on|off",
-		Short:   "Turn a condition of a merchant, or of all of them, on or off",
+		Short:   "Turn a condition of one or all merchants on or off",
 		Long:    "Turns a condition on or off for --merchant, or for every merchant:\n\n" + strings.Join(names, "\n"),
 		Example: "  sandbox switch key-expired on --merchant M1700000001\n  sandbox switch outage off",
 		Args:    commandline.Exactly("the name of a switch", "on or off"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "on" && args[1] != "off" {
-				return commandline.Misused("a switch is turned on or off")
+				return commandline.Misused("the second argument must be on or off")
 			}
-			if err := knownSwitch(args[0]); err != nil {
+			if err := checkSwitch(args[0]); err != nil {
 				return err
 			}
 			return c.client().Switch(cmd.Context(), c.merchant, args[0], args[1] == "on")
@@ -196,8 +196,8 @@ func keyCommand(c *controls) *cobra.Command {
 	return &cobra.Command{
 		Use:   "key PUBLIC-KEY",
 		Short: "Replace a merchant's public key, as in the gateway's console",
-		Long: "Replaces the public key of --merchant. From then on the gateway refuses calls that are signed with the\n" +
-			"key before it (5003005).",
+		Long: "Replaces the public key of --merchant. Afterwards the gateway refuses calls that are signed with the\n" +
+			"old key (5003005).",
 		Example: "  sandbox key 02… --merchant M1700000001",
 		Args:    commandline.Exactly("public key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -216,7 +216,7 @@ func faultsCommand(c *controls) *cobra.Command {
 		Example: "  sandbox faults --seed 7 --rate 20\n  sandbox faults --seed 7 --fault lost-answer=50\n  sandbox faults",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := knownFaults(faults); err != nil {
+			if err := checkFaults(faults); err != nil {
 				return err
 			}
 			return c.client().SetFaults(cmd.Context(), faultPlan(seed, rate, faults))
@@ -231,19 +231,19 @@ func faultsCommand(c *controls) *cobra.Command {
 func advanceCommand(c *controls) *cobra.Command {
 	return &cobra.Command{
 		Use:     "advance DURATION",
-		Short:   "Move the sandbox's time ahead; what comes due happens",
+		Short:   "Advance the sandbox's clock and run the events that become due",
 		Example: "  sandbox advance 90s\n  sandbox advance 360h",
 		Args:    commandline.Exactly("duration"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[0])
 			if err != nil {
-				return commandline.Misused("the duration is written like 90s, 15m or 360h")
+				return commandline.Misused("the duration must be like 90s, 15m or 360h")
 			}
 			info, err := c.client().Advance(cmd.Context(), by)
 			if err != nil {
 				return err
 			}
-			return c.print(cmd.OutOrStdout(), info, func(w io.Writer) { fmt.Fprintln(w, "it is", commandline.Moment(info.Now)) })
+			return c.print(cmd.OutOrStdout(), info, func(w io.Writer) { fmt.Fprintln(w, "the sandbox's time is", commandline.Moment(info.Now)) })
 		},
 	}
 }

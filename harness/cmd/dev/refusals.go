@@ -18,22 +18,22 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// door is an attempt that was refused, for the table.
-type door struct{ tried, answer string }
+// refusedAttempt is a row of the table of refused attempts.
+type refusedAttempt struct{ tried, answer string }
 
-func (d *demo) refused(tried, answer string) {
+func (d *demo) recordRefusal(tried, answer string) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	d.doors = append(d.doors, door{tried, answer})
+	d.attempts = append(d.attempts, refusedAttempt{tried, answer})
 }
 
-// knock makes the attempts that must be refused.
-func (d *demo) knock(ctx context.Context) error {
+// sendInvalidRequests makes the attempts that must be refused.
+func (d *demo) sendInvalidRequests(ctx context.Context) error {
 	return errors.Join(d.startTwice(ctx), d.makeMistakes(ctx))
 }
 
-// startTwice starts an order that exists: the same is the same order, other
-// content is a conflict.
+// startTwice starts an order that exists. With the same content it gets the first
+// order, with other content a conflict.
 func (d *demo) startTwice(ctx context.Context) error {
 	request := d.roles[0].request
 	if _, err := d.ledgerShows(ctx, request.Key(), func(order.Order) bool { return true }); err != nil {
@@ -42,7 +42,7 @@ func (d *demo) startTwice(ctx context.Context) error {
 	again, err := d.stack.Orders.Start(ctx, request)
 	d.expect(err == nil && again.Existing && again.WorkflowID == contract.WorkflowID(request.Key()),
 		"starting %s twice must return the first order; it returned %+v, %v", request.Number, again, err)
-	d.refused("the same order once more", "the first one, "+again.WorkflowID)
+	d.recordRefusal("the same order again", "the first order, "+again.WorkflowID)
 
 	other := request
 	if other.Amount, err = other.Amount.Add(request.Amount); err != nil {
@@ -50,11 +50,11 @@ func (d *demo) startTwice(ctx context.Context) error {
 	}
 	_, err = d.stack.Orders.Start(ctx, other)
 	d.expect(order.CodeOf(err) == order.CodeOrderConflict, "another amount under the number %s must be a conflict; it was %v", request.Number, err)
-	d.refused("its number with another amount", order.CodeOf(err))
+	d.recordRefusal("the same number with another amount", order.CodeOf(err))
 	return ctx.Err()
 }
 
-// makeMistakes sends requests that break a rule each.
+// makeMistakes sends requests. Each breaks one rule.
 func (d *demo) makeMistakes(ctx context.Context) error {
 	i := slices.IndexFunc(d.roles, func(r *role) bool { return r.kind == order.Withdrawal && r.country == "TH" })
 	good := d.roles[i].request
@@ -64,17 +64,17 @@ func (d *demo) makeMistakes(ctx context.Context) error {
 		spoilt.Details = maps.Clone(good.Details)
 		m.spoil(&spoilt)
 		_, err := d.stack.Orders.Start(ctx, spoilt)
-		d.refusal(m.shows, m.code, err)
+		d.expectRefusal(m.shows, m.code, err)
 	}
 	for _, t := range typos {
 		_, err := order.ParseAmount(t.text, good.Country)
-		d.refusal(fmt.Sprintf("the amount %q", t.text), t.code, err)
+		d.expectRefusal(fmt.Sprintf("the amount %q", t.text), t.code, err)
 	}
 	return ctx.Err()
 }
 
-// refusal expects a request to be refused for one reason.
-func (d *demo) refusal(tried, code string, err error) {
+// expectRefusal checks that a request was refused with a code.
+func (d *demo) expectRefusal(tried, code string, err error) {
 	var invalid *order.Invalid
 	var codes []string
 	if errors.As(err, &invalid) {
@@ -83,11 +83,11 @@ func (d *demo) refusal(tried, code string, err error) {
 		}
 	}
 	d.expect(slices.Contains(codes, code), "%s must be refused with %s; it was %v", tried, code, err)
-	d.refused(tried, strings.Join(codes, " "))
+	d.recordRefusal(tried, strings.Join(codes, " "))
 }
 
-// forge claims that an order under way was paid, in a callback that is right
-// in every member and signed by somebody else.
+// forge sends a callback that says an open order was paid. Every member is right,
+// but the signature is by an unknown key.
 func (d *demo) forge(ctx context.Context, r *role) error {
 	row, err := d.ledgerShows(ctx, r.request.Key(), func(o order.Order) bool { return o.GatewayID != "" })
 	if err != nil {
@@ -113,11 +113,11 @@ func (d *demo) forge(ctx context.Context, r *role) error {
 	}
 	d.expect(status == http.StatusUnauthorized && strings.Contains(answer, callback.CodeSignature),
 		"a forged callback must be refused with 401 %s; it was answered %d %s", callback.CodeSignature, status, answer)
-	d.refused("a forged callback for "+row.Number, fmt.Sprintf("%d %s", status, callback.CodeSignature))
+	d.recordRefusal("a forged callback for "+row.Number, fmt.Sprintf("%d %s", status, callback.CodeSignature))
 	return nil
 }
 
-// post posts a callback the way the gateway does.
+// post posts a callback as the gateway does.
 func post(ctx context.Context, address string, body []byte, signature string) (status int, answer string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
@@ -134,8 +134,8 @@ func post(ctx context.Context, address string, body []byte, signature string) (s
 	return response.StatusCode, string(text), err
 }
 
-// forgeriesCounted is how many callbacks with a wrong signature the receiver
-// says it has refused.
+// forgeriesCounted reads the receiver's count of callbacks that it refused for
+// their signature.
 func (d *demo) forgeriesCounted(ctx context.Context) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.stack.Addresses.Admin+"/metrics", http.NoBody)
 	if err != nil {
