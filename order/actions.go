@@ -172,3 +172,38 @@ func (a Adoption) WithID(id string) Action {
 	a.ID = id
 	return a
 }
+
+// TooLong returns a refusal if a text of the action is too long, and nil
+// otherwise. Every Permit calls it; callers call it before they send an action.
+func (a Approval) TooLong() *Refusal {
+	return firstTooLong(bounded{"id", a.ID, MaxMark}, bounded{"by", a.By, MaxName},
+		bounded{"why", a.Why, MaxText}, bounded{"fingerprint", a.Fingerprint, MaxMark})
+}
+
+// TooLong is that of an Approval.
+func (r Rejection) TooLong() *Refusal { return signedTooLong(r.ID, r.By, "why", r.Why) }
+
+// TooLong is that of an Approval.
+func (c Cancellation) TooLong() *Refusal { return signedTooLong(c.ID, c.By, "why", c.Why) }
+
+// TooLong is that of an Approval.
+func (n Note) TooLong() *Refusal { return signedTooLong(n.ID, n.By, "text", n.Text) }
+
+// TooLong is that of an Approval.
+func (p Poll) TooLong() *Refusal { return signedTooLong(p.ID, p.By, "why", "") }
+
+// TooLong is that of an Approval.
+func (a Adoption) TooLong() *Refusal {
+	if refusal := signedTooLong(a.ID, a.By, "run", a.Run); refusal != nil {
+		return refusal
+	}
+	return firstTooLong(bounded{"squatted", a.Squatted, MaxText})
+}
+
+// TooLong is that of an Approval.
+func (r Resolution) TooLong() *Refusal {
+	if refusal := signedTooLong(r.ID, r.By, "why", r.Why); refusal != nil {
+		return refusal
+	}
+	return firstTooLong(bounded{"state", string(r.State), MaxMark}, bounded{"evidence", r.Evidence, MaxText})
+}

@@ -785,3 +785,20 @@ func TestOneDecisionCounts(t *testing.T) {
 		b.clean(t)
 	})
 }
+
+// Act has a case for every type of action: without one it answers INVALID_REQUEST.
+func TestActKnowsEveryAction(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		key := b.at(t, order.Withdrawal, order.Submitted).Key()
+		for _, kind := range order.ActionTypes {
+			action, err := kind.Read([]byte("{}"))
+			require.NoError(t, err)
+			_, refusal, _, err := b.Act(t.Context(), key, action, false)
+			require.NoError(t, err)
+			require.NotNil(t, refusal, kind.Name)
+			require.Equal(t, order.CodeWhoMissing, refusal.Code, "add %q to Act in internal/ledger/act.go", kind.Name)
+		}
+	})
+}
