@@ -1,6 +1,7 @@
 package tarspay
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -93,12 +94,14 @@ func TestErrorCodesAreComplete(t *testing.T) {
 func TestErrorCodeColumns(t *testing.T) {
 	t.Parallel()
 	row := ErrorCode{Classes: Classes{CreateDeposit: "1", CreateWithdrawal: "2", Query: "3", Balance: "4", Other: "5"}}
-	for operation, want := range map[Operation]Class{
+	columns := map[Operation]Class{
 		OperationCreateDeposit: "1", OperationCreateWithdrawal: "2",
 		OperationQueryDeposit: "3", OperationQueryWithdrawal: "3", OperationDepositByTrxID: "3", OperationTrxQuery: "3", OperationUTRQuery: "3",
 		OperationBalance: "4",
 		OperationHistory: "5", OperationAccountCheck: "5", OperationPayoutProof: "5", OperationTrxSupplement: "5", OperationTrxSubmit: "5", OperationUTRSupplement: "5",
-	} {
+	}
+	require.ElementsMatch(t, declaredOperations(t), slices.Collect(maps.Keys(columns)))
+	for operation, want := range columns {
 		require.Equal(t, want, row.Class(operation), operation)
 	}
 }

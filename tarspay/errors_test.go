@@ -5,11 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// declaredOperations are the constants of type Operation in errors.go.
+func declaredOperations(t *testing.T) []Operation {
+	t.Helper()
+	source, err := os.ReadFile("errors.go")
+	require.NoError(t, err)
+	var all []Operation
+	for _, declared := range regexp.MustCompile(`(?m)^\tOperation\w+ +Operation = "(\w+)"$`).FindAllStringSubmatch(string(source), -1) {
+		all = append(all, Operation(declared[1]))
+	}
+	return all
+}
 
 func TestOutcomeUnknown(t *testing.T) {
 	t.Parallel()
@@ -22,6 +37,7 @@ func TestOutcomeUnknown(t *testing.T) {
 		OperationQueryDeposit, OperationQueryWithdrawal, OperationBalance, OperationHistory, OperationAccountCheck,
 		OperationDepositByTrxID, OperationPayoutProof, OperationTrxQuery, OperationUTRQuery,
 	}
+	require.ElementsMatch(t, declaredOperations(t), slices.Concat(changing, reading), "say of a new operation whether it changes something")
 	for class, want := range unknown {
 		for _, operation := range changing {
 			require.Equal(t, want, (&Error{Class: class, Operation: operation}).OutcomeUnknown(), "%s %s", operation, class)
