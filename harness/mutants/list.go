@@ -1339,7 +1339,7 @@ var mutants = []mutant{
 	{
 		name: "pinned_to_the_standby", takes: "a connection that no longer accepts writes is not reused",
 		file: "internal/ledger/sqldb/tx.go",
-		old:  `d.renew()`,
+		old:  `d.closeIdle()`,
 		new:  ``,
 		pkg:  "./internal/ledger/sqldb", run: "TestSessionsThatTurnReadOnly",
 	},

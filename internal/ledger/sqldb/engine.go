@@ -27,42 +27,44 @@ const (
 	SQLite   = "sqlite"
 )
 
-// engine is all that differs between the two databases besides migrations.
+// engine has everything that differs between the two databases, except the
+// migrations.
 type engine struct {
-	name    string // Postgres or SQLite; of the folder of its migrations
+	name    string // Postgres or SQLite; also the name of its folder of migrations
 	dialect goose.Dialect
 
-	// forUpdate ends a SELECT whose row must stay as it was read until the
-	// transaction ends.
+	// forUpdate is the end of a SELECT that locks its rows until the transaction
+	// ends.
 	forUpdate string
 
-	// clock asks for the server's time in Unix milliseconds. Empty: the server
-	// is this process, and so is its clock.
+	// clock is the query for the server's time in Unix milliseconds. If it is
+	// empty, the process's clock is used.
 	clock string
 
-	// prepare makes sure that there is something to open, and makes it if that
-	// is wanted.
+	// prepare checks that the database exists. With create, it creates a missing
+	// one.
 	prepare func(url string, create bool) error
-	// open makes the pools; it does not connect.
+	// open creates the pools. It does not connect.
 	open func(url string, options Options) (write, read *sqlx.DB, err error)
-	// ready proves that the tables can be written now. It changes nothing.
+	// ready checks that the tables can be written now. It changes nothing.
 	ready func(ctx context.Context, write *sqlx.DB, tables []string) error
-	// collided reports whether a transaction lost against another one and may
-	// simply be run again. A violation of one of these constraints is one.
+	// collided reports whether a transaction failed because of a conflict with
+	// another one, and may be retried. A violation of one of the constraints is
+	// such a conflict.
 	collided func(err error, constraints []string) bool
-	// readOnly reports whether a session takes no writes, which another session
-	// may: the server has become a standby, say.
+	// readOnly reports whether a session refuses writes that another session may
+	// accept, for example because its server has become a standby.
 	readOnly func(error) bool
-	// busy reports whether a statement was given up because others were in its
-	// way for too long.
+	// busy reports whether a statement timed out while it waited for a lock.
 	busy func(error) bool
-	// countTables counts the tables of a name in the schema that is migrated.
+	// countTables is the query that counts the tables of a name in the migrated
+	// schema.
 	countTables string
 	// noTable reports whether a statement failed because its table is missing.
 	noTable func(error) bool
-	// overflowed reports whether a statement failed because a sum does not fit.
+	// overflowed reports whether a statement failed because a sum overflowed.
 	overflowed func(error) bool
-	// snapshot is how a transaction begins that reads several times and must
+	// snapshot has the options of a transaction that reads several times and must
 	// see one state of the whole database.
 	snapshot sql.TxOptions
 }
@@ -72,7 +74,7 @@ var postgres = engine{
 	dialect:   goose.DialectPostgres,
 	forUpdate: " FOR UPDATE",
 	clock:     "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
-	prepare:   func(string, bool) error { return nil }, // a database is made by its owner
+	prepare:   func(string, bool) error { return nil }, // the operator creates the database
 	open:      openPostgres,
 	collided: func(err error, constraints []string) bool {
 		if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
@@ -82,8 +84,8 @@ var postgres = engine{
 		return taken != nil && slices.Contains(constraints, taken.Constraint)
 	},
 	ready: readyPostgres,
-	// A standby refuses already to begin a transaction that may write, as a
-	// feature that it does not have.
+	// A standby refuses to begin a transaction that may write, with the code
+	// feature_not_supported.
 	readOnly: func(err error) bool {
 		return errors.Is(err, errReadOnly) || pq.As(err, pqerror.ReadOnlySQLTransaction, pqerror.FeatureNotSupported) != nil
 	},
@@ -94,9 +96,9 @@ var postgres = engine{
 	snapshot:    sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 }
 
-// SQLite has one writer at a time: a transaction that may write takes the
-// write lock when it begins (BEGIN IMMEDIATE), so that what it reads cannot
-// change under it and no row needs a lock of its own.
+// SQLite has one writer at a time. A transaction that may write takes the write
+// lock when it begins (BEGIN IMMEDIATE). So the rows that it reads cannot change,
+// and need no locks.
 var embedded = engine{
 	name:    SQLite,
 	dialect: goose.DialectSQLite3,
@@ -107,18 +109,18 @@ var embedded = engine{
 		return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY
 	},
 	ready:    readySQLite,
-	readOnly: func(error) bool { return false }, // a file that may not be written stays so
+	readOnly: func(error) bool { return false }, // another session would be refused, too
 	busy: func(err error) bool {
 		var failure *sqlite.Error
-		return errors.As(err, &failure) && slices.Contains(inTheWay, failure.Code()&0xff)
+		return errors.As(err, &failure) && slices.Contains(timeoutCodes, failure.Code()&0xff)
 	},
 	countTables: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 	noTable: func(err error) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && strings.Contains(failure.Error(), "no such table")
 	},
-	// A sum of a column that is too large is a float, which a strict table does
-	// not take; that of an aggregate is an error of its own.
+	// An overflow in an expression gives a float, which a STRICT table refuses. An
+	// overflow of SUM is an error of its own.
 	overflowed: func(err error) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && (failure.Code() == sqlite3.SQLITE_CONSTRAINT_DATATYPE || strings.Contains(failure.Error(), "integer overflow"))
@@ -126,10 +128,10 @@ var embedded = engine{
 	snapshot: sql.TxOptions{ReadOnly: true}, // a read transaction in WAL mode sees one state
 }
 
-// inTheWay are the codes of a statement that SQLite gave up.
-var inTheWay = []int{sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
+// timeoutCodes lists SQLite's codes for a lock timeout and an interrupt.
+var timeoutCodes = []int{sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
 
-// engineFor picks the engine by the URL's scheme.
+// engineFor returns the engine for the URL's scheme.
 func engineFor(text string) (engine, error) {
 	scheme, rest, _ := strings.Cut(text, ":")
 	switch scheme {
@@ -155,8 +157,8 @@ const (
 	poolLifetime   = 30 * time.Minute // so that a moved or added server is found
 	connectTimeout = 10 * time.Second
 
-	// A process that stands still in the middle of a transaction keeps rows
-	// locked; the server ends such a session.
+	// A process that hangs within a transaction keeps rows locked. The server ends
+	// such a session after this time.
 	idleInTransaction = "30s"
 )
 
@@ -165,15 +167,16 @@ func openPostgres(text string, options Options) (write, read *sqlx.DB, err error
 	if err != nil {
 		return nil, nil, badURL("it cannot be read; special characters in user and password must be percent-encoded, and parameters must be ones that PostgreSQL knows")
 	}
-	if err := encrypted(config); err != nil && !options.Unencrypted {
+	if err := requireEncryption(config); err != nil && !options.Unencrypted {
 		return nil, nil, err
 	}
-	// After a failover an address may lead to a standby for a while. Whoever
-	// connects then would keep a session that takes no writes.
+	// After a failover an address may lead to a standby for a while. A session
+	// that is opened then would refuse writes for its whole life.
 	if config.TargetSessionAttrs == "" {
 		config.TargetSessionAttrs = pq.TargetSessionAttrsReadWrite
 	}
-	// Without it the driver prepares every statement first: twice the trips.
+	// Otherwise the driver prepares every statement first, which needs a second
+	// round trip.
 	config.BinaryParameters = true
 	if config.ConnectTimeout <= 0 {
 		config.ConnectTimeout = connectTimeout
@@ -196,10 +199,9 @@ func openPostgres(text string, options Options) (write, read *sqlx.DB, err error
 	return pool, pool, nil
 }
 
-// encrypted refuses connections to other machines that are not encrypted for
-// certain. The configuration is what the driver will do: its own defaults and
-// variables (PGSSLMODE) are in it.
-func encrypted(config pq.Config) error {
+// requireEncryption refuses connections to other machines that may be unencrypted. config
+// already includes the driver's defaults and variables such as PGSSLMODE.
+func requireEncryption(config pq.Config) error {
 	switch config.SSLMode {
 	case pq.SSLModeDisable, pq.SSLModeAllow, pq.SSLModePrefer:
 	default:
@@ -207,7 +209,7 @@ func encrypted(config pq.Config) error {
 	}
 	hosts := append([]pq.ConfigMultihost{{Host: config.Host, Hostaddr: config.Hostaddr}}, config.Multi...)
 	for _, host := range hosts {
-		if local(host.Host, host.Hostaddr) {
+		if isLocal(host.Host, host.Hostaddr) {
 			continue
 		}
 		return &Error{Code: CodeUnencrypted, Text: fmt.Sprintf(
@@ -217,9 +219,9 @@ func encrypted(config pq.Config) error {
 	return nil
 }
 
-// local reports whether a host is this machine: a socket's directory, loopback,
-// or nothing, which is the driver's localhost.
-func local(host string, address netip.Addr) bool {
+// isLocal reports whether a host is this machine: a socket's directory, loopback, or
+// empty, which the driver treats as localhost.
+func isLocal(host string, address netip.Addr) bool {
 	if address.IsValid() {
 		return address.IsLoopback()
 	}
@@ -227,10 +229,10 @@ func local(host string, address netip.Addr) bool {
 	return host == "" || host == "localhost" || host[0] == '/' || host[0] == '@' || err == nil && parsed.IsLoopback()
 }
 
-// errReadOnly is a session that takes no writes.
+// errReadOnly is the error for a session that refuses writes.
 var errReadOnly = errors.New("the session takes no writes: its server is a standby, or was made read-only")
 
-// readyPostgres takes the locks that writing the tables takes, and lets them go.
+// readyPostgres takes the locks of a write to the tables, and releases them.
 func readyPostgres(ctx context.Context, write *sqlx.DB, tables []string) error {
 	begun, err := write.BeginTxx(ctx, nil)
 	if err != nil {
@@ -250,7 +252,7 @@ func readyPostgres(ctx context.Context, write *sqlx.DB, tables []string) error {
 	return err
 }
 
-// readySQLite takes the one lock that every writer takes.
+// readySQLite takes the write lock, and releases it.
 func readySQLite(ctx context.Context, write *sqlx.DB, _ []string) error {
 	begun, err := write.BeginTxx(ctx, nil)
 	if err != nil {
@@ -261,26 +263,27 @@ func readySQLite(ctx context.Context, write *sqlx.DB, _ []string) error {
 
 // Settings of every SQLite connection.
 //
-// synchronous=FULL: a commit is on disk when it returns. NORMAL would be
-// faster and could lose the last commits to a power cut, among them the row
-// that says a create is about to be sent, which must never be lost.
+// synchronous=FULL: a commit is on disk when it returns. NORMAL is faster, but a
+// power cut could lose the last commits. The row that says that a create is about
+// to be sent must never be lost.
 //
-// busy_timeout is for other processes: writers of this one queue for the only
-// connection that writes, in order, instead of competing for the file.
+// busy_timeout is for other processes. The writers of this process wait for its
+// only writing connection.
 const (
 	sqliteSettings = "?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1"
 	sqliteReaders  = 4
 )
 
-// prepareFile makes the file and its directory, or finds that there is none.
-// Nothing of it gets better by waiting, but for a file that somebody else makes.
+// prepareFile creates the file and its directory if create is true. Otherwise it
+// checks that the file exists. Its errors are permanent, except that another
+// process may create a missing file.
 func prepareFile(text string, create bool) error {
 	path := sqlitePath(text)
 	mode := os.O_RDWR
 	if create {
 		mode |= os.O_CREATE
-		// It holds personal data, so nobody else may look; the driver would make
-		// the file readable for everyone.
+		// The file holds personal data, so only its owner may read it. The driver
+		// would create it readable for everyone.
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return badURL("the directory of " + place(text) + " cannot be made: " + reason(err))
 		}
@@ -298,7 +301,7 @@ func prepareFile(text string, create bool) error {
 	return nil
 }
 
-// reason is the system's word for why a file cannot be used, without the path.
+// reason returns the operating system's error for a file, without the path.
 func reason(err error) string {
 	var wrong *os.PathError
 	if errors.As(err, &wrong) {
@@ -332,14 +335,14 @@ func sqlitePool(name string, size int) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, badURL("SQLite's driver does not take the file's name")
 	}
-	pool := sqlx.NewDb(sql.OpenDB(connector), "sqlite3") // as sqlx calls it
+	pool := sqlx.NewDb(sql.OpenDB(connector), "sqlite3") // sqlx's name for SQLite
 	pool.SetMaxOpenConns(size)
 	pool.SetMaxIdleConns(size)
 	return pool, nil
 }
 
-// unreachable says why the database cannot be used. The driver's own words
-// are left out when they repeat the password.
+// unreachable returns the error for a database that cannot be used. It omits the
+// driver's message if the message contains the password.
 func unreachable(ctx context.Context, text string, err error) *Error {
 	why := err.Error()
 	if slices.ContainsFunc(secrets(text), func(secret string) bool { return strings.Contains(why, secret) }) {
@@ -352,7 +355,7 @@ func unreachable(ctx context.Context, text string, err error) *Error {
 	}
 }
 
-// place names the database for people: where it is, without credentials.
+// place describes for people where the database is, without credentials.
 func place(text string) string {
 	if strings.HasPrefix(text, "sqlite:") {
 		return "SQLite file " + sqlitePath(text)
@@ -364,7 +367,7 @@ func place(text string) string {
 	return "PostgreSQL at " + parsed.Host + parsed.Path
 }
 
-// secrets are the parts of a URL that must not be shown, as given and decoded.
+// secrets returns the parts of a URL that must not be shown, encoded and decoded.
 func secrets(text string) []string {
 	parsed, err := url.Parse(text)
 	if err != nil {

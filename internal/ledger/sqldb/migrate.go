@@ -19,11 +19,12 @@ const (
 	migrationWait  = 600
 )
 
-// Migrate brings the schema to the version that this program wants. Any number
-// of processes may call it at once; a schema that is new enough is left alone.
+// Migrate migrates the schema to the version of this program. Any number of
+// processes may call it at once. It does not change a schema of this version or a
+// newer one.
 //
-// The error is an *Error with CodeUnreachable or CodeForeign, or what the
-// database said to a migration.
+// The error is an *Error with CodeUnreachable or CodeForeign, or the database's
+// error of a migration.
 func (d *DB) Migrate(ctx context.Context) error {
 	version, err := d.version(ctx)
 	if err != nil {
@@ -38,9 +39,9 @@ func (d *DB) Migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// On SQLite nothing locks others out. But a migration and its version
-		// are one transaction there, so of two processes one wins each step
-		// and the other one fails whole: it goes on from where the winner is.
+		// SQLite has no migration lock. But a migration and its version are
+		// committed together. So of two processes, one succeeds in each step. The
+		// other one is rolled back, and continues from the new version.
 		if d.engine.name != SQLite || (reached == version && !d.collided(failure)) {
 			return fmt.Errorf("ledger: migrate from version %d: %w", reached, failure)
 		}
@@ -73,8 +74,9 @@ func (d *DB) migrateUp(ctx context.Context) error {
 	return err
 }
 
-// migrationLock is an advisory lock of PostgreSQL, which ends with the session
-// that holds it. It is one per schema: others in the database are not ours.
+// migrationLock returns an advisory lock of PostgreSQL, which ends with its
+// session. Each schema has its own lock, because other schemas of the database may
+// belong to other programs.
 func (d *DB) migrationLock(ctx context.Context) (lock.SessionLocker, error) {
 	var schema string
 	if err := d.Get(ctx, &schema, "SELECT COALESCE(current_schema(), '')"); err != nil {
@@ -86,7 +88,7 @@ func (d *DB) migrationLock(ctx context.Context) (lock.SessionLocker, error) {
 	)
 }
 
-// version is the schema's version in the database, 0 when there is none.
+// version returns the schema's version in the database, 0 if there is none.
 //
 // The error is an *Error with CodeUnreachable or CodeForeign.
 func (d *DB) version(ctx context.Context) (int64, error) {
@@ -110,10 +112,11 @@ func (d *DB) recordedVersion(ctx context.Context) (int64, error) {
 	return version, err
 }
 
-// foreign refuses a database that has tables of ours and no version: one from
-// before the first release, or another program's. Otherwise it returns the
-// version, which another process may have reached meanwhile: a migration and its
-// version are committed together, so whoever sees the table sees the version.
+// foreign refuses a database that has the table Own and no version. It is from
+// before the first release, or belongs to another program. Otherwise foreign
+// returns the version, which another process may have changed meanwhile. A
+// migration and its version are committed together, so a read that sees the table
+// also sees the version.
 func (d *DB) foreign(ctx context.Context) (int64, error) {
 	var tables int
 	if err := d.Get(ctx, &tables, d.engine.countTables, d.schema.Own); err != nil || tables == 0 {
@@ -126,7 +129,7 @@ func (d *DB) foreign(ctx context.Context) (int64, error) {
 	return version, err
 }
 
-// newest is the version of the last migration in this program.
+// newest returns the version of the last migration in this program.
 func (d *DB) newest() int64 {
 	files, err := fs.ReadDir(d.schema.Migrations, d.engine.name)
 	if err != nil {

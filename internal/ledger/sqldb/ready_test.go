@@ -36,7 +36,7 @@ func TestUnencryptedConnections(t *testing.T) {
 	} {
 		config, err := pq.NewConfig(text)
 		require.NoError(t, err, text)
-		err = encrypted(config)
+		err = requireEncryption(config)
 		if !refused {
 			require.NoError(t, err, text)
 			continue
@@ -51,7 +51,7 @@ func TestUnencryptedConnections(t *testing.T) {
 	t.Setenv("PGSSLMODE", "disable")
 	config, err := pq.NewConfig("postgres://u@db.example/payouts")
 	require.NoError(t, err)
-	require.Error(t, encrypted(config), "the driver's own variable")
+	require.Error(t, requireEncryption(config), "the driver's own variable")
 
 	over, cancel := context.WithCancel(t.Context())
 	cancel() // nothing is connected to

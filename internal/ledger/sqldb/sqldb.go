@@ -1,9 +1,9 @@
-// Package sqldb is the SQL database that the ledger is kept in: two engines,
-// opening, retries, transactions and migrations. It does not know what the tables
-// mean: see Schema.
+// Package sqldb accesses the SQL database of the ledger: two engines, opening,
+// retries, transactions and migrations. It knows nothing about the tables except
+// the Schema.
 //
-// The same SQL runs on PostgreSQL (production) and on SQLite (development and
-// the demo; several processes may share the file). What differs is in engine.go
+// The same SQL runs on PostgreSQL (production) and on SQLite (development and the
+// demo; several processes may share the file). The differences are in engine.go
 // and in the migrations.
 package sqldb
 
@@ -17,14 +17,14 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Schema is what a DB has to know of its tables.
+// Schema describes the tables of a DB.
 type Schema struct {
 	Migrations  fs.FS    // a folder per engine, "postgres" and "sqlite"
-	Versions    string   // the table of versions, which migrating makes
-	Own         string   // a table that the first migration makes: if it is there without a version, the database is foreign
-	Written     []string // the tables that Ready takes the locks of
-	Constraints []string // unique constraints whose violation means that a transaction collided and is run again
-	SumTooLarge string   // the text of CodeSum: what to look at
+	Versions    string   // the table of versions, which Migrate creates
+	Own         string   // a table that the first migration creates: a database with this table and no version is foreign
+	Written     []string // the tables that Ready locks
+	Constraints []string // unique constraints whose violation is a conflict: the transaction is retried
+	SumTooLarge string   // the message of CodeSum
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -33,22 +33,22 @@ type DB struct {
 	schema Schema
 	write  *sqlx.DB
 	read   *sqlx.DB         // the same pool as write on PostgreSQL
-	clock  func() time.Time // nil: the engine's own
+	clock  func() time.Time // nil: the engine's clock
 
-	// away makes the error of a database that does not answer. It knows the
-	// URL, which no field does: a DB may end up in a log.
+	// away returns the error for a database that does not answer. Only this
+	// closure has the URL, so that a logged DB does not show it.
 	away func(context.Context, error) *Error
 }
 
-// Options say how a database is opened.
+// Options are the options of Open.
 type Options struct {
-	Existing    bool // a SQLite file that does not exist is an *Error with CodeNoFile, and is not made
-	Unencrypted bool // a PostgreSQL on another machine need not be encrypted
+	Existing    bool // a missing SQLite file is an *Error with CodeNoFile, and is not created
+	Unencrypted bool // allow an unencrypted connection to PostgreSQL on another machine
 }
 
-// Open connects to "postgres://user:password@host/name?…",
-// "postgresql://…" or "sqlite:path/to/file.db", which is made if it does not
-// exist, with its directory. It does not migrate.
+// Open connects to "postgres://user:password@host/name?…", "postgresql://…" or
+// "sqlite:path/to/file.db", which is created with its directory if it does not
+// exist. It does not migrate.
 //
 // The error is an *Error with CodeURL, CodeNoFile, CodeUnencrypted or
 // CodeUnreachable. It never shows the password.
@@ -65,8 +65,8 @@ func Open(ctx context.Context, url string, schema Schema, options Options) (*DB,
 	if d.write, d.read, err = engine.open(url, options); err != nil {
 		return nil, err
 	}
-	// Two processes that make a SQLite file at once may collide.
-	err = d.again(ctx, func() error { return d.write.PingContext(ctx) })
+	// Two processes that create a SQLite file at the same time may conflict.
+	err = d.retryConflict(ctx, func() error { return d.write.PingContext(ctx) })
 	if err != nil {
 		_ = d.Close()
 		return nil, d.away(ctx, err)
@@ -74,16 +74,15 @@ func Open(ctx context.Context, url string, schema Schema, options Options) (*DB,
 	return d, nil
 }
 
-// Engine is Postgres or SQLite.
+// Engine returns Postgres or SQLite.
 func (d *DB) Engine() string { return d.engine.name }
 
-// Pools are the pools of sessions that write and that read, the same one on
-// PostgreSQL, for whoever needs the driver itself: tests.
+// Pools returns the pools of writing and of reading sessions, for tests. On
+// PostgreSQL both are the same pool.
 func (d *DB) Pools() (write, read *sqlx.DB) { return d.write, d.read }
 
-// Ping reports whether the database answers and its schema is one that this
-// program can work with: its own version, or a newer one, because a migration
-// leaves the release before it working.
+// Ping reports whether the database answers and this program can work with its
+// schema: its own version or a newer one.
 //
 // The error is an *Error with CodeUnreachable, CodeSchema or CodeForeign.
 func (d *DB) Ping(ctx context.Context) error {
@@ -97,9 +96,9 @@ func (d *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Ready reports whether the tables can be written now: it is Ping, and takes the
-// locks that writing takes, within a second or so. It changes nothing. A session
-// that takes no writes is not used again.
+// Ready reports whether the tables can be written now. It does Ping, and takes the
+// locks of a write, within about a second. It changes nothing. It closes sessions
+// that refuse writes.
 //
 // The error is an *Error with CodeUnreachable, CodeSchema, CodeForeign,
 // CodeReadOnly or CodeBusy.
@@ -113,29 +112,28 @@ func (d *DB) Ready(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case d.engine.readOnly(err):
-		d.renew()
+		d.closeIdle()
 		return &Error{Code: CodeReadOnly, Text: "the ledger's database takes no writes: its server is a standby, or was made read-only"}
-	case errors.As(d.explained(ctx, err), &failure):
+	case errors.As(d.codedError(ctx, err), &failure):
 		return failure
 	}
 	return d.away(ctx, err)
 }
 
-// renew throws the sessions away that nobody uses now. Those in use follow when
-// they meet a write that is refused.
-func (d *DB) renew() {
+// closeIdle closes the idle sessions. The sessions in use stay open: renew is called
+// again when one of their writes is refused.
+func (d *DB) closeIdle() {
 	d.write.SetMaxIdleConns(0)
 	d.write.SetMaxIdleConns(poolSize)
 }
 
-// explained names the error of a database that is there and did not get to it, or
-// that cannot hold a sum.
-// What was asked of it may have been done all the same.
-func (d *DB) explained(ctx context.Context, err error) error {
+// codedError converts timeouts to an *Error with CodeBusy, and overflows to one
+// with CodeSum. After a timeout the statement may have taken effect nevertheless.
+func (d *DB) codedError(ctx context.Context, err error) error {
 	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
 	if err == nil || errors.Is(ctx.Err(), context.Canceled) ||
 		!d.engine.busy(err) && !(late && errors.Is(err, context.DeadlineExceeded)) {
-		return d.summed(err)
+		return d.sumError(err)
 	}
 	return &Error{
 		Code:  CodeBusy,
@@ -144,7 +142,7 @@ func (d *DB) explained(ctx context.Context, err error) error {
 	}
 }
 
-// Close lets go of all connections.
+// Close closes all connections.
 func (d *DB) Close() error {
 	if d.read == d.write {
 		return d.write.Close()
@@ -152,16 +150,16 @@ func (d *DB) Close() error {
 	return errors.Join(d.read.Close(), d.write.Close())
 }
 
-// SetClock sets the clock that rows are stamped with, for tests that skip
-// time. Call it before the database is used.
+// SetClock sets the clock of the rows' times, for tests that skip time. Call it
+// before any other use of the database.
 func (d *DB) SetClock(clock func() time.Time) { d.clock = clock }
 
-// Now is the database's time, with which every row is stamped: the server's on
-// PostgreSQL, the machine's on SQLite. UTC, whole milliseconds.
+// Now returns the time that is stored in rows: the server's on PostgreSQL, the
+// machine's on SQLite. It is in UTC, in whole milliseconds.
 //
-// Whatever is compared with a time that the database returned is compared with
-// Now, and never with the clock of a process: two machines differ, and a
-// suspended process does not know how late it is.
+// Compare times of the database with Now only, never with the clock of a process.
+// The clocks of two machines differ, and a process may be suspended after it has
+// read its clock.
 func (d *DB) Now(ctx context.Context) (time.Time, error) {
 	now, err := d.readClock(ctx, d.read)
 	if err != nil {
@@ -170,7 +168,7 @@ func (d *DB) Now(ctx context.Context) (time.Time, error) {
 	return now, nil
 }
 
-// readClock reads the database's time, in a transaction or outside of one.
+// readClock reads the database's time, in a transaction or outside.
 func (d *DB) readClock(ctx context.Context, from sqlx.QueryerContext) (time.Time, error) {
 	switch {
 	case d.clock != nil:

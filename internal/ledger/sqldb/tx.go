@@ -10,18 +10,18 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Tx is one transaction; its methods are one statement each.
+// Tx is a transaction. Each of its methods runs one statement.
 type Tx struct {
-	ForUpdate string    // ends a SELECT whose row must stay as it was read until the transaction ends
-	At        time.Time // the database's time, stamped on everything that the transaction writes
+	ForUpdate string    // the end of a SELECT that locks its rows until the transaction ends
+	At        time.Time // the database's time, stored in all rows that the transaction writes
 
 	tx *sqlx.Tx
 }
 
-// Write runs do in a transaction, again from the start if it collided with
-// another one. do must not keep anything from an earlier run.
+// Write runs do in a transaction. It retries the transaction after a conflict with
+// another one. do must not keep state between tries.
 func (d *DB) Write(ctx context.Context, do func(*Tx) error) error {
-	return d.explained(ctx, d.again(ctx, func() error {
+	return d.codedError(ctx, d.retryConflict(ctx, func() error {
 		begun, err := d.write.BeginTxx(ctx, nil)
 		if err != nil {
 			return err
@@ -37,8 +37,8 @@ func (d *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	}))
 }
 
-// View runs do in a transaction that writes nothing and sees one state of the
-// whole database, however often it reads.
+// View runs do in a read-only transaction. All its reads see the same state of the
+// database.
 func (d *DB) View(ctx context.Context, do func(*Tx) error) error {
 	begun, err := d.read.BeginTxx(ctx, &d.engine.snapshot)
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *DB) View(ctx context.Context, do func(*Tx) error) error {
 	return do(&Tx{tx: begun})
 }
 
-// ignoreDone forgives a rollback of what the database has ended already.
+// ignoreDone ignores the error of a rollback if the transaction has already ended.
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil
@@ -56,27 +56,27 @@ func ignoreDone(err error) error {
 	return err
 }
 
-// How often and how patiently a collision is met.
+// The most tries of a transaction, and the pauses between them.
 const (
-	collisions = 10
+	maxTries   = 10
 	firstPause = 2 * time.Millisecond
 	longPause  = 250 * time.Millisecond
 )
 
-// again runs do until it does not collide, and meets no session that takes no
-// writes, a bounded number of times.
-func (d *DB) again(ctx context.Context, do func() error) error {
+// retryConflict retries do after conflicts and refusals of a read-only session, up
+// to maxTries.
+func (d *DB) retryConflict(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := do()
 		readOnly := d.engine.readOnly(err)
-		if err == nil || attempt == collisions || !readOnly && !d.collided(err) {
+		if err == nil || attempt == maxTries || !readOnly && !d.collided(err) {
 			return err
 		}
 		if readOnly {
-			d.renew()
+			d.closeIdle()
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // spreads collisions, guards nothing
+		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // spreads retries, guards nothing
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -87,7 +87,8 @@ func (d *DB) again(ctx context.Context, do func() error) error {
 	}
 }
 
-// collided reports whether a transaction lost against another one.
+// collided reports whether a transaction failed because of a conflict with another
+// one.
 func (d *DB) collided(err error) bool { return d.engine.collided(err, d.schema.Constraints) }
 
 // Get reads one row; sql.ErrNoRows if there is none.
@@ -114,8 +115,8 @@ func (t *Tx) Put(ctx context.Context, query string, args ...any) (int64, error) 
 	return result.RowsAffected()
 }
 
-// PutRows writes one row per element of rows, whose members are named in the
-// query, and reads what the query returns.
+// PutRows runs the query for every element of rows, whose fields the query names,
+// and reads the returned rows.
 func (t *Tx) PutRows(ctx context.Context, into any, query string, rows any) error {
 	bound, args, err := t.tx.BindNamed(query, rows)
 	if err != nil {
@@ -124,13 +125,12 @@ func (t *Tx) PutRows(ctx context.Context, into any, query string, rows any) erro
 	return t.tx.SelectContext(ctx, into, bound, args...)
 }
 
-// Get reads one row outside of a transaction: one statement sees one state.
-// sql.ErrNoRows if there is none.
+// Get reads one row outside of a transaction. sql.ErrNoRows if there is none.
 func (d *DB) Get(ctx context.Context, into any, query string, args ...any) error {
-	return d.explained(ctx, d.read.GetContext(ctx, into, d.read.Rebind(query), args...))
+	return d.codedError(ctx, d.read.GetContext(ctx, into, d.read.Rebind(query), args...))
 }
 
 // List reads all rows outside of a transaction.
 func (d *DB) List(ctx context.Context, into any, query string, args ...any) error {
-	return d.explained(ctx, d.read.SelectContext(ctx, into, d.read.Rebind(query), args...))
+	return d.codedError(ctx, d.read.SelectContext(ctx, into, d.read.Rebind(query), args...))
 }

@@ -19,7 +19,7 @@ func TestAgain(t *testing.T) {
 	l := &DB{engine: postgres}
 	collision := fmt.Errorf("settle: %w", &pq.Error{Code: "40P01"})
 	runs := 0
-	require.NoError(t, l.again(t.Context(), func() error {
+	require.NoError(t, l.retryConflict(t.Context(), func() error {
 		if runs++; runs < 4 {
 			return collision
 		}
@@ -28,16 +28,16 @@ func TestAgain(t *testing.T) {
 	require.Equal(t, 4, runs)
 
 	runs = 0
-	require.ErrorIs(t, l.again(t.Context(), func() error { runs++; return collision }), collision)
-	require.Equal(t, collisions, runs)
+	require.ErrorIs(t, l.retryConflict(t.Context(), func() error { runs++; return collision }), collision)
+	require.Equal(t, maxTries, runs)
 
 	runs = 0
-	require.ErrorIs(t, l.again(t.Context(), func() error { runs++; return io.EOF }), io.EOF)
+	require.ErrorIs(t, l.retryConflict(t.Context(), func() error { runs++; return io.EOF }), io.EOF)
 	require.Equal(t, 1, runs)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	runs = 0
-	err := l.again(ctx, func() error { runs++; cancel(); return collision })
+	err := l.retryConflict(ctx, func() error { runs++; cancel(); return collision })
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, runs)
 }

@@ -1,5 +1,4 @@
-// Package verify checks a ledger against itself: what is kept twice must agree,
-// and what is kept once must follow from what it rests on. It reads only.
+// Package verify checks that the tables of a ledger are consistent. It only reads.
 package verify
 
 import (
@@ -11,29 +10,30 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Rules are what the ledger says of its tables.
+// Rules describe the tables of the ledger.
 type Rules struct {
 	Accounts    []string     // the columns of books that sum to zero
-	Holding     string       // the condition of an order that holds a reservation
-	Counted     string       // the condition of an order that counts for daily limits
-	Adjustments []Adjustment // what each kind of adjustment moves
+	Holding     string       // the SQL condition for orders with a reservation
+	Counted     string       // the SQL condition for orders that count for daily limits
+	Adjustments []Adjustment // the transfer of each kind of adjustment
 }
 
-// Adjustment is what an adjustment of a kind moves, and the reason of its transfer.
+// Adjustment is a kind of adjustment with the reason and the accounts of its
+// transfer.
 type Adjustment struct{ Kind, Reason, From, To string }
 
-// Report is what Run found.
+// Report is the result of Run.
 type Report struct {
-	Books      int         `json:"books"`     // merchants and currencies
+	Books      int         `json:"books"`     // one per merchant and currency
 	Orders     int         `json:"orders"`    //
 	Transfers  int         `json:"transfers"` //
 	Violations []Violation `json:"violations,omitempty"`
 }
 
-// Violation is one place where the ledger contradicts itself.
+// Violation is one inconsistency.
 type Violation struct {
 	Code     string    `json:"code"` // Broken…
-	Key      order.Key `json:"key"`  // without number: of the books
+	Key      order.Key `json:"key"`  // no number: the books of the merchant
 	Currency string    `json:"currency"`
 	Detail   string    `json:"detail"`
 }
@@ -58,16 +58,25 @@ const (
 // Clean reports whether nothing was found.
 func (r Report) Clean() bool { return len(r.Violations) == 0 }
 
-// maxViolations bounds what one check lists.
+// maxViolations is the most violations that one check lists.
 const maxViolations = 1000
 
-// Run checks the whole ledger against itself, as of one moment: books sum
-// to zero, balances are the sum of their transfers, what is in flight is what
-// is left of the opening frozen amount and the open reservations, no order that
-// has ended holds a reservation, what was paid fits the state, histories are
-// unbroken, what the day's limits count is what was opened on the day, an
-// adjustment has moved what two persons decided and nothing else.
-// It reads every order, transfer and adjustment.
+// Run checks the whole ledger as of one moment. It reads every order, transfer and
+// adjustment. It checks that:
+//   - the accounts of the books sum to zero
+//   - each balance is the sum of its transfers
+//   - in_flight is the rest of the opening's frozen amount plus the open
+//
+// reservations
+//   - an order has a reservation exactly if its state requires one
+//   - the booked payment and fee of an order fit its state
+//   - the transfers of an order are in the books of its merchant and currency
+//   - the audited changes of state lead to the order's state without a gap
+//   - each attempt has its row in submissions
+//   - no two orders have the same gateway id
+//   - the day's totals are the sums of the day's orders
+//   - each booked adjustment has exactly its transfer
+//   - not more than the opening's frozen amount was released
 func Run(ctx context.Context, db *sqldb.DB, rules Rules) (Report, error) {
 	var r Report
 	err := db.View(ctx, func(t *sqldb.Tx) error { return r.read(ctx, t, rules) })
@@ -109,13 +118,13 @@ type checkRow struct {
 	Wanted   int64  `db:"wanted"`
 }
 
-// check names something that is found and what it should be; amounts in minor
-// units, everything else counted.
+// check is a query that selects a stored value and its expected value: an amount
+// in minor units, or a number of rows.
 type check struct{ code, query string }
 
 func (r Rules) checks() []check { return append(r.ofBooks(), r.ofOrders()...) }
 
-// ofBooks are the checks of balances, adjustments and day totals.
+// ofBooks returns the checks of balances, adjustments and day totals.
 func (r Rules) ofBooks() []check {
 	return []check{
 		{BrokenSum, `
@@ -161,7 +170,8 @@ func (r Rules) ofBooks() []check {
 	}
 }
 
-// ofOrders are the checks of what each order moved, and of its history.
+// ofOrders returns the checks of the transfers, the history and the attempts of
+// orders.
 func (r Rules) ofOrders() []check {
 	return []check{
 		{BrokenReservation, `
@@ -200,12 +210,13 @@ func (r Rules) ofOrders() []check {
 	}
 }
 
-// legs are both ends of every transfer.
+// legs selects two rows per transfer: what it takes from one account, and what it
+// adds to the other.
 const legs = `
 	SELECT merchant, currency, from_account AS account, -amount AS amount FROM transfers
 	UNION ALL SELECT merchant, currency, to_account, amount FROM transfers`
 
-// orderSums is every order with what its transfers did to the accounts.
+// orderSums selects every order with the sums of its transfers by account.
 const orderSums = `
 	SELECT o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee,
 		CAST(COALESCE(SUM(CASE l.account WHEN 'in_flight' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS in_flight,
@@ -218,7 +229,7 @@ const orderSums = `
 	) l ON l.order_id = o.id
 	GROUP BY o.id, o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee`
 
-// movedByKind is the table of kinds of adjustments.
+// movedByKind selects one row per kind of adjustment.
 func (r Rules) movedByKind() string {
 	rows := make([]string, len(r.Adjustments))
 	for i, a := range r.Adjustments {
@@ -227,7 +238,7 @@ func (r Rules) movedByKind() string {
 	return strings.Join(rows, " UNION ALL ")
 }
 
-// storedBalances is one row per merchant, currency and account.
+// storedBalances selects one row per merchant, currency and account.
 func (r Rules) storedBalances() string {
 	rows := make([]string, len(r.Accounts))
 	for i, account := range r.Accounts {

@@ -48,8 +48,8 @@ func Postgres(t testing.TB) string {
 	return own.String()
 }
 
-// Server returns TEST_POSTGRES_URL, a server on which tests make schemas of
-// their own.
+// Server returns TEST_POSTGRES_URL, the URL of a server on which tests may create
+// schemas.
 func Server(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv("TEST_POSTGRES_URL")
