@@ -22,11 +22,11 @@ type endedProgress struct {
 	Counts  contract.TransactionCounts `json:"counts"`
 }
 
-// AskAboutEnded asks the gateway about every order that was sent and ended in a
-// window, one by one. It is how a refund is found that nobody told
-// us of, which no history shows, and all there is where there is no history.
+// AskAboutEnded queries every order that was sent and has ended in a window, one
+// by one. It finds refunds without a callback, which the history does not show. In
+// a country without a history it is the only comparison.
 //
-// The error is ErrorAway or ErrorPaused when there is no end of it.
+// The error is ErrorAway or ErrorPaused if it cannot finish.
 func (g *Gateway) AskAboutEnded(ctx context.Context, window TransactionWindow) (contract.TransactionCounts, error) {
 	progress := endedProgress{After: ledger.EndedMark{At: window.From.UnixMilli()}}
 	if activity.HasHeartbeatDetails(ctx) {
@@ -35,15 +35,15 @@ func (g *Gateway) AskAboutEnded(ctx context.Context, window TransactionWindow) (
 		}
 	}
 	err := callByCall(ctx, func() (more bool, err error) {
-		progress, more, err = g.askOn(ctx, window, progress)
+		progress, more, err = g.queryNext(ctx, window, progress)
 		activity.RecordHeartbeat(ctx, progress)
 		return more, err
 	})
 	return progress.Counts, err
 }
 
-// askOn asks about the next order and says where it goes on after it.
-func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old endedProgress) (next endedProgress, more bool, err error) {
+// queryNext queries the next order and returns the progress after it.
+func (g *Gateway) queryNext(ctx context.Context, window TransactionWindow, old endedProgress) (next endedProgress, more bool, err error) {
 	row, mark, err := g.ledger.NextEnded(ctx, window.Merchant, old.After, window.To, window.Again)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return old, false, nil
@@ -52,13 +52,13 @@ func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old ended
 		return old, false, err
 	}
 	next = old
-	_, err = g.ask(ctx, row, &next.Counts)
+	_, err = g.queryEnded(ctx, row, &next.Counts)
 	var gateway *tarspay.Error
 	switch {
 	case errors.As(err, &gateway) && next.Failing.giveUp(gateway):
 		next.Counts.Unanswered++
 	case errors.As(err, &gateway):
-		err = g.stall(&next.Failing, gateway)
+		err = g.retryOrEnd(&next.Failing, gateway)
 		return next, false, err
 	case err != nil:
 		return old, false, err
@@ -69,19 +69,20 @@ func (g *Gateway) askOn(ctx context.Context, window TransactionWindow, old ended
 	return next, true, nil
 }
 
-// ask asks the gateway about an order that has ended, keeps its answer, and
-// says whether that differs from what we have. What the answer proves and the
-// state table allows, a refund or a late payment, is settled like any other
-// finding; what contradicts, and has no difference to its name yet, opens a
-// discrepancy. The error is a *tarspay.Error when there was no usable answer.
-func (g *Gateway) ask(ctx context.Context, row order.Order, counts *contract.TransactionCounts) (explained bool, err error) {
+// queryEnded queries an order that has ended, stores the answer, and compares it with our
+// order. A finding that the state table allows, a refund or a late payment, is
+// settled like any other. A contradiction opens a discrepancy, unless the
+// comparison has already opened one for the difference. explained reports whether
+// the difference is settled or has a discrepancy. The error is a *tarspay.Error if
+// there was no usable answer.
+func (g *Gateway) queryEnded(ctx context.Context, row order.Order, counts *contract.TransactionCounts) (explained bool, err error) {
 	if !row.State.Terminal() && !row.State.Unsent() {
-		return true, nil // it came back to life: its workflow asks
+		return true, nil // the order is open again, so its workflow queries it
 	}
 	status, err := g.query(ctx, row)
 	if isNotFound(err) {
 		counts.Asked++
-		return g.askedInVain(ctx, row)
+		return g.handleAbsent(ctx, row)
 	}
 	if err != nil {
 		return false, err
@@ -104,17 +105,18 @@ func (g *Gateway) ask(ctx context.Context, row order.Order, counts *contract.Tra
 		return false, err
 	}
 	if differs && !row.Decide(finding).Moves() {
-		return true, nil // it has its name
+		return true, nil // the comparison has opened its discrepancy
 	}
 	settled, err := g.settleAnswer(ctx, row, finding, counts)
 	return settled || differs, err
 }
 
-// askedInVain is about an order that the gateway does not have. Nothing is
-// booked: that we have proof of its payment stays true.
-func (g *Gateway) askedInVain(ctx context.Context, row order.Order) (explained bool, err error) {
+// handleAbsent handles an order that the gateway does not have. It books nothing,
+// because the proof of a payment stays valid. For a paid order it opens a
+// discrepancy, unless the gateway's history lists the order.
+func (g *Gateway) handleAbsent(ctx context.Context, row order.Order) (explained bool, err error) {
 	if !row.Paid.IsPositive() {
-		return false, nil // unpaid here, and not there
+		return false, nil // we and the gateway agree that it was not paid
 	}
 	listed, err := g.ledger.IsListed(ctx, row.Key())
 	if err != nil || listed {
@@ -126,8 +128,8 @@ func (g *Gateway) askedInVain(ctx context.Context, row order.Order) (explained b
 	})
 }
 
-// compareAnswer keeps the answer and compares it as a record of the history is
-// compared, so that one difference has one name, wherever it is seen.
+// compareAnswer stores the answer and compares it like a record of the history. So
+// a difference has the same discrepancy code from both sources.
 func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tarspay.OrderStatus) (differs bool, err error) {
 	profile, known := tarspay.Country(row.Country)
 	if !known || status.GatewayID == "" {
@@ -137,7 +139,7 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 	if err := g.ledger.KeepRecords(ctx, row.Merchant, []reconcile.Record{record}); err != nil {
 		return false, err
 	}
-	// An order that has moved since it was read is left for the next time.
+	// An order that has changed since it was read is left for the next comparison.
 	compared, err := g.ledger.CompareRecords(ctx, row.Merchant, []string{status.GatewayID}, row.UpdatedAt.Add(time.Millisecond))
 	if err != nil {
 		return false, err
@@ -150,15 +152,16 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 	return len(compared.Differences) > 0, nil
 }
 
-// settleAnswer books what the answer proves, through the door that every
-// finding takes, or opens the discrepancy that it amounts to.
+// settleAnswer settles the finding like every other one. That books it or opens
+// its discrepancy.
 func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding order.Finding, counts *contract.TransactionCounts) (explained bool, err error) {
 	effect := row.Decide(finding)
 	if !effect.Moves() && effect.Discrepancy == "" {
 		return false, nil
 	}
 	if !effect.Moves() {
-		// Somebody has told us before, a callback perhaps: once is enough.
+		// Another source, for example a callback, may have opened the discrepancy.
+		// Do not open a second one.
 		known, err := g.ledger.Discrepancies(ctx, ledger.DiscrepancyFilter{
 			Merchant: row.Merchant, Number: row.Number, Code: effect.Discrepancy, Limit: 1,
 		})

@@ -15,16 +15,18 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// TransactionsPlan says which merchants' transactions to compare, and which
-// span. Empty is all merchants, from where each was left, until a lag ago.
+// TransactionsPlan says which merchants' transactions to compare, and for which
+// time. The zero value means all merchants, from the end of each one's last
+// comparison until ReconcileLag ago.
 type TransactionsPlan struct {
 	Merchants []string  `json:"merchants,omitempty"`
 	From      time.Time `json:"from,omitzero"`
 	To        time.Time `json:"to,omitzero"`
 }
 
-// PlanTransactions says what is to be compared. A span ends at least a lag ago:
-// what is younger may not have reached the gateway's history, or ours.
+// PlanTransactions returns the spans to compare. A span ends at least ReconcileLag
+// ago, because younger transactions may be missing in the gateway's history or in
+// the ledger.
 func (b *Books) PlanTransactions(ctx context.Context, plan TransactionsPlan) ([]contract.TransactionSpan, error) {
 	merchants := plan.Merchants
 	if len(merchants) == 0 {
@@ -75,14 +77,14 @@ func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan
 			span.From = latest(opened, span.To.Add(-b.settings.ReconcileLookback))
 		}
 	}
-	// The gateway is told whole seconds.
+	// The gateway's times have whole seconds.
 	span.From, span.To = span.From.Truncate(time.Second).UTC(), span.To.Truncate(time.Second).UTC()
 	if span.From.After(span.To) {
 		span.From = span.To
 	}
 	span.Again = span.To.Add(-b.settings.ReconcileLookback)
 	if span.First {
-		span.Again = span.From // nothing has been asked about yet
+		span.Again = span.From // no order has been queried yet
 	}
 	return span, nil
 }
@@ -94,14 +96,14 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// MarkTransactions notes that a window has been compared, so that the next
-// comparison goes on from there.
+// MarkTransactions records that a window has been compared. The next comparison
+// continues after it.
 func (b *Books) MarkTransactions(ctx context.Context, window TransactionWindow, first bool) error {
 	return b.ledger.MarkReconciled(ctx, window.Merchant, window.From, window.To, first)
 }
 
-// ReportUnmatched opens a discrepancy for every callback of an order that we do
-// not have and that has waited for it longer than the lag.
+// ReportUnmatched opens a discrepancy for every callback whose order is still
+// unknown after ReconcileLag.
 func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 	var last ledger.InboxEntry
 	now, err := b.ledger.Now(ctx)
@@ -132,9 +134,8 @@ func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 	}
 }
 
-// CountFindings counts the open discrepancies that the comparison of a
-// merchant's transactions has met with since it began: each once, however often
-// it was met.
+// CountFindings counts the open discrepancies that the comparison of a merchant's
+// transactions has found since the given time. Each counts once.
 func (b *Books) CountFindings(ctx context.Context, merchant string, since time.Time) ([]order.DiscrepancyCount, error) {
 	return b.ledger.SeenDiscrepancies(ctx, merchant, since)
 }

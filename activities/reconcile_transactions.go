@@ -16,28 +16,29 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Comparing transactions asks the gateway very often, one call at a time. An
-// attempt makes so many calls and then ends, and the server, which limits how
-// many attempts there are in a second over all workers, begins the next: a day
-// of a million orders adds nothing to the history. How far it has come is in the
-// heartbeat, so whoever makes the next attempt goes on from there.
+// Comparing transactions needs very many calls of the gateway, one at a time. An
+// attempt of the activity makes at most CallsPerAttempt calls and then fails with
+// a retryable error. Temporal's server limits the attempts per second over all
+// workers, and starts the next one. So a day with a million orders adds no events
+// to the workflow's history. The progress is in the heartbeat, and the next
+// attempt continues from it on any worker.
 
-// CallsPerAttempt is the most calls that one attempt makes: the limit of the
-// queue is that of the calls, divided by it.
+// CallsPerAttempt is the most calls of one attempt. The rate limit of the task
+// queue is the limit of calls divided by it.
 const CallsPerAttempt = 50
 
-// TransactionWindow is a span of a merchant's time whose transactions are
-// compared at once.
+// TransactionWindow is a span of time in which a merchant's transactions are
+// compared by one activity.
 type TransactionWindow struct {
 	Merchant string    `json:"merchant"`
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
-	// Again: these orders have been asked about before; those that were
-	// returned cannot change any more.
+	// Again says that the window's orders have been queried before. Then refunded
+	// orders are skipped, because they cannot change any more.
 	Again bool `json:"again,omitempty"`
 }
 
-// Types of errors that end the comparison of a merchant for this time.
+// Types of errors that end this comparison of a merchant.
 const (
 	ErrorNoHistory = "GATEWAY_WITHOUT_HISTORY" // the gateway does not have the endpoint
 	ErrorShifting  = "HISTORY_SHIFTING"        // the history kept changing while it was read
@@ -46,34 +47,33 @@ const (
 
 // Bounds of the comparison.
 const (
-	// What startTime and endTime mean is not documented: when an order began, or
-	// when it ended. Windows overlap by more than nearly all orders take; one that
-	// took longer is asked about by its number.
+	// The gateway does not document whether startTime and endTime are about the
+	// start or the end of an order. So windows overlap by more time than nearly
+	// all orders take. An order that took longer is queried by its number.
 	historyOverlap = 24 * time.Hour
-	maxPages       = 100_000 // of one window
-	maxRounds      = 5       // of reading a window that changes while it is read
-	callTries      = 3       // of one call, and
-	maxUnanswered  = 5       // calls in a row, before the gateway counts as away
+	maxPages       = 100_000 // pages of one window
+	maxRounds      = 5       // reads of a window that changes while it is read
+	callTries      = 3       // tries of one call
+	maxUnanswered  = 5       // failed calls in a row until the gateway counts as unreachable
 )
 
 // historyProgress is the heartbeat of ReadHistory.
 type historyProgress struct {
-	Page     int                        `json:"page"`  // to be read next, from 1
-	Total    int                        `json:"total"` // as the first page told it
+	Page     int                        `json:"page"`  // the next page to read, from 1
+	Total    int                        `json:"total"` // from the first page
 	Round    int                        `json:"round"`
-	Read     bool                       `json:"read"`               // all pages
-	Doubtful []order.Key                `json:"doubtful,omitempty"` // to be asked about before going on
+	Read     bool                       `json:"read"`               // all pages are read
+	Doubtful []order.Key                `json:"doubtful,omitempty"` // to be queried before the next page
 	Failing  failing                    `json:"failing,omitzero"`
 	Counts   contract.TransactionCounts `json:"counts"`
 }
 
-// ReadHistory reads the gateway's history of a window, keeps what it says, and
-// opens a discrepancy wherever our orders say otherwise. An order that the
-// history ends otherwise than we do is asked about: a query is proof, the
-// history is none.
+// ReadHistory reads the gateway's history of a window, stores its records, and
+// opens a discrepancy for each difference from our orders. An order whose final
+// state differs is queried, because only a query is proof.
 //
-// The error is ErrorNoHistory, ErrorShifting, ErrorAway or ErrorPaused when
-// there is no end of it.
+// The error is ErrorNoHistory, ErrorShifting, ErrorAway or ErrorPaused if it
+// cannot finish.
 func (g *Gateway) ReadHistory(ctx context.Context, window TransactionWindow) (contract.TransactionCounts, error) {
 	var progress historyProgress
 	if activity.HasHeartbeatDetails(ctx) {
@@ -82,7 +82,7 @@ func (g *Gateway) ReadHistory(ctx context.Context, window TransactionWindow) (co
 		}
 	}
 	err := callByCall(ctx, func() (more bool, err error) {
-		progress, more, err = g.readOn(ctx, window, progress)
+		progress, more, err = g.readNext(ctx, window, progress)
 		activity.RecordHeartbeat(ctx, progress)
 		return more, err
 	})
@@ -96,7 +96,7 @@ func callByCall(ctx context.Context, call func() (more bool, err error)) error {
 			return err
 		}
 		select {
-		case <-activity.GetWorkerStopChannel(ctx): // another one goes on
+		case <-activity.GetWorkerStopChannel(ctx): // another worker continues
 			return later(ErrorPending, "the worker stops", time.Millisecond)
 		default:
 		}
@@ -104,12 +104,12 @@ func callByCall(ctx context.Context, call func() (more bool, err error)) error {
 	return later(ErrorPending, "there is more to read or to ask", time.Millisecond)
 }
 
-// readOn makes one call and says where the next one goes on. The progress is
-// the old one when something of ours has failed.
-func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old historyProgress) (next historyProgress, more bool, err error) {
+// readNext makes one call and returns the progress after it. After an error that is
+// not the gateway's, it returns the old progress.
+func (g *Gateway) readNext(ctx context.Context, window TransactionWindow, old historyProgress) (next historyProgress, more bool, err error) {
 	next = old
 	if len(old.Doubtful) > 0 {
-		err = g.askDoubtful(ctx, &next)
+		err = g.queryDoubtful(ctx, &next)
 	} else {
 		err = g.readPage(ctx, window, &next)
 	}
@@ -118,7 +118,7 @@ func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old hist
 	case errors.As(err, &gateway) && noSuchEndpoint(gateway):
 		return next, false, nonRetryable(ErrorNoHistory, err)
 	case errors.As(err, &gateway):
-		err = g.stall(&next.Failing, gateway)
+		err = g.retryOrEnd(&next.Failing, gateway)
 		return next, false, err
 	case errors.Is(err, tarspay.ErrHistoryShifted) && next.Round >= maxRounds:
 		return next, false, nonRetryable(ErrorShifting, err)
@@ -131,8 +131,8 @@ func (g *Gateway) readOn(ctx context.Context, window TransactionWindow, old hist
 	return next, !next.Read || len(next.Doubtful) > 0, nil
 }
 
-// noSuchEndpoint reports whether the gateway answered that it does not have
-// what it was asked for, which is not the same as an empty answer.
+// noSuchEndpoint reports whether the gateway answered that it has no history
+// endpoint. An empty history is another answer.
 func noSuchEndpoint(err *tarspay.Error) bool {
 	return err.Operation == tarspay.OperationHistory &&
 		slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented}, err.HTTPStatus)
@@ -140,13 +140,13 @@ func noSuchEndpoint(err *tarspay.Error) bool {
 
 // failing counts calls in a row that had no usable answer.
 type failing struct {
-	Tries   int `json:"tries,omitempty"`   // of the same call
-	Skipped int `json:"skipped,omitempty"` // calls given up
+	Tries   int `json:"tries,omitempty"`   // failed tries of the current call
+	Skipped int `json:"skipped,omitempty"` // calls that were given up
 }
 
-// stall waits before the next attempt at a call, or ends the comparison when
-// every call is refused.
-func (g *Gateway) stall(f *failing, err *tarspay.Error) error {
+// retryOrEnd returns a retryable error with a pause. If the gateway refuses every call,
+// or too many have failed in a row, it returns an error that ends the comparison.
+func (g *Gateway) retryOrEnd(f *failing, err *tarspay.Error) error {
 	if err.Class == tarspay.ClassAuth {
 		return nonRetryable(ErrorPaused, err)
 	}
@@ -157,8 +157,8 @@ func (g *Gateway) stall(f *failing, err *tarspay.Error) error {
 	return later(ErrorGateway, err.Error(), g.settings.RetryLadder.Step(f.Tries))
 }
 
-// giveUp reports whether a question has been asked often enough in vain. The
-// next one is then asked instead, because one order's answer may be broken.
+// giveUp reports whether a query has failed often enough. Then the next order is
+// queried instead, because only this order's answer may be broken.
 func (f *failing) giveUp(err *tarspay.Error) bool {
 	if err.Class == tarspay.ClassAuth || f.Tries+1 < callTries || f.Skipped+1 >= maxUnanswered {
 		return false
@@ -182,7 +182,7 @@ func (g *Gateway) readPage(ctx context.Context, window TransactionWindow, p *his
 		p.Total = page.Total
 	}
 	if page.Total != p.Total || p.Page > maxPages {
-		// From the beginning, and counted anew; what is kept stays.
+		// Read again from the first page with new counts. Stored records are kept.
 		*p = historyProgress{Round: p.Round + 1, Counts: contract.TransactionCounts{Asked: p.Counts.Asked, Settled: p.Counts.Settled}}
 		return tarspay.ErrHistoryShifted
 	}
@@ -221,15 +221,15 @@ func (g *Gateway) compareRecords(ctx context.Context, w TransactionWindow, profi
 	return nil
 }
 
-// askDoubtful asks about the first of the orders that the history ends
-// otherwise than we do.
-func (g *Gateway) askDoubtful(ctx context.Context, p *historyProgress) error {
+// queryDoubtful queries the first of the orders whose final state differs in the
+// history.
+func (g *Gateway) queryDoubtful(ctx context.Context, p *historyProgress) error {
 	key := p.Doubtful[0]
 	row, err := g.ledger.Order(ctx, key)
 	if err != nil {
 		return err
 	}
-	explained, err := g.ask(ctx, row, &p.Counts)
+	explained, err := g.queryEnded(ctx, row, &p.Counts)
 	var gateway *tarspay.Error
 	if errors.As(err, &gateway) {
 		if !p.Failing.giveUp(gateway) {

@@ -5,16 +5,18 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// feeShare is the largest part of a withdrawal that its fee is taken to be before
-// the gateway tells: a tenth. No profile names a fee.
+// feeShare is the divisor for the largest assumed fee of a withdrawal whose fee is
+// not known yet: a tenth. No country's profile has the gateway's fees.
 const feeShare = 10
 
 // Balance says whether the gateway's balance and the books agree, whether open
-// orders may explain the difference, or whether they cannot: it drifts. A
-// withdrawal that was sent, is paid there and is open here makes the gateway
-// poorer by its amount and its fee; a deposit makes it richer by its amount at
-// most. Fees that were finer than is booked make it poorer by their rest, however
-// much of it a person has booked by now.
+// orders may explain the difference (Unsettled), or neither (Drifting). drift is
+// the gateway's balance minus the books. withdrawals and deposits are the amounts
+// of the open orders that were sent. feeRest is the unbooked fractions of fees in
+// millionths of a minor unit. The other arguments are in minor units.
+//
+// An open withdrawal may lower the gateway's balance by its amount and its fee. An
+// open deposit may raise it by its amount. The unbooked fractions lower it, too.
 func Balance(drift, withdrawals, deposits, feeRest int64) order.Agreement {
 	finer := (feeRest + money.Millionth - 1) / money.Millionth
 	switch {

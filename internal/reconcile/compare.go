@@ -9,16 +9,16 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Match is a record beside what the ledger has of it.
+// Match is a record with the ledger's data about it.
 type Match struct {
 	Record
 	Merchant string
 	Order    *Order // of the record's number; nil if there is none
-	Earlier  int    // how many records of the number came before it
-	Booked   bool   // of an own withdrawal: two persons have booked it
+	Earlier  int    // number of other records of the order number with a smaller gateway id
+	Booked   bool   // an own withdrawal that is booked as an adjustment
 }
 
-// Order is an order as the ledger has it. Amounts are minor units.
+// Order is an order of the ledger. Amounts are in minor units.
 type Order struct {
 	Kind      order.Kind
 	State     order.State
@@ -27,29 +27,30 @@ type Order struct {
 	Amount    int64
 	Paid      int64
 	Fee       int64
-	FeeText   string // the fee as the gateway wrote it, if Fee is not exactly that
+	FeeText   string // the fee as the gateway wrote it, if Fee differs from it
 	UpdatedAt time.Time
 }
 
-// Difference is one way in which the gateway's records and our orders differ.
+// Difference is one difference between a gateway's record and our order.
 type Difference struct {
 	Key    order.Key
 	Code   string // order.Discrepancy…
-	Mark   string // the evidence: the gateway's id and what of it
+	Mark   string // the evidence: the gateway id, and the field that differs
 	Detail string
 }
 
-// Comparison is what comparing some records with our orders brought to light.
+// Comparison is the result of comparing records with our orders.
 type Comparison struct {
-	Compared    int // records whose order has ended here
+	Compared    int // number of records whose order has ended in the ledger
 	Differences []Difference
-	Doubtful    []order.Key // orders that the records end otherwise: no proof, the gateway is to be asked
+	Doubtful    []order.Key // orders whose record has another final state. A record is no proof: query the gateway.
 }
 
-// Compare compares records with our orders. Left out are orders that are open,
-// which are asked about anyway, or ended at endedBefore or after it, and records
-// from before opened, when the merchant's books were opened; all of those if it
-// is zero.
+// Compare compares records with our orders. It skips open orders, because their
+// workflows query them, and orders that ended at endedBefore or later. It reports
+// no missing order and no own withdrawal for records older than opened, the time
+// when the merchant's books were opened. If opened is zero, it reports none at
+// all.
 func Compare(matches []Match, opened, endedBefore time.Time) Comparison {
 	var found Comparison
 	for _, match := range matches {
@@ -58,8 +59,8 @@ func Compare(matches []Match, opened, endedBefore time.Time) Comparison {
 	return found
 }
 
-// OwnWithdrawal reports whether the merchant took money out for itself: such a
-// record has no order.
+// OwnWithdrawal reports whether the record is a withdrawal of the merchant's own
+// money. Such a record has no order.
 func (m Match) OwnWithdrawal() bool {
 	return m.Kind == tarspay.HistoryUSDTWithdrawal || m.Kind == tarspay.HistoryOwnWithdrawal
 }
@@ -83,15 +84,14 @@ func (m Match) classify(opened, endedBefore time.Time, found *Comparison) {
 		found.add(m.differs(order.DiscrepancySecond, "",
 			fmt.Sprintf("the gateway has a second order of this number, a %s of %s: %s", m.kindName(), m.money(m.Amount), m.State)))
 	case ours.State.Unsent():
-		found.doubt(m.key()) // nobody would ask about it
+		found.doubt(m.key()) // nothing else queries such an order
 	case !ours.State.Terminal() || ours.UpdatedAt.UnixMilli() >= endedBefore.UnixMilli():
 	default:
 		m.compare(*ours, found)
 	}
 }
 
-// compare looks at an order that has ended, member by member; the first that
-// differs is told.
+// compare compares the fields of an ended order. It reports the first difference.
 func (m Match) compare(ours Order, found *Comparison) {
 	found.Compared++
 	verdict := order.Judge(ours.Kind, m.State)
@@ -109,7 +109,7 @@ func (m Match) compare(ours Order, found *Comparison) {
 		found.doubt(m.key())
 	case paid && verdict != order.Returned && m.Paid != ours.Paid:
 		member, there, here = "paid", m.money(m.Paid), m.money(ours.Paid)
-	case paid && m.Fee == Unreadable && ours.FeeText != "": // the order says so by itself
+	case paid && m.Fee == Unreadable && ours.FeeText != "": // known: the order's FeeText has the fee
 	case paid && m.Fee != ours.Fee:
 		member, there, here = "fee", m.money(m.Fee), m.money(ours.Fee)
 	}
@@ -125,8 +125,8 @@ func (c *Comparison) doubt(key order.Key) { c.Doubtful = append(c.Doubtful, key)
 
 func (m Match) key() order.Key { return order.Key{Merchant: m.Merchant, Number: m.Number} }
 
-// differs makes a difference. A record without number stands under the
-// gateway's id.
+// differs returns a Difference. The key of a record without an order number has
+// the gateway id as its number.
 func (m Match) differs(code, mark, detail string) Difference {
 	d := Difference{Key: m.key(), Code: code, Mark: m.GatewayID + mark, Detail: "gateway order " + m.GatewayID + ": " + detail}
 	if d.Key.Number == "" {

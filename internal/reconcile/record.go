@@ -1,9 +1,9 @@
-// Package reconcile compares records of two sides: what a source says of money
-// that moved, and what the ledger has of it. It reads and writes nothing.
+// Package reconcile compares a gateway's records of moved money with the ledger's.
+// It does no I/O.
 //
-// Each source returns the same Record: see FromHistory and FromAnswer. A later
-// source, a statement file for example, is one more function like these and one
-// more Source; the column source of gateway_records then needs a migration.
+// Each source is converted to the same Record: see FromHistory and FromAnswer. A
+// new source, for example a statement file, needs a function like these, a Source,
+// and a migration of the column source of gateway_records.
 package reconcile
 
 import (
@@ -14,34 +14,34 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Record is what the gateway says of one of its transactions, without the
-// people in it. Amounts are minor units, Unreadable where its text is none.
+// Record is the gateway's record of a transaction, without personal data. Amounts
+// are in minor units, or Unreadable if the gateway's text is not an amount.
 type Record struct {
 	GatewayID string
 	Number    string // empty: the gateway left it out
 	Kind      tarspay.HistoryKind
 	State     tarspay.State
-	Currency  string // ISO 4217 if it is the country's, else as it came
-	Amount    int64  // what was asked for
-	Paid      int64  // what moved, the fee not counted; 0 unless the state says paid
+	Currency  string // ISO 4217 if it is the country's currency, otherwise the gateway's text
+	Amount    int64  // the requested amount
+	Paid      int64  // the amount paid, before the fee is deducted; 0 unless the state says paid
 	Fee       int64
-	CreatedAt time.Time // at the gateway; zero: not told
+	CreatedAt time.Time // the gateway's time; zero: unknown
 	Source    Source
 }
 
-// Unreadable stands for an amount that is none.
+// Unreadable is the value of an amount that cannot be parsed.
 const Unreadable = -1
 
-// Source says where a record comes from.
+// Source is the origin of a record.
 type Source string
 
 // The sources.
 const (
-	Listed   Source = "history" // the gateway's history lists it
-	Answered Source = "query"   // it was asked about by its number
+	Listed   Source = "history" // a line of the gateway's history
+	Answered Source = "query"   // an answer to a query by the order number
 )
 
-// FromHistory returns a line of the gateway's history without the people in it.
+// FromHistory converts a line of the gateway's history. It omits personal data.
 func FromHistory(profile *tarspay.Profile, r tarspay.HistoryRecord) Record {
 	moved, amount := minor(profile, r.Amount), minor(profile, r.OrderAmount)
 	record := Record{
@@ -49,13 +49,13 @@ func FromHistory(profile *tarspay.Profile, r tarspay.HistoryRecord) Record {
 		Amount: amount, Fee: minorFee(profile, r.Fee, max(amount, moved)), CreatedAt: r.CreatedAt, Source: Listed,
 	}
 	if r.OrderAmount == "" {
-		record.Amount = moved // a merchant's own withdrawal may have no order
+		record.Amount = moved // an own withdrawal may have no order amount
 	}
 	if !r.State.Paid() {
 		return record
 	}
 	record.Paid = moved
-	if r.Kind == tarspay.HistoryDeposit && record.Fee >= 0 { // the history counts it without the fee
+	if r.Kind == tarspay.HistoryDeposit && record.Fee >= 0 { // the history's amount of a deposit is after the fee
 		record.Paid = Unreadable
 		if whole, err := money.AddAnswers(r.Amount, feeText(r.Fee), profile.Currency); err == nil && whole.Minor() >= 0 {
 			record.Paid = whole.Minor()
@@ -64,7 +64,7 @@ func FromHistory(profile *tarspay.Profile, r tarspay.HistoryRecord) Record {
 	return record
 }
 
-// FromAnswer returns the gateway's answer to a query about an order.
+// FromAnswer converts the gateway's answer to a query about an order.
 func FromAnswer(profile *tarspay.Profile, row order.Order, s tarspay.OrderStatus) Record {
 	amount := minor(profile, s.OrderAmount)
 	record := Record{
@@ -77,7 +77,7 @@ func FromAnswer(profile *tarspay.Profile, row order.Order, s tarspay.OrderStatus
 	return record
 }
 
-// minor reads an amount of the gateway's; Unreadable if it is none.
+// minor parses an amount of the gateway. Unreadable if it is not an amount.
 func minor(profile *tarspay.Profile, text string) int64 {
 	amount, err := profile.ParseAmount(text)
 	if err != nil || amount.Minor() < 0 {
@@ -86,8 +86,8 @@ func minor(profile *tarspay.Profile, text string) int64 {
 	return amount.Minor()
 }
 
-// minorFee reads a fee of an amount, as an order books it; Unreadable if
-// an order would not.
+// minorFee parses the fee of an amount as an order books it. Unreadable if an
+// order would not book it.
 func minorFee(profile *tarspay.Profile, text string, of int64) int64 {
 	amount, err := money.Minor(of, profile.Currency)
 	if err != nil || of < 0 {
@@ -100,7 +100,7 @@ func minorFee(profile *tarspay.Profile, text string, of int64) int64 {
 	return fee.Amount.Minor()
 }
 
-// feeText is a fee that may have been left out.
+// feeText returns "0" for an omitted fee.
 func feeText(text string) string {
 	if text == "" {
 		return "0"
