@@ -25,7 +25,7 @@ func FindOrphans(ctx workflow.Context) (contract.Lost, error) {
 	searching := forBooks(ctx, "look for open orders without a workflow", orphanSearch)
 	err := workflow.ExecuteActivity(searching, books.FindOrphans).Get(ctx, &lost.Orphans)
 	err = errors.Join(err, unwritten.Get(ctx, &lost.Unwritten)) // the failure of one search does not stop the other
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d open orders looked at, %d without a workflow. %d workflows looked at, %d without an order.",
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Open orders checked: %d, without a workflow: %d. Workflows checked: %d, without an order: %d.",
 		lost.Orphans.Open, len(lost.Orphans.Keys), lost.Unwritten.Seen, len(lost.Unwritten.Keys)))
 	return lost, err
 }

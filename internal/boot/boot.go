@@ -1,8 +1,7 @@
-// Package boot connects our processes to what they use: the ledger, Temporal and the
-// gateway. It also serves their health and metrics, and ends their HTTP servers.
+// Package boot connects a process to the ledger, Temporal and the gateway. It also
+// serves health and metrics, and stops HTTP servers.
 //
-// It holds no rule about orders. What a process does with its connections is for cmd/ to
-// say.
+// It has no rules about orders. The commands in cmd/ use the connections.
 package boot
 
 import (
@@ -15,15 +14,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
-// The database and Temporal may start after us. They are waited for this long, and asked
-// this often.
+// The database and Temporal may start after the process. Await tries for this
+// long, with this pause.
 const (
 	patience = time.Minute
 	pause    = time.Second
 )
 
-// Await repeats try until it succeeds, a minute is over or the context ends. An error of
-// the ledger that waiting does not mend is returned at once.
+// Await repeats try until it succeeds, a minute is over or the context ends. It
+// returns a lasting error of the ledger at once.
 func Await(ctx context.Context, log *slog.Logger, what string, try func() error) error {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

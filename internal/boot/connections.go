@@ -13,10 +13,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Connections are what the use cases of a process need. Each is made when it is first
-// asked for, and kept until Close. They are safe for concurrent use.
+// Connections are the connections that use cases need. Each is opened on first use
+// and kept until Close. They are safe for concurrent use.
 type Connections struct {
-	errs io.Writer // of the Temporal client's log, for who looks for a fault
+	errs io.Writer // for the Temporal client's log at level debug
 
 	mutex  sync.Mutex
 	ledger *ledger.Ledger
@@ -24,11 +24,11 @@ type Connections struct {
 	hangUp func()
 }
 
-// Connect connects nothing yet.
+// Connect returns Connections. It opens none yet.
 func Connect(errs io.Writer) *Connections { return &Connections{errs: errs} }
 
-// Parts returns what a service connects with, by the settings. The settings are those of
-// the first use.
+// Parts returns the parts of a service with these settings. A connection keeps the
+// settings of its first use.
 func (c *Connections) Parts(settings config.Starter) payouts.Parts {
 	return payouts.Parts{
 		Ledger:  func(ctx context.Context) (payouts.Ledger, error) { return c.openLedger(ctx, settings) },
@@ -87,7 +87,8 @@ func (c *Connections) dialTemporal(ctx context.Context, settings config.Starter)
 	return dialled, nil
 }
 
-// dialGateway makes a merchant's client. The error is that of the settings.
+// dialGateway returns a merchant's gateway client. The error is that of the
+// settings.
 func dialGateway(settings config.Starter, merchant string) (*tarspay.Client, error) {
 	key, err := settings.PrivateKey(merchant)
 	if err != nil {
@@ -100,7 +101,7 @@ func dialGateway(settings config.Starter, merchant string) (*tarspay.Client, err
 	return made, nil
 }
 
-// Close ends what was made.
+// Close closes the open connections.
 func (c *Connections) Close() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Gateways makes a gateway client for every configured merchant.
+// Gateways returns a gateway client for every configured merchant.
 func Gateways(c config.Worker) (map[string]*tarspay.Client, error) {
 	clients := make(map[string]*tarspay.Client, len(c.Merchants))
 	for _, merchant := range c.Merchants {
@@ -23,7 +23,7 @@ func Gateways(c config.Worker) (map[string]*tarspay.Client, error) {
 	return clients, nil
 }
 
-// Gateway makes the gateway client of one merchant.
+// Gateway returns the gateway client of one merchant.
 func Gateway(a config.Access, merchant string, key config.Secret) (*tarspay.Client, error) {
 	signer, err := tarspay.NewSigner(key.Reveal())
 	if err != nil {

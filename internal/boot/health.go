@@ -11,20 +11,21 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 )
 
-// Metrics makes a registry with the figures of the Go runtime and of the process.
+// Metrics returns a registry with the metrics of the Go runtime and of the
+// process.
 func Metrics() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return registry
 }
 
-// LedgerCheck is the readiness check of a process that cannot work without its ledger.
+// LedgerCheck returns the readiness check of a process that needs its ledger.
 func LedgerCheck(books *ledger.Ledger) telemetry.Check {
 	return telemetry.Check{Name: "database", Required: true, Try: books.Ready}
 }
 
-// TemporalCheck is the readiness check of Temporal. required says whether the process is
-// of use without it.
+// TemporalCheck returns the readiness check of Temporal. If required is false, the
+// process is ready without Temporal.
 func TemporalCheck(temporal client.Client, required bool) telemetry.Check {
 	return telemetry.Check{Name: "temporal", Required: required, Try: func(ctx context.Context) error {
 		_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})

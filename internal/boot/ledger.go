@@ -9,11 +9,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
-// answerTime bounds one look at a database or at Temporal.
+// answerTime is the time limit of one try to reach a database or Temporal.
 const answerTime = 5 * time.Second
 
-// Ledger opens a ledger that exists and returns when its database answers. The
-// error is a *ledger.Error, or that of the URL.
+// Ledger opens an existing ledger and checks that its database answers. The error
+// is a *ledger.Error, or that of the URL.
 func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -38,8 +38,8 @@ func AwaitLedger(ctx context.Context, log *slog.Logger, url config.Secret, accep
 	return books, err
 }
 
-// AwaitMigratedLedger is AwaitLedger for a worker: it makes the ledger if there is none
-// and migrates it.
+// AwaitMigratedLedger is AwaitLedger for a worker. It creates the ledger if it
+// does not exist, and migrates it.
 func AwaitMigratedLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure) (*ledger.Ledger, error) {
 	var books *ledger.Ledger
 	err := Await(ctx, log, "the database", func() error {

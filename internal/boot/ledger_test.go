@@ -12,8 +12,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 )
 
-// The worker makes the file of its ledger and the directory that it is in, and
-// does not wait for what no waiting mends.
+// The worker creates the ledger's file and its directory. It does not wait after a
+// lasting error.
 func TestTheWorkerMakesItsLedger(t *testing.T) {
 	t.Parallel()
 	open := func(path string) error {

@@ -15,7 +15,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Temporal is a connection to be made: Temporal's own settings, our encryption, our log.
+// Temporal holds the settings of a connection: Temporal's own settings, the
+// encryption and the log.
 type Temporal struct {
 	options client.Options
 	codec   *codec.Codec
@@ -40,12 +41,12 @@ func ReadTemporal(keys []config.PayloadKey, log *slog.Logger) (Temporal, error) 
 	return Temporal{options, encryption}, nil
 }
 
-// Lazy makes a client that connects on first use, for a process that runs while Temporal
-// is away.
+// Lazy returns a client that connects on first use, for a process that must run
+// without Temporal.
 func (t Temporal) Lazy() (client.Client, error) { return client.NewLazyClient(t.options) }
 
-// Await dials for a worker, and waits for a Temporal that starts after it. adjust changes
-// the options first; prepare readies the namespace, and is repeated with the dialling.
+// Await connects a worker, and waits if Temporal is not up yet. It calls adjust on
+// the options first, and prepare after each connect to set up the namespace.
 func (t Temporal) Await(
 	ctx context.Context, log *slog.Logger, adjust func(*client.Options), prepare func(c client.Client, namespace string) error,
 ) (client.Client, error) {
@@ -72,8 +73,9 @@ func (t Temporal) Await(
 	return temporal, err
 }
 
-// Orders dials for a process that starts orders and acts on them. The error is an
-// *order.Refusal with TEMPORAL_UNREACHABLE. Call the function to hang up.
+// Orders connects a process that starts orders and acts on them. The error is an
+// *order.Refusal with TEMPORAL_UNREACHABLE. The returned function closes the
+// connection.
 func (t Temporal) Orders(ctx context.Context) (*payouts.Client, func(), error) {
 	dialling, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -89,7 +91,7 @@ func (t Temporal) unreachable(err error) *order.Refusal {
 	if where == "" {
 		where = client.DefaultHostPort
 	}
-	if why, failed := handshake(err); failed {
+	if why, failed := tlsFailure(err); failed {
 		return order.Refuse(payouts.CodeTemporalUnreachable,
 			"Temporal at %s answers, and TLS to it fails: %s; see the TEMPORAL_TLS_… settings and the server's certificate. Nothing was sent", where, why)
 	}
@@ -97,9 +99,9 @@ func (t Temporal) unreachable(err error) *order.Refusal {
 		"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, answerTime)
 }
 
-// handshake returns why TLS failed, if an error of the connection is about that. gRPC has
-// it as text only.
-func handshake(err error) (why string, failed bool) {
+// tlsFailure returns why TLS failed, if a connection error is about TLS. gRPC
+// returns this as text only.
+func tlsFailure(err error) (why string, failed bool) {
 	_, why, failed = strings.Cut(err.Error(), "authentication handshake failed: ")
 	return strings.TrimSuffix(why, `"`), failed
 }

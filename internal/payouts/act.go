@@ -8,19 +8,20 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// What every action on an order has in common. The ledger decides whether it may be done,
-// in the transaction that does it and writes it down: nothing is refused here that the
-// audit should know of, not even an action that does not say who acts, or why. Only what
-// cannot be sent at all stops here.
+// The ledger decides whether an action on an order is allowed, and records it in
+// the same transaction. So an action without an actor or a reason is sent too: the
+// ledger refuses it, and the audit has the attempt. Only actions that cannot be
+// sent at all are refused here.
 
-// target is the order that something is done to, as far as it is known.
+// target is the order of an action, as far as it is known.
 type target struct {
 	view  order.View
-	found bool // somebody knows it; else the kind and the country are guesses
+	found bool // the ledger or Temporal has it; else kind and country are guesses
 }
 
-// act does an action to an order, in whatever state it is, and says how it stands then,
-// and whether a workflow drives it. action makes the action for the order that was found.
+// act does an action on an order in any state. It returns the order afterwards,
+// and whether a workflow drives it. action makes the action for the order that was
+// found.
 func (s *Service) act(ctx context.Context, key order.Key, action func(target) (order.Action, error)) (answer Order, driven bool, err error) {
 	if err := CheckKey(key); err != nil {
 		return Order{}, false, err
@@ -44,20 +45,21 @@ func (s *Service) act(ctx context.Context, key order.Key, action func(target) (o
 		return Order{}, false, late(acting, err, "order %s did not answer; it may still do as told: look with %s. Does a worker run?", key, s.parts.Ask(UseStatus, key))
 	}
 	if view.Fingerprint != "" {
-		answer, err = s.decided(ctx, Order{Order: view, Source: FromWorkflow})
+		answer, err = s.preferLedger(ctx, Order{Order: view, Source: FromWorkflow})
 		return answer, true, err
 	}
-	return Order{Order: s.stands(at, view.Standing), Source: FromLedger}, false, nil
+	return Order{Order: s.undrivenView(at, view.Standing), Source: FromLedger}, false, nil
 }
 
-// do is act for an action that needs nothing of the order.
+// do is act for an action that does not depend on the order.
 func (s *Service) do(ctx context.Context, key order.Key, action order.Action) (Order, error) {
 	answer, _, err := s.act(ctx, key, func(target) (order.Action, error) { return action, nil })
 	return answer, err
 }
 
-// stands is the order as the ledger says, because no workflow drives it.
-func (s *Service) stands(at target, standing order.Standing) order.View {
+// undrivenView returns the order as the ledger has it, because no workflow drives
+// it.
+func (s *Service) undrivenView(at target, standing order.Standing) order.View {
 	view := at.view
 	view.Standing = standing
 	view.Next = orderEnded
@@ -70,8 +72,8 @@ func (s *Service) stands(at target, standing order.Standing) order.View {
 	return view
 }
 
-// target looks for an order wherever one may be known, in the ledger first. An order that
-// nobody knows is a target, too: whoever tries to do something to it leaves a trace.
+// target looks for an order in the ledger, then in Temporal. It returns an unknown
+// order too, so that the attempt is audited.
 func (s *Service) target(ctx context.Context, orders Orders, key order.Key) (target, error) {
 	known := s.record(ctx, key)
 	if known.found {
@@ -89,5 +91,6 @@ func (s *Service) target(ctx context.Context, orders Orders, key order.Key) (tar
 	}}, known.err
 }
 
-// once returns an idempotency key: an action that is heard twice is done once.
-func once() string { return uuid.NewString() }
+// newActionID returns an idempotency key, so that an action that arrives twice is
+// done once.
+func newActionID() string { return uuid.NewString() }

@@ -10,7 +10,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// The actor is who the ledger knows: two persons are two actors, whatever the input says.
+// The ledger records the actor's name, and not a name of the input.
 func TestTheActorIsOnRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -37,7 +37,7 @@ func TestTheActorIsOnRecord(t *testing.T) {
 	require.Equal(t, "amina", entries[len(entries)-1].Actor)
 }
 
-// Who starts and acts comes from the actor, not from the request.
+// The name that is sent is the actor's, not the request's.
 func TestTheActorIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -68,7 +68,8 @@ func TestTheActorIsSent(t *testing.T) {
 	require.Contains(t, fmt.Sprintf("%+v", b.orders.actions[len(b.orders.actions)-1]), "By:amina")
 }
 
-// A number that may be a person's name leaves no trace: it is not sent.
+// A number that may be a person's name is not sent, so that it does not reach the
+// audit.
 func TestWhatIsNoNumberIsNotSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -8,16 +8,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Adjustments book money that moved at the gateway and belongs to no order: one person
-// proposes, another one confirms. The ledger decides and audits.
+// Adjustments book money that moved at the gateway without an order. One person
+// proposes an adjustment and a second person confirms it. The ledger decides and
+// audits.
 
 // Adjustment is an adjustment as the ledger has it.
 type Adjustment = ledger.AdjustmentRecord
 
-// AdjustmentFilter chooses adjustments of a listing.
+// AdjustmentFilter selects adjustments of a listing.
 type AdjustmentFilter = ledger.AdjustmentFilter
 
-// Proposal is money that moved and is to be booked.
+// Proposal is an adjustment to propose.
 type Proposal struct {
 	Key      order.Key // the merchant, and the reference that the proposer chooses
 	Kind     string    // one of AdjustmentKinds
@@ -26,8 +27,9 @@ type Proposal struct {
 	Evidence string
 }
 
-// ProposeAdjustment proposes to book money that moved. Nothing moves until another person
-// confirms it. The same content under the same reference is the same proposal.
+// ProposeAdjustment proposes to book money that moved. Nothing is booked until
+// another person confirms it. The same content under the same reference is the
+// same proposal.
 func (s *Service) ProposeAdjustment(ctx context.Context, actor Actor, p Proposal) (Adjustment, error) {
 	if err := CheckReference(p.Key); err != nil {
 		return Adjustment{}, err
@@ -51,7 +53,8 @@ func (s *Service) ConfirmAdjustment(ctx context.Context, actor Actor, key order.
 	})
 }
 
-// RejectAdjustment ends an adjustment without booking it. Whoever proposed it may, too.
+// RejectAdjustment ends an adjustment without booking it. The proposer may reject
+// it too.
 func (s *Service) RejectAdjustment(ctx context.Context, actor Actor, key order.Key, why string) (Adjustment, error) {
 	if err := CheckReference(key); err != nil {
 		return Adjustment{}, err
@@ -82,7 +85,7 @@ func (s *Service) Adjustments(ctx context.Context, _ Actor, filter AdjustmentFil
 // AdjustmentProposed is the state of an adjustment that waits for a second person.
 const AdjustmentProposed = ledger.AdjustmentProposed
 
-// AdjustmentKinds lists what may be booked, and the words for it.
+// AdjustmentKinds lists the kinds of adjustments with a text for each.
 func AdjustmentKinds() []ledger.AdjustmentMove { return ledger.AdjustmentKinds() }
 
 // AdjustFee is the kind of a fee that the gateway kept.

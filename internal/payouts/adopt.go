@@ -13,16 +13,16 @@ import (
 type Adopted struct {
 	Order   order.View     `json:"order"`
 	Started client.Started `json:"started"`
-	Closed  []int64        `json:"closed"` // discrepancies that told of the missing workflow
+	Closed  []int64        `json:"closed"` // discrepancies about the missing workflow
 
-	Unrecorded bool `json:"-"` // nobody has answered that the adoption is on record
-	NotClosed  bool `json:"-"` // a discrepancy that told of the missing workflow is still open
+	Unrecorded bool `json:"-"` // the audit entry of the adoption is not confirmed
+	NotClosed  bool `json:"-"` // a discrepancy about the missing workflow is still open
 }
 
-// Adopt drives an open order again that no workflow drives, from where the ledger says it
-// stands. An order that the ledger does not have is written down first from what its
-// workflow was started with. The discrepancies that told of the missing workflow are
-// closed. client.Adopt says what is refused.
+// Adopt starts a workflow for an open order that has none. The workflow continues
+// from the state in the ledger. If the ledger does not have the order, it is
+// recorded first, from the input of its workflow. Adopt closes the discrepancies
+// about the missing workflow. client.Adopt lists what is refused.
 func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopted, error) {
 	if err := CheckKey(key); err != nil {
 		return Adopted{}, err
@@ -46,7 +46,7 @@ func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopte
 		return Adopted{}, late(adopting, err, "nobody answered for order %s; it may still be adopted: look with %s. Does a worker run?", key, s.parts.Ask(UseAudit, key))
 	}
 	adopted := Adopted{Started: started, Unrecorded: err != nil}
-	if row.State == "" { // it is written down by now
+	if row.State == "" { // it is recorded by now
 		if row, err = adoptee(ctx, l, key); err != nil {
 			return Adopted{}, err
 		}
@@ -58,8 +58,8 @@ func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopte
 	return adopted, nil
 }
 
-// adoptee is the order as the ledger has it. One that it does not have has no state: that
-// somebody tries to adopt it is for the audit.
+// adoptee returns the order as the ledger has it. If the ledger does not have it,
+// the state is "" and the attempt is still audited.
 func adoptee(ctx context.Context, l Ledger, key order.Key) (order.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -70,7 +70,7 @@ func adoptee(ctx context.Context, l Ledger, key order.Key) (order.Order, error) 
 	return row, err
 }
 
-// adoptedNext is what an adopted order's workflow does first.
+// adoptedNext is the first step of an adopted order's workflow, by state.
 var adoptedNext = map[order.State]string{
 	order.Created:          "It is sent to the gateway.",
 	order.AwaitingApproval: "It waits for a second person.",
@@ -82,7 +82,7 @@ var adoptedNext = map[order.State]string{
 	order.InReview:         "It waits for a person, who resolves it with evidence; the gateway is still asked now and then.",
 }
 
-// closeOrphan closes the discrepancies that told of the missing workflow, and returns
+// closeOrphan closes the discrepancies about the missing workflow, and returns
 // their ids.
 func closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
@@ -98,7 +98,7 @@ func closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]i
 			if err != nil {
 				return closed, err
 			}
-			if refusal == nil { // else somebody else has closed it meanwhile
+			if refusal == nil { // else another person has closed it meanwhile
 				closed = append(closed, d.ID)
 			}
 		}

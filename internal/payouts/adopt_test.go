@@ -8,7 +8,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// An adopted order's next step is told for every state in which an order can be adopted.
+// adoptedNext has a text for every state in which an order can be adopted.
 func TestAdoptedNext(t *testing.T) {
 	t.Parallel()
 	for _, state := range order.States() {

@@ -10,9 +10,9 @@ import (
 // AuditEntry is one entry of the audit.
 type AuditEntry = ledger.AuditEntry
 
-// Audit returns what was done to an order, and asked for and refused. A key without a
-// number is the merchant itself, the zero key the installation: its approval policies and
-// restores.
+// Audit returns the audit of an order: every action, also refused ones. A key
+// without a number is the merchant. The zero key is the installation, with its
+// approval policies and restores.
 func (s *Service) Audit(ctx context.Context, actor Actor, key order.Key) (entries []AuditEntry, err error) {
 	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		found, err := l.Audit(ctx, key)
@@ -35,8 +35,8 @@ type AuditReport struct {
 	Broken  []ledger.AuditBreak `json:"broken"`
 }
 
-// VerifyAudit reads the whole audit and checks that no entry was changed, put in or taken
-// out. It has no deadline of its own: it takes as long as there is audit to read.
+// VerifyAudit reads the whole audit and checks that no entry was changed, put in
+// or taken out. It sets no deadline, because its duration grows with the audit.
 func (s *Service) VerifyAudit(ctx context.Context, _ Actor) (AuditReport, error) {
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {

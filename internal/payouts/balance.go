@@ -19,9 +19,9 @@ type Balance struct {
 	Snapshot *order.Snapshot                 `json:"snapshot"` // the latest comparison with the gateway; null before the first
 }
 
-// Balances returns the accounts of merchants in the ledger; no merchant is all that are
-// configured. unopened lists merchants without books: these are opened with a merchant's
-// first order or reconciliation.
+// Balances returns the accounts of merchants in the ledger. No merchant means all
+// configured merchants. unopened lists merchants without accounts. A merchant's
+// first order or reconciliation opens its accounts.
 func (s *Service) Balances(ctx context.Context, _ Actor, merchants []string) (balances []Balance, unopened []string, err error) {
 	if len(merchants) == 0 {
 		merchants = s.parts.Merchants.Numbers()
@@ -70,9 +70,9 @@ func balancesOf(ctx context.Context, l Ledger, merchant string, currencies []str
 	return found, nil
 }
 
-// currenciesOf is the currency of a configured merchant's country, and all there are for
-// another: the gateway gives a merchant number one country, but which it is only the
-// worker may know.
+// currenciesOf returns the currency of the merchant's country if the merchant is
+// configured, else all currencies. The gateway gives each merchant number one
+// country, which may be configured for the worker only.
 func (s *Service) currenciesOf(merchant string) []string {
 	if profile, known := tarspay.Country(s.parts.Merchants.Countries()[merchant]); known {
 		return []string{profile.Currency}

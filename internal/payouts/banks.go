@@ -7,10 +7,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// CountryBanks is where a withdrawal in a country can go.
+// CountryBanks is the banks and wallets for withdrawals in a country.
 type CountryBanks struct {
 	Country  string `json:"country"`
-	Complete bool   `json:"complete"` // there are no ways but those that are known
+	Complete bool   `json:"complete"` // the list of ways has all ways of the country
 	Banks    []Bank `json:"banks"`
 }
 
@@ -24,7 +24,7 @@ type Bank struct {
 	Note   string   `json:"note,omitempty"`
 }
 
-// bankKinds are the kinds of ways that name whom a withdrawal goes to.
+// bankKinds are the kinds of ways that are a bank or wallet.
 var bankKinds = []string{"bank", "ewallet"}
 
 // Banks returns the banks and wallets that a withdrawal in a country can go to.

@@ -23,7 +23,7 @@ const (
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-// testBundle is a service over a real ledger; Temporal is made of values.
+// testBundle is a service with a real ledger and a fake Temporal.
 type testBundle struct {
 	*Service
 	ledger *ledger.Ledger
@@ -49,14 +49,14 @@ func setup(t *testing.T) *testBundle {
 	return b
 }
 
-// without is the same service with another ledger, or none.
+// without returns the same service with another ledger, or none.
 func (b *testBundle) without(l Ledger, err error) *Service {
 	parts := b.parts
 	parts.Ledger = func(context.Context) (Ledger, error) { return l, err }
 	return New(parts)
 }
 
-// valueOrders answers with its values and keeps what was sent.
+// valueOrders is a fake Temporal. It answers with its values and records requests.
 type valueOrders struct {
 	Orders // nil: a call that no test expects panics
 
@@ -99,7 +99,7 @@ func rupees(t *testing.T, number string) money.Amount {
 	return amount
 }
 
-// opened writes a withdrawal down.
+// opened records a withdrawal in the ledger.
 func (b *testBundle) opened(t *testing.T, number string) order.Order {
 	t.Helper()
 	_, _, err := b.ledger.OpenOrder(t.Context(), order.Request{

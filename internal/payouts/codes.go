@@ -2,8 +2,8 @@ package payouts
 
 import "github.com/tarspay-payouts/orchestrator/order"
 
-// Codes of refusals that come from here. They are stable, like those of the packages
-// order, client and ledger, which come through unchanged.
+// Codes of this package's refusals. They are stable. Refusals of the packages
+// order, client and ledger keep their codes.
 const (
 	CodeNoLedger       = "LEDGER_NOT_SET"        // the use case reads the ledger, and none is configured
 	CodeNoDiscrepancy  = "DISCREPANCY_NOT_FOUND" // no discrepancy of that id
@@ -13,10 +13,10 @@ const (
 	CodeGatewayNone    = "GATEWAY_NOT_FOUND"     // the gateway knows no such order, payment or certificate
 	CodeGatewayAnswer  = "GATEWAY_ANSWER"        // the gateway's answer does not have the documented shape
 	CodeHistoryShifted = "HISTORY_SHIFTED"       // records moved between the pages of the history
-	CodeMissing        = "MISSING_FLAG"          // of a problem: the caller has to say it
+	CodeMissing        = "MISSING_FLAG"          // of a problem: the caller must give it
 	CodeUnexpected     = "UNEXPECTED"
 )
 
-// ErrNoLedger is the error of settings that name no ledger.
+// ErrNoLedger is the error if the settings have no ledger.
 var ErrNoLedger = order.Refuse(CodeNoLedger,
 	"this reads the ledger: set PAYOUTS_DATABASE_URL, or PAYOUTS_DATABASE_URL_FILE, as for the worker")

@@ -8,10 +8,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Discrepancy is where the ledger and the gateway differ.
+// Discrepancy is a difference between the ledger and the gateway.
 type Discrepancy = ledger.Discrepancy
 
-// DiscrepancyFilter chooses discrepancies of a listing.
+// DiscrepancyFilter selects discrepancies of a listing.
 type DiscrepancyFilter = ledger.DiscrepancyFilter
 
 // DiscrepancyPage is a page of discrepancies, the newest first.
@@ -20,7 +20,8 @@ type DiscrepancyPage struct {
 	More          bool          `json:"more"` // there are more than the limit
 }
 
-// Discrepancies lists where the ledger and the gateway differ, the newest first.
+// Discrepancies lists differences between the ledger and the gateway, the newest
+// first.
 func (s *Service) Discrepancies(ctx context.Context, _ Actor, filter DiscrepancyFilter) (found DiscrepancyPage, err error) {
 	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		found.Discrepancies, found.More, err = page(filter.Limit, func(limit int) ([]Discrepancy, error) {
@@ -32,8 +33,9 @@ func (s *Service) Discrepancies(ctx context.Context, _ Actor, filter Discrepancy
 	return found, err
 }
 
-// CloseDiscrepancy closes a discrepancy that a person has dealt with, and returns it. It
-// changes nothing else. DISCREPANCY_NOT_FOUND says that there is none of the id.
+// CloseDiscrepancy closes a discrepancy that a person has dealt with, and returns
+// it. It changes nothing else. The error is DISCREPANCY_NOT_FOUND if there is no
+// discrepancy with the id.
 func (s *Service) CloseDiscrepancy(ctx context.Context, actor Actor, id int64, why string) (Discrepancy, error) {
 	return decide(ctx, s, func(ctx context.Context, l Ledger) (Discrepancy, *order.Refusal, error) {
 		refusal, err := l.CloseDiscrepancy(ctx, id, actor.Name, why)

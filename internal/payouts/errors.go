@@ -12,15 +12,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Failure is what a caller is told of an error.
+// Failure is an error as a caller gets it.
 type Failure struct {
 	Code     string          `json:"code"` // stable
 	Message  string          `json:"message"`
 	Problems []order.Problem `json:"problems"` // of a request or of settings: everything that is wrong
 }
 
-// Explain finds the code and the sentence of an error of a use case. An error without a
-// code is UNEXPECTED.
+// Explain returns the code and the sentence of an error of a use case. An error
+// without a code is UNEXPECTED.
 func Explain(err error) Failure {
 	var (
 		settings *config.Error
@@ -50,7 +50,8 @@ func Explain(err error) Failure {
 	return f
 }
 
-// explainCall says of a failed call of the gateway what it proves and what to do.
+// explainCall returns the code of a failed gateway call, and a text that says what
+// it proves and what to do.
 func explainCall(e *tarspay.Error) (code, text string) {
 	what := cmp.Or(callNames[e.Operation], strings.ReplaceAll(string(e.Operation), "_", " "))
 	switch {
@@ -73,9 +74,9 @@ func explainCall(e *tarspay.Error) (code, text string) {
 	}
 }
 
-// because is the code with its meaning and what to do about it, or the HTTP status and
-// the cause. Nothing of it comes from the gateway's free text, which may hold personal
-// data.
+// because returns the gateway's code with its meaning and what to do, or the HTTP
+// status and the cause. It leaves out the gateway's free text, which may contain
+// personal data.
 func because(e *tarspay.Error) string {
 	known, documented := tarspay.LookupErrorCode(e.Code)
 	var parts []string

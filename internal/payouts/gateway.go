@@ -10,11 +10,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Questions to the gateway go out with the merchant's key at once. They never create an
-// order: that is for the workflows, which write down an attempt before they make it.
+// These use cases call the gateway directly, with the merchant's key. They never
+// create an order. Only workflows create orders, because they record an attempt
+// before they make it.
 
-// Caller names the merchant that the gateway is called for. Both are optional where the
-// configuration leaves one choice.
+// Caller names the merchant that the gateway is called for. Both members are
+// optional if the configuration leaves one choice.
 type Caller struct{ Merchant, Country string }
 
 // Call is a merchant's client with the profile of its country.
@@ -23,9 +24,9 @@ type Call struct {
 	Profile *tarspay.Profile
 }
 
-// Call finds the merchant that a call is made for. The error is an *order.Invalid,
-// NO_SUCH_ENDPOINT, ENDPOINT_OFF, or that of the settings. Close its idle connections
-// when done.
+// Call finds the merchant of a call. The error is an *order.Invalid,
+// NO_SUCH_ENDPOINT, ENDPOINT_OFF, or that of the settings. The caller closes its
+// idle connections.
 func (s *Service) Call(_ Actor, operation tarspay.Operation, from Caller) (Call, error) {
 	merchant, profile, problem := s.choose(operation, from)
 	if profile != nil && !profile.HasEndpoint(operation) {
@@ -41,8 +42,8 @@ func (s *Service) Call(_ Actor, operation tarspay.Operation, from Caller) (Call,
 	return Call{client, profile}, err
 }
 
-// choose is the merchant that is named, or the only one of a country that has the call.
-// The profile is nil when the country is not known.
+// choose returns the named merchant, or the only merchant of a country that has
+// the call. The profile is nil if the country is not known.
 func (s *Service) choose(operation tarspay.Operation, from Caller) (string, *tarspay.Profile, *order.Problem) {
 	country, configured := strings.ToUpper(from.Country), s.parts.Merchants.Countries()[from.Merchant]
 	if country == "" {
@@ -77,7 +78,7 @@ func problem(code, field, format string, values ...any) *order.Problem {
 	return &order.Problem{Code: code, Field: field, Message: fmt.Sprintf(format, values...)}
 }
 
-// callNames are the extra calls in words.
+// callNames are the names of the extra calls for people.
 var callNames = map[tarspay.Operation]string{
 	tarspay.OperationHistory:        "transaction history",
 	tarspay.OperationAccountCheck:   "account check",
@@ -90,7 +91,7 @@ var callNames = map[tarspay.Operation]string{
 	tarspay.OperationUTRSupplement:  "supplement of a UTR",
 }
 
-// lacking says that a country has no such call.
+// lacking returns the message that a country does not have a call.
 func lacking(profile *tarspay.Profile, operation tarspay.Operation) string {
 	if !profile.Documented {
 		return fmt.Sprintf("%s: %s", profile.Name, profile.Note)
@@ -109,7 +110,8 @@ func Having(operation tarspay.Operation) string {
 	return strings.Join(names, " and ")
 }
 
-// NoSuchCountry says so, and which one was meant by a name.
+// NoSuchCountry returns the message for an unknown country, with a suggestion if
+// the text is a country's name.
 func NoSuchCountry(typed string) string {
 	var names []string
 	codes := make(map[string]string)
@@ -117,7 +119,7 @@ func NoSuchCountry(typed string) string {
 		names = append(names, profile.Name)
 		codes[profile.Name] = profile.Code
 	}
-	if len(typed) > 2 { // every two letters are near others
+	if len(typed) > 2 { // two letters are too short for a suggestion
 		if near := config.Nearest(typed, names); near != "" {
 			return "there is no such country; did you mean " + codes[near] + " (" + near + ")?"
 		}
@@ -125,7 +127,7 @@ func NoSuchCountry(typed string) string {
 	return "there is no such country: see starter countries"
 }
 
-// switchedOn refuses a call whose path is in no page and not set.
+// switchedOn refuses a call whose path is undocumented and not set.
 func switchedOn(operation tarspay.Operation, access config.Access) error {
 	for _, off := range []struct {
 		operation      tarspay.Operation

@@ -6,8 +6,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// A number that has another shape may be a person's name, and an action leaves a trace of
-// the number: what does not have the shape stops here.
+// A number of another shape may be a person's name. An action records the number
+// in the audit, so other shapes are refused before that.
 
 var numberShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 

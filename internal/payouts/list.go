@@ -11,10 +11,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Filter chooses orders of a listing.
+// Filter selects orders of a listing.
 type Filter = client.Filter
 
-// Listed is an order of a list, and why nobody sees to it.
+// Listed is an order of a list, and why no workflow drives it.
 type Listed struct {
 	client.Row
 	Problem string `json:"problem,omitempty"` // a code
@@ -25,19 +25,20 @@ type List struct {
 	Orders  []Listed      `json:"orders"`
 	More    bool          `json:"more"` // there are more than the limit
 	Source  Source        `json:"source"`
-	Problem *order.Reason `json:"problem,omitempty"` // the other source cannot be asked
+	Problem *order.Reason `json:"problem,omitempty"` // the other source is unavailable
 }
 
 // MaxRows is the largest page of orders.
 const MaxRows = client.MaxRows - 1
 
-// List lists orders, the newest first: the ledger's, with what Temporal says of their
-// workflows, and those that only Temporal has. Without a ledger it is Temporal's list.
+// List lists orders, the newest first: the ledger's orders with their workflows'
+// status, and orders that only Temporal has. Without a ledger it returns
+// Temporal's list.
 func (s *Service) List(ctx context.Context, _ Actor, filter Filter) (List, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	limit := filter.Limit
-	filter.Limit++ // one more than is shown tells whether there are more
+	filter.Limit++ // one more row shows whether there are more
 	list, err := s.list(ctx, filter)
 	if err != nil {
 		return List{}, err
@@ -72,7 +73,8 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 	return List{Orders: found, Source: FromLedger}, err
 }
 
-// oneSided is the problem of a list of one source, because the other cannot be asked.
+// oneSided returns the problem of a list that has one source, because the other is
+// unavailable.
 func oneSided(what, instead string, err error) *order.Reason {
 	away := Explain(err)
 	return &order.Reason{Code: away.Code, Text: what + " cannot be asked; this is what " + instead + " says: " + away.Message}
@@ -89,7 +91,7 @@ func ledgerFilter(filter Filter) ledger.Filter {
 	return wanted
 }
 
-// listedAlone is Temporal's list without a ledger.
+// listedAlone returns Temporal's list without the ledger.
 func listedAlone(rows []client.Row) []Listed {
 	found := make([]Listed, len(rows))
 	for i, row := range rows {
@@ -104,7 +106,7 @@ func listedAlone(rows []client.Row) []Listed {
 	return found
 }
 
-// listedRows is the ledger's list without Temporal.
+// listedRows returns the ledger's list without Temporal.
 func listedRows(rows []order.Order) []Listed {
 	found := make([]Listed, len(rows))
 	for i, row := range rows {
@@ -117,7 +119,8 @@ func listedRows(rows []order.Order) []Listed {
 	return found
 }
 
-// listBoth is the ledger's list, with what Temporal knows of it and beyond it.
+// listBoth returns the ledger's orders with their workflows' status, and orders
+// that only Temporal has.
 func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter Filter, rows []order.Order) ([]Listed, error) {
 	found := listedRows(rows)
 	ids, known := make([]string, len(rows)), make(map[order.Key]bool, len(rows))
@@ -143,7 +146,7 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 		}
 		_, err := l.Order(ctx, row.Key())
 		if err == nil {
-			continue // the ledger has it, and it does not fit the filter, or the limit
+			continue // the ledger has it, but outside the filter or the limit
 		}
 		if !errors.Is(err, ledger.ErrNotFound) {
 			return nil, err
@@ -158,8 +161,9 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 	return found[:min(len(found), filter.Limit)], nil
 }
 
-// addWorkflow adds what Temporal knows of an order's workflow. Its list lags: that
-// nothing drives an open order is said only after a look at the workflow itself.
+// addWorkflow adds the status of an order's workflow. Temporal's list lags, so
+// addWorkflow reads the workflow itself before it reports that no workflow drives
+// an open order.
 func addWorkflow(ctx context.Context, orders Orders, latest map[string]client.Row, o *Listed) error {
 	there, listed := latest[o.WorkflowID]
 	if o.Open && (!listed || !there.Open || there.Squatted != "") {

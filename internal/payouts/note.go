@@ -6,7 +6,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Note adds a remark to an order's audit, in whatever state the order is.
+// Note adds a remark to the audit of an order in any state.
 func (s *Service) Note(ctx context.Context, actor Actor, key order.Key, text string) (Order, error) {
-	return s.do(ctx, key, order.Note{ID: once(), By: actor.Name, Text: text})
+	return s.do(ctx, key, order.Note{ID: newActionID(), By: actor.Name, Text: text})
 }

@@ -11,27 +11,27 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// askedMerchants is how many merchants are asked whose an order is.
+// askedMerchants is the most merchants for which an order is looked up.
 const askedMerchants = 32
 
-// Owner returns the key of the one configured merchant that has an order of the number,
-// or of the only merchant there is. With more than 32 merchants nobody is asked. booked
-// prefers orders that the ledger has.
+// Owner returns the key of the one configured merchant that has an order of the
+// number, or of the only merchant there is. With more than 32 merchants it makes
+// no lookup. booked prefers orders that the ledger has.
 //
-// The error is ORDER_NOT_FOUND, an *order.Invalid when the merchant has to be named, or
-// says why the ledger or Temporal could not be asked.
+// The error is ORDER_NOT_FOUND, an *order.Invalid when the merchant has to be
+// named, or that of the ledger or Temporal if they are unavailable.
 func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool) (order.Key, error) {
 	merchants := s.parts.Merchants.Numbers()
 	if len(merchants) < 2 || len(merchants) > askedMerchants || !IsNumber(number) {
 		merchant, err := s.OnlyMerchant()
 		return order.Key{Merchant: merchant, Number: number}, err
 	}
-	owners, err := s.inBooks(ctx, merchants, number)
+	owners, err := s.inLedgerOf(ctx, merchants, number)
 	if err != nil && order.CodeOf(err) != CodeNoLedger {
 		return order.Key{}, err
 	}
-	if !booked || len(owners) == 0 { // it may have been rejected before it was written down
-		found, err := s.underWay(ctx, merchants, number)
+	if !booked || len(owners) == 0 { // it may have been rejected before it was recorded
+		found, err := s.inTemporalOf(ctx, merchants, number)
 		if err != nil && !booked {
 			return order.Key{}, err
 		}
@@ -48,8 +48,8 @@ func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool
 	}
 }
 
-// OnlyMerchant returns the configured merchant, if there is one only. The error is an
-// *order.Invalid.
+// OnlyMerchant returns the configured merchant, if there is only one. The error is
+// an *order.Invalid.
 func (s *Service) OnlyMerchant() (string, error) {
 	numbers := s.parts.Merchants.Numbers()
 	switch len(numbers) {
@@ -68,8 +68,8 @@ func merchantNeeded(format string, values ...any) error {
 	}}}
 }
 
-// inBooks looks in the ledger, which has every order that was opened.
-func (s *Service) inBooks(ctx context.Context, merchants []string, number string) (owners []string, err error) {
+// inLedgerOf returns the merchants that have the order in the ledger.
+func (s *Service) inLedgerOf(ctx context.Context, merchants []string, number string) (owners []string, err error) {
 	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		for _, merchant := range merchants {
 			_, err := l.Order(ctx, order.Key{Merchant: merchant, Number: number})
@@ -85,8 +85,9 @@ func (s *Service) inBooks(ctx context.Context, merchants []string, number string
 	return owners, err
 }
 
-// underWay looks in Temporal, which has orders before they are opened.
-func (s *Service) underWay(ctx context.Context, merchants []string, number string) (owners []string, err error) {
+// inTemporalOf returns the merchants that have the order in Temporal, which has
+// orders before the ledger.
+func (s *Service) inTemporalOf(ctx context.Context, merchants []string, number string) (owners []string, err error) {
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
 		return nil, err

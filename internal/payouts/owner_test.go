@@ -12,7 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// bookedBy is a ledger in which merchants have an order of every number.
+// bookedBy is a ledger in which these merchants have an order of every number.
 type bookedBy struct {
 	Ledger
 	merchants []string
@@ -31,8 +31,8 @@ func (o *bookedBy) Order(_ context.Context, key order.Key) (order.Order, error) 
 	return order.Order{}, ledger.ErrNotFound
 }
 
-// The merchant need not be named when only one of them has the order, wherever that is
-// known. When that is not sure, it has to be.
+// The merchant may be left out if only one merchant has the order, in the ledger
+// or in Temporal. If this is not certain, it must be named.
 func TestOwner(t *testing.T) {
 	t.Parallel()
 	away := order.Refuse(client.CodeTemporalUnreachable, "away")

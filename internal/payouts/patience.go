@@ -8,13 +8,13 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// How long a use case waits for what. Somebody waits for its answer.
+// Time limits of use cases. They are short because a caller waits.
 const (
 	callTime = 15 * time.Second // one call that needs no gateway
 	askTime  = 5 * time.Second  // one question to an order's workflow, which needs a worker
 )
 
-// inLedger does one thing with the ledger, which has to answer in time.
+// inLedger runs do with the ledger and a time limit.
 func (s *Service) inLedger(ctx context.Context, do func(context.Context, Ledger) error) error {
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {
@@ -25,7 +25,8 @@ func (s *Service) inLedger(ctx context.Context, do func(context.Context, Ledger)
 	return do(ctx, l)
 }
 
-// decide does one thing with the ledger that the ledger may refuse and audits.
+// decide runs do with the ledger and a time limit. The ledger may refuse the
+// action, and audits it.
 func decide[T any](ctx context.Context, s *Service, do func(context.Context, Ledger) (T, *order.Refusal, error)) (T, error) {
 	var done T
 	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
@@ -39,9 +40,9 @@ func decide[T any](ctx context.Context, s *Service, do func(context.Context, Led
 	return done, err
 }
 
-// within bounds a call that waits for a worker or longer. The context is cancelled when
-// its time is over and has no deadline: gRPC would tell the server of one, which then
-// breaks the call a moment early in words of its own.
+// within limits a call that waits for a worker. The context is cancelled when the
+// time is over and has no deadline. gRPC would send a deadline to the server, and
+// the server would end the call slightly earlier with another error.
 func within(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
 	bounded, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(patience, cancel)
@@ -51,8 +52,8 @@ func within(ctx context.Context, patience time.Duration) (context.Context, conte
 	}
 }
 
-// late says in our words that the time given by within is over, which the SDK says in
-// several ways. Other errors pass.
+// late returns NO_ANSWER if the time given by within is over, because the SDK has
+// several errors for that. It returns other errors unchanged.
 func late(bounded context.Context, err error, format string, values ...any) error {
 	if err == nil || bounded.Err() == nil {
 		return err

@@ -1,10 +1,12 @@
-// Package payouts holds the use cases: what finance systems, operators and auditors can
-// do with orders, balances and the audit. Each is a method of Service, in a file of its
-// own, and takes who acts and a typed input. Command lines and HTTP are shells over it.
+// Package payouts contains the use cases of finance systems, operators and
+// auditors, for orders, balances and the audit. Each use case is a method of
+// Service in its own file, and takes the actor and a typed input. The command line
+// and HTTP call this package.
 //
-// Rules stay where they are enforced: the domain's in package order, what is decided and
-// audited in one transaction in package ledger, what Temporal answers in package client.
-// This package puts them together. It knows no flags, no HTTP and no terminals.
+// Rules are in other packages. Package order has the rules of the domain. Package
+// ledger decides and audits in one transaction. Package client has the calls of
+// Temporal. This package combines them. It knows no flags, no HTTP and no
+// terminals.
 package payouts
 
 import (
@@ -20,34 +22,34 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Actor is who acts, as the caller's credential says.
+// Actor is the person who acts, from the caller's credential.
 //
 // Every use case takes one. Those that only read do not use it yet.
 type Actor struct {
-	Name string // what the audit says of who did it; "" is refused there with WHO_MISSING
+	Name string // the actor in the audit; the ledger refuses "" with WHO_MISSING
 }
 
 // Service offers the use cases. It is safe for concurrent use if its parts are.
 type Service struct{ parts Parts }
 
-// New makes a service of its parts.
+// New returns a service.
 func New(parts Parts) *Service { return &Service{parts} }
 
-// Parts are what a service is made of. The functions connect when a use case first needs
-// them, so that a process can work with what is there; whoever makes the parts closes
-// the connections.
+// Parts are the dependencies of a service. The functions connect when a use case
+// first needs them, so that other use cases work while a server is away. The
+// caller of New closes the connections.
 type Parts struct {
 	Merchants    config.MerchantList
 	Access       config.Access // which of the gateway's calls have a path
-	UnknownAlarm time.Duration // how long an unknown outcome needs nobody
+	UnknownAlarm time.Duration // age at which an unknown outcome needs a person
 
 	Ledger  func(context.Context) (Ledger, error) // LEDGER_NOT_SET when none is configured
 	Orders  func(context.Context) (Orders, error)
 	Gateway func(merchant string) (*tarspay.Client, error)
 	Now     func() time.Time
 
-	// Ask says in a sentence how a caller asks for a use case on an order: a command
-	// line, or a request.
+	// Ask returns how a caller starts a use case on an order, for a sentence: a
+	// command line, or a request.
 	Ask func(useCase UseCase, key order.Key) string
 }
 
@@ -60,7 +62,7 @@ const (
 	UseAudit  UseCase = "audit"
 	UsePoll   UseCase = "poll"
 	UseStatus UseCase = "status"
-	UseWait   UseCase = "wait" // status, at the order's end
+	UseWait   UseCase = "wait" // status, after waiting for the order's end
 )
 
 // Orders is what the use cases need of *client.Client, which comments each method.
@@ -106,7 +108,8 @@ type ledgerPart interface {
 // MaxPage is the largest page of a listing from the ledger.
 const MaxPage = ledger.MaxPage - 1
 
-// page reads one page of a listing. One row more tells whether there are more.
+// page reads one page of a listing. It reads one row more to know whether there
+// are more.
 func page[T any](limit int, read func(limit int) ([]T, error)) (rows []T, more bool, err error) {
 	found, err := read(limit + 1)
 	if err != nil {

@@ -6,13 +6,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Poll makes an order ask the gateway at once. WORKFLOW_MISSING says that no workflow
-// drives the order: nobody asks until it is adopted.
+// Poll makes an order ask the gateway at once. The error is WORKFLOW_MISSING if no
+// workflow drives the order. Then the gateway is not asked until the order is
+// adopted.
 func (s *Service) Poll(ctx context.Context, actor Actor, key order.Key) (Order, error) {
 	answer, driven, err := s.act(ctx, key, func(target) (order.Action, error) {
-		return order.Poll{ID: once(), By: actor.Name}, nil
+		return order.Poll{ID: newActionID(), By: actor.Name}, nil
 	})
-	if err == nil && !driven { // it is on record, and that is all
+	if err == nil && !driven { // the request is audited, but no workflow asks the gateway
 		err = order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: %s",
 			key, answer.Order.State, s.parts.Ask(UseAdopt, key))
 	}

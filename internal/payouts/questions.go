@@ -12,15 +12,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Transactions is what the gateway has of a merchant's transactions that have ended,
-// orders of ours and others.
+// Transactions is a merchant's ended transactions at the gateway, with and without
+// an order of ours.
 type Transactions struct {
 	Merchant     string        `json:"merchant"`
 	Transactions []Transaction `json:"transactions"`
 	More         bool          `json:"more"` // there are more than the limit
 }
 
-// Transaction is a record of the history without the people in it. Amounts are the
+// Transaction is a record of the history without personal data. Amounts are the
 // gateway's text.
 type Transaction struct {
 	Kind        string        `json:"kind"`
@@ -38,8 +38,9 @@ type Transaction struct {
 	SucceededAt time.Time     `json:"succeeded_at,omitzero"`
 }
 
-// Transactions reads the gateway's history page by page up to the limit. HISTORY_SHIFTED
-// says that it changed meanwhile, so that some of it may be missing.
+// Transactions reads the gateway's history page by page up to the limit. The error
+// is HISTORY_SHIFTED if the history changed meanwhile, so that records may be
+// missing.
 func (c Call) Transactions(ctx context.Context, request tarspay.HistoryRequest, limit int) (Transactions, error) {
 	found := Transactions{Merchant: c.Merchant(), Transactions: []Transaction{}}
 	for r, err := range c.HistoryAll(ctx, request) {
@@ -62,8 +63,8 @@ func (c Call) Transactions(ctx context.Context, request tarspay.HistoryRequest, 
 	return found, nil
 }
 
-// iso is the country's currency where the gateway means it by a code of its own, and the
-// gateway's code otherwise.
+// iso returns the country's ISO currency for the gateway's code of it, and any
+// other code unchanged.
 func (c Call) iso(code string) string {
 	if code == c.Profile.GatewayCurrency {
 		return c.Profile.Currency
@@ -71,8 +72,8 @@ func (c Call) iso(code string) string {
 	return code
 }
 
-// AccountMatches asks whether an account belongs to a name, before money is sent there.
-// The error is an *order.Invalid when the country has no such bank or wallet.
+// AccountMatches asks the gateway whether an account belongs to a name. The error
+// is an *order.Invalid when the country has no such bank or wallet.
 func (c Call) AccountMatches(ctx context.Context, request tarspay.AccountCheckRequest) (bool, error) {
 	if _, known := c.Profile.Way(tarspay.DirectionWithdrawal, request.Way); !known {
 		return false, &order.Invalid{Problems: []order.Problem{
@@ -92,11 +93,11 @@ type GatewayDeposit struct {
 	StateName string        `json:"state_name"`
 	Currency  string        `json:"currency"`
 	Ordered   string        `json:"ordered"`
-	Paid      string        `json:"paid,omitempty"` // in states that mean so only
+	Paid      string        `json:"paid,omitempty"` // only in states of paid deposits
 	Fee       string        `json:"fee"`
 }
 
-// DepositOf finds the deposit that a PIX payment belongs to by its end-to-end id.
+// DepositOf returns the deposit of a PIX payment, by the payment's end-to-end id.
 func (c Call) DepositOf(ctx context.Context, trxID string) (GatewayDeposit, error) {
 	status, err := c.DepositByTrxID(ctx, trxID)
 	if err != nil {
@@ -112,7 +113,7 @@ func (c Call) DepositOf(ctx context.Context, trxID string) (GatewayDeposit, erro
 	return d, nil
 }
 
-// historyKinds are the kinds of records by the names they have here.
+// historyKinds are the kinds of records by our names.
 var historyKinds = map[string]tarspay.HistoryKind{
 	"deposit":         tarspay.HistoryDeposit,
 	"withdrawal":      tarspay.HistoryWithdrawal,
@@ -123,7 +124,7 @@ var historyKinds = map[string]tarspay.HistoryKind{
 // HistoryKinds lists the names of kinds of transactions.
 func HistoryKinds() []string { return slices.Sorted(maps.Keys(historyKinds)) }
 
-// HistoryKind is the kind of a name; HistoryAny for one that there is not.
+// HistoryKind returns the kind with a name, or HistoryAny for an unknown name.
 func HistoryKind(name string) tarspay.HistoryKind { return historyKinds[name] }
 
 func historyKindName(kind tarspay.HistoryKind) string {
@@ -135,16 +136,16 @@ func historyKindName(kind tarspay.HistoryKind) string {
 	return "kind " + strconv.Itoa(int(kind))
 }
 
-// Payment is what the gateway knows of a payment that reached no order.
+// Payment is a payment without an order, as the gateway has it.
 type Payment struct {
-	Supplement string `json:"supplement"` // whether it can be put on an order: possible, impossible, unsupported or unknown
+	Supplement string `json:"supplement"` // whether it can be assigned to an order: possible, impossible, unsupported or unknown
 	Message    string `json:"message"`
 	Amount     string `json:"amount"`
 	UsedBy     string `json:"used_by,omitempty"` // the order that has used it already
 }
 
-// Payment asks about a payment by its trxId or, of the UTR calls, by its UTR together
-// with the order that it was for.
+// Payment asks the gateway about a payment. The UTR calls need its UTR and the
+// order that it was for, the others its trxId.
 func (c Call) Payment(ctx context.Context, operation tarspay.Operation, id, number string) (Payment, error) {
 	query := func() (tarspay.Payment, error) { return c.QueryTrx(ctx, id) }
 	if operation == tarspay.OperationUTRQuery {
@@ -153,20 +154,22 @@ func (c Call) Payment(ctx context.Context, operation tarspay.Operation, id, numb
 	found, err := query()
 	name, known := supplements[found.Supplement]
 	if !known {
-		name = "unknown" // a number that no page has
+		name = "unknown" // an undocumented number
 	}
 	return Payment{Supplement: name, Message: found.Message, Amount: found.Amount, UsedBy: found.UsedBy}, err
 }
 
-// supplements are the gateway's answers to whether a payment can be put on an order.
+// supplements are the gateway's answers to whether a payment can be assigned to an
+// order.
 var supplements = map[tarspay.Supplement]string{
 	tarspay.SupplementImpossible:  "impossible",
 	tarspay.SupplementPossible:    "possible",
 	tarspay.SupplementUnsupported: "unsupported",
 }
 
-// Supplement puts a payment on the order that it was for. The books follow what the
-// gateway then says of the order. GATEWAY_UNKNOWN says that its answer did not come.
+// Supplement assigns a payment to its order at the gateway. The ledger then
+// follows the order's state at the gateway. The error is GATEWAY_UNKNOWN if no
+// answer came.
 func (c Call) Supplement(ctx context.Context, operation tarspay.Operation, id, number string) (tarspay.SupplementResult, error) {
 	if operation == tarspay.OperationUTRSupplement {
 		return c.SupplementUTR(ctx, id, number)
@@ -174,8 +177,9 @@ func (c Call) Supplement(ctx context.Context, operation tarspay.Operation, id, n
 	return c.SupplementTrx(ctx, id, number)
 }
 
-// Submit tells the gateway the trxId that the deposit was paid with, and returns the
-// gateway's number of the deposit. Without that number it is asked for first.
+// Submit sends the gateway the trxId of a deposit's payment, and returns the
+// gateway's number of the deposit. If the reference has no gateway number, Submit
+// queries it first.
 func (c Call) Submit(ctx context.Context, trxID string, deposit tarspay.Reference) (gatewayID string, err error) {
 	if deposit.GatewayID == "" {
 		status, err := c.QueryDeposit(ctx, deposit)

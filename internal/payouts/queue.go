@@ -7,7 +7,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 )
 
-// Kinds of items whose id says nothing that their text does not.
+// Kinds of items whose id is also in their text.
 const (
 	QueueApproval = ledger.QueueApproval
 	QueueDrift    = ledger.QueueDrift

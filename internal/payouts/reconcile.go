@@ -15,9 +15,9 @@ type BalanceReport struct {
 	Unreachable []string         `json:"unreachable"` // merchants whose balance could not be asked
 }
 
-// ReconcileBalances asks the gateway for the merchants' balances and compares them with
-// the ledger's. No merchant is all that are configured. NO_ANSWER says that the patience
-// is over; the comparison goes on.
+// ReconcileBalances compares the gateway's balances of merchants with the
+// ledger's. No merchant means all configured merchants. The error is NO_ANSWER
+// when the patience is over. The comparison then continues.
 func (s *Service) ReconcileBalances(ctx context.Context, _ Actor, merchants []string, patience time.Duration) (BalanceReport, error) {
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Service) ReconcileBalances(ctx context.Context, _ Actor, merchants []st
 	}, nil
 }
 
-// TransactionSpan chooses the transactions that are compared.
+// TransactionSpan selects the transactions to compare.
 type TransactionSpan = contract.ReconcileTransactionsInput
 
 // TransactionReport compares transactions. Its lists are never null.
@@ -56,9 +56,10 @@ func (r TransactionReport) Differs() bool {
 	return false
 }
 
-// ReconcileTransactions compares every transaction with the gateway's record of it. It
-// moves no money, but books refunds and late payments that the gateway confirms.
-// NO_ANSWER says that the patience is over; the comparison goes on.
+// ReconcileTransactions compares every transaction with the gateway's record of
+// it. It moves no money, but books refunds and late payments that the gateway
+// confirms. The error is NO_ANSWER when the patience is over. The comparison then
+// continues.
 func (s *Service) ReconcileTransactions(
 	ctx context.Context, _ Actor, input TransactionSpan, patience time.Duration,
 ) (TransactionReport, error) {

@@ -6,20 +6,21 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Resolved is an order that was resolved, or proposed to be.
+// Resolved is an order that was resolved, or whose resolution was proposed.
 type Resolved struct {
 	Order
 	Pending bool `json:"pending"` // nothing is booked yet: a second person has to confirm it
 }
 
-// Resolve ends an order in review, with evidence. resolution makes it for the country of
-// the order, in whose currency amounts are; the actor and an idempotency key are set here.
+// Resolve ends an order in review, with evidence. It calls resolution with the
+// order's country, because amounts are in that country's currency. It sets the
+// actor and an idempotency key.
 func (s *Service) Resolve(
 	ctx context.Context, actor Actor, key order.Key, resolution func(country string) (order.Resolution, error),
 ) (Resolved, error) {
 	answer, _, err := s.act(ctx, key, func(at target) (order.Action, error) {
 		decision, err := resolution(at.view.Country)
-		decision.ID, decision.By = once(), actor.Name
+		decision.ID, decision.By = newActionID(), actor.Name
 		return decision, err
 	})
 	return Resolved{answer, answer.Order.State == order.InReview}, err

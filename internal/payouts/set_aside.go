@@ -9,7 +9,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Callback is a callback without its content, which may name people.
+// Callback is a callback without its content, which may have personal data.
 type Callback struct {
 	ID       string             `json:"id"`
 	Key      order.Key          `json:"key"`
@@ -19,9 +19,9 @@ type Callback struct {
 	LastAt   time.Time          `json:"last_at"`
 }
 
-// SetCallbackAside takes a callback off the queue that nobody can act on. It moves no
-// money. CALLBACK_NOT_FOUND says that there is none of the id, CALLBACK_NOT_UNMATCHED
-// that it has an order or was dealt with before.
+// SetCallbackAside removes a callback that cannot be processed from the queue. It
+// moves no money. The error is CALLBACK_NOT_FOUND if there is no callback with the
+// id, and CALLBACK_NOT_UNMATCHED if it has an order or was dealt with before.
 func (s *Service) SetCallbackAside(ctx context.Context, actor Actor, id, why string) (Callback, error) {
 	if !IsNumber(id) {
 		return Callback{}, &order.Invalid{Problems: []order.Problem{*problem(order.ProblemNumber, "id", "a callback's id is 64 letters and digits")}}

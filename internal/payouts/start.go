@@ -8,8 +8,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// StartWithdrawal starts a withdrawal and returns at once. The same request under the
-// same number is the same order. client.Start says what is refused.
+// StartWithdrawal starts a withdrawal and returns at once. The same request under
+// the same number is the same order. client.Start lists what is refused.
 func (s *Service) StartWithdrawal(ctx context.Context, actor Actor, request order.Request) (client.Started, error) {
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
@@ -21,16 +21,15 @@ func (s *Service) StartWithdrawal(ctx context.Context, actor Actor, request orde
 	return orders.Start(ctx, request)
 }
 
-// How long, and how often, a caller is told what becomes of a withdrawal that was just
-// started.
+// How long and how often FirstAnswer asks.
 const (
 	firstTime  = 3 * time.Second
 	firstPause = 200 * time.Millisecond
 )
 
-// FirstAnswer says what became of an order that was just started: it asks the order's
-// workflow until that has left its first state, for three seconds. answered is false when
-// no worker answers.
+// FirstAnswer returns the first result of an order that was just started. It asks
+// the order's workflow for up to three seconds, until the order has left its first
+// state. answered is false if no worker answers.
 func (s *Service) FirstAnswer(ctx context.Context, _ Actor, key order.Key) (answer Order, answered bool, err error) {
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
@@ -40,7 +39,7 @@ func (s *Service) FirstAnswer(ctx context.Context, _ Actor, key order.Key) (answ
 	if !answered {
 		return Order{}, false, nil
 	}
-	answer, err = s.decided(ctx, Order{Order: view, Source: FromWorkflow})
+	answer, err = s.preferLedger(ctx, Order{Order: view, Source: FromWorkflow})
 	return answer, true, err
 }
 
@@ -65,9 +64,10 @@ func firstAnswer(ctx context.Context, orders Orders, key order.Key) (last order.
 	}
 }
 
-// StartDeposit starts a deposit and returns how the payer pays. The same request under
-// the same number gives the same instructions. NO_ANSWER says that there are none yet
-// when the patience is over; asking again is safe.
+// StartDeposit starts a deposit and returns how the payer pays. The same request
+// under the same number gives the same instructions. The error is NO_ANSWER if
+// there are none when the patience is over. A call with the same request again is
+// safe.
 func (s *Service) StartDeposit(ctx context.Context, actor Actor, request order.Request, patience time.Duration) (Order, error) {
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
@@ -81,5 +81,5 @@ func (s *Service) StartDeposit(ctx context.Context, actor Actor, request order.R
 		return Order{}, late(starting, err, "deposit %s has no instructions yet; it may be under way, and the same command again is safe. Does a worker run?",
 			request.Key())
 	}
-	return s.decided(ctx, Order{Order: view, Source: FromWorkflow, Started: &started})
+	return s.preferLedger(ctx, Order{Order: view, Source: FromWorkflow, Started: &started})
 }

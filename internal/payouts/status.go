@@ -12,33 +12,34 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// The ledger decides where an order stands, wherever it has the order: Temporal may have
-// been restored from an older copy, or have another order under the number by now.
-// Temporal says what happens next, and whether a workflow drives the order at all.
+// If the ledger has an order, the ledger's state is used. Temporal may have been
+// restored from an older copy, or may have another order under the number.
+// Temporal's answer is used for the next step, and for whether a workflow drives
+// the order.
 
-// Source says who told where an order stands.
+// Source is where an order's state comes from.
 type Source string
 
 // The sources.
 const (
 	FromWorkflow Source = "workflow" // the order's workflow, because the ledger does not have the order or cannot be asked
-	FromLedger   Source = "ledger"   // the ledger, which decides
-	FromList     Source = "list"     // Temporal's list: may lag, and knows less
+	FromLedger   Source = "ledger"   // the ledger, whose state takes precedence
+	FromList     Source = "list"     // Temporal's list, which lags and has fewer members
 )
 
-// Order is where an order stands.
+// Order is an order's state and where it comes from.
 type Order struct {
 	Order   order.View      `json:"order"`
 	Source  Source          `json:"source"`
 	Started *client.Started `json:"started,omitempty"` // by this use case
-	Problem *order.Reason   `json:"problem,omitempty"` // why nobody sees to the order
+	Problem *order.Reason   `json:"problem,omitempty"` // why no workflow drives the order
 
-	ChangedAt  time.Time     `json:"changed_at,omitzero"` // when the order came to stand there, as the ledger knows
-	Stood      time.Duration `json:"-"`                   // since then
-	LedgerAway bool          `json:"-"`                   // the ledger, which decides, could not be asked
+	ChangedAt  time.Time     `json:"changed_at,omitzero"` // when the state last changed, by the ledger
+	Stood      time.Duration `json:"-"`                   // time since then
+	LedgerAway bool          `json:"-"`                   // the ledger was not available
 }
 
-// Status says where an order stands and what happens next.
+// Status returns the state of an order and what happens next.
 func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, error) {
 	known := s.record(ctx, key)
 	if known.ended() {
@@ -47,7 +48,7 @@ func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, er
 	orders, err := s.parts.Orders(ctx)
 	switch {
 	case known.found && err != nil:
-		return known.next("Not known: Temporal does not answer."), nil //nolint:nilerr // the ledger has answered, and says more
+		return known.next("Not known: Temporal does not answer."), nil //nolint:nilerr // the ledger's answer is enough
 	case known.found:
 		return s.drivenStatus(ctx, orders, known), nil
 	case err != nil:
@@ -56,8 +57,8 @@ func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, er
 	return s.workflowStatus(ctx, orders, key, known)
 }
 
-// Wait waits for the end of an order and says where it stands then. NO_ANSWER says that
-// the patience is over and the order still under way.
+// Wait waits for the end of an order and returns its state. The error is NO_ANSWER
+// if the order is still open when the patience is over.
 func (s *Service) Wait(ctx context.Context, actor Actor, key order.Key, patience time.Duration) (Order, error) {
 	known := s.record(ctx, key)
 	if known.ended() {
@@ -88,25 +89,25 @@ func (s *Service) Await(ctx context.Context, actor Actor, key order.Key, patienc
 	bounded, cancel := within(ctx, patience)
 	defer cancel()
 	view, err := orders.Wait(bounded, key)
-	if order.CodeOf(err) == order.DiscrepancyOrphan { // it is over, and the order need not be
+	if order.CodeOf(err) == order.DiscrepancyOrphan { // the workflow has ended, and the order may be open
 		return s.Status(ctx, actor, key)
 	}
 	if err != nil {
 		return Order{}, late(bounded, err, "order %s is still under way; look again with: %s", key, s.parts.Ask(UseWait, key))
 	}
-	return s.decided(ctx, Order{Order: view, Source: FromWorkflow})
+	return s.preferLedger(ctx, Order{Order: view, Source: FromWorkflow})
 }
 
-// record is what the ledger has of an order.
+// record is an order in the ledger.
 type record struct {
 	row   order.Order
 	found bool
-	at    time.Time // when it was asked
-	unset bool      // there is no ledger to ask
-	err   error     // the ledger could not be asked
+	at    time.Time // time of the lookup
+	unset bool      // no ledger is configured
+	err   error     // the ledger is not available
 }
 
-// record asks the ledger, if there is one.
+// record reads an order from the ledger, if a ledger is configured.
 func (s *Service) record(ctx context.Context, key order.Key) (known record) {
 	known.err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		row, err := l.Order(ctx, key)
@@ -124,7 +125,7 @@ func (s *Service) record(ctx context.Context, key order.Key) (known record) {
 
 func (r record) ended() bool { return r.found && r.row.State.Terminal() }
 
-// answer is the ledger's word.
+// answer returns the order as the ledger has it.
 func (r record) answer() Order {
 	answer := Order{
 		Order: r.row.View(r.row.Standing), Source: FromLedger, ChangedAt: r.row.UpdatedAt, Stood: r.at.Sub(r.row.UpdatedAt),
@@ -143,7 +144,8 @@ func (r record) next(text string) Order {
 
 const orderEnded = "Nothing: the order has ended."
 
-// drivenStatus adds to the ledger's word what Temporal knows of an open order.
+// drivenStatus returns an open order of the ledger with the status of its
+// workflow.
 func (s *Service) drivenStatus(ctx context.Context, orders Orders, known record) Order {
 	answer, key := known.answer(), known.row.Key()
 	there, err := find(ctx, orders, key)
@@ -162,7 +164,7 @@ func (s *Service) drivenStatus(ctx context.Context, orders Orders, known record)
 	return answer
 }
 
-// undriven is the problem of an order that no workflow drives.
+// undriven returns the problem of an order that no workflow drives.
 func (s *Service) undriven(key order.Key, why string) *order.Reason {
 	return &order.Reason{
 		Code: order.DiscrepancyOrphan,
@@ -192,12 +194,12 @@ func (s *Service) addNext(ctx context.Context, orders Orders, known record, answ
 	}
 }
 
-// notWritten is how long an order's workflow may run before the ledger has the order,
-// without anybody being told.
+// notWritten is how long a workflow may run without its order in the ledger before
+// this is a problem.
 const notWritten = time.Minute
 
-// workflowStatus is the word of an order's workflow, because the ledger has no such
-// order, or cannot be asked.
+// workflowStatus returns an order as its workflow has it, because the ledger does
+// not have the order or is not available.
 func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.Key, known record) (Order, error) {
 	there, err := find(ctx, orders, key)
 	if order.CodeOf(err) == order.CodeOrderNotFound && known.err != nil {
@@ -231,11 +233,11 @@ func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.K
 	return answer, nil
 }
 
-// statusCompleted is the workflow's status of one that came to its end by itself.
+// statusCompleted is Temporal's status of a workflow that ended by itself.
 const statusCompleted = "Completed"
 
-// askWorkflow asks an order's workflow itself, or reads its result, for which no worker
-// is needed.
+// askWorkflow queries an order's workflow, or reads the result of an ended
+// workflow, which needs no worker.
 func askWorkflow(ctx context.Context, orders Orders, there client.Row, listed Order) Order {
 	asking, cancel := within(ctx, askTime)
 	defer cancel()
@@ -250,14 +252,15 @@ func askWorkflow(ctx context.Context, orders Orders, there client.Row, listed Or
 	return Order{Order: view, Source: FromWorkflow}
 }
 
-// unrecorded refuses a number that the ledger knows nothing of, and says what its
-// workflow knows.
+// unrecorded returns the refusal for a number that the ledger does not have, with
+// what Temporal knows of it.
 func (s *Service) unrecorded(ctx context.Context, actor Actor, key order.Key) error {
 	return order.Refuse(order.CodeOrderNotFound, "nothing is on record of order %s%s", key, s.WorkflowKnows(ctx, actor, key))
 }
 
-// WorkflowKnows says what Temporal knows of a number that the ledger does not have, for
-// the end of a sentence; "" if it knows nothing, or does not answer.
+// WorkflowKnows returns what Temporal knows of a number that the ledger does not
+// have, as the end of a sentence. It returns "" if Temporal knows nothing or does
+// not answer.
 func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) string {
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
@@ -275,9 +278,10 @@ func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) str
 		view.State, view.Reason.Text, view.Reason.Code)
 }
 
-// decided puts the ledger's word in the place of a workflow's, if the ledger has the
-// order. A request that was refused is not an order there, although its number may be.
-func (s *Service) decided(ctx context.Context, answer Order) (Order, error) {
+// preferLedger replaces a workflow's answer by the ledger's, if the ledger has the
+// order. It keeps the answer of a refused request, because another order may have
+// the number.
+func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error) {
 	told := answer.Order
 	if told.Unwritten() {
 		return answer, nil
@@ -302,7 +306,7 @@ func (s *Service) decided(ctx context.Context, answer Order) (Order, error) {
 	return answer, nil
 }
 
-// rowView is what the list tells of an order.
+// rowView returns an order with the members of Temporal's list.
 func rowView(row client.Row) order.View {
 	return order.View{
 		Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount,
@@ -310,7 +314,7 @@ func rowView(row client.Row) order.View {
 	}
 }
 
-// find looks an order up in Temporal, whichever kind it is.
+// find looks an order of either kind up in Temporal.
 func find(ctx context.Context, orders Orders, key order.Key) (client.Row, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()

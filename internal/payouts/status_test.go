@@ -9,7 +9,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// The ledger decides where an order stands; Temporal says whether a workflow drives it.
+// The state is the ledger's. Temporal's answer says whether a workflow drives the
+// order.
 func TestStatusIsTheLedgers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -39,7 +40,8 @@ func TestStatusIsTheLedgers(t *testing.T) {
 	require.Equal(t, order.CodeOrderConflict, order.CodeOf(err))
 }
 
-// Without a ledger that answers, the word of the workflow says so.
+// Without an answer of the ledger, the state is the workflow's, and the source
+// says so.
 func TestStatusWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

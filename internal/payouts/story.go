@@ -9,14 +9,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Story is what happened to an order, from its beginning.
+// Story is all events of an order, oldest first.
 type Story struct {
 	Order  *order.View      `json:"order"` // null for a number that the ledger does not have
 	Events []worklist.Event `json:"events"`
 }
 
-// Story tells what happened to an order. It also tells what is known of a number that the
-// ledger does not have; ORDER_NOT_FOUND says that this is nothing.
+// Story returns the events of an order. For a number that the ledger does not
+// have, it returns the events with that number. The error is ORDER_NOT_FOUND if
+// there are none.
 func (s *Service) Story(ctx context.Context, actor Actor, key order.Key) (told Story, err error) {
 	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		story, err := l.Story(ctx, key)

@@ -9,17 +9,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// CountryWays is how money is paid in a country.
+// CountryWays is the ways of paying in a country.
 type CountryWays struct {
 	Country    string      `json:"country"`
 	Directions []Direction `json:"directions"`
 }
 
-// Direction is how money is paid in, or out, in a country.
+// Direction is the ways of paying in, or out, in a country.
 type Direction struct {
 	Kind       order.Kind `json:"kind"`
 	Documented bool       `json:"documented"`
-	Complete   bool       `json:"complete"` // there are no ways but these
+	Complete   bool       `json:"complete"` // Ways has all ways
 	Ways       []Way      `json:"ways"`
 	Members    []Member   `json:"members"`
 
@@ -36,14 +36,14 @@ type Way struct {
 	Kind       string             `json:"kind"`
 	Min        money.Amount       `json:"min,omitzero"`
 	Max        money.Amount       `json:"max,omitzero"`
-	Amounts    []money.Amount     `json:"amounts,omitempty"` // the only ones there are
+	Amounts    []money.Amount     `json:"amounts,omitempty"` // the only possible amounts
 	Accepts    []string           `json:"accepts,omitempty"` // shops that take the payment
 	Closed     bool               `json:"closed"`
 	Confidence tarspay.Confidence `json:"confidence"`
 	Note       string             `json:"note,omitempty"`
 }
 
-// Member is a member of an order beside the amount.
+// Member is a member of an order other than the amount.
 type Member struct {
 	Name           string             `json:"name"`
 	Required       bool               `json:"required"`

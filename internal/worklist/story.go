@@ -12,18 +12,18 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Event is one thing in an order's story.
+// Event is one event of an order's story.
 type Event struct {
 	At   time.Time `json:"at"`
 	Kind EventKind `json:"kind"`
-	By   string    `json:"by,omitempty"` // who, when it was a person
-	Text string    `json:"text"`         // in a sentence, without personal data of ours; people's own words are as they wrote them
+	By   string    `json:"by,omitempty"` // the person, if a person did it
+	Text string    `json:"text"`         // a sentence without payers' and beneficiaries' data; remarks of operators are unchanged
 }
 
-// EventKind says what an event is.
+// EventKind is the kind of an event.
 type EventKind string
 
-// The kinds of events, in the order in which those of one moment are told.
+// The kinds of events. Events of the same time are sorted in this order.
 const (
 	EventRequest     EventKind = "request"
 	EventCallback    EventKind = "callback"
@@ -34,13 +34,14 @@ const (
 	EventTransfer    EventKind = "transfer"
 )
 
-// eventRanks order the events of one moment: what follows from another comes after it.
+// eventRanks sorts events of the same time, so that an effect comes after its
+// cause.
 var eventRanks = map[EventKind]int{
 	EventRequest: 0, EventCallback: 1, EventAttempt: 2, EventMove: 3, EventDecision: 3, EventDiscrepancy: 4, EventTransfer: 5,
 }
 
-// Tell tells what is on record of an order from its beginning: what was asked
-// for, sent, told, decided and moved.
+// Tell returns the events of an order, oldest first: its request, callbacks,
+// attempts, audit entries, discrepancies and transfers.
 func Tell(story ledger.Story) []Event {
 	var events []Event
 	if o := story.Order; o != nil {
@@ -86,7 +87,7 @@ func tellAudit(entries []ledger.AuditEntry) []Event {
 	var events []Event
 	for _, e := range entries {
 		if e.Action == ledger.ActionDiscrepancy {
-			continue // the discrepancy itself is told
+			continue // the discrepancy has its own event
 		}
 		event := Event{At: e.At, Kind: EventMove, Text: sayEntry(e)}
 		if e.Source == order.FromOperator {
@@ -97,7 +98,7 @@ func tellAudit(entries []ledger.AuditEntry) []Event {
 	return events
 }
 
-// sayEntry is an entry of the audit in a sentence.
+// sayEntry returns an audit entry as a sentence.
 func sayEntry(e ledger.AuditEntry) string {
 	switch {
 	case e.Refused:

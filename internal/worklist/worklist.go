@@ -1,6 +1,6 @@
-// Package worklist says in words what the ledger knows in facts: what needs a
-// person, with what to do and the command for it, and the story of an order. It
-// reads and writes nothing.
+// Package worklist writes texts for people from the ledger's data: the items that
+// need a person, with what to do and a command, and the story of an order. It
+// reads and writes no data.
 package worklist
 
 import (
@@ -14,19 +14,19 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Item is something that needs a person, in words.
+// Item is something that needs a person.
 type Item struct {
 	Since   time.Time        `json:"since"`
 	Kind    ledger.QueueKind `json:"kind"`
-	Key     order.Key        `json:"key"`            // without number: the merchant itself
-	ID      string           `json:"id,omitempty"`   // what its command takes: see ledger.QueueKind
+	Key     order.Key        `json:"key"`            // without a number: the merchant
+	ID      string           `json:"id,omitempty"`   // argument of its command, see ledger.QueueKind
 	Code    string           `json:"code,omitempty"` // stable
-	Text    string           `json:"text"`           // what is the matter, in a sentence
+	Text    string           `json:"text"`           // the problem, in a sentence
 	Do      string           `json:"do"`             // what to do about it
-	Command string           `json:"command"`        // of the starter, with words in capitals where the person fills in
+	Command string           `json:"command"`        // a command of the starter; the person replaces the words in capitals
 }
 
-// Say puts what is due in words.
+// Say returns the item for what is due.
 func Say(due ledger.Due) Item {
 	item := Item{Since: due.Since, Kind: due.Kind, Key: due.Key, ID: due.ID, Code: due.Code}
 	if due.Order != nil {
@@ -37,7 +37,7 @@ func Say(due ledger.Due) Item {
 	return item
 }
 
-// sayOrder is about an order that waits.
+// sayOrder fills in an item about an order that waits.
 func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	at := shell.Word(o.Number) + " --merchant " + shell.Word(o.Merchant)
 	switch due.Kind {
@@ -72,7 +72,8 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	}
 }
 
-// sayFunds is about an order that lacks money, in the books or at the gateway.
+// sayFunds fills in an item about an order that lacks money, in the ledger or at
+// the gateway.
 func sayFunds(item *Item, o order.Order) {
 	where, next := "the merchant's balance at the gateway", "the order is then sent again under its number, or fails at its deadline"
 	if o.State == order.AwaitingFunds {
@@ -83,7 +84,7 @@ func sayFunds(item *Item, o order.Order) {
 	item.Command = "starter adjust propose REF --merchant " + shell.Word(o.Merchant) + " --kind top_up --amount AMOUNT --why WHY --evidence PROOF"
 }
 
-// sayOther is about something that is no order.
+// sayOther fills in an item that is not about an order.
 func sayOther(item *Item, due ledger.Due) {
 	id, merchant := shell.Word(due.ID), " --merchant "+shell.Word(due.Key.Merchant)
 	switch {
@@ -133,7 +134,7 @@ func sayCallback(item *Item, code string, e ledger.InboxEntry) {
 	item.Do = "look whether Temporal and the order's workflow are there; it is tried again by itself. If it can never be passed on, ask the gateway about the order and set the callback aside"
 }
 
-// moved is what has happened when an adjustment of the kind is booked.
+// moved returns the text of an adjustment's kind.
 func moved(kind ledger.AdjustmentKind) string {
 	for _, move := range ledger.AdjustmentKinds() {
 		if move.Kind == kind {
@@ -143,7 +144,7 @@ func moved(kind ledger.AdjustmentKind) string {
 	return ""
 }
 
-// moreOrLess is a difference in words: "2.00 PKR more".
+// moreOrLess returns a difference as text: "2.00 PKR more".
 func moreOrLess(drift money.Amount) string {
 	word := " more"
 	if drift.Minor() < 0 {
