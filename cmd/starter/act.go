@@ -11,13 +11,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// What every command has in common by which a person does something to an
-// order. Whether it may be done is decided by the ledger, in the transaction
-// that does it and writes it down: here nothing is refused that the audit
-// should know of, not even a deed that says not who does it, or why. Only what
-// cannot be sent at all stops here.
+// The ledger decides whether an action on an order is allowed, and records it in
+// the same transaction. So these commands send an action without an actor or a
+// reason too: the ledger refuses it, and the audit has the attempt. Only actions
+// that cannot be sent at all are refused here.
 
-// actor is who acts, and why.
+// actor is the flags for the person who acts and the reason.
 type actor struct{ by, why string }
 
 func (s *starter) addActor(cmd *cobra.Command, a *actor, why string) {
@@ -31,8 +30,8 @@ func (s *starter) addBy(cmd *cobra.Command, by *string) {
 	s.complete(cmd, "by", func(*cobra.Command) []string { return nil })
 }
 
-// act does something to an order and prints how the order stands then. done says
-// what was done.
+// act does an action on an order and prints the order afterwards. done is the text
+// for the action.
 func (s *starter) act(done string, do func(*payouts.Service) (payouts.Order, error)) error {
 	service, err := s.service()
 	if err != nil {
@@ -46,7 +45,7 @@ func (s *starter) act(done string, do func(*payouts.Service) (payouts.Order, err
 	return nil
 }
 
-// showDone prints what was done to an order, and then the order.
+// showDone prints the text for an action, and then the order.
 func (s *starter) showDone(done string, document orderDocument) {
 	s.warnAway(document)
 	s.show(document, func(w io.Writer) {
@@ -55,9 +54,9 @@ func (s *starter) showDone(done string, document orderDocument) {
 	})
 }
 
-// deedKey names the order of a deed; wrong is what else cannot be sent. The
-// error is an *order.Invalid.
-func (s *starter) deedKey(ctx context.Context, merchant, number string, wrong problems) (order.Key, error) {
+// actionKey returns the key of an action's order. wrong is the problems of other
+// flags. The error is an *order.Invalid.
+func (s *starter) actionKey(ctx context.Context, merchant, number string, wrong problems) (order.Key, error) {
 	key, err := s.key(ctx, merchant, number)
 	wrong.merge(err)
 	if err == nil {
@@ -69,10 +68,10 @@ func (s *starter) deedKey(ctx context.Context, merchant, number string, wrong pr
 	return key, err
 }
 
-// orderArguments name an order on a command line.
+// orderArguments returns the arguments that name an order on a command line.
 func orderArguments(key order.Key) string {
 	return shellWord(key.Number) + " --merchant " + shellWord(key.Merchant)
 }
 
-// shellWord writes a value as one word of a shell.
+// shellWord quotes a value as one word for a shell.
 func shellWord(value string) string { return shell.Word(value) }

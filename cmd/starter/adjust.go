@@ -13,8 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// Money that moved at the gateway and belongs to no order. These commands write
-// the ledger directly, which decides and audits as with every other deed.
+// These commands book money that moved at the gateway without an order. They write
+// to the ledger directly, which decides and audits.
 
 func (s *starter) adjustCommand() *cobra.Command {
 	var kinds strings.Builder
@@ -87,14 +87,14 @@ func adjustmentKinds() []string {
 	return kinds
 }
 
-// proposalFlags say what is to be booked.
+// proposalFlags are the flags of a proposal.
 type proposalFlags struct {
 	actor
 	merchant, kind, amount, evidence string
 }
 
-// proposal is what the flags say. The error is an *order.Invalid with all that
-// cannot be sent.
+// proposal returns the proposal of the flags. The error is an *order.Invalid with
+// every problem.
 func (s *starter) proposal(ref string, flags proposalFlags) (payouts.Proposal, error) {
 	settings, err := s.settings()
 	if err != nil {
@@ -121,8 +121,8 @@ func (s *starter) proposal(ref string, flags proposalFlags) (payouts.Proposal, e
 	return adjustment, err
 }
 
-// adjustmentKey names an adjustment: its reference has the shape of an order's
-// number. The error is an *order.Invalid.
+// adjustmentKey returns the key of an adjustment. Its reference has the shape of
+// an order's number. The error is an *order.Invalid.
 func (s *starter) adjustmentKey(merchant, ref string) (order.Key, error) {
 	key, err := s.merchantKey(merchant)
 	var wrong problems
@@ -192,7 +192,7 @@ reference stays taken.
 	return cmd
 }
 
-// adjust does something to an adjustment and prints how it stands then.
+// adjust does an action on an adjustment and prints the adjustment afterwards.
 func (s *starter) adjust(do func(*payouts.Service) (payouts.Adjustment, error)) error {
 	service, err := s.service()
 	if err != nil {

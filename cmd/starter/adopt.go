@@ -17,7 +17,7 @@ func (s *starter) adoptCommand() *cobra.Command {
 	var merchant, by string
 	cmd := &cobra.Command{
 		Use:   "adopt NUMBER",
-		Short: "Drive an open order again that no workflow drives",
+		Short: "Start a workflow for an open order that has none",
 		Long: `Starts a workflow for an order that is open in the ledger and that no workflow
 drives, because it was terminated or lost; starter queue lists such orders. The
 workflow goes on from where the ledger says the order stands: what may have been
@@ -38,7 +38,7 @@ is as of starter status, and closed lists the ids of discrepancies.`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
+			key, err := s.actionKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -60,11 +60,11 @@ func (s *starter) adopt(ctx context.Context, key order.Key, who string) error {
 		return err
 	}
 	if adopted.Unrecorded {
-		s.note("the order is adopted, but nobody answered that it is on record: look with %s, and if it is not there say so with: starter note %s %s",
+		s.note("the order is adopted, but its audit entry is not confirmed: look with %s, and if it is not there, add it with: starter note %s %s",
 			ask(payouts.UseAudit, key), orderArguments(key), `"adopted"`)
 	}
 	if adopted.NotClosed {
-		s.note("the order is adopted, but the discrepancy that told of the missing workflow could not be closed; close it with starter close-discrepancy")
+		s.note("the order is adopted, but the discrepancy about the missing workflow could not be closed; close it with starter close-discrepancy")
 	}
 	s.show(adopted, func(w io.Writer) { writeAdopted(w, adopted) })
 	return nil

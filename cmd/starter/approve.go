@@ -17,7 +17,7 @@ func (s *starter) approveCommand() *cobra.Command {
 	var flags approveFlags
 	cmd := &cobra.Command{
 		Use:   "approve NUMBER --fingerprint FINGERPRINT",
-		Short: "Let an order go ahead, as a second person",
+		Short: "Approve an order, as a second person",
 		Long: `Lets an order go ahead that waits for a second person, who is not the one that
 requested it. The fingerprint says what is approved: should the order have other
 content, it is refused. Its first eight digits are enough.
@@ -33,7 +33,7 @@ looked at the order.
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
+			key, err := s.actionKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ type lookDocument struct {
 	Error failure `json:"error"`
 }
 
-// lookBeforeApproval shows what there is to approve, and approves nothing.
+// lookBeforeApproval prints the order to approve, and approves nothing.
 func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 	service, err := s.service()
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 	return outcome(look.Error.exit)
 }
 
-// refusedLook is why nothing was approved.
+// refusedLook returns why nothing was approved.
 func refusedLook(view order.View) *order.Refusal {
 	switch {
 	case view.Fingerprint == "":

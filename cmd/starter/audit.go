@@ -17,7 +17,7 @@ func (s *starter) auditCommand() *cobra.Command {
 	var verify, installation bool
 	cmd := &cobra.Command{
 		Use:   "audit [NUMBER | --installation | --verify]",
-		Short: "Everything done to an order, and asked for and refused",
+		Short: "All actions on an order, also refused ones",
 		Long: `Prints the audit of an order from the ledger: who did what when, the state before
 and after, what was refused, and why. Without a number it is what is on record of
 the merchant itself. A number that we do not have is on record if somebody tried
@@ -60,7 +60,7 @@ exit code is 4 when something was tampered with.
 		},
 	}
 	s.addMerchant(cmd, &merchant)
-	cmd.Flags().BoolVar(&verify, "verify", false, "check the whole audit instead")
+	cmd.Flags().BoolVar(&verify, "verify", false, "check that no entry of the audit was changed")
 	cmd.Flags().BoolVar(&installation, "installation", false, "of the installation itself: its approval policies and restores")
 	return cmd
 }
@@ -70,7 +70,7 @@ type auditDocument struct {
 	Audit []payouts.AuditEntry `json:"audit"`
 }
 
-// auditKey names an order, or a merchant.
+// auditKey returns the key of an order or of a merchant.
 func (s *starter) auditKey(ctx context.Context, merchant string, args []string) (order.Key, error) {
 	if len(args) == 1 {
 		return s.bookedKey(ctx, merchant, args[0])
@@ -91,7 +91,7 @@ func (s *starter) audit(ctx context.Context, key order.Key) error {
 	return nil
 }
 
-// shownHash is how much of a hash tells two apart for a person.
+// shownHash is the number of hash digits that are shown.
 const shownHash = 12
 
 func writeAudit(w io.Writer, entries []payouts.AuditEntry) {
@@ -109,7 +109,7 @@ func writeAudit(w io.Writer, entries []payouts.AuditEntry) {
 	table(w, []string{"SEQ", "AT", "ACTOR", "ACTION", "BEFORE", "AFTER", "REFUSED", "HASH", "REASON", "EVIDENCE"}, rows)
 }
 
-// beginning is a text, or its first letters when it is longer.
+// beginning returns the first letters of a text.
 func beginning(text string, letters int) string {
 	runes := []rune(text)
 	if len(runes) <= letters {
@@ -118,7 +118,7 @@ func beginning(text string, letters int) string {
 	return string(runes[:letters]) + "…"
 }
 
-// verifyAudit reads everything there is, however long that takes.
+// verifyAudit checks the whole audit, without a time limit.
 func (s *starter) verifyAudit(ctx context.Context) error {
 	service, err := s.service()
 	if err != nil {

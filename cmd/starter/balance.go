@@ -16,7 +16,7 @@ func (s *starter) balanceCommand() *cobra.Command {
 	var merchants []string
 	cmd := &cobra.Command{
 		Use:   "balance",
-		Short: "What the ledger says of each merchant's money",
+		Short: "Each merchant's balances in the ledger",
 		Long: `Prints every account of every merchant from the ledger, and the gateway's balance
 as it was when the two were last compared. PAYOUTS_DATABASE_URL says where the
 ledger is.

@@ -65,8 +65,8 @@ func (s *starter) certificate(ctx context.Context, from callerFlags, reference t
 	return nil
 }
 
-// reference names an order by the number on the command line or by the
-// gateway's id.
+// reference returns the reference of an order: the number on the command line, or
+// the gateway's id.
 func reference(args []string, gatewayID string) (tarspay.Reference, problems) {
 	var wrong problems
 	switch {
@@ -87,8 +87,8 @@ func addGatewayID(cmd *cobra.Command, gatewayID *string) {
 	cmd.Flags().StringVar(gatewayID, "gateway-id", "", "the gateway's number of the order (payOrderId), in place of yours")
 }
 
-// writeNewFile makes a file that only its owner can read. The error is an
-// *order.Refusal with FILE_EXISTS when there is one.
+// writeNewFile creates a file that only its owner can read. The error is an
+// *order.Refusal with FILE_EXISTS if the file exists.
 func writeNewFile(path string, content []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -99,7 +99,7 @@ func writeNewFile(path string, content []byte) (err error) {
 	}
 	defer func() {
 		if err = errors.Join(err, file.Close()); err != nil {
-			_ = os.Remove(path) // half a file is none
+			_ = os.Remove(path) // remove a partly written file
 		}
 	}()
 	if _, err := file.Write(content); err != nil {

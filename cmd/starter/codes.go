@@ -17,7 +17,7 @@ func (s *starter) codesCommand() *cobra.Command {
 	var minusOne bool
 	cmd := &cobra.Command{
 		Use:   "codes [CODE | MESSAGE]",
-		Short: "What our codes and the gateway's mean, and what to do",
+		Short: "Explain our codes and the gateway's, and what to do",
 		Long: `Explains a code, or lists them all. Ours are words, such as ORDER_CONFLICT: what each
 means, its class, its exit code and HTTP status, and what to do. The gateway's are
 numbers, in either spelling: what the pages say, what it proves for each kind of call,
@@ -74,11 +74,12 @@ func completeCodes(_ *cobra.Command, _ []string, typed string) ([]string, cobra.
 
 // codesDocument is {"codes":[…],"own":[…]}.
 type codesDocument struct {
-	Codes []gatewayCode `json:"codes"` // the gateway's
+	Codes []gatewayCode `json:"codes"` // of the gateway
 	Own   []ownCode     `json:"own"`
 }
 
-// ownCode is a code of the catalogue with what derives from its class.
+// ownCode is a code of the catalogue with the exit code and HTTP status of its
+// class.
 type ownCode struct {
 	Code    string      `json:"code"`
 	Class   order.Class `json:"class"`
@@ -97,7 +98,7 @@ type gatewayCode struct {
 	Spellings  []string           `json:"spellings"`
 	Documented bool               `json:"documented"`
 	Meaning    string             `json:"meaning"`
-	Messages   []string           `json:"messages"` // what the gateway says with it; inferred
+	Messages   []string           `json:"messages"` // the gateway's messages for it; inferred
 	Scope      tarspay.Scope      `json:"scope"`
 	Classes    codeClasses        `json:"classes"`
 	Confirm    bool               `json:"confirm"`
@@ -113,7 +114,7 @@ type codeClasses struct {
 	Other            tarspay.Class `json:"other"` // history, checks, certificates and supplements
 }
 
-// codeShape is what a code looks like; anything else is not repeated.
+// codeShape is the shape of the gateway's codes. Other texts are not repeated.
 var codeShape = regexp.MustCompile(`^-?[0-9]{1,10}$`)
 
 func (s *starter) codes(args []string) error {
@@ -186,7 +187,8 @@ func codeOf(row tarspay.ErrorCode) gatewayCode {
 	}
 }
 
-// explainCode finds a code, or says how one is taken that is in no page.
+// explainCode returns a code's entry, or how the client handles an undocumented
+// code.
 func explainCode(code string) gatewayCode {
 	if row, known := tarspay.LookupErrorCode(code); known {
 		return codeOf(row)
@@ -199,9 +201,9 @@ func explainCode(code string) gatewayCode {
 	}
 	const maybe, later = tarspay.ClassAmbiguous, tarspay.ClassUnavailable
 	return gatewayCode{
-		Code: code, Spellings: []string{}, Messages: []string{}, Meaning: "in no page of the gateway", Scope: tarspay.ScopeOrder,
+		Code: code, Spellings: []string{}, Messages: []string{}, Meaning: "not documented by the gateway", Scope: tarspay.ScopeOrder,
 		Classes: codeClasses{CreateDeposit: maybe, CreateWithdrawal: maybe, Query: later, Balance: later, Other: later},
-		Action:  "Ask for the order by its number until there is proof, and ask the gateway's support what the code means.", Confidence: tarspay.Unknown,
+		Action:  "Query the order by its number until there is proof, and ask the gateway's support what the code means.", Confidence: tarspay.Unknown,
 	}
 }
 
@@ -235,7 +237,7 @@ func writeCode(w io.Writer, c gatewayCode) {
 	})
 }
 
-// quotedMessages are the gateway's messages in quotes, marked as inferred.
+// quotedMessages returns the gateway's messages in quotes, marked as inferred.
 func quotedMessages(messages []string) string {
 	if len(messages) == 0 {
 		return ""
@@ -243,14 +245,14 @@ func quotedMessages(messages []string) string {
 	return `"` + strings.Join(messages, `", "`) + `" (inferred: no page shows the code with it)`
 }
 
-// proof is what a class says, with the class.
+// proof returns the meaning of a class, and the class.
 func proof(class tarspay.Class) string {
 	text, known := map[tarspay.Class]string{
 		tarspay.ClassRejected:    "refused, nothing was created",
 		tarspay.ClassAmbiguous:   "the order may exist",
 		tarspay.ClassDuplicate:   "an order with this number exists",
 		tarspay.ClassNotFound:    "there is no such order",
-		tarspay.ClassAuth:        "refused as every call is, nothing was created",
+		tarspay.ClassAuth:        "every call is refused; nothing was created",
 		tarspay.ClassRateLimited: "too many calls",
 		tarspay.ClassUnavailable: "no answer to what was asked; try again",
 		tarspay.ClassProtocol:    "does not belong there",

@@ -9,8 +9,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// complete offers values for a flag in the shell. A tab after a value is what
-// stands behind it as a description.
+// complete registers values of a flag for completion in the shell. Text after a
+// tab is the value's description.
 func (s *starter) complete(cmd *cobra.Command, flag string, values func(*cobra.Command) []string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var fitting []string
@@ -26,8 +26,8 @@ func (s *starter) complete(cmd *cobra.Command, flag string, values func(*cobra.C
 	}
 }
 
-// completeOrder offers what is known for an order's flags; nothing else may
-// complete to a file's name.
+// completeOrder registers values for an order's flags. It turns completion to file
+// names off for the other flags.
 func (s *starter) completeOrder(cmd *cobra.Command, kind order.Kind) {
 	s.complete(cmd, "country", countryNames)
 	s.complete(cmd, "way", wayNames(kind))
@@ -60,7 +60,7 @@ func countryNames(*cobra.Command) []string {
 	return names
 }
 
-// wayNames are the ways of the country that the command line names so far.
+// wayNames returns the ways of the country on the command line.
 func wayNames(kind order.Kind) func(*cobra.Command) []string {
 	return func(cmd *cobra.Command) []string {
 		var names []string

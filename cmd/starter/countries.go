@@ -77,8 +77,8 @@ func writeCountries(w io.Writer, countries []country) {
 	table(w, []string{"CODE", "NAME", "CURRENCY", "DECIMALS", "DEPOSIT WAYS", "WITHDRAWAL WAYS", "OWN CALLS"}, rows)
 }
 
-// wayCount says that no way is known where none is documented: orders are taken
-// there all the same, with what the caller knows.
+// wayCount returns the number of ways as text. A country without documented ways
+// still takes orders, with a way that the caller knows.
 func wayCount(n int) string {
 	if n == 0 {
 		return "none documented"

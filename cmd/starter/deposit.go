@@ -58,7 +58,7 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 		return err
 	}
 	if !s.json && document.Started.Existing {
-		writeThere(s.out, request)
+		writeExisting(s.out, request)
 	}
 	if !waiting.wait || document.Order.State.Terminal() {
 		return s.ended(document)

@@ -18,7 +18,7 @@ func (s *starter) discrepanciesCommand() *cobra.Command {
 	filter := payouts.DiscrepancyFilter{Limit: 100}
 	cmd := &cobra.Command{
 		Use:   "discrepancies",
-		Short: "Where our books and the gateway's word differ",
+		Short: "Differences between the ledger and the gateway",
 		Long: `Lists discrepancies from the ledger, the newest first. A discrepancy touches
 nothing: it stays open until a person has dealt with it and closes it with starter
 close-discrepancy, or with starter adopt if no workflow drives the order.
@@ -77,7 +77,7 @@ func writeDiscrepancies(w io.Writer, document payouts.DiscrepancyPage) {
 	}
 }
 
-// closedText says who has closed it and why.
+// closedText returns who closed a discrepancy and why.
 func closedText(d payouts.Discrepancy) string {
 	if d.ClosedAt.IsZero() {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Exit codes. Scripts switch on them, so they never change. That of a refusal is in
-// the table of classes in package order; 0 and 4 are what a command finds.
+// Exit codes. Scripts depend on them, so they never change. A refusal's exit code
+// follows from its class in package order. 0 and 4 are results of commands.
 const (
 	exitDone        = 0
 	exitUnexpected  = 1
@@ -23,7 +23,7 @@ const (
 	exitUnderWay    = 7
 )
 
-// exits is what --help says of them.
+// exits are the texts of the exit codes in --help.
 var exits = []struct {
 	code    int
 	meaning string
@@ -38,16 +38,16 @@ var exits = []struct {
 	{exitUnderWay, "still under way when the time to wait was over, or nobody sees to the order; the same command again is safe, but look at the order before you repeat a supplement"},
 }
 
-// Codes of failures that come from here. They are stable, like those of the packages
-// payouts, order, client and ledger, which come through unchanged.
+// Codes of this command's failures. They are stable. Failures of the packages
+// payouts, order, client and ledger keep their codes.
 const (
 	codeUsage         = commandline.CodeUsage // the command line cannot be read
 	codeFileExists    = "FILE_EXISTS"         // keygen does not overwrite
-	codeOutputLost    = "OUTPUT_LOST"         // standard output could not be written; what was asked for is done or refused
+	codeOutputLost    = "OUTPUT_LOST"         // standard output could not be written; the command was executed
 	codeNoFingerprint = "FINGERPRINT_MISSING" // approve: nothing was approved, the order was shown
 )
 
-// failure is what a caller is told of an error, and how the program ends.
+// failure is an error as it is printed, with the exit code.
 type failure struct {
 	payouts.Failure
 
@@ -60,12 +60,12 @@ type failureDocument struct {
 	Error failure `json:"error"`
 }
 
-// outcome ends the program with a code after everything has been printed.
+// outcome is an error that only sets the exit code: everything is printed already.
 type outcome int
 
 func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
 
-// explain finds the code, the sentence and the exit code of an error.
+// explain returns the code, the sentence and the exit code of an error.
 func explain(err error) failure {
 	var ended outcome
 	if errors.As(err, &ended) {
@@ -86,10 +86,11 @@ func explain(err error) failure {
 	return f
 }
 
-// exitOf is the exit code of a refusal: that of its code's class in the catalogue.
+// exitOf returns the exit code of a refusal, from its code's class in the
+// catalogue.
 func exitOf(code string) int { return order.ClassOf(code).Exit() }
 
-// writeFailure is one sentence per problem, each with its code.
+// writeFailure prints a sentence per problem, each with its code.
 func writeFailure(w io.Writer, f failure) {
 	if len(f.Problems) == 0 {
 		printf(w, "error: %s (%s)\n", printable(localTimes(f.Message)), f.Code)

@@ -8,17 +8,17 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// The commands of this group call the gateway themselves, with the merchant's
-// key. They never create an order: that is for the workflows, which write down
-// an attempt before they make it.
+// The commands of this group call the gateway directly, with the merchant's key.
+// They never create an order. Only workflows create orders, because they record an
+// attempt before they make it.
 
-// callsGateway is what the help of every command of the group ends with.
+// callsGateway is the end of the help of every command of the group.
 const callsGateway = `
 
 The gateway is called directly, with the merchant's key: PAYOUTS_GATEWAY_URL and
 PAYOUTS_KEY_DIR (or PAYOUTS_PRIVATE_KEYS) as for the worker.`
 
-// callerFlags say for which merchant the gateway is called.
+// callerFlags are the flags for the merchant of a gateway call.
 type callerFlags struct{ merchant, country string }
 
 func (s *starter) addCaller(cmd *cobra.Command, f *callerFlags) {
@@ -28,8 +28,8 @@ func (s *starter) addCaller(cmd *cobra.Command, f *callerFlags) {
 	s.complete(cmd, "country", countryNames)
 }
 
-// caller finds the merchant that a call is made for; wrong is what is wrong with the
-// other flags. The error is that of payouts.Call.
+// caller finds the merchant of a gateway call. wrong is the problems of the other
+// flags. The error is that of payouts.Call.
 func (s *starter) caller(operation tarspay.Operation, flags callerFlags, wrong problems) (payouts.Call, error) {
 	service, err := s.service()
 	if err != nil {

@@ -429,7 +429,7 @@ func TestTransactionProblems(t *testing.T) {
 		"--until is a day such as":                      {"--merchant", inThailand, "--until", "-1h"},
 		"--since is not before --until":                 {"--merchant", inThailand, "--since", "2026-05-02", "--until", "2026-05-01"},
 		"there is one in Thailand and Vietnam":          {"--merchant", inPakistan},
-		"--csv and --json are two forms":                {"--merchant", inThailand, "--csv", "--json"},
+		"--csv and --json cannot be used together":      {"--merchant", inThailand, "--csv", "--json"},
 		"is configured for TH, not for the country giv": {"--merchant", inThailand, "--country", "VN"},
 	} {
 		got := b.run(t.Context(), append([]string{"transactions"}, args...)...)

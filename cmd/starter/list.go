@@ -65,8 +65,8 @@ func (f *listFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.state, "state", "", "only this state: "+strings.Join(stateNames(order.States()), ", "))
 	flags.StringVar(&f.kind, "kind", "", "only deposit or withdrawal")
 	flags.StringVar(&f.country, "country", "", "only this country, two letters")
-	flags.BoolVar(&f.needsReview, "needs-review", false, "only those that wait for a person")
-	flags.BoolVar(&f.open, "open", false, "only those that have not ended")
+	flags.BoolVar(&f.needsReview, "needs-review", false, "only orders that wait for a person")
+	flags.BoolVar(&f.open, "open", false, "only orders that have not ended")
 	flags.IntVar(&f.limit, "limit", 20, fmt.Sprintf("at most so many, up to %d", payouts.MaxRows))
 }
 
@@ -132,7 +132,7 @@ func writeList(w io.Writer, document payouts.List) {
 	}
 }
 
-// listedState adds why nobody sees to the order.
+// listedState returns an order's state, and why no workflow drives it.
 func listedState(o payouts.Listed) string {
 	why := ""
 	switch {

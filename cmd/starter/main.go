@@ -39,8 +39,8 @@ func main() {
 	os.Exit(code)
 }
 
-// starter is one run of the command line: where it prints, and how it reaches
-// what it talks to. Nothing is reached before a command needs it.
+// starter is one run of the command line. It connects to a server when a command
+// first needs it.
 type starter struct {
 	out, errs io.Writer
 	json      bool   // one JSON document on out instead of text
@@ -53,7 +53,7 @@ type starter struct {
 	connect  connect
 }
 
-// run is the whole program but its ending: the result is the exit code.
+// run runs the program and returns the exit code.
 func (s *starter) run(ctx context.Context, args []string) int {
 	out := &output{Writer: s.out, columns: s.columns}
 	s.out = out
@@ -62,9 +62,9 @@ func (s *starter) run(ctx context.Context, args []string) int {
 	if lost == nil {
 		return code
 	}
-	// Whoever reads the exit code must not take an answer that is missing for one
-	// that says nothing.
-	printf(s.errs, "error: the command has ended, and what it says could not be written: %v; look before you repeat it (%s)\n", lost, codeOutputLost)
+	// A caller must not mistake lost output for an empty answer, so a failed write
+	// changes the exit code.
+	printf(s.errs, "error: the command has ended, but its output could not be written: %v; check the result before you repeat the command (%s)\n", lost, codeOutputLost)
 	return cmp.Or(code, exitUnexpected)
 }
 
@@ -74,12 +74,12 @@ func (s *starter) execute(ctx context.Context, args []string) int {
 	root.SetOut(s.out)
 	root.SetErr(s.errs)
 	command, err := root.ExecuteContextC(ctx)
-	// A command line that could not be read has not set the flag.
+	// If parsing failed, the flag may not be set.
 	s.json = s.json || err != nil && slices.Contains(args, "--json")
 	return s.finish(command, err)
 }
 
-// finish tells of an error, once, and chooses the exit code.
+// finish prints an error, once, and returns the exit code.
 func (s *starter) finish(command *cobra.Command, err error) int {
 	if err == nil {
 		return exitDone
@@ -99,14 +99,14 @@ func (s *starter) finish(command *cobra.Command, err error) int {
 	return f.exit
 }
 
-// warnOfZone says that times are not in the zone that TZ asks for.
+// warnOfZone warns if TZ names an unknown time zone.
 func (s *starter) warnOfZone(tz string) {
 	if commandline.UnknownZone(tz) {
 		s.note("warning: TZ names no time zone that this machine knows, such as Asia/Karachi; times are in UTC")
 	}
 }
 
-// userName is the system's name of whoever runs the program, or "".
+// userName returns the system's name of the user, or "".
 func userName() string {
 	current, err := user.Current()
 	if err != nil {

@@ -19,7 +19,7 @@ for ever, so leave personal data out of it.
 		Args:              noteArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
+			key, err := s.actionKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
 			}

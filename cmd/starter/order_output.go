@@ -12,11 +12,12 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// orderDocument is {"order":{…},"source":…}, and "started" when the command
-// started it.
+// orderDocument is {"order":{…},"source":…}, with "started" if the command started
+// the order.
 type orderDocument = payouts.Order
 
-// trouble is the exit code of a document with a problem; nil if it has none.
+// trouble returns the exit code of a document with a problem, nil without a
+// problem.
 func trouble(d orderDocument) error {
 	if d.Problem == nil {
 		return nil
@@ -27,9 +28,9 @@ func trouble(d orderDocument) error {
 	return outcome(exitUnderWay) // nothing says that the order is over
 }
 
-// verdict is the exit code of an order that somebody started or waited for: that of
-// an end without success, or of a problem.
-func verdict(d orderDocument) error {
+// endExit returns the exit code of an order that the command started or waited
+// for: for an end without success, or for a problem.
+func endExit(d orderDocument) error {
 	if state := d.Order.State; state.Terminal() && state != order.Succeeded {
 		return outcome(exitOtherwise)
 	}
@@ -43,20 +44,19 @@ type startedDocument struct {
 
 func writeStarted(w io.Writer, request order.Request, started client.Started) {
 	if started.Existing {
-		writeThere(w, request)
+		writeExisting(w, request)
 	} else {
 		printf(w, "%s %s of %s started\n", request.Kind, request.Key(), request.Amount)
 	}
 	printf(w, "look at it with: starter status %s --merchant %s\n", request.Number, request.Merchant)
 }
 
-// writeThere says that a request started nothing.
-func writeThere(w io.Writer, request order.Request) {
+// writeExisting prints that the order existed already.
+func writeExisting(w io.Writer, request order.Request) {
 	printf(w, "%s %s of %s was there already, with the same content; nothing new was started\n", request.Kind, request.Key(), request.Amount)
 }
 
-// feeText is the fee that is booked, and the gateway's words where they say
-// something else.
+// feeText returns the booked fee, and the gateway's fee if it differs.
 func feeText(s order.Standing) string {
 	if s.FeeText == "" {
 		return amountText(s.Fee)
@@ -91,7 +91,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
 }
 
-// since says when the order came to stand where it does, and how long ago that is.
+// since returns when the state last changed, and how long ago.
 func since(d orderDocument) string {
 	if d.ChangedAt.IsZero() {
 		return ""
@@ -99,7 +99,7 @@ func since(d orderDocument) string {
 	return moment(d.ChangedAt) + ", " + roughly(d.Stood) + " ago"
 }
 
-// roughly is a duration in its two largest units: 3d4h, 2h5m, 40s.
+// roughly returns a duration in its two largest units: 3d4h, 2h5m, 40s.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -113,7 +113,7 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%ds", max(d, 0)/time.Second)
 }
 
-// payeeName says what the payee of an order is to it.
+// payeeName returns the name of the payee's role.
 func payeeName(kind order.Kind) string {
 	if kind == order.Deposit {
 		return "paid by"
@@ -147,7 +147,7 @@ func instructionFacts(i *order.Instructions) []fact {
 	}
 }
 
-// payWays are the codes of the ways that a payer may choose from.
+// payWays returns the codes of the ways that a payer may choose from.
 func payWays(ways []order.PayWay) string {
 	codes := make([]string, len(ways))
 	for i, way := range ways {
@@ -156,7 +156,7 @@ func payWays(ways []order.PayWay) string {
 	return strings.Join(codes, ", ")
 }
 
-// amountText is "1500.00 PKR", or nothing for an amount that is not known.
+// amountText returns "1500.00 PKR", or "" for an unknown amount.
 func amountText(amount money.Amount) string {
 	if amount.Currency() == "" {
 		return ""

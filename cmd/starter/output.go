@@ -16,9 +16,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// output is standard output. It knows how wide the terminal is, 0 if it is none, and
-// keeps what went wrong with writing for the end of the run: nobody who writes to it
-// needs to look.
+// output is standard output, with the width of the terminal, 0 if it is not a
+// terminal. It keeps the first write error for the end of the run, so that callers
+// need not check.
 type output struct {
 	io.Writer
 	columns int
@@ -31,8 +31,8 @@ func (o *output) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// show prints the result of a command: the document for machines, or what
-// people writes for people.
+// show prints the result of a command: the document with --json, else what the
+// function people writes.
 func (s *starter) show(document any, people func(io.Writer)) {
 	if s.json {
 		s.write(document)
@@ -48,17 +48,17 @@ func (s *starter) write(document any) {
 	}
 }
 
-// note tells people something on the side; machines read standard output only.
+// note prints a message to standard error. Programs read standard output only.
 func (s *starter) note(format string, values ...any) { printf(s.errs, format+"\n", values...) }
 
-// People are told that something goes on after a moment, and then now and then.
+// How soon and how often tellWaiting prints.
 const (
 	tellFirst = 2 * time.Second
 	tellEvery = 10 * time.Second
 )
 
-// tellWaiting tells people, on the side, that a long wait goes on, until the
-// result is called.
+// tellWaiting prints to standard error that a wait continues, until the returned
+// function is called.
 func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
 	begun := time.Now()
 	again := time.NewTimer(tellFirst)
@@ -84,9 +84,9 @@ func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
 
 func printf(w io.Writer, format string, values ...any) { fmt.Fprintf(w, format, values...) }
 
-// table prints rows under a head, in columns. On a terminal that is too narrow for
-// them the widest column is broken under itself or, where it has no room for that,
-// each row is a paragraph.
+// table prints rows in columns, under a head. If the terminal is too narrow, it
+// wraps the widest column. If that does not fit either, it prints each row as a
+// paragraph.
 func table(w io.Writer, head []string, rows [][]string) {
 	all := append([][]string{head}, rows...)
 	screen, is := w.(*output)
@@ -99,16 +99,17 @@ func table(w io.Writer, head []string, rows [][]string) {
 		writeParagraphs(w, head, rows)
 		return
 	}
-	align(w, broken(all, widest, room))
+	align(w, wrapColumn(all, widest, room))
 }
 
-// columnGap is how far apart columns are.
+// columnGap is the number of blanks between columns.
 const columnGap = 2
 
-// leastRoom is how many columns of the terminal a broken column of a table needs.
+// leastRoom is the least width of a wrapped column.
 const leastRoom = 15
 
-// roomFor finds the widest column of a table, and how wide it may be on a terminal.
+// roomFor returns the widest column of a table, and how wide it may be on the
+// terminal.
 func roomFor(rows [][]string, columns int) (widest, room int) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -150,8 +151,8 @@ func writeParagraphs(w io.Writer, head []string, rows [][]string) {
 	}
 }
 
-// broken breaks the cells of one column of a table into lines of so many columns.
-func broken(rows [][]string, column, room int) (lines [][]string) {
+// wrapColumn wraps the cells of one column to a width.
+func wrapColumn(rows [][]string, column, room int) (lines [][]string) {
 	for _, row := range rows {
 		row = slices.Clone(row)
 		var part string
@@ -168,7 +169,7 @@ func broken(rows [][]string, column, room int) (lines [][]string) {
 	return lines
 }
 
-// fact is a line of a description; it is left out when it has no value.
+// fact is a line of a description. It is left out if it has no value.
 type fact struct{ name, value string }
 
 func describe(w io.Writer, title string, facts []fact) {
@@ -198,8 +199,8 @@ func align(w io.Writer, rows [][]string) {
 	}
 }
 
-// printable keeps text from elsewhere, such as the gateway's, from steering
-// the terminal or breaking the columns.
+// printable removes control characters from text of other systems, such as the
+// gateway's, because they could control the terminal or break columns.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -209,11 +210,11 @@ func printable(text string) string {
 	}, text)
 }
 
-// moment writes a time for people.
+// moment returns a time for people.
 func moment(t time.Time) string { return commandline.Moment(t) }
 
-// localTimes writes the times of a text of ours in the reader's time zone. It is
-// not for what a person wrote, which is shown as it stands.
+// localTimes changes the times in a text of ours to the reader's time zone. Do not
+// use it for texts of people, which are shown unchanged.
 func localTimes(text string) string { return order.InZone(text, time.Local) }
 
 func yes(is bool) string {
@@ -223,7 +224,7 @@ func yes(is bool) string {
 	return ""
 }
 
-// count writes a number of things.
+// count returns a number with its noun.
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -28,7 +28,7 @@ it is adopted.
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
+			key, err := s.actionKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
 			}

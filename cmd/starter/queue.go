@@ -87,8 +87,7 @@ func writeQueue(w io.Writer, document payouts.QueuePage) {
 	}
 }
 
-// shownID is what a person needs to see of an item's id: not what its title or its
-// text says already.
+// shownID returns an item's id, or "" if its title or text has the id already.
 func shownID(item worklist.Item) string {
 	if item.Kind == payouts.QueueApproval || item.Kind == payouts.QueueDrift {
 		return ""
@@ -96,7 +95,7 @@ func shownID(item worklist.Item) string {
 	return item.ID
 }
 
-// itemName names an order, or the merchant itself.
+// itemName returns the name of an order or of a merchant.
 func itemName(key order.Key) string {
 	if key.Number == "" {
 		return key.Merchant

@@ -31,7 +31,7 @@ are exit code 4; a merchant that could not be compared to the end is exit code 6
 "unreachable":[…],"without_history":[…]}, where problem is left out unless there is
 one, and the last two have merchant numbers.`
 
-// transactionsFlags choose the transactions.
+// transactionsFlags select the transactions.
 type transactionsFlags struct {
 	on       bool
 	from, to string
@@ -44,7 +44,7 @@ func (f *transactionsFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.to, "to", "", "transactions up to then, likewise (default: as late as can be compared)")
 }
 
-// input checks the flags.
+// input checks the flags and returns the span.
 func (f *transactionsFlags) input(merchants []string, now time.Time) (payouts.TransactionSpan, error) {
 	var wrong problems
 	input := payouts.TransactionSpan{

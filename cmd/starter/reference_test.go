@@ -166,7 +166,7 @@ func TestStates(t *testing.T) {
 	unknown := setup(t).run(t.Context(), "states", "42")
 	require.Equal(t, exitDone, unknown.code)
 	require.Contains(t, unknown.out, "state 42")
-	require.Contains(t, unknown.out, "an order in it is asked for until it has another one")
+	require.Contains(t, unknown.out, "an order in this state is queried until its state changes")
 	for _, wrong := range []string{planted[0], "succeeded", "-1", "99999"} {
 		require.Equal(t, exitUsage, setup(t).run(t.Context(), "states", wrong).code, wrong)
 	}

@@ -33,8 +33,8 @@ gateway does not take back what it has accepted.
 	}, (*payouts.Service).Cancel)
 }
 
-// endingCommand completes a command by which a person ends an order and says
-// why.
+// endingCommand adds the flags and the action to a command that ends an order with
+// a reason.
 func (s *starter) endingCommand(
 	use, done string, cmd *cobra.Command, end func(*payouts.Service, context.Context, payouts.Actor, order.Key, string) (payouts.Order, error),
 ) *cobra.Command {
@@ -44,7 +44,7 @@ func (s *starter) endingCommand(
 	cmd.Args = commandline.Exactly("order number")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		key, err := s.deedKey(cmd.Context(), merchant, args[0], nil)
+		key, err := s.actionKey(cmd.Context(), merchant, args[0], nil)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// orderFlags are the flags that say what an order is.
+// orderFlags are the flags of an order's request.
 type orderFlags struct {
 	merchant, number, country, way, amount string
 	name, account, phone, email            string
@@ -45,8 +45,8 @@ func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string
 	flags.StringVar(&f.requestedBy, "requested-by", requestedBy, "who asks for it; for the record")
 }
 
-// request makes an order of the flags and the settings. The error is an
-// *order.Invalid with everything that is wrong; it repeats no personal value.
+// request returns the request of the flags and the settings. The error is an
+// *order.Invalid with every problem. It repeats no personal value.
 func (f orderFlags) request(kind order.Kind, settings config.Starter) (order.Request, error) {
 	var wrong problems
 	request := order.Request{
@@ -97,7 +97,7 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	return "", country
 }
 
-// memberFlags are the members that have a flag of their own.
+// memberFlags are the members with their own flag.
 var memberFlags = map[string]string{
 	"customerName": "name", "customerAccountNumber": "account", "customerContact": "phone", "customerEmail": "email",
 }
@@ -105,7 +105,7 @@ var memberFlags = map[string]string{
 // memberName is the shape of a name that is safe to repeat.
 var memberName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
 
-// details gathers the country's members under the gateway's names.
+// details returns the country's members by the gateway's names.
 func (f orderFlags) details(wrong *problems) map[string]string {
 	details := make(map[string]string)
 	set := func(name, value string) {
@@ -131,7 +131,7 @@ func (f orderFlags) details(wrong *problems) map[string]string {
 	return details
 }
 
-// problems gathers what is wrong with a command's flags.
+// problems collects the problems of a command's flags.
 type problems []order.Problem
 
 func (p *problems) add(code, field, format string, values ...any) {
@@ -148,8 +148,8 @@ func (p *problems) has(field string) bool {
 	return slices.ContainsFunc(*p, func(known order.Problem) bool { return known.Field == field })
 }
 
-// merge adds the problems that another check found, each once, but for fields
-// about which something has been said already.
+// merge adds the problems of another check, each once. It leaves out fields that
+// have a problem already.
 func (p *problems) merge(err error) {
 	var invalid *order.Invalid
 	if !errors.As(err, &invalid) {
@@ -167,8 +167,8 @@ func (p *problems) merge(err error) {
 	}
 }
 
-// flagHint says how a member is given here: one that is missing, or those whose
-// flags have plainer names.
+// flagHint returns which flag gives a member, if the member is missing or its flag
+// has another name.
 func flagHint(problem order.Problem) string {
 	flag, has := memberFlags[problem.Field]
 	var flags []string
@@ -188,9 +188,9 @@ func flagHint(problem order.Problem) string {
 	return ""
 }
 
-// amount reads an amount in the country's currency. In place of one that
-// cannot be read it gives the least there is, so that the other checks can go
-// on; what they say about the amount then is left out by merge.
+// amount reads an amount in the country's currency. If the text is invalid, it
+// returns the smallest amount, so that the other checks can run. merge leaves out
+// their problems about the amount.
 func (p *problems) amount(field, text, country string) money.Amount {
 	profile, known := tarspay.Country(country)
 	if !known {
@@ -213,10 +213,11 @@ func (p *problems) amount(field, text, country string) money.Amount {
 
 func least(currency string) money.Amount { return minor(1, currency) }
 
-// none is nothing of a currency.
+// none returns 0 of a currency.
 func none(currency string) money.Amount { return minor(0, currency) }
 
-// minor is so many minor units; the zero Amount if there is no such currency.
+// minor returns an amount in minor units, or the zero Amount if there is no such
+// currency.
 func minor(units int64, currency string) money.Amount {
 	amount, err := money.Minor(units, currency)
 	if err != nil {

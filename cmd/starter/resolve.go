@@ -42,7 +42,7 @@ second person has to confirm it.`,
 		Args:              commandline.Exactly("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := s.deedKey(cmd.Context(), merchant, args[0], flags.check())
+			key, err := s.actionKey(cmd.Context(), merchant, args[0], flags.check())
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ second person has to confirm it.`,
 	return cmd
 }
 
-// resolveFlags are an operator's decision.
+// resolveFlags are the flags of an operator's decision.
 type resolveFlags struct {
 	actor
 	state, evidence, paid, fee string
@@ -72,7 +72,7 @@ func (f *resolveFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.wholeFee, "whole-fee", false, "confirm a fee as large as what was paid")
 }
 
-// check finds what cannot be sent, whatever the order.
+// check returns the problems that do not depend on the order.
 func (f resolveFlags) check() problems {
 	var wrong problems
 	wrong.need("state", f.state, "--state is needed: one of "+strings.Join(stateNames(payouts.ReviewEnds()), ", "))
@@ -85,8 +85,8 @@ func (f resolveFlags) check() problems {
 	return wrong
 }
 
-// resolution is the decision about an order of the country. The error is an
-// *order.Invalid with everything that is wrong.
+// resolution returns the decision about an order of a country. The error is an
+// *order.Invalid with every problem.
 func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 	wrong := f.check()
 	if _, known := tarspay.Country(country); !known && f.paid+f.fee != "" {
@@ -142,7 +142,7 @@ func writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
 	})
 }
 
-// writeUnsaidFee says that no fee was given for money that moved.
+// writeUnsaidFee prints that no fee was given for money that moved.
 func writeUnsaidFee(w io.Writer, o order.View, flags resolveFlags) {
 	if moved := o.State == order.Succeeded || o.State == order.PartiallyPaid; !moved || flags.fee != "" || o.Fee.IsPositive() {
 		return

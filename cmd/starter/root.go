@@ -57,7 +57,7 @@ content is refused. Personal data of payers and beneficiaries is never printed.`
 	return root
 }
 
-// otherWords are what people call our commands.
+// otherWords are other words for our commands, for suggestions.
 var otherWords = map[string][]string{
 	"withdraw":  {"payout", "pay", "send", "transfer", "withdrawal"},
 	"deposit":   {"payin", "collect", "charge"},
@@ -72,7 +72,7 @@ var otherWords = map[string][]string{
 	"keygen":    {"key", "keys"},
 }
 
-// topics are what starter help explains beside the commands.
+// topics returns the help topics other than the commands.
 func topics() []*cobra.Command {
 	var exitCodes, settings strings.Builder
 	exitCodes.WriteString("Scripts switch on exit codes, so they never change.\n\n")

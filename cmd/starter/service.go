@@ -11,7 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// How long to wait for what. A person sits in front of it.
+// Time limits. They are short because a person waits.
 const (
 	instructionsTime = 30 * time.Second // a deposit's instructions: a worker asks the gateway
 	endTime          = 10 * time.Minute // --wait, unless --timeout says otherwise
@@ -19,11 +19,11 @@ const (
 	transactionsTime = time.Hour        // and of transactions: a call for each order
 )
 
-// connect makes what the use cases need of the settings.
+// connect returns the parts of the use cases for the settings.
 type connect func(config.Starter) payouts.Parts
 
-// service is the use cases, over what the settings name. The error is that of the
-// settings.
+// service returns the use cases with the settings of the environment. The error is
+// that of the settings.
 func (s *starter) service() (*payouts.Service, error) {
 	settings, err := s.settings()
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *starter) service() (*payouts.Service, error) {
 	return payouts.New(parts), nil
 }
 
-// ask writes a use case on an order as a command.
+// ask returns the command for a use case on an order.
 func ask(useCase payouts.UseCase, key order.Key) string {
 	if useCase == payouts.UseWait {
 		return "starter status " + orderArguments(key) + " --wait"
@@ -43,13 +43,13 @@ func ask(useCase payouts.UseCase, key order.Key) string {
 	return "starter " + string(useCase) + " " + orderArguments(key)
 }
 
-// self is who runs the program, for what only reads.
+// self returns the user as the actor of commands that only read.
 func (s *starter) self() payouts.Actor { return payouts.Actor{Name: s.user} }
 
 func by(name string) payouts.Actor { return payouts.Actor{Name: name} }
 
-// flagged names the flags that an *order.Invalid of a use case is about. Other errors
-// pass.
+// flagged adds the names of flags to an *order.Invalid of a use case. It returns
+// other errors unchanged.
 func flagged(err error) error {
 	var invalid *order.Invalid
 	if !errors.As(err, &invalid) {

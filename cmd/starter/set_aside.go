@@ -16,7 +16,7 @@ func (s *starter) setAsideCommand() *cobra.Command {
 	var who actor
 	cmd := &cobra.Command{
 		Use:   "set-aside CALLBACK --why WHY",
-		Short: "Be done with a callback that nobody can act on",
+		Short: "Take a callback off the queue that cannot be processed",
 		Long: `Takes a callback off the queue: one of an order that we do not have, when a person has
 found out who made the order, or one that cannot be passed on (CALLBACK_UNDELIVERED),
 when a person has asked the gateway about the order. It moves no money, and the callback

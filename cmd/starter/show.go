@@ -59,8 +59,8 @@ func (s *starter) showStory(ctx context.Context, key order.Key) error {
 	return nil
 }
 
-// writeStory writes a story; known is what its workflow knows of a number that we do
-// not have.
+// writeStory prints a story. known is what Temporal knows of a number that the
+// ledger does not have.
 func writeStory(w io.Writer, key order.Key, document payouts.Story, known string) {
 	if document.Order == nil {
 		printf(w, "%s: we have no such order%s\n", printable(key.String()), printable(known))

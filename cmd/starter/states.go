@@ -60,7 +60,7 @@ type stateMeaning struct {
 	Confidence tarspay.Confidence `json:"confidence"` // how sure the text is
 }
 
-// statesOf is one state or all.
+// statesOf returns the named state, or all states.
 func statesOf(args []string) (statesDocument, error) {
 	var document statesDocument
 	for _, row := range tarspay.States() {
@@ -98,6 +98,6 @@ func writeStates(w io.Writer, states []gatewayState) {
 	}
 	table(w, []string{"STATE", "NAME", "OF A", "FINAL", "PAID", "CALLED BACK", "CONFIDENCE", "MEANING"}, rows)
 	if len(states) == 1 && !states[0].State.Documented() {
-		printf(w, "an order in it is asked for until it has another one\n")
+		printf(w, "an order in this state is queried until its state changes\n")
 	}
 }

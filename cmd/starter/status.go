@@ -15,7 +15,7 @@ func (s *starter) statusCommand() *cobra.Command {
 	var waiting waitFlags
 	cmd := &cobra.Command{
 		Use:   "status NUMBER",
-		Short: "Where an order stands",
+		Short: "The state of an order, and what happens next",
 		Long: `Says where an order stands and what happens next, deposit or withdrawal.
 
 Where the ledger has the order (PAYOUTS_DATABASE_URL), it decides; the order's
@@ -78,13 +78,14 @@ func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
 	s.complete(cmd, "merchant", s.merchantNames)
 }
 
-// key names an order. A merchant that is not given is the only one there is, or
-// the only one that has an order of the number. The error is an *order.Invalid.
+// key returns the key of an order. Without --merchant it uses the only configured
+// merchant, or the only merchant that has an order of the number. The error is an
+// *order.Invalid.
 func (s *starter) key(ctx context.Context, merchant, number string) (order.Key, error) {
 	return s.namedKey(ctx, merchant, number, false)
 }
 
-// bookedKey is key for what only the ledger tells.
+// bookedKey is key for commands that read only the ledger.
 func (s *starter) bookedKey(ctx context.Context, merchant, number string) (order.Key, error) {
 	return s.namedKey(ctx, merchant, number, true)
 }
@@ -110,8 +111,8 @@ func (s *starter) namedKey(ctx context.Context, merchant, number string, booked 
 	return key, nil
 }
 
-// merchantKey names a merchant: the one that is given, or the only one there
-// is. The error is an *order.Invalid.
+// merchantKey returns the key of the given merchant, or of the only configured
+// one. The error is an *order.Invalid.
 func (s *starter) merchantKey(merchant string) (order.Key, error) {
 	service, err := s.service()
 	if err == nil && merchant == "" {

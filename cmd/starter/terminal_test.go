@@ -114,7 +114,7 @@ func TestAnOutputThatTakesNothing(t *testing.T) {
 			require.Empty(t, errs.String())
 			continue
 		}
-		require.Equal(t, "error: the command has ended, and what it says could not be written: no space left on device; "+
-			"look before you repeat it (OUTPUT_LOST)\n", errs.String(), test.args)
+		require.Equal(t, "error: the command has ended, but its output could not be written: no space left on device; "+
+			"check the result before you repeat the command (OUTPUT_LOST)\n", errs.String(), test.args)
 	}
 }

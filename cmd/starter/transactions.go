@@ -16,7 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// maxTransactions bounds --limit: two thousand pages.
+// maxTransactions is the largest --limit: two thousand pages.
 const maxTransactions = 100_000
 
 func (s *starter) transactionsCommand() *cobra.Command {
@@ -49,7 +49,7 @@ starter states; more means that there are more than the limit.` + callsGateway,
 	return cmd
 }
 
-// transactionFlags choose records of the history.
+// transactionFlags select records of the history.
 type transactionFlags struct {
 	from               callerFlags
 	since, until, kind string
@@ -66,7 +66,7 @@ func (f *transactionFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.csv, "csv", false, "comma-separated values instead of a table")
 }
 
-// request checks the flags.
+// request checks the flags and returns the request.
 func (f transactionFlags) request(now time.Time, json bool) (tarspay.HistoryRequest, problems) {
 	var wrong problems
 	request := tarspay.HistoryRequest{
@@ -85,12 +85,12 @@ func (f transactionFlags) request(now time.Time, json bool) (tarspay.HistoryRequ
 		wrong.add(codeUsage, "since", "--since is not before --until")
 	}
 	if f.csv && json {
-		wrong.add(codeUsage, "csv", "--csv and --json are two forms of the same; choose one")
+		wrong.add(codeUsage, "csv", "--csv and --json cannot be used together; choose one")
 	}
 	return request, wrong
 }
 
-// moment reads a day, a time or how long ago; the zero time for "".
+// moment reads a day, a time or how long ago. It returns the zero time for "".
 func (p *problems) moment(field, text string, now time.Time) time.Time {
 	if text == "" {
 		return time.Time{}
@@ -145,7 +145,7 @@ func writeTransactions(w io.Writer, document payouts.Transactions) {
 	}
 }
 
-// writeCSV writes the transactions for a spreadsheet, one line each.
+// writeCSV writes the transactions as CSV, one line each.
 func writeCSV(w io.Writer, document payouts.Transactions) error {
 	lines := [][]string{{
 		"merchant", "kind", "number", "gateway_id", "state", "state_name", "currency", "ordered", "moved", "fee", "way", "way_type",
@@ -169,9 +169,8 @@ func writeCSV(w io.Writer, document payouts.Transactions) error {
 	return nil
 }
 
-// harmless keeps a cell from being a formula: a spreadsheet runs text that
-// begins like one, and some of this text was chosen by others. Numbers below
-// zero stay as they are.
+// harmless returns a cell that no spreadsheet runs as a formula, because some of
+// the text is not ours. Negative numbers stay unchanged.
 func harmless(cell string) string {
 	cell = printable(cell)
 	if cell == "" || !strings.ContainsAny(cell[:1], "=+-@") {
@@ -183,7 +182,7 @@ func harmless(cell string) string {
 	return "'" + cell
 }
 
-// timestamp writes a time for machines; "" for none.
+// timestamp returns a time for machines, "" for the zero time.
 func timestamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

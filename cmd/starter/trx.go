@@ -10,8 +10,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// A payment that reached the gateway and no order: its id is a trxId in
-// Bangladesh and a UTR in India.
+// These commands are for a payment that reached the gateway but no order. Its id
+// is a trxId in Bangladesh and a UTR in India.
 
 func (s *starter) trxCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -63,7 +63,7 @@ PAYOUTS_UTR_SUPPLEMENT_PATH; until then the supplement is off.
 	return cmd
 }
 
-// payments is how a country knows a payment.
+// payments is a country's id of payments, with its calls.
 type payments struct {
 	use, id, example, note string
 	operation              tarspay.Operation
@@ -80,7 +80,7 @@ func (s *starter) paymentCommand(p payments) *cobra.Command {
 	var number string
 	cmd := &cobra.Command{
 		Use:   p.use,
-		Short: "What the gateway knows of a payment and where it can go",
+		Short: "The gateway's record of a payment, and its possible orders",
 		Long: `Asks the gateway about a payment by its ` + p.id + `: whether it can be put on an order that
 did not move, its amount, and the order that has used it already, if there is one.
 
@@ -115,8 +115,8 @@ possible, impossible, or unsupported: then the gateway's operations have to do i
 	return cmd
 }
 
-// needID checks the id of a payment. Its value is never repeated: what stands
-// there by mistake may be a phone number.
+// needID checks the id of a payment. It never repeats the value, which may be a
+// phone number by mistake.
 func needID(name, id string) problems {
 	var wrong problems
 	wrong.need("id", id, "the "+name+" is empty")
@@ -150,7 +150,7 @@ func (s *starter) supplementCommand(p payments) *cobra.Command {
 	var number string
 	cmd := &cobra.Command{
 		Use:   p.use,
-		Short: "Put a payment on the order it was meant for",
+		Short: "Assign a payment to the order it was meant for",
 		Long: `Puts a payment on a deposit whose payer has paid although the order did not move.
 Query the payment first. The books follow what the gateway then says of the order:
 by callback, or at once with starter poll. Exit code 4 when the gateway does not do

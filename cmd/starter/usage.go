@@ -12,10 +12,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// usage is a command line that cannot be read. Its text repeats no value.
+// usage returns the error of a command line that cannot be read. Its text must
+// repeat no value.
 func usage(format string, values ...any) error { return commandline.Misused(format, values...) }
 
-// countryFlag is --country, which may also stand alone: ways PK.
+// countryFlag is --country, which may also be an argument: ways PK.
 type countryFlag struct{ code string }
 
 func (c *countryFlag) add(s *starter, cmd *cobra.Command) {
@@ -37,8 +38,8 @@ func (c *countryFlag) add(s *starter, cmd *cobra.Command) {
 	}
 }
 
-// profile finds the country that is meant. The error is an *order.Invalid, or
-// one of usage.
+// profile returns the named country. The error is an *order.Invalid, or one of
+// usage.
 func (c *countryFlag) profile(args []string) (*tarspay.Profile, error) {
 	code := c.code
 	if len(args) == 1 {

@@ -95,7 +95,7 @@ func writeDirection(w io.Writer, country string, d payouts.Direction) {
 	}
 }
 
-// nameText is what a way is called, unless that is its code.
+// nameText returns a way's names, without its code.
 func nameText(code string, names []string) string {
 	if text := strings.Join(names, " / "); text != code {
 		return text
@@ -157,7 +157,7 @@ func memberRule(m payouts.Member) string {
 	return m.Rule
 }
 
-// lasting writes a duration without the parts that are nothing: 24h, 30m, 8m20s.
+// lasting returns a duration without units that are 0: 24h, 30m, 8m20s.
 func lasting(d time.Duration) string {
 	text := d.String()
 	if d%time.Minute == 0 {

@@ -66,8 +66,7 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	return s.await(ctx, service.Await, request.Key(), waiting, &started)
 }
 
-// startedWithdrawal says what became of a withdrawal that was just started, as far
-// as that is known soon.
+// startedWithdrawal prints the first result of a withdrawal that was just started.
 func (s *starter) startedWithdrawal(ctx context.Context, service *payouts.Service, request order.Request, started client.Started) error {
 	document, answered, err := service.FirstAnswer(ctx, s.self(), request.Key())
 	if err != nil {
@@ -86,10 +85,10 @@ func (s *starter) startedWithdrawal(ctx context.Context, service *payouts.Servic
 		writeStarted(w, request, started)
 		writeOrder(w, document)
 	})
-	return verdict(document)
+	return endExit(document)
 }
 
-// request reads an order's flags with the settings.
+// request returns the request of an order's flags, with the settings.
 func (s *starter) request(kind order.Kind, flags orderFlags) (order.Request, error) {
 	settings, err := s.settings()
 	if err != nil {
@@ -98,14 +97,14 @@ func (s *starter) request(kind order.Kind, flags orderFlags) (order.Request, err
 	return flags.request(kind, settings)
 }
 
-// waitFlags say whether to wait for an order's end.
+// waitFlags are the flags for waiting for an order's end.
 type waitFlags struct {
 	wait    bool
 	timeout time.Duration // zero: the usual one
 }
 
 func (f *waitFlags) add(cmd *cobra.Command, timeout string) {
-	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the order's end; exit code 4 when it is not succeeded, 7 when it takes longer")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the order's end; exit code 4 if it ends without success, 7 if it takes longer")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long to wait; usually "+timeout)
 }
 
@@ -131,16 +130,16 @@ func (s *starter) await(
 	return s.ended(document)
 }
 
-// ended prints an order and turns an end without success into an exit code.
+// ended prints an order and returns its exit code.
 func (s *starter) ended(document orderDocument) error {
 	s.warnAway(document)
 	s.show(document, func(w io.Writer) { writeOrder(w, document) })
-	return verdict(document)
+	return endExit(document)
 }
 
-// warnAway says that an order is not as the ledger has it.
+// warnAway warns that the order's state is not from the ledger.
 func (s *starter) warnAway(document orderDocument) {
 	if document.LedgerAway {
-		s.note("warning: the ledger, which decides, cannot be asked; this is the word of the order's workflow")
+		s.note("warning: the ledger, whose state decides, is not available; this is the state in the order's workflow")
 	}
 }
