@@ -6,9 +6,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Of returns the envelope of an action on an order as the actor sees it, issued at a
-// time, for a life. The action's own id is the envelope's; without one it gets a new
-// one. The codes are ENVELOPE_NOT_NEEDED, for a note or a poll, and those of Check.
+// Of returns the envelope of an action on an order as the actor sees the order. It
+// is issued at the given time, and expires after life. Its id is the action's id,
+// or a new one if the action has none. The codes are ENVELOPE_NOT_NEEDED, for a
+// note or a poll, and those of Check.
 func Of(action order.Action, o order.Order, origin string, issued time.Time, life time.Duration) (Envelope, *order.Refusal) {
 	e := Envelope{
 		Format: Format, Origin: origin, Action: action.Name(), ID: action.ActionID(),
@@ -36,10 +37,10 @@ func Of(action order.Action, o order.Order, origin string, issued time.Time, lif
 	return e, e.Check()
 }
 
-// Action returns what the envelope decides about an order of it: what is signed is
-// what is done. Call Fits or FitsItem before. The members of an adoption that no
-// person decides about are empty. The code is ENVELOPE_NOT_NEEDED for a start and for
-// an adjustment, which are no actions on an order.
+// Action returns the signed action for an order of the envelope. Call Fits or
+// FitsItem before. The members of an adoption that no person decides about are
+// empty. The code is ENVELOPE_NOT_NEEDED for a start and for an adjustment, which
+// are no actions on an order.
 func (a Acted) Action(o order.Order) (order.Action, *order.Refusal) {
 	e := a.Envelope
 	switch e.Action {

@@ -1,5 +1,5 @@
-// Package envelope makes and checks signed actions: what a person or a system of
-// the roster decided, in bytes that anybody can check without this program.
+// Package envelope creates and verifies signed actions: decisions of a person or a
+// system of the roster. Their bytes can be verified without this program.
 //
 // # Canonical bytes
 //
@@ -50,7 +50,7 @@
 // items, sorted by merchant and number, each in canonical JSON with the members
 // amount, fingerprint, merchant, number and requester.
 //
-// This package knows no SQL, no Temporal and no HTTP.
+// This package uses no SQL, no Temporal and no HTTP.
 package envelope
 
 import (
@@ -73,7 +73,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Format names the form of an envelope. Another form gets another name.
+// Format is the version of the envelope's form. A changed form needs a new
+// version.
 const Format = "payouts-envelope-1"
 
 // Envelope is one decision, ready to be signed. The package comment describes its
@@ -105,12 +106,12 @@ const (
 	CodeMalformed    = "ENVELOPE_MALFORMED"     // a member is missing, not of this action, or of another form
 	CodeNotCanonical = "ENVELOPE_NOT_CANONICAL" // the bytes are not the canonical ones
 	CodeNotNeeded    = "ENVELOPE_NOT_NEEDED"    // the action is not signed
-	CodeForeign      = "ENVELOPE_FOREIGN"       // it is of another installation
-	CodeExpired      = "ENVELOPE_EXPIRED"       // its time is over
+	CodeForeign      = "ENVELOPE_FOREIGN"       // it was made for another installation
+	CodeExpired      = "ENVELOPE_EXPIRED"       // it has expired
 	CodeTooEarly     = "ENVELOPE_TOO_EARLY"     // it was issued in the future
 	CodeOtherOrder   = "ENVELOPE_OTHER_CONTENT" // it is for another order, or for other content
 	CodeListDiffers  = "ENVELOPE_LIST_DIFFERS"  // the list is not the one that was signed
-	CodeSignerOther  = "SIGNER_NOT_ACTOR"       // the key is not that of who acts
+	CodeSignerOther  = "SIGNER_NOT_ACTOR"       // the key does not belong to the actor
 )
 
 const (
@@ -121,7 +122,7 @@ const (
 	MaxAhead = 5 * time.Minute
 )
 
-// NewID returns an id for an envelope, which nobody else chooses.
+// NewID returns a random id for an envelope.
 func NewID() string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // it never fails
@@ -137,7 +138,7 @@ func (e Envelope) Bytes() ([]byte, *order.Refusal) {
 	return canonical(e), nil
 }
 
-// canonical is the JSON of a value in the form of RFC 8785.
+// canonical returns the JSON of a value in the form of RFC 8785.
 func canonical(value any) []byte {
 	text, err := json.Marshal(value)
 	form := jsontext.Value(text)
@@ -188,8 +189,8 @@ var (
 	originForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}(/[A-Za-z0-9._-]{1,64}){0,3}$`)
 )
 
-// Check refuses an envelope that has a member too many, too few, or of another
-// form. The codes are ENVELOPE_MALFORMED and TEXT_TOO_LONG.
+// Check refuses an envelope with an unknown, missing or malformed member. The
+// codes are ENVELOPE_MALFORMED and TEXT_TOO_LONG.
 func (e Envelope) Check() *order.Refusal {
 	rule, known := ruleOf(e.Action)
 	switch {
@@ -224,8 +225,8 @@ func (e Envelope) checkTimes() *order.Refusal {
 	return nil
 }
 
-// checkTexts refuses a text that is too long, or that could show a reader something
-// else than what is signed.
+// checkTexts refuses a text that is too long, or has characters that could make
+// its display differ from the signed text.
 func (e Envelope) checkTexts() *order.Refusal {
 	for _, t := range []struct {
 		member, text string
@@ -278,7 +279,7 @@ func (e Envelope) checkForms() *order.Refusal {
 	return nil
 }
 
-// checkMembers compares the members that are there with those that the action has.
+// checkMembers compares the envelope's members with those of its action.
 func (e Envelope) checkMembers(rule rule) *order.Refusal {
 	if e.List != nil && !rule.list {
 		return malformed("%s is for one order; it has no list", e.Action)
@@ -308,7 +309,7 @@ func malformed(format string, values ...any) *order.Refusal {
 	return order.Refuse(CodeMalformed, format, values...)
 }
 
-// maxClip bounds a foreign text that is repeated in a refusal.
+// maxClip is the most bytes of another party's text that a refusal repeats.
 const maxClip = 64
 
 func clip(text string) string {
@@ -318,17 +319,17 @@ func clip(text string) string {
 	return text
 }
 
-// rule is what an action's envelope has, and who may sign it.
+// rule says which members an action's envelope has, and who may sign it.
 type rule struct {
 	action string
-	roles  []roster.Role // one of them
-	moves  bool          // the actor's limits count
-	list   bool          // it may be over many orders
+	roles  []roster.Role // the actor needs one of them
+	moves  bool          // the actor's limits apply
+	list   bool          // the envelope may have a list of orders
 	needs  []string
 	may    []string
 }
 
-// The actions of adjustments. Those of orders are named in package order.
+// The actions on adjustments. Package order names the actions on orders.
 const (
 	ActionStart             = "start"
 	ActionProposeAdjustment = "propose_adjustment"
@@ -336,7 +337,8 @@ const (
 	ActionRejectAdjustment  = "reject_adjustment"
 )
 
-// members are those that depend on the action; itemMembers are in a list's items.
+// members are the members that depend on the action. itemMembers are those of a
+// list's items.
 var (
 	members     = []string{"merchant", "number", "fingerprint", "requester", "amount", "kind", "end", "paid", "fee", "evidence", "reason"}
 	itemMembers = []string{"merchant", "number", "fingerprint", "requester", "amount"}
@@ -371,7 +373,7 @@ func ruleOf(action string) (rule, bool) {
 	return rules[i], true
 }
 
-// Actions are the actions that are signed.
+// Actions lists the actions that are signed.
 func Actions() []string {
 	names := make([]string, len(rules))
 	for i, rule := range rules {
@@ -380,7 +382,7 @@ func Actions() []string {
 	return names
 }
 
-// amounts are what the actor's limits are compared with: those of the order, of the
+// amounts returns the amounts for the actor's limits: those of the order, of the
 // adjustment or of the whole list.
 func (e Envelope) amounts() []money.Amount {
 	rule, _ := ruleOf(e.Action)

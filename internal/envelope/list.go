@@ -11,7 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// MaxItems bounds the orders of one list.
+// MaxItems is the most orders of a list.
 const MaxItems = 100_000
 
 // Item is one order of a list.
@@ -23,16 +23,15 @@ type Item struct {
 	Requester   string       `json:"requester,omitempty"` // not in the list of a start
 }
 
-// List stands for many orders in an envelope.
+// List describes many orders in an envelope.
 type List struct {
 	Count  int            `json:"count"`
 	Totals []money.Amount `json:"totals"` // one per currency, sorted by currency
 	Root   string         `json:"root"`   // of the Merkle tree over the items, in hex
 }
 
-// NewList returns the list of some orders, in whatever order they are given. The
-// codes are ENVELOPE_MALFORMED, also for an order that is there twice, and
-// SUM_TOO_LARGE.
+// NewList returns the list of the items, which may be in any order. The codes are
+// ENVELOPE_MALFORMED, also for a repeated order, and SUM_TOO_LARGE.
 func NewList(items []Item) (List, *order.Refusal) {
 	if len(items) == 0 || len(items) > MaxItems {
 		return List{}, malformed("a list has 1 to %d orders", MaxItems)
@@ -157,7 +156,7 @@ func sortItems(items []Item) []Item {
 	return sorted
 }
 
-// treeOf is the Merkle tree of sorted items, in memory.
+// treeOf returns the Merkle tree of sorted items, in memory.
 func treeOf(sorted []Item) tlog.HashReader {
 	var stored []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {

@@ -20,7 +20,7 @@ type Signed struct {
 	Signature string `json:"signature"`
 }
 
-// maxSigned bounds the JSON of a Signed, in bytes.
+// maxSigned is the most bytes of the JSON of a Signed.
 const maxSigned = 64 << 10
 
 // ReadSigned reads the JSON of a Signed. The codes are INVALID_REQUEST and
@@ -36,22 +36,23 @@ func ReadSigned(data []byte) (Signed, *order.Refusal) {
 	return signed, signed.Envelope.Check()
 }
 
-// Acted is a verified envelope: who acts, and how that is known.
+// Acted is a verified envelope, with its actor and its signer.
 type Acted struct {
 	Envelope Envelope
 	Hash     string       // of the canonical bytes
 	Actor    roster.Actor // who acts
 	Door     string       // the system that signed for the actor; "" if the actor signed
-	Key      string       // what signed: an SSH fingerprint, or the id of an ed25519 key
+	Key      string       // the signing key: an SSH fingerprint, or the id of an ed25519 key
 
 	roster *roster.Roster
-	listed bool // the list's totals and root are those of its items
+	listed bool // the totals and root of the list were compared with its items
 }
 
 // Verify checks a signed envelope against a roster at a time: its form, its
-// signature, its installation and its times, and that the actor may do it, with the
-// role, for the merchant and over the amounts. It does not look at any order: see
-// Fits and FitsItem. Whether the id was used before is the caller's to know.
+// signature, its installation and its times, and whether the actor's role,
+// merchants and limits allow the action. It does not compare the envelope with an
+// order: see Fits and FitsItem. The caller must check whether the id was used
+// before.
 //
 // To verify an entry of the audit, pass the roster that was in force and the time of
 // the entry.
@@ -83,7 +84,7 @@ func (s Signed) Verify(r *roster.Roster, origin string, at time.Time) (Acted, *o
 	return acted, nil
 }
 
-// signer finds out who signed, and that the signer is the actor or a door.
+// signer finds the signer, and checks that it is the actor or a door.
 func (a *Acted) signer(bytes []byte, signature string, at time.Time) *order.Refusal {
 	signer, refusal := a.whoSigned(bytes, signature, at)
 	if refusal != nil {
@@ -103,7 +104,7 @@ func (a *Acted) signer(bytes []byte, signature string, at time.Time) *order.Refu
 	return a.roster.DoorMay(a.Envelope.amounts()...)
 }
 
-// systemSignature begins the signature of a system.
+// systemSignature is the prefix of a system's signature.
 const systemSignature = "ed25519:"
 
 func (a *Acted) whoSigned(bytes []byte, signature string, at time.Time) (roster.Actor, *order.Refusal) {
@@ -131,8 +132,8 @@ func (a *Acted) whoSigned(bytes []byte, signature string, at time.Time) (roster.
 	return actor, nil
 }
 
-// may checks the actor's roles, limits and merchant. The merchants of a list that
-// names none are checked item by item.
+// may checks the actor's roles, limits and merchant. If a list has no merchant,
+// FitsItem checks the merchant of each item.
 func (a Acted) may(merchant string) *order.Refusal {
 	rule, _ := ruleOf(a.Envelope.Action)
 	if merchant == "" && a.Envelope.List != nil {
@@ -148,8 +149,8 @@ func (a Acted) may(merchant string) *order.Refusal {
 	return refusal
 }
 
-// oneMerchant returns a merchant that the actor acts for: "" for all of them, and
-// also if there is none, which May refuses.
+// oneMerchant returns a merchant of the actor. It returns "" for an actor of all
+// merchants, and for an actor without merchants, whom May refuses.
 func (a Acted) oneMerchant() string {
 	if len(a.Actor.Merchants) == 0 || a.Actor.Merchants[0] == roster.AllMerchants {
 		return ""
@@ -157,10 +158,10 @@ func (a Acted) oneMerchant() string {
 	return a.Actor.Merchants[0]
 }
 
-// Fits refuses an envelope that is not for this order as it is on record: another
-// number, other content, another amount or requester. Who signs a start is the
-// order's requester. The requester approves nothing: the code is then SAME_PERSON.
-// Otherwise it is ENVELOPE_OTHER_CONTENT.
+// Fits refuses an envelope that differs from the stored order in number, content,
+// amount or requester. The actor of a start must be the order's requester. The
+// requester may not approve: the code is then SAME_PERSON. Otherwise it is
+// ENVELOPE_OTHER_CONTENT.
 func (a Acted) Fits(o order.Order) *order.Refusal {
 	e := a.Envelope
 	if e.List != nil {
@@ -170,12 +171,12 @@ func (a Acted) Fits(o order.Order) *order.Refusal {
 	if item != itemOf(o, e.Action) {
 		return order.Refuse(CodeOtherOrder, "the envelope is not for order %s as it is on record; look at the order again and sign that", o.Number)
 	}
-	return a.another(o)
+	return a.checkRequester(o)
 }
 
-// CheckList refuses items that are not exactly the list's. The signer's limits were
-// compared with the totals that the signer wrote; only the items show that these are
-// true. The code is ENVELOPE_LIST_DIFFERS.
+// CheckList refuses items that are not exactly the list's. Verify has compared the
+// actor's limits with the totals in the envelope. CheckList proves that the totals
+// are those of the items. The code is ENVELOPE_LIST_DIFFERS.
 func (a *Acted) CheckList(items []Item) *order.Refusal {
 	if a.Envelope.List == nil {
 		return order.Refuse(CodeListDiffers, "the envelope is for one order, not for a list")
@@ -185,8 +186,8 @@ func (a *Acted) CheckList(items []Item) *order.Refusal {
 	return refusal
 }
 
-// ListWasChecked says that CheckList accepted the items of this envelope earlier, by
-// its hash: whoever calls it has that on record.
+// ListWasChecked marks the list as checked. Call it only if a stored record says
+// that CheckList accepted the items of the envelope with this hash.
 func (a *Acted) ListWasChecked() { a.listed = true }
 
 // FitsItem is Fits for an order of a list, after CheckList. The proof is that of
@@ -209,11 +210,11 @@ func (a Acted) FitsItem(o order.Order, proof ItemProof) *order.Refusal {
 	if refusal := a.may(item.Merchant); refusal != nil {
 		return refusal
 	}
-	return a.another(o)
+	return a.checkRequester(o)
 }
 
-// itemOf is an order as an envelope names it. Who starts an order requests it, so
-// that a start names no requester.
+// itemOf returns the item of an order. The item of a start has no requester,
+// because the actor is the requester.
 func itemOf(o order.Order, action string) Item {
 	item := Item{o.Merchant, o.Number, o.Fingerprint, o.Amount, o.RequestedBy}
 	if action == ActionStart {
@@ -222,10 +223,10 @@ func itemOf(o order.Order, action string) Item {
 	return item
 }
 
-// another refuses an approval by who requested the order, and a start in another
-// name. Both are names of the roster, but an order from before the roster may have
-// any spelling.
-func (a Acted) another(o order.Order) *order.Refusal {
+// checkRequester refuses an approval by the order's requester, and a start for another
+// requester. It compares the names with order.SamePerson, because an order from
+// before the roster may have another spelling of the name.
+func (a Acted) checkRequester(o order.Order) *order.Refusal {
 	if a.Envelope.Action == ActionStart && o.RequestedBy != "" && o.RequestedBy != a.Actor.Name {
 		return order.Refuse(CodeOtherOrder, "order %s says that %q requests it, and %s signed it", o.Number, clip(o.RequestedBy), a.Actor.Name)
 	}

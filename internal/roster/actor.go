@@ -12,8 +12,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// person reads an entry of people. The name comes first, because the keys are
-// checked against it, wherever it stands in the entry.
+// person reads an entry of people. It reads the name first, because the keys are
+// checked against it.
 func (r *reader) person(node *yaml.Node) {
 	actor := Actor{Kind: Person, Name: r.peek(node, "name")}
 	keys, subject := 0, false
@@ -90,11 +90,11 @@ func memberOf(node *yaml.Node, member string) *yaml.Node {
 	return nil
 }
 
-// common are the members that people and systems share.
+// common returns the members that people and systems share.
 func (r *reader) common(actor *Actor) map[string]func(*yaml.Node) {
 	return map[string]func(*yaml.Node){
 		"name": func(node *yaml.Node) {
-			if name, ok := r.word(node, "name"); ok {
+			if name, ok := r.readText(node, "name"); ok {
 				r.name(name, node.Line)
 			}
 		},
@@ -104,8 +104,8 @@ func (r *reader) common(actor *Actor) map[string]func(*yaml.Node) {
 	}
 }
 
-// complete reports members that an actor lacks. What is not said is never taken for
-// granted: neither all merchants nor any amount.
+// complete reports the members that an actor lacks. A missing member never means
+// all merchants or any amount.
 func (r *reader) complete(node *yaml.Node, actor Actor, lines map[string]int) {
 	if node.Kind != yaml.MappingNode {
 		return
@@ -127,7 +127,7 @@ func (r *reader) complete(node *yaml.Node, actor Actor, lines map[string]int) {
 func (r *reader) roles(node *yaml.Node, kind Kind) []Role {
 	var roles []Role
 	r.list(node, "roles", len(Roles), func(entry *yaml.Node) {
-		value, ok := r.word(entry, "a role")
+		value, ok := r.readText(entry, "a role")
 		role := Role(value)
 		switch {
 		case !ok:
@@ -155,7 +155,7 @@ func knownRoles() string {
 func (r *reader) merchants(node *yaml.Node) []string {
 	var merchants []string
 	r.list(node, "merchants", maxActors, func(entry *yaml.Node) {
-		value, ok := r.word(entry, "a merchant")
+		value, ok := r.readText(entry, "a merchant")
 		switch {
 		case !ok:
 		case value == AllMerchants && len(node.Content) > 1:
@@ -171,7 +171,8 @@ func (r *reader) merchants(node *yaml.Node) []string {
 	return merchants
 }
 
-// unlimited stands in place of an amount, or of all of them.
+// unlimited is written instead of an amount, or instead of the mapping of all
+// amounts.
 const unlimited = "unlimited"
 
 // limits reads amounts by currency.
@@ -201,7 +202,7 @@ func (r *reader) limits(node *yaml.Node, what string) Limits {
 }
 
 func (r *reader) limit(limits *Limits, currency string, node *yaml.Node, what string) {
-	text, ok := r.word(node, what+"."+currency)
+	text, ok := r.readText(node, what+"."+currency)
 	if !ok {
 		return
 	}
@@ -220,14 +221,14 @@ func (r *reader) limit(limits *Limits, currency string, node *yaml.Node, what st
 	}
 }
 
-// maxSubject bounds both parts of a Subject, in bytes.
+// maxSubject is the most bytes of each part of a Subject.
 const maxSubject = 255
 
 func (r *reader) subject(node *yaml.Node, holder string) {
 	var subject Subject
 	text := func(what string, into *string) func(*yaml.Node) {
 		return func(node *yaml.Node) {
-			value, ok := r.word(node, "oidc."+what)
+			value, ok := r.readText(node, "oidc."+what)
 			if ok && (value == "" || len(value) > maxSubject || strings.TrimSpace(value) != value) {
 				r.problem(node.Line, CodeKeyMalformed, "oidc.%s must have 1 to %d bytes and no blank at its ends", what, maxSubject)
 			}
@@ -244,7 +245,7 @@ func (r *reader) subject(node *yaml.Node, holder string) {
 	if !issuer(subject.Issuer) {
 		r.problem(lines["issuer"], CodeKeyMalformed, "oidc.issuer must be an https address; http only on this machine")
 	}
-	if r.takes("oidc", subject.Issuer+"\n"+subject.Subject, "the OIDC subject", holder, node.Line) {
+	if r.recordUnique("oidc", subject.Issuer+"\n"+subject.Subject, "the OIDC subject", holder, node.Line) {
 		r.roster.subjects[subject] = holder
 	}
 }

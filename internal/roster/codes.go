@@ -9,16 +9,16 @@ import (
 const (
 	CodeUnreadable        = "ROSTER_UNREADABLE"         // the file cannot be read, is too large, or others may change it
 	CodeMalformed         = "ROSTER_MALFORMED"          // not YAML, an unknown or repeated member, a value of another type
-	CodeNameMalformed     = "ROSTER_NAME_MALFORMED"     // a name of other characters, or one that is reserved
+	CodeNameMalformed     = "ROSTER_NAME_MALFORMED"     // a name has other characters, or is reserved
 	CodeNameTaken         = "ROSTER_NAME_TAKEN"         // two names are the same, or look alike
 	CodeRoleUnknown       = "ROSTER_ROLE_UNKNOWN"       // no such role
 	CodeRoleMisplaced     = "ROSTER_ROLE_MISPLACED"     // a role that only people may have
 	CodeMerchantMalformed = "ROSTER_MERCHANT_MALFORMED" // not a merchant number, or none for a role that needs one
 	CodeLimitMalformed    = "ROSTER_LIMIT_MALFORMED"    // not an amount, or none for a role that needs one
-	CodeKeyMissing        = "ROSTER_KEY_MISSING"        // nothing by which the actor could be known
-	CodeKeyMalformed      = "ROSTER_KEY_MALFORMED"      // a line or value that is no key
-	CodeKeyTaken          = "ROSTER_KEY_TAKEN"          // the key, id or subject is somebody's already
-	CodeKeyInClear        = "ROSTER_KEY_IN_CLEAR"       // a secret stands in the file
+	CodeKeyMissing        = "ROSTER_KEY_MISSING"        // the entry has nothing that identifies the actor
+	CodeKeyMalformed      = "ROSTER_KEY_MALFORMED"      // a line or value is not a key
+	CodeKeyTaken          = "ROSTER_KEY_TAKEN"          // another actor has the key, id or subject
+	CodeKeyInClear        = "ROSTER_KEY_IN_CLEAR"       // the file contains a secret
 	CodeExpiryMalformed   = "ROSTER_EXPIRY_MALFORMED"   // not a time, or none where one is needed
 	CodeAdminsMissing     = "ROSTER_ADMINS_MISSING"     // fewer than two admins who can sign the next roster
 	CodeNotNext           = "ROSTER_NOT_NEXT"           // it does not name the roster in force as the one that it replaces
@@ -35,9 +35,9 @@ const (
 	CodeAboveActorLimit    = "ABOVE_ACTOR_LIMIT"    // the amount is above the actor's limit
 	CodeOwnSignatureNeeded = "OWN_SIGNATURE_NEEDED" // above a limit, a door may not sign for a person
 
-	CodeSignatureMalformed = "SIGNATURE_MALFORMED" // it is not one armored SSH signature
-	CodeSignatureNamespace = "SIGNATURE_NAMESPACE" // it was made for something else
-	CodeSignatureWrong     = "SIGNATURE_WRONG"     // it does not fit these bytes
+	CodeSignatureMalformed = "SIGNATURE_MALFORMED" // not exactly one armored SSH signature
+	CodeSignatureNamespace = "SIGNATURE_NAMESPACE" // the signature was made for another purpose
+	CodeSignatureWrong     = "SIGNATURE_WRONG"     // the signature does not match the bytes
 )
 
 // Problem is one mistake in a roster.
@@ -48,16 +48,16 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// String is "file:line: CODE: message".
+// String returns "file:line: CODE: message".
 func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", p.File, p.Line, p.Code, p.Message)
 }
 
-// Problems is the error of a roster that is not accepted. It lists all mistakes, by
-// line. No message repeats a secret.
+// Problems is the error of a roster that is not accepted. It lists all mistakes,
+// by line. No message contains a secret.
 type Problems []Problem
 
-// Error is one line per mistake.
+// Error returns one line per mistake.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {

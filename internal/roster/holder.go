@@ -11,41 +11,44 @@ import (
 	"time"
 )
 
-// Holder holds the roster in force and takes over the next one when the file
-// changes. It may be used by many goroutines.
+// Holder has the roster in force, and loads the next one when the file changes. It
+// is safe for concurrent use.
 //
-// The signatures of a roster stand in a file beside it, with .sig added to the name:
-// what two calls of `ssh-keygen -Y sign -n payouts` wrote, one after the other.
+// The signatures of a roster are in a file with the same name plus .sig. It
+// contains the output of two calls of `ssh-keygen -Y sign -n payouts`, one after
+// the other.
 type Holder struct {
 	path    string
 	accept  func(next *Roster, text []byte) error
 	now     func() time.Time
 	mu      sync.Mutex
 	current *Roster
-	looked  time.Time // at the files
+	looked  time.Time // when the files were last checked
 	seen    [2]fileMark
-	problem error // of the file that is not in force
+	problem error // why the file is not in force
 }
 
-// Options says how a Holder begins.
+// Options are the options of Open.
 type Options struct {
-	// InForce is the text of the roster that the installation uses. Without it the
-	// roster in the file is the first one, and comes into force as it is.
+	// InForce is the text of the roster that the installation uses. If it is
+	// empty, the roster in the file is the first one, and comes into force without
+	// signatures.
 	InForce []byte
-	// Accept is called before a roster comes into force, the first one too. An error
-	// keeps it out, and it is tried again. It may be nil.
+	// Accept is called before a roster comes into force, also for the first one.
+	// After an error the roster does not come into force, and Accept is called
+	// again later. It may be nil.
 	Accept func(next *Roster, text []byte) error
 	// Now is time.Now if nil.
 	Now func() time.Time
 }
 
-// lookEvery bounds how often the file is looked at. A revocation takes effect
-// within it.
+// lookEvery is the shortest time between two checks of the file. A revocation
+// takes effect within that time.
 const lookEvery = time.Second
 
-// Open reads the roster of a file. If the installation uses another one, the file
-// must be its successor; else the one that it uses stays in force, and Problem says
-// why.
+// Open reads the roster of a file. If the installation uses another roster, the
+// file must be its successor. Otherwise the used roster stays in force, and
+// Problem says why.
 func Open(path string, options Options) (*Holder, error) {
 	h := &Holder{path: path, accept: options.Accept, now: options.Now}
 	if h.now == nil {
@@ -76,8 +79,8 @@ func Open(path string, options Options) (*Holder, error) {
 	return h, nil
 }
 
-// Current returns the roster in force. At most every second it looks whether the
-// file has changed. A file that is no successor changes nothing, see Problem.
+// Current returns the roster in force. At most once per second it checks whether
+// the file has changed. A file that is not a successor has no effect, see Problem.
 func (h *Holder) Current() *Roster {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,23 +93,23 @@ func (h *Holder) Current() *Roster {
 		h.looked = now
 		return h.current
 	}
-	// The marks are taken before the files are read: a change in between is seen the
-	// next time.
+	// The marks are taken before the files are read, so a change in between is
+	// found at the next check.
 	h.looked, h.seen = now, marks
-	h.problem = h.follow(now)
+	h.problem = h.loadSuccessor(now)
 	return h.current
 }
 
-// Problem returns why the file that is there is not in force, or nil. It does not
-// look at the file.
+// Problem returns why the file is not in force, or nil. It does not check the
+// file.
 func (h *Holder) Problem() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.problem
 }
 
-// follow takes the file over if it is the successor of the roster in force.
-func (h *Holder) follow(now time.Time) error {
+// loadSuccessor loads the file if it is the successor of the roster in force.
+func (h *Holder) loadSuccessor(now time.Time) error {
 	text, err := h.read(h.path)
 	if err != nil {
 		return err
@@ -139,7 +142,7 @@ func (h *Holder) accepted(next *Roster, text []byte) error {
 	return nil
 }
 
-// read reads a file whole. It refuses one that others than its owner may write.
+// read reads a whole file. It refuses a file that others than its owner may write.
 func (h *Holder) read(path string) ([]byte, error) {
 	unreadable := func(format string, values ...any) error {
 		return Problems{{CodeUnreadable, path, 1, fmt.Sprintf(format, values...)}}
@@ -166,7 +169,7 @@ func (h *Holder) read(path string) ([]byte, error) {
 	return text, nil
 }
 
-// fileMark tells one state of a file from another.
+// fileMark identifies a state of a file.
 type fileMark struct {
 	size    int64
 	changed int64 // in nanoseconds; 0: there is no such file
@@ -182,11 +185,11 @@ func (h *Holder) marks() [2]fileMark {
 	return marks
 }
 
-// clockGrain is longer than the grain of any file system's times.
+// clockGrain is longer than the resolution of any file system's times.
 const clockGrain = 2 * time.Second
 
-// fresh reports whether a file may have changed once more within one grain of its
-// file system's clock, so that equal marks prove nothing.
+// fresh reports whether a file was changed so recently that a further change may
+// have left the same mark.
 func (h *Holder) fresh(marks [2]fileMark) bool {
 	for _, mark := range marks {
 		if mark.changed != 0 && h.now().Sub(time.Unix(0, mark.changed)) < clockGrain+lookEvery {
@@ -196,7 +199,8 @@ func (h *Holder) fresh(marks [2]fileMark) bool {
 	return false
 }
 
-// withoutPath drops the path, which the problem names already.
+// withoutPath removes the path from the error, because the problem names it
+// already.
 func withoutPath(err error) error {
 	var failed *fs.PathError
 	if errors.As(err, &failed) {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Namespace is the SSHSIG namespace of everything that is signed for this program.
+// Namespace is the SSHSIG namespace of all signatures for this program.
 const Namespace = "payouts"
 
 // sshKey is a person's key.
@@ -38,10 +38,10 @@ var keyTypes = []string{
 }
 
 // sshKey reads a line of an allowed_signers file: principal, options, key type,
-// key, comment. The principal must be the holder's name, so that the line tells
-// ssh-keygen the same as us.
+// key, comment. The principal must be the holder's name, so that ssh-keygen reads
+// the same holder from the line.
 func (r *reader) sshKey(node *yaml.Node, holder string) bool {
-	line, ok := r.word(node, "a key")
+	line, ok := r.readText(node, "a key")
 	if !ok {
 		return false
 	}
@@ -54,15 +54,15 @@ func (r *reader) sshKey(node *yaml.Node, holder string) bool {
 		r.problem(node.Line, CodeKeyMalformed, "the key's line begins with %q and must begin with %q", clip(parsed.holder), clip(holder))
 		return false
 	}
-	if !r.takes("key", keyIdentity(parsed.key), "the key "+ssh.FingerprintSHA256(parsed.key), holder, node.Line) {
+	if !r.recordUnique("key", keyIdentity(parsed.key), "the key "+ssh.FingerprintSHA256(parsed.key), holder, node.Line) {
 		return false
 	}
 	r.roster.ssh[string(parsed.key.Marshal())] = parsed
 	return true
 }
 
-// keyIdentity is the same for one ed25519 key in both spellings, that of SSH and
-// that of a system.
+// keyIdentity returns the same text for an ed25519 key in both forms, that of SSH
+// and that of a system.
 func keyIdentity(key ssh.PublicKey) string {
 	if holder, is := key.(ssh.CryptoPublicKey); is {
 		if public, is := holder.CryptoPublicKey().(ed25519.PublicKey); is {
@@ -72,8 +72,8 @@ func keyIdentity(key ssh.PublicKey) string {
 	return hex.EncodeToString(key.Marshal())
 }
 
-// parseSigner takes a line of an allowed_signers file apart. wrong says what is
-// wrong with it and repeats nothing of it.
+// parseSigner parses a line of an allowed_signers file. wrong describes an error
+// without any text of the line.
 func parseSigner(line string) (key sshKey, wrong string) {
 	if strings.ContainsAny(line, "\r\n") {
 		return sshKey{}, "one entry holds one line"
@@ -146,9 +146,9 @@ var (
 	prefixForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 )
 
-// NewToken makes an API token and the roster's entry for it. The token is shown
+// NewToken returns a new API token and the roster's entry for it. Show the token
 // once, to the system that will use it. The prefix names the key in the roster and
-// in messages: small letters, digits and hyphens, 1 to 32.
+// in messages: 1 to 32 lower-case letters, digits and hyphens.
 func NewToken(prefix string, expires time.Time) (token, entry string, err error) {
 	if !prefixForm.MatchString(prefix) {
 		return "", "", fmt.Errorf("roster: the prefix of an API key must be 1 to 32 of a to z, digits and hyphen")
@@ -169,22 +169,22 @@ func (r *reader) apiKey(node *yaml.Node, holder string) {
 	key, sum := apiKey{holder: holder}, ""
 	lines := r.members(node, "an API key", map[string]func(*yaml.Node){
 		"prefix": func(node *yaml.Node) {
-			key.prefix, _ = r.word(node, "prefix")
+			key.prefix, _ = r.readText(node, "prefix")
 			if !prefixForm.MatchString(key.prefix) {
 				r.problem(node.Line, CodeKeyMalformed, "the prefix of an API key must be 1 to 32 of a to z, digits and hyphen")
 			} else {
-				r.takes("prefix", key.prefix, "the prefix "+key.prefix, holder, node.Line)
+				r.recordUnique("prefix", key.prefix, "the prefix "+key.prefix, holder, node.Line)
 			}
 		},
 		"sha256": func(node *yaml.Node) {
-			sum, _ = r.word(node, "sha256")
+			sum, _ = r.readText(node, "sha256")
 			if tokenForm.MatchString(sum) {
 				return // secrets has told it
 			}
 			if !hashForm.MatchString(sum) {
 				r.problem(node.Line, CodeKeyInClear, "sha256 must be the SHA-256 of the API key, 64 digits 0 to 9 and a to f; if this is the key itself, replace the key")
 			} else {
-				r.takes("token", sum, "the API key", holder, node.Line)
+				r.recordUnique("token", sum, "the API key", holder, node.Line)
 			}
 		},
 		"expires": func(node *yaml.Node) { key.expires = r.expiry(node) },
@@ -213,22 +213,22 @@ func (r *reader) systemKey(node *yaml.Node, holder string) {
 	key, id := systemKey{holder: holder}, ""
 	lines := r.members(node, "an ed25519 key", map[string]func(*yaml.Node){
 		"id": func(node *yaml.Node) {
-			id, _ = r.word(node, "id")
+			id, _ = r.readText(node, "id")
 			if !idForm.MatchString(id) {
 				r.problem(node.Line, CodeKeyMalformed, "the id of a key must be 1 to 64 of letters, digits and . _ -")
 			} else {
-				r.takes("id", strings.ToLower(id), "the id "+id, holder, node.Line)
+				r.recordUnique("id", strings.ToLower(id), "the id "+id, holder, node.Line)
 			}
 		},
 		"public": func(node *yaml.Node) {
-			value, _ := r.word(node, "public")
+			value, _ := r.readText(node, "public")
 			raw, err := base64.StdEncoding.DecodeString(value)
 			if err != nil || len(raw) != ed25519.PublicKeySize {
 				r.problem(node.Line, CodeKeyMalformed, "public must be the %d bytes of an ed25519 public key, in base64", ed25519.PublicKeySize)
 				return
 			}
 			key.public = raw
-			r.takes("key", "ed25519 "+hex.EncodeToString(raw), "the ed25519 key", holder, node.Line)
+			r.recordUnique("key", "ed25519 "+hex.EncodeToString(raw), "the ed25519 key", holder, node.Line)
 		},
 		"expires": func(node *yaml.Node) { key.expires = r.expiry(node) },
 	})
@@ -241,7 +241,7 @@ func (r *reader) systemKey(node *yaml.Node, holder string) {
 }
 
 func (r *reader) expiry(node *yaml.Node) time.Time {
-	value, ok := r.word(node, "expires")
+	value, ok := r.readText(node, "expires")
 	if !ok {
 		return time.Time{}
 	}

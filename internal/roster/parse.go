@@ -72,7 +72,7 @@ func Parse(text []byte, file string) (*Roster, error) {
 	return &r.roster, nil
 }
 
-// reader goes through the file node by node, because a node knows its line.
+// reader reads the file node by node, because a node has its line number.
 type reader struct {
 	file     string
 	roster   Roster
@@ -82,7 +82,7 @@ type reader struct {
 	admins   int              // who can sign
 }
 
-// taken is where something that may be there once was first read.
+// taken is the place where a unique value was first read.
 type taken struct {
 	holder string
 	line   int
@@ -92,7 +92,8 @@ func (r *reader) problem(line int, code, format string, values ...any) {
 	r.problems = append(r.problems, Problem{Code: code, File: r.file, Line: max(line, 1), Message: fmt.Sprintf(format, values...)})
 }
 
-// secretForms are texts that must never stand in a roster, comments included.
+// secretForms are forms of secrets. They must not occur in a roster, not even in
+// comments.
 var secretForms = []struct {
 	form *regexp.Regexp
 	what string
@@ -111,7 +112,7 @@ func (r *reader) secrets(text []byte) {
 	}
 }
 
-// syntaxLine takes apart what the YAML parser says of a text that is not YAML.
+// syntaxLine matches the YAML parser's error for a text that is not YAML.
 var syntaxLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
 func (r *reader) document(text []byte) *yaml.Node {
@@ -126,7 +127,7 @@ func (r *reader) document(text []byte) *yaml.Node {
 		if parts := syntaxLine.FindStringSubmatch(err.Error()); parts != nil {
 			line, _ = strconv.Atoi(parts[1])
 		}
-		// The parser's own words may repeat a value, and the value may be a secret.
+		// The parser's message may contain a value, and the value may be a secret.
 		r.problem(line, CodeMalformed, "this is not YAML; look for a missing quote, colon or blank on the line or above it")
 		return nil
 	}
@@ -151,7 +152,7 @@ func (r *reader) top(document *yaml.Node) {
 var hashForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func (r *reader) replaces(node *yaml.Node) {
-	value, ok := r.word(node, "replaces")
+	value, ok := r.readText(node, "replaces")
 	if ok && !hashForm.MatchString(value) {
 		r.problem(node.Line, CodeMalformed, "replaces must be the SHA-256 of the roster before this one: 64 digits 0 to 9 and a to f")
 		return
@@ -159,8 +160,8 @@ func (r *reader) replaces(node *yaml.Node) {
 	r.roster.replaces = value
 }
 
-// members reads a mapping whose members are all known, each there at most once. It
-// returns the line of each.
+// members reads a mapping. It reports unknown and repeated members, and returns
+// the line of each member.
 func (r *reader) members(node *yaml.Node, what string, known map[string]func(*yaml.Node)) map[string]int {
 	lines := make(map[string]int)
 	if node.Kind != yaml.MappingNode {
@@ -195,8 +196,8 @@ func names(known map[string]func(*yaml.Node)) string {
 	return strings.Join(all, ", ")
 }
 
-// word reads a plain value; ok is false when it is none.
-func (r *reader) word(node *yaml.Node, what string) (value string, ok bool) {
+// readText reads a plain value. ok is false if the node is not one.
+func (r *reader) readText(node *yaml.Node, what string) (value string, ok bool) {
 	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
 		r.problem(node.Line, CodeMalformed, "%s must be a single value", what)
 		return "", false
@@ -204,7 +205,7 @@ func (r *reader) word(node *yaml.Node, what string) (value string, ok bool) {
 	return node.Value, true
 }
 
-// list calls read for each entry of a list of at most so many.
+// list calls read for each entry of a list with at most most entries.
 func (r *reader) list(node *yaml.Node, what string, most int, read func(*yaml.Node)) {
 	if node.Kind != yaml.SequenceNode {
 		r.problem(node.Line, CodeMalformed, "%s must be a list", what)
@@ -227,9 +228,9 @@ func (r *reader) actors(node *yaml.Node, what string, read func(*yaml.Node)) {
 	r.list(node, what, maxActors, read)
 }
 
-// takes notes that a thing that may be there once belongs to a holder. It reports a
-// second one.
-func (r *reader) takes(kind, content, what, holder string, line int) bool {
+// recordUnique records the holder of a unique value. It reports a second use of the
+// value.
+func (r *reader) recordUnique(kind, content, what, holder string, line int) bool {
 	first, is := r.keys[kind+" "+content]
 	if is {
 		r.problem(line, CodeKeyTaken, "%s is %s's already, on line %d; it must name one actor", what, clip(first.holder), first.line)
@@ -239,7 +240,7 @@ func (r *reader) takes(kind, content, what, holder string, line int) bool {
 	return true
 }
 
-// reserved are names that the audit gives to nobody of the roster.
+// reserved are the names that the audit uses for actors outside of the roster.
 var reserved = []string{order.System, "nobody"}
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?$`)
@@ -264,8 +265,8 @@ func (r *reader) name(name string, line int) {
 // by their form.
 var lookalikes = strings.NewReplacer("0", "o", "1", "l", "i", "l", "rn", "m", "vv", "w", "5", "s", "2", "z")
 
-// skeleton is the same for names that people confuse: capitals, blanks and
-// punctuation make no difference, nor do characters that look alike.
+// skeleton returns the same text for names that people may confuse. It ignores
+// case, blanks and punctuation, and maps characters that look alike to one.
 func skeleton(name string) string {
 	kept := strings.Map(func(c rune) rune {
 		if strings.ContainsRune(" \t._@+-", c) {

@@ -1,13 +1,13 @@
-// Package roster knows who may act: the people and systems of an installation,
-// with their roles, merchants, limits and keys.
+// Package roster says who may act: the people and systems of an installation, with
+// their roles, merchants, limits and keys.
 //
 // A roster is a YAML file. Parse reads it strictly. Two admins of the roster in
 // force sign the next one (Succeeds). A Holder re-reads the file when it changes.
 //
-// A person with several keys is one person. Two-person rules compare names of
-// the roster, which the roster keeps apart: no two of them look alike.
+// A person with several keys is one person. Two-person rules compare names of the
+// roster. A roster has no two names that look alike.
 //
-// This package knows no SQL, no Temporal and no HTTP.
+// This package uses no SQL, no Temporal and no HTTP.
 package roster
 
 import (
@@ -38,17 +38,17 @@ const (
 	Admin   Role = "admin"   // change the roster, manage webhooks
 )
 
-// Roles are all roles.
+// Roles lists all roles.
 var Roles = []Role{Read, Request, Approve, Resolve, Adjust, Operate, Admin}
 
 // moves reports whether the role's actions move money, so that they are limited.
 func (r Role) moves() bool { return r == Request || r == Approve || r == Resolve || r == Adjust }
 
-// personal reports whether only people may have the role: a system is not one of
-// two persons.
+// personal reports whether only people may have the role, because a system cannot
+// be one of two persons.
 func (r Role) personal() bool { return r == Approve || r == Resolve || r == Adjust || r == Admin }
 
-// Kind tells people from systems.
+// Kind is person or system.
 type Kind string
 
 // The kinds of actors.
@@ -57,20 +57,20 @@ const (
 	System Kind = "system"
 )
 
-// Actor is a person or a system of a roster. It is read-only. It is a copy of what
-// the roster said when it was looked up: do not keep it beyond one request.
+// Actor is a person or a system of a roster. It is a copy from the time of the
+// lookup: do not change it, and do not keep it longer than one request.
 type Actor struct {
 	Name      string   `json:"name"` // unique over people and systems
 	Kind      Kind     `json:"kind"`
 	Roles     []Role   `json:"roles"`
 	Merchants []string `json:"merchants,omitempty"` // merchant numbers; AllMerchants alone for all
 	Limits    Limits   `json:"limits,omitzero"`
-	// Door marks the system whose key signs for people and systems that logged in
-	// there.
+	// Door says that the system's key may sign for people and systems that logged
+	// in there.
 	Door bool `json:"door,omitempty"`
 }
 
-// AllMerchants stands for every merchant in an actor's list.
+// AllMerchants in an actor's list means every merchant.
 const AllMerchants = "*"
 
 // Has reports whether the actor has the role.
@@ -78,8 +78,8 @@ func (a Actor) Has(role Role) bool {
 	return slices.Contains(a.Roles, role) || (role == Read && len(a.Roles) > 0)
 }
 
-// ActsFor reports whether the merchant is one of the actor's. The empty merchant
-// means the whole installation, which takes all merchants.
+// ActsFor reports whether the actor may act for the merchant. The empty merchant
+// means the whole installation: it needs AllMerchants.
 func (a Actor) ActsFor(merchant string) bool {
 	return slices.Contains(a.Merchants, AllMerchants) || slices.Contains(a.Merchants, merchant)
 }
@@ -193,9 +193,10 @@ func (r *Roster) BySubject(subject Subject) (Actor, *order.Refusal) {
 	return r.Actor(name)
 }
 
-// May refuses an action that the roster does not allow: of a name, in a role, for a
-// merchant ("" for the whole installation), over amounts (none if the action moves
-// no money). Each amount must be within the limit of its currency.
+// May refuses an action that the roster does not allow. The action is of the actor
+// with the name, in the role, for the merchant ("" for the whole installation),
+// over the amounts (none if it moves no money). Each amount must be within the
+// limit of its currency.
 //
 // The codes are ACTOR_UNKNOWN, ROLE_MISSING, MERCHANT_NOT_ALLOWED and
 // ABOVE_ACTOR_LIMIT.
@@ -221,8 +222,8 @@ func (r *Roster) May(name string, role Role, merchant string, amounts ...money.A
 	return nil
 }
 
-// DoorMay refuses amounts for which a door's signature is not enough, so that the
-// person must sign. The code is OWN_SIGNATURE_NEEDED.
+// DoorMay refuses amounts above signed_above. For them a door's signature is not
+// enough, and the person must sign. The code is OWN_SIGNATURE_NEEDED.
 func (r *Roster) DoorMay(amounts ...money.Amount) *order.Refusal {
 	for _, amount := range amounts {
 		if !r.signed.Allows(amount) {
@@ -267,7 +268,7 @@ func hashOf(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// maxClip bounds a foreign text that is repeated in a refusal.
+// maxClip is the most bytes of another party's text that a refusal repeats.
 const maxClip = 64
 
 func clip(text string) string {

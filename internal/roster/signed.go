@@ -13,7 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// maxSignature bounds one armored signature, in bytes.
+// maxSignature is the most bytes of an armored signature.
 const maxSignature = 16 << 10
 
 // SignedBy returns the person whose SSH key has signed the message, at a time, and
@@ -56,8 +56,8 @@ func readSignature(armored []byte) (*sshsig.Signature, *order.Refusal) {
 	return signature, nil
 }
 
-// SplitSignatures returns the armored signatures of a file that holds several, one
-// after the other. What is no signature is returned as the last part.
+// SplitSignatures returns the armored signatures of a file that contains several.
+// The rest of the file, if it is not a signature, is the last part.
 func SplitSignatures(file []byte) [][]byte {
 	var parts [][]byte
 	for rest := bytes.TrimSpace(file); len(rest) > 0; {
@@ -71,10 +71,10 @@ func SplitSignatures(file []byte) [][]byte {
 	return parts
 }
 
-// Succeeds parses the roster that is to follow the one in force. It must name that
-// one as the one that it replaces, so that an older roster, which two admins also
-// signed once, never comes back. Two different people who are admins in the roster
-// in force must have signed its bytes, with keys that are valid at the time.
+// Succeeds parses the successor of the roster in force. Its member replaces must
+// have the hash of the roster in force, so that an older roster, which two admins
+// had signed, cannot be used again. Two different admins of the roster in force
+// must have signed its bytes, with keys that are valid at the time.
 //
 // The error is a Problems. Beside those of Parse its codes are ROSTER_NOT_NEXT and
 // ROSTER_NOT_SIGNED.

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Checkpoint says which entries there were: so many, in the order of the tree, with
-// this root. The time is kept beside it.
+// Checkpoint has the number of entries and the root of their tree. The time is
+// stored separately.
 type Checkpoint struct {
 	Origin string
 	Size   int64
@@ -23,8 +23,8 @@ func (c Checkpoint) Text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, base64.StdEncoding.EncodeToString(c.Root[:]))
 }
 
-// parseCheckpoint reads what Text writes, and nothing else: tlog.ParseTree reads the
-// tree of Go's own module database only.
+// parseCheckpoint parses exactly the form of Text. tlog.ParseTree cannot be used,
+// because it accepts only the name of Go's module database.
 func parseCheckpoint(text string) (Checkpoint, *Fault) {
 	lines := strings.Split(text, "\n")
 	if len(lines) != 4 {
@@ -45,8 +45,8 @@ func parseCheckpoint(text string) (Checkpoint, *Fault) {
 	return c, nil
 }
 
-// Checkpoint signs the tree of so many entries, with the first key, as a signed
-// note. The errors are those of reading the stored hashes.
+// Checkpoint returns a checkpoint of the first size entries as a note, signed with
+// the first key. The errors are those of reading the stored hashes.
 func (k *Keys) Checkpoint(size int64, stored tlog.HashReader) (signed []byte, err error) {
 	root, err := tlog.TreeHash(size, stored)
 	if err != nil {

@@ -40,7 +40,7 @@ type privateKey struct {
 func Generate(origin string) (private, public string, err error) {
 	private, public, err = note.GenerateKey(rand.Reader, origin)
 	if err == nil {
-		_, err = note.NewSigner(private) // GenerateKey does not look at the name
+		_, err = note.NewSigner(private) // GenerateKey does not check the name
 	}
 	if err != nil {
 		return "", "", fault(CodeKeyMalformed, "the installation's name %q must be UTF-8 without blanks and plus signs", origin)
@@ -48,7 +48,7 @@ func Generate(origin string) (private, public string, err error) {
 	return private, public, nil
 }
 
-// maxKeyFile bounds a key file, in bytes.
+// maxKeyFile is the most bytes of a key file.
 const maxKeyFile = 64 << 10
 
 // ReadKeys reads a file of private keys, see ParseKeys. Only the owner may write the
@@ -77,10 +77,10 @@ func ReadKeys(path string) (*Keys, error) {
 	return ParseKeys(text, path)
 }
 
-// ParseKeys reads private keys, one a line as Generate makes them, newest first. To
-// rotate, put a new one above. Empty lines and lines that begin with # are left out.
-// The error is a *Fault with AUDIT_KEY_MALFORMED or AUDIT_KEY_MISSING; it names the
-// line and repeats nothing of it.
+// ParseKeys reads private keys, one a line as Generate makes them, newest first.
+// To rotate, put a new one above. Empty lines and lines that begin with # are
+// skipped. The error is a *Fault with AUDIT_KEY_MALFORMED or AUDIT_KEY_MISSING. It
+// has the number of the line, and nothing of its text.
 func ParseKeys(text []byte, file string) (*Keys, error) {
 	k := &Keys{}
 	err := eachKey(text, file, "private", func(line string) (origin string, ok bool) {
@@ -190,7 +190,8 @@ func eachKey(text []byte, file, kind string, read func(line string) (origin stri
 	return nil
 }
 
-// withoutPath drops the path: what was set as a path may be a secret.
+// withoutPath removes the path from the error, because a secret may have been set
+// as the path by mistake.
 func withoutPath(err error) error {
 	var failed *fs.PathError
 	if errors.As(err, &failed) {

@@ -13,14 +13,14 @@ import (
 const (
 	CodeTailCut  = "AUDIT_TAIL_CUT"       // there are fewer entries than a checkpoint covers
 	CodeRemoved  = "AUDIT_ENTRY_REMOVED"  // an entry is gone
-	CodeReplaced = "AUDIT_ENTRY_REPLACED" // an entry is another one than was added to the tree
-	// CodeRewritten: entries are not those that a checkpoint covers, and the database's
-	// own record of the tree was made to fit them.
+	CodeReplaced = "AUDIT_ENTRY_REPLACED" // an entry differs from the one that was added to the tree
+	// CodeRewritten: entries are not those that a checkpoint covers, and the
+	// database's record of the tree was changed to match them.
 	CodeRewritten = "AUDIT_REWRITTEN"
 )
 
-// Finding is what a Review found: entries From to To, without To, by their positions
-// in the tree.
+// Finding is a finding about the entries at the positions From (inclusive) to To
+// (exclusive) of the tree.
 type Finding struct {
 	Code string `json:"code"`
 	From int64  `json:"from"`
@@ -31,31 +31,31 @@ type Finding struct {
 // Leaf is an entry at its position in the tree.
 type Leaf struct {
 	Position int64  // from 0, without gaps
-	Recorded []byte // the entry's hash as it was added to the tree; nil if that is not on record
-	Current  []byte // the hash of the entry that is there now; nil if there is none
+	Recorded []byte // the entry's hash when it was added to the tree; nil if that is not recorded
+	Current  []byte // the hash of the current entry; nil if there is none
 }
 
-// Review compares entries as they are now with checkpoints that were kept elsewhere.
+// Review compares the current entries with checkpoints that were kept elsewhere.
 // Call Entry for each leaf in the order of positions, then Findings. It keeps one
 // path of the tree in memory.
 //
-// It tells every entry that was removed or replaced, as long as the database's record
-// of the tree is whole. A record that was changed as well is found by the
-// checkpoints; then the finding is the range between two of them.
+// It finds every removed or replaced entry if the database's record of the tree is
+// intact. If the record was changed, too, the checkpoints show it. Then the
+// finding is the range between two checkpoints.
 type Review struct {
-	checkpoints []Checkpoint // by size; the next ones to be met
-	checked     int64        // the size of the last one that was right
+	checkpoints []Checkpoint // by size; those that are not reached yet
+	checked     int64        // the size of the last checkpoint that matched
 	tree        runningTree
 	findings    []Finding
 	more        int64 // findings above maxFindings
-	blind       bool  // a gap was met: no root can be computed any more
+	blind       bool  // after a gap: no root can be computed any more
 }
 
-// maxFindings bounds how many findings are told one by one.
+// maxFindings is the most findings that are listed.
 const maxFindings = 100
 
-// NewReview begins a review against checkpoints of one installation, in any order.
-// The error is a *Fault with AUDIT_CHECKPOINTS_CONTRADICT or
+// NewReview returns a review against checkpoints of one installation, in any
+// order. The error is a *Fault with AUDIT_CHECKPOINTS_CONTRADICT or
 // AUDIT_CHECKPOINT_FOREIGN.
 func NewReview(checkpoints ...Checkpoint) (*Review, error) {
 	sorted := slices.Clone(checkpoints)
@@ -73,7 +73,7 @@ func NewReview(checkpoints ...Checkpoint) (*Review, error) {
 
 // Entry takes the next leaf.
 func (r *Review) Entry(leaf Leaf) {
-	r.meet()
+	r.compareCheckpoints()
 	switch {
 	case leaf.Position < r.tree.size:
 		r.find(CodeReplaced, leaf.Position, leaf.Position+1, "there are two entries %d", leaf.Position)
@@ -91,8 +91,8 @@ func (r *Review) Entry(leaf Leaf) {
 	case !bytes.Equal(hash, leaf.Current):
 		r.find(CodeReplaced, leaf.Position, leaf.Position+1, "entry %d is not the one that was written", leaf.Position)
 	}
-	// The record stands in for an entry that is gone or replaced: if the next root is
-	// right, then that entry is the only one.
+	// The recorded hash is used for a removed or replaced entry. If the next root
+	// matches, no other entry was changed.
 	if r.blind {
 		r.tree.size++
 		return
@@ -100,8 +100,8 @@ func (r *Review) Entry(leaf Leaf) {
 	r.tree.add(tlog.RecordHash(hash))
 }
 
-// meet compares the tree with the checkpoints of its size.
-func (r *Review) meet() {
+// compareCheckpoints compares the tree's root with the checkpoints of its size.
+func (r *Review) compareCheckpoints() {
 	for len(r.checkpoints) > 0 && r.checkpoints[0].Size == r.tree.size {
 		checkpoint := r.checkpoints[0]
 		r.checkpoints = r.checkpoints[1:]
@@ -117,10 +117,10 @@ func (r *Review) meet() {
 	}
 }
 
-// Findings returns what was found, once every entry was taken. Without findings, the
-// entries are those of the checkpoints, and whatever was added later.
+// Findings returns the findings. Call it after Entry was called for every entry.
+// Without findings, the entries are those of the checkpoints, and later ones.
 func (r *Review) Findings() []Finding {
-	r.meet()
+	r.compareCheckpoints()
 	if last := len(r.checkpoints) - 1; last >= 0 && r.checkpoints[last].Size > r.tree.size {
 		size := r.checkpoints[last].Size
 		r.find(CodeTailCut, r.tree.size, size, "there are %d entries, and a checkpoint covers %d: the last %d are gone", r.tree.size, size, size-r.tree.size)
@@ -132,8 +132,8 @@ func (r *Review) Findings() []Finding {
 	return r.findings
 }
 
-// Checked returns how many entries, from the first one on, a checkpoint has shown to
-// be the ones that were written.
+// Checked returns the number of entries, counted from the first, that a checkpoint
+// has confirmed.
 func (r *Review) Checked() int64 { return r.checked }
 
 func (r *Review) find(code string, from, to int64, format string, values ...any) {
@@ -144,7 +144,7 @@ func (r *Review) find(code string, from, to int64, format string, values ...any)
 	r.findings = append(r.findings, Finding{code, from, to, fmt.Sprintf(format, values...)})
 }
 
-// runningTree computes the root of a Merkle tree that grows, as in RFC 6962.
+// runningTree computes the root of a growing Merkle tree (RFC 6962).
 type runningTree struct {
 	size  int64
 	peaks []tlog.Hash // of the whole subtrees, the largest first

@@ -1,8 +1,8 @@
-// Package seal makes the audit one that nobody can write in secret.
+// Package seal makes changes of the audit detectable:
 //
-//   - A seal is an ed25519 signature over the hash of one entry. Who can write the
-//     database, and does not have the key, cannot add an entry (Keys.Seal,
-//     Public.Check).
+//   - A seal is an ed25519 signature over the hash of one entry. Somebody who
+//     can write to the database, but does not have the key, cannot add an entry
+//     (Keys.Seal, Public.Check).
 //   - A checkpoint is signed and says: after so many entries, the Merkle tree over
 //     them had this root. Kept elsewhere, it finds entries that were removed or
 //     replaced since, even by somebody who has the key (Review).
@@ -13,7 +13,7 @@
 // the forms of golang.org/x/mod/sumdb and of C2SP (tlog-checkpoint, signed-note,
 // tlog-proof), so that other programs read them.
 //
-// The package knows hashes of entries, and not what an entry is.
+// The package uses hashes of entries only, not their content.
 package seal
 
 import (
@@ -27,18 +27,18 @@ import (
 
 // Codes of faults. They are stable.
 const (
-	CodeKeyMalformed        = "AUDIT_KEY_MALFORMED"          // a line of a key file is no key
+	CodeKeyMalformed        = "AUDIT_KEY_MALFORMED"          // a line of a key file is not a key
 	CodeKeyMissing          = "AUDIT_KEY_MISSING"            // the file is missing, or has no key
 	CodeKeyOpen             = "AUDIT_KEY_OPEN"               // others can read or write the file
 	CodeSealMissing         = "AUDIT_SEAL_MISSING"           // the entry has no seal
-	CodeSealKeyUnknown      = "AUDIT_SEAL_KEY_UNKNOWN"       // it was made with a key that is not known here
-	CodeSealWrong           = "AUDIT_SEAL_WRONG"             // it does not fit the entry, or is no seal
-	CodeCheckpointMalformed = "AUDIT_CHECKPOINT_MALFORMED"   // it is no checkpoint
+	CodeSealKeyUnknown      = "AUDIT_SEAL_KEY_UNKNOWN"       // it was made with an unknown key
+	CodeSealWrong           = "AUDIT_SEAL_WRONG"             // it does not match the entry, or is not a seal
+	CodeCheckpointMalformed = "AUDIT_CHECKPOINT_MALFORMED"   // it is not a checkpoint
 	CodeCheckpointForeign   = "AUDIT_CHECKPOINT_FOREIGN"     // it is of another installation
-	CodeCheckpointUnsigned  = "AUDIT_CHECKPOINT_UNSIGNED"    // no key that is known here has signed it
+	CodeCheckpointUnsigned  = "AUDIT_CHECKPOINT_UNSIGNED"    // no known key has signed it
 	CodeCheckpointsContra   = "AUDIT_CHECKPOINTS_CONTRADICT" // two checkpoints cannot both be true
-	CodeProofMalformed      = "AUDIT_PROOF_MALFORMED"        // it is no proof
-	CodeProofWrong          = "AUDIT_PROOF_WRONG"            // it does not prove this
+	CodeProofMalformed      = "AUDIT_PROOF_MALFORMED"        // it is not a proof
+	CodeProofWrong          = "AUDIT_PROOF_WRONG"            // it does not prove the claim
 )
 
 // Fault is the error of a key, a seal, a checkpoint or a proof that is not accepted.
@@ -47,20 +47,22 @@ type Fault struct {
 	Text string
 }
 
-// Error is the code and the sentence.
+// Error returns the code and the sentence.
 func (f *Fault) Error() string { return f.Code + ": " + f.Text }
 
 func fault(code, format string, values ...any) *Fault {
 	return &Fault{code, fmt.Sprintf(format, values...)}
 }
 
-// Size is the length of a seal in bytes: four of the key's id, and the signature.
+// Size is the length of a seal in bytes: four bytes of the key's id, and the
+// signature.
 const Size = idSize + ed25519.SignatureSize
 
 const idSize = 4
 
-// sealed is what a seal signs of a hash. The zero byte keeps it from being the text
-// of a signed note, so that a seal never passes for a checkpoint.
+// sealed returns the bytes that a seal signs for a hash. Because of the zero byte
+// they cannot be the text of a signed note. So a seal is never accepted as a
+// checkpoint.
 func sealed(hash []byte) []byte {
 	return append([]byte("payouts-audit-seal-1\x00"), hash...)
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// StoredAt returns the index from which Append's hashes are stored, in a tree of so
-// many entries.
+// StoredAt returns the index at which Append's hashes are stored in a tree of size
+// entries.
 func StoredAt(size int64) int64 { return tlog.StoredHashCount(size) }
 
 // Append returns the hashes that are stored for entries that follow the first size
@@ -34,7 +34,7 @@ func Append(size int64, entries [][]byte, stored tlog.HashReader) ([]tlog.Hash, 
 	return added, nil
 }
 
-// readBoth reads hashes that are stored, and those that are about to be.
+// readBoth reads hashes that are stored, and those that will be stored.
 func readBoth(indexes []int64, begin int64, added []tlog.Hash, stored tlog.HashReader) ([]tlog.Hash, error) {
 	var old []int64
 	for _, index := range indexes {
@@ -89,7 +89,7 @@ func Prove(signed []byte, position int64, stored tlog.HashReader) ([]byte, error
 	return proof.Bytes(), nil
 }
 
-// maxPath bounds the hashes of a proof: a tree of 2^62 entries has one of 62.
+// maxPath is the most hashes of a proof. A proof in a tree of 2^62 entries has 62.
 const maxPath = 62
 
 // CheckProof verifies what Prove makes for the hash of an entry. It returns the
