@@ -6,26 +6,26 @@ import (
 	"sync"
 )
 
-// CatalogueEntry is a stable code of ours.
+// CatalogueEntry describes one of our stable codes.
 type CatalogueEntry struct {
 	Code  string
 	Class Class
-	Means string // a sentence without its capital and its stop
-	Do    string // likewise; "" if there is nothing to do
+	Means string // a sentence without capital and full stop
+	Do    string // a sentence like Means, or "" if there is nothing to do
 }
 
-// CatalogueGroup is the codes of one subject, sorted.
+// CatalogueGroup has the codes of one subject, sorted.
 type CatalogueGroup struct {
 	Name    string // of the table in the documents
 	Title   string
 	Entries []CatalogueEntry
 }
 
-// Catalogue is every stable code of ours, by subject. Exit status, HTTP status and the
-// tables of codes in the documents derive from it. The gateway's codes are a list of
-// their own, in package tarspay.
+// Catalogue has all our stable codes, by subject. Exit status, HTTP status and the
+// tables of codes in the documents are derived from it. The gateway's codes are in
+// package tarspay.
 //
-// A code that is used and not here, or here and not used, fails TestCatalogue.
+// TestCatalogue fails if a code is used and not here, or here and not used.
 var Catalogue = []CatalogueGroup{
 	{"requests", "What is wrong with a request", []CatalogueEntry{
 		{"AMOUNT_NOT_A_NUMBER", ClassInvalid, "the amount is no plain number", "write digits, and one dot before decimals"},
@@ -71,11 +71,11 @@ var Catalogue = []CatalogueGroup{
 		{"FEE_NOT_CONFIRMED", ClassRefused, "a fee is as large as what was paid", "give the fee that the proof names, or confirm it with --whole-fee"},
 		{"FEE_OUT_OF_BOUNDS", ClassRefused, "a fee is more than what moved", "give the fee that the proof names"},
 		{"FINGERPRINT_MISMATCH", ClassConflict, "the approval is for other content", "look at the order again; approve the fingerprint that it shows"},
-		{"FROZEN_EXCEEDED", ClassRefused, "it is more than what is left of what was frozen at the opening", "look at starter balance and give what is left at most"},
-		{"NOT_AN_END", ClassRefused, "an order of this kind cannot end so", "name a final state that it can have"},
+		{"FROZEN_EXCEEDED", ClassRefused, "the amount is more than the rest of the frozen amount of the opening", "look at starter balance and give what is left at most"},
+		{"NOT_AN_END", ClassRefused, "an order of this kind cannot end in that state", "name a final state that it can have"},
 		{"NOT_AWAITING_APPROVAL", ClassConflict, "the order is in another state", "see starter status"},
 		{"NOT_IN_REVIEW", ClassConflict, "the order is in another state", "see starter status"},
-		{"NOT_POSSIBLE", ClassConflict, "the table of moves has no way from where the order stands", "see starter status"},
+		{"NOT_POSSIBLE", ClassConflict, "the table of moves does not allow it in the order's state", "see starter status"},
 		{"NOT_RESTORED", ClassConflict, "no restore of the ledger is open", "nothing: there is none to end"},
 		{"NOT_SUBMITTED", ClassConflict, "the order waits for an approval and was not sent: there is nothing to query", "approve or reject it"},
 		{"NUMBER_SQUATTED", ClassConflict, "a workflow that drives no order has the order's workflow id: it is of another type, or on a task queue that no worker serves. Nothing was started", "find out who started it, delete it (`temporal workflow delete --workflow-id ID`) and repeat the request under the same number"},
@@ -88,34 +88,34 @@ var Catalogue = []CatalogueGroup{
 		{"WHY_MISSING", ClassRefused, "the action does not say why", "add the missing flag"},
 		{"WORKFLOW_RUNNING", ClassConflict, "a workflow drives the order", "there is nothing to adopt"},
 	}},
-	{"reasons", "Why an order stands where it does", []CatalogueEntry{
-		{"APPROVED", ClassTold, "a second person let it go ahead", "nothing"},
-		{"CALLBACK_DAMAGED", ClassFinding, "the inbox has the callback and it cannot be read", "find out who changed the database; the order asks the gateway"},
+	{"reasons", "Why an order is in its state", []CatalogueEntry{
+		{"APPROVED", ClassTold, "a second person approved it", "nothing"},
+		{"CALLBACK_DAMAGED", ClassFinding, "the inbox has the callback, and it cannot be decoded", "find out who changed the database; the order queries the gateway"},
 		{"CALLBACK_FOREIGN", ClassTold, "the callback is another order's", "find out who sent the signal; it is ignored"},
 		{"CALLBACK_UNKNOWN", ClassTold, "the inbox has no callback of that id", "find out who sent the signal; it is ignored"},
 		{"CANCELLED", ClassTold, "it was withdrawn before anything was sent", "nothing"},
 		{"EXPIRED", ClassTold, "the payer did not pay in time", "nothing"},
 		{"FEE_FINER_THAN_CURRENCY", ClassTold, "the gateway's fee has more decimals than the currency; whole minor units are booked", "nothing"},
-		{"FOUND_AT_GATEWAY", ClassTold, "the gateway has an order of which no create is on record", "nothing: the order goes on with it"},
+		{"FOUND_AT_GATEWAY", ClassTold, "the gateway has an order for which no create is recorded", "nothing: the order goes on with it"},
 		{"GATEWAY_FAILED", ClassTold, "the gateway accepted the order and it failed there", "request the payment again, under a new number, if it is still wanted"},
-		{"GATEWAY_PAUSED", ClassUnavailable, "the gateway refuses every call of the merchant: key, address, signature or merchant", "mend the merchant's key, address or status at the gateway"},
+		{"GATEWAY_PAUSED", ClassUnavailable, "the gateway refuses every call of the merchant: key, address, signature or merchant", "correct the merchant's key, address or status at the gateway"},
 		{"GATEWAY_REFUSED", ClassRefused, "the gateway refused it for certain", "the message has its code; starter codes explains it"},
-		{"GATEWAY_REFUSED_PROBABLY", ClassTold, "the gateway refused the create in words that are no proof", "nothing: the gateway is asked first"},
+		{"GATEWAY_REFUSED_PROBABLY", ClassTold, "the gateway refused the create, but its answer is no proof", "nothing: the gateway is queried first"},
 		{"GATEWAY_SHORT", ClassRefused, "the merchant's balance at the gateway does not cover it", "pay money in at the gateway"},
-		{"GATEWAY_UNKNOWN", ClassUnknown, "a call was sent and its outcome is not known", "nothing for an order: the gateway is asked until there is proof. Look before you repeat a supplement"},
-		{"GATEWAY_UNREACHABLE", ClassUnavailable, "the gateway could not be asked", "see that it can be reached; what was not sent is sent by itself"},
+		{"GATEWAY_UNKNOWN", ClassUnknown, "a call was sent and its outcome is not known", "nothing for an order: the gateway is queried until there is proof. Check the outcome before you repeat a supplement"},
+		{"GATEWAY_UNREACHABLE", ClassUnavailable, "the gateway could not be reached", "check the connection; what was not sent is sent by itself"},
 		{"INSUFFICIENT_FUNDS", ClassRefused, "the ledger's available balance does not cover it", "pay money in at the gateway and have two persons book it as a top-up"},
 		{"INTERNAL_FAULT", ClassInternal, "a mistake of ours", "report it; the worker's log has it"},
-		{"LEDGER_AWAY", ClassUnavailable, "the ledger does not answer, or cannot do it", "see that the database runs; the workflow goes on by itself"},
-		{"LEDGER_ROW_MISSING", ClassFinding, "the ledger has no row of an order that is under way", "adopt the order: starter adopt"},
+		{"LEDGER_AWAY", ClassUnavailable, "the ledger does not answer, or cannot be used", "see that the database runs; the workflow goes on by itself"},
+		{"LEDGER_ROW_MISSING", ClassFinding, "the ledger has no row of an open order", "adopt the order: starter adopt"},
 		{"LIMIT_BENEFICIARY_DAY", ClassRefused, "with it, the day's total for the beneficiary is above a limit of the policy", "have a second person approve it, or wait for the next day"},
 		{"LIMIT_COUNTRY_DAY", ClassRefused, "with it, the day's total is above what the country allows one person", "wait for the next day"},
 		{"LIMIT_MERCHANT_DAY", ClassRefused, "with it, the day's total of the merchant is above a limit of the policy", "have a second person approve it, or wait for the next day"},
 		{"LIMIT_ORDER", ClassRefused, "the order's amount is above a limit of the policy", "have a second person approve it, or pay less"},
 		{"NEW_BENEFICIARY", ClassRefused, "it is the first payment ever to this beneficiary", "have a second person approve it"},
-		{"NO_PROOF", ClassFinding, "the horizon passed without proof", "find out at the gateway what became of it and resolve it with the proof"},
-		{"NUMBER_TAKEN", ClassFinding, "the gateway holds another order under this number", "find out who made that one; resolve this one with proof"},
-		{"ORDER_NUMBER_TWIN", ClassConflict, "another order's number differs in capitals only", "choose a number that differs otherwise"},
+		{"NO_PROOF", ClassFinding, "the horizon passed without proof", "find out its outcome at the gateway, and resolve it with the proof"},
+		{"NUMBER_TAKEN", ClassFinding, "the gateway has another order under this number", "find out who made that order; resolve this one with proof"},
+		{"ORDER_NUMBER_TWIN", ClassConflict, "another order's number differs only in case", "choose a number that differs in more"},
 		{"OTHER_WORKER", ClassTold, "this worker lacks a merchant, a key or a profile that another one has", "nothing: the other one takes the order"},
 		{"REFUNDED", ClassTold, "it was paid, then returned", "nothing"},
 		{"REFUSED_HERE", ClassRefused, "a check of our own refused to send the create; the gateway was not asked", "correct what the message names, or cancel the order"},
@@ -124,38 +124,38 @@ var Catalogue = []CatalogueGroup{
 		{"RESOLVED", ClassTold, "an operator decided, with evidence", "nothing"},
 		{"SIGNAL_MALFORMED", ClassTold, "a callback signal does not name a callback of the inbox", "find out who sent it; it is ignored"},
 		{"SIGNAL_UNKNOWN", ClassTold, "a signal has a name that orders do not know", "find out who sent it; it is ignored"},
-		{"SUM_TOO_LARGE", ClassRefused, "with it, a sum of the merchant's books could not be held", "ask who maintains the program"},
+		{"SUM_TOO_LARGE", ClassRefused, "the order would overflow a total of the merchant's books", "ask who maintains the program"},
 		{"UNKNOWN_MERCHANT", ClassRefused, "the merchant is not configured", "add it to PAYOUTS_MERCHANTS of a worker, then start the same number again"},
 	}},
 	{GroupDiscrepancies, "Discrepancies", []CatalogueEntry{
-		{"AMOUNT_CONTRADICTION", ClassFinding, "the gateway says another amount than the one we have its proof of", "ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it"},
-		{"BALANCE_UNREADABLE", ClassFinding, "of a merchant: the gateway writes its balance in a way that cannot be held exactly", "show it to the gateway's support (starter balance). The merchant's first orders wait for the opening balance and go on by themselves once it can be read; then close it"},
-		{"CALLBACK_WITHOUT_ORDER", ClassFinding, "a genuine callback is about an order that we still do not have", "find out who made the order. It is matched by itself if it turns up here; else set the callback aside with starter set-aside, then close it"},
-		{"FEE_UNBELIEVABLE", ClassFinding, "paid, and the fee that the gateway names cannot be: negative, above the amount, or no plain number; none is booked", "ask the gateway what it kept and book it with starter adjust, fee; then close it"},
-		{"FIELDS_MISMATCH", ClassFinding, "a genuine message about the order whose members are not the order's", "compare them with the gateway: a message about another order, or an order that was changed there. The order is asked about meanwhile; then close it"},
-		{"GATEWAY_ORDER_SHARED", ClassFinding, "the gateway names one of its orders for two of ours; it belongs to the other one, and nothing is booked for this one", "ask the gateway which of the two it made, and whether it has another one for this number. Resolve the order with its proof if it is in review; then close it"},
+		{"AMOUNT_CONTRADICTION", ClassFinding, "the gateway reports another amount than the one that it proved before", "ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it"},
+		{"BALANCE_UNREADABLE", ClassFinding, "about a merchant: the gateway's balance cannot be stored exactly", "show it to the gateway's support (starter balance). The merchant's first orders wait for the opening balance and go on by themselves once it can be read; then close it"},
+		{"CALLBACK_WITHOUT_ORDER", ClassFinding, "a verified callback is about an order that we still do not have", "find out who made the order. The callback is matched by itself if the order appears here; otherwise set it aside with starter set-aside, then close the discrepancy"},
+		{"FEE_UNBELIEVABLE", ClassFinding, "the payment is booked without a fee, because the gateway's fee is impossible: negative, above the amount, or no plain number", "ask the gateway which fee it kept and book it with starter adjust, fee; then close it"},
+		{"FIELDS_MISMATCH", ClassFinding, "a verified message about the order has fields that differ from the order's", "compare them with the gateway: the message may be about another order, or the order was changed there. The order is queried meanwhile; then close it"},
+		{"GATEWAY_ORDER_SHARED", ClassFinding, "the gateway gives this order the gateway id of another one of our orders; nothing is booked for this one", "ask the gateway which of the two it made, and whether it has another one for this number. Resolve the order with its proof if it is in review; then close it"},
 		{"LATE_PAYMENT", ClassFinding, "a deposit was paid after it had expired; it is credited, the order stays expired until the gateway returns the payment", "look at the order: unless it is refunded by now, tell whoever waits for the deposit that it was paid after all. Then close it"},
-		{"NUMBER_USED_TWICE", ClassFinding, "the gateway has a second order under the order's number", "ask the gateway at once how that came about, and whether both were paid: a second payment is booked with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it"},
-		{"ORDER_NOT_IN_LEDGER", ClassFinding, "Temporal has a workflow of the order, and the ledger does not have the order: an older copy of the ledger was restored, the workflow was ended before its first step, or it waits where no worker of ours serves it", "look at the workflow in Temporal, then adopt the order: that writes it down from the workflow's input, asks the gateway before anything is sent, and closes the discrepancy"},
+		{"NUMBER_USED_TWICE", ClassFinding, "the gateway has a second order under the order's number", "ask the gateway at once why there are two, and whether both were paid: a second payment is booked with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it"},
+		{"ORDER_NOT_IN_LEDGER", ClassFinding, "Temporal has a workflow of the order, and the ledger does not have the order: an older copy of the ledger was restored, the workflow was ended before its first step, or no worker of ours serves its task queue", "look at the workflow in Temporal, then adopt the order: that stores it from the workflow's input, queries the gateway before anything is sent, and closes the discrepancy"},
 		{"OWN_WITHDRAWAL", ClassFinding, "the merchant took money out at the gateway, and nobody has booked it", "have two persons book it: starter adjust propose PAYORDERID --kind settlement, and its fee; it is then known. Close it"},
-		{"PAID_AFTER_END", ClassFinding, "the gateway says paid, and we had ended the order unpaid", "have the gateway confirm it in writing. Our books do not have the payment, and the balances drift by it: book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it"},
-		{"PAID_AFTER_REFUND", ClassFinding, "the gateway, being asked, says paid of an order that it had returned and we have booked back", "ask the gateway whether the money came back. If it did not, book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it"},
-		{"PAID_WITHOUT_RECORD", ClassFinding, "we have proof that the order was paid, and the gateway, being asked, has no such order", "show the gateway the proof (starter show) and ask what became of the order. Nothing has been booked back; then close it"},
-		{"PAID_WITHOUT_SUBMISSION", ClassFinding, "the gateway speaks of an order that we have written down and never sent", "ask the gateway who made it: somebody else uses the number, or the key. Cancel ours until that is clear; then close it"},
-		{"RECORD_DIFFERS", ClassFinding, "the gateway's record of the order says another amount, fee, currency or direction", "compare both with the bank's slip or the gateway's statement. A fee that differs is booked with starter adjust, fee or fee_refund; then close it"},
+		{"PAID_AFTER_END", ClassFinding, "the gateway says paid, and our order had ended as unpaid", "have the gateway confirm it in writing. Our books do not have the payment, and the balances drift by it: book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it"},
+		{"PAID_AFTER_REFUND", ClassFinding, "a query says paid for an order whose refund we have booked", "ask the gateway whether the money came back. If it did not, book it with starter adjust, correction_out for a withdrawal and correction_in for a deposit, then close it"},
+		{"PAID_WITHOUT_RECORD", ClassFinding, "we have proof that the order was paid, and a query finds no such order at the gateway", "show the gateway the proof (starter show) and ask what happened to the order. Nothing has been booked back; then close it"},
+		{"PAID_WITHOUT_SUBMISSION", ClassFinding, "the gateway has an order that the ledger has recorded and never sent", "ask the gateway who made it: somebody else uses the number, or the key. Cancel ours until that is clear; then close it"},
+		{"RECORD_DIFFERS", ClassFinding, "the gateway's record of the order has another amount, fee, currency or direction", "compare both with the bank's slip or the gateway's statement. A fee that differs is booked with starter adjust, fee or fee_refund; then close it"},
 		{"RECORD_WITHOUT_ORDER", ClassFinding, "the gateway has a record of an order that we do not have", "find out who made it: a person at the gateway's console, another system with the same key, or somebody who should not have the key. Money that moved is booked with starter adjust, then close it"},
-		{"REFUND_UNCONFIRMED", ClassFinding, "a callback says that the money was returned, or came after the end, and the gateway, being asked for a day, does not", "ask the gateway whether it did. Nothing has been booked for it; if the money moved, book it with starter adjust, then close it"},
-		{"RETURNED_AFTER_END", ClassFinding, "the gateway says paid and returned, and we had ended the order unpaid", "ask the gateway what moved. Nothing has been booked: what did not come back, a fee perhaps, is booked with starter adjust, then close it"},
-		{"STATE_DIFFERS", ClassFinding, "the gateway's history ends the order otherwise than we do, and its answer to a query does not", "ask the gateway which of its two words is true. Nothing has been booked; book with starter adjust what proves to have moved, then close it"},
-		{"UNPAID_AFTER_SUCCESS", ClassFinding, "the gateway says not paid, and we have its proof that it was", "ask the gateway which of its words is true. Nothing has been booked back; if the money came back, book it with starter adjust, then close it"},
+		{"REFUND_UNCONFIRMED", ClassFinding, "a callback reports a refund, or came after the order's end, and queries did not confirm it for a day", "ask the gateway whether the money moved. Nothing has been booked for it; if the money moved, book it with starter adjust, then close it"},
+		{"RETURNED_AFTER_END", ClassFinding, "the gateway says paid and then refunded, and our order had ended as unpaid", "ask the gateway what moved. Nothing has been booked: if a part did not come back, such as a fee, book it with starter adjust, then close it"},
+		{"STATE_DIFFERS", ClassFinding, "the gateway's history has another final state than our order, and its answer to a query does not contradict ours", "ask the gateway which of the two is true. Nothing has been booked; book with starter adjust what proves to have moved, then close it"},
+		{"UNPAID_AFTER_SUCCESS", ClassFinding, "the gateway says not paid, and we have its proof that the order was paid", "ask the gateway which of the two is true. Nothing has been booked back; if the money came back, book it with starter adjust, then close it"},
 		{"WORKFLOW_MISSING", ClassFinding, "the order is open and no workflow drives it: it was terminated, or lost", "adopt the order; that closes the discrepancy"},
 	}},
 	{"queue", "In the queue without a code of their own", []CatalogueEntry{
 		{"ADJUSTMENT_PROPOSED", ClassFinding, "an adjustment waits for a second person", "check the proof and confirm it, or reject it"},
 		{"BALANCE_DRIFT", ClassFinding, "the gateway's balance and the books differ, and no open order explains it", "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons"},
-		{"CALLBACK_UNDELIVERED", ClassFinding, "a callback cannot be passed on", "see what has the order's workflow id; it is tried again by itself"},
+		{"CALLBACK_UNDELIVERED", ClassFinding, "a callback cannot be delivered", "see which workflow has the order's workflow id; the delivery is retried by itself"},
 		{"CALLBACK_UNMATCHED", ClassFinding, "a callback is for an order that we do not have", "find out who made the order; it is matched by itself if it turns up here"},
-		{"ORDER_UNSENT", ClassFinding, "an order may be sent, and nobody has sent it for long", "see that a worker runs that has the merchant and its key and reaches the gateway"},
+		{"ORDER_UNSENT", ClassFinding, "an order could be sent, and has not been sent for a long time", "see that a worker runs that has the merchant and its key and reaches the gateway"},
 	}},
 	{"books", "What a check of the books finds", []CatalogueEntry{
 		{"ADJUSTMENT_DIFFERS_FROM_TRANSFER", ClassFinding, "an adjustment is not what was booked for it", "stop the workers and compare with a backup"},
@@ -163,33 +163,33 @@ var Catalogue = []CatalogueGroup{
 		{"BOOKS_DO_NOT_BALANCE", ClassFinding, "the transfers of a currency do not sum to zero", "stop the workers and compare with a backup"},
 		{"DAY_TOTAL_DIFFERS_FROM_ORDERS", ClassFinding, "a day's total is not that of its orders", "stop the workers and compare with a backup"},
 		{"FEE_DIFFERS_FROM_TRANSFERS", ClassFinding, "an order's fee is not what was booked for it", "stop the workers and compare with a backup"},
-		{"FROZEN_OVERDRAWN", ClassFinding, "more was booked of what was frozen at the opening than there was", "stop the workers and compare with a backup"},
-		{"GATEWAY_ID_SHARED", ClassFinding, "two orders have one order of the gateway", "ask the gateway which of the two it made"},
+		{"FROZEN_OVERDRAWN", ClassFinding, "more was booked out than the frozen amount of the opening", "stop the workers and compare with a backup"},
+		{"GATEWAY_ID_SHARED", ClassFinding, "two orders have the same gateway id", "ask the gateway which of the two it made"},
 		{"HISTORY_DOES_NOT_LEAD_TO_STATE", ClassFinding, "an order's audit does not lead to its state", "stop the workers and compare with a backup"},
-		{"IN_FLIGHT_DIFFERS_FROM_RESERVATIONS", ClassFinding, "what is in flight is not what open orders reserve", "stop the workers and compare with a backup"},
-		{"PAYMENT_DIFFERS_FROM_STATE", ClassFinding, "an order has moved what its state does not say", "stop the workers and compare with a backup"},
-		{"RESERVATION_DIFFERS_FROM_STATE", ClassFinding, "an order reserves what its state does not allow", "stop the workers and compare with a backup"},
-		{"SUBMISSIONS_MISSING", ClassFinding, "an order was sent, and no submission is on record", "stop the workers and compare with a backup"},
+		{"IN_FLIGHT_DIFFERS_FROM_RESERVATIONS", ClassFinding, "the balance in flight is not the sum of the reservations", "stop the workers and compare with a backup"},
+		{"PAYMENT_DIFFERS_FROM_STATE", ClassFinding, "the transfers of an order do not fit its state", "stop the workers and compare with a backup"},
+		{"RESERVATION_DIFFERS_FROM_STATE", ClassFinding, "the reservation of an order does not fit its state", "stop the workers and compare with a backup"},
+		{"SUBMISSIONS_MISSING", ClassFinding, "an attempt to send an order is not recorded", "stop the workers and compare with a backup"},
 		{"TRANSFER_IN_WRONG_BOOKS", ClassFinding, "a transfer is in the books of another merchant than its order", "stop the workers and compare with a backup"},
 	}},
 	{"ledger", "The ledger", []CatalogueEntry{
 		{"LEDGER_BEHIND", ClassRetry, "the ledger has the order in an earlier state, because an older copy was restored", "nothing: the workflow asks the gateway"},
-		{"LEDGER_BUSY", ClassRetry, "the database is there, and did not get to it in time", "try again"},
+		{"LEDGER_BUSY", ClassRetry, "the database is reachable, but did not finish in time", "try again"},
 		{"LEDGER_FILE_MISSING", ClassInvalid, "there is no SQLite file of that name", "correct PAYOUTS_DATABASE_URL; the worker makes a new one"},
 		{"LEDGER_NOT_SET", ClassInvalid, "the command reads the ledger, and none is configured", "set PAYOUTS_DATABASE_URL as for the worker"},
-		{"LEDGER_READ_ONLY", ClassUnavailable, "the database takes no writes: a standby, say", "name the primary server"},
+		{"LEDGER_READ_ONLY", ClassUnavailable, "the database refuses writes, for example because it is a standby", "name the primary server"},
 		{"LEDGER_SCHEMA_FOREIGN", ClassInvalid, "the database has tables that our migrations did not make; nothing was changed", "name a database of its own"},
-		{"LEDGER_SCHEMA_OUTDATED", ClassUnavailable, "the database has to be migrated first", "start a worker of this version"},
-		{"LEDGER_SUM_TOO_LARGE", ClassRefused, "a sum does not fit; nothing was written", "ask who maintains the program"},
-		{"LEDGER_UNREACHABLE", ClassUnavailable, "the database does not answer, or does not let us in", "see that it runs, and who may log in"},
-		{"LEDGER_URL_INVALID", ClassInvalid, "the database URL has another form", "write postgres://user:password@host/name or sqlite:path/to/file.db"},
+		{"LEDGER_SCHEMA_OUTDATED", ClassUnavailable, "the database must be migrated first", "start a worker of this version"},
+		{"LEDGER_SUM_TOO_LARGE", ClassRefused, "a total would overflow; nothing was written", "ask who maintains the program"},
+		{"LEDGER_UNREACHABLE", ClassUnavailable, "the database does not answer, or refuses the login", "see that it runs, and who may log in"},
+		{"LEDGER_URL_INVALID", ClassInvalid, "the database URL has neither of the two forms", "write postgres://user:password@host/name or sqlite:path/to/file.db"},
 	}},
 	{"settings", "Settings", []CatalogueEntry{
 		{"CODEC_TOKEN_MISSING", ClassInvalid, "the codec server would decrypt for other machines without a token", "set PAYOUTS_CODEC_TOKEN, or listen on this machine only"},
 		{"CONNECTION_UNENCRYPTED", ClassInvalid, "others could read or change the traffic, such as a notify URL with plain http", "use https or TLS, or accept it in PAYOUTS_ALLOW_INSECURE"},
 		{"FILE_OPEN_TO_OTHERS", ClassInvalid, "a file of keys, of an address or of a policy can be written by others, or replaced through a directory above it", "take the rights away from others"},
 		{"INVALID_SETTINGS", ClassInvalid, "a setting is missing or not valid", "correct what the message names; --help lists the settings"},
-		{"LEDGER_NOT_ENCRYPTED", ClassInvalid, "the connection to a database on another machine could be read on its way", "use sslmode=verify-full, or accept it in PAYOUTS_ALLOW_INSECURE"},
+		{"LEDGER_NOT_ENCRYPTED", ClassInvalid, "the connection to a database on another machine may be unencrypted", "use sslmode=verify-full, or accept it in PAYOUTS_ALLOW_INSECURE"},
 		{"NOTIFY_URL_NOT_SERVED", ClassInvalid, "the receiver does not answer at the notify URL", "use the receiver's path"},
 		{"POLICY_INVALID", ClassInvalid, "the approval policy cannot be applied", "correct the file at the line that the message names"},
 		{"SETTING_UNKNOWN", ClassInvalid, "a variable begins with `PAYOUTS_` and belongs to no process (variables that Kubernetes sets for services are ignored)", "correct its name, or remove it"},
@@ -203,7 +203,7 @@ var Catalogue = []CatalogueGroup{
 		{"HISTORY_SHIFTED", ClassRetry, "records moved between the pages of the gateway's history", "ask again, for a shorter time"},
 		{"MISSING_FLAG", ClassInvalid, "a flag that the command needs is missing", "add it"},
 		{"NO_SUCH_ENDPOINT", ClassInvalid, "the gateway does not have the call in the country", "see starter countries"},
-		{"OUTPUT_LOST", ClassInternal, "standard output could not be written; what was asked for is done or refused", "look before you repeat it"},
+		{"OUTPUT_LOST", ClassInternal, "standard output could not be written; the command itself was executed", "look before you repeat it"},
 		{"UNEXPECTED", ClassInternal, "an error that has no code of its own", "report it with its message"},
 		{"USAGE", ClassInvalid, "the command line cannot be read", "see --help of the command"},
 	}},
@@ -211,8 +211,8 @@ var Catalogue = []CatalogueGroup{
 		{"GATEWAY_QUERY", ClassRetry, "a query got no usable answer", "nothing: it is asked again"},
 		{"GATEWAY_WITHOUT_HISTORY", ClassTold, "the gateway has no history in the country", "nothing: each order is asked about instead"},
 		{"HISTORY_SHIFTING", ClassRetry, "the history kept changing while it was read", "nothing: it is read again"},
-		{"NO_ANSWER_YET", ClassUnknown, "the order is under way and its answer is not there yet", "ask again: starter status; the same number is safe"},
-		{"PAYLOADS_UNREADABLE", ClassInvalid, "what Temporal keeps is encrypted, and no key at hand reads it", "set PAYOUTS_PAYLOAD_KEYS as the worker has it"},
+		{"NO_ANSWER_YET", ClassUnknown, "the order is open and has no answer yet", "ask again: starter status; the same number is safe"},
+		{"PAYLOADS_UNREADABLE", ClassInvalid, "the data in Temporal is encrypted, and no configured key decrypts it", "set PAYOUTS_PAYLOAD_KEYS as the worker has it"},
 		{"PENDING", ClassRetry, "the gateway has not decided", "nothing: it is asked again"},
 		{"TEMPORAL_NOT_READY", ClassUnavailable, "Temporal's namespace does not exist, or does not have our search attributes", "start a worker; check TEMPORAL_NAMESPACE"},
 		{"TEMPORAL_REFUSED", ClassRefused, "Temporal refuses the call; the message has its reason", "do not repeat it unchanged: the same call again will be refused, too"},
@@ -249,10 +249,10 @@ var Catalogue = []CatalogueGroup{
 		{"ROLE_MISSING", ClassForbidden, "the actor does not have the role", "have somebody act who has it"},
 		{"ROSTER_ADMINS_MISSING", ClassInvalid, "there are fewer than two admins who can sign the next roster", "name two"},
 		{"ROSTER_EXPIRY_MALFORMED", ClassInvalid, "it is no time, or none where one is needed", "give a time"},
-		{"ROSTER_KEY_IN_CLEAR", ClassInvalid, "a secret stands in the file", "remove it and make a new one: it is known to others by now"},
+		{"ROSTER_KEY_IN_CLEAR", ClassInvalid, "the file contains a secret", "remove it and make a new one: it is known to others by now"},
 		{"ROSTER_KEY_MALFORMED", ClassInvalid, "a line or value is no key", "give a public key of SSH, or a hash of a token"},
-		{"ROSTER_KEY_MISSING", ClassInvalid, "there is nothing by which the actor could be known", "give a key"},
-		{"ROSTER_KEY_TAKEN", ClassInvalid, "the key, id or subject is somebody's already", "give each actor a key of their own"},
+		{"ROSTER_KEY_MISSING", ClassInvalid, "the entry has nothing that identifies the actor", "give a key"},
+		{"ROSTER_KEY_TAKEN", ClassInvalid, "another actor has the key, id or subject", "give each actor a key of their own"},
 		{"ROSTER_LIMIT_MALFORMED", ClassInvalid, "it is no amount, or a role that needs one has none", "give an amount with its currency"},
 		{"ROSTER_MALFORMED", ClassInvalid, "it is not YAML, or has an unknown or repeated member, or a value of another type", "correct the line that the message names"},
 		{"ROSTER_MERCHANT_MALFORMED", ClassInvalid, "it is no merchant number, or a role that needs one has none", "give the merchant's number"},
@@ -264,11 +264,11 @@ var Catalogue = []CatalogueGroup{
 		{"ROSTER_ROLE_UNKNOWN", ClassInvalid, "there is no such role", "give one that the message lists"},
 		{"ROSTER_UNREADABLE", ClassInvalid, "the file cannot be read, is too large, or others may change it", "correct the file's place and rights"},
 		{"SIGNATURE_MALFORMED", ClassInvalid, "it is not one armored SSH signature", "sign it with ssh-keygen -Y sign"},
-		{"SIGNATURE_NAMESPACE", ClassUnauthenticated, "it was made for something else", "sign what is asked for"},
+		{"SIGNATURE_NAMESPACE", ClassUnauthenticated, "it was made for another purpose", "sign what is asked for"},
 		{"SIGNATURE_WRONG", ClassUnauthenticated, "it does not fit these bytes", "sign exactly what is sent"},
 	}},
 	{"envelopes", "Signed actions", []CatalogueEntry{
-		{"ENVELOPE_EXPIRED", ClassForbidden, "the time of the signed action is over", "make the action anew"},
+		{"ENVELOPE_EXPIRED", ClassForbidden, "the signed action has expired", "make the action anew"},
 		{"ENVELOPE_FOREIGN", ClassForbidden, "the signed action is of another installation", "make it here"},
 		{"ENVELOPE_LIST_DIFFERS", ClassConflict, "the list is not the one that was signed", "sign the list that is sent"},
 		{"ENVELOPE_MALFORMED", ClassInvalid, "a member of the signed action is missing, not of this action, or of another form", "make the action anew"},
@@ -276,7 +276,7 @@ var Catalogue = []CatalogueGroup{
 		{"ENVELOPE_NOT_NEEDED", ClassInvalid, "the action is not signed", "send it without a signature"},
 		{"ENVELOPE_OTHER_CONTENT", ClassConflict, "the signed action is for another order, or for other content", "look at the order again and make the action anew"},
 		{"ENVELOPE_TOO_EARLY", ClassForbidden, "the signed action was issued in the future", "correct the clock of the machine that made it"},
-		{"SIGNER_NOT_ACTOR", ClassForbidden, "the key is not that of who acts", "sign with a key of who acts"},
+		{"SIGNER_NOT_ACTOR", ClassForbidden, "the key does not belong to the actor", "sign with a key of the actor"},
 		{"SIGNING_KEY_UNUSABLE", ClassInvalid, "the key file cannot be read, is open to others, or needs its device", "correct its rights, or put the device in"},
 		{"SSH_AGENT_AWAY", ClassUnavailable, "no SSH agent answers", "start one, or name a key file"},
 		{"SSH_AGENT_LACKS_KEY", ClassInvalid, "the SSH agent does not have the key, or has several", "add the key, or name the one that is meant"},
@@ -287,13 +287,13 @@ var Catalogue = []CatalogueGroup{
 		{"AUDIT_CHECKPOINT_MALFORMED", ClassInvalid, "it is no checkpoint", "give the checkpoint as it was published"},
 		{"AUDIT_CHECKPOINT_UNSIGNED", ClassFinding, "no key that is known here has signed the checkpoint", "add the public key if it is one of ours; else do not trust the checkpoint"},
 		{"AUDIT_ENTRY_REMOVED", ClassFinding, "an audit entry is gone", "find out who changed the database; compare it with a backup"},
-		{"AUDIT_ENTRY_REPLACED", ClassFinding, "an audit entry is another one than was added to the tree", "find out who changed the database; compare it with a backup"},
+		{"AUDIT_ENTRY_REPLACED", ClassFinding, "an audit entry differs from the one that was added to the tree", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_KEY_MALFORMED", ClassInvalid, "a line of a key file is no key", "correct the line"},
 		{"AUDIT_KEY_MISSING", ClassInvalid, "the key file is missing, or has no key", "make one, or name the right file"},
 		{"AUDIT_KEY_OPEN", ClassInvalid, "others can read or write the key file", "take the rights away from others"},
 		{"AUDIT_PROOF_MALFORMED", ClassInvalid, "it is no proof", "give the proof as it was made"},
 		{"AUDIT_PROOF_WRONG", ClassFinding, "it does not prove what it is given for", "do not trust it; make the proof anew"},
-		{"AUDIT_REWRITTEN", ClassFinding, "the audit is not the one that a checkpoint covers", "find out who changed the database; compare it with a backup"},
+		{"AUDIT_REWRITTEN", ClassFinding, "the audit entries are not those that a checkpoint covers", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_SEAL_KEY_UNKNOWN", ClassFinding, "a seal was made with a key that is not known here", "add the public key if it is one of ours; else find out who wrote the entry"},
 		{"AUDIT_SEAL_MISSING", ClassFinding, "an audit entry has no seal", "find out who wrote it: no process of ours did"},
 		{"AUDIT_SEAL_WRONG", ClassFinding, "a seal does not fit its entry, or is none", "find out who changed the database"},
@@ -301,16 +301,16 @@ var Catalogue = []CatalogueGroup{
 	}},
 }
 
-// GroupDiscrepancies is the group of the codes of discrepancies.
+// GroupDiscrepancies is the name of the group of discrepancies.
 const GroupDiscrepancies = "discrepancies"
 
-// LookupCode finds a code in the catalogue.
+// LookupCode returns a code's entry.
 func LookupCode(code string) (CatalogueEntry, bool) {
 	entry, known := byCode()[code]
 	return entry, known
 }
 
-// CodesOf are the entries of the group of the name.
+// CodesOf returns the entries of the group with the name.
 func CodesOf(group string) []CatalogueEntry {
 	i := slices.IndexFunc(Catalogue, func(g CatalogueGroup) bool { return g.Name == group })
 	if i < 0 {
@@ -319,7 +319,7 @@ func CodesOf(group string) []CatalogueEntry {
 	return Catalogue[i].Entries
 }
 
-// LooksLikeCode reports whether a text is written as our codes are.
+// LooksLikeCode reports whether a text has the form of our codes.
 func LooksLikeCode(text string) bool {
 	return text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }

@@ -16,64 +16,64 @@ const (
 	CodeOrderNotFound     = "ORDER_NOT_FOUND"          // no order of that number
 	CodeUnknownMerchant   = "UNKNOWN_MERCHANT"         // the merchant is not configured
 	CodeInsufficientFunds = "INSUFFICIENT_FUNDS"       // the ledger's available balance does not cover it
-	CodeSumTooLarge       = "SUM_TOO_LARGE"            // with it, a sum of the merchant's books could not be held
+	CodeSumTooLarge       = "SUM_TOO_LARGE"            // the order would overflow a total of the merchant's books
 	CodeGatewayRefused    = "GATEWAY_REFUSED"          // the gateway refused the create for certain
 	CodeRefusedHere       = "REFUSED_HERE"             // a check of our own refused to send the create; the gateway was not asked
-	CodeGatewayDoubt      = "GATEWAY_REFUSED_PROBABLY" // the gateway refused the create in words that are no proof: it is asked first
+	CodeGatewayDoubt      = "GATEWAY_REFUSED_PROBABLY" // the gateway refused the create, but its answer is no proof: it is queried first
 	CodeGatewayShort      = "GATEWAY_SHORT"            // the merchant's balance at the gateway does not cover it
-	CodeGatewayFailed     = "GATEWAY_FAILED"           // the gateway accepted it and it failed there
+	CodeGatewayFailed     = "GATEWAY_FAILED"           // the gateway accepted the order, and it failed there
 	CodeGatewayUnknown    = "GATEWAY_UNKNOWN"          // a create was sent and its outcome is not known
 	CodeGatewayPaused     = "GATEWAY_PAUSED"           // the gateway refuses every call: key, address, signature or merchant
 	CodeGatewayAway       = "GATEWAY_UNREACHABLE"      // the create could not be sent
-	CodeFound             = "FOUND_AT_GATEWAY"         // the gateway has an order of which no create is on record
-	CodeNumberTaken       = "NUMBER_TAKEN"             // the gateway holds another order under this number
-	CodeNumberTwin        = "ORDER_NUMBER_TWIN"        // another order's number differs in capitals only
+	CodeFound             = "FOUND_AT_GATEWAY"         // the gateway has an order for which no create is recorded
+	CodeNumberTaken       = "NUMBER_TAKEN"             // the gateway has another order under this number
+	CodeNumberTwin        = "ORDER_NUMBER_TWIN"        // another order's number differs only in case
 	CodeMismatch          = "FIELDS_MISMATCH"          // the gateway's answer does not fit the order
-	CodeFeeBounds         = "FEE_OUT_OF_BOUNDS"        // a fee is kept of what moved, and never more than that
+	CodeFeeBounds         = "FEE_OUT_OF_BOUNDS"        // the fee is larger than the amount that moved
 	CodeFeeUnconfirmed    = "FEE_NOT_CONFIRMED"        // a fee as large as the payment needs a confirmation
 	CodeFeeFiner          = "FEE_FINER_THAN_CURRENCY"  // the gateway's fee has more decimals than the currency; whole minor units are booked
 	CodeNoProof           = "NO_PROOF"                 // the horizon passed without proof
 	CodeExpired           = "EXPIRED"                  // the payer did not pay in time
-	CodeRefunded          = "REFUNDED"                 // paid, then returned
+	CodeRefunded          = "REFUNDED"                 // paid, then refunded
 	CodeResolved          = "RESOLVED"                 // an operator decided, with evidence
 	CodeNotInReview       = "NOT_IN_REVIEW"            // resolve is for orders in review only
-	CodeEvidenceMissing   = "EVIDENCE_MISSING"         // resolve wants who, why and the gateway's proof
-	CodeNotAnEnd          = "NOT_AN_END"               // resolve wants a terminal state that the table allows
-	CodeTerminal          = "ORDER_ENDED"              // the order has ended; nothing more can be done to it
+	CodeEvidenceMissing   = "EVIDENCE_MISSING"         // a resolution needs a name, a reason and the gateway's proof
+	CodeNotAnEnd          = "NOT_AN_END"               // a resolution needs a terminal state that the table of moves allows
+	CodeTerminal          = "ORDER_ENDED"              // the order has ended; the action is not possible any more
 
-	CodeNotAwaitingApproval = "NOT_AWAITING_APPROVAL" // approve and reject are for orders that wait for it
+	CodeNotAwaitingApproval = "NOT_AWAITING_APPROVAL" // approve and reject are for orders that wait for approval
 	CodeFingerprintMismatch = "FINGERPRINT_MISMATCH"  // the approval is for other content
 	CodeSamePerson          = "SAME_PERSON"           // the second person must be another one
-	CodeWhoMissing          = "WHO_MISSING"           // an action says who does it
-	CodeWhyMissing          = "WHY_MISSING"           // an action says why
+	CodeWhoMissing          = "WHO_MISSING"           // the action does not say who acts
+	CodeWhyMissing          = "WHY_MISSING"           // the action does not say why
 	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // the order may be at the gateway, so it is not ended here
-	CodeNotSubmitted        = "NOT_SUBMITTED"         // nothing was sent: there is nothing to ask
+	CodeNotSubmitted        = "NOT_SUBMITTED"         // nothing was sent, so there is nothing to query
 	CodeWorkflowRunning     = "WORKFLOW_RUNNING"      // a workflow drives the order: it cannot be adopted
 	CodeApprovalTooLate     = "APPROVAL_TOO_LATE"     // nobody approved in time
-	CodeApproved            = "APPROVED"              // a second person let it go ahead
-	CodeRejected            = "REJECTED"              // a second person refused it
-	CodeCancelled           = "CANCELLED"             // withdrawn before anything was sent
-	CodeImpossible          = "NOT_POSSIBLE"          // the table of moves has no way from where the order stands
-	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // somebody has closed it before
-	CodeTextTooLong         = "TEXT_TOO_LONG"         // a text of an action has more bytes than it may have
+	CodeApproved            = "APPROVED"              // a second person approved it
+	CodeRejected            = "REJECTED"              // a second person rejected it
+	CodeCancelled           = "CANCELLED"             // cancelled before anything was sent
+	CodeImpossible          = "NOT_POSSIBLE"          // the table of moves does not allow it in the order's state
+	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // it is closed already
+	CodeTextTooLong         = "TEXT_TOO_LONG"         // a text of an action is too long
 
-	CodeOtherWorker = "OTHER_WORKER" // this worker lacks a merchant, a key or a profile that another one has: that one takes the order
-	CodeOrderBusy   = "ORDER_BUSY"   // the order takes no message just now; ask again
+	CodeOtherWorker = "OTHER_WORKER" // this worker lacks a merchant, a key or a profile that another worker has; the other one takes the order
+	CodeOrderBusy   = "ORDER_BUSY"   // the order accepts no message at the moment; try again
 
-	CodeRowMissing = "LEDGER_ROW_MISSING" // the ledger has no row of an order that is under way
-	CodeLedgerAway = "LEDGER_AWAY"        // the ledger does not answer, or cannot do it
-	CodeFault      = "INTERNAL_FAULT"     // a mistake of ours; the worker's log has it
+	CodeRowMissing = "LEDGER_ROW_MISSING" // the ledger has no row of an open order
+	CodeLedgerAway = "LEDGER_AWAY"        // the ledger does not answer, or cannot be used
+	CodeFault      = "INTERNAL_FAULT"     // an error in this program; see the worker's log
 
-	CodeUnreadable      = "PAYLOADS_UNREADABLE" // it is encrypted, and no key at hand reads it
+	CodeUnreadable      = "PAYLOADS_UNREADABLE" // the data is encrypted, and no configured key decrypts it
 	CodeSignalMalformed = "SIGNAL_MALFORMED"    // a callback signal that does not name a callback of the inbox
-	CodeSignalUnknown   = "SIGNAL_UNKNOWN"      // a signal of a name that orders do not know
+	CodeSignalUnknown   = "SIGNAL_UNKNOWN"      // a signal with an unknown name
 	CodeCallbackUnknown = "CALLBACK_UNKNOWN"    // the inbox has no callback of that id
 	CodeCallbackForeign = "CALLBACK_FOREIGN"    // the callback is another order's
-	CodeCallbackDamaged = "CALLBACK_DAMAGED"    // the inbox has the callback and it cannot be read
+	CodeCallbackDamaged = "CALLBACK_DAMAGED"    // the inbox has the callback, and it cannot be decoded
 )
 
-// Problem is one thing wrong with a request: a stable code, the field, and a
-// sentence that says what to do.
+// Problem is one error in a request: a stable code, the field, and a sentence that
+// says what to do.
 type Problem struct {
 	Code    string `json:"code"`
 	Field   string `json:"field"`
@@ -91,7 +91,7 @@ func (e *Invalid) Names(fields ...string) bool {
 	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return slices.Contains(fields, p.Field) })
 }
 
-// Error is one line with every problem.
+// Error returns one line with every problem.
 func (e *Invalid) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
@@ -100,15 +100,15 @@ func (e *Invalid) Error() string {
 	return CodeInvalidRequest + ": " + strings.Join(lines, "; ")
 }
 
-// Refusal is the error of a request that is well formed and still not done.
+// Refusal is the error of a valid request that is refused.
 type Refusal struct {
 	Reason
 }
 
-// Error is the code and the sentence.
+// Error returns the code and the sentence.
 func (e *Refusal) Error() string { return e.Code + ": " + e.Text }
 
-// Refuse makes a Refusal.
+// Refuse returns a Refusal.
 func Refuse(code, format string, values ...any) *Refusal {
 	return &Refusal{Reason{Code: code, Text: fmt.Sprintf(format, values...)}}
 }
@@ -119,7 +119,7 @@ func OtherContent(number string) *Refusal {
 		"the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", number)
 }
 
-// CodeOf is the stable code of an error of this package, or "".
+// CodeOf returns the stable code of an error of this package, or "".
 func CodeOf(err error) string {
 	var invalid *Invalid
 	if errors.As(err, &invalid) {

@@ -2,8 +2,8 @@ package worklist
 
 import "github.com/tarspay-payouts/orchestrator/order"
 
-// Explain returns the catalogue's entry of a discrepancy's code. It is the zero entry
-// for any other code.
+// Explain returns the catalogue's entry of a discrepancy's code, and the zero
+// entry for any other code.
 func Explain(code string) order.CatalogueEntry {
 	for _, entry := range order.CodesOf(order.GroupDiscrepancies) {
 		if entry.Code == code {

@@ -47,7 +47,7 @@ func Tell(story ledger.Story) []Event {
 	if o := story.Order; o != nil {
 		events = append(events, Event{
 			At: o.CreatedAt, Kind: EventRequest, By: o.RequestedBy,
-			Text: fmt.Sprintf("%s of %s asked for, in %s by %s", o.Kind, o.Amount, o.Country, o.Way),
+			Text: fmt.Sprintf("%s of %s requested, in %s by %s", o.Kind, o.Amount, o.Country, o.Way),
 		})
 	}
 	for _, e := range story.Callbacks {
@@ -76,11 +76,11 @@ func Tell(story ledger.Story) []Event {
 func tellCallback(e ledger.InboxEntry) string {
 	times := ""
 	if e.Received > 1 {
-		times = fmt.Sprintf(", told %d times until %s", e.Received, order.SayTime(e.LastAt))
+		times = fmt.Sprintf(", received %d times until %s", e.Received, order.SayTime(e.LastAt))
 	}
 	c := e.Callback
 	return fmt.Sprintf("the gateway says %s of its order %s (%s of %s %s, fee %s)%s: %s",
-		c.State, c.GatewayID, cmp.Or(c.PayAmount, "nothing"), c.OrderAmount, c.Currency, cmp.Or(c.Fee, "unsaid"), times, e.Status)
+		c.State, c.GatewayID, cmp.Or(c.PayAmount, "nothing"), c.OrderAmount, c.Currency, cmp.Or(c.Fee, "unknown"), times, e.Status)
 }
 
 func tellAudit(entries []ledger.AuditEntry) []Event {

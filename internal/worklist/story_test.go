@@ -57,7 +57,7 @@ func TestTell(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"12:00 decision amina| approve refused: ORDER_NOT_FOUND: there is no order W1 of merchant M1700000001",
-		"12:01 request tests| withdrawal of 100.00 PKR asked for, in PK by JAZZCASH",
+		"12:01 request tests| withdrawal of 100.00 PKR requested, in PK by JAZZCASH",
 		"12:01 move | opened as awaiting_approval: LIMIT_ORDER it needs approval",
 		"12:02 decision amina| awaiting_approval → reserved (approve): APPROVED a known vendor",
 		"12:02 transfer | reserve: available → in_flight 100.00 PKR",
@@ -66,14 +66,14 @@ func TestTell(t *testing.T) {
 		"12:03 move | reserved → submitting (submission attempt 1)",
 		"12:04 attempt | attempt 2 to send it begins",
 		"12:05 attempt | attempt 2 ends: accepted",
-		"12:06 callback | the gateway says succeeded of its order G1 (100.00 of 100.00 PKR, fee 0), told 2 times until 2026-03-01 12:07 UTC: stored",
+		"12:06 callback | the gateway says succeeded of its order G1 (100.00 of 100.00 PKR, fee 0), received 2 times until 2026-03-01 12:07 UTC: stored",
 		"12:06 move | submitted → succeeded (callback c1), paid 100.00 PKR, fee 2.00 PKR",
 		"12:06 transfer | payout: in_flight → paid_out 100.00 PKR",
 		"12:06 transfer | fee: available → fees 2.00 PKR",
 		"12:07 discrepancy | discrepancy 7: UNPAID_AFTER_SUCCESS: the order is succeeded and the query says unpaid",
 		"12:07 discrepancy | discrepancy 8: RECORD_DIFFERS: newer",
 		"12:08 decision amina| close_discrepancy: UNPAID_AFTER_SUCCESS their mistake",
-		"12:09 callback | the gateway says failed of its order G1 (nothing of 100.00 PKR, fee unsaid): done",
+		"12:09 callback | the gateway says failed of its order G1 (nothing of 100.00 PKR, fee unknown): done",
 		"12:10 attempt | attempt 3 to send it begins",
 	}, lines)
 }

@@ -47,10 +47,10 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		item.Command = "starter approve " + at
 	case ledger.QueueReview:
 		item.Text = fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.Amount, o.Reason.Text)
-		item.Do = "find out at the gateway what became of it and resolve it with the proof"
+		item.Do = "find out its outcome at the gateway, and resolve it with the proof"
 		if p := due.Proposal; p != nil {
 			item.Text += fmt.Sprintf("; %s proposes %s (%s)", p.By, p.Outcome(), p.Evidence)
-			item.Do = fmt.Sprintf("check the proof and resolve it alike, if you are neither %s nor who requested it; or resolve it otherwise", p.By)
+			item.Do = fmt.Sprintf("check the proof. If you are neither %s nor the requester, send the same resolution to confirm it, or send a different one", p.By)
 		}
 		item.Command = "starter resolve " + at + " --state STATE --why WHY --evidence PROOF"
 	case ledger.QueueUnknown:
@@ -66,9 +66,9 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	default: // of no order: sayOther
 	}
 	if o.Unasked() {
-		item.Text += "; the ledger may be older than what was done, and the gateway is being asked whether it has the order"
+		item.Text += "; the gateway may have the order from a create that is not recorded, and is being queried"
 		item.Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
-			"If the gateway does not answer, mend the connection or the merchant's key"
+			"If the gateway does not answer, correct the connection or the merchant's key"
 	}
 }
 
@@ -95,7 +95,7 @@ func sayOther(item *Item, due ledger.Due) {
 		if due.Waiting > 0 {
 			item.Text += fmt.Sprintf("; %d wait to be sent", due.Waiting)
 		}
-		item.Do = "mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent"
+		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent"
 		item.Command = "starter reconcile" + merchant
 	case due.Callback != nil:
 		sayCallback(item, due.Code, *due.Callback)
@@ -112,7 +112,7 @@ func sayOther(item *Item, due ledger.Due) {
 }
 
 func sayDiscrepancy(item *Item, d ledger.Discrepancy) {
-	item.Text = "our books and the gateway's word differ: " + d.Detail
+	item.Text = "our records and the gateway's differ: " + d.Detail
 	item.Do = cmp.Or(Explain(d.Code).Do, "settle it with the gateway, then close it and say why")
 	item.Command = "starter close-discrepancy " + shell.Word(item.ID) + " --why WHY"
 	if d.Code == order.DiscrepancyOrphan || d.Code == order.DiscrepancyNotInLedger {
@@ -124,14 +124,14 @@ func sayCallback(item *Item, code string, e ledger.InboxEntry) {
 	c := e.Callback
 	item.Command = "starter set-aside " + shell.Word(item.ID) + " --why WHY"
 	if code == ledger.CodeUnmatched {
-		item.Text = fmt.Sprintf("the gateway tells of a %s that we do not have: %s, %s %s", c.Direction, c.State, c.OrderAmount, c.Currency)
+		item.Text = fmt.Sprintf("the gateway reports a %s that we do not have: %s, %s %s", c.Direction, c.State, c.OrderAmount, c.Currency)
 		item.Do = "find out who made the order (starter show " + shell.Word(item.Key.Number) + " --merchant " + shell.Word(item.Key.Merchant) +
 			"); it is matched by itself if it turns up here. If it never will, say why and set it aside"
 		return
 	}
-	item.Text = fmt.Sprintf("a callback cannot be passed on: %s; the gateway tells of a %s, %s",
-		cmp.Or(e.Problem, "it has waited since it came in"), c.Direction, c.State)
-	item.Do = "look whether Temporal and the order's workflow are there; it is tried again by itself. If it can never be passed on, ask the gateway about the order and set the callback aside"
+	item.Text = fmt.Sprintf("a callback cannot be delivered: %s; the gateway reports a %s, %s",
+		cmp.Or(e.Problem, "it has not been delivered since it was received"), c.Direction, c.State)
+	item.Do = "check that Temporal and the order's workflow run; the delivery is retried by itself. If the callback can never be delivered, query the order at the gateway and set the callback aside"
 }
 
 // moved returns the text of an adjustment's kind.

@@ -57,7 +57,7 @@ func TestSayOrders(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueReview, Order: anOrder(order.Withdrawal, "W1", "100", order.InReview, "no proof within 5m0s")},
 			said{
 				"withdrawal of 100.00 PKR is in review: no proof within 5m0s",
-				"find out at the gateway what became of it and resolve it with the proof",
+				"find out its outcome at the gateway, and resolve it with the proof",
 				"starter resolve W1 --merchant M1700000001 --state STATE --why WHY --evidence PROOF",
 			},
 		},
@@ -68,7 +68,7 @@ func TestSayOrders(t *testing.T) {
 			},
 			said{
 				"withdrawal of 100.00 PKR is in review: no proof within 5m0s; amina proposes succeeded, fee 2.00 PKR (ticket of amina)",
-				"check the proof and resolve it alike, if you are neither amina nor who requested it; or resolve it otherwise",
+				"check the proof. If you are neither amina nor the requester, send the same resolution to confirm it, or send a different one",
 				"starter resolve W1 --merchant M1700000001 --state STATE --why WHY --evidence PROOF",
 			},
 		},
@@ -115,8 +115,8 @@ func TestSayOrders(t *testing.T) {
 		"unasked": {
 			ledger.Due{Kind: ledger.QueueFunds, Order: unasked},
 			said{
-				"the books' available balance does not cover the withdrawal of 50.00 PKR: short; the ledger may be older than what was done, and the gateway is being asked whether it has the order",
-				"wait for the answer, which the order's workflow gets by itself. Until then it is not ended. If the gateway does not answer, mend the connection or the merchant's key",
+				"the books' available balance does not cover the withdrawal of 50.00 PKR: short; the gateway may have the order from a create that is not recorded, and is being queried",
+				"wait for the answer, which the order's workflow gets by itself. Until then it is not ended. If the gateway does not answer, correct the connection or the merchant's key",
 				"starter adjust propose REF --merchant M1700000001 --kind top_up --amount AMOUNT --why WHY --evidence PROOF",
 			},
 		},
@@ -135,8 +135,8 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 	}
 	problem := *callback
 	problem.Problem = "the workflow takes no more signals"
-	const mend = "mend the merchant's key, address or status; the gateway is asked now and then, and once it answers everything is sent"
-	const look = "look whether Temporal and the order's workflow are there; it is tried again by itself. If it can never be passed on, ask the gateway about the order and set the callback aside"
+	const mend = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent"
+	const look = "check that Temporal and the order's workflow run; the delivery is retried by itself. If the callback can never be delivered, query the order at the gateway and set the callback aside"
 	for name, test := range map[string]struct {
 		due  ledger.Due
 		want said
@@ -152,18 +152,18 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 		"callback of no order": {
 			ledger.Due{Kind: ledger.QueueCallback, Key: order.Key{Merchant: merchant, Number: "stray"}, ID: "c1", Code: ledger.CodeUnmatched, Callback: callback},
 			said{
-				"the gateway tells of a withdrawal that we do not have: succeeded, 3.00 PKR",
+				"the gateway reports a withdrawal that we do not have: succeeded, 3.00 PKR",
 				"find out who made the order (starter show stray --merchant M1700000001); it is matched by itself if it turns up here. If it never will, say why and set it aside",
 				"starter set-aside c1 --why WHY",
 			},
 		},
 		"callback with a problem": {
 			ledger.Due{Kind: ledger.QueueCallback, ID: "c1", Code: ledger.CodeUndelivered, Callback: &problem},
-			said{"a callback cannot be passed on: the workflow takes no more signals; the gateway tells of a withdrawal, succeeded", look, "starter set-aside c1 --why WHY"},
+			said{"a callback cannot be delivered: the workflow takes no more signals; the gateway reports a withdrawal, succeeded", look, "starter set-aside c1 --why WHY"},
 		},
 		"callback that waits": {
 			ledger.Due{Kind: ledger.QueueCallback, ID: "c1", Code: ledger.CodeUndelivered, Callback: callback},
-			said{"a callback cannot be passed on: it has waited since it came in; the gateway tells of a withdrawal, succeeded", look, "starter set-aside c1 --why WHY"},
+			said{"a callback cannot be delivered: it has not been delivered since it was received; the gateway reports a withdrawal, succeeded", look, "starter set-aside c1 --why WHY"},
 		},
 		"adjustment": {
 			ledger.Due{Kind: ledger.QueueAdjustment, Key: order.Key{Merchant: merchant}, ID: "A1", Adjustment: &ledger.AdjustmentRecord{
@@ -212,7 +212,7 @@ func TestSayDiscrepancies(t *testing.T) {
 	}
 	require.Equal(t, Item{
 		Since: noon, Kind: ledger.QueueDiscrepancy, Key: order.Key{Merchant: merchant, Number: "W1"}, ID: "12", Code: order.DiscrepancyPaidUnsent,
-		Text:    "our books and the gateway's word differ: the gateway tells of it",
+		Text:    "our records and the gateway's differ: the gateway tells of it",
 		Do:      Explain(order.DiscrepancyPaidUnsent).Do,
 		Command: "starter close-discrepancy 12 --why WHY",
 	}, say(order.DiscrepancyPaidUnsent))
