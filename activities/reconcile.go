@@ -25,6 +25,9 @@ func (b *Books) Merchants(context.Context) ([]string, error) {
 // booking during the query may or may not be in the gateway's answer; such a
 // comparison proves nothing.
 func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snapshot, error) {
+	if err := g.checkKnown(ctx, merchant); err != nil {
+		return order.Snapshot{}, err
+	}
 	before, err := g.booked(ctx, merchant)
 	if err != nil {
 		return order.Snapshot{}, err
@@ -41,6 +44,20 @@ func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snap
 		return order.Snapshot{}, fmt.Errorf("snapshot of %s: %w", merchant, err)
 	}
 	return snapshot, nil
+}
+
+// checkKnown ends the comparison of a merchant that neither this worker nor the ledger
+// knows: no worker can query its balance. One that the ledger knows may be of another
+// worker, so its comparison is retried.
+func (g *Gateway) checkKnown(ctx context.Context, merchant string) error {
+	if _, here := g.settings.Merchants[merchant]; here {
+		return nil
+	}
+	known, err := g.ledger.HasMerchant(ctx, merchant)
+	if err != nil || known {
+		return err
+	}
+	return nonRetryable(order.CodeUnknownMerchant, fmt.Errorf("merchant %s is not configured, and no worker has recorded it", merchant))
 }
 
 // booked returns the merchant's balance in the ledger before the query.

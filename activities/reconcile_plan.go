@@ -57,7 +57,7 @@ func (b *Books) span(ctx context.Context, merchant string, plan TransactionsPlan
 	}
 	profile, known := tarspay.Country(b.settings.Merchants[merchant])
 	if !known {
-		span.Problem = "the merchant is not configured"
+		span.Problem = order.CodeUnknownMerchant + ": the merchant is not configured on this worker"
 		return span, nil
 	}
 	span.History = profile.HasEndpoint(tarspay.OperationHistory)

@@ -38,6 +38,22 @@ func (s *shop) balances(merchant string) contract.ReconcileBalancesResult {
 	return result
 }
 
+// A merchant that nobody knows ends the comparison at once, and the report names it. One
+// that another worker knows is tried for a bounded time.
+func TestReconcileUnknownMerchant(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	const stranger = "M9999999999"
+	start := s.now()
+	require.Equal(t, contract.ReconcileBalancesResult{Unreachable: []string{stranger}, Unknown: []string{stranger}}, s.balances(stranger))
+	require.Less(t, s.now().Sub(start), time.Minute)
+
+	require.NoError(t, s.books.RecordKnown(t.Context(), ledger.Known{Merchants: map[string]string{stranger: "PK"}}))
+	start = s.now()
+	require.Equal(t, contract.ReconcileBalancesResult{Unreachable: []string{stranger}}, s.balances(stranger))
+	require.Less(t, s.now().Sub(start), 20*time.Minute)
+}
+
 // submitted is an order that the gateway has and has not decided.
 func (s *shop) submitted(kind order.Kind, merchant, number string) order.Order {
 	s.t.Helper()

@@ -58,6 +58,9 @@ func reportBalances(merchants []string, results []*balanceResult) contract.Recon
 		case compared == nil: // under way
 		case compared.err != nil:
 			result.Unreachable = append(result.Unreachable, merchants[i])
+			if isError(compared.err, order.CodeUnknownMerchant) {
+				result.Unknown = append(result.Unknown, merchants[i])
+			}
 		default:
 			result.Snapshots = append(result.Snapshots, compared.snapshot)
 			if compared.snapshot.Verdict == order.Drifting {
@@ -92,7 +95,11 @@ func describeReconciliation(result contract.ReconcileBalancesResult) string {
 			s.Drift.String() + " | " + string(s.Verdict) + " |\n"
 	}
 	for _, merchant := range result.Unreachable {
-		text += "| " + merchant + " | could not be queried | | | |\n"
+		why := "could not be queried"
+		if slices.Contains(result.Unknown, merchant) {
+			why = "is unknown (" + order.CodeUnknownMerchant + ")"
+		}
+		text += "| " + merchant + " | " + why + " | | | |\n"
 	}
 	return text
 }

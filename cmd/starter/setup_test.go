@@ -205,6 +205,11 @@ type fakeBooks struct {
 	orderErr  error
 	accounts  map[string]map[ledger.Account]money.Amount // by merchant and currency: "M1 PKR"
 	snapshots []order.Snapshot
+	merchants []string // that workers have recorded, or that have books
+}
+
+func (f *fakeBooks) HasMerchant(_ context.Context, merchant string) (bool, error) {
+	return slices.Contains(f.merchants, merchant), nil
 }
 
 func (f *fakeBooks) Order(context.Context, order.Key) (order.Order, error) {

@@ -69,6 +69,23 @@ func (l *Ledger) OtherWorkerHas(ctx context.Context, merchant, country string) (
 	return found > 0, nil
 }
 
+// HasMerchant reports whether a merchant has books, or any worker has recorded it within
+// KnownFor, whatever its country.
+func (l *Ledger) HasMerchant(ctx context.Context, merchant string) (bool, error) {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	var found int
+	err = l.db.Get(ctx, &found, `SELECT (SELECT COUNT(*) FROM known WHERE kind = ? AND name = ? AND seen_at > ?)
+		+ (SELECT COUNT(*) FROM books WHERE merchant = ?)`,
+		knownMerchant, sanitizeKey(merchant), now.Add(-KnownFor).UnixMilli(), sanitizeKey(merchant))
+	if err != nil {
+		return false, fmt.Errorf("ledger: who knows merchant %s: %w", merchant, err)
+	}
+	return found > 0, nil
+}
+
 // NewestProfile returns the SHA-256 of the country's profile that was recorded
 // first most recently, among those that a worker has recorded within KnownFor. It
 // returns "" if there is none.

@@ -44,8 +44,21 @@ func TestWhatWorkersKnow(t *testing.T) {
 		require.Equal(t, "new", newest("PK"))
 		require.Equal(t, "same", newest("BD"))
 
+		known := func(merchant string) bool {
+			t.Helper()
+			found, err := b.HasMerchant(t.Context(), merchant)
+			require.NoError(t, err)
+			return found
+		}
+		require.True(t, known("M2"), "in whatever country")
+		require.False(t, known("M3"))
+		require.NoError(t, b.OpenBooks(t.Context(), "M3", pkr("1"), pkr("0")))
+		require.True(t, known("M3"), "it has books")
+
 		now = now.Add(KnownFor - time.Hour) // the newer worker was not heard of since
 		require.False(t, has("M2", "VN"))
+		require.False(t, known("M2"))
+		require.True(t, known("M3"))
 		require.True(t, has("M1", "PK"))
 		require.Equal(t, "old", newest("PK"))
 	})

@@ -77,6 +77,9 @@ func (s *Service) Adjustments(ctx context.Context, _ Actor, filter AdjustmentFil
 			filter.Limit = limit
 			return l.Adjustments(ctx, filter)
 		})
+		if err == nil && len(found.Adjustments) == 0 {
+			err = s.checkMerchant(ctx, l, filter.Merchant)
+		}
 		return err
 	})
 	return found, err

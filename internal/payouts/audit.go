@@ -22,6 +22,11 @@ func (s *Service) Audit(ctx context.Context, actor Actor, key order.Key) (entrie
 		if len(found) == 0 && key.Number != "" {
 			return s.unrecorded(ctx, actor, key)
 		}
+		if len(found) == 0 {
+			if err := s.checkMerchant(ctx, l, key.Merchant); err != nil {
+				return err
+			}
+		}
 		entries = append([]AuditEntry{}, found...)
 		return nil
 	})

@@ -37,6 +37,9 @@ func (s *Service) Balances(ctx context.Context, _ Actor, merchants []string) (ba
 				return err
 			}
 			if len(found) == 0 {
+				if err := s.checkMerchant(ctx, l, merchant); err != nil {
+					return err
+				}
 				unopened = append(unopened, merchant)
 			}
 			balances = append(balances, found...)

@@ -28,6 +28,9 @@ func (s *Service) Discrepancies(ctx context.Context, _ Actor, filter Discrepancy
 			filter.Limit = limit
 			return l.Discrepancies(ctx, filter)
 		})
+		if err == nil && len(found.Discrepancies) == 0 {
+			err = s.checkMerchant(ctx, l, filter.Merchant)
+		}
 		return err
 	})
 	return found, err

@@ -70,6 +70,9 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 		return List{Orders: listedRows(rows), Source: FromLedger, Problem: oneSided("Temporal", "the ledger", noTemporal)}, nil
 	}
 	found, err := s.listBoth(ctx, l, orders, filter, rows)
+	if err == nil && len(found) == 0 {
+		err = s.checkMerchant(ctx, l, filter.Merchant)
+	}
 	return List{Orders: found, Source: FromLedger}, err
 }
 

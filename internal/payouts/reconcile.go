@@ -19,6 +19,9 @@ type BalanceReport struct {
 // ledger's. No merchant means all configured merchants. The error is NO_ANSWER
 // when the patience is over. The comparison then continues.
 func (s *Service) ReconcileBalances(ctx context.Context, _ Actor, merchants []string, patience time.Duration) (BalanceReport, error) {
+	if err := s.checkMerchants(ctx, merchants); err != nil {
+		return BalanceReport{}, err
+	}
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
 		return BalanceReport{}, err
@@ -28,6 +31,9 @@ func (s *Service) ReconcileBalances(ctx context.Context, _ Actor, merchants []st
 	result, err := orders.ReconcileBalances(waiting, merchants...)
 	if err != nil {
 		return BalanceReport{}, late(waiting, err, "the reconciliation is still under way; its report will be in Temporal. Do a worker and the gateway answer?")
+	}
+	if len(result.Unknown) > 0 {
+		return BalanceReport{}, unknownMerchant(result.Unknown[0])
 	}
 	return BalanceReport{
 		Snapshots:   append([]order.Snapshot{}, result.Snapshots...),
@@ -64,6 +70,9 @@ func (s *Service) ReconcileTransactions(
 	ctx context.Context, _ Actor, input TransactionSpan, patience time.Duration,
 ) (TransactionReport, error) {
 	report := TransactionReport{Merchants: []contract.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
+	if err := s.checkMerchants(ctx, input.Merchants); err != nil {
+		return report, err
+	}
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
 		return report, err
