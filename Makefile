@@ -46,7 +46,7 @@ flood: build bin/temporal ## a hundred thousand forged callbacks, genuine ones a
 
 # Standard output carries a JSON line per violation, with the command that shows
 # it again, and a summary. SEED is the first of SEEDS worlds.
-campaign: ## thousands of small worlds where everything goes wrong, in about two minutes
+campaign: ## thousands of small worlds where everything goes wrong, in about two minutes on two quiet cores
 	@$(GO) run ./harness/cmd/campaign $(if $(SEEDS),-seeds $(SEEDS)) $(if $(SEED),-seed $(SEED))
 
 # Standard output carries a JSON line per violation, and a summary. SEED, ORDERS

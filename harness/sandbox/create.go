@@ -43,7 +43,9 @@ func (g *Gateway) prepareCreate(c *call) (callFault, *refusal) {
 	}
 	var err error
 	if c.planned, err = parseScenario(c.scenario, direction); err != nil {
-		return callFault{}, refuse(codeParameter, "%s: %s", ScenarioMember, err)
+		g.log.Warn("create refused: no such scenario; bin/sandbox scenarios lists them", "merchant", k.merchant, "number", k.number,
+			"scenario", c.scenario, "error", err)
+		return callFault{}, refuse(codeParameter, "%s: %s; bin/sandbox scenarios lists them", ScenarioMember, err)
 	}
 	if drawn {
 		return g.options.Faults.callFault(k, c.operation.name, c.serial), nil

@@ -454,8 +454,13 @@ func (g *Gateway) routes() *http.ServeMux {
 	mux.HandleFunc("GET /cashier/{id}", g.showCashier)
 	mux.HandleFunc("POST /cashier/{id}", g.actCashier)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	control := "the control interface is off"
 	if g.options.Control {
 		mux.Handle("/control/", g.Control())
+		control = "the control interface is at /control/, for callers on this machine"
 	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "a stand-in for the payment gateway: its API is at /api/, and "+control+"\n")
+	})
 	return mux
 }
