@@ -33,7 +33,7 @@ func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) 
 		acted.Refusal = &refusal.Reason
 	}
 	if resolution, is := action.Action.(order.Resolution); is && pending {
-		acted.Pending = resolution.By
+		acted.Pending, acted.Outcome = resolution.By, resolution.Outcome()
 	}
 	return acted, nil
 }

@@ -47,4 +47,5 @@ type Acted struct {
 	Standing order.Standing `json:"standing"`
 	Refusal  *order.Reason  `json:"refusal,omitempty"` // why the action was refused
 	Pending  string         `json:"pending,omitempty"` // who has proposed the resolution; a second person must propose the same
+	Outcome  string         `json:"outcome,omitempty"` // what was proposed, for people; see order.Resolution
 }

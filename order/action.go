@@ -235,11 +235,16 @@ func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 
 // Second compares this resolution with the first person's. confirms is true if
 // state and amounts are the same. If it confirms and is the same person's, the
-// refusal is SAME_PERSON.
+// refusal is SAME_PERSON. If it differs and is another person's, the refusal is
+// PROPOSAL_DIFFERS, unless the resolution says that it replaces the proposal.
 func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
 	part := r.State == PartiallyPaid && r.Paid.Minor() != first.Paid.Minor()
 	if r.State != first.State || part || r.Fee.Minor() != first.Fee.Minor() {
-		return false, nil
+		if r.Replace || SamePerson(r.By, first.By) {
+			return false, nil
+		}
+		return false, Refuse(CodeProposalDiffers, "%s has proposed %s, and this says %s: confirm the proposal alike, or say that this one replaces it (replace)",
+			first.By, first.outcomeWithFee(), r.outcomeWithFee())
 	}
 	if SamePerson(r.By, first.By) {
 		return true, Refuse(CodeSamePerson, "%s has proposed this; another person must confirm it", strings.TrimSpace(r.By))

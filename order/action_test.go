@@ -174,9 +174,11 @@ func TestSecond(t *testing.T) {
 		"another, fee of nothing": {func(r *Resolution) { r.By, r.Fee = "bilal", amount(t, "0", "PKR") }, true, ""},
 		"the same":                {func(*Resolution) {}, true, CodeSamePerson},
 		"the same, disguised":     {func(r *Resolution) { r.By = " AMINA " }, true, CodeSamePerson},
-		"another end":             {func(r *Resolution) { r.By, r.State = "bilal", Failed }, false, ""},
-		"another amount":          {func(r *Resolution) { r.By, r.Paid = "bilal", amount(t, "41", "PKR") }, false, ""},
-		"another fee":             {func(r *Resolution) { r.By, r.Fee = "bilal", amount(t, "1", "PKR") }, false, ""},
+		"another end":             {func(r *Resolution) { r.By, r.State = "bilal", Failed }, false, CodeProposalDiffers},
+		"another amount":          {func(r *Resolution) { r.By, r.Paid = "bilal", amount(t, "41", "PKR") }, false, CodeProposalDiffers},
+		"another fee":             {func(r *Resolution) { r.By, r.Fee = "bilal", amount(t, "1", "PKR") }, false, CodeProposalDiffers},
+		"another fee, on purpose": {func(r *Resolution) { r.By, r.Fee, r.Replace = "bilal", amount(t, "1", "PKR"), true }, false, ""},
+		"another, on purpose":     {func(r *Resolution) { r.By, r.Replace = "bilal", true }, true, ""},
 		"the same, another end":   {func(r *Resolution) { r.State = Expired }, false, ""},
 	} {
 		second := first
@@ -185,6 +187,15 @@ func TestSecond(t *testing.T) {
 		require.Equal(t, test.confirms, confirms, name)
 		require.Equal(t, test.want, refusalCode(refusal), name)
 	}
+}
+
+// Whoever differs from the proposal is told what was proposed, and what they said.
+func TestADifferentProposalIsShown(t *testing.T) {
+	t.Parallel()
+	first := Resolution{State: Succeeded, Fee: amount(t, "20", "PKR"), By: "dana"}
+	_, refusal := Resolution{State: Succeeded, By: "amina"}.Second(first)
+	require.Equal(t, "dana has proposed succeeded, fee 20.00 PKR, and this says succeeded without a fee: "+
+		"confirm the proposal alike, or say that this one replaces it (replace)", refusal.Text)
 }
 
 func TestSamePerson(t *testing.T) {

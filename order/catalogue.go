@@ -83,6 +83,7 @@ var Catalogue = []CatalogueGroup{
 		{"ORDER_CONFLICT", ClassConflict, "the number belongs to an order with other content", "look at that order first; use another number only for another payment"},
 		{"ORDER_ENDED", ClassConflict, "the order has ended; this action is no longer possible", "look at the order: starter show"},
 		{"ORDER_NOT_FOUND", ClassNotFound, "there is no such order", "check number and merchant"},
+		{"PROPOSAL_DIFFERS", ClassConflict, "another person has proposed to resolve the order otherwise; that proposal stands", "look at starter queue, which has the command that confirms the proposal; or replace it with --replace"},
 		{"SAME_PERSON", ClassForbidden, "another person has to do it", "have somebody act who is not the requester, and not the first of two"},
 		{"WHO_MISSING", ClassRefused, "the action does not say who acts", "add the missing flag; the name `system` is reserved"},
 		{"WHY_MISSING", ClassRefused, "the action does not say why", "add the missing flag"},

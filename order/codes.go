@@ -44,6 +44,7 @@ const (
 	CodeNotAwaitingApproval = "NOT_AWAITING_APPROVAL" // approve and reject are for orders that wait for approval
 	CodeFingerprintMismatch = "FINGERPRINT_MISMATCH"  // the approval is for other content
 	CodeSamePerson          = "SAME_PERSON"           // the second person must be another one
+	CodeProposalDiffers     = "PROPOSAL_DIFFERS"      // the second resolution is not what the first person proposed
 	CodeWhoMissing          = "WHO_MISSING"           // the action does not say who acts
 	CodeWhyMissing          = "WHY_MISSING"           // the action does not say why
 	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // the order may be at the gateway, so it is not ended here

@@ -16,6 +16,9 @@ type Resolution struct {
 	// WholeFee confirms a fee as large as what was paid. Such a fee is refused
 	// without it, because it is more often a slip than a fee.
 	WholeFee bool `json:"whole_fee,omitempty"`
+	// Replace confirms that the decision takes the place of another person's proposal
+	// that differs. Such a decision is refused without it.
+	Replace bool `json:"replace,omitempty"`
 }
 
 // Outcome returns the end that the evidence proves, with its amounts, for people:
@@ -30,6 +33,17 @@ func (r Resolution) Outcome() string {
 	}
 	return text
 }
+
+// outcomeWithFee is Outcome, and says so when money moved and no fee was kept.
+func (r Resolution) outcomeWithFee() string {
+	if r.moved() && !r.Fee.IsPositive() {
+		return r.Outcome() + " without a fee"
+	}
+	return r.Outcome()
+}
+
+// moved reports whether the decision says that money moved.
+func (r Resolution) moved() bool { return r.State == Succeeded || r.State == PartiallyPaid }
 
 // Validate reports whether the decision is allowed for an order in the given state.
 // The error is a *Refusal.
@@ -73,11 +87,10 @@ func (r Resolution) check(request Request, state State) *Refusal {
 
 // checkFee refuses a fee that the gateway cannot have kept.
 func (r Resolution) checkFee(paid money.Amount) *Refusal {
-	moved := r.State == Succeeded || r.State == PartiallyPaid
 	switch {
 	case r.Fee == (money.Amount{}), r.Fee.IsZero():
 		return nil
-	case !moved:
+	case !r.moved():
 		return Refuse(CodeFeeBounds, "a fee is kept of what was paid, and %s says that nothing was", r.State)
 	case !bearable(r.Fee, paid):
 		return Refuse(CodeFeeBounds, "a fee of %s cannot have been kept of %s: it is at least nothing and at most that", r.Fee, paid)

@@ -147,7 +147,11 @@ func (p *payout) nextWait(ctx workflow.Context) wait {
 // review returns a text that says what a person has to do.
 func (p *payout) review() string {
 	if p.proposed != "" {
-		return "A second person has to confirm what " + p.proposed + " proposed: resolve the order to the same state. The gateway is still queried at intervals."
+		what := p.outcome
+		if what == "" {
+			what = "the queue says what"
+		}
+		return "A second person has to confirm what " + p.proposed + " proposed (" + what + "): resolve the order to the same state and amounts. The gateway is still queried at intervals."
 	}
 	return "Waits for a person: resolve the order with evidence. The gateway is still queried at intervals."
 }

@@ -52,6 +52,7 @@ type carried struct {
 	Claims   []string        `json:"claims,omitempty"`
 	Ignored  []order.Reason  `json:"ignored,omitempty"` // audited already
 	Proposed string          `json:"proposed,omitempty"`
+	Outcome  string          `json:"outcome,omitempty"`
 	AskNow   bool            `json:"ask_now,omitempty"`
 	Shown    order.State     `json:"shown"`
 	Flagged  bool            `json:"flagged,omitempty"`
@@ -67,7 +68,7 @@ func (p *payout) continueAsNew(ctx workflow.Context) error {
 	p.receiveSignals(ctx)
 	next := carried{
 		Standing: p.standing, Plan: p.plan, Sent: p.sent, Deadline: p.deadline, Claims: p.claims, Ignored: p.ignoredReasons[:p.audited],
-		Proposed: p.proposed, AskNow: p.askNow, Shown: p.shown, Flagged: p.flagged, Stopped: p.cancelled == nil,
+		Proposed: p.proposed, Outcome: p.outcome, AskNow: p.askNow, Shown: p.shown, Flagged: p.flagged, Stopped: p.cancelled == nil,
 	}
 	for _, id := range p.unread {
 		if len(next.Unread) < maxCarried && !slices.Contains(next.Unread, id) {
@@ -92,7 +93,8 @@ func (p *payout) takeOver(ctx workflow.Context, raw converter.RawValue) {
 		return // the ledger has the essential state
 	}
 	p.standing, p.plan, p.sent, p.deadline = from.Standing, from.Plan, from.Sent, from.Deadline
-	p.unread, p.claims, p.proposed, p.askNow = from.Unread, from.Claims, from.Proposed, from.AskNow
+	p.unread, p.claims, p.askNow = from.Unread, from.Claims, from.AskNow
+	p.proposed, p.outcome = from.Proposed, from.Outcome
 	p.ignoredReasons, p.audited = from.Ignored, len(from.Ignored)
 	p.shown, p.flagged = from.Shown, from.Flagged
 	if from.Stopped {

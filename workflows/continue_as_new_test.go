@@ -154,7 +154,7 @@ func TestWhatOnlyTheRunKnew(t *testing.T) {
 		var view order.View
 		require.NoError(t, value.Get(&view))
 		require.Equal(t, order.InReview, view.State)
-		require.Contains(t, view.Next, "what amina proposed")
+		require.Contains(t, view.Next, "what amina proposed (failed): ")
 		second := resolution(order.Failed)
 		second.By = "chen"
 		next.update(t, order.ActionResolve, "", second)

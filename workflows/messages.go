@@ -115,7 +115,7 @@ func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, err
 	moved := p.standing.State != before
 	switch action.(type) {
 	case order.Resolution: // a note does not change the proposal
-		p.proposed = acted.Pending
+		p.proposed, p.outcome = acted.Pending, acted.Outcome
 	case order.Poll: // the ledger woke an order that waits for funds: it checks the balance itself
 		p.askNow = p.askNow || p.standing.State != order.AwaitingFunds
 	}

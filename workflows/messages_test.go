@@ -56,7 +56,7 @@ func TestAnActionSaysWhatIsNext(t *testing.T) {
 	w.drive(r)
 	require.Equal(t, order.Reserved, approved.State)
 	require.Equal(t, "The order continues.", approved.Next)
-	require.Contains(t, proposed.Next, "A second person has to confirm what amina proposed")
+	require.Contains(t, proposed.Next, "A second person has to confirm what amina proposed (failed): resolve the order to the same state and amounts.")
 	require.Equal(t, proposed.Next, noted.Next, "a note leaves the proposal as it is")
 	require.Equal(t, "Nothing: the order has ended.", resolved.Next)
 }

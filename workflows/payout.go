@@ -54,6 +54,7 @@ type payout struct {
 	askNow         bool                    // ask the gateway without waiting first
 	claims         []string                // callbacks that wait for confirmation by a query
 	proposed       string                  // who has proposed a resolution; a second person confirms it
+	outcome        string                  // what was proposed, for people
 	retryReason    order.Reason            // why a ledger write or another internal step is being retried; empty if none is
 	resumed        bool                    // this run continues an earlier one
 	leaving        bool                    // this run is about to end and the next to begin

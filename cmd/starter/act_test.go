@@ -268,7 +268,7 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 			return []string{"resolve", "REV-1", "--state", "failed", "--why", "so says support", "--evidence", "ticket 4712"}
 		}, "REV-1", order.Failed, "resolved by amina and dana", ledger.ActionResolve},
 		"propose otherwise": {func(*testing.T, *testBundle) []string {
-			return []string{"resolve", "REV-1", "--state", "succeeded", "--fee", "2.50", "--why", "so says support", "--evidence", "ticket 4712"}
+			return []string{"resolve", "REV-1", "--state", "succeeded", "--fee", "2.50", "--replace", "--why", "so says support", "--evidence", "ticket 4712"}
 		}, "REV-1", order.InReview, "starter resolve REV-1 --merchant " + merchant + " --state succeeded --fee 2.50 --why WHY --evidence PROOF", ledger.ActionPropose},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -419,7 +419,11 @@ func TestResolveAsksForTheFee(t *testing.T) {
 	require.Contains(t, got.errs, "a fee of 900.00 PKR is all of what was paid")
 	require.Contains(t, got.errs, "--whole-fee (FEE_NOT_CONFIRMED)")
 	require.True(t, b.lastEntry(t, "REV-1").Refused)
-	got = b.run(t.Context(), append(args, "--whole-fee")...)
+	got = b.run(t.Context(), append(args, "--whole-fee")...) // the examples' REV-1 has a proposal of amina's
+	require.Equal(t, exitRefused, got.code)
+	require.Contains(t, got.errs, "amina has proposed failed, and this says succeeded, fee 900.00 PKR")
+	require.Contains(t, got.errs, "--replace (PROPOSAL_DIFFERS)")
+	got = b.run(t.Context(), append(args, "--whole-fee", "--replace")...)
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Contains(t, got.out, "--fee 900 --whole-fee --why WHY")
 

@@ -82,6 +82,8 @@ func explain(err error) failure {
 		f.Message += "; give a name with --by, which was empty or is nobody's"
 	case order.CodeFeeUnconfirmed:
 		f.Message += ": --whole-fee"
+	case order.CodeProposalDiffers:
+		f.Message += ": --replace"
 	}
 	return f
 }

@@ -18,7 +18,7 @@ func (s *starter) resolveCommand() *cobra.Command {
 	var merchant string
 	var flags resolveFlags
 	cmd := &cobra.Command{
-		Use:   "resolve NUMBER --state STATE --by WHO --why WHY --evidence PROOF",
+		Use:   "resolve NUMBER --state STATE [--fee FEE] --by WHO --why WHY --evidence PROOF",
 		Short: "End an order in review, with evidence",
 		Long: `Ends an order that is in review. Decide on proof only: what you write here moves
 the books, and is kept with who decided and why. The evidence is the gateway's: a
@@ -29,7 +29,8 @@ EVIDENCE_MISSING, which the audit has, too.
 
 Where the approval policy asks for two persons, the first one proposes and nothing is
 booked; another one, who did not request the order either, confirms by resolving it
-alike. A resolution to another end or amount takes the place of the proposal.
+alike: starter queue has the command. A resolution to another end or amount is refused
+with PROPOSAL_DIFFERS, unless --replace says that it takes the place of the proposal.
 
 Give the fee that the proof names: without --fee 0.00 is booked. A fee as large as what
 was paid is refused with FEE_NOT_CONFIRMED unless --whole-fee says that it is meant.
@@ -60,7 +61,7 @@ second person has to confirm it.`,
 type resolveFlags struct {
 	actor
 	state, evidence, paid, fee string
-	wholeFee                   bool
+	wholeFee, replace          bool
 }
 
 func (f *resolveFlags) add(cmd *cobra.Command) {
@@ -69,6 +70,7 @@ func (f *resolveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.evidence, "evidence", "", "the gateway's proof")
 	flags.StringVar(&f.paid, "paid", "", "partially_paid: what arrived")
 	flags.StringVar(&f.fee, "fee", "", "what the gateway kept; 0.00 is booked without it")
+	flags.BoolVar(&f.replace, "replace", false, "take the place of another person's proposal that differs")
 	flags.BoolVar(&f.wholeFee, "whole-fee", false, "confirm a fee as large as what was paid")
 }
 
@@ -92,7 +94,7 @@ func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 	if _, known := tarspay.Country(country); !known && f.paid+f.fee != "" {
 		wrong.add(order.ProblemCountry, "country", "the country of the order is not known, so amounts cannot be read")
 	}
-	decision := order.Resolution{State: order.State(f.state), Why: f.why, Evidence: f.evidence, WholeFee: f.wholeFee}
+	decision := order.Resolution{State: order.State(f.state), Why: f.why, Evidence: f.evidence, WholeFee: f.wholeFee, Replace: f.replace}
 	if f.paid != "" {
 		decision.Paid = wrong.amount("paid", f.paid, country)
 	}

@@ -123,7 +123,7 @@ func (w *world) act(l *trackedOrder, id, name string, argument any) {
 }
 
 func resolution(state order.State, by string) order.Resolution {
-	return order.Resolution{State: state, By: by, Why: "support confirmed it", Evidence: "ticket 4711"}
+	return order.Resolution{State: state, By: by, Why: "support confirmed it", Evidence: "ticket 4711", Replace: true}
 }
 
 // clash requests an order's number again, with other content.

@@ -930,6 +930,13 @@ var mutants = []mutant{
 		pkg:  "./order", run: "TestSecond",
 	},
 	{
+		name: "proposal_replaced_unseen", takes: "nobody replaces another person's proposal without saying so",
+		file: "order/action.go",
+		old:  `if r.Replace || SamePerson(r.By, first.By) {`,
+		new:  `if true {`,
+		pkg:  "./order", run: "TestSecond",
+	},
+	{
 		name: "cancel_after_submission", takes: "an order that may have been sent cannot be cancelled",
 		file: "order/action.go",
 		old:  `if sent || !CanMove(o.Kind, o.State, Cancelled) {`,

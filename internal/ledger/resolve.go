@@ -18,7 +18,9 @@ import (
 // nothing else changes, and pending is true. A resolution of another person with
 // the same state and amounts is carried out, with the evidence of both. One of the
 // same person is refused with SAME_PERSON. A resolution with another state or
-// amount replaces the proposal. The person who requested the order may do neither.
+// amount replaces the proposal of the same person; another person's is refused with
+// PROPOSAL_DIFFERS unless it says that it replaces it. The person who requested the
+// order may do neither.
 //
 // It is performed or refused, audited and repeated like the other actions, see
 // actions.go.
@@ -50,7 +52,7 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 			return t.resolve(ctx, h, mergeResolutions(first, r))
 		default:
 			pending = true
-			return t.propose(ctx, h, r)
+			return t.propose(ctx, h, r, replaced(first, proposed))
 		}
 	}
 	result, err := l.act(ctx, key, a)
@@ -98,8 +100,17 @@ func truncateHalf(text string) string {
 	return text
 }
 
-// propose stores a resolution until another person confirms it.
-func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
+// replaced says for the audit which proposal a new one takes the place of.
+func replaced(first order.Resolution, proposed bool) string {
+	if !proposed {
+		return ""
+	}
+	return ", in place of what " + truncateHalf(first.By) + " proposed (" + first.Outcome() + ")"
+}
+
+// propose stores a resolution until another person confirms it. replaced is for the
+// audit.
+func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced string) error {
 	_, err := t.Put(ctx, `
 		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, paid = excluded.paid, fee = excluded.fee,
@@ -110,7 +121,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution) error {
 	}
 	return t.note(ctx, h, entry{
 		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID,
-		reason: personReason(order.CodeResolved, r.Outcome()+": "+r.Why),
+		reason: personReason(order.CodeResolved, r.Outcome()+replaced+": "+r.Why),
 	})
 }
 

@@ -87,8 +87,12 @@ func TestResolveByTwo(t *testing.T) {
 		refused(resolution(" AMINA ", order.Failed), order.CodeSamePerson)
 		refused(resolution("Tests", order.Failed), order.CodeSamePerson) // who requested it
 
-		// Another end takes the proposal's place; then the first one is proposed anew.
-		o, pending := resolve(t, b, key, resolution("bilal", order.Succeeded), true)
+		// Another end is refused, and the proposal stands, unless it says that it replaces it.
+		other := resolution("bilal", order.Succeeded)
+		refused(other, order.CodeProposalDiffers)
+		refused(resolution("amina", order.Failed), order.CodeSamePerson)
+		other.Replace = true
+		o, pending := resolve(t, b, key, other, true)
 		require.True(t, pending)
 		require.Equal(t, stands, o)
 		refused(resolution("bilal", order.Succeeded), order.CodeSamePerson)
@@ -114,6 +118,8 @@ func TestResolveByTwo(t *testing.T) {
 			"amina: propose RESOLVED",
 			" AMINA : resolve refused SAME_PERSON",
 			"Tests: resolve refused SAME_PERSON",
+			"bilal: resolve refused PROPOSAL_DIFFERS",
+			"amina: resolve refused SAME_PERSON",
 			"bilal: propose RESOLVED",
 			"bilal: resolve refused SAME_PERSON",
 			"bilal: propose RESOLVED",
@@ -135,7 +141,7 @@ func TestTwoPersonsAgreeOnAmounts(t *testing.T) {
 		key := b.at(t, order.Deposit, order.InReview).Key()
 		part := func(by, paid, fee string) order.Resolution {
 			r := resolution(by, order.PartiallyPaid)
-			r.Paid, r.Fee = pkr(paid), pkr(fee)
+			r.Paid, r.Fee, r.Replace = pkr(paid), pkr(fee), true
 			return r
 		}
 		for _, r := range []order.Resolution{part("amina", "40", "1"), part("bilal", "41", "1"), part("amina", "40", "2"), part("bilal", "40", "1")} {
@@ -144,7 +150,7 @@ func TestTwoPersonsAgreeOnAmounts(t *testing.T) {
 		}
 		entries, err := b.Audit(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, "partially_paid with 40.00 PKR, fee 2.00 PKR: amina looked it up", entries[len(entries)-2].Reason.Text)
+		require.Equal(t, "partially_paid with 40.00 PKR, fee 2.00 PKR, in place of what bilal proposed (partially_paid with 41.00 PKR, fee 1.00 PKR): amina looked it up", entries[len(entries)-2].Reason.Text)
 
 		o, pending := resolve(t, b, key, part("chand", "40", "1"), true)
 		require.False(t, pending)

@@ -48,11 +48,13 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	case ledger.QueueReview:
 		item.Text = fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.Amount, o.Reason.Text)
 		item.Do = "find out its outcome at the gateway, and resolve it with the proof"
+		decision := "STATE [--fee FEE]"
 		if p := due.Proposal; p != nil {
 			item.Text += fmt.Sprintf("; %s proposes %s (%s)", p.By, p.Outcome(), p.Evidence)
-			item.Do = fmt.Sprintf("check the proof. If you are neither %s nor the requester, send the same resolution to confirm it, or send a different one", p.By)
+			item.Do = fmt.Sprintf("check the proof. If you are neither %s nor the requester (%s), confirm it with the same resolution, or replace it with a different one (--replace)", p.By, o.RequestedBy)
+			decision = alike(o, *p)
 		}
-		item.Command = "starter resolve " + at + " --state STATE --why WHY --evidence PROOF"
+		item.Command = "starter resolve " + at + " --state " + decision + " --why WHY --evidence PROOF"
 	case ledger.QueueUnknown:
 		item.Text = fmt.Sprintf("it is not known whether the gateway has the %s of %s: %s", o.Kind, o.Amount, o.Reason.Text)
 		item.Do = "nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait"
@@ -70,6 +72,21 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		item.Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
 			"If the gateway does not answer, correct the connection or the merchant's key"
 	}
+}
+
+// alike is the end and the amounts of a proposal, as flags after --state.
+func alike(o order.Order, p order.Resolution) string {
+	text, paid := string(p.State), o.Amount
+	if p.State == order.PartiallyPaid {
+		text, paid = text+" --paid "+p.Paid.Number(), p.Paid
+	}
+	if p.Fee.IsPositive() {
+		text += " --fee " + p.Fee.Number()
+		if p.Fee.Minor() == paid.Minor() {
+			text += " --whole-fee"
+		}
+	}
+	return text
 }
 
 // sayFunds fills in an item about an order that lacks money, in the ledger or at

@@ -58,7 +58,7 @@ func TestSayOrders(t *testing.T) {
 			said{
 				"withdrawal of 100.00 PKR is in review: no proof within 5m0s",
 				"find out its outcome at the gateway, and resolve it with the proof",
-				"starter resolve W1 --merchant M1700000001 --state STATE --why WHY --evidence PROOF",
+				"starter resolve W1 --merchant M1700000001 --state STATE [--fee FEE] --why WHY --evidence PROOF",
 			},
 		},
 		"review, proposed": {
@@ -68,8 +68,19 @@ func TestSayOrders(t *testing.T) {
 			},
 			said{
 				"withdrawal of 100.00 PKR is in review: no proof within 5m0s; amina proposes succeeded, fee 2.00 PKR (ticket of amina)",
-				"check the proof. If you are neither amina nor the requester, send the same resolution to confirm it, or send a different one",
-				"starter resolve W1 --merchant M1700000001 --state STATE --why WHY --evidence PROOF",
+				"check the proof. If you are neither amina nor the requester (tests), confirm it with the same resolution, or replace it with a different one (--replace)",
+				"starter resolve W1 --merchant M1700000001 --state succeeded --fee 2.00 --why WHY --evidence PROOF",
+			},
+		},
+		"review, proposed in part": {
+			ledger.Due{
+				Kind: ledger.QueueReview, Order: anOrder(order.Deposit, "D1", "100", order.InReview, "no proof"),
+				Proposal: &order.Resolution{State: order.PartiallyPaid, By: "amina", Evidence: "ticket 7", Paid: pkr("40"), Fee: pkr("40")},
+			},
+			said{
+				"deposit of 100.00 PKR is in review: no proof; amina proposes partially_paid with 40.00 PKR, fee 40.00 PKR (ticket 7)",
+				"check the proof. If you are neither amina nor the requester (tests), confirm it with the same resolution, or replace it with a different one (--replace)",
+				"starter resolve D1 --merchant M1700000001 --state partially_paid --paid 40.00 --fee 40.00 --whole-fee --why WHY --evidence PROOF",
 			},
 		},
 		"unknown": {

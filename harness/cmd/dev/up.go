@@ -165,7 +165,7 @@ callback again:
 After half a minute PAY-4 waits for a person, who decides with evidence:
 
   bin/starter queue
-  bin/starter resolve PAY-4 --state succeeded --why "seen on the statement" \
+  bin/starter resolve PAY-4 --state succeeded --fee 0 --why "seen on the statement" \
       --evidence "line 17"
 
 The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
