@@ -50,7 +50,8 @@ func TestOwner(t *testing.T) {
 		"nobody has it":               {says: "no order INV-1"},
 		"two have it":                 {books: []string{merchantVN, merchantTH}, says: "each have an order INV-1"},
 		"one here and another there":  {books: []string{merchantVN}, temporal: []string{merchantTH}, says: "each have an order INV-1"},
-		"Temporal is away":            {books: []string{merchantVN}, away: away, says: "TEMPORAL_UNREACHABLE"},
+		"Temporal is away":            {books: []string{merchantVN}, away: away, want: merchantVN},
+		"Temporal is away, unbooked":  {away: away, says: "TEMPORAL_UNREACHABLE"},
 		"the ledger is away":          {temporal: []string{merchantVN}, booksErr: errors.New("away"), says: "away"},
 		"one, and the ledger is away": {books: []string{merchant}, booksErr: errors.New("away"), says: "away"},
 	} {
