@@ -96,5 +96,5 @@ func refusedLook(view order.View) *order.Refusal {
 	case view.State != order.AwaitingApproval:
 		return order.Refuse(order.CodeNotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval", view.Key(), view.State)
 	}
-	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order, and if it is right: starter approve %s --fingerprint %s", orderArguments(view.Key()), order.ShortFingerprint(view.Fingerprint))
+	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order. If it is right, somebody who did not request it approves it: starter approve %s --fingerprint %s --by WHO", orderArguments(view.Key()), order.ShortFingerprint(view.Fingerprint))
 }

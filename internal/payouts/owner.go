@@ -40,7 +40,7 @@ func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool
 	slices.Sort(owners)
 	switch owners = slices.Compact(owners); len(owners) {
 	case 0:
-		return order.Key{}, order.Refuse(order.CodeOrderNotFound, "no order %s: none of the merchants of PAYOUTS_MERCHANTS has one of that number", number)
+		return order.Key{}, order.Refuse(order.CodeOrderNotFound, "no order %s: none of the merchants of PAYOUTS_MERCHANTS has one of that number; if it is of another merchant, name the merchant", number)
 	case 1:
 		return order.Key{Merchant: owners[0], Number: number}, nil
 	default:

@@ -47,7 +47,7 @@ func TestOwner(t *testing.T) {
 		"Temporal has forgotten it":   {books: []string{merchantVN}, want: merchantVN},
 		"the ledger has it not yet":   {temporal: []string{merchantVN}, want: merchantVN},
 		"without a ledger":            {temporal: []string{merchantVN}, noLedger: true, want: merchantVN},
-		"nobody has it":               {says: "no order INV-1"},
+		"nobody has it":               {says: "if it is of another merchant, name the merchant"},
 		"two have it":                 {books: []string{merchantVN, merchantTH}, says: "each have an order INV-1"},
 		"one here and another there":  {books: []string{merchantVN}, temporal: []string{merchantTH}, says: "each have an order INV-1"},
 		"Temporal is away":            {books: []string{merchantVN}, away: away, want: merchantVN},

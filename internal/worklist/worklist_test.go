@@ -190,7 +190,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, -2000)},
 			said{
 				"the gateway has 20.00 PKR less than the books, and no open order explains it",
-				"find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
+				"find it in the gateway's history (starter transactions), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
 		},
@@ -198,7 +198,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, 700)},
 			said{
 				"the gateway has 7.00 PKR more than the books, and no open order explains it",
-				"find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
+				"find it in the gateway's history (starter transactions), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
 		},
