@@ -92,7 +92,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		}), nil
 	}
 	if opening == ledger.Conflict {
-		return rejected(order.OtherContent(request.Number).Reason), nil
+		return rejected(order.OtherContent(request.Key()).Reason), nil
 	}
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil

@@ -99,7 +99,7 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 		return err
 	}
 	if there.Fingerprint() != request.Fingerprint() {
-		return order.OtherContent(request.Number)
+		return order.OtherContent(request.Key())
 	}
 	return nil
 }

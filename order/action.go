@@ -156,7 +156,8 @@ func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 		return unasked(o)
 	}
 	if sent || !CanMove(o.Kind, o.State, Cancelled) {
-		return Refuse(CodeAlreadySubmitted, "order %s is %s: it may have reached the gateway, and what was sent cannot be withdrawn", o.Number, o.State)
+		return Refuse(CodeAlreadySubmitted, "order %s is %s: it may have reached the gateway, and what was sent cannot be withdrawn. Wait for its end: starter status %s --merchant %s --wait",
+			o.Number, o.State, o.Number, o.Merchant)
 	}
 	return nil
 }
@@ -280,7 +281,8 @@ func refuseUnsigned(what, by, why string) *Refusal {
 
 func refuseEnded(o Order) *Refusal {
 	if o.State.Terminal() {
-		return Refuse(CodeTerminal, "order %s has ended: %s", o.Number, o.State)
+		return Refuse(CodeTerminal, "order %s has ended: %s; look at it with starter show %s --merchant %s. Money that moved otherwise is booked with starter adjust",
+			o.Number, o.State, o.Number, o.Merchant)
 	}
 	return nil
 }

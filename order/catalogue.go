@@ -89,7 +89,7 @@ var Catalogue = []CatalogueGroup{
 		{"WHY_MISSING", ClassRefused, "the action does not say why", "add the missing flag"},
 		{"WORKFLOW_RUNNING", ClassConflict, "a workflow drives the order", "there is nothing to adopt"},
 	}},
-	{"reasons", "Why an order is in its state", []CatalogueEntry{
+	{GroupReasons, "Why an order is in its state", []CatalogueEntry{
 		{"APPROVED", ClassTold, "a second person approved it", "nothing"},
 		{"CALLBACK_DAMAGED", ClassFinding, "the inbox has the callback, and it cannot be decoded", "find out who changed the database; the order queries the gateway"},
 		{"CALLBACK_FOREIGN", ClassTold, "the callback is another order's", "find out who sent the signal; it is ignored"},
@@ -334,3 +334,6 @@ var byCode = sync.OnceValue(func() map[string]CatalogueEntry {
 	}
 	return codes
 })
+
+// GroupReasons is the name of the group of an order's reasons.
+const GroupReasons = "reasons"

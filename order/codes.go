@@ -115,9 +115,10 @@ func Refuse(code, format string, values ...any) *Refusal {
 }
 
 // OtherContent refuses a number that belongs to an order with other content.
-func OtherContent(number string) *Refusal {
+func OtherContent(key Key) *Refusal {
 	return Refuse(CodeOrderConflict,
-		"the number %s belongs to an order with other content; look at that one first, and use another number only for another payment", number)
+		"the number %s of merchant %s belongs to an order with other content; look at it first (starter status %s --merchant %s), and use another number only for another payment",
+		key.Number, key.Merchant, key.Number, key.Merchant)
 }
 
 // CodeOf returns the stable code of an error of this package, or "".

@@ -12,6 +12,8 @@ func TestTimesOfATextInAZone(t *testing.T) {
 	karachi := time.FixedZone("PKT", 5*60*60)
 	at := time.Date(2026, 5, 4, 22, 30, 59, 0, time.UTC)
 	require.Equal(t, "2026-05-04 22:30 UTC", SayTime(at.In(karachi)))
+	require.Equal(t, "2026-05-04 22:31 UTC", SayDeadline(at.Truncate(time.Minute).Add(24*time.Second)))
+	require.Equal(t, "2026-05-04 22:30 UTC", SayDeadline(at.Truncate(time.Minute)))
 	for text, want := range map[string]string{
 		"due by " + SayTime(at) + "; then it fails":      "due by 2026-05-05 03:30 PKT; then it fails",
 		SayTime(at) + ", " + SayTime(at.Add(-time.Hour)): "2026-05-05 03:30 PKT, 2026-05-05 02:30 PKT",

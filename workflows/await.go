@@ -132,7 +132,7 @@ func (p *payout) nextWait(ctx workflow.Context) wait {
 			act:    p.applySending,
 		}
 	case now || p.plan.CallbackGrace <= 0:
-		p.show(ctx, fmt.Sprintf("The gateway is queried until it has decided, at the latest until %s; a callback may come first.", order.SayTime(p.deadline)))
+		p.show(ctx, fmt.Sprintf("The gateway is queried until it has decided, at the latest until %s; a callback may come first. Without an outcome by then, a person has to find it out.", order.SayDeadline(p.deadline)))
 		return p.poll(ctx, false)
 	default:
 		p.show(ctx, fmt.Sprintf("The gateway has the order. Waiting %s for its callback; then the gateway is queried.", p.plan.CallbackGrace))
@@ -171,7 +171,7 @@ func (p *payout) holdUp() string {
 	if !p.sent {
 		return "The order has not been sent yet. The next worker that can send it does."
 	}
-	return fmt.Sprintf("It is not known whether the gateway has the order. The gateway is queried until there is proof, at the latest until %s; the funds stay reserved.", order.SayTime(p.deadline))
+	return fmt.Sprintf("It is not known whether the gateway has the order. The gateway is queried until there is proof, at the latest until %s; then a person has to find it out. The funds stay reserved.", order.SayDeadline(p.deadline))
 }
 
 // poll queries until the gateway has decided: until the deadline, or in review

@@ -71,7 +71,7 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {
 	patience := max(p.fundsBefore.Sub(workflow.Now(ctx)), balanceAttempt)
-	p.show(ctx, fmt.Sprintf("Waits until the balance covers the order, at the latest until %s; then it fails.", order.SayTime(workflow.Now(ctx).Add(patience))))
+	p.show(ctx, fmt.Sprintf("Waits until the balance covers the order, at the latest until %s; then it fails.", order.SayDeadline(workflow.Now(ctx).Add(patience))))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())

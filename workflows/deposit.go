@@ -35,7 +35,7 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 		return refused(err)
 	}
 	if !p.standing.Unwritten() && fingerprint != p.request.Fingerprint() {
-		return refusal(order.OtherContent(p.request.Number))
+		return refusal(order.OtherContent(p.request.Key()))
 	}
 	return refused(p.busy())
 }

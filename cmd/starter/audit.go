@@ -75,7 +75,14 @@ func (s *starter) auditKey(ctx context.Context, merchant string, args []string) 
 	if len(args) == 1 {
 		return s.bookedKey(ctx, merchant, args[0])
 	}
-	return s.merchantKey(merchant)
+	key, err := s.merchantKey(merchant)
+	if order.CodeOf(err) != order.CodeInvalidRequest {
+		return key, err
+	}
+	return key, &order.Invalid{Problems: []order.Problem{{
+		Code: payouts.CodeMissing, Field: "merchant",
+		Message: "give an order's NUMBER, or --merchant for what is on record of a merchant, --installation, or --verify",
+	}}}
 }
 
 func (s *starter) audit(ctx context.Context, key order.Key) error {

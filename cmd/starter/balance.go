@@ -85,6 +85,7 @@ func writeBalances(w io.Writer, balances []payouts.Balance) {
 		}
 	}
 	table(w, head, rows)
+	printf(w, "each row sums to zero: opening and received, where the money came from, are below zero\n")
 	if len(snapshots) > 0 {
 		printf(w, "\nlast compared with the gateway:\n")
 		writeSnapshots(w, snapshots)

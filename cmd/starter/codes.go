@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -176,8 +177,18 @@ func writeOwnCodes(w io.Writer, codes []ownCode) {
 func writeOwnCode(w io.Writer, c ownCode) {
 	describe(w, "code "+c.Code, []fact{
 		{"meaning", c.Meaning}, {"what to do", c.Action}, {"class", string(c.Class)},
-		{"exit code", strconv.Itoa(c.Exit)}, {"HTTP status", strconv.Itoa(c.HTTP)},
+		{"exit code", exitText(c)}, {"HTTP status", strconv.Itoa(c.HTTP)},
 	})
+}
+
+// exitText is the exit code of a refusal, and of an order that ended with the code where
+// an order can.
+func exitText(c ownCode) string {
+	text := strconv.Itoa(c.Exit)
+	if c.Exit == exitOtherwise || !slices.ContainsFunc(order.CodesOf(order.GroupReasons), func(e order.CatalogueEntry) bool { return e.Code == c.Code }) {
+		return text
+	}
+	return text + "; " + strconv.Itoa(exitOtherwise) + " of an order that ended with it otherwise than succeeded"
 }
 
 func codeOf(row tarspay.ErrorCode) gatewayCode {

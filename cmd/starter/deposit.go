@@ -57,8 +57,8 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if err != nil {
 		return err
 	}
-	if !s.json && document.Started.Existing {
-		writeExisting(s.out, request)
+	if !s.json || waiting.wait {
+		s.tellStarted(request, *document.Started)
 	}
 	if !waiting.wait || document.Order.State.Terminal() {
 		return s.ended(document)

@@ -46,7 +46,8 @@ problem is that the other one cannot be asked: then the exit code is 6.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.list(cmd.Context(), flags) },
 	}
 	flags.add(cmd)
-	s.addMerchant(cmd, &flags.merchant)
+	cmd.Flags().StringVar(&flags.merchant, "merchant", "", "only of this merchant number")
+	s.complete(cmd, "merchant", s.merchantNames)
 	s.complete(cmd, "state", func(*cobra.Command) []string { return stateNames(order.States()) })
 	s.complete(cmd, "kind", func(*cobra.Command) []string { return kindNames() })
 	s.complete(cmd, "country", countryNames)

@@ -86,15 +86,25 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	if merchant != "" {
 		return merchant, country
 	}
-	switch candidates := merchants.Of(country); len(candidates) {
-	case 1:
+	switch candidates := merchants.Of(country); {
+	case country == "":
+		wrong.add(payouts.CodeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS %s", listed(merchants.Numbers()))
+	case len(candidates) == 1:
 		return candidates[0], country
-	case 0:
+	case len(candidates) == 0:
 		wrong.add(payouts.CodeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS has none for the country")
 	default:
 		wrong.add(payouts.CodeMissing, "merchant", "--merchant is needed: the country has %s", strings.Join(candidates, ", "))
 	}
 	return "", country
+}
+
+// listed says which merchants the settings have.
+func listed(numbers []string) string {
+	if len(numbers) == 0 {
+		return "is not set"
+	}
+	return "lists " + strings.Join(numbers, ", ")
 }
 
 // memberFlags are the members with their own flag.
@@ -204,11 +214,19 @@ func (p *problems) amount(field, text, country string) money.Amount {
 		var invalid *order.Invalid
 		if errors.As(err, &invalid) {
 			for _, problem := range invalid.Problems {
-				p.add(problem.Code, field, "%s", problem.Message)
+				p.add(problem.Code, field, "%s", namingFlag(field, problem.Message))
 			}
 		}
 	}
 	return least(profile.Currency)
+}
+
+// namingFlag makes a sentence about an amount name the flag that it was given with.
+func namingFlag(flag, sentence string) string {
+	if rest, about := strings.CutPrefix(sentence, "amount "); about {
+		return "--" + flag + " " + rest
+	}
+	return "--" + flag + ": " + sentence
 }
 
 func least(currency string) money.Amount { return minor(1, currency) }

@@ -62,8 +62,18 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	if !waiting.wait {
 		return s.startedWithdrawal(ctx, service, request, started)
 	}
-	writeStarted(s.errs, request, started)
+	s.tellStarted(request, started)
 	return s.await(ctx, service.Await, request.Key(), waiting, &started)
+}
+
+// tellStarted says what was started before the order itself is printed. With --json
+// standard output has one document, so it says so on standard error.
+func (s *starter) tellStarted(request order.Request, started client.Started) {
+	out := s.out
+	if s.json {
+		out = s.errs
+	}
+	writeStarted(out, request, started)
 }
 
 // startedWithdrawal prints the first result of a withdrawal that was just started.
