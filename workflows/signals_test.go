@@ -247,5 +247,5 @@ func TestAnActionIsExactlyOne(t *testing.T) {
 	acted, err := acts.Act(t.Context(), order.Key{Merchant: merchant, Number: "W-1"}, contract.Action{})
 	require.NoError(t, err)
 	require.Equal(t, order.CodeInvalidRequest, acted.Refusal.Code)
-	require.Contains(t, acted.Refusal.Text, "exactly one of approve, reject, cancel, resolve, note, poll_now and adopt")
+	require.Contains(t, acted.Refusal.Text, "exactly one of "+order.ActionTypes[0].Name+", ")
 }
