@@ -39,6 +39,10 @@ var (
 	numberForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
+// IsNumber reports whether a text has the form of an order's number. References of
+// adjustments have the same form.
+func IsNumber(text string) bool { return numberForm.MatchString(text) }
+
 // Limits are the operator's upper bounds of one order, by ISO currency. They apply in
 // addition to the country's. A currency that is not listed has none.
 type Limits map[string]money.Amount
@@ -56,7 +60,7 @@ func (r Request) Validate(limits Limits) error {
 	if !merchantForm.MatchString(r.Merchant) {
 		add(ProblemMerchant, "merchant", "merchant must be the gateway's merchant number: letters and digits, 1 to 32")
 	}
-	if !numberForm.MatchString(r.Number) {
+	if !IsNumber(r.Number) {
 		add(ProblemNumber, "number", "order number must be 1 to 64 of letters, digits, hyphen and underscore")
 	}
 	if !r.Amount.IsPositive() {
@@ -88,7 +92,7 @@ func (r Request) Validate(limits Limits) error {
 
 // WellFormed reports whether merchant and number have the form that orders require.
 func (k Key) WellFormed() bool {
-	return merchantForm.MatchString(k.Merchant) && numberForm.MatchString(k.Number)
+	return merchantForm.MatchString(k.Merchant) && IsNumber(k.Number)
 }
 
 func (r Request) returnURLProblems() []Problem {

@@ -128,7 +128,7 @@ func (s *starter) adjustmentKey(merchant, ref string) (order.Key, error) {
 	var wrong problems
 	wrong.merge(err)
 	key.Number = ref
-	if err == nil || !payouts.IsNumber(ref) {
+	if err == nil || !order.IsNumber(ref) {
 		wrong.merge(payouts.CheckReference(key))
 	}
 	if len(wrong) > 0 {

@@ -32,7 +32,7 @@ with CALLBACK_NOT_UNMATCHED.
 		Args:              commandline.Exactly("callback's id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !payouts.IsNumber(args[0]) {
+			if !order.IsNumber(args[0]) {
 				return &order.Invalid{Problems: []order.Problem{{
 					Code: codeUsage, Field: "id", Message: "a callback's id is 64 letters and digits: starter queue lists them",
 				}}}

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -273,8 +272,6 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 // errReferenceTaken: a concurrent transaction inserted the same reference.
 var errReferenceTaken = errors.New("the reference has been taken meanwhile")
 
-var adjustmentRef = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
 // permit refuses an adjustment whose own fields are invalid.
 func (a Adjustment) permit() *order.Refusal {
 	if refusal := requirePerson("an adjustment", a.By, a.Why); refusal != nil {
@@ -289,7 +286,7 @@ func (a Adjustment) permit() *order.Refusal {
 		return order.Refuse(order.CodeEvidenceMissing, "an adjustment names its proof: a bank slip, a statement line, a ticket of the gateway")
 	case a.Merchant == "":
 		return order.Refuse(CodeAdjustmentInvalid, "an adjustment names its merchant")
-	case !adjustmentRef.MatchString(a.Ref):
+	case !order.IsNumber(a.Ref):
 		return order.Refuse(CodeAdjustmentInvalid, "an adjustment's reference is 1 to 64 letters, digits, hyphens and underscores")
 	case !known:
 		return order.Refuse(CodeAdjustmentInvalid, "an adjustment is one of %s", strings.Join(adjustmentNames(), ", "))

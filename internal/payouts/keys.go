@@ -1,19 +1,9 @@
 package payouts
 
-import (
-	"regexp"
-
-	"github.com/tarspay-payouts/orchestrator/order"
-)
+import "github.com/tarspay-payouts/orchestrator/order"
 
 // A number of another shape may be a person's name. An action records the number
 // in the audit, so other shapes are refused before that.
-
-var numberShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
-// IsNumber reports whether a text has the shape of an order's number, which is also that
-// of merchant numbers, references of adjustments and ids of callbacks.
-func IsNumber(text string) bool { return numberShape.MatchString(text) }
 
 // CheckKey checks the shape of an order's key. The error is an *order.Invalid.
 func CheckKey(key order.Key) error {
@@ -26,7 +16,7 @@ func CheckReference(key order.Key) error {
 }
 
 func checkShape(key order.Key, field, message string) error {
-	if IsNumber(key.Number) && IsNumber(key.Merchant) {
+	if order.IsNumber(key.Number) && order.IsNumber(key.Merchant) {
 		return nil
 	}
 	return &order.Invalid{Problems: []order.Problem{{Code: order.ProblemNumber, Field: field, Message: message}}}

@@ -22,7 +22,7 @@ const askedMerchants = 32
 // named, or that of the ledger or Temporal if they are unavailable.
 func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool) (order.Key, error) {
 	merchants := s.parts.Merchants.Numbers()
-	if len(merchants) < 2 || len(merchants) > askedMerchants || !IsNumber(number) {
+	if len(merchants) < 2 || len(merchants) > askedMerchants || !order.IsNumber(number) {
 		merchant, err := s.OnlyMerchant()
 		return order.Key{Merchant: merchant, Number: number}, err
 	}

@@ -23,7 +23,7 @@ type Callback struct {
 // moves no money. The error is CALLBACK_NOT_FOUND if there is no callback with the
 // id, and CALLBACK_NOT_UNMATCHED if it has an order or was dealt with before.
 func (s *Service) SetCallbackAside(ctx context.Context, actor Actor, id, why string) (Callback, error) {
-	if !IsNumber(id) {
+	if !order.IsNumber(id) {
 		return Callback{}, &order.Invalid{Problems: []order.Problem{*problem(order.ProblemNumber, "id", "a callback's id is 64 letters and digits")}}
 	}
 	return decide(ctx, s, func(ctx context.Context, l Ledger) (Callback, *order.Refusal, error) {
