@@ -74,19 +74,32 @@ func (r Resolution) check(request Request, state State) *Refusal {
 	if !r.State.Terminal() || !CanMove(request.Kind, state, r.State) {
 		return Refuse(CodeNotAnEnd, "a %s in review cannot be resolved to %q", request.Kind, r.State)
 	}
-	paid := request.Amount
 	if r.State == PartiallyPaid {
 		whole, err := r.Paid.Compare(request.Amount)
 		if err != nil || whole >= 0 || !r.Paid.IsPositive() {
 			return Refuse(CodeNotAnEnd, "a part payment needs the amount that arrived: above zero and below %s", request.Amount)
 		}
-		paid = r.Paid
 	}
-	return r.checkFee(paid)
+	return r.checkFee(request)
+}
+
+// paidOf returns the amount that the decision says was paid for a request.
+func (r Resolution) paidOf(request Request) money.Amount {
+	if r.State == PartiallyPaid {
+		return r.Paid
+	}
+	return request.Amount
+}
+
+// KeepsAll reports whether the fee is all of what was paid, which WholeFee has to
+// confirm.
+func (r Resolution) KeepsAll(request Request) bool {
+	return r.Fee.IsPositive() && r.Fee.Minor() == r.paidOf(request).Minor()
 }
 
 // checkFee refuses a fee that the gateway cannot have kept.
-func (r Resolution) checkFee(paid money.Amount) *Refusal {
+func (r Resolution) checkFee(request Request) *Refusal {
+	paid := r.paidOf(request)
 	switch {
 	case r.Fee == (money.Amount{}), r.Fee.IsZero():
 		return nil
@@ -94,7 +107,7 @@ func (r Resolution) checkFee(paid money.Amount) *Refusal {
 		return Refuse(CodeFeeBounds, "a fee is kept of what was paid, and %s says that nothing was", r.State)
 	case !bearable(r.Fee, paid):
 		return Refuse(CodeFeeBounds, "a fee of %s cannot have been kept of %s: it is at least nothing and at most that", r.Fee, paid)
-	case r.Fee.Minor() == paid.Minor() && !r.WholeFee:
+	case r.KeepsAll(request) && !r.WholeFee:
 		return Refuse(CodeFeeUnconfirmed, "a fee of %s is all of what was paid; give the fee that the proof names, or confirm that the gateway kept everything (whole_fee)", r.Fee)
 	}
 	return nil

@@ -52,7 +52,7 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		if p := due.Proposal; p != nil {
 			item.Text += fmt.Sprintf("; %s proposes %s (%s)", p.By, p.Outcome(), p.Evidence)
 			item.Do = fmt.Sprintf("check the proof. If you are neither %s nor the requester (%s), confirm it with the same resolution, or replace it with a different one (--replace)", p.By, o.RequestedBy)
-			decision = alike(o, *p)
+			decision = sameDecision(o, *p)
 		}
 		item.Command = "starter resolve " + at + " --state " + decision + " --why WHY --evidence PROOF"
 	case ledger.QueueUnknown:
@@ -74,17 +74,17 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	}
 }
 
-// alike is the end and the amounts of a proposal, as flags after --state.
-func alike(o order.Order, p order.Resolution) string {
-	text, paid := string(p.State), o.Amount
+// sameDecision returns the flags after --state that confirm a proposal.
+func sameDecision(o order.Order, p order.Resolution) string {
+	text := string(p.State)
 	if p.State == order.PartiallyPaid {
-		text, paid = text+" --paid "+p.Paid.Number(), p.Paid
+		text += " --paid " + p.Paid.Number()
 	}
 	if p.Fee.IsPositive() {
 		text += " --fee " + p.Fee.Number()
-		if p.Fee.Minor() == paid.Minor() {
-			text += " --whole-fee"
-		}
+	}
+	if p.KeepsAll(o.Request) {
+		text += " --whole-fee"
 	}
 	return text
 }
