@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -289,12 +288,4 @@ func clip(text string) string {
 		return strings.ToValidUTF8(text[:maxQuoted], "") + "…"
 	}
 	return text
-}
-
-// withoutPath returns the cause of a file error without the path.
-func withoutPath(err error) error {
-	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(err) {
-		err = cause
-	}
-	return err
 }

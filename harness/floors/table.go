@@ -121,9 +121,10 @@ var Rooms = []Room{
 	{Path: "internal/commandline", Floor: 2, Holds: "what the commands share: help, flags, exit statuses", Never: []Ban{noTemporal, noSQL}},
 
 	{Path: "money", Floor: 1, Holds: "exact amounts"},
-	{Path: "config", Floor: 1, Beside: []string{"money"}, Holds: "settings from the environment"},
+	{Path: "config", Floor: 1, Beside: []string{"money", "internal/trusted"}, Holds: "settings from the environment"},
 	{Path: "internal/telemetry", Floor: 1, Holds: "health and metrics of a process", Never: []Ban{noTemporal, noSQL}},
-	{Path: "internal/seal", Floor: 1, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs; nothing calls it yet", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/seal", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs; nothing calls it yet", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/trusted", Floor: 1, Holds: "files that others must not change", Never: []Ban{noTemporal, noSQL, noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 
 	{Path: "internal/ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},

@@ -1310,14 +1310,14 @@ var mutants = []mutant{
 	},
 	{
 		name: "file_that_others_write", takes: "a key or policy file that others can write is refused",
-		file: "config/files.go",
-		old:  `mode.Perm()&0o022 != 0`,
+		file: "internal/trusted/trusted.go",
+		old:  `mode.Perm()&forbidden&Write != 0`,
 		new:  `mode.Perm()&0 != 0`,
 		pkg:  "./config", run: "TestFilesOpenToOthers|TestEveryTrustedFileIsLookedAt",
 	},
 	{
 		name: "file_that_others_replace", takes: "a key or policy file that others can replace is refused",
-		file: "config/files.go",
+		file: "internal/trusted/trusted.go",
 		old:  `mode.Perm()&0o002 != 0`,
 		new:  `mode.Perm()&0 != 0`,
 		pkg:  "./config", run: "TestFilesOpenToOthers",

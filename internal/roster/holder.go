@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/tarspay-payouts/orchestrator/internal/trusted"
 )
 
 // Holder has the roster in force, and loads the next one when the file changes. It
@@ -142,29 +142,15 @@ func (h *Holder) accepted(next *Roster, text []byte) error {
 	return nil
 }
 
-// read reads a whole file. It refuses a file that others than its owner may write.
+// read reads a whole file. It refuses a file that others can change.
 func (h *Holder) read(path string) ([]byte, error) {
-	unreadable := func(format string, values ...any) error {
-		return Problems{{CodeUnreadable, path, 1, fmt.Sprintf(format, values...)}}
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, unreadable("the file cannot be read: %v", withoutPath(err))
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, unreadable("the file cannot be read: %v", withoutPath(err))
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return nil, unreadable("others than its owner may write the file (%s); take that away with chmod go-w", info.Mode())
-	}
-	text, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
-	if err != nil {
-		return nil, unreadable("the file cannot be read: %v", withoutPath(err))
-	}
-	if len(text) > MaxBytes {
-		return nil, unreadable("the file is larger than %d bytes", MaxBytes)
+	text, err := trusted.Read(path, MaxBytes, trusted.Write)
+	var open *trusted.OpenError
+	switch {
+	case errors.As(err, &open):
+		return nil, Problems{{CodeUnreadable, path, 1, "the file is one that " + open.Error()}}
+	case err != nil:
+		return nil, Problems{{CodeUnreadable, path, 1, fmt.Sprintf("the file cannot be read: %v", err)}}
 	}
 	return text, nil
 }
@@ -197,14 +183,4 @@ func (h *Holder) fresh(marks [2]fileMark) bool {
 		}
 	}
 	return false
-}
-
-// withoutPath removes the path from the error, because the problem names it
-// already.
-func withoutPath(err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }

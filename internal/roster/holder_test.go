@@ -216,3 +216,17 @@ func TestOpenRefuses(t *testing.T) {
 	_, err = Open(path, Options{InForce: []byte("people: [")})
 	assert.ErrorContains(t, err, CodeMalformed)
 }
+
+// A roster that others can replace is no roster, although they cannot write its file.
+func TestRosterInAnOpenDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "roster.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(example(t)), 0o600))
+	require.NoError(t, os.Chmod(dir, 0o777))
+	_, err := Open(path, Options{})
+	assert.ErrorContains(t, err, "everybody may write to a directory above it")
+	require.NoError(t, os.Chmod(dir, 0o700))
+	_, err = Open(path, Options{})
+	require.NoError(t, err)
+}

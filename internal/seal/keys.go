@@ -6,12 +6,11 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/tarspay-payouts/orchestrator/internal/trusted"
 )
 
 // Keys are the private keys of an installation. The first one seals and signs.
@@ -55,24 +54,16 @@ const maxKeyFile = 64 << 10
 // file, and nobody but the owner and the group may read it. The codes are those of
 // ParseKeys, AUDIT_KEY_MISSING and AUDIT_KEY_OPEN.
 func ReadKeys(path string) (*Keys, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fault(CodeKeyMissing, "the audit key file cannot be read: %v", withoutPath(err))
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fault(CodeKeyMissing, "the audit key file cannot be read: %v", withoutPath(err))
-	}
-	if info.Mode().Perm()&0o027 != 0 {
-		return nil, fault(CodeKeyOpen, "%s: others can read the key or write the file (%s); close it with chmod 600, or 640 for a group", path, info.Mode())
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err != nil {
-		return nil, fault(CodeKeyMissing, "the audit key file cannot be read: %v", withoutPath(err))
-	}
-	if len(text) > maxKeyFile {
-		return nil, fault(CodeKeyMalformed, "%s is larger than %d bytes", path, maxKeyFile)
+	text, err := trusted.Read(path, maxKeyFile, trusted.Open)
+	var open *trusted.OpenError
+	var large *trusted.LargeError
+	switch {
+	case errors.As(err, &open):
+		return nil, fault(CodeKeyOpen, "%s: the key is in a file that %v", path, open)
+	case errors.As(err, &large):
+		return nil, fault(CodeKeyMalformed, "%s is larger than %d bytes", path, large.Most)
+	case err != nil:
+		return nil, fault(CodeKeyMissing, "the audit key file cannot be read: %v", err)
 	}
 	return ParseKeys(text, path)
 }
@@ -188,14 +179,4 @@ func eachKey(text []byte, file, kind string, read func(line string) (origin stri
 		return fault(CodeKeyMissing, "%s has no %s audit key", file, kind)
 	}
 	return nil
-}
-
-// withoutPath removes the path from the error, because a secret may have been set
-// as the path by mistake.
-func withoutPath(err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }

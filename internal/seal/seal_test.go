@@ -114,6 +114,10 @@ func TestReadKeys(t *testing.T) {
 		require.NoError(t, err, mode)
 		assert.Equal(t, origin, keys.Origin())
 	}
+	require.NoError(t, os.Chmod(path, 0o600))
+	require.NoError(t, os.Chmod(filepath.Dir(path), 0o777))
+	_, err = ReadKeys(path)
+	assert.Equal(t, CodeKeyOpen, codeOf(err), "everybody can replace it")
 	_, err = ReadKeys(filepath.Join(t.TempDir(), "none"))
 	assert.Equal(t, CodeKeyMissing, codeOf(err))
 	_, err = ReadKeys(t.TempDir())
