@@ -225,7 +225,7 @@ func TestRosterInAnOpenDirectory(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(example(t)), 0o600))
 	require.NoError(t, os.Chmod(dir, 0o777))
 	_, err := Open(path, Options{})
-	assert.ErrorContains(t, err, "everybody may write to a directory above it")
+	require.ErrorContains(t, err, "everybody may write to a directory above it")
 	require.NoError(t, os.Chmod(dir, 0o700))
 	_, err = Open(path, Options{})
 	require.NoError(t, err)
