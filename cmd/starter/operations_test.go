@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/harness/docs"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
@@ -40,26 +41,7 @@ func readOperations(t *testing.T) string {
 // code.
 func TestOperationsTables(t *testing.T) {
 	t.Parallel()
-	text := readOperations(t)
-	want := between(t, text, "adjustments", adjustmentsTable())
-	want = between(t, want, "settings", settingsTable(t))
-	if *update {
-		require.NoError(t, os.WriteFile(operations, []byte(want), 0o600))
-		return
-	}
-	if want != text { // require.Equal would print the whole file, twice
-		t.Fatal("docs/operations.md differs from the code: run go test ./cmd/starter -run TestOperationsTables -update")
-	}
-}
-
-// between puts a table between the marks of a name.
-func between(t *testing.T, text, name, table string) string {
-	t.Helper()
-	begin := strings.Index(text, "<!-- "+name)
-	end := strings.Index(text, "<!-- end of "+name)
-	require.True(t, 0 <= begin && begin < end, "docs/operations.md has lost its mark for %s", name)
-	begin += strings.Index(text[begin:], "\n") + 1
-	return text[:begin] + "\n" + table + "\n" + text[end:]
+	docs.Keep(t, operations, *update, map[string]string{"adjustments": adjustmentsTable(), "settings": settingsTable(t)})
 }
 
 func adjustmentsTable() string {
