@@ -75,7 +75,7 @@ var Catalogue = []CatalogueGroup{
 		{"NOT_AN_END", ClassRefused, "an order of this kind cannot end in that state", "name a final state that it can have"},
 		{"NOT_AWAITING_APPROVAL", ClassConflict, "the order is in another state", "see starter status"},
 		{"NOT_IN_REVIEW", ClassConflict, "the order is in another state", "see starter status"},
-		{"NOT_POSSIBLE", ClassConflict, "the table of moves does not allow it in the order's state", "see starter status"},
+		{"NOT_POSSIBLE", ClassConflict, "the state table does not allow it in the order's state", "see starter status"},
 		{"NOT_RESTORED", ClassConflict, "no restore of the ledger is open", "nothing: there is none to end"},
 		{"NOT_SUBMITTED", ClassConflict, "the order waits for an approval and was not sent: there is nothing to query", "approve or reject it"},
 		{"NUMBER_SQUATTED", ClassConflict, "a workflow that drives no order has the order's workflow id: it is of another type, or on a task queue that no worker serves. Nothing was started", "find out who started it, delete it (`temporal workflow delete --workflow-id ID`) and repeat the request under the same number"},

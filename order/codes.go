@@ -38,7 +38,7 @@ const (
 	CodeResolved          = "RESOLVED"                 // an operator decided, with evidence
 	CodeNotInReview       = "NOT_IN_REVIEW"            // resolve is for orders in review only
 	CodeEvidenceMissing   = "EVIDENCE_MISSING"         // a resolution needs a name, a reason and the gateway's proof
-	CodeNotAnEnd          = "NOT_AN_END"               // a resolution needs a terminal state that the table of moves allows
+	CodeNotAnEnd          = "NOT_AN_END"               // a resolution needs a terminal state that the state table allows
 	CodeTerminal          = "ORDER_ENDED"              // the order has ended; the action is not possible any more
 
 	CodeNotAwaitingApproval = "NOT_AWAITING_APPROVAL" // approve and reject are for orders that wait for approval
@@ -54,7 +54,7 @@ const (
 	CodeApproved            = "APPROVED"              // a second person approved it
 	CodeRejected            = "REJECTED"              // a second person rejected it
 	CodeCancelled           = "CANCELLED"             // cancelled before anything was sent
-	CodeImpossible          = "NOT_POSSIBLE"          // the table of moves does not allow it in the order's state
+	CodeImpossible          = "NOT_POSSIBLE"          // the state table does not allow it in the order's state
 	CodeDiscrepancyClosed   = "DISCREPANCY_CLOSED"    // it is closed already
 	CodeTextTooLong         = "TEXT_TOO_LONG"         // a text of an action is too long
 

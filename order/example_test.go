@@ -77,7 +77,7 @@ func ExampleDecide() {
 	// false
 }
 
-// The table of moves: what it does not list is forbidden.
+// The state table: what it does not list is forbidden.
 func ExampleCanMove() {
 	fmt.Println(order.CanMove(order.Withdrawal, order.Submitted, order.Succeeded))
 	fmt.Println(order.CanMove(order.Withdrawal, order.Failed, order.Succeeded))

@@ -42,7 +42,7 @@ var (
 	withdrawal = []Kind{Withdrawal}
 )
 
-// Moves is the transition table. A move that it does not list is forbidden. SQL,
+// Moves is the state table. A move that it does not list is forbidden. SQL,
 // workflows and docs are tested against it.
 var Moves = []Move{
 	{Created, AwaitingApproval, both, "a rule asks for a second person"},

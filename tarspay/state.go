@@ -64,7 +64,7 @@ type StateMeaning struct {
 	Confidence Confidence
 }
 
-// StateInfo is one row of the state table.
+// StateInfo is one row of the gateway's table of states.
 type StateInfo struct {
 	State      State
 	Name       string

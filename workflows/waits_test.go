@@ -318,7 +318,7 @@ func tryWait(t *testing.T, wait order.Wait, kind order.Kind, way waiting) {
 	require.Empty(t, slices.DeleteFunc(w.queued(r.Key()), func(kind string) bool { return kind == "drift" }))
 }
 
-// What the table of moves refuses is not tried again: the order is answered as
+// What the state table refuses is not tried again: the order is answered as
 // it stands.
 func TestARefusalOfTheTableIsAnswered(t *testing.T) {
 	t.Parallel()

@@ -221,7 +221,7 @@ func (j *judge) byPersons(plan Plan, o record, step ledger.Step, name string, ha
 	j.require(happened || absent, o, "%s: this did not happen at the gateway", name)
 }
 
-// P4: states change only as the table of moves allows; a terminal state changes only to
+// P4: states change only as the state table allows; a terminal state changes only to
 // refunded.
 func (j *judge) alongTheTable(c *results) {
 	j.books(len(c.broken) == 0, "the audit's chain is broken: %v", c.broken)

@@ -91,7 +91,7 @@ func TestP2OursIsTheirs(t *testing.T) { holdsInCrowds(t, "P2") }
 // P3: every terminal state has its proof on record.
 func TestP3ProofOfEveryEnd(t *testing.T) { holdsInCrowds(t, "P3") }
 
-// P4: states change only as the table of moves allows; a terminal state changes only to
+// P4: states change only as the state table allows; a terminal state changes only to
 // refunded.
 func TestP4AlongTheTable(t *testing.T) { holdsInCrowds(t, "P4") }
 

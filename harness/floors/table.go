@@ -103,7 +103,7 @@ var Rooms = []Room{
 	},
 	{
 		Path: "order", Floor: 2, Beside: []string{"tarspay"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
-		Holds: "the domain: requests, validation, fingerprint, states, the transition table, what counts as proof",
+		Holds: "the domain: requests, validation, fingerprint, states, the state table, what counts as proof",
 	},
 	{
 		Path: "tarspay", Floor: 2, Never: []Ban{noTemporal, noSQL},

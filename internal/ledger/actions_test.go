@@ -352,7 +352,7 @@ func TestUnsentOrdersAreCancelled(t *testing.T) {
 	})
 }
 
-// What the table of moves refuses is refused, and audited, however the action
+// What the state table refuses is refused, and audited, however the action
 // was permitted.
 func TestWhatTheTableRefusesIsAudited(t *testing.T) {
 	t.Parallel()

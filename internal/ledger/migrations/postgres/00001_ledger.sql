@@ -21,7 +21,7 @@ END $$;
 
 -- 1. Moves -------------------------------------------------------------------
 
--- The transition table of package order, for the trigger orders_move: whatever
+-- The state table of package order, for the trigger orders_move: whatever
 -- is not listed is forbidden.
 CREATE TABLE moves (
     kind       TEXT NOT NULL,
@@ -216,7 +216,7 @@ CREATE INDEX orders_beneficiary ON orders (merchant, beneficiary, created_at) WH
 CREATE FUNCTION orders_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM moves WHERE kind = OLD.kind AND from_state = OLD.state AND to_state = NEW.state) THEN
-        RAISE EXCEPTION 'the table of moves does not allow this change of state' USING ERRCODE = 'restrict_violation';
+        RAISE EXCEPTION 'the state table does not allow this change of state' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$;

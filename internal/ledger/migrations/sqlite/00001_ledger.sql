@@ -14,7 +14,7 @@
 
 -- 1. Moves -------------------------------------------------------------------
 
--- The transition table of package order, for the trigger orders_move: whatever
+-- The state table of package order, for the trigger orders_move: whatever
 -- is not listed is forbidden.
 CREATE TABLE moves (
     kind       TEXT NOT NULL,
@@ -211,7 +211,7 @@ WHEN OLD.state <> NEW.state AND NOT EXISTS (
     SELECT 1 FROM moves WHERE kind = OLD.kind AND from_state = OLD.state AND to_state = NEW.state
 )
 BEGIN
-    SELECT RAISE(ABORT, 'the table of moves does not allow this change of state');
+    SELECT RAISE(ABORT, 'the state table does not allow this change of state');
 END;
 -- +goose StatementEnd
 
