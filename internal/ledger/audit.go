@@ -71,7 +71,8 @@ type AuditEntry struct {
 	Reason   order.Reason `json:"reason,omitzero"` // of the action or of the refusal
 	Paid     money.Amount `json:"paid,omitzero"`   // of the order after the action
 	Fee      money.Amount `json:"fee,omitzero"`
-	PrevHash string       `json:"prev_hash"` // of the previous entry; empty for the first
+	Envelope string       `json:"envelope,omitempty"` // of a signed action: {"envelope":…,"signature":…}, see package envelope
+	PrevHash string       `json:"prev_hash"`          // of the previous entry; empty for the first
 	Hash     string       `json:"hash"`
 }
 
@@ -121,7 +122,7 @@ func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {
 	e := AuditEntry{
 		Key: order.Key{Merchant: r.Merchant, Number: r.Number}, Seq: int(r.Seq), At: moment(r.At), Actor: r.Actor, Action: r.Action,
 		Source: r.Source, Evidence: r.Evidence, Before: r.Before, After: r.After, Refused: r.Outcome == outcomeRefused,
-		Reason: order.Reason{Code: r.Code, Text: r.Text}, PrevHash: hex.EncodeToString(previous), Hash: hex.EncodeToString(r.Hash),
+		Reason: order.Reason{Code: r.Code, Text: r.Text}, Envelope: r.Envelope, PrevHash: hex.EncodeToString(previous), Hash: hex.EncodeToString(r.Hash),
 	}
 	if r.Paid == 0 {
 		return e, nil

@@ -3,12 +3,17 @@ package ledger
 import (
 	"encoding/hex"
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -76,6 +81,108 @@ func TestTheAuditsHash(t *testing.T) {
 	want := "15:payouts-audit-1" + "32:" + strings.Repeat("\x00", 32) + "2:M1" + "2:W1" + "5:order" + "1:2" + "13:1772366400000" + "5:amina" +
 		"7:approve" + "8:operator" + "3:f00" + "17:awaiting_approval" + "8:reserved" + "4:done" + "8:APPROVED" + "2:é" + "1:0" + "2:-1" + "1:u"
 	require.Equal(t, sha(want), hex.EncodeToString(row.computeHash(make([]byte, 32))))
+
+	row.Envelope = `{"envelope":{},"signature":"s"}`
+	want = strings.Replace(want, "audit-1", "audit-2", 1) + "31:" + row.Envelope
+	require.Equal(t, sha(want), hex.EncodeToString(row.computeHash(make([]byte, 32))))
+}
+
+// The envelope of a signed action is stored as it came, and the hash covers it.
+func TestAuditKeepsTheEnvelope(t *testing.T) {
+	t.Parallel()
+	signed := `{"envelope":{"by":"amina","reason":"é \\u2028"},"signature":"` + strings.Repeat("x", 5000) + `"}`
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		o := b.at(t, order.Withdrawal, order.Reserved)
+		for key, e := range map[order.Key]entry{
+			o.Key():                {action: ActionNote, actor: "amina", envelope: signed},
+			{Merchant: o.Merchant}: {action: ActionAdopt, actor: "amina", envelope: signed},
+		} {
+			require.NoError(t, b.inTx(t.Context(), func(x tx) error {
+				if key.Number == "" {
+					return x.noteOther(t.Context(), key, e)
+				}
+				h, err := x.lockOrder(t.Context(), key)
+				require.NoError(t, err)
+				return x.note(t.Context(), &h, e)
+			}))
+			entries, err := b.Audit(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, signed, entries[len(entries)-1].Envelope)
+		}
+		entries, err := b.Audit(t.Context(), o.Key())
+		require.NoError(t, err)
+		require.Empty(t, entries[0].Envelope)
+		b.clean(t)
+
+		b.unguard(t)
+		require.NoError(t, b.exec("UPDATE audit SET envelope = REPLACE(envelope, 'amina', 'bilal')"))
+		report, err := b.VerifyAudit(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []AuditBreak{
+			{Key: order.Key{Merchant: o.Merchant}, Seq: 1, Detail: "the entry is not what was written, or does not follow from the one before it"},
+			{Key: o.Key(), Seq: 2, Detail: "the entry is not what was written, or does not follow from the one before it"},
+		}, report.Broken)
+	})
+}
+
+// The audit of a ledger of version 1 is whole after the migration, and a worker of
+// the release before still adds entries to it.
+func TestMigrateKeepsTheAudit(t *testing.T) {
+	t.Parallel()
+	const insert = "INSERT INTO audit (merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state, outcome, " +
+		"code, text, paid, fee, mark, hash) VALUES ('M1', ?, 'other', 1, 1, 'system', 'trip', '', '', '', '', 'done', '', '', 0, 0, '', ?)"
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		url := dbtest.Postgres(t)
+		if !setup(t).onPostgres() {
+			url = dbtest.SQLite(t)
+		}
+		first := schema
+		first.Migrations = oldMigrations(t, "00001_ledger.sql")
+		old, err := sqldb.Open(t.Context(), url, first, sqldb.Options{})
+		require.NoError(t, err)
+		require.NoError(t, old.Migrate(t.Context()))
+		b := &testBundle{Ledger: &Ledger{old}, url: url}
+		add := func(number string) {
+			row := auditRow{Merchant: "M1", Number: number, Chain: chainOther, Seq: 1, At: 1, Actor: System, Action: ActionTrip, Outcome: outcomeDone}
+			hash := row.computeHash(nil)
+			require.NoError(t, b.exec("INSERT INTO chains (merchant, number, entries, head) VALUES ('M1', ?, 1, ?)", number, hash))
+			require.NoError(t, b.exec(insert, number, hash))
+		}
+		add("N2")
+		add("N1")
+		migrated(t, url).clean(t)
+		add("N0") // by a process that does not know the new columns
+		require.NoError(t, old.Close())
+
+		b = opened(t, url)
+		report, err := b.VerifyAudit(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, AuditReport{Orders: 3, Entries: 3}, report)
+		var ids []int64
+		require.NoError(t, b.db.List(t.Context(), &ids, "SELECT id FROM audit ORDER BY id"))
+		require.Equal(t, []int64{1, 2, 3}, ids)
+		require.Error(t, b.exec("DELETE FROM audit"), "the guards are there after the migration, too")
+		require.Error(t, b.exec("UPDATE audit SET text = 'x'"))
+	})
+}
+
+// oldMigrations are the first migrations of both engines, up to the named one.
+func oldMigrations(t *testing.T, last string) fs.FS {
+	t.Helper()
+	files := make(fstest.MapFS)
+	for _, engine := range []string{sqldb.SQLite, sqldb.Postgres} {
+		names, err := fs.Glob(migrations, "migrations/"+engine+"/*.sql")
+		require.NoError(t, err)
+		for _, name := range names {
+			if path.Base(name) <= last {
+				text, err := fs.ReadFile(migrations, name)
+				require.NoError(t, err)
+				files[engine+"/"+path.Base(name)] = &fstest.MapFile{Data: text}
+			}
+		}
+	}
+	return files
 }
 
 // TestTampering changes the audit past all guards, one change at a time. Each
@@ -101,6 +208,7 @@ func TestTampering(t *testing.T) {
 		{"an amount", "UPDATE audit SET paid = paid - 1" + one + " AND seq = 5", []string{"W1 5: the entry is not"}},
 		{"a fee", "UPDATE audit SET fee = 0" + one + " AND seq = 5", []string{"W1 5: the entry is not"}},
 		{"a mark", "UPDATE audit SET mark = ''" + one + " AND seq = 4", []string{"W1 4: the entry is not"}},
+		{"an envelope", "UPDATE audit SET envelope = '{}'" + one + " AND seq = 4", []string{"W1 4: the entry is not"}},
 		{"a hash", "UPDATE audit SET hash = (SELECT hash FROM audit a WHERE a.number = 'W1' AND a.seq = 3)" + one + " AND seq = 5", []string{"W1 5: the entry is not"}},
 		{"the first is gone", "DELETE FROM audit" + one + " AND seq = 1", []string{"W1 2: entry 2 follows entry 0: what was between them is gone"}},
 		{"one is gone", "DELETE FROM audit" + one + " AND seq = 3", []string{"W1 4: entry 4 follows entry 2: what was between them is gone"}},

@@ -38,10 +38,12 @@ type auditRow struct {
 	Fee      int64        `db:"fee"`
 	Mark     string       `db:"mark"`
 	Hash     []byte       `db:"hash"`
+	Seal     []byte       `db:"seal"`     // empty: the entry is not sealed
+	Envelope string       `db:"envelope"` // empty: the action was not signed
 }
 
 const auditColumns = `merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state,
-	outcome, code, text, paid, fee, mark, hash`
+	outcome, code, text, paid, fee, mark, hash, seal, envelope`
 
 // Outcomes of an audited action.
 const (
@@ -52,18 +54,25 @@ const (
 // unnamedActor is the actor that is recorded when no person was named.
 const unnamedActor = "nobody"
 
-// auditEncoding is the version of the encoding. It is hashed first. A changed
-// encoding needs a new version.
-const auditEncoding = "payouts-audit-1"
+// Versions of the encoding. The version is hashed first. A changed encoding needs a
+// new version.
+const (
+	auditEncoding  = "payouts-audit-1" // of an entry without envelope
+	auditEncoding2 = "payouts-audit-2" // of an entry with an envelope, which is the last field
+)
 
 // computeHash returns the row's hash: SHA-256 over the encoding's version, the hash of
 // the previous entry (empty for the first) and every other field in the order of
-// the columns. A field is written as its length in bytes, a colon and its bytes;
-// numbers are decimal. Because of the lengths, two different entries never have
-// the same encoding.
+// the columns, without hash and seal. A field is written as its length in bytes, a
+// colon and its bytes; numbers are decimal. Because of the lengths, two different
+// entries never have the same encoding.
 func (r *auditRow) computeHash(previous []byte) []byte {
 	w := fieldHash{Hash: sha256.New()}
-	w.text(auditEncoding)
+	if r.Envelope == "" {
+		w.text(auditEncoding)
+	} else {
+		w.text(auditEncoding2)
+	}
 	w.text(string(previous))
 	w.text(r.Merchant)
 	w.text(r.Number)
@@ -82,6 +91,9 @@ func (r *auditRow) computeHash(previous []byte) []byte {
 	w.number(r.Paid)
 	w.number(r.Fee)
 	w.text(r.Mark)
+	if r.Envelope != "" {
+		w.text(r.Envelope)
+	}
 	return w.Sum(nil)
 }
 
@@ -108,6 +120,7 @@ type entry struct {
 	reason   order.Reason
 	refused  bool
 	mark     string
+	envelope string // the JSON of an envelope.Signed: valid UTF-8 without a zero byte; it is stored as it is
 
 	before, after order.State // for entries that are not about an order; link takes an order's states from the order
 }
@@ -125,6 +138,7 @@ func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 		Merchant: sanitizeKey(key.Merchant), Number: sanitizeKey(key.Number), Chain: chain, Seq: entries + 1, At: at,
 		Actor: sanitizeText(e.actor), Action: e.action, Source: e.source, Evidence: sanitizeText(e.evidence), Before: e.before, After: e.after,
 		Outcome: outcomeDone, Code: e.reason.Code, Text: sanitizeText(e.reason.Text), Mark: sanitizeText(e.mark),
+		Envelope: e.envelope,
 	}
 	if strings.TrimSpace(r.Actor) == "" {
 		r.Actor = System
@@ -150,9 +164,11 @@ func (h *held) link(e entry, before order.State, at int64) auditRow {
 }
 
 func (t tx) insertAudit(ctx context.Context, row auditRow) error {
-	_, err := t.Put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	row.Seal = []byte{} // nil would be NULL
+	_, err := t.Put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		row.Merchant, row.Number, row.Chain, row.Seq, row.At, row.Actor, row.Action, row.Source, row.Evidence, row.Before, row.After,
-		row.Outcome, row.Code, row.Text, row.Paid, row.Fee, row.Mark, row.Hash)
+		row.Outcome, row.Code, row.Text, row.Paid, row.Fee, row.Mark, row.Hash,
+		row.Seal, row.Envelope)
 	return err
 }
 

@@ -68,8 +68,9 @@ END $$;
 -- 3. Reading -----------------------------------------------------------------
 
 GRANT SELECT ON
-    adjustments, audit, books, breakers, chains, compared_workflows, discrepancies, gateway_records, inbox, known,
-    ledger_versions, moves, orders, proposals, reconciled, restores, snapshots, submissions, transfers
+    adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
+    discrepancies, gateway_records, inbox, known, ledger_versions, moves, orders, proposals, reconciled, restores,
+    rosters, snapshots, submissions, transfers
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
@@ -80,8 +81,9 @@ GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
 -- breaker, which is deleted when it closes; the audit keeps what happened. The
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
-    adjustments, audit, books, breakers, chains, compared_workflows, discrepancies, gateway_records, known,
-    orders, proposals, reconciled, restores, snapshots, submissions, transfers
+    adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
+    discrepancies, gateway_records, known, orders, proposals, reconciled, restores, rosters, snapshots, submissions,
+    transfers
 TO payouts_worker;
 
 GRANT UPDATE ON
