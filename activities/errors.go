@@ -60,24 +60,28 @@ func judgeCreate(err error) (outcome, order.Reason) {
 	}
 	switch {
 	case gateway.Class == tarspay.ClassAuth:
-		return outcomePaused, order.Reason{Code: order.CodeGatewayPaused, Text: gateway.Error()}
+		return outcomePaused, order.Reason{Code: order.CodeGatewayPaused, Text: "the gateway refuses every call of the merchant: " + gateway.Answer()}
 	case gateway.Short():
-		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayShort, Text: gateway.Error()}
+		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayShort, Text: refusedText(gateway)}
 	case gateway.Confirm():
-		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: gateway.Error()}
+		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: refusedText(gateway)}
 	case gateway.Class == tarspay.ClassRejected && gateway.NotSent:
 		// Another worker may have a newer profile that accepts the order.
-		return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere, Text: "the worker's own checks refuse to send it: " + gateway.Error()}
+		return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere, Text: "the worker's own checks refuse to send it: " + gateway.Answer()}
 	case gateway.Class == tarspay.ClassRejected && !gateway.OutcomeUnknown():
-		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: gateway.Error()}
+		return outcomeRefused, order.Reason{Code: order.CodeGatewayRefused, Text: refusedText(gateway)}
 	case gateway.NotSent:
-		return outcomeUnsent, order.Reason{Code: order.CodeGatewayAway, Text: "the gateway cannot be reached: " + gateway.Error()}
+		return outcomeUnsent, order.Reason{Code: order.CodeGatewayAway, Text: "the gateway cannot be reached: " + gateway.Answer()}
 	case gateway.Class == tarspay.ClassDuplicate:
-		return outcomeDuplicate, order.Reason{Code: order.CodeGatewayUnknown, Text: gateway.Error()}
+		return outcomeDuplicate, order.Reason{Code: order.CodeGatewayUnknown, Text: "the gateway has an order of this number already: " + gateway.Answer()}
 	default:
-		return outcomeUnknown, order.Reason{Code: order.CodeGatewayUnknown, Text: gateway.Error()}
+		return outcomeUnknown, order.Reason{Code: order.CodeGatewayUnknown, Text: "the create was sent, and its outcome is not known: " + gateway.Answer()}
 	}
 }
+
+// refusedText says with which code the gateway refused a create. Use cases read
+// the code from it (tarspay.CodeIn).
+func refusedText(refusal *tarspay.Error) string { return "the gateway refused it: " + refusal.Answer() }
 
 // isNotFound reports whether a query was answered with "no such order".
 func isNotFound(err error) bool {

@@ -28,7 +28,9 @@ func TestARefusalSaysWhoseItIs(t *testing.T) {
 		require.Equal(t, test.outcome, outcome, name)
 		require.Equal(t, test.code, reason.Code, name)
 	}
-	_, reason := judgeCreate(refusedHere("amount", errors.New("too large")))
+	_, reason := judgeCreate(&tarspay.Error{Class: tarspay.ClassRejected, Operation: create, Code: "5003009", HTTPStatus: 200})
+	require.Equal(t, "the gateway refused it: code 5003009 (wayCode not supported)", reason.Text)
+	_, reason = judgeCreate(refusedHere("amount", errors.New("too large")))
 	require.Contains(t, reason.Text, "the worker's own checks refuse to send it")
 	require.Contains(t, reason.Text, "too large")
 	require.NotContains(t, reason.Text, "gateway")

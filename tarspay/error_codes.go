@@ -55,6 +55,9 @@ type ErrorCode struct {
 	// Short is whether a create was refused because the merchant's balance does
 	// not cover it: the same create may be taken once it does.
 	Short bool `yaml:"short"`
+	// Way is whether the code refuses the order's way. For many withdrawals the way
+	// is the bank's code.
+	Way bool `yaml:"way"`
 	// Action says what to do about the code.
 	Action string `yaml:"action"`
 	// Confidence is that of the classes; the codes themselves are documented.

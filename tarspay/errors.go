@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"unicode"
@@ -112,7 +113,18 @@ const maxMessageRunes = 200
 // Error is one line for people: "tarspay: create_withdrawal: rejected: code
 // 5003001 (missing parameter)".
 func (e *Error) Error() string {
-	parts := []string{"tarspay", string(e.Operation), string(e.Class)}
+	parts := append([]string{"tarspay", string(e.Operation), string(e.Class)}, e.answer()...)
+	if e.NotSent {
+		parts = append(parts, "nothing was sent")
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Answer returns what the gateway answered, or why no answer came, without our
+// names of the call and of the class: "code 5003001 (missing parameter)".
+func (e *Error) Answer() string { return strings.Join(e.answer(), ": ") }
+
+func (e *Error) answer() (parts []string) {
 	if e.HTTPStatus != 0 && e.HTTPStatus != 200 {
 		parts = append(parts, fmt.Sprintf("HTTP %d", e.HTTPStatus))
 	}
@@ -122,10 +134,17 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		parts = append(parts, e.Err.Error())
 	}
-	if e.NotSent {
-		parts = append(parts, "nothing was sent")
+	return parts
+}
+
+var codeInText = regexp.MustCompile(`\bcode (-?[0-9]{1,10})\b`)
+
+// CodeIn returns the gateway's code that a text of Answer or Error names, or "".
+func CodeIn(text string) string {
+	if found := codeInText.FindStringSubmatch(text); found != nil {
+		return found[1]
 	}
-	return strings.Join(parts, ": ")
+	return ""
 }
 
 // Unwrap is the cause.

@@ -76,7 +76,25 @@ func TestErrorText(t *testing.T) {
 	}
 	for _, test := range tests {
 		require.EqualError(t, &test.err, test.want)
+		require.Equal(t, test.err.Code, CodeIn(test.err.Error()))
+		require.Equal(t, test.err.Code, CodeIn(test.err.Answer()))
 	}
+	require.Equal(t, "code 5003001 (missing parameter)", tests[0].err.Answer())
+	require.Equal(t, "HTTP 502", tests[2].err.Answer())
+	require.Equal(t, "connection refused", tests[3].err.Answer())
+	require.Equal(t, "-1", CodeIn("the gateway says: code -1 (system error)"))
+}
+
+// The codes that refuse the order's way.
+func TestCodesOfWays(t *testing.T) {
+	t.Parallel()
+	var refuse []string
+	for _, code := range ErrorCodes() {
+		if code.Way {
+			refuse = append(refuse, code.Code)
+		}
+	}
+	require.Equal(t, []string{"5003009", "5003015", "5003027"}, refuse)
 }
 
 func TestClassOf(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/shell"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -31,7 +32,7 @@ func (s *starter) service() (*payouts.Service, error) {
 	}
 	parts := s.connect(settings)
 	parts.Merchants, parts.Access, parts.UnknownAlarm = settings.Merchants, settings.Access, settings.UnknownAlarm
-	parts.Now, parts.Ask = s.now, ask
+	parts.Now, parts.Ask, parts.AskFor = s.now, ask, askFor
 	return payouts.New(parts), nil
 }
 
@@ -41,6 +42,14 @@ func ask(useCase payouts.UseCase, key order.Key) string {
 		return "starter status " + orderArguments(key) + " --wait"
 	}
 	return "starter " + string(useCase) + " " + orderArguments(key)
+}
+
+// askFor returns the command for a use case about a code or a country.
+func askFor(useCase payouts.UseCase, what string) string {
+	if useCase == payouts.UseWays {
+		return "starter ways --country " + shell.Word(what)
+	}
+	return "starter " + string(useCase) + " " + shell.Word(what)
 }
 
 // self returns the user as the actor of commands that only read.

@@ -62,11 +62,12 @@ func (s *Service) do(ctx context.Context, key order.Key, action order.Action) (O
 func (s *Service) undrivenView(at target, standing order.Standing) order.View {
 	view := at.view
 	view.Standing = standing
-	view.Next = orderEnded
 	if !at.found {
 		view.Kind, view.Country = "", ""
 	}
-	if !standing.State.Terminal() {
+	if standing.State.Terminal() {
+		view.Next = s.afterEnd(view)
+	} else {
 		view.Next = "Nothing: no workflow drives the order. Let one go on with it: " + s.parts.Ask(UseAdopt, view.Key())
 	}
 	return view

@@ -45,6 +45,7 @@ func setup(t *testing.T) *testBundle {
 		Orders:    func(context.Context) (Orders, error) { return b.orders, nil },
 		Now:       func() time.Time { return noon },
 		Ask:       func(useCase UseCase, key order.Key) string { return string(useCase) + " of " + key.Number },
+		AskFor:    func(useCase UseCase, what string) string { return string(useCase) + " of " + what },
 	})
 	return b
 }

@@ -51,6 +51,9 @@ type Parts struct {
 	// Ask returns how a caller starts a use case on an order, for a sentence: a
 	// command line, or a request.
 	Ask func(useCase UseCase, key order.Key) string
+	// AskFor is Ask for a use case about something else than an order: a code of the
+	// gateway, or a country.
+	AskFor func(useCase UseCase, what string) string
 }
 
 // UseCase names a use case that an answer recommends.
@@ -60,9 +63,11 @@ type UseCase string
 const (
 	UseAdopt  UseCase = "adopt"
 	UseAudit  UseCase = "audit"
+	UseCodes  UseCase = "codes" // of a code
 	UsePoll   UseCase = "poll"
 	UseStatus UseCase = "status"
 	UseWait   UseCase = "wait" // status, after waiting for the order's end
+	UseWays   UseCase = "ways" // of a country
 )
 
 // Orders is what the use cases need of *client.Client, which comments each method.

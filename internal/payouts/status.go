@@ -43,7 +43,7 @@ type Order struct {
 func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, error) {
 	known := s.record(ctx, key)
 	if known.ended() {
-		return known.answer(), nil
+		return s.withEnd(known.answer()), nil
 	}
 	orders, err := s.parts.Orders(ctx)
 	switch {
@@ -62,7 +62,7 @@ func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, er
 func (s *Service) Wait(ctx context.Context, actor Actor, key order.Key, patience time.Duration) (Order, error) {
 	known := s.record(ctx, key)
 	if known.ended() {
-		return known.answer(), nil
+		return s.withEnd(known.answer()), nil
 	}
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
@@ -130,9 +130,6 @@ func (r record) answer() Order {
 	answer := Order{
 		Order: r.row.View(r.row.Standing), Source: FromLedger, ChangedAt: r.row.UpdatedAt, Stood: r.at.Sub(r.row.UpdatedAt),
 	}
-	if r.ended() {
-		answer.Order.Next = orderEnded
-	}
 	return answer
 }
 
@@ -141,8 +138,6 @@ func (r record) next(text string) Order {
 	answer.Order.Next = text
 	return answer
 }
-
-const orderEnded = "Nothing: the order has ended."
 
 // drivenStatus returns an open order of the ledger with the status of its
 // workflow.
@@ -230,7 +225,7 @@ func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.K
 			Text: "Temporal has a workflow of the order, and the ledger does not have the order; write it down from the workflow's input: " + s.parts.Ask(UseAdopt, key),
 		}
 	}
-	return answer, nil
+	return s.withEnd(answer), nil
 }
 
 // statusCompleted is Temporal's status of a workflow that ended by itself.
@@ -284,12 +279,12 @@ func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) str
 func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error) {
 	told := answer.Order
 	if told.Unwritten() {
-		return answer, nil
+		return s.withEnd(answer), nil
 	}
 	known := s.record(ctx, told.Key())
 	answer.LedgerAway = known.err != nil
 	if !known.found {
-		return answer, nil
+		return s.withEnd(answer), nil
 	}
 	by := known.answer()
 	if told.Fingerprint != "" && told.Fingerprint != by.Order.Fingerprint {
@@ -303,7 +298,7 @@ func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error)
 	if !known.ended() && told.State.Terminal() {
 		answer.Problem = s.undriven(told.Key(), "its workflow has ended, and the ledger has the order open")
 	}
-	return answer, nil
+	return s.withEnd(answer), nil
 }
 
 // rowView returns an order with the members of Temporal's list.
