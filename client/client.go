@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -313,7 +314,10 @@ func unreachable(what string, err error) error {
 	case errors.As(err, &exhausted):
 		return order.Refuse(order.CodeOrderBusy, "could not %s: Temporal is at a limit (%s); ask again in a moment", what, exhausted.Message)
 	}
-	return order.Refuse(CodeTemporalUnreachable, "could not %s, Temporal did not answer; it is safe to repeat the call with the same number", what)
+	if strings.Contains(err.Error(), "connection refused") {
+		return order.Refuse(CodeTemporalUnreachable, "could not %s: Temporal refused the connection; it is safe to repeat the call with the same number", what)
+	}
+	return order.Refuse(CodeTemporalUnreachable, "could not %s: Temporal did not answer; it is safe to repeat the call with the same number", what)
 }
 
 func readError(ctx context.Context, key order.Key, err error) error {

@@ -28,7 +28,8 @@ func TestTemporalsLimitsAreToldApart(t *testing.T) {
 		"starts":            {unreachable("start the order", busy), order.CodeOrderBusy, "ask again"},
 		"blob":              {unreachable("start the order", serviceerror.NewInvalidArgument("Blob data size exceeds limit.")), CodeTemporalRefused, "Blob data size exceeds limit."},
 		"no rights":         {unreachable("start the order", serviceerror.NewPermissionDenied("Request unauthorized.", "")), CodeTemporalRefused, "credentials"},
-		"away":              {unreachable("start the order", serviceerror.NewUnavailable("connection refused")), CodeTemporalUnreachable, "is safe"},
+		"away":              {unreachable("start the order", serviceerror.NewUnavailable("dial tcp 127.0.0.1:1: connect: connection refused")), CodeTemporalUnreachable, "Temporal refused the connection; it is safe"},
+		"silent":            {unreachable("start the order", serviceerror.NewUnavailable("transport is closing")), CodeTemporalUnreachable, "Temporal did not answer; it is safe"},
 		"away, of an order": {updateError(t.Context(), key, errors.New("connection refused")), CodeTemporalUnreachable, "is safe"},
 	} {
 		require.Equal(t, test.code, order.CodeOf(test.err), name)

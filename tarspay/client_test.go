@@ -339,7 +339,7 @@ func TestNotSentIsTrueWhereNothingLeft(t *testing.T) {
 		is      error
 		text    string
 	}{
-		{"refused connection", closed, t.Context(), Options{}, syscall.ECONNREFUSED, "connection refused"},
+		{"refused connection", closed, t.Context(), Options{}, syscall.ECONNREFUSED, "connection refused by " + strings.TrimPrefix(closed, "http://")},
 		{"unknown host", "http://127.0.0.1", t.Context(), Options{Transport: nameless}, nil, "host name not resolved"},
 		{"no connection in time", "http://127.0.0.1", t.Context(), Options{Transport: stuck, Timeout: time.Millisecond}, context.DeadlineExceeded, "time limit"},
 		{"untrusted certificate", untrusted.URL, t.Context(), Options{}, nil, "certificate is not accepted"},

@@ -252,7 +252,7 @@ func describe(err error) error {
 	case errors.As(err, &resolve):
 		return cause{"host name not resolved", err}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return cause{"connection refused", err}
+		return cause{"connection refused" + byWhom(err), err}
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return cause{"connection reset", err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -261,6 +261,15 @@ func describe(err error) error {
 		return cause{"network error on " + operation.Op, err}
 	}
 	return cause{"connection failed or broke off", err}
+}
+
+// byWhom returns the address that refused a connection: " by 127.0.0.1:80".
+func byWhom(err error) string {
+	var operation *net.OpError
+	if !errors.As(err, &operation) || operation.Addr == nil {
+		return ""
+	}
+	return " by " + operation.Addr.String()
 }
 
 func isTimeout(err error) bool {

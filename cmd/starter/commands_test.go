@@ -303,7 +303,7 @@ func TestTemporalUnreachable(t *testing.T) {
 	defer cancel()
 	_, err := parts.Orders(ctx)
 	require.Equal(t, client.CodeTemporalUnreachable, order.CodeOf(err))
-	require.ErrorContains(t, err, "Temporal at 127.0.0.1:1 did not answer")
+	require.ErrorContains(t, err, "Temporal at 127.0.0.1:1 refused the connection, so nothing listens there")
 	require.NotContains(t, err.Error(), "rpc")
 
 	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "somewhere")

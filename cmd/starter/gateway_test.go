@@ -517,7 +517,7 @@ func TestGatewayAway(t *testing.T) {
 	server.Close()
 	got := b.run(t.Context(), "utr", "supplement", "412345678901", "--number", "CART-1")
 	require.Equal(t, exitUnreachable, got.code)
-	require.Contains(t, got.errs, "the gateway cannot say just now: connection refused (GATEWAY_UNREACHABLE)")
+	require.Contains(t, got.errs, "the gateway cannot say just now: connection refused by "+server.Listener.Addr().String()+" (GATEWAY_UNREACHABLE)")
 }
 
 // A key that is none is a matter of settings and is never shown.

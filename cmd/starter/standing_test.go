@@ -68,7 +68,7 @@ func TestTheLedgerDecides(t *testing.T) {
 		"Temporal is away": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			b.temporalErr = order.Refuse(client.CodeTemporalUnreachable, "away")
-		}, order.Submitted, payouts.FromLedger, "Not known: Temporal does not answer.", "", exitDone},
+		}, order.Submitted, payouts.FromLedger, "Not known: away.", "", exitDone},
 		"terminated": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
@@ -105,14 +105,14 @@ func TestTheLedgerDecides(t *testing.T) {
 			told(t, b, order.Succeeded)
 			b.temporal.row = row(t, order.Succeeded)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Succeeded, payouts.FromWorkflow, "What the workflow does next.", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Succeeded, payouts.FromWorkflow, "Nothing: the order has ended.", order.DiscrepancyNotInLedger, exitUnderWay},
 		"no row, because it was refused": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Rejected)
 			told(t, b, order.Rejected)
 			b.temporal.view.Reason.Code = order.CodeUnknownMerchant
 			b.temporal.row = row(t, order.Rejected)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Rejected, payouts.FromWorkflow, "What the workflow does next.", "", exitDone},
+		}, order.Rejected, payouts.FromWorkflow, "The order has ended. Add the merchant to PAYOUTS_MERCHANTS of a worker, then start the same number again.", "", exitDone},
 		"no row, and terminated": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Created)
 			told(t, b, order.Created)

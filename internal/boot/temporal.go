@@ -81,12 +81,14 @@ func (t Temporal) Orders(ctx context.Context) (*payouts.Client, func(), error) {
 	defer cancel()
 	temporal, err := client.DialContext(dialling, t.options)
 	if err != nil {
-		return nil, nil, t.unreachable(err)
+		return nil, nil, t.unreachable(err, dialling.Err() != nil)
 	}
 	return payouts.New(temporal).Reading(t.codec.Converter()), temporal.Close, nil
 }
 
-func (t Temporal) unreachable(err error) *order.Refusal {
+// unreachable returns why Temporal cannot be reached. silent says that the time limit
+// is over.
+func (t Temporal) unreachable(err error, silent bool) *order.Refusal {
 	where := t.options.HostPort
 	if where == "" {
 		where = client.DefaultHostPort
@@ -95,8 +97,19 @@ func (t Temporal) unreachable(err error) *order.Refusal {
 		return order.Refuse(payouts.CodeTemporalUnreachable,
 			"Temporal at %s answers, and TLS to it fails: %s; see the TEMPORAL_TLS_… settings and the server's certificate. Nothing was sent", where, why)
 	}
+	var why string
+	switch text := err.Error(); {
+	case strings.Contains(text, "connection refused"):
+		why = "refused the connection, so nothing listens there"
+	case strings.Contains(text, "no such host"):
+		why = "was not found: the host name cannot be resolved"
+	case silent:
+		why = "did not answer within " + answerTime.String()
+	default:
+		why = "cannot be used: the connection failed or was closed"
+	}
 	return order.Refuse(payouts.CodeTemporalUnreachable,
-		"Temporal at %s did not answer within %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, answerTime)
+		"Temporal at %s %s; check that it runs and that TEMPORAL_ADDRESS is right. Nothing was sent", where, why)
 }
 
 // tlsFailure returns why TLS failed, if a connection error is about TLS. gRPC

@@ -48,7 +48,7 @@ func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, er
 	orders, err := s.parts.Orders(ctx)
 	switch {
 	case known.found && err != nil:
-		return known.next("Not known: Temporal does not answer."), nil //nolint:nilerr // the ledger's answer is enough
+		return known.next(notKnown(err)), nil //nolint:nilerr // the ledger's answer is enough
 	case known.found:
 		return s.drivenStatus(ctx, orders, known), nil
 	case err != nil:
@@ -139,6 +139,9 @@ func (r record) next(text string) Order {
 	return answer
 }
 
+// notKnown is what happens next if Temporal cannot be asked.
+func notKnown(err error) string { return "Not known: " + Explain(err).Message + "." }
+
 // drivenStatus returns an open order of the ledger with the status of its
 // workflow.
 func (s *Service) drivenStatus(ctx context.Context, orders Orders, known record) Order {
@@ -148,7 +151,7 @@ func (s *Service) drivenStatus(ctx context.Context, orders Orders, known record)
 	case order.CodeOf(err) == order.CodeOrderNotFound:
 		answer.Problem = s.undriven(key, "Temporal has no workflow of it")
 	case err != nil:
-		return known.next("Not known: Temporal does not answer.")
+		return known.next(notKnown(err))
 	case there.Squatted != "":
 		answer.Problem = &order.Reason{Code: order.CodeNumberSquatted, Text: there.Squatted}
 	case !there.Open:

@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -344,13 +346,21 @@ func sqlitePool(name string, size int) (*sqlx.DB, error) {
 // unreachable returns the error for a database that cannot be used. It omits the
 // driver's message if the message contains the password.
 func unreachable(ctx context.Context, text string, err error) *Error {
-	why := err.Error()
+	why := "cannot be used: " + err.Error()
+	var operation *net.OpError
+	var waited net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &operation) && operation.Addr != nil:
+		why = "refused the connection, so nothing listens at " + operation.Addr.String() + "; check that it runs and that the URL is right"
+	case errors.As(err, &waited) && waited.Timeout(): // also the deadline of ctx
+		why = "did not answer in time; check that it runs and that the URL is right"
+	}
 	if slices.ContainsFunc(secrets(text), func(secret string) bool { return strings.Contains(why, secret) }) {
-		why = "the driver's message is withheld because it repeats the password"
+		why = "cannot be used: the driver's message is withheld because it repeats the password"
 	}
 	return &Error{
 		Code:  CodeUnreachable,
-		Text:  fmt.Sprintf("the ledger's database (%s) cannot be used: %s", place(text), why),
+		Text:  fmt.Sprintf("the ledger's database (%s) %s", place(text), why),
 		cause: ctx.Err(),
 	}
 }

@@ -42,9 +42,9 @@ func TestOpenTellsWhenTheDatabaseIsAway(t *testing.T) {
 	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("this is no database ", 100)), 0o600))
 
 	for name, test := range map[string]struct{ url, want string }{
-		"closed port":   {"postgres://u:geheim@" + closed.Addr().String() + "/db?sslmode=disable", "PostgreSQL at " + closed.Addr().String() + "/db"},
-		"escaped":       {"postgres://u:ge%2Fheim@" + closed.Addr().String() + "/db", "connection refused"},
-		"in parameters": {"postgres://" + closed.Addr().String() + "/db?user=u&password=geheim", "connection refused"},
+		"closed port":   {"postgres://u:geheim@" + closed.Addr().String() + "/db?sslmode=disable", "PostgreSQL at " + closed.Addr().String() + "/db) refused the connection, so nothing listens at " + closed.Addr().String() + "; check"},
+		"escaped":       {"postgres://u:ge%2Fheim@" + closed.Addr().String() + "/db", "refused the connection"},
+		"in parameters": {"postgres://" + closed.Addr().String() + "/db?user=u&password=geheim", "refused the connection"},
 		"garbage":       {"sqlite:" + garbage, "not a database"},
 	} {
 		_, err := Open(t.Context(), test.url, toy, Options{})
@@ -152,6 +152,7 @@ func TestOpenGivesUpWithItsContext(t *testing.T) {
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, CodeUnreachable, failure.Code)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Contains(t, failure.Text, "PostgreSQL at "+deaf.Addr().String()+"/db) did not answer in time; check")
 }
 
 func TestConnectionSettings(t *testing.T) {
