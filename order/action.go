@@ -89,7 +89,7 @@ func (a Approval) Permit(o Order, at time.Time) *Refusal {
 		return notAwaiting(o)
 	}
 	if SamePerson(a.By, o.RequestedBy) {
-		return Refuse(CodeSamePerson, "%s requested order %s; another person must approve it", strings.TrimSpace(a.By), o.Number)
+		return Refuse(CodeSamePerson, "%s requested order %s; another person must approve it", o.RequestedBy, o.Number)
 	}
 	if !beginsFingerprint(a.Fingerprint, o.Fingerprint) {
 		return Refuse(CodeFingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", o.Number)
@@ -229,7 +229,7 @@ func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
 		return refusal
 	}
 	if twoPersons && SamePerson(r.By, o.RequestedBy) {
-		return Refuse(CodeSamePerson, "%s requested order %s; two other persons resolve it", strings.TrimSpace(r.By), o.Number)
+		return Refuse(CodeSamePerson, "%s requested order %s; two other persons must resolve it", o.RequestedBy, o.Number)
 	}
 	return nil
 }
@@ -248,7 +248,7 @@ func (r Resolution) Second(first Resolution) (confirms bool, refusal *Refusal) {
 			first.By, first.outcomeWithFee(), r.outcomeWithFee())
 	}
 	if SamePerson(r.By, first.By) {
-		return true, Refuse(CodeSamePerson, "%s has proposed this; another person must confirm it", strings.TrimSpace(r.By))
+		return true, Refuse(CodeSamePerson, "%s has proposed this; another person must confirm it", first.By)
 	}
 	return true, nil
 }

@@ -87,7 +87,8 @@ type View struct {
 	Number      string       `json:"number"`
 	Country     string       `json:"country"`
 	Way         string       `json:"way"`
-	Payee       string       `json:"payee,omitempty"` // masked, see Request.Payee
+	Payee       string       `json:"payee,omitempty"`        // masked, see Request.Payee
+	RequestedBy string       `json:"requested_by,omitempty"` // as typed when the order was started
 	Amount      money.Amount `json:"amount"`
 	Fingerprint string       `json:"fingerprint"`
 	Standing
@@ -101,7 +102,7 @@ type View struct {
 func (r Request) View(standing Standing) View {
 	return View{
 		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,
-		Payee: r.Payee(), Fingerprint: r.Fingerprint(), Standing: standing,
+		Payee: r.Payee(), RequestedBy: r.RequestedBy, Fingerprint: r.Fingerprint(), Standing: standing,
 	}
 }
 

@@ -76,6 +76,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"country", o.Country},
 		{"way", o.Way},
 		{payeeName(o.Kind), o.Payee},
+		{"requested by", o.RequestedBy},
 		{"gateway id", o.GatewayID},
 	}
 	if !o.State.Terminal() {

@@ -28,8 +28,8 @@ gateway drifts from the books.
 
 The exit code is 0 whether there is something to do or not.
 
---json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code","text","do",
-"command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker,
+--json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code",
+"requested_by","text","do","command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker,
 callback, funds, adjustment or drift, id is what the command takes (the number of the
 discrepancy, the id of the callback, the adjustment's reference, the merchant that drifts,
 the fingerprint of what is approved), and more means that there are more than the limit.`,
@@ -79,7 +79,7 @@ func writeQueue(w io.Writer, document payouts.QueuePage) {
 			printf(w, "\n")
 		}
 		describe(w, string(item.Kind)+" "+itemName(item.Key), []fact{
-			{"since", moment(item.Since)}, {"code", item.Code}, {"id", shownID(item)}, {"what", localTimes(item.Text)}, {"do", item.Do}, {"with", item.Command},
+			{"since", moment(item.Since)}, {"code", item.Code}, {"id", shownID(item)}, {"requested by", item.RequestedBy}, {"what", localTimes(item.Text)}, {"do", item.Do}, {"with", item.Command},
 		})
 	}
 	if document.More {

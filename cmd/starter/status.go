@@ -26,7 +26,7 @@ The exit code is 7 when nobody sees to the order: no workflow drives it
 (WORKFLOW_MISSING), another one has its id (NUMBER_SQUATTED), or it has a workflow
 and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem".
 
---json: {"order":{"kind","merchant","number","country","way","payee","amount",
+--json: {"order":{"kind","merchant","number","country","way","payee","requested_by","amount",
 "state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},

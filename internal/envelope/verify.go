@@ -231,7 +231,7 @@ func (a Acted) checkRequester(o order.Order) *order.Refusal {
 		return order.Refuse(CodeOtherOrder, "order %s says that %q requests it, and %s signed it", o.Number, clip(o.RequestedBy), a.Actor.Name)
 	}
 	if a.Envelope.Action == order.ActionApprove && order.SamePerson(a.Actor.Name, o.RequestedBy) {
-		return order.Refuse(order.CodeSamePerson, "%s requested order %s; another person must approve it", a.Actor.Name, o.Number)
+		return order.Refuse(order.CodeSamePerson, "%s requested order %s; another person must approve it", o.RequestedBy, o.Number)
 	}
 	return nil
 }

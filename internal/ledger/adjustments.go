@@ -498,7 +498,7 @@ func (r *adjustmentRow) requireOtherPerson(by string) *order.Refusal {
 		return refusal
 	}
 	if order.SamePerson(by, r.Actor) {
-		return order.Refuse(order.CodeSamePerson, "%s has proposed adjustment %s; another person must confirm it", strings.TrimSpace(by), r.Ref)
+		return order.Refuse(order.CodeSamePerson, "%s has proposed adjustment %s; another person must confirm it", r.Actor, r.Ref)
 	}
 	return nil
 }

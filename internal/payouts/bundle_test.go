@@ -65,6 +65,7 @@ type valueOrders struct {
 	findErr  error
 	view     order.View
 	viewErr  error
+	blocks   bool // no order ends, and no deposit gets instructions
 	requests []order.Request
 	actions  []order.Action
 }
@@ -87,6 +88,19 @@ func (v *valueOrders) Start(_ context.Context, request order.Request) (client.St
 }
 
 func (v *valueOrders) Order(context.Context, order.Key) (order.View, error) { return v.view, v.viewErr }
+
+func (v *valueOrders) Wait(ctx context.Context, _ order.Key) (order.View, error) {
+	if v.blocks {
+		<-ctx.Done()
+		return order.View{}, ctx.Err()
+	}
+	return v.view, v.viewErr
+}
+
+func (v *valueOrders) StartDeposit(ctx context.Context, request order.Request) (order.View, client.Started, error) {
+	view, err := v.Wait(ctx, request.Key())
+	return view, client.Started{}, err
+}
 
 func (v *valueOrders) Act(_ context.Context, _ order.Key, action order.Action) (order.View, error) {
 	v.actions = append(v.actions, action)

@@ -77,9 +77,15 @@ func (s *Service) StartDeposit(ctx context.Context, actor Actor, request order.R
 	defer cancel()
 	request.RequestedBy = actor.Name
 	view, started, err := orders.StartDeposit(starting, request)
+	if err != nil && starting.Err() != nil {
+		stands, _ := s.stands(ctx, actor, request.Key())
+		if stands == "" {
+			stands = "; it may be under way, if a worker runs"
+		}
+		return Order{}, order.Refuse(client.CodeNoAnswer, "deposit %s has no instructions yet%s. The same command again is safe", request.Key(), stands)
+	}
 	if err != nil {
-		return Order{}, late(starting, err, "deposit %s has no instructions yet; it may be under way, and the same command again is safe. Does a worker run?",
-			request.Key())
+		return Order{}, err
 	}
 	return s.preferLedger(ctx, Order{Order: view, Source: FromWorkflow, Started: &started})
 }

@@ -92,10 +92,43 @@ func (s *Service) Await(ctx context.Context, actor Actor, key order.Key, patienc
 	if order.CodeOf(err) == order.DiscrepancyOrphan { // the workflow has ended, and the order may be open
 		return s.Status(ctx, actor, key)
 	}
+	if err != nil && bounded.Err() != nil {
+		return s.stillOpen(ctx, actor, key)
+	}
 	if err != nil {
-		return Order{}, late(bounded, err, "order %s is still under way; look again with: %s", key, s.parts.Ask(UseWait, key))
+		return Order{}, err
 	}
 	return s.preferLedger(ctx, Order{Order: view, Source: FromWorkflow})
+}
+
+// stillOpen returns the error NO_ANSWER of an order that has not ended in the time
+// to wait, with its state and what happens next. It returns the order itself if the
+// order has ended meanwhile.
+func (s *Service) stillOpen(ctx context.Context, actor Actor, key order.Key) (Order, error) {
+	stands, answer := s.stands(ctx, actor, key)
+	if answer.Order.State.Terminal() {
+		return answer, nil
+	}
+	return Order{}, order.Refuse(client.CodeNoAnswer, "order %s is still under way%s. Look again with: %s", key, stands, s.parts.Ask(UseWait, key))
+}
+
+// stands returns the state of an order and what happens next, as the end of a
+// sentence, or "" if nobody answers soon: ": it is reserved. Next: It is sent".
+func (s *Service) stands(ctx context.Context, actor Actor, key order.Key) (string, Order) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	answer, err := s.Status(ctx, actor, key)
+	if err != nil || answer.Order.State == "" {
+		return "", Order{}
+	}
+	text := ": it is " + string(answer.Order.State)
+	if next := strings.TrimSuffix(answer.Order.Next, "."); next != "" {
+		text += ". Next: " + next
+	}
+	if answer.Problem != nil {
+		text += ". Problem: " + answer.Problem.Text
+	}
+	return text, answer
 }
 
 // record is an order in the ledger.

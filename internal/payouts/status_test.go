@@ -3,9 +3,11 @@ package payouts
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -61,4 +63,35 @@ func TestStatusWithoutTheLedger(t *testing.T) {
 	noted, err := b.without(nil, errors.New("away")).Note(t.Context(), Actor{"amina"}, key, "text")
 	require.NoError(t, err)
 	require.True(t, noted.LedgerAway)
+}
+
+// A wait that is over says where the order stands, and what happens next. An order
+// that has ended at that moment is the answer.
+func TestAWaitThatIsOverSaysWhereTheOrderStands(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.opened(t, "INV-1")
+	b.orders.owners, b.orders.blocks = []string{merchant}, true
+	b.orders.view = row.View(order.Standing{State: order.Reserved})
+	b.orders.view.Next = "Waits for a second person."
+	_, err := b.Wait(t.Context(), Actor{}, row.Key(), time.Millisecond)
+	require.Equal(t, client.CodeNoAnswer, order.CodeOf(err))
+	require.ErrorContains(t, err, "order "+row.Key().String()+" is still under way: it is reserved. Next: Waits for a second person. Look again with: wait of INV-1")
+
+	_, err = b.StartDeposit(t.Context(), Actor{}, row.Request, time.Millisecond)
+	require.Equal(t, client.CodeNoAnswer, order.CodeOf(err))
+	require.ErrorContains(t, err, "has no instructions yet: it is reserved. Next: Waits for a second person. The same command again is safe")
+
+	b.orders.owners = nil // no workflow drives it
+	_, err = b.Await(t.Context(), Actor{}, row.Key(), time.Millisecond)
+	require.ErrorContains(t, err, "it is reserved. Problem: no workflow drives the order")
+
+	b.orders.owners, b.orders.view.State = []string{merchant}, order.Failed
+	ended, err := b.without(nil, ErrNoLedger).Await(t.Context(), Actor{}, row.Key(), time.Millisecond)
+	require.NoError(t, err)
+	require.Equal(t, order.Failed, ended.Order.State)
+
+	b.orders.findErr = errors.New("away")
+	_, err = b.without(nil, ErrNoLedger).Await(t.Context(), Actor{}, row.Key(), time.Millisecond)
+	require.ErrorContains(t, err, "is still under way. Look again with: wait of INV-1")
 }

@@ -16,20 +16,22 @@ import (
 
 // Item is something that needs a person.
 type Item struct {
-	Since   time.Time        `json:"since"`
-	Kind    ledger.QueueKind `json:"kind"`
-	Key     order.Key        `json:"key"`            // without a number: the merchant
-	ID      string           `json:"id,omitempty"`   // argument of its command, see ledger.QueueKind
-	Code    string           `json:"code,omitempty"` // stable
-	Text    string           `json:"text"`           // the problem, in a sentence
-	Do      string           `json:"do"`             // what to do about it
-	Command string           `json:"command"`        // a command of the starter; the person replaces the words in capitals
+	Since       time.Time        `json:"since"`
+	Kind        ledger.QueueKind `json:"kind"`
+	Key         order.Key        `json:"key"`                    // without a number: the merchant
+	ID          string           `json:"id,omitempty"`           // argument of its command, see ledger.QueueKind
+	Code        string           `json:"code,omitempty"`         // stable
+	RequestedBy string           `json:"requested_by,omitempty"` // of an order: who requested it
+	Text        string           `json:"text"`                   // the problem, in a sentence
+	Do          string           `json:"do"`                     // what to do about it
+	Command     string           `json:"command"`                // a command of the starter; the person replaces the words in capitals
 }
 
 // Say returns the item for what is due.
 func Say(due ledger.Due) Item {
 	item := Item{Since: due.Since, Kind: due.Kind, Key: due.Key, ID: due.ID, Code: due.Code}
 	if due.Order != nil {
+		item.RequestedBy = due.Order.RequestedBy
 		sayOrder(&item, due, *due.Order)
 	} else {
 		sayOther(&item, due)

@@ -134,6 +134,9 @@ func TestSayOrders(t *testing.T) {
 	} {
 		item := Say(test.due)
 		require.Equal(t, test.want, said{item.Text, item.Do, item.Command}, name)
+		if test.due.Order != nil {
+			require.Equal(t, "tests", item.RequestedBy, name)
+		}
 	}
 }
 
