@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -36,6 +37,23 @@ func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) 
 		acted.Pending, acted.Outcome = resolution.By, resolution.Outcome()
 	}
 	return acted, nil
+}
+
+// ActOnBooks executes a person's action that is not about one order, or returns why
+// it was refused.
+func (b *Books) ActOnBooks(ctx context.Context, action order.BookAction) (contract.BookActed, error) {
+	record, refusal, err := b.ledger.ActOnBooks(ctx, action)
+	if err != nil {
+		return contract.BookActed{}, fmt.Errorf("%s: %w", action.Name(), err)
+	}
+	if refusal != nil {
+		return contract.BookActed{Refusal: &refusal.Reason}, nil
+	}
+	data, err := json.Marshal(record)
+	if err != nil {
+		return contract.BookActed{}, fmt.Errorf("%s: %w", action.Name(), err)
+	}
+	return contract.BookActed{Record: data}, nil
 }
 
 // insertLost writes an order that only Temporal has to the ledger, before it is

@@ -62,7 +62,7 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 	require.Len(t, found, 1)
 	require.Equal(t, order.DiscrepancyOrphan, found[0].Code)
 	require.Len(t, open(), 1, "one loss is told once")
-	refusal, err := books.CloseDiscrepancy(t.Context(), found[0].ID, "amina", "adopted")
+	_, refusal, err := books.CloseDiscrepancy(t.Context(), found[0].ID, order.Who{By: "amina", Why: "adopted"})
 	require.NoError(t, err)
 	require.Nil(t, refusal)
 	require.Empty(t, open())

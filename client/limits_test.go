@@ -46,4 +46,7 @@ func TestLongTextsStayHere(t *testing.T) {
 	require.Equal(t, order.CodeTextTooLong, order.CodeOf(err))
 	_, err = nobody.Act(t.Context(), key, order.Resolution{By: "amina", Why: "why", Evidence: strings.Repeat("x", 3<<20), State: order.Failed})
 	require.Equal(t, order.CodeTextTooLong, order.CodeOf(err))
+	long := order.BookAction{Who: order.Who{By: "amina", Why: strings.Repeat("x", order.MaxText+1)}, EndRestore: &order.Installation{}}
+	require.Equal(t, order.CodeTextTooLong, order.CodeOf(nobody.ActOnBooks(t.Context(), long, nil)))
+	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(nobody.ActOnBooks(t.Context(), order.BookAction{}, nil)))
 }

@@ -60,6 +60,13 @@ type Starter struct {
 	Log
 }
 
+// Tables holds the settings of the worker's commands that only touch the database.
+type Tables struct {
+	Database
+	Exceptions
+	Log
+}
+
 // Codec holds the settings of the process that decrypts for the Temporal UI.
 type Codec struct {
 	Payloads
@@ -101,6 +108,15 @@ func LoadReceiver() (Receiver, error) {
 	p.address("PAYOUTS_ADMIN_LISTEN", r.AdminListen)
 	p.between("PAYOUTS_SWEEP_EVERY", r.SweepEvery, 10*time.Millisecond, time.Hour)
 	return r, p.err()
+}
+
+// LoadTables reads the settings of the worker's commands that only touch the
+// database. The error is an *Error.
+func LoadTables() (Tables, error) {
+	var t Tables
+	p := load(&t)
+	t.Database.complete(p)
+	return t, p.err()
 }
 
 // LoadStarter reads the command line's settings, but no file. The error is an

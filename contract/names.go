@@ -27,6 +27,7 @@ const (
 	LateCallbackType          = "LateCallback"
 	OperatorActionsType       = "OperatorActions"
 	OperatorActionType        = "OperatorAction"
+	BookActionType            = "BookAction"
 	FindOrphansType           = "FindOrphans"
 )
 

@@ -17,6 +17,7 @@ func Register(registry worker.WorkflowRegistry) {
 		contract.LateCallbackType:          LateCallback,
 		contract.OperatorActionsType:       OperatorActions,
 		contract.OperatorActionType:        OperatorAction,
+		contract.BookActionType:            BookAction,
 		contract.FindOrphansType:           FindOrphans,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})

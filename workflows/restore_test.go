@@ -29,7 +29,7 @@ func (w *world) restore(t *testing.T, known func(*ledger.Ledger)) {
 
 func marked(t *testing.T, l *ledger.Ledger) {
 	t.Helper()
-	_, refusal, err := l.MarkRestored(t.Context(), "amina", "the disk broke; copy of last night")
+	_, refusal, err := l.MarkRestored(t.Context(), order.Who{By: "amina", Why: "the disk broke; copy of last night"})
 	require.NoError(t, err)
 	require.Nil(t, refusal)
 }

@@ -214,7 +214,7 @@ func TestJunkInputsOfShortWorkflows(t *testing.T) {
 		inputs = append(inputs, converter.NewRawValue(payload))
 	}
 	for _, input := range inputs {
-		for _, name := range []string{contract.LateCallbackType, contract.OperatorActionType} {
+		for _, name := range []string{contract.LateCallbackType, contract.OperatorActionType, contract.BookActionType} {
 			next := w.again()
 			next.TestWorkflowEnvironment.ExecuteWorkflow(name, input)
 			require.True(t, next.IsWorkflowCompleted())

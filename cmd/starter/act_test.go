@@ -53,13 +53,17 @@ func (b *bareTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string
 	}}, nil
 }
 
-func (b *bareTemporal) ExecuteWorkflow(_ context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
+func (b *bareTemporal) ExecuteWorkflow(ctx context.Context, options temporalclient.StartWorkflowOptions, workflow any, arguments ...any) (temporalclient.WorkflowRun, error) {
 	if request, ok := arguments[0].(order.Request); ok && workflow == contract.WithdrawalType {
 		if b.driven {
 			return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("it runs", "", "run-1")
 		}
 		b.started = append(b.started, request)
 		return &finished{id: options.ID}, nil
+	}
+	if action, ok := arguments[0].(order.BookAction); ok && workflow == contract.BookActionType {
+		acted, err := b.books.ActOnBooks(ctx, action)
+		return &finished{id: options.ID, result: acted}, err
 	}
 	return nil, errors.New("nothing else is started here")
 }
@@ -83,18 +87,24 @@ type actedUpdate struct {
 	acted contract.Acted
 }
 
-func (a actedUpdate) Get(_ context.Context, into any) error {
-	text, err := json.Marshal(a.acted)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, into)
-}
+func (a actedUpdate) Get(_ context.Context, into any) error { return crossed(a.acted, into) }
 
 // finished is a run that is over at once.
 type finished struct {
 	temporalclient.WorkflowRun
-	id string
+	id     string
+	result any
+}
+
+func (f *finished) Get(_ context.Context, into any) error { return crossed(f.result, into) }
+
+// crossed decodes what crosses Temporal as JSON.
+func crossed(from, into any) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
 }
 
 func (f *finished) GetID() string { return f.id }

@@ -13,8 +13,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-// These commands book money that moved at the gateway without an order. They write
-// to the ledger directly, which decides and audits.
+// These commands book money that moved at the gateway without an order. A worker
+// executes them; the ledger decides and audits.
 
 func (s *starter) adjustCommand() *cobra.Command {
 	var kinds strings.Builder

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -131,11 +132,18 @@ func TestAdjustmentsThatCannotBeSent(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-func TestAdjustmentsNeedALedger(t *testing.T) {
+// A worker writes an adjustment down, and needs no ledger of ours; a list is read
+// from the ledger.
+func TestAdjustmentsNeedAWorker(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{proposing, adjusting("confirm", "A", "--merchant", merchant), adjusting("list")} {
-		got := setup(t).run(t.Context(), args...)
-		require.Equal(t, exitUsage, got.code)
-		require.Contains(t, got.errs, payouts.CodeNoLedger)
+	got := setup(t).run(t.Context(), adjusting("list")...)
+	require.Equal(t, exitUsage, got.code)
+	require.Contains(t, got.errs, payouts.CodeNoLedger)
+	for _, args := range [][]string{proposing, adjusting("confirm", "A", "--merchant", merchant)} {
+		b := setup(t)
+		b.temporalErr = order.Refuse(client.CodeTemporalUnreachable, "away")
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitUnreachable, got.code)
+		require.Contains(t, got.errs, client.CodeTemporalUnreachable)
 	}
 }

@@ -91,8 +91,8 @@ func (s *starter) closeDiscrepancyCommand() *cobra.Command {
 		Use:   "close-discrepancy ID --why WHY",
 		Short: "Say why nothing more is to be done about a discrepancy",
 		Long: `Closes a discrepancy: a person has dealt with it, and says why nothing more is to be
-done. It moves no money. It is written to the ledger directly and audited, done or
-refused; the id is that of starter queue and starter discrepancies.
+done. It moves no money. A worker does it, and it is audited, done or refused; the id is
+that of starter queue and starter discrepancies.
 
 --json: {"discrepancy":{…}}, as of starter discrepancies.`,
 		Example:           `  starter close-discrepancy 7 --why "the gateway withdrew its message, ticket 4711" --by amina`,

@@ -64,7 +64,7 @@ func TestEmptyLedger(t *testing.T) {
 	requireRun(t, b, "queue_none", []string{"queue"}, exitDone)
 	for _, args := range [][]string{
 		{"queue"}, {"show", "INV-1", "--merchant", merchant}, {"audit", "--verify"}, {"audit", "--merchant", merchant}, {"discrepancies"},
-		{"close-discrepancy", "1", "--why", "w"}, {"adopt", "INV-1", "--merchant", merchant},
+		{"adopt", "INV-1", "--merchant", merchant},
 	} {
 		got := setup(t).run(t.Context(), args...)
 		require.Equal(t, exitUsage, got.code, args)
@@ -227,7 +227,7 @@ func (b *testBundle) paid(t *testing.T, r order.Request) {
 	b.clock = b.clock.Add(time.Minute)
 	_, err = b.real.Settle(t.Context(), key, order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, GatewayID: gatewayOrder})
 	require.NoError(t, err)
-	refusal, err := b.real.CloseDiscrepancy(t.Context(), 1, "amina", "the gateway withdrew it")
+	_, refusal, err := b.real.CloseDiscrepancy(t.Context(), 1, order.Who{By: "amina", Why: "the gateway withdrew it"})
 	require.NoError(t, err)
 	require.Nil(t, refusal)
 	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), key, order.DiscrepancyMismatch, "callback 1: orderAmount"))
@@ -331,24 +331,27 @@ func TestSetAside(t *testing.T) {
 	require.Contains(t, again.errs, ledger.CodeNotUnmatched)
 }
 
-// A restore is marked and ended by a person who says why, and the installation's
-// audit has both.
+// A restore is ended by a person who says why, and the installation's audit has it.
+// Only a worker's command marks it.
 func TestRestored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.happenings(t)
-	require.Equal(t, exitRefused, b.run(t.Context(), "restored", "--by", "amina").code)
+	for _, args := range [][]string{{"--by", "amina", "--why", "w"}, {}} {
+		got := b.run(t.Context(), append([]string{"restored"}, args...)...)
+		require.Equal(t, exitUsage, got.code)
+		require.Contains(t, got.errs, "worker restored --by WHO --why WHY")
+	}
+	require.Equal(t, exitRefused, b.run(t.Context(), "restored", "--over", "--by", "amina").code)
 	require.Equal(t, exitRefused, b.run(t.Context(), "restored", "--over", "--why", "w", "--by", "amina").code, "nothing is marked")
-	done := b.run(t.Context(), "restored", "--why", "backup of 03:00", "--by", "amina", "--json")
+	_, refusal, err := b.real.MarkRestored(t.Context(), order.Who{By: "amina", Why: "backup of 03:00"})
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	done := b.run(t.Context(), "restored", "--over", "--why", "all found", "--by", "bilal", "--json")
 	require.Equal(t, exitDone, done.code, done.errs)
 	var document restoreDocument
 	require.NoError(t, json.Unmarshal([]byte(done.out), &document))
-	require.Equal(t, ledger.Restore{At: b.clock, By: "amina", Why: "backup of 03:00", Orders: document.Restore.Orders}, document.Restore)
-	require.Positive(t, document.Restore.Orders)
-	row, err := b.real.Order(t.Context(), request(t, "ORPH-1", "800").Key())
-	require.NoError(t, err)
-	require.Equal(t, b.clock, row.AskFirst)
-	require.Equal(t, exitDone, b.run(t.Context(), "restored", "--over", "--why", "all found", "--by", "bilal").code)
+	require.Equal(t, ledger.Restore{At: b.clock, By: "bilal", Why: "all found", Ended: true}, document.Restore)
 	audit := b.run(t.Context(), "audit", "--installation").out
 	for _, said := range []string{"backup of 03:00", "all found", ledger.CodeNotRestored, order.CodeWhyMissing} {
 		require.Contains(t, audit, said)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -15,31 +14,31 @@ func (s *starter) restoredCommand() *cobra.Command {
 	var who actor
 	var over bool
 	cmd := &cobra.Command{
-		Use:   "restored --why WHY",
-		Short: "Mark that an older copy of the ledger was restored",
-		Long: `An older copy of the ledger does not know what was sent after it was taken. Run this
-after it is restored and before a worker is started: the next create of every order
-that is open, or is opened from now on, asks the gateway first, and sends only what
-the gateway does not have.
+		Use:   "restored --over --why WHY",
+		Short: "End the mark that an older copy of the ledger was restored",
+		Long: `Ends the mark that worker restored has set: orders that are opened from now on are sent
+without asking the gateway first. Run this when every order that was lost has been
+found. Orders that are open keep asking.
 
-With --over, orders that are opened from now on are sent without asking: every order
-that was lost has been found. Orders that are open keep asking.
+The mark itself must be set before a worker is started, so no worker can set it: run
+worker restored with the worker's database URL.
 
-It is written to the ledger directly and is in the installation's audit, done or
-refused: starter audit --installation.
+A worker does it. It is in the installation's audit, done or refused: starter audit
+--installation.
 
---json: {"restore":{"at","by","why","ended","orders"}}, where orders is how many
-are open and ask first.`,
-		Example: `  starter restored --why "disk lost; backup of 03:00" --by amina
-  starter restored --over --why "all of the lost hours is accounted for" --by amina`,
+--json: {"restore":{"at","by","why","ended","orders"}}, where orders is 0.`,
+		Example:           `  starter restored --over --why "all of the lost hours is accounted for" --by amina`,
 		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.restored(cmd.Context(), over, who)
+			if !over {
+				return commandline.Misused("starter restored only ends the mark, with --over; the mark is set before a worker is started, by worker restored --by WHO --why WHY")
+			}
+			return s.restoreOver(cmd.Context(), who)
 		},
 	}
-	s.addActor(cmd, &who, "which copy was restored and why, in a sentence")
-	cmd.Flags().BoolVar(&over, "over", false, "end the mark instead")
+	s.addActor(cmd, &who, "why nothing is missing any more, in a sentence")
+	cmd.Flags().BoolVar(&over, "over", false, "end the mark")
 	return cmd
 }
 
@@ -48,27 +47,17 @@ type restoreDocument struct {
 	Restore payouts.Restore `json:"restore"`
 }
 
-func (s *starter) restored(ctx context.Context, over bool, who actor) error {
+func (s *starter) restoreOver(ctx context.Context, who actor) error {
 	service, err := s.service()
 	if err != nil {
 		return err
 	}
-	mark := service.MarkRestored
-	if over {
-		mark = service.EndRestore
-	}
-	restore, err := mark(ctx, by(who.by), who.why)
+	restore, err := service.EndRestore(ctx, by(who.by), who.why)
 	if err != nil {
 		return err
 	}
-	s.show(restoreDocument{restore}, func(w io.Writer) { writeRestore(w, restore) })
+	s.show(restoreDocument{restore}, func(w io.Writer) {
+		describe(w, "restore is over", []fact{{"at", moment(restore.At)}, {"by", restore.By}, {"why", restore.Why}})
+	})
 	return nil
-}
-
-func writeRestore(w io.Writer, r payouts.Restore) {
-	title, orders := "restored", strconv.Itoa(r.Orders)
-	if r.Ended {
-		title, orders = "restore is over", ""
-	}
-	describe(w, title, []fact{{"at", moment(r.At)}, {"by", r.By}, {"why", r.Why}, {"open orders that ask first", orders}})
 }

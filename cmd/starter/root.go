@@ -85,9 +85,8 @@ head -1, the system ends the command with SIGPIPE, which shells report as 141. W
 asked for may be done: look before you repeat it.
 `)
 	settings.WriteString(`All settings are environment variables, and all are optional here: queue, show,
-audit, discrepancies, balance and status read the ledger, adopt, adjust,
-close-discrepancy, restored and set-aside write it; the commands under "Gateway" call it with
-the merchants' keys.
+audit, discrepancies, balance and status read the ledger, and no command writes it: a
+worker does what is asked. The commands under "Gateway" call it with the merchants' keys.
 
 `)
 	_ = config.Table(&settings, config.Starter{}) // a strings.Builder takes everything

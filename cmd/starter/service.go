@@ -38,8 +38,15 @@ func (s *starter) service() (*payouts.Service, error) {
 
 // ask returns the command for a use case on an order.
 func ask(useCase payouts.UseCase, key order.Key) string {
-	if useCase == payouts.UseWait {
+	switch {
+	case useCase == payouts.UseWait:
 		return "starter status " + orderArguments(key) + " --wait"
+	case useCase == payouts.UseAdjustments:
+		return "starter adjust list --merchant " + shellWord(key.Merchant)
+	case useCase == payouts.UseAudit && key == (order.Key{}):
+		return "starter audit --installation"
+	case key == (order.Key{}):
+		return "starter " + string(useCase)
 	}
 	return "starter " + string(useCase) + " " + orderArguments(key)
 }

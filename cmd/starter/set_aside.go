@@ -20,8 +20,8 @@ func (s *starter) setAsideCommand() *cobra.Command {
 		Long: `Takes a callback off the queue: one of an order that we do not have, when a person has
 found out who made the order, or one that cannot be passed on (CALLBACK_UNDELIVERED),
 when a person has asked the gateway about the order. It moves no money, and the callback
-does not come back if the gateway repeats it. It is written to the ledger directly and
-audited, done or refused; the id is that of starter queue.
+does not come back if the gateway repeats it. A worker does it, and it is audited, done
+or refused; the id is that of starter queue.
 
 A callback that has an order and can be passed on, or was dealt with before, is refused
 with CALLBACK_NOT_UNMATCHED.

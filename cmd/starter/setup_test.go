@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
@@ -91,6 +93,7 @@ func (b *testBundle) dialTemporal(context.Context) (payouts.Orders, error) {
 	if b.client != nil {
 		return b.client, nil
 	}
+	b.temporal.real = b.real
 	return b.temporal, b.temporalErr
 }
 
@@ -117,6 +120,8 @@ type fakeTemporal struct {
 	row     client.Row
 	rows    []client.Row
 	report  contract.ReconcileBalancesResult
+
+	real *ledger.Ledger // for actions that are not about one order
 
 	startErr, viewErr, findErr, reportErr error
 	blocks                                bool
@@ -188,6 +193,20 @@ func (f *fakeTemporal) ReconcileTransactions(ctx context.Context, input contract
 		return contract.ReconcileTransactionsResult{}, err
 	}
 	return f.transactions, f.reportErr
+}
+
+func (f *fakeTemporal) ActOnBooks(ctx context.Context, action order.BookAction, record any) error {
+	if _, err := f.answer(ctx); err != nil {
+		return err
+	}
+	acted, err := activities.NewBooks(f.real, activities.Settings{}).ActOnBooks(ctx, action)
+	if err != nil {
+		return err
+	}
+	if acted.Refusal != nil {
+		return &order.Refusal{Reason: *acted.Refusal}
+	}
+	return json.Unmarshal(acted.Record, record)
 }
 
 func (f *fakeTemporal) answer(ctx context.Context) (order.View, error) {

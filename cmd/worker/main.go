@@ -40,6 +40,7 @@ func command() *cobra.Command {
 			return run(cmd.Context(), settings)
 		},
 	}
+	root.AddCommand(restoredCommand())
 	commandline.Prepare(root, nil)
 	return root
 }

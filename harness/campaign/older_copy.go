@@ -82,7 +82,7 @@ func (w *world) copyOlder() error {
 	return err
 }
 
-// restore marks the copy as restored, as starter restored does, and replaces the ledger
+// restore marks the copy as restored, as worker restored does, and replaces the ledger
 // by it.
 func (w *world) restore() error {
 	path := filepath.Join(w.dir, olderFile)
@@ -91,7 +91,7 @@ func (w *world) restore() error {
 		return err
 	}
 	older.SetClock(w.clock(0))
-	_, refusal, err := older.MarkRestored(w.ctx, "amina", "the disk broke")
+	_, refusal, err := older.MarkRestored(w.ctx, order.Who{By: "amina", Why: "the disk broke"})
 	if refusal != nil {
 		err = refusal
 	}

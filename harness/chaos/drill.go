@@ -35,7 +35,7 @@ type drill struct {
 	name  string
 	kind  string   // the process whose data is restored
 	data  string   // in the stack's directory
-	steps []string // commands that an operator runs before the workers are started again
+	steps []string // commands of worker that an operator runs before the workers are started again
 }
 
 var drills = []drill{
@@ -219,7 +219,7 @@ func (r *run) recover(ctx context.Context, d drill, orders []*started, outcome *
 		return err
 	}
 	for _, step := range d.steps {
-		if _, err := r.starter(ctx, strings.Fields(step)...); err != nil {
+		if _, err := r.program(ctx, stack.Worker, strings.Fields(step)...); err != nil {
 			return err
 		}
 	}
@@ -359,14 +359,19 @@ func (r *run) queue(ctx context.Context) ([]queued, error) {
 
 // starter runs the operators' command line.
 func (r *run) starter(ctx context.Context, arguments ...string) ([]byte, error) {
+	return r.program(ctx, "starter", arguments...)
+}
+
+// program runs one of our programs with the worker's settings.
+func (r *run) program(ctx context.Context, name string, arguments ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(r.stack.Bin(), "starter"), arguments...) //nolint:gosec // a program of ours
+	cmd := exec.CommandContext(ctx, filepath.Join(r.stack.Bin(), name), arguments...) //nolint:gosec // a program of ours
 	cmd.Env = append(os.Environ(), r.stack.Environment()...)
 	said, err := cmd.Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
-		return append(said, failed.Stderr...), fmt.Errorf("starter %s: %w: %.500s", strings.Join(arguments, " "), err, failed.Stderr)
+		return append(said, failed.Stderr...), fmt.Errorf("%s %s: %w: %.500s", name, strings.Join(arguments, " "), err, failed.Stderr)
 	}
 	return said, err
 }

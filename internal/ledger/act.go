@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -31,4 +32,84 @@ func (l *Ledger) Act(ctx context.Context, key order.Key, action order.Action, tw
 		refusal = order.NoAction()
 	}
 	return row, refusal, false, err
+}
+
+// ActOnBooks performs a person's action that is not about one order, or refuses it.
+// The functions that it calls say what is audited. record is what the action is
+// about, as they return it.
+func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any, refusal *order.Refusal, err error) {
+	if refusal := a.Check(); refusal != nil {
+		return nil, refusal, nil
+	}
+	switch {
+	case a.ProposeAdjustment != nil:
+		p := a.ProposeAdjustment
+		return l.ProposeAdjustment(ctx, Adjustment{
+			Merchant: p.Merchant, Ref: p.Ref, Kind: AdjustmentKind(p.Kind), Amount: p.Amount, By: a.By, Why: a.Why, Evidence: p.Evidence, ID: a.ID,
+		})
+	case a.ConfirmAdjustment != nil:
+		return l.ConfirmAdjustment(ctx, a.ConfirmAdjustment.Merchant, a.ConfirmAdjustment.Ref, a.Who)
+	case a.RejectAdjustment != nil:
+		return l.RejectAdjustment(ctx, a.RejectAdjustment.Merchant, a.RejectAdjustment.Ref, a.Who)
+	case a.CloseDiscrepancy != nil:
+		return l.CloseDiscrepancy(ctx, a.CloseDiscrepancy.Discrepancy, a.Who)
+	case a.SetAside != nil:
+		return l.SetCallbackAside(ctx, a.SetAside.Callback, a.Who)
+	case a.EndRestore != nil:
+		return l.EndRestore(ctx, a.Who)
+	}
+	return nil, order.Refuse(order.CodeInvalidRequest, "this worker does not know the action %s", a.Name()), nil
+}
+
+// onBooks performs an action that is about an order only by its key, and audits it
+// in the order's chain. Without such an order the entry is in a chain of its own.
+// ours says whether the order exists. The entry's mark is the action's ID.
+func (t tx) onBooks(
+	ctx context.Context, key order.Key, target string, e entry, do func(ours bool) (*order.Refusal, error),
+) (refusal *order.Refusal, err error) {
+	h, err := t.lockOrder(ctx, key)
+	ours := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	e.source, e.mark = order.FromOperator, bookMark(e.action, target, order.Who{ID: e.mark})
+	repeated, refusal, err := t.repeated(ctx, key, e.mark)
+	if err != nil || repeated {
+		return refusal, err
+	}
+	if refusal, err = do(ours); err != nil {
+		return nil, err
+	}
+	e.refuse(refusal)
+	if !ours {
+		return refusal, t.noteOther(ctx, key, e)
+	}
+	return refusal, t.note(ctx, &h, e)
+}
+
+// bookMark returns the mark of a book action in the audit. It contains what the
+// action is about, because many targets have one chain. It is "" without an ID.
+func bookMark(action AuditAction, target string, who order.Who) string {
+	if who.ID == "" {
+		return ""
+	}
+	return string(action) + " " + target + " " + who.ID
+}
+
+// repeated reports whether a book action of the mark is in the audit, and how it was
+// refused; nil if it was done.
+func (t tx) repeated(ctx context.Context, key order.Key, mark string) (bool, *order.Refusal, error) {
+	if mark == "" {
+		return false, nil, nil
+	}
+	var rows []auditRow
+	err := t.List(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? AND mark = ? ORDER BY chain, seq LIMIT 1",
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number), sanitizeText(mark))
+	if err != nil || len(rows) == 0 {
+		return false, nil, err
+	}
+	if rows[0].Outcome == outcomeRefused {
+		return true, order.Refuse(rows[0].Code, "%s", rows[0].Text), nil
+	}
+	return true, nil, nil
 }

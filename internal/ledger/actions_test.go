@@ -802,3 +802,119 @@ func TestActKnowsEveryAction(t *testing.T) {
 		}
 	})
 }
+
+// bookAction makes a book action of the name on what there is: adjustment A1,
+// discrepancy 1, the callback.
+func bookAction(t *testing.T, name, callback string, who order.Who) order.BookAction {
+	t.Helper()
+	var a order.BookAction
+	require.NoError(t, order.Read([]byte(`{"by":"","`+name+`":{}}`), &a))
+	a.Who = who
+	ref := order.AdjustmentRef{Merchant: merchant, Ref: "A1"}
+	switch {
+	case a.ProposeAdjustment != nil:
+		*a.ProposeAdjustment = order.AdjustmentProposal{AdjustmentRef: ref, Kind: string(AdjustTopUp), Amount: pkr("5"), Evidence: "slip"}
+	case a.ConfirmAdjustment != nil:
+		*a.ConfirmAdjustment = ref
+	case a.RejectAdjustment != nil:
+		*a.RejectAdjustment = order.AdjustmentRef{Merchant: merchant, Ref: "A2"}
+	case a.CloseDiscrepancy != nil:
+		a.CloseDiscrepancy.Discrepancy = 1
+	case a.SetAside != nil:
+		a.SetAside.Callback = callback
+	}
+	return a
+}
+
+// Every book action is done once per ID: a repetition gets the same answer, moves
+// nothing and leaves no trace. So does a repetition of a refusal.
+func TestActOnBooksKnowsEveryAction(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		ctx := t.Context()
+		b.books(t, "1000", "0")
+		for _, ref := range []string{"A1", "A2"} {
+			_, refusal, err := b.ProposeAdjustment(ctx, Adjustment{
+				Merchant: merchant, Ref: ref, Kind: AdjustTopUp, Amount: pkr("5"), By: "amina", Why: "w", Evidence: "slip",
+			})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+		}
+		stray := order.Key{Merchant: merchant, Number: "stray"}
+		require.NoError(t, b.OpenDiscrepancy(ctx, stray, order.DiscrepancyMismatch, "x"))
+		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"))
+		require.NoError(t, err)
+		require.NoError(t, b.MarkCallback(ctx, callback, Unmatched))
+		_, _, err = b.MarkRestored(ctx, who("amina", "w"))
+		require.NoError(t, err)
+		entries := func() (found int) {
+			require.NoError(t, b.db.Get(ctx, &found, "SELECT COUNT(*) FROM audit"))
+			return found
+		}
+		for i, name := range order.BookActionNames() {
+			refuse := bookAction(t, name, callback, order.Who{ID: "nobody's", Why: "w"})
+			if refuse.ProposeAdjustment != nil {
+				refuse.ProposeAdjustment.Ref = "A3"
+			}
+			act := bookAction(t, name, callback, order.Who{ID: "bilal's", By: "bilal", Why: "w"})
+			if act.ProposeAdjustment != nil {
+				act.By = "amina" // it is the same proposal
+			}
+			before := entries()
+			for range 2 {
+				_, refusal, err := b.ActOnBooks(ctx, refuse)
+				require.NoError(t, err)
+				require.NotNil(t, refusal, name)
+				require.Equal(t, order.CodeWhoMissing, refusal.Code, "add %q to ActOnBooks in internal/ledger/act.go", name)
+				require.Equal(t, before+1, entries(), name)
+			}
+			first, refusal, err := b.ActOnBooks(ctx, act)
+			require.NoError(t, err)
+			require.Nil(t, refusal, name)
+			require.NotNil(t, first)
+			after := entries()
+			if i > 0 { // the proposal was made before
+				require.Equal(t, before+2, after, name)
+			}
+			again, refusal, err := b.ActOnBooks(ctx, act)
+			require.NoError(t, err)
+			require.Nil(t, refusal, name)
+			require.Equal(t, first, again, name)
+			require.Equal(t, after, entries(), name)
+		}
+		var marks int
+		require.NoError(t, b.db.Get(ctx, &marks, "SELECT COUNT(*) FROM restores"))
+		require.Equal(t, 2, marks, "marked once, ended once")
+		for range 2 {
+			mark, refusal, err := b.MarkRestored(ctx, order.Who{ID: "2", By: "amina", Why: "w"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.False(t, mark.Ended)
+		}
+		require.NoError(t, b.db.Get(ctx, &marks, "SELECT COUNT(*) FROM restores"))
+		require.Equal(t, 3, marks)
+		require.Equal(t, "1005", b.balances(t)[AccountAvailable])
+		b.clean(t)
+	})
+}
+
+// One ID on two discrepancies is two actions.
+func TestAnIDIsOfOneTarget(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		for _, detail := range []string{"x", "y"} {
+			require.NoError(t, b.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "stray"}, order.DiscrepancyMismatch, detail))
+		}
+		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{})
+		require.NoError(t, err)
+		for _, d := range found {
+			closed, refusal, err := b.CloseDiscrepancy(t.Context(), d.ID, order.Who{ID: "1", By: "amina", Why: "w"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.Equal(t, "amina", closed.ClosedBy)
+			require.Equal(t, d.ID, closed.ID)
+		}
+	})
+}

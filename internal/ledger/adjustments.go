@@ -23,6 +23,7 @@ type Adjustment struct {
 	By       string         `json:"by"`
 	Why      string         `json:"why"`      // one sentence
 	Evidence string         `json:"evidence"` // the proof: a bank slip, a statement line, a ticket of the gateway
+	ID       string         `json:"-"`        // idempotency key of the proposal; not stored with the adjustment
 }
 
 // AdjustmentKind says which money moved.
@@ -122,7 +123,7 @@ const (
 func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
 	a.By, a.Why, a.Evidence = sanitizeText(a.By), sanitizeText(a.Why), sanitizeText(a.Evidence)
 	return l.adjust(ctx, adjusting{
-		merchant: a.Merchant, ref: a.Ref, action: ActionProposeAdjustment, by: a.By, why: a.Why, what: a.text(),
+		merchant: a.Merchant, ref: a.Ref, action: ActionProposeAdjustment, who: order.Who{ID: a.ID, By: a.By, Why: a.Why}, what: a.text(),
 		permit:   func(*adjustmentRow) *order.Refusal { return a.permit() },
 		repeated: func(stored adjustmentRow) bool { return stored.hasContent(a) },
 		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
@@ -136,10 +137,10 @@ func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (Adjustmen
 //
 // The codes are WHO_MISSING, ADJUSTMENT_NOT_FOUND, ADJUSTMENT_DECIDED,
 // SAME_PERSON, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
-func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (AdjustmentRecord, *order.Refusal, error) {
-	by = sanitizeText(by)
+func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref string, who order.Who) (AdjustmentRecord, *order.Refusal, error) {
+	by := sanitizeText(who.By)
 	return l.adjust(ctx, adjusting{
-		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, by: by,
+		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, who: order.Who{ID: who.ID, By: by},
 		permit: func(stored *adjustmentRow) *order.Refusal {
 			if refusal := requirePerson("a confirmation", by, "confirmed"); refusal != nil {
 				return refusal
@@ -160,10 +161,10 @@ func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref, by string
 //
 // The codes are WHO_MISSING, WHY_MISSING, ADJUSTMENT_NOT_FOUND and
 // ADJUSTMENT_DECIDED.
-func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (AdjustmentRecord, *order.Refusal, error) {
-	by, why = sanitizeText(by), sanitizeText(why)
+func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref string, who order.Who) (AdjustmentRecord, *order.Refusal, error) {
+	by, why := sanitizeText(who.By), sanitizeText(who.Why)
 	return l.adjust(ctx, adjusting{
-		merchant: merchant, ref: ref, action: ActionRejectAdjustment, by: by, why: why,
+		merchant: merchant, ref: ref, action: ActionRejectAdjustment, who: order.Who{ID: who.ID, By: by, Why: why},
 		permit: func(stored *adjustmentRow) *order.Refusal {
 			if refusal := requirePerson("a rejection", by, why); refusal != nil {
 				return refusal
@@ -220,7 +221,7 @@ func (l *Ledger) adjustments(ctx context.Context, where conditions, by string, l
 type adjusting struct {
 	merchant, ref string
 	action        AuditAction
-	by, why       string
+	who           order.Who
 	what          string // text of the adjustment for the audit; empty: that of the stored row
 
 	permit   func(*adjustmentRow) *order.Refusal             // checks the stored row; it is empty if there is none
@@ -239,6 +240,11 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 		if stored, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (stored.ID != 0 && request.repeated(stored)) {
 			return err
 		}
+		mark := bookMark(request.action, ref, request.who)
+		var repeated bool
+		if repeated, refusal, err = t.repeated(ctx, order.Key{Merchant: merchant}, mark); err != nil || repeated {
+			return err
+		}
 		before := stored.State
 		if refusal = request.permit(&stored); refusal == nil {
 			if err := request.do(t, ctx, &stored); err != nil && !errors.As(err, &refusal) {
@@ -250,8 +256,8 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 			what = stored.text()
 		}
 		e := entry{
-			action: request.action, actor: request.by, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
-			reason: personReason("", request.why), before: order.State(before), after: order.State(stored.State),
+			action: request.action, actor: request.who.By, mark: mark, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
+			reason: personReason("", request.who.Why), before: order.State(before), after: order.State(stored.State),
 		}
 		e.refuse(refusal)
 		return t.noteOther(ctx, order.Key{Merchant: merchant}, e)

@@ -30,7 +30,7 @@ func propose(t testing.TB, b *testBundle, a Adjustment) AdjustmentRecord {
 func adjusted(t testing.TB, b *testBundle, a Adjustment) AdjustmentRecord {
 	t.Helper()
 	propose(t, b, a)
-	record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, "bilal")
+	record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, who("bilal", ""))
 	require.NoError(t, err)
 	require.Nil(t, refusal)
 	return record
@@ -76,7 +76,7 @@ func TestAdjustmentsMoveMoney(t *testing.T) {
 			want := proposed
 			want.State, want.DecidedBy, want.DecidedAt = AdjustmentBooked, "bilal", now
 			for range 2 { // once
-				record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, "bilal")
+				record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, who("bilal", ""))
 				require.NoError(t, err)
 				require.Nil(t, refusal)
 				require.Equal(t, want, record)
@@ -219,7 +219,7 @@ func TestAnotherPersonConfirms(t *testing.T) {
 		balances := b.balances(t)
 		refuse := func(by, ref, code string, stands AdjustmentRecord) {
 			t.Helper()
-			record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, ref, by)
+			record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, ref, who(by, ""))
 			require.NoError(t, err)
 			require.NotNil(t, refusal)
 			require.Equal(t, code, refusal.Code)
@@ -233,18 +233,18 @@ func TestAnotherPersonConfirms(t *testing.T) {
 		refuse("bilal", "A2", CodeAdjustmentNotFound, AdjustmentRecord{})
 		require.Equal(t, balances, b.balances(t))
 
-		booked, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", "bilal")
+		booked, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", who("bilal", ""))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		require.Equal(t, AdjustmentBooked, booked.State)
 		balances = b.balances(t)
 		refuse("amina", "A1", CodeAdjustmentDecided, booked)
 		refuse("omar", "A1", CodeAdjustmentDecided, booked)
-		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", "Bilal")
+		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", who("Bilal", ""))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		require.Equal(t, booked, record)
-		_, refusal, err = b.RejectAdjustment(t.Context(), merchant, "A1", "bilal", "too late")
+		_, refusal, err = b.RejectAdjustment(t.Context(), merchant, "A1", who("bilal", "too late"))
 		require.NoError(t, err)
 		require.Equal(t, CodeAdjustmentDecided, refusal.Code)
 		require.Equal(t, balances, b.balances(t))
@@ -278,23 +278,23 @@ func TestRejectAdjustment(t *testing.T) {
 			for _, test := range []struct{ by, why, code string }{
 				{"", "x", order.CodeWhoMissing}, {by, " ", order.CodeWhyMissing},
 			} {
-				record, refusal, err := b.RejectAdjustment(t.Context(), merchant, a.Ref, test.by, test.why)
+				record, refusal, err := b.RejectAdjustment(t.Context(), merchant, a.Ref, who(test.by, test.why))
 				require.NoError(t, err)
 				require.Equal(t, test.code, refusal.Code)
 				require.Equal(t, AdjustmentProposed, record.State)
 			}
 			for range 2 {
-				record, refusal, err := b.RejectAdjustment(t.Context(), merchant, a.Ref, by, "no such slip")
+				record, refusal, err := b.RejectAdjustment(t.Context(), merchant, a.Ref, who(by, "no such slip"))
 				require.NoError(t, err)
 				require.Nil(t, refusal)
 				require.Equal(t, AdjustmentRejected, record.State)
 				require.Equal(t, [2]string{by, "no such slip"}, [2]string{record.DecidedBy, record.DecidedWhy})
 			}
-			_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, a.Ref, "omar")
+			_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, a.Ref, who("omar", ""))
 			require.NoError(t, err)
 			require.Equal(t, CodeAdjustmentDecided, refusal.Code)
 		}
-		_, refusal, err := b.RejectAdjustment(t.Context(), merchant, "A9", "omar", "x")
+		_, refusal, err := b.RejectAdjustment(t.Context(), merchant, "A9", who("omar", "x"))
 		require.NoError(t, err)
 		require.Equal(t, CodeAdjustmentNotFound, refusal.Code)
 		trail := b.trail(t, theMerchant)
@@ -320,7 +320,7 @@ func TestFrozenEndsOnce(t *testing.T) {
 			propose(t, b, adjustment(ref, AdjustFrozenReturned, "30"))
 		}
 		adjusted(t, b, adjustment("A1", AdjustFrozenReturned, "30"))
-		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A2", "bilal")
+		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A2", who("bilal", ""))
 		require.NoError(t, err)
 		require.Equal(t, &order.Refusal{Reason: order.Reason{
 			Code: CodeFrozenExceeded, Text: "30.00 PKR is more than the 20.00 PKR that are left of what was frozen when the books were opened",
@@ -345,7 +345,7 @@ func TestConcurrentConfirmsMoveTheMoneyOnce(t *testing.T) {
 		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
 		var booked, same atomic.Int32
 		together(20, func(i int) {
-			record, refusal, err := b.ConfirmAdjustment(background, merchant, "A1", fmt.Sprint("person ", i))
+			record, refusal, err := b.ConfirmAdjustment(background, merchant, "A1", who(fmt.Sprint("person ", i), ""))
 			switch {
 			case err != nil:
 				panic(err)
@@ -354,7 +354,7 @@ func TestConcurrentConfirmsMoveTheMoneyOnce(t *testing.T) {
 			case refusal.Code != CodeAdjustmentDecided || record.State != AdjustmentBooked:
 				panic(refusal)
 			}
-			if _, refusal, err := b.ConfirmAdjustment(background, merchant, "A2", "bilal"); err == nil && refusal == nil {
+			if _, refusal, err := b.ConfirmAdjustment(background, merchant, "A2", who("bilal", "")); err == nil && refusal == nil {
 				same.Add(1)
 			}
 		})
@@ -368,7 +368,7 @@ func TestConcurrentConfirmsMoveTheMoneyOnce(t *testing.T) {
 		}
 		booked.Store(0)
 		together(20, func(i int) {
-			_, refusal, err := b.ConfirmAdjustment(background, merchant, fmt.Sprint("F", i), "bilal")
+			_, refusal, err := b.ConfirmAdjustment(background, merchant, fmt.Sprint("F", i), who("bilal", ""))
 			if err != nil || (refusal != nil && refusal.Code != CodeFrozenExceeded) {
 				panic(fmt.Sprint(err, refusal))
 			}
@@ -426,7 +426,7 @@ func TestListingAdjustments(t *testing.T) {
 		other.Merchant = "M2"
 		propose(t, b, other)
 		adjusted(t, b, adjustment("A3", AdjustTopUp, "1"))
-		_, _, err := b.RejectAdjustment(t.Context(), merchant, "A1", "bilal", "no")
+		_, _, err := b.RejectAdjustment(t.Context(), merchant, "A1", who("bilal", "no"))
 		require.NoError(t, err)
 		for _, test := range []struct {
 			filter AdjustmentFilter
@@ -475,7 +475,7 @@ func TestFeesHaveBounds(t *testing.T) {
 		}
 		require.NoError(t, b.exec("INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state) "+
 			"SELECT merchant, 'old', currency, 'fee', 9999900, actor, why, evidence, proposed_at, 'proposed' FROM adjustments WHERE ref = 'A0'"))
-		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "old", "bilal")
+		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "old", who("bilal", ""))
 		require.NoError(t, err)
 		require.Equal(t, order.CodeFeeBounds, refusal.Code)
 

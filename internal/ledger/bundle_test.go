@@ -380,3 +380,6 @@ func sha(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
+
+// who is a person with a reason.
+func who(by, why string) order.Who { return order.Who{By: by, Why: why} }

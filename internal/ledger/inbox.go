@@ -190,14 +190,24 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 	return nil
 }
 
+// CallbackSummary is a callback without its content, which may have personal data.
+type CallbackSummary struct {
+	ID       string      `json:"id"`
+	Key      order.Key   `json:"key"`
+	Status   InboxStatus `json:"status"`
+	Received int         `json:"received"` // number of times
+	FirstAt  time.Time   `json:"first_at"`
+	LastAt   time.Time   `json:"last_at"`
+}
+
 // SetCallbackAside marks a callback as handled by a person. The callback is of an
 // unknown order, or cannot be delivered. It is not listed again if the gateway
 // repeats it. The action is audited, done or refused. The callback is returned in
 // its new status.
 //
-// The refusal's codes are WHO_MISSING, WHY_MISSING and CALLBACK_NOT_UNMATCHED.
-// ErrNotFound if there is none of that id.
-func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (InboxEntry, *order.Refusal, error) {
+// The refusal's codes are WHO_MISSING, WHY_MISSING, TEXT_TOO_LONG,
+// CALLBACK_NOT_UNMATCHED and CALLBACK_NOT_FOUND. The last one is not audited.
+func (l *Ledger) SetCallbackAside(ctx context.Context, id string, who order.Who) (CallbackSummary, *order.Refusal, error) {
 	var e InboxEntry
 	var refusal *order.Refusal
 	id = sanitizeText(id) // typed by a person
@@ -208,30 +218,24 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id, by, why string) (Inbo
 			return missing(err, "callback %s", id)
 		}
 		e = row.entry()
-		key := e.Key()
-		h, err := t.lockOrder(ctx, key)
-		ours := err == nil
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		said := entry{
-			action: ActionSetAside, actor: by, source: order.FromOperator, evidence: "callback " + id,
-			reason: order.Reason{Code: e.due(), Text: why},
-		}
-		if refusal, err = t.setAside(ctx, &e, ours, row.due(t.At), by, why); err != nil {
-			return err
-		}
-		said.refuse(refusal)
-		if !ours {
-			return t.noteOther(ctx, key, said)
-		}
-		return t.note(ctx, &h, said)
+		refusal, err = t.onBooks(ctx, e.Key(), id, entry{
+			action: ActionSetAside, actor: who.By, mark: who.ID, evidence: "callback " + id, reason: order.Reason{Code: e.due(), Text: who.Why},
+		}, func(ours bool) (*order.Refusal, error) {
+			return t.setAside(ctx, &e, ours, row.due(t.At), who.By, who.Why)
+		})
+		return err
 	})
-	if err != nil {
-		return InboxEntry{}, nil, fmt.Errorf("ledger: set callback %s aside: %w", id, err)
+	if errors.Is(err, ErrNotFound) {
+		return CallbackSummary{}, order.Refuse(CodeCallbackNotFound, "there is no callback %s", id), nil
 	}
-	return e, refusal, nil
+	if err != nil {
+		return CallbackSummary{}, nil, fmt.Errorf("ledger: set callback %s aside: %w", id, err)
+	}
+	return CallbackSummary{e.ID, e.Key(), e.Status, e.Received, e.FirstAt, e.LastAt}, refusal, nil
 }
+
+// CodeCallbackNotFound says that there is no callback of the id.
+const CodeCallbackNotFound = "CALLBACK_NOT_FOUND"
 
 func (t tx) setAside(ctx context.Context, e *InboxEntry, ours, stuck bool, by, why string) (*order.Refusal, error) {
 	if refusal := requirePerson("setting a callback aside", by, why); refusal != nil {

@@ -172,9 +172,9 @@ func (l *lives) adjust(t *testing.T, random *rand.Rand, by string) error {
 	var err error
 	switch random.IntN(5) {
 	case 0:
-		_, _, err = l.RejectAdjustment(t.Context(), owner, ref, by, "x")
+		_, _, err = l.RejectAdjustment(t.Context(), owner, ref, who(by, "x"))
 	case 1, 2:
-		_, _, err = l.ConfirmAdjustment(t.Context(), owner, ref, by)
+		_, _, err = l.ConfirmAdjustment(t.Context(), owner, ref, who(by, ""))
 	default:
 		kinds := AdjustmentKinds()
 		_, _, err = l.ProposeAdjustment(t.Context(), Adjustment{

@@ -86,7 +86,7 @@ func TestNeedsPerson(t *testing.T) {
 		_, refusal, err := b.Reject(ctx, approve.Key(), order.Rejection{By: "amina", Why: "no"})
 		require.NoError(t, err)
 		require.Nil(t, refusal)
-		closed, err := b.CloseDiscrepancy(ctx, found[0].ID, "amina", "the gateway was wrong")
+		_, closed, err := b.CloseDiscrepancy(ctx, found[0].ID, who("amina", "the gateway was wrong"))
 		require.NoError(t, err)
 		require.Nil(t, closed)
 		require.NoError(t, b.Reset(ctx, "M2"))
@@ -184,7 +184,7 @@ func TestQueueOfAdjustments(t *testing.T) {
 			propose(t, b, adjustment(fmt.Sprint("A", i), AdjustTopUp, "30"))
 			now = now.Add(time.Minute)
 		}
-		_, _, err := b.ConfirmAdjustment(t.Context(), merchant, "A0", "bilal")
+		_, _, err := b.ConfirmAdjustment(t.Context(), merchant, "A0", who("bilal", ""))
 		require.NoError(t, err)
 		items := b.due(t, QueueAdjustment)
 		require.Len(t, items, 2)
@@ -195,7 +195,7 @@ func TestQueueOfAdjustments(t *testing.T) {
 			Since: noon.Add(time.Minute), Kind: QueueAdjustment, Key: order.Key{Merchant: merchant}, ID: "A1", Code: CodeAdjustmentProposed, Adjustment: &proposed[1],
 		}, items[0])
 		for _, ref := range []string{"A1", "A2"} {
-			_, _, err := b.RejectAdjustment(t.Context(), merchant, ref, "bilal", "no")
+			_, _, err := b.RejectAdjustment(t.Context(), merchant, ref, who("bilal", "no"))
 			require.NoError(t, err)
 		}
 		require.Empty(t, b.due(t, QueueAdjustment))
@@ -365,7 +365,7 @@ func TestCloseDiscrepancy(t *testing.T) {
 				{"amina", "booked by hand", "", "amina: close_discrepancy PAID_AFTER_END"},
 				{"bilal", "me too", order.CodeDiscrepancyClosed, "bilal: close_discrepancy refused DISCREPANCY_CLOSED"},
 			} {
-				refusal, err := b.CloseDiscrepancy(ctx, found[0].ID, step.by, step.why)
+				_, refusal, err := b.CloseDiscrepancy(ctx, found[0].ID, who(step.by, step.why))
 				require.NoError(t, err)
 				if step.code != "" {
 					require.Equal(t, step.code, refusal.Code)
@@ -392,8 +392,9 @@ func TestCloseDiscrepancy(t *testing.T) {
 			require.Len(t, found, 1)
 			require.Equal(t, "paid there twice", found[0].Detail)
 		}
-		_, err := b.CloseDiscrepancy(ctx, 99, "amina", "x")
-		require.ErrorIs(t, err, ErrNotFound)
+		_, refusal, err := b.CloseDiscrepancy(ctx, 99, who("amina", "x"))
+		require.NoError(t, err)
+		require.Equal(t, CodeDiscrepancyNotFound, refusal.Code)
 		b.clean(t)
 	})
 }
@@ -441,7 +442,7 @@ func TestStory(t *testing.T) {
 		tick()
 		found, err := b.Discrepancies(ctx, DiscrepancyFilter{})
 		require.NoError(t, err)
-		_, err = b.CloseDiscrepancy(ctx, found[0].ID, "amina", "their mistake")
+		_, _, err = b.CloseDiscrepancy(ctx, found[0].ID, who("amina", "their mistake"))
 		require.NoError(t, err)
 
 		story, err := b.Story(ctx, o.Key())

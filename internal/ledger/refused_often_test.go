@@ -30,7 +30,7 @@ func TestTheSameRefusalIsWrittenDownSoOften(t *testing.T) {
 				_, refusal, err = b.Note(t.Context(), missing, order.Note{By: by, Text: "hello"})
 				require.NoError(t, err)
 				require.Equal(t, order.CodeOrderNotFound, refusal.Code)
-				_, adjusting, err := b.RejectAdjustment(t.Context(), merchant, "A-1", by, "no")
+				_, adjusting, err := b.RejectAdjustment(t.Context(), merchant, "A-1", who(by, "no"))
 				require.NoError(t, err)
 				require.Equal(t, CodeAdjustmentNotFound, adjusting.Code)
 			}
@@ -86,7 +86,7 @@ func TestTheLedgerRefusesLongTexts(t *testing.T) {
 		require.NoError(t, b.OpenDiscrepancy(t.Context(), o.Key(), order.DiscrepancyAmount, "differs"))
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{})
 		require.NoError(t, err)
-		refusal, err = b.CloseDiscrepancy(t.Context(), found[0].ID, "amina", long)
+		_, refusal, err = b.CloseDiscrepancy(t.Context(), found[0].ID, who("amina", long))
 		require.NoError(t, err)
 		require.Equal(t, order.CodeTextTooLong, refusal.Code)
 		b.clean(t)

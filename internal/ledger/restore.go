@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,24 +30,29 @@ type Restore struct {
 // workers are started. It is audited in the installation's chain, done or refused.
 //
 // The refusal's codes are WHO_MISSING and WHY_MISSING.
-func (l *Ledger) MarkRestored(ctx context.Context, by, why string) (Restore, *order.Refusal, error) {
-	return l.markRestore(ctx, ActionRestore, by, why)
+func (l *Ledger) MarkRestored(ctx context.Context, who order.Who) (Restore, *order.Refusal, error) {
+	return l.markRestore(ctx, ActionRestore, who)
 }
 
 // EndRestore ends the mark for new orders. Call it when no client will send the
 // number of a lost order again. Existing orders keep their AskFirst. The refusal's
 // codes are WHO_MISSING, WHY_MISSING and NOT_RESTORED.
-func (l *Ledger) EndRestore(ctx context.Context, by, why string) (Restore, *order.Refusal, error) {
-	return l.markRestore(ctx, ActionEndRestore, by, why)
+func (l *Ledger) EndRestore(ctx context.Context, who order.Who) (Restore, *order.Refusal, error) {
+	return l.markRestore(ctx, ActionEndRestore, who)
 }
 
 // CodeNotRestored says that there is no mark of a restore that could be ended.
 const CodeNotRestored = "NOT_RESTORED"
 
-func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why string) (r Restore, refusal *order.Refusal, err error) {
-	by, why = sanitizeText(by), sanitizeText(why)
+func (l *Ledger) markRestore(ctx context.Context, action AuditAction, who order.Who) (r Restore, refusal *order.Refusal, err error) {
+	by, why := sanitizeText(who.By), sanitizeText(who.Why)
 	err = l.inTx(ctx, func(t tx) error {
 		r = Restore{At: t.At, By: by, Why: why, Ended: action == ActionEndRestore}
+		mark := bookMark(action, "", who)
+		var repeated bool
+		if repeated, refusal, err = t.repeated(ctx, order.Key{}, mark); err != nil || repeated {
+			return errors.Join(err, t.lastRestore(ctx, &r))
+		}
 		refusal = requirePerson("a restore", by, why)
 		since, err := t.restored(ctx)
 		if err != nil {
@@ -59,7 +66,7 @@ func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why st
 				return err
 			}
 		}
-		e := entry{action: action, actor: by, source: order.FromOperator, reason: order.Reason{Text: why}}
+		e := entry{action: action, actor: by, mark: mark, source: order.FromOperator, reason: order.Reason{Text: why}}
 		e.refuse(refusal)
 		return t.noteOther(ctx, order.Key{}, e)
 	})
@@ -67,6 +74,22 @@ func (l *Ledger) markRestore(ctx context.Context, action AuditAction, by, why st
 		return Restore{}, nil, fmt.Errorf("ledger: mark a restore: %w", err)
 	}
 	return r, refusal, nil
+}
+
+// lastRestore reads the last mark, for an action that is repeated.
+func (t tx) lastRestore(ctx context.Context, r *Restore) error {
+	var row struct {
+		At     int64 `db:"at"`
+		Orders int   `db:"orders"`
+	}
+	err := t.Get(ctx, &row, `SELECT at, (SELECT COUNT(*) FROM orders WHERE ask_first = at) AS orders FROM restores ORDER BY id DESC LIMIT 1`)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if r.At = moment(row.At); !r.Ended {
+		r.Orders = row.Orders
+	}
+	return err
 }
 
 func (t tx) putRestore(ctx context.Context, r Restore) (orders int, err error) {

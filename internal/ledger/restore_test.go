@@ -31,18 +31,18 @@ func TestMarkRestored(t *testing.T) {
 		submit(t, b, ended.Key(), refused)
 		require.Zero(t, before.AskFirst)
 
-		_, refusal, err := b.EndRestore(t.Context(), "amina", "over")
+		_, refusal, err := b.EndRestore(t.Context(), who("amina", "over"))
 		require.NoError(t, err)
 		require.Equal(t, CodeNotRestored, refusal.Code)
-		for _, who := range []struct{ by, why, code string }{{"", "x", order.CodeWhoMissing}, {"amina", " ", order.CodeWhyMissing}} {
-			_, refusal, err := b.MarkRestored(t.Context(), who.by, who.why)
+		for _, test := range []struct{ by, why, code string }{{"", "x", order.CodeWhoMissing}, {"amina", " ", order.CodeWhyMissing}} {
+			_, refusal, err := b.MarkRestored(t.Context(), who(test.by, test.why))
 			require.NoError(t, err)
-			require.Equal(t, who.code, refusal.Code)
+			require.Equal(t, test.code, refusal.Code)
 		}
 		require.Zero(t, asksFrom(before))
 
 		now = noon.Add(time.Hour)
-		mark, refusal, err := b.MarkRestored(t.Context(), "amina", "copy of last night")
+		mark, refusal, err := b.MarkRestored(t.Context(), who("amina", "copy of last night"))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		require.Equal(t, Restore{At: now, By: "amina", Why: "copy of last night", Orders: 1}, mark)
@@ -55,7 +55,7 @@ func TestMarkRestored(t *testing.T) {
 		written := b.openOn(t, Terms{AskFirst: true}, request(order.Deposit, "D2", "1"))
 		require.Equal(t, now, written.AskFirst)
 
-		over, refusal, err := b.EndRestore(t.Context(), "amina", "every lost order was found")
+		over, refusal, err := b.EndRestore(t.Context(), who("amina", "every lost order was found"))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		require.True(t, over.Ended)
@@ -178,7 +178,7 @@ func TestUnaskedOrdersAreNotEnded(t *testing.T) {
 		rich, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, "W4", "3000"), Terms{WaitForFunds: true, FundsDeadline: time.Hour})
 		require.NoError(t, err)
 		require.Equal(t, Opened, opening)
-		_, refusal, err := b.MarkRestored(t.Context(), "amina", "the disk broke")
+		_, refusal, err := b.MarkRestored(t.Context(), who("amina", "the disk broke"))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		now = now.Add(48 * time.Hour)
@@ -239,7 +239,7 @@ func TestNothingEndsAtItsOpeningUnasked(t *testing.T) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		terms := policy(t, `{rules: [{country: PK, per_order: {refuse_above: "20000"}}]}`)
-		_, refusal, err := b.MarkRestored(t.Context(), "amina", "the disk broke")
+		_, refusal, err := b.MarkRestored(t.Context(), who("amina", "the disk broke"))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		for number, test := range map[string]struct {

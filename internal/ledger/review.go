@@ -117,47 +117,46 @@ func (l *Ledger) Discrepancies(ctx context.Context, filter DiscrepancyFilter) ([
 }
 
 // CloseDiscrepancy closes a discrepancy that a person has dealt with, with the
-// reason. It is audited, done or refused.
+// reason, and returns it. It is audited, done or refused.
 //
-// The refusal's codes are WHO_MISSING, WHY_MISSING and DISCREPANCY_CLOSED.
-// ErrNotFound if there is none of that id.
-func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error) {
+// The refusal's codes are WHO_MISSING, WHY_MISSING, TEXT_TOO_LONG,
+// DISCREPANCY_CLOSED and DISCREPANCY_NOT_FOUND. The last one is not audited.
+func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) (Discrepancy, *order.Refusal, error) {
+	var row discrepancyRow
 	var refusal *order.Refusal
 	err := l.inTx(ctx, func(t tx) error {
-		var row discrepancyRow
-		if err := t.Get(ctx, &row, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE id = ?", id); err != nil {
+		const read = "SELECT " + discrepancyColumns + " FROM discrepancies WHERE id = ?"
+		if err := t.Get(ctx, &row, read, id); err != nil {
 			return missing(err, "discrepancy %d", id)
 		}
-		h, err := t.lockOrder(ctx, row.discrepancy().Key)
-		ours := err == nil
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		var err error
+		refusal, err = t.onBooks(ctx, row.discrepancy().Key, strconv.FormatInt(id, 10), entry{
+			action: ActionCloseDiscrepancy, actor: who.By, mark: who.ID, evidence: "discrepancy " + strconv.FormatInt(id, 10),
+			reason: order.Reason{Code: row.Code, Text: who.Why},
+		}, func(bool) (*order.Refusal, error) { return t.closeDiscrepancy(ctx, id, who) })
+		if err != nil || refusal != nil {
 			return err
 		}
-		if refusal, err = t.closeDiscrepancy(ctx, id, by, why); err != nil {
-			return err
-		}
-		e := entry{
-			action: ActionCloseDiscrepancy, actor: by, source: order.FromOperator, evidence: "discrepancy " + strconv.FormatInt(id, 10),
-			reason: order.Reason{Code: row.Code, Text: why},
-		}
-		e.refuse(refusal)
-		if !ours {
-			return t.noteOther(ctx, row.discrepancy().Key, e)
-		}
-		return t.note(ctx, &h, e)
+		return t.Get(ctx, &row, read, id)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("ledger: close discrepancy %d: %w", id, err)
+	if errors.Is(err, ErrNotFound) {
+		return Discrepancy{}, order.Refuse(CodeDiscrepancyNotFound, "there is no discrepancy %d", id), nil
 	}
-	return refusal, nil
+	if err != nil {
+		return Discrepancy{}, nil, fmt.Errorf("ledger: close discrepancy %d: %w", id, err)
+	}
+	return row.discrepancy(), refusal, nil
 }
 
-func (t tx) closeDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error) {
-	if refusal := (order.Note{By: by, Text: why}).Permit(order.Order{}); refusal != nil {
+// CodeDiscrepancyNotFound says that there is no discrepancy of the id.
+const CodeDiscrepancyNotFound = "DISCREPANCY_NOT_FOUND"
+
+func (t tx) closeDiscrepancy(ctx context.Context, id int64, who order.Who) (*order.Refusal, error) {
+	if refusal := (order.Note{By: who.By, Text: who.Why}).Permit(order.Order{}); refusal != nil {
 		return refusal, nil
 	}
 	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
-		t.At.UnixMilli(), sanitizeText(by), sanitizeText(why), id)
+		t.At.UnixMilli(), sanitizeText(who.By), sanitizeText(who.Why), id)
 	if err == nil && closed == 0 {
 		return order.Refuse(order.CodeDiscrepancyClosed, "discrepancy %d has been closed already", id), nil
 	}

@@ -166,7 +166,7 @@ func TestRecordsWithoutOrder(t *testing.T) {
 		a := adjustment("P77", AdjustSettlement, "700")
 		propose(t, b, a)
 		require.Equal(t, want, codes(compare(t, b, merchant, own)), "a proposal has booked nothing")
-		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "P77", "omar")
+		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "P77", who("omar", ""))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		require.Empty(t, codes(compare(t, b, merchant, own)))
@@ -245,7 +245,7 @@ func TestOpenDifference(t *testing.T) {
 
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Number: "elsewhere"})
 		require.NoError(t, err)
-		_, err = b.CloseDiscrepancy(t.Context(), found[0].ID, "amina", "booked")
+		_, _, err = b.CloseDiscrepancy(t.Context(), found[0].ID, who("amina", "booked"))
 		require.NoError(t, err)
 		require.NoError(t, b.OpenDifference(t.Context(), reconcile.Difference{Key: found[0].Key, Code: order.DiscrepancyRecord, Mark: "P1 fee"}))
 		found, err = b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Open: true})

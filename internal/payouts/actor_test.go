@@ -1,11 +1,14 @@
 package payouts
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -29,7 +32,9 @@ func TestTheActorIsOnRecord(t *testing.T) {
 	require.Equal(t, "dana", booked.DecidedBy)
 	require.Equal(t, ledger.AdjustmentBooked, booked.State)
 
-	restore, err := b.MarkRestored(t.Context(), Actor{"amina"}, "disk lost")
+	_, _, err = b.ledger.MarkRestored(t.Context(), order.Who{By: "dana", Why: "disk lost"})
+	require.NoError(t, err)
+	restore, err := b.EndRestore(t.Context(), Actor{"amina"}, "all found")
 	require.NoError(t, err)
 	require.Equal(t, "amina", restore.By)
 	entries, err := b.Audit(t.Context(), Actor{}, order.Key{})
@@ -84,4 +89,28 @@ func TestWhatIsNoNumberIsNotSent(t *testing.T) {
 	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
 	require.Empty(t, b.orders.actions)
 	require.NotContains(t, err.Error(), "Ayesha")
+}
+
+// Without a worker it is not known whether an action on the books is done. The answer
+// says where to look.
+func TestActionsOnTheBooksWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.orders.silent = true
+	amina, key := Actor{"amina"}, order.Key{Merchant: merchant, Number: "TOPUP-7"}
+	for look, act := range map[string]func() error{
+		"adjustments of ":   func() error { _, err := b.ConfirmAdjustment(over, amina, key); return err },
+		"discrepancies of ": func() error { _, err := b.CloseDiscrepancy(over, amina, 7, "w"); return err },
+		"queue of ":         func() error { _, err := b.SetCallbackAside(over, amina, "f00d", "w"); return err },
+		"audit of ":         func() error { _, err := b.EndRestore(over, amina, "w"); return err },
+	} {
+		err := act()
+		require.Equal(t, client.CodeNoAnswer, order.CodeOf(err), look)
+		require.ErrorContains(t, err, "it may still be done as told: look with "+look)
+	}
+	require.Len(t, b.orders.ids, 4)
+	slices.Sort(b.orders.ids)
+	require.Len(t, slices.Compact(b.orders.ids), 4, "each has an id of its own")
 }

@@ -34,13 +34,17 @@ func (s *Service) ProposeAdjustment(ctx context.Context, actor Actor, p Proposal
 	if err := CheckReference(p.Key); err != nil {
 		return Adjustment{}, err
 	}
-	return decide(ctx, s, func(ctx context.Context, l Ledger) (Adjustment, *order.Refusal, error) {
-		return l.ProposeAdjustment(ctx, ledger.Adjustment{
-			Merchant: p.Key.Merchant, Ref: p.Key.Number, Kind: ledger.AdjustmentKind(p.Kind), Amount: p.Amount,
-			By: actor.Name, Why: p.Why, Evidence: p.Evidence,
-		})
-	})
+	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(p.Key), order.BookAction{Who: who(actor, p.Why), ProposeAdjustment: &order.AdjustmentProposal{
+		AdjustmentRef: adjustmentRef(p.Key), Kind: p.Kind, Amount: p.Amount, Evidence: p.Evidence,
+	}})
 }
+
+func adjustmentRef(key order.Key) order.AdjustmentRef {
+	return order.AdjustmentRef{Merchant: key.Merchant, Ref: key.Number}
+}
+
+// merchantOf returns the key of the merchant's own audit.
+func merchantOf(key order.Key) order.Key { return order.Key{Merchant: key.Merchant} }
 
 // ConfirmAdjustment books what another person has proposed. The key is the merchant and
 // the adjustment's reference.
@@ -48,9 +52,8 @@ func (s *Service) ConfirmAdjustment(ctx context.Context, actor Actor, key order.
 	if err := CheckReference(key); err != nil {
 		return Adjustment{}, err
 	}
-	return decide(ctx, s, func(ctx context.Context, l Ledger) (Adjustment, *order.Refusal, error) {
-		return l.ConfirmAdjustment(ctx, key.Merchant, key.Number, actor.Name)
-	})
+	ref := adjustmentRef(key)
+	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(key), order.BookAction{Who: who(actor, ""), ConfirmAdjustment: &ref})
 }
 
 // RejectAdjustment ends an adjustment without booking it. The proposer may reject
@@ -59,9 +62,8 @@ func (s *Service) RejectAdjustment(ctx context.Context, actor Actor, key order.K
 	if err := CheckReference(key); err != nil {
 		return Adjustment{}, err
 	}
-	return decide(ctx, s, func(ctx context.Context, l Ledger) (Adjustment, *order.Refusal, error) {
-		return l.RejectAdjustment(ctx, key.Merchant, key.Number, actor.Name, why)
-	})
+	ref := adjustmentRef(key)
+	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(key), order.BookAction{Who: who(actor, why), RejectAdjustment: &ref})
 }
 
 // AdjustmentPage is a page of adjustments, the newest first.

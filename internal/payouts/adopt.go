@@ -53,7 +53,7 @@ func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopte
 	}
 	adopted.Order = row.View(row.Standing)
 	adopted.Order.Next = adoptedNext[row.State]
-	adopted.Closed, err = closeOrphan(ctx, l, actor, key)
+	adopted.Closed, err = s.closeOrphan(ctx, l, actor, key)
 	adopted.NotClosed = err != nil
 	return adopted, nil
 }
@@ -84,24 +84,29 @@ var adoptedNext = map[order.State]string{
 
 // closeOrphan closes the discrepancies about the missing workflow, and returns
 // their ids.
-func closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
+func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]int64, error) {
 	closed := []int64{}
 	for _, code := range []string{order.DiscrepancyOrphan, order.DiscrepancyNotInLedger} {
-		open, err := l.Discrepancies(ctx, ledger.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: code, Open: true})
+		open, err := openOf(ctx, l, key, code)
 		if err != nil {
 			return closed, err
 		}
 		for _, d := range open {
-			refusal, err := l.CloseDiscrepancy(ctx, d.ID, actor.Name, "the order is adopted")
+			_, err := s.CloseDiscrepancy(ctx, actor, d.ID, "the order is adopted")
+			if order.CodeOf(err) == order.CodeDiscrepancyClosed { // by another person meanwhile
+				continue
+			}
 			if err != nil {
 				return closed, err
 			}
-			if refusal == nil { // else another person has closed it meanwhile
-				closed = append(closed, d.ID)
-			}
+			closed = append(closed, d.ID)
 		}
 	}
 	return closed, nil
+}
+
+func openOf(ctx context.Context, l Ledger, key order.Key, code string) ([]Discrepancy, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return l.Discrepancies(ctx, ledger.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: code, Open: true})
 }

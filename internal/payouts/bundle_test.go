@@ -2,6 +2,7 @@ package payouts
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func setup(t *testing.T) *testBundle {
 	l.SetClock(func() time.Time { return noon })
 	require.NoError(t, l.Migrate(t.Context()))
 	require.NoError(t, l.OpenBooks(t.Context(), merchant, rupees(t, "100000"), rupees(t, "0")))
-	b := &testBundle{ledger: l, orders: &valueOrders{}}
+	b := &testBundle{ledger: l, orders: &valueOrders{books: l}}
 	b.Service = New(Parts{
 		Merchants: config.MerchantList{{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"}, {Number: merchantTH, Country: "TH"}},
 		Ledger:    func(context.Context) (Ledger, error) { return l, nil },
@@ -61,13 +62,16 @@ func (b *testBundle) without(l Ledger, err error) *Service {
 type valueOrders struct {
 	Orders // nil: a call that no test expects panics
 
-	owners   []string // merchants that have an order of every number
+	books    *ledger.Ledger // executes actions that are not about one order
+	owners   []string       // merchants that have an order of every number
 	findErr  error
 	view     order.View
 	viewErr  error
 	blocks   bool // no order ends, and no deposit gets instructions
 	requests []order.Request
 	actions  []order.Action
+	silent   bool     // nobody answers for an action that is not about one order
+	ids      []string // of those actions
 }
 
 func (v *valueOrders) Find(_ context.Context, key order.Key) (client.Row, error) {
@@ -105,6 +109,26 @@ func (v *valueOrders) StartDeposit(ctx context.Context, request order.Request) (
 func (v *valueOrders) Act(_ context.Context, _ order.Key, action order.Action) (order.View, error) {
 	v.actions = append(v.actions, action)
 	return v.view, v.viewErr
+}
+
+// ActOnBooks executes the action as a worker would.
+func (v *valueOrders) ActOnBooks(ctx context.Context, action order.BookAction, record any) error {
+	v.ids = append(v.ids, action.ID)
+	if v.silent {
+		return order.Refuse(client.CodeNoAnswer, "it is under way")
+	}
+	done, refusal, err := v.books.ActOnBooks(ctx, action)
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refusal
+	}
+	data, err := json.Marshal(done)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, record)
 }
 
 func rupees(t *testing.T, number string) money.Amount {

@@ -2,7 +2,6 @@ package payouts
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -40,18 +39,7 @@ func (s *Service) Discrepancies(ctx context.Context, _ Actor, filter Discrepancy
 // it. It changes nothing else. The error is DISCREPANCY_NOT_FOUND if there is no
 // discrepancy with the id.
 func (s *Service) CloseDiscrepancy(ctx context.Context, actor Actor, id int64, why string) (Discrepancy, error) {
-	return decide(ctx, s, func(ctx context.Context, l Ledger) (Discrepancy, *order.Refusal, error) {
-		refusal, err := l.CloseDiscrepancy(ctx, id, actor.Name, why)
-		if errors.Is(err, ledger.ErrNotFound) {
-			refusal, err = order.Refuse(CodeNoDiscrepancy, "there is no discrepancy %d", id), nil
-		}
-		if err != nil || refusal != nil {
-			return Discrepancy{}, refusal, err
-		}
-		found, err := l.Discrepancies(ctx, DiscrepancyFilter{Before: id + 1, Limit: 1})
-		if err != nil || len(found) == 0 {
-			return Discrepancy{}, nil, err
-		}
-		return found[0], nil, nil
+	return actOnBooks[Discrepancy](ctx, s, UseDiscrepancies, order.Key{}, order.BookAction{
+		Who: who(actor, why), CloseDiscrepancy: &order.DiscrepancyRef{Discrepancy: id},
 	})
 }

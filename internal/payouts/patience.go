@@ -25,21 +25,6 @@ func (s *Service) inLedger(ctx context.Context, do func(context.Context, Ledger)
 	return do(ctx, l)
 }
 
-// decide runs do with the ledger and a time limit. The ledger may refuse the
-// action, and audits it.
-func decide[T any](ctx context.Context, s *Service, do func(context.Context, Ledger) (T, *order.Refusal, error)) (T, error) {
-	var done T
-	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
-		result, refusal, err := do(ctx, l)
-		if err == nil && refusal != nil {
-			return refusal
-		}
-		done = result
-		return err
-	})
-	return done, err
-}
-
 // within limits a call that waits for a worker. The context is cancelled when the
 // time is over and has no deadline. gRPC would send a deadline to the server, and
 // the server would end the call slightly earlier with another error.

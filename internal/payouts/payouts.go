@@ -62,12 +62,16 @@ type UseCase string
 // The use cases that answers recommend.
 const (
 	UseAdopt  UseCase = "adopt"
-	UseAudit  UseCase = "audit"
+	UseAudit  UseCase = "audit" // without a key: the installation's
 	UseCodes  UseCase = "codes" // of a code
 	UsePoll   UseCase = "poll"
 	UseStatus UseCase = "status"
 	UseWait   UseCase = "wait" // status, after waiting for the order's end
 	UseWays   UseCase = "ways" // of a country
+
+	UseAdjustments   UseCase = "adjustments"   // a list; of the key, only the merchant counts
+	UseDiscrepancies UseCase = "discrepancies" // a list; without a key
+	UseQueue         UseCase = "queue"         // without a key
 )
 
 // Orders is what the use cases need of *client.Client, which comments each method.
@@ -82,12 +86,14 @@ type ordersPart interface {
 	List(ctx context.Context, filter client.Filter) ([]client.Row, error)
 	Latest(ctx context.Context, workflowIDs []string) (map[string]client.Row, error)
 	Act(ctx context.Context, key order.Key, action order.Action) (order.View, error)
+	ActOnBooks(ctx context.Context, action order.BookAction, record any) error
 	Adopt(ctx context.Context, row order.Order, by string) (client.Started, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error)
 	ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error)
 }
 
-// Ledger is what the use cases need of *ledger.Ledger, which comments each method.
+// Ledger is what the use cases need of *ledger.Ledger, which comments each method. It
+// only reads: what writes is done by a worker, through Orders.
 type Ledger = ledgerPart
 
 type ledgerPart interface {
@@ -101,14 +107,7 @@ type ledgerPart interface {
 	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)
 	VerifyAudit(ctx context.Context) (ledger.AuditReport, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
-	CloseDiscrepancy(ctx context.Context, id int64, by, why string) (*order.Refusal, error)
-	SetCallbackAside(ctx context.Context, id, by, why string) (ledger.InboxEntry, *order.Refusal, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
-	ProposeAdjustment(ctx context.Context, a ledger.Adjustment) (ledger.AdjustmentRecord, *order.Refusal, error)
-	ConfirmAdjustment(ctx context.Context, merchant, ref, by string) (ledger.AdjustmentRecord, *order.Refusal, error)
-	RejectAdjustment(ctx context.Context, merchant, ref, by, why string) (ledger.AdjustmentRecord, *order.Refusal, error)
-	MarkRestored(ctx context.Context, by, why string) (ledger.Restore, *order.Refusal, error)
-	EndRestore(ctx context.Context, by, why string) (ledger.Restore, *order.Refusal, error)
 }
 
 // MaxPage is the largest page of a listing from the ledger.

@@ -10,17 +10,8 @@ import (
 // Restore is the mark that an older copy of the ledger was restored.
 type Restore = ledger.Restore
 
-// MarkRestored records that an older copy of the ledger was restored: the next create of
-// every open order, and of every order opened from now on, asks the gateway first.
-func (s *Service) MarkRestored(ctx context.Context, actor Actor, why string) (Restore, error) {
-	return decide(ctx, s, func(ctx context.Context, l Ledger) (Restore, *order.Refusal, error) {
-		return l.MarkRestored(ctx, actor.Name, why)
-	})
-}
-
-// EndRestore ends the mark of MarkRestored for orders that are opened from now on.
+// EndRestore ends the mark of `worker restored` for orders that are opened from now
+// on. Only that command sets the mark, because it must be set before a worker runs.
 func (s *Service) EndRestore(ctx context.Context, actor Actor, why string) (Restore, error) {
-	return decide(ctx, s, func(ctx context.Context, l Ledger) (Restore, *order.Refusal, error) {
-		return l.EndRestore(ctx, actor.Name, why)
-	})
+	return actOnBooks[Restore](ctx, s, UseAudit, order.Key{}, order.BookAction{Who: who(actor, why), EndRestore: &order.Installation{}})
 }

@@ -1,0 +1,111 @@
+package order
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// BookAction is what a person does that is not about one order: to an adjustment, a
+// discrepancy, a callback or the installation. Exactly one of its pointers is set.
+// Each pointer is named in JSON as the action is. The mark of a restore is no book
+// action: it must be set before a worker runs.
+//
+//	{"id":"…","by":"amina","why":"…","close_discrepancy":{"discrepancy":7}}
+type BookAction struct {
+	Who
+	ProposeAdjustment *AdjustmentProposal `json:"propose_adjustment,omitempty"`
+	ConfirmAdjustment *AdjustmentRef      `json:"confirm_adjustment,omitempty"`
+	RejectAdjustment  *AdjustmentRef      `json:"reject_adjustment,omitempty"`
+	CloseDiscrepancy  *DiscrepancyRef     `json:"close_discrepancy,omitempty"`
+	SetAside          *CallbackRef        `json:"set_aside,omitempty"`
+	EndRestore        *Installation       `json:"end_restore,omitempty"`
+}
+
+// Who says who acts, and why.
+type Who struct {
+	ID  string `json:"id,omitempty"` // idempotency key: the ledger executes an ID once
+	By  string `json:"by"`
+	Why string `json:"why,omitempty"`
+}
+
+// AdjustmentProposal is the content of an adjustment; package ledger lists the kinds.
+type AdjustmentProposal struct {
+	AdjustmentRef
+	Kind     string       `json:"kind"`
+	Amount   money.Amount `json:"amount"`
+	Evidence string       `json:"evidence"`
+}
+
+// AdjustmentRef names an adjustment.
+type AdjustmentRef struct {
+	Merchant string `json:"merchant"`
+	Ref      string `json:"ref"`
+}
+
+// DiscrepancyRef names a discrepancy by its id.
+type DiscrepancyRef struct {
+	Discrepancy int64 `json:"discrepancy"`
+}
+
+// CallbackRef names a callback of the inbox by its id.
+type CallbackRef struct {
+	Callback string `json:"callback"`
+}
+
+// Installation has no members: there is one installation.
+type Installation struct{}
+
+// Name returns the action's name in JSON. It is "" unless exactly one pointer is set.
+func (a BookAction) Name() string {
+	name, members := "", reflect.ValueOf(a)
+	for i := range members.NumField() {
+		if members.Field(i).Kind() != reflect.Pointer || members.Field(i).IsNil() {
+			continue
+		}
+		if name != "" {
+			return ""
+		}
+		name = memberName(members.Type().Field(i))
+	}
+	return name
+}
+
+// BookActionNames returns the names of all book actions.
+func BookActionNames() (names []string) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[BookAction]()) {
+		if field.Type.Kind() == reflect.Pointer {
+			names = append(names, memberName(field))
+		}
+	}
+	return names
+}
+
+func memberName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}
+
+// Check returns a refusal if the action is not exactly one, or if a text is too
+// long, and nil otherwise. The ledger checks everything else.
+func (a BookAction) Check() *Refusal {
+	if a.Name() == "" {
+		return Refuse(CodeInvalidRequest, "an action has exactly one of the members %s", strings.Join(BookActionNames(), ", "))
+	}
+	texts := []bounded{{"id", a.ID, MaxMark}, {"by", a.By, MaxName}, {"why", a.Why, MaxText}}
+	refs := []*AdjustmentRef{a.ConfirmAdjustment, a.RejectAdjustment}
+	if p := a.ProposeAdjustment; p != nil {
+		refs = append(refs, &p.AdjustmentRef)
+		texts = append(texts, bounded{"kind", p.Kind, MaxMark}, bounded{"evidence", p.Evidence, MaxText})
+	}
+	for _, ref := range refs {
+		if ref != nil {
+			texts = append(texts, bounded{"merchant", ref.Merchant, MaxMark}, bounded{"ref", ref.Ref, MaxMark})
+		}
+	}
+	if a.SetAside != nil {
+		texts = append(texts, bounded{"callback", a.SetAside.Callback, MaxMark})
+	}
+	return firstTooLong(texts...)
+}
