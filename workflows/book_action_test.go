@@ -2,9 +2,7 @@ package workflows_test
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,11 +48,18 @@ func TestBookAction(t *testing.T) {
 	require.Equal(t, 1, done)
 }
 
-// The ledger is away for hours: the action waits for it.
-func TestBookActionWaitsForTheLedger(t *testing.T) {
+// Whatever goes wrong in the activity, the action is executed when it is over.
+func TestNothingFailsABookAction(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.sabotaged(&saboteur{now: w.Now, called: "ActOnBooks", fault: fault{lasts: 3 * time.Hour, fail: func() error { return errors.New("the database is away") }}})
-	acted := w.actOnBooks(order.BookAction{Who: order.Who{By: "amina", Why: "w"}, EndRestore: &order.Installation{}})
-	require.Equal(t, ledger.CodeNotRestored, acted.Refusal.Code)
+	for name, f := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.sabotaged(&saboteur{now: w.Now, called: "ActOnBooks", fault: f})
+			acted := w.actOnBooks(order.BookAction{Who: order.Who{By: "amina", Why: "w"}, EndRestore: &order.Installation{}})
+			require.Equal(t, ledger.CodeNotRestored, acted.Refusal.Code)
+			refused, _ := w.audited(order.Key{}, "amina")
+			require.Equal(t, 1, refused)
+		})
+	}
 }

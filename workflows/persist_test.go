@@ -223,6 +223,7 @@ func TestNothingFailsAnOrder(t *testing.T) {
 	apart := []string{ // which no order's workflow calls
 		"Confirm", "Unconfirmed", "FindOrphans", "FindUnwritten", "Merchants", "TakeSnapshot", "AskAboutEnded", "PlanTransactions", "MarkTransactions",
 		"ReportUnmatched", "CountFindings", "ReadHistory",
+		"ActOnBooks",    // see TestNothingFailsABookAction
 		"OpenElsewhere", // see TestWhatAWorkerLacksAnotherOneDoes
 	}
 	for _, of := range []any{&activities.Books{}, &activities.Gateway{}} {
