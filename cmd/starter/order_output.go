@@ -86,9 +86,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 	if document.Problem != nil {
 		facts = append(facts, fact{"problem", reasonText(*document.Problem)})
 	}
-	if document.Source != payouts.FromWorkflow {
-		facts = append(facts, fact{"told by", toldBy[document.Source]})
-	}
+	facts = append(facts, fact{"told by", toldBy[document.Source]})
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
 }
 
@@ -123,8 +121,9 @@ func payeeName(kind order.Kind) string {
 }
 
 var toldBy = map[payouts.Source]string{
-	payouts.FromLedger: "the ledger",
-	payouts.FromList:   "Temporal's list, which may lag: no worker answers for the order itself",
+	payouts.FromLedger:   "the ledger",
+	payouts.FromWorkflow: "the order's workflow",
+	payouts.FromList:     "Temporal's list, which may lag: no worker answers for the order itself",
 }
 
 func instructionFacts(i *order.Instructions) []fact {

@@ -17,7 +17,6 @@ import (
 func TestTheMerchantIsNotLookedFor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.temporalErr, b.ledgerErr = errors.New("nothing is asked"), errors.New("nothing is asked")
 	s := starter{
 		settings: func() (config.Starter, error) { return b.settings, nil },
 		connect: func(config.Starter) payouts.Parts {
@@ -32,8 +31,24 @@ func TestTheMerchantIsNotLookedFor(t *testing.T) {
 	key, err := s.key(t.Context(), merchantVN, "INV-1")
 	require.NoError(t, err)
 	require.Equal(t, merchantVN, key.Merchant)
+}
+
+// With one merchant only the ledger is asked, whether the number was rejected for
+// another merchant. It does not matter if it does not answer.
+func TestTheOnlyMerchantIsNotLookedUpInTemporal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
 	b.settings.Merchants = b.settings.Merchants[:1]
-	key, err = s.key(t.Context(), "", "INV-1")
+	s := starter{
+		settings: func() (config.Starter, error) { return b.settings, nil },
+		connect: func(config.Starter) payouts.Parts {
+			return payouts.Parts{
+				Orders: func(context.Context) (payouts.Orders, error) { panic("asked") },
+				Ledger: func(context.Context) (payouts.Ledger, error) { return nil, errors.New("away") },
+			}
+		},
+	}
+	key, err := s.key(t.Context(), "", "INV-1")
 	require.NoError(t, err)
 	require.Equal(t, merchant, key.Merchant)
 }

@@ -307,3 +307,7 @@ func row(t *testing.T, state order.State) client.Row {
 	}
 	return r
 }
+
+func (f *fakeBooks) RefusedStarts(context.Context, string) ([]ledger.RefusedStart, error) {
+	return nil, nil
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -44,7 +46,7 @@ func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, r
 	reason.Text = sanitizeText(reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
 		return t.noteOnce(ctx, order.Key{Merchant: merchant}, entry{
-			action: ActionRefuseStart, source: FromMessage, evidence: "workflow " + workflowID, reason: reason, refused: true,
+			action: ActionRefuseStart, source: FromMessage, evidence: refusedWorkflow + workflowID, reason: reason, refused: true,
 			mark: "refused " + fingerprint(workflowID+" "+reason.Code+" "+reason.Text),
 		})
 	})
@@ -52,6 +54,40 @@ func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, r
 		return fmt.Errorf("ledger: note a refused start: %w", err)
 	}
 	return nil
+}
+
+// refusedWorkflow is the beginning of the evidence of a refused start.
+const refusedWorkflow = "workflow "
+
+// RefusedStart is a workflow that was started as an order without a valid one.
+type RefusedStart struct {
+	WorkflowID string
+	At         time.Time // of the first refusal for this reason
+}
+
+// maxRefusedStarts is the most refused starts that RefusedStarts returns.
+const maxRefusedStarts = 100
+
+// RefusedStarts returns the refused starts whose workflow id has the end, newest
+// first, of all merchants and of the installation.
+func (l *Ledger) RefusedStarts(ctx context.Context, end string) ([]RefusedStart, error) {
+	var rows []struct {
+		Evidence string `db:"evidence"`
+		At       int64  `db:"at"`
+	}
+	pattern := refusedWorkflow + "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(sanitizeText(end))
+	err := l.db.List(ctx, &rows, `SELECT evidence, at FROM audit WHERE action = 'refuse_start' AND evidence LIKE ? ESCAPE '\'
+		ORDER BY at DESC LIMIT ?`, pattern, maxRefusedStarts)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: refused starts: %w", err)
+	}
+	var found []RefusedStart
+	for _, row := range rows {
+		if strings.HasSuffix(row.Evidence, end) { // SQLite's LIKE ignores case
+			found = append(found, RefusedStart{WorkflowID: strings.TrimPrefix(row.Evidence, refusedWorkflow), At: moment(row.At)})
+		}
+	}
+	return found, nil
 }
 
 // noteOnce is noteOther, but does nothing if the chain has an entry with the same

@@ -55,6 +55,16 @@ func TestARefusedStartIsOnRecordOnce(t *testing.T) {
 			require.Len(t, trail, entries)
 			require.Equal(t, ActionRefuseStart, trail[0].Action)
 		}
+		for end, want := range map[string][]string{":W-1": {"order:M1:W-1"}, ":w-1": nil, ":W_1": nil, "%": nil} {
+			starts, err := b.RefusedStarts(t.Context(), end)
+			require.NoError(t, err)
+			var ids []string
+			for _, start := range starts {
+				require.False(t, start.At.IsZero())
+				ids = append(ids, start.WorkflowID)
+			}
+			require.Equal(t, want, ids, end)
+		}
 		_, err := b.Order(t.Context(), order.Key{Merchant: "M1", Number: "W-1"})
 		require.ErrorIs(t, err, ErrNotFound)
 		b.clean(t)

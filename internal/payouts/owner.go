@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -15,16 +17,24 @@ import (
 const askedMerchants = 32
 
 // Owner returns the key of the one configured merchant that has an order of the
-// number, or of the only merchant there is. With more than 32 merchants it makes
-// no lookup. booked prefers orders that the ledger has.
+// number, or of the only merchant there is. If no configured merchant has it, it
+// returns the key of the one other merchant whose order of the number was rejected
+// before it was recorded. With more than 32 merchants it makes no lookup. booked
+// prefers orders that the ledger has.
 //
 // The error is ORDER_NOT_FOUND, an *order.Invalid when the merchant has to be
 // named, or that of the ledger or Temporal if they are unavailable.
 func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool) (order.Key, error) {
 	merchants := s.parts.Merchants.Numbers()
-	if len(merchants) < 2 || len(merchants) > askedMerchants || !order.IsNumber(number) {
+	if len(merchants) == 0 || len(merchants) > askedMerchants || !order.IsNumber(number) {
 		merchant, err := s.OnlyMerchant()
 		return order.Key{Merchant: merchant, Number: number}, err
+	}
+	var refused []string
+	if len(merchants) == 1 {
+		if refused = s.refusedOf(ctx, number); len(refused) == 0 {
+			return order.Key{Merchant: merchants[0], Number: number}, nil
+		}
 	}
 	owners, err := s.inLedgerOf(ctx, merchants, number)
 	if err != nil && order.CodeOf(err) != CodeNoLedger {
@@ -36,6 +46,12 @@ func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool
 			return order.Key{}, err
 		}
 		owners = append(owners, found...)
+	}
+	if len(owners) == 0 && refused == nil {
+		refused = s.refusedOf(ctx, number)
+	}
+	if len(owners) == 0 {
+		owners = refused
 	}
 	slices.Sort(owners)
 	switch owners = slices.Compact(owners); len(owners) {
@@ -102,4 +118,32 @@ func (s *Service) inTemporalOf(ctx context.Context, merchants []string, number s
 		}
 	}
 	return owners, nil
+}
+
+// refusedOf returns the other merchants whose order of the number was rejected
+// before it was recorded, by the ledger. It returns none if the ledger is not
+// available.
+func (s *Service) refusedOf(ctx context.Context, number string) (merchants []string) {
+	for key := range s.refusedStarts(ctx, number) {
+		if !slices.Contains(s.parts.Merchants.Numbers(), key.Merchant) {
+			merchants = append(merchants, key.Merchant)
+		}
+	}
+	return merchants
+}
+
+// refusedStarts returns when orders of the number were last rejected before they
+// were recorded.
+func (s *Service) refusedStarts(ctx context.Context, number string) map[order.Key]time.Time {
+	refused := make(map[order.Key]time.Time)
+	_ = s.inLedger(ctx, func(ctx context.Context, l Ledger) error { // only adds to what is known
+		starts, err := l.RefusedStarts(ctx, ":"+number)
+		for _, start := range slices.Backward(starts) {
+			if key, ok := contract.ParseWorkflowID(start.WorkflowID); ok && key.Number == number {
+				refused[key] = start.At
+			}
+		}
+		return err
+	})
+	return refused
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -29,6 +31,10 @@ func (o *bookedBy) Order(_ context.Context, key order.Key) (order.Order, error) 
 		return order.Order{}, o.err
 	}
 	return order.Order{}, ledger.ErrNotFound
+}
+
+func (o *bookedBy) RefusedStarts(context.Context, string) ([]ledger.RefusedStart, error) {
+	return nil, nil
 }
 
 // The merchant may be left out if only one merchant has the order, in the ledger
@@ -71,5 +77,39 @@ func TestOwner(t *testing.T) {
 		key, err = service.Owner(t.Context(), Actor{}, "INV-1", true)
 		require.NoError(t, err, name)
 		require.Equal(t, test.want, key.Merchant, name)
+	}
+}
+
+// An order that was rejected because no worker has its merchant is found by its
+// number alone, and has the time of its rejection.
+func TestOwnerOfARefusedOrder(t *testing.T) {
+	t.Parallel()
+	const unknown = "M1999999999"
+	for name, configured := range map[string]config.MerchantList{
+		"several merchants": nil, "one merchant": {{Number: merchant, Country: "PK"}},
+	} {
+		b := setup(t)
+		if configured != nil {
+			b.parts.Merchants = configured
+		}
+		service := New(b.parts)
+		key := order.Key{Merchant: unknown, Number: "INV_9"}
+		require.NoError(t, b.ledger.RefuseStart(t.Context(), "", contract.WorkflowID(key), order.Reason{Code: order.CodeUnknownMerchant}))
+		for _, booked := range []bool{false, true} {
+			owner, err := service.Owner(t.Context(), Actor{}, "INV_9", booked)
+			require.NoError(t, err, name)
+			require.Equal(t, key, owner, name)
+		}
+		b.orders.owners = []string{unknown}
+		b.orders.view = order.View{Merchant: unknown, Number: "INV_9", Standing: order.Standing{State: order.Rejected, Reason: order.Reason{Code: order.CodeUnknownMerchant}}}
+		got, err := service.Status(t.Context(), Actor{}, key)
+		require.NoError(t, err)
+		require.Equal(t, FromWorkflow, got.Source)
+		require.True(t, noon.Equal(got.ChangedAt), name)
+
+		b.orders.owners = []string{merchant} // a configured merchant goes before
+		owner, err := service.Owner(t.Context(), Actor{}, "INV_9", false)
+		require.NoError(t, err, name)
+		require.Equal(t, merchant, owner.Merchant, name)
 	}
 }

@@ -101,6 +101,7 @@ type ledgerPart interface {
 	Orders(ctx context.Context, filter ledger.Filter) ([]order.Order, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
 	Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error)
+	RefusedStarts(ctx context.Context, end string) ([]ledger.RefusedStart, error)
 	HasMerchant(ctx context.Context, merchant string) (bool, error)
 	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.Due, error)
 	Story(ctx context.Context, key order.Key) (ledger.Story, error)

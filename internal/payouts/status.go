@@ -261,6 +261,9 @@ func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.K
 			Text: "Temporal has a workflow of the order, and the ledger does not have the order; write it down from the workflow's input: " + s.parts.Ask(UseAdopt, key),
 		}
 	}
+	if at, refused := s.refusedStarts(ctx, key.Number)[key]; refused && answer.Order.Unwritten() {
+		answer.ChangedAt, answer.Stood = at, s.parts.Now().Sub(at)
+	}
 	return s.withEnd(answer), nil
 }
 

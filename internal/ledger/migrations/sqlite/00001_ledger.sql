@@ -308,6 +308,9 @@ CREATE TABLE audit (
     CONSTRAINT audit_refused CHECK (outcome = 'done' OR (before_state = after_state AND code <> ''))
 ) STRICT, WITHOUT ROWID;
 
+-- Refused starts, to find one by the order's number.
+CREATE INDEX audit_refused_starts ON audit (evidence) WHERE action = 'refuse_start';
+
 -- +goose StatementBegin
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
 BEGIN
