@@ -45,7 +45,7 @@ type ActionType struct {
 	// Update describes the update that sends the action to an order's workflow; ""
 	// if there is no such update.
 	Update string
-	// Read reads the action strictly, as Read does.
+	// Read reads the action strictly, as Read does. A signed action is a Signed.
 	Read func(data []byte) (Action, error)
 }
 
@@ -63,6 +63,9 @@ var ActionTypes = []ActionType{
 func actionType[A Action](update string) ActionType {
 	var blank A
 	return ActionType{blank.Name(), update, func(data []byte) (Action, error) {
+		if isSigned(data) {
+			return readSigned(blank.Name(), data)
+		}
 		var action A
 		err := Read(data, &action)
 		return action, err

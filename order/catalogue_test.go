@@ -77,7 +77,7 @@ var (
 	// codeForm is what only codes look like, wherever they stand.
 	codeForm = regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+$`)
 	// noCodes look like codes and are none.
-	noCodes = regexp.MustCompile(`^(PAYOUTS|TEST|TEMPORAL_(ADDRESS|NAMESPACE|API_KEY|TLS))(_|$)|^PIX_EMAIL$`)
+	noCodes = regexp.MustCompile(`^(PAYOUTS|TEST|TEMPORAL_(ADDRESS|NAMESPACE|API_KEY|TLS))(_|$)|^(PIX_EMAIL|SSH_AUTH_SOCK)$`)
 )
 
 // codesInSource finds the codes in the product's source, and where each stands.

@@ -45,6 +45,7 @@ const (
 	CodeFingerprintMismatch = "FINGERPRINT_MISMATCH"  // the approval is for other content
 	CodeSamePerson          = "SAME_PERSON"           // the second person must be another one
 	CodeProposalDiffers     = "PROPOSAL_DIFFERS"      // the second resolution is not what the first person proposed
+	CodeUnsigned            = "START_UNSIGNED"        // there is a roster and the start is not signed: two persons approve the order
 	CodeWhoMissing          = "WHO_MISSING"           // the action does not say who acts
 	CodeWhyMissing          = "WHY_MISSING"           // the action does not say why
 	CodeAlreadySubmitted    = "ALREADY_SUBMITTED"     // the order may be at the gateway, so it is not ended here

@@ -12,6 +12,7 @@ type Order struct {
 	Request
 	Standing
 	Fingerprint   string
+	Approvals     int           // number of persons who must approve it, if it needs an approval
 	ApproveBefore time.Time     // deadline of the approval; zero if none is needed
 	WaitsForFunds bool          // on a short balance the order waits; otherwise it fails
 	FundsBefore   time.Time     // deadline of waiting for funds; zero if it never waits, or was not recorded

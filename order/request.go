@@ -54,6 +54,9 @@ type Request struct {
 	// RequestedBy names the requester, a person or a system. It is not part of the
 	// order's content.
 	RequestedBy string `json:"requested_by,omitempty"`
+	// Proof is the requester's signature, for an installation with a roster. It is
+	// not part of the order's content.
+	Proof *Proof `json:"proof,omitempty"`
 }
 
 // Key returns the order's key.
@@ -65,7 +68,7 @@ func (r Request) Key() Key { return Key{Merchant: r.Merchant, Number: r.Number} 
 // sent.
 func (r Request) Fingerprint() string {
 	content := r
-	content.RequestedBy = ""
+	content.RequestedBy, content.Proof = "", nil
 	content.Details = sent(r.Details)
 	text, err := json.Marshal(content) // keys of a map are sorted
 	if err != nil {

@@ -50,6 +50,14 @@ func schema(t *testing.T) map[string]any {
 		}),
 		"return_url":   optional(text("Where the payer's browser goes after paying. Deposits only.", map[string]any{"maxLength": MaxURL})),
 		"requested_by": optional(text("The person or system that asks. Not part of the order's content.", map[string]any{"maxLength": MaxName})),
+		"proof": optional(map[string]any{
+			"type": "object", "description": "The requester's signature of the start, for an installation with a roster: see docs/security.md. Not part of the order's content.",
+			"required": []string{"envelope", "signature"}, "additionalProperties": false,
+			"properties": map[string]any{
+				"envelope":  map[string]any{"type": "object", "description": "The envelope of the start."},
+				"signature": map[string]any{"type": "string", "description": "An armored SSH signature, or ed25519:ID:BASE64, of the envelope's canonical bytes."},
+			},
+		}),
 	}
 	var required []string
 	properties := make(map[string]any)
@@ -64,7 +72,7 @@ func schema(t *testing.T) map[string]any {
 	require.Len(t, properties, len(described))
 	return map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "order",
-		"description": "The one argument of the workflows Deposit and Withdrawal, as json/plain. The workflow's id is <kind>:<merchant>:<number>, its task queue payouts; it has no timeouts. No member may be there twice.",
+		"description": "The one argument of the workflows Deposit and Withdrawal, as json/plain. The workflow's id is order:<merchant>:<number>, its task queue payouts; it has no timeouts. No member may be there twice.",
 		"type":        "object", "required": required, "additionalProperties": false, "properties": properties,
 	}
 }
@@ -97,6 +105,8 @@ func TestTheSchemaSaysWhatIsRead(t *testing.T) {
 		whole + `,"kind":"withdrawal","details":{"customerName":"Zoë"},"return_url":null,"requested_by":"erp"}`: true,
 		whole + `,"kind":null,"details":null}`:                                          true,
 		whole + `,"details":{"customerName":null}}`:                                     true,
+		whole + `,"proof":{"envelope":{"by":"erp"},"signature":"ed25519:a:b"}}`:         true,
+		whole + `,"proof":{"envelope":{},"signature":"s","more":1}}`:                    false,
 		whole + `,"beneficiary":"x"}`:                                                   false,
 		whole + `,"Kind":"withdrawal"}`:                                                 false,
 		whole + `,"details":[]}`:                                                        false,

@@ -88,6 +88,7 @@ var Rooms = []Room{
 	},
 	{Path: "internal/ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/ledger/verify", Floor: 3, Beside: []string{"internal/ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
+	{Path: "internal/authority", Floor: 3, Holds: "who may act: signed actions against the roster in force", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/worklist", Floor: 3, Beside: []string{"internal/ledger"}, Holds: "what needs a person, and an order's story, in words", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/reconcile", Floor: 3, Holds: "compares records of two sides", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/report", Floor: 3, Beside: []string{"internal/ledger"}, Holds: "a day in figures", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
@@ -116,7 +117,7 @@ var Rooms = []Room{
 	},
 	{
 		Path: "internal/envelope", Floor: 2, Beside: []string{"order", "internal/roster"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
-		Holds: "signed actions: canonical bytes, SSH and ed25519 signatures, lists as Merkle trees; nothing calls it yet",
+		Holds: "signed actions: canonical bytes, SSH and ed25519 signatures, lists as Merkle trees",
 	},
 	{Path: "internal/commandline", Floor: 2, Holds: "what the commands share: help, flags, exit statuses", Never: []Ban{noTemporal, noSQL}},
 

@@ -1,8 +1,10 @@
 package envelope
 
 import (
+	"encoding/json"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -17,6 +19,9 @@ func Of(action order.Action, o order.Order, origin string, issued time.Time, lif
 		Fingerprint: o.Fingerprint, Requester: o.RequestedBy, Amount: o.Amount,
 	}
 	e.Expires = e.Issued.Add(life.Truncate(time.Second))
+	if e.Fingerprint == "" { // an adoption of an order that the ledger has lost
+		e.Amount, e.Requester = money.Amount{}, ""
+	}
 	if e.ID == "" {
 		e.ID = NewID()
 	}
@@ -29,6 +34,7 @@ func Of(action order.Action, o order.Order, origin string, issued time.Time, lif
 		e.By, e.Reason = a.By, a.Why
 	case order.Resolution:
 		e.By, e.Reason, e.End, e.Evidence, e.Paid, e.Fee = a.By, a.Why, a.State, a.Evidence, a.Paid, a.Fee
+		e.WholeFee, e.Replace = a.WholeFee, a.Replace
 	case order.Adoption:
 		e.By = a.By
 	default:
@@ -37,23 +43,39 @@ func Of(action order.Action, o order.Order, origin string, issued time.Time, lif
 	return e, e.Check()
 }
 
-// Action returns the signed action for an order of the envelope. Call Fits or
-// FitsItem before. The members of an adoption that no person decides about are
-// empty. The code is ENVELOPE_NOT_NEEDED for a start and for an adjustment, which
-// are no actions on an order.
-func (a Acted) Action(o order.Order) (order.Action, *order.Refusal) {
-	e := a.Envelope
-	switch e.Action {
-	case order.ActionApprove:
-		return order.Approval{ID: e.ID, By: e.By, Fingerprint: o.Fingerprint, Why: e.Reason}, nil
-	case order.ActionReject:
-		return order.Rejection{ID: e.ID, By: e.By, Why: e.Reason}, nil
-	case order.ActionCancel:
-		return order.Cancellation{ID: e.ID, By: e.By, Why: e.Reason}, nil
-	case order.ActionResolve:
-		return order.Resolution{ID: e.ID, State: e.End, By: e.By, Why: e.Reason, Evidence: e.Evidence, Paid: e.Paid, Fee: e.Fee}, nil
-	case order.ActionAdopt:
-		return order.Adoption{ID: e.ID, By: e.By}, nil
+// Start returns the envelope of a request's start.
+func Start(request order.Request, origin string, issued time.Time, life time.Duration) Envelope {
+	e := Envelope{
+		Format: Format, Origin: origin, Action: ActionStart, ID: NewID(), By: request.RequestedBy,
+		Issued: issued.UTC().Truncate(time.Second), Merchant: request.Merchant, Number: request.Number,
+		Fingerprint: request.Fingerprint(), Amount: request.Amount,
 	}
-	return nil, order.Refuse(CodeNotNeeded, "%s is no action on an order that is on record", clip(e.Action))
+	e.Expires = e.Issued.Add(life.Truncate(time.Second))
+	return e
+}
+
+// Proof returns the signed envelope as a request or an action has it.
+func (s Signed) Proof() (order.Proof, error) {
+	text, refusal := s.Envelope.Bytes()
+	if refusal != nil {
+		return order.Proof{}, refusal
+	}
+	return order.Proof{Envelope: text, Signature: s.Signature}, nil
+}
+
+// Action returns the signed envelope as an action on an order. The code is
+// INVALID_REQUEST for a start and for an adjustment, which are no actions on an
+// order.
+func (s Signed) Action() (order.Signed, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return order.Signed{}, err
+	}
+	return order.ReadSigned(text)
+}
+
+// Needed reports whether an action of the name is signed when there is a roster.
+func Needed(action string) bool {
+	_, needed := ruleOf(action)
+	return needed
 }

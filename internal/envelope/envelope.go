@@ -9,7 +9,8 @@
 //   - members sorted by name; a member without a value is left out, and none is null;
 //   - texts escape only ", \ and characters below U+0020, in the shortest way;
 //   - an amount is {"currency":"PKR","value":"1500.00"}, with exactly the decimals of
-//     its currency; the only number is list.count, an integer;
+//     its currency; the only number is list.count, an integer; true is written as true,
+//     and false is left out;
 //   - a time is RFC 3339 in UTC with whole seconds: "2026-11-29T12:00:00Z";
 //   - fingerprints and roots are 64 digits 0 to 9 and a to f.
 //
@@ -24,7 +25,8 @@
 //	evidence     the proof of a resolution or an adjustment
 //	expires      the envelope is refused from then on; at most 31 days after issued
 //	fee          resolve: what the gateway kept
-//	fingerprint  of the order's content, whole
+//	fingerprint  of the order's content, whole; an adoption may leave it out with the
+//	             amount, because the ledger may have lost the order
 //	format       "payouts-envelope-1"
 //	id           chosen once per decision; a second use of it is a repetition
 //	issued       when it was made, by the signer's clock
@@ -35,7 +37,9 @@
 //	origin       the installation; an envelope of another one is refused
 //	paid         resolve to partially_paid: what arrived
 //	reason       why, in a sentence
+//	replace      resolve: true to take the place of another person's proposal
 //	requester    who requested the order, as the signer saw it
+//	whole_fee    resolve: true to confirm a fee as large as what was paid
 //
 // # Signatures
 //
@@ -98,6 +102,8 @@ type Envelope struct {
 	Fee         money.Amount `json:"fee,omitzero"`
 	Evidence    string       `json:"evidence,omitempty"`
 	Reason      string       `json:"reason,omitempty"`
+	WholeFee    bool         `json:"whole_fee,omitempty"`
+	Replace     bool         `json:"replace,omitempty"`
 	List        *List        `json:"list,omitempty"`
 }
 
@@ -293,6 +299,7 @@ func (e Envelope) checkMembers(rule rule) *order.Refusal {
 		"merchant": e.Merchant != "", "number": e.Number != "", "fingerprint": e.Fingerprint != "", "requester": e.Requester != "",
 		"amount": e.Amount != (money.Amount{}), "kind": e.Kind != "", "end": e.End != "", "paid": e.Paid != (money.Amount{}),
 		"fee": e.Fee != (money.Amount{}), "evidence": e.Evidence != "", "reason": e.Reason != "",
+		"whole_fee": e.WholeFee, "replace": e.Replace,
 	}
 	for _, member := range members {
 		switch {
@@ -340,7 +347,7 @@ const (
 // members are the members that depend on the action. itemMembers are those of a
 // list's items.
 var (
-	members     = []string{"merchant", "number", "fingerprint", "requester", "amount", "kind", "end", "paid", "fee", "evidence", "reason"}
+	members     = []string{"merchant", "number", "fingerprint", "requester", "amount", "kind", "end", "paid", "fee", "evidence", "reason", "whole_fee", "replace"}
 	itemMembers = []string{"merchant", "number", "fingerprint", "requester", "amount"}
 )
 
@@ -354,9 +361,9 @@ var rules = []rule{
 	{order.ActionCancel, []roster.Role{roster.Request, roster.Approve}, false, true,
 		[]string{"merchant", "number", "fingerprint", "amount", "reason"}, []string{"requester"}},
 	{order.ActionResolve, []roster.Role{roster.Resolve}, true, false,
-		[]string{"merchant", "number", "fingerprint", "amount", "end", "evidence", "reason"}, []string{"requester", "paid", "fee"}},
+		[]string{"merchant", "number", "fingerprint", "amount", "end", "evidence", "reason"}, []string{"requester", "paid", "fee", "whole_fee", "replace"}},
 	{order.ActionAdopt, []roster.Role{roster.Operate}, false, false,
-		[]string{"merchant", "number", "fingerprint", "amount"}, []string{"requester", "reason"}},
+		[]string{"merchant", "number"}, []string{"fingerprint", "amount", "requester", "reason"}},
 	{ActionProposeAdjustment, []roster.Role{roster.Adjust}, true, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
 	{ActionConfirmAdjustment, []roster.Role{roster.Adjust}, true, false,

@@ -147,22 +147,27 @@ func TestActions(t *testing.T) {
 		order.Approval{ID: "12345678", By: "amina", Fingerprint: fingerprint, Why: "yes"},
 		order.Rejection{ID: "12345678", By: "amina", Why: "no"},
 		order.Cancellation{ID: "12345678", By: "bilal", Why: "twice"},
-		order.Resolution{ID: "12345678", By: "chen", Why: "paid", Evidence: "ticket", State: order.Succeeded, Fee: amount(t, "1", "PKR")},
+		order.Resolution{ID: "12345678", By: "chen", Why: "paid", Evidence: "ticket", State: order.Succeeded, Fee: amount(t, "1", "PKR"), WholeFee: true, Replace: true},
 		order.Adoption{ID: "12345678", By: "chen"},
 	} {
 		e, refusal := Of(action, o, origin, noon, time.Hour)
 		require.Nil(t, refusal, action.Name())
-		back, refusal := Acted{Envelope: e}.Action(o)
-		require.Nil(t, refusal, action.Name())
-		assert.Equal(t, action, back)
+		back, err := Signed{Envelope: e, Signature: "s"}.Action()
+		require.NoError(t, err, action.Name())
+		plain, proof := order.Plain(back)
+		assert.Equal(t, action, plain)
+		assert.Equal(t, "s", proof.Signature)
+		text, refusal := e.Bytes()
+		require.Nil(t, refusal)
+		assert.JSONEq(t, string(text), string(proof.Envelope))
 	}
 	for _, action := range []order.Action{order.Note{By: "amina", Text: "x"}, order.Poll{By: "amina"}} {
 		_, refusal := Of(action, o, origin, noon, time.Hour)
 		assert.Equal(t, CodeNotNeeded, codeOf(refusal), action.Name())
 	}
-	_, refusal := Acted{Envelope: Envelope{Action: ActionStart}}.Action(o)
-	assert.Equal(t, CodeNotNeeded, codeOf(refusal))
-	_, refusal = Of(order.Rejection{By: "amina"}, o, origin, noon, time.Hour)
+	_, err := Signed{Envelope: Envelope{Action: ActionStart, ID: "12345678"}}.Action()
+	assert.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
+	_, refusal := Of(order.Rejection{By: "amina"}, o, origin, noon, time.Hour)
 	assert.Equal(t, CodeMalformed, codeOf(refusal), "a rejection says why")
 	e, refusal := Of(order.Approval{By: "amina"}, o, origin, noon, time.Hour)
 	require.Nil(t, refusal)

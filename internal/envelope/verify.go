@@ -167,8 +167,11 @@ func (a Acted) Fits(o order.Order) *order.Refusal {
 	if e.List != nil {
 		return order.Refuse(CodeOtherOrder, "the envelope is for a list of orders")
 	}
-	item := Item{e.Merchant, e.Number, e.Fingerprint, e.Amount, e.Requester}
-	if item != itemOf(o, e.Action) {
+	item, stored := Item{e.Merchant, e.Number, e.Fingerprint, e.Amount, e.Requester}, itemOf(o, e.Action)
+	if e.Action == order.ActionAdopt && e.Fingerprint == "" {
+		stored = Item{Merchant: o.Merchant, Number: o.Number, Amount: e.Amount, Requester: e.Requester}
+	}
+	if item != stored {
 		return order.Refuse(CodeOtherOrder, "the envelope is not for order %s as it is on record; look at the order again and sign that", o.Number)
 	}
 	return a.checkRequester(o)

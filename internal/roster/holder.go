@@ -19,7 +19,7 @@ import (
 // the other.
 type Holder struct {
 	path    string
-	accept  func(next *Roster, text []byte) error
+	accept  func(next *Roster, text, signatures []byte) error
 	now     func() time.Time
 	mu      sync.Mutex
 	current *Roster
@@ -36,8 +36,9 @@ type Options struct {
 	InForce []byte
 	// Accept is called before a roster comes into force, also for the first one.
 	// After an error the roster does not come into force, and Accept is called
-	// again later. It may be nil.
-	Accept func(next *Roster, text []byte) error
+	// again later. signatures is the file of signatures; nil of the first roster. It
+	// may be nil.
+	Accept func(next *Roster, text, signatures []byte) error
 	// Now is time.Now if nil.
 	Now func() time.Time
 }
@@ -72,7 +73,7 @@ func Open(path string, options Options) (*Holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.accepted(first, text); err != nil {
+	if err := h.accepted(first, text, nil); err != nil {
 		return nil, err
 	}
 	h.current = first
@@ -97,6 +98,15 @@ func (h *Holder) Current() *Roster {
 	// found at the next check.
 	h.looked, h.seen = now, marks
 	h.problem = h.loadSuccessor(now)
+	return h.current
+}
+
+// InForce returns the roster in force. It does not check the file: it is for a
+// caller within a transaction of the database that Accept writes to, who has called
+// Current before.
+func (h *Holder) InForce() *Roster {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.current
 }
 
@@ -125,18 +135,18 @@ func (h *Holder) loadSuccessor(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := h.accepted(next, text); err != nil {
+	if err := h.accepted(next, text, signatures); err != nil {
 		return err
 	}
 	h.current = next
 	return nil
 }
 
-func (h *Holder) accepted(next *Roster, text []byte) error {
+func (h *Holder) accepted(next *Roster, text, signatures []byte) error {
 	if h.accept == nil {
 		return nil
 	}
-	if err := h.accept(next, bytes.Clone(text)); err != nil {
+	if err := h.accept(next, bytes.Clone(text), signatures); err != nil {
 		return fmt.Errorf("roster: %s is not in force: %w", h.path, err)
 	}
 	return nil

@@ -158,8 +158,9 @@ func TestHolderAccept(t *testing.T) {
 	away := errors.New("the ledger is away")
 	var accepted []string
 	var fails error
-	h := open(t, Options{Accept: func(next *Roster, text []byte) error {
+	h := open(t, Options{Accept: func(next *Roster, text, signatures []byte) error {
 		assert.Equal(t, next.Hash(), hashOf(text))
+		assert.Equal(t, next.Replaces() == "", signatures == nil)
 		if fails == nil {
 			accepted = append(accepted, next.Hash())
 		}
