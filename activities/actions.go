@@ -16,9 +16,10 @@ import (
 // has checked them before.
 func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) (contract.Acted, error) {
 	var unwritten *order.Refusal
-	if adoption, is := action.Action.(order.Adoption); is {
+	plain, _ := order.Plain(action.Action)
+	if adoption, is := plain.(order.Adoption); is {
 		var err error
-		if unwritten, err = b.insertLost(ctx, key, adoption); err != nil {
+		if unwritten, err = b.insertLost(ctx, key, action.Action, adoption); err != nil {
 			return contract.Acted{}, fmt.Errorf("act on %s: %w", key, err)
 		}
 	}
@@ -33,7 +34,7 @@ func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) 
 	if refusal != nil {
 		acted.Refusal = &refusal.Reason
 	}
-	if resolution, is := action.Action.(order.Resolution); is && pending {
+	if resolution, is := plain.(order.Resolution); is && pending {
 		acted.Pending, acted.Outcome = resolution.By, resolution.Outcome()
 	}
 	return acted, nil
@@ -59,10 +60,14 @@ func (b *Books) ActOnBooks(ctx context.Context, action order.BookAction) (contra
 // insertLost writes an order that only Temporal has to the ledger, before it is
 // adopted. It returns a refusal if the order was not written. The ledger audits
 // the adoption in either case.
-func (b *Books) insertLost(ctx context.Context, key order.Key, adoption order.Adoption) (*order.Refusal, error) {
-	signed := adoption.Permit(order.Order{}) == nil // otherwise the ledger refuses it and names the missing member
-	if adoption.Request == nil || !signed {
+func (b *Books) insertLost(ctx context.Context, key order.Key, asked order.Action, adoption order.Adoption) (*order.Refusal, error) {
+	complete := adoption.Permit(order.Order{}) == nil // otherwise the ledger refuses it and names the missing member
+	if adoption.Request == nil || !complete {
 		return nil, nil
+	}
+	lost := order.Order{Request: *adoption.Request, Fingerprint: adoption.Request.Fingerprint()}
+	if refusal, err := b.ledger.Allows(ctx, asked, lost); refusal != nil || err != nil {
+		return refusal, err
 	}
 	return b.insertOrder(ctx, key, adoption)
 }

@@ -81,6 +81,10 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		terms := b.settings.terms(request.Kind)
 		terms.Run = activity.GetInfo(ctx).WorkflowExecution.RunID
 		row, opening, err = b.ledger.OpenOrder(ctx, request, terms)
+		var refused *order.Refusal
+		if errors.As(err, &refused) { // its signature
+			return b.refusedOrElsewhere(ctx, request, refused.Reason)
+		}
 	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)

@@ -120,7 +120,7 @@ func (c *Client) actAlone(ctx context.Context, key order.Key, action order.Actio
 }
 
 // Adopt starts a workflow for an open order that no workflow drives, and audits
-// who did. The workflow continues from the state in the ledger. The row must come
+// who did. The adoption is an order.Adoption, signed or not; Adopt adds the run. The workflow continues from the state in the ledger. The row must come
 // from the ledger. A row without a state means that the ledger does not have the
 // order: it is recorded from the input of its workflow, if Temporal has one. A
 // workflow of such an order that still runs is told, and continues.
@@ -130,13 +130,13 @@ func (c *Client) actAlone(ctx context.Context, key order.Key, action order.Actio
 // workflow has the order's id and does not drive it. Another error together with a
 // run id means that the order is adopted, but that the audit entry is not
 // confirmed.
-func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started, error) {
+func (c *Client) Adopt(ctx context.Context, row order.Order, adoption order.Action) (Started, error) {
 	if row.State == "" {
-		return c.adoptUnwritten(ctx, row.Key(), by)
+		return c.adoptUnwritten(ctx, row.Key(), adoption)
 	}
 	var started Started
 	squatted := ""
-	if adoptable(row, by) {
+	if adoptable(row, adoption) {
 		options := startOptions(row.Request)
 		options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // the earlier workflow ended, but the order did not
 		options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
@@ -157,8 +157,7 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 		}
 	}
 	// If no run was started, the ledger refuses the adoption and says why.
-	adoption := order.Adoption{By: by, Run: started.RunID, Squatted: squatted}
-	acted, err := c.actWithout(ctx, row.Key(), adoption)
+	acted, err := c.actWithout(ctx, row.Key(), order.Adopting(adoption, started.RunID, squatted, nil))
 	if err == nil && acted.Refusal != nil {
 		return Started{}, &order.Refusal{Reason: *acted.Refusal}
 	}
@@ -166,25 +165,26 @@ func (c *Client) Adopt(ctx context.Context, row order.Order, by string) (Started
 }
 
 // adoptUnwritten adopts an order that only Temporal has.
-func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (Started, error) {
+func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, adoption order.Action) (Started, error) {
 	h, err := c.holder(ctx, key)
 	var notFound *serviceerror.NotFound
 	found := err == nil
 	if err != nil && !errors.As(err, &notFound) {
 		return Started{}, unreachable("look for the workflow of order "+key.String(), err)
 	}
-	adoption := order.Adoption{By: by, Squatted: h.squatted()}
 	var refusal *order.Refusal
+	var lost *order.Request
+	run := ""
 	if found { // otherwise the ledger answers that there is no such order
 		request, err := c.lostRequest(ctx, h)
 		switch {
 		case err == nil:
-			adoption.Run, adoption.Request = h.run, &request
+			run, lost = h.run, &request
 		case !errors.As(err, &refusal):
 			return Started{}, err
 		}
 	}
-	acted, err := c.actWithout(ctx, key, adoption)
+	acted, err := c.actWithout(ctx, key, order.Adopting(adoption, run, h.squatted(), lost))
 	switch {
 	case refusal != nil:
 		return Started{}, refusal
@@ -196,10 +196,10 @@ func (c *Client) adoptUnwritten(ctx context.Context, key order.Key, by string) (
 		return Started{}, order.Refuse(order.CodeTerminal, "order %s is recorded as %s: %s", key.Number, acted.Standing.State, acted.Standing.Reason.Text)
 	case h.running:
 		// The workflow retries at intervals; an update makes it retry at once.
-		_, _ = c.update(ctx, key, order.ActionNote, order.Note{By: by, Text: "the ledger has the order again"})
+		_, _ = c.update(ctx, key, order.ActionNote, order.Note{By: adopter(adoption), Text: "the ledger has the order again"})
 		return Started{WorkflowID: contract.WorkflowID(key), RunID: h.run, Existing: true}, nil
 	}
-	return c.Adopt(ctx, order.Order{Request: *adoption.Request, Standing: acted.Standing}, by)
+	return c.Adopt(ctx, order.Order{Request: *lost, Standing: acted.Standing}, adoption)
 }
 
 // lostRequest returns the input of the workflow of an order that the ledger does
@@ -222,7 +222,14 @@ func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, erro
 
 // adoptable reports whether a workflow may be started for the order, provided that
 // none runs.
-func adoptable(row order.Order, by string) bool {
+func adoptable(row order.Order, adoption order.Action) bool {
 	there, open := row.State != "", !row.State.Terminal()
-	return there && open && (order.Adoption{By: by, Run: "the one to be started"}).Permit(row) == nil
+	return there && open && (order.Adoption{By: adopter(adoption), Run: "the one to be started"}).Permit(row) == nil
+}
+
+// adopter returns who adopts.
+func adopter(adoption order.Action) string {
+	plain, _ := order.Plain(adoption)
+	a, _ := plain.(order.Adoption)
+	return a.By
 }

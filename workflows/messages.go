@@ -113,7 +113,8 @@ func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, err
 	before := p.standing.State
 	p.store(acted.Standing)
 	moved := p.standing.State != before
-	switch action.(type) {
+	plain, _ := order.Plain(action)
+	switch plain.(type) {
 	case order.Resolution: // a note does not change the proposal
 		p.proposed, p.outcome = acted.Pending, acted.Outcome
 	case order.Poll: // the ledger woke an order that waits for funds: it checks the balance itself

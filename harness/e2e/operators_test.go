@@ -78,13 +78,13 @@ func (h *house) findsOrphan(t *testing.T, p payment) {
 // that nothing else is adopted.
 func (h *house) adopts(t *testing.T, p payment) {
 	t.Helper()
-	_, err := h.Orders.Adopt(h.ctx, h.row(t, p), "e2e")
+	_, err := h.Orders.Adopt(h.ctx, h.row(t, p), order.Adoption{By: "e2e"})
 	require.NoError(t, err)
-	_, err = h.Orders.Adopt(h.ctx, h.row(t, p), "e2e")
+	_, err = h.Orders.Adopt(h.ctx, h.row(t, p), order.Adoption{By: "e2e"})
 	require.Equal(t, order.CodeWorkflowRunning, order.CodeOf(err))
 	h.move(t, p, tarspay.StateSucceeded, "")
 	h.ended(t, p)
-	_, err = h.Orders.Adopt(h.ctx, h.row(t, p), "e2e")
+	_, err = h.Orders.Adopt(h.ctx, h.row(t, p), order.Adoption{By: "e2e"})
 	require.Equal(t, order.CodeTerminal, order.CodeOf(err))
 }
 

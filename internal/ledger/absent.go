@@ -25,7 +25,7 @@ func (l *Ledger) RefuseAbsent(ctx context.Context, key order.Key, asked int, rea
 		}
 		_, err := t.settle(ctx, h, order.Finding{
 			Source: order.FromQuery, Verdict: order.Unpaid, Evidence: "not found after the grace", Reason: reason,
-		}, "")
+		}, "", "")
 		return err
 	})
 }

@@ -7,31 +7,35 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Act performs a person's action on an order, or refuses it. Both are audited.
-// twoPersons says whether a resolution needs two persons. pending is true if a
-// resolution was stored as a proposal and now waits for the second person.
-func (l *Ledger) Act(ctx context.Context, key order.Key, action order.Action, twoPersons bool) (
+// Act performs a person's action on an order, or refuses it. Both are audited. The
+// action may be signed; with an authority it must be. twoPersons says whether a
+// resolution needs two persons. pending is true if a resolution was stored as a
+// proposal and now waits for the second person.
+func (l *Ledger) Act(ctx context.Context, key order.Key, asked order.Action, twoPersons bool) (
 	row order.Order, refusal *order.Refusal, pending bool, err error,
 ) {
-	switch action := action.(type) {
+	var todo action
+	plain, _ := order.Plain(asked)
+	switch plain := plain.(type) {
 	case order.Approval:
-		row, refusal, err = l.Approve(ctx, key, action)
+		todo = approvalAction(plain)
 	case order.Rejection:
-		row, refusal, err = l.Reject(ctx, key, action)
+		todo = rejectionAction(plain)
 	case order.Cancellation:
-		row, refusal, err = l.Cancel(ctx, key, action)
+		todo = cancellationAction(plain)
 	case order.Resolution:
-		return l.Resolve(ctx, key, action, twoPersons)
+		return l.resolveAs(ctx, key, asked, plain, twoPersons)
 	case order.Note:
-		row, refusal, err = l.Note(ctx, key, action)
+		todo = noteAction(plain)
 	case order.Poll:
-		row, refusal, err = l.Poll(ctx, key, action)
+		todo = pollAction(plain)
 	case order.Adoption:
-		row, refusal, err = l.Adopt(ctx, key, action)
+		todo = adoptionAction(plain)
 	default:
-		refusal = order.NoAction()
+		return row, order.NoAction(), false, nil
 	}
-	return row, refusal, false, err
+	result, err := l.act(ctx, key, asked, todo)
+	return result.order, result.refusal, false, err
 }
 
 // ActOnBooks performs a person's action that is not about one order, or refuses it.

@@ -20,17 +20,33 @@ import (
 // created. A withdrawal becomes reserved. If the balance does not cover it, it
 // becomes awaiting_funds or failed, as the Terms of its opening say.
 func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (order.Order, *order.Refusal, error) {
-	result, err := l.act(ctx, key, action{
+	result, err := l.act(ctx, key, a, approvalAction(a))
+	return result.order, result.refusal, err
+}
+
+func approvalAction(a order.Approval) action {
+	return action{
 		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: personReason(order.CodeApproved, a.Why)},
 		permit: func(t tx, h *held) *order.Refusal {
 			return a.Permit(h.Order, t.At)
 		},
 		do: tx.approve,
-	})
-	return result.order, result.refusal, err
+	}
 }
 
 func (t tx) approve(ctx context.Context, h *held, e entry) error {
+	if h.Approvals > 1 {
+		first, err := t.approvedBy(ctx, h)
+		switch {
+		case err != nil:
+			return err
+		case first == "":
+			h.Reason = order.Reason{Code: order.CodeUnsigned, Text: sanitizeText(e.actor + " has approved it; another person must approve it, too")}
+			return t.record(ctx, h, h.State, e)
+		case order.SamePerson(first, e.actor):
+			return order.Refuse(order.CodeSamePerson, "%s has approved order %s; another person must approve it, too", first, h.Number)
+		}
+	}
 	to := order.Created
 	h.Reason = order.Reason{}
 	if h.Kind == order.Withdrawal {
@@ -46,9 +62,25 @@ func (t tx) approve(ctx context.Context, h *held, e entry) error {
 	return t.bookAll(ctx, *h, reservation(h.Order))
 }
 
+// approvedBy returns who has approved the order; empty if nobody has.
+func (t tx) approvedBy(ctx context.Context, h *held) (string, error) {
+	var actors []string
+	err := t.List(ctx, &actors, `SELECT actor FROM audit WHERE merchant = ? AND number = ? AND chain = 'order' AND action = ? AND outcome = ?
+		ORDER BY seq LIMIT 1`, h.Merchant, h.Number, ActionApprove, outcomeDone)
+	if err != nil || len(actors) == 0 {
+		return "", err
+	}
+	return actors[0], nil
+}
+
 // Reject ends an order that waits for a second person.
 func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (order.Order, *order.Refusal, error) {
-	result, err := l.act(ctx, key, action{
+	result, err := l.act(ctx, key, r, rejectionAction(r))
+	return result.order, result.refusal, err
+}
+
+func rejectionAction(r order.Rejection) action {
+	return action{
 		entry: entry{action: ActionReject, actor: r.By, mark: r.ID, reason: personReason(order.CodeRejected, r.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return r.Permit(h.Order)
@@ -57,14 +89,18 @@ func (l *Ledger) Reject(ctx context.Context, key order.Key, r order.Rejection) (
 			h.Reason = by(e)
 			return t.end(ctx, h, order.Rejected, e)
 		},
-	})
-	return result.order, result.refusal, err
+	}
 }
 
 // Cancel ends an order that the gateway cannot have received. A withdrawal's
 // reservation is released.
 func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation) (order.Order, *order.Refusal, error) {
-	result, err := l.act(ctx, key, action{
+	result, err := l.act(ctx, key, c, cancellationAction(c))
+	return result.order, result.refusal, err
+}
+
+func cancellationAction(c order.Cancellation) action {
+	return action{
 		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: personReason(order.CodeCancelled, c.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return c.Permit(h.Order, false)
@@ -81,56 +117,69 @@ func (l *Ledger) Cancel(ctx context.Context, key order.Key, c order.Cancellation
 			h.Reason = by(e)
 			return t.end(ctx, h, order.Cancelled, e)
 		},
-	})
-	return result.order, result.refusal, err
+	}
 }
 
 // Note adds a remark to an order's audit, whatever state it is in.
 func (l *Ledger) Note(ctx context.Context, key order.Key, n order.Note) (order.Order, *order.Refusal, error) {
-	result, err := l.act(ctx, key, action{
+	result, err := l.act(ctx, key, n, noteAction(n))
+	return result.order, result.refusal, err
+}
+
+func noteAction(n order.Note) action {
+	return action{
 		entry: entry{action: ActionNote, actor: n.By, mark: n.ID, reason: personReason("", n.Text)},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return n.Permit(h.Order)
 		},
 		do: tx.note,
-	})
-	return result.order, result.refusal, err
+	}
 }
 
 // Poll audits that a person wants the gateway, or the balance, queried now. It
 // does not change the order and does not query: the caller queries unless Poll is
 // refused.
 func (l *Ledger) Poll(ctx context.Context, key order.Key, p order.Poll) (order.Order, *order.Refusal, error) {
-	result, err := l.act(ctx, key, action{
+	result, err := l.act(ctx, key, p, pollAction(p))
+	return result.order, result.refusal, err
+}
+
+func pollAction(p order.Poll) action {
+	return action{
 		entry: entry{action: ActionPoll, actor: p.By, mark: p.ID},
 		permit: func(_ tx, h *held) *order.Refusal {
 			return p.Permit(h.Order)
 		},
 		do: tx.note,
-	})
-	return result.order, result.refusal, err
+	}
 }
 
 // Adopt audits that a person started a workflow for an order without one, or that
 // a workflow already runs for it. It does not change the order.
 func (l *Ledger) Adopt(ctx context.Context, key order.Key, a order.Adoption) (order.Order, *order.Refusal, error) {
+	result, err := l.act(ctx, key, a, adoptionAction(a))
+	return result.order, result.refusal, err
+}
+
+func adoptionAction(a order.Adoption) action {
 	e := entry{action: ActionAdopt, actor: a.By, mark: a.ID}
 	if a.Run != "" {
 		e.evidence = "workflow run " + a.Run
 	}
-	result, err := l.act(ctx, key, action{
+	return action{
 		entry: e,
 		permit: func(_ tx, h *held) *order.Refusal {
 			return a.Permit(h.Order)
 		},
 		do: tx.note,
-	})
-	return result.order, result.refusal, err
+	}
 }
 
 // action is a person's action on an order.
 type action struct {
-	entry  entry // the audit entry if the action is performed
+	entry  entry        // the audit entry if the action is performed
+	asked  order.Action // as it came, with its signature
+	allow  func(asked order.Action, o order.Order, at time.Time) (proof string, refusal *order.Refusal)
 	permit func(tx, *held) *order.Refusal
 	do     func(tx, context.Context, *held, entry) error
 }
@@ -142,8 +191,12 @@ type actionResult struct {
 	done    AuditAction // the action as audited; empty if it was refused
 }
 
-func (l *Ledger) act(ctx context.Context, key order.Key, a action) (actionResult, error) {
+// act performs an action, or refuses it. asked is the action as it came, with its
+// signature.
+func (l *Ledger) act(ctx context.Context, key order.Key, asked order.Action, a action) (actionResult, error) {
 	var result actionResult
+	a.asked, a.allow = asked, l.allow
+	l.refresh()
 	key = sanitizeOrderKey(key) // typed by a person
 	a.entry.source = order.FromOperator
 	a.entry.reason.Text = sanitizeText(a.entry.reason.Text)
@@ -203,7 +256,10 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 		}
 		return nil
 	}
-	result.refusal = a.permit(t, h)
+	a.entry.envelope, result.refusal = a.allow(a.asked, h.Order, t.At)
+	if result.refusal == nil {
+		result.refusal = a.permit(t, h)
+	}
 	if result.refusal == nil {
 		result.done = a.entry.action
 		err := a.do(t, ctx, h, a.entry)
@@ -215,6 +271,39 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 	e := a.entry
 	e.refuse(result.refusal)
 	return t.note(ctx, h, e)
+}
+
+func (l *Ledger) refresh() {
+	if l.authority != nil {
+		l.authority.Refresh()
+	}
+}
+
+// allow returns the proof of an action that the authority permits, or the refusal.
+func (l *Ledger) allow(asked order.Action, o order.Order, at time.Time) (string, *order.Refusal) {
+	if l.authority != nil {
+		return l.authority.Permit(asked, o, at)
+	}
+	if _, proof := order.Plain(asked); proof != nil {
+		return "", noRoster()
+	}
+	return "", nil
+}
+
+// Allows returns why the authority refuses an action on an order that the ledger
+// does not have, or nil.
+func (l *Ledger) Allows(ctx context.Context, asked order.Action, o order.Order) (*order.Refusal, error) {
+	at, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.refresh()
+	_, refusal := l.allow(asked, o, at)
+	return refusal, nil
+}
+
+func noRoster() *order.Refusal {
+	return order.Refuse(CodeRosterNotSet, "the action is signed, and this installation has no roster to check the signature with: set PAYOUTS_ROSTER_FILE for the worker, or send the action without a signature")
 }
 
 // repeats reports whether a new action with the ID of an earlier one may be the

@@ -359,7 +359,7 @@ func TestWhatTheTableRefusesIsAudited(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		o := b.at(t, order.Withdrawal, order.Reserved)
-		result, err := b.act(t.Context(), o.Key(), action{
+		result, err := b.act(t.Context(), o.Key(), order.Note{By: "amina", Text: "x"}, action{
 			entry:  entry{action: ActionNote, actor: "amina"},
 			permit: func(tx, *held) *order.Refusal { return nil },
 			do: func(t tx, ctx context.Context, h *held, e entry) error {

@@ -46,6 +46,7 @@ const (
 	ActionRefuseStart       AuditAction = "refuse_start" // a workflow was started as an order without a valid one
 	ActionTrip              AuditAction = "trip"
 	ActionPolicy            AuditAction = "policy" // a policy came into force, or was refused
+	ActionRoster            AuditAction = "roster" // a roster came into force; the evidence is its hash
 	ActionReset             AuditAction = "reset"
 	ActionAbsent            AuditAction = "absent"      // a query before the first create proved that the gateway does not have the order
 	ActionFind              AuditAction = "find"        // the gateway has an order without a recorded create

@@ -26,6 +26,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Migrations go forward only. The previous release must work with the migrated
@@ -54,7 +55,28 @@ func sub(files fs.FS, folder string) fs.FS {
 }
 
 // Ledger is an open database. It is safe for concurrent use.
-type Ledger struct{ db *sqldb.DB }
+type Ledger struct {
+	db        *sqldb.DB
+	authority Authority // nil: no roster
+}
+
+// Authority says who may act: see package authority. Permit and PermitStart are
+// called within a transaction, with the time of the transaction.
+type Authority interface {
+	// Refresh is called before such a transaction.
+	Refresh()
+	// Permit returns why the action on the order is refused, or what the audit keeps
+	// as proof. The proof of an action that needs no signature is empty.
+	Permit(action order.Action, o order.Order, at time.Time) (proof string, refusal *order.Refusal)
+	// PermitStart does the same for the start of an order. The proof of an unsigned
+	// start is empty: two persons must approve the order.
+	PermitStart(request order.Request, at time.Time) (proof string, refusal *order.Refusal)
+}
+
+// SetAuthority sets who may act. Without an authority everybody may, and signed
+// actions are refused with ROSTER_NOT_SET. Call it before any other use of the
+// ledger.
+func (l *Ledger) SetAuthority(authority Authority) { l.authority = authority }
 
 // Option is an option of Open and OpenExisting.
 type Option func(*sqldb.Options)
@@ -89,7 +111,7 @@ func connect(ctx context.Context, url string, options sqldb.Options, changes []O
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{db}, nil
+	return &Ledger{db: db}, nil
 }
 
 // Migrate migrates the schema to the version of this program. Any number of

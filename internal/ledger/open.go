@@ -65,9 +65,17 @@ type Terms struct {
 // Twin the returned order is the existing one. The error for an invalid request is
 // an *order.Refusal with order.CodeInvalidRequest.
 func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Terms) (order.Order, Opening, error) {
+	l.refresh()
+	request, err := l.requested(ctx, request, terms)
+	if err != nil {
+		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
+	}
 	row, err := newOrderRow(request)
 	if err != nil {
 		return order.Order{}, "", fmt.Errorf("ledger: open %s: %w", request.Key(), err)
+	}
+	if l.authority != nil && request.Proof == nil {
+		row.Approvals = 2
 	}
 	row.Horizon, row.Run, row.mayBeSent = terms.Horizon.Milliseconds(), sanitizeText(terms.Run), terms.AskFirst
 	if terms.WaitForFunds && row.Kind == order.Withdrawal {
@@ -110,7 +118,7 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 			return t.openLimited(ctx, row, request, policy, needs)
 		})
 	}
-	if ruling := policy.Judge(request, order.Facts{}); ruling.Verdict != order.Pass {
+	if ruling := row.judge(policy, request, order.Facts{}); ruling.Verdict != order.Pass {
 		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
 			row.applyRuling(ruling, t.At, policy)
 			return t.write(ctx, row)
@@ -158,6 +166,11 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 		if row.AskFirst = 0; row.mayBeSent {
 			row.AskFirst = row.CreatedAt
 		}
+		proof, refusal := l.permitStart(row.start, t.At)
+		if refusal != nil {
+			return refusal
+		}
+		row.proof = proof
 		result, opening, err = open(t, ctx, row)
 		return err
 	})
@@ -169,6 +182,42 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	}
 	opened, err := result.order()
 	return opened, opening, err
+}
+
+// requested returns the request as it is opened. The requester of a signed request
+// is its signer. An order that the gateway may have is recorded even if its
+// signature is refused by now: as one that is not signed.
+func (l *Ledger) requested(ctx context.Context, request order.Request, terms Terms) (order.Request, error) {
+	if request.Proof == nil {
+		return request, nil
+	}
+	if request.RequestedBy == "" {
+		request.RequestedBy = request.Proof.By()
+	}
+	if !terms.AskFirst {
+		return request, nil
+	}
+	at, err := l.Now(ctx)
+	if _, refusal := l.permitStart(request, at); refusal != nil {
+		request.Proof = nil
+	}
+	return request, err
+}
+
+// permitStart returns the proof of a signed start; it is empty if the start is not
+// signed.
+func (l *Ledger) permitStart(request order.Request, at time.Time) (string, *order.Refusal) {
+	if request.Proof == nil {
+		return "", nil
+	}
+	if l.authority == nil {
+		return "", noRoster()
+	}
+	proof, refusal := l.authority.PermitStart(request, at)
+	if refusal != nil {
+		return "", order.Refuse(order.CodeInvalidRequest, "the signature of the start is refused: %s: %s", refusal.Code, refusal.Text)
+	}
+	return proof, nil
 }
 
 // openDeposit inserts a deposit as created.
@@ -217,7 +266,7 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 	if err != nil {
 		return row, "", err
 	}
-	ruling := policy.Judge(request, facts)
+	ruling := row.judge(policy, request, facts)
 	switch {
 	case ruling.Verdict != order.Pass:
 		row.applyRuling(ruling, t.At, policy)
@@ -227,6 +276,16 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 		row.applyFunds(books.Available)
 	}
 	return t.write(ctx, row)
+}
+
+// judge returns the policy's ruling. An unsigned order that passes needs an approval.
+func (r *orderRow) judge(policy *order.Policy, request order.Request, facts order.Facts) order.Ruling {
+	ruling := policy.Judge(request, facts)
+	if ruling.Verdict == order.Pass && r.Approvals > 1 {
+		ruling.Verdict = order.NeedsApproval
+		ruling.Reasons = []order.Reason{{Code: order.CodeUnsigned, Text: "the start is not signed: two persons must approve the order"}}
+	}
+	return ruling
 }
 
 // applyRuling sets the row's state and reason from a ruling other than Pass.
@@ -266,7 +325,7 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 		return row, "", err
 	}
 	first := h.link(entry{
-		action: ActionOpen, actor: h.RequestedBy, source: FromOpening, evidence: row.evidence, reason: h.Reason,
+		action: ActionOpen, actor: h.RequestedBy, source: FromOpening, evidence: row.evidence, reason: h.Reason, envelope: row.proof,
 	}, "", t.At.UnixMilli())
 	row.AuditEntries, row.AuditHead = h.entries, h.head
 	row, opening, err := t.insertOrder(ctx, row)
@@ -321,10 +380,10 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 		AskFirst int64 `db:"ask_first"`
 	}
 	err := t.PutRows(ctx, &written, `
-		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, folded,
+		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, folded, approvals,
 			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
 			run, ask_first, audit_entries, audit_head, created_at, updated_at)
-		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :folded,
+		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :folded, :approvals,
 			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon,
 			:run, CASE WHEN CAST(:ask_first AS BIGINT) > 0 THEN CAST(:ask_first AS BIGINT) ELSE `+restoredAt+` END, :audit_entries, :audit_head, :created_at, :updated_at)
 		ON CONFLICT DO NOTHING RETURNING id, ask_first`, row)

@@ -98,7 +98,7 @@ func (t tx) record(ctx context.Context, h *held, from order.State, e entry) erro
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
 	state, gateway_id, paid, fee, fee_text, reason_code, reason_text, instructions, attempts,
-	approve_before, waits_for_funds, funds_before, horizon, ask_first, run, audit_entries, audit_head, created_at, updated_at`
+	approve_before, waits_for_funds, funds_before, horizon, ask_first, approvals, run, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
 	ID            int64       `db:"id"`
@@ -125,6 +125,7 @@ type orderRow struct {
 	FundsBefore   int64       `db:"funds_before"`
 	Horizon       int64       `db:"horizon"` // milliseconds
 	AskFirst      int64       `db:"ask_first"`
+	Approvals     int         `db:"approvals"`
 	Run           string      `db:"run"` // run ID of the workflow that drives it
 	AuditEntries  int64       `db:"audit_entries"`
 	AuditHead     []byte      `db:"audit_head"`
@@ -133,7 +134,9 @@ type orderRow struct {
 
 	Beneficiary   string        `db:"beneficiary"` // written, never read back
 	Folded        string        `db:"folded"`      // the number in lower case; never read back
+	start         order.Request // with the proof
 	evidence      string        // evidence of the opening's audit entry
+	proof         string        // proof of the opening's audit entry
 	fundsDeadline time.Duration // counted from the opening
 	mayBeSent     bool          // it may have been sent before its opening
 }
@@ -143,11 +146,14 @@ func newOrderRow(request order.Request) (orderRow, error) {
 	if !known || request.Merchant == "" || request.Number == "" || !request.Amount.IsPositive() || !request.Amount.Within(money.Most) {
 		return orderRow{}, order.Refuse(order.CodeInvalidRequest, "an order has a kind, a merchant, a number and an amount above zero and within bounds")
 	}
-	text, err := json.Marshal(request)
+	content := request
+	content.Proof = nil // the audit has it
+	text, err := json.Marshal(content)
 	if err != nil {
 		return orderRow{}, err
 	}
 	return orderRow{
+		start: request, Approvals: 1,
 		Merchant: request.Merchant, Number: request.Number, Kind: request.Kind, Country: request.Country, Way: request.Way,
 		Currency: request.Amount.Currency(), Amount: request.Amount.Minor(),
 		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: request.Beneficiary(), Folded: strings.ToLower(request.Number),
@@ -160,7 +166,7 @@ func (r orderRow) order() (order.Order, error) {
 	o := order.Order{
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, FeeText: r.FeeText, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
 		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), WaitsForFunds: r.WaitsForFunds != 0,
-		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond, AskFirst: moment(r.AskFirst),
+		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond, AskFirst: moment(r.AskFirst), Approvals: r.Approvals,
 		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}

@@ -25,6 +25,13 @@ import (
 // It is performed or refused, audited and repeated like the other actions, see
 // actions.go.
 func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution, twoPersons bool) (o order.Order, refusal *order.Refusal, pending bool, err error) {
+	return l.resolveAs(ctx, key, r, r, twoPersons)
+}
+
+// resolveAs is Resolve. asked is the resolution as it came, with its signature.
+func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Action, r order.Resolution, twoPersons bool) (
+	o order.Order, refusal *order.Refusal, pending bool, err error,
+) {
 	r.By, r.Why, r.Evidence = sanitizeText(r.By), sanitizeText(r.Why), sanitizeText(r.Evidence)
 	a := action{
 		entry: entry{action: ActionResolve, actor: r.By, evidence: r.Evidence, mark: r.ID, reason: personReason(order.CodeResolved, r.Why)},
@@ -32,10 +39,10 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 			return r.Permit(h.Order, twoPersons)
 		},
 	}
-	a.do = func(t tx, ctx context.Context, h *held, _ entry) error {
+	a.do = func(t tx, ctx context.Context, h *held, e entry) error {
 		pending = false // the transaction may be retried
 		if !twoPersons {
-			return t.resolve(ctx, h, r)
+			return t.resolve(ctx, h, r, e.envelope)
 		}
 		first, proposed, err := t.proposal(ctx, h)
 		if err != nil {
@@ -49,13 +56,13 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 		case refusal != nil:
 			return refusal
 		case confirms:
-			return t.resolve(ctx, h, mergeResolutions(first, r))
+			return t.resolve(ctx, h, mergeResolutions(first, r), e.envelope)
 		default:
 			pending = true
-			return t.propose(ctx, h, r, replaced(first, proposed))
+			return t.propose(ctx, h, r, replaced(first, proposed), e.envelope)
 		}
 	}
-	result, err := l.act(ctx, key, a)
+	result, err := l.act(ctx, key, asked, a)
 	if err != nil {
 		return order.Order{}, nil, false, err
 	}
@@ -65,14 +72,15 @@ func (l *Ledger) Resolve(ctx context.Context, key order.Key, r order.Resolution,
 	return result.order, result.refusal, pending, nil
 }
 
-// resolve applies the resolution. Permit has checked that it fits the order.
-func (t tx) resolve(ctx context.Context, h *held, r order.Resolution) error {
+// resolve applies the resolution. Permit has checked that it fits the order. proof
+// is for the audit.
+func (t tx) resolve(ctx context.Context, h *held, r order.Resolution, proof string) error {
 	finding, err := r.Finding(h.Request, h.GatewayID)
 	if err != nil {
 		return err
 	}
 	finding.Evidence, finding.By, finding.Reason.Text = sanitizeText(finding.Evidence), sanitizeText(finding.By), sanitizeText(finding.Reason.Text)
-	settlement, err := t.settle(ctx, h, finding, r.ID)
+	settlement, err := t.settle(ctx, h, finding, r.ID, proof)
 	if err == nil && !settlement.Moved {
 		err = fmt.Errorf("%w: the resolution amounts to %s", ErrState, settlement.Discrepancy)
 	}
@@ -108,9 +116,9 @@ func replaced(first order.Resolution, proposed bool) string {
 	return ", in place of what " + truncateHalf(first.By) + " proposed (" + first.Outcome() + ")"
 }
 
-// propose stores a resolution until another person confirms it. replaced is for the
-// audit.
-func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced string) error {
+// propose stores a resolution until another person confirms it. replaced and proof
+// are for the audit.
+func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced, proof string) error {
 	_, err := t.Put(ctx, `
 		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, paid = excluded.paid, fee = excluded.fee,
@@ -120,7 +128,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced s
 		return err
 	}
 	return t.note(ctx, h, entry{
-		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID,
+		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID, envelope: proof,
 		reason: personReason(order.CodeResolved, r.Outcome()+replaced+": "+r.Why),
 	})
 }

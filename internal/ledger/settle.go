@@ -54,7 +54,7 @@ func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Findin
 		if err != nil {
 			return err
 		}
-		settlement, err = t.settle(ctx, &h, finding, "")
+		settlement, err = t.settle(ctx, &h, finding, "", "")
 		settlement.Order = h.Order
 		return err
 	})
@@ -79,9 +79,9 @@ func checkFinding(finding order.Finding) error {
 	return fmt.Errorf("a finding has a source, not %q", finding.Source)
 }
 
-// settle is Settle for a locked order. mark is the ID of the operator's action, or
-// empty.
-func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark string) (Settlement, error) {
+// settle is Settle for a locked order. mark and proof are the ID and the proof of
+// the operator's action, or empty.
+func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark, proof string) (Settlement, error) {
 	finding = finding.Believe(h.Amount)
 	if owner, err := t.ownerOf(ctx, h, finding.GatewayID); err != nil || owner != "" {
 		if err != nil {
@@ -110,7 +110,7 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 		}
 		return Settlement{}, nil
 	}
-	transfers, err := t.applyEffect(ctx, h, effect, finding, mark)
+	transfers, err := t.applyEffect(ctx, h, effect, finding, entry{mark: mark, envelope: proof})
 	if err == nil && finding.FeeDoubt {
 		err = t.discrepancy(ctx, h, order.DiscrepancyFee, finding.FeeText,
 			fmt.Sprintf("the %s names a fee of %s on %s; the payment is booked and no fee", finding.Source, finding.FeeText, h.Amount))
@@ -121,8 +121,9 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark str
 	return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)
 }
 
-// applyEffect applies an effect to the order, and returns the transfers to book.
-func (t tx) applyEffect(ctx context.Context, h *held, effect order.Effect, finding order.Finding, mark string) ([]Transfer, error) {
+// applyEffect applies an effect to the order, and returns the transfers to book. e
+// has the mark and the proof for the audit.
+func (t tx) applyEffect(ctx context.Context, h *held, effect order.Effect, finding order.Finding, e entry) ([]Transfer, error) {
 	var transfers []Transfer
 	if effect.Credit {
 		credited, err := t.credit(ctx, h, finding, effect.Discrepancy)
@@ -137,9 +138,7 @@ func (t tx) applyEffect(ctx context.Context, h *held, effect order.Effect, findi
 		}
 		transfers = append(transfers, endTransfers(h.Order, to)...)
 		h.Reason = finding.Reason
-		e := entry{
-			action: ActionSettle, actor: finding.By, source: finding.Source, evidence: finding.Evidence, reason: h.auditReason(to), mark: mark,
-		}
+		e.action, e.actor, e.source, e.evidence, e.reason = ActionSettle, finding.By, finding.Source, finding.Evidence, h.auditReason(to)
 		if finding.Source == order.FromOperator {
 			e.action = ActionResolve
 		}

@@ -28,6 +28,12 @@ type Check struct {
 	Try      func(context.Context) error
 }
 
+// State is an error of a check that /readyz shows as this word.
+type State string
+
+// Error returns the word.
+func (s State) Error() string { return string(s) }
+
 // Server serves until it is closed.
 type Server struct {
 	http     *http.Server
@@ -79,6 +85,10 @@ func ready(checks []Check) http.HandlerFunc {
 			states[check.Name] = "up"
 			if err != nil {
 				states[check.Name] = "away" // the error's text goes to the log only
+				var state State
+				if errors.As(err, &state) {
+					states[check.Name] = string(state)
+				}
 				if check.Required {
 					status = http.StatusServiceUnavailable
 				}
