@@ -24,6 +24,7 @@ type Worker struct {
 	Waiting
 	Limits
 	Approval
+	Roster
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
@@ -55,6 +56,7 @@ type Starter struct {
 	Access
 	Keys `optional:"true"` // see PrivateKey
 	Alarm
+	Signing
 	Payloads `optional:"true"` // see ReadKeyRing
 	Exceptions
 	Log
@@ -90,6 +92,7 @@ func LoadWorker() (Worker, error) {
 	w.Keys.complete(p, w.Merchants)
 	w.Waiting.check(p, w.GatewayTimeout)
 	w.Approval.check(p)
+	w.Roster.check(p)
 	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)

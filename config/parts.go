@@ -309,6 +309,24 @@ func (a Approval) check(p *problems) {
 	}
 }
 
+// Roster says who may act.
+type Roster struct {
+	RosterFile string `unit:"path" desc:"The roster, in YAML: who may act, with which keys. Without one, everybody may act under any name."`
+	Origin     string `unit:"name" desc:"The installation's name, such as payouts.example.com/live. Signed actions name it, so that those of another installation are refused."`
+}
+
+func (r Roster) check(p *problems) {
+	if r.RosterFile != "" && r.Origin == "" {
+		p.add("PAYOUTS_ORIGIN", "is not set; a roster needs the installation's name, such as payouts.example.com/live")
+	}
+}
+
+// Signing says how a person signs.
+type Signing struct {
+	Origin     string `unit:"name" desc:"The installation's name, as the worker has it. With it, actions are signed."`
+	SigningKey string `unit:"path" desc:"The SSH key that signs: a private key file, or a file NAME.pub whose private key the SSH agent has. Without it, the agent's only key."`
+}
+
 // Log holds the level and the format of logs. Logs go to standard error.
 type Log struct {
 	LogLevel  slog.Level `default:"info" unit:"level" desc:"debug, info, warn or error."`

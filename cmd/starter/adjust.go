@@ -63,7 +63,7 @@ or rejected, and the decided_ members are left out while it is proposed.`,
 				return err
 			}
 			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
-				return service.ProposeAdjustment(cmd.Context(), by(flags.by), adjustment)
+				return service.ProposeAdjustment(cmd.Context(), s.by(flags.by), adjustment)
 			})
 		},
 	}
@@ -155,7 +155,7 @@ proof: starter adjust list. Whoever proposed it is refused with SAME_PERSON.
 				return err
 			}
 			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
-				return service.ConfirmAdjustment(cmd.Context(), by(who), key)
+				return service.ConfirmAdjustment(cmd.Context(), s.by(who), key)
 			})
 		},
 	}
@@ -183,7 +183,7 @@ reference stays taken.
 				return err
 			}
 			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
-				return service.RejectAdjustment(cmd.Context(), by(who.by), key, who.why)
+				return service.RejectAdjustment(cmd.Context(), s.by(who.by), key, who.why)
 			})
 		},
 	}

@@ -55,7 +55,7 @@ func (s *starter) adopt(ctx context.Context, key order.Key, who string) error {
 	if err != nil {
 		return err
 	}
-	adopted, err := service.Adopt(ctx, by(who), key)
+	adopted, err := service.Adopt(ctx, s.by(who), key)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 		return s.lookBeforeApproval(ctx, key)
 	}
 	return s.act("approved", func(service *payouts.Service) (payouts.Order, error) {
-		return service.Approve(ctx, by(flags.by), key, flags.fingerprint, flags.why)
+		return service.Approve(ctx, s.by(flags.by), key, flags.fingerprint, flags.why)
 	})
 }
 

@@ -53,7 +53,7 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if !waiting.wait {
 		patience = waiting.or(instructionsTime)
 	}
-	document, err := service.StartDeposit(ctx, by(flags.requestedBy), request, patience)
+	document, err := service.StartDeposit(ctx, s.by(flags.requestedBy), request, patience)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (s *starter) closeDiscrepancy(ctx context.Context, id int64, who actor) err
 	if err != nil {
 		return err
 	}
-	closed, err := service.CloseDiscrepancy(ctx, by(who.by), id, who.why)
+	closed, err := service.CloseDiscrepancy(ctx, s.by(who.by), id, who.why)
 	if err != nil {
 		return err
 	}

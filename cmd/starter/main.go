@@ -49,6 +49,9 @@ type starter struct {
 	user      string // who runs it, as the system knows them
 	now       func() time.Time
 
+	signing config.Signing // of the settings
+	toSign  io.Writer      // where an envelope is written in place of being signed; nil: it is signed
+
 	settings func() (config.Starter, error)
 	connect  connect
 }

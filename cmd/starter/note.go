@@ -24,7 +24,7 @@ for ever, so leave personal data out of it.
 				return err
 			}
 			return s.act("noted in the order's audit", func(service *payouts.Service) (payouts.Order, error) {
-				return service.Note(cmd.Context(), by(who), key, args[1])
+				return service.Note(cmd.Context(), s.by(who), key, args[1])
 			})
 		},
 	}

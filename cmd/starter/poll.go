@@ -42,6 +42,6 @@ it is adopted.
 
 func (s *starter) poll(ctx context.Context, key order.Key, who string) error {
 	return s.act("asked now; what comes of it shows in: "+ask(payouts.UseStatus, key), func(service *payouts.Service) (payouts.Order, error) {
-		return service.Poll(ctx, by(who), key)
+		return service.Poll(ctx, s.by(who), key)
 	})
 }

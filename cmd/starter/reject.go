@@ -49,7 +49,7 @@ func (s *starter) endingCommand(
 			return err
 		}
 		return s.act(done, func(service *payouts.Service) (payouts.Order, error) {
-			return end(service, cmd.Context(), by(who.by), key, who.why)
+			return end(service, cmd.Context(), s.by(who.by), key, who.why)
 		})
 	}
 	s.addMerchant(cmd, &merchant)

@@ -112,7 +112,7 @@ func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags
 	if err != nil {
 		return err
 	}
-	resolved, err := service.Resolve(ctx, by(flags.by), key, flags.resolution)
+	resolved, err := service.Resolve(ctx, s.by(flags.by), key, flags.resolution)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (s *starter) restoreOver(ctx context.Context, who actor) error {
 	if err != nil {
 		return err
 	}
-	restore, err := service.EndRestore(ctx, by(who.by), who.why)
+	restore, err := service.EndRestore(ctx, s.by(who.by), who.why)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ func (s *starter) service() (*payouts.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.signing = settings.Signing
 	parts := s.connect(settings)
 	parts.Merchants, parts.Access, parts.UnknownAlarm = settings.Merchants, settings.Access, settings.UnknownAlarm
 	parts.Now, parts.Ask, parts.AskFor = s.now, ask, askFor
@@ -61,8 +62,6 @@ func askFor(useCase payouts.UseCase, what string) string {
 
 // self returns the user as the actor of commands that only read.
 func (s *starter) self() payouts.Actor { return payouts.Actor{Name: s.user} }
-
-func by(name string) payouts.Actor { return payouts.Actor{Name: name} }
 
 // flagged adds the names of flags to an *order.Invalid of a use case. It returns
 // other errors unchanged.

@@ -54,7 +54,7 @@ func (s *starter) setAside(ctx context.Context, id string, who actor) error {
 	if err != nil {
 		return err
 	}
-	callback, err := service.SetCallbackAside(ctx, by(who.by), id, who.why)
+	callback, err := service.SetCallbackAside(ctx, s.by(who.by), id, who.why)
 	if err != nil {
 		return err
 	}

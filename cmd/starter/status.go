@@ -30,7 +30,7 @@ and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem
 "state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
-"fingerprint","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
+"fingerprint","requested_by","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
 What is not known is left out; changed_at is when the order came to stand there; unrecorded is true of a request that was refused before
 anything was written down, whose number may be used again. An amount is {"value","currency"}; fee_text is the gateway's fee in its words
 where fee is not exactly that; payee is whom a withdrawal pays and who pays a

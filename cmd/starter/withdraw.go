@@ -55,7 +55,7 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	if err != nil {
 		return err
 	}
-	started, err := service.StartWithdrawal(ctx, by(flags.requestedBy), request)
+	started, err := service.StartWithdrawal(ctx, s.by(flags.requestedBy), request)
 	if err != nil {
 		return err
 	}

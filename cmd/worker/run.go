@@ -31,6 +31,10 @@ func run(ctx context.Context, settings config.Worker) error {
 		return err
 	}
 	defer func() { _ = books.Close() }()
+	authority, err := worker.Authorize(ctx, log, books, settings)
+	if err != nil {
+		return err
+	}
 	if err := worker.RecordPolicy(ctx, books, knobs, nil); err != nil {
 		return err
 	}
@@ -56,7 +60,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	registry := boot.Metrics()
 	registry.MustRegister(worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers()))
 	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.LedgerCheck(books), boot.TemporalCheck(temporal, true),
-		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try})
+		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority)
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)
 	}

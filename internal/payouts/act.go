@@ -22,7 +22,9 @@ type target struct {
 // act does an action on an order in any state. It returns the order afterwards,
 // and whether a workflow drives it. action makes the action for the order that was
 // found.
-func (s *Service) act(ctx context.Context, key order.Key, action func(target) (order.Action, error)) (answer Order, driven bool, err error) {
+func (s *Service) act(ctx context.Context, actor Actor, key order.Key, action func(target) (order.Action, error)) (
+	answer Order, driven bool, err error,
+) {
 	if err := CheckKey(key); err != nil {
 		return Order{}, false, err
 	}
@@ -35,6 +37,9 @@ func (s *Service) act(ctx context.Context, key order.Key, action func(target) (o
 		return Order{}, false, err
 	}
 	todo, err := action(at)
+	if err == nil {
+		todo, err = s.signed(actor, todo, at)
+	}
 	if err != nil {
 		return Order{}, false, err
 	}
@@ -52,8 +57,8 @@ func (s *Service) act(ctx context.Context, key order.Key, action func(target) (o
 }
 
 // do is act for an action that does not depend on the order.
-func (s *Service) do(ctx context.Context, key order.Key, action order.Action) (Order, error) {
-	answer, _, err := s.act(ctx, key, func(target) (order.Action, error) { return action, nil })
+func (s *Service) do(ctx context.Context, actor Actor, key order.Key, action order.Action) (Order, error) {
+	answer, _, err := s.act(ctx, actor, key, func(target) (order.Action, error) { return action, nil })
 	return answer, err
 }
 

@@ -18,23 +18,23 @@ func TestTheActorIsOnRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	key := order.Key{Merchant: merchant, Number: "TOPUP-7"}
-	proposed, err := b.ProposeAdjustment(t.Context(), Actor{"amina"}, Proposal{
+	proposed, err := b.ProposeAdjustment(t.Context(), Actor{Name: "amina"}, Proposal{
 		Key: key, Kind: "top_up", Amount: rupees(t, "5000"), Why: "paid in", Evidence: "slip 88",
 	})
 	require.NoError(t, err)
 	require.Equal(t, "amina", proposed.By)
-	_, err = b.ConfirmAdjustment(t.Context(), Actor{"amina"}, key)
+	_, err = b.ConfirmAdjustment(t.Context(), Actor{Name: "amina"}, key)
 	require.Equal(t, order.CodeSamePerson, order.CodeOf(err))
 	_, err = b.ConfirmAdjustment(t.Context(), Actor{}, key)
 	require.Equal(t, order.CodeWhoMissing, order.CodeOf(err))
-	booked, err := b.ConfirmAdjustment(t.Context(), Actor{"dana"}, key)
+	booked, err := b.ConfirmAdjustment(t.Context(), Actor{Name: "dana"}, key)
 	require.NoError(t, err)
 	require.Equal(t, "dana", booked.DecidedBy)
 	require.Equal(t, ledger.AdjustmentBooked, booked.State)
 
 	_, _, err = b.ledger.MarkRestored(t.Context(), order.Who{By: "dana", Why: "disk lost"})
 	require.NoError(t, err)
-	restore, err := b.EndRestore(t.Context(), Actor{"amina"}, "all found")
+	restore, err := b.EndRestore(t.Context(), Actor{Name: "amina"}, "all found")
 	require.NoError(t, err)
 	require.Equal(t, "amina", restore.By)
 	entries, err := b.Audit(t.Context(), Actor{}, order.Key{})
@@ -46,12 +46,12 @@ func TestTheActorIsOnRecord(t *testing.T) {
 func TestTheActorIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, err := b.StartWithdrawal(t.Context(), Actor{"bilal"}, order.Request{Merchant: merchant, Number: "INV-1", RequestedBy: "somebody else"})
+	_, err := b.StartWithdrawal(t.Context(), Actor{Name: "bilal"}, order.Request{Merchant: merchant, Number: "INV-1", RequestedBy: "somebody else"})
 	require.NoError(t, err)
 	require.Equal(t, "bilal", b.orders.requests[0].RequestedBy)
 
 	key := b.opened(t, "INV-1").Key()
-	amina := Actor{"amina"}
+	amina := Actor{Name: "amina"}
 	for name, act := range map[string]func() (Order, error){
 		"approve": func() (Order, error) { return b.Approve(t.Context(), amina, key, "f00d", "fine") },
 		"reject":  func() (Order, error) { return b.Reject(t.Context(), amina, key, "not ours") },
@@ -79,13 +79,13 @@ func TestWhatIsNoNumberIsNotSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	key := order.Key{Merchant: merchant, Number: "Ayesha Khan"}
-	_, err := b.Note(t.Context(), Actor{"amina"}, key, "text")
+	_, err := b.Note(t.Context(), Actor{Name: "amina"}, key, "text")
 	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
-	_, err = b.Adopt(t.Context(), Actor{"amina"}, key)
+	_, err = b.Adopt(t.Context(), Actor{Name: "amina"}, key)
 	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
-	_, err = b.RejectAdjustment(t.Context(), Actor{"amina"}, key, "no")
+	_, err = b.RejectAdjustment(t.Context(), Actor{Name: "amina"}, key, "no")
 	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
-	_, err = b.SetCallbackAside(t.Context(), Actor{"amina"}, key.Number, "no")
+	_, err = b.SetCallbackAside(t.Context(), Actor{Name: "amina"}, key.Number, "no")
 	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err))
 	require.Empty(t, b.orders.actions)
 	require.NotContains(t, err.Error(), "Ayesha")
@@ -99,7 +99,7 @@ func TestActionsOnTheBooksWithoutAWorker(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.orders.silent = true
-	amina, key := Actor{"amina"}, order.Key{Merchant: merchant, Number: "TOPUP-7"}
+	amina, key := Actor{Name: "amina"}, order.Key{Merchant: merchant, Number: "TOPUP-7"}
 	for look, act := range map[string]func() error{
 		"adjustments of ":   func() error { _, err := b.ConfirmAdjustment(over, amina, key); return err },
 		"discrepancies of ": func() error { _, err := b.CloseDiscrepancy(over, amina, 7, "w"); return err },

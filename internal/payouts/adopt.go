@@ -24,6 +24,13 @@ type Adopted struct {
 // recorded first, from the input of its workflow. Adopt closes the discrepancies
 // about the missing workflow. client.Adopt lists what is refused.
 func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopted, error) {
+	return s.adopt(ctx, actor, key, func(seen order.View) (order.Action, error) {
+		return s.signed(actor, order.Adoption{By: actor.Name}, target{view: seen})
+	})
+}
+
+// adopt is Adopt with the adoption of an order as the actor sees it.
+func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoption func(seen order.View) (order.Action, error)) (Adopted, error) {
 	if err := CheckKey(key); err != nil {
 		return Adopted{}, err
 	}
@@ -39,9 +46,17 @@ func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopte
 	if err != nil {
 		return Adopted{}, err
 	}
+	seen := row.View(row.Standing)
+	if row.State == "" { // only the number is known
+		seen.Fingerprint = ""
+	}
+	todo, err := adoption(seen)
+	if err != nil {
+		return Adopted{}, err
+	}
 	adopting, cancel := within(ctx, callTime)
 	defer cancel()
-	started, err := orders.Adopt(adopting, row, actor.Name)
+	started, err := orders.Adopt(adopting, row, todo)
 	if err != nil && started.RunID == "" {
 		return Adopted{}, late(adopting, err, "nobody answered for order %s; it may still be adopted: look with %s. Does a worker run?", key, s.parts.Ask(UseAudit, key))
 	}

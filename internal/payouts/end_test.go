@@ -48,7 +48,7 @@ func TestStatusOfAFailedOrderSaysWhatToDo(t *testing.T) {
 	got, err := b.without(nil, ErrNoLedger).Status(t.Context(), Actor{}, row.Key())
 	require.NoError(t, err)
 	require.Equal(t, want, got.Order.Next)
-	got, err = b.without(nil, ErrNoLedger).Note(t.Context(), Actor{"amina"}, row.Key(), "text")
+	got, err = b.without(nil, ErrNoLedger).Note(t.Context(), Actor{Name: "amina"}, row.Key(), "text")
 	require.NoError(t, err)
 	require.Equal(t, want, got.Order.Next)
 }

@@ -26,7 +26,8 @@ import (
 //
 // Every use case takes one. Those that only read do not use it yet.
 type Actor struct {
-	Name string // the actor in the audit; the ledger refuses "" with WHO_MISSING
+	Name    string   // the actor in the audit; the ledger refuses "" with WHO_MISSING
+	Signing *Signing // nil: the actor does not sign
 }
 
 // Service offers the use cases. It is safe for concurrent use if its parts are.
@@ -87,7 +88,7 @@ type ordersPart interface {
 	Latest(ctx context.Context, workflowIDs []string) (map[string]client.Row, error)
 	Act(ctx context.Context, key order.Key, action order.Action) (order.View, error)
 	ActOnBooks(ctx context.Context, action order.BookAction, record any) error
-	Adopt(ctx context.Context, row order.Order, by string) (client.Started, error)
+	Adopt(ctx context.Context, row order.Order, adoption order.Action) (client.Started, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error)
 	ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error)
 }

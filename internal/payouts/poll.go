@@ -10,7 +10,7 @@ import (
 // workflow drives the order. Then the gateway is not asked until the order is
 // adopted.
 func (s *Service) Poll(ctx context.Context, actor Actor, key order.Key) (Order, error) {
-	answer, driven, err := s.act(ctx, key, func(target) (order.Action, error) {
+	answer, driven, err := s.act(ctx, actor, key, func(target) (order.Action, error) {
 		return order.Poll{ID: newActionID(), By: actor.Name}, nil
 	})
 	if err == nil && !driven { // the request is audited, but no workflow asks the gateway

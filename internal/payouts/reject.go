@@ -9,11 +9,11 @@ import (
 // Reject ends an order that waits for a second person. Its requester may reject it
 // too.
 func (s *Service) Reject(ctx context.Context, actor Actor, key order.Key, why string) (Order, error) {
-	return s.do(ctx, key, order.Rejection{ID: newActionID(), By: actor.Name, Why: why})
+	return s.do(ctx, actor, key, order.Rejection{ID: newActionID(), By: actor.Name, Why: why})
 }
 
 // Cancel withdraws an order before anything is sent. The error is
 // ALREADY_SUBMITTED if a create may have been sent.
 func (s *Service) Cancel(ctx context.Context, actor Actor, key order.Key, why string) (Order, error) {
-	return s.do(ctx, key, order.Cancellation{ID: newActionID(), By: actor.Name, Why: why})
+	return s.do(ctx, actor, key, order.Cancellation{ID: newActionID(), By: actor.Name, Why: why})
 }

@@ -18,7 +18,7 @@ type Resolved struct {
 func (s *Service) Resolve(
 	ctx context.Context, actor Actor, key order.Key, resolution func(country string) (order.Resolution, error),
 ) (Resolved, error) {
-	answer, _, err := s.act(ctx, key, func(at target) (order.Action, error) {
+	answer, _, err := s.act(ctx, actor, key, func(at target) (order.Action, error) {
 		decision, err := resolution(at.view.Country)
 		decision.ID, decision.By = newActionID(), actor.Name
 		return decision, err

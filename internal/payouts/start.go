@@ -17,7 +17,9 @@ func (s *Service) StartWithdrawal(ctx context.Context, actor Actor, request orde
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	request.RequestedBy = actor.Name
+	if request, err = s.request(actor, request); err != nil {
+		return client.Started{}, err
+	}
 	return orders.Start(ctx, request)
 }
 
@@ -75,7 +77,9 @@ func (s *Service) StartDeposit(ctx context.Context, actor Actor, request order.R
 	}
 	starting, cancel := within(ctx, patience)
 	defer cancel()
-	request.RequestedBy = actor.Name
+	if request, err = s.request(actor, request); err != nil {
+		return Order{}, err
+	}
 	view, started, err := orders.StartDeposit(starting, request)
 	if err != nil && starting.Err() != nil {
 		stands, _ := s.stands(ctx, actor, request.Key())

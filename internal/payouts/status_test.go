@@ -38,7 +38,7 @@ func TestStatusIsTheLedgers(t *testing.T) {
 	require.Equal(t, row.State, other.Order.State, "a workflow with other content does not say where the order stands")
 	require.Equal(t, order.CodeOrderConflict, other.Problem.Code)
 
-	_, err = b.Poll(t.Context(), Actor{"amina"}, order.Key{Merchant: merchant, Number: "INV-1"})
+	_, err = b.Poll(t.Context(), Actor{Name: "amina"}, order.Key{Merchant: merchant, Number: "INV-1"})
 	require.Equal(t, order.CodeOrderConflict, order.CodeOf(err))
 }
 
@@ -60,7 +60,7 @@ func TestStatusWithoutTheLedger(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, got.Problem)
 
-	noted, err := b.without(nil, errors.New("away")).Note(t.Context(), Actor{"amina"}, key, "text")
+	noted, err := b.without(nil, errors.New("away")).Note(t.Context(), Actor{Name: "amina"}, key, "text")
 	require.NoError(t, err)
 	require.True(t, noted.LedgerAway)
 }

@@ -1,0 +1,78 @@
+package payouts
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Signing is how an actor signs.
+type Signing struct {
+	Origin string // names the installation
+	Key    envelope.Signer
+}
+
+// signedLife is how long a signed action may be under way.
+const signedLife = 24 * time.Hour
+
+// signs reports whether the actor signs actions of the name.
+func (a Actor) signs(action string) bool { return a.Signing != nil && envelope.Needed(action) }
+
+// signed returns the action with the actor's signature, for an order as the actor
+// sees it. An actor without a key, and an action that needs no signature, leave it
+// unsigned.
+func (s *Service) signed(actor Actor, action order.Action, at target) (order.Action, error) {
+	if !actor.signs(action.Name()) {
+		return action, nil
+	}
+	approval, is := action.(order.Approval)
+	if is && !strings.HasPrefix(at.view.Fingerprint, strings.ToLower(strings.TrimSpace(approval.Fingerprint))) {
+		return nil, order.Refuse(order.CodeFingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", at.view.Number)
+	}
+	o := order.Order{Fingerprint: at.view.Fingerprint, Request: order.Request{
+		Merchant: at.view.Merchant, Number: at.view.Number, Amount: at.view.Amount, RequestedBy: at.view.RequestedBy,
+	}}
+	e, refusal := envelope.Of(action, o, actor.Signing.Origin, s.parts.Now(), signedLife)
+	if refusal != nil {
+		return nil, refusal
+	}
+	signed, err := envelope.Sign(e, actor.Signing.Key)
+	if err != nil {
+		return nil, err
+	}
+	return signed.Action()
+}
+
+// request returns the request as the actor makes it, signed if the actor signs.
+func (s *Service) request(actor Actor, request order.Request) (order.Request, error) {
+	request.RequestedBy = actor.Name
+	if !actor.signs(envelope.ActionStart) {
+		return request, nil
+	}
+	e := envelope.Start(request, actor.Signing.Origin, s.parts.Now(), signedLife)
+	signed, err := envelope.Sign(e, actor.Signing.Key)
+	if err != nil {
+		return request, err
+	}
+	proof, err := signed.Proof()
+	request.Proof = &proof
+	return request, err
+}
+
+// ActSigned does an action on an order that was signed elsewhere.
+func (s *Service) ActSigned(ctx context.Context, signed envelope.Signed) (Order, error) {
+	action, err := signed.Action()
+	if err != nil {
+		return Order{}, err
+	}
+	key := order.Key{Merchant: signed.Envelope.Merchant, Number: signed.Envelope.Number}
+	if action.Name() == order.ActionAdopt {
+		adopted, err := s.adopt(ctx, Actor{Name: signed.Envelope.By}, key, func(order.View) (order.Action, error) { return action, nil })
+		return Order{Order: adopted.Order, Source: FromLedger, Started: &adopted.Started}, err
+	}
+	answer, _, err := s.act(ctx, Actor{}, key, func(target) (order.Action, error) { return action, nil })
+	return answer, err
+}

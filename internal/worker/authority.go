@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+)
+
+// Authorize makes the ledger ask the roster of the settings who may act. It returns
+// the readiness check of the roster. Without a roster file everybody may act, unless
+// the installation has used a roster before: that is an error.
+func Authorize(ctx context.Context, log *slog.Logger, books *ledger.Ledger, settings config.Worker) (telemetry.Check, error) {
+	used, err := books.Rosters(ctx)
+	if err != nil {
+		return telemetry.Check{}, err
+	}
+	if settings.RosterFile == "" {
+		if len(used) > 0 {
+			return telemetry.Check{}, fmt.Errorf("%s: this installation has used a roster, so PAYOUTS_ROSTER_FILE must name it; the last one is %s", roster.CodeUnreadable, used[len(used)-1].Hash)
+		}
+		log.Warn("No roster: everybody may act under any name. Set PAYOUTS_ROSTER_FILE")
+		return telemetry.Check{Name: "roster", Try: func(context.Context) error { return telemetry.State("none") }}, nil
+	}
+	options := roster.Options{Accept: func(next *roster.Roster, text, signatures []byte) error {
+		return record(ctx, log, books, ledger.Roster{Hash: next.Hash(), Replaces: next.Replaces(), Text: text, Signatures: signatures})
+	}}
+	if len(used) > 0 {
+		options.InForce = used[len(used)-1].Text
+	}
+	holder, err := roster.Open(settings.RosterFile, options)
+	if err != nil {
+		return telemetry.Check{}, fmt.Errorf("PAYOUTS_ROSTER_FILE: %w", err)
+	}
+	if problem := holder.Problem(); problem != nil {
+		log.Error("The roster's file is not in force; the last accepted roster is", "error", problem, "roster", holder.Current().Hash())
+	}
+	books.SetAuthority(authority.New(holder, settings.Origin))
+	return telemetry.Check{Name: "roster", Try: func(context.Context) error {
+		holder.Current()
+		if holder.Problem() != nil {
+			return telemetry.State("not the file's")
+		}
+		return nil
+	}}, nil
+}
+
+// rosterTime is the most time that recording a roster may take.
+const rosterTime = 5 * time.Second
+
+func record(ctx context.Context, log *slog.Logger, books *ledger.Ledger, r ledger.Roster) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rosterTime)
+	defer cancel()
+	err := books.RecordRoster(ctx, r)
+	if err == nil {
+		log.Info("A roster is in force", "roster", r.Hash, "replaces", r.Replaces)
+	}
+	return err
+}

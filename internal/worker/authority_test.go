@@ -1,0 +1,371 @@
+package worker
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+const installation = "payouts.test/live"
+
+// office is an installation with a roster: amina and bilal may do everything, chen
+// requests only, and dana approves little. Each has an own SSH key.
+type office struct {
+	*ledger.Ledger
+	t      *testing.T
+	roster string // the file
+	used   string // hash of the roster in force
+}
+
+var staff = []string{"amina", "bilal", "chen", "dana"}
+
+func seedOf(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte("office " + name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func keyOf(t *testing.T, name string) *envelope.SSHKey {
+	t.Helper()
+	block, err := ssh.MarshalPrivateKey(seedOf(name), name)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
+	key, err := envelope.FileKey(path, nil)
+	require.NoError(t, err)
+	return key
+}
+
+func rosterText(t *testing.T, replaces string, names ...string) string {
+	t.Helper()
+	rights := map[string]string{
+		"amina": "roles: [request, approve, resolve, operate, admin]\n    limits: unlimited",
+		"bilal": "roles: [request, approve, resolve, operate, admin]\n    limits: unlimited",
+		"chen":  "roles: [request]\n    limits: unlimited",
+		"dana":  "roles: [approve]\n    limits: {PKR: \"100\"}",
+	}
+	text := "people:\n"
+	if replaces != "" {
+		text = "replaces: " + replaces + "\n" + text
+	}
+	for _, name := range names {
+		public, err := ssh.NewPublicKey(seedOf(name).Public())
+		require.NoError(t, err)
+		line := name + ` namespaces="payouts" ` + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
+		text += fmt.Sprintf("  - name: %s\n    merchants: [\"*\"]\n    %s\n    keys: ['%s']\n", name, rights[name], line)
+	}
+	return text
+}
+
+func openOffice(t *testing.T, url string) *office {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	require.NoError(t, l.Migrate(t.Context()))
+	require.NoError(t, l.OpenBooks(t.Context(), "M1", rupees(t, "10000"), rupees(t, "0")))
+	o := &office{Ledger: l, t: t, roster: filepath.Join(t.TempDir(), "roster.yaml")}
+	require.NoError(t, os.WriteFile(o.roster, []byte(rosterText(t, "", staff...)), 0o600))
+	_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), l, config.Worker{Roster: config.Roster{RosterFile: o.roster, Origin: installation}})
+	require.NoError(t, err)
+	used, err := l.Rosters(t.Context())
+	require.NoError(t, err)
+	require.Len(t, used, 1)
+	o.used = used[0].Hash
+	return o
+}
+
+func rupees(t *testing.T, text string) money.Amount {
+	t.Helper()
+	amount, err := money.Parse(text, "PKR")
+	require.NoError(t, err)
+	return amount
+}
+
+func (o *office) request(number, by string) order.Request {
+	return order.Request{
+		Kind: order.Withdrawal, Merchant: "M1", Number: number, Country: "PK", Way: "JAZZCASH", Amount: rupees(o.t, "1500"), RequestedBy: by,
+		Details: map[string]string{"customerName": "Ayesha Example", "customerAccountNumber": "03000000000"},
+	}
+}
+
+// signs returns the request with a signature.
+func (o *office) signs(r order.Request, signer string, change func(*envelope.Envelope)) order.Request {
+	o.t.Helper()
+	r.RequestedBy = signer
+	e := envelope.Start(r, installation, time.Now(), time.Hour)
+	change(&e)
+	signed, err := envelope.Sign(e, keyOf(o.t, signer))
+	require.NoError(o.t, err)
+	proof, err := signed.Proof()
+	require.NoError(o.t, err)
+	r.Proof = &proof
+	return r
+}
+
+func (o *office) opens(r order.Request) order.Order {
+	o.t.Helper()
+	opened, opening, err := o.OpenOrder(o.t.Context(), r, ledger.Terms{})
+	require.NoError(o.t, err)
+	require.Equal(o.t, ledger.Opened, opening)
+	return opened
+}
+
+// waits opens an order that waits for two approvals.
+func (o *office) waits(number string) order.Order {
+	o.t.Helper()
+	opened := o.opens(o.request(number, "chen"))
+	require.Equal(o.t, order.AwaitingApproval, opened.State)
+	return opened
+}
+
+func same(*envelope.Envelope) {}
+
+// approves sends an approval of a person, as changed and signed.
+func (o *office) approves(to order.Order, by, signer string, change func(*envelope.Envelope)) (order.Order, *order.Refusal) {
+	o.t.Helper()
+	e, refusal := envelope.Of(order.Approval{By: by}, to, installation, time.Now(), time.Hour)
+	require.Nil(o.t, refusal)
+	change(&e)
+	signed, err := envelope.Sign(e, keyOf(o.t, signer))
+	require.NoError(o.t, err)
+	return o.sends(to.Key(), signed)
+}
+
+func (o *office) sends(key order.Key, signed envelope.Signed) (order.Order, *order.Refusal) {
+	o.t.Helper()
+	action, err := signed.Action()
+	require.NoError(o.t, err)
+	row, refusal, _, err := o.Act(o.t.Context(), key, action, false)
+	require.NoError(o.t, err)
+	return row, refusal
+}
+
+func (o *office) audit(key order.Key) []ledger.AuditEntry {
+	o.t.Helper()
+	entries, err := o.Audit(o.t.Context(), key)
+	require.NoError(o.t, err)
+	return entries
+}
+
+func onEngines(t *testing.T, test func(*office)) {
+	t.Helper()
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) { test(openOffice(t, url)) })
+}
+
+// With a roster an unsigned start waits for two persons, each once.
+func TestUnsignedStartsNeedTwoPersons(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		waiting := o.waits("W-1")
+		require.Equal(t, order.CodeUnsigned, waiting.Reason.Code)
+		require.Equal(t, 2, waiting.Approvals)
+
+		first, refusal := o.approves(waiting, "amina", "amina", same)
+		require.Nil(t, refusal)
+		require.Equal(t, order.AwaitingApproval, first.State)
+		require.Equal(t, order.Reason{Code: order.CodeUnsigned, Text: "amina has approved it; another person must approve it, too"}, first.Reason)
+		_, refusal = o.approves(waiting, "amina", "amina", same)
+		require.Equal(t, order.CodeSamePerson, refusal.Code)
+		second, refusal := o.approves(waiting, "bilal", "bilal", same)
+		require.Nil(t, refusal)
+		require.Equal(t, order.Reserved, second.State)
+
+		var proofs []string
+		for _, entry := range o.audit(waiting.Key()) {
+			if entry.Envelope == "" || entry.Refused {
+				continue
+			}
+			var proof authority.Proof
+			require.NoError(t, json.Unmarshal([]byte(entry.Envelope), &proof))
+			require.Equal(t, o.used, proof.Roster)
+			proofs = append(proofs, proof.Envelope.By+" "+proof.Envelope.Action)
+		}
+		require.Equal(t, []string{"amina approve", "bilal approve"}, proofs)
+		report, err := o.VerifyAudit(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, report.Broken)
+	})
+}
+
+func TestSignedStarts(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		opened := o.opens(o.signs(o.request("W-1", ""), "chen", same))
+		require.Equal(t, order.Reserved, opened.State)
+		require.Equal(t, "chen", opened.RequestedBy)
+		require.Nil(t, opened.Proof, "the audit has it")
+		require.Contains(t, o.audit(opened.Key())[0].Envelope, `"action":"start"`)
+
+		again, opening, err := o.OpenOrder(t.Context(), o.signs(o.request("W-1", ""), "amina", same), ledger.Terms{})
+		require.NoError(t, err)
+		require.Equal(t, ledger.Existing, opening, "another person's repetition is the same order")
+		require.Equal(t, "chen", again.RequestedBy)
+
+		for name, c := range map[string]struct {
+			signer string
+			change func(*envelope.Envelope)
+			code   string
+		}{
+			"another amount":       {"chen", func(e *envelope.Envelope) { e.Amount = rupees(t, "15") }, envelope.CodeOtherOrder},
+			"another number":       {"chen", func(e *envelope.Envelope) { e.Number = "W-3" }, envelope.CodeOtherOrder},
+			"another content":      {"chen", func(e *envelope.Envelope) { e.Fingerprint = strings.Repeat("0", 64) }, envelope.CodeOtherOrder},
+			"another installation": {"chen", func(e *envelope.Envelope) { e.Origin = "payouts.test/other" }, envelope.CodeForeign},
+			"without the role":     {"dana", same, roster.CodeRoleMissing},
+			"in another's name":    {"chen", func(e *envelope.Envelope) { e.By = "amina" }, envelope.CodeSignerOther},
+			"expired": {"chen", func(e *envelope.Envelope) {
+				e.Issued, e.Expires = e.Issued.Add(-2*time.Hour), e.Expires.Add(-2*time.Hour)
+			}, envelope.CodeExpired},
+		} {
+			_, _, err := o.OpenOrder(t.Context(), o.signs(o.request("W-2", ""), c.signer, c.change), ledger.Terms{})
+			require.ErrorContains(t, err, c.code, name)
+			require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err), name)
+		}
+		_, err = o.Order(t.Context(), order.Key{Merchant: "M1", Number: "W-2"})
+		require.ErrorIs(t, err, ledger.ErrNotFound)
+
+		// What may have been sent is recorded in any case; its start counts as unsigned.
+		expired := o.signs(o.request("W-4", ""), "chen", func(e *envelope.Envelope) {
+			e.Issued, e.Expires = e.Issued.Add(-2*time.Hour), e.Expires.Add(-2*time.Hour)
+		})
+		lost, opening, err := o.OpenOrder(t.Context(), expired, ledger.Terms{AskFirst: true, WaitForFunds: true})
+		require.NoError(t, err)
+		require.Equal(t, ledger.Opened, opening)
+		require.Equal(t, order.AwaitingApproval, lost.State)
+		require.Equal(t, 2, lost.Approvals)
+	})
+}
+
+// Each way to approve without the right to is refused and on record, and moves
+// nothing.
+func TestApprovalsThatNobodyMayGive(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		waiting, other := o.waits("W-1"), o.waits("W-2")
+		own := o.opens(func() order.Request { r := o.request("W-3", "amina"); return r }())
+		other.Amount = rupees(t, "1") // as somebody might claim to have seen it
+		for name, c := range map[string]struct {
+			to, of     order.Order
+			by, signer string
+			change     func(*envelope.Envelope)
+			code       string
+		}{
+			"the requester":        {own, own, "amina", "amina", same, order.CodeSamePerson},
+			"for another order":    {waiting, other, "amina", "amina", same, envelope.CodeOtherOrder},
+			"for other content":    {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) { e.Fingerprint = strings.Repeat("0", 64) }, envelope.CodeOtherOrder},
+			"for another amount":   {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) { e.Amount = rupees(t, "15") }, envelope.CodeOtherOrder},
+			"of another requester": {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) { e.Requester = "dana" }, envelope.CodeOtherOrder},
+			"without the role":     {waiting, waiting, "chen", "chen", same, roster.CodeRoleMissing},
+			"above the limit":      {waiting, waiting, "dana", "dana", same, roster.CodeAboveActorLimit},
+			"in another's name":    {waiting, waiting, "bilal", "chen", same, envelope.CodeSignerOther},
+			"by a stranger":        {waiting, waiting, "mallory", "mallory", same, roster.CodeKeyUnknown},
+			"another installation": {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) { e.Origin = "payouts.test/other" }, envelope.CodeForeign},
+			"expired": {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) {
+				e.Issued, e.Expires = e.Issued.Add(-2*time.Hour), e.Expires.Add(-2*time.Hour)
+			}, envelope.CodeExpired},
+			"too early": {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) {
+				e.Issued, e.Expires = e.Issued.Add(time.Hour), e.Expires.Add(time.Hour)
+			}, envelope.CodeTooEarly},
+		} {
+			e, refusal := envelope.Of(order.Approval{By: c.by}, c.of, installation, time.Now(), time.Hour)
+			require.Nil(t, refusal)
+			c.change(&e)
+			signed, err := envelope.Sign(e, keyOf(t, c.signer))
+			require.NoError(t, err)
+			row, refusal := o.sends(c.to.Key(), signed)
+			require.NotNil(t, refusal, name)
+			require.Equal(t, c.code, refusal.Code, name)
+			require.Equal(t, order.AwaitingApproval, row.State, name)
+			last := o.audit(c.to.Key())
+			require.Equal(t, c.code, last[len(last)-1].Reason.Code, name)
+			require.True(t, last[len(last)-1].Refused, name)
+		}
+
+		_, refusal, _, err := o.Act(t.Context(), waiting.Key(), order.Approval{By: "bilal", Fingerprint: waiting.Fingerprint}, false)
+		require.NoError(t, err)
+		require.Equal(t, authority.CodeSignatureNeeded, refusal.Code, "a name alone does nothing")
+		_, refusal, err = o.Approve(t.Context(), waiting.Key(), order.Approval{By: "bilal", Fingerprint: waiting.Fingerprint})
+		require.NoError(t, err)
+		require.Equal(t, authority.CodeSignatureNeeded, refusal.Code)
+		_, refusal, err = o.Note(t.Context(), waiting.Key(), order.Note{By: "bilal", Text: "a note needs no signature"})
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+	})
+}
+
+// An envelope that comes twice acts once.
+func TestAnEnvelopeActsOnce(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		waiting := o.waits("W-1")
+		e, refusal := envelope.Of(order.Approval{By: "amina"}, waiting, installation, time.Now(), time.Hour)
+		require.Nil(t, refusal)
+		signed, err := envelope.Sign(e, keyOf(t, "amina"))
+		require.NoError(t, err)
+		for range 3 {
+			row, refusal := o.sends(waiting.Key(), signed)
+			require.Nil(t, refusal)
+			require.Equal(t, order.AwaitingApproval, row.State)
+		}
+		entries := o.audit(waiting.Key())
+		require.Len(t, entries, 2, "the opening, and one approval")
+	})
+}
+
+// A new roster that two admins have signed is in force at once: who is not in it any
+// more acts no more. One that nobody has signed changes nothing.
+func TestAPersonIsRevoked(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		waiting := o.waits("W-1")
+		next := rosterText(t, o.used, "amina", "bilal", "chen")
+		require.NoError(t, os.WriteFile(o.roster, []byte(next), 0o600))
+		unsigned := o.opens(o.signs(o.request("W-2", ""), "chen", same))
+		require.Equal(t, order.Reserved, unsigned.State, "the first roster is still in force")
+		_, refusal := o.approves(waiting, "dana", "dana", same)
+		require.Equal(t, roster.CodeAboveActorLimit, refusal.Code)
+
+		var signatures string
+		for _, admin := range []string{"amina", "bilal"} {
+			signature, err := keyOf(t, admin).Sign([]byte(next))
+			require.NoError(t, err)
+			signatures += signature
+		}
+		require.NoError(t, os.WriteFile(o.roster+".sig", []byte(signatures), 0o600))
+		require.Eventually(t, func() bool {
+			_, refusal := o.approves(waiting, "dana", "dana", same)
+			return refusal.Code == roster.CodeKeyUnknown
+		}, 20*time.Second, 100*time.Millisecond)
+		used, err := o.Rosters(t.Context())
+		require.NoError(t, err)
+		require.Len(t, used, 2)
+		require.Equal(t, []string{o.used, next, signatures}, []string{used[1].Replaces, string(used[1].Text), string(used[1].Signatures)})
+		entries := o.audit(order.Key{})
+		require.Equal(t, used[1].Hash, entries[len(entries)-1].Evidence)
+		require.Equal(t, ledger.ActionRoster, entries[len(entries)-1].Action)
+
+		// A worker without the file does not start: it would let everybody act.
+		_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, config.Worker{})
+		require.ErrorContains(t, err, used[1].Hash)
+	})
+}
