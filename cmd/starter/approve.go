@@ -18,13 +18,13 @@ func (s *starter) approveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "approve NUMBER --fingerprint FINGERPRINT",
 		Short: "Approve an order, as a second person",
-		Long: `Lets an order go ahead that waits for a second person, who is not the one that
-requested it. The fingerprint says what is approved: should the order have other
-content, it is refused. Its first eight digits are enough.
+		Long: `Approves an order that waits for a second person. Whoever requested the order may not
+approve it. The fingerprint says which content you approve: if the order has other
+content, the approval is refused. The first eight digits are enough.
 
-Without --fingerprint nothing is approved: the order is shown with its fingerprint
-and whom it pays, masked, and the exit code is 2. Give the fingerprint once you have
-looked at the order.
+Without --fingerprint nothing is approved. The order is shown with its fingerprint, who
+requested it and whom it pays, masked; the exit code is 2. Look at the order, then run
+the command again with the fingerprint.
 
 --json: {"order","source"}, as of starter status; without --fingerprint also "error":
 {"code","message","problems":[{"code","field","message"}]}.`,

@@ -19,17 +19,18 @@ func (s *starter) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Orders, the newest first",
-		Long: `Lists orders, the newest first. Where the ledger has an order (PAYOUTS_DATABASE_URL),
-it decides; Temporal says which workflow drives it, and what the ledger does not have.
+		Long: `Lists orders, the newest first. States come from the ledger (PAYOUTS_DATABASE_URL), if
+the ledger has the order. Temporal adds which workflow drives it, and orders that the
+ledger does not have.
 
-Without a ledger this is Temporal's list, which is written when a state matters to
-somebody: an order that goes its usual way is "created" there until it ends, and when
-there are more than --limit, open orders go before ended ones.
+Without a ledger this is Temporal's list. It is updated only when an order ends, waits
+for somebody, or is unknown. Until then an order is "created" there. If there are more
+orders than --limit, open orders are listed before ended ones.
 
-After the state stands why nobody sees to an order: "(no workflow)", "(workflow
-terminated)" and the like when none drives it: adopt it; "(number squatted)" when its
-workflow id is taken by a workflow that drives no order; "(not in the ledger)" when it
-has a workflow and no row. starter status says more, starter queue what to do.
+If nothing drives an order, the reason follows its state: "(no workflow)" or "(workflow
+terminated)": adopt the order; "(number squatted)": a workflow that drives no order has
+its workflow id; "(not in the ledger)": only Temporal has the order. starter status
+says more, and starter queue says what to do.
 
 --json: {"orders":[{"kind","merchant","number","country","amount","state",
 "needs_review","gateway_id","open","status","workflow_id","run_id","started_at",

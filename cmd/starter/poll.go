@@ -15,13 +15,12 @@ func (s *starter) pollCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "poll NUMBER",
 		Short: "Ask the gateway about an order at once",
-		Long: `Makes an order ask the gateway at once, instead of at its next time; one that waits
-for funds looks for them. It answers where the order stands now; what the gateway
-says shows in starter status.
+		Long: `Makes an order query the gateway now, and not at its next time. An order that waits
+for funds checks now whether they are there. The output is the order's state before the
+gateway answers; starter status shows the answer.
 
-An order that waits for an approval is refused with NOT_SUBMITTED, one that has ended
-with ORDER_ENDED. One that no workflow drives is WORKFLOW_MISSING: nobody asks until
-it is adopted.
+The codes of refusals: NOT_SUBMITTED if the order waits for an approval, ORDER_ENDED if
+it has ended, WORKFLOW_MISSING if no workflow drives it: adopt it first.
 
 --json: {"order","source"}, as of starter status.`,
 		Example:           `  starter poll INV-1 --merchant M1700000001 --by amina`,

@@ -18,19 +18,25 @@ func (s *starter) queueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
 		Short: "Everything that needs a person, oldest first",
-		Long: `Lists from the ledger everything that needs a person, oldest first, with what to do
-and the command for it: orders that wait for an approval or for a resolution, creates
-of which it has been unknown for longer than PAYOUTS_UNKNOWN_ALARM whether the gateway
-has them, open discrepancies (orders that no workflow drives among them), merchants
-whose every call is refused, callbacks of orders that we do not have, orders that wait
-for money, adjustments that wait for a second person, and merchants whose balance at the
-gateway drifts from the books.
+		Long: `Lists from the ledger everything that needs a person, oldest first. Each item has
+what to do and the command for it. The kinds are:
 
-The exit code is 0 whether there is something to do or not.
+  approval     an order waits for a second person
+  review       an order waits to be resolved
+  unknown      for longer than PAYOUTS_UNKNOWN_ALARM it is not known whether the
+               gateway has an order
+  unsent       an order could be sent and has not been sent for as long
+  discrepancy  our records and the gateway's differ, or no workflow drives an order
+  breaker      the gateway refuses every call of a merchant
+  callback     a callback is for an order that we do not have, or cannot be delivered
+  funds        an order waits for money
+  adjustment   an adjustment waits for a second person
+  drift        a merchant's balance at the gateway differs from the books
+
+The exit code is 0, also when there is something to do.
 
 --json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code",
-"requested_by","text","do","command"}],"more"}, where kind is approval, review, unknown, discrepancy, breaker,
-callback, funds, adjustment or drift, id is what the command takes (the number of the
+"requested_by","text","do","command"}],"more"}, where kind is one of those above, id is what the command takes (the number of the
 discrepancy, the id of the callback, the adjustment's reference, the merchant that drifts,
 the fingerprint of what is approved), and more means that there are more than the limit.`,
 		Example: `  starter queue

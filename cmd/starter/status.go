@@ -18,23 +18,25 @@ func (s *starter) statusCommand() *cobra.Command {
 		Short: "The state of an order, and what happens next",
 		Long: `Says where an order stands and what happens next, deposit or withdrawal.
 
-Where the ledger has the order (PAYOUTS_DATABASE_URL), it decides; the order's
-workflow is asked what happens next. Without a ledger the workflow tells all, or
-Temporal's list if no worker answers.
+The state comes from the ledger (PAYOUTS_DATABASE_URL), if the ledger has the order.
+The order's workflow says what happens next. Without a ledger the state comes from the
+workflow, or from Temporal's list if no worker answers. "told by" says which it was.
 
-The exit code is 7 when nobody sees to the order: no workflow drives it
-(WORKFLOW_MISSING), another one has its id (NUMBER_SQUATTED), or it has a workflow
-and the ledger does not have it (ORDER_NOT_IN_LEDGER). It is then under "problem".
+The exit code is 7 when nothing drives the order: it has no workflow
+(WORKFLOW_MISSING), another workflow has its id (NUMBER_SQUATTED), or only Temporal has
+the order and the ledger does not (ORDER_NOT_IN_LEDGER). "problem" says which.
 
 --json: {"order":{"kind","merchant","number","country","way","payee","requested_by","amount",
 "state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
-"fingerprint","requested_by","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
-What is not known is left out; changed_at is when the order came to stand there; unrecorded is true of a request that was refused before
-anything was written down, whose number may be used again. An amount is {"value","currency"}; fee_text is the gateway's fee in its words
-where fee is not exactly that; payee is whom a withdrawal pays and who pays a
-deposit, masked; source is workflow, ledger or list.`,
+"fingerprint","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
+Unknown members are left out. changed_at is when the state last changed. requested_by
+is who started the order, as typed then. unrecorded is true if the request was refused
+before it was written to the ledger; its number may be used again. An amount is
+{"value","currency"}. fee_text is the fee as the gateway wrote it, if fee is not exactly
+that. payee is whom a withdrawal pays, or who pays a deposit, masked. source is
+workflow, ledger or list.`,
 		Example: `  starter status INV-1
   starter status INV-1 --merchant M1700000001 --json
   starter status INV-1 --wait --timeout 1h`,
