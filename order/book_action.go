@@ -28,6 +28,9 @@ type Who struct {
 	ID  string `json:"id,omitempty"` // idempotency key: the ledger executes an ID once
 	By  string `json:"by"`
 	Why string `json:"why,omitempty"`
+	// Proof is the signature of an action on an adjustment, for an installation with a
+	// roster.
+	Proof *Proof `json:"proof,omitempty"`
 }
 
 // AdjustmentProposal is the content of an adjustment; package ledger lists the kinds.
@@ -75,7 +78,7 @@ func (a BookAction) Name() string {
 // BookActionNames returns the names of all book actions.
 func BookActionNames() (names []string) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[BookAction]()) {
-		if field.Type.Kind() == reflect.Pointer {
+		if field.Type.Kind() == reflect.Pointer && len(field.Index) == 1 {
 			names = append(names, memberName(field))
 		}
 	}

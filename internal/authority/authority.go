@@ -68,6 +68,24 @@ func (a *Authority) PermitStart(request order.Request, at time.Time) (string, *o
 	}, at)
 }
 
+// PermitAdjustment does the same for an action on an adjustment. The adjustment is
+// as proposed, or as it is on record.
+func (a *Authority) PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (string, *order.Refusal) {
+	if who.Proof == nil {
+		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key", action)
+	}
+	return a.verify(*who.Proof, func(acted envelope.Acted) *order.Refusal {
+		e := acted.Envelope
+		given := order.AdjustmentProposal{
+			AdjustmentRef: order.AdjustmentRef{Merchant: e.Merchant, Ref: e.Number}, Kind: e.Kind, Amount: e.Amount, Evidence: e.Evidence,
+		}
+		if e.Action != action || e.ID != who.ID || e.By != who.By || given != adjustment {
+			return order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the adjustment %s as it is on record; look at it again and sign that", adjustment.Ref)
+		}
+		return nil
+	}, at)
+}
+
 func (a *Authority) verify(given order.Proof, fits func(envelope.Acted) *order.Refusal, at time.Time) (string, *order.Refusal) {
 	text, err := json.Marshal(given)
 	if err != nil {

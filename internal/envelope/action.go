@@ -54,6 +54,18 @@ func Start(request order.Request, origin string, issued time.Time, life time.Dur
 	return e
 }
 
+// Adjustment returns the envelope of an action on an adjustment, as proposed or as
+// it is on record.
+func Adjustment(action string, who order.Who, a order.AdjustmentProposal, origin string, issued time.Time, life time.Duration) Envelope {
+	e := Envelope{
+		Format: Format, Origin: origin, Action: action, ID: who.ID, By: who.By, Reason: who.Why,
+		Issued: issued.UTC().Truncate(time.Second), Merchant: a.Merchant, Number: a.Ref,
+		Kind: a.Kind, Amount: a.Amount, Evidence: a.Evidence,
+	}
+	e.Expires = e.Issued.Add(life.Truncate(time.Second))
+	return e
+}
+
 // Proof returns the signed envelope as a request or an action has it.
 func (s Signed) Proof() (order.Proof, error) {
 	text, refusal := s.Envelope.Bytes()

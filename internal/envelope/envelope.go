@@ -367,9 +367,9 @@ var rules = []rule{
 	{ActionProposeAdjustment, []roster.Role{roster.Adjust}, true, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
 	{ActionConfirmAdjustment, []roster.Role{roster.Adjust}, true, false,
-		[]string{"merchant", "number", "amount", "kind"}, []string{"evidence", "reason"}},
+		[]string{"merchant", "number", "amount", "kind", "evidence"}, []string{"reason"}},
 	{ActionRejectAdjustment, []roster.Role{roster.Adjust}, false, false,
-		[]string{"merchant", "number", "reason"}, []string{"amount", "kind"}},
+		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
 }
 
 func ruleOf(action string) (rule, bool) {

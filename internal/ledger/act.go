@@ -49,7 +49,7 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 	case a.ProposeAdjustment != nil:
 		p := a.ProposeAdjustment
 		return l.ProposeAdjustment(ctx, Adjustment{
-			Merchant: p.Merchant, Ref: p.Ref, Kind: AdjustmentKind(p.Kind), Amount: p.Amount, By: a.By, Why: a.Why, Evidence: p.Evidence, ID: a.ID,
+			Merchant: p.Merchant, Ref: p.Ref, Kind: AdjustmentKind(p.Kind), Amount: p.Amount, By: a.By, Why: a.Why, Evidence: p.Evidence, ID: a.ID, Proof: a.Proof,
 		})
 	case a.ConfirmAdjustment != nil:
 		return l.ConfirmAdjustment(ctx, a.ConfirmAdjustment.Merchant, a.ConfirmAdjustment.Ref, a.Who)

@@ -24,6 +24,7 @@ type Adjustment struct {
 	Why      string         `json:"why"`      // one sentence
 	Evidence string         `json:"evidence"` // the proof: a bank slip, a statement line, a ticket of the gateway
 	ID       string         `json:"-"`        // idempotency key of the proposal; not stored with the adjustment
+	Proof    *order.Proof   `json:"-"`        // signature of the proposal; the audit has it
 }
 
 // AdjustmentKind says which money moved.
@@ -123,8 +124,9 @@ const (
 func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (AdjustmentRecord, *order.Refusal, error) {
 	a.By, a.Why, a.Evidence = sanitizeText(a.By), sanitizeText(a.Why), sanitizeText(a.Evidence)
 	return l.adjust(ctx, adjusting{
-		merchant: a.Merchant, ref: a.Ref, action: ActionProposeAdjustment, who: order.Who{ID: a.ID, By: a.By, Why: a.Why}, what: a.text(),
+		merchant: a.Merchant, ref: a.Ref, action: ActionProposeAdjustment, who: order.Who{ID: a.ID, By: a.By, Why: a.Why, Proof: a.Proof}, what: a.text(),
 		permit:   func(*adjustmentRow) *order.Refusal { return a.permit() },
+		seen:     func(*adjustmentRow) order.AdjustmentProposal { return a.proposal() },
 		repeated: func(stored adjustmentRow) bool { return stored.hasContent(a) },
 		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
 			return t.proposeAdjustment(ctx, stored, a)
@@ -140,7 +142,7 @@ func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (Adjustmen
 func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref string, who order.Who) (AdjustmentRecord, *order.Refusal, error) {
 	by := sanitizeText(who.By)
 	return l.adjust(ctx, adjusting{
-		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, who: order.Who{ID: who.ID, By: by},
+		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, who: order.Who{ID: who.ID, By: by, Proof: who.Proof}, seen: (*adjustmentRow).proposal,
 		permit: func(stored *adjustmentRow) *order.Refusal {
 			if refusal := requirePerson("a confirmation", by, "confirmed"); refusal != nil {
 				return refusal
@@ -164,7 +166,7 @@ func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref string, wh
 func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref string, who order.Who) (AdjustmentRecord, *order.Refusal, error) {
 	by, why := sanitizeText(who.By), sanitizeText(who.Why)
 	return l.adjust(ctx, adjusting{
-		merchant: merchant, ref: ref, action: ActionRejectAdjustment, who: order.Who{ID: who.ID, By: by, Why: why},
+		merchant: merchant, ref: ref, action: ActionRejectAdjustment, who: order.Who{ID: who.ID, By: by, Why: why, Proof: who.Proof}, seen: (*adjustmentRow).proposal,
 		permit: func(stored *adjustmentRow) *order.Refusal {
 			if refusal := requirePerson("a rejection", by, why); refusal != nil {
 				return refusal
@@ -183,6 +185,7 @@ func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref string, who
 // AdjustmentFilter picks adjustments. The zero value picks all.
 type AdjustmentFilter struct {
 	Merchant string
+	Ref      string
 	Open     bool // in state proposed
 	Limit    int  // at most MaxPage; 0: 100
 }
@@ -191,6 +194,7 @@ type AdjustmentFilter struct {
 func (l *Ledger) Adjustments(ctx context.Context, filter AdjustmentFilter) ([]AdjustmentRecord, error) {
 	var where conditions
 	where.equal("merchant", filter.Merchant)
+	where.equal("ref", filter.Ref)
 	if filter.Open {
 		where.add("state = 'proposed'")
 	}
@@ -224,6 +228,7 @@ type adjusting struct {
 	who           order.Who
 	what          string // text of the adjustment for the audit; empty: that of the stored row
 
+	seen     func(*adjustmentRow) order.AdjustmentProposal   // what the person has signed
 	permit   func(*adjustmentRow) *order.Refusal             // checks the stored row; it is empty if there is none
 	repeated func(adjustmentRow) bool                        // reports whether the row already has the result of this action
 	do       func(tx, context.Context, *adjustmentRow) error // the error may be an *order.Refusal
@@ -234,7 +239,9 @@ type adjusting struct {
 func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecord, *order.Refusal, error) {
 	var stored adjustmentRow
 	var refusal *order.Refusal
+	proof := ""
 	merchant, ref := sanitizeText(request.merchant), sanitizeText(request.ref) // typed by a person
+	l.refresh()
 	err := l.inTx(ctx, func(t tx) (err error) {
 		refusal = nil
 		if stored, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (stored.ID != 0 && request.repeated(stored)) {
@@ -247,6 +254,9 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 		}
 		before := stored.State
 		if refusal = request.permit(&stored); refusal == nil {
+			proof, refusal = l.allowAdjustment(request, request.seen(&stored), t.At)
+		}
+		if refusal == nil {
 			if err := request.do(t, ctx, &stored); err != nil && !errors.As(err, &refusal) {
 				return err
 			}
@@ -258,6 +268,7 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 		e := entry{
 			action: request.action, actor: request.who.By, mark: mark, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
 			reason: personReason("", request.who.Why), before: order.State(before), after: order.State(stored.State),
+			envelope: proof,
 		}
 		e.refuse(refusal)
 		return t.noteOther(ctx, order.Key{Merchant: merchant}, e)
@@ -273,6 +284,18 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 	}
 	record, err := stored.record()
 	return record, refusal, err
+}
+
+// allowAdjustment returns the proof of an action that the authority permits, or the
+// refusal.
+func (l *Ledger) allowAdjustment(request adjusting, seen order.AdjustmentProposal, at time.Time) (string, *order.Refusal) {
+	if l.authority != nil {
+		return l.authority.PermitAdjustment(string(request.action), request.who, seen, at)
+	}
+	if request.who.Proof != nil {
+		return "", noRoster()
+	}
+	return "", nil
 }
 
 // errReferenceTaken: a concurrent transaction inserted the same reference.
@@ -310,6 +333,13 @@ func adjustmentNames() []string {
 		names[i] = string(move.Kind)
 	}
 	return names
+}
+
+// proposal returns the content of the adjustment.
+func (a Adjustment) proposal() order.AdjustmentProposal {
+	return order.AdjustmentProposal{
+		AdjustmentRef: order.AdjustmentRef{Merchant: a.Merchant, Ref: a.Ref}, Kind: string(a.Kind), Amount: a.Amount, Evidence: a.Evidence,
+	}
 }
 
 // text returns the kind, the amount and the evidence, for the audit.
@@ -513,6 +543,12 @@ func (r *adjustmentRow) requireOtherPerson(by string) *order.Refusal {
 func (r *adjustmentRow) hasContent(a Adjustment) bool {
 	return r.Kind == a.Kind && r.Amount == a.Amount.Minor() && r.Currency == a.Amount.Currency() &&
 		r.Why == a.Why && r.Evidence == a.Evidence && order.SamePerson(r.Actor, a.By)
+}
+
+// proposal returns the content of the stored adjustment.
+func (r *adjustmentRow) proposal() order.AdjustmentProposal {
+	read := amounts{currency: r.Currency}
+	return Adjustment{Merchant: r.Merchant, Ref: r.Ref, Kind: r.Kind, Amount: read.of(r.Amount), Evidence: r.Evidence}.proposal()
 }
 
 // text returns the text of the stored adjustment, for the audit.

@@ -71,6 +71,9 @@ type Authority interface {
 	// PermitStart does the same for the start of an order. The proof of an unsigned
 	// start is empty: two persons must approve the order.
 	PermitStart(request order.Request, at time.Time) (proof string, refusal *order.Refusal)
+	// PermitAdjustment does the same for an action on an adjustment. The adjustment is
+	// as proposed, or as it is on record.
+	PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (proof string, refusal *order.Refusal)
 }
 
 // SetAuthority sets who may act. Without an authority everybody may, and signed

@@ -17,7 +17,9 @@ func actOnBooks[T any](ctx context.Context, s *Service, look UseCase, key order.
 	}
 	acting, cancel := within(ctx, callTime)
 	defer cancel()
-	action.ID = newActionID()
+	if action.ID == "" {
+		action.ID = newActionID()
+	}
 	err = orders.ActOnBooks(acting, action, &record)
 	return record, late(acting, err, "nobody answered; it may still be done as told: look with %s. Does a worker run?", s.parts.Ask(look, key))
 }

@@ -3,6 +3,7 @@ package payouts
 import (
 	"context"
 
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -34,9 +35,12 @@ func (s *Service) ProposeAdjustment(ctx context.Context, actor Actor, p Proposal
 	if err := CheckReference(p.Key); err != nil {
 		return Adjustment{}, err
 	}
-	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(p.Key), order.BookAction{Who: who(actor, p.Why), ProposeAdjustment: &order.AdjustmentProposal{
-		AdjustmentRef: adjustmentRef(p.Key), Kind: p.Kind, Amount: p.Amount, Evidence: p.Evidence,
-	}})
+	content := order.AdjustmentProposal{AdjustmentRef: adjustmentRef(p.Key), Kind: p.Kind, Amount: p.Amount, Evidence: p.Evidence}
+	who, err := s.whoAdjusts(actor, p.Why, envelope.ActionProposeAdjustment, content)
+	if err != nil {
+		return Adjustment{}, err
+	}
+	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(p.Key), order.BookAction{Who: who, ProposeAdjustment: &content})
 }
 
 func adjustmentRef(key order.Key) order.AdjustmentRef {
@@ -52,8 +56,11 @@ func (s *Service) ConfirmAdjustment(ctx context.Context, actor Actor, key order.
 	if err := CheckReference(key); err != nil {
 		return Adjustment{}, err
 	}
-	ref := adjustmentRef(key)
-	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(key), order.BookAction{Who: who(actor, ""), ConfirmAdjustment: &ref})
+	content, who, err := s.decides(ctx, actor, "", envelope.ActionConfirmAdjustment, key)
+	if err != nil {
+		return Adjustment{}, err
+	}
+	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(key), order.BookAction{Who: who, ConfirmAdjustment: &content.AdjustmentRef})
 }
 
 // RejectAdjustment ends an adjustment without booking it. The proposer may reject
@@ -62,8 +69,11 @@ func (s *Service) RejectAdjustment(ctx context.Context, actor Actor, key order.K
 	if err := CheckReference(key); err != nil {
 		return Adjustment{}, err
 	}
-	ref := adjustmentRef(key)
-	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(key), order.BookAction{Who: who(actor, why), RejectAdjustment: &ref})
+	content, who, err := s.decides(ctx, actor, why, envelope.ActionRejectAdjustment, key)
+	if err != nil {
+		return Adjustment{}, err
+	}
+	return actOnBooks[Adjustment](ctx, s, UseAdjustments, merchantOf(key), order.BookAction{Who: who, RejectAdjustment: &content.AdjustmentRef})
 }
 
 // AdjustmentPage is a page of adjustments, the newest first.

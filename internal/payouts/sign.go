@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -60,6 +61,52 @@ func (s *Service) request(actor Actor, request order.Request) (order.Request, er
 	proof, err := signed.Proof()
 	request.Proof = &proof
 	return request, err
+}
+
+// whoAdjusts returns the actor with a reason and an id, and with a signature of an action on
+// an adjustment if the actor signs.
+func (s *Service) whoAdjusts(actor Actor, why, action string, a order.AdjustmentProposal) (order.Who, error) {
+	who := order.Who{ID: newActionID(), By: actor.Name, Why: why}
+	if !actor.signs(action) {
+		return who, nil
+	}
+	signed, err := envelope.Sign(envelope.Adjustment(action, who, a, actor.Signing.Origin, s.parts.Now(), signedLife), actor.Signing.Key)
+	if err != nil {
+		return who, err
+	}
+	proof, err := signed.Proof()
+	who.Proof = &proof
+	return who, err
+}
+
+// proposed returns an adjustment as it is on record, to be signed. An actor who does
+// not sign needs only its reference.
+func (s *Service) proposed(ctx context.Context, actor Actor, action string, key order.Key) (order.AdjustmentProposal, error) {
+	content := order.AdjustmentProposal{AdjustmentRef: adjustmentRef(key)}
+	if !actor.signs(action) {
+		return content, nil
+	}
+	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		found, err := l.Adjustments(ctx, AdjustmentFilter{Merchant: key.Merchant, Ref: key.Number, Limit: 1})
+		if err == nil && len(found) == 0 {
+			return order.Refuse(ledger.CodeAdjustmentNotFound, "there is no adjustment of that merchant and reference")
+		}
+		if err == nil {
+			content.Kind, content.Amount, content.Evidence = string(found[0].Kind), found[0].Amount, found[0].Evidence
+		}
+		return err
+	})
+	return content, err
+}
+
+// decides returns an adjustment as it is on record, and who decides about it.
+func (s *Service) decides(ctx context.Context, actor Actor, why, action string, key order.Key) (order.AdjustmentProposal, order.Who, error) {
+	content, err := s.proposed(ctx, actor, action, key)
+	if err != nil {
+		return content, order.Who{}, err
+	}
+	who, err := s.whoAdjusts(actor, why, action, content)
+	return content, who, err
 }
 
 // ActSigned does an action on an order that was signed elsewhere.

@@ -58,8 +58,8 @@ func keyOf(t *testing.T, name string) *envelope.SSHKey {
 func rosterText(t *testing.T, replaces string, names ...string) string {
 	t.Helper()
 	rights := map[string]string{
-		"amina": "roles: [request, approve, resolve, operate, admin]\n    limits: unlimited",
-		"bilal": "roles: [request, approve, resolve, operate, admin]\n    limits: unlimited",
+		"amina": "roles: [request, approve, resolve, adjust, operate, admin]\n    limits: unlimited",
+		"bilal": "roles: [request, approve, resolve, adjust, operate, admin]\n    limits: unlimited",
 		"chen":  "roles: [request]\n    limits: unlimited",
 		"dana":  "roles: [approve]\n    limits: {PKR: \"100\"}",
 	}
@@ -367,5 +367,57 @@ func TestAPersonIsRevoked(t *testing.T) {
 		// A worker without the file does not start: it would let everybody act.
 		_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, config.Worker{})
 		require.ErrorContains(t, err, used[1].Hash)
+	})
+}
+
+// Adjustments are signed by two persons. An envelope for another amount, kind or
+// reference books nothing.
+func TestAdjustmentsAreSigned(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		top := order.AdjustmentProposal{AdjustmentRef: order.AdjustmentRef{Merchant: "M1", Ref: "TOPUP-1"}, Kind: "top_up", Amount: rupees(t, "500"), Evidence: "slip 88"}
+		acts := func(name, by, signer string, signed order.AdjustmentProposal) (ledger.AdjustmentRecord, *order.Refusal) {
+			t.Helper()
+			who := order.Who{ID: envelope.NewID(), By: by, Why: "paid in"}
+			e := envelope.Adjustment(name, who, signed, installation, time.Now(), time.Hour)
+			proofed, err := envelope.Sign(e, keyOf(t, signer))
+			require.NoError(t, err)
+			proof, err := proofed.Proof()
+			require.NoError(t, err)
+			who.Proof = &proof
+			action := order.BookAction{Who: who, ConfirmAdjustment: &top.AdjustmentRef}
+			if name == envelope.ActionProposeAdjustment {
+				action = order.BookAction{Who: who, ProposeAdjustment: &top}
+			}
+			record, refusal, err := o.ActOnBooks(t.Context(), action)
+			require.NoError(t, err)
+			adjustment, _ := record.(ledger.AdjustmentRecord)
+			return adjustment, refusal
+		}
+		other := top
+		other.Amount = rupees(t, "5")
+		_, refusal := acts(envelope.ActionProposeAdjustment, "amina", "amina", other)
+		require.Equal(t, envelope.CodeOtherOrder, refusal.Code)
+		_, refusal = acts(envelope.ActionProposeAdjustment, "chen", "chen", top)
+		require.Equal(t, roster.CodeRoleMissing, refusal.Code)
+		_, refusal, err := o.ActOnBooks(t.Context(), order.BookAction{Who: order.Who{By: "amina", Why: "paid in"}, ProposeAdjustment: &top})
+		require.NoError(t, err)
+		require.Equal(t, authority.CodeSignatureNeeded, refusal.Code)
+
+		proposed, refusal := acts(envelope.ActionProposeAdjustment, "amina", "amina", top)
+		require.Nil(t, refusal)
+		require.Equal(t, ledger.AdjustmentProposed, proposed.State)
+		_, refusal = acts(envelope.ActionConfirmAdjustment, "amina", "amina", top)
+		require.Equal(t, order.CodeSamePerson, refusal.Code)
+		_, refusal = acts(envelope.ActionConfirmAdjustment, "bilal", "amina", top)
+		require.Equal(t, envelope.CodeSignerOther, refusal.Code)
+		_, refusal = acts(envelope.ActionConfirmAdjustment, "bilal", "bilal", other)
+		require.Equal(t, envelope.CodeOtherOrder, refusal.Code)
+		booked, refusal := acts(envelope.ActionConfirmAdjustment, "bilal", "bilal", top)
+		require.Nil(t, refusal)
+		require.Equal(t, ledger.AdjustmentBooked, booked.State)
+		require.Equal(t, "bilal", booked.DecidedBy)
+		entries := o.audit(order.Key{Merchant: "M1"})
+		require.Contains(t, entries[len(entries)-1].Envelope, `"action":"confirm_adjustment"`)
 	})
 }
