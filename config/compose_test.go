@@ -26,6 +26,12 @@ type composeFile struct {
 	Client    map[string]string `yaml:"x-temporal-client"`
 	Merchants map[string]string `yaml:"x-merchants"`
 	Payouts   map[string]string `yaml:"x-payouts"`
+	AuditKey  composeConfig     `yaml:"x-audit-key"`
+}
+
+type composeConfig struct {
+	Source, Target, UID string
+	Mode                int
 }
 
 type composeService struct {
@@ -36,7 +42,7 @@ type composeService struct {
 	Environment map[string]string
 	Entrypoint  []string
 	Command     []string
-	Configs     []struct{ Source, Target string }
+	Configs     []composeConfig
 	Volumes     []string
 	Ports       []string
 	Healthcheck *struct {
@@ -94,6 +100,9 @@ func TestComposeHoldsTogether(t *testing.T) {
 		}
 		for _, used := range service.Configs {
 			require.NotEmpty(t, file.Configs[used.Source].Content, name)
+			if strings.Contains(file.Configs[used.Source].Content, "PRIVATE+KEY") {
+				require.Equal(t, "65532 400", fmt.Sprintf("%s %o", used.UID, used.Mode), "a key that others can read is refused")
+			}
 		}
 		for _, used := range service.Volumes {
 			volume, _, _ := strings.Cut(used, ":")

@@ -25,6 +25,7 @@ type Worker struct {
 	Limits
 	Approval
 	Roster
+	Audit
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
@@ -54,7 +55,8 @@ type Starter struct {
 	Limits
 	Database `optional:"true"` // see Ledger
 	Access
-	Keys `optional:"true"` // see PrivateKey
+	Keys            `optional:"true"` // see PrivateKey
+	AuditPublicFile string            `unit:"path" desc:"File with the public keys that seals of the audit are verified with; starter keygen --audit makes one. Keep the keys that no longer seal."`
 	Alarm
 	Signing
 	Payloads `optional:"true"` // see ReadKeyRing
@@ -65,6 +67,7 @@ type Starter struct {
 // Tables holds the settings of the worker's commands that only touch the database.
 type Tables struct {
 	Database
+	Audit
 	Exceptions
 	Log
 }
@@ -93,6 +96,7 @@ func LoadWorker() (Worker, error) {
 	w.Waiting.check(p, w.GatewayTimeout)
 	w.Approval.check(p)
 	w.Roster.check(p)
+	w.Audit.check(p)
 	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)
@@ -119,6 +123,7 @@ func LoadTables() (Tables, error) {
 	var t Tables
 	p := load(&t)
 	t.Database.complete(p)
+	t.Audit.check(p)
 	return t, p.err()
 }
 

@@ -37,6 +37,7 @@ func environment(t *testing.T, changes ...string) {
 	t.Setenv("PAYOUTS_MERCHANTS", "M1:PK")
 	t.Setenv("PAYOUTS_PRIVATE_KEYS", "M1:"+somePrivateKey)
 	t.Setenv("PAYOUTS_NOTIFY_URL", "https://payouts.example.com/callbacks/tarspay")
+	t.Setenv("PAYOUTS_AUDIT_KEY_FILE", "audit.key")
 	for i := 0; i < len(changes); i += 2 {
 		t.Setenv(changes[i], changes[i+1])
 	}
@@ -66,6 +67,7 @@ func TestDefaults(t *testing.T) {
 			ReviewPoll: time.Hour, Confirm: ConfirmFailures,
 			Alarm: Alarm{UnknownAlarm: 30 * time.Minute}, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
+		Audit: Audit{AuditKeyFile: "audit.key"},
 		Reconciliation: Reconciliation{
 			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
 		},
@@ -296,6 +298,30 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"PAYOUTS_GATEWAY_TIMEOUT", "PAYOUTS_CONFIRM",
 	}, names)
 	require.Len(t, strings.Split(err.Error(), "\n"), len(names))
+}
+
+// Without a key that seals the audit a worker starts only if it is told to.
+func TestAuditKey(t *testing.T) {
+	for _, test := range []struct{ file, unsealed, want string }{
+		{"audit.key", "", ""},
+		{"audit.key", "false", ""},
+		{"", "true", ""},
+		{"", "", "PAYOUTS_AUDIT_KEY_FILE is not set: anybody who can write to the database could add entries to the audit; make a key with starter keygen --audit, or do without with PAYOUTS_AUDIT_UNSEALED=true (AUDIT_KEY_MISSING)"},
+		{"", "false", "PAYOUTS_AUDIT_KEY_FILE is not set: "},
+		{"audit.key", "true", "PAYOUTS_AUDIT_UNSEALED is true and PAYOUTS_AUDIT_KEY_FILE is set; remove one of them"},
+		{"", "perhaps", `PAYOUTS_AUDIT_UNSEALED is "perhaps"; set true or false`},
+	} {
+		environment(t, "PAYOUTS_AUDIT_KEY_FILE", test.file, "PAYOUTS_AUDIT_UNSEALED", test.unsealed)
+		worker, err := LoadWorker()
+		if test.want == "" {
+			require.NoError(t, err)
+			require.Equal(t, test.file, worker.AuditKeyFile)
+			require.Equal(t, test.unsealed == "true", worker.AuditUnsealed)
+			continue
+		}
+		require.ErrorContains(t, err, test.want)
+		require.NotContains(t, err.Error(), "\n", "one mistake is told once")
+	}
 }
 
 func TestReceiverProblems(t *testing.T) {

@@ -25,12 +25,13 @@ const nowhere = prefix + "="
 
 // Codes of problems. They are stable.
 const (
-	CodeInvalid  = "INVALID_SETTINGS"       // the value is missing or not valid
-	CodeUnknown  = "SETTING_UNKNOWN"        // no process has a setting of that name
-	CodeFileOpen = "FILE_OPEN_TO_OTHERS"    // others can change a file that is trusted
-	CodeNotify   = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer at that address
-	CodeNoToken  = "CODEC_TOKEN_MISSING"    //nolint:gosec // other machines could decrypt; a code, not a credential
-	CodePlain    = "CONNECTION_UNENCRYPTED" // others could read or change the traffic
+	CodeInvalid    = "INVALID_SETTINGS"       // the value is missing or not valid
+	CodeUnknown    = "SETTING_UNKNOWN"        // no process has a setting of that name
+	CodeFileOpen   = "FILE_OPEN_TO_OTHERS"    // others can change a file that is trusted
+	CodeNotify     = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer at that address
+	CodeNoToken    = "CODEC_TOKEN_MISSING"    //nolint:gosec // other machines could decrypt; a code, not a credential
+	CodeNoAuditKey = "AUDIT_KEY_MISSING"      // nothing would seal the audit
+	CodePlain      = "CONNECTION_UNENCRYPTED" // others could read or change the traffic
 )
 
 // Problem is one setting that is missing or wrong.
@@ -187,6 +188,8 @@ func explain(err error) string {
 	switch parse.TypeName {
 	case reflect.TypeFor[time.Duration]().String():
 		return fmt.Sprintf("is %q, which is not a duration; write it like 500ms, 15s, 2m or 72h", value)
+	case reflect.TypeFor[bool]().String():
+		return fmt.Sprintf("is %q; set true or false", value)
 	case reflect.TypeFor[int]().String():
 		return fmt.Sprintf("is %q, which is not a whole number", value)
 	case reflect.TypeFor[slog.Level]().String():

@@ -327,6 +327,22 @@ type Signing struct {
 	SigningKey string `unit:"path" desc:"The SSH key that signs: a private key file, or a file NAME.pub whose private key the SSH agent has. Without it, the agent's only key."`
 }
 
+// Audit names the file with the keys that seal the audit.
+type Audit struct {
+	AuditKeyFile  string `unit:"path" desc:"File with the private keys that seal the entries of the audit, newest first; starter keygen --audit makes one. Needed unless PAYOUTS_AUDIT_UNSEALED is true."`
+	AuditUnsealed bool   `default:"false" unit:"true|false" desc:"Start without PAYOUTS_AUDIT_KEY_FILE: entries of the audit get no seal, and starter audit --verify reports them."`
+}
+
+// check reports a missing file, and one that would not be used.
+func (a Audit) check(p *problems) {
+	switch {
+	case a.AuditKeyFile == "" && !a.AuditUnsealed && !p.has("PAYOUTS_AUDIT_UNSEALED"):
+		p.code(CodeNoAuditKey, "PAYOUTS_AUDIT_KEY_FILE", "is not set: anybody who can write to the database could add entries to the audit; make a key with starter keygen --audit, or do without with PAYOUTS_AUDIT_UNSEALED=true")
+	case a.AuditKeyFile != "" && a.AuditUnsealed:
+		p.add("PAYOUTS_AUDIT_UNSEALED", "is true and PAYOUTS_AUDIT_KEY_FILE is set; remove one of them")
+	}
+}
+
 // Log holds the level and the format of logs. Logs go to standard error.
 type Log struct {
 	LogLevel  slog.Level `default:"info" unit:"level" desc:"debug, info, warn or error."`

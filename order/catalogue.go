@@ -286,6 +286,7 @@ var Catalogue = []CatalogueGroup{
 		{"SSH_AGENT_LACKS_KEY", ClassInvalid, "the SSH agent does not have the key, or has several", "add the key, or name the one that is meant"},
 	}},
 	{"seals", "Seals of the audit", []CatalogueEntry{
+		{"AUDIT_CHAIN_BROKEN", ClassFinding, "an audit entry was changed, put in or taken out, or an order's content was changed", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_CHECKPOINTS_CONTRADICT", ClassFinding, "two checkpoints cannot both be true", "find out who changed the database; keep both checkpoints as evidence"},
 		{"AUDIT_CHECKPOINT_FOREIGN", ClassInvalid, "the checkpoint is of another installation", "give one of this installation"},
 		{"AUDIT_CHECKPOINT_MALFORMED", ClassInvalid, "it is no checkpoint", "give the checkpoint as it was published"},
@@ -299,7 +300,7 @@ var Catalogue = []CatalogueGroup{
 		{"AUDIT_PROOF_WRONG", ClassFinding, "it does not prove what it is given for", "do not trust it; make the proof anew"},
 		{"AUDIT_REWRITTEN", ClassFinding, "the audit entries are not those that a checkpoint covers", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_SEAL_KEY_UNKNOWN", ClassFinding, "a seal was made with a key that is not known here", "add the public key if it is one of ours; else find out who wrote the entry"},
-		{"AUDIT_SEAL_MISSING", ClassFinding, "an audit entry has no seal", "find out who wrote it: no process of ours did"},
+		{"AUDIT_SEAL_MISSING", ClassFinding, "an audit entry has no seal", "find out who wrote it: a process without PAYOUTS_AUDIT_KEY_FILE, or nobody of ours"},
 		{"AUDIT_SEAL_WRONG", ClassFinding, "a seal does not fit its entry, or is none", "find out who changed the database"},
 		{"AUDIT_TAIL_CUT", ClassFinding, "there are fewer audit entries than a checkpoint covers", "find out who changed the database; compare it with a backup"},
 	}},

@@ -77,7 +77,7 @@ func (w *world) audited(key order.Key, who string) (refused, done int) {
 			done++
 		}
 	}
-	report, err := w.books.VerifyAudit(w.t.Context())
+	report, err := w.books.VerifyAudit(w.t.Context(), ledger.AuditEvidence{})
 	require.NoError(w.t, err)
 	require.Empty(w.t, report.Broken)
 	return refused, done

@@ -312,7 +312,7 @@ func (s *shop) sound() {
 	v, err := s.books.Verify(s.t.Context())
 	require.NoError(s.t, err)
 	require.Empty(s.t, v.Violations)
-	audit, err := s.books.VerifyAudit(s.t.Context())
+	audit, err := s.books.VerifyAudit(s.t.Context(), ledger.AuditEvidence{})
 	require.NoError(s.t, err)
 	require.Empty(s.t, audit.Broken)
 }
@@ -555,7 +555,7 @@ func TestP10EveryPlantedDiscrepancyIsFound(t *testing.T) {
 // entries is how long the audit is.
 func (s *shop) entries() int {
 	s.t.Helper()
-	report, err := s.books.VerifyAudit(s.t.Context())
+	report, err := s.books.VerifyAudit(s.t.Context(), ledger.AuditEvidence{})
 	require.NoError(s.t, err)
 	return report.Entries
 }

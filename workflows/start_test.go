@@ -96,7 +96,7 @@ func (w *world) refusedStart(input any, options client.StartWorkflowOptions) ord
 	require.Equal(w.t, ledger.ActionRefuseStart, trail[0].Action)
 	require.Equal(w.t, "workflow "+options.ID, trail[0].Evidence)
 	require.True(w.t, trail[0].Refused)
-	report, err := w.books.VerifyAudit(w.t.Context())
+	report, err := w.books.VerifyAudit(w.t.Context(), ledger.AuditEvidence{})
 	require.NoError(w.t, err)
 	require.Empty(w.t, report.Broken)
 	return view

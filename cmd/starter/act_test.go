@@ -296,7 +296,7 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 			last := b.lastEntry(t, test.number)
 			require.Equal(t, test.action, last.Action)
 			require.False(t, last.Refused)
-			report, err := b.real.VerifyAudit(t.Context())
+			report, err := b.real.VerifyAudit(t.Context(), ledger.AuditEvidence{})
 			require.NoError(t, err)
 			require.Empty(t, report.Broken)
 		})

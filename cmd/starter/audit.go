@@ -15,6 +15,7 @@ import (
 func (s *starter) auditCommand() *cobra.Command {
 	var merchant string
 	var verify, installation bool
+	var publicKeys string
 	cmd := &cobra.Command{
 		Use:   "audit [NUMBER | --installation | --verify]",
 		Short: "All actions on an order, also refused ones",
@@ -29,26 +30,33 @@ with file and line; and when an older copy of the ledger was restored.
 
 Every entry's hash covers the entry and the hash of the one before it. --verify
 reads the whole audit, of every order, and checks that no entry was changed, put
-in or taken out, and that each order still has the content it was opened with. The
+in or taken out, and that each order still has the content it was opened with. With
+the installation's public keys, it checks every entry's seal, too: without them it
+does not notice an entry that somebody with access to the database has added. The
 exit code is 4 when something was tampered with.
 
 --json: {"audit":[{"key":{"merchant","number"},"seq","at","actor","action","source",
 "evidence","before","after","refused","reason":{"code","text"},"paid","fee",
 "prev_hash","hash","envelope"}]}; envelope is the signed action, of an action that was signed; amounts are {"value","currency"}. With --verify:
-{"chains","entries","broken":[{"key","seq","detail"}]}.`,
+{"chains","entries","seals_checked","broken":[{"key","seq","code","detail"}],"more"},
+where more is the number of breaks that are not listed.`,
 		Example: `  starter audit INV-1
   starter audit --merchant M1700000001
   starter audit --installation
-  starter audit --verify`,
+  starter audit --verify
+  starter audit --verify --public-keys audit.key.pub`,
 		Args:              commandline.AtMostOne("order number"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (verify || installation) && (len(args) > 0 || merchant != "" || verify == installation) {
 				return usage("--verify checks everything, --installation is of no order: give one of them, without order and merchant")
 			}
+			if publicKeys != "" && !verify {
+				return usage("--public-keys belongs to --verify")
+			}
 			switch {
 			case verify:
-				return s.verifyAudit(cmd.Context())
+				return s.verifyAudit(cmd.Context(), publicKeys)
 			case installation:
 				return s.audit(cmd.Context(), order.Key{})
 			}
@@ -61,6 +69,7 @@ exit code is 4 when something was tampered with.
 	}
 	s.addMerchant(cmd, &merchant)
 	cmd.Flags().BoolVar(&verify, "verify", false, "check that no entry of the audit was changed")
+	cmd.Flags().StringVar(&publicKeys, "public-keys", "", "file with the public keys that verify seals; PAYOUTS_AUDIT_PUBLIC_FILE if not given")
 	cmd.Flags().BoolVar(&installation, "installation", false, "of the installation itself: its approval policies and restores")
 	return cmd
 }
@@ -123,39 +132,4 @@ func beginning(text string, letters int) string {
 		return text
 	}
 	return string(runes[:letters]) + "…"
-}
-
-// verifyAudit checks the whole audit, without a time limit.
-func (s *starter) verifyAudit(ctx context.Context) error {
-	service, err := s.service()
-	if err != nil {
-		return err
-	}
-	report, err := service.VerifyAudit(ctx, s.self())
-	if err != nil {
-		return err
-	}
-	s.show(report, func(w io.Writer) { writeAuditReport(w, report) })
-	if len(report.Broken) > 0 {
-		return outcome(exitOtherwise)
-	}
-	return nil
-}
-
-func writeAuditReport(w io.Writer, report payouts.AuditReport) {
-	read := count(report.Entries, "entry", "entries") + " in " + count(report.Chains, "chain", "chains")
-	if len(report.Broken) == 0 {
-		printf(w, "%s: whole\n", read)
-		return
-	}
-	var rows [][]string
-	for _, b := range report.Broken {
-		seq := ""
-		if b.Seq > 0 {
-			seq = strconv.Itoa(b.Seq)
-		}
-		rows = append(rows, []string{b.Key.Merchant, b.Key.Number, seq, b.Detail})
-	}
-	table(w, []string{"MERCHANT", "NUMBER", "SEQ", "WHAT IS WRONG"}, rows)
-	printf(w, "%s: tampered with in %s\n", read, count(len(report.Broken), "place", "places"))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -291,6 +292,29 @@ func TestKeygenForPayloads(t *testing.T) {
 	_, err = codec.ParseKey(name, secret)
 	require.NoError(t, err)
 	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen", path+"2", "--payloads", "no name").code)
+	require.NoFileExists(t, path+"2")
+}
+
+// The private key stays in its file; the public one verifies what it seals.
+func TestKeygenForTheAudit(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.key")
+	got := setup(t).run(t.Context(), "keygen", path, "--audit", "payouts.example.com/live", "--json")
+	require.Equal(t, exitDone, got.code, got.errs)
+	keys, err := seal.ReadKeys(path)
+	require.NoError(t, err)
+	require.Equal(t, "payouts.example.com/live", keys.Origin())
+	text, err := os.ReadFile(path + ".pub")
+	require.NoError(t, err)
+	require.Equal(t, keys.PublicLines(), text)
+	require.JSONEq(t, `{"public_key":"`+strings.TrimSpace(string(text))+`","private_key_file":"`+path+`","public_key_file":"`+path+`.pub"}`, got.out)
+
+	require.Equal(t, exitRefused, setup(t).run(t.Context(), "keygen", path, "--audit", "payouts.example.com/live").code)
+	require.NoError(t, os.Remove(path))
+	require.Equal(t, exitRefused, setup(t).run(t.Context(), "keygen", path, "--audit", "payouts.example.com/live").code)
+	require.NoFileExists(t, path, "of the key's halves, both are made or none")
+	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen", path+"2", "--audit", "two words").code)
+	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen", path+"2", "--audit", "x", "--payloads", "y").code)
 	require.NoFileExists(t, path+"2")
 }
 

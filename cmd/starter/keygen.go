@@ -1,20 +1,23 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) keygenCommand() *cobra.Command {
-	var payloads string
+	var payloads, audit string
 	cmd := &cobra.Command{
 		Use:   "keygen FILE",
-		Short: "Make a merchant's key pair, or a key that encrypts payloads",
+		Short: "Make a merchant's key pair, a key that encrypts payloads, or one that seals the audit",
 		Long: `Makes the key pair that a merchant's requests are signed with. The private key goes
 to a file that only you can read and is never printed; a file that exists is never
 overwritten. The public key is printed: enter it in the gateway's console.
@@ -24,20 +27,59 @@ The worker finds the private key in PAYOUTS_KEY_DIR, as <merchant number>.key.
 With --payloads NAME it makes a key of that name instead, in the form of
 PAYOUTS_PAYLOAD_KEYS_FILE: what Temporal keeps of orders is encrypted with it.
 
---json: {"public_key","private_key_file"}; with --payloads {"key_name","key_file"}.`,
+With --audit ORIGIN it makes a key that seals the audit of the installation of that
+name, such as payouts.example.com/live: the private key in the file, for
+PAYOUTS_AUDIT_KEY_FILE, and the public key in a file beside it, with .pub added to its
+name, for PAYOUTS_AUDIT_PUBLIC_FILE.
+
+--json: {"public_key","private_key_file"}; with --payloads {"key_name","key_file"}; with
+--audit {"public_key","private_key_file","public_key_file"}.`,
 		Example: `  starter keygen keys/M1700000001.key
-  starter keygen keys/payload-keys --payloads 2026-11`,
+  starter keygen keys/payload-keys --payloads 2026-11
+  starter keygen keys/audit.key --audit payouts.example.com/live`,
 		Args: commandline.Exactly("file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("payloads") {
+			switch {
+			case cmd.Flags().Changed("payloads") && cmd.Flags().Changed("audit"):
+				return usage("--payloads and --audit make different keys: give one of them")
+			case cmd.Flags().Changed("payloads"):
 				return s.payloadKeygen(args[0], payloads)
+			case cmd.Flags().Changed("audit"):
+				return s.auditKeygen(args[0], audit)
 			}
 			return s.keygen(args[0])
 		},
 	}
 	cmd.Flags().StringVar(&payloads, "payloads", "", "make a key of this name that encrypts payloads")
+	cmd.Flags().StringVar(&audit, "audit", "", "make a key that seals the audit of the installation of this name")
 	s.complete(cmd, "payloads", func(*cobra.Command) []string { return nil })
+	s.complete(cmd, "audit", func(*cobra.Command) []string { return nil })
 	return cmd
+}
+
+// auditKeyDocument is {"public_key":…,"private_key_file":…,"public_key_file":…}.
+type auditKeyDocument struct {
+	keyDocument
+	PublicKeyFile string `json:"public_key_file"`
+}
+
+func (s *starter) auditKeygen(path, origin string) error {
+	private, public, err := seal.Generate(origin)
+	if err != nil {
+		return usage("--audit: %s", err)
+	}
+	if err := writeNewFile(path, []byte(private+"\n")); err != nil {
+		return err
+	}
+	document := auditKeyDocument{keyDocument{public, path}, path + ".pub"}
+	if err := writeNewFile(document.PublicKeyFile, []byte(public+"\n")); err != nil {
+		return errors.Join(err, os.Remove(path)) // a private key without its public half verifies nothing
+	}
+	s.show(document, func(w io.Writer) {
+		printf(w, "the private key is in %s; give it to the worker only, as PAYOUTS_AUDIT_KEY_FILE\n", printable(path))
+		printf(w, "the public key is in %s; give it to everybody who verifies the audit\n", printable(document.PublicKeyFile))
+	})
+	return nil
 }
 
 // payloadKeyDocument is {"key_name":…,"key_file":…}.

@@ -16,6 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -90,6 +91,37 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 		require.NoError(t, err)
 	}
 	requireRun(t, b, "audit_verify_broken", []string{"audit", "--verify"}, exitOtherwise)
+}
+
+// With public keys, every entry's seal is checked. The ledger of the test was
+// written without keys.
+func TestAuditVerifyChecksSeals(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "audit.key")
+	require.Equal(t, exitDone, setup(t).run(t.Context(), "keygen", path, "--audit", "payouts.example.com/live").code)
+
+	got := b.run(t.Context(), "audit", "--verify", "--public-keys", path+".pub", "--json")
+	require.Equal(t, exitOtherwise, got.code, got.errs)
+	var report payouts.AuditReport
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.True(t, report.SealsChecked)
+	require.Len(t, report.Broken, report.Entries)
+	for _, broken := range report.Broken {
+		require.Equal(t, seal.CodeSealMissing, broken.Code)
+	}
+	b.settings.AuditPublicFile = path + ".pub"
+	require.Equal(t, got, b.run(t.Context(), "audit", "--verify", "--json"), "the setting does the same as the flag")
+
+	for file, code := range map[string]string{filepath.Join(dir, "none"): seal.CodeKeyMissing, path: seal.CodeKeyMalformed} {
+		got := b.run(t.Context(), "audit", "--verify", "--public-keys", file, "--json")
+		require.Equal(t, exitUsage, got.code, got.out)
+		require.Contains(t, got.out, `"code":"`+code+`"`)
+		require.NotContains(t, got.out+got.errs, "PRIVATE+KEY")
+	}
+	require.Equal(t, exitUsage, b.run(t.Context(), "audit", "--public-keys", path+".pub").code)
 }
 
 // openReal puts a real ledger with a merchant's books behind the command line,

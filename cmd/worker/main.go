@@ -30,7 +30,8 @@ func command() *cobra.Command {
 			"The connection to Temporal has its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…, " +
 			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String(),
 		Example: "  PAYOUTS_DATABASE_URL=postgres://payouts@db/payouts PAYOUTS_MERCHANTS=M1700000001:PK \\\n" +
-			"  PAYOUTS_KEY_DIR=/run/secrets/keys PAYOUTS_NOTIFY_URL=https://pay.example.com/callbacks/tarspay worker",
+			"  PAYOUTS_KEY_DIR=/run/secrets/keys PAYOUTS_AUDIT_KEY_FILE=/run/secrets/audit.key \\\n" +
+			"  PAYOUTS_NOTIFY_URL=https://pay.example.com/callbacks/tarspay worker",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadWorker()

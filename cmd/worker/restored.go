@@ -21,7 +21,7 @@ after it is restored and before a worker is started: the next create of every or
 that is open, or is opened from now on, asks the gateway first, and sends only what
 the gateway does not have. starter restored --over ends the mark.
 
-It reads PAYOUTS_DATABASE_URL only, and is in the installation's audit, done or
+It reads PAYOUTS_DATABASE_URL and PAYOUTS_AUDIT_KEY_FILE only, and is in the installation's audit, done or
 refused: starter audit --installation.`,
 		Example: `  worker restored --why "disk lost; backup of 03:00" --by amina`,
 		Args:    commandline.NoArguments,
@@ -30,7 +30,12 @@ refused: starter audit --installation.`,
 			if err != nil {
 				return err
 			}
-			books, err := boot.AwaitMigratedLedger(cmd.Context(), settings.Logger(cmd.ErrOrStderr()), settings.DatabaseURL, settings.AllowInsecure)
+			log := settings.Logger(cmd.ErrOrStderr())
+			keys, err := boot.AuditKeys(log, settings.Audit)
+			if err != nil {
+				return err
+			}
+			books, err := boot.AwaitMigratedLedger(cmd.Context(), log, settings.DatabaseURL, settings.AllowInsecure, keys)
 			if err != nil {
 				return err
 			}

@@ -21,24 +21,22 @@ func run(ctx context.Context, settings config.Worker) error {
 	if err != nil {
 		return err
 	}
-	knobs, err := worker.Settings(settings)
+	keys, err := boot.AuditKeys(log, settings.Audit)
 	if err != nil {
-		worker.RecordRefusal(ctx, log, settings, err)
 		return err
 	}
-	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure)
+	knobs, err := worker.Settings(settings)
+	if err != nil {
+		worker.RecordRefusal(ctx, log, settings, keys, err)
+		return err
+	}
+	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = books.Close() }()
-	authority, err := worker.Authorize(ctx, log, books, settings)
+	authority, err := worker.Introduce(ctx, log, books, settings, knobs)
 	if err != nil {
-		return err
-	}
-	if err := worker.RecordPolicy(ctx, books, knobs, nil); err != nil {
-		return err
-	}
-	if err := worker.RecordKnown(ctx, books, knobs); err != nil {
 		return err
 	}
 	temporal, err := worker.Dial(ctx, log, settings)
@@ -60,7 +58,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	registry := boot.Metrics()
 	registry.MustRegister(worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers()))
 	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.LedgerCheck(books), boot.TemporalCheck(temporal, true),
-		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority)
+		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority, boot.AuditCheck(keys))
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)
 	}

@@ -86,7 +86,7 @@ func (w *world) copyOlder() error {
 // by it.
 func (w *world) restore() error {
 	path := filepath.Join(w.dir, olderFile)
-	older, err := ledger.Open(w.ctx, "sqlite:"+path)
+	older, err := openSealed(w.ctx, path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 )
 
 // template returns the bytes of a migrated, empty ledger. Migrating a ledger takes longer
@@ -46,7 +47,34 @@ func copyLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
 	if err := os.WriteFile(path, bytes, 0o600); err != nil {
 		return nil, err
 	}
-	return ledger.Open(ctx, "sqlite:"+path)
+	return openSealed(ctx, path)
+}
+
+// auditKeys seal the audits of all worlds.
+var auditKeys = sync.OnceValues(func() (*seal.Keys, error) {
+	private, _, err := seal.Generate("payouts.example.com/campaign")
+	if err != nil {
+		return nil, err
+	}
+	return seal.ParseKeys([]byte(private), "the campaign's key")
+})
+
+// openSealed opens a ledger whose audit is sealed.
+func openSealed(ctx context.Context, path string) (*ledger.Ledger, error) {
+	keys, err := auditKeys()
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(ctx, "sqlite:"+path, ledger.SealWith(keys))
+}
+
+// verifyAudit verifies the audit of the world's ledger, with its seals.
+func (w *world) verifyAudit() ledger.AuditReport {
+	keys, err := auditKeys()
+	w.must(err, "", "the audit's key cannot be made")
+	report, err := w.books.VerifyAudit(w.ctx, ledger.AuditEvidence{Keys: keys.Public()})
+	w.must(err, "", "the audit cannot be verified")
+	return report
 }
 
 // memoryDir is a directory that Linux keeps in memory.

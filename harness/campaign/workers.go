@@ -59,7 +59,7 @@ func (p Plan) ahead(i int) time.Duration {
 
 // openAnother opens the world's ledger a second time, with another clock.
 func (w *world) openAnother(clock func() time.Time) (*ledger.Ledger, error) {
-	another, err := ledger.Open(w.ctx, "sqlite:"+filepath.Join(w.dir, ledgerFile))
+	another, err := openSealed(w.ctx, filepath.Join(w.dir, ledgerFile))
 	if err != nil {
 		return nil, err
 	}

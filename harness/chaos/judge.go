@@ -396,7 +396,7 @@ func (r *run) judgeLedger(ctx context.Context, _ view) error {
 	for _, broken := range verified.Violations {
 		r.find(broken.Key.String(), "the ledger contradicts itself: %s %s", broken.Code, broken.Detail)
 	}
-	audit, err := r.books.VerifyAudit(ctx)
+	audit, err := r.books.VerifyAudit(ctx, ledger.AuditEvidence{Keys: r.stack.AuditKeys().Public()})
 	if err != nil {
 		return err
 	}

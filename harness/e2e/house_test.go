@@ -88,7 +88,7 @@ func enter(t *testing.T, o options) *house {
 	if o.proxy != nil {
 		address = withHost(t, address, o.proxy.Target())
 	}
-	h.books, err = ledger.Open(h.ctx, address)
+	h.books, err = ledger.Open(h.ctx, address, ledger.SealWith(h.AuditKeys()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.books.Close()) })
 	return h

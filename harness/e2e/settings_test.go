@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 )
 
 // Secrets that no output may contain, even if they are in the wrong setting.
@@ -24,12 +26,17 @@ func sound(t *testing.T) settings {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "M1700000001.key"), []byte(secretKey), 0o600))
+	private, _, err := seal.Generate("payouts.example.com/test")
+	require.NoError(t, err)
+	auditKey := filepath.Join(dir, "audit.key")
+	require.NoError(t, os.WriteFile(auditKey, []byte(private), 0o600))
 	return settings{
-		"PAYOUTS_DATABASE_URL": "sqlite:" + filepath.Join(dir, "ledger.db"),
-		"PAYOUTS_MERCHANTS":    "M1700000001:PK",
-		"PAYOUTS_NOTIFY_URL":   "https://pay.example.com/callbacks/tarspay",
-		"PAYOUTS_KEY_DIR":      dir,
-		"TEMPORAL_ADDRESS":     nowhere,
+		"PAYOUTS_AUDIT_KEY_FILE": auditKey,
+		"PAYOUTS_DATABASE_URL":   "sqlite:" + filepath.Join(dir, "ledger.db"),
+		"PAYOUTS_MERCHANTS":      "M1700000001:PK",
+		"PAYOUTS_NOTIFY_URL":     "https://pay.example.com/callbacks/tarspay",
+		"PAYOUTS_KEY_DIR":        dir,
+		"TEMPORAL_ADDRESS":       nowhere,
 	}
 }
 
@@ -58,6 +65,10 @@ func TestWrongSettings(t *testing.T) {
 		{"no key for a merchant", "worker", settings{"PAYOUTS_MERCHANTS": "M1700000001:PK,M1700000002:VN"}, "M1700000002.key"},
 		{"malformed keys", "worker", settings{"PAYOUTS_KEY_DIR": "", "PAYOUTS_PRIVATE_KEYS": "M1700000001:0x" + secretKey}, "PAYOUTS_PRIVATE_KEYS"},
 		{"a key that is out of range", "worker", settings{"PAYOUTS_KEY_DIR": "", "PAYOUTS_PRIVATE_KEYS": "M1700000001:" + strings.Repeat("f", 64)}, "PAYOUTS_PRIVATE_KEYS"},
+		{"no key for the audit", "worker", settings{"PAYOUTS_AUDIT_KEY_FILE": ""}, "PAYOUTS_AUDIT_KEY_FILE is not set"},
+		{"a key for the audit that is not there", "worker", settings{"PAYOUTS_AUDIT_KEY_FILE": "/nowhere/audit.key"}, "AUDIT_KEY_MISSING"},
+		{"a key for the audit that is none", "worker", settings{"PAYOUTS_AUDIT_KEY_FILE": noAuditKey(t)}, "AUDIT_KEY_MALFORMED"},
+		{"a key for the audit, and none needed", "worker", settings{"PAYOUTS_AUDIT_UNSEALED": "true"}, ""},
 		{"two sources of keys", "worker", settings{"PAYOUTS_PRIVATE_KEYS": "M1700000001:" + secretKey}, "PAYOUTS_PRIVATE_KEYS"},
 		{"a gateway in the clear", "worker", settings{"PAYOUTS_GATEWAY_URL": "http://payment.example.com"}, ""},
 		{"a timeout that is none", "worker", settings{"PAYOUTS_GATEWAY_TIMEOUT": "soon"}, ""},
@@ -83,6 +94,14 @@ func TestWrongSettings(t *testing.T) {
 			})
 		}
 	}
+}
+
+// noAuditKey is a file that holds another secret than the audit's key.
+func noAuditKey(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "audit.key")
+	require.NoError(t, os.WriteFile(path, []byte(secretKey), 0o600))
+	return path
 }
 
 func startsWrongly(t *testing.T, process string, wrong settings, names string) {

@@ -1225,6 +1225,20 @@ var mutants = []mutant{
 		pkg:  "./workflows", run: "TestTheSameRefusedActionFillsNoHistory",
 	},
 	{
+		name: "audit_unsealed", takes: "every entry of the audit has a seal",
+		file: "internal/ledger/chain.go",
+		old:  `if t.keys != nil {`,
+		new:  `if false {`,
+		pkg:  "./internal/ledger", run: "TestEveryEntryIsSealed/sqlite",
+	},
+	{
+		name: "envelope_unhashed", takes: "the hash of an entry covers the envelope of a signed action",
+		file: "internal/ledger/chain.go",
+		old:  `		w.text(r.Envelope)`,
+		new:  `		w.text("")`,
+		pkg:  "./internal/ledger", run: "TestAuditKeepsTheEnvelope/sqlite",
+	},
+	{
 		name: "refusals_fill_the_audit", rule: 0, takes: "refusals of one person are audited a limited number of times",
 		file: "internal/ledger/chain.go",
 		old:  `return found >= sameRefusals, err`,

@@ -8,8 +8,26 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
+
+// auditKeys makes the keys that seal the audit, in a file and with the public half
+// beside it, or reads those that are there.
+func auditKeys(path string) (*seal.Keys, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		private, public, err := seal.Generate("payouts.example.com/stack")
+		if err != nil {
+			return nil, err
+		}
+		err = errors.Join(os.MkdirAll(filepath.Dir(path), 0o700),
+			os.WriteFile(path, []byte(private+"\n"), 0o600), os.WriteFile(path+".pub", []byte(public+"\n"), 0o600))
+		if err != nil {
+			return nil, fmt.Errorf("keep the audit's key: %w", err)
+		}
+	}
+	return seal.ReadKeys(path)
+}
 
 // keyPair makes the private key in a file, or reads the one that is there, and
 // returns both halves in hex.

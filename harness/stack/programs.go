@@ -140,6 +140,7 @@ func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
 			"PAYOUTS_GATEWAY_URL=http://"+gateway,
 			"PAYOUTS_NOTIFY_URL=http://"+notify+callback.Path,
 			"PAYOUTS_KEY_DIR="+s.keyDir(),
+			"PAYOUTS_AUDIT_KEY_FILE="+s.auditKeyFile(),
 			"PAYOUTS_HEALTH_LISTEN="+health,
 		),
 		ready: answers("http://" + health + "/readyz"),
@@ -232,6 +233,7 @@ func (s *Stack) sandboxProgram(address string) program {
 
 func (s *Stack) merchantsFile() string   { return filepath.Join(s.dir, "gateway-merchants.json") }
 func (s *Stack) keyDir() string          { return filepath.Join(s.dir, "keys") }
+func (s *Stack) auditKeyFile() string    { return filepath.Join(s.keyDir(), "audit.key") }
 func (s *Stack) platformKeyFile() string { return filepath.Join(s.keyDir(), "gateway.key") }
 
 // introduceMerchants tells the sandbox who its merchants are.
@@ -265,6 +267,10 @@ func (s *Stack) makeKeys() (keyRing, error) {
 		}
 		ring.public[m.Number] = public
 	}
+	var err error
+	if s.auditKeys, err = auditKeys(s.auditKeyFile()); err != nil {
+		return ring, err
+	}
 	_, platform, err := keyPair(s.platformKeyFile())
 	ring.platform = platform
 	return ring, err
@@ -290,7 +296,7 @@ func (s *Stack) settings() []string {
 	return lines
 }
 
-// Environment is what bin/starter needs to work against the stack. The
+// Environment is what bin/starter and bin/worker restored need to work against the stack. The
 // database's URL may hold a password.
 func (s *Stack) Environment() []string {
 	return []string{
@@ -300,6 +306,8 @@ func (s *Stack) Environment() []string {
 		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
 		"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
 		"PAYOUTS_KEY_DIR=" + s.keyDir(),
+		"PAYOUTS_AUDIT_KEY_FILE=" + s.auditKeyFile(), // for worker restored
+		"PAYOUTS_AUDIT_PUBLIC_FILE=" + s.auditKeyFile() + ".pub",
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 )
 
 // The processes of a stack, by the names of their binaries. Of several of a
@@ -116,6 +117,8 @@ type Stack struct {
 	Orders    *client.Client         // starts orders and reads them
 	Temporal  temporalclient.Client  // the namespace that the orders live in
 	Gateway   *sandbox.ControlClient // the sandbox's own book: the oracle
+
+	auditKeys *seal.Keys
 
 	options  Options
 	dir      string
@@ -405,6 +408,9 @@ func (s *Stack) Bin() string { return s.bin }
 
 // Dir is where keys, books and logs are.
 func (s *Stack) Dir() string { return s.dir }
+
+// AuditKeys seal the audit of the stack's ledger.
+func (s *Stack) AuditKeys() *seal.Keys { return s.auditKeys }
 
 // DatabaseURL is the ledger's, as PAYOUTS_DATABASE_URL takes it.
 func (s *Stack) DatabaseURL() string { return s.database.url }

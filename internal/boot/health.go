@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 )
 
@@ -22,6 +23,15 @@ func Metrics() *prometheus.Registry {
 // LedgerCheck returns the readiness check of a process that needs its ledger.
 func LedgerCheck(books *ledger.Ledger) telemetry.Check {
 	return telemetry.Check{Name: "database", Required: true, Try: books.Ready}
+}
+
+// AuditCheck returns the check that tells whether the process seals the audit.
+func AuditCheck(keys *seal.Keys) telemetry.Check {
+	state := telemetry.State("sealed")
+	if keys == nil {
+		state = "unsealed"
+	}
+	return telemetry.Check{Name: "audit", Try: func(context.Context) error { return state }}
 }
 
 // TemporalCheck returns the readiness check of Temporal. If required is false, the

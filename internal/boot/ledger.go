@@ -2,18 +2,35 @@ package boot
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 )
 
 // answerTime is the time limit of one try to reach a database or Temporal.
 const answerTime = 5 * time.Second
 
-// Ledger opens an existing ledger and checks that its database answers. The error
-// is a *ledger.Error, or that of the URL.
+// AuditKeys reads the keys that seal the audit. They are nil if the settings say that it
+// is not sealed, which is logged. The error begins with the name of the setting, and
+// wraps a *seal.Fault.
+func AuditKeys(log *slog.Logger, settings config.Audit) (*seal.Keys, error) {
+	if settings.AuditUnsealed {
+		log.Warn("The audit is not sealed, because PAYOUTS_AUDIT_UNSEALED is true: who can write to the database can add entries to it")
+		return nil, nil
+	}
+	keys, err := seal.ReadKeys(settings.AuditKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("PAYOUTS_AUDIT_KEY_FILE: %w", err)
+	}
+	return keys, nil
+}
+
+// Ledger opens an existing ledger, for a process that writes nothing to the audit, and
+// checks that its database answers. The error is a *ledger.Error, or that of the URL.
 func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -38,12 +55,12 @@ func AwaitLedger(ctx context.Context, log *slog.Logger, url config.Secret, accep
 	return books, err
 }
 
-// AwaitMigratedLedger is AwaitLedger for a worker. It creates the ledger if it
-// does not exist, and migrates it.
-func AwaitMigratedLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure) (*ledger.Ledger, error) {
+// AwaitMigratedLedger is AwaitLedger for a worker, which seals the audit with keys. It
+// creates the ledger if it does not exist, and migrates it.
+func AwaitMigratedLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, keys *seal.Keys) (*ledger.Ledger, error) {
 	var books *ledger.Ledger
 	err := Await(ctx, log, "the database", func() error {
-		opened, err := ledger.Open(ctx, url.Reveal(), allow(accepted))
+		opened, err := ledger.Open(ctx, url.Reveal(), allow(accepted), ledger.SealWith(keys))
 		if err != nil {
 			return err
 		}

@@ -1,15 +1,11 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -77,20 +73,6 @@ type AuditEntry struct {
 	Hash     string       `json:"hash"`
 }
 
-// AuditReport is what VerifyAudit found.
-type AuditReport struct {
-	Orders  int          `json:"orders"` // number of chains: one per order, merchant and unknown order number, and one for the installation
-	Entries int          `json:"entries"`
-	Broken  []AuditBreak `json:"broken,omitempty"`
-}
-
-// AuditBreak is the first place in a chain where the check failed.
-type AuditBreak struct {
-	Key    order.Key `json:"key"`
-	Seq    int       `json:"seq,omitempty"` // 0: the whole chain
-	Detail string    `json:"detail"`
-}
-
 // Audit returns all entries of a key, oldest first. For an order, the entries that
 // were written before the order existed come first. With a merchant only, it
 // returns the merchant's own entries; with an empty key, the installation's.
@@ -131,142 +113,4 @@ func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {
 	read := amounts{currency: currency}
 	e.Paid, e.Fee = read.of(r.Paid), read.of(r.Fee)
 	return e, read.err
-}
-
-// maxBreaks is the most breaks that one check lists.
-const maxBreaks = 1000
-
-// VerifyAudit reads the whole audit as of one moment, with one entry in memory at
-// a time. It checks:
-//   - each entry's hash
-//   - each entry's link to the previous entry
-//   - that no entry is missing, neither in a chain nor at its end
-//   - that each order has the content with which it was opened
-//
-// It detects a change to a part of the audit. It does not detect an attacker who
-// rewrites all later entries, the heads of the chains and the orders: keep a
-// backup elsewhere.
-func (l *Ledger) VerifyAudit(ctx context.Context) (AuditReport, error) {
-	check := auditCheck{}
-	err := l.db.View(ctx, func(t *sqldb.Tx) error {
-		if err := check.read(ctx, tx{t}); err != nil {
-			return err
-		}
-		return check.missing(ctx, tx{t})
-	})
-	if err != nil {
-		return AuditReport{}, fmt.Errorf("ledger: verify the audit: %w", err)
-	}
-	return check.report, nil
-}
-
-// headedRow is an entry with the head of its chain. The first entry of an order
-// also has the order's fingerprint and request.
-type headedRow struct {
-	auditRow
-	Entries     int64  `db:"entries"` // 0: no head is stored
-	Head        []byte `db:"head"`
-	Fingerprint string `db:"fingerprint"`
-	Request     string `db:"request"`
-}
-
-// auditCheck checks all entries, chain by chain.
-type auditCheck struct {
-	report AuditReport
-	last   headedRow // the last entry of the chain that is being read; Seq 0: none yet
-	broken bool      // this chain is broken: later breaks in it are not reported
-}
-
-func (c *auditCheck) read(ctx context.Context, t tx) error {
-	rows, err := t.Rows(ctx, `
-		SELECT a.`+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`,
-			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
-			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.fingerprint ELSE '' END AS fingerprint,
-			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.request ELSE '' END AS request
-		FROM audit a
-		LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
-		LEFT JOIN chains c ON a.chain = 'other' AND c.merchant = a.merchant AND c.number = a.number
-		ORDER BY a.merchant, a.number, a.chain, a.seq`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var row headedRow
-		if err := rows.StructScan(&row); err != nil {
-			return err
-		}
-		c.entry(row)
-	}
-	c.end()
-	return rows.Err()
-}
-
-func (c *auditCheck) entry(row headedRow) {
-	if row.Merchant != c.last.Merchant || row.Number != c.last.Number || row.Chain != c.last.Chain {
-		c.end()
-		c.last, c.broken = headedRow{}, false
-		c.report.Orders++
-	}
-	c.report.Entries++
-	switch {
-	case c.broken:
-	case row.Seq != c.last.Seq+1:
-		c.breaks(row, "entry %d follows entry %d: what was between them is gone", row.Seq, c.last.Seq)
-	case !row.follows(c.last.Seq, c.last.Hash):
-		c.breaks(row, "the entry is not what was written, or does not follow from the one before it")
-	case row.Seq == 1 && row.Chain == chainOrder:
-		c.opening(row)
-	}
-	c.last = row
-}
-
-// opening checks that the order has the content with which it was opened.
-func (c *auditCheck) opening(row headedRow) {
-	fingerprint, _, _ := strings.Cut(row.Evidence, " ")
-	var request order.Request
-	if err := json.Unmarshal([]byte(row.Request), &request); err != nil || request.Fingerprint() != fingerprint || row.Fingerprint != fingerprint {
-		c.breaks(row, "the order has other content than the one that was opened")
-	}
-}
-
-// end compares the chain that was read last with its head.
-func (c *auditCheck) end() {
-	switch {
-	case c.last.Seq == 0 || c.broken:
-	case c.last.Entries > c.last.Seq:
-		c.breaks(c.last, "the chain ends with entry %d and had %d", c.last.Seq, c.last.Entries)
-	case c.last.Entries < c.last.Seq:
-		c.breaks(c.last, "the chain has %d entries and should have %d", c.last.Seq, c.last.Entries)
-	case !bytes.Equal(c.last.Head, c.last.Hash):
-		c.breaks(c.last, "the last entry is not the one that was written last")
-	}
-}
-
-func (c *auditCheck) breaks(row headedRow, format string, values ...any) {
-	c.broken = true
-	if len(c.report.Broken) < maxBreaks {
-		c.report.Broken = append(c.report.Broken, AuditBreak{
-			Key: order.Key{Merchant: row.Merchant, Number: row.Number}, Seq: int(row.Seq), Detail: fmt.Sprintf(format, values...),
-		})
-	}
-}
-
-// missing finds the chains that have no entries.
-func (c *auditCheck) missing(ctx context.Context, t tx) error {
-	var gone []struct {
-		Merchant string `db:"merchant"`
-		Number   string `db:"number"`
-	}
-	err := t.List(ctx, &gone, `
-		SELECT merchant, number FROM orders o
-		WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order')
-		UNION ALL
-		SELECT merchant, number FROM chains c
-		WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.merchant = c.merchant AND a.number = c.number AND a.chain = 'other')
-		ORDER BY merchant, number LIMIT ?`, maxBreaks)
-	for _, chain := range gone {
-		c.breaks(headedRow{auditRow: auditRow{Merchant: chain.Merchant, Number: chain.Number}}, "every entry of the chain is gone")
-	}
-	return err
 }

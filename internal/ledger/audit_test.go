@@ -61,7 +61,7 @@ func TestAuditOfAWithdrawal(t *testing.T) {
 		require.Equal(t, [2]any{order.FromCallback, "inbox-1"}, [2]any{entries[4].Source, entries[4].Evidence})
 		require.Equal(t, [2]any{pkr("100"), pkr("2")}, [2]any{entries[4].Paid, entries[4].Fee})
 
-		report, err := b.VerifyAudit(t.Context())
+		report, err := b.VerifyAudit(t.Context(), sealed)
 		require.NoError(t, err)
 		require.Equal(t, AuditReport{Orders: 1, Entries: 7}, report)
 		b.clean(t)
@@ -117,11 +117,11 @@ func TestAuditKeepsTheEnvelope(t *testing.T) {
 
 		b.unguard(t)
 		require.NoError(t, b.exec("UPDATE audit SET envelope = REPLACE(envelope, 'amina', 'bilal')"))
-		report, err := b.VerifyAudit(t.Context())
+		report, err := b.VerifyAudit(t.Context(), sealed)
 		require.NoError(t, err)
 		require.Equal(t, []AuditBreak{
-			{Key: order.Key{Merchant: o.Merchant}, Seq: 1, Detail: "the entry is not what was written, or does not follow from the one before it"},
-			{Key: o.Key(), Seq: 2, Detail: "the entry is not what was written, or does not follow from the one before it"},
+			{Key: order.Key{Merchant: o.Merchant}, Seq: 1, Code: CodeChainBroken, Detail: "the entry is not what was written, or does not follow from the one before it"},
+			{Key: o.Key(), Seq: 2, Code: CodeChainBroken, Detail: "the entry is not what was written, or does not follow from the one before it"},
 		}, report.Broken)
 	})
 }
@@ -151,12 +151,12 @@ func TestMigrateKeepsTheAudit(t *testing.T) {
 		}
 		add("N2")
 		add("N1")
-		migrated(t, url).clean(t)
+		migrated(t, url)
 		add("N0") // by a process that does not know the new columns
 		require.NoError(t, old.Close())
 
 		b = opened(t, url)
-		report, err := b.VerifyAudit(t.Context())
+		report, err := b.VerifyAudit(t.Context(), AuditEvidence{})
 		require.NoError(t, err)
 		require.Equal(t, AuditReport{Orders: 3, Entries: 3}, report)
 		var ids []int64
@@ -247,7 +247,7 @@ func TestTampering(t *testing.T) {
 				require.NoError(t, b.Reset(t.Context(), merchant))
 				_, _, err := b.Approve(t.Context(), order.Key{Merchant: merchant, Number: "NOBODY"}, order.Approval{By: "amina"})
 				require.NoError(t, err)
-				report, err := b.VerifyAudit(t.Context())
+				report, err := b.VerifyAudit(t.Context(), sealed)
 				require.NoError(t, err)
 				require.Equal(t, AuditReport{Orders: 4, Entries: 13}, report)
 				b.clean(t)
@@ -256,11 +256,12 @@ func TestTampering(t *testing.T) {
 				for statement := range strings.SplitSeq(test.sql, ";") {
 					require.NoError(t, b.exec(statement))
 				}
-				report, err = b.VerifyAudit(t.Context())
+				report, err = b.VerifyAudit(t.Context(), AuditEvidence{})
 				require.NoError(t, err)
 				broken := make([]string, len(report.Broken))
 				for i, found := range report.Broken {
 					require.Equal(t, merchant, found.Key.Merchant)
+					require.Equal(t, CodeChainBroken, found.Code)
 					broken[i] = fmt.Sprintf("%s %d: %s", found.Key.Number, found.Seq, found.Detail)
 				}
 				require.Len(t, broken, len(test.broken), broken)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -25,6 +26,30 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const merchant = "M1700000001"
+
+// testKeys seal the audits of all tests of this package, in all of its processes;
+// sealed is what they are verified with.
+var (
+	testKeys = parseKeys("PRIVATE+KEY+payouts.example.com/test+eb261771+AXUuSU4dEWPVzn+XxsQNpTCEGO/PbvVa0OLL/nrfQCUa")
+	sealed   = AuditEvidence{Keys: testKeys.Public()}
+)
+
+// newKeys makes one key for an installation.
+func newKeys(origin string) *seal.Keys {
+	private, _, err := seal.Generate(origin)
+	if err != nil {
+		panic(err)
+	}
+	return parseKeys(private)
+}
+
+func parseKeys(private string) *seal.Keys {
+	keys, err := seal.ParseKeys([]byte(private), "test")
+	if err != nil {
+		panic(err)
+	}
+	return keys
+}
 
 // testBundle is a fresh, migrated, empty ledger of one engine.
 type testBundle struct {
@@ -55,7 +80,7 @@ func migrated(t testing.TB, url string) *testBundle {
 
 func opened(t testing.TB, url string) *testBundle {
 	t.Helper()
-	l, err := Open(t.Context(), url)
+	l, err := Open(t.Context(), url, SealWith(testKeys))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return &testBundle{Ledger: l, url: url}
@@ -112,7 +137,7 @@ func (b *testBundle) clean(t testing.TB) {
 	v, err := b.Verify(context.WithoutCancel(t.Context()))
 	require.NoError(t, err)
 	require.Empty(t, v.Violations)
-	audit, err := b.VerifyAudit(context.WithoutCancel(t.Context()))
+	audit, err := b.VerifyAudit(context.WithoutCancel(t.Context()), sealed)
 	require.NoError(t, err)
 	require.Empty(t, audit.Broken)
 }

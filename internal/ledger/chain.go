@@ -163,8 +163,12 @@ func (h *held) link(e entry, before order.State, at int64) auditRow {
 	return r
 }
 
+// insertAudit inserts the entry with its seal.
 func (t tx) insertAudit(ctx context.Context, row auditRow) error {
 	row.Seal = []byte{} // nil would be NULL
+	if t.keys != nil {
+		row.Seal = t.keys.Seal(row.Hash)
+	}
 	_, err := t.Put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		row.Merchant, row.Number, row.Chain, row.Seq, row.At, row.Actor, row.Action, row.Source, row.Evidence, row.Before, row.After,
 		row.Outcome, row.Code, row.Text, row.Paid, row.Fee, row.Mark, row.Hash,

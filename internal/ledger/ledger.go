@@ -11,8 +11,8 @@
 //
 // Every change of an order, and every refused action of a person, writes one audit
 // entry in the same transaction. The entries of an order are a chain: each has a
-// hash over itself and the hash of the previous one. The order's history is read
-// from them.
+// hash over itself and the hash of the previous one. Each is sealed with a key that is
+// not in the database. The order's history is read from them.
 //
 // Package sqldb accesses the database, PostgreSQL or SQLite. Package worklist
 // writes the texts for people.
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -57,7 +58,8 @@ func sub(files fs.FS, folder string) fs.FS {
 // Ledger is an open database. It is safe for concurrent use.
 type Ledger struct {
 	db        *sqldb.DB
-	authority Authority // nil: no roster
+	keys      *seal.Keys // nil: entries of the audit are not sealed
+	authority Authority  // nil: no roster
 }
 
 // Authority says who may act: see package authority. Permit and PermitStart are
@@ -82,12 +84,24 @@ type Authority interface {
 func (l *Ledger) SetAuthority(authority Authority) { l.authority = authority }
 
 // Option is an option of Open and OpenExisting.
-type Option func(*sqldb.Options)
+type Option func(*options)
+
+type options struct {
+	sqldb.Options
+	keys *seal.Keys
+}
 
 // AllowUnencrypted permits a connection to PostgreSQL on another machine that may
 // be unencrypted. Without it, Open returns CodeUnencrypted.
 func AllowUnencrypted(allow bool) Option {
-	return func(o *sqldb.Options) { o.Unencrypted = allow }
+	return func(o *options) { o.Unencrypted = allow }
+}
+
+// SealWith seals every entry of the audit that the ledger writes, and signs
+// checkpoints. Without keys, or with nil, entries have no seal, which VerifyAudit
+// reports.
+func SealWith(keys *seal.Keys) Option {
+	return func(o *options) { o.keys = keys }
 }
 
 // Open connects to "postgres://user:password@host/name?…", "postgresql://…" or
@@ -97,24 +111,26 @@ func AllowUnencrypted(allow bool) Option {
 // The error is an *Error with CodeURL, CodeUnencrypted or CodeUnreachable. It
 // never shows the password.
 func Open(ctx context.Context, url string, options ...Option) (*Ledger, error) {
-	return connect(ctx, url, sqldb.Options{}, options)
+	return connect(ctx, url, false, options)
 }
 
 // OpenExisting is Open, but does not create a SQLite file: a missing one is an
 // *Error with CodeNoFile.
 func OpenExisting(ctx context.Context, url string, options ...Option) (*Ledger, error) {
-	return connect(ctx, url, sqldb.Options{Existing: true}, options)
+	return connect(ctx, url, true, options)
 }
 
-func connect(ctx context.Context, url string, options sqldb.Options, changes []Option) (*Ledger, error) {
+func connect(ctx context.Context, url string, existing bool, changes []Option) (*Ledger, error) {
+	var chosen options
+	chosen.Existing = existing
 	for _, change := range changes {
-		change(&options)
+		change(&chosen)
 	}
-	db, err := sqldb.Open(ctx, url, schema, options)
+	db, err := sqldb.Open(ctx, url, schema, chosen.Options)
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{db: db}, nil
+	return &Ledger{db: db, keys: chosen.keys}, nil
 }
 
 // Migrate migrates the schema to the version of this program. Any number of

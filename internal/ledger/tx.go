@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 )
 
 // tx is one transaction that writes.
@@ -32,12 +33,15 @@ import (
 // orders count the same total. The order's row is new, so no other transaction
 // holds it. A deadlock needs a concurrent opening of the same number without
 // limits. PostgreSQL then aborts one of the two, which is retried.
-type tx struct{ *sqldb.Tx }
+type tx struct {
+	*sqldb.Tx
+	keys *seal.Keys
+}
 
 // inTx runs do in a transaction. It retries the transaction after a conflict with
 // another one. do must not keep state between tries.
 func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
-	return l.db.Write(ctx, func(t *sqldb.Tx) error { return do(tx{t}) })
+	return l.db.Write(ctx, func(t *sqldb.Tx) error { return do(tx{t, l.keys}) })
 }
 
 // missing converts sql.ErrNoRows to ErrNotFound.

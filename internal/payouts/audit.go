@@ -33,20 +33,28 @@ func (s *Service) Audit(ctx context.Context, actor Actor, key order.Key) (entrie
 	return entries, err
 }
 
+// AuditEvidence is what an audit is verified with, besides itself.
+type AuditEvidence = ledger.AuditEvidence
+
 // AuditReport is what VerifyAudit found. The audit is whole if nothing is broken.
 type AuditReport struct {
-	Chains  int                 `json:"chains"`
-	Entries int                 `json:"entries"`
-	Broken  []ledger.AuditBreak `json:"broken"`
+	Chains       int                 `json:"chains"`
+	Entries      int                 `json:"entries"`
+	SealsChecked bool                `json:"seals_checked"`
+	Broken       []ledger.AuditBreak `json:"broken"`
+	More         int                 `json:"more,omitempty"` // number of breaks that are not in Broken
 }
 
 // VerifyAudit reads the whole audit and checks that no entry was changed, put in
 // or taken out. It sets no deadline, because its duration grows with the audit.
-func (s *Service) VerifyAudit(ctx context.Context, _ Actor) (AuditReport, error) {
+func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEvidence) (AuditReport, error) {
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {
 		return AuditReport{}, err
 	}
-	report, err := l.VerifyAudit(ctx)
-	return AuditReport{report.Orders, report.Entries, append([]ledger.AuditBreak{}, report.Broken...)}, err
+	report, err := l.VerifyAudit(ctx, evidence)
+	return AuditReport{
+		Chains: report.Orders, Entries: report.Entries, SealsChecked: evidence.Keys != nil,
+		Broken: append([]ledger.AuditBreak{}, report.Broken...), More: report.More,
+	}, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -27,6 +28,7 @@ func Explain(err error) Failure {
 		invalid  *order.Invalid
 		refusal  *order.Refusal
 		books    *ledger.Error
+		sealed   *seal.Fault
 		call     *tarspay.Error
 	)
 	f := Failure{Code: CodeUnexpected, Message: err.Error(), Problems: []order.Problem{}}
@@ -42,6 +44,8 @@ func Explain(err error) Failure {
 		f.Code, f.Message = refusal.Code, refusal.Text
 	case errors.As(err, &books):
 		f.Code, f.Message = books.Code, books.Text
+	case errors.As(err, &sealed):
+		f.Code, f.Message = sealed.Code, sealed.Text
 	case errors.As(err, &call):
 		f.Code, f.Message = explainCall(call)
 	case errors.Is(err, ledger.ErrNotFound):

@@ -107,7 +107,7 @@ type ledgerPart interface {
 	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.Due, error)
 	Story(ctx context.Context, key order.Key) (ledger.Story, error)
 	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)
-	VerifyAudit(ctx context.Context) (ledger.AuditReport, error)
+	VerifyAudit(ctx context.Context, evidence ledger.AuditEvidence) (ledger.AuditReport, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
 }

@@ -202,7 +202,7 @@ func TestUnsignedStartsNeedTwoPersons(t *testing.T) {
 			proofs = append(proofs, proof.Envelope.By+" "+proof.Envelope.Action)
 		}
 		require.Equal(t, []string{"amina approve", "bilal approve"}, proofs)
-		report, err := o.VerifyAudit(t.Context())
+		report, err := o.VerifyAudit(t.Context(), ledger.AuditEvidence{})
 		require.NoError(t, err)
 		require.Empty(t, report.Broken)
 	})

@@ -8,6 +8,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -21,6 +22,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -150,6 +153,16 @@ func Settings(c config.Worker) (activities.Settings, error) {
 	}, nil
 }
 
+// Introduce records what a worker starts with: its roster, its policy, and what it
+// knows. It returns the check of the roster.
+func Introduce(ctx context.Context, log *slog.Logger, l *ledger.Ledger, c config.Worker, settings activities.Settings) (telemetry.Check, error) {
+	authority, err := Authorize(ctx, log, l, c)
+	if err != nil {
+		return authority, err
+	}
+	return authority, errors.Join(RecordPolicy(ctx, l, settings, nil), RecordKnown(ctx, l, settings))
+}
+
 // RecordPolicy records the approval policy of a worker that starts. If Settings
 // refused the policy, it records that no worker started, and why.
 func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Settings, refused error) error {
@@ -165,11 +178,11 @@ func RecordPolicy(ctx context.Context, l *ledger.Ledger, settings activities.Set
 const recordPatience = 10 * time.Second
 
 // RecordRefusal records in the ledger that Settings refused the approval policy, so that
-// no worker starts.
-func RecordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, refused error) {
+// no worker starts. keys seal the entry.
+func RecordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, keys *seal.Keys, refused error) {
 	ctx, cancel := context.WithTimeout(ctx, recordPatience)
 	defer cancel()
-	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure)
+	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
 	if err == nil {
 		defer func() { _ = books.Close() }()
 		err = RecordPolicy(ctx, books, activities.Settings{}, refused)
