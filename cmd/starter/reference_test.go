@@ -388,7 +388,10 @@ func memberNamesOf(kind reflect.Type) []string {
 	for i := range kind.NumField() {
 		field := kind.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name != "" && name != "-" {
+		if name == "-" {
+			continue
+		}
+		if name != "" {
 			names = append(names, name)
 		}
 		names = append(names, memberNamesOf(field.Type)...)
