@@ -133,6 +133,8 @@ var operationsOutcomes = map[string]outcome{
 	`starter restored --over --why "all of the lost hours is accounted for" --by amina`: {says: []string{"restore is over"}},
 	"starter audit --installation":                                                      {says: []string{"policy", "restore", "end_restore"}},
 	"starter audit INV-1 --merchant M1700000001":                                        {says: []string{"open", "submit", "settle"}},
+	`starter audit --verify --public-keys "$PAYOUTS_AUDIT_PUBLIC_FILE"`:                 {says: []string{"whole", "the seal of every entry was checked"}},
+	"starter keygen audit.key --audit payouts.example.com/live":                         {says: []string{"give it to the worker only"}},
 	"starter audit --verify":                                                            {says: []string{"whole"}},
 	"starter queue":                                                                     {says: []string{"review M1700000001/INV-6", "starter resolve INV-6 --merchant M1700000001 --state"}},
 	"starter show INV-1 --merchant M1700000001":                                         {says: []string{"request", "attempt", "callback", "transfer"}},
