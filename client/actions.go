@@ -27,7 +27,7 @@ import (
 // a proposal, and the view's Next says so. A Poll of an order that no workflow
 // drives makes no query; it is only audited. Use Adopt for an Adoption.
 func (c *Client) Act(ctx context.Context, key order.Key, action order.Action) (order.View, error) {
-	if refusal := action.TooLong(); refusal != nil {
+	if refusal := order.CheckTexts(action); refusal != nil {
 		return order.View{}, refusal
 	}
 	driven, err := c.driven(ctx, key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
@@ -109,7 +110,7 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 // the gateway. Otherwise it returns the refusal.
 func (c *Client) repeated(ctx context.Context, request order.Request, refusal error) (Started, error) {
 	var invalid *order.Invalid
-	if errors.As(refusal, &invalid) && invalid.Names("kind", "merchant", "number") {
+	if errors.As(refusal, &invalid) && slices.ContainsFunc(invalid.Problems, isOfKey) {
 		return Started{}, refusal // no order can have such a key
 	}
 	started, _, err := c.existing(ctx, request)
@@ -117,6 +118,11 @@ func (c *Client) repeated(ctx context.Context, request order.Request, refusal er
 		return Started{}, refusal
 	}
 	return started, nil
+}
+
+// isOfKey reports whether a problem is with what identifies an order.
+func isOfKey(p order.Problem) bool {
+	return slices.Contains([]string{"kind", "merchant", "number"}, p.Field)
 }
 
 // errFree means that the workflow that has a request's id recorded no order: the

@@ -21,7 +21,7 @@ func TestActionCrosses(t *testing.T) {
 		require.NoError(t, err)
 		var read OperatorActionInput
 		require.NoError(t, order.Read(data, &read))
-		require.Equal(t, action.WithID("1"), read.Action.Action)
+		require.Equal(t, order.WithID(action, "1"), read.Action.Action)
 		require.Equal(t, read.Action.Action, order.Marked(read.Action.Action, "2"), "it has an ID")
 	}
 }

@@ -69,7 +69,7 @@ type Adoption struct {
 // are WHO_MISSING, ORDER_ENDED, APPROVAL_TOO_LATE, NOT_AWAITING_APPROVAL,
 // SAME_PERSON and FINGERPRINT_MISMATCH.
 func (a Approval) Permit(o Order, at time.Time) *Refusal {
-	if refusal := a.TooLong(); refusal != nil {
+	if refusal := CheckTexts(a); refusal != nil {
 		return refusal
 	}
 	if nobody(a.By) {
@@ -115,7 +115,7 @@ func beginsFingerprint(given, whole string) bool {
 // Permit returns why the rejection is refused, or nil. The codes are WHO_MISSING,
 // WHY_MISSING, ORDER_ENDED, NOT_AWAITING_APPROVAL and ALREADY_SUBMITTED.
 func (r Rejection) Permit(o Order) *Refusal {
-	if refusal := r.TooLong(); refusal != nil {
+	if refusal := CheckTexts(r); refusal != nil {
 		return refusal
 	}
 	if refusal := refuseUnsigned("a rejection", r.By, r.Why); refusal != nil {
@@ -143,7 +143,7 @@ func unasked(o Order) *Refusal {
 // gateway may have received a create of the order. The codes are WHO_MISSING,
 // WHY_MISSING, ORDER_ENDED and ALREADY_SUBMITTED.
 func (c Cancellation) Permit(o Order, sent bool) *Refusal {
-	if refusal := c.TooLong(); refusal != nil {
+	if refusal := CheckTexts(c); refusal != nil {
 		return refusal
 	}
 	if refusal := refuseUnsigned("a cancellation", c.By, c.Why); refusal != nil {
@@ -164,8 +164,8 @@ func (c Cancellation) Permit(o Order, sent bool) *Refusal {
 
 // Permit returns why the note is refused, or nil. The codes are WHO_MISSING and
 // WHY_MISSING.
-func (n Note) Permit(Order) *Refusal {
-	if refusal := n.TooLong(); refusal != nil {
+func (n Note) Permit(_ Order) *Refusal {
+	if refusal := CheckTexts(n); refusal != nil {
 		return refusal
 	}
 	return refuseUnsigned("a note", n.By, n.Text)
@@ -174,7 +174,7 @@ func (n Note) Permit(Order) *Refusal {
 // Permit returns why the poll is refused, or nil. The codes are WHO_MISSING,
 // ORDER_ENDED and NOT_SUBMITTED.
 func (p Poll) Permit(o Order) *Refusal {
-	if refusal := p.TooLong(); refusal != nil {
+	if refusal := CheckTexts(p); refusal != nil {
 		return refusal
 	}
 	if nobody(p.By) {
@@ -193,7 +193,7 @@ func (p Poll) Permit(o Order) *Refusal {
 // even if the order has ended meanwhile, because its workflow was started. The
 // codes are WHO_MISSING, ORDER_ENDED, NUMBER_SQUATTED and WORKFLOW_RUNNING.
 func (a Adoption) Permit(o Order) *Refusal {
-	if refusal := a.TooLong(); refusal != nil {
+	if refusal := CheckTexts(a); refusal != nil {
 		return refusal
 	}
 	if nobody(a.By) {
@@ -216,7 +216,7 @@ func (a Adoption) Permit(o Order) *Refusal {
 // FEE_OUT_OF_BOUNDS, FEE_NOT_CONFIRMED and, when two persons decide, SAME_PERSON
 // for who requested the order.
 func (r Resolution) Permit(o Order, twoPersons bool) *Refusal {
-	if refusal := r.TooLong(); refusal != nil {
+	if refusal := CheckTexts(r); refusal != nil {
 		return refusal
 	}
 	if refusal := r.unproved(); refusal != nil {

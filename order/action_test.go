@@ -206,14 +206,14 @@ func TestSamePerson(t *testing.T) {
 	require.False(t, SamePerson("", " ")) // nobody is no person
 }
 
-// Every type that has an ActionID is in ActionTypes, so that the workflow, the JSON
+// Every type that has an actionID is in ActionTypes, so that the workflow, the JSON
 // form and the ledger's test know it.
 func TestEveryActionIsListed(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("actions.go")
 	require.NoError(t, err)
 	var declared, listed []string
-	for _, method := range regexp.MustCompile(`(?m)^func \(\w+ (\w+)\) ActionID\(\)`).FindAllStringSubmatch(string(source), -1) {
+	for _, method := range regexp.MustCompile(`(?m)^func \(\w+ (\w+)\) actionID\(\)`).FindAllStringSubmatch(string(source), -1) {
 		declared = append(declared, "order."+method[1])
 	}
 	for _, kind := range ActionTypes {

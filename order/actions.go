@@ -6,25 +6,32 @@ import (
 )
 
 // Action is what a person does to an order: an Approval, a Rejection, a
-// Cancellation, a Resolution, a Note, a Poll or an Adoption.
+// Cancellation, a Resolution, a Note, a Poll or an Adoption. Only this package has
+// actions.
 type Action interface {
 	// Name is the action's name in messages, in JSON and in the audit.
 	Name() string
-	// TooLong returns a refusal if a text of the action is too long, and nil
-	// otherwise.
-	TooLong() *Refusal
-	// ActionID returns the idempotency key; "" if the caller gave none.
-	ActionID() string
-	// WithID returns a copy of the action with the ID.
-	WithID(id string) Action
+	tooLong() *Refusal
+	actionID() string
+	withID(id string) Action
 }
+
+// ActionID returns the action's idempotency key; "" if the caller gave none.
+func ActionID(action Action) string { return action.actionID() }
+
+// WithID returns a copy of the action with the ID.
+func WithID(action Action, id string) Action { return action.withID(id) }
+
+// CheckTexts returns a refusal if a text of the action is too long, and nil
+// otherwise.
+func CheckTexts(action Action) *Refusal { return action.tooLong() }
 
 // Marked returns the action with the ID, unless it has one already.
 func Marked(action Action, id string) Action {
-	if action == nil || action.ActionID() != "" {
+	if action == nil || ActionID(action) != "" {
 		return action
 	}
-	return action.WithID(id)
+	return WithID(action, id)
 }
 
 // The names of actions. They are also the names of the updates of an order's
@@ -113,98 +120,76 @@ func (Poll) Name() string { return ActionPoll }
 // Name is the name of the action.
 func (Adoption) Name() string { return ActionAdopt }
 
-// ActionID is the ID of the action.
-func (a Approval) ActionID() string { return a.ID }
+func (a Approval) actionID() string { return a.ID }
 
-// WithID is the action with another ID.
-func (a Approval) WithID(id string) Action {
+func (a Approval) withID(id string) Action {
 	a.ID = id
 	return a
 }
 
-// ActionID is the ID of the action.
-func (r Rejection) ActionID() string { return r.ID }
+func (r Rejection) actionID() string { return r.ID }
 
-// WithID is the action with another ID.
-func (r Rejection) WithID(id string) Action {
+func (r Rejection) withID(id string) Action {
 	r.ID = id
 	return r
 }
 
-// ActionID is the ID of the action.
-func (c Cancellation) ActionID() string { return c.ID }
+func (c Cancellation) actionID() string { return c.ID }
 
-// WithID is the action with another ID.
-func (c Cancellation) WithID(id string) Action {
+func (c Cancellation) withID(id string) Action {
 	c.ID = id
 	return c
 }
 
-// ActionID is the ID of the action.
-func (r Resolution) ActionID() string { return r.ID }
+func (r Resolution) actionID() string { return r.ID }
 
-// WithID is the action with another ID.
-func (r Resolution) WithID(id string) Action {
+func (r Resolution) withID(id string) Action {
 	r.ID = id
 	return r
 }
 
-// ActionID is the ID of the action.
-func (n Note) ActionID() string { return n.ID }
+func (n Note) actionID() string { return n.ID }
 
-// WithID is the action with another ID.
-func (n Note) WithID(id string) Action {
+func (n Note) withID(id string) Action {
 	n.ID = id
 	return n
 }
 
-// ActionID is the ID of the action.
-func (p Poll) ActionID() string { return p.ID }
+func (p Poll) actionID() string { return p.ID }
 
-// WithID is the action with another ID.
-func (p Poll) WithID(id string) Action {
+func (p Poll) withID(id string) Action {
 	p.ID = id
 	return p
 }
 
-// ActionID is the ID of the action.
-func (a Adoption) ActionID() string { return a.ID }
+func (a Adoption) actionID() string { return a.ID }
 
-// WithID is the action with another ID.
-func (a Adoption) WithID(id string) Action {
+func (a Adoption) withID(id string) Action {
 	a.ID = id
 	return a
 }
 
-// TooLong returns a refusal if a text of the action is too long, and nil
-// otherwise. Every Permit calls it; callers call it before they send an action.
-func (a Approval) TooLong() *Refusal {
+func (a Approval) tooLong() *Refusal {
 	return firstTooLong(bounded{"id", a.ID, MaxMark}, bounded{"by", a.By, MaxName},
 		bounded{"why", a.Why, MaxText}, bounded{"fingerprint", a.Fingerprint, MaxMark})
 }
 
-// TooLong is that of an Approval.
-func (r Rejection) TooLong() *Refusal { return signedTooLong(r.ID, r.By, "why", r.Why) }
+func (r Rejection) tooLong() *Refusal { return signedTooLong(r.ID, r.By, "why", r.Why) }
 
-// TooLong is that of an Approval.
-func (c Cancellation) TooLong() *Refusal { return signedTooLong(c.ID, c.By, "why", c.Why) }
+func (c Cancellation) tooLong() *Refusal { return signedTooLong(c.ID, c.By, "why", c.Why) }
 
-// TooLong is that of an Approval.
-func (n Note) TooLong() *Refusal { return signedTooLong(n.ID, n.By, "text", n.Text) }
+func (n Note) tooLong() *Refusal { return signedTooLong(n.ID, n.By, "text", n.Text) }
 
-// TooLong is that of an Approval.
-func (p Poll) TooLong() *Refusal { return signedTooLong(p.ID, p.By, "why", "") }
+func (p Poll) tooLong() *Refusal { return signedTooLong(p.ID, p.By, "why", "") }
 
-// TooLong is that of an Approval.
-func (a Adoption) TooLong() *Refusal {
+func (a Adoption) tooLong() *Refusal {
 	if refusal := signedTooLong(a.ID, a.By, "run", a.Run); refusal != nil {
 		return refusal
 	}
 	return firstTooLong(bounded{"squatted", a.Squatted, MaxText})
 }
 
-// TooLong is that of an Approval.
-func (r Resolution) TooLong() *Refusal {
+func (r Resolution) tooLong() *Refusal {
 	if refusal := signedTooLong(r.ID, r.By, "why", r.Why); refusal != nil {
 		return refusal
 	}

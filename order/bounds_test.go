@@ -51,8 +51,10 @@ func TestTextsAreBounded(t *testing.T) {
 
 func TestARequestsTextsAreBounded(t *testing.T) {
 	t.Parallel()
-	r := wallet(t, "1500")
-	r.Details["customerName"] = "Test Person"
+	r := Request{
+		Kind: Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "jazzcash", Amount: amount(t, "1500", "PKR"),
+		Details: map[string]string{"customerAccountNumber": "03001234567", "customerName": "Test Person"},
+	}
 	r.RequestedBy = strings.Repeat("a", MaxName)
 	require.NoError(t, r.Validate(nil))
 	r.RequestedBy += "a"

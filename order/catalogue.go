@@ -115,7 +115,6 @@ var Catalogue = []CatalogueGroup{
 		{"LIMIT_ORDER", ClassRefused, "the order's amount is above a limit of the policy", "if the order waits, have a second person approve it. If it was rejected, request a smaller amount under a new number"},
 		{"NEW_BENEFICIARY", ClassRefused, "it is the first payment ever to this beneficiary", "have a second person approve it"},
 		{"NO_PROOF", ClassFinding, "the horizon passed without proof", "find out its outcome at the gateway, and resolve it with the proof"},
-		{"NUMBER_TAKEN", ClassFinding, "the gateway has another order under this number", "find out who made that order; resolve this one with proof"},
 		{"ORDER_NUMBER_TWIN", ClassConflict, "another order's number differs only in case", "choose a number that differs in more"},
 		{"OTHER_WORKER", ClassTold, "this worker lacks a merchant, a key or a profile that another one has", "nothing: the other one takes the order"},
 		{"REFUNDED", ClassTold, "it was paid, then returned", "nothing"},

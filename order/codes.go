@@ -3,7 +3,6 @@ package order
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -26,7 +25,6 @@ const (
 	CodeGatewayPaused     = "GATEWAY_PAUSED"           // the gateway refuses every call: key, address, signature or merchant
 	CodeGatewayAway       = "GATEWAY_UNREACHABLE"      // the create could not be sent
 	CodeFound             = "FOUND_AT_GATEWAY"         // the gateway has an order for which no create is recorded
-	CodeNumberTaken       = "NUMBER_TAKEN"             // the gateway has another order under this number
 	CodeNumberTwin        = "ORDER_NUMBER_TWIN"        // another order's number differs only in case
 	CodeMismatch          = "FIELDS_MISMATCH"          // the gateway's answer does not fit the order
 	CodeFeeBounds         = "FEE_OUT_OF_BOUNDS"        // the fee is larger than the amount that moved
@@ -86,11 +84,6 @@ type Problem struct {
 // all of them.
 type Invalid struct {
 	Problems []Problem
-}
-
-// Names reports whether a problem is with one of the fields.
-func (e *Invalid) Names(fields ...string) bool {
-	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return slices.Contains(fields, p.Field) })
 }
 
 // Error returns one line with every problem.

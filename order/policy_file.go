@@ -15,7 +15,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tarspay-payouts/orchestrator/money"
-	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Limits of a policy.
@@ -237,11 +236,20 @@ func (r *policyReader) country(node *yaml.Node, result *rule) {
 	if !ok {
 		return
 	}
-	if _, known := tarspay.Country(value); !known {
-		r.problem(node.Line, "no country %q; known are %s", value, knownCountries())
+	if problem := countryProblem(value); problem != "" {
+		r.problem(node.Line, "%s", problem)
 		return
 	}
 	result.country = value
+}
+
+// countryProblem returns why there are no amounts of a country, or "".
+func countryProblem(country string) string {
+	var invalid *Invalid
+	if _, err := ParseAmount("1", country); errors.As(err, &invalid) {
+		return invalid.Problems[0].Message
+	}
+	return ""
 }
 
 func (r *policyReader) newBeneficiary(node *yaml.Node, result *rule) {

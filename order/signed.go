@@ -44,8 +44,8 @@ func Plain(action Action) (Action, *Proof) {
 	return action, nil
 }
 
-// WithID returns the action as it is: the envelope has the id.
-func (s Signed) WithID(string) Action { return s }
+// withID returns the action as it is: the envelope has the id.
+func (s Signed) withID(string) Action { return s }
 
 // MarshalJSON writes the envelope and the signature. Of an adoption it also writes
 // what the client found out about the order's workflow, which nobody signs.

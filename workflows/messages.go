@@ -21,7 +21,7 @@ func readUpdate(t order.ActionType, raw converter.RawValue) (order.Action, error
 	if err != nil {
 		return nil, err
 	}
-	if refusal := action.TooLong(); refusal != nil {
+	if refusal := order.CheckTexts(action); refusal != nil {
 		return action, refusal
 	}
 	return action, nil

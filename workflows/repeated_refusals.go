@@ -48,7 +48,7 @@ func (p *payout) refusalKey(action order.Action) string {
 		Action   contract.Action // without its id, which differs each time
 		State    order.State
 		Proposed string
-	}{contract.Action{Action: action.WithID("")}, p.standing.State, p.proposed})
+	}{contract.Action{Action: order.WithID(action, "")}, p.standing.State, p.proposed})
 	if err != nil {
 		return "" // texts and amounts always encode
 	}

@@ -35,29 +35,29 @@ func TestTheSameRefusedActionFillsNoHistory(t *testing.T) {
 			w := guarded(t)
 			r := requested(t, kind)
 			var written []*bool
-			var codes []*string
+			var answers []*string
 			for i := range 30 {
 				w.RegisterDelayedCallback(func() {
 					accepted, code := w.asked(order.ActionApprove, order.Approval{ID: strconv.Itoa(i), By: "bilal", Fingerprint: r.Fingerprint()})
-					written, codes = append(written, accepted), append(codes, code)
+					written, answers = append(written, accepted), append(answers, code)
 				}, time.Duration(i+1)*time.Minute)
 			}
 			w.RegisterDelayedCallback(func() {
 				other, code := w.asked(order.ActionApprove, order.Approval{By: "bilal", Fingerprint: r.Fingerprint(), Why: "please"})
-				written, codes = append(written, other), append(codes, code)
+				written, answers = append(written, other), append(answers, code)
 			}, 40*time.Minute)
 			w.RegisterDelayedCallback(func() {
 				w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 			}, time.Hour)
 			require.Equal(t, order.Succeeded, w.drive(r).State)
 			accepted := 0
-			for i, code := range codes {
+			for i, code := range answers {
 				require.Equal(t, order.CodeSamePerson, *code, i)
 				if *written[i] {
 					accepted++
 				}
 			}
-			require.Len(t, codes, 31)
+			require.Len(t, answers, 31)
 			require.Equal(t, 11, accepted, "ten of the same, and the one that says something else")
 			refused, _ := w.audited(r.Key(), "bilal")
 			require.Equal(t, 10, refused)

@@ -56,13 +56,13 @@ func TestJunkFromOutside(t *testing.T) {
 		h.ended(t, p)
 		trail, err := h.books.Audit(h.ctx, p.key())
 		require.NoError(t, err)
-		codes := make(map[string]int)
+		ignored := make(map[string]int)
 		for _, entry := range trail {
 			if entry.Action == ledger.ActionIgnore {
-				codes[entry.Reason.Code]++
+				ignored[entry.Reason.Code]++
 			}
 		}
-		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1, order.CodeSignalUnknown: 1, order.CodeUnreadable: 1}, codes)
+		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1, order.CodeSignalUnknown: 1, order.CodeUnreadable: 1}, ignored)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // note or a poll, and those of Check.
 func Of(action order.Action, o order.Order, origin string, issued time.Time, life time.Duration) (Envelope, *order.Refusal) {
 	e := Envelope{
-		Format: Format, Origin: origin, Action: action.Name(), ID: action.ActionID(),
+		Format: Format, Origin: origin, Action: action.Name(), ID: order.ActionID(action),
 		Issued: issued.UTC().Truncate(time.Second), Merchant: o.Merchant, Number: o.Number,
 		Fingerprint: o.Fingerprint, Requester: o.RequestedBy, Amount: o.Amount,
 	}

@@ -753,8 +753,8 @@ func TestOneDecisionCounts(t *testing.T) {
 			o := b.approvable(t, order.Withdrawal, fmt.Sprint("W", i), "10", Terms{})
 			now = o.ApproveBefore // the last moment of an approval, and the first without one
 			var done atomic.Int32
-			var codes [8]string
-			together(len(codes), func(who int) {
+			var answers [8]string
+			together(len(answers), func(who int) {
 				var refusal *order.Refusal
 				var err error
 				switch who % 4 {
@@ -768,15 +768,15 @@ func TestOneDecisionCounts(t *testing.T) {
 				}
 				switch {
 				case err != nil:
-					codes[who] = err.Error()
+					answers[who] = err.Error()
 				case refusal == nil:
 					done.Add(1)
 				default:
-					codes[who] = refusal.Code
+					answers[who] = refusal.Code
 				}
 			})
 			require.LessOrEqual(t, done.Load(), int32(1))
-			for _, code := range codes {
+			for _, code := range answers {
 				require.Contains(t, []string{"", "none", order.CodeNotAwaitingApproval, order.CodeTerminal, order.CodeApprovalTooLate}, code)
 			}
 			require.Len(t, b.steps(t, o.Key()), 2)

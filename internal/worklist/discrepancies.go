@@ -15,9 +15,9 @@ func Explain(code string) order.CatalogueEntry {
 
 // DiscrepancyCodes lists the codes of discrepancies, sorted.
 func DiscrepancyCodes() []string {
-	var codes []string
+	var found []string
 	for _, entry := range order.CodesOf(order.GroupDiscrepancies) {
-		codes = append(codes, entry.Code)
+		found = append(found, entry.Code)
 	}
-	return codes
+	return found
 }
