@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -35,7 +36,7 @@ func (b *Books) Act(ctx context.Context, key order.Key, action contract.Action) 
 		acted.Refusal = &refusal.Reason
 	}
 	if resolution, is := plain.(order.Resolution); is && pending {
-		acted.Pending, acted.Outcome = resolution.By, resolution.Outcome()
+		acted.Pending, acted.Outcome = resolution.By, rules.Outcome(resolution)
 	}
 	return acted, nil
 }
@@ -61,7 +62,7 @@ func (b *Books) ActOnBooks(ctx context.Context, action order.BookAction) (contra
 // adopted. It returns a refusal if the order was not written. The ledger audits
 // the adoption in either case.
 func (b *Books) insertLost(ctx context.Context, key order.Key, asked order.Action, adoption order.Adoption) (*order.Refusal, error) {
-	complete := adoption.Permit(order.Order{}) == nil // otherwise the ledger refuses it and names the missing member
+	complete := rules.PermitAdoption(adoption, order.Order{}) == nil // otherwise the ledger refuses it and names the missing member
 	if adoption.Request == nil || !complete {
 		return nil, nil
 	}

@@ -9,7 +9,9 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -96,7 +98,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		}), nil
 	}
 	if opening == ledger.Conflict {
-		return rejected(order.OtherContent(request.Key()).Reason), nil
+		return rejected(rules.OtherContent(request.Key()).Reason), nil
 	}
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil
@@ -128,7 +130,7 @@ func (b *Books) look(ctx context.Context, row order.Order) (Opened, error) {
 	if err != nil {
 		return Opened{}, fmt.Errorf("look at %s: %w", row.Key(), err)
 	}
-	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Unasked: row.Unasked(), Plan: plan}, nil
+	return Opened{Standing: row.Standing, Sent: ledger.Sent(attempts), Unasked: rules.Unasked(row), Plan: plan}, nil
 }
 
 // checkRequest returns why this worker does not open the order. It checks the
@@ -168,7 +170,7 @@ func (b *Books) refusedOrElsewhere(ctx context.Context, request order.Request, r
 	if lacks == "" {
 		return rejected(refusal), nil
 	}
-	return Opened{Elsewhere: order.Reason{Code: order.CodeOtherWorker, Text: "this worker lacks " + lacks + ", which another worker has"}}, nil
+	return Opened{Elsewhere: order.Reason{Code: codes.OtherWorker, Text: "this worker lacks " + lacks + ", which another worker has"}}, nil
 }
 
 // OpenElsewhere is Open for an order that another worker has to open. It runs as
@@ -227,18 +229,18 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 	if strange.Code != "" {
 		return applied, b.Ignore(ctx, key, strange)
 	}
-	finding, err := row.FromCallback(entry.Callback)
+	finding, err := rules.CallbackFinding(row, entry.Callback)
 	ask := false
 	if err == nil {
 		if ask, err = b.mustAsk(ctx, row, finding); err != nil {
 			return Applied{}, fmt.Errorf("read whose order the callback of %s names: %w", key, err)
 		}
 	}
-	var mismatch *order.Mismatch
+	var mismatch *rules.Mismatch
 	switch {
 	case errors.As(err, &mismatch):
 		applied.Ask = !row.State.Terminal()
-		err = b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyMismatch, "callback "+callbackID+": "+mismatch.Error())
+		err = b.ledger.OpenDiscrepancy(ctx, key, codes.DiscrepancyMismatch, "callback "+callbackID+": "+mismatch.Error())
 	case err != nil:
 		return Applied{}, err
 	case ask:
@@ -264,19 +266,19 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 func (b *Books) readCallback(ctx context.Context, key order.Key, callbackID string) (ledger.InboxEntry, order.Reason, error) {
 	if callbackID == "" {
 		return ledger.InboxEntry{}, order.Reason{
-			Code: order.CodeUnreadable, Text: "a callback signal is encrypted with a key that this worker does not have; the gateway's answer decides",
+			Code: codes.Unreadable, Text: "a callback signal is encrypted with a key that this worker does not have; the gateway's answer decides",
 		}, nil
 	}
 	entry, err := b.ledger.Callback(ctx, callbackID)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return entry, order.Reason{Code: order.CodeCallbackUnknown, Text: "a signal names a callback that is not in the inbox"}, nil
+		return entry, order.Reason{Code: codes.CallbackUnknown, Text: "a signal names a callback that is not in the inbox"}, nil
 	case errors.Is(err, ledger.ErrDamaged):
-		return entry, order.Reason{Code: order.CodeCallbackDamaged, Text: "the inbox has a callback that cannot be read; the gateway's answer decides"}, nil
+		return entry, order.Reason{Code: codes.CallbackDamaged, Text: "the inbox has a callback that cannot be read; the gateway's answer decides"}, nil
 	case err != nil:
 		return entry, order.Reason{}, err
 	case entry.Key() != key:
-		return entry, order.Reason{Code: order.CodeCallbackForeign, Text: "a signal names a callback of another order"}, nil
+		return entry, order.Reason{Code: codes.CallbackForeign, Text: "a signal names a callback of another order"}, nil
 	}
 	return entry, order.Reason{}, nil
 }
@@ -293,8 +295,8 @@ func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) 
 // booked. It returns false for a callback that does not change the order, and for
 // one that names a gateway order of another order in the ledger: nothing is booked
 // on either, and at most a discrepancy opens.
-func (b *Books) mustAsk(ctx context.Context, row order.Order, finding order.Finding) (bool, error) {
-	if !row.Decide(finding).Moves() || (!finding.ReleasesMoney() && !b.settings.ConfirmAll) {
+func (b *Books) mustAsk(ctx context.Context, row order.Order, finding rules.Finding) (bool, error) {
+	if !rules.DecideOrder(row, finding).Moves() || (!finding.ReleasesMoney() && !b.settings.ConfirmAll) {
 		return false, nil
 	}
 	shared, err := sharedOrder(ctx, b.ledger, row, finding)
@@ -304,7 +306,7 @@ func (b *Books) mustAsk(ctx context.Context, row order.Order, finding order.Find
 // Unconfirmed opens a discrepancy for a callback that reports a refund or a late
 // payment which the gateway does not confirm.
 func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID string) error {
-	if err := b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyUnconfirmed, "callback "+callbackID); err != nil {
+	if err := b.ledger.OpenDiscrepancy(ctx, key, codes.DiscrepancyUnconfirmed, "callback "+callbackID); err != nil {
 		return fmt.Errorf("note the unconfirmed callback of %s: %w", key, err)
 	}
 	if err := b.ledger.MarkCallback(ctx, callbackID, ledger.Done); err != nil {
@@ -314,7 +316,7 @@ func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID strin
 }
 
 // Settle books a finding once: the state and the money in one transaction.
-func (b *Books) Settle(ctx context.Context, key order.Key, finding order.Finding) (order.Standing, error) {
+func (b *Books) Settle(ctx context.Context, key order.Key, finding rules.Finding) (order.Standing, error) {
 	settlement, err := b.ledger.Settle(ctx, key, finding)
 	return b.standingAfter(ctx, key, "settle", settlement.Order, err)
 }

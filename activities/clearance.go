@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -33,7 +34,7 @@ type Expired struct {
 }
 
 func expired(row order.Order, standing order.Standing, left time.Duration) Expired {
-	return Expired{Standing: standing, Left: left, Unasked: left <= 0 && row.Unasked()}
+	return Expired{Standing: standing, Left: left, Unasked: left <= 0 && rules.Unasked(row)}
 }
 
 // AskFirst finds out whether the gateway has an order that waits for an approval
@@ -42,7 +43,7 @@ func expired(row order.Order, standing order.Standing, left time.Duration) Expir
 // retries AskFirst until the answer is certain.
 func (g *Gateway) AskFirst(ctx context.Context, key order.Key) (Sending, error) {
 	row, earlier, err := g.read(ctx, key)
-	if err != nil || !row.Unasked() {
+	if err != nil || !rules.Unasked(row) {
 		return Sending{Standing: row.Standing, Sent: ledger.Sent(earlier)}, err
 	}
 	if err := g.checkConfigured(ctx, row.Merchant, row.Country); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -13,9 +14,9 @@ import (
 // Types of Temporal application errors. Workflows switch on them; operators
 // read them in the UI.
 const (
-	ErrorPending  = "PENDING"          // the gateway has not decided: not a fault
-	ErrorMismatch = order.CodeMismatch // the gateway's answer does not fit the order
-	ErrorMissing  = order.CodeRowMissing
+	ErrorPending  = "PENDING"      // the gateway has not decided: not a fault
+	ErrorMismatch = codes.Mismatch // the gateway's answer does not fit the order
+	ErrorMissing  = codes.RowMissing
 	ErrorUnknown  = order.CodeGatewayUnknown
 	ErrorBehind   = "LEDGER_BEHIND" // the ledger has the order in an earlier state, because an older copy was restored
 	ErrorPaused   = order.CodeGatewayPaused
@@ -64,7 +65,7 @@ func judgeCreate(err error) (outcome, order.Reason) {
 	case gateway.Short():
 		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayShort, Text: refusedText(gateway)}
 	case gateway.Confirm():
-		return outcomeDoubtful, order.Reason{Code: order.CodeGatewayDoubt, Text: refusedText(gateway)}
+		return outcomeDoubtful, order.Reason{Code: codes.GatewayDoubt, Text: refusedText(gateway)}
 	case gateway.Class == tarspay.ClassRejected && gateway.NotSent:
 		// Another worker may have a newer profile that accepts the order.
 		return outcomeUnsent, order.Reason{Code: order.CodeRefusedHere, Text: "the worker's own checks refuse to send it: " + gateway.Answer()}

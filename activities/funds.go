@@ -9,7 +9,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -28,7 +30,7 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, key order.Key) (Sending
 	if err != nil {
 		return Sending{}, err
 	}
-	if !tried.standing.LacksGatewayFunds() {
+	if !rules.LacksGatewayFunds(tried.standing) {
 		return tried.sending(), nil // sent, or no longer to be sent
 	}
 	left, err := g.fundsLeft(ctx, key)
@@ -38,7 +40,7 @@ func (g *Gateway) AwaitGatewayFunds(ctx context.Context, key order.Key) (Sending
 	if tried.short && left <= 0 {
 		reason := order.Reason{Code: order.CodeGatewayShort, Text: "the funds did not come by the deadline: " + tried.standing.Reason.Text}
 		ended, err := g.failAbsent(ctx, key, tried.asked, reason)
-		if err != nil || !ended.LacksGatewayFunds() {
+		if err != nil || !rules.LacksGatewayFunds(ended) {
 			return Sending{Standing: ended, Sent: true}, err
 		}
 	}
@@ -75,7 +77,7 @@ func (g *Gateway) afterRefusal(ctx context.Context, row order.Order, earlier []l
 	var err error
 	now := attempted{standing: row.Standing, asked: len(earlier)}
 	switch {
-	case last.Code == order.CodeGatewayDoubt:
+	case last.Code == codes.GatewayDoubt:
 		now.standing, err = g.failAbsent(ctx, row.Key(), now.asked, order.Reason{Code: order.CodeGatewayRefused, Text: last.Text})
 	case last.Code == order.CodeGatewayShort && !row.WaitsForFunds:
 		now.standing, err = g.failAbsent(ctx, row.Key(), now.asked, last)

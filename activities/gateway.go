@@ -11,7 +11,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -77,7 +79,7 @@ func (g *Gateway) FindOut(ctx context.Context, input FindOutInput) (Sending, err
 	// alternates with another is reported after a growing pause.
 	rests := input.Told > 0 && activity.GetInfo(ctx).Attempt == 1
 	news := tried.sent && !input.Sent || code != input.Code && !rests
-	if !tried.standing.State.Sendable() || tried.short || news {
+	if !rules.Sendable(tried.standing.State) || tried.short || news {
 		return tried.sending(), nil
 	}
 	wait := tried.wait
@@ -112,7 +114,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 		return attempted{}, err
 	}
 	now := attempted{standing: row.Standing, sent: ledger.Sent(earlier)}
-	if !row.State.Sendable() {
+	if !rules.Sendable(row.State) {
 		return now, nil // the state has changed: nothing is to be sent
 	}
 	if err := g.checkConfigured(ctx, row.Merchant, row.Country); err != nil {
@@ -127,7 +129,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 	}
 	if len(earlier) > 0 {
 		refused, err := g.afterRefusal(ctx, row, earlier)
-		if err != nil || refused.short || !refused.standing.State.Sendable() {
+		if err != nil || refused.short || !rules.Sendable(refused.standing.State) {
 			refused.sent = now.sent
 			return refused, err
 		}
@@ -192,7 +194,7 @@ func (g *Gateway) lookUp(ctx context.Context, row order.Order, earlier []ledger.
 			row = found
 		}
 	}
-	finding, err := row.FromStatus(status)
+	finding, err := rules.StatusFinding(row, status)
 	if err != nil {
 		return lookedUp{}, nonRetryable(ErrorMismatch, err)
 	}
@@ -394,7 +396,7 @@ func (g *Gateway) checkConfigured(ctx context.Context, merchant, country string)
 	if configured && known {
 		return nil
 	}
-	return later(order.CodeOtherWorker,
+	return later(codes.OtherWorker,
 		fmt.Sprintf("merchant %s of %s is not configured on this worker; another worker takes it", merchant, country), g.settings.otherWorkerPause(ctx))
 }
 
@@ -423,41 +425,41 @@ type PollInput struct {
 //   - ErrorMismatch, if the answer does not fit the order; in review it queries again instead;
 //   - ErrorBehind, if the order is not at the gateway according to the ledger, because an
 //     older copy was restored.
-func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, error) {
+func (g *Gateway) Poll(ctx context.Context, input PollInput) (rules.Finding, error) {
 	wait := g.settings.PollLadder.Step(int(activity.GetInfo(ctx).Attempt))
 	if input.InReview {
 		wait = g.settings.ReviewPoll
 	}
 	row, err := g.ledger.Order(ctx, input.Key)
 	if err != nil {
-		return order.Finding{}, fmt.Errorf("read %s: %w", input.Key, permanent(err))
+		return rules.Finding{}, fmt.Errorf("read %s: %w", input.Key, permanent(err))
 	}
 	if row.State.Terminal() {
-		return order.Finding{Source: order.FromQuery, Verdict: order.Pending}, nil // settled elsewhere: no query is needed
+		return rules.Finding{Source: rules.FromQuery, Verdict: rules.Pending}, nil // settled elsewhere: no query is needed
 	}
 	if row.State != order.Submitted && row.State != order.InReview {
-		return order.Finding{}, nonRetryable(ErrorBehind, fmt.Errorf("the ledger has %s as %s", row.Key(), row.State))
+		return rules.Finding{}, nonRetryable(ErrorBehind, fmt.Errorf("the ledger has %s as %s", row.Key(), row.State))
 	}
 	status, err := g.query(ctx, row)
 	if err != nil {
-		return order.Finding{}, later(ErrorGateway, err.Error(), wait)
+		return rules.Finding{}, later(ErrorGateway, err.Error(), wait)
 	}
-	finding, err := row.FromStatus(status)
+	finding, err := rules.StatusFinding(row, status)
 	if err != nil {
 		if input.InReview {
-			return order.Finding{}, later(ErrorMismatch, err.Error(), wait)
+			return rules.Finding{}, later(ErrorMismatch, err.Error(), wait)
 		}
-		return order.Finding{}, nonRetryable(ErrorMismatch, err)
+		return rules.Finding{}, nonRetryable(ErrorMismatch, err)
 	}
-	if !row.Decide(finding).Moves() {
-		return order.Finding{}, later(ErrorPending, "the gateway has not decided: "+status.State.String(), wait)
+	if !rules.DecideOrder(row, finding).Moves() {
+		return rules.Finding{}, later(ErrorPending, "the gateway has not decided: "+status.State.String(), wait)
 	}
 	if input.InReview { // otherwise Settle moves the order to review
 		if shared, err := g.shared(ctx, row, finding); err != nil || shared {
 			if err == nil {
 				err = later(ErrorMismatch, "the gateway's order belongs to another order in the ledger", wait)
 			}
-			return order.Finding{}, err
+			return rules.Finding{}, err
 		}
 	}
 	return finding, nil
@@ -466,7 +468,7 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (order.Finding, err
 // shared reports whether the gateway order that an answer names belongs to another
 // order in the ledger. If so, it has the ledger open a discrepancy; such an answer
 // is never booked.
-func (g *Gateway) shared(ctx context.Context, row order.Order, finding order.Finding) (bool, error) {
+func (g *Gateway) shared(ctx context.Context, row order.Order, finding rules.Finding) (bool, error) {
 	shared, err := sharedOrder(ctx, g.ledger, row, finding)
 	if err != nil || !shared {
 		return false, err
@@ -475,7 +477,7 @@ func (g *Gateway) shared(ctx context.Context, row order.Order, finding order.Fin
 	return true, err
 }
 
-func sharedOrder(ctx context.Context, l *ledger.Ledger, row order.Order, finding order.Finding) (bool, error) {
+func sharedOrder(ctx context.Context, l *ledger.Ledger, row order.Order, finding rules.Finding) (bool, error) {
 	if row.GatewayID != "" || finding.GatewayID == "" {
 		return false, nil
 	}
@@ -509,8 +511,8 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 	said := "the gateway has no such order"
 	if err == nil {
 		said = "the gateway says " + status.State.String()
-		finding, misfit := row.FromStatus(status)
-		if misfit == nil && row.Decide(finding).Moves() {
+		finding, misfit := rules.StatusFinding(row, status)
+		if misfit == nil && rules.DecideOrder(row, finding).Moves() {
 			shared, err := g.shared(ctx, row, finding)
 			switch {
 			case err != nil:
@@ -530,7 +532,7 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 // Confirmed is the result of querying the gateway about a late callback.
 type Confirmed struct {
 	Confirmed bool          `json:"confirmed"`
-	Finding   order.Finding `json:"finding,omitzero"`
+	Finding   rules.Finding `json:"finding,omitzero"`
 }
 
 // OpenBooks queries the merchant's balance and books it as the opening balance,
@@ -580,8 +582,8 @@ func (g *Gateway) unreadableBalance(ctx context.Context, merchant, what string, 
 		}
 	}
 	text := fmt.Sprintf("the gateway's balance of merchant %s (%s) cannot be read: %s", merchant, what, why)
-	if err := g.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: merchant}, order.DiscrepancyBalance, text); err != nil {
+	if err := g.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: merchant}, codes.DiscrepancyBalance, text); err != nil {
 		return fmt.Errorf("note the unreadable balance of %s: %w", merchant, err)
 	}
-	return nonRetryable(order.DiscrepancyBalance, errors.New(text))
+	return nonRetryable(codes.DiscrepancyBalance, errors.New(text))
 }

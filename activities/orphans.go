@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -49,7 +50,7 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 		}
 		// The text contains the run id, so that each lost run opens a discrepancy
 		// of its own: a closed one is not opened again.
-		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), order.DiscrepancyOrphan, "the order is open and no workflow drives it; "+why)
+		err = b.ledger.OpenDiscrepancy(ctx, row.Key(), codes.DiscrepancyOrphan, "the order is open and no workflow drives it; "+why)
 		if err != nil {
 			return found, fmt.Errorf("note the orphan %s: %w", row.Key(), err)
 		}

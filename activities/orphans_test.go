@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -60,7 +61,7 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 	temporal.status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
 	found := open()
 	require.Len(t, found, 1)
-	require.Equal(t, order.DiscrepancyOrphan, found[0].Code)
+	require.Equal(t, codes.DiscrepancyOrphan, found[0].Code)
 	require.Len(t, open(), 1, "one loss is told once")
 	_, refusal, err := books.CloseDiscrepancy(t.Context(), found[0].ID, order.Who{By: "amina", Why: "adopted"})
 	require.NoError(t, err)

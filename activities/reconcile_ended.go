@@ -9,8 +9,10 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -76,7 +78,7 @@ func (g *Gateway) queryNext(ctx context.Context, window TransactionWindow, old e
 // the difference is settled or has a discrepancy. The error is a *tarspay.Error if
 // there was no usable answer.
 func (g *Gateway) queryEnded(ctx context.Context, row order.Order, counts *contract.TransactionCounts) (explained bool, err error) {
-	if !row.State.Terminal() && !row.State.Unsent() {
+	if !row.State.Terminal() && !rules.Unsent(row.State) {
 		return true, nil // the order is open again, so its workflow queries it
 	}
 	status, err := g.query(ctx, row)
@@ -92,19 +94,19 @@ func (g *Gateway) queryEnded(ctx context.Context, row order.Order, counts *contr
 	if err != nil {
 		return false, err
 	}
-	finding, err := row.FromStatus(status)
-	var mismatch *order.Mismatch
+	finding, err := rules.StatusFinding(row, status)
+	var mismatch *rules.Mismatch
 	switch {
 	case errors.As(err, &mismatch) && differs:
 		return true, nil
 	case errors.As(err, &mismatch):
 		return true, g.ledger.OpenDifference(ctx, reconcile.Difference{
-			Key: row.Key(), Code: order.DiscrepancyRecord, Mark: status.GatewayID + " answer", Detail: mismatch.Error(),
+			Key: row.Key(), Code: codes.DiscrepancyRecord, Mark: status.GatewayID + " answer", Detail: mismatch.Error(),
 		})
 	case err != nil:
 		return false, err
 	}
-	if differs && !row.Decide(finding).Moves() {
+	if differs && !rules.DecideOrder(row, finding).Moves() {
 		return true, nil // the comparison has opened its discrepancy
 	}
 	settled, err := g.settleAnswer(ctx, row, finding, counts)
@@ -123,7 +125,7 @@ func (g *Gateway) handleAbsent(ctx context.Context, row order.Order) (explained 
 		return false, err
 	}
 	return true, g.ledger.OpenDifference(ctx, reconcile.Difference{
-		Key: row.Key(), Code: order.DiscrepancyNoRecord, Mark: "not found",
+		Key: row.Key(), Code: codes.DiscrepancyNoRecord, Mark: "not found",
 		Detail: fmt.Sprintf("the order is %s with %s paid, and the gateway, being asked, has none of its number", row.State, row.Paid),
 	})
 }
@@ -154,8 +156,8 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 
 // settleAnswer settles the finding like every other one. That books it or opens
 // its discrepancy.
-func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding order.Finding, counts *contract.TransactionCounts) (explained bool, err error) {
-	effect := row.Decide(finding)
+func (g *Gateway) settleAnswer(ctx context.Context, row order.Order, finding rules.Finding, counts *contract.TransactionCounts) (explained bool, err error) {
+	effect := rules.DecideOrder(row, finding)
 	if !effect.Moves() && effect.Discrepancy == "" {
 		return false, nil
 	}

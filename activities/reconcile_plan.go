@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -118,7 +119,7 @@ func (b *Books) ReportUnmatched(ctx context.Context, merchant string) error {
 		}
 		for _, entry := range entries {
 			err := b.ledger.OpenDifference(ctx, reconcile.Difference{
-				Key: entry.Key(), Code: order.DiscrepancyUnmatched, Mark: entry.ID,
+				Key: entry.Key(), Code: codes.DiscrepancyUnmatched, Mark: entry.ID,
 				Detail: fmt.Sprintf("callback %s about a %s of %s %s that we do not have: %s", entry.ID,
 					entry.Callback.Direction, entry.Callback.OrderAmount, entry.Callback.Currency, entry.Callback.State),
 			})

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -241,7 +242,7 @@ func (g *Gateway) queryDoubtful(ctx context.Context, p *historyProgress) error {
 	}
 	if err == nil && !explained {
 		err = g.ledger.OpenDifference(ctx, reconcile.Difference{
-			Key: key, Code: order.DiscrepancyState, Mark: "listed while " + string(row.State),
+			Key: key, Code: codes.DiscrepancyState, Mark: "listed while " + string(row.State),
 			Detail: fmt.Sprintf("the gateway's history ends the order otherwise; it is %s here, and the gateway, being asked, does not contradict", row.State),
 		})
 	}

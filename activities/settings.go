@@ -11,6 +11,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -30,7 +31,7 @@ type Settings struct {
 	BreakerProbe      time.Duration // between probes of a merchant whose every call is refused
 	ConfirmAll        bool          // confirm every callback by a query, not only failures
 
-	Policy        *order.Policy // which orders need an approval; nil: none
+	Policy        *rules.Policy // which orders need an approval; nil: none
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds instead of failing
 	FundsDeadline time.Duration // how long it waits
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -129,7 +130,7 @@ func (b *Books) compareWorkflows(ctx context.Context, listed []*workflowpb.Workf
 		return err
 	}
 	for _, key := range unwritten {
-		if err := b.ledger.OpenDiscrepancy(ctx, key, order.DiscrepancyNotInLedger, sayUnwritten(key, latest[key])); err != nil {
+		if err := b.ledger.OpenDiscrepancy(ctx, key, codes.DiscrepancyNotInLedger, sayUnwritten(key, latest[key])); err != nil {
 			return fmt.Errorf("note that %s is not in the ledger: %w", key, err)
 		}
 		if len(found.Keys) < maxUnwritten {

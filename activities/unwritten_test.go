@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -123,7 +124,7 @@ func TestWhatOnlyTemporalHasIsFound(t *testing.T) {
 	require.Equal(t, 9, rest.Seen)
 	require.Equal(t, want, numbersOf(rest.Keys))
 
-	open, err := books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: order.DiscrepancyNotInLedger, Open: true})
+	open, err := books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: codes.DiscrepancyNotInLedger, Open: true})
 	require.NoError(t, err)
 	require.Len(t, open, 5)
 	details := make(map[string]string)
@@ -138,7 +139,7 @@ func TestWhatOnlyTemporalHasIsFound(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, numbersOf(again.Keys))
 	require.Contains(t, temporal.asked[len(temporal.asked)-1], "StartTime >=")
-	open, err = books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: order.DiscrepancyNotInLedger})
+	open, err = books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: codes.DiscrepancyNotInLedger})
 	require.NoError(t, err)
 	require.Len(t, open, 5, "once per run")
 }

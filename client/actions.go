@@ -11,6 +11,7 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -214,7 +215,7 @@ func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, erro
 		return request, err
 	}
 	view, err := c.Wait(ctx, h.key)
-	if err == nil && view.Unwritten() {
+	if err == nil && rules.Unwritten(view.Standing) {
 		err = order.Refuse(view.Reason.Code, "order %s was refused and never recorded: %s", h.key.Number, view.Reason.Text)
 	}
 	return request, err
@@ -224,7 +225,7 @@ func (c *Client) lostRequest(ctx context.Context, h holder) (order.Request, erro
 // none runs.
 func adoptable(row order.Order, adoption order.Action) bool {
 	there, open := row.State != "", !row.State.Terminal()
-	return there && open && (order.Adoption{By: adopter(adoption), Run: "the one to be started"}).Permit(row) == nil
+	return there && open && rules.PermitAdoption((order.Adoption{By: adopter(adoption), Run: "the one to be started"}), row) == nil
 }
 
 // adopter returns who adopts.

@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -30,7 +31,7 @@ const (
 	CodeTemporalUnreachable = "TEMPORAL_UNREACHABLE" // Temporal did not answer; it is safe to repeat the call with the same number
 	CodeNoAnswer            = "NO_ANSWER_YET"        // the order is in progress; its answer has not come yet
 	CodeTemporalRefused     = "TEMPORAL_REFUSED"     // Temporal refuses the call; repeating it does not help
-	CodeUnreadable          = order.CodeUnreadable   // the order's data in Temporal is encrypted with a key that this client does not have
+	CodeUnreadable          = codes.Unreadable       // the order's data in Temporal is encrypted with a key that this client does not have
 )
 
 // Client starts, reads and controls orders.
@@ -330,7 +331,7 @@ func readError(ctx context.Context, key order.Key, err error) error {
 	}
 	var failed *temporal.WorkflowExecutionError
 	if errors.As(err, &failed) {
-		return order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s: its last run ended without a result; look up the order in the ledger", key)
+		return order.Refuse(codes.DiscrepancyOrphan, "no workflow drives order %s: its last run ended without a result; look up the order in the ledger", key)
 	}
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return order.Refuse(CodeNoAnswer, "order %s is under way and its answer is not there yet", key)

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -86,7 +87,7 @@ func (c *Client) free(ctx context.Context, h holder) bool {
 	}
 	var view order.View
 	err := c.temporal.GetWorkflow(ctx, contract.WorkflowID(h.key), h.run).Get(ctx, &view)
-	return err == nil && view.Unwritten() && (view.Unrecorded || view.Reason.Code == order.CodeOrderConflict)
+	return err == nil && rules.Unwritten(view.Standing) && (view.Unrecorded || view.Reason.Code == order.CodeOrderConflict)
 }
 
 // sameOrder returns nil if the queue, the type and the content of the workflow
@@ -100,7 +101,7 @@ func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request)
 		return err
 	}
 	if there.Fingerprint() != request.Fingerprint() {
-		return order.OtherContent(request.Key())
+		return rules.OtherContent(request.Key())
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ const (
 	MaxName = 200  // who acts, or requests an order
 	MaxText = 1500 // a reason, a note, or evidence
 	MaxMark = 200  // the id of an action
-	MaxURL  = 2000 // the address that a payer returns to
+	maxURL  = 2000 // the address that a payer returns to
 )
 
 // bounded is a text with its maximum length.

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -31,25 +30,6 @@ type Standing struct {
 	FeeText      string        `json:"fee_text,omitempty"`     // the fee as the gateway wrote it, if Fee is not exactly that
 	Reason       Reason        `json:"reason,omitzero"`        // why the order is in its state; empty if the state says it
 	Instructions *Instructions `json:"instructions,omitempty"` // deposit: how the payer pays
-}
-
-// LacksGatewayFunds reports whether the gateway refused the order because of a
-// short balance, is proved not to have it, and nothing was sent since.
-func (s Standing) LacksGatewayFunds() bool {
-	return s.State == Submitting && s.Reason.Code == CodeGatewayShort
-}
-
-// NeedsPerson reports whether the order waits for a person: to decide, to pay money
-// in, or to correct the merchant's access to the gateway.
-func (s Standing) NeedsPerson() bool {
-	paused := s.State.Sendable() && s.Reason.Code == CodeGatewayPaused
-	return paused || s.State.NeedsReview() || s.State == AwaitingFunds || s.LacksGatewayFunds()
-}
-
-// Unwritten reports whether the order was refused before it was written to the
-// ledger.
-func (s Standing) Unwritten() bool {
-	return s.State == Rejected && slices.Contains([]string{CodeInvalidRequest, CodeUnknownMerchant, CodeOrderConflict, CodeNumberTwin}, s.Reason.Code)
 }
 
 // Reason is a stable code for machines and a sentence for people.
@@ -109,10 +89,3 @@ func (r Request) View(standing Standing) View {
 
 // Key returns the order's key.
 func (v View) Key() Key { return Key{Merchant: v.Merchant, Number: v.Number} }
-
-// Unasked reports whether the gateway must be queried before the order is ended.
-// It is true for an order that waits for an approval or for funds although the
-// gateway may have it, because the ledger may be older than a create.
-func (o Order) Unasked() bool {
-	return !o.AskFirst.IsZero() && o.State.Uncleared()
-}

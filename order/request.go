@@ -1,6 +1,6 @@
-// Package order is the domain: requests and their validation, orders and their
-// states, the allowed moves between states, the approval policy, and what proves a
-// payment.
+// Package order has what a finance system and the orchestrator share about orders:
+// requests and their validation, orders and their states, the actions of persons, and
+// the codes of refusals. What decides about orders is in internal/rules.
 //
 // It is pure: it reads no clock, does no I/O, and uses no SQL, HTTP or Temporal.
 package order
@@ -13,6 +13,7 @@ import (
 	"log/slog"
 
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Kind is the direction of money.
@@ -108,4 +109,12 @@ func sent(details map[string]string) map[string]string {
 		return nil
 	}
 	return kept
+}
+
+// Direction is the gateway's word for a kind.
+func (k Kind) Direction() tarspay.Direction {
+	if k == Deposit {
+		return tarspay.DirectionDeposit
+	}
+	return tarspay.DirectionWithdrawal
 }

@@ -3,6 +3,7 @@ package order
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"reflect"
 	"strings"
@@ -48,7 +49,7 @@ func schema(t *testing.T) map[string]any {
 			"type": "object", "description": "The country's own members by the names that the gateway documents, for example customerName. Personal data.",
 			"maxProperties": maxDetails, "additionalProperties": map[string]any{"type": []string{"string", "null"}},
 		}),
-		"return_url":   optional(text("Where the payer's browser goes after paying. Deposits only.", map[string]any{"maxLength": MaxURL})),
+		"return_url":   optional(text("Where the payer's browser goes after paying. Deposits only.", map[string]any{"maxLength": maxURL})),
 		"requested_by": optional(text("The person or system that asks. Not part of the order's content.", map[string]any{"maxLength": MaxName})),
 		"proof": optional(map[string]any{
 			"type": "object", "description": "The requester's signature of the start, for an installation with a roster: see docs/security.md. Not part of the order's content.",
@@ -126,3 +127,6 @@ func TestTheSchemaSaysWhatIsRead(t *testing.T) {
 		require.Equal(t, good, Read([]byte(text), &request) == nil, text)
 	}
 }
+
+// update is whether to write docs/order.schema.json.
+var update = flag.Bool("update", false, "write docs/order.schema.json")

@@ -74,7 +74,7 @@ func (r Request) Validate(limits Limits) error {
 			add(ProblemAmountRange, "amount", "amount is above the configured limit of %s", limit)
 		}
 	}
-	for _, t := range []bounded{{"requested_by", r.RequestedBy, MaxName}, {"return_url", r.ReturnURL, MaxURL}} {
+	for _, t := range []bounded{{"requested_by", r.RequestedBy, MaxName}, {"return_url", r.ReturnURL, maxURL}} {
 		if refusal := TooLong(t.member, t.text, t.most); refusal != nil {
 			add(refusal.Code, t.member, "%s", refusal.Text)
 		}

@@ -8,6 +8,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -94,7 +97,7 @@ func (p *payout) nextWait(ctx workflow.Context) wait {
 	state := p.standing.State
 	now, rests := p.askNow, p.unchanged && !p.askNow
 	p.askNow, p.unchanged = false, false
-	if !p.sent && !state.Unsent() && state != order.Submitting {
+	if !p.sent && !rules.Unsent(state) && state != order.Submitting {
 		p.lookForProof(ctx) // a callback or query, not the create, showed that the gateway has it
 	}
 	switch {
@@ -107,10 +110,10 @@ func (p *payout) nextWait(ctx workflow.Context) wait {
 	case state == order.InReview:
 		p.show(ctx, p.review())
 		return p.poll(ctx, true)
-	case p.standing.LacksGatewayFunds():
+	case rules.LacksGatewayFunds(p.standing):
 		p.show(ctx, fmt.Sprintf(
 			"The gateway's balance does not cover the order: top it up. The order is sent again, under its number, when the balance covers it. If it does not by %s, the order fails and its funds are released.",
-			order.SayTime(p.fundsBefore)))
+			saytime.Say(p.fundsBefore)))
 		// The order fails only if the gateway confirms that it does not have it.
 		// Without that answer it goes to review at the end of this timeout.
 		patience := p.left(ctx, p.fundsBefore.Add(p.plan.Horizon))
@@ -119,7 +122,7 @@ func (p *payout) nextWait(ctx workflow.Context) wait {
 			future: workflow.ExecuteActivity(asking, gateway.AwaitGatewayFunds, p.request.Key()),
 			act:    p.fundsCame,
 		}
-	case state.Sendable():
+	case rules.Sendable(state):
 		p.show(ctx, p.holdUp())
 		patience := time.Duration(0) // an order that was never sent waits without a limit
 		if p.sent {
@@ -132,7 +135,7 @@ func (p *payout) nextWait(ctx workflow.Context) wait {
 			act:    p.applySending,
 		}
 	case now || p.plan.CallbackGrace <= 0:
-		p.show(ctx, fmt.Sprintf("The gateway is queried until it has decided, at the latest until %s; a callback may come first. Without an outcome by then, a person has to find it out.", order.SayDeadline(p.deadline)))
+		p.show(ctx, fmt.Sprintf("The gateway is queried until it has decided, at the latest until %s; a callback may come first. Without an outcome by then, a person has to find it out.", saytime.Deadline(p.deadline)))
 		return p.poll(ctx, false)
 	default:
 		p.show(ctx, fmt.Sprintf("The gateway has the order. Waiting %s for its callback; then the gateway is queried.", p.plan.CallbackGrace))
@@ -161,7 +164,7 @@ func (p *payout) holdUp() string {
 	switch p.standing.Reason.Code {
 	case order.CodeGatewayPaused:
 		return "The gateway refuses every call of this merchant: check its key, address and status. The order is held back; it is sent automatically when calls are accepted again."
-	case order.CodeGatewayDoubt:
+	case codes.GatewayDoubt:
 		return "The gateway has probably refused the order. The funds are released when a query confirms that it has no such order."
 	case order.CodeGatewayShort:
 		return "The gateway has probably refused the order because its balance is too low. When a query confirms that it has no such order, the order waits for funds or fails, as its policy says."
@@ -171,7 +174,7 @@ func (p *payout) holdUp() string {
 	if !p.sent {
 		return "The order has not been sent yet. The next worker that can send it does."
 	}
-	return fmt.Sprintf("It is not known whether the gateway has the order. The gateway is queried until there is proof, at the latest until %s; then a person has to find it out. The funds stay reserved.", order.SayDeadline(p.deadline))
+	return fmt.Sprintf("It is not known whether the gateway has the order. The gateway is queried until there is proof, at the latest until %s; then a person has to find it out. The funds stay reserved.", saytime.Deadline(p.deadline))
 }
 
 // poll queries until the gateway has decided: until the deadline, or in review
@@ -223,7 +226,7 @@ func (p *payout) fundsCame(ctx workflow.Context, answer workflow.Future) error {
 }
 
 func (p *payout) polled(ctx workflow.Context, answer workflow.Future) error {
-	var finding order.Finding
+	var finding rules.Finding
 	if err := answer.Get(ctx, &finding); err != nil {
 		return p.noProof(ctx, err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -73,8 +74,8 @@ func (s *shop) submitted(kind order.Kind, merchant, number string) order.Order {
 func (s *shop) pays(o order.Order) {
 	booked, err := s.gateway.Move(o.Merchant, o.Number, tarspay.StateSucceeded, "")
 	if err == nil {
-		_, err = s.books.Settle(s.t.Context(), o.Key(), order.Finding{
-			Source: order.FromCallback, Verdict: order.Paid, GatewayID: o.GatewayID, Paid: o.Amount, Fee: booked.Fee, Evidence: "callback of " + o.Number,
+		_, err = s.books.Settle(s.t.Context(), o.Key(), rules.Finding{
+			Source: rules.FromCallback, Verdict: rules.Paid, GatewayID: o.GatewayID, Paid: o.Amount, Fee: booked.Fee, Evidence: "callback of " + o.Number,
 		})
 	}
 	if err != nil {

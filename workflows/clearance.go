@@ -7,6 +7,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -18,7 +20,7 @@ func (p *payout) clear(ctx workflow.Context) error {
 		err := p.full(ctx)
 		switch {
 		case err != nil:
-		case p.mustAskFirst && p.standing.State.Uncleared():
+		case p.mustAskFirst && rules.Uncleared(p.standing.State):
 			err = p.askFirst(ctx)
 		case p.standing.State == order.AwaitingApproval:
 			err = p.awaitApproval(ctx)
@@ -60,7 +62,7 @@ func (p *payout) askFirst(ctx workflow.Context) error {
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
-	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject the order by %s; then it is rejected.", order.SayTime(p.approveBefore)))
+	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject the order by %s; then it is rejected.", saytime.Say(p.approveBefore)))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})
@@ -71,7 +73,7 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {
 	patience := max(p.fundsBefore.Sub(workflow.Now(ctx)), balanceAttempt)
-	p.show(ctx, fmt.Sprintf("Waits until the balance covers the order, at the latest until %s; then it fails.", order.SayDeadline(workflow.Now(ctx).Add(patience))))
+	p.show(ctx, fmt.Sprintf("Waits until the balance covers the order, at the latest until %s; then it fails.", saytime.Deadline(workflow.Now(ctx).Add(patience))))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	funds := workflow.ExecuteActivity(forBooks(waiting, "wait for funds", patience), books.AwaitFunds, p.request.Key())

@@ -8,7 +8,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -23,7 +25,7 @@ rules:
 // guarded is a world whose orders above 1000 PKR need a second person.
 func guarded(t *testing.T) *world {
 	t.Helper()
-	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte(policyText), "policy.yaml")
 	require.NoError(t, err)
 	return newWorld(t, func(s *activities.Settings) { s.Policy = policy })
 }
@@ -45,8 +47,8 @@ func TestApprovedOrdersArePaid(t *testing.T) {
 			r := requested(t, kind)
 			w.RegisterDelayedCallback(func() {
 				require.Empty(t, w.gateway.Book().Orders, "nothing is sent before it is approved")
-				w.update(t, order.ActionApprove, order.CodeSamePerson, order.Approval{By: " Bilal", Fingerprint: r.Fingerprint()})
-				w.update(t, order.ActionApprove, order.CodeFingerprintMismatch, order.Approval{By: "amina", Fingerprint: "other"})
+				w.update(t, order.ActionApprove, codes.SamePerson, order.Approval{By: " Bilal", Fingerprint: r.Fingerprint()})
+				w.update(t, order.ActionApprove, codes.FingerprintMismatch, order.Approval{By: "amina", Fingerprint: "other"})
 				w.update(t, order.ActionApprove, order.CodeWhoMissing, order.Approval{Fingerprint: r.Fingerprint()})
 			}, time.Hour)
 			w.RegisterDelayedCallback(func() {
@@ -120,7 +122,7 @@ func TestHardLimits(t *testing.T) {
 	require.NoError(t, err)
 	view := w.drive(r)
 	require.Equal(t, order.Rejected, view.State)
-	require.Equal(t, order.CodeLimitOrder, view.Reason.Code)
+	require.Equal(t, codes.LimitOrder, view.Reason.Code)
 }
 
 func TestCancelBeforeAndAfterSubmission(t *testing.T) {
@@ -186,7 +188,7 @@ func (w *world) deposited(number, amount string) {
 	require.NoError(w.t, err)
 	_, err = w.books.NextSubmission(w.t.Context(), d.Key(), 0)
 	require.NoError(w.t, err)
-	_, err = w.books.Settle(w.t.Context(), d.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Paid, Paid: d.Amount})
+	_, err = w.books.Settle(w.t.Context(), d.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Paid, Paid: d.Amount})
 	require.NoError(w.t, err)
 }
 
@@ -213,13 +215,13 @@ func TestTwoPersonsResolve(t *testing.T) {
 	w.RegisterDelayedCallback(func() {
 		own := resolution(order.Failed)
 		own.By = "bilal"
-		w.update(t, order.ActionResolve, order.CodeSamePerson, own)
+		w.update(t, order.ActionResolve, codes.SamePerson, own)
 	}, 79*time.Hour)
 	w.RegisterDelayedCallback(func() {
 		w.update(t, order.ActionResolve, "", resolution(order.Failed)) // amina proposes
 	}, 80*time.Hour)
 	w.RegisterDelayedCallback(func() {
-		w.update(t, order.ActionResolve, order.CodeSamePerson, resolution(order.Failed))
+		w.update(t, order.ActionResolve, codes.SamePerson, resolution(order.Failed))
 	}, 80*time.Hour+time.Minute)
 	w.RegisterDelayedCallback(func() {
 		row, err := w.books.Order(t.Context(), r.Key())

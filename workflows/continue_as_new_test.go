@@ -14,7 +14,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 	"github.com/tarspay-payouts/orchestrator/workflows"
@@ -138,7 +140,7 @@ func (w *world) resolves(r order.Request) {
 // What only the run knew is known to the next one.
 func TestWhatOnlyTheRunKnew(t *testing.T) {
 	t.Parallel()
-	policy, err := order.ParsePolicy([]byte("two_person_resolve: true\n"), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte("two_person_resolve: true\n"), "policy.yaml")
 	require.NoError(t, err)
 	w := newWorld(t, func(s *activities.Settings) { s.Policy, s.WithdrawalHorizon = policy, 2*time.Hour })
 	r := request(t, order.Withdrawal, "stuck,silent")
@@ -160,7 +162,7 @@ func TestWhatOnlyTheRunKnew(t *testing.T) {
 		next.update(t, order.ActionResolve, "", second)
 	}, time.Minute)
 	require.Equal(t, order.Failed, next.goesOn(r, from).State)
-	require.Equal(t, map[string]int{order.CodeSignalUnknown: 1}, w.ignored(r.Key()), "ignored once over both runs")
+	require.Equal(t, map[string]int{codes.SignalUnknown: 1}, w.ignored(r.Key()), "ignored once over both runs")
 }
 
 // A callback that came too late for the run is acted on by the next one.

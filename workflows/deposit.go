@@ -5,6 +5,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -34,8 +35,8 @@ func (p *payout) validateInstructions(raw converter.RawValue) error {
 	if err := read(raw, &fingerprint); err != nil {
 		return refused(err)
 	}
-	if !p.standing.Unwritten() && fingerprint != p.request.Fingerprint() {
-		return refusal(order.OtherContent(p.request.Key()))
+	if !rules.Unwritten(p.standing) && fingerprint != p.request.Fingerprint() {
+		return refusal(rules.OtherContent(p.request.Key()))
 	}
 	return refused(p.busy())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -119,7 +120,7 @@ func TestFeesThatCannotBe(t *testing.T) {
 				found, err := s.books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Merchant: pakistan, Number: o.Number})
 				require.NoError(t, err)
 				require.Len(t, found, 1)
-				require.Equal(t, order.DiscrepancyFee, found[0].Code)
+				require.Equal(t, codes.DiscrepancyFee, found[0].Code)
 			}
 			s.pass(lag)
 			before := s.found()

@@ -14,6 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -258,6 +259,6 @@ func TestARefundThatNobodyConfirms(t *testing.T) {
 	found, err := w.books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
-	require.Equal(t, order.DiscrepancyUnconfirmed, found[0].Code)
+	require.Equal(t, codes.DiscrepancyUnconfirmed, found[0].Code)
 	w.balanced()
 }

@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -99,12 +101,12 @@ func (p *payout) act(ctx workflow.Context, action order.Action) (order.View, err
 	action = order.Marked(action, "update "+workflow.GetCurrentUpdateInfo(ctx).ID)
 	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, action.Name()), books.Act, p.request.Key(), contract.Action{Action: action}).Get(ctx, &acted) != nil {
-		return order.View{}, refusal(order.Refuse(order.CodeLedgerAway,
+		return order.View{}, refusal(order.Refuse(codes.LedgerAway,
 			"the ledger does not answer; it is not known whether the action was executed: look at the order, or ask again"))
 	}
 	if acted.Refusal != nil {
 		p.countRefusal(action, *acted.Refusal)
-		if acted.Refusal.Code == order.CodeAlreadySubmitted && p.standing.State.Uncleared() { // the gateway has to be asked first
+		if acted.Refusal.Code == order.CodeAlreadySubmitted && rules.Uncleared(p.standing.State) { // the gateway has to be asked first
 			p.mustAskFirst = true
 			p.wake.SendAsync(true)
 		}

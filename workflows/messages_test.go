@@ -13,6 +13,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -74,7 +75,7 @@ func TestAnUpdateThatIsDeliveredAgainActsOnce(t *testing.T) {
 			argument   any
 		}{
 			{order.ActionNote, "", order.Note{By: "chen", Text: "known to us"}},
-			{order.ActionApprove, order.CodeFingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
+			{order.ActionApprove, codes.FingerprintMismatch, order.Approval{By: "chen", Fingerprint: "other"}},
 			{order.ActionReject, "", order.Rejection{By: "chen", Why: "not ours"}},
 		} {
 			check := func(err error) { require.Equal(t, update.code, codeOf(err), update.name) }

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -60,7 +61,7 @@ func actForOperator(ctx workflow.Context, raw converter.RawValue) (contract.Acte
 	action := contract.Action{Action: order.Marked(input.Action.Action, "update "+workflow.GetCurrentUpdateInfo(ctx).ID)} // a reset delivers it again
 	var acted contract.Acted
 	if workflow.ExecuteLocalActivity(forAction(ctx, "act without a workflow"), books.Act, input.Key, action).Get(ctx, &acted) != nil {
-		return contract.Acted{}, refusal(order.Refuse(order.CodeLedgerAway,
+		return contract.Acted{}, refusal(order.Refuse(codes.LedgerAway,
 			"the ledger does not answer; it is not known whether the action was executed: look at the order, or ask again"))
 	}
 	return acted, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -99,11 +100,11 @@ func TestAWorkerWithoutTheKeyWritesNoAttempt(t *testing.T) {
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(without)
 	_, err = env.ExecuteActivity(without.Submit, r.Key())
-	require.Equal(t, order.CodeOtherWorker, codeOf(err))
+	require.Equal(t, codes.OtherWorker, codeOf(err))
 	_, err = env.ExecuteActivity(without.FindOut, activities.FindOutInput{Key: r.Key()})
-	require.Equal(t, order.CodeOtherWorker, codeOf(err))
+	require.Equal(t, codes.OtherWorker, codeOf(err))
 	_, err = env.ExecuteActivity(without.OpenBooks, merchant)
-	require.Equal(t, order.CodeOtherWorker, codeOf(err))
+	require.Equal(t, codes.OtherWorker, codeOf(err))
 	attempts, err := w.books.Submissions(t.Context(), r.Key())
 	require.NoError(t, err)
 	require.Empty(t, attempts)

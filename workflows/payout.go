@@ -16,6 +16,8 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -139,7 +141,7 @@ func (p *payout) open(ctx workflow.Context) error {
 	}
 	p.written = true
 	p.resume(ctx, opened)
-	if code := p.standing.Reason.Code; p.standing.Unwritten() && (code == order.CodeInvalidRequest || code == order.CodeUnknownMerchant) {
+	if code := p.standing.Reason.Code; rules.Unwritten(p.standing) && (code == order.CodeInvalidRequest || code == order.CodeUnknownMerchant) {
 		if err := p.write(ctx, "note the refusal", nil, books.RefuseStart, p.standing.Reason); err != nil {
 			return err
 		}
@@ -222,7 +224,7 @@ func (p *payout) openElsewhere(ctx workflow.Context, lacking order.Reason) (acti
 // submit sends the create once. If the outcome is uncertain, await finds it out.
 // Callbacks that come before the create's answer stay queued until await.
 func (p *payout) submit(ctx workflow.Context) error {
-	if !p.standing.State.Sendable() {
+	if !rules.Sendable(p.standing.State) {
 		return nil
 	}
 	p.show(ctx, "The order is being sent to the gateway.")
@@ -254,7 +256,7 @@ func (p *payout) apply(ctx workflow.Context, standing order.Standing) error {
 // workflow's copy. An operator's action and the order's own next step write to the
 // ledger concurrently, so their answers may arrive in the other order.
 func (p *payout) store(standing order.Standing) bool {
-	if order.Precedes(p.request.Kind, standing.State, p.standing.State) {
+	if rules.Precedes(p.request.Kind, standing.State, p.standing.State) {
 		return false
 	}
 	p.standing = standing
@@ -283,7 +285,7 @@ func (p *payout) noProof(ctx workflow.Context, err error) error {
 	case errors.As(err, &cause) && cause.Type() == activities.ErrorBehind:
 		return p.reload(ctx)
 	case cause != nil && cause.Type() == activities.ErrorMismatch:
-		reason = order.Reason{Code: order.CodeMismatch, Text: cause.Message()}
+		reason = order.Reason{Code: codes.Mismatch, Text: cause.Message()}
 	case !p.sent:
 		workflow.GetLogger(ctx).Error("An order could not be sent", "error", err)
 		return nil

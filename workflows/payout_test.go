@@ -11,7 +11,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -158,7 +160,7 @@ func TestAProbableRefusalIsConfirmed(t *testing.T) {
 			require.NoError(t, err)
 			last := history[len(history)-1]
 			require.Equal(t, order.Unknown, last.From)
-			require.Equal(t, order.FromQuery, last.Source)
+			require.Equal(t, rules.FromQuery, last.Source)
 			w.balanced()
 		})
 	}
@@ -174,7 +176,7 @@ func TestFailureIsConfirmedBeforeMoneyIsReleased(t *testing.T) {
 	require.NoError(t, err)
 	last := history[len(history)-1]
 	require.Equal(t, order.Failed, last.To)
-	require.Equal(t, order.FromQuery, last.Source)
+	require.Equal(t, rules.FromQuery, last.Source)
 }
 
 func TestShortBalanceFailsWithoutAsking(t *testing.T) {
@@ -269,7 +271,7 @@ func TestWhatIsThereIsNotJudgedByToday(t *testing.T) {
 	t.Parallel()
 	lower, err := money.Parse("1000", "PKR")
 	require.NoError(t, err)
-	refusing, err := order.ParsePolicy([]byte("rules: [{country: PK, per_order: {refuse_above: \"50\"}}]"), "refusing")
+	refusing, err := rules.ParsePolicy([]byte("rules: [{country: PK, per_order: {refuse_above: \"50\"}}]"), "refusing")
 	require.NoError(t, err)
 	for name, change := range map[string]func(*order.Request, *activities.Settings){
 		"lower limit":     func(_ *order.Request, s *activities.Settings) { s.Limits = order.Limits{"PKR": lower} },
@@ -370,7 +372,7 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 		row, err := w.books.Order(t.Context(), r.Key())
 		require.NoError(t, err)
 		require.Equal(t, order.Submitted, row.State, row.Reason.Text)
-		w.update(t, order.ActionResolve, order.CodeNotInReview, resolution(order.Failed))
+		w.update(t, order.ActionResolve, codes.NotInReview, resolution(order.Failed))
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
 		row, err := w.books.Order(t.Context(), r.Key())
@@ -383,8 +385,8 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 
 		nobody := resolution(order.Failed)
 		nobody.Evidence = ""
-		w.update(t, order.ActionResolve, order.CodeEvidenceMissing, nobody)
-		w.update(t, order.ActionResolve, order.CodeNotAnEnd, resolution(order.Expired))
+		w.update(t, order.ActionResolve, codes.EvidenceMissing, nobody)
+		w.update(t, order.ActionResolve, codes.NotAnEnd, resolution(order.Expired))
 	}, 73*time.Hour)
 	w.RegisterDelayedCallback(func() { w.update(t, order.ActionResolve, "", resolution(order.Failed)) }, 74*time.Hour)
 	view := w.drive(r)
@@ -393,7 +395,7 @@ func TestHorizonEndsInReviewAndEvidenceResolves(t *testing.T) {
 	history, err := w.books.History(t.Context(), r.Key())
 	require.NoError(t, err)
 	last := history[len(history)-1]
-	require.Equal(t, order.FromOperator, last.Source)
+	require.Equal(t, rules.FromOperator, last.Source)
 	require.Equal(t, "amina", last.By)
 }
 
@@ -558,7 +560,7 @@ func TestContradictionAfterTheEnd(t *testing.T) {
 		discrepancies, err := w.books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{})
 		require.NoError(t, err)
 		require.Len(t, discrepancies, 1)
-		require.Equal(t, order.DiscrepancyPaidAfterEnd, discrepancies[0].Code)
+		require.Equal(t, codes.DiscrepancyPaidAfterEnd, discrepancies[0].Code)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -50,20 +51,20 @@ func (p *payout) pause(ctx workflow.Context, cause error) error {
 func troubleOf(err error) order.Reason {
 	if temporal.IsPanicError(err) {
 		return order.Reason{
-			Code: order.CodeFault, Text: "an internal error; the worker's log has the details. It is retried automatically.",
+			Code: codes.Fault, Text: "an internal error; the worker's log has the details. It is retried automatically.",
 		}
 	}
 	var known *temporal.ApplicationError
 	if errors.As(err, &known) {
 		switch known.Type() {
-		case order.CodeRowMissing:
+		case codes.RowMissing:
 			return order.Reason{Code: known.Type(), Text: "the ledger has no row of the order. The order continues automatically when the row is back."}
-		case order.DiscrepancyBalance, order.CodeUnknownMerchant:
+		case codes.DiscrepancyBalance, order.CodeUnknownMerchant:
 			return order.Reason{Code: known.Type(), Text: known.Message() + ". The order continues automatically when that is corrected."}
 		}
 	}
 	return order.Reason{
-		Code: order.CodeLedgerAway, Text: "the ledger does not answer, or reports an error; the worker's log has the details. It is retried automatically.",
+		Code: codes.LedgerAway, Text: "the ledger does not answer, or reports an error; the worker's log has the details. It is retried automatically.",
 	}
 }
 

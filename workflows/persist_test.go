@@ -20,6 +20,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -38,7 +39,7 @@ var faults = map[string]fault{
 	"long":          {lasts: 3 * time.Hour, fail: func() error { return errors.New("the database is away") }},
 	"not retryable": {calls: 2, fail: func() error { return temporal.NewNonRetryableApplicationError("no", "SOMETHING", nil) }},
 	"row missing": {calls: 2, fail: func() error {
-		return temporal.NewNonRetryableApplicationError("no", order.CodeRowMissing, nil)
+		return temporal.NewNonRetryableApplicationError("no", codes.RowMissing, nil)
 	}},
 	"cancelled": {calls: 2, fail: func() error { return temporal.NewCanceledError() }},
 	"panic":     {calls: 2, fail: func() error { panic("a mistake of ours") }},
@@ -67,7 +68,7 @@ func patient(t *testing.T) *world {
 // elsewhere is a world whose worker lacks what another one has.
 func elsewhere(t *testing.T) *world {
 	w := plain(t)
-	lacks := activities.Opened{Elsewhere: order.Reason{Code: order.CodeOtherWorker, Text: "a worker lacks it"}}
+	lacks := activities.Opened{Elsewhere: order.Reason{Code: codes.OtherWorker, Text: "a worker lacks it"}}
 	w.OnActivity("Open", mock.Anything, mock.Anything).Return(lacks, nil)
 	return w
 }
@@ -264,7 +265,7 @@ func TestAnOpeningBalanceThatCannotBeRead(t *testing.T) {
 						queue, err := w.books.NeedsPerson(t.Context(), time.Minute, 0)
 						require.NoError(t, err)
 						require.Len(t, queue, 1)
-						require.Equal(t, order.DiscrepancyBalance, queue[0].Code)
+						require.Equal(t, codes.DiscrepancyBalance, queue[0].Code)
 						require.Equal(t, order.Key{Merchant: merchant}, queue[0].Key)
 						require.NotContains(t, queue[0].Discrepancy.Detail, written)
 					}, at)

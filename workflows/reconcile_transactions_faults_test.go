@@ -23,6 +23,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -60,7 +61,7 @@ func TestAHistoryThatShiftsIsReadAgain(t *testing.T) {
 	m := of(t, result, vietnam)
 	require.Empty(t, m.Problem)
 	require.Equal(t, 61, m.Rows, "each counted once")
-	require.Equal(t, []string{order.DiscrepancyNoOrder + " no-order"}, s.found())
+	require.Equal(t, []string{codes.DiscrepancyNoOrder + " no-order"}, s.found())
 	upTo, err := s.books.Reconciled(t.Context(), vietnam)
 	require.NoError(t, err)
 	require.Equal(t, m.To, upTo)
@@ -162,7 +163,7 @@ func TestAWorkerThatDiesHalfWay(t *testing.T) {
 	_, err = attempt(first)
 	require.NoError(t, err)
 	require.Equal(t, []string{"1", "2", "2", "3"}, pages)
-	require.Equal(t, []string{order.DiscrepancyNoOrder + " no-order"}, s.found())
+	require.Equal(t, []string{codes.DiscrepancyNoOrder + " no-order"}, s.found())
 	trail, err := s.books.Audit(t.Context(), order.Key{Merchant: vietnam, Number: "no-order"})
 	require.NoError(t, err)
 	require.Len(t, trail, 1)
@@ -210,8 +211,8 @@ func TestTheHistoryIsNoProof(t *testing.T) {
 		return bytes.Replace(answer, []byte(`"state":3`), []byte(`"state":2`), 1)
 	}
 	m := of(t, s.reconcile(onlyVietnam), vietnam)
-	require.Equal(t, []string{order.DiscrepancyState + " doubted"}, s.found())
-	require.Equal(t, []order.DiscrepancyCount{{Code: order.DiscrepancyState, Open: 1}}, m.Findings)
+	require.Equal(t, []string{codes.DiscrepancyState + " doubted"}, s.found())
+	require.Equal(t, []order.DiscrepancyCount{{Code: codes.DiscrepancyState, Open: 1}}, m.Findings)
 	require.Equal(t, 3, m.Asked, "the doubted one twice")
 	after, err := s.books.Order(t.Context(), o.Key())
 	require.NoError(t, err)
@@ -273,7 +274,7 @@ func TestWhatIsYoungIsLeftForTheNextTime(t *testing.T) {
 	require.Empty(t, s.found())
 	s.pass(lag + time.Minute)
 	m = of(t, s.reconcile(onlyVietnam), vietnam)
-	require.Equal(t, []string{order.DiscrepancyPaidAfterEnd + " " + young.Number}, s.found())
+	require.Equal(t, []string{codes.DiscrepancyPaidAfterEnd + " " + young.Number}, s.found())
 	require.Equal(t, 3, m.Asked, "it twice, because the history ends it otherwise, and the other one again")
 }
 

@@ -23,8 +23,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -199,7 +201,7 @@ func (s *shop) settled(kind order.Kind, merchant, number, scenario string) order
 		if o.State.Terminal() {
 			return o
 		}
-		if o.State.Sendable() {
+		if rules.Sendable(o.State) {
 			_, err = env.ExecuteActivity(s.activity.Submit, r.Key())
 			require.NoError(s.t, err)
 			s.pass(time.Minute)
@@ -210,7 +212,7 @@ func (s *shop) settled(kind order.Kind, merchant, number, scenario string) order
 			s.pass(time.Minute)
 			continue
 		}
-		var finding order.Finding
+		var finding rules.Finding
 		require.NoError(s.t, value.Get(&finding))
 		_, err = s.books.Settle(s.t.Context(), r.Key(), finding)
 		require.NoError(s.t, err)
@@ -246,8 +248,8 @@ func (s *shop) alone(r order.Request, gatewayID string, fee money.Amount) {
 	require.NoError(s.t, err)
 	_, err = s.books.CompleteSubmission(s.t.Context(), r.Key(), 1, ledger.Answer{Outcome: ledger.Accepted, GatewayID: gatewayID})
 	require.NoError(s.t, err)
-	_, err = s.books.Settle(s.t.Context(), r.Key(), order.Finding{
-		Source: order.FromQuery, Verdict: order.Paid, GatewayID: gatewayID, Paid: r.Amount, Fee: fee,
+	_, err = s.books.Settle(s.t.Context(), r.Key(), rules.Finding{
+		Source: rules.FromQuery, Verdict: rules.Paid, GatewayID: gatewayID, Paid: r.Amount, Fee: fee,
 	})
 	require.NoError(s.t, err)
 }
@@ -397,13 +399,13 @@ func (s *shop) plant() (want []string, refund order.Key) {
 
 	s.elsewhere(s.request(order.Withdrawal, vietnam, "no-order", "success"))
 	s.elsewhere(s.request(order.Deposit, vietnam, "no-order-failed", "fail"))
-	plant(order.DiscrepancyNoOrder, "no-order")
-	plant(order.DiscrepancyNoOrder, "no-order-failed")
+	plant(codes.DiscrepancyNoOrder, "no-order")
+	plant(codes.DiscrepancyNoOrder, "no-order-failed")
 
 	s.alone(s.request(order.Withdrawal, vietnam, "no-record", ""), "P1000", none)
 	s.alone(s.request(order.Deposit, pakistan, "no-record-pk", ""), "P1001", amountOf(t, "0", "PK"))
-	plant(order.DiscrepancyNoRecord, "no-record")
-	plant(order.DiscrepancyNoRecord, "no-record-pk")
+	plant(codes.DiscrepancyNoRecord, "no-record")
+	plant(codes.DiscrepancyNoRecord, "no-record-pk")
 
 	s.differ(plant)
 
@@ -411,15 +413,15 @@ func (s *shop) plant() (want []string, refund order.Key) {
 	move(s.settled(order.Withdrawal, pakistan, "paid-there-pk", "reject"), tarspay.StateSucceeded)
 	move(s.settled(order.Withdrawal, vietnam, "failed-there", "success"), tarspay.StateFailed)
 	move(s.settled(order.Deposit, pakistan, "failed-there-pk", "success"), tarspay.StateFailed)
-	plant(order.DiscrepancyPaidAfterEnd, "paid-there")
-	plant(order.DiscrepancyPaidAfterEnd, "paid-there-pk")
-	plant(order.DiscrepancyUnpaidPaid, "failed-there")
-	plant(order.DiscrepancyUnpaidPaid, "failed-there-pk")
+	plant(codes.DiscrepancyPaidAfterEnd, "paid-there")
+	plant(codes.DiscrepancyPaidAfterEnd, "paid-there-pk")
+	plant(codes.DiscrepancyUnpaidPaid, "failed-there")
+	plant(codes.DiscrepancyUnpaidPaid, "failed-there-pk")
 
 	late := s.settled(order.Deposit, vietnam, "paid-late", "expire")
 	require.Equal(t, order.Expired, late.State)
 	move(late, tarspay.StateSucceeded)
-	plant(order.DiscrepancyLatePayment, "paid-late")
+	plant(codes.DiscrepancyLatePayment, "paid-late")
 
 	twice := s.settled(order.Withdrawal, vietnam, "twice", "success")
 	require.NoError(t, s.gateway.Switch(vietnam, "no-duplicate-guard", true))
@@ -427,23 +429,23 @@ func (s *shop) plant() (want []string, refund order.Key) {
 	again.Amount = twice.Amount
 	s.elsewhere(again)
 	require.NoError(t, s.gateway.Switch(vietnam, "no-duplicate-guard", false))
-	plant(order.DiscrepancySecond, "twice")
+	plant(codes.DiscrepancySecond, "twice")
 
 	unsent := s.request(order.Deposit, vietnam, "never-sent", "success")
 	_, _, err := s.books.OpenOrder(t.Context(), unsent, ledger.Terms{})
 	require.NoError(t, err)
 	s.elsewhere(unsent)
-	plant(order.DiscrepancyPaidUnsent, "never-sent")
+	plant(codes.DiscrepancyPaidUnsent, "never-sent")
 
 	_, err = s.gateway.Fund(vietnam, "77000", true)
 	require.NoError(t, err)
 	page, err := s.clients[vietnam].History(t.Context(), tarspay.HistoryRequest{Kind: tarspay.HistoryOwnWithdrawal})
 	require.NoError(t, err)
-	plant(order.DiscrepancyOwnWithdrawal, page.Records[0].GatewayID)
+	plant(codes.DiscrepancyOwnWithdrawal, page.Records[0].GatewayID)
 
 	s.callback("stray", lag+time.Minute)
 	s.callback("stray-but-young", time.Minute)
-	plant(order.DiscrepancyUnmatched, "stray")
+	plant(codes.DiscrepancyUnmatched, "stray")
 
 	silent := s.settled(order.Withdrawal, vietnam, "silent-refund", "success")
 	move(silent, tarspay.StateRefunded)
@@ -465,14 +467,14 @@ func (s *shop) differ(plant func(code, number string)) {
 		s.elsewhere(fee)
 		s.pass(time.Minute)
 		s.alone(fee, id(fee), amountOf(s.t, "3", country))
-		plant(order.DiscrepancyRecord, fee.Number)
+		plant(codes.DiscrepancyRecord, fee.Number)
 
 		other := s.request(order.Deposit, merchant, "amount-"+country, "success")
 		s.elsewhere(other)
 		other.Amount = amountOf(s.t, "11000", country)
 		s.pass(time.Minute)
 		s.alone(other, id(other), amountOf(s.t, "0", country))
-		plant(order.DiscrepancyRecord, other.Number)
+		plant(codes.DiscrepancyRecord, other.Number)
 
 		money := s.request(order.Deposit, merchant, "currency-"+country, "success")
 		s.elsewhere(money)
@@ -480,14 +482,14 @@ func (s *shop) differ(plant func(code, number string)) {
 		require.NoError(s.t, s.books.OpenBooks(s.t.Context(), merchant, amountOf(s.t, "0", "TH"), amountOf(s.t, "0", "TH")))
 		s.pass(time.Minute)
 		s.alone(money, id(money), amountOf(s.t, "0", "TH"))
-		plant(order.DiscrepancyRecord, money.Number)
+		plant(codes.DiscrepancyRecord, money.Number)
 	}
 	direction := s.request(order.Deposit, vietnam, "direction", "success")
 	s.elsewhere(direction)
 	s.pass(time.Minute)
 	direction.Kind = order.Withdrawal
 	s.alone(direction, id(direction), amountOf(s.t, "0", "VN"))
-	plant(order.DiscrepancyRecord, "direction")
+	plant(codes.DiscrepancyRecord, "direction")
 }
 
 // callback stores one of an order that we do not have, so long ago that it will
@@ -536,7 +538,7 @@ func TestP10EveryPlantedDiscrepancyIsFound(t *testing.T) {
 		require.Equal(t, order.Refunded, o.State)
 		steps, err := s.books.History(t.Context(), refund)
 		require.NoError(t, err)
-		require.Equal(t, order.FromQuery, steps[len(steps)-1].Source, "booked on the answer to a query")
+		require.Equal(t, rules.FromQuery, steps[len(steps)-1].Source, "booked on the answer to a query")
 		transfers, err := s.books.Transfers(t.Context(), refund)
 		require.NoError(t, err)
 		require.Equal(t, ledger.ReasonRefund, transfers[len(transfers)-1].Reason)
@@ -579,7 +581,7 @@ func TestP10WhatWasPaidInPartOrLateAndTakenBackIsBooked(t *testing.T) {
 		move(taken[3], tarspay.StateSucceeded)
 		s.pass(lag)
 		s.reconcile(contract.ReconcileTransactionsInput{})
-		late := []string{order.DiscrepancyLatePayment + " late-" + pakistan, order.DiscrepancyLatePayment + " late-" + vietnam}
+		late := []string{codes.DiscrepancyLatePayment + " late-" + pakistan, codes.DiscrepancyLatePayment + " late-" + vietnam}
 		require.ElementsMatch(t, late, s.found())
 
 		for _, o := range taken {
@@ -595,7 +597,7 @@ func TestP10WhatWasPaidInPartOrLateAndTakenBackIsBooked(t *testing.T) {
 			require.Equal(t, order.Refunded, row.State, o.Number)
 			require.True(t, row.Paid.IsPositive(), o.Number)
 		}
-		require.ElementsMatch(t, append(late, order.DiscrepancyLatePayment+" unheard"), s.found())
+		require.ElementsMatch(t, append(late, codes.DiscrepancyLatePayment+" unheard"), s.found())
 		for merchant, country := range s.merchant {
 			theirs, err := s.clients[merchant].Balance(t.Context())
 			require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -52,7 +53,7 @@ func TestTheSameRefusedActionFillsNoHistory(t *testing.T) {
 			require.Equal(t, order.Succeeded, w.drive(r).State)
 			accepted := 0
 			for i, code := range answers {
-				require.Equal(t, order.CodeSamePerson, *code, i)
+				require.Equal(t, codes.SamePerson, *code, i)
 				if *written[i] {
 					accepted++
 				}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -44,7 +46,7 @@ func TestAnOlderCopyOfTheLedgerPaysOnce(t *testing.T) {
 			w.update(w.t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 		}, after)
 	}
-	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte(policyText), "policy.yaml")
 	require.NoError(t, err)
 	for name, known := range map[string]func(*testing.T, *ledger.Ledger, order.Request){
 		"adopted, then approved": func(t *testing.T, l *ledger.Ledger, r order.Request) {
@@ -83,7 +85,7 @@ func TestAnOlderCopyOfTheLedgerPaysOnce(t *testing.T) {
 				attempts, err := w.books.Submissions(t.Context(), row.Key())
 				require.NoError(t, err)
 				require.Len(t, attempts, 1)
-				require.Equal(t, order.CodeFound, attempts[0].Reason.Code)
+				require.Equal(t, codes.Found, attempts[0].Reason.Code)
 			})
 		}
 	}
@@ -93,7 +95,7 @@ func TestAnOlderCopyOfTheLedgerPaysOnce(t *testing.T) {
 // has the order, and nothing is sent twice.
 func TestAnOlderCopyUnderARunningWorkflow(t *testing.T) {
 	t.Parallel()
-	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte(policyText), "policy.yaml")
 	require.NoError(t, err)
 	for name, terms := range map[string]ledger.Terms{"not yet approved": {Policy: policy}, "not yet sent": {}} {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
@@ -147,7 +149,7 @@ func TestAFoundOrderThatDoesNotFit(t *testing.T) {
 		row, err := w.books.Order(t.Context(), other.Key())
 		require.NoError(t, err)
 		require.Equal(t, order.InReview, row.State)
-		require.Equal(t, order.CodeMismatch, row.Reason.Code)
+		require.Equal(t, codes.Mismatch, row.Reason.Code)
 		w.update(t, order.ActionResolve, "", resolution(order.Failed))
 	}, time.Hour)
 	require.Equal(t, order.Failed, w.drive(other).State)
@@ -159,7 +161,7 @@ func TestAFoundOrderThatDoesNotFit(t *testing.T) {
 // before the gateway was asked.
 func TestNothingIsEndedUnasked(t *testing.T) {
 	t.Parallel()
-	policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte(policyText), "policy.yaml")
 	require.NoError(t, err)
 	opened := func(w *world, r order.Request, terms ledger.Terms) {
 		w.restore(w.t, func(l *ledger.Ledger) {
@@ -211,7 +213,7 @@ func TestNothingIsEndedUnasked(t *testing.T) {
 			w.RegisterDelayedCallback(func() {
 				row, err := w.books.Order(t.Context(), r.Key())
 				require.NoError(t, err)
-				require.True(t, row.Unasked(), row.State)
+				require.True(t, rules.Unasked(row), row.State)
 				require.NoError(t, w.gateway.Switch(merchant, "outage", false))
 			}, silence)
 			begun := w.Now()

@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -51,13 +53,13 @@ func TestAnotherOrdersProofCompletesNothing(t *testing.T) {
 			}, 12*time.Hour)
 			view := w.drive(r)
 			require.Equal(t, order.InReview, stood.State)
-			require.Equal(t, order.DiscrepancyShared, stood.Reason.Code)
+			require.Equal(t, codes.DiscrepancyShared, stood.Reason.Code)
 			require.Contains(t, stood.Reason.Text, "belongs to order owner")
 			require.Equal(t, order.Failed, view.State)
 			found, err := w.books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Merchant: merchant})
 			require.NoError(t, err)
 			require.Len(t, found, 1)
-			require.Equal(t, order.DiscrepancyShared, found[0].Code)
+			require.Equal(t, codes.DiscrepancyShared, found[0].Code)
 		})
 	}
 }
@@ -94,7 +96,7 @@ func TestALateCallbackOfAnotherOrdersProof(t *testing.T) {
 	found, err := d.books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Merchant: merchant, Number: "W-1"})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
-	require.Equal(t, order.DiscrepancyShared, found[0].Code)
+	require.Equal(t, codes.DiscrepancyShared, found[0].Code)
 }
 
 // A number that differs from another order's in capitals only is refused before
@@ -134,7 +136,7 @@ func TestConfirmingWithAnotherOrdersProof(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.books.NextSubmission(t.Context(), late.Key(), 0)
 	require.NoError(t, err)
-	_, err = s.books.Settle(t.Context(), late.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Lapsed})
+	_, err = s.books.Settle(t.Context(), late.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Lapsed})
 	require.NoError(t, err)
 
 	value, err := runActivity(s.activity.Confirm, activities.ConfirmInput{Key: late.Key(), Last: true})
@@ -142,7 +144,7 @@ func TestConfirmingWithAnotherOrdersProof(t *testing.T) {
 	var answer activities.Confirmed
 	require.NoError(t, value.Get(&answer))
 	require.False(t, answer.Confirmed)
-	require.Equal(t, []string{order.DiscrepancyShared + " late"}, s.found())
+	require.Equal(t, []string{codes.DiscrepancyShared + " late"}, s.found())
 	o, err := s.books.Order(t.Context(), late.Key())
 	require.NoError(t, err)
 	require.Equal(t, order.Expired, o.State)

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -47,7 +48,7 @@ func (p *payout) receiveSignals(ctx workflow.Context) {
 			if name == contract.CallbackSignal {
 				p.receiveCallback(raw)
 			} else {
-				p.ignore(order.Reason{Code: order.CodeSignalUnknown, Text: "a signal has a name that order workflows do not have"})
+				p.ignore(order.Reason{Code: codes.SignalUnknown, Text: "a signal has a name that order workflows do not have"})
 			}
 			raw = converter.RawValue{}
 		}
@@ -64,7 +65,7 @@ func (p *payout) receiveCallback(raw converter.RawValue) {
 	}
 	var callback contract.CallbackSignalInput
 	if err := read(raw, &callback); err != nil || !inboxID(callback.ID) {
-		p.ignore(order.Reason{Code: order.CodeSignalMalformed, Text: "a callback signal does not name a callback of the inbox"})
+		p.ignore(order.Reason{Code: codes.SignalMalformed, Text: "a callback signal does not name a callback of the inbox"})
 		return
 	}
 	p.unread = append(p.unread, callback.ID)
@@ -129,7 +130,7 @@ func inputJSON(raw converter.RawValue) ([]byte, error) {
 	case payload == nil:
 		return nil, order.Refuse(order.CodeInvalidRequest, "the input is empty; it must be a JSON object")
 	case contract.Encrypted(payload):
-		return nil, order.Refuse(order.CodeUnreadable, "the input is encrypted with a key that the worker does not have; set the same PAYOUTS_PAYLOAD_KEYS on both sides")
+		return nil, order.Refuse(codes.Unreadable, "the input is encrypted with a key that the worker does not have; set the same PAYOUTS_PAYLOAD_KEYS on both sides")
 	case encodingOf(payload) != converter.MetadataEncodingJSON:
 		return nil, order.Refuse(order.CodeInvalidRequest, "the input must be JSON, in a payload whose encoding is %s", converter.MetadataEncodingJSON)
 	}

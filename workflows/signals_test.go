@@ -13,6 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -95,7 +96,7 @@ func TestJunkSignalsChangeNothing(t *testing.T) {
 			require.Equal(t, order.Succeeded, w.drive(r).State)
 			w.balanced()
 			require.Equal(t, map[string]int{
-				order.CodeSignalMalformed: 1, order.CodeSignalUnknown: 1, order.CodeUnreadable: 1, order.CodeCallbackUnknown: 1, order.CodeCallbackForeign: 1,
+				codes.SignalMalformed: 1, codes.SignalUnknown: 1, codes.Unreadable: 1, codes.CallbackUnknown: 1, codes.CallbackForeign: 1,
 			}, w.ignored(r.Key()))
 			entry, err := w.books.Callback(t.Context(), foreign)
 			require.NoError(t, err)
@@ -132,7 +133,7 @@ func TestJunkSignalsToAnOrderThatWaits(t *testing.T) {
 		}
 	}, time.Hour)
 	w.RegisterDelayedCallback(func() {
-		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1}, w.ignored(r.Key()))
+		require.Equal(t, map[string]int{codes.SignalMalformed: 1}, w.ignored(r.Key()))
 		w.update(t, order.ActionApprove, "", order.Approval{By: "amina", Fingerprint: r.Fingerprint()})
 	}, 2*time.Hour)
 	require.Equal(t, order.Succeeded, w.drive(r).State)
@@ -177,7 +178,7 @@ func TestJunkUpdatesAreRefused(t *testing.T) {
 				sent++
 			}
 			for _, payload := range unreadable {
-				send(name, order.CodeUnreadable, converter.NewRawValue(payload))
+				send(name, codes.Unreadable, converter.NewRawValue(payload))
 				sent++
 			}
 			send(name, order.CodeInvalidRequest)
@@ -235,7 +236,7 @@ func TestJunkInputsOfShortWorkflows(t *testing.T) {
 	require.Equal(t, order.Succeeded, unknown.actLate(t).State)
 	after, err := w.books.Audit(t.Context(), r.Key())
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{order.CodeCallbackUnknown: 1}, w.ignored(r.Key()))
+	require.Equal(t, map[string]int{codes.CallbackUnknown: 1}, w.ignored(r.Key()))
 	require.Len(t, after, len(before)+1)
 	require.Equal(t, map[string]int{order.CodeInvalidRequest: 1}, w.ignored(order.Key{}), "of the installation")
 }

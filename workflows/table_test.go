@@ -22,7 +22,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -180,8 +182,8 @@ type oracle struct {
 	books        *ledger.Ledger
 	acts         *activities.Books
 	gateway      *activities.Gateway
-	approving    *order.Policy
-	refusing     *order.Policy
+	approving    *rules.Policy
+	refusing     *rules.Policy
 
 	now    time.Time
 	order  order.Request // the one that is tried
@@ -220,9 +222,9 @@ func newOracle(t *testing.T) *oracle {
 	require.NoError(t, err)
 	o.acts = activities.NewBooks(books, settings)
 	o.gateway = activities.NewGateway(map[string]*tarspay.Client{merchant: client}, books, settings)
-	o.approving, err = order.ParsePolicy([]byte(`rules: [{country: PK, per_order: {approve_above: "50"}}]`), "approving")
+	o.approving, err = rules.ParsePolicy([]byte(`rules: [{country: PK, per_order: {approve_above: "50"}}]`), "approving")
 	require.NoError(t, err)
-	o.refusing, err = order.ParsePolicy([]byte(`rules: [{country: PK, per_order: {refuse_above: "50"}}]`), "refusing")
+	o.refusing, err = rules.ParsePolicy([]byte(`rules: [{country: PK, per_order: {refuse_above: "50"}}]`), "refusing")
 	require.NoError(t, err)
 	return o
 }
@@ -275,7 +277,7 @@ type expectation struct {
 func (o *oracle) expect(kind order.Kind, stands string, callback, answer int) expectation {
 	e := expectation{kind: kind, state: stands}
 	if stands == credited {
-		e.credited, e.discrepancies = "paid", []string{order.DiscrepancyLatePayment}
+		e.credited, e.discrepancies = "paid", []string{codes.DiscrepancyLatePayment}
 	}
 	if callback != unheard {
 		o.hear(&e, word(kind, callback))
@@ -427,7 +429,7 @@ func (o *oracle) send(stands string) {
 	case "submitting":
 		return
 	case doubtful:
-		answer.Reason.Code = order.CodeGatewayDoubt
+		answer.Reason.Code = codes.GatewayDoubt
 	case "submitted", "in_review":
 		answer = ledger.Answer{Outcome: ledger.Accepted, GatewayID: o.gatewayID()}
 	case "failed":
@@ -435,15 +437,15 @@ func (o *oracle) send(stands string) {
 	}
 	_, err = o.books.CompleteSubmission(ctx, key, attempt.Attempt, answer)
 	require.NoError(o.t, err)
-	findings := map[string][]order.Finding{
-		"succeeded":      {{Verdict: order.Paid, Paid: pkr(100), Fee: pkr(2)}},
-		"partially_paid": {{Verdict: order.PartPaid, Paid: pkr(40), Fee: pkr(1)}},
-		"expired":        {{Verdict: order.Lapsed}},
-		credited:         {{Verdict: order.Lapsed}, {Verdict: order.Paid, Paid: pkr(100), Fee: pkr(2)}},
-		"refunded":       {{Verdict: order.Paid, Paid: pkr(100), Fee: pkr(2)}, {Verdict: order.Returned}},
+	findings := map[string][]rules.Finding{
+		"succeeded":      {{Verdict: rules.Paid, Paid: pkr(100), Fee: pkr(2)}},
+		"partially_paid": {{Verdict: rules.PartPaid, Paid: pkr(40), Fee: pkr(1)}},
+		"expired":        {{Verdict: rules.Lapsed}},
+		credited:         {{Verdict: rules.Lapsed}, {Verdict: rules.Paid, Paid: pkr(100), Fee: pkr(2)}},
+		"refunded":       {{Verdict: rules.Paid, Paid: pkr(100), Fee: pkr(2)}, {Verdict: rules.Returned}},
 	}
 	for _, finding := range findings[stands] {
-		finding.Source, finding.GatewayID = order.FromQuery, o.gatewayID()
+		finding.Source, finding.GatewayID = rules.FromQuery, o.gatewayID()
 		_, err := o.books.Settle(ctx, key, finding)
 		require.NoError(o.t, err)
 	}
@@ -497,13 +499,13 @@ func (o *oracle) ask(state order.State) {
 	var failure *temporal.ApplicationError
 	switch {
 	case err == nil:
-		var finding order.Finding
+		var finding rules.Finding
 		require.NoError(o.t, value.Get(&finding))
 		_, err = o.acts.Settle(ctx, key, finding)
 		require.NoError(o.t, err)
 	case errors.As(err, &failure) && failure.NonRetryable():
 		require.Equal(o.t, activities.ErrorMismatch, failure.Type())
-		_, err = o.acts.Review(ctx, key, order.Reason{Code: order.CodeMismatch})
+		_, err = o.acts.Review(ctx, key, order.Reason{Code: codes.Mismatch})
 		require.NoError(o.t, err)
 	default: // asked again later
 		require.ErrorAs(o.t, err, &failure)

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -16,7 +17,7 @@ import (
 func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
-	state, needs := p.standing.State, p.standing.NeedsPerson() || p.retryReason.Code != ""
+	state, needs := p.standing.State, rules.NeedsPerson(p.standing) || p.retryReason.Code != ""
 	if needs == p.flagged && (state == p.shown || !needs && !worthSearching(state)) {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -39,7 +40,7 @@ func TestAnOrderBehindABreakerOutlastsItsHorizon(t *testing.T) {
 				w.RegisterDelayedCallback(func() {
 					row, err := w.books.Order(t.Context(), r.Key())
 					require.NoError(t, err)
-					require.True(t, row.State.Unsent(), row.State)
+					require.True(t, rules.Unsent(row.State), row.State)
 					require.Equal(t, []string{"breaker"}, w.queued(r.Key()))
 					require.Contains(t, w.view(t).Next, "sent automatically when calls are accepted again")
 					if end == order.Cancelled {
@@ -124,7 +125,7 @@ type waiting struct {
 	end     order.State
 }
 
-// waits are the orders of order.Waits, by state and what is waited for.
+// waits are the orders of rules.Waits, by state and what is waited for.
 var waits = map[string][]waiting{
 	"created the create to be sent":                                      {behindBreaker, unserved()},
 	"reserved the create to be sent":                                     {behindBreaker, unserved()},
@@ -246,13 +247,13 @@ func withBooks(rupees int64) func(*testing.T, *world, order.Request) {
 	}
 }
 
-// Every row of order.Waits is what happens: the order stands there and is told
+// Every row of rules.Waits is what happens: the order stands there and is told
 // of, it goes on at its deadline, and without one it goes on when what held it up
 // is gone.
 func TestEveryWaitEnds(t *testing.T) {
 	t.Parallel()
 	tried := 0
-	for _, wait := range order.Waits {
+	for _, wait := range rules.Waits {
 		if wait.Apart {
 			continue
 		}
@@ -271,14 +272,14 @@ func TestEveryWaitEnds(t *testing.T) {
 	require.Equal(t, 23, tried)
 }
 
-func tryWait(t *testing.T, wait order.Wait, kind order.Kind, way waiting) {
+func tryWait(t *testing.T, wait rules.Wait, kind order.Kind, way waiting) {
 	t.Helper()
 	w := newWorld(t, func(s *activities.Settings) {
 		s.BreakerProbe, s.WaitForFunds, s.FundsDeadline = time.Hour, true, 24*time.Hour
 		s.RetryLadder, s.PollLadder = config.Ladder{time.Minute, time.Hour}, config.Ladder{time.Minute, time.Hour} // days pass
 		s.WithdrawalHorizon, s.DepositHorizon = 24*time.Hour, 24*time.Hour
 		if wait.State == order.AwaitingApproval {
-			policy, err := order.ParsePolicy([]byte(policyText), "policy.yaml")
+			policy, err := rules.ParsePolicy([]byte(policyText), "policy.yaml")
 			require.NoError(t, err)
 			s.Policy = policy
 		}
@@ -341,7 +342,7 @@ func TestWhatCannotBeBookedRests(t *testing.T) {
 	w := newWorld(t)
 	settled, books := 0, activities.NewBooks(w.books, activities.Settings{})
 	w.OnActivity(books.Settle, mock.Anything, mock.Anything, mock.Anything).Return(
-		func(ctx context.Context, key order.Key, finding order.Finding) (order.Standing, error) {
+		func(ctx context.Context, key order.Key, finding rules.Finding) (order.Standing, error) {
 			if settled++; settled < 10 {
 				return order.Standing{State: order.Submitted}, nil
 			}

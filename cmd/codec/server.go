@@ -15,7 +15,7 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/tarspay-payouts/orchestrator/codec"
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 )
 
 // Limits of a request. The payloads of one page of the UI are far below them. They
@@ -141,7 +141,7 @@ func bounded(next http.Handler) http.Handler {
 func refuse(w http.ResponseWriter, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(order.ClassOf(code).HTTPStatus())
+	w.WriteHeader(codes.ClassOf(code).HTTPStatus())
 	_ = json.NewEncoder(w).Encode(struct { // an error means that the caller is gone
 		Code    string `json:"code"`
 		Message string `json:"message"`

@@ -20,6 +20,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -144,13 +145,13 @@ func TestRefusedDeedsLeaveATrace(t *testing.T) {
 		{"reject", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
 		{"cancel", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
 		{"resolve", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
-		{"approve", "PAY-1", order.CodeFingerprintMismatch, exitRefused},
-		{"approve", "UNK-1", order.CodeNotAwaitingApproval, exitRefused},
+		{"approve", "PAY-1", codes.FingerprintMismatch, exitRefused},
+		{"approve", "UNK-1", codes.NotAwaitingApproval, exitRefused},
 		{"cancel", "UNK-1", order.CodeAlreadySubmitted, exitRefused},
-		{"resolve", "UNK-1", order.CodeNotInReview, exitRefused},
+		{"resolve", "UNK-1", codes.NotInReview, exitRefused},
 		{"poll", "FIN-1", order.CodeTerminal, exitRefused},
 		{"poll", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
-		{"poll", "PAY-1", order.CodeNotSubmitted, exitRefused},
+		{"poll", "PAY-1", codes.NotSubmitted, exitRefused},
 		{"adopt", "FIN-1", order.CodeTerminal, exitRefused},
 		{"adopt", "NOBODYS-1", order.CodeOrderNotFound, exitNotFound},
 	} {
@@ -194,7 +195,7 @@ func TestDeedsThatSayTooLittle(t *testing.T) {
 		"note, text":            {[]string{"note", "FIN-1", ""}, order.CodeWhyMissing, "amina"},
 		"resolve, who":          {append(resolve, "--why", "w", "--evidence", "e", "--by", ""), order.CodeWhoMissing, "nobody"},
 		"resolve, why":          {append(resolve, "--evidence", "e"), order.CodeWhyMissing, "amina"},
-		"resolve, proof":        {append(resolve, "--why", "w"), order.CodeEvidenceMissing, "amina"},
+		"resolve, proof":        {append(resolve, "--why", "w"), codes.EvidenceMissing, "amina"},
 		"of a number not ours":  {[]string{"cancel", "NOBODYS-1", "--by", ""}, order.CodeOrderNotFound, "nobody"},
 		"of an order long gone": {[]string{"reject", "FIN-1", "--by", ""}, order.CodeWhoMissing, "nobody"},
 	} {
@@ -470,7 +471,7 @@ func TestAdopt(t *testing.T) {
 	args := []string{"adopt", "ORPH-1", "--merchant", merchant, "--by", "dana"}
 	orphans := func(t *testing.T, b *testBundle) []ledger.Discrepancy {
 		t.Helper()
-		open, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: order.DiscrepancyOrphan, Open: true})
+		open, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: codes.DiscrepancyOrphan, Open: true})
 		require.NoError(t, err)
 		return open
 	}
@@ -514,7 +515,7 @@ func TestAdopt(t *testing.T) {
 		require.Len(t, orphans(t, b), 1)
 		last := b.lastEntry(t, "ORPH-1")
 		require.True(t, last.Refused)
-		require.Equal(t, []string{"dana", order.CodeWorkflowRunning}, []string{last.Actor, last.Reason.Code})
+		require.Equal(t, []string{"dana", codes.WorkflowRunning}, []string{last.Actor, last.Reason.Code})
 	})
 	t.Run("its id is taken", func(t *testing.T) {
 		t.Parallel()

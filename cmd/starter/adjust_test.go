@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -34,7 +35,7 @@ func TestAdjust(t *testing.T) {
 	confirm := adjusting("confirm", "TOPUP-7", "--merchant", merchant)
 	same := b.run(t.Context(), confirm...)
 	require.Equal(t, exitRefused, same.code)
-	require.Contains(t, same.errs, order.CodeSamePerson)
+	require.Contains(t, same.errs, codes.SamePerson)
 	b.clock = noon.Add(2 * time.Minute)
 	requireRun(t, b, "adjust_confirm", append(confirm, "--by", "dana"), exitDone)
 	require.Equal(t, amount(t, "105000.50", "PKR"), b.available(t))
@@ -80,7 +81,7 @@ func TestRefusedAdjustmentsLeaveATrace(t *testing.T) {
 		"nothing":       {with(proposing, "--amount", "0"), ledger.CodeAdjustmentInvalid, exitRefused, ledger.ActionProposeAdjustment, "amina"},
 		"nobody":        {with(proposing, "--by", ""), order.CodeWhoMissing, exitRefused, ledger.ActionProposeAdjustment, "nobody"},
 		"no reason":     {with(proposing, "--why", ""), order.CodeWhyMissing, exitRefused, ledger.ActionProposeAdjustment, "amina"},
-		"no proof":      {with(proposing, "--evidence", ""), order.CodeEvidenceMissing, exitRefused, ledger.ActionProposeAdjustment, "amina"},
+		"no proof":      {with(proposing, "--evidence", ""), codes.EvidenceMissing, exitRefused, ledger.ActionProposeAdjustment, "amina"},
 		"no such reference": {
 			adjusting("confirm", "NEVER-1", "--merchant", merchant, "--by", "dana"), ledger.CodeAdjustmentNotFound, exitNotFound, ledger.ActionConfirmAdjustment, "dana",
 		},

@@ -19,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -96,7 +97,7 @@ func (b *testBundle) remember(t *testing.T) *remembering {
 		status:       enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, typ: contract.WithdrawalType, input: input,
 	}
 	b.client = client.New(temporal)
-	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "LOST-1"}, order.DiscrepancyNotInLedger, "the run is run-1"))
+	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "LOST-1"}, codes.DiscrepancyNotInLedger, "the run is run-1"))
 	return temporal
 }
 

@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -81,7 +83,7 @@ func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 	s.show(look, func(w io.Writer) {
 		writeOrder(w, document)
 		if look.Error.Code == codeNoFingerprint {
-			describe(w, "to be approved", []fact{{"fingerprint", order.ShortFingerprint(document.Order.Fingerprint)}})
+			describe(w, "to be approved", []fact{{"fingerprint", rules.ShortFingerprint(document.Order.Fingerprint)}})
 		}
 		writeFailure(s.errs, look.Error)
 	})
@@ -94,7 +96,7 @@ func refusedLook(view order.View) *order.Refusal {
 	case view.Fingerprint == "":
 		return order.Refuse(client.CodeNoAnswer, "nothing was approved: the order's fingerprint is not known while no worker answers")
 	case view.State != order.AwaitingApproval:
-		return order.Refuse(order.CodeNotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval", view.Key(), view.State)
+		return order.Refuse(codes.NotAwaitingApproval, "nothing was approved: order %s is %s; it does not wait for an approval", view.Key(), view.State)
 	}
-	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order. If it is right, somebody who did not request it approves it: starter approve %s --fingerprint %s --by WHO", orderArguments(view.Key()), order.ShortFingerprint(view.Fingerprint))
+	return order.Refuse(codeNoFingerprint, "nothing was approved: look at the order. If it is right, somebody who did not request it approves it: starter approve %s --fingerprint %s --by WHO", orderArguments(view.Key()), rules.ShortFingerprint(view.Fingerprint))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -63,7 +64,7 @@ func completeCodes(_ *cobra.Command, _ []string, typed string) ([]string, cobra.
 			fitting = append(fitting, row.Code+"\t"+row.Meaning)
 		}
 	}
-	for _, group := range order.Catalogue {
+	for _, group := range codes.Catalogue {
 		for _, entry := range group.Entries {
 			if strings.HasPrefix(entry.Code, strings.ToUpper(typed)) {
 				fitting = append(fitting, entry.Code+"\t"+entry.Means)
@@ -83,14 +84,14 @@ type codesDocument struct {
 // class.
 type ownCode struct {
 	Code    string      `json:"code"`
-	Class   order.Class `json:"class"`
+	Class   codes.Class `json:"class"`
 	Exit    int         `json:"exit"`
 	HTTP    int         `json:"http"`
 	Meaning string      `json:"meaning"`
 	Action  string      `json:"action"`
 }
 
-func ownCodeOf(e order.CatalogueEntry) ownCode {
+func ownCodeOf(e codes.Entry) ownCode {
 	return ownCode{Code: e.Code, Class: e.Class, Exit: e.Class.Exit(), HTTP: e.Class.HTTPStatus(), Meaning: e.Means, Action: e.Do}
 }
 
@@ -124,7 +125,7 @@ func (s *starter) codes(args []string) error {
 		s.listCodes(document)
 		return nil
 	}
-	own, known := order.LookupCode(strings.ToUpper(args[0]))
+	own, known := codes.Lookup(strings.ToUpper(args[0]))
 	switch {
 	case len(args) == 1 && known:
 		document.Own = append(document.Own, ownCodeOf(own))
@@ -154,7 +155,7 @@ func (s *starter) listCodes(document codesDocument) {
 	for _, row := range tarspay.ErrorCodes() {
 		document.Codes = append(document.Codes, codeOf(row))
 	}
-	for _, group := range order.Catalogue {
+	for _, group := range codes.Catalogue {
 		for _, entry := range group.Entries {
 			document.Own = append(document.Own, ownCodeOf(entry))
 		}
@@ -185,7 +186,7 @@ func writeOwnCode(w io.Writer, c ownCode) {
 // an order can.
 func exitText(c ownCode) string {
 	text := strconv.Itoa(c.Exit)
-	if c.Exit == exitOtherwise || !slices.ContainsFunc(order.CodesOf(order.GroupReasons), func(e order.CatalogueEntry) bool { return e.Code == c.Code }) {
+	if c.Exit == exitOtherwise || !slices.ContainsFunc(codes.Of(codes.GroupReasons), func(e codes.Entry) bool { return e.Code == c.Code }) {
 		return text
 	}
 	return text + "; " + strconv.Itoa(exitOtherwise) + " of an order that ended with it otherwise than succeeded"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -80,9 +81,9 @@ func explain(err error) failure {
 	switch f.Code {
 	case order.CodeWhoMissing:
 		f.Message += "; give a name with --by, which was empty or is nobody's"
-	case order.CodeFeeUnconfirmed:
+	case codes.FeeUnconfirmed:
 		f.Message += ": --whole-fee"
-	case order.CodeProposalDiffers:
+	case codes.ProposalDiffers:
 		f.Message += ": --replace"
 	}
 	return f
@@ -90,7 +91,7 @@ func explain(err error) failure {
 
 // exitOf returns the exit code of a refusal, from its code's class in the
 // catalogue.
-func exitOf(code string) int { return order.ClassOf(code).Exit() }
+func exitOf(code string) int { return codes.ClassOf(code).Exit() }
 
 // writeFailure prints a sentence per problem, each with its code.
 func writeFailure(w io.Writer, f failure) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -37,9 +38,9 @@ func TestExitCodes(t *testing.T) {
 		{&ledger.Error{Code: ledger.CodeNoFile}, ledger.CodeNoFile, 2},
 		{order.Refuse(order.CodeInvalidRequest, ""), order.CodeInvalidRequest, 2},
 		{order.Refuse(order.CodeOrderConflict, ""), order.CodeOrderConflict, 3},
-		{order.Refuse(order.CodeNotInReview, ""), order.CodeNotInReview, 3},
-		{order.Refuse(order.CodeNotAnEnd, ""), order.CodeNotAnEnd, 3},
-		{order.Refuse(order.CodeEvidenceMissing, ""), order.CodeEvidenceMissing, 3},
+		{order.Refuse(codes.NotInReview, ""), codes.NotInReview, 3},
+		{order.Refuse(codes.NotAnEnd, ""), codes.NotAnEnd, 3},
+		{order.Refuse(codes.EvidenceMissing, ""), codes.EvidenceMissing, 3},
 		{order.Refuse(order.CodeTerminal, ""), order.CodeTerminal, 3},
 		{order.Refuse(codeFileExists, ""), codeFileExists, 3},
 		{order.Refuse("ADDED_LATER", ""), "ADDED_LATER", 3},
@@ -52,7 +53,7 @@ func TestExitCodes(t *testing.T) {
 		{order.Refuse(ledger.CodeAdjustmentNotFound, ""), ledger.CodeAdjustmentNotFound, 5},
 		{order.Refuse(ledger.CodeAdjustmentConflict, ""), ledger.CodeAdjustmentConflict, 3},
 		{order.Refuse(order.CodeAlreadySubmitted, ""), order.CodeAlreadySubmitted, 3},
-		{order.Refuse(order.CodeWorkflowRunning, ""), order.CodeWorkflowRunning, 3},
+		{order.Refuse(codes.WorkflowRunning, ""), codes.WorkflowRunning, 3},
 		{&tarspay.Error{Class: tarspay.ClassRejected, NotSent: true}, order.CodeInvalidRequest, 2},
 		{&tarspay.Error{Class: tarspay.ClassRejected}, order.CodeGatewayRefused, 3},
 		{&tarspay.Error{Class: tarspay.ClassDuplicate}, order.CodeGatewayRefused, 3},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -71,7 +72,7 @@ func TestGolden(t *testing.T) {
 		"reconcile_drift":        {compared(order.Drifting), []string{"reconcile", "--merchant", merchant}, exitOtherwise},
 		"reconcile_transactions": {comparedTransactions(), []string{"reconcile", "--transactions"}, exitDone},
 		"reconcile_transactions_found": {
-			comparedTransactions(order.DiscrepancyCount{Code: order.DiscrepancyNoOrder, Open: 2}), []string{"reconcile", "--transactions"}, exitOtherwise,
+			comparedTransactions(order.DiscrepancyCount{Code: codes.DiscrepancyNoOrder, Open: 2}), []string{"reconcile", "--transactions"}, exitOtherwise,
 		},
 		"reconcile_transactions_unreachable": {unreachableTransactions, []string{"reconcile", "--transactions"}, exitUnreachable},
 		"reconcile_unreachable":              {unreachableBalance, []string{"reconcile"}, exitUnreachable},
@@ -183,7 +184,7 @@ func reviewed(t *testing.T, b *testBundle) {
 
 func notInReview(t *testing.T, b *testBundle) {
 	underWay(t, b)
-	b.temporal.viewErr = order.Refuse(order.CodeNotInReview, "order INV-1 is submitted; only an order in review can be resolved")
+	b.temporal.viewErr = order.Refuse(codes.NotInReview, "order INV-1 is submitted; only an order in review can be resolved")
 }
 
 func reviewEnded(t *testing.T, b *testBundle) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -140,11 +141,11 @@ func listedState(o payouts.Listed) string {
 	switch {
 	case o.Problem == order.CodeNumberSquatted:
 		why = " (number squatted)"
-	case o.Problem == order.DiscrepancyNotInLedger:
+	case o.Problem == codes.DiscrepancyNotInLedger:
 		why = " (not in the ledger)"
-	case o.Problem == order.DiscrepancyOrphan && o.Status == "":
+	case o.Problem == codes.DiscrepancyOrphan && o.Status == "":
 		why = " (no workflow)"
-	case o.Problem == order.DiscrepancyOrphan:
+	case o.Problem == codes.DiscrepancyOrphan:
 		why = " (workflow " + strings.ToLower(o.Status) + ")"
 	}
 	return string(o.State) + why

@@ -24,6 +24,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/docs"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -134,15 +135,15 @@ func TestOperationsPolicy(t *testing.T) {
 	t.Parallel()
 	found := blocks(readOperations(t), "yaml")
 	require.NotEmpty(t, found)
-	policy, err := order.ParsePolicy([]byte(found[0]), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte(found[0]), "policy.yaml")
 	require.NoError(t, err)
-	known := order.Facts{KnownBeneficiary: true}
-	for rupees, verdict := range map[string]order.Clearance{"20000": order.Pass, "20000.01": order.NeedsApproval, "200000.01": order.Refused} {
+	known := rules.Facts{KnownBeneficiary: true}
+	for rupees, verdict := range map[string]rules.Clearance{"20000": rules.Pass, "20000.01": rules.NeedsApproval, "200000.01": rules.Refused} {
 		require.Equal(t, verdict, policy.Judge(request(t, "INV-1", rupees), known).Verdict, rupees)
 	}
-	require.Equal(t, order.NeedsApproval, policy.Judge(request(t, "INV-1", "1"), order.Facts{}).Verdict, "a new beneficiary")
+	require.Equal(t, rules.NeedsApproval, policy.Judge(request(t, "INV-1", "1"), rules.Facts{}).Verdict, "a new beneficiary")
 
-	bare, err := order.ParsePolicy([]byte("rules: [{new_beneficiary: approve}]"), "policy.yaml")
+	bare, err := rules.ParsePolicy([]byte("rules: [{new_beneficiary: approve}]"), "policy.yaml")
 	require.NoError(t, err)
 	require.Equal(t, bare.ApprovalDeadline(), policy.ApprovalDeadline(), "the page says that it shows the defaults")
 	require.Equal(t, bare.TwoPersonResolve(), policy.TwoPersonResolve())
@@ -168,7 +169,7 @@ func TestOperationsUpdates(t *testing.T) {
 			if resolution.State == order.PartiallyPaid {
 				resolved.Kind = order.Deposit
 			}
-			require.NoError(t, resolution.Validate(resolved, order.InReview), row[2])
+			require.NoError(t, rules.ValidateResolution(resolution, resolved, order.InReview), row[2])
 		}
 	}
 	slices.Sort(shown)

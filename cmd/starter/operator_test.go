@@ -14,8 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -150,9 +152,9 @@ func request(t *testing.T, number, rupees string) order.Request {
 	}
 }
 
-func policy(t *testing.T) *order.Policy {
+func policy(t *testing.T) *rules.Policy {
 	t.Helper()
-	p, err := order.ParsePolicy([]byte(`rules: [{country: PK, per_order: {approve_above: "20000"}}]`), "policy.yaml")
+	p, err := rules.ParsePolicy([]byte(`rules: [{country: PK, per_order: {approve_above: "20000"}}]`), "policy.yaml")
 	require.NoError(t, err)
 	return p
 }
@@ -201,7 +203,7 @@ func (b *testBundle) happenings(t *testing.T) string {
 	}
 
 	orphan := b.sent(t, request(t, "ORPH-1", "800"), ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P3"})
-	require.NoError(t, b.real.OpenDiscrepancy(ctx, orphan, order.DiscrepancyOrphan, "the order is open and no workflow drives it; the last run was run-1"))
+	require.NoError(t, b.real.OpenDiscrepancy(ctx, orphan, codes.DiscrepancyOrphan, "the order is open and no workflow drives it; the last run was run-1"))
 	b.clock = b.clock.Add(time.Minute)
 	require.NoError(t, b.real.Trip(ctx, merchantVN, order.Reason{Code: order.CodeGatewayPaused, Text: "code 5003006 (API key expired)"}, time.Minute))
 	b.clock = b.clock.Add(time.Minute)
@@ -253,16 +255,16 @@ func (b *testBundle) wants(t *testing.T) {
 func (b *testBundle) paid(t *testing.T, r order.Request) {
 	t.Helper()
 	key := b.sent(t, r, accepted)
-	paid := order.Finding{Source: order.FromQuery, Verdict: order.Paid, GatewayID: gatewayOrder, Paid: r.Amount, Fee: amount(t, "15", "PKR")}
+	paid := rules.Finding{Source: rules.FromQuery, Verdict: rules.Paid, GatewayID: gatewayOrder, Paid: r.Amount, Fee: amount(t, "15", "PKR")}
 	_, err := b.real.Settle(t.Context(), key, paid)
 	require.NoError(t, err)
 	b.clock = b.clock.Add(time.Minute)
-	_, err = b.real.Settle(t.Context(), key, order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, GatewayID: gatewayOrder})
+	_, err = b.real.Settle(t.Context(), key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, GatewayID: gatewayOrder})
 	require.NoError(t, err)
 	_, refusal, err := b.real.CloseDiscrepancy(t.Context(), 1, order.Who{By: "amina", Why: "the gateway withdrew it"})
 	require.NoError(t, err)
 	require.Nil(t, refusal)
-	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), key, order.DiscrepancyMismatch, "callback 1: orderAmount"))
+	require.NoError(t, b.real.OpenDiscrepancy(t.Context(), key, codes.DiscrepancyMismatch, "callback 1: orderAmount"))
 }
 
 // Nothing that is read tells who is paid, not even what the gateway wrote.
@@ -291,7 +293,7 @@ func TestCloseDiscrepancy(t *testing.T) {
 	got := b.run(t.Context(), "close-discrepancy", "2", "--why", "compared with the gateway", "--json")
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Contains(t, got.out, `"closed_by":"amina","closed_why":"compared with the gateway"`)
-	found, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: order.DiscrepancyMismatch})
+	found, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Code: codes.DiscrepancyMismatch})
 	require.NoError(t, err)
 	require.Equal(t, "compared with the gateway", found[0].ClosedWhy)
 
@@ -302,7 +304,7 @@ func TestCloseDiscrepancy(t *testing.T) {
 	}
 	last := b.lastEntry(t, "FIN-1")
 	require.True(t, last.Refused)
-	require.Equal(t, order.CodeDiscrepancyClosed, last.Reason.Code)
+	require.Equal(t, codes.DiscrepancyClosed, last.Reason.Code)
 
 	for _, test := range []struct {
 		args        []string

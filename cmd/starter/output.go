@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 )
 
 // output is standard output, with the width of the terminal, 0 if it is not a
@@ -215,7 +215,7 @@ func moment(t time.Time) string { return commandline.Moment(t) }
 
 // localTimes changes the times in a text of ours to the reader's time zone. Do not
 // use it for texts of people, which are shown unchanged.
-func localTimes(text string) string { return order.InZone(text, time.Local) }
+func localTimes(text string) string { return saytime.InZone(text, time.Local) }
 
 func yes(is bool) string {
 	if is {

@@ -18,6 +18,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -300,7 +301,7 @@ func row(t *testing.T, state order.State) client.Row {
 	t.Helper()
 	r := client.Row{
 		Kind: order.Withdrawal, Merchant: merchant, Number: "INV-1", Country: "PK", Amount: amount(t, "1500", "PKR"), State: state,
-		NeedsReview: state.NeedsReview(), Open: true, Status: "Running", WorkflowID: workflowID, RunID: "run-1", StartedAt: noon,
+		NeedsReview: rules.NeedsReview(state), Open: true, Status: "Running", WorkflowID: workflowID, RunID: "run-1", StartedAt: noon,
 	}
 	if state.Terminal() {
 		r.Open, r.Status, r.EndedAt = false, "Completed", noon.Add(time.Minute)

@@ -8,8 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -73,11 +75,11 @@ func TestTheLedgerDecides(t *testing.T) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
-		}, order.Submitted, payouts.FromLedger, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Submitted, payouts.FromLedger, "", codes.DiscrepancyOrphan, exitUnderWay},
 		"forgotten": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			notFound(t, b)
-		}, order.Submitted, payouts.FromLedger, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Submitted, payouts.FromLedger, "", codes.DiscrepancyOrphan, exitUnderWay},
 		"its id is taken": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
@@ -93,7 +95,7 @@ func TestTheLedgerDecides(t *testing.T) {
 			kept(t, b, order.Submitted)
 			told(t, b, order.Submitted)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Submitted, payouts.FromWorkflow, "What the workflow does next.", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Submitted, payouts.FromWorkflow, "What the workflow does next.", codes.DiscrepancyNotInLedger, exitUnderWay},
 		"no row, just started": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Created)
 			told(t, b, order.Created)
@@ -105,7 +107,7 @@ func TestTheLedgerDecides(t *testing.T) {
 			told(t, b, order.Succeeded)
 			b.temporal.row = row(t, order.Succeeded)
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Succeeded, payouts.FromWorkflow, "Nothing: the order has ended.", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Succeeded, payouts.FromWorkflow, "Nothing: the order has ended.", codes.DiscrepancyNotInLedger, exitUnderWay},
 		"no row, because it was refused": {func(t *testing.T, b *testBundle) {
 			kept(t, b, order.Rejected)
 			told(t, b, order.Rejected)
@@ -118,15 +120,15 @@ func TestTheLedgerDecides(t *testing.T) {
 			told(t, b, order.Created)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
 			b.books.orderErr = ledger.ErrNotFound
-		}, order.Created, payouts.FromList, "", order.DiscrepancyNotInLedger, exitUnderWay},
+		}, order.Created, payouts.FromList, "", codes.DiscrepancyNotInLedger, exitUnderWay},
 		"no ledger, and terminated": {func(t *testing.T, b *testBundle) {
 			told(t, b, order.Created)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
-		}, order.Created, payouts.FromList, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Created, payouts.FromList, "", codes.DiscrepancyOrphan, exitUnderWay},
 		"no ledger, and failed": {func(t *testing.T, b *testBundle) {
 			told(t, b, order.Created)
 			b.temporal.row.Open, b.temporal.row.Status = false, "Failed"
-		}, order.Created, payouts.FromList, "", order.DiscrepancyOrphan, exitUnderWay},
+		}, order.Created, payouts.FromList, "", codes.DiscrepancyOrphan, exitUnderWay},
 		"the ledger is away": {func(t *testing.T, b *testBundle) {
 			told(t, b, order.Submitted)
 			b.ledgerErr = &ledger.Error{Code: ledger.CodeUnreachable, Text: "it does not answer"}
@@ -148,7 +150,7 @@ func TestTheLedgerDecides(t *testing.T) {
 				problem = *document.Problem
 			}
 			require.Equal(t, test.problem, problem.Code)
-			if problem.Code == order.DiscrepancyOrphan {
+			if problem.Code == codes.DiscrepancyOrphan {
 				require.Contains(t, problem.Text, adopt)
 			}
 			text := b.run(t.Context(), "status", "INV-1", "--merchant", merchant)
@@ -218,7 +220,7 @@ func TestAnEndThatTheLedgerDoesNotKnow(t *testing.T) {
 	var document orderDocument
 	require.NoError(t, json.Unmarshal([]byte(got.out), &document))
 	require.Equal(t, order.Submitted, document.Order.State)
-	require.Equal(t, order.DiscrepancyOrphan, document.Problem.Code)
+	require.Equal(t, codes.DiscrepancyOrphan, document.Problem.Code)
 }
 
 // A workflow that was ended from outside is no end of the order, and no bug of
@@ -231,13 +233,13 @@ func TestWaitForATerminatedWorkflow(t *testing.T) {
 			kept(t, b, order.Submitted)
 		}
 		told(t, b, order.Created)
-		b.temporal.viewErr = order.Refuse(order.DiscrepancyOrphan, "no workflow drives it")
+		b.temporal.viewErr = order.Refuse(codes.DiscrepancyOrphan, "no workflow drives it")
 		b.temporal.row.Open, b.temporal.row.Status = false, "Terminated"
 		got := b.run(t.Context(), "status", "INV-1", "--merchant", merchant, "--wait", "--json")
 		require.Equal(t, exitUnderWay, got.code, "nothing says that the order is over")
 		var document orderDocument
 		require.NoError(t, json.Unmarshal([]byte(got.out), &document))
-		require.Equal(t, order.DiscrepancyOrphan, document.Problem.Code)
+		require.Equal(t, codes.DiscrepancyOrphan, document.Problem.Code)
 	}
 }
 
@@ -253,8 +255,8 @@ func TestTheListIsTheLedgers(t *testing.T) {
 		return r
 	}
 	paid := b.sent(t, request(t, "PAID", "1500"), accepted)
-	_, err := b.real.Settle(t.Context(), paid, order.Finding{
-		Source: order.FromQuery, Verdict: order.Paid, GatewayID: gatewayOrder, Paid: amount(t, "1500", "PKR"), Fee: amount(t, "15", "PKR"),
+	_, err := b.real.Settle(t.Context(), paid, rules.Finding{
+		Source: rules.FromQuery, Verdict: rules.Paid, GatewayID: gatewayOrder, Paid: amount(t, "1500", "PKR"), Fee: amount(t, "15", "PKR"),
 	})
 	require.NoError(t, err)
 	b.opened(t, request(t, "DRIVEN", "100"))

@@ -10,6 +10,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -174,7 +175,7 @@ func (w *world) crash(l *trackedOrder, sent bool) {
 	}
 	row, _, err := w.books.OpenOrder(w.ctx, l.request, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
 	w.must(err, l.Number, "the order cannot be opened")
-	if err != nil || !row.State.Sendable() {
+	if err != nil || !rules.Sendable(row.State) {
 		return
 	}
 	_, err = w.books.NextSubmission(w.ctx, row.Key(), 0)

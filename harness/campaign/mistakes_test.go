@@ -20,6 +20,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -77,7 +78,7 @@ var mistakes = map[string]mistake{
 	})},
 	"what was held back for long is never sent": {plan: small(Order{}, func(p *Plan) { p.Spells = []Spell{{"key-expired", 0, 6 * hour}} }), property: "P6", wrongs: 1, injected: giveUp()},
 	"a refund is never believed": {plan: small(Order{Scenario: "refund"}, nil), property: "P2", wrongs: 1, injected: onActivity(func(_ string, result any, err error) (any, error) {
-		if confirmed, is := result.(activities.Confirmed); is && confirmed.Finding.Verdict == order.Returned {
+		if confirmed, is := result.(activities.Confirmed); is && confirmed.Finding.Verdict == rules.Returned {
 			result = activities.Confirmed{}
 		}
 		return result, err

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -76,7 +78,7 @@ func (j *judge) oneOrderAtMost(c *results) {
 		creates := o.wire.creates - o.wire.forgotten
 		j.require(creates <= len(o.submissions), o, "sent without a stored attempt: %d creates, %d attempts", creates, len(o.submissions))
 		refused := slices.Contains([]string{
-			order.CodeInsufficientFunds, order.CodeLimitOrder, order.CodeRejected, order.CodeApprovalTooLate,
+			order.CodeInsufficientFunds, codes.LimitOrder, order.CodeRejected, order.CodeApprovalTooLate,
 		}, o.row.Reason.Code)
 		if refused {
 			j.require(creates == 0, o, "sent %d times, although we refused it: %s", creates, o.row.Reason.Code)
@@ -116,10 +118,10 @@ func (j *judge) oursIsTheirs(c *results) {
 			}[o.row.State]
 			j.require(o.booked[0].State == want, o, "it is %s, but at the gateway it is %s", o.row.State, o.booked[0].State)
 		case order.Expired:
-			j.unpaid(o, paid, afterAll, order.DiscrepancyLatePayment)
+			j.unpaid(o, paid, afterAll, codes.DiscrepancyLatePayment)
 		default:
 			j.require(o.row.State.Terminal(), o, "it has not ended: %s", o.row.State)
-			j.unpaid(o, paid, afterAll, order.DiscrepancyPaidAfterEnd)
+			j.unpaid(o, paid, afterAll, codes.DiscrepancyPaidAfterEnd)
 		}
 		j.require(!o.wire.lastCreate.Add(c.plan.ahead(0)).Truncate(time.Millisecond).After(o.end().At), o, "sent at %s, after its end at %s", o.wire.lastCreate, o.end().At)
 		if o.row.State == order.Refunded || o.lost {
@@ -174,20 +176,20 @@ func (j *judge) proved(plan Plan, o record, step ledger.Step) {
 	says, happened := o.happened(step)
 	name := fmt.Sprintf("%s by %s, %s %s", step.To, step.Source, step.Evidence, step.Reason.Code)
 	switch step.Source {
-	case order.FromCallback:
+	case rules.FromCallback:
 		i := slices.IndexFunc(o.callbacks, func(e ledger.InboxEntry) bool { return e.ID == step.Evidence })
 		if j.require(i >= 0, o, "%s: there is no such callback", name) {
 			j.require(slices.Contains(says, o.callbacks[i].Callback.State), o, "%s: the callback says %s", name, o.callbacks[i].Callback.State)
 		}
 		j.require(happened, o, "%s: this did not happen at the gateway", name)
 		j.require(!slices.Contains([]order.State{order.Failed, order.Expired, order.Refunded}, step.To), o, "%s: released without a query", name)
-	case order.FromQuery:
+	case rules.FromQuery:
 		if step.Reason.Code == order.CodeGatewayRefused || step.Reason.Code == order.CodeGatewayShort { // probably refused, and not found by a query
 			j.require(len(o.booked) == 0, o, "%s: the gateway has the order", name)
 			return
 		}
 		j.require(happened, o, "%s: this did not happen at the gateway", name)
-	case order.FromOperator:
+	case rules.FromOperator:
 		j.byPersons(plan, o, step, name, happened)
 	case ledger.FromSubmission:
 		j.require(step.To == order.Failed, o, "%s: the answer to a create can only prove a failure", name)
@@ -229,7 +231,7 @@ func (j *judge) alongTheTable(c *results) {
 		state := order.Created
 		for _, step := range o.steps {
 			j.require(step.From == state, o, "a step begins at %s, but the state was %s", step.From, state)
-			j.require(order.CanMove(o.request.Kind, step.From, step.To), o, "it moved from %s to %s", step.From, step.To)
+			j.require(rules.CanMove(o.request.Kind, step.From, step.To), o, "it moved from %s to %s", step.From, step.To)
 			if step.From.Terminal() {
 				paid := step.From == order.Succeeded || step.From == order.PartiallyPaid || step.From == order.Expired
 				j.require(paid && step.To == order.Refunded, o, "it changed from the terminal state %s to %s", step.From, step.To)
@@ -253,7 +255,7 @@ func (j *judge) moneyAddsUp(c *results) {
 	j.books(c.balances[ledger.AccountInFlight] == 0, "%d are in flight, but no order is", c.balances[ledger.AccountInFlight])
 	theirs := c.book.Merchants[0].Available.Minor() + c.book.Merchants[0].Frozen.Minor()
 	for _, o := range c.orders {
-		if len(o.booked) == 0 || !o.has(order.DiscrepancyPaidAfterEnd) {
+		if len(o.booked) == 0 || !o.has(codes.DiscrepancyPaidAfterEnd) {
 			continue
 		}
 		for _, moved := range o.booked[0].Movements {
@@ -339,12 +341,12 @@ func (j *judge) comparedAsItIs(c *results) {
 	j.books(drift == theirs-ours, "the last comparison reports a difference of %d, but the balances differ by %d", drift, theirs-ours)
 	j.books((len(c.compared.Drifting) > 0) == (drift != 0), "balances differ by %d, but the last comparison reports %v", drift, c.compared.Drifting)
 	for _, o := range c.orders {
-		j.require(len(o.Losses) > 0 || c.plan.Older != nil || !o.has(order.DiscrepancyOrphan), o, "a discrepancy says that it lacks a workflow, but it always had one")
-		j.require(c.plan.Older != nil || !o.has(order.DiscrepancyNoOrder), o, "a discrepancy says that we do not have the order, but we do")
-		j.require(len(o.booked) > 1 || !o.has(order.DiscrepancySecond), o, "a discrepancy says that its number was used twice, but it was used once")
+		j.require(len(o.Losses) > 0 || c.plan.Older != nil || !o.has(codes.DiscrepancyOrphan), o, "a discrepancy says that it lacks a workflow, but it always had one")
+		j.require(c.plan.Older != nil || !o.has(codes.DiscrepancyNoOrder), o, "a discrepancy says that we do not have the order, but we do")
+		j.require(len(o.booked) > 1 || !o.has(codes.DiscrepancySecond), o, "a discrepancy says that its number was used twice, but it was used once")
 		if o.settledOnce() {
-			j.require(!o.has(order.DiscrepancyRecord), o, "a discrepancy says that the gateway's record differs, but it does not: %v", o.discrepancies)
-			j.require(!o.has(order.DiscrepancyState), o, "a discrepancy says that the gateway's state differs, but it does not: %v", o.discrepancies)
+			j.require(!o.has(codes.DiscrepancyRecord), o, "a discrepancy says that the gateway's record differs, but it does not: %v", o.discrepancies)
+			j.require(!o.has(codes.DiscrepancyState), o, "a discrepancy says that the gateway's state differs, but it does not: %v", o.discrepancies)
 		}
 	}
 }
@@ -375,5 +377,5 @@ func (j *judge) noWorkflowStuck(c *results) {
 // twoPersons reports whether a name is "first and second", with two different persons.
 func twoPersons(by string) bool {
 	first, second, both := strings.Cut(by, " and ")
-	return both && first != "" && second != "" && !order.SamePerson(first, second)
+	return both && first != "" && second != "" && !rules.SamePerson(first, second)
 }

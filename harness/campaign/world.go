@@ -27,6 +27,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -59,7 +60,7 @@ type world struct {
 	receiver   http.Handler
 	deliverer  *callback.Deliverer
 	registry   *prometheus.Registry
-	policy     *order.Policy
+	policy     *rules.Policy
 
 	// Only the environment's goroutine uses these fields.
 	orders         []*trackedOrder
@@ -253,7 +254,7 @@ func (w *world) register() error {
 	}
 	var err error
 	if w.plan.Policy {
-		if w.policy, err = order.ParsePolicy([]byte(policyText), "policy.yaml"); err != nil {
+		if w.policy, err = rules.ParsePolicy([]byte(policyText), "policy.yaml"); err != nil {
 			return err
 		}
 		settings.Policy = w.policy

@@ -13,7 +13,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -296,7 +298,7 @@ func (r *run) compare(v view, row order.Order, scenario string) {
 		r.find(name, "it is in review although the gateway has decided: %s (%s)", state, scenario)
 	}
 	for _, d := range v.disagreed[key] {
-		if d.Code == order.DiscrepancyNoRecord && strings.Contains(scenario, "hidden") {
+		if d.Code == codes.DiscrepancyNoRecord && strings.Contains(scenario, "hidden") {
 			continue // the scenario hides the order from queries, also from the comparison's
 		}
 		r.find(name, "a discrepancy, although the gateway does not contradict itself in this run: %s %s (%s)", d.Code, d.Detail, scenario)
@@ -337,7 +339,7 @@ func (r *run) judgeRecord(ctx context.Context, v view, row order.Order) error {
 	}
 	at := order.Created
 	for _, step := range steps {
-		if step.From != at || !order.CanMove(row.Kind, step.From, step.To) {
+		if step.From != at || !rules.CanMove(row.Kind, step.From, step.To) {
 			r.find(name, "it went from %s (it was %s) to %s, which is not on the table", step.From, at, step.To)
 		}
 		at = step.To
@@ -350,7 +352,7 @@ func (r *run) judgeRecord(ctx context.Context, v view, row order.Order) error {
 		if len(steps) > 0 {
 			last = steps[len(steps)-1]
 		}
-		if last.Source == "" || last.Source == order.FromCallback && last.Evidence == "" {
+		if last.Source == "" || last.Source == rules.FromCallback && last.Evidence == "" {
 			r.find(name, "it is %s without proof on record", row.State)
 		}
 	}

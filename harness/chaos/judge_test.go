@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -107,16 +108,16 @@ func TestDiscrepancyIsFound(t *testing.T) {
 	row := order.Order{Request: order.Request{Kind: order.Withdrawal, Merchant: merchant, Number: "1"}}
 	row.State = order.Failed
 	r := &run{}
-	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: order.DiscrepancyPaidAfterEnd}}}}, row, "fail")
-	require.Contains(t, says(r), order.DiscrepancyPaidAfterEnd)
+	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: codes.DiscrepancyPaidAfterEnd}}}}, row, "fail")
+	require.Contains(t, says(r), codes.DiscrepancyPaidAfterEnd)
 
 	row.State = order.InReview
-	unseen := view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: order.DiscrepancyNoRecord}}}}
+	unseen := view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: codes.DiscrepancyNoRecord}}}}
 	r = &run{}
 	r.compare(unseen, row, "hidden:3")
 	require.Empty(t, says(r), "the gateway hides the order from the comparison's query")
 	r.compare(unseen, row, "success")
-	require.Contains(t, says(r), order.DiscrepancyNoRecord)
+	require.Contains(t, says(r), codes.DiscrepancyNoRecord)
 }
 
 // judged is a run whose ledger is a real one, with one withdrawal that is on

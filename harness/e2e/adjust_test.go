@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -30,7 +31,7 @@ func TestTopUp(t *testing.T) {
 		h.adjusts(t, exitDone, "propose", "--by=Amina, treasury", "--kind=top_up", "--amount=5000", "--why=for the salaries", "--evidence=bank slip 88")
 		require.Equal(t, []string{"funds", "drift 5000.00 PKR", "adjustment"}, h.queued(t))
 		alone := h.adjusts(t, exitRefused, "confirm", "--by=amina, treasury")
-		require.Equal(t, order.CodeSamePerson, alone.Error.Code)
+		require.Equal(t, codes.SamePerson, alone.Error.Code)
 		require.Equal(t, order.AwaitingFunds, h.row(t, p).State)
 		booked := h.adjusts(t, exitDone, "confirm", "--by=Dana, finance").Adjustment
 		require.Equal(t, ledger.AdjustmentBooked, booked.State)

@@ -7,6 +7,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -31,7 +32,7 @@ func ordersAreCheap(t *testing.T, h *house) {
 	h.stands(t, order.Submitted, few, many)
 	h.move(t, few, tarspay.StateSucceeded, "") // before anybody has asked
 	h.ended(t, called)
-	require.Equal(t, order.FromCallback, h.lastStep(t, called).Source)
+	require.Equal(t, rules.FromCallback, h.lastStep(t, called).Source)
 	events, _ := h.history(t, called)
 	require.LessOrEqual(t, events, int64(maxEvents), "events of a withdrawal that a callback finishes")
 

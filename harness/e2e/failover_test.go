@@ -23,6 +23,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -58,7 +59,7 @@ func TestFailover(t *testing.T) {
 	line.Lead(hostOf(primary)) // whoever has a session on the standby could keep it
 	require.NoError(t, accepting.RecordPolicy(h.ctx, "none", nil), "a session that takes no writes is not used again")
 	h.ended(t, waiting)
-	require.Equal(t, order.FromCallback, h.lastStep(t, waiting).Source)
+	require.Equal(t, rules.FromCallback, h.lastStep(t, waiting).Source)
 	for _, door := range []string{h.Addresses.Admin, h.Addresses.Worker} {
 		until(t, h, door+" to be ready", func(context.Context) (int, error) {
 			status, _ := h.get(t, door+"/readyz")

@@ -16,6 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -163,7 +164,7 @@ func (h *house) ended(t *testing.T, payments ...payment) {
 	for _, p := range payments {
 		now := until(t, h, p.request.Number+" ("+p.scenario+") to end "+string(p.end.state), h.standing(p),
 			func(now order.Standing) bool {
-				return now.State == p.end.state || now.State.Terminal() && !order.CanMove(p.request.Kind, now.State, p.end.state)
+				return now.State == p.end.state || now.State.Terminal() && !rules.CanMove(p.request.Kind, now.State, p.end.state)
 			})
 		require.Equal(t, p.end.state, now.State, "%s (%s): %s", p.request.Number, p.scenario, now.Reason.Text)
 	}

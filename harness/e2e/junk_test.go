@@ -16,6 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -62,7 +63,7 @@ func TestJunkFromOutside(t *testing.T) {
 				ignored[entry.Reason.Code]++
 			}
 		}
-		require.Equal(t, map[string]int{order.CodeSignalMalformed: 1, order.CodeSignalUnknown: 1, order.CodeUnreadable: 1}, ignored)
+		require.Equal(t, map[string]int{codes.SignalMalformed: 1, codes.SignalUnknown: 1, codes.Unreadable: 1}, ignored)
 	}
 }
 
@@ -144,7 +145,7 @@ func TestWhatIsTooLongForTemporal(t *testing.T) {
 	}
 	for range 150 {
 		_, err := h.Orders.Act(h.ctx, p.key(), order.Approval{By: "e2e", Fingerprint: p.request.Fingerprint()})
-		require.Equal(t, order.CodeNotAwaitingApproval, order.CodeOf(err), "%v", err)
+		require.Equal(t, codes.NotAwaitingApproval, order.CodeOf(err), "%v", err)
 	}
 	_, err := h.Orders.Act(h.ctx, p.key(), order.Note{By: "chen", Text: "others are heard"})
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -70,7 +71,7 @@ func (h *house) findsOrphan(t *testing.T, p payment) {
 	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
-	require.Equal(t, order.DiscrepancyOrphan, found[0].Code)
+	require.Equal(t, codes.DiscrepancyOrphan, found[0].Code)
 	require.Equal(t, p.key(), found[0].Key)
 }
 
@@ -81,7 +82,7 @@ func (h *house) adopts(t *testing.T, p payment) {
 	_, err := h.Orders.Adopt(h.ctx, h.row(t, p), order.Adoption{By: "e2e"})
 	require.NoError(t, err)
 	_, err = h.Orders.Adopt(h.ctx, h.row(t, p), order.Adoption{By: "e2e"})
-	require.Equal(t, order.CodeWorkflowRunning, order.CodeOf(err))
+	require.Equal(t, codes.WorkflowRunning, order.CodeOf(err))
 	h.move(t, p, tarspay.StateSucceeded, "")
 	h.ended(t, p)
 	_, err = h.Orders.Adopt(h.ctx, h.row(t, p), order.Adoption{By: "e2e"})

@@ -15,6 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -80,7 +81,7 @@ func temporalAndReceiverAway(t *testing.T, h *house) {
 			continue // what releases money is settled on the gateway's word, asked for because of the callback
 		}
 		step := h.lastStep(t, p)
-		require.Equal(t, order.FromCallback, step.Source, p.request.Number)
+		require.Equal(t, rules.FromCallback, step.Source, p.request.Number)
 		require.Equal(t, entry.ID, step.Evidence, p.request.Number)
 	}
 }
@@ -116,7 +117,7 @@ func databaseAway(t *testing.T, h *house, line *proxy.Proxy) {
 	line.Set(proxy.Passing)
 	require.NoError(t, started())
 	h.ended(t, waiting, underWay, withdrawal, deposit)
-	require.Equal(t, order.FromCallback, h.lastStep(t, waiting).Source)
+	require.Equal(t, rules.FromCallback, h.lastStep(t, waiting).Source)
 	require.Equal(t, 1, h.booked(t, underWay)[0].CreatesReceived, "what is known to be on its way is asked for, not sent again")
 }
 

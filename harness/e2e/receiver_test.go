@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -119,7 +120,7 @@ func liesAreNotBooked(t *testing.T, h *house) {
 		noted, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Number: p.request.Number})
 		require.NoError(t, err)
 		require.Len(t, noted, 1, p.scenario)
-		require.Equal(t, order.DiscrepancyMismatch, noted[0].Code, p.scenario)
+		require.Equal(t, codes.DiscrepancyMismatch, noted[0].Code, p.scenario)
 	}
 	h.mutex.Lock()
 	defer h.mutex.Unlock()

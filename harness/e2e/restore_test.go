@@ -13,6 +13,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -48,7 +49,7 @@ func TestAnOlderLedgerLosesNoOrder(t *testing.T) {
 		}
 		return found, err
 	}, func(found contract.Lost) bool { return len(found.Unwritten.Keys) == len(lost) })
-	queued, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: order.DiscrepancyNotInLedger, Open: true})
+	queued, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: codes.DiscrepancyNotInLedger, Open: true})
 	require.NoError(t, err)
 	require.Len(t, queued, len(lost))
 	h.discrepancies += len(lost)

@@ -10,7 +10,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -38,7 +40,7 @@ func TestReview(t *testing.T) {
 	// Polling continues in review, and the gateway's answer ends the order.
 	h.move(t, decided, tarspay.StateSucceeded, "")
 	h.ended(t, decided)
-	require.Equal(t, order.FromQuery, h.lastStep(t, decided).Source)
+	require.Equal(t, rules.FromQuery, h.lastStep(t, decided).Source)
 
 	h.refusesWithoutEvidence(t, paid)
 	h.resolve(t, paid, "--state=succeeded", "--fee=15")
@@ -82,7 +84,7 @@ func (h *house) waitsForAPerson(t *testing.T, payments ...payment) {
 // attempts are recorded.
 func (h *house) refusesWithoutEvidence(t *testing.T, p payment) {
 	t.Helper()
-	for missing, code := range map[string]string{"why": order.CodeWhyMissing, "evidence": order.CodeEvidenceMissing} {
+	for missing, code := range map[string]string{"why": order.CodeWhyMissing, "evidence": codes.EvidenceMissing} {
 		bare := slices.DeleteFunc(resolution(p, "--state=succeeded"), func(flag string) bool { return strings.HasPrefix(flag, "--"+missing) })
 		h.starter(t, bare...).refuses(t, exitRefused, code)
 		trail, err := h.books.Audit(h.ctx, p.key())
@@ -92,8 +94,8 @@ func (h *house) refusesWithoutEvidence(t *testing.T, p payment) {
 		require.Equal(t, "Amina, treasury", last.Actor)
 		require.Equal(t, code, last.Reason.Code)
 	}
-	h.starter(t, resolution(p, "--state=cancelled")...).refuses(t, exitRefused, order.CodeNotAnEnd)
-	h.starter(t, resolution(p, "--state=partially_paid", "--paid=1")...).refuses(t, exitRefused, order.CodeNotAnEnd)
+	h.starter(t, resolution(p, "--state=cancelled")...).refuses(t, exitRefused, codes.NotAnEnd)
+	h.starter(t, resolution(p, "--state=partially_paid", "--paid=1")...).refuses(t, exitRefused, codes.NotAnEnd)
 	require.Equal(t, order.InReview, h.row(t, p).State)
 }
 
@@ -111,7 +113,7 @@ func (h *house) resolve(t *testing.T, p payment, flags ...string) {
 	view := h.starter(t, resolution(p, flags...)...).answers(t, exitDone).Order
 	require.Equal(t, p.end.state, view.State)
 	step := h.lastStep(t, p)
-	require.Equal(t, order.FromOperator, step.Source)
+	require.Equal(t, rules.FromOperator, step.Source)
 	require.Equal(t, "Amina, treasury", step.By)
 	require.Equal(t, "ticket 4711", step.Evidence)
 	require.Contains(t, step.Reason.Text, "support confirms it")
@@ -124,7 +126,7 @@ func (h *house) resolve(t *testing.T, p payment, flags ...string) {
 func onlyReviewIsResolved(t *testing.T, h *house) {
 	p := h.withdrawal(t, "BD", "stuck", succeeds)
 	h.stands(t, order.Submitted, p)
-	h.starter(t, resolution(p, "--state=failed")...).refuses(t, exitRefused, order.CodeNotInReview)
+	h.starter(t, resolution(p, "--state=failed")...).refuses(t, exitRefused, codes.NotInReview)
 	require.Equal(t, order.Submitted, h.row(t, p).State)
 	h.move(t, p, tarspay.StateSucceeded, "")
 	h.ended(t, p)

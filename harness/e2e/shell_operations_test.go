@@ -9,6 +9,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -67,7 +68,7 @@ func (d day) morning(t *testing.T) {
 	// The first discrepancy, which the page closes.
 	_, err := d.Gateway.Trigger(d.ctx, pakistan, "INV-6", "changed-amount")
 	require.NoError(t, err)
-	until(t, d.house, "a discrepancy", d.discrepancies(order.DiscrepancyMismatch), func(found []ledger.Discrepancy) bool { return len(found) == 1 })
+	until(t, d.house, "a discrepancy", d.discrepancies(codes.DiscrepancyMismatch), func(found []ledger.Discrepancy) bool { return len(found) == 1 })
 	d.reached(t, "INV-1", order.Succeeded)
 }
 
@@ -111,10 +112,10 @@ func (d day) endings() map[string]func(*testing.T) {
 			d.reached(t, "INV-3", order.Rejected)
 		},
 		"A merchant's breaker is open": d.breakerCloses,
-		"A discrepancy is open":        d.closed(order.DiscrepancyMismatch),
-		"No workflow drives an order":  d.closed(order.DiscrepancyOrphan),
+		"A discrepancy is open":        d.closed(codes.DiscrepancyMismatch),
+		"No workflow drives an order":  d.closed(codes.DiscrepancyOrphan),
 		"Temporal has an order that the ledger does not have": func(t *testing.T) {
-			d.closed(order.DiscrepancyNotInLedger)(t)
+			d.closed(codes.DiscrepancyNotInLedger)(t)
 			d.reached(t, "INV-8", order.Succeeded)
 		},
 		"Money moved that belongs to no order":  d.balancesAgree,

@@ -14,6 +14,7 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -104,7 +105,7 @@ func (d day) workflowIsLost(t *testing.T) {
 	r := d.opens(t, order.Withdrawal, "INV-7", "100", "stuck,silent")
 	d.reached(t, "INV-7", order.Submitted, order.InReview)
 	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, contract.WorkflowID(r.Key()), "", "by mistake"))
-	require.NoError(t, d.books.OpenDiscrepancy(d.ctx, r.Key(), order.DiscrepancyOrphan, "its workflow was terminated"))
+	require.NoError(t, d.books.OpenDiscrepancy(d.ctx, r.Key(), codes.DiscrepancyOrphan, "its workflow was terminated"))
 	d.needsPerson(t, ledger.QueueDiscrepancy, "INV-7")
 }
 
@@ -117,7 +118,7 @@ func (d day) rowIsLost(t *testing.T) {
 	}, contract.WorkflowType(r.Kind), r)
 	require.NoError(t, err)
 	require.NoError(t, d.Temporal.TerminateWorkflow(d.ctx, contract.WorkflowID(r.Key()), "", "by mistake"))
-	require.NoError(t, d.books.OpenDiscrepancy(d.ctx, r.Key(), order.DiscrepancyNotInLedger, "its workflow was terminated"))
+	require.NoError(t, d.books.OpenDiscrepancy(d.ctx, r.Key(), codes.DiscrepancyNotInLedger, "its workflow was terminated"))
 	d.needsPerson(t, ledger.QueueDiscrepancy, "INV-8")
 }
 

@@ -8,7 +8,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -33,9 +35,9 @@ func TestTransactionsAreCompared(t *testing.T) {
 		h.move(t, returned, tarspay.StateRefunded, "")
 		_, err := h.Gateway.Fund(h.ctx, h.Merchant("VN"), "70000", true)
 		require.NoError(t, err)
-		require.Equal(t, map[string]int{order.DiscrepancyOwnWithdrawal: 1}, h.compared(t, 4))
+		require.Equal(t, map[string]int{codes.DiscrepancyOwnWithdrawal: 1}, h.compared(t, 4))
 		h.stands(t, order.Refunded, returned)
-		require.Equal(t, order.FromQuery, h.lastStep(t, returned).Source)
+		require.Equal(t, rules.FromQuery, h.lastStep(t, returned).Source)
 
 		h.settles(t, "70000")
 		require.Empty(t, h.compared(t, 0), "what two persons have booked is no finding")
@@ -47,7 +49,7 @@ func TestTransactionsAreCompared(t *testing.T) {
 func (h *house) settles(t *testing.T, amount string) {
 	t.Helper()
 	h.discrepancies++
-	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: order.DiscrepancyOwnWithdrawal, Open: true})
+	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: codes.DiscrepancyOwnWithdrawal, Open: true})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	merchant := "--merchant=" + h.Merchant("VN")

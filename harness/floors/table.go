@@ -93,18 +93,22 @@ var Rooms = []Room{
 	{Path: "internal/reconcile", Floor: 3, Holds: "compares records of two sides", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/report", Floor: 3, Beside: []string{"internal/ledger"}, Holds: "a day in figures", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 
-	{Path: "client", Floor: 2, Beside: []string{"contract", "order"}, Holds: "how finance systems start and read orders", Never: []Ban{
+	{Path: "client", Floor: 2, Beside: []string{"contract", "order", "internal/rules"}, Holds: "how finance systems start and read orders", Never: []Ban{
 		{"database/sql", "a finance system that imports the client must not build a database"},
 		{"config", "a finance system has settings of its own"},
 		noWorkflow, noCommand,
 	}},
 	{
-		Path: "contract", Floor: 2, Beside: []string{"order"}, Never: []Ban{noSQL, {"go.temporal.io/sdk/client", "the contract is names and values"}}, Direct: []Ban{noHTTP},
+		Path: "contract", Floor: 2, Beside: []string{"order", "internal/rules"}, Never: []Ban{noSQL, {"go.temporal.io/sdk/client", "the contract is names and values"}}, Direct: []Ban{noHTTP},
 		Holds: "what crosses Temporal: names of queues, types, messages and search attributes, their inputs and results",
 	},
 	{
 		Path: "order", Floor: 2, Beside: []string{"tarspay"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
-		Holds: "the domain: requests, validation, fingerprint, states, the state table, what counts as proof",
+		Holds: "requests, validation, fingerprint, states, actions, refusals",
+	},
+	{
+		Path: "internal/rules", Floor: 2, Beside: []string{"order", "tarspay"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
+		Holds: "the tables that decide: moves between states, what counts as proof, the approval policy, which actions are allowed",
 	},
 	{
 		Path: "tarspay", Floor: 2, Never: []Ban{noTemporal, noSQL},
@@ -112,16 +116,18 @@ var Rooms = []Room{
 	},
 	{Path: "codec", Floor: 2, Beside: []string{"contract"}, Holds: "encryption of what Temporal stores of an order", Never: []Ban{noSQL}},
 	{
-		Path: "internal/roster", Floor: 2, Beside: []string{"order"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
+		Path: "internal/roster", Floor: 2, Beside: []string{"order", "internal/rules"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
 		Holds: "who may act: people and systems, their roles, merchants, limits and keys; nothing calls it yet",
 	},
 	{
-		Path: "internal/envelope", Floor: 2, Beside: []string{"order", "internal/roster"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
+		Path: "internal/envelope", Floor: 2, Beside: []string{"order", "internal/roster", "internal/rules"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
 		Holds: "signed actions: canonical bytes, SSH and ed25519 signatures, lists as Merkle trees",
 	},
 	{Path: "internal/commandline", Floor: 2, Holds: "what the commands share: help, flags, exit statuses", Never: []Ban{noTemporal, noSQL}},
 
 	{Path: "money", Floor: 1, Holds: "exact amounts"},
+	{Path: "internal/codes", Floor: 1, Holds: "the catalogue of codes, their classes", Never: []Ban{noTemporal, noSQL}},
+	{Path: "internal/saytime", Floor: 1, Holds: "times in texts that are stored", Never: []Ban{noTemporal, noSQL}},
 	{Path: "config", Floor: 1, Beside: []string{"money", "internal/trusted"}, Holds: "settings from the environment"},
 	{Path: "internal/telemetry", Floor: 1, Holds: "health and metrics of a process", Never: []Ban{noTemporal, noSQL}},
 	{Path: "internal/seal", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
@@ -131,6 +137,7 @@ var Rooms = []Room{
 	{Path: "internal/ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},
 	{Path: "harness/sandbox", Floor: laboratory, Holds: "a gateway for tests, with its own book", Never: []Ban{
 		{"order", "the sandbox's book must not be ours"},
+		{"internal/rules", "the sandbox's book must not be ours"},
 		{"internal/ledger/...", "the sandbox's book must not be ours"},
 		noTemporal,
 	}},

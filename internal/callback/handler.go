@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -222,7 +223,7 @@ func (h *handler) refuse(w http.ResponseWriter, refused *refusal) {
 		w.Header().Set("Connection", "close")
 		h.readUntil(w, time.Now().Add(time.Second))
 	}
-	w.WriteHeader(order.ClassOf(refused.Code).HTTPStatus())
+	w.WriteHeader(codes.ClassOf(refused.Code).HTTPStatus())
 	_, _ = w.Write(text)
 }
 

@@ -351,7 +351,7 @@ var (
 	itemMembers = []string{"merchant", "number", "fingerprint", "requester", "amount"}
 )
 
-var rules = []rule{
+var signedActions = []rule{
 	{ActionStart, []roster.Role{roster.Request}, true, true,
 		[]string{"merchant", "number", "fingerprint", "amount"}, nil},
 	{order.ActionApprove, []roster.Role{roster.Approve}, true, true,
@@ -373,17 +373,17 @@ var rules = []rule{
 }
 
 func ruleOf(action string) (rule, bool) {
-	i := slices.IndexFunc(rules, func(r rule) bool { return r.action == action })
+	i := slices.IndexFunc(signedActions, func(r rule) bool { return r.action == action })
 	if i < 0 {
 		return rule{}, false
 	}
-	return rules[i], true
+	return signedActions[i], true
 }
 
 // Actions lists the actions that are signed.
 func Actions() []string {
-	names := make([]string, len(rules))
-	for i, rule := range rules {
+	names := make([]string, len(signedActions))
+	for i, rule := range signedActions {
 		names[i] = rule.action
 	}
 	return names

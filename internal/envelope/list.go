@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -69,7 +70,7 @@ func addTotal(totals map[string]money.Amount, amount money.Amount) *order.Refusa
 	}
 	sum, err := sum.Add(amount)
 	if err != nil {
-		return order.Refuse(order.CodeSumTooLarge, "the sum of the list is larger than can be held; make several lists")
+		return order.Refuse(codes.SumTooLarge, "the sum of the list is larger than can be held; make several lists")
 	}
 	totals[amount.Currency()] = sum
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -66,7 +67,7 @@ func TestListRefuses(t *testing.T) {
 		"no amount":      {[]Item{{"M1001", "W-1", fingerprint, money.Amount{}, ""}}, CodeMalformed},
 		"no fingerprint": {[]Item{{"M1001", "W-1", "", amount(t, "1", "PKR"), ""}}, CodeMalformed},
 		"no number":      {[]Item{{"M1001", "", fingerprint, amount(t, "1", "PKR"), ""}}, CodeMalformed},
-		"a sum too big":  {sums, order.CodeSumTooLarge},
+		"a sum too big":  {sums, codes.SumTooLarge},
 	} {
 		_, refusal := NewList(c.items)
 		assert.Equal(t, c.code, codeOf(refusal), name)

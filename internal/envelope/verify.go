@@ -8,7 +8,10 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -74,9 +77,9 @@ func (s Signed) Verify(r *roster.Roster, origin string, at time.Time) (Acted, *o
 	case e.Origin != origin:
 		return Acted{}, order.Refuse(CodeForeign, "the envelope is for installation %s; this is %s", e.Origin, origin)
 	case e.Issued.After(at.Add(MaxAhead)):
-		return Acted{}, order.Refuse(CodeTooEarly, "the envelope was issued at %s, which is in the future; set the clock of the machine that signed", order.SayTime(e.Issued))
+		return Acted{}, order.Refuse(CodeTooEarly, "the envelope was issued at %s, which is in the future; set the clock of the machine that signed", saytime.Say(e.Issued))
 	case !at.Before(e.Expires):
-		return Acted{}, order.Refuse(CodeExpired, "the envelope expired at %s; sign a new one", order.SayTime(e.Expires))
+		return Acted{}, order.Refuse(CodeExpired, "the envelope expired at %s; sign a new one", saytime.Say(e.Expires))
 	}
 	if refusal := acted.may(e.Merchant); refusal != nil {
 		return Acted{}, refusal
@@ -233,8 +236,8 @@ func (a Acted) checkRequester(o order.Order) *order.Refusal {
 	if a.Envelope.Action == ActionStart && o.RequestedBy != "" && o.RequestedBy != a.Actor.Name {
 		return order.Refuse(CodeOtherOrder, "order %s says that %q requests it, and %s signed it", o.Number, clip(o.RequestedBy), a.Actor.Name)
 	}
-	if a.Envelope.Action == order.ActionApprove && order.SamePerson(a.Actor.Name, o.RequestedBy) {
-		return order.Refuse(order.CodeSamePerson, "%s requested order %s; another person must approve it", o.RequestedBy, o.Number)
+	if a.Envelope.Action == order.ActionApprove && rules.SamePerson(a.Actor.Name, o.RequestedBy) {
+		return order.Refuse(codes.SamePerson, "%s requested order %s; another person must approve it", o.RequestedBy, o.Number)
 	}
 	return nil
 }

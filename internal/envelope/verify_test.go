@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -168,7 +169,7 @@ func TestFitsNotTheRequester(t *testing.T) {
 		require.Nil(t, refusal)
 		acted, refusal := signed(t, e, signerOf(t, "bilal")).Verify(people(t), origin, noon)
 		require.Nil(t, refusal)
-		assert.Equal(t, order.CodeSamePerson, codeOf(acted.Fits(o)), requester)
+		assert.Equal(t, codes.SamePerson, codeOf(acted.Fits(o)), requester)
 	}
 }
 
@@ -225,7 +226,7 @@ func TestFitsItem(t *testing.T) {
 
 	bilal, refusal := verify("bilal", "")
 	require.Nil(t, refusal)
-	assert.Equal(t, order.CodeSamePerson, codeOf(bilal.FitsItem(o, proofO)))
+	assert.Equal(t, codes.SamePerson, codeOf(bilal.FitsItem(o, proofO)))
 
 	one, refusal := verify("chen", "M1001")
 	require.Nil(t, refusal)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -20,11 +21,11 @@ func (l *Ledger) RefuseAbsent(ctx context.Context, key order.Key, asked int, rea
 		if h.attempts != asked {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, asked)
 		}
-		if !h.State.Sendable() {
+		if !rules.Sendable(h.State) {
 			return fmt.Errorf("%w: order %s is %s", ErrState, h.Key(), h.State)
 		}
-		_, err := t.settle(ctx, h, order.Finding{
-			Source: order.FromQuery, Verdict: order.Unpaid, Evidence: "not found after the grace", Reason: reason,
+		_, err := t.settle(ctx, h, rules.Finding{
+			Source: rules.FromQuery, Verdict: rules.Unpaid, Evidence: "not found after the grace", Reason: reason,
 		}, "", "")
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -76,7 +77,7 @@ func (t tx) onBooks(
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	e.source, e.mark = order.FromOperator, bookMark(e.action, target, order.Who{ID: e.mark})
+	e.source, e.mark = rules.FromOperator, bookMark(e.action, target, order.Who{ID: e.mark})
 	repeated, refusal, err := t.repeated(ctx, key, e.mark)
 	if err != nil || repeated {
 		return refusal, err

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Actions of people on an order. Each action is one transaction: it locks the
-// order, calls the action's Permit, performs or refuses the action, and audits
+// order, calls the action's Permit function, performs or refuses the action, and audits
 // which. A refusal is an answer, not an error. The order is returned in its new
 // state. It is empty if there is no order of the key; that is a refusal with
 // ORDER_NOT_FOUND. An action whose ID is already in the audit is not performed
@@ -26,9 +28,9 @@ func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (
 
 func approvalAction(a order.Approval) action {
 	return action{
-		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: personReason(order.CodeApproved, a.Why)},
+		entry: entry{action: ActionApprove, actor: a.By, evidence: a.Fingerprint, mark: a.ID, reason: personReason(codes.Approved, a.Why)},
 		permit: func(t tx, h *held) *order.Refusal {
-			return a.Permit(h.Order, t.At)
+			return rules.PermitApproval(a, h.Order, t.At)
 		},
 		do: tx.approve,
 	}
@@ -41,10 +43,10 @@ func (t tx) approve(ctx context.Context, h *held, e entry) error {
 		case err != nil:
 			return err
 		case first == "":
-			h.Reason = order.Reason{Code: order.CodeUnsigned, Text: sanitizeText(e.actor + " has approved it; another person must approve it, too")}
+			h.Reason = order.Reason{Code: codes.Unsigned, Text: sanitizeText(e.actor + " has approved it; another person must approve it, too")}
 			return t.record(ctx, h, h.State, e)
-		case order.SamePerson(first, e.actor):
-			return order.Refuse(order.CodeSamePerson, "%s has approved order %s; another person must approve it, too", first, h.Number)
+		case rules.SamePerson(first, e.actor):
+			return order.Refuse(codes.SamePerson, "%s has approved order %s; another person must approve it, too", first, h.Number)
 		}
 	}
 	to := order.Created
@@ -83,7 +85,7 @@ func rejectionAction(r order.Rejection) action {
 	return action{
 		entry: entry{action: ActionReject, actor: r.By, mark: r.ID, reason: personReason(order.CodeRejected, r.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
-			return r.Permit(h.Order)
+			return rules.PermitRejection(r, h.Order)
 		},
 		do: func(t tx, ctx context.Context, h *held, e entry) error {
 			h.Reason = by(e)
@@ -103,7 +105,7 @@ func cancellationAction(c order.Cancellation) action {
 	return action{
 		entry: entry{action: ActionCancel, actor: c.By, mark: c.ID, reason: personReason(order.CodeCancelled, c.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
-			return c.Permit(h.Order, false)
+			return rules.PermitCancellation(c, h.Order, false)
 		},
 		do: func(t tx, ctx context.Context, h *held, e entry) error {
 			// The row is locked: no attempt begins or ends until this is done.
@@ -111,7 +113,7 @@ func cancellationAction(c order.Cancellation) action {
 			if err != nil {
 				return err
 			}
-			if refusal := c.Permit(h.Order, sent); refusal != nil {
+			if refusal := rules.PermitCancellation(c, h.Order, sent); refusal != nil {
 				return refusal
 			}
 			h.Reason = by(e)
@@ -130,7 +132,7 @@ func noteAction(n order.Note) action {
 	return action{
 		entry: entry{action: ActionNote, actor: n.By, mark: n.ID, reason: personReason("", n.Text)},
 		permit: func(_ tx, h *held) *order.Refusal {
-			return n.Permit(h.Order)
+			return rules.PermitNote(n, h.Order)
 		},
 		do: tx.note,
 	}
@@ -148,7 +150,7 @@ func pollAction(p order.Poll) action {
 	return action{
 		entry: entry{action: ActionPoll, actor: p.By, mark: p.ID},
 		permit: func(_ tx, h *held) *order.Refusal {
-			return p.Permit(h.Order)
+			return rules.PermitPoll(p, h.Order)
 		},
 		do: tx.note,
 	}
@@ -169,7 +171,7 @@ func adoptionAction(a order.Adoption) action {
 	return action{
 		entry: e,
 		permit: func(_ tx, h *held) *order.Refusal {
-			return a.Permit(h.Order)
+			return rules.PermitAdoption(a, h.Order)
 		},
 		do: tx.note,
 	}
@@ -198,7 +200,7 @@ func (l *Ledger) act(ctx context.Context, key order.Key, asked order.Action, a a
 	a.asked, a.allow = asked, l.allow
 	l.refresh()
 	key = sanitizeOrderKey(key) // typed by a person
-	a.entry.source = order.FromOperator
+	a.entry.source = rules.FromOperator
 	a.entry.reason.Text = sanitizeText(a.entry.reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
 		result = actionResult{}
@@ -228,7 +230,7 @@ func (l *Ledger) act(ctx context.Context, key order.Key, asked order.Action, a a
 // refuseImpossible audits an action that the state table does not allow, and returns the
 // refusal. A repetition has the same result.
 func (l *Ledger) refuseImpossible(ctx context.Context, key order.Key, a action, why error) (actionResult, error) {
-	refusal := order.Refuse(order.CodeImpossible, "this cannot be done to order %s as it stands: %s", key.Number, why)
+	refusal := order.Refuse(codes.Impossible, "this cannot be done to order %s as it stands: %s", key.Number, why)
 	o, err := l.change(ctx, key, func(t tx, h *held) error {
 		e := a.entry
 		e.refuse(refusal)
@@ -338,7 +340,7 @@ func (t tx) sent(ctx context.Context, h *held) (bool, error) {
 	err := t.Get(ctx, &attempts, `
 		SELECT COUNT(CASE WHEN NOT `+notSent+` THEN 1 END) AS heard, COUNT(CASE WHEN started_at >= ? THEN 1 END) AS asked
 		FROM submissions WHERE order_id = ?`, unixMilli(h.AskFirst), h.id)
-	unasked := h.State.Sendable() && !h.AskFirst.IsZero() && attempts.Asked == 0
+	unasked := rules.Sendable(h.State) && !h.AskFirst.IsZero() && attempts.Asked == 0
 	return attempts.Heard > 0 || unasked, err
 }
 
@@ -397,7 +399,7 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 // recorded deadline it changes nothing and returns the time left. An order without
 // a recorded deadline has the given one, counted from its opening. FailFunds does
 // not end an order that the gateway may have before the gateway was queried
-// (Order.Unasked). Any other order is returned unchanged. ErrNotFound if there is
+// (rules.Unasked). Any other order is returned unchanged. ErrNotFound if there is
 // no order of the key.
 func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Duration) (o order.Order, left time.Duration, err error) {
 	o, err = l.change(ctx, key, func(t tx, h *held) error {
@@ -411,7 +413,7 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 		case due.IsZero():
 			due = h.CreatedAt.Add(deadline)
 		}
-		if left = due.Sub(t.At); left > 0 || h.Unasked() {
+		if left = due.Sub(t.At); left > 0 || rules.Unasked(h.Order) {
 			left = max(left, 0)
 			return nil
 		}
@@ -427,14 +429,14 @@ func (l *Ledger) FailFunds(ctx context.Context, key order.Key, deadline time.Dur
 // RejectUnanswered rejects an order that nobody approved in time. Before the
 // recorded deadline it changes nothing and returns the time left. It does not end
 // an order that the gateway may have before the gateway was queried
-// (Order.Unasked). Any other order is returned unchanged. ErrNotFound if there is
+// (rules.Unasked). Any other order is returned unchanged. ErrNotFound if there is
 // no order of the key.
 func (l *Ledger) RejectUnanswered(ctx context.Context, key order.Key) (o order.Order, left time.Duration, err error) {
 	o, err = l.change(ctx, key, func(t tx, h *held) error {
 		if left = 0; h.State != order.AwaitingApproval {
 			return nil
 		}
-		if left = h.ApproveBefore.Sub(t.At); left > 0 || h.Unasked() {
+		if left = h.ApproveBefore.Sub(t.At); left > 0 || rules.Unasked(h.Order) {
 			left = max(left, 0)
 			return nil
 		}

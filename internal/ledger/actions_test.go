@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -91,8 +93,8 @@ func TestApprove(t *testing.T) {
 			steps, err := b.History(t.Context(), o.Key())
 			require.NoError(t, err)
 			require.Equal(t, Step{
-				From: order.AwaitingApproval, To: test.state, Source: order.FromOperator, Evidence: o.Fingerprint, By: "amina",
-				Reason: order.Reason{Code: order.CodeApproved, Text: "a known vendor"}, At: approved.UpdatedAt,
+				From: order.AwaitingApproval, To: test.state, Source: rules.FromOperator, Evidence: o.Fingerprint, By: "amina",
+				Reason: order.Reason{Code: codes.Approved, Text: "a known vendor"}, At: approved.UpdatedAt,
 			}, steps[1])
 		}
 		require.Equal(t, map[Account]string{AccountOpening: "-150", AccountAvailable: "50", AccountInFlight: "100"}, b.balances(t))
@@ -161,13 +163,13 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 	}{
 		{"approved by nobody", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = "" }), order.CodeWhoMissing, "nobody: approve refused WHO_MISSING"},
 		{"approved by the system", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = "System" }), order.CodeWhoMissing, "System: approve refused WHO_MISSING"},
-		{"approved by the requester", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = " TESTS" }), order.CodeSamePerson, " TESTS: approve refused SAME_PERSON"},
-		{"approved as another", order.AwaitingApproval, approve(func(a *order.Approval) { a.Fingerprint = "f00" }), order.CodeFingerprintMismatch, "amina: approve refused FINGERPRINT_MISMATCH"},
-		{"approved, needs none", order.Reserved, approve(func(*order.Approval) {}), order.CodeNotAwaitingApproval, "amina: approve refused NOT_AWAITING_APPROVAL"},
+		{"approved by the requester", order.AwaitingApproval, approve(func(a *order.Approval) { a.By = " TESTS" }), codes.SamePerson, " TESTS: approve refused SAME_PERSON"},
+		{"approved as another", order.AwaitingApproval, approve(func(a *order.Approval) { a.Fingerprint = "f00" }), codes.FingerprintMismatch, "amina: approve refused FINGERPRINT_MISMATCH"},
+		{"approved, needs none", order.Reserved, approve(func(*order.Approval) {}), codes.NotAwaitingApproval, "amina: approve refused NOT_AWAITING_APPROVAL"},
 		{"approved after the end", order.Succeeded, approve(func(*order.Approval) {}), order.CodeTerminal, "amina: approve refused ORDER_ENDED"},
 		{"rejected by nobody", order.AwaitingApproval, reject(" ", "x"), order.CodeWhoMissing, "nobody: reject refused WHO_MISSING"},
 		{"rejected without why", order.AwaitingApproval, reject("amina", ""), order.CodeWhyMissing, "amina: reject refused WHY_MISSING"},
-		{"rejected, needs none", order.Submitted, reject("amina", "x"), order.CodeNotAwaitingApproval, "amina: reject refused NOT_AWAITING_APPROVAL"},
+		{"rejected, needs none", order.Submitted, reject("amina", "x"), codes.NotAwaitingApproval, "amina: reject refused NOT_AWAITING_APPROVAL"},
 		{"rejected after the end", order.Rejected, reject("amina", "x"), order.CodeTerminal, "amina: reject refused ORDER_ENDED"},
 		{"cancelled by nobody", order.Reserved, cancel("", "x"), order.CodeWhoMissing, "nobody: cancel refused WHO_MISSING"},
 		{"cancelled without why", order.Reserved, cancel("amina", "\n"), order.CodeWhyMissing, "amina: cancel refused WHY_MISSING"},
@@ -179,17 +181,17 @@ func TestRefusedActionsAreAudited(t *testing.T) {
 		{"noted by nobody", order.Submitted, note("", "x"), order.CodeWhoMissing, "nobody: note refused WHO_MISSING"},
 		{"noted nothing", order.Failed, note("amina", ""), order.CodeWhyMissing, "amina: note refused WHY_MISSING"},
 		{"asked by nobody", order.Submitted, poll(""), order.CodeWhoMissing, "nobody: poll refused WHO_MISSING"},
-		{"asked before it was sent", order.AwaitingApproval, poll("amina"), order.CodeNotSubmitted, "amina: poll refused NOT_SUBMITTED"},
+		{"asked before it was sent", order.AwaitingApproval, poll("amina"), codes.NotSubmitted, "amina: poll refused NOT_SUBMITTED"},
 		{"asked after the end", order.Expired, poll("amina"), order.CodeTerminal, "amina: poll refused ORDER_ENDED"},
 		{"adopted by nobody", order.Submitted, adopt("system", "r1"), order.CodeWhoMissing, "system: adopt refused WHO_MISSING"},
-		{"adopted while it is driven", order.Submitted, adopt("amina", ""), order.CodeWorkflowRunning, "amina: adopt refused WORKFLOW_RUNNING"},
+		{"adopted while it is driven", order.Submitted, adopt("amina", ""), codes.WorkflowRunning, "amina: adopt refused WORKFLOW_RUNNING"},
 		{"adopted after the end", order.Failed, adopt("amina", ""), order.CodeTerminal, "amina: adopt refused ORDER_ENDED"},
-		{"resolved without evidence", order.InReview, resolve(false, func(r *order.Resolution) { r.Evidence = "" }), order.CodeEvidenceMissing, "amina: resolve refused EVIDENCE_MISSING"},
+		{"resolved without evidence", order.InReview, resolve(false, func(r *order.Resolution) { r.Evidence = "" }), codes.EvidenceMissing, "amina: resolve refused EVIDENCE_MISSING"},
 		{"resolved by nobody", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "" }), order.CodeWhoMissing, "nobody: resolve refused WHO_MISSING"},
-		{"resolved too early", order.Unknown, resolve(false, func(*order.Resolution) {}), order.CodeNotInReview, "amina: resolve refused NOT_IN_REVIEW"},
+		{"resolved too early", order.Unknown, resolve(false, func(*order.Resolution) {}), codes.NotInReview, "amina: resolve refused NOT_IN_REVIEW"},
 		{"resolved after the end", order.Succeeded, resolve(true, func(*order.Resolution) {}), order.CodeTerminal, "amina: resolve refused ORDER_ENDED"},
-		{"resolved to no end", order.InReview, resolve(true, func(r *order.Resolution) { r.State = order.Submitted }), order.CodeNotAnEnd, "amina: resolve refused NOT_AN_END"},
-		{"resolved by the requester", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "Tests" }), order.CodeSamePerson, "Tests: resolve refused SAME_PERSON"},
+		{"resolved to no end", order.InReview, resolve(true, func(r *order.Resolution) { r.State = order.Submitted }), codes.NotAnEnd, "amina: resolve refused NOT_AN_END"},
+		{"resolved by the requester", order.InReview, resolve(true, func(r *order.Resolution) { r.By = "Tests" }), codes.SamePerson, "Tests: resolve refused SAME_PERSON"},
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
@@ -370,7 +372,7 @@ func TestWhatTheTableRefusesIsAudited(t *testing.T) {
 			},
 		})
 		require.NoError(t, err)
-		require.Equal(t, order.CodeImpossible, result.refusal.Code)
+		require.Equal(t, codes.Impossible, result.refusal.Code)
 		require.Equal(t, order.Reserved, result.order.State)
 		trail := b.trail(t, o.Key())
 		require.Equal(t, "amina: note refused NOT_POSSIBLE", trail[len(trail)-1])
@@ -426,7 +428,7 @@ func TestPollAndAdopt(t *testing.T) {
 			require.NoError(t, err)
 			asked, adopted := entries[len(entries)-2], entries[len(entries)-1]
 			for _, e := range []AuditEntry{asked, adopted} {
-				require.Equal(t, order.FromOperator, e.Source)
+				require.Equal(t, rules.FromOperator, e.Source)
 				require.Equal(t, [2]order.State{state, state}, [2]order.State{e.Before, e.After})
 				require.False(t, e.Refused)
 			}
@@ -452,7 +454,7 @@ func TestActionsWithAnIDAreDoneOnce(t *testing.T) {
 		for range 3 {
 			_, refusal, err := b.Approve(t.Context(), o.Key(), wrong)
 			require.NoError(t, err)
-			require.Equal(t, order.CodeFingerprintMismatch, refusal.Code)
+			require.Equal(t, codes.FingerprintMismatch, refusal.Code)
 			require.Contains(t, refusal.Text, "the approval is for other content")
 		}
 		for range 3 {
@@ -464,7 +466,7 @@ func TestActionsWithAnIDAreDoneOnce(t *testing.T) {
 		right.ID = "update-3" // a second approval, not a repetition
 		_, refusal, err := b.Approve(t.Context(), o.Key(), right)
 		require.NoError(t, err)
-		require.Equal(t, order.CodeNotAwaitingApproval, refusal.Code)
+		require.Equal(t, codes.NotAwaitingApproval, refusal.Code)
 		_, refusal, err = b.Note(t.Context(), o.Key(), order.Note{ID: "update-2", By: "chen", Text: "x"})
 		require.NoError(t, err)
 		require.Equal(t, order.CodeInvalidRequest, refusal.Code, "the id is the approval's: it is not answered as that was")
@@ -777,7 +779,7 @@ func TestOneDecisionCounts(t *testing.T) {
 			})
 			require.LessOrEqual(t, done.Load(), int32(1))
 			for _, code := range answers {
-				require.Contains(t, []string{"", "none", order.CodeNotAwaitingApproval, order.CodeTerminal, order.CodeApprovalTooLate}, code)
+				require.Contains(t, []string{"", "none", codes.NotAwaitingApproval, order.CodeTerminal, order.CodeApprovalTooLate}, code)
 			}
 			require.Len(t, b.steps(t, o.Key()), 2)
 			require.Len(t, slices.DeleteFunc(b.trail(t, o.Key()), func(line string) bool { return line == "" }), 2+6-int(done.Load()))
@@ -842,7 +844,7 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 			require.Nil(t, refusal)
 		}
 		stray := order.Key{Merchant: merchant, Number: "stray"}
-		require.NoError(t, b.OpenDiscrepancy(ctx, stray, order.DiscrepancyMismatch, "x"))
+		require.NoError(t, b.OpenDiscrepancy(ctx, stray, codes.DiscrepancyMismatch, "x"))
 		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"))
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(ctx, callback, Unmatched))
@@ -905,7 +907,7 @@ func TestAnIDIsOfOneTarget(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		for _, detail := range []string{"x", "y"} {
-			require.NoError(t, b.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "stray"}, order.DiscrepancyMismatch, detail))
+			require.NoError(t, b.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "stray"}, codes.DiscrepancyMismatch, detail))
 		}
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{})
 		require.NoError(t, err)

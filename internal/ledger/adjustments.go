@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -150,7 +152,7 @@ func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref string, wh
 			return stored.requireOtherPerson(by)
 		},
 		repeated: func(stored adjustmentRow) bool {
-			return stored.State == AdjustmentBooked && order.SamePerson(stored.DecidedBy, by)
+			return stored.State == AdjustmentBooked && rules.SamePerson(stored.DecidedBy, by)
 		},
 		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
 			return t.bookAdjustment(ctx, stored, by)
@@ -174,7 +176,7 @@ func (l *Ledger) RejectAdjustment(ctx context.Context, merchant, ref string, who
 			return stored.requireProposed()
 		},
 		repeated: func(stored adjustmentRow) bool {
-			return stored.State == AdjustmentRejected && order.SamePerson(stored.DecidedBy, by)
+			return stored.State == AdjustmentRejected && rules.SamePerson(stored.DecidedBy, by)
 		},
 		do: func(t tx, ctx context.Context, stored *adjustmentRow) error {
 			return t.decideAdjustment(ctx, stored, AdjustmentRejected, by, why)
@@ -266,7 +268,7 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 			what = stored.text()
 		}
 		e := entry{
-			action: request.action, actor: request.who.By, mark: mark, source: order.FromOperator, evidence: "adjustment " + ref + ": " + what,
+			action: request.action, actor: request.who.By, mark: mark, source: rules.FromOperator, evidence: "adjustment " + ref + ": " + what,
 			reason: personReason("", request.who.Why), before: order.State(before), after: order.State(stored.State),
 			envelope: proof,
 		}
@@ -312,7 +314,7 @@ func (a Adjustment) permit() *order.Refusal {
 	_, known := a.Kind.move()
 	switch {
 	case strings.TrimSpace(a.Evidence) == "":
-		return order.Refuse(order.CodeEvidenceMissing, "an adjustment names its proof: a bank slip, a statement line, a ticket of the gateway")
+		return order.Refuse(codes.EvidenceMissing, "an adjustment names its proof: a bank slip, a statement line, a ticket of the gateway")
 	case a.Merchant == "":
 		return order.Refuse(CodeAdjustmentInvalid, "an adjustment names its merchant")
 	case !order.IsNumber(a.Ref):
@@ -350,7 +352,7 @@ func requirePerson(what, by, why string) *order.Refusal {
 	if refusal := cmp.Or(order.TooLong("by", by, order.MaxName), order.TooLong("why", why, order.MaxText)); refusal != nil {
 		return refusal
 	}
-	if strings.TrimSpace(by) == "" || order.SamePerson(by, System) {
+	if strings.TrimSpace(by) == "" || rules.SamePerson(by, System) {
 		return order.Refuse(order.CodeWhoMissing, "%s says who makes it", what)
 	}
 	if strings.TrimSpace(why) == "" {
@@ -457,7 +459,7 @@ func (t tx) checkFee(ctx context.Context, row adjustmentRow) error {
 		return err
 	}
 	read := amounts{currency: row.Currency}
-	return order.Refuse(order.CodeFeeBounds, "a fee of %s is more than the %s that ever moved in the merchant's books: it cannot have been kept of them",
+	return order.Refuse(codes.FeeBounds, "a fee of %s is more than the %s that ever moved in the merchant's books: it cannot have been kept of them",
 		read.of(row.Amount), read.of(volume))
 }
 
@@ -533,8 +535,8 @@ func (r *adjustmentRow) requireOtherPerson(by string) *order.Refusal {
 	if refusal := r.requireProposed(); refusal != nil {
 		return refusal
 	}
-	if order.SamePerson(by, r.Actor) {
-		return order.Refuse(order.CodeSamePerson, "%s has proposed adjustment %s; another person must confirm it", r.Actor, r.Ref)
+	if rules.SamePerson(by, r.Actor) {
+		return order.Refuse(codes.SamePerson, "%s has proposed adjustment %s; another person must confirm it", r.Actor, r.Ref)
 	}
 	return nil
 }
@@ -542,7 +544,7 @@ func (r *adjustmentRow) requireOtherPerson(by string) *order.Refusal {
 // hasContent reports whether the row has the content of a.
 func (r *adjustmentRow) hasContent(a Adjustment) bool {
 	return r.Kind == a.Kind && r.Amount == a.Amount.Minor() && r.Currency == a.Amount.Currency() &&
-		r.Why == a.Why && r.Evidence == a.Evidence && order.SamePerson(r.Actor, a.By)
+		r.Why == a.Why && r.Evidence == a.Evidence && rules.SamePerson(r.Actor, a.By)
 }
 
 // proposal returns the content of the stored adjustment.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -95,7 +97,7 @@ func TestAdjustmentsMoveMoney(t *testing.T) {
 				b.trail(t, order.Key{Merchant: a.Merchant}))
 			for _, e := range entries {
 				require.Equal(t, "adjustment A-1: "+string(test.kind)+" 30.00 PKR: slip A-1", e.Evidence)
-				require.Equal(t, order.FromOperator, e.Source)
+				require.Equal(t, rules.FromOperator, e.Source)
 			}
 			require.Equal(t, "as the bank says", entries[0].Reason.Text)
 		}
@@ -130,7 +132,7 @@ func TestRefusedAdjustments(t *testing.T) {
 		{"by nobody", func(a *Adjustment) { a.By = " " }, order.CodeWhoMissing},
 		{"by the system", func(a *Adjustment) { a.By = "System" }, order.CodeWhoMissing},
 		{"without why", func(a *Adjustment) { a.Why = "\t" }, order.CodeWhyMissing},
-		{"without proof", func(a *Adjustment) { a.Evidence = " " }, order.CodeEvidenceMissing},
+		{"without proof", func(a *Adjustment) { a.Evidence = " " }, codes.EvidenceMissing},
 		{"of nobody's", func(a *Adjustment) { a.Merchant = "" }, CodeAdjustmentInvalid},
 		{"without reference", func(a *Adjustment) { a.Ref = "" }, CodeAdjustmentInvalid},
 		{"reference with blanks", func(a *Adjustment) { a.Ref = "A 1" }, CodeAdjustmentInvalid},
@@ -226,7 +228,7 @@ func TestAnotherPersonConfirms(t *testing.T) {
 			require.Equal(t, stands, record)
 		}
 		for _, by := range []string{"amina", "AMINA ", "\tAmina"} {
-			refuse(by, "A1", order.CodeSamePerson, first)
+			refuse(by, "A1", codes.SamePerson, first)
 		}
 		refuse("", "A1", order.CodeWhoMissing, first)
 		refuse("system", "A1", order.CodeWhoMissing, first)
@@ -461,7 +463,7 @@ func TestFeesHaveBounds(t *testing.T) {
 			amount string
 			code   string
 		}{
-			{AdjustFee, "1000", ""}, {AdjustFee, "1000.01", order.CodeFeeBounds}, {AdjustFeeRefund, "99999", order.CodeFeeBounds},
+			{AdjustFee, "1000", ""}, {AdjustFee, "1000.01", codes.FeeBounds}, {AdjustFeeRefund, "99999", codes.FeeBounds},
 			{AdjustFeeRefund, "1000", ""}, {AdjustTopUp, "99999", ""}, {AdjustCorrectionOut, "99999", ""},
 		} {
 			a := adjustment(fmt.Sprint("A", i), test.kind, test.amount)
@@ -477,14 +479,14 @@ func TestFeesHaveBounds(t *testing.T) {
 			"SELECT merchant, 'old', currency, 'fee', 9999900, actor, why, evidence, proposed_at, 'proposed' FROM adjustments WHERE ref = 'A0'"))
 		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "old", who("bilal", ""))
 		require.NoError(t, err)
-		require.Equal(t, order.CodeFeeBounds, refusal.Code)
+		require.Equal(t, codes.FeeBounds, refusal.Code)
 
 		o := b.at(t, order.Withdrawal, order.InReview)
 		r := resolution("amina", order.Succeeded)
 		r.Fee = pkr("100.01")
 		o, refusal, _, err = b.Resolve(t.Context(), o.Key(), r, false)
 		require.NoError(t, err)
-		require.Equal(t, order.CodeFeeBounds, refusal.Code)
+		require.Equal(t, codes.FeeBounds, refusal.Code)
 		require.Equal(t, order.InReview, o.State)
 		b.clean(t)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -51,7 +52,7 @@ const (
 )
 
 // System is the actor of entries that no person caused.
-const System = order.System
+const System = rules.System
 
 // AuditEntry is one action, performed or refused.
 type AuditEntry struct {
@@ -60,7 +61,7 @@ type AuditEntry struct {
 	At       time.Time    `json:"at"`
 	Actor    string       `json:"actor"` // a person's name, or System
 	Action   AuditAction  `json:"action"`
-	Source   order.Source `json:"source,omitempty"`   // what the change rests on: a query, a callback, an operator, …
+	Source   rules.Source `json:"source,omitempty"`   // what the change rests on: a query, a callback, an operator, …
 	Evidence string       `json:"evidence,omitempty"` // the proof; of an opening: the fingerprint and the policy's ID
 	Before   order.State  `json:"before,omitempty"`   // of an adjustment: the adjustment's states
 	After    order.State  `json:"after,omitempty"`

@@ -12,8 +12,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -28,11 +30,11 @@ func TestAuditOfAWithdrawal(t *testing.T) {
 		_, err := b.Review(t.Context(), r.Key(), order.Reason{Code: order.CodeNoProof, Text: "a day"})
 		require.NoError(t, err)
 		finding := paid("100", "2")
-		finding.Source, finding.Evidence = order.FromCallback, "inbox-1"
+		finding.Source, finding.Evidence = rules.FromCallback, "inbox-1"
 		settle(t, b, r.Key(), finding)
 		settle(t, b, r.Key(), finding) // nothing happens, nothing is written
-		settle(t, b, r.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Unpaid})
-		settle(t, b, r.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Returned, Reason: order.Reason{Code: order.CodeRefunded}})
+		settle(t, b, r.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid})
+		settle(t, b, r.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned, Reason: order.Reason{Code: order.CodeRefunded}})
 
 		entries, err := b.Audit(t.Context(), r.Key())
 		require.NoError(t, err)
@@ -58,7 +60,7 @@ func TestAuditOfAWithdrawal(t *testing.T) {
 		require.Equal(t, r.Fingerprint(), entries[0].Evidence)
 		require.Equal(t, "attempt 1", entries[1].Evidence)
 		require.Zero(t, entries[3].Paid)
-		require.Equal(t, [2]any{order.FromCallback, "inbox-1"}, [2]any{entries[4].Source, entries[4].Evidence})
+		require.Equal(t, [2]any{rules.FromCallback, "inbox-1"}, [2]any{entries[4].Source, entries[4].Evidence})
 		require.Equal(t, [2]any{pkr("100"), pkr("2")}, [2]any{entries[4].Paid, entries[4].Fee})
 
 		report, err := b.VerifyAudit(t.Context(), sealed)
@@ -74,7 +76,7 @@ func TestTheAuditsHash(t *testing.T) {
 	t.Parallel()
 	row := auditRow{
 		Merchant: "M1", Number: "W1", Chain: chainOrder, Seq: 2, At: 1772366400000, Actor: "amina", Action: ActionApprove,
-		Source: order.FromOperator, Evidence: "f00", Before: order.AwaitingApproval, After: order.Reserved, Outcome: outcomeDone,
+		Source: rules.FromOperator, Evidence: "f00", Before: order.AwaitingApproval, After: order.Reserved, Outcome: outcomeDone,
 		Code: "APPROVED", Text: "é", Paid: 0, Fee: -1, Mark: "u",
 	}
 	// printf '15:payouts-audit-1' …'32:'<32 zero bytes>'2:M12:W15:order1:213:17723664000005:amina7:approve8:operator3:f00'…
@@ -302,7 +304,7 @@ func TestManyEntriesOfOneChainAtOnce(t *testing.T) {
 			case 0:
 				_, _, failures[i] = b.Note(background, o.Key(), order.Note{By: "amina", Text: fmt.Sprint(i)})
 			case 1:
-				failures[i] = b.OpenDiscrepancy(background, o.Key(), order.DiscrepancyMismatch, fmt.Sprint(i))
+				failures[i] = b.OpenDiscrepancy(background, o.Key(), codes.DiscrepancyMismatch, fmt.Sprint(i))
 			case 2:
 				_, _, failures[i] = b.Cancel(background, order.Key{Merchant: o.Merchant, Number: "NOBODY"}, order.Cancellation{By: "a", Why: "b"})
 			default:

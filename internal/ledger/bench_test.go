@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -102,7 +103,7 @@ func life(t testing.TB, b *testBundle, number string) {
 	id, _, err := b.StoreCallback(t.Context(), c, []byte(`{"state":2}`))
 	require.NoError(t, err)
 	finding := paid("1", "0.02")
-	finding.Source, finding.Evidence = order.FromCallback, id
+	finding.Source, finding.Evidence = rules.FromCallback, id
 	settle(t, b, r.Key(), finding)
 	require.NoError(t, b.MarkCallback(t.Context(), id, Done))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -185,7 +186,7 @@ func submit(t testing.TB, b *testBundle, key order.Key, answer Answer) order.Ord
 	return o
 }
 
-func settle(t testing.TB, b *testBundle, key order.Key, finding order.Finding) Settlement {
+func settle(t testing.TB, b *testBundle, key order.Key, finding rules.Finding) Settlement {
 	t.Helper()
 	s, err := b.Settle(t.Context(), key, finding)
 	require.NoError(t, err)
@@ -193,8 +194,8 @@ func settle(t testing.TB, b *testBundle, key order.Key, finding order.Finding) S
 }
 
 // paid is a query's finding of a whole payment, in rupees.
-func paid(amount, fee string) order.Finding {
-	return order.Finding{Source: order.FromQuery, Verdict: order.Paid, Paid: pkr(amount), Fee: pkr(fee)}
+func paid(amount, fee string) rules.Finding {
+	return rules.Finding{Source: rules.FromQuery, Verdict: rules.Paid, Paid: pkr(amount), Fee: pkr(fee)}
 }
 
 func callbackFor(r order.Request, gatewayID string) tarspay.Callback {
@@ -283,7 +284,7 @@ func (b *testBundle) balancesOf(t testing.TB, merchant string) map[Account]strin
 
 // reachable leaves out states that orders of a kind never see.
 func reachable(kind order.Kind, state order.State) bool {
-	return state == order.Created || len(order.Sources(kind, state)) > 0
+	return state == order.Created || len(rules.Sources(kind, state)) > 0
 }
 
 // holds reports whether a withdrawal in this state has money set aside.
@@ -372,14 +373,14 @@ func (b *testBundle) end(t testing.TB, key order.Key, state order.State) {
 	finding := paid("100", "2")
 	switch state {
 	case order.PartiallyPaid:
-		finding.Verdict, finding.Paid, finding.Fee = order.PartPaid, pkr("40"), pkr("1")
+		finding.Verdict, finding.Paid, finding.Fee = rules.PartPaid, pkr("40"), pkr("1")
 	case order.Expired:
-		finding = order.Finding{Source: order.FromQuery, Verdict: order.Lapsed}
+		finding = rules.Finding{Source: rules.FromQuery, Verdict: rules.Lapsed}
 	default: // succeeded, and refunded after it
 	}
 	settle(t, b, key, finding)
 	if state == order.Refunded {
-		settle(t, b, key, order.Finding{Source: order.FromQuery, Verdict: order.Returned})
+		settle(t, b, key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
 	}
 }
 

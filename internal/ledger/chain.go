@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -27,7 +28,7 @@ type auditRow struct {
 	At       int64        `db:"at"`
 	Actor    string       `db:"actor"`
 	Action   AuditAction  `db:"action"`
-	Source   order.Source `db:"source"`
+	Source   rules.Source `db:"source"`
 	Evidence string       `db:"evidence"`
 	Before   order.State  `db:"before_state"`
 	After    order.State  `db:"after_state"`
@@ -115,7 +116,7 @@ func (r *auditRow) follows(entries int64, head []byte) bool {
 type entry struct {
 	action   AuditAction
 	actor    string // System if empty
-	source   order.Source
+	source   rules.Source
 	evidence string
 	reason   order.Reason
 	refused  bool
@@ -142,7 +143,7 @@ func (e entry) row(key order.Key, chain string, entries, at int64) auditRow {
 	}
 	if strings.TrimSpace(r.Actor) == "" {
 		r.Actor = System
-		if e.source == order.FromOperator {
+		if e.source == rules.FromOperator {
 			r.Actor = unnamedActor
 		}
 	}
@@ -188,7 +189,7 @@ const (
 // Refusals are equal if actor, action and code are equal. For entries that are not
 // about an order, the evidence must be equal, too.
 func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e entry) (bool, error) {
-	if !e.refused || e.source != order.FromOperator {
+	if !e.refused || e.source != rules.FromOperator {
 		return false, nil
 	}
 	row := e.row(key, chain, 0, t.At.UnixMilli())

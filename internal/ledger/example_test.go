@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -40,8 +41,8 @@ func Example() {
 	check(err)
 	fmt.Println(row.State)
 
-	settlement, err := books.Settle(ctx, request.Key(), order.Finding{
-		Source: order.FromQuery, Verdict: order.Paid, GatewayID: "P1", Paid: rupees("250"), Fee: rupees("3.50"),
+	settlement, err := books.Settle(ctx, request.Key(), rules.Finding{
+		Source: rules.FromQuery, Verdict: rules.Paid, GatewayID: "P1", Paid: rupees("250"), Fee: rupees("3.50"),
 	})
 	check(err)
 	fmt.Println(settlement.Order.State)

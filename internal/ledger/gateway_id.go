@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -40,11 +42,11 @@ func (t tx) ownerOf(ctx context.Context, h *held, gatewayID string) (string, err
 // gateway becomes in_review.
 func (t tx) reviewSharedID(ctx context.Context, h *held, gatewayID, owner string) (Settlement, error) {
 	reason := order.Reason{
-		Code: order.DiscrepancyShared,
+		Code: codes.DiscrepancyShared,
 		Text: fmt.Sprintf("the gateway names its order %s for order %s, and that belongs to order %s", gatewayID, h.Number, owner),
 	}
 	settlement := Settlement{Discrepancy: reason.Code}
-	if err := t.discrepancy(ctx, h, reason.Code, gatewayID, reason.Text); err != nil || !order.CanMove(h.Kind, h.State, order.InReview) {
+	if err := t.discrepancy(ctx, h, reason.Code, gatewayID, reason.Text); err != nil || !rules.CanMove(h.Kind, h.State, order.InReview) {
 		return settlement, err
 	}
 	h.Reason, settlement.Moved = reason, true

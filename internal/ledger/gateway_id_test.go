@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -18,11 +20,11 @@ import (
 // reserved stays reserved.
 func TestAGatewayOrderBelongsToOneOrder(t *testing.T) {
 	t.Parallel()
-	says := func(verdict order.Verdict, source order.Source) func(*testBundle, order.Key) error {
+	says := func(verdict rules.Verdict, source rules.Source) func(*testBundle, order.Key) error {
 		return func(b *testBundle, key order.Key) error {
 			finding := verdicts[verdict]
 			finding.Source, finding.Verdict, finding.GatewayID = source, verdict, "G1"
-			if source == order.FromOperator {
+			if source == rules.FromOperator {
 				finding.By, finding.Evidence = "amina", "ticket 7"
 			}
 			_, err := b.Settle(t.Context(), key, finding)
@@ -40,17 +42,17 @@ func TestAGatewayOrderBelongsToOneOrder(t *testing.T) {
 		to    order.State
 	}{
 		"create's answer":     {order.Submitting, bothKinds, answers, order.InReview},
-		"query, paid":         {order.Unknown, bothKinds, says(order.Paid, order.FromQuery), order.InReview},
-		"query, pending":      {order.Unknown, bothKinds, says(order.Pending, order.FromQuery), order.InReview},
-		"query, failed":       {order.Unknown, bothKinds, says(order.Unpaid, order.FromQuery), order.InReview},
-		"callback, paid":      {order.Submitting, bothKinds, says(order.Paid, order.FromCallback), order.InReview},
-		"callback, returned":  {order.Submitting, bothKinds, says(order.Returned, order.FromCallback), order.InReview},
-		"in review":           {order.InReview, bothKinds, says(order.Paid, order.FromQuery), order.InReview},
-		"operator's finding":  {order.InReview, bothKinds, says(order.Paid, order.FromOperator), order.InReview},
-		"not sent":            {order.Reserved, []order.Kind{order.Withdrawal}, says(order.Paid, order.FromCallback), order.Reserved},
-		"after a failure":     {order.Failed, bothKinds, says(order.Paid, order.FromQuery), order.Failed},
-		"after it expired":    {order.Expired, []order.Kind{order.Deposit}, says(order.Paid, order.FromCallback), order.Expired},
-		"returned, comparing": {order.Expired, []order.Kind{order.Deposit}, says(order.Returned, order.FromQuery), order.Expired},
+		"query, paid":         {order.Unknown, bothKinds, says(rules.Paid, rules.FromQuery), order.InReview},
+		"query, pending":      {order.Unknown, bothKinds, says(rules.Pending, rules.FromQuery), order.InReview},
+		"query, failed":       {order.Unknown, bothKinds, says(rules.Unpaid, rules.FromQuery), order.InReview},
+		"callback, paid":      {order.Submitting, bothKinds, says(rules.Paid, rules.FromCallback), order.InReview},
+		"callback, returned":  {order.Submitting, bothKinds, says(rules.Returned, rules.FromCallback), order.InReview},
+		"in review":           {order.InReview, bothKinds, says(rules.Paid, rules.FromQuery), order.InReview},
+		"operator's finding":  {order.InReview, bothKinds, says(rules.Paid, rules.FromOperator), order.InReview},
+		"not sent":            {order.Reserved, []order.Kind{order.Withdrawal}, says(rules.Paid, rules.FromCallback), order.Reserved},
+		"after a failure":     {order.Failed, bothKinds, says(rules.Paid, rules.FromQuery), order.Failed},
+		"after it expired":    {order.Expired, []order.Kind{order.Deposit}, says(rules.Paid, rules.FromCallback), order.Expired},
+		"returned, comparing": {order.Expired, []order.Kind{order.Deposit}, says(rules.Returned, rules.FromQuery), order.Expired},
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
@@ -73,13 +75,13 @@ func TestAGatewayOrderBelongsToOneOrder(t *testing.T) {
 				require.Empty(t, o.GatewayID, name)
 				require.Nil(t, o.Instructions, name)
 				require.Equal(t, balances, b.balancesOf(t, stands.Merchant), name)
-				require.Equal(t, []string{order.DiscrepancyShared}, b.discrepancies(t, stands.Key()), name)
+				require.Equal(t, []string{codes.DiscrepancyShared}, b.discrepancies(t, stands.Key()), name)
 				found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: stands.Merchant})
 				require.NoError(t, err)
 				require.Contains(t, found[0].Detail, "order owner", name)
 				require.Contains(t, found[0].Detail, "order "+stands.Number, name)
 				if road.from != road.to {
-					require.Equal(t, order.DiscrepancyShared, o.Reason.Code, name)
+					require.Equal(t, codes.DiscrepancyShared, o.Reason.Code, name)
 				}
 				key, err := b.GatewayOrder(t.Context(), stands.Merchant, "G1")
 				require.NoError(t, err)
@@ -118,7 +120,7 @@ func TestOfTwoAtOnceOneGetsTheGatewayOrder(t *testing.T) {
 				case err != nil:
 				case s.Order.State == order.Succeeded:
 					succeeded.Add(1)
-				case s.Order.State == order.InReview && s.Discrepancy == order.DiscrepancyShared:
+				case s.Order.State == order.InReview && s.Discrepancy == codes.DiscrepancyShared:
 					reviewed.Add(1)
 				}
 			})
@@ -135,27 +137,27 @@ func TestAGatewayIDThatIsNone(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		for _, id := range []string{"P1\x00", "P1\xff", "P 1", "P1\n", strings.Repeat("P", 5000)} {
-			require.False(t, order.GatewayIDFits(id))
+			require.False(t, rules.GatewayIDFits(id))
 			o := b.at(t, order.Withdrawal, order.Submitting)
 			o, err := b.CompleteSubmission(t.Context(), o.Key(), 1, Answer{Outcome: Accepted, GatewayID: id})
 			require.NoError(t, err)
 			require.Equal(t, order.Submitted, o.State) // the gateway has it, under an id that a query will tell
 			require.Empty(t, o.GatewayID)
-			require.Equal(t, []string{order.DiscrepancyMismatch}, b.discrepancies(t, o.Key()))
+			require.Equal(t, []string{codes.DiscrepancyMismatch}, b.discrepancies(t, o.Key()))
 
 			callback := callbackFor(o.Request, id)
 			callback.State = tarspay.StateSucceeded
-			_, err = o.FromCallback(callback)
-			var mismatch *order.Mismatch
+			_, err = rules.CallbackFinding(o, callback)
+			var mismatch *rules.Mismatch
 			require.ErrorAs(t, err, &mismatch)
 			require.Contains(t, mismatch.Fields, "payOrderId")
-			_, err = b.Settle(t.Context(), o.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Pending, GatewayID: id})
+			_, err = b.Settle(t.Context(), o.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Pending, GatewayID: id})
 			require.NoError(t, err) // whoever does not look: kept as far as it can be
 			require.NoError(t, b.KeepRecords(t.Context(), o.Merchant, []reconcile.Record{{GatewayID: id, Number: id, Source: reconcile.Listed}}))
 			_, err = b.CompareRecords(t.Context(), o.Merchant, []string{id}, o.UpdatedAt)
 			require.NoError(t, err)
 		}
-		require.True(t, order.GatewayIDFits("P1734517376779485186"))
+		require.True(t, rules.GatewayIDFits("P1734517376779485186"))
 		b.clean(t)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -12,7 +13,7 @@ import (
 type Step struct {
 	From     order.State  `json:"from"`
 	To       order.State  `json:"to"`
-	Source   order.Source `json:"source"`             // of a finding, or one of this package
+	Source   rules.Source `json:"source"`             // of a finding, or one of this package
 	Evidence string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof; submission: the attempt
 	By       string       `json:"by,omitempty"`       // operator: the person's name
 	Reason   order.Reason `json:"reason,omitzero"`
@@ -38,7 +39,7 @@ func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 		if row.Action == ActionOpen {
 			steps[i].From, steps[i].Evidence = order.Created, ""
 		}
-		if row.Source == order.FromOperator {
+		if row.Source == rules.FromOperator {
 			steps[i].By = row.Actor
 		}
 	}

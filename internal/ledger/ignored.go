@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // FromMessage is the source of audit entries about messages that an order's
 // workflow ignored.
-const FromMessage order.Source = "message"
+const FromMessage rules.Source = "message"
 
 // Ignore audits that an order's workflow ignored a message. It writes one entry
 // per order and code. For an unknown order, the entry is in the installation's

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -19,7 +20,7 @@ func TestWhatIsIgnoredIsOnRecordOnce(t *testing.T) {
 		o := b.approvable(t, order.Withdrawal, "W1", "100", Terms{})
 		for range 3 {
 			for _, key := range []order.Key{o.Key(), {Merchant: "M9", Number: "a\x00b"}} {
-				for _, code := range []string{order.CodeSignalUnknown, order.CodeSignalMalformed} {
+				for _, code := range []string{codes.SignalUnknown, codes.SignalMalformed} {
 					require.NoError(t, b.Ignore(t.Context(), key, order.Reason{Code: code, Text: "x\x00y"}))
 				}
 			}

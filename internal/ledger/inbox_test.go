@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -256,7 +257,7 @@ func TestCallbacksWithTextThatColumnsDoNotTake(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEmpty(t, found, "%q", text)
 			require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
-			require.NoError(t, b.OpenDifference(t.Context(), reconcile.Difference{Key: e.Key(), Code: order.DiscrepancyUnmatched, Mark: text, Detail: text}))
+			require.NoError(t, b.OpenDifference(t.Context(), reconcile.Difference{Key: e.Key(), Code: codes.DiscrepancyUnmatched, Mark: text, Detail: text}))
 			_, refusal, err := b.SetCallbackAside(t.Context(), id, who("amina", "none of ours"))
 			require.NoError(t, err)
 			require.Nil(t, refusal)

@@ -9,13 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 func policy(t testing.TB, text string) Terms {
 	t.Helper()
-	parsed, err := order.ParsePolicy([]byte(text), "policy.yaml")
+	parsed, err := rules.ParsePolicy([]byte(text), "policy.yaml")
 	require.NoError(t, err)
 	return Terms{Policy: parsed}
 }
@@ -59,17 +61,17 @@ func TestAPolicyDecidesOnTheOpening(t *testing.T) {
 		}{
 			{1, "300", order.Reserved, ""},
 			{1, "200", order.Reserved, ""},
-			{1, "0.01", order.AwaitingApproval, order.CodeLimitBeneficiaryDay},
-			{1, "400", order.Rejected, order.CodeLimitBeneficiaryDay},   // what waits for approval counts
-			{1, "399.99", order.AwaitingApproval, order.CodeLimitOrder}, // the day's total is exactly 900
-			{2, "800.01", order.Rejected, order.CodeLimitOrder},
+			{1, "0.01", order.AwaitingApproval, codes.LimitBeneficiaryDay},
+			{1, "400", order.Rejected, codes.LimitBeneficiaryDay},   // what waits for approval counts
+			{1, "399.99", order.AwaitingApproval, codes.LimitOrder}, // the day's total is exactly 900
+			{2, "800.01", order.Rejected, codes.LimitOrder},
 			{2, "300", order.Reserved, ""},
 			{3, "300", order.Reserved, ""},
-			{4, "0.01", order.AwaitingApproval, order.CodeLimitMerchantDay}, // 1500 and a bit
-			{5, "300", order.AwaitingApproval, order.CodeLimitMerchantDay},
-			{6, "200", order.Rejected, order.CodeLimitMerchantDay},
-			{6, "199.99", order.AwaitingApproval, order.CodeLimitMerchantDay}, // exactly 2000
-			{6, "0.01", order.Rejected, order.CodeLimitMerchantDay},
+			{4, "0.01", order.AwaitingApproval, codes.LimitMerchantDay}, // 1500 and a bit
+			{5, "300", order.AwaitingApproval, codes.LimitMerchantDay},
+			{6, "200", order.Rejected, codes.LimitMerchantDay},
+			{6, "199.99", order.AwaitingApproval, codes.LimitMerchantDay}, // exactly 2000
+			{6, "0.01", order.Rejected, codes.LimitMerchantDay},
 		} {
 			o := b.openOn(t, terms, to(test.wallet, fmt.Sprint("W", i), test.amount))
 			name := fmt.Sprint(i, ": ", o.Reason)
@@ -114,7 +116,7 @@ func TestTheOpeningNamesThePolicy(t *testing.T) {
 		require.Len(t, entries, 1)
 		require.Equal(t, o.Fingerprint+" policy "+terms.Policy.ID(), entries[0].Evidence)
 		require.Equal(t, "tests", entries[0].Actor)
-		require.Equal(t, order.Reason{Code: order.CodeLimitOrder, Text: "the amount is 801.00 PKR and may not be above 800.00 PKR; " +
+		require.Equal(t, order.Reason{Code: codes.LimitOrder, Text: "the amount is 801.00 PKR and may not be above 800.00 PKR; " +
 			"the day's total for this beneficiary is 801.00 PKR and needs approval above 500.00 PKR"}, entries[0].Reason)
 		b.clean(t)
 	})
@@ -139,7 +141,7 @@ func TestAPolicyWithoutDailyLimits(t *testing.T) {
 			r.RequestedBy = ""
 			o := b.openOn(t, terms, r)
 			require.Equal(t, order.Rejected, o.State)
-			require.Equal(t, order.CodeRequesterMissing, o.Reason.Code)
+			require.Equal(t, codes.RequesterMissing, o.Reason.Code)
 		}
 		b.clean(t)
 	})
@@ -177,7 +179,7 @@ func TestNewBeneficiaries(t *testing.T) {
 		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("100"), pkr("0")))
 		require.Equal(t, order.AwaitingApproval, opens(elsewhere), "known to another merchant")
 
-		settle(t, b, first.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Returned})
+		settle(t, b, first.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
 		require.Equal(t, order.AwaitingApproval, opens(to(1, "", "10")), "the payment came back")
 		b.clean(t)
 	})
@@ -203,7 +205,7 @@ func TestTheCountrysCapNeedsNoPolicy(t *testing.T) {
 		}
 		o := open(t, b, kenya("254700000001", 4)) // 350000 of 300000
 		require.Equal(t, order.Rejected, o.State)
-		require.Equal(t, order.CodeLimitCountryDay, o.Reason.Code)
+		require.Equal(t, codes.LimitCountryDay, o.Reason.Code)
 		require.Equal(t, order.Reserved, open(t, b, kenya("254700000002", 0)).State)
 		b.clean(t)
 	})
@@ -248,16 +250,16 @@ func TestWhatFailedDoesNotCount(t *testing.T) {
 			submit(t, b, approved(), refused)
 			key := approved()
 			submit(t, b, key, ambiguous)
-			settle(t, b, key, order.Finding{Source: order.FromQuery, Verdict: order.Unpaid})
+			settle(t, b, key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid})
 			if kind == order.Deposit {
 				key = approved()
 				submit(t, b, key, ambiguous)
-				settle(t, b, key, order.Finding{Source: order.FromQuery, Verdict: order.Lapsed})
+				settle(t, b, key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Lapsed})
 			}
 			key = approved() // a payment that came back has moved and counts
 			submit(t, b, key, ambiguous)
 			settle(t, b, key, paid("100", "0"))
-			settle(t, b, key, order.Finding{Source: order.FromQuery, Verdict: order.Returned})
+			settle(t, b, key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
 			n++
 			require.Equal(t, order.Rejected, b.openOn(t, terms, request(kind, fmt.Sprint("N", n), "1")).State)
 		}

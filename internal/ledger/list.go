@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -119,8 +120,8 @@ var openStates = "state IN ('" + strings.Join(texts(statesThat(func(s order.Stat
 
 // needsPerson is the SQL condition for orders for which order.Standing.NeedsPerson
 // holds.
-var needsPerson = "(state IN ('" + strings.Join(texts(append(statesThat(order.State.NeedsReview), order.AwaitingFunds)), "', '") + "')" +
-	" OR state IN ('" + strings.Join(texts(statesThat(order.State.Sendable)), "', '") + "') AND reason_code = '" + order.CodeGatewayPaused + "'" +
+var needsPerson = "(state IN ('" + strings.Join(texts(append(statesThat(rules.NeedsReview), order.AwaitingFunds)), "', '") + "')" +
+	" OR state IN ('" + strings.Join(texts(statesThat(rules.Sendable)), "', '") + "') AND reason_code = '" + order.CodeGatewayPaused + "'" +
 	" OR state = '" + string(order.Submitting) + "' AND reason_code = '" + order.CodeGatewayShort + "')"
 
 // holdingStates is the SQL condition for withdrawals whose amount is in in_flight:

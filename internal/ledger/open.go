@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -24,19 +26,19 @@ const (
 
 // Sources of changes of state, beside the sources of findings.
 const (
-	FromOpening    order.Source = "opening"    // OpenOrder: the balance decided
-	FromSubmission order.Source = "submission" // an attempt of a create, which is the evidence
-	FromReview     order.Source = "review"     // Review: time passed without proof
-	FromFunds      order.Source = "funds"      // Reserve, FailFunds: the balance decided
-	FromDeadline   order.Source = "deadline"   // RejectUnanswered: time passed without an approval
+	FromOpening    rules.Source = "opening"    // OpenOrder: the balance decided
+	FromSubmission rules.Source = "submission" // an attempt of a create, which is the evidence
+	FromReview     rules.Source = "review"     // Review: time passed without proof
+	FromFunds      rules.Source = "funds"      // Reserve, FailFunds: the balance decided
+	FromDeadline   rules.Source = "deadline"   // RejectUnanswered: time passed without an approval
 
-	FromConfiguration order.Source = "configuration" // RecordPolicy: a worker started with the policy; no order changes
+	FromConfiguration rules.Source = "configuration" // RecordPolicy: a worker started with the policy; no order changes
 )
 
 // Terms are the settings with which an order is opened. With the zero Terms there
 // is no policy, and a withdrawal that the balance does not cover fails.
 type Terms struct {
-	Policy        *order.Policy
+	Policy        *rules.Policy
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds
 	FundsDeadline time.Duration // how long it waits, counted from the opening
 	Horizon       time.Duration // how long the outcome is queried, counted from the first create; then the order goes to review
@@ -107,7 +109,7 @@ func (l *Ledger) FindOrder(ctx context.Context, request order.Request) (order.Or
 	return existing, Existing, nil
 }
 
-func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *order.Policy) (order.Order, Opening, error) {
+func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *rules.Policy) (order.Order, Opening, error) {
 	row.evidence = request.Fingerprint()
 	if id := policy.ID(); id != "" {
 		row.evidence += " policy " + id
@@ -118,7 +120,7 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 			return t.openLimited(ctx, row, request, policy, needs)
 		})
 	}
-	if ruling := row.judge(policy, request, order.Facts{}); ruling.Verdict != order.Pass {
+	if ruling := row.judge(policy, request, rules.Facts{}); ruling.Verdict != rules.Pass {
 		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
 			row.applyRuling(ruling, t.At, policy)
 			return t.write(ctx, row)
@@ -237,7 +239,7 @@ func (t tx) openReserved(ctx context.Context, row orderRow) (orderRow, Opening, 
 // merchant's books. The order is rejected, so nothing is booked and no limit
 // counts it.
 func (t tx) openOverflow(ctx context.Context, row orderRow) (orderRow, Opening, error) {
-	row.State, row.ReasonCode = order.Rejected, order.CodeSumTooLarge
+	row.State, row.ReasonCode = order.Rejected, codes.SumTooLarge
 	row.ReasonText = "with it, a sum of the merchant's books would be larger than can be held"
 	return t.write(ctx, row)
 }
@@ -257,7 +259,7 @@ func (t tx) openShort(ctx context.Context, row orderRow) (orderRow, Opening, err
 
 // openLimited inserts an order whose ruling depends on daily limits or on the
 // beneficiary. It locks the books first: see tx.
-func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request, policy *order.Policy, needs order.Needs) (orderRow, Opening, error) {
+func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request, policy *rules.Policy, needs rules.Needs) (orderRow, Opening, error) {
 	books, err := t.books(ctx, row.Merchant, row.Currency, t.ForUpdate)
 	if err != nil {
 		return row, "", err
@@ -268,7 +270,7 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 	}
 	ruling := row.judge(policy, request, facts)
 	switch {
-	case ruling.Verdict != order.Pass:
+	case ruling.Verdict != rules.Pass:
 		row.applyRuling(ruling, t.At, policy)
 	case row.Kind == order.Deposit:
 		row.State = order.Created
@@ -279,21 +281,21 @@ func (t tx) openLimited(ctx context.Context, row orderRow, request order.Request
 }
 
 // judge returns the policy's ruling. An unsigned order that passes needs an approval.
-func (r *orderRow) judge(policy *order.Policy, request order.Request, facts order.Facts) order.Ruling {
+func (r *orderRow) judge(policy *rules.Policy, request order.Request, facts rules.Facts) rules.Ruling {
 	ruling := policy.Judge(request, facts)
-	if ruling.Verdict == order.Pass && r.Approvals > 1 {
-		ruling.Verdict = order.NeedsApproval
-		ruling.Reasons = []order.Reason{{Code: order.CodeUnsigned, Text: "the start is not signed: two persons must approve the order"}}
+	if ruling.Verdict == rules.Pass && r.Approvals > 1 {
+		ruling.Verdict = rules.NeedsApproval
+		ruling.Reasons = []order.Reason{{Code: codes.Unsigned, Text: "the start is not signed: two persons must approve the order"}}
 	}
 	return ruling
 }
 
 // applyRuling sets the row's state and reason from a ruling other than Pass.
-func (r *orderRow) applyRuling(ruling order.Ruling, at time.Time, policy *order.Policy) {
+func (r *orderRow) applyRuling(ruling rules.Ruling, at time.Time, policy *rules.Policy) {
 	reason := ruling.Reason()
 	r.ReasonCode, r.ReasonText = reason.Code, sanitizeText(reason.Text)
 	r.State = order.Rejected
-	if ruling.Verdict == order.NeedsApproval {
+	if ruling.Verdict == rules.NeedsApproval {
 		r.State = order.AwaitingApproval
 		r.ApproveBefore = at.Add(policy.ApprovalDeadline()).UnixMilli()
 	}
@@ -346,7 +348,7 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 // may have the order. It ends after the gateway was queried. An order that the
 // policy refuses gets a deadline in the past, so that nobody can approve it.
 func (t tx) keepOpenUnasked(ctx context.Context, row *orderRow) error {
-	if row.State != order.Failed && (row.State != order.Rejected || row.ReasonCode == order.CodeSumTooLarge) {
+	if row.State != order.Failed && (row.State != order.Rejected || row.ReasonCode == codes.SumTooLarge) {
 		return nil
 	}
 	since := row.AskFirst
@@ -430,9 +432,9 @@ func (t tx) books(ctx context.Context, merchant, currency, lock string) (booksSt
 }
 
 // facts reads the facts that a policy needs. The caller has locked the books.
-func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs order.Needs) (order.Facts, error) {
+func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs rules.Needs) (rules.Facts, error) {
 	read := amounts{currency: row.Currency}
-	var facts order.Facts
+	var facts rules.Facts
 	if books.Day >= dayOf(row.CreatedAt) { // otherwise this is the day's first order
 		facts.MerchantDay = read.of(books.DayWithdrawals)
 		if row.Kind == order.Deposit {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -73,7 +74,7 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 // caller must call bookAll last, which updates the day's total.
 func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	from := h.State
-	if !order.CanMove(h.Kind, from, to) {
+	if !rules.CanMove(h.Kind, from, to) {
 		return fmt.Errorf("%w: a %s does not go from %s to %s", ErrState, h.Kind, from, to)
 	}
 	h.State = to
@@ -156,7 +157,7 @@ func newOrderRow(request order.Request) (orderRow, error) {
 		start: request, Approvals: 1,
 		Merchant: request.Merchant, Number: request.Number, Kind: request.Kind, Country: request.Country, Way: request.Way,
 		Currency: request.Amount.Currency(), Amount: request.Amount.Minor(),
-		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: request.Beneficiary(), Folded: strings.ToLower(request.Number),
+		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: rules.Beneficiary(request), Folded: strings.ToLower(request.Number),
 	}, nil
 }
 

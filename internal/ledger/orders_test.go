@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -434,7 +435,7 @@ func TestOrdersThatNeedAPerson(t *testing.T) {
 		require.NoError(t, err)
 		var want, have []string
 		for _, o := range all {
-			if o.NeedsPerson() {
+			if rules.NeedsPerson(o.Standing) {
 				want = append(want, o.Number)
 			}
 		}

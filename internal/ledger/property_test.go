@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -58,7 +59,7 @@ type lives struct {
 	seed     uint64
 	requests []order.Request
 	states   map[order.Key]order.State
-	policy   *order.Policy
+	policy   *rules.Policy
 }
 
 func newLives(t *testing.T, b *testBundle, seed uint64) *lives {
@@ -185,18 +186,18 @@ func (l *lives) adjust(t *testing.T, random *rand.Rand, by string) error {
 	return err
 }
 
-func (l *lives) finding(random *rand.Rand, r order.Request) order.Finding {
-	verdicts := []order.Verdict{order.Pending, order.Paid, order.Paid, order.PartPaid, order.Unpaid, order.Lapsed, order.Returned, order.Unclear}
-	f := order.Finding{
-		Source:    []order.Source{order.FromQuery, order.FromCallback}[random.IntN(2)],
+func (l *lives) finding(random *rand.Rand, r order.Request) rules.Finding {
+	verdicts := []rules.Verdict{rules.Pending, rules.Paid, rules.Paid, rules.PartPaid, rules.Unpaid, rules.Lapsed, rules.Returned, rules.Unclear}
+	f := rules.Finding{
+		Source:    []rules.Source{rules.FromQuery, rules.FromCallback}[random.IntN(2)],
 		Verdict:   verdicts[random.IntN(len(verdicts))],
 		GatewayID: []string{"", "G1" + r.Number, "G1" + r.Number, "G2" + r.Number, "G1" + l.requests[0].Number}[random.IntN(5)],
 		Evidence:  []string{"", "a", "b"}[random.IntN(3)],
 	}
-	if f.Verdict == order.Paid || f.Verdict == order.PartPaid {
+	if f.Verdict == rules.Paid || f.Verdict == rules.PartPaid {
 		f.Fee = amount(random.Int64N(20), r.Amount.Currency())
 		f.Paid = r.Amount
-		if random.IntN(5) == 0 || f.Verdict == order.PartPaid {
+		if random.IntN(5) == 0 || f.Verdict == rules.PartPaid {
 			f.Paid = amount(1+random.Int64N(r.Amount.Minor()), r.Amount.Currency())
 		}
 	}
@@ -260,7 +261,7 @@ func (l *lives) check(t *testing.T) {
 		state := order.Created
 		for _, step := range steps {
 			require.Equal(t, state, step.From, "seed %d", l.seed)
-			require.True(t, order.CanMove(o.Kind, step.From, step.To), "seed %d: %s -> %s", l.seed, step.From, step.To)
+			require.True(t, rules.CanMove(o.Kind, step.From, step.To), "seed %d: %s -> %s", l.seed, step.From, step.To)
 			require.NotEmpty(t, step.Source)
 			state = step.To
 		}

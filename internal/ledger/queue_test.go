@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -36,7 +38,7 @@ func TestNeedsPerson(t *testing.T) {
 		tick()
 		approve := b.approvable(t, order.Withdrawal, "approve", "50", Terms{}) // 12:02
 		tick()
-		require.NoError(t, b.OpenDiscrepancy(ctx, approve.Key(), order.DiscrepancyPaidUnsent, "the gateway tells of it")) // 12:03
+		require.NoError(t, b.OpenDiscrepancy(ctx, approve.Key(), codes.DiscrepancyPaidUnsent, "the gateway tells of it")) // 12:03
 		tick()
 		require.NoError(t, b.Trip(ctx, "M2", order.Reason{Code: order.CodeGatewayPaused, Text: "the key has expired"}, time.Minute)) // 12:04
 		tick()
@@ -61,10 +63,10 @@ func TestNeedsPerson(t *testing.T) {
 		require.NoError(t, err)
 		want := []Due{
 			{Since: noon.Add(1 * time.Minute), Kind: QueueUnknown, Key: key("unknown"), Code: order.CodeGatewayUnknown, Order: ours("unknown")},
-			{Since: noon.Add(2 * time.Minute), Kind: QueueApproval, Key: key("approve"), ID: approve.Fingerprint, Code: order.CodeLimitOrder, Order: ours("approve")},
+			{Since: noon.Add(2 * time.Minute), Kind: QueueApproval, Key: key("approve"), ID: approve.Fingerprint, Code: codes.LimitOrder, Order: ours("approve")},
 			{
 				Since: noon.Add(3 * time.Minute), Kind: QueueDiscrepancy, Key: key("approve"), ID: strconv.FormatInt(found[0].ID, 10),
-				Code: order.DiscrepancyPaidUnsent, Discrepancy: &found[0],
+				Code: codes.DiscrepancyPaidUnsent, Discrepancy: &found[0],
 			},
 			{Since: noon.Add(4 * time.Minute), Kind: QueueBreaker, Key: order.Key{Merchant: "M2"}, Code: order.CodeGatewayPaused, Breaker: &breaker},
 			{Since: noon.Add(5 * time.Minute), Kind: QueueReview, Key: key("review"), Code: order.CodeNoProof, Order: ours("review")},
@@ -91,7 +93,7 @@ func TestNeedsPerson(t *testing.T) {
 		require.Nil(t, closed)
 		require.NoError(t, b.Reset(ctx, "M2"))
 		require.NoError(t, b.MarkCallback(ctx, id, Done))
-		settle(t, b, unknown.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Pending})
+		settle(t, b, unknown.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Pending})
 		items = b.needsPerson(t, time.Hour)
 		require.Len(t, items, 1)
 		require.Equal(t, &order.Resolution{State: order.Succeeded, By: "amina", Evidence: "ticket of amina", Fee: pkr("2")}, items[0].Proposal)
@@ -166,7 +168,7 @@ func TestQueueOfFunds(t *testing.T) {
 		_, err := b.Reserve(t.Context(), ledger.Key())
 		require.NoError(t, err)
 		submit(t, b, gateway.Key(), accepted)
-		settle(t, b, unsure.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, Reason: short})
+		settle(t, b, unsure.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, Reason: short})
 		require.Empty(t, b.due(t, QueueFunds))
 		b.clean(t)
 	})
@@ -354,7 +356,7 @@ func TestCloseDiscrepancy(t *testing.T) {
 		ctx := t.Context()
 		ours, other := b.at(t, order.Withdrawal, order.Failed).Key(), order.Key{Merchant: merchant, Number: "NOBODY"}
 		for _, key := range []order.Key{ours, other} {
-			require.NoError(t, b.OpenDiscrepancy(ctx, key, order.DiscrepancyPaidAfterEnd, "paid there"))
+			require.NoError(t, b.OpenDiscrepancy(ctx, key, codes.DiscrepancyPaidAfterEnd, "paid there"))
 			found, err := b.Discrepancies(ctx, DiscrepancyFilter{Number: key.Number, Open: true})
 			require.NoError(t, err)
 			require.Len(t, found, 1)
@@ -363,7 +365,7 @@ func TestCloseDiscrepancy(t *testing.T) {
 				{"", "x", order.CodeWhoMissing, "nobody: close_discrepancy refused WHO_MISSING"},
 				{"amina", " ", order.CodeWhyMissing, "amina: close_discrepancy refused WHY_MISSING"},
 				{"amina", "booked by hand", "", "amina: close_discrepancy PAID_AFTER_END"},
-				{"bilal", "me too", order.CodeDiscrepancyClosed, "bilal: close_discrepancy refused DISCREPANCY_CLOSED"},
+				{"bilal", "me too", codes.DiscrepancyClosed, "bilal: close_discrepancy refused DISCREPANCY_CLOSED"},
 			} {
 				_, refusal, err := b.CloseDiscrepancy(ctx, found[0].ID, who(step.by, step.why))
 				require.NoError(t, err)
@@ -385,8 +387,8 @@ func TestCloseDiscrepancy(t *testing.T) {
 			require.Empty(t, found)
 
 			// The same told again stays closed; something new does not.
-			require.NoError(t, b.OpenDiscrepancy(ctx, key, order.DiscrepancyPaidAfterEnd, "paid there"))
-			require.NoError(t, b.OpenDiscrepancy(ctx, key, order.DiscrepancyPaidAfterEnd, "paid there twice"))
+			require.NoError(t, b.OpenDiscrepancy(ctx, key, codes.DiscrepancyPaidAfterEnd, "paid there"))
+			require.NoError(t, b.OpenDiscrepancy(ctx, key, codes.DiscrepancyPaidAfterEnd, "paid there twice"))
 			found, err = b.Discrepancies(ctx, DiscrepancyFilter{Number: key.Number, Open: true})
 			require.NoError(t, err)
 			require.Len(t, found, 1)
@@ -433,12 +435,12 @@ func TestStory(t *testing.T) {
 		id, _, err := b.StoreCallback(ctx, c, []byte("{}"))
 		require.NoError(t, err)
 		finding := paid("100", "2")
-		finding.Source, finding.Evidence = order.FromCallback, id
+		finding.Source, finding.Evidence = rules.FromCallback, id
 		settle(t, b, o.Key(), finding)
 		tick()
 		_, _, err = b.StoreCallback(ctx, c, []byte("{}"))
 		require.NoError(t, err)
-		settle(t, b, o.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, Evidence: "x"})
+		settle(t, b, o.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, Evidence: "x"})
 		tick()
 		found, err := b.Discrepancies(ctx, DiscrepancyFilter{})
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -26,7 +27,7 @@ func TestTheSameRefusalIsWrittenDownSoOften(t *testing.T) {
 			for range times {
 				_, refusal, err := b.Approve(t.Context(), o.Key(), order.Approval{By: by, Fingerprint: strings.Repeat("0", 64)})
 				require.NoError(t, err)
-				require.Equal(t, order.CodeFingerprintMismatch, refusal.Code)
+				require.Equal(t, codes.FingerprintMismatch, refusal.Code)
 				_, refusal, err = b.Note(t.Context(), missing, order.Note{By: by, Text: "hello"})
 				require.NoError(t, err)
 				require.Equal(t, order.CodeOrderNotFound, refusal.Code)
@@ -83,7 +84,7 @@ func TestTheLedgerRefusesLongTexts(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, order.CodeTextTooLong, refusal.Code)
 		}
-		require.NoError(t, b.OpenDiscrepancy(t.Context(), o.Key(), order.DiscrepancyAmount, "differs"))
+		require.NoError(t, b.OpenDiscrepancy(t.Context(), o.Key(), codes.DiscrepancyAmount, "differs"))
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{})
 		require.NoError(t, err)
 		_, refusal, err = b.CloseDiscrepancy(t.Context(), found[0].ID, who("amina", long))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -36,7 +37,7 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 	a := action{
 		entry: entry{action: ActionResolve, actor: r.By, evidence: r.Evidence, mark: r.ID, reason: personReason(order.CodeResolved, r.Why)},
 		permit: func(_ tx, h *held) *order.Refusal {
-			return r.Permit(h.Order, twoPersons)
+			return rules.PermitResolution(r, h.Order, twoPersons)
 		},
 	}
 	a.do = func(t tx, ctx context.Context, h *held, e entry) error {
@@ -50,7 +51,7 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 		}
 		confirms, refusal := false, (*order.Refusal)(nil)
 		if proposed {
-			confirms, refusal = r.Second(first)
+			confirms, refusal = rules.Second(r, first)
 		}
 		switch {
 		case refusal != nil:
@@ -72,10 +73,10 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 	return result.order, result.refusal, pending, nil
 }
 
-// resolve applies the resolution. Permit has checked that it fits the order. proof
+// resolve applies the resolution. PermitResolution has checked that it fits the order. proof
 // is for the audit.
 func (t tx) resolve(ctx context.Context, h *held, r order.Resolution, proof string) error {
-	finding, err := r.Finding(h.Request, h.GatewayID)
+	finding, err := rules.ResolutionFinding(r, h.Request, h.GatewayID)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func replaced(first order.Resolution, proposed bool) string {
 	if !proposed {
 		return ""
 	}
-	return ", in place of what " + truncateHalf(first.By) + " proposed (" + first.Outcome() + ")"
+	return ", in place of what " + truncateHalf(first.By) + " proposed (" + rules.Outcome(first) + ")"
 }
 
 // propose stores a resolution until another person confirms it. replaced and proof
@@ -128,8 +129,8 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced, 
 		return err
 	}
 	return t.note(ctx, h, entry{
-		action: ActionPropose, actor: r.By, source: order.FromOperator, evidence: r.Evidence, mark: r.ID, envelope: proof,
-		reason: personReason(order.CodeResolved, r.Outcome()+replaced+": "+r.Why),
+		action: ActionPropose, actor: r.By, source: rules.FromOperator, evidence: r.Evidence, mark: r.ID, envelope: proof,
+		reason: personReason(order.CodeResolved, rules.Outcome(r)+replaced+": "+r.Why),
 	})
 }
 

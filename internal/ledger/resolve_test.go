@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -84,18 +85,18 @@ func TestResolveByTwo(t *testing.T) {
 			require.Equal(t, stands, o)
 			require.Equal(t, balances, b.balancesOf(t, key.Merchant))
 		}
-		refused(resolution(" AMINA ", order.Failed), order.CodeSamePerson)
-		refused(resolution("Tests", order.Failed), order.CodeSamePerson) // who requested it
+		refused(resolution(" AMINA ", order.Failed), codes.SamePerson)
+		refused(resolution("Tests", order.Failed), codes.SamePerson) // who requested it
 
 		// Another end is refused, and the proposal stands, unless it says that it replaces it.
 		other := resolution("bilal", order.Succeeded)
-		refused(other, order.CodeProposalDiffers)
-		refused(resolution("amina", order.Failed), order.CodeSamePerson)
+		refused(other, codes.ProposalDiffers)
+		refused(resolution("amina", order.Failed), codes.SamePerson)
 		other.Replace = true
 		o, pending := resolve(t, b, key, other, true)
 		require.True(t, pending)
 		require.Equal(t, stands, o)
-		refused(resolution("bilal", order.Succeeded), order.CodeSamePerson)
+		refused(resolution("bilal", order.Succeeded), codes.SamePerson)
 		_, pending = resolve(t, b, key, resolution("bilal", order.Failed), true) // changed their mind
 		require.True(t, pending)
 
@@ -202,7 +203,7 @@ func TestManyResolveAtOnce(t *testing.T) {
 			})
 			require.Equal(t, 1, count["in_review true"], count)
 			require.Equal(t, 1, count["failed false"], count)
-			require.Equal(t, 6, count[order.CodeSamePerson]+count[order.CodeTerminal], count)
+			require.Equal(t, 6, count[codes.SamePerson]+count[order.CodeTerminal], count)
 			require.Equal(t, settled[order.Withdrawal]["failed"], b.balancesOf(t, key.Merchant))
 		}
 		b.clean(t)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -66,7 +68,7 @@ func (l *Ledger) markRestore(ctx context.Context, action AuditAction, who order.
 				return err
 			}
 		}
-		e := entry{action: action, actor: by, mark: mark, source: order.FromOperator, reason: order.Reason{Text: why}}
+		e := entry{action: action, actor: by, mark: mark, source: rules.FromOperator, reason: order.Reason{Text: why}}
 		e.refuse(refusal)
 		return t.noteOther(ctx, order.Key{}, e)
 	})
@@ -153,19 +155,19 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		if known != h.attempts {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were known", ErrState, h.attempts, known)
 		}
-		h.Reason = order.Reason{Code: order.CodeFound, Text: "the gateway has the order: it was sent, and that is not on record"}
+		h.Reason = order.Reason{Code: codes.Found, Text: "the gateway has the order: it was sent, and that is not on record"}
 		var reserved []Transfer
-		if h.Unasked() {
+		if rules.Unasked(h.Order) {
 			var err error
 			if reserved, err = t.reserveFound(ctx, h); err != nil {
 				return err
 			}
 		}
-		if !h.State.Sendable() {
+		if !rules.Sendable(h.State) {
 			return fmt.Errorf("%w: order %s is %s", ErrState, h.Key(), h.State)
 		}
 		h.attempts++
-		e := entry{action: ActionFind, source: order.FromQuery, evidence: attemptText(h.attempts), reason: h.Reason}
+		e := entry{action: ActionFind, source: rules.FromQuery, evidence: attemptText(h.attempts), reason: h.Reason}
 		_, err := t.Put(ctx, `
 			INSERT INTO submissions (order_id, attempt, started_at, ended_at, outcome, reason_code, reason_text) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			h.id, h.attempts, t.At.UnixMilli(), t.At.UnixMilli(), Ambiguous, h.Reason.Code, h.Reason.Text)
@@ -193,7 +195,7 @@ func (t tx) reserveFound(ctx context.Context, h *held) ([]Transfer, error) {
 	if h.Kind == order.Deposit {
 		to = order.Created
 	}
-	err := t.move(ctx, h, to, entry{action: ActionFind, source: order.FromQuery, reason: h.Reason})
+	err := t.move(ctx, h, to, entry{action: ActionFind, source: rules.FromQuery, reason: h.Reason})
 	return reservation(h.Order), err
 }
 
@@ -204,7 +206,7 @@ func (t tx) reserveFound(ctx context.Context, h *held) ([]Transfer, error) {
 // is no order of the key.
 func (l *Ledger) RecordAbsent(ctx context.Context, key order.Key, since time.Time) (order.Order, error) {
 	return l.change(ctx, key, func(t tx, h *held) error {
-		if !h.Unasked() {
+		if !rules.Unasked(h.Order) {
 			return nil
 		}
 		if !h.AskFirst.Equal(since) {
@@ -216,7 +218,7 @@ func (l *Ledger) RecordAbsent(ctx context.Context, key order.Key, since time.Tim
 			return err
 		}
 		return t.note(ctx, h, entry{
-			action: ActionAbsent, source: order.FromQuery, reason: order.Reason{Text: "the gateway does not have the order"},
+			action: ActionAbsent, source: rules.FromQuery, reason: order.Reason{Text: "the gateway does not have the order"},
 		})
 	})
 }

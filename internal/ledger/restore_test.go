@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -138,7 +140,7 @@ func TestRecordFound(t *testing.T) {
 				found, err := b.RecordFound(t.Context(), o.Key(), len(answers))
 				require.NoError(t, err)
 				require.Equal(t, order.Submitting, found.State)
-				require.Equal(t, order.CodeFound, found.Reason.Code)
+				require.Equal(t, codes.Found, found.Reason.Code)
 				attempts, err := b.Submissions(t.Context(), o.Key())
 				require.NoError(t, err)
 				require.Len(t, attempts, len(answers)+1)
@@ -187,7 +189,7 @@ func TestUnaskedOrdersAreNotEnded(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, left)
 		require.Equal(t, order.AwaitingApproval, o.State)
-		require.True(t, o.Unasked())
+		require.True(t, rules.Unasked(o))
 		o, left, err = b.FailFunds(t.Context(), poor.Key(), time.Hour)
 		require.NoError(t, err)
 		require.Zero(t, left)
@@ -208,7 +210,7 @@ func TestUnaskedOrdersAreNotEnded(t *testing.T) {
 			require.NoError(t, err)
 			absent, err := b.RecordAbsent(t.Context(), o.Key(), read.AskFirst)
 			require.NoError(t, err)
-			require.False(t, absent.Unasked())
+			require.False(t, rules.Unasked(absent))
 			require.Equal(t, o.State, absent.State)
 		}
 		o, _, err = b.RejectUnanswered(t.Context(), waiting.Key())
@@ -249,13 +251,13 @@ func TestNothingEndsAtItsOpeningUnasked(t *testing.T) {
 			code   string
 		}{
 			"SHORT":   {"5000", order.AwaitingFunds, order.Failed, order.CodeInsufficientFunds},
-			"REFUSED": {"30000", order.AwaitingApproval, order.Rejected, order.CodeLimitOrder},
+			"REFUSED": {"30000", order.AwaitingApproval, order.Rejected, codes.LimitOrder},
 		} {
 			o, opening, err := b.OpenOrder(t.Context(), request(order.Withdrawal, number, test.amount), terms)
 			require.NoError(t, err)
 			require.Equal(t, Opened, opening)
 			require.Equal(t, test.waits, o.State)
-			require.True(t, o.Unasked())
+			require.True(t, rules.Unasked(o))
 			if test.waits == order.AwaitingApproval {
 				_, refusal, err := b.Approve(t.Context(), o.Key(), order.Approval{By: "chen", Fingerprint: o.Fingerprint})
 				require.NoError(t, err)

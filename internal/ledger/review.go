@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -152,13 +154,13 @@ func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) 
 const CodeDiscrepancyNotFound = "DISCREPANCY_NOT_FOUND"
 
 func (t tx) closeDiscrepancy(ctx context.Context, id int64, who order.Who) (*order.Refusal, error) {
-	if refusal := (order.Note{By: who.By, Text: who.Why}).Permit(order.Order{}); refusal != nil {
+	if refusal := rules.PermitNote((order.Note{By: who.By, Text: who.Why}), order.Order{}); refusal != nil {
 		return refusal, nil
 	}
 	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
 		t.At.UnixMilli(), sanitizeText(who.By), sanitizeText(who.Why), id)
 	if err == nil && closed == 0 {
-		return order.Refuse(order.CodeDiscrepancyClosed, "discrepancy %d has been closed already", id), nil
+		return order.Refuse(codes.DiscrepancyClosed, "discrepancy %d has been closed already", id), nil
 	}
 	return nil, err
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -34,7 +36,7 @@ func TestTheSchemaKnowsTheStatesOfPackageOrder(t *testing.T) {
 func TestTheSchemaKnowsTheMovesOfPackageOrder(t *testing.T) {
 	t.Parallel()
 	var want []string
-	for _, move := range order.Moves {
+	for _, move := range rules.Moves {
 		for _, kind := range move.Kinds {
 			want = append(want, fmt.Sprint(kind, ": ", move.From, " -> ", move.To))
 		}
@@ -210,7 +212,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		r := request(order.Withdrawal, "W1", "100")
 		open(t, b, r)
 		submit(t, b, r.Key(), accepted)
-		require.NoError(t, b.OpenDiscrepancy(t.Context(), r.Key(), order.DiscrepancyMismatch, "x"))
+		require.NoError(t, b.OpenDiscrepancy(t.Context(), r.Key(), codes.DiscrepancyMismatch, "x"))
 		require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, time.Minute))
 		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -104,7 +105,7 @@ func forge(t *testing.T, b *testBundle, key order.Key, forgedSeal func(hash []by
 	}
 	row := auditRow{
 		Merchant: key.Merchant, Number: key.Number, Chain: chainOrder, Seq: o.Entries + 1, At: time.Now().UnixMilli(), Actor: "amina",
-		Action: ActionApprove, Source: order.FromOperator, Evidence: o.Fingerprint, Before: order.AwaitingApproval, After: order.Reserved,
+		Action: ActionApprove, Source: rules.FromOperator, Evidence: o.Fingerprint, Before: order.AwaitingApproval, After: order.Reserved,
 		Outcome: outcomeDone, Code: "APPROVED", Mark: "update 5f0c9a53-0000-4000-8000-000000000000",
 	}
 	row.Hash = row.computeHash(o.Head)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -18,7 +20,7 @@ type Settlement struct {
 	Discrepancy string      // code of the finding's discrepancy, opened now or before; empty: none
 }
 
-// Settle applies a finding in one transaction, as order.Decide says: it changes
+// Settle applies a finding in one transaction, as rules.DecideOrder says: it changes
 // the order's state by compare-and-set, audits each change with the finding as
 // proof, books the transfers, and stores the gateway id.
 //
@@ -30,19 +32,19 @@ type Settlement struct {
 //	deposit paid after expiry   as succeeded; its state stays and a discrepancy opens
 //
 // If the fee is impossible for the amount, the payment is booked without a fee,
-// and an order.DiscrepancyFee opens. Of a fee with fractions of a minor unit, the
+// and an codes.DiscrepancyFee opens. Of a fee with fractions of a minor unit, the
 // whole minor units are booked, and the fraction is added to fee_rest of the
 // books.
 //
 // The same finding twice has no second effect. A finding with another gateway id,
 // or with an amount that the order cannot have, only opens an
-// order.DiscrepancyMismatch. A finding whose gateway id another order has opens an
-// order.DiscrepancyShared; an order that may be at the gateway becomes in_review.
+// codes.DiscrepancyMismatch. A finding whose gateway id another order has opens an
+// codes.DiscrepancyShared; an order that may be at the gateway becomes in_review.
 //
 // Errors: ErrNotFound; ErrState when the verdict is impossible for this kind of
 // order; an *order.Refusal with order.CodeEvidenceMissing for an operator's
 // finding without the person's name or evidence.
-func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Finding) (Settlement, error) {
+func (l *Ledger) Settle(ctx context.Context, key order.Key, finding rules.Finding) (Settlement, error) {
 	finding.Evidence, finding.By, finding.Reason.Text = sanitizeText(finding.Evidence), sanitizeText(finding.By), sanitizeText(finding.Reason.Text)
 	finding.GatewayID = sanitizeKey(finding.GatewayID)
 	if err := checkFinding(finding); err != nil {
@@ -66,13 +68,13 @@ func (l *Ledger) Settle(ctx context.Context, key order.Key, finding order.Findin
 
 // checkFinding checks that a finding has a known source, and that an operator's
 // finding has the person's name and evidence.
-func checkFinding(finding order.Finding) error {
+func checkFinding(finding rules.Finding) error {
 	switch finding.Source {
-	case order.FromQuery, order.FromCallback:
+	case rules.FromQuery, rules.FromCallback:
 		return nil
-	case order.FromOperator:
+	case rules.FromOperator:
 		if finding.By == "" || finding.Evidence == "" {
-			return order.Refuse(order.CodeEvidenceMissing, "an operator's finding says who found it and on what proof")
+			return order.Refuse(codes.EvidenceMissing, "an operator's finding says who found it and on what proof")
 		}
 		return nil
 	}
@@ -81,7 +83,7 @@ func checkFinding(finding order.Finding) error {
 
 // settle is Settle for a locked order. mark and proof are the ID and the proof of
 // the operator's action, or empty.
-func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark, proof string) (Settlement, error) {
+func (t tx) settle(ctx context.Context, h *held, finding rules.Finding, mark, proof string) (Settlement, error) {
 	finding = finding.Believe(h.Amount)
 	if owner, err := t.ownerOf(ctx, h, finding.GatewayID); err != nil || owner != "" {
 		if err != nil {
@@ -90,10 +92,10 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark, pr
 		return t.reviewSharedID(ctx, h, finding.GatewayID, owner)
 	}
 	if differing := mismatch(h.Order, finding); len(differing) > 0 {
-		return t.openContradiction(ctx, h, finding, order.DiscrepancyMismatch,
+		return t.openContradiction(ctx, h, finding, codes.DiscrepancyMismatch,
 			"the finding does not fit the order: "+strings.Join(differing, ", "))
 	}
-	effect := h.Decide(finding)
+	effect := rules.DecideOrder(h.Order, finding)
 	switch {
 	case effect.Known:
 		return Settlement{Discrepancy: effect.Discrepancy}, nil
@@ -112,7 +114,7 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark, pr
 	}
 	transfers, err := t.applyEffect(ctx, h, effect, finding, entry{mark: mark, envelope: proof})
 	if err == nil && finding.FeeDoubt {
-		err = t.discrepancy(ctx, h, order.DiscrepancyFee, finding.FeeText,
+		err = t.discrepancy(ctx, h, codes.DiscrepancyFee, finding.FeeText,
 			fmt.Sprintf("the %s names a fee of %s on %s; the payment is booked and no fee", finding.Source, finding.FeeText, h.Amount))
 	}
 	if err != nil {
@@ -123,7 +125,7 @@ func (t tx) settle(ctx context.Context, h *held, finding order.Finding, mark, pr
 
 // applyEffect applies an effect to the order, and returns the transfers to book. e
 // has the mark and the proof for the audit.
-func (t tx) applyEffect(ctx context.Context, h *held, effect order.Effect, finding order.Finding, e entry) ([]Transfer, error) {
+func (t tx) applyEffect(ctx context.Context, h *held, effect rules.Effect, finding rules.Finding, e entry) ([]Transfer, error) {
 	var transfers []Transfer
 	if effect.Credit {
 		credited, err := t.credit(ctx, h, finding, effect.Discrepancy)
@@ -139,7 +141,7 @@ func (t tx) applyEffect(ctx context.Context, h *held, effect order.Effect, findi
 		transfers = append(transfers, endTransfers(h.Order, to)...)
 		h.Reason = finding.Reason
 		e.action, e.actor, e.source, e.evidence, e.reason = ActionSettle, finding.By, finding.Source, finding.Evidence, h.auditReason(to)
-		if finding.Source == order.FromOperator {
+		if finding.Source == rules.FromOperator {
 			e.action = ActionResolve
 		}
 		if err := t.move(ctx, h, to, e); err != nil {
@@ -177,7 +179,7 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 
 // credit applies a payment of an expired deposit, and returns the transfers to
 // book. The state does not change. A discrepancy tells a person about the payment.
-func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepancy string) ([]Transfer, error) {
+func (t tx) credit(ctx context.Context, h *held, finding rules.Finding, discrepancy string) ([]Transfer, error) {
 	h.setPaid(finding)
 	if err := t.update(ctx, h, h.State); err != nil {
 		return nil, err
@@ -192,7 +194,7 @@ func (t tx) credit(ctx context.Context, h *held, finding order.Finding, discrepa
 }
 
 // setPaid sets the paid amount and the fee from a finding.
-func (h *held) setPaid(finding order.Finding) {
+func (h *held) setPaid(finding rules.Finding) {
 	h.Paid, h.Fee = moved(h.Order, finding)
 	h.FeeText, h.rest = sanitizeKey(finding.FeeText), finding.FeeRest
 }
@@ -204,13 +206,13 @@ func (h *held) auditReason(to order.State) order.Reason {
 		return h.Reason
 	}
 	return order.Reason{
-		Code: order.CodeFeeFiner,
+		Code: codes.FeeFiner,
 		Text: fmt.Sprintf("the gateway's fee is %s; %s is booked, and the rest is a difference between its balance and ours", h.FeeText, h.Fee),
 	}
 }
 
 // openContradiction opens a discrepancy and does not change the order.
-func (t tx) openContradiction(ctx context.Context, h *held, finding order.Finding, code, detail string) (Settlement, error) {
+func (t tx) openContradiction(ctx context.Context, h *held, finding rules.Finding, code, detail string) (Settlement, error) {
 	mark := finding.Evidence
 	if mark == "" {
 		mark = fingerprint(string(finding.Verdict), finding.GatewayID, finding.Paid.String(), finding.Fee.String())
@@ -221,7 +223,7 @@ func (t tx) openContradiction(ctx context.Context, h *held, finding order.Findin
 // moved returns the paid amount and the fee of a finding. If the finding has no
 // amounts, they are the order's amount and no fee. That is so for an operator's
 // finding, and for a payment that was refunded before we received a finding.
-func moved(o order.Order, finding order.Finding) (paid, fee money.Amount) {
+func moved(o order.Order, finding rules.Finding) (paid, fee money.Amount) {
 	paid, fee = finding.Paid, finding.Fee
 	nothing, _ := o.Amount.Sub(o.Amount)
 	if paid == (money.Amount{}) {
@@ -234,17 +236,17 @@ func moved(o order.Order, finding order.Finding) (paid, fee money.Amount) {
 }
 
 // mismatch lists the gateway's fields in which a finding contradicts the order.
-func mismatch(o order.Order, finding order.Finding) []string {
+func mismatch(o order.Order, finding rules.Finding) []string {
 	var differing []string
 	if o.GatewayID != "" && finding.GatewayID != "" && o.GatewayID != finding.GatewayID {
 		differing = append(differing, "payOrderId")
 	}
-	if finding.Verdict != order.Paid && finding.Verdict != order.PartPaid {
+	if finding.Verdict != rules.Paid && finding.Verdict != rules.PartPaid {
 		return differing
 	}
 	paid, _ := moved(o, finding)
 	whole, err := paid.Compare(o.Amount)
-	full := finding.Verdict == order.Paid
+	full := finding.Verdict == rules.Paid
 	if err != nil || (full && whole != 0) || (!full && (whole >= 0 || !paid.IsPositive())) {
 		differing = append(differing, "payAmount")
 	}
@@ -252,7 +254,7 @@ func mismatch(o order.Order, finding order.Finding) []string {
 }
 
 // contradiction describes how a finding contradicts an order.
-func (h *held) contradiction(finding order.Finding) string {
+func (h *held) contradiction(finding rules.Finding) string {
 	text := sentence(h.State, finding)
 	if h.Paid.IsPositive() && finding.Paid.IsPositive() && finding.Paid != h.Paid {
 		text += fmt.Sprintf("; %s is booked, and it says %s", h.Paid, finding.Paid)
@@ -261,7 +263,7 @@ func (h *held) contradiction(finding order.Finding) string {
 }
 
 // sentence describes a state and the finding that contradicts it.
-func sentence(state order.State, finding order.Finding) string {
+func sentence(state order.State, finding rules.Finding) string {
 	return fmt.Sprintf("the order is %s and the %s says %s", state, finding.Source, finding.Verdict)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -43,14 +45,14 @@ var settled = map[order.Kind]map[string]map[Account]string{
 	},
 }
 
-var verdicts = map[order.Verdict]order.Finding{
-	order.Pending:  {},
-	order.Paid:     {Paid: pkr("100"), Fee: pkr("2")},
-	order.PartPaid: {Paid: pkr("40"), Fee: pkr("1")},
-	order.Unpaid:   {Reason: order.Reason{Code: order.CodeGatewayFailed, Text: "wallet closed"}},
-	order.Lapsed:   {Reason: order.Reason{Code: order.CodeExpired, Text: "not paid in time"}},
-	order.Returned: {Reason: order.Reason{Code: order.CodeRefunded, Text: "returned"}},
-	order.Unclear:  {},
+var verdicts = map[rules.Verdict]rules.Finding{
+	rules.Pending:  {},
+	rules.Paid:     {Paid: pkr("100"), Fee: pkr("2")},
+	rules.PartPaid: {Paid: pkr("40"), Fee: pkr("1")},
+	rules.Unpaid:   {Reason: order.Reason{Code: order.CodeGatewayFailed, Text: "wallet closed"}},
+	rules.Lapsed:   {Reason: order.Reason{Code: order.CodeExpired, Text: "not paid in time"}},
+	rules.Returned: {Reason: order.Reason{Code: order.CodeRefunded, Text: "returned"}},
+	rules.Unclear:  {},
 }
 
 // TestSettleEverything takes an order of each kind from every state through
@@ -65,7 +67,7 @@ func TestSettleEverything(t *testing.T) {
 					if !reachable(kind, state) {
 						continue
 					}
-					finding.Source, finding.Verdict, finding.Evidence = order.FromCallback, verdict, "inbox-1"
+					finding.Source, finding.Verdict, finding.Evidence = rules.FromCallback, verdict, "inbox-1"
 					settleOne(t, b, b.at(t, kind, state), finding)
 					if state == order.Expired {
 						settleOne(t, b, b.credited(t), finding)
@@ -85,14 +87,14 @@ func (b *testBundle) credited(t testing.TB) order.Order {
 	return settle(t, b, b.at(t, order.Deposit, order.Expired).Key(), late).Order
 }
 
-func settleOne(t *testing.T, b *testBundle, stands order.Order, finding order.Finding) {
+func settleOne(t *testing.T, b *testBundle, stands order.Order, finding rules.Finding) {
 	t.Helper()
 	kind, state := stands.Kind, stands.State
 	name := fmt.Sprintf("%s %s %s, paid %s", kind, state, finding.Verdict, stands.Paid)
 	key := stands.Key()
-	effect := stands.Decide(finding)
+	effect := rules.DecideOrder(stands, finding)
 	for from, path := state, effect.Path; len(path) > 0; from, path = path[0], path[1:] {
-		if !order.CanMove(kind, from, path[0]) { // a verdict that cannot befall this kind
+		if !rules.CanMove(kind, from, path[0]) { // a verdict that cannot befall this kind
 			_, err := b.Settle(t.Context(), key, finding)
 			require.ErrorIs(t, err, ErrState, name)
 			read, err := b.Order(t.Context(), key)
@@ -130,7 +132,7 @@ func settleOne(t *testing.T, b *testBundle, stands order.Order, finding order.Fi
 	}
 	var discrepancies []string
 	if state == order.Expired && stands.Paid.IsPositive() {
-		discrepancies = []string{order.DiscrepancyLatePayment}
+		discrepancies = []string{codes.DiscrepancyLatePayment}
 	}
 	if effect.Discrepancy != "" && !effect.Known {
 		discrepancies = append(discrepancies, effect.Discrepancy)
@@ -142,7 +144,7 @@ func settleOne(t *testing.T, b *testBundle, stands order.Order, finding order.Fi
 	if reached == state {
 		require.Equal(t, settlement, twice, name)
 	}
-	if settlement.Order.Decide(finding).Discrepancy == effect.Discrepancy {
+	if rules.DecideOrder(settlement.Order, finding).Discrepancy == effect.Discrepancy {
 		require.ElementsMatch(t, discrepancies, b.discrepancies(t, key), name)
 	}
 	require.False(t, twice.Moved, name)
@@ -194,7 +196,7 @@ func TestTransfersOfAWithdrawal(t *testing.T) {
 		require.Equal(t, map[Account]string{
 			AccountOpening: "-100", AccountAvailable: "-2.5", AccountPaidOut: "100", AccountFees: "2.5",
 		}, b.balances(t))
-		settle(t, b, r.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Returned, GatewayID: "G1"})
+		settle(t, b, r.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned, GatewayID: "G1"})
 		require.Equal(t, []string{
 			"reserve available -> in_flight 100.00 PKR",
 			"payout in_flight -> paid_out 100.00 PKR",
@@ -214,7 +216,7 @@ func TestTransfersOfALatePayment(t *testing.T) {
 		late.GatewayID, late.Evidence = "G1", "inbox-1"
 		s := settle(t, b, o.Key(), late)
 		require.False(t, s.Moved)
-		require.Equal(t, order.DiscrepancyLatePayment, s.Discrepancy)
+		require.Equal(t, codes.DiscrepancyLatePayment, s.Discrepancy)
 		require.Equal(t, order.Expired, s.Order.State)
 		require.Equal(t, pkr("100"), s.Order.Paid)
 		require.Equal(t, []string{
@@ -222,11 +224,11 @@ func TestTransfersOfALatePayment(t *testing.T) {
 		}, b.transfers(t, o.Key()))
 
 		late.Evidence = "inbox-2" // the same, told by another message
-		require.Equal(t, order.DiscrepancyLatePayment, settle(t, b, o.Key(), late).Discrepancy)
+		require.Equal(t, codes.DiscrepancyLatePayment, settle(t, b, o.Key(), late).Discrepancy)
 		other := late
-		other.Verdict, other.Paid, other.Evidence = order.PartPaid, pkr("40"), "inbox-3"
-		require.Equal(t, order.DiscrepancyAmount, settle(t, b, o.Key(), other).Discrepancy)
-		require.Equal(t, []string{order.DiscrepancyLatePayment, order.DiscrepancyAmount}, b.discrepancies(t, o.Key()))
+		other.Verdict, other.Paid, other.Evidence = rules.PartPaid, pkr("40"), "inbox-3"
+		require.Equal(t, codes.DiscrepancyAmount, settle(t, b, o.Key(), other).Discrepancy)
+		require.Equal(t, []string{codes.DiscrepancyLatePayment, codes.DiscrepancyAmount}, b.discrepancies(t, o.Key()))
 		require.Equal(t, settled[order.Deposit]["credited paid"], b.balancesOf(t, o.Merchant))
 		b.clean(t)
 	})
@@ -238,21 +240,21 @@ func TestWhatWasPaidLateOrInPartIsTakenBack(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		returned := order.Finding{
-			Source: order.FromQuery, Verdict: order.Returned, GatewayID: "G1", Fee: pkr("2"), Reason: order.Reason{Code: order.CodeRefunded},
+		returned := rules.Finding{
+			Source: rules.FromQuery, Verdict: rules.Returned, GatewayID: "G1", Fee: pkr("2"), Reason: order.Reason{Code: order.CodeRefunded},
 		}
 		late := paid("100", "2")
 		late.GatewayID = "G1"
-		for name, told := range map[string][]order.Finding{
+		for name, told := range map[string][]rules.Finding{
 			"credited, then returned": {late, returned},
 			"returned, then credited": {returned, late},
 			"twice":                   {late, late, returned, returned, late},
 		} {
 			o := b.at(t, order.Deposit, order.Expired)
 			for _, finding := range told {
-				finding.Source = order.FromQuery
-				if finding.Verdict == order.Paid {
-					finding.Source = order.FromCallback // of before, told again
+				finding.Source = rules.FromQuery
+				if finding.Verdict == rules.Paid {
+					finding.Source = rules.FromCallback // of before, told again
 				}
 				o = settle(t, b, o.Key(), finding).Order
 			}
@@ -260,11 +262,11 @@ func TestWhatWasPaidLateOrInPartIsTakenBack(t *testing.T) {
 			require.Equal(t, pkr("100"), o.Paid, name)
 			require.Equal(t, order.CodeRefunded, o.Reason.Code, name)
 			require.Equal(t, settled[order.Deposit]["expired and refunded"], b.balancesOf(t, o.Merchant), name)
-			require.Equal(t, []string{order.DiscrepancyLatePayment}, b.discrepancies(t, o.Key()), name)
+			require.Equal(t, []string{codes.DiscrepancyLatePayment}, b.discrepancies(t, o.Key()), name)
 		}
 
 		part := b.at(t, order.Deposit, order.PartiallyPaid)
-		s := settle(t, b, part.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Returned})
+		s := settle(t, b, part.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
 		require.True(t, s.Moved)
 		require.Equal(t, order.Refunded, s.Order.State)
 		require.Equal(t, pkr("40"), s.Order.Paid)
@@ -283,17 +285,17 @@ func TestAContradictionOfAmountsIsTold(t *testing.T) {
 		refunded := b.at(t, order.Deposit, order.Refunded)
 		again := paid("100", "2")
 		balances := b.balancesOf(t, refunded.Merchant)
-		again.Source = order.FromQuery
-		require.Equal(t, order.DiscrepancyPaidAgain, settle(t, b, refunded.Key(), again).Discrepancy)
-		again.Source = order.FromCallback
+		again.Source = rules.FromQuery
+		require.Equal(t, codes.DiscrepancyPaidAgain, settle(t, b, refunded.Key(), again).Discrepancy)
+		again.Source = rules.FromCallback
 		require.Empty(t, settle(t, b, refunded.Key(), again).Discrepancy)
-		require.Equal(t, []string{order.DiscrepancyPaidAgain}, b.discrepancies(t, refunded.Key()))
+		require.Equal(t, []string{codes.DiscrepancyPaidAgain}, b.discrepancies(t, refunded.Key()))
 		require.Equal(t, balances, b.balancesOf(t, refunded.Merchant))
 
 		part := b.at(t, order.Deposit, order.PartiallyPaid)
 		more := paid("50", "1")
-		more.Verdict = order.PartPaid
-		require.Equal(t, order.DiscrepancyAmount, settle(t, b, part.Key(), more).Discrepancy)
+		more.Verdict = rules.PartPaid
+		require.Equal(t, codes.DiscrepancyAmount, settle(t, b, part.Key(), more).Discrepancy)
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: part.Merchant})
 		require.NoError(t, err)
 		require.Contains(t, found[0].Detail, "40.00 PKR is booked, and it says 50.00 PKR")
@@ -306,14 +308,14 @@ func TestAFindingThatDoesNotFitBooksNothing(t *testing.T) {
 	t.Parallel()
 	vnd, err := money.Minor(100, "VND")
 	require.NoError(t, err)
-	for name, change := range map[string]func(*order.Finding){
-		"gateway id":       func(f *order.Finding) { f.GatewayID = "G-other" },
-		"more":             func(f *order.Finding) { f.Paid = pkr("100.01") },
-		"less":             func(f *order.Finding) { f.Paid = pkr("99.99") },
-		"other currency":   func(f *order.Finding) { f.Paid = vnd },
-		"part is nothing":  func(f *order.Finding) { f.Verdict, f.Paid = order.PartPaid, pkr("0") },
-		"part is whole":    func(f *order.Finding) { f.Verdict = order.PartPaid },
-		"part is unstated": func(f *order.Finding) { f.Verdict, f.Paid = order.PartPaid, money.Amount{} },
+	for name, change := range map[string]func(*rules.Finding){
+		"gateway id":       func(f *rules.Finding) { f.GatewayID = "G-other" },
+		"more":             func(f *rules.Finding) { f.Paid = pkr("100.01") },
+		"less":             func(f *rules.Finding) { f.Paid = pkr("99.99") },
+		"other currency":   func(f *rules.Finding) { f.Paid = vnd },
+		"part is nothing":  func(f *rules.Finding) { f.Verdict, f.Paid = rules.PartPaid, pkr("0") },
+		"part is whole":    func(f *rules.Finding) { f.Verdict = rules.PartPaid },
+		"part is unstated": func(f *rules.Finding) { f.Verdict, f.Paid = rules.PartPaid, money.Amount{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -326,9 +328,9 @@ func TestAFindingThatDoesNotFitBooksNothing(t *testing.T) {
 				change(&finding)
 				for range 2 {
 					s := settle(t, b, stands.Key(), finding)
-					require.Equal(t, Settlement{Order: stands, Discrepancy: order.DiscrepancyMismatch}, s)
+					require.Equal(t, Settlement{Order: stands, Discrepancy: codes.DiscrepancyMismatch}, s)
 				}
-				require.Equal(t, []string{order.DiscrepancyMismatch}, b.discrepancies(t, stands.Key()))
+				require.Equal(t, []string{codes.DiscrepancyMismatch}, b.discrepancies(t, stands.Key()))
 				require.Equal(t, balances, b.balancesOf(t, stands.Merchant))
 				b.clean(t)
 			})
@@ -342,18 +344,18 @@ func TestAFeeThatCannotBeIsNotBooked(t *testing.T) {
 	t.Parallel()
 	vnd, err := money.Minor(100, "VND")
 	require.NoError(t, err)
-	said := func(change func(*order.Finding)) order.Finding {
+	said := func(change func(*rules.Finding)) rules.Finding {
 		f := paid("100", "0")
 		change(&f)
 		return f
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		for name, finding := range map[string]order.Finding{
-			"negative":       said(func(f *order.Finding) { f.Fee = pkr("-1") }),
-			"other currency": said(func(f *order.Finding) { f.Fee = vnd }),
-			"above it":       said(func(f *order.Finding) { f.Fee = pkr("100.01") }),
-			"unreadable":     said(func(f *order.Finding) { f.FeeText, f.FeeDoubt = "1,5", true }),
+		for name, finding := range map[string]rules.Finding{
+			"negative":       said(func(f *rules.Finding) { f.Fee = pkr("-1") }),
+			"other currency": said(func(f *rules.Finding) { f.Fee = vnd }),
+			"above it":       said(func(f *rules.Finding) { f.Fee = pkr("100.01") }),
+			"unreadable":     said(func(f *rules.Finding) { f.FeeText, f.FeeDoubt = "1,5", true }),
 		} {
 			for _, kind := range bothKinds {
 				o := b.at(t, kind, order.Submitted)
@@ -364,7 +366,7 @@ func TestAFeeThatCannotBeIsNotBooked(t *testing.T) {
 				require.Equal(t, order.Succeeded, o.State, name)
 				require.Equal(t, pkr("0"), o.Fee, name)
 				require.NotEmpty(t, o.FeeText, name)
-				require.Equal(t, []string{order.DiscrepancyFee}, b.discrepancies(t, o.Key()), name)
+				require.Equal(t, []string{codes.DiscrepancyFee}, b.discrepancies(t, o.Key()), name)
 				found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: o.Merchant})
 				require.NoError(t, err)
 				require.Contains(t, found[0].Detail, "fee of "+o.FeeText, name)
@@ -392,7 +394,7 @@ func TestAFeeThatIsFinerThanTheCurrency(t *testing.T) {
 			status := tarspay.OrderStatus{GatewayID: fmt.Sprint("G", i), OrderAmount: "333", PayAmount: "333", Currency: "PKR", Fee: "4.995", State: tarspay.StateSucceeded}
 			o, err := b.Order(t.Context(), r.Key())
 			require.NoError(t, err)
-			finding, err := o.FromStatus(status)
+			finding, err := rules.StatusFinding(o, status)
 			require.NoError(t, err)
 			for range 2 { // once
 				o = settle(t, b, r.Key(), finding).Order
@@ -424,7 +426,7 @@ func TestADiscrepancyOpensOncePerProof(t *testing.T) {
 		tell := func(evidence, fee string) int {
 			finding := paid("100", fee)
 			finding.Evidence = evidence
-			require.Equal(t, order.DiscrepancyPaidAfterEnd, settle(t, b, o.Key(), finding).Discrepancy)
+			require.Equal(t, codes.DiscrepancyPaidAfterEnd, settle(t, b, o.Key(), finding).Discrepancy)
 			return len(b.discrepancies(t, o.Key()))
 		}
 		require.Equal(t, 1, tell("inbox-1", "2"))
@@ -441,14 +443,14 @@ func TestSettleFillsInTheGatewayID(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		o := b.at(t, order.Withdrawal, order.Unknown)
-		pending := order.Finding{Source: order.FromQuery, Verdict: order.Pending, GatewayID: "G7"}
+		pending := rules.Finding{Source: rules.FromQuery, Verdict: rules.Pending, GatewayID: "G7"}
 		o = settle(t, b, o.Key(), pending).Order
 		require.Equal(t, order.Submitted, o.State)
 		require.Equal(t, "G7", o.GatewayID)
 		require.Equal(t, order.Reason{}, o.Reason) // it is unknown no longer
 
 		failed := b.at(t, order.Withdrawal, order.Failed) // refused, and yet there is an order that failed
-		unpaid := order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, GatewayID: "G8"}
+		unpaid := rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, GatewayID: "G8"}
 		s := settle(t, b, failed.Key(), unpaid)
 		require.False(t, s.Moved)
 		require.Empty(t, s.Discrepancy)
@@ -464,16 +466,16 @@ func TestAnOperatorStandsForAFinding(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		o := b.at(t, order.Withdrawal, order.InReview)
-		finding := order.Finding{Source: order.FromOperator, Verdict: order.Unpaid, Reason: order.Reason{Code: order.CodeResolved, Text: "never arrived"}}
-		for _, lacking := range []order.Finding{
+		finding := rules.Finding{Source: rules.FromOperator, Verdict: rules.Unpaid, Reason: order.Reason{Code: order.CodeResolved, Text: "never arrived"}}
+		for _, lacking := range []rules.Finding{
 			finding,
-			{Source: order.FromOperator, Verdict: order.Unpaid, By: "ops@example"},
-			{Source: order.FromOperator, Verdict: order.Unpaid, Evidence: "ticket 7"},
+			{Source: rules.FromOperator, Verdict: rules.Unpaid, By: "ops@example"},
+			{Source: rules.FromOperator, Verdict: rules.Unpaid, Evidence: "ticket 7"},
 		} {
 			_, err := b.Settle(t.Context(), o.Key(), lacking)
-			require.Equal(t, order.CodeEvidenceMissing, order.CodeOf(err))
+			require.Equal(t, codes.EvidenceMissing, order.CodeOf(err))
 		}
-		_, err := b.Settle(t.Context(), o.Key(), order.Finding{Verdict: order.Unpaid})
+		_, err := b.Settle(t.Context(), o.Key(), rules.Finding{Verdict: rules.Unpaid})
 		require.ErrorContains(t, err, "a finding has a source")
 
 		finding.By, finding.Evidence = "ops@example", "ticket 7"
@@ -484,7 +486,7 @@ func TestAnOperatorStandsForAFinding(t *testing.T) {
 		require.Equal(t, "in_review -> failed (operator ticket 7 ops@example) RESOLVED", steps[len(steps)-1])
 
 		o = b.at(t, order.Withdrawal, order.InReview) // amounts may go without saying
-		finding.Verdict = order.Paid
+		finding.Verdict = rules.Paid
 		o = settle(t, b, o.Key(), finding).Order
 		require.Equal(t, o.Amount, o.Paid)
 		require.Equal(t, pkr("0"), o.Fee)
@@ -525,7 +527,7 @@ func TestConcurrentContradictionsSettleOnce(t *testing.T) {
 			together(8, func(i int) {
 				finding := paid("100", "2")
 				if i%2 == 0 {
-					finding = order.Finding{Source: order.FromQuery, Verdict: order.Unpaid}
+					finding = rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid}
 				}
 				if s, err := b.Settle(t.Context(), o.Key(), finding); err == nil && s.Moved {
 					moved.Add(1)
@@ -554,7 +556,7 @@ func TestChangesCompareTheState(t *testing.T) {
 				return err
 			}
 			h.State = order.Unknown // as somebody may have read it before
-			return x.move(t.Context(), &h, order.Failed, entry{action: ActionSettle, source: order.FromQuery})
+			return x.move(t.Context(), &h, order.Failed, entry{action: ActionSettle, source: rules.FromQuery})
 		})
 		require.ErrorIs(t, err, ErrState)
 		require.ErrorContains(t, err, "is not unknown any more")
@@ -568,15 +570,15 @@ func TestChangesCompareTheState(t *testing.T) {
 // every order, some of it twice.
 func TestTheOrderOfFindingsDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	told := []order.Finding{
-		{Source: order.FromCallback, Verdict: order.Pending, GatewayID: "G1", Evidence: "a"},
-		{Source: order.FromCallback, Verdict: order.Paid, GatewayID: "G1", Evidence: "b", Paid: pkr("100"), Fee: pkr("2")},
-		{Source: order.FromQuery, Verdict: order.Paid, GatewayID: "G1", Paid: pkr("100"), Fee: pkr("2")},
-		{Source: order.FromCallback, Verdict: order.Pending, GatewayID: "G1", Evidence: "a"},
+	told := []rules.Finding{
+		{Source: rules.FromCallback, Verdict: rules.Pending, GatewayID: "G1", Evidence: "a"},
+		{Source: rules.FromCallback, Verdict: rules.Paid, GatewayID: "G1", Evidence: "b", Paid: pkr("100"), Fee: pkr("2")},
+		{Source: rules.FromQuery, Verdict: rules.Paid, GatewayID: "G1", Paid: pkr("100"), Fee: pkr("2")},
+		{Source: rules.FromCallback, Verdict: rules.Pending, GatewayID: "G1", Evidence: "a"},
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		permute(told, func(findings []order.Finding) {
+		permute(told, func(findings []rules.Finding) {
 			for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
 				o := b.at(t, kind, order.Submitting)
 				for _, finding := range findings {
@@ -607,7 +609,7 @@ func TestReview(t *testing.T) {
 				name := fmt.Sprint(kind, " ", state)
 				require.Equal(t, balances, b.balancesOf(t, stands.Merchant), name)
 				switch {
-				case order.CanMove(kind, state, order.InReview):
+				case rules.CanMove(kind, state, order.InReview):
 					require.NoError(t, err, name)
 					require.Equal(t, order.InReview, o.State, name)
 					require.Equal(t, reason, o.Reason, name)
@@ -635,11 +637,11 @@ func TestDiscrepancies(t *testing.T) {
 			key          order.Key
 			code, detail string
 		}{
-			{one, order.DiscrepancyMismatch, "callback x"},
-			{one, order.DiscrepancyMismatch, "callback x"},
-			{one, order.DiscrepancyMismatch, "callback y"},
-			{one, order.DiscrepancyUnconfirmed, "callback x"},
-			{two, order.DiscrepancyMismatch, "callback x\x00" + strings.Repeat("é", maxText)},
+			{one, codes.DiscrepancyMismatch, "callback x"},
+			{one, codes.DiscrepancyMismatch, "callback x"},
+			{one, codes.DiscrepancyMismatch, "callback y"},
+			{one, codes.DiscrepancyUnconfirmed, "callback x"},
+			{two, codes.DiscrepancyMismatch, "callback x\x00" + strings.Repeat("é", maxText)},
 		} {
 			require.NoError(t, b.OpenDiscrepancy(ctx, open.key, open.code, open.detail))
 		}
@@ -655,7 +657,7 @@ func TestDiscrepancies(t *testing.T) {
 		}{
 			"merchant": {DiscrepancyFilter{Merchant: "M2"}, 1},
 			"number":   {DiscrepancyFilter{Number: "A"}, 3},
-			"code":     {DiscrepancyFilter{Code: order.DiscrepancyMismatch}, 3},
+			"code":     {DiscrepancyFilter{Code: codes.DiscrepancyMismatch}, 3},
 			"since":    {DiscrepancyFilter{Since: all[0].At.Add(1e9)}, 0},
 			"before":   {DiscrepancyFilter{Before: all[1].ID}, 2},
 			"limit":    {DiscrepancyFilter{Limit: 1}, 1},

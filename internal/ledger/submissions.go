@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -181,12 +183,12 @@ func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answe
 // submitting or unknown.
 func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer) error {
 	if answer.GatewayID != "" && h.GatewayID != "" && answer.GatewayID != h.GatewayID {
-		return t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt),
+		return t.discrepancy(ctx, h, codes.DiscrepancyMismatch, attemptText(attempt),
 			"the create's answer names another payOrderId than the one on record")
 	}
-	if !order.GatewayIDFits(answer.GatewayID) && answer.GatewayID != "" {
+	if !rules.GatewayIDFits(answer.GatewayID) && answer.GatewayID != "" {
 		answer.GatewayID = "" // a query about the order will return it
-		if err := t.discrepancy(ctx, h, order.DiscrepancyMismatch, attemptText(attempt), "the create's answer names a payOrderId that is none"); err != nil {
+		if err := t.discrepancy(ctx, h, codes.DiscrepancyMismatch, attemptText(attempt), "the create's answer names a payOrderId that is none"); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -272,11 +274,11 @@ func TestAnAnswerWithAnotherGatewayID(t *testing.T) {
 		open(t, b, r)
 		s, err := b.NextSubmission(t.Context(), r.Key(), 0)
 		require.NoError(t, err)
-		settle(t, b, r.Key(), order.Finding{Source: order.FromCallback, Verdict: order.Pending, GatewayID: "G-other"})
+		settle(t, b, r.Key(), rules.Finding{Source: rules.FromCallback, Verdict: rules.Pending, GatewayID: "G-other"})
 		o, err := b.CompleteSubmission(t.Context(), r.Key(), s.Attempt, accepted)
 		require.NoError(t, err)
 		require.Equal(t, "G-other", o.GatewayID)
-		require.Equal(t, []string{order.DiscrepancyMismatch}, b.discrepancies(t, r.Key()))
+		require.Equal(t, []string{codes.DiscrepancyMismatch}, b.discrepancies(t, r.Key()))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -61,9 +62,9 @@ func TestATotalThatOverflows(t *testing.T) {
 		} {
 			o := open(t, b, r)
 			require.Equal(t, order.Rejected, o.State, name)
-			require.Equal(t, order.CodeSumTooLarge, o.Reason.Code, name)
+			require.Equal(t, codes.SumTooLarge, o.Reason.Code, name)
 		}
-		require.Equal(t, order.CodeLimitMerchantDay, b.openOn(t, limited, request(order.Deposit, "D-3", "100")).Reason.Code)
+		require.Equal(t, codes.LimitMerchantDay, b.openOn(t, limited, request(order.Deposit, "D-3", "100")).Reason.Code)
 		balances, err := b.Balances(t.Context(), merchant, "PKR")
 		require.NoError(t, err)
 		require.Equal(t, pkr("900"), balances[AccountAvailable], "nothing is reserved for what was rejected")

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -58,7 +60,7 @@ func TestRecordsThatAgree(t *testing.T) {
 				o := b.at(t, kind, state)
 				found := compare(t, b, o.Merchant, listed(o))
 				require.Empty(t, found.Differences, "%s %s", kind, state)
-				if state.Unsent() {
+				if rules.Unsent(state) {
 					require.Equal(t, []order.Key{o.Key()}, found.Doubtful, "%s %s is not there by us", kind, state)
 					continue
 				}
@@ -226,7 +228,7 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, err)
 		ours := b.at(t, order.Withdrawal, order.Succeeded)
 		for _, key := range []order.Key{ours.Key(), {Merchant: ours.Merchant, Number: "elsewhere"}} {
-			d := reconcile.Difference{Key: key, Code: order.DiscrepancyRecord, Mark: "P1 fee", Detail: "fee: 1 there, 2 here"}
+			d := reconcile.Difference{Key: key, Code: codes.DiscrepancyRecord, Mark: "P1 fee", Detail: "fee: 1 there, 2 here"}
 			entries := func() int {
 				trail, err := b.Audit(t.Context(), key)
 				require.NoError(t, err)
@@ -237,17 +239,17 @@ func TestOpenDifference(t *testing.T) {
 				require.NoError(t, b.OpenDifference(t.Context(), d))
 			}
 			require.Equal(t, before+1, entries())
-			require.Equal(t, []string{order.DiscrepancyRecord}, b.discrepancies(t, key))
+			require.Equal(t, []string{codes.DiscrepancyRecord}, b.discrepancies(t, key))
 		}
 		counts, err := b.SeenDiscrepancies(t.Context(), ours.Merchant, began)
 		require.NoError(t, err)
-		require.Equal(t, []order.DiscrepancyCount{{Code: order.DiscrepancyRecord, Open: 2}}, counts)
+		require.Equal(t, []order.DiscrepancyCount{{Code: codes.DiscrepancyRecord, Open: 2}}, counts)
 
 		found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Number: "elsewhere"})
 		require.NoError(t, err)
 		_, _, err = b.CloseDiscrepancy(t.Context(), found[0].ID, who("amina", "booked"))
 		require.NoError(t, err)
-		require.NoError(t, b.OpenDifference(t.Context(), reconcile.Difference{Key: found[0].Key, Code: order.DiscrepancyRecord, Mark: "P1 fee"}))
+		require.NoError(t, b.OpenDifference(t.Context(), reconcile.Difference{Key: found[0].Key, Code: codes.DiscrepancyRecord, Mark: "P1 fee"}))
 		found, err = b.Discrepancies(t.Context(), DiscrepancyFilter{Merchant: ours.Merchant, Open: true})
 		require.NoError(t, err)
 		require.Len(t, found, 1)
@@ -256,10 +258,10 @@ func TestOpenDifference(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, counts, "not met with since")
 		b.SetClock(func() time.Time { return time.Now().Add(time.Minute) })
-		require.NoError(t, b.SeeDiscrepancy(t.Context(), ours.Key(), order.DiscrepancyRecord))
+		require.NoError(t, b.SeeDiscrepancy(t.Context(), ours.Key(), codes.DiscrepancyRecord))
 		counts, err = b.SeenDiscrepancies(t.Context(), ours.Merchant, time.Now().Add(time.Second))
 		require.NoError(t, err)
-		require.Equal(t, []order.DiscrepancyCount{{Code: order.DiscrepancyRecord, Open: 1}}, counts)
+		require.Equal(t, []order.DiscrepancyCount{{Code: codes.DiscrepancyRecord, Open: 1}}, counts)
 		b.clean(t)
 	})
 }
@@ -292,7 +294,7 @@ func TestNextEnded(t *testing.T) {
 			settle(t, b, r.Key(), paid("100", "1"))
 		}
 		at = at.Add(time.Minute)
-		settle(t, b, order.Key{Merchant: merchant, Number: "W1"}, order.Finding{Source: order.FromQuery, Verdict: order.Returned})
+		settle(t, b, order.Key{Merchant: merchant, Number: "W1"}, rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
 		broke := request(order.Withdrawal, "too-much", "900000") // never sent
 		open(t, b, broke)
 		open(t, b, request(order.Withdrawal, "under-way", "100"))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -24,7 +25,7 @@ func TestTheActorIsOnRecord(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "amina", proposed.By)
 	_, err = b.ConfirmAdjustment(t.Context(), Actor{Name: "amina"}, key)
-	require.Equal(t, order.CodeSamePerson, order.CodeOf(err))
+	require.Equal(t, codes.SamePerson, order.CodeOf(err))
 	_, err = b.ConfirmAdjustment(t.Context(), Actor{}, key)
 	require.Equal(t, order.CodeWhoMissing, order.CodeOf(err))
 	booked, err := b.ConfirmAdjustment(t.Context(), Actor{Name: "dana"}, key)

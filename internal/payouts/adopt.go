@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -101,14 +102,14 @@ var adoptedNext = map[order.State]string{
 // their ids.
 func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]int64, error) {
 	closed := []int64{}
-	for _, code := range []string{order.DiscrepancyOrphan, order.DiscrepancyNotInLedger} {
+	for _, code := range []string{codes.DiscrepancyOrphan, codes.DiscrepancyNotInLedger} {
 		open, err := openOf(ctx, l, key, code)
 		if err != nil {
 			return closed, err
 		}
 		for _, d := range open {
 			_, err := s.CloseDiscrepancy(ctx, actor, d.ID, "the order is adopted")
-			if order.CodeOf(err) == order.CodeDiscrepancyClosed { // by another person meanwhile
+			if order.CodeOf(err) == codes.DiscrepancyClosed { // by another person meanwhile
 				continue
 			}
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -26,7 +27,7 @@ func (s *Service) withEnd(answer Order) Order {
 // gateway, it returns also how to look up the code, and the country's ways if the
 // code refuses the way.
 func (s *Service) afterEnd(view order.View) string {
-	entry, known := order.LookupCode(view.Reason.Code)
+	entry, known := codes.Lookup(view.Reason.Code)
 	if view.State == order.Succeeded || !known || entry.Do == "" || entry.Do == "nothing" {
 		return orderEnded
 	}

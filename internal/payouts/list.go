@@ -7,7 +7,9 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -103,7 +105,7 @@ func listedAlone(rows []client.Row) []Listed {
 		case row.Squatted != "":
 			found[i].Problem = order.CodeNumberSquatted
 		case !row.Open && row.Status != statusCompleted:
-			found[i].Problem = order.DiscrepancyOrphan
+			found[i].Problem = codes.DiscrepancyOrphan
 		}
 	}
 	return found
@@ -115,7 +117,7 @@ func listedRows(rows []order.Order) []Listed {
 	for i, row := range rows {
 		found[i] = Listed{Row: client.Row{
 			Kind: row.Kind, Merchant: row.Merchant, Number: row.Number, Country: row.Country, Amount: row.Amount, State: row.State,
-			NeedsReview: row.NeedsPerson(), GatewayID: row.GatewayID, Open: !row.State.Terminal(),
+			NeedsReview: rules.NeedsPerson(row.Standing), GatewayID: row.GatewayID, Open: !row.State.Terminal(),
 			WorkflowID: contract.WorkflowID(row.Key()), StartedAt: row.CreatedAt,
 		}}
 	}
@@ -156,7 +158,7 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 		}
 		young := row.Open && s.parts.Now().Sub(row.StartedAt) < notWritten
 		if row.Problem != order.CodeNumberSquatted && !young && row.State != order.Rejected {
-			row.Problem = order.DiscrepancyNotInLedger
+			row.Problem = codes.DiscrepancyNotInLedger
 		}
 		found = append(found, row)
 	}
@@ -181,7 +183,7 @@ func addWorkflow(ctx context.Context, orders Orders, latest map[string]client.Ro
 	case there.Squatted != "":
 		o.Problem = order.CodeNumberSquatted
 	case !there.Open:
-		o.Problem = order.DiscrepancyOrphan
+		o.Problem = codes.DiscrepancyOrphan
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package payouts
 import (
 	"context"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -14,7 +15,7 @@ func (s *Service) Poll(ctx context.Context, actor Actor, key order.Key) (Order, 
 		return order.Poll{ID: newActionID(), By: actor.Name}, nil
 	})
 	if err == nil && !driven { // the request is audited, but no workflow asks the gateway
-		err = order.Refuse(order.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: %s",
+		err = order.Refuse(codes.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: %s",
 			key, answer.Order.State, s.parts.Ask(UseAdopt, key))
 	}
 	return answer, err

@@ -3,6 +3,7 @@ package payouts
 import (
 	"context"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -30,7 +31,7 @@ func (s *Service) Resolve(
 func ReviewEnds() []order.State {
 	var ends []order.State
 	for _, state := range order.States() {
-		if order.CanMove(order.Deposit, order.InReview, state) || order.CanMove(order.Withdrawal, order.InReview, state) {
+		if rules.CanMove(order.Deposit, order.InReview, state) || rules.CanMove(order.Withdrawal, order.InReview, state) {
 			ends = append(ends, state)
 		}
 	}

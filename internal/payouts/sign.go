@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -31,7 +32,7 @@ func (s *Service) signed(actor Actor, action order.Action, at target) (order.Act
 	}
 	approval, is := action.(order.Approval)
 	if is && !strings.HasPrefix(at.view.Fingerprint, strings.ToLower(strings.TrimSpace(approval.Fingerprint))) {
-		return nil, order.Refuse(order.CodeFingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", at.view.Number)
+		return nil, order.Refuse(codes.FingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", at.view.Number)
 	}
 	o := order.Order{Fingerprint: at.view.Fingerprint, Request: order.Request{
 		Merchant: at.view.Merchant, Number: at.view.Number, Amount: at.view.Amount, RequestedBy: at.view.RequestedBy,

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -89,7 +91,7 @@ func (s *Service) Await(ctx context.Context, actor Actor, key order.Key, patienc
 	bounded, cancel := within(ctx, patience)
 	defer cancel()
 	view, err := orders.Wait(bounded, key)
-	if order.CodeOf(err) == order.DiscrepancyOrphan { // the workflow has ended, and the order may be open
+	if order.CodeOf(err) == codes.DiscrepancyOrphan { // the workflow has ended, and the order may be open
 		return s.Status(ctx, actor, key)
 	}
 	if err != nil && bounded.Err() != nil {
@@ -198,7 +200,7 @@ func (s *Service) drivenStatus(ctx context.Context, orders Orders, known record)
 // undriven returns the problem of an order that no workflow drives.
 func (s *Service) undriven(key order.Key, why string) *order.Reason {
 	return &order.Reason{
-		Code: order.DiscrepancyOrphan,
+		Code: codes.DiscrepancyOrphan,
 		Text: fmt.Sprintf("no workflow drives the order: %s; let one go on with it: %s", why, s.parts.Ask(UseAdopt, key)),
 	}
 }
@@ -254,14 +256,14 @@ func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.K
 		answer.Problem = &order.Reason{Code: away.Code, Text: "the ledger, which decides, cannot be asked: " + away.Message}
 	case known.unset && died:
 		answer.Problem = s.undriven(key, "its last run is "+strings.ToLower(there.Status))
-	case known.unset, young, answer.Order.Unwritten():
+	case known.unset, young, rules.Unwritten(answer.Order.Standing):
 	default:
 		answer.Problem = &order.Reason{
-			Code: order.DiscrepancyNotInLedger,
+			Code: codes.DiscrepancyNotInLedger,
 			Text: "Temporal has a workflow of the order, and the ledger does not have the order; write it down from the workflow's input: " + s.parts.Ask(UseAdopt, key),
 		}
 	}
-	if at, refused := s.refusedStarts(ctx, key.Number)[key]; refused && answer.Order.Unwritten() {
+	if at, refused := s.refusedStarts(ctx, key.Number)[key]; refused && rules.Unwritten(answer.Order.Standing) {
 		answer.ChangedAt, answer.Stood = at, s.parts.Now().Sub(at)
 	}
 	return s.withEnd(answer), nil
@@ -305,7 +307,7 @@ func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) str
 		return ""
 	}
 	view := askWorkflow(ctx, orders, there, Order{Order: rowView(there)}).Order
-	if !view.Unwritten() {
+	if !rules.Unwritten(view.Standing) {
 		return "; Temporal has a workflow of it: " + s.parts.Ask(UseStatus, key)
 	}
 	return fmt.Sprintf("; its workflow ended as %s before anything was written down: %s (%s). Once that is mended, the same number may be started again",
@@ -317,7 +319,7 @@ func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) str
 // the number.
 func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error) {
 	told := answer.Order
-	if told.Unwritten() {
+	if rules.Unwritten(told.Standing) {
 		return s.withEnd(answer), nil
 	}
 	known := s.record(ctx, told.Key())

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -23,7 +24,7 @@ func TestStatusIsTheLedgers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, FromLedger, undriven.Source)
 	require.Equal(t, row.State, undriven.Order.State)
-	require.Equal(t, order.DiscrepancyOrphan, undriven.Problem.Code)
+	require.Equal(t, codes.DiscrepancyOrphan, undriven.Problem.Code)
 	require.Contains(t, undriven.Problem.Text, "let one go on with it: adopt of INV-1")
 
 	b.orders.owners, b.orders.viewErr = []string{merchant}, errors.New("no worker")

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -72,18 +74,18 @@ func (m Match) classify(opened, endedBefore time.Time, found *Comparison) {
 	switch {
 	case m.OwnWithdrawal():
 		if m.State.Paid() && !before && !m.Booked {
-			found.add(m.differs(order.DiscrepancyOwnWithdrawal, "",
+			found.add(m.differs(codes.DiscrepancyOwnWithdrawal, "",
 				"the merchant took "+m.money(m.Amount)+" out at the gateway, fee "+m.money(m.Fee)))
 		}
 	case ours == nil:
 		if !before {
-			found.add(m.differs(order.DiscrepancyNoOrder, " state "+m.State.String(),
+			found.add(m.differs(codes.DiscrepancyNoOrder, " state "+m.State.String(),
 				fmt.Sprintf("the gateway has a %s of %s that we do not have: %s", m.kindName(), m.money(m.Amount), m.State)))
 		}
 	case ours.GatewayID != m.GatewayID && (ours.GatewayID != "" || m.Earlier > 0):
-		found.add(m.differs(order.DiscrepancySecond, "",
+		found.add(m.differs(codes.DiscrepancySecond, "",
 			fmt.Sprintf("the gateway has a second order of this number, a %s of %s: %s", m.kindName(), m.money(m.Amount), m.State)))
-	case ours.State.Unsent():
+	case rules.Unsent(ours.State):
 		found.doubt(m.key()) // nothing else queries such an order
 	case !ours.State.Terminal() || ours.UpdatedAt.UnixMilli() >= endedBefore.UnixMilli():
 	default:
@@ -94,9 +96,9 @@ func (m Match) classify(opened, endedBefore time.Time, found *Comparison) {
 // compare compares the fields of an ended order. It reports the first difference.
 func (m Match) compare(ours Order, found *Comparison) {
 	found.Compared++
-	verdict := order.Judge(ours.Kind, m.State)
-	effect := order.Decide(ours.Kind, ours.State, ours.Paid > 0, verdict)
-	paid := ours.Paid > 0 && (verdict == order.Paid || verdict == order.PartPaid || verdict == order.Returned)
+	verdict := rules.Judge(ours.Kind, m.State)
+	effect := rules.Decide(ours.Kind, ours.State, ours.Paid > 0, verdict)
+	paid := ours.Paid > 0 && (verdict == rules.Paid || verdict == rules.PartPaid || verdict == rules.Returned)
 	member, there, here := "", "", ""
 	switch {
 	case int(m.Kind) != int(ours.Kind.Direction()):
@@ -107,14 +109,14 @@ func (m Match) compare(ours Order, found *Comparison) {
 		member, there, here = "amount", m.money(m.Amount), m.money(ours.Amount)
 	case effect.Moves() || effect.Discrepancy != "" && !effect.Known:
 		found.doubt(m.key())
-	case paid && verdict != order.Returned && m.Paid != ours.Paid:
+	case paid && verdict != rules.Returned && m.Paid != ours.Paid:
 		member, there, here = "paid", m.money(m.Paid), m.money(ours.Paid)
 	case paid && m.Fee == Unreadable && ours.FeeText != "": // known: the order's FeeText has the fee
 	case paid && m.Fee != ours.Fee:
 		member, there, here = "fee", m.money(m.Fee), m.money(ours.Fee)
 	}
 	if member != "" {
-		found.add(m.differs(order.DiscrepancyRecord, " "+member,
+		found.add(m.differs(codes.DiscrepancyRecord, " "+member,
 			fmt.Sprintf("%s: %s at the gateway, %s here", member, there, here)))
 	}
 }

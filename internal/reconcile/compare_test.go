@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -60,7 +61,7 @@ func TestCompare(t *testing.T) {
 		"own withdrawal, booked":     {func(m *Match) { own(m); m.Booked = true }, Comparison{}},
 		"own withdrawal, not paid":   {func(m *Match) { own(m); m.State = tarspay.StateFailed }, Comparison{}},
 		"own withdrawal": {own, Comparison{Differences: []Difference{{
-			order.Key{Merchant: "M1", Number: "P1"}, order.DiscrepancyOwnWithdrawal, "P1",
+			order.Key{Merchant: "M1", Number: "P1"}, codes.DiscrepancyOwnWithdrawal, "P1",
 			"gateway order P1: the merchant took 100.00 PKR out at the gateway, fee 2.00 PKR",
 		}}}},
 	} {

@@ -9,6 +9,7 @@ package reconcile
 import (
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -93,7 +94,7 @@ func minorFee(profile *tarspay.Profile, text string, of int64) int64 {
 	if err != nil || of < 0 {
 		return minor(profile, feeText(text))
 	}
-	fee := order.ReadFee(text, amount)
+	fee := rules.ReadFee(text, amount)
 	if !fee.Believed {
 		return Unreadable
 	}

@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 )
 
 // Bounds of a roster.
@@ -241,7 +241,7 @@ func (r *reader) recordUnique(kind, content, what, holder string, line int) bool
 }
 
 // reserved are the names that the audit uses for actors outside of the roster.
-var reserved = []string{order.System, "nobody"}
+var reserved = []string{rules.System, "nobody"}
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?$`)
 

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -152,7 +153,7 @@ func (r *Roster) BySSH(key ssh.PublicKey, at time.Time) (Actor, *order.Refusal) 
 		return Actor{}, order.Refuse(CodeKeyUnknown, "no person of the roster has the key %s", ssh.FingerprintSHA256(key))
 	}
 	if !held.valid(at) {
-		return Actor{}, order.Refuse(CodeKeyExpired, "the key %s of %s is not valid at %s", ssh.FingerprintSHA256(key), held.holder, order.SayTime(at))
+		return Actor{}, order.Refuse(CodeKeyExpired, "the key %s of %s is not valid at %s", ssh.FingerprintSHA256(key), held.holder, saytime.Say(at))
 	}
 	return r.Actor(held.holder)
 }
@@ -165,7 +166,7 @@ func (r *Roster) ByToken(token string, at time.Time) (Actor, *order.Refusal) {
 		return Actor{}, order.Refuse(CodeKeyUnknown, "no system of the roster has this API key")
 	}
 	if !at.Before(held.expires) {
-		return Actor{}, order.Refuse(CodeKeyExpired, "the API key %s… of %s expired at %s", held.prefix, held.holder, order.SayTime(held.expires))
+		return Actor{}, order.Refuse(CodeKeyExpired, "the API key %s… of %s expired at %s", held.prefix, held.holder, saytime.Say(held.expires))
 	}
 	return r.Actor(held.holder)
 }
@@ -178,7 +179,7 @@ func (r *Roster) ByEd25519(id string, at time.Time) (Actor, ed25519.PublicKey, *
 		return Actor{}, nil, order.Refuse(CodeKeyUnknown, "no system of the roster has the key %q", clip(id))
 	}
 	if !held.expires.IsZero() && !at.Before(held.expires) {
-		return Actor{}, nil, order.Refuse(CodeKeyExpired, "the key %s of %s expired at %s", id, held.holder, order.SayTime(held.expires))
+		return Actor{}, nil, order.Refuse(CodeKeyExpired, "the key %s of %s expired at %s", id, held.holder, saytime.Say(held.expires))
 	}
 	actor, refusal := r.Actor(held.holder)
 	return actor, held.public, refusal

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/authority"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
@@ -178,15 +179,15 @@ func TestUnsignedStartsNeedTwoPersons(t *testing.T) {
 	onEngines(t, func(o *office) {
 		t := o.t
 		waiting := o.waits("W-1")
-		require.Equal(t, order.CodeUnsigned, waiting.Reason.Code)
+		require.Equal(t, codes.Unsigned, waiting.Reason.Code)
 		require.Equal(t, 2, waiting.Approvals)
 
 		first, refusal := o.approves(waiting, "amina", "amina", same)
 		require.Nil(t, refusal)
 		require.Equal(t, order.AwaitingApproval, first.State)
-		require.Equal(t, order.Reason{Code: order.CodeUnsigned, Text: "amina has approved it; another person must approve it, too"}, first.Reason)
+		require.Equal(t, order.Reason{Code: codes.Unsigned, Text: "amina has approved it; another person must approve it, too"}, first.Reason)
 		_, refusal = o.approves(waiting, "amina", "amina", same)
-		require.Equal(t, order.CodeSamePerson, refusal.Code)
+		require.Equal(t, codes.SamePerson, refusal.Code)
 		second, refusal := o.approves(waiting, "bilal", "bilal", same)
 		require.Nil(t, refusal)
 		require.Equal(t, order.Reserved, second.State)
@@ -270,7 +271,7 @@ func TestApprovalsThatNobodyMayGive(t *testing.T) {
 			change     func(*envelope.Envelope)
 			code       string
 		}{
-			"the requester":        {own, own, "amina", "amina", same, order.CodeSamePerson},
+			"the requester":        {own, own, "amina", "amina", same, codes.SamePerson},
 			"for another order":    {waiting, other, "amina", "amina", same, envelope.CodeOtherOrder},
 			"for other content":    {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) { e.Fingerprint = strings.Repeat("0", 64) }, envelope.CodeOtherOrder},
 			"for another amount":   {waiting, waiting, "amina", "amina", func(e *envelope.Envelope) { e.Amount = rupees(t, "15") }, envelope.CodeOtherOrder},
@@ -408,7 +409,7 @@ func TestAdjustmentsAreSigned(t *testing.T) {
 		require.Nil(t, refusal)
 		require.Equal(t, ledger.AdjustmentProposed, proposed.State)
 		_, refusal = acts(envelope.ActionConfirmAdjustment, "amina", "amina", top)
-		require.Equal(t, order.CodeSamePerson, refusal.Code)
+		require.Equal(t, codes.SamePerson, refusal.Code)
 		_, refusal = acts(envelope.ActionConfirmAdjustment, "bilal", "amina", top)
 		require.Equal(t, envelope.CodeSignerOther, refusal.Code)
 		_, refusal = acts(envelope.ActionConfirmAdjustment, "bilal", "bilal", other)

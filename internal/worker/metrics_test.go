@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -70,9 +71,9 @@ func TestWhatNeedsAPersonIsCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := t.Context()
-	require.NoError(t, b.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: "M1", Number: "A"}, order.DiscrepancyMismatch, "callback 1"))
+	require.NoError(t, b.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: "M1", Number: "A"}, codes.DiscrepancyMismatch, "callback 1"))
 	b.clock = noon.Add(40 * time.Minute)
-	require.NoError(t, b.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: "M1", Number: "B"}, order.DiscrepancyMismatch, "callback 2"))
+	require.NoError(t, b.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: "M1", Number: "B"}, codes.DiscrepancyMismatch, "callback 2"))
 	require.NoError(t, b.ledger.Trip(ctx, "M2", order.Reason{Code: order.CodeGatewayPaused, Text: "the key has expired"}, time.Minute))
 	require.NoError(t, b.ledger.Trip(ctx, "M9", order.Reason{Code: order.CodeGatewayPaused, Text: "not configured here"}, time.Minute))
 	b.clock = noon.Add(time.Hour)

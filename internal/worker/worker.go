@@ -22,6 +22,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -192,7 +193,7 @@ func RecordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker
 	}
 }
 
-func readPolicy(file string, accepted config.Insecure) (*order.Policy, error) {
+func readPolicy(file string, accepted config.Insecure) (*rules.Policy, error) {
 	if file == "" {
 		return nil, nil // without a policy no order needs an approval
 	}
@@ -200,5 +201,5 @@ func readPolicy(file string, accepted config.Insecure) (*order.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return order.ParsePolicy(text, file)
+	return rules.ParsePolicy(text, file)
 }

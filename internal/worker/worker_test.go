@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/activities"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -42,7 +43,7 @@ func TestThePolicyIsOnRecord(t *testing.T) {
 	require.NoError(t, RecordPolicy(t.Context(), b.ledger, activities.Settings{}, nil))
 	require.Equal(t, "none", b.lastPolicy(t).Evidence)
 
-	policy, err := order.ParsePolicy([]byte("rules: [{new_beneficiary: approve}]"), "policy.yaml")
+	policy, err := rules.ParsePolicy([]byte("rules: [{new_beneficiary: approve}]"), "policy.yaml")
 	require.NoError(t, err)
 	require.NoError(t, RecordPolicy(t.Context(), b.ledger, activities.Settings{Policy: policy}, nil))
 	last := b.lastPolicy(t)

@@ -1,22 +1,22 @@
 package worklist
 
-import "github.com/tarspay-payouts/orchestrator/order"
+import "github.com/tarspay-payouts/orchestrator/internal/codes"
 
 // Explain returns the catalogue's entry of a discrepancy's code, and the zero
 // entry for any other code.
-func Explain(code string) order.CatalogueEntry {
-	for _, entry := range order.CodesOf(order.GroupDiscrepancies) {
+func Explain(code string) codes.Entry {
+	for _, entry := range codes.Of(codes.GroupDiscrepancies) {
 		if entry.Code == code {
 			return entry
 		}
 	}
-	return order.CatalogueEntry{}
+	return codes.Entry{}
 }
 
 // DiscrepancyCodes lists the codes of discrepancies, sorted.
 func DiscrepancyCodes() []string {
 	var found []string
-	for _, entry := range order.CodesOf(order.GroupDiscrepancies) {
+	for _, entry := range codes.Of(codes.GroupDiscrepancies) {
 		found = append(found, entry.Code)
 	}
 	return found

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -76,7 +78,7 @@ func Tell(story ledger.Story) []Event {
 func tellCallback(e ledger.InboxEntry) string {
 	times := ""
 	if e.Received > 1 {
-		times = fmt.Sprintf(", received %d times until %s", e.Received, order.SayTime(e.LastAt))
+		times = fmt.Sprintf(", received %d times until %s", e.Received, saytime.Say(e.LastAt))
 	}
 	c := e.Callback
 	return fmt.Sprintf("the gateway says %s of its order %s (%s of %s %s, fee %s)%s: %s",
@@ -90,7 +92,7 @@ func tellAudit(entries []ledger.AuditEntry) []Event {
 			continue // the discrepancy has its own event
 		}
 		event := Event{At: e.At, Kind: EventMove, Text: sayEntry(e)}
-		if e.Source == order.FromOperator {
+		if e.Source == rules.FromOperator {
 			event.Kind, event.By = EventDecision, e.Actor
 		}
 		events = append(events, event)
@@ -109,7 +111,7 @@ func sayEntry(e ledger.AuditEntry) string {
 		return say(string(e.Action), e.Reason)
 	}
 	behind := strings.TrimSpace(string(e.Source) + " " + e.Evidence)
-	if e.Source == order.FromOperator {
+	if e.Source == rules.FromOperator {
 		behind = string(e.Action)
 	}
 	text := fmt.Sprintf("%s → %s (%s)", e.Before, e.After, behind)

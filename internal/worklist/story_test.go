@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -33,17 +35,17 @@ func TestTell(t *testing.T) {
 			{Attempt: 3, StartedAt: at(10)},
 		},
 		Audit: []ledger.AuditEntry{
-			{At: at(0), Actor: "amina", Action: ledger.ActionApprove, Source: order.FromOperator, Refused: true, Reason: because(order.CodeOrderNotFound, "there is no order W1 of merchant M1700000001")},
-			{At: at(1), Actor: "tests", Action: ledger.ActionOpen, Source: ledger.FromOpening, After: order.AwaitingApproval, Reason: because(order.CodeLimitOrder, "it needs approval")},
-			{At: at(2), Actor: "amina", Action: ledger.ActionApprove, Source: order.FromOperator, Before: order.AwaitingApproval, After: order.Reserved, Reason: because(order.CodeApproved, "a known vendor")},
+			{At: at(0), Actor: "amina", Action: ledger.ActionApprove, Source: rules.FromOperator, Refused: true, Reason: because(order.CodeOrderNotFound, "there is no order W1 of merchant M1700000001")},
+			{At: at(1), Actor: "tests", Action: ledger.ActionOpen, Source: ledger.FromOpening, After: order.AwaitingApproval, Reason: because(codes.LimitOrder, "it needs approval")},
+			{At: at(2), Actor: "amina", Action: ledger.ActionApprove, Source: rules.FromOperator, Before: order.AwaitingApproval, After: order.Reserved, Reason: because(codes.Approved, "a known vendor")},
 			{At: at(3), Actor: ledger.System, Action: ledger.ActionSubmit, Source: ledger.FromSubmission, Evidence: "attempt 1", Before: order.Reserved, After: order.Submitting},
-			{At: at(6), Actor: ledger.System, Action: ledger.ActionSettle, Source: order.FromCallback, Evidence: "c1", Before: order.Submitted, After: order.Succeeded, Paid: pkr("100"), Fee: pkr("2")},
+			{At: at(6), Actor: ledger.System, Action: ledger.ActionSettle, Source: rules.FromCallback, Evidence: "c1", Before: order.Submitted, After: order.Succeeded, Paid: pkr("100"), Fee: pkr("2")},
 			{At: at(7), Actor: ledger.System, Action: ledger.ActionDiscrepancy, Before: order.Succeeded, After: order.Succeeded},
-			{At: at(8), Actor: "amina", Action: ledger.ActionCloseDiscrepancy, Source: order.FromOperator, Before: order.Succeeded, After: order.Succeeded, Reason: because(order.DiscrepancyUnpaidPaid, "their mistake")},
+			{At: at(8), Actor: "amina", Action: ledger.ActionCloseDiscrepancy, Source: rules.FromOperator, Before: order.Succeeded, After: order.Succeeded, Reason: because(codes.DiscrepancyUnpaidPaid, "their mistake")},
 		},
 		Discrepancies: []ledger.Discrepancy{
-			{ID: 8, Code: order.DiscrepancyRecord, Detail: "newer", At: at(7)},
-			{ID: 7, Code: order.DiscrepancyUnpaidPaid, Detail: "the order is succeeded and the query says unpaid", At: at(7)},
+			{ID: 8, Code: codes.DiscrepancyRecord, Detail: "newer", At: at(7)},
+			{ID: 7, Code: codes.DiscrepancyUnpaidPaid, Detail: "the order is succeeded and the query says unpaid", At: at(7)},
 		},
 		Transfers: []ledger.Transfer{
 			{Reason: ledger.ReasonReserve, From: ledger.AccountAvailable, To: ledger.AccountInFlight, Amount: pkr("100"), At: at(2)},

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/internal/shell"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -44,15 +47,15 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	at := shell.Word(o.Number) + " --merchant " + shell.Word(o.Merchant)
 	switch due.Kind {
 	case ledger.QueueApproval:
-		item.Text = fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.Amount, order.SayTime(o.ApproveBefore), o.Reason.Text)
-		item.Do = fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", order.ShortFingerprint(o.Fingerprint), o.RequestedBy)
+		item.Text = fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.Amount, saytime.Say(o.ApproveBefore), o.Reason.Text)
+		item.Do = fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", rules.ShortFingerprint(o.Fingerprint), o.RequestedBy)
 		item.Command = "starter approve " + at
 	case ledger.QueueReview:
 		item.Text = fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.Amount, o.Reason.Text)
 		item.Do = "find out its outcome at the gateway, and resolve it with the proof"
 		decision := "STATE [--fee FEE]"
 		if p := due.Proposal; p != nil {
-			item.Text += fmt.Sprintf("; %s proposes %s (%s)", p.By, p.Outcome(), p.Evidence)
+			item.Text += fmt.Sprintf("; %s proposes %s (%s)", p.By, rules.Outcome(*p), p.Evidence)
 			item.Do = fmt.Sprintf("check the proof. If you are neither %s nor the requester (%s), confirm it with the same resolution, or replace it with a different one (--replace)", p.By, o.RequestedBy)
 			decision = sameDecision(o, *p)
 		}
@@ -69,7 +72,7 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		sayFunds(item, o)
 	default: // of no order: sayOther
 	}
-	if o.Unasked() {
+	if rules.Unasked(o) {
 		item.Text += "; the gateway may have the order from a create that is not recorded, and is being queried"
 		item.Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
 			"If the gateway does not answer, correct the connection or the merchant's key"
@@ -85,7 +88,7 @@ func sameDecision(o order.Order, p order.Resolution) string {
 	if p.Fee.IsPositive() {
 		text += " --fee " + p.Fee.Number()
 	}
-	if p.KeepsAll(o.Request) {
+	if rules.KeepsAll(p, o.Request) {
 		text += " --whole-fee"
 	}
 	return text
@@ -134,7 +137,7 @@ func sayDiscrepancy(item *Item, d ledger.Discrepancy) {
 	item.Text = "our records and the gateway's differ: " + d.Detail
 	item.Do = cmp.Or(Explain(d.Code).Do, "settle it with the gateway, then close it and say why")
 	item.Command = "starter close-discrepancy " + shell.Word(item.ID) + " --why WHY"
-	if d.Code == order.DiscrepancyOrphan || d.Code == order.DiscrepancyNotInLedger {
+	if d.Code == codes.DiscrepancyOrphan || d.Code == codes.DiscrepancyNotInLedger {
 		item.Command = "starter adopt " + shell.Word(d.Key.Number) + " --merchant " + shell.Word(d.Key.Merchant)
 	}
 }

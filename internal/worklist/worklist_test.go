@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -225,13 +226,13 @@ func TestSayDiscrepancies(t *testing.T) {
 		return Say(ledger.Due{Since: d.At, Kind: ledger.QueueDiscrepancy, Key: d.Key, ID: "12", Code: code, Discrepancy: &d})
 	}
 	require.Equal(t, Item{
-		Since: noon, Kind: ledger.QueueDiscrepancy, Key: order.Key{Merchant: merchant, Number: "W1"}, ID: "12", Code: order.DiscrepancyPaidUnsent,
+		Since: noon, Kind: ledger.QueueDiscrepancy, Key: order.Key{Merchant: merchant, Number: "W1"}, ID: "12", Code: codes.DiscrepancyPaidUnsent,
 		Text:    "our records and the gateway's differ: the gateway tells of it",
-		Do:      Explain(order.DiscrepancyPaidUnsent).Do,
+		Do:      Explain(codes.DiscrepancyPaidUnsent).Do,
 		Command: "starter close-discrepancy 12 --why WHY",
-	}, say(order.DiscrepancyPaidUnsent))
+	}, say(codes.DiscrepancyPaidUnsent))
 	require.Equal(t, "settle it with the gateway, then close it and say why", say("NEW").Do)
-	for _, code := range []string{order.DiscrepancyOrphan, order.DiscrepancyNotInLedger} {
+	for _, code := range []string{codes.DiscrepancyOrphan, codes.DiscrepancyNotInLedger} {
 		require.Equal(t, "starter adopt W1 --merchant M1700000001", say(code).Command)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -14,7 +15,7 @@ import (
 // result is the result of an order, in the ledger and in the gateway's records.
 type result struct {
 	row     order.Order
-	source  order.Source // of the proof it ended on
+	source  rules.Source // of the proof it ended on
 	booked  int          // orders that the gateway booked under its number
 	creates int          // creates that reached the gateway
 	paid    int          // how often the gateway moved its money

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -28,30 +29,30 @@ type scene struct {
 type outcome struct {
 	state   order.State
 	code    string       // of the reason; "" where there is none
-	source  order.Source // of the proof that ended it; "": any
+	source  rules.Source // of the proof that ended it; "": any
 	paid    int          // how often the gateway paid it
 	creates int          // how many creates reached the gateway
 }
 
 // paid is the ordinary end of an order, proved by a source.
-func paid(source order.Source) outcome {
+func paid(source rules.Source) outcome {
 	return outcome{state: order.Succeeded, source: source, paid: 1, creates: 1}
 }
 
 // scenes are the demo's usual orders.
 var scenes = []scene{
 	{kind: order.Withdrawal, country: "PK", way: "easypaisa", amount: "1500",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Withdrawal, country: "VN", way: "VCB", amount: "2500000",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Withdrawal, country: "TH", way: "KBANK", amount: "1800",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "250.75",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Withdrawal, country: "BD", way: "EWALLET_NAGAD", amount: "5000",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Withdrawal, country: "VN", way: "MOMO", amount: "900000", scenario: "silent-success",
-		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
+		shows: "no callback ever comes: polling finds it paid", want: paid(rules.FromQuery)},
 	{kind: order.Withdrawal, country: "TH", way: "SCB", amount: "3500", scenario: "refuse:5003009",
 		shows: "refused by the gateway: the reservation goes back",
 		want:  outcome{state: order.Failed, code: order.CodeGatewayRefused, creates: 1}},
@@ -60,41 +61,41 @@ var scenes = []scene{
 		want:  outcome{state: order.Failed, code: order.CodeGatewayShort, creates: 1}},
 	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "4200", scenario: "fail",
 		shows: "failed after acceptance; its callback still has the full payAmount",
-		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},
+		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: rules.FromQuery, creates: 1}},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "99.90", scenario: "lost-answer,silent",
-		shows: "the create's answer is lost: a query finds the order, paid once", want: paid(order.FromQuery)},
+		shows: "the create's answer is lost: a query finds the order, paid once", want: paid(rules.FromQuery)},
 	{kind: order.Withdrawal, country: "PK", way: "jazzcash", amount: "2750", scenario: "lost-request",
 		shows: "the create is lost: queries prove it, sent again under its number, paid once",
 		want:  outcome{state: order.Succeeded, paid: 1, creates: 2}},
 	{kind: order.Withdrawal, country: "VN", way: "TCB", amount: "1200000", scenario: "duplicate-callback:5",
-		shows: "five copies of the callback: settled once", want: paid(order.FromCallback)},
+		shows: "five copies of the callback: settled once", want: paid(rules.FromCallback)},
 	{kind: order.Withdrawal, country: "TH", way: "BBL", amount: "2600", scenario: "early-callback",
 		shows: "the callback comes before the create's answer", want: outcome{state: order.Succeeded, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "PK", way: "HBL", amount: "1400", refund: true,
 		shows: "paid, and refunded after its end: a query confirms the late callback",
-		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
+		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: rules.FromQuery, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "VN", way: "BIDV", amount: "1600000", scenario: "refund,silent",
 		shows: "paid and refunded without a callback: the fee stays charged",
-		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: order.FromQuery, paid: 1, creates: 1}},
+		want:  outcome{state: order.Refunded, code: order.CodeRefunded, source: rules.FromQuery, paid: 1, creates: 1}},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "640.10", scenario: "silent-fail", forge: true,
 		shows: "a forged callback says paid: refused; the order fails at the gateway",
-		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: order.FromQuery, creates: 1}},
+		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: rules.FromQuery, creates: 1}},
 	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "9000000.00",
 		shows: "more than the balance: fails before anything is sent",
 		want:  outcome{state: order.Failed, code: order.CodeInsufficientFunds}},
 
 	{kind: order.Deposit, country: "PK", way: "jazzcash", amount: "1000",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "2500",
-		shows: "a callback says it is paid", want: paid(order.FromCallback)},
+		shows: "a callback says it is paid", want: paid(rules.FromCallback)},
 	{kind: order.Deposit, country: "PK", way: "easypaisa", amount: "3000", scenario: "partial:40",
 		shows: "the payer pays 40%: 40% is credited",
-		want:  outcome{state: order.PartiallyPaid, source: order.FromCallback, paid: 1, creates: 1}},
+		want:  outcome{state: order.PartiallyPaid, source: rules.FromCallback, paid: 1, creates: 1}},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_NAGAD", amount: "1500", scenario: "expire",
 		shows: "nobody pays, and no callback tells of expiry: polling finds it",
-		want:  outcome{state: order.Expired, code: order.CodeExpired, source: order.FromQuery, creates: 1}},
+		want:  outcome{state: order.Expired, code: order.CodeExpired, source: rules.FromQuery, creates: 1}},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "750", scenario: "silent-success",
-		shows: "no callback ever comes: polling finds it paid", want: paid(order.FromQuery)},
+		shows: "no callback ever comes: polling finds it paid", want: paid(rules.FromQuery)},
 }
 
 // plainScenes returns n orders without a fault, of all countries and kinds.

@@ -1,4 +1,4 @@
-package order
+package codes
 
 // Class says what kind of answer a code is. The exit status of a command and the HTTP
 // status of a door derive from it, and from nothing else.
@@ -77,7 +77,7 @@ func (c Class) HTTPStatus() int { return c.row().HTTP }
 // ClassOf is the class of a code. A code that is not in the catalogue, such as one
 // that a newer worker sends, is a refusal.
 func ClassOf(code string) Class {
-	if entry, known := LookupCode(code); known {
+	if entry, known := Lookup(code); known {
 		return entry.Class
 	}
 	return ClassRefused

@@ -1,11 +1,13 @@
-package order
+package rules
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -60,18 +62,18 @@ func TestReadFee(t *testing.T) {
 // What the gateway says of its fee never stands in the way of a payment.
 func TestNoFeeStandsInTheWayOfAPayment(t *testing.T) {
 	t.Parallel()
-	known := pakistan(t, Withdrawal)
+	known := pakistan(t, order.Withdrawal)
 	for _, fee := range []string{"", "0", "15", "4.4444", "-1", "1,5", "99999", "1.000", "none", "\x00", "15.0.0"} {
 		paid := callback(tarspay.DirectionWithdrawal, tarspay.StateSucceeded)
 		paid.Fee = fee
-		f, err := known.FromCallback(paid)
+		f, err := CallbackFinding(known, paid)
 		require.NoError(t, err, fee)
 		require.Equal(t, Paid, f.Verdict, fee)
 		require.Equal(t, known.Amount, f.Paid, fee)
 		require.GreaterOrEqual(t, f.Fee.Minor(), int64(0), fee)
 
 		returned := tarspay.OrderStatus{GatewayID: paid.GatewayID, OrderAmount: paid.OrderAmount, Currency: paid.Currency, Fee: fee, State: tarspay.StateRefunded}
-		f, err = known.FromStatus(returned)
+		f, err = StatusFinding(known, returned)
 		require.NoError(t, err, fee)
 		require.Equal(t, Returned, f.Verdict, fee)
 	}
@@ -86,37 +88,37 @@ func TestAFeeOfAPersonHasBounds(t *testing.T) {
 	}
 	vnd, err := money.Parse("1", "VND")
 	require.NoError(t, err)
-	r := Resolution{State: Succeeded, By: "amina", Why: "told", Evidence: "ticket 7"}
-	request := Request{Kind: Deposit, Number: "D-1", Amount: pkr("900")}
+	r := order.Resolution{State: order.Succeeded, By: "amina", Why: "told", Evidence: "ticket 7"}
+	request := order.Request{Kind: order.Deposit, Number: "D-1", Amount: pkr("900")}
 	for _, test := range []struct {
-		state State
+		state order.State
 		paid  money.Amount
 		fee   money.Amount
 		code  string
 	}{
-		{Succeeded, money.Amount{}, money.Amount{}, ""},
-		{Succeeded, money.Amount{}, pkr("0"), ""},
-		{Succeeded, money.Amount{}, pkr("900"), CodeFeeUnconfirmed},
-		{Succeeded, money.Amount{}, pkr("899.99"), ""},
-		{Succeeded, money.Amount{}, pkr("900.01"), CodeFeeBounds},
-		{Succeeded, money.Amount{}, pkr("99999"), CodeFeeBounds},
-		{Succeeded, money.Amount{}, pkr("-1"), CodeFeeBounds},
-		{Succeeded, money.Amount{}, vnd, CodeFeeBounds},
-		{PartiallyPaid, pkr("300"), pkr("300"), CodeFeeUnconfirmed},
-		{PartiallyPaid, pkr("300"), pkr("301"), CodeFeeBounds},
-		{Failed, money.Amount{}, pkr("15"), CodeFeeBounds},
-		{Failed, money.Amount{}, pkr("0"), ""},
+		{order.Succeeded, money.Amount{}, money.Amount{}, ""},
+		{order.Succeeded, money.Amount{}, pkr("0"), ""},
+		{order.Succeeded, money.Amount{}, pkr("900"), codes.FeeUnconfirmed},
+		{order.Succeeded, money.Amount{}, pkr("899.99"), ""},
+		{order.Succeeded, money.Amount{}, pkr("900.01"), codes.FeeBounds},
+		{order.Succeeded, money.Amount{}, pkr("99999"), codes.FeeBounds},
+		{order.Succeeded, money.Amount{}, pkr("-1"), codes.FeeBounds},
+		{order.Succeeded, money.Amount{}, vnd, codes.FeeBounds},
+		{order.PartiallyPaid, pkr("300"), pkr("300"), codes.FeeUnconfirmed},
+		{order.PartiallyPaid, pkr("300"), pkr("301"), codes.FeeBounds},
+		{order.Failed, money.Amount{}, pkr("15"), codes.FeeBounds},
+		{order.Failed, money.Amount{}, pkr("0"), ""},
 	} {
 		r.State, r.Paid, r.Fee = test.state, test.paid, test.fee
-		require.Equal(t, test.code, CodeOf(r.Validate(request, InReview)), "%s, fee %s", test.state, test.fee)
+		require.Equal(t, test.code, order.CodeOf(ValidateResolution(r, request, order.InReview)), "%s, fee %s", test.state, test.fee)
 	}
 	// A confirmation lets a fee of everything pass, and nothing above it.
-	for fee, code := range map[string]string{"900": "", "900.01": CodeFeeBounds} {
-		r = Resolution{State: Succeeded, By: "amina", Why: "told", Evidence: "ticket 7", Fee: pkr(fee), WholeFee: true}
-		require.Equal(t, code, CodeOf(r.Validate(request, InReview)), fee)
+	for fee, code := range map[string]string{"900": "", "900.01": codes.FeeBounds} {
+		r = order.Resolution{State: order.Succeeded, By: "amina", Why: "told", Evidence: "ticket 7", Fee: pkr(fee), WholeFee: true}
+		require.Equal(t, code, order.CodeOf(ValidateResolution(r, request, order.InReview)), fee)
 	}
 	r.Fee = pkr("900")
-	finding, err := r.Finding(request, "P1")
+	finding, err := ResolutionFinding(r, request, "P1")
 	require.NoError(t, err)
 	require.Equal(t, pkr("900"), finding.Fee)
 }

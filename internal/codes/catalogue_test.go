@@ -1,7 +1,8 @@
-package order
+package codes
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -16,10 +17,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
+var update = flag.Bool("update", false, "write the tables of codes into the documents")
+
 // addCode is what whoever adds a code is told.
-const addCode = "add a line to Catalogue in order/catalogue.go, then run: go test ./order -run TestCodesInDocuments -update"
+const addCode = "add a line to Catalogue in internal/codes/catalogue.go, then run: go test ./internal/codes -run TestCodesInDocuments -update"
 
 // Every entry is whole, once, in its place, and no code of the source is missing or
 // left over.
@@ -27,11 +32,11 @@ func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
 	for _, group := range Catalogue {
-		require.True(t, slices.IsSortedFunc(group.Entries, func(a, b CatalogueEntry) int { return cmp.Compare(a.Code, b.Code) }), "sort the codes of %s", group.Name)
+		require.True(t, slices.IsSortedFunc(group.Entries, func(a, b Entry) int { return cmp.Compare(a.Code, b.Code) }), "sort the codes of %s", group.Name)
 		for _, entry := range group.Entries {
 			require.False(t, seen[entry.Code], "%s is in the catalogue twice", entry.Code)
 			seen[entry.Code] = true
-			require.True(t, LooksLikeCode(entry.Code), entry.Code)
+			require.True(t, looksLikeCode(entry.Code), entry.Code)
 			require.Equal(t, entry.Class, entry.Class.row().Class, "%s has a class that Classes does not have", entry.Code)
 			require.NotEmpty(t, entry.Means, entry.Code)
 			require.NotEmpty(t, entry.Do, entry.Code)
@@ -60,18 +65,20 @@ func TestClasses(t *testing.T) {
 		seen[row.Class] = true
 	}
 	for code, want := range map[string][2]int{
-		CodeInvalidRequest: {2, 400}, CodeOrderNotFound: {5, 404}, CodeOrderConflict: {3, 409}, CodeSamePerson: {3, 403},
-		CodeInsufficientFunds: {3, 422}, CodeOrderBusy: {6, 503}, CodeGatewayAway: {6, 503}, CodeGatewayUnknown: {7, 504},
-		CodeFault: {1, 500}, DiscrepancyOrphan: {3, 409}, "ADDED_LATER": {3, 422},
+		order.CodeInvalidRequest: {2, 400}, order.CodeOrderNotFound: {5, 404}, order.CodeOrderConflict: {3, 409}, SamePerson: {3, 403},
+		order.CodeInsufficientFunds: {3, 422}, order.CodeOrderBusy: {6, 503}, order.CodeGatewayAway: {6, 503}, order.CodeGatewayUnknown: {7, 504},
+		Fault: {1, 500}, DiscrepancyOrphan: {3, 409}, "ADDED_LATER": {3, 422},
 	} {
 		require.Equal(t, want, [2]int{ClassOf(code).Exit(), ClassOf(code).HTTPStatus()}, code)
 	}
 	require.Equal(t, ClassRefused.Exit(), Class("added_later").Exit())
-	require.Empty(t, CodesOf("no such group"))
-	require.False(t, LooksLikeCode("") || LooksLikeCode("5003010") || LooksLikeCode("order"))
+	require.Empty(t, Of("no such group"))
+	require.False(t, looksLikeCode("") || looksLikeCode("5003010") || looksLikeCode("order"))
 }
 
 var (
+	// top is the root of the module.
+	top = filepath.Join("..", "..")
 	// codeName is how a constant is called whose value is a code.
 	codeName = regexp.MustCompile(`^([cC]ode|Problem|Discrepancy|Violation|Broken|Shared|Error)[A-Z]`)
 	// codeForm is what only codes look like, wherever they stand.
@@ -85,22 +92,26 @@ func codesInSource(t *testing.T) map[string]string {
 	t.Helper()
 	used := make(map[string]string)
 	files := token.NewFileSet()
-	require.NoError(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		name := entry.Name()
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && path != ".." && (strings.HasPrefix(name, ".") || slices.Contains([]string{"harness", "tools", "bin", "testdata", "var"}, name)):
+		case entry.IsDir() && path != top && (strings.HasPrefix(name, ".") || slices.Contains([]string{"harness", "tools", "bin", "testdata", "var"}, name)):
 			return fs.SkipDir
-		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == filepath.Join("..", "order", "catalogue.go"):
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || filepath.Base(path) == "catalogue.go" && filepath.Dir(path) == filepath.Join(top, "internal", "codes"):
 			return nil
 		}
 		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
+		named := codeName
+		if filepath.Dir(path) == filepath.Join(top, "internal", "codes") {
+			named = regexp.MustCompile(`^[A-Z]`)
+		}
 		ast.Inspect(file, func(node ast.Node) bool {
-			for code, at := range codesOfNode(node) {
+			for code, at := range codesOfNode(node, named) {
 				used[code] = files.Position(at).String()
 			}
 			return true
@@ -112,7 +123,7 @@ func codesInSource(t *testing.T) map[string]string {
 }
 
 // codesOfNode are the codes that a node of the source is, or gives a name to.
-func codesOfNode(node ast.Node) map[string]token.Pos {
+func codesOfNode(node ast.Node, names *regexp.Regexp) map[string]token.Pos {
 	found := make(map[string]token.Pos)
 	add := func(expression ast.Expr, named bool) {
 		literal, is := expression.(*ast.BasicLit)
@@ -120,7 +131,7 @@ func codesOfNode(node ast.Node) map[string]token.Pos {
 			return
 		}
 		text, err := strconv.Unquote(literal.Value)
-		if err == nil && !noCodes.MatchString(text) && (codeForm.MatchString(text) || named && LooksLikeCode(text)) {
+		if err == nil && !noCodes.MatchString(text) && (codeForm.MatchString(text) || named && looksLikeCode(text)) {
 			found[text] = literal.Pos()
 		}
 	}
@@ -129,7 +140,7 @@ func codesOfNode(node ast.Node) map[string]token.Pos {
 		add(node, false)
 	case *ast.ValueSpec:
 		for i, value := range node.Values {
-			add(value, codeName.MatchString(node.Names[i].Name))
+			add(value, names.MatchString(node.Names[i].Name))
 		}
 	}
 	return found
@@ -143,7 +154,7 @@ func TestCodesOfNode(t *testing.T) {
 	require.NoError(t, err)
 	var found []string
 	ast.Inspect(file, func(node ast.Node) bool {
-		for code := range codesOfNode(node) {
+		for code := range codesOfNode(node, codeName) {
 			found = append(found, code)
 		}
 		return true
@@ -159,8 +170,8 @@ func TestCodesInDocuments(t *testing.T) {
 		path   string
 		tables map[string]string // by the name in its marks
 	}{
-		{"../docs/codes.md", map[string]string{"classes": classesTable(), "codes": codesTables()}},
-		{"../docs/operations.md", map[string]string{"codes of settings": shortTable("settings"), "codes of refusals": shortTable("refusals"), "discrepancies": shortTable(GroupDiscrepancies)}},
+		{"../../docs/codes.md", map[string]string{"classes": classesTable(), "codes": codesTables()}},
+		{"../../docs/operations.md", map[string]string{"codes of settings": shortTable("settings"), "codes of refusals": shortTable("refusals"), "discrepancies": shortTable(GroupDiscrepancies)}},
 	} {
 		text, err := os.ReadFile(doc.path)
 		require.NoError(t, err)
@@ -171,7 +182,7 @@ func TestCodesInDocuments(t *testing.T) {
 		if *update {
 			require.NoError(t, os.WriteFile(doc.path, []byte(want), 0o600))
 		} else if want != string(text) { // require.Equal would print the whole file, twice
-			t.Errorf("%s differs from the catalogue: run go test ./order -run TestCodesInDocuments -update", strings.TrimPrefix(doc.path, "../"))
+			t.Errorf("%s differs from the catalogue: run go test ./internal/codes -run TestCodesInDocuments -update", strings.TrimPrefix(doc.path, "../../"))
 		}
 	}
 }
@@ -210,7 +221,7 @@ func codesTables() string {
 func shortTable(group string) string {
 	var b strings.Builder
 	b.WriteString("| code | what it means | what a person does |\n|---|---|---|\n")
-	for _, entry := range CodesOf(group) {
+	for _, entry := range Of(group) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", entry.Code, entry.Means, entry.Do)
 	}
 	return b.String()

@@ -1,17 +1,19 @@
-package order
+package rules
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-func pakistan(t *testing.T, kind Kind) Order {
+func pakistan(t *testing.T, kind order.Kind) order.Order {
 	t.Helper()
-	return Order{Request: Request{
+	return order.Order{Request: order.Request{
 		Kind: kind, Merchant: "M1700000001", Number: "P-1", Country: "PK", Way: "easypaisa", Amount: amount(t, "1500", "PKR"),
 	}}
 }
@@ -38,14 +40,14 @@ func TestJudge(t *testing.T) {
 		10: {Unclear, Unclear}, -1: {Unclear, Unclear},
 	}
 	for state, want := range tests {
-		require.Equal(t, want[0], Judge(Deposit, state), "deposit %d", state)
-		require.Equal(t, want[1], Judge(Withdrawal, state), "withdrawal %d", state)
+		require.Equal(t, want[0], Judge(order.Deposit, state), "deposit %d", state)
+		require.Equal(t, want[1], Judge(order.Withdrawal, state), "withdrawal %d", state)
 	}
 }
 
 func TestFromStatus(t *testing.T) {
 	t.Parallel()
-	finding, err := pakistan(t, Withdrawal).FromStatus(status(tarspay.StateSucceeded))
+	finding, err := StatusFinding(pakistan(t, order.Withdrawal), status(tarspay.StateSucceeded))
 	require.NoError(t, err)
 	require.Equal(t, Finding{
 		Source: FromQuery, Verdict: Paid, GatewayID: "P1", Paid: amount(t, "1500", "PKR"), Fee: amount(t, "15", "PKR"),
@@ -55,12 +57,12 @@ func TestFromStatus(t *testing.T) {
 // The gateway's failure carries a full payAmount and a fee: neither counts.
 func TestFailureMovesNothing(t *testing.T) {
 	t.Parallel()
-	finding, err := pakistan(t, Withdrawal).FromCallback(callback(tarspay.DirectionWithdrawal, tarspay.StateFailed))
+	finding, err := CallbackFinding(pakistan(t, order.Withdrawal), callback(tarspay.DirectionWithdrawal, tarspay.StateFailed))
 	require.NoError(t, err)
 	require.Equal(t, Unpaid, finding.Verdict)
 	require.Equal(t, money.Amount{}, finding.Paid)
 	require.Equal(t, money.Amount{}, finding.Fee)
-	require.Equal(t, CodeGatewayFailed, finding.Reason.Code)
+	require.Equal(t, order.CodeGatewayFailed, finding.Reason.Code)
 	require.Contains(t, finding.Reason.Text, "account ########### closed")
 	require.NotContains(t, finding.Reason.Text, "0300")
 }
@@ -69,14 +71,14 @@ func TestPartialDeposit(t *testing.T) {
 	t.Parallel()
 	part := status(tarspay.StatePartial)
 	part.PayAmount = "700"
-	finding, err := pakistan(t, Deposit).FromStatus(part)
+	finding, err := StatusFinding(pakistan(t, order.Deposit), part)
 	require.NoError(t, err)
 	require.Equal(t, PartPaid, finding.Verdict)
 	require.Equal(t, "700.00 PKR", finding.Paid.String())
 
 	for _, wrong := range []string{"1500", "1501", "0", "-1", "", "7.005"} {
 		part.PayAmount = wrong
-		_, err = pakistan(t, Deposit).FromStatus(part)
+		_, err = StatusFinding(pakistan(t, order.Deposit), part)
 		var mismatch *Mismatch
 		require.ErrorAs(t, err, &mismatch, wrong)
 		require.Equal(t, []string{"payAmount"}, mismatch.Fields, wrong)
@@ -85,7 +87,7 @@ func TestPartialDeposit(t *testing.T) {
 
 func TestMismatches(t *testing.T) {
 	t.Parallel()
-	known := pakistan(t, Withdrawal)
+	known := pakistan(t, order.Withdrawal)
 	known.GatewayID = "P1"
 	tests := map[string]func(*tarspay.Callback){
 		"bizType":     func(c *tarspay.Callback) { c.Direction = tarspay.DirectionDeposit },
@@ -102,13 +104,13 @@ func TestMismatches(t *testing.T) {
 			t.Parallel()
 			changed := callback(tarspay.DirectionWithdrawal, tarspay.StateSucceeded)
 			change(&changed)
-			_, err := known.FromCallback(changed)
+			_, err := CallbackFinding(known, changed)
 			var mismatch *Mismatch
 			require.ErrorAs(t, err, &mismatch)
 			require.Equal(t, []string{field}, mismatch.Fields)
 		})
 	}
-	_, err := known.FromCallback(callback(tarspay.DirectionWithdrawal, tarspay.StateSucceeded))
+	_, err := CallbackFinding(known, callback(tarspay.DirectionWithdrawal, tarspay.StateSucceeded))
 	require.NoError(t, err)
 }
 
@@ -118,54 +120,61 @@ func TestLenientWhereTheGatewayIs(t *testing.T) {
 	t.Parallel()
 	empty := status(tarspay.StateInProgress)
 	empty.OrderNumber, empty.Merchant, empty.PayAmount, empty.Fee = "", "", "0", "0"
-	finding, err := pakistan(t, Withdrawal).FromStatus(empty)
+	finding, err := StatusFinding(pakistan(t, order.Withdrawal), empty)
 	require.NoError(t, err)
 	require.Equal(t, Pending, finding.Verdict)
 
-	thai := pakistan(t, Withdrawal)
+	thai := pakistan(t, order.Withdrawal)
 	thai.Country, thai.Amount = "TH", amount(t, "1500", "THB")
 	for _, currency := range []string{"THA", "THB"} {
 		s := status(tarspay.StateSucceeded)
 		s.Currency = currency
-		_, err = thai.FromStatus(s)
+		_, err = StatusFinding(thai, s)
 		require.NoError(t, err, currency)
 	}
 }
 
 func TestResolution(t *testing.T) {
 	t.Parallel()
-	request := pakistan(t, Withdrawal).Request
-	good := Resolution{State: Succeeded, By: "amina", Why: "bank statement shows it", Evidence: "statement 2026-11-20 line 4"}
-	require.NoError(t, good.Validate(request, InReview))
-	finding, err := good.Finding(request, "P1")
+	request := pakistan(t, order.Withdrawal).Request
+	good := order.Resolution{State: order.Succeeded, By: "amina", Why: "bank statement shows it", Evidence: "statement 2026-11-20 line 4"}
+	require.NoError(t, ValidateResolution(good, request, order.InReview))
+	finding, err := ResolutionFinding(good, request, "P1")
 	require.NoError(t, err)
 	require.Equal(t, Paid, finding.Verdict)
 	require.Equal(t, request.Amount, finding.Paid)
 	require.Equal(t, FromOperator, finding.Source)
 	require.Equal(t, "amina", finding.By)
 
-	for code, change := range map[string]func(*Resolution){
-		CodeEvidenceMissing: func(r *Resolution) { r.Evidence = " " },
-		CodeNotAnEnd:        func(r *Resolution) { r.State = Submitted },
+	for code, change := range map[string]func(*order.Resolution){
+		codes.EvidenceMissing: func(r *order.Resolution) { r.Evidence = " " },
+		codes.NotAnEnd:        func(r *order.Resolution) { r.State = order.Submitted },
 	} {
 		bad := good
 		change(&bad)
-		require.Equal(t, code, CodeOf(bad.Validate(request, InReview)))
+		require.Equal(t, code, order.CodeOf(ValidateResolution(bad, request, order.InReview)))
 	}
-	for _, state := range []State{Created, Reserved, Submitting, Unknown, Submitted, Succeeded, Failed} {
-		require.Equal(t, CodeNotInReview, CodeOf(good.Validate(request, state)), state)
+	for _, state := range []order.State{order.Created, order.Reserved, order.Submitting, order.Unknown, order.Submitted, order.Succeeded, order.Failed} {
+		require.Equal(t, codes.NotInReview, order.CodeOf(ValidateResolution(good, request, state)), state)
 	}
 	part := good
-	part.State = PartiallyPaid
-	require.Equal(t, CodeNotAnEnd, CodeOf(part.Validate(request, InReview)), "a withdrawal is never paid in part")
-	deposit := pakistan(t, Deposit).Request
-	require.Equal(t, CodeNotAnEnd, CodeOf(part.Validate(deposit, InReview)), "without an amount")
+	part.State = order.PartiallyPaid
+	require.Equal(t, codes.NotAnEnd, order.CodeOf(ValidateResolution(part, request, order.InReview)), "a withdrawal is never paid in part")
+	deposit := pakistan(t, order.Deposit).Request
+	require.Equal(t, codes.NotAnEnd, order.CodeOf(ValidateResolution(part, deposit, order.InReview)), "without an amount")
 	part.Paid = amount(t, "700", "PKR")
-	require.NoError(t, part.Validate(deposit, InReview))
+	require.NoError(t, ValidateResolution(part, deposit, order.InReview))
 	failed := good
-	failed.State = Failed
-	finding, err = failed.Finding(request, "")
+	failed.State = order.Failed
+	finding, err = ResolutionFinding(failed, request, "")
 	require.NoError(t, err)
 	require.Equal(t, Unpaid, finding.Verdict)
 	require.True(t, finding.Paid.IsZero())
+}
+
+func amount(t *testing.T, text, currency string) money.Amount {
+	t.Helper()
+	a, err := money.Parse(text, currency)
+	require.NoError(t, err)
+	return a
 }

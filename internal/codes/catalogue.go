@@ -1,4 +1,9 @@
-package order
+// Package codes has the catalogue of our stable codes, the class of each, and the
+// constants of those codes that a finance system does not decide by. Those that it
+// decides by are in package order.
+//
+// It imports nothing of ours.
+package codes
 
 import (
 	"slices"
@@ -6,19 +11,19 @@ import (
 	"sync"
 )
 
-// CatalogueEntry describes one of our stable codes.
-type CatalogueEntry struct {
+// Entry describes one of our stable codes.
+type Entry struct {
 	Code  string
 	Class Class
 	Means string // a sentence without capital and full stop
 	Do    string // a sentence like Means, or "" if there is nothing to do
 }
 
-// CatalogueGroup has the codes of one subject, sorted.
-type CatalogueGroup struct {
+// Group has the codes of one subject, sorted.
+type Group struct {
 	Name    string // of the table in the documents
 	Title   string
-	Entries []CatalogueEntry
+	Entries []Entry
 }
 
 // Catalogue has all our stable codes, by subject. Exit status, HTTP status and the
@@ -26,8 +31,8 @@ type CatalogueGroup struct {
 // package tarspay.
 //
 // TestCatalogue fails if a code is used and not here, or here and not used.
-var Catalogue = []CatalogueGroup{
-	{"requests", "What is wrong with a request", []CatalogueEntry{
+var Catalogue = []Group{
+	{"requests", "What is wrong with a request", []Entry{
 		{"AMOUNT_NOT_A_NUMBER", ClassInvalid, "the amount is no plain number", "write digits, and one dot before decimals"},
 		{"AMOUNT_NOT_OFFERED", ClassInvalid, "the way has other face values", "choose one that the message lists"},
 		{"AMOUNT_NOT_POSITIVE", ClassInvalid, "the amount is not above zero", "give one above zero, without a sign"},
@@ -55,7 +60,7 @@ var Catalogue = []CatalogueGroup{
 		{"WAY_CLOSED", ClassInvalid, "the way is out of service", "choose another one"},
 		{"WRONG_CURRENCY", ClassInvalid, "the country takes another currency", "give the amount in the currency that the message names"},
 	}},
-	{"refusals", "What a refusal means", []CatalogueEntry{
+	{"refusals", "What a refusal means", []Entry{
 		{"ADJUSTMENT_CONFLICT", ClassConflict, "the reference belongs to another adjustment", "see starter adjust list; a new adjustment needs a new reference"},
 		{"ADJUSTMENT_DECIDED", ClassConflict, "the adjustment has been booked or rejected before", "see starter adjust list; a new adjustment needs a new reference"},
 		{"ADJUSTMENT_INVALID", ClassRefused, "merchant, reference, kind or amount of the adjustment is wrong", "correct what the message names, such as an amount that is not above zero"},
@@ -89,7 +94,7 @@ var Catalogue = []CatalogueGroup{
 		{"WHY_MISSING", ClassRefused, "the action does not say why", "add the missing flag"},
 		{"WORKFLOW_RUNNING", ClassConflict, "a workflow drives the order", "there is nothing to adopt"},
 	}},
-	{GroupReasons, "Why an order is in its state", []CatalogueEntry{
+	{GroupReasons, "Why an order is in its state", []Entry{
 		{"APPROVED", ClassTold, "a second person approved it", "nothing"},
 		{"CALLBACK_DAMAGED", ClassFinding, "the inbox has the callback, and it cannot be decoded", "find out who changed the database; the order queries the gateway"},
 		{"CALLBACK_FOREIGN", ClassTold, "the callback is another order's", "find out who sent the signal; it is ignored"},
@@ -128,7 +133,7 @@ var Catalogue = []CatalogueGroup{
 		{"SUM_TOO_LARGE", ClassRefused, "the order would overflow a total of the merchant's books", "ask who maintains the program"},
 		{"UNKNOWN_MERCHANT", ClassRefused, "the merchant is not configured", "add the merchant to PAYOUTS_MERCHANTS of a worker, then start the same number again"},
 	}},
-	{GroupDiscrepancies, "Discrepancies", []CatalogueEntry{
+	{GroupDiscrepancies, "Discrepancies", []Entry{
 		{"AMOUNT_CONTRADICTION", ClassFinding, "the gateway reports another amount than the one that it proved before", "ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it"},
 		{"BALANCE_UNREADABLE", ClassFinding, "about a merchant: the gateway's balance cannot be stored exactly", "show it to the gateway's support (starter balance). The merchant's first orders wait for the opening balance and go on by themselves once it can be read; then close it"},
 		{"CALLBACK_WITHOUT_ORDER", ClassFinding, "a verified callback is about an order that we still do not have", "find out who made the order. The callback is matched by itself if the order appears here; otherwise set it aside with starter set-aside, then close the discrepancy"},
@@ -151,14 +156,14 @@ var Catalogue = []CatalogueGroup{
 		{"UNPAID_AFTER_SUCCESS", ClassFinding, "the gateway says not paid, and we have its proof that the order was paid", "ask the gateway which of the two is true. Nothing has been booked back; if the money came back, book it with starter adjust, then close it"},
 		{"WORKFLOW_MISSING", ClassFinding, "the order is open and no workflow drives it: it was terminated, or lost", "adopt the order; that closes the discrepancy"},
 	}},
-	{"queue", "In the queue without a code of their own", []CatalogueEntry{
+	{"queue", "In the queue without a code of their own", []Entry{
 		{"ADJUSTMENT_PROPOSED", ClassFinding, "an adjustment waits for a second person", "check the proof and confirm it, or reject it"},
 		{"BALANCE_DRIFT", ClassFinding, "the gateway's balance and the books differ, and no open order explains it", "find it in the gateway's history; what belongs to no order is booked as an adjustment by two persons"},
 		{"CALLBACK_UNDELIVERED", ClassFinding, "a callback cannot be delivered", "see which workflow has the order's workflow id; the delivery is retried by itself"},
 		{"CALLBACK_UNMATCHED", ClassFinding, "a callback is for an order that we do not have", "find out who made the order; it is matched by itself if it turns up here"},
 		{"ORDER_UNSENT", ClassFinding, "an order could be sent, and has not been sent for a long time", "see that a worker runs that has the merchant and its key and reaches the gateway"},
 	}},
-	{"books", "What a check of the books finds", []CatalogueEntry{
+	{"books", "What a check of the books finds", []Entry{
 		{"ADJUSTMENT_DIFFERS_FROM_TRANSFER", ClassFinding, "an adjustment is not what was booked for it", "stop the workers and compare with a backup"},
 		{"BALANCE_DIFFERS_FROM_TRANSFERS", ClassFinding, "an account's balance is not the sum of its transfers", "stop the workers and compare with a backup"},
 		{"BOOKS_DO_NOT_BALANCE", ClassFinding, "the transfers of a currency do not sum to zero", "stop the workers and compare with a backup"},
@@ -173,7 +178,7 @@ var Catalogue = []CatalogueGroup{
 		{"SUBMISSIONS_MISSING", ClassFinding, "an attempt to send an order is not recorded", "stop the workers and compare with a backup"},
 		{"TRANSFER_IN_WRONG_BOOKS", ClassFinding, "a transfer is in the books of another merchant than its order", "stop the workers and compare with a backup"},
 	}},
-	{"ledger", "The ledger", []CatalogueEntry{
+	{"ledger", "The ledger", []Entry{
 		{"LEDGER_BEHIND", ClassRetry, "the ledger has the order in an earlier state, because an older copy was restored", "nothing: the workflow asks the gateway"},
 		{"LEDGER_BUSY", ClassRetry, "the database is reachable, but did not finish in time", "try again"},
 		{"LEDGER_FILE_MISSING", ClassInvalid, "there is no SQLite file of that name", "correct PAYOUTS_DATABASE_URL; the worker makes a new one"},
@@ -185,7 +190,7 @@ var Catalogue = []CatalogueGroup{
 		{"LEDGER_UNREACHABLE", ClassUnavailable, "the database does not answer, or refuses the login", "see that it runs, and who may log in"},
 		{"LEDGER_URL_INVALID", ClassInvalid, "the database URL has neither of the two forms", "write postgres://user:password@host/name or sqlite:path/to/file.db"},
 	}},
-	{"settings", "Settings", []CatalogueEntry{
+	{"settings", "Settings", []Entry{
 		{"CODEC_TOKEN_MISSING", ClassInvalid, "the codec server would decrypt for other machines without a token", "set PAYOUTS_CODEC_TOKEN, or listen on this machine only"},
 		{"CONNECTION_UNENCRYPTED", ClassInvalid, "others could read or change the traffic, such as a notify URL with plain http", "use https or TLS, or accept it in PAYOUTS_ALLOW_INSECURE"},
 		{"FILE_OPEN_TO_OTHERS", ClassInvalid, "a file of keys, of an address or of a policy can be written by others, or replaced through a directory above it", "take the rights away from others"},
@@ -195,7 +200,7 @@ var Catalogue = []CatalogueGroup{
 		{"POLICY_INVALID", ClassInvalid, "the approval policy cannot be applied", "correct the file at the line that the message names"},
 		{"SETTING_UNKNOWN", ClassInvalid, "a variable begins with `PAYOUTS_` and belongs to no process (variables that Kubernetes sets for services are ignored)", "correct its name, or remove it"},
 	}},
-	{"commands", "The command line", []CatalogueEntry{
+	{"commands", "The command line", []Entry{
 		{"ENDPOINT_OFF", ClassInvalid, "the call's path is in no page of the gateway, and not set", "ask the gateway's support for the path and set it"},
 		{"FILE_EXISTS", ClassConflict, "keygen does not overwrite a file", "name another file"},
 		{"FINGERPRINT_MISSING", ClassInvalid, "nothing was approved: the order was shown", "look at it, and approve it with its fingerprint"},
@@ -208,7 +213,7 @@ var Catalogue = []CatalogueGroup{
 		{"UNEXPECTED", ClassInternal, "an error that has no code of its own", "report it with its message"},
 		{"USAGE", ClassInvalid, "the command line cannot be read", "see --help of the command"},
 	}},
-	{"temporal", "Temporal", []CatalogueEntry{
+	{"temporal", "Temporal", []Entry{
 		{"GATEWAY_QUERY", ClassRetry, "a query got no usable answer", "nothing: it is asked again"},
 		{"GATEWAY_WITHOUT_HISTORY", ClassTold, "the gateway has no history in the country", "nothing: each order is asked about instead"},
 		{"HISTORY_SHIFTING", ClassRetry, "the history kept changing while it was read", "nothing: it is read again"},
@@ -219,7 +224,7 @@ var Catalogue = []CatalogueGroup{
 		{"TEMPORAL_REFUSED", ClassRefused, "Temporal refuses the call; the message has its reason", "do not repeat it unchanged: the same call again will be refused, too"},
 		{"TEMPORAL_UNREACHABLE", ClassUnavailable, "Temporal did not answer", "try again; the same number is safe"},
 	}},
-	{"callbacks", "What the receiver answers", []CatalogueEntry{
+	{"callbacks", "What the receiver answers", []Entry{
 		{"ACCEPTED", ClassTold, "the callback was stored", "nothing"},
 		{"CALLBACK_CONTENT_TYPE", ClassMedia, "a callback is JSON by its header", "send application/json"},
 		{"CALLBACK_FOREIGN_MERCHANT", ClassForbidden, "it is for a merchant that is not ours", "add the merchant to PAYOUTS_MERCHANTS if it is"},
@@ -233,14 +238,14 @@ var Catalogue = []CatalogueGroup{
 		{"RECEIVER_BUSY", ClassRetry, "too many callbacks arrive at once", "nothing: the gateway sends it again"},
 		{"STORE_UNAVAILABLE", ClassUnavailable, "the callback could not be stored", "see that the database runs; the gateway sends it again"},
 	}},
-	{"codec", "What the codec server answers", []CatalogueEntry{
+	{"codec", "What the codec server answers", []Entry{
 		{"CODEC_BODY_CUT_SHORT", ClassInvalid, "the request did not arrive whole", "send it again"},
 		{"CODEC_HOST", ClassMisdirected, "the server is asked under a name that is not its own", "add the name to PAYOUTS_CODEC_HOSTS"},
 		{"CODEC_REMOTE", ClassForbidden, "no token is set, and the caller is on another machine", "set PAYOUTS_CODEC_TOKEN"},
 		{"CODEC_TOKEN", ClassUnauthenticated, "the token is missing or wrong", "send the token that PAYOUTS_CODEC_TOKEN has"},
 		{"CODEC_TOO_LARGE", ClassTooLarge, "a request has too many bytes or payloads", "ask for fewer payloads"},
 	}},
-	{"roster", "The roster and its keys", []CatalogueEntry{
+	{"roster", "The roster and its keys", []Entry{
 		{"ABOVE_ACTOR_LIMIT", ClassForbidden, "the amount is above the actor's limit", "have somebody act with a higher limit"},
 		{"ACTOR_UNKNOWN", ClassUnauthenticated, "the roster does not have the name or subject", "use the name that the roster has"},
 		{"KEY_EXPIRED", ClassUnauthenticated, "the key is not valid at that time", "use a newer key"},
@@ -268,7 +273,7 @@ var Catalogue = []CatalogueGroup{
 		{"SIGNATURE_NAMESPACE", ClassUnauthenticated, "it was made for another purpose", "sign what is asked for"},
 		{"SIGNATURE_WRONG", ClassUnauthenticated, "it does not fit these bytes", "sign exactly what is sent"},
 	}},
-	{"envelopes", "Signed actions", []CatalogueEntry{
+	{"envelopes", "Signed actions", []Entry{
 		{"ENVELOPE_EXPIRED", ClassForbidden, "the signed action has expired", "make the action anew"},
 		{"ENVELOPE_FOREIGN", ClassForbidden, "the signed action is of another installation", "make it here"},
 		{"ENVELOPE_LIST_DIFFERS", ClassConflict, "the list is not the one that was signed", "sign the list that is sent"},
@@ -284,7 +289,7 @@ var Catalogue = []CatalogueGroup{
 		{"SSH_AGENT_AWAY", ClassUnavailable, "no SSH agent answers", "start one, or name a key file"},
 		{"SSH_AGENT_LACKS_KEY", ClassInvalid, "the SSH agent does not have the key, or has several", "add the key, or name the one that is meant"},
 	}},
-	{"seals", "Seals of the audit", []CatalogueEntry{
+	{"seals", "Seals of the audit", []Entry{
 		{"AUDIT_CHAIN_BROKEN", ClassFinding, "an audit entry was changed, put in or taken out, or an order's content was changed", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_CHECKPOINTS_CONTRADICT", ClassFinding, "two checkpoints cannot both be true", "find out who changed the database; keep both checkpoints as evidence"},
 		{"AUDIT_CHECKPOINT_FOREIGN", ClassInvalid, "the checkpoint is of another installation", "give one of this installation"},
@@ -308,28 +313,28 @@ var Catalogue = []CatalogueGroup{
 // GroupDiscrepancies is the name of the group of discrepancies.
 const GroupDiscrepancies = "discrepancies"
 
-// LookupCode returns a code's entry.
-func LookupCode(code string) (CatalogueEntry, bool) {
+// Lookup returns a code's entry.
+func Lookup(code string) (Entry, bool) {
 	entry, known := byCode()[code]
 	return entry, known
 }
 
-// CodesOf returns the entries of the group with the name.
-func CodesOf(group string) []CatalogueEntry {
-	i := slices.IndexFunc(Catalogue, func(g CatalogueGroup) bool { return g.Name == group })
+// Of returns the entries of the group with the name.
+func Of(group string) []Entry {
+	i := slices.IndexFunc(Catalogue, func(g Group) bool { return g.Name == group })
 	if i < 0 {
 		return nil
 	}
 	return Catalogue[i].Entries
 }
 
-// LooksLikeCode reports whether a text has the form of our codes.
-func LooksLikeCode(text string) bool {
+// looksLikeCode reports whether a text has the form of our codes.
+func looksLikeCode(text string) bool {
 	return text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
 
-var byCode = sync.OnceValue(func() map[string]CatalogueEntry {
-	codes := make(map[string]CatalogueEntry)
+var byCode = sync.OnceValue(func() map[string]Entry {
+	codes := make(map[string]Entry)
 	for _, group := range Catalogue {
 		for _, entry := range group.Entries {
 			codes[entry.Code] = entry

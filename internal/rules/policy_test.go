@@ -1,4 +1,4 @@
-package order
+package rules
 
 import (
 	"math"
@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 const housePolicy = `
@@ -31,10 +33,10 @@ func parsed(t *testing.T, text string) *Policy {
 	return policy
 }
 
-func wallet(t *testing.T, rupees string) Request {
+func wallet(t *testing.T, rupees string) order.Request {
 	t.Helper()
-	return Request{
-		Kind: Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "jazzcash", Amount: amount(t, rupees, "PKR"),
+	return order.Request{
+		Kind: order.Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "jazzcash", Amount: amount(t, rupees, "PKR"),
 		Details: map[string]string{"customerAccountNumber": "03001234567"}, RequestedBy: "payroll",
 	}
 }
@@ -46,30 +48,30 @@ func TestThePolicyRules(t *testing.T) {
 	none := money.Amount{}
 	rs := func(text string) money.Amount { return amount(t, text, "PKR") }
 	for name, test := range map[string]struct {
-		change  func(*Request)
+		change  func(*order.Request)
 		rupees  string
 		facts   Facts
 		verdict Clearance
 		codes   []string
 	}{
 		"small":                     {nil, "20000", Facts{true, none, none}, Pass, nil},
-		"just above soft":           {nil, "20000.01", Facts{true, none, none}, NeedsApproval, []string{CodeLimitOrder}},
-		"at hard, of the other":     {nil, "100000", Facts{true, none, none}, NeedsApproval, []string{CodeLimitOrder, CodeLimitBeneficiaryDay}},
+		"just above soft":           {nil, "20000.01", Facts{true, none, none}, NeedsApproval, []string{codes.LimitOrder}},
+		"at hard, of the other":     {nil, "100000", Facts{true, none, none}, NeedsApproval, []string{codes.LimitOrder, codes.LimitBeneficiaryDay}},
 		"day's soft, exactly":       {nil, "100", Facts{true, rs("49900"), rs("49900")}, Pass, nil},
-		"day's soft, above":         {nil, "100.01", Facts{true, rs("49900"), rs("49900")}, NeedsApproval, []string{CodeLimitBeneficiaryDay}},
-		"day's hard, exactly":       {nil, "100", Facts{true, rs("99900"), rs("99900")}, NeedsApproval, []string{CodeLimitBeneficiaryDay}},
-		"day's hard, above":         {nil, "100.01", Facts{true, rs("99900"), rs("99900")}, Refused, []string{CodeLimitBeneficiaryDay}},
-		"merchant's soft":           {nil, "100", Facts{true, none, rs("999900.01")}, NeedsApproval, []string{CodeLimitMerchantDay}},
-		"merchant's hard":           {nil, "100", Facts{true, none, rs("4999900.01")}, Refused, []string{CodeLimitMerchantDay}},
-		"new beneficiary":           {nil, "1", Facts{}, NeedsApproval, []string{CodeNewBeneficiary}},
-		"everything at once":        {nil, "200000.01", Facts{false, none, rs("900000")}, Refused, []string{CodeLimitOrder, CodeLimitBeneficiaryDay, CodeLimitOrder, CodeLimitMerchantDay, CodeNewBeneficiary}},
-		"two rules, one refuses":    {nil, "150001", Facts{true, none, none}, Refused, []string{CodeLimitBeneficiaryDay, CodeLimitOrder, CodeLimitOrder}},
-		"a deposit: the other rule": {func(r *Request) { r.Kind = Deposit }, "150000.51", Facts{true, none, none}, Refused, []string{CodeLimitOrder}},
-		"a deposit below it":        {func(r *Request) { r.Kind = Deposit }, "150000.50", Facts{true, rs("900000"), rs("9000000")}, Pass, nil},
-		"nobody asked":              {func(r *Request) { r.RequestedBy = " \t" }, "1", Facts{}, Refused, []string{CodeRequesterMissing, CodeNewBeneficiary}},
-		"nobody asked, and passes":  {func(r *Request) { r.RequestedBy = "" }, "1", Facts{true, none, none}, Pass, nil},
-		"beyond counting":           {nil, "1", Facts{true, none, must(t, math.MaxInt64, "PKR")}, Refused, []string{CodeLimitMerchantDay}},
-		"in another currency":       {nil, "1", Facts{true, must(t, 1, "VND"), none}, Refused, []string{CodeLimitBeneficiaryDay}},
+		"day's soft, above":         {nil, "100.01", Facts{true, rs("49900"), rs("49900")}, NeedsApproval, []string{codes.LimitBeneficiaryDay}},
+		"day's hard, exactly":       {nil, "100", Facts{true, rs("99900"), rs("99900")}, NeedsApproval, []string{codes.LimitBeneficiaryDay}},
+		"day's hard, above":         {nil, "100.01", Facts{true, rs("99900"), rs("99900")}, Refused, []string{codes.LimitBeneficiaryDay}},
+		"merchant's soft":           {nil, "100", Facts{true, none, rs("999900.01")}, NeedsApproval, []string{codes.LimitMerchantDay}},
+		"merchant's hard":           {nil, "100", Facts{true, none, rs("4999900.01")}, Refused, []string{codes.LimitMerchantDay}},
+		"new beneficiary":           {nil, "1", Facts{}, NeedsApproval, []string{codes.NewBeneficiary}},
+		"everything at once":        {nil, "200000.01", Facts{false, none, rs("900000")}, Refused, []string{codes.LimitOrder, codes.LimitBeneficiaryDay, codes.LimitOrder, codes.LimitMerchantDay, codes.NewBeneficiary}},
+		"two rules, one refuses":    {nil, "150001", Facts{true, none, none}, Refused, []string{codes.LimitBeneficiaryDay, codes.LimitOrder, codes.LimitOrder}},
+		"a deposit: the other rule": {func(r *order.Request) { r.Kind = order.Deposit }, "150000.51", Facts{true, none, none}, Refused, []string{codes.LimitOrder}},
+		"a deposit below it":        {func(r *order.Request) { r.Kind = order.Deposit }, "150000.50", Facts{true, rs("900000"), rs("9000000")}, Pass, nil},
+		"nobody asked":              {func(r *order.Request) { r.RequestedBy = " \t" }, "1", Facts{}, Refused, []string{codes.RequesterMissing, codes.NewBeneficiary}},
+		"nobody asked, and passes":  {func(r *order.Request) { r.RequestedBy = "" }, "1", Facts{true, none, none}, Pass, nil},
+		"beyond counting":           {nil, "1", Facts{true, none, must(t, math.MaxInt64, "PKR")}, Refused, []string{codes.LimitMerchantDay}},
+		"in another currency":       {nil, "1", Facts{true, must(t, 1, "VND"), none}, Refused, []string{codes.LimitBeneficiaryDay}},
 	} {
 		request := wallet(t, test.rupees)
 		if test.change != nil {
@@ -96,12 +98,12 @@ func must(t *testing.T, minor int64, currency string) money.Amount {
 func TestRulingsSpeakInSentences(t *testing.T) {
 	t.Parallel()
 	ruling := parsed(t, housePolicy).Judge(wallet(t, "20001"), Facts{BeneficiaryDay: amount(t, "90000", "PKR")})
-	require.Equal(t, Reason{
-		Code: CodeLimitBeneficiaryDay,
+	require.Equal(t, order.Reason{
+		Code: codes.LimitBeneficiaryDay,
 		Text: "the day's total for this beneficiary is 110001.00 PKR and may not be above 100000.00 PKR; " +
 			"the amount is 20001.00 PKR and needs approval above 20000.00 PKR; it is the first payment to this beneficiary",
 	}, ruling.Reason())
-	require.Equal(t, Reason{}, Ruling{Verdict: Pass}.Reason())
+	require.Equal(t, order.Reason{}, Ruling{Verdict: Pass}.Reason())
 }
 
 // What the gateway documents for a country is a limit with any policy and with
@@ -109,18 +111,18 @@ func TestRulingsSpeakInSentences(t *testing.T) {
 func TestTheCountrysDailyCapAlwaysCounts(t *testing.T) {
 	t.Parallel()
 	shilling := func(text string) money.Amount { return amount(t, text, "KES") }
-	request := Request{Kind: Withdrawal, Country: "KE", Amount: shilling("70000"), Details: map[string]string{"customerContact": "254700000001"}}
+	request := order.Request{Kind: order.Withdrawal, Country: "KE", Amount: shilling("70000"), Details: map[string]string{"customerContact": "254700000001"}}
 	for name, policy := range map[string]*Policy{"none": nil, "another": parsed(t, housePolicy)} {
 		require.True(t, policy.Needs(request).BeneficiaryDay, name)
 		known := Facts{KnownBeneficiary: true, BeneficiaryDay: shilling("230000")}
 		require.Equal(t, Ruling{Verdict: Pass}, policy.Judge(request, known), name)
 		known.BeneficiaryDay = shilling("230000.01")
-		require.Equal(t, Ruling{Verdict: Refused, Reasons: []Reason{{
-			Code: CodeLimitCountryDay,
+		require.Equal(t, Ruling{Verdict: Refused, Reasons: []order.Reason{{
+			Code: codes.LimitCountryDay,
 			Text: "the day's total for this beneficiary, capped for the country, is 300000.01 KES and may not be above 300000.00 KES",
 		}}}, policy.Judge(request, known), name)
 	}
-	request.Kind = Deposit // 500000
+	request.Kind = order.Deposit // 500000
 	require.Equal(t, Pass, (*Policy)(nil).Judge(request, Facts{BeneficiaryDay: shilling("430000")}).Verdict)
 	require.Equal(t, Refused, (*Policy)(nil).Judge(request, Facts{BeneficiaryDay: shilling("430000.01")}).Verdict)
 }
@@ -260,17 +262,17 @@ func FuzzParsePolicy(f *testing.F) {
 func TestBeneficiary(t *testing.T) {
 	t.Parallel()
 	base := wallet(t, "1")
-	require.Regexp(t, "^[0-9a-f]{64}$", base.Beneficiary())
-	with := func(change func(*Request)) string {
+	require.Regexp(t, "^[0-9a-f]{64}$", Beneficiary(base))
+	with := func(change func(*order.Request)) string {
 		r := wallet(t, "1")
 		change(&r)
-		return r.Beneficiary()
+		return Beneficiary(r)
 	}
-	details := func(details map[string]string) string { return with(func(r *Request) { r.Details = details }) }
+	details := func(details map[string]string) string { return with(func(r *order.Request) { r.Details = details }) }
 	const account, contact = "customerAccountNumber", "customerContact"
 	for name, same := range map[string]string{
-		"amount":                             with(func(r *Request) { r.Amount = amount(t, "2", "PKR") }),
-		"merchant":                           with(func(r *Request) { r.Merchant = "M2" }),
+		"amount":                             with(func(r *order.Request) { r.Amount = amount(t, "2", "PKR") }),
+		"merchant":                           with(func(r *order.Request) { r.Merchant = "M2" }),
 		"name":                               details(map[string]string{account: "03001234567", "customerName": "X"}),
 		"both":                               details(map[string]string{account: "03001234567", contact: "+92 300 1234567"}),
 		"by contact":                         details(map[string]string{contact: "03001234567"}),
@@ -281,22 +283,22 @@ func TestBeneficiary(t *testing.T) {
 		"another width":                      details(map[string]string{account: "０３００１２３４５６７"}),
 		"dots":                               details(map[string]string{account: "0300.1234567"}),
 	} {
-		require.Equal(t, base.Beneficiary(), same, name)
+		require.Equal(t, Beneficiary(base), same, name)
 	}
 	for name, other := range map[string]string{
-		"kind":    with(func(r *Request) { r.Kind, r.Details = Deposit, map[string]string{contact: "03001234567"} }),
-		"way":     with(func(r *Request) { r.Way = "easypaisa" }),
-		"bank":    with(func(r *Request) { r.Way = "HBL" }),
+		"kind":    with(func(r *order.Request) { r.Kind, r.Details = order.Deposit, map[string]string{contact: "03001234567"} }),
+		"way":     with(func(r *order.Request) { r.Way = "easypaisa" }),
+		"bank":    with(func(r *order.Request) { r.Way = "HBL" }),
 		"account": details(map[string]string{account: "03001234568"}),
-		"country": with(func(r *Request) {
+		"country": with(func(r *order.Request) {
 			r.Country, r.Way, r.Details = "BD", "EWALLET_BKASH", map[string]string{"walletId": "03001234567"}
 		}),
 	} {
-		require.NotEqual(t, base.Beneficiary(), other, name)
+		require.NotEqual(t, Beneficiary(base), other, name)
 		require.NotEmpty(t, other, name)
 	}
 	require.Empty(t, details(nil))
 	require.Empty(t, details(map[string]string{account: " - ", "customerName": "X"}))
 	require.Empty(t, details(map[string]string{account: "03001234567", contact: "03001234568"}), "two payees")
-	require.Empty(t, with(func(r *Request) { r.Country = "XX" }))
+	require.Empty(t, with(func(r *order.Request) { r.Country = "XX" }))
 }

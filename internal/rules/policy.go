@@ -1,4 +1,4 @@
-package order
+package rules
 
 import (
 	"crypto/sha256"
@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -80,39 +82,29 @@ const (
 	Refused       Clearance = "refused"
 )
 
-// Codes of the reasons of a ruling.
-const (
-	CodeLimitOrder          = "LIMIT_ORDER"           // the order's own amount
-	CodeLimitBeneficiaryDay = "LIMIT_BENEFICIARY_DAY" // with it, the day's total for the beneficiary
-	CodeLimitMerchantDay    = "LIMIT_MERCHANT_DAY"    // with it, the day's total of the merchant
-	CodeLimitCountryDay     = "LIMIT_COUNTRY_DAY"     // with it, the day's total above what the country allows one person
-	CodeNewBeneficiary      = "NEW_BENEFICIARY"       // the first payment ever to this beneficiary
-	CodeRequesterMissing    = "REQUESTER_MISSING"     // an order that needs approval says who requested it
-)
-
 // Ruling is the result of the rules for a request, with all reasons. Reasons that
 // refuse come first.
 type Ruling struct {
-	Verdict Clearance `json:"verdict"`
-	Reasons []Reason  `json:"reasons,omitempty"`
+	Verdict Clearance      `json:"verdict"`
+	Reasons []order.Reason `json:"reasons,omitempty"`
 }
 
 // Reason returns the ruling as one reason: the code of the strictest and all texts.
-func (r Ruling) Reason() Reason {
+func (r Ruling) Reason() order.Reason {
 	if len(r.Reasons) == 0 {
-		return Reason{}
+		return order.Reason{}
 	}
 	texts := make([]string, len(r.Reasons))
 	for i, reason := range r.Reasons {
 		texts[i] = reason.Text
 	}
-	return Reason{Code: r.Reasons[0].Code, Text: strings.Join(texts, "; ")}
+	return order.Reason{Code: r.Reasons[0].Code, Text: strings.Join(texts, "; ")}
 }
 
 // Needs returns the facts that Judge depends on for a request.
-func (p *Policy) Needs(request Request) Needs {
+func (p *Policy) Needs(request order.Request) Needs {
 	var needs Needs
-	needs.BeneficiaryDay = request.dailyCap().IsPositive()
+	needs.BeneficiaryDay = dailyCap(request).IsPositive()
 	for _, rule := range p.matching(request) {
 		needs.KnownBeneficiary = needs.KnownBeneficiary || rule.newBeneficiary
 		needs.BeneficiaryDay = needs.BeneficiaryDay || rule.perBeneficiaryDay.set()
@@ -123,29 +115,29 @@ func (p *Policy) Needs(request Request) Needs {
 
 // Judge applies the rules to a valid request. The strictest result of all matching
 // rules decides. A request without a beneficiary counts as a payment to a new one.
-func (p *Policy) Judge(request Request, facts Facts) Ruling {
+func (p *Policy) Judge(request order.Request, facts Facts) Ruling {
 	j := judgement{order: request.Amount}
 	beneficiaryDay, merchantDay := j.with(facts.BeneficiaryDay), j.with(facts.MerchantDay)
-	if limit := request.dailyCap(); limit.IsPositive() {
-		j.measure(CodeLimitCountryDay, "the day's total for this beneficiary, capped for the country,", beneficiaryDay, bounds{refuse: limit, refuses: true})
+	if limit := dailyCap(request); limit.IsPositive() {
+		j.measure(codes.LimitCountryDay, "the day's total for this beneficiary, capped for the country,", beneficiaryDay, bounds{refuse: limit, refuses: true})
 	}
 	for _, rule := range p.matching(request) {
-		j.measure(CodeLimitOrder, "the amount", j.with(money.Amount{}), rule.perOrder)
-		j.measure(CodeLimitBeneficiaryDay, "the day's total for this beneficiary", beneficiaryDay, rule.perBeneficiaryDay)
-		j.measure(CodeLimitMerchantDay, "the day's total of the merchant", merchantDay, rule.perMerchantDay)
+		j.measure(codes.LimitOrder, "the amount", j.with(money.Amount{}), rule.perOrder)
+		j.measure(codes.LimitBeneficiaryDay, "the day's total for this beneficiary", beneficiaryDay, rule.perBeneficiaryDay)
+		j.measure(codes.LimitMerchantDay, "the day's total of the merchant", merchantDay, rule.perMerchantDay)
 		if rule.newBeneficiary && !facts.KnownBeneficiary {
-			j.approve(CodeNewBeneficiary, "it is the first payment to this beneficiary")
+			j.approve(codes.NewBeneficiary, "it is the first payment to this beneficiary")
 		}
 	}
 	if len(j.asking) > 0 && strings.TrimSpace(request.RequestedBy) == "" {
-		j.refuse(CodeRequesterMissing, "an order that needs approval must say who requested it")
+		j.refuse(codes.RequesterMissing, "an order that needs approval must say who requested it")
 	}
 	return j.ruling()
 }
 
 // rule is one entry of a policy. Without a kind or country it applies to all.
 type rule struct {
-	kind              Kind
+	kind              order.Kind
 	country           string
 	perOrder          bounds
 	perBeneficiaryDay bounds
@@ -161,7 +153,7 @@ type bounds struct {
 
 func (b bounds) set() bool { return b.approves || b.refuses }
 
-func (p *Policy) matching(request Request) []rule {
+func (p *Policy) matching(request order.Request) []rule {
 	if p == nil {
 		return nil
 	}
@@ -176,9 +168,9 @@ func (p *Policy) matching(request Request) []rule {
 
 // dailyCap returns the country's limit per person and day; the zero Amount if none is
 // documented.
-func (r Request) dailyCap() money.Amount {
+func dailyCap(r order.Request) money.Amount {
 	profile, known := tarspay.Country(r.Country)
-	if !known || (r.Kind != Deposit && r.Kind != Withdrawal) {
+	if !known || (r.Kind != order.Deposit && r.Kind != order.Withdrawal) {
 		return money.Amount{}
 	}
 	return profile.Side(r.Kind.Direction()).DailyCap
@@ -187,8 +179,8 @@ func (r Request) dailyCap() money.Amount {
 // judgement collects reasons.
 type judgement struct {
 	order    money.Amount
-	refusing []Reason
-	asking   []Reason
+	refusing []order.Reason
+	asking   []order.Reason
 }
 
 // total is a sum to compare with limits. A sum that overflows exceeds every limit.
@@ -228,11 +220,11 @@ func (j *judgement) measure(code, what string, found total, limits bounds) {
 }
 
 func (j *judgement) refuse(code, text string) {
-	j.refusing = append(j.refusing, Reason{Code: code, Text: text})
+	j.refusing = append(j.refusing, order.Reason{Code: code, Text: text})
 }
 
 func (j *judgement) approve(code, text string) {
-	reason := Reason{Code: code, Text: text}
+	reason := order.Reason{Code: code, Text: text}
 	if !slices.Contains(j.asking, reason) { // two rules may ask for the same
 		j.asking = append(j.asking, reason)
 	}
@@ -253,7 +245,7 @@ func (j *judgement) ruling() Ruling {
 // a SHA-256, in hex, over country, kind, bank and account, as the country's profile
 // reads them (tarspay.Payee). It is "" if the request names nobody, or could name
 // two.
-func (r Request) Beneficiary() string {
+func Beneficiary(r order.Request) string {
 	profile, known := tarspay.Country(r.Country)
 	if !known {
 		return ""

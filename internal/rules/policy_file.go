@@ -1,4 +1,4 @@
-package order
+package rules
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Limits of a policy.
@@ -225,8 +226,8 @@ func (r *policyReader) kind(node *yaml.Node, result *rule) {
 	if !ok {
 		return
 	}
-	result.kind = Kind(value)
-	if result.kind != Deposit && result.kind != Withdrawal {
+	result.kind = order.Kind(value)
+	if result.kind != order.Deposit && result.kind != order.Withdrawal {
 		r.problem(node.Line, "kind must be deposit or withdrawal, not %q; leave it out for both", value)
 	}
 }
@@ -245,8 +246,8 @@ func (r *policyReader) country(node *yaml.Node, result *rule) {
 
 // countryProblem returns why there are no amounts of a country, or "".
 func countryProblem(country string) string {
-	var invalid *Invalid
-	if _, err := ParseAmount("1", country); errors.As(err, &invalid) {
+	var invalid *order.Invalid
+	if _, err := order.ParseAmount("1", country); errors.As(err, &invalid) {
 		return invalid.Problems[0].Message
 	}
 	return ""
@@ -291,8 +292,8 @@ func (r *policyReader) amount(node *yaml.Node, what, country string) money.Amoun
 	if !ok {
 		return money.Amount{}
 	}
-	amount, err := ParseAmount(value, country)
-	var invalid *Invalid
+	amount, err := order.ParseAmount(value, country)
+	var invalid *order.Invalid
 	switch {
 	case errors.As(err, &invalid):
 		r.problem(node.Line, "%s: %s", what, invalid.Problems[0].Message)

@@ -1,4 +1,4 @@
-package order
+package rules
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -45,7 +46,7 @@ type Finding struct {
 	FeeText   string       `json:"fee_text,omitempty"`  // the fee as the gateway wrote it, if Fee is not exactly that
 	FeeRest   int64        `json:"fee_rest,omitempty"`  // the part of the fee that rounding cut off, in millionths of a minor unit
 	FeeDoubt  bool         `json:"fee_doubt,omitempty"` // the reported fee is impossible, and Fee is zero
-	Reason    Reason       `json:"reason,omitzero"`
+	Reason    order.Reason `json:"reason,omitzero"`
 	Evidence  string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof
 	By        string       `json:"by,omitempty"`       // operator: who
 }
@@ -67,17 +68,9 @@ func (m *Mismatch) Error() string {
 	return "the gateway's answer does not fit the order: " + strings.Join(m.Fields, ", ")
 }
 
-// Direction is the gateway's word for a kind.
-func (k Kind) Direction() tarspay.Direction {
-	if k == Deposit {
-		return tarspay.DirectionDeposit
-	}
-	return tarspay.DirectionWithdrawal
-}
-
-// FromStatus checks the gateway's answer to a query against the order.
+// StatusFinding checks the gateway's answer to a query against the order.
 // The error is a *Mismatch.
-func (o Order) FromStatus(status tarspay.OrderStatus) (Finding, error) {
+func StatusFinding(o order.Order, status tarspay.OrderStatus) (Finding, error) {
 	check := checker{order: o}
 	check.text("mchNo", status.Merchant, o.Merchant)
 	check.text("mchOrderNo", status.OrderNumber, o.Number)
@@ -85,9 +78,9 @@ func (o Order) FromStatus(status tarspay.OrderStatus) (Finding, error) {
 	return check.finding(FromQuery, status.State, status.PayAmount, status.Fee, status.GatewayID, "")
 }
 
-// FromCallback checks a verified callback against the order.
+// CallbackFinding checks a verified callback against the order.
 // The error is a *Mismatch.
-func (o Order) FromCallback(callback tarspay.Callback) (Finding, error) {
+func CallbackFinding(o order.Order, callback tarspay.Callback) (Finding, error) {
 	check := checker{order: o}
 	check.same("bizType", callback.Direction == o.Kind.Direction())
 	check.same("mchNo", callback.Merchant == o.Merchant)
@@ -97,7 +90,7 @@ func (o Order) FromCallback(callback tarspay.Callback) (Finding, error) {
 }
 
 // Judge translates a gateway state for a kind of order.
-func Judge(kind Kind, state tarspay.State) Verdict {
+func Judge(kind order.Kind, state tarspay.State) Verdict {
 	switch state {
 	case tarspay.StateCreated, tarspay.StateInProgress, tarspay.StateQueued:
 		return Pending
@@ -106,17 +99,17 @@ func Judge(kind Kind, state tarspay.State) Verdict {
 	case tarspay.StateFailed, tarspay.StateRejected:
 		return Unpaid
 	case tarspay.StateCancelled:
-		if kind == Deposit {
+		if kind == order.Deposit {
 			return Unpaid
 		}
 	case tarspay.StateRefunded:
 		return Returned
 	case tarspay.StateTimedOut:
-		if kind == Deposit {
+		if kind == order.Deposit {
 			return Lapsed
 		}
 	case tarspay.StatePartial:
-		if kind == Deposit {
+		if kind == order.Deposit {
 			return PartPaid
 		}
 	}
@@ -125,7 +118,7 @@ func Judge(kind Kind, state tarspay.State) Verdict {
 
 // checker collects the members in which an answer differs from its order.
 type checker struct {
-	order  Order
+	order  order.Order
 	fields []string
 }
 
@@ -168,17 +161,17 @@ func (c *checker) finding(source Source, state tarspay.State, paid, fee, gateway
 		f.keep(ReadFee(fee, f.bearer(c.order.Amount)))
 		c.paid(f)
 	case Unpaid:
-		f.Reason = Reason{Code: CodeGatewayFailed, Text: fmt.Sprintf("the gateway says %s", state)}
+		f.Reason = order.Reason{Code: order.CodeGatewayFailed, Text: fmt.Sprintf("the gateway says %s", state)}
 		if failReason != "" {
 			f.Reason.Text += ": " + clean(failReason)
 		}
 	case Lapsed:
-		f.Reason = Reason{Code: CodeExpired, Text: "the payer did not pay in time"}
+		f.Reason = order.Reason{Code: order.CodeExpired, Text: "the payer did not pay in time"}
 	case Returned:
 		// The order was paid before, whether or not we learned of it. The fee was
 		// charged then and is not returned.
 		f.keep(ReadFee(fee, c.order.Amount))
-		f.Reason = Reason{Code: CodeRefunded, Text: "the gateway says that it was refunded"}
+		f.Reason = order.Reason{Code: order.CodeRefunded, Text: "the gateway says that it was refunded"}
 	case Unclear:
 		c.fields = append(c.fields, "state")
 	case Pending:

@@ -1,4 +1,4 @@
-package order
+package rules
 
 import (
 	"flag"
@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/harness/docs"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 var update = flag.Bool("update", false, "write the tables into docs/safety.md")
 
-const safety = "../docs/safety.md"
+const safety = "../../docs/safety.md"
 
 // TestDocs keeps the tables of docs/safety.md equal to the code.
 func TestDocs(t *testing.T) {
@@ -31,7 +32,7 @@ func movesTable() string {
 	return b.String()
 }
 
-func sayKinds(kinds []Kind) string {
+func sayKinds(kinds []order.Kind) string {
 	if len(kinds) == 1 {
 		return string(kinds[0])
 	}
@@ -57,9 +58,9 @@ func waitsTable() string {
 // Every state in which an order can wait has a deadline or a place in the queue.
 func TestNobodyWaitsForEver(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []Kind{Deposit, Withdrawal} {
-		for _, state := range States() {
-			stands := state == Created || len(Sources(kind, state)) > 0
+	for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
+		for _, state := range order.States() {
+			stands := state == order.Created || len(Sources(kind, state)) > 0
 			rows := 0
 			for _, w := range Waits {
 				if w.State == state && slices.Contains(w.Kinds, kind) {
@@ -81,16 +82,16 @@ func decisionsTable() string {
 		fmt.Fprintf(&b, " %s |", v)
 	}
 	b.WriteString("\n|---" + strings.Repeat("|---", len(verdicts)) + "|\n")
-	row := func(name string, state State, credited bool) {
+	row := func(name string, state order.State, credited bool) {
 		b.WriteString("| " + name + " |")
 		for _, v := range verdicts {
-			fmt.Fprintf(&b, " %s |", describe(Decide(Deposit, state, credited, v)))
+			fmt.Fprintf(&b, " %s |", describe(Decide(order.Deposit, state, credited, v)))
 		}
 		b.WriteString("\n")
 	}
-	for _, state := range States() {
+	for _, state := range order.States() {
 		row("`"+string(state)+"`", state, false)
-		if state == Expired {
+		if state == order.Expired {
 			row("`expired`, credited", state, true)
 		}
 	}
