@@ -324,7 +324,7 @@ func (r Roster) check(p *problems) {
 // Signing says how a person signs.
 type Signing struct {
 	Origin     string `unit:"name" desc:"The installation's name, as the worker has it. With it, actions are signed."`
-	SigningKey string `unit:"path" desc:"The SSH key that signs: a private key file, or a file NAME.pub whose private key the SSH agent has. Without it, the agent's only key."`
+	SigningKey string `unit:"path" desc:"The SSH key that signs: a private key file, a file NAME.pub whose private key the SSH agent has, or a directory with a file for each name of --by. Without it, the agent's only key."`
 }
 
 // Audit names the file with the keys that seal the audit.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,7 +23,9 @@ import (
 func (s *starter) by(name string) payouts.Actor {
 	actor := payouts.Actor{Name: name}
 	if s.signing.Origin != "" {
-		actor.Signing = &payouts.Signing{Origin: s.signing.Origin, Key: envelopeSigner(s.sign)}
+		actor.Signing = &payouts.Signing{Origin: s.signing.Origin, Key: envelopeSigner(func(message []byte) (string, error) {
+			return s.sign(name, message)
+		})}
 	}
 	return actor
 }
@@ -35,13 +38,13 @@ func (f envelopeSigner) Sign(message []byte) (string, error) { return f(message)
 // errToSign ends a command whose envelope was written instead of signed.
 var errToSign = errors.New("the envelope was written, and nothing was sent")
 
-// sign signs with the key of the settings.
-func (s *starter) sign(message []byte) (string, error) {
+// sign signs with the person's key of the settings.
+func (s *starter) sign(name string, message []byte) (string, error) {
 	if s.toSign != nil {
 		_, err := s.toSign.Write(message)
 		return "", errors.Join(errToSign, err)
 	}
-	key, err := signingKey(s.signing.SigningKey)
+	key, err := signingKey(s.signing.SigningKey, name)
 	if err != nil {
 		return "", err
 	}
@@ -49,10 +52,13 @@ func (s *starter) sign(message []byte) (string, error) {
 	return key.Sign(message)
 }
 
-// signingKey opens the key of a private key file, or that of the SSH agent. The
-// error is an *order.Refusal.
-func signingKey(path string) (*envelope.SSHKey, error) {
+// signingKey opens the key of a private key file, of a person in a directory, or of
+// the SSH agent. The error is an *order.Refusal.
+func signingKey(path, name string) (*envelope.SSHKey, error) {
 	socket := os.Getenv("SSH_AUTH_SOCK")
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, filepath.Base(name))
+	}
 	if path == "" {
 		return envelope.AgentKey(context.Background(), socket)
 	}

@@ -16,7 +16,7 @@ import (
 // beside it, or reads those that are there.
 func auditKeys(path string) (*seal.Keys, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		private, public, err := seal.Generate("payouts.example.com/stack")
+		private, public, err := seal.Generate(Origin)
 		if err != nil {
 			return nil, err
 		}

@@ -76,6 +76,9 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.makePeople(); err != nil {
+		return err
+	}
 	if s.database, err = s.prepareDatabase(ctx, bin, ports); err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
 	}
 	health := ports[nthPort(portWorker, name)]
 	s.programs[name] = program{
-		env: append(env,
+		env: append(append(env, s.rosterSettings()...),
 			"PAYOUTS_GATEWAY_URL=http://"+gateway,
 			"PAYOUTS_NOTIFY_URL=http://"+notify+callback.Path,
 			"PAYOUTS_KEY_DIR="+s.keyDir(),
@@ -299,7 +302,7 @@ func (s *Stack) settings() []string {
 // Environment is what bin/starter and bin/worker restored need to work against the stack. The
 // database's URL may hold a password.
 func (s *Stack) Environment() []string {
-	return []string{
+	return append([]string{
 		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
 		"TEMPORAL_NAMESPACE=" + Namespace,
 		"PAYOUTS_DATABASE_URL=" + s.database.url,
@@ -308,7 +311,7 @@ func (s *Stack) Environment() []string {
 		"PAYOUTS_KEY_DIR=" + s.keyDir(),
 		"PAYOUTS_AUDIT_KEY_FILE=" + s.auditKeyFile(), // for worker restored
 		"PAYOUTS_AUDIT_PUBLIC_FILE=" + s.auditKeyFile() + ".pub",
-	}
+	}, s.signingSettings()...)
 }
 
 // tellMoved reports the listeners that are not on their usual ports.

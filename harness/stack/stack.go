@@ -25,6 +25,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 )
 
@@ -99,6 +100,9 @@ type Options struct {
 	// Merchants are those of the gateway, without their keys, which the stack
 	// makes. None: one per country that the demo serves.
 	Merchants []sandbox.Merchant
+	// People are the people of the roster, who may do everything; the stack makes
+	// their keys. None: no roster.
+	People []string
 	// Settings are PAYOUTS_ variables of the worker and the receiver, over the
 	// quick ones that a stack runs with.
 	Settings map[string]string
@@ -119,6 +123,7 @@ type Stack struct {
 	Gateway   *sandbox.ControlClient // the sandbox's own book: the oracle
 
 	auditKeys *seal.Keys
+	system    envelope.SystemKey // of the roster's system
 
 	options  Options
 	dir      string

@@ -92,7 +92,7 @@ func runDemo(ctx context.Context, options demoOptions, out, notes io.Writer) (er
 		demoOptions: options, out: out, notes: notes, ink: inkFor(out), begun: time.Now(),
 		killAt: 3 + options.orders/3, kill: make(chan struct{}),
 	}
-	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, Progress: notes})
+	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, People: stack.People(""), Progress: notes})
 	if err != nil {
 		return err
 	}

@@ -100,14 +100,18 @@ func (d *demo) refund(ctx context.Context, r *role) error {
 }
 
 func (d *demo) begin(ctx context.Context, r *role) error {
-	if r.kind == order.Withdrawal {
-		_, err := d.stack.Orders.Start(ctx, r.request)
+	request, err := d.stack.Sign(r.request)
+	if err != nil {
 		return err
 	}
-	view, _, err := d.stack.Orders.StartDeposit(ctx, r.request)
+	if r.kind == order.Withdrawal {
+		_, err := d.stack.Orders.Start(ctx, request)
+		return err
+	}
+	view, _, err := d.stack.Orders.StartDeposit(ctx, request)
 	for order.CodeOf(err) == client.CodeNoAnswer && ctx.Err() == nil {
 		// The worker does not run. The same call again finds the order.
-		view, _, err = d.stack.Orders.StartDeposit(ctx, r.request)
+		view, _, err = d.stack.Orders.StartDeposit(ctx, request)
 	}
 	if err != nil {
 		return err

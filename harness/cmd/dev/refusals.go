@@ -14,6 +14,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -29,7 +30,29 @@ func (d *demo) recordRefusal(tried, answer string) {
 
 // sendInvalidRequests makes the attempts that must be refused.
 func (d *demo) sendInvalidRequests(ctx context.Context) error {
-	return errors.Join(d.startTwice(ctx), d.makeMistakes(ctx))
+	return errors.Join(d.startTwice(ctx), d.makeMistakes(ctx), d.changeAfterSigning(ctx))
+}
+
+// changeAfterSigning starts an order with the signature of another amount. It is
+// refused and never recorded.
+func (d *demo) changeAfterSigning(ctx context.Context) error {
+	request := d.roles[0].request
+	request.Number = "CHANGED-1"
+	changed, err := d.stack.Sign(request)
+	if err != nil {
+		return err
+	}
+	if changed.Amount, err = request.Amount.Add(request.Amount); err != nil {
+		return err
+	}
+	if _, err := d.stack.Orders.Start(ctx, changed); err != nil {
+		return err
+	}
+	view, err := d.stack.Orders.Wait(ctx, request.Key())
+	d.expect(err == nil && view.Unrecorded && strings.Contains(view.Reason.Text, envelope.CodeOtherOrder),
+		"an order whose amount was changed after it was signed must be refused; it was %+v, %v", view, err)
+	d.recordRefusal("an amount changed after the start was signed", envelope.CodeOtherOrder)
+	return ctx.Err()
 }
 
 // startTwice starts an order that exists. With the same content it gets the first

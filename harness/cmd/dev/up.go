@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -69,7 +70,7 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 	}
 	s, err := stack.Start(ctx, stack.Options{
 		Dir: options.data, DatabaseURL: options.databaseURL, UI: true, UsualPorts: true,
-		Speed: 1, Settings: settings, Progress: notes,
+		Speed: 1, Settings: settings, People: stack.People(userName()), Progress: notes,
 	})
 	if err != nil {
 		return err
@@ -92,6 +93,15 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 		return nil // Ctrl-C is the normal end
 	}
 	return context.Cause(guarded)
+}
+
+// userName returns the system's name of the user, or "".
+func userName() string {
+	current, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return current.Username
 }
 
 // writeEnvFile writes a file that a shell can source.
@@ -167,6 +177,15 @@ After half a minute PAY-4 waits for a person, who decides with evidence:
   bin/starter queue
   bin/starter resolve PAY-4 --state succeeded --fee 0 --why "seen on the statement" \
       --evidence "line 17"
+
+The roster {data}/roster.yaml says who may act. Commands are signed with the key of the
+person that --by names, in {data}/people: amina, dana and you. Two people book an
+adjustment:
+
+  bin/starter adjust propose TOPUP-1 --merchant M1700000001 --kind top_up --amount 5000 \
+      --why "paid in" --evidence "slip 88" --by amina
+  bin/starter adjust confirm TOPUP-1 --merchant M1700000001 --by dana
+  bin/starter audit --verify
 
 The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
 `)
