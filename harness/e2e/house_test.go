@@ -196,7 +196,7 @@ func (h *house) secrets(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(h.keyDir(), "*.key"))
 	require.NoError(t, err)
-	require.Len(t, files, len(h.Merchants)+1, "one key for each merchant and the gateway's")
+	require.Len(t, files, len(h.Merchants)+2, "one key for each merchant, the gateway's and the audit's")
 	keys := make([]string, len(files))
 	for i, file := range files {
 		text, err := os.ReadFile(file)

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// TestRoster runs an installation with a roster. A system's signed start goes through. An
+// unsigned one waits for two persons: one signs with starter, the other elsewhere
+// with ssh-keygen and pastes the envelope as an update's input. OpenSSH verifies what
+// the audit keeps.
+func TestRoster(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, databaseURL string) {
+		h := open(t, options{Options: stack.Options{DatabaseURL: databaseURL, People: stack.People("")}})
+		signed := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
+		request, err := h.Sign(signed.request)
+		require.NoError(t, err)
+		require.NoError(t, h.start(h.ctx, request))
+		require.Equal(t, stack.System, h.settled(t, signed).RequestedBy)
+
+		p := h.withdrawal(t, "VN", "success", succeeds)
+		h.stands(t, order.AwaitingApproval, p)
+		require.Equal(t, codes.Unsigned, h.row(t, p).Reason.Code)
+		number, merchant := p.request.Number, p.request.Merchant
+		approve := []string{"approve", number, "--merchant", merchant, "--fingerprint", p.request.Fingerprint()[:8], "--by"}
+		h.starterWith(t, []string{"PAYOUTS_ORIGIN="}, append(approve, "amina")...).refuses(t, exitRefused, authority.CodeSignatureNeeded)
+		h.rawUpdate(t, p, order.Approval{By: "amina", Fingerprint: p.request.Fingerprint()}, authority.CodeSignatureNeeded)
+		h.starterWith(t, []string{"PAYOUTS_ORIGIN=payouts.example.com/other"}, append(approve, "amina")...).refuses(t, exitRefused, envelope.CodeForeign)
+
+		first := h.starter(t, append(approve, "amina")...).answers(t, exitDone)
+		require.Equal(t, order.AwaitingApproval, first.Order.State)
+		h.starter(t, append(approve, "amina")...).refuses(t, exitRefused, codes.SamePerson)
+
+		pasted := h.signElsewhere(t, "dana", append([]string{"sign"}, append(approve, "dana")...))
+		h.rawUpdate(t, p, pasted, "")
+		h.settled(t, p)
+		for _, entry := range h.approvals(t, p) {
+			verifyWithOpenSSH(t, h, entry)
+		}
+	})
+}
+
+// settled waits until a payment has succeeded, and returns its row.
+func (h *house) settled(t *testing.T, p payment) order.Order {
+	t.Helper()
+	return until(t, h, p.request.Number+" has succeeded", func(ctx context.Context) (order.Order, error) {
+		return h.books.Order(ctx, p.key())
+	}, func(o order.Order) bool { return o.State == order.Succeeded })
+}
+
+// rawUpdate sends an approval as the Temporal UI does. code is that of the refusal; if
+// it is empty, the update must be accepted.
+func (h *house) rawUpdate(t *testing.T, p payment, input any, code string) {
+	t.Helper()
+	handle, err := h.Temporal.UpdateWorkflow(h.ctx, temporalclient.UpdateWorkflowOptions{
+		WorkflowID: contract.WorkflowID(p.key()), UpdateID: uuid.NewString(), UpdateName: order.ActionApprove,
+		Args: []any{input}, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(h.ctx, nil)
+	}
+	if code == "" {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorContains(t, err, code)
+}
+
+// signElsewhere has starter write an envelope, and OpenSSH sign it. It returns what
+// is pasted as an update's input.
+func (h *house) signElsewhere(t *testing.T, person string, args []string) json.RawMessage {
+	t.Helper()
+	written := run(t, h.Environment(), "starter", args...)
+	require.Equal(t, exitDone, written.exit, written.err)
+	file := filepath.Join(t.TempDir(), "approve.json")
+	require.NoError(t, os.WriteFile(file, []byte(written.out), 0o600))
+	openSSH(t, nil, "-Y", "sign", "-n", "payouts", "-f", filepath.Join(h.Dir(), "people", person), file)
+	signature, err := os.ReadFile(file + ".sig")
+	require.NoError(t, err)
+	pasted, err := json.Marshal(map[string]any{"envelope": json.RawMessage(written.out), "signature": string(signature)})
+	require.NoError(t, err)
+	return pasted
+}
+
+// approvals returns the proofs of the approvals in the audit of a payment.
+func (h *house) approvals(t *testing.T, p payment) []authority.Proof {
+	t.Helper()
+	entries, err := h.books.Audit(h.ctx, p.key())
+	require.NoError(t, err)
+	var proofs []authority.Proof
+	for _, entry := range entries {
+		if entry.Refused || !strings.Contains(entry.Envelope, `"action":"approve"`) {
+			continue
+		}
+		var proof authority.Proof
+		require.NoError(t, json.Unmarshal([]byte(entry.Envelope), &proof))
+		proofs = append(proofs, proof)
+	}
+	require.Len(t, proofs, 2)
+	require.Equal(t, []string{"amina", "dana"}, []string{proofs[0].Envelope.By, proofs[1].Envelope.By})
+	return proofs
+}
+
+// verifyWithOpenSSH verifies a stored signature without our code: the roster's lines
+// are a file of allowed signers.
+func verifyWithOpenSSH(t *testing.T, h *house, proof authority.Proof) {
+	t.Helper()
+	roster, err := os.ReadFile(filepath.Join(h.Dir(), "roster.yaml"))
+	require.NoError(t, err)
+	var allowed []string
+	for line := range strings.Lines(string(roster)) {
+		if key, is := strings.CutPrefix(strings.TrimSpace(line), "- "); is && strings.Contains(key, "ssh-ed25519") {
+			allowed = append(allowed, key)
+		}
+	}
+	dir := t.TempDir()
+	signers, signature := filepath.Join(dir, "allowed_signers"), filepath.Join(dir, "signature")
+	require.NoError(t, os.WriteFile(signers, []byte(strings.Join(allowed, "\n")+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(signature, []byte(proof.Signature), 0o600))
+	message, refusal := proof.Envelope.Bytes()
+	require.Nil(t, refusal)
+	out := openSSH(t, message, "-Y", "verify", "-n", "payouts", "-I", proof.Envelope.By, "-f", signers, "-s", signature)
+	require.Contains(t, out, `Good "payouts" signature for `+proof.Envelope.By)
+}
+
+// openSSH runs ssh-keygen.
+func openSSH(t *testing.T, input []byte, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ssh-keygen", args...)
+	cmd.Stdin = strings.NewReader(string(input))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
