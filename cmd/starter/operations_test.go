@@ -180,7 +180,7 @@ func TestOperationsUpdates(t *testing.T) {
 func TestOperationsCodes(t *testing.T) {
 	t.Parallel()
 	var sources strings.Builder
-	for _, pattern := range []string{"../../order/*.go", "../../client/*.go", "../../internal/ledger/*.go", "../../internal/ledger/sqldb/*.go", "../../internal/callback/*.go", "../../config/*.go", "../codec/*.go", "*.go"} {
+	for _, pattern := range []string{"../../order/*.go", "../../internal/codes/*.go", "../../client/*.go", "../../internal/ledger/*.go", "../../internal/ledger/sqldb/*.go", "../../internal/callback/*.go", "../../config/*.go", "../codec/*.go", "*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)

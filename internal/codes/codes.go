@@ -22,7 +22,7 @@ const (
 	WorkflowRunning     = "WORKFLOW_RUNNING"         // a workflow drives the order: it cannot be adopted
 	Approved            = "APPROVED"                 // a second person approved it
 	Impossible          = "NOT_POSSIBLE"             // the state table does not allow it in the order's state
-	DiscrepancyClosed   = "DISCREPANCY_CLOSED"       // it is closed already
+	AlreadyClosed       = "DISCREPANCY_CLOSED"       // it is closed already
 	OtherWorker         = "OTHER_WORKER"             // this worker lacks a merchant, a key or a profile that another worker has; the other one takes the order
 	RowMissing          = "LEDGER_ROW_MISSING"       // the ledger has no row of an open order
 	LedgerAway          = "LEDGER_AWAY"              // the ledger does not answer, or cannot be used

@@ -365,7 +365,7 @@ func TestCloseDiscrepancy(t *testing.T) {
 				{"", "x", order.CodeWhoMissing, "nobody: close_discrepancy refused WHO_MISSING"},
 				{"amina", " ", order.CodeWhyMissing, "amina: close_discrepancy refused WHY_MISSING"},
 				{"amina", "booked by hand", "", "amina: close_discrepancy PAID_AFTER_END"},
-				{"bilal", "me too", codes.DiscrepancyClosed, "bilal: close_discrepancy refused DISCREPANCY_CLOSED"},
+				{"bilal", "me too", codes.AlreadyClosed, "bilal: close_discrepancy refused DISCREPANCY_CLOSED"},
 			} {
 				_, refusal, err := b.CloseDiscrepancy(ctx, found[0].ID, who(step.by, step.why))
 				require.NoError(t, err)

@@ -160,7 +160,7 @@ func (t tx) closeDiscrepancy(ctx context.Context, id int64, who order.Who) (*ord
 	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
 		t.At.UnixMilli(), sanitizeText(who.By), sanitizeText(who.Why), id)
 	if err == nil && closed == 0 {
-		return order.Refuse(codes.DiscrepancyClosed, "discrepancy %d has been closed already", id), nil
+		return order.Refuse(codes.AlreadyClosed, "discrepancy %d has been closed already", id), nil
 	}
 	return nil, err
 }

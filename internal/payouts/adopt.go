@@ -109,7 +109,7 @@ func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key or
 		}
 		for _, d := range open {
 			_, err := s.CloseDiscrepancy(ctx, actor, d.ID, "the order is adopted")
-			if order.CodeOf(err) == codes.DiscrepancyClosed { // by another person meanwhile
+			if order.CodeOf(err) == codes.AlreadyClosed { // by another person meanwhile
 				continue
 			}
 			if err != nil {
