@@ -66,8 +66,13 @@ type Starter struct {
 
 // Tables holds the settings of the worker's commands that only touch the database.
 type Tables struct {
-	Database
+	Migration
 	Audit
+}
+
+// Migration holds the settings of worker migrate, which writes nothing to the audit.
+type Migration struct {
+	Database
 	Exceptions
 	Log
 }
@@ -125,6 +130,14 @@ func LoadTables() (Tables, error) {
 	t.Database.complete(p)
 	t.Audit.check(p)
 	return t, p.err()
+}
+
+// LoadMigration reads the settings of worker migrate. The error is an *Error.
+func LoadMigration() (Migration, error) {
+	var m Migration
+	p := load(&m)
+	m.Database.complete(p)
+	return m, p.err()
 }
 
 // LoadStarter reads the command line's settings, but no file. The error is an

@@ -50,7 +50,7 @@ func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) erro
 		Verifier: verifier, Ledger: books, Deliverer: deliverer,
 		Merchants: settings.Merchants.Numbers(), Metrics: metrics, Log: log,
 	}))
-	door, err := telemetry.Listen(ctx, settings.AdminListen, registry, boot.LedgerCheck(books), boot.TemporalCheck(temporal, false))
+	door, err := telemetry.Listen(ctx, settings.AdminListen, registry, boot.ReceiverLedgerCheck(books), boot.TemporalCheck(temporal, false))
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_ADMIN_LISTEN: %w", err)
 	}

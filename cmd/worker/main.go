@@ -41,7 +41,7 @@ func command() *cobra.Command {
 			return run(cmd.Context(), settings)
 		},
 	}
-	root.AddCommand(restoredCommand())
+	root.AddCommand(migrateCommand(), restoredCommand())
 	commandline.Prepare(root, nil)
 	return root
 }

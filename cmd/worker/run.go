@@ -57,7 +57,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	defer stop()
 	registry := boot.Metrics()
 	registry.MustRegister(worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers()))
-	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.LedgerCheck(books), boot.TemporalCheck(temporal, true),
+	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.WorkerLedgerCheck(books), boot.TemporalCheck(temporal, true),
 		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority, boot.AuditCheck(keys))
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)

@@ -76,7 +76,7 @@ func anySession(t *testing.T, h *house, line *proxy.Proxy) *ledger.Ledger {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
 	var failure *ledger.Error
-	require.ErrorAs(t, books.Ready(h.ctx), &failure)
+	require.ErrorAs(t, books.Ready(h.ctx, ledger.DriveOrders), &failure)
 	require.Equal(t, ledger.CodeReadOnly, failure.Code)
 	_, err = books.Breakers(h.ctx)
 	require.NoError(t, err, "a standby can be read, and the session is kept")

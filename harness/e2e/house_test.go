@@ -65,6 +65,7 @@ func enter(t *testing.T, o options) *house {
 	if o.proxy != nil {
 		o.DatabaseURL = withHost(t, o.DatabaseURL, o.proxy.Address())
 	}
+	o.Roles = true
 	running, err := stack.Start(t.Context(), o.Options)
 	require.NoError(t, err, "the stack does not start; `make test` builds what it is made of")
 	h := &house{Stack: running, settings: o.Settings}

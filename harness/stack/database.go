@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -27,7 +28,11 @@ type database struct {
 	server string // PostgreSQL: the URL without our schema
 	schema string // PostgreSQL: the stack's own
 	dir    string // of a server of the stack's own
+
+	logins map[string]*url.Userinfo // of processes, by kind; none: all have the URL's
 }
+
+func (d database) isFile() bool { return strings.HasPrefix(d.url, "sqlite:") }
 
 // prepareDatabase prepares the place of the ledger; a server of the stack's
 // own is started for it.
@@ -45,7 +50,7 @@ func (s *Stack) prepareDatabase(ctx context.Context, bin string, ports map[port]
 	}
 	address := ports[portPostgres]
 	_, number := split(address)
-	d := database{dir: strings.TrimSpace(string(made)), url: "postgres://postgres@" + address + "/postgres?sslmode=disable"}
+	d := database{dir: strings.TrimSpace(string(made)), schema: "payouts", url: "postgres://postgres@" + address + "/postgres?sslmode=disable"}
 	// PostgreSQL's account may not enter our directory: its data is elsewhere.
 	if err := os.Symlink(d.dir, filepath.Join(s.dir, Postgres)); err != nil {
 		return d, fmt.Errorf("point to the PostgreSQL cluster: %w", err)
@@ -75,12 +80,13 @@ func (d database) ping(ctx context.Context) error {
 	return db.PingContext(ctx)
 }
 
-// by returns the database's URL with another address of its server.
-func (d database) by(route func(address string) (string, error)) (string, error) {
-	if strings.HasPrefix(d.url, "sqlite:") {
+// by returns the database's URL with the login of a process, and with another address
+// of its server.
+func (d database) by(name string, route func(address string) (string, error)) (string, error) {
+	if d.isFile() {
 		return d.url, nil
 	}
-	parsed, err := url.Parse(d.url)
+	parsed, err := url.Parse(d.as(name))
 	if err != nil {
 		return "", errors.New("the database's URL cannot be read") // it may hold a password
 	}
@@ -133,19 +139,23 @@ func (d database) drop(keep bool) error {
 	if d.schema == "" {
 		return nil
 	}
-	return d.execute(context.Background(), "DROP SCHEMA IF EXISTS "+d.schema+" CASCADE")
+	statement := "DROP SCHEMA IF EXISTS " + d.schema + " CASCADE"
+	for _, login := range d.logins {
+		statement += "; DROP ROLE IF EXISTS " + login.Username()
+	}
+	return d.execute(context.Background(), statement)
 }
 
 func (d database) execute(ctx context.Context, statement string) error {
 	ctx, cancel := context.WithTimeout(ctx, databasePatience)
 	defer cancel()
-	db, err := sql.Open("postgres", d.server)
+	db, err := sql.Open("postgres", cmp.Or(d.server, d.url))
 	if err != nil {
 		return errors.New("open the database: its URL cannot be read")
 	}
 	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, statement); err != nil {
-		return fmt.Errorf("the ledger's database cannot be used (%s): %w", strings.ToLower(statement), err)
+		return fmt.Errorf("the ledger's database cannot be used: %w", err)
 	}
 	return nil
 }

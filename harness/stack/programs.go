@@ -82,6 +82,9 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 	if s.database, err = s.prepareDatabase(ctx, bin, ports); err != nil {
 		return err
 	}
+	if err := s.grantRoles(ctx, bin); err != nil {
+		return err
+	}
 	if err := s.introduceMerchants(keys); err != nil {
 		return err
 	}
@@ -174,7 +177,7 @@ func (s *Stack) shared(name string, keys keyRing) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	database, err := s.database.by(func(address string) (string, error) { return s.route(name, Postgres, address) })
+	database, err := s.database.by(name, func(address string) (string, error) { return s.route(name, Postgres, address) })
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +308,7 @@ func (s *Stack) Environment() []string {
 	return append([]string{
 		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
 		"TEMPORAL_NAMESPACE=" + Namespace,
-		"PAYOUTS_DATABASE_URL=" + s.database.url,
+		"PAYOUTS_DATABASE_URL=" + s.database.as(Starter),
 		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
 		"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
 		"PAYOUTS_KEY_DIR=" + s.keyDir(),

@@ -72,6 +72,9 @@ type Options struct {
 	OwnDatabase bool
 	// DatabaseSettings are settings of PostgreSQL's for that server, name=value.
 	DatabaseSettings []string
+	// Roles gives the worker, the receiver and the starter each a PostgreSQL login
+	// of its own, with the least rights. SQLite has none.
+	Roles bool
 	// Production runs Temporal's own server instead of its development server,
 	// with its databases beside the ledger's: it implies OwnDatabase, needs
 	// bin/temporal-server and bin/temporal-sql-tool, and has no UI.
@@ -417,7 +420,8 @@ func (s *Stack) Dir() string { return s.dir }
 // AuditKeys seal the audit of the stack's ledger.
 func (s *Stack) AuditKeys() *seal.Keys { return s.auditKeys }
 
-// DatabaseURL is the ledger's, as PAYOUTS_DATABASE_URL takes it.
+// DatabaseURL is the ledger's, as PAYOUTS_DATABASE_URL takes it. Its login owns the
+// tables.
 func (s *Stack) DatabaseURL() string { return s.database.url }
 
 // Merchant is the merchant number of a country, "" if there is none.

@@ -299,10 +299,10 @@ func TestAnotherWayToTheDatabase(t *testing.T) {
 		require.Equal(t, "127.0.0.1:5432", address)
 		return "127.0.0.1:9999", nil
 	}
-	way, err := database{url: "postgres://me:secret@127.0.0.1:5432/x?sslmode=disable"}.by(by)
+	way, err := database{url: "postgres://me:secret@127.0.0.1:5432/x?sslmode=disable"}.by(Worker, by)
 	require.NoError(t, err)
 	require.Equal(t, "postgres://me:secret@127.0.0.1:9999/x?sslmode=disable", way)
-	way, err = database{url: "sqlite:/data/ledger.db"}.by(by)
+	way, err = database{url: "sqlite:/data/ledger.db"}.by(Worker, by)
 	require.NoError(t, err)
 	require.Equal(t, "sqlite:/data/ledger.db", way)
 }

@@ -37,7 +37,7 @@ func (c *Connections) Parts(settings config.Starter) payouts.Parts {
 	}
 }
 
-// openLedger opens the ledger. The error is LEDGER_NOT_SET when none is configured, that of
+// openLedger opens the ledger for reading only. The error is LEDGER_NOT_SET when none is configured, that of
 // the settings, or an *ledger.Error.
 func (c *Connections) openLedger(ctx context.Context, settings config.Starter) (payouts.Ledger, error) {
 	c.mutex.Lock()
@@ -52,7 +52,7 @@ func (c *Connections) openLedger(ctx context.Context, settings config.Starter) (
 	if url == "" {
 		return nil, payouts.ErrNoLedger
 	}
-	opened, err := Ledger(ctx, url, settings.AllowInsecure)
+	opened, err := Ledger(ctx, url, settings.AllowInsecure, ledger.ReadOnly())
 	if err != nil {
 		return nil, err
 	}

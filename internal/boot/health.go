@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 )
@@ -20,9 +21,18 @@ func Metrics() *prometheus.Registry {
 	return registry
 }
 
-// LedgerCheck returns the readiness check of a process that needs its ledger.
-func LedgerCheck(books *ledger.Ledger) telemetry.Check {
-	return telemetry.Check{Name: "database", Required: true, Try: books.Ready}
+// WorkerLedgerCheck returns the readiness check of a process that drives orders.
+func WorkerLedgerCheck(books *ledger.Ledger) telemetry.Check {
+	return ledgerCheck(books, ledger.DriveOrders)
+}
+
+// ReceiverLedgerCheck returns the readiness check of a process that takes callbacks.
+func ReceiverLedgerCheck(books *ledger.Ledger) telemetry.Check {
+	return ledgerCheck(books, ledger.TakeCallbacks)
+}
+
+func ledgerCheck(books *ledger.Ledger, duty sqldb.Duty) telemetry.Check {
+	return telemetry.Check{Name: "database", Required: true, Try: func(ctx context.Context) error { return books.Ready(ctx, duty) }}
 }
 
 // AuditCheck returns the check that tells whether the process seals the audit.

@@ -31,10 +31,10 @@ func AuditKeys(log *slog.Logger, settings config.Audit) (*seal.Keys, error) {
 
 // Ledger opens an existing ledger, for a process that writes nothing to the audit, and
 // checks that its database answers. The error is a *ledger.Error, or that of the URL.
-func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure) (*ledger.Ledger, error) {
+func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure, options ...ledger.Option) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	books, err := ledger.OpenExisting(ctx, url.Reveal(), allow(accepted))
+	books, err := ledger.OpenExisting(ctx, url.Reveal(), append(options, allow(accepted))...)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ const (
 	CodeSum         = sqldb.CodeSum         // a total would overflow; nothing was written
 	CodeUnencrypted = sqldb.CodeUnencrypted // the connection to another machine may be unencrypted
 	CodeBusy        = sqldb.CodeBusy        // the database is reachable, but did not finish in time
+	CodeForbidden   = sqldb.CodeForbidden   // the login lacks a right in the database
 	CodeReadOnly    = sqldb.CodeReadOnly    // the database refuses writes, for example a standby
 )
 

@@ -21,6 +21,7 @@ package ledger
 import (
 	"context"
 	"embed"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -41,11 +42,18 @@ var schema = sqldb.Schema{
 	// Builds from before the first release kept their version in another table.
 	Versions: "ledger_versions",
 	Own:      "orders",
-	Written:  []string{"orders", "submissions", "transfers", "books", "inbox", "audit", "chains"},
 	// Violated if a concurrent transaction stored the same gateway id.
 	Constraints: []string{"orders_gateway_id"},
 	SumTooLarge: "a sum of the books would be larger than can be held; nothing was written. Look at the merchant's largest orders and adjustments",
 }
+
+// What Ready demands of each process.
+var (
+	DriveOrders = sqldb.Duty{ // worker
+		Writes: []string{"orders", "submissions", "transfers", "books", "audit", "chains"}, Reads: []string{"inbox", "moves"},
+	}
+	TakeCallbacks = sqldb.Duty{Writes: []string{"inbox"}, Reads: []string{"orders"}} // receiver
+)
 
 func sub(files fs.FS, folder string) fs.FS {
 	found, err := fs.Sub(files, folder)
@@ -104,6 +112,12 @@ func SealWith(keys *seal.Keys) Option {
 	return func(o *options) { o.keys = keys }
 }
 
+// ReadOnly opens the ledger so that the database refuses every write. A missing SQLite
+// file is not created.
+func ReadOnly() Option {
+	return func(o *options) { o.ReadOnly = true }
+}
+
 // Open connects to "postgres://user:password@host/name?…", "postgresql://…" or
 // "sqlite:path/to/file.db", which is created with its directory if it does not
 // exist. It does not migrate.
@@ -137,8 +151,8 @@ func connect(ctx context.Context, url string, existing bool, changes []Option) (
 // processes may call it at once. It does not change a schema of this version or a
 // newer one.
 //
-// The error is an *Error with CodeUnreachable or CodeForeign, or the database's
-// error of a migration.
+// The error is an *Error with CodeUnreachable or CodeForeign, one with CodeSchema if
+// the login may not migrate, or the database's error of a migration.
 func (l *Ledger) Migrate(ctx context.Context) error { return l.db.Migrate(ctx) }
 
 // Ping reports whether the database answers and this program can work with its
@@ -147,13 +161,30 @@ func (l *Ledger) Migrate(ctx context.Context) error { return l.db.Migrate(ctx) }
 // The error is an *Error with CodeUnreachable, CodeSchema or CodeForeign.
 func (l *Ledger) Ping(ctx context.Context) error { return l.db.Ping(ctx) }
 
-// Ready reports whether orders can be written now. It does Ping, and takes the
-// locks of a write, within about a second. It changes nothing. It closes sessions
-// that refuse writes.
+// Ready reports whether a process can do its duty now: DriveOrders or TakeCallbacks.
+// It does Ping, and takes the locks of its writes and reads, within about a second. It
+// changes nothing. It closes sessions that refuse writes.
 //
 // The error is an *Error with CodeUnreachable, CodeSchema, CodeForeign,
-// CodeReadOnly or CodeBusy.
-func (l *Ledger) Ready(ctx context.Context) error { return l.db.Ready(ctx) }
+// CodeReadOnly, CodeForbidden or CodeBusy.
+func (l *Ledger) Ready(ctx context.Context, duty sqldb.Duty) error { return l.db.Ready(ctx, duty) }
+
+// GrantRoles makes the database roles of migrations/roles.sql and gives each what its
+// process needs. It may be repeated, and must be after every migration. SQLite has no
+// roles: the error is an *order.Refusal with order.CodeInvalidRequest.
+func (l *Ledger) GrantRoles(ctx context.Context) error {
+	if l.db.Engine() != sqldb.Postgres {
+		return order.Refuse(order.CodeInvalidRequest, "SQLite has no roles: they are for PostgreSQL")
+	}
+	script, err := migrations.ReadFile("migrations/roles.sql")
+	if err == nil {
+		err = l.db.Run(ctx, string(script))
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: grant the roles: %w", err)
+	}
+	return nil
+}
 
 // Close closes all connections.
 func (l *Ledger) Close() error { return l.db.Close() }

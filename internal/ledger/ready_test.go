@@ -16,17 +16,17 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(t *testing.T) *testBundle) {
 		b := setup(t)
-		require.NoError(t, b.Ready(t.Context()))
+		require.NoError(t, b.Ready(t.Context(), DriveOrders))
 
 		// Somebody holds a lock under which no order can be written.
 		free := b.locked(t)
 		bounded, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		var failure *Error
-		require.ErrorAs(t, b.Ready(bounded), &failure)
+		require.ErrorAs(t, b.Ready(bounded, DriveOrders), &failure)
 		require.Equal(t, CodeBusy, failure.Code)
 		free()
-		require.NoError(t, b.Ready(t.Context()))
+		require.NoError(t, b.Ready(t.Context(), DriveOrders))
 	})
 }
 

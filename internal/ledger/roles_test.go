@@ -3,7 +3,6 @@ package ledger
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -60,14 +60,11 @@ func withRoles(t *testing.T) (url string, owner *sqlx.DB) {
 	t.Helper()
 	url = dbtest.Postgres(t)
 	migrated(t, url)
-	script, err := os.ReadFile("migrations/roles.sql")
-	require.NoError(t, err)
-	owner, err = sqlx.Open("postgres", url)
+	owner, err := sqlx.Open("postgres", url)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, owner.Close()) })
 	for range 2 { // it may be applied again
-		_, err = owner.Exec(string(script))
-		require.NoError(t, err)
+		require.NoError(t, opened(t, url).GrantRoles(t.Context()))
 	}
 	return url, owner
 }
@@ -201,6 +198,8 @@ func TestRolesAtWork(t *testing.T) {
 	address, _ := withRoles(t)
 	worker, receiver := opened(t, as(t, address, "payouts_worker")), opened(t, as(t, address, "payouts_receiver"))
 	require.NoError(t, worker.Migrate(t.Context()), "a schema that is new enough needs no owner")
+	require.NoError(t, worker.Ready(t.Context(), DriveOrders))
+	require.NoError(t, receiver.Ready(t.Context(), TakeCallbacks))
 	worker.books(t, "10000", "0")
 	r := request(order.Withdrawal, "W1", "100")
 	open(t, worker, r)
@@ -222,4 +221,29 @@ func TestRolesAtWork(t *testing.T) {
 	require.NoError(t, worker.MarkCallback(t.Context(), id, Done))
 	require.Equal(t, order.Succeeded, worker.current(t, r.Key()).State)
 	worker.clean(t)
+}
+
+// Who has the wrong login is not ready, and is told so.
+func TestRolesThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	address, _ := withRoles(t)
+	for role, duty := range map[string]sqldb.Duty{"payouts_receiver": DriveOrders, "payouts_reader": TakeCallbacks, "payouts_api": DriveOrders} {
+		var failure *Error
+		require.ErrorAs(t, opened(t, as(t, address, role)).Ready(t.Context(), duty), &failure, role)
+		require.Equal(t, CodeForbidden, failure.Code, role)
+		require.ErrorContains(t, failure, "permission denied", role)
+	}
+	require.Error(t, opened(t, as(t, address, "payouts_worker")).GrantRoles(t.Context()))
+	require.NoError(t, opened(t, as(t, address, "payouts_migrate")).GrantRoles(t.Context()), "the tables' owner may repeat it")
+}
+
+// A worker that may not migrate says who can.
+func TestWorkersWithoutTheRightToMigrate(t *testing.T) {
+	t.Parallel()
+	_, _ = withRoles(t) // the roles exist
+	var failure *Error
+	require.ErrorAs(t, opened(t, as(t, dbtest.Postgres(t), "payouts_worker")).Migrate(t.Context()), &failure)
+	require.Equal(t, CodeSchema, failure.Code)
+	require.ErrorContains(t, failure, "run worker migrate with the URL of their owner")
+	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(opened(t, dbtest.SQLite(t)).GrantRoles(t.Context())))
 }

@@ -1,11 +1,13 @@
 -- The database roles of a ledger on PostgreSQL: what each process may do.
 --
--- Apply it after every migration, as the owner of the ledger's tables, to the schema
--- that the session's search_path names first:
+-- `worker migrate --roles` applies it, after the migrations, to the schema that the
+-- session's search_path names first. It may be applied again at any time, and must be
+-- after every migration. The first time it needs a login that may make roles and owns
+-- the tables; later the login for migrations is enough. By hand:
 --
 --     psql -v ON_ERROR_STOP=1 --single-transaction -f roles.sql "$URL"
 --
--- It may be applied again at any time. The roles have no password and cannot log in;
+-- The roles have no password and cannot log in;
 -- make a login for each process, and one for migrations that becomes the owner:
 --
 --     CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE payouts_worker;
@@ -14,9 +16,6 @@
 --
 -- What is not granted here is refused. A table that this file does not name is
 -- readable and writable for its owner only.
---
--- No process runs under these roles yet: /readyz locks every table that the ledger
--- writes, and neither the worker nor the receiver may write all of them.
 
 -- 1. The roles ---------------------------------------------------------------
 
@@ -38,6 +37,10 @@ BEGIN
             NULL; -- somebody else has made it at the same moment
         END;
     END LOOP;
+    -- Whoever hands the tables over must be a member of their new owner.
+    IF NOT pg_has_role(current_user, 'payouts_migrate', 'MEMBER') THEN
+        EXECUTE format('GRANT payouts_migrate TO %I', current_user);
+    END IF;
 END $$;
 
 -- 2. The schema --------------------------------------------------------------

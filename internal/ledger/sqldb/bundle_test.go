@@ -17,8 +17,11 @@ var toy = Schema{
 		"sqlite/00001_toy.sql":   &fstest.MapFile{Data: []byte(toyTables)},
 		"postgres/00001_toy.sql": &fstest.MapFile{Data: []byte(toyTables)},
 	},
-	Versions: "toy_versions", Own: "things", Written: []string{"things"}, Constraints: []string{"things_name"}, SumTooLarge: "look at the things",
+	Versions: "toy_versions", Own: "things", Constraints: []string{"things_name"}, SumTooLarge: "look at the things",
 }
+
+// things is the duty of whoever writes the toy.
+var things = Duty{Writes: []string{"things"}}
 
 const toyTables = `-- +goose Up
 CREATE TABLE things (name TEXT NOT NULL CONSTRAINT things_name UNIQUE, amount BIGINT NOT NULL);

@@ -43,13 +43,13 @@ type engine struct {
 	// empty, the process's clock is used.
 	clock string
 
-	// prepare checks that the database exists. With create, it creates a missing
-	// one.
-	prepare func(url string, create bool) error
+	// prepare checks that the database exists. It creates a missing one, unless the
+	// options say otherwise.
+	prepare func(url string, options Options) error
 	// open creates the pools. It does not connect.
 	open func(url string, options Options) (write, read *sqlx.DB, err error)
-	// ready checks that the tables can be written now. It changes nothing.
-	ready func(ctx context.Context, write *sqlx.DB, tables []string) error
+	// ready checks that the tables of a duty can be used now. It changes nothing.
+	ready func(ctx context.Context, write *sqlx.DB, duty Duty) error
 	// collided reports whether a transaction failed because of a conflict with
 	// another one, and may be retried. A violation of one of the constraints is
 	// such a conflict.
@@ -57,11 +57,15 @@ type engine struct {
 	// readOnly reports whether a session refuses writes that another session may
 	// accept, for example because its server has become a standby.
 	readOnly func(error) bool
+	// forbidden reports whether a statement failed because the role lacks a right.
+	forbidden func(error) bool
 	// busy reports whether a statement timed out while it waited for a lock.
 	busy func(error) bool
 	// countTables is the query that counts the tables of a name in the migrated
 	// schema.
 	countTables string
+	// mayMigrate is the query whether the login may create tables; empty: it may.
+	mayMigrate string
 	// noTable reports whether a statement failed because its table is missing.
 	noTable func(error) bool
 	// overflowed reports whether a statement failed because a sum overflowed.
@@ -76,7 +80,7 @@ var postgres = engine{
 	dialect:   goose.DialectPostgres,
 	forUpdate: " FOR UPDATE",
 	clock:     "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
-	prepare:   func(string, bool) error { return nil }, // the operator creates the database
+	prepare:   func(string, Options) error { return nil }, // the operator creates the database
 	open:      openPostgres,
 	collided: func(err error, constraints []string) bool {
 		if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
@@ -91,9 +95,11 @@ var postgres = engine{
 	readOnly: func(err error) bool {
 		return errors.Is(err, errReadOnly) || pq.As(err, pqerror.ReadOnlySQLTransaction, pqerror.FeatureNotSupported) != nil
 	},
+	forbidden:   func(err error) bool { return pq.As(err, pqerror.InsufficientPrivilege) != nil },
 	busy:        func(err error) bool { return pq.As(err, pqerror.LockNotAvailable, pqerror.QueryCanceled) != nil },
 	noTable:     func(err error) bool { return pq.As(err, pqerror.UndefinedTable) != nil },
 	countTables: "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",
+	mayMigrate:  "SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)",
 	overflowed:  func(err error) bool { return pq.As(err, pqerror.NumericValueOutOfRange) != nil },
 	snapshot:    sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 }
@@ -110,8 +116,9 @@ var embedded = engine{
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY
 	},
-	ready:    readySQLite,
-	readOnly: func(error) bool { return false }, // another session would be refused, too
+	ready:     readySQLite,
+	readOnly:  func(error) bool { return false }, // another session would be refused, too
+	forbidden: func(error) bool { return false },
 	busy: func(err error) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && slices.Contains(timeoutCodes, failure.Code()&0xff)
@@ -174,7 +181,7 @@ func openPostgres(text string, options Options) (write, read *sqlx.DB, err error
 	}
 	// After a failover an address may lead to a standby for a while. A session
 	// that is opened then would refuse writes for its whole life.
-	if config.TargetSessionAttrs == "" {
+	if config.TargetSessionAttrs == "" && !options.ReadOnly {
 		config.TargetSessionAttrs = pq.TargetSessionAttrsReadWrite
 	}
 	// Otherwise the driver prepares every statement first, which needs a second
@@ -188,6 +195,9 @@ func openPostgres(text string, options Options) (write, read *sqlx.DB, err error
 	}
 	if _, set := config.Runtime["idle_in_transaction_session_timeout"]; !set {
 		config.Runtime["idle_in_transaction_session_timeout"] = idleInTransaction
+	}
+	if options.ReadOnly {
+		config.Runtime["default_transaction_read_only"] = "on"
 	}
 	connector, err := pq.NewConnectorConfig(config)
 	if err != nil {
@@ -234,8 +244,9 @@ func isLocal(host string, address netip.Addr) bool {
 // errReadOnly is the error for a session that refuses writes.
 var errReadOnly = errors.New("the session takes no writes: its server is a standby, or was made read-only")
 
-// readyPostgres takes the locks of a write to the tables, and releases them.
-func readyPostgres(ctx context.Context, write *sqlx.DB, tables []string) error {
+// readyPostgres takes the locks of a write and of a read to the tables, and releases
+// them. Nothing waits for such locks except a change to the schema.
+func readyPostgres(ctx context.Context, write *sqlx.DB, duty Duty) error {
 	begun, err := write.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
@@ -250,12 +261,16 @@ func readyPostgres(ctx context.Context, write *sqlx.DB, tables []string) error {
 	if readOnly {
 		return errReadOnly
 	}
-	_, err = begun.ExecContext(ctx, "LOCK TABLE "+strings.Join(tables, ", ")+" IN ROW EXCLUSIVE MODE")
+	lock := "LOCK TABLE " + strings.Join(duty.Writes, ", ") + " IN ROW EXCLUSIVE MODE"
+	if len(duty.Reads) > 0 {
+		lock += "; LOCK TABLE " + strings.Join(duty.Reads, ", ") + " IN ACCESS SHARE MODE"
+	}
+	_, err = begun.ExecContext(ctx, lock)
 	return err
 }
 
 // readySQLite takes the write lock, and releases it.
-func readySQLite(ctx context.Context, write *sqlx.DB, _ []string) error {
+func readySQLite(ctx context.Context, write *sqlx.DB, _ Duty) error {
 	begun, err := write.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
@@ -276,12 +291,16 @@ const (
 	sqliteReaders  = 4
 )
 
-// prepareFile creates the file and its directory if create is true. Otherwise it
-// checks that the file exists. Its errors are permanent, except that another
-// process may create a missing file.
-func prepareFile(text string, create bool) error {
+// prepareFile creates the file and its directory. If the options say that the file
+// exists, or that it is only read, it checks that. Its errors are permanent, except
+// that another process may create a missing file.
+func prepareFile(text string, options Options) error {
 	path := sqlitePath(text)
-	mode := os.O_RDWR
+	mode, use := os.O_RDWR, "reading and writing"
+	create := !options.Existing && !options.ReadOnly
+	if options.ReadOnly {
+		mode, use = os.O_RDONLY, "reading"
+	}
 	if create {
 		mode |= os.O_CREATE
 		// The file holds personal data, so only its owner may read it. The driver
@@ -298,7 +317,7 @@ func prepareFile(text string, create bool) error {
 	case errors.Is(err, os.ErrNotExist) && !create:
 		return &Error{Code: CodeNoFile, Text: place(text) + " does not exist: check PAYOUTS_DATABASE_URL; the worker makes the file when it starts"}
 	case err != nil:
-		return badURL(place(text) + " cannot be opened for reading and writing: " + reason(err))
+		return badURL(place(text) + " cannot be opened for " + use + ": " + reason(err))
 	}
 	return nil
 }
@@ -312,8 +331,13 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func openSQLite(text string, _ Options) (write, read *sqlx.DB, err error) {
+func openSQLite(text string, options Options) (write, read *sqlx.DB, err error) {
 	path := sqlitePath(text)
+	if options.ReadOnly {
+		uri := url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_busy_timeout=5000&_query_only=1"}
+		read, err = sqlitePool(uri.String(), sqliteReaders)
+		return read, read, err
+	}
 	if write, err = sqlitePool(path+sqliteSettings+"&_txlock=immediate", 1); err != nil {
 		return nil, nil, err
 	}

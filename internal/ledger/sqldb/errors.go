@@ -12,6 +12,7 @@ const (
 	CodeSum         = "LEDGER_SUM_TOO_LARGE"   // a total would overflow; nothing was written
 	CodeUnencrypted = "LEDGER_NOT_ENCRYPTED"   // the connection to another machine may be unencrypted
 	CodeBusy        = "LEDGER_BUSY"            // the database is reachable, but did not finish in time
+	CodeForbidden   = "LEDGER_NOT_PERMITTED"   // the login lacks a right in the database
 	CodeReadOnly    = "LEDGER_READ_ONLY"       // the database refuses writes, for example a standby
 )
 
@@ -45,7 +46,7 @@ func (d *DB) sumError(err error) error {
 }
 
 func schemaText(version, wanted int64) string {
-	return fmt.Sprintf("the ledger's tables are at version %d and this program needs %d: start a worker, which migrates them", version, wanted)
+	return fmt.Sprintf("the ledger's tables are at version %d and this program needs %d: run worker migrate with the URL of their owner", version, wanted)
 }
 
 // foreignText returns the message of CodeForeign.

@@ -23,12 +23,15 @@ const (
 // processes may call it at once. It does not change a schema of this version or a
 // newer one.
 //
-// The error is an *Error with CodeUnreachable or CodeForeign, or the database's
-// error of a migration.
+// The error is an *Error with CodeUnreachable or CodeForeign, one with CodeSchema if
+// the login may not migrate, or the database's error of a migration.
 func (d *DB) Migrate(ctx context.Context) error {
 	version, err := d.version(ctx)
 	if err != nil {
 		return err
+	}
+	if may, err := d.mayMigrate(ctx, version); err != nil || !may {
+		return errors.Join(err, d.Ping(ctx))
 	}
 	for version < d.newest() {
 		failure := d.migrateUp(ctx)
@@ -38,6 +41,9 @@ func (d *DB) Migrate(ctx context.Context) error {
 		reached, err := d.version(ctx)
 		if err != nil {
 			return err
+		}
+		if d.engine.forbidden(failure) { // the role does not own the tables
+			return d.Ping(ctx)
 		}
 		// SQLite has no migration lock. But a migration and its version are
 		// committed together. So of two processes, one succeeds in each step. The
@@ -51,6 +57,15 @@ func (d *DB) Migrate(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mayMigrate reports whether this login may create tables, if any are missing.
+func (d *DB) mayMigrate(ctx context.Context, version int64) (may bool, err error) {
+	if d.writes.ReadOnly || version >= d.newest() || d.engine.mayMigrate == "" {
+		return !d.writes.ReadOnly, nil
+	}
+	err = d.Get(ctx, &may, d.engine.mayMigrate)
+	return may, err
 }
 
 func (d *DB) migrateUp(ctx context.Context) error {

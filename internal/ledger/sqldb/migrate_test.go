@@ -20,7 +20,7 @@ func TestMigrate(t *testing.T) {
 		var failure *Error
 		require.ErrorAs(t, b.Ping(t.Context()), &failure)
 		require.Equal(t, CodeSchema, failure.Code)
-		require.Equal(t, fmt.Sprintf("the ledger's tables are at version 0 and this program needs %d: start a worker, which migrates them", b.newest()), failure.Text)
+		require.Equal(t, fmt.Sprintf("the ledger's tables are at version 0 and this program needs %d: run worker migrate with the URL of their owner", b.newest()), failure.Text)
 
 		require.NoError(t, b.Migrate(t.Context()))
 		require.NoError(t, b.Ping(t.Context()))
@@ -47,7 +47,7 @@ func TestAForeignSchemaIsRefused(t *testing.T) {
 		for name, try := range map[string]func() error{
 			"ping":    func() error { return b.Ping(t.Context()) },
 			"migrate": func() error { return b.Migrate(t.Context()) },
-			"ready":   func() error { return b.Ready(t.Context()) },
+			"ready":   func() error { return b.Ready(t.Context(), things) },
 		} {
 			var failure *Error
 			require.ErrorAs(t, try(), &failure, name)

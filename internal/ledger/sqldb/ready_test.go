@@ -107,7 +107,7 @@ func TestSessionsTakeWrites(t *testing.T) {
 func TestReadySaysThatNothingCanBeWritten(t *testing.T) {
 	t.Parallel()
 	b := migrated(t, dbtest.Postgres(t))
-	b.engine.ready = func(ctx context.Context, write *sqlx.DB, _ []string) error {
+	b.engine.ready = func(ctx context.Context, write *sqlx.DB, _ Duty) error {
 		var standby string
 		err := write.GetContext(ctx, &standby, "SELECT COALESCE(current_setting('test.standby', true), '')")
 		if err == nil && standby == "on" {
@@ -117,16 +117,16 @@ func TestReadySaysThatNothingCanBeWritten(t *testing.T) {
 	}
 	b.sessions(t, poolSize, "SET test.standby = 'on'")
 	var failure *Error
-	require.ErrorAs(t, b.Ready(t.Context()), &failure)
+	require.ErrorAs(t, b.Ready(t.Context(), things), &failure)
 	require.Equal(t, CodeReadOnly, failure.Code)
-	require.NoError(t, b.Ready(t.Context()), "the sessions were thrown away")
+	require.NoError(t, b.Ready(t.Context(), things), "the sessions were thrown away")
 }
 
 func TestReadyWantsTheTables(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, url string) {
 		var failure *Error
-		require.ErrorAs(t, opened(t, url).Ready(t.Context()), &failure)
+		require.ErrorAs(t, opened(t, url).Ready(t.Context(), things), &failure)
 		require.Equal(t, CodeSchema, failure.Code)
 	})
 }

@@ -9,6 +9,7 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +23,6 @@ type Schema struct {
 	Migrations  fs.FS    // a folder per engine, "postgres" and "sqlite"
 	Versions    string   // the table of versions, which Migrate creates
 	Own         string   // a table that the first migration creates: a database with this table and no version is foreign
-	Written     []string // the tables that Ready locks
 	Constraints []string // unique constraints whose violation is a conflict: the transaction is retried
 	SumTooLarge string   // the message of CodeSum
 }
@@ -34,6 +34,7 @@ type DB struct {
 	write  *sqlx.DB
 	read   *sqlx.DB         // the same pool as write on PostgreSQL
 	clock  func() time.Time // nil: the engine's clock
+	writes sql.TxOptions    // of a transaction that writes; pq lets it write in a read-only session unless it says otherwise
 
 	// away returns the error for a database that does not answer. Only this
 	// closure has the URL, so that a logged DB does not show it.
@@ -44,7 +45,11 @@ type DB struct {
 type Options struct {
 	Existing    bool // a missing SQLite file is an *Error with CodeNoFile, and is not created
 	Unencrypted bool // allow an unencrypted connection to PostgreSQL on another machine
+	ReadOnly    bool // the database refuses every write; a missing SQLite file is not created
 }
+
+// Duty lists the tables that a process must be able to use.
+type Duty struct{ Writes, Reads []string }
 
 // Open connects to "postgres://user:password@host/name?…", "postgresql://…" or
 // "sqlite:path/to/file.db", which is created with its directory if it does not
@@ -57,10 +62,10 @@ func Open(ctx context.Context, url string, schema Schema, options Options) (*DB,
 	if err != nil {
 		return nil, err
 	}
-	if err := engine.prepare(url, !options.Existing); err != nil {
+	if err := engine.prepare(url, options); err != nil {
 		return nil, err
 	}
-	d := &DB{engine: engine, schema: schema}
+	d := &DB{engine: engine, schema: schema, writes: sql.TxOptions{ReadOnly: options.ReadOnly}}
 	d.away = func(ctx context.Context, err error) *Error { return unreachable(ctx, url, err) }
 	if d.write, d.read, err = engine.open(url, options); err != nil {
 		return nil, err
@@ -96,28 +101,42 @@ func (d *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Ready reports whether the tables can be written now. It does Ping, and takes the
-// locks of a write, within about a second. It changes nothing. It closes sessions
-// that refuse writes.
+// Ready reports whether the tables of a duty can be used now. It does Ping, and takes
+// the locks of a write and of a read, within about a second. It changes nothing. It
+// closes sessions that refuse writes.
 //
 // The error is an *Error with CodeUnreachable, CodeSchema, CodeForeign,
-// CodeReadOnly or CodeBusy.
-func (d *DB) Ready(ctx context.Context) error {
+// CodeReadOnly, CodeForbidden or CodeBusy.
+func (d *DB) Ready(ctx context.Context, duty Duty) error {
 	if err := d.Ping(ctx); err != nil {
 		return err
 	}
 	var failure *Error
-	err := d.engine.ready(ctx, d.write, d.schema.Written)
+	err := d.engine.ready(ctx, d.write, duty)
 	switch {
 	case err == nil:
 		return nil
 	case d.engine.readOnly(err):
 		d.closeIdle()
 		return &Error{Code: CodeReadOnly, Text: "the ledger's database takes no writes: its server is a standby, or was made read-only"}
+	case d.engine.forbidden(err):
+		return &Error{Code: CodeForbidden, Text: "the login of this process lacks a right in the ledger's database: " + err.Error() + "; check its role, and run worker migrate --roles"}
 	case errors.As(d.codedError(ctx, err), &failure):
 		return failure
 	}
 	return d.away(ctx, err)
+}
+
+// Run runs a script of statements, in one transaction.
+func (d *DB) Run(ctx context.Context, script string) error {
+	begun, err := d.write.BeginTxx(ctx, &d.writes)
+	if err != nil {
+		return err
+	}
+	if _, err = begun.ExecContext(ctx, script); err != nil {
+		return errors.Join(err, ignoreDone(begun.Rollback()))
+	}
+	return begun.Commit()
 }
 
 // closeIdle closes the idle sessions. The sessions in use stay open: renew is called

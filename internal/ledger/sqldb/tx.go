@@ -22,7 +22,7 @@ type Tx struct {
 // another one. do must not keep state between tries.
 func (d *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	return d.codedError(ctx, d.retryConflict(ctx, func() error {
-		begun, err := d.write.BeginTxx(ctx, nil)
+		begun, err := d.write.BeginTxx(ctx, &d.writes)
 		if err != nil {
 			return err
 		}
