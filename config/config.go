@@ -64,7 +64,7 @@ type Starter struct {
 	Log
 }
 
-// Tables holds the settings of the worker's commands that only touch the database.
+// Tables holds the settings of worker restored, which writes the database and the audit.
 type Tables struct {
 	Migration
 	Audit
@@ -122,8 +122,7 @@ func LoadReceiver() (Receiver, error) {
 	return r, p.err()
 }
 
-// LoadTables reads the settings of the worker's commands that only touch the
-// database. The error is an *Error.
+// LoadTables reads the settings of worker restored. The error is an *Error.
 func LoadTables() (Tables, error) {
 	var t Tables
 	p := load(&t)
