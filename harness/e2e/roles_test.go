@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -41,7 +42,7 @@ func TestReaderRole(t *testing.T) {
 	h.adjusts(t, exitDone, "confirm", "--by=dana")
 	h.ended(t, waiting, h.deposit(t, "PK", "success", succeeds))
 	h.discrepancies++
-	require.NoError(t, h.books.OpenDiscrepancy(h.ctx, paid.request.Key(), order.DiscrepancyMismatch, "a test's"))
+	require.NoError(t, h.books.OpenDiscrepancy(h.ctx, paid.request.Key(), codes.DiscrepancyMismatch, "a test's"))
 	h.starter(t, "close-discrepancy", "1", "--by=amina", "--why=looked at").answers(t, exitDone)
 	h.starter(t, "set-aside", "f00d", "--by=amina", "--why=w").answers(t, exitNotFound)
 	h.starter(t, "restored", "--over", "--by=amina", "--why=w").answers(t, exitRefused)
