@@ -35,7 +35,7 @@ func run(ctx context.Context, settings config.Worker) error {
 		return err
 	}
 	defer func() { _ = books.Close() }()
-	authority, err := worker.Introduce(ctx, log, books, settings, knobs)
+	authority, err := worker.Introduce(ctx, log, books, settings, knobs, keys)
 	if err != nil {
 		return err
 	}

@@ -23,9 +23,9 @@ import (
 )
 
 // TestRoster runs an installation with a roster. A system's signed start goes through. An
-// unsigned one waits for two persons: one signs with starter, the other elsewhere
-// with ssh-keygen and pastes the envelope as an update's input. OpenSSH verifies what
-// the audit keeps.
+// unsigned one waits for two persons, who sign elsewhere with ssh-keygen: one pastes
+// the envelope as an update's input, the other sends it with starter. OpenSSH verifies
+// what the audit keeps.
 func TestRoster(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, databaseURL string) {
@@ -45,12 +45,13 @@ func TestRoster(t *testing.T) {
 		h.rawUpdate(t, p, order.Approval{By: "amina", Fingerprint: p.request.Fingerprint()}, authority.CodeSignatureNeeded)
 		h.starterWith(t, []string{"PAYOUTS_ORIGIN=payouts.example.com/other"}, append(approve, "amina")...).refuses(t, exitRefused, envelope.CodeForeign)
 
-		first := h.starter(t, append(approve, "amina")...).answers(t, exitDone)
-		require.Equal(t, order.AwaitingApproval, first.Order.State)
+		_, pasted := h.signElsewhere(t, "amina", append([]string{"sign"}, append(approve, "amina")...))
+		h.rawUpdate(t, p, pasted, "")
+		h.stands(t, order.AwaitingApproval, p)
 		h.starter(t, append(approve, "amina")...).refuses(t, exitRefused, codes.SamePerson)
 
-		pasted := h.signElsewhere(t, "dana", append([]string{"sign"}, append(approve, "dana")...))
-		h.rawUpdate(t, p, pasted, "")
+		file, _ := h.signElsewhere(t, "dana", append([]string{"sign"}, append(approve, "dana")...))
+		h.starter(t, "act", file, "--signature", file+".sig").answers(t, exitDone)
 		h.settled(t, p)
 		for _, entry := range h.approvals(t, p) {
 			verifyWithOpenSSH(t, h, entry)
@@ -84,20 +85,20 @@ func (h *house) rawUpdate(t *testing.T, p payment, input any, code string) {
 	require.ErrorContains(t, err, code)
 }
 
-// signElsewhere has starter write an envelope, and OpenSSH sign it. It returns what
-// is pasted as an update's input.
-func (h *house) signElsewhere(t *testing.T, person string, args []string) json.RawMessage {
+// signElsewhere has starter write an envelope, and OpenSSH sign it. It returns the
+// envelope's file, and what is pasted as an update's input.
+func (h *house) signElsewhere(t *testing.T, person string, args []string) (file string, pasted json.RawMessage) {
 	t.Helper()
 	written := run(t, h.Environment(), "starter", args...)
 	require.Equal(t, exitDone, written.exit, written.err)
-	file := filepath.Join(t.TempDir(), "approve.json")
+	file = filepath.Join(t.TempDir(), "approve.json")
 	require.NoError(t, os.WriteFile(file, []byte(written.out), 0o600))
 	openSSH(t, nil, "-Y", "sign", "-n", "payouts", "-f", filepath.Join(h.Dir(), "people", person), file)
 	signature, err := os.ReadFile(file + ".sig")
 	require.NoError(t, err)
-	pasted, err := json.Marshal(map[string]any{"envelope": json.RawMessage(written.out), "signature": string(signature)})
+	pasted, err = json.Marshal(map[string]any{"envelope": json.RawMessage(written.out), "signature": string(signature)})
 	require.NoError(t, err)
-	return pasted
+	return file, pasted
 }
 
 // approvals returns the proofs of the approvals in the audit of a payment.

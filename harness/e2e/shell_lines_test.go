@@ -26,9 +26,12 @@ var notRun = map[string]string{
 	"make bench":                        "takes minutes; it is bin/dev bench",
 	"bin/dev bench --server production": "takes minutes",
 	"make bin/withpostgres":             "is what `make test` does before it runs this test",
-	"ssh-keygen -Y sign -n payouts -f id_ed25519 approve.json":                                       sshTested,
-	"ssh-keygen -Y verify -n payouts -I amina -f allowed_signers -s approve.json.sig < approve.json": sshTested,
-	"bin/withpostgres -- go test ./internal/ledger/...":                                              "is how `make test` runs every test",
+	"ssh-keygen -Y sign -n payouts -f id_ed25519 approve.json":                                           sshTested,
+	"starter sign approve INV-2 --merchant M1700000001 --fingerprint 54c6ff39 --by amina > approve.json": rosterTested,
+	"ssh-keygen -Y sign -n payouts -f ~/.ssh/id_ed25519 approve.json":                                    rosterTested,
+	"starter act approve.json --signature approve.json.sig":                                              rosterTested,
+	"ssh-keygen -Y verify -n payouts -I amina -f allowed_signers -s approve.json.sig < approve.json":     sshTested,
+	"bin/withpostgres -- go test ./internal/ledger/...":                                                  "is how `make test` runs every test",
 	"tcld namespace search-attributes add --namespace payouts.a1b2c" +
 		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
 		" --sa PayoutCurrency=Keyword --sa PayoutMerchant=Keyword --sa PayoutGatewayID=Keyword" +
@@ -37,6 +40,8 @@ var notRun = map[string]string{
 	`printf '%s' "$SIGNATURE" | xxd -r -p > signature.der`:                  opensslMissing,
 	`openssl dgst -sha256 -verify public.pem -signature signature.der once`: opensslMissing,
 }
+
+const rosterTested = "TestRoster runs it, with another number and a key of its own"
 
 const opensslMissing = "needs openssl and xxd, which a machine need not have"
 

@@ -117,7 +117,7 @@ var Rooms = []Room{
 	{Path: "codec", Floor: 2, Beside: []string{"contract"}, Holds: "encryption of what Temporal stores of an order", Never: []Ban{noSQL}},
 	{
 		Path: "internal/roster", Floor: 2, Beside: []string{"order", "internal/rules"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},
-		Holds: "who may act: people and systems, their roles, merchants, limits and keys; nothing calls it yet",
+		Holds: "who may act: people and systems, their roles, merchants, limits and keys",
 	},
 	{
 		Path: "internal/envelope", Floor: 2, Beside: []string{"order", "internal/roster", "internal/rules"}, Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP},

@@ -10,13 +10,21 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 )
 
 // Authorize makes the ledger ask the roster of the settings who may act. It returns
 // the readiness check of the roster. Without a roster file everybody may act, unless
 // the installation has used a roster before: that is an error.
-func Authorize(ctx context.Context, log *slog.Logger, books *ledger.Ledger, settings config.Worker) (telemetry.Check, error) {
+//
+// The audit's keys, if there are any, must be of the same installation.
+func Authorize(ctx context.Context, log *slog.Logger, books *ledger.Ledger, settings config.Worker, keys *seal.Keys) (telemetry.Check, error) {
+	if keys != nil && settings.Origin != "" && keys.Origin() != settings.Origin {
+		return telemetry.Check{}, &config.Error{Problems: []config.Problem{{
+			Variable: "PAYOUTS_ORIGIN", Text: fmt.Sprintf("is %s, and the key in PAYOUTS_AUDIT_KEY_FILE is of %s; both must name this installation", settings.Origin, keys.Origin()),
+		}}}
+	}
 	used, err := books.Rosters(ctx)
 	if err != nil {
 		return telemetry.Check{}, err

@@ -23,6 +23,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -86,7 +87,7 @@ func openOffice(t *testing.T, url string) *office {
 	require.NoError(t, l.OpenBooks(t.Context(), "M1", rupees(t, "10000"), rupees(t, "0")))
 	o := &office{Ledger: l, t: t, roster: filepath.Join(t.TempDir(), "roster.yaml")}
 	require.NoError(t, os.WriteFile(o.roster, []byte(rosterText(t, "", staff...)), 0o600))
-	_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), l, config.Worker{Roster: config.Roster{RosterFile: o.roster, Origin: installation}})
+	_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), l, config.Worker{Roster: config.Roster{RosterFile: o.roster, Origin: installation}}, nil)
 	require.NoError(t, err)
 	used, err := l.Rosters(t.Context())
 	require.NoError(t, err)
@@ -366,8 +367,15 @@ func TestAPersonIsRevoked(t *testing.T) {
 		require.Equal(t, ledger.ActionRoster, entries[len(entries)-1].Action)
 
 		// A worker without the file does not start: it would let everybody act.
-		_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, config.Worker{})
+		_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, config.Worker{}, nil)
 		require.ErrorContains(t, err, used[1].Hash)
+
+		private, _, err := seal.Generate("payouts.test/other")
+		require.NoError(t, err)
+		keys, err := seal.ParseKeys([]byte(private), "audit.key")
+		require.NoError(t, err)
+		_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, config.Worker{Roster: config.Roster{RosterFile: o.roster, Origin: installation}}, keys)
+		require.ErrorContains(t, err, "PAYOUTS_ORIGIN is payouts.test/live, and the key in PAYOUTS_AUDIT_KEY_FILE is of payouts.test/other")
 	})
 }
 

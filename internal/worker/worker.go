@@ -155,9 +155,11 @@ func Settings(c config.Worker) (activities.Settings, error) {
 }
 
 // Introduce records what a worker starts with: its roster, its policy, and what it
-// knows. It returns the check of the roster.
-func Introduce(ctx context.Context, log *slog.Logger, l *ledger.Ledger, c config.Worker, settings activities.Settings) (telemetry.Check, error) {
-	authority, err := Authorize(ctx, log, l, c)
+// knows. It returns the check of the roster. See Authorize for keys.
+func Introduce(
+	ctx context.Context, log *slog.Logger, l *ledger.Ledger, c config.Worker, settings activities.Settings, keys *seal.Keys,
+) (telemetry.Check, error) {
+	authority, err := Authorize(ctx, log, l, c, keys)
 	if err != nil {
 		return authority, err
 	}
