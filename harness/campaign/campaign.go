@@ -105,5 +105,8 @@ func simulate(ctx context.Context, plan Plan, injected injected) (result *result
 		}
 	}()
 	w.run()
+	if err := ctx.Err(); err != nil { // what did not end in time is no violation
+		return nil, err
+	}
 	return w.results(), nil
 }
