@@ -104,9 +104,13 @@ error. Control characters, and characters that turn the direction of writing, ar
 escaped.`},
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodes.String()},
 		{Use: "settings", Short: "The environment variables that are read", Long: settings.String()},
-		{Use: "who", Short: "Who may act on an order, and what is on record of it", Long: `Whoever acts on an order says who they are with --by, and is believed: who may call
-at all is for Temporal's authorization and the database's grants to decide. Every
-action is written to the order's audit, refused or done. One that does not say who
-or why is refused with WHO_MISSING or WHY_MISSING, and that is on record, too.`},
+		{Use: "who", Short: "Who may act on an order, and what is on record of it", Long: `With a roster, people and systems have roles, merchants and limits, and what moves or
+releases money is signed: PAYOUTS_ORIGIN and PAYOUTS_SIGNING_KEY. An action without a
+signature is refused with SIGNATURE_NEEDED. Without a roster, whoever acts says who
+they are with --by, and is believed: Temporal's authorization decides who may call at
+all.
+
+Every action is written to the order's audit, refused or done. One that does not say
+who or why is refused with WHO_MISSING or WHY_MISSING, and that is on record, too.`},
 	}
 }
