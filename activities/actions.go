@@ -49,7 +49,7 @@ func (b *Books) ActOnBooks(ctx context.Context, action order.BookAction) (contra
 		return contract.BookActed{}, fmt.Errorf("%s: %w", action.Name(), err)
 	}
 	if refusal != nil {
-		return contract.BookActed{Refusal: &refusal.Reason}, nil
+		return contract.BookActed{Refusal: &refusal.Reason}, nil //nolint:nilerr // err is nil: a refusal is an answer
 	}
 	data, err := json.Marshal(record)
 	if err != nil {

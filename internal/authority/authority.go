@@ -14,7 +14,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// CodeSignatureNeeded: with a roster, the action is signed. It is stable.
+// CodeSignatureNeeded means that the action must be signed, because there is a
+// roster. It is stable.
 const CodeSignatureNeeded = "SIGNATURE_NEEDED"
 
 // Authority permits actions. It is safe for concurrent use.

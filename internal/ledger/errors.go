@@ -32,8 +32,8 @@ const (
 	CodeReadOnly    = sqldb.CodeReadOnly    // the database refuses writes, for example a standby
 )
 
-// CodeRosterNotSet: an action is signed, and there is no roster to check it with. It
-// is stable.
+// CodeRosterNotSet means that an action is signed, and that there is no roster to
+// check it with. It is stable.
 const CodeRosterNotSet = "ROSTER_NOT_SET"
 
 // Error says why the ledger cannot be used: a stable code, and a message that

@@ -42,7 +42,7 @@ func (l *Ledger) RecordRoster(ctx context.Context, r Roster) error {
 	return nil
 }
 
-// CodeRosterNotNext: see roster.CodeNotNext.
+// CodeRosterNotNext is roster.CodeNotNext.
 const CodeRosterNotNext = "ROSTER_NOT_NEXT"
 
 // Rosters returns all rosters that were in force, the oldest first.

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -173,7 +172,7 @@ func TestAForgedApprovalByRole(t *testing.T) {
 		}
 		err := forge(t, opened(t, as(t, address, role)), o.Key(), unsealed)
 		var refused *pq.Error
-		require.True(t, errors.As(err, &refused), "%s: %v", role, err)
+		require.ErrorAs(t, err, &refused, role)
 		require.Equal(t, insufficientPrivilege, string(refused.Code), role)
 	}
 	b.clean(t)

@@ -50,7 +50,7 @@ func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, er
 	orders, err := s.parts.Orders(ctx)
 	switch {
 	case known.found && err != nil:
-		return known.next(notKnown(err)), nil //nolint:nilerr // the ledger's answer is enough
+		return known.next(notKnown(err)), nil
 	case known.found:
 		return s.drivenStatus(ctx, orders, known), nil
 	case err != nil:
