@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -119,6 +120,20 @@ type codeClasses struct {
 // codeShape is the shape of the gateway's codes. Other texts are not repeated.
 var codeShape = regexp.MustCompile(`^-?[0-9]{1,10}$`)
 
+// ownShape is the shape of our codes.
+var ownShape = regexp.MustCompile(`^[A-Za-z]+(_[A-Za-z0-9]+)+$`)
+
+// ownNames returns our codes.
+func ownNames() []string {
+	var names []string
+	for _, group := range codes.Catalogue {
+		for _, entry := range group.Entries {
+			names = append(names, entry.Code)
+		}
+	}
+	return names
+}
+
 func (s *starter) codes(args []string) error {
 	document := codesDocument{Codes: []gatewayCode{}, Own: []ownCode{}}
 	if len(args) == 0 {
@@ -135,6 +150,13 @@ func (s *starter) codes(args []string) error {
 		for _, row := range tarspay.FindMessage(args[0]) {
 			document.Codes = append(document.Codes, codeOf(row))
 		}
+	}
+	if len(args) == 1 && len(document.Codes)+len(document.Own) == 0 && ownShape.MatchString(args[0]) {
+		message := "there is no such code."
+		if near := config.Nearest(strings.ToUpper(args[0]), ownNames()); near != "" {
+			message = "there is no such code; did you mean " + near + "?"
+		}
+		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: message + " starter codes lists them"}}}
 	}
 	if len(document.Codes)+len(document.Own) == 0 {
 		return &order.Invalid{Problems: []order.Problem{{Code: codeUsage, Field: "code", Message: "give one code of ours, which is a word, one of the gateway, which is a number, or a message that its pages quote; starter codes lists them"}}}

@@ -49,6 +49,7 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if err != nil {
 		return err
 	}
+	s.warnOfWay(request)
 	patience := instructionsTime
 	if !waiting.wait {
 		patience = waiting.or(instructionsTime)

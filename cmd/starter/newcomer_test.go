@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -37,4 +38,36 @@ func TestListNeedsNoMerchant(t *testing.T) {
 	t.Parallel()
 	got := setup(t).run(t.Context(), "list", "--help")
 	assert.Contains(t, got.out, "only of this merchant number")
+}
+
+// A way that an incomplete list does not have is sent, and told.
+func TestAnUnlistedWayIsTold(t *testing.T) {
+	t.Parallel()
+	for way, warns := range map[string]bool{"easypaisa": false, "paypal": true} {
+		got := setup(t).run(t.Context(), "withdraw", "--merchant", merchant, "--number", "INV-1", "--way", way, "--amount", "1500",
+			"--name", "Test Person", "--account", "03001234567", "--phone", "03001234567", "--email", "a@example.com")
+		assert.Equal(t, warns, strings.Contains(got.errs, "none that is known of Pakistan"), "%s: %s", way, got.errs)
+		assert.NotContains(t, got.errs, "paypal")
+	}
+}
+
+func TestAMisspeltCode(t *testing.T) {
+	t.Parallel()
+	for typed, says := range map[string]string{
+		"no_prof":       "there is no such code; did you mean NO_PROOF? starter codes lists them",
+		"XYZ_NOT_A_ONE": "there is no such code. starter codes lists them",
+	} {
+		got := setup(t).run(t.Context(), "codes", typed)
+		assert.Equal(t, exitUsage, got.code)
+		assert.Contains(t, got.errs, says)
+	}
+}
+
+func TestShortDurations(t *testing.T) {
+	t.Parallel()
+	for d, text := range map[time.Duration]string{
+		12300 * time.Millisecond: "12s", 10 * time.Minute: "10m", 90 * time.Second: "1m30s", time.Hour: "1h", time.Hour + time.Minute: "1h1m", 0: "0s",
+	} {
+		assert.Equal(t, text, short(d))
+	}
 }

@@ -57,6 +57,18 @@ const (
 	tellEvery = 10 * time.Second
 )
 
+// short returns a duration in whole seconds, without units that are zero: 10m, 1m30s.
+func short(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if whole, cut := strings.CutSuffix(text, "m0s"); cut {
+		text = whole + "m"
+	}
+	if whole, cut := strings.CutSuffix(text, "h0m"); cut {
+		text = whole + "h"
+	}
+	return text
+}
+
 // tellWaiting prints to standard error that a wait continues, until the returned
 // function is called.
 func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
@@ -70,7 +82,7 @@ func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
 			case <-ended:
 				return
 			case <-again.C:
-				s.note("%s: %s of at most %s", what, time.Since(begun).Round(time.Second), most)
+				s.note("%s: %s of at most %s", what, short(min(time.Since(begun), most)), short(most))
 				again.Reset(tellEvery)
 			}
 		}

@@ -99,6 +99,22 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 	return "", country
 }
 
+// warnOfWay warns of a way that the country's incomplete list does not have. The way is
+// not repeated, because it may be a misplaced value.
+func (s *starter) warnOfWay(request order.Request) {
+	profile, known := tarspay.Country(request.Country)
+	direction := tarspay.DirectionWithdrawal
+	if request.Kind == order.Deposit {
+		direction = tarspay.DirectionDeposit
+	}
+	if !known || profile.Side(direction).WaysComplete {
+		return
+	}
+	if _, listed := profile.Way(direction, request.Way); !listed {
+		s.note("warning: this --way is none that is known of %s; the list is incomplete, so the gateway decides. See starter ways --country %s", profile.Name, profile.Code)
+	}
+}
+
 // listed says which merchants the settings have.
 func listed(numbers []string) string {
 	if len(numbers) == 0 {

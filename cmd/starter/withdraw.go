@@ -55,6 +55,7 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	if err != nil {
 		return err
 	}
+	s.warnOfWay(request)
 	started, err := service.StartWithdrawal(ctx, s.by(flags.requestedBy), request)
 	if err != nil {
 		return err

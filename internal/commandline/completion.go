@@ -16,7 +16,12 @@ func completionCommand() *cobra.Command {
 		Use:   "completion SHELL",
 		Short: "Print a script that completes commands in a shell",
 		Long: `Prints a script for bash, fish, powershell or zsh, after which the shell completes
-commands, flags and values. Have the shell read it when it starts.`,
+commands, flags and values. Have the shell read it when it starts: put one of these
+lines, with the program's name, into its start file.
+
+  bash  source <(PROGRAM completion bash), with the package bash-completion installed
+  zsh   source <(PROGRAM completion zsh), after compinit
+  fish  PROGRAM completion fish | source`,
 		ValidArgs: shells,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := Exactly("shell")(cmd, args); err != nil {

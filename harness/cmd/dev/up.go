@@ -78,7 +78,7 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 	defer func() {
 		err = errors.Join(err, s.Stop())
 		if err == nil {
-			fmt.Fprintln(notes, "stopped; the data stays in", options.data)
+			fmt.Fprintf(notes, "stopped; the data stays in %s: remove it to begin afresh\n", options.data)
 		}
 	}()
 	envFile := filepath.Join(options.data, "env")
@@ -112,9 +112,9 @@ func writeEnvFile(path string, environment []string) error {
 		text.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
 	}
 	// The starter's messages name commands as "starter …", so its directory must
-	// be in PATH.
+	// be in PATH, before one that has another starter.
 	if bin, err := filepath.Abs("bin"); err == nil {
-		text.WriteString(`export PATH="$PATH":'` + strings.ReplaceAll(bin, "'", `'\''`) + "'\n")
+		text.WriteString(`export PATH='` + strings.ReplaceAll(bin, "'", `'\''`) + `':"$PATH"` + "\n")
 	}
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the settings for other terminals: %w", err)
