@@ -81,6 +81,10 @@ func explain(err error) failure {
 	switch f.Code {
 	case order.CodeWhoMissing:
 		f.Message += "; give a name with --by, which was empty or is nobody's"
+	case order.CodeWhyMissing:
+		f.Message += "; give the reason with --why"
+	case codes.EvidenceMissing:
+		f.Message += "; name the proof with --evidence"
 	case codes.FeeUnconfirmed:
 		f.Message += ": --whole-fee"
 	case codes.ProposalDiffers:

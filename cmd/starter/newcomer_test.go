@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // A sentence says what a person gave and what to give.
@@ -70,4 +73,11 @@ func TestShortDurations(t *testing.T) {
 	} {
 		assert.Equal(t, text, short(d))
 	}
+}
+
+// A refusal for want of a reason or a proof names the flag.
+func TestRefusalsNameTheFlag(t *testing.T) {
+	t.Parallel()
+	assert.Contains(t, explain(order.Refuse(order.CodeWhyMissing, "a cancellation says why")).Message, "a cancellation says why; give the reason with --why")
+	assert.Contains(t, explain(order.Refuse(codes.EvidenceMissing, "a resolution names its proof")).Message, "; name the proof with --evidence")
 }

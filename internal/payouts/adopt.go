@@ -68,7 +68,7 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 		}
 	}
 	adopted.Order = row.View(row.Standing)
-	adopted.Order.Next = adoptedNext[row.State]
+	adopted.Order.Next = nextStep[row.State]
 	adopted.Closed, err = s.closeOrphan(ctx, l, actor, key)
 	adopted.NotClosed = err != nil
 	return adopted, nil
@@ -86,8 +86,8 @@ func adoptee(ctx context.Context, l Ledger, key order.Key) (order.Order, error) 
 	return row, err
 }
 
-// adoptedNext is the first step of an adopted order's workflow, by state.
-var adoptedNext = map[order.State]string{
+// nextStep is the next step of an open order that a workflow drives, by state.
+var nextStep = map[order.State]string{
 	order.Created:          "It is sent to the gateway.",
 	order.AwaitingApproval: "It waits for a second person.",
 	order.AwaitingFunds:    "It waits for funds.",

@@ -62,13 +62,14 @@ type UseCase string
 
 // The use cases that answers recommend.
 const (
-	UseAdopt  UseCase = "adopt"
-	UseAudit  UseCase = "audit" // without a key: the installation's
-	UseCodes  UseCase = "codes" // of a code
-	UsePoll   UseCase = "poll"
-	UseStatus UseCase = "status"
-	UseWait   UseCase = "wait" // status, after waiting for the order's end
-	UseWays   UseCase = "ways" // of a country
+	UseAdopt   UseCase = "adopt"
+	UseApprove UseCase = "approve"
+	UseAudit   UseCase = "audit" // without a key: the installation's
+	UseCodes   UseCase = "codes" // of a code
+	UsePoll    UseCase = "poll"
+	UseStatus  UseCase = "status"
+	UseWait    UseCase = "wait" // status, after waiting for the order's end
+	UseWays    UseCase = "ways" // of a country
 
 	UseAdjustments   UseCase = "adjustments"   // a list; of the key, only the merchant counts
 	UseDiscrepancies UseCase = "discrepancies" // a list; without a key

@@ -223,8 +223,21 @@ func (s *Service) addNext(ctx context.Context, orders Orders, known record, answ
 		answer.Order.Next = fmt.Sprintf("Its workflow has it as %s, and goes on from what the ledger says once it hears anything: %s",
 			view.State, s.parts.Ask(UsePoll, row.Key()))
 	default:
-		answer.Order.Next = view.Next
+		answer.Order.Next = s.next(answer.Order, view.Next)
 	}
+}
+
+// next returns what happens next to an open order: what its workflow has told, or else
+// the next step of its state. Of an order that waits for an approval it also returns
+// how to approve it.
+func (s *Service) next(view order.View, told string) string {
+	if told == "" {
+		told = nextStep[view.State]
+	}
+	if view.State == order.AwaitingApproval {
+		told += " Look at it, and approve it: " + s.parts.Ask(UseApprove, view.Key())
+	}
+	return told
 }
 
 // notWritten is how long a workflow may run without its order in the ledger before
@@ -334,7 +347,7 @@ func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error)
 	}
 	answer.Order, answer.Source, answer.ChangedAt, answer.Stood = by.Order, by.Source, by.ChangedAt, by.Stood
 	if !known.ended() && told.State == by.Order.State {
-		answer.Order.Next = told.Next
+		answer.Order.Next = s.next(answer.Order, told.Next)
 	}
 	if !known.ended() && told.State.Terminal() {
 		answer.Problem = s.undriven(told.Key(), "its workflow has ended, and the ledger has the order open")
