@@ -38,7 +38,7 @@ exit code is 4 when something was tampered with.
 --json: {"audit":[{"key":{"merchant","number"},"seq","at","actor","action","source",
 "evidence","before","after","refused","reason":{"code","text"},"paid","fee",
 "prev_hash","hash","envelope"}]}; envelope is the signed action, of an action that was signed; amounts are {"value","currency"}. With --verify:
-{"chains","entries","seals_checked","broken":[{"key","seq","code","detail"}],"more"},
+{"chains","entries","seals_checked","signed","broken":[{"key","seq","code","detail"}],"more"},
 where more is the number of breaks that are not listed.`,
 		Example: `  starter audit INV-1
   starter audit --merchant M1700000001

@@ -60,6 +60,9 @@ func writeAuditReport(w io.Writer, report payouts.AuditReport) {
 		writeBreaks(w, report)
 		printf(w, "%s: tampered with in %s\n", read, count(len(report.Broken)+report.More, "place", "places"))
 	}
+	if report.Signed > 0 {
+		printf(w, "%s verified with the roster of its time\n", count(report.Signed, "signature of a person or system was", "signatures of people and systems were"))
+	}
 	if report.SealsChecked {
 		printf(w, "the seal of every entry was checked\n")
 	} else {

@@ -53,6 +53,9 @@ func TestRoster(t *testing.T) {
 		file, _ := h.signElsewhere(t, "dana", append([]string{"sign"}, append(approve, "dana")...))
 		h.starter(t, "act", file, "--signature", file+".sig").answers(t, exitDone)
 		h.settled(t, p)
+		verified := h.starter(t, "audit", "--verify")
+		require.Equal(t, exitDone, verified.exit, verified.out)
+		require.Contains(t, verified.out, `"seals_checked":true,"signed":`)
 		for _, entry := range h.approvals(t, p) {
 			verifyWithOpenSSH(t, h, entry)
 		}

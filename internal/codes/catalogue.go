@@ -269,6 +269,7 @@ var Catalogue = []Group{
 		{"ROSTER_NOT_SIGNED", ClassForbidden, "fewer than two admins of the roster in force have signed it", "have two admins sign it"},
 		{"ROSTER_ROLE_MISPLACED", ClassInvalid, "only people may have the role", "take it away from the system"},
 		{"ROSTER_ROLE_UNKNOWN", ClassInvalid, "there is no such role", "give one that the message lists"},
+		{"ROSTER_UNKNOWN", ClassFinding, "the audit names a roster that is not stored, or was not in force", "find out who changed the database"},
 		{"ROSTER_UNREADABLE", ClassInvalid, "the file cannot be read, is too large, or others may change it", "correct the file's place and rights"},
 		{"SIGNATURE_MALFORMED", ClassInvalid, "it is not one armored SSH signature", "sign it with ssh-keygen -Y sign"},
 		{"SIGNATURE_NAMESPACE", ClassUnauthenticated, "it was made for another purpose", "sign what is asked for"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
@@ -17,6 +18,7 @@ import (
 type AuditReport struct {
 	Orders  int          `json:"orders"` // number of chains: one per order, merchant and unknown order number, and one for the installation
 	Entries int          `json:"entries"`
+	Signed  int          `json:"signed"` // number of entries whose signature was verified
 	Broken  []AuditBreak `json:"broken,omitempty"`
 	More    int          `json:"more,omitempty"` // number of breaks that are not in Broken
 }
@@ -37,6 +39,17 @@ const CodeChainBroken = "AUDIT_CHAIN_BROKEN"
 // AuditEvidence is what an audit is verified with, besides itself.
 type AuditEvidence struct {
 	Keys *seal.Public // nil: seals are not checked
+	// Proofs returns what verifies the signatures of people, with the stored rosters.
+	// nil: they are not checked.
+	Proofs func([]Roster) Proofs
+}
+
+// Proofs verifies the signatures of people: see authority.Review.
+type Proofs interface {
+	// Roster takes a roster that came into force, or returns why it is refused.
+	Roster(hash string, at time.Time) *order.Refusal
+	// Check returns why the signature of an entry is refused, or nil.
+	Check(AuditEntry) *order.Refusal
 }
 
 // maxBreaks is the most breaks that one check lists.
@@ -49,11 +62,20 @@ const maxBreaks = 1000
 //   - that no entry is missing, neither in a chain nor at its end
 //   - that each order has the content with which it was opened
 //   - each entry's seal, if the evidence has keys
+//   - each person's signature, with the roster that was in force, if the evidence has
+//     what verifies them
 //
 // Without keys it does not detect an attacker who adds entries, or who rewrites all
 // later entries, the heads of the chains and the orders.
 func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (AuditReport, error) {
 	check := auditCheck{keys: evidence.Keys}
+	if evidence.Proofs != nil {
+		rosters, err := l.Rosters(ctx)
+		if err != nil {
+			return AuditReport{}, err
+		}
+		check.proofs = evidence.Proofs(rosters)
+	}
 	err := l.db.View(ctx, func(t *sqldb.Tx) error {
 		if err := check.read(ctx, tx{Tx: t}); err != nil {
 			return err
@@ -79,6 +101,7 @@ type headedRow struct {
 // auditCheck checks all entries, chain by chain.
 type auditCheck struct {
 	keys   *seal.Public // nil: seals are not checked
+	proofs Proofs       // nil: signatures are not checked
 	report AuditReport
 	last   headedRow // the last entry of the chain that is being read; Seq 0: none yet
 	broken bool      // this chain is broken: later breaks in it are not reported
@@ -128,6 +151,9 @@ func (c *auditCheck) entry(row headedRow) {
 	if c.keys != nil {
 		c.seal(row)
 	}
+	if c.proofs != nil {
+		c.proof(row)
+	}
 	c.last = row
 }
 
@@ -137,6 +163,23 @@ func (c *auditCheck) seal(row headedRow) {
 	var fault *seal.Fault
 	if errors.As(c.keys.Check(row.Hash, row.Seal), &fault) {
 		c.list(row, fault.Code, fault.Text)
+	}
+}
+
+// proof checks the signature of an entry, and takes the rosters that came into force.
+func (c *auditCheck) proof(row headedRow) {
+	e, _ := row.entry("", nil) // without amounts, which are not compared
+	var refusal *order.Refusal
+	if row.Action == ActionRoster && row.Merchant == "" && row.Number == "" {
+		refusal = c.proofs.Roster(row.Evidence, e.At)
+	} else {
+		refusal = c.proofs.Check(e)
+	}
+	switch {
+	case refusal != nil:
+		c.list(row, refusal.Code, refusal.Text)
+	case row.Envelope != "":
+		c.report.Signed++
 	}
 }
 

@@ -1,9 +1,13 @@
 package payouts
 
 import (
+	"cmp"
 	"context"
 
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -41,20 +45,51 @@ type AuditReport struct {
 	Chains       int                 `json:"chains"`
 	Entries      int                 `json:"entries"`
 	SealsChecked bool                `json:"seals_checked"`
+	Signed       int                 `json:"signed"` // number of entries whose signature was verified with the roster of its time
 	Broken       []ledger.AuditBreak `json:"broken"`
 	More         int                 `json:"more,omitempty"` // number of breaks that are not in Broken
 }
 
 // VerifyAudit reads the whole audit and checks that no entry was changed, put in
-// or taken out. It sets no deadline, because its duration grows with the audit.
+// or taken out, and every signature with the roster that was in force. It sets no deadline, because its duration grows with the audit.
 func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEvidence) (AuditReport, error) {
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {
 		return AuditReport{}, err
 	}
+	origin := ""
+	if evidence.Keys != nil {
+		origin = evidence.Keys.Origin()
+	}
+	evidence.Proofs = func(rosters []ledger.Roster) ledger.Proofs { return newProofs(origin, rosters) }
 	report, err := l.VerifyAudit(ctx, evidence)
 	return AuditReport{
-		Chains: report.Orders, Entries: report.Entries, SealsChecked: evidence.Keys != nil,
+		Chains: report.Orders, Entries: report.Entries, SealsChecked: evidence.Keys != nil, Signed: report.Signed,
 		Broken: append([]ledger.AuditBreak{}, report.Broken...), More: report.More,
 	}, err
+}
+
+// proofs verifies the signatures of audit entries.
+type proofs struct{ *authority.Review }
+
+func newProofs(origin string, rosters []ledger.Roster) proofs {
+	texts := make(map[string]authority.RosterText, len(rosters))
+	for _, r := range rosters {
+		texts[r.Hash] = authority.RosterText{Text: r.Text, Signatures: r.Signatures}
+	}
+	return proofs{authority.NewReview(origin, texts)}
+}
+
+// signedActions are the names of actions in an envelope, where they differ from those
+// of the audit.
+var signedActions = map[ledger.AuditAction]string{
+	ledger.ActionOpen: envelope.ActionStart, ledger.ActionPropose: order.ActionResolve,
+}
+
+// Check verifies the signature of an entry.
+func (p proofs) Check(e ledger.AuditEntry) *order.Refusal {
+	return p.Review.Check(authority.Entry{
+		Key: e.Key, At: e.At, Actor: e.Actor, Action: cmp.Or(signedActions[e.Action], string(e.Action)),
+		Decided: !e.Refused && e.Source == rules.FromOperator, Proof: e.Envelope, Evidence: e.Evidence,
+	})
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -35,6 +37,7 @@ const installation = "payouts.test/live"
 type office struct {
 	*ledger.Ledger
 	t      *testing.T
+	url    string // of the ledger
 	roster string // the file
 	used   string // hash of the roster in force
 }
@@ -85,7 +88,7 @@ func openOffice(t *testing.T, url string) *office {
 	t.Cleanup(func() { _ = l.Close() })
 	require.NoError(t, l.Migrate(t.Context()))
 	require.NoError(t, l.OpenBooks(t.Context(), "M1", rupees(t, "10000"), rupees(t, "0")))
-	o := &office{Ledger: l, t: t, roster: filepath.Join(t.TempDir(), "roster.yaml")}
+	o := &office{Ledger: l, t: t, url: url, roster: filepath.Join(t.TempDir(), "roster.yaml")}
 	require.NoError(t, os.WriteFile(o.roster, []byte(rosterText(t, "", staff...)), 0o600))
 	_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), l, config.Worker{Roster: config.Roster{RosterFile: o.roster, Origin: installation}}, nil)
 	require.NoError(t, err)
@@ -428,5 +431,56 @@ func TestAdjustmentsAreSigned(t *testing.T) {
 		require.Equal(t, "bilal", booked.DecidedBy)
 		entries := o.audit(order.Key{Merchant: "M1"})
 		require.Contains(t, entries[len(entries)-1].Envelope, `"action":"confirm_adjustment"`)
+	})
+}
+
+// An audit is verified with the rosters of its time. An approval that a process
+// without the roster wrote, or one with a roster of its own, is found.
+func TestTheAuditsSignatures(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		service := payouts.New(payouts.Parts{Ledger: func(context.Context) (payouts.Ledger, error) { return o.Ledger, nil }})
+		breaks := func() (found []string, signed int) {
+			t.Helper()
+			report, err := service.VerifyAudit(t.Context(), payouts.Actor{}, payouts.AuditEvidence{})
+			require.NoError(t, err)
+			for _, b := range report.Broken {
+				found = append(found, fmt.Sprint(b.Key.Number, " ", b.Seq, " ", b.Code))
+			}
+			return found, report.Signed
+		}
+		o.opens(o.signs(o.request("W-1", ""), "chen", same))
+		waiting, other, third := o.waits("W-2"), o.waits("W-3"), o.waits("W-4")
+		_, refusal := o.approves(waiting, "amina", "amina", same)
+		require.Nil(t, refusal)
+		found, signed := breaks()
+		require.Empty(t, found)
+		require.Equal(t, 2, signed)
+
+		stranger, err := ledger.Open(t.Context(), o.url) // like whoever has the worker's database login
+		require.NoError(t, err)
+		defer func() { _ = stranger.Close() }()
+		_, refusal, err = stranger.Approve(t.Context(), other.Key(), order.Approval{By: "bilal", Fingerprint: other.Fingerprint})
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+
+		own := filepath.Join(t.TempDir(), "own.yaml")
+		require.NoError(t, os.WriteFile(own, []byte(rosterText(t, "", "amina", "bilal")), 0o600))
+		holder, err := roster.Open(own, roster.Options{})
+		require.NoError(t, err)
+		stranger.SetAuthority(authority.New(holder, installation))
+		e, refusal := envelope.Of(order.Approval{By: "bilal"}, third, installation, time.Now(), time.Hour)
+		require.Nil(t, refusal)
+		proofed, err := envelope.Sign(e, keyOf(t, "bilal"))
+		require.NoError(t, err)
+		action, err := proofed.Action()
+		require.NoError(t, err)
+		_, refusal, _, err = stranger.Act(t.Context(), third.Key(), action, false)
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+
+		found, signed = breaks()
+		require.Equal(t, []string{"W-3 2 SIGNATURE_NEEDED", "W-4 2 ROSTER_UNKNOWN"}, found)
+		require.Equal(t, 2, signed)
 	})
 }

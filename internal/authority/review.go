@@ -1,0 +1,128 @@
+package authority
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// CodeRosterUnknown means that the proof of an entry names a roster that was not in
+// force then. It is stable.
+const CodeRosterUnknown = "ROSTER_UNKNOWN"
+
+// Review verifies the proofs of an audit against the rosters that were in force. Give
+// it the entries in the order of the chains: the installation's chain, which has the
+// rosters, comes first.
+type Review struct {
+	origin string // of the installation; empty: it is not compared
+	texts  map[string]RosterText
+	force  []inForce
+}
+
+// RosterText is a roster as it is stored.
+type RosterText struct {
+	Text, Signatures []byte
+}
+
+type inForce struct {
+	roster *roster.Roster
+	since  time.Time
+}
+
+// NewReview returns a review with the stored rosters, by their hashes.
+func NewReview(origin string, rosters map[string]RosterText) *Review {
+	return &Review{origin: origin, texts: rosters}
+}
+
+// Entry is what a review needs of an audit entry.
+type Entry struct {
+	Key      order.Key
+	At       time.Time
+	Actor    string
+	Action   string // as package envelope names it; empty: no action that is signed
+	Decided  bool   // a person has done the action; it was not refused
+	Proof    string
+	Evidence string
+}
+
+// Roster takes the entry of a roster that came into force. The codes are those of
+// roster.Succeeds, and ROSTER_UNKNOWN if the roster is not stored.
+func (r *Review) Roster(hash string, at time.Time) *order.Refusal {
+	stored, found := r.texts[hash]
+	if !found {
+		return order.Refuse(CodeRosterUnknown, "the roster %s is not stored", hash)
+	}
+	next, err := r.next(stored, at)
+	if err == nil && next.Hash() != hash {
+		return order.Refuse(CodeRosterUnknown, "the stored roster is not %s", hash)
+	}
+	if err != nil {
+		return order.Refuse(CodeRosterUnknown, "the stored roster %s may not follow the one before: %v", hash, err)
+	}
+	r.force = append(r.force, inForce{next, at})
+	return nil
+}
+
+func (r *Review) next(stored RosterText, at time.Time) (*roster.Roster, error) {
+	if len(r.force) == 0 {
+		return roster.Parse(stored.Text, "the first roster")
+	}
+	return roster.Succeeds(r.force[len(r.force)-1].roster, stored.Text, "the roster", roster.SplitSignatures(stored.Signatures), at)
+}
+
+// Check verifies the proof of an entry. Without a proof, an action that a person has
+// done while a roster was in force is refused with SIGNATURE_NEEDED. The other codes
+// are ROSTER_UNKNOWN and those of Signed.Verify.
+func (r *Review) Check(e Entry) *order.Refusal {
+	if e.Proof == "" {
+		if e.Decided && envelope.Needed(e.Action) && len(r.force) > 0 && e.At.After(r.force[0].since) {
+			return order.Refuse(CodeSignatureNeeded, "%s of %s has no signature, and a roster was in force", e.Action, e.Actor)
+		}
+		return nil
+	}
+	var proof Proof
+	if err := json.Unmarshal([]byte(e.Proof), &proof); err != nil {
+		return order.Refuse(envelope.CodeMalformed, "the proof cannot be read")
+	}
+	used := r.rosterOf(proof.Roster, e.At)
+	if used == nil {
+		return order.Refuse(CodeRosterUnknown, "the roster of the proof, %s, was not in force", proof.Roster)
+	}
+	origin := r.origin
+	if origin == "" {
+		origin = proof.Envelope.Origin
+	}
+	if _, refusal := proof.Verify(used, origin, e.At); refusal != nil {
+		return refusal
+	}
+	return proof.belongsTo(e)
+}
+
+// belongsTo refuses a proof that was made for another entry.
+func (p Proof) belongsTo(e Entry) *order.Refusal {
+	signed := p.Envelope
+	number := signed.Number == e.Key.Number || e.Key.Number == "" && strings.HasPrefix(e.Evidence, "adjustment "+signed.Number+":")
+	if signed.Action != e.Action || signed.Merchant != e.Key.Merchant || !number || !strings.Contains(e.Actor, signed.By) {
+		return order.Refuse(envelope.CodeOtherOrder, "the proof is for %s of %s/%s by %s", signed.Action, signed.Merchant, signed.Number, signed.By)
+	}
+	return nil
+}
+
+// overlap is how long a worker may go on with a roster after another worker has put
+// its successor in force.
+const overlap = time.Minute
+
+// rosterOf returns the roster of the hash, if it was in force.
+func (r *Review) rosterOf(hash string, at time.Time) *roster.Roster {
+	for i, f := range r.force {
+		ended := i+1 < len(r.force) && at.After(r.force[i+1].since.Add(overlap))
+		if f.roster.Hash() == hash && !at.Before(f.since) && !ended {
+			return f.roster
+		}
+	}
+	return nil
+}
