@@ -14,7 +14,7 @@ func TestUnknownWordsOfEveryProgram(t *testing.T) {
 	t.Parallel()
 	const serves = "unexpected argument; put quotes around a value that has spaces in it"
 	for program, want := range map[string]struct{ word, says, flag, flagSays string }{
-		"worker":   {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},
+		"worker":   {"now", "there is no command now; worker --help lists them", "--hepl", "there is no flag --hepl; did you mean --help?"},
 		"receiver": {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},
 		"codec":    {"now", serves, "--vresion", "there is no flag --vresion; did you mean --version?"},
 		"sandbox":  {"scenarois", "there is no command scenarois; did you mean scenarios?", "--contrl", "there is no flag --contrl; did you mean --control?"},
