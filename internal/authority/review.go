@@ -2,6 +2,7 @@ package authority
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,8 +50,8 @@ type Entry struct {
 	Evidence string
 }
 
-// Roster takes the entry of a roster that came into force. The codes are those of
-// roster.Succeeds, and ROSTER_UNKNOWN if the roster is not stored.
+// Roster takes the entry of a roster that came into force. The code is ROSTER_UNKNOWN:
+// the roster is not stored, or may not follow the one before.
 func (r *Review) Roster(hash string, at time.Time) *order.Refusal {
 	stored, found := r.texts[hash]
 	if !found {
@@ -106,7 +107,7 @@ func (r *Review) Check(e Entry) *order.Refusal {
 func (p Proof) belongsTo(e Entry) *order.Refusal {
 	signed := p.Envelope
 	number := signed.Number == e.Key.Number || e.Key.Number == "" && strings.HasPrefix(e.Evidence, "adjustment "+signed.Number+":")
-	if signed.Action != e.Action || signed.Merchant != e.Key.Merchant || !number || !strings.Contains(e.Actor, signed.By) {
+	if signed.Action != e.Action || signed.Merchant != e.Key.Merchant || !number || !slices.Contains(strings.Split(e.Actor, " and "), signed.By) {
 		return order.Refuse(envelope.CodeOtherOrder, "the proof is for %s of %s/%s by %s", signed.Action, signed.Merchant, signed.Number, signed.By)
 	}
 	return nil

@@ -13,12 +13,9 @@ import (
 // or a new one if the action has none. The codes are ENVELOPE_NOT_NEEDED, for a
 // note or a poll, and those of Check.
 func Of(action order.Action, o order.Order, origin string, issued time.Time, life time.Duration) (Envelope, *order.Refusal) {
-	e := Envelope{
-		Format: Format, Origin: origin, Action: action.Name(), ID: order.ActionID(action),
-		Issued: issued.UTC().Truncate(time.Second), Merchant: o.Merchant, Number: o.Number,
-		Fingerprint: o.Fingerprint, Requester: o.RequestedBy, Amount: o.Amount,
-	}
-	e.Expires = e.Issued.Add(life.Truncate(time.Second))
+	e := issue(action.Name(), origin, issued, life)
+	e.ID, e.Merchant, e.Number = order.ActionID(action), o.Merchant, o.Number
+	e.Fingerprint, e.Requester, e.Amount = o.Fingerprint, o.RequestedBy, o.Amount
 	if e.Fingerprint == "" { // an adoption of an order that the ledger has lost
 		e.Amount, e.Requester = money.Amount{}, ""
 	}
@@ -45,23 +42,24 @@ func Of(action order.Action, o order.Order, origin string, issued time.Time, lif
 
 // Start returns the envelope of a request's start.
 func Start(request order.Request, origin string, issued time.Time, life time.Duration) Envelope {
-	e := Envelope{
-		Format: Format, Origin: origin, Action: ActionStart, ID: NewID(), By: request.RequestedBy,
-		Issued: issued.UTC().Truncate(time.Second), Merchant: request.Merchant, Number: request.Number,
-		Fingerprint: request.Fingerprint(), Amount: request.Amount,
-	}
-	e.Expires = e.Issued.Add(life.Truncate(time.Second))
+	e := issue(ActionStart, origin, issued, life)
+	e.ID, e.By, e.Merchant, e.Number = NewID(), request.RequestedBy, request.Merchant, request.Number
+	e.Fingerprint, e.Amount = request.Fingerprint(), request.Amount
 	return e
 }
 
 // Adjustment returns the envelope of an action on an adjustment, as proposed or as
 // it is on record.
 func Adjustment(action string, who order.Who, a order.AdjustmentProposal, origin string, issued time.Time, life time.Duration) Envelope {
-	e := Envelope{
-		Format: Format, Origin: origin, Action: action, ID: who.ID, By: who.By, Reason: who.Why,
-		Issued: issued.UTC().Truncate(time.Second), Merchant: a.Merchant, Number: a.Ref,
-		Kind: a.Kind, Amount: a.Amount, Evidence: a.Evidence,
-	}
+	e := issue(action, origin, issued, life)
+	e.ID, e.By, e.Reason, e.Merchant, e.Number = who.ID, who.By, who.Why, a.Merchant, a.Ref
+	e.Kind, e.Amount, e.Evidence = a.Kind, a.Amount, a.Evidence
+	return e
+}
+
+// issue returns an envelope with what all envelopes have. Times are in whole seconds.
+func issue(action, origin string, issued time.Time, life time.Duration) Envelope {
+	e := Envelope{Format: Format, Origin: origin, Action: action, Issued: issued.UTC().Truncate(time.Second)}
 	e.Expires = e.Issued.Add(life.Truncate(time.Second))
 	return e
 }

@@ -51,7 +51,8 @@ type AuditReport struct {
 }
 
 // VerifyAudit reads the whole audit and checks that no entry was changed, put in
-// or taken out, and every signature with the roster that was in force. It sets no deadline, because its duration grows with the audit.
+// or taken out, and every signature with the roster that was in force. It sets no
+// deadline, because its duration grows with the audit.
 func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEvidence) (AuditReport, error) {
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {
