@@ -30,9 +30,9 @@ func (s *starter) addBy(cmd *cobra.Command, by *string) {
 	s.complete(cmd, "by", func(*cobra.Command) []string { return nil })
 }
 
-// act does an action on an order and prints the order afterwards. done is the text
-// for the action.
-func (s *starter) act(done string, do func(*payouts.Service) (payouts.Order, error)) error {
+// act does an action on an order and prints what was done, by whom and why, and the
+// order afterwards. more is further lines after what was done.
+func (s *starter) act(done string, who actor, do func(*payouts.Service) (payouts.Order, error), more ...string) error {
 	service, err := s.service()
 	if err != nil {
 		return err
@@ -41,17 +41,26 @@ func (s *starter) act(done string, do func(*payouts.Service) (payouts.Order, err
 	if err != nil {
 		return err
 	}
-	s.showDone(done, document)
+	s.warnAway(document)
+	s.show(document, func(w io.Writer) {
+		writeDone(w, done, who)
+		for _, line := range more {
+			printf(w, "%s\n", line)
+		}
+		writeOrder(w, document)
+	})
 	return nil
 }
 
-// showDone prints the text for an action, and then the order.
-func (s *starter) showDone(done string, document orderDocument) {
-	s.warnAway(document)
-	s.show(document, func(w io.Writer) {
-		printf(w, "%s\n", done)
-		writeOrder(w, document)
-	})
+// writeDone prints an action that was done, who did it, and why.
+func writeDone(w io.Writer, done string, who actor) {
+	if who.by != "" {
+		done += " by " + who.by
+	}
+	if who.why != "" {
+		done += ": " + who.why
+	}
+	printf(w, "%s\n", printable(done))
 }
 
 // actionKey returns the key of an action's order. wrong is the problems of other

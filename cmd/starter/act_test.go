@@ -253,7 +253,8 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 		return o
 	}
 	said := map[string]string{ // what was done, in the first line
-		"approve": "approved", "reject": "rejected", "cancel": "cancelled", "note": "noted in the order's audit", "confirm": "resolved",
+		"approve": "approved by dana", "reject": "rejected by dana: not ours", "cancel": "cancelled by dana: not ours",
+		"note": "noted in the order's audit by dana: seen", "confirm": "resolved by dana: so says support",
 		"propose otherwise": "withdrawal " + merchant + "/REV-1",
 	}
 	for name, test := range map[string]struct {
@@ -280,7 +281,7 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 		}, "REV-1", order.Failed, "resolved by amina and dana", ledger.ActionResolve},
 		"propose otherwise": {func(*testing.T, *testBundle) []string {
 			return []string{"resolve", "REV-1", "--state", "succeeded", "--fee", "2.50", "--replace", "--why", "so says support", "--evidence", "ticket 4712"}
-		}, "REV-1", order.InReview, "starter resolve REV-1 --merchant " + merchant + " --state succeeded --fee 2.50 --why WHY --evidence PROOF", ledger.ActionPropose},
+		}, "REV-1", order.InReview, "books  900.00 PKR paid, and a fee of 2.50 PKR that the gateway kept\n", ledger.ActionPropose},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

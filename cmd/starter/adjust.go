@@ -51,8 +51,9 @@ is yours, chosen once per merchant: the same content under it again is the same
 proposal, other content is refused with ADJUSTMENT_CONFLICT.
 
 --json: {"adjustment":{"merchant","ref","kind","amount","by","why","evidence","state",
-"proposed_at","decided_by","decided_at","decided_why"}}, where state is proposed, booked
-or rejected, and the decided_ members are left out while it is proposed.`,
+"proposed_at","decided_by","decided_at","decided_why","repeated"}}, where state is
+proposed, booked or rejected, the decided_ members are left out while it is proposed,
+and repeated is true if the same was done before: then nothing was done now.`,
 		Example: `  starter adjust propose TOPUP-7 --merchant M1700000001 --kind top_up --amount 5000 --by amina \
     --why "paid in for the salaries" --evidence "bank slip 88"`,
 		Args:              commandline.Exactly("reference"),
@@ -207,13 +208,25 @@ func (s *starter) adjust(do func(*payouts.Service) (payouts.Adjustment, error)) 
 }
 
 func writeAdjustment(w io.Writer, a payouts.Adjustment) {
+	if a.Repeated {
+		writeRepeated(w, a)
+	}
 	at := shellWord(a.Ref) + " --merchant " + shellWord(a.Merchant)
 	facts := []fact{
-		{"state", string(a.State)}, {"amount", amountText(a.Amount)}, {"proposed by", a.By}, {"why", a.Why}, {"evidence", a.Evidence},
-		{"decided by", a.DecidedBy}, {"decided why", a.DecidedWhy},
+		{"state", string(a.State)}, {"amount", amountText(a.Amount)}, {"proposed by", a.By}, {"proposed at", moment(a.ProposedAt)}, {"why", a.Why}, {"evidence", a.Evidence},
+		{"decided by", a.DecidedBy}, {"decided at", moment(a.DecidedAt)}, {"decided why", a.DecidedWhy},
 	}
 	if a.State == payouts.AdjustmentProposed {
 		facts = append(facts, fact{"next", "nothing is booked: another person than " + a.By + " must confirm it"}, fact{"with", "starter adjust confirm " + at})
 	}
 	describe(w, string(a.Kind)+" "+a.Merchant+"/"+a.Ref, facts)
+}
+
+// writeRepeated prints that an action on an adjustment was done before.
+func writeRepeated(w io.Writer, a payouts.Adjustment) {
+	by, at := a.DecidedBy, a.DecidedAt
+	if a.State == payouts.AdjustmentProposed {
+		by, at = a.By, a.ProposedAt
+	}
+	writeDone(w, "nothing was done now: the adjustment was "+string(a.State)+" before, at "+moment(at)+",", actor{by: by})
 }

@@ -38,6 +38,10 @@ func TestAdjust(t *testing.T) {
 	require.Contains(t, same.errs, codes.SamePerson)
 	b.clock = noon.Add(2 * time.Minute)
 	requireRun(t, b, "adjust_confirm", append(confirm, "--by", "dana"), exitDone)
+	requireRun(t, b, "adjust_confirm_again", append(confirm, "--by", "dana"), exitDone)
+	other := b.run(t.Context(), append(confirm, "--by", "lin")...)
+	require.Equal(t, exitRefused, other.code)
+	require.Regexp(t, `adjustment TOPUP-7 was booked by dana at \d{4}-\d\d-\d\d \d\d:\d\d`, other.errs)
 	require.Equal(t, amount(t, "105000.50", "PKR"), b.available(t))
 
 	require.Equal(t, exitDone, b.run(t.Context(), adjusting("propose", "FEE-1", "--merchant", merchant, "--kind", "fee", "--amount", "12",

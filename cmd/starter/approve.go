@@ -58,7 +58,7 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 	if flags.fingerprint == "" {
 		return s.lookBeforeApproval(ctx, key)
 	}
-	return s.act("approved", func(service *payouts.Service) (payouts.Order, error) {
+	return s.act("approved", flags.actor, func(service *payouts.Service) (payouts.Order, error) {
 		return service.Approve(ctx, s.by(flags.by), key, flags.fingerprint, flags.why)
 	})
 }

@@ -129,6 +129,7 @@ func (s *starter) closeDiscrepancy(ctx context.Context, id int64, who actor) err
 		return err
 	}
 	s.show(discrepancyDocument{closed}, func(w io.Writer) {
+		writeDone(w, "closed", who)
 		writeDiscrepancies(w, payouts.DiscrepancyPage{Discrepancies: []payouts.Discrepancy{closed}})
 	})
 	return nil

@@ -358,6 +358,7 @@ func TestSetAside(t *testing.T) {
 	last := b.lastEntry(t, "NEVER-1")
 	require.False(t, last.Refused)
 	require.Equal(t, []string{"amina", "made by the old system"}, []string{last.Actor, last.Reason.Text})
+	require.Equal(t, []string{"amina", "made by the old system"}, []string{document.By, document.Why})
 	require.NotContains(t, b.run(t.Context(), "queue").out, id)
 
 	again := b.run(t.Context(), "set-aside", id, "--why", "w")

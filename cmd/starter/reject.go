@@ -48,7 +48,7 @@ func (s *starter) endingCommand(
 		if err != nil {
 			return err
 		}
-		return s.act(done, func(service *payouts.Service) (payouts.Order, error) {
+		return s.act(done, who, func(service *payouts.Service) (payouts.Order, error) {
 			return end(service, cmd.Context(), s.by(who.by), key, who.why)
 		})
 	}

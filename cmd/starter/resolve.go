@@ -123,7 +123,9 @@ func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags
 
 func writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
 	if !resolved.Pending {
-		printf(w, "resolved\n")
+		writeDone(w, "resolved", flags.actor)
+		o := resolved.Order.Order
+		printf(w, "booked: %s\n", booked(o, order.Resolution{State: o.State, Paid: o.Paid, Fee: o.Fee}))
 		writeOrder(w, resolved.Order)
 		writeUnsaidFee(w, resolved.Order.Order, flags)
 		return
@@ -138,10 +140,34 @@ func writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
 	if flags.wholeFee {
 		amounts += " --whole-fee"
 	}
+	proposed, err := flags.resolution(resolved.Order.Order.Country)
+	books := ""
+	if err == nil {
+		books = booked(resolved.Order.Order, proposed)
+	}
 	describe(w, "proposed, and nothing is booked: a second person must confirm it", []fact{
+		{"books", books},
 		{"who", "neither " + flags.by + " nor who requested the order"},
 		{"with", "starter resolve " + orderArguments(resolved.Order.Order.Key()) + " --state " + flags.state + amounts + " --why WHY --evidence PROOF"},
 	})
+}
+
+// booked returns what a resolution of the order books.
+func booked(o order.View, r order.Resolution) string {
+	if r.State != order.Succeeded && r.State != order.PartiallyPaid {
+		if o.Kind == order.Withdrawal {
+			return "nothing was paid; what was reserved is available again"
+		}
+		return "nothing was paid"
+	}
+	paid, fee := o.Amount, none(o.Amount.Currency())
+	if r.State == order.PartiallyPaid {
+		paid = r.Paid
+	}
+	if r.Fee.IsPositive() {
+		fee = r.Fee
+	}
+	return paid.String() + " paid, and a fee of " + fee.String() + " that the gateway kept"
 }
 
 // writeUnsaidFee prints that no fee was given for money that moved.

@@ -27,7 +27,7 @@ A callback that has an order and can be passed on, or was dealt with before, is 
 with CALLBACK_NOT_UNMATCHED.
 
 --json: {"callback":{"id","key":{"merchant","number"},"status","received","first_at",
-"last_at"}}, where status is done and received is how many times it came.`,
+"last_at"},"by","why"}, where status is done and received is how many times it came.`,
 		Example:           `  starter set-aside 5f1c…09 --why "made by the old system, ticket 4711" --by amina`,
 		Args:              commandline.Exactly("callback's id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -44,9 +44,11 @@ with CALLBACK_NOT_UNMATCHED.
 	return cmd
 }
 
-// callbackDocument is {"callback":{…}}.
+// callbackDocument is {"callback":{…},"by":…,"why":…}.
 type callbackDocument struct {
 	Callback payouts.Callback `json:"callback"`
+	By       string           `json:"by"`
+	Why      string           `json:"why"`
 }
 
 func (s *starter) setAside(ctx context.Context, id string, who actor) error {
@@ -58,7 +60,10 @@ func (s *starter) setAside(ctx context.Context, id string, who actor) error {
 	if err != nil {
 		return err
 	}
-	s.show(callbackDocument{callback}, func(w io.Writer) { writeCallback(w, callback) })
+	s.show(callbackDocument{callback, who.by, who.why}, func(w io.Writer) {
+		writeDone(w, "set aside", who)
+		writeCallback(w, callback)
+	})
 	return nil
 }
 

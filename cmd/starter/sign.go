@@ -138,7 +138,7 @@ with ssh-keygen -Y sign -n payouts. The ledger verifies the signature with the r
 			if err != nil {
 				return err
 			}
-			return s.act(signed.Envelope.Action+" was sent", func(service *payouts.Service) (payouts.Order, error) {
+			return s.act(signed.Envelope.Action+" was sent, signed", actor{by: signed.Envelope.By}, func(service *payouts.Service) (payouts.Order, error) {
 				return service.ActSigned(cmd.Context(), signed)
 			})
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -102,6 +103,7 @@ type AdjustmentRecord struct {
 	DecidedBy  string          `json:"decided_by,omitempty"`
 	DecidedAt  time.Time       `json:"decided_at,omitzero"` // zero while it is proposed
 	DecidedWhy string          `json:"decided_why,omitempty"`
+	Repeated   bool            `json:"repeated,omitempty"` // the action was done before, by another call: nothing changed
 }
 
 // Codes of refusals of adjustments, beside those of package order. They are
@@ -237,22 +239,27 @@ type adjusting struct {
 }
 
 // adjust performs or refuses the action, and audits which. A repetition returns
-// the stored adjustment and is not audited.
+// the stored adjustment and is not audited. Record.Repeated is true unless the
+// repetition has the ID of the first call.
 func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecord, *order.Refusal, error) {
 	var stored adjustmentRow
 	var refusal *order.Refusal
+	again := false
 	proof := ""
 	merchant, ref := sanitizeText(request.merchant), sanitizeText(request.ref) // typed by a person
 	l.refresh()
 	err := l.inTx(ctx, func(t tx) (err error) {
-		refusal = nil
-		if stored, err = t.lockAdjustment(ctx, merchant, ref); err != nil || (stored.ID != 0 && request.repeated(stored)) {
+		refusal, again = nil, false
+		if stored, err = t.lockAdjustment(ctx, merchant, ref); err != nil {
 			return err
 		}
 		mark := bookMark(request.action, ref, request.who)
 		var repeated bool
 		if repeated, refusal, err = t.repeated(ctx, order.Key{Merchant: merchant}, mark); err != nil || repeated {
 			return err
+		}
+		if again = stored.ID != 0 && request.repeated(stored); again {
+			return nil
 		}
 		before := stored.State
 		if refusal = request.permit(&stored); refusal == nil {
@@ -285,6 +292,7 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 		return AdjustmentRecord{}, refusal, nil
 	}
 	record, err := stored.record()
+	record.Repeated = again
 	return record, refusal, err
 }
 
@@ -525,7 +533,7 @@ func (r *adjustmentRow) requireProposed() *order.Refusal {
 	case r.ID == 0:
 		return order.Refuse(CodeAdjustmentNotFound, "there is no adjustment of that merchant and reference")
 	case r.State != AdjustmentProposed:
-		return order.Refuse(CodeAdjustmentDecided, "adjustment %s was %s by %s", r.Ref, r.State, r.DecidedBy)
+		return order.Refuse(CodeAdjustmentDecided, "adjustment %s was %s by %s at %s", r.Ref, r.State, r.DecidedBy, saytime.Say(moment(r.DecidedAt)))
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func TestAdjustmentsMoveMoney(t *testing.T) {
 			now = now.Add(time.Minute)
 			want := proposed
 			want.State, want.DecidedBy, want.DecidedAt = AdjustmentBooked, "bilal", now
-			for range 2 { // once
+			for _, want.Repeated = range []bool{false, true} { // booked once
 				record, refusal, err := b.ConfirmAdjustment(t.Context(), a.Merchant, a.Ref, who("bilal", ""))
 				require.NoError(t, err)
 				require.Nil(t, refusal)
@@ -185,7 +185,11 @@ func TestAdjustmentsAreProposedOnce(t *testing.T) {
 		first := propose(t, b, a)
 		again := a
 		again.By = " Amina"
-		require.Equal(t, first, propose(t, b, again))
+		repeated := first
+		repeated.Repeated = true
+		require.Equal(t, repeated, propose(t, b, again))
+		again.ID = "another call"
+		require.Equal(t, repeated, propose(t, b, again))
 		for name, change := range map[string]func(*Adjustment){
 			"amount":   func(a *Adjustment) { a.Amount = pkr("40") },
 			"kind":     func(a *Adjustment) { a.Kind = AdjustTopUp },
@@ -204,6 +208,10 @@ func TestAdjustmentsAreProposedOnce(t *testing.T) {
 		}
 		require.Equal(t, "amina: propose_adjustment >proposed", b.trail(t, theMerchant)[0])
 		require.Len(t, b.trail(t, theMerchant), 7)
+		arrivesTwice := adjustment("A7", AdjustTopUp, "5")
+		arrivesTwice.ID = "one call"
+		require.False(t, propose(t, b, arrivesTwice).Repeated)
+		require.False(t, propose(t, b, arrivesTwice).Repeated, "one call that arrives twice is no repetition")
 		elsewhere := a // a reference is the merchant's
 		elsewhere.Merchant = "M2"
 		require.NoError(t, b.OpenBooks(t.Context(), "M2", pkr("0"), pkr("50")))
@@ -245,7 +253,9 @@ func TestAnotherPersonConfirms(t *testing.T) {
 		record, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "A1", who("Bilal", ""))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
-		require.Equal(t, booked, record)
+		again := booked
+		again.Repeated = true
+		require.Equal(t, again, record)
 		_, refusal, err = b.RejectAdjustment(t.Context(), merchant, "A1", who("bilal", "too late"))
 		require.NoError(t, err)
 		require.Equal(t, CodeAdjustmentDecided, refusal.Code)

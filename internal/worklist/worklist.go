@@ -15,6 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/shell"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Item is something that needs a person.
@@ -48,8 +49,8 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	switch due.Kind {
 	case ledger.QueueApproval:
 		item.Text = fmt.Sprintf("%s of %s waits for approval until %s: %s", o.Kind, o.Amount, saytime.Say(o.ApproveBefore), o.Reason.Text)
-		item.Do = fmt.Sprintf("approve it with fingerprint %s, or reject it; %s, who requested it, may not approve", rules.ShortFingerprint(o.Fingerprint), o.RequestedBy)
-		item.Command = "starter approve " + at
+		item.Do = fmt.Sprintf("look at it (starter status %s), then approve it or reject it; %s, who requested it, may not approve", at, o.RequestedBy)
+		item.Command = "starter approve " + at + " --fingerprint " + rules.ShortFingerprint(o.Fingerprint)
 	case ledger.QueueReview:
 		item.Text = fmt.Sprintf("%s of %s is in review: %s", o.Kind, o.Amount, o.Reason.Text)
 		item.Do = "find out its outcome at the gateway, and resolve it with the proof"
@@ -62,11 +63,11 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		item.Command = "starter resolve " + at + " --state " + decision + " --why WHY --evidence PROOF"
 	case ledger.QueueUnknown:
 		item.Text = fmt.Sprintf("it is not known whether the gateway has the %s of %s: %s", o.Kind, o.Amount, o.Reason.Text)
-		item.Do = "nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait"
+		item.Do = "nothing yet: the gateway is asked until there is proof. If you cannot wait, have it asked at once"
 		item.Command = "starter poll " + at
 	case ledger.QueueUnsent:
 		item.Text = fmt.Sprintf("the %s of %s has not been sent yet: %s", o.Kind, o.Amount, cmp.Or(o.Reason.Text, "no worker has tried"))
-		item.Do = "see that a worker runs that has the merchant and its key and reaches the gateway; the order is sent by itself, or cancel it"
+		item.Do = "see that a worker runs that has the merchant and its key and reaches the gateway. Then the order is sent by itself; it may be cancelled until then. To have it tried at once, ask"
 		item.Command = "starter poll " + at
 	case ledger.QueueFunds:
 		sayFunds(item, o)
@@ -75,7 +76,8 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 	if rules.Unasked(o) {
 		item.Text += "; the gateway may have the order from a create that is not recorded, and is being queried"
 		item.Do = "wait for the answer, which the order's workflow gets by itself. Until then it is not ended. " +
-			"If the gateway does not answer, correct the connection or the merchant's key"
+			"If the gateway does not answer, correct the connection or the merchant's key, and have it asked at once"
+		item.Command = "starter poll " + at
 	}
 }
 
@@ -117,7 +119,7 @@ func sayOther(item *Item, due ledger.Due) {
 		if due.Waiting > 0 {
 			item.Text += fmt.Sprintf("; %d wait to be sent", due.Waiting)
 		}
-		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent"
+		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent. To see whether the gateway answers, compare the balances"
 		item.Command = "starter reconcile" + merchant
 	case due.Callback != nil:
 		sayCallback(item, due.Code, *due.Callback)
@@ -128,9 +130,20 @@ func sayOther(item *Item, due ledger.Due) {
 		item.Command = "starter adjust confirm " + id + merchant
 	default:
 		item.Text = fmt.Sprintf("the gateway has %s than the books, and no open order explains it", moreOrLess(due.Drift))
-		item.Do = "find it in the gateway's history (starter transactions), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again"
+		item.Do = "find it " + whereTransactionsAre(due) + ", or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again"
 		item.Command = "starter reconcile" + merchant
 	}
+}
+
+// whereTransactionsAre says where a person finds what moved in a merchant's country.
+func whereTransactionsAre(due ledger.Due) string {
+	merchant := " --merchant " + shell.Word(due.Key.Merchant)
+	for _, country := range tarspay.Countries() {
+		if country.Currency == due.Drift.Currency() && country.HasEndpoint(tarspay.OperationHistory) {
+			return "in the gateway's history (starter transactions" + merchant + ")"
+		}
+	}
+	return "in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions" + merchant + ")"
 }
 
 func sayDiscrepancy(item *Item, d ledger.Discrepancy) {

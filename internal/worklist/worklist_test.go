@@ -1,6 +1,7 @@
 package worklist
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -50,8 +51,8 @@ func TestSayOrders(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueApproval, Order: anOrder(order.Withdrawal, "W 1", "50", order.AwaitingApproval, "the amount is 50.00 PKR and needs approval above 0.00 PKR")},
 			said{
 				"withdrawal of 50.00 PKR waits for approval until 2026-03-01 14:00 UTC: the amount is 50.00 PKR and needs approval above 0.00 PKR",
-				"approve it with fingerprint 01234567, or reject it; tests, who requested it, may not approve",
-				"starter approve 'W 1' --merchant M1700000001",
+				"look at it (starter status 'W 1' --merchant M1700000001), then approve it or reject it; tests, who requested it, may not approve",
+				"starter approve 'W 1' --merchant M1700000001 --fingerprint 01234567",
 			},
 		},
 		"review": {
@@ -88,7 +89,7 @@ func TestSayOrders(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueUnknown, Order: anOrder(order.Deposit, "D1", "7", order.Unknown, "no answer in time")},
 			said{
 				"it is not known whether the gateway has the deposit of 7.00 PKR: no answer in time",
-				"nothing yet: the gateway is asked until there is proof; look for it there if you cannot wait",
+				"nothing yet: the gateway is asked until there is proof. If you cannot wait, have it asked at once",
 				"starter poll D1 --merchant M1700000001",
 			},
 		},
@@ -96,7 +97,7 @@ func TestSayOrders(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueUnsent, Order: anOrder(order.Deposit, "D1", "1", order.Submitting, "connection refused")},
 			said{
 				"the deposit of 1.00 PKR has not been sent yet: connection refused",
-				"see that a worker runs that has the merchant and its key and reaches the gateway; the order is sent by itself, or cancel it",
+				"see that a worker runs that has the merchant and its key and reaches the gateway. Then the order is sent by itself; it may be cancelled until then. To have it tried at once, ask",
 				"starter poll D1 --merchant M1700000001",
 			},
 		},
@@ -104,7 +105,7 @@ func TestSayOrders(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueUnsent, Order: anOrder(order.Deposit, "D1", "1", order.Created, "")},
 			said{
 				"the deposit of 1.00 PKR has not been sent yet: no worker has tried",
-				"see that a worker runs that has the merchant and its key and reaches the gateway; the order is sent by itself, or cancel it",
+				"see that a worker runs that has the merchant and its key and reaches the gateway. Then the order is sent by itself; it may be cancelled until then. To have it tried at once, ask",
 				"starter poll D1 --merchant M1700000001",
 			},
 		},
@@ -128,13 +129,14 @@ func TestSayOrders(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueFunds, Order: unasked},
 			said{
 				"the books' available balance does not cover the withdrawal of 50.00 PKR: short; the gateway may have the order from a create that is not recorded, and is being queried",
-				"wait for the answer, which the order's workflow gets by itself. Until then it is not ended. If the gateway does not answer, correct the connection or the merchant's key",
-				"starter adjust propose REF --merchant M1700000001 --kind top_up --amount AMOUNT --why WHY --evidence PROOF",
+				"wait for the answer, which the order's workflow gets by itself. Until then it is not ended. If the gateway does not answer, correct the connection or the merchant's key, and have it asked at once",
+				"starter poll W1 --merchant M1700000001",
 			},
 		},
 	} {
 		item := Say(test.due)
 		require.Equal(t, test.want, said{item.Text, item.Do, item.Command}, name)
+		requireOneAdvice(t, item)
 		if test.due.Order != nil {
 			require.Equal(t, "tests", item.RequestedBy, name)
 		}
@@ -150,7 +152,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 	}
 	problem := *callback
 	problem.Problem = "the workflow takes no more signals"
-	const mend = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent"
+	const mend = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent. To see whether the gateway answers, compare the balances"
 	const look = "check that Temporal and the order's workflow run; the delivery is retried by itself. If the callback can never be delivered, query the order at the gateway and set the callback aside"
 	for name, test := range map[string]struct {
 		due  ledger.Due
@@ -194,7 +196,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, -2000)},
 			said{
 				"the gateway has 20.00 PKR less than the books, and no open order explains it",
-				"find it in the gateway's history (starter transactions), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
+				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
 		},
@@ -202,14 +204,42 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, 700)},
 			said{
 				"the gateway has 7.00 PKR more than the books, and no open order explains it",
-				"find it in the gateway's history (starter transactions), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
+				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
 		},
 	} {
 		item := Say(test.due)
 		require.Equal(t, test.want, said{item.Text, item.Do, item.Command}, name)
+		requireOneAdvice(t, item)
 	}
+}
+
+// verbs has the word in an item's advice for each command that an item prints.
+var verbs = map[string]string{
+	"adjust confirm": "confirm", "adjust propose": "book", "adopt": "adopt", "approve": "approve", "close-discrepancy": "close",
+	"poll": "ask", "reconcile": "compare", "resolve": "resol", "set-aside": "set", "stop": "stop", "resume": "resume",
+}
+
+// requireOneAdvice requires that an item's advice tells of its command.
+func requireOneAdvice(t *testing.T, item Item) {
+	t.Helper()
+	words := strings.Fields(item.Command)
+	name := words[1]
+	if name == "adjust" {
+		name += " " + words[2]
+	}
+	require.NotEmpty(t, verbs[name], item.Command)
+	require.Contains(t, strings.ToLower(item.Do), verbs[name], "the advice is for another command than %s", item.Command)
+}
+
+func TestDriftNamesTheHistoryOfACountryThatHasOne(t *testing.T) {
+	t.Parallel()
+	amount, err := money.Minor(500, "THB")
+	require.NoError(t, err)
+	item := Say(ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: "M2"}, ID: "M2", Drift: amount})
+	require.Equal(t, "find it in the gateway's history (starter transactions --merchant M2), or among the orders that a person resolved: one may not have been paid as resolved; "+
+		"what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again", item.Do)
 }
 
 func drift(t *testing.T, minor int64) money.Amount {
@@ -232,6 +262,9 @@ func TestSayDiscrepancies(t *testing.T) {
 		Command: "starter close-discrepancy 12 --why WHY",
 	}, say(codes.DiscrepancyPaidUnsent))
 	require.Equal(t, "settle it with the gateway, then close it and say why", say("NEW").Do)
+	for _, code := range DiscrepancyCodes() {
+		requireOneAdvice(t, say(code))
+	}
 	for _, code := range []string{codes.DiscrepancyOrphan, codes.DiscrepancyNotInLedger} {
 		require.Equal(t, "starter adopt W1 --merchant M1700000001", say(code).Command)
 	}
