@@ -42,8 +42,9 @@ var schema = sqldb.Schema{
 	// Builds from before the first release kept their version in another table.
 	Versions: "ledger_versions",
 	Own:      "orders",
-	// Violated if a concurrent transaction stored the same gateway id.
-	Constraints: []string{"orders_gateway_id"},
+	// Violated if a concurrent transaction stored the same gateway id, or added to the
+	// audit's tree.
+	Constraints: []string{"orders_gateway_id", "audit_tree_pkey", "audit_tree_entry", "audit_tree_hashes_pkey", "checkpoints_pkey"},
 	SumTooLarge: "a sum of the books would be larger than can be held; nothing was written. Look at the merchant's largest orders and adjustments",
 }
 

@@ -18,13 +18,14 @@ import (
 type AuditReport struct {
 	Orders  int          `json:"orders"` // number of chains: one per order, merchant and unknown order number, and one for the installation
 	Entries int          `json:"entries"`
-	Signed  int          `json:"signed"` // number of entries whose signature was verified
+	Signed  int          `json:"signed"`  // number of entries whose signature was verified
+	Covered int64        `json:"covered"` // number of entries that are those of the given checkpoints
 	Broken  []AuditBreak `json:"broken,omitempty"`
 	More    int          `json:"more,omitempty"` // number of breaks that are not in Broken
 }
 
-// AuditBreak is a place where the check failed: the first one of a chain, or an entry
-// with a missing or wrong seal.
+// AuditBreak is a place where the check failed: the first one of a chain, an entry with
+// a missing or wrong seal, or entries that are not those of the tree or a checkpoint.
 type AuditBreak struct {
 	Key    order.Key `json:"key"`
 	Seq    int       `json:"seq,omitempty"` // 0: the whole chain
@@ -38,7 +39,8 @@ const CodeChainBroken = "AUDIT_CHAIN_BROKEN"
 
 // AuditEvidence is what an audit is verified with, besides itself.
 type AuditEvidence struct {
-	Keys *seal.Public // nil: seals are not checked
+	Keys        *seal.Public      // nil: seals are not checked
+	Checkpoints []seal.Checkpoint // kept where the database's owner cannot write
 	// Proofs returns what verifies the signatures of people, with the stored rosters.
 	// nil: they are not checked.
 	Proofs func([]Roster) Proofs
@@ -64,9 +66,14 @@ const maxBreaks = 1000
 //   - each entry's seal, if the evidence has keys
 //   - each person's signature, with the roster that was in force, if the evidence has
 //     what verifies them
+//   - that the entries are those that were added to the tree, and those of the
+//     checkpoints
 //
 // Without keys it does not detect an attacker who adds entries, or who rewrites all
-// later entries, the heads of the chains and the orders.
+// later entries, the heads of the chains and the orders. Without checkpoints it does
+// not detect one who rewrites the tree as well.
+//
+// The error is a *seal.Fault if the checkpoints contradict each other.
 func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (AuditReport, error) {
 	check := auditCheck{keys: evidence.Keys}
 	if evidence.Proofs != nil {
@@ -80,7 +87,10 @@ func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (Audit
 		if err := check.read(ctx, tx{Tx: t}); err != nil {
 			return err
 		}
-		return check.missing(ctx, tx{Tx: t})
+		if err := check.missing(ctx, tx{Tx: t}); err != nil {
+			return err
+		}
+		return check.tree(ctx, tx{Tx: t}, evidence.Checkpoints)
 	})
 	if err != nil {
 		return AuditReport{}, fmt.Errorf("ledger: verify the audit: %w", err)
@@ -218,6 +228,42 @@ func (c *auditCheck) list(row headedRow, code, detail string) {
 	c.report.Broken = append(c.report.Broken, AuditBreak{
 		Key: order.Key{Merchant: row.Merchant, Number: row.Number}, Seq: int(row.Seq), Code: code, Detail: detail,
 	})
+}
+
+// tree compares the entries with the tree and the checkpoints.
+func (c *auditCheck) tree(ctx context.Context, t tx, checkpoints []seal.Checkpoint) error {
+	review, err := seal.NewReview(checkpoints...)
+	if err != nil {
+		return err
+	}
+	rows, err := t.Rows(ctx, `
+		SELECT t.position, t.merchant, t.number, t.chain, t.seq, t.hash, a.hash AS current
+		FROM audit_tree t
+		LEFT JOIN audit a ON a.merchant = t.merchant AND a.number = t.number AND a.chain = t.chain AND a.seq = t.seq
+		ORDER BY t.position`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	named := make(map[int64]auditRow) // the keys of entries that were changed
+	for rows.Next() {
+		var row struct {
+			leafRow
+			Current []byte `db:"current"`
+		}
+		if err := rows.StructScan(&row); err != nil {
+			return err
+		}
+		if !bytes.Equal(row.Hash, row.Current) && len(named) < maxBreaks {
+			named[row.Position] = auditRow{Merchant: row.Merchant, Number: row.Number, Seq: row.Seq}
+		}
+		review.Entry(seal.Leaf{Position: row.Position, Recorded: row.Hash, Current: row.Current})
+	}
+	for _, finding := range review.Findings() {
+		c.list(headedRow{auditRow: named[finding.From]}, finding.Code, finding.Text)
+	}
+	c.report.Covered = review.Checked()
+	return rows.Err()
 }
 
 // missing finds the chains that have no entries.

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -83,6 +84,43 @@ func (p *Public) Open(signed []byte) (Checkpoint, error) {
 		return Checkpoint{}, foreign(checkpoint.Origin, p.origin)
 	}
 	return checkpoint, nil
+}
+
+// OpenFile verifies the signed checkpoints of a file, one after the other. Lines that
+// begin with # and empty lines between them are skipped. The errors are those of Open,
+// with the file and the line at which the checkpoint begins.
+func (p *Public) OpenFile(text []byte, file string) ([]Checkpoint, error) {
+	var all []Checkpoint
+	lines := strings.SplitAfter(string(text), "\n")
+	for at := 0; at < len(lines); {
+		if line := lines[at]; strings.TrimSpace(line) == "" || line[0] == '#' {
+			at++
+			continue
+		}
+		end := noteEnd(lines, at)
+		checkpoint, err := p.Open([]byte(strings.Join(lines[at:end], "")))
+		var refused *Fault
+		if errors.As(err, &refused) {
+			return nil, fault(refused.Code, "%s:%d: %s", file, at+1, refused.Text)
+		}
+		all, at = append(all, checkpoint), end
+	}
+	if len(all) == 0 {
+		return nil, fault(CodeCheckpointMalformed, "%s has no checkpoint", file)
+	}
+	return all, nil
+}
+
+// noteEnd returns the line after the note that begins at a line: its text, an empty
+// line, and its signatures.
+func noteEnd(lines []string, at int) int {
+	for at < len(lines) && lines[at] != "\n" {
+		at++
+	}
+	for at++; at < len(lines) && strings.HasPrefix(lines[at], "— "); {
+		at++
+	}
+	return min(at, len(lines))
 }
 
 func foreign(found, wanted string) *Fault {

@@ -192,3 +192,47 @@ func TestGrowth(t *testing.T) {
 	assert.Equal(t, CodeCheckpointForeign, codeOf(CheckGrowth(newer, foreign, nil)))
 	assert.Equal(t, CodeProofWrong, codeOf(CheckGrowth(checkpointOf(t, keys, 39), newer, nil)))
 }
+
+func TestOpenFile(t *testing.T) {
+	t.Parallel()
+	keys := newKeys(t, 1)
+	five, err := keys.Checkpoint(5, treeOf(t, 5))
+	require.NoError(t, err)
+	nine, err := keys.Checkpoint(9, treeOf(t, 9))
+	require.NoError(t, err)
+	for name, text := range map[string]string{
+		"one after the other": string(five) + string(nine),
+		"with lines between":  "# Monday\n" + string(five) + "\n# Tuesday\n\n" + string(nine) + "\n",
+	} {
+		opened, err := keys.Public().OpenFile([]byte(text), "kept")
+		require.NoError(t, err, name)
+		require.Len(t, opened, 2, name)
+		assert.Equal(t, []int64{5, 9}, []int64{opened[0].Size, opened[1].Size}, name)
+	}
+	foreign, _, err := Generate("payouts.example.com/test")
+	require.NoError(t, err)
+	other, err := ParseKeys([]byte(foreign), "other")
+	require.NoError(t, err)
+	theirs, err := other.Checkpoint(5, treeOf(t, 5))
+	require.NoError(t, err)
+	for name, c := range map[string]struct{ text, code, says string }{
+		"nothing":          {"# none\n\n", CodeCheckpointMalformed, "kept has no checkpoint"},
+		"a foreign one":    {string(five) + "# x\n" + string(theirs), CodeCheckpointForeign, "kept:7: "},
+		"a cut one":        {string(five) + "\n" + string(nine[:20]), CodeCheckpointMalformed, "kept:7: "},
+		"no signature":     {strings.SplitAfter(string(five), "\n\n")[0] + string(nine), CodeCheckpointUnsigned, "kept:1: "},
+		"a changed size":   {"\n" + strings.Replace(string(nine), "\n9\n", "\n8\n", 1), CodeCheckpointUnsigned, "kept:2: "},
+		"something else":   {"{}", CodeCheckpointMalformed, "kept:1: "},
+		"an unknown key's": {string(mustCheckpoint(t, newKeys(t, 1))), CodeCheckpointUnsigned, "kept:1: "},
+	} {
+		_, err := keys.Public().OpenFile([]byte(c.text), "kept")
+		assert.Equal(t, c.code, codeOf(err), name)
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
+func mustCheckpoint(t *testing.T, keys *Keys) []byte {
+	t.Helper()
+	signed, err := keys.Checkpoint(5, treeOf(t, 5))
+	require.NoError(t, err)
+	return signed
+}

@@ -43,6 +43,11 @@ type engine struct {
 	// empty, the process's clock is used.
 	clock string
 
+	// transactionID is the query for the id of the current transaction, and
+	// oldestRunning for the lowest id of those that run. They are empty if one
+	// transaction writes at a time.
+	transactionID, oldestRunning string
+
 	// prepare checks that the database exists. It creates a missing one, unless the
 	// options say otherwise.
 	prepare func(url string, options Options) error
@@ -76,12 +81,14 @@ type engine struct {
 }
 
 var postgres = engine{
-	name:      Postgres,
-	dialect:   goose.DialectPostgres,
-	forUpdate: " FOR UPDATE",
-	clock:     "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
-	prepare:   func(string, Options) error { return nil }, // the operator creates the database
-	open:      openPostgres,
+	name:          Postgres,
+	dialect:       goose.DialectPostgres,
+	forUpdate:     " FOR UPDATE",
+	clock:         "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
+	transactionID: "SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
+	oldestRunning: "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)",
+	prepare:       func(string, Options) error { return nil }, // the operator creates the database
+	open:          openPostgres,
 	collided: func(err error, constraints []string) bool {
 		if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
 			return true

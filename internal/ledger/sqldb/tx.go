@@ -15,7 +15,8 @@ type Tx struct {
 	ForUpdate string    // the end of a SELECT that locks its rows until the transaction ends
 	At        time.Time // the database's time, stored in all rows that the transaction writes
 
-	tx *sqlx.Tx
+	tx     *sqlx.Tx
+	engine *engine
 }
 
 // Write runs do in a transaction. It retries the transaction after a conflict with
@@ -28,7 +29,7 @@ func (d *DB) Write(ctx context.Context, do func(*Tx) error) error {
 		}
 		at, err := d.readClock(ctx, begun)
 		if err == nil {
-			err = do(&Tx{tx: begun, ForUpdate: d.engine.forUpdate, At: at})
+			err = do(&Tx{tx: begun, engine: &d.engine, ForUpdate: d.engine.forUpdate, At: at})
 		}
 		if err != nil {
 			return errors.Join(err, ignoreDone(begun.Rollback()))
@@ -45,7 +46,7 @@ func (d *DB) View(ctx context.Context, do func(*Tx) error) error {
 		return err
 	}
 	defer func() { _ = begun.Rollback() }() // nothing was written
-	return do(&Tx{tx: begun})
+	return do(&Tx{tx: begun, engine: &d.engine})
 }
 
 // ignoreDone ignores the error of a rollback if the transaction has already ended.
@@ -123,6 +124,27 @@ func (t *Tx) PutRows(ctx context.Context, into any, query string, rows any) erro
 		return err
 	}
 	return t.tx.SelectContext(ctx, into, bound, args...)
+}
+
+// ID returns the id of a transaction that may write. A transaction gets its id with its
+// first write, or here. Ids increase. 0 on SQLite.
+func (t *Tx) ID(ctx context.Context) (int64, error) {
+	if t.engine.transactionID == "" {
+		return 0, nil
+	}
+	var id int64
+	err := t.Get(ctx, &id, t.engine.transactionID)
+	return id, err
+}
+
+// Ended reports whether every transaction with an id up to this one has ended.
+func (d *DB) Ended(ctx context.Context, id int64) (bool, error) {
+	if d.engine.oldestRunning == "" {
+		return true, nil
+	}
+	var oldest int64
+	err := d.Get(ctx, &oldest, d.engine.oldestRunning)
+	return oldest > id, err
 }
 
 // Get reads one row outside of a transaction. sql.ErrNoRows if there is none.
