@@ -1,15 +1,77 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
+
+// markRestored sets the mark in the ledger of the settings.
+func markRestored(ctx context.Context, errs io.Writer, who order.Who) (ledger.Restore, error) {
+	settings, err := config.LoadTables()
+	if err != nil {
+		return ledger.Restore{}, err
+	}
+	log := settings.Logger(errs)
+	keys, err := boot.AuditKeys(log, settings.Audit)
+	if err != nil {
+		return ledger.Restore{}, err
+	}
+	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
+	if err != nil {
+		return ledger.Restore{}, err
+	}
+	defer func() { _ = books.Close() }()
+	mark, refusal, err := books.MarkRestored(ctx, who)
+	if err == nil && refusal != nil {
+		err = refusal
+	}
+	return mark, err
+}
+
+// workersPatience is how long worker restored asks Temporal for running workers.
+const workersPatience = 5 * time.Second
+
+// warnOfWorkers warns if a worker runs, or if that cannot be found out. It refuses
+// nothing: in an emergency the mark must be set although a worker runs.
+func warnOfWorkers(ctx context.Context, w io.Writer) {
+	running, err := runningWorkers(ctx)
+	switch {
+	case err != nil:
+		_, _ = fmt.Fprintf(w, "warning: it is not known whether a worker runs, because Temporal does not answer: %v. "+
+			"What a worker sent between the restore and this mark, it sent without asking first\n", err)
+	case len(running) > 0:
+		_, _ = fmt.Fprintf(w, "warning: a worker runs: %s. What it sent between the restore and this mark, it sent without asking first: "+
+			"compare it with starter reconcile --transactions\n", strings.Join(running, "; "))
+	}
+}
+
+func runningWorkers(ctx context.Context) ([]string, error) {
+	settings, err := boot.ReadTemporal(nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	temporal, err := settings.Lazy()
+	if err != nil {
+		return nil, err
+	}
+	defer temporal.Close()
+	ctx, cancel := context.WithTimeout(ctx, workersPatience)
+	defer cancel()
+	return worker.Running(ctx, temporal)
+}
 
 func restoredCommand() *cobra.Command {
 	var who order.Who
@@ -21,33 +83,22 @@ after it is restored and before a worker is started: the next create of every or
 that is open, or is opened from now on, asks the gateway first, and sends only what
 the gateway does not have. starter restored --over ends the mark.
 
-It reads PAYOUTS_DATABASE_URL and PAYOUTS_AUDIT_KEY_FILE only, and is in the installation's audit, done or
-refused: starter audit --installation.`,
+The mark is set at once, whether or not a worker runs. Then Temporal is asked for running
+workers, for five seconds at most, and there is a warning if one runs: it sent without
+asking until now.
+
+It reads PAYOUTS_DATABASE_URL, PAYOUTS_AUDIT_KEY_FILE and Temporal's own settings, and is
+in the installation's audit, done or refused: starter audit --installation.`,
 		Example: `  worker restored --why "disk lost; backup of 03:00" --by amina`,
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := config.LoadTables()
+			mark, err := markRestored(cmd.Context(), cmd.ErrOrStderr(), who)
 			if err != nil {
 				return err
 			}
-			log := settings.Logger(cmd.ErrOrStderr())
-			keys, err := boot.AuditKeys(log, settings.Audit)
-			if err != nil {
-				return err
-			}
-			books, err := boot.AwaitMigratedLedger(cmd.Context(), log, settings.DatabaseURL, settings.AllowInsecure, keys)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = books.Close() }()
-			mark, refusal, err := books.MarkRestored(cmd.Context(), who)
-			if err != nil {
-				return err
-			}
-			if refusal != nil {
-				return refusal
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "restored: %d open orders ask the gateway first\n", mark.Orders)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "restored: %d open orders ask the gateway first, and so does every new order\n%s\n", mark.Orders,
+				"when the lost hours are accounted for, end it with: starter restored --over --why WHY --by WHO")
+			warnOfWorkers(cmd.Context(), cmd.ErrOrStderr())
 			return err
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -102,4 +103,17 @@ func (h *house) restore(t *testing.T, backup string) {
 	require.NoError(t, err)
 	require.NoError(t, h.Launch(h.ctx, stack.Worker))
 	require.NoError(t, h.Launch(h.ctx, stack.Receiver))
+}
+
+// TestTheMarkNeedsNoTemporal marks a restored copy while Temporal is away: the mark is
+// set, and the operator reads that running workers could not be looked for.
+func TestTheMarkNeedsNoTemporal(t *testing.T) {
+	t.Parallel()
+	marked := run(t, []string{
+		"PAYOUTS_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "ledger.db"), "PAYOUTS_AUDIT_UNSEALED=true", "TEMPORAL_ADDRESS=127.0.0.1:1",
+	}, "worker", "restored", "--by", "amina", "--why", "disk lost")
+	require.Zero(t, marked.exit, marked.err)
+	require.Equal(t, "restored: 0 open orders ask the gateway first, and so does every new order\n"+
+		"when the lost hours are accounted for, end it with: starter restored --over --why WHY --by WHO\n", marked.out)
+	require.Contains(t, marked.err, "warning: it is not known whether a worker runs, because Temporal does not answer: ")
 }

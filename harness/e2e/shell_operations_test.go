@@ -51,7 +51,7 @@ func TestOperationsShellLines(t *testing.T) {
 	}})}
 	bin, err := filepath.Abs("../../bin")
 	require.NoError(t, err)
-	desk := &terminal{dir: dir, env: append(d.Environment(),
+	desk := &terminal{dir: dir, env: append(append(d.Environment(), d.WorkerEnvironment()...),
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+dir, "TEMPORAL_CONFIG_FILE="+filepath.Join(dir, "none.toml"),
 		"PAYOUTS_UNKNOWN_ALARM=1s", "PAYOUTS_CODEC_LISTEN=127.0.0.1:0")}
 	d.morning(t)
@@ -131,7 +131,7 @@ func (d day) endings() map[string]func(*testing.T) {
 // 0.
 var operationsOutcomes = map[string]outcome{
 	"worker migrate --roles": {1, []string{"SQLite has no roles"}}, // with PostgreSQL every stack runs it
-	`worker restored --why "disk lost; backup of 03:00" --by amina`:                     {says: []string{"open orders ask the gateway first"}},
+	`worker restored --why "disk lost; backup of 03:00" --by amina`:                     {says: []string{"open orders ask the gateway first", "starter restored --over", "a worker runs: "}},
 	`starter restored --over --why "all of the lost hours is accounted for" --by amina`: {says: []string{"restore is over"}},
 	"starter audit --installation":                                                      {says: []string{"policy", "restore", "end_restore"}},
 	"starter audit INV-1 --merchant M1700000001":                                        {says: []string{"open", "submit", "settle"}},

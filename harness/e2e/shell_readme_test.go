@@ -123,12 +123,14 @@ func readmeScript(h *house) script {
 		outcomes: map[string]outcome{
 			`bin/starter withdraw --number INV-1 --country PK --way easypaisa --amount 1500` +
 				` --name "Test Person" --account 03001234567 --phone 03001234567 --wait`: {says: []string{"INV-1", string(order.Succeeded)}},
-			"bin/starter status INV-1":             {says: []string{"INV-1", string(order.Succeeded)}},
-			"bin/starter list":                     {says: []string{"INV-1", "D-1", "PAY-1", "CART-1"}},
-			paid:                                   {says: []string{"PAY-2", string(order.Succeeded)}},
-			"bin/starter balance":                  {says: []string{"M1700000001", "M1700000005"}},
-			queue:                                  {says: []string{"review M1700000003/PAY-4"}},
-			"bin/starter reconcile --transactions": {says: []string{"nothing differs in what was compared"}},
+			"bin/starter status INV-1": {says: []string{"INV-1", string(order.Succeeded)}},
+			"bin/starter list":         {says: []string{"INV-1", "D-1", "PAY-1", "CART-1"}},
+			paid:                       {says: []string{"PAY-2", string(order.Succeeded)}},
+			"bin/starter balance":      {says: []string{"M1700000001", "M1700000005"}},
+			queue:                      {says: []string{"review M1700000003/PAY-4"}},
+			`(. var/dev/worker.env; bin/worker restored --why "disk lost; backup of 03:00" --by amina)`: {says: []string{"open orders ask the gateway first", "a worker runs: "}},
+			`bin/starter restored --over --why "all of the lost hours is accounted for" --by amina`:     {says: []string{"restore is over"}},
+			"bin/starter reconcile --transactions":                                                      {says: []string{"nothing differs in what was compared"}},
 		},
 		after: map[string]func(*testing.T){devSection: func(t *testing.T) {
 			for number, reason := range map[string]string{"PAY-3": "", "PAY-4": order.CodeResolved} {

@@ -302,8 +302,8 @@ func (s *Stack) settings() []string {
 	return lines
 }
 
-// Environment is what bin/starter and bin/worker restored need to work against the stack. The
-// database's URL may hold a password.
+// Environment is what bin/starter needs to work against the stack. The database's URL
+// may hold a password.
 func (s *Stack) Environment() []string {
 	return append([]string{
 		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
@@ -312,9 +312,19 @@ func (s *Stack) Environment() []string {
 		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
 		"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
 		"PAYOUTS_KEY_DIR=" + s.keyDir(),
-		"PAYOUTS_AUDIT_KEY_FILE=" + s.auditKeyFile(), // for worker restored
 		"PAYOUTS_AUDIT_PUBLIC_FILE=" + s.auditKeyFile() + ".pub",
 	}, s.signingSettings()...)
+}
+
+// WorkerEnvironment is what bin/worker restored needs to work against the stack. An
+// operator's shell does not have it: it names the key that seals the audit.
+func (s *Stack) WorkerEnvironment() []string {
+	return []string{
+		"TEMPORAL_ADDRESS=" + s.Addresses.Temporal,
+		"TEMPORAL_NAMESPACE=" + Namespace,
+		"PAYOUTS_DATABASE_URL=" + s.database.as(Worker),
+		"PAYOUTS_AUDIT_KEY_FILE=" + s.auditKeyFile(),
+	}
 }
 
 // tellMoved reports the listeners that are not on their usual ports.

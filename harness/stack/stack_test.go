@@ -306,3 +306,14 @@ func TestAnotherWayToTheDatabase(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sqlite:/data/ledger.db", way)
 }
+
+// An operator's shell holds no key that seals the audit; the worker's settings do.
+func TestOnlyTheWorkerHasTheAuditsKey(t *testing.T) {
+	t.Parallel()
+	s := &Stack{dir: t.TempDir()}
+	holds := func(environment []string) bool {
+		return slices.ContainsFunc(environment, func(setting string) bool { return strings.HasPrefix(setting, "PAYOUTS_AUDIT_KEY_FILE=") })
+	}
+	require.False(t, holds(s.Environment()))
+	require.True(t, holds(s.WorkerEnvironment()))
+}

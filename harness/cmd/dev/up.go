@@ -81,11 +81,12 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 			fmt.Fprintf(notes, "stopped; the data stays in %s: remove it to begin afresh\n", options.data)
 		}
 	}()
-	envFile := filepath.Join(options.data, "env")
-	if err := writeEnvFile(envFile, s.Environment()); err != nil {
-		return err
+	for file, environment := range map[string][]string{"env": s.Environment(), "worker.env": s.WorkerEnvironment()} {
+		if err := writeEnvFile(filepath.Join(options.data, file), environment); err != nil {
+			return err
+		}
 	}
-	fmt.Fprint(out, welcome(s, options.data, envFile))
+	fmt.Fprint(out, welcome(s, options.data))
 	guarded, cancel := s.Guard(ctx)
 	defer cancel()
 	<-guarded.Done()
@@ -123,11 +124,11 @@ func writeEnvFile(path string, environment []string) error {
 }
 
 // welcome prints all addresses and commands to try.
-func welcome(s *stack.Stack, data, envFile string) string {
+func welcome(s *stack.Stack, data string) string {
 	a := s.Addresses
 	return strings.NewReplacer(
 		"{ui}", a.UI, "{temporal}", a.Temporal, "{namespace}", stack.Namespace, "{receiver}", a.Receiver, "{admin}", a.Admin,
-		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", envFile,
+		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", filepath.Join(data, "env"),
 	).Replace(`
 The stack is up. Ctrl-C stops it.
 
@@ -186,6 +187,13 @@ adjustment:
       --why "paid in" --evidence "slip 88" --by amina
   bin/starter adjust confirm TOPUP-1 --merchant M1700000001 --by dana
   bin/starter audit --verify
+
+The worker's own settings are in {data}/worker.env, with the key that seals the audit. Keep
+them out of a shell that starter uses. Whoever restores an older copy of the ledger needs
+them, and ends the mark when the lost hours are accounted for:
+
+  (. {data}/worker.env; bin/worker restored --why "disk lost; backup of 03:00" --by amina)
+  bin/starter restored --over --why "all of the lost hours is accounted for" --by amina
 
 The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
 `)
