@@ -13,33 +13,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
-
-// markRestored sets the mark in the ledger of the settings.
-func markRestored(ctx context.Context, errs io.Writer, who order.Who) (ledger.Restore, error) {
-	settings, err := config.LoadTables()
-	if err != nil {
-		return ledger.Restore{}, err
-	}
-	log := settings.Logger(errs)
-	keys, err := boot.AuditKeys(log, settings.Audit)
-	if err != nil {
-		return ledger.Restore{}, err
-	}
-	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
-	if err != nil {
-		return ledger.Restore{}, err
-	}
-	defer func() { _ = books.Close() }()
-	mark, refusal, err := books.MarkRestored(ctx, who)
-	if err == nil && refusal != nil {
-		err = refusal
-	}
-	return mark, err
-}
 
 // workersPatience is how long worker restored asks Temporal for running workers.
 const workersPatience = 5 * time.Second
@@ -92,7 +68,11 @@ in the installation's audit, done or refused: starter audit --installation.`,
 		Example: `  worker restored --why "disk lost; backup of 03:00" --by amina`,
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			mark, err := markRestored(cmd.Context(), cmd.ErrOrStderr(), who)
+			settings, err := config.LoadTables()
+			if err != nil {
+				return err
+			}
+			mark, err := worker.MarkRestored(cmd.Context(), settings.Logger(cmd.ErrOrStderr()), settings, who)
 			if err != nil {
 				return err
 			}
