@@ -35,6 +35,8 @@ type Settings struct {
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds instead of failing
 	FundsDeadline time.Duration // how long it waits
 
+	CheckpointFile string // to which checkpoints of the audit are appended; empty, or -: none
+
 	ReconcileLag      time.Duration // how long after its end an order is compared
 	ReconcileLookback time.Duration // how long after its end an order is queried again
 }

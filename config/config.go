@@ -9,7 +9,9 @@
 package config
 
 import (
+	"errors"
 	"net"
+	"os"
 	"strings"
 	"time"
 )
@@ -26,6 +28,8 @@ type Worker struct {
 	Approval
 	Roster
 	Audit
+	CheckpointEvery time.Duration `default:"1h" unit:"duration" desc:"How often a worker with the audit's key signs a checkpoint of the audit; 0s: never."`
+	CheckpointFile  string        `unit:"path" desc:"File to which a worker appends each checkpoint that it makes. Keep it where the database's owner cannot write. Empty, or -: only the log has them."`
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
@@ -102,10 +106,29 @@ func LoadWorker() (Worker, error) {
 	w.Approval.check(p)
 	w.Roster.check(p)
 	w.Audit.check(p)
+	w.checkCheckpoints(p)
 	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)
 	return w, p.err()
+}
+
+// checkCheckpoints reports an interval that is too short, and a file that cannot be
+// appended to. It creates a missing file.
+func (w Worker) checkCheckpoints(p *problems) {
+	const variable = "PAYOUTS_CHECKPOINT_FILE"
+	if w.CheckpointEvery != 0 {
+		p.between("PAYOUTS_CHECKPOINT_EVERY", w.CheckpointEvery, time.Second, 7*24*time.Hour)
+	}
+	if w.CheckpointFile == "" || w.CheckpointFile == "-" || p.has(variable) {
+		return
+	}
+	file, err := os.OpenFile(w.CheckpointFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644) //nolint:gosec // others may read it
+	if err != nil {
+		p.add(variable, "names a file that cannot be appended to: %v", errors.Unwrap(err))
+		return
+	}
+	_ = file.Close()
 }
 
 // LoadReceiver reads the receiver's settings. The error is an *Error.

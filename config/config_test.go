@@ -67,7 +67,8 @@ func TestDefaults(t *testing.T) {
 			ReviewPoll: time.Hour, Confirm: ConfirmFailures,
 			Alarm: Alarm{UnknownAlarm: 30 * time.Minute}, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
-		Audit: Audit{AuditKeyFile: "audit.key"},
+		Audit:           Audit{AuditKeyFile: "audit.key"},
+		CheckpointEvery: time.Hour,
 		Reconciliation: Reconciliation{
 			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
 		},
@@ -320,6 +321,30 @@ func TestAuditKey(t *testing.T) {
 			continue
 		}
 		require.ErrorContains(t, err, test.want)
+		require.NotContains(t, err.Error(), "\n", "one mistake is told once")
+	}
+}
+
+func TestCheckpointSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "checkpoints")
+	environment(t, "PAYOUTS_CHECKPOINT_FILE", file, "PAYOUTS_CHECKPOINT_EVERY", "0s")
+	worker, err := LoadWorker()
+	require.NoError(t, err)
+	require.Zero(t, worker.CheckpointEvery)
+	require.FileExists(t, file)
+
+	environment(t, "PAYOUTS_CHECKPOINT_FILE", "-")
+	worker, err = LoadWorker()
+	require.NoError(t, err)
+	require.Equal(t, time.Hour, worker.CheckpointEvery)
+	require.NoFileExists(t, "-")
+	for variable, value := range map[string]string{
+		"PAYOUTS_CHECKPOINT_EVERY": "10ms",
+		"PAYOUTS_CHECKPOINT_FILE":  filepath.Join(file, "below"),
+	} {
+		environment(t, variable, value)
+		_, err := LoadWorker()
+		require.ErrorContains(t, err, variable+" ")
 		require.NotContains(t, err.Error(), "\n", "one mistake is told once")
 	}
 }

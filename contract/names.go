@@ -29,6 +29,7 @@ const (
 	OperatorActionType        = "OperatorAction"
 	BookActionType            = "BookAction"
 	FindOrphansType           = "FindOrphans"
+	CheckpointAuditType       = "CheckpointAudit"
 )
 
 // Messages that an order's workflow accepts.

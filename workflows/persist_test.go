@@ -223,7 +223,7 @@ func TestNothingFailsAnOrder(t *testing.T) {
 	}
 	apart := []string{ // which no order's workflow calls
 		"Confirm", "Unconfirmed", "FindOrphans", "FindUnwritten", "Merchants", "TakeSnapshot", "AskAboutEnded", "PlanTransactions", "MarkTransactions",
-		"ReportUnmatched", "CountFindings", "ReadHistory",
+		"ReportUnmatched", "CountFindings", "ReadHistory", "CheckpointAudit",
 		"ActOnBooks",    // see TestNothingFailsABookAction
 		"OpenElsewhere", // see TestWhatAWorkerLacksAnotherOneDoes
 	}

@@ -19,6 +19,7 @@ func Register(registry worker.WorkflowRegistry) {
 		contract.OperatorActionType:        OperatorAction,
 		contract.BookActionType:            BookAction,
 		contract.FindOrphansType:           FindOrphans,
+		contract.CheckpointAuditType:       CheckpointAudit,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 	}

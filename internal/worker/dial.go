@@ -18,6 +18,9 @@ func Dial(ctx context.Context, log *slog.Logger, settings config.Worker) (client
 		return nil, err
 	}
 	return temporal.Await(ctx, log, ShortRejections, func(dialled client.Client, namespace string) error {
-		return PrepareNamespace(ctx, dialled, namespace, settings.Reconciliation)
+		if err := PrepareNamespace(ctx, dialled, namespace, settings.Reconciliation); err != nil {
+			return err
+		}
+		return scheduleCheckpoints(ctx, dialled, log, settings)
 	})
 }

@@ -24,7 +24,8 @@ const (
 	orphanSchedule       = "find-orphans"
 	// Workflows are terminated by people only, and rarely. Noticing one within
 	// minutes is soon enough.
-	orphanEvery = 10 * time.Minute
+	orphanEvery        = 10 * time.Minute
+	checkpointSchedule = "checkpoint-audit"
 )
 
 // PrepareNamespace registers the search attributes and creates the schedules. It is
@@ -43,6 +44,29 @@ func PrepareNamespace(ctx context.Context, c client.Client, namespace string, of
 	}
 	if err := schedule(ctx, c, orphanSchedule, contract.FindOrphansType, orphanEvery); err != nil {
 		return fmt.Errorf("schedule the search for orphans: %w", err)
+	}
+	return nil
+}
+
+// scheduleCheckpoints creates or removes the schedule of checkpoints. A worker without
+// the audit's key leaves it as it is: another worker may have the key.
+func scheduleCheckpoints(ctx context.Context, c client.Client, log *slog.Logger, settings config.Worker) error {
+	var err error
+	switch {
+	case settings.AuditUnsealed:
+		log.Warn("This worker makes no checkpoints of the audit, because it has no key: see PAYOUTS_AUDIT_KEY_FILE")
+	case settings.CheckpointEvery == 0:
+		log.Warn("No checkpoints of the audit are made, because PAYOUTS_CHECKPOINT_EVERY is 0s: a removed order is not noticed")
+		err = c.ScheduleClient().GetHandle(ctx, checkpointSchedule).Delete(ctx)
+		var missing *serviceerror.NotFound
+		if errors.As(err, &missing) {
+			err = nil
+		}
+	default:
+		err = schedule(ctx, c, checkpointSchedule, contract.CheckpointAuditType, settings.CheckpointEvery)
+	}
+	if err != nil {
+		return fmt.Errorf("schedule the checkpoints of the audit: %w", err)
 	}
 	return nil
 }

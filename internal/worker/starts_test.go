@@ -72,10 +72,44 @@ func TestStartsThatCannotBeAskedAbout(t *testing.T) {
 	}
 }
 
-// On a server that has just been prepared, a start is taken at the first try
-// once the worker calls itself ready.
-func TestReadyMeansThatAStartIsTaken(t *testing.T) {
+// The schedule of checkpoints follows the settings of workers that have a key.
+func TestCheckpointsAreScheduled(t *testing.T) {
 	t.Parallel()
+	dev := devServer(t)
+	defer func() { _ = dev.Stop() }()
+	every := func() time.Duration {
+		t.Helper()
+		described, err := dev.Client().ScheduleClient().GetHandle(t.Context(), checkpointSchedule).Describe(t.Context())
+		var missing *serviceerror.NotFound
+		if errors.As(err, &missing) {
+			return 0
+		}
+		require.NoError(t, err)
+		return described.Schedule.Spec.Intervals[0].Every
+	}
+	for _, step := range []struct {
+		settings config.Worker
+		want     time.Duration
+		logs     string
+	}{
+		{config.Worker{CheckpointEvery: time.Hour, Audit: config.Audit{AuditUnsealed: true}}, 0, "it has no key: see PAYOUTS_AUDIT_KEY_FILE"},
+		{config.Worker{CheckpointEvery: time.Hour}, time.Hour, ""},
+		{config.Worker{CheckpointEvery: time.Minute}, time.Minute, ""},
+		{config.Worker{Audit: config.Audit{AuditUnsealed: true}}, time.Minute, "it has no key"},
+		{config.Worker{}, 0, "PAYOUTS_CHECKPOINT_EVERY is 0s"},
+		{config.Worker{}, 0, "PAYOUTS_CHECKPOINT_EVERY is 0s"},
+	} {
+		var log bytes.Buffer
+		require.NoError(t, scheduleCheckpoints(t.Context(), dev.Client(), slog.New(slog.NewTextHandler(&log, nil)), step.settings))
+		require.Equal(t, step.want, every(), "%+v", step.settings)
+		require.Contains(t, log.String(), step.logs)
+		require.Equal(t, step.logs != "", strings.Contains(log.String(), "level=WARN"), log.String())
+	}
+}
+
+// devServer is Temporal's development server.
+func devServer(t *testing.T) *testsuite.DevServer {
+	t.Helper()
 	path := "../../bin/temporal"
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal("there is no bin/temporal; run `make test`, which builds it")
@@ -88,6 +122,14 @@ func TestReadyMeansThatAStartIsTaken(t *testing.T) {
 		ExtraArgs: []string{"--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"},
 	})
 	require.NoError(t, err)
+	return dev
+}
+
+// On a server that has just been prepared, a start is taken at the first try
+// once the worker calls itself ready.
+func TestReadyMeansThatAStartIsTaken(t *testing.T) {
+	t.Parallel()
+	dev := devServer(t)
 	defer func() { _ = dev.Stop() }()
 	require.NoError(t, PrepareNamespace(t.Context(), dev.Client(), client.DefaultNamespace, config.Reconciliation{
 		ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour,

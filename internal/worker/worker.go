@@ -149,6 +149,7 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		Policy:            policy,
 		WaitForFunds:      c.ShortBalance == config.ShortBalanceWait,
 		FundsDeadline:     c.FundsDeadline,
+		CheckpointFile:    c.CheckpointFile,
 		ReconcileLag:      c.ReconcileLag,
 		ReconcileLookback: c.ReconcileLookback,
 	}, nil
