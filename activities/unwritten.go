@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,7 +45,8 @@ type unwrittenProgress struct {
 //   - the workflow was ended before its first step;
 //   - no worker polls the workflow's task queue.
 //
-// Each missing order opens a discrepancy, once per run. The ledger records how far the
+// Each missing order opens a discrepancy, once per run. It is closed by itself when the
+// order is in the ledger after all. The ledger records how far the
 // comparison has come, so that nothing is compared twice, and a restored copy starts earlier.
 func (b *Books) FindUnwritten(ctx context.Context) (contract.Unwritten, error) {
 	return b.findUnwritten(ctx, activity.GetClient(ctx), activity.GetInfo(ctx).Namespace)
@@ -66,7 +68,7 @@ func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, names
 			return progress.Found, err
 		}
 		if progress.Token = page.GetNextPageToken(); len(progress.Token) == 0 {
-			return progress.Found, b.ledger.MarkWorkflowsCompared(ctx, progress.Until)
+			return progress.Found, errors.Join(b.ledger.CloseWritten(ctx), b.ledger.MarkWorkflowsCompared(ctx, progress.Until))
 		}
 		activity.RecordHeartbeat(ctx, progress)
 	}

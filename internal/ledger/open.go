@@ -341,6 +341,9 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 	if counts(h.State) {
 		h.counted = row.Amount
 	}
+	if err := t.closeNotInLedger(ctx, &h); err != nil {
+		return row, "", err
+	}
 	return row, Opened, t.bookAll(ctx, h, reservation(h.Order))
 }
 

@@ -600,3 +600,51 @@ func TestQueueCountsUseIndexes(t *testing.T) {
 		}
 	})
 }
+
+// A discrepancy that says that the ledger does not have an order is closed by itself
+// when the ledger has the order, and the audit has that. Others stay open.
+func TestADiscrepancyOfAnOrderThatWasLateClosesItself(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		late, missing := order.Key{Merchant: merchant, Number: "W1"}, order.Key{Merchant: merchant, Number: "W2"}
+		for _, d := range []struct {
+			key  order.Key
+			code string
+		}{{late, codes.DiscrepancyNotInLedger}, {missing, codes.DiscrepancyNotInLedger}, {late, codes.DiscrepancyMismatch}} {
+			require.NoError(t, b.OpenDiscrepancy(t.Context(), d.key, d.code, "the run is run-1"))
+		}
+		stillOpen := func() (left []string) {
+			t.Helper()
+			found, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Open: true})
+			require.NoError(t, err)
+			for _, d := range found {
+				left = append(left, d.Key.Number+" "+d.Code)
+			}
+			return left
+		}
+		others := []string{"W1 " + codes.DiscrepancyMismatch, "W2 " + codes.DiscrepancyNotInLedger}
+		require.Len(t, stillOpen(), 3)
+
+		open(t, b, request(order.Withdrawal, "W1", "30"))
+		require.Equal(t, others, stillOpen())
+		closed, err := b.Discrepancies(t.Context(), DiscrepancyFilter{Number: "W1", Code: codes.DiscrepancyNotInLedger})
+		require.NoError(t, err)
+		require.Equal(t, []string{System, "the ledger has the order now"}, []string{closed[0].ClosedBy, closed[0].ClosedWhy})
+		require.Contains(t, b.trail(t, late), "system: close_discrepancy ORDER_NOT_IN_LEDGER")
+
+		require.NoError(t, b.OpenDiscrepancy(t.Context(), late, codes.DiscrepancyNotInLedger, "the run is run-2"))
+		require.Equal(t, others, stillOpen(), "the order is there")
+
+		// One that was opened in the same moment as the order.
+		require.NoError(t, b.inTx(t.Context(), func(tx tx) error {
+			_, err := tx.writeDiscrepancy(t.Context(), late, codes.DiscrepancyNotInLedger, "run-3", "the run is run-3")
+			return err
+		}))
+		require.Len(t, stillOpen(), 3)
+		require.NoError(t, b.CloseWritten(t.Context()))
+		require.Equal(t, others, stillOpen())
+		b.clean(t)
+	})
+}

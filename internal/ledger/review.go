@@ -78,6 +78,8 @@ func (l *Ledger) OpenDiscrepancy(ctx context.Context, key order.Key, code, detai
 func (t tx) discrepancyOf(ctx context.Context, key order.Key, code, mark, detail string) error {
 	h, err := t.lockOrder(ctx, key)
 	switch {
+	case err == nil && code == codes.DiscrepancyNotInLedger:
+		return nil // the order was written since the caller looked for it
 	case err == nil:
 		return t.discrepancy(ctx, &h, code, mark, detail)
 	case !errors.Is(err, ErrNotFound):
@@ -148,6 +150,57 @@ func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) 
 		return Discrepancy{}, nil, fmt.Errorf("ledger: close discrepancy %d: %w", id, err)
 	}
 	return row.discrepancy(), refusal, nil
+}
+
+// CloseWritten closes every discrepancy that says of an order that the ledger does not
+// have it, if the ledger has it now. An order that is opened closes its own; this closes
+// those that were opened in the same moment.
+func (l *Ledger) CloseWritten(ctx context.Context) error {
+	var keys []struct {
+		Merchant string `db:"merchant"`
+		Number   string `db:"number"`
+	}
+	err := l.db.List(ctx, &keys, `
+		SELECT DISTINCT d.merchant, d.number FROM discrepancies d JOIN orders o ON o.merchant = d.merchant AND o.number = d.number
+		WHERE d.code = ? AND d.closed_at = 0`, codes.DiscrepancyNotInLedger)
+	for _, key := range keys {
+		if err != nil {
+			break
+		}
+		err = l.inTx(ctx, func(t tx) error {
+			h, err := t.lockOrder(ctx, order.Key{Merchant: key.Merchant, Number: key.Number})
+			if err != nil {
+				return err
+			}
+			return t.closeNotInLedger(ctx, &h)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: close discrepancies of orders that were written: %w", err)
+	}
+	return nil
+}
+
+// closeNotInLedger closes the discrepancies that say of an order in the ledger that the
+// ledger does not have it. Each is audited.
+func (t tx) closeNotInLedger(ctx context.Context, h *held) error {
+	var ids []int64
+	err := t.List(ctx, &ids, "SELECT id FROM discrepancies WHERE merchant = ? AND number = ? AND code = ? AND closed_at = 0 ORDER BY id",
+		h.Merchant, h.Number, codes.DiscrepancyNotInLedger)
+	for _, id := range ids {
+		if err != nil {
+			break
+		}
+		const why = "the ledger has the order now"
+		if _, err = t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
+			t.At.UnixMilli(), System, why, id); err == nil {
+			err = t.note(ctx, h, entry{
+				action: ActionCloseDiscrepancy, evidence: "discrepancy " + strconv.FormatInt(id, 10),
+				reason: order.Reason{Code: codes.DiscrepancyNotInLedger, Text: why},
+			})
+		}
+	}
+	return err
 }
 
 // CodeDiscrepancyNotFound says that there is no discrepancy of the id.

@@ -3,6 +3,7 @@ package payouts
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
@@ -14,7 +15,7 @@ import (
 type Adopted struct {
 	Order   order.View     `json:"order"`
 	Started client.Started `json:"started"`
-	Closed  []int64        `json:"closed"` // discrepancies about the missing workflow
+	Closed  []int64        `json:"closed"` // discrepancies about the missing workflow, which are closed now
 
 	Unrecorded bool `json:"-"` // the audit entry of the adoption is not confirmed
 	NotClosed  bool `json:"-"` // a discrepancy about the missing workflow is still open
@@ -55,6 +56,10 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 	if err != nil {
 		return Adopted{}, err
 	}
+	about, err := orphanDiscrepancies(ctx, l, key)
+	if err != nil {
+		return Adopted{}, err
+	}
 	adopting, cancel := within(ctx, callTime)
 	defer cancel()
 	started, err := orders.Adopt(adopting, row, todo)
@@ -69,7 +74,7 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 	}
 	adopted.Order = row.View(row.Standing)
 	adopted.Order.Next = nextStep[row.State]
-	adopted.Closed, err = s.closeOrphan(ctx, l, actor, key)
+	adopted.Closed, err = s.closeOrphan(ctx, l, actor, key, about)
 	adopted.NotClosed = err != nil
 	return adopted, nil
 }
@@ -98,27 +103,40 @@ var nextStep = map[order.State]string{
 	order.InReview:         "It waits for a person, who resolves it with evidence; the gateway is still asked now and then.",
 }
 
-// closeOrphan closes the discrepancies about the missing workflow, and returns
-// their ids.
-func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key) ([]int64, error) {
+// closeOrphan closes the open ones of the discrepancies about the missing workflow. It
+// returns the ids of all that are closed now: the ledger closes some when it gets the
+// order.
+func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key, about []int64) ([]int64, error) {
 	closed := []int64{}
+	open, err := orphanDiscrepancies(ctx, l, key)
+	if err != nil {
+		return closed, err
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(append(about, open...)))) {
+		if slices.Contains(open, id) {
+			_, err := s.CloseDiscrepancy(ctx, actor, id, "the order is adopted")
+			if err != nil && order.CodeOf(err) != codes.AlreadyClosed {
+				return closed, err
+			}
+		}
+		closed = append(closed, id)
+	}
+	return closed, nil
+}
+
+// orphanDiscrepancies returns the ids of the open discrepancies that say that no workflow
+// drives the order, or that the ledger does not have it.
+func orphanDiscrepancies(ctx context.Context, l Ledger, key order.Key) (ids []int64, err error) {
 	for _, code := range []string{codes.DiscrepancyOrphan, codes.DiscrepancyNotInLedger} {
 		open, err := openOf(ctx, l, key, code)
 		if err != nil {
-			return closed, err
+			return nil, err
 		}
 		for _, d := range open {
-			_, err := s.CloseDiscrepancy(ctx, actor, d.ID, "the order is adopted")
-			if order.CodeOf(err) == codes.AlreadyClosed { // by another person meanwhile
-				continue
-			}
-			if err != nil {
-				return closed, err
-			}
-			closed = append(closed, d.ID)
+			ids = append(ids, d.ID)
 		}
 	}
-	return closed, nil
+	return ids, nil
 }
 
 func openOf(ctx context.Context, l Ledger, key order.Key, code string) ([]Discrepancy, error) {
