@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -16,6 +17,21 @@ import (
 // sent, queries continue, and the queue shows it to a person. One worker at a time
 // probes with a query that moves no money. The first probe that gets an answer
 // closes the breaker.
+
+// heldBack returns why no create of the order is sent, and when to check again. The
+// reason is empty if nothing holds it back.
+func (g *Gateway) heldBack(ctx context.Context, row order.Order) (reason order.Reason, wait time.Duration, err error) {
+	stop, breaker, err := g.ledger.HeldBack(ctx, row.Key())
+	switch {
+	case err != nil:
+		return order.Reason{}, 0, fmt.Errorf("find out whether %s is held back: %w", row.Key(), err)
+	case stop != nil:
+		return order.Reason{Code: codes.WithdrawalsStopped, Text: stop.Text()}, g.settings.BreakerProbe, nil
+	case breaker:
+		return g.breakerOpen(ctx, row.Merchant)
+	}
+	return order.Reason{}, 0, nil
+}
 
 // breakerOpen returns the reason if the merchant's breaker is open, and when to
 // check again. It makes the probe itself when one is due.

@@ -134,7 +134,7 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 			return refused, err
 		}
 	}
-	reason, wait, err := g.breakerOpen(ctx, row.Merchant)
+	reason, wait, err := g.heldBack(ctx, row)
 	if err != nil || reason.Code != "" {
 		now.standing.Reason, now.wait = reason, wait
 		return now, err

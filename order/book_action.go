@@ -20,6 +20,8 @@ type BookAction struct {
 	RejectAdjustment  *AdjustmentRef      `json:"reject_adjustment,omitempty"`
 	CloseDiscrepancy  *DiscrepancyRef     `json:"close_discrepancy,omitempty"`
 	SetAside          *CallbackRef        `json:"set_aside,omitempty"`
+	Stop              *StopScope          `json:"stop,omitempty"`
+	Resume            *StopRef            `json:"resume,omitempty"`
 	EndRestore        *Installation       `json:"end_restore,omitempty"`
 }
 
@@ -55,6 +57,43 @@ type DiscrepancyRef struct {
 // CallbackRef names a callback of the inbox by its id.
 type CallbackRef struct {
 	Callback string `json:"callback"`
+}
+
+// StopScope says whose withdrawals are stopped. Exactly one member is set.
+type StopScope struct {
+	Merchant string `json:"merchant,omitempty"`
+	Country  string `json:"country,omitempty"`
+	All      bool   `json:"all,omitempty"`
+}
+
+// String returns the scope for people: "merchant M1", "country PK", "all payouts".
+func (s StopScope) String() string {
+	switch {
+	case s.Merchant != "":
+		return "merchant " + s.Merchant
+	case s.Country != "":
+		return "country " + s.Country
+	}
+	return "all payouts"
+}
+
+// check returns a refusal unless exactly one member is set.
+func (s StopScope) check() *Refusal {
+	set := 0
+	for _, is := range []bool{s.Merchant != "", s.Country != "", s.All} {
+		if is {
+			set++
+		}
+	}
+	if set != 1 {
+		return Refuse(CodeInvalidRequest, "a stop names a merchant, a country or all, and only one of them")
+	}
+	return firstTooLong(bounded{"merchant", s.Merchant, MaxMark}, bounded{"country", s.Country, MaxMark})
+}
+
+// StopRef names a stop by its id.
+type StopRef struct {
+	Stop int64 `json:"stop"`
 }
 
 // Installation has no members: there is one installation.
@@ -95,6 +134,11 @@ func memberName(field reflect.StructField) string {
 func (a BookAction) Check() *Refusal {
 	if a.Name() == "" {
 		return Refuse(CodeInvalidRequest, "an action has exactly one of the members %s", strings.Join(BookActionNames(), ", "))
+	}
+	if a.Stop != nil {
+		if refusal := a.Stop.check(); refusal != nil {
+			return refusal
+		}
 	}
 	texts := []bounded{{"id", a.ID, MaxMark}, {"by", a.By, MaxName}, {"why", a.Why, MaxText}}
 	refs := []*AdjustmentRef{a.ConfirmAdjustment, a.RejectAdjustment}

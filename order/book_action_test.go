@@ -17,8 +17,12 @@ func TestBookActionCrosses(t *testing.T) {
 	require.Contains(t, names, "propose_adjustment")
 	require.Contains(t, names, "end_restore")
 	for _, name := range names {
+		content := "{}"
+		if name == "stop" {
+			content = `{"all":true}`
+		}
 		var action order.BookAction
-		require.NoError(t, order.Read([]byte(`{"id":"1","by":"amina","why":"w","`+name+`":{}}`), &action), name)
+		require.NoError(t, order.Read([]byte(`{"id":"1","by":"amina","why":"w","`+name+`":`+content+`}`), &action), name)
 		require.Equal(t, name, action.Name())
 		require.Equal(t, order.Who{ID: "1", By: "amina", Why: "w"}, action.Who)
 		require.Nil(t, action.Check(), name)
@@ -40,6 +44,9 @@ func TestWhatIsNoBookAction(t *testing.T) {
 		`{"by":"a","end_restore":{"at":1}}`:                                  "member end_restore.at is unknown",
 		`{"by":"a","close_discrepancy":{"discrepancy":"7"}}`:                 "member close_discrepancy.discrepancy has the wrong type",
 		`{"by":"a","propose_adjustment":{"amount":{"currency":"PKR"}}}`:      "member propose_adjustment.amount",
+		`{"by":"a","stop":{}}`:                                               "a stop names a merchant, a country or all",
+		`{"by":"a","stop":{"merchant":"M1","all":true}}`:                     "only one of them",
+		`{"by":"a","stop":{"merchant":"M1","country":"PK"}}`:                 "only one of them",
 		`{"by":7,"end_restore":{}}`:                                          "member by must be a text",
 		`{"by":"a","by":"b","end_restore":{}}`:                               "member by appears twice",
 		`{"by":"a","confirm_adjustment":{"merchant":"M1","ref":"A","x":""}}`: "member confirm_adjustment.x is unknown",

@@ -12,6 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 const policyText = `
@@ -258,6 +259,50 @@ func TestTheBreakerHoldsEveryOrderBack(t *testing.T) {
 	_, open, err := w.books.Breaker(t.Context(), merchant)
 	require.NoError(t, err)
 	require.False(t, open)
+}
+
+// While payouts are stopped, a withdrawal waits and says why, a deposit goes on, and
+// what the gateway has is settled.
+func TestAStopHoldsBackWhatIsNotSent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kind     order.Kind
+		scenario string
+		stopped  time.Duration // after the start; 0: before it
+		holds    bool
+	}{
+		"a withdrawal waits":           {order.Withdrawal, "success", 0, true},
+		"a deposit goes on":            {order.Deposit, "success", 0, false},
+		"what was sent before goes on": {order.Withdrawal, "stuck,silent", time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(s *activities.Settings) { s.BreakerProbe = 5 * time.Minute })
+			r := request(t, c.kind, c.scenario)
+			withBooks(1_000_000)(t, w, r)
+			stop := func() { w.stop(t, order.StopScope{Country: "PK"}) }
+			if c.stopped == 0 {
+				stop()
+			} else {
+				w.RegisterDelayedCallback(stop, c.stopped)
+				w.RegisterDelayedCallback(func() {
+					_, err := w.gateway.Move(merchant, r.Number, tarspay.StateSucceeded, "")
+					require.NoError(t, err)
+				}, 20*time.Minute)
+			}
+			w.RegisterDelayedCallback(func() {
+				submissions, err := w.books.Submissions(t.Context(), r.Key())
+				require.NoError(t, err)
+				require.Empty(t, submissions)
+				require.Contains(t, w.view(t).Next, "Payouts are stopped: amina stopped country PK: broken into")
+				w.resume(t)
+			}, 2*time.Hour)
+			began := w.Now()
+			require.Equal(t, order.Succeeded, w.drive(r).State)
+			require.Equal(t, c.holds, w.Now().Sub(began) >= 2*time.Hour)
+			w.paid(outcome{paid: "1500.00", payments: 1, creates: 1})
+		})
+	}
 }
 
 // Without a workflow an action is refused all the same, and leaves its trace.

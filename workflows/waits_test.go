@@ -123,13 +123,14 @@ type waiting struct {
 	begin   func(*testing.T, *world, order.Request)
 	release func(*testing.T, *world, order.Request)
 	end     order.State
+	kind    order.Kind // empty: of both kinds
 }
 
 // waits are the orders of rules.Waits, by state and what is waited for.
 var waits = map[string][]waiting{
 	"created the create to be sent":                                      {behindBreaker, unserved()},
-	"reserved the create to be sent":                                     {behindBreaker, unserved()},
-	"submitting the create to be sent":                                   {attempted(behindBreaker), attempted(unreachable)},
+	"reserved the create to be sent":                                     {behindBreaker, behindStop, unserved()},
+	"submitting the create to be sent":                                   {attempted(behindBreaker), attempted(unreachable), stoppedAfterAnAttempt},
 	"awaiting_approval a second person":                                  {{queue: "approval", begin: withBooks(1_000_000)}},
 	"awaiting_funds money in the books":                                  {{queue: "funds", begin: withBooks(100)}},
 	"awaiting_approval the gateway's answer, when it may have the order": {unasked("approval", 1_000_000, order.Rejected)},
@@ -172,6 +173,48 @@ var behindBreaker = waiting{
 	release: func(t *testing.T, w *world, _ order.Request) {
 		require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
 	},
+}
+
+var behindStop = waiting{
+	queue: "stop", end: order.Succeeded,
+	begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.stop(t, order.StopScope{Merchant: merchant})
+	},
+	release: func(t *testing.T, w *world, _ order.Request) { w.resume(t) },
+}
+
+// stoppedAfterAnAttempt is an order that was tried to be sent before the stop.
+var stoppedAfterAnAttempt = waiting{
+	queue: "stop", end: order.Succeeded, release: behindStop.release, kind: order.Withdrawal,
+	begin: func(t *testing.T, w *world, r order.Request) {
+		w.opened(r)
+		w.tried(t, r, ledger.Answer{Outcome: ledger.Unsent, Reason: order.Reason{Code: order.CodeGatewayAway, Text: "connection refused"}})
+		w.stop(t, order.StopScope{Merchant: merchant})
+	},
+}
+
+// stop stops a scope.
+func (w *world) stop(t *testing.T, scope order.StopScope) {
+	t.Helper()
+	_, refusal, err := w.books.StopPayouts(t.Context(), scope, order.Who{By: "amina", Why: "broken into"})
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+}
+
+// resume ends every stop, by two persons.
+func (w *world) resume(t *testing.T) {
+	t.Helper()
+	stops, err := w.books.Stops(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, stops)
+	for _, stop := range stops {
+		for _, by := range []string{"bilal", "chen"} {
+			_, refusal, err := w.books.ResumePayouts(t.Context(), stop.ID, order.Who{By: by, Why: "all is well"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+		}
+	}
 }
 
 // unserved is an order whose merchant no worker has, for a while.
@@ -261,6 +304,9 @@ func TestEveryWaitEnds(t *testing.T) {
 		require.NotEmpty(t, ways, "%s waits for %s", wait.State, wait.What)
 		for _, kind := range wait.Kinds {
 			for _, way := range ways {
+				if way.kind != "" && way.kind != kind {
+					continue
+				}
 				tried++
 				t.Run(fmt.Sprint(wait.State, " ", kind, " ", wait.What, " ", way.queue), func(t *testing.T) {
 					t.Parallel()
@@ -269,7 +315,7 @@ func TestEveryWaitEnds(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 23, tried)
+	require.Equal(t, 25, tried)
 }
 
 func tryWait(t *testing.T, wait rules.Wait, kind order.Kind, way waiting) {

@@ -1462,6 +1462,35 @@ var mutants = []mutant{
 		new:  `if err := error(nil); err != nil {`,
 		pkg:  "./workflows", run: "TestAnOpeningBalanceThatCannotBeRead",
 	},
+	// 21. A stop holds back every create of its withdrawals, and two persons resume.
+	{
+		name: "stop_is_not_shown", rule: 21, takes: "an order that a stop holds back says so",
+		file: "activities/breaker.go",
+		old:  `case stop != nil:`,
+		new:  `case stop != nil && ctx == nil:`,
+		pkg:  "./workflows", run: "TestAStopHoldsBackWhatIsNotSent",
+	},
+	{
+		name: "stop_is_not_guarded", rule: 21, takes: "the database refuses an attempt of a withdrawal that is stopped",
+		file: "internal/ledger/migrations/sqlite/00004_stops.sql",
+		old:  `WHEN NEW.ended_at = 0 AND EXISTS (`,
+		new:  `WHEN NEW.ended_at < 0 AND EXISTS (`,
+		pkg:  "./internal/ledger", run: "TestStop",
+	},
+	{
+		name: "stop_overtakes_attempts", rule: 21, takes: "a stop waits for the attempts that began before it",
+		file: "internal/ledger/sqldb/tx.go",
+		old:  `if t.engine.holdBack == "" {`,
+		new:  `if t.engine.holdBack != "x" {`,
+		pkg:  "./internal/ledger", run: "TestNoAttemptFollowsAStop",
+	},
+	{
+		name: "one_person_resumes", rule: 21, takes: "the second person who resumes is another one",
+		file: "internal/ledger/stops.go",
+		old:  `case r.Proposer != "" && rules.SamePerson(who.By, r.Proposer):`,
+		new:  `case r.Proposer != "" && r.ID == 0:`,
+		pkg:  "./internal/ledger", run: "TestStop",
+	},
 	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",
 		file: "codec/codec.go",

@@ -7,6 +7,7 @@ package authority
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
@@ -82,6 +83,22 @@ func (a *Authority) PermitAdjustment(action string, who order.Who, adjustment or
 		}
 		if e.Action != action || e.ID != who.ID || e.By != who.By || given != adjustment {
 			return order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the adjustment %s as it is on record; look at it again and sign that", adjustment.Ref)
+		}
+		return nil
+	}, at)
+}
+
+// PermitResume does the same for the end of a stop. A stop of more than one merchant
+// is ended by persons who act for all merchants.
+func (a *Authority) PermitResume(who order.Who, scope order.StopScope, id int64, at time.Time) (string, *order.Refusal) {
+	if who.Proof == nil {
+		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key", envelope.ActionResume)
+	}
+	return a.verify(*who.Proof, func(acted envelope.Acted) *order.Refusal {
+		e := acted.Envelope
+		if e.Action != envelope.ActionResume || e.ID != who.ID || e.By != who.By || e.Merchant != scope.Merchant ||
+			e.Number != strconv.FormatInt(id, 10) || e.Kind != scope.String() {
+			return order.Refuse(envelope.CodeOtherOrder, "the envelope is not for stop %d (%s); look at the queue again and sign that", id, scope)
 		}
 		return nil
 	}, at)

@@ -106,11 +106,19 @@ func (r *Review) Check(e Entry) *order.Refusal {
 // belongsTo refuses a proof that was made for another entry.
 func (p Proof) belongsTo(e Entry) *order.Refusal {
 	signed := p.Envelope
-	number := signed.Number == e.Key.Number || e.Key.Number == "" && strings.HasPrefix(e.Evidence, "adjustment "+signed.Number+":")
+	number := signed.Number == e.Key.Number || e.Key.Number == "" && strings.HasPrefix(e.Evidence, about(signed)+":")
 	if signed.Action != e.Action || signed.Merchant != e.Key.Merchant || !number || !slices.Contains(strings.Split(e.Actor, " and "), signed.By) {
 		return order.Refuse(envelope.CodeOtherOrder, "the proof is for %s of %s/%s by %s", signed.Action, signed.Merchant, signed.Number, signed.By)
 	}
 	return nil
+}
+
+// about returns the beginning of the evidence of an entry that is not about an order.
+func about(signed envelope.Envelope) string {
+	if signed.Action == envelope.ActionResume {
+		return "stop " + signed.Number
+	}
+	return "adjustment " + signed.Number
 }
 
 // overlap is how long a worker may go on with a roster after another worker has put

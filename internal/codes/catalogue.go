@@ -90,6 +90,8 @@ var Catalogue = []Group{
 		{"ORDER_NOT_FOUND", ClassNotFound, "there is no such order", "check number and merchant"},
 		{"PROPOSAL_DIFFERS", ClassConflict, "another person has proposed to resolve the order otherwise; that proposal stands", "look at starter queue, which has the command that confirms the proposal; or replace it with --replace"},
 		{"SAME_PERSON", ClassForbidden, "another person has to do it", "have somebody act who is not the requester, and not the first of two"},
+		{"STOP_ENDED", ClassConflict, "two persons have resumed it before", "nothing"},
+		{"STOP_NOT_FOUND", ClassNotFound, "nothing is stopped there", "see starter queue, which lists all stops"},
 		{"WHO_MISSING", ClassRefused, "the action does not say who acts", "add the missing flag; the name `system` is reserved"},
 		{"WHY_MISSING", ClassRefused, "the action does not say why", "add the missing flag"},
 		{"WORKFLOW_RUNNING", ClassConflict, "a workflow drives the order", "there is nothing to adopt"},
@@ -132,6 +134,7 @@ var Catalogue = []Group{
 		{"START_UNSIGNED", ClassTold, "the start is not signed, and there is a roster", "have two persons approve the order"},
 		{"SUM_TOO_LARGE", ClassRefused, "the order would overflow a total of the merchant's books", "ask who maintains the program"},
 		{"UNKNOWN_MERCHANT", ClassRefused, "the merchant is not configured", "add the merchant to PAYOUTS_MERCHANTS of a worker, then start the same number again"},
+		{"WITHDRAWALS_STOPPED", ClassUnavailable, "a person has stopped the merchant's, the country's or all withdrawals", "nothing for the order: it is sent when two persons have resumed them; starter queue says who stopped them and why"},
 	}},
 	{GroupDiscrepancies, "Discrepancies", []Entry{
 		{"AMOUNT_CONTRADICTION", ClassFinding, "the gateway reports another amount than the one that it proved before", "ask the gateway which amount moved. Nothing has been booked; book the difference with starter adjust once it is sure, then close it"},

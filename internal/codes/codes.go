@@ -18,6 +18,7 @@ const (
 	SamePerson          = "SAME_PERSON"              // the second person must be another one
 	ProposalDiffers     = "PROPOSAL_DIFFERS"         // the second resolution is not what the first person proposed
 	Unsigned            = "START_UNSIGNED"           // there is a roster and the start is not signed: two persons approve the order
+	WithdrawalsStopped  = "WITHDRAWALS_STOPPED"      // a person has stopped the merchant's, the country's or all withdrawals
 	NotSubmitted        = "NOT_SUBMITTED"            // nothing was sent, so there is nothing to query
 	WorkflowRunning     = "WORKFLOW_RUNNING"         // a workflow drives the order: it cannot be adopted
 	Approved            = "APPROVED"                 // a second person approved it

@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -57,6 +58,13 @@ func Adjustment(action string, who order.Who, a order.AdjustmentProposal, origin
 	return e
 }
 
+// Resume returns the envelope of the end of a stop.
+func Resume(who order.Who, scope order.StopScope, id int64, origin string, issued time.Time, life time.Duration) Envelope {
+	e := issue(ActionResume, origin, issued, life)
+	e.ID, e.By, e.Reason, e.Merchant, e.Number, e.Kind = who.ID, who.By, who.Why, scope.Merchant, strconv.FormatInt(id, 10), scope.String()
+	return e
+}
+
 // issue returns an envelope with what all envelopes have. Times are in whole seconds.
 func issue(action, origin string, issued time.Time, life time.Duration) Envelope {
 	e := Envelope{Format: Format, Origin: origin, Action: action, Issued: issued.UTC().Truncate(time.Second)}
@@ -74,8 +82,8 @@ func (s Signed) Proof() (order.Proof, error) {
 }
 
 // Action returns the signed envelope as an action on an order. The code is
-// INVALID_REQUEST for a start and for an adjustment, which are no actions on an
-// order.
+// INVALID_REQUEST for a start, an adjustment and a resumption, which are no actions
+// on an order.
 func (s Signed) Action() (order.Signed, error) {
 	text, err := json.Marshal(s)
 	if err != nil {

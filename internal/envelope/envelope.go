@@ -30,10 +30,10 @@
 //	format       "payouts-envelope-1"
 //	id           chosen once per decision; a second use of it is a repetition
 //	issued       when it was made, by the signer's clock
-//	kind         of an adjustment
+//	kind         of an adjustment; resume: what was stopped, in words
 //	list         of a decision over many orders: count, root and totals
-//	merchant     the merchant number; left out of a list over several merchants
-//	number       the order's number, or the adjustment's reference
+//	merchant     the merchant number; left out if the list or the stop is of several
+//	number       the order's number, the adjustment's reference, or the stop's id
 //	origin       the installation; an envelope of another one is refused
 //	paid         resolve to partially_paid: what arrived
 //	reason       why, in a sentence
@@ -336,12 +336,13 @@ type rule struct {
 	may    []string
 }
 
-// The actions on adjustments. Package order names the actions on orders.
+// The actions that are not on an order. Package order names those on orders.
 const (
 	ActionStart             = "start"
 	ActionProposeAdjustment = "propose_adjustment"
 	ActionConfirmAdjustment = "confirm_adjustment"
 	ActionRejectAdjustment  = "reject_adjustment"
+	ActionResume            = "resume"
 )
 
 // members are the members that depend on the action. itemMembers are those of a
@@ -370,6 +371,8 @@ var signedActions = []rule{
 		[]string{"merchant", "number", "amount", "kind", "evidence"}, []string{"reason"}},
 	{ActionRejectAdjustment, []roster.Role{roster.Adjust}, false, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
+	{ActionResume, []roster.Role{roster.Approve}, false, false,
+		[]string{"number", "kind", "reason"}, []string{"merchant"}},
 }
 
 func ruleOf(action string) (rule, bool) {

@@ -60,6 +60,10 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 		return l.CloseDiscrepancy(ctx, a.CloseDiscrepancy.Discrepancy, a.Who)
 	case a.SetAside != nil:
 		return l.SetCallbackAside(ctx, a.SetAside.Callback, a.Who)
+	case a.Stop != nil:
+		return l.StopPayouts(ctx, *a.Stop, a.Who)
+	case a.Resume != nil:
+		return l.ResumePayouts(ctx, a.Resume.Stop, a.Who)
 	case a.EndRestore != nil:
 		return l.EndRestore(ctx, a.Who)
 	}

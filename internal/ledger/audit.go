@@ -48,6 +48,8 @@ const (
 	ActionAbsent            AuditAction = "absent"      // a query before the first create proved that the gateway does not have the order
 	ActionFind              AuditAction = "find"        // the gateway has an order without a recorded create
 	ActionRestore           AuditAction = "restore"     // an older copy of the ledger was restored
+	ActionStop              AuditAction = "stop"        // a person stopped payouts
+	ActionResume            AuditAction = "resume"      // the first person proposed to resume payouts, or the second did
 	ActionEndRestore        AuditAction = "end_restore" // a person ended the restore
 )
 

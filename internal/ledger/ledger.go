@@ -85,6 +85,8 @@ type Authority interface {
 	// PermitAdjustment does the same for an action on an adjustment. The adjustment is
 	// as proposed, or as it is on record.
 	PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (proof string, refusal *order.Refusal)
+	// PermitResume does the same for the end of a stop of the scope and the id.
+	PermitResume(who order.Who, scope order.StopScope, id int64, at time.Time) (proof string, refusal *order.Refusal)
 }
 
 // SetAuthority sets who may act. Without an authority everybody may, and signed

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -25,7 +26,8 @@ type Due struct {
 	Proposal    *order.Resolution // QueueReview: the proposed resolution; nil if there is none
 	Discrepancy *Discrepancy      // QueueDiscrepancy
 	Breaker     *Breaker          // QueueBreaker
-	Waiting     int               // QueueBreaker: number of orders that wait to be sent
+	Stop        *Stop             // QueueStop
+	Waiting     int               // QueueBreaker, QueueStop: number of orders that wait to be sent
 	Callback    *InboxEntry       // QueueCallback
 	Adjustment  *AdjustmentRecord // QueueAdjustment
 	Drift       money.Amount      // QueueDrift: the gateway's balance minus the books
@@ -42,6 +44,7 @@ const (
 	QueueUnsent      QueueKind = "unsent"      // an order has been ready to be sent for a long time
 	QueueDiscrepancy QueueKind = "discrepancy" // a discrepancy is open; ID: its number
 	QueueBreaker     QueueKind = "breaker"     // open
+	QueueStop        QueueKind = "stop"        // payouts are stopped; ID: the stop's
 	QueueCallback    QueueKind = "callback"    // a callback is unmatched, or cannot be delivered; ID: its id
 	QueueFunds       QueueKind = "funds"       // an order waits for money in the books or at the gateway
 	QueueAdjustment  QueueKind = "adjustment"  // an adjustment waits for a second person; ID: its reference
@@ -61,6 +64,7 @@ var queues = []struct {
 	{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},
 	{QueueDiscrepancy, (*Ledger).discrepanciesDue, tallyRows("SELECT at AS since FROM discrepancies WHERE closed_at = 0")},
 	{QueueBreaker, (*Ledger).breakersDue, tallyRows("SELECT since FROM breakers")},
+	{QueueStop, (*Ledger).stopsDue, tallyRows("SELECT at AS since FROM stops WHERE ended_at = 0")},
 	{QueueCallback, (*Ledger).callbacksDue, tallyCallbacks},
 	{QueueFunds, (*Ledger).fundsDue, tallyOrders(selectState(order.AwaitingFunds), shortAtTheGateway)},
 	{QueueAdjustment, (*Ledger).adjustmentsDue, tallyRows("SELECT proposed_at AS since FROM adjustments WHERE state = 'proposed'")},
@@ -107,8 +111,8 @@ func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limi
 	return l.ordersDueFor(ctx, QueueUnknown, unknownFor, selectState(order.Unknown), limit)
 }
 
-// unsentDue omits the orders of a merchant with an open breaker: the breaker's
-// item counts them.
+// unsentDue omits the orders that a breaker or a stop holds back: its item counts
+// them.
 func (l *Ledger) unsentDue(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
 	return l.ordersDueFor(ctx, QueueUnsent, unknownFor, waitingToBeSent, limit)
 }
@@ -164,9 +168,10 @@ var shortAtTheGateway = dueOrders{
 }
 
 // waitingToBeSent selects unsent orders, with the time when they first became
-// ready to be sent. It omits merchants with an open breaker.
+// ready to be sent. It omits those that a breaker or a stop holds back.
 var waitingToBeSent = dueOrders{
-	unsentStates + " AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant)",
+	unsentStates + " AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant)" +
+		" AND NOT EXISTS (SELECT 1 FROM stops s WHERE " + stopped + ")",
 	"a.after_state IN ('created', 'reserved') AND a.before_state <> a.after_state", nil,
 }
 
@@ -251,6 +256,24 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 	for _, b := range breakers[:min(limit, len(breakers))] {
 		item := Due{Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code, Breaker: &b}
 		err := l.db.Get(ctx, &item.Waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+func (l *Ledger) stopsDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
+	stops, err := l.Stops(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var items []Due
+	for _, s := range stops[:min(limit, len(stops))] {
+		item := Due{Since: s.At, Kind: QueueStop, Key: order.Key{Merchant: s.Merchant}, ID: strconv.FormatInt(s.ID, 10), Code: codes.WithdrawalsStopped, Stop: &s}
+		err := l.db.Get(ctx, &item.Waiting, `
+			SELECT COUNT(*) FROM orders o JOIN stops s ON s.id = ? AND `+stopped+" WHERE "+openStates+" AND "+unsentStates, s.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -316,7 +316,7 @@ func TestUnsentOrdersAreTold(t *testing.T) {
 
 func TestQueueCounts(t *testing.T) {
 	t.Parallel()
-	require.Len(t, QueueKinds(), 10)
+	require.Len(t, QueueKinds(), 11)
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -580,7 +580,7 @@ func TestQueueCountsUseIndexes(t *testing.T) {
 	orders := "orders_state( \\(state=|(.|\n)*Index Cond: \\(state = )(.|\n)*(audit_pkey|sqlite_autoindex_audit_1)"
 	indexes := map[QueueKind]string{
 		QueueApproval: orders, QueueReview: orders, QueueUnknown: orders, QueueUnsent: orders, QueueFunds: orders,
-		QueueDiscrepancy: "discrepancies_(open|seen)", QueueBreaker: "breakers", QueueCallback: "inbox_status(.|\n)*inbox_problems",
+		QueueDiscrepancy: "discrepancies_(open|seen)", QueueBreaker: "breakers", QueueStop: "stops", QueueCallback: "inbox_status(.|\n)*inbox_problems",
 		QueueAdjustment: "adjustments_open", QueueDrift: "(snapshots_not_drifting(.|\n)*snapshots_books|snapshots_books(.|\n)*snapshots_not_drifting)",
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {

@@ -39,6 +39,7 @@ var (
 		"moves":              {"payouts_worker": "SELECT"},
 		"orders":             {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT"},
 		"proposals":          {"payouts_worker": "SELECT INSERT UPDATE"},
+		"stops":              {"payouts_worker": "SELECT INSERT UPDATE"},
 		"reconciled":         {"payouts_worker": "SELECT INSERT UPDATE"},
 		"restores":           {"payouts_worker": "SELECT INSERT"},
 		"rosters":            {"payouts_worker": "SELECT INSERT"},

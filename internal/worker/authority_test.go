@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -33,7 +34,8 @@ import (
 const installation = "payouts.test/live"
 
 // office is an installation with a roster: amina and bilal may do everything, chen
-// requests only, and dana approves little. Each has an own SSH key.
+// requests only, dana approves little, and erin approves for one merchant. Each has
+// an own SSH key.
 type office struct {
 	*ledger.Ledger
 	t      *testing.T
@@ -42,7 +44,7 @@ type office struct {
 	used   string // hash of the roster in force
 }
 
-var staff = []string{"amina", "bilal", "chen", "dana"}
+var staff = []string{"amina", "bilal", "chen", "dana", "erin"}
 
 func seedOf(name string) ed25519.PrivateKey {
 	seed := sha256.Sum256([]byte("office " + name))
@@ -67,7 +69,9 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 		"bilal": "roles: [request, approve, resolve, adjust, operate, admin]\n    limits: unlimited",
 		"chen":  "roles: [request]\n    limits: unlimited",
 		"dana":  "roles: [approve]\n    limits: {PKR: \"100\"}",
+		"erin":  "roles: [approve]\n    limits: unlimited",
 	}
+	merchants := map[string]string{"erin": "M1"}
 	text := "people:\n"
 	if replaces != "" {
 		text = "replaces: " + replaces + "\n" + text
@@ -76,7 +80,7 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 		public, err := ssh.NewPublicKey(seedOf(name).Public())
 		require.NoError(t, err)
 		line := name + ` namespaces="payouts" ` + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
-		text += fmt.Sprintf("  - name: %s\n    merchants: [\"*\"]\n    %s\n    keys: ['%s']\n", name, rights[name], line)
+		text += fmt.Sprintf("  - name: %s\n    merchants: [\"%s\"]\n    %s\n    keys: ['%s']\n", name, cmp.Or(merchants[name], "*"), rights[name], line)
 	}
 	return text
 }
@@ -431,6 +435,70 @@ func TestAdjustmentsAreSigned(t *testing.T) {
 		require.Equal(t, "bilal", booked.DecidedBy)
 		entries := o.audit(order.Key{Merchant: "M1"})
 		require.Contains(t, entries[len(entries)-1].Envelope, `"action":"confirm_adjustment"`)
+	})
+}
+
+// Two persons resume, and each signs the stop as it is on record. A stop of more than
+// one merchant needs persons of all merchants.
+func TestResumptionsAreSigned(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		stops := func(scope order.StopScope) ledger.Stop {
+			t.Helper()
+			stop, refusal, err := o.StopPayouts(t.Context(), scope, order.Who{By: "chen", Why: "broken into"})
+			require.NoError(t, err)
+			require.Nil(t, refusal, "a stop needs no signature")
+			return stop
+		}
+		resumes := func(stop ledger.Stop, by, signer string, signed ledger.Stop) (ledger.Stop, string) {
+			t.Helper()
+			who := order.Who{ID: envelope.NewID(), By: by, Why: "all is well"}
+			made, err := envelope.Sign(envelope.Resume(who, signed.StopScope, signed.ID, installation, time.Now(), time.Hour), keyOf(t, signer))
+			require.NoError(t, err)
+			proof, err := made.Proof()
+			require.NoError(t, err)
+			who.Proof = &proof
+			record, refusal, err := o.ActOnBooks(t.Context(), order.BookAction{Who: who, Resume: &order.StopRef{Stop: stop.ID}})
+			require.NoError(t, err)
+			ended, _ := record.(ledger.Stop)
+			if refusal != nil {
+				return ended, refusal.Code
+			}
+			return ended, ""
+		}
+		one, all := stops(order.StopScope{Merchant: "M1"}), stops(order.StopScope{All: true})
+		_, refusal, err := o.ResumePayouts(t.Context(), one.ID, order.Who{By: "amina", Why: "w"})
+		require.NoError(t, err)
+		require.Equal(t, authority.CodeSignatureNeeded, refusal.Code)
+		renamed := one
+		renamed.Merchant = "M2"
+		for name, try := range map[string]struct {
+			stop       ledger.Stop
+			by, signer string
+			signed     ledger.Stop
+			code       string
+		}{
+			"another stop":         {one, "amina", "amina", all, envelope.CodeOtherOrder},
+			"another scope":        {one, "amina", "amina", renamed, envelope.CodeOtherOrder},
+			"another's key":        {one, "amina", "bilal", one, envelope.CodeSignerOther},
+			"without the role":     {one, "chen", "chen", one, roster.CodeRoleMissing},
+			"of one merchant only": {all, "erin", "erin", all, roster.CodeMerchantNotAllowed},
+		} {
+			_, code := resumes(try.stop, try.by, try.signer, try.signed)
+			require.Equal(t, try.code, code, name)
+		}
+		_, code := resumes(one, "erin", "erin", one)
+		require.Empty(t, code)
+		_, code = resumes(one, "erin", "erin", one)
+		require.Equal(t, codes.SamePerson, code)
+		ended, code := resumes(one, "amina", "amina", one)
+		require.Empty(t, code)
+		require.Equal(t, []string{"erin", "amina"}, []string{ended.Proposer, ended.EndedBy})
+		service := payouts.New(payouts.Parts{Ledger: func(context.Context) (payouts.Ledger, error) { return o.Ledger, nil }})
+		report, err := service.VerifyAudit(t.Context(), payouts.Actor{}, payouts.AuditEvidence{})
+		require.NoError(t, err)
+		require.Empty(t, report.Broken)
+		require.Equal(t, 2, report.Signed)
 	})
 }
 

@@ -121,6 +121,8 @@ func sayOther(item *Item, due ledger.Due) {
 		}
 		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent. To see whether the gateway answers, compare the balances"
 		item.Command = "starter reconcile" + merchant
+	case due.Stop != nil:
+		sayStop(item, *due.Stop, due.Waiting)
 	case due.Callback != nil:
 		sayCallback(item, due.Code, *due.Callback)
 	case due.Adjustment != nil:
@@ -144,6 +146,31 @@ func whereTransactionsAre(due ledger.Due) string {
 		}
 	}
 	return "in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions" + merchant + ")"
+}
+
+// sayStop fills in an item about a stop.
+func sayStop(item *Item, s ledger.Stop, waiting int) {
+	item.Text = "payouts are stopped: " + s.Text()
+	if waiting > 0 {
+		item.Text += fmt.Sprintf("; %d wait to be sent", waiting)
+	}
+	item.Do = "when the reason is gone, two persons resume; what is at the gateway goes on meanwhile"
+	if s.Proposer != "" {
+		item.Text += "; " + s.Proposer + " proposes to resume"
+		item.Do = "if the reason is gone and you are not " + s.Proposer + ", resume, too; otherwise stop again, which takes the proposal back"
+	}
+	item.Command = "starter resume " + stopFlag(s.StopScope) + " --why WHY"
+}
+
+// stopFlag returns the flag of starter stop and starter resume for a scope.
+func stopFlag(s order.StopScope) string {
+	switch {
+	case s.Merchant != "":
+		return "--merchant " + shell.Word(s.Merchant)
+	case s.Country != "":
+		return "--country " + shell.Word(s.Country)
+	}
+	return "--all"
 }
 
 func sayDiscrepancy(item *Item, d ledger.Discrepancy) {

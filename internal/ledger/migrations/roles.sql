@@ -73,7 +73,7 @@ END $$;
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
     discrepancies, gateway_records, inbox, known, ledger_versions, moves, orders, proposals, reconciled, restores,
-    rosters, snapshots, submissions, transfers
+    rosters, snapshots, stops, submissions, transfers
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
@@ -85,13 +85,13 @@ GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    discrepancies, gateway_records, known, orders, proposals, reconciled, restores, rosters, snapshots, submissions,
-    transfers
+    discrepancies, gateway_records, known, orders, proposals, reconciled, restores, rosters, snapshots, stops,
+    submissions, transfers
 TO payouts_worker;
 
 GRANT UPDATE ON
     adjustments, books, breakers, chains, compared_workflows, discrepancies, gateway_records, known,
-    orders, proposals, reconciled, submissions
+    orders, proposals, reconciled, stops, submissions
 TO payouts_worker;
 
 GRANT DELETE ON breakers TO payouts_worker;

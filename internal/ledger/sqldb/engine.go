@@ -39,6 +39,10 @@ type engine struct {
 	// ends.
 	forUpdate string
 
+	// holdBack is the statement that makes other writers of a table wait until the
+	// transaction ends. If it is empty, writers wait for each other anyway.
+	holdBack string
+
 	// clock is the query for the server's time in Unix milliseconds. If it is
 	// empty, the process's clock is used.
 	clock string
@@ -84,6 +88,7 @@ var postgres = engine{
 	name:          Postgres,
 	dialect:       goose.DialectPostgres,
 	forUpdate:     " FOR UPDATE",
+	holdBack:      "LOCK TABLE %s IN SHARE MODE",
 	clock:         "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
 	transactionID: "SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
 	oldestRunning: "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)",

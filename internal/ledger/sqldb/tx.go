@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -114,6 +115,16 @@ func (t *Tx) Put(ctx context.Context, query string, args ...any) (int64, error) 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// HoldBack waits until every transaction that has written to the table has ended.
+// Others that write to it wait until this one ends.
+func (t *Tx) HoldBack(ctx context.Context, table string) error {
+	if t.engine.holdBack == "" {
+		return nil
+	}
+	_, err := t.tx.ExecContext(ctx, fmt.Sprintf(t.engine.holdBack, table))
+	return err
 }
 
 // PutRows runs the query for every element of rows, whose fields the query names,

@@ -1,0 +1,249 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Stop holds back the withdrawals of a merchant, of a country or of everybody: no
+// create of theirs is sent. One person stops them, two resume them.
+type Stop struct {
+	ID int64 `json:"id"`
+	order.StopScope
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	Why      string    `json:"why"`
+	Proposer string    `json:"resume_proposed_by,omitempty"` // the first of the two who resume
+	EndedBy  string    `json:"resumed_by,omitempty"`         // the second
+	EndedAt  time.Time `json:"resumed_at,omitzero"`          // zero while the stop is in force
+}
+
+// Text says what is stopped, by whom and why.
+func (s Stop) Text() string { return fmt.Sprintf("%s stopped %s: %s", s.By, s.StopScope, s.Why) }
+
+// Codes of refusals of a stop, and of its end. They are stable.
+const (
+	CodeStopNotFound = "STOP_NOT_FOUND" // there is no such stop
+	CodeStopEnded    = "STOP_ENDED"     // two persons have resumed it before
+)
+
+// StopPayouts stops the withdrawals of the scope. When it has returned, no attempt
+// begins any more; the create of an attempt that began before may still be sent.
+// Repeated while the stop is in force, it takes back the first person's proposal
+// to resume. It is audited in the chain of the merchant or of the installation,
+// done or refused. The codes are WHO_MISSING, WHY_MISSING and TEXT_TOO_LONG.
+func (l *Ledger) StopPayouts(ctx context.Context, scope order.StopScope, who order.Who) (Stop, *order.Refusal, error) {
+	target := stopRow{Merchant: sanitizeText(scope.Merchant), Country: sanitizeText(scope.Country)}
+	return l.stopping(ctx, ActionStop, scope.String(), who,
+		func(t tx, ctx context.Context) (stopRow, error) { return t.stopOf(ctx, target) },
+		func(t tx, ctx context.Context, row *stopRow, who order.Who) (string, *order.Refusal, error) {
+			if refusal := requirePerson("a stop", who.By, who.Why); refusal != nil {
+				return "", refusal, nil
+			}
+			return "", nil, t.stop(ctx, row, who)
+		})
+}
+
+// ResumePayouts ends a stop. The first person's action is a proposal; the second
+// person's ends the stop. It is audited in the chain of the merchant or of the
+// installation, done or refused. The codes are WHO_MISSING, WHY_MISSING,
+// TEXT_TOO_LONG, STOP_NOT_FOUND, STOP_ENDED, SAME_PERSON and those of the authority.
+func (l *Ledger) ResumePayouts(ctx context.Context, id int64, who order.Who) (Stop, *order.Refusal, error) {
+	l.refresh()
+	return l.stopping(ctx, ActionResume, strconv.FormatInt(id, 10), who,
+		func(t tx, ctx context.Context) (stopRow, error) {
+			row := stopRow{ID: id}
+			err := t.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?"+t.ForUpdate, id)
+			if errors.Is(err, sql.ErrNoRows) {
+				err = nil
+			}
+			return row, err
+		},
+		func(t tx, ctx context.Context, row *stopRow, who order.Who) (envelope string, refusal *order.Refusal, err error) {
+			if refusal = row.permitResume(who); refusal == nil {
+				envelope, refusal = l.allowResume(who, row.stop(), t.At)
+			}
+			if refusal == nil {
+				err = t.resume(ctx, row, who)
+			}
+			return envelope, refusal, err
+		})
+}
+
+// stopping performs a person's action on a stop once, and audits it. do returns the
+// stop, and an entry with the envelope.
+func (l *Ledger) stopping(
+	ctx context.Context, action AuditAction, target string, who order.Who,
+	find func(tx, context.Context) (stopRow, error),
+	do func(tx, context.Context, *stopRow, order.Who) (envelope string, refusal *order.Refusal, err error),
+) (stop Stop, refusal *order.Refusal, err error) {
+	who.By, who.Why = sanitizeText(who.By), sanitizeText(who.Why)
+	err = l.inTx(ctx, func(t tx) error {
+		row, err := find(t, ctx)
+		if err != nil {
+			return err
+		}
+		key, e := order.Key{Merchant: row.Merchant}, entry{action: action, actor: who.By, source: rules.FromOperator, reason: order.Reason{Text: who.Why}}
+		e.mark = bookMark(action, target, who)
+		var repeated bool
+		if repeated, refusal, err = t.repeated(ctx, key, e.mark); err == nil && !repeated {
+			e.envelope, refusal, err = do(t, ctx, &row, who)
+		}
+		stop = row.stop()
+		if err != nil || repeated {
+			return err
+		}
+		e.evidence = row.name()
+		e.refuse(refusal)
+		return t.noteOther(ctx, key, e)
+	})
+	if err != nil {
+		return Stop{}, nil, fmt.Errorf("ledger: %s %s: %w", action, target, err)
+	}
+	return stop, refusal, nil
+}
+
+// stop puts a stop of the row's scope in force. If there is one already, its
+// proposal to resume is taken back.
+func (t tx) stop(ctx context.Context, row *stopRow, who order.Who) error {
+	// Attempts that have begun and are not committed yet end first; others wait for
+	// this transaction, and find the stop.
+	if err := t.HoldBack(ctx, "submissions"); err != nil {
+		return err
+	}
+	_, err := t.Put(ctx, `
+		INSERT INTO stops (merchant, country, at, actor, why) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (merchant, country) WHERE ended_at = 0 DO NOTHING`,
+		row.Merchant, row.Country, t.At.UnixMilli(), who.By, who.Why)
+	if err == nil {
+		_, err = t.Put(ctx, "UPDATE stops SET proposer = '' WHERE merchant = ? AND country = ? AND ended_at = 0 AND proposer <> ''", row.Merchant, row.Country)
+	}
+	if err == nil {
+		*row, err = t.stopOf(ctx, *row)
+	}
+	return err
+}
+
+// stopOf reads the stop of the row's scope that is in force. It returns the row if
+// there is none.
+func (t tx) stopOf(ctx context.Context, row stopRow) (stopRow, error) {
+	found := row
+	err := t.Get(ctx, &found, "SELECT "+stopColumns+" FROM stops WHERE merchant = ? AND country = ? AND ended_at = 0", row.Merchant, row.Country)
+	if errors.Is(err, sql.ErrNoRows) {
+		return row, nil
+	}
+	return found, err
+}
+
+// resume notes who proposes to resume, or ends the stop if another person did.
+func (t tx) resume(ctx context.Context, row *stopRow, who order.Who) error {
+	if row.Proposer == "" {
+		row.Proposer = who.By
+	} else {
+		row.EndedBy, row.EndedAt = who.By, t.At.UnixMilli()
+	}
+	changed, err := t.Put(ctx, "UPDATE stops SET proposer = ?, ended_by = ?, ended_at = ? WHERE id = ? AND ended_at = 0",
+		row.Proposer, row.EndedBy, row.EndedAt, row.ID)
+	if err == nil && changed != 1 {
+		err = fmt.Errorf("%w: stop %d is not in force any more", ErrState, row.ID)
+	}
+	return err
+}
+
+// permitResume refuses to end a stop that is not in force, and a second action of
+// the person who proposed it.
+func (r stopRow) permitResume(who order.Who) *order.Refusal {
+	switch {
+	case r.At == 0:
+		return order.Refuse(CodeStopNotFound, "there is no stop %d", r.ID)
+	case r.EndedAt > 0:
+		return order.Refuse(CodeStopEnded, "%s and %s have resumed %s", r.Proposer, r.EndedBy, r.stop().StopScope)
+	case r.Proposer != "" && rules.SamePerson(who.By, r.Proposer):
+		return order.Refuse(codes.SamePerson, "%s has proposed to resume %s; another person must do it, too", r.Proposer, r.stop().StopScope)
+	}
+	return requirePerson("a resumption", who.By, who.Why)
+}
+
+// allowResume returns the proof of a resumption that the authority permits, or the
+// refusal.
+func (l *Ledger) allowResume(who order.Who, s Stop, at time.Time) (string, *order.Refusal) {
+	if l.authority != nil {
+		return l.authority.PermitResume(who, s.StopScope, s.ID, at)
+	}
+	if who.Proof != nil {
+		return "", noRoster()
+	}
+	return "", nil
+}
+
+// Stops returns all stops that are in force, oldest first.
+func (l *Ledger) Stops(ctx context.Context) ([]Stop, error) {
+	var rows []stopRow
+	if err := l.db.List(ctx, &rows, "SELECT "+stopColumns+" FROM stops WHERE ended_at = 0 ORDER BY at, id"); err != nil {
+		return nil, fmt.Errorf("ledger: list stops: %w", err)
+	}
+	stops := make([]Stop, len(rows))
+	for i, row := range rows {
+		stops[i] = row.stop()
+	}
+	return stops, nil
+}
+
+// stopped is the SQL condition that a stop s holds back the order o.
+const stopped = "s.ended_at = 0 AND (s.merchant = o.merchant OR s.country = o.country OR (s.merchant = '' AND s.country = '')) AND o.kind = 'withdrawal'"
+
+// HeldBack returns what holds the order's create back: the oldest stop in force, or
+// nil, and whether the merchant's breaker is open. The database refuses an attempt
+// of an order that is stopped in any case.
+func (l *Ledger) HeldBack(ctx context.Context, key order.Key) (stop *Stop, breaker bool, err error) {
+	var found struct {
+		Stop    int64 `db:"stop"`
+		Breaker bool  `db:"breaker"`
+	}
+	err = l.db.Get(ctx, &found, `
+		SELECT COALESCE((SELECT MIN(s.id) FROM stops s WHERE `+stopped+`), 0) AS stop,
+			EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant) AS breaker
+		FROM orders o WHERE o.merchant = ? AND o.number = ?`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
+	if err == nil && found.Stop > 0 {
+		var row stopRow
+		err = l.db.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?", found.Stop)
+		read := row.stop()
+		stop = &read
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("ledger: what holds %s back: %w", key, missing(err, "order %s", key))
+	}
+	return stop, found.Breaker, nil
+}
+
+const stopColumns = "id, merchant, country, at, actor, why, proposer, ended_by, ended_at"
+
+type stopRow struct {
+	ID       int64  `db:"id"`
+	Merchant string `db:"merchant"`
+	Country  string `db:"country"`
+	At       int64  `db:"at"` // 0: it is not stored
+	Actor    string `db:"actor"`
+	Why      string `db:"why"`
+	Proposer string `db:"proposer"`
+	EndedBy  string `db:"ended_by"`
+	EndedAt  int64  `db:"ended_at"`
+}
+
+func (r stopRow) stop() Stop {
+	return Stop{
+		ID: r.ID, StopScope: order.StopScope{Merchant: r.Merchant, Country: r.Country, All: r.Merchant == "" && r.Country == ""},
+		At: moment(r.At), By: r.Actor, Why: r.Why, Proposer: r.Proposer, EndedBy: r.EndedBy, EndedAt: moment(r.EndedAt),
+	}
+}
+
+// name is the stop in the audit's evidence.
+func (r stopRow) name() string { return fmt.Sprintf("stop %d: %s", r.ID, r.stop().StopScope) }
