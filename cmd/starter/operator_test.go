@@ -402,6 +402,7 @@ func TestQueueAdvisesOnEveryKind(t *testing.T) {
 	b.clock = noon
 	b.sent(t, request(t, "UNSENT-1", "10"), ledger.Answer{Outcome: ledger.Unsent, Reason: order.Reason{Code: order.CodeGatewayAway, Text: "refused"}})
 	b.clock = noon.Add(time.Hour)
+	require.Equal(t, exitDone, b.run(t.Context(), "stop", "--country", "VN", "--why", "a holiday", "--by", "amina").code)
 	var document payouts.QueuePage
 	require.NoError(t, json.Unmarshal([]byte(b.run(t.Context(), "queue", "--json").out), &document))
 	kinds := make(map[ledger.QueueKind]bool)
@@ -419,6 +420,40 @@ func TestQueueAdvisesOnEveryKind(t *testing.T) {
 	for _, kind := range ledger.QueueKinds() {
 		require.True(t, kinds[kind], kind)
 	}
+}
+
+// One person stops, and two resume with the same words.
+func TestStopAndResume(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	try := func(code int, says string, words ...string) {
+		t.Helper()
+		got := b.run(t.Context(), append(words, "--json")...)
+		require.Equal(t, code, got.code, got.out)
+		require.Contains(t, got.out, says)
+	}
+	try(exitUsage, "INVALID_REQUEST", "stop", "--why", "w", "--by", "amina")
+	try(exitUsage, "only one of them", "stop", "--all", "--country", "PK", "--why", "w", "--by", "amina")
+	try(exitUsage, "UNKNOWN_COUNTRY", "stop", "--country", "pk", "--why", "w", "--by", "amina")
+	try(exitRefused, "UNKNOWN_MERCHANT", "stop", "--merchant", "M9", "--why", "w", "--by", "amina")
+	try(exitRefused, "WHY_MISSING", "stop", "--all", "--by", "amina")
+	try(exitNotFound, "STOP_NOT_FOUND", "resume", "--all", "--why", "w", "--by", "amina")
+	for _, scope := range [][]string{{"--all"}, {"--country", "PK"}, {"--merchant", merchant}} {
+		acts := func(code int, says, word, by string) {
+			t.Helper()
+			try(code, says, append([]string{word, "--why", "w", "--by", by}, scope...)...)
+		}
+		acts(exitDone, `"by":"amina"`, "stop", "amina")
+		acts(exitDone, `"resume_proposed_by":"amina"`, "resume", "amina")
+		acts(exitRefused, "SAME_PERSON", "resume", "Amina")
+		require.Contains(t, b.run(t.Context(), "queue").out, strings.Join(append([]string{"starter resume"}, scope...), " "))
+		acts(exitDone, `"resumed_by":"bilal"`, "resume", "bilal")
+		acts(exitNotFound, "STOP_NOT_FOUND", "resume", "bilal")
+	}
+	text := b.run(t.Context(), "stop", "--all", "--why", "broken into", "--by", "amina").out
+	require.Contains(t, text, "stop of all payouts")
+	require.Contains(t, text, "broken into")
 }
 
 // Every code of a discrepancy is explained, and every state of an adopted

@@ -59,7 +59,33 @@ func TestRoster(t *testing.T) {
 		for _, entry := range h.approvals(t, p) {
 			verifyWithOpenSSH(t, h, entry)
 		}
+		h.stopsAndResumes(t)
 	})
+}
+
+// stopsAndResumes has one person stop all payouts and two others, who sign, resume
+// them. A withdrawal waits meanwhile.
+func (h *house) stopsAndResumes(t *testing.T) {
+	t.Helper()
+	h.starter(t, "stop", "--all", "--why", "broken into", "--by", "dana").answers(t, exitDone)
+	held := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
+	request, err := h.Sign(held.request)
+	require.NoError(t, err)
+	require.NoError(t, h.start(h.ctx, request))
+	until(t, h, "the order to say why it waits", func(ctx context.Context) (order.View, error) {
+		return h.Orders.Order(ctx, held.key())
+	}, func(view order.View) bool {
+		return strings.Contains(view.Next, "dana stopped all payouts: broken into") && view.Reason.Code == codes.WithdrawalsStopped
+	})
+	h.starterWith(t, []string{"PAYOUTS_ORIGIN="}, "resume", "--all", "--why", "w", "--by", "amina").refuses(t, exitRefused, authority.CodeSignatureNeeded)
+	h.starter(t, "resume", "--all", "--why", "all is well", "--by", "amina").answers(t, exitDone)
+	h.starter(t, "resume", "--all", "--why", "all is well", "--by", "amina").refuses(t, exitRefused, codes.SamePerson)
+	found, err := h.books.Submissions(h.ctx, held.key())
+	require.NoError(t, err)
+	require.Empty(t, found, "nothing is sent before two have resumed")
+	h.starter(t, "resume", "--all", "--why", "checked", "--by", "dana").answers(t, exitDone)
+	h.settled(t, held)
+	h.starter(t, "audit", "--verify").answers(t, exitDone)
 }
 
 // settled waits until a payment has succeeded, and returns its row.

@@ -111,6 +111,7 @@ type ledgerPart interface {
 	VerifyAudit(ctx context.Context, evidence ledger.AuditEvidence) (ledger.AuditReport, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
+	Stops(ctx context.Context) ([]ledger.Stop, error)
 }
 
 // MaxPage is the largest page of a listing from the ledger.

@@ -67,11 +67,19 @@ func (s *Service) request(actor Actor, request order.Request) (order.Request, er
 // whoAdjusts returns the actor with a reason and an id, and with a signature of an action on
 // an adjustment if the actor signs.
 func (s *Service) whoAdjusts(actor Actor, why, action string, a order.AdjustmentProposal) (order.Who, error) {
+	return s.whoSigns(actor, why, action, func(who order.Who) envelope.Envelope {
+		return envelope.Adjustment(action, who, a, actor.Signing.Origin, s.parts.Now(), signedLife)
+	})
+}
+
+// whoSigns returns the actor with a reason and an id, and with the signature of the
+// envelope if the actor signs the action.
+func (s *Service) whoSigns(actor Actor, why, action string, of func(order.Who) envelope.Envelope) (order.Who, error) {
 	who := order.Who{ID: newActionID(), By: actor.Name, Why: why}
 	if !actor.signs(action) {
 		return who, nil
 	}
-	signed, err := envelope.Sign(envelope.Adjustment(action, who, a, actor.Signing.Origin, s.parts.Now(), signedLife), actor.Signing.Key)
+	signed, err := envelope.Sign(of(who), actor.Signing.Key)
 	if err != nil {
 		return who, err
 	}
