@@ -1472,7 +1472,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "stop_is_not_guarded", rule: 21, takes: "the database refuses an attempt of a withdrawal that is stopped",
-		file: "internal/ledger/migrations/sqlite/00004_stops.sql",
+		file: "internal/ledger/migrations/sqlite/00005_stops.sql",
 		old:  `WHEN NEW.ended_at = 0 AND EXISTS (`,
 		new:  `WHEN NEW.ended_at < 0 AND EXISTS (`,
 		pkg:  "./internal/ledger", run: "TestStop",
