@@ -134,12 +134,12 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 			return refused, err
 		}
 	}
-	reason, wait, err := g.heldBack(ctx, row)
+	reason, wait, probe, err := g.heldBack(ctx, row)
 	if err != nil || reason.Code != "" {
 		now.standing.Reason, now.wait = reason, wait
 		return now, err
 	}
-	return g.send(ctx, row, earlier)
+	return g.send(ctx, row, earlier, probe)
 }
 
 // read returns an order and its submissions.
@@ -270,8 +270,9 @@ func (g *Gateway) grace(row order.Order, earlier []ledger.Submission, now time.T
 }
 
 // send records the attempt, sends the create, and records its outcome. It sends
-// nothing if another process has made an attempt since the query.
-func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Submission) (attempted, error) {
+// nothing if another process has made an attempt since the query. A create that probes
+// closes the merchant's breaker.
+func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Submission, probe bool) (attempted, error) {
 	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
 		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
@@ -292,6 +293,8 @@ func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Su
 	}
 	if answer.Outcome == ledger.Paused {
 		err = g.trip(writing, row.Merchant, answer.Reason)
+	} else if probe {
+		err = g.probed(writing, row.Merchant, answer.Outcome)
 	}
 	return attempted{standing: done.Standing, sent: ledger.Sent(earlier) || answer.Outcome.Sent()}, err
 }

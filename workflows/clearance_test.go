@@ -305,6 +305,44 @@ func TestAStopHoldsBackWhatIsNotSent(t *testing.T) {
 	}
 }
 
+// A gateway may refuse creates only. The query of a probe is then answered, and the
+// breaker stays open all the same: an outage has one beginning. Each probe is one create.
+func TestAnOutageOfCreatesIsOneOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) { s.BreakerProbe = 5 * time.Minute })
+	r := request(t, order.Withdrawal, "key-expired")
+	require.NoError(t, w.books.OpenBooks(t.Context(), merchant, pkr(1_000_000), pkr(0)))
+	began := w.Now()
+	w.RegisterDelayedCallback(func() {
+		breaker, open, err := w.books.Breaker(t.Context(), merchant)
+		require.NoError(t, err)
+		require.True(t, open)
+		require.Less(t, breaker.Since.Sub(began), time.Minute)
+		submissions, err := w.books.Submissions(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Greater(t, len(submissions), 2, "it is probed")
+		for i, submission := range submissions {
+			require.Equal(t, ledger.Paused, submission.Outcome)
+			if i > 0 {
+				require.GreaterOrEqual(t, submission.StartedAt.Sub(submissions[i-1].StartedAt), 5*time.Minute)
+			}
+		}
+		w.update(t, order.ActionCancel, "", order.Cancellation{By: "amina", Why: "paid by hand"})
+	}, 2*time.Hour)
+	require.Equal(t, order.Cancelled, w.drive(r).State)
+	trail, err := w.books.Audit(t.Context(), order.Key{Merchant: merchant})
+	require.NoError(t, err)
+	trips := 0
+	for _, e := range trail {
+		require.NotEqual(t, ledger.ActionReset, e.Action)
+		if e.Action == ledger.ActionTrip {
+			trips++
+		}
+	}
+	require.Equal(t, 1, trips)
+	w.balanced()
+}
+
 // Without a workflow an action is refused all the same, and leaves its trace.
 func TestActionsWithoutAWorkflow(t *testing.T) {
 	t.Parallel()
