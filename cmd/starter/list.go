@@ -33,6 +33,10 @@ terminated)": adopt the order; "(number squatted)": a workflow that drives no or
 its workflow id; "(not in the ledger)": only Temporal has the order. starter status
 says more, and starter queue says what to do.
 
+If Temporal cannot be asked, orders that only Temporal has are missing. Of an order that
+was rejected before the ledger had it, there are only the merchant, the number and the
+time, and only without --kind and --country.
+
 --json: {"orders":[{"kind","merchant","number","country","amount","state",
 "needs_review","gateway_id","open","status","workflow_id","run_id","started_at",
 "ended_at","squatted","problem"}],"more","source","problem":{"code","text"}}, where

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -302,7 +303,41 @@ func TestTheListIsTheLedgers(t *testing.T) {
 	require.Equal(t, exitUnreachable, alone.code)
 	require.Contains(t, alone.out, "succeeded")
 	require.NotContains(t, alone.out, "UNWRITTEN")
-	require.Contains(t, alone.errs, "Temporal cannot be asked")
+	require.Contains(t, alone.errs, "Temporal, which may have more orders, cannot be asked")
+}
+
+// An order that was rejected before the ledger had it, because no worker has its
+// merchant, is listed without Temporal, too. What the ledger does not know of it is left
+// out, and it is left out where a filter asks for that.
+func TestTheListHasTheRejectedWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openReal(t)
+	b.opened(t, request(t, "PAY-1", "700"))
+	b.opened(t, request(t, "AGAIN-1", "700")) // it was started again, and recorded
+	b.clock = b.clock.Add(time.Minute)
+	for _, id := range []string{"order:M999:LOST-1", "order:M998:LOST-2", "order:" + merchant + ":AGAIN-1"} {
+		require.NoError(t, b.real.RefuseStart(t.Context(), "", id, order.Reason{Code: order.CodeUnknownMerchant, Text: "no worker has it"}))
+	}
+	b.temporalErr = order.Refuse(client.CodeTemporalUnreachable, "away")
+	for want, flags := range map[string][]string{
+		"LOST-1 LOST-2 AGAIN-1 PAY-1": nil, "LOST-1": {"--merchant", "M999"}, "LOST-1 LOST-2": {"--state", "rejected"},
+		"AGAIN-1 PAY-1": {"--open"}, "PAY-1 AGAIN-1": {"--country", "PK"},
+	} {
+		got := b.run(t.Context(), append([]string{"list", "--json"}, flags...)...)
+		require.Equal(t, exitUnreachable, got.code, got.errs)
+		var list payouts.List
+		require.NoError(t, json.Unmarshal([]byte(got.out), &list))
+		var numbers []string
+		for _, o := range list.Orders {
+			numbers = append(numbers, o.Number)
+			if o.Merchant != merchant {
+				require.Equal(t, order.Rejected, o.State)
+			}
+		}
+		require.ElementsMatch(t, strings.Fields(want), numbers, flags)
+	}
+	require.Contains(t, b.run(t.Context(), "list").out, "M999")
 }
 
 // Without its ledger the list is Temporal's, and says so.

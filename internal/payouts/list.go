@@ -69,7 +69,9 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 		return List{}, err
 	}
 	if noTemporal != nil {
-		return List{Orders: listedRows(rows), Source: FromLedger, Problem: oneSided("Temporal", "the ledger", noTemporal)}, nil
+		refused, err := s.refusedRows(ctx, l, filter)
+		found := newestFirst(append(listedRows(rows), refused...), filter.Limit)
+		return List{Orders: found, Source: FromLedger, Problem: oneSided("Temporal, which may have more orders,", "the ledger", noTemporal)}, err
 	}
 	found, err := s.listBoth(ctx, l, orders, filter, rows)
 	if err == nil && len(found) == 0 {
@@ -162,8 +164,44 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 		}
 		found = append(found, row)
 	}
+	return newestFirst(found, filter.Limit), nil
+}
+
+func newestFirst(found []Listed, limit int) []Listed {
 	slices.SortStableFunc(found, func(a, b Listed) int { return b.StartedAt.Compare(a.StartedAt) })
-	return found[:min(len(found), filter.Limit)], nil
+	return found[:min(len(found), limit)]
+}
+
+// refusedRows returns orders that were rejected before they were recorded, such as those
+// of a merchant that no worker has. The ledger's audit has their merchant, number and
+// time only.
+func (s *Service) refusedRows(ctx context.Context, l Ledger, filter Filter) ([]Listed, error) {
+	if filter.Open || filter.NeedsReview || filter.Kind != "" || filter.Country != "" || filter.State != "" && filter.State != order.Rejected {
+		return nil, nil
+	}
+	starts, err := l.RefusedStarts(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	listed := make(map[order.Key]bool)
+	var found []Listed
+	for _, start := range starts {
+		key, ok := contract.ParseWorkflowID(start.WorkflowID)
+		if !ok || listed[key] || filter.Merchant != "" && key.Merchant != filter.Merchant {
+			continue
+		}
+		listed[key] = true
+		switch _, err := l.Order(ctx, key); {
+		case err == nil: // it was started again since
+		case errors.Is(err, ledger.ErrNotFound):
+			found = append(found, Listed{Row: client.Row{
+				Merchant: key.Merchant, Number: key.Number, State: order.Rejected, WorkflowID: start.WorkflowID, StartedAt: start.At,
+			}})
+		default:
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // addWorkflow adds the status of an order's workflow. Temporal's list lags, so
