@@ -13,11 +13,9 @@ import (
 )
 
 func (s *starter) auditCommand() *cobra.Command {
-	var merchant string
-	var verify, installation bool
-	var publicKeys string
+	var asked auditRequest
 	cmd := &cobra.Command{
-		Use:   "audit [NUMBER | --installation | --verify]",
+		Use:   "audit [NUMBER | --installation | --verify | --checkpoint | --prove NUMBER]",
 		Short: "All actions on an order, also refused ones",
 		Long: `Prints the audit of an order from the ledger: who did what when, the state before
 and after, what was refused, and why. Without a number it is what is on record of
@@ -32,46 +30,102 @@ Every entry's hash covers the entry and the hash of the one before it. --verify
 reads the whole audit, of every order, and checks that no entry was changed, put
 in or taken out, and that each order still has the content it was opened with. With
 the installation's public keys, it checks every entry's seal, too: without them it
-does not notice an entry that somebody with access to the database has added. The
-exit code is 4 when something was tampered with.
+does not notice an entry that somebody with access to the database has added. With
+--checkpoint and the files of checkpoints that were kept elsewhere, it also finds
+entries and orders that were taken out whole, or replaced, since the first of them.
+The exit code is 4 when something was tampered with.
+
+--checkpoint alone prints the newest signed checkpoint of the audit. --prove writes
+a proof of each entry of an order, that it is under that checkpoint, to a directory:
+1.proof is the first entry's.
 
 --json: {"audit":[{"key":{"merchant","number"},"seq","at","actor","action","source",
 "evidence","before","after","refused","reason":{"code","text"},"paid","fee",
 "prev_hash","hash","envelope"}]}; envelope is the signed action, of an action that was signed; amounts are {"value","currency"}. With --verify:
-{"chains","entries","seals_checked","signed","broken":[{"key","seq","code","detail"}],"more"},
-where more is the number of breaks that are not listed.`,
+{"chains","entries","seals_checked","signed","checkpoints","covered",
+"broken":[{"key","seq","code","detail"}],"more"}, where covered is the number of
+entries that are those of the checkpoints, and more of breaks that are not listed.
+With --checkpoint: {"size","at","note"}. With --prove: {"checkpoint",
+"proofs":[{"seq","hash","file"}],"newer"}.`,
 		Example: `  starter audit INV-1
   starter audit --merchant M1700000001
   starter audit --installation
   starter audit --verify
-  starter audit --verify --public-keys audit.key.pub`,
-		Args:              commandline.AtMostOne("order number"),
+  starter audit --verify --public-keys audit.key.pub
+  starter audit --verify --public-keys audit.key.pub --checkpoint checkpoints
+  starter audit --checkpoint --out audit.checkpoint
+  starter audit --prove INV-1 --out proofs`,
+		Args:              asked.arguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if (verify || installation) && (len(args) > 0 || merchant != "" || verify == installation) {
-				return usage("--verify checks everything, --installation is of no order: give one of them, without order and merchant")
-			}
-			if publicKeys != "" && !verify {
-				return usage("--public-keys belongs to --verify")
-			}
-			switch {
-			case verify:
-				return s.verifyAudit(cmd.Context(), publicKeys)
-			case installation:
-				return s.audit(cmd.Context(), order.Key{})
-			}
-			key, err := s.auditKey(cmd.Context(), merchant, args)
-			if err != nil {
-				return err
-			}
-			return s.audit(cmd.Context(), key)
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return s.auditAs(cmd.Context(), asked, args) },
 	}
-	s.addMerchant(cmd, &merchant)
-	cmd.Flags().BoolVar(&verify, "verify", false, "check that no entry of the audit was changed")
-	cmd.Flags().StringVar(&publicKeys, "public-keys", "", "file with the public keys that verify seals; PAYOUTS_AUDIT_PUBLIC_FILE if not given")
-	cmd.Flags().BoolVar(&installation, "installation", false, "of the installation itself: its approval policies and restores")
+	s.addMerchant(cmd, &asked.merchant)
+	flags := cmd.Flags()
+	flags.BoolVar(&asked.verify, "verify", false, "check that no entry of the audit was changed")
+	flags.StringVar(&asked.publicKeys, "public-keys", "", "file with the public keys that verify seals; PAYOUTS_AUDIT_PUBLIC_FILE if not given")
+	flags.BoolVar(&asked.installation, "installation", false, "of the installation itself: its approval policies and restores")
+	flags.BoolVar(&asked.checkpoint, "checkpoint", false, "the newest signed checkpoint; with --verify: compare with the checkpoints in FILE…")
+	flags.BoolVar(&asked.prove, "prove", false, "write a proof of each entry of the order NUMBER")
+	flags.StringVar(&asked.out, "out", "", "new file for --checkpoint; directory for --prove")
 	return cmd
+}
+
+// auditRequest is what a person asked of audit.
+type auditRequest struct {
+	merchant                                string
+	verify, installation, checkpoint, prove bool
+	publicKeys, out                         string
+}
+
+// arguments takes one order number at most, or the files of checkpoints.
+func (a *auditRequest) arguments(cmd *cobra.Command, args []string) error {
+	if a.verify && a.checkpoint {
+		return nil
+	}
+	return commandline.AtMostOne("order number")(cmd, args)
+}
+
+// check refuses flags that do not go together.
+func (a *auditRequest) check(args []string) error {
+	against := a.verify && a.checkpoint // compare with checkpoints
+	switch {
+	case against && len(args) == 0:
+		return usage("--verify --checkpoint needs the files of the checkpoints: starter audit --verify --checkpoint FILE…")
+	case against && (a.merchant != "" || a.installation || a.prove), !against && (a.verify || a.installation) && (len(args) > 0 || a.merchant != "" || a.verify == a.installation):
+		return usage("--verify checks everything, --installation is of no order: give one of them, without order and merchant")
+	case a.checkpoint && !a.verify && (a.prove || a.installation || a.merchant != "" || len(args) > 0):
+		return usage("--checkpoint is of the whole audit: give it without order and merchant")
+	case a.prove && (a.verify || a.installation || len(args) == 0 || a.out == ""):
+		return usage("--prove needs one order and a directory: starter audit --prove NUMBER --out DIRECTORY")
+	case a.publicKeys != "" && !a.verify:
+		return usage("--public-keys belongs to --verify")
+	case a.out != "" && !a.prove && (!a.checkpoint || a.verify):
+		return usage("--out belongs to --checkpoint or --prove")
+	}
+	return nil
+}
+
+// auditAs does what a person asked of audit.
+func (s *starter) auditAs(ctx context.Context, asked auditRequest, args []string) error {
+	if err := asked.check(args); err != nil {
+		return err
+	}
+	switch {
+	case asked.verify:
+		return s.verifyAudit(ctx, asked.publicKeys, args)
+	case asked.installation:
+		return s.audit(ctx, order.Key{})
+	case asked.checkpoint:
+		return s.checkpoint(ctx, asked.out)
+	}
+	key, err := s.auditKey(ctx, asked.merchant, args)
+	if err != nil {
+		return err
+	}
+	if asked.prove {
+		return s.prove(ctx, key, asked.out)
+	}
+	return s.audit(ctx, key)
 }
 
 // auditDocument is {"audit":[…]}.

@@ -13,9 +13,13 @@ import (
 )
 
 // verifyAudit checks the whole audit, without a time limit. publicKeys is the file
-// of --public-keys.
-func (s *starter) verifyAudit(ctx context.Context, publicKeys string) error {
+// of --public-keys; checkpoints are those of --checkpoint.
+func (s *starter) verifyAudit(ctx context.Context, publicKeys string, checkpoints []string) error {
 	keys, err := s.publicKeys(publicKeys)
+	if err != nil {
+		return err
+	}
+	kept, err := readCheckpoints(keys, checkpoints)
 	if err != nil {
 		return err
 	}
@@ -23,7 +27,7 @@ func (s *starter) verifyAudit(ctx context.Context, publicKeys string) error {
 	if err != nil {
 		return err
 	}
-	report, err := service.VerifyAudit(ctx, s.self(), payouts.AuditEvidence{Keys: keys})
+	report, err := service.VerifyAudit(ctx, s.self(), payouts.AuditEvidence{Keys: keys, Checkpoints: kept})
 	if err != nil {
 		return err
 	}
@@ -68,6 +72,12 @@ func writeAuditReport(w io.Writer, report payouts.AuditReport) {
 	} else {
 		printf(w, "seals were not checked: name the public keys with --public-keys or PAYOUTS_AUDIT_PUBLIC_FILE\n")
 	}
+	if report.Checkpoints == 0 {
+		printf(w, "no checkpoint was given: name those that were kept with --checkpoint FILE, to notice a removed order\n")
+		return
+	}
+	printf(w, "%s: the first %d of %s are confirmed\n", count(report.Checkpoints, "checkpoint", "checkpoints"),
+		report.Covered, count(report.Entries, "entry", "entries"))
 }
 
 func writeBreaks(w io.Writer, report payouts.AuditReport) {

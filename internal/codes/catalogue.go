@@ -299,7 +299,7 @@ var Catalogue = []Group{
 		{"AUDIT_CHECKPOINTS_CONTRADICT", ClassFinding, "two checkpoints cannot both be true", "find out who changed the database; keep both checkpoints as evidence"},
 		{"AUDIT_CHECKPOINT_FOREIGN", ClassInvalid, "the checkpoint is of another installation", "give one of this installation"},
 		{"AUDIT_CHECKPOINT_MALFORMED", ClassInvalid, "it is no checkpoint", "give the checkpoint as it was published"},
-		{"AUDIT_CHECKPOINT_MISSING", ClassNotFound, "no checkpoint was made yet", "give a worker PAYOUTS_AUDIT_KEY_FILE, and wait for PAYOUTS_CHECKPOINT_EVERY"},
+		{"AUDIT_CHECKPOINT_MISSING", ClassNotFound, "no checkpoint of the audit was made yet, or the last one is older than the entries", "give a worker PAYOUTS_AUDIT_KEY_FILE, and wait for PAYOUTS_CHECKPOINT_EVERY"},
 		{"AUDIT_CHECKPOINT_UNSIGNED", ClassFinding, "no key that is known here has signed the checkpoint", "add the public key if it is one of ours; else do not trust the checkpoint"},
 		{"AUDIT_ENTRY_REMOVED", ClassFinding, "an audit entry is gone", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_ENTRY_REPLACED", ClassFinding, "an audit entry differs from the one that was added to the tree", "find out who changed the database; compare it with a backup"},

@@ -45,13 +45,16 @@ type AuditReport struct {
 	Chains       int                 `json:"chains"`
 	Entries      int                 `json:"entries"`
 	SealsChecked bool                `json:"seals_checked"`
-	Signed       int                 `json:"signed"` // number of entries whose signature was verified with the roster of its time
+	Signed       int                 `json:"signed"`      // number of entries whose signature was verified with the roster of its time
+	Checkpoints  int                 `json:"checkpoints"` // number of checkpoints that were given
+	Covered      int64               `json:"covered"`     // number of entries, from the first, that are those of the checkpoints
 	Broken       []ledger.AuditBreak `json:"broken"`
 	More         int                 `json:"more,omitempty"` // number of breaks that are not in Broken
 }
 
 // VerifyAudit reads the whole audit and checks that no entry was changed, put in
-// or taken out, and every signature with the roster that was in force. It sets no
+// or taken out, also since the checkpoints of the evidence, and every signature with
+// the roster that was in force. It sets no
 // deadline, because its duration grows with the audit.
 func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEvidence) (AuditReport, error) {
 	l, err := s.parts.Ledger(ctx)
@@ -66,6 +69,7 @@ func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEviden
 	report, err := l.VerifyAudit(ctx, evidence)
 	return AuditReport{
 		Chains: report.Orders, Entries: report.Entries, SealsChecked: evidence.Keys != nil, Signed: report.Signed,
+		Checkpoints: len(evidence.Checkpoints), Covered: report.Covered,
 		Broken: append([]ledger.AuditBreak{}, report.Broken...), More: report.More,
 	}, err
 }

@@ -108,6 +108,8 @@ type ledgerPart interface {
 	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.Due, error)
 	Story(ctx context.Context, key order.Key) (ledger.Story, error)
 	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)
+	LastCheckpoint(ctx context.Context) (ledger.Checkpoint, error)
+	ProveAudit(ctx context.Context, key order.Key) (ledger.AuditProofs, error)
 	VerifyAudit(ctx context.Context, evidence ledger.AuditEvidence) (ledger.AuditReport, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
