@@ -69,7 +69,7 @@ var mutants = []mutant{
 		name: "a_person_asks_nobody", rule: 19, takes: "a person cannot end an order that the gateway may have before a query",
 		file: "internal/rules/state.go",
 		old:  `return !o.AskFirst.IsZero() && Uncleared(o.State)`,
-		new:  `return false && o.State`,
+		new:  `return o.AskFirst.IsZero() && !o.AskFirst.IsZero() && Uncleared(o.State)`,
 		pkg:  "./workflows", run: "TestNothingIsEndedUnasked",
 	},
 	{
@@ -257,7 +257,7 @@ var mutants = []mutant{
 		name: "release_at_the_horizon", rule: 6, takes: "at the horizon the money stays reserved and the order goes to review",
 		file: "workflows/payout.go",
 		old:  `books.Review, p.request.Key(), reason)`,
-		new:  `books.Settle, p.request.Key(), order.Finding{Source: order.FromQuery, Verdict: order.Unpaid, Reason: reason})`,
+		new:  `books.Settle, p.request.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, Reason: reason})`,
 		pkg:  "./workflows", run: "TestHorizonEndsInReviewAndEvidenceResolves",
 	},
 	{
@@ -676,7 +676,7 @@ var mutants = []mutant{
 		name: "heard_is_cancelled", rule: 16, takes: "an order whose create the gateway may have received cannot be cancelled",
 		file: "internal/ledger/actions.go",
 		old:  `if refusal := rules.PermitCancellation(c, h.Order, sent); refusal != nil {`,
-		new:  `if refusal := c.Permit(h.Order, sent && false); refusal != nil {`,
+		new:  `if refusal := rules.PermitCancellation(c, h.Order, sent && !sent); refusal != nil {`,
 		pkg:  "./internal/ledger", run: "TestUnsentOrdersAreCancelled/sqlite",
 	},
 
