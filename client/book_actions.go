@@ -2,11 +2,14 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -44,6 +47,23 @@ func (c *Client) ActOnBooks(ctx context.Context, action order.BookAction, record
 	}
 	if err := json.Unmarshal(acted.Record, record); err != nil {
 		return fmt.Errorf("read the record of %s: %w", action.Name(), err)
+	}
+	return nil
+}
+
+// noteRepeat has a worker audit that somebody other than the requester has requested
+// an order again, once per person. It does not wait: no worker need run. With
+// WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE a second call starts nothing.
+func (c *Client) noteRepeat(ctx context.Context, request order.Request) error {
+	key := request.Key()
+	by := sha256.Sum256([]byte(request.RequestedBy))
+	id := "repeat:" + key.Merchant + ":" + key.Number + ":" + hex.EncodeToString(by[:4])
+	_, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
+		ID: id, TaskQueue: contract.Queue, StaticSummary: "requested again by another",
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+	}, contract.BookActionType, order.BookAction{Who: order.Who{ID: id, By: request.RequestedBy}, Repeat: &key})
+	if err != nil {
+		return unreachable("note who has requested order "+key.String()+" again", err)
 	}
 	return nil
 }

@@ -63,7 +63,8 @@ type Started struct {
 // Start starts an order and returns at once. It needs no running worker. The error
 // is an *order.Invalid, or an *order.Refusal with ORDER_CONFLICT when the number
 // belongs to an order with other content, NUMBER_SQUATTED when the order's id
-// belongs to a workflow that drives no order, or TEMPORAL_UNREACHABLE.
+// belongs to a workflow that drives no order, or TEMPORAL_UNREACHABLE. If somebody
+// other than the requester repeats an order, the audit notes it.
 func (c *Client) Start(ctx context.Context, request order.Request) (Started, error) {
 	if err := request.Validate(nil); err != nil {
 		return c.repeated(ctx, request, err)

@@ -90,20 +90,19 @@ func (c *Client) free(ctx context.Context, h holder) bool {
 	return err == nil && rules.Unwritten(view.Standing) && (view.Unrecorded || view.Reason.Code == order.CodeOrderConflict)
 }
 
-// sameOrder returns nil if the queue, the type and the content of the workflow
-// that has the request's id are the request's. Otherwise it returns the reason.
-func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request) error {
+// sameOrder returns the input of the workflow that has the request's id, if its
+// queue, type and content are the request's. Otherwise the error is the reason.
+func (c *Client) sameOrder(ctx context.Context, h holder, request order.Request) (there order.Request, err error) {
 	if h.foreign != nil {
-		return h.foreign
+		return there, h.foreign
 	}
-	there, err := c.request(ctx, h)
-	if err != nil {
-		return err
+	if there, err = c.request(ctx, h); err != nil {
+		return there, err
 	}
 	if there.Fingerprint() != request.Fingerprint() {
-		return rules.OtherContent(request.Key())
+		return there, rules.OtherContent(request.Key())
 	}
-	return nil
+	return there, nil
 }
 
 // repeated returns the existing order for a request that the current rules refuse,
@@ -140,8 +139,14 @@ func (c *Client) existing(ctx context.Context, request order.Request) (Started, 
 	if c.free(ctx, h) {
 		return Started{}, h, errFree
 	}
-	if err := c.sameOrder(ctx, h, request); err != nil {
+	there, err := c.sameOrder(ctx, h, request)
+	if err != nil {
 		return Started{}, h, err
+	}
+	if request.RequestedBy != "" && !rules.SamePerson(there.RequestedBy, request.RequestedBy) {
+		if err := c.noteRepeat(ctx, request); err != nil {
+			return Started{}, h, err
+		}
 	}
 	return Started{WorkflowID: contract.WorkflowID(request.Key()), RunID: h.run, Existing: true}, h, nil
 }

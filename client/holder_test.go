@@ -26,13 +26,19 @@ type taken struct {
 	typ, queue string
 	memo       map[string]*commonpb.Payload
 	input      *commonpb.Payloads
+	acts       []order.BookAction // that were started, under ids
+	ids        []string
 }
 
 func (t *taken) already() error {
 	return serviceerror.NewWorkflowExecutionAlreadyStarted("it is there", "", "run-1")
 }
 
-func (t *taken) ExecuteWorkflow(context.Context, temporalclient.StartWorkflowOptions, any, ...any) (temporalclient.WorkflowRun, error) {
+func (t *taken) ExecuteWorkflow(_ context.Context, options temporalclient.StartWorkflowOptions, workflow any, args ...any) (temporalclient.WorkflowRun, error) {
+	if workflow == contract.BookActionType {
+		t.acts, t.ids = append(t.acts, args[0].(order.BookAction)), append(t.ids, options.ID)
+		return nil, nil
+	}
 	return nil, t.already()
 }
 
@@ -172,6 +178,34 @@ func TestARepetitionUnderStricterRules(t *testing.T) {
 		_, err = New(nil).Start(t.Context(), request)
 		require.Equal(t, order.CodeInvalidRequest, order.CodeOf(err), "nothing of this name is looked for")
 	}
+}
+
+// The repetition by somebody else is the same order, and is noted once per person.
+func TestARepetitionByAnother(t *testing.T) {
+	t.Parallel()
+	amount, err := money.Parse("1500", "PKR")
+	require.NoError(t, err)
+	request := order.Request{
+		Kind: order.Withdrawal, Merchant: "M1700000001", Number: "W-1", Country: "PK", Way: "easypaisa", Amount: amount, RequestedBy: "amina",
+		Details: map[string]string{"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567"},
+	}
+	there := &taken{typ: contract.WithdrawalType, queue: contract.Queue, input: payloads(t, converter.GetDefaultDataConverter(), request)}
+	for _, by := range []string{"amina", "Amina", ""} {
+		request.RequestedBy = by
+		_, err := New(there).Start(t.Context(), request)
+		require.NoError(t, err)
+	}
+	require.Empty(t, there.acts)
+	for _, by := range []string{"bilal", "bilal", "chen"} {
+		request.RequestedBy = by
+		started, err := New(there).Start(t.Context(), request)
+		require.NoError(t, err)
+		require.True(t, started.Existing)
+		last := there.acts[len(there.acts)-1]
+		require.Equal(t, []any{by, request.Key(), "repeat"}, []any{last.By, *last.Repeat, last.Name()})
+	}
+	require.Equal(t, there.ids[0], there.ids[1], "Temporal starts the second one not at all")
+	require.NotEqual(t, there.ids[0], there.ids[2])
 }
 
 func requireCode(t *testing.T, err error, code, says string) {

@@ -22,6 +22,7 @@ type BookAction struct {
 	SetAside          *CallbackRef        `json:"set_aside,omitempty"`
 	Stop              *StopScope          `json:"stop,omitempty"`
 	Resume            *StopRef            `json:"resume,omitempty"`
+	Repeat            *Key                `json:"repeat,omitempty"` // package client notes that somebody else has requested an order again
 	EndRestore        *Installation       `json:"end_restore,omitempty"`
 }
 
@@ -150,6 +151,9 @@ func (a BookAction) Check() *Refusal {
 		if ref != nil {
 			texts = append(texts, bounded{"merchant", ref.Merchant, MaxMark}, bounded{"ref", ref.Ref, MaxMark})
 		}
+	}
+	if a.Repeat != nil {
+		texts = append(texts, bounded{"merchant", a.Repeat.Merchant, MaxMark}, bounded{"number", a.Repeat.Number, MaxMark})
 	}
 	if a.SetAside != nil {
 		texts = append(texts, bounded{"callback", a.SetAside.Callback, MaxMark})

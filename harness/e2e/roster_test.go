@@ -19,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -35,6 +36,7 @@ func TestRoster(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, h.start(h.ctx, request))
 		require.Equal(t, stack.System, h.settled(t, signed).RequestedBy)
+		h.repeated(t, signed.request)
 
 		p := h.withdrawal(t, "VN", "success", succeeds)
 		h.stands(t, order.AwaitingApproval, p)
@@ -61,6 +63,27 @@ func TestRoster(t *testing.T) {
 		}
 		h.stopsAndResumes(t)
 	})
+}
+
+// repeated has another person request an order again, which is the same order. The
+// audit notes it once.
+func (h *house) repeated(t *testing.T, request order.Request) {
+	t.Helper()
+	request.RequestedBy = "dana"
+	for range 2 {
+		again, err := h.Orders.Start(h.ctx, request)
+		require.NoError(t, err)
+		require.True(t, again.Existing)
+	}
+	until(t, h, "the repetition to be noted", func(ctx context.Context) (found []string, err error) {
+		entries, err := h.books.Audit(ctx, request.Key())
+		for _, entry := range entries {
+			if entry.Action == ledger.ActionRepeat {
+				found = append(found, entry.Actor)
+			}
+		}
+		return found, err
+	}, func(found []string) bool { return len(found) == 1 && found[0] == "dana" })
 }
 
 // stopsAndResumes has one person stop all payouts and two others, who sign, resume

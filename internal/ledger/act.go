@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -64,10 +65,28 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 		return l.StopPayouts(ctx, *a.Stop, a.Who)
 	case a.Resume != nil:
 		return l.ResumePayouts(ctx, a.Resume.Stop, a.Who)
+	case a.Repeat != nil:
+		return l.noteRepeat(ctx, *a.Repeat, a.Who)
 	case a.EndRestore != nil:
 		return l.EndRestore(ctx, a.Who)
 	}
 	return nil, order.Refuse(order.CodeInvalidRequest, "this worker does not know the action %s", a.Name()), nil
+}
+
+// noteRepeat audits that somebody other than the requester has requested the same
+// order again. Nothing else happens. The codes are WHO_MISSING and TEXT_TOO_LONG.
+func (l *Ledger) noteRepeat(ctx context.Context, key order.Key, who order.Who) (order.Key, *order.Refusal, error) {
+	var refusal *order.Refusal
+	err := l.inTx(ctx, func(t tx) (err error) {
+		refusal, err = t.onBooks(ctx, key, "", entry{action: ActionRepeat, actor: who.By, mark: who.ID}, func(bool) (*order.Refusal, error) {
+			return requirePerson("a repetition", who.By, "the same order was requested again"), nil
+		})
+		return err
+	})
+	if err != nil {
+		return key, nil, fmt.Errorf("ledger: note the repetition of %s: %w", key, err)
+	}
+	return key, refusal, nil
 }
 
 // onBooks performs an action that is about an order only by its key, and audits it
