@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -66,7 +65,7 @@ func serve(ctx context.Context, settings config.Codec, log *slog.Logger) error {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", settings.CodecListen)
 	if err != nil {
-		return fmt.Errorf("PAYOUTS_CODEC_LISTEN: %w", err)
+		return commandline.NotListening("PAYOUTS_CODEC_LISTEN", settings.CodecListen, err)
 	}
 	serving := &http.Server{
 		Handler:           server(decrypting, access{origins: settings.Allowed(), hosts: settings.Hosts(), token: settings.CodecToken.Reveal()}),

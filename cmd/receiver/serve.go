@@ -13,6 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -52,7 +53,7 @@ func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) erro
 	}))
 	door, err := telemetry.Listen(ctx, settings.AdminListen, registry, boot.ReceiverLedgerCheck(books), boot.TemporalCheck(temporal, false))
 	if err != nil {
-		return fmt.Errorf("PAYOUTS_ADMIN_LISTEN: %w", err)
+		return commandline.NotListening("PAYOUTS_ADMIN_LISTEN", settings.AdminListen, err)
 	}
 	defer func() { _ = door.Close() }()
 	log.Info("Health and metrics are answered", "address", door.Address())
@@ -66,7 +67,7 @@ func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) erro
 func listen(ctx context.Context, address string, server *http.Server, log *slog.Logger, sweep func(context.Context)) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("PAYOUTS_LISTEN: %w", err)
+		return commandline.NotListening("PAYOUTS_LISTEN", address, err)
 	}
 	log.Info("Callbacks are taken", "address", listener.Addr().String(), "path", callback.Path)
 	sweepCtx, stop := context.WithCancel(ctx)

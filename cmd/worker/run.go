@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 )
@@ -60,7 +60,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.WorkerLedgerCheck(books), boot.TemporalCheck(temporal, true),
 		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority, boot.AuditCheck(keys))
 	if err != nil {
-		return fmt.Errorf("PAYOUTS_HEALTH_LISTEN: %w", err)
+		return commandline.NotListening("PAYOUTS_HEALTH_LISTEN", settings.HealthListen, err)
 	}
 	defer func() { _ = side.Close() }()
 	log.Info("Worker started", "merchants", len(settings.Merchants), "gateway", settings.GatewayURL, "address", side.Address())

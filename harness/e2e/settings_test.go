@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Secrets that no output may contain, even if they are in the wrong setting.
@@ -93,6 +95,43 @@ func TestWrongSettings(t *testing.T) {
 				startsWrongly(t, process, c.wrong, c.names)
 			})
 		}
+	}
+}
+
+// TestATakenAddress starts every process that listens at an address where another program
+// listens. It must end, name the setting to change, and have a stable code.
+func TestATakenAddress(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, taken.Close()) })
+	_, public, err := tarspay.GenerateKey()
+	require.NoError(t, err)
+	merchant := "M1700000001:PK:" + public
+	address, free := taken.Addr().String(), "127.0.0.1:0"
+	for name, c := range map[string]struct {
+		process, setting string
+		environment      []string
+		args             []string
+	}{
+		"the callbacks' address": {"receiver", "PAYOUTS_LISTEN", []string{"PAYOUTS_LISTEN=" + address, "PAYOUTS_ADMIN_LISTEN=" + free}, nil},
+		"the receiver's health":  {"receiver", "PAYOUTS_ADMIN_LISTEN", []string{"PAYOUTS_LISTEN=" + free, "PAYOUTS_ADMIN_LISTEN=" + address}, nil},
+		"the codec":              {"codec", "PAYOUTS_CODEC_LISTEN", []string{"PAYOUTS_CODEC_LISTEN=" + address, "PAYOUTS_PAYLOAD_KEYS=e2e:" + secretKey}, nil},
+		"the sandbox":            {"sandbox", "--listen", nil, []string{"serve", "--merchant", merchant, "--listen", address}},
+		"the sandbox's control":  {"sandbox", "--control-listen", nil, []string{"serve", "--merchant", merchant, "--listen", free, "--control-listen", address}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			environment := append(c.environment, "PAYOUTS_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "ledger.db"),
+				"PAYOUTS_MERCHANTS=M1700000001:PK")
+			if c.process == "receiver" { // it does not make the tables
+				run(t, environment, "worker", "migrate")
+			}
+			r := run(t, environment, c.process, c.args...)
+			require.Equal(t, 2, r.exit, r.err)
+			require.Contains(t, r.err, c.process+": "+c.setting+" is "+address+", where another program listens already; stop it, or set "+
+				c.setting+" to another address (ADDRESS_IN_USE)\n")
+		})
 	}
 }
 

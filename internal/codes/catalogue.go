@@ -195,6 +195,8 @@ var Catalogue = []Group{
 		{"LEDGER_URL_INVALID", ClassInvalid, "the database URL has neither of the two forms", "write postgres://user:password@host/name or sqlite:path/to/file.db"},
 	}},
 	{"settings", "Settings", []Entry{
+		{"ADDRESS_IN_USE", ClassInvalid, "another program listens at an address of a setting", "stop that program, or set the setting that the message names to another address"},
+		{"ADDRESS_UNUSABLE", ClassInvalid, "this machine cannot listen at an address of a setting", "set the setting that the message names to an address of this machine, with a port that the user may use"},
 		{"CODEC_TOKEN_MISSING", ClassInvalid, "the codec server would decrypt for other machines without a token", "set PAYOUTS_CODEC_TOKEN, or listen on this machine only"},
 		{"CONNECTION_UNENCRYPTED", ClassInvalid, "others could read or change the traffic, such as a notify URL with plain http", "use https or TLS, or accept it in PAYOUTS_ALLOW_INSECURE"},
 		{"FILE_OPEN_TO_OTHERS", ClassInvalid, "a file of keys, of an address or of a policy can be written by others, or replaced through a directory above it", "take the rights away from others"},

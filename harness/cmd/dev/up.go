@@ -129,7 +129,11 @@ func welcome(s *stack.Stack, data string) string {
 	return strings.NewReplacer(
 		"{ui}", a.UI, "{temporal}", a.Temporal, "{namespace}", stack.Namespace, "{receiver}", a.Receiver, "{admin}", a.Admin,
 		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", filepath.Join(data, "env"),
-	).Replace(`
+	).Replace(welcomeText)
+}
+
+// welcomeText is what dev up prints; words in braces are replaced.
+const welcomeText = `
 The stack is up. Ctrl-C stops it.
 
   Temporal UI      {ui}
@@ -154,8 +158,9 @@ In another terminal:
   bin/starter reconcile --transactions
   bin/starter balance
 
-The field sandboxScenario of an order selects a fault. All scenarios are listed by
-"bin/sandbox scenarios":
+The field sandboxScenario of an order selects a fault. So do the last three digits before
+the point of its amount: 1138 gets an expired key, 7142 a balance that is too small. Amounts
+that end in 000 or in 500 to 999 are paid. "bin/sandbox scenarios" lists all scenarios:
 
   bin/starter withdraw --number PAY-2 --country VN --way VCB --amount 500000 \
       --name "NGUYEN VAN AN" --account 0071000123456 \
@@ -196,5 +201,4 @@ them, and ends the mark when the lost hours are accounted for:
   bin/starter restored --over --why "all of the lost hours is accounted for" --by amina
 
 The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
-`)
-}
+`

@@ -5,10 +5,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 )
 
@@ -44,4 +46,26 @@ func TestNumbersToTryAreOfOneOrderEach(t *testing.T) {
 			seen[match[1]] = true
 		}
 	}
+}
+
+// The README and dev up say which amounts select a fault of the sandbox, and which are
+// paid.
+func TestWhereAmountsSelectAFaultIsSaid(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	require.NoError(t, err)
+	for _, page := range []string{string(readme), welcome(&stack.Stack{}, "var/dev")} {
+		page = strings.Join(strings.Fields(page), " ")
+		require.Contains(t, page, "the last three digits before the point of its amount")
+		require.Contains(t, page, "1138 gets an expired key, 7142 a balance that is too small")
+		require.Contains(t, page, "Amounts that end in 000 or in 500 to 999 are paid.")
+	}
+	digits := make(map[string]string)
+	for _, scenario := range sandbox.Scenarios() {
+		if scenario.Digits != "" {
+			require.True(t, scenario.Digits > "000" && scenario.Digits < "500", scenario.Digits)
+			digits[scenario.Digits] = scenario.Name
+		}
+	}
+	require.Equal(t, []string{"key-expired", "balance-short"}, []string{digits["138"], digits["142"]})
 }

@@ -87,9 +87,9 @@ func serve(ctx context.Context, s settings, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	listeners := []listener{{s.listen, gateway}}
+	listeners := []listener{{"--listen", s.listen, gateway}}
 	if s.controlListen != "" {
-		listeners = append(listeners, listener{s.controlListen, gateway.Control()})
+		listeners = append(listeners, listener{"--control-listen", s.controlListen, gateway.Control()})
 	}
 	err = listen(ctx, listeners, func(addresses []string) {
 		fmt.Fprintf(out, "the sandbox listens on http://%s\nplatform public key %s\n", addresses[0], gateway.PlatformKey())
@@ -137,6 +137,7 @@ func faultPlan(seed uint64, rate int, faults map[string]int) sandbox.Faults {
 }
 
 type listener struct {
+	flag    string
 	address string
 	handler http.Handler
 }
@@ -153,7 +154,7 @@ func listen(ctx context.Context, listeners []listener, ready func(addresses []st
 	for _, l := range listeners {
 		socket, err := new(net.ListenConfig).Listen(ctx, "tcp", l.address)
 		if err != nil {
-			stop(err)
+			stop(commandline.NotListening(l.flag, l.address, err))
 			break
 		}
 		server := &http.Server{Handler: l.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
