@@ -47,6 +47,7 @@ func TestOperationsShellLines(t *testing.T) {
 			"PAYOUTS_BREAKER_PROBE":      "2s",
 			"PAYOUTS_RECONCILE_LAG":      "0s",
 			"PAYOUTS_RECONCILE_RATE":     "10000",
+			"PAYOUTS_CHECKPOINT_EVERY":   "1s",
 		},
 	}})}
 	bin, err := filepath.Abs("../../bin")
@@ -87,6 +88,7 @@ func (d day) situations() map[string]func(*testing.T) {
 		return func(t *testing.T) { d.needsPerson(t, kind, number) }
 	}
 	return map[string]func(*testing.T){
+		"Checkpoints":                                         d.hasCheckpoint,
 		"The operator's day":                                  queued(ledger.QueueReview, "INV-6"),
 		"An order waits for approval":                         d.waitsForApproval,
 		"An order waits for funds":                            d.waitsForFunds,
@@ -113,10 +115,10 @@ func (d day) endings() map[string]func(*testing.T) {
 			d.reached(t, "INV-3", order.Rejected)
 		},
 		"A merchant's breaker is open": d.breakerCloses,
-		"A discrepancy is open":        d.closed(codes.DiscrepancyMismatch),
-		"No workflow drives an order":  d.closed(codes.DiscrepancyOrphan),
+		"A discrepancy is open":        d.closed(codes.DiscrepancyMismatch, "amina"),
+		"No workflow drives an order":  d.closed(codes.DiscrepancyOrphan, "amina"),
 		"Temporal has an order that the ledger does not have": func(t *testing.T) {
-			d.closed(codes.DiscrepancyNotInLedger)(t)
+			d.closed(codes.DiscrepancyNotInLedger, "amina", ledger.System)(t)
 			d.reached(t, "INV-8", order.Succeeded)
 		},
 		"Money moved that belongs to no order":  d.balancesAgree,
@@ -132,29 +134,32 @@ func (d day) endings() map[string]func(*testing.T) {
 // 0.
 var operationsOutcomes = map[string]outcome{
 	"worker migrate --roles": {1, []string{"SQLite has no roles"}}, // with PostgreSQL every stack runs it
-	`worker restored --why "disk lost; backup of 03:00" --by amina`:                               {says: []string{"open orders ask the gateway first", "starter restored --over", "a worker runs: "}},
-	`starter restored --over --why "all of the lost hours is accounted for" --by amina`:           {says: []string{"restore is over"}},
-	"starter audit --installation":                                                                {says: []string{"policy", "restore", "end_restore"}},
-	"starter audit INV-1 --merchant M1700000001":                                                  {says: []string{"open", "submit", "settle"}},
-	`starter audit --verify --public-keys "$PAYOUTS_AUDIT_PUBLIC_FILE"`:                           {says: []string{"whole", "the seal of every entry was checked"}},
-	"starter keygen audit.key --audit payouts.example.com/live":                                   {says: []string{"give it to the worker only"}},
-	"starter audit --verify":                                                                      {says: []string{"whole"}},
-	"starter queue":                                                                               {says: []string{"review M1700000001/INV-6", "starter resolve INV-6 --merchant M1700000001 --state"}},
-	"starter show INV-1 --merchant M1700000001":                                                   {says: []string{"request", "attempt", "callback", "transfer"}},
-	"starter status INV-1 --merchant M1700000001":                                                 {says: []string{"succeeded"}},
-	"starter approve INV-2 --merchant M1700000001":                                                {exitUsage, []string{"awaiting_approval", "FINGERPRINT_MISSING"}},
-	`starter reject INV-3 --merchant M1700000001 --why "not our supplier" --by amina`:             {says: []string{"rejected", "REJECTED"}},
-	"starter poll INV-4 --merchant M1700000001 --by amina":                                        {says: []string{"awaiting_funds", "INSUFFICIENT_FUNDS"}},
-	"starter poll INV-5 --merchant M1700000001 --by amina":                                        {says: []string{"unknown", "GATEWAY_UNKNOWN"}},
-	"starter reconcile --merchant M1700000001":                                                    {says: []string{"agreed"}},
-	"starter discrepancies --open":                                                                {says: []string{"FIELDS_MISMATCH"}},
-	"starter adopt INV-7 --merchant M1700000001 --by amina":                                       {says: []string{"adopted by workflow order:M1700000001:INV-7"}},
-	"starter adopt INV-8 --merchant M1700000001 --by amina":                                       {says: []string{"adopted by workflow order:M1700000001:INV-8"}},
-	"starter show THEIR-1 --merchant M1700000002":                                                 {says: []string{"we have no such order", "callback"}},
-	"starter reconcile":                                                                           {exitOtherwise, []string{"drift", "5000.00"}},
-	"starter balance":                                                                             {says: []string{"last compared with the gateway", "drift"}},
-	"starter reconcile --transactions":                                                            {says: []string{"nothing differs in what was compared"}},
-	"starter adjust list --open":                                                                  {says: []string{"TOPUP-7", "proposed"}},
+	`worker restored --why "disk lost; backup of 03:00" --by amina`:                     {says: []string{"open orders ask the gateway first", "starter restored --over", "a worker runs: "}},
+	`starter restored --over --why "all of the lost hours is accounted for" --by amina`: {says: []string{"restore is over"}},
+	"starter audit --installation":                                                      {says: []string{"policy", "restore", "end_restore"}},
+	"starter audit INV-1 --merchant M1700000001":                                        {says: []string{"open", "submit", "settle"}},
+	`starter audit --verify --public-keys "$PAYOUTS_AUDIT_PUBLIC_FILE"`:                 {says: []string{"whole", "the seal of every entry was checked"}},
+	"starter keygen audit.key --audit payouts.example.com/live":                         {says: []string{"give it to the worker only"}},
+	"starter audit --verify":                                                            {says: []string{"whole"}},
+	"starter audit --checkpoint --out audit.checkpoint":                                 {says: []string{"the checkpoint of ", "is in audit.checkpoint"}},
+	"starter audit --verify --checkpoint audit.checkpoint":                              {says: []string{"whole", "1 checkpoint: the first "}},
+	"starter audit --prove INV-1 --merchant M1700000001 --out proofs":                   {says: []string{"proofs/1.proof", "proved under the checkpoint of "}},
+	"starter queue": {says: []string{"review M1700000001/INV-6", "starter resolve INV-6 --merchant M1700000001 --state"}},
+	"starter show INV-1 --merchant M1700000001":                                       {says: []string{"request", "attempt", "callback", "transfer"}},
+	"starter status INV-1 --merchant M1700000001":                                     {says: []string{"succeeded"}},
+	"starter approve INV-2 --merchant M1700000001":                                    {exitUsage, []string{"awaiting_approval", "FINGERPRINT_MISSING"}},
+	`starter reject INV-3 --merchant M1700000001 --why "not our supplier" --by amina`: {says: []string{"rejected", "REJECTED"}},
+	"starter poll INV-4 --merchant M1700000001 --by amina":                            {says: []string{"awaiting_funds", "INSUFFICIENT_FUNDS"}},
+	"starter poll INV-5 --merchant M1700000001 --by amina":                            {says: []string{"unknown", "GATEWAY_UNKNOWN"}},
+	"starter reconcile --merchant M1700000001":                                        {says: []string{"agreed"}},
+	"starter discrepancies --open":                                                    {says: []string{"FIELDS_MISMATCH"}},
+	"starter adopt INV-7 --merchant M1700000001 --by amina":                           {says: []string{"adopted by workflow order:M1700000001:INV-7"}},
+	"starter adopt INV-8 --merchant M1700000001 --by amina":                           {says: []string{"adopted by workflow order:M1700000001:INV-8"}},
+	"starter show THEIR-1 --merchant M1700000002":                                     {says: []string{"we have no such order", "callback"}},
+	"starter reconcile":                {exitOtherwise, []string{"drift", "5000.00"}},
+	"starter balance":                  {says: []string{"last compared with the gateway", "drift"}},
+	"starter reconcile --transactions": {says: []string{"nothing differs in what was compared"}},
+	"starter adjust list --open":       {says: []string{"TOPUP-7", "proposed"}},
 	"starter adjust confirm TOPUP-7 --merchant M1700000001 --by dana":                             {says: []string{"booked"}},
 	`starter cancel INV-9 --merchant M1700000001 --why "paid by hand" --by amina`:                 {says: []string{"cancelled", "CANCELLED"}},
 	"temporal workflow query --workflow-id order:M1700000001:INV-10 --name order":                 {says: []string{`"state":"awaiting_approval"`, `"fingerprint":"`}},

@@ -1232,6 +1232,20 @@ var mutants = []mutant{
 		pkg:  "./internal/ledger", run: "TestEveryEntryIsSealed/sqlite",
 	},
 	{
+		name: "late_entries_skipped", takes: "a checkpoint's last id has no entry below it that may still come",
+		file: "internal/ledger/tree.go",
+		old:  `		if ended {`,
+		new:  `		if ended || true {`,
+		pkg:  "./internal/ledger", run: "TestALateCommitIsPlacedLater",
+	},
+	{
+		name: "checkpoints_not_compared", takes: "the audit is compared with the checkpoints that were kept",
+		file: "internal/ledger/verify_audit.go",
+		old:  `review, err := seal.NewReview(checkpoints...)`,
+		new:  `review, err := seal.NewReview()`,
+		pkg:  "./internal/ledger", run: "TestCheckpointsFindWhatTheOwnerChanged/sqlite",
+	},
+	{
 		name: "envelope_unhashed", takes: "the hash of an entry covers the envelope of a signed action",
 		file: "internal/ledger/chain.go",
 		old:  `		w.text(r.Envelope)`,

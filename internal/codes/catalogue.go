@@ -305,6 +305,7 @@ var Catalogue = []Group{
 		{"AUDIT_CHECKPOINT_UNSIGNED", ClassFinding, "no key that is known here has signed the checkpoint", "add the public key if it is one of ours; else do not trust the checkpoint"},
 		{"AUDIT_ENTRY_REMOVED", ClassFinding, "an audit entry is gone", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_ENTRY_REPLACED", ClassFinding, "an audit entry differs from the one that was added to the tree", "find out who changed the database; compare it with a backup"},
+		{"AUDIT_ENTRY_UNPLACED", ClassFinding, "an audit entry is as old as those of a checkpoint, and no checkpoint covers it", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_KEY_MALFORMED", ClassInvalid, "a line of a key file is no key", "correct the line"},
 		{"AUDIT_KEY_MISSING", ClassInvalid, "the key file is missing, or has no key", "make one, or name the right file"},
 		{"AUDIT_KEY_OPEN", ClassInvalid, "others can read or write the key file", "take the rights away from others"},

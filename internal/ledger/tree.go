@@ -18,6 +18,10 @@ import (
 // stable.
 const CodeCheckpointMissing = "AUDIT_CHECKPOINT_MISSING"
 
+// CodeUnplaced means that an entry is as old as those of a checkpoint, and is not in
+// the tree. It is stable.
+const CodeUnplaced = "AUDIT_ENTRY_UNPLACED"
+
 // Checkpoint is a signed root of the audit's Merkle tree.
 type Checkpoint struct {
 	Size int64     `json:"size"` // the number of entries in the tree

@@ -308,6 +308,9 @@ func TestCheckpointsFindWhatTheOwnerChanged(t *testing.T) {
 			b.replant(t)
 			b.check(t)
 		}, []string{}, []string{"AUDIT_REWRITTEN "}},
+		"an entry taken out of the tree": {func(t *testing.T, b *testBundle) {
+			require.NoError(t, b.exec("DELETE FROM audit_tree WHERE number = 'W2' AND seq = 4"))
+		}, []string{"AUDIT_ENTRY_UNPLACED W2"}, []string{"AUDIT_TAIL_CUT ", "AUDIT_ENTRY_UNPLACED W2"}},
 		"the installation's chain cut": {func(t *testing.T, b *testBundle) {
 			require.NoError(t, b.exec("DELETE FROM audit WHERE merchant = ''"))
 			require.NoError(t, b.exec("DELETE FROM chains WHERE merchant = ''"))

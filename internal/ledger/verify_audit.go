@@ -67,7 +67,7 @@ const maxBreaks = 1000
 //   - each person's signature, with the roster that was in force, if the evidence has
 //     what verifies them
 //   - that the entries are those that were added to the tree, and those of the
-//     checkpoints
+//     checkpoints, and that no old entry is missing there
 //
 // Without keys it does not detect an attacker who adds entries, or who rewrites all
 // later entries, the heads of the chains and the orders. Without checkpoints it does
@@ -263,7 +263,25 @@ func (c *auditCheck) tree(ctx context.Context, t tx, checkpoints []seal.Checkpoi
 		c.list(headedRow{auditRow: named[finding.From]}, finding.Code, finding.Text)
 	}
 	c.report.Covered = review.Checked()
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return c.unplaced(ctx, t)
+}
+
+// unplaced finds entries with an id up to that of the last checkpoint that are not in
+// the tree.
+func (c *auditCheck) unplaced(ctx context.Context, t tx) error {
+	var rows []auditRow
+	err := t.List(ctx, &rows, `
+		SELECT merchant, number, seq FROM audit a
+		WHERE id <= (SELECT MAX(last_id) FROM checkpoints) AND NOT EXISTS (
+			SELECT 1 FROM audit_tree t WHERE t.merchant = a.merchant AND t.number = a.number AND t.chain = a.chain AND t.seq = a.seq)
+		ORDER BY id LIMIT ?`, maxBreaks)
+	for _, row := range rows {
+		c.list(headedRow{auditRow: row}, CodeUnplaced, "the entry is as old as those of a checkpoint, and no checkpoint covers it")
+	}
+	return err
 }
 
 // missing finds the chains that have no entries.
