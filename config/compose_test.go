@@ -27,6 +27,7 @@ type composeFile struct {
 	Merchants map[string]string `yaml:"x-merchants"`
 	Payouts   map[string]string `yaml:"x-payouts"`
 	AuditKey  composeConfig     `yaml:"x-audit-key"`
+	DataKey   composeConfig     `yaml:"x-data-key"`
 }
 
 type composeConfig struct {

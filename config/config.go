@@ -30,6 +30,7 @@ type Worker struct {
 	Audit
 	CheckpointEvery time.Duration `default:"1h" unit:"duration" desc:"How often a worker with the audit's key signs a checkpoint of the audit; 0s: never."`
 	CheckpointFile  string        `unit:"path" desc:"File to which a worker appends each checkpoint that it makes. Keep it where the database's owner cannot write. Empty, or -: only the log has them."`
+	Data
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
@@ -46,6 +47,7 @@ type Receiver struct {
 	Listen      string        `default:":8080" unit:"host:port" desc:"Where the receiver takes callbacks; the gateway must be able to reach it."`
 	AdminListen string        `default:"127.0.0.1:8082" unit:"host:port" desc:"Where the receiver answers /healthz, /readyz and /metrics."`
 	SweepEvery  time.Duration `default:"5s" unit:"duration" desc:"How often callbacks that are stored and not yet signalled are tried again."`
+	Data
 	Payloads
 	Exceptions
 	Log
@@ -61,6 +63,7 @@ type Starter struct {
 	Access
 	Keys            `optional:"true"` // see PrivateKey
 	AuditPublicFile string            `unit:"path" desc:"File with the public keys that seals of the audit are verified with; starter keygen --audit makes one. Keep the keys that no longer seal."`
+	DataKeyFile     string            `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
 	Alarm
 	Signing
 	Payloads `optional:"true"` // see ReadKeyRing
@@ -72,6 +75,7 @@ type Starter struct {
 type Tables struct {
 	Migration
 	Audit
+	Data
 }
 
 // Migration holds the settings of worker migrate, which writes nothing to the audit.
@@ -107,6 +111,7 @@ func LoadWorker() (Worker, error) {
 	w.Roster.check(p)
 	w.Audit.check(p)
 	w.checkCheckpoints(p)
+	w.Data.check(p)
 	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)
@@ -138,6 +143,7 @@ func LoadReceiver() (Receiver, error) {
 	r.Database.complete(p)
 	r.Platform.check(p)
 	r.Accounts.check(p)
+	r.Data.check(p)
 	r.Payloads.complete(p)
 	p.address("PAYOUTS_LISTEN", r.Listen)
 	p.address("PAYOUTS_ADMIN_LISTEN", r.AdminListen)
@@ -151,6 +157,7 @@ func LoadTables() (Tables, error) {
 	p := load(&t)
 	t.Database.complete(p)
 	t.Audit.check(p)
+	t.Data.check(p)
 	return t, p.err()
 }
 

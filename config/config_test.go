@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -38,6 +39,7 @@ func environment(t *testing.T, changes ...string) {
 	t.Setenv("PAYOUTS_PRIVATE_KEYS", "M1:"+somePrivateKey)
 	t.Setenv("PAYOUTS_NOTIFY_URL", "https://payouts.example.com/callbacks/tarspay")
 	t.Setenv("PAYOUTS_AUDIT_KEY_FILE", "audit.key")
+	t.Setenv("PAYOUTS_DATA_KEY_FILE", "data.key")
 	for i := 0; i < len(changes); i += 2 {
 		t.Setenv(changes[i], changes[i+1])
 	}
@@ -69,6 +71,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Audit:           Audit{AuditKeyFile: "audit.key"},
 		CheckpointEvery: time.Hour,
+		Data:            Data{DataKeyFile: "data.key"},
 		Reconciliation: Reconciliation{
 			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
 		},
@@ -79,14 +82,14 @@ func TestDefaults(t *testing.T) {
 	receiver, err := LoadReceiver()
 	require.NoError(t, err)
 	require.Equal(t, Receiver{
-		Database: worker.Database, Platform: worker.Platform, Accounts: worker.Accounts, Log: worker.Log,
+		Database: worker.Database, Platform: worker.Platform, Accounts: worker.Accounts, Data: worker.Data, Log: worker.Log,
 		Listen: ":8080", AdminListen: "127.0.0.1:8082", SweepEvery: 5 * time.Second,
 	}, receiver)
 
 	starter, err := LoadStarter()
 	require.NoError(t, err)
 	require.Equal(t, Starter{
-		Accounts: worker.Accounts, Database: worker.Database, Access: worker.Access, Keys: worker.Keys, Alarm: worker.Alarm,
+		Accounts: worker.Accounts, Database: worker.Database, Access: worker.Access, Keys: worker.Keys, Alarm: worker.Alarm, DataKeyFile: "data.key",
 		Log: worker.Log,
 	}, starter)
 }
@@ -299,6 +302,30 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"PAYOUTS_GATEWAY_TIMEOUT", "PAYOUTS_CONFIRM",
 	}, names)
 	require.Len(t, strings.Split(err.Error(), "\n"), len(names))
+}
+
+// Without a key that encrypts personal data, worker and receiver start only if they are
+// told to.
+func TestDataKey(t *testing.T) {
+	for _, test := range []struct{ file, clear, want string }{
+		{"data.key", "", ""},
+		{"", "true", ""},
+		{"", "", "PAYOUTS_DATA_KEY_FILE is not set: anybody who can read the database or a backup of it could read who is paid; make a key with starter keygen --data, or do without with PAYOUTS_DATA_CLEAR=true (DATA_KEY_MISSING)"},
+		{"", "false", "PAYOUTS_DATA_KEY_FILE is not set: "},
+		{"data.key", "true", "PAYOUTS_DATA_CLEAR is true and PAYOUTS_DATA_KEY_FILE is set; remove one of them"},
+	} {
+		environment(t, "PAYOUTS_DATA_KEY_FILE", test.file, "PAYOUTS_DATA_CLEAR", test.clear)
+		_, err := LoadWorker()
+		_, receiverErr := LoadReceiver()
+		_, restoredErr := LoadTables()
+		if test.want == "" {
+			require.NoError(t, errors.Join(err, receiverErr, restoredErr))
+			continue
+		}
+		for _, err := range []error{err, receiverErr, restoredErr} {
+			require.ErrorContains(t, err, test.want)
+		}
+	}
 }
 
 // Without a key that seals the audit a worker starts only if it is told to.

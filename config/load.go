@@ -31,6 +31,7 @@ const (
 	CodeNotify     = "NOTIFY_URL_NOT_SERVED"  // the receiver does not answer at that address
 	CodeNoToken    = "CODEC_TOKEN_MISSING"    //nolint:gosec // other machines could decrypt; a code, not a credential
 	CodeNoAuditKey = "AUDIT_KEY_MISSING"      // nothing would seal the audit
+	CodeNoDataKey  = "DATA_KEY_MISSING"       // nothing would encrypt personal data
 	CodePlain      = "CONNECTION_UNENCRYPTED" // others could read or change the traffic
 )
 

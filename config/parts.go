@@ -343,6 +343,22 @@ func (a Audit) check(p *problems) {
 	}
 }
 
+// Data names the file with the keys that personal data in the ledger is encrypted with.
+type Data struct {
+	DataKeyFile string `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with, newest first; starter keygen --data makes one. Needed unless PAYOUTS_DATA_CLEAR is true."`
+	DataClear   bool   `default:"false" unit:"true|false" desc:"Start without PAYOUTS_DATA_KEY_FILE: personal data in the ledger is not encrypted."`
+}
+
+// check reports a missing file, and one that would not be used.
+func (d Data) check(p *problems) {
+	switch {
+	case d.DataKeyFile == "" && !d.DataClear && !p.has("PAYOUTS_DATA_CLEAR"):
+		p.code(CodeNoDataKey, "PAYOUTS_DATA_KEY_FILE", "is not set: anybody who can read the database or a backup of it could read who is paid; make a key with starter keygen --data, or do without with PAYOUTS_DATA_CLEAR=true")
+	case d.DataKeyFile != "" && d.DataClear:
+		p.add("PAYOUTS_DATA_CLEAR", "is true and PAYOUTS_DATA_KEY_FILE is set; remove one of them")
+	}
+}
+
 // Log holds the level and the format of logs. Logs go to standard error.
 type Log struct {
 	LogLevel  slog.Level `default:"info" unit:"level" desc:"debug, info, warn or error."`

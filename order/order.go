@@ -19,6 +19,9 @@ type Order struct {
 	Horizon       time.Duration // how long the order looks for proof, from the first create on; zero if not recorded
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	// Hidden is "encrypted" or "erased" if the content cannot be read. Then the
+	// details, the requester, the fingerprint and the instructions are empty.
+	Hidden string
 }
 
 // Standing is the part of an order that changes.
@@ -72,6 +75,7 @@ type View struct {
 	RequestedBy string       `json:"requested_by,omitempty"` // as typed when the order was started
 	Amount      money.Amount `json:"amount"`
 	Fingerprint string       `json:"fingerprint"`
+	Hidden      string       `json:"hidden,omitempty"` // "encrypted" or "erased": the content cannot be read
 	Standing
 	Next string `json:"next,omitempty"` // what happens next, in a sentence
 	// Unrecorded says that the input was invalid and nothing was written to the
@@ -85,6 +89,15 @@ func (r Request) View(standing Standing) View {
 		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,
 		Payee: r.Payee(), RequestedBy: r.RequestedBy, Fingerprint: r.Fingerprint(), Standing: standing,
 	}
+}
+
+// View returns the order as callers see it, without personal data.
+func (o Order) View(standing Standing) View {
+	view := o.Request.View(standing)
+	if view.Hidden = o.Hidden; o.Hidden != "" {
+		view.Fingerprint = "" // that of a request without details
+	}
+	return view
 }
 
 // Key returns the order's key.

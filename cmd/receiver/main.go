@@ -40,7 +40,7 @@ func command() *cobra.Command {
 		Use:     "receiver",
 		Short:   "Take the gateway's callbacks and pass them to the orders",
 		Long:    help(),
-		Example: "  PAYOUTS_DATABASE_URL=sqlite:var/payouts.db PAYOUTS_MERCHANTS=M1700000001:PK receiver\n  curl http://127.0.0.1:8082/readyz",
+		Example: "  PAYOUTS_DATABASE_URL=sqlite:var/payouts.db PAYOUTS_MERCHANTS=M1700000001:PK \\\n  PAYOUTS_DATA_KEY_FILE=var/data.key receiver\n  curl http://127.0.0.1:8082/readyz",
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.LoadReceiver()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -171,7 +173,12 @@ func TestWrongTemporalSettings(t *testing.T) {
 // environment sets what a receiver needs, changed by pairs of name and value.
 func environment(t *testing.T, changes ...string) {
 	t.Helper()
+	line, err := vault.Generate("test")
+	require.NoError(t, err)
+	dataKey := filepath.Join(t.TempDir(), "data.key")
+	require.NoError(t, os.WriteFile(dataKey, []byte(line), 0o600))
 	for name, value := range map[string]string{
+		"PAYOUTS_DATA_KEY_FILE": dataKey, "PAYOUTS_DATA_CLEAR": "",
 		"PAYOUTS_DATABASE_URL": "sqlite:unused.db", "PAYOUTS_DATABASE_URL_FILE": "", "PAYOUTS_MERCHANTS": "M1700000001:PK",
 		"PAYOUTS_GATEWAY_PUBLIC_KEY": "", "PAYOUTS_LISTEN": "127.0.0.1:0", "PAYOUTS_ADMIN_LISTEN": "127.0.0.1:0",
 		"PAYOUTS_SWEEP_EVERY": "", "PAYOUTS_LOG_LEVEL": "", "PAYOUTS_LOG_FORMAT": "",

@@ -31,7 +31,11 @@ func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	books, err := boot.AwaitLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure)
+	data, err := boot.DataKeys(log, settings.Data)
+	if err != nil {
+		return err
+	}
+	books, err := boot.AwaitLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, data)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -93,6 +94,8 @@ func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
 // refusedLook returns why nothing was approved.
 func refusedLook(view order.View) *order.Refusal {
 	switch {
+	case view.Hidden != "":
+		return order.Refuse(vault.CodeKeyUnknown, "nothing was approved: the order is %s here; to look at it, set PAYOUTS_DATA_KEY_FILE", view.Hidden)
 	case view.Fingerprint == "":
 		return order.Refuse(client.CodeNoAnswer, "nothing was approved: the order's fingerprint is not known while no worker answers")
 	case view.State != order.AwaitingApproval:

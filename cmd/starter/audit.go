@@ -42,9 +42,11 @@ a proof of each entry of an order, that it is under that checkpoint, to a direct
 --json: {"audit":[{"key":{"merchant","number"},"seq","at","actor","action","source",
 "evidence","before","after","refused","reason":{"code","text"},"paid","fee",
 "prev_hash","hash","envelope"}]}; envelope is the signed action, of an action that was signed; amounts are {"value","currency"}. With --verify:
-{"chains","entries","seals_checked","signed","checkpoints","covered",
+{"chains","entries","seals_checked","signed","checkpoints","covered","hidden",
 "broken":[{"key","seq","code","detail"}],"more"}, where covered is the number of
-entries that are those of the checkpoints, and more of breaks that are not listed.
+entries that are those of the checkpoints, hidden of entries that could not be read
+because they were erased or PAYOUTS_DATA_KEY_FILE is not set, and more of breaks that are
+not listed.
 With --checkpoint: {"size","at","note"}. With --prove: {"checkpoint",
 "proofs":[{"seq","hash","file"}],"newer"}.`,
 		Example: `  starter audit INV-1

@@ -67,6 +67,9 @@ func writeAuditReport(w io.Writer, report payouts.AuditReport) {
 	if report.Signed > 0 {
 		printf(w, "%s verified with the roster of its time\n", count(report.Signed, "signature of a person or system was", "signatures of people and systems were"))
 	}
+	if report.Hidden > 0 {
+		printf(w, "%s could not be read: what they say was erased, or PAYOUTS_DATA_KEY_FILE is not set here\n", count(report.Hidden, "entry", "entries"))
+	}
 	if report.SealsChecked {
 		printf(w, "the seal of every entry was checked\n")
 	} else {

@@ -10,14 +10,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) keygenCommand() *cobra.Command {
-	var payloads, audit string
+	var payloads, audit, data string
 	cmd := &cobra.Command{
 		Use:   "keygen FILE",
-		Short: "Make a merchant's key pair, a key that encrypts payloads, or one that seals the audit",
+		Short: "Make a merchant's key pair, or a key for payloads, for the audit or for personal data",
 		Long: `Makes the key pair that a merchant's requests are signed with. The private key goes
 to a file that only you can read and is never printed; a file that exists is never
 overwritten. The public key is printed: enter it in the gateway's console.
@@ -32,16 +33,25 @@ name, such as payouts.example.com/live: the private key in the file, for
 PAYOUTS_AUDIT_KEY_FILE, and the public key in a file beside it, with .pub added to its
 name, for PAYOUTS_AUDIT_PUBLIC_FILE.
 
---json: {"public_key","private_key_file"}; with --payloads {"key_name","key_file"}; with
---audit {"public_key","private_key_file","public_key_file"}.`,
+With --data NAME it makes a key of that name that personal data in the ledger is
+encrypted with, for PAYOUTS_DATA_KEY_FILE. Keep a copy of it apart from the database and
+its backups: without the key, nobody can read who was paid.
+
+--json: {"public_key","private_key_file"}; with --payloads or --data
+{"key_name","key_file"}; with --audit {"public_key","private_key_file","public_key_file"}.`,
 		Example: `  starter keygen keys/M1700000001.key
   starter keygen keys/payload-keys --payloads 2026-11
-  starter keygen keys/audit.key --audit payouts.example.com/live`,
+  starter keygen keys/audit.key --audit payouts.example.com/live
+  starter keygen keys/data.key --data 2026-11`,
 		Args: commandline.Exactly("file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed("payloads") && cmd.Flags().Changed("audit"):
 				return usage("--payloads and --audit make different keys: give one of them")
+			case cmd.Flags().Changed("data") && (cmd.Flags().Changed("payloads") || cmd.Flags().Changed("audit")):
+				return usage("--data makes another key than --payloads and --audit: give one of them")
+			case cmd.Flags().Changed("data"):
+				return s.dataKeygen(args[0], data)
 			case cmd.Flags().Changed("payloads"):
 				return s.payloadKeygen(args[0], payloads)
 			case cmd.Flags().Changed("audit"):
@@ -52,6 +62,8 @@ name, for PAYOUTS_AUDIT_PUBLIC_FILE.
 	}
 	cmd.Flags().StringVar(&payloads, "payloads", "", "make a key of this name that encrypts payloads")
 	cmd.Flags().StringVar(&audit, "audit", "", "make a key that seals the audit of the installation of this name")
+	cmd.Flags().StringVar(&data, "data", "", "make a key of this name that encrypts personal data in the ledger")
+	s.complete(cmd, "data", func(*cobra.Command) []string { return nil })
 	s.complete(cmd, "payloads", func(*cobra.Command) []string { return nil })
 	s.complete(cmd, "audit", func(*cobra.Command) []string { return nil })
 	return cmd
@@ -101,6 +113,20 @@ func (s *starter) payloadKeygen(path, name string) error {
 	}
 	s.show(payloadKeyDocument{name, path}, func(w io.Writer) {
 		printf(w, "the key is in %s; give it to every process as PAYOUTS_PAYLOAD_KEYS_FILE\n", printable(path))
+	})
+	return nil
+}
+
+func (s *starter) dataKeygen(path, name string) error {
+	line, err := vault.Generate(name)
+	if err != nil {
+		return usage("--data: %s", err)
+	}
+	if err := writeNewFile(path, []byte(line+"\n")); err != nil {
+		return err
+	}
+	s.show(payloadKeyDocument{name, path}, func(w io.Writer) {
+		printf(w, "the key is in %s; give it to the workers and receivers, and to starter where it may show personal data, as PAYOUTS_DATA_KEY_FILE\n", printable(path))
 	})
 	return nil
 }

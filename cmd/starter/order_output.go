@@ -77,6 +77,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"way", o.Way},
 		{payeeName(o.Kind), o.Payee},
 		{"requested by", o.RequestedBy},
+		{"content", o.Hidden},
 		{"gateway id", o.GatewayID},
 	}
 	if !o.State.Terminal() {

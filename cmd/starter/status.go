@@ -30,9 +30,10 @@ the order and the ledger does not (ORDER_NOT_IN_LEDGER). "problem" says which.
 "state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
-"fingerprint","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
+"fingerprint","hidden","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
 Unknown members are left out. changed_at is when the state last changed. requested_by
-is who started the order, as typed then. unrecorded is true if the request was refused
+is who started the order, as typed then. hidden is "encrypted" if this machine lacks
+PAYOUTS_DATA_KEY_FILE, or "erased": then payee, requester and fingerprint are left out. unrecorded is true if the request was refused
 before it was written to the ledger; its number may be used again. An amount is
 {"value","currency"}. fee_text is the fee as the gateway wrote it, if fee is not exactly
 that. payee is whom a withdrawal pays, or who pays a deposit, masked. source is

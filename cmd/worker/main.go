@@ -31,6 +31,7 @@ func command() *cobra.Command {
 			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String(),
 		Example: "  PAYOUTS_DATABASE_URL=postgres://payouts@db/payouts PAYOUTS_MERCHANTS=M1700000001:PK \\\n" +
 			"  PAYOUTS_KEY_DIR=/run/secrets/keys PAYOUTS_AUDIT_KEY_FILE=/run/secrets/audit.key \\\n" +
+			"  PAYOUTS_DATA_KEY_FILE=/run/secrets/data.key \\\n" +
 			"  PAYOUTS_NOTIFY_URL=https://pay.example.com/callbacks/tarspay worker",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -29,7 +29,7 @@ and gives each role what its process needs. Repeat it with every migration.`,
 			if err != nil {
 				return err
 			}
-			books, err := boot.AwaitMigratedLedger(cmd.Context(), settings.Logger(cmd.ErrOrStderr()), settings.DatabaseURL, settings.AllowInsecure, nil)
+			books, err := boot.Migrate(cmd.Context(), settings.Logger(cmd.ErrOrStderr()), settings.DatabaseURL, settings.AllowInsecure)
 			if err != nil {
 				return err
 			}

@@ -63,8 +63,8 @@ The mark is set at once, whether or not a worker runs. Then Temporal is asked fo
 workers, for five seconds at most, and there is a warning if one runs: it sent without
 asking until now.
 
-It reads PAYOUTS_DATABASE_URL, PAYOUTS_AUDIT_KEY_FILE and Temporal's own settings, and is
-in the installation's audit, done or refused: starter audit --installation.`,
+It reads PAYOUTS_DATABASE_URL, PAYOUTS_AUDIT_KEY_FILE, PAYOUTS_DATA_KEY_FILE and
+Temporal's own settings, and is in the installation's audit, done or refused: starter audit --installation.`,
 		Example: `  worker restored --why "disk lost; backup of 03:00" --by amina`,
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,12 +25,16 @@ func run(ctx context.Context, settings config.Worker) error {
 	if err != nil {
 		return err
 	}
+	data, err := boot.DataKeys(log, settings.Data)
+	if err != nil {
+		return err
+	}
 	knobs, err := worker.Settings(settings)
 	if err != nil {
 		worker.RecordRefusal(ctx, log, settings, keys, err)
 		return err
 	}
-	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
+	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys, data)
 	if err != nil {
 		return err
 	}

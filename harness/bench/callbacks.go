@@ -78,7 +78,7 @@ func (r *rig) ownBooks(ctx context.Context) (*ledger.Ledger, error) {
 			return nil, err
 		}
 	}
-	books, err := ledger.Open(ctx, address, ledger.SealWith(r.stack.AuditKeys()))
+	books, err := ledger.Open(ctx, address, ledger.SealWith(r.stack.AuditKeys()), ledger.EncryptWith(r.stack.DataKeys()))
 	if err != nil {
 		return nil, err
 	}

@@ -345,7 +345,7 @@ func memory(ctx context.Context, address string) (megabytes float64, err error) 
 
 // stored is how many callbacks the ledger has.
 func (f *flood) stored(ctx context.Context) (total int, err error) {
-	books, err := ledger.Open(ctx, f.stack.DatabaseURL(), ledger.SealWith(f.stack.AuditKeys()))
+	books, err := ledger.Open(ctx, f.stack.DatabaseURL(), ledger.SealWith(f.stack.AuditKeys()), ledger.EncryptWith(f.stack.DataKeys()))
 	if err != nil {
 		return 0, err
 	}

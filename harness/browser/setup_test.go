@@ -55,7 +55,7 @@ func setup(t *testing.T, options stack.Options) *testBundle {
 	t.Cleanup(func() { detach(); cancel() })
 	b.ctx = guarded
 
-	b.books, err = ledger.Open(b.ctx, b.DatabaseURL(), ledger.SealWith(b.AuditKeys()))
+	b.books, err = ledger.Open(b.ctx, b.DatabaseURL(), ledger.SealWith(b.AuditKeys()), ledger.EncryptWith(b.DataKeys()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.books.Close()) })
 	return b

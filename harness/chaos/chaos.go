@@ -153,7 +153,7 @@ func (r *run) setUp(ctx context.Context) error {
 		return err
 	}
 	r.stack = started
-	if r.books, err = ledger.Open(ctx, started.DatabaseURL(), ledger.SealWith(started.AuditKeys())); err != nil {
+	if r.books, err = ledger.Open(ctx, started.DatabaseURL(), ledger.SealWith(started.AuditKeys()), ledger.EncryptWith(started.DataKeys())); err != nil {
 		return errors.Join(err, r.leave(err))
 	}
 	return nil

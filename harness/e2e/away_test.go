@@ -105,7 +105,7 @@ func (h *house) workerSettings(t *testing.T) []string {
 	t.Helper()
 	info, err := h.Gateway.Info(h.ctx)
 	require.NoError(t, err)
-	environment := append(h.Environment(),
+	environment := append(append(h.Environment(), h.WorkerEnvironment()...),
 		"PAYOUTS_DATABASE_URL="+h.DatabaseURL(),
 		"PAYOUTS_GATEWAY_URL="+h.Addresses.Sandbox,
 		"PAYOUTS_GATEWAY_PUBLIC_KEY="+info.PlatformKey,

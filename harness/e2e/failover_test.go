@@ -72,7 +72,7 @@ func TestFailover(t *testing.T) {
 // the standby.
 func anySession(t *testing.T, h *house, line *proxy.Proxy) *ledger.Ledger {
 	t.Helper()
-	books, err := ledger.Open(h.ctx, withHost(t, h.DatabaseURL(), line.Address())+"&target_session_attrs=any")
+	books, err := ledger.Open(h.ctx, withHost(t, h.DatabaseURL(), line.Address())+"&target_session_attrs=any", ledger.EncryptWith(h.DataKeys()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
 	var failure *ledger.Error

@@ -90,7 +90,7 @@ func enter(t *testing.T, o options) *house {
 	if o.proxy != nil {
 		address = withHost(t, address, o.proxy.Target())
 	}
-	h.books, err = ledger.Open(h.ctx, address, ledger.SealWith(h.AuditKeys()))
+	h.books, err = ledger.Open(h.ctx, address, ledger.SealWith(h.AuditKeys()), ledger.EncryptWith(h.DataKeys()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.books.Close()) })
 	return h
@@ -197,12 +197,12 @@ func (h *house) secrets(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(h.keyDir(), "*.key"))
 	require.NoError(t, err)
-	require.Len(t, files, len(h.Merchants)+2, "one key for each merchant, the gateway's and the audit's")
+	require.Len(t, files, len(h.Merchants)+3, "one key for each merchant, the gateway's, the audit's and the one of personal data")
 	keys := make([]string, len(files))
 	for i, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		keys[i] = strings.TrimSpace(string(text))
+		keys[i] = strings.TrimPrefix(strings.TrimSpace(string(text)), "stack:") // the name of the data key is no secret
 	}
 	return keys
 }

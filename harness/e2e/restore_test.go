@@ -98,7 +98,7 @@ func (h *house) restore(t *testing.T, backup string) {
 	_, err = io.Copy(to, from)
 	require.NoError(t, err)
 	require.NoError(t, to.Close())
-	h.books, err = ledger.Open(h.ctx, h.DatabaseURL(), ledger.SealWith(h.AuditKeys()))
+	h.books, err = ledger.Open(h.ctx, h.DatabaseURL(), ledger.SealWith(h.AuditKeys()), ledger.EncryptWith(h.DataKeys()))
 	require.NoError(t, err)
 	require.NoError(t, h.Launch(h.ctx, stack.Worker))
 	require.NoError(t, h.Launch(h.ctx, stack.Receiver))

@@ -32,8 +32,11 @@ func sound(t *testing.T) settings {
 	require.NoError(t, err)
 	auditKey := filepath.Join(dir, "audit.key")
 	require.NoError(t, os.WriteFile(auditKey, []byte(private), 0o600))
+	dataKey := filepath.Join(dir, "data.key")
+	require.NoError(t, os.WriteFile(dataKey, []byte("k1:"+strings.Repeat("1f", 32)), 0o600))
 	return settings{
 		"PAYOUTS_AUDIT_KEY_FILE": auditKey,
+		"PAYOUTS_DATA_KEY_FILE":  dataKey,
 		"PAYOUTS_DATABASE_URL":   "sqlite:" + filepath.Join(dir, "ledger.db"),
 		"PAYOUTS_MERCHANTS":      "M1700000001:PK",
 		"PAYOUTS_NOTIFY_URL":     "https://pay.example.com/callbacks/tarspay",
@@ -70,6 +73,10 @@ func TestWrongSettings(t *testing.T) {
 		{"no key for the audit", "worker", settings{"PAYOUTS_AUDIT_KEY_FILE": ""}, "PAYOUTS_AUDIT_KEY_FILE is not set"},
 		{"a key for the audit that is not there", "worker", settings{"PAYOUTS_AUDIT_KEY_FILE": "/nowhere/audit.key"}, "AUDIT_KEY_MISSING"},
 		{"a key for the audit that is none", "worker", settings{"PAYOUTS_AUDIT_KEY_FILE": noAuditKey(t)}, "AUDIT_KEY_MALFORMED"},
+		{"no data key", "worker receiver", settings{"PAYOUTS_DATA_KEY_FILE": ""}, "PAYOUTS_DATA_KEY_FILE is not set"},
+		{"a data key that is not there", "worker receiver", settings{"PAYOUTS_DATA_KEY_FILE": "/nowhere/data.key"}, "DATA_KEY_MISSING"},
+		{"a data key that is none", "worker receiver", settings{"PAYOUTS_DATA_KEY_FILE": noAuditKey(t)}, "DATA_KEY_MALFORMED"},
+		{"a data key, and none needed", "worker receiver", settings{"PAYOUTS_DATA_CLEAR": "true"}, ""},
 		{"a key for the audit, and none needed", "worker", settings{"PAYOUTS_AUDIT_UNSEALED": "true"}, ""},
 		{"two sources of keys", "worker", settings{"PAYOUTS_PRIVATE_KEYS": "M1700000001:" + secretKey}, "PAYOUTS_PRIVATE_KEYS"},
 		{"a gateway in the clear", "worker", settings{"PAYOUTS_GATEWAY_URL": "http://payment.example.com"}, ""},

@@ -166,6 +166,7 @@ var operationsOutcomes = map[string]outcome{
 	`starter stop --country PK --why "a supplier's account was changed by a stranger" --by amina`: {says: []string{"stop of country PK", "in force"}},
 	`starter resume --country PK --why "the account is the supplier's" --by amina`:                {says: []string{"another person"}},
 	`starter resume --country PK --why "checked by telephone" --by bilal`:                         {says: []string{"resumed"}},
+	"starter keygen data.key --data 2026-11":                                                      {says: []string{"as PAYOUTS_DATA_KEY_FILE"}},
 	`starter resolve INV-6 --merchant M1700000001 --state succeeded --fee 15` +
 		` --why "support confirms the payout" --evidence "ticket 4711" --by amina`: {says: []string{"in_review", "a second person must confirm it"}},
 }

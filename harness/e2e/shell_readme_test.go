@@ -96,7 +96,7 @@ func devHouse(t *testing.T, dir string) *house {
 	require.NotNil(t, database)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the house's time is over"))
 	t.Cleanup(cancel)
-	books, err := ledger.Open(ctx, string(database[1]))
+	books, err := ledger.Open(ctx, string(database[1]), ledger.ReadOnly()) // it shows states without the data key
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
 	return &house{Stack: &stack.Stack{}, books: books, ctx: ctx}

@@ -131,6 +131,7 @@ var Rooms = []Room{
 	{Path: "config", Floor: 1, Beside: []string{"money", "internal/trusted"}, Holds: "settings from the environment"},
 	{Path: "internal/telemetry", Floor: 1, Holds: "health and metrics of a process", Never: []Ban{noTemporal, noSQL}},
 	{Path: "internal/seal", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/vault", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "keys per order that encrypt personal data, under data keys from a file", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/trusted", Floor: 1, Holds: "files that others must not change", Never: []Ban{noTemporal, noSQL, noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 

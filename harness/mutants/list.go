@@ -33,8 +33,8 @@ var mutants = []mutant{
 	{
 		name: "number_taken_meanwhile", rule: 1, takes: "a number that a concurrent order with other content has taken is refused",
 		file: "internal/ledger/open.go",
-		old:  `if existing.Fingerprint != row.Fingerprint {`,
-		new:  `if false {`,
+		old:  `if o.Fingerprint != row.Fingerprint { // that of an erased order is unknown`,
+		new:  `if o.Fingerprint == "" {`,
 		pkg:  "./internal/ledger", run: "TestOpenAgain/sqlite",
 	},
 	{
@@ -627,6 +627,20 @@ var mutants = []mutant{
 		old:  `f.Reason.Text += ": " + clean(failReason)`,
 		new:  `f.Reason.Text += ": " + failReason`,
 		pkg:  "./internal/rules", run: "TestFailureMovesNothing",
+	},
+	{
+		name: "personal_data_at_rest", rule: 14, takes: "the content of an order is stored encrypted",
+		file: "internal/ledger/private.go",
+		old:  `row.Request = row.key.Seal("request", row.Request)`,
+		new:  `row.Request += ""`,
+		pkg:  "./internal/ledger", run: "TestNoPersonalDataIsStoredInClear/sqlite",
+	},
+	{
+		name: "ciphertext_that_moves", rule: 14, takes: "a ciphertext decrypts only in its own column",
+		file: "internal/vault/vault.go",
+		old:  `[]string{purpose, s.Table, s.Merchant, s.Number, column}`,
+		new:  `[]string{purpose, s.Table, s.Merchant, s.Number}`,
+		pkg:  "./internal/vault", run: "TestTextsDecryptInTheirOwnPlaceOnly",
 	},
 	{
 		name: "secrets_in_texts", rule: 14, takes: "a printed secret is ***",

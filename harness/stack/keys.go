@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -27,6 +28,21 @@ func auditKeys(path string) (*seal.Keys, error) {
 		}
 	}
 	return seal.ReadKeys(path)
+}
+
+// dataKeys makes the key that encrypts personal data, in a file, or reads those that are
+// there.
+func dataKeys(path string) (*vault.Ring, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		line, err := vault.Generate("stack")
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(line+"\n"), 0o600)); err != nil {
+			return nil, fmt.Errorf("keep the data key: %w", err)
+		}
+	}
+	return vault.Read(path)
 }
 
 // keyPair makes the private key in a file, or reads the one that is there, and

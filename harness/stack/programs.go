@@ -147,6 +147,7 @@ func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
 			"PAYOUTS_NOTIFY_URL=http://"+notify+callback.Path,
 			"PAYOUTS_KEY_DIR="+s.keyDir(),
 			"PAYOUTS_AUDIT_KEY_FILE="+s.auditKeyFile(),
+			"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(),
 			"PAYOUTS_HEALTH_LISTEN="+health,
 		),
 		ready: answers("http://" + health + "/readyz"),
@@ -163,6 +164,7 @@ func (s *Stack) addReceiver(n int, ports map[port]string, keys keyRing) error {
 	admin := ports[nthPort(portAdmin, name)]
 	s.programs[name] = program{
 		env: append(env,
+			"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(),
 			"PAYOUTS_LISTEN="+ports[nthPort(portReceiver, name)],
 			"PAYOUTS_ADMIN_LISTEN="+admin,
 		),
@@ -239,6 +241,7 @@ func (s *Stack) sandboxProgram(address string) program {
 
 func (s *Stack) merchantsFile() string   { return filepath.Join(s.dir, "gateway-merchants.json") }
 func (s *Stack) keyDir() string          { return filepath.Join(s.dir, "keys") }
+func (s *Stack) dataKeyFile() string     { return filepath.Join(s.keyDir(), "data.key") }
 func (s *Stack) auditKeyFile() string    { return filepath.Join(s.keyDir(), "audit.key") }
 func (s *Stack) platformKeyFile() string { return filepath.Join(s.keyDir(), "gateway.key") }
 
@@ -277,6 +280,9 @@ func (s *Stack) makeKeys() (keyRing, error) {
 	if s.auditKeys, err = auditKeys(s.auditKeyFile()); err != nil {
 		return ring, err
 	}
+	if s.dataKeys, err = dataKeys(s.dataKeyFile()); err != nil {
+		return ring, err
+	}
 	_, platform, err := keyPair(s.platformKeyFile())
 	ring.platform = platform
 	return ring, err
@@ -312,6 +318,7 @@ func (s *Stack) Environment() []string {
 		"PAYOUTS_MERCHANTS=" + s.merchantSetting(),
 		"PAYOUTS_GATEWAY_URL=" + s.Addresses.Sandbox,
 		"PAYOUTS_KEY_DIR=" + s.keyDir(),
+		"PAYOUTS_DATA_KEY_FILE=" + s.dataKeyFile(),
 		"PAYOUTS_AUDIT_PUBLIC_FILE=" + s.auditKeyFile() + ".pub",
 	}, s.signingSettings()...)
 }
@@ -324,6 +331,7 @@ func (s *Stack) WorkerEnvironment() []string {
 		"TEMPORAL_NAMESPACE=" + Namespace,
 		"PAYOUTS_DATABASE_URL=" + s.database.as(Worker),
 		"PAYOUTS_AUDIT_KEY_FILE=" + s.auditKeyFile(),
+		"PAYOUTS_DATA_KEY_FILE=" + s.dataKeyFile(),
 	}
 }
 

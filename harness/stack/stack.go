@@ -27,6 +27,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 )
 
 // The processes of a stack, by the names of their binaries. Of several of a
@@ -126,6 +127,7 @@ type Stack struct {
 	Gateway   *sandbox.ControlClient // the sandbox's own book: the oracle
 
 	auditKeys *seal.Keys
+	dataKeys  *vault.Ring
 	system    envelope.SystemKey // of the roster's system
 
 	options  Options
@@ -419,6 +421,9 @@ func (s *Stack) Dir() string { return s.dir }
 
 // AuditKeys seal the audit of the stack's ledger.
 func (s *Stack) AuditKeys() *seal.Keys { return s.auditKeys }
+
+// DataKeys encrypt the personal data of the stack's ledger.
+func (s *Stack) DataKeys() *vault.Ring { return s.dataKeys }
 
 // DatabaseURL is the ledger's, as PAYOUTS_DATABASE_URL takes it. Its login owns the
 // tables.

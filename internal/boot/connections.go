@@ -52,7 +52,11 @@ func (c *Connections) openLedger(ctx context.Context, settings config.Starter) (
 	if url == "" {
 		return nil, payouts.ErrNoLedger
 	}
-	opened, err := Ledger(ctx, url, settings.AllowInsecure, ledger.ReadOnly())
+	data, err := dataKeys(settings.DataKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := Ledger(ctx, url, settings.AllowInsecure, ledger.ReadOnly(), ledger.EncryptWith(data))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 )
 
 // answerTime is the time limit of one try to reach a database or Temporal.
@@ -29,6 +31,27 @@ func AuditKeys(log *slog.Logger, settings config.Audit) (*seal.Keys, error) {
 	return keys, nil
 }
 
+// DataKeys reads the keys that encrypt personal data. They are nil if the settings say
+// that it is not encrypted, which is logged. The error begins with the name of the
+// setting, and wraps a *vault.Fault.
+func DataKeys(log *slog.Logger, settings config.Data) (*vault.Ring, error) {
+	if settings.DataClear {
+		log.Warn("Personal data is not encrypted, because PAYOUTS_DATA_CLEAR is true: who can read the database can read it")
+	}
+	return dataKeys(settings.DataKeyFile)
+}
+
+func dataKeys(file string) (*vault.Ring, error) {
+	if file == "" {
+		return nil, nil
+	}
+	ring, err := vault.Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("PAYOUTS_DATA_KEY_FILE: %w", err)
+	}
+	return ring, nil
+}
+
 // Ledger opens an existing ledger, for a process that writes nothing to the audit, and
 // checks that its database answers. The error is a *ledger.Error, or that of the URL.
 func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure, options ...ledger.Option) (*ledger.Ledger, error) {
@@ -46,21 +69,41 @@ func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure, op
 }
 
 // AwaitLedger is Ledger for a process that may start before its database, or before a
-// worker has migrated it.
-func AwaitLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure) (books *ledger.Ledger, err error) {
+// worker has migrated it. It checks the data keys.
+func AwaitLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, data *vault.Ring) (books *ledger.Ledger, err error) {
 	err = Await(ctx, log, "the database", func() error {
-		books, err = Ledger(ctx, url, accepted)
+		books, err = Ledger(ctx, url, accepted, ledger.EncryptWith(data))
 		return err
 	})
-	return books, err
+	return useDataKeys(ctx, books, err)
+}
+
+// useDataKeys checks the data keys of a ledger that was opened without an error.
+func useDataKeys(ctx context.Context, books *ledger.Ledger, err error) (*ledger.Ledger, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := books.UseDataKeys(ctx); err != nil {
+		return nil, errors.Join(err, books.Close())
+	}
+	return books, nil
 }
 
 // AwaitMigratedLedger is AwaitLedger for a worker, which seals the audit with keys. It
 // creates the ledger if it does not exist, and migrates it.
-func AwaitMigratedLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, keys *seal.Keys) (*ledger.Ledger, error) {
+func AwaitMigratedLedger(
+	ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, keys *seal.Keys, data *vault.Ring,
+) (*ledger.Ledger, error) {
+	books, err := Migrate(ctx, log, url, accepted, ledger.SealWith(keys), ledger.EncryptWith(data))
+	return useDataKeys(ctx, books, err)
+}
+
+// Migrate is the same without data keys, for a process that reads and writes no
+// personal data.
+func Migrate(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, options ...ledger.Option) (*ledger.Ledger, error) {
 	var books *ledger.Ledger
 	err := Await(ctx, log, "the database", func() error {
-		opened, err := ledger.Open(ctx, url.Reveal(), allow(accepted), ledger.SealWith(keys))
+		opened, err := ledger.Open(ctx, url.Reveal(), append(options, allow(accepted))...)
 		if err != nil {
 			return err
 		}

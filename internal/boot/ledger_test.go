@@ -17,7 +17,7 @@ import (
 func TestTheWorkerMakesItsLedger(t *testing.T) {
 	t.Parallel()
 	open := func(path string) error {
-		books, err := AwaitMigratedLedger(t.Context(), slog.New(slog.DiscardHandler), config.Secret("sqlite:"+path), nil, nil)
+		books, err := AwaitMigratedLedger(t.Context(), slog.New(slog.DiscardHandler), config.Secret("sqlite:"+path), nil, nil, nil)
 		if err == nil {
 			require.NoError(t, books.Ping(t.Context()))
 			require.NoError(t, books.Close())

@@ -296,6 +296,13 @@ var Catalogue = []Group{
 		{"SSH_AGENT_AWAY", ClassUnavailable, "no SSH agent answers", "start one, or name a key file"},
 		{"SSH_AGENT_LACKS_KEY", ClassInvalid, "the SSH agent does not have the key, or has several", "add the key, or name the one that is meant"},
 	}},
+	{"personal", "Encrypted personal data", []Entry{
+		{"DATA_DAMAGED", ClassInvalid, "personal data does not decrypt", "find out who changed the row, or moved it"},
+		{"DATA_KEY_MALFORMED", ClassInvalid, "a line of a file of data keys is no key", "correct the line"},
+		{"DATA_KEY_MISSING", ClassInvalid, "the file of data keys is missing, or has no key", "make one, or name the right file"},
+		{"DATA_KEY_OPEN", ClassInvalid, "others can read or write the file of data keys", "take the rights away from others"},
+		{"DATA_KEY_UNKNOWN", ClassInvalid, "personal data is encrypted with a data key that the process does not have", "add the key to PAYOUTS_DATA_KEY_FILE"},
+	}},
 	{"seals", "Seals of the audit", []Entry{
 		{"AUDIT_CHAIN_BROKEN", ClassFinding, "an audit entry was changed, put in or taken out, or an order's content was changed", "find out who changed the database; compare it with a backup"},
 		{"AUDIT_CHECKPOINTS_CONTRADICT", ClassFinding, "two checkpoints cannot both be true", "find out who changed the database; keep both checkpoints as evidence"},

@@ -136,6 +136,13 @@ func (t tx) repeated(ctx context.Context, key order.Key, mark string) (bool, *or
 	if err != nil || len(rows) == 0 {
 		return false, nil, err
 	}
+	texts, err := t.chainTexts(ctx, rows[0].Merchant, rows[0].Number, rows[0].Chain)
+	if err == nil {
+		err = rows[0].open(texts.orDamaged())
+	}
+	if err != nil {
+		return false, nil, err
+	}
 	if rows[0].Outcome == outcomeRefused {
 		return true, order.Refuse(rows[0].Code, "%s", rows[0].Text), nil
 	}

@@ -326,7 +326,7 @@ func (t tx) earlier(ctx context.Context, h *held, e entry) (row auditRow, found 
 	if err != nil || len(rows) == 0 {
 		return auditRow{}, false, err
 	}
-	return rows[0], true, nil
+	return rows[0], true, rows[0].open(rowTexts{key: h.key, instead: Erased})
 }
 
 // sent reports whether the gateway may have received a create of the locked order.

@@ -12,6 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/saytime"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -218,6 +219,9 @@ func (l *Ledger) adjustments(ctx context.Context, where conditions, by string, l
 	}
 	records := make([]AdjustmentRecord, len(rows))
 	for i, row := range rows {
+		if err = l.private.openAdjustment(&row); err != nil {
+			return nil, err
+		}
 		if records[i], err = row.record(); err != nil {
 			return nil, err
 		}
@@ -390,11 +394,16 @@ func (t tx) proposeAdjustment(ctx context.Context, stored *adjustmentRow, a Adju
 	if err := t.checkAmount(ctx, row); err != nil {
 		return err
 	}
+	if row.key, err = t.ring.NewKey(row.subject()); err != nil {
+		return err
+	}
+	sealed := row
+	sealed.Why, sealed.Evidence, sealed.DataKey = row.key.Seal("why", row.Why), row.key.Seal("evidence", row.Evidence), row.key.Stored()
 	var ids []int64
 	err = t.PutRows(ctx, &ids, `
-		INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state)
-		VALUES (:merchant, :ref, :currency, :kind, :amount, :actor, :why, :evidence, :proposed_at, :state)
-		ON CONFLICT (merchant, ref) DO NOTHING RETURNING id`, row)
+		INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, data_key, proposed_at, state)
+		VALUES (:merchant, :ref, :currency, :kind, :amount, :actor, :why, :evidence, :data_key, :proposed_at, :state)
+		ON CONFLICT (merchant, ref) DO NOTHING RETURNING id`, sealed)
 	if err != nil {
 		return err
 	}
@@ -436,7 +445,7 @@ func (t tx) bookAdjustment(ctx context.Context, row *adjustmentRow, by string) e
 func (t tx) decideAdjustment(ctx context.Context, row *adjustmentRow, state AdjustmentState, by, why string) error {
 	decided, err := t.Put(ctx, `
 		UPDATE adjustments SET state = ?, decided_by = ?, decided_at = ?, decided_why = ? WHERE id = ? AND state = 'proposed'`,
-		state, by, t.At.UnixMilli(), why, row.ID)
+		state, by, t.At.UnixMilli(), row.key.Seal("decided_why", why), row.ID)
 	if err == nil && decided != 1 {
 		err = fmt.Errorf("%w: adjustment %s is not proposed any more", ErrState, row.Ref)
 	}
@@ -504,11 +513,25 @@ func (t tx) lockAdjustment(ctx context.Context, merchant, ref string) (adjustmen
 	if errors.Is(err, sql.ErrNoRows) {
 		return adjustmentRow{}, nil
 	}
-	return row, err
+	return row, errors.Join(err, t.openAdjustment(&row))
+}
+
+func (r *adjustmentRow) subject() vault.Subject {
+	return vault.Subject{Table: "adjustments", Merchant: r.Merchant, Number: r.Ref}
+}
+
+// openAdjustment decrypts a row. The row keeps its key.
+func (p private) openAdjustment(row *adjustmentRow) error {
+	texts, err := p.texts(row.subject(), row.DataKey, false)
+	if err == nil {
+		row.key = texts.key
+		err = texts.openAll(map[string]*string{"why": &row.Why, "evidence": &row.Evidence, "decided_why": &row.DecidedWhy})
+	}
+	return err
 }
 
 const adjustmentColumns = `id, merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at,
-	state, decided_by, decided_at, decided_why`
+	state, decided_by, decided_at, decided_why, data_key`
 
 type adjustmentRow struct {
 	ID         int64           `db:"id"`
@@ -525,6 +548,9 @@ type adjustmentRow struct {
 	DecidedBy  string          `db:"decided_by"`
 	DecidedAt  int64           `db:"decided_at"`
 	DecidedWhy string          `db:"decided_why"`
+	DataKey    string          `db:"data_key"`
+
+	key *vault.Key // nil: the row is in clear
 }
 
 // requireProposed refuses a row that is empty or not in state proposed.

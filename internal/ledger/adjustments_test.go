@@ -486,7 +486,7 @@ func TestFeesHaveBounds(t *testing.T) {
 			}
 		}
 		require.NoError(t, b.exec("INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state) "+
-			"SELECT merchant, 'old', currency, 'fee', 9999900, actor, why, evidence, proposed_at, 'proposed' FROM adjustments WHERE ref = 'A0'"))
+			"SELECT merchant, 'old', currency, 'fee', 9999900, actor, 'w', 'e', proposed_at, 'proposed' FROM adjustments WHERE ref = 'A0'"))
 		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "old", who("bilal", ""))
 		require.NoError(t, err)
 		require.Equal(t, codes.FeeBounds, refusal.Code)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -82,8 +83,7 @@ type AuditEntry struct {
 // returns the merchant's own entries; with an empty key, the installation's.
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
-	err := l.db.List(ctx, &rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq",
-		sanitizeKey(key.Merchant), sanitizeKey(key.Number))
+	err := l.db.View(ctx, func(s *sqldb.Tx) error { return tx{s, l.keys, l.private}.auditOf(ctx, key, &rows) })
 	if err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
@@ -103,6 +103,27 @@ func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error)
 		previous = &rows[i]
 	}
 	return entries, nil
+}
+
+// auditOf reads the rows of a key, decrypted.
+func (t tx) auditOf(ctx context.Context, key order.Key, rows *[]auditRow) error {
+	merchant, number := sanitizeKey(key.Merchant), sanitizeKey(key.Number)
+	err := t.List(ctx, rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq", merchant, number)
+	if err != nil {
+		return err
+	}
+	texts := make(map[string]rowTexts)
+	for _, chain := range []string{chainOrder, chainOther} {
+		if texts[chain], err = t.chainTexts(ctx, merchant, number, chain); err != nil {
+			return err
+		}
+	}
+	for i := range *rows {
+		if err := (*rows)[i].open(texts[(*rows)[i].Chain].orDamaged()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -34,6 +35,17 @@ var (
 	testKeys = parseKeys("PRIVATE+KEY+payouts.example.com/test+eb261771+AXUuSU4dEWPVzn+XxsQNpTCEGO/PbvVa0OLL/nrfQCUa")
 	sealed   = AuditEvidence{Keys: testKeys.Public()}
 )
+
+// testRing encrypts the personal data of all tests of this package.
+var testRing = parseRing("k1:1111111111111111111111111111111111111111111111111111111111111111")
+
+func parseRing(lines ...string) *vault.Ring {
+	ring, err := vault.Parse([]byte(strings.Join(lines, "\n")), "test")
+	if err != nil {
+		panic(err)
+	}
+	return ring
+}
 
 // newKeys makes one key for an installation.
 func newKeys(origin string) *seal.Keys {
@@ -81,7 +93,7 @@ func migrated(t testing.TB, url string) *testBundle {
 
 func opened(t testing.TB, url string) *testBundle {
 	t.Helper()
-	l, err := Open(t.Context(), url, SealWith(testKeys))
+	l, err := Open(t.Context(), url, SealWith(testKeys), EncryptWith(testRing))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return &testBundle{Ledger: l, url: url}

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
+	"errors"
 	"hash"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -159,10 +162,54 @@ func (h *held) link(e entry, before order.State, at int64) auditRow {
 	r := e.row(h.Key(), chainOrder, h.entries, at)
 	r.Before, r.After = before, h.State
 	r.Paid, r.Fee = h.Paid.Minor(), h.Fee.Minor()
+	r.seal(h.key)
 	r.Hash = r.computeHash(h.head)
 	h.entries, h.head = r.Seq, r.Hash
 	return r
 }
+
+// seal encrypts what may be personal. It comes before the hash, which covers what is
+// stored.
+func (r *auditRow) seal(key *vault.Key) {
+	r.Evidence, r.Text = key.Seal("audit.evidence", r.Evidence), key.Seal("audit.text", r.Text)
+	r.Envelope = key.Seal("audit.envelope", r.Envelope)
+}
+
+// open decrypts what seal has encrypted.
+func (r *auditRow) open(texts rowTexts) error {
+	return texts.openAll(map[string]*string{"audit.evidence": &r.Evidence, "audit.text": &r.Text, "audit.envelope": &r.Envelope})
+}
+
+// otherTexts returns what decrypts an entry of a chain that is not an order's.
+func (p private) otherTexts(merchant, number, wrapped string) (rowTexts, error) {
+	return p.texts(vault.Subject{Table: "chains", Merchant: merchant, Number: number}, wrapped, false)
+}
+
+// chainTexts returns what decrypts the entries of a chain.
+func (t tx) chainTexts(ctx context.Context, merchant, number, chain string) (rowTexts, error) {
+	from := "SELECT data_key, 0 AS erased_at FROM chains"
+	if chain == chainOrder {
+		from = "SELECT data_key, erased_at FROM orders"
+	}
+	var row struct {
+		DataKey  string `db:"data_key"`
+		ErasedAt int64  `db:"erased_at"`
+	}
+	err := t.Get(ctx, &row, from+" WHERE merchant = ? AND number = ?", merchant, number)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return rowTexts{}, nil
+	case err != nil:
+		return rowTexts{}, err
+	case chain == chainOrder:
+		return t.orderTexts(merchant, number, row.DataKey, row.ErasedAt)
+	}
+	return t.otherTexts(merchant, number, row.DataKey)
+}
+
+// typed reports whether people have written the entry's texts. Outside of the orders'
+// chains, only these are encrypted: the program looks the others up.
+func (e entry) typed() bool { return e.source == rules.FromOperator || e.action == ActionDiscrepancy }
 
 // insertAudit inserts the entry with its seal.
 func (t tx) insertAudit(ctx context.Context, row auditRow) error {
@@ -193,6 +240,13 @@ func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e ent
 		return false, nil
 	}
 	row := e.row(key, chain, 0, t.At.UnixMilli())
+	if chain == chainOther {
+		texts, err := t.chainTexts(ctx, row.Merchant, row.Number, chain)
+		if err != nil {
+			return false, err
+		}
+		row.seal(texts.key)
+	}
 	var found int
 	err := t.Get(ctx, &found, `SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = ?
 		AND outcome = ? AND actor = ? AND action = ? AND code = ? AND at > ? AND (chain = ? OR evidence = ?)`,
@@ -223,16 +277,29 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 	var chain struct {
 		Entries int64  `db:"entries"`
 		Head    []byte `db:"head"`
+		DataKey string `db:"data_key"`
 	}
 	merchant, number := sanitizeKey(key.Merchant), sanitizeKey(key.Number)
-	err := t.Get(ctx, &chain, `
-		INSERT INTO chains (merchant, number, entries, head) VALUES (?, ?, 1, ?)
-		ON CONFLICT (merchant, number) DO UPDATE SET entries = chains.entries + 1
-		RETURNING entries, head`, merchant, number, []byte{})
+	fresh, err := t.ring.NewKey(vault.Subject{Table: "chains", Merchant: merchant, Number: number})
+	if err != nil {
+		return err
+	}
+	err = t.Get(ctx, &chain, `
+		INSERT INTO chains (merchant, number, entries, head, data_key) VALUES (?, ?, 1, ?, ?)
+		ON CONFLICT (merchant, number) DO UPDATE SET entries = chains.entries + 1,
+			data_key = CASE chains.data_key WHEN '' THEN excluded.data_key ELSE chains.data_key END
+		RETURNING entries, head, data_key`, merchant, number, []byte{}, fresh.Stored())
 	if err != nil {
 		return err
 	}
 	row := e.row(key, chainOther, chain.Entries-1, t.At.UnixMilli())
+	if e.typed() {
+		texts, err := t.otherTexts(merchant, number, chain.DataKey)
+		if err != nil {
+			return err
+		}
+		row.seal(texts.key)
+	}
 	row.Hash = row.computeHash(chain.Head)
 	if _, err := t.Put(ctx, "UPDATE chains SET head = ? WHERE merchant = ? AND number = ?", row.Hash, merchant, number); err != nil {
 		return err

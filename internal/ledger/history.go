@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -24,9 +25,19 @@ type Step struct {
 // the first step is order.Created. It returns none if there is no such order.
 func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 	var rows []auditRow
-	err := l.db.List(ctx, &rows, `
+	var texts rowTexts
+	err := l.db.View(ctx, func(s *sqldb.Tx) (err error) {
+		t := tx{s, l.keys, l.private}
+		if texts, err = t.chainTexts(ctx, sanitizeKey(key.Merchant), sanitizeKey(key.Number), chainOrder); err != nil {
+			return err
+		}
+		return t.List(ctx, &rows, `
 		SELECT `+auditColumns+` FROM audit
 		WHERE merchant = ? AND number = ? AND chain = 'order' AND `+isMove+` ORDER BY seq`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
+	})
+	for i := 0; err == nil && i < len(rows); i++ {
+		err = rows[i].open(texts.orDamaged())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: history of %s: %w", key, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -31,6 +32,7 @@ type InboxEntry struct {
 	ID       string           `json:"id"` // tarspay.Callback.Fingerprint
 	Callback tarspay.Callback `json:"callback"`
 	Status   InboxStatus      `json:"status"`
+	Hidden   string           `json:"hidden,omitempty"`  // Encrypted or Erased: of the callback, only the key of its order is known
 	Problem  string           `json:"problem,omitempty"` // why this callback cannot be delivered; empty: it can
 	Received int              `json:"received"`          // number of times
 	FirstAt  time.Time        `json:"first_at"`
@@ -68,14 +70,19 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 		body = []byte{}
 	}
 	id = callback.Fingerprint()
+	merchant, number := sanitizeKey(callback.Merchant), sanitizeKey(callback.OrderNumber)
+	key, err := l.private.ring.NewKey(callbackSubject(merchant, number))
+	if err != nil {
+		return "", false, fmt.Errorf("ledger: store callback: %w", err)
+	}
 	var received int
 	err = l.inTx(ctx, func(t tx) error {
 		return t.Get(ctx, &received, `
-			INSERT INTO inbox (id, merchant, number, callback, body, status, received, first_at, last_at)
-			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
+			INSERT INTO inbox (id, merchant, number, callback, body, data_key, status, received, first_at, last_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
 			RETURNING received`,
-			id, sanitizeKey(callback.Merchant), sanitizeKey(callback.OrderNumber), strings.ToValidUTF8(string(text), "\uFFFD"), body, Stored, t.At.UnixMilli(), t.At.UnixMilli())
+			id, merchant, number, key.Seal("callback", strings.ToValidUTF8(string(text), "\uFFFD")), []byte(key.Seal("body", string(body))), key.Stored(), Stored, t.At.UnixMilli(), t.At.UnixMilli())
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
@@ -90,7 +97,11 @@ func (l *Ledger) Callback(ctx context.Context, id string) (InboxEntry, error) {
 	if err := l.db.Get(ctx, &row, "SELECT "+inboxColumns+" FROM inbox WHERE id = ?", id); err != nil {
 		return InboxEntry{}, fmt.Errorf("ledger: %w", missing(err, "callback %s", id))
 	}
-	return row.whole()
+	return l.private.callback(row)
+}
+
+func callbackSubject(merchant, number string) vault.Subject {
+	return vault.Subject{Table: "inbox", Merchant: merchant, Number: number}
 }
 
 // Callbacks returns the callbacks of an order, oldest first, at most MaxPage.
@@ -152,7 +163,7 @@ func (l *Ledger) callbacks(ctx context.Context, where string, limit int, args ..
 	}
 	entries := make([]InboxEntry, len(rows))
 	for i, row := range rows {
-		entries[i] = row.entry()
+		entries[i] = l.private.entry(row)
 	}
 	return entries, nil
 }
@@ -217,7 +228,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id string, who order.Who)
 		if err != nil {
 			return missing(err, "callback %s", id)
 		}
-		e = row.entry()
+		e = t.entry(row)
 		refusal, err = t.onBooks(ctx, e.Key(), id, entry{
 			action: ActionSetAside, actor: who.By, mark: who.ID, evidence: "callback " + id, reason: order.Reason{Code: e.due(), Text: who.Why},
 		}, func(ours bool) (*order.Refusal, error) {
@@ -277,13 +288,14 @@ func (l *Ledger) InboxCounts(ctx context.Context) (map[InboxStatus]int, error) {
 	return counts, nil
 }
 
-const inboxColumns = "id, merchant, number, callback, status, problem, problem_at, received, first_at, last_at"
+const inboxColumns = "id, merchant, number, callback, data_key, status, problem, problem_at, received, first_at, last_at"
 
 type inboxRow struct {
 	ID        string      `db:"id"`
 	Merchant  string      `db:"merchant"`
 	Number    string      `db:"number"`
 	Callback  string      `db:"callback"`
+	DataKey   string      `db:"data_key"`
 	Status    InboxStatus `db:"status"`
 	Problem   string      `db:"problem"`
 	ProblemAt int64       `db:"problem_at"`
@@ -294,8 +306,8 @@ type inboxRow struct {
 
 // entry decodes the row. A row that cannot be decoded becomes a damaged entry with
 // its key, so that the other rows are still listed.
-func (r inboxRow) entry() InboxEntry {
-	e, err := r.whole()
+func (p private) entry(r inboxRow) InboxEntry {
+	e, err := p.callback(r)
 	if err != nil {
 		e.Callback = tarspay.Callback{Merchant: r.Merchant, OrderNumber: r.Number}
 		e.Problem, e.damaged = "what is kept of it cannot be read", true
@@ -303,9 +315,21 @@ func (r inboxRow) entry() InboxEntry {
 	return e
 }
 
-func (r inboxRow) whole() (InboxEntry, error) {
+// callback decrypts and decodes the row. A callback whose key is gone was erased.
+func (p private) callback(r inboxRow) (InboxEntry, error) {
 	e := InboxEntry{
 		ID: r.ID, Status: r.Status, Problem: r.Problem, Received: r.Received, FirstAt: moment(r.FirstAt), LastAt: moment(r.LastAt),
+	}
+	texts, err := p.texts(callbackSubject(r.Merchant, r.Number), r.DataKey, r.DataKey == "")
+	if err == nil {
+		r.Callback, err = texts.open("callback", r.Callback)
+	}
+	if err != nil {
+		return e, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)
+	}
+	if hidden(r.Callback) {
+		e.Hidden, e.Callback = r.Callback, tarspay.Callback{Merchant: r.Merchant, OrderNumber: r.Number}
+		return e, nil
 	}
 	if err := json.Unmarshal([]byte(r.Callback), &e.Callback); err != nil {
 		return e, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)

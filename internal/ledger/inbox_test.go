@@ -36,9 +36,16 @@ func TestStoreCallback(t *testing.T) {
 		require.Equal(t, InboxEntry{ID: id, Callback: c, Status: Stored, Received: 1, FirstAt: entry.FirstAt, LastAt: entry.FirstAt}, entry)
 		require.WithinRange(t, entry.FirstAt, before, time.Now())
 		require.Equal(t, order.Key{Merchant: merchant, Number: "W1"}, entry.Key())
-		var kept []byte
-		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body FROM inbox WHERE id = ?", id))
-		require.Equal(t, body, kept)
+		var kept struct {
+			Body    []byte `db:"body"`
+			DataKey string `db:"data_key"`
+		}
+		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body, data_key FROM inbox WHERE id = ?", id))
+		key, err := testRing.Open(callbackSubject(merchant, "W1"), kept.DataKey)
+		require.NoError(t, err)
+		plain, err := key.Open("body", string(kept.Body))
+		require.NoError(t, err)
+		require.Equal(t, string(body), plain)
 
 		time.Sleep(2 * time.Millisecond)
 		id2, fresh, err := b.StoreCallback(t.Context(), c, []byte("written otherwise"))
@@ -50,8 +57,9 @@ func TestStoreCallback(t *testing.T) {
 		require.Equal(t, 2, again.Received)
 		require.Equal(t, entry.FirstAt, again.FirstAt)
 		require.True(t, again.LastAt.After(entry.LastAt))
-		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body FROM inbox WHERE id = ?", id))
-		require.Equal(t, body, kept) // as it came first
+		first := kept.Body
+		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body, data_key FROM inbox WHERE id = ?", id))
+		require.Equal(t, first, kept.Body) // as it came first
 
 		_, err = b.Callback(t.Context(), "nobody")
 		require.ErrorIs(t, err, ErrNotFound)

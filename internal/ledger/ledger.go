@@ -27,6 +27,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -69,6 +70,7 @@ type Ledger struct {
 	db        *sqldb.DB
 	keys      *seal.Keys // nil: entries of the audit are not sealed
 	authority Authority  // nil: no roster
+	private   private
 }
 
 // Authority says who may act: see package authority. Permit and PermitStart are
@@ -100,6 +102,7 @@ type Option func(*options)
 type options struct {
 	sqldb.Options
 	keys *seal.Keys
+	ring *vault.Ring
 }
 
 // AllowUnencrypted permits a connection to PostgreSQL on another machine that may
@@ -147,7 +150,7 @@ func connect(ctx context.Context, url string, existing bool, changes []Option) (
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{db: db, keys: chosen.keys}, nil
+	return &Ledger{db: db, keys: chosen.keys, private: private{chosen.ring, chosen.ReadOnly}}, nil
 }
 
 // Migrate migrates the schema to the version of this program. Any number of

@@ -62,7 +62,7 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	orders := make([]order.Order, len(rows))
 	for i, row := range rows {
-		if orders[i], err = row.order(); err != nil {
+		if orders[i], err = l.private.order(row); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +91,7 @@ func (l *Ledger) OpenOrders(ctx context.Context, age time.Duration) iter.Seq2[or
 				return
 			}
 			for _, row := range page {
-				o, err := row.order()
+				o, err := l.private.order(row)
 				if !yield(o, err) || err != nil {
 					return
 				}

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
@@ -160,7 +162,12 @@ type opener func(tx, context.Context, orderRow) (orderRow, Opening, error)
 func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order.Order, Opening, error) {
 	var result orderRow
 	var opening Opening
-	err := l.inTx(ctx, func(t tx) (err error) {
+	key, err := l.private.ring.NewKey(orderSubject(row.Merchant, row.Number))
+	if err != nil {
+		return order.Order{}, "", err
+	}
+	row.key, row.DataKey = key, key.Stored()
+	err = l.inTx(ctx, func(t tx) (err error) {
 		row.CreatedAt, row.UpdatedAt = t.At.UnixMilli(), t.At.UnixMilli()
 		if row.WaitsForFunds != 0 {
 			row.FundsBefore = t.At.Add(row.fundsDeadline).UnixMilli()
@@ -182,7 +189,7 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	if err != nil {
 		return order.Order{}, "", err
 	}
-	opened, err := result.order()
+	opened, err := l.private.order(result)
 	return opened, opening, err
 }
 
@@ -385,13 +392,13 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 		AskFirst int64 `db:"ask_first"`
 	}
 	err := t.PutRows(ctx, &written, `
-		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, folded, approvals,
+		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, data_key, folded, approvals,
 			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
 			run, ask_first, audit_entries, audit_head, created_at, updated_at)
-		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :folded, :approvals,
+		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :data_key, :folded, :approvals,
 			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon,
 			:run, CASE WHEN CAST(:ask_first AS BIGINT) > 0 THEN CAST(:ask_first AS BIGINT) ELSE `+restoredAt+` END, :audit_entries, :audit_head, :created_at, :updated_at)
-		ON CONFLICT DO NOTHING RETURNING id, ask_first`, row)
+		ON CONFLICT DO NOTHING RETURNING id, ask_first`, t.sealed(row))
 	if err != nil {
 		return row, "", err
 	}
@@ -408,7 +415,11 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	if err != nil {
 		return row, "", err
 	}
-	if existing.Fingerprint != row.Fingerprint {
+	o, err := t.order(existing)
+	if err != nil {
+		return row, "", err
+	}
+	if o.Fingerprint != row.Fingerprint { // that of an erased order is unknown
 		return existing, Conflict, nil
 	}
 	return existing, Existing, nil
@@ -451,11 +462,16 @@ func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs rul
 		Day   int64 `db:"day"`
 		Known int   `db:"known"`
 	}
-	const theirs = "merchant = ? AND beneficiary = ? AND beneficiary <> ''"
+	payees := t.ring.Payees(row.Beneficiary)
+	theirs := "merchant = ? AND beneficiary IN (?" + strings.Repeat(", ?", len(payees)-1) + ") AND beneficiary <> ''"
+	who := []any{row.Merchant}
+	for _, payee := range payees {
+		who = append(who, payee)
+	}
 	err := t.Get(ctx, &found, `
 		SELECT CAST(COALESCE((SELECT SUM(amount) FROM orders WHERE `+theirs+` AND created_at >= ? AND currency = ? AND `+countedStates+`), 0) AS BIGINT) AS day,
 			CASE WHEN EXISTS (SELECT 1 FROM orders WHERE `+theirs+` AND state = 'succeeded') THEN 1 ELSE 0 END AS known`,
-		row.Merchant, row.Beneficiary, dayOf(row.CreatedAt)*dayLength, row.Currency, row.Merchant, row.Beneficiary)
+		append(append(slices.Clone(who), dayOf(row.CreatedAt)*dayLength, row.Currency), who...)...)
 	facts.BeneficiaryDay, facts.KnownBeneficiary = read.of(found.Day), found.Known == 1
 	return facts, errors.Join(err, read.err)
 }

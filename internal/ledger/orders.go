@@ -3,11 +3,13 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -19,14 +21,15 @@ func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) 
 	if err != nil {
 		return order.Order{}, fmt.Errorf("ledger: %w", missing(err, "order %s", key))
 	}
-	return row.order()
+	return l.private.order(row)
 }
 
 // held is an order whose row is locked until the transaction ends.
 type held struct {
 	order.Order
 	id       int64
-	run      string // run ID of the workflow that drives it
+	key      *vault.Key // nil: the order is in clear
+	run      string     // run ID of the workflow that drives it
 	attempts int
 	entries  int64  // number of its audit entries
 	head     []byte // hash of its last audit entry
@@ -44,6 +47,10 @@ func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	if err := t.Get(ctx, &row, query, sanitizeKey(key.Merchant), sanitizeKey(key.Number)); err != nil {
 		return held{}, missing(err, "order %s", key)
 	}
+	row, err := t.open(row)
+	if err != nil {
+		return held{}, err
+	}
 	return row.held()
 }
 
@@ -58,8 +65,8 @@ func (t tx) update(ctx context.Context, h *held, from order.State) error {
 		UPDATE orders SET state = ?, gateway_id = ?, paid = ?, fee = ?, fee_text = ?, reason_code = ?, reason_text = ?,
 			instructions = ?, attempts = ?, audit_entries = ?, audit_head = ?, updated_at = ?
 		WHERE id = ? AND state = ?`,
-		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.FeeText, h.Reason.Code, h.Reason.Text,
-		instructions, h.attempts, h.entries, h.head, t.At.UnixMilli(), h.id, from)
+		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.FeeText, h.Reason.Code, h.key.Seal("reason_text", h.Reason.Text),
+		h.key.Seal("instructions", instructions), h.attempts, h.entries, h.head, t.At.UnixMilli(), h.id, from)
 	if err != nil {
 		return err
 	}
@@ -99,7 +106,7 @@ func (t tx) record(ctx context.Context, h *held, from order.State, e entry) erro
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
 	state, gateway_id, paid, fee, fee_text, reason_code, reason_text, instructions, attempts,
-	approve_before, waits_for_funds, funds_before, horizon, ask_first, approvals, run, audit_entries, audit_head, created_at, updated_at`
+	approve_before, waits_for_funds, funds_before, horizon, ask_first, approvals, run, data_key, erased_at, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
 	ID            int64       `db:"id"`
@@ -128,11 +135,15 @@ type orderRow struct {
 	AskFirst      int64       `db:"ask_first"`
 	Approvals     int         `db:"approvals"`
 	Run           string      `db:"run"` // run ID of the workflow that drives it
+	DataKey       string      `db:"data_key"`
+	ErasedAt      int64       `db:"erased_at"`
 	AuditEntries  int64       `db:"audit_entries"`
 	AuditHead     []byte      `db:"audit_head"`
 	CreatedAt     int64       `db:"created_at"`
 	UpdatedAt     int64       `db:"updated_at"`
 
+	key           *vault.Key    // nil: the row is in clear
+	hidden        string        // Encrypted or Erased: the content cannot be read
 	Beneficiary   string        `db:"beneficiary"` // written, never read back
 	Folded        string        `db:"folded"`      // the number in lower case; never read back
 	start         order.Request // with the proof
@@ -171,7 +182,7 @@ func (r orderRow) order() (order.Order, error) {
 		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}
-	if err := json.Unmarshal([]byte(r.Request), &o.Request); err != nil {
+	if err := r.readRequest(&o); err != nil {
 		return order.Order{}, fmt.Errorf("ledger: the request of order %s cannot be read: %w", key, err)
 	}
 	if o.Key() != key || o.Kind != r.Kind || o.Amount.Minor() != r.Amount || o.Amount.Currency() != r.Currency {
@@ -193,10 +204,26 @@ func (r orderRow) order() (order.Order, error) {
 	return o, nil
 }
 
+// readRequest decodes the request and the fingerprint of a decrypted row.
+func (r orderRow) readRequest(o *order.Order) (err error) {
+	if o.Hidden = r.hidden; o.Hidden != "" {
+		o.Fingerprint = ""
+		o.Request, err = r.concealed()
+		return err
+	}
+	if err := json.Unmarshal([]byte(r.Request), &o.Request); err != nil || !vault.Sealed(r.Fingerprint) {
+		return err
+	}
+	if o.Fingerprint = o.Request.Fingerprint(); r.key.Salted(o.Fingerprint) != r.Fingerprint {
+		return errors.New("its fingerprint is of other content")
+	}
+	return nil
+}
+
 func (r orderRow) held() (held, error) {
 	o, err := r.order()
 	return held{
-		Order: o, id: r.ID, run: r.Run, attempts: r.Attempts, entries: r.AuditEntries, head: r.AuditHead,
+		Order: o, key: r.key, id: r.ID, run: r.Run, attempts: r.Attempts, entries: r.AuditEntries, head: r.AuditHead,
 	}, err
 }
 

@@ -206,15 +206,19 @@ func (l *Ledger) ordersDue(ctx context.Context, kind QueueKind, due dueOrders, l
 	}
 	items := make([]Due, len(rows))
 	for i, row := range rows {
-		if items[i], err = row.due(kind); err != nil {
+		if items[i], err = l.private.due(row, kind); err != nil {
 			return nil, err
 		}
 	}
 	return items, nil
 }
 
-func (o queuedOrder) due(kind QueueKind) (Due, error) {
-	parsed, err := o.order()
+func (p private) due(o queuedOrder, kind QueueKind) (Due, error) {
+	row, err := p.open(o.orderRow)
+	if err != nil {
+		return Due{}, err
+	}
+	parsed, err := row.order()
 	if err != nil {
 		return Due{}, err
 	}
@@ -227,7 +231,11 @@ func (o queuedOrder) due(kind QueueKind) (Due, error) {
 	}
 	if kind == QueueReview && o.Proposed != "" {
 		row := proposalRow{State: order.State(o.Proposed), Paid: o.ProposedPaid, Fee: o.ProposedFee, Actor: o.Proposer, Evidence: o.ProposedEvidence}
-		proposal, err := row.resolution(o.Currency)
+		texts, err := p.orderTexts(o.Merchant, o.Number, o.DataKey, o.ErasedAt)
+		if err != nil {
+			return Due{}, err
+		}
+		proposal, err := row.resolution(o.Currency, texts)
 		if err != nil {
 			return Due{}, err
 		}

@@ -124,7 +124,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced, 
 		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, paid = excluded.paid, fee = excluded.fee,
 			actor = excluded.actor, why = excluded.why, evidence = excluded.evidence, at = excluded.at`,
-		h.id, r.State, r.Paid.Minor(), r.Fee.Minor(), r.By, r.Why, r.Evidence, t.At.UnixMilli())
+		h.id, r.State, r.Paid.Minor(), r.Fee.Minor(), r.By, h.key.Seal("proposals.why", r.Why), h.key.Seal("proposals.evidence", r.Evidence), t.At.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (t tx) proposal(ctx context.Context, h *held) (r order.Resolution, proposed
 	if err != nil {
 		return order.Resolution{}, false, err
 	}
-	r, err = row.resolution(h.Amount.Currency())
+	r, err = row.resolution(h.Amount.Currency(), rowTexts{key: h.key})
 	return r, true, err
 }
 
@@ -158,7 +158,11 @@ type proposalRow struct {
 	At       int64       `db:"at"`
 }
 
-func (p proposalRow) resolution(currency string) (order.Resolution, error) {
+func (p proposalRow) resolution(currency string, texts rowTexts) (order.Resolution, error) {
+	err := texts.openAll(map[string]*string{"proposals.why": &p.Why, "proposals.evidence": &p.Evidence})
+	if err != nil {
+		return order.Resolution{}, err
+	}
 	read := amounts{currency: currency}
 	r := order.Resolution{State: p.State, By: p.Actor, Why: p.Why, Evidence: p.Evidence}
 	for _, amount := range []struct {

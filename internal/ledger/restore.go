@@ -170,7 +170,7 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 		e := entry{action: ActionFind, source: rules.FromQuery, evidence: attemptText(h.attempts), reason: h.Reason}
 		_, err := t.Put(ctx, `
 			INSERT INTO submissions (order_id, attempt, started_at, ended_at, outcome, reason_code, reason_text) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			h.id, h.attempts, t.At.UnixMilli(), t.At.UnixMilli(), Ambiguous, h.Reason.Code, h.Reason.Text)
+			h.id, h.attempts, t.At.UnixMilli(), t.At.UnixMilli(), Ambiguous, h.Reason.Code, h.key.Seal("submissions.reason_text", h.Reason.Text))
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -110,6 +111,9 @@ func (l *Ledger) Discrepancies(ctx context.Context, filter DiscrepancyFilter) ([
 	}
 	err := l.db.List(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies"+
 		where.sql()+" ORDER BY id DESC LIMIT ?", append(where.args, pageSize(filter.Limit))...)
+	for i := 0; err == nil && i < len(rows); i++ {
+		err = l.private.openClosed(&rows[i])
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: list discrepancies: %w", err)
 	}
@@ -141,7 +145,10 @@ func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) 
 		if err != nil || refusal != nil {
 			return err
 		}
-		return t.Get(ctx, &row, read, id)
+		if err := t.Get(ctx, &row, read, id); err != nil {
+			return err
+		}
+		return t.openClosed(&row)
 	})
 	if errors.Is(err, ErrNotFound) {
 		return Discrepancy{}, order.Refuse(CodeDiscrepancyNotFound, "there is no discrepancy %d", id), nil
@@ -210,12 +217,29 @@ func (t tx) closeDiscrepancy(ctx context.Context, id int64, who order.Who) (*ord
 	if refusal := rules.PermitNote((order.Note{By: who.By, Text: who.Why}), order.Order{}); refusal != nil {
 		return refusal, nil
 	}
-	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
-		t.At.UnixMilli(), sanitizeText(who.By), sanitizeText(who.Why), id)
+	key, err := t.ring.NewKey(discrepancySubject(id))
+	if err != nil {
+		return nil, err
+	}
+	closed, err := t.Put(ctx, "UPDATE discrepancies SET closed_at = ?, closed_by = ?, closed_why = ?, data_key = ? WHERE id = ? AND closed_at = 0",
+		t.At.UnixMilli(), sanitizeText(who.By), key.Seal("closed_why", sanitizeText(who.Why)), key.Stored(), id)
 	if err == nil && closed == 0 {
 		return order.Refuse(codes.AlreadyClosed, "discrepancy %d has been closed already", id), nil
 	}
 	return nil, err
+}
+
+func discrepancySubject(id int64) vault.Subject {
+	return vault.Subject{Table: "discrepancies", Number: strconv.FormatInt(id, 10)}
+}
+
+// openClosed decrypts why the discrepancy was closed. Without its key that was erased.
+func (p private) openClosed(row *discrepancyRow) error {
+	texts, err := p.texts(discrepancySubject(row.ID), row.DataKey, row.DataKey == "")
+	if err == nil {
+		row.ClosedWhy, err = texts.open("closed_why", row.ClosedWhy)
+	}
+	return err
 }
 
 // discrepancy opens a discrepancy of a locked order, once per code and mark.
@@ -239,7 +263,7 @@ func (t tx) writeDiscrepancy(ctx context.Context, key order.Key, code, mark, det
 	return inserted == 1, err
 }
 
-const discrepancyColumns = "id, merchant, number, code, mark, detail, at, closed_at, closed_by, closed_why"
+const discrepancyColumns = "id, merchant, number, code, mark, detail, at, closed_at, closed_by, closed_why, data_key"
 
 type discrepancyRow struct {
 	ID        int64  `db:"id"`
@@ -252,6 +276,7 @@ type discrepancyRow struct {
 	ClosedAt  int64  `db:"closed_at"`
 	ClosedBy  string `db:"closed_by"`
 	ClosedWhy string `db:"closed_why"`
+	DataKey   string `db:"data_key"`
 }
 
 func (r discrepancyRow) discrepancy() Discrepancy {

@@ -30,6 +30,7 @@ var (
 		"breakers":           {"payouts_worker": "SELECT INSERT UPDATE DELETE"},
 		"chains":             {"payouts_worker": "SELECT INSERT UPDATE"},
 		"checkpoints":        {"payouts_worker": "SELECT INSERT"},
+		"data_keys":          {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT INSERT"},
 		"compared_workflows": {"payouts_worker": "SELECT INSERT UPDATE"},
 		"discrepancies":      {"payouts_worker": "SELECT INSERT UPDATE"},
 		"gateway_records":    {"payouts_worker": "SELECT INSERT UPDATE"},
@@ -50,7 +51,7 @@ var (
 	// Tables of which only some columns may be updated.
 	grantedColumns = map[string]map[string][]string{
 		"inbox": {
-			"payouts_worker":   {"status", "problem", "problem_at", "told_at"},
+			"payouts_worker":   {"status", "problem", "problem_at", "told_at", "data_key"},
 			"payouts_receiver": {"status", "received", "last_at", "problem", "problem_at", "told_at"},
 		},
 	}

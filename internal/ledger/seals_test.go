@@ -92,19 +92,18 @@ func forge(t *testing.T, b *testBundle, key order.Key, forgedSeal func(hash []by
 	t.Helper()
 	pool := b.pool()
 	var o struct {
-		ID          int64  `db:"id"`
-		Entries     int64  `db:"audit_entries"`
-		Head        []byte `db:"audit_head"`
-		Fingerprint string `db:"fingerprint"`
-		Amount      int64  `db:"amount"`
+		ID      int64  `db:"id"`
+		Entries int64  `db:"audit_entries"`
+		Head    []byte `db:"audit_head"`
+		Amount  int64  `db:"amount"`
 	}
-	err := pool.Get(&o, pool.Rebind("SELECT id, audit_entries, audit_head, fingerprint, amount FROM orders WHERE merchant = ? AND number = ?"), key.Merchant, key.Number)
+	err := pool.Get(&o, pool.Rebind("SELECT id, audit_entries, audit_head, amount FROM orders WHERE merchant = ? AND number = ?"), key.Merchant, key.Number)
 	if err != nil {
 		return err
 	}
 	row := auditRow{
 		Merchant: key.Merchant, Number: key.Number, Chain: chainOrder, Seq: o.Entries + 1, At: time.Now().UnixMilli(), Actor: "amina",
-		Action: ActionApprove, Source: rules.FromOperator, Evidence: o.Fingerprint, Before: order.AwaitingApproval, After: order.Reserved,
+		Action: ActionApprove, Source: rules.FromOperator, Evidence: "f", Before: order.AwaitingApproval, After: order.Reserved,
 		Outcome: outcomeDone, Code: "APPROVED", Mark: "update 5f0c9a53-0000-4000-8000-000000000000",
 	}
 	row.Hash = row.computeHash(o.Head)

@@ -62,7 +62,7 @@ type Answer struct {
 func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, error) {
 	var rows []submissionRow
 	err := l.db.List(ctx, &rows, `
-		SELECT s.attempt, s.started_at, s.ended_at, s.outcome, s.reason_code, s.reason_text
+		SELECT s.attempt, s.started_at, s.ended_at, s.outcome, s.reason_code, s.reason_text, o.data_key, o.erased_at
 		FROM submissions s JOIN orders o ON o.id = s.order_id
 		WHERE o.merchant = ? AND o.number = ? ORDER BY s.attempt`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
@@ -70,6 +70,13 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 	}
 	submissions := make([]Submission, len(rows))
 	for i, row := range rows {
+		texts, err := l.private.orderTexts(sanitizeKey(key.Merchant), sanitizeKey(key.Number), row.DataKey, row.ErasedAt)
+		if err == nil {
+			row.ReasonText, err = texts.open("submissions.reason_text", row.ReasonText)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ledger: submissions of %s: %w", key, err)
+		}
 		submissions[i] = Submission{
 			Key: key, Attempt: row.Attempt, StartedAt: moment(row.StartedAt), EndedAt: moment(row.EndedAt),
 			Outcome: row.Outcome, Reason: order.Reason{Code: row.ReasonCode, Text: row.ReasonText},
@@ -164,7 +171,7 @@ func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answe
 	updated, err := t.Put(ctx, `
 		UPDATE submissions SET ended_at = ?, outcome = ?, reason_code = ?, reason_text = ?
 		WHERE order_id = ? AND attempt = ? AND outcome = ''`,
-		t.At.UnixMilli(), answer.Outcome, answer.Reason.Code, sanitizeText(answer.Reason.Text), h.id, attempt)
+		t.At.UnixMilli(), answer.Outcome, answer.Reason.Code, h.key.Seal("submissions.reason_text", sanitizeText(answer.Reason.Text)), h.id, attempt)
 	if err != nil || updated == 1 {
 		return updated == 1, err
 	}
@@ -248,4 +255,6 @@ type submissionRow struct {
 	Outcome    Outcome `db:"outcome"`
 	ReasonCode string  `db:"reason_code"`
 	ReasonText string  `db:"reason_text"`
+	DataKey    string  `db:"data_key"`  // of the order
+	ErasedAt   int64   `db:"erased_at"` // of the order
 }

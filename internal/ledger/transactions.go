@@ -170,7 +170,7 @@ func (l *Ledger) NextEnded(ctx context.Context, merchant string, after EndedMark
 	if err != nil {
 		return order.Order{}, after, fmt.Errorf("ledger: %w", missing(err, "order of %s that ended", merchant))
 	}
-	o, err := row.order()
+	o, err := l.private.order(row)
 	return o, EndedMark{At: row.UpdatedAt, ID: row.ID}, err
 }
 

@@ -36,12 +36,13 @@ import (
 type tx struct {
 	*sqldb.Tx
 	keys *seal.Keys
+	private
 }
 
 // inTx runs do in a transaction. It retries the transaction after a conflict with
 // another one. do must not keep state between tries.
 func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
-	return l.db.Write(ctx, func(t *sqldb.Tx) error { return do(tx{t, l.keys}) })
+	return l.db.Write(ctx, func(t *sqldb.Tx) error { return do(tx{t, l.keys, l.private}) })
 }
 
 // missing converts sql.ErrNoRows to ErrNotFound.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -18,8 +19,9 @@ import (
 type AuditReport struct {
 	Orders  int          `json:"orders"` // number of chains: one per order, merchant and unknown order number, and one for the installation
 	Entries int          `json:"entries"`
-	Signed  int          `json:"signed"`  // number of entries whose signature was verified
-	Covered int64        `json:"covered"` // number of entries that are those of the given checkpoints
+	Signed  int          `json:"signed"`           // number of entries whose signature was verified
+	Covered int64        `json:"covered"`          // number of entries that are those of the given checkpoints
+	Hidden  int          `json:"hidden,omitempty"` // number of entries whose content could not be read: it was erased, or there is no key
 	Broken  []AuditBreak `json:"broken,omitempty"`
 	More    int          `json:"more,omitempty"` // number of breaks that are not in Broken
 }
@@ -62,10 +64,10 @@ const maxBreaks = 1000
 //   - each entry's hash
 //   - each entry's link to the previous entry
 //   - that no entry is missing, neither in a chain nor at its end
-//   - that each order has the content with which it was opened
+//   - that each order has the content with which it was opened, if it can be read
 //   - each entry's seal, if the evidence has keys
 //   - each person's signature, with the roster that was in force, if the evidence has
-//     what verifies them
+//     what verifies them and the signature can be read
 //   - that the entries are those that were added to the tree, and those of the
 //     checkpoints, and that no old entry is missing there
 //
@@ -75,7 +77,7 @@ const maxBreaks = 1000
 //
 // The error is a *seal.Fault if the checkpoints contradict each other.
 func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (AuditReport, error) {
-	check := auditCheck{keys: evidence.Keys}
+	check := auditCheck{keys: evidence.Keys, private: private{l.private.ring, true}}
 	if evidence.Proofs != nil {
 		rosters, err := l.Rosters(ctx)
 		if err != nil {
@@ -84,13 +86,13 @@ func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (Audit
 		check.proofs = evidence.Proofs(rosters)
 	}
 	err := l.db.View(ctx, func(t *sqldb.Tx) error {
-		if err := check.read(ctx, tx{Tx: t}); err != nil {
+		if err := check.read(ctx, tx{Tx: t, private: check.private}); err != nil {
 			return err
 		}
-		if err := check.missing(ctx, tx{Tx: t}); err != nil {
+		if err := check.missing(ctx, tx{Tx: t, private: check.private}); err != nil {
 			return err
 		}
-		return check.tree(ctx, tx{Tx: t}, evidence.Checkpoints)
+		return check.tree(ctx, tx{Tx: t, private: check.private}, evidence.Checkpoints)
 	})
 	if err != nil {
 		return AuditReport{}, fmt.Errorf("ledger: verify the audit: %w", err)
@@ -106,12 +108,15 @@ type headedRow struct {
 	Head        []byte `db:"head"`
 	Fingerprint string `db:"fingerprint"`
 	Request     string `db:"request"`
+	DataKey     string `db:"data_key"`
+	ErasedAt    int64  `db:"erased_at"`
 }
 
 // auditCheck checks all entries, chain by chain.
 type auditCheck struct {
 	keys   *seal.Public // nil: seals are not checked
 	proofs Proofs       // nil: signatures are not checked
+	private
 	report AuditReport
 	last   headedRow // the last entry of the chain that is being read; Seq 0: none yet
 	broken bool      // this chain is broken: later breaks in it are not reported
@@ -122,7 +127,8 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 		SELECT a.`+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`,
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.fingerprint ELSE '' END AS fingerprint,
-			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.request ELSE '' END AS request
+			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.request ELSE '' END AS request,
+			COALESCE(o.data_key, c.data_key, '') AS data_key, COALESCE(o.erased_at, 0) AS erased_at
 		FROM audit a
 		LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
 		LEFT JOIN chains c ON a.chain = 'other' AND c.merchant = a.merchant AND c.number = a.number
@@ -149,22 +155,56 @@ func (c *auditCheck) entry(row headedRow) {
 		c.report.Orders++
 	}
 	c.report.Entries++
+	stored := row
+	unreadable := row.decrypt(c.private)
 	switch {
 	case c.broken:
 	case row.Seq != c.last.Seq+1:
 		c.breaks(row, "entry %d follows entry %d: what was between them is gone", row.Seq, c.last.Seq)
-	case !row.follows(c.last.Seq, c.last.Hash):
+	case !stored.follows(c.last.Seq, c.last.Hash):
 		c.breaks(row, "the entry is not what was written, or does not follow from the one before it")
+	case unreadable != nil:
+		c.breaks(row, "the entry does not decrypt: %s", unreadable)
+	case row.hidden():
+		c.report.Hidden++
 	case row.Seq == 1 && row.Chain == chainOrder:
 		c.opening(row)
 	}
 	if c.keys != nil {
 		c.seal(row)
 	}
-	if c.proofs != nil {
+	if c.proofs != nil && !hidden(row.Envelope) {
 		c.proof(row)
 	}
 	c.last = row
+}
+
+// decrypt decrypts the entry, and of the first one of an order the request. Both are
+// Encrypted or Erased if they cannot be read.
+func (r *headedRow) decrypt(p private) error {
+	var texts rowTexts
+	var err error
+	if r.Chain == chainOrder {
+		texts, err = p.orderTexts(r.Merchant, r.Number, r.DataKey, r.ErasedAt)
+	} else {
+		texts, err = p.otherTexts(r.Merchant, r.Number, r.DataKey)
+	}
+	if err != nil {
+		return err
+	}
+	if vault.Sealed(r.Fingerprint) && texts.key != nil {
+		r.Request, _ = texts.orDamaged().open("request", r.Request)
+		var content order.Request
+		if err := json.Unmarshal([]byte(r.Request), &content); err == nil && texts.key.Salted(content.Fingerprint()) == r.Fingerprint {
+			r.Fingerprint = content.Fingerprint()
+		}
+	}
+	return r.open(texts)
+}
+
+// hidden reports whether the entry cannot be read.
+func (r *headedRow) hidden() bool {
+	return hidden(r.Evidence) || hidden(r.Text) || hidden(r.Envelope) || hidden(r.Request)
 }
 
 // seal checks the entry's seal. A missing seal breaks no chain, so that it does not

@@ -45,9 +45,10 @@ type AuditReport struct {
 	Chains       int                 `json:"chains"`
 	Entries      int                 `json:"entries"`
 	SealsChecked bool                `json:"seals_checked"`
-	Signed       int                 `json:"signed"`      // number of entries whose signature was verified with the roster of its time
-	Checkpoints  int                 `json:"checkpoints"` // number of checkpoints that were given
-	Covered      int64               `json:"covered"`     // number of entries, from the first, that are those of the checkpoints
+	Signed       int                 `json:"signed"`           // number of entries whose signature was verified with the roster of its time
+	Checkpoints  int                 `json:"checkpoints"`      // number of checkpoints that were given
+	Covered      int64               `json:"covered"`          // number of entries, from the first, that are those of the checkpoints
+	Hidden       int                 `json:"hidden,omitempty"` // number of entries whose content could not be read: it was erased, or there is no data key
 	Broken       []ledger.AuditBreak `json:"broken"`
 	More         int                 `json:"more,omitempty"` // number of breaks that are not in Broken
 }
@@ -69,7 +70,7 @@ func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEviden
 	report, err := l.VerifyAudit(ctx, evidence)
 	return AuditReport{
 		Chains: report.Orders, Entries: report.Entries, SealsChecked: evidence.Keys != nil, Signed: report.Signed,
-		Checkpoints: len(evidence.Checkpoints), Covered: report.Covered,
+		Checkpoints: len(evidence.Checkpoints), Covered: report.Covered, Hidden: report.Hidden,
 		Broken: append([]ledger.AuditBreak{}, report.Broken...), More: report.More,
 	}, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -29,6 +30,9 @@ func (a Actor) signs(action string) bool { return a.Signing != nil && envelope.N
 func (s *Service) signed(actor Actor, action order.Action, at target) (order.Action, error) {
 	if !actor.signs(action.Name()) {
 		return action, nil
+	}
+	if at.view.Hidden != "" {
+		return nil, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and what cannot be read is not signed: set PAYOUTS_DATA_KEY_FILE", at.view.Number, at.view.Hidden)
 	}
 	approval, is := action.(order.Approval)
 	if is && !strings.HasPrefix(at.view.Fingerprint, strings.ToLower(strings.TrimSpace(approval.Fingerprint))) {

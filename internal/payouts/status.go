@@ -214,7 +214,7 @@ func (s *Service) addNext(ctx context.Context, orders Orders, known record, answ
 	switch {
 	case err != nil:
 		answer.Order.Next = "Not known: no worker answers for the order's workflow."
-	case view.Fingerprint != answer.Order.Fingerprint:
+	case row.Hidden == "" && view.Fingerprint != answer.Order.Fingerprint:
 		answer.Problem = &order.Reason{
 			Code: order.CodeOrderConflict,
 			Text: "the workflow that runs under the number was started with other content than the ledger has; terminate it, and adopt the order",
@@ -341,7 +341,7 @@ func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error)
 		return s.withEnd(answer), nil
 	}
 	by := known.answer()
-	if told.Fingerprint != "" && told.Fingerprint != by.Order.Fingerprint {
+	if by.Order.Hidden == "" && told.Fingerprint != "" && told.Fingerprint != by.Order.Fingerprint {
 		return Order{}, order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content in the ledger: look at it with %s", told.Number, s.parts.Ask(UseStatus, told.Key()))
 	}

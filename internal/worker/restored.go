@@ -17,7 +17,11 @@ func MarkRestored(ctx context.Context, log *slog.Logger, settings config.Tables,
 	if err != nil {
 		return ledger.Restore{}, err
 	}
-	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
+	data, err := boot.DataKeys(log, settings.Data)
+	if err != nil {
+		return ledger.Restore{}, err
+	}
+	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys, data)
 	if err != nil {
 		return ledger.Restore{}, err
 	}

@@ -186,7 +186,7 @@ const recordPatience = 10 * time.Second
 func RecordRefusal(ctx context.Context, log *slog.Logger, settings config.Worker, keys *seal.Keys, refused error) {
 	ctx, cancel := context.WithTimeout(ctx, recordPatience)
 	defer cancel()
-	books, err := boot.AwaitMigratedLedger(ctx, log, settings.DatabaseURL, settings.AllowInsecure, keys)
+	books, err := boot.Migrate(ctx, log, settings.DatabaseURL, settings.AllowInsecure, ledger.SealWith(keys))
 	if err == nil {
 		defer func() { _ = books.Close() }()
 		err = RecordPolicy(ctx, books, activities.Settings{}, refused)

@@ -120,7 +120,7 @@ func (d *demo) run(ctx context.Context) error {
 	defer cancel()
 	ctx, cancel = context.WithTimeoutCause(ctx, patience+time.Duration(d.orders)*patiencePlain, errTooLong)
 	defer cancel()
-	books, err := ledger.Open(ctx, d.stack.DatabaseURL(), ledger.SealWith(d.stack.AuditKeys()))
+	books, err := ledger.Open(ctx, d.stack.DatabaseURL(), ledger.SealWith(d.stack.AuditKeys()), ledger.EncryptWith(d.stack.DataKeys()))
 	if err != nil {
 		return err
 	}

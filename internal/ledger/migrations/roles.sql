@@ -72,11 +72,11 @@ END $$;
 
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    discrepancies, gateway_records, inbox, known, ledger_versions, moves, orders, proposals, reconciled, restores,
+    data_keys, discrepancies, gateway_records, inbox, known, ledger_versions, moves, orders, proposals, reconciled, restores,
     rosters, snapshots, stops, submissions, transfers
 TO payouts_worker, payouts_api, payouts_reader;
 
-GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
+GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
 
 -- 4. Writing -----------------------------------------------------------------
 
@@ -85,19 +85,20 @@ GRANT SELECT ON inbox, ledger_versions, orders TO payouts_receiver;
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    discrepancies, gateway_records, known, orders, proposals, reconciled, restores, rosters, snapshots, stops,
+    data_keys, discrepancies, gateway_records, known, orders, proposals, reconciled, restores, rosters, snapshots, stops,
     submissions, transfers
 TO payouts_worker;
 
 GRANT UPDATE ON
-    adjustments, books, breakers, chains, compared_workflows, discrepancies, gateway_records, known,
+    adjustments, books, breakers, chains, compared_workflows, data_keys, discrepancies, gateway_records, known,
     orders, proposals, reconciled, stops, submissions
 TO payouts_worker;
 
 GRANT DELETE ON breakers TO payouts_worker;
 
--- Of a callback, only what becomes of it may change. What came never does.
-GRANT UPDATE (status, problem, problem_at, told_at) ON inbox TO payouts_worker;
+-- Of a callback, only what becomes of it may change. What came never does; it is erased
+-- with its key.
+GRANT UPDATE (status, problem, problem_at, told_at, data_key) ON inbox TO payouts_worker;
 
-GRANT INSERT ON inbox TO payouts_receiver;
+GRANT INSERT ON data_keys, inbox TO payouts_receiver;
 GRANT UPDATE (status, received, last_at, problem, problem_at, told_at) ON inbox TO payouts_receiver;

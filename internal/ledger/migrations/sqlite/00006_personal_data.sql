@@ -1,0 +1,58 @@
+-- Personal data is encrypted: docs/decisions/0013-personal-data.md. A row that has a
+-- data_key has encrypted texts, which begin with "enc1.". '' is a row in clear. The
+-- same columns as in ../postgres.
+
+-- +goose Up
+
+ALTER TABLE orders ADD COLUMN data_key TEXT NOT NULL DEFAULT '';         -- also of its audit, submissions and proposals
+ALTER TABLE orders ADD COLUMN erased_at INTEGER NOT NULL DEFAULT 0;      -- when its first key was destroyed; 0: never
+ALTER TABLE chains ADD COLUMN data_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE inbox ADD COLUMN data_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE adjustments ADD COLUMN data_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE discrepancies ADD COLUMN data_key TEXT NOT NULL DEFAULT '';  -- of closed_why
+
+-- The data keys that something is encrypted with. The proof shows whether a process
+-- has the same key under that name. A process needs no key that is retired.
+CREATE TABLE data_keys (
+    id         TEXT    PRIMARY KEY NOT NULL CHECK (id <> ''),
+    proof      TEXT    NOT NULL,
+    first_at   INTEGER NOT NULL,
+    retired_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- +goose StatementBegin
+CREATE TRIGGER data_keys_kept BEFORE DELETE ON data_keys
+BEGIN
+    SELECT RAISE(ABORT, 'the names of data keys are kept');
+END;
+-- +goose StatementEnd
+
+DROP TRIGGER orders_content;
+
+-- +goose StatementBegin
+CREATE TRIGGER orders_content BEFORE UPDATE OF
+    id, merchant, number, folded, kind, country, way, currency, amount, created_at,
+    approve_before, waits_for_funds, funds_before, horizon ON orders
+BEGIN
+    SELECT RAISE(ABORT, 'the content of an order never changes');
+END;
+-- +goose StatementEnd
+
+-- What is in clear may become encrypted. A payee's hash changes with the key only.
+-- +goose StatementBegin
+CREATE TRIGGER orders_private BEFORE UPDATE OF request, fingerprint, beneficiary ON orders
+WHEN NOT (NEW.request = OLD.request OR substr(OLD.request, 1, 5) <> 'enc1.' AND substr(NEW.request, 1, 5) = 'enc1.')
+    OR NOT (NEW.fingerprint = OLD.fingerprint OR substr(OLD.fingerprint, 1, 5) <> 'enc1.' AND substr(NEW.fingerprint, 1, 5) = 'enc1.')
+    OR NOT (NEW.beneficiary = OLD.beneficiary OR NEW.data_key <> OLD.data_key AND OLD.beneficiary <> '')
+BEGIN
+    SELECT RAISE(ABORT, 'the content of an order never changes');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER orders_stay_erased BEFORE UPDATE OF erased_at ON orders
+WHEN NEW.erased_at < OLD.erased_at
+BEGIN
+    SELECT RAISE(ABORT, 'an order that was erased stays erased');
+END;
+-- +goose StatementEnd
