@@ -68,7 +68,7 @@ func (h *house) addressTaken(t *testing.T) {
 	taken := strings.TrimPrefix(h.Addresses.Admin, "http://")
 	r := run(t, append(h.workerSettings(t), "PAYOUTS_HEALTH_LISTEN="+taken), "worker")
 	require.Positive(t, r.exit)
-	require.Contains(t, r.err, "address already in use")
+	require.Contains(t, r.err, "(ADDRESS_IN_USE)")
 	require.Contains(t, r.err, "PAYOUTS_HEALTH_LISTEN")
 }
 
