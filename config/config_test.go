@@ -625,6 +625,9 @@ func TestTables(t *testing.T) {
 		require.Len(t, strings.Split(strings.TrimSpace(markdown.String()), "\n"), len(list)+2)
 		for _, s := range list {
 			require.Regexp(t, `(?m)^  `+s.variable+`=.*\n      [A-Za-z0-9]`, table.String())
+			if value := s.field.Tag.Get("default"); value != "" {
+				require.Contains(t, table.String(), "  "+s.variable+"="+s.field.Tag.Get("unit")+", default "+value+"\n", "the whole default")
+			}
 			require.Contains(t, markdown.String(), "| `"+s.variable+"` | "+s.preset()+" |")
 			require.NotEmpty(t, s.field.Tag.Get("unit"), s.variable)
 			require.Regexp(t, `\.$`, s.field.Tag.Get("desc"), s.variable)

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// maxDefault bounds a default in a table for the terminal, in bytes.
-const maxDefault = 36
-
 // Table writes the settings of a process's struct for a terminal: variable, unit
 // and default on one line, the meaning below it. --help shows it and wraps the
 // lines.
@@ -19,8 +16,6 @@ func Table(w io.Writer, spec any) error {
 		switch value := s.preset(); {
 		case s.required:
 			text.WriteString(", required")
-		case len(value) > maxDefault:
-			text.WriteString(", default " + value[:8] + "…" + value[len(value)-8:])
 		case value != "":
 			text.WriteString(", default " + value)
 		}

@@ -190,7 +190,7 @@ func TestParseAmount(t *testing.T) {
 	}
 	// One true sentence where the books keep decimals that the gateway does not take.
 	_, err = ParseAmount("1500.505", "PK")
-	require.ErrorContains(t, err, "amount has too many decimals: PKR has 2, and an order in Pakistan takes whole PKR only; a dot never")
+	require.ErrorContains(t, err, "amount has too many decimals: PKR has 2; in Pakistan the gateway takes orders of whole PKR only, such as 1500; a dot never")
 	_, err = ParseAmount("1500.505", "IN")
 	require.ErrorContains(t, err, "amount has too many decimals: INR has 2; a dot never")
 	_, err = ParseAmount("ten", "PK")

@@ -146,7 +146,7 @@ func ParseAmount(text, country string) (money.Amount, error) {
 	digits, _ := money.Decimals(profile.Currency)
 	example, whole := "1500 or 1500.50", ""
 	if profile.Amount.Decimals == 0 {
-		example, whole = "1500", fmt.Sprintf(", and an order in %s takes whole %s only", profile.Name, profile.Currency)
+		example, whole = "1500", fmt.Sprintf("; in %s the gateway takes orders of whole %s only, such as 1500", profile.Name, profile.Currency)
 	}
 	switch {
 	case err == nil:

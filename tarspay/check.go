@@ -124,8 +124,8 @@ func (p *Profile) checkAmountForm(amount money.Amount) (Violation, bool) {
 	case !amount.IsPositive():
 		return p.violation(ViolationNotPositive, "amount", "the amount must be above zero"), true
 	case p.Amount.Decimals == 0 && strings.Contains(amount.Short(), "."):
-		return p.violation(ViolationPrecision, "amount", "the gateway takes whole %s only, although an amount of %s may have %s; order a whole amount, such as 1500",
-			p.Currency, p.Currency, decimals(p.Currency)), true
+		return Violation{Code: ViolationPrecision, Field: "amount", Message: fmt.Sprintf(
+			"amount has decimals; in %s the gateway takes orders of whole %s only, such as 1500; a dot never separates thousands (half a million is 500000)", p.Name, p.Currency)}, true
 	}
 	return Violation{}, false
 }
@@ -240,18 +240,6 @@ func (p *Profile) checkLimits(fields map[string]string) []Violation {
 		}
 	}
 	return found
-}
-
-// decimals returns the number of decimals of a currency, in words.
-func decimals(currency string) string {
-	digits, err := money.Decimals(currency)
-	switch {
-	case err != nil || digits == 0:
-		return "no decimals"
-	case digits == 1:
-		return "1 decimal"
-	}
-	return fmt.Sprintf("%d decimals", digits)
 }
 
 // below reports whether a is below b. It is false for two currencies, and so for a

@@ -172,7 +172,7 @@ func TestMessagesSpeakFromTheProfile(t *testing.T) {
 			"Kenya: customerContact must start with 254, without plus",
 		}},
 		{"KE", DirectionDeposit, "EWALLET_MPESA", amount("99.50", "KES"), nil, []string{
-			"Kenya: the gateway takes whole KES only, although an amount of KES may have 2 decimals; order a whole amount, such as 1500",
+			"amount has decimals; in Kenya the gateway takes orders of whole KES only, such as 1500; a dot never separates thousands (half a million is 500000)",
 			"Kenya: EWALLET_MPESA takes at least 100 KES",
 			"Kenya: customerContact is required for EWALLET_MPESA",
 		}},

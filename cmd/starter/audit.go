@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
-	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -171,14 +172,40 @@ func writeAudit(w io.Writer, entries []payouts.AuditEntry) {
 		printf(w, "nothing on record\n")
 		return
 	}
-	var rows [][]string
-	for _, e := range entries {
-		rows = append(rows, []string{
-			strconv.Itoa(e.Seq), moment(e.At), e.Actor, string(e.Action), string(e.Before), string(e.After), yes(e.Refused),
-			beginning(e.Hash, shownHash), reasonText(e.Reason), beginning(e.Evidence, 3*shownHash),
-		})
+	columns := pageColumns
+	if screen, is := w.(*output); is && screen.columns > 0 {
+		columns = min(columns, screen.columns)
 	}
-	table(w, []string{"SEQ", "AT", "ACTOR", "ACTION", "BEFORE", "AFTER", "REFUSED", "HASH", "REASON", "EVIDENCE"}, rows)
+	var text strings.Builder
+	for _, e := range entries {
+		printf(&text, "%s\n", printable(auditHead(e)))
+		for _, f := range []fact{{"reason", reasonText(e.Reason)}, {"evidence", beginning(e.Evidence, 3*shownHash)}, {"hash", beginning(e.Hash, shownHash)}} {
+			if f.value != "" {
+				printf(&text, "   %-8s  %s\n", f.name, printable(f.value))
+			}
+		}
+	}
+	printf(w, "%s\n", commandline.Wrap(text.String(), columns))
+}
+
+// pageColumns is how wide a listing is that no terminal makes narrower.
+const pageColumns = 80
+
+// auditHead returns the first line of an entry: its number, when it was, what was done
+// by whom, and the state. An action that was refused says so.
+func auditHead(e payouts.AuditEntry) string {
+	action, state := string(e.Action), string(e.After)
+	if e.Refused {
+		action += " refused,"
+	}
+	if e.Before != e.After && e.Before != "" {
+		state = string(e.Before) + " → " + state
+	}
+	head := fmt.Sprintf("%-2d %s  %s by %s", e.Seq, moment(e.At), action, e.Actor)
+	if state != "" {
+		head += ": " + state
+	}
+	return head
 }
 
 // beginning returns the first letters of a text.

@@ -55,6 +55,22 @@ STARTED   2026-05-04 12:00:00 UTC
 	require.Equal(t, b.shown(t, 0, "list", "--json"), b.shown(t, 40, "list", "--json"))
 }
 
+// An audit fits a page of 80 columns, also in a pipe, and a narrower terminal.
+func TestAnAuditFitsAPage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.happenings(t)
+	for columns, most := range map[int]int{0: 80, 80: 80, 200: 80, 60: 60} {
+		for _, args := range [][]string{{"audit", "REV-1", "--merchant", merchant}, {"audit", "--installation"}, {"audit", "--merchant", merchant}} {
+			got := b.shown(t, columns, args...)
+			require.Contains(t, got, "2026-05-04 12:")
+			for line := range strings.Lines(got) {
+				require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), most, line)
+			}
+		}
+	}
+}
+
 // Where only one column is too long, it is broken under itself.
 func TestALongColumnOnATerminal(t *testing.T) {
 	t.Parallel()

@@ -24,8 +24,11 @@ func TestDemo(t *testing.T) {
 				LedgerSum      int    `json:"ledger_sum"`
 				Drift          string `json:"drift"`
 				Broken         int    `json:"broken"`
+				Forged         int    `json:"forged_refused"`
 			}
 			require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &summary))
+			require.Equal(t, 1, summary.Forged)
+			require.Regexp(t, `\na forged callback for DEMO-\d\d +401 CALLBACK_SIGNATURE\n`, r.out)
 			require.Equal(t, 22, summary.Orders)
 			require.Equal(t, 22, summary.Terminal)
 			require.Zero(t, summary.DoublePayments+summary.LedgerSum+summary.Broken)

@@ -22,6 +22,9 @@ const sshTested = "the tests of internal/envelope run it, with names of their ow
 var notRun = map[string]string{
 	"make demo":                         "builds, then runs bin/dev demo, as TestDemo does",
 	"make test":                         "runs this test",
+	"make build":                        "builds the programs that the tests run",
+	"worker":                            "would call the real gateway; every stack runs it",
+	"receiver":                          "would take the real gateway's callbacks; every stack runs it",
 	"make dev":                          "builds, then runs bin/dev up, which TestReadmeShellLines starts",
 	"make bench":                        "takes minutes; it is bin/dev bench",
 	"bin/dev bench --server production": "takes minutes",

@@ -27,7 +27,10 @@ const (
 const dayPolicy = "rules: [{kind: withdrawal, country: PK, per_order: {approve_above: \"20000\"}}]\n"
 
 // day is a house in which the test makes the situations of docs/operations.md.
-type day struct{ *house }
+type day struct {
+	*house
+	dir string // of the terminal
+}
 
 // TestOperationsShellLines runs the lines of docs/operations.md in their order,
 // with their numbers. Before the lines of a section it makes the section's
@@ -37,7 +40,7 @@ func TestOperationsShellLines(t *testing.T) {
 	dir := t.TempDir()
 	policy := filepath.Join(dir, "policy.yaml")
 	require.NoError(t, os.WriteFile(policy, []byte(dayPolicy), 0o600))
-	d := day{enter(t, options{Options: stack.Options{
+	d := day{dir: dir, house: enter(t, options{Options: stack.Options{
 		Merchants: []sandbox.Merchant{{Number: pakistan, Country: "PK", Balance: "40000"}, {Number: vietnam, Country: "VN", Balance: "9000000"}},
 		Settings: map[string]string{
 			"PAYOUTS_POLICY_FILE":        policy,
@@ -89,6 +92,7 @@ func (d day) situations() map[string]func(*testing.T) {
 	}
 	return map[string]func(*testing.T){
 		"Checkpoints":                                         d.hasCheckpoint,
+		"cp .env.example .env":                                d.hasTheExample,
 		"The operator's day":                                  queued(ledger.QueueReview, "INV-6"),
 		"An order waits for approval":                         d.waitsForApproval,
 		"An order waits for funds":                            d.waitsForFunds,
@@ -160,6 +164,8 @@ var operationsOutcomes = map[string]outcome{
 	"starter balance":                  {says: []string{"last compared with the gateway", "drift"}},
 	"starter reconcile --transactions": {says: []string{"nothing differs in what was compared"}},
 	"starter adjust list --open":       {says: []string{"TOPUP-7", "proposed"}},
+	"starter keygen var/audit.key --audit payouts.example.com/live":                               {says: []string{"give it to the worker only"}},
+	"starter keygen var/keys/M1700000001.key":                                                     {says: []string{"public key"}},
 	"starter adjust confirm TOPUP-7 --merchant M1700000001 --by dana":                             {says: []string{"booked"}},
 	`starter cancel INV-9 --merchant M1700000001 --why "paid by hand" --by amina`:                 {says: []string{"cancelled", "CANCELLED"}},
 	"temporal workflow query --workflow-id order:M1700000001:INV-10 --name order":                 {says: []string{`"state":"awaiting_approval"`, `"fingerprint":"`}},

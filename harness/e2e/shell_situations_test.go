@@ -193,3 +193,11 @@ func (d day) hasCheckpoint(t *testing.T) {
 		return d.books.ProveAudit(ctx, order.Key{Merchant: pakistan, Number: "INV-1"})
 	}, func(proofs ledger.AuditProofs) bool { return len(proofs.Entries) > 0 })
 }
+
+// hasTheExample puts the example of the settings where the page copies it from.
+func (d day) hasTheExample(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../../.env.example")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(d.dir, ".env.example"), text, 0o600))
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -99,6 +100,8 @@ func (d *demo) report() error {
 		fmt.Fprintf(d.out, "and %d more plain orders\n\n", more)
 	}
 	refused := [][]cell{text("TRIED", "ANSWER")}
+	// They are recorded as they end, in another order each time.
+	slices.SortFunc(d.attempts, func(a, b refusedAttempt) int { return strings.Compare(a.tried, b.tried) })
 	for _, attempt := range d.attempts {
 		refused = append(refused, text(attempt.tried, attempt.answer))
 	}
