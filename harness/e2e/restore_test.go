@@ -109,7 +109,7 @@ func (h *house) restore(t *testing.T, backup string) {
 func TestTheMarkNeedsNoTemporal(t *testing.T) {
 	t.Parallel()
 	marked := run(t, []string{
-		"PAYOUTS_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "ledger.db"), "PAYOUTS_AUDIT_UNSEALED=true", "TEMPORAL_ADDRESS=127.0.0.1:1",
+		"PAYOUTS_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "ledger.db"), "PAYOUTS_AUDIT_UNSEALED=true", "PAYOUTS_DATA_CLEAR=true", "TEMPORAL_ADDRESS=127.0.0.1:1",
 	}, "worker", "restored", "--by", "amina", "--why", "disk lost")
 	require.Zero(t, marked.exit, marked.err)
 	require.Equal(t, "restored: 0 open orders ask the gateway first, and so does every new order\n"+

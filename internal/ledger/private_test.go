@@ -298,3 +298,27 @@ func (b *testBundle) current0(t *testing.T, l *Ledger, key order.Key) order.Orde
 	require.NoError(t, err)
 	return o
 }
+
+// A settlement is found by the gateway's id in its evidence, which is encrypted.
+func TestEvidenceIsSearched(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		a := adjustment("S1", AdjustSettlement, "30")
+		a.Evidence = "payOrderId P4711, bank slip 7"
+		propose(t, b, a)
+		booked, err := b.settlementBooked(t.Context(), merchant, "P4711")
+		require.NoError(t, err)
+		require.False(t, booked, "it is proposed only")
+		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "S1", who("bilal", ""))
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		for id, want := range map[string]bool{"P4711": true, "S1": true, "P4712": false} {
+			booked, err := b.settlementBooked(t.Context(), merchant, id)
+			require.NoError(t, err)
+			require.Equal(t, want, booked, id)
+		}
+		require.NotContains(t, b.dump(t), "P4711")
+	})
+}

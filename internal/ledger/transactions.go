@@ -94,12 +94,15 @@ func (r comparedRow) match() reconcile.Match {
 // settlementBooked reports whether a booked settlement names the gateway id as its
 // reference or in its evidence.
 func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID string) (bool, error) {
-	var booked int
-	err := l.db.Get(ctx, &booked, `
-		SELECT COUNT(*) FROM adjustments
-		WHERE merchant = ? AND kind = 'settlement' AND state = 'booked' AND (ref = ? OR evidence LIKE '%' || ? || '%')`,
-		merchant, gatewayID, gatewayID)
-	return booked > 0, err
+	var rows []adjustmentRow
+	err := l.db.List(ctx, &rows, `
+		SELECT merchant, ref, evidence, data_key FROM adjustments WHERE merchant = ? AND kind = 'settlement' AND state = 'booked'`, merchant)
+	for i := 0; err == nil && i < len(rows); i++ {
+		if err = l.private.openAdjustment(&rows[i]); rows[i].Ref == gatewayID || strings.Contains(rows[i].Evidence, gatewayID) {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // OpenDifference opens a discrepancy for the difference, once per order, code and
