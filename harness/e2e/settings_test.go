@@ -130,7 +130,7 @@ func TestATakenAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			environment := append(c.environment, "PAYOUTS_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "ledger.db"),
-				"PAYOUTS_MERCHANTS=M1700000001:PK")
+				"PAYOUTS_MERCHANTS=M1700000001:PK", "PAYOUTS_DATA_CLEAR=true")
 			if c.process == "receiver" { // it does not make the tables
 				run(t, environment, "worker", "migrate")
 			}
