@@ -41,7 +41,7 @@ order was there already. With --wait it comes at the end.`,
 }
 
 func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFlags) error {
-	request, err := s.request(order.Deposit, flags)
+	request, err := s.request(ctx, order.Deposit, flags)
 	if err != nil {
 		return err
 	}

@@ -237,3 +237,22 @@ func TestSeparatorsAtEveryDoor(t *testing.T) {
 		}
 	}
 }
+
+// A limit that was lowered does not refuse the repetition of an order that is there.
+func TestARepetitionAboveALoweredLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.settings.MaxAmount = config.AmountLimits{"PKR": amount(t, "1000", "PKR")}
+	b.temporal.viewErr = order.Refuse(order.CodeOrderNotFound, "there is no such order")
+	b.temporal.findErr = b.temporal.viewErr
+	refused := b.run(t.Context(), withdraw...)
+	require.Equal(t, exitUsage, refused.code)
+	require.Contains(t, refused.errs, order.ProblemAmountRange)
+
+	b.temporal.viewErr, b.temporal.findErr = nil, nil
+	ends(order.Submitted)(t, b)
+	existingStart(t, b)
+	again := b.run(t.Context(), withdraw...)
+	require.Equal(t, exitDone, again.code, again.errs)
+	require.Contains(t, again.out, "submitted")
+}

@@ -47,7 +47,7 @@ has answered for it.`,
 }
 
 func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFlags) error {
-	request, err := s.request(order.Withdrawal, flags)
+	request, err := s.request(ctx, order.Withdrawal, flags)
 	if err != nil {
 		return err
 	}
@@ -99,13 +99,30 @@ func (s *starter) startedWithdrawal(ctx context.Context, service *payouts.Servic
 	return endExit(document)
 }
 
-// request returns the request of an order's flags, with the settings.
-func (s *starter) request(kind order.Kind, flags orderFlags) (order.Request, error) {
+// request returns the request of an order's flags, with the settings. An order that is
+// there may be above today's PAYOUTS_MAX_AMOUNT: its repetition has the order's answer.
+func (s *starter) request(ctx context.Context, kind order.Kind, flags orderFlags) (order.Request, error) {
 	settings, err := s.settings()
 	if err != nil {
 		return order.Request{}, err
 	}
-	return flags.request(kind, settings)
+	request, wrong := flags.request(kind, settings)
+	if wrong == nil {
+		return request, nil
+	}
+	settings.MaxAmount = nil
+	repeated, err := flags.request(kind, settings)
+	if err != nil {
+		return order.Request{}, wrong
+	}
+	service, err := s.service()
+	if err != nil {
+		return order.Request{}, wrong
+	}
+	if _, err := service.Status(ctx, s.self(), repeated.Key()); err != nil {
+		return order.Request{}, wrong
+	}
+	return repeated, nil
 }
 
 // waitFlags are the flags for waiting for an order's end.
