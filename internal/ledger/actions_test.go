@@ -824,6 +824,10 @@ func bookAction(t *testing.T, name, callback string, who order.Who) order.BookAc
 		a.CloseDiscrepancy.Discrepancy = 1
 	case a.SetAside != nil:
 		a.SetAside.Callback = callback
+	case a.Stop != nil:
+		a.Stop.Merchant = merchant
+	case a.Resume != nil:
+		a.Resume.Stop = 1
 	}
 	return a
 }
