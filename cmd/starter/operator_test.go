@@ -433,8 +433,9 @@ func TestStopAndResume(t *testing.T) {
 		require.Equal(t, code, got.code, got.out)
 		require.Contains(t, got.out, says)
 	}
-	try(exitUsage, "INVALID_REQUEST", "stop", "--why", "w", "--by", "amina")
-	try(exitUsage, "only one of them", "stop", "--all", "--country", "PK", "--why", "w", "--by", "amina")
+	try(exitUsage, "stop needs one of --merchant, --country and --all", "stop", "--why", "w", "--by", "amina")
+	try(exitUsage, "resume needs one of", "resume", "--why", "w", "--by", "amina")
+	try(exitUsage, "stop needs one of", "stop", "--all", "--country", "PK", "--why", "w", "--by", "amina")
 	try(exitUsage, "UNKNOWN_COUNTRY", "stop", "--country", "pk", "--why", "w", "--by", "amina")
 	try(exitRefused, "UNKNOWN_MERCHANT", "stop", "--merchant", "M9", "--why", "w", "--by", "amina")
 	try(exitRefused, "WHY_MISSING", "stop", "--all", "--by", "amina")

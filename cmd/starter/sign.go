@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +24,7 @@ import (
 func (s *starter) by(name string) payouts.Actor {
 	actor := payouts.Actor{Name: name}
 	if s.signing.Origin != "" {
-		actor.Signing = &payouts.Signing{Origin: s.signing.Origin, Key: envelopeSigner(func(message []byte) (string, error) {
+		actor.Signing = &payouts.Signing{Origin: s.signing.Origin, Apart: s.toSign != nil, Key: envelopeSigner(func(message []byte) (string, error) {
 			return s.sign(name, message)
 		})}
 	}
@@ -57,7 +58,11 @@ func (s *starter) sign(name string, message []byte) (string, error) {
 func signingKey(path, name string) (*envelope.SSHKey, error) {
 	socket := os.Getenv("SSH_AUTH_SOCK")
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, filepath.Base(name))
+		file := filepath.Join(path, filepath.Base(name))
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, order.Refuse(envelope.CodeKeyUnusable, "%s has no key of %s; act with --by as somebody whose key is there", path, name)
+		}
+		path = file
 	}
 	if path == "" {
 		return envelope.AgentKey(context.Background(), socket)

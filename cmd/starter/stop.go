@@ -58,6 +58,9 @@ func (s *starter) stopping(
 	var scope order.StopScope
 	cmd.Args, cmd.ValidArgsFunction = commandline.NoArguments, cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if refusal := (order.BookAction{Stop: &scope}).Check(); refusal != nil {
+			return usage("%s needs one of --merchant, --country and --all", cmd.Name())
+		}
 		service, err := s.service()
 		if err != nil {
 			return err

@@ -45,6 +45,12 @@ func TestRoster(t *testing.T) {
 		approve := []string{"approve", number, "--merchant", merchant, "--fingerprint", p.request.Fingerprint()[:8], "--by"}
 		h.starterWith(t, []string{"PAYOUTS_ORIGIN="}, append(approve, "amina")...).refuses(t, exitRefused, authority.CodeSignatureNeeded)
 		h.rawUpdate(t, p, order.Approval{By: "amina", Fingerprint: p.request.Fingerprint()}, authority.CodeSignatureNeeded)
+		for _, digits := range []string{"f", " ", p.request.Fingerprint()[:7], "00000000"} { // signed or not, they name no content
+			h.starter(t, "approve", number, "--merchant", merchant, "--fingerprint", digits, "--by", "amina").refuses(t, exitRefused, codes.FingerprintMismatch)
+		}
+		h.starter(t, "reject", number, "--merchant", merchant, "--by", "amina").refuses(t, exitRefused, order.CodeWhyMissing)
+		h.stands(t, order.AwaitingApproval, p)
+		h.refused(t, p, codes.FingerprintMismatch, order.CodeWhyMissing)
 		h.starterWith(t, []string{"PAYOUTS_ORIGIN=payouts.example.com/other"}, append(approve, "amina")...).refuses(t, exitRefused, envelope.CodeForeign)
 
 		_, pasted := h.signElsewhere(t, "amina", append([]string{"sign"}, append(approve, "amina")...))
@@ -63,6 +69,20 @@ func TestRoster(t *testing.T) {
 		}
 		h.stopsAndResumes(t)
 	})
+}
+
+// refused demands that the audit of a payment has refusals with the codes.
+func (h *house) refused(t *testing.T, p payment, codes ...string) {
+	t.Helper()
+	entries, err := h.books.Audit(h.ctx, p.key())
+	require.NoError(t, err)
+	var found []string
+	for _, entry := range entries {
+		if entry.Refused {
+			found = append(found, entry.Reason.Code)
+		}
+	}
+	require.Subset(t, found, codes)
 }
 
 // repeated has another person request an order again, which is the same order. The
@@ -100,6 +120,7 @@ func (h *house) stopsAndResumes(t *testing.T) {
 	}, func(view order.View) bool {
 		return strings.Contains(view.Next, "dana stopped all payouts: broken into") && view.Reason.Code == codes.WithdrawalsStopped
 	})
+	h.starter(t, "resume", "--all", "--by", "amina").refuses(t, exitRefused, order.CodeWhyMissing)
 	h.starterWith(t, []string{"PAYOUTS_ORIGIN="}, "resume", "--all", "--why", "w", "--by", "amina").refuses(t, exitRefused, authority.CodeSignatureNeeded)
 	h.starter(t, "resume", "--all", "--why", "all is well", "--by", "amina").answers(t, exitDone)
 	h.starter(t, "resume", "--all", "--why", "all is well", "--by", "amina").refuses(t, exitRefused, codes.SamePerson)
@@ -107,6 +128,8 @@ func (h *house) stopsAndResumes(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, found, "nothing is sent before two have resumed")
 	h.starter(t, "resume", "--all", "--why", "checked", "--by", "dana").answers(t, exitDone)
+	status := run(t, h.Environment(), "starter", "status", held.request.Number, "--merchant", held.request.Merchant)
+	require.NotContains(t, status.out, "are stopped", "no stop is in force")
 	h.settled(t, held)
 	h.starter(t, "audit", "--verify").answers(t, exitDone)
 }

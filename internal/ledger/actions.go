@@ -259,8 +259,11 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 		return nil
 	}
 	a.entry.envelope, result.refusal = a.allow(a.asked, h.Order, t.At)
-	if result.refusal == nil {
-		result.refusal = a.permit(t, h)
+	if _, proof := order.Plain(a.asked); result.refusal == nil || proof == nil {
+		// What is refused anyway is refused for that, and not for a missing signature.
+		if refusal := a.permit(t, h); refusal != nil {
+			result.refusal = refusal
+		}
 	}
 	if result.refusal == nil {
 		result.done = a.entry.action

@@ -2,12 +2,12 @@ package payouts
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -16,6 +16,7 @@ import (
 type Signing struct {
 	Origin string // names the installation
 	Key    envelope.Signer
+	Apart  bool // the key only writes what is to be signed: nothing is sent
 }
 
 // signedLife is how long a signed action may be under way.
@@ -26,7 +27,8 @@ func (a Actor) signs(action string) bool { return a.Signing != nil && envelope.N
 
 // signed returns the action with the actor's signature, for an order as the actor
 // sees it. An actor without a key, and an action that needs no signature, leave it
-// unsigned.
+// unsigned. So does an action that is refused in any case, such as one without a reason:
+// the worker refuses it and audits that.
 func (s *Service) signed(actor Actor, action order.Action, at target) (order.Action, error) {
 	if !actor.signs(action.Name()) {
 		return action, nil
@@ -34,16 +36,22 @@ func (s *Service) signed(actor Actor, action order.Action, at target) (order.Act
 	if at.view.Hidden != "" {
 		return nil, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and what cannot be read is not signed: set PAYOUTS_DATA_KEY_FILE", at.view.Number, at.view.Hidden)
 	}
+	refused := func(refusal *order.Refusal) (order.Action, error) {
+		if actor.Signing.Apart {
+			return nil, refusal
+		}
+		return action, nil
+	}
 	approval, is := action.(order.Approval)
-	if is && !strings.HasPrefix(at.view.Fingerprint, strings.ToLower(strings.TrimSpace(approval.Fingerprint))) {
-		return nil, order.Refuse(codes.FingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", at.view.Number)
+	if is && !rules.BeginsFingerprint(approval.Fingerprint, at.view.Fingerprint) {
+		return refused(order.Refuse(codes.FingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve at least eight digits of its fingerprint", at.view.Number))
 	}
 	o := order.Order{Fingerprint: at.view.Fingerprint, Request: order.Request{
 		Merchant: at.view.Merchant, Number: at.view.Number, Amount: at.view.Amount, RequestedBy: at.view.RequestedBy,
 	}}
 	e, refusal := envelope.Of(action, o, actor.Signing.Origin, s.parts.Now(), signedLife)
 	if refusal != nil {
-		return nil, refusal
+		return refused(refusal)
 	}
 	signed, err := envelope.Sign(e, actor.Signing.Key)
 	if err != nil {
@@ -83,7 +91,11 @@ func (s *Service) whoSigns(actor Actor, why, action string, of func(order.Who) e
 	if !actor.signs(action) {
 		return who, nil
 	}
-	signed, err := envelope.Sign(of(who), actor.Signing.Key)
+	e := of(who)
+	if e.Check() != nil { // the worker refuses it and audits that
+		return who, nil
+	}
+	signed, err := envelope.Sign(e, actor.Signing.Key)
 	if err != nil {
 		return who, err
 	}

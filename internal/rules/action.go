@@ -40,7 +40,7 @@ func PermitApproval(a order.Approval, o order.Order, at time.Time) *order.Refusa
 	if SamePerson(a.By, o.RequestedBy) {
 		return order.Refuse(codes.SamePerson, "%s requested order %s; another person must approve it", o.RequestedBy, o.Number)
 	}
-	if !beginsFingerprint(a.Fingerprint, o.Fingerprint) {
+	if !BeginsFingerprint(a.Fingerprint, o.Fingerprint) {
 		return order.Refuse(codes.FingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve its fingerprint", o.Number)
 	}
 	return nil
@@ -54,9 +54,9 @@ const leastFingerprint = 8
 // enough for an approval.
 func ShortFingerprint(whole string) string { return whole[:min(len(whole), leastFingerprint)] }
 
-// beginsFingerprint reports whether given is the whole fingerprint, or its
+// BeginsFingerprint reports whether given is the whole fingerprint, or its
 // beginning of at least leastFingerprint digits.
-func beginsFingerprint(given, whole string) bool {
+func BeginsFingerprint(given, whole string) bool {
 	given = strings.ToLower(strings.TrimSpace(given))
 	return len(given) >= leastFingerprint && strings.HasPrefix(whole, given)
 }
