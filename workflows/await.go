@@ -164,7 +164,7 @@ func (p *payout) holdUp() string {
 	switch p.standing.Reason.Code {
 	case codes.WithdrawalsStopped:
 		if !p.sent {
-			return "Payouts are stopped: " + p.standing.Reason.Text + ". The order is sent when two persons have resumed them."
+			return rules.WaitsForResumption(p.standing.Reason.Text)
 		}
 	case order.CodeGatewayPaused:
 		return "The gateway refuses every call of this merchant: check its key, address and status. The order is held back; it is sent automatically when calls are accepted again."

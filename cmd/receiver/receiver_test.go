@@ -132,9 +132,9 @@ func TestAddressInUse(t *testing.T) {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, taken)
 			var out bytes.Buffer
-			require.Equal(t, commandline.ExitFailed, run(t.Context(), nil, io.Discard, &out))
+			require.Equal(t, commandline.ExitUsage, run(t.Context(), nil, io.Discard, &out))
 			require.Contains(t, out.String(), variable)
-			require.Contains(t, out.String(), "address already in use")
+			require.Contains(t, out.String(), "ADDRESS_IN_USE")
 		})
 	}
 	first.cancel()

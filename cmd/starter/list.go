@@ -13,6 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) listCommand() *cobra.Command {
@@ -89,6 +90,9 @@ func (f listFlags) filter() (payouts.Filter, error) {
 	}
 	if f.state != "" && !slices.Contains(order.States(), filter.State) {
 		wrong.add(codeUsage, "state", "%s", commandline.NoneOf("--state", f.state, stateNames(order.States())))
+	}
+	if _, known := tarspay.Country(filter.Country); f.country != "" && !known {
+		wrong.add(order.ProblemCountry, "country", "%s", payouts.NoSuchCountry(f.country))
 	}
 	if f.limit < 1 || f.limit > payouts.MaxRows {
 		wrong.add(codeUsage, "limit", "--limit is between 1 and %d", payouts.MaxRows)

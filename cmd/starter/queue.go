@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,7 @@ func writeQueue(w io.Writer, document payouts.QueuePage) {
 		if i > 0 {
 			printf(w, "\n")
 		}
-		describe(w, string(item.Kind)+" "+itemName(item.Key), []fact{
+		describe(w, strings.TrimSpace(string(item.Kind)+" "+itemName(item.Key)), []fact{
 			{"since", moment(item.Since)}, {"code", item.Code}, {"id", shownID(item)}, {"requested by", item.RequestedBy}, {"what", localTimes(item.Text)}, {"do", item.Do}, {"with", item.Command},
 		})
 	}

@@ -87,7 +87,8 @@ func (f orderFlags) parties(merchants config.MerchantList, wrong *problems) (mer
 		return merchant, country
 	}
 	switch candidates := merchants.Of(country); {
-	case country == "":
+	case country != "" && !known && configured == "": // that is told
+	case country == "" || len(merchants) == 0:
 		wrong.add(payouts.CodeMissing, "merchant", "--merchant is needed: PAYOUTS_MERCHANTS %s", listed(merchants.Numbers()))
 	case len(candidates) == 1:
 		return candidates[0], country

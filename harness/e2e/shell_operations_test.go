@@ -154,7 +154,7 @@ var operationsOutcomes = map[string]outcome{
 	"starter approve INV-2 --merchant M1700000001":                                    {exitUsage, []string{"awaiting_approval", "FINGERPRINT_MISSING"}},
 	`starter reject INV-3 --merchant M1700000001 --why "not our supplier" --by amina`: {says: []string{"rejected", "REJECTED"}},
 	"starter poll INV-4 --merchant M1700000001 --by amina":                            {says: []string{"awaiting_funds", "INSUFFICIENT_FUNDS"}},
-	"starter poll INV-5 --merchant M1700000001 --by amina":                            {says: []string{"unknown", "GATEWAY_UNKNOWN"}},
+	"starter poll INV-5 --merchant M1700000001 --by amina":                            {says: []string{"GATEWAY_UNKNOWN"}},
 	"starter reconcile --merchant M1700000001":                                        {says: []string{"agreed"}},
 	"starter discrepancies --open":                                                    {says: []string{"FIELDS_MISMATCH"}},
 	"starter adopt INV-7 --merchant M1700000001 --by amina":                           {says: []string{"adopted by workflow order:M1700000001:INV-7"}},
@@ -171,7 +171,7 @@ var operationsOutcomes = map[string]outcome{
 	"temporal workflow query --workflow-id order:M1700000001:INV-10 --name order":                 {says: []string{`"state":"awaiting_approval"`, `"fingerprint":"`}},
 	`starter stop --country PK --why "a supplier's account was changed by a stranger" --by amina`: {says: []string{"stop of country PK", "in force"}},
 	`starter resume --country PK --why "the account is the supplier's" --by amina`:                {says: []string{"another person"}},
-	`starter resume --country PK --why "checked by telephone" --by bilal`:                         {says: []string{"resumed"}},
+	`starter resume --country PK --why "checked by telephone" --by dana`:                          {says: []string{"resumed"}},
 	"starter keygen data.key --data 2026-11":                                                      {says: []string{"as PAYOUTS_DATA_KEY_FILE"}},
 	`starter resolve INV-6 --merchant M1700000001 --state succeeded --fee 15` +
 		` --why "support confirms the payout" --evidence "ticket 4711" --by amina`: {says: []string{"in_review", "a second person must confirm it"}},

@@ -114,6 +114,7 @@ type ledgerPart interface {
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
 	Stops(ctx context.Context) ([]ledger.Stop, error)
+	HeldBack(ctx context.Context, key order.Key) (stop *ledger.Stop, breaker bool, err error)
 }
 
 // MaxPage is the largest page of a listing from the ledger.

@@ -222,9 +222,28 @@ func (s *Service) addNext(ctx context.Context, orders Orders, known record, answ
 	case view.State != row.State:
 		answer.Order.Next = fmt.Sprintf("Its workflow has it as %s, and goes on from what the ledger says once it hears anything: %s",
 			view.State, s.parts.Ask(UsePoll, row.Key()))
+	case view.Reason.Code == codes.WithdrawalsStopped:
+		answer.Order.Next = s.stopped(ctx, row.Key(), view.Next)
 	default:
 		answer.Order.Next = s.next(answer.Order, view.Next)
 	}
+}
+
+// stopped returns what an order waits for that a stop held back when its workflow last
+// tried to send it. Since then the stop may have ended, or another one begun.
+func (s *Service) stopped(ctx context.Context, key order.Key, told string) string {
+	_ = s.inLedger(ctx, func(ctx context.Context, l Ledger) error { // without an answer, what was told stands
+		stop, _, err := l.HeldBack(ctx, key)
+		switch {
+		case err != nil:
+		case stop == nil:
+			told = "Payouts are resumed. The order is sent at its next try, within about a minute."
+		default:
+			told = rules.WaitsForResumption(stop.Text())
+		}
+		return err
+	})
+	return told
 }
 
 // next returns what happens next to an open order: what its workflow has told, or else

@@ -14,6 +14,12 @@ type Wait struct {
 	Apart bool        // the order does not wait: the transaction that enters the state also leaves it
 }
 
+// WaitsForResumption says what an order waits for that a stop holds back. text says who
+// stopped what, and why.
+func WaitsForResumption(text string) string {
+	return "Payouts are stopped: " + text + ". The order is sent when two persons have resumed them."
+}
+
 // Waits lists every reason why an open order can wait. Each has a deadline or a
 // place in the queue.
 var Waits = []Wait{

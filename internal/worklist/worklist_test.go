@@ -196,7 +196,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, -2000)},
 			said{
 				"the gateway has 20.00 PKR less than the books, and no open order explains it",
-				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
+				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
 		},
@@ -204,7 +204,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, 700)},
 			said{
 				"the gateway has 7.00 PKR more than the books, and no open order explains it",
-				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved; what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
+				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
 		},
@@ -238,8 +238,8 @@ func TestDriftNamesTheHistoryOfACountryThatHasOne(t *testing.T) {
 	amount, err := money.Minor(500, "THB")
 	require.NoError(t, err)
 	item := Say(ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: "M2"}, ID: "M2", Drift: amount})
-	require.Equal(t, "find it in the gateway's history (starter transactions --merchant M2), or among the orders that a person resolved: one may not have been paid as resolved; "+
-		"what belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again", item.Do)
+	require.Equal(t, "find it in the gateway's history (starter transactions --merchant M2), or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. "+
+		"What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again", item.Do)
 }
 
 func drift(t *testing.T, minor int64) money.Amount {

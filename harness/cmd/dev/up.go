@@ -185,9 +185,10 @@ After half a minute PAY-4 waits for a person, who decides with evidence:
       --evidence "line 17"
 
 The roster {data}/roster.yaml says who may act. Commands are signed with the key of the
-person that --by names, in {data}/people: amina, dana and you. Two people book an
-adjustment:
+person that --by names, in {data}/people: amina, dana and whoever runs this. Money that
+was paid in at the gateway is booked by two people:
 
+  bin/sandbox fund 5000 --merchant M1700000001 --at {gateway}
   bin/starter adjust propose TOPUP-1 --merchant M1700000001 --kind top_up --amount 5000 \
       --why "paid in" --evidence "slip 88" --by amina
   bin/starter adjust confirm TOPUP-1 --merchant M1700000001 --by dana

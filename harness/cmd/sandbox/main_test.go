@@ -216,7 +216,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"there is no command dance", commandline.ExitUsage, []string{"dance"}},
 		{"there is no command scenarois; did you mean scenarios?", commandline.ExitUsage, []string{"scenarois"}},
 		{"there is no flag --merchnt; did you mean --merchant?", commandline.ExitUsage, []string{"serve", "--merchnt", one}},
-		{"missing port", commandline.ExitFailed, []string{"--merchant", one, "--listen", "127.0.0.1"}},
+		{"missing port", commandline.ExitUsage, []string{"--merchant", one, "--listen", "127.0.0.1"}},
 		{"must not be below zero", commandline.ExitUsage, []string{"--merchant", one, "--delay", "-1s"}},
 		{"connection refused", commandline.ExitFailed, []string{"book", "--at", "http://127.0.0.1:1"}},
 		{"give exactly one order", commandline.ExitUsage, []string{"callback"}},
