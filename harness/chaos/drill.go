@@ -362,12 +362,15 @@ func (r *run) starter(ctx context.Context, arguments ...string) ([]byte, error) 
 	return r.program(ctx, "starter", arguments...)
 }
 
-// program runs one of our programs with the worker's settings.
+// program runs one of our programs, the worker with its own settings.
 func (r *run) program(ctx context.Context, name string, arguments ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(r.stack.Bin(), name), arguments...) //nolint:gosec // a program of ours
 	cmd.Env = append(os.Environ(), r.stack.Environment()...)
+	if name == stack.Worker {
+		cmd.Env = append(cmd.Env, r.stack.WorkerEnvironment()...)
+	}
 	said, err := cmd.Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
