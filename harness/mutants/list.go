@@ -897,7 +897,7 @@ var mutants = []mutant{
 	{
 		name: "approved_without_fingerprint", takes: "an approval must have the order's fingerprint",
 		file: "internal/rules/action.go",
-		old:  `if !beginsFingerprint(a.Fingerprint, o.Fingerprint) {`,
+		old:  `if !BeginsFingerprint(a.Fingerprint, o.Fingerprint) {`,
 		new:  `if a.Fingerprint == "" {`,
 		pkg:  "./workflows", run: "TestApprovedOrdersArePaid",
 	},
