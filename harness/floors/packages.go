@@ -1,11 +1,16 @@
 package floors
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/importer"
+	"go/token"
+	"go/types"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -33,24 +38,63 @@ type Packages map[string]Package
 // import, as this machine builds them. Tests' imports are not among them: a
 // test may need any two packages to prove that they agree.
 func Load(ctx context.Context, dir string) (Packages, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=ImportPath,Standard,Doc,GoFiles,Imports", "./...")
+	found := make(Packages)
+	err := list(ctx, dir, func(p Package) { found[p.ImportPath] = p }, "-json=ImportPath,Standard,Doc,GoFiles,Imports")
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// Compiled is a package with its export data.
+type Compiled struct {
+	ImportPath, Dir, Export string
+	GoFiles                 []string // without tests
+}
+
+// CompiledPackages are compiled packages by import path.
+type CompiledPackages map[string]Compiled
+
+// Compile is Load with the export data of each package, for package go/types.
+func Compile(ctx context.Context, dir string) (CompiledPackages, error) {
+	found := make(CompiledPackages)
+	err := list(ctx, dir, func(p Compiled) { found[p.ImportPath] = p }, "-export", "-json=ImportPath,Dir,Export,GoFiles")
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// Importer imports the packages from their export data.
+func (all CompiledPackages) Importer(files *token.FileSet) types.Importer {
+	return importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) {
+		if all[path].Export == "" {
+			return nil, fmt.Errorf("there is no package %s", path)
+		}
+		return os.Open(all[path].Export)
+	})
+}
+
+// list calls each for every package of the module in a directory, and all that they
+// import, as `go list` with the flags says.
+func list[P any](ctx context.Context, dir string, each func(P), flags ...string) error {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"list", "-deps"}, flags, []string{"./..."})...) //nolint:gosec // flags of our own
 	cmd.Dir = dir
 	text, err := cmd.Output()
 	if err != nil {
 		if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 			err = fmt.Errorf("%w: %s", err, failed.Stderr)
 		}
-		return nil, fmt.Errorf("go list: %w", err)
+		return fmt.Errorf("go list: %w", err)
 	}
-	found := make(Packages)
-	for decoder := json.NewDecoder(strings.NewReader(string(text))); ; {
-		var p Package
+	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {
+		var p P
 		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			return found, nil
+			return nil
 		} else if err != nil {
-			return nil, fmt.Errorf("read what go list says: %w", err)
+			return fmt.Errorf("read what go list says: %w", err)
 		}
-		found[p.ImportPath] = p
+		each(p)
 	}
 }
 

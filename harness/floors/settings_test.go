@@ -1,15 +1,10 @@
 package floors
 
 import (
-	"encoding/json"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -38,42 +33,26 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 }
 
-// compiled is what `go list -export` says of a package.
-type compiled struct {
-	ImportPath, Dir, Export string
-	GoFiles                 []string
-}
-
 // fieldsRead are the names of config's fields that the product reads.
 func fieldsRead(t *testing.T) map[string]bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles", "./...")
-	cmd.Dir = root
-	text, err := cmd.Output()
+	all, err := Compile(t.Context(), root)
 	require.NoError(t, err)
-	exports := make(map[string]string)
-	var product []compiled
-	for decoder := json.NewDecoder(strings.NewReader(string(text))); decoder.More(); {
-		var p compiled
-		require.NoError(t, decoder.Decode(&p))
-		exports[p.ImportPath] = p.Export
+	files := token.NewFileSet()
+	known := all.Importer(files)
+	read := make(map[string]bool)
+	for _, p := range all {
 		path, ours := strings.CutPrefix(p.ImportPath, module)
 		if room, _ := roomOf(Rooms, path); ours && room.Floor < laboratory {
-			product = append(product, p)
+			noteReads(t, files, known, p, read)
 		}
-	}
-	files := token.NewFileSet()
-	known := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
-	read := make(map[string]bool)
-	for _, p := range product {
-		noteReads(t, files, known, p, read)
 	}
 	require.True(t, read["DatabaseURL"], "nothing is found")
 	return read
 }
 
 // noteReads adds the fields of config that a package selects.
-func noteReads(t *testing.T, files *token.FileSet, known types.Importer, p compiled, read map[string]bool) {
+func noteReads(t *testing.T, files *token.FileSet, known types.Importer, p Compiled, read map[string]bool) {
 	t.Helper()
 	var parsed []*ast.File
 	for _, name := range p.GoFiles {

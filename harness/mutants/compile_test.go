@@ -1,55 +1,26 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tarspay-payouts/orchestrator/harness/floors"
 )
-
-// listed is what `go list -json` says of a package.
-type listed struct {
-	ImportPath, Dir, Export string
-	GoFiles                 []string
-}
-
-// list returns all packages that the module is made of, by import path, with their
-// export data.
-func list(t *testing.T) map[string]listed {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "list", "-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles", "./...")
-	command.Dir, command.Stderr = root, os.Stderr
-	out, err := command.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	packages := make(map[string]listed)
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
-		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			return packages
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		packages[p.ImportPath] = p
-	}
-}
 
 // A mutant that does not compile shows nothing: it must be red because of a test.
 func TestEveryMutantCompiles(t *testing.T) {
 	t.Parallel()
-	packages := list(t)
-	byDir := make(map[string]listed, len(packages))
+	packages, err := floors.Compile(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byDir := make(map[string]floors.Compiled, len(packages))
 	for _, p := range packages {
 		byDir[p.Dir] = p
 	}
@@ -58,12 +29,7 @@ func TestEveryMutantCompiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := token.NewFileSet()
-	importing := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) {
-		if packages[path].Export == "" {
-			return nil, fmt.Errorf("there is no package %s", path)
-		}
-		return os.Open(packages[path].Export)
-	})
+	importing := packages.Importer(files)
 	for _, m := range mutants {
 		if filepath.Ext(m.file) != ".go" {
 			continue
@@ -77,7 +43,7 @@ func TestEveryMutantCompiles(t *testing.T) {
 }
 
 // parsed returns the files of the mutant's package, one of them changed.
-func parsed(t *testing.T, files *token.FileSet, p listed, m mutant) []*ast.File {
+func parsed(t *testing.T, files *token.FileSet, p floors.Compiled, m mutant) []*ast.File {
 	t.Helper()
 	var all []*ast.File
 	for _, name := range p.GoFiles {
