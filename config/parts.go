@@ -335,11 +335,18 @@ type Audit struct {
 
 // check reports a missing file, and one that would not be used.
 func (a Audit) check(p *problems) {
+	p.keyFile("PAYOUTS_AUDIT_KEY_FILE", a.AuditKeyFile, "PAYOUTS_AUDIT_UNSEALED", a.AuditUnsealed, CodeNoAuditKey,
+		"anybody who can write to the database could add entries to the audit; make a key with starter keygen --audit")
+}
+
+// keyFile reports a key file that is not set although the other setting does not do
+// without it, and one that is set although it does.
+func (p *problems) keyFile(file, path, without string, isWithout bool, code, risk string) {
 	switch {
-	case a.AuditKeyFile == "" && !a.AuditUnsealed && !p.has("PAYOUTS_AUDIT_UNSEALED"):
-		p.code(CodeNoAuditKey, "PAYOUTS_AUDIT_KEY_FILE", "is not set: anybody who can write to the database could add entries to the audit; make a key with starter keygen --audit, or do without with PAYOUTS_AUDIT_UNSEALED=true")
-	case a.AuditKeyFile != "" && a.AuditUnsealed:
-		p.add("PAYOUTS_AUDIT_UNSEALED", "is true and PAYOUTS_AUDIT_KEY_FILE is set; remove one of them")
+	case path == "" && !isWithout && !p.has(without):
+		p.code(code, file, "is not set: %s, or do without with %s=true", risk, without)
+	case path != "" && isWithout:
+		p.add(without, "is true and %s is set; remove one of them", file)
 	}
 }
 
@@ -351,12 +358,8 @@ type Data struct {
 
 // check reports a missing file, and one that would not be used.
 func (d Data) check(p *problems) {
-	switch {
-	case d.DataKeyFile == "" && !d.DataClear && !p.has("PAYOUTS_DATA_CLEAR"):
-		p.code(CodeNoDataKey, "PAYOUTS_DATA_KEY_FILE", "is not set: anybody who can read the database or a backup of it could read who is paid; make a key with starter keygen --data, or do without with PAYOUTS_DATA_CLEAR=true")
-	case d.DataKeyFile != "" && d.DataClear:
-		p.add("PAYOUTS_DATA_CLEAR", "is true and PAYOUTS_DATA_KEY_FILE is set; remove one of them")
-	}
+	p.keyFile("PAYOUTS_DATA_KEY_FILE", d.DataKeyFile, "PAYOUTS_DATA_CLEAR", d.DataClear, CodeNoDataKey,
+		"anybody who can read the database or a backup of it could read who is paid; make a key with starter keygen --data")
 }
 
 // Log holds the level and the format of logs. Logs go to standard error.
