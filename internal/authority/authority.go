@@ -73,34 +73,37 @@ func (a *Authority) PermitStart(request order.Request, at time.Time) (string, *o
 // PermitAdjustment does the same for an action on an adjustment. The adjustment is
 // as proposed, or as it is on record.
 func (a *Authority) PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (string, *order.Refusal) {
-	if who.Proof == nil {
-		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key", action)
-	}
-	return a.verify(*who.Proof, func(acted envelope.Acted) *order.Refusal {
-		e := acted.Envelope
-		given := order.AdjustmentProposal{
+	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the adjustment %s as it is on record; look at it again and sign that", adjustment.Ref)
+	return a.permitWho(action, who, at, misfit, func(e envelope.Envelope) bool {
+		return adjustment == order.AdjustmentProposal{
 			AdjustmentRef: order.AdjustmentRef{Merchant: e.Merchant, Ref: e.Number}, Kind: e.Kind, Amount: e.Amount, Evidence: e.Evidence,
 		}
-		if e.Action != action || e.ID != who.ID || e.By != who.By || given != adjustment {
-			return order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the adjustment %s as it is on record; look at it again and sign that", adjustment.Ref)
-		}
-		return nil
-	}, at)
+	})
 }
 
 // PermitResume does the same for the end of a stop. A stop of more than one merchant
 // is ended by persons who act for all merchants.
 func (a *Authority) PermitResume(who order.Who, scope order.StopScope, id int64, at time.Time) (string, *order.Refusal) {
+	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for stop %d (%s); look at the queue again and sign that", id, scope)
+	return a.permitWho(envelope.ActionResume, who, at, misfit, func(e envelope.Envelope) bool {
+		return e.Merchant == scope.Merchant && e.Number == strconv.FormatInt(id, 10) && e.Kind == scope.String()
+	})
+}
+
+// permitWho permits an action that is not on an order, if its envelope is of the action
+// and the person, and fits. Otherwise it returns misfit.
+func (a *Authority) permitWho(
+	action string, who order.Who, at time.Time, misfit *order.Refusal, fits func(envelope.Envelope) bool,
+) (string, *order.Refusal) {
 	if who.Proof == nil {
-		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key", envelope.ActionResume)
+		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key", action)
 	}
 	return a.verify(*who.Proof, func(acted envelope.Acted) *order.Refusal {
 		e := acted.Envelope
-		if e.Action != envelope.ActionResume || e.ID != who.ID || e.By != who.By || e.Merchant != scope.Merchant ||
-			e.Number != strconv.FormatInt(id, 10) || e.Kind != scope.String() {
-			return order.Refuse(envelope.CodeOtherOrder, "the envelope is not for stop %d (%s); look at the queue again and sign that", id, scope)
+		if e.Action == action && e.ID == who.ID && e.By == who.By && fits(e) {
+			return nil
 		}
-		return nil
+		return misfit
 	}, at)
 }
 

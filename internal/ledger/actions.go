@@ -286,10 +286,17 @@ func (l *Ledger) refresh() {
 
 // allow returns the proof of an action that the authority permits, or the refusal.
 func (l *Ledger) allow(asked order.Action, o order.Order, at time.Time) (string, *order.Refusal) {
-	if l.authority != nil {
-		return l.authority.Permit(asked, o, at)
-	}
-	if _, proof := order.Plain(asked); proof != nil {
+	_, given := order.Plain(asked)
+	return l.permitted(given, func(a Authority) (string, *order.Refusal) { return a.Permit(asked, o, at) })
+}
+
+// permitted returns what the authority says. Without an authority everybody may act, and
+// an action with a signature is refused.
+func (l *Ledger) permitted(given *order.Proof, permit func(Authority) (string, *order.Refusal)) (proof string, refusal *order.Refusal) {
+	switch {
+	case l.authority != nil:
+		return permit(l.authority)
+	case given != nil:
 		return "", noRoster()
 	}
 	return "", nil

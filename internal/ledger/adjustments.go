@@ -267,7 +267,9 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 		}
 		before := stored.State
 		if refusal = request.permit(&stored); refusal == nil {
-			proof, refusal = l.allowAdjustment(request, request.seen(&stored), t.At)
+			proof, refusal = l.permitted(request.who.Proof, func(a Authority) (string, *order.Refusal) {
+				return a.PermitAdjustment(string(request.action), request.who, request.seen(&stored), t.At)
+			})
 		}
 		if refusal == nil {
 			if err := request.do(t, ctx, &stored); err != nil && !errors.As(err, &refusal) {
@@ -298,18 +300,6 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 	record, err := stored.record()
 	record.Repeated = again
 	return record, refusal, err
-}
-
-// allowAdjustment returns the proof of an action that the authority permits, or the
-// refusal.
-func (l *Ledger) allowAdjustment(request adjusting, seen order.AdjustmentProposal, at time.Time) (string, *order.Refusal) {
-	if l.authority != nil {
-		return l.authority.PermitAdjustment(string(request.action), request.who, seen, at)
-	}
-	if request.who.Proof != nil {
-		return "", noRoster()
-	}
-	return "", nil
 }
 
 // errReferenceTaken: a concurrent transaction inserted the same reference.

@@ -69,7 +69,9 @@ func (l *Ledger) ResumePayouts(ctx context.Context, id int64, who order.Who) (St
 		},
 		func(t tx, ctx context.Context, row *stopRow, who order.Who) (envelope string, refusal *order.Refusal, err error) {
 			if refusal = row.permitResume(who); refusal == nil {
-				envelope, refusal = l.allowResume(who, row.stop(), t.At)
+				envelope, refusal = l.permitted(who.Proof, func(a Authority) (string, *order.Refusal) {
+					return a.PermitResume(who, row.stop().StopScope, id, t.At)
+				})
 			}
 			if refusal == nil {
 				err = t.resume(ctx, row, who)
@@ -170,18 +172,6 @@ func (r stopRow) permitResume(who order.Who) *order.Refusal {
 		return order.Refuse(codes.SamePerson, "%s has proposed to resume %s; another person must do it, too", r.Proposer, r.stop().StopScope)
 	}
 	return requirePerson("a resumption", who.By, who.Why)
-}
-
-// allowResume returns the proof of a resumption that the authority permits, or the
-// refusal.
-func (l *Ledger) allowResume(who order.Who, s Stop, at time.Time) (string, *order.Refusal) {
-	if l.authority != nil {
-		return l.authority.PermitResume(who, s.StopScope, s.ID, at)
-	}
-	if who.Proof != nil {
-		return "", noRoster()
-	}
-	return "", nil
 }
 
 // Stops returns all stops that are in force, oldest first.
