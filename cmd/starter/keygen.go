@@ -94,8 +94,8 @@ func (s *starter) auditKeygen(path, origin string) error {
 	return nil
 }
 
-// payloadKeyDocument is {"key_name":…,"key_file":…}.
-type payloadKeyDocument struct {
+// namedKeyDocument is {"key_name":…,"key_file":…}.
+type namedKeyDocument struct {
 	KeyName string `json:"key_name"`
 	KeyFile string `json:"key_file"`
 }
@@ -108,13 +108,7 @@ func (s *starter) payloadKeygen(path, name string) error {
 	if _, err := codec.ParseKey(name, secret); err != nil {
 		return usage("--payloads: %s", err)
 	}
-	if err := writeNewFile(path, []byte(name+":"+secret+"\n")); err != nil {
-		return err
-	}
-	s.show(payloadKeyDocument{name, path}, func(w io.Writer) {
-		printf(w, "the key is in %s; give it to every process as PAYOUTS_PAYLOAD_KEYS_FILE\n", printable(path))
-	})
-	return nil
+	return s.keepNamedKey(path, name, name+":"+secret, "every process as PAYOUTS_PAYLOAD_KEYS_FILE")
 }
 
 func (s *starter) dataKeygen(path, name string) error {
@@ -122,11 +116,16 @@ func (s *starter) dataKeygen(path, name string) error {
 	if err != nil {
 		return usage("--data: %s", err)
 	}
+	return s.keepNamedKey(path, name, line, "the workers and receivers, and to starter where it may show personal data, as PAYOUTS_DATA_KEY_FILE")
+}
+
+// keepNamedKey writes the line of a key to a new file, and says to whom it is given.
+func (s *starter) keepNamedKey(path, name, line, to string) error {
 	if err := writeNewFile(path, []byte(line+"\n")); err != nil {
 		return err
 	}
-	s.show(payloadKeyDocument{name, path}, func(w io.Writer) {
-		printf(w, "the key is in %s; give it to the workers and receivers, and to starter where it may show personal data, as PAYOUTS_DATA_KEY_FILE\n", printable(path))
+	s.show(namedKeyDocument{name, path}, func(w io.Writer) {
+		printf(w, "the key is in %s; give it to %s\n", printable(path), to)
 	})
 	return nil
 }
