@@ -496,7 +496,7 @@ func TestCallbacksThatCameTogether(t *testing.T) {
 	callbacks, err := w.books.Callbacks(t.Context(), r.Key())
 	require.NoError(t, err)
 	require.Len(t, callbacks, 2)
-	w.books.SetClock(func() time.Time { return w.Now().Add(time.Minute) })
+	w.clock.Store(func() time.Time { return w.Now().Add(time.Minute) })
 	_, err = w.deliverer().Sweep(t.Context())
 	require.NoError(t, err)
 	require.Len(t, w.late, 1)
@@ -520,7 +520,7 @@ func TestARefundBeforeItsPayment(t *testing.T) {
 	}, time.Hour)
 	view := w.drive(r)
 	if view.State == order.Succeeded {
-		w.books.SetClock(func() time.Time { return w.Now().Add(time.Minute) })
+		w.clock.Store(func() time.Time { return w.Now().Add(time.Minute) })
 		_, err := w.deliverer().Sweep(t.Context())
 		require.NoError(t, err)
 		require.Len(t, w.late, 1)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ type world struct {
 	*testsuite.TestWorkflowEnvironment
 	t       *testing.T
 	books   *ledger.Ledger
+	clock   *ledgerClock
 	gateway *sandbox.Gateway
 	late    []contract.LateCallbackInput // started by the receiver
 	updates int
@@ -60,6 +62,12 @@ type world struct {
 	change  []func(*activities.Settings)
 	garble  func(path string, answer []byte) []byte // what the gateway says, on its way to us; nil: as it is
 }
+
+// ledgerClock is the ledger's clock. A test may set it while activities of a run that
+// has ended still use the ledger.
+type ledgerClock struct{ atomic.Value }
+
+func (c *ledgerClock) now() time.Time { return c.Load().(func() time.Time)() }
 
 func newWorld(t *testing.T, change ...func(*activities.Settings)) *world {
 	t.Helper()
@@ -79,7 +87,7 @@ func (w *world) again() *world {
 	next := *w
 	next.TestWorkflowEnvironment = environment()
 	next.SetStartTime(w.gateway.Now())
-	next.books.SetClock(next.Now)
+	next.clock.Store(next.Now)
 	next.register()
 	next.tick()
 	return &next
@@ -98,7 +106,9 @@ func (w *world) openLedger() {
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, books.Close()) })
 	require.NoError(w.t, books.Migrate(w.t.Context()))
-	books.SetClock(w.Now)
+	w.clock = &ledgerClock{}
+	w.clock.Store(w.Now)
+	books.SetClock(w.clock.now)
 	w.books = books
 }
 
