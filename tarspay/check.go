@@ -183,7 +183,7 @@ func (s Side) wayList() string {
 	case len(codes) <= mostListed:
 		return "there are " + strings.Join(codes, ", ")
 	}
-	return fmt.Sprintf("there are %d, see the country's list", len(codes))
+	return fmt.Sprintf("there are %d", len(codes))
 }
 
 func isSafeWay(way string) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ what to do and the command for it. The kinds are:
   unsent       an order could be sent and has not been sent for as long
   discrepancy  our records and the gateway's differ, or no workflow drives an order
   breaker      the gateway refuses every call of a merchant
+  stop         withdrawals are stopped until two persons resume them
   callback     a callback is for an order that we do not have, or cannot be delivered
   funds        an order waits for money
   adjustment   an adjustment waits for a second person
@@ -37,9 +39,11 @@ what to do and the command for it. The kinds are:
 The exit code is 0, also when there is something to do.
 
 --json: {"queue":[{"since","kind","key":{"merchant","number"},"id","code",
-"requested_by","text","do","command"}],"more"}, where kind is one of those above, id is what the command takes (the number of the
-discrepancy, the id of the callback, the adjustment's reference, the merchant that drifts,
-the fingerprint of what is approved), and more means that there are more than the limit.`,
+"requested_by","text","do","command"}],"more"}, where kind is one of those
+above, id is what the command takes (the number of the discrepancy, the id of
+the callback, the adjustment's reference, the merchant that drifts, the
+fingerprint of what is approved), and more means that there are more than the
+limit.`,
 		Example: `  starter queue
   starter queue --json`,
 		Args:              commandline.NoArguments,
@@ -62,7 +66,7 @@ func (s *starter) queue(ctx context.Context, limit int) error {
 	if err != nil {
 		return err
 	}
-	s.show(found, func(w io.Writer) { writeQueue(w, found) })
+	s.show(found, func(w io.Writer) { writeQueue(w, found, s.user) })
 	return nil
 }
 
@@ -76,7 +80,7 @@ func pageLimit(limit int) error {
 	return &order.Invalid{Problems: wrong}
 }
 
-func writeQueue(w io.Writer, document payouts.QueuePage) {
+func writeQueue(w io.Writer, document payouts.QueuePage, self string) {
 	if len(document.Queue) == 0 {
 		printf(w, "nothing needs a person\n")
 		return
@@ -92,6 +96,7 @@ func writeQueue(w io.Writer, document payouts.QueuePage) {
 	if document.More {
 		printf(w, "\nthere are more; raise --limit\n")
 	}
+	printf(w, "\nreplace the words in capitals; %s acts, unless --by names another person\n", cmp.Or(self, "nobody"))
 }
 
 // shownID returns an item's id, or "" if its title or text has the id already.

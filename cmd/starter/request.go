@@ -55,10 +55,11 @@ func (f orderFlags) request(kind order.Kind, settings config.Starter) (order.Req
 	}
 	request.Merchant, request.Country = f.parties(settings.Merchants, &wrong)
 	wrong.need("number", f.number, "--number is needed: choose it once per payment; the same number again never pays twice")
-	wrong.need("way", f.way, "--way is needed: see starter ways")
+	wrong.need("way", f.way, "--way is needed")
 	wrong.need("amount", f.amount, "--amount is needed")
 	request.Amount = wrong.amount("amount", f.amount, request.Country)
 	wrong.merge(request.Validate(order.Limits(settings.MaxAmount)))
+	wrong.nameWays(request.Country)
 	if len(wrong) > 0 {
 		return order.Request{}, &order.Invalid{Problems: wrong}
 	}
@@ -190,6 +191,19 @@ func (p *problems) merge(err error) {
 		if !twice && !said.has(problem.Field) {
 			problem.Message += flagHint(problem)
 			*p = append(*p, problem)
+		}
+	}
+}
+
+// nameWays names the command that lists the ways, where the way is wrong.
+func (p problems) nameWays(country string) {
+	command := "starter ways"
+	if _, known := tarspay.Country(country); known {
+		command += " --country " + country
+	}
+	for i := range p {
+		if p[i].Field == "way" {
+			p[i].Message += "; see " + command
 		}
 	}
 }

@@ -153,6 +153,19 @@ func TestRequestProblemsTogether(t *testing.T) {
 	require.True(t, fields["amount"] && fields["way"], "%v", invalid.Problems)
 }
 
+// A way that is not the country's is told with the command that lists the ways.
+func TestWrongWayNamesTheCommand(t *testing.T) {
+	t.Parallel()
+	flags := sound()
+	flags.country, flags.merchant, flags.way = "VN", merchantVN, "NOPE"
+	_, err := flags.request(order.Withdrawal, setup(t).settings)
+	require.ErrorContains(t, err, "Vietnam: no such bank or wallet; there are 31; see starter ways --country VN")
+	flags.country, flags.way = "XX", ""
+	_, err = flags.request(order.Withdrawal, setup(t).settings)
+	require.ErrorContains(t, err, "--way is needed; see starter ways")
+	require.NotContains(t, err.Error(), "--country XX")
+}
+
 // A member that is missing is told with the flag that gives it.
 func TestMissingMemberNamesItsFlag(t *testing.T) {
 	t.Parallel()

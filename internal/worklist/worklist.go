@@ -115,12 +115,7 @@ func sayOther(item *Item, due ledger.Due) {
 	case due.Discrepancy != nil:
 		sayDiscrepancy(item, *due.Discrepancy)
 	case due.Breaker != nil:
-		item.Text = "no order of the merchant is sent, because the gateway refuses every call: " + due.Breaker.Reason.Text
-		if due.Waiting > 0 {
-			item.Text += fmt.Sprintf("; %d wait to be sent", due.Waiting)
-		}
-		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent. To see whether the gateway answers, compare the balances"
-		item.Command = "starter reconcile" + merchant
+		sayBreaker(item, due)
 	case due.Stop != nil:
 		sayStop(item, *due.Stop, due.Waiting)
 	case due.Callback != nil:
@@ -135,6 +130,20 @@ func sayOther(item *Item, due ledger.Due) {
 		item.Do = "find it " + whereTransactionsAre(due) + ", or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again"
 		item.Command = "starter reconcile" + merchant
 	}
+}
+
+// sayBreaker fills in an item about a merchant whose calls the gateway refuses. Only a
+// create shows that it takes creates again.
+func sayBreaker(item *Item, due ledger.Due) {
+	if due.Waiting == 0 {
+		item.Text = "the gateway refused every call of the merchant, and no order has been tried since: " + due.Breaker.Reason.Text
+		item.Do = "correct the merchant's key, address or status. No order waits; the next one is tried, and if the gateway accepts it, this item ends. "
+	} else {
+		item.Text = fmt.Sprintf("no order of the merchant is sent, because the gateway refuses every call: %s; %d wait to be sent", due.Breaker.Reason.Text, due.Waiting)
+		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent. "
+	}
+	item.Do += "To see whether the gateway answers, compare the balances"
+	item.Command = "starter reconcile --merchant " + shell.Word(due.Key.Merchant)
 }
 
 // whereTransactionsAre says where a person finds what moved in a merchant's country.

@@ -160,7 +160,11 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 	}{
 		"breaker": {
 			ledger.Due{Kind: ledger.QueueBreaker, Key: order.Key{Merchant: "M2"}, Breaker: breaker},
-			said{"no order of the merchant is sent, because the gateway refuses every call: the key has expired", mend, "starter reconcile --merchant M2"},
+			said{
+				"the gateway refused every call of the merchant, and no order has been tried since: the key has expired",
+				"correct the merchant's key, address or status. No order waits; the next one is tried, and if the gateway accepts it, this item ends. To see whether the gateway answers, compare the balances",
+				"starter reconcile --merchant M2",
+			},
 		},
 		"breaker, orders wait": {
 			ledger.Due{Kind: ledger.QueueBreaker, Key: order.Key{Merchant: "M2"}, Breaker: breaker, Waiting: 7},
