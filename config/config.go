@@ -71,7 +71,8 @@ type Starter struct {
 	Log
 }
 
-// Tables holds the settings of worker restored, which writes the database and the audit.
+// Tables holds the settings of worker restored and worker rekey, which write the database
+// and the audit.
 type Tables struct {
 	Migration
 	Audit
@@ -151,7 +152,7 @@ func LoadReceiver() (Receiver, error) {
 	return r, p.err()
 }
 
-// LoadTables reads the settings of worker restored. The error is an *Error.
+// LoadTables reads the settings of worker restored and worker rekey. The error is an *Error.
 func LoadTables() (Tables, error) {
 	var t Tables
 	p := load(&t)

@@ -42,7 +42,7 @@ func command() *cobra.Command {
 			return run(cmd.Context(), settings)
 		},
 	}
-	root.AddCommand(migrateCommand(), restoredCommand())
+	root.AddCommand(migrateCommand(), restoredCommand(), rekeyCommand())
 	commandline.Prepare(root, nil)
 	return root
 }

@@ -301,6 +301,7 @@ var Catalogue = []Group{
 		{"DATA_KEY_MALFORMED", ClassInvalid, "a line of a file of data keys is no key", "correct the line"},
 		{"DATA_KEY_MISSING", ClassInvalid, "the file of data keys is missing, or has no key", "make one, or name the right file"},
 		{"DATA_KEY_OPEN", ClassInvalid, "others can read or write the file of data keys", "take the rights away from others"},
+		{"DATA_KEY_RETIRED", ClassInvalid, "the first data key in the file was replaced (worker rekey)", "put a newer key first in PAYOUTS_DATA_KEY_FILE"},
 		{"DATA_KEY_UNKNOWN", ClassInvalid, "personal data is encrypted with a data key that the process does not have", "add the key to PAYOUTS_DATA_KEY_FILE"},
 	}},
 	{"seals", "Seals of the audit", []Entry{

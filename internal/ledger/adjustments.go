@@ -384,7 +384,7 @@ func (t tx) proposeAdjustment(ctx context.Context, stored *adjustmentRow, a Adju
 	if err := t.checkAmount(ctx, row); err != nil {
 		return err
 	}
-	if row.key, err = t.ring.NewKey(row.subject()); err != nil {
+	if row.key, err = t.ring.NewKey(adjustmentSubject(row.Merchant, row.Ref)); err != nil {
 		return err
 	}
 	sealed := row
@@ -506,13 +506,13 @@ func (t tx) lockAdjustment(ctx context.Context, merchant, ref string) (adjustmen
 	return row, errors.Join(err, t.openAdjustment(&row))
 }
 
-func (r *adjustmentRow) subject() vault.Subject {
-	return vault.Subject{Table: "adjustments", Merchant: r.Merchant, Number: r.Ref}
+func adjustmentSubject(merchant, ref string) vault.Subject {
+	return vault.Subject{Table: "adjustments", Merchant: merchant, Number: ref}
 }
 
 // openAdjustment decrypts a row. The row keeps its key.
 func (p private) openAdjustment(row *adjustmentRow) error {
-	texts, err := p.texts(row.subject(), row.DataKey, false)
+	texts, err := p.texts(adjustmentSubject(row.Merchant, row.Ref), row.DataKey, false)
 	if err == nil {
 		row.key = texts.key
 		err = texts.openAll(map[string]*string{"why": &row.Why, "evidence": &row.Evidence, "decided_why": &row.DecidedWhy})

@@ -182,7 +182,12 @@ func (r *auditRow) open(texts rowTexts) error {
 
 // otherTexts returns what decrypts an entry of a chain that is not an order's.
 func (p private) otherTexts(merchant, number, wrapped string) (rowTexts, error) {
-	return p.texts(vault.Subject{Table: "chains", Merchant: merchant, Number: number}, wrapped, false)
+	return p.texts(chainSubject(merchant, number), wrapped, false)
+}
+
+// chainSubject is a chain that is not an order's.
+func chainSubject(merchant, number string) vault.Subject {
+	return vault.Subject{Table: "chains", Merchant: merchant, Number: number}
 }
 
 // chainTexts returns what decrypts the entries of a chain.
@@ -280,7 +285,7 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 		DataKey string `db:"data_key"`
 	}
 	merchant, number := sanitizeKey(key.Merchant), sanitizeKey(key.Number)
-	fresh, err := t.ring.NewKey(vault.Subject{Table: "chains", Merchant: merchant, Number: number})
+	fresh, err := t.ring.NewKey(chainSubject(merchant, number))
 	if err != nil {
 		return err
 	}

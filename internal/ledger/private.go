@@ -144,8 +144,8 @@ func (r orderRow) concealed() (order.Request, error) {
 }
 
 // UseDataKeys checks that this process has every data key that the ledger's data may be
-// encrypted with, and the same one. It records the newest key of the process. The error
-// wraps a *vault.Fault.
+// encrypted with, and the same one. It records the newest key of the process, and refuses
+// one that was retired. The error wraps a *vault.Fault.
 func (l *Ledger) UseDataKeys(ctx context.Context) error {
 	err := l.inTx(ctx, func(t tx) error {
 		var used []dataKeyRow
@@ -163,15 +163,16 @@ func (l *Ledger) UseDataKeys(ctx context.Context) error {
 		}
 		newest := t.ring.Newest()
 		row, recorded := known[newest]
-		var err error
 		switch {
 		case newest == "":
-		case !recorded:
-			_, err = t.Put(ctx, "INSERT INTO data_keys (id, proof, first_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-				newest, t.ring.Proof(newest), t.At.UnixMilli())
+			return nil
 		case row.RetiredAt != 0:
-			_, err = t.Put(ctx, "UPDATE data_keys SET retired_at = 0 WHERE id = ?", newest)
+			return &vault.Fault{Code: vault.CodeKeyRetired, Text: fmt.Sprintf("the data key %q was replaced, and encrypts nothing any more; PAYOUTS_DATA_KEY_FILE must have a newer key first", newest)}
+		case recorded:
+			return nil
 		}
+		_, err := t.Put(ctx, "INSERT INTO data_keys (id, proof, first_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+			newest, t.ring.Proof(newest), t.At.UnixMilli())
 		return err
 	})
 	if err != nil {

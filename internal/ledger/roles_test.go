@@ -225,6 +225,25 @@ func TestRolesAtWork(t *testing.T) {
 	worker.clean(t)
 }
 
+// Data keys are replaced under the worker's role, and under no other but the owner's.
+func TestRolesOfRekey(t *testing.T) {
+	t.Parallel()
+	address, _ := withRoles(t)
+	worker := opened(t, as(t, address, "payouts_worker"))
+	require.NoError(t, worker.UseDataKeys(t.Context()))
+	plant(t, opened(t, address))
+	both := parseRing(lineTwo, lineOne)
+	require.NoError(t, worker.with(t, both).UseDataKeys(t.Context()))
+	for _, role := range []string{"payouts_receiver", "payouts_api", "payouts_reader"} {
+		_, err := (&testBundle{url: as(t, address, role)}).with(t, both).Rekey(t.Context(), func(string, int) {})
+		require.ErrorContains(t, err, "permission denied", role)
+	}
+	done, _ := worker.with(t, both).rekey(t)
+	require.Equal(t, 6, done.Rows)
+	require.Equal(t, []string{"k1"}, done.Retired)
+	worker.with(t, parseRing(lineTwo)).clean(t)
+}
+
 // Who has the wrong login is not ready, and is told so.
 func TestRolesThatDoNotFit(t *testing.T) {
 	t.Parallel()

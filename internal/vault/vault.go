@@ -28,6 +28,7 @@ const (
 	CodeKeyMalformed = "DATA_KEY_MALFORMED" // a line of a key file is not a key
 	CodeKeyOpen      = "DATA_KEY_OPEN"      // others can read or write the file
 	CodeKeyUnknown   = "DATA_KEY_UNKNOWN"   // the data is encrypted with a key that is not in the file
+	CodeKeyRetired   = "DATA_KEY_RETIRED"   // the newest key in the file was replaced by another one
 	CodeDamaged      = "DATA_DAMAGED"       // the data was changed, or belongs to another row
 )
 
