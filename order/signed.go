@@ -16,6 +16,9 @@ type Signed struct {
 	// Action is the action that the envelope describes.
 	Action
 	Proof
+	// Item shows that the order is in the list of the envelope, if the envelope is of a
+	// list: the order, as it was signed, with its proof. See package envelope.
+	Item jsontext.Value
 }
 
 // Proof is an envelope and its signature, as they came.
@@ -50,7 +53,7 @@ func (s Signed) withID(string) Action { return s }
 // MarshalJSON writes the envelope and the signature. Of an adoption it also writes
 // what the client found out about the order's workflow, which nobody signs.
 func (s Signed) MarshalJSON() ([]byte, error) {
-	form := signedForm{Proof: s.Proof}
+	form := signedForm{Proof: s.Proof, Item: s.Item}
 	if adoption, is := s.Action.(Adoption); is && (adoption.Run != "" || adoption.Squatted != "" || adoption.Request != nil) {
 		form.Workflow = &adoptee{Run: adoption.Run, Squatted: adoption.Squatted, Request: adoption.Request}
 	}
@@ -59,7 +62,8 @@ func (s Signed) MarshalJSON() ([]byte, error) {
 
 type signedForm struct {
 	Proof    `json:",inline"`
-	Workflow *adoptee `json:"workflow,omitempty"`
+	Item     jsontext.Value `json:"item,omitzero"`
+	Workflow *adoptee       `json:"workflow,omitempty"`
 }
 
 type adoptee struct {
@@ -112,6 +116,15 @@ func ReadSigned(data []byte) (Signed, error) {
 	if err := json.Unmarshal(form.Envelope, &claim); err != nil {
 		return Signed{}, Refuse(CodeInvalidRequest, "member envelope is not an envelope: %s", misread(err))
 	}
+	if form.Item != nil {
+		var item struct {
+			Fingerprint string `json:"fingerprint"`
+		}
+		if err := json.Unmarshal(form.Item, &item); err != nil {
+			return Signed{}, Refuse(CodeInvalidRequest, "member item is not an order of a list: %s", misread(err))
+		}
+		claim.Fingerprint = item.Fingerprint
+	}
 	action := claim.action()
 	adoption, adopts := action.(Adoption)
 	switch {
@@ -125,7 +138,7 @@ func ReadSigned(data []byte) (Signed, error) {
 		adoption.Run, adoption.Squatted, adoption.Request = form.Workflow.Run, form.Workflow.Squatted, form.Workflow.Request
 		action = adoption
 	}
-	return Signed{Action: action, Proof: form.Proof}, nil
+	return Signed{Action: action, Proof: form.Proof, Item: form.Item}, nil
 }
 
 // action returns the action of the claim; nil if it is none on an order.

@@ -35,24 +35,57 @@ func New(holder *roster.Holder, origin string) *Authority {
 // Call it before a transaction that calls Permit or PermitStart.
 func (a *Authority) Refresh() { a.roster.Current() }
 
-// Proof is what the audit keeps of a signed action.
+// Proof is what the audit shows of a signed action.
 type Proof struct {
 	envelope.Signed
-	Roster string `json:"roster"` // hash of the roster that permitted the action
+	reference
 }
 
-// Permit returns why the action on the order is refused at a time, or the proof for
-// the audit as JSON. The proof of an action that needs no signature is empty. The
-// codes are SIGNATURE_NEEDED and those of envelope.ReadSigned, Verify and Fits.
-func (a *Authority) Permit(action order.Action, o order.Order, at time.Time) (string, *order.Refusal) {
-	plain, given := order.Plain(action)
-	if given == nil {
-		if !envelope.Needed(plain.Name()) {
-			return "", nil
-		}
-		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key, or make the envelope with starter sign and send it with its signature", plain.Name())
+// reference is what the audit keeps of an action besides the signed envelope. Of an
+// action on an order of a list it is kept alone: the envelope is kept once for all.
+type reference struct {
+	Decision string           `json:"decision,omitempty"` // hash of the envelope of a list
+	Item     *envelope.Listed `json:"item,omitempty"`     // of the order in that list
+	Roster   string           `json:"roster"`             // hash of the roster that permitted the action
+}
+
+// Permit returns why the action on the order is refused at a time, or what the audit
+// keeps. That is empty for an action that needs no signature. The codes are
+// SIGNATURE_NEEDED and those of envelope.ReadSigned, Verify, Fits, ReadItem and FitsItem.
+func (a *Authority) Permit(action order.Action, o order.Order, at time.Time) (envelope.Kept, *order.Refusal) {
+	signed, is := action.(order.Signed)
+	switch {
+	case !is && !envelope.Needed(action.Name()):
+		return envelope.Kept{}, nil
+	case !is:
+		return envelope.Kept{}, order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key, or make the envelope with starter sign and send it with its signature", action.Name())
+	case signed.Item != nil:
+		return a.permitItem(signed, o, at)
 	}
-	return a.verify(*given, func(acted envelope.Acted) *order.Refusal { return acted.Fits(o) }, at)
+	proof, refusal := a.verify(signed.Proof, func(acted envelope.Acted) *order.Refusal { return acted.Fits(o) }, at)
+	return envelope.Kept{Proof: proof}, refusal
+}
+
+// permitItem is Permit for an order of a list.
+func (a *Authority) permitItem(given order.Signed, o order.Order, at time.Time) (envelope.Kept, *order.Refusal) {
+	item, refusal := envelope.ReadItem(given.Item)
+	if refusal != nil {
+		return envelope.Kept{}, refusal
+	}
+	var kept envelope.Kept
+	proof, refusal := a.keep(given.Proof, at, func(signed envelope.Signed, acted envelope.Acted, roster string) (any, *order.Refusal) {
+		text, err := json.Marshal(signed)
+		if err != nil {
+			return nil, unwritable(err)
+		}
+		refusal := acted.FitsItem(o, item)
+		if refusal == nil {
+			kept.Decision = &envelope.Decision{Hash: acted.Hash, Signed: string(text), Totals: acted.Envelope.List.Totals}
+		}
+		return reference{acted.Hash, &item, roster}, refusal
+	})
+	kept.Proof, kept.Item = proof, item.Item
+	return kept, refusal
 }
 
 // PermitStart does the same for the start of an order. An unsigned start has no
@@ -107,7 +140,17 @@ func (a *Authority) permitWho(
 	}, at)
 }
 
+// verify returns the proof of an envelope that fits.
 func (a *Authority) verify(given order.Proof, fits func(envelope.Acted) *order.Refusal, at time.Time) (string, *order.Refusal) {
+	return a.keep(given, at, func(signed envelope.Signed, acted envelope.Acted, roster string) (any, *order.Refusal) {
+		return Proof{signed, reference{Roster: roster}}, fits(acted)
+	})
+}
+
+// keep verifies a signed envelope, and returns what is kept of it as JSON.
+func (a *Authority) keep(
+	given order.Proof, at time.Time, what func(envelope.Signed, envelope.Acted, string) (any, *order.Refusal),
+) (string, *order.Refusal) {
 	text, err := json.Marshal(given)
 	if err != nil {
 		return "", order.Refuse(order.CodeInvalidRequest, "the signed envelope cannot be read")
@@ -121,12 +164,17 @@ func (a *Authority) verify(given order.Proof, fits func(envelope.Acted) *order.R
 	if refusal != nil {
 		return "", refusal
 	}
-	if refusal := fits(acted); refusal != nil {
+	kept, refusal := what(signed, acted, r.Hash())
+	if refusal != nil {
 		return "", refusal
 	}
-	proof, err := json.Marshal(Proof{signed, r.Hash()})
+	proof, err := json.Marshal(kept)
 	if err != nil {
-		return "", order.Refuse(order.CodeInvalidRequest, "the signed envelope cannot be written: %v", err)
+		return "", unwritable(err)
 	}
 	return string(proof), nil
+}
+
+func unwritable(err error) *order.Refusal {
+	return order.Refuse(order.CodeInvalidRequest, "the signed envelope cannot be written: %v", err)
 }

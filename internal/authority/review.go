@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -22,6 +23,16 @@ type Review struct {
 	origin string // of the installation; empty: it is not compared
 	texts  map[string]RosterText
 	force  []inForce
+	opened opening         // of the order whose entries are being read
+	done   map[total]int64 // what was done by decisions over lists, in minor units
+}
+
+type total struct{ decision, currency string }
+
+// opening is the content with which an order was opened.
+type opening struct {
+	key         order.Key
+	fingerprint string
 }
 
 // RosterText is a roster as it is stored.
@@ -36,7 +47,7 @@ type inForce struct {
 
 // NewReview returns a review with the stored rosters, by their hashes.
 func NewReview(origin string, rosters map[string]RosterText) *Review {
-	return &Review{origin: origin, texts: rosters}
+	return &Review{origin: origin, texts: rosters, done: make(map[total]int64)}
 }
 
 // Entry is what a review needs of an audit entry.
@@ -77,8 +88,12 @@ func (r *Review) next(stored RosterText, at time.Time) (*roster.Roster, error) {
 
 // Check verifies the proof of an entry. Without a proof, an action that a person has
 // done while a roster was in force is refused with SIGNATURE_NEEDED. The other codes
-// are ROSTER_UNKNOWN and those of Signed.Verify.
+// are ROSTER_UNKNOWN and those of Signed.Verify, Fits and FitsItem.
 func (r *Review) Check(e Entry) *order.Refusal {
+	if e.Action == envelope.ActionStart {
+		fingerprint, _, _ := strings.Cut(e.Evidence, " ")
+		r.opened = opening{e.Key, fingerprint}
+	}
 	if e.Proof == "" {
 		if e.Decided && envelope.Needed(e.Action) && len(r.force) > 0 && e.At.After(r.force[0].since) {
 			return order.Refuse(CodeSignatureNeeded, "%s of %s has no signature, and a roster was in force", e.Action, e.Actor)
@@ -89,6 +104,9 @@ func (r *Review) Check(e Entry) *order.Refusal {
 	if err := json.Unmarshal([]byte(e.Proof), &proof); err != nil {
 		return order.Refuse(envelope.CodeMalformed, "the proof cannot be read")
 	}
+	if proof.Decision != "" && proof.Signature == "" {
+		return order.Refuse(envelope.CodeListDiffers, "the signed envelope of the list, %s, is not stored", proof.Decision)
+	}
 	used := r.rosterOf(proof.Roster, e.At)
 	if used == nil {
 		return order.Refuse(CodeRosterUnknown, "the roster of the proof, %s, was not in force", proof.Roster)
@@ -97,19 +115,61 @@ func (r *Review) Check(e Entry) *order.Refusal {
 	if origin == "" {
 		origin = proof.Envelope.Origin
 	}
-	if _, refusal := proof.Verify(used, origin, e.At); refusal != nil {
+	acted, refusal := proof.Verify(used, origin, e.At)
+	if refusal != nil {
 		return refusal
 	}
-	return proof.belongsTo(e)
+	if proof.Envelope.List != nil && e.Key.Number != "" {
+		return r.checkItem(e, proof, acted)
+	}
+	return r.belongsTo(e, proof.Envelope)
 }
 
-// belongsTo refuses a proof that was made for another entry.
-func (p Proof) belongsTo(e Entry) *order.Refusal {
-	signed := p.Envelope
+// belongsTo refuses an envelope that was made for another entry.
+func (r *Review) belongsTo(e Entry, signed envelope.Envelope) *order.Refusal {
 	number := signed.Number == e.Key.Number || e.Key.Number == "" && strings.HasPrefix(e.Evidence, about(signed)+":")
 	if signed.Action != e.Action || signed.Merchant != e.Key.Merchant || !number || !slices.Contains(strings.Split(e.Actor, " and "), signed.By) {
 		return order.Refuse(envelope.CodeOtherOrder, "the proof is for %s of %s/%s by %s", signed.Action, signed.Merchant, signed.Number, signed.By)
 	}
+	return r.hasContent(e.Key, signed.Fingerprint)
+}
+
+// hasContent refuses a proof for other content than the order was opened with. An
+// adoption may leave the fingerprint out.
+func (r *Review) hasContent(key order.Key, fingerprint string) *order.Refusal {
+	if fingerprint != "" && key == r.opened.key && fingerprint != r.opened.fingerprint {
+		return order.Refuse(envelope.CodeOtherOrder, "the proof is for other content than order %s was opened with", key)
+	}
+	return nil
+}
+
+// checkItem refuses an entry that the decision over a list does not cover: another
+// order, or more orders than the totals that were signed.
+func (r *Review) checkItem(e Entry, proof Proof, acted envelope.Acted) *order.Refusal {
+	signed, item := proof.Envelope, proof.Item
+	switch {
+	case item == nil || proof.Decision != acted.Hash:
+		return order.Refuse(envelope.CodeListDiffers, "the entry does not refer to the envelope of the list that is stored")
+	case signed.Action != e.Action || item.Key() != e.Key || signed.By != e.Actor:
+		return order.Refuse(envelope.CodeOtherOrder, "the proof is for %s of %s by %s", signed.Action, item.Key(), signed.By)
+	}
+	if refusal := acted.CheckItem(*item); refusal != nil {
+		return refusal
+	}
+	if refusal := r.hasContent(e.Key, item.Fingerprint); refusal != nil || !e.Decided {
+		return refusal
+	}
+	return r.spend(acted.Hash, item.Amount, signed.List.Totals)
+}
+
+// spend adds an order to what was done by a decision over a list.
+func (r *Review) spend(decision string, amount money.Amount, totals []money.Amount) *order.Refusal {
+	i := slices.IndexFunc(totals, func(total money.Amount) bool { return total.Currency() == amount.Currency() })
+	of := total{decision, amount.Currency()}
+	if i < 0 || amount.Minor() > totals[i].Minor()-r.done[of] {
+		return order.Refuse(envelope.CodeListDiffers, "the orders that the decision %s has done are worth more than the totals that were signed", decision)
+	}
+	r.done[of] += amount.Minor()
 	return nil
 }
 

@@ -65,6 +65,14 @@ func Resume(who order.Who, scope order.StopScope, id int64, origin string, issue
 	return e
 }
 
+// OfList returns the envelope of one decision over a list. If all its orders are of one
+// merchant, the envelope names it. The codes are those of Check.
+func OfList(action, by, why string, list List, merchant, origin string, issued time.Time, life time.Duration) (Envelope, *order.Refusal) {
+	e := issue(action, origin, issued, life)
+	e.ID, e.By, e.Reason, e.Merchant, e.List = NewID(), by, why, merchant, &list
+	return e, e.Check()
+}
+
 // issue returns an envelope with what all envelopes have. Times are in whole seconds.
 func issue(action, origin string, issued time.Time, life time.Duration) Envelope {
 	e := Envelope{Format: Format, Origin: origin, Action: action, Issued: issued.UTC().Truncate(time.Second)}
@@ -90,6 +98,46 @@ func (s Signed) Action() (order.Signed, error) {
 		return order.Signed{}, err
 	}
 	return order.ReadSigned(text)
+}
+
+// ActionOn returns the signed envelope of a list as an action on one of its orders. The
+// code is INVALID_REQUEST.
+func (s Signed) ActionOn(item Listed) (order.Signed, error) {
+	text, err := json.Marshal(struct {
+		Signed
+		Item Listed `json:"item"`
+	}{s, item})
+	if err != nil {
+		return order.Signed{}, err
+	}
+	return order.ReadSigned(text)
+}
+
+// ReadItem reads the item of an action on an order of a list. The codes are
+// INVALID_REQUEST and ENVELOPE_LIST_DIFFERS.
+func ReadItem(data []byte) (Listed, *order.Refusal) {
+	var item Listed
+	if refusal := read(data, &item); refusal != nil {
+		return Listed{}, refusal
+	}
+	if len(item.Hashes) > maxPath {
+		return Listed{}, order.Refuse(CodeListDiffers, "the proof of a list has at most %d hashes", maxPath)
+	}
+	return item, item.check()
+}
+
+// Kept is what the audit keeps of an action.
+type Kept struct {
+	Proof    string    // JSON; empty for an action that needs no signature
+	Decision *Decision // of the list that Proof refers to; nil for an action on one order
+	Item     Item      // of the order in that list
+}
+
+// Decision is the signed envelope of a list. It is kept once for all its orders.
+type Decision struct {
+	Hash   string // of the canonical bytes
+	Signed string // the JSON of a Signed
+	Totals []money.Amount
 }
 
 // Needed reports whether an action of the name is signed when there is a roster.

@@ -3,6 +3,7 @@ package envelope
 import (
 	"cmp"
 	"encoding/hex"
+	"iter"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -14,6 +15,9 @@ import (
 
 // MaxItems is the most orders of a list.
 const MaxItems = 100_000
+
+// maxPath is the most hashes of a proof in a list of MaxItems.
+const maxPath = 17
 
 // Item is one order of a list.
 type Item struct {
@@ -43,8 +47,8 @@ func NewList(items []Item) (List, *order.Refusal) {
 		if refusal := item.check(); refusal != nil {
 			return List{}, refusal
 		}
-		if i > 0 && item.key() == sorted[i-1].key() {
-			return List{}, malformed("order %s is in the list twice", item.key())
+		if i > 0 && item.Key() == sorted[i-1].Key() {
+			return List{}, malformed("order %s is in the list twice", item.Key())
 		}
 		if refusal := addTotal(totals, item.Amount); refusal != nil {
 			return List{}, refusal
@@ -86,42 +90,46 @@ func (l List) Holds(items []Item) *order.Refusal {
 	return nil
 }
 
-// ItemProof proves that an item is in a list, without the other items.
-type ItemProof struct {
-	Index  int      `json:"index"`  // of the item, sorted by merchant and number, from 0
+// Listed is an item with the proof that it is in a list. It says all that can be
+// verified of it without the other items.
+type Listed struct {
+	Item
+	Index  int      `json:"index"`  // among the items, sorted by merchant and number, from 0
 	Hashes []string `json:"hashes"` // the audit path of RFC 6962, in hex
 }
 
-// ProveItem returns the proof for the item of a key among a list's items. ok is
-// false if none has the key.
-func ProveItem(items []Item, key order.Key) (proof ItemProof, ok bool) {
-	sorted := sortItems(items)
-	index := slices.IndexFunc(sorted, func(item Item) bool { return item.key() == key })
-	if index < 0 {
-		return ItemProof{}, false
+// ListedItems returns the items of a list, sorted, each with its proof.
+func ListedItems(items []Item) iter.Seq[Listed] {
+	return func(yield func(Listed) bool) {
+		sorted := sortItems(items)
+		tree := treeOf(sorted)
+		for i, item := range sorted {
+			path, err := tlog.ProveRecord(int64(len(sorted)), int64(i), tree)
+			if err != nil {
+				panic("envelope: a tree in memory cannot fail to be read: " + err.Error())
+			}
+			listed := Listed{Item: item, Index: i, Hashes: make([]string, len(path))}
+			for i, hash := range path {
+				listed.Hashes[i] = hex.EncodeToString(hash[:])
+			}
+			if !yield(listed) {
+				return
+			}
+		}
 	}
-	path, err := tlog.ProveRecord(int64(len(sorted)), int64(index), treeOf(sorted))
-	if err != nil {
-		panic("envelope: a tree in memory cannot fail to be read: " + err.Error())
-	}
-	proof = ItemProof{Index: index, Hashes: make([]string, len(path))}
-	for i, hash := range path {
-		proof.Hashes[i] = hex.EncodeToString(hash[:])
-	}
-	return proof, true
 }
 
-// Has refuses an item that the proof does not show to be in the list. The code is
+// Has refuses an item that its proof does not show to be in the list. The code is
 // ENVELOPE_LIST_DIFFERS.
-func (l List) Has(item Item, proof ItemProof) *order.Refusal {
-	differs := order.Refuse(CodeListDiffers, "order %s is not in the list that was signed", item.key())
+func (l List) Has(item Listed) *order.Refusal {
+	differs := order.Refuse(CodeListDiffers, "order %s is not in the list that was signed", item.Key())
 	root, ok := hashOf(l.Root)
-	path := make(tlog.RecordProof, len(proof.Hashes))
-	for i, text := range proof.Hashes {
+	path := make(tlog.RecordProof, len(item.Hashes))
+	for i, text := range item.Hashes {
 		hash, whole := hashOf(text)
 		path[i], ok = hash, ok && whole
 	}
-	if !ok || tlog.CheckRecord(path, int64(l.Count), root, int64(proof.Index), tlog.RecordHash(canonical(item))) != nil {
+	if !ok || tlog.CheckRecord(path, int64(l.Count), root, int64(item.Index), tlog.RecordHash(canonical(item.Item))) != nil {
 		return differs
 	}
 	return nil
@@ -135,16 +143,17 @@ func hashOf(text string) (hash tlog.Hash, ok bool) {
 	return tlog.Hash(raw), true
 }
 
-func (i Item) key() order.Key { return order.Key{Merchant: i.Merchant, Number: i.Number} }
+// Key returns the key of the order.
+func (i Item) Key() order.Key { return order.Key{Merchant: i.Merchant, Number: i.Number} }
 
 func (i Item) check() *order.Refusal {
 	switch {
-	case !i.key().WellFormed():
+	case !i.Key().WellFormed():
 		return malformed("an order of the list has no merchant or no number of the right form")
 	case !hashForm.MatchString(i.Fingerprint):
-		return malformed("order %s of the list has no whole fingerprint", i.key())
+		return malformed("order %s of the list has no whole fingerprint", i.Key())
 	case !i.Amount.IsPositive() || !i.Amount.Within(money.Most):
-		return malformed("order %s of the list has no amount of an order", i.key())
+		return malformed("order %s of the list has no amount of an order", i.Key())
 	}
 	return Envelope{Requester: i.Requester}.checkTexts()
 }

@@ -3,6 +3,7 @@ package envelope
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -95,7 +96,7 @@ func TestListHolds(t *testing.T) {
 	assert.Equal(t, CodeListDiffers, codeOf(altered.Holds(items(t))), "count")
 }
 
-func TestProveItem(t *testing.T) {
+func TestListedItems(t *testing.T) {
 	t.Parallel()
 	var many []Item
 	for i := range 37 {
@@ -103,20 +104,57 @@ func TestProveItem(t *testing.T) {
 	}
 	list, refusal := NewList(many)
 	require.Nil(t, refusal)
-	for i, item := range many {
-		proof, ok := ProveItem(many, item.key())
-		require.True(t, ok)
-		assert.Nil(t, list.Has(item, proof))
+	listed := slices.Collect(ListedItems(many))
+	require.Len(t, listed, 37)
+	for i, item := range listed {
+		assert.Contains(t, many, item.Item)
+		assert.Nil(t, list.Has(item))
 
 		other := item
 		other.Amount = amount(t, "11", "PKR")
-		assert.Equal(t, CodeListDiffers, codeOf(list.Has(other, proof)))
-		assert.Equal(t, CodeListDiffers, codeOf(list.Has(many[(i+1)%len(many)], proof)))
+		assert.Equal(t, CodeListDiffers, codeOf(list.Has(other)))
+		other = item
+		other.Item = listed[(i+1)%len(listed)].Item
+		assert.Equal(t, CodeListDiffers, codeOf(list.Has(other)))
 	}
-	proof, _ := ProveItem(many, many[0].key())
-	_, ok := ProveItem(many, order.Key{Merchant: "M1001", Number: "W-99"})
-	assert.False(t, ok)
-	for _, broken := range []ItemProof{{}, {Index: -1, Hashes: proof.Hashes}, {Index: 99, Hashes: proof.Hashes}, {Hashes: []string{"x"}}} {
-		assert.Equal(t, CodeListDiffers, codeOf(list.Has(many[0], broken)))
+	hashes := listed[0].Hashes
+	for _, broken := range []Listed{{}, {Index: -1, Hashes: hashes}, {Index: 99, Hashes: hashes}, {Hashes: []string{"x"}}} {
+		broken.Item = listed[0].Item
+		assert.Equal(t, CodeListDiffers, codeOf(list.Has(broken)))
+	}
+}
+
+// A proof of the largest list is small enough to be sent for each of its orders.
+func TestTheLargestList(t *testing.T) {
+	t.Parallel()
+	many := make([]Item, MaxItems)
+	for i := range many {
+		many[i] = Item{"M1700000001", fmt.Sprintf("PAYROLL-2026-11-%06d", i), fingerprint, amount(t, "10", "PKR"), "bilal"}
+	}
+	list, refusal := NewList(many)
+	require.Nil(t, refusal)
+	e := approval(t)
+	asList(&e, list)
+	s := signed(t, e, signerOf(t, "amina"))
+	for item := range ListedItems(many) {
+		require.Nil(t, list.Has(item))
+		action, err := s.ActionOn(item)
+		require.NoError(t, err)
+		sent, err := json.Marshal(action)
+		require.NoError(t, err)
+		assert.Len(t, item.Hashes, maxPath)
+		assert.Less(t, len(sent), 2600)
+		back, refusal := ReadItem(action.Item)
+		require.Nil(t, refusal)
+		assert.Equal(t, item, back)
+		approves, _ := order.Plain(action)
+		assert.Equal(t, order.Approval{ID: e.ID, By: "amina", Fingerprint: fingerprint, Why: e.Reason}, approves)
+
+		item.Hashes = append(item.Hashes, item.Hashes[0])
+		long, err := json.Marshal(item)
+		require.NoError(t, err)
+		_, refusal = ReadItem(long)
+		assert.Equal(t, CodeListDiffers, codeOf(refusal))
+		break
 	}
 }

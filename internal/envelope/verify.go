@@ -48,7 +48,6 @@ type Acted struct {
 	Key      string       // the signing key: an SSH fingerprint, or the id of an ed25519 key
 
 	roster *roster.Roster
-	listed bool // the totals and root of the list were compared with its items
 }
 
 // Verify checks a signed envelope against a roster at a time: its form, its
@@ -170,58 +169,51 @@ func (a Acted) Fits(o order.Order) *order.Refusal {
 	if e.List != nil {
 		return order.Refuse(CodeOtherOrder, "the envelope is for a list of orders")
 	}
-	item, stored := Item{e.Merchant, e.Number, e.Fingerprint, e.Amount, e.Requester}, itemOf(o, e.Action)
+	item, stored := Item{e.Merchant, e.Number, e.Fingerprint, e.Amount, e.Requester}, ItemOf(o, e.Action)
 	if e.Action == order.ActionAdopt && e.Fingerprint == "" {
 		stored = Item{Merchant: o.Merchant, Number: o.Number, Amount: e.Amount, Requester: e.Requester}
 	}
 	if item != stored {
 		return order.Refuse(CodeOtherOrder, "the envelope is not for order %s as it is on record; look at the order again and sign that", o.Number)
 	}
-	return a.checkRequester(o)
+	return a.checkRequester(o.Number, o.RequestedBy)
 }
 
-// CheckList refuses items that are not exactly the list's. Verify has compared the
-// actor's limits with the totals in the envelope. CheckList proves that the totals
-// are those of the items. The code is ENVELOPE_LIST_DIFFERS.
-func (a *Acted) CheckList(items []Item) *order.Refusal {
-	if a.Envelope.List == nil {
-		return order.Refuse(CodeListDiffers, "the envelope is for one order, not for a list")
+// FitsItem is Fits for an order of a list, with the item that was sent. The codes are
+// those of Fits and CheckItem.
+//
+// The totals in the envelope are the signer's words, and the actor's limits were compared
+// with them. So the caller must not let the orders that are done by the envelope be
+// worth more than its totals.
+func (a Acted) FitsItem(o order.Order, item Listed) *order.Refusal {
+	if item.Item != ItemOf(o, a.Envelope.Action) {
+		return order.Refuse(CodeOtherOrder, "order %s is not on record as it is in the list; look at the list again and sign that", o.Number)
 	}
-	refusal := a.Envelope.List.Holds(items)
-	a.listed = refusal == nil
-	return refusal
+	return a.CheckItem(item)
 }
 
-// ListWasChecked marks the list as checked. Call it only if a stored record says
-// that CheckList accepted the items of the envelope with this hash.
-func (a *Acted) ListWasChecked() { a.listed = true }
-
-// FitsItem is Fits for an order of a list, after CheckList. The proof is that of
-// ProveItem; the actor must act for the order's merchant. The codes are those of
-// Fits, ENVELOPE_LIST_DIFFERS and MERCHANT_NOT_ALLOWED.
-func (a Acted) FitsItem(o order.Order, proof ItemProof) *order.Refusal {
+// CheckItem refuses an order that is not in the envelope's list, or that the actor may
+// not act on. The codes are ENVELOPE_OTHER_CONTENT, ENVELOPE_LIST_DIFFERS, SAME_PERSON,
+// and MERCHANT_NOT_ALLOWED for an order of a merchant that is not the actor's.
+func (a Acted) CheckItem(item Listed) *order.Refusal {
 	switch {
 	case a.Envelope.List == nil:
 		return order.Refuse(CodeOtherOrder, "the envelope is for one order, not for a list")
-	case !a.listed:
-		return order.Refuse(CodeListDiffers, "the totals of the list were not compared with its orders")
-	}
-	item := itemOf(o, a.Envelope.Action)
-	if a.Envelope.Merchant != "" && a.Envelope.Merchant != item.Merchant {
+	case a.Envelope.Merchant != "" && a.Envelope.Merchant != item.Merchant:
 		return order.Refuse(CodeOtherOrder, "the envelope is for orders of merchant %s", a.Envelope.Merchant)
 	}
-	if refusal := a.Envelope.List.Has(item, proof); refusal != nil {
+	if refusal := a.Envelope.List.Has(item); refusal != nil {
 		return refusal
 	}
 	if refusal := a.may(item.Merchant); refusal != nil {
 		return refusal
 	}
-	return a.checkRequester(o)
+	return a.checkRequester(item.Number, item.Requester)
 }
 
-// itemOf returns the item of an order. The item of a start has no requester,
+// ItemOf returns the item of an order. The item of a start has no requester,
 // because the actor is the requester.
-func itemOf(o order.Order, action string) Item {
+func ItemOf(o order.Order, action string) Item {
 	item := Item{o.Merchant, o.Number, o.Fingerprint, o.Amount, o.RequestedBy}
 	if action == ActionStart {
 		item.Requester = ""
@@ -232,12 +224,12 @@ func itemOf(o order.Order, action string) Item {
 // checkRequester refuses an approval by the order's requester, and a start for another
 // requester. It compares the names with order.SamePerson, because an order from
 // before the roster may have another spelling of the name.
-func (a Acted) checkRequester(o order.Order) *order.Refusal {
-	if a.Envelope.Action == ActionStart && o.RequestedBy != "" && o.RequestedBy != a.Actor.Name {
-		return order.Refuse(CodeOtherOrder, "order %s says that %q requests it, and %s signed it", o.Number, clip(o.RequestedBy), a.Actor.Name)
+func (a Acted) checkRequester(number, requester string) *order.Refusal {
+	if a.Envelope.Action == ActionStart && requester != "" && requester != a.Actor.Name {
+		return order.Refuse(CodeOtherOrder, "order %s says that %q requests it, and %s signed it", number, clip(requester), a.Actor.Name)
 	}
-	if a.Envelope.Action == order.ActionApprove && rules.SamePerson(a.Actor.Name, o.RequestedBy) {
-		return order.Refuse(codes.SamePerson, "%s requested order %s; another person must approve it", o.RequestedBy, o.Number)
+	if a.Envelope.Action == order.ActionApprove && rules.SamePerson(a.Actor.Name, requester) {
+		return order.Refuse(codes.SamePerson, "%s requested order %s; another person must approve it", requester, number)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -181,7 +182,7 @@ func adoptionAction(a order.Adoption) action {
 type action struct {
 	entry  entry        // the audit entry if the action is performed
 	asked  order.Action // as it came, with its signature
-	allow  func(asked order.Action, o order.Order, at time.Time) (proof string, refusal *order.Refusal)
+	allow  func(asked order.Action, o order.Order, at time.Time) (envelope.Kept, *order.Refusal)
 	permit func(tx, *held) *order.Refusal
 	do     func(tx, context.Context, *held, entry) error
 }
@@ -258,7 +259,13 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 		}
 		return nil
 	}
-	a.entry.envelope, result.refusal = a.allow(a.asked, h.Order, t.At)
+	kept, refusal := a.allow(a.asked, h.Order, t.At)
+	if refusal == nil {
+		if refusal, err = t.keepDecision(ctx, kept); err != nil {
+			return err
+		}
+	}
+	a.entry.envelope, result.refusal = kept.Proof, refusal
 	if _, proof := order.Plain(a.asked); result.refusal == nil || proof == nil {
 		// What is refused anyway is refused for that, and not for a missing signature.
 		if refusal := a.permit(t, h); refusal != nil {
@@ -268,7 +275,10 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 	if result.refusal == nil {
 		result.done = a.entry.action
 		err := a.do(t, ctx, h, a.entry)
-		if !errors.As(err, &result.refusal) { // nil, or an error that rolls the transaction back
+		if err == nil {
+			return t.spend(ctx, kept)
+		}
+		if !errors.As(err, &result.refusal) { // the error rolls the transaction back
 			return err
 		}
 		result.done = ""
@@ -284,10 +294,14 @@ func (l *Ledger) refresh() {
 	}
 }
 
-// allow returns the proof of an action that the authority permits, or the refusal.
-func (l *Ledger) allow(asked order.Action, o order.Order, at time.Time) (string, *order.Refusal) {
+// allow returns what is kept of an action that the authority permits, or the refusal.
+func (l *Ledger) allow(asked order.Action, o order.Order, at time.Time) (kept envelope.Kept, refusal *order.Refusal) {
 	_, given := order.Plain(asked)
-	return l.permitted(given, func(a Authority) (string, *order.Refusal) { return a.Permit(asked, o, at) })
+	_, refusal = l.permitted(given, func(a Authority) (string, *order.Refusal) {
+		kept, refusal = a.Permit(asked, o, at)
+		return kept.Proof, refusal
+	})
+	return kept, refusal
 }
 
 // permitted returns what the authority says. Without an authority everybody may act, and

@@ -74,7 +74,7 @@ type AuditEntry struct {
 	Reason   order.Reason `json:"reason,omitzero"` // of the action or of the refusal
 	Paid     money.Amount `json:"paid,omitzero"`   // of the order after the action
 	Fee      money.Amount `json:"fee,omitzero"`
-	Envelope string       `json:"envelope,omitempty"` // of a signed action: {"envelope":…,"signature":…}, see package envelope
+	Envelope string       `json:"envelope,omitempty"` // of a signed action: {"envelope":…,"signature":…}, see package envelope; of one on a list also the order's place in it
 	PrevHash string       `json:"prev_hash"`          // of the previous entry; empty for the first
 	Hash     string       `json:"hash"`
 }
@@ -119,12 +119,23 @@ func (t tx) auditOf(ctx context.Context, key order.Key, rows *[]auditRow) error 
 			return err
 		}
 	}
+	var referred []string
 	for i := range *rows {
 		if err := (*rows)[i].open(texts[(*rows)[i].Chain].orDamaged()); err != nil {
 			return err
 		}
+		if hash := (*rows)[i].decisionOf(); hash != "" {
+			referred = append(referred, hash)
+		}
 	}
-	return nil
+	if len(referred) == 0 {
+		return nil
+	}
+	known, err := t.decisions(ctx, referred...)
+	for i := range *rows {
+		(*rows)[i].expand(known)
+	}
+	return err
 }
 
 func (r auditRow) entry(currency string, previous []byte) (AuditEntry, error) {

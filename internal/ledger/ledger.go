@@ -25,6 +25,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
@@ -78,11 +79,11 @@ type Ledger struct {
 type Authority interface {
 	// Refresh is called before such a transaction.
 	Refresh()
-	// Permit returns why the action on the order is refused, or what the audit keeps
-	// as proof. The proof of an action that needs no signature is empty.
-	Permit(action order.Action, o order.Order, at time.Time) (proof string, refusal *order.Refusal)
-	// PermitStart does the same for the start of an order. The proof of an unsigned
-	// start is empty: two persons must approve the order.
+	// Permit returns why the action on the order is refused, or what the audit keeps of
+	// it. An action that needs no signature has no proof.
+	Permit(action order.Action, o order.Order, at time.Time) (envelope.Kept, *order.Refusal)
+	// PermitStart does the same for the start of an order, and returns the proof. That of
+	// an unsigned start is empty: two persons must approve the order.
 	PermitStart(request order.Request, at time.Time) (proof string, refusal *order.Refusal)
 	// PermitAdjustment does the same for an action on an adjustment. The adjustment is
 	// as proposed, or as it is on record.

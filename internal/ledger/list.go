@@ -35,7 +35,7 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	where.equal("kind", string(filter.Kind))
 	where.equal("merchant", filter.Merchant)
 	where.equal("country", filter.Country)
-	where.among(filter.States)
+	where.among("state", texts(filter.States))
 	if filter.Open {
 		where.add(openStates)
 	}
@@ -163,15 +163,15 @@ func (c *conditions) equal(column, value string) {
 	}
 }
 
-func (c *conditions) among(states []order.State) {
-	if len(states) == 0 {
+func (c *conditions) among(column string, values []string) {
+	if len(values) == 0 {
 		return
 	}
-	args := make([]any, len(states))
-	for i, state := range states {
-		args[i] = state
+	args := make([]any, len(values))
+	for i, value := range values {
+		args[i] = value
 	}
-	c.add("state IN (?"+strings.Repeat(", ?", len(states)-1)+")", args...)
+	c.add(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
 }
 
 func (c *conditions) sql() string {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -60,7 +62,26 @@ func plant(t *testing.T, b *testBundle) order.Key {
 	_, refusal, err = b.Note(t.Context(), order.Key{Merchant: merchant, Number: "NOBODY"}, order.Note{ID: "n2", By: "amina", Text: plantedText})
 	require.NoError(t, err)
 	require.NotNil(t, refusal)
+	require.NoError(t, b.inTx(t.Context(), func(tx tx) error {
+		_, err := tx.keepDecision(t.Context(), envelope.Kept{Decision: &envelope.Decision{Hash: plantedDecision, Signed: plantedText}})
+		return err
+	}))
 	return key
+}
+
+// plantedDecision is the hash of a decision.
+var plantedDecision = strings.Repeat("d", 64)
+
+// decision is the signed envelope of the planted decision, as it is read.
+func (b *testBundle) decision(t *testing.T) string {
+	t.Helper()
+	var found decisions
+	require.NoError(t, b.db.View(t.Context(), func(s *sqldb.Tx) (err error) {
+		found, err = tx{s, b.keys, b.private}.decisions(t.Context(), plantedDecision)
+		return err
+	}))
+	require.Len(t, found, 1)
+	return found[plantedDecision]
 }
 
 // dump is every value of every table, as text.
@@ -138,6 +159,7 @@ func TestNoPersonalDataIsStoredInClear(t *testing.T) {
 		due, err := b.ordersDue(t.Context(), QueueReview, selectState(order.InReview), 10)
 		require.NoError(t, err)
 		require.Equal(t, plantedText, due[0].Proposal.Evidence)
+		require.Equal(t, plantedText, b.decision(t))
 		b.clean(t)
 	})
 }

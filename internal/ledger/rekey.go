@@ -248,6 +248,14 @@ var keyedTables = []keyedTable{
 			return t.Put(ctx, "UPDATE discrepancies SET data_key = ? WHERE id = ? AND data_key = ?", r.DataKey, r.ID, was)
 		},
 	},
+	{
+		"decisions", "hash AS number", "hash", "hash > ?",
+		func(r keyedRow) []any { return []any{r.Number} },
+		func(r keyedRow) vault.Subject { return decisionSubject(r.Number) },
+		func(ctx context.Context, t tx, r keyedRow, was string) (int64, error) {
+			return t.Put(ctx, "UPDATE decisions SET data_key = ? WHERE hash = ? AND data_key = ?", r.DataKey, r.Number, was)
+		},
+	},
 }
 
 func byID(r keyedRow) []any { return []any{r.ID} }

@@ -48,9 +48,9 @@ func TestRekey(t *testing.T) {
 		b := old.with(t, parseRing(lineTwo, lineOne))
 		require.NoError(t, b.UseDataKeys(t.Context()))
 		done, tables := b.rekey(t)
-		require.Equal(t, []string{"orders", "chains", "inbox", "adjustments", "discrepancies"}, tables)
+		require.Equal(t, []string{"orders", "chains", "inbox", "adjustments", "discrepancies", "decisions"}, tables)
 		require.Equal(t, []string{"k1"}, done.Retired)
-		require.Equal(t, 6, done.Rows, "an order, a callback, an adjustment, a discrepancy, the chains of the merchant and of NOBODY")
+		require.Equal(t, 7, done.Rows, "an order, a callback, an adjustment, a discrepancy, a decision, the chains of the merchant and of NOBODY")
 		require.NotContains(t, withoutTable(b.dump(t), "data_keys"), "k1:", "no key and no payee is under the old key")
 		require.Equal(t, heads, withoutTable(b.heads(t), "chain /"), "the audit's chains are what they were")
 
@@ -66,6 +66,7 @@ func TestRekey(t *testing.T) {
 		adjustments, err := after.Adjustments(t.Context(), AdjustmentFilter{})
 		require.NoError(t, err)
 		require.Equal(t, plantedText, adjustments[0].DecidedWhy)
+		require.Equal(t, plantedText, after.decision(t))
 		after.clean(t)
 		evidence := sealed
 		checkpoint, err := testKeys.Public().Open([]byte(made.Note))

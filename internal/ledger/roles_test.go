@@ -32,6 +32,8 @@ var (
 		"checkpoints":        {"payouts_worker": "SELECT INSERT"},
 		"data_keys":          {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT INSERT"},
 		"compared_workflows": {"payouts_worker": "SELECT INSERT UPDATE"},
+		"decision_totals":    {"payouts_worker": "SELECT INSERT"}, // columns: see below
+		"decisions":          {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"discrepancies":      {"payouts_worker": "SELECT INSERT UPDATE"},
 		"gateway_records":    {"payouts_worker": "SELECT INSERT UPDATE"},
 		"inbox":              {"payouts_worker": "SELECT", "payouts_receiver": "SELECT INSERT"}, // columns: see below
@@ -50,6 +52,8 @@ var (
 	}
 	// Tables of which only some columns may be updated.
 	grantedColumns = map[string]map[string][]string{
+		"decision_totals": {"payouts_worker": {"done"}},
+		"decisions":       {"payouts_worker": {"data_key"}},
 		"inbox": {
 			"payouts_worker":   {"status", "problem", "problem_at", "told_at", "data_key"},
 			"payouts_receiver": {"status", "received", "last_at", "problem", "problem_at", "told_at"},
@@ -239,7 +243,7 @@ func TestRolesOfRekey(t *testing.T) {
 		require.ErrorContains(t, err, "permission denied", role)
 	}
 	done, _ := worker.with(t, both).rekey(t)
-	require.Equal(t, 6, done.Rows)
+	require.Equal(t, 7, done.Rows)
 	require.Equal(t, []string{"k1"}, done.Retired)
 	worker.with(t, parseRing(lineTwo)).clean(t)
 }

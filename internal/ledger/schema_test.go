@@ -117,6 +117,15 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"postgres: TRUNCATE audit_tree_hashes", "append-only"},
 		{"postgres: TRUNCATE checkpoints", "append-only"},
 		{"postgres: TRUNCATE rosters", "append-only"},
+		{"UPDATE decisions SET signed = 'x'", "append-only"},
+		{"UPDATE decisions SET hash = 'x'", "append-only"},
+		{"DELETE FROM decisions", "append-only"},
+		{"UPDATE decision_totals SET total = total + 1", "never change"},
+		{"UPDATE decision_totals SET done = done - 1", "never change"},
+		{"UPDATE decision_totals SET done = total + 1", "decision_totals_done"},
+		{"DELETE FROM decision_totals", "are kept"},
+		{"postgres: TRUNCATE decisions CASCADE", "append-only|are kept"},
+		{"postgres: TRUNCATE decision_totals", "are kept"},
 		{"DELETE FROM orders", "orders are kept"},
 		{"DELETE FROM submissions", "submissions are kept"},
 		{"postgres: TRUNCATE transfers", "append-only"},
@@ -224,6 +233,8 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		require.NoError(t, b.exec("INSERT INTO audit_tree_hashes (idx, hash) SELECT 0, audit_head FROM orders"))
 		require.NoError(t, b.exec("INSERT INTO checkpoints (size, at, note, last_id) VALUES (1, 1, 'n', 1)"))
 		require.NoError(t, b.exec("INSERT INTO rosters (hash, text, signatures, at, replaces) VALUES (?, 't', '', 1, '')", strings.Repeat("0", 64)))
+		require.NoError(t, b.exec("INSERT INTO decisions (hash, signed, at) VALUES (?, '{}', 1)", strings.Repeat("0", 64)))
+		require.NoError(t, b.exec("INSERT INTO decision_totals (decision, currency, total, done) SELECT hash, 'PKR', 10, 5 FROM decisions"))
 		for _, test := range tests {
 			statement, special := strings.CutPrefix(test.sql, b.db.Engine()+": ")
 			if !special && (strings.HasPrefix(statement, "postgres: ") || strings.HasPrefix(statement, "sqlite: ")) {

@@ -24,6 +24,9 @@ import (
 // commit. Approve and Reserve lock it a little earlier, to check that the balance
 // covers the order.
 //
+// The totals of a decision over a list are locked after the order's row and before the
+// books' row.
+//
 // An adjustment's row is locked before the books' row, too. The head of the
 // merchant's audit chain is locked last. A transaction that holds such a head
 // waits for no other lock.

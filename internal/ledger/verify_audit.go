@@ -116,6 +116,7 @@ type headedRow struct {
 type auditCheck struct {
 	keys   *seal.Public // nil: seals are not checked
 	proofs Proofs       // nil: signatures are not checked
+	signed decisions
 	private
 	report AuditReport
 	last   headedRow // the last entry of the chain that is being read; Seq 0: none yet
@@ -123,6 +124,10 @@ type auditCheck struct {
 }
 
 func (c *auditCheck) read(ctx context.Context, t tx) error {
+	var err error
+	if c.signed, err = t.decisions(ctx); err != nil {
+		return err
+	}
 	rows, err := t.Rows(ctx, `
 		SELECT a.`+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`,
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
@@ -157,6 +162,7 @@ func (c *auditCheck) entry(row headedRow) {
 	c.report.Entries++
 	stored := row
 	unreadable := row.decrypt(c.private)
+	row.expand(c.signed)
 	switch {
 	case c.broken:
 	case row.Seq != c.last.Seq+1:

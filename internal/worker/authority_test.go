@@ -87,7 +87,12 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 
 func openOffice(t *testing.T, url string) *office {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), url)
+	return openOfficeWith(t, url)
+}
+
+func openOfficeWith(t *testing.T, url string, options ...ledger.Option) *office {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), url, options...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	require.NoError(t, l.Migrate(t.Context()))

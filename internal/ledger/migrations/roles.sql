@@ -72,8 +72,8 @@ END $$;
 
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    data_keys, discrepancies, gateway_records, inbox, known, ledger_versions, moves, orders, proposals, reconciled, restores,
-    rosters, snapshots, stops, submissions, transfers
+    data_keys, decision_totals, decisions, discrepancies, gateway_records, inbox, known, ledger_versions, moves, orders,
+    proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
@@ -85,8 +85,8 @@ GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    data_keys, discrepancies, gateway_records, known, orders, proposals, reconciled, restores, rosters, snapshots, stops,
-    submissions, transfers
+    data_keys, decision_totals, decisions, discrepancies, gateway_records, known, orders, proposals, reconciled, restores,
+    rosters, snapshots, stops, submissions, transfers
 TO payouts_worker;
 
 GRANT UPDATE ON
@@ -99,6 +99,11 @@ GRANT DELETE ON breakers TO payouts_worker;
 -- Of a callback, only what becomes of it may change. What came never does; it is erased
 -- with its key.
 GRANT UPDATE (status, problem, problem_at, told_at, data_key) ON inbox TO payouts_worker;
+
+-- Of a decision, only what was done by it, and the data key that its row's key is
+-- wrapped with.
+GRANT UPDATE (data_key) ON decisions TO payouts_worker;
+GRANT UPDATE (done) ON decision_totals TO payouts_worker;
 
 GRANT INSERT ON data_keys, inbox TO payouts_receiver;
 GRANT UPDATE (status, received, last_at, problem, problem_at, told_at) ON inbox TO payouts_receiver;
