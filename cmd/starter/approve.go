@@ -8,7 +8,6 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
-	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
@@ -18,9 +17,10 @@ import (
 func (s *starter) approveCommand() *cobra.Command {
 	var merchant string
 	var flags approveFlags
+	var list many
 	cmd := &cobra.Command{
-		Use:   "approve NUMBER --fingerprint FINGERPRINT",
-		Short: "Approve an order, as a second person",
+		Use:   "approve NUMBER --fingerprint FINGERPRINT | --list FILE --fingerprint FINGERPRINT",
+		Short: "Approve an order or many, as a second person",
 		Long: `Approves an order that waits for a second person. Whoever requested the order may not
 approve it. The fingerprint says which content you approve: if the order has other
 content, the approval is refused. The first eight digits are enough.
@@ -28,14 +28,20 @@ content, the approval is refused. The first eight digits are enough.
 Without --fingerprint nothing is approved. The order is shown with its fingerprint, who
 requested it and whom it pays, masked; the exit code is 2. Look at the order, then run
 the command again with the fingerprint.
+` + listHelp + `
 
 --json: {"order","source"}, as of starter status; without --fingerprint also "error":
-{"code","message","problems":[{"code","field","message"}]}.`,
+{"code","message","problems":[{"code","field","message"}]}.` + listHelpJSON,
 		Example: `  starter approve INV-1
-  starter approve INV-1 --fingerprint 4be1c09d --by amina`,
-		Args:              commandline.Exactly("order number"),
+  starter approve INV-1 --fingerprint 4be1c09d --by amina
+  starter approve --list monday.txt
+  starter approve --list monday.txt --fingerprint 9f2c44d01b7ae310 --by amina`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if list.given() {
+				list.root = flags.fingerprint
+				return s.actOnList(cmd.Context(), &list, merchant, order.ActionApprove, "approved", flags.actor)
+			}
 			key, err := s.actionKey(cmd.Context(), merchant, args[0], nil)
 			if err != nil {
 				return err
@@ -45,7 +51,8 @@ the command again with the fingerprint.
 	}
 	s.addMerchant(cmd, &merchant)
 	s.addActor(cmd, &flags.actor, "why, if there is something to say")
-	cmd.Flags().StringVar(&flags.fingerprint, "fingerprint", "", "the order's fingerprint, or its first eight digits: what is approved")
+	list.add(cmd)
+	cmd.Flags().StringVar(&flags.fingerprint, "fingerprint", "", "the order's fingerprint, or its first eight digits, or that of the list, or its first sixteen: what is approved")
 	s.complete(cmd, "fingerprint", func(*cobra.Command) []string { return nil })
 	return cmd
 }

@@ -26,7 +26,7 @@ func main() {
 	connections := boot.Connect(os.Stderr)
 	s := starter{
 		connect: connections.Parts,
-		out:     os.Stdout, errs: os.Stderr,
+		in:      os.Stdin, out: os.Stdout, errs: os.Stderr,
 		settings: config.LoadStarter,
 		user:     userName(),
 		now:      time.Now,
@@ -42,6 +42,7 @@ func main() {
 // starter is one run of the command line. It connects to a server when a command
 // first needs it.
 type starter struct {
+	in        io.Reader
 	out, errs io.Writer
 	json      bool   // one JSON document on out instead of text
 	columns   int    // of the terminal that out is, 0 if it is none

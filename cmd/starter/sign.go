@@ -89,7 +89,8 @@ func (s *starter) signCommand() *cobra.Command {
 		Use:   "sign COMMAND [ARGUMENTS]",
 		Short: "Write an action's envelope, to be signed elsewhere",
 		Long: `Writes to standard output what a person signs to approve, reject, cancel, resolve or
-adopt an order. Nothing is sent. COMMAND is that command of starter with its arguments.
+adopt an order, or to decide about a list. Nothing is sent. COMMAND is that command of
+starter with its arguments.
 Sign the file with ssh-keygen, on any machine, and send it with starter act.
 
 PAYOUTS_ORIGIN must be set. The envelope expires after a day.
@@ -127,15 +128,18 @@ PAYOUTS_ORIGIN must be set. The envelope expires after a day.
 }
 
 func (s *starter) actCommand() *cobra.Command {
-	var signature string
+	var signature, list string
 	cmd := &cobra.Command{
 		Use:   "act ENVELOPE --signature FILE",
 		Short: "Send an action that was signed elsewhere",
 		Long: `Sends an action on an order whose envelope was written with starter sign and signed
 with ssh-keygen -Y sign -n payouts. The ledger verifies the signature with the roster.
+Give an envelope of many orders together with the same orders: --list FILE. Sent again,
+it does what is left, until it expires.
 
---json: {"order","source"}, as of starter status.`,
-		Example:           `  starter act approve.json --signature approve.json.sig`,
+--json: {"order","source"}, as of starter status; with --list as of starter approve.`,
+		Example: `  starter act approve.json --signature approve.json.sig
+  starter act monday.json --list monday.txt`,
 		Args:              commandline.Exactly("file of the envelope"),
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -143,12 +147,16 @@ with ssh-keygen -Y sign -n payouts. The ledger verifies the signature with the r
 			if err != nil {
 				return err
 			}
+			if signed.Envelope.List != nil || list != "" {
+				return s.actSignedOnList(cmd.Context(), signed, list)
+			}
 			return s.act(signed.Envelope.Action+" was sent, signed", actor{by: signed.Envelope.By}, func(service *payouts.Service) (payouts.Order, error) {
 				return service.ActSigned(cmd.Context(), signed)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&signature, "signature", "", "the file that ssh-keygen wrote, ENVELOPE.sig when left out")
+	cmd.Flags().StringVar(&list, "list", "", "file with the orders of an envelope over many")
 	return cmd
 }
 

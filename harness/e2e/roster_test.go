@@ -61,6 +61,7 @@ func TestRoster(t *testing.T) {
 		file, _ := h.signElsewhere(t, "dana", append([]string{"sign"}, append(approve, "dana")...))
 		h.starter(t, "act", file, "--signature", file+".sig").answers(t, exitDone)
 		h.settled(t, p)
+		h.decidesOnLists(t)
 		verified := h.starter(t, "audit", "--verify")
 		require.Equal(t, exitDone, verified.exit, verified.out)
 		require.Contains(t, verified.out, `"seals_checked":true,"signed":`)
@@ -69,6 +70,54 @@ func TestRoster(t *testing.T) {
 		}
 		h.stopsAndResumes(t)
 	})
+}
+
+// decidesOnLists has two persons approve three payments with one signature each, the
+// second one with ssh-keygen. OpenSSH verifies what the audit of each payment shows.
+func (h *house) decidesOnLists(t *testing.T) {
+	t.Helper()
+	var payments []payment
+	var lines []string
+	for range 3 {
+		p := h.withdrawal(t, "PK", "success", succeeds)
+		payments = append(payments, p)
+		lines = append(lines, p.request.Number)
+	}
+	h.stands(t, order.AwaitingApproval, payments...)
+	file := filepath.Join(t.TempDir(), "monday.txt")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600))
+	approve := []string{"approve", "--list", file, "--merchant", payments[0].request.Merchant}
+	var look struct{ List envelope.List }
+	looked := h.starter(t, approve...)
+	require.Equal(t, exitUsage, looked.exit, looked.out)
+	require.NoError(t, json.Unmarshal([]byte(looked.out), &look))
+	approve = append(approve, "--fingerprint", look.List.Root[:16], "--by")
+
+	report := h.starter(t, append(approve, "amina")...)
+	require.Equal(t, exitDone, report.exit, report.out)
+	require.Contains(t, report.out, `"counts":{"done":3}`)
+	h.stands(t, order.AwaitingApproval, payments...)
+	report = h.starter(t, append(approve, "amina")...)
+	require.Contains(t, report.out, `"counts":{"already":3}`)
+
+	signed, _ := h.signElsewhere(t, "dana", append([]string{"sign"}, append(approve, "dana")...))
+	h.starter(t, "act", signed).refuses(t, exitUsage, "USAGE")
+	less := filepath.Join(t.TempDir(), "less.txt")
+	require.NoError(t, os.WriteFile(less, []byte(lines[0]), 0o600))
+	h.starter(t, "act", signed, "--list", less).refuses(t, exitRefused, envelope.CodeListDiffers)
+	report = h.starter(t, "act", signed, "--list", file)
+	require.Equal(t, exitDone, report.exit, report.out)
+	require.Contains(t, report.out, `"counts":{"done":3}`)
+	h.starter(t, "act", signed, "--list", file).answers(t, exitDone)
+	for _, p := range payments {
+		h.settled(t, p)
+		for _, entry := range h.approvals(t, p) {
+			require.Equal(t, look.List, *entry.Envelope.List)
+			require.Equal(t, p.key(), entry.Item.Key())
+			require.Nil(t, entry.Envelope.List.Has(*entry.Item))
+			verifyWithOpenSSH(t, h, entry)
+		}
+	}
 }
 
 // refused demands that the audit of a payment has refusals with the codes.

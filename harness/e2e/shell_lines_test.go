@@ -33,6 +33,9 @@ var notRun = map[string]string{
 	"starter sign approve INV-2 --merchant M1700000001 --fingerprint 54c6ff39 --by amina > approve.json": rosterTested,
 	"ssh-keygen -Y sign -n payouts -f ~/.ssh/id_ed25519 approve.json":                                    rosterTested,
 	"starter act approve.json --signature approve.json.sig":                                              rosterTested,
+	"starter sign approve --list monday.txt --fingerprint 9f2c44d01b7ae310 --by dana > monday.json":      rosterTested,
+	"ssh-keygen -Y sign -n payouts -f ~/.ssh/id_ed25519 monday.json":                                     rosterTested,
+	"starter act monday.json --list monday.txt":                                                          rosterTested,
 	"ssh-keygen -Y verify -n payouts -I amina -f allowed_signers -s approve.json.sig < approve.json":     sshTested,
 	"bin/withpostgres -- go test ./internal/ledger/...":                                                  "is how `make test` runs every test",
 	"tcld namespace search-attributes add --namespace payouts.a1b2c" +

@@ -1,0 +1,186 @@
+package payouts
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// OrderList is orders that one decision is about, as the ledger has them.
+type OrderList struct {
+	List   envelope.List `json:"list"`
+	Orders []order.View  `json:"orders"`
+}
+
+// leastRoot is the minimum of digits by which a list is named. A list can be chosen, as
+// an order's content cannot, so that fewer digits could be made to fit another list.
+const leastRoot = 16
+
+// ShortRoot returns the beginning of the list's root, which is enough to decide about it.
+func (l OrderList) ShortRoot() string { return l.List.Root[:leastRoot] }
+
+// PickOrders returns orders as the ledger has them, to decide about all at once. The
+// error is an *order.Refusal with ORDER_NOT_FOUND, DATA_KEY_UNKNOWN, or a code of
+// envelope.NewList: each order must be there once.
+func (s *Service) PickOrders(ctx context.Context, _ Actor, keys []order.Key) (OrderList, error) {
+	if len(keys) > envelope.MaxItems {
+		return newOrderList(make([]order.View, len(keys)))
+	}
+	views := make([]order.View, 0, len(keys))
+	for _, key := range keys {
+		if err := CheckKey(key); err != nil {
+			return OrderList{}, err
+		}
+		err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+			row, err := l.Order(ctx, key)
+			views = append(views, row.View(row.Standing))
+			return err
+		})
+		if errors.Is(err, ledger.ErrNotFound) {
+			err = order.Refuse(order.CodeOrderNotFound, "the list has order %s, which is not on record", key)
+		}
+		if err != nil {
+			return OrderList{}, err
+		}
+	}
+	return newOrderList(views)
+}
+
+// PickWaiting is PickOrders for all orders that wait for an approval, of a merchant or
+// of all.
+func (s *Service) PickWaiting(ctx context.Context, _ Actor, merchant string) (OrderList, error) {
+	filter := ledger.Filter{Merchant: merchant, States: []order.State{order.AwaitingApproval}, Limit: ledger.MaxPage}
+	var views []order.View
+	for {
+		var found []order.Order
+		err := s.inLedger(ctx, func(ctx context.Context, l Ledger) (err error) {
+			found, err = l.Orders(ctx, filter)
+			return err
+		})
+		if err != nil {
+			return OrderList{}, err
+		}
+		for _, row := range found {
+			views = append(views, row.View(row.Standing))
+			filter.After = row.Key()
+		}
+		if len(found) < filter.Limit || len(views) > envelope.MaxItems {
+			return newOrderList(views)
+		}
+	}
+}
+
+func newOrderList(views []order.View) (OrderList, error) {
+	picked := OrderList{Orders: views}
+	if i := slices.IndexFunc(views, func(v order.View) bool { return v.Hidden != "" }); i >= 0 {
+		return OrderList{}, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and nobody decides about what cannot be read: set PAYOUTS_DATA_KEY_FILE", views[i].Key(), views[i].Hidden)
+	}
+	list, refusal := envelope.NewList(picked.items())
+	if refusal != nil {
+		return OrderList{}, refusal
+	}
+	picked.List = list
+	return picked, nil
+}
+
+func (l OrderList) items() []envelope.Item {
+	items := make([]envelope.Item, len(l.Orders))
+	for i, v := range l.Orders {
+		items[i] = envelope.Item{Merchant: v.Merchant, Number: v.Number, Fingerprint: v.Fingerprint, Amount: v.Amount, Requester: v.RequestedBy}
+	}
+	return items
+}
+
+// merchant returns the merchant of all orders; empty if they are of several.
+func (l OrderList) merchant() string {
+	first := l.Orders[0].Merchant
+	if slices.ContainsFunc(l.Orders, func(v order.View) bool { return v.Merchant != first }) {
+		return ""
+	}
+	return first
+}
+
+// ListAction is one decision over a list of orders.
+type ListAction struct {
+	Name string // order.ActionApprove, ActionReject or ActionCancel
+	Root string // the root of the list that the actor has looked at, or its first sixteen digits
+	Why  string
+}
+
+// plain returns the decision as an action on one order, without a signature.
+func (a ListAction) plain(by, fingerprint string) order.Action {
+	switch a.Name {
+	case order.ActionReject:
+		return order.Rejection{ID: newActionID(), By: by, Why: a.Why}
+	case order.ActionCancel:
+		return order.Cancellation{ID: newActionID(), By: by, Why: a.Why}
+	}
+	return order.Approval{ID: newActionID(), By: by, Fingerprint: fingerprint, Why: a.Why}
+}
+
+// permit returns why the decision is refused before anything is sent, or nil.
+func (a ListAction) permit(by string, list OrderList) error {
+	root := strings.TrimSpace(a.Root)
+	switch {
+	case strings.TrimSpace(by) == "":
+		return order.Refuse(order.CodeWhoMissing, "a decision about a list says who makes it")
+	case a.Name != order.ActionApprove && strings.TrimSpace(a.Why) == "":
+		return order.Refuse(order.CodeWhyMissing, "a decision that ends the orders of a list says why")
+	case len(root) < leastRoot || !rules.BeginsFingerprint(root, list.List.Root):
+		return order.Refuse(codes.FingerprintMismatch, "nothing was sent: the fingerprint is not that of this list, or has fewer than %d digits; look at the list again", leastRoot)
+	case a.Name != order.ActionApprove:
+		return nil
+	}
+	for _, v := range list.Orders {
+		if rules.SamePerson(by, v.RequestedBy) {
+			return order.Refuse(codes.SamePerson, "nothing was approved: %s requested order %s of the list; leave it out, or have another person approve the list", v.RequestedBy, v.Key())
+		}
+	}
+	return nil
+}
+
+// ActOnList makes one decision about the orders of a list, with one signature if the
+// actor signs. Each order gets its own update. told is called after each order.
+//
+// An order for which the audit has the same decision of the actor is left alone. So the
+// decision can be repeated until it has reached every order.
+func (s *Service) ActOnList(ctx context.Context, actor Actor, list OrderList, a ListAction, told func(ListOutcome)) (ListReport, error) {
+	if err := a.permit(actor.Name, list); err != nil {
+		return ListReport{}, err
+	}
+	if !actor.signs(a.Name) {
+		return s.send(ctx, actor.Name, a.Name, list, func(item envelope.Listed) (order.Action, error) {
+			return a.plain(actor.Name, item.Fingerprint), nil
+		}, told)
+	}
+	e, refusal := envelope.OfList(a.Name, actor.Name, a.Why, list.List, list.merchant(), actor.Signing.Origin, s.parts.Now(), signedLife)
+	if refusal != nil {
+		return ListReport{}, refusal
+	}
+	signed, err := envelope.Sign(e, actor.Signing.Key)
+	if err != nil {
+		return ListReport{}, err
+	}
+	return s.ActSignedOnList(ctx, list, signed, told)
+}
+
+// ActSignedOnList is ActOnList with a decision that was signed elsewhere. The error is
+// an *order.Refusal with ENVELOPE_LIST_DIFFERS if it was signed for other orders.
+func (s *Service) ActSignedOnList(ctx context.Context, list OrderList, signed envelope.Signed, told func(ListOutcome)) (ListReport, error) {
+	e := signed.Envelope
+	if e.List == nil {
+		return ListReport{}, order.Refuse(envelope.CodeListDiffers, "the envelope is for one order; send it without a list")
+	}
+	if refusal := e.List.Holds(list.items()); refusal != nil {
+		return ListReport{}, refusal
+	}
+	return s.send(ctx, e.By, e.Action, list, func(item envelope.Listed) (order.Action, error) { return signed.ActionOn(item) }, told)
+}
