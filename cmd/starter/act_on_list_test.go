@@ -144,7 +144,8 @@ func TestDecideAboutWhatWaits(t *testing.T) {
 	require.Contains(t, got.errs, "a list has 1 to 100000 orders (ENVELOPE_MALFORMED)")
 
 	b.opened(t, request(t, "L-3", "25000"))
-	cancel := []string{"cancel", "--list", listOf(t, "L-3"), "--merchant", merchant}
+	b.typed = "L-3\r\n"
+	cancel := []string{"cancel", "--list", "-", "--merchant", merchant}
 	_, outcomes := b.decided(t, exitDone, append(cancel, "--fingerprint", b.looked(t, cancel...), "--why", "by hand")...)
 	require.Equal(t, []string{"L-3 done cancelled"}, outcomes)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,7 @@ type testBundle struct {
 	client   orders         // in place of temporal, where an action must reach the real ledger
 	clock    time.Time      // of the real ledger
 	settings config.Starter
+	typed    string // standard input
 
 	opens bool // the ledger that the settings name
 
@@ -71,7 +73,7 @@ type result struct {
 func (b *testBundle) run(ctx context.Context, args ...string) result {
 	var out, errs bytes.Buffer
 	s := starter{
-		out: &out, errs: &errs, user: "amina",
+		in: strings.NewReader(b.typed), out: &out, errs: &errs, user: "amina",
 		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
 		connect:  b.connect,
 		now:      func() time.Time { return noon.Add(time.Hour) },

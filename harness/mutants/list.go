@@ -1295,6 +1295,20 @@ var mutants = []mutant{
 		pkg:  "./internal/worker", run: "TestListsThatNobodyMaySign/sqlite",
 	},
 	{
+		name: "list_unseen", takes: "a list is approved by sixteen digits of its root",
+		file: "internal/payouts/act_on_list.go",
+		old:  `len(root) < leastRoot || !rules.BeginsFingerprint(root, list.List.Root)`,
+		new:  `len(root) < leastRoot`,
+		pkg:  "./cmd/starter", run: "TestApproveAList",
+	},
+	{
+		name: "list_of_own_orders", takes: "nobody approves a list with an order of their own",
+		file: "internal/payouts/act_on_list.go",
+		old:  `if rules.SamePerson(by, v.RequestedBy) {`,
+		new:  `if false {`,
+		pkg:  "./cmd/starter", run: "TestApproveAList",
+	},
+	{
 		name: "list_totals_unverified", takes: "the audit compares what a decision has done with its totals",
 		file: "internal/authority/review.go",
 		old:  `if i < 0 || amount.Minor() > totals[i].Minor()-r.done[of] {`,
