@@ -100,6 +100,9 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.Conflict {
 		return rejected(rules.OtherContent(request.Key()).Reason), nil
 	}
+	if opening == ledger.Gone {
+		return b.lookErased(ctx, row)
+	}
 	if opening == ledger.BooksClosed {
 		return Opened{BooksClosed: true, Plan: Plan{Attempt: b.settings.attempt()}}, nil
 	}
@@ -110,6 +113,17 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		}
 	}
 	return b.look(ctx, row)
+}
+
+// lookErased returns where an order stands that was erased, for a request that may be a
+// repetition. Nothing is sent for it.
+func (b *Books) lookErased(ctx context.Context, row order.Order) (Opened, error) {
+	opened, err := b.look(ctx, row)
+	opened.Standing.Reason = order.Reason{
+		Code: codes.OrderErased,
+		Text: "order " + row.Number + " ended as " + string(row.State) + ", and its personal data was erased: nothing is sent. If this is another order, use another number",
+	}
+	return opened, err
 }
 
 // Look returns what Open returns for an order that the ledger has.

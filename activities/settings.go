@@ -35,6 +35,9 @@ type Settings struct {
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds instead of failing
 	FundsDeadline time.Duration // how long it waits
 
+	Retention    time.Duration // since an order's end, before its personal data may be erased
+	ErasuresFile string        // to which erasures are appended; empty: nothing is erased
+
 	CheckpointFile string // to which checkpoints of the audit are appended; empty, or -: none
 
 	ReconcileLag      time.Duration // how long after its end an order is compared

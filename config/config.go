@@ -31,6 +31,8 @@ type Worker struct {
 	CheckpointEvery time.Duration `default:"1h" unit:"duration" desc:"How often a worker with the audit's key signs a checkpoint of the audit; 0s: never."`
 	CheckpointFile  string        `unit:"path" desc:"File to which a worker appends each checkpoint that it makes. Keep it where the database's owner cannot write. Empty, or -: only the log has them."`
 	Data
+	PersonalDataRetention time.Duration `default:"2160h" unit:"duration" desc:"How long after an order's end its personal data may be erased (starter erase)."`
+	Erasures
 	Reconciliation
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
@@ -77,6 +79,7 @@ type Tables struct {
 	Migration
 	Audit
 	Data
+	Erasures
 }
 
 // Migration holds the settings of worker migrate, which writes nothing to the audit.
@@ -113,10 +116,22 @@ func LoadWorker() (Worker, error) {
 	w.Audit.check(p)
 	w.checkCheckpoints(p)
 	w.Data.check(p)
+	w.checkErasing(p)
 	w.Reconciliation.check(p)
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)
 	return w, p.err()
+}
+
+// checkErasing reports a retention that ends before everything about an order is known:
+// the comparisons of transactions, a late callback, and the day of a payee's limit.
+func (w Worker) checkErasing(p *problems) {
+	const variable, least = "PAYOUTS_PERSONAL_DATA_RETENTION", 48 * time.Hour
+	p.between(variable, w.PersonalDataRetention, least, 10*365*24*time.Hour)
+	if seen := w.ReconcileLag + w.ReconcileLookback; w.PersonalDataRetention <= seen && w.PersonalDataRetention >= least {
+		p.add(variable, "must be longer than the %s in which refunds are looked for (PAYOUTS_RECONCILE_LAG and PAYOUTS_RECONCILE_LOOKBACK)", seen)
+	}
+	w.Erasures.check(p)
 }
 
 // checkCheckpoints reports an interval that is too short, and a file that cannot be
@@ -159,6 +174,7 @@ func LoadTables() (Tables, error) {
 	t.Database.complete(p)
 	t.Audit.check(p)
 	t.Data.check(p)
+	t.Erasures.check(p)
 	return t, p.err()
 }
 

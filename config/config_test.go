@@ -72,6 +72,9 @@ func TestDefaults(t *testing.T) {
 		Audit:           Audit{AuditKeyFile: "audit.key"},
 		CheckpointEvery: time.Hour,
 		Data:            Data{DataKeyFile: "data.key"},
+
+		PersonalDataRetention: 90 * 24 * time.Hour,
+
 		Reconciliation: Reconciliation{
 			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
 		},
@@ -254,6 +257,9 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_RECONCILE_RATE", "0", "between 1 and 100000"},
 		{"PAYOUTS_RECONCILE_LAG", "200h", "between 0s and"},
 		{"PAYOUTS_RECONCILE_LOOKBACK", "-1s", "between 0s and"},
+		{"PAYOUTS_PERSONAL_DATA_RETENTION", "47h", "between 48h0m0s and"},
+		{"PAYOUTS_PERSONAL_DATA_RETENTION", "74h", "must be longer than the 74h0m0s in which refunds are looked for"},
+		{"PAYOUTS_ERASURES_FILE", "..", "names a file that cannot be appended to: is a directory"},
 		{"PAYOUTS_CONFIRM", "never", `is "never"; choose one of [failures always]`},
 		{"PAYOUTS_MAX_AMOUNT", "PKR", `has the entry "PKR"`},
 		{"PAYOUTS_MAX_AMOUNT", "VND:10.5", "more decimals than the currency has"},

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -360,6 +361,25 @@ type Data struct {
 func (d Data) check(p *problems) {
 	p.keyFile("PAYOUTS_DATA_KEY_FILE", d.DataKeyFile, "PAYOUTS_DATA_CLEAR", d.DataClear, CodeNoDataKey,
 		"anybody who can read the database or a backup of it could read who is paid; make a key with starter keygen --data")
+}
+
+// Erasures names the file that repeats erasures after a restore.
+type Erasures struct {
+	ErasuresFile string `unit:"path" desc:"File to which a worker appends every erasure of personal data, and from which worker restored does them again. Keep it apart from the database and its backups. Without it nothing is erased."`
+}
+
+// check reports a file that cannot be appended to. It creates a missing file.
+func (e Erasures) check(p *problems) {
+	const variable = "PAYOUTS_ERASURES_FILE"
+	if e.ErasuresFile == "" || p.has(variable) {
+		return
+	}
+	file, err := os.OpenFile(e.ErasuresFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		p.add(variable, "names a file that cannot be appended to: %v", errors.Unwrap(err))
+		return
+	}
+	_ = file.Close()
 }
 
 // Log holds the level and the format of logs. Logs go to standard error.

@@ -7,8 +7,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/money"
 )
 
-// BookAction is what a person does that is not about one order: to an adjustment, a
-// discrepancy, a callback or the installation. Exactly one of its pointers is set.
+// BookAction is what a person does that no order's workflow hears of: to an adjustment, a
+// discrepancy, a callback or the installation, or to the data of an order that has ended. Exactly one of its pointers is set.
 // Each pointer is named in JSON as the action is. The mark of a restore is no book
 // action: it must be set before a worker runs.
 //
@@ -22,6 +22,7 @@ type BookAction struct {
 	SetAside          *CallbackRef        `json:"set_aside,omitempty"`
 	Stop              *StopScope          `json:"stop,omitempty"`
 	Resume            *StopRef            `json:"resume,omitempty"`
+	Erase             *Key                `json:"erase,omitempty"`  // the personal data of an order that has ended
 	Repeat            *Key                `json:"repeat,omitempty"` // package client notes that somebody else has requested an order again
 	EndRestore        *Installation       `json:"end_restore,omitempty"`
 }
@@ -152,8 +153,10 @@ func (a BookAction) Check() *Refusal {
 			texts = append(texts, bounded{"merchant", ref.Merchant, MaxMark}, bounded{"ref", ref.Ref, MaxMark})
 		}
 	}
-	if a.Repeat != nil {
-		texts = append(texts, bounded{"merchant", a.Repeat.Merchant, MaxMark}, bounded{"number", a.Repeat.Number, MaxMark})
+	for _, key := range []*Key{a.Erase, a.Repeat} {
+		if key != nil {
+			texts = append(texts, bounded{"merchant", key.Merchant, MaxMark}, bounded{"number", key.Number, MaxMark})
+		}
 	}
 	if a.SetAside != nil {
 		texts = append(texts, bounded{"callback", a.SetAside.Callback, MaxMark})

@@ -75,6 +75,7 @@ func TestTextsOfBookActionsAreBounded(t *testing.T) {
 		"kind":     {ProposeAdjustment: &order.AdjustmentProposal{AdjustmentRef: ref, Kind: long}},
 		"evidence": {ProposeAdjustment: &order.AdjustmentProposal{AdjustmentRef: ref, Evidence: long}},
 		"callback": {SetAside: &order.CallbackRef{Callback: long}},
+		"number":   {Erase: &order.Key{Number: long}},
 	} {
 		refusal := action.Check()
 		require.NotNil(t, refusal, member)

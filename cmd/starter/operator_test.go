@@ -19,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/internal/worklist"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -128,10 +129,10 @@ func TestAuditVerifyChecksSeals(t *testing.T) {
 
 // openReal puts a real ledger with a merchant's books behind the command line,
 // stamped by a clock that the test sets. The result is the file.
-func (b *testBundle) openReal(t *testing.T) string {
+func (b *testBundle) openReal(t *testing.T, options ...ledger.Option) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	l, err := ledger.Open(t.Context(), "sqlite:"+path)
+	l, err := ledger.Open(t.Context(), "sqlite:"+path, options...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	l.SetClock(func() time.Time { return b.clock })
@@ -455,6 +456,41 @@ func TestStopAndResume(t *testing.T) {
 	text := b.run(t.Context(), "stop", "--all", "--why", "broken into", "--by", "amina").out
 	require.Contains(t, text, "stop of all payouts")
 	require.Contains(t, text, "broken into")
+}
+
+// An order is erased when it may be, and what stays is shown.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ring, err := vault.Parse([]byte("k1:"+strings.Repeat("1", 64)), "test")
+	require.NoError(t, err)
+	b.openReal(t, ledger.EncryptWith(ring))
+	key := b.sent(t, request(t, "OLD-1", "900"), accepted)
+	b.opened(t, request(t, "NEW-1", "900"))
+	_, err = b.real.Settle(t.Context(), key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Paid, GatewayID: gatewayOrder, Paid: amount(t, "900", "PKR")})
+	require.NoError(t, err)
+	try := func(code int, says string, words ...string) {
+		t.Helper()
+		got := b.run(t.Context(), append([]string{"erase", "--merchant", merchant, "--by", "amina"}, words...)...)
+		require.Equal(t, code, got.code, got.out+got.errs)
+		require.Contains(t, got.out+got.errs, says)
+		for _, value := range planted {
+			require.NotContains(t, got.out+got.errs, value)
+		}
+	}
+	try(exitUsage, "order number")
+	try(exitRefused, "WHY_MISSING", "OLD-1")
+	try(exitRefused, "ERASURES_FILE_NOT_SET", "OLD-1", "--why", "w")
+	b.real.SetErasing(ledger.Erasing{Retention: time.Hour, Record: func(ledger.Erasure) error { return nil }})
+	try(exitNotFound, "ORDER_NOT_FOUND", "NEVER-1", "--why", "w")
+	try(exitRefused, "ERASE_OPEN", "NEW-1", "--why", "w")
+	try(exitRefused, "ERASE_TOO_EARLY", "OLD-1", "--why", "w")
+	b.clock = b.clock.Add(time.Hour)
+	try(exitDone, "erased", "OLD-1", "--why", "retention is over")
+	try(exitDone, `{"erased":{"merchant":"`+merchant+`","number":"OLD-1","state":"succeeded","at":"`, "OLD-1", "--why", "again", "--json")
+	shown := b.run(t.Context(), "show", "OLD-1", "--merchant", merchant)
+	require.Contains(t, shown.out, "erased")
+	require.Contains(t, shown.out, "900.00 PKR")
 }
 
 // Every code of a discrepancy is explained, and every state of an adopted

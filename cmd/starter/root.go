@@ -46,7 +46,7 @@ content is refused. Personal data of payers and beneficiaries is never printed.`
 	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
 		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
-		s.stopCommand(), s.resumeCommand(), s.restoredCommand(), s.signCommand(), s.actCommand())
+		s.stopCommand(), s.resumeCommand(), s.eraseCommand(), s.restoredCommand(), s.signCommand(), s.actCommand())
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())
 	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())

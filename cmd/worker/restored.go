@@ -49,6 +49,22 @@ func runningWorkers(ctx context.Context) ([]string, error) {
 	return worker.Running(ctx, temporal)
 }
 
+// tellErased prints what was erased again, and warns of what was not.
+func tellErased(w, warnings io.Writer, file string, again worker.ErasedAgain) error {
+	if file == "" {
+		_, err := fmt.Fprintln(w, "no erasure was done again: PAYOUTS_ERASURES_FILE is not set")
+		return err
+	}
+	for _, number := range again.Failed {
+		_, _ = fmt.Fprintf(warnings, "warning: order %s was erased once, and is open or in clear in this copy: erase it when it has ended\n", number)
+	}
+	for _, line := range again.Unreadable {
+		_, _ = fmt.Fprintf(warnings, "warning: %s is no erasure\n", line)
+	}
+	_, err := fmt.Fprintf(w, "erased again: %d orders; %d were erased in this copy, %d are not in it\n", again.Erased, again.Before, again.Missing)
+	return err
+}
+
 func restoredCommand() *cobra.Command {
 	var who order.Who
 	cmd := &cobra.Command{
@@ -63,8 +79,11 @@ The mark is set at once, whether or not a worker runs. Then Temporal is asked fo
 workers, for five seconds at most, and there is a warning if one runs: it sent without
 asking until now.
 
-It reads PAYOUTS_DATABASE_URL, PAYOUTS_AUDIT_KEY_FILE, PAYOUTS_DATA_KEY_FILE and
-Temporal's own settings, and is in the installation's audit, done or refused: starter audit --installation.`,
+Then the erasures of PAYOUTS_ERASURES_FILE are done again, and counted. It may be repeated
+for another file: every worker has its own, unless they share one.
+
+It reads PAYOUTS_DATABASE_URL, PAYOUTS_AUDIT_KEY_FILE, PAYOUTS_DATA_KEY_FILE,
+PAYOUTS_ERASURES_FILE and Temporal's own settings, and is in the installation's audit, done or refused: starter audit --installation.`,
 		Example: `  worker restored --why "disk lost; backup of 03:00" --by amina`,
 		Args:    commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,13 +91,15 @@ Temporal's own settings, and is in the installation's audit, done or refused: st
 			if err != nil {
 				return err
 			}
-			mark, err := worker.MarkRestored(cmd.Context(), settings.Logger(cmd.ErrOrStderr()), settings, who)
-			if err != nil {
-				return err
+			w, erasures := cmd.OutOrStdout(), settings.ErasuresFile
+			again, err := worker.MarkRestored(cmd.Context(), settings.Logger(cmd.ErrOrStderr()), settings, who, func(orders int) {
+				_, _ = fmt.Fprintf(w, "restored: %d open orders ask the gateway first, and so does every new order\n%s\n", orders,
+					"when the lost hours are accounted for, end it with: starter restored --over --why WHY --by WHO")
+				warnOfWorkers(cmd.Context(), cmd.ErrOrStderr())
+			})
+			if err == nil {
+				err = tellErased(w, cmd.ErrOrStderr(), erasures, again)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "restored: %d open orders ask the gateway first, and so does every new order\n%s\n", mark.Orders,
-				"when the lost hours are accounted for, end it with: starter restored --over --why WHY --by WHO")
-			warnOfWorkers(cmd.Context(), cmd.ErrOrStderr())
 			return err
 		},
 	}

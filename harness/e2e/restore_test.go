@@ -113,6 +113,7 @@ func TestTheMarkNeedsNoTemporal(t *testing.T) {
 	}, "worker", "restored", "--by", "amina", "--why", "disk lost")
 	require.Zero(t, marked.exit, marked.err)
 	require.Equal(t, "restored: 0 open orders ask the gateway first, and so does every new order\n"+
-		"when the lost hours are accounted for, end it with: starter restored --over --why WHY --by WHO\n", marked.out)
+		"when the lost hours are accounted for, end it with: starter restored --over --why WHY --by WHO\n"+
+		"no erasure was done again: PAYOUTS_ERASURES_FILE is not set\n", marked.out)
 	require.Contains(t, marked.err, "warning: it is not known whether a worker runs, because Temporal does not answer: ")
 }

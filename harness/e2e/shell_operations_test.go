@@ -137,6 +137,7 @@ func (d day) endings() map[string]func(*testing.T) {
 // operationsOutcomes has the expected output of lines, and exit codes other than
 // 0.
 var operationsOutcomes = map[string]outcome{
+	`starter erase INV-1 --merchant M1700000001 --why "retention is over" --by amina`: {3, []string{"ERASE_TOO_EARLY", "it may be erased from "}}, // Temporal was asked first
 	"worker rekey":           {says: []string{"no other data key was ever used"}},
 	"worker migrate --roles": {1, []string{"SQLite has no roles"}}, // with PostgreSQL every stack runs it
 	`worker restored --why "disk lost; backup of 03:00" --by amina`:                     {says: []string{"open orders ask the gateway first", "starter restored --over", "a worker runs: "}},

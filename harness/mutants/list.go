@@ -33,8 +33,8 @@ var mutants = []mutant{
 	{
 		name: "number_taken_meanwhile", rule: 1, takes: "a number that a concurrent order with other content has taken is refused",
 		file: "internal/ledger/open.go",
-		old:  `if o.Fingerprint != row.Fingerprint { // that of an erased order is unknown`,
-		new:  `if o.Fingerprint == "" {`,
+		old:  `return existing, openingOf(o, row.start), nil`,
+		new:  `return existing, Existing, func(order.Order) error { return nil }(o)`,
 		pkg:  "./internal/ledger", run: "TestOpenAgain/sqlite",
 	},
 	{
@@ -1567,6 +1567,35 @@ var mutants = []mutant{
 		old:  `case r.Proposer != "" && rules.SamePerson(who.By, r.Proposer):`,
 		new:  `case r.Proposer != "" && r.ID == 0:`,
 		pkg:  "./internal/ledger", run: "TestStop",
+	},
+	// Personal data is erased, and its number stays used.
+	{
+		name: "erased_order_keeps_its_key", rule: 0, takes: "the order's key is replaced",
+		file: "internal/ledger/erase.go",
+		old:  `{"UPDATE orders SET data_key = ?, beneficiary`,
+		new:  `{"UPDATE orders SET reason_code = substr(?, 1, 0), beneficiary`,
+		pkg:  "./internal/ledger", run: "TestErase",
+	},
+	{
+		name: "erased_order_is_a_new_one", rule: 0, takes: "a request under the number of an erased order is answered with where it stands",
+		file: "activities/books.go",
+		old:  `if opening == ledger.Gone {`,
+		new:  `if opening == "" {`,
+		pkg:  "./workflows", run: "TestAnErasedOrderIsNotPaidAgain",
+	},
+	{
+		name: "young_orders_are_erased", rule: 0, takes: "an order is erased after the retention only",
+		file: "internal/ledger/erase.go",
+		old:  `case t.At.Before(from):`,
+		new:  `case t.At.IsZero():`,
+		pkg:  "./internal/ledger", run: "TestEraseRefuses",
+	},
+	{
+		name: "retired_key_encrypts", rule: 0, takes: "the database refuses rows with a retired data key",
+		file: "internal/ledger/migrations/sqlite/00007_erase.sql",
+		old:  "CREATE TRIGGER orders_data_key BEFORE INSERT ON orders\nWHEN NEW.data_key <> ''",
+		new:  "CREATE TRIGGER orders_data_key BEFORE INSERT ON orders\nWHEN NEW.data_key = 'x'",
+		pkg:  "./internal/ledger", run: "TestARetiredKeyEncryptsNothing",
 	},
 	{
 		name: "worker_fails_what_it_cannot_read", rule: 0, takes: "a worker that lacks a key blocks instead of failing orders",

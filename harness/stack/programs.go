@@ -148,6 +148,7 @@ func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
 			"PAYOUTS_KEY_DIR="+s.keyDir(),
 			"PAYOUTS_AUDIT_KEY_FILE="+s.auditKeyFile(),
 			"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(),
+			"PAYOUTS_ERASURES_FILE="+s.erasuresFile(),
 			"PAYOUTS_HEALTH_LISTEN="+health,
 		),
 		ready: answers("http://" + health + "/readyz"),
@@ -242,6 +243,7 @@ func (s *Stack) sandboxProgram(address string) program {
 func (s *Stack) merchantsFile() string   { return filepath.Join(s.dir, "gateway-merchants.json") }
 func (s *Stack) keyDir() string          { return filepath.Join(s.dir, "keys") }
 func (s *Stack) dataKeyFile() string     { return filepath.Join(s.keyDir(), "data.key") }
+func (s *Stack) erasuresFile() string    { return filepath.Join(s.keyDir(), "erasures") }
 func (s *Stack) auditKeyFile() string    { return filepath.Join(s.keyDir(), "audit.key") }
 func (s *Stack) platformKeyFile() string { return filepath.Join(s.keyDir(), "gateway.key") }
 
@@ -332,6 +334,7 @@ func (s *Stack) WorkerEnvironment() []string {
 		"PAYOUTS_DATABASE_URL=" + s.database.as(Worker),
 		"PAYOUTS_AUDIT_KEY_FILE=" + s.auditKeyFile(),
 		"PAYOUTS_DATA_KEY_FILE=" + s.dataKeyFile(),
+		"PAYOUTS_ERASURES_FILE=" + s.erasuresFile(),
 	}
 }
 

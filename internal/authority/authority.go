@@ -123,6 +123,14 @@ func (a *Authority) PermitResume(who order.Who, scope order.StopScope, id int64,
 	})
 }
 
+// PermitErasure does the same for the erasure of an order's personal data.
+func (a *Authority) PermitErasure(who order.Who, key order.Key, at time.Time) (string, *order.Refusal) {
+	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the erasure of order %s", key.Number)
+	return a.permitWho(envelope.ActionErase, who, at, misfit, func(e envelope.Envelope) bool {
+		return e.Merchant == key.Merchant && e.Number == key.Number
+	})
+}
+
 // permitWho permits an action that is not on an order, if its envelope is of the action
 // and the person, and fits. Otherwise it returns misfit.
 func (a *Authority) permitWho(

@@ -303,6 +303,13 @@ var Catalogue = []Group{
 		{"DATA_KEY_OPEN", ClassInvalid, "others can read or write the file of data keys", "take the rights away from others"},
 		{"DATA_KEY_RETIRED", ClassInvalid, "the first data key in the file was replaced (worker rekey)", "put a newer key first in PAYOUTS_DATA_KEY_FILE"},
 		{"DATA_KEY_UNKNOWN", ClassInvalid, "personal data is encrypted with a data key that the process does not have", "add the key to PAYOUTS_DATA_KEY_FILE"},
+		{"ERASE_COPY_IN_TEMPORAL", ClassRefused, "Temporal still has a run with data of the order", "wait until the time that the message names, or delete the run"},
+		{"ERASE_IN_CLEAR", ClassRefused, "data of the order was stored without encryption, so no key of it can be destroyed", "nothing: it stays in the ledger"},
+		{"ERASE_OPEN", ClassRefused, "the order has not ended, or something about it is open", "deal with what the message names"},
+		{"ERASE_TEMPORAL_UNASKED", ClassUnavailable, "Temporal does not say what it has of the order; nothing was erased", "see that Temporal answers, and repeat"},
+		{"ERASE_TOO_EARLY", ClassRefused, "the order ended less than PAYOUTS_PERSONAL_DATA_RETENTION ago", "wait until the time that the message names"},
+		{"ERASURES_FILE_NOT_SET", ClassRefused, "after a restore nobody would know what was erased; nothing was erased", "set PAYOUTS_ERASURES_FILE for the worker"},
+		{"ORDER_ERASED", ClassConflict, "the number belongs to an order that has ended and whose personal data was erased; nothing is sent", "look at the state that stands; use another number for another order"},
 	}},
 	{"seals", "Seals of the audit", []Entry{
 		{"AUDIT_CHAIN_BROKEN", ClassFinding, "an audit entry was changed, put in or taken out, or an order's content was changed", "find out who changed the database; compare it with a backup"},

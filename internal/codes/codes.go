@@ -20,6 +20,7 @@ const (
 	Unsigned            = "START_UNSIGNED"           // there is a roster and the start is not signed: two persons approve the order
 	WithdrawalsStopped  = "WITHDRAWALS_STOPPED"      // a person has stopped the merchant's, the country's or all withdrawals
 	NotSubmitted        = "NOT_SUBMITTED"            // nothing was sent, so there is nothing to query
+	OrderErased         = "ORDER_ERASED"             // the number belongs to an order that has ended and was erased: nothing is sent
 	WorkflowRunning     = "WORKFLOW_RUNNING"         // a workflow drives the order: it cannot be adopted
 	Approved            = "APPROVED"                 // a second person approved it
 	Impossible          = "NOT_POSSIBLE"             // the state table does not allow it in the order's state

@@ -73,6 +73,13 @@ func OfList(action, by, why string, list List, merchant, origin string, issued t
 	return e, e.Check()
 }
 
+// Erase returns the envelope of the erasure of an order's personal data.
+func Erase(who order.Who, key order.Key, origin string, issued time.Time, life time.Duration) Envelope {
+	e := issue(ActionErase, origin, issued, life)
+	e.ID, e.By, e.Reason, e.Merchant, e.Number = who.ID, who.By, who.Why, key.Merchant, key.Number
+	return e
+}
+
 // issue returns an envelope with what all envelopes have. Times are in whole seconds.
 func issue(action, origin string, issued time.Time, life time.Duration) Envelope {
 	e := Envelope{Format: Format, Origin: origin, Action: action, Issued: issued.UTC().Truncate(time.Second)}

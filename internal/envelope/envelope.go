@@ -343,6 +343,7 @@ const (
 	ActionConfirmAdjustment = "confirm_adjustment"
 	ActionRejectAdjustment  = "reject_adjustment"
 	ActionResume            = "resume"
+	ActionErase             = "erase" // the personal data of an order; it names no fingerprint, which may be erased
 )
 
 // members are the members that depend on the action. itemMembers are those of a
@@ -373,6 +374,8 @@ var signedActions = []rule{
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
 	{ActionResume, []roster.Role{roster.Approve}, false, false,
 		[]string{"number", "kind", "reason"}, []string{"merchant"}},
+	{ActionErase, []roster.Role{roster.Admin}, false, false,
+		[]string{"merchant", "number", "reason"}, nil},
 }
 
 func ruleOf(action string) (rule, bool) {

@@ -65,6 +65,8 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 		return l.StopPayouts(ctx, *a.Stop, a.Who)
 	case a.Resume != nil:
 		return l.ResumePayouts(ctx, a.Resume.Stop, a.Who)
+	case a.Erase != nil:
+		return l.EraseOrder(ctx, *a.Erase, a.Who)
 	case a.Repeat != nil:
 		return l.noteRepeat(ctx, *a.Repeat, a.Who)
 	case a.EndRestore != nil:

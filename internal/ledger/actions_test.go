@@ -828,6 +828,8 @@ func bookAction(t *testing.T, name, callback string, who order.Who) order.BookAc
 		a.Stop.Merchant = merchant
 	case a.Resume != nil:
 		a.Resume.Stop = 1
+	case a.Erase != nil:
+		*a.Erase = order.Key{Merchant: merchant, Number: "old"}
 	}
 	return a
 }
@@ -847,6 +849,12 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, refusal)
 		}
+		b.SetErasing(Erasing{Record: func(Erasure) error { return nil }})
+		old := request(order.Deposit, "old", "1")
+		open(t, b, old)
+		_, refused, err := b.Cancel(ctx, old.Key(), order.Cancellation{By: "amina", Why: "w"})
+		require.NoError(t, err)
+		require.Nil(t, refused)
 		stray := order.Key{Merchant: merchant, Number: "stray"}
 		require.NoError(t, b.OpenDiscrepancy(ctx, stray, codes.DiscrepancyMismatch, "x"))
 		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"))

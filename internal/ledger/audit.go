@@ -52,6 +52,7 @@ const (
 	ActionStop              AuditAction = "stop"        // a person stopped payouts
 	ActionResume            AuditAction = "resume"      // the first person proposed to resume payouts, or the second did
 	ActionRekey             AuditAction = "rekey"       // every row has the newest data key; older ones were retired
+	ActionErase             AuditAction = "erase"       // the keys of the order's personal data were destroyed
 	ActionRepeat            AuditAction = "repeat"      // somebody other than the requester has requested the same order again
 	ActionEndRestore        AuditAction = "end_restore" // a person ended the restore
 )

@@ -181,8 +181,8 @@ func (r *auditRow) open(texts rowTexts) error {
 }
 
 // otherTexts returns what decrypts an entry of a chain that is not an order's.
-func (p private) otherTexts(merchant, number, wrapped string) (rowTexts, error) {
-	return p.texts(chainSubject(merchant, number), wrapped, false)
+func (p private) otherTexts(merchant, number, wrapped string, erasedAt int64) (rowTexts, error) {
+	return p.texts(chainSubject(merchant, number), wrapped, erasedAt != 0)
 }
 
 // chainSubject is a chain that is not an order's.
@@ -192,7 +192,7 @@ func chainSubject(merchant, number string) vault.Subject {
 
 // chainTexts returns what decrypts the entries of a chain.
 func (t tx) chainTexts(ctx context.Context, merchant, number, chain string) (rowTexts, error) {
-	from := "SELECT data_key, 0 AS erased_at FROM chains"
+	from := "SELECT data_key, erased_at FROM chains"
 	if chain == chainOrder {
 		from = "SELECT data_key, erased_at FROM orders"
 	}
@@ -209,7 +209,7 @@ func (t tx) chainTexts(ctx context.Context, merchant, number, chain string) (row
 	case chain == chainOrder:
 		return t.orderTexts(merchant, number, row.DataKey, row.ErasedAt)
 	}
-	return t.otherTexts(merchant, number, row.DataKey)
+	return t.otherTexts(merchant, number, row.DataKey, row.ErasedAt)
 }
 
 // typed reports whether people have written the entry's texts. Outside of the orders'
@@ -299,7 +299,7 @@ func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
 	}
 	row := e.row(key, chainOther, chain.Entries-1, t.At.UnixMilli())
 	if e.typed() {
-		texts, err := t.otherTexts(merchant, number, chain.DataKey)
+		texts, err := t.otherTexts(merchant, number, chain.DataKey, 0)
 		if err != nil {
 			return err
 		}

@@ -72,6 +72,7 @@ type Ledger struct {
 	keys      *seal.Keys // nil: entries of the audit are not sealed
 	authority Authority  // nil: no roster
 	private   private
+	erasing   Erasing
 }
 
 // Authority says who may act: see package authority. Permit and PermitStart are
@@ -90,6 +91,8 @@ type Authority interface {
 	PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (proof string, refusal *order.Refusal)
 	// PermitResume does the same for the end of a stop of the scope and the id.
 	PermitResume(who order.Who, scope order.StopScope, id int64, at time.Time) (proof string, refusal *order.Refusal)
+	// PermitErasure does the same for the erasure of an order's personal data.
+	PermitErasure(who order.Who, key order.Key, at time.Time) (proof string, refusal *order.Refusal)
 }
 
 // SetAuthority sets who may act. Without an authority everybody may, and signed

@@ -21,6 +21,7 @@ type Opening string
 const (
 	Opened      Opening = "opened"       // the order was inserted now
 	Existing    Opening = "existing"     // the order exists with the same content
+	Gone        Opening = "gone"         // the order exists and was erased; of its content only kind, country, way and amount can be compared, and are the same
 	Conflict    Opening = "conflict"     // the number belongs to an order with different content
 	Twin        Opening = "twin"         // another order's number differs only in case; a gateway may treat both as the same
 	BooksClosed Opening = "books_closed" // the merchant has no open books in the currency: call OpenBooks, then try again
@@ -34,6 +35,7 @@ const (
 	FromFunds      rules.Source = "funds"      // Reserve, FailFunds: the balance decided
 	FromDeadline   rules.Source = "deadline"   // RejectUnanswered: time passed without an approval
 
+	FromErasures      rules.Source = "erasures"      // EraseAgain: the order was erased before an older copy was restored
 	FromConfiguration rules.Source = "configuration" // RecordPolicy: a worker started with the policy; no order changes
 )
 
@@ -65,8 +67,8 @@ type Terms struct {
 // If the order would overflow a total of the books, it is rejected with
 // order.CodeSumTooLarge.
 //
-// Unless the Opening is Opened, nothing was written. For Existing, Conflict and
-// Twin the returned order is the existing one. The error for an invalid request is
+// Unless the Opening is Opened, nothing was written. For Existing, Gone,
+// Conflict and Twin the returned order is the existing one. The error for an invalid request is
 // an *order.Refusal with order.CodeInvalidRequest.
 func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Terms) (order.Order, Opening, error) {
 	l.refresh()
@@ -96,7 +98,7 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	return opened, opening, nil
 }
 
-// FindOrder returns the order with the request's number. The Opening is Existing
+// FindOrder returns the order with the request's number. The Opening is Existing, Gone
 // or Conflict, or empty if there is no such order.
 func (l *Ledger) FindOrder(ctx context.Context, request order.Request) (order.Order, Opening, error) {
 	existing, err := l.Order(ctx, request.Key())
@@ -105,10 +107,20 @@ func (l *Ledger) FindOrder(ctx context.Context, request order.Request) (order.Or
 		return order.Order{}, "", nil
 	case err != nil:
 		return order.Order{}, "", err
-	case existing.Fingerprint != request.Fingerprint():
-		return existing, Conflict, nil
 	}
-	return existing, Existing, nil
+	return existing, openingOf(existing, request), nil
+}
+
+// openingOf returns whether a request is that of an order of its number.
+func openingOf(existing order.Order, request order.Request) Opening {
+	there := existing.Request
+	switch {
+	case existing.Hidden == Erased && there.Kind == request.Kind && there.Country == request.Country && there.Way == request.Way && there.Amount == request.Amount:
+		return Gone
+	case existing.Fingerprint != request.Fingerprint():
+		return Conflict
+	}
+	return Existing
 }
 
 func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *rules.Policy) (order.Order, Opening, error) {
@@ -419,10 +431,7 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	if err != nil {
 		return row, "", err
 	}
-	if o.Fingerprint != row.Fingerprint { // that of an erased order is unknown
-		return existing, Conflict, nil
-	}
-	return existing, Existing, nil
+	return existing, openingOf(o, row.start), nil
 }
 
 // booksState is the part of the books that rulings and reservations need.

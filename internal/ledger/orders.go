@@ -31,6 +31,7 @@ type held struct {
 	key      *vault.Key // nil: the order is in clear
 	run      string     // run ID of the workflow that drives it
 	attempts int
+	erasedAt int64  // milliseconds; 0: never
 	entries  int64  // number of its audit entries
 	head     []byte // hash of its last audit entry
 	counted  int64  // amount that this transaction adds to the day's total
@@ -223,7 +224,7 @@ func (r orderRow) readRequest(o *order.Order) (err error) {
 func (r orderRow) held() (held, error) {
 	o, err := r.order()
 	return held{
-		Order: o, key: r.key, id: r.ID, run: r.Run, attempts: r.Attempts, entries: r.AuditEntries, head: r.AuditHead,
+		Order: o, key: r.key, id: r.ID, run: r.Run, attempts: r.Attempts, erasedAt: r.ErasedAt, entries: r.AuditEntries, head: r.AuditHead,
 	}, err
 }
 

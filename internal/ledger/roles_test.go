@@ -248,6 +248,23 @@ func TestRolesOfRekey(t *testing.T) {
 	worker.with(t, parseRing(lineTwo)).clean(t)
 }
 
+// Orders are erased under the worker's role, and under no other but the owner's.
+func TestRolesOfErasures(t *testing.T) {
+	t.Parallel()
+	address, _ := withRoles(t)
+	key := endPlanted(t, opened(t, address))
+	for _, role := range []string{"payouts_receiver", "payouts_api", "payouts_reader"} {
+		other, kept := (&testBundle{url: as(t, address, role)}).later(t)
+		_, _, err := other.EraseOrder(t.Context(), key, who("amina", "w"))
+		require.ErrorContains(t, err, "permission denied", role)
+		require.Empty(t, *kept, role)
+	}
+	worker, _ := (&testBundle{url: as(t, address, "payouts_worker")}).later(t)
+	worker.erase(t, key)
+	require.Equal(t, Erased, worker.current(t, key).Hidden)
+	worker.clean(t)
+}
+
 // Who has the wrong login is not ready, and is told so.
 func TestRolesThatDoNotFit(t *testing.T) {
 	t.Parallel()

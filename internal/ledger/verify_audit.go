@@ -133,7 +133,7 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.fingerprint ELSE '' END AS fingerprint,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.request ELSE '' END AS request,
-			COALESCE(o.data_key, c.data_key, '') AS data_key, COALESCE(o.erased_at, 0) AS erased_at
+			COALESCE(o.data_key, c.data_key, '') AS data_key, COALESCE(o.erased_at, c.erased_at, 0) AS erased_at
 		FROM audit a
 		LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
 		LEFT JOIN chains c ON a.chain = 'other' AND c.merchant = a.merchant AND c.number = a.number
@@ -193,7 +193,7 @@ func (r *headedRow) decrypt(p private) error {
 	if r.Chain == chainOrder {
 		texts, err = p.orderTexts(r.Merchant, r.Number, r.DataKey, r.ErasedAt)
 	} else {
-		texts, err = p.otherTexts(r.Merchant, r.Number, r.DataKey)
+		texts, err = p.otherTexts(r.Merchant, r.Number, r.DataKey, r.ErasedAt)
 	}
 	if err != nil {
 		return err

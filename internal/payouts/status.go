@@ -364,6 +364,9 @@ func (s *Service) preferLedger(ctx context.Context, answer Order) (Order, error)
 		return Order{}, order.Refuse(order.CodeOrderConflict,
 			"the number %s belongs to an order with other content in the ledger: look at it with %s", told.Number, s.parts.Ask(UseStatus, told.Key()))
 	}
+	if told.Reason.Code == codes.OrderErased { // the ledger does not know that it was requested again
+		by.Order.Reason = told.Reason
+	}
 	answer.Order, answer.Source, answer.ChangedAt, answer.Stood = by.Order, by.Source, by.ChangedAt, by.Stood
 	if !known.ended() && told.State == by.Order.State {
 		answer.Order.Next = s.next(answer.Order, told.Next)

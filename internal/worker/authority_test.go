@@ -27,6 +27,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -85,9 +86,17 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 	return text
 }
 
+// dataKeys encrypt the personal data of every office.
+func dataKeys(t *testing.T) *vault.Ring {
+	t.Helper()
+	ring, err := vault.Parse([]byte("k1:"+strings.Repeat("1", 64)), "test")
+	require.NoError(t, err)
+	return ring
+}
+
 func openOffice(t *testing.T, url string) *office {
 	t.Helper()
-	return openOfficeWith(t, url)
+	return openOfficeWith(t, url, ledger.EncryptWith(dataKeys(t)))
 }
 
 func openOfficeWith(t *testing.T, url string, options ...ledger.Option) *office {
@@ -150,6 +159,19 @@ func (o *office) waits(number string) order.Order {
 	opened := o.opens(o.request(number, "chen"))
 	require.Equal(o.t, order.AwaitingApproval, opened.State)
 	return opened
+}
+
+// cancels opens an order that waits, and cancels it.
+func (o *office) cancels(number string) order.Order {
+	o.t.Helper()
+	waiting := o.waits(number)
+	e, refusal := envelope.Of(order.Cancellation{By: "amina", Why: "a test"}, waiting, installation, time.Now(), time.Hour)
+	require.Nil(o.t, refusal)
+	signed, err := envelope.Sign(e, keyOf(o.t, "amina"))
+	require.NoError(o.t, err)
+	cancelled, refusal := o.sends(waiting.Key(), signed)
+	require.Nil(o.t, refusal)
+	return cancelled
 }
 
 func same(*envelope.Envelope) {}
@@ -507,6 +529,43 @@ func TestResumptionsAreSigned(t *testing.T) {
 	})
 }
 
+// An admin signs the erasure of an order, and the audit has the proof afterwards.
+func TestErasuresAreSigned(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		o.SetErasing(ledger.Erasing{Record: func(ledger.Erasure) error { return nil }})
+		key := o.cancels("W-1").Key()
+		erases := func(by, signer string, named order.Key) string {
+			t.Helper()
+			who := order.Who{ID: envelope.NewID(), By: by, Why: "retention is over"}
+			made, err := envelope.Sign(envelope.Erase(who, named, installation, time.Now(), time.Hour), keyOf(t, signer))
+			require.NoError(t, err)
+			proof, err := made.Proof()
+			require.NoError(t, err)
+			who.Proof = &proof
+			_, refusal, err := o.ActOnBooks(t.Context(), order.BookAction{Who: who, Erase: &key})
+			require.NoError(t, err)
+			if refusal != nil {
+				return refusal.Code
+			}
+			return ""
+		}
+		_, refusal, err := o.EraseOrder(t.Context(), key, order.Who{By: "amina", Why: "w"})
+		require.NoError(t, err)
+		require.Equal(t, authority.CodeSignatureNeeded, refusal.Code)
+		require.Equal(t, envelope.CodeOtherOrder, erases("amina", "amina", order.Key{Merchant: "M1", Number: "W-2"}))
+		require.Equal(t, envelope.CodeSignerOther, erases("amina", "bilal", key))
+		require.Equal(t, roster.CodeRoleMissing, erases("chen", "chen", key))
+		require.Empty(t, erases("amina", "amina", key))
+		service := payouts.New(payouts.Parts{Ledger: func(context.Context) (payouts.Ledger, error) { return o.Ledger, nil }})
+		report, err := service.VerifyAudit(t.Context(), payouts.Actor{}, payouts.AuditEvidence{})
+		require.NoError(t, err)
+		require.Empty(t, report.Broken)
+		require.Equal(t, 1, report.Signed, "the cancellation's signature was erased")
+		require.Positive(t, report.Hidden)
+	})
+}
+
 // An audit is verified with the rosters of its time. An approval that a process
 // without the roster wrote, or one with a roster of its own, is found.
 func TestTheAuditsSignatures(t *testing.T) {
@@ -530,7 +589,7 @@ func TestTheAuditsSignatures(t *testing.T) {
 		require.Empty(t, found)
 		require.Equal(t, 2, signed)
 
-		stranger, err := ledger.Open(t.Context(), o.url) // like whoever has the worker's database login
+		stranger, err := ledger.Open(t.Context(), o.url, ledger.EncryptWith(dataKeys(t))) // like whoever has the worker's database login
 		require.NoError(t, err)
 		defer func() { _ = stranger.Close() }()
 		_, refusal, err = stranger.Approve(t.Context(), other.Key(), order.Approval{By: "bilal", Fingerprint: other.Fingerprint})

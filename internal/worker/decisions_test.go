@@ -238,7 +238,7 @@ func TestTheAuditsDecisions(t *testing.T) {
 		entry := o.audit(orders[0].Key())[1].Envelope
 		hash := entry[strings.Index(entry, `"decision":"`)+12:][:64]
 
-		stranger, err := ledger.Open(t.Context(), o.url)
+		stranger, err := ledger.Open(t.Context(), o.url, ledger.EncryptWith(dataKeys(t)))
 		require.NoError(t, err)
 		defer func() { _ = stranger.Close() }()
 		writes := func(to order.Order, decision string, item order.Signed) {

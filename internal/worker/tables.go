@@ -11,18 +11,23 @@ import (
 )
 
 // MarkRestored records in the ledger of the settings that an older copy was restored.
-// The error is an *order.Refusal without a person or a reason.
-func MarkRestored(ctx context.Context, log *slog.Logger, settings config.Tables, who order.Who) (ledger.Restore, error) {
+// It calls marked with the number of open orders, then repeats the erasures of the
+// settings' file. The error is an *order.Refusal without a person or a reason.
+func MarkRestored(ctx context.Context, log *slog.Logger, settings config.Tables, who order.Who, marked func(orders int)) (ErasedAgain, error) {
 	books, err := openTables(ctx, log, settings)
 	if err != nil {
-		return ledger.Restore{}, err
+		return ErasedAgain{}, err
 	}
 	defer func() { _ = books.Close() }()
 	mark, refusal, err := books.MarkRestored(ctx, who)
 	if err == nil && refusal != nil {
 		err = refusal
 	}
-	return mark, err
+	if err != nil {
+		return ErasedAgain{}, err
+	}
+	marked(mark.Orders)
+	return eraseAgain(ctx, books, settings.ErasuresFile)
 }
 
 // Rekey encrypts the ledger of the settings with the newest data key: see ledger.Rekey.

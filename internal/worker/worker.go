@@ -56,6 +56,7 @@ const drain = 5 * time.Second
 // New returns a worker whose activities use the ledger and the gateway's clients.
 // The keys of clients are merchant numbers.
 func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates) *Worker {
+	l.SetErasing(erasing(c, settings))
 	payouts := sdk.New(c, contract.Queue, orderOptions())
 	workflows.Register(payouts)
 	payouts.RegisterActivity(activities.NewBooks(l, settings))
@@ -149,6 +150,8 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		Policy:            policy,
 		WaitForFunds:      c.ShortBalance == config.ShortBalanceWait,
 		FundsDeadline:     c.FundsDeadline,
+		Retention:         c.PersonalDataRetention,
+		ErasuresFile:      c.ErasuresFile,
 		CheckpointFile:    c.CheckpointFile,
 		ReconcileLag:      c.ReconcileLag,
 		ReconcileLookback: c.ReconcileLookback,
