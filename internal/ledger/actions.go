@@ -241,6 +241,9 @@ func (l *Ledger) refuseImpossible(ctx context.Context, key order.Key, a action, 
 }
 
 func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) error {
+	if _, proof := order.Plain(a.asked); proof != nil && a.entry.mark != "" {
+		a.entry.mark = signedMark + a.entry.mark
+	}
 	earlier, found, err := t.earlier(ctx, h, a.entry)
 	if err != nil {
 		return err
@@ -260,6 +263,9 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 		return nil
 	}
 	kept, refusal := a.allow(a.asked, h.Order, t.At)
+	if refusal != nil {
+		a.entry.mark = "" // whose id it is is not proved: the genuine action may still come
+	}
 	if refusal == nil {
 		if refusal, err = t.keepDecision(ctx, kept); err != nil {
 			return err
@@ -337,6 +343,10 @@ func noRoster() *order.Refusal {
 func repeats(earlier, now AuditAction) bool {
 	return earlier == now || earlier == ActionPropose && now == ActionResolve
 }
+
+// signedMark begins the marks of signed actions, so that nobody can use up the id of a
+// signed action with an action that needs no signature.
+const signedMark = "signed "
 
 // earlier returns the audit entry of the same action, if there is one. The mark of
 // an entry is the action's ID.

@@ -368,6 +368,34 @@ func TestAnEnvelopeActsOnce(t *testing.T) {
 	})
 }
 
+// An altered copy, or a note with the same id, does not keep the genuine envelope from
+// acting when it comes later.
+func TestAnAlteredCopyDoesNotUseUpTheEnvelope(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		waiting := o.waits("W-1")
+		e, refusal := envelope.Of(order.Approval{By: "amina"}, waiting, installation, time.Now(), time.Hour)
+		require.Nil(t, refusal)
+		signed, err := envelope.Sign(e, keyOf(t, "amina"))
+		require.NoError(t, err)
+		altered := signed
+		altered.Envelope.Reason = "for another reason"
+		for range 2 {
+			_, refusal = o.sends(waiting.Key(), altered)
+			require.Equal(t, roster.CodeSignatureWrong, refusal.Code)
+		}
+		_, refusal, err = o.Note(t.Context(), waiting.Key(), order.Note{ID: e.ID, By: "mallory", Text: "I was here first"})
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		_, refusal = o.sends(waiting.Key(), signed)
+		require.Nil(t, refusal)
+		entries := o.audit(waiting.Key())
+		require.Len(t, entries, 5, "the opening, two refusals, the note, the approval")
+		require.Equal(t, "amina", entries[4].Actor)
+		require.False(t, entries[4].Refused)
+	})
+}
+
 // A new roster that two admins have signed is in force at once: who is not in it any
 // more acts no more. One that nobody has signed changes nothing.
 func TestAPersonIsRevoked(t *testing.T) {
