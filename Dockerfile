@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# One image per command: docker build --target worker|receiver|starter|codec|sandbox .
+# One image per command: docker build --target worker|receiver|api|starter|codec|sandbox .
 # The final stages hold a static binary, certificates and time zones, and no
 # shell; they run as user 65532.
 
@@ -17,7 +17,7 @@ ARG VERSION=
 # architecture needs no emulation.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X github.com/tarspay-payouts/orchestrator/internal/commandline.stamped=$VERSION" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/starter ./cmd/codec ./harness/cmd/sandbox
+    go build -trimpath -ldflags "-s -w -X github.com/tarspay-payouts/orchestrator/internal/commandline.stamped=$VERSION" -o /out/ ./cmd/worker ./cmd/receiver ./cmd/api ./cmd/starter ./cmd/codec ./harness/cmd/sandbox
 RUN mkdir /data
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base
@@ -39,6 +39,10 @@ ENTRYPOINT ["/usr/local/bin/sandbox"]
 FROM base AS receiver
 COPY --from=build /out/receiver /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/receiver"]
+
+FROM base AS api
+COPY --from=build /out/api /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/api"]
 
 # Last, so that a build without --target is the worker.
 FROM base AS worker

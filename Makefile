@@ -3,7 +3,7 @@
 
 GO         ?= go
 FUZZTIME   ?= 30s
-COMMANDS   := cmd/worker cmd/starter cmd/receiver cmd/codec harness/cmd/sandbox harness/cmd/dev
+COMMANDS   := cmd/worker cmd/starter cmd/receiver cmd/api cmd/codec harness/cmd/sandbox harness/cmd/dev
 
 # What every build shares: no C, so a binary runs on any machine of its kind,
 # and no paths of this one.

@@ -55,6 +55,22 @@ type Receiver struct {
 	Log
 }
 
+// API holds the settings of the HTTP door. It has no keys of the gateway.
+type API struct {
+	Accounts
+	Database
+	Alarm
+	Roster
+	APIListen      string `default:"127.0.0.1:8085" unit:"host:port" desc:"Where the api answers finance systems. TLS is a proxy's. Without a roster, only an address of this machine."`
+	APIAdminListen string `default:"127.0.0.1:8086" unit:"host:port" desc:"Where the api answers /healthz, /readyz and /metrics."`
+	APIKeyFile     string `unit:"path" desc:"File with the key that signs for callers of the api: an OpenSSH private key, ed25519, without a passphrase. Its public half is in the roster, in a system with door: true. Needed with a roster."`
+	APIRate        int    `default:"100" unit:"requests/s" desc:"The most requests per second of each caller of one api process."`
+	DataKeyFile    string `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
+	Payloads
+	Exceptions
+	Log
+}
+
 // Starter holds the settings of the command line. All are optional: a command
 // that needs one says so. A file is read only when a command needs it, so that a
 // person who lists orders needs no permission to read keys.
@@ -165,6 +181,30 @@ func LoadReceiver() (Receiver, error) {
 	p.address("PAYOUTS_ADMIN_LISTEN", r.AdminListen)
 	p.between("PAYOUTS_SWEEP_EVERY", r.SweepEvery, 10*time.Millisecond, time.Hour)
 	return r, p.err()
+}
+
+// LoadAPI reads the settings of the HTTP door. The error is an *Error.
+func LoadAPI() (API, error) {
+	var a API
+	p := load(&a)
+	a.Accounts.check(p)
+	a.Database.complete(p)
+	a.Alarm.check(p)
+	a.Roster.check(p)
+	a.Payloads.complete(p)
+	p.address("PAYOUTS_API_LISTEN", a.APIListen)
+	p.address("PAYOUTS_API_ADMIN_LISTEN", a.APIAdminListen)
+	host, _, err := net.SplitHostPort(a.APIListen)
+	switch {
+	case a.RosterFile == "" && err == nil && !loopback(host):
+		p.code(CodeNoRoster, "PAYOUTS_API_LISTEN", "lets other machines ask and there is no roster, so everybody could act under any name; set PAYOUTS_ROSTER_FILE, or listen on 127.0.0.1")
+	case a.RosterFile != "" && a.APIKeyFile == "":
+		p.code(CodeNoDoorKey, "PAYOUTS_API_KEY_FILE", "is not set; with a roster the api signs for its callers; make a key with ssh-keygen -t ed25519 -N '' and put its public half into the roster")
+	}
+	if !p.has("PAYOUTS_API_RATE") && (a.APIRate < 1 || a.APIRate > 100_000) {
+		p.add("PAYOUTS_API_RATE", "is %d; set it to between 1 and 100000 requests per second", a.APIRate)
+	}
+	return a, p.err()
 }
 
 // LoadTables reads the settings of worker restored and worker rekey. The error is an *Error.

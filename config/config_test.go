@@ -535,6 +535,7 @@ func TestMisspeltVariables(t *testing.T) {
 	load := map[string]func() error{
 		"worker":   func() error { _, err := LoadWorker(); return err },
 		"receiver": func() error { _, err := LoadReceiver(); return err },
+		"api":      func() error { _, err := LoadAPI(); return err },
 		"starter":  func() error { _, err := LoadStarter(); return err },
 		"codec":    func() error { _, err := LoadCodec(); return err },
 	}
@@ -622,7 +623,7 @@ func TestLogger(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	t.Parallel()
-	for _, spec := range []any{Worker{}, Receiver{}, Starter{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, API{}, Starter{}} {
 		var table, markdown strings.Builder
 		require.NoError(t, Table(&table, spec))
 		require.NoError(t, Markdown(&markdown, spec))
@@ -656,7 +657,7 @@ func TestExample(t *testing.T) {
 	text, err := os.ReadFile("../.env.example")
 	require.NoError(t, err)
 	defaults := make(map[string]string)
-	for _, spec := range []any{Worker{}, Receiver{}, Starter{}, Codec{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, API{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
 			if value, known := defaults[s.variable]; !known || value == "" {
 				defaults[s.variable] = s.field.Tag.Get("default")
@@ -691,6 +692,32 @@ func TestExample(t *testing.T) {
 	require.NoError(t, err)
 	_, err = LoadReceiver()
 	require.NoError(t, err)
+	_, err = LoadAPI()
+	require.NoError(t, err)
 	_, err = LoadStarter()
 	require.NoError(t, err)
+}
+
+// The api listens to other machines with a roster only, and with a roster it has a key.
+func TestAPI(t *testing.T) {
+	environment(t, "PAYOUTS_PRIVATE_KEYS", "")
+	_, err := LoadAPI()
+	require.NoError(t, err)
+	t.Setenv("PAYOUTS_API_LISTEN", ":8085")
+	_, err = LoadAPI()
+	require.ErrorContains(t, err, "PAYOUTS_API_LISTEN lets other machines ask and there is no roster")
+	require.ErrorContains(t, err, "(ROSTER_MISSING)")
+	t.Setenv("PAYOUTS_ROSTER_FILE", "roster.yaml")
+	t.Setenv("PAYOUTS_ORIGIN", "payouts.example.com/test")
+	_, err = LoadAPI()
+	require.EqualError(t, err, "PAYOUTS_API_KEY_FILE is not set; with a roster the api signs for its callers; "+
+		"make a key with ssh-keygen -t ed25519 -N '' and put its public half into the roster (DOOR_KEY_MISSING)")
+	t.Setenv("PAYOUTS_API_KEY_FILE", "api.key")
+	t.Setenv("PAYOUTS_API_RATE", "0")
+	_, err = LoadAPI()
+	require.EqualError(t, err, "PAYOUTS_API_RATE is 0; set it to between 1 and 100000 requests per second")
+	t.Setenv("PAYOUTS_API_RATE", "5")
+	settings, err := LoadAPI()
+	require.NoError(t, err)
+	require.Equal(t, 5, settings.APIRate)
 }

@@ -32,6 +32,8 @@ const (
 	CodeNoToken    = "CODEC_TOKEN_MISSING"    //nolint:gosec // other machines could decrypt; a code, not a credential
 	CodeNoAuditKey = "AUDIT_KEY_MISSING"      // nothing would seal the audit
 	CodeNoDataKey  = "DATA_KEY_MISSING"       // nothing would encrypt personal data
+	CodeNoRoster   = "ROSTER_MISSING"         // other machines could act under any name
+	CodeNoDoorKey  = "DOOR_KEY_MISSING"       // the api could not sign for its callers
 	CodePlain      = "CONNECTION_UNENCRYPTED" // others could read or change the traffic
 )
 
@@ -63,7 +65,7 @@ func (e *Error) Error() string {
 // environment.
 func known() []string {
 	var names []string
-	for _, spec := range []any{Worker{}, Receiver{}, Starter{}, Codec{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, API{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
 			names = append(names, s.variable)
 		}

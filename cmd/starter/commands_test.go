@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -293,6 +295,30 @@ func TestKeygenForPayloads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, exitUsage, setup(t).run(t.Context(), "keygen", path+"2", "--payloads", "no name").code)
 	require.NoFileExists(t, path+"2")
+}
+
+// The key is in its file alone; the roster takes the printed line, and knows the key.
+func TestKeygenForTheAPI(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "billing.token")
+	got := setup(t).run(t.Context(), "keygen", path, "--api", "billing-1", "--json")
+	require.Equal(t, exitDone, got.code, got.errs)
+	var document apiKeyDocument
+	require.NoError(t, json.Unmarshal([]byte(got.out), &document))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	token := strings.TrimSpace(string(text))
+	require.NotContains(t, got.out+got.errs, token)
+	sum := sha256.Sum256([]byte(token))
+	require.Contains(t, document.Entry, "{prefix: billing-1, sha256: "+hex.EncodeToString(sum[:])+", expires: ")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+
+	for _, wrong := range [][]string{{"--api", "Billing"}, {"--api", "b", "--data", "d"}, {"--expires", "1h"}} {
+		require.Equal(t, exitUsage, setup(t).run(t.Context(), append([]string{"keygen", path + "2"}, wrong...)...).code, wrong)
+		require.NoFileExists(t, path+"2")
+	}
 }
 
 // The private key stays in its file; the public one verifies what it seals.

@@ -4,18 +4,22 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 func (s *starter) keygenCommand() *cobra.Command {
-	var payloads, audit, data string
+	var payloads, audit, data, api string
+	expires := apiKeyLife
 	cmd := &cobra.Command{
 		Use:   "keygen FILE",
 		Short: "Make a merchant's key pair, or a key for payloads, for the audit or for personal data",
@@ -37,19 +41,28 @@ With --data NAME it makes a key of that name that personal data in the ledger is
 encrypted with, for PAYOUTS_DATA_KEY_FILE. Keep a copy of it apart from the database and
 its backups: without the key, nobody can read who was paid.
 
+With --api NAME it makes an API key of that name for a system. The key goes to the file,
+for that system. What is printed is the line for the system's api_keys in the roster;
+the roster has no secret.
+
 --json: {"public_key","private_key_file"}; with --payloads or --data
-{"key_name","key_file"}; with --audit {"public_key","private_key_file","public_key_file"}.`,
+{"key_name","key_file"}; with --audit {"public_key","private_key_file","public_key_file"};
+with --api {"key_name","key_file","roster_entry"}.`,
 		Example: `  starter keygen keys/M1700000001.key
   starter keygen keys/payload-keys --payloads 2026-11
   starter keygen keys/audit.key --audit payouts.example.com/live
-  starter keygen keys/data.key --data 2026-11`,
+  starter keygen keys/data.key --data 2026-11
+  starter keygen billing.token --api billing-1`,
 		Args: commandline.Exactly("file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf(cmd, "payloads", "audit", "data", "api"); err != nil {
+				return err
+			}
 			switch {
-			case cmd.Flags().Changed("payloads") && cmd.Flags().Changed("audit"):
-				return usage("--payloads and --audit make different keys: give one of them")
-			case cmd.Flags().Changed("data") && (cmd.Flags().Changed("payloads") || cmd.Flags().Changed("audit")):
-				return usage("--data makes another key than --payloads and --audit: give one of them")
+			case cmd.Flags().Changed("api"):
+				return s.apiKeygen(args[0], api, s.now().Add(expires))
+			case cmd.Flags().Changed("expires"):
+				return usage("--expires is of --api")
 			case cmd.Flags().Changed("data"):
 				return s.dataKeygen(args[0], data)
 			case cmd.Flags().Changed("payloads"):
@@ -63,10 +76,52 @@ its backups: without the key, nobody can read who was paid.
 	cmd.Flags().StringVar(&payloads, "payloads", "", "make a key of this name that encrypts payloads")
 	cmd.Flags().StringVar(&audit, "audit", "", "make a key that seals the audit of the installation of this name")
 	cmd.Flags().StringVar(&data, "data", "", "make a key of this name that encrypts personal data in the ledger")
+	cmd.Flags().StringVar(&api, "api", "", "make an API key of this name: 1 to 32 of a to z, digits and hyphen")
+	cmd.Flags().DurationVar(&expires, "expires", expires, "how long an API key is valid")
+	s.complete(cmd, "api", func(*cobra.Command) []string { return nil })
+	s.complete(cmd, "expires", func(*cobra.Command) []string { return nil })
 	s.complete(cmd, "data", func(*cobra.Command) []string { return nil })
 	s.complete(cmd, "payloads", func(*cobra.Command) []string { return nil })
 	s.complete(cmd, "audit", func(*cobra.Command) []string { return nil })
 	return cmd
+}
+
+// apiKeyLife is how long an API key is valid, unless --expires says otherwise.
+const apiKeyLife = 365 * 24 * time.Hour
+
+// oneOf refuses more than one of the flags.
+func oneOf(cmd *cobra.Command, flags ...string) error {
+	var given []string
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			given = append(given, "--"+name)
+		}
+	}
+	if len(given) > 1 {
+		return usage("%s make different keys: give one of them", strings.Join(given, " and "))
+	}
+	return nil
+}
+
+// apiKeyDocument is {"key_name":…,"key_file":…,"roster_entry":…}.
+type apiKeyDocument struct {
+	namedKeyDocument
+	Entry string `json:"roster_entry"`
+}
+
+func (s *starter) apiKeygen(path, name string, expires time.Time) error {
+	token, entry, err := roster.NewToken(name, expires)
+	if err != nil {
+		return usage("--api: %s", err)
+	}
+	if err := writeNewFile(path, []byte(token+"\n")); err != nil {
+		return err
+	}
+	s.show(apiKeyDocument{namedKeyDocument{name, path}, entry}, func(w io.Writer) {
+		printf(w, "the key is in %s; give it to the system that sends it, and to nobody else\n", printable(path))
+		printf(w, "add this line to api_keys of that system in the roster:\n- %s\n", entry)
+	})
+	return nil
 }
 
 // auditKeyDocument is {"public_key":…,"private_key_file":…,"public_key_file":…}.

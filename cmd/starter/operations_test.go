@@ -62,7 +62,7 @@ func settingsTable(t *testing.T) string {
 	for _, process := range []struct {
 		name     string
 		settings any
-	}{{"worker", config.Worker{}}, {"receiver", config.Receiver{}}, {"starter", config.Starter{}}, {"codec", config.Codec{}}} {
+	}{{"worker", config.Worker{}}, {"receiver", config.Receiver{}}, {"api", config.API{}}, {"starter", config.Starter{}}, {"codec", config.Codec{}}} {
 		var table bytes.Buffer
 		require.NoError(t, config.Markdown(&table, process.settings))
 		for row := range strings.Lines(table.String()) {

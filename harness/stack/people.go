@@ -17,19 +17,31 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Origin names the installation of a stack.
 const Origin = "payouts.example.com/stack"
 
-// System is the system of a stack's roster, which signs what Sign is given.
+// System is the system of a stack's roster, which signs what Sign is given, and has an
+// API key.
 const System = "erp"
+
+// Door is the system of a stack's roster that signs for callers of the api.
+const Door = "api-door"
 
 const systemKeyID = "erp-1"
 
 func (s *Stack) peopleDir() string  { return filepath.Join(s.dir, "people") }
 func (s *Stack) rosterFile() string { return filepath.Join(s.dir, "roster.yaml") }
+func (s *Stack) tokenFile() string  { return filepath.Join(s.peopleDir(), System+".token") }
+
+// Token returns the API key of the roster's system.
+func (s *Stack) Token() (string, error) {
+	text, err := os.ReadFile(s.tokenFile())
+	return strings.TrimSpace(string(text)), err
+}
 
 // makePeople makes keys for the people and the system of the roster, and the roster,
 // or uses those that are there.
@@ -45,8 +57,22 @@ func (s *Stack) makePeople() error {
 		return err
 	}
 	s.system = envelope.SystemKey{ID: systemKeyID, Private: private}
-	if _, err := os.Stat(s.rosterFile()); err == nil {
+	door, err := personKey(filepath.Join(s.peopleDir(), Door))
+	if err != nil {
+		return err
+	}
+	if text, err := os.ReadFile(s.rosterFile()); err == nil {
+		if !strings.Contains(string(text), "door: true") {
+			return fmt.Errorf("the roster in %s is of an older version of this program; remove that directory", s.dir)
+		}
 		return nil
+	}
+	token, entry, err := roster.NewToken(System, time.Now().AddDate(1, 0, 0))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.tokenFile(), []byte(token+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the API key: %w", err)
 	}
 	var text strings.Builder
 	text.WriteString("people:\n")
@@ -68,14 +94,22 @@ func (s *Stack) makePeople() error {
 `, name, name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
 	}
 	public, _ := private.Public().(ed25519.PublicKey)
+	doorPublic, _ := door.Public().(ed25519.PublicKey)
 	fmt.Fprintf(&text, `systems:
   - name: %s
-    roles: [request]
+    roles: [request, operate]
     merchants: ["*"]
     limits: unlimited
+    api_keys:
+      - %s
     ed25519:
       - {id: %s, public: %s}
-`, System, systemKeyID, base64.StdEncoding.EncodeToString(public))
+  - name: %s
+    door: true
+    ed25519:
+      - {id: %[5]s-1, public: %[6]s}
+signed_above: unlimited
+`, System, entry, systemKeyID, base64.StdEncoding.EncodeToString(public), Door, base64.StdEncoding.EncodeToString(doorPublic))
 	if err := os.WriteFile(s.rosterFile(), []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the roster: %w", err)
 	}

@@ -36,6 +36,8 @@ var (
 	portAdmin    = port{"receiver health", 8082}
 	portSandbox  = port{"sandbox", 8090}
 	portPostgres = port{"PostgreSQL", 5432}
+	portAPI      = port{"api", 8085}
+	portAPIAdmin = port{"api health", 8086}
 )
 
 // nthPort identifies a listener of the n-th process of a kind.
@@ -55,6 +57,9 @@ func (s *Stack) ports() []port {
 	}
 	for _, name := range s.Names(Receiver)[1:] {
 		wanted = append(wanted, nthPort(portReceiver, name), nthPort(portAdmin, name))
+	}
+	if s.options.API {
+		wanted = append(wanted, portAPI, portAPIAdmin)
 	}
 	if s.options.OwnDatabase {
 		wanted = append(wanted, portPostgres)

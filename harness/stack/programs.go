@@ -33,6 +33,8 @@ type Addresses struct {
 	Receiver string // URL that callbacks are posted to
 	Admin    string // URL of the receiver's health and metrics
 	Worker   string // URL of the worker's health and metrics
+	API      string // URL of the HTTP door, "" if it is off
+	APIAdmin string // URL of its health and metrics
 }
 
 // quick are settings with which an order ends within seconds.
@@ -103,6 +105,12 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 			return err
 		}
 	}
+	if s.options.API {
+		if err := s.addAPI(ports, keys); err != nil {
+			return err
+		}
+		s.complete(bin, API)
+	}
 	s.complete(bin, Temporal, Sandbox)
 	s.complete(bin, s.Names(Worker)...)
 	s.complete(bin, s.Names(Receiver)...)
@@ -171,6 +179,21 @@ func (s *Stack) addReceiver(n int, ports map[port]string, keys keyRing) error {
 		),
 		ready: answers("http://" + admin + "/readyz"),
 	}
+	return nil
+}
+
+func (s *Stack) addAPI(ports map[port]string, keys keyRing) error {
+	env, err := s.shared(API, keys)
+	if err != nil {
+		return err
+	}
+	s.Addresses.API, s.Addresses.APIAdmin = "http://"+ports[portAPI], "http://"+ports[portAPIAdmin]
+	env = append(append(env, s.rosterSettings()...),
+		"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(), "PAYOUTS_API_LISTEN="+ports[portAPI], "PAYOUTS_API_ADMIN_LISTEN="+ports[portAPIAdmin])
+	if len(s.options.People) > 0 {
+		env = append(env, "PAYOUTS_API_KEY_FILE="+filepath.Join(s.peopleDir(), Door))
+	}
+	s.programs[API] = program{env: env, ready: answers(s.Addresses.APIAdmin + "/readyz")}
 	return nil
 }
 

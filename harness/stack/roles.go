@@ -13,7 +13,7 @@ import (
 const Starter = "starter"
 
 // roles are the database roles of processes, by kind.
-var roles = map[string]string{Worker: "payouts_worker", Receiver: "payouts_receiver", Starter: "payouts_reader"}
+var roles = map[string]string{Worker: "payouts_worker", Receiver: "payouts_receiver", API: "payouts_api", Starter: "payouts_reader"}
 
 // grantRoles migrates the ledger and makes a login for each kind of process, as
 // docs/operations.md says.

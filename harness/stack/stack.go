@@ -37,6 +37,7 @@ const (
 	Sandbox  = "sandbox"
 	Worker   = "worker"
 	Receiver = "receiver"
+	API      = "api"
 )
 
 // Postgres is the PostgreSQL server of a stack that has one of its own.
@@ -92,6 +93,8 @@ type Options struct {
 	// Died, if set, is told of a process that died and that nobody stopped,
 	// instead of the stack's life ending with it.
 	Died func(name string, reason error)
+	// API runs the HTTP door, too.
+	API bool
 	// UI switches the Temporal UI on.
 	UI bool
 	// UsualPorts takes the ports that people expect, as far as they are free.
@@ -187,6 +190,11 @@ func (s *Stack) start(ctx context.Context, bin string) error {
 	s.say("starting the worker and the receiver")
 	for _, name := range slices.Concat(s.Names(Worker), s.Names(Receiver)) {
 		if err := s.Launch(ctx, name); err != nil {
+			return err
+		}
+	}
+	if s.options.API {
+		if err := s.Launch(ctx, API); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,11 @@ func ReceiverLedgerCheck(books *ledger.Ledger) telemetry.Check {
 	return ledgerCheck(books, ledger.TakeCallbacks)
 }
 
+// ReaderLedgerCheck returns the readiness check of a process that only reads the ledger.
+func ReaderLedgerCheck(books *ledger.Ledger) telemetry.Check {
+	return telemetry.Check{Name: "database", Required: true, Try: books.Ping}
+}
+
 func ledgerCheck(books *ledger.Ledger, duty sqldb.Duty) telemetry.Check {
 	return telemetry.Check{Name: "database", Required: true, Try: func(ctx context.Context) error { return books.Ready(ctx, duty) }}
 }

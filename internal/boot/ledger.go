@@ -9,6 +9,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 )
@@ -119,4 +120,44 @@ func Migrate(ctx context.Context, log *slog.Logger, url config.Secret, accepted 
 
 func allow(accepted config.Insecure) ledger.Option {
 	return ledger.AllowUnencrypted(accepted.Has(config.InsecureDatabase))
+}
+
+// AwaitReadingLedger is AwaitLedger for a process that only reads.
+func AwaitReadingLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, dataKeyFile string) (books *ledger.Ledger, err error) {
+	data, err := dataKeys(dataKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	err = Await(ctx, log, "the database", func() error {
+		books, err = Ledger(ctx, url, accepted, ledger.ReadOnly(), ledger.EncryptWith(data))
+		return err
+	})
+	return books, err
+}
+
+// ReadRoster opens the roster of the settings, for a process that records none. It is nil
+// without a roster file, unless the installation has used a roster before: that is an
+// error.
+func ReadRoster(ctx context.Context, books *ledger.Ledger, settings config.Roster) (*roster.Holder, error) {
+	used, err := books.Rosters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var inForce []byte
+	if len(used) > 0 {
+		inForce = used[len(used)-1].Text
+	}
+	if settings.RosterFile == "" && inForce == nil {
+		return nil, nil
+	}
+	if settings.RosterFile == "" {
+		return nil, &config.Error{Problems: []config.Problem{{
+			Variable: "PAYOUTS_ROSTER_FILE", Code: config.CodeNoRoster, Text: "is not set, and this installation has used a roster; name its file, as for the worker",
+		}}}
+	}
+	holder, err := roster.Open(settings.RosterFile, roster.Options{InForce: inForce})
+	if err != nil {
+		return nil, fmt.Errorf("PAYOUTS_ROSTER_FILE: %w", err)
+	}
+	return holder, nil
 }

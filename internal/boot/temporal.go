@@ -118,3 +118,13 @@ func tlsFailure(err error) (why string, failed bool) {
 	_, why, failed = strings.Cut(err.Error(), "authentication handshake failed: ")
 	return strings.TrimSuffix(why, `"`), failed
 }
+
+// LazyOrders is Orders for a process that must run without Temporal: it connects on first
+// use. It also returns the connection, to check and to close.
+func (t Temporal) LazyOrders() (*payouts.Client, client.Client, error) {
+	temporal, err := t.Lazy()
+	if err != nil {
+		return nil, nil, err
+	}
+	return payouts.New(temporal).Reading(t.codec.Converter()), temporal, nil
+}

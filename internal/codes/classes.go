@@ -25,6 +25,7 @@ const (
 	ClassTooLarge    Class = "too_large"
 	ClassIncomplete  Class = "incomplete"
 	ClassMisdirected Class = "misdirected"
+	ClassRate        Class = "rate"
 )
 
 // ClassRow is what follows from a class.
@@ -55,6 +56,7 @@ var Classes = []ClassRow{
 	{ClassTooLarge, 3, 413, "The request is too large."},
 	{ClassIncomplete, 3, 408, "The request did not arrive whole, or not in time."},
 	{ClassMisdirected, 3, 421, "The server is not known under that name."},
+	{ClassRate, 6, 429, "Too many requests. The same call again is safe."},
 }
 
 // row is what follows from a class; from one that is not in the table, what follows

@@ -20,11 +20,13 @@ const defaultPage = 100
 type Filter struct {
 	Kind        order.Kind
 	Merchant    string
+	Merchants   []string // any of them; none: all
 	Country     string
 	States      []order.State // any of them
 	Open        bool          // not ended
 	NeedsReview bool          // order.Standing.NeedsPerson holds
 	Since       time.Time     // created at this time or later
+	Until       time.Time     // created before this time
 	After       order.Key     // the last order of the previous page
 	Limit       int           // at most MaxPage; 0: 100
 }
@@ -36,6 +38,7 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	where.equal("merchant", filter.Merchant)
 	where.equal("country", filter.Country)
 	where.among("state", texts(filter.States))
+	where.among("merchant", filter.Merchants)
 	if filter.Open {
 		where.add(openStates)
 	}
@@ -45,6 +48,9 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	if !filter.Since.IsZero() {
 		where.add("created_at >= ?", filter.Since.UnixMilli())
+	}
+	if !filter.Until.IsZero() {
+		where.add("created_at < ?", filter.Until.UnixMilli())
 	}
 	if filter.After != (order.Key{}) {
 		var last orderRow
@@ -163,6 +169,7 @@ func (c *conditions) equal(column, value string) {
 	}
 }
 
+// among adds that a column has one of the values; without values it adds nothing.
 func (c *conditions) among(column string, values []string) {
 	if len(values) == 0 {
 		return

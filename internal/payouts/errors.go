@@ -100,3 +100,6 @@ func because(e *tarspay.Error) string {
 
 // acceptedCode is the gateway's code of success.
 const acceptedCode = "0"
+
+// ErrNoGateway is the error of a process that has no keys of the gateway.
+var ErrNoGateway = order.Refuse(CodeNoEndpoint, "this process does not call the gateway; starter does")

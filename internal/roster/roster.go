@@ -278,3 +278,15 @@ func clip(text string) string {
 	}
 	return text
 }
+
+// HolderOf returns the system that holds an ed25519 key, and the key's id, at a time. The
+// codes are KEY_UNKNOWN and KEY_EXPIRED.
+func (r *Roster) HolderOf(public ed25519.PublicKey, at time.Time) (id string, actor Actor, refusal *order.Refusal) {
+	for id, held := range r.ed25519 {
+		if held.public.Equal(public) {
+			actor, _, refusal = r.ByEd25519(id, at)
+			return id, actor, refusal
+		}
+	}
+	return "", Actor{}, order.Refuse(CodeKeyUnknown, "no system of the roster has this key")
+}

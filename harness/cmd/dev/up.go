@@ -69,7 +69,7 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 		settings["PAYOUTS_POLICY_FILE"] = options.policy
 	}
 	s, err := stack.Start(ctx, stack.Options{
-		Dir: options.data, DatabaseURL: options.databaseURL, UI: true, UsualPorts: true,
+		Dir: options.data, DatabaseURL: options.databaseURL, API: true, UI: true, UsualPorts: true,
 		Speed: 1, Settings: settings, People: stack.People(userName()), Progress: notes,
 	})
 	if err != nil {
@@ -129,6 +129,7 @@ func welcome(s *stack.Stack, data string) string {
 	return strings.NewReplacer(
 		"{ui}", a.UI, "{temporal}", a.Temporal, "{namespace}", stack.Namespace, "{receiver}", a.Receiver, "{admin}", a.Admin,
 		"{worker}", a.Worker, "{gateway}", a.Sandbox, "{data}", data, "{env}", filepath.Join(data, "env"),
+		"{api}", a.API, "{token}", filepath.Join(data, "people", stack.System+".token"),
 	).Replace(welcomeText)
 }
 
@@ -141,6 +142,8 @@ The stack is up. Ctrl-C stops it.
   receiver         {receiver}
   receiver health  {admin}/readyz and /metrics
   worker health    {worker}/readyz and /metrics
+  api              {api}, for finance systems (docs/api.md):
+                   curl -H "Authorization: Bearer $(cat {token})" {api}/v1/orders
   gateway          {gateway}, a sandbox
   gateway control  {gateway}/control/
   orders and logs  {data}

@@ -1,0 +1,214 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+	"github.com/tarspay-payouts/orchestrator/internal/trusted"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Caller is who sends a request.
+type Caller struct {
+	Actor payouts.Actor
+	// Merchants are the merchants that the caller acts for; nil: all.
+	Merchants []string
+	// May refuses what the caller's roles do not allow. For a merchant that the caller
+	// does not act for, the code is MERCHANT_NOT_ALLOWED.
+	May func(role roster.Role, merchant string, amounts ...money.Amount) *order.Refusal
+}
+
+// Access finds out who sends a request. The codes are API_KEY_MISSING, KEY_UNKNOWN and
+// KEY_EXPIRED.
+type Access interface {
+	// Caller returns who sends a request with these headers.
+	Caller(header func(name string) string, at time.Time) (Caller, *order.Refusal)
+}
+
+// Keys is the Access of an installation with a roster: its systems have API keys.
+type Keys struct {
+	holder *roster.Holder
+	origin string
+	key    ed25519.PrivateKey
+}
+
+// NewKeys returns Keys. With the key in a file, made by ssh-keygen -t ed25519 without a
+// passphrase, the door signs for its callers; the roster must have its public half in a
+// system with door: true. The error is an *order.Refusal with DOOR_KEY_UNUSABLE.
+func NewKeys(holder *roster.Holder, origin, keyFile string, at time.Time) (*Keys, error) {
+	k := &Keys{holder: holder, origin: origin}
+	var err error
+	if k.key, err = readKey(keyFile); err != nil {
+		return nil, order.Refuse(CodeDoorKeyFault, "PAYOUTS_API_KEY_FILE %v", err)
+	}
+	if _, refusal := k.signing(at); refusal != nil {
+		return nil, refusal
+	}
+	return k, nil
+}
+
+func readKey(path string) (ed25519.PrivateKey, error) {
+	text, err := trusted.Read(path, roster.MaxBytes, trusted.Open)
+	if err != nil {
+		return nil, fmt.Errorf("names a file that cannot be used: %w", err)
+	}
+	parsed, err := ssh.ParseRawPrivateKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("names a file that is no private key: %w", err)
+	}
+	key, is := parsed.(*ed25519.PrivateKey)
+	if !is {
+		return nil, errors.New("names a key that is no ed25519 key; make one with ssh-keygen -t ed25519 -N ''")
+	}
+	return *key, nil
+}
+
+// signing returns how the door signs, with the roster in force.
+func (k *Keys) signing(at time.Time) (*payouts.Signing, *order.Refusal) {
+	public, _ := k.key.Public().(ed25519.PublicKey)
+	id, actor, refusal := k.holder.Current().HolderOf(public, at)
+	if refusal != nil {
+		return nil, order.Refuse(CodeDoorKeyFault, "the roster in force does not let this api sign: %s", refusal.Text)
+	}
+	if !actor.Door {
+		return nil, order.Refuse(CodeDoorKeyFault, "the key of PAYOUTS_API_KEY_FILE is %s's, which is no door: write door: true in the roster", actor.Name)
+	}
+	return &payouts.Signing{Origin: k.origin, Key: envelope.SystemKey{ID: id, Private: k.key}}, nil
+}
+
+// Caller is Access.
+func (k *Keys) Caller(header func(string) string, at time.Time) (Caller, *order.Refusal) {
+	scheme, token, _ := strings.Cut(header("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Caller{}, order.Refuse(CodeKeyMissing, "send the API key as Authorization: Bearer payouts_…")
+	}
+	inForce := k.holder.Current()
+	actor, refusal := inForce.ByToken(strings.TrimSpace(token), at)
+	if refusal != nil {
+		return Caller{}, refusal
+	}
+	signing, refusal := k.signing(at)
+	if refusal != nil {
+		return Caller{}, refusal
+	}
+	caller := Caller{
+		Actor: payouts.Actor{Name: actor.Name, Signing: signing}, Merchants: actor.Merchants,
+		May: func(role roster.Role, merchant string, amounts ...money.Amount) *order.Refusal {
+			return inForce.May(actor.Name, role, merchant, amounts...)
+		},
+	}
+	if slices.Contains(actor.Merchants, roster.AllMerchants) {
+		caller.Merchants = nil
+	}
+	return caller, nil
+}
+
+// Anybody is the Access of an installation without a roster, for development: the header
+// Payouts-By names who acts, and everybody may do everything. It is demanded of every
+// request, because a page in a browser cannot send it.
+type Anybody struct{}
+
+// ByHeader names who acts, where there is no roster.
+const ByHeader = "Payouts-By"
+
+// Caller is Access.
+func (Anybody) Caller(header func(string) string, _ time.Time) (Caller, *order.Refusal) {
+	if header(ByHeader) == "" {
+		return Caller{}, order.Refuse(CodeKeyMissing, "there is no roster here: say who you are in the header %s", ByHeader)
+	}
+	return Caller{
+		Actor: payouts.Actor{Name: header(ByHeader)},
+		May:   func(roster.Role, string, ...money.Amount) *order.Refusal { return nil },
+	}, nil
+}
+
+// acts refuses what the caller may not do about an order or a merchant. If the caller
+// does not act for the merchant, the answer is that of an order that is not there.
+func (c Caller) acts(role roster.Role, key order.Key) *order.Refusal {
+	refusal := c.May(role, key.Merchant)
+	if refusal == nil || refusal.Code != roster.CodeMerchantNotAllowed {
+		return refusal
+	}
+	if key.Number == "" {
+		return order.Refuse(order.CodeUnknownMerchant, "merchant %s is not known here", key.Merchant)
+	}
+	return order.Refuse(order.CodeOrderNotFound, "there is no order %s of merchant %s", key.Number, key.Merchant)
+}
+
+// whole refuses a caller who does not act for all merchants.
+func (c Caller) whole(role roster.Role) *order.Refusal { return c.May(role, "") }
+
+// mine returns the merchants of a listing: the one that is asked for, or all that the
+// caller acts for.
+func (c Caller) mine(role roster.Role, merchant string) ([]string, *order.Refusal) {
+	if merchant != "" {
+		return []string{merchant}, c.acts(role, order.Key{Merchant: merchant})
+	}
+	if c.Merchants == nil {
+		return nil, c.whole(role)
+	}
+	for _, each := range c.Merchants {
+		if refusal := c.May(role, each); refusal != nil {
+			return nil, refusal
+		}
+	}
+	return c.Merchants, nil
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) Caller {
+	caller, _ := ctx.Value(callerKey{}).(Caller) // of a request without one: the operation needs none
+	return caller
+}
+
+// identify is the middleware that finds out who calls, and bounds how often.
+func (d *door) identify(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		caller, refusal := d.Access.Caller(ctx.Header, d.Now())
+		if refusal == nil && !d.limits.allow(caller.Actor.Name) {
+			refusal = order.Refuse(CodeTooMany, "%s sends more than %d requests per second", caller.Actor.Name, d.Rate)
+		}
+		if refusal != nil {
+			write(api, ctx, newProblem(refusal.Code, refusal.Text))
+			return
+		}
+		if seen := seenOf(ctx.Context()); seen != nil {
+			seen.actor = caller.Actor.Name
+		}
+		next(huma.WithValue(ctx, callerKey{}, caller))
+	}
+}
+
+func write(api huma.API, ctx huma.Context, p *problem) {
+	for name, values := range p.GetHeaders() {
+		ctx.SetHeader(name, values[0])
+	}
+	ctx.SetHeader("Content-Type", p.ContentType(""))
+	ctx.SetStatus(p.Status)
+	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the caller has gone away
+}
+
+// Ready reports whether the door may sign with the roster in force.
+func (k *Keys) Ready(context.Context) error {
+	if _, refusal := k.signing(time.Now()); refusal != nil {
+		return refusal
+	}
+	if k.holder.Problem() != nil {
+		return telemetry.State("not the file's")
+	}
+	return nil
+}

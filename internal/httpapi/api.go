@@ -1,0 +1,127 @@
+// Package httpapi is the HTTP door of finance systems: the use cases of package
+// payouts as an OpenAPI 3.1 service.
+//
+// Its answers are JSON. A refusal is a problem of RFC 9457 with a code of the
+// catalogue. The order number is the idempotency key: the same request again is the
+// same order.
+//
+// It knows no SQL, no Temporal and no rule about orders.
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/money"
+)
+
+// Options are what a door needs.
+type Options struct {
+	Service *payouts.Service
+	Access  Access
+	// Countries maps the merchants of the installation to their countries.
+	Countries map[string]string
+	Rate      int    // requests per second of each caller
+	Version   string // of the program, for the document
+	Metrics   *Metrics
+	Log       *slog.Logger
+	Now       func() time.Time // time.Now if nil
+}
+
+// door has the operations.
+type door struct {
+	Options
+	limits *limiter
+}
+
+// New returns the handler of the door.
+func New(options Options) http.Handler {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	d := &door{Options: options, limits: newLimiter(options.Rate)}
+	mux := http.NewServeMux()
+	api := humago.New(mux, configuration(options.Version))
+	d.register(api)
+	mux.HandleFunc("GET /{$}", page(api.OpenAPI()))
+	return d.wrap(mux)
+}
+
+// Document returns the OpenAPI document as indented JSON.
+func Document(version string) ([]byte, error) {
+	api := humago.New(http.NewServeMux(), configuration(version))
+	(&door{}).register(api)
+	text, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
+	return append(text, '\n'), err
+}
+
+// maxBody is the most bytes of a request's body.
+const maxBody = 128 << 10
+
+// configuration returns huma's settings: the document, and JSON that is read as
+// strictly as everywhere else.
+func configuration(version string) huma.Config {
+	c := huma.DefaultConfig("Payouts", version)
+	c.Info.Description = "Orders of the TarsPay gateway: money in (deposits) and out (withdrawals). " +
+		"The order number is the idempotency key: choose it once per payment; the same request again never pays twice. " +
+		"A problem's code is stable; the list is in docs/codes.md."
+	c.CreateHooks, c.Transformers = nil, nil // no links to schemas in the answers
+	c.DocsPath, c.SchemasPath = "", ""
+	c.RejectUnknownQueryParameters = true
+	strict := huma.Format{
+		Marshal: func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },
+		Unmarshal: func(data []byte, v any) error { // refuses a repeated member and bytes that are no UTF-8
+			return jsonv2.Unmarshal(data, v)
+		},
+	}
+	c.Formats = map[string]huma.Format{"application/json": strict, "json": strict}
+	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[money.Amount](), reflect.TypeFor[amountSchema]())
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "http", Scheme: "bearer", Description: "An API key of the roster: Authorization: Bearer payouts_…"},
+	}
+	c.Security = []map[string][]string{{"key": {}}}
+	return c
+}
+
+// amountSchema is how an amount is written.
+type amountSchema struct {
+	Value    string `json:"value" doc:"Decimal digits, with a dot before decimals and no separator of thousands." example:"1500.00" maxLength:"40"`
+	Currency string `json:"currency" doc:"ISO 4217." example:"PKR" minLength:"3" maxLength:"3"`
+}
+
+// register adds every operation.
+func (d *door) register(api huma.API) {
+	api.UseMiddleware(d.identify(api))
+	d.registerOrders(api)
+	d.registerActions(api)
+	d.registerBooks(api)
+	d.registerReference(api)
+}
+
+// operation adds an operation. Its handler gets the caller of the request.
+func operation[I, O any](api huma.API, o huma.Operation, handler func(context.Context, Caller, *I) (*O, error)) {
+	o.MaxBodyBytes = maxBody
+	o.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	huma.Register(api, o, func(ctx context.Context, input *I) (*O, error) {
+		output, err := handler(ctx, callerOf(ctx), input)
+		if err != nil {
+			return nil, explain(ctx, err)
+		}
+		return output, nil
+	})
+}
+
+// answer is an output with a body alone.
+type answer[T any] struct{ Body T }

@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+const (
+	merchant   = "M1700000001" // of PK
+	merchantVN = "M1700000002"
+	origin     = "payouts.example.com/test"
+)
+
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// house is a door over a real ledger and a real roster, with a Temporal that has values
+// only. The systems of the roster have the API key tokenOf their name:
+//
+//	billing  requests for merchant
+//	watcher  reads, of merchant
+//	desk     requests and operates, of all merchants
+//	old      its key has expired
+type house struct {
+	server *httptest.Server
+	ledger *ledger.Ledger
+	orders *valueOrders
+	holder *roster.Holder
+	logs   *strings.Builder
+}
+
+func tokenOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "payouts_" + name + "_" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func keyOf(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func rosterText(t *testing.T) string {
+	t.Helper()
+	var text strings.Builder
+	person := func(name string) {
+		public, err := ssh.NewPublicKey(keyOf(name).Public())
+		require.NoError(t, err)
+		fmt.Fprintf(&text, "  - name: %s\n    roles: [admin]\n    keys: ['%s namespaces=\"payouts\" %s']\n", name, name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
+	}
+	system := func(name, roles, merchants, expires string) {
+		sum := sha256.Sum256([]byte(tokenOf(name)))
+		fmt.Fprintf(&text, "  - name: %s\n    roles: [%s]\n    merchants: [%s]\n    limits: unlimited\n    api_keys:\n      - {prefix: %[1]s, sha256: %[4]s, expires: %[5]s}\n",
+			name, roles, merchants, hex.EncodeToString(sum[:]), expires)
+	}
+	text.WriteString("signed_above: {PKR: \"100000\"}\npeople:\n")
+	person("amina")
+	person("dana")
+	text.WriteString("systems:\n")
+	system("billing", "request", merchant, "2027-01-31T00:00:00Z")
+	system("watcher", "read", merchant, "2027-01-31T00:00:00Z")
+	system("desk", "request, operate", `"*"`, "2027-01-31T00:00:00Z")
+	system("old", "request", merchant, "2026-01-31T00:00:00Z")
+	public, _ := keyOf("api").Public().(ed25519.PublicKey)
+	fmt.Fprintf(&text, "  - name: api\n    door: true\n    ed25519: [{id: api-a, public: %q}]\n", base64.StdEncoding.EncodeToString(public))
+	return text.String()
+}
+
+func (h *house) access(t *testing.T) *Keys {
+	t.Helper()
+	dir := t.TempDir()
+	file, key := filepath.Join(dir, "roster.yaml"), filepath.Join(dir, "api.key")
+	require.NoError(t, os.WriteFile(file, []byte(rosterText(t)), 0o600))
+	block, err := ssh.MarshalPrivateKey(keyOf("api"), "api")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(block), 0o600))
+	h.holder, err = roster.Open(file, roster.Options{})
+	require.NoError(t, err)
+	keys, err := NewKeys(h.holder, origin, key, noon)
+	require.NoError(t, err)
+	return keys
+}
+
+func setup(t *testing.T, change ...func(*Options)) *house {
+	t.Helper()
+	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, books.Close()) })
+	require.NoError(t, books.Migrate(t.Context()))
+	require.NoError(t, books.OpenBooks(t.Context(), merchant, amount(t, "100000", "PKR"), amount(t, "0", "PKR")))
+	require.NoError(t, books.OpenBooks(t.Context(), merchantVN, amount(t, "90000000", "VND"), amount(t, "0", "VND")))
+	h := &house{ledger: books, orders: &valueOrders{}, logs: &strings.Builder{}}
+	merchants := config.MerchantList{{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"}}
+	options := Options{
+		Service: payouts.New(payouts.Parts{
+			Merchants: merchants, Now: func() time.Time { return noon }, Ask: Ask, AskFor: AskFor,
+			Ledger: func(context.Context) (payouts.Ledger, error) { return books, nil },
+			Orders: func(context.Context) (payouts.Orders, error) { return h.orders, nil },
+		}),
+		Access: h.access(t), Countries: merchants.Countries(), Rate: 1000, Version: "test", Metrics: NewMetrics(prometheus.NewRegistry()),
+		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: func() time.Time { return noon },
+	}
+	for _, c := range change {
+		c(&options)
+	}
+	h.server = httptest.NewServer(New(options))
+	t.Cleanup(h.server.Close)
+	return h
+}
+
+func amount(t *testing.T, number, currency string) money.Amount {
+	t.Helper()
+	read, err := money.Parse(number, currency)
+	require.NoError(t, err)
+	return read
+}
+
+// opened writes a withdrawal into the ledger, as a worker does.
+func (h *house) opened(t *testing.T, merchant, number string) order.Request {
+	t.Helper()
+	r := order.Request{
+		Kind: order.Withdrawal, Merchant: merchant, Number: number, Country: "PK", Way: "easypaisa", Amount: amount(t, "500", "PKR"), RequestedBy: "billing",
+		Details: map[string]string{"customerName": "A Khan", "customerAccountNumber": "03007654321", "customerContact": "03007654321"},
+	}
+	if merchant == merchantVN {
+		r.Country, r.Way, r.Amount = "VN", "VCB", amount(t, "500000", "VND")
+		r.Details = map[string]string{"customerName": "NGUYEN VAN AN", "customerAccountNumber": "0071000123456"}
+	}
+	_, _, err := h.ledger.OpenOrder(t.Context(), r, ledger.Terms{})
+	require.NoError(t, err)
+	return r
+}
+
+// reply is an answer of the door.
+type reply struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func (r reply) problem(t *testing.T) problem {
+	t.Helper()
+	require.Equal(t, "application/problem+json", r.header.Get("Content-Type"), r.text)
+	var p problem
+	require.NoError(t, json.Unmarshal([]byte(r.text), &p), r.text)
+	require.Equal(t, r.status, p.Status)
+	require.Equal(t, "urn:payouts:"+p.Code, p.Type)
+	require.NotEmpty(t, p.Detail)
+	require.NotEqual(t, p.Code, p.Title, "the catalogue has the code")
+	return p
+}
+
+// as sends a request with the API key of a system.
+func (h *house) as(t *testing.T, system, method, path, body string, headers ...string) reply {
+	t.Helper()
+	return h.send(t, method, path, body, append([]string{"Authorization", "Bearer " + tokenOf(system)}, headers...)...)
+}
+
+func (h *house) send(t *testing.T, method, path, body string, headers ...string) reply {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, h.server.URL+path, strings.NewReader(body))
+	require.NoError(t, err)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := h.server.Client().Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return reply{response.StatusCode, response.Header, string(text)}
+}
+
+// valueOrders is a Temporal that has its values, and records what is started.
+type valueOrders struct {
+	payouts.Orders // nil: a call that no test expects panics
+
+	started  []order.Request
+	existing bool
+	err      error
+}
+
+func (v *valueOrders) Start(_ context.Context, request order.Request) (client.Started, error) {
+	v.started = append(v.started, request)
+	return client.Started{WorkflowID: "order:1", RunID: "run", Existing: v.existing}, v.err
+}
+
+func (v *valueOrders) Find(_ context.Context, key order.Key) (client.Row, error) {
+	return client.Row{}, order.Refuse(order.CodeOrderNotFound, "no order %s", key)
+}

@@ -1,0 +1,282 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Time limits of a request that waits.
+const (
+	maxWait          = 60 * time.Second
+	instructionsTime = 20 * time.Second // a deposit's instructions: a worker asks the gateway
+)
+
+// creation is the body that starts an order.
+type creation struct {
+	Merchant  string            `json:"merchant" doc:"The gateway's merchant number." example:"M1700000001" maxLength:"32"`
+	Number    string            `json:"number" doc:"Your order number, chosen once per payment: letters, digits, hyphen and underscore. The same number again never pays twice." example:"INV-2026-0001" maxLength:"64"`
+	Country   string            `json:"country,omitempty" doc:"ISO 3166, two letters. Without it, the merchant's country." example:"PK" maxLength:"2"`
+	Way       string            `json:"way" doc:"The gateway's code of the wallet, bank or method, exactly as GET /v1/countries/{country}/ways has it." example:"easypaisa" maxLength:"64"`
+	Amount    money.Amount      `json:"amount" doc:"In the country's currency."`
+	Details   map[string]string `json:"details,omitempty" doc:"The country's own members, by the gateway's names: whom to pay." example:"{\"customerName\":\"A Khan\"}"`
+	ReturnURL string            `json:"return_url,omitempty" doc:"Deposits: where the payer's browser goes after paying." maxLength:"2048"`
+}
+
+type createInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional. It must be the order number." maxLength:"64"`
+	Body           creation
+}
+
+type created struct {
+	Status   int
+	Location string `header:"Location" doc:"The order."`
+	Body     payouts.Order
+}
+
+// OrderPath names an order.
+type OrderPath struct {
+	Merchant string `path:"merchant" maxLength:"64"`
+	Number   string `path:"number" maxLength:"128"`
+}
+
+func (p OrderPath) key() order.Key { return order.Key{Merchant: p.Merchant, Number: p.Number} }
+
+func (d *door) registerOrders(api huma.API) {
+	existing := map[string]*huma.Response{"200": {Description: "The order was there already, with the same content."}}
+	operation(api, huma.Operation{
+		OperationID: "create-withdrawal", Method: http.MethodPost, Path: "/v1/withdrawals", Tags: []string{"orders"},
+		Summary:     "Pay money out",
+		Description: "Starts a withdrawal and answers at once. An order that was answered with 201 or 200 is never lost, also while no worker runs.",
+		Responses:   existing, DefaultStatus: http.StatusCreated,
+	}, d.createWithdrawal)
+	operation(api, huma.Operation{
+		OperationID: "create-deposit", Method: http.MethodPost, Path: "/v1/deposits", Tags: []string{"orders"},
+		Summary:     "Take money in",
+		Description: "Starts a deposit and answers with how the payer pays, within 20 seconds. NO_ANSWER_YET: the order may be under way; the same request again is safe.",
+		Responses:   existing, DefaultStatus: http.StatusCreated,
+	}, d.createDeposit)
+	operation(api, huma.Operation{
+		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{merchant}/{number}", Tags: []string{"orders"},
+		Summary:     "Read an order",
+		Description: "The state is the ledger's. With wait, answers as soon as the order has ended, and otherwise after that time with the state as it is.",
+	}, d.getOrder)
+	operation(api, huma.Operation{
+		OperationID: "list-orders", Method: http.MethodGet, Path: "/v1/orders", Tags: []string{"orders"},
+		Summary: "List orders, the newest first",
+	}, d.listOrders)
+	operation(api, huma.Operation{
+		OperationID: "get-order-story", Method: http.MethodGet, Path: "/v1/orders/{merchant}/{number}/story", Tags: []string{"orders"},
+		Summary: "Everything that happened to an order, oldest first",
+	}, d.getStory)
+	operation(api, huma.Operation{
+		OperationID: "get-order-audit", Method: http.MethodGet, Path: "/v1/orders/{merchant}/{number}/audit", Tags: []string{"orders"},
+		Summary: "The order's audit: every action, also refused ones, with signatures",
+	}, d.getAudit)
+}
+
+// request returns the order of a body, if the caller may request it.
+func (d *door) request(caller Caller, kind order.Kind, input *createInput) (order.Request, error) {
+	body := input.Body
+	if input.IdempotencyKey != "" && input.IdempotencyKey != body.Number {
+		return order.Request{}, refuse(CodeKeyDiffers, "Idempotency-Key is not the order number; the number is the key, so send it there or leave the header out")
+	}
+	r := order.Request{
+		Kind: kind, Merchant: body.Merchant, Number: body.Number, Country: body.Country, Way: body.Way,
+		Amount: body.Amount, Details: body.Details, ReturnURL: body.ReturnURL, RequestedBy: caller.Actor.Name,
+	}
+	if r.Country == "" {
+		r.Country = d.Countries[r.Merchant]
+	}
+	if err := r.Validate(nil); err != nil { // limits: the worker's, because an order on record is not judged by ours
+		return order.Request{}, err
+	}
+	if refusal := caller.acts(roster.Request, order.Key{Merchant: r.Merchant}); refusal != nil {
+		return order.Request{}, refusal
+	}
+	return r, nil
+}
+
+func (d *door) createWithdrawal(ctx context.Context, caller Caller, input *createInput) (*created, error) {
+	r, err := d.request(caller, order.Withdrawal, input)
+	if err != nil {
+		return nil, err
+	}
+	started, err := d.Service.StartWithdrawal(ctx, caller.Actor, r)
+	if err != nil {
+		return nil, err
+	}
+	answer := payouts.Order{Order: r.View(order.Standing{State: order.Created}), Source: payouts.FromWorkflow, Started: &started}
+	if started.Existing {
+		if answer, err = d.Service.Status(ctx, caller.Actor, r.Key()); err != nil {
+			return nil, err
+		}
+		answer.Started = &started
+	}
+	return createdOrder(answer, started), nil
+}
+
+func (d *door) createDeposit(ctx context.Context, caller Caller, input *createInput) (*created, error) {
+	r, err := d.request(caller, order.Deposit, input)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := d.Service.StartDeposit(ctx, caller.Actor, r, instructionsTime)
+	if err != nil {
+		return nil, err
+	}
+	return createdOrder(answer, *answer.Started), nil
+}
+
+func createdOrder(answer payouts.Order, started client.Started) *created {
+	status := http.StatusCreated
+	if started.Existing {
+		status = http.StatusOK
+	}
+	return &created{Status: status, Location: "/v1/orders/" + answer.Order.Merchant + "/" + answer.Order.Number, Body: answer}
+}
+
+type getInput struct {
+	OrderPath
+	Wait        string `query:"wait" doc:"How long to wait for the order's end, up to 60s." example:"30s" maxLength:"10"`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 if nothing has changed." maxLength:"100"`
+}
+
+type taggedOrder struct {
+	ETag string `header:"ETag"`
+	Body payouts.Order
+}
+
+func (d *door) getOrder(ctx context.Context, caller Caller, input *getInput) (*taggedOrder, error) {
+	if refusal := caller.acts(roster.Read, input.key()); refusal != nil {
+		return nil, refusal
+	}
+	patience, err := waiting(input.Wait)
+	if err != nil {
+		return nil, err
+	}
+	if err := payouts.CheckKey(input.key()); err != nil {
+		return nil, err
+	}
+	if patience > 0 {
+		_, err := d.Service.Wait(ctx, caller.Actor, input.key(), patience)
+		if err != nil && order.CodeOf(err) != client.CodeNoAnswer {
+			return nil, err
+		}
+	}
+	answer, err := d.Service.Status(ctx, caller.Actor, input.key())
+	if err != nil {
+		return nil, err
+	}
+	tag := tagOf(answer)
+	if input.IfNoneMatch == tag {
+		return nil, huma.Status304NotModified()
+	}
+	return &taggedOrder{ETag: tag, Body: answer}, nil
+}
+
+// waiting reads how long a caller waits.
+func waiting(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	patience, err := time.ParseDuration(text)
+	if err != nil || patience < 0 || patience > maxWait {
+		return 0, invalid("wait", "must be a time of 0s to %s, such as 30s", maxWait)
+	}
+	return patience, nil
+}
+
+// tagOf returns the ETag of an answer.
+func tagOf(answer payouts.Order) string {
+	text, _ := json.Marshal(answer) // of texts
+	sum := sha256.Sum256(text)
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
+}
+
+type listInput struct {
+	Merchant    string    `query:"merchant" doc:"Of this merchant; without it, of all that you act for." maxLength:"32"`
+	Kind        string    `query:"kind" enum:"deposit,withdrawal"`
+	Country     string    `query:"country" doc:"ISO 3166, two letters." maxLength:"2"`
+	State       []string  `query:"state" doc:"Any of these states."`
+	Open        bool      `query:"open" doc:"Only orders that have not ended."`
+	NeedsReview bool      `query:"needs_person" doc:"Only orders that wait for a person."`
+	From        time.Time `query:"created_from" doc:"Created at this time or later, RFC 3339."`
+	To          time.Time `query:"created_before" doc:"Created before this time, RFC 3339."`
+	PageInput
+}
+
+type orderList struct {
+	Orders []payouts.OrderRow `json:"orders" nullable:"false"`
+	Next   string             `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`
+}
+
+func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) (*answer[orderList], error) {
+	merchants, refusal := caller.mine(roster.Read, input.Merchant)
+	if refusal != nil {
+		return nil, refusal
+	}
+	filter := payouts.OrderFilter{
+		Kind: order.Kind(input.Kind), Merchants: merchants, Country: input.Country, Open: input.Open,
+		NeedsReview: input.NeedsReview, Since: input.From, Until: input.To, Limit: input.Limit,
+	}
+	for _, state := range input.State {
+		if !knownState(state) {
+			return nil, invalid("state", "has no state %q", state)
+		}
+		filter.States = append(filter.States, order.State(state))
+	}
+	cursor := newCursor("orders", input)
+	if err := cursor.read(input.Cursor, &filter.After); err != nil {
+		return nil, err
+	}
+	page, err := d.Service.Orders(ctx, caller.Actor, filter)
+	if err != nil {
+		return nil, err
+	}
+	list := &answer[orderList]{orderList{Orders: page.Orders}}
+	if page.More {
+		list.Body.Next = cursor.write(page.Orders[len(page.Orders)-1].Key())
+	}
+	return list, nil
+}
+
+func knownState(text string) bool {
+	for _, state := range order.States() {
+		if string(state) == text {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *door) getStory(ctx context.Context, caller Caller, input *OrderPath) (*answer[payouts.Story], error) {
+	if refusal := caller.acts(roster.Read, input.key()); refusal != nil {
+		return nil, refusal
+	}
+	story, err := d.Service.Story(ctx, caller.Actor, input.key())
+	return &answer[payouts.Story]{story}, err
+}
+
+type auditList struct {
+	Entries []payouts.AuditEntry `json:"audit" nullable:"false"`
+}
+
+func (d *door) getAudit(ctx context.Context, caller Caller, input *OrderPath) (*answer[auditList], error) {
+	if refusal := caller.acts(roster.Read, input.key()); refusal != nil {
+		return nil, refusal
+	}
+	entries, err := d.Service.Audit(ctx, caller.Actor, input.key())
+	return &answer[auditList]{auditList{entries}}, err
+}
