@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -99,7 +100,7 @@ func (b *Books) insertOrder(ctx context.Context, key order.Key, adoption order.A
 	case err != nil:
 		return nil, fmt.Errorf("record %s: %w", key, err)
 	case opening == ledger.BooksClosed:
-		return order.Refuse(ledger.CodeBooksClosed, "the books of merchant %s are not open: compare its balance first, then adopt the order", request.Merchant), nil
+		return order.Refuse(codes.BooksClosed, "the books of merchant %s are not open: compare its balance first, then adopt the order", request.Merchant), nil
 	case opening == ledger.Conflict:
 		return order.Refuse(order.CodeOrderConflict, "the number %s belongs to an order with other content in the ledger", key.Number), nil
 	case opening == ledger.Twin:

@@ -27,9 +27,15 @@ const (
 // passed. Such errors are expected, so they are benign: the SDK neither logs them
 // nor counts them as failures.
 func later(errorType, message string, wait time.Duration) error {
+	return laterBecause(nil, errorType, message, wait)
+}
+
+// laterBecause is later with a cause, which the caller may look for.
+func laterBecause(cause error, errorType, message string, wait time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(message, errorType, temporal.ApplicationErrorOptions{
 		NextRetryDelay: wait,
 		Category:       temporal.ApplicationErrorCategoryBenign,
+		Cause:          cause,
 	})
 }
 

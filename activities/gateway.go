@@ -217,11 +217,11 @@ func (g *Gateway) noUsableAnswer(ctx context.Context, row order.Order, earlier [
 		return looked, nil
 	}
 	looked.standing.Reason = order.Reason{Code: order.CodeGatewayAway, Text: "the gateway has to be queried before the order is sent, and does not answer: " + err.Error()}
-	var gateway *tarspay.Error
-	if !errors.As(err, &gateway) || gateway.Class != tarspay.ClassAuth {
+	refused, is := refusesMerchant(err)
+	if !is {
 		return looked, nil
 	}
-	looked.standing.Reason = order.Reason{Code: order.CodeGatewayPaused, Text: gateway.Error()}
+	looked.standing.Reason = order.Reason{Code: order.CodeGatewayPaused, Text: refused.Error()}
 	return looked, g.trip(ctx, row.Merchant, looked.standing.Reason)
 }
 
@@ -539,9 +539,16 @@ type Confirmed struct {
 }
 
 // OpenBooks queries the merchant's balance and books it as the opening balance,
-// once. Orders wait for it.
+// once. Orders wait for it. If the gateway refuses every call of the merchant, its
+// breaker opens, so that a person is told.
 func (g *Gateway) OpenBooks(ctx context.Context, merchant string) error {
 	available, frozen, err := g.balance(ctx, merchant)
+	if refused, is := refusesMerchant(err); is {
+		reason := order.Reason{Code: order.CodeGatewayPaused, Text: refused.Error()}
+		if err := g.trip(ctx, merchant, reason); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -559,8 +566,9 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 	}
 	balance, err := client.Balance(ctx)
 	if err != nil {
+		activity.GetLogger(ctx).Error("The gateway does not tell a merchant's balance", "merchant", merchant, "reason", err.Error())
 		wait := g.settings.RetryLadder.Step(int(activity.GetInfo(ctx).Attempt))
-		return available, frozen, later(ErrorGateway, err.Error(), wait)
+		return available, frozen, laterBecause(err, ErrorGateway, err.Error(), wait)
 	}
 	what := "available"
 	available, err = profile.ParseBalance(balance.Available)
@@ -572,6 +580,13 @@ func (g *Gateway) balance(ctx context.Context, merchant string) (available, froz
 		return available, frozen, g.unreadableBalance(ctx, merchant, what, err)
 	}
 	return available, frozen, nil
+}
+
+// refusesMerchant returns the gateway's error if it refuses the merchant, and not what
+// was asked.
+func refusesMerchant(err error) (refused *tarspay.Error, is bool) {
+	is = errors.As(err, &refused) && refused.Class == tarspay.ClassAuth
+	return refused, is
 }
 
 // unreadableBalance opens a discrepancy for a balance that cannot be held exactly.

@@ -33,6 +33,9 @@ func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snap
 		return order.Snapshot{}, err
 	}
 	available, frozen, err := g.balance(ctx, merchant)
+	if refused, is := refusesMerchant(err); is { // asking again changes nothing: a person must
+		return order.Snapshot{}, nonRetryable(order.CodeGatewayPaused, refused)
+	}
 	if err != nil {
 		return order.Snapshot{}, err
 	}

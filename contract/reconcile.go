@@ -13,10 +13,11 @@ type ReconcileBalancesInput struct {
 
 // ReconcileBalancesResult is the report: a snapshot per merchant.
 type ReconcileBalancesResult struct {
-	Snapshots   []order.Snapshot `json:"snapshots"`
-	Drifting    []string         `json:"drifting,omitempty"`    // merchants whose balance in the ledger differs from the gateway's
-	Unreachable []string         `json:"unreachable,omitempty"` // merchants whose balance could not be queried
-	Unknown     []string         `json:"unknown,omitempty"`     // those of them that neither a worker nor the ledger knows
+	Snapshots   []order.Snapshot  `json:"snapshots"`
+	Drifting    []string          `json:"drifting,omitempty"`    // merchants whose balance in the ledger differs from the gateway's
+	Unreachable []string          `json:"unreachable,omitempty"` // merchants whose balance could not be queried
+	Problems    map[string]string `json:"problems,omitempty"`    // why, by merchant
+	Unknown     []string          `json:"unknown,omitempty"`     // those of them that neither a worker nor the ledger knows
 }
 
 // ReconcileTransactionsInput says whose transactions to compare, and which span.

@@ -46,12 +46,18 @@ func TestReconcileUnknownMerchant(t *testing.T) {
 	s := embedded(t)
 	const stranger = "M9999999999"
 	start := s.now()
-	require.Equal(t, contract.ReconcileBalancesResult{Unreachable: []string{stranger}, Unknown: []string{stranger}}, s.balances(stranger))
+	require.Equal(t, contract.ReconcileBalancesResult{
+		Unreachable: []string{stranger}, Unknown: []string{stranger},
+		Problems: map[string]string{stranger: "merchant M9999999999 is not configured, and no worker has recorded it"},
+	}, s.balances(stranger))
 	require.Less(t, s.now().Sub(start), time.Minute)
 
 	require.NoError(t, s.books.RecordKnown(t.Context(), ledger.Known{Merchants: map[string]string{stranger: "PK"}}))
 	start = s.now()
-	require.Equal(t, contract.ReconcileBalancesResult{Unreachable: []string{stranger}}, s.balances(stranger))
+	result := s.balances(stranger)
+	require.Equal(t, []string{stranger}, result.Unreachable)
+	require.Empty(t, result.Unknown)
+	require.Contains(t, result.Problems[stranger], "is not configured on this worker")
 	require.Less(t, s.now().Sub(start), 20*time.Minute)
 }
 

@@ -182,6 +182,7 @@ func (p *payout) reload(ctx workflow.Context) error {
 // openBooks waits until the merchant's opening balance is booked. If the gateway's
 // balance cannot be read, the order waits until a person has acted.
 func (p *payout) openBooks(ctx workflow.Context, attempt time.Duration) (booked bool, err error) {
+	p.standing.Reason = order.Reason{Code: codes.BooksClosed, Text: "the merchant's first order waits until its balance at the gateway is booked as the opening balance"}
 	p.show(ctx, "Waiting for the merchant's balance at the gateway; it is booked as the opening balance.")
 	asking := forGateway(ctx, "opening balance of "+p.request.Merchant, attempt, 0)
 	balance := workflow.ExecuteActivity(asking, gateway.OpenBooks, p.request.Merchant)

@@ -278,6 +278,40 @@ func TestAnOpeningBalanceThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A merchant whose first balance query the gateway refuses, because of its key, is in the
+// queue. Its order says what it waits for, and goes on by itself once the key is known.
+func TestAMerchantThatTheGatewayRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mended := false
+	w.garble = func(path string, answer []byte) []byte {
+		if mended || path != tarspay.PathBalance {
+			return answer
+		}
+		return []byte(`{"code":5003005,"msg":"merchant API key does not exist","data":null}`)
+	}
+	w.RegisterDelayedCallback(func() {
+		value, err := w.QueryWorkflow(contract.OrderQuery)
+		require.NoError(t, err)
+		var view order.View
+		require.NoError(t, value.Get(&view))
+		require.Equal(t, codes.BooksClosed, view.Reason.Code)
+		queue, err := w.books.NeedsPerson(t.Context(), time.Minute, 0)
+		require.NoError(t, err)
+		require.Len(t, queue, 1)
+		require.Equal(t, ledger.QueueBreaker, queue[0].Kind)
+		require.Contains(t, queue[0].Breaker.Reason.Text, "5003005")
+		mended = true
+	}, time.Hour)
+	view := w.drive(request(t, order.Withdrawal, "success"))
+	require.Equal(t, order.Succeeded, view.State)
+	require.Empty(t, view.Reason.Code)
+	breakers, err := w.books.Breakers(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, breakers, "the create was not refused")
+	w.balanced()
+}
+
 // An order whose row is gone from the ledger, as after an older copy of it was
 // restored, says so and waits; it goes on by itself when the row is there.
 func TestARowThatIsGoneAndComesBack(t *testing.T) {

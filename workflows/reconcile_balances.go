@@ -1,9 +1,11 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
@@ -58,6 +60,13 @@ func reportBalances(merchants []string, results []*balanceResult) contract.Recon
 		case compared == nil: // under way
 		case compared.err != nil:
 			result.Unreachable = append(result.Unreachable, merchants[i])
+			var app *temporal.ApplicationError
+			if errors.As(compared.err, &app) {
+				if result.Problems == nil {
+					result.Problems = make(map[string]string)
+				}
+				result.Problems[merchants[i]] = app.Message()
+			}
 			if isError(compared.err, order.CodeUnknownMerchant) {
 				result.Unknown = append(result.Unknown, merchants[i])
 			}
@@ -95,7 +104,7 @@ func describeReconciliation(result contract.ReconcileBalancesResult) string {
 			s.Drift.String() + " | " + string(s.Verdict) + " |\n"
 	}
 	for _, merchant := range result.Unreachable {
-		why := "could not be queried"
+		why := "could not be queried: " + result.Problems[merchant]
 		if slices.Contains(result.Unknown, merchant) {
 			why = "is unknown (" + order.CodeUnknownMerchant + ")"
 		}

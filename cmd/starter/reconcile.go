@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,8 +30,9 @@ not be asked is exit code 6.
 --json: {"snapshots":[{"id","merchant","currency","at","gateway_available",
 "gateway_frozen","ledger_available","ledger_in_flight","open_withdrawals",
 "open_withdrawal_amount","open_deposits","open_deposit_amount","sent_withdrawal_amount",
-"sent_deposit_amount","fee_rest","drift","verdict"}],"drifting":[…],"unreachable":[…]},
-the last two with merchant numbers. fee_rest is what fees were finer than is booked,
+"sent_deposit_amount","fee_rest","drift","verdict"}],"drifting":[…],"unreachable":[…],
+"problems":{…}}: the two lists have merchant numbers, and problems says by merchant
+number why its balance could not be asked. fee_rest is what fees were finer than is booked,
 in millionths of a minor unit.
 ` + transactionsHelp,
 		Example: `  starter reconcile
@@ -84,8 +84,12 @@ func writeReconciliation(w io.Writer, document payouts.BalanceReport) {
 	if len(document.Snapshots) > 0 {
 		writeSnapshots(w, document.Snapshots)
 	}
-	if len(document.Unreachable) > 0 {
-		printf(w, "could not be asked (%s): %s\n", order.CodeGatewayAway, printable(strings.Join(document.Unreachable, ", ")))
+	for _, merchant := range document.Unreachable {
+		printf(w, "%s could not be asked (%s)", printable(merchant), order.CodeGatewayAway)
+		if why := document.Problems[merchant]; why != "" {
+			printf(w, ": %s", printable(why))
+		}
+		printf(w, "\n")
 	}
 	if len(document.Snapshots)+len(document.Unreachable) == 0 {
 		printf(w, "no merchants\n")

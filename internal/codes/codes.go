@@ -19,6 +19,7 @@ const (
 	ProposalDiffers     = "PROPOSAL_DIFFERS"         // the second resolution is not what the first person proposed
 	Unsigned            = "START_UNSIGNED"           // there is a roster and the start is not signed: two persons approve the order
 	WithdrawalsStopped  = "WITHDRAWALS_STOPPED"      // a person has stopped the merchant's, the country's or all withdrawals
+	BooksClosed         = "BOOKS_CLOSED"             // the merchant has no books in that currency, or no opening balance yet
 	NotSubmitted        = "NOT_SUBMITTED"            // nothing was sent, so there is nothing to query
 	OrderErased         = "ORDER_ERASED"             // the number belongs to an order that has ended and was erased: nothing is sent
 	WorkflowRunning     = "WORKFLOW_RUNNING"         // a workflow drives the order: it cannot be adopted

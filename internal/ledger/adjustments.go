@@ -114,7 +114,6 @@ const (
 	CodeAdjustmentConflict = "ADJUSTMENT_CONFLICT"  // another adjustment has the reference
 	CodeAdjustmentNotFound = "ADJUSTMENT_NOT_FOUND" // no adjustment of that reference
 	CodeAdjustmentDecided  = "ADJUSTMENT_DECIDED"   // it is already booked or rejected
-	CodeBooksClosed        = "BOOKS_CLOSED"         // the merchant has no books in that currency
 	CodeFrozenExceeded     = "FROZEN_EXCEEDED"      // more than the rest of the frozen amount of the opening
 )
 
@@ -376,7 +375,7 @@ func (t tx) proposeAdjustment(ctx context.Context, stored *adjustmentRow, a Adju
 	}
 	_, err := t.books(ctx, row.Merchant, row.Currency, "")
 	if errors.Is(err, errBooksClosed) {
-		return order.Refuse(CodeBooksClosed, "merchant %s has no books in %s; they are opened with the gateway's balance", row.Merchant, row.Currency)
+		return order.Refuse(codes.BooksClosed, "merchant %s has no books in %s; they are opened with the gateway's balance", row.Merchant, row.Currency)
 	}
 	if err != nil {
 		return err

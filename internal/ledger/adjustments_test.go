@@ -143,8 +143,8 @@ func TestRefusedAdjustments(t *testing.T) {
 		{"no amount", func(a *Adjustment) { a.Amount = money.Amount{} }, CodeAdjustmentInvalid},
 		{"nothing", func(a *Adjustment) { a.Amount = pkr("0") }, CodeAdjustmentInvalid},
 		{"below zero", func(a *Adjustment) { a.Amount = pkr("-1") }, CodeAdjustmentInvalid},
-		{"without books", func(a *Adjustment) { a.Merchant = "M2" }, CodeBooksClosed},
-		{"without books in the currency", func(a *Adjustment) { a.Amount = amount(5, "VND") }, CodeBooksClosed},
+		{"without books", func(a *Adjustment) { a.Merchant = "M2" }, codes.BooksClosed},
+		{"without books in the currency", func(a *Adjustment) { a.Amount = amount(5, "VND") }, codes.BooksClosed},
 		{"more than was frozen", func(a *Adjustment) { a.Kind, a.Amount = AdjustFrozenPaid, pkr("50.01") }, CodeFrozenExceeded},
 		{"more than was frozen comes back", func(a *Adjustment) { a.Kind, a.Amount = AdjustFrozenReturned, pkr("51") }, CodeFrozenExceeded},
 	}

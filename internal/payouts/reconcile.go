@@ -10,9 +10,10 @@ import (
 
 // BalanceReport compares balances. Its lists are never null.
 type BalanceReport struct {
-	Snapshots   []order.Snapshot `json:"snapshots"`
-	Drifting    []string         `json:"drifting"`    // merchants
-	Unreachable []string         `json:"unreachable"` // merchants whose balance could not be asked
+	Snapshots   []order.Snapshot  `json:"snapshots"`
+	Drifting    []string          `json:"drifting"`           // merchants
+	Unreachable []string          `json:"unreachable"`        // merchants whose balance could not be asked
+	Problems    map[string]string `json:"problems,omitempty"` // why, by merchant
 }
 
 // ReconcileBalances compares the gateway's balances of merchants with the
@@ -39,6 +40,7 @@ func (s *Service) ReconcileBalances(ctx context.Context, _ Actor, merchants []st
 		Snapshots:   append([]order.Snapshot{}, result.Snapshots...),
 		Drifting:    append([]string{}, result.Drifting...),
 		Unreachable: append([]string{}, result.Unreachable...),
+		Problems:    result.Problems,
 	}, nil
 }
 

@@ -289,6 +289,7 @@ func (s *Service) workflowStatus(ctx context.Context, orders Orders, key order.K
 	case known.unset && died:
 		answer.Problem = s.undriven(key, "its last run is "+strings.ToLower(there.Status))
 	case known.unset, young, rules.Unwritten(answer.Order.Standing):
+	case there.Open && answer.Order.Reason.Code == codes.BooksClosed: // it is not to be in the ledger yet
 	default:
 		answer.Problem = &order.Reason{
 			Code: codes.DiscrepancyNotInLedger,
