@@ -62,7 +62,7 @@ func (p *payout) askFirst(ctx workflow.Context) error {
 }
 
 func (p *payout) awaitApproval(ctx workflow.Context) error {
-	p.show(ctx, fmt.Sprintf("Waits for a second person: approve or reject the order by %s; then it is rejected.", saytime.Say(p.approveBefore)))
+	p.show(ctx, fmt.Sprintf("Waits for an approval: approve or reject the order by %s; then it is rejected.", saytime.Say(p.approveBefore)))
 	waiting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	deadline := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.approveBefore), workflow.TimerOptions{Summary: "wait for an approval"})

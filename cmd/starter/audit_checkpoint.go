@@ -99,7 +99,7 @@ func readCheckpoints(keys *seal.Public, files []string) ([]seal.Checkpoint, erro
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, order.Refuse(seal.CodeCheckpointMalformed, "the checkpoint cannot be read: %s", err)
+			return nil, usage("--checkpoint: %s", err)
 		}
 		opened, err := keys.OpenFile(text, file)
 		if err != nil {

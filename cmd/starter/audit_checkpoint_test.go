@@ -121,7 +121,7 @@ func TestAuditCheckpointRefuses(t *testing.T) {
 	}
 	file := filepath.Join(dir, "good")
 	require.NoError(t, os.WriteFile(file, []byte(good), 0o600))
-	requireCode(t, b, exitUsage, seal.CodeCheckpointMalformed, "audit", "--verify", "--public-keys", public, "--checkpoint", filepath.Join(dir, "none"))
+	requireCode(t, b, exitUsage, codeUsage, "audit", "--verify", "--public-keys", public, "--checkpoint", filepath.Join(dir, "none")) // no tampering: a wrong path
 	requireCode(t, b, exitUsage, seal.CodeKeyMissing, "audit", "--verify", "--checkpoint", file)
 	for _, args := range []string{
 		"--verify --checkpoint", "--verify --checkpoint --merchant M " + file, "--verify " + file, "--checkpoint INV-1",

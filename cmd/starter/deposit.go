@@ -54,6 +54,9 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if !waiting.wait {
 		patience = waiting.or(instructionsTime)
 	}
+	if err := s.requester(flags.requestedBy); err != nil {
+		return err
+	}
 	document, err := service.StartDeposit(ctx, s.by(flags.requestedBy), request, patience)
 	if err != nil {
 		return err

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -82,7 +85,13 @@ func explain(err error) failure {
 	case order.CodeWhoMissing:
 		f.Message += "; give a name with --by, which was empty or is nobody's"
 	case order.CodeWhyMissing:
-		f.Message += "; give the reason with --why"
+		if !strings.HasPrefix(f.Message, "a note ") { // its text is an argument
+			f.Message += "; give the reason with --why"
+		}
+	case envelope.CodeAgentAway, envelope.CodeAgentLacksKey:
+		f.Message += ": PAYOUTS_SIGNING_KEY"
+	case authority.CodeSignatureNeeded:
+		f.Message += " (starter signs when PAYOUTS_ORIGIN is set)"
 	case codes.EvidenceMissing:
 		f.Message += "; name the proof with --evidence"
 	case codes.FeeUnconfirmed:

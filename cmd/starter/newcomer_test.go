@@ -78,6 +78,7 @@ func TestShortDurations(t *testing.T) {
 // A refusal for want of a reason or a proof names the flag.
 func TestRefusalsNameTheFlag(t *testing.T) {
 	t.Parallel()
+	assert.Equal(t, "a note says why, in a sentence", explain(order.Refuse(order.CodeWhyMissing, "a note says why, in a sentence")).Message, "note has no --why")
 	assert.Contains(t, explain(order.Refuse(order.CodeWhyMissing, "a cancellation says why")).Message, "a cancellation says why; give the reason with --why")
 	assert.Contains(t, explain(order.Refuse(codes.EvidenceMissing, "a resolution names its proof")).Message, "; name the proof with --evidence")
 }

@@ -69,9 +69,12 @@ func short(d time.Duration) string {
 	return text
 }
 
+// constantly returns a function that returns the text.
+func constantly(text string) func() string { return func() string { return text } }
+
 // tellWaiting prints to standard error that a wait continues, until the returned
 // function is called.
-func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
+func (s *starter) tellWaiting(what func() string, most time.Duration) (done func()) {
 	begun := time.Now()
 	again := time.NewTimer(tellFirst)
 	ended, told := make(chan struct{}), make(chan struct{})
@@ -82,7 +85,7 @@ func (s *starter) tellWaiting(what string, most time.Duration) (done func()) {
 			case <-ended:
 				return
 			case <-again.C:
-				s.note("%s: %s of at most %s", what, short(min(time.Since(begun), most)), short(most))
+				s.note("%s: %s of at most %s", what(), short(min(time.Since(begun), most)), short(most))
 				again.Reset(tellEvery)
 			}
 		}

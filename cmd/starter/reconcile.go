@@ -65,7 +65,7 @@ func (s *starter) reconcile(ctx context.Context, merchants []string, timeout tim
 	if err != nil {
 		return err
 	}
-	defer s.tellWaiting("comparing balances (a difference is looked at twice, some seconds apart, to tell drift from an order under way)", timeout)()
+	defer s.tellWaiting(constantly("comparing balances (a difference is looked at twice, some seconds apart, to tell drift from an order under way)"), timeout)()
 	report, err := service.ReconcileBalances(ctx, s.self(), merchants, timeout)
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func (s *starter) reconcileTransactions(ctx context.Context, input payouts.Trans
 	if err != nil {
 		return err
 	}
-	defer s.tellWaiting("comparing transactions", timeout)()
+	defer s.tellWaiting(constantly("comparing transactions"), timeout)()
 	report, err := service.ReconcileTransactions(ctx, s.self(), input, timeout)
 	if err != nil {
 		return err

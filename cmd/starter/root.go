@@ -26,7 +26,7 @@ func (s *starter) root() *cobra.Command {
 
 An order is known by its number, which you choose once per payment and keep: the
 same command again is the same order and pays once; the same number with other
-content is refused. Personal data of payers and beneficiaries is never printed.`,
+content is refused. Personal data of payers and beneficiaries is printed masked.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document instead of text")

@@ -60,7 +60,7 @@ func signingKey(path, name string) (*envelope.SSHKey, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		file := filepath.Join(path, filepath.Base(name))
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return nil, order.Refuse(envelope.CodeKeyUnusable, "%s has no key of %s; act with --by as somebody whose key is there", path, name)
+			return nil, order.Refuse(envelope.CodeKeyUnusable, "%s has no key of %s; act as somebody whose key is there", path, name)
 		}
 		path = file
 	}

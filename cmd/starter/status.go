@@ -77,7 +77,7 @@ func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFl
 }
 
 func (s *starter) addMerchant(cmd *cobra.Command, merchant *string) {
-	cmd.Flags().StringVar(merchant, "merchant", "", "merchant number; not needed when only one has the order, or there is only one")
+	cmd.Flags().StringVar(merchant, "merchant", "", "merchant number; not needed when only one of PAYOUTS_MERCHANTS has the order, or there is only one")
 	s.complete(cmd, "merchant", s.merchantNames)
 }
 

@@ -99,7 +99,7 @@ func (p *problems) moment(field, text string, now time.Time) time.Time {
 		return now.Add(-ago)
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if at, err := time.Parse(layout, text); err == nil && at.Unix() >= 0 {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil && at.Unix() >= 0 { //nolint:gosmopolitan // a day is the user's, as in what is printed
 			return at
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,9 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 		return err
 	}
 	s.warnOfWay(request)
+	if err := s.requester(flags.requestedBy); err != nil {
+		return err
+	}
 	started, err := service.StartWithdrawal(ctx, s.by(flags.requestedBy), request)
 	if err != nil {
 		return err
@@ -65,6 +69,14 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	}
 	s.tellStarted(request, started)
 	return s.await(ctx, service.Await, request.Key(), waiting, &started)
+}
+
+// requester refuses a start that is to be signed by nobody.
+func (s *starter) requester(name string) error {
+	if name == "" && s.signing.Origin != "" {
+		return usage("--requested-by is empty, and the start is signed: name who asks for it")
+	}
+	return nil
 }
 
 // tellStarted says what was started before the order itself is printed. With --json
@@ -148,7 +160,7 @@ func (s *starter) await(
 	ctx context.Context, wait func(context.Context, payouts.Actor, order.Key, time.Duration) (payouts.Order, error), key order.Key, waiting waitFlags,
 	started *client.Started,
 ) error {
-	done := s.tellWaiting("waiting for the end of "+key.String(), waiting.or(endTime))
+	done := s.tellWaiting(func() string { return s.waitsFor(ctx, key) }, waiting.or(endTime))
 	document, err := wait(ctx, s.self(), key, waiting.or(endTime))
 	done()
 	if err != nil {
@@ -156,6 +168,26 @@ func (s *starter) await(
 	}
 	document.Started = started
 	return s.ended(document)
+}
+
+// waitsFor says that the end of an order is waited for, and what it waits for if it needs a
+// person.
+func (s *starter) waitsFor(ctx context.Context, key order.Key) string {
+	text := "waiting for the end of " + key.String()
+	service, err := s.service()
+	if err != nil {
+		return text
+	}
+	asking, cancel := context.WithTimeout(ctx, tellFirst)
+	defer cancel()
+	now, err := service.Status(asking, s.self(), key)
+	switch {
+	case err != nil:
+		return text
+	case now.NeedsPerson():
+		return text + ", which is " + string(now.Order.State) + ". " + strings.TrimSuffix(now.Order.Next, ".")
+	}
+	return text + ", which is " + string(now.Order.State)
 }
 
 // ended prints an order and returns its exit code.

@@ -57,7 +57,7 @@ func (h *house) queued(t *testing.T) []string {
 		require.NotEmpty(t, item.Do)
 		kind := string(item.Kind)
 		if item.Kind == ledger.QueueDrift {
-			_, amount, found := strings.Cut(item.Text, "the gateway has ")
+			_, amount, found := strings.Cut(item.Text, "the gateway had ")
 			require.True(t, found, item.Text)
 			amount, _, found = strings.Cut(amount, " more than the books")
 			require.True(t, found, item.Text)

@@ -53,7 +53,7 @@ func (l *Ledger) LastCheckpoint(ctx context.Context) (Checkpoint, error) {
 
 func noCheckpoint(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
-		return order.Refuse(CodeCheckpointMissing, "no checkpoint of the audit was made yet: a worker with PAYOUTS_AUDIT_KEY_FILE makes one every PAYOUTS_CHECKPOINT_EVERY")
+		return order.Refuse(CodeCheckpointMissing, "no checkpoint of the audit was made yet: a worker with PAYOUTS_AUDIT_KEY_FILE makes one every PAYOUTS_CHECKPOINT_EVERY, and at once with: temporal schedule trigger --schedule-id checkpoint-audit")
 	}
 	return err
 }

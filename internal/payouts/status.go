@@ -41,6 +41,9 @@ type Order struct {
 	LedgerAway bool          `json:"-"`                   // the ledger was not available
 }
 
+// NeedsPerson reports whether the order waits for a person.
+func (o Order) NeedsPerson() bool { return rules.NeedsPerson(o.Order.Standing) }
+
 // Status returns the state of an order and what happens next.
 func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, error) {
 	known := s.record(ctx, key)
@@ -343,8 +346,11 @@ func (s *Service) WorkflowKnows(ctx context.Context, _ Actor, key order.Key) str
 	if !rules.Unwritten(view.Standing) {
 		return "; Temporal has a workflow of it: " + s.parts.Ask(UseStatus, key)
 	}
-	return fmt.Sprintf("; its workflow ended as %s before anything was written down: %s (%s). Once that is mended, the same number may be started again",
-		view.State, view.Reason.Text, view.Reason.Code)
+	text := fmt.Sprintf("; its workflow ended as %s before anything was written down: %s (%s)", view.State, view.Reason.Text, view.Reason.Code)
+	if view.Reason.Code != order.CodeNumberTwin { // the other order's number stays
+		text += ". Once that is mended, the same number may be started again"
+	}
+	return text
 }
 
 // preferLedger replaces a workflow's answer by the ledger's, if the ledger has the

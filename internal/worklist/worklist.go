@@ -126,7 +126,7 @@ func sayOther(item *Item, due ledger.Due) {
 		item.Do = fmt.Sprintf("check the proof and confirm it, if you are not %s, or reject it", a.By)
 		item.Command = "starter adjust confirm " + id + merchant
 	default:
-		item.Text = fmt.Sprintf("the gateway has %s than the books, and no open order explains it", moreOrLess(due.Drift))
+		item.Text = fmt.Sprintf("when they were last compared, the gateway had %s than the books, and no open order explained it", moreOrLess(due.Drift))
 		item.Do = "find it " + whereTransactionsAre(due) + ", or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again"
 		item.Command = "starter reconcile" + merchant
 	}

@@ -199,7 +199,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 		"the gateway has less": {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, -2000)},
 			said{
-				"the gateway has 20.00 PKR less than the books, and no open order explains it",
+				"when they were last compared, the gateway had 20.00 PKR less than the books, and no open order explained it",
 				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
@@ -207,7 +207,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 		"the gateway has more": {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, 700)},
 			said{
-				"the gateway has 7.00 PKR more than the books, and no open order explains it",
+				"when they were last compared, the gateway had 7.00 PKR more than the books, and no open order explained it",
 				"find it in the merchant's statement at the gateway's console (the gateway has no transaction history for the country), among the orders that end otherwise there (starter reconcile --transactions --merchant M1700000001), or among the orders that a person resolved: one may not have been paid as resolved. An adjustment may have been booked without the money. What belongs to no order is booked as an adjustment by two persons (starter adjust); then compare again",
 				"starter reconcile --merchant M1700000001",
 			},
