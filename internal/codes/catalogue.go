@@ -254,6 +254,7 @@ var Catalogue = []Group{
 		{"CODEC_TOO_LARGE", ClassTooLarge, "a request has too many bytes or payloads", "ask for fewer payloads"},
 	}},
 	{"api", "What the HTTP door answers", []Entry{
+		{"API_HOST", ClassMisdirected, "without a roster, the api is asked under a name that is not this machine's", "ask it as localhost, or give it a roster"},
 		{"API_KEY_MISSING", ClassUnauthenticated, "the request has no API key", "send it as Authorization: Bearer"},
 		{"CURSOR_FOREIGN", ClassInvalid, "the cursor is no cursor, or is of another list", "begin again without it, and change no other parameter from page to page"},
 		{"DOOR_KEY_UNUSABLE", ClassUnavailable, "the api cannot sign for its callers with its key", "put the key's public half into the roster, in a system with door: true"},
@@ -261,7 +262,7 @@ var Catalogue = []Group{
 		{"NOT_JSON", ClassMedia, "a body is JSON by its header, and so is the answer", "send application/json"},
 		{"NO_SUCH_METHOD", ClassMethod, "the path takes other methods", "see GET /"},
 		{"NO_SUCH_PATH", ClassNotFound, "there is nothing at the path", "see GET /"},
-		{"RATE_LIMITED", ClassRate, "the caller sends too many requests", "wait as Retry-After says and send it again"},
+		{"RATE_LIMITED", ClassRate, "the caller sends too many requests, or waits for too many orders at once", "wait as Retry-After says and send it again"},
 		{"REQUEST_INCOMPLETE", ClassIncomplete, "the body did not arrive whole, or not in time", "send it again"},
 		{"REQUEST_TOO_LARGE", ClassTooLarge, "the body is too large", "send less"},
 	}},

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -31,10 +32,10 @@ type Caller struct {
 	May func(role roster.Role, merchant string, amounts ...money.Amount) *order.Refusal
 }
 
-// Access finds out who sends a request. The codes are API_KEY_MISSING, KEY_UNKNOWN and
-// KEY_EXPIRED.
+// Access finds out who sends a request. The codes are API_KEY_MISSING, KEY_UNKNOWN,
+// KEY_EXPIRED and API_HOST.
 type Access interface {
-	// Caller returns who sends a request with these headers.
+	// Caller returns who sends a request with these headers, Host among them.
 	Caller(header func(name string) string, at time.Time) (Caller, *order.Refusal)
 }
 
@@ -107,7 +108,10 @@ func (k *Keys) Caller(header func(string) string, at time.Time) (Caller, *order.
 	caller := Caller{
 		Actor: payouts.Actor{Name: actor.Name, Signing: signing}, Merchants: actor.Merchants,
 		May: func(role roster.Role, merchant string, amounts ...money.Amount) *order.Refusal {
-			return inForce.May(actor.Name, role, merchant, amounts...)
+			if refusal := inForce.May(actor.Name, role, merchant, amounts...); refusal != nil {
+				return refusal
+			}
+			return inForce.DoorMay(amounts...)
 		},
 	}
 	if slices.Contains(actor.Merchants, roster.AllMerchants) {
@@ -117,8 +121,9 @@ func (k *Keys) Caller(header func(string) string, at time.Time) (Caller, *order.
 }
 
 // Anybody is the Access of an installation without a roster, for development: the header
-// Payouts-By names who acts, and everybody may do everything. It is demanded of every
-// request, because a page in a browser cannot send it.
+// Payouts-By names who acts, and everybody may do everything. A page in a browser cannot
+// send that header to another origin, and cannot be of this origin: Host must be a name of
+// this machine.
 type Anybody struct{}
 
 // ByHeader names who acts, where there is no roster.
@@ -126,6 +131,9 @@ const ByHeader = "Payouts-By"
 
 // Caller is Access.
 func (Anybody) Caller(header func(string) string, _ time.Time) (Caller, *order.Refusal) {
+	if host := hostOf(header("Host")); host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		return Caller{}, order.Refuse(CodeHost, "without a roster the api is asked as localhost or under a loopback address")
+	}
 	if header(ByHeader) == "" {
 		return Caller{}, order.Refuse(CodeKeyMissing, "there is no roster here: say who you are in the header %s", ByHeader)
 	}
@@ -135,10 +143,18 @@ func (Anybody) Caller(header func(string) string, _ time.Time) (Caller, *order.R
 	}, nil
 }
 
+// hostOf returns a Host without its port and brackets.
+func hostOf(text string) string {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		return host
+	}
+	return strings.Trim(text, "[]")
+}
+
 // acts refuses what the caller may not do about an order or a merchant. If the caller
 // does not act for the merchant, the answer is that of an order that is not there.
-func (c Caller) acts(role roster.Role, key order.Key) *order.Refusal {
-	refusal := c.May(role, key.Merchant)
+func (c Caller) acts(role roster.Role, key order.Key, amounts ...money.Amount) *order.Refusal {
+	refusal := c.May(role, key.Merchant, amounts...)
 	if refusal == nil || refusal.Code != roster.CodeMerchantNotAllowed {
 		return refusal
 	}
@@ -178,7 +194,13 @@ func callerOf(ctx context.Context) Caller {
 // identify is the middleware that finds out who calls, and bounds how often.
 func (d *door) identify(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		caller, refusal := d.Access.Caller(ctx.Header, d.Now())
+		header := func(name string) string {
+			if name == "Host" {
+				return ctx.Host()
+			}
+			return ctx.Header(name)
+		}
+		caller, refusal := d.Access.Caller(header, d.Now())
 		if refusal == nil && !d.limits.allow(caller.Actor.Name) {
 			refusal = order.Refuse(CodeTooMany, "%s sends more than %d requests per second", caller.Actor.Name, d.Rate)
 		}

@@ -59,6 +59,42 @@ func TestCreateWithdrawal(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, got.text)
 	require.NoError(t, json.Unmarshal([]byte(got.text), &answer))
 	require.Equal(t, order.Reserved, answer.Order.State, "the ledger's")
+	got = h.as(t, "billing", http.MethodPost, "/v1/withdrawals", strings.Replace(sound, "easypaisa", "easypaissa", 1))
+	require.Equal(t, http.StatusOK, got.status, "an order that is there is not judged by today's rules: %s", got.text)
+	require.Nil(t, h.orders.started[2].Proof)
+}
+
+// Amounts that the ledger would refuse are refused before anything is started.
+func TestAmountsAboveALimit(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	for name, test := range map[string]struct{ system, amount, code string }{
+		"above what a door may sign": {"desk", "100001", roster.CodeOwnSignatureNeeded},
+		"above the system's limit":   {"small", "501", roster.CodeAboveActorLimit},
+	} {
+		got := h.as(t, test.system, http.MethodPost, "/v1/withdrawals", strings.Replace(sound, `"500"`, `"`+test.amount+`"`, 1))
+		require.Equal(t, http.StatusForbidden, got.status, name)
+		require.Equal(t, test.code, got.problem(t).Code, name)
+	}
+	require.Empty(t, h.orders.started)
+}
+
+// A caller has a bounded number of requests that wait, and others are not held up.
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(1)
+	for range mostWaits {
+		require.True(t, l.wait("billing"))
+	}
+	require.False(t, l.wait("billing"))
+	require.True(t, l.wait("desk"))
+	l.waited("billing")
+	require.True(t, l.wait("billing"))
+	for range mostWaits {
+		l.waited("billing")
+	}
+	l.waited("desk")
+	require.Empty(t, l.waits)
 }
 
 // Whatever is wrong with a request is a problem with a code and a field, and starts
@@ -307,6 +343,13 @@ func TestWithoutARoster(t *testing.T) {
 	require.Equal(t, http.StatusCreated, got.status, got.text)
 	require.Equal(t, "bilal", h.orders.started[0].RequestedBy)
 	require.Nil(t, h.orders.started[0].Proof)
+	for _, host := range []string{"attacker.example", "127.0.0.1.attacker.example", "192.0.2.1:8085"} { // a page whose name leads here
+		got = h.send(t, http.MethodPost, "/v1/withdrawals", sound, ByHeader, "bilal", "Host", host)
+		require.Equal(t, http.StatusMisdirectedRequest, got.status, host)
+		require.Equal(t, CodeHost, got.problem(t).Code)
+	}
+	require.Equal(t, http.StatusCreated, h.send(t, http.MethodPost, "/v1/withdrawals", sound, ByHeader, "bilal", "Host", "localhost:8085").status)
+	require.Len(t, h.orders.started, 2)
 }
 
 // The page and the document need no key, and load nothing from elsewhere.

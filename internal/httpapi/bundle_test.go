@@ -46,6 +46,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 //	billing  requests for merchant
 //	watcher  reads, of merchant
 //	desk     requests and operates, of all merchants
+//	small    requests for merchant, up to 500 PKR
 //	old      its key has expired
 type house struct {
 	server *httptest.Server
@@ -73,10 +74,11 @@ func rosterText(t *testing.T) string {
 		require.NoError(t, err)
 		fmt.Fprintf(&text, "  - name: %s\n    roles: [admin]\n    keys: ['%s namespaces=\"payouts\" %s']\n", name, name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
 	}
+	limits := "unlimited"
 	system := func(name, roles, merchants, expires string) {
 		sum := sha256.Sum256([]byte(tokenOf(name)))
-		fmt.Fprintf(&text, "  - name: %s\n    roles: [%s]\n    merchants: [%s]\n    limits: unlimited\n    api_keys:\n      - {prefix: %[1]s, sha256: %[4]s, expires: %[5]s}\n",
-			name, roles, merchants, hex.EncodeToString(sum[:]), expires)
+		fmt.Fprintf(&text, "  - name: %s\n    roles: [%s]\n    merchants: [%s]\n    limits: %[6]s\n    api_keys:\n      - {prefix: %[1]s, sha256: %[4]s, expires: %[5]s}\n",
+			name, roles, merchants, hex.EncodeToString(sum[:]), expires, limits)
 	}
 	text.WriteString("signed_above: {PKR: \"100000\"}\npeople:\n")
 	person("amina")
@@ -85,6 +87,9 @@ func rosterText(t *testing.T) string {
 	system("billing", "request", merchant, "2027-01-31T00:00:00Z")
 	system("watcher", "read", merchant, "2027-01-31T00:00:00Z")
 	system("desk", "request, operate", `"*"`, "2027-01-31T00:00:00Z")
+	limits = `{PKR: "500"}`
+	system("small", "request", merchant, "2027-01-31T00:00:00Z")
+	limits = "unlimited"
 	system("old", "request", merchant, "2026-01-31T00:00:00Z")
 	public, _ := keyOf("api").Public().(ed25519.PublicKey)
 	fmt.Fprintf(&text, "  - name: api\n    door: true\n    ed25519: [{id: api-a, public: %q}]\n", base64.StdEncoding.EncodeToString(public))
@@ -190,6 +195,9 @@ func (h *house) send(t *testing.T, method, path, body string, headers ...string)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			request.Host = headers[i+1]
+		}
 	}
 	response, err := h.server.Client().Do(request)
 	require.NoError(t, err)
@@ -209,6 +217,9 @@ type valueOrders struct {
 }
 
 func (v *valueOrders) Start(_ context.Context, request order.Request) (client.Started, error) {
+	if err := request.Validate(nil); err != nil && !v.existing { // as client.Start
+		return client.Started{}, err
+	}
 	v.started = append(v.started, request)
 	return client.Started{WorkflowID: "order:1", RunID: "run", Existing: v.existing}, v.err
 }

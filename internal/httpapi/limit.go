@@ -12,10 +12,11 @@ type limiter struct {
 	perSecond int
 	mutex     sync.Mutex
 	callers   map[string]*rate.Limiter
+	waits     map[string]int // requests that wait for an order's end
 }
 
 func newLimiter(perSecond int) *limiter {
-	return &limiter{perSecond: perSecond, callers: make(map[string]*rate.Limiter)}
+	return &limiter{perSecond: perSecond, callers: make(map[string]*rate.Limiter), waits: make(map[string]int)}
 }
 
 // mostCallers bounds the memory for callers without a roster, who may choose any name.
@@ -33,4 +34,26 @@ func (l *limiter) allow(name string) bool {
 		l.callers[name] = found
 	}
 	return found.Allow()
+}
+
+// mostWaits is the most requests of one caller that wait at once.
+const mostWaits = 200
+
+// wait reports whether the caller may wait. If so, call waited afterwards.
+func (l *limiter) wait(name string) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.waits[name] >= mostWaits {
+		return false
+	}
+	l.waits[name]++
+	return true
+}
+
+func (l *limiter) waited(name string) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.waits[name]--; l.waits[name] == 0 {
+		delete(l.waits, name)
+	}
 }

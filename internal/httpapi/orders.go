@@ -86,11 +86,13 @@ func (d *door) registerOrders(api huma.API) {
 	}, d.getAudit)
 }
 
-// request returns the order of a body, if the caller may request it.
-func (d *door) request(caller Caller, kind order.Kind, input *createInput) (order.Request, error) {
-	body := input.Body
+// request returns the order of a body and who starts it, if the caller may request it. What
+// breaks a rule is not signed: it may be the repetition of an order from before the rule,
+// and is refused otherwise. Limits are the worker's, for the same reason.
+func (d *door) request(caller Caller, kind order.Kind, input *createInput) (order.Request, payouts.Actor, error) {
+	body, by := input.Body, caller.Actor
 	if input.IdempotencyKey != "" && input.IdempotencyKey != body.Number {
-		return order.Request{}, refuse(CodeKeyDiffers, "Idempotency-Key is not the order number; the number is the key, so send it there or leave the header out")
+		return order.Request{}, by, refuse(CodeKeyDiffers, "Idempotency-Key is not the order number; the number is the key, so send it there or leave the header out")
 	}
 	r := order.Request{
 		Kind: kind, Merchant: body.Merchant, Number: body.Number, Country: body.Country, Way: body.Way,
@@ -99,21 +101,22 @@ func (d *door) request(caller Caller, kind order.Kind, input *createInput) (orde
 	if r.Country == "" {
 		r.Country = d.Countries[r.Merchant]
 	}
-	if err := r.Validate(nil); err != nil { // limits: the worker's, because an order on record is not judged by ours
-		return order.Request{}, err
+	amounts := []money.Amount{r.Amount}
+	if r.Validate(nil) != nil {
+		by.Signing, amounts = nil, nil
 	}
-	if refusal := caller.acts(roster.Request, order.Key{Merchant: r.Merchant}); refusal != nil {
-		return order.Request{}, refusal
+	if refusal := caller.acts(roster.Request, order.Key{Merchant: r.Merchant}, amounts...); refusal != nil {
+		return order.Request{}, by, refusal
 	}
-	return r, nil
+	return r, by, nil
 }
 
 func (d *door) createWithdrawal(ctx context.Context, caller Caller, input *createInput) (*created, error) {
-	r, err := d.request(caller, order.Withdrawal, input)
+	r, by, err := d.request(caller, order.Withdrawal, input)
 	if err != nil {
 		return nil, err
 	}
-	started, err := d.Service.StartWithdrawal(ctx, caller.Actor, r)
+	started, err := d.Service.StartWithdrawal(ctx, by, r)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +131,11 @@ func (d *door) createWithdrawal(ctx context.Context, caller Caller, input *creat
 }
 
 func (d *door) createDeposit(ctx context.Context, caller Caller, input *createInput) (*created, error) {
-	r, err := d.request(caller, order.Deposit, input)
+	r, by, err := d.request(caller, order.Deposit, input)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := d.Service.StartDeposit(ctx, caller.Actor, r, instructionsTime)
+	answer, err := d.Service.StartDeposit(ctx, by, r, instructionsTime)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +173,10 @@ func (d *door) getOrder(ctx context.Context, caller Caller, input *getInput) (*t
 		return nil, err
 	}
 	if patience > 0 {
+		if !d.limits.wait(caller.Actor.Name) {
+			return nil, refuse(CodeTooMany, "too many requests of yours wait already")
+		}
+		defer d.limits.waited(caller.Actor.Name)
 		_, err := d.Service.Wait(ctx, caller.Actor, input.key(), patience)
 		if err != nil && order.CodeOf(err) != client.CodeNoAnswer {
 			return nil, err

@@ -20,6 +20,7 @@ import (
 // Codes of the door. They are stable.
 const (
 	CodeKeyMissing   = "API_KEY_MISSING"         // the request has no API key
+	CodeHost         = "API_HOST"                // without a roster, the api is asked under another name
 	CodeTooMany      = "RATE_LIMITED"            // the caller sends more requests per second than it may
 	CodeNoPath       = "NO_SUCH_PATH"            // the door has no such resource
 	CodeNoMethod     = "NO_SUCH_METHOD"          // the resource has no such method
