@@ -5,6 +5,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -47,7 +48,7 @@ func (p *payout) instructions(ctx workflow.Context, _ converter.RawValue) (order
 	p.updates++
 	known := func() bool {
 		waits := p.standing.State == order.Created || p.standing.State == order.Submitting
-		return !waits || p.standing.Reason.Code != ""
+		return !waits || p.standing.Reason.Code != "" && p.standing.Reason.Code != codes.BooksClosed
 	}
 	_ = workflow.Await(ctx, func() bool { return known() || p.leaving })
 	p.wakeIf(ctx, false)

@@ -30,6 +30,8 @@ type Caller struct {
 	// May refuses what the caller's roles do not allow. For a merchant that the caller
 	// does not act for, the code is MERCHANT_NOT_ALLOWED.
 	May func(role roster.Role, merchant string, amounts ...money.Amount) *order.Refusal
+	// Verify refuses a signed action that the ledger would refuse whatever the order is.
+	Verify func(signed envelope.Signed) *order.Refusal
 }
 
 // Access finds out who sends a request. The codes are API_KEY_MISSING, KEY_UNKNOWN,
@@ -113,6 +115,10 @@ func (k *Keys) Caller(header func(string) string, at time.Time) (Caller, *order.
 			}
 			return inForce.DoorMay(amounts...)
 		},
+		Verify: func(signed envelope.Signed) *order.Refusal {
+			_, refusal := signed.Verify(inForce, k.origin, at)
+			return refusal
+		},
 	}
 	if slices.Contains(actor.Merchants, roster.AllMerchants) {
 		caller.Merchants = nil
@@ -140,6 +146,9 @@ func (Anybody) Caller(header func(string) string, _ time.Time) (Caller, *order.R
 	return Caller{
 		Actor: payouts.Actor{Name: header(ByHeader)},
 		May:   func(roster.Role, string, ...money.Amount) *order.Refusal { return nil },
+		Verify: func(envelope.Signed) *order.Refusal {
+			return order.Refuse(CodeNoRoster, "the action is signed, and this api has no roster to check the signature with")
+		},
 	}, nil
 }
 

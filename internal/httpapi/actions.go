@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -28,7 +30,7 @@ func (d *door) registerActions(api huma.API) {
 	operation(api, huma.Operation{
 		OperationID: "act-signed", Method: http.MethodPost, Path: "/v1/signed-actions", Tags: []string{"actions"},
 		Summary: "Do what a person has signed",
-		Description: "Takes an action on one order that was signed with starter sign or ssh-keygen -Y sign: approve, reject, cancel, resolve, adopt. " +
+		Description: "Takes an action on one order that was signed with starter sign or ssh-keygen -Y sign: approve, reject, cancel, resolve. " +
 			"The signature decides who acts; the API key only lets the request in.",
 	}, d.actSigned)
 }
@@ -41,7 +43,7 @@ type whyInput struct {
 }
 
 func (d *door) cancel(ctx context.Context, caller Caller, input *whyInput) (*answer[payouts.Order], error) {
-	if refusal := caller.acts(roster.Read, input.key()); refusal != nil { // the ledger decides who may cancel
+	if refusal := caller.acts(roster.Request, input.key()); refusal != nil {
 		return nil, refusal
 	}
 	done, err := d.Service.Cancel(ctx, caller.Actor, input.key(), input.Body.Why)
@@ -81,6 +83,10 @@ type signedInput struct {
 	RawBody []byte
 }
 
+// actionsHere are the signed actions that the door takes. An adoption starts a workflow, so
+// it needs the rights of an operator on the machine.
+var actionsHere = []string{order.ActionApprove, order.ActionReject, order.ActionCancel, order.ActionResolve}
+
 func (d *door) actSigned(ctx context.Context, caller Caller, input *signedInput) (*answer[payouts.Order], error) {
 	signed, refusal := envelope.ReadSigned(input.RawBody)
 	if refusal != nil {
@@ -88,6 +94,12 @@ func (d *door) actSigned(ctx context.Context, caller Caller, input *signedInput)
 	}
 	key := order.Key{Merchant: signed.Envelope.Merchant, Number: signed.Envelope.Number}
 	if refusal := caller.acts(roster.Read, key); refusal != nil {
+		return nil, refusal
+	}
+	if !slices.Contains(actionsHere, signed.Envelope.Action) {
+		return nil, refuse(envelope.CodeMalformed, "the api takes "+strings.Join(actionsHere, ", ")+"; the others are done with starter act")
+	}
+	if refusal := caller.Verify(signed); refusal != nil { // so that junk is not on record
 		return nil, refusal
 	}
 	done, err := d.Service.ActSigned(ctx, signed)

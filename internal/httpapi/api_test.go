@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -10,8 +11,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/hiddeco/sshsig"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
@@ -225,6 +229,9 @@ func TestWhatCallersMayDo(t *testing.T) {
 		"note without role":      {"billing", "POST", "/v1/orders/M1700000001/PK-1/notes", `{"text":"x"}`, 403, roster.CodeRoleMissing},
 		"poll without role":      {"billing", "POST", "/v1/orders/M1700000001/PK-1/poll", "", 403, roster.CodeRoleMissing},
 		"cancel another's":       {"billing", "POST", "/v1/orders/M1700000002/VN-1/cancel", `{"why":"x"}`, 404, order.CodeOrderNotFound},
+		"cancel without role":    {"watcher", "POST", "/v1/orders/M1700000001/PK-1/cancel", `{"why":"x"}`, 403, roster.CodeRoleMissing},
+		"another's country":      {"billing", "POST", "/v1/withdrawals", strings.Replace(sound, merchant, merchantVN, 1), 422, order.CodeUnknownMerchant},
+		"nobody's country":       {"billing", "POST", "/v1/withdrawals", strings.Replace(sound, merchant, "M9", 1), 422, order.CodeUnknownMerchant},
 		"the whole queue":        {"watcher", "GET", "/v1/queue", "", 403, roster.CodeMerchantNotAllowed},
 		"queue":                  {"desk", "GET", "/v1/queue", "", 200, ""},
 		"discrepancies":          {"watcher", "GET", "/v1/discrepancies", "", 200, ""},
@@ -278,6 +285,9 @@ func TestPages(t *testing.T) {
 			require.Equal(t, CodeCursor, refused.problem(t).Code, "a cursor of another list")
 		}
 	}
+	forged := newCursor("orders", listInput{State: []string{"reserved"}}).write(order.Key{Merchant: merchantVN, Number: "VN-3"})
+	got := h.as(t, "watcher", http.MethodGet, "/v1/orders?limit=3&state=reserved&cursor="+url.QueryEscape(forged), "")
+	require.Equal(t, CodeCursor, got.problem(t).Code, "a cursor at another merchant's order tells nothing of it")
 	require.Equal(t, []string{"PK-6", "PK-5", "PK-4", "PK-3", "PK-2", "PK-1", "PK-0"}, seen)
 }
 
@@ -378,4 +388,38 @@ func TestDocument(t *testing.T) {
 	published, err := os.ReadFile(documentFile)
 	require.NoError(t, err)
 	require.Equal(t, string(made), string(published), "docs/openapi.json differs from the code: run go test ./internal/httpapi -run TestDocument -update")
+}
+
+// A signed action that the roster does not permit is refused at the door, and an adoption
+// is not taken.
+func TestSignedActionsAreVerified(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	r := h.opened(t, merchant, "PK-1")
+	o := order.Order{Request: r, Fingerprint: r.Fingerprint()}
+	for name, test := range map[string]struct {
+		action order.Action
+		signer string
+		status int
+		code   string
+	}{
+		"by a stranger":    {order.Rejection{By: "amina", Why: "no"}, "mallory", 401, roster.CodeKeyUnknown},
+		"for another":      {order.Rejection{By: "amina", Why: "no"}, "dana", 403, envelope.CodeSignerOther},
+		"without the role": {order.Rejection{By: "amina", Why: "no"}, "amina", 403, roster.CodeRoleMissing},
+		"an adoption":      {order.Adoption{By: "amina"}, "amina", 400, envelope.CodeMalformed},
+	} {
+		e, refusal := envelope.Of(test.action, o, origin, noon, time.Hour)
+		require.Nil(t, refusal, name)
+		message, refusal := e.Bytes()
+		require.Nil(t, refusal)
+		key, err := ssh.NewSignerFromKey(keyOf(test.signer))
+		require.NoError(t, err)
+		signature, err := sshsig.Sign(bytes.NewReader(message), key, sshsig.HashSHA512, roster.Namespace)
+		require.NoError(t, err)
+		text, err := json.Marshal(envelope.Signed{Envelope: e, Signature: string(sshsig.Armor(signature))})
+		require.NoError(t, err)
+		got := h.as(t, "watcher", http.MethodPost, "/v1/signed-actions", string(text))
+		require.Equal(t, test.status, got.status, "%s: %s", name, got.text)
+		require.Equal(t, test.code, got.problem(t).Code, name)
+	}
 }

@@ -54,9 +54,13 @@ func (c cursor) read(text string, last any) error {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	var at place
 	if err != nil || json.Unmarshal(raw, &at) != nil || at.List != c.list || json.Unmarshal(at.Last, last) != nil {
-		return refuse(CodeCursor, "the cursor is not of this list; begin again without it, and change no other parameter from page to page")
+		return foreignCursor()
 	}
 	return nil
+}
+
+func foreignCursor() error {
+	return refuse(CodeCursor, "the cursor is not of this list; begin again without it, and change no other parameter from page to page")
 }
 
 // invalid is the error of a parameter.

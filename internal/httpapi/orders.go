@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -97,6 +98,9 @@ func (d *door) request(caller Caller, kind order.Kind, input *createInput) (orde
 	r := order.Request{
 		Kind: kind, Merchant: body.Merchant, Number: body.Number, Country: body.Country, Way: body.Way,
 		Amount: body.Amount, Details: body.Details, ReturnURL: body.ReturnURL, RequestedBy: caller.Actor.Name,
+	}
+	if refusal := caller.acts(roster.Request, order.Key{Merchant: r.Merchant}); refusal != nil {
+		return order.Request{}, by, refusal // before anything is said about the merchant
 	}
 	if r.Country == "" {
 		r.Country = d.Countries[r.Merchant]
@@ -247,6 +251,9 @@ func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) 
 	cursor := newCursor("orders", input)
 	if err := cursor.read(input.Cursor, &filter.After); err != nil {
 		return nil, err
+	}
+	if last := filter.After.Merchant; last != "" && merchants != nil && !slices.Contains(merchants, last) {
+		return nil, foreignCursor()
 	}
 	page, err := d.Service.Orders(ctx, caller.Actor, filter)
 	if err != nil {

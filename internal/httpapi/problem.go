@@ -28,6 +28,7 @@ const (
 	CodeTooLarge     = "REQUEST_TOO_LARGE"       // the body is too large
 	CodeIncomplete   = "REQUEST_INCOMPLETE"      // the body did not arrive in time
 	CodeCursor       = "CURSOR_FOREIGN"          // the cursor is no cursor, or of another list
+	CodeNoRoster     = "ROSTER_NOT_SET"          // a signed action, and no roster
 	CodeKeyDiffers   = "IDEMPOTENCY_KEY_DIFFERS" // Idempotency-Key is not the order number
 	CodeDoorKeyFault = "DOOR_KEY_UNUSABLE"       // the key that signs for callers cannot be used
 )
@@ -86,8 +87,8 @@ func newProblem(code, detail string) *problem {
 // refuse returns the problem of a code as an error.
 func refuse(code, detail string) error { return newProblem(code, detail) }
 
-// explain returns an error of a use case as a problem. It hides orders of other
-// merchants, and the texts of errors without a code.
+// explain returns an error of a use case as a problem. It hides the texts of errors without
+// a code.
 func explain(ctx context.Context, err error) error {
 	var made *problem
 	var status huma.StatusError
@@ -143,6 +144,9 @@ func fromHuma(status int, text string, errs ...error) huma.StatusError {
 		}
 		found := detail.ErrorDetail()
 		code, field := ruleOf(found)
+		if code == tarspay.ViolationMalformed && field == "" { // the whole body, with text of it
+			found.Message = unread(err)
+		}
 		p.Errors = append(p.Errors, fieldProblem{Code: code, Field: field, Detail: found.Message})
 	}
 	return p

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
@@ -241,8 +242,12 @@ func (l *Ledger) refuseImpossible(ctx context.Context, key order.Key, a action, 
 }
 
 func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) error {
-	if _, proof := order.Plain(a.asked); proof != nil && a.entry.mark != "" {
+	_, given := order.Plain(a.asked)
+	switch {
+	case given != nil && a.entry.mark != "":
 		a.entry.mark = signedMark + a.entry.mark
+	case strings.HasPrefix(a.entry.mark, signedMark):
+		a.entry.mark = ""
 	}
 	earlier, found, err := t.earlier(ctx, h, a.entry)
 	if err != nil {
@@ -332,6 +337,15 @@ func (l *Ledger) Allows(ctx context.Context, asked order.Action, o order.Order) 
 	l.refresh()
 	_, refusal := l.allow(asked, o, at)
 	return refusal, nil
+}
+
+// unproved returns the mark of a book action that the authority has permitted or refused. It
+// is "" if it was refused, as in actOn.
+func (l *Ledger) unproved(refusal *order.Refusal, mark string) string {
+	if refusal != nil && l.authority != nil {
+		return ""
+	}
+	return mark
 }
 
 func noRoster() *order.Refusal {

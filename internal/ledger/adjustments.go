@@ -270,7 +270,7 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 				return a.PermitAdjustment(string(request.action), request.who, request.seen(&stored), t.At)
 			})
 		}
-		if refusal == nil {
+		if mark = l.unproved(refusal, mark); refusal == nil {
 			if err := request.do(t, ctx, &stored); err != nil && !errors.As(err, &refusal) {
 				return err
 			}

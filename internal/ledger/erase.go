@@ -122,6 +122,7 @@ func (l *Ledger) eraseIn(ctx context.Context, t tx, key order.Key, who order.Who
 		return ErasedOrder{}, nil, err
 	case repeated:
 	case refusal != nil:
+		e.mark = l.unproved(refusal, e.mark)
 		e.refuse(refusal)
 		err = t.note(ctx, &h, e)
 	default:

@@ -43,7 +43,7 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 	a.do = func(t tx, ctx context.Context, h *held, e entry) error {
 		pending = false // the transaction may be retried
 		if !twoPersons {
-			return t.resolve(ctx, h, r, e.envelope)
+			return t.resolve(ctx, h, r, e)
 		}
 		first, proposed, err := t.proposal(ctx, h)
 		if err != nil {
@@ -57,10 +57,10 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 		case refusal != nil:
 			return refusal
 		case confirms:
-			return t.resolve(ctx, h, mergeResolutions(first, r), e.envelope)
+			return t.resolve(ctx, h, mergeResolutions(first, r), e)
 		default:
 			pending = true
-			return t.propose(ctx, h, r, replaced(first, proposed), e.envelope)
+			return t.propose(ctx, h, r, replaced(first, proposed), e)
 		}
 	}
 	result, err := l.act(ctx, key, asked, a)
@@ -73,15 +73,15 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 	return result.order, result.refusal, pending, nil
 }
 
-// resolve applies the resolution. PermitResolution has checked that it fits the order. proof
-// is for the audit.
-func (t tx) resolve(ctx context.Context, h *held, r order.Resolution, proof string) error {
+// resolve applies the resolution. PermitResolution has checked that it fits the order. asked
+// has the mark and the envelope for the audit.
+func (t tx) resolve(ctx context.Context, h *held, r order.Resolution, asked entry) error {
 	finding, err := rules.ResolutionFinding(r, h.Request, h.GatewayID)
 	if err != nil {
 		return err
 	}
 	finding.Evidence, finding.By, finding.Reason.Text = sanitizeText(finding.Evidence), sanitizeText(finding.By), sanitizeText(finding.Reason.Text)
-	settlement, err := t.settle(ctx, h, finding, r.ID, proof)
+	settlement, err := t.settle(ctx, h, finding, asked.mark, asked.envelope)
 	if err == nil && !settlement.Moved {
 		err = fmt.Errorf("%w: the resolution amounts to %s", ErrState, settlement.Discrepancy)
 	}
@@ -117,9 +117,9 @@ func replaced(first order.Resolution, proposed bool) string {
 	return ", in place of what " + truncateHalf(first.By) + " proposed (" + rules.Outcome(first) + ")"
 }
 
-// propose stores a resolution until another person confirms it. replaced and proof
-// are for the audit.
-func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced, proof string) error {
+// propose stores a resolution until another person confirms it. replaced, and the mark and
+// the envelope of asked, are for the audit.
+func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced string, asked entry) error {
 	_, err := t.Put(ctx, `
 		INSERT INTO proposals (order_id, state, paid, fee, actor, why, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, paid = excluded.paid, fee = excluded.fee,
@@ -129,7 +129,7 @@ func (t tx) propose(ctx context.Context, h *held, r order.Resolution, replaced, 
 		return err
 	}
 	return t.note(ctx, h, entry{
-		action: ActionPropose, actor: r.By, source: rules.FromOperator, evidence: r.Evidence, mark: r.ID, envelope: proof,
+		action: ActionPropose, actor: r.By, source: rules.FromOperator, evidence: r.Evidence, mark: asked.mark, envelope: asked.envelope,
 		reason: personReason(order.CodeResolved, rules.Outcome(r)+replaced+": "+r.Why),
 	})
 }

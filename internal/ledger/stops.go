@@ -104,6 +104,9 @@ func (l *Ledger) stopping(
 			return err
 		}
 		e.evidence = row.name()
+		if action == ActionResume {
+			e.mark = l.unproved(refusal, e.mark)
+		}
 		e.refuse(refusal)
 		return t.noteOther(ctx, key, e)
 	})

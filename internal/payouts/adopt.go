@@ -8,6 +8,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -47,6 +48,9 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 	row, err := adoptee(ctx, l, key)
 	if err != nil {
 		return Adopted{}, err
+	}
+	if row.Hidden != "" {
+		return Adopted{}, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and a workflow is started with what can be read: set PAYOUTS_DATA_KEY_FILE", key, row.Hidden)
 	}
 	seen := row.View(row.Standing)
 	if row.State == "" { // only the number is known

@@ -66,7 +66,7 @@ func (s *Service) request(actor Actor, request order.Request) (order.Request, er
 	if !actor.signs(envelope.ActionStart) {
 		return request, nil
 	}
-	e := envelope.Start(request, actor.Signing.Origin, s.parts.Now(), signedLife)
+	e := envelope.Start(request, actor.Signing.Origin, s.parts.Now(), envelope.MaxLife) // no worker may run for days; a repetition is the same order
 	signed, err := envelope.Sign(e, actor.Signing.Key)
 	if err != nil {
 		return request, err

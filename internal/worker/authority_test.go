@@ -368,6 +368,58 @@ func TestAnEnvelopeActsOnce(t *testing.T) {
 	})
 }
 
+// A signed resolution that comes again acts once, also when another one has taken its place
+// meanwhile.
+func TestASignedResolutionActsOnce(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		o.opens(o.signs(o.request("W-1", "chen"), "chen", same))
+		key := order.Key{Merchant: "M1", Number: "W-1"}
+		_, err := o.NextSubmission(t.Context(), key, 0)
+		require.NoError(t, err)
+		_, err = o.CompleteSubmission(t.Context(), key, 1, ledger.Answer{Outcome: ledger.Ambiguous, Reason: order.Reason{Code: order.CodeGatewayUnknown, Text: "no answer"}})
+		require.NoError(t, err)
+		row, err := o.Review(t.Context(), key, order.Reason{Code: order.CodeNoProof, Text: "no proof"})
+		require.NoError(t, err)
+		require.Equal(t, order.InReview, row.State)
+		proposes := func(state order.State) (send func() (order.State, bool)) {
+			e, refusal := envelope.Of(order.Resolution{State: state, By: "amina", Why: "the statement", Evidence: "line 17"}, row, installation, time.Now(), time.Hour)
+			require.Nil(t, refusal)
+			signed, err := envelope.Sign(e, keyOf(t, "amina"))
+			require.NoError(t, err)
+			action, err := signed.Action()
+			require.NoError(t, err)
+			return func() (order.State, bool) {
+				now, refusal, pending, err := o.Act(t.Context(), key, action, true)
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				return now.State, pending
+			}
+		}
+		proposed := func() order.State {
+			due, err := o.NeedsPerson(t.Context(), time.Minute, 10)
+			require.NoError(t, err)
+			require.Len(t, due, 1)
+			require.NotNil(t, due[0].Proposal)
+			return due[0].Proposal.State
+		}
+		first, second := proposes(order.Failed), proposes(order.Succeeded)
+		for _, send := range []func() (order.State, bool){first, second, first, second, first} {
+			state, pending := send()
+			require.Equal(t, order.InReview, state)
+			require.True(t, pending)
+		}
+		require.Equal(t, order.Succeeded, proposed(), "the withdrawn proposal does not stand again")
+		proposals := 0
+		for _, entry := range o.audit(key) {
+			if entry.Action == ledger.ActionPropose {
+				proposals++
+			}
+		}
+		require.Equal(t, 2, proposals)
+	})
+}
+
 // An altered copy, or a note with the same id, does not keep the genuine envelope from
 // acting when it comes later.
 func TestAnAlteredCopyDoesNotUseUpTheEnvelope(t *testing.T) {
@@ -384,15 +436,17 @@ func TestAnAlteredCopyDoesNotUseUpTheEnvelope(t *testing.T) {
 			_, refusal = o.sends(waiting.Key(), altered)
 			require.Equal(t, roster.CodeSignatureWrong, refusal.Code)
 		}
-		_, refusal, err = o.Note(t.Context(), waiting.Key(), order.Note{ID: e.ID, By: "mallory", Text: "I was here first"})
-		require.NoError(t, err)
-		require.Nil(t, refusal)
+		for _, id := range []string{e.ID, "signed " + e.ID} {
+			_, refusal, err = o.Note(t.Context(), waiting.Key(), order.Note{ID: id, By: "mallory", Text: "I was here first"})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+		}
 		_, refusal = o.sends(waiting.Key(), signed)
 		require.Nil(t, refusal)
 		entries := o.audit(waiting.Key())
-		require.Len(t, entries, 5, "the opening, two refusals, the note, the approval")
-		require.Equal(t, "amina", entries[4].Actor)
-		require.False(t, entries[4].Refused)
+		require.Len(t, entries, 6, "the opening, two refusals, two notes, the approval")
+		require.Equal(t, "amina", entries[5].Actor)
+		require.False(t, entries[5].Refused)
 	})
 }
 

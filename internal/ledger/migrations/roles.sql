@@ -22,7 +22,7 @@
 -- payouts_migrate   owns the tables; no process but `worker migrate` uses it
 -- payouts_worker    writes what happens to orders
 -- payouts_receiver  stores callbacks, and reads orders to pass callbacks on
--- payouts_api       reads; what it writes is granted when there is an api
+-- payouts_api       reads; what it asks for, a worker writes
 -- payouts_reader    reads
 DO $$
 DECLARE
