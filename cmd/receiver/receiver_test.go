@@ -74,7 +74,7 @@ func TestWrongArgument(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.Equal(t, commandline.ExitUsage, run(t.Context(), []string{"now"}, io.Discard, &out))
-	require.Equal(t, "receiver: unexpected argument; put quotes around a value that has spaces in it (USAGE)\n", out.String())
+	require.Equal(t, "receiver: unexpected argument: this command takes flags only; put quotes around a value that has spaces in it (USAGE)\n", out.String())
 }
 
 // The receiver runs while Temporal is away: it is ready, takes callbacks and

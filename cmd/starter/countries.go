@@ -72,15 +72,18 @@ func writeCountries(w io.Writer, countries []country) {
 		if c.GatewayCurrency != "" && c.GatewayCurrency != c.Currency {
 			currency += " (gateway: " + c.GatewayCurrency + ")"
 		}
-		rows = append(rows, []string{c.Code, c.Name, currency, strconv.Itoa(c.Decimals), wayCount(c.DepositWays), wayCount(c.WithdrawalWays), strings.Join(c.Calls, ", ")})
+		rows = append(rows, []string{c.Code, c.Name, currency, strconv.Itoa(c.Decimals), c.ways(c.DepositWays), c.ways(c.WithdrawalWays), strings.Join(c.Calls, ", ")})
 	}
 	table(w, []string{"CODE", "NAME", "CURRENCY", "DECIMALS", "DEPOSIT WAYS", "WITHDRAWAL WAYS", "OWN CALLS"}, rows)
 }
 
-// wayCount returns the number of ways as text. A country without documented ways
-// still takes orders, with a way that the caller knows.
-func wayCount(n int) string {
-	if n == 0 {
+// ways returns the number of ways as text. A country without documented ways still takes
+// orders, with a way that the caller knows; a country that is not documented takes none.
+func (c country) ways(n int) string {
+	switch {
+	case !c.Documented:
+		return "no orders"
+	case n == 0:
 		return "none documented"
 	}
 	return strconv.Itoa(n)

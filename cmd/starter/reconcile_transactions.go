@@ -23,8 +23,10 @@ takes its time; the comparison goes on when the time to wait is over.
 
 ROWS are records of the history, COMPARED those of orders that have ended here, ASKED
 orders that the gateway was asked about, BOOKED those whose answer was news. Where
-HISTORY is none, the gateway lists no transactions in the merchant's country. Findings
-are exit code 4; a merchant that could not be compared to the end is exit code 6.
+HISTORY is none, the gateway lists no transactions in the merchant's country; where it
+is unread, nothing was compared yet, or it could not be read. An order that a person
+resolved and that the gateway has not decided is no finding. Findings are exit code 4;
+a merchant that could not be compared to the end is exit code 6.
 
 --json: {"merchants":[{"merchant","from","to","windows","history","rows","compared",
 "asked","unanswered","settled","findings":[{"code","open"}],"problem"}],

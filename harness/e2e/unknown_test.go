@@ -12,7 +12,7 @@ import (
 // nearest known word, and end with status 2.
 func TestUnknownWordsOfEveryProgram(t *testing.T) {
 	t.Parallel()
-	const serves = "unexpected argument; put quotes around a value that has spaces in it"
+	const serves = "unexpected argument: this command takes flags only; put quotes around a value that has spaces in it"
 	for program, want := range map[string]struct{ word, says, flag, flagSays string }{
 		"worker":   {"now", "there is no command now; worker --help lists them", "--hepl", "there is no flag --hepl; did you mean --help?"},
 		"receiver": {"now", serves, "--hepl", "there is no flag --hepl; did you mean --help?"},

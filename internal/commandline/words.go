@@ -67,9 +67,9 @@ func NoArguments(_ *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case len(args) == 1:
-		return Misused("unexpected argument; put quotes around a value that has spaces in it")
+		return Misused("unexpected argument: this command takes flags only; put quotes around a value that has spaces in it")
 	}
-	return Misused("%d unexpected arguments; put quotes around a value that has spaces in it", len(args))
+	return Misused("%d unexpected arguments: this command takes flags only; put quotes around a value that has spaces in it", len(args))
 }
 
 // Exactly is for commands about things that are named in this order.

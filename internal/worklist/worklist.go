@@ -132,6 +132,14 @@ func sayOther(item *Item, due ledger.Due) {
 	}
 }
 
+// unsent says how many orders wait.
+func unsent(count int) string {
+	if count == 1 {
+		return "1 order waits to be sent"
+	}
+	return fmt.Sprintf("%d orders wait to be sent", count)
+}
+
 // sayBreaker fills in an item about a merchant whose calls the gateway refuses. Only a
 // create shows that it takes creates again.
 func sayBreaker(item *Item, due ledger.Due) {
@@ -139,7 +147,7 @@ func sayBreaker(item *Item, due ledger.Due) {
 		item.Text = "the gateway refused every call of the merchant, and no order has been tried since: " + due.Breaker.Reason.Text
 		item.Do = "correct the merchant's key, address or status. No order waits; the next one is tried, and if the gateway accepts it, this item ends. "
 	} else {
-		item.Text = fmt.Sprintf("no order of the merchant is sent, because the gateway refuses every call: %s; %d wait to be sent", due.Breaker.Reason.Text, due.Waiting)
+		item.Text = fmt.Sprintf("no order of the merchant is sent, because the gateway refuses every call: %s; %s", due.Breaker.Reason.Text, unsent(due.Waiting))
 		item.Do = "correct the merchant's key, address or status; one order is tried now and then, and once the gateway accepts it, all are sent. "
 	}
 	item.Do += "To see whether the gateway answers, compare the balances"
@@ -161,7 +169,7 @@ func whereTransactionsAre(due ledger.Due) string {
 func sayStop(item *Item, s ledger.Stop, waiting int) {
 	item.Text = "payouts are stopped: " + s.Text()
 	if waiting > 0 {
-		item.Text += fmt.Sprintf("; %d wait to be sent", waiting)
+		item.Text += "; " + unsent(waiting)
 	}
 	item.Do = "when the reason is gone, two persons resume; what is at the gateway goes on meanwhile"
 	if s.Proposer != "" {

@@ -168,7 +168,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 		},
 		"breaker, orders wait": {
 			ledger.Due{Kind: ledger.QueueBreaker, Key: order.Key{Merchant: "M2"}, Breaker: breaker, Waiting: 7},
-			said{"no order of the merchant is sent, because the gateway refuses every call: the key has expired; 7 wait to be sent", mend, "starter reconcile --merchant M2"},
+			said{"no order of the merchant is sent, because the gateway refuses every call: the key has expired; 7 orders wait to be sent", mend, "starter reconcile --merchant M2"},
 		},
 		"callback of no order": {
 			ledger.Due{Kind: ledger.QueueCallback, Key: order.Key{Merchant: merchant, Number: "stray"}, ID: "c1", Code: ledger.CodeUnmatched, Callback: callback},
