@@ -201,9 +201,7 @@ func LoadAPI() (API, error) {
 	case a.RosterFile != "" && a.APIKeyFile == "":
 		p.code(CodeNoDoorKey, "PAYOUTS_API_KEY_FILE", "is not set; with a roster the api signs for its callers; make a key with ssh-keygen -t ed25519 -N '' and put its public half into the roster")
 	}
-	if !p.has("PAYOUTS_API_RATE") && (a.APIRate < 1 || a.APIRate > 100_000) {
-		p.add("PAYOUTS_API_RATE", "is %d; set it to between 1 and 100000 requests per second", a.APIRate)
-	}
+	p.rate("PAYOUTS_API_RATE", a.APIRate, "requests")
 	return a, p.err()
 }
 

@@ -232,6 +232,13 @@ func (p *problems) between(variable string, value, least, most time.Duration) {
 	}
 }
 
+// rate reports a number of things per second that is out of bounds.
+func (p *problems) rate(variable string, value int, things string) {
+	if !p.has(variable) && (value < 1 || value > 100_000) {
+		p.add(variable, "is %d; set it to between 1 and 100000 %s per second", value, things)
+	}
+}
+
 // address requires host:port with a numeric port; the host may be empty.
 func (p *problems) address(variable, value string) {
 	_, port, err := net.SplitHostPort(value)

@@ -115,9 +115,7 @@ type Gateway struct {
 
 func (g Gateway) check(p *problems) {
 	g.Access.check(p)
-	if !p.has("PAYOUTS_GATEWAY_RATE") && (g.GatewayRate < 1 || g.GatewayRate > 100_000) {
-		p.add("PAYOUTS_GATEWAY_RATE", "is %d; set it to between 1 and 100000 calls per second", g.GatewayRate)
-	}
+	p.rate("PAYOUTS_GATEWAY_RATE", g.GatewayRate, "calls")
 	p.between("PAYOUTS_BREAKER_PROBE", g.BreakerProbe, 10*time.Millisecond, 24*time.Hour)
 	g.checkNotifyURL(p)
 }
@@ -158,9 +156,7 @@ func (r Reconciliation) check(p *problems) {
 	const day = 24 * time.Hour
 	p.between("PAYOUTS_RECONCILE_EVERY", r.ReconcileEvery, time.Second, 7*day)
 	p.between("PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", r.ReconcileTransactionsEvery, time.Second, 31*day)
-	if !p.has("PAYOUTS_RECONCILE_RATE") && (r.ReconcileRate < 1 || r.ReconcileRate > 100_000) {
-		p.add("PAYOUTS_RECONCILE_RATE", "is %d; set it to between 1 and 100000 calls per second", r.ReconcileRate)
-	}
+	p.rate("PAYOUTS_RECONCILE_RATE", r.ReconcileRate, "calls")
 	p.between("PAYOUTS_RECONCILE_LAG", r.ReconcileLag, 0, 7*day)
 	p.between("PAYOUTS_RECONCILE_LOOKBACK", r.ReconcileLookback, 0, 90*day)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
@@ -201,36 +202,26 @@ func callerOf(ctx context.Context) Caller {
 }
 
 // identify is the middleware that finds out who calls, and bounds how often.
-func (d *door) identify(api huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		header := func(name string) string {
-			if name == "Host" {
-				return ctx.Host()
-			}
-			return ctx.Header(name)
+func (d *door) identify(ctx huma.Context, next func(huma.Context)) {
+	header := func(name string) string {
+		if name == "Host" {
+			return ctx.Host()
 		}
-		caller, refusal := d.Access.Caller(header, d.Now())
-		if refusal == nil && !d.limits.allow(caller.Actor.Name) {
-			refusal = order.Refuse(CodeTooMany, "%s sends more than %d requests per second", caller.Actor.Name, d.Rate)
-		}
-		if refusal != nil {
-			write(api, ctx, newProblem(refusal.Code, refusal.Text))
-			return
-		}
-		if seen := seenOf(ctx.Context()); seen != nil {
-			seen.actor = caller.Actor.Name
-		}
-		next(huma.WithValue(ctx, callerKey{}, caller))
+		return ctx.Header(name)
 	}
-}
-
-func write(api huma.API, ctx huma.Context, p *problem) {
-	for name, values := range p.GetHeaders() {
-		ctx.SetHeader(name, values[0])
+	caller, refusal := d.Access.Caller(header, d.Now())
+	if refusal == nil && !d.limits.allow(caller.Actor.Name) {
+		refusal = order.Refuse(CodeTooMany, "%s sends more than %d requests per second", caller.Actor.Name, d.Rate)
 	}
-	ctx.SetHeader("Content-Type", p.ContentType(""))
-	ctx.SetStatus(p.Status)
-	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the caller has gone away
+	if refusal != nil {
+		_, w := humago.Unwrap(ctx)
+		newProblem(refusal.Code, refusal.Text).send(w)
+		return
+	}
+	if seen := seenOf(ctx.Context()); seen != nil {
+		seen.actor = caller.Actor.Name
+	}
+	next(huma.WithValue(ctx, callerKey{}, caller))
 }
 
 // Ready reports whether the door may sign with the roster in force.

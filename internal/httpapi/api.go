@@ -101,7 +101,7 @@ type amountSchema struct {
 
 // register adds every operation.
 func (d *door) register(api huma.API) {
-	api.UseMiddleware(d.identify(api))
+	api.UseMiddleware(d.identify)
 	d.registerOrders(api)
 	d.registerActions(api)
 	d.registerBooks(api)
