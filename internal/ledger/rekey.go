@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
@@ -149,16 +148,8 @@ func (r *rekeying) retire(ctx context.Context) error {
 		}
 		return err
 	})
-	for err == nil {
-		var ended bool
-		if ended, err = r.ledger.db.Ended(ctx, writer); ended {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(settlePause):
-		}
+	if err == nil {
+		_, err = r.ledger.awaitEnded(ctx, writer, 0)
 	}
 	return err
 }

@@ -120,21 +120,27 @@ func (l *Ledger) settledID(ctx context.Context, before int64) (int64, error) {
 	if err != nil || highest <= before {
 		return before, err
 	}
-	for range settleTries {
-		ended, err := l.db.Ended(ctx, reader)
-		if err != nil {
-			return before, err
-		}
-		if ended {
-			return highest, nil
+	ended, err := l.awaitEnded(ctx, reader, settleTries)
+	if !ended {
+		return before, err
+	}
+	return highest, nil
+}
+
+// awaitEnded waits until all transactions up to an id have ended. It asks at most so many
+// times; 0: until the context ends.
+func (l *Ledger) awaitEnded(ctx context.Context, id int64, tries int) (ended bool, err error) {
+	for try := 1; ; try++ {
+		ended, err = l.db.Ended(ctx, id)
+		if err != nil || ended || try == tries {
+			return ended, err
 		}
 		select {
 		case <-ctx.Done():
-			return before, ctx.Err()
+			return false, ctx.Err()
 		case <-time.After(settlePause):
 		}
 	}
-	return before, nil
 }
 
 // placePage is the number of entries that one transaction reads.

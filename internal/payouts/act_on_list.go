@@ -10,7 +10,6 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
-	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -81,7 +80,7 @@ func (s *Service) PickWaiting(ctx context.Context, _ Actor, merchant string) (Or
 func newOrderList(views []order.View) (OrderList, error) {
 	picked := OrderList{Orders: views}
 	if i := slices.IndexFunc(views, func(v order.View) bool { return v.Hidden != "" }); i >= 0 {
-		return OrderList{}, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and nobody decides about what cannot be read: set PAYOUTS_DATA_KEY_FILE", views[i].Key(), views[i].Hidden)
+		return OrderList{}, unreadable(views[i].Key().String(), views[i].Hidden, "nobody decides about what cannot be read")
 	}
 	list, refusal := envelope.NewList(picked.items())
 	if refusal != nil {

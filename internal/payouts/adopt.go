@@ -8,7 +8,6 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
-	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -50,7 +49,7 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 		return Adopted{}, err
 	}
 	if row.Hidden != "" {
-		return Adopted{}, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and a workflow is started with what can be read: set PAYOUTS_DATA_KEY_FILE", key, row.Hidden)
+		return Adopted{}, unreadable(key.String(), row.Hidden, "a workflow is started with what can be read")
 	}
 	seen := row.View(row.Standing)
 	if row.State == "" { // only the number is known

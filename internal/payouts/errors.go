@@ -9,6 +9,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -103,3 +104,9 @@ const acceptedCode = "0"
 
 // ErrNoGateway is the error of a process that has no keys of the gateway.
 var ErrNoGateway = order.Refuse(CodeNoEndpoint, "this process does not call the gateway; starter does")
+
+// unreadable returns the refusal of what needs an order's content, where that is encrypted
+// or erased. because says what for.
+func unreadable(name, hidden, because string) *order.Refusal {
+	return order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and %s: set PAYOUTS_DATA_KEY_FILE", name, hidden, because)
+}

@@ -8,7 +8,6 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
-	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -34,7 +33,7 @@ func (s *Service) signed(actor Actor, action order.Action, at target) (order.Act
 		return action, nil
 	}
 	if at.view.Hidden != "" {
-		return nil, order.Refuse(vault.CodeKeyUnknown, "order %s is %s here, and what cannot be read is not signed: set PAYOUTS_DATA_KEY_FILE", at.view.Number, at.view.Hidden)
+		return nil, unreadable(at.view.Number, at.view.Hidden, "what cannot be read is not signed")
 	}
 	refused := func(refusal *order.Refusal) (order.Action, error) {
 		if actor.Signing.Apart {
