@@ -1253,6 +1253,13 @@ var mutants = []mutant{
 		pkg:  "./internal/ledger", run: "TestALateCommitIsPlacedLater",
 	},
 	{
+		name: "late_events_skipped", takes: "a relay goes back to entries below its highest one that may still come",
+		file: "internal/ledger/relay.go",
+		old:  `		if ended {`,
+		new:  `		if ended || err == nil {`,
+		pkg:  "./internal/ledger", run: "TestNoEventIsSkipped",
+	},
+	{
 		name: "checkpoints_not_compared", takes: "the audit is compared with the checkpoints that were kept",
 		file: "internal/ledger/verify_audit.go",
 		old:  `review, err := seal.NewReview(checkpoints...)`,

@@ -35,6 +35,8 @@ var (
 		"decision_totals":    {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"decisions":          {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"discrepancies":      {"payouts_worker": "SELECT INSERT UPDATE"},
+		"event_relay":        {"payouts_worker": "SELECT UPDATE"},
+		"events":             {"payouts_worker": "SELECT INSERT"},
 		"gateway_records":    {"payouts_worker": "SELECT INSERT UPDATE"},
 		"inbox":              {"payouts_worker": "SELECT", "payouts_receiver": "SELECT INSERT"}, // columns: see below
 		"known":              {"payouts_worker": "SELECT INSERT UPDATE"},

@@ -109,6 +109,9 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"DELETE FROM audit_tree", "append-only"},
 		{"UPDATE audit_tree_hashes SET idx = 2", "append-only"},
 		{"DELETE FROM audit_tree_hashes", "append-only"},
+		{"UPDATE events SET audit_id = 2", "append-only"},
+		{"DELETE FROM events", "append-only"},
+		{"postgres: TRUNCATE events", "append-only"},
 		{"UPDATE checkpoints SET at = 2", "append-only"},
 		{"DELETE FROM checkpoints", "append-only"},
 		{"UPDATE rosters SET at = 2", "append-only"},
@@ -231,6 +234,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
 		require.NoError(t, b.exec("INSERT INTO audit_tree (position, merchant, number, chain, seq, hash) SELECT 0, merchant, number, chain, seq, hash FROM audit WHERE chain = 'order' AND seq = 1"))
 		require.NoError(t, b.exec("INSERT INTO audit_tree_hashes (idx, hash) SELECT 0, audit_head FROM orders"))
+		require.NoError(t, b.exec("INSERT INTO events (position, merchant, audit_id) VALUES (1, 'M', 1)"))
 		require.NoError(t, b.exec("INSERT INTO checkpoints (size, at, note, last_id) VALUES (1, 1, 'n', 1)"))
 		require.NoError(t, b.exec("INSERT INTO rosters (hash, text, signatures, at, replaces) VALUES (?, 't', '', 1, '')", strings.Repeat("0", 64)))
 		require.NoError(t, b.exec("INSERT INTO decisions (hash, signed, at) VALUES (?, '{}', 1)", strings.Repeat("0", 64)))
