@@ -51,6 +51,10 @@ func TestOperatorGolden(t *testing.T) {
 		"discrepancies":       {[]string{"discrepancies"}, exitDone},
 		"discrepancies_open":  {[]string{"discrepancies", "--open", "--limit", "1"}, exitDone},
 		"discrepancies_none":  {[]string{"discrepancies", "--number", "REV-1"}, exitDone},
+		"events":              {[]string{"events", "--from", "2026-01-01"}, exitDone},
+		"events_page":         {[]string{"events", "--from", "2026-01-01", "--type", "withdrawal.succeeded,withdrawal.in_review", "--limit", "1"}, exitDone},
+		"events_none":         {[]string{"events", "--from", "2026-01-01", "--merchant", merchantTH}, exitDone},
+		"events_wrong":        {[]string{"events", "--type", "order.paid", "--after", "12", "--limit", "0"}, exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,6 +226,8 @@ func (b *testBundle) happenings(t *testing.T) string {
 	b.clock = b.clock.Add(time.Minute)
 	require.NoError(t, b.real.RecordPolicy(ctx, "", order.Refuse("POLICY_INVALID", "PAYOUTS_POLICY_FILE: policy.yaml:3: approve_above is above refuse_above")))
 	b.clock = noon.Add(time.Hour)
+	_, _, err = b.real.NewRelay().Round(ctx)
+	require.NoError(t, err)
 	return path
 }
 

@@ -43,7 +43,7 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 		}
 	}
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
-	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(),
+	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(), s.eventsCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
 		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
 		s.stopCommand(), s.resumeCommand(), s.eraseCommand(), s.restoredCommand(), s.signCommand(), s.actCommand())
@@ -63,6 +63,7 @@ var otherWords = map[string][]string{
 	"deposit":   {"payin", "collect", "charge"},
 	"status":    {"get", "order", "describe"},
 	"list":      {"ls", "orders", "find", "search"},
+	"events":    {"follow", "tail", "stream", "watch"},
 	"queue":     {"todo", "tasks", "inbox", "alerts"},
 	"show":      {"story", "history", "log"},
 	"reconcile": {"report", "compare", "diff", "check"},

@@ -57,6 +57,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	var keeping sync.WaitGroup
 	running, stop := context.WithCancel(ctx)
 	keeping.Go(func() { worker.KeepKnown(running, books, knobs, log) })
+	keeping.Go(func() { worker.KeepEvents(running, books, log) })
 	defer keeping.Wait()
 	defer stop()
 	registry := boot.Metrics()

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +42,7 @@ func TestAPI(t *testing.T) {
 
 		h.createsWithoutWorker(t)
 		h.approvesOverHTTP(t)
+		h.followsEvents(t, paid)
 		h.looksAround(t, paid)
 
 		verified := h.starter(t, "audit", "--verify")
@@ -83,6 +86,29 @@ func (h *house) approvesOverHTTP(t *testing.T) {
 		h.asks(t, http.StatusOK, http.MethodPost, "/v1/signed-actions", string(signed))
 	}
 	h.settled(t, p)
+}
+
+// followsEvents reads all events by cursor: those of an order are its history.
+func (h *house) followsEvents(t *testing.T, p payment) {
+	t.Helper()
+	var told []string
+	for next := "?limit=5"; !slices.Contains(told, "withdrawal.succeeded"); {
+		var page struct {
+			Events []payouts.Event
+			Next   string
+		}
+		require.NoError(t, json.Unmarshal(h.asks(t, http.StatusOK, http.MethodGet, "/v1/events"+next, ""), &page))
+		for _, event := range page.Events {
+			if event.Number == p.request.Number {
+				told = append(told, event.Type)
+			}
+		}
+		next = "?wait=10s&limit=5&cursor=" + url.QueryEscape(page.Next)
+	}
+	require.Equal(t, []string{"withdrawal.reserved", "withdrawal.submitting", "withdrawal.submitted", "withdrawal.succeeded"}, told)
+	listed := h.starter(t, "events", "--type", "withdrawal.succeeded", "--json")
+	require.Equal(t, exitDone, listed.exit, listed.out)
+	require.Contains(t, listed.out, p.request.Number)
 }
 
 // looksAround calls every other operation.

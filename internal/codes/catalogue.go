@@ -258,6 +258,7 @@ var Catalogue = []Group{
 		{"API_KEY_MISSING", ClassUnauthenticated, "the request has no API key", "send it as Authorization: Bearer"},
 		{"CURSOR_FOREIGN", ClassInvalid, "the cursor is no cursor, or is of another list", "begin again without it, and change no other parameter from page to page"},
 		{"DOOR_KEY_UNUSABLE", ClassUnavailable, "the api cannot sign for its callers with its key", "put the key's public half into the roster, in a system with door: true"},
+		{"EVENTS_RESTORED", ClassConflict, "the list of events is not the one that was read before, because an older copy of the ledger was restored", "ask for the events from a time before the restore; a repeated id is the same event"},
 		{"IDEMPOTENCY_KEY_DIFFERS", ClassInvalid, "Idempotency-Key is not the order number", "send the order number, or leave the header out"},
 		{"NOT_JSON", ClassMedia, "a body is JSON by its header, and so is the answer", "send application/json"},
 		{"NO_SUCH_METHOD", ClassMethod, "the path takes other methods", "see GET /"},

@@ -179,15 +179,15 @@ func (c Caller) whole(role roster.Role) *order.Refusal { return c.May(role, "") 
 
 // mine returns the merchants of a listing: the one that is asked for, or all that the
 // caller acts for.
-func (c Caller) mine(role roster.Role, merchant string) ([]string, *order.Refusal) {
+func (c Caller) mine(merchant string) ([]string, *order.Refusal) {
 	if merchant != "" {
-		return []string{merchant}, c.acts(role, order.Key{Merchant: merchant})
+		return []string{merchant}, c.acts(roster.Read, order.Key{Merchant: merchant})
 	}
 	if c.Merchants == nil {
-		return nil, c.whole(role)
+		return nil, c.whole(roster.Read)
 	}
 	for _, each := range c.Merchants {
-		if refusal := c.May(role, each); refusal != nil {
+		if refusal := c.May(roster.Read, each); refusal != nil {
 			return nil, refusal
 		}
 	}

@@ -105,6 +105,7 @@ func (d *door) register(api huma.API) {
 	d.registerOrders(api)
 	d.registerActions(api)
 	d.registerBooks(api)
+	d.registerEvents(api)
 	d.registerReference(api)
 }
 

@@ -49,7 +49,7 @@ type balanceList struct {
 }
 
 func (d *door) listBalances(ctx context.Context, caller Caller, input *balancesInput) (*answer[balanceList], error) {
-	merchants, refusal := caller.mine(roster.Read, input.Merchant)
+	merchants, refusal := caller.mine(input.Merchant)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -93,7 +93,7 @@ type discrepancyList struct {
 }
 
 func (d *door) listDiscrepancies(ctx context.Context, caller Caller, input *discrepanciesInput) (*answer[discrepancyList], error) {
-	merchants, refusal := caller.mine(roster.Read, input.Merchant)
+	merchants, refusal := caller.mine(input.Merchant)
 	if refusal == nil && input.Merchant == "" && len(merchants) > 1 {
 		return nil, invalid("merchant", "is needed, because you act for several: one of %v", merchants)
 	}

@@ -234,7 +234,7 @@ type orderList struct {
 }
 
 func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) (*answer[orderList], error) {
-	merchants, refusal := caller.mine(roster.Read, input.Merchant)
+	merchants, refusal := caller.mine(input.Merchant)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -101,6 +101,10 @@ type Ledger = ledgerPart
 type ledgerPart interface {
 	Order(ctx context.Context, key order.Key) (order.Order, error)
 	Orders(ctx context.Context, filter ledger.Filter) ([]order.Order, error)
+	Events(ctx context.Context, filter ledger.EventFilter) ([]ledger.Event, error)
+	LastEvent(ctx context.Context) (int64, error)
+	EventBefore(ctx context.Context, at time.Time) (int64, error)
+	EventAt(ctx context.Context, position int64) (string, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
 	Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error)
 	RefusedStarts(ctx context.Context, end string) ([]ledger.RefusedStart, error)

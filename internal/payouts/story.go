@@ -11,8 +11,8 @@ import (
 
 // Story is all events of an order, oldest first.
 type Story struct {
-	Order  *order.View      `json:"order"` // null for a number that the ledger does not have
-	Events []worklist.Event `json:"events"`
+	Order  *order.View          `json:"order"` // null for a number that the ledger does not have
+	Events []worklist.Happening `json:"events"`
 }
 
 // Story returns the events of an order. For a number that the ledger does not

@@ -14,8 +14,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Event is one event of an order's story.
-type Event struct {
+// Happening is one line of an order's story.
+type Happening struct {
 	At   time.Time `json:"at"`
 	Kind EventKind `json:"kind"`
 	By   string    `json:"by,omitempty"` // the person, if a person did it
@@ -44,32 +44,32 @@ var eventRanks = map[EventKind]int{
 
 // Tell returns the events of an order, oldest first: its request, callbacks,
 // attempts, audit entries, discrepancies and transfers.
-func Tell(story ledger.Story) []Event {
-	var events []Event
+func Tell(story ledger.Story) []Happening {
+	var events []Happening
 	if o := story.Order; o != nil {
-		events = append(events, Event{
+		events = append(events, Happening{
 			At: o.CreatedAt, Kind: EventRequest, By: o.RequestedBy,
 			Text: fmt.Sprintf("%s of %s requested, in %s by %s", o.Kind, o.Amount, o.Country, o.Way),
 		})
 	}
 	for _, e := range story.Callbacks {
-		events = append(events, Event{At: e.FirstAt, Kind: EventCallback, Text: tellCallback(e)})
+		events = append(events, Happening{At: e.FirstAt, Kind: EventCallback, Text: tellCallback(e)})
 	}
 	for _, s := range story.Submissions {
 		attempt := "attempt " + strconv.Itoa(s.Attempt)
-		events = append(events, Event{At: s.StartedAt, Kind: EventAttempt, Text: attempt + " to send it begins"})
+		events = append(events, Happening{At: s.StartedAt, Kind: EventAttempt, Text: attempt + " to send it begins"})
 		if s.Outcome != "" {
-			events = append(events, Event{At: s.EndedAt, Kind: EventAttempt, Text: attempt + " ends: " + say(string(s.Outcome), s.Reason)})
+			events = append(events, Happening{At: s.EndedAt, Kind: EventAttempt, Text: attempt + " ends: " + say(string(s.Outcome), s.Reason)})
 		}
 	}
 	events = append(events, tellAudit(story.Audit)...)
 	for _, d := range slices.Backward(story.Discrepancies) {
-		events = append(events, Event{At: d.At, Kind: EventDiscrepancy, Text: fmt.Sprintf("discrepancy %d: %s: %s", d.ID, d.Code, d.Detail)})
+		events = append(events, Happening{At: d.At, Kind: EventDiscrepancy, Text: fmt.Sprintf("discrepancy %d: %s: %s", d.ID, d.Code, d.Detail)})
 	}
 	for _, t := range story.Transfers {
-		events = append(events, Event{At: t.At, Kind: EventTransfer, Text: fmt.Sprintf("%s: %s → %s %s", t.Reason, t.From, t.To, t.Amount)})
+		events = append(events, Happening{At: t.At, Kind: EventTransfer, Text: fmt.Sprintf("%s: %s → %s %s", t.Reason, t.From, t.To, t.Amount)})
 	}
-	slices.SortStableFunc(events, func(a, b Event) int {
+	slices.SortStableFunc(events, func(a, b Happening) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(eventRanks[a.Kind], eventRanks[b.Kind]))
 	})
 	return events
@@ -85,13 +85,13 @@ func tellCallback(e ledger.InboxEntry) string {
 		c.State, c.GatewayID, cmp.Or(c.PayAmount, "nothing"), c.OrderAmount, c.Currency, cmp.Or(c.Fee, "unknown"), times, e.Status)
 }
 
-func tellAudit(entries []ledger.AuditEntry) []Event {
-	var events []Event
+func tellAudit(entries []ledger.AuditEntry) []Happening {
+	var events []Happening
 	for _, e := range entries {
 		if e.Action == ledger.ActionDiscrepancy {
 			continue // the discrepancy has its own event
 		}
-		event := Event{At: e.At, Kind: EventMove, Text: sayEntry(e)}
+		event := Happening{At: e.At, Kind: EventMove, Text: sayEntry(e)}
 		if e.Source == rules.FromOperator {
 			event.Kind, event.By = EventDecision, e.Actor
 		}
