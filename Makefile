@@ -56,7 +56,7 @@ chaos: build bin/temporal bin/withpostgres ## kills, suspends and disconnects re
 		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
 
 test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real PostgreSQL
-	@tools/openssh
+	@tools/foreign
 	@echo "testing$(if $(RACE),, without the race detector: no C compiler here)" >&2
 	@bin/withpostgres -- $(GO) test $(RACE) -timeout 30m ./...
 	@cd harness/withpostgres && $(GO) test -timeout 5m ./...
