@@ -42,7 +42,7 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 			root.AddCommand(command)
 		}
 	}
-	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.statusCommand(), s.listCommand())
+	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.batchCommand(), s.statusCommand(), s.listCommand())
 	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(), s.eventsCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
 		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
@@ -60,6 +60,7 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 // otherWords are other words for our commands, for suggestions.
 var otherWords = map[string][]string{
 	"withdraw":  {"payout", "pay", "send", "transfer", "withdrawal"},
+	"batch":     {"bulk", "file", "upload"},
 	"deposit":   {"payin", "collect", "charge"},
 	"status":    {"get", "order", "describe"},
 	"list":      {"ls", "orders", "find", "search"},

@@ -80,7 +80,7 @@ var Rooms = []Room{
 		Holds: "the HTTP handler of the receiver: verify, store, signal, answer `OK`; the sweep that signals later",
 	},
 	{Path: "internal/webhook", Floor: 4, Holds: "events sent to finance", Never: []Ban{noWorkflow}},
-	{Path: "internal/batch", Floor: 4, Beside: []string{"internal/payouts"}, Holds: "a file of payouts", Never: []Ban{noWorkflow}},
+	{Path: "internal/batch", Floor: 4, Holds: "a file of payouts: read, checked, written with results", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 
 	{
 		Path: "internal/ledger", Floor: 3, Beside: []string{"internal/reconcile", "internal/ledger/sqldb", "internal/ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},

@@ -104,6 +104,7 @@ func (d *door) register(api huma.API) {
 	api.UseMiddleware(d.identify)
 	d.registerOrders(api)
 	d.registerActions(api)
+	d.registerBatches(api)
 	d.registerBooks(api)
 	d.registerEvents(api)
 	d.registerReference(api)

@@ -45,11 +45,12 @@ func (d *door) listCountries(context.Context, Caller, *struct{}) (*answer[countr
 	return &answer[countryList]{list}, nil
 }
 
-type countryPath struct {
+// CountryPath names a country.
+type CountryPath struct {
 	Country string `path:"country" doc:"ISO 3166, two letters." maxLength:"2"`
 }
 
-func (p countryPath) profile() (*tarspay.Profile, error) {
+func (p CountryPath) profile() (*tarspay.Profile, error) {
 	profile, known := tarspay.Country(p.Country)
 	if !known {
 		return nil, refuse(tarspay.ViolationCountry, "there is no country "+p.Country+" at the gateway; GET /v1/countries lists them")
@@ -57,7 +58,7 @@ func (p countryPath) profile() (*tarspay.Profile, error) {
 	return profile, nil
 }
 
-func (d *door) getWays(_ context.Context, _ Caller, input *countryPath) (*answer[payouts.CountryWays], error) {
+func (d *door) getWays(_ context.Context, _ Caller, input *CountryPath) (*answer[payouts.CountryWays], error) {
 	profile, err := input.profile()
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func (d *door) getWays(_ context.Context, _ Caller, input *countryPath) (*answer
 	return &answer[payouts.CountryWays]{payouts.Ways(profile, order.Deposit, order.Withdrawal)}, nil
 }
 
-func (d *door) getBanks(_ context.Context, _ Caller, input *countryPath) (*answer[payouts.CountryBanks], error) {
+func (d *door) getBanks(_ context.Context, _ Caller, input *CountryPath) (*answer[payouts.CountryBanks], error) {
 	profile, err := input.profile()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,315 @@
+// Package batch reads a file of payouts: CSV, XLSX or JSON, one withdrawal in a row. It
+// checks every row before anything is done with one, and reports all faults at once,
+// each with its line, column, code and a sentence. It also writes the template of a
+// country, and the file of results.
+//
+// It is pure: no database, no Temporal, no HTTP. A value that a spreadsheet has mangled
+// is refused and never repaired.
+package batch
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+)
+
+// Limits of a file.
+const (
+	MaxRows  = 100_000
+	MaxBytes = 32 << 20 // of the file as it comes
+)
+
+// limits are the limits of a check.
+type limits struct {
+	rows     int
+	faults   int   // that are reported; the number of all is reported, too
+	unpacked int64 // bytes of all parts of a workbook that are read
+	shared   int64 // bytes of its part with the shared texts
+}
+
+var usual = limits{rows: MaxRows, faults: 10_000, unpacked: 512 << 20, shared: 128 << 20}
+
+// Format is the format of a file.
+type Format string
+
+// The formats.
+const (
+	CSV  Format = "csv"
+	XLSX Format = "xlsx"
+	JSON Format = "json"
+)
+
+// Options say what a file is checked for.
+type Options struct {
+	Merchant string
+	Country  string       // of the merchant, ISO 3166; rows may leave the country out
+	Limits   order.Limits // as order.Request.Validate
+	// Totals are the control totals of whoever sends the file, one per currency, and
+	// Rows is the number of rows. Nil and 0 are not checked.
+	Totals []money.Amount
+	Rows   int
+	// Permit refuses what the sender may not request. Nil permits all.
+	Permit func(order.Request) *order.Refusal
+}
+
+// Row is a row of a file.
+type Row struct {
+	Line    int // of the file, from 1; in JSON, where the object begins
+	Request order.Request
+}
+
+// Checked is a file in which every row is right.
+type Checked struct {
+	Merchant    string
+	Format      Format
+	Columns     []string // of the header; of JSON, every member in the sequence of the template
+	Count       int
+	Totals      []money.Amount // by currency
+	Fingerprint string         // SHA-256 over the merchant and the rows' content in their sequence, in hex
+
+	file    []byte
+	options Options
+}
+
+// ID returns the batch's id: the same rows in the same sequence have the same one,
+// whatever format they came in.
+func (c *Checked) ID() string { return c.Fingerprint[:idDigits] }
+
+// idDigits is how much of the fingerprint an id has.
+const idDigits = 16
+
+// Check reads a file and checks every row. The error is a *Faults.
+func Check(file []byte, o Options) (*Checked, error) { return check(file, o, usual) }
+
+func check(file []byte, o Options, most limits) (*Checked, error) {
+	c := newChecker(o, most)
+	format, fault := formatOf(file)
+	if fault == nil {
+		fault = c.read(format, file, func(Row) bool { return true })
+	}
+	if fault != nil {
+		c.fault(*fault)
+	}
+	c.checkTotals()
+	if c.faults.Count > 0 {
+		return nil, c.faults
+	}
+	return &Checked{
+		Merchant: o.Merchant, Format: format, Columns: c.header(), Count: c.count, Totals: c.totals(),
+		Fingerprint: hex.EncodeToString(c.content.Sum(nil)), file: file, options: o,
+	}, nil
+}
+
+// Rows reads the file again, row by row. A row has no requester and no signature. The
+// iteration ends after an error.
+func (c *Checked) Rows() iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		again := newChecker(c.options, usual)
+		again.again = true
+		stopped := false
+		fault := again.read(c.Format, c.file, func(row Row) bool {
+			stopped = !yield(row, nil)
+			return !stopped
+		})
+		if fault != nil && !stopped {
+			yield(Row{}, errors.New(fault.String()))
+		}
+	}
+}
+
+// formatOf returns the format of a file by its first bytes.
+func formatOf(file []byte) (Format, *Fault) {
+	text := bytes.TrimLeft(bytes.TrimPrefix(file, utf8BOM), " \t\r\n")
+	switch {
+	case len(file) > MaxBytes:
+		return "", &Fault{Code: CodeTooLarge, Message: fmt.Sprintf("the file has more than %d MB; divide it", MaxBytes>>20)}
+	case len(text) == 0:
+		return "", &Fault{Code: CodeEmpty, Message: "the file is empty"}
+	case bytes.HasPrefix(file, []byte("PK\x03\x04")):
+		return XLSX, nil
+	case bytes.HasPrefix(file, []byte("\xd0\xcf\x11\xe0")):
+		return "", &Fault{Code: CodeUnreadable, Message: "this is an old or a protected Excel workbook; save it as .xlsx without a password"}
+	case text[0] == '[' || text[0] == '{':
+		return JSON, nil
+	}
+	return CSV, nil
+}
+
+// cell is a cell as it was read.
+type cell struct {
+	text    string
+	number  bool // the file has it as a number, not as text
+	other   bool // a date, a truth value, an error, a list
+	formula bool
+}
+
+// record is a row as it was read.
+type record struct {
+	line  int
+	cells []cell
+	names []string // of the cells, in JSON; nil: the header has them
+	exact bool     // there must be as many cells as columns
+}
+
+// reader calls each for every record until it returns false. A fault ends the file.
+type reader func(file []byte, most limits, each func(record) bool) *Fault
+
+var readers = map[Format]reader{CSV: readCSV, XLSX: readXLSX, JSON: readJSON}
+
+// checker checks a file row by row.
+type checker struct {
+	options Options
+	most    limits
+	again   bool // the file was checked before
+	faults  *Faults
+	columns *columns
+	count   int
+	seen    map[string]seen // by number
+	folded  map[string]int  // lines by number in lower case
+	sums    map[string]money.Amount
+	unsure  bool // an amount could not be read
+	content hash.Hash
+}
+
+// seen is a number that a row has.
+type seen struct {
+	line    int
+	content [sha256.Size]byte
+}
+
+func newChecker(o Options, most limits) *checker {
+	c := &checker{
+		options: o, most: most, faults: &Faults{}, seen: make(map[string]seen), folded: make(map[string]int),
+		sums: make(map[string]money.Amount), content: sha256.New(),
+	}
+	c.content.Write([]byte("payouts-batch-1\n" + o.Merchant + "\n"))
+	return c
+}
+
+func (c *checker) fault(f Fault) {
+	if c.faults.Count++; len(c.faults.Faults) < c.most.faults {
+		c.faults.Faults = append(c.faults.Faults, f)
+	}
+}
+
+func (c *checker) wrong(line int, column, code, format string, values ...any) {
+	c.fault(Fault{Line: line, Column: column, Code: code, Message: fmt.Sprintf(format, values...)})
+}
+
+// read reads the file. good gets each row; with faults, rows may be wrong.
+func (c *checker) read(format Format, file []byte, good func(Row) bool) *Fault {
+	if format == JSON {
+		c.columns = newColumns(c.options.Country)
+	}
+	fault := readers[format](file, c.most, func(r record) bool {
+		switch {
+		case c.columns == nil:
+			c.head(r)
+			return c.columns != nil
+		case r.blank():
+			return true
+		case c.count == c.most.rows:
+			c.wrong(r.line, "", CodeTooLarge, "the file has more than %d rows; divide it", c.most.rows)
+			return false
+		}
+		c.count++
+		row, ok := c.row(r)
+		return !ok || good(row)
+	})
+	if fault == nil && c.count == 0 && c.faults.Count == 0 {
+		fault = &Fault{Code: CodeEmpty, Message: "the file has no row below its header"}
+		if c.columns == nil || format == JSON {
+			fault.Message = "the file has no row"
+		}
+	}
+	return fault
+}
+
+func (r record) blank() bool {
+	return !slices.ContainsFunc(r.cells, func(c cell) bool { return c.text != "" || c.formula || c.other })
+}
+
+// header returns the columns of the file.
+func (c *checker) header() []string {
+	if c.columns.names != nil {
+		return c.columns.names
+	}
+	return slices.DeleteFunc(slices.Clone(c.columns.known), func(name string) bool { return !c.columns.used[name] })
+}
+
+func (c *checker) totals() []money.Amount {
+	var totals []money.Amount
+	for _, currency := range slices.Sorted(maps.Keys(c.sums)) {
+		totals = append(totals, c.sums[currency])
+	}
+	return totals
+}
+
+// checkTotals compares the control totals. If an amount could not be read, there is
+// nothing to compare.
+func (c *checker) checkTotals() {
+	if c.options.Rows > 0 && c.options.Rows != c.count {
+		c.wrong(0, "", CodeTotal, "the file has %d rows, and %d were announced", c.count, c.options.Rows)
+	}
+	if c.unsure {
+		return
+	}
+	for _, total := range c.options.Totals {
+		sum, has := c.sums[total.Currency()]
+		switch {
+		case !has:
+			c.wrong(0, "amount", CodeTotal, "the file has nothing in %s, and a total of %s was announced", total.Currency(), total)
+		case sum != total:
+			c.wrong(0, "amount", CodeTotal, "the amounts sum up to %s, and %s was announced", sum, total)
+		}
+	}
+}
+
+// add adds a row to totals and content.
+func (c *checker) add(line int, r order.Request) {
+	currency := r.Amount.Currency()
+	sum, has := c.sums[currency]
+	if !has {
+		sum = r.Amount
+	} else {
+		var err error
+		if sum, err = sum.Add(r.Amount); err != nil {
+			c.unsure = true
+			c.wrong(line, "amount", codes.SumTooLarge, "with this row the total in %s is larger than can be held; divide the file", currency)
+			return
+		}
+	}
+	c.sums[currency] = sum
+}
+
+// once refuses a number that an earlier row has.
+func (c *checker) once(line int, r order.Request) {
+	text := r.Fingerprint()
+	_, _ = c.content.Write([]byte(text + "\n"))
+	var sum [sha256.Size]byte
+	_, _ = hex.Decode(sum[:], []byte(text))
+	before, twice := c.seen[r.Number]
+	folded := strings.ToLower(r.Number)
+	twin, like := c.folded[folded]
+	switch {
+	case twice && before.content == sum:
+		c.wrong(line, "number", CodeRepeated, "the row repeats line %d; leave one of them out", before.line)
+	case twice:
+		c.wrong(line, "number", CodeConflict, "line %d has the same number with other content; each payment has a number of its own", before.line)
+	case like:
+		c.wrong(line, "number", order.CodeNumberTwin, "the number differs from that of line %d in capitals only", twin)
+	default:
+		c.seen[r.Number], c.folded[folded] = seen{line, sum}, line
+	}
+}

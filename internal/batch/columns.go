@@ -1,0 +1,112 @@
+package batch
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// The columns that are not members of the country's own.
+const (
+	columnMerchant = "merchant"
+	columnNumber   = "number"
+	columnCountry  = "country"
+	columnWay      = "way"
+	columnAmount   = "amount"
+)
+
+// needed are the columns that every file has.
+var needed = []string{columnNumber, columnWay, columnAmount}
+
+// Columns returns the columns of a country's template: those that every order has, and
+// the country's members by the gateway's names.
+func Columns(profile *tarspay.Profile) []string {
+	names := []string{columnNumber, columnCountry, columnWay, columnAmount}
+	for _, field := range profile.Withdrawal.Fields {
+		names = append(names, field.Name)
+	}
+	return names
+}
+
+// columns are the columns of a file.
+type columns struct {
+	names []string // of the header; nil in JSON
+	known []string // the names that a file may have
+	used  map[string]bool
+}
+
+func newColumns(country string) *columns {
+	c := &columns{known: []string{columnMerchant}, used: make(map[string]bool)}
+	profile, known := tarspay.Country(country)
+	if !known {
+		profile = &tarspay.Profile{}
+	}
+	c.known = append(append(c.known, Columns(profile)...), tarspay.ScenarioMember)
+	return c
+}
+
+// head reads the header. Without faults, columns are set.
+func (c *checker) head(r record) {
+	cols := newColumns(c.options.Country)
+	before := c.faults.Count
+	for i, one := range r.cells {
+		name := one.text
+		switch {
+		case one.formula:
+			c.wrong(r.line, columnAt(i), CodeFormula, "the header has a formula; write the name of the column")
+		case name == "":
+			c.wrong(r.line, columnAt(i), CodeUnknown, "the column has no name")
+		case !slices.Contains(cols.known, name):
+			c.unknownColumn(r.line, i, name, cols.known)
+		case cols.used[name]:
+			c.wrong(r.line, name, CodeTwice, "two columns have the name %s", name)
+		}
+		cols.used[name] = true
+		cols.names = append(cols.names, name)
+	}
+	if r.blank() {
+		c.faults.Count, c.faults.Faults = before, c.faults.Faults[:min(before, len(c.faults.Faults))]
+		c.wrong(r.line, "", CodeMissing, "the first row is blank; it must have the names of the columns")
+		return
+	}
+	for _, name := range needed {
+		if !cols.used[name] {
+			c.wrong(r.line, name, CodeMissing, "there is no column %s; the first row has the names of the columns, as the country's template has them", name)
+		}
+	}
+	if c.faults.Count == before {
+		c.columns = cols
+	}
+}
+
+// unknownColumn reports a column by its place. The name is repeated only if it looks
+// like one: a file without a header has values there.
+func (c *checker) unknownColumn(line, at int, name string, known []string) {
+	bare := func(text string) string {
+		return strings.ToLower(strings.Map(func(r rune) rune {
+			if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, text))
+	}
+	for _, meant := range known {
+		if bare(meant) == bare(name) {
+			c.wrong(line, columnAt(at), CodeUnknown, "no column has exactly this name; did you mean %s?", meant)
+			return
+		}
+	}
+	c.wrong(line, columnAt(at), CodeUnknown, "no column of the country has this name; there are %s", strings.Join(known[1:len(known)-1], ", "))
+}
+
+// columnAt returns the name that spreadsheets give a column: A, B, …, AA.
+func columnAt(index int) string {
+	const letters = 26
+	name := ""
+	for index++; index > 0; index = (index - 1) / letters {
+		name = string(rune('A'+(index-1)%letters)) + name
+	}
+	return "column " + name
+}

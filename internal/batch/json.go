@@ -1,0 +1,121 @@
+package batch
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// readJSON reads a list of objects, or objects one after the other. A member is a text;
+// the amount may be a number, of which the digits are taken as they stand. No member is
+// repeated.
+func readJSON(file []byte, _ limits, each func(record) bool) *Fault {
+	file = bytes.TrimPrefix(file, utf8BOM)
+	d := jsontext.NewDecoder(bytes.NewBuffer(file))
+	lines := lineCounter{file: file}
+	if d.PeekKind() == '[' {
+		if _, err := d.ReadToken(); err != nil {
+			return lines.broken(d, err)
+		}
+	}
+	inList := d.StackDepth() == 1
+	for {
+		switch kind := d.PeekKind(); {
+		case kind == ']' && inList:
+			if _, err := d.ReadToken(); err != nil {
+				return lines.broken(d, err)
+			}
+			if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+				return &Fault{Line: lines.at(d.InputOffset()), Code: CodeUnreadable, Message: "there is something after the list"}
+			}
+			return nil
+		case kind == '{':
+			r, err := readObject(d, &lines)
+			if err != nil {
+				return lines.broken(d, err)
+			}
+			if !each(r) {
+				return nil
+			}
+		default:
+			_, err := d.ReadToken()
+			if errors.Is(err, io.EOF) && !inList {
+				return nil
+			}
+			if err != nil {
+				return lines.broken(d, err)
+			}
+			return &Fault{Line: lines.at(d.InputOffset()), Code: CodeUnreadable, Message: "there is something else than an object; a row is an object with the names of the template"}
+		}
+	}
+}
+
+// readObject reads an object. Members that are lists or objects are marked.
+func readObject(d *jsontext.Decoder, lines *lineCounter) (record, error) {
+	if _, err := d.ReadToken(); err != nil {
+		return record{}, err
+	}
+	r := record{line: lines.at(d.InputOffset()), names: []string{}}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return record{}, err
+		}
+		r.names = append(r.names, name.String())
+		kind := d.PeekKind()
+		value, err := d.ReadValue()
+		if err != nil {
+			return record{}, err
+		}
+		var one cell
+		switch kind {
+		case '"':
+			text, err := jsontext.AppendUnquote(nil, value)
+			if err != nil {
+				return record{}, err
+			}
+			one.text = string(text)
+		case '0':
+			one = cell{text: string(value), number: true}
+		case 'n':
+		default:
+			one = cell{text: "?", other: true}
+		}
+		r.cells = append(r.cells, one)
+	}
+	_, err := d.ReadToken()
+	return r, err
+}
+
+// lineCounter counts lines up to offsets that only grow.
+type lineCounter struct {
+	file   []byte
+	offset int
+	line   int
+}
+
+func (l *lineCounter) at(offset int64) int {
+	to := min(int(offset), len(l.file))
+	if to > l.offset {
+		l.line += bytes.Count(l.file[l.offset:to], []byte("\n"))
+		l.offset = to
+	}
+	return l.line + 1
+}
+
+// broken returns the fault of text that is no JSON.
+func (l *lineCounter) broken(d *jsontext.Decoder, err error) *Fault {
+	f := &Fault{Line: l.at(d.InputOffset()), Code: CodeUnreadable, Message: "the text is no JSON in UTF-8 from here on"}
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		f.Message = "a member appears twice in an object"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		f.Message = "the text breaks off"
+	case errors.As(err, &syntax):
+		f.Line = l.at(syntax.ByteOffset)
+	}
+	return f
+}

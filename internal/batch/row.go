@@ -1,0 +1,159 @@
+package batch
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// row checks a row. ok is false if it is wrong.
+func (c *checker) row(r record) (row Row, ok bool) {
+	before := c.faults.Count
+	values, fit := c.values(r)
+	if !fit {
+		c.unsure = true
+		return Row{}, false
+	}
+	request := order.Request{
+		Kind: order.Withdrawal, Merchant: c.options.Merchant, Number: values[columnNumber], Country: c.options.Country,
+		Way: values[columnWay], Details: make(map[string]string),
+	}
+	if country := values[columnCountry]; country != "" && country != request.Country {
+		request.Country = country
+		if c.options.Country != "" {
+			c.wrong(r.line, columnCountry, CodeOtherPlace, "merchant %s is of %s; a row of another country needs its own merchant", c.options.Merchant, c.options.Country)
+		}
+	}
+	if merchant := values[columnMerchant]; merchant != "" && merchant != c.options.Merchant {
+		c.wrong(r.line, columnMerchant, CodeForeign, "the row is of another merchant than %s; a batch is of one", c.options.Merchant)
+	}
+	for name, value := range values {
+		if value != "" && !c.common(name) {
+			request.Details[name] = value
+		}
+	}
+	wrongAmount := c.amount(r.line, &request, values[columnAmount])
+	c.validate(r.line, request, wrongAmount)
+	if c.again {
+		return Row{r.line, request}, true
+	}
+	if request.Number != "" {
+		c.once(r.line, request)
+	}
+	if !wrongAmount {
+		c.add(r.line, request)
+	}
+	if c.faults.Count == before && c.options.Permit != nil {
+		if refusal := c.options.Permit(request); refusal != nil {
+			c.wrong(r.line, columnAmount, refusal.Code, "%s", refusal.Text)
+		}
+	}
+	return Row{r.line, request}, c.faults.Count == before
+}
+
+func (c *checker) common(name string) bool {
+	return slices.Contains([]string{columnMerchant, columnNumber, columnCountry, columnWay, columnAmount}, name)
+}
+
+// values returns the row's texts by column. fit is false if the row has none that can
+// be told apart.
+func (c *checker) values(r record) (values map[string]string, fit bool) {
+	names := r.names
+	if names == nil {
+		if names = c.columns.names; !c.fits(r, names) {
+			return nil, false
+		}
+	}
+	values = make(map[string]string, len(names))
+	for i, one := range r.cells {
+		if i >= len(names) {
+			break
+		}
+		name := names[i]
+		if !slices.Contains(c.columns.known, name) { // in JSON
+			c.wrong(r.line, "", CodeUnknown, "an object has a member that no column of the country has; there are %s",
+				strings.Join(c.columns.known[1:len(c.columns.known)-1], ", "))
+			continue
+		}
+		c.columns.used[name] = true
+		switch {
+		case one.formula || strings.HasPrefix(one.text, "="):
+			c.wrong(r.line, name, CodeFormula, "the cell is a formula; paste its value as text")
+		case one.other:
+			c.wrong(r.line, name, CodeNotText, "the cell is a date, a truth value, an error or a list; write text")
+		case one.number && name != columnAmount:
+			c.wrong(r.line, name, CodeNotText, "the cell is a number, so leading zeros and long digits may be lost; format the column as text and take the value from its source again")
+		}
+		values[name] = one.text
+	}
+	return values, true
+}
+
+// fits refuses a row with other cells than the header, and a second header.
+func (c *checker) fits(r record, names []string) bool {
+	same := 0
+	for i, one := range r.cells {
+		if i < len(names) && one.text == names[i] {
+			same++
+		}
+	}
+	beyond := len(r.cells) > len(names) && slices.ContainsFunc(r.cells[len(names):], func(one cell) bool { return one.text != "" || one.formula })
+	switch {
+	case same > 1:
+		c.wrong(r.line, "", CodeTwoHeaders, "the row repeats the header; a file has one header")
+	case r.exact && len(r.cells) != len(names):
+		c.wrong(r.line, "", CodeCells, "the row has %d cells, and the header has %d", len(r.cells), len(names))
+	case beyond:
+		c.wrong(r.line, columnAt(len(names)), CodeCells, "the row has cells beyond the header's %d", len(names))
+	default:
+		return true
+	}
+	return false
+}
+
+// amount reads the row's amount. If it is wrong, the request gets a small one, so that
+// the other checks can run.
+func (c *checker) amount(line int, request *order.Request, text string) (wrong bool) {
+	profile, known := tarspay.Country(request.Country)
+	if !known {
+		request.Amount = least("USD")
+		return true // that the country is wrong is said by the request's check
+	}
+	amount, err := order.ParseAmount(text, request.Country)
+	if err == nil {
+		request.Amount = amount
+		return false
+	}
+	c.unsure = true
+	request.Amount = least(profile.Currency)
+	var invalid *order.Invalid
+	if errors.As(err, &invalid) {
+		for _, problem := range invalid.Problems {
+			c.wrong(line, columnAmount, problem.Code, "%s", problem.Message)
+		}
+	}
+	return true
+}
+
+func least(currency string) money.Amount {
+	amount, _ := money.Minor(1, currency) // of a currency that there is
+	return amount
+}
+
+// validate reports what is wrong with the request.
+func (c *checker) validate(line int, request order.Request, wrongAmount bool) {
+	var invalid *order.Invalid
+	if c.again || !errors.As(request.Validate(c.options.Limits), &invalid) {
+		return
+	}
+	for _, problem := range invalid.Problems {
+		if wrongAmount && (problem.Field == columnAmount || problem.Field == "currency") {
+			continue
+		}
+		c.wrong(line, problem.Field, problem.Code, "%s", problem.Message)
+	}
+}

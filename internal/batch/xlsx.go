@@ -1,0 +1,295 @@
+package batch
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits of a workbook, against files that unpack to far more than they seem.
+const (
+	maxParts = 1000 // files in the archive
+	maxCells = 200  // columns that may have content
+)
+
+// helpSheet is the sheet of a template that explains its columns.
+const helpSheet = "help"
+
+// readXLSX reads the one visible sheet of a workbook that has content, row by row. It
+// reads the parts itself: excelize's iterator ends without an error where the XML is
+// broken, and does not tell a number from a text.
+func readXLSX(file []byte, most limits, each func(record) bool) *Fault {
+	w, fault := openWorkbook(file, most)
+	if fault != nil {
+		return fault
+	}
+	sheet, fault := w.onlySheet()
+	if fault != nil {
+		return fault
+	}
+	if w.texts, fault = w.sharedTexts(); fault != nil {
+		return fault
+	}
+	return w.read(sheet, each)
+}
+
+// workbook is an open file.
+type workbook struct {
+	limits // what may still be read
+	parts  map[string]*zip.File
+	sheets []string // paths of the visible sheets
+	texts  []string // that cells share
+}
+
+func unreadable(why string) *Fault {
+	return &Fault{Code: CodeUnreadable, Message: "this is no whole Excel workbook: " + why}
+}
+
+func openWorkbook(file []byte, most limits) (*workbook, *Fault) {
+	archive, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		return nil, unreadable("it does not unpack; save it anew as .xlsx")
+	}
+	if len(archive.File) > maxParts {
+		return nil, &Fault{Code: CodeTooLarge, Message: "the workbook has too many parts; copy the rows into a new one"}
+	}
+	w := &workbook{parts: make(map[string]*zip.File), limits: most}
+	for _, part := range archive.File {
+		name := strings.ToLower(strings.ReplaceAll(part.Name, `\`, "/"))
+		if w.parts[name] != nil {
+			return nil, unreadable("it has a part twice")
+		}
+		w.parts[name] = part
+	}
+	return w, w.findSheets()
+}
+
+// findSheets finds the visible sheets.
+func (w *workbook) findSheets() *Fault {
+	var book struct {
+		Sheets []struct {
+			Name  string `xml:"name,attr"`
+			State string `xml:"state,attr"`
+			ID    string `xml:"http://schemas.openxmlformats.org/officeDocument/2006/relationships id,attr"`
+		} `xml:"sheets>sheet"`
+	}
+	var relations struct {
+		Relations []struct {
+			ID     string `xml:"Id,attr"`
+			Target string `xml:"Target,attr"`
+		} `xml:"Relationship"`
+	}
+	const folder = "xl"
+	for name, into := range map[string]any{folder + "/workbook.xml": &book, folder + "/_rels/workbook.xml.rels": &relations} {
+		if fault := w.decode(name, into); fault != nil {
+			return fault
+		}
+	}
+	for _, sheet := range book.Sheets {
+		if sheet.State != "" && sheet.State != "visible" || sheet.Name == helpSheet {
+			continue
+		}
+		for _, relation := range relations.Relations {
+			if relation.ID != sheet.ID {
+				continue
+			}
+			target := path.Join("/"+folder, relation.Target)
+			if strings.HasPrefix(relation.Target, "/") {
+				target = path.Clean(relation.Target)
+			}
+			w.sheets = append(w.sheets, strings.ToLower(strings.TrimPrefix(target, "/")))
+		}
+	}
+	if len(w.sheets) == 0 {
+		return unreadable("it has no visible sheet")
+	}
+	return nil
+}
+
+// onlySheet returns the sheet that has content. Several are refused.
+func (w *workbook) onlySheet() (string, *Fault) {
+	var found []string
+	for _, sheet := range w.sheets {
+		has, fault := w.hasContent(sheet)
+		if fault != nil {
+			return "", fault
+		}
+		if has {
+			found = append(found, sheet)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return w.sheets[0], nil
+	case 1:
+		return found[0], nil
+	}
+	return "", &Fault{Code: CodeSheets, Message: fmt.Sprintf("%d sheets of the workbook have content; keep one, so that no row is forgotten", len(found))}
+}
+
+// hasContent reports whether a sheet has a cell with a value.
+func (w *workbook) hasContent(sheet string) (bool, *Fault) {
+	from, fault := w.open(sheet, w.unpacked)
+	if fault != nil {
+		return false, fault
+	}
+	defer func() { _ = from.Close() }()
+	d := xml.NewDecoder(from)
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, w.broken(err)
+		}
+		if start, is := token.(xml.StartElement); is && slices.Contains([]string{"v", "f", "is"}, start.Name.Local) {
+			return true, nil
+		}
+	}
+}
+
+// open opens a part. What is read counts for all parts together.
+func (w *workbook) open(name string, most int64) (io.ReadCloser, *Fault) {
+	part := w.parts[name]
+	if part == nil {
+		return nil, unreadable("a part of it is missing")
+	}
+	from, err := part.Open()
+	if err != nil {
+		return nil, unreadable("a part of it does not unpack")
+	}
+	return &bounded{ReadCloser: from, left: most, all: &w.unpacked}, nil
+}
+
+// errTooLarge is the error of a part that unpacks to more than it may.
+var errTooLarge = errors.New("too large")
+
+type bounded struct {
+	io.ReadCloser
+	left int64
+	all  *int64
+}
+
+func (b *bounded) Read(into []byte) (int, error) {
+	n, err := b.ReadCloser.Read(into)
+	b.left -= int64(n)
+	*b.all -= int64(n)
+	if b.left < 0 || *b.all < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}
+
+func (w *workbook) broken(err error) *Fault {
+	if errors.Is(err, errTooLarge) {
+		return &Fault{Code: CodeTooLarge, Message: "the workbook unpacks to more than is taken; divide it"}
+	}
+	return unreadable("a part of it is damaged")
+}
+
+func (w *workbook) decode(name string, into any) *Fault {
+	const most = 4 << 20
+	from, fault := w.open(name, most)
+	if fault != nil {
+		return fault
+	}
+	defer func() { _ = from.Close() }()
+	if err := xml.NewDecoder(from).Decode(into); err != nil {
+		return w.broken(err)
+	}
+	return nil
+}
+
+// sharedTexts reads the texts that cells refer to. A workbook may have none.
+func (w *workbook) sharedTexts() ([]string, *Fault) {
+	const name = "xl/sharedstrings.xml"
+	if w.parts[name] == nil {
+		return nil, nil
+	}
+	from, fault := w.open(name, w.shared)
+	if fault != nil {
+		return nil, fault
+	}
+	defer func() { _ = from.Close() }()
+	d := xml.NewDecoder(from)
+	var texts []string
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return texts, nil
+		}
+		if err != nil {
+			return nil, w.broken(err)
+		}
+		if start, is := token.(xml.StartElement); is && start.Name.Local == "si" {
+			text, err := readText(d)
+			if err != nil {
+				return nil, w.broken(err)
+			}
+			texts = append(texts, text)
+		}
+	}
+}
+
+// readText reads up to the end of the element that has begun. It returns the text of
+// its t elements: all runs of a formatted text, without how it is pronounced.
+func readText(d *xml.Decoder) (string, error) {
+	var text strings.Builder
+	depth, inText, aside := 1, false, 0
+	for depth > 0 {
+		token, err := d.Token()
+		if err != nil {
+			return "", err
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			depth++
+			if t.Name.Local == "rPh" {
+				aside = depth
+			}
+			inText = t.Name.Local == "t" && aside == 0
+		case xml.EndElement:
+			if depth == aside {
+				aside = 0
+			}
+			depth--
+			inText = false
+		case xml.CharData:
+			if inText {
+				text.Write(t)
+			}
+		}
+	}
+	return text.String(), nil
+}
+
+// attribute returns an attribute's value, or "".
+func attribute(start xml.StartElement, name string) string {
+	for _, a := range start.Attr {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func isTrue(text string) bool { return text == "1" || text == "true" }
+
+// cellPlace reads a reference such as AB12. It returns the column from 0, and the row.
+func cellPlace(reference string) (column, row int, ok bool) {
+	const letters = 26
+	i := 0
+	for ; i < len(reference) && reference[i] >= 'A' && reference[i] <= 'Z' && i < 3; i++ {
+		column = column*letters + int(reference[i]-'A') + 1
+	}
+	row, err := strconv.Atoi(reference[i:])
+	return column - 1, row, err == nil && column > 0 && row > 0
+}
