@@ -1618,4 +1618,11 @@ var mutants = []mutant{
 		new:  `func bound(string) []byte { return nil }`,
 		pkg:  "./codec", run: "TestChangedPayloadsAreRefused",
 	},
+	{
+		name: "private_address", rule: 0, takes: "nothing is delivered to a private address, whatever its name says",
+		file: "internal/webhook/address.go",
+		old:  `if refusal := refuse(parsed.Addr(), private); refusal != "" {`,
+		new:  `if refusal := refuse(parsed.Addr(), private); false {`,
+		pkg:  "./internal/webhook", run: "TestNamesOfPrivateAddresses",
+	},
 }

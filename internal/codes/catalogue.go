@@ -58,6 +58,9 @@ var Catalogue = []Group{
 		{"UNKNOWN_WAY", ClassInvalid, "the country has no such way", "see starter ways; codes are taken exactly as written"},
 		{"UNWANTED_FIELD", ClassInvalid, "a member must be left out for this way", "leave it out"},
 		{"WAY_CLOSED", ClassInvalid, "the way is out of service", "choose another one"},
+		{"WEBHOOK_URL_MALFORMED", ClassInvalid, "the URL of a webhook endpoint is no whole URL, or has a user or a fragment", "give an https URL without them"},
+		{"WEBHOOK_URL_NOT_HTTPS", ClassInvalid, "the URL of a webhook endpoint is not https", "give an https URL"},
+		{"WEBHOOK_URL_PRIVATE", ClassInvalid, "the URL of a webhook endpoint names an address that is not public", "give a public one"},
 		{"WRONG_CURRENCY", ClassInvalid, "the country takes another currency", "give the amount in the currency that the message names"},
 	}},
 	{"batches", "What is wrong with a file of payouts", []Entry{
