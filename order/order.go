@@ -66,16 +66,17 @@ type PayWay struct {
 // View is an order as callers and operators see it. Of the payer or beneficiary it
 // has only the end of the account and initials.
 type View struct {
-	Kind        Kind         `json:"kind"`
-	Merchant    string       `json:"merchant"`
-	Number      string       `json:"number"`
-	Country     string       `json:"country"`
-	Way         string       `json:"way"`
-	Payee       string       `json:"payee,omitempty"`        // masked, see Request.Payee
-	RequestedBy string       `json:"requested_by,omitempty"` // as typed when the order was started
-	Amount      money.Amount `json:"amount"`
-	Fingerprint string       `json:"fingerprint"`
-	Hidden      string       `json:"hidden,omitempty"` // "encrypted" or "erased": the content cannot be read
+	Kind        Kind              `json:"kind"`
+	Merchant    string            `json:"merchant"`
+	Number      string            `json:"number"`
+	Country     string            `json:"country"`
+	Way         string            `json:"way"`
+	Payee       string            `json:"payee,omitempty"`        // masked, see Request.Payee
+	RequestedBy string            `json:"requested_by,omitempty"` // as typed when the order was started
+	Amount      money.Amount      `json:"amount"`
+	Fingerprint string            `json:"fingerprint"`
+	Metadata    map[string]string `json:"metadata,omitempty"` // as it was requested
+	Hidden      string            `json:"hidden,omitempty"`   // "encrypted" or "erased": the content cannot be read
 	Standing
 	Next string `json:"next,omitempty"` // what happens next, in a sentence
 	// Unrecorded says that the input was invalid and nothing was written to the
@@ -87,7 +88,7 @@ type View struct {
 func (r Request) View(standing Standing) View {
 	return View{
 		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,
-		Payee: r.Payee(), RequestedBy: r.RequestedBy, Fingerprint: r.Fingerprint(), Standing: standing,
+		Payee: r.Payee(), RequestedBy: r.RequestedBy, Metadata: r.GivenMetadata(), Fingerprint: r.Fingerprint(), Standing: standing,
 	}
 }
 

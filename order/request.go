@@ -52,6 +52,10 @@ type Request struct {
 	Details map[string]string `json:"details,omitempty"`
 	// ReturnURL is where the payer's browser goes after paying. Deposits only.
 	ReturnURL string `json:"return_url,omitempty"`
+	// Metadata is the caller's own: it is stored with the order, shown with it, and
+	// lists are filtered by it. The gateway never sees it. An entry without a value
+	// is none.
+	Metadata map[string]string `json:"metadata,omitempty"`
 	// RequestedBy names the requester, a person or a system. It is not part of the
 	// order's content.
 	RequestedBy string `json:"requested_by,omitempty"`
@@ -66,11 +70,12 @@ func (r Request) Key() Key { return Key{Merchant: r.Merchant, Number: r.Number} 
 // Fingerprint returns a SHA-256 over the request's content, in hex. Requests with
 // one number and one fingerprint are the same order. Requests with one number and
 // two fingerprints are a conflict. Empty details are left out, because they are not
-// sent.
+// sent, and so is empty metadata.
 func (r Request) Fingerprint() string {
 	content := r
 	content.RequestedBy, content.Proof = "", nil
 	content.Details = sent(r.Details)
+	content.Metadata = sent(r.Metadata)
 	text, err := json.Marshal(content) // keys of a map are sorted
 	if err != nil {
 		panic(fmt.Sprintf("order: a request of strings cannot fail to encode: %v", err))
@@ -98,9 +103,10 @@ func (r Request) String() string {
 // Format does the same for every verb, %+v and %#v included.
 func (r Request) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())) }
 
-func sent(details map[string]string) map[string]string {
-	kept := make(map[string]string, len(details))
-	for name, value := range details {
+// sent returns the entries that have a value; nil if none has.
+func sent(entries map[string]string) map[string]string {
+	kept := make(map[string]string, len(entries))
+	for name, value := range entries {
 		if value != "" {
 			kept[name] = value
 		}

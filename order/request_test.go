@@ -41,8 +41,9 @@ func TestFingerprint(t *testing.T) {
 	same := vietnam(t)
 	same.RequestedBy = "somebody else"
 	same.Details["customerEmail"] = "" // never sent
+	same.Metadata = map[string]string{"run": ""}
 	require.Equal(t, base.Fingerprint(), same.Fingerprint())
-	require.Len(t, base.Fingerprint(), 64)
+	require.Equal(t, "93899039f55cc781312df401baa9a7228b90058578cac4537444826c29270327", base.Fingerprint(), "that of an order from before there was metadata")
 
 	for name, change := range map[string]func(*Request){
 		"kind":     func(r *Request) { r.Kind = Deposit },
@@ -54,6 +55,7 @@ func TestFingerprint(t *testing.T) {
 		"currency": func(r *Request) { r.Amount = amount(t, "200000", "KRW") },
 		"details":  func(r *Request) { r.Details["customerName"] = "OTHER" },
 		"return":   func(r *Request) { r.ReturnURL = "https://example.com" },
+		"metadata": func(r *Request) { r.Metadata = map[string]string{"run": "7"} },
 	} {
 		other := vietnam(t)
 		change(&other)
@@ -87,6 +89,19 @@ func TestRequestHidesPersonalData(t *testing.T) {
 func TestValidateAccepts(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, vietnam(t).Validate(nil))
+	noted := vietnam(t)
+	noted.Metadata = entries(19)
+	noted.Metadata[strings.Repeat("k", 40)] = strings.Repeat("é", 500)
+	require.NoError(t, noted.Validate(nil))
+}
+
+// entries is so much metadata.
+func entries(count int) map[string]string {
+	made := make(map[string]string, count)
+	for i := range count {
+		made[fmt.Sprint("a.b_c-", i)] = "x"
+	}
+	return made
 }
 
 func TestValidateRefuses(t *testing.T) {
@@ -113,6 +128,13 @@ func TestValidateRefuses(t *testing.T) {
 		{"missing name", func(r *Request) { delete(r.Details, "customerName") }, "MISSING_FIELD", "customerName"},
 		{"missing account", func(r *Request) { delete(r.Details, "customerAccountNumber") }, "MISSING_FIELD", "customerAccountNumber"},
 		{"reserved field", func(r *Request) { r.Details["amount"] = "1" }, "RESERVED_FIELD", "amount"},
+		{"key of metadata", func(r *Request) { r.Metadata = map[string]string{"cost center": "1"} }, "MALFORMED_FIELD", "metadata"},
+		{"empty key of metadata", func(r *Request) { r.Metadata = map[string]string{"": "1"} }, "MALFORMED_FIELD", "metadata"},
+		{"long key of metadata", func(r *Request) { r.Metadata = map[string]string{strings.Repeat("k", 41): "1"} }, "MALFORMED_FIELD", "metadata"},
+		{"control character in metadata", func(r *Request) { r.Metadata = map[string]string{"run": "1\n2"} }, "MALFORMED_FIELD", "metadata.run"},
+		{"metadata that is no UTF-8", func(r *Request) { r.Metadata = map[string]string{"run": "\xff"} }, "MALFORMED_FIELD", "metadata.run"},
+		{"long value of metadata", func(r *Request) { r.Metadata = map[string]string{"run": strings.Repeat("é", 501)} }, CodeTextTooLong, "metadata.run"},
+		{"much metadata", func(r *Request) { r.Metadata = entries(21) }, ProblemTooMany, "metadata"},
 		{"return URL on a withdrawal", func(r *Request) { r.ReturnURL = "https://example.com/" }, ProblemReturnURL, "return_url"},
 	}
 	limits := Limits{"VND": amount(t, "500000", "VND")}

@@ -49,7 +49,12 @@ func schema(t *testing.T) map[string]any {
 			"type": "object", "description": "The country's own members by the names that the gateway documents, for example customerName. Personal data.",
 			"maxProperties": maxDetails, "additionalProperties": map[string]any{"type": []string{"string", "null"}},
 		}),
-		"return_url":   optional(text("Where the payer's browser goes after paying. Deposits only.", map[string]any{"maxLength": maxURL})),
+		"return_url": optional(text("Where the payer's browser goes after paying. Deposits only.", map[string]any{"maxLength": maxURL})),
+		"metadata": optional(map[string]any{
+			"type": "object", "description": "The caller's own: stored and shown with the order, and lists are filtered by it. The gateway never sees it. An entry without a value is none.",
+			"maxProperties": maxMetadata, "propertyNames": map[string]any{"pattern": metadataKey.String()},
+			"additionalProperties": map[string]any{"type": []string{"string", "null"}, "maxLength": maxMetadataValue},
+		}),
 		"requested_by": optional(text("The person or system that asks. Not part of the order's content.", map[string]any{"maxLength": MaxName})),
 		"proof": optional(map[string]any{
 			"type": "object", "description": "The requester's signature of the start, for an installation with a roster: see docs/security.md. Not part of the order's content.",
@@ -112,6 +117,9 @@ func TestTheSchemaSaysWhatIsRead(t *testing.T) {
 		whole + `,"Kind":"withdrawal"}`:                                                 false,
 		whole + `,"details":[]}`:                                                        false,
 		whole + `,"details":{"customerName":5}}`:                                        false,
+		whole + `,"metadata":{"cost.center":"4711","run":null}}`:                        true,
+		whole + `,"metadata":{"run":5}}`:                                                false,
+		whole + `,"metadata":["run"]}`:                                                  false,
 		whole + `,"requested_by":7}`:                                                    false,
 		strings.Replace(whole, `{"value":"1500.00","currency":"PKR"}`, `1500`, 1) + `}`: false,
 		strings.Replace(whole, `"1500.00"`, `1500`, 1) + `}`:                            false,

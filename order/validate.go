@@ -83,6 +83,7 @@ func (r Request) Validate(limits Limits) error {
 	if len(r.Details) > maxDetails {
 		add(ProblemTooMany, "details", "at most %d fields may be sent", maxDetails)
 	}
+	problems = append(problems, r.metadataProblems()...)
 	problems = append(problems, r.countryProblems()...)
 	if len(problems) > 0 {
 		return &Invalid{Problems: problems}

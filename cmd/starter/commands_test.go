@@ -32,7 +32,8 @@ import (
 func TestWithdrawSendsWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	got := b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--field", "remark=W1", "--field", "note=a,b")...)
+	got := b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--field", "remark=W1", "--field", "note=a,b",
+		"--metadata", "payroll_run=2026-11", "--metadata", "team=a=b, c")...)
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Len(t, b.temporal.requests, 1)
 	request := b.temporal.requests[0]
@@ -43,6 +44,7 @@ func TestWithdrawSendsWhatWasAsked(t *testing.T) {
 		"customerName": planted[0], "customerAccountNumber": planted[1], "customerContact": planted[1], "customerEmail": planted[3],
 		"remark": "W1", "note": "a,b",
 	}, request.Details)
+	require.Equal(t, map[string]string{"payroll_run": "2026-11", "team": "a=b, c"}, request.Metadata)
 }
 
 // With --wait a deposit prints its instructions before the end, because the
@@ -194,6 +196,30 @@ func TestListFilter(t *testing.T) {
 	} {
 		got := setup(t).run(t.Context(), append([]string{"list"}, args...)...)
 		require.Equal(t, exitUsage, got.code, args)
+	}
+}
+
+// Only the ledger has metadata. Temporal's list is not asked for more orders.
+func TestListByMetadata(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.bare(t)
+	b.client = nil // the fake one, which notes what it is asked
+	with, without := request(t, "W-1", "500"), request(t, "W-2", "500")
+	with.Metadata = map[string]string{"payroll_run": "2026-11", "team": "sales"}
+	b.opened(t, with)
+	b.opened(t, without)
+	got := b.run(t.Context(), "list", "--metadata", "payroll_run=2026-11", "--metadata", "team=sales", "--json")
+	require.Equal(t, exitDone, got.code, got.errs)
+	var list payouts.List
+	require.NoError(t, json.Unmarshal([]byte(got.out), &list))
+	require.Len(t, list.Orders, 1)
+	require.Equal(t, with.Key(), list.Orders[0].Key())
+	require.Empty(t, b.temporal.filters)
+	require.Contains(t, b.run(t.Context(), "status", "W-1", "--merchant", merchant).out, "payroll_run=2026-11, team=sales")
+
+	for _, wrong := range []string{"payroll_run", "payroll run=7", "payroll_run="} {
+		require.Equal(t, exitUsage, b.run(t.Context(), "list", "--metadata", wrong).code, wrong)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
@@ -47,7 +48,8 @@ means that there are more than the limit, source is ledger or list, and the list
 problem is that the other one cannot be asked: then the exit code is 6.`,
 		Example: `  starter list --needs-review
   starter list --open --country PK
-  starter list --state failed --kind withdrawal --limit 100 --json`,
+  starter list --state failed --kind withdrawal --limit 100 --json
+  starter list --metadata payroll_run=2026-11`,
 		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.list(cmd.Context(), flags) },
@@ -64,6 +66,7 @@ problem is that the other one cannot be asked: then the exit code is 6.`,
 // listFlags are the flags of list.
 type listFlags struct {
 	state, kind, country, merchant string
+	metadata                       []string
 	needsReview, open              bool
 	limit                          int
 }
@@ -73,6 +76,7 @@ func (f *listFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.state, "state", "", "only this state: "+strings.Join(stateNames(order.States()), ", "))
 	flags.StringVar(&f.kind, "kind", "", "only deposit or withdrawal")
 	flags.StringVar(&f.country, "country", "", "only this country, two letters")
+	flags.StringArrayVar(&f.metadata, "metadata", nil, "only orders with this metadata, as `key=value`; repeated: with all of it. Needs PAYOUTS_DATABASE_URL")
 	flags.BoolVar(&f.needsReview, "needs-review", false, "only orders that wait for a person")
 	flags.BoolVar(&f.open, "open", false, "only orders that have not ended")
 	flags.IntVar(&f.limit, "limit", 20, fmt.Sprintf("at most so many, up to %d", payouts.MaxRows))
@@ -82,8 +86,11 @@ func (f *listFlags) add(cmd *cobra.Command) {
 func (f listFlags) filter() (payouts.Filter, error) {
 	var wrong problems
 	filter := payouts.Filter{
-		Kind: order.Kind(f.kind), State: order.State(f.state), Country: strings.ToUpper(f.country), Merchant: f.merchant,
-		NeedsReview: f.needsReview, Open: f.open, Limit: f.limit,
+		Filter: client.Filter{
+			Kind: order.Kind(f.kind), State: order.State(f.state), Country: strings.ToUpper(f.country), Merchant: f.merchant,
+			NeedsReview: f.needsReview, Open: f.open, Limit: f.limit,
+		},
+		Metadata: metadataOf(f.metadata, &wrong),
 	}
 	if f.kind != "" && !slices.Contains(kindNames(), f.kind) {
 		wrong.add(codeUsage, "kind", "%s", commandline.NoneOf("--kind", f.kind, kindNames()))

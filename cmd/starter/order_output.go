@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +79,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"way", o.Way},
 		{payeeName(o.Kind), o.Payee},
 		{"requested by", o.RequestedBy},
+		{"metadata", metadataText(o.Metadata)},
 		{"content", o.Hidden},
 		{"gateway id", o.GatewayID},
 	}
@@ -89,6 +92,15 @@ func writeOrder(w io.Writer, document orderDocument) {
 	}
 	facts = append(facts, fact{"told by", toldBy[document.Source]})
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
+}
+
+// metadataText returns metadata in one line, sorted by key.
+func metadataText(metadata map[string]string) string {
+	var entries []string
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		entries = append(entries, key+"="+metadata[key])
+	}
+	return strings.Join(entries, ", ")
 }
 
 // since returns when the state last changed, and how long ago.

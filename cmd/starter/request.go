@@ -20,7 +20,7 @@ import (
 type orderFlags struct {
 	merchant, number, country, way, amount string
 	name, account, phone, email            string
-	fields                                 []string
+	fields, metadata                       []string
 	returnURL                              string
 	requestedBy                            string
 }
@@ -42,6 +42,7 @@ func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string
 	flags.StringVar(&f.phone, "phone", "", whose+" phone (customerContact)")
 	flags.StringVar(&f.email, "email", "", whose+" e-mail address (customerEmail)")
 	flags.StringArrayVar(&f.fields, "field", nil, "any other member by the gateway's name, as `key=value`: walletId=…, ifsc=…; repeat as needed")
+	flags.StringArrayVar(&f.metadata, "metadata", nil, "your own, as `key=value`: shown with the order, and starter list is filtered by it; repeat as needed")
 	flags.StringVar(&f.requestedBy, "requested-by", requestedBy, "who asks for it; for the record")
 }
 
@@ -51,7 +52,7 @@ func (f orderFlags) request(kind order.Kind, settings config.Starter) (order.Req
 	var wrong problems
 	request := order.Request{
 		Kind: kind, Number: f.number, Way: f.way, ReturnURL: f.returnURL, RequestedBy: f.requestedBy,
-		Details: f.details(&wrong),
+		Details: f.details(&wrong), Metadata: metadataOf(f.metadata, &wrong),
 	}
 	request.Merchant, request.Country = f.parties(settings.Merchants, &wrong)
 	wrong.need("number", f.number, "--number is needed: choose it once per payment; the same number again never pays twice")
@@ -157,6 +158,30 @@ func (f orderFlags) details(wrong *problems) map[string]string {
 		set(name, value)
 	}
 	return details
+}
+
+// metadataOf reads metadata, each entry as key=value.
+func metadataOf(entries []string, wrong *problems) map[string]string {
+	var metadata map[string]string
+	for i, entry := range entries {
+		key, value, _ := strings.Cut(entry, "=")
+		_, twice := metadata[key]
+		found := order.CheckMetadata("metadata", key, value)
+		switch {
+		case value == "":
+			wrong.add(codeUsage, "metadata", "--metadata is written key=value; number %d is not", i+1)
+		case twice:
+			wrong.add(codeUsage, "metadata", "--metadata has a key twice; number %d repeats it", i+1)
+		case len(found) > 0:
+			*wrong = append(*wrong, found...)
+		default:
+			if metadata == nil {
+				metadata = make(map[string]string)
+			}
+			metadata[key] = value
+		}
+	}
+	return metadata
 }
 
 // problems collects the problems of a command's flags.

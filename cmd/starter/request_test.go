@@ -112,6 +112,10 @@ func TestRequestProblems(t *testing.T) {
 		"a member without a value":   {func(f *orderFlags) { f.fields = []string{"walletId="} }, []problem{{codeUsage, "field"}}},
 		"a member without a name":    {func(f *orderFlags) { f.fields = []string{"W1", "=W1", "0300=1"} }, []problem{{codeUsage, "field"}, {codeUsage, "field"}, {codeUsage, "field"}}},
 		"a member given twice":       {func(f *orderFlags) { f.fields = []string{"customerName=Lin"} }, []problem{{codeUsage, "customerName"}}},
+		"metadata that is none": {
+			func(f *orderFlags) { f.metadata = []string{"run", "run=", "pay run=7", "run=7", "run=8"} },
+			[]problem{{codeUsage, "metadata"}, {codeUsage, "metadata"}, {tarspay.ViolationMalformed, "metadata"}, {codeUsage, "metadata"}},
+		},
 		"a member that is the order's": {
 			func(f *orderFlags) { f.fields = []string{"mchOrderNo=X"} }, []problem{{tarspay.ViolationReserved, "mchOrderNo"}},
 		},

@@ -1584,6 +1584,13 @@ var mutants = []mutant{
 		pkg:  "./internal/ledger", run: "TestErase",
 	},
 	{
+		name: "erased_order_is_found_by_metadata", rule: 0, takes: "the hashes of the metadata are removed",
+		file: "internal/ledger/erase.go",
+		old:  `{"UPDATE order_metadata SET hash = '' WHERE order_id = ?", []any{h.id}},`,
+		new:  ``,
+		pkg:  "./internal/ledger", run: "TestErasedMetadata/sqlite",
+	},
+	{
 		name: "erased_order_is_a_new_one", rule: 0, takes: "a request under the number of an erased order is answered with where it stands",
 		file: "activities/books.go",
 		old:  `if opening == ledger.Gone {`,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -83,6 +84,46 @@ func TestAmountsAboveALimit(t *testing.T) {
 	require.Empty(t, h.orders.started)
 }
 
+// Metadata goes with the request, is shown, and lists are filtered by it.
+func TestMetadata(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	got := h.as(t, "billing", http.MethodPost, "/v1/withdrawals", strings.Replace(sound, `"way"`, `"metadata":{"run":"a:b, c","team":"x"},"way"`, 1))
+	require.Equal(t, http.StatusCreated, got.status, got.text)
+	request := h.orders.started[0]
+	require.Equal(t, map[string]string{"run": "a:b, c", "team": "x"}, request.Metadata)
+	_, _, err := h.ledger.OpenOrder(t.Context(), request, ledger.Terms{})
+	require.Error(t, err, "the door's signature is not for a ledger without a roster")
+	request.Proof = nil
+	_, _, err = h.ledger.OpenOrder(t.Context(), request, ledger.Terms{})
+	require.NoError(t, err)
+	h.opened(t, merchant, "INV-2")
+
+	for query, numbers := range map[string][]string{
+		"metadata=run:" + url.QueryEscape("a:b, c"):                      {"INV-1"},
+		"metadata=run:" + url.QueryEscape("a:b, c") + "&metadata=team:x": {"INV-1"},
+		"metadata=team:y": {},
+		"amount_min=500&amount_max=500.00&currency=PKR": {"INV-2", "INV-1"},
+		"amount_min=500.01&merchant=" + merchant:        {},
+		"currency=VND":                                  {},
+		"ended_from=2020-01-01T00:00:00Z":               {},
+		"ended_before=" + "2020-01-01T00:00:00Z":        {},
+	} {
+		got := h.as(t, "billing", http.MethodGet, "/v1/orders?"+query, "")
+		require.Equal(t, http.StatusOK, got.status, got.text)
+		var list orderList
+		require.NoError(t, json.Unmarshal([]byte(got.text), &list))
+		found := []string{}
+		for _, o := range list.Orders {
+			found = append(found, o.Number)
+		}
+		require.Equal(t, numbers, found, query)
+		if len(found) == 1 {
+			require.Equal(t, request.Metadata, list.Orders[0].Metadata)
+		}
+	}
+}
+
 // A caller has a bounded number of requests that wait, and others are not held up.
 func TestWaits(t *testing.T) {
 	t.Parallel()
@@ -137,6 +178,12 @@ func TestBadRequests(t *testing.T) {
 		"unknown state":          {http.MethodGet, "/v1/orders?state=sleeping", "", 400, order.CodeInvalidRequest, "state", tarspay.ViolationMalformed},
 		"a limit of 0":           {http.MethodGet, "/v1/orders?limit=0", "", 400, order.CodeInvalidRequest, "limit", tarspay.ViolationMalformed},
 		"a time that is none":    {http.MethodGet, "/v1/orders?created_from=today", "", 400, order.CodeInvalidRequest, "created_from", tarspay.ViolationMalformed},
+		"metadata with a blank":  {post, path, with(`"way"`, `"metadata":{"pay run":"7"},"way"`), 400, order.CodeInvalidRequest, "metadata", tarspay.ViolationMalformed},
+		"a number as metadata":   {post, path, with(`"way"`, `"metadata":{"run":7},"way"`), 400, order.CodeInvalidRequest, "metadata.run", tarspay.ViolationMalformed},
+		"metadata without value": {http.MethodGet, "/v1/orders?metadata=run", "", 400, order.CodeInvalidRequest, "metadata", tarspay.ViolationMalformed},
+		"two values of a key":    {http.MethodGet, "/v1/orders?metadata=run:7&metadata=run:8", "", 400, order.CodeInvalidRequest, "metadata", tarspay.ViolationMalformed},
+		"an amount of what":      {http.MethodGet, "/v1/orders?amount_min=5", "", 400, order.CodeInvalidRequest, "amount_min", tarspay.ViolationMalformed},
+		"an amount that is none": {http.MethodGet, "/v1/orders?amount_max=1,5&currency=PKR", "", 400, order.CodeInvalidRequest, "amount_max", tarspay.ViolationMalformed},
 		"no cursor":              {http.MethodGet, "/v1/orders?cursor=abc", "", 400, CodeCursor, "", ""},
 		"a long wait":            {http.MethodGet, "/v1/orders/M1700000001/INV-1?wait=2h", "", 400, order.CodeInvalidRequest, "wait", tarspay.ViolationMalformed},
 		"a number that is none":  {http.MethodGet, "/v1/orders/M1700000001/%2e%2e", "", 400, order.CodeInvalidRequest, "number", order.ProblemNumber},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,6 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Time limits of a request that waits.
@@ -33,6 +35,7 @@ type creation struct {
 	Amount    money.Amount      `json:"amount" doc:"In the country's currency."`
 	Details   map[string]string `json:"details,omitempty" doc:"The country's own members, by the gateway's names: whom to pay." example:"{\"customerName\":\"A Khan\"}"`
 	ReturnURL string            `json:"return_url,omitempty" doc:"Deposits: where the payer's browser goes after paying." maxLength:"2048"`
+	Metadata  map[string]string `json:"metadata,omitempty" doc:"Your own, at most 20 entries: shown with the order, and lists are filtered by it. A key has 1 to 40 letters, digits, hyphens, underscores and dots; a value at most 500 characters. The gateway never sees it." example:"{\"payroll_run\":\"2026-11\"}"`
 }
 
 type createInput struct {
@@ -97,7 +100,7 @@ func (d *door) request(caller Caller, kind order.Kind, input *createInput) (orde
 	}
 	r := order.Request{
 		Kind: kind, Merchant: body.Merchant, Number: body.Number, Country: body.Country, Way: body.Way,
-		Amount: body.Amount, Details: body.Details, ReturnURL: body.ReturnURL, RequestedBy: caller.Actor.Name,
+		Amount: body.Amount, Details: body.Details, ReturnURL: body.ReturnURL, Metadata: body.Metadata, RequestedBy: caller.Actor.Name,
 	}
 	if refusal := caller.acts(roster.Request, order.Key{Merchant: r.Merchant}); refusal != nil {
 		return order.Request{}, by, refusal // before anything is said about the merchant
@@ -225,6 +228,12 @@ type listInput struct {
 	NeedsReview bool      `query:"needs_person" doc:"Only orders that wait for a person."`
 	From        time.Time `query:"created_from" doc:"Created at this time or later, RFC 3339."`
 	To          time.Time `query:"created_before" doc:"Created before this time, RFC 3339."`
+	EndedFrom   time.Time `query:"ended_from" doc:"Ended at this time or later, RFC 3339. A refund after a payment ends the order anew. Give created_from, too: every order of that time is looked at."`
+	EndedTo     time.Time `query:"ended_before" doc:"Ended before this time, RFC 3339."`
+	Currency    string    `query:"currency" doc:"ISO 4217, three letters. Without it, amounts are in the currency of merchant." maxLength:"3"`
+	AmountMin   string    `query:"amount_min" doc:"At least this amount, such as 1500.00. It needs currency or merchant. Give created_from, too: every order of that time is looked at." maxLength:"40"`
+	AmountMax   string    `query:"amount_max" doc:"At most this amount." maxLength:"40"`
+	Metadata    []string  `query:"metadata,explode" doc:"KEY:VALUE: the order has this metadata. Repeated: all of it." example:"payroll_run:2026-11"`
 	PageInput
 }
 
@@ -240,7 +249,11 @@ func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) 
 	}
 	filter := payouts.OrderFilter{
 		Kind: order.Kind(input.Kind), Merchants: merchants, Country: input.Country, Open: input.Open,
-		NeedsReview: input.NeedsReview, Since: input.From, Until: input.To, Limit: input.Limit,
+		NeedsReview: input.NeedsReview, Since: input.From, Until: input.To, EndedSince: input.EndedFrom, EndedUntil: input.EndedTo,
+		Currency: input.Currency, Limit: input.Limit,
+	}
+	if err := d.selectMore(&filter, input); err != nil {
+		return nil, err
 	}
 	for _, state := range input.State {
 		if !knownState(state) {
@@ -264,6 +277,43 @@ func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) 
 		list.Body.Next = cursor.write(page.Orders[len(page.Orders)-1].Key())
 	}
 	return list, nil
+}
+
+// selectMore adds the amounts and the metadata that a list is filtered by.
+func (d *door) selectMore(filter *payouts.OrderFilter, input *listInput) error {
+	currency := input.Currency
+	if profile, known := tarspay.Country(d.Countries[input.Merchant]); known && currency == "" {
+		currency = profile.Currency
+	}
+	for name, bound := range map[string]struct {
+		text string
+		into *money.Amount
+	}{"amount_min": {input.AmountMin, &filter.AmountMin}, "amount_max": {input.AmountMax, &filter.AmountMax}} {
+		if bound.text == "" {
+			continue
+		}
+		if currency == "" {
+			return invalid(name, "needs currency, or a merchant that is configured here")
+		}
+		var err error
+		if *bound.into, err = money.Parse(bound.text, currency); err != nil {
+			return invalid(name, "is no amount of %s: %v", currency, err)
+		}
+	}
+	for _, entry := range input.Metadata {
+		key, value, _ := strings.Cut(entry, ":")
+		if problems := order.CheckMetadata("metadata", key, value); len(problems) > 0 || value == "" {
+			return invalid("metadata", "is written KEY:VALUE, with a key and a value as orders have them")
+		}
+		if other, twice := filter.Metadata[key]; twice && other != value {
+			return invalid("metadata", "has two values of one key, and no order has both")
+		}
+		if filter.Metadata == nil {
+			filter.Metadata = make(map[string]string)
+		}
+		filter.Metadata[key] = value
+	}
+	return nil
 }
 
 func knownState(text string) bool {

@@ -217,6 +217,7 @@ func (t tx) erase(ctx context.Context, h *held, e entry, keep func(Erasure) erro
 	}{
 		{"UPDATE orders SET data_key = ?, beneficiary = '', erased_at = ?, audit_entries = ?, audit_head = ? WHERE id = ?",
 			[]any{h.key.Stored(), h.erasedAt, h.entries, h.head, h.id}},
+		{"UPDATE order_metadata SET hash = '' WHERE order_id = ?", []any{h.id}},
 		{"UPDATE chains SET data_key = ?, erased_at = ? WHERE merchant = ? AND number = ? AND data_key <> ''",
 			[]any{chain.Stored(), h.erasedAt, h.Merchant, h.Number}},
 		{"UPDATE inbox SET data_key = '' WHERE merchant = ? AND number = ?", []any{h.Merchant, h.Number}},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -27,11 +28,21 @@ type Filter struct {
 	NeedsReview bool          // order.Standing.NeedsPerson holds
 	Since       time.Time     // created at this time or later
 	Until       time.Time     // created before this time
-	After       order.Key     // the last order of the previous page
-	Limit       int           // at most MaxPage; 0: 100
+	EndedSince  time.Time     // ended, and last changed at this time or later
+	EndedUntil  time.Time     // ended, and last changed before this time
+	Currency    string
+	AmountMin   money.Amount      // at least so much; zero: any
+	AmountMax   money.Amount      // at most so much; zero: any
+	Metadata    map[string]string // each of these keys has its value
+	After       order.Key         // the last order of the previous page
+	Limit       int               // at most MaxPage; 0: 100
 }
 
-// Orders lists orders, newest first. ErrNotFound when After names no order.
+// Orders lists orders, newest first. ErrNotFound when After names no order. A *vault.Fault
+// if orders are selected by metadata, and this process lacks a data key.
+//
+// Metadata is found by an index. The amount and the time of the end are compared with
+// every order that the other members select.
 func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, error) {
 	var where conditions
 	where.equal("kind", string(filter.Kind))
@@ -51,6 +62,17 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	if !filter.Until.IsZero() {
 		where.add("created_at < ?", filter.Until.UnixMilli())
+	}
+	where.equal("currency", filter.Currency)
+	where.amounts(filter.AmountMin, filter.AmountMax)
+	if !filter.EndedSince.IsZero() {
+		where.add("NOT "+openStates+" AND updated_at >= ?", filter.EndedSince.UnixMilli())
+	}
+	if !filter.EndedUntil.IsZero() {
+		where.add("NOT "+openStates+" AND updated_at < ?", filter.EndedUntil.UnixMilli())
+	}
+	if err := l.withMetadata(ctx, &where, filter); err != nil {
+		return nil, fmt.Errorf("ledger: list orders by metadata: %w", err)
 	}
 	if filter.After != (order.Key{}) {
 		var last orderRow
@@ -166,6 +188,16 @@ func (c *conditions) add(part string, args ...any) {
 func (c *conditions) equal(column, value string) {
 	if value != "" {
 		c.add(column+" = ?", value)
+	}
+}
+
+// amounts adds the bounds of the amount, with their currency. The zero Amount is no bound.
+func (c *conditions) amounts(least, most money.Amount) {
+	if least != (money.Amount{}) {
+		c.add("currency = ? AND amount >= ?", least.Currency(), least.Minor())
+	}
+	if most != (money.Amount{}) {
+		c.add("currency = ? AND amount <= ?", most.Currency(), most.Minor())
 	}
 }
 

@@ -357,6 +357,9 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 		return row, "", err
 	}
 	h.id = row.ID
+	if err := t.writeMetadata(ctx, h.id, row.start); err != nil {
+		return row, "", err
+	}
 	if counts(h.State) {
 		h.counted = row.Amount
 	}

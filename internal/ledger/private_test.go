@@ -29,6 +29,7 @@ func plant(t *testing.T, b *testBundle) order.Key {
 	b.books(t, "1000", "0")
 	r := request(order.Withdrawal, "W1", "100")
 	r.Details = map[string]string{"customerName": plantedName, "customerAccountNumber": plantedAccount}
+	r.Metadata = map[string]string{"run": plantedText}
 	open(t, b, r)
 	key := r.Key()
 	submit(t, b, key, Answer{Outcome: Ambiguous, Reason: order.Reason{Code: order.CodeGatewayPaused, Text: plantedText}})

@@ -21,7 +21,8 @@ type Rekeyed struct {
 	Retired []string // the data keys that nothing uses any more, also those that were retired before
 }
 
-// Rekey wraps the key of every row with the newest data key, and hashes payees with it.
+// Rekey wraps the key of every row with the newest data key, and hashes payees and
+// metadata with it.
 // Texts, and whatever else the audit's chain covers, stay as they are. Then it retires
 // the older data keys: from then on the database refuses rows with them, and no process
 // needs them. The installation's audit says so. progress is called after each page, with the number of rows so far.
@@ -163,12 +164,15 @@ type keyedRow struct {
 	DataKey     string `db:"data_key"`
 	Beneficiary string `db:"beneficiary"`
 	Request     string `db:"request"`
+	Metadata    int    `db:"metadata"` // number of entries
+
+	content order.Request // of an order with a payee or metadata
 }
 
 // rewrapped returns the row with the newest data key.
 func (r keyedRow) rewrapped(ring *vault.Ring, subject vault.Subject) (keyedRow, error) {
 	wrapped, err := ring.Rewrap(subject, r.DataKey)
-	if r.DataKey = wrapped; err != nil || r.Beneficiary == "" {
+	if r.DataKey = wrapped; err != nil || r.Beneficiary == "" && r.Metadata == 0 {
 		return r, err
 	}
 	key, err := ring.Open(subject, wrapped)
@@ -179,11 +183,12 @@ func (r keyedRow) rewrapped(ring *vault.Ring, subject vault.Subject) (keyedRow, 
 	if err != nil {
 		return keyedRow{}, err
 	}
-	var content order.Request
-	if err := json.Unmarshal([]byte(text), &content); err != nil {
+	if err := json.Unmarshal([]byte(text), &r.content); err != nil {
 		return keyedRow{}, fmt.Errorf("the request of order %s/%s cannot be read: %w", r.Merchant, r.Number, err)
 	}
-	r.Beneficiary = ring.Payee(rules.Beneficiary(content))
+	if r.Beneficiary != "" {
+		r.Beneficiary = ring.Payee(rules.Beneficiary(r.content))
+	}
 	return r, nil
 }
 
@@ -202,10 +207,15 @@ type keyedTable struct {
 
 var keyedTables = []keyedTable{
 	{
-		"orders", "id, merchant, number, beneficiary, request", "id", "id > ?", byID,
+		"orders", `id, merchant, number, beneficiary, request,
+			(SELECT COUNT(*) FROM order_metadata m WHERE m.order_id = orders.id AND m.hash <> '') AS metadata`, "id", "id > ?", byID,
 		func(r keyedRow) vault.Subject { return orderSubject(r.Merchant, r.Number) },
 		func(ctx context.Context, t tx, r keyedRow, was string) (int64, error) {
-			return t.Put(ctx, "UPDATE orders SET data_key = ?, beneficiary = ? WHERE id = ? AND data_key = ?", r.DataKey, r.Beneficiary, r.ID, was)
+			updated, err := t.Put(ctx, "UPDATE orders SET data_key = ?, beneficiary = ? WHERE id = ? AND data_key = ?", r.DataKey, r.Beneficiary, r.ID, was)
+			if err == nil && updated == 1 {
+				err = t.rehashMetadata(ctx, r.ID, r.content)
+			}
+			return updated, err
 		},
 	},
 	{

@@ -42,6 +42,7 @@ var (
 		"known":              {"payouts_worker": "SELECT INSERT UPDATE"},
 		"ledger_versions":    {"payouts_worker": "SELECT", "payouts_receiver": "SELECT"},
 		"moves":              {"payouts_worker": "SELECT"},
+		"order_metadata":     {"payouts_worker": "SELECT INSERT UPDATE"},
 		"orders":             {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT"},
 		"proposals":          {"payouts_worker": "SELECT INSERT UPDATE"},
 		"stops":              {"payouts_worker": "SELECT INSERT UPDATE"},

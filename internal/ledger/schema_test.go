@@ -130,6 +130,11 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"postgres: TRUNCATE decisions CASCADE", "append-only|are kept"},
 		{"postgres: TRUNCATE decision_totals", "are kept"},
 		{"DELETE FROM orders", "orders are kept"},
+		{"DELETE FROM order_metadata", "metadata of orders is kept"},
+		{"postgres: TRUNCATE order_metadata", "metadata of orders is kept"},
+		{"UPDATE order_metadata SET merchant = 'M2'", "metadata of an order never changes"},
+		{"UPDATE order_metadata SET place = place + 1", "metadata of an order never changes"},
+		{"UPDATE order_metadata SET hash = 'x' WHERE hash = ''", "metadata of an order never changes"},
 		{"DELETE FROM submissions", "submissions are kept"},
 		{"postgres: TRUNCATE transfers", "append-only"},
 		{"postgres: TRUNCATE audit", "append-only"},
@@ -237,6 +242,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		require.NoError(t, b.exec("INSERT INTO events (position, merchant, audit_id) VALUES (1, 'M', 1)"))
 		require.NoError(t, b.exec("INSERT INTO checkpoints (size, at, note, last_id) VALUES (1, 1, 'n', 1)"))
 		require.NoError(t, b.exec("INSERT INTO rosters (hash, text, signatures, at, replaces) VALUES (?, 't', '', 1, '')", strings.Repeat("0", 64)))
+		require.NoError(t, b.exec("INSERT INTO order_metadata (order_id, place, merchant, hash) SELECT id, 9, merchant, '' FROM orders"))
 		require.NoError(t, b.exec("INSERT INTO decisions (hash, signed, at) VALUES (?, '{}', 1)", strings.Repeat("0", 64)))
 		require.NoError(t, b.exec("INSERT INTO decision_totals (decision, currency, total, done) SELECT hash, 'PKR', 10, 5 FROM decisions"))
 		for _, test := range tests {
@@ -335,6 +341,8 @@ func TestIndexesAreUsed(t *testing.T) {
 			"SELECT id FROM transfers WHERE adjustment_id = 5":                                                                                                         "transfers_adjustment",
 			"SELECT id FROM adjustments WHERE state = 'proposed' ORDER BY proposed_at, id LIMIT 5":                                                                     "adjustments_open",
 			"SELECT SUM(amount) FROM transfers WHERE merchant = 'M' AND currency = 'PKR' AND reason = 'opening_frozen' AND order_id IS NULL AND adjustment_id IS NULL": "transfers_opening",
+			"SELECT m.order_id FROM order_metadata m WHERE m.merchant = 'M' AND m.hash IN ('a', 'b') AND m.hash <> ''":                                                 "order_metadata_hash",
+			"SELECT m.order_id FROM order_metadata m WHERE m.hash IN ('a', 'b') AND m.hash <> ''":                                                                      "order_metadata_hash",
 			"SELECT id FROM inbox WHERE merchant = 'M' AND number = 'N'":                                                                                               "inbox_order",
 			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched')":                                                                                             "inbox_status",
 			"SELECT MAX(id) FROM snapshots WHERE merchant = 'M' AND currency = 'PKR'":                                                                                  "snapshots_books",

@@ -30,6 +30,7 @@ func Explain(err error) Failure {
 		refusal  *order.Refusal
 		books    *ledger.Error
 		sealed   *seal.Fault
+		keys     *vault.Fault
 		call     *tarspay.Error
 	)
 	f := Failure{Code: CodeUnexpected, Message: err.Error(), Problems: []order.Problem{}}
@@ -47,6 +48,8 @@ func Explain(err error) Failure {
 		f.Code, f.Message = books.Code, books.Text
 	case errors.As(err, &sealed):
 		f.Code, f.Message = sealed.Code, sealed.Text
+	case errors.As(err, &keys):
+		f.Code, f.Message = keys.Code, keys.Text
 	case errors.As(err, &call):
 		f.Code, f.Message = explainCall(call)
 	case errors.Is(err, ledger.ErrNotFound):

@@ -14,7 +14,10 @@ import (
 )
 
 // Filter selects orders of a listing.
-type Filter = client.Filter
+type Filter struct {
+	client.Filter
+	Metadata map[string]string // each of these keys has its value; only the ledger has it
+}
 
 // Listed is an order of a list, and why no workflow drives it.
 type Listed struct {
@@ -35,7 +38,8 @@ const MaxRows = client.MaxRows - 1
 
 // List lists orders, the newest first: the ledger's orders with their workflows'
 // status, and orders that only Temporal has. Without a ledger it returns
-// Temporal's list.
+// Temporal's list. Temporal has no metadata: orders that are selected by it are the
+// ledger's only, and the error without a ledger is the ledger's.
 func (s *Service) List(ctx context.Context, _ Actor, filter Filter) (List, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -54,10 +58,12 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 	l, noLedger := s.parts.Ledger(ctx)
 	orders, noTemporal := s.parts.Orders(ctx)
 	switch {
+	case noLedger != nil && len(filter.Metadata) > 0:
+		return List{}, noLedger
 	case noTemporal != nil && noLedger != nil:
 		return List{}, noTemporal
 	case noLedger != nil:
-		rows, err := orders.List(ctx, filter)
+		rows, err := orders.List(ctx, filter.Filter)
 		list := List{Orders: listedAlone(rows), Source: FromList}
 		if order.CodeOf(noLedger) != CodeNoLedger {
 			list.Problem = oneSided("the ledger, which decides,", "Temporal", noLedger)
@@ -90,7 +96,7 @@ func oneSided(what, instead string, err error) *order.Reason {
 func ledgerFilter(filter Filter) ledger.Filter {
 	wanted := ledger.Filter{
 		Kind: filter.Kind, Merchant: filter.Merchant, Country: filter.Country,
-		Open: filter.Open, NeedsReview: filter.NeedsReview, Limit: filter.Limit,
+		Open: filter.Open, NeedsReview: filter.NeedsReview, Limit: filter.Limit, Metadata: filter.Metadata,
 	}
 	if filter.State != "" {
 		wanted.States = []order.State{filter.State}
@@ -143,7 +149,10 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 			return nil, err
 		}
 	}
-	beyond, err := orders.List(ctx, filter)
+	if len(filter.Metadata) > 0 {
+		return found, nil
+	}
+	beyond, err := orders.List(ctx, filter.Filter)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +185,7 @@ func newestFirst(found []Listed, limit int) []Listed {
 // of a merchant that no worker has. The ledger's audit has their merchant, number and
 // time only.
 func (s *Service) refusedRows(ctx context.Context, l Ledger, filter Filter) ([]Listed, error) {
-	if filter.Open || filter.NeedsReview || filter.Kind != "" || filter.Country != "" || filter.State != "" && filter.State != order.Rejected {
+	if len(filter.Metadata) > 0 || filter.Open || filter.NeedsReview || filter.Kind != "" || filter.Country != "" || filter.State != "" && filter.State != order.Rejected {
 		return nil, nil
 	}
 	starts, err := l.RefusedStarts(ctx, "")

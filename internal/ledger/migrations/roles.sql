@@ -72,8 +72,8 @@ END $$;
 
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    data_keys, decision_totals, decisions, discrepancies, event_relay, events, gateway_records, inbox, known, ledger_versions, moves, orders,
-    proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers
+    data_keys, decision_totals, decisions, discrepancies, event_relay, events, gateway_records, inbox, known, ledger_versions, moves,
+    order_metadata, orders, proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
@@ -85,13 +85,13 @@ GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
-    data_keys, decision_totals, decisions, discrepancies, events, gateway_records, known, orders, proposals, reconciled, restores,
-    rosters, snapshots, stops, submissions, transfers
+    data_keys, decision_totals, decisions, discrepancies, events, gateway_records, known, order_metadata, orders,
+    proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers
 TO payouts_worker;
 
 GRANT UPDATE ON
     adjustments, books, breakers, chains, compared_workflows, data_keys, discrepancies, event_relay, gateway_records, known,
-    orders, proposals, reconciled, stops, submissions
+    order_metadata, orders, proposals, reconciled, stops, submissions
 TO payouts_worker;
 
 GRANT DELETE ON breakers TO payouts_worker;
