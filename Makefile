@@ -19,6 +19,8 @@ go_build   := CGO_ENABLED=0 $(GO) build -trimpath
 RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1 && \
 	echo "-race '-gcflags=modernc.org/...=-d=checkptr=0' '-gcflags=modernc.org/sqlite/lib=-race=false -d=checkptr=0'")
 
+generated  := harness/openapi/generated/client.gen.go
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help build demo dev bench flood campaign chaos test mutants screenshots lint fuzz fmt clean
@@ -55,12 +57,13 @@ chaos: build bin/temporal bin/withpostgres ## kills, suspends and disconnects re
 	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) \
 		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
 
-test: build bin/temporal bin/withpostgres ## every test, on SQLite and on a real PostgreSQL
+test: build bin/temporal bin/withpostgres $(generated) ## every test, on SQLite and on a real PostgreSQL
 	@tools/foreign
 	@echo "testing$(if $(RACE),, without the race detector: no C compiler here)" >&2
 	@bin/withpostgres -- $(GO) test $(RACE) -timeout 30m ./...
 	@cd harness/withpostgres && $(GO) test -timeout 5m ./...
 	@cd harness/browser && $(GO) test -timeout 5m
+	@cd harness/openapi && $(GO) test -timeout 5m
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x
 
 # Standard output carries a JSON line per mutant; ONLY=grace tries those whose
@@ -72,11 +75,12 @@ screenshots: build bin/temporal ## take the pictures in docs/images anew, with a
 	@mkdir -p docs/images
 	@cd harness/browser && TEST_SCREENSHOT_DIR=../../docs/images $(GO) test -timeout 5m -run '^TestTemporalUI$$'
 
-lint: bin/golangci-lint bin/workflowcheck ## style, mistakes, the order of packages, workflow determinism
+lint: bin/golangci-lint bin/workflowcheck $(generated) ## style, mistakes, the order of packages, workflow determinism
 	@$(GO) test ./harness/floors
 	@bin/golangci-lint run ./...
 	@cd harness/withpostgres && ../../bin/golangci-lint run ./...
 	@cd harness/browser && ../../bin/golangci-lint run ./...
+	@cd harness/openapi && ../../bin/golangci-lint run ./...
 	@bin/workflowcheck -config tools/lint/workflowcheck.yaml ./workflows/...
 
 fmt: bin/golangci-lint ## format the code the way lint wants it
@@ -93,7 +97,7 @@ fuzz: ## run every fuzz test for FUZZTIME (default 30s) each
 	done
 
 clean: ## remove what was built and what the stack wrote (bin/ and var/)
-	rm -rf bin var
+	rm -rf bin var $(dir $(generated))
 
 # The tools are modules of their own and change only with their go.mod, so make
 # builds them once. `touch` because go leaves an up-to-date file's date alone.
@@ -124,6 +128,12 @@ bin/temporal-sql-tool: tools/temporal/go.mod tools/temporal/go.sum
 	@mkdir -p bin
 	@cd tools/temporal && ../tell "building Temporal's schema tool once" env $(go_build) -ldflags "-s -w" -o ../../$@ go.temporal.io/server/cmd/tools/sql
 	@touch $@
+
+# A client of the API, made by a generator of other people from the document.
+$(generated): docs/openapi.json harness/openapi/go.mod harness/openapi/go.sum
+	@mkdir -p $(dir $@)
+	@cd harness/openapi && ../../tools/tell "generating a client from docs/openapi.json" \
+		$(GO) tool oapi-codegen -generate types,client -package generated -o generated/client.gen.go ../../docs/openapi.json
 
 bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	@mkdir -p bin

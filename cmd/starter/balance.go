@@ -26,7 +26,7 @@ opening balance and from payers (received), and went to beneficiaries (paid_out)
 fees and settlements; suspense is what nobody has explained yet.
 
 --json: {"balances":[{"merchant","currency","accounts":{"available",…},"snapshot"}]},
-where snapshot is as of starter reconcile, or null.`,
+where snapshot is as of starter reconcile, and absent before the first comparison.`,
 		Example: `  starter balance
   starter balance --merchant M1700000001 --json`,
 		Args:              commandline.NoArguments,

@@ -5,11 +5,15 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +30,7 @@ func TestExamples(t *testing.T) {
 		h := open(t, options{Options: stack.Options{DatabaseURL: databaseURL, API: true, People: stack.People("")}})
 		h.paysManyInPython(t)
 		h.paysOneWithCurl(t)
+		h.paysInNode(t)
 	})
 }
 
@@ -147,4 +152,54 @@ func (h *house) paysOneWithCurl(t *testing.T) {
 	text, err := h.example(t, "curl", "./first_payout.sh", p.request.Merchant, p.request.Number, "1600").Output()
 	require.Error(t, err)
 	require.Contains(t, string(text), "ORDER_CONFLICT")
+}
+
+// buildNode installs the packages of examples/node and builds it. It is empty if this
+// machine's Node.js is too old for them.
+var buildNode = sync.OnceValues(func() (built bool, err error) {
+	version, err := exec.Command("node", "--version").Output()
+	major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), ".")
+	if number, bad := strconv.Atoi(major); err != nil || bad != nil || number < 20 {
+		return false, nil
+	}
+	for _, words := range [][]string{{"npm", "ci", "--no-audit", "--no-fund"}, {"npm", "run", "build"}} {
+		command := exec.Command(words[0], words[1:]...)
+		command.Dir = filepath.Join("..", "..", "examples", "node")
+		if text, err := command.CombinedOutput(); err != nil {
+			return false, fmt.Errorf("%v: %w: %s", words, err, text)
+		}
+	}
+	return true, nil
+})
+
+// paysInNode pays over the API with a client that a TypeScript generator has made, and
+// over Temporal with its own SDK and a system's signature.
+func (h *house) paysInNode(t *testing.T) {
+	t.Helper()
+	built, err := buildNode()
+	require.NoError(t, err)
+	if !built {
+		t.Log("examples/node was not run: it needs Node.js 20 or later")
+		return
+	}
+	overAPI := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
+	signed := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
+	key := filepath.Join(h.Dir(), "people", stack.System)
+	for _, test := range []struct {
+		p     payment
+		words []string
+	}{
+		{overAPI, []string{"dist/pay.js", overAPI.request.Merchant, overAPI.request.Number, "1500"}},
+		{signed, []string{"dist/temporal.js", signed.request.Merchant, signed.request.Number, "1500.00", key}},
+	} {
+		for range 2 { // the second time it is the same order
+			command := h.example(t, "node", append([]string{"node"}, test.words...)...)
+			command.Env = append(command.Env, "TEMPORAL_ADDRESS="+h.Addresses.Temporal, "PAYOUTS_ORIGIN="+stack.Origin,
+				"PAYOUTS_SYSTEM="+stack.System, "PAYOUTS_KEY_ID="+stack.SystemKeyID)
+			text, err := command.CombinedOutput()
+			require.NoError(t, err, string(text))
+			require.Contains(t, string(text), `"state":"succeeded","paid":"1500.00","fee":"15.00"`)
+		}
+		require.Equal(t, stack.System, h.settled(t, test.p).RequestedBy, "an order that is not signed would wait for two persons")
+	}
 }

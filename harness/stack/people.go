@@ -31,7 +31,8 @@ const System = "erp"
 // Door is the system of a stack's roster that signs for callers of the api.
 const Door = "api-door"
 
-const systemKeyID = "erp-1"
+// SystemKeyID is the id of the system's key in the roster.
+const SystemKeyID = "erp-1"
 
 func (s *Stack) peopleDir() string  { return filepath.Join(s.dir, "people") }
 func (s *Stack) rosterFile() string { return filepath.Join(s.dir, "roster.yaml") }
@@ -56,7 +57,7 @@ func (s *Stack) makePeople() error {
 	if err != nil {
 		return err
 	}
-	s.system = envelope.SystemKey{ID: systemKeyID, Private: private}
+	s.system = envelope.SystemKey{ID: SystemKeyID, Private: private}
 	door, err := personKey(filepath.Join(s.peopleDir(), Door))
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (s *Stack) makePeople() error {
     ed25519:
       - {id: %[5]s-1, public: %[6]s}
 signed_above: unlimited
-`, System, entry, systemKeyID, base64.StdEncoding.EncodeToString(public), Door, base64.StdEncoding.EncodeToString(doorPublic))
+`, System, entry, SystemKeyID, base64.StdEncoding.EncodeToString(public), Door, base64.StdEncoding.EncodeToString(doorPublic))
 	if err := os.WriteFile(s.rosterFile(), []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the roster: %w", err)
 	}

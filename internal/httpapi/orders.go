@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,10 @@ type OrderPath struct {
 func (p OrderPath) key() order.Key { return order.Key{Merchant: p.Merchant, Number: p.Number} }
 
 func (d *door) registerOrders(api huma.API) {
-	existing := map[string]*huma.Response{"200": {Description: "The order was there already, with the same content."}}
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[payouts.Order](), true, "Order")
+	existing := map[string]*huma.Response{"200": {
+		Description: "The order was there already, with the same content.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}},
+	}}
 	operation(api, huma.Operation{
 		OperationID: "create-withdrawal", Method: http.MethodPost, Path: "/v1/withdrawals", Tags: []string{"orders"},
 		Summary:     "Pay money out",
@@ -74,6 +78,7 @@ func (d *door) registerOrders(api huma.API) {
 	operation(api, huma.Operation{
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{merchant}/{number}", Tags: []string{"orders"},
 		Summary:     "Read an order",
+		Responses:   map[string]*huma.Response{"304": {Description: "Nothing has changed since the answer with that ETag."}},
 		Description: "The state is the ledger's. With wait, answers as soon as the order has ended, and otherwise after that time with the state as it is.",
 	}, d.getOrder)
 	operation(api, huma.Operation{

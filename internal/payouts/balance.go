@@ -16,7 +16,7 @@ type Balance struct {
 	Merchant string                          `json:"merchant"`
 	Currency string                          `json:"currency"`
 	Accounts map[ledger.Account]money.Amount `json:"accounts"`
-	Snapshot *order.Snapshot                 `json:"snapshot"` // the latest comparison with the gateway; null before the first
+	Snapshot *order.Snapshot                 `json:"snapshot,omitempty"` // the latest comparison with the gateway; absent before the first
 }
 
 // Balances returns the accounts of merchants in the ledger. No merchant means all
