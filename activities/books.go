@@ -41,6 +41,7 @@ type Plan struct {
 	// deadline has passed.
 	ApprovalLeft time.Duration `json:"approval_left,omitempty"` // then an unapproved order is rejected
 	FundsLeft    time.Duration `json:"funds_left,omitempty"`    // then a withdrawal without funds fails
+	ReleaseLeft  time.Duration `json:"release_left,omitempty"`  // then a scheduled order is released
 }
 
 // plan returns the plan of an order that the ledger has.
@@ -49,6 +50,7 @@ func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
 	return Plan{
 		Horizon: b.settings.horizon(row), CallbackGrace: b.settings.CallbackGrace, Attempt: b.settings.attempt(),
 		ApprovalLeft: max(row.ApproveBefore.Sub(now), 0), FundsLeft: max(b.settings.fundsBefore(row).Sub(now), 0),
+		ReleaseLeft: max(row.ReleaseAt.Sub(now), 0),
 	}, err
 }
 

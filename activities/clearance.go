@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -68,6 +69,20 @@ func (g *Gateway) AskFirst(ctx context.Context, key order.Key) (Sending, error) 
 		return Sending{}, fmt.Errorf("record that the gateway does not have %s: %w", key, err)
 	}
 	return Sending{Standing: row.Standing}, nil
+}
+
+// Release releases a scheduled order whose time has come, by the ledger's clock, and
+// returns what Look returns. Before that time the plan has the time left.
+func (b *Books) Release(ctx context.Context, key order.Key) (Opened, error) {
+	row, _, err := b.ledger.Release(ctx, key, b.settings.Policy)
+	if errors.Is(err, ledger.ErrState) {
+		activity.GetLogger(ctx).Error("The order's state does not allow its release", "order", key.String(), "error", err)
+		return b.Look(ctx, key)
+	}
+	if err != nil {
+		return Opened{}, fmt.Errorf("release %s: %w", key, permanent(err))
+	}
+	return b.look(ctx, row)
 }
 
 // FailFunds fails a withdrawal whose funds did not come by its deadline.

@@ -17,6 +17,8 @@ type Order struct {
 	FundsBefore   time.Time     // deadline of waiting for funds; zero if it never waits, or was not recorded
 	AskFirst      time.Time     // set if the gateway may have the order: it is queried before the order is sent or ended, and the grace counts from this time
 	Horizon       time.Duration // how long the order looks for proof, from the first create on; zero if not recorded
+	ReleaseAt     time.Time     // when a scheduled order is released; zero: it was not ahead at the opening
+	ReleasedAt    time.Time     // when a scheduled order was released; zero: not yet, or it is none
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	// Hidden is "encrypted" or "erased" if the content cannot be read. Then the
@@ -75,8 +77,9 @@ type View struct {
 	RequestedBy string            `json:"requested_by,omitempty"` // as typed when the order was started
 	Amount      money.Amount      `json:"amount"`
 	Fingerprint string            `json:"fingerprint"`
-	Metadata    map[string]string `json:"metadata,omitempty"` // as it was requested
-	Hidden      string            `json:"hidden,omitempty"`   // "encrypted" or "erased": the content cannot be read
+	NotBefore   time.Time         `json:"not_before,omitzero"` // when it is sent at the earliest
+	Metadata    map[string]string `json:"metadata,omitempty"`  // as it was requested
+	Hidden      string            `json:"hidden,omitempty"`    // "encrypted" or "erased": the content cannot be read
 	Standing
 	Next string `json:"next,omitempty"` // what happens next, in a sentence
 	// Unrecorded says that the input was invalid and nothing was written to the
@@ -88,7 +91,7 @@ type View struct {
 func (r Request) View(standing Standing) View {
 	return View{
 		Kind: r.Kind, Merchant: r.Merchant, Number: r.Number, Country: r.Country, Way: r.Way, Amount: r.Amount,
-		Payee: r.Payee(), RequestedBy: r.RequestedBy, Metadata: r.GivenMetadata(), Fingerprint: r.Fingerprint(), Standing: standing,
+		Payee: r.Payee(), RequestedBy: r.RequestedBy, NotBefore: r.NotBefore, Metadata: r.GivenMetadata(), Fingerprint: r.Fingerprint(), Standing: standing,
 	}
 }
 

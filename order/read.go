@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -62,6 +63,9 @@ func wanted(err *json.SemanticError) string {
 	}
 	if err.GoType == nil {
 		return "cannot be read"
+	}
+	if err.GoType == reflect.TypeFor[time.Time]() {
+		return "must be a time of RFC 3339, such as 2026-12-24T09:00:00Z"
 	}
 	switch err.GoType.Kind() {
 	case reflect.String:

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -52,6 +53,9 @@ type Request struct {
 	Details map[string]string `json:"details,omitempty"`
 	// ReturnURL is where the payer's browser goes after paying. Deposits only.
 	ReturnURL string `json:"return_url,omitempty"`
+	// NotBefore is when the order is sent at the earliest. Without it, and if it has
+	// passed, the order is sent at once.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Metadata is the caller's own: it is stored with the order, shown with it, and
 	// lists are filtered by it. The gateway never sees it. An entry without a value
 	// is none.
@@ -76,6 +80,7 @@ func (r Request) Fingerprint() string {
 	content.RequestedBy, content.Proof = "", nil
 	content.Details = sent(r.Details)
 	content.Metadata = sent(r.Metadata)
+	content.NotBefore = contentTime(r.NotBefore)
 	text, err := json.Marshal(content) // keys of a map are sorted
 	if err != nil {
 		panic(fmt.Sprintf("order: a request of strings cannot fail to encode: %v", err))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,11 +56,41 @@ func TestFingerprint(t *testing.T) {
 		"currency": func(r *Request) { r.Amount = amount(t, "200000", "KRW") },
 		"details":  func(r *Request) { r.Details["customerName"] = "OTHER" },
 		"return":   func(r *Request) { r.ReturnURL = "https://example.com" },
+		"time":     func(r *Request) { r.NotBefore = time.Date(2026, 12, 24, 9, 0, 0, 0, time.UTC) },
 		"metadata": func(r *Request) { r.Metadata = map[string]string{"run": "7"} },
 	} {
 		other := vietnam(t)
 		change(&other)
 		require.NotEqual(t, base.Fingerprint(), other.Fingerprint(), name)
+	}
+}
+
+// One moment written in two zones is one order. What JSON cannot have does no harm.
+func TestFingerprintOfATime(t *testing.T) {
+	t.Parallel()
+	r, same, other := vietnam(t), vietnam(t), vietnam(t)
+	r.NotBefore = time.Date(2026, 12, 24, 9, 0, 0, 0, time.UTC)
+	same.NotBefore = r.NotBefore.In(time.FixedZone("ICT", 7*60*60))
+	other.NotBefore = r.NotBefore.Add(time.Millisecond)
+	require.Equal(t, r.Fingerprint(), same.Fingerprint())
+	require.NotEqual(t, r.Fingerprint(), other.Fingerprint())
+	other.NotBefore = time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC)
+	require.NotPanics(t, func() { other.Fingerprint() })
+}
+
+func TestCheckNotBefore(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 30, 6, 0, 0, 0, time.UTC)
+	r := vietnam(t)
+	for _, at := range []time.Time{{}, now.Add(-time.Hour), now, now.Add(366 * 24 * time.Hour)} {
+		r.NotBefore = at
+		require.NoError(t, r.CheckNotBefore(now), at)
+	}
+	for _, at := range []time.Time{now.Add(366*24*time.Hour + 1), now.AddDate(500, 0, 0), now.AddDate(10000, 0, 0)} {
+		r.NotBefore = at
+		var invalid *Invalid
+		require.ErrorAs(t, r.CheckNotBefore(now), &invalid, at)
+		require.Equal(t, ProblemNotBefore+" not_before", invalid.Problems[0].Code+" "+invalid.Problems[0].Field)
 	}
 }
 

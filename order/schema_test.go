@@ -50,6 +50,9 @@ func schema(t *testing.T) map[string]any {
 			"maxProperties": maxDetails, "additionalProperties": map[string]any{"type": []string{"string", "null"}},
 		}),
 		"return_url": optional(text("Where the payer's browser goes after paying. Deposits only.", map[string]any{"maxLength": maxURL})),
+		"not_before": optional(text("When the order is sent at the earliest, RFC 3339; at most a year ahead. Without it, and if it has passed: at once.", map[string]any{
+			"pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`, "format": "date-time",
+		})),
 		"metadata": optional(map[string]any{
 			"type": "object", "description": "The caller's own: stored and shown with the order, and lists are filtered by it. The gateway never sees it. An entry without a value is none.",
 			"maxProperties": maxMetadata, "propertyNames": map[string]any{"pattern": metadataKey.String()},
@@ -118,6 +121,10 @@ func TestTheSchemaSaysWhatIsRead(t *testing.T) {
 		whole + `,"details":[]}`:                                                        false,
 		whole + `,"details":{"customerName":5}}`:                                        false,
 		whole + `,"metadata":{"cost.center":"4711","run":null}}`:                        true,
+		whole + `,"not_before":"2026-12-24T09:00:00.5+05:00"}`:                          true,
+		whole + `,"not_before":null}`:                                                   true,
+		whole + `,"not_before":"2026-12-24"}`:                                           false,
+		whole + `,"not_before":1766566800}`:                                             false,
 		whole + `,"metadata":{"run":5}}`:                                                false,
 		whole + `,"metadata":["run"]}`:                                                  false,
 		whole + `,"requested_by":7}`:                                                    false,

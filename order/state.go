@@ -10,6 +10,7 @@ type State string
 const (
 	Created          State = "created"           // known to us, nothing reserved, nothing sent
 	AwaitingApproval State = "awaiting_approval" // waits for a second person
+	Scheduled        State = "scheduled"         // waits for its time; nothing reserved, nothing sent
 	AwaitingFunds    State = "awaiting_funds"    // waits until the balance covers it
 	Reserved         State = "reserved"          // withdrawal: funds set aside, nothing sent
 	Submitting       State = "submitting"        // a create is being sent, or an open breaker holds it back
@@ -32,7 +33,7 @@ const (
 // States lists every state, open ones first, in the order of an order's life.
 func States() []State {
 	return []State{
-		Created, AwaitingApproval, AwaitingFunds, Reserved, Submitting, Unknown, Submitted, InReview,
+		Created, AwaitingApproval, Scheduled, AwaitingFunds, Reserved, Submitting, Unknown, Submitted, InReview,
 		Succeeded, PartiallyPaid, Failed, Rejected, Expired, Cancelled, Refunded,
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// clear waits until the order may be sent: until a second person has approved it,
-// and until its funds are reserved. Each wait has a deadline. Nothing has been
+// clear waits until the order may be sent: until a second person has approved it, until its
+// time has come, and until its funds are reserved. Each wait has a deadline. Nothing has been
 // sent yet, so an order that ends here ends for good.
 func (p *payout) clear(ctx workflow.Context) error {
 	for {
@@ -24,6 +24,8 @@ func (p *payout) clear(ctx workflow.Context) error {
 			err = p.askFirst(ctx)
 		case p.standing.State == order.AwaitingApproval:
 			err = p.awaitApproval(ctx)
+		case p.standing.State == order.Scheduled:
+			err = p.awaitRelease(ctx)
 		case p.standing.State == order.AwaitingFunds:
 			err = p.awaitFunds(ctx)
 		default:
@@ -69,6 +71,35 @@ func (p *payout) awaitApproval(ctx workflow.Context) error {
 	return p.awaitFirst(ctx, deadline, func(workflow.Future) error {
 		return p.expire(ctx, "nobody approved it", books.RejectUnanswered, &p.approveBefore)
 	})
+}
+
+// awaitRelease waits until the time of a scheduled order. A message does not end the wait:
+// clear calls again, and it goes on. Callbacks are applied meanwhile: one about an order that
+// was not sent is a matter for a person, who must not learn of it in a year.
+func (p *payout) awaitRelease(ctx workflow.Context) error {
+	p.show(ctx, fmt.Sprintf("Waits for its time, %s; then its funds are reserved and it is sent. It may be cancelled until then.", saytime.Say(p.request.NotBefore)))
+	waiting, stop := workflow.WithCancel(ctx)
+	defer stop()
+	timer := workflow.NewTimerWithOptions(waiting, p.left(ctx, p.releaseAt), workflow.TimerOptions{Summary: "wait for the order's time"})
+	err := p.awaitFirst(ctx, timer, func(workflow.Future) error { return p.release(ctx) })
+	if err == nil && p.standing.State == order.Scheduled {
+		err = p.applyCallbacks(ctx)
+	}
+	return err
+}
+
+// release has the ledger release a scheduled order. The ledger's clock decides: if it is
+// before the order's time, release stores how long the order still has to wait.
+func (p *payout) release(ctx workflow.Context) error {
+	var opened activities.Opened
+	if err := p.write(ctx, "release the order", &opened, books.Release, p.request.Key()); err != nil {
+		return err
+	}
+	if rules.Precedes(p.request.Kind, opened.Standing.State, p.standing.State) {
+		return p.reload(ctx) // an action of a person has overtaken the answer
+	}
+	p.resume(ctx, opened)
+	return nil
 }
 
 func (p *payout) awaitFunds(ctx workflow.Context) error {

@@ -43,6 +43,7 @@ type payout struct {
 	// remaining durations.
 	mustAskFirst  bool      // the gateway must be queried before the order is ended, although no create is on record
 	approveBefore time.Time // when waiting for an approval ends
+	releaseAt     time.Time // when a scheduled order is released
 	fundsBefore   time.Time // when waiting for funds ends, in the ledger and at the gateway
 	deadline      time.Time // when the search for proof ends and the order goes to review
 
@@ -158,6 +159,7 @@ func (p *payout) resume(ctx workflow.Context, opened activities.Opened) {
 	}
 	p.approveBefore = workflow.Now(ctx).Add(opened.Plan.ApprovalLeft)
 	p.fundsBefore = workflow.Now(ctx).Add(opened.Plan.FundsLeft)
+	p.releaseAt = workflow.Now(ctx).Add(opened.Plan.ReleaseLeft)
 	p.heldUp, p.mustAskFirst = "", opened.Unasked
 	switch {
 	case !opened.Sent:

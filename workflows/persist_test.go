@@ -52,6 +52,7 @@ type life struct {
 	amount string
 	script string // the sandbox's
 	state  order.State
+	ahead  time.Duration // how far ahead it is scheduled; 0: not
 	live   func(*testing.T, *world)
 }
 
@@ -88,6 +89,7 @@ func opened(t *testing.T) *world {
 var lives = []life{
 	{world: plain, kind: order.Withdrawal, script: "success", state: order.Succeeded},
 	{world: plain, kind: order.Deposit, script: "silent-success", state: order.Succeeded},
+	{world: plain, kind: order.Withdrawal, script: "success", ahead: 30 * 24 * time.Hour, state: order.Succeeded},
 	{world: plain, kind: order.Withdrawal, script: "lost-answer", state: order.Succeeded},
 	{world: guarded, kind: order.Withdrawal, script: "success", state: order.Rejected},
 	{world: patient, kind: order.Withdrawal, amount: "10000000", script: "success", state: order.Failed},
@@ -190,6 +192,9 @@ func (l life) lived(t *testing.T, called string, f fault) []string {
 		var err error
 		r.Amount, err = order.ParseAmount(l.amount, "PK")
 		require.NoError(t, err)
+	}
+	if l.ahead > 0 {
+		r.NotBefore = w.Now().Add(l.ahead)
 	}
 	if l.live != nil {
 		l.live(t, w)

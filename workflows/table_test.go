@@ -61,6 +61,7 @@ const heard = `
                    pending                   paid                      part                      unpaid                    lapsed                    returned                  nonsense
 created            PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   ask+FIELDS_MISMATCH
 awaiting_approval  PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   ask+FIELDS_MISMATCH
+scheduled          PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   ask+FIELDS_MISMATCH
 awaiting_funds     PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   ask+FIELDS_MISMATCH
 reserved           PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   PAID_WITHOUT_SUBMISSION   ask+FIELDS_MISMATCH
 submitting         submitted                 succeeded                 partially_paid            ask                       ask                       ask                       ask+FIELDS_MISMATCH
@@ -129,7 +130,7 @@ const (
 func TestTheWholeTable(t *testing.T) {
 	t.Parallel()
 	const callbacks, answers = 8, 12
-	for kind, states := range map[order.Kind]int{order.Deposit: 15, order.Withdrawal: 13} {
+	for kind, states := range map[order.Kind]int{order.Deposit: 16, order.Withdrawal: 14} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			o := newOracle(t)
@@ -389,6 +390,8 @@ func (o *oracle) bring(kind order.Kind, stands string) {
 	switch stands {
 	case "awaiting_approval":
 		terms.Policy = o.approving
+	case "scheduled":
+		o.order.NotBefore = o.now.Add(24 * time.Hour)
 	case "rejected":
 		terms.Policy = o.refusing
 	case "awaiting_funds":
@@ -414,7 +417,7 @@ func (o *oracle) send(stands string) {
 	o.t.Helper()
 	ctx, key := o.t.Context(), o.order.Key()
 	switch stands {
-	case "created", "reserved", "awaiting_approval", "awaiting_funds", "rejected":
+	case "created", "reserved", "awaiting_approval", "scheduled", "awaiting_funds", "rejected":
 		return
 	case "cancelled":
 		_, refusal, err := o.books.Cancel(ctx, key, order.Cancellation{By: "amina", Why: "a test"})

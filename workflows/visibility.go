@@ -18,7 +18,8 @@ func (p *payout) show(ctx workflow.Context, next string) {
 	p.next = next
 	workflow.SetCurrentDetails(ctx, p.details())
 	state, needs := p.standing.State, rules.NeedsPerson(p.standing) || p.retryReason.Code != ""
-	if needs == p.flagged && (state == p.shown || !needs && !worthSearching(state)) {
+	released := p.shown == order.Scheduled && state != order.Scheduled
+	if needs == p.flagged && !released && (state == p.shown || !needs && !worthSearching(state)) {
 		return
 	}
 	p.shown, p.flagged = state, needs
@@ -33,7 +34,7 @@ func (p *payout) show(ctx workflow.Context, next string) {
 
 func worthSearching(state order.State) bool {
 	switch state {
-	case order.AwaitingApproval, order.AwaitingFunds, order.Unknown, order.InReview:
+	case order.AwaitingApproval, order.Scheduled, order.AwaitingFunds, order.Unknown, order.InReview:
 		return true
 	case order.Created, order.Reserved, order.Submitting, order.Submitted:
 		return false

@@ -135,6 +135,8 @@ var waits = map[string][]waiting{
 	"awaiting_funds money in the books":                                  {{queue: "funds", begin: withBooks(100)}},
 	"awaiting_approval the gateway's answer, when it may have the order": {unasked("approval", 1_000_000, order.Rejected)},
 	"awaiting_funds the gateway's answer, when it may have the order":    {unasked("funds", 100, order.Failed)},
+	"scheduled its time":                                                 {scheduledBehindBreaker},
+	"scheduled the gateway's answer, when it may have the order":         {unasked("unsent", 1_000_000, order.Succeeded)},
 	"submitting proof of what became of a create": {{begin: func(t *testing.T, w *world, r order.Request) {
 		w.opened(r)
 		w.tried(t, r, ledger.Answer{})
@@ -172,6 +174,17 @@ var behindBreaker = waiting{
 	},
 	release: func(t *testing.T, w *world, _ order.Request) {
 		require.NoError(t, w.gateway.Switch(merchant, "key-expired", false))
+	},
+}
+
+// scheduledBehindBreaker is an order that its own run opens, so that the gateway need not be
+// asked before its time. After its release the breaker holds it back.
+var scheduledBehindBreaker = waiting{
+	end: order.Succeeded, release: behindBreaker.release,
+	begin: func(t *testing.T, w *world, r order.Request) {
+		withBooks(1_000_000)(t, w, r)
+		require.NoError(t, w.books.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused, Text: "5003006"}, time.Minute))
+		require.NoError(t, w.gateway.Switch(merchant, "key-expired", true))
 	},
 }
 
@@ -315,7 +328,7 @@ func TestEveryWaitEnds(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 25, tried)
+	require.Equal(t, 29, tried)
 }
 
 func tryWait(t *testing.T, wait rules.Wait, kind order.Kind, way waiting) {
@@ -331,6 +344,12 @@ func tryWait(t *testing.T, wait rules.Wait, kind order.Kind, way waiting) {
 		}
 	})
 	r := request(t, kind, "success")
+	if wait.State == order.Scheduled {
+		r.NotBefore = w.Now().Add(20 * time.Hour)
+		if wait.Until == "" {
+			r.NotBefore = w.Now().Add(30 * time.Minute)
+		}
+	}
 	way.begin(t, w, r)
 	stands := func(want order.State) {
 		t.Helper()

@@ -33,7 +33,7 @@ func TestWithdrawSendsWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	got := b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--field", "remark=W1", "--field", "note=a,b",
-		"--metadata", "payroll_run=2026-11", "--metadata", "team=a=b, c")...)
+		"--metadata", "payroll_run=2026-11", "--metadata", "team=a=b, c", "--not-before", noon.Add(2*time.Hour).Format(time.RFC3339))...)
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Len(t, b.temporal.requests, 1)
 	request := b.temporal.requests[0]
@@ -45,6 +45,10 @@ func TestWithdrawSendsWhatWasAsked(t *testing.T) {
 		"remark": "W1", "note": "a,b",
 	}, request.Details)
 	require.Equal(t, map[string]string{"payroll_run": "2026-11", "team": "a=b, c"}, request.Metadata)
+	require.True(t, noon.Add(2*time.Hour).Equal(request.NotBefore), request.NotBefore)
+	got = b.run(t.Context(), append(withdraw[:len(withdraw):len(withdraw)], "--not-before", "2999-01-01T00:00:00Z")...)
+	require.Equal(t, exitUsage, got.code, got.errs)
+	require.Contains(t, got.errs, "not_before is more than 366 days ahead")
 }
 
 // With --wait a deposit prints its instructions before the end, because the

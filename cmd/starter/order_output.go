@@ -79,6 +79,7 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"way", o.Way},
 		{payeeName(o.Kind), o.Payee},
 		{"requested by", o.RequestedBy},
+		{"not before", whenSet(o.NotBefore)},
 		{"metadata", metadataText(o.Metadata)},
 		{"content", o.Hidden},
 		{"gateway id", o.GatewayID},
@@ -92,6 +93,14 @@ func writeOrder(w io.Writer, document orderDocument) {
 	}
 	facts = append(facts, fact{"told by", toldBy[document.Source]})
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
+}
+
+// whenSet returns a time; "" for none.
+func whenSet(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return moment(at)
 }
 
 // metadataText returns metadata in one line, sorted by key.

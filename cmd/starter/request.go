@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ type orderFlags struct {
 	merchant, number, country, way, amount string
 	name, account, phone, email            string
 	fields, metadata                       []string
-	returnURL                              string
+	returnURL, notBefore                   string
 	requestedBy                            string
 }
 
@@ -42,6 +43,7 @@ func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string
 	flags.StringVar(&f.phone, "phone", "", whose+" phone (customerContact)")
 	flags.StringVar(&f.email, "email", "", whose+" e-mail address (customerEmail)")
 	flags.StringArrayVar(&f.fields, "field", nil, "any other member by the gateway's name, as `key=value`: walletId=…, ifsc=…; repeat as needed")
+	flags.StringVar(&f.notBefore, "not-before", "", "send it at this time at the earliest, such as 2026-12-24T09:00:00Z, or 2026-12-24T09:00 in the local time zone; at most a year ahead")
 	flags.StringArrayVar(&f.metadata, "metadata", nil, "your own, as `key=value`: shown with the order, and starter list is filtered by it; repeat as needed")
 	flags.StringVar(&f.requestedBy, "requested-by", requestedBy, "who asks for it; for the record")
 }
@@ -53,6 +55,7 @@ func (f orderFlags) request(kind order.Kind, settings config.Starter) (order.Req
 	request := order.Request{
 		Kind: kind, Number: f.number, Way: f.way, ReturnURL: f.returnURL, RequestedBy: f.requestedBy,
 		Details: f.details(&wrong), Metadata: metadataOf(f.metadata, &wrong),
+		NotBefore: wrong.future("not-before", f.notBefore, time.Local), //nolint:gosmopolitan // the user's, as in what is printed
 	}
 	request.Merchant, request.Country = f.parties(settings.Merchants, &wrong)
 	wrong.need("number", f.number, "--number is needed: choose it once per payment; the same number again never pays twice")
@@ -158,6 +161,35 @@ func (f orderFlags) details(wrong *problems) map[string]string {
 		set(name, value)
 	}
 	return details
+}
+
+// localLayouts are how a time without a zone is written.
+var localLayouts = []string{"2006-01-02T15:04", "2006-01-02T15:04:05", time.DateOnly}
+
+// future reads a time that may be ahead, in the user's zone if it has none. A local time that does not exist, or exists twice,
+// because a clock is changed, is refused. It returns the zero time for "".
+func (p *problems) future(field, text string, zone *time.Location) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at
+	}
+	for _, layout := range localLayouts {
+		at, err := time.ParseInLocation(layout, text, zone)
+		if err != nil {
+			continue
+		}
+		for _, hours := range []time.Duration{-time.Hour, time.Hour} {
+			if at.Add(hours).Format(layout) == text && layout != time.DateOnly || at.Format(layout) != text {
+				p.add(codeUsage, field, "--%s is no moment, or two, of the local time zone, where clocks are changed then; give it with a zone, such as 2026-12-24T09:00:00Z", field)
+				return time.Time{}
+			}
+		}
+		return at
+	}
+	p.add(codeUsage, field, "--%s is a time such as 2026-12-24T09:00:00Z, or 2026-12-24T09:00 or 2026-12-24 in the local time zone", field)
+	return time.Time{}
 }
 
 // metadataOf reads metadata, each entry as key=value.

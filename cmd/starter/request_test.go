@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -112,6 +113,8 @@ func TestRequestProblems(t *testing.T) {
 		"a member without a value":   {func(f *orderFlags) { f.fields = []string{"walletId="} }, []problem{{codeUsage, "field"}}},
 		"a member without a name":    {func(f *orderFlags) { f.fields = []string{"W1", "=W1", "0300=1"} }, []problem{{codeUsage, "field"}, {codeUsage, "field"}, {codeUsage, "field"}}},
 		"a member given twice":       {func(f *orderFlags) { f.fields = []string{"customerName=Lin"} }, []problem{{codeUsage, "customerName"}}},
+		"a time that is none":        {func(f *orderFlags) { f.notBefore = "tomorrow" }, []problem{{codeUsage, "not-before"}}},
+		"a time of another century":  {func(f *orderFlags) { f.notBefore = "2026-13-01T00:00:00Z" }, []problem{{codeUsage, "not-before"}}},
 		"metadata that is none": {
 			func(f *orderFlags) { f.metadata = []string{"run", "run=", "pay run=7", "run=7", "run=8"} },
 			[]problem{{codeUsage, "metadata"}, {codeUsage, "metadata"}, {tarspay.ViolationMalformed, "metadata"}, {codeUsage, "metadata"}},
@@ -272,4 +275,28 @@ func TestARepetitionAboveALoweredLimit(t *testing.T) {
 	again := b.run(t.Context(), withdraw...)
 	require.Equal(t, exitDone, again.code, again.errs)
 	require.Contains(t, again.out, "submitted")
+}
+
+func TestTimesAhead(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for text, want := range map[string]string{
+		"":                          "0001-01-01T00:00:00Z",
+		"2026-12-24T09:00:00Z":      "2026-12-24T09:00:00Z",
+		"2026-12-24T09:00:00+05:00": "2026-12-24T04:00:00Z",
+		"2026-12-24T09:00":          "2026-12-24T08:00:00Z",
+		"2026-07-24T09:00:30":       "2026-07-24T07:00:30Z",
+		"2026-12-24":                "2026-12-23T23:00:00Z",
+		"2026-03-29":                "2026-03-28T23:00:00Z",
+	} {
+		var wrong problems
+		require.Equal(t, want, wrong.future("not-before", text, berlin).UTC().Format(time.RFC3339), text)
+		require.Empty(t, wrong, text)
+	}
+	for _, text := range []string{"2026-03-29T02:30", "2026-10-25T02:30", "tomorrow", "24h", "2026-12-24 09:00", "2026-02-30"} {
+		var wrong problems
+		require.Zero(t, wrong.future("not-before", text, berlin), text)
+		require.Len(t, wrong, 1, text)
+	}
 }

@@ -27,7 +27,7 @@ The exit code is 7 when nothing drives the order: it has no workflow
 the order and the ledger does not (ORDER_NOT_IN_LEDGER). "problem" says which.
 
 --json: {"order":{"kind","merchant","number","country","way","payee","requested_by",
-"metadata","amount","state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
+"not_before","metadata","amount","state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
 "pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
 "fingerprint","hidden","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.

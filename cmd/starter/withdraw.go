@@ -24,6 +24,10 @@ func (s *starter) withdrawCommand() *cobra.Command {
 --wait it waits for the end. The exit code is 4 when the order has ended otherwise than
 succeeded by then, such as one that every worker rejects.
 
+With --not-before the order is scheduled: it is on record and approved at once, and funds
+are reserved, daily limits applied, and it is sent, at that time. Until then it may be
+cancelled.
+
 Choose the order number once per payment and keep it. When the answer does not
 come, repeat the very same command: it never pays twice. Which members a country
 wants beside the amount, starter ways tells.

@@ -195,7 +195,7 @@ func (j *judge) proved(plan Plan, o record, step ledger.Step) {
 		j.require(step.To == order.Failed, o, "%s: the answer to a create can only prove a failure", name)
 		j.require(len(o.submissions) > 0 && o.submissions[len(o.submissions)-1].Outcome == ledger.Refused, o, "%s: the last create was not refused", name)
 		j.require(len(o.booked) == 0, o, "%s: the gateway has the order", name)
-	case ledger.FromOpening, ledger.FromFunds, ledger.FromDeadline:
+	case ledger.FromOpening, ledger.FromSchedule, ledger.FromFunds, ledger.FromDeadline:
 		j.require(len(o.submissions) == 0, o, "%s: it was sent before", name)
 		j.require(step.Reason.Code != "", o, "%s: no reason is given", name)
 	default:

@@ -95,8 +95,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "content_changes", rule: 1, takes: "the database refuses to change an order's content",
-		file: "internal/ledger/migrations/sqlite/00001_ledger.sql",
-		old:  "CREATE TRIGGER orders_content BEFORE UPDATE OF\n    id, merchant, number, folded, kind, country, way, currency, amount, beneficiary, fingerprint, request, created_at,\n",
+		file: "internal/ledger/migrations/sqlite/00010_metadata.sql",
+		old:  "CREATE TRIGGER orders_content BEFORE UPDATE OF\n    id, merchant, number, folded, kind, country, way, currency, amount, created_at,\n",
 		new:  "CREATE TRIGGER orders_content BEFORE UPDATE OF\n    id,\n",
 		pkg:  "./internal/ledger", run: "TestTheDatabaseGuardsItself/sqlite",
 	},
@@ -682,7 +682,7 @@ var mutants = []mutant{
 	{
 		name: "unsent_is_nowhere", rule: 16, takes: "an order that cannot be sent is in the queue",
 		file: "internal/ledger/queue.go",
-		old:  `{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},`,
+		old:  `{QueueUnsent, (*Ledger).unsentDue, tallyUnsent},`,
 		new:  ``,
 		pkg:  "./internal/ledger", run: "TestUnsentOrdersAreTold/sqlite",
 	},
@@ -1582,6 +1582,35 @@ var mutants = []mutant{
 		old:  `{"UPDATE orders SET data_key = ?, beneficiary`,
 		new:  `{"UPDATE orders SET reason_code = substr(?, 1, 0), beneficiary`,
 		pkg:  "./internal/ledger", run: "TestErase",
+	},
+	// A scheduled order is not sent before its time.
+	{
+		name: "released_too_early", rule: 18, takes: "the ledger's clock releases a scheduled order",
+		file: "internal/ledger/release.go",
+		old:  `if left := h.ReleaseAt.Sub(t.At); left > 0 || rules.Unasked(h.Order) {`,
+		new:  `if left := h.ReleaseAt.Sub(t.At); rules.Unasked(h.Order) {`,
+		pkg:  "./workflows", run: "TestTheLedgersClockReleases",
+	},
+	{
+		name: "released_unasked", rule: 19, takes: "a scheduled order that the gateway may have is not released before a query",
+		file: "internal/ledger/release.go",
+		old:  `if left := h.ReleaseAt.Sub(t.At); left > 0 || rules.Unasked(h.Order) {`,
+		new:  `if left := h.ReleaseAt.Sub(t.At); left > 0 {`,
+		pkg:  "./internal/ledger", run: "TestScheduledInAnOlderCopy/sqlite",
+	},
+	{
+		name: "attempt_before_its_time", rule: 0, takes: "the database refuses an attempt before a scheduled order's time",
+		file: "internal/ledger/migrations/sqlite/00010_metadata.sql",
+		old:  `not_before > NEW.started_at)`,
+		new:  `not_before > NEW.started_at AND id < 0)`,
+		pkg:  "./internal/ledger", run: "TestTheDatabaseSendsNothingBeforeItsTime/sqlite",
+	},
+	{
+		name: "scheduled_counts_on_no_day", rule: 0, takes: "a released order counts for the limits of the day",
+		file: "internal/ledger/release.go",
+		old:  `if h.ReleasedAt = t.At; h.counts(h.State) {`,
+		new:  `if h.ReleasedAt = t.At; false {`,
+		pkg:  "./internal/ledger", run: "TestLimitsOfTheDayOfTheRelease/sqlite",
 	},
 	{
 		name: "erased_order_is_found_by_metadata", rule: 0, takes: "the hashes of the metadata are removed",

@@ -45,6 +45,7 @@ var Catalogue = []Group{
 		{"MALFORMED_FIELD", ClassInvalid, "a member is not written as the country requires", "correct it; the message says how it is written"},
 		{"MERCHANT_MALFORMED", ClassInvalid, "the merchant number has another form", "give the gateway's number: letters and digits, at most 32"},
 		{"MISSING_FIELD", ClassInvalid, "a member that the country requires is missing", "give it; the problem names it"},
+		{"NOT_BEFORE_TOO_FAR", ClassInvalid, "the order is to be sent more than a year from now", "give a time within a year"},
 		{"ORDER_NUMBER_MALFORMED", ClassInvalid, "the order number has another form", "use letters, digits, hyphen and underscore, at most 64"},
 		{"RESERVED_FIELD", ClassInvalid, "a member is set from the order itself", "leave it out"},
 		{"RETURN_URL_MALFORMED", ClassInvalid, "the return URL is missing, or is no whole http or https address", "give one, on a deposit only"},

@@ -124,6 +124,39 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// A scheduled order is answered with 201, and read as scheduled once it is opened.
+func TestNotBefore(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	with := func(at string) string { return strings.Replace(sound, `"way"`, `"not_before":`+at+`,"way"`, 1) }
+	at := time.Now().UTC().Add(24 * time.Hour).Truncate(time.Second)
+	got := h.as(t, "billing", http.MethodPost, "/v1/withdrawals", with(`"`+at.Format(time.RFC3339)+`"`))
+	require.Equal(t, http.StatusCreated, got.status, got.text)
+	request := h.orders.started[0]
+	require.True(t, at.Equal(request.NotBefore))
+	request.Proof = nil
+	_, _, err := h.ledger.OpenOrder(t.Context(), request, ledger.Terms{})
+	require.NoError(t, err)
+	got = h.as(t, "billing", http.MethodGet, "/v1/orders/M1700000001/INV-1", "")
+	require.Equal(t, http.StatusOK, got.status, got.text)
+	var answer payouts.Order
+	require.NoError(t, json.Unmarshal([]byte(got.text), &answer))
+	require.Equal(t, order.Scheduled, answer.Order.State)
+	require.True(t, at.Equal(answer.Order.NotBefore))
+	got = h.as(t, "billing", http.MethodGet, "/v1/orders?state=scheduled", "")
+	require.Contains(t, got.text, `"INV-1"`)
+
+	for text, code := range map[string]string{
+		`"2999-01-01T00:00:00Z"`: order.ProblemNotBefore, `"2026-12-24"`: tarspay.ViolationMalformed, `1766566800`: tarspay.ViolationMalformed,
+	} {
+		refused := h.as(t, "billing", http.MethodPost, "/v1/withdrawals", with(text))
+		require.Equal(t, http.StatusBadRequest, refused.status, text)
+		require.Equal(t, order.CodeInvalidRequest, refused.problem(t).Code)
+		require.Equal(t, code+" not_before", refused.problem(t).Errors[0].Code+" "+refused.problem(t).Errors[0].Field, text)
+	}
+	require.Len(t, h.orders.started, 1)
+}
+
 // A caller has a bounded number of requests that wait, and others are not held up.
 func TestWaits(t *testing.T) {
 	t.Parallel()

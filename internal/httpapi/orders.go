@@ -36,6 +36,7 @@ type creation struct {
 	Amount    money.Amount      `json:"amount" doc:"In the country's currency."`
 	Details   map[string]string `json:"details,omitempty" doc:"The country's own members, by the gateway's names: whom to pay." example:"{\"customerName\":\"A Khan\"}"`
 	ReturnURL string            `json:"return_url,omitempty" doc:"Deposits: where the payer's browser goes after paying." maxLength:"2048"`
+	NotBefore time.Time         `json:"not_before,omitzero" doc:"When the order is sent at the earliest, RFC 3339, at most a year ahead. It is scheduled until then: its funds and the limits of the day are decided at that time, and it may be cancelled. Without it, and if it has passed, the order is sent at once." example:"2026-12-24T09:00:00Z"`
 	Metadata  map[string]string `json:"metadata,omitempty" doc:"Your own, at most 20 entries: shown with the order, and lists are filtered by it. A key has 1 to 40 letters, digits, hyphens, underscores and dots; a value at most 500 characters. The gateway never sees it." example:"{\"payroll_run\":\"2026-11\"}"`
 }
 
@@ -72,7 +73,7 @@ func (d *door) registerOrders(api huma.API) {
 	operation(api, huma.Operation{
 		OperationID: "create-deposit", Method: http.MethodPost, Path: "/v1/deposits", Tags: []string{"orders"},
 		Summary:     "Take money in",
-		Description: "Starts a deposit and answers with how the payer pays, within 20 seconds. NO_ANSWER_YET: the order may be under way; the same request again is safe.",
+		Description: "Starts a deposit and answers with how the payer pays, within 20 seconds. NO_ANSWER_YET: the order may be under way; the same request again is safe. A scheduled deposit has no such answer before its time.",
 		Responses:   existing, DefaultStatus: http.StatusCreated,
 	}, d.createDeposit)
 	operation(api, huma.Operation{
@@ -105,7 +106,7 @@ func (d *door) request(caller Caller, kind order.Kind, input *createInput) (orde
 	}
 	r := order.Request{
 		Kind: kind, Merchant: body.Merchant, Number: body.Number, Country: body.Country, Way: body.Way,
-		Amount: body.Amount, Details: body.Details, ReturnURL: body.ReturnURL, Metadata: body.Metadata, RequestedBy: caller.Actor.Name,
+		Amount: body.Amount, Details: body.Details, ReturnURL: body.ReturnURL, NotBefore: body.NotBefore, Metadata: body.Metadata, RequestedBy: caller.Actor.Name,
 	}
 	if refusal := caller.acts(roster.Request, order.Key{Merchant: r.Merchant}); refusal != nil {
 		return order.Request{}, by, refusal // before anything is said about the merchant

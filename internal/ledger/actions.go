@@ -20,7 +20,8 @@ import (
 // ORDER_NOT_FOUND. An action whose ID is already in the audit is not performed
 // again: the earlier result is returned.
 
-// Approve approves an order that waits for a second person. A deposit becomes
+// Approve approves an order that waits for a second person. An order that is to be sent at
+// a time becomes scheduled, also if its time has passed: Release decides. A deposit becomes
 // created. A withdrawal becomes reserved. If the balance does not cover it, it
 // becomes awaiting_funds or failed, as the Terms of its opening say.
 func (l *Ledger) Approve(ctx context.Context, key order.Key, a order.Approval) (order.Order, *order.Refusal, error) {
@@ -39,7 +40,7 @@ func approvalAction(a order.Approval) action {
 }
 
 func (t tx) approve(ctx context.Context, h *held, e entry) error {
-	if h.Approvals > 1 {
+	if h.Approvals > 1 && h.ReleasedAt.IsZero() { // at its release, two persons have approved it already
 		first, err := t.approvedBy(ctx, h)
 		switch {
 		case err != nil:
@@ -53,7 +54,10 @@ func (t tx) approve(ctx context.Context, h *held, e entry) error {
 	}
 	to := order.Created
 	h.Reason = order.Reason{}
-	if h.Kind == order.Withdrawal {
+	switch {
+	case h.unreleased():
+		to = order.Scheduled
+	case h.Kind == order.Withdrawal:
 		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.ForUpdate)
 		if err != nil {
 			return err

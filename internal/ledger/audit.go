@@ -23,6 +23,7 @@ const (
 	ActionHold              AuditAction = "hold"              // not sent again until the gateway's balance covers it
 	ActionSettle            AuditAction = "settle"            // a finding was applied
 	ActionReview            AuditAction = "review"            // the order became in_review
+	ActionRelease           AuditAction = "release"           // the time of a scheduled order has come
 	ActionReserve           AuditAction = "reserve"           // funds arrived
 	ActionFunds             AuditAction = "funds_deadline"    // funds did not arrive
 	ActionUnanswered        AuditAction = "approval_deadline" // nobody approved in time

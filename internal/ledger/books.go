@@ -260,7 +260,7 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 func dayArgs(h held) []any {
 	day, withdrawals, deposits := int64(-1), h.counted, int64(0)
 	if h.counted != 0 {
-		day = dayOf(h.CreatedAt.UnixMilli())
+		day = dayOf(h.countsFrom().UnixMilli())
 	}
 	if h.Kind == order.Deposit {
 		withdrawals, deposits = 0, h.counted

@@ -326,6 +326,11 @@ func (b *testBundle) at(t testing.TB, kind order.Kind, state order.State) order.
 			require.NoError(t, err)
 			require.Nil(t, refusal)
 		}
+	case order.Scheduled:
+		now, err := b.Now(t.Context())
+		require.NoError(t, err)
+		r.NotBefore = now.Add(oneDay)
+		open(t, b, r)
 	case order.Reserved, order.Submitting, order.Unknown, order.Submitted, order.InReview:
 		open(t, b, r)
 		if state == order.Reserved {

@@ -34,6 +34,7 @@ const (
 	FromReview     rules.Source = "review"     // Review: time passed without proof
 	FromFunds      rules.Source = "funds"      // Reserve, FailFunds: the balance decided
 	FromDeadline   rules.Source = "deadline"   // RejectUnanswered: time passed without an approval
+	FromSchedule   rules.Source = "schedule"   // Release: the time of a scheduled order has come
 
 	FromErasures      rules.Source = "erasures"      // EraseAgain: the order was erased before an older copy was restored
 	FromConfiguration rules.Source = "configuration" // RecordPolicy: a worker started with the policy; no order changes
@@ -60,6 +61,10 @@ type Terms struct {
 //	                in_flight in the same transaction; when the balance does not
 //	                cover it, awaiting_funds or failed with
 //	                order.CodeInsufficientFunds, as the terms say
+//
+// An order that passes and whose NotBefore is ahead, by the ledger's clock, is scheduled:
+// nothing is reserved. Its opening is judged without the day's totals; Release judges
+// them. A NotBefore more than a year ahead is refused.
 //
 // The policy's facts are read and the order is inserted under one lock of the
 // books. So concurrent orders cannot exceed a daily limit together.
@@ -129,6 +134,15 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 		row.evidence += " policy " + id
 	}
 	needs := policy.Needs(request)
+	if !request.NotBefore.IsZero() {
+		opened, opening, err := l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
+			return t.openScheduled(ctx, row, request, policy, needs)
+		})
+		if !errors.Is(err, errDue) {
+			return opened, opening, err
+		}
+		row.due = 0 // its time has come, also if the next transaction's clock is behind
+	}
 	if needs.Any() {
 		return l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
 			return t.openLimited(ctx, row, request, policy, needs)
@@ -166,6 +180,7 @@ var (
 	errShort       = errors.New("the available balance does not cover it")
 	errEnough      = errors.New("the available balance covers it after all")
 	errBooksClosed = errors.New("the books are not open")
+	errDue         = errors.New("the order's time has come")
 )
 
 // opener opens an order within a transaction. It returns the stored row.
@@ -181,8 +196,14 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	row.key, row.DataKey = key, key.Stored()
 	err = l.inTx(ctx, func(t tx) (err error) {
 		row.CreatedAt, row.UpdatedAt = t.At.UnixMilli(), t.At.UnixMilli()
+		if err := row.start.CheckNotBefore(t.At); err != nil {
+			return order.Refuse(order.CodeInvalidRequest, "%v", err)
+		}
+		if row.NotBefore = 0; row.due > row.CreatedAt {
+			row.NotBefore = row.due
+		}
 		if row.WaitsForFunds != 0 {
-			row.FundsBefore = t.At.Add(row.fundsDeadline).UnixMilli()
+			row.FundsBefore = max(row.CreatedAt, row.NotBefore) + row.fundsDeadline.Milliseconds()
 		}
 		if row.AskFirst = 0; row.mayBeSent {
 			row.AskFirst = row.CreatedAt
@@ -360,7 +381,7 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 	if err := t.writeMetadata(ctx, h.id, row.start); err != nil {
 		return row, "", err
 	}
-	if counts(h.State) {
+	if h.counts(h.State) {
 		h.counted = row.Amount
 	}
 	if err := t.closeNotInLedger(ctx, &h); err != nil {
@@ -408,10 +429,10 @@ func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, e
 	}
 	err := t.PutRows(ctx, &written, `
 		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, data_key, folded, approvals,
-			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon,
+			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon, not_before,
 			run, ask_first, audit_entries, audit_head, created_at, updated_at)
 		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :data_key, :folded, :approvals,
-			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon,
+			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon, :not_before,
 			:run, CASE WHEN CAST(:ask_first AS BIGINT) > 0 THEN CAST(:ask_first AS BIGINT) ELSE `+restoredAt+` END, :audit_entries, :audit_head, :created_at, :updated_at)
 		ON CONFLICT DO NOTHING RETURNING id, ask_first`, t.sealed(row))
 	if err != nil {
@@ -461,7 +482,8 @@ func (t tx) books(ctx context.Context, merchant, currency, lock string) (booksSt
 func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs rules.Needs) (rules.Facts, error) {
 	read := amounts{currency: row.Currency}
 	var facts rules.Facts
-	if books.Day >= dayOf(row.CreatedAt) { // otherwise this is the day's first order
+	day := dayOf(row.CreatedAt)
+	if books.Day >= day { // otherwise this is the day's first order
 		facts.MerchantDay = read.of(books.DayWithdrawals)
 		if row.Kind == order.Deposit {
 			facts.MerchantDay = read.of(books.DayDeposits)
@@ -480,10 +502,13 @@ func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs rul
 	for _, payee := range payees {
 		who = append(who, payee)
 	}
+	ofDay := append(slices.Clone(who), day*dayLength, row.Currency)
+	// An order counts on the day of its opening, a scheduled one on the day of its release.
 	err := t.Get(ctx, &found, `
-		SELECT CAST(COALESCE((SELECT SUM(amount) FROM orders WHERE `+theirs+` AND created_at >= ? AND currency = ? AND `+countedStates+`), 0) AS BIGINT) AS day,
+		SELECT CAST(COALESCE((SELECT SUM(amount) FROM orders WHERE `+theirs+` AND created_at >= ? AND currency = ? AND not_before = 0 AND `+countedStates+`), 0)
+				+ COALESCE((SELECT SUM(amount) FROM orders WHERE `+theirs+` AND released_at >= ? AND released_at > 0 AND currency = ? AND `+countedStates+`), 0) AS BIGINT) AS day,
 			CASE WHEN EXISTS (SELECT 1 FROM orders WHERE `+theirs+` AND state = 'succeeded') THEN 1 ELSE 0 END AS known`,
-		append(append(slices.Clone(who), dayOf(row.CreatedAt)*dayLength, row.Currency), who...)...)
+		slices.Concat(ofDay, ofDay, who)...)
 	facts.BeneficiaryDay, facts.KnownBeneficiary = read.of(found.Day), found.Known == 1
 	return facts, errors.Join(err, read.err)
 }

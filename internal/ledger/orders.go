@@ -87,9 +87,9 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	}
 	h.State = to
 	switch {
-	case counts(from) && !counts(to):
+	case h.counts(from) && !h.counts(to):
 		h.counted -= h.Amount.Minor()
-	case !counts(from) && counts(to): // an expired deposit that was paid late and refunded
+	case !h.counts(from) && h.counts(to): // an expired deposit that was paid late and refunded
 		h.counted += h.Amount.Minor()
 	}
 	return t.record(ctx, h, from, e)
@@ -107,7 +107,7 @@ func (t tx) record(ctx context.Context, h *held, from order.State, e entry) erro
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
 	state, gateway_id, paid, fee, fee_text, reason_code, reason_text, instructions, attempts,
-	approve_before, waits_for_funds, funds_before, horizon, ask_first, approvals, run, data_key, erased_at, audit_entries, audit_head, created_at, updated_at`
+	approve_before, waits_for_funds, funds_before, horizon, not_before, released_at, ask_first, approvals, run, data_key, erased_at, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
 	ID            int64       `db:"id"`
@@ -132,7 +132,9 @@ type orderRow struct {
 	ApproveBefore int64       `db:"approve_before"`
 	WaitsForFunds int         `db:"waits_for_funds"`
 	FundsBefore   int64       `db:"funds_before"`
-	Horizon       int64       `db:"horizon"` // milliseconds
+	Horizon       int64       `db:"horizon"`     // milliseconds
+	NotBefore     int64       `db:"not_before"`  // of a scheduled order: when it is released; 0: it was not ahead at the opening
+	ReleasedAt    int64       `db:"released_at"` // of a scheduled order: when it was released
 	AskFirst      int64       `db:"ask_first"`
 	Approvals     int         `db:"approvals"`
 	Run           string      `db:"run"` // run ID of the workflow that drives it
@@ -150,7 +152,8 @@ type orderRow struct {
 	start         order.Request // with the proof
 	evidence      string        // evidence of the opening's audit entry
 	proof         string        // proof of the opening's audit entry
-	fundsDeadline time.Duration // counted from the opening
+	fundsDeadline time.Duration // counted from the opening, of a scheduled order from its time
+	due           int64         // when it may be sent, in milliseconds, rounded up; 0: at once
 	mayBeSent     bool          // it may have been sent before its opening
 }
 
@@ -166,11 +169,20 @@ func newOrderRow(request order.Request) (orderRow, error) {
 		return orderRow{}, err
 	}
 	return orderRow{
-		start: request, Approvals: 1,
+		start: request, Approvals: 1, due: dueAt(request),
 		Merchant: request.Merchant, Number: request.Number, Kind: request.Kind, Country: request.Country, Way: request.Way,
 		Currency: request.Amount.Currency(), Amount: request.Amount.Minor(),
 		Fingerprint: request.Fingerprint(), Request: string(text), Beneficiary: rules.Beneficiary(request), Folded: strings.ToLower(request.Number),
 	}, nil
+}
+
+// dueAt returns when a request may be sent, in milliseconds: never before its NotBefore. 0
+// if it has none.
+func dueAt(request order.Request) int64 {
+	if request.NotBefore.IsZero() {
+		return 0
+	}
+	return request.NotBefore.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 }
 
 // order decodes the row. It is an error if the columns differ from the stored
@@ -180,7 +192,7 @@ func (r orderRow) order() (order.Order, error) {
 		Standing:    order.Standing{State: r.State, GatewayID: r.GatewayID, FeeText: r.FeeText, Reason: order.Reason{Code: r.ReasonCode, Text: r.ReasonText}},
 		Fingerprint: r.Fingerprint, ApproveBefore: moment(r.ApproveBefore), WaitsForFunds: r.WaitsForFunds != 0,
 		FundsBefore: moment(r.FundsBefore), Horizon: time.Duration(r.Horizon) * time.Millisecond, AskFirst: moment(r.AskFirst), Approvals: r.Approvals,
-		CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
+		ReleaseAt: moment(r.NotBefore), ReleasedAt: moment(r.ReleasedAt), CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	key := order.Key{Merchant: r.Merchant, Number: r.Number}
 	if err := r.readRequest(&o); err != nil {

@@ -61,7 +61,7 @@ var queues = []struct {
 	{QueueApproval, ordersIn(QueueApproval, order.AwaitingApproval), tallyOrders(selectState(order.AwaitingApproval))},
 	{QueueReview, ordersIn(QueueReview, order.InReview), tallyOrders(selectState(order.InReview))},
 	{QueueUnknown, (*Ledger).unknownsDue, tallyOrdersFor(selectState(order.Unknown))},
-	{QueueUnsent, (*Ledger).unsentDue, tallyOrdersFor(waitingToBeSent)},
+	{QueueUnsent, (*Ledger).unsentDue, tallyUnsent},
 	{QueueDiscrepancy, (*Ledger).discrepanciesDue, tallyRows("SELECT at AS since FROM discrepancies WHERE closed_at = 0")},
 	{QueueBreaker, (*Ledger).breakersDue, tallyRows("SELECT since FROM breakers")},
 	{QueueStop, (*Ledger).stopsDue, tallyRows("SELECT at AS since FROM stops WHERE ended_at = 0")},
@@ -114,7 +114,11 @@ func (l *Ledger) unknownsDue(ctx context.Context, unknownFor time.Duration, limi
 // unsentDue omits the orders that a breaker or a stop holds back: its item counts
 // them.
 func (l *Ledger) unsentDue(ctx context.Context, unknownFor time.Duration, limit int) ([]Due, error) {
-	return l.ordersDueFor(ctx, QueueUnsent, unknownFor, waitingToBeSent, limit)
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.ordersDueFor(ctx, QueueUnsent, unknownFor, waitingToBeSent(now), limit)
 }
 
 // ordersDueFor lists the orders that have been due for at least long.
@@ -151,7 +155,7 @@ func (d dueOrders) query(columns string) string {
 			SELECT at FROM audit a
 			WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND ` + d.since + `
 			ORDER BY seq LIMIT 1
-		), created_at) AS since
+		), CASE WHEN not_before > 0 THEN not_before ELSE created_at END) AS since
 		FROM orders o WHERE ` + openStates + ` AND ` + d.where
 }
 
@@ -168,11 +172,15 @@ var shortAtTheGateway = dueOrders{
 }
 
 // waitingToBeSent selects unsent orders, with the time when they first became
-// ready to be sent. It omits those that a breaker or a stop holds back.
-var waitingToBeSent = dueOrders{
-	unsentStates + " AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant)" +
-		" AND NOT EXISTS (SELECT 1 FROM stops s WHERE " + stopped + ")",
-	"a.after_state IN ('created', 'reserved') AND a.before_state <> a.after_state", nil,
+// ready to be sent; of a scheduled order that is not released, its time, if that has come. It
+// omits those that a breaker or a stop holds back.
+func waitingToBeSent(now time.Time) dueOrders {
+	return dueOrders{
+		"state IN ('created', 'scheduled', 'reserved', 'submitting') AND CASE state WHEN 'scheduled' THEN not_before <= ? ELSE " +
+			unsentStates + " AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant)" +
+			" AND NOT EXISTS (SELECT 1 FROM stops s WHERE " + stopped + ") END",
+		"a.after_state IN ('created', 'reserved') AND a.before_state <> a.after_state", []any{now.UnixMilli()},
+	}
 }
 
 // unsentStates is the SQL condition for an order o that may be sent and that the

@@ -70,6 +70,11 @@ func tallyOrdersFor(due dueOrders) func(time.Time, time.Duration) tally {
 	}
 }
 
+// tallyUnsent counts the orders that have waited to be sent for longer than unknownFor.
+func tallyUnsent(at time.Time, unknownFor time.Duration) tally {
+	return tallyOrdersFor(waitingToBeSent(at))(at, unknownFor)
+}
+
 // tallyCallbacks counts the callbacks that need a person. A callback with two
 // reasons counts once. Each reason has an index.
 func tallyCallbacks(at time.Time, _ time.Duration) tally {

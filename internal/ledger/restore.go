@@ -144,8 +144,8 @@ func (l *Ledger) Reopen(ctx context.Context, key order.Key, run string) (order.O
 // RecordFound records that the gateway has an order for which no create is
 // recorded that could have reached it. The order becomes submitting, with an
 // ambiguous attempt, and continues as the gateway's answer says. An order in
-// awaiting_approval or awaiting_funds is treated as approved and funded, because
-// it was sent. Its amount is reserved even if available becomes negative. known is
+// awaiting_approval, scheduled or awaiting_funds is treated as approved, released and
+// funded, because it was sent. Its amount is reserved even if available becomes negative. known is
 // the number of attempts that the caller knows.
 //
 // Errors: ErrNotFound; ErrState when the order has more attempts than known, or
@@ -187,7 +187,7 @@ func (l *Ledger) RecordFound(ctx context.Context, key order.Key, known int) (ord
 }
 
 // reserveFound moves an order that the gateway has to reserved or created, without
-// an approval or cover. The caller must pass the returned reservation to bookAll
+// an approval or cover, and before its time. The caller must pass the returned reservation to bookAll
 // last.
 func (t tx) reserveFound(ctx context.Context, h *held) ([]Transfer, error) {
 	h.overdraws = true
@@ -196,11 +196,14 @@ func (t tx) reserveFound(ctx context.Context, h *held) ([]Transfer, error) {
 		to = order.Created
 	}
 	err := t.move(ctx, h, to, entry{action: ActionFind, source: rules.FromQuery, reason: h.Reason})
+	if err == nil && h.unreleased() {
+		err = t.markReleased(ctx, h)
+	}
 	return reservation(h.Order), err
 }
 
 // RecordAbsent records that a query has proved that the gateway does not have an
-// order in awaiting_approval or awaiting_funds. The order keeps its state, and may
+// order in awaiting_approval, scheduled or awaiting_funds. The order keeps its state, and may
 // be ended from now on. Any other order is returned unchanged. since is the
 // AskFirst that the caller read: ErrState if it has changed. ErrNotFound if there
 // is no order of the key.

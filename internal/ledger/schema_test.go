@@ -78,7 +78,7 @@ func TestOpenAndHoldingStates(t *testing.T) {
 	var holding []string
 	for _, state := range order.States() {
 		// Set aside at reserved and kept until an end.
-		if !state.Terminal() && state != order.Created && state != order.AwaitingApproval && state != order.AwaitingFunds {
+		if !state.Terminal() && state != order.Created && state != order.AwaitingApproval && state != order.Scheduled && state != order.AwaitingFunds {
 			holding = append(holding, string(state))
 		}
 	}

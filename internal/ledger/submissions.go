@@ -92,7 +92,8 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 // be sent.
 //
 // Errors: ErrNotFound; ErrState unless the order has exactly earlier attempts, and is a
-// created deposit, a reserved withdrawal, submitting or unknown.
+// created deposit, a reserved withdrawal, submitting or unknown; ErrState before the time of
+// a scheduled order.
 func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int) (Submission, error) {
 	var submission Submission
 	err := l.inTx(ctx, func(t tx) error {
@@ -102,6 +103,9 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 		}
 		if earlier != h.attempts {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, earlier)
+		}
+		if h.ReleaseAt.After(t.At) { // the database refuses it, too
+			return fmt.Errorf("%w: a create is not sent before %s", ErrState, h.ReleaseAt)
 		}
 		h.attempts++
 		switch h.State {

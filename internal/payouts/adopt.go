@@ -98,6 +98,7 @@ func adoptee(ctx context.Context, l Ledger, key order.Key) (order.Order, error) 
 var nextStep = map[order.State]string{
 	order.Created:          "It is sent to the gateway.",
 	order.AwaitingApproval: "It waits for a second person.",
+	order.Scheduled:        "It waits for its time.",
 	order.AwaitingFunds:    "It waits for funds.",
 	order.Reserved:         "It is sent to the gateway.",
 	order.Submitting:       "The gateway is asked about it, and it is sent only if the gateway does not have it.",

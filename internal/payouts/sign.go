@@ -62,6 +62,9 @@ func (s *Service) signed(actor Actor, action order.Action, at target) (order.Act
 // request returns the request as the actor makes it, signed if the actor signs.
 func (s *Service) request(actor Actor, request order.Request) (order.Request, error) {
 	request.RequestedBy = actor.Name
+	if err := request.CheckNotBefore(s.parts.Now()); err != nil {
+		return request, err
+	}
 	if !actor.signs(envelope.ActionStart) {
 		return request, nil
 	}

@@ -132,8 +132,12 @@ func PermitPoll(p order.Poll, o order.Order) *order.Refusal {
 	if refusal := refuseEnded(o); refusal != nil {
 		return refusal
 	}
-	if o.State == order.AwaitingApproval && !Unasked(o) {
+	switch {
+	case Unasked(o):
+	case o.State == order.AwaitingApproval:
 		return order.Refuse(codes.NotSubmitted, "order %s waits for an approval: nothing was sent, so there is nothing to ask", o.Number)
+	case o.State == order.Scheduled:
+		return order.Refuse(codes.NotSubmitted, "order %s is sent from %s on: nothing was sent, so there is nothing to ask", o.Number, saytime.Say(o.ReleaseAt))
 	}
 	return nil
 }

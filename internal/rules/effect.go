@@ -27,7 +27,7 @@ func Decide(kind order.Kind, state order.State, credited bool, verdict Verdict) 
 		return Effect{Discrepancy: codes.DiscrepancyMismatch}
 	}
 	switch state {
-	case order.Created, order.AwaitingApproval, order.AwaitingFunds, order.Reserved:
+	case order.Created, order.AwaitingApproval, order.Scheduled, order.AwaitingFunds, order.Reserved:
 		return Effect{Discrepancy: codes.DiscrepancyPaidUnsent}
 	case order.Submitting, order.Unknown, order.Submitted, order.InReview:
 		return decideOpen(state, verdict)

@@ -54,7 +54,7 @@ func (p *Policy) TwoPersonResolve() bool { return p != nil && p.twoPersons }
 
 // Facts are what a ruling depends on besides the request. Both sums count the
 // merchant's orders of the same kind and currency that were opened on the same day
-// (UTC). They leave out this order, and orders that failed, expired, or were rejected
+// (UTC); a scheduled order counts on the day of its release. They leave out this order, and orders that failed, expired, or were rejected
 // or cancelled. The zero Amount means no such orders.
 type Facts struct {
 	KnownBeneficiary bool         // an earlier order to it has succeeded
@@ -99,6 +99,23 @@ func (r Ruling) Reason() order.Reason {
 		texts[i] = reason.Text
 	}
 	return order.Reason{Code: r.Reasons[0].Code, Text: strings.Join(texts, "; ")}
+}
+
+// WithoutAsked returns the ruling for an order that persons have approved although of the
+// other ruling. A reason to ask for an approval is left out if the other ruling has one of
+// the same code. Reasons that refuse stay.
+func (r Ruling) WithoutAsked(approved Ruling) Ruling {
+	if r.Verdict != NeedsApproval {
+		return r
+	}
+	left := Ruling{Verdict: Pass}
+	for _, reason := range r.Reasons {
+		known := slices.ContainsFunc(approved.Reasons, func(other order.Reason) bool { return other.Code == reason.Code })
+		if !known {
+			left.Verdict, left.Reasons = NeedsApproval, append(left.Reasons, reason)
+		}
+	}
+	return left
 }
 
 // Needs returns the facts that Judge depends on for a request.

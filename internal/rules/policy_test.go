@@ -302,3 +302,23 @@ func TestBeneficiary(t *testing.T) {
 	require.Empty(t, details(map[string]string{account: "03001234567", contact: "03001234568"}), "two payees")
 	require.Empty(t, with(func(r *order.Request) { r.Country = "XX" }))
 }
+
+// What persons have approved is not asked again. What the day's totals ask for is, and what
+// refuses refuses.
+func TestWithoutAsked(t *testing.T) {
+	t.Parallel()
+	asks := func(codes ...string) Ruling {
+		r := Ruling{Verdict: NeedsApproval}
+		for _, code := range codes {
+			r.Reasons = append(r.Reasons, order.Reason{Code: code, Text: code})
+		}
+		return r
+	}
+	approved := asks(codes.LimitOrder, codes.NewBeneficiary)
+	require.Equal(t, Ruling{Verdict: Pass}, asks(codes.NewBeneficiary, codes.LimitOrder).WithoutAsked(approved))
+	require.Equal(t, asks(codes.LimitMerchantDay), asks(codes.LimitOrder, codes.LimitMerchantDay).WithoutAsked(approved))
+	require.Equal(t, asks(codes.LimitOrder), asks(codes.LimitOrder).WithoutAsked(Ruling{Verdict: Pass}))
+	refused := Ruling{Verdict: Refused, Reasons: asks(codes.LimitOrder).Reasons}
+	require.Equal(t, refused, refused.WithoutAsked(approved))
+	require.Equal(t, Ruling{Verdict: Pass}, Ruling{Verdict: Pass}.WithoutAsked(approved))
+}

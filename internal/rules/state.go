@@ -31,8 +31,8 @@ func Unwritten(s order.Standing) bool {
 }
 
 // Unasked reports whether the gateway must be queried before the order is ended.
-// It is true for an order that waits for an approval or for funds although the
-// gateway may have it, because the ledger may be older than a create.
+// It is true for an order that waits for an approval, for its time or for funds although
+// the gateway may have it, because the ledger may be older than a create.
 func Unasked(o order.Order) bool {
 	return !o.AskFirst.IsZero() && Uncleared(o.State)
 }
@@ -54,6 +54,7 @@ var (
 // workflows and docs are tested against it.
 var Moves = []Move{
 	{order.Created, order.AwaitingApproval, both, "a rule asks for a second person"},
+	{order.Created, order.Scheduled, both, "its time has not come"},
 	{order.Created, order.AwaitingFunds, withdrawal, "the balance is short and the policy is to wait"},
 	{order.Created, order.Reserved, withdrawal, "funds set aside"},
 	{order.Created, order.Submitting, deposit, "the first create is about to be sent"},
@@ -61,12 +62,21 @@ var Moves = []Move{
 	{order.Created, order.Rejected, both, "a rule of ours refuses it"},
 	{order.Created, order.Cancelled, both, "withdrawn before anything was sent"},
 
+	{order.AwaitingApproval, order.Scheduled, both, "approved, and it is released at its time"},
 	{order.AwaitingApproval, order.AwaitingFunds, withdrawal, "approved, the balance is short"},
 	{order.AwaitingApproval, order.Reserved, withdrawal, "approved, funds set aside"},
 	{order.AwaitingApproval, order.Created, deposit, "approved: it may be sent"},
 	{order.AwaitingApproval, order.Failed, withdrawal, "approved, the balance is short and the policy is to fail"},
 	{order.AwaitingApproval, order.Rejected, both, "the approver refuses, or nobody answered in time"},
 	{order.AwaitingApproval, order.Cancelled, both, "withdrawn before anything was sent"},
+
+	{order.Scheduled, order.AwaitingApproval, both, "its time has come, and a limit of the day asks for a second person"},
+	{order.Scheduled, order.AwaitingFunds, withdrawal, "its time has come, the balance is short"},
+	{order.Scheduled, order.Reserved, withdrawal, "its time has come, funds set aside"},
+	{order.Scheduled, order.Created, deposit, "its time has come: it may be sent"},
+	{order.Scheduled, order.Failed, withdrawal, "its time has come, the balance is short and the policy is to fail"},
+	{order.Scheduled, order.Rejected, both, "its time has come, and a limit of the day refuses it"},
+	{order.Scheduled, order.Cancelled, both, "withdrawn before anything was sent"},
 
 	{order.AwaitingFunds, order.Reserved, withdrawal, "funds arrived and are set aside"},
 	{order.AwaitingFunds, order.Failed, withdrawal, "no funds before the deadline"},
@@ -116,12 +126,14 @@ func Sendable(s order.State) bool {
 
 // Unsent reports whether the order is open and no create was ever sent.
 func Unsent(s order.State) bool {
-	return slices.Contains([]order.State{order.Created, order.AwaitingApproval, order.AwaitingFunds, order.Reserved}, s)
+	return slices.Contains([]order.State{order.Created, order.AwaitingApproval, order.Scheduled, order.AwaitingFunds, order.Reserved}, s)
 }
 
-// Uncleared reports whether the order waits for an approval, or for funds in the
-// ledger.
-func Uncleared(s order.State) bool { return s == order.AwaitingApproval || s == order.AwaitingFunds }
+// Uncleared reports whether the order waits for an approval, for its time, or for funds
+// in the ledger.
+func Uncleared(s order.State) bool {
+	return s == order.AwaitingApproval || s == order.Scheduled || s == order.AwaitingFunds
+}
 
 // NeedsReview reports whether the order waits for a person.
 func NeedsReview(s order.State) bool { return s == order.InReview || s == order.AwaitingApproval }

@@ -69,6 +69,11 @@ func sayOrder(item *Item, due ledger.Due, o order.Order) {
 		item.Text = fmt.Sprintf("the %s of %s has not been sent yet: %s", o.Kind, o.Amount, cmp.Or(o.Reason.Text, "no worker has tried"))
 		item.Do = "see that a worker runs that has the merchant and its key and reaches the gateway. Then the order is sent by itself; it may be cancelled until then. To have it tried at once, ask"
 		item.Command = "starter poll " + at
+		if o.State == order.Scheduled {
+			item.Text = fmt.Sprintf("the time of the %s of %s has come, and it was not released", o.Kind, o.Amount)
+			item.Do = "see that a worker runs. Then the order is released by itself; it may be cancelled until it is sent. Look at it"
+			item.Command = "starter status " + at
+		}
 	case ledger.QueueFunds:
 		sayFunds(item, o)
 	default: // of no order: sayOther

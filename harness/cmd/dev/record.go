@@ -28,21 +28,23 @@ var recorded = []struct {
 	name     string
 	kind     order.Kind
 	scenario string
+	ahead    time.Duration // how far ahead it is scheduled
 }{
-	{"withdrawal_callback", order.Withdrawal, "success"},
-	{"withdrawal_poll", order.Withdrawal, "silent-success"},
-	{"withdrawal_failed", order.Withdrawal, "fail"},
-	{"withdrawal_refused", order.Withdrawal, "refuse:5003012"},
-	{"withdrawal_refused_probably", order.Withdrawal, "balance-short"},
-	{"withdrawal_answer_lost", order.Withdrawal, "lost-answer"},
-	{"withdrawal_request_lost", order.Withdrawal, "lost-request"},
-	{"withdrawal_early_callback", order.Withdrawal, "early-callback"},
-	{"withdrawal_refund_first", order.Withdrawal, "out-of-order"},
-	{"deposit_callback", order.Deposit, "success"},
-	{"deposit_poll", order.Deposit, "silent-success"},
-	{"deposit_partial", order.Deposit, "partial"},
-	{"deposit_expired", order.Deposit, "expire"},
-	{"deposit_answer_lost", order.Deposit, "lost-answer"},
+	{"withdrawal_callback", order.Withdrawal, "success", 0},
+	{"withdrawal_poll", order.Withdrawal, "silent-success", 0},
+	{"withdrawal_failed", order.Withdrawal, "fail", 0},
+	{"withdrawal_refused", order.Withdrawal, "refuse:5003012", 0},
+	{"withdrawal_refused_probably", order.Withdrawal, "balance-short", 0},
+	{"withdrawal_answer_lost", order.Withdrawal, "lost-answer", 0},
+	{"withdrawal_request_lost", order.Withdrawal, "lost-request", 0},
+	{"withdrawal_early_callback", order.Withdrawal, "early-callback", 0},
+	{"withdrawal_refund_first", order.Withdrawal, "out-of-order", 0},
+	{"withdrawal_scheduled", order.Withdrawal, "success", 5 * time.Second},
+	{"deposit_callback", order.Deposit, "success", 0},
+	{"deposit_poll", order.Deposit, "silent-success", 0},
+	{"deposit_partial", order.Deposit, "partial", 0},
+	{"deposit_expired", order.Deposit, "expire", 0},
+	{"deposit_answer_lost", order.Deposit, "lost-answer", 0},
 }
 
 func recordCommand() *cobra.Command {
@@ -88,6 +90,9 @@ func record(ctx context.Context, s *stack.Stack, dir string) error {
 				"customerName": "Test Person", "customerContact": "03001234567", "customerAccountNumber": "03001234567",
 				sandbox.ScenarioMember: path.scenario,
 			},
+		}
+		if path.ahead > 0 {
+			request.NotBefore = time.Now().Add(path.ahead)
 		}
 		if _, err := s.Orders.Start(ctx, request); err != nil {
 			return fmt.Errorf("path %s: %w", path.name, err)

@@ -74,7 +74,8 @@ const maxViolations = 1000
 //   - the audited changes of state lead to the order's state without a gap
 //   - each attempt has its row in submissions
 //   - no two orders have the same gateway id
-//   - the day's totals are the sums of the day's orders
+//   - the day's totals are the sums of the day's orders; a scheduled order is one of the day
+//     of its release
 //   - each booked adjustment has exactly its transfer
 //   - not more than the opening's frozen amount was released
 func Run(ctx context.Context, db *sqldb.DB, rules Rules) (Report, error) {
@@ -164,8 +165,9 @@ func (r Rules) ofBooks() []check {
 			SELECT b.merchant, b.currency, '' AS number, 'the ' || d.kind || 's of day ' || b.day AS what,
 				CASE d.kind WHEN 'deposit' THEN b.day_deposits ELSE b.day_withdrawals END AS found,
 				CAST(COALESCE((SELECT SUM(o.amount) FROM orders o
-					WHERE o.merchant = b.merchant AND o.currency = b.currency AND o.kind = d.kind AND o.created_at >= b.day * 86400000
-						AND o.created_at < (b.day + 1) * 86400000 AND o.` + r.Counted + `), 0) AS BIGINT) AS wanted
+					WHERE o.merchant = b.merchant AND o.currency = b.currency AND o.kind = d.kind AND o.` + r.Counted + `
+						AND (o.not_before = 0 AND o.created_at >= b.day * 86400000 AND o.created_at < (b.day + 1) * 86400000
+							OR o.released_at > 0 AND o.released_at >= b.day * 86400000 AND o.released_at < (b.day + 1) * 86400000)), 0) AS BIGINT) AS wanted
 			FROM books b CROSS JOIN (SELECT 'deposit' AS kind UNION ALL SELECT 'withdrawal') d`},
 	}
 }
