@@ -55,6 +55,11 @@ func (l *Ledger) Events(ctx context.Context, filter EventFilter) ([]Event, error
 	var where conditions
 	where.add("e.position > ?", filter.After)
 	where.among("e.merchant", filter.Merchants)
+	return l.eventsWhere(ctx, where, pageSize(filter.Limit))
+}
+
+// eventsWhere lists the events e that fit the conditions, in the order of their places.
+func (l *Ledger) eventsWhere(ctx context.Context, where conditions, limit int) ([]Event, error) {
 	var rows []placedRow
 	err := l.db.List(ctx, &rows, `
 		SELECT e.position, a.merchant, a.number, a.chain, a.seq, a.at, a.action, a.before_state, a.after_state, a.code, a.text, a.paid, a.fee, a.hash,
@@ -64,7 +69,7 @@ func (l *Ledger) Events(ctx context.Context, filter EventFilter) ([]Event, error
 		FROM events e JOIN audit a ON a.id = e.audit_id
 			LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
 			LEFT JOIN chains c ON a.chain = 'other' AND c.merchant = a.merchant AND c.number = a.number`+
-		where.sql()+" ORDER BY e.position LIMIT ?", append(where.args, pageSize(filter.Limit))...)
+		where.sql()+" ORDER BY e.position LIMIT ?", append(where.args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: list events: %w", err)
 	}

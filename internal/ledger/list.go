@@ -210,8 +210,11 @@ func (c *conditions) among(column string, values []string) {
 	for i, value := range values {
 		args[i] = value
 	}
-	c.add(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
+	c.add(column+" IN ("+placeholders(len(values))+")", args...)
 }
+
+// placeholders returns so many question marks; at least one.
+func placeholders(count int) string { return "?" + strings.Repeat(", ?", count-1) }
 
 func (c *conditions) sql() string {
 	if len(c.parts) == 0 {

@@ -27,9 +27,10 @@ type Due struct {
 	Discrepancy *Discrepancy      // QueueDiscrepancy
 	Breaker     *Breaker          // QueueBreaker
 	Stop        *Stop             // QueueStop
-	Waiting     int               // QueueBreaker, QueueStop: number of orders that wait to be sent
+	Waiting     int               // QueueBreaker, QueueStop: number of orders that wait to be sent; QueueWebhook: number of failed events
 	Callback    *InboxEntry       // QueueCallback
 	Adjustment  *AdjustmentRecord // QueueAdjustment
+	Webhook     *Webhook          // QueueWebhook
 	Drift       money.Amount      // QueueDrift: the gateway's balance minus the books
 }
 
@@ -49,6 +50,7 @@ const (
 	QueueFunds       QueueKind = "funds"       // an order waits for money in the books or at the gateway
 	QueueAdjustment  QueueKind = "adjustment"  // an adjustment waits for a second person; ID: its reference
 	QueueDrift       QueueKind = "drift"       // the gateway's balance and the books differ, and no open order explains it; ID: the merchant
+	QueueWebhook     QueueKind = "webhook"     // a webhook endpoint is paused; ID: its id
 )
 
 // queues has for each kind the function that lists its items, oldest first, and
@@ -69,6 +71,7 @@ var queues = []struct {
 	{QueueFunds, (*Ledger).fundsDue, tallyOrders(selectState(order.AwaitingFunds), shortAtTheGateway)},
 	{QueueAdjustment, (*Ledger).adjustmentsDue, tallyRows("SELECT proposed_at AS since FROM adjustments WHERE state = 'proposed'")},
 	{QueueDrift, (*Ledger).driftsDue, tallyRows("SELECT since FROM (SELECT " + driftingSince + " AS since FROM books b) d WHERE since IS NOT NULL")},
+	{QueueWebhook, (*Ledger).webhooksDue, tallyRows("SELECT state_at AS since FROM webhook_endpoints WHERE state = 'paused'")},
 }
 
 // QueueKinds lists all kinds.
@@ -366,6 +369,26 @@ func (l *Ledger) driftsDue(ctx context.Context, _ time.Duration, limit int) ([]D
 		}
 	}
 	return items, err
+}
+
+func (l *Ledger) webhooksDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
+	all, err := l.Webhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var items []Due
+	for _, w := range all {
+		if w.State != WebhookPaused {
+			continue
+		}
+		counts, err := l.WebhookCounts(ctx, w.ID)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, Due{Since: w.StateAt, Kind: QueueWebhook, ID: w.ID, Code: CodeWebhookPaused, Webhook: &w, Waiting: counts.Pending})
+	}
+	slices.SortStableFunc(items, func(a, b Due) int { return a.Since.Compare(b.Since) })
+	return items[:min(limit, len(items))], nil
 }
 
 // Codes of items whose subject has no code. They are stable.

@@ -316,7 +316,7 @@ func TestUnsentOrdersAreTold(t *testing.T) {
 
 func TestQueueCounts(t *testing.T) {
 	t.Parallel()
-	require.Len(t, QueueKinds(), 11)
+	require.Len(t, QueueKinds(), 12)
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

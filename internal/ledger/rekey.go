@@ -257,6 +257,14 @@ var keyedTables = []keyedTable{
 			return t.Put(ctx, "UPDATE decisions SET data_key = ? WHERE hash = ? AND data_key = ?", r.DataKey, r.Number, was)
 		},
 	},
+	{
+		"webhook_endpoints", "id AS number", "id", "id > ?",
+		func(r keyedRow) []any { return []any{r.Number} },
+		func(r keyedRow) vault.Subject { return webhookSubject(r.Number) },
+		func(ctx context.Context, t tx, r keyedRow, was string) (int64, error) {
+			return t.Put(ctx, "UPDATE webhook_endpoints SET data_key = ? WHERE id = ? AND data_key = ?", r.DataKey, r.Number, was)
+		},
+	},
 }
 
 func byID(r keyedRow) []any { return []any{r.ID} }

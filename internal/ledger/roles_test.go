@@ -30,7 +30,7 @@ var (
 		"breakers":           {"payouts_worker": "SELECT INSERT UPDATE DELETE"},
 		"chains":             {"payouts_worker": "SELECT INSERT UPDATE"},
 		"checkpoints":        {"payouts_worker": "SELECT INSERT"},
-		"data_keys":          {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT INSERT"},
+		"data_keys":          {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT INSERT", "payouts_api": "INSERT"},
 		"compared_workflows": {"payouts_worker": "SELECT INSERT UPDATE"},
 		"decision_totals":    {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"decisions":          {"payouts_worker": "SELECT INSERT"}, // columns: see below
@@ -52,6 +52,8 @@ var (
 		"snapshots":          {"payouts_worker": "SELECT INSERT"},
 		"submissions":        {"payouts_worker": "SELECT INSERT UPDATE"},
 		"transfers":          {"payouts_worker": "SELECT INSERT"},
+		"webhook_deliveries": {"payouts_worker": "SELECT INSERT UPDATE"},
+		"webhook_endpoints":  {"payouts_worker": "SELECT INSERT UPDATE", "payouts_api": "INSERT"}, // columns: see below
 	}
 	// Tables of which only some columns may be updated.
 	grantedColumns = map[string]map[string][]string{
@@ -60,6 +62,16 @@ var (
 		"inbox": {
 			"payouts_worker":   {"status", "problem", "problem_at", "told_at", "data_key"},
 			"payouts_receiver": {"status", "received", "last_at", "problem", "problem_at", "told_at"},
+		},
+		"webhook_endpoints": {
+			"payouts_worker": {
+				"id", "merchants", "types", "url", "secret", "previous_secret", "previous_until", "data_key", "state", "state_at", "position",
+				"replay_from", "retry_now", "failing_since", "tried_at", "problem", "created_by", "created_at", "changed_by", "changed_at",
+				"lease_owner", "lease_until", "fence",
+			},
+			"payouts_api": {
+				"secret", "previous_secret", "previous_until", "state", "state_at", "replay_from", "retry_now", "failing_since", "changed_by", "changed_at",
+			},
 		},
 	}
 )
@@ -132,7 +144,7 @@ func TestRolesOnTables(t *testing.T) {
 		for _, role := range roleNames {
 			may := strings.Fields(grants[role])
 			if role == "payouts_api" || role == "payouts_reader" {
-				may = []string{"SELECT"}
+				may = append(may, "SELECT")
 			}
 			for verb, statement := range statements {
 				code := tries(t, owner, role, statement)

@@ -50,6 +50,9 @@ func (r *requests) list() []got {
 	return slices.Clone(r.all)
 }
 
+// bodyKey is where the handlers of a receiver find the body.
+type bodyKey struct{}
+
 // receiver is a finance system. It answers as it is told.
 func receiver(t *testing.T, answer http.HandlerFunc) (url string, seen *requests) {
 	t.Helper()
@@ -57,7 +60,7 @@ func receiver(t *testing.T, answer http.HandlerFunc) (url string, seen *requests
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		seen.add(got{r.Header, body})
-		answer(w, r)
+		answer(w, r.WithContext(context.WithValue(r.Context(), bodyKey{}, body)))
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, seen

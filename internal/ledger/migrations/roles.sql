@@ -22,7 +22,7 @@
 -- payouts_migrate   owns the tables; no process but `worker migrate` uses it
 -- payouts_worker    writes what happens to orders
 -- payouts_receiver  stores callbacks, and reads orders to pass callbacks on
--- payouts_api       reads; what it asks for, a worker writes
+-- payouts_api       reads, and registers webhook endpoints; what else it asks for, a worker writes
 -- payouts_reader    reads
 DO $$
 DECLARE
@@ -73,7 +73,7 @@ END $$;
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
     data_keys, decision_totals, decisions, discrepancies, event_relay, events, gateway_records, inbox, known, ledger_versions, moves,
-    order_metadata, orders, proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers
+    order_metadata, orders, proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
@@ -86,12 +86,12 @@ GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
 GRANT INSERT ON
     adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
     data_keys, decision_totals, decisions, discrepancies, events, gateway_records, known, order_metadata, orders,
-    proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers
+    proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
 TO payouts_worker;
 
 GRANT UPDATE ON
     adjustments, books, breakers, chains, compared_workflows, data_keys, discrepancies, event_relay, gateway_records, known,
-    order_metadata, orders, proposals, reconciled, stops, submissions
+    order_metadata, orders, proposals, reconciled, stops, submissions, webhook_deliveries, webhook_endpoints
 TO payouts_worker;
 
 GRANT DELETE ON breakers TO payouts_worker;
@@ -107,3 +107,11 @@ GRANT UPDATE (done) ON decision_totals TO payouts_worker;
 
 GRANT INSERT ON data_keys, inbox TO payouts_receiver;
 GRANT UPDATE (status, received, last_at, problem, problem_at, told_at) ON inbox TO payouts_receiver;
+
+-- The api registers webhook endpoints, and writes what their owners ask for: another secret,
+-- a pause, a replay. What was delivered is the worker's. An endpoint's secret is encrypted
+-- with a data key of the api's, which the ledger records.
+GRANT INSERT ON data_keys, webhook_endpoints TO payouts_api;
+GRANT UPDATE (
+    secret, previous_secret, previous_until, state, state_at, replay_from, retry_now, failing_since, changed_by, changed_at
+) ON webhook_endpoints TO payouts_api;
