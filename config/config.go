@@ -34,6 +34,7 @@ type Worker struct {
 	PersonalDataRetention time.Duration `default:"2160h" unit:"duration" desc:"How long after an order's end its personal data may be erased (starter erase)."`
 	Erasures
 	Reconciliation
+	Webhooks
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
 	Exceptions
@@ -66,6 +67,7 @@ type API struct {
 	APIKeyFile     string `unit:"path" desc:"File with the key that signs for callers of the api: an OpenSSH private key, ed25519, without a passphrase. Its public half is in the roster, in a system with door: true. Needed with a roster."`
 	APIRate        int    `default:"100" unit:"requests/s" desc:"The most requests per second of each caller of one api process."`
 	DataKeyFile    string `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
+	Webhooks
 	Payloads
 	Exceptions
 	Log
@@ -83,6 +85,7 @@ type Starter struct {
 	AuditPublicFile string            `unit:"path" desc:"File with the public keys that seals of the audit are verified with; starter keygen --audit makes one. Keep the keys that no longer seal."`
 	DataKeyFile     string            `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
 	Alarm
+	Webhooks
 	Signing
 	Payloads `optional:"true"` // see ReadKeyRing
 	Exceptions

@@ -392,3 +392,8 @@ func (l Log) Logger(w io.Writer) *slog.Logger {
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
 }
+
+// Webhooks says where events are sent.
+type Webhooks struct {
+	WebhookAllowPrivate bool `default:"false" unit:"true|false" desc:"Send events to http, and to addresses of this machine and of private networks, too. For development."`
+}

@@ -51,7 +51,15 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 
+	var hooks boot.WebhookLedger
+	defer hooks.Close()
+	sender := boot.WebhookSender(settings.Webhooks, "api")
+	defer sender.Close()
 	service := payouts.New(payouts.Parts{
+		Sender: sender,
+		Webhooks: func(ctx context.Context) (payouts.WebhookBooks, error) {
+			return hooks.Open(ctx, settings.DatabaseURL, settings.AllowInsecure, settings.DataKeyFile)
+		},
 		Merchants: settings.Merchants, UnknownAlarm: settings.UnknownAlarm, Now: time.Now, Ask: httpapi.Ask, AskFor: httpapi.AskFor,
 		Ledger:  func(context.Context) (payouts.Ledger, error) { return books, nil },
 		Orders:  func(context.Context) (payouts.Orders, error) { return orders, nil },

@@ -58,9 +58,12 @@ func run(ctx context.Context, settings config.Worker) error {
 	running, stop := context.WithCancel(ctx)
 	keeping.Go(func() { worker.KeepKnown(running, books, knobs, log) })
 	keeping.Go(func() { worker.KeepEvents(running, books, log) })
+	registry := boot.Metrics()
+	webhooks, sender := worker.NewWebhookMetrics(registry), boot.WebhookSender(settings.Webhooks, "worker")
+	keeping.Go(func() { worker.KeepWebhooks(running, books, sender, webhooks, log) })
+	defer sender.Close()
 	defer keeping.Wait()
 	defer stop()
-	registry := boot.Metrics()
 	registry.MustRegister(worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers()))
 	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.WorkerLedgerCheck(books), boot.TemporalCheck(temporal, true),
 		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority, boot.AuditCheck(keys))

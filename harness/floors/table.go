@@ -62,7 +62,7 @@ var Rooms = []Room{
 	{Path: "internal/boot/process", Floor: 5, Holds: "runs a program until it ends or is told to stop", Never: []Ban{noTemporal, noSQL}},
 	{Path: "internal/worker", Floor: 5, Beside: []string{"internal/boot"}, Holds: "the task queues, the schedules, the search attributes", Never: []Ban{noCommand}},
 
-	{Path: "internal/payouts", Floor: 4, Holds: "the use cases, one per file", Never: []Ban{noCommand}, Direct: []Ban{noHTTP, {"flag", "only commands know flags"}}},
+	{Path: "internal/payouts", Floor: 4, Beside: []string{"internal/webhook"}, Holds: "the use cases, one per file", Never: []Ban{noCommand}, Direct: []Ban{noHTTP, {"flag", "only commands know flags"}}},
 	{
 		Path: "workflows", Floor: 4, Beside: []string{"activities"},
 		Holds: "one file per workflow; `payout.go` and `await.go` hold what deposits and withdrawals share; `options.go` every timeout and retry, each with its reason",

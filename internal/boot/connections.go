@@ -10,6 +10,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/webhook"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -20,6 +21,8 @@ type Connections struct {
 
 	mutex  sync.Mutex
 	ledger *ledger.Ledger
+	hooks  WebhookLedger
+	sender *webhook.Sender
 	orders *client.Client
 	hangUp func()
 }
@@ -30,10 +33,17 @@ func Connect(errs io.Writer) *Connections { return &Connections{errs: errs} }
 // Parts returns the parts of a service with these settings. A connection keeps the
 // settings of its first use.
 func (c *Connections) Parts(settings config.Starter) payouts.Parts {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.sender == nil {
+		c.sender = WebhookSender(settings.Webhooks, "starter")
+	}
 	return payouts.Parts{
-		Ledger:  func(ctx context.Context) (payouts.Ledger, error) { return c.openLedger(ctx, settings) },
-		Orders:  func(ctx context.Context) (payouts.Orders, error) { return c.dialTemporal(ctx, settings) },
-		Gateway: func(merchant string) (*tarspay.Client, error) { return dialGateway(settings, merchant) },
+		Sender:   c.sender,
+		Webhooks: func(ctx context.Context) (payouts.WebhookBooks, error) { return c.openWebhooks(ctx, settings) },
+		Ledger:   func(ctx context.Context) (payouts.Ledger, error) { return c.openLedger(ctx, settings) },
+		Orders:   func(ctx context.Context) (payouts.Orders, error) { return c.dialTemporal(ctx, settings) },
+		Gateway:  func(merchant string) (*tarspay.Client, error) { return dialGateway(settings, merchant) },
 	}
 }
 
@@ -62,6 +72,19 @@ func (c *Connections) openLedger(ctx context.Context, settings config.Starter) (
 	}
 	c.ledger = opened
 	return opened, nil
+}
+
+// openWebhooks opens the ledger for writing webhook endpoints. The errors are those of
+// openLedger.
+func (c *Connections) openWebhooks(ctx context.Context, settings config.Starter) (payouts.WebhookBooks, error) {
+	url, err := settings.Ledger()
+	if err != nil {
+		return nil, err
+	}
+	if url == "" {
+		return nil, payouts.ErrNoLedger
+	}
+	return c.hooks.Open(ctx, url, settings.AllowInsecure, settings.DataKeyFile)
 }
 
 // dialTemporal dials Temporal. The error is TEMPORAL_UNREACHABLE or that of the settings.
@@ -107,8 +130,12 @@ func dialGateway(settings config.Starter, merchant string) (*tarspay.Client, err
 
 // Close closes the open connections.
 func (c *Connections) Close() {
+	c.hooks.Close()
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if c.sender != nil {
+		c.sender.Close()
+	}
 	if c.ledger != nil {
 		_ = c.ledger.Close()
 	}

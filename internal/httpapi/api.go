@@ -107,6 +107,7 @@ func (d *door) register(api huma.API) {
 	d.registerBatches(api)
 	d.registerBooks(api)
 	d.registerEvents(api)
+	d.registerWebhooks(api)
 	d.registerReference(api)
 }
 

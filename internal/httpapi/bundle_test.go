@@ -28,6 +28,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/webhook"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -119,13 +120,17 @@ func setup(t *testing.T, change ...func(*Options)) *house {
 	require.NoError(t, books.Migrate(t.Context()))
 	require.NoError(t, books.OpenBooks(t.Context(), merchant, amount(t, "100000", "PKR"), amount(t, "0", "PKR")))
 	require.NoError(t, books.OpenBooks(t.Context(), merchantVN, amount(t, "90000000", "VND"), amount(t, "0", "VND")))
+	sender := webhook.NewSender(webhook.Options{AllowPrivate: true})
+	t.Cleanup(sender.Close)
 	h := &house{ledger: books, orders: &valueOrders{}, logs: &strings.Builder{}}
 	merchants := config.MerchantList{{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"}}
 	options := Options{
 		Service: payouts.New(payouts.Parts{
 			Merchants: merchants, Now: func() time.Time { return noon }, Ask: Ask, AskFor: AskFor,
-			Ledger: func(context.Context) (payouts.Ledger, error) { return books, nil },
-			Orders: func(context.Context) (payouts.Orders, error) { return h.orders, nil },
+			Ledger:   func(context.Context) (payouts.Ledger, error) { return books, nil },
+			Orders:   func(context.Context) (payouts.Orders, error) { return h.orders, nil },
+			Webhooks: func(context.Context) (payouts.WebhookBooks, error) { return books, nil },
+			Sender:   sender,
 		}),
 		Access: h.access(t), Countries: merchants.Countries(), Rate: 1000, Version: "test", Metrics: NewMetrics(prometheus.NewRegistry()),
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: func() time.Time { return noon },

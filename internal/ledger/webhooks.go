@@ -94,7 +94,9 @@ type webhookRow struct {
 const webhookColumns = `id, merchants, types, url, secret, previous_secret, previous_until, data_key, state, state_at, position, replay_from, retry_now,
 	failing_since, tried_at, problem, created_by, created_at, changed_by, changed_at, lease_until, fence`
 
-func webhookSubject(id string) vault.Subject { return vault.Subject{Table: "webhook_endpoints", Number: id} }
+func webhookSubject(id string) vault.Subject {
+	return vault.Subject{Table: "webhook_endpoints", Number: id}
+}
 
 // openWebhook decrypts a row.
 func (p private) openWebhook(r webhookRow) (webhookRow, error) {

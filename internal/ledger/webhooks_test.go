@@ -240,7 +240,9 @@ func TestWebhookKeys(t *testing.T) {
 	made, err := api.CreateWebhook(t.Context(), NewWebhook{URL: "https://x", Secret: "whsec_b25l", By: "amina"})
 	require.NoError(t, err)
 	for _, change := range []func() (Webhook, error){
-		func() (Webhook, error) { return api.RotateWebhook(t.Context(), made.ID, "amina", "whsec_bmV3", time.Hour) },
+		func() (Webhook, error) {
+			return api.RotateWebhook(t.Context(), made.ID, "amina", "whsec_bmV3", time.Hour)
+		},
 		func() (Webhook, error) { return api.DisableWebhook(t.Context(), made.ID, "amina") },
 		func() (Webhook, error) { return api.EnableWebhook(t.Context(), made.ID, "amina") },
 		func() (Webhook, error) { return api.ReplayWebhook(t.Context(), made.ID, "amina", 0) },

@@ -32,6 +32,7 @@ func Explain(err error) Failure {
 		sealed   *seal.Fault
 		keys     *vault.Fault
 		call     *tarspay.Error
+		hidden   *vault.Fault
 	)
 	f := Failure{Code: CodeUnexpected, Message: err.Error(), Problems: []order.Problem{}}
 	switch {
@@ -50,6 +51,8 @@ func Explain(err error) Failure {
 		f.Code, f.Message = sealed.Code, sealed.Text
 	case errors.As(err, &keys):
 		f.Code, f.Message = keys.Code, keys.Text
+	case errors.As(err, &hidden):
+		f.Code, f.Message = hidden.Code, hidden.Text
 	case errors.As(err, &call):
 		f.Code, f.Message = explainCall(call)
 	case errors.Is(err, ledger.ErrNotFound):

@@ -17,6 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/webhook"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -48,6 +49,10 @@ type Parts struct {
 	Orders  func(context.Context) (Orders, error)
 	Gateway func(merchant string) (*tarspay.Client, error)
 	Now     func() time.Time
+	// Webhooks returns a ledger that may write webhook endpoints, and Sender sends events to
+	// them. nil: the process does not.
+	Webhooks func(context.Context) (WebhookBooks, error)
+	Sender   *webhook.Sender
 
 	// Ask returns how a caller starts a use case on an order, for a sentence: a
 	// command line, or a request.
@@ -119,6 +124,11 @@ type ledgerPart interface {
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
 	Stops(ctx context.Context) ([]ledger.Stop, error)
 	HeldBack(ctx context.Context, key order.Key) (stop *ledger.Stop, breaker bool, err error)
+	Webhook(ctx context.Context, id string) (ledger.Webhook, error)
+	Webhooks(ctx context.Context) ([]ledger.Webhook, error)
+	WebhookCounts(ctx context.Context, id string) (ledger.WebhookCounts, error)
+	WebhookDeliveries(ctx context.Context, filter ledger.WebhookDeliveryFilter) ([]ledger.WebhookDelivery, error)
+	EventPosition(ctx context.Context, id string) (int64, error)
 }
 
 // MaxPage is the largest page of a listing from the ledger.

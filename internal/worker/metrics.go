@@ -15,14 +15,15 @@ const readTimeout = 2 * time.Second
 
 // Collector counts the items of the queue and the open breakers at each scrape. It
 // reports every kind and every merchant, with 0 for none, so that an alert sees the
-// change from 0 to 1. Labels hold kinds and merchant numbers only.
+// change from 0 to 1. Labels hold kinds, merchant numbers and
+// ids of webhook endpoints only.
 type Collector struct {
 	ledger     *ledger.Ledger
 	log        *slog.Logger
 	unknownFor time.Duration
 	merchants  []string
 
-	items, oldest, breakers *prometheus.Desc
+	items, oldest, breakers, webhooks *prometheus.Desc
 }
 
 // NewCollector makes a collector; the caller registers it. A create whose outcome is
@@ -36,6 +37,8 @@ func NewCollector(l *ledger.Ledger, log *slog.Logger, unknownFor time.Duration, 
 			"For how long the oldest of a kind has needed a person; 0 for none.", []string{"kind"}, nil),
 		breakers: prometheus.NewDesc("payouts_breaker_open",
 			"1 while the gateway refuses every call of a merchant and none of its orders is sent.", []string{"merchant"}, nil),
+		webhooks: prometheus.NewDesc("payouts_webhook_oldest_seconds",
+			"How long ago the oldest event happened that a webhook endpoint has not got; 0 if it has all. Disabled endpoints are left out.", []string{"endpoint"}, nil),
 	}
 }
 
@@ -44,6 +47,7 @@ func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- c.items
 	descriptions <- c.oldest
 	descriptions <- c.breakers
+	descriptions <- c.webhooks
 }
 
 // Collect reads the ledger. It leaves out what it cannot read: an old number would
@@ -53,6 +57,28 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	defer cancel()
 	c.queue(ctx, metrics)
 	c.open(ctx, metrics)
+	c.undelivered(ctx, metrics)
+}
+
+// undelivered reports the age of the oldest event of each webhook endpoint. The ledger
+// bounds how many endpoints there are.
+func (c *Collector) undelivered(ctx context.Context, metrics chan<- prometheus.Metric) {
+	ages, err := c.ledger.WebhookAges(ctx)
+	var now time.Time
+	if err == nil {
+		now, err = c.ledger.Now(ctx)
+	}
+	if err != nil {
+		c.log.Warn("The ages of events to deliver could not be read", "error", err)
+		return
+	}
+	for endpoint, oldest := range ages {
+		var age time.Duration
+		if !oldest.IsZero() {
+			age = now.Sub(oldest)
+		}
+		metrics <- gauge(c.webhooks, age.Seconds(), endpoint)
+	}
 }
 
 func (c *Collector) queue(ctx context.Context, metrics chan<- prometheus.Metric) {

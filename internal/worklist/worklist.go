@@ -123,6 +123,8 @@ func sayOther(item *Item, due ledger.Due) {
 		sayBreaker(item, due)
 	case due.Stop != nil:
 		sayStop(item, *due.Stop, due.Waiting)
+	case due.Webhook != nil:
+		sayWebhook(item, *due.Webhook, due.Waiting)
 	case due.Callback != nil:
 		sayCallback(item, due.Code, *due.Callback)
 	case due.Adjustment != nil:
@@ -182,6 +184,16 @@ func sayStop(item *Item, s ledger.Stop, waiting int) {
 		item.Do = "if the reason is gone and you are not " + s.Proposer + ", resume, too; otherwise stop again, which takes the proposal back"
 	}
 	item.Command = "starter resume " + stopFlag(s.StopScope) + " --why WHY"
+}
+
+// sayWebhook fills in an item about a webhook endpoint that is paused.
+func sayWebhook(item *Item, w ledger.Webhook, failed int) {
+	item.Text = fmt.Sprintf("nothing is sent to webhook endpoint %s (%s): every try has failed since %s, the last one because %s", w.ID, w.URL, saytime.Say(w.FailingSince), w.Problem)
+	if failed > 0 {
+		item.Text += fmt.Sprintf("; %d events wait, and all later ones", failed)
+	}
+	item.Do = "have the receiver mended, send it a test event (starter webhook test " + shell.Word(w.ID) + "), and enable it: it then gets everything that it has not got. If nobody needs it any more, disable it (starter webhook disable " + shell.Word(w.ID) + ")"
+	item.Command = "starter webhook enable " + shell.Word(w.ID)
 }
 
 // stopFlag returns the flag of starter stop and starter resume for a scope.

@@ -196,6 +196,16 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 				"starter adjust confirm A1 --merchant M1700000001",
 			},
 		},
+		"webhook": {
+			ledger.Due{Kind: ledger.QueueWebhook, ID: "we_1", Waiting: 3, Webhook: &ledger.Webhook{
+				ID: "we_1", URL: "https://pay.example.com/hook", FailingSince: noon, Problem: "it answered 500",
+			}},
+			said{
+				"nothing is sent to webhook endpoint we_1 (https://pay.example.com/hook): every try has failed since 2026-03-01 12:00 UTC, the last one because it answered 500; 3 events wait, and all later ones",
+				"have the receiver mended, send it a test event (starter webhook test we_1), and enable it: it then gets everything that it has not got. If nobody needs it any more, disable it (starter webhook disable we_1)",
+				"starter webhook enable we_1",
+			},
+		},
 		"the gateway has less": {
 			ledger.Due{Kind: ledger.QueueDrift, Key: order.Key{Merchant: merchant}, ID: merchant, Drift: drift(t, -2000)},
 			said{
@@ -222,7 +232,7 @@ func TestSayWhatIsNoOrder(t *testing.T) {
 // verbs has the word in an item's advice for each command that an item prints.
 var verbs = map[string]string{
 	"adjust confirm": "confirm", "adjust propose": "book", "adopt": "adopt", "approve": "approve", "close-discrepancy": "close",
-	"poll": "ask", "reconcile": "compare", "resolve": "resol", "set-aside": "set", "stop": "stop", "resume": "resume",
+	"poll": "ask", "reconcile": "compare", "webhook": "enable", "resolve": "resol", "set-aside": "set", "stop": "stop", "resume": "resume",
 }
 
 // requireOneAdvice requires that an item's advice tells of its command.

@@ -1,0 +1,54 @@
+package boot
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/webhook"
+)
+
+// WebhookSender returns what sends events, for a program of that name.
+func WebhookSender(settings config.Webhooks, program string) *webhook.Sender {
+	return webhook.NewSender(webhook.Options{AllowPrivate: settings.WebhookAllowPrivate, Version: commandline.ReadBuild(program).Version})
+}
+
+// WebhookLedger is a second connection to the ledger, of a process that only reads it
+// otherwise. It writes webhook endpoints. It is opened on first use, and kept until Close.
+// It is safe for concurrent use.
+type WebhookLedger struct {
+	mutex  sync.Mutex
+	opened *ledger.Ledger
+}
+
+// Open returns the ledger. It checks the data keys.
+func (w *WebhookLedger) Open(ctx context.Context, url config.Secret, accepted config.Insecure, dataKeyFile string) (payouts.WebhookBooks, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.opened != nil {
+		return w.opened, nil
+	}
+	data, err := dataKeys(dataKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := Ledger(ctx, url, accepted, ledger.EncryptWith(data))
+	if opened, err = useDataKeys(ctx, opened, err); err != nil {
+		return nil, err
+	}
+	w.opened = opened
+	return opened, nil
+}
+
+// Close closes the connection.
+func (w *WebhookLedger) Close() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.opened != nil {
+		_ = w.opened.Close()
+	}
+	w.opened = nil
+}
