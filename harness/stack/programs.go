@@ -133,6 +133,9 @@ func (s *Stack) complete(bin string, names ...string) {
 	}
 }
 
+// webhooksAnywhere permits receivers of events on this machine.
+const webhooksAnywhere = "PAYOUTS_WEBHOOK_ALLOW_PRIVATE=true"
+
 func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
 	name := Nth(Worker, n)
 	env, err := s.shared(name, keys)
@@ -158,6 +161,7 @@ func (s *Stack) addWorker(n int, ports map[port]string, keys keyRing) error {
 			"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(),
 			"PAYOUTS_ERASURES_FILE="+s.erasuresFile(),
 			"PAYOUTS_HEALTH_LISTEN="+health,
+			webhooksAnywhere,
 		),
 		ready: answers("http://" + health + "/readyz"),
 	}
@@ -189,7 +193,8 @@ func (s *Stack) addAPI(ports map[port]string, keys keyRing) error {
 	}
 	s.Addresses.API, s.Addresses.APIAdmin = "http://"+ports[portAPI], "http://"+ports[portAPIAdmin]
 	env = append(append(env, s.rosterSettings()...),
-		"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(), "PAYOUTS_API_LISTEN="+ports[portAPI], "PAYOUTS_API_ADMIN_LISTEN="+ports[portAPIAdmin])
+		"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(), "PAYOUTS_API_LISTEN="+ports[portAPI], "PAYOUTS_API_ADMIN_LISTEN="+ports[portAPIAdmin],
+		webhooksAnywhere)
 	if len(s.options.People) > 0 {
 		env = append(env, "PAYOUTS_API_KEY_FILE="+filepath.Join(s.peopleDir(), Door))
 	}
@@ -345,6 +350,7 @@ func (s *Stack) Environment() []string {
 		"PAYOUTS_KEY_DIR=" + s.keyDir(),
 		"PAYOUTS_DATA_KEY_FILE=" + s.dataKeyFile(),
 		"PAYOUTS_AUDIT_PUBLIC_FILE=" + s.auditKeyFile() + ".pub",
+		webhooksAnywhere,
 	}, s.signingSettings()...)
 }
 
