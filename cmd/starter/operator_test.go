@@ -410,6 +410,7 @@ func TestQueueAdvisesOnEveryKind(t *testing.T) {
 	b.sent(t, request(t, "UNSENT-1", "10"), ledger.Answer{Outcome: ledger.Unsent, Reason: order.Reason{Code: order.CodeGatewayAway, Text: "refused"}})
 	b.clock = noon.Add(time.Hour)
 	require.Equal(t, exitDone, b.run(t.Context(), "stop", "--country", "VN", "--why", "a holiday", "--by", "amina").code)
+	b.pausesWebhook(t)
 	var document payouts.QueuePage
 	require.NoError(t, json.Unmarshal([]byte(b.run(t.Context(), "queue", "--json").out), &document))
 	kinds := make(map[ledger.QueueKind]bool)
@@ -426,6 +427,22 @@ func TestQueueAdvisesOnEveryKind(t *testing.T) {
 	}
 	for _, kind := range ledger.QueueKinds() {
 		require.True(t, kinds[kind], kind)
+	}
+}
+
+// pausesWebhook has every delivery to an endpoint fail for a day.
+func (b *testBundle) pausesWebhook(t *testing.T) {
+	t.Helper()
+	made, err := b.real.CreateWebhook(t.Context(), ledger.NewWebhook{URL: "https://pay.example.com/hook", Secret: "s", By: "amina"})
+	require.NoError(t, err)
+	lease, taken, err := b.real.TakeWebhook(t.Context(), made.ID, "a worker", time.Minute)
+	require.NoError(t, err)
+	require.True(t, taken)
+	events, err := b.real.Events(t.Context(), ledger.EventFilter{Limit: 1})
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, b.real.RecordWebhook(t.Context(), lease, ledger.WebhookProgress{Tries: []ledger.WebhookTry{{Event: events[0], Status: 500, Why: "it answered 500"}}}))
+		b.clock = b.clock.Add(24 * time.Hour)
 	}
 }
 

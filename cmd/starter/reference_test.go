@@ -359,6 +359,7 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		payouts.Transactions{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
 		payouts.QueuePage{}, payouts.Story{}, auditDocument{}, payouts.AuditReport{}, payouts.DiscrepancyPage{}, discrepancyDocument{},
 		lookDocument{}, payouts.Resolved{}, payouts.Adopted{}, adjustmentDocument{}, payouts.AdjustmentPage{}, callbackDocument{},
+		webhookSecretDocument{}, webhookStatusDocument{}, webhooksDocument{}, payouts.WebhookTested{}, payouts.WebhookDeliveryPage{}, listening{}, forwarded{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)

@@ -45,7 +45,7 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.batchCommand(), s.statusCommand(), s.listCommand())
 	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(), s.eventsCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
-		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
+		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.webhookCommand(), s.listenCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
 		s.stopCommand(), s.resumeCommand(), s.eraseCommand(), s.restoredCommand(), s.signCommand(), s.actCommand())
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())

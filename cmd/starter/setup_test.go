@@ -89,6 +89,9 @@ func (b *testBundle) connect(settings config.Starter) payouts.Parts {
 	if !b.opens {
 		parts.Ledger = b.openLedger
 	}
+	if b.real != nil {
+		parts.Webhooks = func(context.Context) (payouts.WebhookBooks, error) { return b.real, nil }
+	}
 	return parts
 }
 

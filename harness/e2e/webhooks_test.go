@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -71,43 +72,31 @@ func (b *bookkeeping) of(t *testing.T, number string) (types []string) {
 	return types
 }
 
-// TestWebhooks registers an endpoint over HTTP and pays an order. The endpoint fails twice,
-// the worker is killed, and the order's events arrive all the same, signed and in order.
+// TestWebhooks registers an endpoint over HTTP and pays an order, each process with the
+// rights of its role. The endpoint fails twice, and the order's events arrive all the same,
+// signed and in order.
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
-	onBothEngines(t, func(t *testing.T, databaseURL string) {
-		h := open(t, options{Options: stack.Options{DatabaseURL: databaseURL, Roles: databaseURL != "", API: true, People: stack.People("")}})
-		books := keepBooks(t)
-		var made payouts.WebhookWithSecret
-		text := h.asks(t, http.StatusCreated, http.MethodPost, "/v1/webhook-endpoints", `{"url":"`+books.URL+`/hook?tenant=1"}`)
-		require.NoError(t, json.Unmarshal(text, &made))
-		books.mutex.Lock()
-		books.secret = made.Secret
-		books.mutex.Unlock()
+	h := open(t, options{Options: stack.Options{DatabaseURL: dbtest.Server(t), Roles: true, API: true, People: stack.People("")}})
+	books := keepBooks(t)
+	var made payouts.WebhookWithSecret
+	text := h.asks(t, http.StatusCreated, http.MethodPost, "/v1/webhook-endpoints", `{"url":"`+books.URL+`/hook?tenant=1"}`)
+	require.NoError(t, json.Unmarshal(text, &made))
+	books.mutex.Lock()
+	books.secret = made.Secret
+	books.mutex.Unlock()
 
-		paid := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
-		h.creates(t, http.StatusCreated, paid)
-		want := []string{"withdrawal.reserved", "withdrawal.submitting", "withdrawal.submitted", "withdrawal.succeeded"}
-		arrives := func(p payment) {
-			got := until(t, h, "the events arrive", func(context.Context) ([]string, error) { return books.of(t, p.request.Number), nil },
-				func(got []string) bool { return len(got) >= 4 })
-			require.Equal(t, want, got)
-		}
-		arrives(paid)
-		at := "/v1/webhook-endpoints/" + made.ID
-		require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, at+"/deliveries", "")), `"state":"delivered"`)
+	paid := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
+	h.creates(t, http.StatusCreated, paid)
+	want := []string{"withdrawal.reserved", "withdrawal.submitting", "withdrawal.submitted", "withdrawal.succeeded"}
+	told := func(context.Context) ([]string, error) { return books.of(t, paid.request.Number), nil }
+	got := until(t, h, "the events arrive", told, func(got []string) bool { return len(got) >= 4 })
+	require.Equal(t, want, got)
+	at := "/v1/webhook-endpoints/" + made.ID
+	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, at+"/deliveries", "")), `"state":"delivered"`)
 
-		require.NoError(t, h.Kill(stack.Worker))
-		require.NoError(t, h.Launch(h.ctx, stack.Worker))
-		second := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
-		h.creates(t, http.StatusCreated, second)
-		arrives(second)
-
-		require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodPost, at+"/test", "")), `"delivered":true`)
-		h.asks(t, http.StatusOK, http.MethodPost, at+"/replay", `{"event":"`+books.taken[0].ID+`"}`)
-		until(t, h, "the events arrive again", func(context.Context) ([]string, error) { return books.of(t, paid.request.Number), nil },
-			func(got []string) bool { return len(got) >= 8 })
-		h.settled(t, paid)
-		h.settled(t, second)
-	})
+	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodPost, at+"/test", "")), `"delivered":true`)
+	h.asks(t, http.StatusOK, http.MethodPost, at+"/replay", `{"event":"`+books.taken[0].ID+`"}`)
+	until(t, h, "the events arrive again", told, func(got []string) bool { return len(got) >= 8 })
+	h.settled(t, paid)
 }

@@ -1661,4 +1661,18 @@ var mutants = []mutant{
 		new:  `if refusal := refuse(parsed.Addr(), private); false {`,
 		pkg:  "./internal/webhook", run: "TestNamesOfPrivateAddresses",
 	},
+	{
+		name: "webhook_order", rule: 0, takes: "an order's events wait while an earlier one of it is pending",
+		file: "internal/ledger/webhook_delivery.go",
+		old:  `page.Waiting[order.Key{Merchant: w.Merchant, Number: w.Number}] = true`,
+		new:  `page.Waiting[order.Key{Merchant: w.Merchant, Number: w.Number}] = false`,
+		pkg:  "./internal/webhook", run: "TestEventsWaitForOneOfTheirOrder",
+	},
+	{
+		name: "lost_lease", rule: 0, takes: "a deliverer that has lost its lease writes nothing",
+		file: "internal/ledger/webhook_delivery.go",
+		old:  `FROM webhook_endpoints WHERE id = ? AND fence = ?"+t.ForUpdate, lease.Endpoint, lease.fence)`,
+		new:  `FROM webhook_endpoints WHERE id = ? AND fence >= ?"+t.ForUpdate, lease.Endpoint, lease.fence)`,
+		pkg:  "./internal/ledger", run: "TestWebhookLeases/sqlite",
+	},
 }

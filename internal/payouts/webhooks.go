@@ -219,10 +219,7 @@ func (s *Service) TestWebhook(ctx context.Context, actor Actor, id string) (Webh
 	if err != nil {
 		return WebhookTested{}, err
 	}
-	return WebhookTested{
-		EventID: event.ID, Delivered: result.Outcome == webhook.Delivered, Status: result.Status, Why: result.Why,
-		Answer: strings.ToValidUTF8(string(result.Answer[:min(len(result.Answer), maxAnswer)]), "\uFFFD"), Took: result.Took.Milliseconds(),
-	}, nil
+	return tested(event, result), nil
 }
 
 // WebhookDelivery is an event that was not delivered at the first try.

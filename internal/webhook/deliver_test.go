@@ -77,6 +77,12 @@ func pkr(text string) money.Amount {
 // life pays an order: four events.
 func (b *testBundle) life(t *testing.T, number string) {
 	t.Helper()
+	b.paid(t, b.opened(t, number))
+}
+
+// opened opens an order: one event.
+func (b *testBundle) opened(t *testing.T, number string) order.Request {
+	t.Helper()
 	request := order.Request{
 		Kind: order.Withdrawal, Merchant: merchant, Number: number, Country: "PK", Way: "JAZZCASH", Amount: pkr("1"),
 		Details: map[string]string{"customerName": "Ayesha Example", "customerAccountNumber": "03000000000"}, RequestedBy: "tests",
@@ -84,9 +90,15 @@ func (b *testBundle) life(t *testing.T, number string) {
 	_, opening, err := b.OpenOrder(t.Context(), request, ledger.Terms{})
 	require.NoError(t, err)
 	require.Equal(t, ledger.Opened, opening)
+	return request
+}
+
+// paid pays it: three events.
+func (b *testBundle) paid(t *testing.T, request order.Request) {
+	t.Helper()
 	s, err := b.NextSubmission(t.Context(), request.Key(), 0)
 	require.NoError(t, err)
-	_, err = b.CompleteSubmission(t.Context(), request.Key(), s.Attempt, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "GW-" + number})
+	_, err = b.CompleteSubmission(t.Context(), request.Key(), s.Attempt, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "GW-" + request.Number})
 	require.NoError(t, err)
 	_, err = b.Settle(t.Context(), request.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Paid, Paid: pkr("1")})
 	require.NoError(t, err)
@@ -100,17 +112,24 @@ func (b *testBundle) lives(t *testing.T, from, to int) []ledger.Event {
 	for n := from; n < to; n++ {
 		b.life(t, fmt.Sprint("W", n))
 	}
-	for more := true; more; {
-		_, more, err = b.relay.Round(t.Context())
-		require.NoError(t, err)
-	}
+	b.place(t)
 	events, err := b.Events(t.Context(), ledger.EventFilter{After: last, Limit: ledger.MaxPage})
 	require.NoError(t, err)
 	require.Len(t, events, 4*(to-from))
 	return events
 }
 
-// endpoint registers an endpoint.
+// place gives events their places.
+func (b *testBundle) place(t *testing.T) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		_, more, err = b.relay.Round(t.Context())
+		require.NoError(t, err)
+	}
+}
+
+// webhook registers an endpoint.
 func (b *testBundle) webhook(t *testing.T, url string, types ...string) (id, secret string) {
 	t.Helper()
 	secret = NewSecret()
@@ -235,6 +254,37 @@ func TestAnOrdersEventsKeepTheirOrder(t *testing.T) {
 	for _, row := range rows {
 		require.Equal(t, "delivered", row.State)
 	}
+}
+
+// The first event of an order has failed. Its later ones wait, although the endpoint is well.
+func TestEventsWaitForOneOfTheirOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var up atomic.Bool
+	well := new(requests)
+	url, _ := receiver(t, taking(well, up.Load))
+	id, _ := b.webhook(t, url)
+	request := b.opened(t, "W0")
+	b.place(t)
+	b.round(t)
+	up.Store(true)
+	b.paid(t, request)
+	b.life(t, "W1")
+	b.place(t)
+	b.round(t)
+	for _, e := range told(t, well.list()) {
+		require.Equal(t, "W1", e.Number)
+	}
+	require.Len(t, well.list(), 4, "other orders do not wait")
+	_, counts := b.state(t, id)
+	require.Equal(t, 4, counts.Pending)
+	b.later(5 * time.Second)
+	b.round(t)
+	var types []string
+	for _, e := range told(t, well.list()[4:]) {
+		types = append(types, e.Type)
+	}
+	require.Equal(t, []string{"withdrawal.reserved", "withdrawal.submitting", "withdrawal.submitted", "withdrawal.succeeded"}, types)
 }
 
 // taking answers 200 and notes the request if it takes it, and 503 otherwise.
