@@ -53,7 +53,7 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 
 	var hooks boot.WebhookLedger
 	defer hooks.Close()
-	sender := boot.WebhookSender(settings.Webhooks, "api")
+	sender := boot.WebhookSender(settings.Webhooks, commandline.ReadBuild("api").Version)
 	defer sender.Close()
 	service := payouts.New(payouts.Parts{
 		Sender: sender,

@@ -59,7 +59,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	keeping.Go(func() { worker.KeepKnown(running, books, knobs, log) })
 	keeping.Go(func() { worker.KeepEvents(running, books, log) })
 	registry := boot.Metrics()
-	webhooks, sender := worker.NewWebhookMetrics(registry), boot.WebhookSender(settings.Webhooks, "worker")
+	webhooks, sender := worker.NewWebhookMetrics(registry), boot.WebhookSender(settings.Webhooks, commandline.ReadBuild("worker").Version)
 	keeping.Go(func() { worker.KeepWebhooks(running, books, sender, webhooks, log) })
 	defer sender.Close()
 	defer keeping.Wait()

@@ -5,15 +5,14 @@ import (
 	"sync"
 
 	"github.com/tarspay-payouts/orchestrator/config"
-	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/webhook"
 )
 
-// WebhookSender returns what sends events, for a program of that name.
-func WebhookSender(settings config.Webhooks, program string) *webhook.Sender {
-	return webhook.NewSender(webhook.Options{AllowPrivate: settings.WebhookAllowPrivate, Version: commandline.ReadBuild(program).Version})
+// WebhookSender returns what sends events. Receivers see the version.
+func WebhookSender(settings config.Webhooks, version string) *webhook.Sender {
+	return webhook.NewSender(webhook.Options{AllowPrivate: settings.WebhookAllowPrivate, Version: version})
 }
 
 // WebhookLedger is a second connection to the ledger, of a process that only reads it
