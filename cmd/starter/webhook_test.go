@@ -115,7 +115,9 @@ func TestListen(t *testing.T) {
 		settings: func() (config.Starter, error) { return b.settings, nil },
 	}
 	ended := make(chan int, 1)
-	go func() { ended <- s.run(ctx, []string{"listen", "--json", "--forward-to", url, "--events", "withdrawal.reserved"}) }()
+	go func() {
+		ended <- s.run(ctx, []string{"listen", "--json", "--forward-to", url, "--events", "withdrawal.reserved"})
+	}()
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan())
 	var first listening
