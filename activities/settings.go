@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
@@ -37,6 +38,9 @@ type Settings struct {
 
 	Retention    time.Duration // since an order's end, before its personal data may be erased
 	ErasuresFile string        // to which erasures are appended; empty: nothing is erased
+
+	BatchWindow int                     // most orders of a batch that have not ended at once
+	Payloads    converter.DataConverter // reads what Temporal stores of orders; nil: Temporal's own
 
 	CheckpointFile string // to which checkpoints of the audit are appended; empty, or -: none
 

@@ -35,6 +35,7 @@ type Worker struct {
 	Erasures
 	Reconciliation
 	Webhooks
+	BatchWindow  int    `default:"1000" unit:"orders" desc:"How many orders of one file of payouts may be under way at once."`
 	HealthListen string `default:"127.0.0.1:8081" unit:"host:port" desc:"Where the worker answers /healthz, /readyz and /metrics."`
 	Payloads
 	Exceptions
@@ -137,6 +138,9 @@ func LoadWorker() (Worker, error) {
 	w.Data.check(p)
 	w.checkErasing(p)
 	w.Reconciliation.check(p)
+	if variable := "PAYOUTS_BATCH_WINDOW"; !p.has(variable) && (w.BatchWindow < 1 || w.BatchWindow > 100_000) {
+		p.add(variable, "is %d; set it to between 1 and 100000 orders", w.BatchWindow)
+	}
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)
 	return w, p.err()

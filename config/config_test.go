@@ -70,8 +70,8 @@ func TestDefaults(t *testing.T) {
 			Alarm: Alarm{UnknownAlarm: 30 * time.Minute}, ShortBalance: ShortBalanceFail, FundsDeadline: 24 * time.Hour,
 		},
 		Audit:           Audit{AuditKeyFile: "audit.key"},
-		CheckpointEvery: time.Hour,
-		Data:            Data{DataKeyFile: "data.key"},
+		CheckpointEvery: time.Hour, BatchWindow: 1000,
+		Data: Data{DataKeyFile: "data.key"},
 
 		PersonalDataRetention: 90 * 24 * time.Hour,
 
@@ -255,6 +255,7 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_RECONCILE_EVERY", "0s", "between 1s and"},
 		{"PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", "0s", "between 1s and"},
 		{"PAYOUTS_RECONCILE_RATE", "0", "between 1 and 100000"},
+		{"PAYOUTS_BATCH_WINDOW", "0", "between 1 and 100000"},
 		{"PAYOUTS_RECONCILE_LAG", "200h", "between 0s and"},
 		{"PAYOUTS_RECONCILE_LOOKBACK", "-1s", "between 0s and"},
 		{"PAYOUTS_PERSONAL_DATA_RETENTION", "47h", "between 48h0m0s and"},

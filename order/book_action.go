@@ -25,6 +25,9 @@ type BookAction struct {
 	Erase             *Key                `json:"erase,omitempty"`  // the personal data of an order that has ended
 	Repeat            *Key                `json:"repeat,omitempty"` // package client notes that somebody else has requested an order again
 	EndRestore        *Installation       `json:"end_restore,omitempty"`
+	PauseBatch        *BatchRef           `json:"pause_batch,omitempty"`
+	ResumeBatch       *BatchRef           `json:"resume_batch,omitempty"`
+	CancelBatch       *BatchRef           `json:"cancel_batch,omitempty"` // the rows that were not begun
 }
 
 // Who says who acts, and why.
@@ -98,6 +101,12 @@ type StopRef struct {
 	Stop int64 `json:"stop"`
 }
 
+// BatchRef names a batch.
+type BatchRef struct {
+	Merchant string `json:"merchant"`
+	Batch    string `json:"batch"`
+}
+
 // Installation has no members: there is one installation.
 type Installation struct{}
 
@@ -156,6 +165,11 @@ func (a BookAction) Check() *Refusal {
 	for _, key := range []*Key{a.Erase, a.Repeat} {
 		if key != nil {
 			texts = append(texts, bounded{"merchant", key.Merchant, MaxMark}, bounded{"number", key.Number, MaxMark})
+		}
+	}
+	for _, ref := range []*BatchRef{a.PauseBatch, a.ResumeBatch, a.CancelBatch} {
+		if ref != nil {
+			texts = append(texts, bounded{"merchant", ref.Merchant, MaxMark}, bounded{"batch", ref.Batch, MaxMark})
 		}
 	}
 	if a.SetAside != nil {

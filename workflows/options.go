@@ -40,6 +40,10 @@ const (
 	// When an answer could not be booked, or the state table refused it, a person
 	// has to act. The next query waits for an hour.
 	pauseAfterNoChange = time.Hour
+	// A step of a batch starts some hundred orders, each of which takes milliseconds.
+	// The heartbeat timeout detects a step whose worker has died.
+	batchAttempt   = 5 * time.Minute
+	batchHeartbeat = 20 * time.Second
 	// No limit on attempts. Temporal uses 0 for that, but its test environment
 	// treats 0 as ten.
 	unlimited = math.MaxInt32
@@ -132,6 +136,21 @@ func forBooks(ctx workflow.Context, summary string, patience time.Duration) work
 		StartToCloseTimeout:    patience,
 		ScheduleToCloseTimeout: patience,
 		HeartbeatTimeout:       balanceAttempt,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    time.Minute,
+			MaximumAttempts:    unlimited,
+		},
+		Summary: summary,
+	})
+}
+
+// forBatch sets the options of a step of a batch. It is retried without a limit.
+func forBatch(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: batchAttempt,
+		HeartbeatTimeout:    batchHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,

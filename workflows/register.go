@@ -20,6 +20,8 @@ func Register(registry worker.WorkflowRegistry) {
 		contract.BookActionType:            BookAction,
 		contract.FindOrphansType:           FindOrphans,
 		contract.CheckpointAuditType:       CheckpointAudit,
+		contract.BatchType:                 Batch,
+		contract.BatchPageType:             BatchPage,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 	}

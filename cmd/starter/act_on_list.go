@@ -21,6 +21,7 @@ import (
 type many struct {
 	file    string
 	waiting bool
+	batch   string
 	root    string // of the list that was looked at
 }
 
@@ -28,7 +29,8 @@ type many struct {
 const listHelp = `
 With --list FILE it is one decision about many orders, at most 100,000. FILE has an order
 number per line, or JSON with "merchant" and "number"; - is standard input. --waiting
-names all orders that wait for an approval, of --merchant or of all. Without
+names all orders that wait for an approval, of --merchant or of all; --batch ID names
+those of a batch. Without
 --fingerprint nothing is done: the orders are shown with their totals and the
 fingerprint of the list, of which sixteen digits are enough. With a roster it is signed
 once, and the limit of whoever signs applies to the totals. Each order is then done or
@@ -41,15 +43,17 @@ With a list: {"list":{"count","totals","root"},"counts","orders":[{"key","outcom
 "state","problem"}],"problem"}, where outcome is done, already, refused, unknown or
 unsent; without --fingerprint {"list","orders","error"}.`
 
-func (m *many) given() bool { return m.file != "" || m.waiting }
+func (m *many) given() bool { return m.file != "" || m.waiting || m.batch != "" }
 
-func (m *many) add(cmd *cobra.Command) {
+func (m *many) add(s *starter, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&m.file, "list", "", "file with many orders, a number per line; - is standard input")
 	cmd.Flags().BoolVar(&m.waiting, "waiting", false, "all orders that wait for an approval")
+	cmd.Flags().StringVar(&m.batch, "batch", "", "all orders of the batch that wait for an approval")
+	s.complete(cmd, "batch", func(*cobra.Command) []string { return nil })
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
-		case m.file != "" && m.waiting:
-			return usage("--list and --waiting name the orders: give one of them")
+		case m.file != "" && (m.waiting || m.batch != ""), m.waiting && m.batch != "":
+			return usage("--list, --waiting and --batch name the orders: give one of them")
 		case m.given() && len(args) > 0:
 			return usage("an order number and a list were given: give one of them")
 		case m.given():
@@ -72,8 +76,11 @@ func (m *many) pick(ctx context.Context, s *starter, merchant string) (payouts.O
 	if err != nil {
 		return payouts.OrderList{}, err
 	}
-	if m.waiting {
+	switch {
+	case m.waiting:
 		return service.PickWaiting(ctx, s.self(), merchant)
+	case m.batch != "":
+		return service.PickBatch(ctx, s.self(), m.batch, payouts.RowState(order.AwaitingApproval))
 	}
 	keys, err := s.readKeys(m.file, merchant)
 	if err != nil {
@@ -205,9 +212,12 @@ type listLook struct {
 // lookAtList prints the orders of a list, and does nothing.
 func (s *starter) lookAtList(picked payouts.OrderList, m *many, merchant, name string) error {
 	command := "starter " + name
-	if m.waiting {
+	switch {
+	case m.waiting:
 		command += " --waiting"
-	} else {
+	case m.batch != "":
+		command += " --batch " + shellWord(m.batch)
+	default:
 		command += " --list " + shellWord(m.file)
 	}
 	if merchant != "" {

@@ -51,7 +51,7 @@ the command again with the fingerprint.
 	}
 	s.addMerchant(cmd, &merchant)
 	s.addActor(cmd, &flags.actor, "why, if there is something to say")
-	list.add(cmd)
+	list.add(s, cmd)
 	cmd.Flags().StringVar(&flags.fingerprint, "fingerprint", "", "the order's fingerprint, or its first eight digits, or that of the list, or its first sixteen: what is approved")
 	s.complete(cmd, "fingerprint", func(*cobra.Command) []string { return nil })
 	return cmd

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,9 +27,13 @@ spreadsheet has mangled is refused and never repaired.
 
 --json: {"batch":{…}} and others, as the commands below say.`,
 		Example: `  starter batch template PK --xlsx -o salaries.xlsx
-  starter batch check salaries.xlsx --rows 500 --total PKR=12345000`,
+  starter batch check salaries.xlsx --rows 500 --total PKR=12345000
+  starter batch submit salaries.xlsx --rows 500 --total PKR=12345000 --wait
+  starter batch result 4be1c09d9f2c44d0 -o results.xlsx`,
 	}
-	cmd.AddCommand(s.batchTemplateCommand(), s.batchCheckCommand())
+	cmd.AddCommand(s.batchTemplateCommand(), s.batchCheckCommand(), s.batchSubmitCommand(), s.batchWatchCommand(), s.batchListCommand(),
+		s.batchShowCommand(), s.batchRowsCommand(), s.batchResultCommand())
+	cmd.AddCommand(s.batchChanges()...)
 	return cmd
 }
 
@@ -136,8 +139,7 @@ func (f *batchFlags) options(s *starter) (batch.Options, error) {
 		wrong.add(codeUsage, "rows", "--rows is a number of rows")
 	}
 	for _, text := range f.totals {
-		currency, number, _ := strings.Cut(text, "=")
-		total, err := money.Parse(number, currency)
+		total, err := batch.ParseTotal(text)
 		if err != nil {
 			wrong.add(codeUsage, "total", "--total is written as PKR=12345.00: the currency, and digits without separators")
 			continue

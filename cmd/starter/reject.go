@@ -61,7 +61,7 @@ func (s *starter) endingCommand(
 	}
 	s.addMerchant(cmd, &merchant)
 	s.addActor(cmd, &who, "why, in a sentence")
-	list.add(cmd)
+	list.add(s, cmd)
 	list.addRoot(s, cmd)
 	return cmd
 }

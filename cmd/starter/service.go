@@ -44,6 +44,8 @@ func ask(useCase payouts.UseCase, key order.Key) string {
 		return "starter status " + orderArguments(key) + " --wait"
 	case useCase == payouts.UseAdjustments:
 		return "starter adjust list --merchant " + shellWord(key.Merchant)
+	case useCase == payouts.UseBatch:
+		return "starter batch show " + shellWord(key.Number)
 	case useCase == payouts.UseAudit && key == (order.Key{}):
 		return "starter audit --installation"
 	case key == (order.Key{}):

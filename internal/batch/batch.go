@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"iter"
 	"maps"
 	"slices"
@@ -76,7 +75,7 @@ type Checked struct {
 	Columns     []string // of the header; of JSON, every member in the sequence of the template
 	Count       int
 	Totals      []money.Amount // by currency
-	Fingerprint string         // SHA-256 over the merchant and the rows' content in their sequence, in hex
+	Fingerprint string         // of an order.BatchDigest
 
 	file    []byte
 	options Options
@@ -84,10 +83,7 @@ type Checked struct {
 
 // ID returns the batch's id: the same rows in the same sequence have the same one,
 // whatever format they came in.
-func (c *Checked) ID() string { return c.Fingerprint[:idDigits] }
-
-// idDigits is how much of the fingerprint an id has.
-const idDigits = 16
+func (c *Checked) ID() string { return c.Fingerprint[:order.BatchIDDigits] }
 
 // Check reads a file and checks every row. The error is a *Faults.
 func Check(file []byte, o Options) (*Checked, error) { return check(file, o, usual) }
@@ -107,8 +103,34 @@ func check(file []byte, o Options, most limits) (*Checked, error) {
 	}
 	return &Checked{
 		Merchant: o.Merchant, Format: format, Columns: c.header(), Count: c.count, Totals: c.totals(),
-		Fingerprint: hex.EncodeToString(c.content.Sum(nil)), file: file, options: o,
+		Fingerprint: c.content.Sum(), file: file, options: o,
 	}, nil
+}
+
+// Batch returns the batch of the file.
+func (c *Checked) Batch(name string) order.Batch {
+	return order.Batch{
+		Merchant: c.Merchant, ID: c.ID(), Fingerprint: c.Fingerprint, Name: name, Columns: c.Columns, Rows: c.Count, Totals: c.Totals,
+	}
+}
+
+// Numbered is Rows with the sequence of each row.
+func (c *Checked) Numbered() iter.Seq2[order.BatchRow, error] {
+	return func(yield func(order.BatchRow, error) bool) {
+		seq := 0
+		for row, err := range c.Rows() {
+			seq++
+			if !yield(order.BatchRow{Seq: seq, Line: row.Line, Request: row.Request}, err) {
+				return
+			}
+		}
+	}
+}
+
+// ParseTotal reads a control total, such as PKR=12345.00.
+func ParseTotal(text string) (money.Amount, error) {
+	currency, number, _ := strings.Cut(text, "=")
+	return money.Parse(number, currency)
 }
 
 // Rows reads the file again, row by row. A row has no requester and no signature. The
@@ -179,7 +201,7 @@ type checker struct {
 	folded  map[string]int  // lines by number in lower case
 	sums    map[string]money.Amount
 	unsure  bool // an amount could not be read
-	content hash.Hash
+	content order.BatchDigest
 }
 
 // seen is a number that a row has.
@@ -189,12 +211,10 @@ type seen struct {
 }
 
 func newChecker(o Options, most limits) *checker {
-	c := &checker{
+	return &checker{
 		options: o, most: most, faults: &Faults{}, seen: make(map[string]seen), folded: make(map[string]int),
-		sums: make(map[string]money.Amount), content: sha256.New(),
+		sums: make(map[string]money.Amount), content: order.NewBatchDigest(o.Merchant),
 	}
-	c.content.Write([]byte("payouts-batch-1\n" + o.Merchant + "\n"))
-	return c
 }
 
 func (c *checker) fault(f Fault) {
@@ -245,7 +265,13 @@ func (c *checker) header() []string {
 	if c.columns.names != nil {
 		return c.columns.names
 	}
-	return slices.DeleteFunc(slices.Clone(c.columns.known), func(name string) bool { return !c.columns.used[name] })
+	used := slices.DeleteFunc(slices.Clone(c.columns.known), func(name string) bool { return !c.columns.used[name] })
+	for _, name := range slices.Sorted(maps.Keys(c.columns.used)) {
+		if strings.HasPrefix(name, metadataPrefix) {
+			used = append(used, name)
+		}
+	}
+	return used
 }
 
 func (c *checker) totals() []money.Amount {
@@ -296,7 +322,7 @@ func (c *checker) add(line int, r order.Request) {
 // once refuses a number that an earlier row has.
 func (c *checker) once(line int, r order.Request) {
 	text := r.Fingerprint()
-	_, _ = c.content.Write([]byte(text + "\n"))
+	c.content.Add(text)
 	var sum [sha256.Size]byte
 	_, _ = hex.Decode(sum[:], []byte(text))
 	before, twice := c.seen[r.Number]

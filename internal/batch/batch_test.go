@@ -262,6 +262,30 @@ func TestFormattedTexts(t *testing.T) {
 	require.Equal(t, "Ayesha Khan", rows(t, checked(t, file, pakistan))[0].Request.Details["customerName"])
 }
 
+// A row may say when it is paid at the earliest.
+func TestScheduledRows(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(strings.ReplaceAll(sound, "\n", ",2026-12-24T09:00:00+05:00\n"), ",2026-12-24T09:00:00+05:00\n", ",not_before\n", 1)
+	at := rows(t, checked(t, []byte(file), pakistan))[0].Request
+	require.Equal(t, "2026-12-24T04:00:00Z", Result{Request: at}.column("not_before"))
+	require.Equal(t, []string{"2 not_before MALFORMED_FIELD"}, faults(t, strings.Replace(file, "2026-12-24T09:00:00+05:00", "24.12.2026", 1), pakistan))
+}
+
+// A column of metadata is the caller's own.
+func TestMetadata(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(strings.ReplaceAll(sound, "\n", ",A-7\n"), ",A-7\n", ",metadata.invoice\n", 1)
+	c := checked(t, []byte(file), pakistan)
+	require.Equal(t, map[string]string{"invoice": "A-7"}, rows(t, c)[0].Request.Metadata)
+	require.NotContains(t, rows(t, c)[0].Request.Details, "metadata.invoice")
+	require.Equal(t, []string{"1 column H BATCH_COLUMN_UNKNOWN"}, faults(t, strings.Replace(file, "metadata.invoice", "metadata.in voice", 1), pakistan))
+	require.Equal(t, []string{"2 metadata.invoice TEXT_TOO_LONG"}, faults(t, strings.Replace(file, "A-7", strings.Repeat("x", 501), 1), pakistan))
+	c = checked(t, []byte(`{"number":"1","way":"HBL","amount":"500","customerAccountNumber":"12","metadata.run":"5"}`), pakistan)
+	require.Equal(t, []string{"number", "way", "amount", "customerAccountNumber", "metadata.run"}, c.Columns)
+	require.Equal(t, map[string]string{"run": "5"}, rows(t, c)[0].Request.Metadata)
+	require.Equal(t, "5", Result{Request: rows(t, c)[0].Request}.column("metadata.run"))
+}
+
 // There is a limit to rows and to reported faults.
 func TestLimits(t *testing.T) {
 	t.Parallel()

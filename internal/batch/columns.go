@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -15,6 +16,7 @@ const (
 	columnCountry  = "country"
 	columnWay      = "way"
 	columnAmount   = "amount"
+	columnTime     = "not_before"
 )
 
 // needed are the columns that every file has.
@@ -30,6 +32,20 @@ func Columns(profile *tarspay.Profile) []string {
 	return names
 }
 
+// metadataPrefix begins the columns of an order's metadata: metadata.invoice.
+const metadataPrefix = "metadata."
+
+func metadataKey(column string) (key string, is bool) {
+	key, is = strings.CutPrefix(column, metadataPrefix)
+	return key, is && len(order.CheckMetadata("", key, "")) == 0
+}
+
+// has reports whether a file may have the column.
+func (c *columns) has(name string) bool {
+	_, metadata := metadataKey(name)
+	return metadata || slices.Contains(c.known, name)
+}
+
 // columns are the columns of a file.
 type columns struct {
 	names []string // of the header; nil in JSON
@@ -38,7 +54,7 @@ type columns struct {
 }
 
 func newColumns(country string) *columns {
-	c := &columns{known: []string{columnMerchant}, used: make(map[string]bool)}
+	c := &columns{known: []string{columnMerchant, columnTime}, used: make(map[string]bool)}
 	profile, known := tarspay.Country(country)
 	if !known {
 		profile = &tarspay.Profile{}
@@ -58,7 +74,7 @@ func (c *checker) head(r record) {
 			c.wrong(r.line, columnAt(i), CodeFormula, "the header has a formula; write the name of the column")
 		case name == "":
 			c.wrong(r.line, columnAt(i), CodeUnknown, "the column has no name")
-		case !slices.Contains(cols.known, name):
+		case !cols.has(name):
 			c.unknownColumn(r.line, i, name, cols.known)
 		case cols.used[name]:
 			c.wrong(r.line, name, CodeTwice, "two columns have the name %s", name)

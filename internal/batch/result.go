@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ type Result struct {
 	Request order.Request
 	order.Standing
 	EndedAt time.Time // zero: it has not ended
+	Hidden  string    // stands for members that cannot be read: "encrypted" or "erased"
 }
 
 // added are the columns of a result that the file did not have.
@@ -123,11 +125,22 @@ func (r Result) column(name string) string {
 	case columnNumber:
 		return r.Request.Number
 	case columnCountry:
-		return r.Request.Country
+		return cmp.Or(r.Request.Country, r.Hidden)
 	case columnWay:
-		return r.Request.Way
+		return cmp.Or(r.Request.Way, r.Hidden)
 	case columnAmount:
 		return r.Request.Amount.Short()
+	case columnTime:
+		if r.Request.NotBefore.IsZero() {
+			return ""
+		}
+		return r.Request.NotBefore.UTC().Format(time.RFC3339)
+	}
+	if r.Hidden != "" {
+		return r.Hidden
+	}
+	if key, is := metadataKey(name); is {
+		return r.Request.Metadata[key]
 	}
 	return r.Request.Details[name]
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -32,10 +33,19 @@ func (c *checker) row(r record) (row Row, ok bool) {
 		c.wrong(r.line, columnMerchant, CodeForeign, "the row is of another merchant than %s; a batch is of one", c.options.Merchant)
 	}
 	for name, value := range values {
-		if value != "" && !c.common(name) {
+		key, metadata := metadataKey(name)
+		switch {
+		case value == "" || c.common(name):
+		case metadata:
+			if request.Metadata == nil {
+				request.Metadata = make(map[string]string)
+			}
+			request.Metadata[key] = value
+		default:
 			request.Details[name] = value
 		}
 	}
+	c.schedule(r.line, &request, values[columnTime])
 	wrongAmount := c.amount(r.line, &request, values[columnAmount])
 	c.validate(r.line, request, wrongAmount)
 	if c.again {
@@ -56,7 +66,7 @@ func (c *checker) row(r record) (row Row, ok bool) {
 }
 
 func (c *checker) common(name string) bool {
-	return slices.Contains([]string{columnMerchant, columnNumber, columnCountry, columnWay, columnAmount}, name)
+	return slices.Contains([]string{columnMerchant, columnNumber, columnCountry, columnWay, columnAmount, columnTime}, name)
 }
 
 // values returns the row's texts by column. fit is false if the row has none that can
@@ -74,7 +84,7 @@ func (c *checker) values(r record) (values map[string]string, fit bool) {
 			break
 		}
 		name := names[i]
-		if !slices.Contains(c.columns.known, name) { // in JSON
+		if !c.columns.has(name) { // in JSON
 			c.wrong(r.line, "", CodeUnknown, "an object has a member that no column of the country has; there are %s",
 				strings.Join(c.columns.known[1:len(c.columns.known)-1], ", "))
 			continue
@@ -113,6 +123,19 @@ func (c *checker) fits(r record, names []string) bool {
 		return true
 	}
 	return false
+}
+
+// schedule reads when the row is paid at the earliest.
+func (c *checker) schedule(line int, request *order.Request, text string) {
+	if text == "" {
+		return
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		c.wrong(line, columnTime, tarspay.ViolationMalformed, "not_before is written as 2026-12-24T09:00:00Z, with the time zone")
+		return
+	}
+	request.NotBefore = at
 }
 
 // amount reads the row's amount. If it is wrong, the request gets a small one, so that

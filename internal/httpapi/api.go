@@ -113,7 +113,9 @@ func (d *door) register(api huma.API) {
 
 // operation adds an operation. Its handler gets the caller of the request.
 func operation[I, O any](api huma.API, o huma.Operation, handler func(context.Context, Caller, *I) (*O, error)) {
-	o.MaxBodyBytes = maxBody
+	if o.MaxBodyBytes == 0 {
+		o.MaxBodyBytes = maxBody
+	}
 	o.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 		http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout}

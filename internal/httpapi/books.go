@@ -152,6 +152,8 @@ func Ask(useCase payouts.UseCase, key order.Key) string {
 	switch {
 	case useCase == payouts.UseQueue:
 		return "GET /v1/queue"
+	case useCase == payouts.UseBatch:
+		return "GET /v1/batches/" + key.Number
 	case useCase == payouts.UseDiscrepancies:
 		return "GET /v1/discrepancies"
 	case useCase == payouts.UseStatus:

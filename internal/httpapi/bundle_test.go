@@ -122,7 +122,7 @@ func setup(t *testing.T, change ...func(*Options)) *house {
 	require.NoError(t, books.OpenBooks(t.Context(), merchantVN, amount(t, "90000000", "VND"), amount(t, "0", "VND")))
 	sender := webhook.NewSender(webhook.Options{AllowPrivate: true})
 	t.Cleanup(sender.Close)
-	h := &house{ledger: books, orders: &valueOrders{}, logs: &strings.Builder{}}
+	h := &house{ledger: books, orders: &valueOrders{books: books}, logs: &strings.Builder{}}
 	merchants := config.MerchantList{{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"}}
 	options := Options{
 		Service: payouts.New(payouts.Parts{
@@ -216,6 +216,7 @@ func (h *house) send(t *testing.T, method, path, body string, headers ...string)
 type valueOrders struct {
 	payouts.Orders // nil: a call that no test expects panics
 
+	books    *ledger.Ledger
 	started  []order.Request
 	existing bool
 	err      error

@@ -49,6 +49,7 @@ type problem struct {
 // fieldProblem is one thing that is wrong with a request.
 type fieldProblem struct {
 	Code   string `json:"code" example:"UNKNOWN_WAY"`
+	Line   int    `json:"line,omitempty" doc:"Of a file of payouts."`
 	Field  string `json:"field,omitempty" doc:"The member of the body, or the parameter." example:"way"`
 	Detail string `json:"detail"`
 }

@@ -71,6 +71,12 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 		return l.noteRepeat(ctx, *a.Repeat, a.Who)
 	case a.EndRestore != nil:
 		return l.EndRestore(ctx, a.Who)
+	case a.PauseBatch != nil:
+		return l.PauseBatch(ctx, *a.PauseBatch, a.Who)
+	case a.ResumeBatch != nil:
+		return l.ResumeBatch(ctx, *a.ResumeBatch, a.Who)
+	case a.CancelBatch != nil:
+		return l.CancelBatch(ctx, *a.CancelBatch, a.Who)
 	}
 	return nil, order.Refuse(order.CodeInvalidRequest, "this worker does not know the action %s", a.Name()), nil
 }

@@ -824,6 +824,12 @@ func bookAction(t *testing.T, name, callback string, who order.Who) order.BookAc
 		a.CloseDiscrepancy.Discrepancy = 1
 	case a.SetAside != nil:
 		a.SetAside.Callback = callback
+	case a.PauseBatch != nil:
+		*a.PauseBatch = batchRef()
+	case a.ResumeBatch != nil:
+		*a.ResumeBatch = batchRef()
+	case a.CancelBatch != nil:
+		*a.CancelBatch = batchRef()
 	case a.Stop != nil:
 		a.Stop.Merchant = merchant
 	case a.Resume != nil:
@@ -849,6 +855,9 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, refusal)
 		}
+		batch, rows := batchOf(1)
+		b.stores(t, batch, rows)
+		require.Equal(t, order.BatchRunning, b.readies(t, batch.ID))
 		b.SetErasing(Erasing{Record: func(Erasure) error { return nil }})
 		old := request(order.Deposit, "old", "1")
 		open(t, b, old)

@@ -56,6 +56,11 @@ const (
 	ActionErase             AuditAction = "erase"       // the keys of the order's personal data were destroyed
 	ActionRepeat            AuditAction = "repeat"      // somebody other than the requester has requested the same order again
 	ActionEndRestore        AuditAction = "end_restore" // a person ended the restore
+	ActionBatch             AuditAction = "batch"       // a file of payouts was taken, or was broken
+	ActionPauseBatch        AuditAction = "pause_batch"
+	ActionResumeBatch       AuditAction = "resume_batch"
+	ActionCancelBatch       AuditAction = "cancel_batch"
+	ActionBatchCompleted    AuditAction = "batch_completed" // every row was started or refused, and every order has ended
 )
 
 // System is the actor of entries that no person caused.

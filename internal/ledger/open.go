@@ -35,6 +35,7 @@ const (
 	FromFunds      rules.Source = "funds"      // Reserve, FailFunds: the balance decided
 	FromDeadline   rules.Source = "deadline"   // RejectUnanswered: time passed without an approval
 	FromSchedule   rules.Source = "schedule"   // Release: the time of a scheduled order has come
+	FromBatch      rules.Source = "batch"      // every order of a batch has ended
 
 	FromErasures      rules.Source = "erasures"      // EraseAgain: the order was erased before an older copy was restored
 	FromConfiguration rules.Source = "configuration" // RecordPolicy: a worker started with the policy; no order changes

@@ -265,6 +265,14 @@ var keyedTables = []keyedTable{
 			return t.Put(ctx, "UPDATE webhook_endpoints SET data_key = ? WHERE id = ? AND data_key = ?", r.DataKey, r.Number, was)
 		},
 	},
+	{
+		"batches", "merchant, id AS number", "id", "id > ?",
+		func(r keyedRow) []any { return []any{r.Number} },
+		func(r keyedRow) vault.Subject { return batchSubject(r.Merchant, r.Number) },
+		func(ctx context.Context, t tx, r keyedRow, was string) (int64, error) {
+			return t.Put(ctx, "UPDATE batches SET data_key = ? WHERE id = ? AND data_key = ?", r.DataKey, r.Number, was)
+		},
+	},
 }
 
 func byID(r keyedRow) []any { return []any{r.ID} }

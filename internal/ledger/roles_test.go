@@ -26,6 +26,8 @@ var (
 		"audit":              {"payouts_worker": "SELECT INSERT"},
 		"audit_tree":         {"payouts_worker": "SELECT INSERT"},
 		"audit_tree_hashes":  {"payouts_worker": "SELECT INSERT"},
+		"batch_rows":         {"payouts_worker": "SELECT INSERT"}, // columns: see below
+		"batches":            {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"books":              {"payouts_worker": "SELECT INSERT UPDATE"},
 		"breakers":           {"payouts_worker": "SELECT INSERT UPDATE DELETE"},
 		"chains":             {"payouts_worker": "SELECT INSERT UPDATE"},
@@ -57,6 +59,8 @@ var (
 	}
 	// Tables of which only some columns may be updated.
 	grantedColumns = map[string]map[string][]string{
+		"batch_rows":      {"payouts_worker": {"request", "outcome", "code", "text", "at"}},
+		"batches":         {"payouts_worker": {"state", "changed_at", "changed_by", "data_key"}},
 		"decision_totals": {"payouts_worker": {"done"}},
 		"decisions":       {"payouts_worker": {"data_key"}},
 		"inbox": {

@@ -76,6 +76,7 @@ const (
 	UseWait    UseCase = "wait" // status, after waiting for the order's end
 	UseWays    UseCase = "ways" // of a country
 
+	UseBatch         UseCase = "batch"         // of the key, the number is the batch's id
 	UseAdjustments   UseCase = "adjustments"   // a list; of the key, only the merchant counts
 	UseDiscrepancies UseCase = "discrepancies" // a list; without a key
 	UseQueue         UseCase = "queue"         // without a key
@@ -97,6 +98,8 @@ type ordersPart interface {
 	Adopt(ctx context.Context, row order.Order, adoption order.Action) (client.Started, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error)
 	ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error)
+	StoreBatchPage(ctx context.Context, number int, page contract.BatchPage) error
+	DriveBatch(ctx context.Context, b order.Batch) error
 }
 
 // Ledger is what the use cases need of *ledger.Ledger, which comments each method. It
@@ -123,6 +126,10 @@ type ledgerPart interface {
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
 	Stops(ctx context.Context) ([]ledger.Stop, error)
+	Batch(ctx context.Context, id string) (ledger.BatchRecord, error)
+	Batches(ctx context.Context, filter ledger.BatchFilter) ([]ledger.BatchRecord, error)
+	BatchCounts(ctx context.Context, id string) ([]ledger.BatchCount, error)
+	BatchRows(ctx context.Context, filter ledger.BatchRowFilter) ([]ledger.BatchRow, error)
 	HeldBack(ctx context.Context, key order.Key) (stop *ledger.Stop, breaker bool, err error)
 	Webhook(ctx context.Context, id string) (ledger.Webhook, error)
 	Webhooks(ctx context.Context) ([]ledger.Webhook, error)

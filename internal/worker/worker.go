@@ -18,6 +18,7 @@ import (
 	sdk "go.temporal.io/sdk/worker"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/codec"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
@@ -129,6 +130,10 @@ func Settings(c config.Worker) (activities.Settings, error) {
 	if err != nil {
 		return activities.Settings{}, fmt.Errorf("%s: PAYOUTS_POLICY_FILE: %w", CodePolicy, err)
 	}
+	encryption, err := codec.FromSettings(c.KeyRing())
+	if err != nil {
+		return activities.Settings{}, err
+	}
 	merchants := make(map[string]string, len(c.Merchants))
 	for _, merchant := range c.Merchants {
 		merchants[merchant.Number] = merchant.Country
@@ -153,6 +158,8 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		Retention:         c.PersonalDataRetention,
 		ErasuresFile:      c.ErasuresFile,
 		CheckpointFile:    c.CheckpointFile,
+		BatchWindow:       c.BatchWindow,
+		Payloads:          encryption.Converter(),
 		ReconcileLag:      c.ReconcileLag,
 		ReconcileLookback: c.ReconcileLookback,
 	}, nil

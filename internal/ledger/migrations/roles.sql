@@ -71,7 +71,7 @@ END $$;
 -- 3. Reading -----------------------------------------------------------------
 
 GRANT SELECT ON
-    adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
+    adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, compared_workflows,
     data_keys, decision_totals, decisions, discrepancies, event_relay, events, gateway_records, inbox, known, ledger_versions, moves,
     order_metadata, orders, proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
 TO payouts_worker, payouts_api, payouts_reader;
@@ -84,7 +84,7 @@ GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
 -- breaker, which is deleted when it closes; the audit keeps what happened. The
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
-    adjustments, audit, audit_tree, audit_tree_hashes, books, breakers, chains, checkpoints, compared_workflows,
+    adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, compared_workflows,
     data_keys, decision_totals, decisions, discrepancies, events, gateway_records, known, order_metadata, orders,
     proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
 TO payouts_worker;
@@ -102,6 +102,10 @@ GRANT UPDATE (status, problem, problem_at, told_at, data_key) ON inbox TO payout
 
 -- Of a decision, only what was done by it, and the data key that its row's key is
 -- wrapped with.
+-- Of a batch, only how it stands, and of a row what became of it.
+GRANT UPDATE (state, changed_at, changed_by, data_key) ON batches TO payouts_worker;
+GRANT UPDATE (request, outcome, code, text, at) ON batch_rows TO payouts_worker;
+
 GRANT UPDATE (data_key) ON decisions TO payouts_worker;
 GRANT UPDATE (done) ON decision_totals TO payouts_worker;
 

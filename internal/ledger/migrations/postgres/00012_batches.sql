@@ -1,0 +1,78 @@
+-- Files of payouts. A page of rows is stored at a time; a batch runs once every row is
+-- there. A row's order is the one of its merchant and number. The same columns as in
+-- ../sqlite.
+
+-- +goose Up
+
+CREATE TABLE batches (
+    id           TEXT   PRIMARY KEY CHECK (length(id) = 16), -- of the fingerprint
+    merchant     TEXT   NOT NULL CHECK (merchant <> ''),
+    fingerprint  TEXT   NOT NULL CHECK (length(fingerprint) = 64), -- over the merchant and the rows
+    name         TEXT   NOT NULL,
+    header       TEXT   NOT NULL, -- of the file: a JSON list
+    row_count    BIGINT NOT NULL CHECK (row_count > 0),
+    totals       TEXT   NOT NULL, -- a JSON list of amounts
+    state        TEXT   NOT NULL CHECK (state IN ('storing', 'running', 'paused', 'cancelled', 'completed', 'broken')),
+    requested_by TEXT   NOT NULL,
+    data_key     TEXT   NOT NULL DEFAULT '', -- as in 00006; also of the rows
+    created_at   BIGINT NOT NULL,
+    changed_at   BIGINT NOT NULL,
+    changed_by   TEXT   NOT NULL DEFAULT '', -- who paused, resumed or cancelled it last
+    CONSTRAINT batches_id CHECK (substr(fingerprint, 1, 16) = id)
+);
+
+CREATE INDEX batches_listed ON batches (merchant, created_at, id);
+
+CREATE TRIGGER batches_content BEFORE UPDATE OF id, merchant, fingerprint, name, header, row_count, totals, requested_by, created_at ON batches
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a batch never changes');
+
+CREATE TRIGGER batches_stay_ended BEFORE UPDATE OF state ON batches
+    FOR EACH ROW WHEN (OLD.state IN ('cancelled', 'completed', 'broken') OR NEW.state = 'storing')
+    EXECUTE FUNCTION refuse('a batch ends once');
+
+CREATE TRIGGER batches_kept BEFORE DELETE ON batches
+    FOR EACH ROW EXECUTE FUNCTION refuse('batches are kept');
+
+CREATE TRIGGER batches_not_emptied BEFORE TRUNCATE ON batches
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('batches are kept');
+
+CREATE TRIGGER batches_data_key BEFORE INSERT OR UPDATE OF data_key ON batches
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
+
+CREATE TABLE batch_rows (
+    batch    TEXT   NOT NULL REFERENCES batches (id),
+    seq      BIGINT NOT NULL CHECK (seq > 0), -- from 1, in the sequence of the file
+    line     BIGINT NOT NULL,                 -- of the file
+    merchant TEXT   NOT NULL,
+    number   TEXT   NOT NULL CHECK (number <> ''),
+    currency TEXT   NOT NULL,
+    amount   BIGINT NOT NULL CHECK (amount > 0), -- in minor units
+    request  TEXT   NOT NULL,                 -- JSON; '' once the order has it
+    outcome  TEXT   NOT NULL DEFAULT '' CHECK (outcome IN ('', 'begun', 'started', 'ended', 'refused')),
+    code     TEXT   NOT NULL DEFAULT '',      -- why it was refused
+    text     TEXT   NOT NULL DEFAULT '',
+    at       BIGINT NOT NULL,                 -- of the outcome
+    PRIMARY KEY (batch, seq),
+    CONSTRAINT batch_rows_number UNIQUE (batch, number)
+);
+
+CREATE INDEX batch_rows_outcome ON batch_rows (batch, outcome, seq);
+
+CREATE TRIGGER batch_rows_content BEFORE UPDATE OF batch, seq, line, merchant, number, currency, amount ON batch_rows
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a row never changes');
+
+-- A row is begun before its order is started. What was begun is started or refused.
+CREATE TRIGGER batch_rows_moves BEFORE UPDATE OF outcome, request ON batch_rows
+    FOR EACH ROW WHEN (
+        NOT (NEW.outcome = OLD.outcome AND NEW.request = OLD.request
+            OR OLD.outcome = '' AND NEW.outcome = 'begun' AND NEW.request = OLD.request
+            OR OLD.outcome = 'begun' AND NEW.outcome = 'started' AND NEW.request = OLD.request
+            OR OLD.outcome = 'started' AND NEW.outcome IN ('started', 'ended') AND NEW.request IN (OLD.request, '')
+            OR OLD.outcome IN ('begun', 'started') AND NEW.outcome = 'refused' AND NEW.request = OLD.request)
+    ) EXECUTE FUNCTION refuse('a row does not move back');
+
+CREATE TRIGGER batch_rows_kept BEFORE DELETE ON batch_rows
+    FOR EACH ROW EXECUTE FUNCTION refuse('batches are kept');
+
+CREATE TRIGGER batch_rows_not_emptied BEFORE TRUNCATE ON batch_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('batches are kept');
