@@ -273,7 +273,7 @@ func TestOperationsQueries(t *testing.T) {
 			queries = append(queries, row[1])
 		}
 	}
-	require.Len(t, queries, 16)
+	require.Len(t, queries, 17)
 	server := "../../bin/temporal"
 	if _, err := os.Stat(server); err != nil {
 		t.Fatal("there is no bin/temporal; run `make test`, which builds it")
