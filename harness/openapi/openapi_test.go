@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -115,7 +116,7 @@ func TestEveryOperation(t *testing.T) {
 		generated.WithHTTPClient(&http.Client{Transport: &checked{t: t, document: d}}))
 	require.NoError(t, err)
 	caller := caller{t, ctx, c, running.Merchant("PK")}
-	calls := caller.calls(running.Addresses.API, token)
+	calls := append(caller.calls(running.Addresses.API, token), caller.webhooks(t)...)
 	names := make([]string, 0, len(calls))
 	for _, call := range calls {
 		names = append(names, call.operation)
@@ -285,6 +286,60 @@ func (c caller) calls(url, token string) []call {
 		}},
 		{"get-banks", http.StatusOK, func(t *testing.T) (int, string) {
 			r, err := c.c.GetBanksWithResponse(c.ctx, "TH")
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+	}
+}
+
+// webhooks are the calls about an endpoint, in the order in which they can be made.
+func (c caller) webhooks(t *testing.T) []call {
+	t.Helper()
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(receiver.Close)
+	var id string
+	return []call{
+		{"create-webhook-endpoint", http.StatusCreated, func(t *testing.T) (int, string) {
+			r, err := c.c.CreateWebhookEndpointWithResponse(c.ctx, generated.CreateWebhookInputBody{Url: receiver.URL, Types: &[]string{"withdrawal.succeeded"}})
+			require.NoError(t, err)
+			require.NotNil(t, r.JSON201, string(r.Body))
+			require.NotEmpty(t, r.JSON201.Secret)
+			id = r.JSON201.Id
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"get-webhook-endpoint", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.GetWebhookEndpointWithResponse(c.ctx, id)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-webhook-endpoints", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListWebhookEndpointsWithResponse(c.ctx)
+			require.NoError(t, err)
+			require.Len(t, r.JSON200.Endpoints, 1)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"test-webhook-endpoint", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.TestWebhookEndpointWithResponse(c.ctx, id)
+			require.NoError(t, err)
+			require.True(t, r.JSON200.Delivered)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"rotate-webhook-secret", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.RotateWebhookSecretWithResponse(c.ctx, id)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"replay-webhook-endpoint", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ReplayWebhookEndpointWithResponse(c.ctx, id, generated.ReplayInputBody{Since: to(time.Now().Add(-time.Hour))})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-webhook-deliveries", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListWebhookDeliveriesWithResponse(c.ctx, id, &generated.ListWebhookDeliveriesParams{Limit: to(int64(10))})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"disable-webhook-endpoint", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.DisableWebhookEndpointWithResponse(c.ctx, id)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"enable-webhook-endpoint", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.EnableWebhookEndpointWithResponse(c.ctx, id)
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
 	}

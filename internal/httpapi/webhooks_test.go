@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -154,6 +153,6 @@ func TestURLsOfEndpoints(t *testing.T) {
 		got := h.as(t, "desk", http.MethodPost, "/v1/webhook-endpoints", `{"url":"`+url+`","types":["x"]}`)
 		require.Equal(t, http.StatusBadRequest, got.status, got.text)
 		require.Equal(t, []string{code + " url", payouts.CodeWebhookType + " types"}, codesOf(got.problem(t)), url)
-		require.False(t, strings.Contains(got.text, "a:b"))
+		require.NotContains(t, got.text, "a:b")
 	}
 }

@@ -25,8 +25,10 @@ const WebhookOverlap = 24 * time.Hour
 type Webhook = ledger.Webhook
 
 // WebhookBooks is what the use cases need of a *ledger.Ledger that may write webhook
-// endpoints.
-type WebhookBooks interface {
+// endpoints, which comments each method.
+type WebhookBooks = webhookBooksPart
+
+type webhookBooksPart interface {
 	CreateWebhook(ctx context.Context, made ledger.NewWebhook) (ledger.Webhook, error)
 	RotateWebhook(ctx context.Context, id, by, secret string, overlap time.Duration) (ledger.Webhook, error)
 	DisableWebhook(ctx context.Context, id, by string) (ledger.Webhook, error)

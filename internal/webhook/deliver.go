@@ -16,7 +16,9 @@ import (
 )
 
 // Books is what a deliverer needs of *ledger.Ledger, which comments each method.
-type Books interface {
+type Books = booksPart
+
+type booksPart interface {
 	WebhookWork(ctx context.Context) ([]string, error)
 	TakeWebhook(ctx context.Context, id, owner string, life time.Duration) (lease ledger.WebhookLease, taken bool, err error)
 	WebhookPage(ctx context.Context, lease ledger.WebhookLease) (ledger.WebhookPage, error)
