@@ -82,7 +82,7 @@ func (s *starter) listen(ctx context.Context, to string, flags eventFlags) error
 		for _, event := range page.Events {
 			sent, err := forwarder.Send(ctx, event)
 			if err != nil {
-				return nil //nolint:nilerr // only the end of the context is one
+				return nil // only the end of the context is an error here
 			}
 			s.show(forwarded{event, sent}, func(w io.Writer) {
 				printf(w, "%s  %s  %s  %s\n", moment(event.At), event.Number, event.Type, testedText(sent))
