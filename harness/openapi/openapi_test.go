@@ -15,6 +15,7 @@ import (
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/harness/openapi/generated"
@@ -116,7 +117,7 @@ func TestEveryOperation(t *testing.T) {
 		generated.WithHTTPClient(&http.Client{Transport: &checked{t: t, document: d}}))
 	require.NoError(t, err)
 	caller := caller{t, ctx, c, running.Merchant("PK")}
-	calls := append(caller.calls(running.Addresses.API, token), caller.webhooks(t)...)
+	calls := append(caller.calls(running.Addresses.API, token), append(caller.webhooks(t), caller.batches()...)...)
 	names := make([]string, 0, len(calls))
 	for _, call := range calls {
 		names = append(names, call.operation)
@@ -340,6 +341,89 @@ func (c caller) webhooks(t *testing.T) []call {
 		}},
 		{"enable-webhook-endpoint", http.StatusOK, func(t *testing.T) (int, string) {
 			r, err := c.c.EnableWebhookEndpointWithResponse(c.ctx, id)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+	}
+}
+
+// batches are the calls about a file of payouts, in the order in which they can be made.
+func (c caller) batches() []call {
+	const file = "number,way,amount,customerName,customerAccountNumber,customerContact\n" +
+		"FILE-1,easypaisa,1500,Ayesha Khan,03007654321,03007654321\nFILE-2,easypaisa,2500,Ayesha Khan,03007654321,03007654321\n"
+	upload := func(t *testing.T, text string, params generated.UploadBatchParams) *generated.UploadBatchResponse {
+		params.Merchant = c.merchant
+		r, err := c.c.UploadBatchWithBodyWithResponse(c.ctx, &params, "text/csv", strings.NewReader(text))
+		require.NoError(t, err)
+		return r
+	}
+	later := "number,way,amount,customerName,customerAccountNumber,customerContact,not_before\n" +
+		"FILE-3,easypaisa,1500,Ayesha Khan,03007654321,03007654321," + time.Now().AddDate(0, 1, 0).UTC().Format(time.RFC3339) + "\n"
+	change := generated.ChangeInputBody{Why: "the run is wrong"}
+	var id string
+	return []call{
+		{"upload-batch", http.StatusBadRequest, func(t *testing.T) (int, string) {
+			r := upload(t, strings.ReplaceAll(file, "1500", "1,5e3"), generated.UploadBatchParams{})
+			require.NotEmpty(t, *r.ApplicationproblemJSON400.Errors)
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"upload-batch", http.StatusOK, func(t *testing.T) (int, string) {
+			r := upload(t, file, generated.UploadBatchParams{Check: to(true), Rows: to(int64(2)), Total: &[]string{"PKR=4000.00"}})
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"upload-batch", http.StatusCreated, func(t *testing.T) (int, string) {
+			r := upload(t, file, generated.UploadBatchParams{Name: to("file.csv")})
+			require.NotNil(t, r.JSON201, string(r.Body))
+			id = r.JSON201.Id
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"list-batches", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListBatchesWithResponse(c.ctx, &generated.ListBatchesParams{})
+			require.NoError(t, err)
+			require.Len(t, r.JSON200.Batches, 1)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"get-batch", http.StatusOK, func(t *testing.T) (int, string) {
+			for _, number := range []string{"FILE-1", "FILE-2"} {
+				require.EventuallyWithT(t, func(t *assert.CollectT) {
+					r, err := c.c.GetOrderWithResponse(c.ctx, c.merchant, number, &generated.GetOrderParams{Wait: to("10s")})
+					require.NoError(t, err)
+					require.NotNil(t, r.JSON200)
+					require.Equal(t, "succeeded", r.JSON200.Order.State)
+				}, time.Minute, 100*time.Millisecond)
+			}
+			r, err := c.c.GetBatchWithResponse(c.ctx, id)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-batch-rows", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListBatchRowsWithResponse(c.ctx, id, &generated.ListBatchRowsParams{})
+			require.NoError(t, err)
+			require.Len(t, r.JSON200.Rows, 2)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"get-batch-result", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.GetBatchResultWithResponse(c.ctx, id, nil)
+			require.NoError(t, err)
+			require.Equal(t, 2, strings.Count(string(r.Body), "succeeded"), string(r.Body))
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"upload-batch", http.StatusCreated, func(t *testing.T) (int, string) { // it is not over before next month
+			r := upload(t, later, generated.UploadBatchParams{})
+			require.NotNil(t, r.JSON201, string(r.Body))
+			id = r.JSON201.Id
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"pause-batch", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.PauseBatchWithResponse(c.ctx, id, change)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"resume-batch", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ResumeBatchWithResponse(c.ctx, id, change)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"cancel-batch", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.CancelBatchWithResponse(c.ctx, id, change)
+			require.NoError(t, err)
+			require.Equal(t, "cancelled", r.JSON200.State)
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
 	}

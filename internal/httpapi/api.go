@@ -128,5 +128,11 @@ func operation[I, O any](api huma.API, o huma.Operation, handler func(context.Co
 	})
 }
 
+// answered describes an answer with a body, beside the one that an operation usually has.
+func answered[T any](api huma.API, description string) *huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+}
+
 // answer is an output with a body alone.
 type answer[T any] struct{ Body T }

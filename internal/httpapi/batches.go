@@ -154,7 +154,7 @@ func (d *door) registerUploads(api huma.API) {
 		Description: "Checks every row, stores the file and lets it run. BATCH_INVALID lists everything that is wrong, by line and column, and nothing is stored. " +
 			"The same rows again are the same batch. NO_ANSWER_YET: no worker has stored all of it yet; the same file again is safe.",
 		RequestBody:      &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeCSV: file, typeXLSX: file, "application/json": file}},
-		Responses:        map[string]*huma.Response{"200": {Description: "The batch was there already, or the file was only checked."}},
+		Responses:        map[string]*huma.Response{"200": answered[payouts.Batch](api, "The batch was there already, or the file was only checked.")},
 		DefaultStatus:    http.StatusCreated,
 		SkipValidateBody: true, // package batch reads it
 		MaxBodyBytes:     batch.MaxBytes,

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -60,10 +59,7 @@ type OrderPath struct {
 func (p OrderPath) key() order.Key { return order.Key{Merchant: p.Merchant, Number: p.Number} }
 
 func (d *door) registerOrders(api huma.API) {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[payouts.Order](), true, "Order")
-	existing := map[string]*huma.Response{"200": {
-		Description: "The order was there already, with the same content.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}},
-	}}
+	existing := map[string]*huma.Response{"200": answered[payouts.Order](api, "The order was there already, with the same content.")}
 	operation(api, huma.Operation{
 		OperationID: "create-withdrawal", Method: http.MethodPost, Path: "/v1/withdrawals", Tags: []string{"orders"},
 		Summary:     "Pay money out",
