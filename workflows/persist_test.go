@@ -229,6 +229,7 @@ func TestNothingFailsAnOrder(t *testing.T) {
 	apart := []string{ // which no order's workflow calls
 		"Confirm", "Unconfirmed", "FindOrphans", "FindUnwritten", "Merchants", "TakeSnapshot", "AskAboutEnded", "PlanTransactions", "MarkTransactions",
 		"ReportUnmatched", "CountFindings", "ReadHistory", "CheckpointAudit",
+		"StoreBatchPage", "ReadyBatch", "StepBatch", // of a batch; see batch_test.go
 		"ActOnBooks",    // see TestNothingFailsABookAction
 		"OpenElsewhere", // see TestWhatAWorkerLacksAnotherOneDoes
 	}

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +34,7 @@ func TestExamples(t *testing.T) {
 		h.paysManyInPython(t)
 		h.paysOneWithCurl(t)
 		h.paysInNode(t)
+		h.receivesWebhooks(t)
 	})
 }
 
@@ -202,4 +206,63 @@ func (h *house) paysInNode(t *testing.T) {
 		}
 		require.Equal(t, stack.System, h.settled(t, test.p).RequestedBy, "an order that is not signed would wait for two persons")
 	}
+}
+
+// receivesWebhooks registers the receivers of examples/ as endpoints. Each prints the event
+// of a payment.
+func (h *house) receivesWebhooks(t *testing.T) {
+	t.Helper()
+	built, err := buildNode()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "events.jsonl")
+	for folder, words := range map[string][]string{"python": {"python3", "receive.py", "PORT", file}, "node": {"node", "dist/receive.js", "PORT"}} {
+		if folder == "node" && !built {
+			continue
+		}
+		listener, err := new(net.ListenConfig).Listen(h.ctx, "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		address := listener.Addr().String()
+		require.NoError(t, listener.Close())
+		_, port, err := net.SplitHostPort(address)
+		require.NoError(t, err)
+		var endpoint struct{ Secret string }
+		body := `{"url":"http://` + address + `/","types":["withdrawal.succeeded"]}`
+		require.NoError(t, json.Unmarshal(h.asks(t, http.StatusCreated, http.MethodPost, "/v1/webhook-endpoints", body), &endpoint))
+		words[2] = port
+		receiver := h.example(t, folder, words...)
+		receiver.Env = append(receiver.Env, "PAYOUTS_WEBHOOK_SECRET="+endpoint.Secret)
+		var printed lockedBuffer
+		receiver.Stdout, receiver.Stderr = &printed, &printed
+		require.NoError(t, receiver.Start())
+		p := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
+		h.creates(t, http.StatusCreated, p)
+		until(t, h, folder+" to receive the event of "+p.request.Number, func(context.Context) (string, error) {
+			kept, err := os.ReadFile(file)
+			if errors.Is(err, os.ErrNotExist) {
+				err = nil
+			}
+			return printed.String() + string(kept), err
+		}, func(text string) bool { return strings.Contains(text, `"`+p.request.Number+`"`) })
+		require.NotContains(t, printed.String(), "refused")
+		require.NoError(t, receiver.Process.Kill())
+		_ = receiver.Wait() // it was killed
+	}
+}
+
+// lockedBuffer takes the output of a process while it is read.
+type lockedBuffer struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.text.String()
 }
