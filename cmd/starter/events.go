@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +72,7 @@ func (f eventFlags) filter(now time.Time) (filter payouts.EventFilter, from time
 		filter.Merchants = []string{f.merchant}
 	}
 	for _, kind := range f.types {
-		if !slices.Contains(payouts.EventTypes(), kind) {
+		if !payouts.KnownEventType(kind) {
 			wrong.add(codeUsage, "type", "--type %s: no event is of this type; a type is an order's kind and its new state (starter states), such as withdrawal.succeeded, or discrepancy.opened or discrepancy.closed", shellWord(kind))
 		}
 	}
@@ -129,7 +128,10 @@ func (s *starter) events(ctx context.Context, flags eventFlags) error {
 		return err
 	}
 	if flags.follow {
-		return s.followEvents(ctx, service, filter)
+		return s.followEvents(ctx, service, filter, func(event payouts.Event) bool {
+			s.show(followed{event, payouts.PlaceOf(event).String()}, func(w io.Writer) { printf(w, "%s\n", strings.Join(eventCells(event), "  ")) })
+			return true
+		})
 	}
 	page, err := service.Events(ctx, s.self(), filter, 0)
 	if err != nil {
@@ -143,8 +145,9 @@ func (s *starter) events(ctx context.Context, flags eventFlags) error {
 // followPause is how long one look waits for events.
 const followPause = 30 * time.Second
 
-// followEvents prints events until the context ends, which is no error.
-func (s *starter) followEvents(ctx context.Context, service *payouts.Service, filter payouts.EventFilter) error {
+// followEvents calls each for events as they come, until it returns false or the context
+// ends, which is no error.
+func (s *starter) followEvents(ctx context.Context, service *payouts.Service, filter payouts.EventFilter, each func(payouts.Event) bool) error {
 	for s.lost == nil { // otherwise nobody reads any more, and run tells
 		page, err := service.Events(ctx, s.self(), filter, followPause)
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -154,7 +157,9 @@ func (s *starter) followEvents(ctx context.Context, service *payouts.Service, fi
 			return err
 		}
 		for _, event := range page.Events {
-			s.show(followed{event, payouts.PlaceOf(event).String()}, func(w io.Writer) { printf(w, "%s\n", strings.Join(eventCells(event), "  ")) })
+			if !each(event) {
+				return nil
+			}
 		}
 		filter.After = page.Next
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -71,24 +70,14 @@ func (s *starter) listen(ctx context.Context, to string, flags eventFlags) error
 	s.show(listening{forwarder.Secret}, func(w io.Writer) {
 		printf(w, "events are sent to %s, signed with %s\n", printable(to), forwarder.Secret)
 	})
-	for s.lost == nil { // otherwise nobody reads any more, and run tells
-		page, err := service.Events(ctx, s.self(), filter, followPause)
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return nil
-		}
+	return s.followEvents(ctx, service, filter, func(event payouts.Event) bool {
+		sent, err := forwarder.Send(ctx, event)
 		if err != nil {
-			return err
+			return false // only the end of the context is an error here
 		}
-		for _, event := range page.Events {
-			sent, err := forwarder.Send(ctx, event)
-			if err != nil {
-				return nil // only the end of the context is an error here
-			}
-			s.show(forwarded{event, sent}, func(w io.Writer) {
-				printf(w, "%s  %s  %s  %s\n", moment(event.At), event.Number, event.Type, testedText(sent))
-			})
-		}
-		filter.After = page.Next
-	}
-	return nil
+		s.show(forwarded{event, sent}, func(w io.Writer) {
+			printf(w, "%s  %s  %s  %s\n", moment(event.At), event.Number, event.Type, testedText(sent))
+		})
+		return true
+	})
 }

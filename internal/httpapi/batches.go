@@ -38,8 +38,13 @@ func (d *door) registerBatches(api huma.API) {
 
 // fileResponses documents an answer that is a file.
 func fileResponses(text string) map[string]*huma.Response {
-	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
+	file := fileBody()
 	return map[string]*huma.Response{"200": {Description: text, Content: map[string]*huma.MediaType{typeCSV: file, typeXLSX: file}}}
+}
+
+// fileBody documents a body that is a file.
+func fileBody() *huma.MediaType {
+	return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 }
 
 // fileAnswer is a file.
@@ -108,11 +113,6 @@ type batchesInput struct {
 	PageInput
 }
 
-func (i batchesInput) withoutPage() any {
-	i.PageInput = PageInput{}
-	return i
-}
-
 type batchList struct {
 	Batches []payouts.StoredBatch `json:"batches" nullable:"false"`
 	Next    string                `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`
@@ -122,11 +122,6 @@ type rowsInput struct {
 	BatchPath
 	State []string `query:"state" doc:"Any of these states: those of orders, and waiting, starting, refused, not_started."`
 	PageInput
-}
-
-func (i rowsInput) withoutPage() any {
-	i.PageInput = PageInput{}
-	return i
 }
 
 type rowList struct {
@@ -147,7 +142,7 @@ type resultInput struct {
 }
 
 func (d *door) registerUploads(api huma.API) {
-	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
+	file := fileBody()
 	operation(api, huma.Operation{
 		OperationID: "upload-batch", Method: http.MethodPost, Path: "/v1/batches", Tags: []string{"batches"},
 		Summary: "Pay out what a file lists",

@@ -82,11 +82,6 @@ type discrepanciesInput struct {
 	PageInput
 }
 
-func (i discrepanciesInput) withoutPage() any {
-	i.PageInput = PageInput{}
-	return i
-}
-
 type discrepancyList struct {
 	Discrepancies []payouts.Discrepancy `json:"discrepancies" nullable:"false"`
 	Next          string                `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`

@@ -12,16 +12,8 @@ import (
 
 // PageInput is the part of a listing's query that chooses the page.
 type PageInput struct {
-	Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"At most so many."`
-	Cursor string `query:"cursor" doc:"The member next of the page before, with the same other parameters." maxLength:"500"`
-}
-
-// paged is a query with a page.
-type paged interface{ withoutPage() any }
-
-func (i listInput) withoutPage() any {
-	i.PageInput = PageInput{}
-	return i
+	Limit  int    `json:"-" query:"limit" default:"100" minimum:"1" maximum:"500" doc:"At most so many."`
+	Cursor string `json:"-" query:"cursor" doc:"The member next of the page before, with the same other parameters." maxLength:"500"`
 }
 
 // cursor marks a place in one list: the same filters, in the same list.
@@ -33,8 +25,10 @@ type place struct {
 	Last json.RawMessage `json:"p"`
 }
 
-func newCursor(name string, filters paged) cursor {
-	text, _ := json.Marshal(filters.withoutPage()) // of texts, times and truth values
+// newCursor returns the cursor of a list with these filters, of whose JSON the page is no
+// part.
+func newCursor(name string, filters any) cursor {
+	text, _ := json.Marshal(filters) // of texts, times and truth values
 	sum := sha256.Sum256(append([]byte(name+"\n"), text...))
 	return cursor{base64.RawURLEncoding.EncodeToString(sum[:9])}
 }

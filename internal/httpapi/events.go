@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,8 +52,6 @@ func (c EventChoice) cursor() cursor {
 	return newCursor("events", c)
 }
 
-func (c EventChoice) withoutPage() any { return c }
-
 type eventList struct {
 	Events []payouts.Event `json:"events" nullable:"false"`
 	Next   string          `json:"next" doc:"The cursor to ask with next; also there if there are no events now."`
@@ -71,10 +68,11 @@ func (d *door) listEvents(ctx context.Context, caller Caller, input *eventsInput
 		return nil, err
 	}
 	if patience > 0 {
-		if !d.limits.wait(caller.Actor.Name) {
-			return nil, refuse(CodeTooMany, "too many requests of yours wait already")
+		waited, err := d.wait(caller)
+		if err != nil {
+			return nil, err
 		}
-		defer d.limits.waited(caller.Actor.Name)
+		defer waited()
 	}
 	page, err := d.Service.Events(ctx, caller.Actor, filter, patience)
 	return &answer[eventList]{eventList{page.Events, cursor.write(page.Next), page.More}}, err
@@ -87,7 +85,7 @@ func (d *door) eventFilter(ctx context.Context, caller Caller, choice EventChoic
 		return payouts.EventFilter{}, cursor{}, refusal
 	}
 	for _, kind := range choice.Type {
-		if !slices.Contains(payouts.EventTypes(), kind) {
+		if !payouts.KnownEventType(kind) {
 			return payouts.EventFilter{}, cursor{}, invalid("type", "has no type %q", kind)
 		}
 	}
@@ -131,11 +129,12 @@ func (d *door) streamEvents(ctx context.Context, caller Caller, input *streamInp
 	if err != nil {
 		return nil, err
 	}
-	if !d.limits.wait(caller.Actor.Name) {
-		return nil, refuse(CodeTooMany, "too many requests of yours wait already")
+	waited, err := d.wait(caller)
+	if err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(to huma.Context) {
-		defer d.limits.waited(caller.Actor.Name)
+		defer waited()
 		to.SetHeader("Content-Type", "text/event-stream")
 		stream := stream{d, caller, cursor, to.BodyWriter()}
 		if err := stream.run(to.Context(), filter, first); err != nil {

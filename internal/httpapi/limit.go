@@ -57,3 +57,11 @@ func (l *limiter) waited(name string) {
 		delete(l.waits, name)
 	}
 }
+
+// wait counts a request of the caller that waits; call waited when it does not any more.
+func (d *door) wait(caller Caller) (waited func(), err error) {
+	if !d.limits.wait(caller.Actor.Name) {
+		return nil, refuse(CodeTooMany, "too many requests of yours wait already")
+	}
+	return func() { d.limits.waited(caller.Actor.Name) }, nil
+}

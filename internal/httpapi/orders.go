@@ -182,11 +182,12 @@ func (d *door) getOrder(ctx context.Context, caller Caller, input *getInput) (*t
 		return nil, err
 	}
 	if patience > 0 {
-		if !d.limits.wait(caller.Actor.Name) {
-			return nil, refuse(CodeTooMany, "too many requests of yours wait already")
+		waited, err := d.wait(caller)
+		if err != nil {
+			return nil, err
 		}
-		defer d.limits.waited(caller.Actor.Name)
-		_, err := d.Service.Wait(ctx, caller.Actor, input.key(), patience)
+		defer waited()
+		_, err = d.Service.Wait(ctx, caller.Actor, input.key(), patience)
 		if err != nil && order.CodeOf(err) != client.CodeNoAnswer {
 			return nil, err
 		}

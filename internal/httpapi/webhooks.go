@@ -177,11 +177,6 @@ type deliveriesInput struct {
 	PageInput
 }
 
-func (i deliveriesInput) withoutPage() any {
-	i.PageInput = PageInput{}
-	return i
-}
-
 type deliveryList struct {
 	Deliveries []payouts.WebhookDelivery `json:"deliveries" nullable:"false"`
 	Next       string                    `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`

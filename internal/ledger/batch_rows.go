@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -307,7 +306,7 @@ func (l *Ledger) addOrders(ctx context.Context, b batchRow, rows []BatchRow) err
 		return nil
 	}
 	var found []orderRow
-	err := l.db.List(ctx, &found, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number IN (?"+strings.Repeat(", ?", len(at)-1)+")", args...)
+	err := l.db.List(ctx, &found, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number IN ("+placeholders(len(at))+")", args...)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -183,6 +182,10 @@ func describeBatch(b BatchRecord) string {
 
 // sameContent reports whether the rows are those of the fingerprint and of the totals.
 func (l *Ledger) sameContent(ctx context.Context, b BatchRecord, beat func()) (bool, error) {
+	var wrapped string
+	if err := l.db.Get(ctx, &wrapped, "SELECT data_key FROM batches WHERE id = ?", b.ID); err != nil {
+		return false, err
+	}
 	digest, sums, next := order.NewBatchDigest(b.Merchant), make(map[string]money.Amount), 1
 	for {
 		var page []batchRowRow
@@ -190,7 +193,7 @@ func (l *Ledger) sameContent(ctx context.Context, b BatchRecord, beat func()) (b
 		if err != nil {
 			return false, err
 		}
-		rows, err := l.private.batchRows(b.ID, b.Merchant, l.batchKey(ctx, b.ID), page)
+		rows, err := l.private.batchRows(b.ID, b.Merchant, wrapped, page)
 		if err != nil {
 			return false, err
 		}
@@ -418,13 +421,4 @@ func (p private) batch(row batchRow) (BatchRecord, error) {
 		return BatchRecord{}, fmt.Errorf("ledger: batch %s: %w", row.ID, err)
 	}
 	return b, nil
-}
-
-// batchKey returns the column data_key of a batch; empty if it cannot be read.
-func (l *Ledger) batchKey(ctx context.Context, id string) string {
-	var wrapped string
-	if err := l.db.Get(ctx, &wrapped, "SELECT data_key FROM batches WHERE id = ?", id); errors.Is(err, sql.ErrNoRows) {
-		return ""
-	}
-	return wrapped
 }

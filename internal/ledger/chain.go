@@ -206,10 +206,16 @@ func (t tx) chainTexts(ctx context.Context, merchant, number, chain string) (row
 		return rowTexts{}, nil
 	case err != nil:
 		return rowTexts{}, err
-	case chain == chainOrder:
-		return t.orderTexts(merchant, number, row.DataKey, row.ErasedAt)
 	}
-	return t.otherTexts(merchant, number, row.DataKey, row.ErasedAt)
+	return t.entryTexts(chain, merchant, number, row.DataKey, row.ErasedAt)
+}
+
+// entryTexts returns what decrypts the entries of a chain, from the row that has its key.
+func (p private) entryTexts(chain, merchant, number, wrapped string, erasedAt int64) (rowTexts, error) {
+	if chain == chainOrder {
+		return p.orderTexts(merchant, number, wrapped, erasedAt)
+	}
+	return p.otherTexts(merchant, number, wrapped, erasedAt)
 }
 
 // typed reports whether people have written the entry's texts. Outside of the orders'

@@ -104,10 +104,7 @@ var proved = []order.State{order.Succeeded, order.PartiallyPaid, order.Refunded}
 var about = map[AuditAction]string{ActionDiscrepancy: "discrepancy.opened", ActionCloseDiscrepancy: "discrepancy.closed"}
 
 func (p private) event(r placedRow) (Event, error) {
-	texts, err := p.orderTexts(r.Merchant, r.Number, r.DataKey, r.ErasedAt)
-	if r.Chain == chainOther {
-		texts, err = p.otherTexts(r.Merchant, r.Number, r.DataKey, r.ErasedAt)
-	}
+	texts, err := p.entryTexts(r.Chain, r.Merchant, r.Number, r.DataKey, r.ErasedAt)
 	if err == nil {
 		r.Text, err = texts.orDamaged().open("audit.text", r.Text)
 	}
@@ -140,9 +137,12 @@ func (p private) event(r placedRow) (Event, error) {
 // EventID returns the id of the event that an entry of the audit is, from the entry's hash.
 func EventID(hash []byte) string { return "evt_" + hex.EncodeToString(hash[:16]) }
 
+// lastPosition selects the position of the newest event; 0: there is none.
+const lastPosition = "SELECT COALESCE(MAX(position), 0) FROM events"
+
 // LastEvent returns the position of the newest event; 0: there is none.
 func (l *Ledger) LastEvent(ctx context.Context) (position int64, err error) {
-	err = l.db.Get(ctx, &position, "SELECT COALESCE(MAX(position), 0) FROM events")
+	err = l.db.Get(ctx, &position, lastPosition)
 	if err != nil {
 		return 0, fmt.Errorf("ledger: last event: %w", err)
 	}

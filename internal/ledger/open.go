@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
@@ -498,7 +497,7 @@ func (t tx) facts(ctx context.Context, row orderRow, books booksState, needs rul
 		Known int   `db:"known"`
 	}
 	payees := t.ring.Payees(row.Beneficiary)
-	theirs := "merchant = ? AND beneficiary IN (?" + strings.Repeat(", ?", len(payees)-1) + ") AND beneficiary <> ''"
+	theirs := "merchant = ? AND beneficiary IN (" + placeholders(len(payees)) + ") AND beneficiary <> ''"
 	who := []any{row.Merchant}
 	for _, payee := range payees {
 		who = append(who, payee)

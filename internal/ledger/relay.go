@@ -16,7 +16,7 @@ type Relay struct {
 	placed int64 // every event with an id up to this has its place
 
 	// The highest id of the round before, and the transaction that read it: see settledID.
-	// reader is 0 when there was no such round.
+	// highest is 0 when there was no such round.
 	highest, reader int64
 }
 
@@ -38,7 +38,7 @@ func (r *Relay) Round(ctx context.Context) (placed int, more bool, err error) {
 		return 0, false, wrapRelay(err)
 	}
 	settled := int64(0)
-	if r.reader != 0 || r.highest != 0 {
+	if r.highest != 0 {
 		ended, err := r.ledger.db.Ended(ctx, r.reader)
 		if err != nil {
 			return 0, false, wrapRelay(err)
@@ -119,7 +119,7 @@ func (t tx) placeEvents(ctx context.Context, settled int64) (last int64, placed 
 
 func (t tx) storeEvents(ctx context.Context, rows []eventRow) error {
 	var size int64
-	if err := t.Get(ctx, &size, "SELECT COALESCE(MAX(position), 0) FROM events"); err != nil {
+	if err := t.Get(ctx, &size, lastPosition); err != nil {
 		return err
 	}
 	for i := range rows {

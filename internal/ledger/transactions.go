@@ -26,7 +26,7 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 		args = append(args, sanitizeKey(id))
 	}
 	var rows []comparedRow
-	err := l.db.List(ctx, &rows, comparedRecords+" AND r.gateway_id IN (?"+strings.Repeat(", ?", len(args)-2)+") ORDER BY r.gateway_id", args...)
+	err := l.db.List(ctx, &rows, comparedRecords+" AND r.gateway_id IN ("+placeholders(len(args)-1)+") ORDER BY r.gateway_id", args...)
 	if err != nil {
 		return found, fmt.Errorf("ledger: compare records of %s: %w", merchant, err)
 	}

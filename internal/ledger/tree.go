@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -111,10 +110,7 @@ const (
 func (l *Ledger) settledID(ctx context.Context, before int64) (int64, error) {
 	var highest, reader int64
 	err := l.inTx(ctx, func(t tx) (err error) {
-		if err := t.Get(ctx, &highest, "SELECT COALESCE(MAX(id), 0) FROM audit"); err != nil {
-			return err
-		}
-		reader, err = t.ID(ctx)
+		highest, reader, err = t.highestEntry(ctx)
 		return err
 	})
 	if err != nil || highest <= before {
@@ -250,7 +246,7 @@ func (t tx) treeHashes(ctx context.Context) tlog.HashReader {
 			args[i] = index
 		}
 		var rows []nodeRow
-		err := t.List(ctx, &rows, "SELECT idx, hash FROM audit_tree_hashes WHERE idx IN (?"+strings.Repeat(", ?", len(indexes)-1)+")", args...)
+		err := t.List(ctx, &rows, "SELECT idx, hash FROM audit_tree_hashes WHERE idx IN ("+placeholders(len(indexes))+")", args...)
 		if err != nil {
 			return nil, err
 		}

@@ -81,7 +81,7 @@ func (l *Ledger) WebhookWork(ctx context.Context) ([]string, error) {
 	var found []string
 	err = l.db.List(ctx, &found, `SELECT w.id FROM webhook_endpoints w WHERE w.state = 'active' AND w.lease_until <= ? AND (
 			w.replay_from >= 0 OR w.retry_now = 1
-			OR w.position < (SELECT COALESCE(MAX(position), 0) FROM events) AND `+fewFailed+`
+			OR w.position < (`+lastPosition+`) AND `+fewFailed+`
 			OR EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.next_try <= ? AND `+firstOfItsOrder+`)
 			OR w.failing_since > 0 AND w.tried_at <= ? AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 'pending')
 		) ORDER BY w.id`, now.UnixMilli(), now.UnixMilli(), now.Add(-webhookProbe).UnixMilli())

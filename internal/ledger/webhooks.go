@@ -168,7 +168,7 @@ func (l *Ledger) CreateWebhook(ctx context.Context, made NewWebhook) (Webhook, e
 			return order.Refuse(CodeWebhookTooMany, "there are %d webhook endpoints; disable one first", there)
 		}
 		row.StateAt, row.CreatedAt, row.ChangedAt, row.ChangedBy = t.At.UnixMilli(), t.At.UnixMilli(), t.At.UnixMilli(), row.CreatedBy
-		if err := t.Get(ctx, &row.Position, "SELECT COALESCE(MAX(position), 0) FROM events"); err != nil {
+		if err := t.Get(ctx, &row.Position, lastPosition); err != nil {
 			return err
 		}
 		_, err := t.Put(ctx, `INSERT INTO webhook_endpoints (id, merchants, types, url, secret, data_key, state_at, position, created_by, created_at, changed_by, changed_at)

@@ -353,12 +353,13 @@ func rowOf(b ledger.BatchRecord, row ledger.BatchRow) BatchRow {
 	return one
 }
 
-// BatchResults iterates over all rows of a batch.
-func (s *Service) BatchResults(ctx context.Context, actor Actor, id string) iter.Seq2[BatchRow, error] {
+// BatchResults iterates over all rows of a batch. With states, only over rows that have
+// one of them.
+func (s *Service) BatchResults(ctx context.Context, actor Actor, id string, states ...RowState) iter.Seq2[BatchRow, error] {
 	return func(yield func(BatchRow, error) bool) {
 		after := 0
 		for {
-			page, err := s.BatchRows(ctx, actor, id, nil, after, resultPage)
+			page, err := s.BatchRows(ctx, actor, id, states, after, resultPage)
 			if err != nil {
 				yield(BatchRow{}, err)
 				return
@@ -437,18 +438,13 @@ func (s *Service) PickUnsent(ctx context.Context, actor Actor, id string) (list 
 }
 
 func (s *Service) batchViews(ctx context.Context, actor Actor, id string, states []RowState) (views []order.View, err error) {
-	after := 0
-	for {
-		page, err := s.BatchRows(ctx, actor, id, states, after, resultPage)
+	for row, err := range s.BatchResults(ctx, actor, id, states...) {
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range page.Rows {
-			after = row.Seq
-			views = append(views, row.View)
-		}
-		if !page.More || len(views) > envelope.MaxItems {
-			return views, nil
+		if views = append(views, row.View); len(views) > envelope.MaxItems {
+			break // newOrderList refuses so many
 		}
 	}
+	return views, nil
 }

@@ -103,6 +103,10 @@ const eventPause = 250 * time.Millisecond
 // them for that long. The error is EVENTS_RESTORED if the place is of another list.
 func (s *Service) Events(ctx context.Context, _ Actor, filter EventFilter, patience time.Duration) (EventPage, error) {
 	page := EventPage{Events: []Event{}, Next: filter.After}
+	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error { return sameList(ctx, l, filter.After) })
+	if err != nil {
+		return page, err
+	}
 	until := time.Now().Add(patience)
 	for {
 		err := s.inLedger(ctx, func(ctx context.Context, l Ledger) (err error) {
@@ -128,9 +132,6 @@ const eventPages = 20
 // are more.
 func events(ctx context.Context, l Ledger, filter EventFilter) (EventPage, error) {
 	page := EventPage{Events: []Event{}, Next: filter.After, More: true}
-	if err := sameList(ctx, l, filter.After); err != nil {
-		return page, err
-	}
 	for tries := 0; page.More && tries < eventPages && len(page.Events) < filter.Limit; tries++ {
 		left := filter.Limit - len(page.Events)
 		found, err := l.Events(ctx, ledger.EventFilter{Merchants: filter.Merchants, After: page.Next.Position, Limit: left})
@@ -159,6 +160,9 @@ func sameList(ctx context.Context, l Ledger, place EventPlace) error {
 	}
 	return err
 }
+
+// KnownEventType reports whether events can have the type.
+func KnownEventType(kind string) bool { return slices.Contains(EventTypes(), kind) }
 
 // EventTypes returns every type of event.
 func EventTypes() []string {

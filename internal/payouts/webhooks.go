@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -100,8 +99,8 @@ func (s *Service) checkWebhook(ctx context.Context, made NewWebhook) error {
 		problems = append(problems, invalid.Problems...)
 	}
 	for _, kind := range made.Types {
-		if !slices.Contains(EventTypes(), kind) {
-			problems = append(problems, order.Problem{Code: CodeWebhookType, Field: "types", Message: fmt.Sprintf("types has no type %q; one is %s", kind, "withdrawal.succeeded")})
+		if !KnownEventType(kind) {
+			problems = append(problems, order.Problem{Code: CodeWebhookType, Field: "types", Message: fmt.Sprintf("types has no type %q; one is withdrawal.succeeded", kind)})
 		}
 	}
 	if len(problems) > 0 {
