@@ -47,6 +47,7 @@ type reference struct {
 	Decision string           `json:"decision,omitempty"` // hash of the envelope of a list
 	Item     *envelope.Listed `json:"item,omitempty"`     // of the order in that list
 	Roster   string           `json:"roster"`             // hash of the roster that permitted the action
+	Door     string           `json:"door,omitempty"`     // the system that signed for the actor, who logged in there
 }
 
 // Permit returns why the action on the order is refused at a time, or what the audit
@@ -82,7 +83,7 @@ func (a *Authority) permitItem(given order.Signed, o order.Order, at time.Time) 
 		if refusal == nil {
 			kept.Decision = &envelope.Decision{Hash: acted.Hash, Signed: string(text), Totals: acted.Envelope.List.Totals}
 		}
-		return reference{acted.Hash, &item, roster}, refusal
+		return reference{acted.Hash, &item, roster, acted.Door}, refusal
 	})
 	kept.Proof, kept.Item = proof, item.Item
 	return kept, refusal
@@ -151,7 +152,7 @@ func (a *Authority) permitWho(
 // verify returns the proof of an envelope that fits.
 func (a *Authority) verify(given order.Proof, fits func(envelope.Acted) *order.Refusal, at time.Time) (string, *order.Refusal) {
 	return a.keep(given, at, func(signed envelope.Signed, acted envelope.Acted, roster string) (any, *order.Refusal) {
-		return Proof{signed, reference{Roster: roster}}, fits(acted)
+		return Proof{signed, reference{Roster: roster, Door: acted.Door}}, fits(acted)
 	})
 }
 

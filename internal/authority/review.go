@@ -119,6 +119,9 @@ func (r *Review) Check(e Entry) *order.Refusal {
 	if refusal != nil {
 		return refusal
 	}
+	if proof.Door != "" && proof.Door != acted.Door { // entries from before the member have none
+		return order.Refuse(envelope.CodeSignerOther, "the entry says that %q signed for %s, and the signature is of %q", proof.Door, e.Actor, acted.Door)
+	}
 	if proof.Envelope.List != nil && e.Key.Number != "" {
 		return r.checkItem(e, proof, acted)
 	}

@@ -93,7 +93,8 @@ func systemLine(id, name string) string {
 }
 
 // people of the roster: amina approves up to 500000 PKR, bilal requests, chen decides
-// everything, dora only by a hardware key; billing is a system, api a door.
+// everything, dora only by a hardware key; amina and chen can log in; billing is a
+// system, api a door.
 func people(t *testing.T) *roster.Roster {
 	t.Helper()
 	text := `signed_above: {PKR: "100000"}
@@ -103,6 +104,7 @@ people:
     merchants: [M1001]
     limits: {PKR: "500000"}
     keys: [` + keyLine("amina", signerOf(t, "amina")) + `, ` + keyLine("amina", ecdsaOf(t, "amina")) + `]
+    oidc: {issuer: "https://id.example.com", subject: amina-1}
   - name: bilal
     roles: [request, approve, admin]
     merchants: [M1001, M1002]
@@ -113,6 +115,7 @@ people:
     merchants: ["*"]
     limits: unlimited
     keys: [` + keyLine("chen", signerOf(t, "chen")) + `]
+    oidc: {issuer: "https://id.example.com", subject: chen-1}
   - name: dora
     roles: [approve]
     merchants: ["*"]

@@ -332,6 +332,7 @@ type rule struct {
 	roles  []roster.Role // the actor needs one of them
 	moves  bool          // the actor's limits apply
 	list   bool          // the envelope may have a list of orders
+	door   bool          // a door may sign it for who logged in there
 	needs  []string
 	may    []string
 }
@@ -354,27 +355,27 @@ var (
 )
 
 var signedActions = []rule{
-	{ActionStart, []roster.Role{roster.Request}, true, true,
+	{ActionStart, []roster.Role{roster.Request}, true, true, true,
 		[]string{"merchant", "number", "fingerprint", "amount"}, nil},
-	{order.ActionApprove, []roster.Role{roster.Approve}, true, true,
+	{order.ActionApprove, []roster.Role{roster.Approve}, true, true, true,
 		[]string{"merchant", "number", "fingerprint", "amount"}, []string{"requester", "reason"}},
-	{order.ActionReject, []roster.Role{roster.Approve}, false, true,
+	{order.ActionReject, []roster.Role{roster.Approve}, false, true, true,
 		[]string{"merchant", "number", "fingerprint", "amount", "reason"}, []string{"requester"}},
-	{order.ActionCancel, []roster.Role{roster.Request, roster.Approve}, false, true,
+	{order.ActionCancel, []roster.Role{roster.Request, roster.Approve}, false, true, true,
 		[]string{"merchant", "number", "fingerprint", "amount", "reason"}, []string{"requester"}},
-	{order.ActionResolve, []roster.Role{roster.Resolve}, true, false,
+	{order.ActionResolve, []roster.Role{roster.Resolve}, true, false, false,
 		[]string{"merchant", "number", "fingerprint", "amount", "end", "evidence", "reason"}, []string{"requester", "paid", "fee", "whole_fee", "replace"}},
-	{order.ActionAdopt, []roster.Role{roster.Operate}, false, false,
+	{order.ActionAdopt, []roster.Role{roster.Operate}, false, false, false,
 		[]string{"merchant", "number"}, []string{"fingerprint", "amount", "requester", "reason"}},
-	{ActionProposeAdjustment, []roster.Role{roster.Adjust}, true, false,
+	{ActionProposeAdjustment, []roster.Role{roster.Adjust}, true, false, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
-	{ActionConfirmAdjustment, []roster.Role{roster.Adjust}, true, false,
+	{ActionConfirmAdjustment, []roster.Role{roster.Adjust}, true, false, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence"}, []string{"reason"}},
-	{ActionRejectAdjustment, []roster.Role{roster.Adjust}, false, false,
+	{ActionRejectAdjustment, []roster.Role{roster.Adjust}, false, false, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
-	{ActionResume, []roster.Role{roster.Approve}, false, false,
+	{ActionResume, []roster.Role{roster.Approve}, false, false, false,
 		[]string{"number", "kind", "reason"}, []string{"merchant"}},
-	{ActionErase, []roster.Role{roster.Admin}, false, false,
+	{ActionErase, []roster.Role{roster.Admin}, false, false, false,
 		[]string{"merchant", "number", "reason"}, nil},
 }
 

@@ -103,6 +103,20 @@ func (a *Acted) signer(bytes []byte, signature string, at time.Time) *order.Refu
 	if a.Actor, refusal = a.roster.Actor(a.Envelope.By); refusal != nil {
 		return refusal
 	}
+	return a.doorMay()
+}
+
+// doorMay refuses what a door may not sign for the actor: other actions than those that
+// are done at a door, a person who has no subject to log in with, and amounts above the
+// roster's limit.
+func (a *Acted) doorMay() *order.Refusal {
+	rule, _ := ruleOf(a.Envelope.Action)
+	switch {
+	case !rule.door:
+		return order.Refuse(roster.CodeOwnSignatureNeeded, "%s is not done by logging in; sign it with your own key", a.Envelope.Action)
+	case a.Actor.Kind == roster.Person && !a.roster.LogsIn(a.Actor.Name):
+		return order.Refuse(roster.CodeOwnSignatureNeeded, "%s has no OIDC subject in the roster, so nobody can have logged in by that name", a.Actor.Name)
+	}
 	return a.roster.DoorMay(a.Envelope.amounts()...)
 }
 

@@ -54,30 +54,34 @@ func TestVerifyRefuses(t *testing.T) {
 		at   time.Time
 		code string
 	}{
-		"changed amount":            {other(func(e *Envelope) { e.Amount = amount(t, "1", "PKR") }), noon, roster.CodeSignatureWrong},
-		"changed fingerprint":       {other(func(e *Envelope) { e.Fingerprint = "0" + fingerprint[1:] }), noon, roster.CodeSignatureWrong},
-		"changed reason":            {other(func(e *Envelope) { e.Reason += "." }), noon, roster.CodeSignatureWrong},
-		"changed expiry":            {other(func(e *Envelope) { e.Expires = e.Expires.Add(time.Hour) }), noon, roster.CodeSignatureWrong},
-		"an unknown key":            {by("mallory", same), noon, roster.CodeKeyUnknown},
-		"another person's key":      {by("chen", same), noon, CodeSignerOther},
-		"a name by another":         {by("amina", func(e *Envelope) { e.By = "chen" }), noon, CodeSignerOther},
-		"a spelling of the name":    {by("amina", func(e *Envelope) { e.By = "Amina" }), noon, CodeSignerOther},
-		"another installation":      {by("amina", func(e *Envelope) { e.Origin = "payouts.example.com/test" }), noon, CodeForeign},
-		"the moment of its end":     {by("amina", same), noon.Add(time.Hour), CodeExpired},
-		"from the future":           {by("amina", same), noon.Add(-MaxAhead - time.Second), CodeTooEarly},
-		"no role":                   {by("amina", func(e *Envelope) { e.Action = ActionStart; e.Requester = ""; e.Reason = "" }), noon, roster.CodeRoleMissing},
-		"another merchant":          {by("amina", func(e *Envelope) { e.Merchant = "M1002" }), noon, roster.CodeMerchantNotAllowed},
-		"above the limit":           {by("amina", func(e *Envelope) { e.Amount = amount(t, "500000.01", "PKR") }), noon, roster.CodeAboveActorLimit},
-		"a currency without limit":  {by("amina", func(e *Envelope) { e.Amount = amount(t, "1", "VND") }), noon, roster.CodeAboveActorLimit},
-		"no signature":              {func(t *testing.T) Signed { return Signed{Envelope: approval(t)} }, noon, roster.CodeSignatureMalformed},
-		"an envelope not checked":   {func(*testing.T) Signed { return Signed{} }, noon, CodeMalformed},
-		"a system that approves":    {system("billing-a", "billing", func(e *Envelope) { e.By = "billing" }), noon, roster.CodeRoleMissing},
-		"a system's for a person":   {system("billing-a", "billing", same), noon, CodeSignerOther},
-		"a key id of another":       {system("api-a", "billing", same), noon, roster.CodeSignatureWrong},
-		"an unknown key id":         {system("api-b", "api", same), noon, roster.CodeKeyUnknown},
-		"a door above its limit":    {system("api-a", "api", same), noon, roster.CodeOwnSignatureNeeded},
-		"a door for a stranger":     {system("api-a", "api", func(e *Envelope) { e.By = "mallory" }), noon, roster.CodeActorUnknown},
-		"a door for somebody's end": {system("api-a", "api", func(e *Envelope) { e.By = "bilal"; e.Amount = amount(t, "1", "VND") }), noon, roster.CodeOwnSignatureNeeded},
+		"changed amount":              {other(func(e *Envelope) { e.Amount = amount(t, "1", "PKR") }), noon, roster.CodeSignatureWrong},
+		"changed fingerprint":         {other(func(e *Envelope) { e.Fingerprint = "0" + fingerprint[1:] }), noon, roster.CodeSignatureWrong},
+		"changed reason":              {other(func(e *Envelope) { e.Reason += "." }), noon, roster.CodeSignatureWrong},
+		"changed expiry":              {other(func(e *Envelope) { e.Expires = e.Expires.Add(time.Hour) }), noon, roster.CodeSignatureWrong},
+		"an unknown key":              {by("mallory", same), noon, roster.CodeKeyUnknown},
+		"another person's key":        {by("chen", same), noon, CodeSignerOther},
+		"a name by another":           {by("amina", func(e *Envelope) { e.By = "chen" }), noon, CodeSignerOther},
+		"a spelling of the name":      {by("amina", func(e *Envelope) { e.By = "Amina" }), noon, CodeSignerOther},
+		"another installation":        {by("amina", func(e *Envelope) { e.Origin = "payouts.example.com/test" }), noon, CodeForeign},
+		"the moment of its end":       {by("amina", same), noon.Add(time.Hour), CodeExpired},
+		"from the future":             {by("amina", same), noon.Add(-MaxAhead - time.Second), CodeTooEarly},
+		"no role":                     {by("amina", func(e *Envelope) { e.Action = ActionStart; e.Requester = ""; e.Reason = "" }), noon, roster.CodeRoleMissing},
+		"another merchant":            {by("amina", func(e *Envelope) { e.Merchant = "M1002" }), noon, roster.CodeMerchantNotAllowed},
+		"above the limit":             {by("amina", func(e *Envelope) { e.Amount = amount(t, "500000.01", "PKR") }), noon, roster.CodeAboveActorLimit},
+		"a currency without limit":    {by("amina", func(e *Envelope) { e.Amount = amount(t, "1", "VND") }), noon, roster.CodeAboveActorLimit},
+		"no signature":                {func(t *testing.T) Signed { return Signed{Envelope: approval(t)} }, noon, roster.CodeSignatureMalformed},
+		"an envelope not checked":     {func(*testing.T) Signed { return Signed{} }, noon, CodeMalformed},
+		"a system that approves":      {system("billing-a", "billing", func(e *Envelope) { e.By = "billing" }), noon, roster.CodeRoleMissing},
+		"a system's for a person":     {system("billing-a", "billing", same), noon, CodeSignerOther},
+		"a key id of another":         {system("api-a", "billing", same), noon, roster.CodeSignatureWrong},
+		"an unknown key id":           {system("api-b", "api", same), noon, roster.CodeKeyUnknown},
+		"a door above its limit":      {system("api-a", "api", same), noon, roster.CodeOwnSignatureNeeded},
+		"a door for a stranger":       {system("api-a", "api", func(e *Envelope) { e.By = "mallory" }), noon, roster.CodeActorUnknown},
+		"a door for somebody's end":   {system("api-a", "api", func(e *Envelope) { e.By = "bilal"; e.Amount = amount(t, "1", "VND") }), noon, roster.CodeOwnSignatureNeeded},
+		"a door for who has no login": {system("api-a", "api", func(e *Envelope) { e.By = "bilal"; e.Amount = amount(t, "1", "PKR") }), noon, roster.CodeOwnSignatureNeeded},
+		"a door's erasure": {system("api-a", "api", func(e *Envelope) {
+			*e = Erase(order.Who{ID: e.ID, By: "chen", Why: "asked for"}, order.Key{Merchant: e.Merchant, Number: e.Number}, origin, noon, time.Hour)
+		}), noon, roster.CodeOwnSignatureNeeded},
 		"a cancellation elsewhere": {system("billing-a", "billing", func(e *Envelope) {
 			e.By, e.Action, e.Merchant = "billing", order.ActionCancel, "M1002"
 		}), noon, roster.CodeMerchantNotAllowed},
@@ -114,6 +118,8 @@ func TestVerifyAccepts(t *testing.T) {
 	small.Amount = amount(t, "100000", "PKR")
 	cancel := approval(t) // of more than she may approve: it moves nothing
 	cancel.Action, cancel.Amount = order.ActionCancel, amount(t, "900000", "PKR")
+	reject := approval(t) // a door may end what it may not let go ahead
+	reject.Action, reject.Amount = order.ActionReject, amount(t, "900000", "PKR")
 	dora := approval(t)
 	dora.By = "dora"
 	for name, c := range map[string]struct {
@@ -127,6 +133,7 @@ func TestVerifyAccepts(t *testing.T) {
 		"a system's start":               {start, SystemKey{"billing-a", seedOf("billing")}, noon, "billing-a", ""},
 		"a cancellation by who approves": {cancel, signerOf(t, "amina"), noon, "SHA256:", ""},
 		"a door for her":                 {small, SystemKey{"api-a", seedOf("api")}, noon, "api-a", "api"},
+		"a door's rejection for her":     {reject, SystemKey{"api-a", seedOf("api")}, noon, "api-a", "api"},
 		"a clock a bit ahead":            {approval(t), signerOf(t, "amina"), noon.Add(-MaxAhead), "SHA256:", ""},
 		"a second before expiry":         {approval(t), signerOf(t, "amina"), noon.Add(time.Hour - time.Second), "SHA256:", ""},
 	} {

@@ -194,6 +194,26 @@ func (r *Roster) BySubject(subject Subject) (Actor, *order.Refusal) {
 	return r.Actor(name)
 }
 
+// LogsIn reports whether the actor of a name has a subject at an OIDC provider.
+func (r *Roster) LogsIn(name string) bool {
+	for _, holder := range r.subjects {
+		if holder == name {
+			return true
+		}
+	}
+	return false
+}
+
+// HasIssuer reports whether a person has a subject of an OIDC provider.
+func (r *Roster) HasIssuer(issuer string) bool {
+	for subject := range r.subjects {
+		if subject.Issuer == issuer {
+			return true
+		}
+	}
+	return false
+}
+
 // May refuses an action that the roster does not allow. The action is of the actor
 // with the name, in the role, for the merchant ("" for the whole installation),
 // over the amounts (none if it moves no money). Each amount must be within the

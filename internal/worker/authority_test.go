@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -36,7 +37,8 @@ const installation = "payouts.test/live"
 
 // office is an installation with a roster: amina and bilal may do everything, chen
 // requests only, dana approves little, and erin approves for one merchant. Each has
-// an own SSH key.
+// an own SSH key; amina and chen can also log in at the system gate, which signs for them
+// up to 2000 PKR.
 type office struct {
 	*ledger.Ledger
 	t      *testing.T
@@ -82,8 +84,12 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 		require.NoError(t, err)
 		line := name + ` namespaces="payouts" ` + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
 		text += fmt.Sprintf("  - name: %s\n    merchants: [\"%s\"]\n    %s\n    keys: ['%s']\n", name, cmp.Or(merchants[name], "*"), rights[name], line)
+		if name == "amina" || name == "chen" {
+			text += fmt.Sprintf("    oidc: {issuer: \"https://id.example.com\", subject: %s-1}\n", name)
+		}
 	}
-	return text
+	public, _ := seedOf("gate").Public().(ed25519.PublicKey)
+	return text + fmt.Sprintf("systems:\n  - name: gate\n    door: true\n    ed25519: [{id: gate-1, public: %q}]\nsigned_above: {PKR: \"2000\"}\n", base64.StdEncoding.EncodeToString(public))
 }
 
 // dataKeys encrypt the personal data of every office.
@@ -289,6 +295,86 @@ func TestSignedStarts(t *testing.T) {
 		require.Equal(t, ledger.Opened, opening)
 		require.Equal(t, order.AwaitingApproval, lost.State)
 		require.Equal(t, 2, lost.Approvals)
+	})
+}
+
+// A door signs for who logs in there, and for nobody and nothing else. The audit says
+// that it signed, and whoever changes that is found.
+func TestWhatADoorMaySign(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		gate := envelope.SystemKey{ID: "gate-1", Private: seedOf("gate")}
+		waiting, large := o.waits("W-1"), o.opens(func() order.Request {
+			r := o.request("W-2", "chen")
+			r.Amount = rupees(t, "2000.01")
+			return r
+		}())
+		does := func(action order.Action, to order.Order) (order.Order, *order.Refusal) {
+			e, refusal := envelope.Of(action, to, installation, time.Now(), time.Hour)
+			require.Nil(t, refusal)
+			signed, err := envelope.Sign(e, gate)
+			require.NoError(t, err)
+			return o.sends(to.Key(), signed)
+		}
+		for name, c := range map[string]struct {
+			action order.Action
+			to     order.Order
+			code   string
+		}{
+			"above the limit":   {order.Approval{By: "amina"}, large, roster.CodeOwnSignatureNeeded},
+			"who cannot log in": {order.Approval{By: "bilal"}, waiting, roster.CodeOwnSignatureNeeded},
+			"without the role":  {order.Approval{By: "chen"}, waiting, roster.CodeRoleMissing},
+			"a stranger":        {order.Approval{By: "mallory"}, waiting, roster.CodeActorUnknown},
+			"itself":            {order.Approval{By: "gate"}, waiting, roster.CodeRoleMissing},
+			"a resolution":      {order.Resolution{By: "amina", State: order.Failed, Why: "w", Evidence: "e"}, waiting, roster.CodeOwnSignatureNeeded},
+			"an adoption":       {order.Adoption{By: "amina"}, waiting, roster.CodeOwnSignatureNeeded},
+		} {
+			_, refusal := does(c.action, c.to)
+			require.NotNil(t, refusal, name)
+			require.Equal(t, c.code, refusal.Code, name)
+		}
+		erasure := envelope.Erase(order.Who{ID: envelope.NewID(), By: "amina", Why: "w"}, waiting.Key(), installation, time.Now(), time.Hour)
+		signed, err := envelope.Sign(erasure, gate)
+		require.NoError(t, err)
+		proof, err := signed.Proof()
+		require.NoError(t, err)
+		_, refusal, err := o.EraseOrder(t.Context(), waiting.Key(), order.Who{ID: erasure.ID, By: "amina", Why: "w", Proof: &proof})
+		require.NoError(t, err)
+		require.Equal(t, roster.CodeOwnSignatureNeeded, refusal.Code)
+
+		first, refusal := does(order.Approval{By: "amina"}, waiting)
+		require.Nil(t, refusal)
+		require.Equal(t, order.AwaitingApproval, first.State)
+		_, refusal = does(order.Approval{By: "amina"}, waiting)
+		require.Equal(t, codes.SamePerson, refusal.Code, "one person is one, with a key or without")
+		rejected, refusal := does(order.Rejection{By: "amina", Why: "too much"}, large)
+		require.Nil(t, refusal)
+		require.Equal(t, order.Rejected, rejected.State)
+		for _, key := range []order.Key{waiting.Key(), large.Key()} {
+			entries := o.audit(key)
+			var kept authority.Proof
+			require.NoError(t, json.Unmarshal([]byte(entries[len(entries)-1].Envelope), &kept), key)
+			require.Equal(t, "amina", kept.Envelope.By)
+		}
+		entries := o.audit(large.Key())
+		last := entries[len(entries)-1]
+		require.Equal(t, "amina", last.Actor)
+		require.Contains(t, last.Envelope, `"door":"gate"`)
+
+		service := payouts.New(payouts.Parts{Ledger: func(context.Context) (payouts.Ledger, error) { return o.Ledger, nil }})
+		report, err := service.VerifyAudit(t.Context(), payouts.Actor{}, payouts.AuditEvidence{})
+		require.NoError(t, err)
+		require.Empty(t, report.Broken)
+		require.Equal(t, 3, report.Signed, "with the refused one, whose signature is genuine")
+
+		used, err := o.Rosters(t.Context())
+		require.NoError(t, err)
+		review := authority.NewReview(installation, map[string]authority.RosterText{o.used: {Text: used[0].Text}})
+		require.Nil(t, review.Roster(o.used, last.At.Add(-time.Minute)))
+		entry := authority.Entry{Key: large.Key(), At: last.At, Actor: "amina", Action: order.ActionReject, Decided: true, Proof: last.Envelope}
+		require.Nil(t, review.Check(entry))
+		entry.Proof = strings.Replace(last.Envelope, `"door":"gate"`, `"door":"erp"`, 1)
+		require.Equal(t, envelope.CodeSignerOther, review.Check(entry).Code)
 	})
 }
 

@@ -2,6 +2,7 @@ package worklist
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -94,10 +95,24 @@ func tellAudit(entries []ledger.AuditEntry) []Happening {
 		event := Happening{At: e.At, Kind: EventMove, Text: sayEntry(e)}
 		if e.Source == rules.FromOperator {
 			event.Kind, event.By = EventDecision, e.Actor
+			if door := doorOf(e); door != "" {
+				event.Text += " (logged in at " + door + ", which signed)"
+			}
 		}
 		events = append(events, event)
 	}
 	return events
+}
+
+// doorOf returns the system that signed for the actor of an entry, or "".
+func doorOf(e ledger.AuditEntry) string {
+	var proof struct {
+		Door string `json:"door"`
+	}
+	if json.Unmarshal([]byte(e.Envelope), &proof) != nil {
+		return "" // there is none, or it is encrypted
+	}
+	return proof.Door
 }
 
 // sayEntry returns an audit entry as a sentence.
