@@ -34,16 +34,21 @@ type Filter struct {
 	AmountMin   money.Amount      // at least so much; zero: any
 	AmountMax   money.Amount      // at most so much; zero: any
 	Metadata    map[string]string // each of these keys has its value
-	After       order.Key         // the last order of the previous page
-	Limit       int               // at most MaxPage; 0: 100
+	OldestFirst bool
+	After       order.Key // the last order of the previous page
+	Limit       int       // at most MaxPage; 0: 100
 }
 
-// Orders lists orders, newest first. ErrNotFound when After names no order. A *vault.Fault
+// Orders lists orders, newest first unless the filter says otherwise. ErrNotFound when After names no order. A *vault.Fault
 // if orders are selected by metadata, and this process lacks a data key.
 //
 // Metadata is found by an index. The amount and the time of the end are compared with
 // every order that the other members select.
 func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, error) {
+	after, direction := "<", " DESC"
+	if filter.OldestFirst {
+		after, direction = ">", ""
+	}
 	var where conditions
 	where.equal("kind", string(filter.Kind))
 	where.equal("merchant", filter.Merchant)
@@ -80,11 +85,11 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 		if err != nil {
 			return nil, fmt.Errorf("ledger: list orders: %w", missing(err, "order %s", filter.After))
 		}
-		where.add("(created_at, id) < (?, ?)", last.CreatedAt, last.ID)
+		where.add("(created_at, id) "+after+" (?, ?)", last.CreatedAt, last.ID)
 	}
 	var rows []orderRow
 	err := l.db.List(ctx, &rows, "SELECT "+orderColumns+" FROM orders"+where.sql()+
-		" ORDER BY created_at DESC, id DESC LIMIT ?", append(where.args, pageSize(filter.Limit))...)
+		" ORDER BY created_at"+direction+", id"+direction+" LIMIT ?", append(where.args, pageSize(filter.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: list orders: %w", err)
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -458,23 +459,25 @@ func TestOrdersArePagedWithoutGapsOrRepetitions(t *testing.T) {
 		together(all, func(i int) {
 			_, _, _ = b.OpenOrder(t.Context(), request(order.Deposit, fmt.Sprint("D", i), "10"), Terms{})
 		})
-		seen := make(map[string]int)
-		var after order.Key
-		for {
-			page, err := b.Orders(t.Context(), Filter{Limit: 4, After: after})
-			require.NoError(t, err)
-			for _, o := range page {
-				seen[o.Number]++
-				after = o.Key()
-			}
-			if len(page) < 4 {
-				break
+		listed := func(oldestFirst bool) (numbers []string) {
+			var after order.Key
+			for {
+				page, err := b.Orders(t.Context(), Filter{Limit: 4, OldestFirst: oldestFirst, After: after})
+				require.NoError(t, err)
+				for _, o := range page {
+					numbers = append(numbers, o.Number)
+					after = o.Key()
+				}
+				if len(page) < 4 {
+					return numbers
+				}
 			}
 		}
-		require.Len(t, seen, all)
-		for number, times := range seen {
-			require.Equal(t, 1, times, number)
-		}
+		newest, oldest := listed(false), listed(true)
+		slices.Reverse(oldest)
+		require.Equal(t, newest, oldest)
+		slices.Sort(newest)
+		require.Len(t, slices.Compact(newest), all)
 	})
 }
 

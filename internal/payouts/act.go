@@ -1,6 +1,7 @@
 package payouts
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -96,6 +97,9 @@ func (s *Service) target(ctx context.Context, orders Orders, key order.Key) (tar
 		Kind: order.Withdrawal, Merchant: key.Merchant, Number: key.Number, Country: s.parts.Merchants.Countries()[key.Merchant],
 	}}, known.err
 }
+
+// actionID returns the id of an action of the actor.
+func (a Actor) actionID() string { return cmp.Or(a.ActionID, newActionID()) }
 
 // newActionID returns an idempotency key, so that an action that arrives twice is
 // done once.

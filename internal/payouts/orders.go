@@ -19,13 +19,13 @@ type OrderRow struct {
 	ChangedAt time.Time `json:"changed_at"` // when the state last changed
 }
 
-// OrderPage is a page of orders, the newest first.
+// OrderPage is a page of orders, the newest first unless the filter says otherwise.
 type OrderPage struct {
 	Orders []OrderRow `json:"orders"`
 	More   bool       `json:"more"` // there are more than the limit
 }
 
-// Orders lists the ledger's orders, the newest first. An order that was just started is
+// Orders lists the ledger's orders as the filter says. An order that was just started is
 // listed once a worker has opened it. filter.After is the last order of the page before;
 // the error is ORDER_NOT_FOUND if there is no such order.
 func (s *Service) Orders(ctx context.Context, _ Actor, filter OrderFilter) (OrderPage, error) {

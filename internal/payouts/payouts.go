@@ -29,6 +29,9 @@ import (
 type Actor struct {
 	Name    string   // the actor in the audit; the ledger refuses "" with WHO_MISSING
 	Signing *Signing // nil: the actor does not sign
+	// ActionID is the id of the one approval or rejection that the actor does, so that the
+	// same call again does it once. Empty: each call is an action of its own.
+	ActionID string
 }
 
 // Service offers the use cases. It is safe for concurrent use if its parts are.

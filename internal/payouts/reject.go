@@ -9,7 +9,7 @@ import (
 // Reject ends an order that waits for a second person. Its requester may reject it
 // too.
 func (s *Service) Reject(ctx context.Context, actor Actor, key order.Key, why string) (Order, error) {
-	return s.do(ctx, actor, key, order.Rejection{ID: newActionID(), By: actor.Name, Why: why})
+	return s.do(ctx, actor, key, order.Rejection{ID: actor.actionID(), By: actor.Name, Why: why})
 }
 
 // Cancel withdraws an order before anything is sent. The error is
