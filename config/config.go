@@ -66,8 +66,9 @@ type API struct {
 	APIListen      string `default:"127.0.0.1:8085" unit:"host:port" desc:"Where the api answers finance systems. TLS is a proxy's. Without a roster, only an address of this machine."`
 	APIAdminListen string `default:"127.0.0.1:8086" unit:"host:port" desc:"Where the api answers /healthz, /readyz and /metrics."`
 	APIKeyFile     string `unit:"path" desc:"File with the key that signs for callers of the api: an OpenSSH private key, ed25519, without a passphrase. Its public half is in the roster, in a system with door: true. Needed with a roster."`
-	APIRate        int    `default:"100" unit:"requests/s" desc:"The most requests per second of each caller of one api process."`
-	DataKeyFile    string `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
+	LogIn
+	APIRate     int    `default:"100" unit:"requests/s" desc:"The most requests per second of each caller of one api process."`
+	DataKeyFile string `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
 	Webhooks
 	Payloads
 	Exceptions
@@ -209,6 +210,7 @@ func LoadAPI() (API, error) {
 		p.code(CodeNoDoorKey, "PAYOUTS_API_KEY_FILE", "is not set; with a roster the api signs for its callers; make a key with ssh-keygen -t ed25519 -N '' and put its public half into the roster")
 	}
 	p.rate("PAYOUTS_API_RATE", a.APIRate, "requests")
+	a.LogIn.complete(p, a.RosterFile)
 	return a, p.err()
 }
 

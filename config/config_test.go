@@ -523,6 +523,50 @@ func TestSecretFileProblems(t *testing.T) {
 	}
 }
 
+// Settings of the log-in go together, and its addresses are private.
+func TestLogIn(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("s3cret\n"), 0o600))
+	sound := map[string]string{
+		"PAYOUTS_ROSTER_FILE": "roster.yaml", "PAYOUTS_ORIGIN": "payouts.example.com/test", "PAYOUTS_API_KEY_FILE": "api.key",
+		"PAYOUTS_OIDC_ISSUER": "https://id.example.com/realm", "PAYOUTS_OIDC_CLIENT_ID": "payouts", "PAYOUTS_OIDC_CLIENT_SECRET_FILE": secret,
+		"PAYOUTS_API_PUBLIC_URL": "https://payouts.example.com",
+	}
+	for _, c := range []struct{ variable, value, want string }{
+		{"PAYOUTS_ORIGIN", "payouts.example.com/test", ""},
+		{"PAYOUTS_OIDC_ISSUER", "http://127.0.0.1:5556", ""},
+		{"PAYOUTS_API_PUBLIC_URL", "http://localhost:8085", ""},
+		{"PAYOUTS_ROSTER_FILE", "", "PAYOUTS_OIDC_ISSUER is set and there is no roster"},
+		{"PAYOUTS_OIDC_ISSUER", "", "PAYOUTS_API_PUBLIC_URL is set and PAYOUTS_OIDC_ISSUER is not"},
+		{"PAYOUTS_OIDC_ISSUER", "http://id.example.com", "PAYOUTS_OIDC_ISSUER is plain http to another machine"},
+		{"PAYOUTS_OIDC_ISSUER", "https://id.example.com?a=b", "PAYOUTS_OIDC_ISSUER has a query"},
+		{"PAYOUTS_OIDC_ISSUER", "id.example.com", "PAYOUTS_OIDC_ISSUER is not an absolute http or https address"},
+		{"PAYOUTS_OIDC_CLIENT_ID", "", "PAYOUTS_OIDC_CLIENT_ID is not set"},
+		{"PAYOUTS_OIDC_CLIENT_SECRET", "other", "PAYOUTS_OIDC_CLIENT_SECRET and PAYOUTS_OIDC_CLIENT_SECRET_FILE are both set"},
+		{"PAYOUTS_API_PUBLIC_URL", "", "PAYOUTS_API_PUBLIC_URL is not set"},
+		{"PAYOUTS_API_PUBLIC_URL", "http://payouts.example.com", "PAYOUTS_API_PUBLIC_URL is plain http to another machine"},
+		{"PAYOUTS_API_PUBLIC_URL", "https://payouts.example.com/", "PAYOUTS_API_PUBLIC_URL has a path"},
+		{"PAYOUTS_API_PUBLIC_URL", "https://Payouts.example.com", "PAYOUTS_API_PUBLIC_URL is not as browsers write it"},
+		{"PAYOUTS_API_PUBLIC_URL", "https://payouts.example.com:443", "PAYOUTS_API_PUBLIC_URL is not as browsers write it"},
+	} {
+		t.Run(c.variable+"="+c.value, func(t *testing.T) {
+			environment(t, "PAYOUTS_PRIVATE_KEYS", "")
+			for variable, value := range sound {
+				t.Setenv(variable, value)
+			}
+			t.Setenv(c.variable, c.value)
+			settings, err := LoadAPI()
+			if c.want != "" {
+				require.ErrorContains(t, err, c.want)
+				require.NotContains(t, err.Error(), "s3cret")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "s3cret", settings.OIDCClientSecret.Reveal())
+		})
+	}
+}
+
 func TestNothingIsReadWithoutThePrefix(t *testing.T) {
 	environment(t, "PAYOUTS_DATABASE_URL", "")
 	t.Setenv("DATABASE_URL", "postgres://u:p@other/app")

@@ -318,6 +318,64 @@ func (r Roster) check(p *problems) {
 	}
 }
 
+// LogIn says where people log in, to decide about orders in a browser.
+type LogIn struct {
+	OIDCIssuer           string `unit:"url" desc:"The OIDC provider where people of the roster log in, exactly as their oidc.issuer names it. Without it there are no pages for people."`
+	OIDCClientID         string `unit:"text" desc:"The api's client id at the OIDC provider."`
+	OIDCClientSecret     Secret `unit:"text" desc:"The api's client secret at the OIDC provider. Empty: the provider knows the api as a public client."`
+	OIDCClientSecretFile string `unit:"path" desc:"File that holds PAYOUTS_OIDC_CLIENT_SECRET, in its place."`
+	APIPublicURL         string `unit:"url" desc:"Where people's browsers reach the api: https, without a path. The provider must know this address followed by /approvals/callback."`
+}
+
+// complete reads the secret, and reports what does not go together.
+func (l *LogIn) complete(p *problems, rosterFile string) {
+	l.OIDCClientSecret = p.secret("PAYOUTS_OIDC_CLIENT_SECRET", l.OIDCClientSecret, l.OIDCClientSecretFile)
+	if l.OIDCIssuer == "" {
+		for variable, value := range map[string]string{
+			"PAYOUTS_OIDC_CLIENT_ID": l.OIDCClientID, "PAYOUTS_OIDC_CLIENT_SECRET": l.OIDCClientSecret.Reveal(), "PAYOUTS_API_PUBLIC_URL": l.APIPublicURL,
+		} {
+			if value != "" {
+				p.add(variable, "is set and PAYOUTS_OIDC_ISSUER is not; set the provider, or remove it")
+			}
+		}
+		return
+	}
+	if rosterFile == "" {
+		p.add("PAYOUTS_OIDC_ISSUER", "is set and there is no roster, which says who the people are; set PAYOUTS_ROSTER_FILE")
+	}
+	if l.OIDCClientID == "" {
+		p.add("PAYOUTS_OIDC_CLIENT_ID", "is not set; set it to the id that the provider has given to the api")
+	}
+	p.privateAddress("PAYOUTS_OIDC_ISSUER", l.OIDCIssuer)
+	if l.APIPublicURL == "" {
+		p.add("PAYOUTS_API_PUBLIC_URL", "is not set; set it to the address at which browsers reach the api, like https://payouts.example.com")
+		return
+	}
+	parsed, ok := p.privateAddress("PAYOUTS_API_PUBLIC_URL", l.APIPublicURL)
+	switch {
+	case !ok:
+	case parsed.Path != "":
+		p.add("PAYOUTS_API_PUBLIC_URL", "has a path; give scheme and host only, like https://payouts.example.com")
+	case l.APIPublicURL != strings.ToLower(l.APIPublicURL) || parsed.Port() == map[string]string{"http": "80", "https": "443"}[parsed.Scheme]:
+		p.add("PAYOUTS_API_PUBLIC_URL", "is not as browsers write it: lower case, and without the usual port; forms are compared with it")
+	}
+}
+
+// privateAddress reads an address that is https, or on this machine.
+func (p *problems) privateAddress(variable, value string) (*url.URL, bool) {
+	parsed, ok := p.webAddress(variable, value)
+	switch {
+	case !ok:
+	case parsed.RawQuery != "" || parsed.ForceQuery:
+		p.add(variable, "has a query; leave it out")
+	case parsed.Scheme == "http" && !loopback(parsed.Hostname()):
+		p.code(CodePlain, variable, "is plain http to another machine: others could log in as its people; use https")
+	default:
+		return parsed, true
+	}
+	return nil, false
+}
+
 // Signing says how a person signs.
 type Signing struct {
 	Origin     string `unit:"name" desc:"The installation's name, as the worker has it. With it, actions are signed."`

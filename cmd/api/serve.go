@@ -11,6 +11,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
+	"github.com/tarspay-payouts/orchestrator/internal/httpapi/pages"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -36,10 +37,11 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 	}
 	roster := telemetry.Check{Name: "roster", Try: func(context.Context) error { return telemetry.State("none") }}
 	var access httpapi.Access = httpapi.Anybody{}
+	var keys *httpapi.Keys
 	if holder == nil {
 		log.Warn("No roster: everybody on this machine may act under any name. Set PAYOUTS_ROSTER_FILE")
 	} else {
-		keys, err := httpapi.NewKeys(holder, settings.Origin, settings.APIKeyFile, time.Now())
+		keys, err = httpapi.NewKeys(holder, settings.Origin, settings.APIKeyFile, time.Now())
 		if err != nil {
 			return err
 		}
@@ -66,10 +68,17 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 		Gateway: func(string) (*tarspay.Client, error) { return nil, payouts.ErrNoGateway },
 	})
 	registry := boot.Metrics()
-	handler := httpapi.New(httpapi.Options{
+	options := httpapi.Options{
 		Service: service, Access: access, Countries: settings.Merchants.Countries(), Rate: settings.APIRate,
 		Version: commandline.ReadBuild("api").Version, Metrics: httpapi.NewMetrics(registry), Log: log,
-	})
+	}
+	if settings.OIDCIssuer != "" { // which needs a roster
+		options.Pages = pages.New(pages.Options{
+			Service: service, Keys: keys, PublicURL: settings.APIPublicURL, Log: log,
+			Issuer: settings.OIDCIssuer, ClientID: settings.OIDCClientID, ClientSecret: settings.OIDCClientSecret.Reveal(),
+		})
+	}
+	handler := httpapi.New(options)
 	side, err := telemetry.Listen(ctx, settings.APIAdminListen, registry, boot.ReaderLedgerCheck(books), boot.TemporalCheck(temporal, false), roster)
 	if err != nil {
 		return commandline.NotListening("PAYOUTS_API_ADMIN_LISTEN", settings.APIAdminListen, err)

@@ -58,6 +58,10 @@ var Rooms = []Room{
 		{"database/sql", "the use cases reach the ledger"},
 		{"go.temporal.io/...", "the use cases reach Temporal"},
 	}},
+	{Path: "internal/httpapi/pages", Floor: 5, Beside: []string{"internal/httpapi"}, Holds: "pages for people: log in by OIDC, approve or reject", Direct: []Ban{
+		{"database/sql", "the use cases reach the ledger"},
+		{"go.temporal.io/...", "the use cases reach Temporal"},
+	}},
 	{Path: "internal/boot", Floor: 5, Holds: "opens the ledger, dials Temporal, makes a gateway client", Never: []Ban{noCommand}},
 	{Path: "internal/boot/process", Floor: 5, Holds: "runs a program until it ends or is told to stop", Never: []Ban{noTemporal, noSQL}},
 	{Path: "internal/worker", Floor: 5, Beside: []string{"internal/boot"}, Holds: "the task queues, the schedules, the search attributes", Never: []Ban{noCommand}},
@@ -144,6 +148,7 @@ var Rooms = []Room{
 	}},
 	{Path: "harness/floors", Floor: laboratory, Holds: "the table of the house"},
 	{Path: "harness/docs", Floor: laboratory, Holds: "the parts of documents that code writes"},
+	{Path: "harness/idp", Floor: laboratory, Holds: "an OIDC provider for tests"},
 	{Path: "harness/mutants", Floor: laboratory, Holds: "takes guards out of a copy of the code"},
 	{Path: "harness/proxy", Floor: laboratory, Holds: "carries TCP connections, to cut them"},
 	{Path: "harness/stack", Floor: 8, Holds: "the whole system as processes on one machine"},

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -104,6 +106,37 @@ func (k *Keys) Caller(header func(string) string, at time.Time) (Caller, *order.
 	if refusal != nil {
 		return Caller{}, refusal
 	}
+	return k.caller(inForce, actor, at)
+}
+
+// Person returns the person who logged in as a subject of an OIDC provider. The codes are
+// ACTOR_UNKNOWN, for a subject that the roster in force does not have, and
+// DOOR_KEY_UNUSABLE.
+func (k *Keys) Person(subject roster.Subject, at time.Time) (Caller, *order.Refusal) {
+	inForce := k.holder.Current()
+	actor, refusal := inForce.BySubject(subject)
+	if refusal != nil {
+		return Caller{}, refusal
+	}
+	return k.caller(inForce, actor, at)
+}
+
+// HasIssuer reports whether a person of the roster in force has a subject of an OIDC
+// provider.
+func (k *Keys) HasIssuer(issuer string) bool { return k.holder.Current().HasIssuer(issuer) }
+
+// Secret returns a key of 32 bytes for a purpose, derived from the key that signs: all
+// processes with that key have the same one.
+func (k *Keys) Secret(purpose string) []byte {
+	secret, err := hkdf.Key(sha256.New, k.key.Seed(), nil, k.origin+"\n"+purpose, sha256.Size)
+	if err != nil {
+		panic("httpapi: 32 bytes can be derived: " + err.Error())
+	}
+	return secret
+}
+
+// caller returns an actor of the roster in force as a caller.
+func (k *Keys) caller(inForce *roster.Roster, actor roster.Actor, at time.Time) (Caller, *order.Refusal) {
 	signing, refusal := k.signing(at)
 	if refusal != nil {
 		return Caller{}, refusal
@@ -210,18 +243,26 @@ func (d *door) identify(ctx huma.Context, next func(huma.Context)) {
 		return ctx.Header(name)
 	}
 	caller, refusal := d.Access.Caller(header, d.Now())
-	if refusal == nil && !d.limits.allow(caller.Actor.Name) {
-		refusal = order.Refuse(CodeTooMany, "%s sends more than %d requests per second", caller.Actor.Name, d.Rate)
+	if refusal == nil {
+		refusal = d.admit(ctx.Context(), caller.Actor.Name)
 	}
 	if refusal != nil {
 		_, w := humago.Unwrap(ctx)
 		newProblem(refusal.Code, refusal.Text).send(w)
 		return
 	}
-	if seen := seenOf(ctx.Context()); seen != nil {
-		seen.actor = caller.Actor.Name
-	}
 	next(huma.WithValue(ctx, callerKey{}, caller))
+}
+
+// admit notes who sends a request, and bounds how often.
+func (d *door) admit(ctx context.Context, name string) *order.Refusal {
+	if !d.limits.allow(name) {
+		return order.Refuse(CodeTooMany, "%s sends more than %d requests per second", name, d.Rate)
+	}
+	if seen := seenOf(ctx); seen != nil {
+		seen.actor = name
+	}
+	return nil
 }
 
 // Ready reports whether the door may sign with the roster in force.

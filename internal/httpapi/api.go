@@ -23,6 +23,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // Options are what a door needs.
@@ -36,7 +37,25 @@ type Options struct {
 	Metrics   *Metrics
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now if nil
+	// Pages are pages for people; nil: none. They have the request ids, the log and the
+	// metrics of the operations.
+	Pages Pages
 }
+
+// Pages are served beside the operations.
+type Pages interface {
+	// Register adds the pages' paths.
+	Register(mux *http.ServeMux, site Site)
+}
+
+// Site is what the door lends to pages.
+type Site struct{ door *door }
+
+// Admit notes who sends a request, and bounds how often. The code is RATE_LIMITED.
+func (s Site) Admit(ctx context.Context, name string) *order.Refusal { return s.door.admit(ctx, name) }
+
+// Remember keeps an error for the log that the caller does not get.
+func (s Site) Remember(ctx context.Context, err error) { remember(ctx, err) }
 
 // door has the operations.
 type door struct {
@@ -54,6 +73,9 @@ func New(options Options) http.Handler {
 	api := humago.New(mux, configuration(options.Version))
 	d.register(api)
 	mux.HandleFunc("GET /{$}", page(api.OpenAPI()))
+	if options.Pages != nil {
+		options.Pages.Register(mux, Site{d})
+	}
 	return d.wrap(mux)
 }
 
