@@ -52,9 +52,10 @@ campaign: ## thousands of small worlds where everything goes wrong, in about two
 	@$(GO) run ./harness/cmd/campaign $(if $(SEEDS),-seeds $(SEEDS)) $(if $(SEED),-seed $(SEED))
 
 # Standard output carries a JSON line per violation, and a summary. SEED, ORDERS
-# and DURATION choose a run; WORKER is another worker, to try the judge.
+# and DURATION choose a run; WORKER is another worker, to try the judge. EVENTS is
+# a number of orders: that run has the api and a webhook endpoint, too.
 chaos: build bin/temporal bin/withpostgres ## kills, suspends and disconnects real processes, then checks the result
-	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) \
+	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(EVENTS),--events --orders $(EVENTS)) \
 		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
 
 test: build bin/temporal bin/withpostgres $(generated) ## every test, on SQLite and on a real PostgreSQL

@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,11 +35,12 @@ import (
 // Options configure a run. The zero value is the default.
 type Options struct {
 	Seed     uint64        // of the random numbers
-	Orders   int           // 0: four per second of Duration
-	Duration time.Duration // how long faults are injected, without the time to recover; 0: a minute
+	Orders   int           // 0: four per second of Duration; twenty with Events
+	Duration time.Duration // how long faults are injected, without the time to recover; 0: a minute; with Events and Orders, as long as they take
 	Bin      string        // directory of the binaries; see stack.Options
 	Worker   string        // another worker binary, to test that the checks find its bugs
 	Keep     bool          // keep logs and databases of a run without violations, too
+	Events   bool          // with the HTTP door and a webhook endpoint, without drills; see events.go
 	Progress io.Writer
 }
 
@@ -53,6 +56,8 @@ const (
 	seedBlows
 	seedTraps
 	seedFreezes
+	seedDoors
+	seedEndpoint
 )
 
 // ErrViolated is the error of a run with violations.
@@ -86,6 +91,9 @@ type run struct {
 	lines       []*line
 	stack       *stack.Stack
 	books       *ledger.Ledger
+	http        *http.Client
+	secret      string // of the webhook endpoint
+	told        told
 	life        context.Context // ends when the run is aborted
 
 	returning sync.WaitGroup // of processes that were killed
@@ -107,22 +115,20 @@ type run struct {
 // Run executes a run. It prints a line of JSON for each violation, and a summary as the
 // last line. It returns ErrViolated if there was a violation.
 func Run(ctx context.Context, out io.Writer, options Options) (err error) {
-	if options.Duration == 0 {
-		options.Duration = usualDuration
-	}
-	if options.Orders == 0 {
-		options.Orders = max(1, ordersPerSecond*int(options.Duration/time.Second))
-	}
+	options.complete()
 	life, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{
 		Options: options, out: out, notes: options.Progress, begun: time.Now(), stage: newStage(), life: life,
-		orders:  plan(options.Seed, options.Orders, options.Duration),
+		orders: plan(options.Seed, options.Orders, options.Duration), http: &http.Client{},
 		claimed: make(map[string]bool), kills: make(map[string]int), exits: make(map[string]int), stops: make(map[string]int),
 		cuts: make(map[string]int), met: make(map[string]int), frozenAt: make(map[string]int),
 	}
 	if r.notes == nil {
 		r.notes = io.Discard
+	}
+	if r.Events {
+		askEverywhere(r.orders)
 	}
 	if err := r.setUp(ctx); err != nil {
 		return err
@@ -134,15 +140,36 @@ func Run(ctx context.Context, out io.Writer, options Options) (err error) {
 	return r.report()
 }
 
+// complete sets what is not given.
+func (o *Options) complete() {
+	perSecond := ordersPerSecond
+	if o.Events {
+		perSecond = eventOrdersPerSecond
+	}
+	if o.Duration == 0 {
+		o.Duration = usualDuration
+		if o.Events && o.Orders > 0 {
+			o.Duration = time.Duration(o.Orders) * time.Second / time.Duration(perSecond)
+		}
+	}
+	if o.Orders == 0 {
+		o.Orders = max(1, perSecond*int(o.Duration/time.Second))
+	}
+}
+
 func (r *run) setUp(ctx context.Context) error {
 	gateways := make([]sandbox.Merchant, len(merchants))
 	for i, m := range merchants {
 		gateways[i] = m.Merchant
 	}
 	options := stack.Options{
-		Bin: r.Bin, OwnDatabase: true, Workers: 2, Receivers: 2, Speed: speed, Merchants: gateways, Settings: settings, Progress: r.notes,
+		Bin: r.Bin, OwnDatabase: true, Workers: 2, Receivers: 2, API: r.Events, Endpoint: r.Events,
+		Speed: speed, Merchants: gateways, Settings: maps.Clone(settings), Progress: r.notes,
 		Route: func(from, to, address string) (string, error) { return r.route(ctx, from, to, address) },
 		Died:  r.died,
+	}
+	if r.Events {
+		maps.Copy(options.Settings, eventSettings)
 	}
 	if r.Worker != "" {
 		options.Binaries = map[string]string{stack.Worker: r.Worker}
@@ -155,6 +182,11 @@ func (r *run) setUp(ctx context.Context) error {
 	r.stack = started
 	if r.books, err = ledger.Open(ctx, started.DatabaseURL(), ledger.SealWith(started.AuditKeys()), ledger.EncryptWith(started.DataKeys())); err != nil {
 		return errors.Join(err, r.leave(err))
+	}
+	if r.Events {
+		if err := r.register(ctx); err != nil {
+			return errors.Join(err, r.leave(err))
+		}
 	}
 	return nil
 }
@@ -232,6 +264,9 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.judge(ctx); err != nil {
 		return err
 	}
+	if r.Events {
+		return nil
+	}
 	return r.restoreAll(ctx)
 }
 
@@ -247,10 +282,15 @@ func (r *run) heal(ctx context.Context) error {
 	for _, l := range r.lines {
 		l.Set(proxy.Passing)
 	}
-	if err := r.stack.Gateway.SetFaults(ctx, sandbox.Faults{}); err != nil {
+	// A plan without faults. Without a plan, the digits of an amount would select a scenario.
+	if err := r.stack.Gateway.SetFaults(ctx, sandbox.Faults{Seed: r.Seed, Rates: map[string]int{"fail": 0}}); err != nil {
 		return err
 	}
-	for _, kind := range []string{stack.Postgres, stack.Temporal, stack.Sandbox, stack.Worker, stack.Receiver} {
+	kinds := []string{stack.Postgres, stack.Temporal, stack.Sandbox, stack.Worker, stack.Receiver}
+	if r.Events {
+		kinds = append(kinds, stack.API, stack.Endpoint)
+	}
+	for _, kind := range kinds {
 		for _, name := range r.stack.Names(kind) {
 			_ = r.stack.Resume(name) // fails if the process is not suspended or not running
 			if !r.stack.Running(name) {
@@ -261,14 +301,17 @@ func (r *run) heal(ctx context.Context) error {
 			}
 		}
 	}
+	if r.Events {
+		return r.calm(ctx)
+	}
 	return nil
 }
 
 // Bounds of settling down.
 const (
-	settleWithin = 5 * time.Minute  // the bound of P6, also on a busy machine
-	patience     = 90 * time.Second // without any change; the longest pause between attempts is a minute
-	lookEvery    = 500 * time.Millisecond
+	settleWithin = 5 * time.Minute        // the bound of P6, also on a busy machine; with Events, plus the time of the faults
+	patience     = 90 * time.Second       // without any change; the longest pause between attempts is a minute
+	lookEvery    = 500 * time.Millisecond // and a fifth of the time at most
 	tellEvery    = 5 * time.Second
 	aDay         = 25 * time.Hour // longer than the gateway's longest delay
 )
@@ -276,11 +319,16 @@ const (
 // settleDown waits until nothing is pending, at most settleWithin. When no order is open,
 // it advances the gateway's clock, so that the gateway sends its last callbacks.
 func (r *run) settleDown(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	within := settleWithin
+	if r.Events {
+		within += r.Duration
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var told time.Time
 	last, since := "", time.Now()
 	for {
+		began := time.Now()
 		unrest, busy, err := r.unrest(ctx)
 		if err == nil && !busy {
 			_, err = r.stack.Gateway.Advance(ctx, aDay)
@@ -299,7 +347,7 @@ func (r *run) settleDown(ctx context.Context) {
 			r.say("still pending: %s", unrest)
 			told = time.Now()
 		}
-		if !pause(ctx, lookEvery) || time.Since(since) > patience {
+		if !pause(ctx, max(lookEvery, 4*time.Since(began))) || time.Since(since) > patience {
 			r.say("giving up, still pending: %s", unrest)
 			return
 		}

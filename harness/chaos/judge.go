@@ -30,6 +30,7 @@ type judgement struct {
 	longest    int64               // longest history of a workflow, in events
 	drilled    []drilled           // results of the drills
 	states     map[order.State]int // of the orders that the ledger has
+	heard      eventsLine          // what the webhook endpoint has got
 	unheard    []string            // orders that were not acknowledged and are not in the ledger
 }
 
@@ -132,11 +133,20 @@ func (r *run) unrest(ctx context.Context) (what string, orders bool, err error) 
 	if !info.Next.IsZero() && info.Next.Sub(info.Now) < aDay {
 		unrest = append(unrest, "the gateway has callbacks to send")
 	}
+	if r.Events {
+		waiting, err := r.listen(ctx, v.rows)
+		if err != nil {
+			return "", true, err
+		}
+		if waiting != "" {
+			unrest = append(unrest, waiting)
+		}
+	}
 	slices.Sort(unrest)
 	return strings.Join(unrest, ", "), asking+open > 0, nil
 }
 
-// judge checks the properties P1 to P7.
+// judge checks the properties P1 to P7, and P11 if there is a webhook endpoint.
 func (r *run) judge(ctx context.Context) error {
 	v, err := r.look(ctx)
 	if err != nil {
@@ -165,7 +175,7 @@ func (r *run) judge(ctx context.Context) error {
 			r.find(key.String(), "the ledger has an order that was never requested")
 		}
 	}
-	for _, weigh := range []func(context.Context, view) error{r.judgeGateway, r.judgeLedger, r.judgeBalances, r.judgeInbox} {
+	for _, weigh := range []func(context.Context, view) error{r.judgeGateway, r.judgeLedger, r.judgeBalances, r.judgeInbox, r.judgeEvents} {
 		if err := weigh(ctx, v); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ var merchants = []struct {
 	{sandbox.Merchant{Number: "M1700000002", Country: "VN", Balance: "2000000000"}, false},
 	{sandbox.Merchant{Number: "M1700000003", Country: "BD", Balance: "2000000"}, false},
 	{sandbox.Merchant{Number: "M1700000004", Country: "PK", Balance: "5000000"}, true},
-	{sandbox.Merchant{Number: "M1700000005", Country: "TH", Balance: "1000000"}, true},
+	{sandbox.Merchant{Number: "M1700000005", Country: "TH", Balance: "5000000"}, true},
 	{sandbox.Merchant{Number: "M1700000006", Country: "BR", Balance: "500000"}, true},
 	{sandbox.Merchant{Number: "M1700000007", Country: "BD", Balance: "2000000"}, true},
 }
@@ -103,6 +103,7 @@ type started struct {
 	request order.Request
 	habit   habit
 	due     time.Duration // since the beginning of the run
+	http    bool          // it is started at the HTTP door
 
 	mutex        sync.Mutex
 	acknowledged bool
@@ -203,7 +204,7 @@ func (r *run) start(ctx context.Context, o *started) {
 	}
 	for wait := askAgain; ; wait = min(2*wait, askLater) {
 		asking, cancel := context.WithTimeout(ctx, patience)
-		done := o.note(r.ask(asking, o.request))
+		done := o.note(r.ask(asking, o))
 		cancel()
 		if done || o.habit == fickle || !pause(ctx, wait) {
 			return
@@ -211,7 +212,11 @@ func (r *run) start(ctx context.Context, o *started) {
 	}
 }
 
-func (r *run) ask(ctx context.Context, request order.Request) error {
+func (r *run) ask(ctx context.Context, o *started) error {
+	request := o.request
+	if o.http {
+		return r.askOverHTTP(ctx, request)
+	}
 	if request.Kind == order.Deposit {
 		_, _, err := r.stack.Orders.StartDeposit(ctx, request)
 		return err

@@ -27,12 +27,13 @@ type summary struct {
 	Points         map[string]int      `json:"points"`                   // processes that were killed or suspended there
 	Missed         []string            `json:"missed,omitempty"`         // points at which no process was killed
 	LongestHistory int64               `json:"longest_history"`          // of a workflow, in events
-	Drills         []drilled           `json:"drills"`                   // copies that were restored
+	Drills         []drilled           `json:"drills,omitempty"`         // copies that were restored
 	Unacknowledged []string            `json:"unacknowledged,omitempty"` // orders that were never acknowledged, and are not stored
 	Lost           int                 `json:"lost"`
 	DoublePayments int                 `json:"double_payments"`
 	LedgerSum      int64               `json:"ledger_sum"`
 	Stuck          int                 `json:"stuck"`
+	Heard          *eventsLine         `json:"events,omitempty"` // with a webhook endpoint
 	Violations     int                 `json:"violations"`
 }
 
@@ -57,8 +58,11 @@ func (r *run) report() error {
 		LongestHistory: r.longest, Unacknowledged: r.unheard, Drills: r.drilled,
 		Lost: r.lost, DoublePayments: r.doubles, LedgerSum: r.sum, Stuck: r.stuck, Violations: len(r.violations),
 	}
+	if r.Events {
+		s.Kills[stack.API], s.Kills[stack.Endpoint], s.Heard = 0, 0, &r.heard
+	}
 	maps.Copy(s.Kills, r.kills)
-	for _, p := range points {
+	for _, p := range r.points() {
 		s.Points[p.name] = r.met[p.name] + r.frozenAt[p.name]
 		if r.met[p.name] == 0 {
 			s.Missed = append(s.Missed, p.name)

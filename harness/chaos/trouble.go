@@ -51,14 +51,7 @@ func kill(kind string) blow {
 // started again. A process has one fault at a time.
 func (r *run) trouble(ctx context.Context) {
 	var tracks sync.WaitGroup
-	for stream, track := range map[uint64]struct {
-		between span
-		deal    blow
-	}{
-		seedBlows:   {betweenBlows, dealer(deck)},
-		seedTraps:   {betweenTraps, (*run).killAtPoint},
-		seedFreezes: {betweenFreezes, (*run).freeze},
-	} {
+	for stream, track := range r.tracks() {
 		tracks.Go(func() {
 			random := rand.New(rand.NewPCG(r.Seed, stream))
 			for pause(ctx, track.between.draw(random)) {
@@ -68,6 +61,24 @@ func (r *run) trouble(ctx context.Context) {
 	}
 	tracks.Wait()
 	r.returning.Wait()
+}
+
+// track is one kind of fault, again and again.
+type track struct {
+	between span
+	deal    blow
+}
+
+// tracks are the kinds of faults of the run, by their streams of random numbers.
+func (r *run) tracks() map[uint64]track {
+	if r.Events {
+		return eventTracks()
+	}
+	return map[uint64]track{
+		seedBlows:   {betweenBlows, dealer(deck)},
+		seedTraps:   {betweenTraps, (*run).killAtPoint},
+		seedFreezes: {betweenFreezes, (*run).freeze},
+	}
 }
 
 // dealer returns a blow that executes the deck's blows in random sequence, again and again.
@@ -142,7 +153,7 @@ const atOnce = 4
 func (r *run) leastMet(random *rand.Rand) []point {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	shuffled := slices.Clone(points)
+	shuffled := slices.Clone(r.points())
 	random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	slices.SortStableFunc(shuffled, func(a, b point) int { return cmp.Compare(r.met[a.name], r.met[b.name]) })
 	return shuffled[:atOnce]
@@ -156,7 +167,7 @@ func (r *run) freeze(ctx context.Context, random *rand.Rand) {
 	name := names[random.IntN(len(names))]
 	frozen := ""
 	if random.IntN(3) > 0 {
-		r.meet(ctx, []point{frozenPoint(random)}, func(p point, name string) (met, dead bool) {
+		r.meet(ctx, []point{r.frozenPoint(random)}, func(p point, name string) (met, dead bool) {
 			if !r.claim(name) {
 				return false, false
 			}
@@ -178,10 +189,10 @@ func (r *run) freeze(ctx context.Context, random *rand.Rand) {
 
 // frozenPoint returns a random point of a worker, in half of the calls one around the sending
 // of a create.
-func frozenPoint(random *rand.Rand) point {
+func (r *run) frozenPoint(random *rand.Rand) point {
 	zombies := random.IntN(2) == 0
 	var eligible []point
-	for _, p := range points {
+	for _, p := range r.points() {
 		if p.kind == stack.Worker && (p.zombie || !zombies) {
 			eligible = append(eligible, p)
 		}

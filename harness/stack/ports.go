@@ -38,6 +38,7 @@ var (
 	portPostgres = port{"PostgreSQL", 5432}
 	portAPI      = port{"api", 8085}
 	portAPIAdmin = port{"api health", 8086}
+	portEndpoint = port{"webhook endpoint", 8087}
 )
 
 // nthPort identifies a listener of the n-th process of a kind.
@@ -60,6 +61,9 @@ func (s *Stack) ports() []port {
 	}
 	if s.options.API {
 		wanted = append(wanted, portAPI, portAPIAdmin)
+	}
+	if s.options.Endpoint {
+		wanted = append(wanted, portEndpoint)
 	}
 	if s.options.OwnDatabase {
 		wanted = append(wanted, portPostgres)

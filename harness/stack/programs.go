@@ -35,6 +35,7 @@ type Addresses struct {
 	Worker   string // URL of the worker's health and metrics
 	API      string // URL of the HTTP door, "" if it is off
 	APIAdmin string // URL of its health and metrics
+	Endpoint string // URL that events are posted to, "" if there is no endpoint
 }
 
 // quick are settings with which an order ends within seconds.
@@ -110,6 +111,9 @@ func (s *Stack) prepare(ctx context.Context, bin string) error {
 			return err
 		}
 		s.complete(bin, API)
+	}
+	if s.options.Endpoint {
+		s.addEndpoint(bin, ports[portEndpoint])
 	}
 	s.complete(bin, Temporal, Sandbox)
 	s.complete(bin, s.Names(Worker)...)
@@ -200,6 +204,25 @@ func (s *Stack) addAPI(ports map[port]string, keys keyRing) error {
 	}
 	s.programs[API] = program{env: env, ready: answers(s.Addresses.APIAdmin + "/readyz")}
 	return nil
+}
+
+// The files of a webhook endpoint.
+const (
+	EndpointSettings = "endpoint.json"  // what it is told
+	EndpointRecord   = "endpoint.jsonl" // what it has taken
+)
+
+// EndpointFile is the path of a file of the webhook endpoint.
+func (s *Stack) EndpointFile(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *Stack) addEndpoint(bin, address string) {
+	s.Addresses.Endpoint = "http://" + address + "/events"
+	s.programs[Endpoint] = program{
+		path:  filepath.Join(bin, "dev"),
+		args:  []string{Endpoint, "--listen", address, "--settings", s.EndpointFile(EndpointSettings), "--record", s.EndpointFile(EndpointRecord)},
+		ready: answers("http://" + address + "/healthz"),
+	}
+	s.complete(bin, Endpoint)
 }
 
 // shared is the environment that workers and receivers have in common.

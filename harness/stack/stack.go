@@ -38,6 +38,7 @@ const (
 	Worker   = "worker"
 	Receiver = "receiver"
 	API      = "api"
+	Endpoint = "endpoint"
 )
 
 // Postgres is the PostgreSQL server of a stack that has one of its own.
@@ -95,6 +96,8 @@ type Options struct {
 	Died func(name string, reason error)
 	// API runs the HTTP door, too.
 	API bool
+	// Endpoint runs a webhook endpoint, too: `dev endpoint`, with the files of EndpointFile.
+	Endpoint bool
 	// UI switches the Temporal UI on.
 	UI bool
 	// UsualPorts takes the ports that people expect, as far as they are free.
@@ -195,6 +198,11 @@ func (s *Stack) start(ctx context.Context, bin string) error {
 	}
 	if s.options.API {
 		if err := s.Launch(ctx, API); err != nil {
+			return err
+		}
+	}
+	if s.options.Endpoint {
+		if err := s.Launch(ctx, Endpoint); err != nil {
 			return err
 		}
 	}
@@ -393,7 +401,7 @@ func (s *Stack) Stop() error {
 	}
 	// Temporal and the database end last, because the others still call them while they stop.
 	err := errors.Join(
-		s.terminate(slices.Concat([]string{Sandbox}, s.Names(Receiver), s.Names(Worker))...),
+		s.terminate(slices.Concat([]string{Sandbox, API, Endpoint}, s.Names(Receiver), s.Names(Worker))...),
 		s.terminate(Temporal, Postgres))
 	s.claims.release()
 	return errors.Join(err, s.database.drop(kept), s.closeDir(kept))

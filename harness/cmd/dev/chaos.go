@@ -20,10 +20,15 @@ and every order, payment and balance is compared with the gateway's records.
 Standard output carries a line of JSON per violation and a summary as the last
 line. After a violation the exit status is 1, and logs and records are kept.
 
+With --events there are many more orders, half of them are started at the api, a webhook
+endpoint is told every event, and api and endpoint are killed, too. What the endpoint has
+recorded is compared with the ledger's history. No older copies are restored.
+
 To test the comparison itself, give --worker another worker, for example one that was
 built without one of the checks.`,
 		Example: `  dev chaos --seed 7
   dev chaos --duration 10m --orders 4000
+  dev chaos --events --orders 1000
   dev chaos --worker ./worker-without-a-check`,
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,10 +38,29 @@ built without one of the checks.`,
 	}
 	flags := cmd.Flags()
 	flags.Uint64Var(&options.Seed, "seed", 1, "selects the orders, the gateway's faults and the process faults")
-	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration)")
-	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m)")
+	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration; twenty with --events)")
+	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m; with --events as long as --orders take)")
+	flags.BoolVar(&options.Events, "events", false, "add the api and a webhook endpoint, and check what the endpoint was told")
 	flags.StringVar(&options.Bin, "bin", "", "directory of the stack's programs (default: beside this one)")
 	flags.StringVar(&options.Worker, "worker", "", "run this worker program instead")
 	flags.BoolVar(&options.Keep, "keep", false, "keep logs and records, whatever the outcome")
+	return cmd
+}
+
+// endpointCommand runs the webhook endpoint of a run of chaos, as a process that can be
+// killed.
+func endpointCommand() *cobra.Command {
+	var options chaos.EndpointOptions
+	cmd := &cobra.Command{
+		Use:    "endpoint",
+		Short:  "Record the events that are posted, as a finance system does",
+		Hidden: true,
+		Args:   commandline.NoArguments,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return chaos.ServeEndpoint(cmd.Context(), options) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&options.Listen, "listen", "", "host:port")
+	flags.StringVar(&options.Settings, "settings", "", "file with the secret, as JSON")
+	flags.StringVar(&options.Record, "record", "", "file for the events")
 	return cmd
 }

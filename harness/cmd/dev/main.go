@@ -45,7 +45,7 @@ func command() *cobra.Command {
 		Use:   "dev",
 		Short: "Run the whole stack on this machine",
 	}
-	root.AddCommand(demoCommand(), upCommand(), benchCommand(), floodCommand(), chaosCommand(), recordCommand())
+	root.AddCommand(demoCommand(), upCommand(), benchCommand(), floodCommand(), chaosCommand(), endpointCommand(), recordCommand())
 	commandline.Prepare(root, nil)
 	return root
 }
