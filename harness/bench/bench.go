@@ -11,9 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
@@ -32,6 +35,8 @@ type Options struct {
 	Rounds      int    // rounds of each side, in turn; 0 is 3
 	Open        int    // orders in flight at once, of that measurement; 0 is 1000
 	Records     int    // transactions that are compared; 0 is 100,000
+	Rows        int    // of the batch; 0 is 1000
+	Only        string // the one measurement to make; empty: all of the server
 	Progress    io.Writer
 }
 
@@ -66,12 +71,21 @@ type place struct {
 
 // Run measures everything and prints one JSON object per line.
 func Run(ctx context.Context, out io.Writer, options Options) error {
+	if err := checkOnly(options); err != nil {
+		return err
+	}
 	switch options.Server {
 	case "":
-		if err := runOn(ctx, out, Embedded, options); err != nil {
-			return err
+		for _, server := range []string{Embedded, Production} {
+			options.Server = server
+			if checkOnly(options) != nil {
+				continue
+			}
+			if err := runOn(ctx, out, server, options); err != nil {
+				return err
+			}
 		}
-		return runOn(ctx, out, Production, options)
+		return nil
 	case Embedded, Production:
 		return runOn(ctx, out, options.Server, options)
 	}
@@ -86,16 +100,55 @@ func runOn(ctx context.Context, out io.Writer, server string, options Options) e
 	if err != nil {
 		return err
 	}
-	measures := []func(context.Context) error{r.signature, r.cost, r.throughput, r.stopFloor, r.callbacks, r.inFlight, r.reconcile}
-	if server == Production {
-		measures = []func(context.Context) error{r.cost, r.throughput, r.sql, r.stopFloor, r.callbacks, r.inFlight}
-	}
-	for _, measure := range measures {
-		if err == nil {
-			err = measure(ctx)
+	for _, m := range measures {
+		if err == nil && m.on(options) {
+			err = m.run(r, ctx)
 		}
 	}
 	return errors.Join(err, r.close())
+}
+
+// measurement is one kind of line. server is the only one that it runs on; empty: both.
+type measurement struct {
+	name, server string
+	run          func(*rig, context.Context) error
+}
+
+var measures = []measurement{
+	{"signature", Embedded, (*rig).signature},
+	{"cost", "", (*rig).cost},
+	{"throughput", "", (*rig).throughput},
+	{"sql", Production, (*rig).sql},
+	{"", "", (*rig).stopFloor},
+	{"api", "", (*rig).api},
+	{"webhook", "", (*rig).webhook},
+	{"callback", "", (*rig).callbacks},
+	{"batch", "", (*rig).batch},
+	{"in_flight", "", (*rig).inFlight},
+	{"reconcile", Embedded, (*rig).reconcile},
+}
+
+// on reports whether the measurement is made.
+func (m measurement) on(o Options) bool {
+	return (m.server == "" || m.server == o.Server) && (m.name == "" || o.Only == "" || o.Only == m.name)
+}
+
+// checkOnly refuses a measurement that there is not, or not on the server.
+func checkOnly(o Options) error {
+	var names []string
+	for _, m := range measures {
+		if m.name == "" {
+			continue
+		}
+		names = append(names, m.name)
+		if m.name == o.Only && m.server != "" && o.Server != "" && m.server != o.Server {
+			return fmt.Errorf("%s is measured on the server %q only", m.name, m.server)
+		}
+	}
+	if o.Only != "" && !slices.Contains(names, o.Only) {
+		return fmt.Errorf("there is no measurement %q: it is one of %s", o.Only, strings.Join(names, ", "))
+	}
+	return nil
 }
 
 // rig holds what all measurements share.
@@ -105,6 +158,7 @@ type rig struct {
 	out     *json.Encoder
 	dir     string // of the policy, and of what a measurement needs for itself
 	stack   *stack.Stack
+	http    *http.Client
 	floor   *floor
 	serial  int
 }
@@ -115,11 +169,14 @@ func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
 	options.Rounds = or(options.Rounds, 3)
 	options.Open = or(options.Open, 1000)
 	options.Records = or(options.Records, 100_000)
+	options.Rows = or(options.Rows, 1000)
 	dir, err := os.MkdirTemp("", "payouts-bench-")
 	if err != nil {
 		return nil, err
 	}
 	r := &rig{options: options, place: place{Server: options.Server, Ledger: onSQLite}, out: json.NewEncoder(out), dir: dir}
+	// As many connections as there are requests at once, as client.Start has.
+	r.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: options.Concurrency}}
 	if options.Server == Production || options.DatabaseURL != "" {
 		r.place.Ledger = onPostgres
 	}
@@ -136,11 +193,13 @@ func (r *rig) open(ctx context.Context) error {
 	}
 	wanted := stack.Options{
 		Bin:      r.options.Bin,
+		API:      true,
 		Speed:    int(sandbox.DefaultDelay / settle),
 		Progress: r.options.Progress,
 		Settings: map[string]string{
 			"PAYOUTS_GATEWAY_RATE":   "100000", // no limit, so that it is not what is measured
-			"PAYOUTS_CALLBACK_GRACE": "30s",    // the callback path is measured without polls
+			"PAYOUTS_API_RATE":       "100000",
+			"PAYOUTS_CALLBACK_GRACE": "30s", // the callback path is measured without polls
 			"PAYOUTS_LOG_LEVEL":      "error",
 			"PAYOUTS_POLICY_FILE":    rules,
 		},

@@ -3,10 +3,13 @@ package bench
 import (
 	"encoding/json"
 	"io"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/internal/webhook"
 )
 
 // Figures of two servers stand in one file: every line says which is its own.
@@ -17,6 +20,7 @@ func TestEveryLineNamesItsPlace(t *testing.T) {
 		costLine{Bench: "cost", place: at}, throughputLine{Bench: "throughput", place: at}, sqlLine{Bench: "sql", place: at},
 		callbackLine{Bench: "callback", place: at}, signatureLine{Bench: "signature", place: at},
 		inFlightLine{Bench: "in_flight", place: at}, reconcileLine{Bench: "reconcile", place: at},
+		apiLine{Bench: "api", place: at}, webhookLine{Bench: "webhook", place: at}, batchLine{Bench: "batch", place: at}, eventsLine{Bench: "events", place: at},
 	} {
 		text, err := json.Marshal(line)
 		require.NoError(t, err)
@@ -50,4 +54,68 @@ func TestUsageIsPerOrderAndProcess(t *testing.T) {
 	both.add(usage{"worker": 3 * time.Second, here: time.Second}, usage{"worker": 4 * time.Second, here: time.Second})
 	require.Equal(t, map[string]float64{"worker": 15, here: 5}, both.per(200))
 	require.Empty(t, make(usage).per(200), "where the system does not tell")
+}
+
+func TestUnknownMeasurementIsRefused(t *testing.T) {
+	t.Parallel()
+	err := Run(t.Context(), io.Discard, Options{Only: "speed"})
+	require.EqualError(t, err, `there is no measurement "speed": it is one of signature, cost, throughput, sql, api, webhook, callback, batch, in_flight, reconcile`)
+	err = Run(t.Context(), io.Discard, Options{Only: "sql", Server: Embedded})
+	require.EqualError(t, err, `sql is measured on the server "production" only`)
+}
+
+// One measurement is made, on each server that has it.
+func TestOnlyOneMeasurementIsMade(t *testing.T) {
+	t.Parallel()
+	made := func(o Options) (names []string) {
+		for _, m := range measures {
+			if m.name != "" && m.on(o) {
+				names = append(names, m.name)
+			}
+		}
+		return names
+	}
+	require.Equal(t, []string{"api"}, made(Options{Only: "api", Server: Production}))
+	require.Empty(t, made(Options{Only: "sql", Server: Embedded}))
+	require.Equal(t, []string{"cost", "throughput", "sql", "api", "webhook", "callback", "batch", "in_flight"}, made(Options{Server: Production}))
+	require.Equal(t, []string{"signature", "cost", "throughput", "api", "webhook", "callback", "batch", "in_flight", "reconcile"}, made(Options{Server: Embedded}))
+}
+
+// The members that others read.
+func TestMembersOfLines(t *testing.T) {
+	t.Parallel()
+	for line, members := range map[any][]string{
+		apiLine{}:     {"bench", "starts_per_s", "client_starts_per_s", "ratio", "p99_ms"},
+		webhookLine{}: {"bench", "deliveries_per_s"},
+		batchLine{}:   {"bench", "rows", "rows_per_s", "check_rows_per_s", "peak_rss_mb"},
+		eventsLine{}:  {"bench", "statements", "transactions", "wal_bytes"},
+	} {
+		text, err := json.Marshal(line)
+		require.NoError(t, err)
+		var read map[string]any
+		require.NoError(t, json.Unmarshal(text, &read))
+		for _, member := range members {
+			require.Contains(t, read, member)
+		}
+	}
+}
+
+// An endpoint counts what is well signed.
+func TestTheEndpointCounts(t *testing.T) {
+	t.Parallel()
+	secret := webhook.NewSecret()
+	e := &ear{}
+	require.NoError(t, e.verifies(secret))
+	server := httptest.NewServer(e)
+	defer server.Close()
+	sender := webhook.NewSender(webhook.Options{AllowPrivate: true})
+	for _, key := range []string{secret, webhook.NewSecret(), secret} {
+		_, err := sender.Send(t.Context(), webhook.Target{URL: server.URL, Secrets: []string{key}}, webhook.Message{ID: "evt_1", Body: []byte("{}")}, time.Now())
+		require.NoError(t, err)
+	}
+	require.Equal(t, 2, e.told().count)
+	require.Equal(t, map[string]bool{"evt_1": true}, e.told().ids)
+	require.Equal(t, 1, e.told().faults)
+	e.restart()
+	require.Zero(t, e.told())
 }

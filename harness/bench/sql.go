@@ -30,6 +30,19 @@ type sqlLine struct {
 // would be random.
 var countedPostgres = []string{"shared_preload_libraries=pg_stat_statements", "fsync=on", "checkpoint_timeout=1h", "max_wal_size=20GB"}
 
+// eventsLine is what events add to the cost of an order in the ledger's database: the
+// relay's work, beside the line sql of the path. The relay works for all new events at once,
+// so it costs less per order the more orders there are.
+type eventsLine struct {
+	Bench string `json:"bench"`
+	place
+	Orders       int     `json:"orders"` // on each side
+	OrdersPerS   float64 `json:"orders_per_s"`
+	Statements   float64 `json:"statements"`
+	Transactions float64 `json:"transactions"`
+	WALBytes     float64 `json:"wal_bytes"`
+}
+
 // sqlSettle is the time for work after an order's end.
 const sqlSettle = 2 * time.Second
 
@@ -80,7 +93,62 @@ func (r *rig) sql(ctx context.Context) (err error) {
 			}
 		}
 	}
-	return nil
+	return r.eventsCost(ctx, db, idle)
+}
+
+// eventsCost compares orders with those whose events get no places, in turn.
+func (r *rig) eventsCost(ctx context.Context, db *sql.DB, idle work) error {
+	line := eventsLine{Bench: "events", place: r.place}
+	var timed round
+	ours := func() error {
+		one, err := r.round(ctx, r.options.Orders, r.ours)
+		timed.add(one)
+		return err
+	}
+	timed.cpu = make(usage)
+	var difference counts
+	for range r.options.Rounds {
+		with, err := counting(ctx, db, ours)
+		if err != nil {
+			return err
+		}
+		without, err := withoutRelay(ctx, db, func() (work, error) { return counting(ctx, db, ours) })
+		if err != nil {
+			return err
+		}
+		difference = difference.less(without.less(idle, ofLedger), 1).less(with.less(idle, ofLedger), -1)
+		line.Orders += r.options.Orders
+	}
+	each := difference.line(line.Orders)
+	line.OrdersPerS = digits(timed.perSecond())
+	line.Statements, line.Transactions, line.WALBytes = each.Statements, each.Transactions, each.WALBytes
+	return r.out.Encode(line)
+}
+
+// withoutRelay calls a function while the relay cannot place events, because its row is
+// locked. It tries again every few seconds, which costs a little. withoutRelay returns when
+// all events have their places.
+func withoutRelay(ctx context.Context, db *sql.DB, run func() (work, error)) (done work, err error) {
+	held, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return done, err
+	}
+	if _, err = held.ExecContext(ctx, "SELECT last_id FROM event_relay WHERE one = 1 FOR UPDATE"); err == nil {
+		done, err = run()
+	}
+	if err := errors.Join(err, held.Rollback()); err != nil {
+		return done, err
+	}
+	for behind := true; behind; {
+		if err := pause(ctx, sqlSettle); err != nil {
+			return done, err
+		}
+		err := db.QueryRowContext(ctx, "SELECT last_id < (SELECT MAX(id) FROM audit) FROM event_relay").Scan(&behind)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 // work counts the work in the databases during a time, by owner.
