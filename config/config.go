@@ -89,6 +89,7 @@ type Starter struct {
 	Alarm
 	Webhooks
 	Signing
+	Remote
 	Payloads `optional:"true"` // see ReadKeyRing
 	Exceptions
 	Log

@@ -382,6 +382,20 @@ type Signing struct {
 	SigningKey string `unit:"path" desc:"The SSH key that signs: a private key file, a file NAME.pub whose private key the SSH agent has, or a directory with a file for each name of --by. Without it, the agent's only key."`
 }
 
+// Remote says which api a command asks.
+type Remote struct {
+	APIAddress   string `unit:"url" desc:"The api that starter asks in place of the ledger and Temporal, as with --api; http only on this machine."`
+	APIToken     Secret `unit:"text" desc:"API key of the roster, which says who asks the api."`
+	APITokenFile string `unit:"path" desc:"File that holds PAYOUTS_API_TOKEN, in its place."`
+}
+
+// ReadAPIToken returns the API key, or "" if none is set. The error is an *Error.
+func (r Remote) ReadAPIToken() (Secret, error) {
+	p := new(problems)
+	token := p.secret("PAYOUTS_API_TOKEN", r.APIToken, r.APITokenFile)
+	return token, p.err()
+}
+
 // Audit names the file with the keys that seal the audit.
 type Audit struct {
 	AuditKeyFile  string `unit:"path" desc:"File with the private keys that seal the entries of the audit, newest first; starter keygen --audit makes one. Needed unless PAYOUTS_AUDIT_UNSEALED is true."`

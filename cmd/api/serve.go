@@ -57,7 +57,7 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 	defer hooks.Close()
 	sender := boot.WebhookSender(settings.Webhooks, commandline.ReadBuild("api").Version)
 	defer sender.Close()
-	service := payouts.New(payouts.Parts{
+	parts := payouts.Parts{
 		Sender: sender,
 		Webhooks: func(ctx context.Context) (payouts.WebhookBooks, error) {
 			return hooks.Open(ctx, settings.DatabaseURL, settings.AllowInsecure, settings.DataKeyFile)
@@ -66,10 +66,12 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 		Ledger:  func(context.Context) (payouts.Ledger, error) { return books, nil },
 		Orders:  func(context.Context) (payouts.Orders, error) { return orders, nil },
 		Gateway: func(string) (*tarspay.Client, error) { return nil, payouts.ErrNoGateway },
-	})
+	}
+	service := payouts.New(parts)
+	parts.Ask, parts.AskFor = payouts.AskStarter, payouts.AskStarterFor
 	registry := boot.Metrics()
 	options := httpapi.Options{
-		Service: service, Access: access, Countries: settings.Merchants.Countries(), Rate: settings.APIRate,
+		Service: service, Commands: payouts.New(parts), Access: access, Countries: settings.Merchants.Countries(), Rate: settings.APIRate,
 		Version: commandline.ReadBuild("api").Version, Metrics: httpapi.NewMetrics(registry), Log: log,
 	}
 	if settings.OIDCIssuer != "" { // which needs a roster

@@ -32,8 +32,8 @@ func (s *starter) addBy(cmd *cobra.Command, by *string) {
 
 // act does an action on an order and prints what was done, by whom and why, and the
 // order afterwards. more is further lines after what was done.
-func (s *starter) act(done string, who actor, do func(*payouts.Service) (payouts.Order, error), more ...string) error {
-	service, err := s.service()
+func (s *starter) act(done string, who actor, do func(useCases) (payouts.Order, error), more ...string) error {
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

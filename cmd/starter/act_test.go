@@ -283,11 +283,16 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 			return []string{"resolve", "REV-1", "--state", "succeeded", "--fee", "2.50", "--replace", "--why", "so says support", "--evidence", "ticket 4712"}
 		}, "REV-1", order.InReview, "books  900.00 PKR paid, and a fee of 2.50 PKR that the gateway kept\n", ledger.ActionPropose},
 	} {
-		t.Run(name, func(t *testing.T) {
+		deed := func(t *testing.T, throughTheDoor bool) {
+			t.Helper()
 			t.Parallel()
 			b := setup(t)
 			b.bare(t)
-			got := b.run(t.Context(), append(test.args(t, b), "--merchant", merchant, "--by", "dana")...)
+			args := append(test.args(t, b), "--merchant", merchant, "--by", "dana")
+			if throughTheDoor {
+				args = append(args, "--api", b.door(t))
+			}
+			got := b.run(t.Context(), args...)
 			require.Equal(t, exitDone, got.code, got.errs)
 			require.Contains(t, got.out, string(test.state))
 			require.Contains(t, got.out, test.says)
@@ -301,7 +306,9 @@ func TestDeedsWithoutAWorkflow(t *testing.T) {
 			report, err := b.real.VerifyAudit(t.Context(), ledger.AuditEvidence{})
 			require.NoError(t, err)
 			require.Empty(t, report.Broken)
-		})
+		}
+		t.Run(name, func(t *testing.T) { deed(t, false) })
+		t.Run(name+" through the api", func(t *testing.T) { deed(t, true) })
 	}
 }
 

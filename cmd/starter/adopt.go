@@ -61,7 +61,7 @@ func (s *starter) adopt(ctx context.Context, key order.Key, who string) error {
 	}
 	if adopted.Unrecorded {
 		s.note("the order is adopted, but its audit entry is not confirmed: look with %s, and if it is not there, add it with: starter note %s %s",
-			ask(payouts.UseAudit, key), orderArguments(key), `"adopted"`)
+			payouts.AskStarter(payouts.UseAudit, key), orderArguments(key), `"adopted"`)
 	}
 	if adopted.NotClosed {
 		s.note("the order is adopted, but the discrepancy about the missing workflow could not be closed; close it with starter close-discrepancy")

@@ -66,7 +66,7 @@ func (s *starter) approve(ctx context.Context, key order.Key, flags approveFlags
 	if flags.fingerprint == "" {
 		return s.lookBeforeApproval(ctx, key)
 	}
-	return s.act("approved", flags.actor, func(service *payouts.Service) (payouts.Order, error) {
+	return s.act("approved", flags.actor, func(service useCases) (payouts.Order, error) {
 		return service.Approve(ctx, s.by(flags.by), key, flags.fingerprint, flags.why)
 	})
 }
@@ -79,7 +79,7 @@ type lookDocument struct {
 
 // lookBeforeApproval prints the order to approve, and approves nothing.
 func (s *starter) lookBeforeApproval(ctx context.Context, key order.Key) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

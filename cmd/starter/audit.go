@@ -152,7 +152,7 @@ func (s *starter) auditKey(ctx context.Context, merchant string, args []string) 
 }
 
 func (s *starter) audit(ctx context.Context, key order.Key) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

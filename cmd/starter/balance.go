@@ -48,7 +48,7 @@ type balancesDocument struct {
 }
 
 func (s *starter) balance(ctx context.Context, merchants []string) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

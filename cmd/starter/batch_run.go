@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/apiclient"
 	"github.com/tarspay-payouts/orchestrator/internal/batch"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
@@ -74,24 +75,38 @@ command when the answer does not come. With --wait it goes on as starter batch w
 }
 
 func (s *starter) submitBatch(ctx context.Context, checked *batch.Checked, name, by string, waiting waitFlags) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
 	if err := s.requester(by); err != nil {
 		return err
 	}
-	rows, done := s.counted(checked)
-	stored, err := service.SubmitBatch(ctx, s.by(by), checked.Batch(name), rows, submitTime)
-	done()
+	stored, err := s.store(ctx, checked, name, by)
 	if err != nil {
-		return err
+		return s.batchFaults(err)
 	}
 	if waiting.wait {
 		return s.watchBatch(ctx, service, stored.ID, waiting)
 	}
 	s.showBatch(stored)
 	return nil
+}
+
+// store has a file stored: the api by the file itself, a worker by its rows.
+func (s *starter) store(ctx context.Context, checked *batch.Checked, name, by string) (payouts.Batch, error) {
+	if s.door != nil {
+		return s.door.UploadBatch(ctx, s.by(by), apiclient.Upload{
+			Merchant: checked.Merchant, Country: checked.Country(), Name: name, Format: checked.Format, Content: checked.File(),
+		})
+	}
+	service, err := s.service()
+	if err != nil {
+		return payouts.Batch{}, err
+	}
+	rows, done := s.counted(checked)
+	defer done()
+	return service.SubmitBatch(ctx, s.by(by), checked.Batch(name), rows, submitTime)
 }
 
 // counted counts the rows on a terminal as they are sent.
@@ -131,7 +146,7 @@ without success, and 7 if it takes longer than --timeout. The batch goes on in a
 		Example: "  starter batch watch 4be1c09d9f2c44d0 --timeout 2h",
 		Args:    commandline.Exactly("batch"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -144,7 +159,7 @@ without success, and 7 if it takes longer than --timeout. The batch goes on in a
 }
 
 // watchBatch waits until every row of a batch has ended, and prints the batch.
-func (s *starter) watchBatch(ctx context.Context, service *payouts.Service, id string, waiting waitFlags) error {
+func (s *starter) watchBatch(ctx context.Context, service useCases, id string, waiting waitFlags) error {
 	patience := waiting.or(watchTime)
 	watching, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -202,7 +217,7 @@ func (s *starter) batchShowCommand() *cobra.Command {
 		Long:    "Shows a batch, and how many of its rows are in which state.\n" + batchJSON,
 		Args:    commandline.Exactly("batch"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -249,7 +264,7 @@ more means that there are more than the limit.`,
 			if filter.Limit < 1 || filter.Limit > payouts.MaxPage {
 				return usage("--limit is between 1 and %d", payouts.MaxPage)
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -304,7 +319,7 @@ on after a seq.`,
 			if limit < 1 || limit > payouts.MaxPage || after < 0 {
 				return usage("--limit is between 1 and %d, and --after is a seq", payouts.MaxPage)
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -354,7 +369,7 @@ would begin a formula has an apostrophe before it.
 			if format != batch.CSV && format != batch.XLSX {
 				return usage("--output is needed: a file that ends with .csv or .xlsx")
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -362,9 +377,7 @@ would begin a formula has an apostrophe before it.
 			if err != nil {
 				return err
 			}
-			err = writeNew(file, func(w io.Writer) error {
-				return batch.WriteResult(w, format, found.Columns, resultsOf(service.BatchResults(cmd.Context(), s.self(), found.ID)))
-			})
+			err = writeNew(file, func(w io.Writer) error { return s.writeResult(cmd.Context(), w, found, format) })
 			if err != nil {
 				return err
 			}
@@ -377,6 +390,18 @@ would begin a formula has an apostrophe before it.
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "the file to write, .csv or .xlsx; a file that exists is not overwritten")
 	return cmd
+}
+
+// writeResult writes the file of results of a batch.
+func (s *starter) writeResult(ctx context.Context, w io.Writer, b payouts.Batch, format batch.Format) error {
+	if s.door != nil {
+		return s.door.WriteBatchResult(ctx, s.self(), b.ID, format, w)
+	}
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	return batch.WriteResult(w, format, b.Columns, resultsOf(service.BatchResults(ctx, s.self(), b.ID)))
 }
 
 type resultDocument struct {
@@ -398,14 +423,17 @@ func resultsOf(rows iter.Seq2[payouts.BatchRow, error]) iter.Seq2[batch.Result, 
 
 // batchChange is a command that pauses, resumes or cancels a batch.
 func (s *starter) batchChange(
-	cmd *cobra.Command, done string, change func(*payouts.Service, context.Context, payouts.Actor, string, string) (payouts.Batch, error),
+	cmd *cobra.Command, done string, change func(useCases, context.Context, payouts.Actor, string, string) (payouts.Batch, error),
 ) *cobra.Command {
 	var who actor
 	started := false
 	cmd.Long += "\n" + batchJSON
 	cmd.Args, cmd.ValidArgsFunction = commandline.Exactly("batch"), cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		service, err := s.service()
+		service, err := s.useCases()
+		if err == nil && started {
+			_, err = s.service() // before anything is done
+		}
 		if err != nil {
 			return err
 		}
@@ -414,7 +442,7 @@ func (s *starter) batchChange(
 			return err
 		}
 		if started {
-			if err := s.cancelStarted(cmd.Context(), service, args[0], who); err != nil {
+			if err := s.cancelStarted(cmd.Context(), args[0], who); err != nil {
 				return err
 			}
 			if changed, err = service.Batch(cmd.Context(), s.self(), args[0]); err != nil {
@@ -435,7 +463,11 @@ func (s *starter) batchChange(
 }
 
 // cancelStarted cancels the orders of a batch that were started and not sent.
-func (s *starter) cancelStarted(ctx context.Context, service *payouts.Service, id string, who actor) error {
+func (s *starter) cancelStarted(ctx context.Context, id string, who actor) error {
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
 	unsent, found, err := service.PickUnsent(ctx, s.self(), id)
 	if err != nil || !found {
 		return err
@@ -457,15 +489,15 @@ func (s *starter) batchChanges() []*cobra.Command {
 			Use: "pause ID --why WHY", Example: `  starter batch pause 4be1c09d9f2c44d0 --why "the totals look wrong" --by amina`, Short: "Start no further row until the batch is resumed",
 			Long: `Starts no further row of a batch. A row that was begun at this moment is started. Orders
 that were started go on; to hold back what was not sent, use starter stop.`,
-		}, "paused", (*payouts.Service).PauseBatch),
+		}, "paused", useCases.PauseBatch),
 		s.batchChange(&cobra.Command{
 			Use: "resume ID --why WHY", Example: `  starter batch resume 4be1c09d9f2c44d0 --why "they are right" --by amina`, Short: "Start rows of a paused batch again",
 			Long: `Starts rows of a paused batch again. It also has a batch driven that no workflow drives.`,
-		}, "resumed", (*payouts.Service).ResumeBatch),
+		}, "resumed", useCases.ResumeBatch),
 		s.batchChange(&cobra.Command{
 			Use: "cancel ID --why WHY", Example: `  starter batch cancel 4be1c09d9f2c44d0 --why "the wrong month" --by amina`, Short: "Start no further row of a batch, for ever",
 			Long: `Starts no further row of a batch, for ever. Orders that were started go on; with
 --started-too those that were not sent are cancelled, with one decision over the list.`,
-		}, "cancelled", (*payouts.Service).CancelBatch),
+		}, "cancelled", useCases.CancelBatch),
 	}
 }

@@ -45,7 +45,7 @@ func (s *starter) deposit(ctx context.Context, flags orderFlags, waiting waitFla
 	if err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

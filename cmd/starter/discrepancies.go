@@ -48,7 +48,7 @@ func (s *starter) discrepancies(ctx context.Context, filter payouts.DiscrepancyF
 	if err := pageLimit(filter.Limit); err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ type discrepancyDocument struct {
 }
 
 func (s *starter) closeDiscrepancy(ctx context.Context, id int64, who actor) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (s *starter) events(ctx context.Context, flags eventFlags) error {
 	if err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *starter) events(ctx context.Context, flags eventFlags) error {
 	case from.IsZero():
 		filter.After, err = service.LastEventPlace(ctx, s.self())
 	default:
-		filter.After, err = service.EventPlaceAt(ctx, s.self(), from)
+		filter.Since = from
 	}
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ const followPause = 30 * time.Second
 
 // followEvents calls each for events as they come, until it returns false or the context
 // ends, which is no error.
-func (s *starter) followEvents(ctx context.Context, service *payouts.Service, filter payouts.EventFilter, each func(payouts.Event) bool) error {
+func (s *starter) followEvents(ctx context.Context, service useCases, filter payouts.EventFilter, each func(payouts.Event) bool) error {
 	for s.lost == nil { // otherwise nobody reads any more, and run tells
 		page, err := service.Events(ctx, s.self(), filter, followPause)
 		if errors.Is(ctx.Err(), context.Canceled) {

@@ -38,7 +38,7 @@ func TestFollowEvents(t *testing.T) {
 	var errs strings.Builder
 	s := starter{
 		in: strings.NewReader(""), out: in, errs: &errs, user: "amina", now: time.Now, connect: b.connect,
-		settings: func() (config.Starter, error) { return b.settings, nil },
+		load: func() (config.Starter, error) { return b.settings, nil },
 	}
 	ended := make(chan int, 1)
 	go func() { ended <- s.run(ctx, []string{"events", "--follow", "--json", "--after", first.Cursor}) }()

@@ -109,6 +109,7 @@ func requireRun(t *testing.T, b *testBundle, name string, args []string, code in
 		"$ starter " + strings.Join(hidden(args), " "), fmt.Sprint("exit code ", text.code),
 		"--- standard output", text.out + "--- standard error", text.errs + "--- standard output with --json", machine.out,
 	}, "\n"))
+	requireSameThroughTheDoor(t, b, name, args, text, machine)
 }
 
 func requireGolden(t *testing.T, name, got string) {

@@ -115,7 +115,7 @@ func (s *starter) list(ctx context.Context, flags listFlags) error {
 	if err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

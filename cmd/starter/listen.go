@@ -55,7 +55,7 @@ func (s *starter) listen(ctx context.Context, to string, flags eventFlags) error
 	if err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/apiclient"
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
@@ -27,10 +28,10 @@ func main() {
 	s := starter{
 		connect: connections.Parts,
 		in:      os.Stdin, out: os.Stdout, errs: os.Stderr,
-		settings: config.LoadStarter,
-		user:     userName(),
-		now:      time.Now,
-		columns:  commandline.TerminalColumns(os.Stdout),
+		load:    config.LoadStarter,
+		user:    userName(),
+		now:     time.Now,
+		columns: commandline.TerminalColumns(os.Stdout),
 	}
 	s.warnOfZone(os.Getenv("TZ"))
 	code := s.run(ctx, os.Args[1:])
@@ -53,8 +54,12 @@ type starter struct {
 	signing config.Signing // of the settings
 	toSign  io.Writer      // where an envelope is written in place of being signed; nil: it is signed
 
-	settings func() (config.Starter, error)
-	connect  connect
+	load    func() (config.Starter, error)
+	connect connect
+
+	api       string              // the address of the api, of --api
+	door      *apiclient.Client   // nil: there is no api
+	merchants config.MerchantList // of the api
 }
 
 // run runs the program and returns the exit code.

@@ -23,7 +23,7 @@ for ever, so leave personal data out of it.
 			if err != nil {
 				return err
 			}
-			return s.act("noted in the order's audit", actor{who, args[1]}, func(service *payouts.Service) (payouts.Order, error) {
+			return s.act("noted in the order's audit", actor{who, args[1]}, func(service useCases) (payouts.Order, error) {
 				return service.Note(cmd.Context(), s.by(who), key, args[1])
 			})
 		},

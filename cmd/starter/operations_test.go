@@ -112,7 +112,7 @@ func TestOperationsCommands(t *testing.T) {
 		for i := range words {
 			words[i] = strings.Trim(words[i], `"`)
 		}
-		root := (&starter{settings: func() (config.Starter, error) { return config.Starter{}, nil }}).root()
+		root := (&starter{load: func() (config.Starter, error) { return config.Starter{}, nil }}).root()
 		command, rest, err := root.Find(words)
 		require.NoError(t, err, line)
 		require.NotEqual(t, root, command, line)

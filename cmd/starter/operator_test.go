@@ -418,7 +418,7 @@ func TestQueueAdvisesOnEveryKind(t *testing.T) {
 		kinds[item.Kind] = true
 		require.NotEmpty(t, item.Do, item.Kind)
 		words := strings.Fields(strings.TrimPrefix(item.Command, "starter "))
-		root := (&starter{settings: func() (config.Starter, error) { return b.settings, nil }}).root()
+		root := (&starter{load: func() (config.Starter, error) { return b.settings, nil }}).root()
 		command, rest, err := root.Find(words)
 		require.NoError(t, err, item.Command)
 		require.NotEqual(t, root, command, item.Command)

@@ -18,7 +18,7 @@ func TestTheMerchantIsNotLookedFor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := starter{
-		settings: func() (config.Starter, error) { return b.settings, nil },
+		load: func() (config.Starter, error) { return b.settings, nil },
 		connect: func(config.Starter) payouts.Parts {
 			return payouts.Parts{
 				Orders: func(context.Context) (payouts.Orders, error) { panic("asked") },
@@ -40,7 +40,7 @@ func TestTheOnlyMerchantIsNotLookedUpInTemporal(t *testing.T) {
 	b := setup(t)
 	b.settings.Merchants = b.settings.Merchants[:1]
 	s := starter{
-		settings: func() (config.Starter, error) { return b.settings, nil },
+		load: func() (config.Starter, error) { return b.settings, nil },
 		connect: func(config.Starter) payouts.Parts {
 			return payouts.Parts{
 				Orders: func(context.Context) (payouts.Orders, error) { panic("asked") },

@@ -40,7 +40,7 @@ it has ended, WORKFLOW_MISSING if no workflow drives it: adopt it first.
 }
 
 func (s *starter) poll(ctx context.Context, key order.Key, who string) error {
-	return s.act("asked now", actor{by: who}, func(service *payouts.Service) (payouts.Order, error) {
+	return s.act("asked now", actor{by: who}, func(service useCases) (payouts.Order, error) {
 		return service.Poll(ctx, s.by(who), key)
-	}, "what comes of it shows in: "+ask(payouts.UseStatus, key))
+	}, "what comes of it shows in: "+payouts.AskStarter(payouts.UseStatus, key))
 }

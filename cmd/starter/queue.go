@@ -58,7 +58,7 @@ func (s *starter) queue(ctx context.Context, limit int) error {
 	if err := pageLimit(limit); err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ in millionths of a minor unit.
 }
 
 func (s *starter) reconcile(ctx context.Context, merchants []string, timeout time.Duration) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

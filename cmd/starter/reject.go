@@ -18,7 +18,7 @@ requested it may do so, too.
 
 --json: {"order","source"}, as of starter status.` + listHelpJSON,
 		Example: `  starter reject INV-1 --why "not our supplier" --by amina`,
-	}, (*payouts.Service).Reject)
+	}, useCases.Reject)
 }
 
 func (s *starter) cancelCommand() *cobra.Command {
@@ -31,13 +31,13 @@ gateway does not take back what it has accepted.
 
 --json: {"order","source"}, as of starter status.` + listHelpJSON,
 		Example: `  starter cancel INV-1 --why "paid by hand"`,
-	}, (*payouts.Service).Cancel)
+	}, useCases.Cancel)
 }
 
 // endingCommand adds the flags and the action to a command that ends an order with
 // a reason.
 func (s *starter) endingCommand(
-	use, name, done string, cmd *cobra.Command, end func(*payouts.Service, context.Context, payouts.Actor, order.Key, string) (payouts.Order, error),
+	use, name, done string, cmd *cobra.Command, end func(useCases, context.Context, payouts.Actor, order.Key, string) (payouts.Order, error),
 ) *cobra.Command {
 	var merchant string
 	var who actor
@@ -55,7 +55,7 @@ func (s *starter) endingCommand(
 		if err != nil {
 			return err
 		}
-		return s.act(done, who, func(service *payouts.Service) (payouts.Order, error) {
+		return s.act(done, who, func(service useCases) (payouts.Order, error) {
 			return end(service, cmd.Context(), s.by(who.by), key, who.why)
 		})
 	}

@@ -108,7 +108,7 @@ func (f resolveFlags) resolution(country string) (order.Resolution, error) {
 }
 
 func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

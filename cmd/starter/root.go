@@ -30,6 +30,7 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document instead of text")
+	root.PersistentFlags().StringVar(&s.api, "api", "", "ask the api at this `URL`; see starter help settings for its key")
 	root.AddGroup(
 		&cobra.Group{ID: groupOrders, Title: "Orders:"},
 		&cobra.Group{ID: groupOperators, Title: "Operators:"},

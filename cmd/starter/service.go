@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/apiclient"
+	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
-	"github.com/tarspay-payouts/orchestrator/internal/shell"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -23,43 +28,125 @@ const (
 // connect returns the parts of the use cases for the settings.
 type connect func(config.Starter) payouts.Parts
 
-// service returns the use cases with the settings of the environment. The error is
-// that of the settings.
+// useCases are the use cases that commands also have through the api. Those of
+// *payouts.Service comment each.
+type useCases interface {
+	StartWithdrawal(ctx context.Context, actor payouts.Actor, request order.Request) (client.Started, error)
+	StartDeposit(ctx context.Context, actor payouts.Actor, request order.Request, patience time.Duration) (payouts.Order, error)
+	FirstAnswer(ctx context.Context, actor payouts.Actor, key order.Key) (answer payouts.Order, answered bool, err error)
+	Await(ctx context.Context, actor payouts.Actor, key order.Key, patience time.Duration) (payouts.Order, error)
+	Wait(ctx context.Context, actor payouts.Actor, key order.Key, patience time.Duration) (payouts.Order, error)
+	Status(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Order, error)
+	Owner(ctx context.Context, actor payouts.Actor, number string, booked bool) (order.Key, error)
+	List(ctx context.Context, actor payouts.Actor, filter payouts.Filter) (payouts.List, error)
+	Queue(ctx context.Context, actor payouts.Actor, limit int) (payouts.QueuePage, error)
+	Story(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Story, error)
+	WorkflowKnows(ctx context.Context, actor payouts.Actor, key order.Key) string
+	Audit(ctx context.Context, actor payouts.Actor, key order.Key) ([]payouts.AuditEntry, error)
+	LastEventPlace(ctx context.Context, actor payouts.Actor) (payouts.EventPlace, error)
+	Events(ctx context.Context, actor payouts.Actor, filter payouts.EventFilter, patience time.Duration) (payouts.EventPage, error)
+
+	Approve(ctx context.Context, actor payouts.Actor, key order.Key, fingerprint, why string) (payouts.Order, error)
+	Reject(ctx context.Context, actor payouts.Actor, key order.Key, why string) (payouts.Order, error)
+	Cancel(ctx context.Context, actor payouts.Actor, key order.Key, why string) (payouts.Order, error)
+	Resolve(ctx context.Context, actor payouts.Actor, key order.Key, resolution func(country string) (order.Resolution, error)) (payouts.Resolved, error)
+	Poll(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Order, error)
+	Note(ctx context.Context, actor payouts.Actor, key order.Key, text string) (payouts.Order, error)
+	ActSigned(ctx context.Context, signed envelope.Signed) (payouts.Order, error)
+
+	Balances(ctx context.Context, actor payouts.Actor, merchants []string) (balances []payouts.Balance, unopened []string, err error)
+	ReconcileBalances(ctx context.Context, actor payouts.Actor, merchants []string, patience time.Duration) (payouts.BalanceReport, error)
+	Discrepancies(ctx context.Context, actor payouts.Actor, filter payouts.DiscrepancyFilter) (payouts.DiscrepancyPage, error)
+	CloseDiscrepancy(ctx context.Context, actor payouts.Actor, id int64, why string) (payouts.Discrepancy, error)
+
+	Batch(ctx context.Context, actor payouts.Actor, id string) (payouts.Batch, error)
+	Batches(ctx context.Context, actor payouts.Actor, filter payouts.BatchFilter) (payouts.BatchPage, error)
+	BatchRows(ctx context.Context, actor payouts.Actor, id string, states []payouts.RowState, after, limit int) (payouts.BatchRowPage, error)
+	PauseBatch(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Batch, error)
+	ResumeBatch(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Batch, error)
+	CancelBatch(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Batch, error)
+
+	Webhooks(ctx context.Context, actor payouts.Actor) ([]payouts.Webhook, error)
+	Webhook(ctx context.Context, actor payouts.Actor, id string) (payouts.WebhookStatus, error)
+	CreateWebhook(ctx context.Context, actor payouts.Actor, made payouts.NewWebhook) (payouts.WebhookWithSecret, error)
+	RotateWebhook(ctx context.Context, actor payouts.Actor, id string) (payouts.WebhookWithSecret, error)
+	DisableWebhook(ctx context.Context, actor payouts.Actor, id string) (payouts.Webhook, error)
+	EnableWebhook(ctx context.Context, actor payouts.Actor, id string) (payouts.Webhook, error)
+	ReplayWebhook(ctx context.Context, actor payouts.Actor, id string, from payouts.WebhookReplay) (payouts.Webhook, error)
+	TestWebhook(ctx context.Context, actor payouts.Actor, id string) (payouts.WebhookTested, error)
+	WebhookDeliveries(ctx context.Context, actor payouts.Actor, filter payouts.WebhookDeliveryFilter) (payouts.WebhookDeliveryPage, error)
+}
+
+var (
+	_ useCases = (*payouts.Service)(nil)
+	_ useCases = (*apiclient.Client)(nil)
+)
+
+// useCases returns the use cases: those of the api if there is one, else with the
+// settings of the environment. The error is that of the settings, or of the api.
+func (s *starter) useCases() (useCases, error) {
+	settings, err := s.settings()
+	if err != nil {
+		return nil, err
+	}
+	if s.door != nil {
+		return s.door, nil
+	}
+	return s.direct(settings), nil
+}
+
+// service returns the use cases for a command that the api does not have.
 func (s *starter) service() (*payouts.Service, error) {
 	settings, err := s.settings()
 	if err != nil {
 		return nil, err
 	}
-	s.signing = settings.Signing
+	if s.door != nil {
+		return nil, order.Refuse(apiclient.CodeNotThere, "the api does not have this command; run it without --api and PAYOUTS_API_ADDRESS, where the ledger and Temporal can be reached")
+	}
+	return s.direct(settings), nil
+}
+
+func (s *starter) direct(settings config.Starter) *payouts.Service {
 	parts := s.connect(settings)
 	parts.Merchants, parts.Access, parts.UnknownAlarm = settings.Merchants, settings.Access, settings.UnknownAlarm
-	parts.Now, parts.Ask, parts.AskFor = s.now, ask, askFor
-	return payouts.New(parts), nil
+	parts.Now, parts.Ask, parts.AskFor = s.now, payouts.AskStarter, payouts.AskStarterFor
+	return payouts.New(parts)
 }
 
-// ask returns the command for a use case on an order.
-func ask(useCase payouts.UseCase, key order.Key) string {
-	switch {
-	case useCase == payouts.UseWait:
-		return "starter status " + orderArguments(key) + " --wait"
-	case useCase == payouts.UseAdjustments:
-		return "starter adjust list --merchant " + shellWord(key.Merchant)
-	case useCase == payouts.UseBatch:
-		return "starter batch show " + shellWord(key.Number)
-	case useCase == payouts.UseAudit && key == (order.Key{}):
-		return "starter audit --installation"
-	case key == (order.Key{}):
-		return "starter " + string(useCase)
-	}
-	return "starter " + string(useCase) + " " + orderArguments(key)
-}
+// merchantsTime is how long the api may take to tell its merchants.
+const merchantsTime = 10 * time.Second
 
-// askFor returns the command for a use case about a code or a country.
-func askFor(useCase payouts.UseCase, what string) string {
-	if useCase == payouts.UseWays {
-		return "starter ways --country " + shell.Word(what)
+// settings returns the settings of the environment. With an api, the merchants are those
+// for which the api lets the caller act.
+func (s *starter) settings() (config.Starter, error) {
+	settings, err := s.load()
+	if err != nil {
+		return settings, err
 	}
-	return "starter " + string(useCase) + " " + shell.Word(what)
+	s.signing = settings.Signing
+	address := cmp.Or(s.api, settings.APIAddress)
+	if address == "" {
+		return settings, nil
+	}
+	if s.door == nil {
+		token, err := settings.ReadAPIToken()
+		if err != nil {
+			return settings, err
+		}
+		door, err := apiclient.New(address, token.Reveal(), "starter/"+commandline.ReadBuild("starter").Version, s.now)
+		if err != nil {
+			return settings, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), merchantsTime)
+		defer cancel()
+		if s.merchants, err = door.Merchants(ctx, s.self()); err != nil {
+			return settings, err
+		}
+		s.door = door
+	}
+	settings.Merchants = s.merchants
+	return settings, nil
 }
 
 // self returns the user as the actor of commands that only read.

@@ -74,9 +74,9 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 	var out, errs bytes.Buffer
 	s := starter{
 		in: strings.NewReader(b.typed), out: &out, errs: &errs, user: "amina",
-		settings: func() (config.Starter, error) { return b.settings, b.settingsErr },
-		connect:  b.connect,
-		now:      func() time.Time { return noon.Add(time.Hour) },
+		load:    func() (config.Starter, error) { return b.settings, b.settingsErr },
+		connect: b.connect,
+		now:     func() time.Time { return noon.Add(time.Hour) },
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}

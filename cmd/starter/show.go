@@ -43,7 +43,7 @@ discrepancy or transfer.`,
 }
 
 func (s *starter) showStory(ctx context.Context, key order.Key) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

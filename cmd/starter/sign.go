@@ -150,7 +150,7 @@ it does what is left, until it expires.
 			if signed.Envelope.List != nil || list != "" {
 				return s.actSignedOnList(cmd.Context(), signed, list)
 			}
-			return s.act(signed.Envelope.Action+" was sent, signed", actor{by: signed.Envelope.By}, func(service *payouts.Service) (payouts.Order, error) {
+			return s.act(signed.Envelope.Action+" was sent, signed", actor{by: signed.Envelope.By}, func(service useCases) (payouts.Order, error) {
 				return service.ActSigned(cmd.Context(), signed)
 			})
 		},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -51,7 +52,7 @@ workflow, ledger or list.`,
 			if waiting.wait {
 				return s.statusAtEnd(cmd.Context(), key, waiting)
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -69,7 +70,7 @@ workflow, ledger or list.`,
 }
 
 func (s *starter) statusAtEnd(ctx context.Context, key order.Key, waiting waitFlags) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (s *starter) bookedKey(ctx context.Context, merchant, number string) (order
 }
 
 func (s *starter) namedKey(ctx context.Context, merchant, number string, booked bool) (order.Key, error) {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return order.Key{}, err
 	}
@@ -117,9 +118,9 @@ func (s *starter) namedKey(ctx context.Context, merchant, number string, booked 
 // merchantKey returns the key of the given merchant, or of the only configured
 // one. The error is an *order.Invalid.
 func (s *starter) merchantKey(merchant string) (order.Key, error) {
-	service, err := s.service()
+	settings, err := s.settings()
 	if err == nil && merchant == "" {
-		merchant, err = service.OnlyMerchant()
+		merchant, err = payouts.OnlyMerchant(settings.Merchants)
 	}
 	return order.Key{Merchant: merchant}, flagged(err)
 }

@@ -20,8 +20,8 @@ func (b *testBundle) shown(t *testing.T, columns int, args ...string) string {
 	var out, errs bytes.Buffer
 	s := starter{
 		out: &out, errs: &errs, columns: columns,
-		settings: func() (config.Starter, error) { return b.settings, nil },
-		connect:  b.connect, now: func() time.Time { return noon.Add(time.Hour) },
+		load:    func() (config.Starter, error) { return b.settings, nil },
+		connect: b.connect, now: func() time.Time { return noon.Add(time.Hour) },
 	}
 	require.Equal(t, exitDone, s.run(t.Context(), args), errs.String())
 	return out.String()
@@ -122,7 +122,7 @@ func TestAnOutputThatTakesNothing(t *testing.T) {
 		someOrders(t, b)
 		var errs bytes.Buffer
 		s := starter{
-			out: &full{test.room}, errs: &errs, settings: func() (config.Starter, error) { return b.settings, nil },
+			out: &full{test.room}, errs: &errs, load: func() (config.Starter, error) { return b.settings, nil },
 			connect: b.connect, now: time.Now,
 		}
 		require.Equal(t, test.code, s.run(t.Context(), test.args), test.args)

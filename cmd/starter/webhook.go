@@ -37,8 +37,8 @@ types mean all.`,
 		Example: "  starter webhook list",
 	}
 	cmd.AddCommand(s.webhookAddCommand(), s.webhookListCommand(), s.webhookShowCommand(), s.webhookRotateCommand(),
-		s.webhookStateCommand("disable", "Send an endpoint nothing any more", (*payouts.Service).DisableWebhook),
-		s.webhookStateCommand("enable", "Send to an endpoint again that was disabled or paused", (*payouts.Service).EnableWebhook),
+		s.webhookStateCommand("disable", "Send an endpoint nothing any more", useCases.DisableWebhook),
+		s.webhookStateCommand("enable", "Send to an endpoint again that was disabled or paused", useCases.EnableWebhook),
 		s.webhookReplayCommand(), s.webhookTestCommand(), s.webhookDeliveriesCommand())
 	return cmd
 }
@@ -79,7 +79,7 @@ addresses of this machine.
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			made.URL = args[0]
-			return s.withSecret(func(service *payouts.Service) (payouts.WebhookWithSecret, error) {
+			return s.withSecret(func(service useCases) (payouts.WebhookWithSecret, error) {
 				return service.CreateWebhook(cmd.Context(), payouts.Actor{Name: by}, made)
 			})
 		},
@@ -105,7 +105,7 @@ hours.
 		Args:              commandline.Exactly("id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.withSecret(func(service *payouts.Service) (payouts.WebhookWithSecret, error) {
+			return s.withSecret(func(service useCases) (payouts.WebhookWithSecret, error) {
 				return service.RotateWebhook(cmd.Context(), payouts.Actor{Name: by}, args[0])
 			})
 		},
@@ -115,8 +115,8 @@ hours.
 }
 
 // withSecret prints an endpoint and its new secret.
-func (s *starter) withSecret(do func(*payouts.Service) (payouts.WebhookWithSecret, error)) error {
-	service, err := s.service()
+func (s *starter) withSecret(do func(useCases) (payouts.WebhookWithSecret, error)) error {
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (s *starter) withSecret(do func(*payouts.Service) (payouts.WebhookWithSecre
 }
 
 func (s *starter) webhookStateCommand(
-	name, short string, do func(*payouts.Service, context.Context, payouts.Actor, string) (payouts.Webhook, error),
+	name, short string, do func(useCases, context.Context, payouts.Actor, string) (payouts.Webhook, error),
 ) *cobra.Command {
 	var by string
 	cmd := &cobra.Command{
@@ -145,7 +145,7 @@ keeps its place, and is sent once it is enabled.
 		Args:              commandline.Exactly("id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -172,7 +172,7 @@ func (s *starter) webhookListCommand() *cobra.Command {
 		Args:              commandline.NoArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -197,7 +197,7 @@ func (s *starter) webhookShowCommand() *cobra.Command {
 		Args:              commandline.Exactly("id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -234,7 +234,7 @@ ids as before. To find an event by its id, the ledger reads the audit.
 			if len(wrong) > 0 {
 				return &order.Invalid{Problems: wrong}
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -267,7 +267,7 @@ answered. It changes nothing. Exit status 4 if it was not delivered.
 		Args:              commandline.Exactly("id"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -318,7 +318,7 @@ earlier one of its order.`,
 			if filter.State != "" && !slices.Contains(states, filter.State) {
 				return usage("--state is one of %s", strings.Join(states, ", "))
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}

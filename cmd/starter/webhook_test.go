@@ -112,7 +112,7 @@ func TestListen(t *testing.T) {
 	var errs strings.Builder
 	s := starter{
 		in: strings.NewReader(""), out: in, errs: &errs, user: "amina", now: time.Now, connect: b.connect,
-		settings: func() (config.Starter, error) { return b.settings, nil },
+		load: func() (config.Starter, error) { return b.settings, nil },
 	}
 	ended := make(chan int, 1)
 	go func() {

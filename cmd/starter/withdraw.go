@@ -56,7 +56,7 @@ func (s *starter) withdraw(ctx context.Context, flags orderFlags, waiting waitFl
 	if err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *starter) tellStarted(request order.Request, started client.Started) {
 }
 
 // startedWithdrawal prints the first result of a withdrawal that was just started.
-func (s *starter) startedWithdrawal(ctx context.Context, service *payouts.Service, request order.Request, started client.Started) error {
+func (s *starter) startedWithdrawal(ctx context.Context, service useCases, request order.Request, started client.Started) error {
 	document, answered, err := service.FirstAnswer(ctx, s.self(), request.Key())
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (s *starter) request(ctx context.Context, kind order.Kind, flags orderFlags
 	if err != nil {
 		return order.Request{}, wrong
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return order.Request{}, wrong
 	}
@@ -178,7 +178,7 @@ func (s *starter) await(
 // person.
 func (s *starter) waitsFor(ctx context.Context, key order.Key) string {
 	text := "waiting for the end of " + key.String()
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return text
 	}

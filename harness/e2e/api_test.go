@@ -44,6 +44,7 @@ func TestAPI(t *testing.T) {
 		h.approvesOverHTTP(t)
 		h.followsEvents(t, paid)
 		h.looksAround(t, paid)
+		h.worksAtTheDesk(t)
 
 		verified := h.starter(t, "audit", "--verify")
 		require.Equal(t, exitDone, verified.exit, verified.out)

@@ -62,6 +62,10 @@ var Rooms = []Room{
 		{"database/sql", "the use cases reach the ledger"},
 		{"go.temporal.io/...", "the use cases reach Temporal"},
 	}},
+	{Path: "internal/apiclient", Floor: 5, Holds: "the use cases that the HTTP door has, asked of it", Never: []Ban{noCommand}, Direct: []Ban{
+		{"database/sql", "the door reaches the ledger"},
+		{"go.temporal.io/...", "the door reaches Temporal"},
+	}},
 	{Path: "internal/boot", Floor: 5, Holds: "opens the ledger, dials Temporal, makes a gateway client", Never: []Ban{noCommand}},
 	{Path: "internal/boot/process", Floor: 5, Holds: "runs a program until it ends or is told to stop", Never: []Ban{noTemporal, noSQL}},
 	{Path: "internal/worker", Floor: 5, Beside: []string{"internal/boot"}, Holds: "the task queues, the schedules, the search attributes", Never: []Ban{noCommand}},

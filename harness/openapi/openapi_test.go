@@ -233,6 +233,24 @@ func (c caller) calls(url, token string) []call {
 			r, err := c.c.CancelOrderWithResponse(c.ctx, c.merchant, "GEN-1", generated.CancelOrderJSONRequestBody{Why: "late"})
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
+		{"approve-order", http.StatusForbidden, func(t *testing.T) (int, string) { // an API key stands for no person
+			r, err := c.c.ApproveOrderWithResponse(c.ctx, c.merchant, "GEN-1", generated.ApproveOrderJSONRequestBody{Fingerprint: "00000000"})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"reject-order", http.StatusForbidden, func(t *testing.T) (int, string) {
+			r, err := c.c.RejectOrderWithResponse(c.ctx, c.merchant, "GEN-1", generated.RejectOrderJSONRequestBody{Why: "not ours"})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"resolve-order", http.StatusForbidden, func(t *testing.T) (int, string) {
+			r, err := c.c.ResolveOrderWithResponse(c.ctx, c.merchant, "GEN-1", generated.ResolveOrderJSONRequestBody{State: "failed", Why: "seen", Evidence: "ticket 4711"})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-merchants", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListMerchantsWithResponse(c.ctx)
+			require.NoError(t, err)
+			require.NotEmpty(t, r.JSON200.Merchants)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
 		{"poll-order", http.StatusConflict, func(t *testing.T) (int, string) {
 			r, err := c.c.PollOrderWithResponse(c.ctx, c.merchant, "GEN-1")
 			return answered(t, r.HTTPResponse, r.Body, err)

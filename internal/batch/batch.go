@@ -81,6 +81,12 @@ type Checked struct {
 	options Options
 }
 
+// File returns the file itself.
+func (c *Checked) File() []byte { return c.file }
+
+// Country returns the country that the rows were checked for.
+func (c *Checked) Country() string { return c.options.Country }
+
 // ID returns the batch's id: the same rows in the same sequence have the same one,
 // whatever format they came in.
 func (c *Checked) ID() string { return c.Fingerprint[:order.BatchIDDigits] }

@@ -35,6 +35,8 @@ type Caller struct {
 	May func(role roster.Role, merchant string, amounts ...money.Amount) *order.Refusal
 	// Verify refuses a signed action that the ledger would refuse whatever the order is.
 	Verify func(signed envelope.Signed) *order.Refusal
+
+	service *payouts.Service // whose sentences are for the caller
 }
 
 // Access finds out who sends a request. The codes are API_KEY_MISSING, KEY_UNKNOWN,
@@ -227,6 +229,13 @@ func (c Caller) mine(merchant string) ([]string, *order.Refusal) {
 	return c.Merchants, nil
 }
 
+// With this header the sentences of the answers name commands of starter in place of
+// requests.
+const (
+	SentencesHeader    = "Payouts-Sentences"
+	SentencesOfStarter = "starter"
+)
+
 type callerKey struct{}
 
 func callerOf(ctx context.Context) Caller {
@@ -250,6 +259,10 @@ func (d *door) identify(ctx huma.Context, next func(huma.Context)) {
 		_, w := humago.Unwrap(ctx)
 		newProblem(refusal.Code, refusal.Text).send(w)
 		return
+	}
+	caller.service = d.Service
+	if ctx.Header(SentencesHeader) == SentencesOfStarter {
+		caller.service = d.Commands
 	}
 	next(huma.WithValue(ctx, callerKey{}, caller))
 }

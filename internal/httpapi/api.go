@@ -28,8 +28,9 @@ import (
 
 // Options are what a door needs.
 type Options struct {
-	Service *payouts.Service
-	Access  Access
+	Service  *payouts.Service
+	Commands *payouts.Service // the same, whose sentences name commands of starter; nil: Service
+	Access   Access
 	// Countries maps the merchants of the installation to their countries.
 	Countries map[string]string
 	Rate      int    // requests per second of each caller
@@ -67,6 +68,9 @@ type door struct {
 func New(options Options) http.Handler {
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Commands == nil {
+		options.Commands = options.Service
 	}
 	d := &door{Options: options, limits: newLimiter(options.Rate)}
 	mux := http.NewServeMux()

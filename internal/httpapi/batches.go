@@ -121,6 +121,7 @@ type batchList struct {
 type rowsInput struct {
 	BatchPath
 	State []string `query:"state" doc:"Any of these states: those of orders, and waiting, starting, refused, not_started."`
+	After int      `query:"after" minimum:"0" doc:"Without a cursor: after the row with this seq."`
 	PageInput
 }
 
@@ -212,7 +213,7 @@ func (d *door) uploadBatch(ctx context.Context, caller Caller, input *uploadInpu
 		b.RequestedBy = caller.Actor.Name
 		return &uploaded{Status: http.StatusOK, Body: payouts.Batch{StoredBatch: payouts.StoredBatch{Batch: b}, Counts: []payouts.BatchCount{}}}, nil
 	}
-	stored, err := d.Service.SubmitBatch(ctx, caller.Actor, b, checked.Numbered(), uploadTime)
+	stored, err := caller.service.SubmitBatch(ctx, caller.Actor, b, checked.Numbered(), uploadTime)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +276,7 @@ func (d *door) listBatches(ctx context.Context, caller Caller, input *batchesInp
 	if err := cursor.read(input.Cursor, &filter.After); err != nil {
 		return nil, err
 	}
-	page, err := d.Service.Batches(ctx, caller.Actor, filter)
+	page, err := caller.service.Batches(ctx, caller.Actor, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +290,7 @@ func (d *door) listBatches(ctx context.Context, caller Caller, input *batchesInp
 // batchFor returns a batch that the caller acts for in the role. Another merchant's is not
 // there.
 func (d *door) batchFor(ctx context.Context, caller Caller, role roster.Role, id string) (payouts.Batch, error) {
-	found, err := d.Service.Batch(ctx, caller.Actor, id)
+	found, err := caller.service.Batch(ctx, caller.Actor, id)
 	if err != nil {
 		return found, err
 	}
@@ -318,12 +319,12 @@ func (d *door) listBatchRows(ctx context.Context, caller Caller, input *rowsInpu
 			return nil, invalid("state", "has no state %q", state)
 		}
 	}
-	after := 0
+	after := input.After
 	cursor := newCursor("batch rows", input)
 	if err := cursor.read(input.Cursor, &after); err != nil {
 		return nil, err
 	}
-	page, err := d.Service.BatchRows(ctx, caller.Actor, input.ID, states, after, input.Limit)
+	page, err := caller.service.BatchRows(ctx, caller.Actor, input.ID, states, after, input.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +342,7 @@ func (d *door) getBatchResult(ctx context.Context, caller Caller, input *resultI
 	}
 	format, contentType := fileFormat(input.Accept)
 	var file bytes.Buffer
-	err = batch.WriteResult(&file, format, found.Columns, results(d.Service.BatchResults(ctx, caller.Actor, input.ID)))
+	err = batch.WriteResult(&file, format, found.Columns, results(caller.service.BatchResults(ctx, caller.Actor, input.ID)))
 	return &fileAnswer{contentType, "attachment; filename=batch-" + found.ID + "." + string(format), file.Bytes()}, err
 }
 
@@ -361,7 +362,7 @@ func (d *door) changeBatch(do changing) func(context.Context, Caller, *changeInp
 		if _, err := d.batchFor(ctx, caller, roster.Request, input.ID); err != nil {
 			return nil, err
 		}
-		changed, err := do(d.Service, ctx, caller.Actor, input.ID, input.Body.Why)
+		changed, err := do(caller.service, ctx, caller.Actor, input.ID, input.Body.Why)
 		return &answer[payouts.Batch]{changed}, err
 	}
 }

@@ -53,7 +53,7 @@ func (d *door) listBalances(ctx context.Context, caller Caller, input *balancesI
 	if refusal != nil {
 		return nil, refusal
 	}
-	found, unopened, err := d.Service.Balances(ctx, caller.Actor, merchants)
+	found, unopened, err := caller.service.Balances(ctx, caller.Actor, merchants)
 	return &answer[balanceList]{balanceList{found, unopened}}, err
 }
 
@@ -70,7 +70,7 @@ func (d *door) reconcile(ctx context.Context, caller Caller, input *reconcileInp
 	if refusal := caller.acts(roster.Operate, order.Key{Merchant: input.Body.Merchant}); refusal != nil {
 		return nil, refusal
 	}
-	report, err := d.Service.ReconcileBalances(ctx, caller.Actor, []string{input.Body.Merchant}, reconcileTime)
+	report, err := caller.service.ReconcileBalances(ctx, caller.Actor, []string{input.Body.Merchant}, reconcileTime)
 	return &answer[payouts.BalanceReport]{report}, err
 }
 
@@ -103,7 +103,7 @@ func (d *door) listDiscrepancies(ctx context.Context, caller Caller, input *disc
 	if err := cursor.read(input.Cursor, &filter.Before); err != nil {
 		return nil, err
 	}
-	page, err := d.Service.Discrepancies(ctx, caller.Actor, filter)
+	page, err := caller.service.Discrepancies(ctx, caller.Actor, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (d *door) closeDiscrepancy(ctx context.Context, caller Caller, input *close
 	if refusal := caller.whole(roster.Operate); refusal != nil {
 		return nil, refusal
 	}
-	closed, err := d.Service.CloseDiscrepancy(ctx, caller.Actor, input.ID, input.Body.Why)
+	closed, err := caller.service.CloseDiscrepancy(ctx, caller.Actor, input.ID, input.Body.Why)
 	return &answer[payouts.Discrepancy]{closed}, err
 }
 
@@ -137,7 +137,7 @@ func (d *door) listQueue(ctx context.Context, caller Caller, input *queueInput) 
 	if refusal := caller.whole(roster.Read); refusal != nil {
 		return nil, refusal
 	}
-	page, err := d.Service.Queue(ctx, caller.Actor, input.Limit)
+	page, err := caller.service.Queue(ctx, caller.Actor, input.Limit)
 	return &answer[payouts.QueuePage]{page}, err
 }
 

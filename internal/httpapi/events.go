@@ -45,17 +45,11 @@ type eventsInput struct {
 	PageInput
 }
 
-// cursor returns the cursor of the events of a choice. Where a reader began makes no
-// difference.
-func (c EventChoice) cursor() cursor {
-	c.From = ""
-	return newCursor("events", c)
-}
-
 type eventList struct {
-	Events []payouts.Event `json:"events" nullable:"false"`
-	Next   string          `json:"next" doc:"The cursor to ask with next; also there if there are no events now."`
-	More   bool            `json:"more" doc:"There may be more at once."`
+	Events  []payouts.Event `json:"events" nullable:"false"`
+	Cursors []string        `json:"cursors" nullable:"false" doc:"Of each event, the cursor to go on after it."`
+	Next    string          `json:"next" doc:"The cursor to ask with next; also there if there are no events now."`
+	More    bool            `json:"more" doc:"There may be more at once."`
 }
 
 func (d *door) listEvents(ctx context.Context, caller Caller, input *eventsInput) (*answer[eventList], error) {
@@ -63,7 +57,7 @@ func (d *door) listEvents(ctx context.Context, caller Caller, input *eventsInput
 	if err != nil {
 		return nil, err
 	}
-	filter, cursor, err := d.eventFilter(ctx, caller, input.EventChoice, input.Cursor, input.Limit)
+	filter, err := d.eventFilter(ctx, caller, input.EventChoice, input.Cursor, input.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -74,38 +68,46 @@ func (d *door) listEvents(ctx context.Context, caller Caller, input *eventsInput
 		}
 		defer waited()
 	}
-	page, err := d.Service.Events(ctx, caller.Actor, filter, patience)
-	return &answer[eventList]{eventList{page.Events, cursor.write(page.Next), page.More}}, err
+	page, err := caller.service.Events(ctx, caller.Actor, filter, patience)
+	list := eventList{page.Events, []string{}, page.Next.String(), page.More}
+	for _, event := range page.Events {
+		list.Cursors = append(list.Cursors, payouts.PlaceOf(event).String())
+	}
+	return &answer[eventList]{list}, err
 }
 
-// eventFilter reads a choice and a cursor.
-func (d *door) eventFilter(ctx context.Context, caller Caller, choice EventChoice, text string, limit int) (payouts.EventFilter, cursor, error) {
+// eventFilter reads a choice and a cursor. A cursor of events is a place in the list of all
+// events, so that it may be used with another choice.
+func (d *door) eventFilter(ctx context.Context, caller Caller, choice EventChoice, cursor string, limit int) (payouts.EventFilter, error) {
 	merchants, refusal := caller.mine(choice.Merchant)
 	if refusal != nil {
-		return payouts.EventFilter{}, cursor{}, refusal
+		return payouts.EventFilter{}, refusal
 	}
 	for _, kind := range choice.Type {
 		if !payouts.KnownEventType(kind) {
-			return payouts.EventFilter{}, cursor{}, invalid("type", "has no type %q", kind)
+			return payouts.EventFilter{}, invalid("type", "has no type %q", kind)
 		}
 	}
-	filter, at := payouts.EventFilter{Merchants: merchants, Types: choice.Type, Limit: limit}, choice.cursor()
-	if text != "" {
-		return filter, at, at.read(text, &filter.After)
+	filter := payouts.EventFilter{Merchants: merchants, Types: choice.Type, Limit: limit}
+	if cursor != "" {
+		place, is := payouts.ReadEventPlace(cursor)
+		if !is {
+			return filter, foreignCursor()
+		}
+		filter.After = place
+		return filter, nil
 	}
 	var err error
 	switch choice.From {
 	case "oldest":
 	case "now":
-		filter.After, err = d.Service.LastEventPlace(ctx, caller.Actor)
+		filter.After, err = caller.service.LastEventPlace(ctx, caller.Actor)
 	default:
-		begin, wrong := time.Parse(time.RFC3339, choice.From)
-		if wrong != nil {
-			return filter, at, invalid("from", "must be now, oldest, or a time such as 2026-12-01T09:00:00Z")
+		if filter.Since, err = time.Parse(time.RFC3339, choice.From); err != nil {
+			return filter, invalid("from", "must be now, oldest, or a time such as 2026-12-01T09:00:00Z")
 		}
-		filter.After, err = d.Service.EventPlaceAt(ctx, caller.Actor, begin)
 	}
-	return filter, at, err
+	return filter, err
 }
 
 type streamInput struct {
@@ -121,11 +123,11 @@ const (
 )
 
 func (d *door) streamEvents(ctx context.Context, caller Caller, input *streamInput) (*huma.StreamResponse, error) {
-	filter, cursor, err := d.eventFilter(ctx, caller, input.EventChoice, input.Last, streamPage)
+	filter, err := d.eventFilter(ctx, caller, input.EventChoice, input.Last, streamPage)
 	if err != nil {
 		return nil, err
 	}
-	first, err := d.Service.Events(ctx, caller.Actor, filter, 0) // a problem is not a stream
+	first, err := caller.service.Events(ctx, caller.Actor, filter, 0) // a problem is not a stream
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func (d *door) streamEvents(ctx context.Context, caller Caller, input *streamInp
 	return &huma.StreamResponse{Body: func(to huma.Context) {
 		defer waited()
 		to.SetHeader("Content-Type", "text/event-stream")
-		stream := stream{d, caller, cursor, to.BodyWriter()}
+		stream := stream{d, caller, to.BodyWriter()}
 		if err := stream.run(to.Context(), filter, first); err != nil {
 			remember(to.Context(), err)
 		}
@@ -147,7 +149,6 @@ func (d *door) streamEvents(ctx context.Context, caller Caller, input *streamInp
 type stream struct {
 	door   *door
 	caller Caller
-	cursor cursor
 	to     io.Writer
 }
 
@@ -164,7 +165,7 @@ func (s stream) run(ctx context.Context, filter payouts.EventFilter, page payout
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.to, "id: %s\nevent: %s\ndata: %s\n\n", s.cursor.write(payouts.PlaceOf(event)), event.Type, text)
+			_, err = fmt.Fprintf(s.to, "id: %s\nevent: %s\ndata: %s\n\n", payouts.PlaceOf(event), event.Type, text)
 			if err != nil {
 				return nil //nolint:nilerr // the caller has gone away
 			}
@@ -183,7 +184,7 @@ func (s stream) run(ctx context.Context, filter payouts.EventFilter, page payout
 		}
 		filter.After = page.Next
 		var err error
-		if page, err = s.door.Service.Events(ctx, s.caller.Actor, filter, min(left, streamAlive)); err != nil {
+		if page, err = s.caller.service.Events(ctx, s.caller.Actor, filter, min(left, streamAlive)); err != nil {
 			return err
 		}
 	}

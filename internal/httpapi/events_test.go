@@ -83,7 +83,7 @@ func TestListEvents(t *testing.T) {
 	for query, code := range map[string]string{
 		"?merchant=" + merchantVN: "UNKNOWN_MERCHANT", "?cursor=x": CodeCursor, "?type=order.paid": "INVALID_REQUEST", "?from=yesterday": "INVALID_REQUEST",
 		"?wait=2m": "INVALID_REQUEST", "?limit=501": "INVALID_REQUEST",
-		"?type=withdrawal.reserved&cursor=" + url.QueryEscape(empty.Next): CodeCursor,
+		"?cursor=" + url.QueryEscape(newCursor("orders", nil).write(1)): CodeCursor,
 	} {
 		got := h.as(t, "watcher", http.MethodGet, "/v1/events"+query, "")
 		require.Equal(t, code, got.problem(t).Code, query)
@@ -101,7 +101,7 @@ func TestACursorOfARestoredLedger(t *testing.T) {
 	h.opened(t, merchant, "PK-1")
 	h.places(t)
 	for _, lost := range []payouts.EventPlace{{Position: 1, ID: "evt_000000000000"}, {Position: 1}, {Position: 2, ID: "evt_000000000000"}} {
-		text := EventChoice{}.cursor().write(lost)
+		text := lost.String()
 		got := h.as(t, "watcher", http.MethodGet, "/v1/events?cursor="+url.QueryEscape(text), "")
 		require.Equal(t, http.StatusConflict, got.status)
 		require.Equal(t, payouts.CodeEventsRestored, got.problem(t).Code)

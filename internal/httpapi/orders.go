@@ -125,13 +125,13 @@ func (d *door) createWithdrawal(ctx context.Context, caller Caller, input *creat
 	if err != nil {
 		return nil, err
 	}
-	started, err := d.Service.StartWithdrawal(ctx, by, r)
+	started, err := caller.service.StartWithdrawal(ctx, by, r)
 	if err != nil {
 		return nil, err
 	}
 	answer := payouts.Order{Order: r.View(order.Standing{State: order.Created}), Source: payouts.FromWorkflow, Started: &started}
 	if started.Existing {
-		if answer, err = d.Service.Status(ctx, caller.Actor, r.Key()); err != nil {
+		if answer, err = caller.service.Status(ctx, caller.Actor, r.Key()); err != nil {
 			return nil, err
 		}
 		answer.Started = &started
@@ -144,7 +144,7 @@ func (d *door) createDeposit(ctx context.Context, caller Caller, input *createIn
 	if err != nil {
 		return nil, err
 	}
-	answer, err := d.Service.StartDeposit(ctx, by, r, instructionsTime)
+	answer, err := caller.service.StartDeposit(ctx, by, r, instructionsTime)
 	if err != nil {
 		return nil, err
 	}
@@ -187,12 +187,12 @@ func (d *door) getOrder(ctx context.Context, caller Caller, input *getInput) (*t
 			return nil, err
 		}
 		defer waited()
-		_, err = d.Service.Wait(ctx, caller.Actor, input.key(), patience)
+		_, err = caller.service.Wait(ctx, caller.Actor, input.key(), patience)
 		if err != nil && order.CodeOf(err) != client.CodeNoAnswer {
 			return nil, err
 		}
 	}
-	answer, err := d.Service.Status(ctx, caller.Actor, input.key())
+	answer, err := caller.service.Status(ctx, caller.Actor, input.key())
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +271,7 @@ func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) 
 	if last := filter.After.Merchant; last != "" && merchants != nil && !slices.Contains(merchants, last) {
 		return nil, foreignCursor()
 	}
-	page, err := d.Service.Orders(ctx, caller.Actor, filter)
+	page, err := caller.service.Orders(ctx, caller.Actor, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +332,7 @@ func (d *door) getStory(ctx context.Context, caller Caller, input *OrderPath) (*
 	if refusal := caller.acts(roster.Read, input.key()); refusal != nil {
 		return nil, refusal
 	}
-	story, err := d.Service.Story(ctx, caller.Actor, input.key())
+	story, err := caller.service.Story(ctx, caller.Actor, input.key())
 	return &answer[payouts.Story]{story}, err
 }
 
@@ -344,6 +344,6 @@ func (d *door) getAudit(ctx context.Context, caller Caller, input *OrderPath) (*
 	if refusal := caller.acts(roster.Read, input.key()); refusal != nil {
 		return nil, refusal
 	}
-	entries, err := d.Service.Audit(ctx, caller.Actor, input.key())
+	entries, err := caller.service.Audit(ctx, caller.Actor, input.key())
 	return &answer[auditList]{auditList{entries}}, err
 }

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -12,6 +14,10 @@ import (
 )
 
 func (d *door) registerReference(api huma.API) {
+	operation(api, huma.Operation{
+		OperationID: "list-merchants", Method: http.MethodGet, Path: "/v1/merchants", Tags: []string{"reference"},
+		Summary: "The merchants that are configured here and that you act for",
+	}, d.listMerchants)
 	operation(api, huma.Operation{
 		OperationID: "list-countries", Method: http.MethodGet, Path: "/v1/countries", Tags: []string{"reference"},
 		Summary: "The gateway's countries",
@@ -25,6 +31,27 @@ func (d *door) registerReference(api huma.API) {
 		OperationID: "get-banks", Method: http.MethodGet, Path: "/v1/countries/{country}/banks", Tags: []string{"reference"},
 		Summary: "The banks and wallets that a withdrawal can go to",
 	}, d.getBanks)
+}
+
+type merchantRow struct {
+	Merchant string `json:"merchant" doc:"The gateway's merchant number." example:"M1700000001"`
+	Country  string `json:"country" doc:"ISO 3166, two letters." example:"PK"`
+	Currency string `json:"currency" doc:"ISO 4217." example:"PKR"`
+}
+
+type merchantList struct {
+	Merchants []merchantRow `json:"merchants" nullable:"false"`
+}
+
+func (d *door) listMerchants(_ context.Context, caller Caller, _ *struct{}) (*answer[merchantList], error) {
+	list := merchantList{Merchants: []merchantRow{}}
+	for _, number := range slices.Sorted(maps.Keys(d.Countries)) {
+		profile, known := tarspay.Country(d.Countries[number])
+		if known && (caller.Merchants == nil || slices.Contains(caller.Merchants, number)) {
+			list.Merchants = append(list.Merchants, merchantRow{number, profile.Code, profile.Currency})
+		}
+	}
+	return &answer[merchantList]{list}, nil
 }
 
 type countryRow struct {

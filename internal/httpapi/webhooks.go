@@ -65,7 +65,7 @@ type WebhookPath struct {
 // webhook returns an endpoint about which the caller may do what the role allows. One of
 // other merchants is not there.
 func (d *door) webhook(ctx context.Context, caller Caller, role roster.Role, id string) (payouts.WebhookStatus, error) {
-	found, err := d.Service.Webhook(ctx, caller.Actor, id)
+	found, err := caller.service.Webhook(ctx, caller.Actor, id)
 	if err != nil {
 		return found, err
 	}
@@ -84,7 +84,7 @@ type webhookList struct {
 }
 
 func (d *door) listWebhooks(ctx context.Context, caller Caller, _ *struct{}) (*answer[webhookList], error) {
-	all, err := d.Service.Webhooks(ctx, caller.Actor)
+	all, err := caller.service.Webhooks(ctx, caller.Actor)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (d *door) createWebhook(ctx context.Context, caller Caller, input *createWe
 	if refusal := caller.mayWebhook(roster.Operate, made.Merchants); refusal != nil {
 		return nil, refusal
 	}
-	created, err := d.Service.CreateWebhook(ctx, caller.Actor, made)
+	created, err := caller.service.CreateWebhook(ctx, caller.Actor, made)
 	return &createdWebhook{"/v1/webhook-endpoints/" + created.ID, created}, err
 }
 
@@ -126,7 +126,7 @@ func (d *door) rotateWebhook(ctx context.Context, caller Caller, input *WebhookP
 	if _, err := d.webhook(ctx, caller, roster.Operate, input.ID); err != nil {
 		return nil, err
 	}
-	rotated, err := d.Service.RotateWebhook(ctx, caller.Actor, input.ID)
+	rotated, err := caller.service.RotateWebhook(ctx, caller.Actor, input.ID)
 	return &answer[payouts.WebhookWithSecret]{rotated}, err
 }
 
@@ -142,11 +142,11 @@ func (d *door) changeWebhook(
 }
 
 func (d *door) disableWebhook(ctx context.Context, caller Caller, input *WebhookPath) (*answer[payouts.Webhook], error) {
-	return d.changeWebhook(ctx, caller, input.ID, d.Service.DisableWebhook)
+	return d.changeWebhook(ctx, caller, input.ID, caller.service.DisableWebhook)
 }
 
 func (d *door) enableWebhook(ctx context.Context, caller Caller, input *WebhookPath) (*answer[payouts.Webhook], error) {
-	return d.changeWebhook(ctx, caller, input.ID, d.Service.EnableWebhook)
+	return d.changeWebhook(ctx, caller, input.ID, caller.service.EnableWebhook)
 }
 
 type replayInput struct {
@@ -159,7 +159,7 @@ type replayInput struct {
 
 func (d *door) replayWebhook(ctx context.Context, caller Caller, input *replayInput) (*answer[payouts.Webhook], error) {
 	return d.changeWebhook(ctx, caller, input.ID, func(ctx context.Context, actor payouts.Actor, id string) (payouts.Webhook, error) {
-		return d.Service.ReplayWebhook(ctx, actor, id, payouts.WebhookReplay{Since: input.Body.Since, Event: input.Body.Event})
+		return caller.service.ReplayWebhook(ctx, actor, id, payouts.WebhookReplay{Since: input.Body.Since, Event: input.Body.Event})
 	})
 }
 
@@ -167,7 +167,7 @@ func (d *door) testWebhook(ctx context.Context, caller Caller, input *WebhookPat
 	if _, err := d.webhook(ctx, caller, roster.Operate, input.ID); err != nil {
 		return nil, err
 	}
-	tested, err := d.Service.TestWebhook(ctx, caller.Actor, input.ID)
+	tested, err := caller.service.TestWebhook(ctx, caller.Actor, input.ID)
 	return &answer[payouts.WebhookTested]{tested}, err
 }
 
@@ -191,7 +191,7 @@ func (d *door) listDeliveries(ctx context.Context, caller Caller, input *deliver
 	if err := cursor.read(input.Cursor, &filter.Before); err != nil {
 		return nil, err
 	}
-	page, err := d.Service.WebhookDeliveries(ctx, caller.Actor, filter)
+	page, err := caller.service.WebhookDeliveries(ctx, caller.Actor, filter)
 	if err != nil {
 		return nil, err
 	}

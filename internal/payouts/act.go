@@ -99,8 +99,8 @@ func (s *Service) target(ctx context.Context, orders Orders, key order.Key) (tar
 }
 
 // actionID returns the id of an action of the actor.
-func (a Actor) actionID() string { return cmp.Or(a.ActionID, newActionID()) }
+func (a Actor) actionID() string { return cmp.Or(a.ActionID, NewActionID()) }
 
-// newActionID returns an idempotency key, so that an action that arrives twice is
+// NewActionID returns an idempotency key, so that an action that arrives twice is
 // done once.
-func newActionID() string { return uuid.NewString() }
+func NewActionID() string { return uuid.NewString() }

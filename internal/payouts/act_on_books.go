@@ -18,7 +18,7 @@ func actOnBooks[T any](ctx context.Context, s *Service, look UseCase, key order.
 	acting, cancel := within(ctx, callTime)
 	defer cancel()
 	if action.ID == "" {
-		action.ID = newActionID()
+		action.ID = NewActionID()
 	}
 	err = orders.ActOnBooks(acting, action, &record)
 	return record, late(acting, err, "nobody answered; it may still be done as told: look with %s. Does a worker run?", s.parts.Ask(look, key))

@@ -118,11 +118,11 @@ type ListAction struct {
 func (a ListAction) plain(by, fingerprint string) order.Action {
 	switch a.Name {
 	case order.ActionReject:
-		return order.Rejection{ID: newActionID(), By: by, Why: a.Why}
+		return order.Rejection{ID: NewActionID(), By: by, Why: a.Why}
 	case order.ActionCancel:
-		return order.Cancellation{ID: newActionID(), By: by, Why: a.Why}
+		return order.Cancellation{ID: NewActionID(), By: by, Why: a.Why}
 	}
-	return order.Approval{ID: newActionID(), By: by, Fingerprint: fingerprint, Why: a.Why}
+	return order.Approval{ID: NewActionID(), By: by, Fingerprint: fingerprint, Why: a.Why}
 }
 
 // permit returns why the decision is refused before anything is sent, or nil.

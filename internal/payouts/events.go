@@ -41,6 +41,7 @@ type EventFilter struct {
 	Merchants []string // any of them; none: all
 	Types     []string // any of them, as in withdrawal.succeeded; none: all
 	After     EventPlace
+	Since     time.Time // without After: from a place before every event of that time or later
 	Limit     int
 }
 
@@ -49,22 +50,6 @@ type EventPage struct {
 	Events []Event    `json:"events"`
 	Next   EventPlace `json:"-"` // where to go on, also if there are no events
 	More   bool       `json:"-"` // there may be more at once
-}
-
-// EventPlaceAt returns a place before every event of that time or later. The zero time is
-// the beginning.
-func (s *Service) EventPlaceAt(ctx context.Context, _ Actor, at time.Time) (place EventPlace, err error) {
-	if at.IsZero() {
-		return EventPlace{}, nil
-	}
-	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
-		position, err := l.EventBefore(ctx, at)
-		if err == nil {
-			place, err = placeAt(ctx, l, position)
-		}
-		return err
-	})
-	return place, err
 }
 
 // LastEventPlace returns the place after the newest event.
@@ -103,7 +88,10 @@ const eventPause = 250 * time.Millisecond
 // them for that long. The error is EVENTS_RESTORED if the place is of another list.
 func (s *Service) Events(ctx context.Context, _ Actor, filter EventFilter, patience time.Duration) (EventPage, error) {
 	page := EventPage{Events: []Event{}, Next: filter.After}
-	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error { return sameList(ctx, l, filter.After) })
+	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) (err error) {
+		page.Next, err = begin(ctx, l, filter)
+		return err
+	})
 	if err != nil {
 		return page, err
 	}
@@ -147,6 +135,19 @@ func events(ctx context.Context, l Ledger, filter EventFilter) (EventPage, error
 		page.More = len(found) == left
 	}
 	return page, nil
+}
+
+// begin returns the place after which the events of a filter begin. The error is
+// EVENTS_RESTORED if the place is of another list.
+func begin(ctx context.Context, l Ledger, filter EventFilter) (EventPlace, error) {
+	if filter.After != (EventPlace{}) || filter.Since.IsZero() {
+		return filter.After, sameList(ctx, l, filter.After)
+	}
+	position, err := l.EventBefore(ctx, filter.Since)
+	if err != nil {
+		return EventPlace{}, err
+	}
+	return placeAt(ctx, l, position)
 }
 
 // sameList refuses a place of another list of events.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -27,7 +28,7 @@ const askedMerchants = 32
 func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool) (order.Key, error) {
 	merchants := s.parts.Merchants.Numbers()
 	if len(merchants) == 0 || len(merchants) > askedMerchants || !order.IsNumber(number) {
-		merchant, err := s.OnlyMerchant()
+		merchant, err := OnlyMerchant(s.parts.Merchants)
 		return order.Key{Merchant: merchant, Number: number}, err
 	}
 	var refused []string
@@ -53,6 +54,11 @@ func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool
 	if len(owners) == 0 {
 		owners = refused
 	}
+	return ownedBy(owners, number)
+}
+
+// ownedBy returns the key of the one owner of a number.
+func ownedBy(owners []string, number string) (order.Key, error) {
 	slices.Sort(owners)
 	switch owners = slices.Compact(owners); len(owners) {
 	case 0:
@@ -64,10 +70,31 @@ func (s *Service) Owner(ctx context.Context, _ Actor, number string, booked bool
 	}
 }
 
+// OwnerAmong returns the key of the one of the merchants that has an order of the number,
+// or of the only merchant there is. has reports whether there is an order. The errors are
+// those of Owner, and of has.
+func OwnerAmong(merchants config.MerchantList, number string, has func(order.Key) (bool, error)) (order.Key, error) {
+	if len(merchants) < 2 || len(merchants) > askedMerchants || !order.IsNumber(number) {
+		merchant, err := OnlyMerchant(merchants)
+		return order.Key{Merchant: merchant, Number: number}, err
+	}
+	var owners []string
+	for _, m := range merchants {
+		found, err := has(order.Key{Merchant: m.Number, Number: number})
+		if err != nil {
+			return order.Key{}, err
+		}
+		if found {
+			owners = append(owners, m.Number)
+		}
+	}
+	return ownedBy(owners, number)
+}
+
 // OnlyMerchant returns the configured merchant, if there is only one. The error is
 // an *order.Invalid.
-func (s *Service) OnlyMerchant() (string, error) {
-	numbers := s.parts.Merchants.Numbers()
+func OnlyMerchant(merchants config.MerchantList) (string, error) {
+	numbers := merchants.Numbers()
 	switch len(numbers) {
 	case 1:
 		return numbers[0], nil

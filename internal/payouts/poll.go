@@ -12,7 +12,7 @@ import (
 // adopted.
 func (s *Service) Poll(ctx context.Context, actor Actor, key order.Key) (Order, error) {
 	answer, driven, err := s.act(ctx, actor, key, func(target) (order.Action, error) {
-		return order.Poll{ID: newActionID(), By: actor.Name}, nil
+		return order.Poll{ID: NewActionID(), By: actor.Name}, nil
 	})
 	if err == nil && !driven { // the request is audited, but no workflow asks the gateway
 		err = order.Refuse(codes.DiscrepancyOrphan, "no workflow drives order %s, which is %s: nobody asks; let one go on with it: %s",

@@ -15,5 +15,5 @@ func (s *Service) Reject(ctx context.Context, actor Actor, key order.Key, why st
 // Cancel withdraws an order before anything is sent. The error is
 // ALREADY_SUBMITTED if a create may have been sent.
 func (s *Service) Cancel(ctx context.Context, actor Actor, key order.Key, why string) (Order, error) {
-	return s.do(ctx, actor, key, order.Cancellation{ID: newActionID(), By: actor.Name, Why: why})
+	return s.do(ctx, actor, key, order.Cancellation{ID: NewActionID(), By: actor.Name, Why: why})
 }

@@ -21,7 +21,7 @@ func (s *Service) Resolve(
 ) (Resolved, error) {
 	answer, _, err := s.act(ctx, actor, key, func(at target) (order.Action, error) {
 		decision, err := resolution(at.view.Country)
-		decision.ID, decision.By = newActionID(), actor.Name
+		decision.ID, decision.By = NewActionID(), actor.Name
 		return decision, err
 	})
 	return Resolved{answer, answer.Order.State == order.InReview}, err

@@ -24,39 +24,49 @@ const signedLife = 24 * time.Hour
 // signs reports whether the actor signs actions of the name.
 func (a Actor) signs(action string) bool { return a.Signing != nil && envelope.Needed(action) }
 
-// signed returns the action with the actor's signature, for an order as the actor
-// sees it. An actor without a key, and an action that needs no signature, leave it
-// unsigned. So does an action that is refused in any case, such as one without a reason:
-// the worker refuses it and audits that.
-func (s *Service) signed(actor Actor, action order.Action, at target) (order.Action, error) {
-	if !actor.signs(action.Name()) {
-		return action, nil
-	}
-	if at.view.Hidden != "" {
-		return nil, unreadable(at.view.Number, at.view.Hidden, "what cannot be read is not signed")
-	}
-	refused := func(refusal *order.Refusal) (order.Action, error) {
-		if actor.Signing.Apart {
-			return nil, refusal
-		}
-		return action, nil
+// Signs reports whether the actor signs the action itself.
+func (a Actor) Signs(action order.Action) bool { return a.signs(action.Name()) }
+
+// Sign returns the action as an envelope that the actor has signed, for an order as the
+// actor sees it. The refusal says why an action is not fit to be signed, such as one
+// without a reason.
+func (a Actor) Sign(action order.Action, view order.View, at time.Time) (envelope.Signed, *order.Refusal, error) {
+	if view.Hidden != "" {
+		return envelope.Signed{}, nil, unreadable(view.Number, view.Hidden, "what cannot be read is not signed")
 	}
 	approval, is := action.(order.Approval)
-	if is && !rules.BeginsFingerprint(approval.Fingerprint, at.view.Fingerprint) {
-		return refused(order.Refuse(codes.FingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve at least eight digits of its fingerprint", at.view.Number))
+	if is && !rules.BeginsFingerprint(approval.Fingerprint, view.Fingerprint) {
+		return envelope.Signed{}, order.Refuse(codes.FingerprintMismatch, "the approval is for other content than order %s has; look at the order again and approve at least eight digits of its fingerprint", view.Number), nil
 	}
-	o := order.Order{Fingerprint: at.view.Fingerprint, Request: order.Request{
-		Merchant: at.view.Merchant, Number: at.view.Number, Amount: at.view.Amount, RequestedBy: at.view.RequestedBy,
+	o := order.Order{Fingerprint: view.Fingerprint, Request: order.Request{
+		Merchant: view.Merchant, Number: view.Number, Amount: view.Amount, RequestedBy: view.RequestedBy,
 	}}
-	e, refusal := envelope.Of(action, o, actor.Signing.Origin, s.parts.Now(), signedLife)
+	e, refusal := envelope.Of(action, o, a.Signing.Origin, at, signedLife)
 	if refusal != nil {
-		return refused(refusal)
+		return envelope.Signed{}, refusal, nil
 	}
-	signed, err := envelope.Sign(e, actor.Signing.Key)
+	signed, err := envelope.Sign(e, a.Signing.Key)
+	return signed, nil, err
+}
+
+// signed returns the action with the actor's signature. An actor without a key, and an
+// action that needs no signature, leave it unsigned. So does an action that is not fit to
+// be signed: the worker refuses it and audits that.
+func (s *Service) signed(actor Actor, action order.Action, at target) (order.Action, error) {
+	if !actor.Signs(action) {
+		return action, nil
+	}
+	signed, refusal, err := actor.Sign(action, at.view, s.parts.Now())
 	if err != nil {
 		return nil, err
 	}
-	return signed.Action()
+	if refusal == nil {
+		return signed.Action()
+	}
+	if actor.Signing.Apart {
+		return nil, refusal
+	}
+	return action, nil
 }
 
 // request returns the request as the actor makes it, signed if the actor signs.
@@ -89,7 +99,7 @@ func (s *Service) whoAdjusts(actor Actor, why, action string, a order.Adjustment
 // whoSigns returns the actor with a reason and an id, and with the signature of the
 // envelope if the actor signs the action.
 func (s *Service) whoSigns(actor Actor, why, action string, of func(order.Who) envelope.Envelope) (order.Who, error) {
-	who := order.Who{ID: newActionID(), By: actor.Name, Why: why}
+	who := order.Who{ID: NewActionID(), By: actor.Name, Why: why}
 	if !actor.signs(action) {
 		return who, nil
 	}

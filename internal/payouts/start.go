@@ -82,7 +82,7 @@ func (s *Service) StartDeposit(ctx context.Context, actor Actor, request order.R
 	}
 	view, started, err := orders.StartDeposit(starting, request)
 	if err != nil && starting.Err() != nil {
-		stands, _ := s.stands(ctx, actor, request.Key())
+		stands := s.soon(ctx, actor, request.Key()).stands()
 		if stands == "" {
 			stands = "; it may be under way, if a worker runs"
 		}

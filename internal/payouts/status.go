@@ -110,30 +110,44 @@ func (s *Service) Await(ctx context.Context, actor Actor, key order.Key, patienc
 // to wait, with its state and what happens next. It returns the order itself if the
 // order has ended meanwhile.
 func (s *Service) stillOpen(ctx context.Context, actor Actor, key order.Key) (Order, error) {
-	stands, answer := s.stands(ctx, actor, key)
+	answer := s.soon(ctx, actor, key)
 	if answer.Order.State.Terminal() {
 		return answer, nil
 	}
-	return Order{}, order.Refuse(client.CodeNoAnswer, "order %s is still under way%s. Look again with: %s", key, stands, s.parts.Ask(UseWait, key))
+	return Order{}, StillOpen(key, answer, s.parts.Ask)
 }
 
-// stands returns the state of an order and what happens next, as the end of a
-// sentence, or "" if nobody answers soon: ": it is reserved. Next: It is sent".
-func (s *Service) stands(ctx context.Context, actor Actor, key order.Key) (string, Order) {
+// StillOpen returns the refusal NO_ANSWER_YET for an order that has not ended in the time to
+// wait. ask is Parts.Ask.
+func StillOpen(key order.Key, stands Order, ask func(UseCase, order.Key) string) *order.Refusal {
+	return order.Refuse(client.CodeNoAnswer, "order %s is still under way%s. Look again with: %s", key, stands.stands(), ask(UseWait, key))
+}
+
+// soon returns an order if somebody answers soon, or the zero Order.
+func (s *Service) soon(ctx context.Context, actor Actor, key order.Key) Order {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	answer, err := s.Status(ctx, actor, key)
-	if err != nil || answer.Order.State == "" {
-		return "", Order{}
+	if err != nil {
+		return Order{}
 	}
-	text := ": it is " + string(answer.Order.State)
-	if next := strings.TrimSuffix(answer.Order.Next, "."); next != "" {
+	return answer
+}
+
+// stands returns the state of an order and what happens next, as the end of a sentence, or
+// "" for the zero Order: ": it is reserved. Next: It is sent".
+func (o Order) stands() string {
+	if o.Order.State == "" {
+		return ""
+	}
+	text := ": it is " + string(o.Order.State)
+	if next := strings.TrimSuffix(o.Order.Next, "."); next != "" {
 		text += ". Next: " + next
 	}
-	if answer.Problem != nil {
-		text += ". Problem: " + answer.Problem.Text
+	if o.Problem != nil {
+		text += ". Problem: " + o.Problem.Text
 	}
-	return text, answer
+	return text
 }
 
 // record is an order in the ledger.
