@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,41 @@ const Door = "api-door"
 
 // SystemKeyID is the id of the system's key in the roster.
 const SystemKeyID = "erp-1"
+
+// LogIn is an OIDC provider, with people who have no keys: they log in there. A roster
+// is needed, see Options.People.
+type LogIn struct {
+	Issuer, ClientID, ClientSecret string
+	Subjects                       map[string]string // of people who approve for all merchants, by name
+}
+
+// settings are the api's settings of the provider.
+func (l *LogIn) settings(address string) []string {
+	if l == nil {
+		return nil
+	}
+	return []string{
+		"PAYOUTS_OIDC_ISSUER=" + l.Issuer, "PAYOUTS_OIDC_CLIENT_ID=" + l.ClientID, "PAYOUTS_OIDC_CLIENT_SECRET=" + l.ClientSecret,
+		"PAYOUTS_API_PUBLIC_URL=" + address,
+	}
+}
+
+// entries are the people in a roster.
+func (l *LogIn) entries() string {
+	if l == nil {
+		return ""
+	}
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(l.Subjects)) {
+		fmt.Fprintf(&text, `  - name: %s
+    roles: [approve]
+    merchants: ["*"]
+    limits: unlimited
+    oidc: {issuer: %q, subject: %q}
+`, name, l.Issuer, l.Subjects[name])
+	}
+	return text.String()
+}
 
 func (s *Stack) peopleDir() string  { return filepath.Join(s.dir, "people") }
 func (s *Stack) rosterFile() string { return filepath.Join(s.dir, "roster.yaml") }
@@ -94,6 +130,7 @@ func (s *Stack) makePeople() error {
       - %s namespaces="payouts" %s
 `, name, name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
 	}
+	text.WriteString(s.options.LogIn.entries())
 	public, _ := private.Public().(ed25519.PublicKey)
 	doorPublic, _ := door.Public().(ed25519.PublicKey)
 	fmt.Fprintf(&text, `systems:

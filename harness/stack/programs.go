@@ -199,6 +199,7 @@ func (s *Stack) addAPI(ports map[port]string, keys keyRing) error {
 	env = append(append(env, s.rosterSettings()...),
 		"PAYOUTS_DATA_KEY_FILE="+s.dataKeyFile(), "PAYOUTS_API_LISTEN="+ports[portAPI], "PAYOUTS_API_ADMIN_LISTEN="+ports[portAPIAdmin],
 		webhooksAnywhere)
+	env = append(env, s.options.LogIn.settings(s.Addresses.API)...)
 	if len(s.options.People) > 0 {
 		env = append(env, "PAYOUTS_API_KEY_FILE="+filepath.Join(s.peopleDir(), Door))
 	}

@@ -113,6 +113,8 @@ type Options struct {
 	// People are the people of the roster, who may do everything; the stack makes
 	// their keys. None: no roster.
 	People []string
+	// LogIn is where people log in to the pages of the api. Nil: it has no pages.
+	LogIn *LogIn
 	// Settings are PAYOUTS_ variables of the worker and the receiver, over the
 	// quick ones that a stack runs with.
 	Settings map[string]string

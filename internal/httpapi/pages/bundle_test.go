@@ -101,6 +101,7 @@ type site struct {
 	orders   *actingOrders
 	logs     *logs
 	policy   *rules.Policy
+	metrics  *prometheus.Registry
 }
 
 func seedOf(name string) ed25519.PrivateKey {
@@ -145,9 +146,9 @@ func rosterText(t *testing.T, issuer, replaces string, without ...string) string
 	return text.String()
 }
 
-func setup(t *testing.T, change ...func(*Options)) *site {
+func setup(t *testing.T, change ...func(*httpapi.Options)) *site {
 	t.Helper()
-	s := &site{clock: &clock{at: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}, logs: &logs{}, roster: filepath.Join(t.TempDir(), "roster.yaml")}
+	s := &site{clock: &clock{at: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}, logs: &logs{}, metrics: prometheus.NewRegistry(), roster: filepath.Join(t.TempDir(), "roster.yaml")}
 	s.provider = idp.Start("payouts", "", "sana-1")
 	s.provider.Now = s.now
 	t.Cleanup(s.provider.Close)
@@ -178,17 +179,18 @@ func setup(t *testing.T, change ...func(*Options)) *site {
 		Orders: func(context.Context) (payouts.Orders, error) { return s.orders, nil },
 	})
 	s.server = httptest.NewUnstartedServer(nil)
-	options := Options{
-		Service: service, Keys: keys, PublicURL: "http://" + s.server.Listener.Addr().String(),
-		Issuer: s.provider.Issuer, ClientID: "payouts", Log: log, Now: s.now,
+	options := httpapi.Options{
+		Service: service, Access: keys, Countries: merchants.Countries(), Rate: 1000, Version: "test",
+		Metrics: httpapi.NewMetrics(s.metrics), Log: log, Now: s.now,
+		Pages: New(Options{
+			Service: service, Keys: keys, PublicURL: "http://" + s.server.Listener.Addr().String(),
+			Issuer: s.provider.Issuer, ClientID: "payouts", Log: log, Now: s.now,
+		}),
 	}
 	for _, c := range change {
 		c(&options)
 	}
-	s.server.Config.Handler = httpapi.New(httpapi.Options{
-		Service: service, Access: keys, Countries: merchants.Countries(), Rate: 1000, Version: "test",
-		Metrics: httpapi.NewMetrics(prometheus.NewRegistry()), Log: log, Now: s.now, Pages: New(options),
-	})
+	s.server.Config.Handler = httpapi.New(options)
 	s.server.Start()
 	t.Cleanup(s.server.Close)
 	return s

@@ -62,9 +62,11 @@ func (p *Pages) orderPage(ctx context.Context, v visitor, key order.Key) (view, 
 		return view{}, err
 	}
 	return view{
-		Title: string(shown.Kind) + " " + shown.Number, Person: v.name(), Form: v.session.Form, Done: v.done(), Order: shown,
+		Title: kindNames[shown.Kind] + " " + shown.Number, Person: v.name(), Form: v.session.Form, Done: v.done(), Order: shown,
 	}, nil
 }
+
+var kindNames = map[order.Kind]string{order.Deposit: "Deposit", order.Withdrawal: "Withdrawal"}
 
 // offer says what the person may do about an order.
 func (p *Pages) offer(ctx context.Context, v visitor, o *orderView) error {

@@ -434,7 +434,32 @@ func TestNoAnswer(t *testing.T) {
 	require.Contains(t, b.post(t, path+"/approve", form, s.server.URL).text, "You have approved order W-1.")
 }
 
-// The list has pages, and each person a bounded rate.
+// A person has a rate, as every caller, and log-ins have one together. Requests are
+// measured by pattern.
+func TestRates(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(o *httpapi.Options) { o.Rate = 5 })
+	b, other := s.as(t, "sana"), s.browser(t)
+	for visitor, path := range map[*browser]string{b: Root, other: callbackPath} {
+		shown := page{}
+		for range 1000 {
+			if shown = visitor.get(t, path); shown.status == http.StatusTooManyRequests {
+				break
+			}
+		}
+		shown.refused(t, http.StatusTooManyRequests, httpapi.CodeTooMany)
+		require.Equal(t, "1", shown.header.Get("Retry-After"))
+	}
+	found, err := s.metrics.Gather()
+	require.NoError(t, err)
+	var measured []string
+	for _, m := range found[0].GetMetric() {
+		measured = append(measured, m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue())
+	}
+	require.Subset(t, measured, []string{"GET /approvals 200", "GET /approvals 429", "GET /approvals/callback 303", "GET /approvals/callback 429"})
+}
+
+// The list has pages.
 func TestManyOrders(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
