@@ -53,9 +53,10 @@ campaign: ## thousands of small worlds where everything goes wrong, in about two
 
 # Standard output carries a JSON line per violation, and a summary. SEED, ORDERS
 # and DURATION choose a run; WORKER is another worker, to try the judge. EVENTS is
-# a number of orders: that run has the api and a webhook endpoint, too.
+# a number of orders: that run has the api and a webhook endpoint, too. BATCH is a
+# number of rows: a file of them is paid while the worker is killed five times.
 chaos: build bin/temporal bin/withpostgres ## kills, suspends and disconnects real processes, then checks the result
-	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(EVENTS),--events --orders $(EVENTS)) \
+	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(EVENTS),--events --orders $(EVENTS)) $(if $(BATCH),--batch $(BATCH)) \
 		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
 
 test: build bin/temporal bin/withpostgres $(generated) ## every test, on SQLite and on a real PostgreSQL

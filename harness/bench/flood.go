@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -306,7 +305,7 @@ func (f *flood) watch(ctx context.Context) (warm, peak float64, err error) {
 	again := time.NewTicker(200 * time.Millisecond)
 	defer again.Stop()
 	for {
-		now, err := memory(context.WithoutCancel(ctx), f.stack.Addresses.Admin+"/metrics")
+		now, err := memory(context.WithoutCancel(ctx), f.stack.Addresses.Admin)
 		if err != nil {
 			return warm, peak, err
 		}
@@ -320,27 +319,6 @@ func (f *flood) watch(ctx context.Context) (warm, peak float64, err error) {
 		case <-again.C:
 		}
 	}
-}
-
-// memory returns the resident memory of a process, in megabytes.
-func memory(ctx context.Context, address string) (megabytes float64, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		if text, found := strings.CutPrefix(lines.Text(), residentMemory); found {
-			inBytes, err := strconv.ParseFloat(text, 64) //nolint:forbidigo // memory, not an amount
-			return digits(inBytes / (1 << 20)), err
-		}
-	}
-	return 0, errors.Join(lines.Err(), errors.New("the process does not tell its memory on this system"))
 }
 
 // stored is how many callbacks the ledger has.

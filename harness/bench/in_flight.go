@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -81,10 +82,13 @@ func (r *rig) submitted(ctx context.Context, request order.Request) error {
 	}
 }
 
-// residentMemory is the name of a process's metric of its memory, in bytes.
-const residentMemory = "process_resident_memory_bytes "
-
 // workerMemory returns the worker's resident memory, in megabytes.
 func (r *rig) workerMemory(ctx context.Context) (megabytes float64, err error) {
-	return memory(ctx, r.stack.Addresses.Worker+"/metrics")
+	return memory(ctx, r.stack.Addresses.Worker)
+}
+
+// memory returns the resident memory of a process, in megabytes.
+func memory(ctx context.Context, admin string) (megabytes float64, err error) {
+	size, err := stack.Memory(ctx, admin)
+	return digits(float64(size) / (1 << 20)), err
 }

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,8 +34,8 @@ import (
 // Options configure a run. The zero value is the default.
 type Options struct {
 	Seed     uint64        // of the random numbers
-	Orders   int           // 0: four per second of Duration; twenty with Events
-	Duration time.Duration // how long faults are injected, without the time to recover; 0: a minute; with Events and Orders, as long as they take
+	Orders   int           // 0: four per second of Duration; a thousand with Events
+	Duration time.Duration // how long faults are injected, without the time to recover; 0: a minute; with Events: until all orders were started, and each kind of process was killed
 	Bin      string        // directory of the binaries; see stack.Options
 	Worker   string        // another worker binary, to test that the checks find its bugs
 	Keep     bool          // keep logs and databases of a run without violations, too
@@ -58,6 +57,7 @@ const (
 	seedFreezes
 	seedDoors
 	seedEndpoint
+	seedBatch
 )
 
 // ErrViolated is the error of a run with violations.
@@ -91,7 +91,7 @@ type run struct {
 	lines       []*line
 	stack       *stack.Stack
 	books       *ledger.Ledger
-	http        *http.Client
+	door        door
 	secret      string // of the webhook endpoint
 	told        told
 	life        context.Context // ends when the run is aborted
@@ -120,7 +120,7 @@ func Run(ctx context.Context, out io.Writer, options Options) (err error) {
 	defer cancel()
 	r := &run{
 		Options: options, out: out, notes: options.Progress, begun: time.Now(), stage: newStage(), life: life,
-		orders: plan(options.Seed, options.Orders, options.Duration), http: &http.Client{},
+		orders:  plan(options.Seed, options.Orders, options.Duration),
 		claimed: make(map[string]bool), kills: make(map[string]int), exits: make(map[string]int), stops: make(map[string]int),
 		cuts: make(map[string]int), met: make(map[string]int), frozenAt: make(map[string]int),
 	}
@@ -142,18 +142,14 @@ func Run(ctx context.Context, out io.Writer, options Options) (err error) {
 
 // complete sets what is not given.
 func (o *Options) complete() {
-	perSecond := ordersPerSecond
-	if o.Events {
-		perSecond = eventOrdersPerSecond
+	if o.Events && o.Orders == 0 {
+		o.Orders = eventOrders
 	}
 	if o.Duration == 0 {
 		o.Duration = usualDuration
-		if o.Events && o.Orders > 0 {
-			o.Duration = time.Duration(o.Orders) * time.Second / time.Duration(perSecond)
-		}
 	}
 	if o.Orders == 0 {
-		o.Orders = max(1, perSecond*int(o.Duration/time.Second))
+		o.Orders = max(1, ordersPerSecond*int(o.Duration/time.Second))
 	}
 }
 
@@ -179,7 +175,7 @@ func (r *run) setUp(ctx context.Context) error {
 		r.closeLines()
 		return err
 	}
-	r.stack = started
+	r.stack, r.door = started, door{started.Addresses.API}
 	if r.books, err = ledger.Open(ctx, started.DatabaseURL(), ledger.SealWith(started.AuditKeys()), ledger.EncryptWith(started.DataKeys())); err != nil {
 		return errors.Join(err, r.leave(err))
 	}
@@ -242,13 +238,19 @@ func (r *run) play(ctx context.Context) error {
 	}
 	r.begun = time.Now()
 	r.troubled.Store(true)
-	r.say("%d orders, faults for %s, seed %d", r.Orders, r.Duration, r.Seed)
 	starting, stopStarting := context.WithCancel(ctx)
 	defer stopStarting()
 	started := make(chan struct{})
-	go func() { defer close(started); r.startAll(starting) }()
-	troubled, cancel := context.WithTimeout(ctx, r.Duration)
+	troubled, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if r.Events {
+		r.say("%d orders, faults until all were started, seed %d", r.Orders, r.Seed)
+		go func() { defer close(started); r.startInTurn(starting, cancel) }()
+	} else {
+		r.say("%d orders, faults for %s, seed %d", r.Orders, r.Duration, r.Seed)
+		go func() { defer close(started); r.startAll(starting) }()
+		defer time.AfterFunc(r.Duration, cancel).Stop()
+	}
 	r.trouble(troubled)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -309,7 +311,7 @@ func (r *run) heal(ctx context.Context) error {
 
 // Bounds of settling down.
 const (
-	settleWithin = 5 * time.Minute        // the bound of P6, also on a busy machine; with Events, plus the time of the faults
+	settleWithin = 5 * time.Minute        // the bound of P6, also on a busy machine
 	patience     = 90 * time.Second       // without any change; the longest pause between attempts is a minute
 	lookEvery    = 500 * time.Millisecond // and a fifth of the time at most
 	tellEvery    = 5 * time.Second
@@ -319,11 +321,7 @@ const (
 // settleDown waits until nothing is pending, at most settleWithin. When no order is open,
 // it advances the gateway's clock, so that the gateway sends its last callbacks.
 func (r *run) settleDown(ctx context.Context) {
-	within := settleWithin
-	if r.Events {
-		within += r.Duration
-	}
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	var told time.Time
 	last, since := "", time.Now()

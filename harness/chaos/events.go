@@ -1,21 +1,18 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
-	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/webhook"
@@ -27,9 +24,11 @@ import (
 // repetitions, must be the ledger's history (P11).
 
 const (
-	eventOrdersPerSecond = 20 // many orders, so that there are always events under way
-	endpointFaults       = 20 // deliveries per thousand that the endpoint does not answer with 200
-	actor                = "chaos"
+	eventOrders    = 1000            // if the options do not say how many
+	openOrders     = 100             // at once
+	endWithin      = 5 * time.Second // an order that takes longer does not hold up others
+	endpointFaults = 20              // deliveries per thousand that the endpoint does not answer with 200
+	tellStarts     = 500             // orders
 )
 
 // eventSettings are those of a run with events, over settings.
@@ -102,42 +101,17 @@ func (r *run) calm(ctx context.Context) error {
 	return r.post(ctx, "/v1/webhook-endpoints/"+r.told.endpoint+"/enable", nil, nil)
 }
 
-// post sends a request to the HTTP door. A refusal has the code of the answer. If the answer
-// says nothing about the request, or there is none, the code is that of no answer.
+// post sends JSON to the HTTP door.
 func (r *run) post(ctx context.Context, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.stack.Addresses.API+path, bytes.NewReader(text))
-	if err != nil {
+	answer, err := r.door.ask(ctx, http.MethodPost, path, "application/json", text)
+	if err != nil || into == nil {
 		return err
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set(httpapi.ByHeader, actor)
-	answer, err := r.http.Do(request)
-	if err != nil {
-		return order.Refuse(client.CodeNoAnswer, "%v", err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	text, err = io.ReadAll(answer.Body)
-	if err != nil {
-		return order.Refuse(client.CodeNoAnswer, "%v", err)
-	}
-	switch answer.StatusCode {
-	case http.StatusOK, http.StatusCreated:
-		if into == nil {
-			return nil
-		}
-		return json.Unmarshal(text, into)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return order.Refuse(client.CodeNoAnswer, "%s: %s", answer.Status, text)
-	}
-	var problem struct{ Code, Detail string }
-	if err := json.Unmarshal(text, &problem); err != nil {
-		return fmt.Errorf("%s: %s", answer.Status, text)
-	}
-	return order.Refuse(problem.Code, "%s: %s", answer.Status, problem.Detail)
+	return json.Unmarshal(answer, into)
 }
 
 // askOverHTTP starts an order at the HTTP door.
@@ -323,6 +297,62 @@ func askEverywhere(orders []*started) {
 			o.habit = persistent
 		}
 	}
+}
+
+// startInTurn starts the orders as fast as the system takes them: an order begins when there
+// is room. begun is called when all have begun and each kind of process was killed. startInTurn returns when each is acknowledged,
+// or when the context ends.
+func (r *run) startInTurn(ctx context.Context, begun func()) {
+	room := make(chan struct{}, openOrders)
+	var starting sync.WaitGroup
+	defer starting.Wait()
+	for i, o := range r.orders {
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		if i > 0 && i%tellStarts == 0 {
+			r.say("%d orders were started", i)
+		}
+		starting.Go(func() {
+			defer func() { <-room }()
+			var copies sync.WaitGroup
+			for range o.copies() {
+				copies.Go(func() { r.start(ctx, o) })
+			}
+			copies.Wait()
+			ending, cancel := context.WithTimeout(ctx, endWithin)
+			defer cancel()
+			_, _ = r.stack.Orders.Wait(ending, o.request.Key()) // or it takes longer
+		})
+	}
+	r.awaitKills(ctx)
+	begun()
+}
+
+// awaitKills returns when each kind of process was killed at least once, or after a minute.
+// Few orders are started before that.
+func (r *run) awaitKills(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, usualDuration)
+	defer cancel()
+	for pause(ctx, lookEvery) {
+		if r.killedAll() {
+			return
+		}
+	}
+}
+
+// killedAll reports whether each kind of process was killed.
+func (r *run) killedAll() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for _, kind := range []string{stack.API, stack.Endpoint, stack.Worker, stack.Receiver, stack.Temporal, stack.Postgres} {
+		if r.kills[kind] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // eventPoints are further points of a run with events.

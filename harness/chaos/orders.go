@@ -128,6 +128,14 @@ func (s *started) note(err error) (done bool) {
 	return false
 }
 
+// copies is how many processes send the request at once.
+func (s *started) copies() int {
+	if s.habit == twice {
+		return 2
+	}
+	return 1
+}
+
 func (s *started) known() (acknowledged bool, problem string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -186,11 +194,7 @@ func (r *run) startAll(ctx context.Context) {
 		if !pause(ctx, time.Until(r.begun.Add(o.due))) {
 			break
 		}
-		copies := 1
-		if o.habit == twice {
-			copies = 2
-		}
-		for range copies {
+		for range o.copies() {
 			starting.Go(func() { r.start(ctx, o) })
 		}
 	}

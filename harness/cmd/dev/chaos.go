@@ -9,6 +9,7 @@ import (
 
 func chaosCommand() *cobra.Command {
 	var options chaos.Options
+	var rows int
 	cmd := &cobra.Command{
 		Use:   "chaos",
 		Short: "Kill, suspend and disconnect processes, then check the result against the gateway's records",
@@ -24,23 +25,33 @@ With --events there are many more orders, half of them are started at the api, a
 endpoint is told every event, and api and endpoint are killed, too. What the endpoint has
 recorded is compared with the ledger's history. No older copies are restored.
 
+With --batch a file of so many rows is paid instead, and the worker is killed five times
+meanwhile. Each row must be one order, paid once, and have its end in the file of results.
+
 To test the comparison itself, give --worker another worker, for example one that was
 built without one of the checks.`,
 		Example: `  dev chaos --seed 7
   dev chaos --duration 10m --orders 4000
   dev chaos --events --orders 1000
+  dev chaos --batch 10000
   dev chaos --worker ./worker-without-a-check`,
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Progress = cmd.ErrOrStderr()
+			if rows > 0 {
+				return chaos.RunBatch(cmd.Context(), cmd.OutOrStdout(), chaos.BatchOptions{
+					Seed: options.Seed, Rows: rows, Bin: options.Bin, Keep: options.Keep, Progress: options.Progress,
+				})
+			}
 			return chaos.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
 	flags := cmd.Flags()
 	flags.Uint64Var(&options.Seed, "seed", 1, "selects the orders, the gateway's faults and the process faults")
-	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration; twenty with --events)")
-	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m; with --events as long as --orders take)")
+	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration; 1000 with --events)")
+	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m; with --events: until all orders were started)")
 	flags.BoolVar(&options.Events, "events", false, "add the api and a webhook endpoint, and check what the endpoint was told")
+	flags.IntVar(&rows, "batch", 0, "pay a file of so many rows instead")
 	flags.StringVar(&options.Bin, "bin", "", "directory of the stack's programs (default: beside this one)")
 	flags.StringVar(&options.Worker, "worker", "", "run this worker program instead")
 	flags.BoolVar(&options.Keep, "keep", false, "keep logs and records, whatever the outcome")
