@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ type useCases interface {
 	Status(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Order, error)
 	Owner(ctx context.Context, actor payouts.Actor, number string, booked bool) (order.Key, error)
 	List(ctx context.Context, actor payouts.Actor, filter payouts.Filter) (payouts.List, error)
+	EachOrder(ctx context.Context, actor payouts.Actor, filter payouts.OrderFilter) iter.Seq2[payouts.OrderRow, error]
 	Queue(ctx context.Context, actor payouts.Actor, limit int) (payouts.QueuePage, error)
 	Story(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Story, error)
 	WorkflowKnows(ctx context.Context, actor payouts.Actor, key order.Key) string

@@ -132,6 +132,10 @@ func (h *house) readsResults(t *testing.T, id string) {
 	require.NotContains(t, rows, h.payments[0].request.Details["customerAccountNumber"])
 	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, "/v1/batches/"+id, "")), `"completed"`)
 	h.asks(t, http.StatusNotFound, http.MethodGet, "/v1/batches/0000000000000000", "")
+	listed := run(t, h.Environment(), "starter", "list", "--batch", id, "--csv")
+	require.Equal(t, exitDone, listed.exit, listed.err)
+	require.Equal(t, batchRows+1, strings.Count(listed.out, "\n"))
+	require.Equal(t, listed.out, string(h.asks(t, http.StatusOK, http.MethodGet, "/v1/orders.csv?limit=500&batch="+id, "")))
 }
 
 // submitsFile has a person submit a file with starter, and wait for its end.

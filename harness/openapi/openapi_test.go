@@ -225,6 +225,12 @@ func (c caller) calls(url, token string) []call {
 			require.NotEmpty(t, r.JSON200.Orders)
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
+		{"list-orders-csv", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListOrdersCsvWithResponse(c.ctx, &generated.ListOrdersCsvParams{State: &[]string{"succeeded"}, Limit: to(int64(1))})
+			require.NoError(t, err)
+			require.Contains(t, string(r.Body), "succeeded")
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
 		{"note-order", http.StatusOK, func(t *testing.T) (int, string) {
 			r, err := c.c.NoteOrderWithResponse(c.ctx, c.merchant, "GEN-1", generated.NoteOrderJSONRequestBody{Text: "seen"})
 			return answered(t, r.HTTPResponse, r.Body, err)

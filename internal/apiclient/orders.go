@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"context"
+	"iter"
 	"net/url"
 	"strconv"
 	"time"
@@ -152,28 +153,9 @@ func (c *Client) Owner(ctx context.Context, actor payouts.Actor, number string, 
 
 // List lists orders of the ledger, the newest first.
 func (c *Client) List(ctx context.Context, actor payouts.Actor, filter payouts.Filter) (payouts.List, error) {
-	query := url.Values{}
-	for name, value := range map[string]string{
-		"merchant": filter.Merchant, "kind": string(filter.Kind), "country": filter.Country, "state": string(filter.State),
-	} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	for name, on := range map[string]bool{"open": filter.Open, "needs_person": filter.NeedsReview} {
-		if on {
-			query.Set(name, "true")
-		}
-	}
-	for key, value := range filter.Metadata {
-		query.Add("metadata", key+":"+value)
-	}
 	list := payouts.List{Orders: []payouts.Listed{}, Source: payouts.FromLedger}
-	more, err := pages(filter.Limit, query, func(query url.Values) (int, string, error) {
-		page, err := get[struct {
-			Orders []payouts.OrderRow
-			Next   string
-		}](ctx, c, actor, at("orders"), query)
+	more, err := pages(filter.Limit, orderQuery(filter.Orders()), func(query url.Values) (int, string, error) {
+		page, err := c.orders(ctx, actor, query)
 		for _, o := range page.Orders {
 			list.Orders = append(list.Orders, payouts.Listed{Row: client.Row{
 				Kind: o.Kind, Merchant: o.Merchant, Number: o.Number, Country: o.Country, Amount: o.Amount, State: o.State,
@@ -185,6 +167,71 @@ func (c *Client) List(ctx context.Context, actor payouts.Actor, filter payouts.F
 	})
 	list.More = more
 	return list, err
+}
+
+// EachOrder iterates over all of the ledger's orders that the filter selects. The iteration
+// stops after an error.
+func (c *Client) EachOrder(ctx context.Context, actor payouts.Actor, filter payouts.OrderFilter) iter.Seq2[payouts.OrderRow, error] {
+	return func(yield func(payouts.OrderRow, error) bool) {
+		query := orderQuery(filter)
+		query.Set("limit", strconv.Itoa(mostRows))
+		for {
+			page, err := c.orders(ctx, actor, query)
+			if err != nil {
+				yield(payouts.OrderRow{}, err)
+				return
+			}
+			for _, row := range page.Orders {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			query.Set("cursor", page.Next)
+		}
+	}
+}
+
+type orderPage struct {
+	Orders []payouts.OrderRow
+	Next   string
+}
+
+func (c *Client) orders(ctx context.Context, actor payouts.Actor, query url.Values) (orderPage, error) {
+	return get[orderPage](ctx, c, actor, at("orders"), query)
+}
+
+// orderQuery returns the parameters that select orders.
+func orderQuery(filter payouts.OrderFilter) url.Values {
+	query := url.Values{}
+	set := func(name, value string, is bool) {
+		if is {
+			query.Add(name, value)
+		}
+	}
+	set("merchant", filter.Merchant, filter.Merchant != "")
+	set("kind", string(filter.Kind), filter.Kind != "")
+	set("country", filter.Country, filter.Country != "")
+	set("currency", filter.Currency, filter.Currency != "")
+	set("batch", filter.Batch, filter.Batch != "")
+	set("open", "true", filter.Open)
+	set("needs_person", "true", filter.NeedsReview)
+	set("amount_min", filter.AmountMin.Number(), filter.AmountMin.Currency() != "")
+	set("amount_max", filter.AmountMax.Number(), filter.AmountMax.Currency() != "")
+	for _, state := range filter.States {
+		query.Add("state", string(state))
+	}
+	for name, at := range map[string]time.Time{
+		"created_from": filter.Since, "created_before": filter.Until, "ended_from": filter.EndedSince, "ended_before": filter.EndedUntil,
+	} {
+		set(name, at.UTC().Format(time.RFC3339Nano), !at.IsZero())
+	}
+	for key, value := range filter.Metadata {
+		query.Add("metadata", key+":"+value)
+	}
+	return query
 }
 
 // mostRows is the largest page of the door.

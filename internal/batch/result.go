@@ -101,17 +101,9 @@ func (r Result) cells(columns []string) []string {
 	for _, name := range columns {
 		cells = append(cells, neutral(r.column(name)))
 	}
-	fee, paid, ended := r.FeeText, "", ""
-	if fee == "" && r.Fee.Currency() != "" {
-		fee = r.Fee.Number()
-	}
-	if r.Paid.Currency() != "" {
-		paid = r.Paid.Number()
-	}
-	if !r.EndedAt.IsZero() {
-		ended = r.EndedAt.UTC().Format(time.RFC3339)
-	}
-	for _, text := range []string{string(r.State), r.Reason.Code, r.Reason.Text, r.GatewayID, fee, paid, ended} {
+	for _, text := range []string{
+		string(r.State), r.Reason.Code, r.Reason.Text, r.GatewayID, cmp.Or(r.FeeText, plain(r.Fee)), plain(r.Paid), stamp(r.EndedAt),
+	} {
 		cells = append(cells, neutral(text))
 	}
 	return cells
@@ -131,10 +123,7 @@ func (r Result) column(name string) string {
 	case columnAmount:
 		return r.Request.Amount.Short()
 	case columnTime:
-		if r.Request.NotBefore.IsZero() {
-			return ""
-		}
-		return r.Request.NotBefore.UTC().Format(time.RFC3339)
+		return stamp(r.Request.NotBefore)
 	}
 	if r.Hidden != "" {
 		return r.Hidden

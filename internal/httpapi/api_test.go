@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -122,6 +123,34 @@ func TestMetadata(t *testing.T) {
 			require.Equal(t, request.Metadata, list.Orders[0].Metadata)
 		}
 	}
+}
+
+// A list as a file has the address of its next page.
+func TestListAsFile(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	for _, number := range []string{"INV-1", "INV-2", "INV-3"} {
+		h.opened(t, merchant, number)
+	}
+	h.opened(t, merchantVN, "VN-1")
+	next, found := "/v1/orders.csv?limit=2&state=reserved", []string{}
+	for pages := 0; next != ""; pages++ {
+		require.Less(t, pages, 2)
+		got := h.as(t, "billing", http.MethodGet, next, "")
+		require.Equal(t, http.StatusOK, got.status, got.text)
+		require.Equal(t, "text/csv; charset=utf-8", got.header.Get("Content-Type"))
+		lines, err := csv.NewReader(strings.NewReader(got.text)).ReadAll()
+		require.NoError(t, err)
+		require.Equal(t, "number", lines[0][4])
+		for _, line := range lines[1:] {
+			found = append(found, line[4])
+		}
+		address, _, _ := strings.Cut(got.header.Get("Link"), `>; rel="next"`)
+		next = strings.TrimPrefix(address, "<")
+	}
+	require.Equal(t, []string{"INV-3", "INV-2", "INV-1"}, found)
+	got := h.as(t, "billing", http.MethodGet, "/v1/orders.csv?merchant="+merchantVN, "")
+	require.Equal(t, "UNKNOWN_MERCHANT", got.problem(t).Code)
 }
 
 // A scheduled order is answered with 201, and read as scheduled once it is opened.

@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/batch"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -82,6 +86,13 @@ func (d *door) registerOrders(api huma.API) {
 		OperationID: "list-orders", Method: http.MethodGet, Path: "/v1/orders", Tags: []string{"orders"},
 		Summary: "List orders, the newest first",
 	}, d.listOrders)
+	operation(api, huma.Operation{
+		OperationID: "list-orders-csv", Method: http.MethodGet, Path: "/v1/orders.csv", Tags: []string{"orders"},
+		Summary: "The same list as a file of CSV, with fee and what was paid",
+		Description: "With a header, times of UTC, and digits without separators. A cell that would begin a formula has an apostrophe before it. " +
+			"The header Link has the address of the next page.",
+		Responses: map[string]*huma.Response{"200": {Description: "The list.", Content: map[string]*huma.MediaType{typeCSV: fileBody()}}},
+	}, d.listOrdersAsFile)
 	operation(api, huma.Operation{
 		OperationID: "get-order-story", Method: http.MethodGet, Path: "/v1/orders/{merchant}/{number}/story", Tags: []string{"orders"},
 		Summary: "Everything that happened to an order, oldest first",
@@ -236,8 +247,48 @@ type listInput struct {
 	Currency    string    `query:"currency" doc:"ISO 4217, three letters. Without it, amounts are in the currency of merchant." maxLength:"3"`
 	AmountMin   string    `query:"amount_min" doc:"At least this amount, such as 1500.00. It needs currency or merchant. Give created_from, too: every order of that time is looked at." maxLength:"40"`
 	AmountMax   string    `query:"amount_max" doc:"At most this amount." maxLength:"40"`
+	Batch       string    `query:"batch" doc:"Started by this batch." maxLength:"64"`
 	Metadata    []string  `query:"metadata,explode" doc:"KEY:VALUE: the order has this metadata. Repeated: all of it." example:"payroll_run:2026-11"`
 	PageInput
+
+	query url.Values
+}
+
+// Resolve keeps the query, for the address of the next page.
+func (i *listInput) Resolve(ctx huma.Context) []error {
+	at := ctx.URL()
+	i.query = at.Query()
+	return nil
+}
+
+// csvList is a page of orders as a file.
+type csvList struct {
+	ContentType string `header:"Content-Type"`
+	Link        string `header:"Link" doc:"The next page, rel=\"next\"; absent on the last."`
+	Body        []byte
+}
+
+// listOrdersAsFile is listOrders for a spreadsheet.
+func (d *door) listOrdersAsFile(ctx context.Context, caller Caller, input *listInput) (*csvList, error) {
+	list, err := d.listOrders(ctx, caller, input)
+	if err != nil {
+		return nil, err
+	}
+	var file bytes.Buffer
+	err = batch.WriteOrders(&file, func(yield func(batch.Listed, error) bool) {
+		for _, o := range list.Body.Orders {
+			if !yield(batch.Listed(o), nil) {
+				return
+			}
+		}
+	})
+	page := &csvList{ContentType: typeCSV + "; charset=utf-8", Body: file.Bytes()}
+	if next := list.Body.Next; next != "" {
+		query := maps.Clone(input.query)
+		query.Set("cursor", next)
+		page.Link = "</v1/orders.csv?" + query.Encode() + `>; rel="next"`
+	}
+	return page, err
 }
 
 type orderList struct {
@@ -253,7 +304,7 @@ func (d *door) listOrders(ctx context.Context, caller Caller, input *listInput) 
 	filter := payouts.OrderFilter{
 		Kind: order.Kind(input.Kind), Merchants: merchants, Country: input.Country, Open: input.Open,
 		NeedsReview: input.NeedsReview, Since: input.From, Until: input.To, EndedSince: input.EndedFrom, EndedUntil: input.EndedTo,
-		Currency: input.Currency, Limit: input.Limit,
+		Currency: input.Currency, Batch: input.Batch, Limit: input.Limit,
 	}
 	if err := d.selectMore(&filter, input); err != nil {
 		return nil, err

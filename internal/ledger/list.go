@@ -34,13 +34,15 @@ type Filter struct {
 	AmountMin   money.Amount      // at least so much; zero: any
 	AmountMax   money.Amount      // at most so much; zero: any
 	Metadata    map[string]string // each of these keys has its value
+	Batch       string            // started by this batch
 	OldestFirst bool
 	After       order.Key // the last order of the previous page
 	Limit       int       // at most MaxPage; 0: 100
 }
 
-// Orders lists orders, newest first unless the filter says otherwise. ErrNotFound when After names no order. A *vault.Fault
-// if orders are selected by metadata, and this process lacks a data key.
+// Orders lists orders, newest first unless the filter says otherwise. ErrNotFound when
+// After names no order. A *vault.Fault if orders are selected by metadata, and this process
+// lacks a data key.
 //
 // Metadata is found by an index. The amount and the time of the end are compared with
 // every order that the other members select.
@@ -75,6 +77,9 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	}
 	if !filter.EndedUntil.IsZero() {
 		where.add("NOT "+openStates+" AND updated_at < ?", filter.EndedUntil.UnixMilli())
+	}
+	if filter.Batch != "" {
+		where.add("(merchant, number) IN (SELECT r.merchant, r.number FROM batch_rows r WHERE r.batch = ? AND r.outcome IN ('begun', 'started', 'ended'))", filter.Batch)
 	}
 	if err := l.withMetadata(ctx, &where, filter); err != nil {
 		return nil, fmt.Errorf("ledger: list orders by metadata: %w", err)

@@ -3,6 +3,7 @@ package payouts
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/tarspay-payouts/orchestrator/client"
@@ -13,11 +14,26 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Filter selects orders of a listing.
+// Filter selects orders of a listing. Limit is that of client.Filter.
 type Filter struct {
 	client.Filter
-	Metadata map[string]string // each of these keys has its value; only the ledger has it
+	// Ledger selects by what only the ledger has: times, amounts, metadata, the batch.
+	Ledger OrderFilter
 }
+
+// Orders returns the filter for the ledger alone.
+func (f Filter) Orders() OrderFilter {
+	wanted := f.Ledger
+	wanted.Kind, wanted.Merchant, wanted.Country = f.Kind, f.Merchant, f.Country
+	wanted.Open, wanted.NeedsReview, wanted.Limit = f.Open, f.NeedsReview, f.Limit
+	if f.State != "" {
+		wanted.States = []order.State{f.State}
+	}
+	return wanted
+}
+
+// ledgerOnly reports whether Temporal cannot select the orders.
+func (f Filter) ledgerOnly() bool { return !reflect.ValueOf(f.Ledger).IsZero() }
 
 // Listed is an order of a list, and why no workflow drives it.
 type Listed struct {
@@ -38,8 +54,8 @@ const MaxRows = client.MaxRows - 1
 
 // List lists orders, the newest first: the ledger's orders with their workflows'
 // status, and orders that only Temporal has. Without a ledger it returns
-// Temporal's list. Temporal has no metadata: orders that are selected by it are the
-// ledger's only, and the error without a ledger is the ledger's.
+// Temporal's list. Orders that are selected by what only the ledger has are the ledger's
+// only, and the error without a ledger is the ledger's.
 func (s *Service) List(ctx context.Context, _ Actor, filter Filter) (List, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -58,7 +74,7 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 	l, noLedger := s.parts.Ledger(ctx)
 	orders, noTemporal := s.parts.Orders(ctx)
 	switch {
-	case noLedger != nil && len(filter.Metadata) > 0:
+	case noLedger != nil && filter.ledgerOnly():
 		return List{}, noLedger
 	case noTemporal != nil && noLedger != nil:
 		return List{}, noTemporal
@@ -70,7 +86,7 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 		}
 		return list, err
 	}
-	rows, err := l.Orders(ctx, ledgerFilter(filter))
+	rows, err := l.Orders(ctx, filter.Orders())
 	if err != nil {
 		return List{}, err
 	}
@@ -91,17 +107,6 @@ func (s *Service) list(ctx context.Context, filter Filter) (List, error) {
 func oneSided(what, instead string, err error) *order.Reason {
 	away := Explain(err)
 	return &order.Reason{Code: away.Code, Text: what + " cannot be asked; this is what " + instead + " says: " + away.Message}
-}
-
-func ledgerFilter(filter Filter) ledger.Filter {
-	wanted := ledger.Filter{
-		Kind: filter.Kind, Merchant: filter.Merchant, Country: filter.Country,
-		Open: filter.Open, NeedsReview: filter.NeedsReview, Limit: filter.Limit, Metadata: filter.Metadata,
-	}
-	if filter.State != "" {
-		wanted.States = []order.State{filter.State}
-	}
-	return wanted
 }
 
 // listedAlone returns Temporal's list without the ledger.
@@ -149,7 +154,7 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 			return nil, err
 		}
 	}
-	if len(filter.Metadata) > 0 {
+	if filter.ledgerOnly() {
 		return found, nil
 	}
 	beyond, err := orders.List(ctx, filter.Filter)
@@ -185,7 +190,7 @@ func newestFirst(found []Listed, limit int) []Listed {
 // of a merchant that no worker has. The ledger's audit has their merchant, number and
 // time only.
 func (s *Service) refusedRows(ctx context.Context, l Ledger, filter Filter) ([]Listed, error) {
-	if len(filter.Metadata) > 0 || filter.Open || filter.NeedsReview || filter.Kind != "" || filter.Country != "" || filter.State != "" && filter.State != order.Rejected {
+	if filter.ledgerOnly() || filter.Open || filter.NeedsReview || filter.Kind != "" || filter.Country != "" || filter.State != "" && filter.State != order.Rejected {
 		return nil, nil
 	}
 	starts, err := l.RefusedStarts(ctx, "")

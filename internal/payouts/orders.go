@@ -3,6 +3,7 @@ package payouts
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
@@ -45,4 +46,26 @@ func (s *Service) Orders(ctx context.Context, _ Actor, filter OrderFilter) (Orde
 		return err
 	})
 	return found, err
+}
+
+// EachOrder iterates over all of the ledger's orders that the filter selects. The iteration
+// stops after an error.
+func (s *Service) EachOrder(ctx context.Context, actor Actor, filter OrderFilter) iter.Seq2[OrderRow, error] {
+	return func(yield func(OrderRow, error) bool) {
+		filter.Limit = MaxPage
+		for more := true; more; {
+			page, err := s.Orders(ctx, actor, filter)
+			if err != nil {
+				yield(OrderRow{}, err)
+				return
+			}
+			for _, row := range page.Orders {
+				if !yield(row, nil) {
+					return
+				}
+				filter.After = row.Key()
+			}
+			more = page.More
+		}
+	}
 }
