@@ -75,10 +75,7 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 		Version: commandline.ReadBuild("api").Version, Metrics: httpapi.NewMetrics(registry), Log: log,
 	}
 	if settings.OIDCIssuer != "" { // which needs a roster
-		options.Pages = pages.New(pages.Options{
-			Service: service, Keys: keys, PublicURL: settings.APIPublicURL, Log: log,
-			Issuer: settings.OIDCIssuer, ClientID: settings.OIDCClientID, ClientSecret: settings.OIDCClientSecret.Reveal(),
-		})
+		options.Pages = newPages(settings, parts, keys, log)
 	}
 	handler := httpapi.New(options)
 	side, err := telemetry.Listen(ctx, settings.APIAdminListen, registry, boot.ReaderLedgerCheck(books), boot.TemporalCheck(temporal, false), roster)
@@ -93,4 +90,13 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 	log.Info("Finance systems are answered", "address", listener.Addr().String(), "health", side.Address())
 	defer log.Info("Stopped")
 	return process.Serve(ctx, listener, httpapi.NewServer(handler, log), drainTimeout)
+}
+
+// newPages returns the pages for people, whose sentences name pages.
+func newPages(settings config.API, parts payouts.Parts, keys *httpapi.Keys, log *slog.Logger) httpapi.Pages {
+	parts.Ask = pages.Ask
+	return pages.New(pages.Options{
+		Service: payouts.New(parts), Keys: keys, PublicURL: settings.APIPublicURL, Log: log,
+		Issuer: settings.OIDCIssuer, ClientID: settings.OIDCClientID, ClientSecret: settings.OIDCClientSecret.Reveal(),
+	})
 }

@@ -89,6 +89,7 @@ func (l *logs) String() string {
 //	omar   requests and approves, for all
 //	rida   reads, for merchant
 //	low    approves up to 1000 PKR, for merchant
+//	vera   approves, for merchantVN
 //
 // amina and dana have keys only. Above 100000 PKR a login is not enough.
 type site struct {
@@ -132,7 +133,7 @@ func rosterText(t *testing.T, issuer, replaces string, without ...string) string
 	}
 	for _, person := range [][4]string{
 		{"sana", "approve", merchant, "unlimited"}, {"omar", "request, approve", `"*"`, "unlimited"},
-		{"rida", "read", merchant, "unlimited"}, {"low", "approve", merchant, `{PKR: "1000"}`},
+		{"rida", "read", merchant, "unlimited"}, {"low", "approve", merchant, `{PKR: "1000"}`}, {"vera", "approve", merchantVN, "unlimited"},
 	} {
 		if !strings.Contains(strings.Join(without, " "), person[0]) {
 			fmt.Fprintf(&text, "  - name: %s\n    roles: [%s]\n    merchants: [%s]\n    limits: %s\n    oidc: {issuer: %q, subject: %s-1}\n",
@@ -174,7 +175,7 @@ func setup(t *testing.T, change ...func(*httpapi.Options)) *site {
 	keys, err := httpapi.NewKeys(s.holder, origin, keyFile(t, "api"), s.now())
 	require.NoError(t, err)
 	service := payouts.New(payouts.Parts{
-		Merchants: merchants, Now: s.now, Ask: httpapi.Ask, AskFor: httpapi.AskFor,
+		Merchants: merchants, Now: s.now, Ask: Ask, AskFor: httpapi.AskFor,
 		Ledger: func(context.Context) (payouts.Ledger, error) { return s.ledger, nil },
 		Orders: func(context.Context) (payouts.Orders, error) { return s.orders, nil },
 	})
@@ -234,8 +235,16 @@ func (s *site) waits(t *testing.T, merchant, number, value, by string, change ..
 	for _, c := range change {
 		c(&r)
 	}
+	opened := s.opens(t, s.signs(t, r))
+	s.advance(time.Minute)
+	return opened
+}
+
+// signs signs a request by its requester.
+func (s *site) signs(t *testing.T, r order.Request) order.Request {
+	t.Helper()
 	key := envelope.SystemKey{ID: "billing-a", Private: seedOf("billing")}
-	if by != "billing" { // who logs in there
+	if r.RequestedBy != "billing" { // who logs in there
 		key = envelope.SystemKey{ID: "api-a", Private: seedOf("api")}
 	}
 	signed, err := envelope.Sign(envelope.Start(r, origin, s.now(), time.Hour), key)
@@ -243,10 +252,15 @@ func (s *site) waits(t *testing.T, merchant, number, value, by string, change ..
 	proof, err := signed.Proof()
 	require.NoError(t, err)
 	r.Proof = &proof
+	return r
+}
+
+// opens opens an order that waits, as a worker does.
+func (s *site) opens(t *testing.T, r order.Request) order.Order {
+	t.Helper()
 	opened, _, err := s.ledger.OpenOrder(t.Context(), r, ledger.Terms{Policy: s.policy})
 	require.NoError(t, err)
 	require.Equal(t, order.AwaitingApproval, opened.State)
-	s.advance(time.Minute)
 	return opened
 }
 

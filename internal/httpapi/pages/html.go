@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/saytime"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -18,7 +19,7 @@ import (
 var files embed.FS
 
 // templates has a page per name. Package html/template escapes what it is given.
-var templates = parse("login", "list", "order", "problem")
+var templates = parse("login", "list", "order", "batch", "problem")
 
 func parse(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
@@ -45,6 +46,8 @@ type view struct {
 	LogIn   string // where to log in
 	List    *listView
 	Order   *orderView
+	Batch   *batchView
+	Request string // the id of the request
 }
 
 // problem is a refusal as people read it.
@@ -58,7 +61,7 @@ func explain(err error) *problem {
 	failure := payouts.Explain(err)
 	p := &problem{Code: failure.Code, Text: failure.Message, Each: failure.Problems}
 	if failure.Code == payouts.CodeUnexpected {
-		p.Text = "an error without a code; the log of the api has it under the id of this request"
+		p.Text = "an error without a code; the log of the api has it under the id of the request"
 	}
 	if entry, known := codes.Lookup(failure.Code); known {
 		p.Do = entry.Do
@@ -73,7 +76,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // sendProblem is send for a page that also says what is wrong.
 func (p *Pages) sendProblem(w http.ResponseWriter, r *http.Request, err error, name string, v view) {
-	v.Problem = explain(err)
+	v.Problem, v.Request = explain(err), w.Header().Get(httpapi.RequestID)
 	if v.Problem.Code == payouts.CodeUnexpected {
 		p.site.Remember(r.Context(), err)
 	}

@@ -13,6 +13,7 @@ import (
 
 // listView is the orders that wait for a person.
 type listView struct {
+	Batches []batchView
 	Orders  []waiting
 	Next    string   // the page after this one; empty if there is none
 	Refusal *problem // why nothing can wait for the person
@@ -34,7 +35,7 @@ const (
 
 // list shows what waits for the person.
 func (p *Pages) list(w http.ResponseWriter, r *http.Request, v visitor) {
-	answer := view{Title: "Orders that wait for you", Person: v.name(), Form: v.session.Form, Done: v.done()}
+	answer := view{Title: "Orders that wait for you", Person: v.name(), Form: v.session.Form, Done: v.session.Done}
 	after := order.Key{Merchant: r.URL.Query().Get("merchant"), Number: r.URL.Query().Get("number")}
 	found, err := p.waits(r.Context(), v, after)
 	if err != nil {
@@ -42,15 +43,14 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	answer.List = found
-	p.send(w, r, http.StatusOK, "list", answer)
-}
-
-// done returns what the person has just done, in a sentence.
-func (v visitor) done() string {
-	if v.session.Done == "" {
-		return ""
+	if len(found.Orders) > 0 && !after.WellFormed() {
+		found.Batches, err = p.batches(r.Context(), v)
 	}
-	return "You have " + v.session.Done + " order " + v.session.Of.Number + "."
+	if err != nil {
+		p.sendProblem(w, r, err, "list", answer)
+		return
+	}
+	p.send(w, r, http.StatusOK, "list", answer)
 }
 
 // waits returns the orders that wait for the person, the oldest first: those of the

@@ -62,7 +62,7 @@ func (p *Pages) orderPage(ctx context.Context, v visitor, key order.Key) (view, 
 		return view{}, err
 	}
 	return view{
-		Title: kindNames[shown.Kind] + " " + shown.Number, Person: v.name(), Form: v.session.Form, Done: v.done(), Order: shown,
+		Title: kindNames[shown.Kind] + " " + shown.Number, Person: v.name(), Form: v.session.Form, Done: v.session.Done, Order: shown,
 	}, nil
 }
 
@@ -145,7 +145,7 @@ func (p *Pages) decide(
 	}
 	if err == nil {
 		w.Header().Del("Set-Cookie") // a renewal
-		p.sessions.tell(w, v.session, done, o.Key())
+		p.sessions.tell(w, v.session, "You have "+done+" order "+o.Number+".")
 		http.Redirect(w, r, pathOf(o.Key()), http.StatusSeeOther)
 		return
 	}

@@ -36,7 +36,7 @@ const Root = "/approvals"
 
 // Options are what the pages need.
 type Options struct {
-	Service *payouts.Service
+	Service *payouts.Service // made with Ask
 	Keys    *httpapi.Keys
 	// PublicURL is where browsers reach the api: scheme and host.
 	PublicURL string
@@ -77,6 +77,9 @@ func (p *Pages) Register(mux *http.ServeMux, site httpapi.Site) {
 	handle("GET "+Root+"/{merchant}/{number}", p.person(p.show))
 	handle("POST "+Root+"/{merchant}/{number}/approve", p.person(p.form(p.approve)))
 	handle("POST "+Root+"/{merchant}/{number}/reject", p.person(p.form(p.reject)))
+	handle("GET "+Root+"/batches/{id}", p.person(p.showBatch))
+	handle("POST "+Root+"/batches/{id}/approve", p.person(p.form(p.approveBatch)))
+	handle("POST "+Root+"/batches/{id}/reject", p.person(p.form(p.rejectBatch)))
 	handle("GET "+Root+"/login", p.logIn)
 	handle("GET "+callbackPath, p.callback)
 	handle("POST "+Root+"/logout", p.person(p.form(p.logOut)))
@@ -84,6 +87,14 @@ func (p *Pages) Register(mux *http.ServeMux, site httpapi.Site) {
 	handle(Root+"/", func(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, order.Refuse(httpapi.CodeNoPath, "there is no such page"))
 	})
+}
+
+// Ask says how a person starts a use case, for the sentences of a page.
+func Ask(useCase payouts.UseCase, key order.Key) string {
+	if useCase == payouts.UseStatus || useCase == payouts.UseApprove {
+		return "its page, " + pathOf(key)
+	}
+	return payouts.AskStarter(useCase, key) + ", by an operator"
 }
 
 // protected sets the headers that keep other sites out of the pages.

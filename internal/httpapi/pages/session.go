@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // How long a session lasts: without a request, and at most.
@@ -30,9 +28,7 @@ type session struct {
 	Form    string    `json:"form"`    // what forms of the session have, and no other site knows
 	Begun   time.Time `json:"begun"`
 	Seen    time.Time `json:"seen"`
-	// Done is what the person has just done, to be told once, and Of the order.
-	Done string    `json:"done,omitempty"`
-	Of   order.Key `json:"of,omitzero"`
+	Done    string    `json:"done,omitempty"` // what the person has just done, to be told once
 }
 
 // sessionState is what the cookie of a request says.
@@ -140,13 +136,13 @@ func (s *sessions) renew(w http.ResponseWriter, found session) {
 	if now.Sub(found.Seen) < renewEvery && found.Done == "" {
 		return
 	}
-	found.Seen, found.Done, found.Of = now, "", order.Key{}
+	found.Seen, found.Done = now, ""
 	s.set(w, sessionCookie, found, lifetime)
 }
 
 // tell has the next page say what was done.
-func (s *sessions) tell(w http.ResponseWriter, found session, done string, of order.Key) {
-	found.Seen, found.Done, found.Of = s.now(), done, of
+func (s *sessions) tell(w http.ResponseWriter, found session, done string) {
+	found.Seen, found.Done = s.now(), done
 	s.set(w, sessionCookie, found, lifetime)
 }
 
