@@ -370,6 +370,20 @@ func (b *browser) logsIn(t *testing.T, person string) page {
 	return b.post(t, b.chooses(t, Root+"/login"), url.Values{"subject": {person + "-1"}}, "")
 }
 
+// comesBack logs a person in at the provider, and returns where it sends the browser.
+func (b *browser) comesBack(t *testing.T, person string) *url.URL {
+	t.Helper()
+	follow := b.CheckRedirect
+	defer func() { b.CheckRedirect = follow }()
+	at := b.chooses(t, Root+"/login")
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	sent := b.post(t, at, url.Values{"subject": {person + "-1"}}, "")
+	require.Equal(t, http.StatusSeeOther, sent.status)
+	back, err := url.Parse(sent.header.Get("Location"))
+	require.NoError(t, err)
+	return back
+}
+
 // as returns the browser of a person who is logged in.
 func (s *site) as(t *testing.T, person string) *browser {
 	t.Helper()

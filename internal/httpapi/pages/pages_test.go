@@ -242,11 +242,11 @@ func TestSessionsEnd(t *testing.T) {
 	require.Equal(t, path, back.at, "what the person wanted to see")
 
 	busy := s.as(t, "sana")
-	for range 8 {
+	for range 16 {
+		s.advance(lifetime/16 - time.Second)
 		require.Equal(t, http.StatusOK, busy.get(t, Root).status)
-		s.advance(idleTime - time.Second)
 	}
-	s.advance(8 * time.Second)
+	s.advance(16 * time.Second)
 	busy.get(t, Root).refused(t, http.StatusUnauthorized, CodeLogInNeeded)
 
 	out := s.as(t, "sana")
@@ -263,7 +263,9 @@ func TestSessionsEnd(t *testing.T) {
 	form = formOf(t, revoked.get(t, path), path+"/approve")
 	s.without(t, "sana")
 	revoked.post(t, path+"/approve", form, s.server.URL).refused(t, http.StatusUnauthorized, roster.CodeActorUnknown)
-	require.Equal(t, http.StatusUnauthorized, revoked.get(t, Root).status)
+	shown = revoked.get(t, Root)
+	require.Equal(t, http.StatusUnauthorized, shown.status)
+	require.NotContains(t, shown.text, `role="alert"`, "the browser has forgotten the session")
 	require.Equal(t, order.AwaitingApproval, s.state(t, "W-1"))
 	require.Zero(t, s.orders.acted)
 }
@@ -355,32 +357,36 @@ func TestLogInsThatAreRefused(t *testing.T) {
 	unknown.refused(t, http.StatusUnauthorized, roster.CodeActorUnknown)
 	require.Contains(t, unknown.text, "mallory-1", "an admin needs it")
 
+	const foreign = "the log-in was not begun in this browser"
 	b := s.browser(t)
-	began, err := url.Parse(b.chooses(t, Root+"/login"))
-	require.NoError(t, err)
-	callback := func(values ...string) string {
-		query := url.Values{"state": {began.Query().Get("state")}, "code": {"x"}}
-		for i := 0; i < len(values); i += 2 {
-			query.Set(values[i], values[i+1])
-		}
-		return callbackPath + "?" + query.Encode()
-	}
-	s.browser(t).get(t, callback()).refused(t, http.StatusUnauthorized, CodeLogInRefused) // another browser
-	b.get(t, callback("state", "x")).refused(t, http.StatusUnauthorized, CodeLogInRefused)
-	b.get(t, callback()).refused(t, http.StatusUnauthorized, CodeLogInRefused) // the state is used up
-	for name, values := range map[string][]string{
-		"a wrong code":      {},
-		"another issuer":    {"iss", "https://id.example.com"},
-		"the provider's no": {"error", "access_denied"},
-		"markup":            {"error", "<b>x</b>"},
+	for name, c := range map[string]struct {
+		in         *browser
+		name, with string // what the provider's answer has instead
+		want       string
+	}{
+		"another browser":   {s.browser(t), "", "", foreign},
+		"another state":     {b, "state", "x", foreign},
+		"no state":          {b, "state", "", foreign},
+		"another code":      {b, "code", "x", "does not accept its own code"},
+		"another issuer":    {b, "iss", "https://id.example.com", "from another provider"},
+		"the provider's no": {b, "error", "access_denied", "refuses the log-in: access_denied"},
+		"markup":            {b, "error", "<b>x</b>", "refuses the log-in: an error"},
 	} {
-		began, err = url.Parse(b.chooses(t, Root+"/login"))
-		require.NoError(t, err)
-		refused := b.get(t, callback(values...))
+		back := b.comesBack(t, "sana")
+		query := back.Query()
+		if c.name != "" {
+			query.Set(c.name, c.with)
+		}
+		refused := c.in.get(t, callbackPath+"?"+query.Encode())
 		require.Equal(t, http.StatusUnauthorized, refused.status, name)
 		require.Contains(t, refused.text, CodeLogInRefused, name)
-		require.NotContains(t, refused.text, "<b>x", name)
+		require.Contains(t, refused.text, c.want, name)
 	}
+	back := b.comesBack(t, "sana")
+	require.Equal(t, http.StatusOK, b.get(t, back.RequestURI()).status)
+	again := b.get(t, back.RequestURI())
+	again.refused(t, http.StatusUnauthorized, CodeLogInRefused)
+	require.Contains(t, again.text, foreign, "a log-in is used up")
 	slow := b.chooses(t, Root+"/login")
 	s.advance(flowTime)
 	b.post(t, slow, url.Values{"subject": {"sana-1"}}, "").refused(t, http.StatusUnauthorized, CodeLogInRefused)
