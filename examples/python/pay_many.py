@@ -6,7 +6,7 @@ The first line of people.csv names the columns: merchant, number, way, amount, c
 and the country's own members, such as customerName (GET /v1/countries/PK/ways has them).
 It may be run again at any time with the same file: nobody is paid twice.
 
-Settings: PAYOUTS_URL and PAYOUTS_KEY.
+Settings: PAYOUTS_API_ADDRESS and PAYOUTS_API_TOKEN.
 """
 
 import csv
@@ -38,7 +38,7 @@ def start(api, row):
 
 
 def main(people, booked):
-    api = Payouts(os.environ["PAYOUTS_URL"], os.environ["PAYOUTS_KEY"])
+    api = Payouts(os.environ["PAYOUTS_API_ADDRESS"], os.environ["PAYOUTS_API_TOKEN"])
     with open(people, newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     cursor = api.now()  # before the first start, so that no end is missed

@@ -2,7 +2,7 @@
 
     python3 receive.py 3000 events.jsonl
 
-Setting: PAYOUTS_WEBHOOK_SECRET, which the registration of the endpoint has answered.
+Setting: WEBHOOK_SECRET, which the registration of the endpoint has answered.
 Answer with 2xx only when the event is on disk: what is not answered so comes again.
 """
 
@@ -25,7 +25,7 @@ class Receiver(BaseHTTPRequestHandler):
             return self.answer(413)
         body = self.rfile.read(length)
         try:
-            event = verify(os.environ["PAYOUTS_WEBHOOK_SECRET"], dict(self.headers), body)
+            event = verify(os.environ["WEBHOOK_SECRET"], dict(self.headers), body)
         except ValueError as error:
             print("refused:", error, file=sys.stderr)
             return self.answer(400)

@@ -45,7 +45,7 @@ func (h *house) example(t *testing.T, folder string, words ...string) *exec.Cmd 
 	t.Cleanup(cancel)
 	command := exec.CommandContext(ctx, words[0], words[1:]...)
 	command.Dir = filepath.Join("..", "..", "examples", folder)
-	command.Env = append(os.Environ(), "PAYOUTS_URL="+h.Addresses.API, "PAYOUTS_KEY="+h.token(t), "PYTHONDONTWRITEBYTECODE=1")
+	command.Env = append(os.Environ(), "PAYOUTS_API_ADDRESS="+h.Addresses.API, "PAYOUTS_API_TOKEN="+h.token(t), "PYTHONDONTWRITEBYTECODE=1")
 	return command
 }
 
@@ -199,7 +199,7 @@ func (h *house) paysInNode(t *testing.T) {
 		for range 2 { // the second time it is the same order
 			command := h.example(t, "node", append([]string{"node"}, test.words...)...)
 			command.Env = append(command.Env, "TEMPORAL_ADDRESS="+h.Addresses.Temporal, "PAYOUTS_ORIGIN="+stack.Origin,
-				"PAYOUTS_SYSTEM="+stack.System, "PAYOUTS_KEY_ID="+stack.SystemKeyID)
+				"SYSTEM_NAME="+stack.System, "SYSTEM_KEY_ID="+stack.SystemKeyID)
 			text, err := command.CombinedOutput()
 			require.NoError(t, err, string(text))
 			require.Contains(t, string(text), `"state":"succeeded","paid":"1500.00","fee":"15.00"`)
@@ -230,7 +230,7 @@ func (h *house) receivesWebhooks(t *testing.T) {
 		require.NoError(t, json.Unmarshal(h.asks(t, http.StatusCreated, http.MethodPost, "/v1/webhook-endpoints", body), &endpoint))
 		words[2] = port
 		receiver := h.example(t, folder, words...)
-		receiver.Env = append(receiver.Env, "PAYOUTS_WEBHOOK_SECRET="+endpoint.Secret)
+		receiver.Env = append(receiver.Env, "WEBHOOK_SECRET="+endpoint.Secret)
 		var printed lockedBuffer
 		receiver.Stdout, receiver.Stderr = &printed, &printed
 		require.NoError(t, receiver.Start())

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,6 +38,9 @@ var notRun = map[string]string{
 	"ssh-keygen -Y sign -n payouts -f ~/.ssh/id_ed25519 monday.json":                                     rosterTested,
 	"starter act monday.json --list monday.txt":                                                          rosterTested,
 	"ssh-keygen -Y verify -n payouts -I amina -f allowed_signers -s approve.json.sig < approve.json":     sshTested,
+	"(cd examples/node && npm ci && npm run build)":                                                      nodeTested,
+	"node examples/node/dist/pay.js M1700000001 FIRST-7 1500":                                            nodeTested,
+	"make harness/openapi/generated/client.gen.go":                                                       "`make test` makes it before it runs this test",
 	"bin/withpostgres -- go test ./internal/ledger/...":                                                  "is how `make test` runs every test",
 	"tcld namespace search-attributes add --namespace payouts.a1b2c" +
 		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
@@ -48,6 +52,8 @@ var notRun = map[string]string{
 }
 
 const rosterTested = "TestRoster runs it, with another number and a key of its own"
+
+const nodeTested = "TestExamples runs it, unless the machine has no Node.js"
 
 const opensslMissing = "needs openssl and xxd, which a machine need not have"
 
@@ -132,7 +138,7 @@ func TestShellLinesAreRunOrListed(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, line := range linesOf(t, page) {
 			printed[line.command()] = true
-			if page != readmePage && page != operationsPage {
+			if page != readmePage && page != operationsPage && page != integratePage {
 				require.NotEmpty(t, notRun[line.command()], "%s prints a command that is neither run nor listed: %s", page, line.text)
 			}
 		}
@@ -154,7 +160,9 @@ type script struct {
 	before   map[string]func(*testing.T) // by section or command: make the situation that it needs
 	after    map[string]func(*testing.T) // by section: check the result
 	outcomes map[string]outcome          // by command
-	serves   map[string]string           // by command that serves: the text on standard error once it does
+	serves   map[string]string           // by command that serves: what it prints once it does
+	// oneTerminal says that all sections are typed into one terminal.
+	oneTerminal bool
 }
 
 // play runs the lines of a page in a terminal, in their order.
@@ -179,6 +187,11 @@ func (s script) play(t *testing.T, at *terminal, lines []shellLine) {
 		if see := s.after[line.section]; see != nil {
 			see(t)
 		}
+		if !s.oneTerminal {
+			at.forget(t)
+		}
+	}
+	if s.oneTerminal {
 		at.forget(t)
 	}
 	t.Logf("%s: %d lines run, %d listed", lines[0].page, count, len(lines)-count)
@@ -231,22 +244,36 @@ code=$?
 export -p > "$1"
 exit $code`
 
+// linePatience is the time limit of a line. One pays five hundred people.
+const linePatience = 10 * time.Minute
+
 // run runs a line and waits for its end. If the line starts a server, run sends
-// SIGTERM once the output has the text serves.
+// SIGTERM once the output has the text serves. What a line leaves running in the
+// background is killed at the end of the test.
 func (at *terminal) run(t *testing.T, line shellLine, serves string) ran {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), programPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), linePatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", typed, "sh", at.exports(), line.text)
 	var out, errs bytes.Buffer
-	said := &watched{kept: &errs, part: serves, seen: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = &out, said, at.dir, at.env
+	seen := make(chan struct{})
+	said := sync.OnceFunc(func() { close(seen) })
+	cmd.Stdout = &watched{kept: &out, part: serves, said: said}
+	cmd.Stderr = &watched{kept: &errs, part: serves, said: said}
+	cmd.Dir, cmd.Env = at.dir, at.env
+	background := strings.HasSuffix(line.command(), "&")
+	if background {
+		cmd.Stdout, cmd.Stderr = nil, nil // it would hold the pipes open
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	require.NoError(t, cmd.Start())
+	if background {
+		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // it may be over already
+	}
 	if serves != "" {
 		select {
-		case <-said.seen:
+		case <-seen:
 		case <-ctx.Done():
 		}
 		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM))
@@ -267,18 +294,17 @@ func (at *terminal) forget(t *testing.T) {
 	}
 }
 
-// watched keeps the text of a stream, and signals when a text has come.
+// watched keeps the text of a stream, and calls said when a text has come.
 type watched struct {
 	kept *bytes.Buffer
 	part string
-	seen chan struct{}
-	once sync.Once
+	said func() // called each time that the text is there
 }
 
 func (w *watched) Write(text []byte) (int, error) {
 	n, err := w.kept.Write(text)
 	if w.part != "" && bytes.Contains(w.kept.Bytes(), []byte(w.part)) {
-		w.once.Do(func() { close(w.seen) })
+		w.said()
 	}
 	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,15 +27,18 @@ const (
 )
 
 // TestReadmeShellLines runs bin/dev up in one terminal. In another it runs the
-// lines of the README and the lines that bin/dev up prints, unchanged.
+// lines of the README, the lines that bin/dev up prints, and those of
+// docs/integrate.md, unchanged.
 func TestReadmeShellLines(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	bin, err := filepath.Abs("../../bin")
-	require.NoError(t, err)
-	require.NoError(t, os.Symlink(bin, filepath.Join(dir, "bin")))
+	for _, name := range []string{"bin", "examples"} {
+		path, err := filepath.Abs("../../" + name)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(path, filepath.Join(dir, name)))
+	}
 	here := &terminal{dir: dir, env: []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TEMPORAL_CONFIG_FILE=" + filepath.Join(dir, "none.toml"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TEMPORAL_CONFIG_FILE=" + filepath.Join(dir, "none.toml"), "PYTHONDONTWRITEBYTECODE=1",
 	}}
 	printed := devUp(t, here)
 	require.Contains(t, printed, "The stack is up. Ctrl-C stops it.")
@@ -46,6 +50,7 @@ func TestReadmeShellLines(t *testing.T) {
 
 	h := devHouse(t, dir)
 	readmeScript(h).play(t, here, lines)
+	integrateScript(h, dir).play(t, here, linesOf(t, integratePage))
 }
 
 // devUp starts bin/dev up and returns its output once the stack is up. At the end
@@ -56,7 +61,8 @@ func devUp(t *testing.T, at *terminal) (printed string) {
 	cmd.Path = filepath.Join(at.dir, "bin", "dev")
 	cmd.Dir, cmd.Env = at.dir, at.env
 	var out, errs bytes.Buffer
-	up := &watched{kept: &out, part: "line 17", seen: make(chan struct{})}
+	seen := make(chan struct{})
+	up := &watched{kept: &out, part: "line 17", said: sync.OnceFunc(func() { close(seen) })}
 	cmd.Stdout, cmd.Stderr = up, &errs
 	require.NoError(t, cmd.Start())
 	over := make(chan error, 1)
@@ -66,7 +72,7 @@ func devUp(t *testing.T, at *terminal) (printed string) {
 		require.NoError(t, <-over, "Ctrl-C is how it is meant to end\n%s", &errs)
 	})
 	select {
-	case <-up.seen:
+	case <-seen:
 	case err := <-over:
 		over <- err
 		t.Fatalf("bin/dev up ends: %v\n%s", err, &errs)

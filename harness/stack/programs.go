@@ -378,6 +378,19 @@ func (s *Stack) Environment() []string {
 	}, s.signingSettings()...)
 }
 
+// APIEnvironment is what the programs of examples/, and bin/starter, need to work against
+// the api: the API key of the roster's system, and the keys of people.
+func (s *Stack) APIEnvironment() ([]string, error) {
+	token, err := s.Token()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{
+		"PAYOUTS_API_ADDRESS=" + s.Addresses.API,
+		"PAYOUTS_API_TOKEN=" + token,
+	}, s.signingSettings()...), nil
+}
+
 // WorkerEnvironment is what bin/worker restored needs to work against the stack. An
 // operator's shell does not have it: it names the key that seals the audit.
 func (s *Stack) WorkerEnvironment() []string {

@@ -3,7 +3,7 @@
 //
 //   node dist/pay.js MERCHANT NUMBER AMOUNT
 //
-// Settings: PAYOUTS_URL and PAYOUTS_KEY. The same number again pays nothing twice.
+// Settings: PAYOUTS_API_ADDRESS and PAYOUTS_API_TOKEN. The same number again pays nothing twice.
 import createClient from "openapi-fetch";
 
 import type { paths } from "./api.js";
@@ -13,8 +13,8 @@ if (!merchant || !number || !amount) {
   throw new Error("usage: pay.js MERCHANT NUMBER AMOUNT");
 }
 const api = createClient<paths>({
-  baseUrl: process.env.PAYOUTS_URL,
-  headers: { Authorization: `Bearer ${process.env.PAYOUTS_KEY}` },
+  baseUrl: process.env.PAYOUTS_API_ADDRESS,
+  headers: { Authorization: `Bearer ${process.env.PAYOUTS_API_TOKEN}` },
 });
 
 const started = await api.POST("/v1/withdrawals", {

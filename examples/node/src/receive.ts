@@ -3,15 +3,15 @@
 //
 //   node dist/receive.js PORT
 //
-// Setting: PAYOUTS_WEBHOOK_SECRET.
+// Setting: WEBHOOK_SECRET.
 import { createServer } from "node:http";
 
 import { Webhook } from "standardwebhooks";
 
-const secret = process.env.PAYOUTS_WEBHOOK_SECRET;
+const secret = process.env.WEBHOOK_SECRET;
 const port = Number(process.argv[2]);
 if (!secret || !Number.isInteger(port)) {
-  throw new Error("usage: PAYOUTS_WEBHOOK_SECRET=whsec_… receive.js PORT");
+  throw new Error("usage: WEBHOOK_SECRET=whsec_… receive.js PORT");
 }
 const webhook = new Webhook(secret);
 const seen = new Set<string>(); // a real receiver keeps the ids with what it books

@@ -4,8 +4,8 @@
 //   node dist/temporal.js MERCHANT NUMBER AMOUNT KEYFILE
 //
 // KEYFILE is an ed25519 key that ssh-keygen has made without a passphrase. Settings:
-// TEMPORAL_ADDRESS, PAYOUTS_ORIGIN, PAYOUTS_SYSTEM (its name in the roster) and
-// PAYOUTS_KEY_ID (the key's id there).
+// TEMPORAL_ADDRESS, PAYOUTS_ORIGIN, SYSTEM_NAME (its name in the roster) and
+// SYSTEM_KEY_ID (the key's id there).
 import { createHash, createPrivateKey, randomBytes, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 
@@ -46,7 +46,7 @@ const now = new Date();
 const envelope = {
   action: "start",
   amount: { currency: "PKR", value: amount },
-  by: setting("PAYOUTS_SYSTEM"),
+  by: setting("SYSTEM_NAME"),
   expires: seconds(new Date(now.getTime() + 24 * 3600 * 1000)),
   fingerprint,
   format: "payouts-envelope-1",
@@ -62,8 +62,8 @@ const client = new Client({ connection: await Connection.connect({ address: sett
 const workflowId = `order:${merchant}:${number}`;
 const request = {
   ...content,
-  requested_by: setting("PAYOUTS_SYSTEM"),
-  proof: { envelope, signature: `ed25519:${setting("PAYOUTS_KEY_ID")}:${signature}` },
+  requested_by: setting("SYSTEM_NAME"),
+  proof: { envelope, signature: `ed25519:${setting("SYSTEM_KEY_ID")}:${signature}` },
 };
 try {
   await client.workflow.start("Withdrawal", {

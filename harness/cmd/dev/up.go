@@ -81,7 +81,11 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 			fmt.Fprintf(notes, "stopped; the data stays in %s: remove it to begin afresh\n", options.data)
 		}
 	}()
-	for file, environment := range map[string][]string{"env": s.Environment(), "worker.env": s.WorkerEnvironment()} {
+	caller, err := s.APIEnvironment()
+	if err != nil {
+		return err
+	}
+	for file, environment := range map[string][]string{"env": s.Environment(), "worker.env": s.WorkerEnvironment(), "api.env": caller} {
 		if err := writeEnvFile(filepath.Join(options.data, file), environment); err != nil {
 			return err
 		}
@@ -142,7 +146,7 @@ The stack is up. Ctrl-C stops it.
   receiver         {receiver}
   receiver health  {admin}/readyz and /metrics
   worker health    {worker}/readyz and /metrics
-  api              {api}, for finance systems (docs/api.md):
+  api              {api}, for finance systems (docs/integrate.md):
                    curl -H "Authorization: Bearer $(cat {token})" {api}/v1/orders
   gateway          {gateway}, a sandbox
   gateway control  {gateway}/control/

@@ -30,15 +30,17 @@ func TestEnvFileCanBeSourced(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it may hold a password")
 }
 
-// No number is used for two orders in the README and in the commands that dev up
-// prints. Otherwise a reader who runs both gets a conflict.
+// No number is used for two orders in the README, in docs/integrate.md and in the commands
+// that dev up prints. Otherwise a reader who runs all of them gets a conflict.
 func TestNumbersToTryAreOfOneOrderEach(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
 	require.NoError(t, err)
-	started := regexp.MustCompile(`(?m)^ *bin/starter (?:withdraw|deposit) --number (\S+)`)
+	integrate, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "integrate.md"))
+	require.NoError(t, err)
+	started := regexp.MustCompile(`\bstarter (?:withdraw|deposit) --number (\S+)`)
 	seen := make(map[string]bool)
-	for _, page := range []string{string(readme), welcome(&stack.Stack{}, "var/dev")} {
+	for _, page := range []string{string(readme), string(integrate), welcome(&stack.Stack{}, "var/dev")} {
 		found := started.FindAllStringSubmatch(page, -1)
 		require.NotEmpty(t, found)
 		for _, match := range found {
