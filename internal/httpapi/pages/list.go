@@ -68,7 +68,7 @@ func (p *Pages) waits(ctx context.Context, v visitor, after order.Key) (*listVie
 		return found, nil
 	}
 	if after.WellFormed() {
-		if refusal := v.may(roster.Read, order.View{}, after, false); refusal != nil {
+		if refusal := v.may(roster.Read, after); refusal != nil {
 			return nil, refusal
 		}
 	} else {
@@ -116,7 +116,7 @@ func (p *Pages) waitsFor(ctx context.Context, v visitor, row payouts.OrderRow) (
 	if rules.SamePerson(v.name(), row.RequestedBy) {
 		return nil, nil //nolint:nilnil // it waits for somebody else
 	}
-	if refusal := v.may(roster.Approve, row.View, row.Key(), true); refusal != nil {
+	if refusal := v.may(roster.Approve, row.Key(), row.Amount); refusal != nil {
 		if one.Sign = refusal.Code == roster.CodeOwnSignatureNeeded; !one.Sign {
 			return nil, nil //nolint:nilnil // it waits for somebody with a higher limit
 		}

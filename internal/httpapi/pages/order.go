@@ -47,7 +47,7 @@ func (p *Pages) orderPage(ctx context.Context, v visitor, key order.Key) (view, 
 	if !key.WellFormed() {
 		return view{}, notThere(key)
 	}
-	if refusal := v.may(roster.Read, order.View{}, key, false); refusal != nil {
+	if refusal := v.may(roster.Read, key); refusal != nil {
 		return view{}, refusal
 	}
 	story, err := p.Service.Story(ctx, v.caller.Actor, key)
@@ -73,7 +73,7 @@ func (p *Pages) offer(ctx context.Context, v visitor, o *orderView) error {
 	if o.Waits = o.State == order.AwaitingApproval; !o.Waits {
 		return nil
 	}
-	if refusal := v.may(roster.Approve, o.View, o.Key(), false); refusal != nil {
+	if refusal := v.may(roster.Approve, o.Key()); refusal != nil {
 		o.NoApprove, o.NoReject = explain(refusal), explain(refusal)
 		return nil
 	}
@@ -81,7 +81,7 @@ func (p *Pages) offer(ctx context.Context, v visitor, o *orderView) error {
 	if err != nil {
 		return err
 	}
-	refusal := v.may(roster.Approve, o.View, o.Key(), true)
+	refusal := v.may(roster.Approve, o.Key(), o.Amount)
 	switch {
 	case o.Hidden != "":
 		o.NoApprove = &problem{Text: "its content is " + o.Hidden + " here, and nobody decides about what cannot be read"}
@@ -102,7 +102,7 @@ func (p *Pages) offer(ctx context.Context, v visitor, o *orderView) error {
 // approve approves what the form shows.
 func (p *Pages) approve(w http.ResponseWriter, r *http.Request, v visitor) {
 	p.decide(w, r, v, "approved", func(ctx context.Context, actor payouts.Actor, o order.View, why string) error {
-		if refusal := v.may(roster.Approve, o, o.Key(), true); refusal != nil {
+		if refusal := v.may(roster.Approve, o.Key(), o.Amount); refusal != nil {
 			return refusal
 		}
 		_, err := p.Service.Approve(ctx, actor, o.Key(), o.Fingerprint, why)
@@ -130,7 +130,7 @@ func (p *Pages) decide(
 	}
 	o, why := answer.Order, r.PostForm.Get("why")
 	id, malformed := uuid.Parse(r.PostForm.Get("id"))
-	refusal := v.may(roster.Approve, o.View, o.Key(), false)
+	refusal := v.may(roster.Approve, o.Key())
 	switch {
 	case refusal != nil:
 		err = refusal

@@ -20,6 +20,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -120,13 +121,8 @@ func (v visitor) name() string { return v.caller.Actor.Name }
 
 // may refuses what the person's roles do not allow. For a merchant that the person does
 // not act for, the answer is that of an order that is not there.
-func (v visitor) may(role roster.Role, o order.View, key order.Key, moves bool) *order.Refusal {
-	var refusal *order.Refusal
-	if moves {
-		refusal = v.caller.May(role, key.Merchant, o.Amount)
-	} else {
-		refusal = v.caller.May(role, key.Merchant)
-	}
+func (v visitor) may(role roster.Role, key order.Key, amounts ...money.Amount) *order.Refusal {
+	refusal := v.caller.May(role, key.Merchant, amounts...)
 	if refusal != nil && refusal.Code == roster.CodeMerchantNotAllowed {
 		return notThere(key)
 	}
