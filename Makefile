@@ -75,7 +75,7 @@ mutants: bin/withpostgres ## removes each guard of docs/safety.md from a copy: a
 
 screenshots: build bin/temporal ## take the pictures in docs/images anew, with a real browser
 	@mkdir -p docs/images
-	@cd harness/browser && TEST_SCREENSHOT_DIR=../../docs/images $(GO) test -timeout 5m -run '^TestTemporalUI$$'
+	@cd harness/browser && TEST_SCREENSHOT_DIR=../../docs/images $(GO) test -timeout 5m -run '^(TestTemporalUI|TestApprovals)$$'
 
 lint: bin/golangci-lint bin/workflowcheck $(generated) ## style, mistakes, the order of packages, workflow determinism
 	@$(GO) test ./harness/floors

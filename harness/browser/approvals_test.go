@@ -35,7 +35,7 @@ func TestApprovals(t *testing.T) {
 	wanted, unwanted := b.awaits(t, "INV-1", "1500"), b.awaits(t, "INV-2", "2500")
 
 	p := b.open(t, b.Addresses.API+"/approvals")
-	do(p, "become a phone", chromedp.EmulateViewport(360, 740))
+	do(p, "become a phone", chromedp.EmulateViewport(phoneWidth, phoneHeight))
 	require.Equal(t, "Log in", p.text("#login"))
 	p.presses("#login")
 	require.Equal(t, "Who are you?", p.text("h1"))
@@ -43,7 +43,6 @@ func TestApprovals(t *testing.T) {
 	require.Equal(t, "sana", p.text("#person"))
 	require.Equal(t, b.Addresses.API+"/approvals", p.address())
 	p.fits()
-	p.screenshot("approvals")
 
 	p.presses(`a[href="/approvals/` + wanted.Merchant + `/INV-1"]`)
 	require.Equal(t, "1500.00 PKR", p.text("#amount"))
@@ -116,6 +115,9 @@ func (b *testBundle) decided(t *testing.T, request order.Request, action ledger.
 	return ""
 }
 
+// The screen of a small phone, in pixels.
+const phoneWidth, phoneHeight = 360, 960
+
 // mostTabs is how many stops a page may have before an element.
 const mostTabs = 20
 
@@ -145,7 +147,7 @@ func (p *page) presses(selector string) {
 // fits demands that nothing is wider than the screen.
 func (p *page) fits() {
 	p.t.Helper()
-	require.LessOrEqual(p.t, do(p, "measure", chromedp.Evaluate[int](`document.documentElement.scrollWidth`)), 360)
+	require.LessOrEqual(p.t, do(p, "measure", chromedp.Evaluate[int](`document.documentElement.scrollWidth`)), phoneWidth)
 }
 
 func quoted(text string) string {
