@@ -25,12 +25,26 @@ func TestDemo(t *testing.T) {
 				Drift          string `json:"drift"`
 				Broken         int    `json:"broken"`
 				Forged         int    `json:"forged_refused"`
+				OverHTTP       int    `json:"over_http"`
+				BatchRows      int    `json:"batch_rows"`
+				Delivered      int    `json:"events_delivered"`
+				Scheduled      int    `json:"scheduled"`
 			}
 			require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &summary))
 			require.Equal(t, 1, summary.Forged)
 			require.Regexp(t, `\na forged callback for DEMO-\d\d +401 CALLBACK_SIGNATURE\n`, r.out)
-			require.Equal(t, 22, summary.Orders)
-			require.Equal(t, 22, summary.Terminal)
+			require.Equal(t, 127, summary.Orders)
+			require.Equal(t, 127, summary.Terminal)
+			require.Equal(t, 5, summary.OverHTTP)
+			require.Equal(t, 100, summary.BatchRows)
+			require.Equal(t, 1, summary.Scheduled)
+			require.GreaterOrEqual(t, summary.Delivered, 4*summary.BatchRows, "a row that is paid has four events")
+			for _, wrong := range []string{
+				"line 11, amount +AMOUNT_NOT_A_NUMBER", "line 21, customerAccountNumber +MALFORMED_FIELD", "line 31, number +BATCH_ROW_REPEATED",
+				"line 41, way +UNKNOWN_BANK", "line 51, customerName +BATCH_FORMULA",
+			} {
+				require.Regexp(t, `\na file of 100 payouts, `+wrong+`\n`, r.out)
+			}
 			require.Zero(t, summary.DoublePayments+summary.LedgerSum+summary.Broken)
 			require.Equal(t, "0.00", summary.Drift)
 		})

@@ -41,9 +41,9 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Run orders through the whole stack and check how they end",
 		Long: `Starts the whole stack in a new directory (a Temporal server, the stand-in
-gateway, the worker, the receiver). Sends orders through it, most with a fault, and
-checks how every order ends, every payment in the gateway's records, and every
-balance.
+gateway, the worker, the receiver, the api). Sends orders through it, most with a fault,
+and a file of payouts. Checks how every order ends, every payment in the gateway's
+records, every balance, and that a receiver of webhooks gets every event.
 
 Prints a table for people; the last line is a summary in JSON. The exit status
 is 0 only if every check passed.`,
@@ -75,6 +75,7 @@ type demo struct {
 	books *ledger.Ledger
 	roles []*role
 	findings
+	finance *finance
 
 	mutex    sync.Mutex
 	broken   []string         // expectations that failed, a sentence each
@@ -92,7 +93,7 @@ func runDemo(ctx context.Context, options demoOptions, out, notes io.Writer) (er
 		demoOptions: options, out: out, notes: notes, ink: inkFor(out), begun: time.Now(),
 		killAt: 3 + options.orders/3, kill: make(chan struct{}),
 	}
-	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, People: stack.People(""), Progress: notes})
+	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, API: true, People: stack.People(""), Progress: notes})
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (d *demo) leave(ctx context.Context, failure error) error {
 }
 
 // run runs every scene to its end and checks the result.
-func (d *demo) run(ctx context.Context) error {
+func (d *demo) run(ctx context.Context) (err error) {
 	ctx, cancel := d.stack.Guard(ctx)
 	defer cancel()
 	ctx, cancel = context.WithTimeoutCause(ctx, patience+time.Duration(d.orders)*patiencePlain, errTooLong)
@@ -129,6 +130,10 @@ func (d *demo) run(ctx context.Context) error {
 	if d.roles, err = d.makeRoles(); err != nil {
 		return err
 	}
+	if d.finance, err = d.openFinance(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.finance.close()) }()
 	if err := d.play(ctx); err != nil {
 		// Return the context's cause instead of the error that it led to.
 		if cause := context.Cause(ctx); cause != nil {

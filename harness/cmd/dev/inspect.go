@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
@@ -19,6 +20,7 @@ type result struct {
 	booked  int          // orders that the gateway booked under its number
 	creates int          // creates that reached the gateway
 	paid    int          // how often the gateway moved its money
+	sent    time.Time    // when the gateway booked it; zero: never
 }
 
 // findings are the results that are not about a single order.
@@ -27,6 +29,8 @@ type findings struct {
 	sum     int64 // of all accounts of the ledger, in minor units
 	balance contract.ReconcileBalancesResult
 	forged  int
+	// delivered is the number of events that the webhook receiver took, each counted once.
+	delivered int
 }
 
 // inspect reads the ledger and the gateway's records at the end, and compares every order with
@@ -73,6 +77,7 @@ func (d *demo) readResult(ctx context.Context, r *role, gateway []sandbox.Order)
 		r.creates = o.CreatesReceived
 		r.booked += min(o.CreatesBooked, 1)
 		r.paid += len(o.PaidAt)
+		r.sent = o.CreatedAt
 	}
 	return nil
 }
@@ -85,6 +90,10 @@ func (d *demo) compareEnd(r *role) {
 	d.expect(r.row.State == want.state, "%s must end %s and is %s (%s)", number, want.state, r.row.State, r.row.Reason.Text)
 	d.expect(r.row.Reason.Code == want.code, "%s must end with reason %q and has %q (%s)", number, want.code, r.row.Reason.Code, r.row.Reason.Text)
 	d.expect(r.paid == want.paid, "%s: the gateway must move its money %d times and did %d times", number, want.paid, r.paid)
+	if r.after > 0 {
+		d.expect(r.notSent, "%s must be scheduled before its time", number)
+		d.expect(!r.sent.Before(r.request.NotBefore), "%s must not be sent before %s and was sent at %s", number, r.request.NotBefore, r.sent)
+	}
 	d.expect(r.booked <= 1, "%s: the gateway booked %d orders under one number", number, r.booked)
 	if d.killWorker {
 		return

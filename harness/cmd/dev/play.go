@@ -24,6 +24,7 @@ type role struct {
 	scene
 	request  order.Request
 	finished atomic.Bool
+	notSent  bool // it was seen scheduled
 	result
 }
 
@@ -45,19 +46,37 @@ func (d *demo) makeRoles() ([]*role, error) {
 			return nil, err
 		}
 	}
+	for i := range fileRows {
+		if err := enter(fileScene, fmt.Sprintf("FILE-%03d", i+1)); err != nil {
+			return nil, err
+		}
+	}
 	return roles, nil
 }
 
 // play starts every order, disturbs some, and returns when all have ended.
 func (d *demo) play(ctx context.Context) error {
 	fmt.Fprintf(d.notes, "%d orders are being started\n", len(d.roles))
+	for _, r := range d.roles {
+		if r.after > 0 { // before all others, so that its time is ahead when a worker opens it
+			if err := d.begin(ctx, r); err != nil {
+				return fmt.Errorf("%s: %w", r.request.Number, err)
+			}
+		}
+	}
+	outer := ctx
 	stage, ctx := errgroup.WithContext(ctx)
 	stage.SetLimit(atOnce)
 	stage.Go(func() error { return d.sendInvalidRequests(ctx) })
+	stage.Go(func() error { return d.payFile(ctx) })
+	stage.Go(func() error { return d.mendHook(ctx) })
 	if d.killWorker {
 		stage.Go(func() error { return d.killTheWorker(ctx) })
 	}
 	for _, r := range d.roles {
+		if r.via == fromFile {
+			continue
+		}
 		stage.Go(func() error {
 			if err := d.perform(ctx, r); err != nil {
 				return fmt.Errorf("%s: %w", r.request.Number, err)
@@ -66,13 +85,18 @@ func (d *demo) play(ctx context.Context) error {
 			return nil
 		})
 	}
-	return stage.Wait()
+	if err := stage.Wait(); err != nil {
+		return err
+	}
+	return d.awaitEvents(outer)
 }
 
 // perform starts one order as a finance system does, and waits for its end.
 func (d *demo) perform(ctx context.Context, r *role) error {
-	if err := d.begin(ctx, r); err != nil {
-		return err
+	if r.after == 0 {
+		if err := d.begin(ctx, r); err != nil {
+			return err
+		}
 	}
 	if r.forge {
 		if err := d.forge(ctx, r); err != nil {
@@ -100,6 +124,9 @@ func (d *demo) refund(ctx context.Context, r *role) error {
 }
 
 func (d *demo) begin(ctx context.Context, r *role) error {
+	if r.via == overHTTP {
+		return d.beginOverHTTP(ctx, r)
+	}
 	request, err := d.stack.Sign(r.request)
 	if err != nil {
 		return err
@@ -130,12 +157,15 @@ func (d *demo) end(r *role) {
 	if d.ended == d.killAt {
 		close(d.kill)
 	}
-	if r.scenario != "" || len(d.roles) == len(scenes) {
-		fmt.Fprintf(d.notes, "%6s  %-10s  %s\n", since(d.begun), r.request.Number, r.shows)
+	if r.scenario != "" || d.orders == 0 && r.via != fromFile {
+		d.progress(fmt.Sprintf("%-10s  %s", r.request.Number, r.shows))
 	}
 }
 
-func since(begun time.Time) string { return fmt.Sprintf("%.1fs", time.Since(begun).Seconds()) }
+// progress tells people what has happened, and when.
+func (d *demo) progress(what string) {
+	fmt.Fprintf(d.notes, "%5.1fs  %s\n", time.Since(d.begun).Seconds(), what)
+}
 
 // killTheWorker kills the worker with SIGKILL while orders are open, and starts it
 // again.
@@ -145,7 +175,7 @@ func (d *demo) killTheWorker(ctx context.Context) error {
 		return ctx.Err()
 	case <-d.kill:
 	}
-	fmt.Fprintf(d.notes, "%6s  killing the worker (SIGKILL) and starting it again\n", since(d.begun))
+	d.progress("killing the worker (SIGKILL) and starting it again")
 	if err := d.stack.Kill(stack.Worker); err != nil {
 		return err
 	}

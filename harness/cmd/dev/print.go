@@ -96,9 +96,11 @@ const shownPlain = 5
 func (d *demo) report() error {
 	fmt.Fprintln(d.out)
 	d.ink.table(d.out, d.orderRows())
-	if more := len(d.roles) - len(scenes) - shownPlain; more > 0 {
+	if more := d.orders - shownPlain; more > 0 {
 		fmt.Fprintf(d.out, "and %d more plain orders\n\n", more)
 	}
+	fmt.Fprintf(d.out, "and FILE-001 to FILE-%03d, the rows of a file of payouts: %d of %d %s\n\n",
+		fileRows, d.countFile(fileScene.want.state), fileRows, fileScene.want.state)
 	refused := [][]cell{text("TRIED", "ANSWER")}
 	// They are recorded as they end, in another order each time.
 	slices.SortFunc(d.attempts, func(a, b refusedAttempt) int { return strings.Compare(a.tried, b.tried) })
@@ -124,7 +126,7 @@ func (d *demo) report() error {
 func (d *demo) orderRows() [][]cell {
 	rows := [][]cell{text("ORDER", "KIND", "COUNTRY", "AMOUNT", "STATE", "FOUND BY", "PAID AT GATEWAY", "FEE", "WHAT IT SHOWS")}
 	rows[0][3].right, rows[0][7].right = true, true
-	for _, r := range d.roles[:min(len(d.roles), len(scenes)+shownPlain)] {
+	for _, r := range d.roles[:len(scenes)+min(d.orders, shownPlain)] {
 		state := cell{text: string(r.row.State), paint: d.ink.yellow}
 		if r.row.State == order.Succeeded {
 			state.paint = d.ink.green
@@ -177,6 +179,16 @@ func (d *demo) balanceRows() [][]cell {
 	return rows
 }
 
+// countFile counts the rows of the file whose order is in a state.
+func (d *demo) countFile(state order.State) (count int) {
+	for _, r := range d.rowsOfFile() {
+		if r.row.State == state {
+			count++
+		}
+	}
+	return count
+}
+
 // summary is the demo's last line.
 type summary struct {
 	Demo           string  `json:"demo"`
@@ -186,7 +198,11 @@ type summary struct {
 	LedgerSum      int64   `json:"ledger_sum"`
 	Drift          string  `json:"drift"`
 	ForgedRefused  int     `json:"forged_refused"`
-	Broken         int     `json:"broken"` // number of failed expectations
+	OverHTTP       int     `json:"over_http"`        // orders that were started at the api, without those of the file
+	BatchRows      int     `json:"batch_rows"`       // of the file that were paid
+	Delivered      int     `json:"events_delivered"` // to the webhook receiver, each counted once
+	Scheduled      int     `json:"scheduled"`        // orders that waited for their time
+	Broken         int     `json:"broken"`           // number of failed expectations
 	Seconds        float64 `json:"seconds"`
 	Engine         string  `json:"engine"`
 }
@@ -194,7 +210,7 @@ type summary struct {
 func (d *demo) summary() summary {
 	s := summary{
 		Demo: "summary", Orders: len(d.roles), DoublePayments: d.audit.DoublePayments, LedgerSum: d.sum,
-		Drift: d.drift(), ForgedRefused: d.forged, Broken: len(d.broken), Engine: "sqlite",
+		Drift: d.drift(), ForgedRefused: d.forged, Delivered: d.delivered, BatchRows: d.countFile(order.Succeeded), Broken: len(d.broken), Engine: "sqlite",
 		Seconds: float64(time.Since(d.begun).Milliseconds()/100) / 10,
 	}
 	if d.databaseURL != "" {
@@ -203,6 +219,12 @@ func (d *demo) summary() summary {
 	for _, r := range d.roles {
 		if r.row.State.Terminal() {
 			s.Terminal++
+		}
+		if r.via == overHTTP {
+			s.OverHTTP++
+		}
+		if r.notSent {
+			s.Scheduled++
 		}
 	}
 	return s

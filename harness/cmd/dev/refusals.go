@@ -30,7 +30,7 @@ func (d *demo) recordRefusal(tried, answer string) {
 
 // sendInvalidRequests makes the attempts that must be refused.
 func (d *demo) sendInvalidRequests(ctx context.Context) error {
-	return errors.Join(d.startTwice(ctx), d.makeMistakes(ctx), d.changeAfterSigning(ctx))
+	return errors.Join(d.startTwice(ctx), d.makeMistakes(ctx), d.changeAfterSigning(ctx), d.askAsStranger(ctx))
 }
 
 // changeAfterSigning starts an order with the signature of another amount. It is

@@ -3,12 +3,22 @@ package main
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
+)
+
+// via is how an order is started.
+type via string
+
+const (
+	overTemporal via = "" // a system signs it and starts its workflow
+	overHTTP     via = "http"
+	fromFile     via = "file" // it is a row of the file that is sent over HTTP
 )
 
 // scene is one order of the demo: its request, the scenario at the gateway, and
@@ -23,6 +33,9 @@ type scene struct {
 	want     outcome
 	forge    bool // send a forged callback that says it was paid
 	refund   bool // the gateway takes the payment back after the order's end
+	via      via
+	after    time.Duration // the order is not sent before so long after its start; 0: at once
+	unheard  bool          // the webhook receiver refuses its first event, at first
 }
 
 // outcome is how an order ends.
@@ -96,13 +109,25 @@ var scenes = []scene{
 		want:  outcome{state: order.Expired, code: order.CodeExpired, source: rules.FromQuery, creates: 1}},
 	{kind: order.Deposit, country: "BD", way: "EWALLET_BKASH", amount: "750", scenario: "silent-success",
 		shows: "no callback ever comes: polling finds it paid", want: paid(rules.FromQuery)},
+
+	{kind: order.Withdrawal, country: "PK", way: "jazzcash", amount: "1700", via: overHTTP, unheard: true,
+		shows: "over HTTP; its first webhook is refused twice and comes a third time, its others after it", want: paid(rules.FromCallback)},
+	{kind: order.Withdrawal, country: "TH", way: "KBANK", amount: "2900", via: overHTTP, scenario: "lost-answer,silent",
+		shows: "over HTTP; the create's answer is lost: a query finds the order, paid once", want: paid(rules.FromQuery)},
+	{kind: order.Withdrawal, country: "BR", way: "PIX", amount: "310.20", via: overHTTP, scenario: "fail",
+		shows: "over HTTP; failed after acceptance",
+		want:  outcome{state: order.Failed, code: order.CodeGatewayFailed, source: rules.FromQuery, creates: 1}},
+	{kind: order.Withdrawal, country: "VN", way: "VCB", amount: "1900000", via: overHTTP, after: 8 * time.Second,
+		shows: "over HTTP; scheduled: it is not sent before its time", want: paid(rules.FromCallback)},
+	{kind: order.Deposit, country: "BD", way: "EWALLET_NAGAD", amount: "3500", via: overHTTP,
+		shows: "over HTTP; a callback says it is paid", want: paid(rules.FromCallback)},
 }
 
 // plainScenes returns n orders without a fault, of all countries and kinds.
 func plainScenes(n int) []scene {
 	var ordinary []scene
 	for _, s := range scenes {
-		if s.scenario == "" && s.want.state == order.Succeeded {
+		if s.scenario == "" && s.want.state == order.Succeeded && s.via == overTemporal {
 			ordinary = append(ordinary, s)
 		}
 	}

@@ -18,7 +18,7 @@ func TestScenesAreGoodRequestsAndKnownScenarios(t *testing.T) {
 	for _, s := range sandbox.Scenarios() {
 		known[s.Name] = true
 	}
-	for _, s := range scenes {
+	for _, s := range append(slices.Clone(scenes), fileScene) {
 		request, err := s.request("DEMO-1", "M1700000001")
 		require.NoError(t, err, s.shows)
 		require.NoError(t, request.Validate(nil), s.shows)
@@ -33,23 +33,35 @@ func TestScenesAreGoodRequestsAndKnownScenarios(t *testing.T) {
 	}
 }
 
-// These countries, ends and forged callbacks must be in the demo.
+// These countries, ends, forged callbacks and ways to start an order must be in the demo.
 func TestTheCastIsComplete(t *testing.T) {
 	t.Parallel()
 	countries := map[order.Kind]map[string]bool{order.Deposit: {}, order.Withdrawal: {}}
 	var ends []order.State
-	forged := 0
+	forged, overAPI, scheduled, unheard := 0, 0, 0, 0
 	for _, s := range scenes {
 		countries[s.kind][s.country] = true
 		ends = append(ends, s.want.state)
 		if s.forge {
 			forged++
 		}
+		if s.via == overHTTP {
+			overAPI++
+		}
+		if s.after > 0 {
+			scheduled++
+		}
+		if s.unheard {
+			unheard++
+		}
 	}
 	require.Subset(t, slices.Collect(maps.Keys(countries[order.Withdrawal])), []string{"PK", "VN", "TH", "BR"})
 	require.Subset(t, slices.Collect(maps.Keys(countries[order.Deposit])), []string{"PK", "BD"})
 	require.Subset(t, ends, []order.State{order.Succeeded, order.PartiallyPaid, order.Failed, order.Expired, order.Refunded})
 	require.Equal(t, 1, forged)
+	require.Equal(t, 5, overAPI)
+	require.Equal(t, 1, scheduled)
+	require.Equal(t, 1, unheard)
 }
 
 func TestPlainScenesAreOrdinary(t *testing.T) {
@@ -58,6 +70,7 @@ func TestPlainScenesAreOrdinary(t *testing.T) {
 	require.Len(t, plain, 25)
 	for _, s := range plain {
 		require.Empty(t, s.scenario)
+		require.Equal(t, overTemporal, s.via)
 		require.Equal(t, order.Succeeded, s.want.state)
 	}
 }
