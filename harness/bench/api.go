@@ -17,6 +17,10 @@ type apiLine struct {
 	Ratio       float64 `json:"ratio"`               // median of the ratios of the rounds
 	P99         float64 `json:"p99_ms"`              // over HTTP
 	ClientP99   float64 `json:"client_p99_ms"`
+	// CPU time per start by process, where the system tells it. The worker's and others'
+	// depend on how many orders they drove meanwhile.
+	CPU       map[string]float64 `json:"cpu_ms,omitempty"`
+	ClientCPU map[string]float64 `json:"client_cpu_ms,omitempty"`
 }
 
 // api starts withdrawals over HTTP and by client.Start, in turn. The worker drives the
@@ -47,6 +51,7 @@ func (r *rig) api(ctx context.Context) error {
 		Bench: "api", place: r.place, Starts: len(http.latencies), Concurrency: r.options.Concurrency,
 		StartsPerS: digits(http.perSecond()), ClientPerS: digits(client.perSecond()), Ratio: digits(ratios[len(ratios)/2]),
 		P99: http.percentile(99), ClientP99: client.percentile(99),
+		CPU: http.cpu.per(len(http.latencies)), ClientCPU: client.cpu.per(len(client.latencies)),
 	})
 }
 

@@ -85,10 +85,10 @@ func TestOnlyOneMeasurementIsMade(t *testing.T) {
 func TestMembersOfLines(t *testing.T) {
 	t.Parallel()
 	for line, members := range map[any][]string{
-		apiLine{}:     {"bench", "starts_per_s", "client_starts_per_s", "ratio", "p99_ms"},
-		webhookLine{}: {"bench", "deliveries_per_s"},
-		batchLine{}:   {"bench", "rows", "rows_per_s", "check_rows_per_s", "peak_rss_mb"},
-		eventsLine{}:  {"bench", "statements", "transactions", "wal_bytes"},
+		&apiLine{}:     {"bench", "starts_per_s", "client_starts_per_s", "ratio", "p99_ms"},
+		&webhookLine{}: {"bench", "deliveries_per_s"},
+		&batchLine{}:   {"bench", "rows", "rows_per_s", "check_rows_per_s", "peak_rss_mb"},
+		&eventsLine{}:  {"bench", "statements", "transactions", "wal_bytes"},
 	} {
 		text, err := json.Marshal(line)
 		require.NoError(t, err)

@@ -17,7 +17,7 @@ const here = "bench"
 
 // usage reads the CPU time of every process. It returns nil if the system does not support it.
 func (r *rig) usage() (usage, error) {
-	names := append(stack.Processes(), stack.Postgres)
+	names := append(stack.Processes(), stack.API, stack.Postgres)
 	told := make(usage)
 	for _, name := range names {
 		if !r.stack.Running(name) {

@@ -40,7 +40,14 @@ type eventsLine struct {
 	OrdersPerS   float64 `json:"orders_per_s"`
 	Statements   float64 `json:"statements"`
 	Transactions float64 `json:"transactions"`
-	WALBytes     float64 `json:"wal_bytes"`
+	WALBytes     float64 `json:"wal_bytes"` // of the relay's own statements: less than the WAL of orders varies
+}
+
+// relayWAL returns the bytes of WAL of the relay's statements so far.
+func relayWAL(ctx context.Context, db *sql.DB) (bytes int64, err error) {
+	err = db.QueryRowContext(ctx, `SELECT coalesce(sum(wal_bytes), 0)::bigint FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid
+		WHERE d.datname = 'postgres' AND query ~ '\m(INTO events|UPDATE event_relay|event_relay WHERE)\M' AND query !~ 'pg_stat_statements'`).Scan(&bytes)
+	return bytes, err
 }
 
 // sqlSettle is the time for work after an order's end.
@@ -107,11 +114,21 @@ func (r *rig) eventsCost(ctx context.Context, db *sql.DB, idle work) error {
 	}
 	timed.cpu = make(usage)
 	var difference counts
+	var wal int64
 	for range r.options.Rounds {
+		before, err := relayWAL(ctx, db)
+		if err != nil {
+			return err
+		}
 		with, err := counting(ctx, db, ours)
 		if err != nil {
 			return err
 		}
+		after, err := relayWAL(ctx, db)
+		if err != nil {
+			return err
+		}
+		wal += after - before
 		without, err := withoutRelay(ctx, db, func() (work, error) { return counting(ctx, db, ours) })
 		if err != nil {
 			return err
@@ -121,7 +138,7 @@ func (r *rig) eventsCost(ctx context.Context, db *sql.DB, idle work) error {
 	}
 	each := difference.line(line.Orders)
 	line.OrdersPerS = digits(timed.perSecond())
-	line.Statements, line.Transactions, line.WALBytes = each.Statements, each.Transactions, each.WALBytes
+	line.Statements, line.Transactions, line.WALBytes = each.Statements, each.Transactions, digits(float64(wal)/float64(line.Orders))
 	return r.out.Encode(line)
 }
 

@@ -111,6 +111,15 @@ func TestDiscrepancyIsFound(t *testing.T) {
 	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: codes.DiscrepancyPaidAfterEnd}}}}, row, "fail")
 	require.Contains(t, says(r), codes.DiscrepancyPaidAfterEnd)
 
+	late := ledger.Discrepancy{Code: codes.DiscrepancyNotInLedger}
+	r = &run{}
+	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {late}}}, row, "fail")
+	require.Contains(t, says(r), codes.DiscrepancyNotInLedger)
+	late.ClosedAt = time.Now()
+	r = &run{}
+	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {late}}}, row, "fail")
+	require.Empty(t, says(r), "the order has reached the ledger")
+
 	row.State = order.InReview
 	unseen := view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: codes.DiscrepancyNoRecord}}}}
 	r = &run{}
