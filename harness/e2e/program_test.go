@@ -22,7 +22,7 @@ import (
 )
 
 // programPatience is the time limit of a program that must end by itself.
-const programPatience = 3 * time.Minute
+const programPatience = 6 * time.Minute
 
 // ran is the result of a program that has ended.
 type ran struct {

@@ -18,7 +18,7 @@ import (
 // patience is the time limit of a demo without plain orders. Each plain order adds
 // patiencePlain.
 const (
-	patience      = 3 * time.Minute
+	patience      = 5 * time.Minute
 	patiencePlain = 100 * time.Millisecond
 )
 
