@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -142,9 +144,9 @@ func operation[I, O any](api huma.API, o huma.Operation, handler func(context.Co
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = maxBody
 	}
-	o.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	_, hasBody := reflect.TypeFor[I]().FieldByName("Body")
+	_, hasFile := reflect.TypeFor[I]().FieldByName("RawBody")
+	o.Errors = refusalsOf(o.OperationID, hasBody || hasFile)
 	huma.Register(api, o, func(ctx context.Context, input *I) (*O, error) {
 		output, err := handler(ctx, callerOf(ctx), input)
 		if err != nil {
@@ -152,6 +154,14 @@ func operation[I, O any](api huma.API, o huma.Operation, handler func(context.Co
 		}
 		return output, nil
 	})
+	made := api.OpenAPI().Paths[o.Path]
+	for _, operation := range []*huma.Operation{made.Get, made.Post} {
+		for _, status := range []int{http.StatusUnprocessableEntity, http.StatusInternalServerError} { // huma adds them to all
+			if operation != nil && operation.OperationID == o.OperationID && !slices.Contains(o.Errors, status) {
+				delete(operation.Responses, strconv.Itoa(status))
+			}
+		}
+	}
 }
 
 // answered describes an answer with a body, beside the one that an operation usually has.

@@ -441,7 +441,8 @@ func TestOurOwnErrors(t *testing.T) {
 	require.Contains(t, h.logs.String(), "secret detail")
 	require.Contains(t, h.logs.String(), "request_id=req-1")
 
-	got = h.as(t, "desk", http.MethodPost, "/v1/orders/M1700000001/NONE/poll", "") // the fake has no Act
+	h.orders.books, h.orders.err = nil, nil
+	got = h.as(t, "desk", http.MethodPost, "/v1/discrepancies/1/close", `{"why":"seen"}`) // panics
 	require.Equal(t, http.StatusInternalServerError, got.status)
 	require.Equal(t, payouts.CodeUnexpected, got.problem(t).Code)
 	require.Contains(t, h.logs.String(), "panic")

@@ -22,6 +22,9 @@ const salaries = "number,way,amount,customerName,customerAccountNumber\n" +
 
 // StoreBatchPage does what a worker does.
 func (v *valueOrders) StoreBatchPage(ctx context.Context, _ int, page contract.BatchPage) error {
+	if v.err != nil {
+		return v.err
+	}
 	for _, row := range page.Rows {
 		v.started = append(v.started, row.Request)
 	}
@@ -30,11 +33,17 @@ func (v *valueOrders) StoreBatchPage(ctx context.Context, _ int, page contract.B
 }
 
 func (v *valueOrders) DriveBatch(ctx context.Context, b order.Batch) error {
+	if v.err != nil {
+		return v.err
+	}
 	_, err := v.books.MakeBatchReady(ctx, b.ID, func() {})
 	return err
 }
 
 func (v *valueOrders) ActOnBooks(ctx context.Context, action order.BookAction, record any) error {
+	if v.err != nil {
+		return v.err
+	}
 	done, refusal, err := v.books.ActOnBooks(ctx, action)
 	if err != nil {
 		return err

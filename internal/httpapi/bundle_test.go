@@ -25,6 +25,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
@@ -47,6 +48,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 //	billing  requests for merchant
 //	watcher  reads, of merchant
 //	desk     requests and operates, of all merchants
+//	clerk    requests and operates, of merchant
 //	small    requests for merchant, up to 500 PKR
 //	old      its key has expired
 type house struct {
@@ -55,6 +57,7 @@ type house struct {
 	orders *valueOrders
 	holder *roster.Holder
 	logs   *strings.Builder
+	fault  error // of reaching the ledger and Temporal
 }
 
 func tokenOf(name string) string {
@@ -67,7 +70,7 @@ func keyOf(name string) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed[:])
 }
 
-func rosterText(t *testing.T) string {
+func rosterText(t testing.TB) string {
 	t.Helper()
 	var text strings.Builder
 	person := func(name string) {
@@ -88,6 +91,7 @@ func rosterText(t *testing.T) string {
 	system("billing", "request", merchant, "2027-01-31T00:00:00Z")
 	system("watcher", "read", merchant, "2027-01-31T00:00:00Z")
 	system("desk", "request, operate", `"*"`, "2027-01-31T00:00:00Z")
+	system("clerk", "request, operate", merchant, "2027-01-31T00:00:00Z")
 	limits = `{PKR: "500"}`
 	system("small", "request", merchant, "2027-01-31T00:00:00Z")
 	limits = "unlimited"
@@ -97,7 +101,7 @@ func rosterText(t *testing.T) string {
 	return text.String()
 }
 
-func (h *house) access(t *testing.T) *Keys {
+func (h *house) access(t testing.TB) *Keys {
 	t.Helper()
 	dir := t.TempDir()
 	file, key := filepath.Join(dir, "roster.yaml"), filepath.Join(dir, "api.key")
@@ -112,7 +116,7 @@ func (h *house) access(t *testing.T) *Keys {
 	return keys
 }
 
-func setup(t *testing.T, change ...func(*Options)) *house {
+func setup(t testing.TB, change ...func(*Options)) *house {
 	t.Helper()
 	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
 	require.NoError(t, err)
@@ -127,9 +131,9 @@ func setup(t *testing.T, change ...func(*Options)) *house {
 	options := Options{
 		Service: payouts.New(payouts.Parts{
 			Merchants: merchants, Now: func() time.Time { return noon }, Ask: Ask, AskFor: AskFor,
-			Ledger:   func(context.Context) (payouts.Ledger, error) { return books, nil },
-			Orders:   func(context.Context) (payouts.Orders, error) { return h.orders, nil },
-			Webhooks: func(context.Context) (payouts.WebhookBooks, error) { return books, nil },
+			Ledger:   func(context.Context) (payouts.Ledger, error) { return books, h.fault },
+			Orders:   func(context.Context) (payouts.Orders, error) { return h.orders, h.fault },
+			Webhooks: func(context.Context) (payouts.WebhookBooks, error) { return books, h.fault },
 			Sender:   sender,
 		}),
 		Access: h.access(t), Countries: merchants.Countries(), Rate: 1000, Version: "test", Metrics: NewMetrics(prometheus.NewRegistry()),
@@ -143,7 +147,7 @@ func setup(t *testing.T, change ...func(*Options)) *house {
 	return h
 }
 
-func amount(t *testing.T, number, currency string) money.Amount {
+func amount(t testing.TB, number, currency string) money.Amount {
 	t.Helper()
 	read, err := money.Parse(number, currency)
 	require.NoError(t, err)
@@ -218,8 +222,36 @@ type valueOrders struct {
 
 	books    *ledger.Ledger
 	started  []order.Request
+	acted    int // actions on orders
 	existing bool
 	err      error
+}
+
+func (v *valueOrders) StartDeposit(ctx context.Context, request order.Request) (order.View, client.Started, error) {
+	started, err := v.Start(ctx, request)
+	return request.View(order.Standing{State: order.Submitted}), started, err
+}
+
+func (v *valueOrders) Act(ctx context.Context, key order.Key, _ order.Action) (order.View, error) {
+	v.acted++
+	if v.err != nil {
+		return order.View{}, v.err
+	}
+	o, err := v.books.Order(ctx, key)
+	return o.View(o.Standing), err
+}
+
+func (v *valueOrders) Order(context.Context, order.Key) (order.View, error) {
+	return order.View{}, order.Refuse(client.CodeNoAnswer, "no worker answers")
+}
+
+func (v *valueOrders) Wait(ctx context.Context, _ order.Key) (order.View, error) {
+	<-ctx.Done()
+	return order.View{}, ctx.Err()
+}
+
+func (v *valueOrders) ReconcileBalances(context.Context, ...string) (contract.ReconcileBalancesResult, error) {
+	return contract.ReconcileBalancesResult{}, v.err
 }
 
 func (v *valueOrders) Start(_ context.Context, request order.Request) (client.Started, error) {

@@ -63,18 +63,20 @@ type OrderPath struct {
 func (p OrderPath) key() order.Key { return order.Key{Merchant: p.Merchant, Number: p.Number} }
 
 func (d *door) registerOrders(api huma.API) {
-	existing := map[string]*huma.Response{"200": answered[payouts.Order](api, "The order was there already, with the same content.")}
+	existing := func() map[string]*huma.Response {
+		return map[string]*huma.Response{"200": answered[payouts.Order](api, "The order was there already, with the same content.")}
+	}
 	operation(api, huma.Operation{
 		OperationID: "create-withdrawal", Method: http.MethodPost, Path: "/v1/withdrawals", Tags: []string{"orders"},
 		Summary:     "Pay money out",
 		Description: "Starts a withdrawal and answers at once. An order that was answered with 201 or 200 is never lost, also while no worker runs.",
-		Responses:   existing, DefaultStatus: http.StatusCreated,
+		Responses:   existing(), DefaultStatus: http.StatusCreated,
 	}, d.createWithdrawal)
 	operation(api, huma.Operation{
 		OperationID: "create-deposit", Method: http.MethodPost, Path: "/v1/deposits", Tags: []string{"orders"},
 		Summary:     "Take money in",
 		Description: "Starts a deposit and answers with how the payer pays, within 20 seconds. NO_ANSWER_YET: the order may be under way; the same request again is safe. A scheduled deposit has no such answer before its time.",
-		Responses:   existing, DefaultStatus: http.StatusCreated,
+		Responses:   existing(), DefaultStatus: http.StatusCreated,
 	}, d.createDeposit)
 	operation(api, huma.Operation{
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{merchant}/{number}", Tags: []string{"orders"},

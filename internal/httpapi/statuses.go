@@ -1,0 +1,66 @@
+package httpapi
+
+import "net/http"
+
+// statusesOf are the statuses of refusals that operations document, by groups. Every
+// operation has those of asked, and one with a body those of sent. A test finds each, and no
+// other.
+var (
+	asked = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusTooManyRequests}
+	sent  = []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
+
+	statusesOf = []struct {
+		statuses   []int
+		operations []string
+	}{
+		{[]int{http.StatusInternalServerError, http.StatusServiceUnavailable}, []string{
+			"create-withdrawal", "create-deposit", "get-order", "list-orders", "list-orders-csv", "get-order-story", "get-order-audit",
+			"approve-order", "reject-order", "resolve-order", "cancel-order", "poll-order", "note-order", "act-signed",
+			"upload-batch", "list-batches", "get-batch", "list-batch-rows", "get-batch-result", "pause-batch", "resume-batch", "cancel-batch",
+			"list-balances", "reconcile-balances", "list-discrepancies", "close-discrepancy", "list-queue", "list-events", "stream-events",
+			"list-webhook-endpoints", "create-webhook-endpoint", "get-webhook-endpoint", "list-webhook-deliveries", "rotate-webhook-secret",
+			"disable-webhook-endpoint", "enable-webhook-endpoint", "replay-webhook-endpoint", "test-webhook-endpoint",
+		}},
+		{[]int{http.StatusForbidden}, []string{
+			"create-withdrawal", "create-deposit", "approve-order", "reject-order", "resolve-order", "cancel-order", "poll-order", "note-order", "act-signed",
+			"upload-batch", "get-batch-result", "pause-batch", "resume-batch", "cancel-batch", "reconcile-balances", "close-discrepancy", "list-queue",
+			"create-webhook-endpoint", "rotate-webhook-secret", "disable-webhook-endpoint", "enable-webhook-endpoint", "replay-webhook-endpoint",
+			"test-webhook-endpoint",
+		}},
+		{[]int{http.StatusNotFound}, []string{
+			"get-order", "get-order-story", "get-order-audit", "approve-order", "reject-order", "resolve-order", "cancel-order", "poll-order", "note-order",
+			"act-signed", "get-batch", "list-batch-rows", "get-batch-result", "pause-batch", "resume-batch", "cancel-batch", "close-discrepancy",
+			"get-webhook-endpoint", "list-webhook-deliveries", "rotate-webhook-secret", "disable-webhook-endpoint", "enable-webhook-endpoint",
+			"replay-webhook-endpoint", "test-webhook-endpoint",
+		}},
+		{[]int{http.StatusConflict}, []string{
+			"create-withdrawal", "create-deposit", "approve-order", "reject-order", "resolve-order", "cancel-order", "poll-order", "note-order", "act-signed",
+			"upload-batch", "pause-batch", "resume-batch", "cancel-batch", "close-discrepancy", "list-events", "stream-events",
+		}},
+		{[]int{http.StatusUnprocessableEntity}, []string{ // a rule says no, or a merchant is not known to the caller
+			"create-withdrawal", "create-deposit", "list-orders", "list-orders-csv", "approve-order", "reject-order", "resolve-order", "cancel-order",
+			"poll-order", "note-order", "act-signed", "upload-batch", "list-batches", "list-balances", "reconcile-balances", "list-discrepancies",
+			"list-events", "stream-events", "create-webhook-endpoint",
+		}},
+		{[]int{http.StatusGatewayTimeout}, []string{
+			"create-deposit", "approve-order", "reject-order", "resolve-order", "cancel-order", "poll-order", "note-order", "act-signed", "upload-batch",
+			"pause-batch", "resume-batch", "cancel-batch", "reconcile-balances", "close-discrepancy",
+		}},
+	}
+)
+
+// refusalsOf returns the statuses of refusals of an operation.
+func refusalsOf(operation string, hasBody bool) []int {
+	statuses := append([]int{}, asked...)
+	if hasBody {
+		statuses = append(statuses, sent...)
+	}
+	for _, group := range statusesOf {
+		for _, name := range group.operations {
+			if name == operation {
+				statuses = append(statuses, group.statuses...)
+			}
+		}
+	}
+	return statuses
+}
