@@ -109,7 +109,7 @@ func configuration(version string) huma.Config {
 	strict := huma.Format{
 		Marshal: func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },
 		Unmarshal: func(data []byte, v any) error { // refuses a repeated member and bytes that are no UTF-8
-			return jsonv2.Unmarshal(data, v)
+			return noAmount(jsonv2.Unmarshal(data, v))
 		},
 	}
 	c.Formats = map[string]huma.Format{"application/json": strict, "json": strict}

@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -144,6 +147,10 @@ func fromHuma(status int, text string, errs ...error) huma.StatusError {
 			continue
 		}
 		found := detail.ErrorDetail()
+		if amount, is := amountProblem(found.Message); is {
+			p.Errors = append(p.Errors, amount)
+			continue
+		}
 		code, field := ruleOf(found)
 		if code == tarspay.ViolationMalformed && field == "" { // the whole body, with text of it
 			found.Message = unread(err)
@@ -158,6 +165,43 @@ type unchanged struct{}
 
 func (unchanged) Error() string  { return "not modified" }
 func (unchanged) GetStatus() int { return http.StatusNotModified }
+
+// amountFault is the error of a member that is no amount. huma keeps only its text.
+type amountFault struct{ field, code, text string }
+
+const faultMark = "\x00amount\x00" // begins the text
+
+func (f amountFault) Error() string {
+	return faultMark + strings.Join([]string{f.field, f.code, f.text}, "\x00")
+}
+
+// noAmount returns the error of a body, which names the member if that is no amount.
+func noAmount(err error) error {
+	var at *jsonv2.SemanticError
+	if !errors.As(err, &at) || at.GoType != reflect.TypeFor[money.Amount]() {
+		return err
+	}
+	f := amountFault{strings.ReplaceAll(strings.TrimPrefix(string(at.JSONPointer), "/"), "/", "."), order.ProblemAmountText,
+		"must be digits, with a dot before decimals and no separator of thousands, such as 1500.00"}
+	switch {
+	case errors.Is(err, money.ErrCurrency):
+		f.code, f.text = tarspay.ViolationCurrency, "has a currency that is none"
+	case errors.Is(err, money.ErrPrecision):
+		f.code, f.text = order.ProblemAmountDigits, "has more decimals than its currency; a dot never separates thousands"
+	case errors.Is(err, money.ErrRange):
+		f.code, f.text = order.ProblemAmountRange, "is larger than any that is taken"
+	}
+	return f
+}
+
+// amountProblem reads the text of an amountFault.
+func amountProblem(text string) (fieldProblem, bool) {
+	parts := strings.Split(strings.TrimPrefix(text, faultMark), "\x00")
+	if !strings.HasPrefix(text, faultMark) || len(parts) != 3 {
+		return fieldProblem{}, false
+	}
+	return fieldProblem{Field: parts[0], Code: parts[1], Detail: parts[0] + " " + parts[2]}, true
+}
 
 // unread returns why a body could not be read, without any of its text.
 func unread(err error) string {
