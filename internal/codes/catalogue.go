@@ -59,7 +59,7 @@ var Catalogue = []Group{
 		{"UNKNOWN_WAY", ClassInvalid, "the country has no such way", "see starter ways; codes are taken exactly as written"},
 		{"UNWANTED_FIELD", ClassInvalid, "a member must be left out for this way", "leave it out"},
 		{"WAY_CLOSED", ClassInvalid, "the way is out of service", "choose another one"},
-		{"WEBHOOK_TYPE_UNKNOWN", ClassInvalid, "there is no such type of event", "give an order's kind and its new state, such as withdrawal.succeeded, or discrepancy.opened or discrepancy.closed"},
+		{"WEBHOOK_TYPE_UNKNOWN", ClassInvalid, "there is no such type of event", "give an order's kind and its new state, such as withdrawal.succeeded, or batch. and its new state, or discrepancy.opened or discrepancy.closed"},
 		{"WEBHOOK_URL_MALFORMED", ClassInvalid, "the URL of a webhook endpoint is no whole URL, or has a user or a fragment", "give an https URL without them"},
 		{"WEBHOOK_URL_NOT_HTTPS", ClassInvalid, "the URL of a webhook endpoint is not https", "give an https URL; for development, PAYOUTS_WEBHOOK_ALLOW_PRIVATE permits http"},
 		{"WEBHOOK_URL_PRIVATE", ClassInvalid, "the URL of a webhook endpoint names an address that is not public", "give a public one; for development, PAYOUTS_WEBHOOK_ALLOW_PRIVATE permits addresses of this machine and of private networks"},

@@ -118,7 +118,9 @@ func (t tx) completeBatch(ctx context.Context, b batchRow) error {
 	if _, err := t.moveBatch(ctx, b.ID, b.ChangedBy, order.BatchCompleted, order.BatchRunning); err != nil {
 		return err
 	}
-	return t.noteOther(ctx, order.Key{Merchant: b.Merchant}, entry{action: ActionBatchCompleted, source: FromBatch, evidence: "batch " + b.ID})
+	return t.noteOther(ctx, order.Key{Merchant: b.Merchant}, entry{
+		action: ActionBatchCompleted, source: FromBatch, evidence: "batch " + b.ID, before: batchStep(order.BatchRunning), after: batchStep(order.BatchCompleted),
+	})
 }
 
 // RecordBatchRows records the outcomes of starts.

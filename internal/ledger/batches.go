@@ -149,15 +149,18 @@ func (l *Ledger) MakeBatchReady(ctx context.Context, id string, beat func()) (or
 	if !same {
 		state, reason = order.BatchBroken, order.Reason{Code: CodeBatchBroken, Text: "its rows are not those of its fingerprint or of its totals"}
 	}
+	taken := entry{
+		action: ActionBatch, actor: b.RequestedBy, source: rules.FromOperator, evidence: describeBatch(b), reason: reason, after: batchStep(state),
+	}
+	if !same { // an entry of a refusal has one state
+		taken.refused, taken.before = true, taken.after
+	}
 	err = l.inTx(ctx, func(t tx) error {
 		changed, err := t.moveBatch(ctx, id, "", state, order.BatchStoring)
 		if err != nil || !changed {
 			return err
 		}
-		return t.noteOther(ctx, order.Key{Merchant: b.Merchant}, entry{
-			action: ActionBatch, actor: b.RequestedBy, source: rules.FromOperator, evidence: describeBatch(b), reason: reason,
-			refused: state == order.BatchBroken,
-		})
+		return t.noteOther(ctx, order.Key{Merchant: b.Merchant}, taken)
 	})
 	if err != nil {
 		return "", fmt.Errorf("ledger: make batch %s ready: %w", id, err)
@@ -252,6 +255,7 @@ func (l *Ledger) changeBatch(ctx context.Context, action AuditAction, ref order.
 		if !repeated {
 			refusal = row.permit(who, to, from)
 			if refusal == nil && row.State != to {
+				e.before, e.after = batchStep(row.State), batchStep(to)
 				if _, err = t.moveBatch(ctx, row.ID, who.By, to, from...); err != nil {
 					return err
 				}
@@ -274,6 +278,9 @@ func (l *Ledger) changeBatch(ctx context.Context, action AuditAction, ref order.
 	}
 	return b, refusal, nil
 }
+
+// batchStep returns a batch's state as the audit has it.
+func batchStep(state order.BatchState) order.State { return order.State(state) }
 
 // permit refuses a change of a batch's state.
 func (r batchRow) permit(who order.Who, to order.BatchState, from []order.BatchState) *order.Refusal {

@@ -156,8 +156,29 @@ func TestBatchRuns(t *testing.T) {
 			actions = append(actions, string(entry.Action)+" "+entry.Actor)
 		}
 		require.Equal(t, []string{"batch amina", "batch_completed " + System}, actions)
+		require.Equal(t, []string{"batch.running " + batch.ID, "batch.completed " + batch.ID}, b.batchEvents(t))
 		b.clean(t)
 	})
+}
+
+// batchEvents returns the events about batches. They are of a merchant and of no order.
+func (b *testBundle) batchEvents(t *testing.T) (told []string) {
+	t.Helper()
+	_, _, err := b.NewRelay().Round(t.Context())
+	require.NoError(t, err)
+	events, err := b.Events(t.Context(), EventFilter{})
+	require.NoError(t, err)
+	for _, event := range events {
+		if event.Batch != nil {
+			require.Equal(t, "batch."+string(event.Batch.State), event.Type)
+			require.Contains(t, BatchEventTypes(), event.Type)
+			require.Empty(t, event.Number)
+			require.NotEmpty(t, event.Merchant)
+			require.Nil(t, event.Order)
+			told = append(told, event.Type+" "+event.Batch.ID)
+		}
+	}
+	return told
 }
 
 // A batch whose rows are not those of its id never runs.
@@ -177,6 +198,7 @@ func TestBrokenBatch(t *testing.T) {
 			change(&batch, rows)
 			b.stores(t, batch, rows)
 			require.Equal(t, order.BatchBroken, b.readies(t, batch.ID), name)
+			require.Equal(t, []string{"batch.broken " + batch.ID}, b.batchEvents(t), name)
 			begun, _ := b.begins(t, batch.ID, 10, 10)
 			require.Empty(t, begun, name)
 			_, refusal, err := b.ResumeBatch(t.Context(), order.BatchRef{Merchant: batch.Merchant, Batch: batch.ID}, who("amina", "w"))
@@ -253,6 +275,9 @@ func TestBatchChanges(t *testing.T) {
 		require.Error(t, b.exec("DELETE FROM batch_rows WHERE batch = ?", batch.ID))
 		require.Error(t, b.exec("DELETE FROM batches WHERE id = ?", batch.ID))
 
+		require.Equal(t, []string{
+			"batch.running " + batch.ID, "batch.paused " + batch.ID, "batch.running " + batch.ID, "batch.cancelled " + batch.ID,
+		}, b.batchEvents(t), "what was refused, and what changed nothing, is no event")
 		refused, done := 0, 0
 		entries, err := b.Audit(t.Context(), order.Key{Merchant: batch.Merchant})
 		require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -11,11 +12,11 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Event is something that happened, for those who wait for it: an order's state changed,
-// or a discrepancy was opened or closed. It never changes once it is placed.
+// Event is something that happened, for those who wait for it: an order's or a batch's state
+// changed, or a discrepancy was opened or closed. It never changes once it is placed.
 type Event struct {
 	ID       string      `json:"id"`   // evt_ and 32 hex digits of the audit entry's hash
-	Type     string      `json:"type"` // an order's kind and its new state, as in withdrawal.succeeded; or discrepancy.opened, discrepancy.closed
+	Type     string      `json:"type"` // an order's kind and its new state, as in withdrawal.succeeded; batch. and its new state; or discrepancy.opened, discrepancy.closed
 	At       time.Time   `json:"at"`
 	Merchant string      `json:"merchant"`
 	Number   string      `json:"number,omitempty"`  // of the order; absent for what is about no order
@@ -24,6 +25,7 @@ type Event struct {
 	// Discrepancy is the difference of discrepancy.opened; of discrepancy.closed it says
 	// why it was closed.
 	Discrepancy *order.Reason `json:"discrepancy,omitempty"`
+	Batch       *EventBatch   `json:"batch,omitempty"` // of a change of a batch
 
 	Position int64 `json:"-"` // in the list of all events, from 1
 }
@@ -41,6 +43,12 @@ type EventOrder struct {
 	Reason  order.Reason `json:"reason,omitzero"`
 	// GatewayID is the gateway's payOrderId, in states that the gateway has proved.
 	GatewayID string `json:"gateway_id,omitempty"`
+}
+
+// EventBatch is a batch right after a change of its state.
+type EventBatch struct {
+	ID    string           `json:"id,omitempty"` // absent if this process cannot decrypt it
+	State order.BatchState `json:"state"`
 }
 
 // EventFilter selects events. The zero value selects all.
@@ -62,7 +70,7 @@ func (l *Ledger) Events(ctx context.Context, filter EventFilter) ([]Event, error
 func (l *Ledger) eventsWhere(ctx context.Context, where conditions, limit int) ([]Event, error) {
 	var rows []placedRow
 	err := l.db.List(ctx, &rows, `
-		SELECT e.position, a.merchant, a.number, a.chain, a.seq, a.at, a.action, a.before_state, a.after_state, a.code, a.text, a.paid, a.fee, a.hash,
+		SELECT e.position, a.merchant, a.number, a.chain, a.seq, a.at, a.action, a.before_state, a.after_state, a.code, a.text, a.evidence, a.paid, a.fee, a.hash,
 			COALESCE(o.kind, '') AS kind, COALESCE(o.country, '') AS country, COALESCE(o.way, '') AS way, COALESCE(o.currency, '') AS currency,
 			COALESCE(o.amount, 0) AS amount, COALESCE(o.gateway_id, '') AS gateway_id, COALESCE(o.data_key, c.data_key, '') AS data_key,
 			COALESCE(o.erased_at, c.erased_at, 0) AS erased_at
@@ -103,10 +111,32 @@ var proved = []order.State{order.Succeeded, order.PartiallyPaid, order.Refunded}
 // about are the types of events that are no change of an order's state.
 var about = map[AuditAction]string{ActionDiscrepancy: "discrepancy.opened", ActionCloseDiscrepancy: "discrepancy.closed"}
 
+// batchActions are the actions of entries about batches. They are those of ofBatch.
+var batchActions = []AuditAction{ActionBatch, ActionPauseBatch, ActionResumeBatch, ActionCancelBatch, ActionBatchCompleted}
+
+// BatchEventTypes returns the types of events about batches.
+func BatchEventTypes() []string {
+	states := []order.BatchState{order.BatchBroken, order.BatchCancelled, order.BatchCompleted, order.BatchPaused, order.BatchRunning}
+	types := make([]string, len(states))
+	for i, state := range states {
+		types[i] = batchEvent + string(state)
+	}
+	return types
+}
+
+const batchEvent = "batch."
+
+// namedBatch finds the id in the evidence of an entry about a batch.
+var namedBatch = regexp.MustCompile(`^batch ([0-9a-f]{16})(:|$)`)
+
 func (p private) event(r placedRow) (Event, error) {
 	texts, err := p.entryTexts(r.Chain, r.Merchant, r.Number, r.DataKey, r.ErasedAt)
 	if err == nil {
 		r.Text, err = texts.orDamaged().open("audit.text", r.Text)
+	}
+	aboutBatch := slices.Contains(batchActions, r.Action)
+	if err == nil && aboutBatch {
+		r.Evidence, err = texts.orDamaged().open("audit.evidence", r.Evidence)
 	}
 	if err != nil {
 		return Event{}, err
@@ -118,6 +148,13 @@ func (p private) event(r placedRow) (Event, error) {
 	reason := order.Reason{Code: r.Code, Text: r.Text}
 	if kind, told := about[r.Action]; told {
 		e.Type, e.Discrepancy = kind, &reason
+		return e, nil
+	}
+	if aboutBatch {
+		e.Type, e.Batch = batchEvent+string(r.After), &EventBatch{State: order.BatchState(r.After)}
+		if named := namedBatch.FindStringSubmatch(r.Evidence); named != nil {
+			e.Batch.ID = named[1]
+		}
 		return e, nil
 	}
 	read := amounts{currency: r.Currency}

@@ -27,8 +27,14 @@ func (l *Ledger) NewRelay() *Relay { return &Relay{ledger: l} }
 const relayPage = 1000
 
 // isEvent is the SQL condition for entries of the audit that are events: changes of an
-// order's state, and discrepancies.
-const isEvent = `merchant <> '' AND outcome = 'done' AND (chain = 'order' AND before_state <> after_state OR action IN ('discrepancy', 'close_discrepancy'))`
+// order's or a batch's state, discrepancies, and a batch that is broken, which is the entry
+// of a refusal.
+const isEvent = `merchant <> '' AND (
+	outcome = 'done' AND before_state <> after_state AND (chain = 'order' OR ` + ofBatch + `)
+	OR outcome = 'done' AND action IN ('discrepancy', 'close_discrepancy')
+	OR outcome = 'refused' AND action = 'batch')`
+
+const ofBatch = "action IN ('batch', 'pause_batch', 'resume_batch', 'cancel_batch', 'batch_completed')"
 
 // Round places the next events, and returns how many. If it is less than a page, there
 // were no more.

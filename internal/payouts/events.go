@@ -16,7 +16,7 @@ import (
 // an older copy of the ledger was restored. It is stable.
 const CodeEventsRestored = "EVENTS_RESTORED"
 
-// Event tells of a change of an order's state, or of a discrepancy.
+// Event tells of a change of an order's or a batch's state, or of a discrepancy.
 type Event = ledger.Event
 
 // EventPlace is where a reader of events goes on. The zero value is before the first event.
@@ -167,7 +167,7 @@ func KnownEventType(kind string) bool { return slices.Contains(EventTypes(), kin
 
 // EventTypes returns every type of event.
 func EventTypes() []string {
-	types := []string{"discrepancy.closed", "discrepancy.opened"}
+	types := append(ledger.BatchEventTypes(), "discrepancy.closed", "discrepancy.opened")
 	for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
 		for _, state := range order.States() {
 			types = append(types, string(kind)+"."+string(state))
