@@ -45,6 +45,13 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 		if driven {
 			continue
 		}
+		ended, err := b.hasEnded(ctx, row.Key())
+		if err != nil {
+			return found, err
+		}
+		if ended {
+			continue
+		}
 		if len(found.Keys) < maxOrphans {
 			found.Keys = append(found.Keys, row.Key())
 		}
@@ -56,6 +63,16 @@ func (b *Books) findOrphans(ctx context.Context, temporal client.Client) (contra
 		}
 	}
 	return found, nil
+}
+
+// hasEnded reports whether an order has ended since its page was read. A workflow ends
+// after its order, so that one that had ended was no loss.
+func (b *Books) hasEnded(ctx context.Context, key order.Key) (bool, error) {
+	now, err := b.ledger.Order(ctx, key)
+	if err != nil {
+		return false, fmt.Errorf("read %s again: %w", key, err)
+	}
+	return now.State.Terminal(), nil
 }
 
 // isDriven reports whether a workflow drives the order. If none does, it returns

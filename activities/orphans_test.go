@@ -82,8 +82,43 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 	require.Contains(t, found[0].Detail, "run-4")
 }
 
+// An order that ends while its page is looked at has lost no workflow.
+func TestAnOrderThatEndsMeanwhileIsNoOrphan(t *testing.T) {
+	t.Parallel()
+	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, books.Close()) })
+	require.NoError(t, books.Migrate(t.Context()))
+	thousand, err := money.Parse("1000", "PKR")
+	require.NoError(t, err)
+	nothing, err := money.Minor(0, "PKR")
+	require.NoError(t, err)
+	require.NoError(t, books.OpenBooks(t.Context(), "M1", thousand, nothing))
+	request := order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Way: "easypaisa", Amount: thousand}
+	_, _, err = books.OpenOrder(t.Context(), request, ledger.Terms{})
+	require.NoError(t, err)
+	books.SetClock(func() time.Time { return time.Now().Add(time.Hour) })
+	temporal := &lost{run: "run-1", status: enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, meanwhile: func() {
+		_, refusal, _, err := books.Act(t.Context(), request.Key(), order.Cancellation{ID: "1", By: "amina", Why: "paid by hand"}, false)
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+	}}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	search := func(ctx context.Context) (contract.Orphans, error) {
+		return NewBooks(books, Settings{}).findOrphans(ctx, temporal)
+	}
+	env.RegisterActivity(search)
+	_, err = env.ExecuteActivity(search)
+	require.NoError(t, err)
+	found, err := books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{})
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
 // lost is a Temporal that knows one run of every workflow, or none.
 type lost struct {
+	meanwhile func() // before it answers
 	client.Client
 	run    string
 	status enumspb.WorkflowExecutionStatus
@@ -92,6 +127,9 @@ type lost struct {
 }
 
 func (l *lost) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if l.meanwhile != nil {
+		l.meanwhile()
+	}
 	if l.run == "" {
 		return nil, serviceerror.NewNotFound("no such workflow")
 	}

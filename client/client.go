@@ -158,6 +158,12 @@ func (c *Client) startDeposit(
 		started.RunID = handle.RunID()
 		err = handle.Get(ctx, &view)
 	}
+	var lost *serviceerror.NotFound
+	if errors.As(err, &lost) { // Temporal or the worker was lost before the update was accepted: the order is there, the update is not
+		view, started, err := c.existingDeposit(ctx, request)
+		started.Existing = false
+		return view, started, err
+	}
 	if err != nil {
 		return order.View{}, started, updateError(ctx, request.Key(), err)
 	}

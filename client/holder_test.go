@@ -28,6 +28,8 @@ type taken struct {
 	input      *commonpb.Payloads
 	acts       []order.BookAction // that were started, under ids
 	ids        []string
+	forgets    bool // it starts deposits, and loses the updates that started them
+	asked      int  // updates of existing orders
 }
 
 func (t *taken) already() error {
@@ -50,7 +52,48 @@ func (t *taken) NewWithStartWorkflowOperation(options temporalclient.StartWorkfl
 }
 
 func (t *taken) UpdateWithStartWorkflow(context.Context, temporalclient.UpdateWithStartWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
+	if t.forgets {
+		return update{err: serviceerror.NewNotFound("update not found")}, nil
+	}
 	return nil, t.already()
+}
+
+func (t *taken) UpdateWorkflow(context.Context, temporalclient.UpdateWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
+	t.asked++
+	return update{}, nil
+}
+
+// update is the handle of an update, which answers that the order is submitted.
+type update struct {
+	temporalclient.WorkflowUpdateHandle
+	err error
+}
+
+func (u update) RunID() string { return "run-1" }
+
+func (u update) Get(_ context.Context, value any) error {
+	if view, is := value.(*order.View); is {
+		view.State = order.Submitted
+	}
+	return u.err
+}
+
+// An update is not kept before a worker has accepted it. A deposit whose update is lost
+// with Temporal or its worker is there all the same, and is asked again.
+func TestADepositWhoseUpdateIsLost(t *testing.T) {
+	t.Parallel()
+	amount, err := money.Parse("900", "PKR")
+	require.NoError(t, err)
+	request := order.Request{
+		Kind: order.Deposit, Merchant: "M1700000001", Number: "D-1", Country: "PK", Way: "jazzcash", Amount: amount,
+		Details: map[string]string{"customerContact": "03001234567"},
+	}
+	there := &taken{typ: contract.DepositType, queue: contract.Queue, input: payloads(t, converter.GetDefaultDataConverter(), request), forgets: true}
+	view, started, err := New(there).StartDeposit(t.Context(), request)
+	require.NoError(t, err)
+	require.Equal(t, order.Submitted, view.State)
+	require.Equal(t, Started{WorkflowID: contract.WorkflowID(request.Key()), RunID: "run-1"}, started)
+	require.Equal(t, 1, there.asked)
 }
 
 func (t *taken) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {

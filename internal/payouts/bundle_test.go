@@ -65,6 +65,7 @@ type valueOrders struct {
 	books    *ledger.Ledger // executes actions that are not about one order
 	owners   []string       // merchants that have an order of every number
 	findErr  error
+	finds    func() // before Find answers that the workflow has completed
 	view     order.View
 	viewErr  error
 	blocks   bool // no order ends, and no deposit gets instructions
@@ -78,6 +79,10 @@ func (v *valueOrders) Find(_ context.Context, key order.Key) (client.Row, error)
 	if v.findErr != nil {
 		return client.Row{}, v.findErr
 	}
+	if v.finds != nil {
+		v.finds()
+		return client.Row{Kind: order.Withdrawal, Merchant: key.Merchant, Number: key.Number, Status: "Completed", StartedAt: noon}, nil
+	}
 	for _, owner := range v.owners {
 		if owner == key.Merchant {
 			return client.Row{Kind: order.Withdrawal, Merchant: owner, Number: key.Number, Status: "Running", Open: true, StartedAt: noon}, nil
@@ -85,6 +90,12 @@ func (v *valueOrders) Find(_ context.Context, key order.Key) (client.Row, error)
 	}
 	return client.Row{}, order.Refuse(order.CodeOrderNotFound, "no order %s", key)
 }
+
+func (v *valueOrders) Latest(context.Context, []string) (map[string]client.Row, error) {
+	return nil, nil
+}
+
+func (v *valueOrders) List(context.Context, client.Filter) ([]client.Row, error) { return nil, nil }
 
 func (v *valueOrders) Start(_ context.Context, request order.Request) (client.Started, error) {
 	v.requests = append(v.requests, request)

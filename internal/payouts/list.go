@@ -153,6 +153,16 @@ func (s *Service) listBoth(ctx context.Context, l Ledger, orders Orders, filter 
 		if err := addWorkflow(ctx, orders, latest, &found[i]); err != nil {
 			return nil, err
 		}
+		if found[i].Problem == "" {
+			continue
+		}
+		now, err := l.Order(ctx, found[i].Key()) // it may have ended meanwhile, and its workflow after it
+		if err != nil {
+			return nil, err
+		}
+		if now.State.Terminal() {
+			found[i].State, found[i].Open, found[i].NeedsReview, found[i].Problem = now.State, false, false, ""
+		}
 	}
 	if filter.ledgerOnly() {
 		return found, nil

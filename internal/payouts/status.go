@@ -55,7 +55,13 @@ func (s *Service) Status(ctx context.Context, _ Actor, key order.Key) (Order, er
 	case known.found && err != nil:
 		return known.next(notKnown(err)), nil
 	case known.found:
-		return s.drivenStatus(ctx, orders, known), nil
+		answer := s.drivenStatus(ctx, orders, known)
+		if answer.Problem != nil { // or the order has ended meanwhile, and its workflow after it
+			if now := s.record(ctx, key); now.ended() {
+				return s.withEnd(now.answer()), nil
+			}
+		}
+		return answer, nil
 	case err != nil:
 		return Order{}, err
 	}

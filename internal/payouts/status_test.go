@@ -43,6 +43,29 @@ func TestStatusIsTheLedgers(t *testing.T) {
 	require.Equal(t, order.CodeOrderConflict, order.CodeOf(err))
 }
 
+// An order that ends between the look into the ledger and the one into Temporal has lost no
+// workflow.
+func TestAnOrderThatEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.opened(t, "INV-1")
+	b.orders.finds = func() {
+		_, _, _, err := b.ledger.Act(t.Context(), row.Key(), order.Cancellation{ID: "1", By: "amina", Why: "paid by hand"}, false)
+		require.NoError(t, err)
+	}
+	ended, err := b.Status(t.Context(), Actor{}, row.Key())
+	require.NoError(t, err)
+	require.Equal(t, order.Cancelled, ended.Order.State)
+	require.Nil(t, ended.Problem)
+
+	row = b.opened(t, "INV-2")
+	list, err := b.List(t.Context(), Actor{}, Filter{Filter: client.Filter{Open: true, Limit: 10}})
+	require.NoError(t, err)
+	require.Len(t, list.Orders, 1)
+	require.Equal(t, order.Cancelled, list.Orders[0].State)
+	require.Empty(t, list.Orders[0].Problem)
+}
+
 // Without an answer of the ledger, the state is the workflow's, and the source
 // says so.
 func TestStatusWithoutTheLedger(t *testing.T) {
