@@ -23,10 +23,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// An order whose workflow is lost, adopted and lost again is found again,
-// although the first discrepancy is closed and the order has not moved.
-func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
-	t.Parallel()
+// anOldOrder returns a ledger with an order that is not young.
+func anOldOrder(t *testing.T) (*ledger.Ledger, order.Key) {
+	t.Helper()
 	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
@@ -39,11 +38,19 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 	request := order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Way: "easypaisa", Amount: thousand}
 	_, _, err = books.OpenOrder(t.Context(), request, ledger.Terms{})
 	require.NoError(t, err)
+	books.SetClock(func() time.Time { return time.Now().Add(time.Hour) })
+	return books, request.Key()
+}
+
+// An order whose workflow is lost, adopted and lost again is found again,
+// although the first discrepancy is closed and the order has not moved.
+func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
+	t.Parallel()
+	books, _ := anOldOrder(t)
 
 	temporal := &lost{}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	books.SetClock(func() time.Time { return time.Now().Add(time.Hour) }) // the order is not young
 	search := func(ctx context.Context) (contract.Orphans, error) {
 		return NewBooks(books, Settings{}).findOrphans(ctx, temporal)
 	}
@@ -85,21 +92,9 @@ func TestEveryLossOfAWorkflowIsFound(t *testing.T) {
 // An order that ends while its page is looked at has lost no workflow.
 func TestAnOrderThatEndsMeanwhileIsNoOrphan(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, books.Close()) })
-	require.NoError(t, books.Migrate(t.Context()))
-	thousand, err := money.Parse("1000", "PKR")
-	require.NoError(t, err)
-	nothing, err := money.Minor(0, "PKR")
-	require.NoError(t, err)
-	require.NoError(t, books.OpenBooks(t.Context(), "M1", thousand, nothing))
-	request := order.Request{Kind: order.Withdrawal, Merchant: "M1", Number: "INV-1", Country: "PK", Way: "easypaisa", Amount: thousand}
-	_, _, err = books.OpenOrder(t.Context(), request, ledger.Terms{})
-	require.NoError(t, err)
-	books.SetClock(func() time.Time { return time.Now().Add(time.Hour) })
+	books, key := anOldOrder(t)
 	temporal := &lost{run: "run-1", status: enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, meanwhile: func() {
-		_, refusal, _, err := books.Act(t.Context(), request.Key(), order.Cancellation{ID: "1", By: "amina", Why: "paid by hand"}, false)
+		_, refusal, _, err := books.Act(t.Context(), key, order.Cancellation{ID: "1", By: "amina", Why: "paid by hand"}, false)
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 	}}
@@ -109,7 +104,7 @@ func TestAnOrderThatEndsMeanwhileIsNoOrphan(t *testing.T) {
 		return NewBooks(books, Settings{}).findOrphans(ctx, temporal)
 	}
 	env.RegisterActivity(search)
-	_, err = env.ExecuteActivity(search)
+	_, err := env.ExecuteActivity(search)
 	require.NoError(t, err)
 	found, err := books.Discrepancies(t.Context(), ledger.DiscrepancyFilter{})
 	require.NoError(t, err)
@@ -118,12 +113,12 @@ func TestAnOrderThatEndsMeanwhileIsNoOrphan(t *testing.T) {
 
 // lost is a Temporal that knows one run of every workflow, or none.
 type lost struct {
-	meanwhile func() // before it answers
 	client.Client
-	run    string
-	status enumspb.WorkflowExecutionStatus
-	queue  string // "": ours
-	other  string // type; "": an order's
+	meanwhile func() // before it answers
+	run       string
+	status    enumspb.WorkflowExecutionStatus
+	queue     string // "": ours
+	other     string // type; "": an order's
 }
 
 func (l *lost) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {

@@ -21,8 +21,8 @@ func (s *starter) eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "What has happened, the oldest first; --follow waits for more",
 		Long: `Lists events from the ledger, the oldest first. Every change of an order's state is an
-event, every change of a batch's, and every discrepancy that is opened or closed. A worker gives an event its place
-in the list, within a second.
+event, every change of a batch's, and every discrepancy that is opened or closed. A
+worker gives an event its place in the list, within a second.
 
 --follow prints events as they come, from now on unless --from or --after says
 otherwise, until it is interrupted. --after goes on after the cursor of a line of

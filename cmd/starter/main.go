@@ -57,9 +57,8 @@ type starter struct {
 	load    func() (config.Starter, error)
 	connect connect
 
-	api       string              // the address of the api, of --api
-	door      *apiclient.Client   // nil: there is no api
-	merchants config.MerchantList // of the api
+	api  string            // the address of the api, of --api
+	door *apiclient.Client // nil: there is no api
 }
 
 // run runs the program and returns the exit code.

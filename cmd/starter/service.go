@@ -136,19 +136,15 @@ func (s *starter) settings() (config.Starter, error) {
 		if err != nil {
 			return settings, err
 		}
-		door, err := apiclient.New(address, token.Reveal(), "starter/"+commandline.ReadBuild("starter").Version, s.now)
+		s.door, err = apiclient.New(address, token.Reveal(), "starter/"+commandline.ReadBuild("starter").Version, s.now)
 		if err != nil {
 			return settings, err
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), merchantsTime)
-		defer cancel()
-		if s.merchants, err = door.Merchants(ctx, s.self()); err != nil {
-			return settings, err
-		}
-		s.door = door
 	}
-	settings.Merchants = s.merchants
-	return settings, nil
+	ctx, cancel := context.WithTimeout(context.Background(), merchantsTime)
+	defer cancel()
+	settings.Merchants, err = s.door.Merchants(ctx, s.self())
+	return settings, err
 }
 
 // self returns the user as the actor of commands that only read.

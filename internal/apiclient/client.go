@@ -16,8 +16,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/batch"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -53,6 +55,9 @@ type Client struct {
 	agent string
 	http  *http.Client
 	now   func() time.Time
+
+	mutex     sync.Mutex
+	merchants config.MerchantList // nil: not asked for yet
 }
 
 // New returns a client of the door at an address, such as https://payouts.example.com.

@@ -16,16 +16,25 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Merchants returns the merchants that the caller acts for and the door has settings of.
+// Merchants returns the merchants that the caller acts for and the door has settings of. It
+// asks once.
 func (c *Client) Merchants(ctx context.Context, actor payouts.Actor) (config.MerchantList, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.merchants != nil {
+		return c.merchants, nil
+	}
 	found, err := get[struct {
 		Merchants []struct{ Merchant, Country string }
 	}](ctx, c, actor, at("merchants"), nil)
-	list := config.MerchantList{}
-	for _, m := range found.Merchants {
-		list = append(list, config.Merchant{Number: m.Merchant, Country: m.Country})
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	c.merchants = config.MerchantList{}
+	for _, m := range found.Merchants {
+		c.merchants = append(c.merchants, config.Merchant{Number: m.Merchant, Country: m.Country})
+	}
+	return c.merchants, nil
 }
 
 // creation is the body that starts an order.

@@ -1,6 +1,9 @@
 package httpapi
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // statusesOf are the statuses of refusals that operations document, by groups. Every
 // operation has those of asked, and one with a body those of sent. A test finds each, and no
@@ -56,10 +59,8 @@ func refusalsOf(operation string, hasBody bool) []int {
 		statuses = append(statuses, sent...)
 	}
 	for _, group := range statusesOf {
-		for _, name := range group.operations {
-			if name == operation {
-				statuses = append(statuses, group.statuses...)
-			}
+		if slices.Contains(group.operations, operation) {
+			statuses = append(statuses, group.statuses...)
 		}
 	}
 	return statuses

@@ -111,7 +111,7 @@ var proved = []order.State{order.Succeeded, order.PartiallyPaid, order.Refunded}
 // about are the types of events that are no change of an order's state.
 var about = map[AuditAction]string{ActionDiscrepancy: "discrepancy.opened", ActionCloseDiscrepancy: "discrepancy.closed"}
 
-// batchActions are the actions of entries about batches. They are those of ofBatch.
+// batchActions are the actions of entries about batches.
 var batchActions = []AuditAction{ActionBatch, ActionPauseBatch, ActionResumeBatch, ActionCancelBatch, ActionBatchCompleted}
 
 // BatchEventTypes returns the types of events about batches.

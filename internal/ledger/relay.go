@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Relay gives events their places, in the order in which their transactions commit. Any
@@ -29,12 +30,12 @@ const relayPage = 1000
 // isEvent is the SQL condition for entries of the audit that are events: changes of an
 // order's or a batch's state, discrepancies, and a batch that is broken, which is the entry
 // of a refusal.
-const isEvent = `merchant <> '' AND (
+var isEvent = `merchant <> '' AND (
 	outcome = 'done' AND before_state <> after_state AND (chain = 'order' OR ` + ofBatch + `)
 	OR outcome = 'done' AND action IN ('discrepancy', 'close_discrepancy')
 	OR outcome = 'refused' AND action = 'batch')`
 
-const ofBatch = "action IN ('batch', 'pause_batch', 'resume_batch', 'cancel_batch', 'batch_completed')"
+var ofBatch = "action IN ('" + strings.Join(texts(batchActions), "', '") + "')"
 
 // Round places the next events, and returns how many. If it is less than a page, there
 // were no more.
