@@ -90,7 +90,7 @@ func (b *Books) insertOrder(ctx context.Context, key order.Key, adoption order.A
 	case refusal != nil:
 		return refusal, nil
 	}
-	terms := b.settings.terms(request.Kind)
+	terms := b.settings.terms(request)
 	terms.WaitForFunds, terms.AskFirst, terms.Run = true, true, adoption.Run
 	_, opening, err := b.ledger.OpenOrder(ctx, request, terms)
 	var refused *order.Refusal

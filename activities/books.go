@@ -47,11 +47,16 @@ type Plan struct {
 // plan returns the plan of an order that the ledger has.
 func (b *Books) plan(ctx context.Context, row order.Order) (Plan, error) {
 	now, err := b.ledger.Now(ctx)
+	return b.planAt(row, now), err
+}
+
+// planAt returns the plan of an order at a time of the ledger.
+func (b *Books) planAt(row order.Order, now time.Time) Plan {
 	return Plan{
 		Horizon: b.settings.horizon(row), CallbackGrace: b.settings.CallbackGrace, Attempt: b.settings.attempt(),
 		ApprovalLeft: max(row.ApproveBefore.Sub(now), 0), FundsLeft: max(b.settings.fundsBefore(row).Sub(now), 0),
 		ReleaseLeft: max(row.ReleaseAt.Sub(now), 0),
-	}, err
+	}
 }
 
 // Opened is the outcome of opening an order.
@@ -82,7 +87,7 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 		if refusal := b.checkRequest(request); refusal != nil {
 			return b.refusedOrElsewhere(ctx, request, refusal.Reason)
 		}
-		terms := b.settings.terms(request.Kind)
+		terms := b.settings.terms(request)
 		terms.Run = activity.GetInfo(ctx).WorkflowExecution.RunID
 		row, opening, err = b.ledger.OpenOrder(ctx, request, terms)
 		var refused *order.Refusal
@@ -102,6 +107,9 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 	if opening == ledger.Conflict {
 		return rejected(rules.OtherContent(request.Key()).Reason), nil
 	}
+	if err := b.noteRepeat(ctx, row, request); err != nil {
+		return Opened{}, err
+	}
 	if opening == ledger.Gone {
 		return b.lookErased(ctx, row)
 	}
@@ -114,7 +122,24 @@ func (b *Books) Open(ctx context.Context, request order.Request) (Opened, error)
 			return Opened{}, fmt.Errorf("open %s: %w", request.Key(), err)
 		}
 	}
+	if opening == ledger.Opened { // nothing has happened since
+		return Opened{Standing: row.Standing, Unasked: rules.Unasked(row), Plan: b.planAt(row, row.CreatedAt)}, nil
+	}
 	return b.look(ctx, row)
+}
+
+// noteRepeat audits that somebody else requests an order that the ledger has and Temporal
+// has forgotten. Package client does it while Temporal has the order's workflow.
+func (b *Books) noteRepeat(ctx context.Context, row order.Order, request order.Request) error {
+	if row.RequestedBy == "" || request.RequestedBy == "" || rules.SamePerson(row.RequestedBy, request.RequestedBy) {
+		return nil
+	}
+	key := row.Key()
+	note := order.BookAction{Who: order.Who{ID: contract.RepeatID(key, request.RequestedBy), By: request.RequestedBy}, Repeat: &key}
+	if _, _, err := b.ledger.ActOnBooks(ctx, note); err != nil { // a name that is refused stops no order
+		return fmt.Errorf("note the repetition of %s: %w", key, err)
+	}
+	return nil
 }
 
 // lookErased returns where an order stands that was erased, for a request that may be a
@@ -230,6 +255,10 @@ type Applied struct {
 // money, or that does not match the order, is not booked: Ask is set, the callback
 // stays pending, and it is applied again after the gateway's answer.
 //
+// Whoever has the receiver's database login can write callbacks into the inbox. One whose
+// stored signature is not the gateway's only hints that there is something to ask: nothing
+// is booked on it, and the audit has CALLBACK_UNPROVEN.
+//
 // The id comes from a signal, which any client of Temporal can send. An id that
 // names no callback of this order is ignored and audited.
 func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID string) (Applied, error) {
@@ -246,9 +275,16 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		return applied, b.Ignore(ctx, key, strange)
 	}
 	finding, err := rules.CallbackFinding(row, entry.Callback)
+	proven := b.proven(entry)
+	if !proven && entry.Hidden == "" {
+		finding.GatewayID = "" // neither stored nor compared with those of other orders
+		if err := b.Ignore(ctx, key, order.Reason{Code: codes.CallbackUnproven, Text: "no signature of the gateway verifies a callback of the inbox; the gateway's answer decides"}); err != nil {
+			return Applied{}, err
+		}
+	}
 	ask := false
 	if err == nil {
-		if ask, err = b.mustAsk(ctx, row, finding); err != nil {
+		if ask, err = b.mustAsk(ctx, row, finding, proven); err != nil {
 			return Applied{}, fmt.Errorf("read whose order the callback of %s names: %w", key, err)
 		}
 	}
@@ -263,7 +299,11 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		applied.Ask = true
 	default:
 		finding.Evidence = callbackID
-		applied.Standing, err = b.Settle(ctx, key, finding)
+		settlement, settled := b.ledger.SettleCallback(ctx, key, finding, callbackID)
+		applied.Standing, err = b.standingAfter(ctx, key, "settle", settlement.Order, settled)
+		if settled == nil {
+			return applied, err // the callback is marked, too
+		}
 	}
 	if err != nil {
 		return Applied{}, fmt.Errorf("apply callback to %s: %w", key, err)
@@ -307,12 +347,22 @@ func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) 
 	return nil
 }
 
+// proven reports whether the gateway has signed the callback as it is stored. What is
+// encrypted or was erased cannot be verified.
+func (b *Books) proven(entry ledger.InboxEntry) bool {
+	if b.settings.Verifier == nil {
+		return false
+	}
+	signed, err := b.settings.Verifier.ParseCallback(entry.Body, entry.Signature)
+	return err == nil && signed.Fingerprint() == entry.Callback.Fingerprint()
+}
+
 // mustAsk reports whether the gateway has to confirm a callback before it is
-// booked. It returns false for a callback that does not change the order, and for
-// one that names a gateway order of another order in the ledger: nothing is booked
-// on either, and at most a discrepancy opens.
-func (b *Books) mustAsk(ctx context.Context, row order.Order, finding rules.Finding) (bool, error) {
-	if !rules.DecideOrder(row, finding).Moves() || (!finding.ReleasesMoney() && !b.settings.ConfirmAll) {
+// booked: each that is not proven. It returns false for a callback that does not
+// change the order, and for one that names a gateway order of another order in the
+// ledger: nothing is booked on either, and at most a discrepancy opens.
+func (b *Books) mustAsk(ctx context.Context, row order.Order, finding rules.Finding, proven bool) (bool, error) {
+	if !rules.DecideOrder(row, finding).Moves() || (!finding.ReleasesMoney() && !b.settings.ConfirmAll && proven) {
 		return false, nil
 	}
 	shared, err := sharedOrder(ctx, b.ledger, row, finding)
@@ -331,10 +381,28 @@ func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID strin
 	return nil
 }
 
-// Settle books a finding once: the state and the money in one transaction.
+// Settle books a finding once: the state and the money in one transaction. It comes from
+// Temporal, where everybody with rights in the namespace may have written it, so one that
+// no worker has sealed is not booked. See ledger.SealFinding.
 func (b *Books) Settle(ctx context.Context, key order.Key, finding rules.Finding) (order.Standing, error) {
+	if unproven := b.ledger.CheckFinding(key, finding); unproven != nil {
+		return b.unproven(ctx, key, unproven)
+	}
 	settlement, err := b.ledger.Settle(ctx, key, finding)
 	return b.standingAfter(ctx, key, "settle", settlement.Order, err)
+}
+
+// unproven audits a finding that no worker has sealed, and returns where the order stands.
+// Its workflow asks the gateway again.
+func (b *Books) unproven(ctx context.Context, key order.Key, why error) (order.Standing, error) {
+	reason := order.Reason{
+		Code: codes.FindingUnproven, Text: "no worker has sealed what is said to be the gateway's answer (" + why.Error() + "); the gateway is asked again",
+	}
+	if err := b.Ignore(ctx, key, reason); err != nil {
+		return order.Standing{}, err
+	}
+	row, err := b.ledger.Order(ctx, key)
+	return b.standingAfter(ctx, key, "settle", row, err)
 }
 
 // Review moves the order to review, where a person decides. The reservation stays.

@@ -102,15 +102,19 @@ func (g *Gateway) shortfall(ctx context.Context, row order.Order) string {
 	if err != nil {
 		return "the gateway refused the order because its balance is too low, and the balance cannot be queried now"
 	}
-	if covers, err := available.Compare(row.Amount); err == nil && covers >= 0 {
+	if covers, err := available.Compare(row.Reservation()); err == nil && covers >= 0 {
 		return ""
 	}
-	return fmt.Sprintf("the balance at the gateway, %s available, does not cover %s", available, row.Amount)
+	needed := row.Amount.String()
+	if row.ExpectedFee.IsPositive() {
+		needed += " and the expected fee of " + row.ExpectedFee.String()
+	}
+	return fmt.Sprintf("the balance at the gateway, %s available, does not cover %s", available, needed)
 }
 
 // pauseAfterRefusals returns how long the next create has to wait, and why,
 // although the gateway's balance covers the amount. The gateway refused the last
-// create all the same, because of its fee or of other orders in progress. Each
+// create all the same, because of a fee that is not known or of other orders in progress. Each
 // refusal doubles the pause, so that a day has only a few creates. It returns ""
 // if the pause is over.
 func (g *Gateway) pauseAfterRefusals(ctx context.Context, earlier []ledger.Submission) (why string, wait time.Duration, err error) {

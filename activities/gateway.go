@@ -144,13 +144,9 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 
 // read returns an order and its submissions.
 func (g *Gateway) read(ctx context.Context, key order.Key) (order.Order, []ledger.Submission, error) {
-	row, err := g.ledger.Order(ctx, key)
+	row, earlier, err := g.ledger.OrderAndSubmissions(ctx, key)
 	if err != nil {
 		return order.Order{}, nil, fmt.Errorf("read %s: %w", key, permanent(err))
-	}
-	earlier, err := g.ledger.Submissions(ctx, key)
-	if err != nil {
-		return order.Order{}, nil, fmt.Errorf("read submissions of %s: %w", key, err)
 	}
 	return row, earlier, nil
 }
@@ -438,7 +434,8 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (rules.Finding, err
 		return rules.Finding{}, fmt.Errorf("read %s: %w", input.Key, permanent(err))
 	}
 	if row.State.Terminal() {
-		return rules.Finding{Source: rules.FromQuery, Verdict: rules.Pending}, nil // settled elsewhere: no query is needed
+		pending := rules.Finding{Source: rules.FromQuery, Verdict: rules.Pending}
+		return g.ledger.SealFinding(row.Key(), pending) // settled elsewhere: no query is needed
 	}
 	if row.State != order.Submitted && row.State != order.InReview {
 		return rules.Finding{}, nonRetryable(ErrorBehind, fmt.Errorf("the ledger has %s as %s", row.Key(), row.State))
@@ -465,7 +462,7 @@ func (g *Gateway) Poll(ctx context.Context, input PollInput) (rules.Finding, err
 			return rules.Finding{}, err
 		}
 	}
-	return finding, nil
+	return g.ledger.SealFinding(row.Key(), finding)
 }
 
 // shared reports whether the gateway order that an answer names belongs to another
@@ -521,7 +518,8 @@ func (g *Gateway) Confirm(ctx context.Context, input ConfirmInput) (Confirmed, e
 			case err != nil:
 				return Confirmed{}, err
 			case !shared:
-				return Confirmed{Confirmed: true, Finding: finding}, nil
+				finding, err = g.ledger.SealFinding(row.Key(), finding)
+				return Confirmed{Confirmed: true, Finding: finding}, err
 			}
 			said = "the gateway's order belongs to another order in the ledger"
 		}

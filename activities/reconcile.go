@@ -39,6 +39,9 @@ func (g *Gateway) TakeSnapshot(ctx context.Context, merchant string) (order.Snap
 	if err != nil {
 		return order.Snapshot{}, err
 	}
+	if err := g.ledger.HealBalance(ctx, merchant); err != nil {
+		return order.Snapshot{}, err
+	}
 	if err := g.ledger.OpenBooks(ctx, merchant, available, frozen); err != nil {
 		return order.Snapshot{}, fmt.Errorf("open the books of %s: %w", merchant, err)
 	}

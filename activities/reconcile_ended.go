@@ -151,7 +151,7 @@ func (g *Gateway) compareAnswer(ctx context.Context, row order.Order, status tar
 			return false, err
 		}
 	}
-	return len(compared.Differences) > 0, nil
+	return len(compared.Differences) > 0, g.ledger.HealAgreed(ctx, row.Merchant, compared.Agreed, reconcile.Answered)
 }
 
 // settleAnswer settles the finding like every other one. That books it or opens

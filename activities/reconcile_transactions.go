@@ -217,6 +217,9 @@ func (g *Gateway) compareRecords(ctx context.Context, w TransactionWindow, profi
 			return err
 		}
 	}
+	if err := g.ledger.HealAgreed(ctx, w.Merchant, compared.Agreed, reconcile.Listed); err != nil {
+		return err
+	}
 	p.Counts.Compared += compared.Compared
 	p.Doubtful = compared.Doubtful
 	return nil

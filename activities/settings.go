@@ -13,12 +13,15 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Settings holds the settings of the activities. Package config documents each.
 type Settings struct {
 	Merchants         map[string]string // merchant number to ISO country
+	Zones             map[string]string // merchant number to the IANA name of its time zone
 	Limits            order.Limits      // our own upper limits of amounts, by currency
 	NotifyURL         string            // where the gateway posts callbacks
 	GatewayTimeout    time.Duration     // one HTTP call
@@ -31,6 +34,12 @@ type Settings struct {
 	DepositHorizon    time.Duration
 	BreakerProbe      time.Duration // between probes of a merchant whose every call is refused
 	ConfirmAll        bool          // confirm every callback by a query, not only failures
+
+	// Verifier verifies callbacks of the inbox. One that it does not verify is confirmed by a
+	// query; nil: every one.
+	Verifier *tarspay.Verifier
+
+	Fees map[string]config.WithdrawalFee // by merchant: the fee on top of withdrawals; none for a merchant whose fee is not known
 
 	Policy        *rules.Policy // which orders need an approval; nil: none
 	WaitForFunds  bool          // a withdrawal that the balance does not cover waits for funds instead of failing
@@ -46,6 +55,12 @@ type Settings struct {
 
 	ReconcileLag      time.Duration // how long after its end an order is compared
 	ReconcileLookback time.Duration // how long after its end an order is queried again
+
+	DiscrepancyReminder time.Duration // how long nobody has worked on a discrepancy before a reminder
+
+	// Ask has the workflow of an open order query the gateway now. answered is false if the
+	// workflow did not answer in time. nil: no workflow is asked.
+	Ask func(ctx context.Context, key order.Key, poll order.Poll) (answered bool, err error)
 }
 
 // attemptMargin is the time that one attempt may need in addition to its gateway
@@ -55,13 +70,26 @@ const attemptMargin = 10 * time.Second
 // longestAttempt is the longest attempt of any worker, whatever its settings are.
 const longestAttempt = 3*config.MaxGatewayTimeout + attemptMargin
 
-// terms returns the policy and the deadlines that are recorded with a new order.
-func (s Settings) terms(kind order.Kind) ledger.Terms {
+// terms returns the policy, the deadlines and the expected fee that are recorded with a
+// new order.
+func (s Settings) terms(request order.Request) ledger.Terms {
 	horizon := s.WithdrawalHorizon
-	if kind == order.Deposit {
+	if request.Kind == order.Deposit {
 		horizon = s.DepositHorizon
 	}
-	return ledger.Terms{Policy: s.Policy, WaitForFunds: s.WaitForFunds, FundsDeadline: s.FundsDeadline, Horizon: horizon}
+	return ledger.Terms{
+		Policy: s.Policy, WaitForFunds: s.WaitForFunds, FundsDeadline: s.FundsDeadline, Horizon: horizon, ExpectedFee: s.expectedFee(request),
+	}
+}
+
+// expectedFee returns the fee on top of a withdrawal; the zero Amount if none is known.
+func (s Settings) expectedFee(request order.Request) money.Amount {
+	fee, known := s.Fees[request.Merchant]
+	profile, found := tarspay.Country(request.Country)
+	if !known || !found || request.Kind != order.Withdrawal {
+		return money.Amount{}
+	}
+	return fee.Of(request.Amount, profile.Step())
 }
 
 // horizon returns the recorded horizon. An older order without one has the current
@@ -70,7 +98,7 @@ func (s Settings) horizon(row order.Order) time.Duration {
 	if row.Horizon > 0 {
 		return row.Horizon
 	}
-	return s.terms(row.Kind).Horizon
+	return s.terms(row.Request).Horizon
 }
 
 // fundsBefore returns the recorded deadline for funds. An older order without one

@@ -45,8 +45,8 @@ type unwrittenProgress struct {
 //   - the workflow was ended before its first step;
 //   - no worker polls the workflow's task queue.
 //
-// Each missing order opens a discrepancy, once per run. It is closed by itself when the
-// order is in the ledger after all. The ledger records how far the
+// Each missing order opens a discrepancy, once per run. At the end, discrepancies that are
+// settled by themselves are closed, and old ones are reminded of. The ledger records how far the
 // comparison has come, so that nothing is compared twice, and a restored copy starts earlier.
 func (b *Books) FindUnwritten(ctx context.Context) (contract.Unwritten, error) {
 	return b.findUnwritten(ctx, activity.GetClient(ctx), activity.GetInfo(ctx).Namespace)
@@ -68,7 +68,8 @@ func (b *Books) findUnwritten(ctx context.Context, temporal client.Client, names
 			return progress.Found, err
 		}
 		if progress.Token = page.GetNextPageToken(); len(progress.Token) == 0 {
-			return progress.Found, errors.Join(b.ledger.CloseWritten(ctx), b.ledger.MarkWorkflowsCompared(ctx, progress.Until))
+			_, err := b.ledger.Remind(ctx, b.settings.DiscrepancyReminder)
+			return progress.Found, errors.Join(err, b.ledger.HealAlone(ctx), b.ledger.MarkWorkflowsCompared(ctx, progress.Until))
 		}
 		activity.RecordHeartbeat(ctx, progress)
 	}

@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,8 +54,7 @@ func (c *Client) ActOnBooks(ctx context.Context, action order.BookAction, record
 // WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE a second call starts nothing.
 func (c *Client) noteRepeat(ctx context.Context, request order.Request) error {
 	key := request.Key()
-	by := sha256.Sum256([]byte(request.RequestedBy))
-	id := "repeat:" + key.Merchant + ":" + key.Number + ":" + hex.EncodeToString(by[:4])
+	id := contract.RepeatID(key, request.RequestedBy)
 	_, err := c.temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
 		ID: id, TaskQueue: contract.Queue, StaticSummary: "requested again by another",
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,

@@ -19,9 +19,10 @@ import (
 // message at first.
 type handedOn struct {
 	temporalclient.Client
-	errs  []error
-	asked int
-	ids   []string
+	errs       []error
+	describing error // answers DescribeWorkflowExecution
+	asked      int
+	ids        []string
 }
 
 func (h *handedOn) UpdateWorkflow(_ context.Context, options temporalclient.UpdateWorkflowOptions) (temporalclient.WorkflowUpdateHandle, error) {
@@ -36,7 +37,7 @@ func (h *handedOn) UpdateWorkflow(_ context.Context, options temporalclient.Upda
 func (h *handedOn) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
-	}}, nil
+	}}, h.describing
 }
 
 type done struct {
@@ -65,5 +66,22 @@ func TestAnOrderThatIsHandedOnIsAskedAgain(t *testing.T) {
 	for _, id := range server.ids {
 		require.NotEmpty(t, id)
 		require.Equal(t, server.ids[0], id, "a repetition is known by its id")
+	}
+}
+
+// An order is said not to exist only if Temporal says so twice: an update is answered with
+// NotFound also while the order's shard moves, and then Temporal may be lost.
+func TestAnOrderIsNotMissingBecauseTemporalWasLost(t *testing.T) {
+	t.Parallel()
+	key := order.Key{Merchant: "M1", Number: "W-1"}
+	for said, code := range map[error]string{
+		serviceerror.NewUnavailable("connection refused"): CodeTemporalUnreachable,
+		context.DeadlineExceeded:                          CodeNoAnswer,
+		serviceerror.NewNotFound("no such workflow"):      order.CodeOrderNotFound,
+	} {
+		server := &handedOn{errs: []error{serviceerror.NewNotFound("workflow not found")}, describing: said}
+		_, err := New(server).update(t.Context(), key, order.ActionNote, order.Note{By: "chen", Text: "x"})
+		require.Equal(t, code, order.CodeOf(err), "%v: %v", said, err)
+		require.Equal(t, 1, server.asked)
 	}
 }

@@ -38,6 +38,7 @@ const (
 type Client struct {
 	temporal temporalclient.Client
 	data     converter.DataConverter
+	eager    temporalclient.Client // starts orders in this process; nil: temporal starts them
 }
 
 // New returns a client that uses a Temporal client. The caller closes the Temporal
@@ -50,7 +51,15 @@ func New(temporal temporalclient.Client) *Client {
 // converter that the Temporal client was dialled with, if it has one, such as one
 // that encrypts: the Temporal client does not expose it.
 func (c *Client) Reading(data converter.DataConverter) *Client {
-	return &Client{temporal: c.temporal, data: data}
+	return &Client{temporal: c.temporal, data: data, eager: c.eager}
+}
+
+// StartingEagerly returns a client that starts orders through another Temporal client,
+// which a worker of this process uses for the queue of orders. If that worker has a free
+// slot, Temporal gives it the first task of the order in the answer to the start.
+// Otherwise, and for deposits, the order starts as usual.
+func (c *Client) StartingEagerly(with temporalclient.Client) *Client {
+	return &Client{temporal: c.temporal, data: c.data, eager: with}
 }
 
 // Started says which workflow drives an order.
@@ -81,7 +90,11 @@ func (c *Client) start(ctx context.Context, request order.Request, options tempo
 	// USE_EXISTING, every start would.
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	options.WorkflowExecutionErrorWhenAlreadyStarted = true
-	run, err := c.temporal.ExecuteWorkflow(ctx, options, contract.WorkflowType(request.Kind), request)
+	starter := c.temporal
+	if c.eager != nil {
+		starter, options.EnableEagerStart = c.eager, true
+	}
+	run, err := starter.ExecuteWorkflow(ctx, options, contract.WorkflowType(request.Kind), request)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
 		started, _, err := c.existing(ctx, request)
@@ -248,11 +261,13 @@ func (c *Client) updateOnce(ctx context.Context, id string, key order.Key, name 
 	}
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) { // Temporal returns NotFound also for a workflow that has ended
-		described, missing := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
-		if missing == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		described, describing := c.temporal.DescribeWorkflowExecution(ctx, contract.WorkflowID(key), "")
+		switch {
+		case describing != nil: // also if Temporal was lost between the two calls: the order may be there
+			err = describing
+		case described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 			return order.View{}, order.Refuse(order.CodeOrderBusy, "order %s accepts no message just now: it moves to a new run, or its worker was lost; ask again in a moment", key)
-		}
-		if missing == nil {
+		default:
 			return order.View{}, order.Refuse(order.CodeTerminal, "order %s has ended", key)
 		}
 	}
@@ -349,11 +364,16 @@ func readError(ctx context.Context, key order.Key, err error) error {
 // unreadable returns a refusal if the error is a payload that cannot be decrypted,
 // and nil for any other error.
 func unreadable(key order.Key, err error) error {
-	var unknown *contract.UnknownKey
-	if errors.As(err, &unknown) || errors.Is(err, contract.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported) {
+	if unreadablePayload(err) {
 		return cannotRead(key)
 	}
 	return nil
+}
+
+// unreadablePayload reports whether the error is a payload that cannot be decrypted.
+func unreadablePayload(err error) bool {
+	var unknown *contract.UnknownKey
+	return errors.As(err, &unknown) || errors.Is(err, contract.ErrDamaged) || errors.Is(err, converter.ErrEncodingIsNotSupported)
 }
 
 func cannotRead(key order.Key) *order.Refusal {

@@ -3,11 +3,9 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
@@ -50,20 +48,11 @@ func (h holder) squatted() string {
 	return h.foreign.Text
 }
 
-// request reads the input of a run from its history. A memo would be cheaper to
-// read, but any client that starts a workflow can write any memo.
+// request reads the order that is the input of a run.
 func (c *Client) request(ctx context.Context, h holder) (order.Request, error) {
 	var request order.Request
-	events := c.temporal.GetWorkflowHistory(ctx, contract.WorkflowID(h.key), h.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	if !events.HasNext() {
-		return request, fmt.Errorf("the history of order %s is empty", h.key)
-	}
-	first, err := events.Next()
+	raw, err := c.input(ctx, contract.WorkflowID(h.key), h.run)
 	if err != nil {
-		return request, unreachable("read the input of the order's workflow", err)
-	}
-	var raw converter.RawValue
-	if err := c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &raw); err != nil {
 		return request, err
 	}
 	if raw.Payload() != nil && contract.Encrypted(raw.Payload()) {

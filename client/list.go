@@ -21,9 +21,10 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// CodeTemporalNotReady means that Temporal's namespace does not exist, or does
-// not know our search attributes, which a worker registers when it starts.
-// Nothing was started.
+// CodeTemporalNotReady means that Temporal does not find its namespace, or that the
+// namespace does not know our search attributes, which a worker registers when it
+// starts. A server that cannot read its own database does not find the namespace
+// either, so the same call may succeed later. Nothing was started.
 const CodeTemporalNotReady = "TEMPORAL_NOT_READY"
 
 // MaxRows is the maximum of rows that one List returns.
@@ -263,7 +264,9 @@ func attribute[T any](fields map[string]*commonpb.Payload, key temporal.SearchAt
 func notReady(err error) error {
 	var missing *serviceerror.NamespaceNotFound
 	if errors.As(err, &missing) {
-		return order.Refuse(CodeTemporalNotReady, "Temporal has no namespace %q; check TEMPORAL_NAMESPACE", missing.Namespace)
+		return order.Refuse(CodeTemporalNotReady,
+			"Temporal does not find the namespace %q; repeat the call: a server that is starting or overloaded says this, too; else check TEMPORAL_NAMESPACE",
+			missing.Namespace)
 	}
 	var invalid *serviceerror.InvalidArgument
 	if errors.As(err, &invalid) && strings.Contains(invalid.Message, "search attribute") {

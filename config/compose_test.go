@@ -2,8 +2,10 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,11 +25,13 @@ type composeFile struct {
 	Configs  map[string]struct{ Content string }
 	Volumes  map[string]any
 
-	Client    map[string]string `yaml:"x-temporal-client"`
-	Merchants map[string]string `yaml:"x-merchants"`
-	Payouts   map[string]string `yaml:"x-payouts"`
-	AuditKey  composeConfig     `yaml:"x-audit-key"`
-	DataKey   composeConfig     `yaml:"x-data-key"`
+	Client     map[string]string `yaml:"x-temporal-client"`
+	Merchants  map[string]string `yaml:"x-merchants"`
+	Payouts    map[string]string `yaml:"x-payouts"`
+	Roster     map[string]string `yaml:"x-roster"`
+	RosterFile composeConfig     `yaml:"x-roster-file"`
+	AuditKey   composeConfig     `yaml:"x-audit-key"`
+	DataKey    composeConfig     `yaml:"x-data-key"`
 }
 
 type composeConfig struct {
@@ -101,7 +105,7 @@ func TestComposeHoldsTogether(t *testing.T) {
 		}
 		for _, used := range service.Configs {
 			require.NotEmpty(t, file.Configs[used.Source].Content, name)
-			if strings.Contains(file.Configs[used.Source].Content, "PRIVATE+KEY") {
+			if private := regexp.MustCompile(`PRIVATE.KEY`); private.MatchString(file.Configs[used.Source].Content) {
 				require.Equal(t, "65532 400", fmt.Sprintf("%s %o", used.UID, used.Mode), "a key that others can read is refused")
 			}
 		}
@@ -129,22 +133,111 @@ func TestComposeImagesOfTemporal(t *testing.T) {
 	require.Equal(t, versions["server"], versions["admin-tools"], "the tools bring the tables to the server's version")
 }
 
-// The settings in the Compose file are ones that our processes start with.
+// Each process has a login of its own. Only what migrates and makes logins has the
+// server's owner.
+func TestComposeLogins(t *testing.T) {
+	t.Parallel()
+	file := readCompose(t)
+	owner := file.Services["postgresql"].Environment["POSTGRES_USER"]
+	logins := make(map[string]string)
+	for name, service := range file.Services {
+		user := cmp.Or(service.Environment["SQL_USER"], service.Environment["POSTGRES_USER"], service.Environment["PGUSER"])
+		if text := service.Environment["PAYOUTS_DATABASE_URL"]; text != "" {
+			address, err := url.Parse(text)
+			require.NoError(t, err, name)
+			require.Equal(t, "postgresql:5432/payouts", address.Host+address.Path, name)
+			user = address.User.Username()
+			password, _ := address.User.Password()
+			require.Equal(t, user, password, name)
+		}
+		if user != "" {
+			logins[name] = user
+		}
+		if user == owner {
+			require.Contains(t, []string{"postgresql", "ledger-roles", "database-logins"}, name, "it has the owner's login")
+		}
+	}
+	require.Equal(t, map[string]string{
+		"postgresql": owner, "ledger-roles": owner, "database-logins": owner, "temporal-schema": "temporal", "temporal": "temporal",
+		"worker": "worker_1", "receiver": "receiver_1", "api": "api_1", "starter": "reader_1",
+	}, logins)
+	for _, process := range []string{"worker", "receiver", "api", "temporal-schema"} {
+		require.Equal(t, "service_completed_successfully", file.Services[process].DependsOn["database-logins"].Condition, process)
+	}
+	require.Equal(t, []string{"migrate", "--roles"}, file.Services["ledger-roles"].Command)
+}
+
+// The settings in the Compose file are ones that our processes start with. No process has
+// the gateway's keys but the worker.
 func TestComposeSettings(t *testing.T) {
 	file := readCompose(t)
-	for name, load := range map[string]func() error{
-		"worker":   func() error { _, err := LoadWorker(); return err },
-		"receiver": func() error { _, err := LoadReceiver(); return err },
-		"starter":  func() error { _, err := LoadStarter(); return err },
-	} {
+	loads := map[string]func() error{
+		"worker":       func() error { _, err := LoadWorker(); return err },
+		"ledger-roles": func() error { _, err := LoadMigration(); return err },
+		"receiver":     func() error { _, err := LoadReceiver(); return err },
+		"api":          func() error { _, err := LoadAPI(); return err },
+		"starter":      func() error { _, err := LoadStarter(); return err },
+		"sandbox":      func() error { return nil }, // it has flags
+	}
+	for name, service := range file.Services {
+		if service.Build.Target == "" {
+			continue
+		}
+		require.Contains(t, loads, name, "the settings of this service are not tested")
 		t.Run(name, func(t *testing.T) {
-			for variable, value := range file.Services[name].Environment {
+			for variable, value := range service.Environment {
 				t.Setenv(variable, value)
 			}
-			require.NoError(t, load())
+			require.NoError(t, loads[name]())
 		})
+		require.Equal(t, name == "worker", service.Environment["PAYOUTS_PRIVATE_KEYS"] != "", name)
 	}
 	for i, merchant := range regexp.MustCompile(`--merchant=(\w+):(\w\w):`).FindAllStringSubmatch(fmt.Sprint(file.Services["sandbox"].Command), -1) {
 		require.Contains(t, file.Merchants["PAYOUTS_MERCHANTS"], merchant[1]+":"+merchant[2], i)
+	}
+}
+
+// A process has the files that its settings name, and no others.
+func TestComposeFiles(t *testing.T) {
+	t.Parallel()
+	for name, service := range readCompose(t).Services {
+		if service.Build.Target == "" {
+			continue
+		}
+		var named, given []string
+		for _, text := range append(slices.Collect(maps.Values(service.Environment)), service.Command...) {
+			if _, value, flag := strings.Cut(text, "="); flag {
+				text = value
+			}
+			if strings.HasPrefix(text, "/run/secrets/") || strings.HasPrefix(text, "/etc/payouts/") {
+				named = append(named, text)
+			}
+		}
+		for _, used := range service.Configs {
+			target := used.Target
+			if dir := filepath.Dir(target); dir == service.Environment["PAYOUTS_SIGNING_KEY"] { // one file for each person
+				target = dir
+			}
+			given = append(given, target)
+		}
+		require.ElementsMatch(t, named, slices.Compact(given), name)
+	}
+}
+
+// Every process of the installation has the same roster and the same name of it.
+func TestComposeRoster(t *testing.T) {
+	t.Parallel()
+	file := readCompose(t)
+	origins := make(map[string]string)
+	for name, service := range file.Services {
+		if origin := service.Environment["PAYOUTS_ORIGIN"]; origin != "" {
+			origins[name] = origin
+		}
+	}
+	origin := file.Roster["PAYOUTS_ORIGIN"]
+	require.Equal(t, map[string]string{"worker": origin, "api": origin, "starter": origin}, origins)
+	require.Contains(t, file.Configs["audit-key"].Content, "PRIVATE+KEY+"+origin+"+")
+	for _, process := range []string{"worker", "api"} {
+		require.Contains(t, file.Services[process].Configs, file.RosterFile, process)
 	}
 }

@@ -25,14 +25,14 @@ type Worker struct {
 	Keys
 	Waiting
 	Limits
+	Fees
 	Approval
 	Roster
 	Audit
 	CheckpointEvery time.Duration `default:"1h" unit:"duration" desc:"How often a worker with the audit's key signs a checkpoint of the audit; 0s: never."`
 	CheckpointFile  string        `unit:"path" desc:"File to which a worker appends each checkpoint that it makes. Keep it where the database's owner cannot write. Empty, or -: only the log has them."`
 	Data
-	PersonalDataRetention time.Duration `default:"2160h" unit:"duration" desc:"How long after an order's end its personal data may be erased (starter erase)."`
-	Erasures
+	Erasing
 	Reconciliation
 	Webhooks
 	BatchWindow  int    `default:"1000" unit:"orders" desc:"How many orders of one file of payouts may be under way at once."`
@@ -70,9 +70,12 @@ type API struct {
 	APIRate     int    `default:"100" unit:"requests/s" desc:"The most requests per second of each caller of one api process."`
 	DataKeyFile string `unit:"path" desc:"File with the keys that personal data in the ledger is encrypted with. Without it, personal data is shown as encrypted."`
 	Webhooks
+	APIRunWorkflows bool `default:"false" unit:"true|false" desc:"Run the workflows of orders in the api, too, so that the orders that it starts begin at once (eager start). It then needs a worker's login of the database and keys of the ledger, and still no key of the gateway: see docs/api.md."`
 	Payloads
 	Exceptions
 	Log
+
+	workflows APIWorkflows
 }
 
 // Starter holds the settings of the command line. All are optional: a command
@@ -133,12 +136,13 @@ func LoadWorker() (Worker, error) {
 	w.Accounts.check(p)
 	w.Keys.complete(p, w.Merchants)
 	w.Waiting.check(p, w.GatewayTimeout)
+	w.Fees.check(p, w.Merchants)
 	w.Approval.check(p)
 	w.Roster.check(p)
 	w.Audit.check(p)
 	w.checkCheckpoints(p)
 	w.Data.check(p)
-	w.checkErasing(p)
+	w.Erasing.check(p, w.Compared)
 	w.Reconciliation.check(p)
 	if variable := "PAYOUTS_BATCH_WINDOW"; !p.has(variable) && (w.BatchWindow < 1 || w.BatchWindow > 100_000) {
 		p.add(variable, "is %d; set it to between 1 and 100000 orders", w.BatchWindow)
@@ -146,17 +150,6 @@ func LoadWorker() (Worker, error) {
 	p.address("PAYOUTS_HEALTH_LISTEN", w.HealthListen)
 	w.Payloads.complete(p)
 	return w, p.err()
-}
-
-// checkErasing reports a retention that ends before everything about an order is known:
-// the comparisons of transactions, a late callback, and the day of a payee's limit.
-func (w Worker) checkErasing(p *problems) {
-	const variable, least = "PAYOUTS_PERSONAL_DATA_RETENTION", 48 * time.Hour
-	p.between(variable, w.PersonalDataRetention, least, 10*365*24*time.Hour)
-	if seen := w.ReconcileLag + w.ReconcileLookback; w.PersonalDataRetention <= seen && w.PersonalDataRetention >= least {
-		p.add(variable, "must be longer than the %s in which refunds are looked for (PAYOUTS_RECONCILE_LAG and PAYOUTS_RECONCILE_LOOKBACK)", seen)
-	}
-	w.Erasures.check(p)
 }
 
 // checkCheckpoints reports an interval that is too short, and a file that cannot be
@@ -212,6 +205,9 @@ func LoadAPI() (API, error) {
 	}
 	p.rate("PAYOUTS_API_RATE", a.APIRate, "requests")
 	a.LogIn.complete(p, a.RosterFile)
+	if a.APIRunWorkflows {
+		a.workflows.complete(p, a.Merchants)
+	}
 	return a, p.err()
 }
 

@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, Worker{
 		Database: Database{DatabaseURL: "sqlite:test.db"},
 		Gateway: Gateway{
-			Access:      Access{GatewayURL: "https://payment.tarspay.com", GatewayTimeout: 15 * time.Second},
+			Access:      Access{GatewayURL: "https://payment.tarspay.com", CallTime: CallTime{15 * time.Second}},
 			GatewayRate: 50, BreakerProbe: time.Minute, NotifyURL: "https://payouts.example.com/callbacks/tarspay",
 		},
 		Platform: Platform{GatewayPublicKey: PublicKeys{publishedKey}},
@@ -73,10 +73,10 @@ func TestDefaults(t *testing.T) {
 		CheckpointEvery: time.Hour, BatchWindow: 1000,
 		Data: Data{DataKeyFile: "data.key"},
 
-		PersonalDataRetention: 90 * 24 * time.Hour,
+		Erasing: Erasing{PersonalDataRetention: 90 * 24 * time.Hour},
 
 		Reconciliation: Reconciliation{
-			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, ReconcileLag: 2 * time.Hour, ReconcileLookback: 72 * time.Hour,
+			ReconcileEvery: time.Hour, ReconcileTransactionsEvery: 24 * time.Hour, ReconcileRate: 10, Compared: Compared{2 * time.Hour, 72 * time.Hour, 24 * time.Hour},
 		},
 		HealthListen: "127.0.0.1:8081",
 		Log:          Log{LogLevel: slog.LevelInfo, LogFormat: LogJSON},
@@ -127,10 +127,12 @@ func TestEverySetting(t *testing.T) {
 		"PAYOUTS_FUNDS_DEADLINE", "2h",
 		"PAYOUTS_POLICY_FILE", policy,
 		"PAYOUTS_MAX_AMOUNT", "PKR:50000.50,VND:100",
+		"PAYOUTS_WITHDRAWAL_FEES", "M1:PKR:1.5%+10:min=20:max=500:round=down",
 		"PAYOUTS_RECONCILE_EVERY", "5m",
 		"PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", "12h",
 		"PAYOUTS_RECONCILE_RATE", "3",
 		"PAYOUTS_RECONCILE_LAG", "30m",
+		"PAYOUTS_DISCREPANCY_REMINDER", "12h",
 		"PAYOUTS_RECONCILE_LOOKBACK", "0s",
 		"PAYOUTS_HEALTH_LISTEN", "127.0.0.1:0",
 		"PAYOUTS_LISTEN", "[::1]:1",
@@ -144,13 +146,13 @@ func TestEverySetting(t *testing.T) {
 	require.Equal(t, "postgres://u:p@db/payouts?sslmode=disable", worker.DatabaseURL.Reveal())
 	require.Equal(t, Gateway{
 		Access: Access{
-			GatewayURL: "http://127.0.0.1:9000", GatewayTimeout: 2 * time.Second, NotFoundCodes: Codes{"5003018", "5003020"},
+			GatewayURL: "http://127.0.0.1:9000", CallTime: CallTime{2 * time.Second}, NotFoundCodes: Codes{"5003018", "5003020"},
 			AccountCheckPath: "/api/accountCheck", UTRSupplementPath: "/api/utrSupplement",
 		},
 		GatewayRate: 7, BreakerProbe: 3 * time.Second, NotifyURL: "http://10.0.0.1:8080/callbacks/tarspay",
 	}, worker.Gateway)
 	require.Equal(t, PublicKeys{publishedKey, "02" + strings.Repeat("ab", 32)}, worker.GatewayPublicKey)
-	require.Equal(t, MerchantList{{"M1", "PK"}, {"M2", "VN"}}, worker.Merchants)
+	require.Equal(t, MerchantList{{Number: "M1", Country: "PK"}, {Number: "M2", Country: "VN"}}, worker.Merchants)
 	require.Equal(t, PrivateKeys{"M1": somePrivateKey, "M2": otherPrivateKey}, worker.PrivateKeys)
 	require.Equal(t, Waiting{
 		CallbackGrace: 0, PollLadder: Ladder{100 * time.Millisecond, time.Second}, RetryLadder: Ladder{50 * time.Millisecond},
@@ -161,8 +163,9 @@ func TestEverySetting(t *testing.T) {
 	require.Equal(t, policy, worker.PolicyFile)
 	require.Equal(t, "50000.50 PKR", worker.MaxAmount["PKR"].String())
 	require.Equal(t, "100 VND", worker.MaxAmount["VND"].String())
+	require.Equal(t, WithdrawalFees{"M1": {Currency: "PKR", share: 15_000, fixed: 1_000, min: 2_000, max: 50_000, round: roundDown}}, worker.WithdrawalFees)
 	require.Equal(t, Reconciliation{
-		ReconcileEvery: 5 * time.Minute, ReconcileTransactionsEvery: 12 * time.Hour, ReconcileRate: 3, ReconcileLag: 30 * time.Minute,
+		ReconcileEvery: 5 * time.Minute, ReconcileTransactionsEvery: 12 * time.Hour, ReconcileRate: 3, Compared: Compared{ReconcileLag: 30 * time.Minute, DiscrepancyReminder: 12 * time.Hour},
 	}, worker.Reconciliation)
 	require.Equal(t, "127.0.0.1:0", worker.HealthListen)
 	require.Equal(t, Log{LogLevel: slog.LevelDebug, LogFormat: LogText}, worker.Log)
@@ -257,6 +260,7 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_RECONCILE_RATE", "0", "between 1 and 100000"},
 		{"PAYOUTS_BATCH_WINDOW", "0", "between 1 and 100000"},
 		{"PAYOUTS_RECONCILE_LAG", "200h", "between 0s and"},
+		{"PAYOUTS_DISCREPANCY_REMINDER", "1s", "between 1m"},
 		{"PAYOUTS_RECONCILE_LOOKBACK", "-1s", "between 0s and"},
 		{"PAYOUTS_PERSONAL_DATA_RETENTION", "47h", "between 48h0m0s and"},
 		{"PAYOUTS_PERSONAL_DATA_RETENTION", "74h", "must be longer than the 74h0m0s in which refunds are looked for"},
@@ -268,6 +272,8 @@ func TestOneProblem(t *testing.T) {
 		{"PAYOUTS_MAX_AMOUNT", "PKR:10000000000000.01", "amount out of range"},
 		{"PAYOUTS_MAX_AMOUNT", "PKR:0", "a limit is above zero"},
 		{"PAYOUTS_MAX_AMOUNT", "PKR:1,PKR:2", "limits PKR twice"},
+		{"PAYOUTS_WITHDRAWAL_FEES", "M1", `has the entry "M1"`},
+		{"PAYOUTS_WITHDRAWAL_FEES", "M9:PKR:1%", "has a fee of merchant M9, which PAYOUTS_MERCHANTS does not list"},
 		{"PAYOUTS_HEALTH_LISTEN", "8081", "write host:port"},
 		{"PAYOUTS_HEALTH_LISTEN", "localhost:http", "write host:port"},
 		{"PAYOUTS_LOG_LEVEL", "loud", `is "loud"; choose one of debug`},
@@ -625,13 +631,24 @@ func TestLadderStep(t *testing.T) {
 
 func TestMerchantList(t *testing.T) {
 	t.Parallel()
-	list := MerchantList{{"M1", "PK"}, {"M2", "VN"}, {"M3", "PK"}}
+	list := MerchantList{{Number: "M1", Country: "PK"}, {Number: "M2", Country: "VN"}, {Number: "M3", Country: "PK"}}
 	require.True(t, list.Has("M2"))
 	require.False(t, list.Has("M4"))
 	require.Equal(t, []string{"M1", "M3"}, list.Of("PK"))
 	require.Empty(t, list.Of("TH"))
 	require.Equal(t, []string{"M1", "M2", "M3"}, list.Numbers())
 	require.Equal(t, map[string]string{"M1": "PK", "M2": "VN", "M3": "PK"}, list.Countries())
+}
+
+func TestMerchantsHaveTimeZones(t *testing.T) {
+	t.Parallel()
+	var list MerchantList
+	require.NoError(t, list.Decode("M1:ID:Asia/Jayapura,M2:id"))
+	require.Equal(t, "Asia/Jayapura", list[0].Zone.String())
+	require.Nil(t, list[1].Zone)
+	for _, text := range []string{"M1:ID:", "M1:ID:Local", "M1:ID:Asia/Jajapura", "M1:ID:UTC+9"} {
+		require.ErrorContains(t, list.Decode(text), "write an IANA name", text)
+	}
 }
 
 func TestSecretIsNeverShown(t *testing.T) {
@@ -668,7 +685,7 @@ func TestLogger(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	t.Parallel()
-	for _, spec := range []any{Worker{}, Receiver{}, API{}, Starter{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, API{}, APIWorkflows{}, Starter{}} {
 		var table, markdown strings.Builder
 		require.NoError(t, Table(&table, spec))
 		require.NoError(t, Markdown(&markdown, spec))
@@ -702,7 +719,7 @@ func TestExample(t *testing.T) {
 	text, err := os.ReadFile("../.env.example")
 	require.NoError(t, err)
 	defaults := make(map[string]string)
-	for _, spec := range []any{Worker{}, Receiver{}, API{}, Starter{}, Codec{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, API{}, APIWorkflows{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
 			if value, known := defaults[s.variable]; !known || value == "" {
 				defaults[s.variable] = s.field.Tag.Get("default")

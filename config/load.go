@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 // environment.
 func known() []string {
 	var names []string
-	for _, spec := range []any{Worker{}, Receiver{}, API{}, Starter{}, Codec{}} {
+	for _, spec := range []any{Worker{}, Receiver{}, API{}, APIWorkflows{}, Starter{}, Codec{}} {
 		for _, s := range settings(reflect.TypeOf(spec)) {
 			names = append(names, s.variable)
 		}
@@ -100,8 +100,20 @@ func (p *problems) unknown() {
 func load(spec any) *problems {
 	p := &problems{}
 	p.unknown()
+	p.fill(spec)
+	if exceptions, ok := spec.(interface{ exceptions() Exceptions }); ok {
+		p.accepted = exceptions.exceptions().AllowInsecure
+	}
+	return p
+}
+
+// fill sets the fields of the struct behind spec, and reports what cannot be read.
+func (p *problems) fill(spec any) {
 	target := reflect.ValueOf(spec).Elem()
 	for _, s := range settings(target.Type()) {
+		if p.has(s.variable) {
+			continue // another part of the process has the setting, too
+		}
 		space := prefix
 		if os.Getenv(s.variable) == "" {
 			space = nowhere
@@ -113,10 +125,6 @@ func load(spec any) *problems {
 		}
 		target.FieldByIndex(s.index).Set(single.Elem().Field(0))
 	}
-	if exceptions, ok := spec.(interface{ exceptions() Exceptions }); ok {
-		p.accepted = exceptions.exceptions().AllowInsecure
-	}
-	return p
 }
 
 // setting is one field of a process's struct.
@@ -132,7 +140,7 @@ type setting struct {
 func settings(spec reflect.Type) []setting {
 	var list []setting
 	for _, field := range reflect.VisibleFields(spec) {
-		if field.Anonymous {
+		if field.Anonymous || !field.IsExported() {
 			continue
 		}
 		list = append(list, setting{

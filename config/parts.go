@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,23 +43,29 @@ func (d *Database) complete(p *problems) {
 
 // read reads the URL, from its file if one is named, and checks its form.
 func (d *Database) read(p *problems) {
-	d.DatabaseURL = p.secret("PAYOUTS_DATABASE_URL", d.DatabaseURL, d.DatabaseURLFile)
-	text := d.DatabaseURL.Reveal()
-	if text == "" || p.has("PAYOUTS_DATABASE_URL") {
-		return
+	d.DatabaseURL = p.database("PAYOUTS_DATABASE_URL", d.DatabaseURL, d.DatabaseURLFile)
+}
+
+// database returns a database's URL, from its file if one is named, and checks its form.
+func (p *problems) database(variable string, value Secret, file string) Secret {
+	value = p.secret(variable, value, file)
+	text := value.Reveal()
+	if text == "" || p.has(variable) {
+		return value
 	}
 	if path, ok := strings.CutPrefix(text, "sqlite:"); ok && path != "" {
-		return
+		return value
 	}
 	parsed, err := url.Parse(text)
 	if err != nil || (parsed.Scheme != "postgres" && parsed.Scheme != "postgresql") || (parsed.Host == "" && parsed.RawQuery == "") {
-		p.add("PAYOUTS_DATABASE_URL", "is neither postgres://user:password@host/name nor sqlite:path/to/file.db; check its scheme, and that special characters in the password are percent-encoded")
+		p.add(variable, "is neither postgres://user:password@host/name nor sqlite:path/to/file.db; check its scheme, and that special characters in the password are percent-encoded")
 	}
+	return value
 }
 
 // Platform holds the gateway's public key.
 type Platform struct {
-	GatewayPublicKey PublicKeys `default:"03029c655932f22aee81034d109795fbd7e23ca173ca27e195091d434e593a2e0f" unit:"hex,…" desc:"The gateway's public key, which verifies callbacks; several during a rotation."`
+	GatewayPublicKey PublicKeys `default:"03029c655932f22aee81034d109795fbd7e23ca173ca27e195091d434e593a2e0f" unit:"hex,…" desc:"The gateway's public key, which verifies callbacks, in the receiver and again in what books them; several during a rotation."`
 }
 
 func (f Platform) check(p *problems) {
@@ -68,7 +76,7 @@ func (f Platform) check(p *problems) {
 
 // Accounts holds the merchants that the process works for.
 type Accounts struct {
-	Merchants MerchantList `required:"true" unit:"mchNo:country,…" desc:"Merchant numbers and the country of each (ISO 3166, two letters); the gateway gives one number per country."`
+	Merchants MerchantList `required:"true" unit:"mchNo:country,…" desc:"Merchant numbers and the country of each (ISO 3166, two letters); the gateway gives one number per country. A third part is the time zone in which the merchant's days end, where it is not the country's: M1:ID:Asia/Jayapura."`
 }
 
 func (a Accounts) check(p *problems) {
@@ -79,15 +87,24 @@ func (a Accounts) check(p *problems) {
 
 // Access holds the gateway's address, paths and codes, and how long a call takes.
 type Access struct {
-	GatewayURL        string        `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
-	GatewayTimeout    time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s."`
-	NotFoundCodes     Codes         `unit:"code,…" desc:"Codes that the gateway's support says mean \"no such order\" when a query answers them; the pages name none."`
-	AccountCheckPath  string        `unit:"path" desc:"Path of Vietnam's account check, which the gateway's support names; the check is off until it is set."`
-	UTRSupplementPath string        `unit:"path" desc:"Path of India's UTR supplement, which the gateway's support names; the supplement is off until it is set."`
+	GatewayURL string `default:"https://payment.tarspay.com" unit:"url" desc:"The gateway; plain http only for an address of this machine."`
+	CallTime
+	NotFoundCodes     Codes  `unit:"code,…" desc:"Codes that the gateway's support says mean \"no such order\" when a query answers them; the pages name none."`
+	AccountCheckPath  string `unit:"path" desc:"Path of Vietnam's account check, which the gateway's support names; the check is off until it is set."`
+	UTRSupplementPath string `unit:"path" desc:"Path of India's UTR supplement, which the gateway's support names; the supplement is off until it is set."`
+}
+
+// CallTime holds how long a call may take.
+type CallTime struct {
+	GatewayTimeout time.Duration `default:"15s" unit:"duration" desc:"How long one call may take; at most 25s."`
+}
+
+func (c CallTime) check(p *problems) {
+	p.between("PAYOUTS_GATEWAY_TIMEOUT", c.GatewayTimeout, 10*time.Millisecond, MaxGatewayTimeout)
 }
 
 func (a Access) check(p *problems) {
-	p.between("PAYOUTS_GATEWAY_TIMEOUT", a.GatewayTimeout, 10*time.Millisecond, MaxGatewayTimeout)
+	a.CallTime.check(p)
 	a.checkURL(p)
 	p.endpoint("PAYOUTS_ACCOUNT_CHECK_PATH", a.AccountCheckPath)
 	p.endpoint("PAYOUTS_UTR_SUPPLEMENT_PATH", a.UTRSupplementPath)
@@ -148,8 +165,22 @@ type Reconciliation struct {
 	ReconcileEvery             time.Duration `default:"1h" unit:"duration" desc:"How often the balances are compared with the gateway's."`
 	ReconcileTransactionsEvery time.Duration `default:"24h" unit:"duration" desc:"How often the transactions are compared with the gateway's, one by one."`
 	ReconcileRate              int           `default:"10" unit:"calls/s" desc:"Calls per second for comparing transactions, of all workers together, in addition to PAYOUTS_GATEWAY_RATE. Same value on every worker."`
-	ReconcileLag               time.Duration `default:"2h" unit:"duration" desc:"How long after its end a transaction is compared: the gateway's history may not list younger ones yet. A callback that has no order for longer than this opens a discrepancy."`
-	ReconcileLookback          time.Duration `default:"72h" unit:"duration" desc:"How long after its end each comparison asks about an order again, to find refunds without a callback; the first comparison starts this far back. 0s: asked about once."`
+	Compared
+}
+
+// Compared says which transactions a comparison is about.
+type Compared struct {
+	ReconcileLag      time.Duration `default:"2h" unit:"duration" desc:"How long after its end a transaction is compared: the gateway's history may not list younger ones yet. A callback that has no order for longer than this opens a discrepancy."`
+	ReconcileLookback time.Duration `default:"72h" unit:"duration" desc:"How long after its end each comparison asks about an order again, to find refunds without a callback; the first comparison starts this far back. 0s: asked about once."`
+
+	DiscrepancyReminder time.Duration `default:"24h" unit:"duration" desc:"An open discrepancy that nobody has worked on for longer than this is an event discrepancy.reminder, again and again."`
+}
+
+func (c Compared) check(p *problems) {
+	const day = 24 * time.Hour
+	p.between("PAYOUTS_RECONCILE_LAG", c.ReconcileLag, 0, 7*day)
+	p.between("PAYOUTS_RECONCILE_LOOKBACK", c.ReconcileLookback, 0, 90*day)
+	p.between("PAYOUTS_DISCREPANCY_REMINDER", c.DiscrepancyReminder, time.Minute, 90*day)
 }
 
 func (r Reconciliation) check(p *problems) {
@@ -157,8 +188,7 @@ func (r Reconciliation) check(p *problems) {
 	p.between("PAYOUTS_RECONCILE_EVERY", r.ReconcileEvery, time.Second, 7*day)
 	p.between("PAYOUTS_RECONCILE_TRANSACTIONS_EVERY", r.ReconcileTransactionsEvery, time.Second, 31*day)
 	p.rate("PAYOUTS_RECONCILE_RATE", r.ReconcileRate, "calls")
-	p.between("PAYOUTS_RECONCILE_LAG", r.ReconcileLag, 0, 7*day)
-	p.between("PAYOUTS_RECONCILE_LOOKBACK", r.ReconcileLookback, 0, 90*day)
+	r.Compared.check(p)
 }
 
 func loopback(host string) bool {
@@ -288,6 +318,21 @@ func (a Alarm) check(p *problems) {
 // Limits holds the operator's limits; those of the country apply as well.
 type Limits struct {
 	MaxAmount AmountLimits `unit:"CUR:amount,…" desc:"The most that one order may move, per currency, like PKR:50000,VND:20000000; currencies that are not listed have the country's limit only."`
+}
+
+// Fees holds the fees that merchants have agreed with the gateway.
+type Fees struct {
+	WithdrawalFees WithdrawalFees `unit:"mchNo:CUR:fee,…" desc:"Fees that the gateway charges on top of withdrawals, where they are known: percentage, fixed amount or both, and min, max and round=up|down|nearest, like M1700000001:PKR:1.5%+10:min=20:max=500. They are reserved with the amount. Same value on every worker."`
+}
+
+// check reports a fee of a merchant that is not configured.
+func (f Fees) check(p *problems, merchants MerchantList) {
+	const name = "PAYOUTS_WITHDRAWAL_FEES"
+	for _, number := range slices.Sorted(maps.Keys(f.WithdrawalFees)) {
+		if !p.has("PAYOUTS_MERCHANTS") && !merchants.Has(number) {
+			p.add(name, "has a fee of merchant %s, which PAYOUTS_MERCHANTS does not list; add the merchant there, or remove the fee", number)
+		}
+	}
 }
 
 // Approval says which orders need a second person.
@@ -429,6 +474,23 @@ type Data struct {
 func (d Data) check(p *problems) {
 	p.keyFile("PAYOUTS_DATA_KEY_FILE", d.DataKeyFile, "PAYOUTS_DATA_CLEAR", d.DataClear, CodeNoDataKey,
 		"anybody who can read the database or a backup of it could read who is paid; make a key with starter keygen --data")
+}
+
+// Erasing says when personal data may be erased, and how it is erased again.
+type Erasing struct {
+	PersonalDataRetention time.Duration `default:"2160h" unit:"duration" desc:"How long after an order's end its personal data may be erased (starter erase): 48h to 87600h."`
+	Erasures
+}
+
+// check reports a retention that ends before everything about an order is known:
+// the comparisons of transactions, a late callback, and the day of a payee's limit.
+func (e Erasing) check(p *problems, compared Compared) {
+	const variable, least = "PAYOUTS_PERSONAL_DATA_RETENTION", 48 * time.Hour
+	p.between(variable, e.PersonalDataRetention, least, 10*365*24*time.Hour)
+	if seen := compared.ReconcileLag + compared.ReconcileLookback; e.PersonalDataRetention <= seen && e.PersonalDataRetention >= least {
+		p.add(variable, "must be longer than the %s in which refunds are looked for (PAYOUTS_RECONCILE_LAG and PAYOUTS_RECONCILE_LOOKBACK)", seen)
+	}
+	e.Erasures.check(p)
 }
 
 // Erasures names the file that repeats erasures after a restore.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // machines may have no time zones
 
 	"github.com/tarspay-payouts/orchestrator/money"
 )
@@ -55,16 +56,27 @@ func (l Ladder) Step(n int) time.Duration {
 type Merchant struct {
 	Number  string // the gateway's mchNo
 	Country string // ISO 3166 alpha-2, upper case
+	// Zone is where the merchant's days begin and end; nil: where the country's do.
+	Zone *time.Location
+}
+
+// ZoneOr returns the merchant's own time zone, or that of its country.
+func (m Merchant) ZoneOr(country *time.Location) *time.Location {
+	if m.Zone != nil {
+		return m.Zone
+	}
+	return country
 }
 
 // MerchantList holds the merchants that the process works for.
 type MerchantList []Merchant
 
-// Decode reads "M1700000001:PK,M1700000002:VN".
+// Decode reads "M1700000001:PK,M1700000002:ID:Asia/Jayapura".
 func (l *MerchantList) Decode(text string) error {
 	var merchants MerchantList
 	for _, part := range split(text) {
-		number, country, _ := strings.Cut(part, ":")
+		number, rest, _ := strings.Cut(part, ":")
+		country, zone, own := strings.Cut(rest, ":")
 		country = strings.ToUpper(country)
 		if !validMerchant(number) || len(country) != 2 {
 			return fmt.Errorf("has the entry %q; write each as merchant number, colon, two-letter country, like M1700000001:PK", clip(part))
@@ -72,7 +84,14 @@ func (l *MerchantList) Decode(text string) error {
 		if merchants.Has(number) {
 			return fmt.Errorf("lists merchant %s twice; a merchant number belongs to one country", number)
 		}
-		merchants = append(merchants, Merchant{Number: number, Country: country})
+		merchant := Merchant{Number: number, Country: country}
+		if own {
+			var err error
+			if merchant.Zone, err = time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
+				return fmt.Errorf("gives merchant %s the time zone %q, which does not exist; write an IANA name, like M1700000001:PK:Asia/Karachi", number, clip(zone))
+			}
+		}
+		merchants = append(merchants, merchant)
 	}
 	if len(merchants) > maxEntries {
 		return fmt.Errorf("lists %d merchants; at most %d fit one process", len(merchants), maxEntries)

@@ -21,6 +21,14 @@ var (
 	AttributeNeedsReview = temporal.NewSearchAttributeKeyBool("PayoutNeedsReview")
 )
 
+// AllSearchAttributes returns all search attributes, which the namespace must have.
+func AllSearchAttributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{
+		AttributeKind, AttributeState, AttributeCountry, AttributeCurrency,
+		AttributeAmount, AttributeMerchant, AttributeGatewayID, AttributeNeedsReview,
+	}
+}
+
 // SearchAttributes returns the search attributes that an order's workflow is
 // started with.
 func SearchAttributes(request order.Request) temporal.SearchAttributes {

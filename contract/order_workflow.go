@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -15,6 +17,13 @@ const OrderPrefix = "order:"
 // "order:M1700000001:INV-1". A number is unique per merchant, over both kinds of
 // orders, and so is the id.
 func WorkflowID(key order.Key) string { return OrderPrefix + key.Merchant + ":" + key.Number }
+
+// RepeatID returns the id under which it is noted, once per person, that somebody has
+// requested the order of another one again.
+func RepeatID(key order.Key, by string) string {
+	hash := sha256.Sum256([]byte(by))
+	return "repeat:" + key.Merchant + ":" + key.Number + ":" + hex.EncodeToString(hash[:4])
+}
 
 // ParseWorkflowID returns the key in an order workflow's id, and false if the id
 // has another form.

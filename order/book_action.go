@@ -18,6 +18,7 @@ type BookAction struct {
 	ProposeAdjustment *AdjustmentProposal `json:"propose_adjustment,omitempty"`
 	ConfirmAdjustment *AdjustmentRef      `json:"confirm_adjustment,omitempty"`
 	RejectAdjustment  *AdjustmentRef      `json:"reject_adjustment,omitempty"`
+	WorkDiscrepancy   *DiscrepancyWork    `json:"work_discrepancy,omitempty"`
 	CloseDiscrepancy  *DiscrepancyRef     `json:"close_discrepancy,omitempty"`
 	SetAside          *CallbackRef        `json:"set_aside,omitempty"`
 	Stop              *StopScope          `json:"stop,omitempty"`
@@ -25,6 +26,7 @@ type BookAction struct {
 	Erase             *Key                `json:"erase,omitempty"`  // the personal data of an order that has ended
 	Repeat            *Key                `json:"repeat,omitempty"` // package client notes that somebody else has requested an order again
 	EndRestore        *Installation       `json:"end_restore,omitempty"`
+	CloseDay          *DayRef             `json:"close_day,omitempty"`
 	PauseBatch        *BatchRef           `json:"pause_batch,omitempty"`
 	ResumeBatch       *BatchRef           `json:"resume_batch,omitempty"`
 	CancelBatch       *BatchRef           `json:"cancel_batch,omitempty"` // the rows that were not begun
@@ -35,8 +37,8 @@ type Who struct {
 	ID  string `json:"id,omitempty"` // idempotency key: the ledger executes an ID once
 	By  string `json:"by"`
 	Why string `json:"why,omitempty"`
-	// Proof is the signature of an action on an adjustment, for an installation with a
-	// roster.
+	// Proof is the signature of an action on an adjustment, a stop or a discrepancy, for an
+	// installation with a roster.
 	Proof *Proof `json:"proof,omitempty"`
 }
 
@@ -101,6 +103,15 @@ type StopRef struct {
 	Stop int64 `json:"stop"`
 }
 
+// DayRef names a merchant's day, with the figures that a person has seen.
+type DayRef struct {
+	Merchant string `json:"merchant"`
+	Currency string `json:"currency"`
+	Day      Date   `json:"day"`
+	Zone     string `json:"zone"` // where the day begins and ends: an IANA name
+	Hash     string `json:"hash"` // of the figures
+}
+
 // BatchRef names a batch.
 type BatchRef struct {
 	Merchant string `json:"merchant"`
@@ -151,6 +162,11 @@ func (a BookAction) Check() *Refusal {
 			return refusal
 		}
 	}
+	if a.WorkDiscrepancy != nil {
+		if refusal := a.WorkDiscrepancy.check(); refusal != nil {
+			return refusal
+		}
+	}
 	texts := []bounded{{"id", a.ID, MaxMark}, {"by", a.By, MaxName}, {"why", a.Why, MaxText}}
 	refs := []*AdjustmentRef{a.ConfirmAdjustment, a.RejectAdjustment}
 	if p := a.ProposeAdjustment; p != nil {
@@ -171,6 +187,10 @@ func (a BookAction) Check() *Refusal {
 		if ref != nil {
 			texts = append(texts, bounded{"merchant", ref.Merchant, MaxMark}, bounded{"batch", ref.Batch, MaxMark})
 		}
+	}
+	if d := a.CloseDay; d != nil {
+		texts = append(texts, bounded{"merchant", d.Merchant, MaxMark}, bounded{"currency", d.Currency, MaxMark}, bounded{"day", string(d.Day), MaxMark},
+			bounded{"zone", d.Zone, MaxMark}, bounded{"hash", d.Hash, MaxMark})
 	}
 	if a.SetAside != nil {
 		texts = append(texts, bounded{"callback", a.SetAside.Callback, MaxMark})

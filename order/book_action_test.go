@@ -18,8 +18,11 @@ func TestBookActionCrosses(t *testing.T) {
 	require.Contains(t, names, "end_restore")
 	for _, name := range names {
 		content := "{}"
-		if name == "stop" {
+		switch name {
+		case "stop":
 			content = `{"all":true}`
+		case "work_discrepancy":
+			content = `{"discrepancy":7,"step":"wait","days":3}`
 		}
 		var action order.BookAction
 		require.NoError(t, order.Read([]byte(`{"id":"1","by":"amina","why":"w","`+name+`":`+content+`}`), &action), name)
@@ -47,6 +50,11 @@ func TestWhatIsNoBookAction(t *testing.T) {
 		`{"by":"a","stop":{}}`:                                               "a stop names a merchant, a country or all",
 		`{"by":"a","stop":{"merchant":"M1","all":true}}`:                     "only one of them",
 		`{"by":"a","stop":{"merchant":"M1","country":"PK"}}`:                 "only one of them",
+		`{"by":"a","work_discrepancy":{}}`:                                   "a step is one of assign, explain, wait and reopen",
+		`{"by":"a","work_discrepancy":{"step":"assign"}}`:                    "assign names whom",
+		`{"by":"a","work_discrepancy":{"step":"explain","to":"b"}}`:          "and no other step does",
+		`{"by":"a","work_discrepancy":{"step":"wait","days":91}}`:            "from 1 to 90",
+		`{"by":"a","work_discrepancy":{"step":"explain","days":1}}`:          "days are of the step wait",
 		`{"by":7,"end_restore":{}}`:                                          "member by must be a text",
 		`{"by":"a","by":"b","end_restore":{}}`:                               "member by appears twice",
 		`{"by":"a","confirm_adjustment":{"merchant":"M1","ref":"A","x":""}}`: "member confirm_adjustment.x is unknown",
@@ -75,6 +83,11 @@ func TestTextsOfBookActionsAreBounded(t *testing.T) {
 		"kind":     {ProposeAdjustment: &order.AdjustmentProposal{AdjustmentRef: ref, Kind: long}},
 		"evidence": {ProposeAdjustment: &order.AdjustmentProposal{AdjustmentRef: ref, Evidence: long}},
 		"callback": {SetAside: &order.CallbackRef{Callback: long}},
+		"currency": {CloseDay: &order.DayRef{Currency: long}},
+		"day":      {CloseDay: &order.DayRef{Day: order.Date(long)}},
+		"zone":     {CloseDay: &order.DayRef{Zone: long}},
+		"hash":     {CloseDay: &order.DayRef{Hash: long}},
+		"to":       {WorkDiscrepancy: &order.DiscrepancyWork{Step: order.StepAssign, To: long}},
 		"number":   {Erase: &order.Key{Number: long}},
 	} {
 		refusal := action.Check()

@@ -33,6 +33,7 @@ type Standing struct {
 	Paid         money.Amount  `json:"paid,omitzero"`          // what moved, by proof; zero until then
 	Fee          money.Amount  `json:"fee,omitzero"`           // what the gateway kept, by proof; zero until then
 	FeeText      string        `json:"fee_text,omitempty"`     // the fee as the gateway wrote it, if Fee is not exactly that
+	ExpectedFee  money.Amount  `json:"expected_fee,omitzero"`  // withdrawal: the fee on top that was known at the opening, and is reserved with the amount; zero if none was
 	Reason       Reason        `json:"reason,omitzero"`        // why the order is in its state; empty if the state says it
 	Instructions *Instructions `json:"instructions,omitempty"` // deposit: how the payer pays
 }
@@ -102,6 +103,19 @@ func (o Order) View(standing Standing) View {
 		view.Fingerprint = "" // that of a request without details
 	}
 	return view
+}
+
+// Reservation returns what is reserved for a withdrawal: its amount, and the fee on top
+// that is expected.
+func (o Order) Reservation() money.Amount {
+	if !o.ExpectedFee.IsPositive() {
+		return o.Amount
+	}
+	sum, err := o.Amount.Add(o.ExpectedFee)
+	if err != nil {
+		panic("order: " + err.Error()) // the ledger reads both in one currency, within bounds
+	}
+	return sum
 }
 
 // Key returns the order's key.

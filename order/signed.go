@@ -2,6 +2,7 @@ package order
 
 import (
 	"errors"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,6 +26,9 @@ type Signed struct {
 type Proof struct {
 	Envelope  jsontext.Value `json:"envelope"`
 	Signature string         `json:"signature"`
+	// Done is when the envelope was used, of one that is read from the audit: it may have
+	// expired since. Zero: it is used now.
+	Done time.Time `json:"-"`
 }
 
 // By returns the name of who acts, as the envelope says; empty if it cannot be

@@ -19,6 +19,7 @@ type Snapshot struct {
 	LedgerAvailable  money.Amount `json:"ledger_available"`
 	LedgerInFlight   money.Amount `json:"ledger_in_flight"`
 
+	// Open orders. Amounts of withdrawals are with the fees on top that are expected.
 	OpenWithdrawals      int          `json:"open_withdrawals"` // with money in flight
 	OpenWithdrawalAmount money.Amount `json:"open_withdrawal_amount"`
 	OpenDeposits         int          `json:"open_deposits"`

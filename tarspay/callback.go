@@ -74,9 +74,15 @@ func (v *Verifier) ParseCallback(body []byte, signatureHex string) (Callback, er
 			return Callback{}, fmt.Errorf("tarspay: callback: %w", ErrSignature)
 		}
 	}
-	members, malformed := readObject(body)
-	if malformed != nil {
-		return Callback{}, fmt.Errorf("tarspay: %w: %w", ErrMalformedCallback, malformed)
+	return DecodeCallback(body)
+}
+
+// DecodeCallback reads a callback without its signature: nothing that it says is proven.
+// The error is ErrMalformedCallback.
+func DecodeCallback(body []byte) (Callback, error) {
+	members, err := readObject(body)
+	if err != nil {
+		return Callback{}, fmt.Errorf("tarspay: %w: %w", ErrMalformedCallback, err)
 	}
 	callback, err := readCallback(members)
 	if err != nil {

@@ -83,6 +83,10 @@ type Options struct {
 	// shows (PathUTRSupplementGuess by symmetry); SupplementUTR is off while
 	// it is empty.
 	UTRSupplementPath string
+	// Observe is told of each call that was made: which, how long it took, and its
+	// *Error or nil. It runs in the call's goroutine. nil: nobody is told. A request that
+	// our own checks refused is no call.
+	Observe func(Operation, time.Duration, error)
 }
 
 // Client calls the gateway for one merchant number. It is safe for concurrent
@@ -213,11 +217,21 @@ type request struct {
 // call signs and sends a request and returns the answer's data, nil when the
 // gateway answered code 0 without data.
 func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
-	fail := &Error{Operation: r.operation}
 	httpRequest, err := c.prepare(ctx, r)
 	if err != nil {
 		return nil, refused(r.operation, err)
 	}
+	begun := time.Now()
+	data, err := c.exchange(httpRequest, r)
+	if c.options.Observe != nil {
+		c.options.Observe(r.operation, time.Since(begun), err)
+	}
+	return data, err
+}
+
+// exchange sends a signed request and reads the answer.
+func (c *Client) exchange(httpRequest *http.Request, r request) (json.RawMessage, error) {
+	fail := &Error{Operation: r.operation}
 	status, body, err := c.send(httpRequest, fail)
 	fail.HTTPStatus = status
 	if err != nil {

@@ -29,6 +29,9 @@ type Profile struct {
 	Name            string // "Thailand"
 	Currency        string // ISO 4217: "THB"
 	GatewayCurrency string // the gateway's code: "THA"
+	// TimeZone is where the country's days begin and end. Of a country with several
+	// it is that of its largest city.
+	TimeZone *time.Location
 	// Documented is false if the pages name the country and describe nothing of it.
 	Documented bool
 	Note       string
@@ -51,6 +54,16 @@ type AmountRule struct {
 	Confidence Confidence
 	Source     string
 	Note       string
+}
+
+// Step returns the smallest amount that the gateway takes, in minor units: 100 for a
+// currency with two decimals of which the gateway takes none.
+func (p *Profile) Step() int64 {
+	step := int64(1)
+	for decimals, _ := money.Decimals(p.Currency); decimals > p.Amount.Decimals; decimals-- {
+		step *= 10
+	}
+	return step
 }
 
 // CallbackStates are the states that a country's callback page lists. Callbacks

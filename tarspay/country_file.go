@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // machines may have no time zones
 
 	"go.yaml.in/yaml/v3"
 
@@ -22,6 +23,7 @@ type countryFile struct {
 	Name            string       `yaml:"name"`
 	Currency        string       `yaml:"currency"`
 	GatewayCurrency string       `yaml:"gateway_currency"`
+	TimeZone        string       `yaml:"time_zone"`
 	Undocumented    bool         `yaml:"undocumented"`
 	Note            string       `yaml:"note"`
 	Amount          amountFile   `yaml:"amount"`
@@ -164,8 +166,13 @@ func (r *profileReader) profile() *Profile {
 	if f.Amount.Decimals != 0 && f.Amount.Decimals != digits {
 		r.mistake(at("amount", "decimals"), "decimals must be 0 or the %d of the currency", digits)
 	}
+	zone, err := time.LoadLocation(f.TimeZone)
+	if err != nil || f.TimeZone == "" || f.TimeZone == "Local" {
+		r.mistake(at("time_zone"), "the time zone must be an IANA name, like Asia/Karachi")
+	}
 	profile := &Profile{
-		Code: f.Code, Name: f.Name, Currency: f.Currency, GatewayCurrency: f.GatewayCurrency,
+		TimeZone: zone,
+		Code:     f.Code, Name: f.Name, Currency: f.Currency, GatewayCurrency: f.GatewayCurrency,
 		Documented: !f.Undocumented, Note: f.Note,
 		Phone: r.phone(f.Phone), IBANLength: f.IBANLength,
 		Deposit:    r.side("deposit", f.Deposit),

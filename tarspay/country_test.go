@@ -261,28 +261,28 @@ func TestGatewayAmount(t *testing.T) {
 func TestCountries(t *testing.T) {
 	t.Parallel()
 	type facts struct {
-		name, currency, gatewayCurrency string
-		decimals                        int
-		deposits, withdrawals           int
-		completeIn, completeOut         bool
-		expiry                          time.Duration
-		endpoints                       int
+		name, currency, gatewayCurrency, zone string
+		decimals                              int
+		deposits, withdrawals                 int
+		completeIn, completeOut               bool
+		expiry                                time.Duration
+		endpoints                             int
 	}
 	want := map[string]facts{
-		"ID": {"Indonesia", "IDR", "IDR", 0, 18, 0, false, false, 0, 0},
-		"IN": {"India", "INR", "INR", 2, 2, 1, true, true, 1800 * time.Second, 2},
-		"TH": {"Thailand", "THB", "THA", 0, 4, 37, true, true, 0, 1},
-		"PH": {"Philippines", "PHP", "PHP", 2, 2, 38, true, false, 0, 0},
-		"MY": {"Malaysia", "MYR", "MYR", 2, 3, 27, false, true, 1800 * time.Second, 0},
-		"VN": {"Vietnam", "VND", "VND", 0, 28, 31, false, true, 500 * time.Second, 2},
-		"EG": {"Egypt", "EGP", "EGP", 2, 2, 0, false, false, 0, 0},
-		"BD": {"Bangladesh", "BDT", "BDT", 0, 3, 2, true, true, 1800 * time.Second, 3},
-		"KE": {"Kenya", "KES", "KES", 0, 3, 1, true, true, 0, 0},
-		"PK": {"Pakistan", "PKR", "PKR", 0, 2, 40, true, false, 24 * time.Hour, 0},
-		"BR": {"Brazil", "BRL", "BRA", 2, 2, 1, true, false, 0, 2},
-		"MX": {"Mexico", "MXN", "MXN", 2, 4, 0, true, false, 0, 0},
-		"KR": {"Korea", "KRW", "KRW", 0, 1, 0, true, false, 0, 0},
-		"TR": {"Türkiye", "TRY", "", 0, 0, 0, false, false, 0, 0},
+		"ID": {"Indonesia", "IDR", "IDR", "Asia/Jakarta", 0, 18, 0, false, false, 0, 0},
+		"IN": {"India", "INR", "INR", "Asia/Kolkata", 2, 2, 1, true, true, 1800 * time.Second, 2},
+		"TH": {"Thailand", "THB", "THA", "Asia/Bangkok", 0, 4, 37, true, true, 0, 1},
+		"PH": {"Philippines", "PHP", "PHP", "Asia/Manila", 2, 2, 38, true, false, 0, 0},
+		"MY": {"Malaysia", "MYR", "MYR", "Asia/Kuala_Lumpur", 2, 3, 27, false, true, 1800 * time.Second, 0},
+		"VN": {"Vietnam", "VND", "VND", "Asia/Ho_Chi_Minh", 0, 28, 31, false, true, 500 * time.Second, 2},
+		"EG": {"Egypt", "EGP", "EGP", "Africa/Cairo", 2, 2, 0, false, false, 0, 0},
+		"BD": {"Bangladesh", "BDT", "BDT", "Asia/Dhaka", 0, 3, 2, true, true, 1800 * time.Second, 3},
+		"KE": {"Kenya", "KES", "KES", "Africa/Nairobi", 0, 3, 1, true, true, 0, 0},
+		"PK": {"Pakistan", "PKR", "PKR", "Asia/Karachi", 0, 2, 40, true, false, 24 * time.Hour, 0},
+		"BR": {"Brazil", "BRL", "BRA", "America/Sao_Paulo", 2, 2, 1, true, false, 0, 2},
+		"MX": {"Mexico", "MXN", "MXN", "America/Mexico_City", 2, 4, 0, true, false, 0, 0},
+		"KR": {"Korea", "KRW", "KRW", "Asia/Seoul", 0, 1, 0, true, false, 0, 0},
+		"TR": {"Türkiye", "TRY", "", "Europe/Istanbul", 0, 0, 0, false, false, 0, 0},
 	}
 	require.Len(t, Countries(), len(want))
 	for code, facts := range want {
@@ -291,6 +291,7 @@ func TestCountries(t *testing.T) {
 		require.Equal(t, code, p.Code)
 		require.Equal(t, facts.name, p.Name)
 		require.Equal(t, facts.currency, p.Currency)
+		require.Equal(t, facts.zone, p.TimeZone.String())
 		require.Equal(t, facts.gatewayCurrency, p.GatewayCurrency)
 		require.Equal(t, facts.decimals, p.Amount.Decimals, code)
 		require.Len(t, p.Ways(DirectionDeposit), facts.deposits, code)
@@ -346,34 +347,37 @@ func TestProfileMistakes(t *testing.T) {
 	require.NoError(t, err)
 	tests := []struct{ name, old, new, want string }{
 		{"unknown field", "currency: KES\n", "currency: KES\ncolour: red\n", "line 4: field colour not found"},
-		{"unknown field deep inside", "name: M-Pesa, min:", "nome: M-Pesa, min:", "line 15: field nome not found"},
+		{"unknown field deep inside", "name: M-Pesa, min:", "nome: M-Pesa, min:", "line 16: field nome not found"},
 		{"repeated key", "name: Kenya\n", "name: Kenya\nname: Kenia\n", "line 3"},
 		{"not YAML", "code: KE", "code: [", "countries/KE.yaml"},
 		{"two documents", "code: KE", "---\ncode: KE\n---\ncode: KE", "more than one document"},
-		{"wrong type", "decimals: 0", "decimals: none", "line 7"},
-		{"no currency", "currency: KES\ngateway", "gateway", "countries/KE.yaml:1: the currency must be"},
+		{"wrong type", "decimals: 0", "decimals: none", "line 8"},
+		{"no currency", "currency: KES\ntime_zone", "time_zone", "countries/KE.yaml:1: the currency must be"},
 		{"no gateway currency", "gateway_currency: KES\n", "", "the gateway's currency code is needed"},
+		{"no time zone", "time_zone: Africa/Nairobi\n", "", "the time zone must be an IANA name"},
+		{"unknown time zone", "Africa/Nairobi", "Africa/Nirobi", "countries/KE.yaml:4: the time zone must be"},
+		{"the machine's time zone", "Africa/Nairobi", "Local", "countries/KE.yaml:4: the time zone must be"},
 		{"unknown currency", "currency: KES\n", "currency: KEX\n", "countries/KE.yaml:3: the currency must be"},
 		{"another code", "code: KE", "code: KX", "countries/KE.yaml:1: the code must be two letters and name the file"},
 		{"no name", "name: Kenya", "name: ''", "countries/KE.yaml:2: the name is missing"},
-		{"too many decimals", "decimals: 0", "decimals: 3", "countries/KE.yaml:7: decimals must be 0 or the 2"},
-		{"one decimal", "decimals: 0", "decimals: 1", "countries/KE.yaml:7: decimals"},
-		{"overlapping limits", `min: "100", max: "250000"}`, `min: "100", max: "99"}`, "countries/KE.yaml:14: the largest amount is below the smallest"},
-		{"amount is no number", `min: "100"`, `min: "100 KES"`, "countries/KE.yaml:14: must be an amount above zero in KES"},
-		{"amount is zero", `min: "100"`, `min: "0"`, "countries/KE.yaml:14: must be an amount above zero in KES"},
-		{"way twice", "code: EWALLET_MPESA", "code: CASHIER", "countries/KE.yaml:15: CASHIER is listed twice"},
+		{"too many decimals", "decimals: 0", "decimals: 3", "countries/KE.yaml:8: decimals must be 0 or the 2"},
+		{"one decimal", "decimals: 0", "decimals: 1", "countries/KE.yaml:8: decimals"},
+		{"overlapping limits", `min: "100", max: "250000"}`, `min: "100", max: "99"}`, "countries/KE.yaml:15: the largest amount is below the smallest"},
+		{"amount is no number", `min: "100"`, `min: "100 KES"`, "countries/KE.yaml:15: must be an amount above zero in KES"},
+		{"amount is zero", `min: "100"`, `min: "0"`, "countries/KE.yaml:15: must be an amount above zero in KES"},
+		{"way twice", "code: EWALLET_MPESA", "code: CASHIER", "countries/KE.yaml:16: CASHIER is listed twice"},
 		{"way without code", "code: CASHIER", "code: ''", "the code is missing"},
-		{"unknown kind", "kind: cashier", "kind: cash", "countries/KE.yaml:14: the kind must be one of"},
-		{"field of an unknown way", "omit_for: [CASHIER]", "omit_for: [CASHBOX]", "countries/KE.yaml:18: CASHBOX is not a way"},
+		{"unknown kind", "kind: cashier", "kind: cash", "countries/KE.yaml:15: the kind must be one of"},
+		{"field of an unknown way", "omit_for: [CASHIER]", "omit_for: [CASHBOX]", "countries/KE.yaml:19: CASHBOX is not a way"},
 		{"field twice", "- {name: customerName,", "- {name: customerContact,", "customerContact is listed twice"},
 		{"common member as field", "- {name: customerName,", "- {name: amount,", "amount is listed twice or is a common member"},
 		{"bad field name", "- {name: customerName,", "- {name: 'a b',", "the name is missing or malformed"},
-		{"contradicting conditions", "required_for: [EWALLET_MPESA]", "required: true\n      required_for: [EWALLET_MPESA]", "countries/KE.yaml:18: the conditions contradict"},
-		{"pattern without rule", "      rule: must start with 254, without plus\n      note", "      note", "countries/KE.yaml:18: a pattern and its rule"},
-		{"broken pattern", `"^254[0-9]{6,12}$"`, `"^254[0-9{6,12}$"`, "countries/KE.yaml:21: the pattern must be"},
-		{"open pattern", `"^254[0-9]{6,12}$"`, `"254"`, "countries/KE.yaml:21: the pattern must be"},
+		{"contradicting conditions", "required_for: [EWALLET_MPESA]", "required: true\n      required_for: [EWALLET_MPESA]", "countries/KE.yaml:19: the conditions contradict"},
+		{"pattern without rule", "      rule: must start with 254, without plus\n      note", "      note", "countries/KE.yaml:19: a pattern and its rule"},
+		{"broken pattern", `"^254[0-9]{6,12}$"`, `"^254[0-9{6,12}$"`, "countries/KE.yaml:22: the pattern must be"},
+		{"open pattern", `"^254[0-9]{6,12}$"`, `"254"`, "countries/KE.yaml:22: the pattern must be"},
 		{"unknown confidence", "confidence: inferred", "confidence: sure", "no such confidence"},
-		{"no source", "  source: EN/213\n  note", "  note", "countries/KE.yaml:7: a fact that is documented needs its source"},
+		{"no source", "  source: EN/213\n  note", "  note", "countries/KE.yaml:8: a fact that is documented needs its source"},
 		{"complete list of nothing", "code: KE\n", "code: KE\nwithdrawal: {ways_complete: true, source: x}\n", "already defined"},
 		{"unknown state", "deposit: [2, 3, 5, 9]", "deposit: [2, 10]", "state 10 is not in the table"},
 		{"unknown endpoint", "callback:\n", "endpoints:\n  - {operation: refund, source: x}\ncallback:\n", "no such extra endpoint"},

@@ -75,14 +75,19 @@ func batchStep(ctx workflow.Context, id string, last order.BatchState) (step con
 
 // BatchPage stores some rows of a batch, or returns why they are refused.
 func BatchPage(ctx workflow.Context, raw converter.RawValue) (*order.Reason, error) {
+	return storePage[contract.BatchPage](ctx, raw, contract.BatchPageType, "store rows of a batch", books.StoreBatchPage)
+}
+
+// storePage stores a page of a file by an activity. It returns why the page is refused.
+func storePage[Page any](ctx workflow.Context, raw converter.RawValue, workflowType, summary string, store any) (*order.Reason, error) {
 	mustDecrypt(raw)
-	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancellation does not leave a batch without rows
-	var page contract.BatchPage
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancellation does not leave a file without rows
+	var page Page
 	if err := read(raw, &page); err != nil {
 		return &order.Reason{Code: order.CodeInvalidRequest, Text: err.Error()}, nil //nolint:nilerr // nothing from outside fails a workflow
 	}
 	var refusal *order.Reason
-	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.BatchPageType, raw) }
-	err := persist(ctx, "store rows of a batch", again, &refusal, books.StoreBatchPage, page)
+	again := func() error { return workflow.NewContinueAsNewError(ctx, workflowType, raw) }
+	err := persist(ctx, summary, again, &refusal, store, page)
 	return refusal, err
 }

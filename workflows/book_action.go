@@ -30,6 +30,10 @@ func BookAction(ctx workflow.Context, raw converter.RawValue) (contract.BookActe
 	}
 	again := func() error { return workflow.NewContinueAsNewError(ctx, contract.BookActionType, raw) }
 	var acted contract.BookActed
-	err = persist(ctx, action.Name(), again, &acted, books.ActOnBooks, action)
+	options := forLedger(ctx, action.Name())
+	if action.CloseDay != nil {
+		options = forDay(ctx, action.Name())
+	}
+	err = persistIn(options, again, &acted, books.ActOnBooks, action)
 	return acted, err
 }

@@ -56,3 +56,31 @@ func TestAnErasedOrderIsNotPaidAgain(t *testing.T) {
 		})
 	}
 }
+
+// When Temporal has forgotten an order, a repetition by somebody else is audited once, and
+// nothing is sent. One by the requester is not audited.
+func TestARepetitionOfAForgottenOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := requested(t, order.Withdrawal)
+	require.Equal(t, order.Succeeded, w.drive(r).State)
+	before := w.gateway.Book()
+	for _, by := range []string{"dana", r.RequestedBy, "dana", strings.Repeat("x", 10_000)} {
+		again := r
+		again.RequestedBy = by
+		w = w.again()
+		require.Equal(t, order.Succeeded, w.drive(again).State)
+	}
+	require.Equal(t, before, w.gateway.Book(), "nothing was sent")
+	entries, err := w.books.Audit(t.Context(), r.Key())
+	require.NoError(t, err)
+	var said []string
+	for _, entry := range entries {
+		if entry.Action == ledger.ActionRepeat {
+			require.False(t, entry.Refused)
+			said = append(said, entry.Actor)
+		}
+	}
+	require.Equal(t, []string{"dana"}, said)
+	w.balanced()
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -14,9 +15,9 @@ import (
 
 // poorer is a world whose gateway has less than the ledger knows of, and whose
 // orders wait for funds.
-func poorer(t *testing.T) *world {
+func poorer(t *testing.T, settings ...func(*activities.Settings)) *world {
 	t.Helper()
-	w := newWorld(t, func(s *activities.Settings) { s.WaitForFunds, s.FundsDeadline = true, 48*time.Hour })
+	w := newWorld(t, append(settings, func(s *activities.Settings) { s.WaitForFunds, s.FundsDeadline = true, 48*time.Hour })...)
 	whole, err := order.ParseAmount(balance, "PK")
 	require.NoError(t, err)
 	zero, err := order.ParseAmount("0", "PK")
@@ -69,6 +70,37 @@ func TestFundsThatComeAtTheGateway(t *testing.T) {
 	require.Equal(t, order.Succeeded, view.State)
 	w.paid(outcome{paid: "1500.00", payments: 1, creates: 2})
 	require.Less(t, w.Now().Sub(began), 6*time.Hour, "it looked for funds now and then")
+}
+
+// A fee on top that is expected is reserved with the amount, in the order's view, and part of
+// what the gateway's balance must cover before the order is sent again.
+func TestExpectedFeeAtTheGateway(t *testing.T) {
+	t.Parallel()
+	var fees config.WithdrawalFees
+	require.NoError(t, fees.Decode(merchant+":PKR:1%"))
+	w := poorer(t, func(s *activities.Settings) { s.Fees = fees })
+	r := request(t, order.Withdrawal, "success")
+	w.RegisterDelayedCallback(func() {
+		require.Equal(t, "1515", w.inFlight())
+		value, err := w.QueryWorkflow(contract.OrderQuery)
+		require.NoError(t, err)
+		var view order.View
+		require.NoError(t, value.Get(&view))
+		require.Equal(t, "15.00 PKR", view.ExpectedFee.String())
+	}, time.Hour)
+	w.funded(2*time.Hour, "514")
+	w.RegisterDelayedCallback(func() {
+		row, err := w.books.Order(t.Context(), r.Key())
+		require.NoError(t, err)
+		require.Contains(t, row.Reason.Text, "1514.00 PKR available, does not cover 1500.00 PKR and the expected fee of 15.00 PKR")
+	}, 7*time.Hour)
+	w.funded(8*time.Hour, "1")
+	view := w.drive(r)
+	require.Equal(t, order.Succeeded, view.State)
+	require.Equal(t, "15.00 PKR", view.Fee.String())
+	require.Equal(t, "15.00 PKR", view.ExpectedFee.String())
+	w.paid(outcome{paid: "1500.00", payments: 1, creates: 2})
+	require.Equal(t, "0", w.inFlight())
 }
 
 // Somebody who has paid money in need not wait for the next look.

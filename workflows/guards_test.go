@@ -246,11 +246,10 @@ func TestARefundThatNobodyConfirms(t *testing.T) {
 	require.Equal(t, order.Succeeded, view.State)
 	before, err := w.books.Balances(t.Context(), merchant, "PKR")
 	require.NoError(t, err)
-	id, _, err := w.books.StoreCallback(t.Context(), tarspay.Callback{
+	id, _ := stores(t, w.books, tarspay.Callback{
 		Direction: tarspay.DirectionWithdrawal, Currency: "PKR", Fee: "15", Merchant: merchant, OrderNumber: view.Number,
 		OrderAmount: "1500", PayAmount: "1500", GatewayID: view.GatewayID, State: tarspay.StateRefunded,
-	}, nil)
-	require.NoError(t, err)
+	})
 	w.late = []contract.LateCallbackInput{{Kind: order.Withdrawal, Key: view.Key(), CallbackID: id}}
 	require.Equal(t, order.Succeeded, w.actLate(t).State)
 	after, err := w.books.Balances(t.Context(), merchant, "PKR")

@@ -48,7 +48,7 @@ func (p *payout) handleMessages(ctx workflow.Context) {
 				return order.View{}, refused(err)
 			}
 			p.updates++
-			view, err := p.act(ctx, action)
+			view, err := p.act(uncancelled(ctx), action)
 			p.wakeIf(ctx, err == nil)
 			return view, err
 		}, workflow.UpdateHandlerOptions{
@@ -87,6 +87,17 @@ func mustDecrypt(raw converter.RawValue) {
 	if payload := raw.Payload(); payload != nil && contract.Encrypted(payload) {
 		panic(contract.Missing(payload))
 	}
+}
+
+// uncancelled returns a context for an action, because a cancellation of the workflow takes
+// no order from the operators. A run that refused an action after a cancellation, before
+// this version, goes on refusing: it replays what it did.
+func uncancelled(ctx workflow.Context) workflow.Context {
+	if ctx.Err() != nil && workflow.GetVersion(ctx, "actions after a cancellation", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return ctx
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	return ctx
 }
 
 // act executes an operator's action, or returns why it was refused.

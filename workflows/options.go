@@ -15,6 +15,9 @@ const (
 	// A ledger write takes milliseconds; ten seconds without an answer means
 	// that the connection is gone and a new one should be tried.
 	ledgerAttempt = 10 * time.Second
+
+	// A day of a million orders takes about fifteen seconds.
+	dayAttempt = 2 * time.Minute
 	// The database may be away for an unlimited time: the order waits. After an
 	// hour the order shows the cause, and tries again (write).
 	ledgerPatience = time.Hour
@@ -60,9 +63,19 @@ func forAction(ctx workflow.Context, summary string) workflow.Context {
 	return inLedger(ctx, summary, actionPatience)
 }
 
+// forDay sets the options of a local activity that adds up a day, which may have
+// millions of transfers.
+func forDay(ctx workflow.Context, summary string) workflow.Context {
+	return attempting(ctx, summary, dayAttempt, ledgerPatience)
+}
+
 func inLedger(ctx workflow.Context, summary string, patience time.Duration) workflow.Context {
+	return attempting(ctx, summary, ledgerAttempt, patience)
+}
+
+func attempting(ctx workflow.Context, summary string, attempt, patience time.Duration) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout:    ledgerAttempt,
+		StartToCloseTimeout:    attempt,
 		ScheduleToCloseTimeout: patience,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,

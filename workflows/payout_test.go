@@ -460,6 +460,33 @@ func TestCancellingTheWorkflowDoesNotAbandonTheOrder(t *testing.T) {
 	w.balanced()
 }
 
+// Somebody who asked Temporal to cancel the workflow has not taken the order from the
+// operators: an action is executed as before.
+func TestActionsAfterACancellation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *activities.Settings) { s.CallbackGrace = 100 * time.Hour })
+	r := request(t, order.Withdrawal, "stuck")
+	w.RegisterDelayedCallback(w.CancelWorkflow, time.Minute)
+	for i, by := range []string{"amina", "chen"} {
+		w.RegisterDelayedCallback(func() { w.update(t, order.ActionNote, "", order.Note{By: by, Text: "seen"}) }, time.Duration(i+2)*time.Minute)
+	}
+	w.RegisterDelayedCallback(func() {
+		_, err := w.gateway.Move(merchant, r.Number, tarspay.StateSucceeded, "")
+		require.NoError(t, err)
+	}, time.Hour)
+	require.Equal(t, order.Succeeded, w.drive(r).State)
+	noted := 0
+	entries, err := w.books.Audit(t.Context(), r.Key())
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if entry.Action == ledger.ActionNote {
+			noted++
+		}
+	}
+	require.Equal(t, 2, noted)
+	w.balanced()
+}
+
 // After the end: a refund is booked once the gateway confirms it.
 func TestRefundAfterSuccess(t *testing.T) {
 	t.Parallel()
@@ -533,16 +560,48 @@ func TestARefundBeforeItsPayment(t *testing.T) {
 	w.balanced()
 }
 
+// A worker without the gateway's key, and callbacks from before their signatures were
+// stored: no order is settled by a callback, and none is lost. The gateway is asked.
+func TestCallbacksThatNothingProves(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
+		for _, scenario := range []string{"success", "flip", "false-failure", "changed-amount"} {
+			t.Run(string(kind)+" "+scenario, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, func(s *activities.Settings) { s.Verifier = nil })
+				r := request(t, kind, scenario)
+				view := w.drive(r)
+				want := order.Succeeded
+				if scenario == "flip" {
+					want = view.State // the query sees either
+				}
+				require.Equal(t, want, view.State)
+				w.balanced()
+				entries, err := w.books.Audit(t.Context(), r.Key())
+				require.NoError(t, err)
+				for _, e := range entries {
+					require.NotEqual(t, rules.FromCallback, e.Source, "%s", e.Action)
+				}
+				callbacks, err := w.books.Callbacks(t.Context(), r.Key())
+				require.NoError(t, err)
+				require.Equal(t, len(callbacks) > 0, w.ignored(r.Key())[codes.CallbackUnproven] == 1)
+				for _, c := range callbacks {
+					require.Contains(t, []ledger.InboxStatus{ledger.Done, ledger.Late}, c.Status)
+				}
+			})
+		}
+	}
+}
+
 // hears puts a callback of an order into the inbox and signals it.
 func (w *world) hears(t *testing.T, r order.Request, state tarspay.State) {
 	t.Helper()
 	booked, err := w.gateway.Order(merchant, r.Number)
 	require.NoError(t, err)
-	id, fresh, err := w.books.StoreCallback(t.Context(), tarspay.Callback{
+	id, fresh := stores(t, w.books, tarspay.Callback{
 		Direction: tarspay.DirectionWithdrawal, Currency: "PKR", Fee: booked.Fee.Short(), Merchant: merchant, OrderNumber: r.Number,
 		OrderAmount: "1500", PayAmount: "1500", GatewayID: booked.ID, State: state,
-	}, []byte("{}"))
-	require.NoError(t, err)
+	})
 	require.True(t, fresh)
 	require.NoError(t, w.books.MarkCallback(t.Context(), id, ledger.Signalled))
 	w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, contract.CallbackSignalInput{ID: id})

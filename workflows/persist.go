@@ -71,8 +71,13 @@ func troubleOf(err error) order.Reason {
 // persist is write for a workflow that drives no order. When the history has
 // become long it returns again(), which is the workflow's continue-as-new error.
 func persist(ctx workflow.Context, summary string, again func() error, result, activity any, args ...any) error {
+	return persistIn(forLedger(ctx, summary), again, result, activity, args...)
+}
+
+// persistIn is persist with other options of the local activity, in the context.
+func persistIn(ctx workflow.Context, again func() error, result, activity any, args ...any) error {
 	for {
-		err := workflow.ExecuteLocalActivity(forLedger(ctx, summary), activity, args...).Get(ctx, result)
+		err := workflow.ExecuteLocalActivity(ctx, activity, args...).Get(ctx, result)
 		if err == nil {
 			return nil
 		}

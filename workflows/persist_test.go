@@ -230,6 +230,7 @@ func TestNothingFailsAnOrder(t *testing.T) {
 		"Confirm", "Unconfirmed", "FindOrphans", "FindUnwritten", "Merchants", "TakeSnapshot", "AskAboutEnded", "PlanTransactions", "MarkTransactions",
 		"ReportUnmatched", "CountFindings", "ReadHistory", "CheckpointAudit",
 		"StoreBatchPage", "ReadyBatch", "StepBatch", // of a batch; see batch_test.go
+		"StoreStatementPage", "ReadyStatement", "MatchStatement", // of a statement; see statement_test.go
 		"ActOnBooks",    // see TestNothingFailsABookAction
 		"OpenElsewhere", // see TestWhatAWorkerLacksAnotherOneDoes
 	}

@@ -498,11 +498,10 @@ func (s *shop) callback(number string, age time.Duration) {
 	s.t.Helper()
 	at := s.now()
 	s.follow(func() time.Time { return at.Add(lag + time.Hour - age) })
-	id, _, err := s.books.StoreCallback(s.t.Context(), tarspay.Callback{
+	id, _ := stores(s.t, s.books, tarspay.Callback{
 		Direction: tarspay.DirectionDeposit, Merchant: vietnam, OrderNumber: number, Currency: "VND", OrderAmount: "5", PayAmount: "5",
 		GatewayID: "P-" + number, State: tarspay.StateSucceeded,
-	}, nil)
-	require.NoError(s.t, err)
+	})
 	require.NoError(s.t, s.books.MarkCallback(s.t.Context(), id, ledger.Unmatched))
 	s.follow(func() time.Time { return at })
 }

@@ -22,6 +22,8 @@ func Register(registry worker.WorkflowRegistry) {
 		contract.CheckpointAuditType:       CheckpointAudit,
 		contract.BatchType:                 Batch,
 		contract.BatchPageType:             BatchPage,
+		contract.StatementType:             Statement,
+		contract.StatementPageType:         StatementPage,
 	} {
 		registry.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
 	}

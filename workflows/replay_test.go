@@ -25,17 +25,12 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 19)
+	require.GreaterOrEqual(t, len(files), 24)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
-			for name, run := range map[string]any{
-				contract.DepositType: workflows.Deposit, contract.WithdrawalType: workflows.Withdrawal,
-				contract.ReconcileBalancesType: workflows.ReconcileBalances, contract.ReconcileTransactionsType: workflows.ReconcileTransactions,
-			} {
-				replayer.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: name})
-			}
+			workflows.Register(replayer)
 			history, id := recording(t, file)
 			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(silence(), history, worker.ReplayWorkflowHistoryOptions{
 				OriginalExecution: workflow.Execution{ID: id},

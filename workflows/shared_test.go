@@ -80,12 +80,11 @@ func TestALateCallbackOfAnotherOrdersProof(t *testing.T) {
 	_, err = d.books.CompleteSubmission(t.Context(), owner, 1, ledger.Answer{Outcome: ledger.Accepted, GatewayID: "P1"})
 	require.NoError(t, err)
 
-	acts := activities.NewBooks(d.books, activities.Settings{ConfirmAll: true})
-	id, _, err := d.books.StoreCallback(t.Context(), tarspay.Callback{
+	acts := activities.NewBooks(d.books, activities.Settings{ConfirmAll: true, Verifier: verifierOf(t, platform(t).PublicKey())})
+	id, _ := stores(t, d.books, tarspay.Callback{
 		Direction: tarspay.DirectionWithdrawal, Currency: "PKR", Fee: "0", Merchant: merchant, OrderNumber: "W-1",
 		OrderAmount: "1500", PayAmount: "1500", GatewayID: "P1", State: tarspay.StateSucceeded,
-	}, nil)
-	require.NoError(t, err)
+	})
 	applied, err := acts.ApplyCallback(t.Context(), key, id)
 	require.NoError(t, err)
 	require.False(t, applied.Ask)

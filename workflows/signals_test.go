@@ -72,11 +72,10 @@ func TestJunkSignalsChangeNothing(t *testing.T) {
 			ours, unreadable := sealed(t)
 			w.SetDataConverter(ours.Strict().Converter())
 			r := request(t, kind, "silent-success")
-			foreign, _, err := w.books.StoreCallback(t.Context(), tarspay.Callback{
+			foreign, _ := stores(t, w.books, tarspay.Callback{
 				Direction: r.Kind.Direction(), Currency: "PKR", Fee: "15", Merchant: merchant, OrderNumber: "W-2",
 				OrderAmount: "1500", PayAmount: "1500", GatewayID: "P-2", State: tarspay.StateSucceeded,
-			}, nil)
-			require.NoError(t, err)
+			})
 			tell := func() {
 				for _, payload := range junk() {
 					w.TestWorkflowEnvironment.SignalWorkflow(contract.CallbackSignal, converter.NewRawValue(payload))

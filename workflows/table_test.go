@@ -214,6 +214,7 @@ func newOracle(t *testing.T) *oracle {
 	settings := activities.Settings{
 		Merchants: map[string]string{merchant: "PK", poor: "PK"}, NotifyURL: "http://receiver.test/", GatewayTimeout: 15 * time.Second,
 		NotFoundGrace: time.Minute, PollLadder: config.Ladder{time.Second}, RetryLadder: config.Ladder{time.Second}, ReviewPoll: time.Hour,
+		Verifier: verifierOf(t, platform(t).PublicKey()),
 	}
 	private, _, err := tarspay.GenerateKey()
 	require.NoError(t, err)
@@ -356,9 +357,7 @@ func (o *oracle) try(kind order.Kind, stands string, callback, answer int) {
 	o.answer = answer
 	id := ""
 	if callback != unheard {
-		var err error
-		id, _, err = o.books.StoreCallback(o.t.Context(), o.callback(callback), nil)
-		require.NoError(o.t, err, name)
+		id, _ = stores(o.t, o.books, o.callback(callback))
 	}
 	if answer == longGone {
 		o.now = o.now.Add(time.Hour)

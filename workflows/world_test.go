@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,6 +131,7 @@ func (w *world) register() {
 		PollLadder:  config.Ladder{5 * time.Second, 10 * time.Second, time.Minute},
 		RetryLadder: config.Ladder{2 * time.Second, 10 * time.Second, time.Minute}, ReviewPoll: time.Hour,
 		WithdrawalHorizon: 72 * time.Hour, DepositHorizon: 48 * time.Hour,
+		Verifier: verifierOf(w.t, w.gateway.PlatformKey(), platform(w.t).PublicKey()),
 	}
 	for _, c := range w.change {
 		c(&settings)
@@ -174,15 +176,35 @@ func (w *world) tick() {
 	}
 }
 
+// platform signs the callbacks that tests put into the inbox themselves.
+func platform(t *testing.T) *tarspay.Signer {
+	t.Helper()
+	signer, err := tarspay.NewSigner(strings.Repeat("7", 64))
+	require.NoError(t, err)
+	return signer
+}
+
+func verifierOf(t *testing.T, keys ...string) *tarspay.Verifier {
+	t.Helper()
+	verifier, err := tarspay.NewVerifier(keys...)
+	require.NoError(t, err)
+	return verifier
+}
+
+// stores puts a callback into the inbox, signed by platform.
+func stores(t *testing.T, books *ledger.Ledger, c tarspay.Callback) (id string, fresh bool) {
+	t.Helper()
+	body, signature := tarspay.EncodeCallback(c, platform(t))
+	id, fresh, err := books.StoreCallback(t.Context(), c, body, signature)
+	require.NoError(t, err)
+	return id, fresh
+}
+
 // receive is the receiver, reached without a network.
 func (w *world) receive(r *http.Request) (*http.Response, error) {
-	verifier, err := tarspay.NewVerifier(w.gateway.PlatformKey())
-	if err != nil {
-		return nil, err
-	}
 	answer := httptest.NewRecorder()
 	callback.NewHandler(callback.Options{
-		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: callback.NewMetrics(prometheus.NewRegistry()),
+		Verifier: verifierOf(w.t, w.gateway.PlatformKey()), Ledger: w.books, Merchants: []string{merchant}, Metrics: callback.NewMetrics(prometheus.NewRegistry()),
 		Log: slog.New(slog.DiscardHandler), Deliverer: w.deliverer(),
 	}).ServeHTTP(answer, r)
 	return answer.Result(), nil

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -20,17 +21,20 @@ func main() { os.Exit(process.Main(command())) }
 
 func command() *cobra.Command {
 	var settings strings.Builder
-	if err := config.Table(&settings, config.API{}); err != nil {
+	var workflows strings.Builder
+	if err := errors.Join(config.Table(&settings, config.API{}), config.Table(&workflows, config.APIWorkflows{})); err != nil {
 		panic(err) // only wrong struct tags cause an error, and a test checks them
 	}
 	root := &cobra.Command{
 		Use:   "api",
 		Short: "Answer finance systems over HTTP",
 		Long: "Answers finance systems over HTTP: starts orders, reads them, and does what their callers may do. " +
-			"GET / lists the operations, and /openapi.json describes them. It only reads the database, and writes through the worker. " +
+			"GET / lists the operations, and /openapi.json describes them. It only reads the database, and writes through the worker, " +
+			"unless PAYOUTS_API_RUN_WORKFLOWS lets it run workflows itself. " +
 			"It drains on SIGTERM.\n\n" +
 			"The connection to Temporal has its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_…, " +
-			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String(),
+			"TEMPORAL_API_KEY, TEMPORAL_PROFILE.\n\nSettings:\n\n" + settings.String() +
+			"\nWith PAYOUTS_API_RUN_WORKFLOWS=true also:\n\n" + workflows.String(),
 		Example: "  PAYOUTS_DATABASE_URL=postgres://payouts@db/payouts PAYOUTS_MERCHANTS=M1700000001:PK \\\n" +
 			"  PAYOUTS_ROSTER_FILE=/etc/payouts/roster.yaml PAYOUTS_ORIGIN=payouts.example.com/live \\\n" +
 			"  PAYOUTS_API_KEY_FILE=/run/secrets/api.key api\n" +

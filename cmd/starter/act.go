@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -26,8 +27,40 @@ func (s *starter) addActor(cmd *cobra.Command, a *actor, why string) {
 }
 
 func (s *starter) addBy(cmd *cobra.Command, by *string) {
-	cmd.Flags().StringVar(by, "by", s.user, "who does it; for the record")
-	s.complete(cmd, "by", func(*cobra.Command) []string { return nil })
+	s.addNamed(cmd, "by", by, "who does it; for the record")
+}
+
+// addNamed adds a flag that names who acts.
+func (s *starter) addNamed(cmd *cobra.Command, flag string, by *string, says string) {
+	*by = s.user
+	cmd.Flags().Var(named{by, &s.claimed}, flag, says)
+	s.complete(cmd, flag, func(*cobra.Command) []string { return nil })
+}
+
+// named is the value of such a flag. It notes that the flag was given.
+type named struct{ name, claimed *string }
+
+func (n named) String() string {
+	if n.name == nil { // package pflag makes an empty one
+		return ""
+	}
+	return *n.name
+}
+
+func (n named) Set(name string) error {
+	*n.name, *n.claimed = name, name
+	return nil
+}
+
+func (named) Type() string { return "string" }
+
+// recorded returns who is on record for what was done: who acts, or whom the API key stands
+// for if nobody has signed.
+func (s *starter) recorded(by string) string {
+	if s.door == nil || s.hasSigned {
+		return by
+	}
+	return cmp.Or(s.door.Caller(), by)
 }
 
 // act does an action on an order and prints what was done, by whom and why, and the
@@ -43,7 +76,7 @@ func (s *starter) act(done string, who actor, do func(useCases) (payouts.Order, 
 	}
 	s.warnAway(document)
 	s.show(document, func(w io.Writer) {
-		writeDone(w, done, who)
+		s.writeDone(w, done, who)
 		for _, line := range more {
 			printf(w, "%s\n", line)
 		}
@@ -53,9 +86,9 @@ func (s *starter) act(done string, who actor, do func(useCases) (payouts.Order, 
 }
 
 // writeDone prints an action that was done, who did it, and why.
-func writeDone(w io.Writer, done string, who actor) {
-	if who.by != "" {
-		done += " by " + who.by
+func (s *starter) writeDone(w io.Writer, done string, who actor) {
+	if by := s.recorded(who.by); by != "" {
+		done += " by " + by
 	}
 	if who.why != "" {
 		done += ": " + who.why

@@ -72,7 +72,7 @@ func (m *many) addRoot(s *starter, cmd *cobra.Command) {
 
 // pick reads the orders of the flags.
 func (m *many) pick(ctx context.Context, s *starter, merchant string) (payouts.OrderList, error) {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return payouts.OrderList{}, err
 	}
@@ -139,7 +139,7 @@ func (s *starter) actOnList(ctx context.Context, m *many, merchant, name, done s
 	if m.root == "" {
 		return s.lookAtList(picked, m, merchant, name)
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *starter) actSignedOnList(ctx context.Context, signed envelope.Signed, f
 	if err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *starter) tellOutcome(one payouts.ListOutcome) {
 // showReport prints what became of a decision. The exit code is that of its problem.
 func (s *starter) showReport(report payouts.ListReport, done string, who actor) error {
 	s.show(report, func(w io.Writer) {
-		writeDone(w, done, who)
+		s.writeDone(w, done, who)
 		var counts []fact
 		for _, outcome := range []payouts.Outcome{payouts.ListDone, payouts.ListAlready, payouts.ListRefused, payouts.ListUnknown, payouts.ListUnsent} {
 			if report.Counts[outcome] > 0 {

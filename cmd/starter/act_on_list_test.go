@@ -59,10 +59,32 @@ func (b *testBundle) looked(t *testing.T, args ...string) string {
 
 // Many orders are looked at first, and approved by the fingerprint of the list. What
 // cannot be approved is told, and the rest is done. Again, it does what is left.
-func TestApproveAList(t *testing.T) {
+func TestApproveAList(t *testing.T) { eachWay(t, bareTime, approvesAList) }
+
+func bareTime(t *testing.T, b *testBundle) { b.bare(t) }
+
+// withBooks and withHappenings prepare a ledger.
+func withBooks(t *testing.T, b *testBundle)      { b.openReal(t) }
+func withHappenings(t *testing.T, b *testBundle) { b.happenings(t) }
+
+// eachWay runs a test directly and through the api.
+func eachWay(t *testing.T, prepare, test func(*testing.T, *testBundle)) {
+	t.Helper()
 	t.Parallel()
-	b := setup(t)
-	b.bare(t)
+	for _, way := range []string{"directly", "through the api"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			prepare(t, b)
+			if way != "directly" {
+				b.through = b.door(t)
+			}
+			test(t, b)
+		})
+	}
+}
+
+func approvesAList(t *testing.T, b *testBundle) {
 	for _, number := range []string{"L-1", "L-2", "L-3"} {
 		b.opened(t, request(t, number, "25000"))
 	}
@@ -118,10 +140,9 @@ func (b *testBundle) state(t *testing.T, number string) order.State {
 }
 
 // All orders that wait can be named at once. One that came since makes another list.
-func TestDecideAboutWhatWaits(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.bare(t)
+func TestDecideAboutWhatWaits(t *testing.T) { eachWay(t, bareTime, decidesAboutWhatWaits) }
+
+func decidesAboutWhatWaits(t *testing.T, b *testBundle) {
 	b.opened(t, request(t, "L-1", "25000"))
 	root := b.looked(t, "reject", "--waiting")
 	b.opened(t, request(t, "L-2", "25000"))

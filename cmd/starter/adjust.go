@@ -63,7 +63,7 @@ and repeated is true if the same was done before: then nothing was done now.`,
 			if err != nil {
 				return err
 			}
-			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
+			return s.adjust(func(service useCases) (payouts.Adjustment, error) {
 				return service.ProposeAdjustment(cmd.Context(), s.by(flags.by), adjustment)
 			})
 		},
@@ -155,7 +155,7 @@ proof: starter adjust list. Whoever proposed it is refused with SAME_PERSON.
 			if err != nil {
 				return err
 			}
-			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
+			return s.adjust(func(service useCases) (payouts.Adjustment, error) {
 				return service.ConfirmAdjustment(cmd.Context(), s.by(who), key)
 			})
 		},
@@ -183,7 +183,7 @@ reference stays taken.
 			if err != nil {
 				return err
 			}
-			return s.adjust(func(service *payouts.Service) (payouts.Adjustment, error) {
+			return s.adjust(func(service useCases) (payouts.Adjustment, error) {
 				return service.RejectAdjustment(cmd.Context(), s.by(who.by), key, who.why)
 			})
 		},
@@ -194,8 +194,8 @@ reference stays taken.
 }
 
 // adjust does an action on an adjustment and prints the adjustment afterwards.
-func (s *starter) adjust(do func(*payouts.Service) (payouts.Adjustment, error)) error {
-	service, err := s.service()
+func (s *starter) adjust(do func(useCases) (payouts.Adjustment, error)) error {
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -203,11 +203,11 @@ func (s *starter) adjust(do func(*payouts.Service) (payouts.Adjustment, error)) 
 	if err != nil {
 		return err
 	}
-	s.show(adjustmentDocument{record}, func(w io.Writer) { writeAdjustment(w, record) })
+	s.show(adjustmentDocument{record}, func(w io.Writer) { s.writeAdjustment(w, record) })
 	return nil
 }
 
-func writeAdjustment(w io.Writer, a payouts.Adjustment) {
+func (s *starter) writeAdjustment(w io.Writer, a payouts.Adjustment) {
 	if a.Repeated {
 		writeRepeated(w, a)
 	}
@@ -228,5 +228,5 @@ func writeRepeated(w io.Writer, a payouts.Adjustment) {
 	if a.State == payouts.AdjustmentProposed {
 		by, at = a.By, a.ProposedAt
 	}
-	writeDone(w, "nothing was done now: the adjustment was "+string(a.State)+" before, at "+moment(at)+",", actor{by: by})
+	printf(w, "%s\n", printable("nothing was done now: the adjustment was "+string(a.State)+" before, at "+moment(at)+", by "+by))
 }

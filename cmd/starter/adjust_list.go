@@ -39,7 +39,7 @@ func (s *starter) adjustments(ctx context.Context, filter payouts.AdjustmentFilt
 	if err := pageLimit(filter.Limit); err != nil {
 		return err
 	}
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

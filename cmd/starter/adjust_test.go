@@ -24,10 +24,9 @@ var proposing = []string{
 func adjusting(args ...string) []string { return append([]string{"adjust"}, args...) }
 
 // One person proposes, another one confirms: then the money has moved, once.
-func TestAdjust(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.openReal(t)
+func TestAdjust(t *testing.T) { eachWay(t, withBooks, adjusts) }
+
+func adjusts(t *testing.T, b *testBundle) {
 	b.clock = noon.Add(time.Minute)
 	requireRun(t, b, "adjust_propose", proposing, exitDone)
 	require.Equal(t, amount(t, "100000", "PKR"), b.available(t), "nothing has moved")

@@ -51,7 +51,7 @@ is as of starter status, and closed lists the ids of discrepancies.`,
 }
 
 func (s *starter) adopt(ctx context.Context, key order.Key, who string) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,10 @@ func (s *starter) publicKeys(file string) (*seal.Public, error) {
 	if file == "" {
 		return nil, nil
 	}
+	return readPublicKeys(file)
+}
+
+func readPublicKeys(file string) (*seal.Public, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, order.Refuse(seal.CodeKeyMissing, "the file with the public keys cannot be read: %s", err)

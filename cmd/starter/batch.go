@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/batch"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
-	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -170,7 +170,7 @@ are in the list.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			checked, err := s.readBatch(args[0], &flags)
 			if err != nil {
-				return s.batchFaults(err)
+				return s.fileFaults(err)
 			}
 			document := checkedDocument{checkedBatchOf(checked)}
 			s.show(document, func(w io.Writer) { writeChecked(w, "the file is right; nothing was sent", document.Batch) })
@@ -200,7 +200,7 @@ func (s *starter) readBatch(path string, flags *batchFlags) (*batch.Checked, err
 	if err != nil {
 		return nil, usage("the file cannot be read: %v", err)
 	}
-	return batch.Check(content, options)
+	return batch.Check(bytes.NewReader(content), int64(len(content)), options)
 }
 
 // checkedDocument is {"batch":{…}}.
@@ -229,35 +229,4 @@ func writeChecked(w io.Writer, done string, b checkedBatch) {
 		facts = append(facts, fact{"total", total.String()})
 	}
 	describe(w, "batch "+b.ID, facts)
-}
-
-// faultsDocument is {"error":{…},"faults":[…],"count":…}.
-type faultsDocument struct {
-	Error  failure       `json:"error"`
-	Faults []batch.Fault `json:"faults"`
-	Count  int           `json:"count"`
-}
-
-// batchFaults prints what is wrong with a file. It returns other errors unchanged.
-func (s *starter) batchFaults(err error) error {
-	var wrong *batch.Faults
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	document := faultsDocument{
-		Error: failure{Failure: payouts.Failure{
-			Code: batch.CodeInvalid, Message: "the file has " + count(wrong.Count, "fault", "faults") + "; nothing was sent", Problems: []order.Problem{},
-		}, exit: exitOf(batch.CodeInvalid)},
-		Faults: wrong.Faults, Count: wrong.Count,
-	}
-	s.show(document, func(io.Writer) {
-		for _, fault := range wrong.Faults {
-			printf(s.errs, "%s\n", printable(fault.String()))
-		}
-		if more := wrong.Count - len(wrong.Faults); more > 0 {
-			printf(s.errs, "and %d more\n", more)
-		}
-		writeFailure(s.errs, document.Error)
-	})
-	return outcome(document.Error.exit)
 }

@@ -59,7 +59,7 @@ command when the answer does not come. With --wait it goes on as starter batch w
 		RunE: func(cmd *cobra.Command, args []string) error {
 			checked, err := s.readBatch(args[0], &flags)
 			if err != nil {
-				return s.batchFaults(err)
+				return s.fileFaults(err)
 			}
 			return s.submitBatch(cmd.Context(), checked, filepath.Base(args[0]), by, waiting)
 		},
@@ -67,10 +67,8 @@ command when the answer does not come. With --wait it goes on as starter batch w
 	flags.add(s, cmd)
 	cmd.Flags().BoolVar(&waiting.wait, "wait", false, "wait until every row has ended; exit code 4 if one ends without success, 7 if it takes longer")
 	cmd.Flags().DurationVar(&waiting.timeout, "timeout", 0, "how long to wait; usually 24h")
-	cmd.Flags().StringVar(&by, "requested-by", s.user, "who asks for it; for the record")
-	for _, flag := range []string{"timeout", "requested-by"} {
-		s.complete(cmd, flag, func(*cobra.Command) []string { return nil })
-	}
+	s.addNamed(cmd, "requested-by", &by, "who asks for it; for the record")
+	s.complete(cmd, "timeout", func(*cobra.Command) []string { return nil })
 	return cmd
 }
 
@@ -84,7 +82,7 @@ func (s *starter) submitBatch(ctx context.Context, checked *batch.Checked, name,
 	}
 	stored, err := s.store(ctx, checked, name, by)
 	if err != nil {
-		return s.batchFaults(err)
+		return s.fileFaults(err)
 	}
 	if waiting.wait {
 		return s.watchBatch(ctx, service, stored.ID, waiting)
@@ -96,8 +94,12 @@ func (s *starter) submitBatch(ctx context.Context, checked *batch.Checked, name,
 // store has a file stored: the api by the file itself, a worker by its rows.
 func (s *starter) store(ctx context.Context, checked *batch.Checked, name, by string) (payouts.Batch, error) {
 	if s.door != nil {
+		content, err := io.ReadAll(io.NewSectionReader(checked.File(), 0, checked.Size()))
+		if err != nil {
+			return payouts.Batch{}, err // it is in memory
+		}
 		return s.door.UploadBatch(ctx, s.by(by), apiclient.Upload{
-			Merchant: checked.Merchant, Country: checked.Country(), Name: name, Format: checked.Format, Content: checked.File(),
+			Merchant: checked.Merchant, Country: checked.Country(), Name: name, Format: checked.Format, Content: content,
 		})
 	}
 	service, err := s.service()
@@ -304,7 +306,7 @@ func (s *starter) batchRowsCommand() *cobra.Command {
 
 --json: {"rows":[{"seq","line","kind","merchant","number","country","way","payee",
 "requested_by","amount","fingerprint","hidden","state","gateway_id","paid","fee",
-"fee_text","reason","ended_at"}],"more"}, where line is that of the file. --after goes
+"fee_text","expected_fee","reason","ended_at"}],"more"}, where line is that of the file. --after goes
 on after a seq.`,
 		Example: `  starter batch rows 4be1c09d9f2c44d0 --state failed,refused`,
 		Args:    commandline.Exactly("batch"), ValidArgsFunction: cobra.NoFileCompletions,
@@ -431,9 +433,6 @@ func (s *starter) batchChange(
 	cmd.Args, cmd.ValidArgsFunction = commandline.Exactly("batch"), cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		service, err := s.useCases()
-		if err == nil && started {
-			_, err = s.service() // before anything is done
-		}
 		if err != nil {
 			return err
 		}
@@ -450,7 +449,7 @@ func (s *starter) batchChange(
 			}
 		}
 		if !s.json {
-			writeDone(s.out, done, who)
+			s.writeDone(s.out, done, who)
 		}
 		s.showBatch(changed)
 		return nil
@@ -464,7 +463,7 @@ func (s *starter) batchChange(
 
 // cancelStarted cancels the orders of a batch that were started and not sent.
 func (s *starter) cancelStarted(ctx context.Context, id string, who actor) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

@@ -265,6 +265,33 @@ func TestReconcileTransactions(t *testing.T) {
 	require.Contains(t, got.errs, "goes on")
 }
 
+// Through the api a comparison is waited for, and goes on when the time to wait is over.
+func TestReconcileTransactionsThroughTheDoor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	comparedTransactions()(t, b)
+	b.through = b.door(t)
+	run := func(more ...string) result {
+		return b.run(t.Context(), append([]string{"reconcile", "--transactions", "--merchant", merchantVN}, more...)...)
+	}
+	got := run("--from", "2026-05-01", "--to", "12h")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, []string{merchantVN}, b.temporal.span.Merchants)
+	require.True(t, b.temporal.span.From.Equal(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)))
+	require.True(t, b.temporal.span.To.Equal(noon.Add(-11*time.Hour)))
+	require.Contains(t, got.out, merchantVN)
+	require.NotContains(t, got.out, merchant+" ")
+
+	b.temporal.reportErr = errors.New("terminated")
+	require.Contains(t, run().errs, "without a report")
+	b.temporal.startErr = order.Refuse(client.CodeReconciliationUnderWay, "another span is under way")
+	require.Contains(t, run().errs, client.CodeReconciliationUnderWay)
+	b.temporal.startErr, b.temporal.blocks = nil, true
+	got = run("--timeout", "1ms")
+	require.Equal(t, exitUnderWay, got.code, got.errs)
+	require.Contains(t, got.errs, "goes on")
+}
+
 // A merchant that only the worker knows may have books in any currency.
 func TestBalanceOfAnUnknownMerchant(t *testing.T) {
 	t.Parallel()
@@ -440,6 +467,7 @@ func TestUnreadableText(t *testing.T) {
 		append(slices.Clone(withdraw), "--field", "walletId=\xe9"), append(slices.Clone(withdraw), "--requested-by", "Ren\xe9"),
 		{"adjust", "propose", "T-1", "--kind", "fee", "--amount", "1", "--why", "\xe9", "--evidence", "e"},
 		{"set-aside", "f00d", "--why", "w", "--by", "Ren\xe9"}, {"close-discrepancy", "7", "--why", "\xe9"},
+		{"discrepancy", "explain", "7", "--why", "\xe9"},
 	} {
 		b := setup(t)
 		b.temporalErr, b.ledgerErr = errors.New("nothing is asked"), errors.New("nothing is asked")
@@ -467,7 +495,7 @@ func TestMistypedPathOfTheLedger(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, args := range [][]string{
-		{"queue"}, {"show", "INV-1"}, {"audit", "INV-1"}, {"audit", "--verify"}, {"discrepancies"}, {"balance"}, {"adjust", "list"},
+		{"queue"}, {"show", "INV-1"}, {"audit", "INV-1"}, {"audit", "--verify"}, {"discrepancies"}, {"discrepancy", "show", "1"}, {"balance"}, {"adjust", "list"},
 		{"adopt", "INV-1"},
 	} {
 		b := setup(t)

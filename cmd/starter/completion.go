@@ -33,7 +33,7 @@ func (s *starter) completeOrder(cmd *cobra.Command, kind order.Kind) {
 	s.complete(cmd, "way", wayNames(kind))
 	s.complete(cmd, "merchant", s.merchantNames)
 	s.complete(cmd, "field", memberNames(kind))
-	for _, flag := range []string{"number", "amount", "name", "account", "phone", "email", "requested-by", "timeout"} {
+	for _, flag := range []string{"number", "amount", "name", "account", "phone", "email", "timeout"} {
 		s.complete(cmd, flag, func(*cobra.Command) []string { return nil })
 	}
 }

@@ -34,7 +34,7 @@ order was there already. With --wait it comes at the end.`,
 			return s.deposit(cmd.Context(), flags, waiting)
 		},
 	}
-	flags.add(cmd, order.Deposit, s.user)
+	flags.add(s, cmd, order.Deposit)
 	waiting.add(cmd, "30s for the instructions, with --wait 10m for the end")
 	s.completeOrder(cmd, order.Deposit)
 	return cmd

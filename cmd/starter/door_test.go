@@ -9,15 +9,20 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/apiclient"
 	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 )
 
@@ -38,19 +43,20 @@ func (b *testBundle) door(t *testing.T) string {
 }
 
 // notThroughTheDoor are commands that the api does not have, or not with all their flags.
-var notThroughTheDoor = []string{"adjust", "adopt", "audit", "erase", "reconcile", "resume", "set-aside", "stop", "transactions"}
+var notThroughTheDoor = []string{"adopt", "audit", "transactions"}
 
 // otherThroughTheDoor are the golden files of commands that print something else through
 // the api, and why.
 var otherThroughTheDoor = map[string]string{
 	"list": "there is no ledger, and the api lists the ledger", "list_none": "likewise", "temporal_unreachable": "likewise",
+	"adjust_propose": "a repetition; TestAdjust runs it through the api", "adjust_confirm": "likewise",
 	"reconcile": "the api compares one merchant at a time, and each answer has all", "reconcile_unreachable": "likewise",
 }
 
 // requireSameThroughTheDoor runs the command through the api: it prints the same.
 func requireSameThroughTheDoor(t *testing.T, b *testBundle, name string, args []string, text, machine result) {
 	t.Helper()
-	if otherThroughTheDoor[name] != "" || b.settingsErr != nil {
+	if otherThroughTheDoor[name] != "" || b.settingsErr != nil || b.through != "" {
 		return
 	}
 	throughIt := append([]string{"--api", b.door(t)}, args...)
@@ -133,4 +139,83 @@ func TestTheKeyOfTheDoor(t *testing.T) {
 	got = b.run(t.Context(), "queue")
 	require.Equal(t, exitUsage, got.code)
 	require.Contains(t, got.errs, "PAYOUTS_API_TOKEN_FILE")
+}
+
+// keyOfBilling is an api behind a proxy that takes every key for one of the system billing. It
+// counts what is asked for to be done.
+func (b *testBundle) keyOfBilling(t *testing.T) (address string, sent *int) {
+	t.Helper()
+	door, err := url.Parse(b.door(t))
+	require.NoError(t, err)
+	sent = new(int)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "Bearer payouts_x", r.Header.Get("Authorization"))
+		r.Header.Set(httpapi.ByHeader, "billing")
+		if r.Method != http.MethodGet {
+			*sent++
+		}
+		httputil.NewSingleHostReverseProxy(door).ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	b.settings.APITokenFile = filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(b.settings.APITokenFile, []byte("payouts_x"), 0o600))
+	return server.URL, sent
+}
+
+// An API key stands for its system. What a person is said to do, and has not signed, is not
+// sent; without a name the system is recorded, and told.
+func TestWhoActsThroughTheDoor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	withHappenings(t, b)
+	address, sent := b.keyOfBilling(t)
+	b.through = address
+	discrepancies, err := b.real.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Open: true})
+	require.NoError(t, err)
+	id := strconv.FormatInt(discrepancies[0].ID, 10)
+	for _, args := range [][]string{
+		{"close-discrepancy", id, "--why", "w", "--by", "amina"}, {"discrepancy", "assign", id, "--to", "bilal", "--why", "w", "--by", "amina"},
+		{"stop", "--country", "PK", "--why", "w", "--by", "amina"}, {"set-aside", strings.Repeat("f", 64), "--why", "w", "--by", "amina"},
+		{"webhook", "rotate", "we_1", "--by", "amina"}, append(slices.Clone(withdraw), "--requested-by", "amina"),
+	} {
+		got := b.run(t.Context(), args...)
+		require.Equal(t, exitRefused, got.code, got.errs)
+		require.Contains(t, got.errs, "("+apiclient.CodeNotSaid+")", args)
+		require.Contains(t, got.errs, "billing", args)
+	}
+	require.Zero(t, *sent)
+
+	got := b.run(t.Context(), "discrepancy", "assign", id, "--to", "bilal", "--why", "w")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Contains(t, got.out, "assigned by billing: w")
+	got = b.run(t.Context(), "discrepancy", "explain", id, "--why", "w", "--by", "billing")
+	require.Equal(t, exitDone, got.code, got.errs)
+	require.Equal(t, 2, *sent)
+	story := b.run(t.Context(), "discrepancy", "show", id)
+	require.Contains(t, story.out, "billing")
+	require.NotContains(t, story.out, "amina")
+}
+
+// Every command that names who acts notes that it was told so.
+func TestCommandsThatNameWhoActs(t *testing.T) {
+	t.Parallel()
+	s := starter{user: "amina"}
+	found := 0
+	var look func(*cobra.Command)
+	look = func(command *cobra.Command) {
+		for _, name := range []string{"by", "requested-by"} {
+			if flag := command.Flags().Lookup(name); flag != nil {
+				found++
+				require.IsType(t, named{}, flag.Value, command.CommandPath())
+				require.NoError(t, flag.Value.Set("bilal"))
+				require.Equal(t, "bilal", s.claimed, command.CommandPath())
+				s.claimed = ""
+			}
+		}
+		for _, below := range command.Commands() {
+			look(below)
+		}
+	}
+	look(s.root())
+	require.Greater(t, found, 25)
 }

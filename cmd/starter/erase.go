@@ -35,7 +35,7 @@ and it is audited, done or refused. With a roster it is signed, with the role ad
 			if err != nil {
 				return err
 			}
-			service, err := s.service()
+			service, err := s.useCases()
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ and it is audited, done or refused. With a roster it is signed, with the role ad
 				return err
 			}
 			s.show(erasedDocument{erased}, func(w io.Writer) {
-				writeDone(w, "erased", who)
+				s.writeDone(w, "erased", who)
 				describe(w, "order "+erased.Number, []fact{
 					{"merchant", erased.Merchant}, {"state", string(erased.State)}, {"erased at", moment(erased.At)},
 				})

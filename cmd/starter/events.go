@@ -21,7 +21,7 @@ func (s *starter) eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "What has happened, the oldest first; --follow waits for more",
 		Long: `Lists events from the ledger, the oldest first. Every change of an order's state is an
-event, every change of a batch's, and every discrepancy that is opened or closed. A
+event, every change of a batch's, and every discrepancy that is opened, closed or reminded of. A
 worker gives an event its place in the list, within a second.
 
 --follow prints events as they come, from now on unless --from or --after says
@@ -42,7 +42,7 @@ one line for each event: {"event":{…},"cursor"}.`,
 	f := cmd.Flags()
 	f.BoolVar(&flags.follow, "follow", false, "print events as they come")
 	f.StringVar(&flags.merchant, "merchant", "", "only of this merchant number")
-	f.StringSliceVar(&flags.types, "type", nil, "only these types, such as withdrawal.succeeded: an order's kind and its new state; batch. and its new state; discrepancy.opened, discrepancy.closed")
+	f.StringSliceVar(&flags.types, "type", nil, "only these types, such as withdrawal.succeeded: an order's kind and its new state; batch. and its new state; discrepancy.opened, discrepancy.closed, discrepancy.reminder")
 	f.StringVar(&flags.from, "from", "", "from then on: 2026-05-01, 2026-05-01T10:00:00Z, or 24h ago; a few may be older by a minute (24h ago when not set, now with --follow)")
 	f.StringVar(&flags.after, "after", "", "after this cursor")
 	f.IntVar(&flags.limit, "limit", 100, fmt.Sprintf("at most so many, up to %d; --follow has none", payouts.MaxPage))
@@ -73,7 +73,7 @@ func (f eventFlags) filter(now time.Time) (filter payouts.EventFilter, from time
 	}
 	for _, kind := range f.types {
 		if !payouts.KnownEventType(kind) {
-			wrong.add(codeUsage, "type", "--type %s: no event is of this type; a type is an order's kind and its new state (starter states), such as withdrawal.succeeded, or batch. and its new state, or discrepancy.opened or discrepancy.closed", shellWord(kind))
+			wrong.add(codeUsage, "type", "--type %s: no event is of this type; a type is an order's kind and its new state (starter states), such as withdrawal.succeeded, or batch. and its new state, or discrepancy.opened, discrepancy.closed or discrepancy.reminder", shellWord(kind))
 		}
 	}
 	if f.after != "" {

@@ -49,7 +49,7 @@ func setupGateway(t *testing.T) *gatewayBundle {
 	}
 	b.settings = config.Starter{
 		Access: config.Access{
-			GatewayTimeout: 5 * time.Second, AccountCheckPath: options.AccountCheckPath, UTRSupplementPath: options.UTRSupplementPath,
+			CallTime: config.CallTime{GatewayTimeout: 5 * time.Second}, AccountCheckPath: options.AccountCheckPath, UTRSupplementPath: options.UTRSupplementPath,
 		},
 		Keys: config.Keys{PrivateKeys: make(config.PrivateKeys)},
 	}

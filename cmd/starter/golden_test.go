@@ -66,6 +66,13 @@ func TestGolden(t *testing.T) {
 		"resolve_ended":          {reviewEnded, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "failed", "--by", "amina", "--why", "paid", "--evidence", "ticket 4711"}, exitRefused},
 		"resolve_incomplete":     {nothing, []string{"resolve", "INV-1", "--merchant", merchant, "--state", "done", "--paid", "3"}, exitUsage},
 		"poll":                   {underWay, []string{"poll", "INV-1", "--merchant", merchant}, exitDone},
+		"report":                 {aDay, []string{"report", "--day", "2026-03-11", "--merchant", merchant}, exitDone},
+		"report_csv":             {aDay, []string{"report", "--day", "2026-03-11", "--merchant", merchant, "--format", "csv"}, exitDone},
+		"report_not_over":        {aDay, []string{"report", "--day", "2026-03-12", "--merchant", merchant}, exitRefused},
+		"report_invalid":         {nothing, []string{"report", "--day", "11.3.2026", "--format", "pdf"}, exitUsage},
+		"report_no_day":          {nothing, []string{"report", "--format", "xlsx"}, exitUsage},
+		"report_currency":        {aDay, []string{"report", "--day", "2026-03-11", "--merchant", merchant, "--currency", "RUP"}, exitUsage},
+		"report_unknown":         {aDay, []string{"report", "--day", "2026-03-11", "--merchant", "M999"}, exitRefused},
 		"balance":                {someBooks, []string{"balance", "--merchant", merchant + "," + merchantVN}, exitDone},
 		"balance_no_ledger":      {nothing, []string{"balance"}, exitUsage},
 		"reconcile":              {compared(order.Agreed), []string{"reconcile"}, exitDone},
@@ -235,6 +242,14 @@ func someOrders(t *testing.T, b *testBundle) {
 	killed.Number, killed.Open, killed.Status = "INV-3", false, "Terminated"
 	bare.Kind, bare.Merchant, bare.Number, bare.Open, bare.Status, bare.StartedAt = order.Deposit, merchant, "CART-9", true, "Running", noon
 	b.temporal.rows = []client.Row{review, ended, killed, bare}
+}
+
+// aDay is the day of package report's tests.
+func aDay(t *testing.T, b *testBundle) {
+	b.ledgerErr = nil
+	text, err := os.ReadFile("../../internal/report/testdata/days.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &b.books.days))
 }
 
 func someBooks(t *testing.T, b *testBundle) {

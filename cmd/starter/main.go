@@ -27,6 +27,7 @@ func main() {
 	connections := boot.Connect(os.Stderr)
 	s := starter{
 		connect: connections.Parts,
+		examine: connections.Examine,
 		in:      os.Stdin, out: os.Stdout, errs: os.Stderr,
 		load:    config.LoadStarter,
 		user:    userName(),
@@ -51,11 +52,14 @@ type starter struct {
 	user      string // who runs it, as the system knows them
 	now       func() time.Time
 
-	signing config.Signing // of the settings
-	toSign  io.Writer      // where an envelope is written in place of being signed; nil: it is signed
+	signing   config.Signing // of the settings
+	claimed   string         // who is said to act, of --by or --requested-by; empty if neither was given
+	toSign    io.Writer      // where an envelope is written in place of being signed; nil: it is signed
+	hasSigned bool           // a person has signed what is done
 
 	load    func() (config.Starter, error)
 	connect connect
+	examine examine
 
 	api  string            // the address of the api, of --api
 	door *apiclient.Client // nil: there is no api

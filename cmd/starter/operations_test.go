@@ -18,7 +18,6 @@ import (
 	temporalclient "go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/harness/docs"
@@ -26,7 +25,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 const operations = "../../docs/operations.md"
@@ -62,7 +63,7 @@ func settingsTable(t *testing.T) string {
 	for _, process := range []struct {
 		name     string
 		settings any
-	}{{"worker", config.Worker{}}, {"receiver", config.Receiver{}}, {"api", config.API{}}, {"starter", config.Starter{}}, {"codec", config.Codec{}}} {
+	}{{"worker", config.Worker{}}, {"receiver", config.Receiver{}}, {"api", config.API{}}, {"api with workflows", config.APIWorkflows{}}, {"starter", config.Starter{}}, {"codec", config.Codec{}}} {
 		var table bytes.Buffer
 		require.NoError(t, config.Markdown(&table, process.settings))
 		for row := range strings.Lines(table.String()) {
@@ -213,6 +214,13 @@ func TestOperationsMetrics(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
 	registry.MustRegister(callback.NewInboxCollector(l, quiet), worker.NewCollector(l, quiet, time.Minute, []string{merchant}))
 	worker.NewWebhookMetrics(registry)
+	refused := &tarspay.Error{Class: tarspay.ClassAuth, Code: tarspay.ErrorCodes()[0].Code}
+	worker.NewGatewayMetrics(registry).Observe(tarspay.OperationBalance, time.Second, refused)
+	none, err := money.Minor(0, "PKR")
+	require.NoError(t, err)
+	require.NoError(t, l.OpenBooks(t.Context(), merchant, none, none))
+	_, err = l.TakeSnapshot(t.Context(), merchant, none, none, ledger.Booked{})
+	require.NoError(t, err)
 	_, err = l.CreateWebhook(t.Context(), ledger.NewWebhook{URL: "https://pay.example.com", Secret: "s", By: "amina"})
 	require.NoError(t, err)
 	families, err := registry.Gather()
@@ -232,35 +240,6 @@ func TestOperationsMetrics(t *testing.T) {
 	}
 	slices.Sort(named)
 	require.Equal(t, counted, slices.Compact(named), "the page names all of them")
-}
-
-// The page's alert rules are whole, and ask for kinds that are counted.
-func TestOperationsAlerts(t *testing.T) {
-	t.Parallel()
-	found := blocks(readOperations(t), "yaml")
-	require.Len(t, found, 2)
-	var file struct {
-		Groups []struct {
-			Name  string
-			Rules []struct {
-				Alert, Expr, For string
-				Annotations      map[string]string
-			}
-		}
-	}
-	decoder := yaml.NewDecoder(strings.NewReader(found[1]))
-	decoder.KnownFields(true)
-	require.NoError(t, decoder.Decode(&file))
-	require.Len(t, file.Groups, 1)
-	require.Len(t, file.Groups[0].Rules, 4)
-	kinds := []ledger.QueueKind{ledger.QueueReview, ledger.QueueDiscrepancy}
-	for _, rule := range file.Groups[0].Rules {
-		require.Contains(t, rule.Expr, "payouts_", rule.Alert)
-		require.NotEmpty(t, rule.Annotations["summary"], rule.Alert)
-		for _, kind := range regexp.MustCompile(`kind="(\w+)"`).FindAllStringSubmatch(rule.Expr, -1) {
-			require.Contains(t, kinds, ledger.QueueKind(kind[1]), rule.Alert)
-		}
-	}
 }
 
 // The queries for the UI are understood by a real server that has our search

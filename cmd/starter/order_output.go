@@ -75,6 +75,8 @@ func writeOrder(w io.Writer, document orderDocument) {
 		{"amount", amountText(o.Amount)},
 		{"paid", amountText(o.Paid)},
 		{"fee", feeText(o.Standing)},
+		{"expected fee", amountText(o.ExpectedFee)},
+		{"late fee", lateFeesText(document.LateFees)},
 		{"country", o.Country},
 		{"way", o.Way},
 		{payeeName(o.Kind), o.Payee},
@@ -93,6 +95,19 @@ func writeOrder(w io.Writer, document orderDocument) {
 	}
 	facts = append(facts, fact{"told by", toldBy[document.Source]})
 	describe(w, string(o.Kind)+" "+o.Key().String(), facts)
+}
+
+// lateFeesText returns the fees of an order that were learned late; "" for none.
+func lateFeesText(fees []payouts.LateFee) string {
+	var texts []string
+	for _, fee := range fees {
+		text := fee.Amount.String()
+		if fee.Back() {
+			text += " given back"
+		}
+		texts = append(texts, text+" ("+fee.Ref+", "+moment(fee.At)+")")
+	}
+	return strings.Join(texts, "; ")
 }
 
 // whenSet returns a time; "" for none.

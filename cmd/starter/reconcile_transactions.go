@@ -65,7 +65,7 @@ func (f *transactionsFlags) input(merchants []string, now time.Time) (payouts.Tr
 }
 
 func (s *starter) reconcileTransactions(ctx context.Context, input payouts.TransactionSpan, timeout time.Duration) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}

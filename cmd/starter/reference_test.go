@@ -286,7 +286,7 @@ func TestHelpFits(t *testing.T) {
 func TestUnknownWords(t *testing.T) {
 	t.Parallel()
 	for line, message := range map[string]string{
-		"report":                       "there is no command report; did you mean reconcile?",
+		"compare":                      "there is no command compare; did you mean reconcile?",
 		"aprove INV-1":                 "there is no command aprove; did you mean approve?",
 		"frobnicate":                   "there is no command frobnicate; starter --help lists them",
 		"Ayesha":                       "there is no such command; starter --help lists them",
@@ -357,9 +357,9 @@ func TestHelpNamesEveryMember(t *testing.T) {
 		startedDocument{}, orderDocument{}, payouts.List{}, balancesDocument{}, payouts.BalanceReport{}, payouts.TransactionReport{},
 		countriesDocument{}, payouts.CountryWays{}, payouts.CountryBanks{}, keyDocument{}, codesDocument{}, statesDocument{},
 		payouts.Transactions{}, accountDocument{}, certificateDocument{}, depositDocument{}, paymentDocument{}, supplementDocument{}, submittedDocument{},
-		payouts.QueuePage{}, payouts.Story{}, auditDocument{}, payouts.AuditReport{}, payouts.DiscrepancyPage{}, discrepancyDocument{},
+		payouts.QueuePage{}, payouts.Story{}, auditDocument{}, payouts.AuditReport{}, payouts.DiscrepancyPage{}, discrepancyDocument{}, storyDocument{},
 		lookDocument{}, payouts.Resolved{}, payouts.Adopted{}, adjustmentDocument{}, payouts.AdjustmentPage{}, callbackDocument{},
-		webhookSecretDocument{}, webhookStatusDocument{}, webhooksDocument{}, payouts.WebhookTested{}, payouts.WebhookDeliveryPage{}, listening{}, forwarded{},
+		doctorDocument{}, webhookSecretDocument{}, webhookStatusDocument{}, webhooksDocument{}, payouts.WebhookTested{}, payouts.WebhookDeliveryPage{}, listening{}, forwarded{},
 	} {
 		for _, name := range memberNamesOf(reflect.TypeOf(document)) {
 			require.Contains(t, help.String(), `"`+name+`"`, "%T", document)

@@ -26,7 +26,7 @@ type orderFlags struct {
 	requestedBy                            string
 }
 
-func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string) {
+func (f *orderFlags) add(s *starter, cmd *cobra.Command, kind order.Kind) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.merchant, "merchant", "", "merchant number; not needed when PAYOUTS_MERCHANTS has one for the country")
 	flags.StringVar(&f.number, "number", "", "order number, chosen by you once per payment: repeating it never pays twice")
@@ -45,7 +45,7 @@ func (f *orderFlags) add(cmd *cobra.Command, kind order.Kind, requestedBy string
 	flags.StringArrayVar(&f.fields, "field", nil, "any other member by the gateway's name, as `key=value`: walletId=…, ifsc=…; repeat as needed")
 	flags.StringVar(&f.notBefore, "not-before", "", "send it at this time at the earliest, such as 2026-12-24T09:00:00Z, or 2026-12-24T09:00 in the local time zone; at most a year ahead")
 	flags.StringArrayVar(&f.metadata, "metadata", nil, "your own, as `key=value`: shown with the order, and starter list is filtered by it; repeat as needed")
-	flags.StringVar(&f.requestedBy, "requested-by", requestedBy, "who asks for it; for the record")
+	s.addNamed(cmd, "requested-by", &f.requestedBy, "who asks for it; for the record")
 }
 
 // request returns the request of the flags and the settings. The error is an

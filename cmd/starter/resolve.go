@@ -117,13 +117,13 @@ func (s *starter) resolve(ctx context.Context, key order.Key, flags resolveFlags
 		return err
 	}
 	s.warnAway(resolved.Order)
-	s.show(resolved, func(w io.Writer) { writeResolved(w, resolved, flags) })
+	s.show(resolved, func(w io.Writer) { s.writeResolved(w, resolved, flags) })
 	return nil
 }
 
-func writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
+func (s *starter) writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
 	if !resolved.Pending {
-		writeDone(w, "resolved", flags.actor)
+		s.writeDone(w, "resolved", flags.actor)
 		o := resolved.Order.Order
 		printf(w, "booked: %s\n", booked(o, order.Resolution{State: o.State, Paid: o.Paid, Fee: o.Fee}))
 		writeOrder(w, resolved.Order)
@@ -147,7 +147,7 @@ func writeResolved(w io.Writer, resolved payouts.Resolved, flags resolveFlags) {
 	}
 	describe(w, "proposed, and nothing is booked: a second person must confirm it", []fact{
 		{"books", books},
-		{"who", "neither " + flags.by + " nor who requested the order"},
+		{"who", "neither " + s.recorded(flags.by) + " nor who requested the order"},
 		{"with", "starter resolve " + orderArguments(resolved.Order.Order.Key()) + " --state " + flags.state + amounts + " --why WHY --evidence PROOF"},
 	})
 }

@@ -46,11 +46,11 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 	add(groupOrders, s.withdrawCommand(), s.depositCommand(), s.batchCommand(), s.statusCommand(), s.listCommand())
 	add(groupOperators, s.queueCommand(), s.showCommand(), s.auditCommand(), s.eventsCommand(),
 		s.approveCommand(), s.rejectCommand(), s.cancelCommand(), s.pollCommand(), s.resolveCommand(), s.noteCommand(), s.adoptCommand(),
-		s.discrepanciesCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.webhookCommand(), s.listenCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(),
+		s.discrepanciesCommand(), s.discrepancyCommand(), s.closeDiscrepancyCommand(), s.setAsideCommand(), s.webhookCommand(), s.listenCommand(), s.adjustCommand(), s.balanceCommand(), s.reconcileCommand(), s.statementCommand(), s.reportCommand(),
 		s.stopCommand(), s.resumeCommand(), s.eraseCommand(), s.restoredCommand(), s.signCommand(), s.actCommand())
 	add(groupGateway, s.transactionsCommand(), s.checkAccountCommand(), s.certificateCommand(), s.depositByTrxCommand(),
 		s.trxCommand(), s.utrCommand())
-	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand())
+	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand(), s.doctorCommand())
 	root.AddCommand(topics()...)
 	commandline.Prepare(root, func(build commandline.Build) {
 		s.show(build, func(w io.Writer) { printf(w, "%s\n", build) })
@@ -68,13 +68,16 @@ var otherWords = map[string][]string{
 	"events":    {"follow", "tail", "stream", "watch"},
 	"queue":     {"todo", "tasks", "inbox", "alerts"},
 	"show":      {"story", "history", "log"},
-	"reconcile": {"report", "compare", "diff", "check"},
+	"reconcile": {"compare", "diff", "check"},
+	"report":    {"day", "summary"},
+	"statement": {"import", "portal", "export"},
 	"note":      {"comment", "remark"},
 	"stop":      {"halt", "pause", "freeze"},
 	"resume":    {"continue", "unpause"},
 	"ways":      {"methods", "wallets"},
 	"codes":     {"errors", "error"},
 	"keygen":    {"key", "keys"},
+	"doctor":    {"health", "diagnose"},
 }
 
 // topics returns the help topics other than the commands.

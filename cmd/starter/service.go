@@ -53,13 +53,36 @@ type useCases interface {
 	Cancel(ctx context.Context, actor payouts.Actor, key order.Key, why string) (payouts.Order, error)
 	Resolve(ctx context.Context, actor payouts.Actor, key order.Key, resolution func(country string) (order.Resolution, error)) (payouts.Resolved, error)
 	Poll(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Order, error)
+	Adopt(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Adopted, error)
 	Note(ctx context.Context, actor payouts.Actor, key order.Key, text string) (payouts.Order, error)
 	ActSigned(ctx context.Context, signed envelope.Signed) (payouts.Order, error)
 
+	PickOrders(ctx context.Context, actor payouts.Actor, keys []order.Key) (payouts.OrderList, error)
+	PickWaiting(ctx context.Context, actor payouts.Actor, merchant string) (payouts.OrderList, error)
+	PickBatch(ctx context.Context, actor payouts.Actor, id string, states ...payouts.RowState) (payouts.OrderList, error)
+	PickUnsent(ctx context.Context, actor payouts.Actor, id string) (list payouts.OrderList, found bool, err error)
+	ActOnList(ctx context.Context, actor payouts.Actor, list payouts.OrderList, a payouts.ListAction, told func(payouts.ListOutcome)) (payouts.ListReport, error)
+	ActSignedOnList(ctx context.Context, list payouts.OrderList, signed envelope.Signed, told func(payouts.ListOutcome)) (payouts.ListReport, error)
+
 	Balances(ctx context.Context, actor payouts.Actor, merchants []string) (balances []payouts.Balance, unopened []string, err error)
+	DayReports(ctx context.Context, actor payouts.Actor, query payouts.DayQuery) (payouts.DayReports, error)
 	ReconcileBalances(ctx context.Context, actor payouts.Actor, merchants []string, patience time.Duration) (payouts.BalanceReport, error)
+	ReconcileTransactions(ctx context.Context, actor payouts.Actor, input payouts.TransactionSpan, patience time.Duration) (payouts.TransactionReport, error)
 	Discrepancies(ctx context.Context, actor payouts.Actor, filter payouts.DiscrepancyFilter) (payouts.DiscrepancyPage, error)
+	Discrepancy(ctx context.Context, actor payouts.Actor, id int64) (payouts.DiscrepancyStory, error)
+	WorkDiscrepancy(ctx context.Context, actor payouts.Actor, work order.DiscrepancyWork, why string) (payouts.Discrepancy, error)
 	CloseDiscrepancy(ctx context.Context, actor payouts.Actor, id int64, why string) (payouts.Discrepancy, error)
+
+	BookDiscrepancy(ctx context.Context, actor payouts.Actor, id int64, why, evidence string) (payouts.Adjustment, error)
+	Adjustments(ctx context.Context, actor payouts.Actor, filter payouts.AdjustmentFilter) (payouts.AdjustmentPage, error)
+	ProposeAdjustment(ctx context.Context, actor payouts.Actor, p payouts.Proposal) (payouts.Adjustment, error)
+	ConfirmAdjustment(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Adjustment, error)
+	RejectAdjustment(ctx context.Context, actor payouts.Actor, key order.Key, why string) (payouts.Adjustment, error)
+	Stop(ctx context.Context, actor payouts.Actor, scope order.StopScope, why string) (payouts.Stop, error)
+	Resume(ctx context.Context, actor payouts.Actor, scope order.StopScope, why string) (payouts.Stop, error)
+	SetCallbackAside(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Callback, error)
+	Erase(ctx context.Context, actor payouts.Actor, key order.Key, why string) (payouts.Erased, error)
+	CloseDay(ctx context.Context, actor payouts.Actor, c payouts.Closing) (payouts.DayReport, error)
 
 	Batch(ctx context.Context, actor payouts.Actor, id string) (payouts.Batch, error)
 	Batches(ctx context.Context, actor payouts.Actor, filter payouts.BatchFilter) (payouts.BatchPage, error)
@@ -67,6 +90,9 @@ type useCases interface {
 	PauseBatch(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Batch, error)
 	ResumeBatch(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Batch, error)
 	CancelBatch(ctx context.Context, actor payouts.Actor, id, why string) (payouts.Batch, error)
+
+	Statement(ctx context.Context, actor payouts.Actor, id string) (payouts.Statement, error)
+	Statements(ctx context.Context, actor payouts.Actor, filter payouts.StatementFilter) (payouts.StatementList, error)
 
 	Webhooks(ctx context.Context, actor payouts.Actor) ([]payouts.Webhook, error)
 	Webhook(ctx context.Context, actor payouts.Actor, id string) (payouts.WebhookStatus, error)
@@ -141,6 +167,7 @@ func (s *starter) settings() (config.Starter, error) {
 			return settings, err
 		}
 	}
+	s.door.Claim(s.claimed)
 	ctx, cancel := context.WithTimeout(context.Background(), merchantsTime)
 	defer cancel()
 	settings.Merchants, err = s.door.Merchants(ctx, s.self())

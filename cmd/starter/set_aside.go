@@ -52,7 +52,7 @@ type callbackDocument struct {
 }
 
 func (s *starter) setAside(ctx context.Context, id string, who actor) error {
-	service, err := s.service()
+	service, err := s.useCases()
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (s *starter) setAside(ctx context.Context, id string, who actor) error {
 	if err != nil {
 		return err
 	}
-	s.show(callbackDocument{callback, who.by, who.why}, func(w io.Writer) {
-		writeDone(w, "set aside", who)
+	s.show(callbackDocument{callback, s.recorded(who.by), who.why}, func(w io.Writer) {
+		s.writeDone(w, "set aside", who)
 		writeCallback(w, callback)
 	})
 	return nil

@@ -50,6 +50,8 @@ type testBundle struct {
 	opens bool // the ledger that the settings name
 
 	temporalErr, ledgerErr, settingsErr error // what reaching them says instead
+
+	through string // address of the api that commands are run through; empty: directly
 }
 
 func setup(*testing.T) *testBundle {
@@ -75,8 +77,11 @@ func (b *testBundle) run(ctx context.Context, args ...string) result {
 	s := starter{
 		in: strings.NewReader(b.typed), out: &out, errs: &errs, user: "amina",
 		load:    func() (config.Starter, error) { return b.settings, b.settingsErr },
-		connect: b.connect,
-		now:     func() time.Time { return noon.Add(time.Hour) },
+		connect: b.connect, examine: boot.Connect(io.Discard).Examine,
+		now: func() time.Time { return noon.Add(time.Hour) },
+	}
+	if b.through != "" {
+		args = append([]string{"--api", b.through}, args...)
 	}
 	code := s.run(ctx, args)
 	return result{code: code, out: out.String(), errs: errs.String()}
@@ -131,6 +136,7 @@ type fakeTemporal struct {
 
 	startErr, viewErr, findErr, reportErr error
 	blocks                                bool
+	unmatched                             bool // no statement is compared
 
 	waits       int // calls of Wait
 	requests    []order.Request
@@ -201,6 +207,25 @@ func (f *fakeTemporal) ReconcileTransactions(ctx context.Context, input contract
 	return f.transactions, f.reportErr
 }
 
+// CompareTransactions starts a comparison that ends at once, but for one that blocks.
+func (f *fakeTemporal) CompareTransactions(_ context.Context, merchant string, from, to time.Time) (client.TransactionsRun, error) {
+	f.span = contract.ReconcileTransactionsInput{Merchants: []string{merchant}, From: from, To: to}
+	return client.TransactionsRun{Merchant: merchant, RunID: "0198f00d-0000-7000-8000-000000000001", StartedAt: noon}, f.startErr
+}
+
+func (f *fakeTemporal) ComparedTransactions(_ context.Context, merchant, runID string) (client.TransactionsRun, error) {
+	run := client.TransactionsRun{Merchant: merchant, RunID: runID, StartedAt: noon}
+	if f.blocks {
+		return run, nil
+	}
+	run.EndedAt = noon.Add(time.Hour)
+	if f.reportErr == nil {
+		run.Result = &contract.ReconcileTransactionsResult{Merchants: slices.DeleteFunc(slices.Clone(f.transactions.Merchants),
+			func(m contract.MerchantTransactions) bool { return m.Merchant != merchant })}
+	}
+	return run, nil
+}
+
 func (f *fakeTemporal) ActOnBooks(ctx context.Context, action order.BookAction, record any) error {
 	if _, err := f.answer(ctx); err != nil {
 		return err
@@ -231,7 +256,23 @@ type fakeBooks struct {
 	accounts  map[string]map[ledger.Account]money.Amount // by merchant and currency: "M1 PKR"
 	snapshots []order.Snapshot
 	merchants []string // that workers have recorded, or that have books
+	days      []ledger.DayReport
 }
+
+func (f *fakeBooks) Day(ctx context.Context, query ledger.DayQuery) (ledger.DayReport, error) {
+	if len(f.days) == 0 {
+		return f.books.Day(ctx, query)
+	}
+	i := slices.IndexFunc(f.days, func(d ledger.DayReport) bool {
+		return d.Merchant == query.Merchant && d.Day == query.Day && d.Zone == query.Zone.String()
+	})
+	if i < 0 {
+		return ledger.DayReport{}, order.Refuse(ledger.CodeDayNotOver, "%s ends in %s later", query.Day, query.Zone)
+	}
+	return f.days[i], nil
+}
+
+func (f *fakeBooks) LateFees(context.Context, order.Key) ([]ledger.LateFee, error) { return nil, nil }
 
 func (f *fakeBooks) HasMerchant(_ context.Context, merchant string) (bool, error) {
 	return slices.Contains(f.merchants, merchant), nil

@@ -50,7 +50,9 @@ func (s *starter) sign(name string, message []byte) (string, error) {
 		return "", err
 	}
 	defer func() { _ = key.Close() }()
-	return key.Sign(message)
+	signature, err := key.Sign(message)
+	s.hasSigned = err == nil
+	return signature, err
 }
 
 // signingKey opens the key of a private key file, of a person in a directory, or of

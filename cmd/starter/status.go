@@ -28,8 +28,8 @@ The exit code is 7 when nothing drives the order: it has no workflow
 the order and the ledger does not (ORDER_NOT_IN_LEDGER). "problem" says which.
 
 --json: {"order":{"kind","merchant","number","country","way","payee","requested_by",
-"not_before","metadata","amount","state","gateway_id","paid","fee","fee_text","reason":{"code","text"},"instructions":{
-"pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
+"not_before","metadata","amount","state","gateway_id","paid","fee","fee_text",
+"expected_fee","reason":{"code","text"},"instructions":{"pay_url","pay_data","pay_data_type","account_name","account_number","bank","phone",
 "pay_code","pay_ways":[{"way","type","code","logo"}],"expires_at"},
 "fingerprint","hidden","next","unrecorded"},"source","changed_at","problem":{"code","text"}}.
 Unknown members are left out. changed_at is when the state last changed. requested_by
@@ -37,7 +37,7 @@ is who started the order, as typed then. hidden is "encrypted" if this machine l
 PAYOUTS_DATA_KEY_FILE, or "erased": then payee, requester and fingerprint are left out. unrecorded is true if the request was refused
 before it was written to the ledger; its number may be used again. An amount is
 {"value","currency"}. fee_text is the fee as the gateway wrote it, if fee is not exactly
-that. payee is whom a withdrawal pays, or who pays a deposit, masked. source is
+that. expected_fee is the fee on top of a withdrawal that is reserved with its amount. payee is whom a withdrawal pays, or who pays a deposit, masked. source is
 workflow, ledger or list.`,
 		Example: `  starter status INV-1
   starter status INV-1 --merchant M1700000001 --json

@@ -30,7 +30,7 @@ it is audited: starter audit --merchant MERCHANT, or --installation.
 ` + stopJSON,
 		Example: `  starter stop --all --why "the finance system was broken into" --by amina
   starter stop --country PK --why "the bank's day off is not planned for" --by amina`,
-	}, (*payouts.Service).Stop)
+	}, useCases.Stop)
 }
 
 func (s *starter) resumeCommand() *cobra.Command {
@@ -47,12 +47,12 @@ audited, done or refused. SAME_PERSON: the first person cannot be the second, to
 ` + stopJSON,
 		Example: `  starter resume --all --why "the passwords are changed" --by amina
   starter resume --all --why "checked" --by bilal`,
-	}, (*payouts.Service).Resume)
+	}, useCases.Resume)
 }
 
 // stopping completes a command whose action is on a scope.
 func (s *starter) stopping(
-	cmd *cobra.Command, act func(*payouts.Service, context.Context, payouts.Actor, order.StopScope, string) (payouts.Stop, error),
+	cmd *cobra.Command, act func(useCases, context.Context, payouts.Actor, order.StopScope, string) (payouts.Stop, error),
 ) *cobra.Command {
 	var who actor
 	var scope order.StopScope
@@ -61,7 +61,7 @@ func (s *starter) stopping(
 		if refusal := (order.BookAction{Stop: &scope}).Check(); refusal != nil {
 			return usage("%s needs one of --merchant, --country and --all", cmd.Name())
 		}
-		service, err := s.service()
+		service, err := s.useCases()
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ has answered for it.`,
 			return s.withdraw(cmd.Context(), flags, waiting)
 		},
 	}
-	flags.add(cmd, order.Withdrawal, s.user)
+	flags.add(s, cmd, order.Withdrawal)
 	waiting.add(cmd, "10m")
 	s.completeOrder(cmd, order.Withdrawal)
 	return cmd

@@ -17,7 +17,8 @@ import (
 func run(ctx context.Context, settings config.Worker) error {
 	log := settings.Logger(os.Stderr)
 	slog.SetDefault(log)
-	clients, err := boot.Gateways(settings)
+	registry := boot.Metrics()
+	clients, err := boot.Gateways(settings, worker.NewGatewayMetrics(registry).Observe)
 	if err != nil {
 		return err
 	}
@@ -27,6 +28,9 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	data, err := boot.DataKeys(log, settings.Data)
 	if err != nil {
+		return err
+	}
+	if err := worker.CheckFees(settings); err != nil {
 		return err
 	}
 	knobs, err := worker.Settings(settings)
@@ -49,16 +53,13 @@ func run(ctx context.Context, settings config.Worker) error {
 	}
 	defer temporal.Close()
 
-	w := worker.New(temporal, books, clients, knobs, worker.Rates{Gateway: settings.GatewayRate, Transactions: settings.ReconcileRate})
-	if err := w.Start(); err != nil {
-		return err
-	}
+	w := worker.New(temporal, log, books, clients, knobs, worker.Rates{Gateway: settings.GatewayRate, Transactions: settings.ReconcileRate})
+	w.Start()
 	defer w.Stop()
 	var keeping sync.WaitGroup
 	running, stop := context.WithCancel(ctx)
 	keeping.Go(func() { worker.KeepKnown(running, books, knobs, log) })
 	keeping.Go(func() { worker.KeepEvents(running, books, log) })
-	registry := boot.Metrics()
 	webhooks, sender := worker.NewWebhookMetrics(registry), boot.WebhookSender(settings.Webhooks, commandline.ReadBuild("worker").Version)
 	keeping.Go(func() { worker.KeepWebhooks(running, books, sender, webhooks, log) })
 	defer sender.Close()
@@ -66,7 +67,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	defer stop()
 	registry.MustRegister(worker.NewCollector(books, log, settings.UnknownAlarm, settings.Merchants.Numbers()))
 	side, err := telemetry.Listen(ctx, settings.HealthListen, registry, boot.WorkerLedgerCheck(books), boot.TemporalCheck(temporal, true),
-		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority, boot.AuditCheck(keys))
+		telemetry.Check{Name: "starts", Required: true, Try: worker.NewStarts(temporal, log).Try}, authority, boot.AuditCheck(keys), w.Check())
 	if err != nil {
 		return commandline.NotListening("PAYOUTS_HEALTH_LISTEN", settings.HealthListen, err)
 	}

@@ -33,7 +33,7 @@ func (r *rig) batch(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if _, err := batch.Check(large, batch.Options{Merchant: r.stack.Merchant("PK"), Country: "PK"}); err != nil {
+	if _, err := batch.Check(bytes.NewReader(large), int64(len(large)), batch.Options{Merchant: r.stack.Merchant("PK"), Country: "PK"}); err != nil {
 		return err
 	}
 	line.CheckPerS = digits(float64(line.CheckRows) / time.Since(began).Seconds())

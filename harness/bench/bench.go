@@ -35,8 +35,11 @@ type Options struct {
 	Rounds      int    // rounds of each side, in turn; 0 is 3
 	Open        int    // orders in flight at once, of that measurement; 0 is 1000
 	Records     int    // transactions that are compared; 0 is 100,000
+	Source      string // compare by this alone: history or statement; empty: both
 	Rows        int    // of the batch; 0 is 1000
+	DayOrders   int    // of the day that is reported; 0 is 1,000,000
 	Only        string // the one measurement to make; empty: all of the server
+	Roster      bool   // with a roster: the system signs each start
 	Progress    io.Writer
 }
 
@@ -67,6 +70,7 @@ const (
 type place struct {
 	Server string `json:"server"`
 	Ledger string `json:"ledger"`
+	Roster bool   `json:"roster,omitempty"` // each start is signed
 }
 
 // Run measures everything and prints one JSON object per line.
@@ -126,6 +130,7 @@ var measures = []measurement{
 	{"batch", "", (*rig).batch},
 	{"in_flight", "", (*rig).inFlight},
 	{"reconcile", Embedded, (*rig).reconcile},
+	{"report", "", (*rig).report},
 }
 
 // on reports whether the measurement is made.
@@ -147,6 +152,9 @@ func checkOnly(o Options) error {
 	}
 	if o.Only != "" && !slices.Contains(names, o.Only) {
 		return fmt.Errorf("there is no measurement %q: it is one of %s", o.Only, strings.Join(names, ", "))
+	}
+	if o.Source != "" && !slices.Contains(bySource, o.Source) {
+		return fmt.Errorf("there is no source %q: it is one of %s", o.Source, strings.Join(bySource, ", "))
 	}
 	return nil
 }
@@ -170,11 +178,12 @@ func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
 	options.Open = or(options.Open, 1000)
 	options.Records = or(options.Records, 100_000)
 	options.Rows = or(options.Rows, 1000)
+	options.DayOrders = or(options.DayOrders, 1_000_000)
 	dir, err := os.MkdirTemp("", "payouts-bench-")
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{options: options, place: place{Server: options.Server, Ledger: onSQLite}, out: json.NewEncoder(out), dir: dir}
+	r := &rig{options: options, place: place{Server: options.Server, Ledger: onSQLite, Roster: options.Roster}, out: json.NewEncoder(out), dir: dir}
 	// As many connections as there are requests at once, as client.Start has.
 	r.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: options.Concurrency}}
 	if options.Server == Production || options.DatabaseURL != "" {
@@ -203,6 +212,9 @@ func (r *rig) open(ctx context.Context) error {
 			"PAYOUTS_LOG_LEVEL":      "error",
 			"PAYOUTS_POLICY_FILE":    rules,
 		},
+	}
+	if r.options.Roster {
+		wanted.People = stack.People("")
 	}
 	if r.options.Server == Production {
 		wanted.Production, wanted.DatabaseSettings = true, countedPostgres
@@ -266,10 +278,14 @@ func rupees(whole int64) money.Amount {
 
 // start begins an order as a finance system would.
 func (r *rig) start(ctx context.Context, request order.Request) error {
+	request, err := r.stack.Sign(request)
+	if err != nil {
+		return err
+	}
 	if request.Kind == order.Deposit {
 		_, _, err := r.stack.Orders.StartDeposit(ctx, request)
 		return err
 	}
-	_, err := r.stack.Orders.Start(ctx, request)
+	_, err = r.stack.Orders.Start(ctx, request)
 	return err
 }

@@ -92,3 +92,24 @@ func memory(ctx context.Context, admin string) (megabytes float64, err error) {
 	size, err := stack.Memory(ctx, admin)
 	return digits(float64(size) / (1 << 20)), err
 }
+
+// watched raises peak to the worker's memory while do runs. It returns the error of do, or
+// that of looking, which does not wait for do.
+func (r *rig) watched(ctx context.Context, peak *float64, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			now, err := r.workerMemory(ctx)
+			if err != nil {
+				return err
+			}
+			*peak = max(*peak, now)
+		case err := <-done:
+			return err
+		}
+	}
+}

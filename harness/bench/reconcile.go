@@ -21,14 +21,17 @@ import (
 type reconcileLine struct {
 	Bench string `json:"bench"`
 	place
-	Rows    int     `json:"rows"`       // records of the gateway's history, each beside its order
-	PerS    float64 `json:"rows_per_s"` // read over HTTP, kept and compared; the rate limit is off
+	Source  string  `json:"source"`     // history or statement
+	Rows    int     `json:"rows"`       // records of the gateway's history, or lines of the statement, each beside its order
+	PerS    float64 `json:"rows_per_s"` // read over HTTP or from the file, kept and compared; the rate limit is off
 	PeakRSS float64 `json:"peak_rss_mb"`
 	IdleRSS float64 `json:"idle_rss_mb"` // before the first page
+	// StarterRSS is the peak of the starter that imports a statement.
+	StarterRSS float64 `json:"starter_peak_rss_mb,omitempty"`
 }
 
 // reconcile compares many transactions of a day, on a separate stack whose gateway and ledger
-// have them from the start.
+// have them from the start: by the gateway's history, and by a statement.
 func (r *rig) reconcile(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "payouts-bench-")
 	if err != nil {
@@ -36,10 +39,12 @@ func (r *rig) reconcile(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	day := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2)
-	if err := writeTrade(filepath.Join(dir, "gateway.jsonl"), r.stack.Merchant("VN"), r.options.Records, day); err != nil {
-		return err
+	if r.options.Source != bySource[1] { // the gateway is not asked about the lines of a statement that agree
+		if err := writeTrade(filepath.Join(dir, "gateway.jsonl"), r.stack.Merchant("VN"), r.options.Records, day); err != nil {
+			return err
+		}
 	}
-	own, err := stack.Start(ctx, stack.Options{Bin: r.options.Bin, Dir: dir, Progress: r.options.Progress, Settings: map[string]string{
+	own, err := stack.Start(ctx, stack.Options{Bin: r.options.Bin, Dir: dir, Progress: r.options.Progress, ReadyWithin: readTrade, Settings: map[string]string{
 		"PAYOUTS_RECONCILE_LAG":      "0s",
 		"PAYOUTS_RECONCILE_LOOKBACK": "0s", // the history is measured, without a query for each order
 		"PAYOUTS_RECONCILE_RATE":     "100000",
@@ -56,56 +61,60 @@ func (r *rig) reconcile(ctx context.Context) (err error) {
 	if err := bookTrade(ctx, filepath.Join(dir, "ledger.db"), merchant, r.options.Records, day); err != nil {
 		return err
 	}
-	line, err := (&rig{options: r.options, stack: own}).compare(ctx, merchant, day)
-	if err != nil {
-		return err
+	with := &rig{options: r.options, stack: own}
+	for _, source := range bySource {
+		if r.options.Source != "" && r.options.Source != source {
+			continue
+		}
+		measure := with.compare
+		if source == bySource[1] {
+			measure = func(ctx context.Context, merchant string, day time.Time) (reconcileLine, error) {
+				return with.importStatement(ctx, filepath.Join(dir, "statement.csv"), merchant, day)
+			}
+		}
+		line, err := measure(ctx, merchant, day)
+		if err != nil {
+			return err
+		}
+		if err := r.out.Encode(line); err != nil {
+			return err
+		}
 	}
-	return r.out.Encode(line)
+	return nil
 }
+
+// readTrade is how long a sandbox may take to read a state file of a million orders.
+const readTrade = 15 * time.Minute
+
+// bySource are the sources of the records that are compared.
+var bySource = []string{"history", "statement"}
 
 // compare has the transactions of a day compared and watches the worker's
 // memory meanwhile.
 func (r *rig) compare(ctx context.Context, merchant string, day time.Time) (reconcileLine, error) {
-	line := reconcileLine{Bench: "reconcile", place: place{Server: Embedded, Ledger: onSQLite}}
+	line := reconcileLine{Bench: "reconcile", place: place{Server: Embedded, Ledger: onSQLite}, Source: "history"}
 	var err error
 	if line.IdleRSS, err = r.workerMemory(ctx); err != nil {
 		return line, err
 	}
 	line.PeakRSS = line.IdleRSS
-	type report struct {
-		result contract.ReconcileTransactionsResult
-		err    error
-	}
-	done := make(chan report, 1)
+	var result contract.ReconcileTransactionsResult
 	began := time.Now()
-	go func() {
-		result, err := r.stack.Orders.ReconcileTransactions(ctx, contract.ReconcileTransactionsInput{
+	err = r.watched(ctx, &line.PeakRSS, func() (err error) {
+		result, err = r.stack.Orders.ReconcileTransactions(ctx, contract.ReconcileTransactionsInput{
 			Merchants: []string{merchant}, From: day, To: day.AddDate(0, 0, 1),
 		})
-		done <- report{result, err}
-	}()
-	look := time.NewTicker(200 * time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case <-look.C:
-			now, err := r.workerMemory(ctx)
-			if err != nil {
-				return line, err
-			}
-			line.PeakRSS = max(line.PeakRSS, now)
-		case ended := <-done:
-			if ended.err != nil {
-				return line, ended.err
-			}
-			m := ended.result.Merchants[0]
-			if m.Rows != r.options.Records || m.Compared != m.Rows || len(m.Findings) > 0 || m.Problem != "" {
-				return line, fmt.Errorf("the comparison went wrong: %+v", m)
-			}
-			line.Rows, line.PerS = m.Rows, digits(float64(m.Rows)/time.Since(began).Seconds())
-			return line, nil
-		}
+		return err
+	})
+	if err != nil {
+		return line, err
 	}
+	m := result.Merchants[0]
+	if m.Rows != r.options.Records || m.Compared != m.Rows || len(m.Findings) > 0 || m.Problem != "" {
+		return line, fmt.Errorf("the comparison went wrong: %+v", m)
+	}
+	line.Rows, line.PerS = m.Rows, digits(float64(m.Rows)/time.Since(began).Seconds())
+	return line, nil
 }
 
 // tradeAmount is what each order of the day was of, in dong, and its fee.

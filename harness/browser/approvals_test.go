@@ -2,9 +2,12 @@ package browser
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -68,6 +71,7 @@ func TestApprovals(t *testing.T) {
 	require.Equal(t, order.Rejected, ended.State)
 	p.presses("#back")
 	require.Equal(t, "Nothing waits for you.", p.text("#none"))
+	b.approvesAFile(t, p)
 	p.presses("#logout")
 	require.Equal(t, "Log in", p.text("#login"))
 
@@ -77,12 +81,51 @@ func TestApprovals(t *testing.T) {
 	verify.Env = append(os.Environ(), b.Environment()...)
 	report, err := verify.CombinedOutput()
 	require.NoError(t, err, "%s", report)
-	require.Contains(t, string(report), `"signed":4`, "two starts, an approval and a rejection")
+	require.Contains(t, string(report), `"signed":8`, "four starts, three approvals and a rejection")
 
 	stranger := b.open(t, b.Addresses.API+"/approvals")
 	stranger.presses("#login")
 	stranger.presses(`button[value="mallory-1"]`)
 	require.Contains(t, stranger.text("#problem"), "ACTOR_UNKNOWN")
+}
+
+// approvesAFile approves the orders of a file of payouts at once.
+func (b *testBundle) approvesAFile(t *testing.T, p *page) {
+	t.Helper()
+	const file = "number,way,amount,customerName,customerAccountNumber\nSAL-1,easypaisa,1500,Ayesha Khan,03001234567\nSAL-2,easypaisa,2500,Bilal Ahmed,03017654321\n"
+	token, err := b.Token()
+	require.NoError(t, err)
+	upload, err := http.NewRequestWithContext(b.ctx, http.MethodPost, b.Addresses.API+"/v1/batches?name=salaries.csv&merchant="+b.Merchant("PK"), strings.NewReader(file))
+	require.NoError(t, err)
+	upload.Header.Set("Content-Type", "text/csv")
+	upload.Header.Set("Authorization", "Bearer "+token)
+	answer, err := http.DefaultClient.Do(upload)
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, answer.StatusCode, string(text))
+	var batch struct{ ID string }
+	require.NoError(t, json.Unmarshal(text, &batch))
+	b.listed(t, "that both orders of the file wait", func(row client.Row) bool {
+		return strings.HasPrefix(row.Number, "SAL-") && row.State == order.AwaitingApproval
+	}, 2)
+
+	do(p, "look again", chromedp.Reload())
+	p.presses(`a[href="/approvals/batches/` + batch.ID + `"]`)
+	require.Equal(t, "2", p.text("#waiting"))
+	require.Equal(t, "4000.00 PKR", strings.TrimSpace(p.text("#totals")))
+	p.fits()
+	p.presses("#approve")
+	require.Equal(t, "You have approved 2 of 2 orders of batch "+batch.ID+".", p.text("#done"))
+	require.Equal(t, "No order of it waits for you.", p.text("#none"))
+	for _, number := range []string{"SAL-1", "SAL-2"} {
+		request := order.Request{Merchant: b.Merchant("PK"), Number: number}
+		ended, err := b.Orders.Wait(b.ctx, request.Key())
+		require.NoError(t, err)
+		require.Equal(t, order.Succeeded, ended.State, ended.Reason.Text)
+		require.Equal(t, "sana "+stack.Door, b.decided(t, request, ledger.ActionApprove))
+	}
 }
 
 // awaits starts a withdrawal that waits for an approval.

@@ -145,7 +145,7 @@ func (w *world) clash(l *trackedOrder, what string) {
 			other.Number = strings.ToLower(l.Number)
 		}
 	}
-	_, opening, err := w.books.OpenOrder(w.ctx, other, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
+	_, opening, err := w.books.OpenOrder(w.ctx, other, w.terms(l.Order))
 	w.must(err, l.Number, "the number cannot be requested again")
 	if opening != want {
 		w.addViolation("P1", l.Number, "a request of its number with another %s was answered %s", what, opening)
@@ -166,6 +166,11 @@ func (w *world) repeat(l *trackedOrder) {
 	}
 }
 
+// terms returns the terms with which a worker opens an order.
+func (w *world) terms(o Order) ledger.Terms {
+	return ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait, ExpectedFee: w.plan.expectedFee(o)}
+}
+
 // crash leaves an order as a worker leaves it that dies before it sends the create, or
 // after.
 func (w *world) crash(l *trackedOrder, sent bool) {
@@ -173,7 +178,7 @@ func (w *world) crash(l *trackedOrder, sent bool) {
 	if w.ledgerAway() {
 		return
 	}
-	row, _, err := w.books.OpenOrder(w.ctx, l.request, ledger.Terms{Policy: w.policy, WaitForFunds: w.plan.Wait})
+	row, _, err := w.books.OpenOrder(w.ctx, l.request, w.terms(l.Order))
 	w.must(err, l.Number, "the order cannot be opened")
 	if err != nil || !rules.Sendable(row.State) {
 		return

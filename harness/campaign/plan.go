@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -28,6 +29,7 @@ type Plan struct {
 
 	Policy     bool   `json:"policy,omitempty"`          // orders above 3000 need approval, orders above 9000 are refused; two persons resolve
 	Wait       bool   `json:"wait,omitempty"`            // a withdrawal that the balance does not cover waits for funds
+	Fee        string `json:"fee,omitempty"`             // the fee on top of withdrawals that we expect, such as "1%", which the gateway charges; empty: none
 	ConfirmAll bool   `json:"confirm_all,omitempty"`     // every callback is confirmed by a query
 	Patient    bool   `json:"patient,omitempty"`         // an accepted order is not queried for a day
 	Unguarded  bool   `json:"unguarded,omitempty"`       // the gateway accepts a number twice: only our rules prevent a double payment
@@ -170,12 +172,39 @@ func (p Plan) check() error {
 	if err := p.checkOlder(); err != nil {
 		return err
 	}
+	if _, err := p.fees(); err != nil {
+		return fmt.Errorf("fee: %w", err)
+	}
 	for name := range p.Posts {
 		if name != PostLost && name != PostUnanswered {
 			return fmt.Errorf("unknown fault %q in posts", name)
 		}
 	}
 	return nil
+}
+
+// fees returns the fees that are expected, as a worker's setting.
+func (p Plan) fees() (config.WithdrawalFees, error) {
+	if p.Fee == "" {
+		return nil, nil
+	}
+	var fees config.WithdrawalFees
+	err := fees.Decode(merchant + ":" + currency + ":" + p.Fee)
+	return fees, err
+}
+
+// expectedFee returns the fee that is expected of an order; the zero Amount if none is.
+func (p Plan) expectedFee(o Order) money.Amount {
+	fees, err := p.fees()
+	profile, known := tarspay.Country("PK")
+	if err != nil || !known {
+		panic(fmt.Sprintf("campaign: a plan that was not checked: %v", err))
+	}
+	fee, expected := fees[merchant]
+	if !expected || o.Kind != order.Withdrawal {
+		return money.Amount{}
+	}
+	return fee.Of(rupees(o.Amount), profile.Step())
 }
 
 // request returns the order's request.

@@ -252,6 +252,13 @@ func (j *judge) moneyAddsUp(c *results) {
 		sum += balance
 	}
 	j.books(sum == 0, "transfers sum to %d", sum)
+	for _, o := range c.orders {
+		fee := c.plan.expectedFee(o.Order)
+		j.require(o.row.ExpectedFee == fee, o, "a fee of %s is expected, and %s should be", o.row.ExpectedFee, fee)
+		for _, transfer := range o.transfers {
+			j.require(transfer.Reason != ledger.ReasonReserve || transfer.Amount == o.row.Reservation(), o, "%s is reserved", transfer.Amount)
+		}
+	}
 	j.books(c.balances[ledger.AccountInFlight] == 0, "%d are in flight, but no order is", c.balances[ledger.AccountInFlight])
 	theirs := c.book.Merchants[0].Available.Minor() + c.book.Merchants[0].Frozen.Minor()
 	for _, o := range c.orders {

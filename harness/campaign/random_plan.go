@@ -51,6 +51,7 @@ func Crowd(seed uint64, orders int, strict bool) Plan {
 	}
 	d.addSpell(SpellDrain, hour, 10*minute, 10*hour)
 	d.drawMore()
+	d.drawFee()
 	return d.plan
 }
 
@@ -89,7 +90,14 @@ func Draw(seed uint64) Plan {
 	default:
 		d.drawWorld()
 	}
+	d.drawFee()
 	return d.plan
+}
+
+// drawFee selects the fee that is expected: none, what the sandbox charges, more, or less.
+// It is drawn last, so that a seed's orders and faults do not depend on it.
+func (d *generator) drawFee() {
+	d.plan.Fee = []string{"", "", "1%", "1%", "3%+5", "0.5%:round=down"}[d.IntN(6)]
 }
 
 func (d *generator) drawWorld() {

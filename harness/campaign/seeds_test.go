@@ -130,6 +130,7 @@ func TestDrawSeesEverything(t *testing.T) {
 			"policy": plan.Policy, "wait": plan.Wait, "confirm all": plan.ConfirmAll, "patient": plan.Patient,
 			"compared": len(plan.Compare) > 0, "skewed": len(plan.Skew) > 0, "older": plan.Older != nil,
 			"unguarded": plan.Unguarded, "unopened": plan.Unopened, "together": plan.Together, "forge": plan.Forge > 0,
+			"fee": plan.Fee != "", "exact fee": plan.Fee == "1%", "no fee": plan.Fee == "",
 		} {
 			if on {
 				settings[name]++
@@ -148,7 +149,7 @@ func TestDrawSeesEverything(t *testing.T) {
 		campaign.DoLie, campaign.DoRepeat, campaign.DoMove, campaign.DoClash, "die", "twin", "story",
 		campaign.DoReturn, campaign.DoBare, campaign.DoJunk, campaign.DoOdd, "loss", "unheard",
 	}, slices.Collect(maps.Keys(deeds)))
-	require.Len(t, settings, 11)
+	require.Len(t, settings, 14)
 	for name, times := range settings {
 		require.Greater(t, times, 50, name)
 		require.Less(t, times, 1500, name)
@@ -166,6 +167,7 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 		`there is no fault "x"`:                       {Balance: 1, Rates: map[string]int{"x": 1}},
 		`order a: kind must be withdrawal or deposit`: {Orders: []campaign.Order{{Number: "a"}}},
 		`there is no scenario "x"`:                    {Balance: 1, Orders: []campaign.Order{{Number: "a", Kind: "deposit", Scenario: "x"}}},
+		`"x" is no percentage`:                        {Fee: "x%"},
 		`unknown fault "x" in posts`:                  {Posts: map[string]int{"x": 1}},
 		`order number "a" is missing or occurs twice`: {Orders: []campaign.Order{{Number: "a", Kind: "deposit"}, {Number: "a", Kind: "deposit"}}},
 		`after lost`:                            {Older: &campaign.Older{Copied: 10, Lost: 20, Restored: 21}},

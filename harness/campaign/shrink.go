@@ -109,6 +109,9 @@ func (p Plan) reduced() []Plan {
 			less(func(p *Plan) { *setting(p) = false })
 		}
 	}
+	if p.Fee != "" {
+		less(func(p *Plan) { p.Fee = "" })
+	}
 	for i := range p.Compare {
 		less(func(p *Plan) { p.Compare = slices.Delete(p.Compare, i, i+1) })
 	}

@@ -246,13 +246,19 @@ func (w *world) register() error {
 		WithdrawalHorizon: horizon, DepositHorizon: horizon, BreakerProbe: time.Minute,
 		WaitForFunds: w.plan.Wait, FundsDeadline: funds, ConfirmAll: w.plan.ConfirmAll,
 	}
+	var err error
+	if settings.Verifier, err = tarspay.NewVerifier(w.gateway.PlatformKey()); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(w.plan.Spells, func(s Spell) bool { return s.To-s.From > int(horizon/time.Second) }) {
 		settings.BreakerProbe = 20 * time.Minute // a day of probes, one a minute, would take most of the run time
 	}
 	if w.plan.Patient {
 		settings.CallbackGrace = horizon
 	}
-	var err error
+	if settings.Fees, err = w.plan.fees(); err != nil {
+		return err
+	}
 	if w.plan.Policy {
 		if w.policy, err = rules.ParsePolicy([]byte(policyText), "policy.yaml"); err != nil {
 			return err
@@ -265,12 +271,8 @@ func (w *world) register() error {
 	metrics := callback.NewMetrics(w.registry)
 	silent := slog.New(slog.DiscardHandler)
 	w.deliverer = callback.NewDeliverer(w.books, (*server)(w), metrics, silent)
-	verifier, err := tarspay.NewVerifier(w.gateway.PlatformKey())
-	if err != nil {
-		return err
-	}
 	w.receiver = callback.NewHandler(callback.Options{
-		Verifier: verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: silent, Deliverer: w.deliverer,
+		Verifier: settings.Verifier, Ledger: w.books, Merchants: []string{merchant}, Metrics: metrics, Log: silent, Deliverer: w.deliverer,
 	})
 	if w.injected.receiver != nil {
 		w.receiver = w.injected.receiver(w.receiver)

@@ -129,15 +129,14 @@ func TestOrdersAreAskedForAtBothDoors(t *testing.T) {
 	require.Equal(t, 100, http)
 }
 
-// TestNoEventIsLostOrInvented is the shorter run: see the command chaos --events. A
-// thousand orders take thirteen minutes beside the other tests.
+// TestNoEventIsLostOrInvented is the shorter run of the command chaos --events.
 func TestNoEventIsLostOrInvented(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes over a minute")
+		t.Skip("takes over two minutes")
 	}
 	t.Parallel()
 	var out, notes bytes.Buffer
-	const orders = 200
+	const orders = 1000
 	err := Run(t.Context(), &out, Options{Seed: 1, Orders: orders, Events: true, Progress: &notes})
 	require.NoError(t, err, "%s\n%s", out.String(), notes.String())
 	var line summary

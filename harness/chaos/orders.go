@@ -119,7 +119,7 @@ func (s *started) note(err error) (done bool) {
 			s.acknowledged = true
 			return true
 		}
-	case client.CodeTemporalUnreachable, client.CodeNoAnswer, order.CodeOrderBusy: // repeat the request
+	case client.CodeTemporalUnreachable, client.CodeTemporalNotReady, client.CodeNoAnswer, order.CodeOrderBusy: // repeat the request
 		return false
 	}
 	if s.problem == "" {

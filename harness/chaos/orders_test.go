@@ -78,6 +78,7 @@ func TestStarterKnowsWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	o := &started{}
 	require.False(t, o.note(order.Refuse(client.CodeTemporalUnreachable, "away")))
+	require.False(t, o.note(order.Refuse(client.CodeTemporalNotReady, "it cannot read its namespaces yet")))
 	require.False(t, o.note(order.Refuse(client.CodeNoAnswer, "later")))
 	require.False(t, o.note(order.Refuse(order.CodeOrderBusy, "it is being handed on")))
 	acknowledged, problem := o.known()

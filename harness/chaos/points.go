@@ -30,7 +30,6 @@ const (
 	outcomeOf  = "UPDATE submissions SET ended_at"
 	transferOf = "INSERT INTO transfers"
 	storeOf    = "INSERT INTO inbox"
-	markOf     = "UPDATE inbox SET status"
 	signalOf   = "/SignalWorkflowExecution"
 )
 
@@ -76,7 +75,7 @@ var points = []point{
 	{name: "callback stored, not answered", kind: stack.Receiver, to: stack.Postgres, when: committed, what: []string{storeOf}},
 	{name: "signal not sent", kind: stack.Receiver, to: stack.Temporal, when: asks, what: []string{signalOf}},
 	{name: "signal sent", kind: stack.Receiver, to: stack.Temporal, when: asked, what: []string{signalOf}},
-	{name: "signalled, not marked", kind: stack.Receiver, to: stack.Postgres, when: asks, what: []string{markOf}},
+	{name: "signalled, not marked", kind: stack.Receiver, to: stack.Temporal, when: answers, what: []string{signalOf}},
 }
 
 // lies reports whether an event on a line is at the point.

@@ -7,13 +7,17 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -22,7 +26,11 @@ import (
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, databaseURL string) {
-		h := open(t, options{Options: stack.Options{DatabaseURL: databaseURL, API: true, People: stack.People("")}})
+		policy := filepath.Join(t.TempDir(), "policy.yaml")
+		require.NoError(t, os.WriteFile(policy, []byte("two_person_close: {VND: \"1\"}\n"), 0o600))
+		h := open(t, options{Options: stack.Options{
+			DatabaseURL: databaseURL, API: true, People: stack.People(""), Settings: map[string]string{"PAYOUTS_POLICY_FILE": policy},
+		}})
 		paid := h.expect(t, order.Withdrawal, "PK", "success", succeeds)
 		created := h.creates(t, http.StatusCreated, paid)
 		require.Equal(t, order.Created, created.Order.State)
@@ -67,6 +75,7 @@ func (h *house) createsWithoutWorker(t *testing.T) {
 	h.creates(t, http.StatusCreated, p)
 	require.Equal(t, order.Created, h.reads(t, p, "").Order.State)
 	h.creates(t, http.StatusOK, p)
+	h.startsOneComparison(t, p.request.Merchant)
 	require.NoError(t, h.Launch(h.ctx, stack.Worker))
 	require.Equal(t, order.Succeeded, h.reads(t, p, "?wait=60s").Order.State)
 	h.ended(t, p)
@@ -125,16 +134,36 @@ func (h *house) looksAround(t *testing.T, p payment) {
 	h.asks(t, http.StatusConflict, http.MethodPost, at+"/cancel", `{"why":"late"}`)
 	h.asks(t, http.StatusConflict, http.MethodPost, at+"/poll", "")
 	h.asks(t, http.StatusOK, http.MethodPost, "/v1/reconciliations", `{"merchant":"`+p.request.Merchant+`"}`)
+	h.comparesTransactions(t, p.request.Merchant)
 	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, "/v1/balances?merchant="+p.request.Merchant, "")), `"verdict":"agreed"`)
 	for _, path := range []string{"/v1/queue", "/v1/discrepancies", "/v1/countries", "/v1/countries/PK/ways", "/v1/countries/TH/banks", "/openapi.json", "/"} {
 		h.asks(t, http.StatusOK, http.MethodGet, path, "")
 	}
 	h.asks(t, http.StatusNotFound, http.MethodPost, "/v1/discrepancies/999999/close", `{"why":"seen"}`)
+	h.closesADiscrepancy(t, p.request.Key())
 	status, body := h.get(t, h.Addresses.APIAdmin+"/readyz")
 	require.Equal(t, http.StatusOK, status, body)
-	require.JSONEq(t, `{"database":"up","roster":"up","temporal":"up"}`, body)
+	require.JSONEq(t, `{"database":"up","door":"up","roster":"up","temporal":"up"}`, body)
 	_, body = h.get(t, h.Addresses.APIAdmin+"/metrics")
 	require.Contains(t, body, `payouts_api_request_seconds_count{operation="POST /v1/withdrawals",status="201"}`)
+}
+
+// closesADiscrepancy works on a discrepancy and closes it. The door signs the closing.
+func (h *house) closesADiscrepancy(t *testing.T, key order.Key) {
+	t.Helper()
+	h.discrepancies++
+	require.NoError(t, h.books.OpenDiscrepancy(h.ctx, key, codes.DiscrepancyMismatch, "a test's"))
+	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Number: key.Number, Open: true})
+	require.NoError(t, err)
+	at := "/v1/discrepancies/" + strconv.FormatInt(found[0].ID, 10)
+	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodPost, at+"/steps", `{"step":"wait","days":2,"why":"ticket 4711"}`)), `"state":"waiting"`)
+	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodPost, at+"/close", `{"why":"the gateway was wrong"}`)), `"state":"accepted"`)
+	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, at, "")), `"what":"wait","text":"ticket 4711"`)
+	entries, err := h.books.Audit(h.ctx, key)
+	require.NoError(t, err)
+	last := entries[len(entries)-1]
+	require.Equal(t, ledger.ActionCloseDiscrepancy, last.Action)
+	require.Contains(t, last.Envelope, "ed25519:"+stack.Door)
 }
 
 // bodyOf returns the body that creates an order.

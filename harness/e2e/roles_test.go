@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // TestReaderRole runs the real processes, each with the rights of its role, through
@@ -29,10 +31,12 @@ func TestReaderRole(t *testing.T) {
 	waiting := h.withdrawal(t, "PK", "success", succeeds)
 	h.stands(t, order.AwaitingFunds, waiting)
 	merchant := "--merchant=" + h.Merchant("PK")
+	profile, _ := tarspay.Country("PK")
 	number := paid.request.Number
 	for _, args := range [][]string{
 		{"list"}, {"status", number, merchant}, {"show", number, merchant}, {"audit", number, merchant}, {"audit", "--verify"},
 		{"audit", "--installation"}, {"queue"}, {"discrepancies"}, {"balance"}, {"adjust", "list"},
+		{"report", "--so-far", merchant, "--day=" + string(order.DateOf(time.Now(), profile.TimeZone))},
 		{"note", number, merchant, "--by=amina", "seen"}, {"poll", waiting.request.Number, merchant, "--by=amina"},
 	} {
 		h.starter(t, args...).answers(t, exitDone)
@@ -43,6 +47,8 @@ func TestReaderRole(t *testing.T) {
 	h.ended(t, waiting, h.deposit(t, "PK", "success", succeeds))
 	h.discrepancies++
 	require.NoError(t, h.books.OpenDiscrepancy(h.ctx, paid.request.Key(), codes.DiscrepancyMismatch, "a test's"))
+	h.starter(t, "discrepancy", "assign", "1", "--to=bilal", "--by=amina", "--why=your merchant").answers(t, exitDone)
+	h.starter(t, "discrepancy", "show", "1").answers(t, exitDone)
 	h.starter(t, "close-discrepancy", "1", "--by=amina", "--why=looked at").answers(t, exitDone)
 	h.starter(t, "set-aside", "f00d", "--by=amina", "--why=w").answers(t, exitNotFound)
 	h.starter(t, "restored", "--over", "--by=amina", "--why=w").answers(t, exitRefused)

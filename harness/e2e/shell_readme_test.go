@@ -49,7 +49,7 @@ func TestReadmeShellLines(t *testing.T) {
 	lines = append(lines, commandsOf(readmePage, devSection, indented(toTry))...)
 
 	h := devHouse(t, dir)
-	readmeScript(h).play(t, here, lines)
+	readmeScript(h, dir).play(t, here, lines)
 	integrateScript(h, dir).play(t, here, linesOf(t, integratePage))
 }
 
@@ -117,7 +117,7 @@ func (h *house) gatewayHasPay3(t *testing.T) {
 }
 
 // readmeScript returns the script of the README.
-func readmeScript(h *house) script {
+func readmeScript(h *house, dir string) script {
 	inReview := func(t *testing.T) { h.needsPerson(t, ledger.QueueReview, "PAY-4") }
 	const next = `bin/starter withdraw --number PAY-4 --country TH --way KBANK --amount 900 --name Somchai` +
 		` --account 1112223334 --phone 66812345678 --email somchai@example.com --field sandboxScenario=stuck`
@@ -134,6 +134,8 @@ func readmeScript(h *house) script {
 			paid:                       {says: []string{"PAY-2", string(order.Succeeded)}},
 			"bin/starter balance":      {says: []string{"M1700000001", "M1700000005"}},
 			queue:                      {says: []string{"review M1700000003/PAY-4"}},
+			`PAYOUTS_ORIGIN= bin/starter withdraw --number PAY-5 --country PK --way easypaisa --amount 1500` +
+				` --name "Ayesha Khan" --account 03007654321 --phone 03007654321`: {says: []string{"PAY-5", string(order.AwaitingApproval)}},
 			`(. var/dev/worker.env; bin/worker restored --why "disk lost; backup of 03:00" --by amina)`: {says: []string{"open orders ask the gateway first", "a worker runs: "}},
 			`bin/starter restored --over --why "all of the lost hours is accounted for" --by amina`:     {says: []string{"restore is over"}},
 			"bin/starter reconcile --transactions":                                                      {says: []string{"nothing differs in what was compared"}},
@@ -145,6 +147,7 @@ func readmeScript(h *house) script {
 				require.Equal(t, order.Succeeded, row.State, number)
 				require.Equal(t, reason, row.Reason.Code, number)
 			}
+			h.approvedInABrowser(t, dir, order.Key{Merchant: "M1700000001", Number: "PAY-5"}, "leila", "omar")
 		}},
 	}
 }

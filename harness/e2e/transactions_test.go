@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -41,6 +44,9 @@ func TestTransactionsAreCompared(t *testing.T) {
 
 		h.settles(t, "70000")
 		require.Empty(t, h.compared(t, 0), "what two persons have booked is no finding")
+		booked, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: codes.DiscrepancyOwnWithdrawal})
+		require.NoError(t, err)
+		require.Equal(t, order.DiscrepancyHealed, booked[0].State)
 	})
 }
 
@@ -48,7 +54,6 @@ func TestTransactionsAreCompared(t *testing.T) {
 // gateway's id as evidence.
 func (h *house) settles(t *testing.T, amount string) {
 	t.Helper()
-	h.discrepancies++
 	found, err := h.books.Discrepancies(h.ctx, ledger.DiscrepancyFilter{Code: codes.DiscrepancyOwnWithdrawal, Open: true})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
@@ -59,15 +64,25 @@ func (h *house) settles(t *testing.T, amount string) {
 
 // compared compares all transactions, requires an exit code, and returns the
 // number of discrepancies by code.
+//
+// Comparisons go from one whole second to another. One within the same second as the one
+// before has nothing to compare, so it is done again.
 func (h *house) compared(t *testing.T, exit int) map[string]int {
 	t.Helper()
-	r := h.starter(t, "reconcile", "--transactions")
-	require.Equal(t, exit, r.exit, "%s%s", r.out, r.err)
 	var report struct {
 		Merchants []contract.MerchantTransactions
 	}
-	require.NoError(t, json.Unmarshal([]byte(r.out), &report), r.out)
-	require.NotEmpty(t, report.Merchants)
+	var r ran
+	for windows := 0; windows == 0; {
+		require.NoError(t, h.ctx.Err())
+		r = h.starter(t, "reconcile", "--transactions")
+		require.NoError(t, json.Unmarshal([]byte(r.out), &report), r.out)
+		require.NotEmpty(t, report.Merchants)
+		for _, m := range report.Merchants {
+			windows += m.Windows
+		}
+	}
+	require.Equal(t, exit, r.exit, "%s%s", r.out, r.err)
 	found := make(map[string]int)
 	for _, m := range report.Merchants {
 		require.Empty(t, m.Problem)
@@ -76,4 +91,47 @@ func (h *house) compared(t *testing.T, exit int) map[string]int {
 		}
 	}
 	return found
+}
+
+const comparisonsPath = "/v1/transaction-reconciliations"
+
+// startsOneComparison starts a comparison of a merchant through the api while no worker
+// runs: it is under way, and no second one begins.
+func (h *house) startsOneComparison(t *testing.T, merchant string) {
+	t.Helper()
+	var first, again payouts.TransactionsRun
+	require.NoError(t, json.Unmarshal(h.asks(t, http.StatusCreated, http.MethodPost, comparisonsPath, `{"merchant":"`+merchant+`"}`), &first))
+	require.Equal(t, payouts.RunUnderWay, first.State)
+	require.NoError(t, json.Unmarshal(h.asks(t, http.StatusOK, http.MethodPost, comparisonsPath, `{"merchant":"`+merchant+`"}`), &again))
+	require.True(t, again.Existing)
+	require.Equal(t, first.ID, again.ID)
+	refused := h.asks(t, http.StatusConflict, http.MethodPost, comparisonsPath, `{"merchant":"`+merchant+`","from":"2026-05-01T00:00:00Z"}`)
+	require.Contains(t, string(refused), "RECONCILIATION_UNDER_WAY")
+	require.Contains(t, string(refused), first.ID)
+}
+
+// comparesTransactions starts a comparison through the api and reads its report, there and
+// with starter.
+func (h *house) comparesTransactions(t *testing.T, merchant string) {
+	t.Helper()
+	var run payouts.TransactionsRun
+	require.NoError(t, json.Unmarshal(h.asks(t, http.StatusCreated, http.MethodPost, comparisonsPath, `{"merchant":"`+merchant+`"}`), &run))
+	at := comparisonsPath + "/" + merchant + "/" + run.ID
+	require.Eventually(t, func() bool {
+		var now payouts.TransactionsRun
+		require.NoError(t, json.Unmarshal(h.asks(t, http.StatusOK, http.MethodGet, at, ""), &now))
+		run = now
+		return run.State != payouts.RunUnderWay
+	}, waitLimit, 100*time.Millisecond)
+	require.Equal(t, payouts.RunDone, run.State)
+	require.Equal(t, merchant, run.Report.Merchants[0].Merchant)
+	require.Empty(t, run.Report.Merchants[0].Problem)
+	h.asks(t, http.StatusNotFound, http.MethodGet, comparisonsPath+"/"+merchant+"/00000000-0000-4000-8000-000000000000", "")
+	h.asks(t, http.StatusNotFound, http.MethodGet, comparisonsPath+"/M9/"+run.ID, "")
+
+	var report payouts.TransactionReport
+	desk := h.desk(t, "reconcile", "--transactions", "--merchant", merchant)
+	require.NoError(t, json.Unmarshal([]byte(desk.out), &report), desk.err)
+	require.Len(t, report.Merchants, 1)
+	require.Equal(t, exitDone, desk.exit, desk.out+desk.err)
 }

@@ -22,7 +22,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	t.Parallel()
 	lookAround(t)
 	read := fieldsRead(t)
-	for _, process := range []any{config.Worker{}, config.Receiver{}, config.API{}, config.Starter{}, config.Codec{}} {
+	for _, process := range []any{config.Worker{}, config.Receiver{}, config.API{}, config.APIWorkflows{}, config.Starter{}, config.Codec{}} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(process)) {
 			// A file's or a directory's content is read by config itself.
 			source := strings.HasSuffix(field.Name, "File") || strings.HasSuffix(field.Name, "Dir")

@@ -89,6 +89,7 @@ var Rooms = []Room{
 	},
 	{Path: "internal/webhook", Floor: 4, Holds: "events sent to finance", Never: []Ban{noWorkflow}},
 	{Path: "internal/batch", Floor: 4, Holds: "a file of payouts: read, checked, written with results", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
+	{Path: "internal/statement", Floor: 4, Holds: "a file that was exported from the gateway's portal: read by a profile, checked", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 
 	{
 		Path: "internal/ledger", Floor: 3, Beside: []string{"internal/reconcile", "internal/ledger/sqldb", "internal/ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
@@ -141,6 +142,7 @@ var Rooms = []Room{
 	{Path: "internal/seal", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/vault", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "keys per order that encrypt personal data, under data keys from a file", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/trusted", Floor: 1, Holds: "files that others must not change", Never: []Ban{noTemporal, noSQL, noHTTP}},
+	{Path: "internal/sheet", Floor: 1, Holds: "the rows of a file of CSV or of a workbook", Never: []Ban{noTemporal, noSQL, noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 
 	{Path: "internal/ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},
@@ -150,6 +152,7 @@ var Rooms = []Room{
 		{"internal/ledger/...", "the sandbox's book must not be ours"},
 		noTemporal,
 	}},
+	{Path: "deploy", Floor: laboratory, Holds: "alert rules and dashboards, and their test"},
 	{Path: "harness/floors", Floor: laboratory, Holds: "the table of the house"},
 	{Path: "harness/docs", Floor: laboratory, Holds: "the parts of documents that code writes"},
 	{Path: "harness/idp", Floor: laboratory, Holds: "an OIDC provider for tests"},
@@ -159,6 +162,7 @@ var Rooms = []Room{
 	{Path: "harness/bench", Floor: 9, Holds: "what an order costs"},
 	{Path: "harness/campaign", Floor: 9, Holds: "simulated small systems with random faults"},
 	{Path: "harness/chaos", Floor: 9, Holds: "runs in which processes are killed, stopped and cut off"},
+	{Path: "harness/reconcile", Floor: 9, Holds: "runs in which discrepancies are planted, to be found and healed"},
 	{Path: "harness/e2e", Floor: 9, Holds: "tests of the built programs"},
 	{Path: "harness/cmd/...", Floor: 10, Holds: "the commands of the laboratory"},
 }

@@ -4,6 +4,7 @@
 package idp
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -47,6 +49,20 @@ const tokenLife = 5 * time.Minute
 
 // Start starts a provider on a port of this machine. Close it after use.
 func Start(clientID, clientSecret string, subjects ...string) *Provider {
+	p, err := StartAt("127.0.0.1:0", clientID, clientSecret, subjects...)
+	if err != nil {
+		panic("idp: " + err.Error())
+	}
+	return p
+}
+
+// StartAt starts a provider at an address of this machine, which its issuer names. Close it
+// after use. The error is that of listening.
+func StartAt(address, clientID, clientSecret string, subjects ...string) (*Provider, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic("idp: " + err.Error())
@@ -58,7 +74,7 @@ func Start(clientID, clientSecret string, subjects ...string) *Provider {
 	mux.HandleFunc("GET /authorize", p.choose)
 	mux.HandleFunc("POST /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
-	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mutex.Lock()
 		away := p.away
 		p.mutex.Unlock()
@@ -67,8 +83,11 @@ func Start(clientID, clientSecret string, subjects ...string) *Provider {
 		}
 		mux.ServeHTTP(w, r)
 	}))
+	_ = p.server.Listener.Close() // the one that package httptest has chosen
+	p.server.Listener = listener
+	p.server.Start()
 	p.Issuer = p.server.URL
-	return p
+	return p, nil
 }
 
 // Close ends the provider.

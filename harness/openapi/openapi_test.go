@@ -20,6 +20,8 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/harness/openapi/generated"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
+	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // document is docs/openapi.json with its validator.
@@ -117,7 +119,7 @@ func TestEveryOperation(t *testing.T) {
 		generated.WithHTTPClient(&http.Client{Transport: &checked{t: t, document: d}}))
 	require.NoError(t, err)
 	caller := caller{t, ctx, c, running.Merchant("PK")}
-	calls := append(caller.calls(running.Addresses.API, token), append(caller.webhooks(t), caller.batches()...)...)
+	calls := append(caller.calls(running.Addresses.API, token), append(caller.webhooks(t), append(caller.batches(), caller.statements()...)...)...)
 	names := make([]string, 0, len(calls))
 	for _, call := range calls {
 		names = append(names, call.operation)
@@ -167,6 +169,7 @@ func (c caller) calls(url, token string) []call {
 	deposit.Details = &map[string]string{"customerName": "Ayesha Khan", "customerContact": "03007654321"}
 	wrong := withdrawal
 	wrong.Way, wrong.Number = "", "GEN 3"
+	var comparison string
 	return []call{
 		{"create-withdrawal", http.StatusCreated, func(t *testing.T) (int, string) {
 			r, err := c.c.CreateWithdrawalWithResponse(c.ctx, &generated.CreateWithdrawalParams{}, withdrawal)
@@ -279,12 +282,61 @@ func (c caller) calls(url, token string) []call {
 			require.NotEmpty(t, r.JSON200.Balances)
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
+		{"get-day-report", http.StatusOK, func(t *testing.T) (int, string) {
+			profile, _ := tarspay.Country("PK")
+			r, err := c.c.GetDayReportWithResponse(c.ctx, &generated.GetDayReportParams{
+				Day: string(order.DateOf(time.Now(), profile.TimeZone)), SoFar: to(true), Merchant: to([]string{c.merchant}),
+			})
+			require.NoError(t, err)
+			require.Len(t, r.JSON200.Days, 1)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
 		{"reconcile-balances", http.StatusOK, func(t *testing.T) (int, string) {
 			r, err := c.c.ReconcileBalancesWithResponse(c.ctx, generated.ReconcileBalancesJSONRequestBody{Merchant: c.merchant})
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
+		{"reconcile-transactions", http.StatusCreated, func(t *testing.T) (int, string) {
+			r, err := c.c.ReconcileTransactionsWithResponse(c.ctx, generated.ReconcileTransactionsJSONRequestBody{Merchant: c.merchant})
+			require.NoError(t, err)
+			require.NotNil(t, r.JSON201, string(r.Body))
+			require.Equal(t, c.merchant, r.JSON201.Merchant)
+			comparison = r.JSON201.Id
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"get-transaction-reconciliation", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.GetTransactionReconciliationWithResponse(c.ctx, c.merchant, comparison)
+			require.NoError(t, err)
+			require.Equal(t, comparison, r.JSON200.Id)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
 		{"list-discrepancies", http.StatusOK, func(t *testing.T) (int, string) {
 			r, err := c.c.ListDiscrepanciesWithResponse(c.ctx, &generated.ListDiscrepanciesParams{Open: to(true)})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-adjustments", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListAdjustmentsWithResponse(c.ctx, &generated.ListAdjustmentsParams{Open: to(true)})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-audit", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListAuditWithResponse(c.ctx, &generated.ListAuditParams{Limit: to(int64(1))})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"list-stops", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListStopsWithResponse(c.ctx)
+			require.NoError(t, err)
+			require.Empty(t, r.JSON200.Stops)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"act-on-books", http.StatusNotFound, func(t *testing.T) (int, string) {
+			r, err := c.c.ActOnBooksWithResponse(c.ctx, generated.ActOnBooksJSONRequestBody{Why: to("seen"), SetAside: to(map[string]any{"callback": "f00d"})})
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"get-discrepancy", http.StatusNotFound, func(t *testing.T) (int, string) {
+			r, err := c.c.GetDiscrepancyWithResponse(c.ctx, 999_999)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"work-discrepancy", http.StatusNotFound, func(t *testing.T) (int, string) {
+			r, err := c.c.WorkDiscrepancyWithResponse(c.ctx, 999_999, generated.WorkDiscrepancyJSONRequestBody{Step: generated.Wait, Why: "ticket 4711"})
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
 		{"close-discrepancy", http.StatusNotFound, func(t *testing.T) (int, string) {
@@ -448,6 +500,53 @@ func (c caller) batches() []call {
 			r, err := c.c.CancelBatchWithResponse(c.ctx, id, change)
 			require.NoError(t, err)
 			require.Equal(t, "cancelled", r.JSON200.State)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+	}
+}
+
+// statements are the calls about an export of the gateway's portal, in the order in which
+// they can be made.
+func (c caller) statements() []call {
+	file := "mchNo,payOrderId,mchOrderNo,bizType,state,currency,orderAmount,amount,mchFeeAmount,createdAt\n" +
+		c.merchant + ",P1,W1,2,2,PKR,1500,1500,15,1770000000\n"
+	send := func(t *testing.T, text string, params generated.ImportStatementParams) *generated.ImportStatementResponse {
+		params.Merchant = c.merchant
+		r, err := c.c.ImportStatementWithBodyWithResponse(c.ctx, &params, "text/csv", strings.NewReader(text))
+		require.NoError(t, err)
+		return r
+	}
+	var id string
+	return []call{
+		{"import-statement", http.StatusBadRequest, func(t *testing.T) (int, string) {
+			r := send(t, strings.ReplaceAll(file, "1500", "1,5e3"), generated.ImportStatementParams{})
+			require.NotEmpty(t, *r.ApplicationproblemJSON400.Errors)
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"import-statement", http.StatusOK, func(t *testing.T) (int, string) {
+			r := send(t, file, generated.ImportStatementParams{Check: to(true)})
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"import-statement", http.StatusCreated, func(t *testing.T) (int, string) {
+			r := send(t, file, generated.ImportStatementParams{})
+			require.NotNil(t, r.JSON201, string(r.Body))
+			id = r.JSON201.Statement.Id
+			return answered(t, r.HTTPResponse, r.Body, nil)
+		}},
+		{"list-statements", http.StatusOK, func(t *testing.T) (int, string) {
+			r, err := c.c.ListStatementsWithResponse(c.ctx, &generated.ListStatementsParams{})
+			require.NoError(t, err)
+			require.Len(t, r.JSON200.Statements, 1)
+			return answered(t, r.HTTPResponse, r.Body, err)
+		}},
+		{"get-statement", http.StatusOK, func(t *testing.T) (int, string) {
+			require.EventuallyWithT(t, func(t *assert.CollectT) {
+				r, err := c.c.GetStatementWithResponse(c.ctx, id)
+				require.NoError(t, err)
+				require.NotNil(t, r.JSON200)
+				require.Equal(t, "matched", r.JSON200.State)
+			}, time.Minute, 100*time.Millisecond)
+			r, err := c.c.GetStatementWithResponse(c.ctx, id)
 			return answered(t, r.HTTPResponse, r.Body, err)
 		}},
 	}

@@ -46,6 +46,7 @@ type account struct {
 	opening   int64
 	funded    int64 // by Fund, since the opening
 	taken     []taking
+	listed    listing
 	available int64
 	frozen    int64
 	switches  map[string]bool
@@ -186,6 +187,7 @@ func (b *book) index(o *order) {
 	b.orders = append(b.orders, o)
 	b.byID[o.ID] = o
 	b.byNumber[o.key()] = append(b.byNumber[o.key()], o)
+	b.accounts[o.Merchant].listed.update(o)
 }
 
 // errMove means an order cannot go to a state.
@@ -213,6 +215,7 @@ func (b *book) move(o *order, state tarspay.State, paid int64, at time.Time) err
 		o.FailReason = "payment failed"
 	}
 	b.book(o, before, at)
+	b.accounts[o.Merchant].listed.update(o)
 	return nil
 }
 
@@ -306,9 +309,9 @@ func (o *order) told() (payAmount, fee money.Amount) {
 func (a *account) fee(minor int64) int64 {
 	const whole = 10_000
 	share := new(big.Int).Mul(big.NewInt(minor), big.NewInt(int64(a.FeeBasisPoints)))
-	step := big.NewInt(whole * a.step())
+	step := big.NewInt(whole * a.profile.Step())
 	share.Add(share, new(big.Int).Sub(step, big.NewInt(1)))
-	return share.Div(share, step).Int64()*a.step() + a.feeFixed
+	return share.Div(share, step).Int64()*a.profile.Step() + a.feeFixed
 }
 
 // snowflakeEpoch is the gateway's: its published order ids decode with it.

@@ -148,7 +148,7 @@ func (g *Gateway) compose(o *order, f falsehood) (body []byte, signature string)
 	case unknownOrder:
 		c.OrderNumber, c.GatewayID = unknownNumber, neighbour(o.ID)
 	case changedAmount:
-		more := amount(o.Amount.Minor()+g.book.accounts[o.Merchant].step(), o.Amount).Short()
+		more := amount(o.Amount.Minor()+g.book.accounts[o.Merchant].profile.Step(), o.Amount).Short()
 		c.OrderAmount, c.PayAmount = more, more
 	case changedCurrency:
 		c.Currency = "USD"

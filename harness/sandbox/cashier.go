@@ -90,7 +90,7 @@ func (g *Gateway) pay(id, action, paid string) error {
 	case actionPart:
 		a := g.book.accounts[o.Merchant]
 		part, err := parseMoney(a.profile, paid)
-		if err != nil || part.Minor() <= 0 || part.Minor() >= o.Amount.Minor() || part.Minor()%a.step() != 0 {
+		if err != nil || part.Minor() <= 0 || part.Minor() >= o.Amount.Minor() || part.Minor()%a.profile.Step() != 0 {
 			return errors.New("a part is more than nothing and less than the whole amount")
 		}
 		return g.moveByHand(o, tarspay.StatePartial, paid)

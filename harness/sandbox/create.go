@@ -247,15 +247,6 @@ func (a *account) timeToPay() time.Duration {
 	return defaultTimeToPay
 }
 
-// step is the smallest step of the country's amounts, in minor units.
-func (a *account) step() int64 {
-	step := int64(1)
-	for decimals, _ := money.Decimals(a.profile.Currency); decimals > a.profile.Amount.Decimals; decimals-- {
-		step *= 10
-	}
-	return step
-}
-
 // instructions returns the answer to a deposit. For the cashier's ways it lists the ways to
 // choose from. For the others it has the payee's data and the time limit, as in the samples.
 func (g *Gateway) instructions(c *call, o *order) map[string]any {

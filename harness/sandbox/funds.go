@@ -39,7 +39,7 @@ func (g *Gateway) Fund(merchant, amount string, out bool) (MerchantBook, error) 
 	g.journal.write(record{Merchant: merchant, Funded: &a.funded})
 	if out {
 		t := taking{ID: g.book.nextID(g.clock.now()), At: g.clock.now(), Minor: -by}
-		a.taken = append(a.taken, t)
+		a.take(t)
 		g.journal.write(record{Merchant: merchant, Taken: &t})
 	}
 	return a.snapshot(), nil
@@ -52,17 +52,14 @@ type taking struct {
 	Minor int64     `json:"minor"` // of the country's currency
 }
 
-// listedTakings are a merchant's own withdrawals, as the history lists them.
-func (a *account) listedTakings() []*order {
-	var listed []*order
-	for _, t := range a.taken {
-		sum := amount(t.Minor, a.zero)
-		listed = append(listed, &order{Order: Order{
-			ID: t.ID, Merchant: a.Number, Direction: tarspay.Direction(tarspay.HistoryOwnWithdrawal), Amount: sum, Paid: sum, Fee: a.zero,
-			State: tarspay.StateSucceeded, CreatedAt: t.At, PaidAt: []time.Time{t.At},
-		}})
-	}
-	return listed
+// take records a merchant's own withdrawal. The history lists it.
+func (a *account) take(t taking) {
+	a.taken = append(a.taken, t)
+	sum := amount(t.Minor, a.zero)
+	a.listed.update(&order{Order: Order{
+		ID: t.ID, Merchant: a.Number, Direction: tarspay.Direction(tarspay.HistoryOwnWithdrawal), Amount: sum, Paid: sum, Fee: a.zero,
+		State: tarspay.StateSucceeded, CreatedAt: t.At, PaidAt: []time.Time{t.At},
+	}})
 }
 
 // fund sets the total of the changes by Fund.

@@ -412,7 +412,7 @@ func (g *Gateway) open(m Merchant) error {
 	g.book.accounts[m.Number] = &account{
 		Merchant: m, profile: profile, verifier: verifier, zero: amount(0, opening), feeFixed: fixed.Minor(),
 		opening: opening.Minor(), available: opening.Minor(),
-		switches: make(map[string]bool), calls: make(map[string]int),
+		switches: make(map[string]bool), calls: make(map[string]int), listed: make(listing),
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -18,7 +20,7 @@ func (g *Gateway) history(c *call) (any, *refusal) {
 	if !numbered || !sized || page < 1 || page > maxPages || size < 1 || size > tarspay.MaxHistoryPageSize {
 		return nil, refuse(codeParameter, "pageNumber from 1 and pageSize up to %d", tarspay.MaxHistoryPageSize)
 	}
-	listed := g.listed(c)
+	listed := c.account.listed.find(c)
 	total, from := int64(len(listed)), (page-1)*size
 	if g.switched(c, switchShiftingHistory) {
 		// As if one more record had been added with each page.
@@ -26,7 +28,7 @@ func (g *Gateway) history(c *call) (any, *refusal) {
 	}
 	records := []map[string]any{}
 	for i := from; i < min(from+size, int64(len(listed))); i++ {
-		records = append(records, g.record(listed[i]))
+		records = append(records, g.record(listed[len(listed)-1-int(i)]))
 	}
 	return map[string]any{
 		"current": page, "size": size, "total": total, "pages": (total + size - 1) / size, "records": records,
@@ -37,27 +39,41 @@ func (g *Gateway) history(c *call) (any, *refusal) {
 // maxPages bounds the page number, so that no offset overflows.
 const maxPages = 1_000_000
 
-// listed are the merchant's orders and own withdrawals that a history call asks for.
-func (g *Gateway) listed(c *call) []*order {
+// listing is an index of what a merchant's history lists: by bizType, sorted by creation. Under
+// everyKind it has the records of all types. So a page costs two binary searches and its records.
+type listing map[int64][]*order
+
+const everyKind = -1
+
+// find are the records that a history call asks for, the oldest first.
+func (l listing) find(c *call) []*order {
 	kind, filtered := c.integer("bizType")
-	start, started := c.integer("startTime")
-	end, ended := c.integer("endTime")
-	all := g.book.orders
-	if taken := c.account.listedTakings(); len(taken) > 0 {
-		all = append(slices.Clone(all), taken...)
-		slices.SortStableFunc(all, func(a, b *order) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	if !filtered {
+		kind = everyKind
 	}
-	var listed []*order
-	for _, o := range slices.Backward(all) {
-		created := o.CreatedAt.Unix()
-		switch {
-		case o.Merchant != c.account.Number, o.recordState() == 0,
-			filtered && kind != int64(o.Direction), started && created < start, ended && created > end:
-		default:
-			listed = append(listed, o)
+	found := l[kind]
+	if end, ended := c.integer("endTime"); ended {
+		found = found[:sort.Search(len(found), func(i int) bool { return found[i].CreatedAt.Unix() > end })]
+	}
+	if start, started := c.integer("startTime"); started {
+		found = found[sort.Search(len(found), func(i int) bool { return found[i].CreatedAt.Unix() >= start }):]
+	}
+	return found
+}
+
+// update adds an order that the history lists, and removes one that it does not list.
+func (l listing) update(o *order) {
+	for _, kind := range []int64{everyKind, int64(o.Direction)} {
+		at, found := slices.BinarySearchFunc(l[kind], o, func(a, b *order) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		})
+		switch listed := o.recordState() != 0; {
+		case listed && !found:
+			l[kind] = slices.Insert(l[kind], at, o)
+		case !listed && found:
+			l[kind] = slices.Delete(l[kind], at, at+1)
 		}
 	}
-	return listed
 }
 
 // recordState is the state a history shows, 0 for an order it does not list.

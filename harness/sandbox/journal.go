@@ -136,7 +136,7 @@ func (g *Gateway) recall(r record) error {
 		a.fund(*r.Funded)
 	}
 	if r.Taken != nil {
-		a.taken = append(a.taken, *r.Taken)
+		a.take(*r.Taken)
 		g.book.remember(r.Taken.ID)
 	}
 	if r.Switches != nil {

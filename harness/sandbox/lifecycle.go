@@ -97,7 +97,7 @@ func (g *Gateway) takeStep(o *order) []*Delivery {
 // share returns a percentage of an order's amount in minor units; 0 means the whole amount. A
 // part is neither zero nor the whole amount, if that is possible.
 func (o *order) share(a *account, percent int) int64 {
-	whole, step := o.Amount.Minor(), a.step()
+	whole, step := o.Amount.Minor(), a.profile.Step()
 	if percent == 0 {
 		return whole
 	}

@@ -73,7 +73,7 @@ func (g *Gateway) balance(c *call) (any, *refusal) {
 	a := c.account
 	available := a.available
 	if g.switched(c, switchLyingBalance) {
-		available += a.step()
+		available += a.profile.Step()
 	}
 	return map[string]any{
 		"mchNo": a.Number, "availableAmount": a.text(available), "frozenAmount": a.text(a.frozen),

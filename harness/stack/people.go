@@ -99,10 +99,7 @@ func (s *Stack) makePeople() error {
 		return err
 	}
 	if text, err := os.ReadFile(s.rosterFile()); err == nil {
-		if !strings.Contains(string(text), "door: true") {
-			return fmt.Errorf("the roster in %s is of an older version of this program; remove that directory", s.dir)
-		}
-		return nil
+		return s.checkRoster(string(text))
 	}
 	token, entry, err := roster.NewToken(System, time.Now().AddDate(1, 0, 0))
 	if err != nil {
@@ -150,6 +147,17 @@ signed_above: unlimited
 `, System, entry, SystemKeyID, base64.StdEncoding.EncodeToString(public), Door, base64.StdEncoding.EncodeToString(doorPublic))
 	if err := os.WriteFile(s.rosterFile(), []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the roster: %w", err)
+	}
+	return nil
+}
+
+// checkRoster refuses the roster of an earlier start that this start cannot use.
+func (s *Stack) checkRoster(text string) error {
+	if !strings.Contains(text, "door: true") {
+		return fmt.Errorf("the roster in %s is of an older version of this program; remove that directory", s.dir)
+	}
+	if l := s.options.LogIn; l != nil && !strings.Contains(text, fmt.Sprintf("issuer: %q", l.Issuer)) {
+		return fmt.Errorf("the roster in %s has nobody who logs in at %s; remove that directory", s.dir, l.Issuer)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,13 +26,14 @@ const (
 
 // program describes how one process is run.
 type program struct {
-	name  string
-	path  string // of the binary
-	args  []string
-	env   []string // beside what every process gets
-	log   string   // file that standard output and error are appended to
-	ready func(context.Context) error
-	whole bool // kill its children, too
+	name   string
+	path   string // of the binary
+	args   []string
+	env    []string // beside what every process gets
+	log    string   // file that standard output and error are appended to
+	ready  func(context.Context) error
+	whole  bool          // kill its children, too
+	within time.Duration // until it is ready; 0: readyWithin
 }
 
 // process is one run of a program.
@@ -81,7 +83,8 @@ func (p program) run(ctx context.Context) (*process, error) {
 // awaitReady returns when the process answers, or with the reason why it never
 // will.
 func (p *process) awaitReady(ctx context.Context) error {
-	deadline, cancel := context.WithTimeout(ctx, readyWithin)
+	within := cmp.Or(p.within, readyWithin)
+	deadline, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	again := time.NewTicker(askEvery)
 	defer again.Stop()
@@ -102,7 +105,7 @@ func (p *process) awaitReady(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return fmt.Errorf("%s is not ready after %s: %w\n%s", p.name, readyWithin, err, p.tail())
+			return fmt.Errorf("%s is not ready after %s: %w\n%s", p.name, within, err, p.tail())
 		case <-again.C:
 		}
 	}

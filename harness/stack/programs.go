@@ -203,6 +203,14 @@ func (s *Stack) addAPI(ports map[port]string, keys keyRing) error {
 	if len(s.options.People) > 0 {
 		env = append(env, "PAYOUTS_API_KEY_FILE="+filepath.Join(s.peopleDir(), Door))
 	}
+	if s.options.APIWorkflows {
+		database, err := s.database.by(Worker, func(address string) (string, error) { return s.route(API, Postgres, address) })
+		if err != nil {
+			return err
+		}
+		env = append(env, "PAYOUTS_API_RUN_WORKFLOWS=true", "PAYOUTS_WORKFLOW_DATABASE_URL="+database,
+			"PAYOUTS_AUDIT_KEY_FILE="+s.auditKeyFile(), "PAYOUTS_ERASURES_FILE="+s.erasuresFile())
+	}
 	s.programs[API] = program{env: env, ready: answers(s.Addresses.APIAdmin + "/readyz")}
 	return nil
 }

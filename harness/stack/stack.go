@@ -96,6 +96,8 @@ type Options struct {
 	Died func(name string, reason error)
 	// API runs the HTTP door, too.
 	API bool
+	// APIWorkflows lets the HTTP door run workflows, too.
+	APIWorkflows bool
 	// Endpoint runs a webhook endpoint, too: `dev endpoint`, with the files of EndpointFile.
 	Endpoint bool
 	// UI switches the Temporal UI on.
@@ -118,6 +120,8 @@ type Options struct {
 	// Settings are PAYOUTS_ variables of the worker and the receiver, over the
 	// quick ones that a stack runs with.
 	Settings map[string]string
+	// ReadyWithin is how long a process may take until it is ready; 0 is a minute.
+	ReadyWithin time.Duration
 	// Progress is told what is being started. Nil: silence.
 	Progress io.Writer
 }
@@ -262,6 +266,7 @@ func (s *Stack) launch(ctx context.Context, name string) (*process, error) {
 	if s.running[name] != nil {
 		return nil, fmt.Errorf("%s is running", name)
 	}
+	wanted.within = s.options.ReadyWithin
 	p, err := wanted.run(ctx)
 	if err != nil {
 		return nil, err

@@ -92,9 +92,9 @@ func lastingCommand(ctx context.Context, o lastingOptions) error {
 // restartPause is the pause before a server that did not start is started again.
 const restartPause = 100 * time.Millisecond
 
-// serve runs a server on a cluster until the context ends. After a SIGKILL
-// what is left of the server before may still hold the data for a moment: it
-// is tried again.
+// serve runs a server on a cluster until the context ends, and prints its URL once it is
+// ready. After a SIGKILL what is left of the server before may still hold the data for a
+// moment: it is tried again.
 func serve(ctx context.Context, account account, binaries string, o lastingOptions) error {
 	c := &cluster{dir: o.dir}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
@@ -113,6 +113,7 @@ func serve(ctx context.Context, account account, binaries string, o lastingOptio
 		case <-time.After(restartPause):
 		}
 	}
+	fmt.Println(c.url)
 	select {
 	case <-c.exited:
 		return fmt.Errorf("PostgreSQL ended by itself\n%s", c.logTail())

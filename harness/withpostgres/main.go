@@ -49,7 +49,8 @@ is already set.
 
 -make makes a cluster, prints its folder, and leaves it there, with -standby-of
 one that is a standby of a running server; -serve runs a server on such a folder
-until SIGTERM, with the settings of PostgreSQL's that -set gives it.
+until SIGTERM, with the settings of PostgreSQL's that -set gives it, and prints its
+URL once it is ready.
 `
 
 func init() {

@@ -2,10 +2,13 @@ package apiclient
 
 import (
 	"context"
+	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -33,6 +36,21 @@ func (c *Client) Balances(ctx context.Context, actor payouts.Actor, merchants []
 		balances, unopened = append(balances, found.Balances...), append(unopened, found.Unopened...)
 	}
 	return balances, unopened, nil
+}
+
+// DayReports returns the day of each merchant. None means all that the caller acts for.
+func (c *Client) DayReports(ctx context.Context, actor payouts.Actor, query payouts.DayQuery) (payouts.DayReports, error) {
+	asked := url.Values{"day": {string(query.Day)}}
+	for _, merchant := range query.Merchants {
+		asked.Add("merchant", merchant)
+	}
+	if query.Currency != "" {
+		asked.Set("currency", query.Currency)
+	}
+	if query.SoFar {
+		asked.Set("so_far", "true")
+	}
+	return get[payouts.DayReports](ctx, c, actor, at("reports", "day"), asked)
 }
 
 // merchantQuery selects a merchant, or all.
@@ -77,6 +95,74 @@ func (c *Client) ReconcileBalances(ctx context.Context, actor payouts.Actor, mer
 	return report, nil
 }
 
+// How often ReconcileTransactions asks.
+const (
+	comparisonPause    = 250 * time.Millisecond
+	comparisonMaxPause = 5 * time.Second
+)
+
+// ReconcileTransactions compares the transactions of merchants, all at the same time, and
+// waits for the report. No merchant means all that the caller acts for. The error is
+// NO_ANSWER_YET when the patience is over. The comparisons then go on.
+func (c *Client) ReconcileTransactions(
+	ctx context.Context, actor payouts.Actor, input payouts.TransactionSpan, patience time.Duration,
+) (payouts.TransactionReport, error) {
+	until := time.Now().Add(patience)
+	whole := payouts.NewTransactionReport(nil)
+	merchants := input.Merchants
+	if len(merchants) == 0 {
+		all, err := c.Merchants(ctx, actor)
+		if err != nil {
+			return whole, err
+		}
+		merchants = all.Numbers()
+	}
+	var runs []payouts.TransactionsRun
+	for _, merchant := range slices.Compact(slices.Sorted(slices.Values(merchants))) {
+		run, err := post[payouts.TransactionsRun](ctx, c, actor, at("transaction-reconciliations"), struct {
+			Merchant string    `json:"merchant"`
+			From     time.Time `json:"from,omitzero"`
+			To       time.Time `json:"to,omitzero"`
+		}{merchant, input.From, input.To})
+		if err != nil {
+			return whole, err
+		}
+		runs = append(runs, run)
+	}
+	var compared []contract.MerchantTransactions
+	for _, run := range runs {
+		report, err := c.awaitComparison(ctx, actor, run, until)
+		if err != nil {
+			return whole, err
+		}
+		compared = append(compared, report.Merchants...)
+	}
+	return payouts.NewTransactionReport(compared), nil
+}
+
+// awaitComparison asks for a comparison until it has ended.
+func (c *Client) awaitComparison(ctx context.Context, actor payouts.Actor, run payouts.TransactionsRun, until time.Time) (payouts.TransactionReport, error) {
+	for pause := comparisonPause; run.State == payouts.RunUnderWay; pause = min(2*pause, comparisonMaxPause) {
+		left := time.Until(until)
+		if left <= 0 {
+			return payouts.TransactionReport{}, payouts.StillComparing()
+		}
+		select {
+		case <-ctx.Done():
+			return payouts.TransactionReport{}, ctx.Err()
+		case <-time.After(min(pause, left)):
+		}
+		var err error
+		if run, err = get[payouts.TransactionsRun](ctx, c, actor, at("transaction-reconciliations", run.Merchant, run.ID), nil); err != nil {
+			return payouts.TransactionReport{}, err
+		}
+	}
+	if run.Report == nil {
+		return payouts.TransactionReport{}, fmt.Errorf("the comparison of merchant %s has ended without a report; look at it in Temporal: %s", run.Merchant, run.ID)
+	}
+	return *run.Report, nil
+}
+
 // Discrepancies lists differences between the ledger and the gateway, the newest first.
 func (c *Client) Discrepancies(ctx context.Context, actor payouts.Actor, filter payouts.DiscrepancyFilter) (payouts.DiscrepancyPage, error) {
 	query := merchantQuery(filter.Merchant)
@@ -101,9 +187,27 @@ func (c *Client) Discrepancies(ctx context.Context, actor payouts.Actor, filter 
 	return list, err
 }
 
+// Discrepancy returns a discrepancy with what was done about it and what to do next.
+func (c *Client) Discrepancy(ctx context.Context, actor payouts.Actor, id int64) (payouts.DiscrepancyStory, error) {
+	return get[payouts.DiscrepancyStory](ctx, c, actor, at("discrepancies", strconv.FormatInt(id, 10)), nil)
+}
+
+// WorkDiscrepancy records a step of the work on an open discrepancy.
+func (c *Client) WorkDiscrepancy(ctx context.Context, actor payouts.Actor, work order.DiscrepancyWork, reason string) (payouts.Discrepancy, error) {
+	return post[payouts.Discrepancy](ctx, c, actor, at("discrepancies", strconv.FormatInt(work.Discrepancy, 10), "steps"), struct {
+		Step order.DiscrepancyStep `json:"step"`
+		To   string                `json:"to,omitempty"`
+		Days int                   `json:"days,omitempty"`
+		why
+	}{work.Step, work.To, work.Days, why{reason}})
+}
+
 // CloseDiscrepancy closes a discrepancy that a person has dealt with.
 func (c *Client) CloseDiscrepancy(ctx context.Context, actor payouts.Actor, id int64, reason string) (payouts.Discrepancy, error) {
-	return post[payouts.Discrepancy](ctx, c, actor, at("discrepancies", strconv.FormatInt(id, 10), "close"), why{reason})
+	if actor.Signing == nil {
+		return post[payouts.Discrepancy](ctx, c, actor, at("discrepancies", strconv.FormatInt(id, 10), "close"), why{reason})
+	}
+	return c.onBooks(actor).CloseDiscrepancy(ctx, actor, id, reason)
 }
 
 // Queue lists what needs a person, oldest first.

@@ -25,12 +25,13 @@ func (c *Client) Merchants(ctx context.Context, actor payouts.Actor) (config.Mer
 		return c.merchants, nil
 	}
 	found, err := get[struct {
+		Caller    string
 		Merchants []struct{ Merchant, Country string }
 	}](ctx, c, actor, at("merchants"), nil)
 	if err != nil {
 		return nil, err
 	}
-	c.merchants = config.MerchantList{}
+	c.merchants, c.caller = config.MerchantList{}, found.Caller
 	for _, m := range found.Merchants {
 		c.merchants = append(c.merchants, config.Merchant{Number: m.Merchant, Country: m.Country})
 	}
@@ -269,16 +270,34 @@ func (c *Client) Story(ctx context.Context, actor payouts.Actor, key order.Key) 
 // WorkflowKnows returns nothing: the door's answers have what Temporal knows.
 func (c *Client) WorkflowKnows(context.Context, payouts.Actor, order.Key) string { return "" }
 
-// Audit returns the audit of an order. The code is NOT_THROUGH_API for a key without a
-// number.
+// Audit returns the audit of an order, of a merchant, or of the installation.
 func (c *Client) Audit(ctx context.Context, actor payouts.Actor, key order.Key) ([]payouts.AuditEntry, error) {
 	if key.Number == "" {
-		return nil, order.Refuse(CodeNotThere, "the api has the audit of orders only")
+		return c.auditBesideOrders(ctx, actor, key.Merchant)
 	}
 	found, err := get[struct {
 		Audit []payouts.AuditEntry
 	}](ctx, c, actor, at("orders", key.Merchant, key.Number, "audit"), nil)
 	return found.Audit, err
+}
+
+// auditBesideOrders returns what is on record of a merchant, or of the installation.
+func (c *Client) auditBesideOrders(ctx context.Context, actor payouts.Actor, merchant string) ([]payouts.AuditEntry, error) {
+	query, entries := merchantQuery(merchant), []payouts.AuditEntry{}
+	query.Set("limit", strconv.Itoa(mostRows))
+	for {
+		page, err := get[struct {
+			Audit []payouts.AuditEntry
+			Next  string
+		}](ctx, c, actor, at("audit"), query)
+		if err != nil {
+			return nil, err
+		}
+		if entries = append(entries, page.Audit...); page.Next == "" {
+			return entries, nil
+		}
+		query.Set("cursor", page.Next)
+	}
 }
 
 // act does an action that is sent as a body, unless the actor signs: then what was signed
@@ -312,10 +331,13 @@ type why struct {
 // Approve approves an order.
 func (c *Client) Approve(ctx context.Context, actor payouts.Actor, key order.Key, fingerprint, reason string) (payouts.Order, error) {
 	action := order.Approval{ID: payouts.NewActionID(), By: actor.Name, Fingerprint: fingerprint, Why: reason}
-	return act[payouts.Order](ctx, c, actor, key, action, struct {
-		Fingerprint string `json:"fingerprint"`
-		Why         string `json:"why,omitempty"`
-	}{fingerprint, reason})
+	return act[payouts.Order](ctx, c, actor, key, action, approval{fingerprint, reason})
+}
+
+// approval is the body of an approval.
+type approval struct {
+	Fingerprint string `json:"fingerprint"`
+	Why         string `json:"why,omitempty"`
 }
 
 // Reject ends an order that waits for a second person.
@@ -352,6 +374,66 @@ func (c *Client) Resolve(
 	}{decision.State, decision.Paid, decision.Fee, decision.Why, decision.Evidence, decision.WholeFee, decision.Replace})
 	resolved.Pending = resolved.Order.Order.State == order.InReview
 	return resolved, err
+}
+
+// Adopt has a workflow drive an open order again that has none. A person signs that, and
+// that the discrepancies about it are closed. The code is NOT_THROUGH_API for an actor who
+// does not sign.
+func (c *Client) Adopt(ctx context.Context, actor payouts.Actor, key order.Key) (payouts.Adopted, error) {
+	adoption := order.Adoption{ID: payouts.NewActionID(), By: actor.Name}
+	if err := payouts.CheckKey(key); err != nil {
+		return payouts.Adopted{}, err
+	}
+	if !actor.Signs(adoption) {
+		return payouts.Adopted{}, order.Refuse(CodeNotThere, "through the api a person signs an adoption: set PAYOUTS_SIGNING_KEY and PAYOUTS_ORIGIN, or run it without --api and PAYOUTS_API_ADDRESS")
+	}
+	found, err := c.Status(ctx, actor, key)
+	if err != nil {
+		return payouts.Adopted{}, err
+	}
+	view := found.Order
+	if found.Source != payouts.FromLedger { // only the number is known
+		view = order.View{Merchant: key.Merchant, Number: key.Number}
+	}
+	signed, refusal, err := actor.Sign(adoption, view, c.now())
+	if refusal != nil {
+		err = refusal
+	}
+	if err != nil {
+		return payouts.Adopted{}, err
+	}
+	about, err := c.orphans(ctx, actor, key)
+	if err != nil {
+		return payouts.Adopted{}, err
+	}
+	done, err := post[payouts.Order](ctx, c, actor, at("signed-actions"), signed)
+	if err != nil {
+		return payouts.Adopted{}, err
+	}
+	adopted := payouts.Adopted{Order: done.Order, Started: startedOf(done), Closed: []int64{}, Unrecorded: done.Unrecorded}
+	open, err := c.orphans(ctx, actor, key)
+	if err == nil {
+		adopted.Closed, err = payouts.CloseOrphans(about, open, func(id int64, why string) error {
+			_, err := c.CloseDiscrepancy(ctx, actor, id, why)
+			return err
+		})
+	}
+	adopted.NotClosed = err != nil
+	return adopted, nil
+}
+
+// orphans returns the ids of the open discrepancies about the missing workflow of an order.
+func (c *Client) orphans(ctx context.Context, actor payouts.Actor, key order.Key) (ids []int64, err error) {
+	for _, code := range payouts.OrphanCodes {
+		page, err := c.Discrepancies(ctx, actor, payouts.DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Code: code, Open: true, Limit: mostRows})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.Discrepancies {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids, nil
 }
 
 // Poll makes an order ask the gateway at once.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -59,7 +60,9 @@ func (a *Authority) Permit(action order.Action, o order.Order, at time.Time) (en
 	case !is && !envelope.Needed(action.Name()):
 		return envelope.Kept{}, nil
 	case !is:
-		return envelope.Kept{}, order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key, or make the envelope with starter sign and send it with its signature", action.Name())
+		return envelope.Kept{}, order.Refuse(CodeSignatureNeeded,
+			`with a roster, %s is signed: use starter with your key, or %s; send it with starter act, or paste {"envelope":…,"signature":"…"} as the update's input`,
+			action.Name(), commands(action, o))
 	case signed.Item != nil:
 		return a.permitItem(signed, o, at)
 	}
@@ -106,6 +109,9 @@ func (a *Authority) PermitStart(request order.Request, at time.Time) (string, *o
 
 // PermitAdjustment does the same for an action on an adjustment. The adjustment is
 // as proposed, or as it is on record.
+//
+// This and the following functions refuse an envelope of another action, person, id or
+// reason than those of who: see permitActed.
 func (a *Authority) PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (string, *order.Refusal) {
 	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the adjustment %s as it is on record; look at it again and sign that", adjustment.Ref)
 	return a.permitWho(action, who, at, misfit, func(e envelope.Envelope) bool {
@@ -124,6 +130,22 @@ func (a *Authority) PermitResume(who order.Who, scope order.StopScope, id int64,
 	})
 }
 
+// PermitDiscrepancy does the same for closing a discrepancy with the stake. If two persons
+// close it, a system is not one of them: the code is OWN_SIGNATURE_NEEDED.
+func (a *Authority) PermitDiscrepancy(who order.Who, d order.DiscrepancySigned, stake money.Amount, two bool, at time.Time) (string, *order.Refusal) {
+	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for %s with a stake of %s; look at it again and sign that", d, stake)
+	return a.permitActed(envelope.ActionCloseDiscrepancy, who, at, misfit, func(acted envelope.Acted) *order.Refusal {
+		e := acted.Envelope
+		switch {
+		case e.Merchant != d.Merchant || e.Number != d.Number || e.Kind != d.String() || e.Amount != stake:
+			return misfit
+		case two && acted.Actor.Kind != roster.Person:
+			return order.Refuse(roster.CodeOwnSignatureNeeded, "two persons close %s, and %s is a system; sign it with the key of a person", d, acted.Actor.Name)
+		}
+		return nil
+	})
+}
+
 // PermitErasure does the same for the erasure of an order's personal data.
 func (a *Authority) PermitErasure(who order.Who, key order.Key, at time.Time) (string, *order.Refusal) {
 	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the erasure of order %s", key.Number)
@@ -132,20 +154,45 @@ func (a *Authority) PermitErasure(who order.Who, key order.Key, at time.Time) (s
 	})
 }
 
+// PermitClosing does the same for the closing of a day.
+func (a *Authority) PermitClosing(who order.Who, day order.DayRef, at time.Time) (string, *order.Refusal) {
+	misfit := order.Refuse(envelope.CodeOtherOrder, "the envelope is not for the figures of %s of merchant %s; look at the report again and sign that", day.Day, day.Merchant)
+	return a.permitWho(envelope.ActionCloseDay, who, at, misfit, func(e envelope.Envelope) bool {
+		return e.Merchant == day.Merchant && e.Number == string(day.Day) && e.Kind == envelope.ClosingKind(day) && e.Fingerprint == day.Hash
+	})
+}
+
 // permitWho permits an action that is not on an order, if its envelope is of the action
 // and the person, and fits. Otherwise it returns misfit.
 func (a *Authority) permitWho(
 	action string, who order.Who, at time.Time, misfit *order.Refusal, fits func(envelope.Envelope) bool,
+) (string, *order.Refusal) {
+	return a.permitActed(action, who, at, misfit, func(acted envelope.Acted) *order.Refusal {
+		if fits(acted.Envelope) {
+			return nil
+		}
+		return misfit
+	})
+}
+
+// permitActed is permitWho for what depends on who acted. misfit is returned for the
+// envelope of another action or person. Here and nowhere else the reason that came with an
+// action is compared with the one that was signed.
+func (a *Authority) permitActed(
+	action string, who order.Who, at time.Time, misfit *order.Refusal, permit func(envelope.Acted) *order.Refusal,
 ) (string, *order.Refusal) {
 	if who.Proof == nil {
 		return "", order.Refuse(CodeSignatureNeeded, "with a roster, %s is signed: use starter with your key", action)
 	}
 	return a.verify(*who.Proof, func(acted envelope.Acted) *order.Refusal {
 		e := acted.Envelope
-		if e.Action == action && e.ID == who.ID && e.By == who.By && fits(e) {
-			return nil
+		if e.Action != action || e.ID != who.ID || e.By != who.By {
+			return misfit
 		}
-		return misfit
+		if e.Reason != who.Why {
+			return order.Refuse(envelope.CodeOtherOrder, "the reason that was sent is not the one that %s signed; send what was signed", e.By)
+		}
+		return permit(acted)
 	}, at)
 }
 
@@ -169,7 +216,11 @@ func (a *Authority) keep(
 		return "", refusal
 	}
 	r := a.roster.InForce()
-	acted, refusal := signed.Verify(r, a.origin, at)
+	done := at
+	if !given.Done.IsZero() {
+		done = given.Done
+	}
+	acted, refusal := signed.VerifyDone(r, a.origin, done, at)
 	if refusal != nil {
 		return "", refusal
 	}

@@ -8,17 +8,20 @@
 package batch
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -77,12 +80,16 @@ type Checked struct {
 	Totals      []money.Amount // by currency
 	Fingerprint string         // of an order.BatchDigest
 
-	file    []byte
+	file    io.ReaderAt
+	size    int64
 	options Options
 }
 
 // File returns the file itself.
-func (c *Checked) File() []byte { return c.file }
+func (c *Checked) File() io.ReaderAt { return c.file }
+
+// Size returns the size of the file in bytes.
+func (c *Checked) Size() int64 { return c.size }
 
 // Country returns the country that the rows were checked for.
 func (c *Checked) Country() string { return c.options.Country }
@@ -92,13 +99,15 @@ func (c *Checked) Country() string { return c.options.Country }
 func (c *Checked) ID() string { return c.Fingerprint[:order.BatchIDDigits] }
 
 // Check reads a file and checks every row. The error is a *Faults.
-func Check(file []byte, o Options) (*Checked, error) { return check(file, o, usual) }
+func Check(file io.ReaderAt, size int64, o Options) (*Checked, error) {
+	return check(file, size, o, usual)
+}
 
-func check(file []byte, o Options, most limits) (*Checked, error) {
+func check(file io.ReaderAt, size int64, o Options, most limits) (*Checked, error) {
 	c := newChecker(o, most)
-	format, fault := formatOf(file)
+	format, fault := formatOf(file, size)
 	if fault == nil {
-		fault = c.read(format, file, func(Row) bool { return true })
+		fault = c.read(format, file, size, func(Row) bool { return true })
 	}
 	if fault != nil {
 		c.fault(*fault)
@@ -109,7 +118,7 @@ func check(file []byte, o Options, most limits) (*Checked, error) {
 	}
 	return &Checked{
 		Merchant: o.Merchant, Format: format, Columns: c.header(), Count: c.count, Totals: c.totals(),
-		Fingerprint: c.content.Sum(), file: file, options: o,
+		Fingerprint: c.content.Sum(), file: file, size: size, options: o,
 	}, nil
 }
 
@@ -146,7 +155,7 @@ func (c *Checked) Rows() iter.Seq2[Row, error] {
 		again := newChecker(c.options, usual)
 		again.again = true
 		stopped := false
-		fault := again.read(c.Format, c.file, func(row Row) bool {
+		fault := again.read(c.Format, c.file, c.size, func(row Row) bool {
 			stopped = !yield(row, nil)
 			return !stopped
 		})
@@ -157,41 +166,46 @@ func (c *Checked) Rows() iter.Seq2[Row, error] {
 }
 
 // formatOf returns the format of a file by its first bytes.
-func formatOf(file []byte) (Format, *Fault) {
-	text := bytes.TrimLeft(bytes.TrimPrefix(file, utf8BOM), " \t\r\n")
-	switch {
-	case len(file) > MaxBytes:
+func formatOf(file io.ReaderAt, size int64) (Format, *Fault) {
+	if size > MaxBytes {
 		return "", &Fault{Code: CodeTooLarge, Message: fmt.Sprintf("the file has more than %d MB; divide it", MaxBytes>>20)}
-	case len(text) == 0:
-		return "", &Fault{Code: CodeEmpty, Message: "the file is empty"}
-	case bytes.HasPrefix(file, []byte("PK\x03\x04")):
-		return XLSX, nil
-	case bytes.HasPrefix(file, []byte("\xd0\xcf\x11\xe0")):
-		return "", &Fault{Code: CodeUnreadable, Message: "this is an old or a protected Excel workbook; save it as .xlsx without a password"}
-	case text[0] == '[' || text[0] == '{':
-		return JSON, nil
 	}
-	return CSV, nil
+	text := bufio.NewReader(io.NewSectionReader(file, 0, size))
+	head, _ := text.Peek(headBytes) // a file that cannot be read is reported by its reader
+	format, broken := sheet.FormatOf(head)
+	_, _ = text.Discard(beginOf(head)) // it was peeked
+	for {
+		switch first, err := text.ReadByte(); {
+		case err != nil:
+			return "", &Fault{Code: CodeEmpty, Message: "the file is empty"}
+		case strings.ContainsRune(" \t\r\n", rune(first)):
+		case first == '[' || first == '{':
+			return JSON, nil
+		default:
+			return Format(format), broken.Fault(sheetCodes)
+		}
+	}
 }
 
-// cell is a cell as it was read.
-type cell struct {
-	text    string
-	number  bool // the file has it as a number, not as text
-	other   bool // a date, a truth value, an error, a list
-	formula bool
+// headBytes is how much of a file tells its format.
+const headBytes = 8
+
+// beginOf returns where the text of a file begins: after its byte order mark.
+func beginOf(head []byte) int {
+	if bytes.HasPrefix(head, utf8BOM) {
+		return len(utf8BOM)
+	}
+	return 0
 }
 
 // record is a row as it was read.
 type record struct {
-	line  int
-	cells []cell
+	sheet.Row
 	names []string // of the cells, in JSON; nil: the header has them
-	exact bool     // there must be as many cells as columns
 }
 
 // reader calls each for every record until it returns false. A fault ends the file.
-type reader func(file []byte, most limits, each func(record) bool) *Fault
+type reader func(file io.ReaderAt, size int64, most limits, each func(record) bool) *Fault
 
 var readers = map[Format]reader{CSV: readCSV, XLSX: readXLSX, JSON: readJSON}
 
@@ -218,35 +232,31 @@ type seen struct {
 
 func newChecker(o Options, most limits) *checker {
 	return &checker{
-		options: o, most: most, faults: &Faults{}, seen: make(map[string]seen), folded: make(map[string]int),
+		options: o, most: most, faults: &Faults{Code: CodeInvalid}, seen: make(map[string]seen), folded: make(map[string]int),
 		sums: make(map[string]money.Amount), content: order.NewBatchDigest(o.Merchant),
 	}
 }
 
-func (c *checker) fault(f Fault) {
-	if c.faults.Count++; len(c.faults.Faults) < c.most.faults {
-		c.faults.Faults = append(c.faults.Faults, f)
-	}
-}
+func (c *checker) fault(f Fault) { c.faults.Add(f, c.most.faults) }
 
 func (c *checker) wrong(line int, column, code, format string, values ...any) {
 	c.fault(Fault{Line: line, Column: column, Code: code, Message: fmt.Sprintf(format, values...)})
 }
 
 // read reads the file. good gets each row; with faults, rows may be wrong.
-func (c *checker) read(format Format, file []byte, good func(Row) bool) *Fault {
+func (c *checker) read(format Format, file io.ReaderAt, size int64, good func(Row) bool) *Fault {
 	if format == JSON {
 		c.columns = newColumns(c.options.Country)
 	}
-	fault := readers[format](file, c.most, func(r record) bool {
+	fault := readers[format](file, size, c.most, func(r record) bool {
 		switch {
 		case c.columns == nil:
 			c.head(r)
 			return c.columns != nil
-		case r.blank():
+		case r.Blank():
 			return true
 		case c.count == c.most.rows:
-			c.wrong(r.line, "", CodeTooLarge, "the file has more than %d rows; divide it", c.most.rows)
+			c.wrong(r.Line, "", CodeTooLarge, "the file has more than %d rows; divide it", c.most.rows)
 			return false
 		}
 		c.count++
@@ -260,10 +270,6 @@ func (c *checker) read(format Format, file []byte, good func(Row) bool) *Fault {
 		}
 	}
 	return fault
-}
-
-func (r record) blank() bool {
-	return !slices.ContainsFunc(r.cells, func(c cell) bool { return c.text != "" || c.formula || c.other })
 }
 
 // header returns the columns of the file.

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/xuri/excelize/v2"
 
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -271,6 +273,18 @@ func TestScheduledRows(t *testing.T) {
 	require.Equal(t, []string{"2 not_before MALFORMED_FIELD"}, faults(t, strings.Replace(file, "2026-12-24T09:00:00+05:00", "24.12.2026", 1), pakistan))
 }
 
+// A row may name its currency: that of its country.
+func TestCurrencyOfRows(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(strings.ReplaceAll(sound, "\n", ",PKR\n"), ",PKR\n", ",currency\n", 1)
+	at := rows(t, checked(t, []byte(file), pakistan))[0].Request
+	require.Equal(t, "PKR", Result{Request: at}.column("currency"))
+	require.NotContains(t, at.Details, "currency")
+	require.Equal(t, []string{"2 currency WRONG_CURRENCY"}, faults(t, strings.Replace(file, "PKR", "pkr", 1), pakistan))
+	require.Equal(t, []string{"2 currency WRONG_CURRENCY", "2 amount AMOUNT_NOT_A_NUMBER"},
+		faults(t, strings.Replace(strings.Replace(file, "PKR", "THB", 1), "1500", "1.5e3", 1), pakistan))
+}
+
 // A column of metadata is the caller's own.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
@@ -294,20 +308,20 @@ func TestLimits(t *testing.T) {
 	for i := range 11 {
 		fmt.Fprintf(&file, "N%d,easypaisa,x,03001234567\n", i)
 	}
-	_, err := check([]byte(file.String()), pakistan, limits{rows: 10, faults: 5})
+	_, err := check(strings.NewReader(file.String()), int64(file.Len()), pakistan, limits{rows: 10, faults: 5})
 	var wrong *Faults
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, 11, wrong.Count, "ten amounts, and the rows")
 	require.Len(t, wrong.Faults, 5)
 
-	_, err = check([]byte(sound), pakistan, limits{rows: 1, faults: 5})
+	_, err = check(bytes.NewReader([]byte(sound)), int64(len([]byte(sound))), pakistan, limits{rows: 1, faults: 5})
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, CodeTooLarge, wrong.Faults[0].Code)
 	require.Equal(t, 3, wrong.Faults[0].Line)
 
 	good := workbookOf(t, nil, soundLines...)
 	for name, most := range map[string]limits{"all": {rows: 10, faults: 5, unpacked: 4 << 10, shared: 1 << 20}, "texts": {rows: 10, faults: 5, unpacked: 1 << 20, shared: 100}} {
-		_, err = check(good, pakistan, most)
+		_, err = check(bytes.NewReader(good), int64(len(good)), pakistan, most)
 		require.ErrorAs(t, err, &wrong, name)
 		require.Equal(t, CodeTooLarge, wrong.Faults[0].Code, name)
 	}
@@ -331,7 +345,7 @@ func TestTemplates(t *testing.T) {
 	book, err := excelize.OpenReader(strings.NewReader(file.String()))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, book.Close()) }()
-	require.Equal(t, []string{"payouts", helpSheet}, book.GetSheetList())
+	require.Equal(t, []string{"payouts", sheet.HelpSheet}, book.GetSheetList())
 	for column, want := range map[string]int{"A": 49, "D": 0, "F": 49} {
 		id, err := book.GetColStyle("payouts", column)
 		require.NoError(t, err)
@@ -339,7 +353,7 @@ func TestTemplates(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, style.NumFmt, column)
 	}
-	lines, err := book.GetRows(helpSheet)
+	lines, err := book.GetRows(sheet.HelpSheet)
 	require.NoError(t, err)
 	require.Equal(t, []string{"customerAccountNumber", "it, or another one that names who is paid"}, lines[6])
 }

@@ -51,7 +51,7 @@ func faults(t testing.TB, file string, o Options) []string {
 
 func faultsOf(t testing.TB, file []byte, o Options) []Fault {
 	t.Helper()
-	checked, err := Check(file, o)
+	checked, err := Check(bytes.NewReader(file), int64(len(file)), o)
 	var wrong *Faults
 	require.ErrorAs(t, err, &wrong, "%+v", checked)
 	require.Len(t, wrong.Faults, wrong.Count)
@@ -63,7 +63,7 @@ func faultsOf(t testing.TB, file []byte, o Options) []Fault {
 
 func checked(t testing.TB, file []byte, o Options) *Checked {
 	t.Helper()
-	found, err := Check(file, o)
+	found, err := Check(bytes.NewReader(file), int64(len(file)), o)
 	require.NoError(t, err)
 	return found
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -16,6 +17,7 @@ const (
 	columnCountry  = "country"
 	columnWay      = "way"
 	columnAmount   = "amount"
+	columnCurrency = "currency"
 	columnTime     = "not_before"
 )
 
@@ -54,7 +56,7 @@ type columns struct {
 }
 
 func newColumns(country string) *columns {
-	c := &columns{known: []string{columnMerchant, columnTime}, used: make(map[string]bool)}
+	c := &columns{known: []string{columnMerchant, columnCurrency, columnTime}, used: make(map[string]bool)}
 	profile, known := tarspay.Country(country)
 	if !known {
 		profile = &tarspay.Profile{}
@@ -67,29 +69,29 @@ func newColumns(country string) *columns {
 func (c *checker) head(r record) {
 	cols := newColumns(c.options.Country)
 	before := c.faults.Count
-	for i, one := range r.cells {
-		name := one.text
+	for i, one := range r.Cells {
+		name := one.Text
 		switch {
-		case one.formula:
-			c.wrong(r.line, columnAt(i), CodeFormula, "the header has a formula; write the name of the column")
+		case one.Formula:
+			c.wrong(r.Line, sheet.Column(i), CodeFormula, "the header has a formula; write the name of the column")
 		case name == "":
-			c.wrong(r.line, columnAt(i), CodeUnknown, "the column has no name")
+			c.wrong(r.Line, sheet.Column(i), CodeUnknown, "the column has no name")
 		case !cols.has(name):
-			c.unknownColumn(r.line, i, name, cols.known)
+			c.unknownColumn(r.Line, i, name, cols.known)
 		case cols.used[name]:
-			c.wrong(r.line, name, CodeTwice, "two columns have the name %s", name)
+			c.wrong(r.Line, name, CodeTwice, "two columns have the name %s", name)
 		}
 		cols.used[name] = true
 		cols.names = append(cols.names, name)
 	}
-	if r.blank() {
+	if r.Blank() {
 		c.faults.Count, c.faults.Faults = before, c.faults.Faults[:min(before, len(c.faults.Faults))]
-		c.wrong(r.line, "", CodeMissing, "the first row is blank; it must have the names of the columns")
+		c.wrong(r.Line, "", CodeMissing, "the first row is blank; it must have the names of the columns")
 		return
 	}
 	for _, name := range needed {
 		if !cols.used[name] {
-			c.wrong(r.line, name, CodeMissing, "there is no column %s; the first row has the names of the columns, as the country's template has them", name)
+			c.wrong(r.Line, name, CodeMissing, "there is no column %s; the first row has the names of the columns, as the country's template has them", name)
 		}
 	}
 	if c.faults.Count == before {
@@ -110,19 +112,9 @@ func (c *checker) unknownColumn(line, at int, name string, known []string) {
 	}
 	for _, meant := range known {
 		if bare(meant) == bare(name) {
-			c.wrong(line, columnAt(at), CodeUnknown, "no column has exactly this name; did you mean %s?", meant)
+			c.wrong(line, sheet.Column(at), CodeUnknown, "no column has exactly this name; did you mean %s?", meant)
 			return
 		}
 	}
-	c.wrong(line, columnAt(at), CodeUnknown, "no column of the country has this name; there are %s", strings.Join(known[1:len(known)-1], ", "))
-}
-
-// columnAt returns the name that spreadsheets give a column: A, B, …, AA.
-func columnAt(index int) string {
-	const letters = 26
-	name := ""
-	for index++; index > 0; index = (index - 1) / letters {
-		name = string(rune('A'+(index-1)%letters)) + name
-	}
-	return "column " + name
+	c.wrong(line, sheet.Column(at), CodeUnknown, "no column of the country has this name; there are %s", strings.Join(known[1:len(known)-1], ", "))
 }

@@ -1,9 +1,6 @@
 package batch
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/tarspay-payouts/orchestrator/internal/sheet"
 
 // Codes of faults of a file. Faults of a row's content have the codes of package order
 // and of the country's profile. They are stable.
@@ -30,43 +27,8 @@ const (
 	CodeTotal      = "BATCH_TOTAL_DIFFERS"   // a control total is not that of the file
 )
 
-// Fault is one thing that is wrong with a file. It repeats no personal value.
-type Fault struct {
-	Line    int    `json:"line,omitempty"`   // 0: the file as a whole
-	Column  string `json:"column,omitempty"` // several names of one cause are joined with ", "
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
+// Fault is one thing that is wrong with a file.
+type Fault = sheet.Fault
 
-// String returns the fault as a line of text.
-func (f Fault) String() string {
-	var at []string
-	if f.Line > 0 {
-		at = append(at, fmt.Sprintf("line %d", f.Line))
-	}
-	if f.Column != "" {
-		at = append(at, f.Column)
-	}
-	if len(at) == 0 {
-		return fmt.Sprintf("%s (%s)", f.Message, f.Code)
-	}
-	return fmt.Sprintf("%s: %s (%s)", strings.Join(at, ", "), f.Message, f.Code)
-}
-
-// Faults is the error of a file that is not right.
-type Faults struct {
-	Faults []Fault
-	Count  int // of all; at most 10,000 are in the list
-}
-
-// Error says how many faults there are, and the first.
-func (f *Faults) Error() string {
-	text := fmt.Sprintf("%s: %d faults", CodeInvalid, f.Count)
-	if f.Count == 1 {
-		text = CodeInvalid + ": 1 fault"
-	}
-	if len(f.Faults) > 0 {
-		text += "; the first: " + f.Faults[0].String()
-	}
-	return text
-}
+// Faults is the error of a file that is not right. Its code is CodeInvalid.
+type Faults = sheet.Faults

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // result.
 func fuzz(t *testing.T, file []byte) {
 	t.Helper()
-	c, err := Check(file, pakistan)
+	c, err := Check(bytes.NewReader(file), int64(len(file)), pakistan)
 	var wrong *Faults
 	switch {
 	case errors.As(err, &wrong) && wrong.Count > 0 && len(wrong.Faults) > 0:
@@ -39,7 +40,7 @@ func FuzzCSV(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if format, _ := formatOf(file); format == CSV {
+		if format, _ := formatOf(bytes.NewReader(file), int64(len(file))); format == CSV {
 			fuzz(t, file)
 		}
 	})
@@ -54,7 +55,7 @@ func FuzzJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if format, _ := formatOf(file); format == JSON {
+		if format, _ := formatOf(bytes.NewReader(file), int64(len(file))); format == JSON {
 			fuzz(t, file)
 		}
 	})
@@ -98,7 +99,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
-				c, err := Check(file, pakistan)
+				c, err := Check(bytes.NewReader(file), int64(len(file)), pakistan)
 				if err != nil || c.Count != MaxRows {
 					b.Fatal(err)
 				}

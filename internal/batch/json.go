@@ -1,20 +1,24 @@
 package batch
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 )
 
 // readJSON reads a list of objects, or objects one after the other. A member is a text;
 // the amount may be a number, of which the digits are taken as they stand. No member is
 // repeated.
-func readJSON(file []byte, _ limits, each func(record) bool) *Fault {
-	file = bytes.TrimPrefix(file, utf8BOM)
-	d := jsontext.NewDecoder(bytes.NewBuffer(file))
-	lines := lineCounter{file: file}
+func readJSON(file io.ReaderAt, size int64, _ limits, each func(record) bool) *Fault {
+	head := make([]byte, len(utf8BOM))
+	n, _ := file.ReadAt(head, 0) // a file that cannot be read is reported by the decoder
+	begin := int64(beginOf(head[:n]))
+	d := jsontext.NewDecoder(io.NewSectionReader(file, begin, size-begin))
+	lines := lineCounter{file: bufio.NewReader(io.NewSectionReader(file, begin, size-begin))}
 	if d.PeekKind() == '[' {
 		if _, err := d.ReadToken(); err != nil {
 			return lines.broken(d, err)
@@ -57,7 +61,7 @@ func readObject(d *jsontext.Decoder, lines *lineCounter) (record, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return record{}, err
 	}
-	r := record{line: lines.at(d.InputOffset()), names: []string{}}
+	r := record{Row: sheet.Row{Line: lines.at(d.InputOffset())}, names: []string{}}
 	for d.PeekKind() != '}' {
 		name, err := d.ReadToken()
 		if err != nil {
@@ -69,21 +73,21 @@ func readObject(d *jsontext.Decoder, lines *lineCounter) (record, error) {
 		if err != nil {
 			return record{}, err
 		}
-		var one cell
+		var one sheet.Cell
 		switch kind {
 		case '"':
 			text, err := jsontext.AppendUnquote(nil, value)
 			if err != nil {
 				return record{}, err
 			}
-			one.text = string(text)
+			one.Text = string(text)
 		case '0':
-			one = cell{text: string(value), number: true}
+			one = sheet.Cell{Text: string(value), Number: true}
 		case 'n':
 		default:
-			one = cell{text: "?", other: true}
+			one = sheet.Cell{Text: "?", Other: true}
 		}
-		r.cells = append(r.cells, one)
+		r.Cells = append(r.Cells, one)
 	}
 	_, err := d.ReadToken()
 	return r, err
@@ -91,16 +95,20 @@ func readObject(d *jsontext.Decoder, lines *lineCounter) (record, error) {
 
 // lineCounter counts lines up to offsets that only grow.
 type lineCounter struct {
-	file   []byte
-	offset int
+	file   *bufio.Reader // from offset on
+	offset int64
 	line   int
 }
 
 func (l *lineCounter) at(offset int64) int {
-	to := min(int(offset), len(l.file))
-	if to > l.offset {
-		l.line += bytes.Count(l.file[l.offset:to], []byte("\n"))
-		l.offset = to
+	for l.offset < offset {
+		b, err := l.file.ReadByte()
+		if err != nil {
+			break
+		}
+		if l.offset++; b == '\n' {
+			l.line++
+		}
 	}
 	return l.line + 1
 }

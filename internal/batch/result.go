@@ -122,6 +122,8 @@ func (r Result) column(name string) string {
 		return cmp.Or(r.Request.Way, r.Hidden)
 	case columnAmount:
 		return r.Request.Amount.Short()
+	case columnCurrency:
+		return r.Request.Amount.Currency()
 	case columnTime:
 		return stamp(r.Request.NotBefore)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -26,11 +27,11 @@ func (c *checker) row(r record) (row Row, ok bool) {
 	if country := values[columnCountry]; country != "" && country != request.Country {
 		request.Country = country
 		if c.options.Country != "" {
-			c.wrong(r.line, columnCountry, CodeOtherPlace, "merchant %s is of %s; a row of another country needs its own merchant", c.options.Merchant, c.options.Country)
+			c.wrong(r.Line, columnCountry, CodeOtherPlace, "merchant %s is of %s; a row of another country needs its own merchant", c.options.Merchant, c.options.Country)
 		}
 	}
 	if merchant := values[columnMerchant]; merchant != "" && merchant != c.options.Merchant {
-		c.wrong(r.line, columnMerchant, CodeForeign, "the row is of another merchant than %s; a batch is of one", c.options.Merchant)
+		c.wrong(r.Line, columnMerchant, CodeForeign, "the row is of another merchant than %s; a batch is of one", c.options.Merchant)
 	}
 	for name, value := range values {
 		key, metadata := metadataKey(name)
@@ -45,28 +46,28 @@ func (c *checker) row(r record) (row Row, ok bool) {
 			request.Details[name] = value
 		}
 	}
-	c.schedule(r.line, &request, values[columnTime])
-	wrongAmount := c.amount(r.line, &request, values[columnAmount])
-	c.validate(r.line, request, wrongAmount)
+	c.schedule(r.Line, &request, values[columnTime])
+	wrongAmount := c.amount(r.Line, &request, values[columnAmount], values[columnCurrency])
+	c.validate(r.Line, request, wrongAmount)
 	if c.again {
-		return Row{r.line, request}, true
+		return Row{r.Line, request}, true
 	}
 	if request.Number != "" {
-		c.once(r.line, request)
+		c.once(r.Line, request)
 	}
 	if !wrongAmount {
-		c.add(r.line, request)
+		c.add(r.Line, request)
 	}
 	if c.faults.Count == before && c.options.Permit != nil {
 		if refusal := c.options.Permit(request); refusal != nil {
-			c.wrong(r.line, columnAmount, refusal.Code, "%s", refusal.Text)
+			c.wrong(r.Line, columnAmount, refusal.Code, "%s", refusal.Text)
 		}
 	}
-	return Row{r.line, request}, c.faults.Count == before
+	return Row{r.Line, request}, c.faults.Count == before
 }
 
 func (c *checker) common(name string) bool {
-	return slices.Contains([]string{columnMerchant, columnNumber, columnCountry, columnWay, columnAmount, columnTime}, name)
+	return slices.Contains([]string{columnMerchant, columnNumber, columnCountry, columnWay, columnAmount, columnCurrency, columnTime}, name)
 }
 
 // values returns the row's texts by column. fit is false if the row has none that can
@@ -79,26 +80,26 @@ func (c *checker) values(r record) (values map[string]string, fit bool) {
 		}
 	}
 	values = make(map[string]string, len(names))
-	for i, one := range r.cells {
+	for i, one := range r.Cells {
 		if i >= len(names) {
 			break
 		}
 		name := names[i]
 		if !c.columns.has(name) { // in JSON
-			c.wrong(r.line, "", CodeUnknown, "an object has a member that no column of the country has; there are %s",
+			c.wrong(r.Line, "", CodeUnknown, "an object has a member that no column of the country has; there are %s",
 				strings.Join(c.columns.known[1:len(c.columns.known)-1], ", "))
 			continue
 		}
 		c.columns.used[name] = true
 		switch {
-		case one.formula || strings.HasPrefix(one.text, "="):
-			c.wrong(r.line, name, CodeFormula, "the cell is a formula; paste its value as text")
-		case one.other:
-			c.wrong(r.line, name, CodeNotText, "the cell is a date, a truth value, an error or a list; write text")
-		case one.number && name != columnAmount:
-			c.wrong(r.line, name, CodeNotText, "the cell is a number, so leading zeros and long digits may be lost; format the column as text and take the value from its source again")
+		case one.Formula || strings.HasPrefix(one.Text, "="):
+			c.wrong(r.Line, name, CodeFormula, "the cell is a formula; paste its value as text")
+		case one.Other:
+			c.wrong(r.Line, name, CodeNotText, "the cell is a date, a truth value, an error or a list; write text")
+		case one.Number && name != columnAmount:
+			c.wrong(r.Line, name, CodeNotText, "the cell is a number, so leading zeros and long digits may be lost; format the column as text and take the value from its source again")
 		}
-		values[name] = one.text
+		values[name] = one.Text
 	}
 	return values, true
 }
@@ -106,19 +107,19 @@ func (c *checker) values(r record) (values map[string]string, fit bool) {
 // fits refuses a row with other cells than the header, and a second header.
 func (c *checker) fits(r record, names []string) bool {
 	same := 0
-	for i, one := range r.cells {
-		if i < len(names) && one.text == names[i] {
+	for i, one := range r.Cells {
+		if i < len(names) && one.Text == names[i] {
 			same++
 		}
 	}
-	beyond := len(r.cells) > len(names) && slices.ContainsFunc(r.cells[len(names):], func(one cell) bool { return one.text != "" || one.formula })
+	beyond := len(r.Cells) > len(names) && slices.ContainsFunc(r.Cells[len(names):], func(one sheet.Cell) bool { return one.Text != "" || one.Formula })
 	switch {
 	case same > 1:
-		c.wrong(r.line, "", CodeTwoHeaders, "the row repeats the header; a file has one header")
-	case r.exact && len(r.cells) != len(names):
-		c.wrong(r.line, "", CodeCells, "the row has %d cells, and the header has %d", len(r.cells), len(names))
+		c.wrong(r.Line, "", CodeTwoHeaders, "the row repeats the header; a file has one header")
+	case r.Exact && len(r.Cells) != len(names):
+		c.wrong(r.Line, "", CodeCells, "the row has %d cells, and the header has %d", len(r.Cells), len(names))
 	case beyond:
-		c.wrong(r.line, columnAt(len(names)), CodeCells, "the row has cells beyond the header's %d", len(names))
+		c.wrong(r.Line, sheet.Column(len(names)), CodeCells, "the row has cells beyond the header's %d", len(names))
 	default:
 		return true
 	}
@@ -140,11 +141,14 @@ func (c *checker) schedule(line int, request *order.Request, text string) {
 
 // amount reads the row's amount. If it is wrong, the request gets a small one, so that
 // the other checks can run.
-func (c *checker) amount(line int, request *order.Request, text string) (wrong bool) {
+func (c *checker) amount(line int, request *order.Request, text, currency string) (wrong bool) {
 	profile, known := tarspay.Country(request.Country)
 	if !known {
 		request.Amount = least("USD")
 		return true // that the country is wrong is said by the request's check
+	}
+	if currency != "" && currency != profile.Currency {
+		c.wrong(line, columnCurrency, tarspay.ViolationCurrency, "%s takes %s; a row in another currency needs a merchant of its country", profile.Name, profile.Currency)
 	}
 	amount, err := order.ParseAmount(text, request.Country)
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -26,22 +27,22 @@ func WriteTemplate(w io.Writer, profile *tarspay.Profile, format Format) error {
 	}
 	book := excelize.NewFile()
 	defer func() { _ = book.Close() }()
-	const sheet = "payouts"
-	if err := book.SetSheetName("Sheet1", sheet); err != nil {
+	const rows = "payouts"
+	if err := book.SetSheetName("Sheet1", rows); err != nil {
 		return fmt.Errorf("write the template: %w", err)
 	}
-	if err := writeHeader(book, sheet, Columns(profile)); err != nil {
+	if err := writeHeader(book, rows, Columns(profile)); err != nil {
 		return fmt.Errorf("write the template: %w", err)
 	}
-	if _, err := book.NewSheet(helpSheet); err != nil {
+	if _, err := book.NewSheet(sheet.HelpSheet); err != nil {
 		return fmt.Errorf("write the template: %w", err)
 	}
 	for i, line := range help(profile) {
-		if err := book.SetSheetRow(helpSheet, fmt.Sprintf("A%d", i+1), &line); err != nil {
+		if err := book.SetSheetRow(sheet.HelpSheet, fmt.Sprintf("A%d", i+1), &line); err != nil {
 			return fmt.Errorf("write the template: %w", err)
 		}
 	}
-	if err := book.SetColWidth(helpSheet, "A", "C", helpWidth); err != nil {
+	if err := book.SetColWidth(sheet.HelpSheet, "A", "C", helpWidth); err != nil {
 		return fmt.Errorf("write the template: %w", err)
 	}
 	if _, err := book.WriteTo(w); err != nil {

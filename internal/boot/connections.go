@@ -21,7 +21,7 @@ type Connections struct {
 
 	mutex  sync.Mutex
 	ledger *ledger.Ledger
-	hooks  WebhookLedger
+	hooks  WritingLedger
 	sender *webhook.Sender
 	orders *client.Client
 	hangUp func()

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
+	"github.com/tarspay-payouts/orchestrator/order"
 )
 
 // answerTime is the time limit of one try to reach a database or Temporal.
@@ -53,8 +57,7 @@ func dataKeys(file string) (*vault.Ring, error) {
 	return ring, nil
 }
 
-// Ledger opens an existing ledger, for a process that writes nothing to the audit, and
-// checks that its database answers. The error is a *ledger.Error, or that of the URL.
+// Ledger opens an existing ledger, and checks that its database answers. The error is a *ledger.Error, or that of the URL.
 func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure, options ...ledger.Option) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -72,8 +75,16 @@ func Ledger(ctx context.Context, url config.Secret, accepted config.Insecure, op
 // AwaitLedger is Ledger for a process that may start before its database, or before a
 // worker has migrated it. It checks the data keys.
 func AwaitLedger(ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, data *vault.Ring) (books *ledger.Ledger, err error) {
+	return AwaitSealedLedger(ctx, log, url, accepted, nil, data)
+}
+
+// AwaitSealedLedger is AwaitLedger for a process that writes to the audit, and seals it
+// with keys.
+func AwaitSealedLedger(
+	ctx context.Context, log *slog.Logger, url config.Secret, accepted config.Insecure, keys *seal.Keys, data *vault.Ring,
+) (books *ledger.Ledger, err error) {
 	err = Await(ctx, log, "the database", func() error {
-		books, err = Ledger(ctx, url, accepted, ledger.EncryptWith(data))
+		books, err = Ledger(ctx, url, accepted, ledger.SealWith(keys), ledger.EncryptWith(data))
 		return err
 	})
 	return useDataKeys(ctx, books, err)
@@ -139,15 +150,11 @@ func AwaitReadingLedger(ctx context.Context, log *slog.Logger, url config.Secret
 // without a roster file, unless the installation has used a roster before: that is an
 // error.
 func ReadRoster(ctx context.Context, books *ledger.Ledger, settings config.Roster) (*roster.Holder, error) {
-	used, err := books.Rosters(ctx)
+	used, err := RosterInForce(ctx, books, nil, settings.RosterFile)
 	if err != nil {
 		return nil, err
 	}
-	var inForce []byte
-	if len(used) > 0 {
-		inForce = used[len(used)-1].Text
-	}
-	if settings.RosterFile == "" && inForce == nil {
+	if settings.RosterFile == "" && used.Hash == "" {
 		return nil, nil
 	}
 	if settings.RosterFile == "" {
@@ -155,9 +162,48 @@ func ReadRoster(ctx context.Context, books *ledger.Ledger, settings config.Roste
 			Variable: "PAYOUTS_ROSTER_FILE", Code: config.CodeNoRoster, Text: "is not set, and this installation has used a roster; name its file, as for the worker",
 		}}}
 	}
-	holder, err := roster.Open(settings.RosterFile, roster.Options{InForce: inForce})
+	holder, err := roster.Open(settings.RosterFile, roster.Options{InForce: used.Text})
 	if err != nil {
 		return nil, fmt.Errorf("PAYOUTS_ROSTER_FILE: %w", err)
 	}
 	return holder, nil
+}
+
+// RosterInForce returns the roster that the installation uses; it has no hash if there is
+// none. Besides the rules of payouts.RosterInForce, the first roster must be genuine: its
+// entry in the audit has a seal of the keys. If that cannot be verified, because there are
+// no keys or the entry is older than they are, the process's own file must be one of the
+// stored rosters, or replace one. Without a file that is not checked.
+//
+// The error is an *order.Refusal with ROSTER_UNKNOWN, or a roster.Problems of the file.
+func RosterInForce(ctx context.Context, books *ledger.Ledger, keys *seal.Public, file string) (ledger.Roster, error) {
+	stored, err := books.Rosters(ctx, keys)
+	if err != nil || len(stored) == 0 {
+		return ledger.Roster{}, err
+	}
+	last, err := payouts.RosterInForce(stored)
+	if err != nil || stored[0].Sealed || file == "" {
+		return last, err
+	}
+	own, err := roster.ReadFile(file)
+	if err != nil {
+		return ledger.Roster{}, err
+	}
+	if !slices.ContainsFunc(stored, func(r ledger.Roster) bool { return r.Hash == own.Hash() || r.Hash == own.Replaces() }) {
+		return ledger.Roster{}, order.Refuse(authority.CodeRosterUnknown,
+			"the first roster of the ledger, %s, has no seal that can be verified here, and %s, %s, is not one of the ledger's rosters and replaces none of them",
+			stored[0].Hash, file, own.Hash())
+	}
+	return last, nil
+}
+
+// TellRoster returns what logs why the roster's file is not in force, and when it is again.
+func TellRoster(log *slog.Logger, holder *roster.Holder) func(problem error) {
+	return func(problem error) {
+		if problem != nil {
+			log.Error("The roster's file is not in force; the last accepted roster is", "error", problem, "roster", holder.InForce().Hash())
+			return
+		}
+		log.Info("The roster's file is in force", "roster", holder.InForce().Hash())
+	}
 }

@@ -45,14 +45,25 @@ func ReadTemporal(keys []config.PayloadKey, log *slog.Logger) (Temporal, error) 
 // without Temporal.
 func (t Temporal) Lazy() (client.Client, error) { return client.NewLazyClient(t.options) }
 
+// LazyWorker returns a client of a worker that connects on first use. It calls adjust on
+// the options first.
+func (t Temporal) LazyWorker(adjust func(*client.Options)) (client.Client, error) {
+	return client.NewLazyClient(t.forWorker(adjust))
+}
+
+func (t Temporal) forWorker(adjust func(*client.Options)) client.Options {
+	options := t.options
+	t.codec.Strict().Apply(&options)
+	adjust(&options)
+	return options
+}
+
 // Await connects a worker, and waits if Temporal is not up yet. It calls adjust on
 // the options first, and prepare after each connect to set up the namespace.
 func (t Temporal) Await(
 	ctx context.Context, log *slog.Logger, adjust func(*client.Options), prepare func(c client.Client, namespace string) error,
 ) (client.Client, error) {
-	options := t.options
-	t.codec.Strict().Apply(&options)
-	adjust(&options)
+	options := t.forWorker(adjust)
 	namespace := options.Namespace
 	if namespace == "" {
 		namespace = client.DefaultNamespace

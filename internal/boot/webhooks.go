@@ -15,16 +15,22 @@ func WebhookSender(settings config.Webhooks, version string) *webhook.Sender {
 	return webhook.NewSender(webhook.Options{AllowPrivate: settings.WebhookAllowPrivate, Version: version})
 }
 
-// WebhookLedger is a second connection to the ledger, of a process that only reads it
-// otherwise. It writes webhook endpoints. It is opened on first use, and kept until Close.
+// WritableBooks are what a WritingLedger may write.
+type WritableBooks interface {
+	payouts.WebhookBooks
+	payouts.SessionBooks
+}
+
+// WritingLedger is a second connection to the ledger, of a process that only reads it
+// otherwise. It writes webhook endpoints and log-outs. It is opened on first use, and kept until Close.
 // It is safe for concurrent use.
-type WebhookLedger struct {
+type WritingLedger struct {
 	mutex  sync.Mutex
 	opened *ledger.Ledger
 }
 
 // Open returns the ledger. It checks the data keys.
-func (w *WebhookLedger) Open(ctx context.Context, url config.Secret, accepted config.Insecure, dataKeyFile string) (payouts.WebhookBooks, error) {
+func (w *WritingLedger) Open(ctx context.Context, url config.Secret, accepted config.Insecure, dataKeyFile string) (WritableBooks, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.opened != nil {
@@ -43,7 +49,7 @@ func (w *WebhookLedger) Open(ctx context.Context, url config.Secret, accepted co
 }
 
 // Close closes the connection.
-func (w *WebhookLedger) Close() {
+func (w *WritingLedger) Close() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.opened != nil {

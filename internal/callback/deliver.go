@@ -66,7 +66,9 @@ type Deliverer struct {
 	batch    int          // callbacks that one sweep reads, in addition to stuck
 	stuck    atomic.Int64 // callbacks that the last complete sweep could not deliver although it delivered others
 	mutex    sync.Mutex
-	inFlight map[string]struct{}    // inbox ids being delivered by this process
+	inFlight map[string]struct{}    // inbox ids being delivered by this process, and those of unmarked
+	unmarked []string               // inbox ids that were signalled, and wait for markAll
+	marks    atomic.Bool            // Run calls markAll
 	orphans  map[order.Key]struct{} // orders that have been warned of
 }
 
@@ -80,14 +82,21 @@ func NewDeliverer(l *ledger.Ledger, temporal Temporal, metrics *Metrics, log *sl
 	}
 }
 
-// Deliver delivers one stored callback and marks it in the inbox. After an error,
-// which it logs, the callback stays pending.
+// Deliver delivers one stored callback. It marks it in the inbox, unless Run marks it later.
+// After an error, which it logs, the callback stays pending.
 func (d *Deliverer) Deliver(ctx context.Context, id string, key order.Key) Outcome {
 	if !d.claim(id) {
 		return Busy
 	}
-	defer d.release(id)
-	return d.attempt(ctx, id, key)
+	outcome, err := d.deliver(ctx, id, key)
+	marked := outcome == Signalled && d.markLater(id)
+	if !marked {
+		defer d.release(id)
+	}
+	if outcome == Signalled && !marked {
+		outcome, err = d.mark(ctx, id, ledger.Signalled, Signalled)
+	}
+	return d.record(ctx, id, key, outcome, err)
 }
 
 // redeliver delivers a callback that was read earlier, unless another process has
@@ -174,6 +183,9 @@ func (d *Deliverer) followUpLate(ctx context.Context, entry ledger.InboxEntry) O
 
 func (d *Deliverer) attempt(ctx context.Context, id string, key order.Key) Outcome {
 	outcome, err := d.deliver(ctx, id, key)
+	if outcome == Signalled {
+		outcome, err = d.mark(ctx, id, ledger.Signalled, Signalled)
+	}
 	return d.record(ctx, id, key, outcome, err)
 }
 
@@ -199,6 +211,7 @@ func (d *Deliverer) noteTrouble(ctx context.Context, id, why string) {
 	}
 }
 
+// deliver does all but to mark a callback that was Signalled.
 func (d *Deliverer) deliver(ctx context.Context, id string, key order.Key) (Outcome, error) {
 	row, err := d.ledger.Order(ctx, key)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -217,7 +230,7 @@ func (d *Deliverer) deliver(ctx context.Context, id string, key order.Key) (Outc
 		return classify(err), fmt.Errorf("signal the order's workflow: %w", err)
 	}
 	d.log.Info("Callback signalled", "order", key.String(), "state", row.State, "callback", id)
-	return d.mark(ctx, id, ledger.Signalled, Signalled)
+	return Signalled, nil
 }
 
 // signal signals the order's workflow. It takes the order's key from the ledger,

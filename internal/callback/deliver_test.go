@@ -289,7 +289,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 		distinct[s.workflow] = true
 	}
 	require.Len(t, distinct, 30)
-	pending, err := b.ledger.PendingCallbacks(t.Context(), 0)
+	pending, err := b.ledger.PendingCallbacks(t.Context(), 0, 0)
 	require.NoError(t, err)
 	require.Empty(t, pending)
 }
@@ -325,7 +325,7 @@ func TestSweepIsSlower(t *testing.T) {
 	b := setup(t)
 	row := b.open(t, order.Withdrawal, "W-1", 10)
 	b.store(t, row)
-	read, err := b.ledger.PendingCallbacks(t.Context(), 0)
+	read, err := b.ledger.PendingCallbacks(t.Context(), 0, 0)
 	require.NoError(t, err)
 	require.Equal(t, Signalled, b.Deliver(t.Context(), read[0].ID, row.Key()))
 	require.Equal(t, Swept{Pending: 1}, b.deliverAll(t.Context(), read))
@@ -391,10 +391,43 @@ func (b *testBundle) run(t *testing.T, every time.Duration) (got chan string, st
 	return got, func() { cancel(); running.Wait() }
 }
 
+// While Run marks, a signalled callback is marked with others, once, and is not signalled
+// again; one that was handled by then needs no mark. When Run has ended, nothing is left.
+func TestSignalledCallbacksAreMarkedTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, stop := b.run(t, time.Hour)
+	b.answers(nil)
+	require.Eventually(t, b.marks.Load, 5*time.Second, time.Millisecond)
+	post := func(number string) order.Order {
+		row := b.open(t, order.Withdrawal, number, 10)
+		status, _ := b.post(t, success(row))
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, ledger.Stored, b.entry(t, row).Status)
+		return row
+	}
+	handled, first, second := post("W-1"), post("W-2"), post("W-3")
+	require.NoError(t, b.ledger.MarkCallback(t.Context(), b.entry(t, handled).ID, ledger.Done))
+	require.Equal(t, Busy, b.Deliver(t.Context(), b.entry(t, first).ID, first.Key()), "it waits for its mark")
+	swept, err := b.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, swept.Delivered)
+
+	stop()
+	require.Equal(t, ledger.Done, b.entry(t, handled).Status)
+	for _, row := range []order.Order{first, second} {
+		require.Equal(t, ledger.Signalled, b.entry(t, row).Status)
+	}
+	require.Len(t, b.signals(), 3)
+	last := b.open(t, order.Withdrawal, "W-4", 10)
+	b.post(t, success(last))
+	require.Equal(t, ledger.Signalled, b.entry(t, last).Status, "nobody marks it later")
+}
+
 // store puts a callback into the inbox as if nobody had delivered it.
 func (b *testBundle) store(t testing.TB, row order.Order) string {
 	t.Helper()
-	id, fresh, err := b.ledger.StoreCallback(t.Context(), success(row), []byte("{}"))
+	id, fresh, err := b.ledger.StoreCallback(t.Context(), success(row), []byte("{}"), "")
 	require.NoError(t, err)
 	require.True(t, fresh)
 	return id

@@ -92,7 +92,7 @@ type refusal struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	callback, body, refused := h.read(w, r)
 	if refused == nil {
-		refused = h.take(r.Context(), callback, body)
+		refused = h.take(r.Context(), callback, body, r.Header.Get(tarspay.HeaderCallbackSignature))
 	}
 	if refused != nil {
 		h.refuse(w, refused)
@@ -181,13 +181,13 @@ func (h *handler) readUntil(w http.ResponseWriter, deadline time.Time) {
 
 // take stores a verified callback and signals the order's workflow. It does both even
 // if the gateway closes the connection, because the callback has arrived in full.
-func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []byte) *refusal {
+func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []byte, signature string) *refusal {
 	ctx = context.WithoutCancel(ctx)
 	key := order.Key{Merchant: callback.Merchant, Number: callback.OrderNumber}
 
 	storing, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	id, fresh, err := h.Ledger.StoreCallback(storing, callback, body)
+	id, fresh, err := h.Ledger.StoreCallback(storing, callback, body, signature)
 	if err != nil {
 		h.Log.Error("A callback could not be stored; the gateway will send it again", "order", key.String(), "error", err)
 		return &refusal{CodeStore, "the callback could not be stored; send it again"}

@@ -187,6 +187,22 @@ func TestCodesInDocuments(t *testing.T) {
 	}
 }
 
+// docs/reconciliation.md has a line for each discrepancy: when it is normal, and how it is
+// closed.
+func TestEveryDiscrepancyIsExplained(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/reconciliation.md")
+	require.NoError(t, err)
+	var explained, known []string
+	for _, line := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| [^|]+ \\| [^|]+ \\|$").FindAllStringSubmatch(string(text), -1) {
+		explained = append(explained, line[1])
+	}
+	for _, entry := range Of(GroupDiscrepancies) {
+		known = append(known, entry.Code)
+	}
+	require.Equal(t, known, explained, "add a line to docs/reconciliation.md, sorted by code")
+}
+
 func between(t *testing.T, path, text, name, table string) string {
 	t.Helper()
 	begin, end := strings.Index(text, "<!-- "+name+": "), strings.Index(text, "<!-- end of "+name+" -->")

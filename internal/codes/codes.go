@@ -16,6 +16,7 @@ const (
 	NotAwaitingApproval = "NOT_AWAITING_APPROVAL"    // approve and reject are for orders that wait for approval
 	FingerprintMismatch = "FINGERPRINT_MISMATCH"     // the approval is for other content
 	SamePerson          = "SAME_PERSON"              // the second person must be another one
+	FirstUnproven       = "FIRST_PERSON_UNPROVEN"    // what the first of two persons did does not count
 	ProposalDiffers     = "PROPOSAL_DIFFERS"         // the second resolution is not what the first person proposed
 	Unsigned            = "START_UNSIGNED"           // there is a roster and the start is not signed: two persons approve the order
 	WithdrawalsStopped  = "WITHDRAWALS_STOPPED"      // a person has stopped the merchant's, the country's or all withdrawals
@@ -36,6 +37,8 @@ const (
 	CallbackUnknown     = "CALLBACK_UNKNOWN"         // the inbox has no callback of that id
 	CallbackForeign     = "CALLBACK_FOREIGN"         // the callback is another order's
 	CallbackDamaged     = "CALLBACK_DAMAGED"         // the inbox has the callback, and it cannot be decoded
+	FindingUnproven     = "FINDING_UNPROVEN"         // what is said to be the gateway's answer was not sealed by a worker
+	CallbackUnproven    = "CALLBACK_UNPROVEN"        // the inbox has the callback, and no signature of the gateway verifies it
 )
 
 // Codes of discrepancies between our books and what the gateway says.
@@ -63,6 +66,8 @@ const (
 	DiscrepancyState         = "STATE_DIFFERS"          // the history has another final state than the order, but a query has not
 	DiscrepancySecond        = "NUMBER_USED_TWICE"      // the gateway has a second order of the same number
 	DiscrepancyOwnWithdrawal = "OWN_WITHDRAWAL"         // the merchant withdrew money at the gateway, and it is not booked
+	DiscrepancyStatement     = "STATEMENT_DIFFERS"      // a statement contradicts what the gateway itself told about the order
+	DiscrepancyUnproven      = "STATEMENT_UNPROVEN"     // a statement contradicts the order, and the gateway could not be asked
 	DiscrepancyUnmatched     = "CALLBACK_WITHOUT_ORDER" // a callback of an order that the ledger does not have
 )
 

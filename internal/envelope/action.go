@@ -58,6 +58,13 @@ func Adjustment(action string, who order.Who, a order.AdjustmentProposal, origin
 	return e
 }
 
+// CloseDiscrepancy returns the envelope of closing a discrepancy with the stake.
+func CloseDiscrepancy(who order.Who, d order.DiscrepancySigned, stake money.Amount, origin string, issued time.Time, life time.Duration) Envelope {
+	e := issue(ActionCloseDiscrepancy, origin, issued, life)
+	e.ID, e.By, e.Reason, e.Merchant, e.Number, e.Kind, e.Amount = who.ID, who.By, who.Why, d.Merchant, d.Number, d.String(), stake
+	return e
+}
+
 // Resume returns the envelope of the end of a stop.
 func Resume(who order.Who, scope order.StopScope, id int64, origin string, issued time.Time, life time.Duration) Envelope {
 	e := issue(ActionResume, origin, issued, life)
@@ -79,6 +86,17 @@ func Erase(who order.Who, key order.Key, origin string, issued time.Time, life t
 	e.ID, e.By, e.Reason, e.Merchant, e.Number = who.ID, who.By, who.Why, key.Merchant, key.Number
 	return e
 }
+
+// Closing returns the envelope of the closing of a day.
+func Closing(who order.Who, day order.DayRef, origin string, issued time.Time, life time.Duration) Envelope {
+	e := issue(ActionCloseDay, origin, issued, life)
+	e.ID, e.By, e.Reason, e.Merchant, e.Number = who.ID, who.By, who.Why, day.Merchant, string(day.Day)
+	e.Kind, e.Fingerprint = ClosingKind(day), day.Hash
+	return e
+}
+
+// ClosingKind returns the kind of the envelope of the closing of a day.
+func ClosingKind(day order.DayRef) string { return day.Currency + " " + day.Zone }
 
 // issue returns an envelope with what all envelopes have. Times are in whole seconds.
 func issue(action, origin string, issued time.Time, life time.Duration) Envelope {

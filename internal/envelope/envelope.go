@@ -26,14 +26,16 @@
 //	expires      the envelope is refused from then on; at most 31 days after issued
 //	fee          resolve: what the gateway kept
 //	fingerprint  of the order's content, whole; an adoption may leave it out with the
-//	             amount, because the ledger may have lost the order
+//	             amount, because the ledger may have lost the order; close_day: the hash
+//	             of the figures
 //	format       "payouts-envelope-1"
 //	id           chosen once per decision; a second use of it is a repetition
 //	issued       when it was made, by the signer's clock
-//	kind         of an adjustment; resume: what was stopped, in words
+//	kind         of an adjustment; resume: what was stopped, in words; close_day: the
+//	             currency and the time zone
 //	list         of a decision over many orders: count, root and totals
 //	merchant     the merchant number; left out if the list or the stop is of several
-//	number       the order's number, the adjustment's reference, or the stop's id
+//	number       the order's number, the adjustment's reference, the stop's id, or the day
 //	origin       the installation; an envelope of another one is refused
 //	paid         resolve to partially_paid: what arrived
 //	reason       why, in a sentence
@@ -343,8 +345,10 @@ const (
 	ActionProposeAdjustment = "propose_adjustment"
 	ActionConfirmAdjustment = "confirm_adjustment"
 	ActionRejectAdjustment  = "reject_adjustment"
+	ActionCloseDiscrepancy  = "close_discrepancy" // its amount is the stake, if that is known
 	ActionResume            = "resume"
-	ActionErase             = "erase" // the personal data of an order; it names no fingerprint, which may be erased
+	ActionCloseDay          = "close_day" // of a merchant, with the figures' hash as fingerprint
+	ActionErase             = "erase"     // the personal data of an order; it names no fingerprint, which may be erased
 )
 
 // members are the members that depend on the action. itemMembers are those of a
@@ -373,8 +377,12 @@ var signedActions = []rule{
 		[]string{"merchant", "number", "amount", "kind", "evidence"}, []string{"reason"}},
 	{ActionRejectAdjustment, []roster.Role{roster.Adjust}, false, false, false,
 		[]string{"merchant", "number", "amount", "kind", "evidence", "reason"}, nil},
+	{ActionCloseDiscrepancy, []roster.Role{roster.Adjust, roster.Resolve, roster.Operate}, true, false, true,
+		[]string{"merchant", "kind", "reason"}, []string{"number", "amount"}},
 	{ActionResume, []roster.Role{roster.Approve}, false, false, false,
 		[]string{"number", "kind", "reason"}, []string{"merchant"}},
+	{ActionCloseDay, []roster.Role{roster.Adjust}, false, false, false,
+		[]string{"merchant", "number", "fingerprint", "kind"}, []string{"reason"}},
 	{ActionErase, []roster.Role{roster.Admin}, false, false, false,
 		[]string{"merchant", "number", "reason"}, nil},
 }
@@ -401,7 +409,7 @@ func Actions() []string {
 func (e Envelope) amounts() []money.Amount {
 	rule, _ := ruleOf(e.Action)
 	switch {
-	case !rule.moves:
+	case !rule.moves, e.Action == ActionCloseDiscrepancy && e.Amount == money.Amount{}:
 		return nil
 	case e.List != nil:
 		return e.List.Totals

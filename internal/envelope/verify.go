@@ -39,6 +39,30 @@ func ReadSigned(data []byte) (Signed, *order.Refusal) {
 	return signed, signed.Envelope.Check()
 }
 
+// ReadSignedItem reads the JSON of a Signed. That of a list has the member item: one of its
+// orders, with the proof that the list has it; item is nil otherwise. The codes are
+// INVALID_REQUEST, ENVELOPE_MALFORMED and ENVELOPE_LIST_DIFFERS.
+func ReadSignedItem(data []byte) (signed Signed, item *Listed, refusal *order.Refusal) {
+	if len(data) > maxSigned {
+		return signed, nil, malformed("a signed envelope has at most %d bytes", maxSigned)
+	}
+	var form struct {
+		Signed
+		Item *Listed `json:"item"`
+	}
+	if refusal := read(data, &form); refusal != nil {
+		return signed, nil, refusal
+	}
+	signed, item = form.Signed, form.Item
+	if refusal = signed.Envelope.Check(); refusal != nil {
+		return signed, nil, refusal
+	}
+	if (signed.Envelope.List != nil) != (item != nil) {
+		return signed, nil, order.Refuse(CodeListDiffers, "an envelope of a list is sent with one of its orders, as the member item, and one of an order without")
+	}
+	return signed, item, nil
+}
+
 // Acted is a verified envelope, with its actor and its signer.
 type Acted struct {
 	Envelope Envelope
@@ -63,21 +87,28 @@ type Acted struct {
 // OWN_SIGNATURE_NEEDED, SIGNER_NOT_ACTOR, ENVELOPE_FOREIGN, ENVELOPE_EXPIRED and
 // ENVELOPE_TOO_EARLY.
 func (s Signed) Verify(r *roster.Roster, origin string, at time.Time) (Acted, *order.Refusal) {
+	return s.VerifyDone(r, origin, at, at)
+}
+
+// VerifyDone is Verify for an envelope that was used before, at the time done, and is
+// counted now: it must not have expired when it was used. Its key and its actor must be
+// those of the roster now.
+func (s Signed) VerifyDone(r *roster.Roster, origin string, done, now time.Time) (Acted, *order.Refusal) {
 	bytes, refusal := s.Envelope.Bytes()
 	if refusal != nil {
 		return Acted{}, refusal
 	}
 	acted := Acted{Envelope: s.Envelope, Hash: Hash(bytes), roster: r}
-	if refusal := acted.signer(bytes, s.Signature, at); refusal != nil {
+	if refusal := acted.signer(bytes, s.Signature, now); refusal != nil {
 		return Acted{}, refusal
 	}
 	e := s.Envelope
 	switch {
 	case e.Origin != origin:
 		return Acted{}, order.Refuse(CodeForeign, "the envelope is for installation %s; this is %s", e.Origin, origin)
-	case e.Issued.After(at.Add(MaxAhead)):
+	case e.Issued.After(done.Add(MaxAhead)):
 		return Acted{}, order.Refuse(CodeTooEarly, "the envelope was issued at %s, which is in the future; set the clock of the machine that signed", saytime.Say(e.Issued))
-	case !at.Before(e.Expires):
+	case !done.Before(e.Expires):
 		return Acted{}, order.Refuse(CodeExpired, "the envelope expired at %s; sign a new one", saytime.Say(e.Expires))
 	}
 	if refusal := acted.may(e.Merchant); refusal != nil {

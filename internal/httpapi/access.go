@@ -283,6 +283,12 @@ func (k *Keys) Ready(context.Context) error {
 	if _, refusal := k.signing(time.Now()); refusal != nil {
 		return refusal
 	}
+	return nil
+}
+
+// RosterFile reports whether the roster of the file is in force. If it is not, the one before
+// is, and the door is open.
+func (k *Keys) RosterFile(context.Context) error {
 	if k.holder.Problem() != nil {
 		return telemetry.State("not the file's")
 	}

@@ -46,7 +46,9 @@ func (d *door) registerActions(api huma.API) {
 	operation(api, huma.Operation{
 		OperationID: "act-signed", Method: http.MethodPost, Path: "/v1/signed-actions", Tags: []string{"actions"},
 		Summary: "Do what a person has signed",
-		Description: "Takes an action on one order that was signed with starter sign or ssh-keygen -Y sign: approve, reject, cancel, resolve. " +
+		Description: "Takes an action on one order that was signed with starter sign or ssh-keygen -Y sign: approve, reject, cancel, resolve, adopt. " +
+			"An adoption starts a workflow for an open order that has none; the member started has its run. " +
+			"One decision over a list is sent for each of its orders, with the order as item. " +
 			"The signature decides who acts; the API key only lets the request in.",
 	}, d.actSigned)
 }
@@ -149,28 +151,35 @@ type signedInput struct {
 	Body struct {
 		Envelope  map[string]any `json:"envelope" doc:"What starter sign writes; docs/security.md has its members."`
 		Signature string         `json:"signature" doc:"An armored SSH signature, or ed25519:ID:BASE64." maxLength:"20000"`
+		Item      map[string]any `json:"item,omitempty" doc:"Of an envelope of a list: one of its orders, with the proof that the list has it."`
 	}
 	RawBody []byte
 }
 
-// actionsHere are the signed actions that the door takes. An adoption starts a workflow, so
-// it needs the rights of an operator on the machine.
-var actionsHere = []string{order.ActionApprove, order.ActionReject, order.ActionCancel, order.ActionResolve}
+// actionsHere are the signed actions that the door takes.
+var actionsHere = []string{order.ActionApprove, order.ActionReject, order.ActionCancel, order.ActionResolve, order.ActionAdopt}
 
 func (d *door) actSigned(ctx context.Context, caller Caller, input *signedInput) (*answer[payouts.Order], error) {
-	signed, refusal := envelope.ReadSigned(input.RawBody)
+	signed, item, refusal := envelope.ReadSignedItem(input.RawBody)
 	if refusal != nil {
 		return nil, refusal
 	}
 	key := order.Key{Merchant: signed.Envelope.Merchant, Number: signed.Envelope.Number}
+	if item != nil {
+		key = item.Key()
+	}
 	if refusal := caller.acts(roster.Read, key); refusal != nil {
 		return nil, refusal
 	}
 	if !slices.Contains(actionsHere, signed.Envelope.Action) {
-		return nil, refuse(envelope.CodeMalformed, "the api takes "+strings.Join(actionsHere, ", ")+"; the others are done with starter act")
+		return nil, refuse(envelope.CodeMalformed, "the api takes "+strings.Join(actionsHere, ", "))
 	}
 	if refusal := caller.Verify(signed); refusal != nil { // so that junk is not on record
 		return nil, refusal
+	}
+	if item != nil {
+		done, err := caller.service.ActSignedItem(ctx, signed, *item)
+		return &answer[payouts.Order]{done}, err
 	}
 	done, err := caller.service.ActSigned(ctx, signed)
 	return &answer[payouts.Order]{done}, err

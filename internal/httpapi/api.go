@@ -133,7 +133,10 @@ func (d *door) register(api huma.API) {
 	d.registerOrders(api)
 	d.registerActions(api)
 	d.registerBatches(api)
+	d.registerStatements(api)
 	d.registerBooks(api)
+	d.registerBookActions(api)
+	d.registerReports(api)
 	d.registerEvents(api)
 	d.registerWebhooks(api)
 	d.registerReference(api)
@@ -145,8 +148,9 @@ func operation[I, O any](api huma.API, o huma.Operation, handler func(context.Co
 		o.MaxBodyBytes = maxBody
 	}
 	_, hasBody := reflect.TypeFor[I]().FieldByName("Body")
-	_, hasFile := reflect.TypeFor[I]().FieldByName("RawBody")
-	o.Errors = refusalsOf(o.OperationID, hasBody || hasFile)
+	_, hasText := reflect.TypeFor[I]().FieldByName("RawBody")
+	_, hasFile := reflect.TypeFor[I]().FieldByName("FileInput")
+	o.Errors = refusalsOf(o.OperationID, hasBody || hasText || hasFile)
 	huma.Register(api, o, func(ctx context.Context, input *I) (*O, error) {
 		output, err := handler(ctx, callerOf(ctx), input)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tarspay-payouts/orchestrator/client"
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
@@ -327,35 +328,42 @@ func TestWhatCallersMayDo(t *testing.T) {
 		status                     int
 		code                       string
 	}{
-		"reads its own":          {"watcher", "GET", "/v1/orders/M1700000001/PK-1", "", 200, ""},
-		"whoever requests reads": {"billing", "GET", "/v1/orders/M1700000001/PK-1/story", "", 200, ""},
-		"audit":                  {"watcher", "GET", "/v1/orders/M1700000001/PK-1/audit", "", 200, ""},
-		"all of all":             {"desk", "GET", "/v1/orders/M1700000002/VN-1", "", 200, ""},
-		"another's order":        {"watcher", "GET", "/v1/orders/M1700000002/VN-1", "", 404, order.CodeOrderNotFound},
-		"another's story":        {"watcher", "GET", "/v1/orders/M1700000002/VN-1/story", "", 404, order.CodeOrderNotFound},
-		"another's audit":        {"watcher", "GET", "/v1/orders/M1700000002/VN-1/audit", "", 404, order.CodeOrderNotFound},
-		"no such order":          {"watcher", "GET", "/v1/orders/M1700000001/NONE", "", 404, order.CodeOrderNotFound},
-		"another's list":         {"watcher", "GET", "/v1/orders?merchant=M1700000002", "", 422, order.CodeUnknownMerchant},
-		"another's balance":      {"watcher", "GET", "/v1/balances?merchant=M1700000002", "", 422, order.CodeUnknownMerchant},
-		"request without role":   {"watcher", "POST", "/v1/withdrawals", sound, 403, roster.CodeRoleMissing},
-		"request for another":    {"billing", "POST", "/v1/withdrawals", foreign, 422, order.CodeUnknownMerchant},
-		"note without role":      {"billing", "POST", "/v1/orders/M1700000001/PK-1/notes", `{"text":"x"}`, 403, roster.CodeRoleMissing},
-		"poll without role":      {"billing", "POST", "/v1/orders/M1700000001/PK-1/poll", "", 403, roster.CodeRoleMissing},
-		"cancel another's":       {"billing", "POST", "/v1/orders/M1700000002/VN-1/cancel", `{"why":"x"}`, 404, order.CodeOrderNotFound},
-		"cancel without role":    {"watcher", "POST", "/v1/orders/M1700000001/PK-1/cancel", `{"why":"x"}`, 403, roster.CodeRoleMissing},
-		"another's country":      {"billing", "POST", "/v1/withdrawals", strings.Replace(sound, merchant, merchantVN, 1), 422, order.CodeUnknownMerchant},
-		"nobody's country":       {"billing", "POST", "/v1/withdrawals", strings.Replace(sound, merchant, "M9", 1), 422, order.CodeUnknownMerchant},
-		"the whole queue":        {"watcher", "GET", "/v1/queue", "", 403, roster.CodeMerchantNotAllowed},
-		"queue":                  {"desk", "GET", "/v1/queue", "", 200, ""},
-		"discrepancies":          {"watcher", "GET", "/v1/discrepancies", "", 200, ""},
-		"close without role":     {"watcher", "POST", "/v1/discrepancies/1/close", `{"why":"x"}`, 403, roster.CodeRoleMissing},
-		"compare without role":   {"watcher", "POST", "/v1/reconciliations", `{"merchant":"M1700000001"}`, 403, roster.CodeRoleMissing},
-		"compare another's":      {"watcher", "POST", "/v1/reconciliations", `{"merchant":"M1700000002"}`, 403, roster.CodeRoleMissing},
-		"balances of all":        {"desk", "GET", "/v1/balances", "", 200, ""},
-		"countries":              {"watcher", "GET", "/v1/countries", "", 200, ""},
-		"ways":                   {"watcher", "GET", "/v1/countries/PK/ways", "", 200, ""},
-		"banks":                  {"watcher", "GET", "/v1/countries/TH/banks", "", 200, ""},
-		"an envelope of nothing": {"watcher", "POST", "/v1/signed-actions", `{}`, 400, order.CodeInvalidRequest},
+		"reads its own":             {"watcher", "GET", "/v1/orders/M1700000001/PK-1", "", 200, ""},
+		"whoever requests reads":    {"billing", "GET", "/v1/orders/M1700000001/PK-1/story", "", 200, ""},
+		"audit":                     {"watcher", "GET", "/v1/orders/M1700000001/PK-1/audit", "", 200, ""},
+		"all of all":                {"desk", "GET", "/v1/orders/M1700000002/VN-1", "", 200, ""},
+		"another's order":           {"watcher", "GET", "/v1/orders/M1700000002/VN-1", "", 404, order.CodeOrderNotFound},
+		"another's story":           {"watcher", "GET", "/v1/orders/M1700000002/VN-1/story", "", 404, order.CodeOrderNotFound},
+		"another's audit":           {"watcher", "GET", "/v1/orders/M1700000002/VN-1/audit", "", 404, order.CodeOrderNotFound},
+		"no such order":             {"watcher", "GET", "/v1/orders/M1700000001/NONE", "", 404, order.CodeOrderNotFound},
+		"another's list":            {"watcher", "GET", "/v1/orders?merchant=M1700000002", "", 422, order.CodeUnknownMerchant},
+		"another's balance":         {"watcher", "GET", "/v1/balances?merchant=M1700000002", "", 422, order.CodeUnknownMerchant},
+		"request without role":      {"watcher", "POST", "/v1/withdrawals", sound, 403, roster.CodeRoleMissing},
+		"request for another":       {"billing", "POST", "/v1/withdrawals", foreign, 422, order.CodeUnknownMerchant},
+		"note without role":         {"billing", "POST", "/v1/orders/M1700000001/PK-1/notes", `{"text":"x"}`, 403, roster.CodeRoleMissing},
+		"poll without role":         {"billing", "POST", "/v1/orders/M1700000001/PK-1/poll", "", 403, roster.CodeRoleMissing},
+		"cancel another's":          {"billing", "POST", "/v1/orders/M1700000002/VN-1/cancel", `{"why":"x"}`, 404, order.CodeOrderNotFound},
+		"cancel without role":       {"watcher", "POST", "/v1/orders/M1700000001/PK-1/cancel", `{"why":"x"}`, 403, roster.CodeRoleMissing},
+		"another's country":         {"billing", "POST", "/v1/withdrawals", strings.Replace(sound, merchant, merchantVN, 1), 422, order.CodeUnknownMerchant},
+		"nobody's country":          {"billing", "POST", "/v1/withdrawals", strings.Replace(sound, merchant, "M9", 1), 422, order.CodeUnknownMerchant},
+		"the whole queue":           {"watcher", "GET", "/v1/queue", "", 403, roster.CodeMerchantNotAllowed},
+		"queue":                     {"desk", "GET", "/v1/queue", "", 200, ""},
+		"discrepancies":             {"watcher", "GET", "/v1/discrepancies", "", 200, ""},
+		"close without role":        {"watcher", "POST", "/v1/discrepancies/1/close", `{"why":"x"}`, 403, roster.CodeRoleMissing},
+		"compare without role":      {"watcher", "POST", "/v1/reconciliations", `{"merchant":"M1700000001"}`, 403, roster.CodeRoleMissing},
+		"compare another's":         {"watcher", "POST", "/v1/reconciliations", `{"merchant":"M1700000002"}`, 403, roster.CodeRoleMissing},
+		"transactions without role": {"watcher", "POST", comparisonsPath, `{"merchant":"M1700000001"}`, 403, roster.CodeRoleMissing},
+		"transactions of another":   {"clerk", "POST", comparisonsPath, `{"merchant":"M1700000002"}`, 422, order.CodeUnknownMerchant},
+		"transactions backwards":    {"desk", "POST", comparisonsPath, `{"merchant":"M1700000001","from":"2026-05-02T00:00:00Z","to":"2026-05-01T00:00:00Z"}`, 400, order.CodeInvalidRequest},
+		"its own comparison":        {"watcher", "GET", comparisonsPath + "/M1700000001/" + comparison, "", 200, ""},
+		"another's comparison":      {"watcher", "GET", comparisonsPath + "/M1700000002/" + comparison, "", 404, client.CodeReconciliationNotFound},
+		"no such comparison":        {"watcher", "GET", comparisonsPath + "/M1700000001/" + strings.Replace(comparison, "1", "2", 1), "", 404, client.CodeReconciliationNotFound},
+		"no id of a comparison":     {"watcher", "GET", comparisonsPath + "/M1700000001/x", "", 400, order.CodeInvalidRequest},
+		"balances of all":           {"desk", "GET", "/v1/balances", "", 200, ""},
+		"countries":                 {"watcher", "GET", "/v1/countries", "", 200, ""},
+		"ways":                      {"watcher", "GET", "/v1/countries/PK/ways", "", 200, ""},
+		"banks":                     {"watcher", "GET", "/v1/countries/TH/banks", "", 200, ""},
+		"an envelope of nothing":    {"watcher", "POST", "/v1/signed-actions", `{}`, 400, order.CodeInvalidRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -446,7 +454,7 @@ func TestOurOwnErrors(t *testing.T) {
 	require.Contains(t, h.logs.String(), "request_id=req-1")
 
 	h.orders.books, h.orders.err = nil, nil
-	got = h.as(t, "desk", http.MethodPost, "/v1/discrepancies/1/close", `{"why":"seen"}`) // panics
+	got = h.as(t, "desk", http.MethodPost, "/v1/discrepancies/1/steps", `{"step":"explain","why":"seen"}`) // panics
 	require.Equal(t, http.StatusInternalServerError, got.status)
 	require.Equal(t, payouts.CodeUnexpected, got.problem(t).Code)
 	require.Contains(t, h.logs.String(), "panic")
@@ -504,8 +512,7 @@ func TestDocument(t *testing.T) {
 	require.Equal(t, string(made), string(published), "docs/openapi.json differs from the code: run go test ./internal/httpapi -run TestDocument -update")
 }
 
-// A signed action that the roster does not permit is refused at the door, and an adoption
-// is not taken.
+// A signed action that the roster does not permit is refused at the door.
 func TestSignedActionsAreVerified(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
@@ -520,7 +527,7 @@ func TestSignedActionsAreVerified(t *testing.T) {
 		"by a stranger":    {order.Rejection{By: "amina", Why: "no"}, "mallory", 401, roster.CodeKeyUnknown},
 		"for another":      {order.Rejection{By: "amina", Why: "no"}, "dana", 403, envelope.CodeSignerOther},
 		"without the role": {order.Rejection{By: "amina", Why: "no"}, "amina", 403, roster.CodeRoleMissing},
-		"an adoption":      {order.Adoption{By: "amina"}, "amina", 400, envelope.CodeMalformed},
+		"an adoption":      {order.Adoption{By: "sana"}, "sana", 403, roster.CodeRoleMissing},
 	} {
 		e, refusal := envelope.Of(test.action, o, origin, noon, time.Hour)
 		require.Nil(t, refusal, name)
@@ -536,4 +543,78 @@ func TestSignedActionsAreVerified(t *testing.T) {
 		require.Equal(t, test.status, got.status, "%s: %s", name, got.text)
 		require.Equal(t, test.code, got.problem(t).Code, name)
 	}
+}
+
+// What a person who operates has signed to adopt is done, and answered with the run. The
+// merchant's order does not exist for the key of another's.
+func TestSignedAdoption(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	r := h.opened(t, merchant, "PK-1")
+	h.opened(t, merchantVN, "VN-1")
+	adopt := func(who, merchant, number string) reply {
+		return h.as(t, who, http.MethodPost, "/v1/signed-actions", signedAction(t, merchant, number, order.Adoption{By: "chen"}, "chen"))
+	}
+	got := adopt("watcher", merchant, "PK-1")
+	require.Equal(t, http.StatusOK, got.status, got.text)
+	var answer payouts.Order
+	require.NoError(t, json.Unmarshal([]byte(got.text), &answer))
+	require.Equal(t, &client.Started{WorkflowID: "order:1", RunID: "run-2"}, answer.Started)
+	require.Equal(t, order.Reserved, answer.Order.State)
+	require.Equal(t, payouts.FromLedger, answer.Source)
+	require.Len(t, h.orders.started, 1)
+	require.Equal(t, r.Fingerprint(), h.orders.started[0].Fingerprint())
+
+	h.orders.err = order.Refuse(codes.WorkflowRunning, "a workflow drives it")
+	again := adopt("watcher", merchant, "PK-1")
+	require.Equal(t, http.StatusConflict, again.status, again.text)
+	require.Equal(t, codes.WorkflowRunning, again.problem(t).Code)
+	foreign := adopt("watcher", merchantVN, "VN-1")
+	require.Equal(t, http.StatusNotFound, foreign.status, foreign.text)
+	require.Len(t, h.orders.started, 1)
+}
+
+// What a person has signed about a discrepancy is verified before a worker hears of it. The
+// caller acts for all merchants.
+func TestSignedClosings(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.opened(t, merchant, "PK-1")
+	require.NoError(t, h.ledger.OpenDiscrepancy(t.Context(), order.Key{Merchant: merchant, Number: "PK-1"}, codes.DiscrepancyNoRecord, "something"))
+	found, err := h.ledger.Discrepancies(t.Context(), ledger.DiscrepancyFilter{})
+	require.NoError(t, err)
+	d := found[0]
+	closing := func(by, signer string) string {
+		who := order.Who{ID: "closing-" + signer, By: by, Why: "ticket 4711"}
+		e := envelope.CloseDiscrepancy(who, d.Ref(), d.Stake, origin, noon, time.Hour)
+		message, refusal := e.Bytes()
+		require.Nil(t, refusal)
+		key, err := ssh.NewSignerFromKey(keyOf(signer))
+		require.NoError(t, err)
+		signature, err := sshsig.Sign(bytes.NewReader(message), key, sshsig.HashSHA512, roster.Namespace)
+		require.NoError(t, err)
+		proof, err := envelope.Signed{Envelope: e, Signature: string(sshsig.Armor(signature))}.Proof()
+		require.NoError(t, err)
+		who.Proof = &proof
+		text, err := json.Marshal(order.BookAction{Who: who, CloseDiscrepancy: &order.DiscrepancyRef{Discrepancy: d.ID}})
+		require.NoError(t, err)
+		return string(text)
+	}
+	for name, test := range map[string]struct {
+		by, signer, caller string
+		status             int
+		code               string
+	}{
+		"by a stranger":             {"amina", "mallory", "desk", 401, roster.CodeKeyUnknown},
+		"for another":               {"amina", "dana", "desk", 403, envelope.CodeSignerOther},
+		"without the role":          {"amina", "amina", "desk", 403, roster.CodeRoleMissing},
+		"by a caller of a merchant": {"amina", "amina", "clerk", 403, roster.CodeMerchantNotAllowed},
+	} {
+		got := h.as(t, test.caller, http.MethodPost, "/v1/book-actions", closing(test.by, test.signer))
+		require.Equal(t, test.status, got.status, "%s: %s", name, got.text)
+		require.Equal(t, test.code, got.problem(t).Code, name)
+	}
+	found, err = h.ledger.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Open: true})
+	require.NoError(t, err)
+	require.Equal(t, order.DiscrepancyOpen, found[0].State)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,12 +23,15 @@ var bodies = map[string]string{
 	"/v1/withdrawals":                      sound,
 	"/v1/deposits":                         `{"merchant":"M1700000001","number":"CART-1","way":"jazzcash","amount":{"value":"900","currency":"PKR"},"details":{"customerContact":"03001234567"}}`,
 	"/v1/reconciliations":                  `{"merchant":"M1700000001"}`,
+	comparisonsPath:                        `{"merchant":"M1700000001","from":"2026-05-01T00:00:00Z"}`,
 	"/v1/orders/M1700000001/INV-1/cancel":  `{"why":"not ours"}`,
 	"/v1/orders/M1700000001/INV-1/notes":   `{"text":"seen"}`,
 	"/v1/orders/M1700000001/INV-1/approve": `{"fingerprint":"f00df00d"}`,
 	"/v1/orders/M1700000001/INV-1/reject":  `{"why":"not ours"}`,
 	"/v1/orders/M1700000001/INV-1/resolve": `{"state":"failed","why":"seen","evidence":"ticket 4711"}`,
 	"/v1/discrepancies/1/close":            `{"why":"seen"}`,
+	"/v1/book-actions":                     `{"why":"they broke in","stop":{"country":"PK"}}`,
+	"/v1/discrepancies/1/steps":            `{"step":"wait","days":3,"why":"ticket 4711"}`,
 	"/v1/webhook-endpoints":                `{"url":"http://127.0.0.1:9/hook"}`,
 	"/v1/signed-actions":                   `{"envelope":{"format":"payouts/1"},"signature":"none"}`,
 }
@@ -78,10 +82,14 @@ func changed(r *rand.Rand, body string, to func(any) any) string {
 	return string(text)
 }
 
-func sameKind(a, b any) bool {
-	_, first := a.(map[string]any)
-	_, second := b.(map[string]any)
-	return first && second
+// sameKind reports whether two values have the same type in JSON.
+func sameKind(a, b any) bool { return kindOf(a) == kindOf(b) }
+
+func kindOf(value any) reflect.Kind {
+	if kind := reflect.TypeOf(value).Kind(); kind != reflect.Int {
+		return kind
+	}
+	return reflect.Float64 // as a number is read
 }
 
 // amounts are texts that are no amount of a withdrawal in PKR.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/batch"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
+	"github.com/tarspay-payouts/orchestrator/internal/sheet"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -97,7 +99,7 @@ type uploadInput struct {
 	Rows        int      `query:"rows" minimum:"0" doc:"A control count: the file is refused if it has another number of rows."`
 	Total       []string `query:"total" doc:"A control total, such as PKR=12345.00: the file is refused if it sums up to something else."`
 	ContentType string   `header:"Content-Type" doc:"text/csv, the type of .xlsx, or application/json." maxLength:"200"`
-	RawBody     []byte
+	FileInput
 }
 
 // uploaded is a batch, or what a check found.
@@ -149,13 +151,12 @@ func (d *door) registerUploads(api huma.API) {
 		Summary: "Pay out what a file lists",
 		Description: "Checks every row, stores the file and lets it run. BATCH_INVALID lists everything that is wrong, by line and column, and nothing is stored. " +
 			"The same rows again are the same batch. NO_ANSWER_YET: no worker has stored all of it yet; the same file again is safe.",
-		RequestBody:      &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeCSV: file, typeXLSX: file, "application/json": file}},
-		Responses:        map[string]*huma.Response{"200": answered[payouts.Batch](api, "The batch was there already, or the file was only checked.")},
-		DefaultStatus:    http.StatusCreated,
-		SkipValidateBody: true, // package batch reads it
-		MaxBodyBytes:     batch.MaxBytes,
-		BodyReadTimeout:  uploadTime,
+		RequestBody:   &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeCSV: file, typeXLSX: file}},
+		Responses:     map[string]*huma.Response{"200": answered[payouts.Batch](api, "The batch was there already, or the file was only checked.")},
+		DefaultStatus: http.StatusCreated,
 	}, d.uploadBatch)
+	// After the registration: huma itself would read a body that may be JSON, and parse it.
+	api.OpenAPI().Paths["/v1/batches"].Post.RequestBody.Content["application/json"] = file
 	operation(api, huma.Operation{
 		OperationID: "list-batches", Method: http.MethodGet, Path: "/v1/batches", Tags: []string{"batches"},
 		Summary: "Batches, the newest first",
@@ -204,7 +205,12 @@ func (d *door) uploadBatch(ctx context.Context, caller Caller, input *uploadInpu
 	if err != nil {
 		return nil, err
 	}
-	checked, err := batch.Check(input.RawBody, options)
+	file, err := input.store(batch.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	checked, err := batch.Check(file, file.Size(), options)
 	if err != nil {
 		return nil, faultsProblem(err)
 	}
@@ -226,17 +232,12 @@ func (d *door) uploadBatch(ctx context.Context, caller Caller, input *uploadInpu
 
 // batchOptions returns what a file is checked for.
 func (d *door) batchOptions(caller Caller, input *uploadInput) (batch.Options, error) {
-	o := batch.Options{Merchant: input.Merchant, Country: input.Country, Rows: input.Rows}
-	configured := d.Countries[input.Merchant]
-	if o.Country == "" {
-		o.Country = configured
+	o := batch.Options{Merchant: input.Merchant, Rows: input.Rows}
+	country, err := d.countryOf(input.Merchant, input.Country)
+	if err != nil {
+		return o, err
 	}
-	if _, known := tarspay.Country(o.Country); !known {
-		return o, refuse(tarspay.ViolationCountry, "the merchant's country is not known here: give it as country; GET /v1/countries lists them")
-	}
-	if configured != "" && configured != o.Country {
-		return o, refuse(batch.CodeOtherPlace, "merchant "+input.Merchant+" is of "+configured)
-	}
+	o.Country = country.Code
 	for _, text := range input.Total {
 		total, err := batch.ParseTotal(text)
 		if err != nil {
@@ -250,13 +251,26 @@ func (d *door) batchOptions(caller Caller, input *uploadInput) (batch.Options, e
 	return o, nil
 }
 
+// countryOf returns the country of a file's merchant.
+func (d *door) countryOf(merchant, given string) (*tarspay.Profile, error) {
+	configured := d.Countries[merchant]
+	country, known := tarspay.Country(cmp.Or(given, configured))
+	if !known {
+		return nil, refuse(tarspay.ViolationCountry, "the merchant's country is not known here: give it as country; GET /v1/countries lists them")
+	}
+	if configured != "" && configured != country.Code {
+		return nil, refuse(batch.CodeOtherPlace, "merchant "+merchant+" is of "+configured)
+	}
+	return country, nil
+}
+
 // faultsProblem returns what is wrong with a file as a problem.
 func faultsProblem(err error) error {
-	var wrong *batch.Faults
+	var wrong *sheet.Faults
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	p := newProblem(batch.CodeInvalid, fmt.Sprintf("the file has %d faults; nothing was stored", wrong.Count))
+	p := newProblem(wrong.Code, fmt.Sprintf("the file has %d faults; nothing was stored", wrong.Count))
 	for _, fault := range wrong.Faults[:min(len(wrong.Faults), maxListed)] {
 		p.Errors = append(p.Errors, fieldProblem{Code: fault.Code, Line: fault.Line, Field: fault.Column, Detail: fault.Message})
 	}

@@ -73,10 +73,10 @@ func keyOf(name string) ed25519.PrivateKey {
 func rosterText(t testing.TB) string {
 	t.Helper()
 	var text strings.Builder
-	person := func(name string) {
+	person := func(name, rights string) {
 		public, err := ssh.NewPublicKey(keyOf(name).Public())
 		require.NoError(t, err)
-		fmt.Fprintf(&text, "  - name: %s\n    roles: [admin]\n    keys: ['%s namespaces=\"payouts\" %s']\n", name, name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
+		fmt.Fprintf(&text, "  - name: %s\n    roles: %s\n    keys: ['%s namespaces=\"payouts\" %s']\n", name, rights, name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
 	}
 	limits := "unlimited"
 	system := func(name, roles, merchants, expires string) {
@@ -85,8 +85,10 @@ func rosterText(t testing.TB) string {
 			name, roles, merchants, hex.EncodeToString(sum[:]), expires, limits)
 	}
 	text.WriteString("signed_above: {PKR: \"100000\"}\npeople:\n")
-	person("amina")
-	person("dana")
+	person("amina", "[admin]")
+	person("dana", "[admin]")
+	person("sana", "[approve]\n    merchants: [\"*\"]\n    limits: unlimited")
+	person("chen", "[operate]\n    merchants: [\"*\"]\n    limits: unlimited")
 	text.WriteString("systems:\n")
 	system("billing", "request", merchant, "2027-01-31T00:00:00Z")
 	system("watcher", "read", merchant, "2027-01-31T00:00:00Z")
@@ -157,6 +159,15 @@ func amount(t testing.TB, number, currency string) money.Amount {
 // opened writes a withdrawal into the ledger, as a worker does.
 func (h *house) opened(t *testing.T, merchant, number string) order.Request {
 	t.Helper()
+	r := requestOf(t, merchant, number)
+	_, _, err := h.ledger.OpenOrder(t.Context(), r, ledger.Terms{})
+	require.NoError(t, err)
+	return r
+}
+
+// requestOf is a withdrawal.
+func requestOf(t *testing.T, merchant, number string) order.Request {
+	t.Helper()
 	r := order.Request{
 		Kind: order.Withdrawal, Merchant: merchant, Number: number, Country: "PK", Way: "easypaisa", Amount: amount(t, "500", "PKR"), RequestedBy: "billing",
 		Details: map[string]string{"customerName": "A Khan", "customerAccountNumber": "03007654321", "customerContact": "03007654321"},
@@ -165,8 +176,6 @@ func (h *house) opened(t *testing.T, merchant, number string) order.Request {
 		r.Country, r.Way, r.Amount = "VN", "VCB", amount(t, "500000", "VND")
 		r.Details = map[string]string{"customerName": "NGUYEN VAN AN", "customerAccountNumber": "0071000123456"}
 	}
-	_, _, err := h.ledger.OpenOrder(t.Context(), r, ledger.Terms{})
-	require.NoError(t, err)
 	return r
 }
 
@@ -225,7 +234,13 @@ type valueOrders struct {
 	acted    int // actions on orders
 	existing bool
 	err      error
+
+	compared, broken bool // a comparison is under way; it ends without a report
+	span             contract.ReconcileTransactionsInput
 }
+
+// comparison is the id of the one comparison of transactions.
+const comparison = "0198f00d-0000-7000-8000-000000000001"
 
 func (v *valueOrders) StartDeposit(ctx context.Context, request order.Request) (order.View, client.Started, error) {
 	started, err := v.Start(ctx, request)
@@ -241,6 +256,14 @@ func (v *valueOrders) Act(ctx context.Context, key order.Key, _ order.Action) (o
 	return o.View(o.Standing), err
 }
 
+func (v *valueOrders) Adopt(_ context.Context, row order.Order, _ order.Action) (client.Started, error) {
+	if v.err != nil {
+		return client.Started{}, v.err
+	}
+	v.started = append(v.started, row.Request)
+	return client.Started{WorkflowID: "order:1", RunID: "run-2"}, nil
+}
+
 func (v *valueOrders) Order(context.Context, order.Key) (order.View, error) {
 	return order.View{}, order.Refuse(client.CodeNoAnswer, "no worker answers")
 }
@@ -252,6 +275,26 @@ func (v *valueOrders) Wait(ctx context.Context, _ order.Key) (order.View, error)
 
 func (v *valueOrders) ReconcileBalances(context.Context, ...string) (contract.ReconcileBalancesResult, error) {
 	return contract.ReconcileBalancesResult{}, v.err
+}
+
+func (v *valueOrders) CompareTransactions(_ context.Context, merchant string, from, to time.Time) (client.TransactionsRun, error) {
+	run := client.TransactionsRun{Merchant: merchant, RunID: comparison, StartedAt: noon, Existing: v.compared}
+	v.compared = true
+	v.span = contract.ReconcileTransactionsInput{Merchants: []string{merchant}, From: from, To: to}
+	return run, v.err
+}
+
+func (v *valueOrders) ComparedTransactions(_ context.Context, merchant, runID string) (client.TransactionsRun, error) {
+	if runID != comparison {
+		return client.TransactionsRun{}, order.Refuse(client.CodeReconciliationNotFound, "there is no comparison %s", runID)
+	}
+	run := client.TransactionsRun{Merchant: merchant, RunID: runID, StartedAt: noon, EndedAt: noon.Add(time.Hour)}
+	if !v.broken {
+		run.Result = &contract.ReconcileTransactionsResult{Merchants: []contract.MerchantTransactions{
+			{Merchant: merchant, From: noon, To: noon, History: contract.HistoryNone, TransactionCounts: contract.TransactionCounts{Asked: 3}},
+		}}
+	}
+	return run, v.err
 }
 
 func (v *valueOrders) Start(_ context.Context, request order.Request) (client.Started, error) {

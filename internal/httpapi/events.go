@@ -17,7 +17,7 @@ func (d *door) registerEvents(api huma.API) {
 	operation(api, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/v1/events", Tags: []string{"events"},
 		Summary: "What has happened, the oldest first",
-		Description: "Every change of an order's or a batch's state is an event, and every discrepancy that is opened or closed. " +
+		Description: "Every change of an order's or a batch's state is an event, and every discrepancy that is opened, closed or reminded of. " +
 			"Ask again with the member next as cursor: no event is left out, and none comes twice. With wait, answers as soon as there is one.",
 	}, d.listEvents)
 	operation(api, huma.Operation{
@@ -35,7 +35,7 @@ func (d *door) registerEvents(api huma.API) {
 // EventChoice is the part of a query that selects events.
 type EventChoice struct {
 	Merchant string   `query:"merchant" doc:"Of this merchant; without it, of all that you act for." maxLength:"32"`
-	Type     []string `query:"type" doc:"Any of these types, such as withdrawal.succeeded: an order's kind and its new state. Besides these, batch. and a batch's new state, discrepancy.opened and discrepancy.closed."`
+	Type     []string `query:"type" doc:"Any of these types, such as withdrawal.succeeded: an order's kind and its new state. Besides these, batch. and a batch's new state, discrepancy.opened, discrepancy.closed and discrepancy.reminder."`
 	From     string   `query:"from" doc:"Without a cursor: now, oldest, or a time (RFC 3339). Some events may be older than the time by a minute." default:"oldest" maxLength:"40"`
 }
 

@@ -30,6 +30,7 @@ const (
 	CodeMediaType    = "NOT_JSON"                // the content type is another one
 	CodeTooLarge     = "REQUEST_TOO_LARGE"       // the body is too large
 	CodeIncomplete   = "REQUEST_INCOMPLETE"      // the body did not arrive in time
+	CodeNotKept      = "UPLOAD_NOT_KEPT"         // there is no room for the body
 	CodeCursor       = "CURSOR_FOREIGN"          // the cursor is no cursor, or of another list
 	CodeNoRoster     = "ROSTER_NOT_SET"          // a signed action, and no roster
 	CodeKeyDiffers   = "IDEMPOTENCY_KEY_DIFFERS" // Idempotency-Key is not the order number

@@ -16,7 +16,7 @@ import (
 func (d *door) registerReference(api huma.API) {
 	operation(api, huma.Operation{
 		OperationID: "list-merchants", Method: http.MethodGet, Path: "/v1/merchants", Tags: []string{"reference"},
-		Summary: "The merchants that are configured here and that you act for",
+		Summary: "Who you are, and the merchants that are configured here and that you act for",
 	}, d.listMerchants)
 	operation(api, huma.Operation{
 		OperationID: "list-countries", Method: http.MethodGet, Path: "/v1/countries", Tags: []string{"reference"},
@@ -40,11 +40,12 @@ type merchantRow struct {
 }
 
 type merchantList struct {
+	Caller    string        `json:"caller" doc:"Whom the API key stands for: who is recorded for what you do." example:"billing"`
 	Merchants []merchantRow `json:"merchants" nullable:"false"`
 }
 
 func (d *door) listMerchants(_ context.Context, caller Caller, _ *struct{}) (*answer[merchantList], error) {
-	list := merchantList{Merchants: []merchantRow{}}
+	list := merchantList{Caller: caller.Actor.Name, Merchants: []merchantRow{}}
 	for _, number := range slices.Sorted(maps.Keys(d.Countries)) {
 		profile, known := tarspay.Country(d.Countries[number])
 		if known && (caller.Merchants == nil || slices.Contains(caller.Merchants, number)) {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
@@ -59,6 +58,8 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 		return l.RejectAdjustment(ctx, a.RejectAdjustment.Merchant, a.RejectAdjustment.Ref, a.Who)
 	case a.CloseDiscrepancy != nil:
 		return l.CloseDiscrepancy(ctx, a.CloseDiscrepancy.Discrepancy, a.Who)
+	case a.WorkDiscrepancy != nil:
+		return l.WorkDiscrepancy(ctx, *a.WorkDiscrepancy, a.Who)
 	case a.SetAside != nil:
 		return l.SetCallbackAside(ctx, a.SetAside.Callback, a.Who)
 	case a.Stop != nil:
@@ -71,6 +72,8 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 		return l.noteRepeat(ctx, *a.Repeat, a.Who)
 	case a.EndRestore != nil:
 		return l.EndRestore(ctx, a.Who)
+	case a.CloseDay != nil:
+		return l.CloseDay(ctx, *a.CloseDay, a.Who)
 	case a.PauseBatch != nil:
 		return l.PauseBatch(ctx, *a.PauseBatch, a.Who)
 	case a.ResumeBatch != nil:
@@ -86,7 +89,7 @@ func (l *Ledger) ActOnBooks(ctx context.Context, a order.BookAction) (record any
 func (l *Ledger) noteRepeat(ctx context.Context, key order.Key, who order.Who) (order.Key, *order.Refusal, error) {
 	var refusal *order.Refusal
 	err := l.inTx(ctx, func(t tx) (err error) {
-		refusal, err = t.onBooks(ctx, key, "", entry{action: ActionRepeat, actor: who.By, mark: who.ID}, func(bool) (*order.Refusal, error) {
+		refusal, err = t.onBooks(ctx, key, "", entry{action: ActionRepeat, actor: who.By, mark: who.ID}, func(bool, *entry) (*order.Refusal, error) {
 			return requirePerson("a repetition", who.By, "the same order was requested again"), nil
 		})
 		return err
@@ -99,13 +102,13 @@ func (l *Ledger) noteRepeat(ctx context.Context, key order.Key, who order.Who) (
 
 // onBooks performs an action that is about an order only by its key, and audits it
 // in the order's chain. Without such an order the entry is in a chain of its own.
-// ours says whether the order exists. The entry's mark is the action's ID.
+// ours says whether the order exists; do may change the entry. The entry's mark is the
+// action's ID.
 func (t tx) onBooks(
-	ctx context.Context, key order.Key, target string, e entry, do func(ours bool) (*order.Refusal, error),
+	ctx context.Context, key order.Key, target string, e entry, do func(ours bool, e *entry) (*order.Refusal, error),
 ) (refusal *order.Refusal, err error) {
-	h, err := t.lockOrder(ctx, key)
-	ours := err == nil
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	h, err := t.lockIfThere(ctx, key)
+	if err != nil {
 		return nil, err
 	}
 	e.source, e.mark = rules.FromOperator, bookMark(e.action, target, order.Who{ID: e.mark})
@@ -113,14 +116,11 @@ func (t tx) onBooks(
 	if err != nil || repeated {
 		return refusal, err
 	}
-	if refusal, err = do(ours); err != nil {
+	if refusal, err = do(h != nil, &e); err != nil {
 		return nil, err
 	}
 	e.refuse(refusal)
-	if !ours {
-		return refusal, t.noteOther(ctx, key, e)
-	}
-	return refusal, t.note(ctx, &h, e)
+	return refusal, t.noteAbout(ctx, key, h, e)
 }
 
 // bookMark returns the mark of a book action in the audit. It contains what the
@@ -130,6 +130,17 @@ func bookMark(action AuditAction, target string, who order.Who) string {
 		return ""
 	}
 	return string(action) + " " + target + " " + who.ID
+}
+
+// Audited reports whether the audit of a key has an action of the id, done or refused.
+func (l *Ledger) Audited(ctx context.Context, key order.Key, id string) (bool, error) {
+	var count int
+	err := l.db.Get(ctx, &count, "SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND mark = ?",
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number), sanitizeText(id))
+	if err != nil {
+		return false, fmt.Errorf("ledger: look for an action on %s: %w", key, err)
+	}
+	return count > 0, nil
 }
 
 // repeated reports whether a book action of the mark is in the audit, and how it was

@@ -40,16 +40,13 @@ func approvalAction(a order.Approval) action {
 }
 
 func (t tx) approve(ctx context.Context, h *held, e entry) error {
-	if h.Approvals > 1 && h.ReleasedAt.IsZero() { // at its release, two persons have approved it already
-		first, err := t.approvedBy(ctx, h)
-		switch {
-		case err != nil:
+	if h.Approvals > 1 || t.authority != nil {
+		waits, err := t.needsAnother(ctx, h, e.actor)
+		if err != nil {
 			return err
-		case first == "":
-			h.Reason = order.Reason{Code: codes.Unsigned, Text: sanitizeText(e.actor + " has approved it; another person must approve it, too")}
+		}
+		if waits {
 			return t.record(ctx, h, h.State, e)
-		case rules.SamePerson(first, e.actor):
-			return order.Refuse(codes.SamePerson, "%s has approved order %s; another person must approve it, too", first, h.Number)
 		}
 	}
 	to := order.Created
@@ -70,15 +67,25 @@ func (t tx) approve(ctx context.Context, h *held, e entry) error {
 	return t.bookAll(ctx, *h, reservation(h.Order))
 }
 
-// approvedBy returns who has approved the order; empty if nobody has.
-func (t tx) approvedBy(ctx context.Context, h *held) (string, error) {
-	var actors []string
-	err := t.List(ctx, &actors, `SELECT actor FROM audit WHERE merchant = ? AND number = ? AND chain = 'order' AND action = ? AND outcome = ?
-		ORDER BY seq LIMIT 1`, h.Merchant, h.Number, ActionApprove, outcomeDone)
-	if err != nil || len(actors) == 0 {
-		return "", err
+// needsAnother reports whether another person must approve the order after this one, and
+// then says so in its reason. A second approval of one person is refused with SAME_PERSON.
+func (t tx) needsAnother(ctx context.Context, h *held, actor string) (bool, error) {
+	counted, err := t.approvals(ctx, h)
+	if err != nil {
+		return false, err
 	}
-	return actors[0], nil
+	again := counted.has(actor)
+	if !again {
+		counted.by = append(counted.by, actor)
+	}
+	switch {
+	case counted.enough():
+		return false, nil
+	case again:
+		return false, order.Refuse(codes.SamePerson, "%s has approved order %s; another person must approve it, too", actor, h.Number)
+	}
+	h.Reason = order.Reason{Code: codes.Unsigned, Text: sanitizeText(actor + " has approved it; another person must approve it, too" + counted.ignored)}
+	return true, nil
 }
 
 // Reject ends an order that waits for a second person.
@@ -408,7 +415,7 @@ func unixMilli(at time.Time) int64 {
 func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 	var release []Transfer
 	if h.State == order.Reserved || h.State == order.Submitting && h.Kind == order.Withdrawal {
-		release = []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: h.Amount}}
+		release = []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: h.Reservation()}}
 	}
 	if err := t.move(ctx, h, to, e); err != nil {
 		return err
@@ -419,7 +426,7 @@ func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 // funded returns the next state of an approved withdrawal: reserved,
 // awaiting_funds or failed, with the reason.
 func (h *held) funded(available int64) (order.State, order.Reason) {
-	row := orderRow{Currency: h.Amount.Currency(), Amount: h.Amount.Minor()}
+	row := orderRow{Currency: h.Amount.Currency(), Amount: h.Amount.Minor(), ExpectedFee: h.ExpectedFee.Minor()}
 	if h.WaitsForFunds || !h.AskFirst.IsZero() { // an order with AskFirst fails only after a query
 		row.WaitsForFunds = 1
 	}
@@ -427,8 +434,8 @@ func (h *held) funded(available int64) (order.State, order.Reason) {
 	return row.State, order.Reason{Code: row.ReasonCode, Text: row.ReasonText}
 }
 
-// Reserve reserves the amount of a withdrawal in awaiting_funds if the available
-// balance covers it. Otherwise, and in any other state, the order is returned
+// Reserve reserves the amount and the expected fee of a withdrawal in awaiting_funds if the
+// available balance covers both. Otherwise, and in any other state, the order is returned
 // unchanged. ErrNotFound if there is no order of the key.
 func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error) {
 	return l.change(ctx, key, func(t tx, h *held) error {
@@ -436,7 +443,7 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 			return nil
 		}
 		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.ForUpdate)
-		if err != nil || books.Available < h.Amount.Minor() {
+		if err != nil || books.Available < h.Reservation().Minor() {
 			return err
 		}
 		h.Reason = order.Reason{}

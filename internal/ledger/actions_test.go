@@ -820,6 +820,8 @@ func bookAction(t *testing.T, name, callback string, who order.Who) order.BookAc
 		*a.ConfirmAdjustment = ref
 	case a.RejectAdjustment != nil:
 		*a.RejectAdjustment = order.AdjustmentRef{Merchant: merchant, Ref: "A2"}
+	case a.WorkDiscrepancy != nil:
+		*a.WorkDiscrepancy = order.DiscrepancyWork{DiscrepancyRef: order.DiscrepancyRef{Discrepancy: 1}, Step: order.StepExplain}
 	case a.CloseDiscrepancy != nil:
 		a.CloseDiscrepancy.Discrepancy = 1
 	case a.SetAside != nil:
@@ -847,7 +849,11 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
 		ctx := t.Context()
+		b.db.SetClock(func() time.Time { return time.Now().Add(-72 * time.Hour) })
 		b.books(t, "1000", "0")
+		b.db.SetClock(nil)
+		day := b.day(t, order.DateOf(time.Now().Add(-48*time.Hour), karachi))
+		closing := order.DayRef{Merchant: merchant, Currency: "PKR", Day: day.Day, Zone: day.Zone, Hash: day.Hash}
 		for _, ref := range []string{"A1", "A2"} {
 			_, refusal, err := b.ProposeAdjustment(ctx, Adjustment{
 				Merchant: merchant, Ref: ref, Kind: AdjustTopUp, Amount: pkr("5"), By: "amina", Why: "w", Evidence: "slip",
@@ -866,7 +872,7 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 		require.Nil(t, refused)
 		stray := order.Key{Merchant: merchant, Number: "stray"}
 		require.NoError(t, b.OpenDiscrepancy(ctx, stray, codes.DiscrepancyMismatch, "x"))
-		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"))
+		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"), "")
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(ctx, callback, Unmatched))
 		_, _, err = b.MarkRestored(ctx, who("amina", "w"))
@@ -883,6 +889,9 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 			act := bookAction(t, name, callback, order.Who{ID: "bilal's", By: "bilal", Why: "w"})
 			if act.ProposeAdjustment != nil {
 				act.By = "amina" // it is the same proposal
+			}
+			if act.CloseDay != nil {
+				refuse.CloseDay, act.CloseDay = &closing, &closing
 			}
 			before := entries()
 			for range 2 {

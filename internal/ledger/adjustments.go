@@ -139,14 +139,16 @@ func (l *Ledger) ProposeAdjustment(ctx context.Context, a Adjustment) (Adjustmen
 }
 
 // ConfirmAdjustment books an adjustment that another person has proposed, once. If
-// the same person repeats it, it returns the booked adjustment.
+// the same person repeats it, it returns the booked adjustment. If its reference is the
+// BookingRef of a discrepancy, that is closed.
 //
 // The codes are WHO_MISSING, ADJUSTMENT_NOT_FOUND, ADJUSTMENT_DECIDED,
-// SAME_PERSON, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
+// SAME_PERSON, FIRST_PERSON_UNPROVEN, FROZEN_EXCEEDED and FEE_OUT_OF_BOUNDS.
 func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref string, who order.Who) (AdjustmentRecord, *order.Refusal, error) {
 	by := sanitizeText(who.By)
-	return l.adjust(ctx, adjusting{
-		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, who: order.Who{ID: who.ID, By: by, Proof: who.Proof}, seen: (*adjustmentRow).proposal,
+	record, refusal, err := l.adjust(ctx, adjusting{
+		merchant: merchant, ref: ref, action: ActionConfirmAdjustment, who: order.Who{ID: who.ID, By: by, Why: sanitizeText(who.Why), Proof: who.Proof}, seen: (*adjustmentRow).proposal,
+		first: (*adjustmentRow).first,
 		permit: func(stored *adjustmentRow) *order.Refusal {
 			if refusal := requirePerson("a confirmation", by, "confirmed"); refusal != nil {
 				return refusal
@@ -160,6 +162,10 @@ func (l *Ledger) ConfirmAdjustment(ctx context.Context, merchant, ref string, wh
 			return t.bookAdjustment(ctx, stored, by)
 		},
 	})
+	if err == nil && refusal == nil {
+		err = l.closeBooked(ctx, record)
+	}
+	return record, refusal, err
 }
 
 // RejectAdjustment ends an adjustment without booking it. The proposer may reject
@@ -237,6 +243,7 @@ type adjusting struct {
 
 	seen     func(*adjustmentRow) order.AdjustmentProposal   // what the person has signed
 	permit   func(*adjustmentRow) *order.Refusal             // checks the stored row; it is empty if there is none
+	first    func(*adjustmentRow) firstAct                   // what another person has done before; nil: nothing
 	repeated func(adjustmentRow) bool                        // reports whether the row already has the result of this action
 	do       func(tx, context.Context, *adjustmentRow) error // the error may be an *order.Refusal
 }
@@ -269,6 +276,11 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 			proof, refusal = l.permitted(request.who.Proof, func(a Authority) (string, *order.Refusal) {
 				return a.PermitAdjustment(string(request.action), request.who, request.seen(&stored), t.At)
 			})
+		}
+		if refusal == nil && request.first != nil {
+			if refusal, err = t.requireFirst(ctx, request.first(&stored)); err != nil {
+				return err
+			}
 		}
 		if mark = l.unproved(refusal, mark); refusal == nil {
 			if err := request.do(t, ctx, &stored); err != nil && !errors.As(err, &refusal) {
@@ -562,6 +574,21 @@ func (r *adjustmentRow) requireOtherPerson(by string) *order.Refusal {
 		return order.Refuse(codes.SamePerson, "%s has proposed adjustment %s; another person must confirm it", r.Actor, r.Ref)
 	}
 	return nil
+}
+
+// first is the proposal, by the first of the two persons.
+func (r *adjustmentRow) first() firstAct {
+	content, why := r.proposal(), r.Why
+	return firstAct{
+		key: order.Key{Merchant: r.Merchant}, chain: chainOther, actions: []AuditAction{ActionProposeAdjustment},
+		mark: string(ActionProposeAdjustment) + " " + r.Ref + " ", about: "adjustment " + r.Ref, by: r.Actor,
+		did: "has proposed adjustment " + r.Ref, anew: "reject it, and let somebody propose it under another reference",
+		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
+			who.Why = why
+			_, refusal := a.PermitAdjustment(string(ActionProposeAdjustment), who, content, at)
+			return refusal
+		},
+	}
 }
 
 // hasContent reports whether the row has the content of a.

@@ -37,6 +37,9 @@ const (
 	ActionResolve           AuditAction = "resolve"
 	ActionDiscrepancy       AuditAction = "discrepancy"
 	ActionCloseDiscrepancy  AuditAction = "close_discrepancy"
+	ActionAcceptDiscrepancy AuditAction = "accept_discrepancy" // the first of two persons
+	ActionWorkDiscrepancy   AuditAction = "work_discrepancy"
+	ActionRemindDiscrepancy AuditAction = "remind_discrepancy" // nobody has worked on it for long
 	ActionProposeAdjustment AuditAction = "propose_adjustment" // by the first person
 	ActionConfirmAdjustment AuditAction = "confirm_adjustment" // by the second person; it is booked
 	ActionRejectAdjustment  AuditAction = "reject_adjustment"
@@ -56,11 +59,13 @@ const (
 	ActionErase             AuditAction = "erase"       // the keys of the order's personal data were destroyed
 	ActionRepeat            AuditAction = "repeat"      // somebody other than the requester has requested the same order again
 	ActionEndRestore        AuditAction = "end_restore" // a person ended the restore
+	ActionCloseDay          AuditAction = "close_day"   // a person closed a merchant's day
 	ActionBatch             AuditAction = "batch"       // a file of payouts was taken, or was broken
 	ActionPauseBatch        AuditAction = "pause_batch"
 	ActionResumeBatch       AuditAction = "resume_batch"
 	ActionCancelBatch       AuditAction = "cancel_batch"
 	ActionBatchCompleted    AuditAction = "batch_completed" // every row was started or refused, and every order has ended
+	ActionStatement         AuditAction = "statement"       // a statement was imported, or was broken
 )
 
 // System is the actor of entries that no person caused.
@@ -75,7 +80,7 @@ type AuditEntry struct {
 	Action   AuditAction  `json:"action"`
 	Source   rules.Source `json:"source,omitempty"`   // what the change rests on: a query, a callback, an operator, …
 	Evidence string       `json:"evidence,omitempty"` // the proof; of an opening: the fingerprint and the policy's ID
-	Before   order.State  `json:"before,omitempty"`   // of an adjustment: the adjustment's states
+	Before   order.State  `json:"before,omitempty"`   // of an adjustment and of the end of a stop: their states
 	After    order.State  `json:"after,omitempty"`
 	Refused  bool         `json:"refused"`         // the action was refused
 	Reason   order.Reason `json:"reason,omitzero"` // of the action or of the refusal
@@ -91,7 +96,9 @@ type AuditEntry struct {
 // returns the merchant's own entries; with an empty key, the installation's.
 func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error) {
 	var rows []auditRow
-	err := l.db.View(ctx, func(s *sqldb.Tx) error { return tx{s, l.keys, l.private}.auditOf(ctx, key, &rows) })
+	err := l.db.View(ctx, func(s *sqldb.Tx) error {
+		return tx{Tx: s, private: l.private}.auditOf(ctx, key, &rows, "ORDER BY chain DESC, seq")
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: audit of %s: %w", key, err)
 	}
@@ -113,10 +120,35 @@ func (l *Ledger) Audit(ctx context.Context, key order.Key) ([]AuditEntry, error)
 	return entries, nil
 }
 
-// auditOf reads the rows of a key, decrypted.
-func (t tx) auditOf(ctx context.Context, key order.Key, rows *[]auditRow) error {
+// AuditPage returns a merchant's own entries, or the installation's if the merchant is empty,
+// that come after the one with the number, oldest first, and at most so many.
+func (l *Ledger) AuditPage(ctx context.Context, merchant string, after int64, limit int) ([]AuditEntry, error) {
+	var rows []auditRow
+	err := l.db.View(ctx, func(s *sqldb.Tx) error { // the entry before, too: the first one of the page has its hash
+		return tx{Tx: s, private: l.private}.auditOf(ctx, order.Key{Merchant: merchant}, &rows, "AND chain = ? AND seq >= ? ORDER BY seq LIMIT ?", chainOther, after, limit+1)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: audit of %s: %w", merchant, err)
+	}
+	entries := []AuditEntry{}
+	var previous []byte
+	for _, row := range rows {
+		if row.Seq > after && len(entries) < limit {
+			e, err := row.entry("", previous)
+			if err != nil {
+				return nil, fmt.Errorf("ledger: audit of %s: %w", merchant, err)
+			}
+			entries = append(entries, e)
+		}
+		previous = row.Hash
+	}
+	return entries, nil
+}
+
+// auditOf reads rows of a key, decrypted. which is the rest of the query.
+func (t tx) auditOf(ctx context.Context, key order.Key, rows *[]auditRow, which string, args ...any) error {
 	merchant, number := sanitizeKey(key.Merchant), sanitizeKey(key.Number)
-	err := t.List(ctx, rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? ORDER BY chain DESC, seq", merchant, number)
+	err := t.List(ctx, rows, "SELECT "+auditColumns+" FROM audit WHERE merchant = ? AND number = ? "+which, append([]any{merchant, number}, args...)...)
 	if err != nil {
 		return err
 	}

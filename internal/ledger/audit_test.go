@@ -56,6 +56,7 @@ func TestAuditOfAWithdrawal(t *testing.T) {
 			"system: settle in_review>succeeded",
 			"system: discrepancy UNPAID_AFTER_SUCCESS",
 			"system: settle succeeded>refunded REFUNDED",
+			"system: close_discrepancy UNPAID_AFTER_SUCCESS",
 		}, b.trail(t, r.Key()))
 		require.Equal(t, r.Fingerprint(), entries[0].Evidence)
 		require.Equal(t, "attempt 1", entries[1].Evidence)
@@ -65,7 +66,7 @@ func TestAuditOfAWithdrawal(t *testing.T) {
 
 		report, err := b.VerifyAudit(t.Context(), sealed)
 		require.NoError(t, err)
-		require.Equal(t, AuditReport{Orders: 1, Entries: 7}, report)
+		require.Equal(t, AuditReport{Orders: 1, Entries: 8}, report)
 		b.clean(t)
 	})
 }
@@ -317,5 +318,37 @@ func TestManyEntriesOfOneChainAtOnce(t *testing.T) {
 		require.Len(t, b.trail(t, o.Key()), 3+10+10+1)
 		require.Len(t, b.trail(t, order.Key{Merchant: o.Merchant, Number: "NOBODY"}), 10)
 		b.clean(t)
+	})
+}
+
+// Pages of a merchant's own audit have each entry once, with the hash of the one before.
+func TestPagesOfTheAudit(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "10000", "0")
+		open(t, b, request(order.Withdrawal, "W1", "100"))
+		for i := range 5 {
+			require.NoError(t, b.RefuseStart(t.Context(), merchant, fmt.Sprint("order:", i), order.Reason{Code: order.CodeInvalidRequest, Text: "no"}))
+		}
+		whole, err := b.Audit(t.Context(), order.Key{Merchant: merchant})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(whole), 5)
+		for limit := 1; limit <= len(whole)+1; limit++ {
+			paged, after := []AuditEntry{}, int64(0)
+			for {
+				page, err := b.AuditPage(t.Context(), merchant, after, limit)
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(page), limit)
+				if len(page) == 0 {
+					break
+				}
+				paged, after = append(paged, page...), int64(page[len(page)-1].Seq)
+			}
+			require.Equal(t, whole, paged, limit)
+		}
+		none, err := b.AuditPage(t.Context(), "M9", 0, 10)
+		require.NoError(t, err)
+		require.Empty(t, none)
 	})
 }

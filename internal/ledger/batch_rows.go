@@ -86,7 +86,7 @@ func (t tx) endRows(ctx context.Context, b batchRow) error {
 	const ours = "SELECT 1 FROM orders o WHERE o.merchant = batch_rows.merchant AND o.number = batch_rows.number"
 	for _, change := range []string{
 		"UPDATE batch_rows SET request = '' WHERE batch = ? AND outcome = 'started' AND request <> '' AND EXISTS (" + ours + ")",
-		"UPDATE batch_rows SET outcome = 'ended' WHERE batch = ? AND outcome = 'started' AND EXISTS (" + ours + " AND NOT (o." + openStates + "))",
+		"UPDATE batch_rows SET outcome = 'ended' WHERE batch = ? AND outcome = 'started' AND EXISTS (" + ours + " AND NOT (o." + openOrders + "))",
 	} {
 		if _, err := t.Put(ctx, change, b.ID); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/money"
@@ -42,8 +43,9 @@ type TransferReason string
 const (
 	ReasonOpeningAvailable TransferReason = "opening_available" // opening -> available: when books are opened
 	ReasonOpeningFrozen    TransferReason = "opening_frozen"    // opening -> in_flight: for orders from before the books
-	ReasonReserve          TransferReason = "reserve"           // withdrawal: available -> in_flight
+	ReasonReserve          TransferReason = "reserve"           // withdrawal: available -> in_flight, with the expected fee
 	ReasonRelease          TransferReason = "release"           // withdrawal failed: in_flight -> available
+	ReasonFeeRelease       TransferReason = "fee_release"       // withdrawal paid, its expected fee: in_flight -> available; ReasonFee takes the real one
 	ReasonPayout           TransferReason = "payout"            // withdrawal paid: in_flight -> paid_out
 	ReasonPayment          TransferReason = "payment"           // deposit paid: received -> available
 	ReasonLatePayment      TransferReason = "late_payment"      // deposit paid after it expired: received -> available
@@ -172,7 +174,18 @@ type transferRow struct {
 // writeTransfers inserts the transfers that are missing, and returns the inserted
 // rows. Balances change only by inserted rows. Zero amounts are skipped.
 func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Transfer) ([]transferRow, error) {
-	var rows []transferRow
+	rows := t.transferRows(base, transfers)
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	var added []transferRow
+	insert := insertTransfers(rows)
+	err := t.List(ctx, &added, insert.Query+" RETURNING reason, from_account, to_account, amount", insert.Args...)
+	return added, err
+}
+
+// transferRows returns the rows of transfers. Zero amounts are skipped.
+func (t tx) transferRows(base transferRow, transfers []Transfer) (rows []transferRow) {
 	for _, transfer := range transfers {
 		if transfer.Amount.IsZero() {
 			continue
@@ -182,50 +195,62 @@ func (t tx) writeTransfers(ctx context.Context, base transferRow, transfers []Tr
 		row.Amount, row.At = transfer.Amount.Minor(), t.At.UnixMilli()
 		rows = append(rows, row)
 	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	var added []transferRow
-	err := t.PutRows(ctx, &added, `
-		INSERT INTO transfers (order_id, adjustment_id, merchant, currency, reason, from_account, to_account, amount, at)
-		VALUES (:order_id, :adjustment_id, :merchant, :currency, :reason, :from_account, :to_account, :amount, :at)
-		ON CONFLICT DO NOTHING
-		RETURNING reason, from_account, to_account, amount`, rows)
-	return added, err
+	return rows
 }
 
-// bookAll books an order's transfers. It is an error if one of them was booked
-// before.
+// insertTransfers inserts the rows that are missing.
+func insertTransfers(rows []transferRow) write {
+	args := make([]any, 0, 9*len(rows))
+	for _, r := range rows {
+		args = append(args, r.OrderID, r.AdjustmentID, r.Merchant, r.Currency, r.Reason, r.From, r.To, r.Amount, r.At)
+	}
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	return statement("INSERT INTO transfers (order_id, adjustment_id, merchant, currency, reason, from_account, to_account, amount, at) VALUES "+
+		row+strings.Repeat(", "+row, len(rows)-1)+" ON CONFLICT DO NOTHING", args...)
+}
+
+// bookAll inserts an order's transfers, adds them to the balances, and adds h.counted to
+// the day's total. It is an error if one of them was booked before. It must be the last
+// step of a transaction, because all orders of a merchant share the books' row. errShort if
+// the books are closed or do not cover a reservation. errBooksClosed if the books are closed
+// and nothing is reserved.
 func (t tx) bookAll(ctx context.Context, h held, transfers []Transfer) error {
-	wanted := 0
-	for _, transfer := range transfers {
-		if !transfer.Amount.IsZero() {
-			wanted++
+	return t.putAll(ctx, t.booking(h, transfers)...)
+}
+
+// booking is bookAll as writes. The transaction is rolled back unless every transfer is
+// new, so the balances change only by inserted rows.
+func (t tx) booking(h held, transfers []Transfer) (writes []write) {
+	base := transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}
+	rows := t.transferRows(base, transfers)
+	if len(rows) == 0 && h.counted == 0 && h.rest == 0 {
+		return nil
+	}
+	if len(rows) > 0 {
+		insert := insertTransfers(rows)
+		insert.check = func(booked int64) error {
+			if wanted := int64(len(rows)); booked != wanted {
+				return fmt.Errorf("order %s has booked %d of these %d transfers before", h.Key(), wanted-booked, wanted)
+			}
+			return nil
 		}
+		writes = append(writes, insert)
 	}
-	booked, err := t.book(ctx, h, transfers)
-	if err == nil && booked != wanted {
-		err = fmt.Errorf("order %s has booked %d of these %d transfers before", h.Key(), wanted-booked, wanted)
-	}
-	return err
+	return append(writes, addToBooks(base, h, rows))
 }
 
-// book inserts an order's transfers, adds the new ones to the balances, and adds
-// h.counted to the day's total. It returns the number of new transfers. It must be
-// the last step of a transaction, because all orders of a merchant share the
-// books' row. errShort if the books are closed or do not cover a reservation.
-// errBooksClosed if the books are closed and nothing is reserved.
-func (t tx) book(ctx context.Context, h held, transfers []Transfer) (int, error) {
-	return t.bookAs(ctx, transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: h.Amount.Currency()}, h, transfers)
-}
-
-// bookAs books transfers of an order. If h is empty, they belong to the adjustment
-// of base.
+// bookAs books the transfers that are new, and returns their number. If h is empty, they
+// belong to the adjustment of base. The errors are those of bookAll.
 func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Transfer) (int, error) {
 	added, err := t.writeTransfers(ctx, base, transfers)
 	if err != nil || (len(added) == 0 && h.counted == 0 && h.rest == 0) {
 		return 0, err
 	}
+	return len(added), t.putAll(ctx, addToBooks(base, h, added))
+}
+
+// addToBooks adds transfers to the balances.
+func addToBooks(base transferRow, h held, added []transferRow) write {
 	moved := make(map[Account]int64)
 	short, covered := errBooksClosed, int64(math.MinInt64) // balance that must be available before the update
 	for _, row := range added {
@@ -240,7 +265,7 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 		args = append(args, moved[account])
 	}
 	args = append(append(args, h.rest), dayArgs(h)...)
-	updated, err := t.Put(ctx, `
+	update := statement(`
 		UPDATE books SET opening = opening + ?, available = available + ?, in_flight = in_flight + ?, paid_out = paid_out + ?,
 			received = received + ?, fees = fees + ?, settled = settled + ?, suspense = suspense + ?, fee_rest = fee_rest + ?,
 			day_withdrawals = CASE WHEN day = ? THEN day_withdrawals + ? WHEN day < ? THEN ? ELSE day_withdrawals END,
@@ -248,10 +273,13 @@ func (t tx) bookAs(ctx context.Context, base transferRow, h held, transfers []Tr
 			day = CASE WHEN day < ? THEN ? ELSE day END
 		WHERE merchant = ? AND currency = ? AND available >= ?`,
 		append(args, base.Merchant, base.Currency, covered)...)
-	if err == nil && updated == 0 {
-		err = short
+	update.check = func(updated int64) error {
+		if updated == 0 {
+			return short
+		}
+		return nil
 	}
-	return len(added), err
+	return update
 }
 
 // dayArgs returns the arguments that update the day and its totals. The first

@@ -9,7 +9,6 @@ import (
 	"hash"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
@@ -48,6 +47,11 @@ type auditRow struct {
 
 const auditColumns = `merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state,
 	outcome, code, text, paid, fee, mark, hash, seal, envelope`
+
+// auditColumnsOf returns the columns of the audit under an alias.
+func auditColumnsOf(alias string) string {
+	return alias + "." + strings.Join(strings.FieldsFunc(auditColumns, func(r rune) bool { return strings.ContainsRune(", \t\n", r) }), ", "+alias+".")
+}
 
 // Outcomes of an audited action.
 const (
@@ -224,65 +228,34 @@ func (e entry) typed() bool { return e.source == rules.FromOperator || e.action 
 
 // insertAudit inserts the entry with its seal.
 func (t tx) insertAudit(ctx context.Context, row auditRow) error {
+	return t.putAll(ctx, t.auditWrite(row))
+}
+
+// auditWrite is insertAudit as a write.
+func (t tx) auditWrite(row auditRow) write {
 	row.Seal = []byte{} // nil would be NULL
 	if t.keys != nil {
 		row.Seal = t.keys.Seal(row.Hash)
 	}
-	_, err := t.Put(ctx, "INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	return statement("INSERT INTO audit ("+auditColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		row.Merchant, row.Number, row.Chain, row.Seq, row.At, row.Actor, row.Action, row.Source, row.Evidence, row.Before, row.After,
 		row.Outcome, row.Code, row.Text, row.Paid, row.Fee, row.Mark, row.Hash,
 		row.Seal, row.Envelope)
-	return err
-}
-
-// Equal refusals of a person are audited at most sameRefusals times per
-// refusalPeriod. Further ones are refused, too, but not audited, so that repeated
-// requests do not fill the audit.
-const (
-	sameRefusals  = 10
-	refusalPeriod = time.Hour
-)
-
-// refusedOften reports whether e is a person's refusal that reached the limit.
-// Refusals are equal if actor, action and code are equal. For entries that are not
-// about an order, the evidence must be equal, too.
-func (t tx) refusedOften(ctx context.Context, key order.Key, chain string, e entry) (bool, error) {
-	if !e.refused || e.source != rules.FromOperator {
-		return false, nil
-	}
-	row := e.row(key, chain, 0, t.At.UnixMilli())
-	if chain == chainOther {
-		texts, err := t.chainTexts(ctx, row.Merchant, row.Number, chain)
-		if err != nil {
-			return false, err
-		}
-		row.seal(texts.key)
-	}
-	var found int
-	err := t.Get(ctx, &found, `SELECT COUNT(*) FROM audit WHERE merchant = ? AND number = ? AND chain = ?
-		AND outcome = ? AND actor = ? AND action = ? AND code = ? AND at > ? AND (chain = ? OR evidence = ?)`,
-		row.Merchant, row.Number, row.Chain, row.Outcome, row.Actor, row.Action, row.Code, t.At.Add(-refusalPeriod).UnixMilli(),
-		chainOrder, row.Evidence)
-	return found >= sameRefusals, err
 }
 
 // note adds an entry about an order whose state does not change.
 func (t tx) note(ctx context.Context, h *held, e entry) error {
-	if often, err := t.refusedOften(ctx, h.Key(), chainOrder, e); err != nil || often {
+	if often, err := t.refusedOften(ctx, h.Key(), chainOrder, &e); err != nil || often {
 		return err
 	}
 	row := h.link(e, h.State, t.At.UnixMilli())
-	_, err := t.Put(ctx, "UPDATE orders SET audit_entries = ?, audit_head = ? WHERE id = ?", h.entries, h.head, h.id)
-	if err != nil {
-		return err
-	}
-	return t.insertAudit(ctx, row)
+	return t.putAll(ctx, statement("UPDATE orders SET audit_entries = ?, audit_head = ? WHERE id = ?", h.entries, h.head, h.id), t.auditWrite(row))
 }
 
 // noteOther adds an entry about a merchant, about an unknown order number or, with
 // an empty key, about the installation.
 func (t tx) noteOther(ctx context.Context, key order.Key, e entry) error {
-	if often, err := t.refusedOften(ctx, key, chainOther, e); err != nil || often {
+	if often, err := t.refusedOften(ctx, key, chainOther, &e); err != nil || often {
 		return err
 	}
 	var chain struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -194,7 +195,7 @@ func TestNewsOfAnErasedOrder(t *testing.T) {
 
 		c := callbackFor(r, "P1")
 		c.State, c.FailReason = 5, plantedText
-		id, fresh, err := after.StoreCallback(t.Context(), c, []byte(plantedName))
+		id, fresh, err := after.StoreCallback(t.Context(), c, []byte(plantedName), "")
 		require.NoError(t, err)
 		require.True(t, fresh)
 		settle(t, after, key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
@@ -278,7 +279,7 @@ func TestEraseRefuses(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 
-		_, _, err = b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "W1", "100"), "P1"), []byte("{}"))
+		_, _, err = b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "W1", "100"), "P1"), []byte("{}"), "")
 		require.NoError(t, err)
 		refuses(after, CodeEraseOpen, "1 callbacks", key, amina)
 		b.handled(t, key)
@@ -378,5 +379,40 @@ func TestErasedOrdersAreRekeyed(t *testing.T) {
 		require.Equal(t, Erased, entries[1].Evidence)
 		require.Equal(t, "retention is over", entries[len(entries)-1].Reason.Text)
 		newest.clean(t)
+	})
+}
+
+// Whoever marks an order as erased, or as encrypted with a key that nobody has, so that a
+// forged approval cannot be read and its signature is not verified, is found.
+func TestForgedEntriesAreNotErased(t *testing.T) {
+	t.Parallel()
+	other := order.Key{Merchant: merchant, Number: "NOBODY"}
+	forged := func(t *testing.T, b *testBundle, markOrder, markChain string) {
+		t.Helper()
+		require.NoError(t, b.UseDataKeys(t.Context()))
+		o := b.at(t, order.Withdrawal, order.AwaitingApproval)
+		_, refusal, err := b.Note(t.Context(), other, order.Note{ID: "n", By: "amina", Text: plantedText})
+		require.NoError(t, err)
+		require.NotNil(t, refusal)
+		b.clean(t)
+		require.NoError(t, b.inTx(t.Context(), func(x tx) error { // with its right hash and seal
+			h, err := x.lockOrder(t.Context(), o.Key())
+			require.NoError(t, err)
+			h.key = nil
+			return x.note(t.Context(), &h, entry{action: ActionApprove, actor: "amina", source: rules.FromOperator, evidence: "enc1.AAAA", envelope: "enc1.AAAA"})
+		}))
+		require.NoError(t, b.exec("UPDATE orders SET "+markOrder+" WHERE number = ?", o.Number))
+		require.Equal(t, []string{CodeChainBroken + " " + o.Number}, b.found(t, sealed))
+		require.NoError(t, b.exec("UPDATE chains SET "+markChain+" WHERE number = ?", other.Number))
+		require.Equal(t, []string{CodeChainBroken + " NOBODY", CodeChainBroken + " " + o.Number}, b.found(t, sealed))
+	}
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		forged(t, setup(t), "erased_at = 1", "erased_at = 1, data_key = ''")
+		b := setup(t)
+		forged(t, b, "data_key = 'forged:AAAA'", "data_key = 'forged:AAAA'")
+		require.NoError(t, b.exec("INSERT INTO data_keys (id, proof, first_at) VALUES ('forged', 'x', 1)"))
+		var fault *vault.Fault
+		require.ErrorAs(t, b.UseDataKeys(t.Context()), &fault, "no worker starts any more")
+		require.Equal(t, vault.CodeKeyUnknown, fault.Code)
 	})
 }

@@ -16,14 +16,14 @@ import (
 // changed, or a discrepancy was opened or closed. It never changes once it is placed.
 type Event struct {
 	ID       string      `json:"id"`   // evt_ and 32 hex digits of the audit entry's hash
-	Type     string      `json:"type"` // an order's kind and its new state, as in withdrawal.succeeded; batch. and its new state; or discrepancy.opened, discrepancy.closed
+	Type     string      `json:"type"` // an order's kind and its new state, as in withdrawal.succeeded; batch. and its new state; or discrepancy.opened, discrepancy.closed, discrepancy.reminder
 	At       time.Time   `json:"at"`
 	Merchant string      `json:"merchant"`
 	Number   string      `json:"number,omitempty"`  // of the order; absent for what is about no order
 	Version  int64       `json:"version,omitempty"` // of an order: the number of the audit entry, so it increases
 	Order    *EventOrder `json:"order,omitempty"`   // of a change of an order's state
 	// Discrepancy is the difference of discrepancy.opened; of discrepancy.closed it says
-	// why it was closed.
+	// why it was closed, and of discrepancy.reminder since when it is open.
 	Discrepancy *order.Reason `json:"discrepancy,omitempty"`
 	Batch       *EventBatch   `json:"batch,omitempty"` // of a change of a batch
 
@@ -109,7 +109,9 @@ type placedRow struct {
 var proved = []order.State{order.Succeeded, order.PartiallyPaid, order.Refunded}
 
 // about are the types of events that are no change of an order's state.
-var about = map[AuditAction]string{ActionDiscrepancy: "discrepancy.opened", ActionCloseDiscrepancy: "discrepancy.closed"}
+var about = map[AuditAction]string{
+	ActionDiscrepancy: "discrepancy.opened", ActionCloseDiscrepancy: "discrepancy.closed", ActionRemindDiscrepancy: "discrepancy.reminder",
+}
 
 // batchActions are the actions of entries about batches.
 var batchActions = []AuditAction{ActionBatch, ActionPauseBatch, ActionResumeBatch, ActionCancelBatch, ActionBatchCompleted}

@@ -9,11 +9,14 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
+// ownerByGatewayID is the query for the number of the order that has a merchant's gateway id.
+const ownerByGatewayID = "SELECT o.number FROM gateway_ids i JOIN orders o ON o.id = i.order_id WHERE i.merchant = ? AND i.gateway_id = ?"
+
 // GatewayOrder returns the key of the order that has the gateway id. ErrNotFound
 // if there is none.
 func (l *Ledger) GatewayOrder(ctx context.Context, merchant, gatewayID string) (order.Key, error) {
 	key := order.Key{Merchant: merchant}
-	err := l.db.Get(ctx, &key.Number, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> ''",
+	err := l.db.Get(ctx, &key.Number, ownerByGatewayID,
 		sanitizeKey(merchant), sanitizeKey(gatewayID))
 	if err != nil {
 		return order.Key{}, fmt.Errorf("ledger: %w", missing(err, "gateway order %s of %s", gatewayID, merchant))
@@ -28,8 +31,13 @@ func (t tx) ownerOf(ctx context.Context, h *held, gatewayID string) (string, err
 		return "", nil
 	}
 	var numbers []string
-	err := t.List(ctx, &numbers, "SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' AND id <> ?",
-		h.Merchant, gatewayID, h.id)
+	var err error
+	switch {
+	case gatewayID != h.asked:
+		err = t.List(ctx, &numbers, ownerByGatewayID+" AND o.id <> ?", h.Merchant, gatewayID, h.id)
+	case h.owner != "":
+		numbers = []string{h.owner}
+	}
 	if err != nil || len(numbers) == 0 {
 		return "", err
 	}

@@ -27,7 +27,7 @@ func (l *Ledger) History(ctx context.Context, key order.Key) ([]Step, error) {
 	var rows []auditRow
 	var texts rowTexts
 	err := l.db.View(ctx, func(s *sqldb.Tx) (err error) {
-		t := tx{s, l.keys, l.private}
+		t := tx{Tx: s, private: l.private}
 		if texts, err = t.chainTexts(ctx, sanitizeKey(key.Merchant), sanitizeKey(key.Number), chainOrder); err != nil {
 			return err
 		}

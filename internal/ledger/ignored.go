@@ -42,7 +42,8 @@ func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason)
 
 // RefuseStart audits that a workflow was started as an order without a valid one.
 // The entry is in the merchant's chain, or in the installation's if merchant is
-// empty. It writes one entry per workflow id and reason.
+// empty. It writes one entry per workflow id and reason, and of a code no more than
+// refusals.go allows.
 func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, reason order.Reason) error {
 	reason.Text = sanitizeText(reason.Text)
 	err := l.inTx(ctx, func(t tx) error {
@@ -70,7 +71,8 @@ type RefusedStart struct {
 const maxRefusedStarts = 100
 
 // RefusedStarts returns the refused starts whose workflow id has the end, newest
-// first, of all merchants and of the installation.
+// first, of all merchants and of the installation. Those that are not audited because there
+// were too many are missing.
 func (l *Ledger) RefusedStarts(ctx context.Context, end string) ([]RefusedStart, error) {
 	var rows []struct {
 		Evidence string `db:"evidence"`

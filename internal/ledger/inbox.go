@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +30,9 @@ const (
 
 var inboxStatuses = []InboxStatus{Stored, Unmatched, Signalled, Late, Done}
 
-// InboxEntry is a verified callback as received.
+// InboxEntry is a callback as received. The receiver has verified it, but whoever has the
+// receiver's database login can store others: nothing is booked on one before its signature
+// was verified again.
 type InboxEntry struct {
 	ID       string           `json:"id"` // tarspay.Callback.Fingerprint
 	Callback tarspay.Callback `json:"callback"`
@@ -37,6 +42,11 @@ type InboxEntry struct {
 	Received int              `json:"received"`          // number of times
 	FirstAt  time.Time        `json:"first_at"`
 	LastAt   time.Time        `json:"last_at"`
+
+	// What the gateway has sent, and its signature in hex. Both are empty if they cannot be
+	// read, and the signature of a callback from before schema version 21.
+	Body      []byte `json:"-"`
+	Signature string `json:"-"`
 
 	key     order.Key // the stored key, if it differs from the callback's
 	damaged bool      // the stored callback cannot be decoded
@@ -54,20 +64,21 @@ func (e InboxEntry) Key() order.Key {
 	return sanitizeOrderKey(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
 }
 
-// StoreCallback stores a verified callback and its body, at most
-// tarspay.MaxCallbackBytes. Callbacks with the same fingerprint are the same
+// StoreCallback stores a verified callback, its body, at most tarspay.MaxCallbackBytes, and
+// the gateway's signature of the body, in hex. Callbacks with the same fingerprint are the same
 // callback: a repetition is counted, and fresh is false. The gateway may be
 // answered OK only after StoreCallback has returned.
-func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, body []byte) (id string, fresh bool, err error) {
+func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, body []byte, signature string) (id string, fresh bool, err error) {
 	if len(body) > tarspay.MaxCallbackBytes {
 		return "", false, fmt.Errorf("ledger: store callback: %d bytes are more than %d", len(body), tarspay.MaxCallbackBytes)
 	}
-	text, err := json.Marshal(callback)
+	text, err := besideBody(callback, body)
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
 	}
-	if body == nil {
-		body = []byte{}
+	signed, err := hex.DecodeString(signature)
+	if err != nil {
+		return "", false, fmt.Errorf("ledger: store callback: its signature is not hex: %w", err)
 	}
 	id = callback.Fingerprint()
 	merchant, number := sanitizeKey(callback.Merchant), sanitizeKey(callback.OrderNumber)
@@ -76,18 +87,35 @@ func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, b
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
 	}
 	var received int
-	err = l.inTx(ctx, func(t tx) error {
+	err = l.inUndatedTx(ctx, func(t tx) error {
 		return t.Get(ctx, &received, `
-			INSERT INTO inbox (id, merchant, number, callback, body, data_key, status, received, first_at, last_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+			INSERT INTO inbox (id, merchant, number, callback, body, signature, data_key, status, received, first_at, last_at)
+			SELECT ?, ?, ?, ?, ?, ?, ?, ?, 1, now, now FROM (SELECT `+t.Clock()+` AS now) c WHERE 1 = 1
 			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
 			RETURNING received`,
-			id, merchant, number, key.Seal("callback", strings.ToValidUTF8(string(text), "\uFFFD")), []byte(key.Seal("body", string(body))), key.Stored(), Stored, t.At.UnixMilli(), t.At.UnixMilli())
+			id, merchant, number, key.Seal("callback", text),
+			[]byte(key.Seal("body", string(body))), []byte(key.Seal("signature", string(signed))), key.Stored(), Stored)
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
 	}
 	return id, received == 1, nil
+}
+
+// besideBody returns what is stored of a callback beside its body: nothing if the body says
+// it, else the callback as JSON.
+func besideBody(callback tarspay.Callback, body []byte) (string, error) {
+	text, err := json.Marshal(callback)
+	if err != nil {
+		return "", err
+	}
+	if said, err := tarspay.DecodeCallback(body); err == nil {
+		again, err := json.Marshal(said)
+		if err == nil && bytes.Equal(again, text) {
+			return "", nil
+		}
+	}
+	return strings.ToValidUTF8(string(text), "\uFFFD"), nil
 }
 
 // Callback reads a callback. ErrNotFound if there is none of that id; ErrDamaged
@@ -122,24 +150,29 @@ const (
 	recheckLateAfter = 10 * time.Minute
 )
 
+// notDone is the SQL condition for callbacks that are not handled. Its text must equal the
+// condition of the index inbox_status: only then do both engines use the index.
+const notDone = "status <> 'done'"
+
 // PendingCallbacks lists the callbacks to deliver, oldest first:
-//   - stored ones
+//   - stored ones that came at least unmarked ago. Younger ones may be signalled, and not
+//     marked yet.
 //   - unmatched ones whose order exists now
 //   - signalled ones that were not handled although their order has ended. A signal
 //     that arrives while the workflow ends is lost.
 //   - late ones that were not touched for a while. Their workflow may no longer run.
-func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
+func (l *Ledger) PendingCallbacks(ctx context.Context, limit int, unmarked time.Duration) ([]InboxEntry, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := l.callbacks(ctx, `status IN ('stored', 'unmatched', 'signalled', 'late') AND (status = 'stored'
+	entries, err := l.callbacks(ctx, notDone+` AND (status = 'stored' AND last_at <= ?
 		OR status = 'late' AND told_at < ?
 		OR status = 'unmatched' AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number)
 		OR status = 'signalled' AND last_at < ? AND EXISTS (
-			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openStates+`))`,
-		pageSize(limit), now.Add(-recheckLateAfter).UnixMilli(), now.Add(-unreadAfter).UnixMilli())
+			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openOrders+`))`,
+		pageSize(limit), now.Add(-unmarked).UnixMilli(), now.Add(-recheckLateAfter).UnixMilli(), now.Add(-unreadAfter).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: pending callbacks: %w", err)
 	}
@@ -148,7 +181,7 @@ func (l *Ledger) PendingCallbacks(ctx context.Context, limit int) ([]InboxEntry,
 
 // UnmatchedCallbacks lists the callbacks of unknown orders, oldest first.
 func (l *Ledger) UnmatchedCallbacks(ctx context.Context, limit int) ([]InboxEntry, error) {
-	entries, err := l.callbacks(ctx, "status = 'unmatched'", pageSize(limit))
+	entries, err := l.callbacks(ctx, "status = 'unmatched' AND "+notDone, pageSize(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: unmatched callbacks: %w", err)
 	}
@@ -201,6 +234,29 @@ func (l *Ledger) MarkCallback(ctx context.Context, id string, status InboxStatus
 	return nil
 }
 
+// MarkSignalled marks callbacks as Signalled that are Stored. It changes no other ones.
+func (l *Ledger) MarkSignalled(ctx context.Context, ids []string) error {
+	for some := range slices.Chunk(ids, keysPerQuery) {
+		err := l.inTx(ctx, func(t tx) error {
+			args := []any{Signalled, t.At.UnixMilli(), Stored}
+			for _, id := range some {
+				args = append(args, id)
+			}
+			_, err := t.Put(ctx, "UPDATE inbox SET status = ?, told_at = ?, problem = '', problem_at = 0 WHERE status = ? AND id IN ("+placeholders(len(some))+")", args...)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("ledger: mark %d callbacks as signalled: %w", len(some), err)
+		}
+	}
+	return nil
+}
+
+// handled marks a callback as Done.
+func (t tx) handled(id string) write {
+	return statement("UPDATE inbox SET status = 'done', told_at = ?, problem = '', problem_at = 0 WHERE id = ?", t.At.UnixMilli(), id)
+}
+
 // CallbackSummary is a callback without its content, which may have personal data.
 type CallbackSummary struct {
 	ID       string      `json:"id"`
@@ -231,7 +287,7 @@ func (l *Ledger) SetCallbackAside(ctx context.Context, id string, who order.Who)
 		e = t.entry(row)
 		refusal, err = t.onBooks(ctx, e.Key(), id, entry{
 			action: ActionSetAside, actor: who.By, mark: who.ID, evidence: "callback " + id, reason: order.Reason{Code: e.due(), Text: who.Why},
-		}, func(ours bool) (*order.Refusal, error) {
+		}, func(ours bool, _ *entry) (*order.Refusal, error) {
 			return t.setAside(ctx, &e, ours, row.due(t.At), who.By, who.Why)
 		})
 		return err
@@ -275,7 +331,9 @@ func (l *Ledger) InboxCounts(ctx context.Context) (map[InboxStatus]int, error) {
 		Status InboxStatus `db:"status"`
 		Count  int         `db:"count"`
 	}
-	if err := l.db.List(ctx, &rows, "SELECT status, COUNT(*) AS count FROM inbox GROUP BY status"); err != nil {
+	err := l.db.List(ctx, &rows, "SELECT status, COUNT(*) AS count FROM inbox WHERE "+notDone+" GROUP BY status UNION ALL SELECT '"+string(Done)+
+		"', (SELECT COUNT(*) FROM inbox) - (SELECT COUNT(*) FROM inbox WHERE "+notDone+")")
+	if err != nil {
 		return nil, fmt.Errorf("ledger: count callbacks: %w", err)
 	}
 	counts := make(map[InboxStatus]int, len(inboxStatuses))
@@ -288,13 +346,15 @@ func (l *Ledger) InboxCounts(ctx context.Context) (map[InboxStatus]int, error) {
 	return counts, nil
 }
 
-const inboxColumns = "id, merchant, number, callback, data_key, status, problem, problem_at, received, first_at, last_at"
+const inboxColumns = "id, merchant, number, callback, body, signature, data_key, status, problem, problem_at, received, first_at, last_at"
 
 type inboxRow struct {
 	ID        string      `db:"id"`
 	Merchant  string      `db:"merchant"`
 	Number    string      `db:"number"`
-	Callback  string      `db:"callback"`
+	Callback  string      `db:"callback"` // empty: the body says it
+	Body      []byte      `db:"body"`
+	Signature []byte      `db:"signature"`
 	DataKey   string      `db:"data_key"`
 	Status    InboxStatus `db:"status"`
 	Problem   string      `db:"problem"`
@@ -315,6 +375,16 @@ func (p private) entry(r inboxRow) InboxEntry {
 	return e
 }
 
+// sent returns what the gateway has sent. What cannot be read is empty: it proves nothing.
+func (r inboxRow) sent(texts rowTexts) (body []byte, signature string) {
+	text, err := texts.open("body", string(r.Body))
+	signed, unsigned := texts.open("signature", string(r.Signature))
+	if err != nil || unsigned != nil || hidden(text) || hidden(signed) {
+		return nil, ""
+	}
+	return []byte(text), hex.EncodeToString([]byte(signed))
+}
+
 // callback decrypts and decodes the row. A callback whose key is gone was erased.
 func (p private) callback(r inboxRow) (InboxEntry, error) {
 	e := InboxEntry{
@@ -324,6 +394,15 @@ func (p private) callback(r inboxRow) (InboxEntry, error) {
 	if err == nil {
 		r.Callback, err = texts.open("callback", r.Callback)
 	}
+	if err == nil && r.Callback == "" { // the body says it, unless that cannot be read
+		var body string
+		if body, err = texts.open("body", string(r.Body)); hidden(body) {
+			r.Callback = body
+		}
+	}
+	if err == nil && !hidden(r.Callback) {
+		e.Body, e.Signature = r.sent(texts)
+	}
 	if err != nil {
 		return e, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)
 	}
@@ -331,7 +410,12 @@ func (p private) callback(r inboxRow) (InboxEntry, error) {
 		e.Hidden, e.Callback = r.Callback, tarspay.Callback{Merchant: r.Merchant, OrderNumber: r.Number}
 		return e, nil
 	}
-	if err := json.Unmarshal([]byte(r.Callback), &e.Callback); err != nil {
+	if r.Callback == "" {
+		e.Callback, err = tarspay.DecodeCallback(e.Body)
+	} else {
+		err = json.Unmarshal([]byte(r.Callback), &e.Callback)
+	}
+	if err != nil {
 		return e, fmt.Errorf("ledger: callback %s: %w: %w", r.ID, ErrDamaged, err)
 	}
 	if key := (order.Key{Merchant: r.Merchant, Number: r.Number}); e.Key() != key {

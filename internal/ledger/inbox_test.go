@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -27,28 +29,34 @@ func TestStoreCallback(t *testing.T) {
 		body := []byte("{\"any\":\"bytes\x00\xff\"}")
 		before := time.Now().UTC().Truncate(time.Millisecond)
 
-		id, fresh, err := b.StoreCallback(t.Context(), c, body)
+		const signature = "3006020101020100" // not text, and not the gateway's: nobody verifies it here
+		id, fresh, err := b.StoreCallback(t.Context(), c, body, signature)
 		require.NoError(t, err)
 		require.True(t, fresh)
 		require.Equal(t, c.Fingerprint(), id)
 		entry, err := b.Callback(t.Context(), id)
 		require.NoError(t, err)
-		require.Equal(t, InboxEntry{ID: id, Callback: c, Status: Stored, Received: 1, FirstAt: entry.FirstAt, LastAt: entry.FirstAt}, entry)
+		require.Equal(t, InboxEntry{ID: id, Callback: c, Status: Stored, Received: 1, FirstAt: entry.FirstAt, LastAt: entry.FirstAt, Body: body, Signature: signature}, entry)
 		require.WithinRange(t, entry.FirstAt, before, time.Now())
 		require.Equal(t, order.Key{Merchant: merchant, Number: "W1"}, entry.Key())
 		var kept struct {
-			Body    []byte `db:"body"`
-			DataKey string `db:"data_key"`
+			Body      []byte `db:"body"`
+			Signature []byte `db:"signature"`
+			DataKey   string `db:"data_key"`
 		}
-		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body, data_key FROM inbox WHERE id = ?", id))
+		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body, signature, data_key FROM inbox WHERE id = ?", id))
 		key, err := testRing.Open(callbackSubject(merchant, "W1"), kept.DataKey)
 		require.NoError(t, err)
 		plain, err := key.Open("body", string(kept.Body))
 		require.NoError(t, err)
 		require.Equal(t, string(body), plain)
+		plain, err = key.Open("signature", string(kept.Signature))
+		require.NoError(t, err)
+		require.Equal(t, signature, hex.EncodeToString([]byte(plain)))
+		require.True(t, vault.Sealed(string(kept.Signature)), "it could confirm a guess of the body")
 
 		time.Sleep(2 * time.Millisecond)
-		id2, fresh, err := b.StoreCallback(t.Context(), c, []byte("written otherwise"))
+		id2, fresh, err := b.StoreCallback(t.Context(), c, []byte("written otherwise"), "00")
 		require.NoError(t, err)
 		require.False(t, fresh)
 		require.Equal(t, id, id2)
@@ -60,14 +68,17 @@ func TestStoreCallback(t *testing.T) {
 		first := kept.Body
 		require.NoError(t, b.db.Get(t.Context(), &kept, "SELECT body, data_key FROM inbox WHERE id = ?", id))
 		require.Equal(t, first, kept.Body) // as it came first
+		require.Equal(t, signature, again.Signature)
 
 		_, err = b.Callback(t.Context(), "nobody")
 		require.ErrorIs(t, err, ErrNotFound)
-		_, _, err = b.StoreCallback(t.Context(), c, []byte(strings.Repeat("x", tarspay.MaxCallbackBytes+1)))
+		_, _, err = b.StoreCallback(t.Context(), c, []byte(strings.Repeat("x", tarspay.MaxCallbackBytes+1)), "")
 		require.ErrorContains(t, err, "are more than 65536")
 		other := c
 		other.PayAmount = "1"
-		_, fresh, err = b.StoreCallback(t.Context(), other, nil)
+		_, _, err = b.StoreCallback(t.Context(), other, nil, "no hex")
+		require.ErrorContains(t, err, "not hex")
+		_, fresh, err = b.StoreCallback(t.Context(), other, nil, "")
 		require.NoError(t, err)
 		require.True(t, fresh)
 	})
@@ -80,7 +91,7 @@ func TestConcurrentDuplicatesAreFreshOnce(t *testing.T) {
 		c := callbackFor(request(order.Withdrawal, "W1", "100"), "G1")
 		var fresh atomic.Int32
 		together(32, func(int) {
-			if _, is, err := b.StoreCallback(t.Context(), c, []byte("{}")); err == nil && is {
+			if _, is, err := b.StoreCallback(t.Context(), c, []byte("{}"), ""); err == nil && is {
 				fresh.Add(1)
 			}
 		})
@@ -98,7 +109,7 @@ func TestMarkCallbackGoesForwardOnly(t *testing.T) {
 		for i, from := range inboxStatuses {
 			for j, to := range inboxStatuses {
 				c := callbackFor(request(order.Withdrawal, fmt.Sprint("W", i, j), "100"), "G1")
-				id, _, err := b.StoreCallback(t.Context(), c, []byte("{}"))
+				id, _, err := b.StoreCallback(t.Context(), c, []byte("{}"), "")
 				require.NoError(t, err)
 				require.NoError(t, b.MarkCallback(t.Context(), id, from))
 				require.NoError(t, b.MarkCallback(t.Context(), id, to))
@@ -126,7 +137,7 @@ func TestPendingCallbacks(t *testing.T) {
 
 		ids := make(map[string]string)
 		for _, number := range []string{"stored", "unmatched", "appeared", "signalled", "late", "done", "last"} {
-			id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, number, "1"), "G"), []byte("{}"))
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, number, "1"), "G"), []byte("{}"), "")
 			require.NoError(t, err)
 			ids[number] = id
 			time.Sleep(2 * time.Millisecond) // they are listed by the time they came
@@ -139,7 +150,7 @@ func TestPendingCallbacks(t *testing.T) {
 		open(t, b, request(order.Deposit, "appeared", "1"))
 		open(t, b, request(order.Deposit, "stored", "1"))
 		pending := func(limit int) []string {
-			entries, err := b.PendingCallbacks(t.Context(), limit)
+			entries, err := b.PendingCallbacks(t.Context(), limit, 0)
 			require.NoError(t, err)
 			numbers := make([]string, len(entries))
 			for i, entry := range entries {
@@ -152,7 +163,7 @@ func TestPendingCallbacks(t *testing.T) {
 
 		second := callbackFor(request(order.Deposit, "stored", "1"), "G")
 		second.State = tarspay.StateInProgress
-		_, _, err = b.StoreCallback(t.Context(), second, []byte("{}"))
+		_, _, err = b.StoreCallback(t.Context(), second, []byte("{}"), "")
 		require.NoError(t, err)
 		entries, err := b.Callbacks(t.Context(), order.Key{Merchant: merchant, Number: "stored"})
 		require.NoError(t, err)
@@ -169,7 +180,7 @@ func TestSetCallbackAside(t *testing.T) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		r := request(order.Deposit, "stray", "1")
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
 		require.NoError(t, err)
 		var trail []string
 		aside := func(by, why, code, trace string, status InboxStatus) {
@@ -204,7 +215,7 @@ func TestSetCallbackAside(t *testing.T) {
 		require.Equal(t, "callback "+id, done.Evidence)
 		require.Equal(t, order.Reason{Code: CodeUnmatched, Text: "not ours"}, done.Reason)
 
-		_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
 		require.NoError(t, err)
 		require.False(t, fresh)
 		unmatched, err = b.UnmatchedCallbacks(t.Context(), 0)
@@ -224,7 +235,7 @@ func TestCallbackOfAnOrderThatAppearedIsNotSetAside(t *testing.T) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		r := request(order.Deposit, "appeared", "1")
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
 		open(t, b, r)
@@ -234,7 +245,7 @@ func TestCallbackOfAnOrderThatAppearedIsNotSetAside(t *testing.T) {
 		require.Equal(t, CodeNotUnmatched, refusal.Code)
 		require.Equal(t, Unmatched, e.Status)
 		require.Equal(t, append(trail, "amina: set_aside refused CALLBACK_NOT_UNMATCHED"), b.trail(t, r.Key()))
-		pending, err := b.PendingCallbacks(t.Context(), 0)
+		pending, err := b.PendingCallbacks(t.Context(), 0, 0)
 		require.NoError(t, err)
 		require.Len(t, pending, 1)
 		b.clean(t)
@@ -251,14 +262,14 @@ func TestCallbacksWithTextThatColumnsDoNotTake(t *testing.T) {
 			c := callbackFor(request(order.Withdrawal, text, "100"), text)
 			c.Currency, c.Fee, c.FailReason = text, text, text
 			c.Extra = map[string]json.RawMessage{"note": json.RawMessage(`"\u0000\ud800"`), "more": json.RawMessage("\"\xff\"")}
-			id, fresh, err := b.StoreCallback(t.Context(), c, []byte("{}"))
+			id, fresh, err := b.StoreCallback(t.Context(), c, []byte("{}"), "")
 			require.NoError(t, err)
 			require.True(t, fresh, "%q", text)
 			e, err := b.Callback(t.Context(), id)
 			require.NoError(t, err)
 			_, err = b.Order(t.Context(), e.Key())
 			require.ErrorIs(t, err, ErrNotFound, "%q", text)
-			pending, err := b.PendingCallbacks(t.Context(), 0)
+			pending, err := b.PendingCallbacks(t.Context(), 0, 0)
 			require.NoError(t, err)
 			require.Len(t, pending, 1)
 			found, err := b.Callbacks(t.Context(), e.Key())
@@ -282,11 +293,11 @@ func TestLateCallbacksComeBack(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, "late", "1"), "G"), []byte("{}"))
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, "late", "1"), "G"), []byte("{}"), "")
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(t.Context(), id, Late))
 		pending := func() int {
-			entries, err := b.PendingCallbacks(t.Context(), 0)
+			entries, err := b.PendingCallbacks(t.Context(), 0, 0)
 			require.NoError(t, err)
 			return len(entries)
 		}
@@ -314,7 +325,7 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 		for _, number := range []string{"problem", "waits", "damaged", "young"} {
 			r := request(order.Deposit, number, "1")
 			open(t, b, r)
-			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"))
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
 			require.NoError(t, err)
 			ids[number] = id
 		}
@@ -337,7 +348,7 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 		require.Len(t, due, 2)
 		require.Contains(t, due["problem"], CodeUndelivered+" the workflow takes no more signals")
 		require.Contains(t, due["waits"], CodeUndelivered)
-		pending, err := b.PendingCallbacks(t.Context(), 0)
+		pending, err := b.PendingCallbacks(t.Context(), 0, 0)
 		require.NoError(t, err)
 		require.Len(t, pending, 4)
 		damaged := slices.IndexFunc(pending, InboxEntry.Damaged)
@@ -363,5 +374,51 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 		require.NoError(t, b.MarkCallback(t.Context(), ids["young"], Signalled))
 		require.Empty(t, queue()) // it was passed on after all
 		b.clean(t)
+	})
+}
+
+// A callback that its body says is not stored a second time beside it. One that the body
+// does not say is, and both are read as they were.
+func TestACallbackIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		private, _, err := tarspay.GenerateKey()
+		require.NoError(t, err)
+		signer, err := tarspay.NewSigner(private)
+		require.NoError(t, err)
+		for number, beside := range map[string]bool{"W1": false, "W2": true} {
+			sent := callbackFor(request(order.Withdrawal, number, "10"), "G"+number)
+			body, signature := tarspay.EncodeCallback(sent, signer)
+			if beside {
+				body = []byte(`{"another":"body"}`)
+			}
+			id, fresh, err := b.StoreCallback(t.Context(), sent, body, signature)
+			require.NoError(t, err)
+			require.True(t, fresh)
+			var stored string
+			require.NoError(t, b.pool().Get(&stored, b.pool().Rebind("SELECT callback FROM inbox WHERE id = ?"), id))
+			require.Equal(t, beside, len(stored) > 100, stored) // it is encrypted
+			read, err := b.Callback(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, sent.Fingerprint(), read.Callback.Fingerprint())
+			require.Equal(t, body, read.Body)
+			listed, err := b.Callbacks(t.Context(), order.Key{Merchant: merchant, Number: number})
+			require.NoError(t, err)
+			require.Equal(t, read, listed[0])
+
+			reader, err := Open(t.Context(), b.url, ReadOnly())
+			require.NoError(t, err)
+			unread, err := reader.Callback(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, Encrypted, unread.Hidden, "without the data key")
+			require.Equal(t, order.Key{Merchant: merchant, Number: number}, unread.Key())
+			require.NoError(t, reader.Close())
+			require.NoError(t, b.exec("UPDATE inbox SET data_key = '' WHERE number = '"+number+"'"))
+			unread, err = b.Callback(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, Erased, unread.Hidden)
+			require.Empty(t, unread.Signature)
+		}
 	})
 }

@@ -73,10 +73,14 @@ type Ledger struct {
 	authority Authority  // nil: no roster
 	private   private
 	erasing   Erasing
+	zones     map[string]string // the time zone of merchants, where this process knows it
+
+	twoPersonClose func(stake money.Amount) bool // nil: one person closes any discrepancy
 }
 
 // Authority says who may act: see package authority. Permit and PermitStart are
-// called within a transaction, with the time of the transaction.
+// called within a transaction, with the time of the transaction. A proof with a time Done is
+// one of the audit: it may have expired since then, and everything else is asked as of now.
 type Authority interface {
 	// Refresh is called before such a transaction.
 	Refresh()
@@ -91,8 +95,13 @@ type Authority interface {
 	PermitAdjustment(action string, who order.Who, adjustment order.AdjustmentProposal, at time.Time) (proof string, refusal *order.Refusal)
 	// PermitResume does the same for the end of a stop of the scope and the id.
 	PermitResume(who order.Who, scope order.StopScope, id int64, at time.Time) (proof string, refusal *order.Refusal)
+	// PermitDiscrepancy does the same for closing a discrepancy with the stake. If two
+	// persons close it, a system is not one of them.
+	PermitDiscrepancy(who order.Who, d order.DiscrepancySigned, stake money.Amount, two bool, at time.Time) (proof string, refusal *order.Refusal)
 	// PermitErasure does the same for the erasure of an order's personal data.
 	PermitErasure(who order.Who, key order.Key, at time.Time) (proof string, refusal *order.Refusal)
+	// PermitClosing does the same for the closing of a day.
+	PermitClosing(who order.Who, day order.DayRef, at time.Time) (proof string, refusal *order.Refusal)
 }
 
 // SetAuthority sets who may act. Without an authority everybody may, and signed

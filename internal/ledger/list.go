@@ -58,10 +58,10 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	where.among("state", texts(filter.States))
 	where.among("merchant", filter.Merchants)
 	if filter.Open {
-		where.add(openStates)
+		where.add(openOrders)
 	}
 	if filter.NeedsReview {
-		where.add(openStates) // for the index: all that need a person are open
+		where.add(openOrders) // for the index: all that need a person are open
 		where.add(needsPerson)
 	}
 	if !filter.Since.IsZero() {
@@ -73,10 +73,10 @@ func (l *Ledger) Orders(ctx context.Context, filter Filter) ([]order.Order, erro
 	where.equal("currency", filter.Currency)
 	where.amounts(filter.AmountMin, filter.AmountMax)
 	if !filter.EndedSince.IsZero() {
-		where.add("NOT "+openStates+" AND updated_at >= ?", filter.EndedSince.UnixMilli())
+		where.add("ended_at > 0 AND ended_at >= ?", filter.EndedSince.UnixMilli())
 	}
 	if !filter.EndedUntil.IsZero() {
-		where.add("NOT "+openStates+" AND updated_at < ?", filter.EndedUntil.UnixMilli())
+		where.add("ended_at > 0 AND ended_at < ?", filter.EndedUntil.UnixMilli())
 	}
 	if filter.Batch != "" {
 		where.add("(merchant, number) IN (SELECT r.merchant, r.number FROM batch_rows r WHERE r.batch = ? AND r.outcome IN ('begun', 'started', 'ended'))", filter.Batch)
@@ -121,7 +121,7 @@ func (l *Ledger) OpenOrders(ctx context.Context, age time.Duration) iter.Seq2[or
 		var last orderRow
 		for {
 			var page []orderRow
-			err := l.db.List(ctx, &page, "SELECT "+orderColumns+" FROM orders WHERE "+openStates+` AND created_at < ?
+			err := l.db.List(ctx, &page, "SELECT "+orderColumns+" FROM orders WHERE "+openOrders+` AND created_at < ?
 				AND (merchant, currency, created_at, id) > (?, ?, ?, ?) ORDER BY merchant, currency, created_at, id LIMIT ?`,
 				before.UnixMilli(), last.Merchant, last.Currency, last.CreatedAt, last.ID, openPage)
 			if err != nil {
@@ -152,9 +152,9 @@ func pageSize(limit int) int {
 	return min(limit, MaxPage)
 }
 
-// openStates is the SQL condition for open orders. Its text must equal the
+// openOrders is the SQL condition for open orders. Its text must equal the
 // condition of the index orders_open: only then do both engines use the index.
-var openStates = "state IN ('" + strings.Join(texts(statesThat(func(s order.State) bool { return !s.Terminal() })), "', '") + "')"
+const openOrders = "ended_at = 0"
 
 // needsPerson is the SQL condition for orders for which order.Standing.NeedsPerson
 // holds.

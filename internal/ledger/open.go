@@ -10,6 +10,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -49,6 +50,7 @@ type Terms struct {
 	Horizon       time.Duration // how long the outcome is queried, counted from the first create; then the order goes to review
 	Run           string        // run ID of the workflow that opens the order; a later run calls Reopen
 	AskFirst      bool          // the order may have been sent before: query the gateway before its first create
+	ExpectedFee   money.Amount  // of a withdrawal: the fee on top that the gateway is expected to charge; zero if none is known
 }
 
 // OpenOrder inserts an order, once per merchant and number. Its state follows from
@@ -57,10 +59,12 @@ type Terms struct {
 //	refused         rejected; nothing is reserved
 //	needs approval  awaiting_approval; nothing is reserved
 //	pass            a deposit: created
-//	                a withdrawal: reserved, its amount moved from available to
-//	                in_flight in the same transaction; when the balance does not
-//	                cover it, awaiting_funds or failed with
+//	                a withdrawal: reserved, its amount and the fee that is expected
+//	                moved from available to in_flight in the same transaction; when
+//	                the balance does not cover both, awaiting_funds or failed with
 //	                order.CodeInsufficientFunds, as the terms say
+//
+// The expected fee is on record from then on. The policy and the limits do not count it.
 //
 // An order that passes and whose NotBefore is ahead, by the ledger's clock, is scheduled:
 // nothing is reserved. Its opening is judged without the day's totals; Release judges
@@ -92,6 +96,13 @@ func (l *Ledger) OpenOrder(ctx context.Context, request order.Request, terms Ter
 	if terms.WaitForFunds && row.Kind == order.Withdrawal {
 		row.WaitsForFunds, row.fundsDeadline = 1, terms.FundsDeadline
 	}
+	if fee := terms.ExpectedFee; row.Kind == order.Withdrawal && fee.IsPositive() {
+		if more, err := fee.Compare(request.Amount); err != nil || more > 0 {
+			return order.Order{}, "", fmt.Errorf("ledger: open %s: a fee of %s cannot be expected of %s", request.Key(), fee, request.Amount)
+		}
+		row.ExpectedFee = fee.Minor()
+	}
+	row.evidence = row.opened(terms.Policy)
 	opened, opening, err := l.open(ctx, row, request, terms.Policy)
 	var unusable *Error
 	if errors.As(err, &unusable) && unusable.Code == CodeSum {
@@ -129,10 +140,6 @@ func openingOf(existing order.Order, request order.Request) Opening {
 }
 
 func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, policy *rules.Policy) (order.Order, Opening, error) {
-	row.evidence = request.Fingerprint()
-	if id := policy.ID(); id != "" {
-		row.evidence += " policy " + id
-	}
 	needs := policy.Needs(request)
 	if !request.NotBefore.IsZero() {
 		opened, opening, err := l.openWith(ctx, row, func(t tx, ctx context.Context, row orderRow) (orderRow, Opening, error) {
@@ -171,6 +178,29 @@ func (l *Ledger) open(ctx context.Context, row orderRow, request order.Request, 
 	}
 	return order.Order{}, "", errEnough
 }
+
+// opened returns the evidence of the opening: the fingerprint, the policy and the expected
+// fee.
+func (r *orderRow) opened(policy *rules.Policy) string {
+	evidence := r.Fingerprint
+	if id := policy.ID(); id != "" {
+		evidence += " policy " + id
+	}
+	return evidence + r.feeEvidence()
+}
+
+// feeEvidence is what the evidence of the opening says of the expected fee; "" if there is
+// none.
+func (r *orderRow) feeEvidence() string {
+	if r.ExpectedFee == 0 {
+		return ""
+	}
+	read := amounts{currency: r.Currency}
+	return feeMark + read.of(r.ExpectedFee).Number()
+}
+
+// feeMark is before the expected fee in the evidence of an opening.
+const feeMark = " fee "
 
 // openTries is the most tries.
 const openTries = 10
@@ -344,7 +374,7 @@ func (r *orderRow) applyRuling(ruling rules.Ruling, at time.Time, policy *rules.
 // applyFunds sets a withdrawal's state and reason from the available balance.
 func (r *orderRow) applyFunds(available int64) {
 	r.State, r.ReasonCode, r.ReasonText = order.Reserved, "", ""
-	if available >= r.Amount {
+	if available >= r.Amount+r.ExpectedFee {
 		return
 	}
 	r.State = order.Failed
@@ -354,6 +384,9 @@ func (r *orderRow) applyFunds(available int64) {
 	read := amounts{currency: r.Currency}
 	r.ReasonCode = order.CodeInsufficientFunds
 	r.ReasonText = fmt.Sprintf("the available balance of %s does not cover %s", read.of(available), read.of(r.Amount))
+	if r.ExpectedFee > 0 {
+		r.ReasonText += fmt.Sprintf(" and the expected fee of %s", read.of(r.ExpectedFee))
+	}
 }
 
 // write inserts the row, its first audit entry and its reservation. If the number
@@ -370,12 +403,9 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 		action: ActionOpen, actor: h.RequestedBy, source: FromOpening, evidence: row.evidence, reason: h.Reason, envelope: row.proof,
 	}, "", t.At.UnixMilli())
 	row.AuditEntries, row.AuditHead = h.entries, h.head
-	row, opening, err := t.insertOrder(ctx, row)
+	row, opening, told, err := t.insertOrder(ctx, row)
 	if err != nil || opening != Opened {
 		return row, opening, err
-	}
-	if err := t.insertAudit(ctx, first); err != nil {
-		return row, "", err
 	}
 	h.id = row.ID
 	if err := t.writeMetadata(ctx, h.id, row.start); err != nil {
@@ -384,10 +414,18 @@ func (t tx) write(ctx context.Context, row orderRow) (orderRow, Opening, error) 
 	if h.counts(h.State) {
 		h.counted = row.Amount
 	}
-	if err := t.closeNotInLedger(ctx, &h); err != nil {
-		return row, "", err
+	writes := []write{t.auditWrite(first)}
+	if told {
+		err := t.putAll(ctx, writes...)
+		if err == nil {
+			err = t.closeNotInLedger(ctx, &h)
+		}
+		if err != nil {
+			return row, "", err
+		}
+		writes = nil
 	}
-	return row, Opened, t.bookAll(ctx, h, reservation(h.Order))
+	return row, Opened, t.putAll(ctx, append(writes, t.booking(h, reservation(h.Order))...)...)
 }
 
 // keepOpenUnasked keeps an order open that would end at its opening, if the gateway
@@ -418,32 +456,41 @@ func reservation(o order.Order) []Transfer {
 	if o.State != order.Reserved {
 		return nil
 	}
-	return []Transfer{{Reason: ReasonReserve, From: AccountAvailable, To: AccountInFlight, Amount: o.Amount}}
+	return []Transfer{{Reason: ReasonReserve, From: AccountAvailable, To: AccountInFlight, Amount: o.Reservation()}}
 }
 
-// insertOrder inserts the row, or returns the existing row with its number.
-func (t tx) insertOrder(ctx context.Context, row orderRow) (orderRow, Opening, error) {
+// insertOrder inserts the row, or returns the existing row with its number. told says that
+// there is an open discrepancy of the number.
+func (t tx) insertOrder(ctx context.Context, row orderRow) (stored orderRow, opening Opening, told bool, err error) {
 	var written []struct {
 		ID       int64 `db:"id"`
 		AskFirst int64 `db:"ask_first"`
+		Told     bool  `db:"told"`
 	}
-	err := t.PutRows(ctx, &written, `
+	err = t.PutRows(ctx, &written, `
 		INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary, data_key, folded, approvals,
-			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon, not_before,
+			state, reason_code, reason_text, approve_before, waits_for_funds, funds_before, horizon, not_before, expected_fee,
 			run, ask_first, audit_entries, audit_head, created_at, updated_at)
 		VALUES (:merchant, :number, :kind, :country, :way, :currency, :amount, :fingerprint, :request, :beneficiary, :data_key, :folded, :approvals,
-			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon, :not_before,
+			:state, :reason_code, :reason_text, :approve_before, :waits_for_funds, :funds_before, :horizon, :not_before, :expected_fee,
 			:run, CASE WHEN CAST(:ask_first AS BIGINT) > 0 THEN CAST(:ask_first AS BIGINT) ELSE `+restoredAt+` END, :audit_entries, :audit_head, :created_at, :updated_at)
-		ON CONFLICT DO NOTHING RETURNING id, ask_first`, t.sealed(row))
+		ON CONFLICT DO NOTHING RETURNING id, ask_first,
+			EXISTS (SELECT 1 FROM discrepancies d WHERE d.merchant = orders.merchant AND d.number = orders.number AND d.closed_at = 0) AS told`, t.sealed(row))
 	if err != nil {
-		return row, "", err
+		return row, "", false, err
 	}
 	if len(written) == 1 {
 		row.ID, row.AskFirst = written[0].ID, written[0].AskFirst
-		return row, Opened, nil
+		return row, Opened, written[0].Told, nil
 	}
+	row, opening, err = t.existing(ctx, row)
+	return row, opening, false, err
+}
+
+// existing returns the order with the row's number, or with one that differs in capitals.
+func (t tx) existing(ctx context.Context, row orderRow) (orderRow, Opening, error) {
 	var existing orderRow
-	err = t.Get(ctx, &existing, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
+	err := t.Get(ctx, &existing, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", row.Merchant, row.Number)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = t.Get(ctx, &existing, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND folded = ? AND folded <> ''", row.Merchant, row.Folded)
 		return existing, Twin, err

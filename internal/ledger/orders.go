@@ -16,12 +16,29 @@ import (
 
 // Order reads an order. ErrNotFound if there is none of that key.
 func (l *Ledger) Order(ctx context.Context, key order.Key) (order.Order, error) {
+	o, _, err := l.order(ctx, key)
+	return o, err
+}
+
+// OrderAndSubmissions reads an order and its attempts, as Order and Submissions do.
+func (l *Ledger) OrderAndSubmissions(ctx context.Context, key order.Key) (order.Order, []Submission, error) {
+	o, attempts, err := l.order(ctx, key)
+	if err != nil || attempts == 0 {
+		return o, nil, err
+	}
+	submissions, err := l.Submissions(ctx, key)
+	return o, submissions, err
+}
+
+// order reads an order and the number of its attempts.
+func (l *Ledger) order(ctx context.Context, key order.Key) (order.Order, int, error) {
 	var row orderRow
 	err := l.db.Get(ctx, &row, "SELECT "+orderColumns+" FROM orders WHERE merchant = ? AND number = ?", sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err != nil {
-		return order.Order{}, fmt.Errorf("ledger: %w", missing(err, "order %s", key))
+		return order.Order{}, 0, fmt.Errorf("ledger: %w", missing(err, "order %s", key))
 	}
-	return l.private.order(row)
+	o, err := l.private.order(row)
+	return o, row.Attempts, err
 }
 
 // held is an order whose row is locked until the transaction ends.
@@ -36,6 +53,11 @@ type held struct {
 	head     []byte // hash of its last audit entry
 	counted  int64  // amount that this transaction adds to the day's total
 	rest     int64  // unbooked fraction of fees that this transaction adds, in millionths of a minor unit
+	// also returns what is written together with the next change of the row.
+	also []func() []write
+	// asked is the gateway id that lockFor looked for, and owner the number of another order
+	// that has it, or "".
+	asked, owner string
 	// overdraws allows a reservation that makes available negative, because the
 	// gateway already has the order.
 	overdraws bool
@@ -55,26 +77,100 @@ func (t tx) lockOrder(ctx context.Context, key order.Key) (held, error) {
 	return row.held()
 }
 
-// update writes h to the order's row, whose state must be from. It is a
-// compare-and-set, although the row is locked.
-func (t tx) update(ctx context.Context, h *held, from order.State) error {
+// inLocked runs do in a transaction that locks the order, whose time is read with the
+// order. gatewayID is the one that do may store, or empty: whose it is is read, too. do
+// must not keep state between tries.
+func (l *Ledger) inLocked(ctx context.Context, key order.Key, gatewayID string, do func(tx, *held) error) error {
+	return l.inUndatedTx(ctx, func(t tx) error {
+		var row struct {
+			orderRow
+			Clock int64  `db:"clock"`
+			Owner string `db:"owner"`
+		}
+		err := t.Get(ctx, &row, "SELECT "+orderColumns+", "+t.Clock()+` AS clock,
+			CASE WHEN gateway_id = '' THEN COALESCE((`+ownerByGatewayID+`), '') ELSE '' END AS owner
+			FROM orders WHERE merchant = ? AND number = ?`+t.ForUpdate,
+			sanitizeKey(key.Merchant), gatewayID, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
+		if err != nil {
+			return missing(err, "order %s", key)
+		}
+		t.At = moment(row.Clock)
+		opened, err := t.open(row.orderRow)
+		if err != nil {
+			return err
+		}
+		h, err := opened.held()
+		if err != nil {
+			return err
+		}
+		h.asked, h.owner = gatewayID, row.Owner
+		if err := do(t, &h); err != nil {
+			return err
+		}
+		return t.putAll(ctx, h.others()...)
+	})
+}
+
+// others returns what is to be written together with a change of the row, once.
+func (h *held) others() []write {
+	var writes []write
+	for _, also := range h.also {
+		writes = append(writes, also()...)
+	}
+	h.also = nil
+	return writes
+}
+
+// lockIfThere is lockOrder for a key that may have no order: then it returns nil.
+func (t tx) lockIfThere(ctx context.Context, key order.Key) (*held, error) {
+	h, err := t.lockOrder(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return &h, err
+}
+
+// fillIn writes to the order's row what was learned of it. An order that has ended ended when
+// its last entry says so, not now.
+func (t tx) fillIn(ctx context.Context, h *held) error {
+	at := t.At
+	if h.State.Terminal() {
+		at = h.UpdatedAt
+	}
+	return t.updateAt(ctx, h, h.State, at)
+}
+
+// update writes h to the order's row, whose state must be from, and what is to be written
+// together with it. It is a compare-and-set, although the row is locked.
+func (t tx) update(ctx context.Context, h *held, from order.State, entries ...auditRow) error {
+	return t.updateAt(ctx, h, from, t.At, entries...)
+}
+
+func (t tx) updateAt(ctx context.Context, h *held, from order.State, at time.Time, entries ...auditRow) error {
 	instructions, err := encodeInstructions(h.Instructions)
 	if err != nil {
 		return err
 	}
-	updated, err := t.Put(ctx, `
+	row := statement(`
 		UPDATE orders SET state = ?, gateway_id = ?, paid = ?, fee = ?, fee_text = ?, reason_code = ?, reason_text = ?,
 			instructions = ?, attempts = ?, audit_entries = ?, audit_head = ?, updated_at = ?
 		WHERE id = ? AND state = ?`,
 		h.State, h.GatewayID, h.Paid.Minor(), h.Fee.Minor(), h.FeeText, h.Reason.Code, h.key.Seal("reason_text", h.Reason.Text),
-		h.key.Seal("instructions", instructions), h.attempts, h.entries, h.head, t.At.UnixMilli(), h.id, from)
-	if err != nil {
+		h.key.Seal("instructions", instructions), h.attempts, h.entries, h.head, at.UnixMilli(), h.id, from)
+	row.check = func(updated int64) error {
+		if updated != 1 {
+			return fmt.Errorf("%w: order %s is not %s any more", ErrState, h.Key(), from)
+		}
+		return nil
+	}
+	writes := []write{row}
+	for _, entry := range entries {
+		writes = append(writes, t.auditWrite(entry))
+	}
+	if err := t.putAll(ctx, append(writes, h.others()...)...); err != nil {
 		return err
 	}
-	if updated != 1 {
-		return fmt.Errorf("%w: order %s is not %s any more", ErrState, h.Key(), from)
-	}
-	h.UpdatedAt = t.At
+	h.UpdatedAt = at
 	return nil
 }
 
@@ -92,22 +188,22 @@ func (t tx) move(ctx context.Context, h *held, to order.State, e entry) error {
 	case !h.counts(from) && h.counts(to): // an expired deposit that was paid late and refunded
 		h.counted += h.Amount.Minor()
 	}
-	return t.record(ctx, h, from, e)
+	err := t.record(ctx, h, from, e)
+	if err == nil && to == order.Refunded {
+		err = t.heal(ctx, h, "the order is refunded", healedByRefund...)
+	}
+	return err
 }
 
 // record writes h to the order's row, whose state must be from, with an audit
 // entry.
 func (t tx) record(ctx context.Context, h *held, from order.State, e entry) error {
-	row := h.link(e, from, t.At.UnixMilli())
-	if err := t.update(ctx, h, from); err != nil {
-		return err
-	}
-	return t.insertAudit(ctx, row)
+	return t.update(ctx, h, from, h.link(e, from, t.At.UnixMilli()))
 }
 
 const orderColumns = `id, merchant, number, kind, country, way, currency, amount, fingerprint, request,
 	state, gateway_id, paid, fee, fee_text, reason_code, reason_text, instructions, attempts,
-	approve_before, waits_for_funds, funds_before, horizon, not_before, released_at, ask_first, approvals, run, data_key, erased_at, audit_entries, audit_head, created_at, updated_at`
+	approve_before, waits_for_funds, funds_before, horizon, not_before, released_at, expected_fee, ask_first, approvals, run, data_key, erased_at, audit_entries, audit_head, created_at, updated_at`
 
 type orderRow struct {
 	ID            int64       `db:"id"`
@@ -135,6 +231,7 @@ type orderRow struct {
 	Horizon       int64       `db:"horizon"`     // milliseconds
 	NotBefore     int64       `db:"not_before"`  // of a scheduled order: when it is released; 0: it was not ahead at the opening
 	ReleasedAt    int64       `db:"released_at"` // of a scheduled order: when it was released
+	ExpectedFee   int64       `db:"expected_fee"`
 	AskFirst      int64       `db:"ask_first"`
 	Approvals     int         `db:"approvals"`
 	Run           string      `db:"run"` // run ID of the workflow that drives it
@@ -201,12 +298,15 @@ func (r orderRow) order() (order.Order, error) {
 	if o.Key() != key || o.Kind != r.Kind || o.Amount.Minor() != r.Amount || o.Amount.Currency() != r.Currency {
 		return order.Order{}, fmt.Errorf("ledger: the row of order %s differs from its request", key)
 	}
+	read := amounts{currency: r.Currency}
 	if r.Paid > 0 { // with a proved payment a fee of zero is a known fee
-		read := amounts{currency: r.Currency}
 		o.Paid, o.Fee = read.of(r.Paid), read.of(r.Fee)
-		if read.err != nil {
-			return order.Order{}, fmt.Errorf("ledger: order %s: %w", key, read.err)
-		}
+	}
+	if r.ExpectedFee > 0 {
+		o.ExpectedFee = read.of(r.ExpectedFee)
+	}
+	if read.err != nil {
+		return order.Order{}, fmt.Errorf("ledger: order %s: %w", key, read.err)
 	}
 	if r.Instructions != "" {
 		o.Instructions = new(order.Instructions)

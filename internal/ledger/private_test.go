@@ -10,9 +10,11 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // Personal values that the tests plant.
@@ -38,7 +40,7 @@ func plant(t *testing.T, b *testBundle) order.Key {
 	require.Nil(t, refusal)
 	c := callbackFor(r, "G1")
 	c.FailReason = plantedText
-	_, _, err = b.StoreCallback(t.Context(), c, []byte(`{"payee":"`+plantedName+plantedAccount+`"}`))
+	_, _, err = b.StoreCallback(t.Context(), c, []byte(`{"payee":"`+plantedName+plantedAccount+`"}`), "3006020101020100")
 	require.NoError(t, err)
 	_, err = b.Review(t.Context(), key, order.Reason{Code: "X", Text: plantedText})
 	require.NoError(t, err)
@@ -63,11 +65,32 @@ func plant(t *testing.T, b *testBundle) order.Key {
 	_, refusal, err = b.Note(t.Context(), order.Key{Merchant: merchant, Number: "NOBODY"}, order.Note{ID: "n2", By: "amina", Text: plantedText})
 	require.NoError(t, err)
 	require.NotNil(t, refusal)
+	stop, refusal, err := b.StopPayouts(t.Context(), order.StopScope{Country: "VN"}, who("amina", plantedText))
+	require.NoError(t, err)
+	require.Nil(t, refusal)
+	require.Equal(t, plantedText, stop.Why)
+	_, refusal, err = b.MarkRestored(t.Context(), who("amina", plantedText))
+	require.NoError(t, err)
+	require.Nil(t, refusal)
 	require.NoError(t, b.inTx(t.Context(), func(tx tx) error {
 		_, err := tx.keepDecision(t.Context(), envelope.Kept{Decision: &envelope.Decision{Hash: plantedDecision, Signed: plantedText}})
 		return err
 	}))
 	return key
+}
+
+// The queue shows what was said of a discrepancy to whoever has the key.
+func TestTheQueueIsReadable(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		id := b.stray(t, "W-1", 5000)
+		b.works(t, id, order.DiscrepancyWork{Step: order.StepExplain}, who("amina", plantedText))
+		due, err := b.NeedsPerson(t.Context(), 0, MaxPage)
+		require.NoError(t, err)
+		require.Len(t, due, 1)
+		require.Equal(t, plantedText, due[0].Discrepancy.Said)
+	})
 }
 
 // plantedDecision is the hash of a decision.
@@ -78,7 +101,7 @@ func (b *testBundle) decision(t *testing.T) string {
 	t.Helper()
 	var found decisions
 	require.NoError(t, b.db.View(t.Context(), func(s *sqldb.Tx) (err error) {
-		found, err = tx{s, b.keys, b.private}.decisions(t.Context(), plantedDecision)
+		found, err = tx{Tx: s, private: b.private}.decisions(t.Context(), plantedDecision)
 		return err
 	}))
 	require.Len(t, found, 1)
@@ -88,18 +111,35 @@ func (b *testBundle) decision(t *testing.T) string {
 // dump is every value of every table, as text.
 func (b *testBundle) dump(t *testing.T) string {
 	t.Helper()
+	var all strings.Builder
+	for _, name := range b.tables(t) {
+		b.dumpTable(t, name, &all)
+	}
+	return all.String()
+}
+
+// tables are the names of all tables.
+func (b *testBundle) tables(t *testing.T) (names []string) {
+	t.Helper()
 	tables := "SELECT name FROM sqlite_master WHERE type = 'table'"
 	if b.onPostgres() {
 		tables = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 	}
-	var names []string
 	require.NoError(t, b.pool().Select(&names, tables))
 	require.Greater(t, len(names), 20)
-	var all strings.Builder
-	for _, name := range names {
-		b.dumpTable(t, name, &all)
-	}
-	return all.String()
+	return names
+}
+
+// columnsOf are the names of a table's columns, each with a blank before and after it.
+func (b *testBundle) columnsOf(t *testing.T, table string) string {
+	t.Helper()
+	rows, err := b.pool().Query("SELECT * FROM " + table + " WHERE 1 = 0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	names, err := rows.Columns()
+	require.NoError(t, err)
+	require.NoError(t, rows.Err())
+	return " " + strings.Join(names, "  ") + " "
 }
 
 func (b *testBundle) dumpTable(t *testing.T, name string, all *strings.Builder) {
@@ -161,6 +201,9 @@ func TestNoPersonalDataIsStoredInClear(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, plantedText, due[0].Proposal.Evidence)
 		require.Equal(t, plantedText, b.decision(t))
+		stops, err := b.Stops(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, plantedText, stops[0].Why)
 		b.clean(t)
 	})
 }
@@ -170,6 +213,7 @@ func TestWithoutTheDataKey(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
+		require.NoError(t, b.UseDataKeys(t.Context()))
 		key := plant(t, b)
 		reader, err := Open(t.Context(), b.url, ReadOnly())
 		require.NoError(t, err)
@@ -185,6 +229,9 @@ func TestWithoutTheDataKey(t *testing.T) {
 		require.False(t, story.Callbacks[0].Damaged())
 		require.Equal(t, Encrypted, story.Audit[0].Evidence)
 		require.Equal(t, Encrypted, story.Discrepancies[0].ClosedWhy)
+		stops, err := reader.Stops(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Encrypted, stops[0].Why)
 		report, err := reader.VerifyAudit(t.Context(), sealed)
 		require.NoError(t, err)
 		require.Empty(t, report.Broken)
@@ -331,17 +378,20 @@ func TestEvidenceIsSearched(t *testing.T) {
 		a := adjustment("S1", AdjustSettlement, "30")
 		a.Evidence = "payOrderId P4711, bank slip 7"
 		propose(t, b, a)
-		booked, err := b.settlementBooked(t.Context(), merchant, "P4711")
-		require.NoError(t, err)
-		require.False(t, booked, "it is proposed only")
+		booked := func(gatewayID, number string) bool {
+			matches := []reconcile.Match{{Record: reconcile.Record{GatewayID: gatewayID, Number: number, Kind: tarspay.HistoryOwnWithdrawal}}}
+			require.NoError(t, b.markBooked(t.Context(), merchant, matches))
+			return matches[0].Booked
+		}
+		require.False(t, booked("P4711", ""), "it is proposed only")
 		_, refusal, err := b.ConfirmAdjustment(t.Context(), merchant, "S1", who("bilal", ""))
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 		for id, want := range map[string]bool{"P4711": true, "S1": true, "P4712": false} {
-			booked, err := b.settlementBooked(t.Context(), merchant, id)
-			require.NoError(t, err)
-			require.Equal(t, want, booked, id)
+			require.Equal(t, want, booked(id, ""), id)
 		}
+		require.True(t, booked("", "P4711"), "a statement may have the number alone")
+		require.False(t, booked("", "OWN-7"))
 		require.NotContains(t, b.dump(t), "P4711")
 	})
 }

@@ -120,6 +120,9 @@ func (l *lives) act(t *testing.T, random *rand.Rand) error {
 		if random.IntN(4) == 0 {
 			r.Amount = amount(1, r.Amount.Currency())
 		}
+		if random.IntN(2) == 0 {
+			terms.ExpectedFee = amount(random.Int64N(min(20, r.Amount.Minor()+1)), r.Amount.Currency())
+		}
 		_, _, err = l.OpenOrder(t.Context(), r, terms)
 	case 2:
 		_, err = begin(t.Context(), l.testBundle, key)
@@ -234,7 +237,7 @@ func (l *lives) check(t *testing.T) {
 				total += o.Paid.Minor()
 			}
 			if o.Kind == order.Withdrawal && holds(o.State) {
-				held += o.Amount.Minor()
+				held += o.Amount.Minor() + o.ExpectedFee.Minor()
 			}
 		}
 		for _, a := range adjustments {

@@ -152,14 +152,15 @@ type dueOrders struct {
 	args         []any
 }
 
-// query selects columns of the orders, and the column since.
-func (d dueOrders) query(columns string) string {
+// query selects columns of the orders of a table, and the column since. The table is
+// orders, or a query of some of its rows.
+func (d dueOrders) query(columns, table string) string {
 	return `SELECT ` + columns + `COALESCE((
 			SELECT at FROM audit a
 			WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND ` + d.since + `
 			ORDER BY seq LIMIT 1
 		), CASE WHEN not_before > 0 THEN not_before ELSE created_at END) AS since
-		FROM orders o WHERE ` + openStates + ` AND ` + d.where
+		FROM ` + table + ` o WHERE ` + openOrders + ` AND ` + d.where
 }
 
 // selectState selects the orders in a state, with the time when they first reached
@@ -209,7 +210,7 @@ func (l *Ledger) ordersDue(ctx context.Context, kind QueueKind, due dueOrders, l
 	err := l.db.List(ctx, &rows, `
 		SELECT q.*, COALESCE(p.state, '') AS proposed, COALESCE(p.paid, 0) AS proposed_paid, COALESCE(p.fee, 0) AS proposed_fee,
 			COALESCE(p.actor, '') AS proposer, COALESCE(p.evidence, '') AS proposed_evidence
-		FROM (`+due.query(orderColumns+", ")+`) q
+		FROM (`+due.query(orderColumns+", ", "orders")+`) q
 		LEFT JOIN proposals p ON p.order_id = q.id
 		ORDER BY since, id LIMIT ?`, append(slices.Clone(due.args), limit)...)
 	if err != nil {
@@ -256,11 +257,9 @@ func (p private) due(o queuedOrder, kind QueueKind) (Due, error) {
 }
 
 func (l *Ledger) discrepanciesDue(ctx context.Context, _ time.Duration, limit int) ([]Due, error) {
-	var rows []discrepancyRow
-	err := l.db.List(ctx, &rows, "SELECT "+discrepancyColumns+" FROM discrepancies WHERE closed_at = 0 ORDER BY at, id LIMIT ?", limit)
-	items := make([]Due, len(rows))
-	for i, row := range rows {
-		d := row.discrepancy()
+	open, err := l.discrepancies(ctx, " WHERE closed_at = 0 ORDER BY at, id LIMIT ?", limit)
+	items := make([]Due, len(open))
+	for i, d := range open {
 		items[i] = Due{Since: d.At, Kind: QueueDiscrepancy, Key: d.Key, ID: strconv.FormatInt(d.ID, 10), Code: d.Code, Discrepancy: &d}
 	}
 	return items, err
@@ -274,7 +273,7 @@ func (l *Ledger) breakersDue(ctx context.Context, _ time.Duration, limit int) ([
 	var items []Due
 	for _, b := range breakers[:min(limit, len(breakers))] {
 		item := Due{Since: b.Since, Kind: QueueBreaker, Key: order.Key{Merchant: b.Merchant}, Code: b.Reason.Code, Breaker: &b}
-		err := l.db.Get(ctx, &item.Waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openStates+" AND "+unsentStates, b.Merchant)
+		err := l.db.Get(ctx, &item.Waiting, "SELECT COUNT(*) FROM orders o WHERE merchant = ? AND "+openOrders+" AND "+unsentStates, b.Merchant)
 		if err != nil {
 			return nil, err
 		}
@@ -292,7 +291,7 @@ func (l *Ledger) stopsDue(ctx context.Context, _ time.Duration, limit int) ([]Du
 	for _, s := range stops[:min(limit, len(stops))] {
 		item := Due{Since: s.At, Kind: QueueStop, Key: order.Key{Merchant: s.Merchant}, ID: strconv.FormatInt(s.ID, 10), Code: codes.WithdrawalsStopped, Stop: &s}
 		err := l.db.Get(ctx, &item.Waiting, `
-			SELECT COUNT(*) FROM orders o JOIN stops s ON s.id = ? AND `+stopped+" WHERE "+openStates+" AND "+unsentStates, s.ID)
+			SELECT COUNT(*) FROM orders o JOIN stops s ON s.id = ? AND `+stopped+" WHERE o."+openOrders+" AND "+unsentStates, s.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -16,24 +16,46 @@ type QueueCount struct {
 // QueueCounts counts the items of NeedsPerson. Every kind is in the map. The
 // database counts, so no item is loaded.
 func (l *Ledger) QueueCounts(ctx context.Context, unknownFor time.Duration) (map[QueueKind]QueueCount, error) {
-	counts := make(map[QueueKind]QueueCount, len(queues))
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, queue := range queues {
-		var found struct {
-			Items  int   `db:"items"`
-			Oldest int64 `db:"oldest"`
-		}
-		count := queue.count(now, unknownFor)
-		if err := l.db.Get(ctx, &found, count.query(), count.args...); err != nil {
-			return nil, fmt.Errorf("ledger: count what needs a person: %s: %w", queue.kind, err)
-		}
-		counts[queue.kind] = QueueCount{Items: found.Items, Oldest: moment(found.Oldest)}
+	query, args := counting(now, unknownFor)
+	var found []struct {
+		Kind   QueueKind `db:"kind"`
+		Items  int       `db:"items"`
+		Oldest int64     `db:"oldest"`
+	}
+	if err := l.db.List(ctx, &found, query, args...); err != nil {
+		return nil, fmt.Errorf("ledger: count what needs a person: %w", err)
+	}
+	counts := make(map[QueueKind]QueueCount, len(found))
+	for _, f := range found {
+		counts[f.Kind] = QueueCount{Items: f.Items, Oldest: moment(f.Oldest)}
 	}
 	return counts, nil
 }
+
+// counting returns the statement of QueueCounts: a row per kind.
+func counting(at time.Time, unknownFor time.Duration) (query string, args []any) {
+	queries := make([]string, len(queues))
+	for i, queue := range queues {
+		count := queue.count(at, unknownFor)
+		queries[i] = count.query(queue.kind)
+		args = append(args, count.args...)
+	}
+	return "WITH " + lookedAt + " AS MATERIALIZED (" + mayNeedPerson + ") " + strings.Join(queries, " UNION ALL "), args
+}
+
+// mayNeedPerson selects the open orders that may be in a queue of orders, with the columns
+// that its conditions use. Most open orders wait for the gateway and are left out. The open
+// orders are read once for all queues: no index has their state, so that a change of state
+// writes none.
+const (
+	lookedAt      = "looked_at"
+	mayNeedPerson = `SELECT id, merchant, number, kind, country, state, reason_code, not_before, created_at, ended_at
+		FROM orders WHERE ` + openOrders + ` AND state <> 'submitted'`
+)
 
 // tally is an SQL query with one row per item, and the column since.
 type tally struct {
@@ -42,8 +64,8 @@ type tally struct {
 }
 
 // query returns the SQL that counts the rows and finds the oldest.
-func (t tally) query() string {
-	return "SELECT COUNT(*) AS items, COALESCE(MIN(since), 0) AS oldest FROM (" + t.rows + ") q"
+func (t tally) query(kind QueueKind) string {
+	return "SELECT '" + string(kind) + "' AS kind, COUNT(*) AS items, COALESCE(MIN(since), 0) AS oldest FROM (" + t.rows + ") q"
 }
 
 // tallyRows counts the rows of a query without arguments.
@@ -56,7 +78,7 @@ func tallyRows(rows string) func(time.Time, time.Duration) tally {
 func tallyOrders(ways ...dueOrders) func(time.Time, time.Duration) tally {
 	queries, args := make([]string, len(ways)), []any(nil)
 	for i, due := range ways {
-		queries[i] = due.query("")
+		queries[i] = due.query("", lookedAt)
 		args = append(args, due.args...)
 	}
 	return func(time.Time, time.Duration) tally { return tally{strings.Join(queries, " UNION ALL "), args} }
@@ -64,7 +86,7 @@ func tallyOrders(ways ...dueOrders) func(time.Time, time.Duration) tally {
 
 // tallyOrdersFor counts the orders that have been due for longer than unknownFor.
 func tallyOrdersFor(due dueOrders) func(time.Time, time.Duration) tally {
-	rows := "SELECT since FROM (" + due.query("") + ") o WHERE since <= ?"
+	rows := "SELECT since FROM (" + due.query("", lookedAt) + ") o WHERE since <= ?"
 	return func(at time.Time, unknownFor time.Duration) tally {
 		return tally{rows, append(append([]any(nil), due.args...), at.Add(-unknownFor).UnixMilli())}
 	}
@@ -79,8 +101,8 @@ func tallyUnsent(at time.Time, unknownFor time.Duration) tally {
 // reasons counts once. Each reason has an index.
 func tallyCallbacks(at time.Time, _ time.Duration) tally {
 	return tally{`
-		SELECT id, first_at AS since FROM inbox WHERE status = 'unmatched'
-		UNION SELECT id, first_at FROM inbox WHERE status = 'stored' AND first_at < ?
-		UNION SELECT id, first_at FROM inbox WHERE problem_at > 0 AND problem_at < ? AND status <> 'done'`,
+		SELECT id, first_at AS since FROM inbox WHERE status = 'unmatched' AND ` + notDone + `
+		UNION SELECT id, first_at FROM inbox WHERE status = 'stored' AND ` + notDone + ` AND first_at < ?
+		UNION SELECT id, first_at FROM inbox WHERE problem_at > 0 AND problem_at < ? AND ` + notDone,
 		[]any{at.Add(-deliveryDeadline).UnixMilli(), at.Add(-problemDeadline).UnixMilli()}}
 }

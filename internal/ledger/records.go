@@ -56,7 +56,7 @@ func (t tx) findNumber(ctx context.Context, row *recordRow) error {
 	if row.Number != "" {
 		return nil
 	}
-	return t.Get(ctx, &row.Number, "SELECT COALESCE((SELECT number FROM orders WHERE merchant = ? AND gateway_id = ? AND gateway_id <> '' LIMIT 1), '')",
+	return t.Get(ctx, &row.Number, "SELECT COALESCE(("+ownerByGatewayID+"), '')",
 		row.Merchant, row.GatewayID)
 }
 

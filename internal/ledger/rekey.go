@@ -18,12 +18,13 @@ const rekeyPage = 200
 type Rekeyed struct {
 	Newest  string   // the data key that every row has now
 	Rows    int      // number of rows that did not have it before
+	Reasons int      // number of reasons of stops that were in clear
 	Retired []string // the data keys that nothing uses any more, also those that were retired before
 }
 
 // Rekey wraps the key of every row with the newest data key, and hashes payees and
-// metadata with it.
-// Texts, and whatever else the audit's chain covers, stay as they are. Then it retires
+// metadata with it. It encrypts why payouts were stopped, where that is in clear.
+// All other texts, and whatever the audit's chain covers, stay as they are. Then it retires
 // the older data keys: from then on the database refuses rows with them, and no process
 // needs them. The installation's audit says so. progress is called after each page, with the number of rows so far.
 //
@@ -38,7 +39,7 @@ func (l *Ledger) Rekey(ctx context.Context, progress func(table string, rows int
 		err = &vault.Fault{Code: vault.CodeKeyMissing, Text: "there is no data key to encrypt with: set PAYOUTS_DATA_KEY_FILE"}
 	}
 	for _, step := range []func(context.Context) error{
-		run.tables, run.retire,
+		run.reasons, run.tables, run.retire,
 		run.tables, // rows that were begun before, and committed after they were looked for
 	} {
 		if err == nil {
@@ -58,6 +59,33 @@ type rekeying struct {
 	progress func(table string, rows int)
 	failed   int   // number of rows that did not decrypt
 	fault    error // of the first one
+}
+
+// reasons encrypts why payouts were stopped, in rows from before schema version 17 or of a
+// worker without a data key. The audit has the same text, and its chain covers it as it is.
+func (r *rekeying) reasons(ctx context.Context) error {
+	for {
+		var rows []stopRow
+		err := r.ledger.inTx(ctx, func(t tx) error {
+			rows = nil
+			if err := t.List(ctx, &rows, fmt.Sprintf("SELECT "+stopColumns+" FROM stops WHERE data_key = '' ORDER BY id LIMIT %d", rekeyPage)); err != nil {
+				return err
+			}
+			for _, row := range rows {
+				key, err := t.ring.NewKey(row.subject())
+				if err == nil {
+					_, err = t.Put(ctx, "UPDATE stops SET why = ?, data_key = ? WHERE id = ? AND data_key = ''", key.Seal("why", row.Why), key.Stored(), row.ID)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if r.Reasons += len(rows); err != nil || len(rows) < rekeyPage {
+			return err
+		}
+	}
 }
 
 // tables wraps the keys of all tables, page by page.
@@ -263,6 +291,15 @@ var keyedTables = []keyedTable{
 		func(r keyedRow) vault.Subject { return webhookSubject(r.Number) },
 		func(ctx context.Context, t tx, r keyedRow, was string) (int64, error) {
 			return t.Put(ctx, "UPDATE webhook_endpoints SET data_key = ? WHERE id = ? AND data_key = ?", r.DataKey, r.Number, was)
+		},
+	},
+	{
+		"stops", "id, merchant, country || ' ' || at AS number", "id", "id > ?", byID,
+		func(r keyedRow) vault.Subject {
+			return vault.Subject{Table: "stops", Merchant: r.Merchant, Number: r.Number}
+		},
+		func(ctx context.Context, t tx, r keyedRow, was string) (int64, error) {
+			return t.Put(ctx, "UPDATE stops SET data_key = ? WHERE id = ? AND data_key = ?", r.DataKey, r.ID, was)
 		},
 	},
 	{

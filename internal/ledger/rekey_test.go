@@ -3,11 +3,16 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -43,14 +48,14 @@ func TestRekey(t *testing.T) {
 		key := plant(t, old)
 		made, err := old.MakeCheckpoint(t.Context(), func(int) {})
 		require.NoError(t, err)
-		heads := old.heads(t)
+		heads := withoutTable(old.heads(t), "chain /")
 
 		b := old.with(t, parseRing(lineTwo, lineOne))
 		require.NoError(t, b.UseDataKeys(t.Context()))
 		done, tables := b.rekey(t)
-		require.Equal(t, []string{"orders", "chains", "inbox", "adjustments", "discrepancies", "decisions"}, tables)
+		require.Equal(t, []string{"orders", "chains", "inbox", "adjustments", "discrepancies", "decisions", "stops"}, tables)
 		require.Equal(t, []string{"k1"}, done.Retired)
-		require.Equal(t, 7, done.Rows, "an order, a callback, an adjustment, a discrepancy, a decision, the chains of the merchant and of NOBODY")
+		require.Equal(t, 9, done.Rows, "an order, a callback, an adjustment, a discrepancy, a decision, a stop, the chains of the merchant, of NOBODY and of the installation")
 		require.NotContains(t, withoutTable(b.dump(t), "data_keys"), "k1:", "no key and no payee is under the old key")
 		require.Equal(t, heads, withoutTable(b.heads(t), "chain /"), "the audit's chains are what they were")
 
@@ -83,9 +88,90 @@ func TestRekey(t *testing.T) {
 		require.Equal(t, []string{"k1"}, again.Retired)
 		entries, err := after.Audit(t.Context(), order.Key{})
 		require.NoError(t, err)
-		require.Len(t, entries, 1, "it is audited once")
-		require.Equal(t, ActionRekey, entries[0].Action)
-		require.Equal(t, "retired all data keys but k2", entries[0].Evidence)
+		require.Len(t, entries, 3, "a stop, a restore, and the rekey once")
+		require.Equal(t, ActionRekey, entries[2].Action)
+		require.Equal(t, "retired all data keys but k2", entries[2].Evidence)
+	})
+}
+
+// Why payouts were stopped by a worker without a data key, and in a ledger from before
+// schema version 17, is encrypted by Rekey. The audit's entries from before stay as they
+// were hashed; no new one is in clear.
+func TestRekeyEncryptsOldReasons(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		old := setup(t).with(t, nil)
+		ended := old.stops(t, order.StopScope{Country: "VN"}, "amina", "")
+		old.resumes(t, ended.ID, "amina", "")
+		old.resumes(t, ended.ID, "bilal", "")
+		old.stops(t, order.StopScope{All: true}, "amina", "")
+		_, refusal, err := old.MarkRestored(t.Context(), who("amina", "disk of Ayesha lost"))
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		before, heads := withoutTable(old.dump(t), "audit"), old.heads(t)
+		require.Contains(t, before, "broken into")
+		require.NotContains(t, before, "disk of Ayesha lost")
+
+		b := old.with(t, testRing)
+		require.NoError(t, b.UseDataKeys(t.Context()))
+		done, _ := b.rekey(t)
+		require.Equal(t, 2, done.Reasons)
+		require.Zero(t, done.Rows, "they have the newest key at once")
+		require.NotContains(t, withoutTable(b.dump(t), "audit"), "broken into")
+		require.Equal(t, heads, b.heads(t), "the audit is what it was")
+		stops, err := b.Stops(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "broken into", stops[0].Why)
+		again, _ := b.rekey(t)
+		require.Zero(t, again.Reasons)
+
+		inClear := strings.Count(b.dump(t), "broken into") + strings.Count(b.dump(t), "all is well") + strings.Count(b.dump(t), "disk of Ayesha lost")
+		require.Equal(t, 5, inClear, "entries that were hashed in clear: two stops, two who resumed, a restore")
+		b.stops(t, order.StopScope{Merchant: merchant}, "amina", "")
+		b.resumes(t, stops[0].ID, "amina", "")
+		_, refusal, err = b.EndRestore(t.Context(), who("amina", "disk of Ayesha lost"))
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		require.Equal(t, inClear, strings.Count(b.dump(t), "broken into")+strings.Count(b.dump(t), "all is well")+strings.Count(b.dump(t), "disk of Ayesha lost"))
+		require.ErrorContains(t, b.exec("UPDATE stops SET why = 'enc1.x', data_key = 'k1:x'"), "the content of a stop never changes", "it is encrypted once")
+		b.clean(t)
+	})
+}
+
+// The migration to schema version 18 removes from the table restores what the audit has.
+func TestReasonsOfOldRestoresGo(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		older := fstest.MapFS{}
+		require.NoError(t, fs.WalkDir(schema.Migrations, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Base(path) >= "00018" {
+				return err
+			}
+			text, err := fs.ReadFile(schema.Migrations, path)
+			older[path] = &fstest.MapFile{Data: text}
+			return err
+		}))
+		before := schema
+		before.Migrations = older
+		db, err := sqldb.Open(t.Context(), url, before, sqldb.Options{})
+		require.NoError(t, err)
+		require.NoError(t, db.Migrate(t.Context()))
+		write, _ := db.Pools()
+		_, err = write.Exec("INSERT INTO restores (at, actor, why, ended) VALUES (1, 'amina', 'disk of Ayesha lost', 0)")
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+
+		b := migrated(t, url)
+		var row struct {
+			Why   string `db:"why"`
+			Actor string `db:"actor"`
+			At    int64  `db:"at"`
+		}
+		require.NoError(t, b.pool().Get(&row, "SELECT why, actor, at FROM restores"))
+		require.Equal(t, whyRestored, row.Why)
+		require.Equal(t, "amina", row.Actor)
+		require.Equal(t, int64(1), row.At)
+		require.ErrorContains(t, b.exec("UPDATE restores SET why = 'x'"), "restores are kept")
 	})
 }
 
@@ -151,7 +237,7 @@ func TestARetiredKeyEncryptsNothing(t *testing.T) {
 
 		_, _, err := straggler.OpenOrder(t.Context(), request(order.Withdrawal, "W2", "100"), Terms{})
 		require.ErrorContains(t, err, "this data key is retired")
-		_, _, err = straggler.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
+		_, _, err = straggler.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
 		require.ErrorContains(t, err, "this data key is retired")
 		var fault *vault.Fault
 		require.ErrorAs(t, b.with(t, parseRing(lineOne, lineTwo)).UseDataKeys(t.Context()), &fault)

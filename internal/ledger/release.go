@@ -59,6 +59,7 @@ func withoutTotals(facts rules.Facts) rules.Facts {
 // (rules.Unasked). Any other order is returned unchanged. ErrNotFound if there is no order
 // of the key.
 func (l *Ledger) Release(ctx context.Context, key order.Key, policy *rules.Policy) (o order.Order, left time.Duration, err error) {
+	l.refresh()
 	o, err = l.change(ctx, key, func(t tx, h *held) (err error) {
 		left, err = t.release(ctx, h, policy)
 		return err
@@ -112,8 +113,8 @@ func (t tx) judgeRelease(ctx context.Context, h *held, books booksState, policy 
 	if ruling.Verdict != rules.NeedsApproval {
 		return ruling, nil
 	}
-	by, err := t.approvedBy(ctx, h)
-	if err == nil && by != "" {
+	counted, err := t.approvals(ctx, h)
+	if err == nil && counted.enough() {
 		ruling = ruling.WithoutAsked(policy.Judge(h.Request, withoutTotals(facts)))
 	}
 	return ruling, err

@@ -445,7 +445,7 @@ func TestUnsignedScheduled(t *testing.T) {
 		r := tomorrow(request(order.Withdrawal, "W1", "100"))
 		row, err := newOrderRow(r)
 		require.NoError(t, err)
-		row.Approvals = 2
+		row.Approvals, row.evidence = 2, row.opened(nil)
 		o, _, err := b.open(t.Context(), row, r, nil)
 		require.NoError(t, err)
 		require.Equal(t, order.AwaitingApproval, o.State)

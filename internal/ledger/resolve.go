@@ -3,10 +3,13 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -20,8 +23,9 @@ import (
 // the same state and amounts is carried out, with the evidence of both. One of the
 // same person is refused with SAME_PERSON. A resolution with another state or
 // amount replaces the proposal of the same person; another person's is refused with
-// PROPOSAL_DIFFERS unless it says that it replaces it. The person who requested the
-// order may do neither.
+// PROPOSAL_DIFFERS unless it says that it replaces it. With an authority, a proposal that
+// does not count is refused with FIRST_PERSON_UNPROVEN, or replaced. The person who
+// requested the order may do neither.
 //
 // It is performed or refused, audited and repeated like the other actions, see
 // actions.go.
@@ -52,6 +56,16 @@ func (l *Ledger) resolveAs(ctx context.Context, key order.Key, asked order.Actio
 		confirms, refusal := false, (*order.Refusal)(nil)
 		if proposed {
 			confirms, refusal = rules.Second(r, first)
+			unproven, err := t.requireFirst(ctx, h.firstResolution(first))
+			switch {
+			case err != nil:
+				return err
+			case unproven == nil:
+			case r.Replace || rules.SamePerson(r.By, first.By):
+				confirms, refusal = false, nil // it takes the proposal's place
+			default:
+				refusal = unproven
+			}
 		}
 		switch {
 		case refusal != nil:
@@ -88,10 +102,45 @@ func (t tx) resolve(ctx context.Context, h *held, r order.Resolution, asked entr
 	return err
 }
 
+// firstResolution is the proposal, as its row has it, by the first of the two persons.
+func (h *held) firstResolution(stored order.Resolution) firstAct {
+	o := h.Order
+	return firstAct{
+		key: h.Key(), chain: chainOrder, actions: []AuditAction{ActionPropose}, about: aboutResolution, by: stored.By,
+		did: "has proposed " + rules.Outcome(stored), anew: "propose it anew in its place (--replace); then another person confirms it",
+		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
+			text, err := json.Marshal(who.Proof)
+			signed, misread := order.ReadSigned(text)
+			if err != nil || misread != nil {
+				return order.Refuse(order.CodeInvalidRequest, "the signed envelope cannot be read")
+			}
+			proposed, is := signed.Action.(order.Resolution)
+			if !is || !sameProposal(proposed, stored, o.Amount.Currency()) {
+				return order.Refuse(envelope.CodeOtherOrder, "what %s has signed is not what is on record", stored.By)
+			}
+			signed.Done = who.Proof.Done
+			_, refusal := a.Permit(signed, o, at)
+			return refusal
+		},
+	}
+}
+
+// sameProposal reports whether a proposal was stored as it was signed.
+func sameProposal(signed, stored order.Resolution, currency string) bool {
+	same := func(a, b money.Amount) bool {
+		return a.Minor() == b.Minor() && (a.Minor() == 0 || a.Currency() == currency && b.Currency() == currency)
+	}
+	return signed.State == stored.State && same(signed.Paid, stored.Paid) && same(signed.Fee, stored.Fee) &&
+		signed.By == stored.By && signed.Why == stored.Why && signed.Evidence == stored.Evidence
+}
+
+// twoNames stands between the names of two persons who have resolved an order.
+const twoNames = " and "
+
 // mergeResolutions merges two equal resolutions of two persons.
 func mergeResolutions(first, second order.Resolution) order.Resolution {
 	result := second
-	result.By = truncateHalf(first.By) + " and " + truncateHalf(second.By)
+	result.By = truncateHalf(first.By) + twoNames + truncateHalf(second.By)
 	if first.Why != second.Why {
 		result.Why = truncateHalf(first.Why) + "; " + truncateHalf(second.Why)
 	}

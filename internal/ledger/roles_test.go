@@ -3,14 +3,17 @@ package ledger
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
@@ -33,12 +36,15 @@ var (
 		"chains":             {"payouts_worker": "SELECT INSERT UPDATE"},
 		"checkpoints":        {"payouts_worker": "SELECT INSERT"},
 		"data_keys":          {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT INSERT", "payouts_api": "INSERT"},
+		"closed_days":        {"payouts_worker": "SELECT INSERT"},
 		"compared_workflows": {"payouts_worker": "SELECT INSERT UPDATE"},
 		"decision_totals":    {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"decisions":          {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"discrepancies":      {"payouts_worker": "SELECT INSERT UPDATE"},
+		"ended_sessions":     {"payouts_worker": "SELECT", "payouts_api": "INSERT DELETE"},
 		"event_relay":        {"payouts_worker": "SELECT UPDATE"},
 		"events":             {"payouts_worker": "SELECT INSERT"},
+		"gateway_ids":        {"payouts_worker": "SELECT INSERT"},
 		"gateway_records":    {"payouts_worker": "SELECT INSERT UPDATE"},
 		"inbox":              {"payouts_worker": "SELECT", "payouts_receiver": "SELECT INSERT"}, // columns: see below
 		"known":              {"payouts_worker": "SELECT INSERT UPDATE"},
@@ -49,9 +55,12 @@ var (
 		"proposals":          {"payouts_worker": "SELECT INSERT UPDATE"},
 		"stops":              {"payouts_worker": "SELECT INSERT UPDATE"},
 		"reconciled":         {"payouts_worker": "SELECT INSERT UPDATE"},
+		"refusal_counts":     {"payouts_worker": "SELECT INSERT UPDATE"},
 		"restores":           {"payouts_worker": "SELECT INSERT"},
 		"rosters":            {"payouts_worker": "SELECT INSERT"},
 		"snapshots":          {"payouts_worker": "SELECT INSERT"},
+		"statement_lines":    {"payouts_worker": "SELECT INSERT"},
+		"statements":         {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"submissions":        {"payouts_worker": "SELECT INSERT UPDATE"},
 		"transfers":          {"payouts_worker": "SELECT INSERT"},
 		"webhook_deliveries": {"payouts_worker": "SELECT INSERT UPDATE"},
@@ -67,6 +76,7 @@ var (
 			"payouts_worker":   {"status", "problem", "problem_at", "told_at", "data_key"},
 			"payouts_receiver": {"status", "received", "last_at", "problem", "problem_at", "told_at"},
 		},
+		"statements": {"payouts_worker": {"state", "matched", "compared", "asked", "unanswered", "settled", "absent", "changed_at"}},
 		"webhook_endpoints": {
 			"payouts_worker": {
 				"id", "merchants", "types", "url", "secret", "previous_secret", "previous_until", "data_key", "state", "state_at", "position",
@@ -230,14 +240,14 @@ func TestRolesAtWork(t *testing.T) {
 	open(t, worker, r)
 	submit(t, worker, r.Key(), Answer{Outcome: Accepted, GatewayID: "P1"})
 
-	id, first, err := receiver.StoreCallback(t.Context(), callbackFor(r, "P1"), []byte("{}"))
+	id, first, err := receiver.StoreCallback(t.Context(), callbackFor(r, "P1"), []byte("{}"), "")
 	require.NoError(t, err)
 	require.True(t, first)
 	_, err = receiver.Order(t.Context(), r.Key())
 	require.NoError(t, err)
 	require.NoError(t, receiver.MarkCallback(t.Context(), id, Signalled))
 	require.NoError(t, receiver.ProblemCallback(t.Context(), id, "x"))
-	_, err = receiver.PendingCallbacks(t.Context(), 10)
+	_, err = receiver.PendingCallbacks(t.Context(), 10, 0)
 	require.NoError(t, err)
 	_, err = receiver.InboxCounts(t.Context())
 	require.NoError(t, err)
@@ -262,7 +272,7 @@ func TestRolesOfRekey(t *testing.T) {
 		require.ErrorContains(t, err, "permission denied", role)
 	}
 	done, _ := worker.with(t, both).rekey(t)
-	require.Equal(t, 7, done.Rows)
+	require.Equal(t, 9, done.Rows)
 	require.Equal(t, []string{"k1"}, done.Retired)
 	worker.with(t, parseRing(lineTwo)).clean(t)
 }
@@ -307,4 +317,48 @@ func TestWorkersWithoutTheRightToMigrate(t *testing.T) {
 	require.Equal(t, CodeSchema, failure.Code)
 	require.ErrorContains(t, failure, "run worker migrate with the URL of their owner")
 	require.Equal(t, order.CodeInvalidRequest, order.CodeOf(opened(t, dbtest.SQLite(t)).GrantRoles(t.Context())))
+}
+
+// The logins of the Compose file have the rights of one role each.
+func TestRolesOfComposeLogins(t *testing.T) {
+	t.Parallel()
+	address, owner := withRoles(t)
+	text, err := os.ReadFile("../../docker-compose.temporal.yml")
+	require.NoError(t, err)
+	var file struct {
+		Configs map[string]struct{ Content string }
+	}
+	require.NoError(t, yaml.Unmarshal(text, &file))
+	script := file.Configs["database-logins"].Content
+	require.NotContains(t, script, "$", "Compose would put in a variable")
+	// Logins are of the whole server, which other tests share.
+	suffix := fmt.Sprintf("_%d", time.Now().UnixNano())
+	script = strings.NewReplacer("_1''", suffix+"''", "temporal", "temporal"+suffix).Replace(script)
+	for range 2 { // it may be repeated
+		_, err = owner.Exec(script)
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() {
+		for _, login := range []string{"worker", "receiver", "api", "reader", "temporal"} {
+			_, err := owner.Exec("DROP ROLE " + login + suffix)
+			require.NoError(t, err)
+		}
+	})
+	parsed, err := url.Parse(address)
+	require.NoError(t, err)
+	for login, may := range map[string]string{
+		"worker": "payouts_worker", "receiver": "payouts_receiver", "api": "payouts_api", "reader": "payouts_reader", "temporal": "",
+	} {
+		parsed.User = url.UserPassword(login+suffix, login+suffix)
+		session, err := sqlx.Open("postgres", parsed.String())
+		require.NoError(t, err)
+		var roles []string
+		require.NoError(t, session.Select(&roles, "SELECT rolname FROM pg_roles WHERE pg_has_role(oid, 'MEMBER') AND rolname <> current_user ORDER BY 1"))
+		require.ElementsMatch(t, strings.Fields(may), roles, login)
+		_, err = session.Exec("SELECT count(*) FROM orders")
+		require.Equal(t, may == "", err != nil, "%s reads orders: %v", login, err)
+		_, err = session.Exec("UPDATE orders SET state = state WHERE false")
+		require.Equal(t, may != "payouts_worker", err != nil, "%s writes orders: %v", login, err)
+		require.NoError(t, session.Close())
+	}
 }

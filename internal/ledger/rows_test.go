@@ -24,7 +24,7 @@ func TestMoneyFollowsFromRowsThatWereAdded(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				booked, err := x.book(t.Context(), h, append(reservation(h.Order), payout))
+				booked, err := x.bookAs(t.Context(), transferRow{OrderID: &h.id, Merchant: h.Merchant, Currency: "PKR"}, h, append(reservation(h.Order), payout))
 				require.Equal(t, added, booked)
 				return err
 			}))

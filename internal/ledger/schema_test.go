@@ -33,6 +33,25 @@ func TestTheSchemaKnowsTheStatesOfPackageOrder(t *testing.T) {
 	})
 }
 
+// An order is open if its state is not final. The column that says so is generated.
+func TestTheSchemaKnowsTheOpenStates(t *testing.T) {
+	t.Parallel()
+	open := texts(statesThat(func(s order.State) bool { return !s.Terminal() }))
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		var definition string
+		if !b.onPostgres() {
+			require.NoError(t, b.db.Get(t.Context(), &definition, "SELECT sql FROM sqlite_master WHERE name = 'orders'"))
+			_, definition, _ = strings.Cut(definition, "ended_at")
+			definition, _, _ = strings.Cut(definition, ")")
+		} else {
+			require.NoError(t, b.db.Get(t.Context(), &definition, `SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
+				JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'orders'::regclass AND attname = 'ended_at'`))
+		}
+		require.ElementsMatch(t, open, quoted(definition))
+	})
+}
+
 func TestTheSchemaKnowsTheMovesOfPackageOrder(t *testing.T) {
 	t.Parallel()
 	var want []string
@@ -66,15 +85,8 @@ func TestTheSchemaKnowsTheKindsOfAdjustments(t *testing.T) {
 	})
 }
 
-func TestOpenAndHoldingStates(t *testing.T) {
+func TestHoldingStates(t *testing.T) {
 	t.Parallel()
-	var open []string
-	for _, state := range order.States() {
-		if !state.Terminal() {
-			open = append(open, string(state))
-		}
-	}
-	require.ElementsMatch(t, open, quoted(openStates))
 	var holding []string
 	for _, state := range order.States() {
 		// Set aside at reserved and kept until an end.
@@ -130,6 +142,9 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"postgres: TRUNCATE decisions CASCADE", "append-only|are kept"},
 		{"postgres: TRUNCATE decision_totals", "are kept"},
 		{"DELETE FROM orders", "orders are kept"},
+		{"UPDATE gateway_ids SET order_id = 99", "ids of the gateway's orders are kept"},
+		{"DELETE FROM gateway_ids", "ids of the gateway's orders are kept"},
+		{"postgres: TRUNCATE gateway_ids", "ids of the gateway's orders are kept"},
 		{"DELETE FROM order_metadata", "metadata of orders is kept"},
 		{"postgres: TRUNCATE order_metadata", "metadata of orders is kept"},
 		{"UPDATE order_metadata SET merchant = 'M2'", "metadata of an order never changes"},
@@ -140,6 +155,15 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"postgres: TRUNCATE audit", "append-only"},
 		{"postgres: TRUNCATE submissions", "submissions are kept"},
 		{"postgres: TRUNCATE orders CASCADE", "are kept"},
+		{"DELETE FROM statements", "statements are kept"},
+		{"postgres: TRUNCATE statements CASCADE", "are kept|append-only"},
+		{"UPDATE statements SET line_count = 2", "content of a statement never changes"},
+		{"UPDATE statements SET imported_by = 'omar'", "content of a statement never changes"},
+		{"UPDATE statements SET state = 'storing'", "a statement ends once"},
+		{"UPDATE statements SET matched = line_count + 1", "statements_matched"},
+		{"UPDATE statement_lines SET amount = 2", "append-only"},
+		{"DELETE FROM statement_lines", "append-only"},
+		{"postgres: TRUNCATE statement_lines", "append-only"},
 		// An order's content.
 		{"UPDATE orders SET amount = amount + 1", "never changes"},
 		{"UPDATE orders SET request = '{}'", "never changes"},
@@ -231,7 +255,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		submit(t, b, r.Key(), accepted)
 		require.NoError(t, b.OpenDiscrepancy(t.Context(), r.Key(), codes.DiscrepancyMismatch, "x"))
 		require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, time.Minute))
-		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
+		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
 		require.NoError(t, err)
 		_, err = b.compare(t, merchant, pkr("1000"), pkr("0"))
 		require.NoError(t, err)
@@ -245,6 +269,8 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		require.NoError(t, b.exec("INSERT INTO order_metadata (order_id, place, merchant, hash) SELECT id, 9, merchant, '' FROM orders"))
 		require.NoError(t, b.exec("INSERT INTO decisions (hash, signed, at) VALUES (?, '{}', 1)", strings.Repeat("0", 64)))
 		require.NoError(t, b.exec("INSERT INTO decision_totals (decision, currency, total, done) SELECT hash, 'PKR', 10, 5 FROM decisions"))
+		stored, lines := statementOf(t, 1)
+		b.importsStatement(t, stored, lines)
 		for _, test := range tests {
 			statement, special := strings.CutPrefix(test.sql, b.db.Engine()+": ")
 			if !special && (strings.HasPrefix(statement, "postgres: ") || strings.HasPrefix(statement, "sqlite: ")) {
@@ -270,7 +296,7 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		for _, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
 			require.NoError(t, b.exec("UPDATE submissions SET outcome = ?", outcome))
 		}
-		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"))
+		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
 		require.NoError(t, err)
 		for _, status := range inboxStatuses {
 			require.NoError(t, b.exec("UPDATE inbox SET status = ?", status))
@@ -294,7 +320,7 @@ func TestTheColumnsOfBothEnginesAreTheSame(t *testing.T) {
 	for _, url := range []string{dbtest.SQLite(t), dbtest.Postgres(t)} {
 		b := migrated(t, url)
 		query := `SELECT m.name || '.' || p.name || CASE WHEN p."notnull" = 1 OR p.pk > 0 THEN ' not null' ELSE '' END
-			FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
+			FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
 		if b.onPostgres() {
 			query = `SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'NO' THEN ' not null' ELSE '' END
 				FROM information_schema.columns WHERE table_schema = current_schema()`
@@ -332,7 +358,7 @@ func TestIndexesAreUsed(t *testing.T) {
 		}
 		for query, index := range map[string]string{
 			"SELECT id FROM orders WHERE merchant = 'M' AND number = 'N'":                                                                                              "merchant",
-			"SELECT id FROM orders WHERE " + openStates + " AND merchant = 'M' AND currency = 'PKR' ORDER BY created_at, id":                                           "orders_open",
+			"SELECT id FROM orders WHERE " + openOrders + " AND merchant = 'M' AND currency = 'PKR' ORDER BY created_at, id":                                           "orders_open",
 			"SELECT id FROM orders WHERE created_at >= 5 ORDER BY created_at DESC, id DESC LIMIT 5":                                                                    "orders_created",
 			"SELECT seq FROM audit WHERE merchant = 'M' AND number = 'N' AND chain = 'order' ORDER BY seq":                                                             "(audit_pkey|sqlite_autoindex_audit_1)",
 			"SELECT amount FROM orders WHERE merchant = 'M' AND beneficiary = 'b' AND beneficiary <> '' AND created_at >= 5":                                           "orders_beneficiary",
@@ -343,8 +369,12 @@ func TestIndexesAreUsed(t *testing.T) {
 			"SELECT SUM(amount) FROM transfers WHERE merchant = 'M' AND currency = 'PKR' AND reason = 'opening_frozen' AND order_id IS NULL AND adjustment_id IS NULL": "transfers_opening",
 			"SELECT m.order_id FROM order_metadata m WHERE m.merchant = 'M' AND m.hash IN ('a', 'b') AND m.hash <> ''":                                                 "order_metadata_hash",
 			"SELECT m.order_id FROM order_metadata m WHERE m.hash IN ('a', 'b') AND m.hash <> ''":                                                                      "order_metadata_hash",
+			"SELECT seq FROM statement_lines WHERE merchant = 'M' AND number = 'N' AND (gateway_id || '') < 'G'":                                                       "statement_lines_number",
+			"SELECT seq FROM statement_lines WHERE merchant = 'M' AND gateway_id = 'G' AND gateway_id <> ''":                                                           "statement_lines_gateway_id",
+			"SELECT seq FROM statement_lines WHERE statement = 'S' AND seq > 5 ORDER BY seq LIMIT 5":                                                                   "(statement_lines_pkey|sqlite_autoindex_statement_lines_1)",
 			"SELECT id FROM inbox WHERE merchant = 'M' AND number = 'N'":                                                                                               "inbox_order",
-			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched')":                                                                                             "inbox_status",
+			"SELECT id FROM inbox WHERE status IN ('stored', 'unmatched') AND " + notDone:                                                                              "inbox_status",
+			"SELECT number FROM orders WHERE " + endedStates + " AND merchant = 'M' AND ended_at > 5 ORDER BY ended_at, id":                                            "orders_ended",
 			"SELECT MAX(id) FROM snapshots WHERE merchant = 'M' AND currency = 'PKR'":                                                                                  "snapshots_books",
 			"SELECT MAX(id) FROM snapshots WHERE merchant = 'M' AND currency = 'PKR' AND verdict <> 'drift'":                                                           "snapshots_not_drifting",
 			"SELECT id FROM snapshots WHERE merchant = 'M' ORDER BY id DESC LIMIT 1":                                                                                   "snapshots_merchant",

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -149,11 +150,66 @@ func TestAForgedApprovalIsFound(t *testing.T) {
 			require.NoError(t, forge(t, b, o.Key(), forgedSeal))
 			require.Equal(t, order.Reserved, b.current(t, o.Key()).State)
 			require.Empty(t, b.found(t, AuditEvidence{}))
-			report, err := b.VerifyAudit(t.Context(), sealed)
+			seen, evidence := make(seenProofs), sealed
+			evidence.Proofs = func([]Roster) Proofs { return seen }
+			report, err := b.VerifyAudit(t.Context(), evidence)
 			require.NoError(t, err)
+			require.Equal(t, seenProofs{"X1 1": true, "X1 2": false}, seen, "it counts as nobody's")
 			require.Len(t, report.Broken, 1)
 			require.Equal(t, AuditBreak{Key: o.Key(), Seq: 2, Code: want, Detail: report.Broken[0].Detail}, report.Broken[0])
 		}
+	})
+}
+
+// seenProofs records the entries of orders that are checked, and whether they are genuine.
+type seenProofs map[string]bool
+
+func (s seenProofs) Roster(string, time.Time) *order.Refusal { return nil }
+
+func (s seenProofs) Check(e AuditEntry, genuine bool) *order.Refusal {
+	if e.Key.Number != "" {
+		s[fmt.Sprint(e.Key.Number, " ", e.Seq)] = genuine
+	}
+	return nil
+}
+
+// Whoever lets an order go on that waits for an approval, under another name than that of an
+// approval, or after one of the two that an unsigned start needs, is found, although the
+// entry is sealed.
+func TestAnOrderThatGoesOnWithoutApproval(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		goesOn := func(b *testBundle, o order.Order, e entry) []AuditBreak {
+			t.Helper()
+			b.clean(t)
+			require.NoError(t, b.inTx(t.Context(), func(x tx) error {
+				h, err := x.lockOrder(t.Context(), o.Key())
+				if err != nil {
+					return err
+				}
+				if err := x.move(t.Context(), &h, order.Reserved, e); err != nil {
+					return err
+				}
+				return x.bookAll(t.Context(), h, reservation(h.Order))
+			}))
+			require.Equal(t, order.Reserved, b.current(t, o.Key()).State)
+			report, err := b.VerifyAudit(t.Context(), sealed)
+			require.NoError(t, err)
+			return report.Broken
+		}
+		b := setup(t)
+		o := b.at(t, order.Withdrawal, order.AwaitingApproval)
+		require.Equal(t, []AuditBreak{{Key: o.Key(), Seq: 2, Code: CodeChainBroken, Detail: "the order waited for an approval, and went on by reserve"}},
+			goesOn(b, o, entry{action: ActionReserve, source: FromFunds}))
+
+		b = setup(t)
+		b.SetAuthority(proves{})
+		b.books(t, "1000", "0")
+		unsigned := open(t, b, request(order.Withdrawal, "W1", "100"))
+		require.Equal(t, order.AwaitingApproval, unsigned.State)
+		require.Equal(t, []AuditBreak{{
+			Key: unsigned.Key(), Seq: 2, Code: CodeChainBroken, Detail: "the start is not signed, so two persons must approve the order, and only amina has",
+		}}, goesOn(b, unsigned, entry{action: ActionApprove, actor: "amina", source: rules.FromOperator}))
 	})
 }
 

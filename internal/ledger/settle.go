@@ -24,8 +24,8 @@ type Settlement struct {
 // the order's state by compare-and-set, audits each change with the finding as
 // proof, books the transfers, and stores the gateway id.
 //
-//	withdrawal succeeded        in_flight -> paid_out  amount; available -> fees  fee
-//	withdrawal failed           in_flight -> available amount
+//	withdrawal succeeded        in_flight -> paid_out  amount; in_flight -> available expected fee; available -> fees  fee
+//	withdrawal failed           in_flight -> available amount and expected fee
 //	withdrawal refunded         paid_out -> available  amount; the fee stays charged
 //	deposit succeeded, in part  received -> available  paid; available -> fees  fee
 //	deposit refunded            available -> received  paid, whole, in part or late; the fee stays charged
@@ -45,18 +45,27 @@ type Settlement struct {
 // order; an *order.Refusal with order.CodeEvidenceMissing for an operator's
 // finding without the person's name or evidence.
 func (l *Ledger) Settle(ctx context.Context, key order.Key, finding rules.Finding) (Settlement, error) {
+	return l.settleWith(ctx, key, finding, "")
+}
+
+// SettleCallback is Settle for the finding of a callback of the inbox. It marks the callback
+// done in the same transaction, unless there is an error.
+func (l *Ledger) SettleCallback(ctx context.Context, key order.Key, finding rules.Finding, callbackID string) (Settlement, error) {
+	return l.settleWith(ctx, key, finding, callbackID)
+}
+
+func (l *Ledger) settleWith(ctx context.Context, key order.Key, finding rules.Finding, callbackID string) (Settlement, error) {
 	finding.Evidence, finding.By, finding.Reason.Text = sanitizeText(finding.Evidence), sanitizeText(finding.By), sanitizeText(finding.Reason.Text)
 	finding.GatewayID = sanitizeKey(finding.GatewayID)
 	if err := checkFinding(finding); err != nil {
 		return Settlement{}, fmt.Errorf("ledger: settle %s: %w", key, err)
 	}
 	var settlement Settlement
-	err := l.inTx(ctx, func(t tx) error {
-		h, err := t.lockOrder(ctx, key)
-		if err != nil {
-			return err
+	err := l.inLocked(ctx, key, finding.GatewayID, func(t tx, h *held) (err error) {
+		if callbackID != "" {
+			h.also = append(h.also, func() []write { return []write{t.handled(callbackID)} })
 		}
-		settlement, err = t.settle(ctx, &h, finding, "", "")
+		settlement, err = t.settle(ctx, h, finding, "", "")
 		settlement.Order = h.Order
 		return err
 	})
@@ -108,7 +117,7 @@ func (t tx) settle(ctx context.Context, h *held, finding rules.Finding, mark, pr
 	}
 	if !effect.Moves() {
 		if found {
-			return Settlement{}, t.update(ctx, h, h.State)
+			return Settlement{}, t.fillIn(ctx, h)
 		}
 		return Settlement{}, nil
 	}
@@ -123,6 +132,16 @@ func (t tx) settle(ctx context.Context, h *held, finding rules.Finding, mark, pr
 	return Settlement{Moved: len(effect.Path) > 0, Discrepancy: effect.Discrepancy}, t.bookAll(ctx, *h, transfers)
 }
 
+// bookWith books the transfers together with the next change of the order's row. Nothing
+// that locks may follow: see tx.
+func (t tx) bookWith(h *held, transfers []Transfer) {
+	h.also = append(h.also, func() []write {
+		writes := t.booking(*h, transfers)
+		h.counted, h.rest = 0, 0
+		return writes
+	})
+}
+
 // applyEffect applies an effect to the order, and returns the transfers to book. e
 // has the mark and the proof for the audit.
 func (t tx) applyEffect(ctx context.Context, h *held, effect rules.Effect, finding rules.Finding, e entry) ([]Transfer, error) {
@@ -134,7 +153,7 @@ func (t tx) applyEffect(ctx context.Context, h *held, effect rules.Effect, findi
 		}
 		transfers = credited
 	}
-	for _, to := range effect.Path {
+	for i, to := range effect.Path {
 		if to == order.Succeeded || to == order.PartiallyPaid {
 			h.setPaid(finding)
 		}
@@ -143,6 +162,10 @@ func (t tx) applyEffect(ctx context.Context, h *held, effect rules.Effect, findi
 		e.action, e.actor, e.source, e.evidence, e.reason = ActionSettle, finding.By, finding.Source, finding.Evidence, h.auditReason(to)
 		if finding.Source == rules.FromOperator {
 			e.action = ActionResolve
+		}
+		if i == len(effect.Path)-1 && !finding.FeeDoubt && to != order.Refunded { // both may write more
+			t.bookWith(h, transfers)
+			transfers = nil
 		}
 		if err := t.move(ctx, h, to, e); err != nil {
 			return nil, err
@@ -158,9 +181,12 @@ func endTransfers(o order.Order, to order.State) []Transfer {
 	if o.Kind == order.Withdrawal {
 		switch to {
 		case order.Succeeded:
-			return []Transfer{{Reason: ReasonPayout, From: AccountInFlight, To: AccountPaidOut, Amount: o.Amount}, fee}
+			return []Transfer{
+				{Reason: ReasonPayout, From: AccountInFlight, To: AccountPaidOut, Amount: o.Amount},
+				{Reason: ReasonFeeRelease, From: AccountInFlight, To: AccountAvailable, Amount: o.ExpectedFee}, fee,
+			}
 		case order.Failed:
-			return []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: o.Amount}}
+			return []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: o.Reservation()}}
 		case order.Refunded:
 			return []Transfer{{Reason: ReasonRefund, From: AccountPaidOut, To: AccountAvailable, Amount: o.Amount}}
 		default: // not a final state, or one without a reservation

@@ -91,7 +91,7 @@ func (t tx) compare(ctx context.Context, row *snapshotRow, before Booked) error 
 			CAST(COALESCE(SUM(CASE WHEN o.kind = 'deposit' THEN o.amount ELSE 0 END), 0) AS BIGINT) AS open_deposit_amount,
 			CAST(COALESCE(SUM(CASE WHEN o.kind = 'deposit' AND o.sent THEN o.amount ELSE 0 END), 0) AS BIGINT) AS sent_deposit_amount
 		FROM books b LEFT JOIN (
-			SELECT merchant, currency, kind, amount, (`+holdingStates+`) AS holding, `+sent+` AS sent FROM orders WHERE `+openStates+`
+			SELECT merchant, currency, kind, amount + expected_fee AS amount, (`+holdingStates+`) AS holding, `+sent+` AS sent FROM orders WHERE `+openOrders+`
 		) o ON o.merchant = b.merchant AND o.currency = b.currency
 		WHERE b.merchant = ? AND b.currency = ?
 		GROUP BY b.merchant, b.currency, b.available, b.in_flight, b.fee_rest,
@@ -135,10 +135,7 @@ func (t tx) confirm(ctx context.Context, row *snapshotRow) error {
 func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error) {
 	var rows []snapshotRow
 	err := l.db.List(ctx, &rows, `
-		SELECT id, merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
-			open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount,
-			sent_withdrawal_amount, sent_deposit_amount, fee_rest, drift, unexplained, verdict
-		FROM snapshots WHERE merchant = ? ORDER BY id DESC LIMIT ?`, merchant, pageSize(limit))
+		SELECT `+snapshotColumns+` FROM snapshots WHERE merchant = ? ORDER BY id DESC LIMIT ?`, merchant, pageSize(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: snapshots of %s: %w", merchant, err)
 	}
@@ -150,6 +147,10 @@ func (l *Ledger) Snapshots(ctx context.Context, merchant string, limit int) ([]o
 	}
 	return snapshots, nil
 }
+
+const snapshotColumns = `id, merchant, currency, at, gateway_available, gateway_frozen, ledger_available, ledger_in_flight,
+	open_withdrawals, open_withdrawal_amount, open_deposits, open_deposit_amount,
+	sent_withdrawal_amount, sent_deposit_amount, fee_rest, drift, unexplained, verdict`
 
 type snapshotRow struct {
 	ID                   int64           `db:"id"`

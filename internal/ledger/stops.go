@@ -10,6 +10,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
+	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -55,7 +56,8 @@ func (l *Ledger) StopPayouts(ctx context.Context, scope order.StopScope, who ord
 // ResumePayouts ends a stop. The first person's action is a proposal; the second
 // person's ends the stop. It is audited in the chain of the merchant or of the
 // installation, done or refused. The codes are WHO_MISSING, WHY_MISSING,
-// TEXT_TOO_LONG, STOP_NOT_FOUND, STOP_ENDED, SAME_PERSON and those of the authority.
+// TEXT_TOO_LONG, STOP_NOT_FOUND, STOP_ENDED, SAME_PERSON, FIRST_PERSON_UNPROVEN and those
+// of the authority.
 func (l *Ledger) ResumePayouts(ctx context.Context, id int64, who order.Who) (Stop, *order.Refusal, error) {
 	l.refresh()
 	return l.stopping(ctx, ActionResume, strconv.FormatInt(id, 10), who,
@@ -63,9 +65,9 @@ func (l *Ledger) ResumePayouts(ctx context.Context, id int64, who order.Who) (St
 			row := stopRow{ID: id}
 			err := t.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?"+t.ForUpdate, id)
 			if errors.Is(err, sql.ErrNoRows) {
-				err = nil
+				return row, nil
 			}
-			return row, err
+			return t.openStop(row, err)
 		},
 		func(t tx, ctx context.Context, row *stopRow, who order.Who) (envelope string, refusal *order.Refusal, err error) {
 			if refusal = row.permitResume(who); refusal == nil {
@@ -73,7 +75,10 @@ func (l *Ledger) ResumePayouts(ctx context.Context, id int64, who order.Who) (St
 					return a.PermitResume(who, row.stop().StopScope, id, t.At)
 				})
 			}
-			if refusal == nil {
+			if refusal == nil && row.Proposer != "" {
+				refusal, err = t.requireFirst(ctx, row.first())
+			}
+			if refusal == nil && err == nil {
 				err = t.resume(ctx, row, who)
 			}
 			return envelope, refusal, err
@@ -107,6 +112,9 @@ func (l *Ledger) stopping(
 		if action == ActionResume {
 			e.mark = l.unproved(refusal, e.mark)
 		}
+		if action == ActionResume && refusal == nil && row.EndedAt > 0 {
+			e.before, e.after = stopInForce, stopEnded
+		}
 		e.refuse(refusal)
 		return t.noteOther(ctx, key, e)
 	})
@@ -124,10 +132,15 @@ func (t tx) stop(ctx context.Context, row *stopRow, who order.Who) error {
 	if err := t.HoldBack(ctx, "submissions"); err != nil {
 		return err
 	}
-	_, err := t.Put(ctx, `
-		INSERT INTO stops (merchant, country, at, actor, why) VALUES (?, ?, ?, ?, ?)
+	row.At = t.At.UnixMilli()
+	key, err := t.ring.NewKey(row.subject())
+	if err != nil {
+		return err
+	}
+	_, err = t.Put(ctx, `
+		INSERT INTO stops (merchant, country, at, actor, why, data_key) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (merchant, country) WHERE ended_at = 0 DO NOTHING`,
-		row.Merchant, row.Country, t.At.UnixMilli(), who.By, who.Why)
+		row.Merchant, row.Country, row.At, who.By, key.Seal("why", who.Why), key.Stored())
 	if err == nil {
 		_, err = t.Put(ctx, "UPDATE stops SET proposer = '' WHERE merchant = ? AND country = ? AND ended_at = 0 AND proposer <> ''", row.Merchant, row.Country)
 	}
@@ -145,7 +158,22 @@ func (t tx) stopOf(ctx context.Context, row stopRow) (stopRow, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return row, nil
 	}
-	return found, err
+	return t.openStop(found, err)
+}
+
+// openStop decrypts why payouts were stopped, unless there was an error.
+func (p private) openStop(row stopRow, err error) (stopRow, error) {
+	if err != nil {
+		return row, err
+	}
+	texts, err := p.texts(row.subject(), row.DataKey, false)
+	if err == nil {
+		err = texts.openAll(map[string]*string{"why": &row.Why})
+	}
+	if err != nil {
+		return row, fmt.Errorf("ledger: stop %d: %w", row.ID, err)
+	}
+	return row, nil
 }
 
 // resume notes who proposes to resume, or ends the stop if another person did.
@@ -177,6 +205,20 @@ func (r stopRow) permitResume(who order.Who) *order.Refusal {
 	return requirePerson("a resumption", who.By, who.Why)
 }
 
+// first is what the first of the two persons did who resume.
+func (r stopRow) first() firstAct {
+	scope := r.stop().StopScope
+	return firstAct{
+		key: order.Key{Merchant: r.Merchant}, chain: chainOther, actions: []AuditAction{ActionResume, ActionStop},
+		about: "stop " + strconv.FormatInt(r.ID, 10), by: r.Proposer,
+		did: "has proposed to resume " + scope.String(), anew: "stop it again, which takes that back; then two persons resume",
+		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
+			_, refusal := a.PermitResume(who, scope, r.ID, at)
+			return refusal
+		},
+	}
+}
+
 // Stops returns all stops that are in force, oldest first.
 func (l *Ledger) Stops(ctx context.Context) ([]Stop, error) {
 	var rows []stopRow
@@ -185,7 +227,11 @@ func (l *Ledger) Stops(ctx context.Context) ([]Stop, error) {
 	}
 	stops := make([]Stop, len(rows))
 	for i, row := range rows {
-		stops[i] = row.stop()
+		opened, err := l.private.openStop(row, nil)
+		if err != nil {
+			return nil, err
+		}
+		stops[i] = opened.stop()
 	}
 	return stops, nil
 }
@@ -207,7 +253,7 @@ func (l *Ledger) HeldBack(ctx context.Context, key order.Key) (stop *Stop, break
 		FROM orders o WHERE o.merchant = ? AND o.number = ?`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
 	if err == nil && found.Stop > 0 {
 		var row stopRow
-		err = l.db.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?", found.Stop)
+		row, err = l.private.openStop(row, l.db.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?", found.Stop))
 		read := row.stop()
 		stop = &read
 	}
@@ -217,7 +263,7 @@ func (l *Ledger) HeldBack(ctx context.Context, key order.Key) (stop *Stop, break
 	return stop, found.Breaker, nil
 }
 
-const stopColumns = "id, merchant, country, at, actor, why, proposer, ended_by, ended_at"
+const stopColumns = "id, merchant, country, at, actor, why, proposer, ended_by, ended_at, data_key"
 
 type stopRow struct {
 	ID       int64  `db:"id"`
@@ -229,6 +275,14 @@ type stopRow struct {
 	Proposer string `db:"proposer"`
 	EndedBy  string `db:"ended_by"`
 	EndedAt  int64  `db:"ended_at"`
+	DataKey  string `db:"data_key"`
+}
+
+// subject binds the row's key to what never changes of it.
+func (r stopRow) subject() vault.Subject { return stopSubject(r.Merchant, r.Country, r.At) }
+
+func stopSubject(merchant, country string, at int64) vault.Subject {
+	return vault.Subject{Table: "stops", Merchant: merchant, Number: country + " " + strconv.FormatInt(at, 10)}
 }
 
 func (r stopRow) stop() Stop {

@@ -17,6 +17,7 @@ type Story struct {
 	Audit         []AuditEntry  // oldest first
 	Discrepancies []Discrepancy // newest first, at most MaxPage
 	Transfers     []Transfer    // oldest first
+	LateFees      []LateFee     // oldest first
 }
 
 // Story reads everything that is stored about an order number. ErrNotFound if
@@ -51,6 +52,9 @@ func (l *Ledger) story(ctx context.Context, key order.Key) (s Story, err error) 
 	if s.Discrepancies, err = l.Discrepancies(ctx, DiscrepancyFilter{Merchant: key.Merchant, Number: key.Number, Limit: MaxPage}); err != nil {
 		return s, err
 	}
-	s.Transfers, err = l.Transfers(ctx, key)
+	if s.Transfers, err = l.Transfers(ctx, key); err != nil {
+		return s, err
+	}
+	s.LateFees, err = l.LateFees(ctx, key)
 	return s, err
 }

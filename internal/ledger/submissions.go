@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -96,11 +97,7 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 // a scheduled order.
 func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int) (Submission, error) {
 	var submission Submission
-	err := l.inTx(ctx, func(t tx) error {
-		h, err := t.lockOrder(ctx, key)
-		if err != nil {
-			return err
-		}
+	err := l.inLocked(ctx, key, "", func(t tx, h *held) (err error) {
 		if earlier != h.attempts {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, earlier)
 		}
@@ -108,20 +105,18 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 			return fmt.Errorf("%w: a create is not sent before %s", ErrState, h.ReleaseAt)
 		}
 		h.attempts++
+		h.also = append(h.also, func() []write {
+			return []write{statement("INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)", h.id, h.attempts, t.At.UnixMilli())}
+		})
 		switch h.State {
 		case order.Submitting:
-			err = t.update(ctx, &h, order.Submitting)
+			err = t.update(ctx, h, order.Submitting)
 		case order.Created, order.Reserved, order.Unknown:
-			err = t.move(ctx, &h, order.Submitting, entry{action: ActionSubmit, source: FromSubmission, evidence: attemptText(h.attempts)})
+			err = t.move(ctx, h, order.Submitting, entry{action: ActionSubmit, source: FromSubmission, evidence: attemptText(h.attempts)})
 		default: // it waits for approval or funds, is at the gateway, in review, or has ended
 			err = fmt.Errorf("%w: a create is not sent while it is %s", ErrState, h.State)
 		}
-		if err != nil {
-			return err
-		}
 		submission = Submission{Key: key, Attempt: h.attempts, StartedAt: t.At}
-		_, err = t.Put(ctx, "INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)",
-			h.id, h.attempts, t.At.UnixMilli())
 		return err
 	})
 	if err != nil {
@@ -152,42 +147,56 @@ func (l *Ledger) CompleteSubmission(ctx context.Context, key order.Key, attempt 
 		return order.Order{}, fmt.Errorf("ledger: complete submission %d of %s: %q is no outcome", attempt, key, answer.Outcome)
 	}
 	var result order.Order
-	err := l.inTx(ctx, func(t tx) error {
-		h, err := t.lockOrder(ctx, key)
-		if err != nil {
-			return err
-		}
-		fresh, err := t.endSubmission(ctx, h, attempt, answer)
-		if err == nil && fresh {
-			err = t.applyAnswer(ctx, &h, attempt, answer)
-		}
+	var named string
+	if rules.GatewayIDFits(answer.GatewayID) {
+		named = answer.GatewayID
+	}
+	err := l.inLocked(ctx, key, named, func(t tx, h *held) error {
+		h.also = append(h.also, func() []write { return []write{t.endSubmission(*h, attempt, answer)} })
+		err := t.applyAnswer(ctx, h, attempt, answer)
 		result = h.Order
 		return err
 	})
+	if errors.Is(err, errEnded) {
+		result, err = l.endedBefore(ctx, key, attempt, answer)
+	}
 	if err != nil {
 		return order.Order{}, fmt.Errorf("ledger: complete submission %d of %s: %w", attempt, key, err)
 	}
 	return result, nil
 }
 
-// endSubmission completes the row. fresh is false if it was completed before.
-func (t tx) endSubmission(ctx context.Context, h held, attempt int, answer Answer) (fresh bool, err error) {
-	updated, err := t.Put(ctx, `
+// errEnded rolls the transaction back: the attempt was completed before, or is not there.
+var errEnded = errors.New("there is no such attempt that has not ended")
+
+// endSubmission completes the row. errEnded if it was completed before.
+func (t tx) endSubmission(h held, attempt int, answer Answer) write {
+	w := statement(`
 		UPDATE submissions SET ended_at = ?, outcome = ?, reason_code = ?, reason_text = ?
 		WHERE order_id = ? AND attempt = ? AND outcome = ''`,
 		t.At.UnixMilli(), answer.Outcome, answer.Reason.Code, h.key.Seal("submissions.reason_text", sanitizeText(answer.Reason.Text)), h.id, attempt)
-	if err != nil || updated == 1 {
-		return updated == 1, err
+	w.check = func(updated int64) error {
+		if updated != 1 {
+			return errEnded
+		}
+		return nil
 	}
+	return w
+}
+
+// endedBefore returns the order of an attempt that was completed before. ErrNotFound if
+// there is no such attempt; ErrState if it has another outcome.
+func (l *Ledger) endedBefore(ctx context.Context, key order.Key, attempt int, answer Answer) (order.Order, error) {
 	var outcome Outcome
-	err = t.Get(ctx, &outcome, "SELECT outcome FROM submissions WHERE order_id = ? AND attempt = ?", h.id, attempt)
-	if err != nil {
-		return false, missing(err, "submission %d of %s", attempt, h.Key())
+	err := l.db.Get(ctx, &outcome, "SELECT s.outcome FROM submissions s JOIN orders o ON o.id = s.order_id WHERE o.merchant = ? AND o.number = ? AND s.attempt = ?",
+		sanitizeKey(key.Merchant), sanitizeKey(key.Number), attempt)
+	switch {
+	case err != nil:
+		return order.Order{}, missing(err, "submission %d of %s", attempt, key)
+	case outcome != answer.Outcome:
+		return order.Order{}, fmt.Errorf("%w: the attempt ended as %s, not %s", ErrState, outcome, answer.Outcome)
 	}
-	if outcome != answer.Outcome {
-		return false, fmt.Errorf("%w: the attempt ended as %s, not %s", ErrState, outcome, answer.Outcome)
-	}
-	return false, nil
+	return l.Order(ctx, key)
 }
 
 // applyAnswer changes the order's state as the answer says, if the order is
@@ -216,7 +225,7 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 		if !filled {
 			return nil
 		}
-		return t.update(ctx, h, h.State)
+		return t.fillIn(ctx, h)
 	}
 	h.Reason = order.Reason{Code: answer.Reason.Code, Text: sanitizeText(answer.Reason.Text)}
 	to := h.State
@@ -232,11 +241,10 @@ func (t tx) applyAnswer(ctx context.Context, h *held, attempt int, answer Answer
 	if to == h.State {
 		return t.update(ctx, h, h.State)
 	}
-	err := t.move(ctx, h, to, entry{action: ActionAnswer, source: FromSubmission, evidence: attemptText(attempt), reason: h.Reason})
-	if err != nil || to != order.Failed {
-		return err
+	if to == order.Failed {
+		t.bookWith(h, endTransfers(h.Order, to))
 	}
-	return t.bookAll(ctx, *h, endTransfers(h.Order, order.Failed))
+	return t.move(ctx, h, to, entry{action: ActionAnswer, source: FromSubmission, evidence: attemptText(attempt), reason: h.Reason})
 }
 
 // fill stores the answer's gateway id and instructions where the order has none.

@@ -68,6 +68,9 @@ func TestATotalThatOverflows(t *testing.T) {
 		balances, err := b.Balances(t.Context(), merchant, "PKR")
 		require.NoError(t, err)
 		require.Equal(t, pkr("900"), balances[AccountAvailable], "nothing is reserved for what was rejected")
+		audit, err := b.VerifyAudit(t.Context(), sealed)
+		require.NoError(t, err)
+		require.Empty(t, audit.Broken)
 
 		const nearly = int64(math.MaxInt64) - 5
 		_, err = b.pool().ExecContext(t.Context(), b.pool().Rebind("UPDATE books SET received = ?, opening = ? - available - in_flight"), -nearly, nearly)

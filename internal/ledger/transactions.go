@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,12 +39,9 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 	matches := make([]reconcile.Match, len(rows))
 	for i, row := range rows {
 		matches[i] = row.match()
-		if !matches[i].OwnWithdrawal() {
-			continue
-		}
-		if matches[i].Booked, err = l.settlementBooked(ctx, row.Merchant, row.GatewayID); err != nil {
-			return found, fmt.Errorf("ledger: compare record %s of %s: %w", row.GatewayID, merchant, err)
-		}
+	}
+	if err := l.markBooked(ctx, merchant, matches); err != nil {
+		return found, fmt.Errorf("ledger: compare records of %s: %w", merchant, err)
 	}
 	return reconcile.Compare(matches, opened, endedBefore), nil
 }
@@ -51,9 +50,7 @@ func (l *Ledger) CompareRecords(ctx context.Context, merchant string, ids []stri
 // number of other records of the same order number with a smaller gateway id.
 const comparedRecords = `
 	SELECT r.merchant, r.gateway_id, r.number, r.kind, r.state, r.currency, r.amount, r.paid, r.fee, r.created_at, r.source, r.seen_at,
-		COALESCE(o.kind, '') AS o_kind, COALESCE(o.state, '') AS o_state, COALESCE(o.gateway_id, '') AS o_gateway_id,
-		COALESCE(o.currency, '') AS o_currency, COALESCE(o.amount, 0) AS o_amount, COALESCE(o.paid, 0) AS o_paid,
-		COALESCE(o.fee, 0) AS o_fee, COALESCE(o.fee_text, '') AS o_fee_text, COALESCE(o.updated_at, 0) AS o_updated_at,
+		` + orderSideColumns + `,
 		(SELECT COUNT(*) FROM gateway_records x
 			WHERE x.merchant = r.merchant AND x.number = r.number AND x.number <> '' AND x.gateway_id < r.gateway_id) AS earlier
 	FROM gateway_records r LEFT JOIN orders o ON o.merchant = r.merchant AND o.number = r.number AND r.number <> ''
@@ -61,16 +58,8 @@ const comparedRecords = `
 
 type comparedRow struct {
 	recordRow
-	OrderKind  order.Kind  `db:"o_kind"`
-	OrderState order.State `db:"o_state"`
-	OrderID    string      `db:"o_gateway_id"`
-	OrderMoney string      `db:"o_currency"`
-	OurAmount  int64       `db:"o_amount"`
-	OurPaid    int64       `db:"o_paid"`
-	OurFee     int64       `db:"o_fee"`
-	OurFeeText string      `db:"o_fee_text"`
-	UpdatedAt  int64       `db:"o_updated_at"`
-	Earlier    int         `db:"earlier"`
+	orderSide
+	Earlier int `db:"earlier"`
 }
 
 // match converts a row to the types of package reconcile.
@@ -82,27 +71,62 @@ func (r comparedRow) match() reconcile.Match {
 			Amount: r.Amount, Paid: r.Paid, Fee: r.Fee, CreatedAt: moment(r.CreatedAt), Source: r.Source,
 		},
 	}
-	if r.OrderState != "" {
-		m.Order = &reconcile.Order{
-			Kind: r.OrderKind, State: r.OrderState, GatewayID: r.OrderID, Currency: r.OrderMoney,
-			Amount: r.OurAmount, Paid: r.OurPaid, Fee: r.OurFee, FeeText: r.OurFeeText, UpdatedAt: moment(r.UpdatedAt),
-		}
-	}
+	m.Order = r.order()
 	return m
 }
 
-// settlementBooked reports whether a booked settlement names the gateway id as its
-// reference or in its evidence.
-func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID string) (bool, error) {
+// orderSideColumns selects an orderSide from the order o, which may be absent.
+const orderSideColumns = `
+		COALESCE(o.kind, '') AS o_kind, COALESCE(o.state, '') AS o_state, COALESCE(o.gateway_id, '') AS o_gateway_id,
+		COALESCE(o.currency, '') AS o_currency, COALESCE(o.amount, 0) AS o_amount, COALESCE(o.paid, 0) AS o_paid,
+		COALESCE(o.fee, 0) AS o_fee, COALESCE(o.fee_text, '') AS o_fee_text, COALESCE(o.updated_at, 0) AS o_updated_at`
+
+// orderSide is the order of a compared record.
+type orderSide struct {
+	OrderKind  order.Kind  `db:"o_kind"`
+	OrderState order.State `db:"o_state"`
+	OrderID    string      `db:"o_gateway_id"`
+	OrderMoney string      `db:"o_currency"`
+	OurAmount  int64       `db:"o_amount"`
+	OurPaid    int64       `db:"o_paid"`
+	OurFee     int64       `db:"o_fee"`
+	OurFeeText string      `db:"o_fee_text"`
+	UpdatedAt  int64       `db:"o_updated_at"`
+}
+
+// order converts it to the type of package reconcile. It is nil if there is no order.
+func (r orderSide) order() *reconcile.Order {
+	if r.OrderState == "" {
+		return nil
+	}
+	return &reconcile.Order{
+		Kind: r.OrderKind, State: r.OrderState, GatewayID: r.OrderID, Currency: r.OrderMoney,
+		Amount: r.OurAmount, Paid: r.OurPaid, Fee: r.OurFee, FeeText: r.OurFeeText, UpdatedAt: moment(r.UpdatedAt),
+	}
+}
+
+// markBooked marks the own withdrawals that a booked settlement names, as its reference or
+// in its evidence, by the gateway id or, without one, by the number.
+func (l *Ledger) markBooked(ctx context.Context, merchant string, matches []reconcile.Match) error {
+	if !slices.ContainsFunc(matches, reconcile.Match.OwnWithdrawal) {
+		return nil
+	}
 	var rows []adjustmentRow
 	err := l.db.List(ctx, &rows, `
 		SELECT merchant, ref, evidence, data_key FROM adjustments WHERE merchant = ? AND kind = 'settlement' AND state = 'booked'`, merchant)
 	for i := 0; err == nil && i < len(rows); i++ {
-		if err = l.private.openAdjustment(&rows[i]); rows[i].Ref == gatewayID || strings.Contains(rows[i].Evidence, gatewayID) {
-			return true, err
-		}
+		err = l.private.openAdjustment(&rows[i])
 	}
-	return false, err
+	if err != nil {
+		return fmt.Errorf("booked settlements: %w", err)
+	}
+	for i, m := range matches {
+		id := cmp.Or(m.GatewayID, m.Number)
+		matches[i].Booked = m.OwnWithdrawal() && slices.ContainsFunc(rows, func(row adjustmentRow) bool {
+			return row.Ref == id || strings.Contains(row.Evidence, id)
+		})
+	}
+	return nil
 }
 
 // OpenDifference opens a discrepancy for the difference, once per order, code and
@@ -110,7 +134,7 @@ func (l *Ledger) settlementBooked(ctx context.Context, merchant, gatewayID strin
 // stays closed.
 func (l *Ledger) OpenDifference(ctx context.Context, d reconcile.Difference) error {
 	err := l.inTx(ctx, func(t tx) error {
-		if err := t.discrepancyOf(ctx, d.Key, d.Code, d.Mark, d.Detail); err != nil {
+		if err := t.discrepancyOf(ctx, d); err != nil {
 			return err
 		}
 		return t.markSeen(ctx, d.Key, d.Code)
@@ -155,9 +179,9 @@ type EndedMark struct {
 	ID int64 `json:"id"`
 }
 
-// endedStates is the SQL condition for the final states of sent orders. Its text must
+// endedStates is the SQL condition for the final states of sent orders. Its beginning must
 // equal the condition of the index orders_ended.
-const endedStates = "state IN ('succeeded', 'partially_paid', 'failed', 'expired', 'refunded')"
+const endedStates = "ended_at > 0 AND state IN ('succeeded', 'partially_paid', 'failed', 'expired', 'refunded')"
 
 // NextEnded returns the next order after the mark that was sent, has ended, and
 // last changed before the given time. With unreturned it skips refunded orders.
@@ -165,11 +189,11 @@ const endedStates = "state IN ('succeeded', 'partially_paid', 'failed', 'expired
 func (l *Ledger) NextEnded(ctx context.Context, merchant string, after EndedMark, before time.Time, unreturned bool) (order.Order, EndedMark, error) {
 	var row orderRow
 	query := "SELECT " + orderColumns + " FROM orders WHERE " + endedStates +
-		" AND merchant = ? AND (updated_at, id) > (?, ?) AND updated_at < ? AND attempts > 0"
+		" AND merchant = ? AND (ended_at, id) > (?, ?) AND ended_at < ? AND attempts > 0"
 	if unreturned {
 		query += " AND state <> 'refunded'"
 	}
-	err := l.db.Get(ctx, &row, query+" ORDER BY updated_at, id LIMIT 1", merchant, after.At, after.ID, before.UnixMilli())
+	err := l.db.Get(ctx, &row, query+" ORDER BY ended_at, id LIMIT 1", merchant, after.At, after.ID, before.UnixMilli())
 	if err != nil {
 		return order.Order{}, after, fmt.Errorf("ledger: %w", missing(err, "order of %s that ended", merchant))
 	}
@@ -184,7 +208,7 @@ func (l *Ledger) UnmatchedBefore(ctx context.Context, merchant string, before ti
 	if !after.FirstAt.IsZero() {
 		from = after.FirstAt.UnixMilli()
 	}
-	entries, err := l.callbacks(ctx, "status = 'unmatched' AND merchant = ? AND first_at < ? AND (first_at, id) > (?, ?)", MaxPage,
+	entries, err := l.callbacks(ctx, notDone+" AND status = 'unmatched' AND merchant = ? AND first_at < ? AND (first_at, id) > (?, ?)", MaxPage,
 		merchant, before.UnixMilli(), from, after.ID)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: unmatched callbacks of %s: %w", merchant, err)
@@ -219,6 +243,9 @@ func (l *Ledger) Reconciled(ctx context.Context, merchant string) (time.Time, er
 // transactions begin at from.
 func (l *Ledger) MarkReconciled(ctx context.Context, merchant string, from, to time.Time, first bool) error {
 	err := l.inTx(ctx, func(t tx) error {
+		if to.After(t.At) {
+			return errors.New("the window ends in the future")
+		}
 		if first {
 			_, err := t.Put(ctx, "INSERT INTO reconciled (merchant, up_to, at) VALUES (?, ?, ?) ON CONFLICT (merchant) DO NOTHING",
 				merchant, from.UnixMilli(), t.At.UnixMilli())

@@ -123,6 +123,17 @@ func (l *Ledger) settledID(ctx context.Context, before int64) (int64, error) {
 	return highest, nil
 }
 
+// highestEntry returns the highest visible id of an entry, and the id of this transaction,
+// which it gets after that. The transaction must not have one yet, so call it first.
+func (t tx) highestEntry(ctx context.Context) (highest, reader int64, err error) {
+	var row struct {
+		Highest int64 `db:"highest"`
+		Reader  int64 `db:"reader"`
+	}
+	err = t.Get(ctx, &row, "SELECT (SELECT COALESCE(MAX(id), 0) FROM audit) AS highest, "+t.TransactionID()+" AS reader")
+	return row.Highest, row.Reader, err
+}
+
 // awaitEnded waits until all transactions up to an id have ended. It asks at most so many
 // times; 0: until the context ends.
 func (l *Ledger) awaitEnded(ctx context.Context, id int64, tries int) (ended bool, err error) {

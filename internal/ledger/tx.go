@@ -24,6 +24,9 @@ import (
 // commit. Approve and Reserve lock it a little earlier, to check that the balance
 // covers the order.
 //
+// Writes that go out together (putAll) keep that sequence: the order's row is locked before,
+// and the books' row comes last.
+//
 // The totals of a decision over a list are locked after the order's row and before the
 // books' row.
 //
@@ -40,12 +43,55 @@ type tx struct {
 	*sqldb.Tx
 	keys *seal.Keys
 	private
+	authority Authority
 }
 
 // inTx runs do in a transaction. It retries the transaction after a conflict with
 // another one. do must not keep state between tries.
 func (l *Ledger) inTx(ctx context.Context, do func(tx) error) error {
-	return l.db.Write(ctx, func(t *sqldb.Tx) error { return do(tx{t, l.keys, l.private}) })
+	return l.db.Write(ctx, l.bound(do))
+}
+
+// inUndatedTx is inTx for rows without a time: see sqldb.DB.WriteUndated.
+func (l *Ledger) inUndatedTx(ctx context.Context, do func(tx) error) error {
+	return l.db.WriteUndated(ctx, l.bound(do))
+}
+
+func (l *Ledger) bound(do func(tx) error) func(*sqldb.Tx) error {
+	return func(t *sqldb.Tx) error { return do(tx{t, l.keys, l.private, l.authority}) }
+}
+
+// write is a statement of a transaction, and what must be true of how many rows it wrote.
+type write struct {
+	sqldb.Statement
+	check func(rows int64) error // an error rolls back
+}
+
+// putAll runs writes of different tables, in one round trip where the engine can: see
+// sqldb.Tx.PutAll. The check of the first one comes first.
+func (t tx) putAll(ctx context.Context, writes ...write) error {
+	statements := make([]sqldb.Statement, len(writes))
+	for i, w := range writes {
+		statements[i] = w.Statement
+	}
+	rows, err := t.PutAll(ctx, statements...)
+	if err != nil {
+		return err
+	}
+	for i, w := range writes {
+		if w.check == nil {
+			continue
+		}
+		if err := w.check(rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statement returns a write without a check.
+func statement(query string, args ...any) write {
+	return write{Statement: sqldb.Statement{Query: query, Args: args}}
 }
 
 // missing converts sql.ErrNoRows to ErrNotFound.

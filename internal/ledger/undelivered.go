@@ -59,6 +59,6 @@ func (l *Ledger) undelivered(ctx context.Context, limit int) ([]InboxEntry, erro
 	if err != nil {
 		return nil, err
 	}
-	return l.callbacks(ctx, "status <> 'done' AND "+undeliveredStates, limit,
+	return l.callbacks(ctx, notDone+" AND "+undeliveredStates, limit,
 		now.Add(-problemDeadline).UnixMilli(), now.Add(-deliveryDeadline).UnixMilli())
 }

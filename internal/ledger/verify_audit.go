@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -52,8 +55,9 @@ type AuditEvidence struct {
 type Proofs interface {
 	// Roster takes a roster that came into force, or returns why it is refused.
 	Roster(hash string, at time.Time) *order.Refusal
-	// Check returns why the signature of an entry is refused, or nil.
-	Check(AuditEntry) *order.Refusal
+	// Check returns why the signature of an entry is refused, or why it does not stand as
+	// what two persons do, or nil. genuine says that the entry's hash and seal are right.
+	Check(e AuditEntry, genuine bool) *order.Refusal
 }
 
 // maxBreaks is the most breaks that one check lists.
@@ -64,10 +68,18 @@ const maxBreaks = 1000
 //   - each entry's hash
 //   - each entry's link to the previous entry
 //   - that no entry is missing, neither in a chain nor at its end
-//   - that each order has the content with which it was opened, if it can be read
+//   - that each order has the content and the expected fee with which it was opened, if
+//     they can be read
+//   - that an order that waits for an approval goes on by one, and by two persons' if its
+//     start was not signed, or because the gateway has it
+//   - that an entry whose key was destroyed has an erasure after it, and that one whose
+//     key this process does not have was encrypted with a data key that is on record
 //   - each entry's seal, if the evidence has keys
 //   - each person's signature, with the roster that was in force, if the evidence has
 //     what verifies them and the signature can be read
+//   - that what two persons do has an earlier entry of another person about the same, which
+//     is sealed, signed, and was permitted by the roster that was in force when the second
+//     one acted
 //   - that the entries are those that were added to the tree, and those of the
 //     checkpoints, and that no old entry is missing there
 //
@@ -79,7 +91,7 @@ const maxBreaks = 1000
 func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (AuditReport, error) {
 	check := auditCheck{keys: evidence.Keys, private: private{l.private.ring, true}}
 	if evidence.Proofs != nil {
-		rosters, err := l.Rosters(ctx)
+		rosters, err := l.Rosters(ctx, evidence.Keys)
 		if err != nil {
 			return AuditReport{}, err
 		}
@@ -104,10 +116,13 @@ func (l *Ledger) VerifyAudit(ctx context.Context, evidence AuditEvidence) (Audit
 // also has the order's fingerprint and request.
 type headedRow struct {
 	auditRow
+	ID          int64  `db:"id"`
 	Entries     int64  `db:"entries"` // 0: no head is stored
 	Head        []byte `db:"head"`
 	Fingerprint string `db:"fingerprint"`
 	Request     string `db:"request"`
+	Currency    string `db:"currency"`
+	ExpectedFee int64  `db:"expected_fee"`
 	DataKey     string `db:"data_key"`
 	ErasedAt    int64  `db:"erased_at"`
 }
@@ -117,10 +132,18 @@ type auditCheck struct {
 	keys   *seal.Public // nil: seals are not checked
 	proofs Proofs       // nil: signatures are not checked
 	signed decisions
+	keyIDs map[string]bool // the data keys that are on record
 	private
 	report AuditReport
-	last   headedRow // the last entry of the chain that is being read; Seq 0: none yet
-	broken bool      // this chain is broken: later breaks in it are not reported
+	last   headedRow   // the last entry of the chain that is being read; Seq 0: none yet
+	broken bool        // this chain is broken: later breaks in it are not reported
+	erased auditRow    // the last erasure of an order that was read
+	force  []headedRow // the rosters that came into force, which are read first
+	least  int64       // of this chain, the latest time that was read
+
+	unsigned  bool      // the start of the order whose chain is being read was not signed
+	approvers []string  // persons who have approved it so far
+	gone      headedRow // the last entry of this chain whose key was destroyed; Seq 0: none
 }
 
 func (c *auditCheck) read(ctx context.Context, t tx) error {
@@ -128,11 +151,20 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 	if c.signed, err = t.decisions(ctx); err != nil {
 		return err
 	}
+	var ids []string
+	if err := t.List(ctx, &ids, "SELECT id FROM data_keys"); err != nil {
+		return err
+	}
+	c.keyIDs = make(map[string]bool)
+	for _, id := range ids {
+		c.keyIDs[id] = true
+	}
 	rows, err := t.Rows(ctx, `
-		SELECT a.`+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`,
+		SELECT a.id, `+auditColumnsOf("a")+`,
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.fingerprint ELSE '' END AS fingerprint,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.request ELSE '' END AS request,
+			COALESCE(o.currency, '') AS currency, COALESCE(o.expected_fee, 0) AS expected_fee,
 			COALESCE(o.data_key, c.data_key, '') AS data_key, COALESCE(o.erased_at, c.erased_at, 0) AS erased_at
 		FROM audit a
 		LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
@@ -156,31 +188,37 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 func (c *auditCheck) entry(row headedRow) {
 	if row.Merchant != c.last.Merchant || row.Number != c.last.Number || row.Chain != c.last.Chain {
 		c.end()
-		c.last, c.broken = headedRow{}, false
+		c.last, c.broken, c.gone, c.least = headedRow{}, false, headedRow{}, 0
 		c.report.Orders++
 	}
 	c.report.Entries++
-	stored := row
+	linked, sealed := row.follows(c.last.Seq, c.last.Hash), true // as stored
 	unreadable := row.decrypt(c.private)
 	row.expand(c.signed)
 	switch {
 	case c.broken:
 	case row.Seq != c.last.Seq+1:
 		c.breaks(row, "entry %d follows entry %d: what was between them is gone", row.Seq, c.last.Seq)
-	case !stored.follows(c.last.Seq, c.last.Hash):
+	case !linked:
 		c.breaks(row, "the entry is not what was written, or does not follow from the one before it")
 	case unreadable != nil:
 		c.breaks(row, "the entry does not decrypt: %s", unreadable)
 	case row.hidden():
-		c.report.Hidden++
+		c.unread(row)
 	case row.Seq == 1 && row.Chain == chainOrder:
 		c.opening(row)
 	}
+	if row.Chain == chainOrder && !c.broken {
+		c.approval(row)
+	}
 	if c.keys != nil {
-		c.seal(row)
+		sealed = c.seal(row)
 	}
 	if c.proofs != nil && !hidden(row.Envelope) {
-		c.proof(row)
+		c.proof(row, linked && sealed)
+	}
+	if row.Action == ActionErase && row.Outcome == outcomeDone {
+		c.erased = row.auditRow
 	}
 	c.last = row
 }
@@ -213,23 +251,67 @@ func (r *headedRow) hidden() bool {
 	return hidden(r.Evidence) || hidden(r.Text) || hidden(r.Envelope) || hidden(r.Request)
 }
 
-// seal checks the entry's seal. A missing seal breaks no chain, so that it does not
-// hide what is wrong later in the chain.
-func (c *auditCheck) seal(row headedRow) {
-	var fault *seal.Fault
-	if errors.As(c.keys.Check(row.Hash, row.Seal), &fault) {
-		c.list(row, fault.Code, fault.Text)
+// approval checks how an order goes on that waits for an approval.
+func (c *auditCheck) approval(row headedRow) {
+	approved := row.Action == ActionApprove && row.Outcome == outcomeDone
+	if row.Seq == 1 {
+		c.unsigned, c.approvers = false, nil
+	}
+	c.unsigned = c.unsigned || row.Code == codes.Unsigned && row.Outcome == outcomeDone
+	if approved && !slices.ContainsFunc(c.approvers, func(name string) bool { return rules.SamePerson(name, row.Actor) }) {
+		c.approvers = append(c.approvers, row.Actor)
+	}
+	if row.Before != order.AwaitingApproval || row.After == row.Before {
+		return
+	}
+	switch row.Action {
+	case ActionApprove:
+		if c.unsigned && len(c.approvers) < 2 {
+			c.breaks(row, "the start is not signed, so two persons must approve the order, and only %s has", row.Actor)
+		}
+	case ActionReject, ActionCancel, ActionUnanswered, ActionFind:
+	default:
+		c.breaks(row, "the order waited for an approval, and went on by %s", row.Action)
 	}
 }
 
+// unread counts an entry that cannot be read. Its data key is one that is on record: without
+// that, no worker starts that lacks the key.
+func (c *auditCheck) unread(row headedRow) {
+	c.report.Hidden++
+	if row.erased() {
+		c.gone = row
+	} else if id, _, _ := strings.Cut(row.DataKey, ":"); !c.keyIDs[id] {
+		c.breaks(row, "the entry cannot be read, and its data key %q is not on record: no process of the installation has used it", id)
+	}
+}
+
+// erased reports whether the entry's key was destroyed.
+func (r *headedRow) erased() bool {
+	return r.Evidence == Erased || r.Text == Erased || r.Envelope == Erased
+}
+
+// seal checks the entry's seal. A missing seal breaks no chain, so that it does not
+// hide what is wrong later in the chain.
+func (c *auditCheck) seal(row headedRow) bool {
+	var fault *seal.Fault
+	if errors.As(c.keys.Check(row.Hash, row.Seal), &fault) {
+		c.list(row, fault.Code, fault.Text)
+		return false
+	}
+	return true
+}
+
 // proof checks the signature of an entry, and takes the rosters that came into force.
-func (c *auditCheck) proof(row headedRow) {
+func (c *auditCheck) proof(row headedRow, genuine bool) {
 	e, _ := row.entry("", nil) // without amounts, which are not compared
+	e.At = moment(c.earliest(row))
 	var refusal *order.Refusal
 	if row.Action == ActionRoster && row.Merchant == "" && row.Number == "" {
+		c.force = append(c.force, row)
 		refusal = c.proofs.Roster(row.Evidence, e.At)
 	} else {
-		refusal = c.proofs.Check(e)
+		refusal = c.proofs.Check(e, genuine)
 	}
 	switch {
 	case refusal != nil:
@@ -239,12 +321,39 @@ func (c *auditCheck) proof(row headedRow) {
 	}
 }
 
-// opening checks that the order has the content with which it was opened.
+// written is how long after the beginning of its transaction, which its time is, an entry is
+// written at most. A worker may go on with a roster as long after its successor.
+const written = time.Minute
+
+// earliest returns the entry's time, or the earliest at which it can have been written: not
+// before an earlier entry of its chain, and after each roster that has a lower id. Whoever
+// writes entries could choose a time at which no roster, or an older one, was in force.
+func (c *auditCheck) earliest(row headedRow) int64 {
+	c.least = max(c.least, row.At)
+	for _, roster := range c.force {
+		if row.ID <= roster.ID {
+			continue
+		}
+		c.least = max(c.least, roster.At+1)
+		if row.At < roster.At-written.Milliseconds() { // no clock and no transaction explains that
+			c.least = max(c.least, roster.At+written.Milliseconds()+1)
+		}
+	}
+	return c.least
+}
+
+// opening checks that the order has the content and the expected fee with which it was
+// opened.
 func (c *auditCheck) opening(row headedRow) {
 	fingerprint, _, _ := strings.Cut(row.Evidence, " ")
 	var request order.Request
 	if err := json.Unmarshal([]byte(row.Request), &request); err != nil || request.Fingerprint() != fingerprint || row.Fingerprint != fingerprint {
 		c.breaks(row, "the order has other content than the one that was opened")
+		return
+	}
+	opened := orderRow{Currency: row.Currency, ExpectedFee: row.ExpectedFee}
+	if _, fee, found := strings.Cut(row.Evidence, feeMark); found && feeMark+fee != opened.feeEvidence() || !found && row.ExpectedFee != 0 {
+		c.breaks(row, "the order has another expected fee than the one it was opened with")
 	}
 }
 
@@ -258,7 +367,15 @@ func (c *auditCheck) end() {
 		c.breaks(c.last, "the chain has %d entries and should have %d", c.last.Seq, c.last.Entries)
 	case !bytes.Equal(c.last.Head, c.last.Hash):
 		c.breaks(c.last, "the last entry is not the one that was written last")
+	case c.gone.Seq > 0 && !c.erasedSince(c.gone):
+		c.breaks(c.gone, "the entry cannot be read, as if it was erased, and no erasure of the order follows it")
 	}
+}
+
+// erasedSince reports whether the order was erased after the entry. What was noted about
+// its number before it was opened has a chain of its own, which is read after the order's.
+func (c *auditCheck) erasedSince(row headedRow) bool {
+	return c.erased.Merchant == row.Merchant && c.erased.Number == row.Number && (row.Chain == chainOther || c.erased.Seq > row.Seq)
 }
 
 func (c *auditCheck) breaks(row headedRow, format string, values ...any) {

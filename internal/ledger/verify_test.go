@@ -2,10 +2,12 @@ package ledger
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -30,10 +32,13 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"a reservation that outlived its order", "UPDATE orders SET state = 'failed' WHERE number = 'open'",
 			[]string{verify.BrokenDay, verify.BrokenHistory, verify.BrokenInFlight, verify.BrokenReservation}},
 		{"success that was not paid", "UPDATE orders SET state = 'succeeded', paid = amount WHERE number = 'open'",
-			[]string{verify.BrokenHistory, verify.BrokenInFlight, verify.BrokenPayment, verify.BrokenReservation}},
+			[]string{verify.BrokenHistory, verify.BrokenInFlight, verify.BrokenPayment, verify.BrokenPayment, verify.BrokenReservation}},
 		{"paid and forgotten", "UPDATE orders SET state = 'failed', paid = 0 WHERE number = 'paid'",
-			[]string{verify.BrokenDay, verify.BrokenHistory, verify.BrokenPayment}},
-		{"another fee", "UPDATE orders SET fee = 1 WHERE number = 'paid'", []string{verify.BrokenFee}},
+			[]string{verify.BrokenDay, verify.BrokenHistory, verify.BrokenPayment, verify.BrokenPayment}},
+		{"another fee", "UPDATE orders SET fee = 1 WHERE number = 'paid'", []string{verify.BrokenFee, verify.BrokenFee}},
+		{"another opening", "UPDATE orders SET created_at = created_at - 1 WHERE number = 'paid'", []string{verify.BrokenTime}},
+		{"a release that never was", "UPDATE orders SET released_at = 5 WHERE number = 'open'", []string{verify.BrokenTime}},
+		{"an earlier end", "UPDATE orders SET updated_at = updated_at - 100000 WHERE number = 'paid'", []string{verify.BrokenTime}},
 		{"a step that is gone", "DELETE FROM audit WHERE after_state = 'submitted' AND number = 'paid'",
 			[]string{verify.BrokenHistory}},
 		{"a beginning that is gone", "DELETE FROM audit WHERE seq = 1 AND number = 'paid'",
@@ -43,7 +48,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			[]string{verify.BrokenSubmissions}},
 		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{verify.BrokenDay}},
 		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{verify.BrokenDay}},
-		{"one gateway id for two", "DROP INDEX orders_gateway_id; UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{verify.SharedGatewayID}},
+		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{verify.SharedGatewayID, verify.SharedGatewayID}},
+		{"a gateway id that two may take", "DELETE FROM gateway_ids", []string{verify.SharedGatewayID}},
 		{"an adjustment that moved nothing", "UPDATE adjustments SET state = 'booked', decided_by = 'x', decided_at = 1 WHERE ref = 'A2'",
 			[]string{verify.BrokenAdjustment}},
 		{"an adjustment that was rejected and moved", "UPDATE adjustments SET state = 'rejected' WHERE ref = 'A1'",
@@ -96,6 +102,98 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	})
 }
 
+// What whoever has the worker's database login can write past all guards, so that the tables
+// agree with each other, is compared with the audit.
+func TestVerifyComparesTheTablesWithTheAudit(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		statements []string
+		codes      []string
+	}{
+		"nothing": {},
+		"a fee with its transfer": {[]string{
+			"UPDATE orders SET fee = fee + 100 WHERE number = 'paid'",
+			"INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT id, merchant, currency, 'more', 'available', 'fees', 100, 1 FROM orders WHERE number = 'paid'",
+			"UPDATE books SET available = available - 100, fees = fees + 100",
+		}, []string{verify.BrokenFee}},
+		"an end that has not come yet":   {[]string{"UPDATE orders SET updated_at = updated_at + 86400000 WHERE number = 'paid'"}, []string{verify.BrokenTime}},
+		"an end before it ended":         {[]string{"UPDATE orders SET updated_at = created_at - 1 WHERE number = 'paid'"}, []string{verify.BrokenTime}},
+		"payouts that nobody resumed":    {[]string{"UPDATE stops SET proposer = 'bilal', ended_by = 'chen', ended_at = at + 5 WHERE country = 'VN'"}, []string{verify.BrokenStop, verify.BrokenStop}},
+		"a resumption one proposed":      {[]string{"UPDATE stops SET proposer = 'bilal' WHERE country = 'VN'"}, []string{verify.BrokenStop}},
+		"a second person that was none":  {[]string{"UPDATE stops SET ended_by = 'chen', ended_at = at + 5 WHERE country = 'PK'"}, []string{verify.BrokenStop}},
+		"a stop that nobody asked for":   {[]string{"INSERT INTO stops (merchant, country, at, actor, why, data_key) SELECT 'M2', '', at, actor, why, data_key FROM stops WHERE country = 'VN'"}, []string{verify.BrokenStop}},
+		"another one's proposal to stop": {[]string{"UPDATE stops SET proposer = 'dana' WHERE country = 'PK'"}, []string{verify.BrokenStop}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+				b := setup(t)
+				b.books(t, "1000", "0")
+				done := request(order.Withdrawal, "paid", "100")
+				open(t, b, done)
+				submit(t, b, done.Key(), accepted)
+				settle(t, b, done.Key(), paid("100", "2"))
+				b.stops(t, order.StopScope{Country: "VN"}, "amina", "")
+				b.resumes(t, b.stops(t, order.StopScope{Country: "PK"}, "amina", "").ID, "bilal", "")
+				all := b.stops(t, order.StopScope{All: true}, "amina", "")
+				b.resumes(t, all.ID, "bilal", "")
+				b.resumes(t, all.ID, "chen", "")
+				b.clean(t)
+				login := b
+				if b.onPostgres() {
+					require.NoError(t, b.GrantRoles(t.Context()))
+					login = opened(t, as(t, b.url, "payouts_worker"))
+				}
+				v, err := b.with(t, nil).Verify(t.Context())
+				require.NoError(t, err)
+				require.True(t, v.Clean(), "without the data key: %+v", v.Violations)
+				for _, statement := range test.statements {
+					require.NoError(t, login.exec(statement))
+				}
+				v, err = b.Verify(t.Context())
+				require.NoError(t, err)
+				var codes []string
+				for _, violation := range v.Violations {
+					codes = append(codes, violation.Code)
+				}
+				require.Equal(t, test.codes, codes, "%+v", v.Violations)
+			})
+		})
+	}
+}
+
+// A stop that is gone is found, too: the audit has it.
+func TestVerifyFindsAStopThatIsGone(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		b.stops(t, order.StopScope{All: true}, "amina", "")
+		b.clean(t)
+		b.unguard(t)
+		require.NoError(t, b.exec("DELETE FROM stops"))
+		v, err := b.Verify(t.Context())
+		require.NoError(t, err)
+		require.Len(t, v.Violations, 1)
+		require.Equal(t, verify.BrokenStop, v.Violations[0].Code)
+	})
+}
+
+// The end of an order is when it ended, not when the gateway's id became known.
+func TestAnIDThatComesLateLeavesTheEnd(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		failed := b.at(t, order.Withdrawal, order.Failed)
+		b.SetClock(func() time.Time { return failed.UpdatedAt.Add(time.Hour) })
+		settle(t, b, failed.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, GatewayID: "G8"})
+		read := b.current(t, failed.Key())
+		require.Equal(t, "G8", read.GatewayID)
+		require.Equal(t, failed.UpdatedAt, read.UpdatedAt)
+		b.clean(t)
+	})
+}
+
 func TestVerifyCounts(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
@@ -140,7 +238,7 @@ func (b *testBundle) unguard(t *testing.T) {
 		}
 		return
 	}
-	for _, table := range []string{"orders", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints"} {
+	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops"} {
 		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
 	}
 	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
@@ -30,27 +31,36 @@ func (l OrderList) ShortRoot() string { return l.List.Root[:leastRoot] }
 // error is an *order.Refusal with ORDER_NOT_FOUND, DATA_KEY_UNKNOWN, or a code of
 // envelope.NewList: each order must be there once.
 func (s *Service) PickOrders(ctx context.Context, _ Actor, keys []order.Key) (OrderList, error) {
+	return PickEach(keys, func(key order.Key) (view order.View, err error) {
+		err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+			row, err := l.Order(ctx, key)
+			view = row.View(row.Standing)
+			return err
+		})
+		return view, err
+	})
+}
+
+// PickEach is PickOrders for orders that are read one by one.
+func PickEach(keys []order.Key, read func(order.Key) (order.View, error)) (OrderList, error) {
 	if len(keys) > envelope.MaxItems {
-		return newOrderList(make([]order.View, len(keys)))
+		return NewOrderList(make([]order.View, len(keys)))
 	}
-	views := make([]order.View, 0, len(keys))
-	for _, key := range keys {
+	views := make([]order.View, len(keys))
+	for i, key := range keys {
 		if err := CheckKey(key); err != nil {
 			return OrderList{}, err
 		}
-		err := s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
-			row, err := l.Order(ctx, key)
-			views = append(views, row.View(row.Standing))
-			return err
-		})
-		if errors.Is(err, ledger.ErrNotFound) {
+		var err error
+		views[i], err = read(key)
+		if errors.Is(err, ledger.ErrNotFound) || order.CodeOf(err) == order.CodeOrderNotFound {
 			err = order.Refuse(order.CodeOrderNotFound, "the list has order %s, which is not on record", key)
 		}
 		if err != nil {
 			return OrderList{}, err
 		}
 	}
-	return newOrderList(views)
+	return NewOrderList(views)
 }
 
 // PickWaiting is PickOrders for all orders that wait for an approval, of a merchant or
@@ -72,12 +82,13 @@ func (s *Service) PickWaiting(ctx context.Context, _ Actor, merchant string) (Or
 			filter.After = row.Key()
 		}
 		if len(found) < filter.Limit || len(views) > envelope.MaxItems {
-			return newOrderList(views)
+			return NewOrderList(views)
 		}
 	}
 }
 
-func newOrderList(views []order.View) (OrderList, error) {
+// NewOrderList returns a list to decide about. The codes are those of PickOrders.
+func NewOrderList(views []order.View) (OrderList, error) {
 	picked := OrderList{Orders: views}
 	if i := slices.IndexFunc(views, func(v order.View) bool { return v.Hidden != "" }); i >= 0 {
 		return OrderList{}, unreadable(views[i].Key().String(), views[i].Hidden, "nobody decides about what cannot be read")
@@ -155,12 +166,24 @@ func (s *Service) ActOnList(ctx context.Context, actor Actor, list OrderList, a 
 	if err := a.permit(actor.Name, list); err != nil {
 		return ListReport{}, err
 	}
-	if !actor.signs(a.Name) {
-		return s.send(ctx, actor.Name, a.Name, list, func(item envelope.Listed) (order.Action, error) {
-			return a.plain(actor.Name, item.Fingerprint), nil
-		}, told)
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return ListReport{}, err
 	}
-	e, refusal := envelope.OfList(a.Name, actor.Name, a.Why, list.List, list.merchant(), actor.Signing.Origin, s.parts.Now(), signedLife)
+	return DecideList(ctx, directList{s, orders}, actor, list, a, s.parts.Now(), told)
+}
+
+// DecideList is ActOnList through a door.
+func DecideList(ctx context.Context, door ListDoor, actor Actor, list OrderList, a ListAction, now time.Time, told func(ListOutcome)) (ListReport, error) {
+	if err := a.permit(actor.Name, list); err != nil {
+		return ListReport{}, err
+	}
+	if !actor.signs(a.Name) {
+		return decision{door, actor.Name, a.Name, list, func(item envelope.Listed) (order.Action, error) {
+			return a.plain(actor.Name, item.Fingerprint), nil
+		}, told}.send(ctx)
+	}
+	e, refusal := envelope.OfList(a.Name, actor.Name, a.Why, list.List, list.merchant(), actor.Signing.Origin, now, signedLife)
 	if refusal != nil {
 		return ListReport{}, refusal
 	}
@@ -168,12 +191,21 @@ func (s *Service) ActOnList(ctx context.Context, actor Actor, list OrderList, a 
 	if err != nil {
 		return ListReport{}, err
 	}
-	return s.ActSignedOnList(ctx, list, signed, told)
+	return DecideSignedList(ctx, door, list, signed, told)
 }
 
 // ActSignedOnList is ActOnList with a decision that was signed elsewhere. The error is
 // an *order.Refusal with ENVELOPE_LIST_DIFFERS if it was signed for other orders.
 func (s *Service) ActSignedOnList(ctx context.Context, list OrderList, signed envelope.Signed, told func(ListOutcome)) (ListReport, error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return ListReport{}, err
+	}
+	return DecideSignedList(ctx, directList{s, orders}, list, signed, told)
+}
+
+// DecideSignedList is ActSignedOnList through a door.
+func DecideSignedList(ctx context.Context, door ListDoor, list OrderList, signed envelope.Signed, told func(ListOutcome)) (ListReport, error) {
 	e := signed.Envelope
 	if e.List == nil {
 		return ListReport{}, order.Refuse(envelope.CodeListDiffers, "the envelope is for one order; send it without a list")
@@ -181,5 +213,5 @@ func (s *Service) ActSignedOnList(ctx context.Context, list OrderList, signed en
 	if refusal := e.List.Holds(list.items()); refusal != nil {
 		return ListReport{}, refusal
 	}
-	return s.send(ctx, e.By, e.Action, list, func(item envelope.Listed) (order.Action, error) { return signed.ActionOn(item) }, told)
+	return decision{door, e.By, e.Action, list, func(item envelope.Listed) (order.Action, error) { return signed.ActionOn(item) }, told}.send(ctx)
 }

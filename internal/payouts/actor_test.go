@@ -104,14 +104,18 @@ func TestActionsOnTheBooksWithoutAWorker(t *testing.T) {
 	for look, act := range map[string]func() error{
 		"adjustments of ":   func() error { _, err := b.ConfirmAdjustment(over, amina, key); return err },
 		"discrepancies of ": func() error { _, err := b.CloseDiscrepancy(over, amina, 7, "w"); return err },
-		"queue of ":         func() error { _, err := b.SetCallbackAside(over, amina, "f00d", "w"); return err },
-		"audit of ":         func() error { _, err := b.EndRestore(over, amina, "w"); return err },
+		"discrepancies of": func() error {
+			_, err := b.WorkDiscrepancy(over, amina, order.DiscrepancyWork{DiscrepancyRef: order.DiscrepancyRef{Discrepancy: 7}, Step: order.StepExplain}, "w")
+			return err
+		},
+		"queue of ": func() error { _, err := b.SetCallbackAside(over, amina, "f00d", "w"); return err },
+		"audit of ": func() error { _, err := b.EndRestore(over, amina, "w"); return err },
 	} {
 		err := act()
 		require.Equal(t, client.CodeNoAnswer, order.CodeOf(err), look)
 		require.ErrorContains(t, err, "it may still be done as told: look with "+look)
 	}
-	require.Len(t, b.orders.ids, 4)
+	require.Len(t, b.orders.ids, 5)
 	slices.Sort(b.orders.ids)
-	require.Len(t, slices.Compact(b.orders.ids), 4, "each has an id of its own")
+	require.Len(t, slices.Compact(b.orders.ids), 5, "each has an id of its own")
 }

@@ -26,13 +26,31 @@ type Adopted struct {
 // recorded first, from the input of its workflow. Adopt closes the discrepancies
 // about the missing workflow. client.Adopt lists what is refused.
 func (s *Service) Adopt(ctx context.Context, actor Actor, key order.Key) (Adopted, error) {
-	return s.adopt(ctx, actor, key, func(seen order.View) (order.Action, error) {
+	if err := CheckKey(key); err != nil {
+		return Adopted{}, err
+	}
+	l, err := s.parts.Ledger(ctx)
+	if err != nil {
+		return Adopted{}, err
+	}
+	about, err := orphanDiscrepancies(ctx, l, key)
+	if err != nil {
+		return Adopted{}, err
+	}
+	adopted, err := s.adopt(ctx, key, func(seen order.View) (order.Action, error) {
 		return s.signed(actor, order.Adoption{By: actor.Name}, target{view: seen})
 	})
+	if err != nil {
+		return adopted, err
+	}
+	adopted.Closed, err = s.closeOrphan(ctx, l, actor, key, about)
+	adopted.NotClosed = err != nil
+	return adopted, nil
 }
 
-// adopt is Adopt with the adoption of an order as the actor sees it.
-func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoption func(seen order.View) (order.Action, error)) (Adopted, error) {
+// adopt is Adopt with the adoption of an order as the actor sees it. It closes no
+// discrepancies: closing is an action of its own, which is signed by itself.
+func (s *Service) adopt(ctx context.Context, key order.Key, adoption func(seen order.View) (order.Action, error)) (Adopted, error) {
 	if err := CheckKey(key); err != nil {
 		return Adopted{}, err
 	}
@@ -59,10 +77,6 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 	if err != nil {
 		return Adopted{}, err
 	}
-	about, err := orphanDiscrepancies(ctx, l, key)
-	if err != nil {
-		return Adopted{}, err
-	}
 	adopting, cancel := within(ctx, callTime)
 	defer cancel()
 	started, err := orders.Adopt(adopting, row, todo)
@@ -77,8 +91,6 @@ func (s *Service) adopt(ctx context.Context, actor Actor, key order.Key, adoptio
 	}
 	adopted.Order = row.View(row.Standing)
 	adopted.Order.Next = nextStep[row.State]
-	adopted.Closed, err = s.closeOrphan(ctx, l, actor, key, about)
-	adopted.NotClosed = err != nil
 	return adopted, nil
 }
 
@@ -111,15 +123,24 @@ var nextStep = map[order.State]string{
 // returns the ids of all that are closed now: the ledger closes some when it gets the
 // order.
 func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key order.Key, about []int64) ([]int64, error) {
-	closed := []int64{}
 	open, err := orphanDiscrepancies(ctx, l, key)
 	if err != nil {
-		return closed, err
+		return []int64{}, err
 	}
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(append(about, open...)))) {
+	return CloseOrphans(about, open, func(id int64, why string) error {
+		_, err := s.CloseDiscrepancy(ctx, actor, id, why)
+		return err
+	})
+}
+
+// CloseOrphans closes discrepancies about an order that no workflow drove and that is
+// adopted. about were open before, and open are so still. It returns the ids of all that are
+// closed now.
+func CloseOrphans(about, open []int64, closeOne func(id int64, why string) error) ([]int64, error) {
+	closed := []int64{}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(about, open)))) {
 		if slices.Contains(open, id) {
-			_, err := s.CloseDiscrepancy(ctx, actor, id, "the order is adopted")
-			if err != nil && order.CodeOf(err) != codes.AlreadyClosed {
+			if err := closeOne(id, "the order is adopted"); err != nil && order.CodeOf(err) != codes.AlreadyClosed {
 				return closed, err
 			}
 		}
@@ -128,10 +149,14 @@ func (s *Service) closeOrphan(ctx context.Context, l Ledger, actor Actor, key or
 	return closed, nil
 }
 
+// OrphanCodes are the codes of discrepancies that say that no workflow drives the order, or
+// that the ledger does not have it.
+var OrphanCodes = []string{codes.DiscrepancyOrphan, codes.DiscrepancyNotInLedger}
+
 // orphanDiscrepancies returns the ids of the open discrepancies that say that no workflow
 // drives the order, or that the ledger does not have it.
 func orphanDiscrepancies(ctx context.Context, l Ledger, key order.Key) (ids []int64, err error) {
-	for _, code := range []string{codes.DiscrepancyOrphan, codes.DiscrepancyNotInLedger} {
+	for _, code := range OrphanCodes {
 		open, err := openOf(ctx, l, key, code)
 		if err != nil {
 			return nil, err

@@ -37,6 +37,25 @@ func (s *Service) Audit(ctx context.Context, actor Actor, key order.Key) (entrie
 	return entries, err
 }
 
+// AuditPage is a page of a merchant's or the installation's audit, the oldest first.
+type AuditPage struct {
+	Entries []AuditEntry
+	More    bool // there are more after the last one
+}
+
+// AuditPage returns what is on record of a merchant beside its orders, or of the installation
+// if the merchant is empty, after the entry with the number.
+func (s *Service) AuditPage(ctx context.Context, _ Actor, merchant string, after int64, limit int) (found AuditPage, err error) {
+	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		found.Entries, found.More, err = page(limit, func(limit int) ([]AuditEntry, error) { return l.AuditPage(ctx, merchant, after, limit) })
+		if err == nil && len(found.Entries) == 0 {
+			err = s.checkMerchant(ctx, l, merchant)
+		}
+		return err
+	})
+	return found, err
+}
+
 // AuditEvidence is what an audit is verified with, besides itself.
 type AuditEvidence = ledger.AuditEvidence
 
@@ -55,8 +74,8 @@ type AuditReport struct {
 
 // VerifyAudit reads the whole audit and checks that no entry was changed, put in
 // or taken out, also since the checkpoints of the evidence, and every signature with
-// the roster that was in force. It sets no
-// deadline, because its duration grows with the audit.
+// the roster that was in force. It also checks that the tables say what the audit says:
+// see package verify. It sets no deadline, because its duration grows with the audit.
 func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEvidence) (AuditReport, error) {
 	l, err := s.parts.Ledger(ctx)
 	if err != nil {
@@ -66,12 +85,28 @@ func (s *Service) VerifyAudit(ctx context.Context, _ Actor, evidence AuditEviden
 	if evidence.Keys != nil {
 		origin = evidence.Keys.Origin()
 	}
-	evidence.Proofs = func(rosters []ledger.Roster) ledger.Proofs { return newProofs(origin, rosters) }
+	var review proofs
+	evidence.Proofs = func(rosters []ledger.Roster) ledger.Proofs {
+		review = newProofs(origin, rosters)
+		return review
+	}
 	report, err := l.VerifyAudit(ctx, evidence)
+	if err != nil {
+		return AuditReport{}, err
+	}
+	tables, err := l.Verify(ctx)
+	broken := append([]ledger.AuditBreak{}, report.Broken...)
+	for _, hash := range review.Unnamed() {
+		refusal := unrecordedRoster(hash)
+		broken = append(broken, ledger.AuditBreak{Code: refusal.Code, Detail: refusal.Text})
+	}
+	for _, v := range tables.Violations {
+		broken = append(broken, ledger.AuditBreak{Key: v.Key, Code: v.Code, Detail: v.Detail})
+	}
 	return AuditReport{
 		Chains: report.Orders, Entries: report.Entries, SealsChecked: evidence.Keys != nil, Signed: report.Signed,
 		Checkpoints: len(evidence.Checkpoints), Covered: report.Covered, Hidden: report.Hidden,
-		Broken: append([]ledger.AuditBreak{}, report.Broken...), More: report.More,
+		Broken: broken, More: report.More,
 	}, err
 }
 
@@ -90,12 +125,28 @@ func newProofs(origin string, rosters []ledger.Roster) proofs {
 // of the audit.
 var signedActions = map[ledger.AuditAction]string{
 	ledger.ActionOpen: envelope.ActionStart, ledger.ActionPropose: order.ActionResolve,
+	ledger.ActionAcceptDiscrepancy: envelope.ActionCloseDiscrepancy,
 }
 
-// Check verifies the signature of an entry.
-func (p proofs) Check(e ledger.AuditEntry) *order.Refusal {
+// Check verifies the signature of an entry, and what two persons did.
+func (p proofs) Check(e ledger.AuditEntry, genuine bool) *order.Refusal {
+	part, about := e.TwoPersons()
 	return p.Review.Check(authority.Entry{
 		Key: e.Key, At: e.At, Actor: e.Actor, Action: cmp.Or(signedActions[e.Action], string(e.Action)),
-		Decided: !e.Refused && e.Source == rules.FromOperator, Proof: e.Envelope, Evidence: e.Evidence,
+		Decided: decided(e), Proof: e.Envelope, Evidence: e.Evidence,
+		Genuine: genuine, Part: part, About: about, Approval: e.Action == ledger.ActionApprove,
 	})
+}
+
+// decided reports whether a person has done what the entry says. Whoever writes entries
+// chooses their source, so it is believed only where the program does the same by itself.
+func decided(e ledger.AuditEntry) bool {
+	switch e.Action {
+	case ledger.ActionOpen:
+		return false // the start of a request without a signature waits for two persons
+	case ledger.ActionErase, ledger.ActionCloseDiscrepancy:
+		return !e.Refused && (e.Source == rules.FromOperator || e.Actor != ledger.System)
+	default:
+		return !e.Refused
+	}
 }

@@ -420,20 +420,20 @@ func (s *Service) PickBatch(ctx context.Context, actor Actor, id string, states 
 	if err != nil {
 		return OrderList{}, err
 	}
-	return newOrderList(views)
+	return NewOrderList(views)
 }
 
-// unsent are the states of orders that were not sent.
-var unsent = []RowState{RowState(order.Created), RowState(order.Scheduled), RowState(order.AwaitingApproval), RowState(order.AwaitingFunds), RowState(order.Reserved)}
+// Unsent are the states of orders that were not sent.
+var Unsent = []RowState{RowState(order.Created), RowState(order.Scheduled), RowState(order.AwaitingApproval), RowState(order.AwaitingFunds), RowState(order.Reserved)}
 
 // PickUnsent is PickBatch for the orders that were not sent. found is false if there is
 // none.
 func (s *Service) PickUnsent(ctx context.Context, actor Actor, id string) (list OrderList, found bool, err error) {
-	views, err := s.batchViews(ctx, actor, id, unsent)
+	views, err := s.batchViews(ctx, actor, id, Unsent)
 	if err != nil || len(views) == 0 {
 		return OrderList{}, false, err
 	}
-	list, err = newOrderList(views)
+	list, err = NewOrderList(views)
 	return list, true, err
 }
 
@@ -443,7 +443,7 @@ func (s *Service) batchViews(ctx context.Context, actor Actor, id string, states
 			return nil, err
 		}
 		if views = append(views, row.View); len(views) > envelope.MaxItems {
-			break // newOrderList refuses so many
+			break // NewOrderList refuses so many
 		}
 	}
 	return views, nil

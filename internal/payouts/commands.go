@@ -12,6 +12,8 @@ func AskStarter(useCase UseCase, key order.Key) string {
 		return "starter status " + orderArguments(key) + " --wait"
 	case useCase == UseAdjustments:
 		return "starter adjust list --merchant " + shell.Word(key.Merchant)
+	case useCase == UseReport:
+		return "starter report --day " + shell.Word(key.Number) + " --merchant " + shell.Word(key.Merchant)
 	case useCase == UseBatch:
 		return "starter batch show " + shell.Word(key.Number)
 	case useCase == UseAudit && key == (order.Key{}):

@@ -167,7 +167,7 @@ func KnownEventType(kind string) bool { return slices.Contains(EventTypes(), kin
 
 // EventTypes returns every type of event.
 func EventTypes() []string {
-	types := append(ledger.BatchEventTypes(), "discrepancy.closed", "discrepancy.opened")
+	types := append(ledger.BatchEventTypes(), "discrepancy.closed", "discrepancy.opened", "discrepancy.reminder")
 	for _, kind := range []order.Kind{order.Deposit, order.Withdrawal} {
 		for _, state := range order.States() {
 			types = append(types, string(kind)+"."+string(state))

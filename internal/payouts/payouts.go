@@ -17,6 +17,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
 	"github.com/tarspay-payouts/orchestrator/internal/webhook"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -56,6 +57,9 @@ type Parts struct {
 	// them. nil: the process does not.
 	Webhooks func(context.Context) (WebhookBooks, error)
 	Sender   *webhook.Sender
+	// Sessions returns a ledger that may write log-outs of people's pages. nil: the process
+	// has no pages.
+	Sessions func(context.Context) (SessionBooks, error)
 
 	// Ask returns how a caller starts a use case on an order, for a sentence: a
 	// command line, or a request.
@@ -83,6 +87,7 @@ const (
 	UseAdjustments   UseCase = "adjustments"   // a list; of the key, only the merchant counts
 	UseDiscrepancies UseCase = "discrepancies" // a list; without a key
 	UseQueue         UseCase = "queue"         // without a key
+	UseReport        UseCase = "report"        // of the key, the number is the day
 )
 
 // Orders is what the use cases need of *client.Client, which comments each method.
@@ -101,8 +106,13 @@ type ordersPart interface {
 	Adopt(ctx context.Context, row order.Order, adoption order.Action) (client.Started, error)
 	ReconcileBalances(ctx context.Context, merchants ...string) (contract.ReconcileBalancesResult, error)
 	ReconcileTransactions(ctx context.Context, input contract.ReconcileTransactionsInput) (contract.ReconcileTransactionsResult, error)
+	CompareTransactions(ctx context.Context, merchant string, from, to time.Time) (client.TransactionsRun, error)
+	ComparedTransactions(ctx context.Context, merchant, runID string) (client.TransactionsRun, error)
 	StoreBatchPage(ctx context.Context, number int, page contract.BatchPage) error
 	DriveBatch(ctx context.Context, b order.Batch) error
+	StoreStatementPage(ctx context.Context, number int, page contract.StatementPage) error
+	AwaitStatementPage(ctx context.Context, s order.Statement, number int) error
+	CompareStatement(ctx context.Context, s order.Statement) error
 }
 
 // Ledger is what the use cases need of *ledger.Ledger, which comments each method. It
@@ -118,14 +128,18 @@ type ledgerPart interface {
 	EventAt(ctx context.Context, position int64) (string, error)
 	Balances(ctx context.Context, merchant, currency string) (map[ledger.Account]money.Amount, error)
 	Snapshots(ctx context.Context, merchant string, limit int) ([]order.Snapshot, error)
+	Day(ctx context.Context, query ledger.DayQuery) (ledger.DayReport, error)
 	RefusedStarts(ctx context.Context, end string) ([]ledger.RefusedStart, error)
 	HasMerchant(ctx context.Context, merchant string) (bool, error)
 	NeedsPerson(ctx context.Context, unknownFor time.Duration, limit int) ([]ledger.Due, error)
 	Story(ctx context.Context, key order.Key) (ledger.Story, error)
+	LateFees(ctx context.Context, key order.Key) ([]ledger.LateFee, error)
 	Audit(ctx context.Context, key order.Key) ([]ledger.AuditEntry, error)
+	AuditPage(ctx context.Context, merchant string, after int64, limit int) ([]ledger.AuditEntry, error)
 	LastCheckpoint(ctx context.Context) (ledger.Checkpoint, error)
 	ProveAudit(ctx context.Context, key order.Key) (ledger.AuditProofs, error)
 	VerifyAudit(ctx context.Context, evidence ledger.AuditEvidence) (ledger.AuditReport, error)
+	Verify(ctx context.Context) (verify.Report, error)
 	Discrepancies(ctx context.Context, filter ledger.DiscrepancyFilter) ([]ledger.Discrepancy, error)
 	Adjustments(ctx context.Context, filter ledger.AdjustmentFilter) ([]ledger.AdjustmentRecord, error)
 	Stops(ctx context.Context) ([]ledger.Stop, error)
@@ -133,12 +147,15 @@ type ledgerPart interface {
 	Batches(ctx context.Context, filter ledger.BatchFilter) ([]ledger.BatchRecord, error)
 	BatchCounts(ctx context.Context, id string) ([]ledger.BatchCount, error)
 	BatchRows(ctx context.Context, filter ledger.BatchRowFilter) ([]ledger.BatchRow, error)
+	Statement(ctx context.Context, id string) (ledger.StatementRecord, error)
+	Statements(ctx context.Context, filter ledger.StatementFilter) ([]ledger.StatementRecord, error)
 	HeldBack(ctx context.Context, key order.Key) (stop *ledger.Stop, breaker bool, err error)
 	Webhook(ctx context.Context, id string) (ledger.Webhook, error)
 	Webhooks(ctx context.Context) ([]ledger.Webhook, error)
 	WebhookCounts(ctx context.Context, id string) (ledger.WebhookCounts, error)
 	WebhookDeliveries(ctx context.Context, filter ledger.WebhookDeliveryFilter) ([]ledger.WebhookDelivery, error)
 	EventPosition(ctx context.Context, id string) (int64, error)
+	SessionEnded(ctx context.Context, id string) (bool, error)
 }
 
 // MaxPage is the largest page of a listing from the ledger.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/contract"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -71,21 +72,32 @@ func (r TransactionReport) Differs() bool {
 func (s *Service) ReconcileTransactions(
 	ctx context.Context, _ Actor, input TransactionSpan, patience time.Duration,
 ) (TransactionReport, error) {
-	report := TransactionReport{Merchants: []contract.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
 	if err := s.checkMerchants(ctx, input.Merchants); err != nil {
-		return report, err
+		return NewTransactionReport(nil), err
 	}
 	orders, err := s.parts.Orders(ctx)
 	if err != nil {
-		return report, err
+		return NewTransactionReport(nil), err
 	}
 	waiting, cancel := within(ctx, patience)
 	defer cancel()
 	result, err := orders.ReconcileTransactions(waiting, input)
-	if err != nil {
-		return report, late(waiting, err, "the comparison goes on; its report will be in Temporal, and what it finds is listed as discrepancies. Do a worker and the gateway answer?")
+	if err != nil && waiting.Err() != nil {
+		err = StillComparing()
 	}
-	for _, m := range result.Merchants {
+	return NewTransactionReport(result.Merchants), err
+}
+
+// StillComparing is the error of a comparison of transactions that was not waited for to
+// its end.
+func StillComparing() error {
+	return order.Refuse(client.CodeNoAnswer, "the comparison goes on; its report will be in Temporal, and what it finds is listed as discrepancies. Do a worker and the gateway answer?")
+}
+
+// NewTransactionReport returns the report on merchants.
+func NewTransactionReport(merchants []contract.MerchantTransactions) TransactionReport {
+	report := TransactionReport{Merchants: []contract.MerchantTransactions{}, Unreachable: []string{}, WithoutHistory: []string{}}
+	for _, m := range merchants {
 		m.Findings = append([]order.DiscrepancyCount{}, m.Findings...)
 		report.Merchants = append(report.Merchants, m)
 		if m.Problem != "" {
@@ -95,5 +107,68 @@ func (s *Service) ReconcileTransactions(
 			report.WithoutHistory = append(report.WithoutHistory, m.Merchant)
 		}
 	}
-	return report, nil
+	return report
+}
+
+// RunState says how a comparison of transactions stands.
+type RunState string
+
+// The states of a comparison of transactions.
+const (
+	RunUnderWay RunState = "running"
+	RunDone     RunState = "done"   // it has a report
+	RunBroken   RunState = "broken" // it has ended without a report
+)
+
+// TransactionsRun is a comparison of one merchant's transactions that nobody waits for.
+type TransactionsRun struct {
+	ID        string             `json:"id"`
+	Merchant  string             `json:"merchant"`
+	State     RunState           `json:"state"`
+	StartedAt time.Time          `json:"started_at"`
+	EndedAt   time.Time          `json:"ended_at,omitzero"`
+	Existing  bool               `json:"existing,omitempty"` // it was under way before
+	Report    *TransactionReport `json:"report,omitempty"`   // once it is done
+}
+
+// StartComparison starts a comparison of one merchant's transactions and does not wait for
+// it. While one of the same span is under way, it is returned. The code is
+// RECONCILIATION_UNDER_WAY if it is of another span.
+func (s *Service) StartComparison(ctx context.Context, _ Actor, merchant string, from, to time.Time) (TransactionsRun, error) {
+	if err := s.checkMerchants(ctx, []string{merchant}); err != nil {
+		return TransactionsRun{}, err
+	}
+	return s.comparison(ctx, func(ctx context.Context, orders Orders) (client.TransactionsRun, error) {
+		return orders.CompareTransactions(ctx, merchant, from, to)
+	})
+}
+
+// Comparison returns how a comparison that was started with StartComparison stands, and its
+// report. The code is RECONCILIATION_NOT_FOUND if there is none.
+func (s *Service) Comparison(ctx context.Context, _ Actor, merchant, id string) (TransactionsRun, error) {
+	return s.comparison(ctx, func(ctx context.Context, orders Orders) (client.TransactionsRun, error) {
+		return orders.ComparedTransactions(ctx, merchant, id)
+	})
+}
+
+func (s *Service) comparison(ctx context.Context, ask func(context.Context, Orders) (client.TransactionsRun, error)) (TransactionsRun, error) {
+	orders, err := s.parts.Orders(ctx)
+	if err != nil {
+		return TransactionsRun{}, err
+	}
+	asking, cancel := within(ctx, callTime)
+	defer cancel()
+	found, err := ask(asking, orders)
+	if err != nil {
+		return TransactionsRun{}, late(asking, err, "Temporal did not answer in time; ask again: a comparison under way is not started twice")
+	}
+	run := TransactionsRun{ID: found.RunID, Merchant: found.Merchant, State: RunUnderWay, StartedAt: found.StartedAt, EndedAt: found.EndedAt, Existing: found.Existing}
+	switch {
+	case found.Result != nil:
+		report := NewTransactionReport(found.Result.Merchants)
+		run.State, run.Report = RunDone, &report
+	case !found.EndedAt.IsZero():
+		run.State = RunBroken
+	}
+	return run, nil
 }

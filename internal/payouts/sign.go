@@ -154,9 +154,19 @@ func (s *Service) ActSigned(ctx context.Context, signed envelope.Signed) (Order,
 	}
 	key := order.Key{Merchant: signed.Envelope.Merchant, Number: signed.Envelope.Number}
 	if action.Name() == order.ActionAdopt {
-		adopted, err := s.adopt(ctx, Actor{Name: signed.Envelope.By}, key, func(order.View) (order.Action, error) { return action, nil })
-		return Order{Order: adopted.Order, Source: FromLedger, Started: &adopted.Started}, err
+		adopted, err := s.adopt(ctx, key, func(order.View) (order.Action, error) { return action, nil })
+		return Order{Order: adopted.Order, Source: FromLedger, Started: &adopted.Started, Unrecorded: adopted.Unrecorded}, err
 	}
 	answer, _, err := s.act(ctx, Actor{}, key, func(target) (order.Action, error) { return action, nil })
+	return answer, err
+}
+
+// ActSignedItem does the action of a signed decision over a list on one of its orders.
+func (s *Service) ActSignedItem(ctx context.Context, signed envelope.Signed, item envelope.Listed) (Order, error) {
+	action, err := signed.ActionOn(item)
+	if err != nil {
+		return Order{}, err
+	}
+	answer, _, err := s.act(ctx, Actor{}, item.Key(), func(target) (order.Action, error) { return action, nil })
 	return answer, err
 }

@@ -36,10 +36,19 @@ type Order struct {
 	Started *client.Started `json:"started,omitempty"` // by this use case
 	Problem *order.Reason   `json:"problem,omitempty"` // why no workflow drives the order
 
+	// Unrecorded: the order is adopted, and the audit entry of that is not confirmed.
+	Unrecorded bool `json:"unrecorded,omitempty"`
+
+	// LateFees are fees of the order that were learned late, beside its fee.
+	LateFees []LateFee `json:"late_fees,omitempty"`
+
 	ChangedAt  time.Time     `json:"changed_at,omitzero"` // when the state last changed, by the ledger
 	Stood      time.Duration `json:"-"`                   // time since then
 	LedgerAway bool          `json:"-"`                   // the ledger was not available
 }
+
+// LateFee is a fee of an order that was learned late.
+type LateFee = ledger.LateFee
 
 // NeedsPerson reports whether the order waits for a person.
 func (o Order) NeedsPerson() bool { return rules.NeedsPerson(o.Order.Standing) }
@@ -160,6 +169,7 @@ func (o Order) stands() string {
 type record struct {
 	row   order.Order
 	found bool
+	late  []LateFee
 	at    time.Time // time of the lookup
 	unset bool      // no ledger is configured
 	err   error     // the ledger is not available
@@ -170,6 +180,9 @@ func (s *Service) record(ctx context.Context, key order.Key) (known record) {
 	known.err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
 		row, err := l.Order(ctx, key)
 		known.row, known.found, known.at = row, err == nil, s.parts.Now()
+		if err == nil && row.Paid.IsPositive() {
+			known.late, err = l.LateFees(ctx, key)
+		}
 		return err
 	})
 	switch {
@@ -186,7 +199,7 @@ func (r record) ended() bool { return r.found && r.row.State.Terminal() }
 // answer returns the order as the ledger has it.
 func (r record) answer() Order {
 	answer := Order{
-		Order: r.row.View(r.row.Standing), Source: FromLedger, ChangedAt: r.row.UpdatedAt, Stood: r.at.Sub(r.row.UpdatedAt),
+		Order: r.row.View(r.row.Standing), Source: FromLedger, LateFees: r.late, ChangedAt: r.row.UpdatedAt, Stood: r.at.Sub(r.row.UpdatedAt),
 	}
 	return answer
 }

@@ -35,11 +35,7 @@ func (s *Service) Stop(ctx context.Context, actor Actor, scope order.StopScope, 
 // Resume ends the stop of the scope. The first person's call is a proposal; a second
 // person's ends it. The codes are those of ledger.ResumePayouts.
 func (s *Service) Resume(ctx context.Context, actor Actor, scope order.StopScope, why string) (Stop, error) {
-	var stops []Stop
-	err := s.inLedger(ctx, func(ctx context.Context, l Ledger) (err error) {
-		stops, err = l.Stops(ctx)
-		return err
-	})
+	stops, err := s.Stops(ctx, actor)
 	if err != nil {
 		return Stop{}, err
 	}
@@ -54,4 +50,13 @@ func (s *Service) Resume(ctx context.Context, actor Actor, scope order.StopScope
 		return Stop{}, err
 	}
 	return actOnBooks[Stop](ctx, s, UseQueue, order.Key{}, order.BookAction{Who: acting, Resume: &order.StopRef{Stop: stops[i].ID}})
+}
+
+// Stops lists the stops that are in force, the oldest first.
+func (s *Service) Stops(ctx context.Context, _ Actor) (stops []Stop, err error) {
+	err = s.inLedger(ctx, func(ctx context.Context, l Ledger) error {
+		stops, err = l.Stops(ctx)
+		return err
+	})
+	return stops, err
 }

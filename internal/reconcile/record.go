@@ -1,9 +1,11 @@
 // Package reconcile compares a gateway's records of moved money with the ledger's.
 // It does no I/O.
 //
-// Each source is converted to the same Record: see FromHistory and FromAnswer. A
-// new source, for example a statement file, needs a function like these, a Source,
-// and a migration of the column source of gateway_records.
+// Each source is converted to the same Record: see FromHistory, FromAnswer and
+// FromStatement. A new source needs a function like these and a Source. What the
+// gateway itself tells also needs a migration of the column source of gateway_records.
+// Lines of statements are not in that table: a person has exported them, and they never
+// replace what the gateway told.
 package reconcile
 
 import (
@@ -30,16 +32,20 @@ type Record struct {
 	Source    Source
 }
 
-// Unreadable is the value of an amount that cannot be parsed.
-const Unreadable = -1
+// Values of amounts that are no amount.
+const (
+	Unreadable = -1                      // it cannot be parsed
+	Unstated   = order.StatementUnstated // a statement does not tell it; it is not compared
+)
 
 // Source is the origin of a record.
 type Source string
 
 // The sources.
 const (
-	Listed   Source = "history" // a line of the gateway's history
-	Answered Source = "query"   // an answer to a query by the order number
+	Listed   Source = "history"   // a line of the gateway's history
+	Answered Source = "query"     // an answer to a query by the order number
+	Stated   Source = "statement" // a line of a statement, which a person has exported
 )
 
 // FromHistory converts a line of the gateway's history. It omits personal data.
@@ -76,6 +82,14 @@ func FromAnswer(profile *tarspay.Profile, row order.Order, s tarspay.OrderStatus
 		record.Paid = minor(profile, s.PayAmount)
 	}
 	return record
+}
+
+// FromStatement converts a line of a statement.
+func FromStatement(l order.StatementLine) Record {
+	return Record{
+		GatewayID: l.GatewayID, Number: l.Number, Kind: l.Kind, State: l.State, Currency: l.Currency,
+		Amount: l.Amount, Paid: l.Paid, Fee: l.Fee, CreatedAt: l.At, Source: Stated,
+	}
 }
 
 // minor parses an amount of the gateway. Unreadable if it is not an amount.

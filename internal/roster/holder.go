@@ -2,6 +2,7 @@ package roster
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -21,10 +22,11 @@ type Holder struct {
 	path    string
 	accept  func(next *Roster, text, signatures []byte) error
 	now     func() time.Time
-	mu      sync.Mutex
-	current *Roster
-	looked  time.Time // when the files were last checked
+	loading sync.Mutex // one check of the file at a time; held while accept writes
+	looked  time.Time  // when the files were last checked
 	seen    [2]fileMark
+	mu      sync.Mutex // of what a transaction reads, which must not wait for accept
+	current *Roster
 	problem error // why the file is not in force
 }
 
@@ -64,7 +66,7 @@ func Open(path string, options Options) (*Holder, error) {
 		h.Current()
 		return h, nil
 	}
-	text, err := h.read(path)
+	text, err := read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -83,22 +85,54 @@ func Open(path string, options Options) (*Holder, error) {
 // Current returns the roster in force. At most once per second it checks whether
 // the file has changed. A file that is not a successor has no effect, see Problem.
 func (h *Holder) Current() *Roster {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.loading.Lock()
+	defer h.loading.Unlock()
 	now := h.now()
 	if past := now.Sub(h.looked); past >= 0 && past < lookEvery {
-		return h.current
+		return h.InForce()
 	}
 	marks := h.marks()
-	if marks == h.seen && h.problem == nil && !h.fresh(marks) {
+	if marks == h.seen && h.Problem() == nil && !h.fresh(marks) {
 		h.looked = now
-		return h.current
+		return h.InForce()
 	}
 	// The marks are taken before the files are read, so a change in between is
 	// found at the next check.
 	h.looked, h.seen = now, marks
-	h.problem = h.loadSuccessor(now)
+	next, problem := h.loadSuccessor(now)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.problem = problem
+	if next != nil {
+		h.current = next
+	}
 	return h.current
+}
+
+// Watch checks the file every second until the context ends, also while nobody asks who may
+// act: else a roster that was replaced within that time would never have been in force, and
+// the next one would not follow. tell is called once for each reason why the file is not in
+// force, and with nil when it is again.
+func (h *Holder) Watch(ctx context.Context, tell func(problem error)) {
+	ticks := time.NewTicker(lookEvery)
+	defer ticks.Stop()
+	told := ""
+	for {
+		h.Current()
+		problem, text := h.Problem(), ""
+		if problem != nil {
+			text = problem.Error()
+		}
+		if text != told {
+			tell(problem)
+		}
+		told = text
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+	}
 }
 
 // InForce returns the roster in force. It does not check the file: it is for a
@@ -118,28 +152,29 @@ func (h *Holder) Problem() error {
 	return h.problem
 }
 
-// loadSuccessor loads the file if it is the successor of the roster in force.
-func (h *Holder) loadSuccessor(now time.Time) error {
-	text, err := h.read(h.path)
+// loadSuccessor loads the file if it is the successor of the roster in force. It returns
+// nil if the file has the roster in force.
+func (h *Holder) loadSuccessor(now time.Time) (*Roster, error) {
+	text, err := read(h.path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if hashOf(text) == h.current.hash {
-		return nil
+	inForce := h.InForce()
+	if hashOf(text) == inForce.hash {
+		return nil, nil //nolint:nilnil // nothing follows, and nothing is wrong
 	}
-	signatures, err := h.read(h.path + ".sig")
+	signatures, err := read(h.path + ".sig")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	next, err := Succeeds(h.current, text, h.path, SplitSignatures(signatures), now)
+	next, err := Succeeds(inForce, text, h.path, SplitSignatures(signatures), now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := h.accepted(next, text, signatures); err != nil {
-		return err
+		return nil, err
 	}
-	h.current = next
-	return nil
+	return next, nil
 }
 
 func (h *Holder) accepted(next *Roster, text, signatures []byte) error {
@@ -152,8 +187,18 @@ func (h *Holder) accepted(next *Roster, text, signatures []byte) error {
 	return nil
 }
 
+// ReadFile reads the roster of a file, whether it may come into force or not. The error is a
+// Problems.
+func ReadFile(path string) (*Roster, error) {
+	text, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(text, path)
+}
+
 // read reads a whole file. It refuses a file that others can change.
-func (h *Holder) read(path string) ([]byte, error) {
+func read(path string) ([]byte, error) {
 	text, err := trusted.Read(path, MaxBytes, trusted.Write)
 	var open *trusted.OpenError
 	switch {

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -230,4 +231,30 @@ func TestRosterInAnOpenDirectory(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o700))
 	_, err = Open(path, Options{})
 	require.NoError(t, err)
+}
+
+// The file comes into force while nobody asks. Why it does not is told once.
+func TestHolderWatches(t *testing.T) {
+	t.Parallel()
+	h := open(t, Options{})
+	path := h.path
+	holder, err := Open(path, Options{})
+	require.NoError(t, err)
+	told := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		holder.Watch(ctx, func(problem error) { told <- problem })
+	}()
+	h.write(t, ".sig", "")
+	h.write(t, "", next(t))
+	var problems Problems
+	require.ErrorAs(t, <-told, &problems)
+	require.Equal(t, CodeNotSigned, problems[0].Code)
+	h.sign(t, next(t), "bilal", "chen")
+	require.NoError(t, <-told)
+	require.Equal(t, hashOf([]byte(next(t))), holder.InForce().Hash())
+	cancel()
+	<-ended
 }

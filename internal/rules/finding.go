@@ -49,6 +49,7 @@ type Finding struct {
 	Reason    order.Reason `json:"reason,omitzero"`
 	Evidence  string       `json:"evidence,omitempty"` // callback: inbox id; operator: the gateway's proof
 	By        string       `json:"by,omitempty"`       // operator: who
+	Seal      []byte       `json:"seal,omitempty"`     // query: by the worker that asked; package ledger makes and checks it
 }
 
 // ReleasesMoney reports whether acting on the finding would release or return money.

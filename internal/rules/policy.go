@@ -24,6 +24,7 @@ type Policy struct {
 	id         string
 	deadline   time.Duration
 	twoPersons bool
+	closeAbove map[string]money.Amount // by currency
 	rules      []rule
 }
 
@@ -51,6 +52,16 @@ func (p *Policy) ApprovalDeadline() time.Duration {
 // TwoPersonResolve reports whether an order in review is resolved by two
 // persons only.
 func (p *Policy) TwoPersonResolve() bool { return p != nil && p.twoPersons }
+
+// TwoPersonClose reports whether a discrepancy with this much money at stake is closed by
+// two persons only.
+func (p *Policy) TwoPersonClose(stake money.Amount) bool {
+	if p == nil {
+		return false
+	}
+	limit, set := p.closeAbove[stake.Currency()]
+	return set && stake.Minor() > limit.Minor()
+}
 
 // Facts are what a ruling depends on besides the request. Both sums count the
 // merchant's orders of the same kind and currency that were opened on the same day

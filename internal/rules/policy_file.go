@@ -85,6 +85,7 @@ func (r *policyReader) document(text []byte) {
 	r.members(document.Content[0], "the policy", map[string]func(*yaml.Node){
 		"approval_deadline":  r.deadline,
 		"two_person_resolve": r.twoPersons,
+		"two_person_close":   r.closeLimits,
 		"rules":              r.rules,
 	})
 }
@@ -151,6 +152,36 @@ func (r *policyReader) twoPersons(node *yaml.Node) {
 	}
 	if node.Tag != "!!bool" || node.Decode(&r.policy.twoPersons) != nil {
 		r.problem(node.Line, "two_person_resolve must be true or false, not %q", value)
+	}
+}
+
+// closeLimits reads amounts by currency.
+func (r *policyReader) closeLimits(node *yaml.Node) {
+	const name = "two_person_close"
+	if node.Kind != yaml.MappingNode || len(node.Content) == 0 {
+		r.problem(node.Line, `%s must be amounts by currency, such as {PKR: "50000"}`, name)
+		return
+	}
+	r.policy.closeAbove = make(map[string]money.Amount)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		currency, value := node.Content[i].Value, node.Content[i+1]
+		if _, twice := r.policy.closeAbove[currency]; twice {
+			r.problem(node.Content[i].Line, "%s has %s twice", name, currency)
+			continue
+		}
+		text, ok := r.scalar(value, name+"."+currency)
+		if !ok {
+			continue
+		}
+		amount, err := money.Parse(text, currency)
+		if err == nil && amount.Minor() < 0 {
+			err = errors.New("an amount is not below zero")
+		}
+		if err != nil {
+			r.problem(value.Line, "%s.%s: %v", name, currency, err)
+			continue
+		}
+		r.policy.closeAbove[currency] = amount
 	}
 }
 

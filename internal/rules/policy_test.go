@@ -169,6 +169,15 @@ func TestParsePolicy(t *testing.T) {
 	require.False(t, policy.TwoPersonResolve())
 	require.Equal(t, 24*time.Hour, policy.ApprovalDeadline())
 
+	// Two persons close what is above the limit of its currency.
+	policy = parsed(t, `{two_person_close: {PKR: "20000"}}`)
+	require.False(t, policy.TwoPersonClose(wallet(t, "20000").Amount))
+	require.True(t, policy.TwoPersonClose(wallet(t, "20000.01").Amount))
+	dong, err := money.Parse("90000000", "VND")
+	require.NoError(t, err)
+	require.False(t, policy.TwoPersonClose(dong))
+	require.False(t, (*Policy)(nil).TwoPersonClose(dong))
+
 	// A limit of nothing asks for, or refuses, everything.
 	policy = parsed(t, `{rules: [{country: PK, per_order: {approve_above: "0"}}]}`)
 	require.Equal(t, NeedsApproval, policy.Judge(wallet(t, "0.01"), Facts{}).Verdict)
@@ -184,7 +193,12 @@ func TestParsePolicyRefuses(t *testing.T) {
 		"no YAML":                {"rules:\n  - a: [1\n", "policy.yaml:"},
 		"a tab":                  {"rules:\n\t- x", "policy.yaml:2: found character that cannot start any token"},
 		"two documents":          {"rules: []\n---\nrules: []\n", "policy.yaml:2: one file holds one policy; this is a second document"},
-		"unknown field":          {"approval_delay: 1h", `policy.yaml:1: the policy has no member "approval_delay"; known are approval_deadline, rules, two_person_resolve`},
+		"unknown field":          {"approval_delay: 1h", `policy.yaml:1: the policy has no member "approval_delay"; known are approval_deadline, rules, two_person_close, two_person_resolve`},
+		"close: no amounts":      {"two_person_close: 5", `policy.yaml:1: two_person_close must be amounts by currency, such as {PKR: "50000"}`},
+		"close: unknown":         {"two_person_close: {XXX: 5}", `policy.yaml:1: two_person_close.XXX: `},
+		"close: no amount":       {"two_person_close:\n  PKR: many", `policy.yaml:2: two_person_close.PKR: `},
+		"close: below zero":      {"two_person_close:\n  PKR: -1", `policy.yaml:2: two_person_close.PKR: `},
+		"close: twice":           {"two_person_close:\n  PKR: 1\n  PKR: 2", `policy.yaml:3: two_person_close has PKR twice`},
 		"unknown in a rule":      {rule("    per_week: {approve_above: 1}"), `policy.yaml:3: a rule has no member "per_week"; known are country, kind, new_beneficiary, per_beneficiary_day, per_merchant_day, per_order`},
 		"unknown in a limit":     {rule("    per_order: {refuse_over: 1}"), `policy.yaml:3: per_order has no member "refuse_over"; known are approve_above, refuse_above`},
 		"twice":                  {"approval_deadline: 1h\napproval_deadline: 2h", "policy.yaml:2: the policy has approval_deadline twice"},

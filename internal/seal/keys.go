@@ -17,6 +17,7 @@ import (
 type Keys struct {
 	origin string
 	keys   []privateKey
+	public *Public
 }
 
 // Public are the public keys of an installation, to verify with.
@@ -82,6 +83,9 @@ func ParseKeys(text []byte, file string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k.public, err = ParsePublic(k.PublicLines(), file); err != nil {
+		return nil, err
+	}
 	return k, nil
 }
 
@@ -119,13 +123,12 @@ func (k *Keys) PublicLines() []byte {
 	return lines.Bytes()
 }
 
-// Public returns the public halves.
+// Public returns the public halves; nil of no keys.
 func (k *Keys) Public() *Public {
-	public, err := ParsePublic(k.PublicLines(), "the public keys")
-	if err != nil {
-		panic("seal: a private key has a public half: " + err.Error())
+	if k == nil {
+		return nil
 	}
-	return public
+	return k.public
 }
 
 // ParsePublic reads public keys, one a line as Generate makes them. Keep the keys

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/authority"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
@@ -18,37 +19,34 @@ import (
 // the readiness check of the roster. Without a roster file everybody may act, unless
 // the installation has used a roster before: that is an error.
 //
-// The audit's keys, if there are any, must be of the same installation.
+// The audit's keys, if there are any, must be of the same installation. The error is a
+// ROSTER_UNKNOWN if a roster is stored that did not come into force: see
+// boot.RosterInForce.
 func Authorize(ctx context.Context, log *slog.Logger, books *ledger.Ledger, settings config.Worker, keys *seal.Keys) (telemetry.Check, error) {
 	if keys != nil && settings.Origin != "" && keys.Origin() != settings.Origin {
 		return telemetry.Check{}, &config.Error{Problems: []config.Problem{{
 			Variable: "PAYOUTS_ORIGIN", Text: fmt.Sprintf("is %s, and the key in PAYOUTS_AUDIT_KEY_FILE is of %s; both must name this installation", settings.Origin, keys.Origin()),
 		}}}
 	}
-	used, err := books.Rosters(ctx)
+	used, err := boot.RosterInForce(ctx, books, keys.Public(), settings.RosterFile)
 	if err != nil {
 		return telemetry.Check{}, err
 	}
 	if settings.RosterFile == "" {
-		if len(used) > 0 {
-			return telemetry.Check{}, fmt.Errorf("%s: this installation has used a roster, so PAYOUTS_ROSTER_FILE must name it; the last one is %s", roster.CodeUnreadable, used[len(used)-1].Hash)
+		if used.Hash != "" {
+			return telemetry.Check{}, fmt.Errorf("%s: this installation has used a roster, so PAYOUTS_ROSTER_FILE must name it; the last one is %s", roster.CodeUnreadable, used.Hash)
 		}
 		log.Warn("No roster: everybody may act under any name. Set PAYOUTS_ROSTER_FILE")
 		return telemetry.Check{Name: "roster", Try: func(context.Context) error { return telemetry.State("none") }}, nil
 	}
-	options := roster.Options{Accept: func(next *roster.Roster, text, signatures []byte) error {
+	options := roster.Options{InForce: used.Text, Accept: func(next *roster.Roster, text, signatures []byte) error {
 		return record(ctx, log, books, ledger.Roster{Hash: next.Hash(), Replaces: next.Replaces(), Text: text, Signatures: signatures})
 	}}
-	if len(used) > 0 {
-		options.InForce = used[len(used)-1].Text
-	}
 	holder, err := roster.Open(settings.RosterFile, options)
 	if err != nil {
 		return telemetry.Check{}, fmt.Errorf("PAYOUTS_ROSTER_FILE: %w", err)
 	}
-	if problem := holder.Problem(); problem != nil {
-		log.Error("The roster's file is not in force; the last accepted roster is", "error", problem, "roster", holder.Current().Hash())
-	}
+	go holder.Watch(ctx, boot.TellRoster(log, holder))
 	books.SetAuthority(authority.New(holder, settings.Origin))
 	return telemetry.Check{Name: "roster", Try: func(context.Context) error {
 		holder.Current()

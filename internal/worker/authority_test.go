@@ -26,19 +26,21 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/reconcile"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 const installation = "payouts.test/live"
 
 // office is an installation with a roster: amina and bilal may do everything, chen
-// requests only, dana approves little, and erin approves for one merchant. Each has
+// requests only, dana approves little, erin approves for one merchant, and fara is no admin. Each has
 // an own SSH key; amina and chen can also log in at the system gate, which signs for them
-// up to 2000 PKR.
+// up to 2000 PKR. The system desk operates.
 type office struct {
 	*ledger.Ledger
 	t      *testing.T
@@ -47,7 +49,7 @@ type office struct {
 	used   string // hash of the roster in force
 }
 
-var staff = []string{"amina", "bilal", "chen", "dana", "erin"}
+var staff = []string{"amina", "bilal", "chen", "dana", "erin", "fara"}
 
 func seedOf(name string) ed25519.PrivateKey {
 	seed := sha256.Sum256([]byte("office " + name))
@@ -73,6 +75,7 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 		"chen":  "roles: [request]\n    limits: unlimited",
 		"dana":  "roles: [approve]\n    limits: {PKR: \"100\"}",
 		"erin":  "roles: [approve]\n    limits: unlimited",
+		"fara":  "roles: [request, approve, resolve, adjust, operate]\n    limits: unlimited",
 	}
 	merchants := map[string]string{"erin": "M1"}
 	text := "people:\n"
@@ -88,8 +91,12 @@ func rosterText(t *testing.T, replaces string, names ...string) string {
 			text += fmt.Sprintf("    oidc: {issuer: \"https://id.example.com\", subject: %s-1}\n", name)
 		}
 	}
-	public, _ := seedOf("gate").Public().(ed25519.PublicKey)
-	return text + fmt.Sprintf("systems:\n  - name: gate\n    door: true\n    ed25519: [{id: gate-1, public: %q}]\nsigned_above: {PKR: \"2000\"}\n", base64.StdEncoding.EncodeToString(public))
+	public := func(system string) string {
+		key, _ := seedOf(system).Public().(ed25519.PublicKey)
+		return fmt.Sprintf("    ed25519: [{id: %s-1, public: %q}]\n", system, base64.StdEncoding.EncodeToString(key))
+	}
+	return text + "systems:\n  - name: gate\n    door: true\n" + public("gate") +
+		"  - name: desk\n    roles: [operate]\n    merchants: [\"*\"]\n    limits: unlimited\n" + public("desk") + "signed_above: {PKR: \"2000\"}\n"
 }
 
 // dataKeys encrypt the personal data of every office.
@@ -111,12 +118,13 @@ func openOfficeWith(t *testing.T, url string, options ...ledger.Option) *office 
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	require.NoError(t, l.Migrate(t.Context()))
+	require.NoError(t, l.UseDataKeys(t.Context()))
 	require.NoError(t, l.OpenBooks(t.Context(), "M1", rupees(t, "10000"), rupees(t, "0")))
 	o := &office{Ledger: l, t: t, url: url, roster: filepath.Join(t.TempDir(), "roster.yaml")}
 	require.NoError(t, os.WriteFile(o.roster, []byte(rosterText(t, "", staff...)), 0o600))
 	_, err = Authorize(t.Context(), slog.New(slog.DiscardHandler), l, config.Worker{Roster: config.Roster{RosterFile: o.roster, Origin: installation}}, nil)
 	require.NoError(t, err)
-	used, err := l.Rosters(t.Context())
+	used, err := l.Rosters(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, used, 1)
 	o.used = used[0].Hash
@@ -367,7 +375,7 @@ func TestWhatADoorMaySign(t *testing.T) {
 		require.Empty(t, report.Broken)
 		require.Equal(t, 3, report.Signed, "with the refused one, whose signature is genuine")
 
-		used, err := o.Rosters(t.Context())
+		used, err := o.Rosters(t.Context(), nil)
 		require.NoError(t, err)
 		review := authority.NewReview(installation, map[string]authority.RosterText{o.used: {Text: used[0].Text}})
 		require.Nil(t, review.Roster(o.used, last.At.Add(-time.Minute)))
@@ -560,7 +568,7 @@ func TestAPersonIsRevoked(t *testing.T) {
 			_, refusal := o.approves(waiting, "dana", "dana", same)
 			return refusal.Code == roster.CodeKeyUnknown
 		}, 20*time.Second, 100*time.Millisecond)
-		used, err := o.Rosters(t.Context())
+		used, err := o.Rosters(t.Context(), nil)
 		require.NoError(t, err)
 		require.Len(t, used, 2)
 		require.Equal(t, []string{o.used, next, signatures}, []string{used[1].Replaces, string(used[1].Text), string(used[1].Signatures)})
@@ -734,6 +742,110 @@ func TestErasuresAreSigned(t *testing.T) {
 	})
 }
 
+func TestClosingsAreSigned(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		profile, _ := tarspay.Country("PK")
+		o.SetClock(func() time.Time { return time.Now().Add(-72 * time.Hour) })
+		closed, err := money.Parse("500", "PKR")
+		require.NoError(t, err)
+		nothing, err := money.Parse("0", "PKR")
+		require.NoError(t, err)
+		require.NoError(t, o.OpenBooks(t.Context(), "M7", closed, nothing))
+		o.SetClock(nil)
+		day := order.DateOf(time.Now().Add(-48*time.Hour), profile.TimeZone)
+		seen, err := o.Day(t.Context(), ledger.DayQuery{Merchant: "M7", Currency: "PKR", Day: day, Zone: profile.TimeZone})
+		require.NoError(t, err)
+		ref := order.DayRef{Merchant: "M7", Currency: "PKR", Day: day, Zone: seen.Zone, Hash: seen.Hash}
+		closes := func(by, signer string, signed order.DayRef) (ledger.DayReport, string) {
+			t.Helper()
+			who := order.Who{ID: envelope.NewID(), By: by}
+			made, err := envelope.Sign(envelope.Closing(who, signed, installation, time.Now(), time.Hour), keyOf(t, signer))
+			require.NoError(t, err)
+			proof, err := made.Proof()
+			require.NoError(t, err)
+			who.Proof = &proof
+			record, refusal, err := o.ActOnBooks(t.Context(), order.BookAction{Who: who, CloseDay: &ref})
+			require.NoError(t, err)
+			report, _ := record.(ledger.DayReport)
+			return report, order.CodeOf(errorOf(refusal))
+		}
+		_, refusal, err := o.CloseDay(t.Context(), ref, order.Who{By: "amina"})
+		require.NoError(t, err)
+		require.Equal(t, authority.CodeSignatureNeeded, refusal.Code)
+		for name, change := range map[string]func(*order.DayRef){
+			"another day":      func(r *order.DayRef) { r.Day = r.Day.Plus(1) },
+			"another zone":     func(r *order.DayRef) { r.Zone = "Asia/Dhaka" },
+			"another currency": func(r *order.DayRef) { r.Currency = "VND" },
+			"other figures":    func(r *order.DayRef) { r.Hash = strings.Repeat("0", 64) },
+			"another merchant": func(r *order.DayRef) { r.Merchant = "M2" },
+		} {
+			other := ref
+			change(&other)
+			_, code := closes("amina", "amina", other)
+			require.Equal(t, envelope.CodeOtherOrder, code, name)
+		}
+		_, code := closes("amina", "bilal", ref)
+		require.Equal(t, envelope.CodeSignerOther, code)
+		_, code = closes("chen", "chen", ref)
+		require.Equal(t, roster.CodeRoleMissing, code)
+		report, code := closes("amina", "amina", ref)
+		require.Empty(t, code)
+		require.Contains(t, string(report.Closed.Proof), `"action":"close_day"`)
+		service := payouts.New(payouts.Parts{Ledger: func(context.Context) (payouts.Ledger, error) { return o.Ledger, nil }})
+		audit, err := service.VerifyAudit(t.Context(), payouts.Actor{}, payouts.AuditEvidence{})
+		require.NoError(t, err)
+		require.Empty(t, audit.Broken)
+		require.Equal(t, 1, audit.Signed)
+	})
+}
+
+// Where two persons close a discrepancy, a system is neither of them.
+func TestASystemIsNoneOfTwoPersons(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		o.SetTwoPersonClose(func(stake money.Amount) bool { return stake.Minor() > 5000 })
+		closes := func(by string, key envelope.Signer, d ledger.Discrepancy) string {
+			t.Helper()
+			who := order.Who{ID: envelope.NewID(), By: by, Why: "the gateway's mistake"}
+			made, err := envelope.Sign(envelope.CloseDiscrepancy(who, d.Ref(), d.Stake, installation, time.Now(), time.Hour), key)
+			require.NoError(t, err)
+			proof, err := made.Proof()
+			require.NoError(t, err)
+			who.Proof = &proof
+			closed, refusal, err := o.CloseDiscrepancy(t.Context(), d.ID, who)
+			require.NoError(t, err)
+			return cmp.Or(order.CodeOf(errorOf(refusal)), string(closed.State))
+		}
+		differs := func(number string, stake int64) ledger.Discrepancy {
+			t.Helper()
+			require.NoError(t, o.OpenDifference(t.Context(), reconcile.Difference{
+				Key: order.Key{Merchant: "M1", Number: number}, Code: codes.DiscrepancyNoOrder, Mark: number, Detail: "d", Currency: "PKR", Stake: stake,
+			}))
+			found, err := o.Discrepancies(t.Context(), ledger.DiscrepancyFilter{Merchant: "M1", Number: number})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			return found[0]
+		}
+		desk, gate := envelope.SystemKey{ID: "desk-1", Private: seedOf("desk")}, envelope.SystemKey{ID: "gate-1", Private: seedOf("gate")}
+		small, large := differs("small", 5000), differs("large", 5001)
+		require.Equal(t, "accepted", closes("desk", desk, small))
+		require.Equal(t, roster.CodeOwnSignatureNeeded, closes("desk", desk, large))
+		require.Equal(t, roster.CodeOwnSignatureNeeded, closes("desk", gate, large), "a door signs for it")
+		require.Equal(t, "accepting", closes("amina", keyOf(t, "amina"), large))
+		require.Equal(t, roster.CodeOwnSignatureNeeded, closes("desk", desk, large))
+		require.Equal(t, "accepted", closes("bilal", keyOf(t, "bilal"), large))
+	})
+}
+
+// errorOf returns a refusal as an error, nil for none.
+func errorOf(refusal *order.Refusal) error {
+	if refusal == nil {
+		return nil
+	}
+	return refusal
+}
+
 // An audit is verified with the rosters of its time. An approval that a process
 // without the roster wrote, or one with a roster of its own, is found.
 func TestTheAuditsSignatures(t *testing.T) {
@@ -782,5 +894,67 @@ func TestTheAuditsSignatures(t *testing.T) {
 		found, signed = breaks()
 		require.Equal(t, []string{"W-3 2 SIGNATURE_NEEDED", "W-4 2 ROSTER_UNKNOWN"}, found)
 		require.Equal(t, 2, signed)
+	})
+}
+
+// Whoever has the worker's database login, its seal and the data keys can write any time
+// into an entry, but not before what is on record: neither to act without a signature, as if
+// there was no roster yet, nor with a key that was revoked.
+func TestEntriesWithAnEarlierTime(t *testing.T) {
+	onEngines(t, func(o *office) {
+		t := o.t
+		process := func(clock time.Duration) *ledger.Ledger {
+			l, err := ledger.Open(t.Context(), o.url, ledger.EncryptWith(dataKeys(t)))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = l.Close() })
+			l.SetClock(func() time.Time { return time.Now().Add(clock) })
+			return l
+		}
+		unsigned, revoked := o.waits("W-1"), o.waits("W-2")
+		next := filepath.Join(t.TempDir(), "next.yaml")
+		text := rosterText(t, o.used, "amina", "bilal", "chen")
+		require.NoError(t, os.WriteFile(next, []byte(text), 0o600))
+		var signatures string
+		for _, admin := range []string{"amina", "bilal"} {
+			signature, err := keyOf(t, admin).Sign([]byte(text))
+			require.NoError(t, err)
+			signatures += signature
+		}
+		require.NoError(t, os.WriteFile(next+".sig", []byte(signatures), 0o600))
+		_, err := Authorize(t.Context(), slog.New(slog.DiscardHandler), process(2*time.Hour), config.Worker{Roster: config.Roster{RosterFile: next, Origin: installation}}, nil)
+		require.NoError(t, err)
+
+		stranger := process(-time.Hour) // before the first roster
+		_, refusal, err := stranger.Approve(t.Context(), unsigned.Key(), order.Approval{By: "bilal", Fingerprint: unsigned.Fingerprint})
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+		_, refusal, err = stranger.ActOnBooks(t.Context(), order.BookAction{Who: order.Who{By: "bilal", Why: "paid in"}, ProposeAdjustment: &order.AdjustmentProposal{
+			AdjustmentRef: order.AdjustmentRef{Merchant: "M1", Ref: "TOPUP-1"}, Kind: "top_up", Amount: rupees(t, "500"), Evidence: "slip 88",
+		}})
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+
+		stranger = process(time.Hour) // while erin was in the roster
+		holder, err := roster.Open(o.roster, roster.Options{})
+		require.NoError(t, err)
+		stranger.SetAuthority(authority.New(holder, installation))
+		e, refusal := envelope.Of(order.Approval{By: "erin"}, revoked, installation, time.Now().Add(time.Hour), 24*time.Hour)
+		require.Nil(t, refusal)
+		signed, err := envelope.Sign(e, keyOf(t, "erin"))
+		require.NoError(t, err)
+		action, err := signed.Action()
+		require.NoError(t, err)
+		_, refusal, _, err = stranger.Act(t.Context(), revoked.Key(), action, false)
+		require.NoError(t, err)
+		require.Nil(t, refusal)
+
+		service := payouts.New(payouts.Parts{Ledger: func(context.Context) (payouts.Ledger, error) { return o.Ledger, nil }})
+		report, err := service.VerifyAudit(t.Context(), payouts.Actor{}, payouts.AuditEvidence{})
+		require.NoError(t, err)
+		var found []string
+		for _, b := range report.Broken {
+			found = append(found, fmt.Sprint(b.Key.Number, " ", b.Seq, " ", b.Code))
+		}
+		require.Equal(t, []string{" 1 SIGNATURE_NEEDED", "W-1 2 SIGNATURE_NEEDED", "W-2 2 ROSTER_UNKNOWN"}, found)
 	})
 }

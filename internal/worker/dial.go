@@ -21,6 +21,9 @@ func Dial(ctx context.Context, log *slog.Logger, settings config.Worker) (client
 		if err := PrepareNamespace(ctx, dialled, namespace, settings.Reconciliation); err != nil {
 			return err
 		}
+		if err := scheduleMidnights(ctx, dialled, settings.Merchants); err != nil {
+			return err
+		}
 		return scheduleCheckpoints(ctx, dialled, log, settings)
 	})
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // How often a worker looks for events without a place, and how long it pauses after an
-// error.
+// error. A round costs the ledger four statements, whatever the number of events.
 const (
-	relayEvery = 200 * time.Millisecond
+	relayEvery = 500 * time.Millisecond
 	relayPause = 5 * time.Second
 )
 

@@ -15,6 +15,8 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/contract"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // The schedules.
@@ -26,6 +28,7 @@ const (
 	// minutes is soon enough.
 	orphanEvery        = 10 * time.Minute
 	checkpointSchedule = "checkpoint-audit"
+	midnightSchedule   = "midnight-balance-" // and the merchant's number
 )
 
 // PrepareNamespace registers the search attributes and creates the schedules. It is
@@ -109,22 +112,52 @@ func registerSearchAttributes(ctx context.Context, c client.Client, namespace st
 
 func wantedAttributes() map[string]enumspb.IndexedValueType {
 	wanted := make(map[string]enumspb.IndexedValueType)
-	for _, key := range []temporal.SearchAttributeKey{
-		contract.AttributeKind, contract.AttributeState, contract.AttributeCountry, contract.AttributeCurrency,
-		contract.AttributeAmount, contract.AttributeMerchant, contract.AttributeGatewayID, contract.AttributeNeedsReview,
-	} {
+	for _, key := range contract.AllSearchAttributes() {
 		wanted[key.GetName()] = key.GetValueType()
 	}
 	return wanted
 }
 
-// schedule creates a schedule, or sets the interval of an existing one. The schedule
-// and its workflow have the same id.
+// midnightJitter spreads the calls of merchants of one time zone. It is much less than
+// ledger.SnapshotTolerance.
+const midnightJitter = 10 * time.Second
+
+// scheduleMidnights creates a schedule for each merchant that compares its balance at its
+// midnight, or sets the time zone of an existing one. The report of a day has the balance
+// as the gateway's closing. Each merchant has a schedule of its own, because another
+// worker may have other merchants.
+func scheduleMidnights(ctx context.Context, c client.Client, merchants config.MerchantList) error {
+	for _, merchant := range merchants {
+		profile, known := tarspay.Country(merchant.Country)
+		if !known {
+			continue // the worker refuses to start with it
+		}
+		spec := client.ScheduleSpec{
+			Calendars:    []client.ScheduleCalendarSpec{{}}, // at 00:00:00 of every day
+			TimeZoneName: merchant.ZoneOr(profile.TimeZone).String(), Jitter: midnightJitter,
+		}
+		input := contract.ReconcileBalancesInput{Merchants: []string{merchant.Number}}
+		err := putSchedule(ctx, c, midnightSchedule+merchant.Number, contract.ReconcileBalancesType, spec, ledger.SnapshotTolerance, input)
+		if err != nil {
+			return fmt.Errorf("schedule the balance of %s at midnight: %w", merchant.Number, err)
+		}
+	}
+	return nil
+}
+
+// schedule creates a schedule, or sets the interval of an existing one. A missed run is
+// not made up later than the interval.
 func schedule(ctx context.Context, c client.Client, id, workflow string, every time.Duration, arguments ...any) error {
-	spec := client.ScheduleSpec{
+	return putSchedule(ctx, c, id, workflow, client.ScheduleSpec{
 		Intervals: []client.ScheduleIntervalSpec{{Every: every}},
 		Jitter:    every / 20, // spreads the calls of installations that share a gateway
-	}
+	}, every, arguments...)
+}
+
+// putSchedule creates a schedule, or sets the times of an existing one. The schedule and
+// its workflow have the same id. A run that was missed for longer than catchUp is not made
+// up.
+func putSchedule(ctx context.Context, c client.Client, id, workflow string, spec client.ScheduleSpec, catchUp time.Duration, arguments ...any) error {
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:   id,
 		Spec: spec,
@@ -132,7 +165,7 @@ func schedule(ctx context.Context, c client.Client, id, workflow string, every t
 			ID: id, Workflow: workflow, TaskQueue: contract.Queue, Args: arguments,
 		},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		CatchupWindow: every, // a missed run is not made up later than that
+		CatchupWindow: catchUp,
 	})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err

@@ -33,9 +33,9 @@ import (
 
 // Worker polls all task queues.
 type Worker struct {
-	payouts      sdk.Worker // workflows, and the ledger writes that run with them
-	gateway      sdk.Worker // gateway calls, rate limited
-	transactions sdk.Worker // those that compare transactions, likewise
+	payouts      *poller // workflows, and the ledger writes that run with them
+	gateway      *poller // gateway calls, rate limited
+	transactions *poller // those that compare transactions, likewise
 }
 
 // Rates are the most calls to the gateway per second, of all workers together. The
@@ -56,31 +56,48 @@ const drain = 5 * time.Second
 
 // New returns a worker whose activities use the ledger and the gateway's clients.
 // The keys of clients are merchant numbers.
-func New(c client.Client, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates) *Worker {
-	l.SetErasing(erasing(c, settings))
-	payouts := sdk.New(c, contract.Queue, orderOptions())
-	workflows.Register(payouts)
-	payouts.RegisterActivity(activities.NewBooks(l, settings))
-
+func New(
+	c client.Client, log *slog.Logger, l *ledger.Ledger, clients map[string]*tarspay.Client, settings activities.Settings, rates Rates,
+) *Worker {
+	payouts := newPayouts(c, log, l, settings, orderOptions())
+	settings.Ask = askOrders(c)
+	calls := activities.NewGateway(clients, l, settings)
+	asks := func(queue string, perSecond float64, patience time.Duration) *poller {
+		return &poller{queue: queue, log: log, build: func(fatal func(error)) sdk.Worker {
+			w := sdk.New(c, queue, sdk.Options{
+				WorkerStopTimeout:            patience + drain,
+				TaskQueueActivitiesPerSecond: perSecond,
+				DisableWorkflowWorker:        true,
+				DisableRegistrationAliasing:  true,
+				OnFatalError:                 fatal,
+			})
+			w.RegisterActivity(calls)
+			return w
+		}}
+	}
 	gatewayAttempts, transactionAttempts := rates.attempts()
-	gateway := sdk.New(c, contract.GatewayQueue, sdk.Options{
+	return &Worker{
+		payouts: payouts,
 		// An attempt that runs when the worker stops gets the time for its calls: a
 		// query, a balance and the create.
-		WorkerStopTimeout:            activities.CallsPerOrderAttempt*settings.GatewayTimeout + drain,
-		TaskQueueActivitiesPerSecond: gatewayAttempts,
-		DisableWorkflowWorker:        true,
-		DisableRegistrationAliasing:  true,
-	})
-	calls := activities.NewGateway(clients, l, settings)
-	gateway.RegisterActivity(calls)
-	transactions := sdk.New(c, contract.TransactionsQueue, sdk.Options{
-		WorkerStopTimeout:            settings.GatewayTimeout + drain, // for the running call
-		TaskQueueActivitiesPerSecond: transactionAttempts,
-		DisableWorkflowWorker:        true,
-		DisableRegistrationAliasing:  true,
-	})
-	transactions.RegisterActivity(calls)
-	return &Worker{payouts: payouts, gateway: gateway, transactions: transactions}
+		gateway:      asks(contract.GatewayQueue, gatewayAttempts, activities.CallsPerOrderAttempt*settings.GatewayTimeout),
+		transactions: asks(contract.TransactionsQueue, transactionAttempts, settings.GatewayTimeout),
+	}
+}
+
+// newPayouts returns what runs workflows, and the ledger writes that run with them.
+func newPayouts(c client.Client, log *slog.Logger, l *ledger.Ledger, settings activities.Settings, options sdk.Options) *poller {
+	l.SetErasing(erasing(c, settings))
+	l.SetZones(settings.Zones)
+	l.SetTwoPersonClose(settings.Policy.TwoPersonClose)
+	books := activities.NewBooks(l, settings)
+	return &poller{queue: contract.Queue, log: log, build: func(fatal func(error)) sdk.Worker {
+		options.OnFatalError = fatal
+		w := sdk.New(c, contract.Queue, options)
+		workflows.Register(w)
+		w.RegisterActivity(books)
+		return w
+	}}
 }
 
 // orderOptions returns the options of the worker that runs workflows. A panic or a
@@ -95,27 +112,31 @@ func orderOptions() sdk.Options {
 }
 
 // Start begins to poll and returns.
-func (w *Worker) Start() error {
-	if err := w.payouts.Start(); err != nil {
-		return fmt.Errorf("start the worker of queue %s: %w", contract.Queue, err)
+func (w *Worker) Start() {
+	for _, p := range w.pollers() {
+		p.start()
 	}
-	if err := w.gateway.Start(); err != nil {
-		w.payouts.Stop()
-		return fmt.Errorf("start the worker of queue %s: %w", contract.GatewayQueue, err)
-	}
-	if err := w.transactions.Start(); err != nil {
-		w.gateway.Stop()
-		w.payouts.Stop()
-		return fmt.Errorf("start the worker of queue %s: %w", contract.TransactionsQueue, err)
-	}
-	return nil
 }
 
-// Stop accepts no more tasks and waits for running ones.
+// Stop accepts no more tasks and waits for running ones. Workflows stop last.
 func (w *Worker) Stop() {
-	w.transactions.Stop()
-	w.gateway.Stop()
-	w.payouts.Stop()
+	for _, p := range w.pollers() {
+		p.stop()
+	}
+}
+
+func (w *Worker) pollers() []*poller { return []*poller{w.transactions, w.gateway, w.payouts} }
+
+// Check returns the readiness check. A worker is ready if it polls every queue.
+func (w *Worker) Check() telemetry.Check {
+	return telemetry.Check{Name: "queues", Required: true, Try: func(context.Context) error {
+		for _, p := range w.pollers() {
+			if !p.polling.Load() {
+				return fmt.Errorf("%s is not polled: see the log", p.queue)
+			}
+		}
+		return nil
+	}}
 }
 
 // CodePolicy is the stable code of an invalid approval policy: a mistake in the
@@ -134,13 +155,23 @@ func Settings(c config.Worker) (activities.Settings, error) {
 	if err != nil {
 		return activities.Settings{}, err
 	}
+	verifier, err := tarspay.NewVerifier(c.GatewayPublicKey...)
+	if err != nil {
+		return activities.Settings{}, fmt.Errorf("PAYOUTS_GATEWAY_PUBLIC_KEY: %w", err)
+	}
 	merchants := make(map[string]string, len(c.Merchants))
+	zones := make(map[string]string, len(c.Merchants))
 	for _, merchant := range c.Merchants {
 		merchants[merchant.Number] = merchant.Country
+		if profile, known := tarspay.Country(merchant.Country); known {
+			zones[merchant.Number] = merchant.ZoneOr(profile.TimeZone).String()
+		}
 	}
 	return activities.Settings{
 		Merchants:         merchants,
+		Zones:             zones,
 		Limits:            order.Limits(c.MaxAmount),
+		Fees:              c.WithdrawalFees,
 		NotifyURL:         c.NotifyURL,
 		GatewayTimeout:    c.GatewayTimeout,
 		CallbackGrace:     c.CallbackGrace,
@@ -152,6 +183,7 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		DepositHorizon:    c.DepositHorizon,
 		BreakerProbe:      c.BreakerProbe,
 		ConfirmAll:        c.Confirm == config.ConfirmAlways,
+		Verifier:          verifier,
 		Policy:            policy,
 		WaitForFunds:      c.ShortBalance == config.ShortBalanceWait,
 		FundsDeadline:     c.FundsDeadline,
@@ -162,7 +194,22 @@ func Settings(c config.Worker) (activities.Settings, error) {
 		Payloads:          encryption.Converter(),
 		ReconcileLag:      c.ReconcileLag,
 		ReconcileLookback: c.ReconcileLookback,
+
+		DiscrepancyReminder: c.DiscrepancyReminder,
 	}, nil
+}
+
+// CheckFees refuses a fee in another currency than that of the merchant's country.
+func CheckFees(c config.Worker) error {
+	for _, merchant := range c.Merchants {
+		fee, set := c.WithdrawalFees[merchant.Number]
+		profile, known := tarspay.Country(merchant.Country)
+		if set && known && fee.Currency != profile.Currency {
+			return fmt.Errorf("%s: PAYOUTS_WITHDRAWAL_FEES: the fee of merchant %s is in %s, and withdrawals in %s are in %s; write %[2]s:%[5]s:<fee>",
+				config.CodeInvalid, merchant.Number, fee.Currency, merchant.Country, profile.Currency)
+		}
+	}
+	return nil
 }
 
 // Introduce records what a worker starts with: its roster, its policy, and what it

@@ -62,7 +62,7 @@ func (b *testBundle) lastPolicy(t *testing.T) ledger.AuditEntry {
 
 func TestNoPolicy(t *testing.T) {
 	t.Parallel()
-	settings, err := Settings(config.Worker{})
+	settings, err := Settings(config.Worker{Platform: config.Platform{GatewayPublicKey: config.PublicKeys{gatewayKey}}})
 	require.NoError(t, err)
 	require.Nil(t, settings.Policy)
 }

@@ -44,7 +44,7 @@ var eventRanks = map[EventKind]int{
 }
 
 // Tell returns the events of an order, oldest first: its request, callbacks,
-// attempts, audit entries, discrepancies and transfers.
+// attempts, audit entries, discrepancies, transfers and fees learned late.
 func Tell(story ledger.Story) []Happening {
 	var events []Happening
 	if o := story.Order; o != nil {
@@ -69,6 +69,11 @@ func Tell(story ledger.Story) []Happening {
 	}
 	for _, t := range story.Transfers {
 		events = append(events, Happening{At: t.At, Kind: EventTransfer, Text: fmt.Sprintf("%s: %s → %s %s", t.Reason, t.From, t.To, t.Amount)})
+	}
+	for _, fee := range story.LateFees {
+		events = append(events, Happening{
+			At: fee.At, Kind: EventTransfer, By: fee.By, Text: fmt.Sprintf("%s %s of this order, learned late: adjustment %s", fee.Kind.Reason(), fee.Amount, fee.Ref),
+		})
 	}
 	slices.SortStableFunc(events, func(a, b Happening) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(eventRanks[a.Kind], eventRanks[b.Kind]))

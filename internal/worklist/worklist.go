@@ -6,6 +6,7 @@ package worklist
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
@@ -209,11 +210,46 @@ func stopFlag(s order.StopScope) string {
 
 func sayDiscrepancy(item *Item, d ledger.Discrepancy) {
 	item.Text = "our records and the gateway's differ: " + d.Detail
-	item.Do = cmp.Or(Explain(d.Code).Do, "settle it with the gateway, then close it and say why")
+	if d.Stake.IsPositive() {
+		item.Text += " (" + d.Stake.String() + " at stake)"
+	}
+	switch d.State {
+	case order.DiscrepancyAssigned:
+		item.Text += "; " + d.Assignee + " deals with it"
+	case order.DiscrepancyExplained:
+		item.Text += "; explained by " + d.SaidBy + ": " + d.Said
+	case order.DiscrepancyWaiting:
+		item.Text += "; waits for the gateway: " + d.Said
+	case order.DiscrepancyAccepting:
+		item.Text += "; " + d.AcceptedBy + " has accepted it: " + d.Said
+	case order.DiscrepancyOpen, order.DiscrepancyAccepted, order.DiscrepancyHealed:
+	}
+	item.Do = NextOf(d)
 	item.Command = "starter close-discrepancy " + shell.Word(item.ID) + " --why WHY"
 	if d.Code == codes.DiscrepancyOrphan || d.Code == codes.DiscrepancyNotInLedger {
 		item.Command = "starter adopt " + shell.Word(d.Key.Number) + " --merchant " + shell.Word(d.Key.Merchant)
 	}
+}
+
+// NextOf returns what a person does next about a discrepancy; empty once it is closed.
+func NextOf(d ledger.Discrepancy) string {
+	if !d.ClosedAt.IsZero() {
+		return ""
+	}
+	next := cmp.Or(Explain(d.Code).Do, "settle it with the gateway, then close it and say why")
+	if d.State == order.DiscrepancyWaiting && !d.WaitUntil.IsZero() {
+		return "wait for the gateway's answer until " + saytime.Say(d.WaitUntil) + "; then: " + next
+	}
+	if d.State == order.DiscrepancyWaiting {
+		return "wait for the gateway's answer; then: " + next
+	}
+	if d.State == order.DiscrepancyAccepting {
+		return "if you agree and are not " + d.AcceptedBy + ", close it, too; otherwise reopen it"
+	}
+	if _, bookable := d.BookingKind(); bookable {
+		return "have two persons book the difference, which closes it: starter discrepancy fee " + strconv.FormatInt(d.ID, 10)
+	}
+	return next
 }
 
 func sayCallback(item *Item, code string, e ledger.InboxEntry) {

@@ -24,12 +24,15 @@ func benchCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&options.Server, "server", "", "measure on this server only: embedded or production")
 	cmd.Flags().StringVar(&options.Only, "only", "", "make this measurement only, as the lines name it: cost, throughput, api, webhook, batch, …")
+	cmd.Flags().BoolVar(&options.Roster, "roster", false, "with a roster, for which the system signs each start")
 	cmd.Flags().StringVar(&options.DatabaseURL, "database-url", "", "measure the embedded stack with the ledger on this PostgreSQL instead of SQLite")
 	cmd.Flags().IntVar(&options.Orders, "orders", 200, "orders per round of throughput, api, webhook and sql")
 	cmd.Flags().IntVar(&options.Concurrency, "concurrency", 32, "orders or starts at once in these")
 	cmd.Flags().IntVar(&options.Open, "open", 1000, "orders in the measurement of open orders")
 	cmd.Flags().IntVar(&options.Records, "records", 100_000, "transactions in the measurement of the comparison")
+	cmd.Flags().StringVar(&options.Source, "source", "", "compare transactions by this alone: history or statement")
 	cmd.Flags().IntVar(&options.Rows, "rows", 1000, "rows of the batch")
+	cmd.Flags().IntVar(&options.DayOrders, "day-orders", 1_000_000, "orders of the day that is reported")
 	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of the orders and of the baseline, alternating")
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/report"
 )
 
 // patience is the time limit of a demo without plain orders. Each plain order adds
@@ -43,7 +44,8 @@ func demoCommand() *cobra.Command {
 		Long: `Starts the whole stack in a new directory (a Temporal server, the stand-in
 gateway, the worker, the receiver, the api). Sends orders through it, most with a fault,
 and a file of payouts. Checks how every order ends, every payment in the gateway's
-records, every balance, and that a receiver of webhooks gets every event.
+records, every balance, and that a receiver of webhooks gets every event. Writes the report
+of the day of every merchant as a page of HTML, and prints where it is.
 
 Prints a table for people; the last line is a summary in JSON. The exit status
 is 0 only if every check passed.`,
@@ -76,6 +78,7 @@ type demo struct {
 	roles []*role
 	findings
 	finance *finance
+	days    []report.Day
 
 	mutex    sync.Mutex
 	broken   []string         // expectations that failed, a sentence each
@@ -144,7 +147,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	return d.inspect(ctx)
+	if err := d.inspect(ctx); err != nil {
+		return err
+	}
+	return d.readDays(ctx)
 }
 
 // printUnfinished prints the state of every order that has not ended.

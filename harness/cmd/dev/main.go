@@ -1,6 +1,7 @@
 // Command dev runs the whole stack on one machine: a demo that checks its own result
-// (demo), a stack to try commands on (up), benchmarks (bench), and a run with killed
-// processes and cut connections (chaos). It is not part of the product.
+// (demo), a stack to try commands on (up), benchmarks (bench), a run with killed
+// processes and cut connections (chaos), and one with planted discrepancies (p10). It is
+// not part of the product.
 package main
 
 import (
@@ -45,7 +46,7 @@ func command() *cobra.Command {
 		Use:   "dev",
 		Short: "Run the whole stack on this machine",
 	}
-	root.AddCommand(demoCommand(), upCommand(), benchCommand(), floodCommand(), chaosCommand(), endpointCommand(), recordCommand())
+	root.AddCommand(demoCommand(), upCommand(), benchCommand(), floodCommand(), chaosCommand(), p10Command(), endpointCommand(), recordCommand())
 	commandline.Prepare(root, nil)
 	return root
 }

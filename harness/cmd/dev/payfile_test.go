@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestFaultsAreFaults(t *testing.T) {
 	check := func(wrong ...fault) error {
 		text, err := fileOf(roles, wrong...)
 		require.NoError(t, err)
-		checked, err := batch.Check(text, batch.Options{Merchant: merchant, Country: fileScene.country})
+		checked, err := batch.Check(bytes.NewReader(text), int64(len(text)), batch.Options{Merchant: merchant, Country: fileScene.country})
 		if err == nil {
 			require.Equal(t, fileRows, checked.Count)
 		}

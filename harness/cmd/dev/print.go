@@ -109,6 +109,9 @@ func (d *demo) report() error {
 	}
 	d.ink.table(d.out, refused)
 	d.ink.table(d.out, d.balanceRows())
+	if err := d.printDays(); err != nil {
+		return err
+	}
 	for _, sentence := range d.broken {
 		fmt.Fprintln(d.out, d.ink.red("broken: ")+sentence)
 	}

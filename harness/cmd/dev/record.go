@@ -19,7 +19,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/statement"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // recorded are the paths whose histories the workflow tests replay: every later version of the
@@ -52,7 +54,8 @@ func recordCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record",
 		Short: "Record the history of an order on every path, for the replay tests",
-		Long: "Records the history of an order on every path, and of both comparisons, for the replay tests. Run it when a path is new. It keeps\n" +
+		Long: "Records the history of an order on every path, of both comparisons, of a checkpoint of the audit, of the search for orphans, of a\n" +
+			"statement, and of a person's action on the books, for the replay tests. Run it when a path is new. It keeps\n" +
 			"existing recordings, because changed code must still be able to replay them.",
 		Args: commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -131,13 +134,83 @@ func recordComparisons(ctx context.Context, s *stack.Stack, dir string) error {
 			return err
 		}
 	}
-	return nil
+	return recordOthers(ctx, s, dir)
+}
+
+// recordOthers records what is about no order. The last one stops payouts.
+func recordOthers(ctx context.Context, s *stack.Stack, dir string) error {
+	if err := recordWorkflow(ctx, s, dir, "checkpoint_audit", contract.CheckpointAuditType); err != nil {
+		return err
+	}
+	if err := recordWorkflow(ctx, s, dir, "find_orphans", contract.FindOrphansType); err != nil {
+		return err
+	}
+	if err := recordStatement(ctx, s, dir); err != nil {
+		return err
+	}
+	stop := order.BookAction{Who: order.Who{ID: "recorded", By: "amina", Why: "for the recording"}, Stop: &order.StopScope{All: true}}
+	return recordWorkflow(ctx, s, dir, "book_action", contract.BookActionType, stop)
+}
+
+// recordStatement records the comparison of a statement, which begins before the statement's
+// only page is stored, and the storing of that page.
+func recordStatement(ctx context.Context, s *stack.Stack, dir string) error {
+	profile, err := statement.BuiltIn("gateway")
+	if err != nil {
+		return err
+	}
+	country, _ := tarspay.Country("PK")
+	file := fmt.Sprintf("mchNo,payOrderId,mchOrderNo,bizType,state,currency,orderAmount,amount,mchFeeAmount,createdAt\n%s,P1,elsewhere,2,2,PKR,100,100,0,%d\n",
+		s.Merchant("PK"), time.Now().Unix())
+	checked, err := statement.Check(strings.NewReader(file), int64(len(file)), statement.Options{
+		Merchant: s.Merchant("PK"), Country: country, Profile: profile, Now: time.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	page := contract.StatementPage{Statement: checked.Statement}
+	for line, err := range checked.Lines() {
+		if err != nil {
+			return err
+		}
+		page.Lines = append(page.Lines, line)
+	}
+	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "recorded:statement", TaskQueue: contract.Queue}, contract.StatementType, page.Statement)
+	if err != nil {
+		return err
+	}
+	if err := awaitEvent(ctx, s, run.GetID(), enumspb.EVENT_TYPE_TIMER_STARTED); err != nil { // lines are missing
+		return err
+	}
+	if err := recordWorkflow(ctx, s, dir, "statement_page", contract.StatementPageType, page); err != nil {
+		return err
+	}
+	var state order.StatementState
+	if err := run.Get(ctx, &state); err != nil || state != order.StatementMatched {
+		return fmt.Errorf("the statement is %q: %w", state, err)
+	}
+	return writeHistory(ctx, s, run.GetID(), filepath.Join(dir, "statement.json"))
+}
+
+// awaitEvent returns when a workflow's history has an event of the type.
+func awaitEvent(ctx context.Context, s *stack.Stack, workflowID string, want enumspb.EventType) error {
+	events := s.Temporal.GetWorkflowHistory(ctx, workflowID, "", true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if event.GetEventType() == want {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s ended without %s", workflowID, want)
 }
 
 // recordWorkflow runs a workflow to its end and records it.
-func recordWorkflow(ctx context.Context, s *stack.Stack, dir, name, workflow string, input any) error {
+func recordWorkflow(ctx context.Context, s *stack.Stack, dir, name, workflow string, inputs ...any) error {
 	id := "recorded:" + name
-	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: contract.Queue}, workflow, input)
+	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: contract.Queue}, workflow, inputs...)
 	if err == nil {
 		err = run.Get(ctx, nil)
 	}

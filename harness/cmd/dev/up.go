@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tarspay-payouts/orchestrator/harness/idp"
 	"github.com/tarspay-payouts/orchestrator/harness/stack"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 )
@@ -68,9 +71,14 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 	if options.policy != "" {
 		settings["PAYOUTS_POLICY_FILE"] = options.policy
 	}
+	provider, logIn, err := startLogIn(options.data)
+	if err != nil {
+		return err
+	}
+	defer provider.Close()
 	s, err := stack.Start(ctx, stack.Options{
 		Dir: options.data, DatabaseURL: options.databaseURL, API: true, UI: true, UsualPorts: true,
-		Speed: 1, Settings: settings, People: stack.People(userName()), Progress: notes,
+		Speed: 1, Settings: settings, People: stack.People(userName()), LogIn: logIn, Progress: notes,
 	})
 	if err != nil {
 		return err
@@ -98,6 +106,36 @@ func runUp(ctx context.Context, options upOptions, out, notes io.Writer) (err er
 		return nil // Ctrl-C is the normal end
 	}
 	return context.Cause(guarded)
+}
+
+// loggingIn are the people of the roster who have no keys. Each is a button of the log-in.
+var loggingIn = []string{"leila", "omar"}
+
+// issuerOf finds the address of the log-in in a roster.
+var issuerOf = regexp.MustCompile(`issuer: "http://(127\.0\.0\.1:\d+)"`)
+
+// startLogIn starts the stand-in for a company's OIDC provider, on this machine only: whoever
+// reaches it may be leila. It listens where the roster of the data directory says, or where
+// people look for it if that is free.
+func startLogIn(data string) (*idp.Provider, *stack.LogIn, error) {
+	const id, secret, usual = "payouts", "dev", "127.0.0.1:8088"
+	roster, err := os.ReadFile(filepath.Join(data, "roster.yaml"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("read who may act: %w", err)
+	}
+	var provider *idp.Provider
+	if found := issuerOf.FindSubmatch(roster); found != nil {
+		if provider, err = idp.StartAt(string(found[1]), id, secret, loggingIn...); err != nil {
+			return nil, nil, fmt.Errorf("start the log-in where the roster of %s has it: %w", data, err)
+		}
+	} else if provider, err = idp.StartAt(usual, id, secret, loggingIn...); err != nil {
+		provider = idp.Start(id, secret, loggingIn...)
+	}
+	logIn := &stack.LogIn{Issuer: provider.Issuer, ClientID: id, ClientSecret: secret, Subjects: make(map[string]string)}
+	for _, name := range loggingIn {
+		logIn.Subjects[name] = name
+	}
+	return provider, logIn, nil
 }
 
 // userName returns the system's name of the user, or "".
@@ -148,6 +186,7 @@ The stack is up. Ctrl-C stops it.
   worker health    {worker}/readyz and /metrics
   api              {api}, for finance systems (docs/integrate.md):
                    curl -H "Authorization: Bearer $(cat {token})" {api}/v1/orders
+  pages            {api}/approvals, for people without keys: log in as leila or as omar
   gateway          {gateway}, a sandbox
   gateway control  {gateway}/control/
   orders and logs  {data}
@@ -207,6 +246,12 @@ them, and ends the mark when the lost hours are accounted for:
 
   (. {data}/worker.env; bin/worker restored --why "disk lost; backup of 03:00" --by amina)
   bin/starter restored --over --why "all of the lost hours is accounted for" --by amina
+
+A start that nobody signs waits for two people. leila and omar look at it and approve it
+in a browser, at {api}/approvals. The button with the name logs in; there is no password:
+
+  PAYOUTS_ORIGIN= bin/starter withdraw --number PAY-5 --country PK --way easypaisa \
+      --amount 1500 --name "Ayesha Khan" --account 03007654321 --phone 03007654321
 
 The sandbox has not paid PAY-4, so "bin/starter reconcile" shows the difference from now on.
 `

@@ -71,3 +71,29 @@ func TestWhereAmountsSelectAFaultIsSaid(t *testing.T) {
 	}
 	require.Equal(t, []string{"key-expired", "balance-short"}, []string{digits["138"], digits["142"]})
 }
+
+// The stand-in for a log-in is where the roster says, so that its people can log in again, and
+// on this machine only.
+func TestTheLogInStaysWhereItIs(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	provider, logIn, err := startLogIn(data)
+	require.NoError(t, err)
+	require.Equal(t, provider.Issuer, logIn.Issuer)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, logIn.Issuer)
+	require.Equal(t, map[string]string{"leila": "leila", "omar": "omar"}, logIn.Subjects)
+	require.NoError(t, os.WriteFile(filepath.Join(data, "roster.yaml"), []byte("oidc: {issuer: \""+logIn.Issuer+"\", subject: leila}\n"), 0o600))
+	_, _, err = startLogIn(data)
+	require.ErrorContains(t, err, "where the roster of", "it is in use")
+	provider.Close()
+	again, _, err := startLogIn(data)
+	require.NoError(t, err)
+	require.Equal(t, logIn.Issuer, again.Issuer)
+	again.Close()
+
+	told := welcome(&stack.Stack{Addresses: stack.Addresses{API: "http://127.0.0.1:8085"}}, data)
+	require.Contains(t, told, "http://127.0.0.1:8085/approvals")
+	for name := range logIn.Subjects {
+		require.Contains(t, told, name)
+	}
+}

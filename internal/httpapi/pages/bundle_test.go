@@ -102,7 +102,9 @@ type site struct {
 	orders   *actingOrders
 	logs     *logs
 	policy   *rules.Policy
-	metrics  *prometheus.Registry
+	metrics  *prometheus.Registry // of the process that was started last
+	// errors of the ledger, for who reads and for who writes
+	away, unwritable error
 }
 
 func seedOf(name string) ed25519.PrivateKey {
@@ -149,7 +151,12 @@ func rosterText(t *testing.T, issuer, replaces string, without ...string) string
 
 func setup(t *testing.T, change ...func(*httpapi.Options)) *site {
 	t.Helper()
-	s := &site{clock: &clock{at: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}, logs: &logs{}, metrics: prometheus.NewRegistry(), roster: filepath.Join(t.TempDir(), "roster.yaml")}
+	return setupOn(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"), change...)
+}
+
+func setupOn(t *testing.T, database string, change ...func(*httpapi.Options)) *site {
+	t.Helper()
+	s := &site{clock: &clock{at: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}, logs: &logs{}, roster: filepath.Join(t.TempDir(), "roster.yaml")}
 	s.provider = idp.Start("payouts", "", "sana-1")
 	s.provider.Now = s.now
 	t.Cleanup(s.provider.Close)
@@ -158,7 +165,7 @@ func setup(t *testing.T, change ...func(*httpapi.Options)) *site {
 	s.holder, err = roster.Open(s.roster, roster.Options{Now: s.now})
 	require.NoError(t, err)
 
-	s.ledger, err = ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	s.ledger, err = ledger.Open(t.Context(), database)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.ledger.Close()) })
 	s.ledger.SetClock(s.now)
@@ -170,31 +177,40 @@ func setup(t *testing.T, change ...func(*httpapi.Options)) *site {
 	require.NoError(t, err)
 
 	s.orders = &actingOrders{books: s.ledger}
+	s.server = s.serve(t, change...)
+	return s
+}
+
+// serve starts an api process of the site.
+func (s *site) serve(t *testing.T, change ...func(*httpapi.Options)) *httptest.Server {
+	t.Helper()
 	merchants := config.MerchantList{{Number: merchant, Country: "PK"}, {Number: merchantVN, Country: "VN"}}
+	s.metrics = prometheus.NewRegistry()
 	log := slog.New(slog.NewTextHandler(s.logs, nil))
 	keys, err := httpapi.NewKeys(s.holder, origin, keyFile(t, "api"), s.now())
 	require.NoError(t, err)
 	service := payouts.New(payouts.Parts{
 		Merchants: merchants, Now: s.now, Ask: Ask, AskFor: httpapi.AskFor,
-		Ledger: func(context.Context) (payouts.Ledger, error) { return s.ledger, nil },
-		Orders: func(context.Context) (payouts.Orders, error) { return s.orders, nil },
+		Ledger:   func(context.Context) (payouts.Ledger, error) { return s.ledger, s.away },
+		Sessions: func(context.Context) (payouts.SessionBooks, error) { return s.ledger, s.unwritable },
+		Orders:   func(context.Context) (payouts.Orders, error) { return s.orders, nil },
 	})
-	s.server = httptest.NewUnstartedServer(nil)
+	server := httptest.NewUnstartedServer(nil)
 	options := httpapi.Options{
 		Service: service, Access: keys, Countries: merchants.Countries(), Rate: 1000, Version: "test",
 		Metrics: httpapi.NewMetrics(s.metrics), Log: log, Now: s.now,
 		Pages: New(Options{
-			Service: service, Keys: keys, PublicURL: "http://" + s.server.Listener.Addr().String(),
+			Service: service, Keys: keys, PublicURL: "http://" + server.Listener.Addr().String(),
 			Issuer: s.provider.Issuer, ClientID: "payouts", Log: log, Now: s.now,
 		}),
 	}
 	for _, c := range change {
 		c(&options)
 	}
-	s.server.Config.Handler = httpapi.New(options)
-	s.server.Start()
-	t.Cleanup(s.server.Close)
-	return s
+	server.Config.Handler = httpapi.New(options)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server
 }
 
 // without puts a roster into force that lacks people, signed by two admins.

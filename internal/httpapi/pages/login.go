@@ -157,8 +157,10 @@ func (p *Pages) away() *order.Refusal {
 
 // logOut ends the session. The person stays logged in at the provider.
 func (p *Pages) logOut(w http.ResponseWriter, r *http.Request, v visitor) {
-	w.Header().Del("Set-Cookie") // a renewal
-	p.sessions.end(w, v.session)
+	if err := p.sessions.end(w, r, v.session); err != nil {
+		p.sendProblem(w, r, err, "problem", view{Title: "Logged out in this browser only"})
+		return
+	}
 	p.Log.Info("Logged out", "by", v.name())
 	http.Redirect(w, r, Root, http.StatusSeeOther)
 }

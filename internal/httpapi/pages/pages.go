@@ -66,7 +66,7 @@ func New(options Options) *Pages {
 	}
 	return &Pages{
 		Options: options, provider: newProvider(options),
-		sessions: newSessions(options.Keys.Secret("pages of "+options.Issuer), strings.HasPrefix(options.PublicURL, "https:"), options.Now),
+		sessions: newSessions(options.Keys.Secret("pages of "+options.Issuer), strings.HasPrefix(options.PublicURL, "https:"), options.Now, options.Service),
 	}
 }
 
@@ -137,7 +137,11 @@ func notThere(key order.Key) *order.Refusal {
 func (p *Pages) person(handler func(http.ResponseWriter, *http.Request, visitor)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at := p.Now()
-		found, state := p.sessions.read(r)
+		found, state, err := p.sessions.read(r)
+		if err != nil {
+			p.fail(w, r, err)
+			return
+		}
 		if state != sessionOpen {
 			p.askToLogIn(w, r, state)
 			return
@@ -148,7 +152,9 @@ func (p *Pages) person(handler func(http.ResponseWriter, *http.Request, visitor)
 		}
 		if refusal != nil {
 			if refusal.Code == roster.CodeActorUnknown {
-				p.sessions.end(w, found)
+				if err := p.sessions.end(w, r, found); err != nil {
+					p.site.Remember(r.Context(), err)
+				}
 			}
 			p.fail(w, r, refusal)
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -270,6 +271,53 @@ func TestSessionsEnd(t *testing.T) {
 	require.Zero(t, s.orders.acted)
 }
 
+// Who logs out at one api process is logged out at all of them.
+func TestLogOutIsKnownToEveryProcess(t *testing.T) {
+	t.Parallel()
+	for engine, database := range map[string]func(testing.TB) string{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			s := setupOn(t, database(t))
+			other := s.serve(t)
+			out, stays := s.as(t, "sana"), s.as(t, "omar")
+			kept := cookieOf(t, s, out)
+			require.Equal(t, http.StatusOK, out.get(t, other.URL+Root).status, "a session is of all processes")
+
+			require.Contains(t, out.post(t, Root+"/logout", formOf(t, out.get(t, Root), Root+"/logout"), s.server.URL).text, `id="login"`)
+			for _, server := range []string{s.server.URL, other.URL, s.serve(t).URL} { // the last was started later
+				copied := s.browser(t)
+				copied.Jar.SetCookies(address(t, s), []*http.Cookie{kept})
+				copied.get(t, server+Root).refused(t, http.StatusUnauthorized, CodeLogInNeeded)
+			}
+			require.Equal(t, http.StatusOK, stays.get(t, other.URL+Root).status, "nobody else is")
+			again := s.as(t, "sana")
+			require.Equal(t, http.StatusOK, again.get(t, other.URL+Root).status, "the person may log in again")
+		})
+	}
+}
+
+// While the ledger is away nobody is taken for logged in, and a log-out says that it is
+// known to the browser only.
+func TestLogOutsWithoutALedger(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	b := s.as(t, "sana")
+	form := formOf(t, b.get(t, Root), Root+"/logout")
+	s.away = &ledger.Error{Code: ledger.CodeUnreachable}
+	b.get(t, Root).refused(t, http.StatusServiceUnavailable, ledger.CodeUnreachable)
+	b.post(t, Root+"/logout", form, s.server.URL).refused(t, http.StatusServiceUnavailable, ledger.CodeUnreachable)
+	s.away = nil
+	require.Equal(t, http.StatusOK, b.get(t, Root).status, "the session is as it was")
+
+	s.unwritable = order.Refuse(ledger.CodeSessionsTooMany, "as many as there may be")
+	shown := b.post(t, Root+"/logout", form, s.server.URL)
+	shown.refused(t, http.StatusServiceUnavailable, ledger.CodeSessionsTooMany)
+	require.Contains(t, shown.text, "Logged out in this browser only")
+	shown = b.get(t, Root)
+	require.Equal(t, http.StatusUnauthorized, shown.status)
+	require.NotContains(t, shown.text, `role="alert"`, "the browser has forgotten the session")
+}
+
 func address(t *testing.T, s *site) *url.URL {
 	t.Helper()
 	parsed, err := url.Parse(s.server.URL)
@@ -313,7 +361,7 @@ func TestCookies(t *testing.T) {
 		}
 	}
 
-	secure := newSessions(make([]byte, 32), true, s.now)
+	secure := newSessions(make([]byte, 32), true, s.now, nil)
 	answer := httptest.NewRecorder()
 	secure.begin(answer, "sana-1")
 	require.Regexp(t, `^__Host-payouts-session=[\w-]+; Path=/; Max-Age=28800; HttpOnly; Secure; SameSite=Lax$`, answer.Header().Get("Set-Cookie"))

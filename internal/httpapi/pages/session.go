@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -8,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -45,17 +45,21 @@ type sessions struct {
 	sealed cipher.AEAD
 	secure bool // https
 	now    func() time.Time
-
-	mutex sync.Mutex
-	ended map[string]time.Time // sessions that were logged out, and when they would be over
+	ended  ended
 }
 
-func newSessions(key []byte, secure bool, now func() time.Time) *sessions {
+// ended keeps for all api processes which sessions were logged out. *payouts.Service is one.
+type ended interface {
+	LogOut(ctx context.Context, session string, over time.Time) error
+	LoggedOut(ctx context.Context, session string) (bool, error)
+}
+
+func newSessions(key []byte, secure bool, now func() time.Time, kept ended) *sessions {
 	block, err := aes.NewCipher(key)
 	if err == nil {
 		var sealed cipher.AEAD
 		if sealed, err = cipher.NewGCMWithRandomNonce(block); err == nil {
-			return &sessions{sealed: sealed, secure: secure, now: now, ended: make(map[string]time.Time)}
+			return &sessions{sealed: sealed, secure: secure, now: now, ended: kept}
 		}
 	}
 	panic("pages: a key of 32 bytes makes a cipher: " + err.Error())
@@ -113,21 +117,22 @@ func (s *sessions) begin(w http.ResponseWriter, subject string) {
 	s.set(w, sessionCookie, session{ID: rand.Text(), Subject: subject, Form: rand.Text(), Begun: now, Seen: now}, lifetime)
 }
 
-// read returns the session of a request.
-func (s *sessions) read(r *http.Request) (session, sessionState) {
+// read returns the session of a request. The error is that of who knows log-outs.
+func (s *sessions) read(r *http.Request) (session, sessionState, error) {
 	var found session
 	there, ok := s.get(r, sessionCookie, &found)
 	now := s.now()
-	s.mutex.Lock()
-	_, ended := s.ended[found.ID]
-	s.mutex.Unlock()
 	switch {
 	case !there:
-		return session{}, sessionNone
-	case !ok || ended || !now.Before(found.Seen.Add(idleTime)) || !now.Before(found.Begun.Add(lifetime)):
-		return session{}, sessionOver
+		return session{}, sessionNone, nil
+	case !ok || !now.Before(found.Seen.Add(idleTime)) || !now.Before(found.Begun.Add(lifetime)):
+		return session{}, sessionOver, nil
 	}
-	return found, sessionOpen
+	loggedOut, err := s.ended.LoggedOut(r.Context(), found.ID)
+	if err != nil || loggedOut {
+		return session{}, sessionOver, err
+	}
+	return found, sessionOpen, nil
 }
 
 // renew notes that the session is used. What was told once is not told again.
@@ -146,18 +151,12 @@ func (s *sessions) tell(w http.ResponseWriter, found session, done string) {
 	s.set(w, sessionCookie, found, lifetime)
 }
 
-// end logs a session out: the browser forgets it, and this process refuses copies of it.
-func (s *sessions) end(w http.ResponseWriter, found session) {
-	now := s.now()
-	s.mutex.Lock()
-	for id, over := range s.ended {
-		if now.After(over) {
-			delete(s.ended, id)
-		}
-	}
-	s.ended[found.ID] = found.Begun.Add(lifetime)
-	s.mutex.Unlock()
+// end logs a session out: the browser forgets it, and every api process refuses copies of
+// it. After an error only the browser has forgotten it.
+func (s *sessions) end(w http.ResponseWriter, r *http.Request, found session) error {
+	w.Header().Del("Set-Cookie") // a renewal
 	s.forget(w, sessionCookie)
+	return s.ended.LogOut(r.Context(), found.ID, found.Begun.Add(lifetime))
 }
 
 // forget removes a cookie.

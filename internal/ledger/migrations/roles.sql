@@ -22,7 +22,7 @@
 -- payouts_migrate   owns the tables; no process but `worker migrate` uses it
 -- payouts_worker    writes what happens to orders
 -- payouts_receiver  stores callbacks, and reads orders to pass callbacks on
--- payouts_api       reads, and registers webhook endpoints; what else it asks for, a worker writes
+-- payouts_api       reads, registers webhook endpoints, and keeps log-outs; what else it asks for, a worker writes
 -- payouts_reader    reads
 DO $$
 DECLARE
@@ -71,27 +71,28 @@ END $$;
 -- 3. Reading -----------------------------------------------------------------
 
 GRANT SELECT ON
-    adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, compared_workflows,
-    data_keys, decision_totals, decisions, discrepancies, event_relay, events, gateway_records, inbox, known, ledger_versions, moves,
-    order_metadata, orders, proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
+    adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, closed_days, compared_workflows,
+    data_keys, decision_totals, decisions, discrepancies, ended_sessions, event_relay, events, gateway_ids, gateway_records, inbox, known, ledger_versions, moves,
+    order_metadata, orders, proposals, reconciled, refusal_counts, restores, rosters, snapshots, statement_lines, statements, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
 
 -- 4. Writing -----------------------------------------------------------------
 
--- Nobody but the owner may delete or truncate. The one exception is a merchant's
--- breaker, which is deleted when it closes; the audit keeps what happened. The
+-- Nobody but the owner may delete or truncate. One exception is a merchant's
+-- breaker, which is deleted when it closes; the audit keeps what happened. The other is
+-- the log-out of a session that is over. The
 -- tables moves and ledger_versions are constant between migrations.
 GRANT INSERT ON
-    adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, compared_workflows,
-    data_keys, decision_totals, decisions, discrepancies, events, gateway_records, known, order_metadata, orders,
-    proposals, reconciled, restores, rosters, snapshots, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
+    adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, closed_days, compared_workflows,
+    data_keys, decision_totals, decisions, discrepancies, events, gateway_ids, gateway_records, known, order_metadata, orders,
+    proposals, reconciled, refusal_counts, restores, rosters, snapshots, statement_lines, statements, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
 TO payouts_worker;
 
 GRANT UPDATE ON
     adjustments, books, breakers, chains, compared_workflows, data_keys, discrepancies, event_relay, gateway_records, known,
-    order_metadata, orders, proposals, reconciled, stops, submissions, webhook_deliveries, webhook_endpoints
+    order_metadata, orders, proposals, reconciled, refusal_counts, stops, submissions, webhook_deliveries, webhook_endpoints
 TO payouts_worker;
 
 GRANT DELETE ON breakers TO payouts_worker;
@@ -105,6 +106,8 @@ GRANT UPDATE (status, problem, problem_at, told_at, data_key) ON inbox TO payout
 -- Of a batch, only how it stands, and of a row what became of it.
 GRANT UPDATE (state, changed_at, changed_by, data_key) ON batches TO payouts_worker;
 GRANT UPDATE (request, outcome, code, text, at) ON batch_rows TO payouts_worker;
+-- Of a statement, only how far it is compared.
+GRANT UPDATE (state, matched, compared, asked, unanswered, settled, absent, changed_at) ON statements TO payouts_worker;
 
 GRANT UPDATE (data_key) ON decisions TO payouts_worker;
 GRANT UPDATE (done) ON decision_totals TO payouts_worker;
@@ -119,3 +122,7 @@ GRANT INSERT ON data_keys, webhook_endpoints TO payouts_api;
 GRANT UPDATE (
     secret, previous_secret, previous_until, state, state_at, replay_from, retry_now, failing_since, changed_by, changed_at
 ) ON webhook_endpoints TO payouts_api;
+
+-- The api keeps which sessions of people's pages were logged out. The schema lets a row go
+-- only when the session would be over.
+GRANT INSERT, DELETE ON ended_sessions TO payouts_api;

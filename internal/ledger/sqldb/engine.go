@@ -43,13 +43,15 @@ type engine struct {
 	// transaction ends. If it is empty, writers wait for each other anyway.
 	holdBack string
 
-	// clock is the query for the server's time in Unix milliseconds. If it is
+	// clock is the expression for the server's time in Unix milliseconds. If it is
 	// empty, the process's clock is used.
 	clock string
 
-	// transactionID is the query for the id of the current transaction, and
-	// oldestRunning for the lowest id of those that run. They are empty if one
-	// transaction writes at a time.
+	// together reports whether one statement can write several tables.
+	together bool
+
+	// transactionID is the expression for the id of the current transaction.
+	// oldestRunning is the one for an id of which all lower ones have ended.
 	transactionID, oldestRunning string
 
 	// prepare checks that the database exists. It creates a missing one, unless the
@@ -89,9 +91,10 @@ var postgres = engine{
 	dialect:       goose.DialectPostgres,
 	forUpdate:     " FOR UPDATE",
 	holdBack:      "LOCK TABLE %s IN SHARE MODE",
-	clock:         "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
-	transactionID: "SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
-	oldestRunning: "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)",
+	clock:         "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
+	together:      true,
+	transactionID: "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
+	oldestRunning: "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)",
 	prepare:       func(string, Options) error { return nil }, // the operator creates the database
 	open:          openPostgres,
 	collided: func(err error, constraints []string) bool {
@@ -120,10 +123,12 @@ var postgres = engine{
 // lock when it begins (BEGIN IMMEDIATE). So the rows that it reads cannot change,
 // and need no locks.
 var embedded = engine{
-	name:    SQLite,
-	dialect: goose.DialectSQLite3,
-	prepare: prepareFile,
-	open:    openSQLite,
+	name:          SQLite,
+	dialect:       goose.DialectSQLite3,
+	transactionID: "0",
+	oldestRunning: "1",
+	prepare:       prepareFile,
+	open:          openSQLite,
 	collided: func(err error, _ []string) bool {
 		var failure *sqlite.Error
 		return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY

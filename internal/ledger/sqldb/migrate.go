@@ -144,6 +144,12 @@ func (d *DB) foreign(ctx context.Context) (int64, error) {
 	return version, err
 }
 
+// Versions returns the version of the tables, and the newest one that this program knows.
+func (d *DB) Versions(ctx context.Context) (tables, known int64, err error) {
+	tables, err = d.version(ctx)
+	return tables, d.newest(), err
+}
+
 // newest returns the version of the last migration in this program.
 func (d *DB) newest() int64 {
 	files, err := fs.ReadDir(d.schema.Migrations, d.engine.name)

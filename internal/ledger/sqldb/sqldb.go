@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -189,13 +190,23 @@ func (d *DB) Now(ctx context.Context) (time.Time, error) {
 
 // readClock reads the database's time, in a transaction or outside.
 func (d *DB) readClock(ctx context.Context, from sqlx.QueryerContext) (time.Time, error) {
+	var milliseconds int64
+	expression := d.clockExpression()
+	if own, err := strconv.ParseInt(expression, 10, 64); err == nil {
+		return time.UnixMilli(own).UTC(), nil
+	}
+	err := sqlx.GetContext(ctx, from, &milliseconds, "SELECT "+expression)
+	return time.UnixMilli(milliseconds).UTC(), err
+}
+
+// clockExpression is an SQL expression for the database's time in Unix milliseconds: the
+// server's clock, or the number that the process's clock says now.
+func (d *DB) clockExpression() string {
 	switch {
 	case d.clock != nil:
-		return d.clock().UTC().Truncate(time.Millisecond), nil
+		return strconv.FormatInt(d.clock().UnixMilli(), 10)
 	case d.engine.clock == "":
-		return time.Now().UTC().Truncate(time.Millisecond), nil
+		return strconv.FormatInt(time.Now().UnixMilli(), 10)
 	}
-	var milliseconds int64
-	err := sqlx.GetContext(ctx, from, &milliseconds, d.engine.clock)
-	return time.UnixMilli(milliseconds).UTC(), err
+	return d.engine.clock
 }

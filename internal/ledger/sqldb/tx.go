@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -18,20 +19,30 @@ type Tx struct {
 
 	tx     *sqlx.Tx
 	engine *engine
+	clock  func() string
 }
 
 // Write runs do in a transaction. It retries the transaction after a conflict with
 // another one. do must not keep state between tries.
 func (d *DB) Write(ctx context.Context, do func(*Tx) error) error {
+	return d.WriteUndated(ctx, func(t *Tx) (err error) {
+		if t.At, err = d.readClock(ctx, t.tx); err != nil {
+			return err
+		}
+		return do(t)
+	})
+}
+
+// WriteUndated is Write for rows without a time, and for a first statement that reads Clock,
+// which do stores in At. It does not read the database's clock, so it needs a statement
+// less.
+func (d *DB) WriteUndated(ctx context.Context, do func(*Tx) error) error {
 	return d.codedError(ctx, d.retryConflict(ctx, func() error {
 		begun, err := d.write.BeginTxx(ctx, &d.writes)
 		if err != nil {
 			return err
 		}
-		at, err := d.readClock(ctx, begun)
-		if err == nil {
-			err = do(&Tx{tx: begun, engine: &d.engine, ForUpdate: d.engine.forUpdate, At: at})
-		}
+		err = do(&Tx{tx: begun, engine: &d.engine, ForUpdate: d.engine.forUpdate, clock: d.clockExpression})
 		if err != nil {
 			return errors.Join(err, ignoreDone(begun.Rollback()))
 		}
@@ -117,6 +128,41 @@ func (t *Tx) Put(ctx context.Context, query string, args ...any) (int64, error) 
 	return result.RowsAffected()
 }
 
+// Clock returns an SQL expression for the database's time in Unix milliseconds, for
+// WriteUndated.
+func (t *Tx) Clock() string { return t.clock() }
+
+// Statement is a statement that writes one table.
+type Statement struct {
+	Query string
+	Args  []any
+}
+
+// PutAll runs statements that write different tables, and returns how many rows each
+// wrote. It is one round trip where the engine can. No statement may depend on what
+// another one writes: PostgreSQL shows it none of that, SQLite all.
+func (t *Tx) PutAll(ctx context.Context, statements ...Statement) ([]int64, error) {
+	counts := make([]int64, len(statements))
+	if len(statements) < 2 || !t.engine.together {
+		for i, s := range statements {
+			var err error
+			if counts[i], err = t.Put(ctx, s.Query, s.Args...); err != nil {
+				return nil, err
+			}
+		}
+		return counts, nil
+	}
+	parts, found, into := make([]string, len(statements)), make([]string, len(statements)), make([]any, len(statements))
+	var args []any
+	for i, s := range statements {
+		parts[i] = fmt.Sprintf("w%d AS (%s RETURNING 1)", i, s.Query)
+		found[i] = fmt.Sprintf("(SELECT COUNT(*) FROM w%d)", i)
+		into[i], args = &counts[i], append(args, s.Args...)
+	}
+	query := "WITH " + strings.Join(parts, ", ") + " SELECT " + strings.Join(found, ", ")
+	return counts, t.tx.QueryRowxContext(ctx, t.tx.Rebind(query), args...).Scan(into...)
+}
+
 // HoldBack waits until every transaction that has written to the table has ended.
 // Others that write to it wait until this one ends.
 func (t *Tx) HoldBack(ctx context.Context, table string) error {
@@ -137,24 +183,23 @@ func (t *Tx) PutRows(ctx context.Context, into any, query string, rows any) erro
 	return t.tx.SelectContext(ctx, into, bound, args...)
 }
 
-// ID returns the id of a transaction that may write. A transaction gets its id with its
-// first write, or here. Ids increase. 0 on SQLite.
-func (t *Tx) ID(ctx context.Context) (int64, error) {
-	if t.engine.transactionID == "" {
-		return 0, nil
-	}
-	var id int64
-	err := t.Get(ctx, &id, t.engine.transactionID)
+// TransactionID is an SQL expression for the id of the transaction. A transaction gets its
+// id with its first write, or by this. Ids increase. 0 on SQLite.
+func (t *Tx) TransactionID() string { return t.engine.transactionID }
+
+// ID returns the id of the transaction: see TransactionID.
+func (t *Tx) ID(ctx context.Context) (id int64, err error) {
+	err = t.Get(ctx, &id, "SELECT "+t.TransactionID())
 	return id, err
 }
 
+// OldestRunning is an SQL expression: every transaction with a lower id has ended.
+func (d *DB) OldestRunning() string { return d.engine.oldestRunning }
+
 // Ended reports whether every transaction with an id up to this one has ended.
 func (d *DB) Ended(ctx context.Context, id int64) (bool, error) {
-	if d.engine.oldestRunning == "" {
-		return true, nil
-	}
 	var oldest int64
-	err := d.Get(ctx, &oldest, d.engine.oldestRunning)
+	err := d.Get(ctx, &oldest, "SELECT "+d.OldestRunning())
 	return oldest > id, err
 }
 

@@ -81,6 +81,57 @@ func TestSumsThatDoNotFit(t *testing.T) {
 	})
 }
 
+// Statements of one round trip are all done or none is, and each tells its rows.
+func TestPutAll(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		b := migrated(t, url)
+		require.NoError(t, b.put(t, "a", 1))
+		require.NoError(t, b.put(t, "b", 1))
+		together := func(name string) (counts []int64, err error) {
+			err = b.Write(t.Context(), func(x *Tx) (err error) {
+				counts, err = x.PutAll(t.Context(),
+					Statement{"UPDATE things SET amount = amount + ? WHERE amount = ?", []any{1, 1}},
+					Statement{"INSERT INTO things (name, amount) VALUES (?, ?) ON CONFLICT DO NOTHING", []any{"a", 5}},
+					Statement{"INSERT INTO things (name, amount) VALUES (?, ?)", []any{name, 5}})
+				return err
+			})
+			return counts, err
+		}
+		_, err := together("b")
+		require.Error(t, err)
+		var total int64
+		require.NoError(t, b.Get(t.Context(), &total, "SELECT CAST(SUM(amount) AS BIGINT) FROM things"))
+		require.EqualValues(t, 2, total)
+		counts, err := together("c")
+		require.NoError(t, err)
+		require.Equal(t, []int64{2, 0, 1}, counts)
+		require.NoError(t, b.Write(t.Context(), func(x *Tx) error {
+			counts, err = x.PutAll(t.Context())
+			return err
+		}))
+		require.Empty(t, counts)
+	})
+}
+
+// The time of Clock is that of Write.
+func TestClockOfAStatement(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		b := migrated(t, url)
+		before, err := b.Now(t.Context())
+		require.NoError(t, err)
+		var read int64
+		require.NoError(t, b.WriteUndated(t.Context(), func(x *Tx) error {
+			return x.Get(t.Context(), &read, "SELECT "+x.Clock())
+		}))
+		after, err := b.Now(t.Context())
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, read, before.UnixMilli())
+		require.LessOrEqual(t, read, after.UnixMilli())
+	})
+}
+
 // A view sees one state, whatever is written meanwhile.
 func TestView(t *testing.T) {
 	t.Parallel()

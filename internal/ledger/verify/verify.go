@@ -4,6 +4,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
@@ -53,6 +54,9 @@ const (
 	BrokenDay         = "DAY_TOTAL_DIFFERS_FROM_ORDERS"
 	BrokenSubmissions = "SUBMISSIONS_MISSING"
 	SharedGatewayID   = "GATEWAY_ID_SHARED"
+	BrokenClosedDay   = "CLOSED_DAY_DIFFERS"
+	BrokenTime        = "TIME_DIFFERS_FROM_AUDIT"
+	BrokenStop        = "STOP_DIFFERS_FROM_AUDIT"
 )
 
 // Clean reports whether nothing was found.
@@ -69,7 +73,9 @@ const maxViolations = 1000
 //
 // reservations
 //   - an order has a reservation exactly if its state requires one
-//   - the booked payment and fee of an order fit its state
+//   - the booked payment and fee of an order fit its state, and are those of its last audit
+//     entry
+//   - an order was opened, released and ended when its audit entries say so
 //   - the transfers of an order are in the books of its merchant and currency
 //   - the audited changes of state lead to the order's state without a gap
 //   - each attempt has its row in submissions
@@ -123,7 +129,7 @@ type checkRow struct {
 // in minor units, or a number of rows.
 type check struct{ code, query string }
 
-func (r Rules) checks() []check { return append(r.ofBooks(), r.ofOrders()...) }
+func (r Rules) checks() []check { return slices.Concat(r.ofBooks(), r.ofOrders(), ofAudit) }
 
 // ofBooks returns the checks of balances, adjustments and day totals.
 func (r Rules) ofBooks() []check {
@@ -144,7 +150,7 @@ func (r Rules) ofBooks() []check {
 					WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.to_account = 'in_flight'), 0) -
 				COALESCE((SELECT SUM(amount) FROM transfers f
 					WHERE f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.from_account = 'in_flight'), 0) +
-				COALESCE((SELECT SUM(amount) FROM orders o
+				COALESCE((SELECT SUM(amount + expected_fee) FROM orders o
 					WHERE o.merchant = b.merchant AND o.currency = b.currency AND ` + r.Holding + `), 0) AS BIGINT) AS wanted
 			FROM books b`},
 		{BrokenAdjustment, `
@@ -178,8 +184,11 @@ func (r Rules) ofOrders() []check {
 	return []check{
 		{BrokenReservation, `
 			SELECT merchant, currency, number, 'in_flight of a ' || kind || ' that is ' || state AS what, in_flight AS found,
-				CASE WHEN ` + r.Holding + ` THEN amount ELSE 0 END AS wanted
+				CASE WHEN ` + r.Holding + ` THEN amount + expected_fee ELSE 0 END AS wanted
 			FROM (` + orderSums + `) o`},
+		{BrokenReservation, `
+			SELECT o.merchant, o.currency, o.number, 'the reservation' AS what, f.amount AS found, o.amount + o.expected_fee AS wanted
+			FROM orders o JOIN transfers f ON f.order_id = o.id AND f.reason = 'reserve'`},
 		{BrokenPayment, `
 			SELECT merchant, currency, number, 'what moved for a ' || kind || ' that is ' || state AS what,
 				CASE kind WHEN 'withdrawal' THEN paid_out ELSE -received END AS found,
@@ -209,8 +218,43 @@ func (r Rules) ofOrders() []check {
 		{SharedGatewayID, `
 			SELECT merchant, MIN(currency) AS currency, MIN(number) AS number, kind || 's with gateway id ' || gateway_id AS what, COUNT(*) AS found, 1 AS wanted
 			FROM orders WHERE gateway_id <> '' GROUP BY merchant, kind, gateway_id`},
+		{SharedGatewayID, `
+			SELECT o.merchant, o.currency, o.number, 'rows that keep other orders from the gateway id ' || o.gateway_id AS what, COUNT(i.order_id) AS found, 1 AS wanted
+			FROM orders o LEFT JOIN gateway_ids i ON i.merchant = o.merchant AND i.gateway_id = o.gateway_id AND i.order_id = o.id
+			WHERE o.gateway_id <> '' GROUP BY o.id, o.merchant, o.currency, o.number, o.gateway_id`},
 	}
 }
+
+// ofAudit are the checks of what audit entries say of orders. Of an order without entries
+// nothing is compared here.
+var ofAudit = []check{
+	{BrokenFee, `
+		SELECT o.merchant, o.currency, o.number, 'the fee' AS what, o.fee AS found, a.fee AS wanted FROM orders o ` + lastEntry},
+	{BrokenPayment, `
+		SELECT o.merchant, o.currency, o.number, 'what was paid' AS what, o.paid AS found, a.paid AS wanted FROM orders o ` + lastEntry},
+	{BrokenTime, `
+		SELECT o.merchant, o.currency, o.number, 'the time of the opening' AS what, o.created_at AS found, a.at AS wanted
+		FROM orders o JOIN audit a ON a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.seq = 1`},
+	{BrokenTime, `
+		SELECT o.merchant, o.currency, o.number, 'the time of the release' AS what, o.released_at AS found,
+			CASE WHEN EXISTS (SELECT 1 FROM audit a
+				WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.at = o.released_at) THEN o.released_at ELSE 0 END AS wanted
+		FROM orders o WHERE o.released_at > 0`},
+	// Clocks may go back between two entries, so the times since the last move bound the end.
+	{BrokenTime, `
+		SELECT o.merchant, o.currency, o.number, 'the time of the end' AS what, o.ended_at AS found,
+			CASE WHEN o.ended_at BETWEEN e.earliest AND e.latest THEN o.ended_at ELSE e.moved END AS wanted
+		FROM orders o JOIN (
+			SELECT a.merchant, a.number, MIN(a.at) AS earliest, MAX(a.at) AS latest, MIN(CASE WHEN a.seq = m.seq THEN a.at END) AS moved
+			FROM audit a JOIN (
+				SELECT merchant, number, MAX(seq) AS seq FROM audit WHERE chain = 'order' AND before_state <> after_state GROUP BY merchant, number) m
+				ON a.merchant = m.merchant AND a.number = m.number AND a.chain = 'order' AND a.seq >= m.seq
+			GROUP BY a.merchant, a.number) e ON e.merchant = o.merchant AND e.number = o.number
+		WHERE o.ended_at > 0`},
+}
+
+// lastEntry joins an order with its last audit entry.
+const lastEntry = "JOIN audit a ON a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.seq = o.audit_entries"
 
 // legs selects two rows per transfer: what it takes from one account, and what it
 // adds to the other.
@@ -220,7 +264,7 @@ const legs = `
 
 // orderSums selects every order with the sums of its transfers by account.
 const orderSums = `
-	SELECT o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee,
+	SELECT o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.expected_fee, o.paid, o.fee,
 		CAST(COALESCE(SUM(CASE l.account WHEN 'in_flight' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS in_flight,
 		CAST(COALESCE(SUM(CASE l.account WHEN 'paid_out' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS paid_out,
 		CAST(COALESCE(SUM(CASE l.account WHEN 'received' THEN l.amount ELSE 0 END), 0) AS BIGINT) AS received,
@@ -229,7 +273,7 @@ const orderSums = `
 		SELECT order_id, from_account AS account, -amount AS amount FROM transfers
 		UNION ALL SELECT order_id, to_account, amount FROM transfers
 	) l ON l.order_id = o.id
-	GROUP BY o.id, o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.paid, o.fee`
+	GROUP BY o.id, o.merchant, o.currency, o.number, o.kind, o.state, o.amount, o.expected_fee, o.paid, o.fee`
 
 // movedByKind selects one row per kind of adjustment.
 func (r Rules) movedByKind() string {

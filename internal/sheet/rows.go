@@ -1,4 +1,4 @@
-package batch
+package sheet
 
 import (
 	"encoding/xml"
@@ -12,16 +12,17 @@ import (
 type sheetReader struct {
 	*workbook
 	d      *xml.Decoder
-	each   func(record) bool
+	each   func(Row) bool
 	hidden [][2]int // columns, from 0, first and last
 	line   int
-	done   bool // each wants no more
-	fault  *Fault
+	cells  []Cell // of the last row, to be used again
+	done   bool   // each wants no more
+	fault  *Broken
 }
 
 // read reads a sheet. Merged cells are reported after its rows.
-func (w *workbook) read(sheet string, each func(record) bool) *Fault {
-	from, fault := w.open(sheet, w.unpacked)
+func (w *workbook) read(sheet string, each func(Row) bool) *Broken {
+	from, fault := w.open(sheet, w.Unpacked)
 	if fault != nil {
 		return fault
 	}
@@ -61,7 +62,7 @@ func (s *sheetReader) element(start xml.StartElement) error {
 			s.hidden = append(s.hidden, [2]int{first - 1, last - 1})
 		}
 	case "mergeCell":
-		s.fault = &Fault{Code: CodeMerged, Message: fmt.Sprintf("cells are merged (%.20q); take the merging away, so that each row has its own values", attribute(start, "ref"))}
+		s.fault = &Broken{Kind: Merged, Message: fmt.Sprintf("cells are merged (%.20q); take the merging away, so that each row has its own values", attribute(start, "ref"))}
 		if _, row, ok := cellPlace(firstOf(attribute(start, "ref"))); ok {
 			s.fault.Line = row
 		}
@@ -91,7 +92,7 @@ func (s *sheetReader) row(start xml.StartElement) error {
 		}
 	}
 	s.line = number
-	r := record{line: number}
+	r := Row{Line: number, Cells: s.cells[:0], Since1904: s.since1904}
 	hidden := isTrue(attribute(start, "hidden"))
 	for {
 		token, err := s.d.Token()
@@ -103,26 +104,27 @@ func (s *sheetReader) row(start xml.StartElement) error {
 			if t.Name.Local != "c" {
 				return errors.New("a row has something else than cells")
 			}
-			at, one, err := s.cell(t, len(r.cells))
+			at, one, err := s.cell(t, len(r.Cells))
 			if err != nil || s.fault != nil {
 				return err
 			}
-			if one == (cell{}) {
+			if one == (Cell{}) {
 				continue
 			}
 			for _, columns := range s.hidden {
 				hidden = hidden || columns[0] <= at && at <= columns[1]
 			}
-			for len(r.cells) < at {
-				r.cells = append(r.cells, cell{})
+			for len(r.Cells) < at {
+				r.Cells = append(r.Cells, Cell{})
 			}
-			r.cells = append(r.cells, one)
+			r.Cells = append(r.Cells, one)
 		case xml.EndElement:
-			if hidden && !r.blank() {
-				s.fault = &Fault{Line: number, Code: CodeHidden, Message: "the row, or a column of it, is hidden; show everything, so that nobody pays what they do not see"}
+			if hidden && !r.Blank() {
+				s.fault = &Broken{Line: number, Kind: Hidden, Message: "the row, or a column of it, is hidden; show everything, so that nothing is read that nobody sees"}
 				return nil
 			}
-			if len(r.cells) > 0 && !s.each(r) {
+			s.cells = r.Cells
+			if len(r.Cells) > 0 && !s.each(r) {
 				s.done = true
 			}
 			return nil
@@ -131,13 +133,13 @@ func (s *sheetReader) row(start xml.StartElement) error {
 }
 
 // cell reads a cell. next is the column after the last one.
-func (s *sheetReader) cell(start xml.StartElement, next int) (at int, one cell, err error) {
+func (s *sheetReader) cell(start xml.StartElement, next int) (at int, one Cell, err error) {
 	at = next
 	if reference := attribute(start, "r"); reference != "" {
 		column, row, ok := cellPlace(reference)
 		if !ok || row != s.line || column < next {
 			s.fault = unreadable("its cells are out of sequence")
-			return 0, cell{}, nil
+			return 0, Cell{}, nil
 		}
 		at = column
 	}
@@ -145,13 +147,13 @@ func (s *sheetReader) cell(start xml.StartElement, next int) (at int, one cell, 
 	for {
 		token, err := s.d.Token()
 		if err != nil {
-			return 0, cell{}, err
+			return 0, Cell{}, err
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
 			switch t.Name.Local {
 			case "f":
-				one.formula = true
+				one.Formula = true
 				err = s.d.Skip()
 			case "v":
 				err = s.d.DecodeElement(&value, &t)
@@ -161,7 +163,7 @@ func (s *sheetReader) cell(start xml.StartElement, next int) (at int, one cell, 
 				err = s.d.Skip()
 			}
 			if err != nil {
-				return 0, cell{}, err
+				return 0, Cell{}, err
 			}
 		case xml.EndElement:
 			s.tooWide(at, value)
@@ -172,26 +174,26 @@ func (s *sheetReader) cell(start xml.StartElement, next int) (at int, one cell, 
 
 func (s *sheetReader) tooWide(at int, value string) {
 	if at >= maxCells && value != "" {
-		s.fault = &Fault{Line: s.line, Column: columnAt(at), Code: CodeCells, Message: fmt.Sprintf("a cell is beyond column %d; keep the columns of the template only", maxCells)}
+		s.fault = &Broken{Line: s.line, Column: Column(at), Kind: Cells, Message: fmt.Sprintf("a cell is beyond column %d; keep the columns of the template only", maxCells)}
 	}
 }
 
 // valued returns the cell with its value.
-func (s *sheetReader) valued(one cell, kind, value string) cell {
-	one.text = value
+func (s *sheetReader) valued(one Cell, kind, value string) Cell {
+	one.Text = value
 	switch kind {
 	case "s":
 		index, err := strconv.Atoi(value)
 		if err != nil || index < 0 || index >= len(s.texts) {
 			s.fault = unreadable("a cell refers to a text that is not there")
-			return cell{}
+			return Cell{}
 		}
-		one.text = s.texts[index]
+		one.Text = s.texts[index]
 	case "inlineStr", "str":
 	case "", "n":
-		one.number = value != ""
+		one.Number = value != ""
 	default: // b, d, e
-		one.other = value != ""
+		one.Other = value != ""
 	}
 	return one
 }

@@ -1,8 +1,7 @@
-package batch
+package sheet
 
 import (
 	"archive/zip"
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -19,14 +18,21 @@ const (
 	maxCells = 200  // columns that may have content
 )
 
-// helpSheet is the sheet of a template that explains its columns.
-const helpSheet = "help"
+// Limits bound what a workbook unpacks to.
+type Limits struct {
+	Unpacked int64 // bytes of all parts that are read
+	Shared   int64 // bytes of the part with the texts that cells share
+}
 
-// readXLSX reads the one visible sheet of a workbook that has content, row by row. It
-// reads the parts itself: excelize's iterator ends without an error where the XML is
+// HelpSheet is the sheet of a template that explains its columns.
+const HelpSheet = "help"
+
+// ReadXLSX reads the one visible sheet of a workbook that has content, and calls each for
+// every row with content until it returns false. Merged cells are reported after the
+// rows. It reads the parts itself: excelize's iterator ends without an error where the XML is
 // broken, and does not tell a number from a text.
-func readXLSX(file []byte, most limits, each func(record) bool) *Fault {
-	w, fault := openWorkbook(file, most)
+func ReadXLSX(from io.ReaderAt, size int64, most Limits, each func(Row) bool) *Broken {
+	w, fault := openWorkbook(from, size, most)
 	if fault != nil {
 		return fault
 	}
@@ -42,25 +48,27 @@ func readXLSX(file []byte, most limits, each func(record) bool) *Fault {
 
 // workbook is an open file.
 type workbook struct {
-	limits // what may still be read
+	Limits // what may still be read
 	parts  map[string]*zip.File
 	sheets []string // paths of the visible sheets
-	texts  []string // that cells share
+	// since1904 says that dates count days since 1904.
+	since1904 bool
+	texts     []string // that cells share
 }
 
-func unreadable(why string) *Fault {
-	return &Fault{Code: CodeUnreadable, Message: "this is no whole Excel workbook: " + why}
+func unreadable(why string) *Broken {
+	return &Broken{Kind: Unreadable, Message: "this is no whole Excel workbook: " + why}
 }
 
-func openWorkbook(file []byte, most limits) (*workbook, *Fault) {
-	archive, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+func openWorkbook(from io.ReaderAt, size int64, most Limits) (*workbook, *Broken) {
+	archive, err := zip.NewReader(from, size)
 	if err != nil {
 		return nil, unreadable("it does not unpack; save it anew as .xlsx")
 	}
 	if len(archive.File) > maxParts {
-		return nil, &Fault{Code: CodeTooLarge, Message: "the workbook has too many parts; copy the rows into a new one"}
+		return nil, &Broken{Kind: TooLarge, Message: "the workbook has too many parts; copy the rows into a new one"}
 	}
-	w := &workbook{parts: make(map[string]*zip.File), limits: most}
+	w := &workbook{parts: make(map[string]*zip.File), Limits: most}
 	for _, part := range archive.File {
 		name := strings.ToLower(strings.ReplaceAll(part.Name, `\`, "/"))
 		if w.parts[name] != nil {
@@ -72,8 +80,11 @@ func openWorkbook(file []byte, most limits) (*workbook, *Fault) {
 }
 
 // findSheets finds the visible sheets.
-func (w *workbook) findSheets() *Fault {
+func (w *workbook) findSheets() *Broken {
 	var book struct {
+		Properties struct {
+			Since1904 string `xml:"date1904,attr"`
+		} `xml:"workbookPr"`
 		Sheets []struct {
 			Name  string `xml:"name,attr"`
 			State string `xml:"state,attr"`
@@ -92,8 +103,9 @@ func (w *workbook) findSheets() *Fault {
 			return fault
 		}
 	}
+	w.since1904 = isTrue(book.Properties.Since1904)
 	for _, sheet := range book.Sheets {
-		if sheet.State != "" && sheet.State != "visible" || sheet.Name == helpSheet {
+		if sheet.State != "" && sheet.State != "visible" || sheet.Name == HelpSheet {
 			continue
 		}
 		for _, relation := range relations.Relations {
@@ -114,7 +126,7 @@ func (w *workbook) findSheets() *Fault {
 }
 
 // onlySheet returns the sheet that has content. Several are refused.
-func (w *workbook) onlySheet() (string, *Fault) {
+func (w *workbook) onlySheet() (string, *Broken) {
 	var found []string
 	for _, sheet := range w.sheets {
 		has, fault := w.hasContent(sheet)
@@ -131,12 +143,12 @@ func (w *workbook) onlySheet() (string, *Fault) {
 	case 1:
 		return found[0], nil
 	}
-	return "", &Fault{Code: CodeSheets, Message: fmt.Sprintf("%d sheets of the workbook have content; keep one, so that no row is forgotten", len(found))}
+	return "", &Broken{Kind: Sheets, Message: fmt.Sprintf("%d sheets of the workbook have content; keep one, so that no row is forgotten", len(found))}
 }
 
 // hasContent reports whether a sheet has a cell with a value.
-func (w *workbook) hasContent(sheet string) (bool, *Fault) {
-	from, fault := w.open(sheet, w.unpacked)
+func (w *workbook) hasContent(sheet string) (bool, *Broken) {
+	from, fault := w.open(sheet, w.Unpacked)
 	if fault != nil {
 		return false, fault
 	}
@@ -157,7 +169,7 @@ func (w *workbook) hasContent(sheet string) (bool, *Fault) {
 }
 
 // open opens a part. What is read counts for all parts together.
-func (w *workbook) open(name string, most int64) (io.ReadCloser, *Fault) {
+func (w *workbook) open(name string, most int64) (io.ReadCloser, *Broken) {
 	part := w.parts[name]
 	if part == nil {
 		return nil, unreadable("a part of it is missing")
@@ -166,7 +178,7 @@ func (w *workbook) open(name string, most int64) (io.ReadCloser, *Fault) {
 	if err != nil {
 		return nil, unreadable("a part of it does not unpack")
 	}
-	return &bounded{ReadCloser: from, left: most, all: &w.unpacked}, nil
+	return &bounded{ReadCloser: from, left: most, all: &w.Unpacked}, nil
 }
 
 // errTooLarge is the error of a part that unpacks to more than it may.
@@ -188,14 +200,14 @@ func (b *bounded) Read(into []byte) (int, error) {
 	return n, err
 }
 
-func (w *workbook) broken(err error) *Fault {
+func (w *workbook) broken(err error) *Broken {
 	if errors.Is(err, errTooLarge) {
-		return &Fault{Code: CodeTooLarge, Message: "the workbook unpacks to more than is taken; divide it"}
+		return &Broken{Kind: TooLarge, Message: "the workbook unpacks to more than is taken; divide it"}
 	}
 	return unreadable("a part of it is damaged")
 }
 
-func (w *workbook) decode(name string, into any) *Fault {
+func (w *workbook) decode(name string, into any) *Broken {
 	const most = 4 << 20
 	from, fault := w.open(name, most)
 	if fault != nil {
@@ -209,12 +221,12 @@ func (w *workbook) decode(name string, into any) *Fault {
 }
 
 // sharedTexts reads the texts that cells refer to. A workbook may have none.
-func (w *workbook) sharedTexts() ([]string, *Fault) {
+func (w *workbook) sharedTexts() ([]string, *Broken) {
 	const name = "xl/sharedstrings.xml"
 	if w.parts[name] == nil {
 		return nil, nil
 	}
-	from, fault := w.open(name, w.shared)
+	from, fault := w.open(name, w.Shared)
 	if fault != nil {
 		return nil, fault
 	}
