@@ -2003,6 +2003,29 @@ var mutants = []mutant{
 		pkg:  "./internal/ledger", run: "TestVerifyComparesTheTablesWithTheAudit",
 	},
 	{
+		name: "adjustments_are_not_compared", rule: 21, takes: "an adjustment has an entry for each act of it",
+		file: "internal/ledger/verify_adjustments.go",
+		old:  `if !take(unmatched, name, did.isIn) && !take(unmatched, unread, did.isIn) {`,
+		new:  `if !take(unmatched, name, did.isIn) && !take(unmatched, unread, did.isIn) && row.ID == 0 {`,
+		pkg:  "./internal/ledger", run: "TestVerifyComparesTheTablesWithTheAudit",
+	},
+	{
+		name: "rejections_are_forgotten", rule: 21, takes: "what the audit has of an adjustment is in its row",
+		file: "internal/ledger/verify_adjustments.go",
+		old: `delete(unmatched, name)
+		if len(wrong) > 0 {`,
+		new: `delete(unmatched, name)
+		if len(wrong) > 0 && row.State != AdjustmentProposed {`,
+		pkg: "./internal/ledger", run: "TestVerifyFindsWhatTheAuditHasOfAdjustments",
+	},
+	{
+		name: "any_transfer_is_one", rule: 21, takes: "a transfer has the reason and the accounts of a booking",
+		file: "internal/ledger/verify/verify.go",
+		old:  `WHERE f.adjustment_id IS NULL AND m.owner IS NULL`,
+		new:  `WHERE f.adjustment_id IS NULL AND m.owner IS NULL AND f.order_id IS NULL`,
+		pkg:  "./internal/ledger", run: "TestVerifyComparesTheTablesWithTheAudit",
+	},
+	{
 		name: "stops_are_not_compared", rule: 21, takes: "the beginning of a stop is in the audit",
 		file: "internal/ledger/verify_stops.go",
 		old:  `if !said(ActionStop, r.Actor, r.At) {`,

@@ -250,6 +250,7 @@ var Catalogue = []Group{
 		{"WEBHOOK_PAUSED", ClassFinding, "a webhook endpoint is paused, because every try failed for a day", "have the receiver mended, and enable the endpoint"},
 	}},
 	{"books", "What a check of the books finds", []Entry{
+		{"ADJUSTMENT_DIFFERS_FROM_AUDIT", ClassFinding, "an adjustment, or who decided it, is not what the audit says", "stop the workers and compare with a backup"},
 		{"ADJUSTMENT_DIFFERS_FROM_TRANSFER", ClassFinding, "an adjustment is not what was booked for it", "stop the workers and compare with a backup"},
 		{"BALANCE_DIFFERS_FROM_TRANSFERS", ClassFinding, "an account's balance is not the sum of its transfers", "stop the workers and compare with a backup"},
 		{"BOOKS_DO_NOT_BALANCE", ClassFinding, "the transfers of a currency do not sum to zero", "stop the workers and compare with a backup"},
@@ -266,6 +267,7 @@ var Catalogue = []Group{
 		{"SUBMISSIONS_MISSING", ClassFinding, "an attempt to send an order is not recorded", "stop the workers and compare with a backup"},
 		{"TIME_DIFFERS_FROM_AUDIT", ClassFinding, "an order was not opened, released or ended when its audit says so", "stop the workers and compare with a backup"},
 		{"TRANSFER_IN_WRONG_BOOKS", ClassFinding, "a transfer is in the books of another merchant than its order", "stop the workers and compare with a backup"},
+		{"TRANSFER_UNKNOWN", ClassFinding, "a transfer has a reason or accounts that no booking has", "stop the workers and compare with a backup"},
 	}},
 	{"ledger", "The ledger", []Entry{
 		{"LEDGER_BEHIND", ClassRetry, "the ledger has the order in an earlier state, because an older copy was restored", "nothing: the workflow asks the gateway"},

@@ -287,12 +287,8 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 				return err
 			}
 		}
-		what := request.what
-		if what == "" {
-			what = stored.text()
-		}
 		e := entry{
-			action: request.action, actor: request.who.By, mark: mark, source: rules.FromOperator, evidence: "adjustment " + ref + ": " + what,
+			action: request.action, actor: request.who.By, mark: mark, source: rules.FromOperator, evidence: adjustmentEvidence(ref, cmp.Or(request.what, stored.text())),
 			reason: personReason("", request.who.Why), before: order.State(before), after: order.State(stored.State),
 			envelope: proof,
 		}
@@ -602,6 +598,11 @@ func (r *adjustmentRow) proposal() order.AdjustmentProposal {
 	read := amounts{currency: r.Currency}
 	return Adjustment{Merchant: r.Merchant, Ref: r.Ref, Kind: r.Kind, Amount: read.of(r.Amount), Evidence: r.Evidence}.proposal()
 }
+
+// adjustmentEvidence returns what the audit says of an adjustment.
+func adjustmentEvidence(ref, text string) string { return adjustmentPrefix + ref + ": " + text }
+
+const adjustmentPrefix = "adjustment "
 
 // text returns the text of the stored adjustment, for the audit.
 func (r *adjustmentRow) text() string {

@@ -53,6 +53,29 @@ const (
 	ReasonRefund           TransferReason = "refund"            // withdrawal: paid_out -> available; deposit: available -> received
 )
 
+// transferMoves are all transfers there are, but for those of adjustments: adjustmentMoves. The
+// owner is the kind of the order, or opening. An opening below zero goes the other way.
+var transferMoves = []struct {
+	owner string
+	Transfer
+}{
+	{ownerOpening, Transfer{Reason: ReasonOpeningAvailable, From: AccountOpening, To: AccountAvailable}},
+	{ownerOpening, Transfer{Reason: ReasonOpeningAvailable, From: AccountAvailable, To: AccountOpening}},
+	{ownerOpening, Transfer{Reason: ReasonOpeningFrozen, From: AccountOpening, To: AccountInFlight}},
+	{string(order.Withdrawal), Transfer{Reason: ReasonReserve, From: AccountAvailable, To: AccountInFlight}},
+	{string(order.Withdrawal), Transfer{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable}},
+	{string(order.Withdrawal), Transfer{Reason: ReasonPayout, From: AccountInFlight, To: AccountPaidOut}},
+	{string(order.Withdrawal), Transfer{Reason: ReasonFeeRelease, From: AccountInFlight, To: AccountAvailable}},
+	{string(order.Withdrawal), Transfer{Reason: ReasonFee, From: AccountAvailable, To: AccountFees}},
+	{string(order.Withdrawal), Transfer{Reason: ReasonRefund, From: AccountPaidOut, To: AccountAvailable}},
+	{string(order.Deposit), Transfer{Reason: ReasonPayment, From: AccountReceived, To: AccountAvailable}},
+	{string(order.Deposit), Transfer{Reason: ReasonLatePayment, From: AccountReceived, To: AccountAvailable}},
+	{string(order.Deposit), Transfer{Reason: ReasonFee, From: AccountAvailable, To: AccountFees}},
+	{string(order.Deposit), Transfer{Reason: ReasonRefund, From: AccountAvailable, To: AccountReceived}},
+}
+
+const ownerOpening = "opening"
+
 // Transfer is an amount, above zero, that moved between two accounts.
 type Transfer struct {
 	Reason TransferReason `json:"reason"`

@@ -9,13 +9,16 @@ import (
 )
 
 // Verify checks that the whole ledger is consistent: see package verify, verifyDays for
-// the closed days, and verifyStops for the stops. It reads every order, transfer and adjustment.
+// the closed days, verifyStops for the stops, and verifyAdjustments. It reads every order, transfer and adjustment.
 func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 	rules := verify.Rules{Accounts: texts(Accounts()), Holding: holdingStates, Counted: countedStates}
 	for _, move := range adjustmentMoves {
 		rules.Adjustments = append(rules.Adjustments, verify.Adjustment{
 			Kind: string(move.Kind), Reason: string(move.Kind.Reason()), From: string(move.From), To: string(move.To),
 		})
+	}
+	for _, move := range transferMoves {
+		rules.Moves = append(rules.Moves, verify.Move{Owner: move.owner, Reason: string(move.Reason), From: string(move.From), To: string(move.To)})
 	}
 	report, err := verify.Run(ctx, l.db, rules)
 	if err != nil {
@@ -25,17 +28,20 @@ func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 	if err == nil {
 		err = l.db.View(ctx, func(s *sqldb.Tx) error {
 			t := tx{Tx: s, private: private{l.private.ring, true}}
-			days, err := t.verifyDays(ctx, now)
-			if err != nil {
-				return err
+			for _, check := range []func(context.Context) ([]verify.Violation, error){
+				func(ctx context.Context) ([]verify.Violation, error) { return t.verifyDays(ctx, now) }, t.verifyStops, t.verifyAdjustments,
+			} {
+				found, err := check(ctx)
+				if err != nil {
+					return err
+				}
+				report.Violations = append(report.Violations, found...)
 			}
-			stops, err := t.verifyStops(ctx)
-			report.Violations = append(append(report.Violations, days...), stops...)
-			return err
+			return nil
 		})
 	}
 	if err != nil {
-		return verify.Report{}, fmt.Errorf("ledger: verify the closed days and the stops: %w", err)
+		return verify.Report{}, fmt.Errorf("ledger: compare the tables with the audit: %w", err)
 	}
 	return report, nil
 }

@@ -28,7 +28,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"money moved without transfer", "UPDATE books SET available = available + 5, suspense = suspense - 5",
 			[]string{verify.BrokenBalance, verify.BrokenBalance}},
 		{"a transfer that moved nothing", transfer + "'available', 'suspense', 7, 1 FROM orders WHERE number = 'open'",
-			[]string{verify.BrokenBalance, verify.BrokenBalance}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.UnknownMove}},
 		{"a reservation that outlived its order", "UPDATE orders SET state = 'failed' WHERE number = 'open'",
 			[]string{verify.BrokenDay, verify.BrokenHistory, verify.BrokenInFlight, verify.BrokenReservation}},
 		{"success that was not paid", "UPDATE orders SET state = 'succeeded', paid = amount WHERE number = 'open'",
@@ -51,11 +51,11 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{verify.SharedGatewayID, verify.SharedGatewayID}},
 		{"a gateway id that two may take", "DELETE FROM gateway_ids", []string{verify.SharedGatewayID}},
 		{"an adjustment that moved nothing", "UPDATE adjustments SET state = 'booked', decided_by = 'x', decided_at = 1 WHERE ref = 'A2'",
-			[]string{verify.BrokenAdjustment}},
+			[]string{verify.BrokenAdjustment, verify.BrokenAdjustmentAudit}},
 		{"an adjustment that was rejected and moved", "UPDATE adjustments SET state = 'rejected' WHERE ref = 'A1'",
-			[]string{verify.BrokenAdjustment}},
-		{"an adjustment of another amount", "UPDATE adjustments SET amount = 1 WHERE ref = 'A1'", []string{verify.BrokenAdjustment}},
-		{"an adjustment the other way", "UPDATE adjustments SET kind = 'frozen_returned' WHERE ref = 'A1'", []string{verify.BrokenAdjustment}},
+			[]string{verify.BrokenAdjustment, verify.BrokenAdjustmentAudit}},
+		{"an adjustment of another amount", "UPDATE adjustments SET amount = 1 WHERE ref = 'A1'", []string{verify.BrokenAdjustment, verify.BrokenAdjustmentAudit}},
+		{"an adjustment the other way", "UPDATE adjustments SET kind = 'frozen_returned' WHERE ref = 'A1'", []string{verify.BrokenAdjustment, verify.BrokenAdjustmentAudit}},
 		{"more ended than was frozen", "UPDATE transfers SET amount = 200 WHERE reason = 'opening_frozen'",
 			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenFrozen, verify.BrokenInFlight}},
 		{"in another's books", "UPDATE transfers SET merchant = 'M2' WHERE reason = 'fee'",
@@ -115,7 +115,7 @@ func TestVerifyComparesTheTablesWithTheAudit(t *testing.T) {
 			"UPDATE orders SET fee = fee + 100 WHERE number = 'paid'",
 			"INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT id, merchant, currency, 'more', 'available', 'fees', 100, 1 FROM orders WHERE number = 'paid'",
 			"UPDATE books SET available = available - 100, fees = fees + 100",
-		}, []string{verify.BrokenFee}},
+		}, []string{verify.UnknownMove, verify.BrokenFee}},
 		"an end that has not come yet":   {[]string{"UPDATE orders SET updated_at = updated_at + 86400000 WHERE number = 'paid'"}, []string{verify.BrokenTime}},
 		"an end before it ended":         {[]string{"UPDATE orders SET updated_at = created_at - 1 WHERE number = 'paid'"}, []string{verify.BrokenTime}},
 		"payouts that nobody resumed":    {[]string{"UPDATE stops SET proposer = 'bilal', ended_by = 'chen', ended_at = at + 5 WHERE country = 'VN'"}, []string{verify.BrokenStop, verify.BrokenStop}},
@@ -123,12 +123,42 @@ func TestVerifyComparesTheTablesWithTheAudit(t *testing.T) {
 		"a second person that was none":  {[]string{"UPDATE stops SET ended_by = 'chen', ended_at = at + 5 WHERE country = 'PK'"}, []string{verify.BrokenStop}},
 		"a stop that nobody asked for":   {[]string{"INSERT INTO stops (merchant, country, at, actor, why, data_key) SELECT 'M2', '', at, actor, why, data_key FROM stops WHERE country = 'VN'"}, []string{verify.BrokenStop}},
 		"another one's proposal to stop": {[]string{"UPDATE stops SET proposer = 'dana' WHERE country = 'PK'"}, []string{verify.BrokenStop}},
+		"an adjustment that nobody proposed": {[]string{
+			"INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, data_key, proposed_at, state) SELECT merchant, 'A9', currency, kind, amount, actor, why, evidence, data_key, proposed_at, 'proposed' FROM adjustments WHERE ref = 'A1'",
+		}, []string{verify.BrokenAdjustmentAudit}},
+		"an adjustment that one proposed and nobody confirmed": {[]string{
+			"UPDATE adjustments SET state = 'booked', decided_by = 'bilal', decided_at = proposed_at WHERE ref = 'A1'",
+			"INSERT INTO transfers (adjustment_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT id, merchant, currency, 'adjust_top_up', 'settled', 'available', amount, proposed_at FROM adjustments WHERE ref = 'A1'",
+			"UPDATE books SET available = available + 500, settled = settled - 500",
+		}, []string{verify.BrokenAdjustmentAudit}},
+		"an adjustment of two persons who did nothing": {[]string{
+			"INSERT INTO adjustments (merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at, state) SELECT merchant, 'A9', currency, kind, amount, 'amina', 'why', 'slip', 5, 'proposed' FROM adjustments WHERE ref = 'A1'",
+			"UPDATE adjustments SET state = 'booked', decided_by = 'bilal', decided_at = 6 WHERE ref = 'A9'",
+			"INSERT INTO transfers (adjustment_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT id, merchant, currency, 'adjust_top_up', 'settled', 'available', amount, 6 FROM adjustments WHERE ref = 'A9'",
+			"UPDATE books SET available = available + 500, settled = settled - 500",
+		}, []string{verify.BrokenAdjustmentAudit}},
+		"a transfer that no order has": {[]string{
+			"INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT id, merchant, currency, 'bonus', 'suspense', 'available', 700, 1 FROM orders WHERE number = 'paid'",
+			"UPDATE books SET available = available + 700, suspense = suspense - 700",
+		}, []string{verify.UnknownMove}},
+		"a transfer of a deposit, for a withdrawal": {[]string{
+			"INSERT INTO transfers (order_id, merchant, currency, reason, from_account, to_account, amount, at) SELECT id, merchant, currency, 'late_payment', 'settled', 'available', 700, 1 FROM orders WHERE number = 'paid'",
+			"UPDATE books SET available = available + 700, settled = settled - 700",
+		}, []string{verify.UnknownMove}},
+		"a transfer of no order": {[]string{
+			"INSERT INTO transfers (merchant, currency, reason, from_account, to_account, amount, at) SELECT merchant, currency, 'bonus', 'suspense', 'available', 700, 1 FROM books",
+			"UPDATE books SET available = available + 700, suspense = suspense - 700",
+		}, []string{verify.UnknownMove}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 				b := setup(t)
 				b.books(t, "1000", "0")
+				propose(t, b, adjustment("A1", AdjustTopUp, "5"))
+				_, refusal, err := b.RejectAdjustment(t.Context(), merchant, propose(t, b, adjustment("A2", AdjustTopUp, "6")).Ref, who("bilal", "not ours"))
+				require.NoError(t, err)
+				require.Nil(t, refusal)
 				done := request(order.Withdrawal, "paid", "100")
 				open(t, b, done)
 				submit(t, b, done.Key(), accepted)
@@ -177,6 +207,35 @@ func TestVerifyFindsAStopThatIsGone(t *testing.T) {
 		require.Len(t, v.Violations, 1)
 		require.Equal(t, verify.BrokenStop, v.Violations[0].Code)
 	})
+}
+
+// An adjustment that is gone is found, too, and one that is proposed anew after its rejection.
+func TestVerifyFindsWhatTheAuditHasOfAdjustments(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ damage, says string }{
+		"gone":  {"DELETE FROM adjustments", "the audit has propose_adjustment of adjustment A1, and there is no such adjustment"},
+		"again": {"UPDATE adjustments SET state = 'proposed', decided_by = '', decided_at = 0, decided_why = ''", "adjustment A1: the audit has reject_adjustment by bilal, and the table does not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+				b := setup(t)
+				b.books(t, "1000", "0")
+				propose(t, b, adjustment("A1", AdjustTopUp, "5"))
+				_, refusal, err := b.RejectAdjustment(t.Context(), merchant, "A1", who("bilal", "not ours"))
+				require.NoError(t, err)
+				require.Nil(t, refusal)
+				b.clean(t)
+				b.unguard(t)
+				require.NoError(t, b.exec(test.damage))
+				v, err := b.Verify(t.Context())
+				require.NoError(t, err)
+				require.NotEmpty(t, v.Violations)
+				require.Equal(t, verify.BrokenAdjustmentAudit, v.Violations[0].Code)
+				require.Equal(t, test.says, v.Violations[0].Detail)
+			})
+		})
+	}
 }
 
 // The end of an order is when it ended, not when the gateway's id became known.

@@ -17,11 +17,16 @@ type Rules struct {
 	Holding     string       // the SQL condition for orders with a reservation
 	Counted     string       // the SQL condition for orders that count for daily limits
 	Adjustments []Adjustment // the transfer of each kind of adjustment
+	Moves       []Move       // every other transfer there can be
 }
 
 // Adjustment is a kind of adjustment with the reason and the accounts of its
 // transfer.
 type Adjustment struct{ Kind, Reason, From, To string }
+
+// Move is a transfer of an order, or of the opening of books, by its accounts. Owner is the
+// kind of the order, or "opening".
+type Move struct{ Owner, Reason, From, To string }
 
 // Report is the result of Run.
 type Report struct {
@@ -57,6 +62,9 @@ const (
 	BrokenClosedDay   = "CLOSED_DAY_DIFFERS"
 	BrokenTime        = "TIME_DIFFERS_FROM_AUDIT"
 	BrokenStop        = "STOP_DIFFERS_FROM_AUDIT"
+	UnknownMove       = "TRANSFER_UNKNOWN"
+	// BrokenAdjustmentAudit: a row of adjustments and the audit differ.
+	BrokenAdjustmentAudit = "ADJUSTMENT_DIFFERS_FROM_AUDIT"
 )
 
 // Clean reports whether nothing was found.
@@ -77,6 +85,7 @@ const maxViolations = 1000
 //     entry
 //   - an order was opened, released and ended when its audit entries say so
 //   - the transfers of an order are in the books of its merchant and currency
+//   - each transfer has a reason of its kind of order, and moves between that reason's accounts
 //   - the audited changes of state lead to the order's state without a gap
 //   - each attempt has its row in submissions
 //   - no two orders have the same gateway id
@@ -160,6 +169,13 @@ func (r Rules) ofBooks() []check {
 				CASE WHEN a.state = 'booked' THEN a.amount ELSE 0 END AS wanted
 			FROM adjustments a LEFT JOIN (` + r.movedByKind() + `) m ON m.kind = a.kind LEFT JOIN transfers f ON f.adjustment_id = a.id
 			GROUP BY a.id, a.merchant, a.currency, a.ref, a.state, a.amount`},
+		{UnknownMove, `
+			SELECT f.merchant, f.currency, COALESCE(o.number, '') AS number,
+				'the number of transfers with the reason ' || f.reason || ' from ' || f.from_account || ' to ' || f.to_account AS what, COUNT(*) AS found, 0 AS wanted
+			FROM transfers f LEFT JOIN orders o ON o.id = f.order_id LEFT JOIN (` + r.moves() + `) m
+				ON m.owner = COALESCE(o.kind, 'opening') AND m.reason = f.reason AND m.from_account = f.from_account AND m.to_account = f.to_account
+			WHERE f.adjustment_id IS NULL AND m.owner IS NULL
+			GROUP BY f.merchant, f.currency, o.number, f.reason, f.from_account, f.to_account`},
 		{BrokenFrozen, `
 			SELECT b.merchant, b.currency, '' AS number, 'the end of what was frozen at the opening' AS what, f.ended AS found,
 				CASE WHEN f.ended > f.frozen THEN f.frozen ELSE f.ended END AS wanted
@@ -280,6 +296,15 @@ func (r Rules) movedByKind() string {
 	rows := make([]string, len(r.Adjustments))
 	for i, a := range r.Adjustments {
 		rows[i] = fmt.Sprintf("SELECT '%s' AS kind, '%s' AS reason, '%s' AS from_account, '%s' AS to_account", a.Kind, a.Reason, a.From, a.To)
+	}
+	return strings.Join(rows, " UNION ALL ")
+}
+
+// moves selects one row per transfer there can be.
+func (r Rules) moves() string {
+	rows := make([]string, len(r.Moves))
+	for i, m := range r.Moves {
+		rows[i] = fmt.Sprintf("SELECT '%s' AS owner, '%s' AS reason, '%s' AS from_account, '%s' AS to_account", m.Owner, m.Reason, m.From, m.To)
 	}
 	return strings.Join(rows, " UNION ALL ")
 }
