@@ -142,7 +142,8 @@ var Rooms = []Room{
 	{Path: "internal/seal", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "seals of audit entries, signed checkpoints of their Merkle tree, proofs", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/vault", Floor: 1, Beside: []string{"internal/trusted"}, Holds: "keys per order that encrypt personal data, under data keys from a file", Never: []Ban{noTemporal, noSQL}, Direct: []Ban{noHTTP}},
 	{Path: "internal/trusted", Floor: 1, Holds: "files that others must not change", Never: []Ban{noTemporal, noSQL, noHTTP}},
-	{Path: "internal/sheet", Floor: 1, Holds: "the rows of a file of CSV or of a workbook", Never: []Ban{noTemporal, noSQL, noHTTP}},
+	{Path: "internal/scratch", Floor: 1, Holds: "bytes on the disk, encrypted, for as long as a process needs them", Never: []Ban{noTemporal, noSQL, noHTTP}},
+	{Path: "internal/sheet", Floor: 1, Beside: []string{"internal/scratch"}, Holds: "the rows of a file of CSV or of a workbook", Never: []Ban{noTemporal, noSQL, noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
 
 	{Path: "internal/ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tarspay-payouts/orchestrator/internal/scratch"
 	"github.com/tarspay-payouts/orchestrator/internal/statement"
 )
 
@@ -28,46 +28,6 @@ func noise(size int64) io.Reader {
 // bodyOf is an input whose body is what from has.
 func bodyOf(from io.Reader) *FileInput {
 	return &FileInput{body: from, deadline: func(time.Time) error { return nil }}
-}
-
-// What is read at any place is what was written there. The file has other bytes, and no name.
-func TestTempFile(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
-	const size = 100_003
-	want, err := io.ReadAll(noise(size))
-	require.NoError(t, err)
-	file, err := bodyOf(io.MultiReader(noise(7), bytes.NewReader(want[7:]))).store(size + 1)
-	require.NoError(t, err)
-	require.EqualValues(t, size, file.Size())
-	for range 300 {
-		at := rand.IntN(size)
-		part := make([]byte, 1+rand.IntN(min(5000, size-at)))
-		n, err := file.ReadAt(part, int64(at))
-		require.NoError(t, err)
-		require.Equal(t, want[at:at+len(part)], part[:n], "at %d", at)
-	}
-	n, err := file.ReadAt(make([]byte, 10), size-3)
-	require.ErrorIs(t, err, io.EOF)
-	require.Equal(t, 3, n)
-	stored := make([]byte, size)
-	_, err = file.file.ReadAt(stored, 0)
-	require.NoError(t, err)
-	require.NotContains(t, string(stored), string(want[:16]))
-	require.NotEqual(t, want[32:48], stored[32:48])
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Empty(t, entries)
-	require.NoError(t, file.Close())
-}
-
-// Where a file cannot lose its name before it is closed, it loses it then.
-func TestTempFileWithAName(t *testing.T) {
-	file, err := os.CreateTemp(t.TempDir(), "named")
-	require.NoError(t, err)
-	named := &tempFile{file: file, named: true}
-	require.NoError(t, named.Close())
-	require.NoFileExists(t, file.Name())
 }
 
 // An upload that breaks off, is too large or cannot be kept is refused, and leaves nothing.
@@ -92,9 +52,9 @@ func TestUploadsThatAreNotKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, entries)
 
-	full, err := newTempFile()
+	full, err := scratch.New()
 	require.NoError(t, err)
-	require.NoError(t, full.file.Close()) // as if the disk failed
+	require.NoError(t, full.Close()) // as if the disk failed
 	err = bodyOf(noise(5)).read(full, 100)
 	require.ErrorContains(t, err, CodeNotKept)
 	require.NotContains(t, err.Error(), dir)

@@ -184,11 +184,14 @@ func (s *sheetReader) valued(one Cell, kind, value string) Cell {
 	switch kind {
 	case "s":
 		index, err := strconv.Atoi(value)
-		if err != nil || index < 0 || index >= len(s.texts) {
+		if err != nil || index < 0 || index >= s.texts.count() {
 			s.fault = unreadable("a cell refers to a text that is not there")
 			return Cell{}
 		}
-		one.Text = s.texts[index]
+		if one.Text, err = s.texts.at(index); err != nil {
+			s.fault = notKept(err)
+			return Cell{}
+		}
 	case "inlineStr", "str":
 	case "", "n":
 		one.Number = value != ""

@@ -40,7 +40,8 @@ func ReadXLSX(from io.ReaderAt, size int64, most Limits, each func(Row) bool) *B
 	if fault != nil {
 		return fault
 	}
-	if w.texts, fault = w.sharedTexts(); fault != nil {
+	defer func() { _ = w.texts.Close() }()
+	if fault = w.sharedTexts(); fault != nil {
 		return fault
 	}
 	return w.read(sheet, each)
@@ -53,7 +54,7 @@ type workbook struct {
 	sheets []string // paths of the visible sheets
 	// since1904 says that dates count days since 1904.
 	since1904 bool
-	texts     []string // that cells share
+	texts     texts // that cells share
 }
 
 func unreadable(why string) *Broken {
@@ -221,32 +222,36 @@ func (w *workbook) decode(name string, into any) *Broken {
 }
 
 // sharedTexts reads the texts that cells refer to. A workbook may have none.
-func (w *workbook) sharedTexts() ([]string, *Broken) {
+func (w *workbook) sharedTexts() *Broken {
 	const name = "xl/sharedstrings.xml"
 	if w.parts[name] == nil {
-		return nil, nil
+		return nil
 	}
 	from, fault := w.open(name, w.Shared)
 	if fault != nil {
-		return nil, fault
+		return fault
 	}
 	defer func() { _ = from.Close() }()
 	d := xml.NewDecoder(from)
-	var texts []string
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
-			return texts, nil
+			if err := w.texts.ready(); err != nil {
+				return notKept(err)
+			}
+			return nil
 		}
 		if err != nil {
-			return nil, w.broken(err)
+			return w.broken(err)
 		}
 		if start, is := token.(xml.StartElement); is && start.Name.Local == "si" {
 			text, err := readText(d)
 			if err != nil {
-				return nil, w.broken(err)
+				return w.broken(err)
 			}
-			texts = append(texts, text)
+			if err := w.texts.add(text); err != nil {
+				return notKept(err)
+			}
 		}
 	}
 }
