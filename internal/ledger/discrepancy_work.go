@@ -35,7 +35,7 @@ func (l *Ledger) needsTwo(d Discrepancy) bool {
 // The refusal's codes are WHO_MISSING, WHY_MISSING, TEXT_TOO_LONG, DISCREPANCY_CLOSED and
 // DISCREPANCY_NOT_FOUND. The last one is not audited.
 func (l *Ledger) WorkDiscrepancy(ctx context.Context, work order.DiscrepancyWork, who order.Who) (Discrepancy, *order.Refusal, error) {
-	return l.onDiscrepancy(ctx, work.Discrepancy, who, ActionWorkDiscrepancy, func(t tx, _ string, row *discrepancyRow, e *entry) (*order.Refusal, error) {
+	return l.onDiscrepancy(ctx, work.Discrepancy, who, ActionWorkDiscrepancy, func(t tx, row *discrepancyRow, e *entry) (*order.Refusal, error) {
 		e.evidence += ": " + string(work.Step)
 		if work.To != "" {
 			e.evidence += " to " + sanitizeText(work.To)
@@ -68,7 +68,7 @@ func (l *Ledger) WorkDiscrepancy(ctx context.Context, work order.DiscrepancyWork
 // FIRST_PERSON_UNPROVEN, DISCREPANCY_CLOSED, DISCREPANCY_NOT_FOUND and those of the
 // authority. DISCREPANCY_NOT_FOUND is not audited.
 func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) (Discrepancy, *order.Refusal, error) {
-	return l.onDiscrepancy(ctx, id, who, ActionCloseDiscrepancy, func(t tx, chain string, row *discrepancyRow, e *entry) (*order.Refusal, error) {
+	return l.onDiscrepancy(ctx, id, who, ActionCloseDiscrepancy, func(t tx, row *discrepancyRow, e *entry) (*order.Refusal, error) {
 		refusal := row.requireOpen()
 		d := row.discrepancy()
 		two := l.needsTwo(d)
@@ -81,7 +81,7 @@ func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) 
 			})
 			if refusal == nil && two && row.AcceptedBy != "" {
 				var err error
-				if refusal, err = t.requireFirst(ctx, row.first(chain)); err != nil {
+				if refusal, err = t.requireFirst(ctx, row.first()); err != nil {
 					return nil, err
 				}
 				if refusal == nil {
@@ -106,7 +106,7 @@ func (l *Ledger) CloseDiscrepancy(ctx context.Context, id int64, who order.Who) 
 // onDiscrepancy locks a discrepancy, performs an action on it or refuses it, and audits
 // which. The entry, which do may change, is added to the chain.
 func (l *Ledger) onDiscrepancy(
-	ctx context.Context, id int64, who order.Who, name AuditAction, do func(t tx, chain string, row *discrepancyRow, e *entry) (*order.Refusal, error),
+	ctx context.Context, id int64, who order.Who, name AuditAction, do func(t tx, row *discrepancyRow, e *entry) (*order.Refusal, error),
 ) (Discrepancy, *order.Refusal, error) {
 	var row discrepancyRow
 	var refusal *order.Refusal
@@ -119,7 +119,7 @@ func (l *Ledger) onDiscrepancy(
 		var err error
 		refusal, err = t.onBooks(ctx, row.discrepancy().Key, strconv.FormatInt(id, 10), entry{
 			action: name, actor: who.By, mark: who.ID, evidence: order.DiscrepancyRef{Discrepancy: id}.Named(), reason: order.Reason{Code: row.Code, Text: who.Why},
-		}, func(ours bool, e *entry) (*order.Refusal, error) {
+		}, func(_ bool, e *entry) (*order.Refusal, error) {
 			if refusal := rules.PermitNote((order.Note{By: who.By, Text: who.Why}), order.Order{}); refusal != nil {
 				return refusal, nil
 			}
@@ -129,11 +129,7 @@ func (l *Ledger) onDiscrepancy(
 			if err := t.openDiscrepancy(&row); err != nil {
 				return nil, err
 			}
-			chain := chainOther
-			if ours {
-				chain = chainOrder
-			}
-			return do(t, chain, &row, e)
+			return do(t, &row, e)
 		})
 		if err != nil || refusal != nil {
 			return err
@@ -152,12 +148,12 @@ func (l *Ledger) onDiscrepancy(
 	return row.discrepancy(), refusal, nil
 }
 
-// first is what the first of the two persons did who accept the discrepancy. chain is that
-// of the discrepancy's entries.
-func (r *discrepancyRow) first(chain string) firstAct {
+// first is what the first of the two persons did who accept the discrepancy. Its order may
+// have come into the ledger between the two.
+func (r *discrepancyRow) first() firstAct {
 	d, said := r.discrepancy(), r.Said
 	return firstAct{
-		key: d.Key, chain: chain, actions: []AuditAction{ActionAcceptDiscrepancy, ActionWorkDiscrepancy, ActionCloseDiscrepancy},
+		key: d.Key, chains: []string{chainOrder, chainOther}, actions: []AuditAction{ActionAcceptDiscrepancy, ActionWorkDiscrepancy, ActionCloseDiscrepancy},
 		about: d.Ref().Named(), by: r.AcceptedBy,
 		did: "has accepted " + d.Ref().Named(), anew: "reopen it, which takes that back; then two persons accept it",
 		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {

@@ -77,8 +77,8 @@ func secondIf(is bool, otherwise rules.Part) rules.Part {
 
 // firstAct is what the first of two persons did, as its row has it.
 type firstAct struct {
-	key     order.Key // of the chain that has the entry
-	chain   string
+	key     order.Key // of the chains that may have the entry
+	chains  []string
 	actions []AuditAction // of the entry, and of those that withdraw it
 	mark    string        // begins the entry's mark; empty: it is not asked
 	about   string        // see AuditEntry.TwoPersons
@@ -96,7 +96,7 @@ func (t tx) requireFirst(ctx context.Context, first firstAct) (*order.Refusal, e
 	if t.authority == nil {
 		return nil, nil
 	}
-	rows, err := t.entriesOf(ctx, first.key, first.chain, first.mark, first.actions...)
+	rows, err := t.entriesOf(ctx, first.key, first.chains, first.mark, first.actions...)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +156,16 @@ func (r *auditRow) twoPersons() (rules.Part, string) {
 	return e.TwoPersons()
 }
 
-// entriesOf reads the entries of a chain that were done and have one of the actions, the
-// newest first, decrypted. Their marks begin with mark.
-func (t tx) entriesOf(ctx context.Context, key order.Key, chain, mark string, actions ...AuditAction) ([]storedRow, error) {
+// entriesOf reads the entries of chains that were done and have one of the actions, the
+// newest first, decrypted. Those of an order are newer than what was noted about its number
+// before it was opened. Their marks begin with mark.
+func (t tx) entriesOf(ctx context.Context, key order.Key, chains []string, mark string, actions ...AuditAction) ([]storedRow, error) {
 	key = sanitizeOrderKey(key)
-	args := []any{key.Merchant, key.Number, chain, outcomeDone, len(mark), mark}
+	args := []any{key.Merchant, key.Number}
+	for _, chain := range chains {
+		args = append(args, chain)
+	}
+	args = append(args, outcomeDone, len(mark), mark)
 	for _, action := range actions {
 		args = append(args, action)
 	}
@@ -168,21 +173,23 @@ func (t tx) entriesOf(ctx context.Context, key order.Key, chain, mark string, ac
 	err := t.List(ctx, &rows, "SELECT a."+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`, p.hash AS previous
 		FROM audit a
 		LEFT JOIN audit p ON p.merchant = a.merchant AND p.number = a.number AND p.chain = a.chain AND p.seq = a.seq - 1
-		WHERE a.merchant = ? AND a.number = ? AND a.chain = ? AND a.outcome = ? AND substr(a.mark, 1, ?) = ?
+		WHERE a.merchant = ? AND a.number = ? AND a.chain IN (`+placeholders(len(chains))+`) AND a.outcome = ? AND substr(a.mark, 1, ?) = ?
 			AND a.action IN (`+placeholders(len(actions))+`)
-		ORDER BY a.seq DESC`, args...)
+		ORDER BY CASE a.chain WHEN '`+chainOrder+`' THEN 0 ELSE 1 END, a.seq DESC`, args...)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	texts, err := t.chainTexts(ctx, key.Merchant, key.Number, chain)
-	if err != nil {
-		return nil, err
+	texts := make(map[string]rowTexts)
+	for _, chain := range chains {
+		if texts[chain], err = t.chainTexts(ctx, key.Merchant, key.Number, chain); err != nil {
+			return nil, err
+		}
 	}
 	public := t.keys.Public()
 	var referred []string
 	for i := range rows {
 		rows[i].forged = rows[i].check(public)
-		if err := rows[i].open(texts.orDamaged()); err != nil {
+		if err := rows[i].open(texts[rows[i].Chain].orDamaged()); err != nil {
 			return nil, err
 		}
 		if hash := rows[i].decisionOf(); hash != "" {
@@ -246,7 +253,7 @@ type approvals struct {
 // does not count so is approved by two persons, as one whose start is not signed.
 func (t tx) approvals(ctx context.Context, h *held) (approvals, error) {
 	counted := approvals{needed: max(1, h.Approvals)}
-	rows, err := t.entriesOf(ctx, h.Key(), chainOrder, "", ActionOpen, ActionApprove)
+	rows, err := t.entriesOf(ctx, h.Key(), []string{chainOrder}, "", ActionOpen, ActionApprove)
 	for _, row := range slices.Backward(rows) {
 		var fault error
 		if t.authority != nil {

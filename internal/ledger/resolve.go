@@ -106,7 +106,7 @@ func (t tx) resolve(ctx context.Context, h *held, r order.Resolution, asked entr
 func (h *held) firstResolution(stored order.Resolution) firstAct {
 	o := h.Order
 	return firstAct{
-		key: h.Key(), chain: chainOrder, actions: []AuditAction{ActionPropose}, about: aboutResolution, by: stored.By,
+		key: h.Key(), chains: []string{chainOrder}, actions: []AuditAction{ActionPropose}, about: aboutResolution, by: stored.By,
 		did: "has proposed " + rules.Outcome(stored), anew: "propose it anew in its place (--replace); then another person confirms it",
 		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
 			text, err := json.Marshal(who.Proof)

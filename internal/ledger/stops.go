@@ -209,7 +209,7 @@ func (r stopRow) permitResume(who order.Who) *order.Refusal {
 func (r stopRow) first() firstAct {
 	scope := r.stop().StopScope
 	return firstAct{
-		key: order.Key{Merchant: r.Merchant}, chain: chainOther, actions: []AuditAction{ActionResume, ActionStop},
+		key: order.Key{Merchant: r.Merchant}, chains: []string{chainOther}, actions: []AuditAction{ActionResume, ActionStop},
 		about: "stop " + strconv.FormatInt(r.ID, 10), by: r.Proposer,
 		did: "has proposed to resume " + scope.String(), anew: "stop it again, which takes that back; then two persons resume",
 		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {

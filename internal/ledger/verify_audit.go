@@ -132,12 +132,12 @@ type auditCheck struct {
 	keys   *seal.Public // nil: seals are not checked
 	proofs Proofs       // nil: signatures are not checked
 	signed decisions
-	keyIDs map[string]bool // the data keys that are on record
+	keyIDs map[string]bool     // the data keys that are on record
+	erased map[order.Key]int64 // of each order that was erased, the entry of the last time
 	private
 	report AuditReport
 	last   headedRow   // the last entry of the chain that is being read; Seq 0: none yet
 	broken bool        // this chain is broken: later breaks in it are not reported
-	erased auditRow    // the last erasure of an order that was read
 	force  []headedRow // the rosters that came into force, which are read first
 	least  int64       // of this chain, the latest time that was read
 
@@ -159,6 +159,9 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 	for _, id := range ids {
 		c.keyIDs[id] = true
 	}
+	if err := c.readErased(ctx, t); err != nil {
+		return err
+	}
 	rows, err := t.Rows(ctx, `
 		SELECT a.id, `+auditColumnsOf("a")+`,
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
@@ -169,7 +172,7 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 		FROM audit a
 		LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
 		LEFT JOIN chains c ON a.chain = 'other' AND c.merchant = a.merchant AND c.number = a.number
-		ORDER BY a.merchant, a.number, a.chain, a.seq`)
+		ORDER BY a.merchant, a.number, a.chain DESC, a.seq`) // what was noted about an order's number before it was opened comes first
 	if err != nil {
 		return err
 	}
@@ -217,10 +220,18 @@ func (c *auditCheck) entry(row headedRow) {
 	if c.proofs != nil && !hidden(row.Envelope) {
 		c.proof(row, linked && sealed)
 	}
-	if row.Action == ActionErase && row.Outcome == outcomeDone {
-		c.erased = row.auditRow
-	}
 	c.last = row
+}
+
+func (c *auditCheck) readErased(ctx context.Context, t tx) error {
+	var rows []auditRow
+	err := t.List(ctx, &rows, "SELECT merchant, number, MAX(seq) AS seq FROM audit WHERE chain = ? AND action = ? AND outcome = ? GROUP BY merchant, number",
+		chainOrder, ActionErase, outcomeDone)
+	c.erased = make(map[order.Key]int64, len(rows))
+	for _, row := range rows {
+		c.erased[order.Key{Merchant: row.Merchant, Number: row.Number}] = row.Seq
+	}
+	return err
 }
 
 // decrypt decrypts the entry, and of the first one of an order the request. Both are
@@ -373,9 +384,10 @@ func (c *auditCheck) end() {
 }
 
 // erasedSince reports whether the order was erased after the entry. What was noted about
-// its number before it was opened has a chain of its own, which is read after the order's.
+// its number before it was opened has a chain of its own.
 func (c *auditCheck) erasedSince(row headedRow) bool {
-	return c.erased.Merchant == row.Merchant && c.erased.Number == row.Number && (row.Chain == chainOther || c.erased.Seq > row.Seq)
+	seq, erased := c.erased[order.Key{Merchant: row.Merchant, Number: row.Number}]
+	return erased && (row.Chain == chainOther || seq > row.Seq)
 }
 
 func (c *auditCheck) breaks(row headedRow, format string, values ...any) {

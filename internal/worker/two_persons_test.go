@@ -363,10 +363,52 @@ func TestTheFirstOfTwoPersonsHasSignedTheRow(t *testing.T) {
 		refused(t, pairs["resume"], "bilal", "the audit says that fara did it")
 		o.writes("UPDATE proposals SET evidence = 'line 18'")
 		refused(t, pairs["resolve"], "bilal", "what fara has signed is not what is on record")
-		o.writes("UPDATE discrepancies SET stake = 5002 WHERE number = 'close'")
+		o.writes("UPDATE discrepancies SET state = 'healed', closed_at = 1 WHERE number = 'close'") // no trigger refuses it as if it was opened again
+		o.writes("UPDATE discrepancies SET state = 'open', closed_at = 0, stake = 5002 WHERE number = 'close'")
 		done, refusal := pairs["close"].act("bilal")
 		require.False(t, done)
 		require.Equal(t, envelope.CodeOtherOrder, refusal.Code, "bilal has signed another stake, too")
+	})
+}
+
+// The first person may have accepted the discrepancy before the ledger had its order. What is
+// taken back, before or after, does not count.
+func TestTheFirstPersonActedBeforeTheOrder(t *testing.T) {
+	onSealed(t, func(o *office, keys *seal.Keys) {
+		t := o.t
+		comes := func(number string) { o.opens(o.signs(o.request(number, "chen"), "chen", same)) }
+		accepts := func(p pair) {
+			done, refusal := p.act("fara")
+			require.Nil(t, refusal)
+			require.False(t, done)
+		}
+		forges := func(number string) {
+			o.writes("UPDATE discrepancies SET accepted_by = 'fara', state = 'accepting', said = 'the gateway''s mistake' WHERE number = '" + number + "'")
+		}
+		late := o.pair("close", "late")
+		accepts(late)
+		comes("late")
+		done, refusal := late.act("bilal")
+		require.Nil(t, refusal)
+		require.True(t, done)
+		require.Empty(t, o.broken(keys))
+
+		for _, number := range []string{"before", "after"} {
+			p := o.pair("close", number)
+			accepts(p)
+			if number == "before" {
+				p.anew()
+			}
+			comes(number)
+			if number == "after" {
+				p.anew()
+			}
+			forges(number)
+			refused(t, p, "bilal", "no entry of it stands in the audit")
+			p.anew()
+			passes(t, p, "amina", "bilal")
+		}
+		require.Empty(t, o.broken(keys))
 	})
 }
 
