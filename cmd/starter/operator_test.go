@@ -372,7 +372,7 @@ func worksOnADiscrepancy(t *testing.T, b *testBundle) {
 	got = b.run(t.Context(), "discrepancy", "show", "2", "--json")
 	require.Equal(t, exitDone, got.code, got.errs)
 	require.Contains(t, got.out, `"order_state":"succeeded","steps":[{`)
-	require.Contains(t, got.out, `"by":"bilal","action":"work_discrepancy","what":"wait","text":"ticket 4711"}]`)
+	require.Contains(t, got.out, `"by":"bilal","action":"work_discrepancy","what":"wait 3 days","text":"ticket 4711"}]`)
 	require.Contains(t, b.run(t.Context(), "queue").out, "waits for the gateway: ticket 4711")
 
 	require.Equal(t, exitRefused, b.run(t.Context(), "discrepancy", "explain", "1", "--why", "too late").code)

@@ -256,6 +256,7 @@ var Catalogue = []Group{
 		{"BOOKS_DO_NOT_BALANCE", ClassFinding, "the transfers of a currency do not sum to zero", "stop the workers and compare with a backup"},
 		{"CLOSED_DAY_DIFFERS", ClassFinding, "a closed day is not what was closed and audited, does not follow from the day before, or its transfers do not give its figures", "stop the workers and compare with a backup"},
 		{"DAY_TOTAL_DIFFERS_FROM_ORDERS", ClassFinding, "a day's total is not that of its orders", "stop the workers and compare with a backup"},
+		{"DISCREPANCY_DIFFERS_FROM_AUDIT", ClassFinding, "a discrepancy, or what was done about it, is not what the audit says", "stop the workers and compare with a backup"},
 		{"FEE_DIFFERS_FROM_TRANSFERS", ClassFinding, "an order's fee is not what was booked for it, or not what its audit says", "stop the workers and compare with a backup"},
 		{"FROZEN_OVERDRAWN", ClassFinding, "more was booked out than the frozen amount of the opening", "stop the workers and compare with a backup"},
 		{"GATEWAY_ID_SHARED", ClassFinding, "two orders have the same gateway id", "ask the gateway which of the two it made"},

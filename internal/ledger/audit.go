@@ -79,7 +79,7 @@ type AuditEntry struct {
 	Actor    string       `json:"actor"` // a person's name, or System
 	Action   AuditAction  `json:"action"`
 	Source   rules.Source `json:"source,omitempty"`   // what the change rests on: a query, a callback, an operator, …
-	Evidence string       `json:"evidence,omitempty"` // the proof; of an opening: the fingerprint and the policy's ID
+	Evidence string       `json:"evidence,omitempty"` // the proof; of an opening: the fingerprint and the policy's ID; of a discrepancy: its stake and its mark
 	Before   order.State  `json:"before,omitempty"`   // of an adjustment and of the end of a stop: their states
 	After    order.State  `json:"after,omitempty"`
 	Refused  bool         `json:"refused"`         // the action was refused

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
@@ -131,7 +132,11 @@ func (p private) openDiscrepancy(row *discrepancyRow) error {
 	if err != nil {
 		return err
 	}
-	return texts.openAll(map[string]*string{"closed_why": &row.ClosedWhy, "said": &row.Said})
+	return row.open(texts)
+}
+
+func (r *discrepancyRow) open(texts rowTexts) error {
+	return texts.openAll(map[string]*string{"closed_why": &r.ClosedWhy, "said": &r.Said})
 }
 
 // discrepancy opens a discrepancy of a locked order, once per code and mark. Its stake is
@@ -150,7 +155,49 @@ func (t tx) differs(ctx context.Context, h *held, d reconcile.Difference) error 
 	if err != nil || !written {
 		return err
 	}
-	return t.noteAbout(ctx, d.Key, h, entry{action: ActionDiscrepancy, evidence: d.Mark, reason: order.Reason{Code: d.Code, Text: d.Detail}})
+	return t.noteAbout(ctx, d.Key, h, entry{action: ActionDiscrepancy, evidence: openedEvidence(d), reason: order.Reason{Code: d.Code, Text: d.Detail}})
+}
+
+// stakeMark begins, in the evidence of an opening, what was at stake. The mark follows it. It
+// is in minor units, so that a currency that is not known is no matter.
+const stakeMark = "stake "
+
+// openedEvidence is the evidence of the entry of an opening. A mark that leaves no room for
+// the stake is the whole of it, as in the entries from before schema version 23.
+func openedEvidence(d reconcile.Difference) string {
+	row := discrepancyRow{Currency: d.Currency, Stake: d.Stake, Delta: d.Delta}
+	evidence := stakeMark + row.stakes() + ": " + sanitizeText(d.Mark)
+	if len(evidence) > maxText {
+		return d.Mark
+	}
+	return evidence
+}
+
+// stakes is what is at stake, as the entry of the opening has it.
+func (r discrepancyRow) stakes() string {
+	if r.Currency == "" {
+		return "unknown"
+	}
+	return fmt.Sprintf("%d, delta %d in minor units of %s", r.Stake, r.Delta, r.Currency)
+}
+
+// openedBy reports whether an entry with that evidence is of the opening of a discrepancy
+// with the mark, and what it says was at stake; "" if it does not say.
+func openedBy(evidence, mark string) (opened bool, stakes string) {
+	stakes, rest, found := strings.Cut(strings.TrimPrefix(evidence, stakeMark), ": ")
+	switch {
+	case evidence == mark:
+		return true, ""
+	case found && strings.HasPrefix(evidence, stakeMark) && rest == mark:
+		return true, stakes
+	}
+	return false, ""
+}
+
+// OpenedBy reports whether the entry is of the discrepancy's opening.
+func (d Discrepancy) OpenedBy(e AuditEntry) bool {
+	opened, _ := openedBy(e.Evidence, d.Mark)
+	return opened && e.Action == ActionDiscrepancy && e.Reason.Code == d.Code
 }
 
 // writeDiscrepancy stores a discrepancy. One that was healed is opened again. written is

@@ -36,10 +36,7 @@ func (l *Ledger) needsTwo(d Discrepancy) bool {
 // DISCREPANCY_NOT_FOUND. The last one is not audited.
 func (l *Ledger) WorkDiscrepancy(ctx context.Context, work order.DiscrepancyWork, who order.Who) (Discrepancy, *order.Refusal, error) {
 	return l.onDiscrepancy(ctx, work.Discrepancy, who, ActionWorkDiscrepancy, func(t tx, row *discrepancyRow, e *entry) (*order.Refusal, error) {
-		e.evidence += ": " + string(work.Step)
-		if work.To != "" {
-			e.evidence += " to " + sanitizeText(work.To)
-		}
+		e.evidence += ": " + workedEvidence(work)
 		if refusal := row.requireOpen(); refusal != nil {
 			return refusal, nil
 		}
@@ -50,7 +47,7 @@ func (l *Ledger) WorkDiscrepancy(ctx context.Context, work order.DiscrepancyWork
 			row.Assignee = sanitizeText(work.To)
 		case order.StepWait:
 			if work.Days > 0 {
-				row.WaitUntil = t.At.AddDate(0, 0, work.Days).UnixMilli()
+				row.WaitUntil = waitUntil(t.At.UnixMilli(), work.Days)
 			}
 		case order.StepReopen:
 			row.Assignee = ""
@@ -59,6 +56,29 @@ func (l *Ledger) WorkDiscrepancy(ctx context.Context, work order.DiscrepancyWork
 		return nil, t.putDiscrepancy(ctx, *row)
 	})
 }
+
+// What the evidence of a step says after the step.
+const (
+	assignedTo = "assign to "
+	waitsLong  = "wait without end"
+	waitsDays  = "wait %d days"
+)
+
+// workedEvidence is what the evidence of a step says after the discrepancy.
+func workedEvidence(work order.DiscrepancyWork) string {
+	switch {
+	case work.Step == order.StepAssign:
+		return assignedTo + sanitizeText(work.To)
+	case work.Step != order.StepWait:
+		return string(work.Step)
+	case work.Days > 0:
+		return fmt.Sprintf(waitsDays, work.Days)
+	}
+	return waitsLong
+}
+
+// waitUntil returns until when a discrepancy waits that was told so at a time, in milliseconds.
+func waitUntil(at int64, days int) int64 { return moment(at).AddDate(0, 0, days).UnixMilli() }
 
 // CloseDiscrepancy closes a discrepancy that a person has dealt with, with the
 // reason, and returns it. It is audited, done or refused. If two persons are needed, the

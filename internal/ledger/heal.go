@@ -153,6 +153,9 @@ func BookingRef(discrepancy int64) string { return bookingPrefix + strconv.Forma
 
 const bookingPrefix = "DISCREPANCY-"
 
+// bookedBy is before the adjustment in the evidence of a closing by one.
+const bookedBy = "adjustment "
+
 // BookingKind returns the kind of adjustment that books the difference. known is false if
 // the discrepancy is about no fee, or its difference is unknown.
 func (d Discrepancy) BookingKind() (kind AdjustmentKind, known bool) {
@@ -192,7 +195,7 @@ func (l *Ledger) closeBooked(ctx context.Context, a AdjustmentRecord) error {
 			return err
 		}
 		return t.noteAbout(ctx, d.Key, h, entry{
-			action: ActionCloseDiscrepancy, evidence: d.Ref().Named() + ": adjustment " + a.Ref, reason: order.Reason{Code: d.Code, Text: why},
+			action: ActionCloseDiscrepancy, evidence: d.Ref().Named() + ": " + bookedBy + a.Ref, reason: order.Reason{Code: d.Code, Text: why},
 		})
 	})
 }

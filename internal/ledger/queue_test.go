@@ -639,8 +639,7 @@ func TestADiscrepancyOfAnOrderThatWasLateClosesItself(t *testing.T) {
 
 		// One that was opened in the same moment as the order.
 		require.NoError(t, b.inTx(t.Context(), func(tx tx) error {
-			_, err := tx.writeDiscrepancy(t.Context(), reconcile.Difference{Key: late, Code: codes.DiscrepancyNotInLedger, Mark: "run-3", Detail: "the run is run-3"})
-			return err
+			return tx.differs(t.Context(), nil, reconcile.Difference{Key: late, Code: codes.DiscrepancyNotInLedger, Mark: "run-3", Detail: "the run is run-3"})
 		}))
 		require.Len(t, stillOpen(), 3)
 		require.NoError(t, b.HealAlone(t.Context()))

@@ -9,7 +9,8 @@ import (
 )
 
 // Verify checks that the whole ledger is consistent: see package verify, verifyDays for
-// the closed days, verifyStops for the stops, and verifyAdjustments. It reads every order, transfer and adjustment.
+// the closed days, verifyStops, verifyDiscrepancies and verifyAdjustments. It reads every
+// order, transfer, adjustment and discrepancy.
 func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 	rules := verify.Rules{Accounts: texts(Accounts()), Holding: holdingStates, Counted: countedStates}
 	for _, move := range adjustmentMoves {
@@ -29,7 +30,8 @@ func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 		err = l.db.View(ctx, func(s *sqldb.Tx) error {
 			t := tx{Tx: s, private: private{l.private.ring, true}}
 			for _, check := range []func(context.Context) ([]verify.Violation, error){
-				func(ctx context.Context) ([]verify.Violation, error) { return t.verifyDays(ctx, now) }, t.verifyStops, t.verifyAdjustments,
+				func(ctx context.Context) ([]verify.Violation, error) { return t.verifyDays(ctx, now) },
+				t.verifyStops, t.verifyDiscrepancies, t.verifyAdjustments,
 			} {
 				found, err := check(ctx)
 				if err != nil {

@@ -297,7 +297,7 @@ func (b *testBundle) unguard(t *testing.T) {
 		}
 		return
 	}
-	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops"} {
+	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops", "discrepancies"} {
 		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
 	}
 	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))

@@ -100,7 +100,7 @@ func stepsOf(d Discrepancy, entries []ledger.AuditEntry) []DiscrepancyStep {
 	steps := []DiscrepancyStep{}
 	for _, e := range entries {
 		what, is := strings.CutPrefix(e.Evidence, d.Ref().Named())
-		if e.Action == ledger.ActionDiscrepancy && e.Reason.Code == d.Code && e.Evidence == d.Mark {
+		if d.OpenedBy(e) {
 			what, is = "", true
 		}
 		if !is || what != "" && what[0] != ':' {

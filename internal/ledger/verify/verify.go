@@ -62,6 +62,7 @@ const (
 	BrokenClosedDay   = "CLOSED_DAY_DIFFERS"
 	BrokenTime        = "TIME_DIFFERS_FROM_AUDIT"
 	BrokenStop        = "STOP_DIFFERS_FROM_AUDIT"
+	BrokenDiscrepancy = "DISCREPANCY_DIFFERS_FROM_AUDIT"
 	UnknownMove       = "TRANSFER_UNKNOWN"
 	// BrokenAdjustmentAudit: a row of adjustments and the audit differ.
 	BrokenAdjustmentAudit = "ADJUSTMENT_DIFFERS_FROM_AUDIT"

@@ -1,0 +1,28 @@
+-- What a discrepancy is about never changes. When and with what it was opened changes only if
+-- it was healed and opens again, and so does how it was closed. The same as in ../postgres.
+
+-- +goose Up
+
+-- +goose StatementBegin
+CREATE TRIGGER discrepancies_content BEFORE UPDATE OF id, merchant, number, code, mark ON discrepancies
+BEGIN
+    SELECT RAISE(ABORT, 'what a discrepancy is about never changes');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER discrepancies_opening BEFORE UPDATE OF detail, at, currency, stake, delta ON discrepancies
+WHEN OLD.state <> 'healed' OR NEW.state <> 'open'
+BEGIN
+    SELECT RAISE(ABORT, 'the opening of a discrepancy never changes');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER discrepancies_stay_closed BEFORE UPDATE OF
+    state, assignee, said, said_by, wait_until, accepted_by, closed_at, closed_by, closed_why ON discrepancies
+WHEN OLD.closed_at > 0 AND (OLD.state <> 'healed' OR NEW.state <> 'open')
+BEGIN
+    SELECT RAISE(ABORT, 'a discrepancy is closed once');
+END;
+-- +goose StatementEnd
