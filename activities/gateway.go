@@ -271,7 +271,10 @@ func (g *Gateway) grace(row order.Order, earlier []ledger.Submission, now time.T
 func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Submission, probe bool) (attempted, error) {
 	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
+		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again, or it went to review
+	}
+	if errors.Is(err, ledger.ErrSealUnknown) {
+		return attempted{}, laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
 	}
 	if err != nil {
 		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)

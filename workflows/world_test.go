@@ -52,6 +52,7 @@ type world struct {
 	*testsuite.TestWorkflowEnvironment
 	t       *testing.T
 	books   *ledger.Ledger
+	file    string // of the ledger
 	clock   *ledgerClock
 	gateway *sandbox.Gateway
 	late    []contract.LateCallbackInput // started by the receiver
@@ -103,7 +104,8 @@ func environment() *testsuite.TestWorkflowEnvironment {
 }
 
 func (w *world) openLedger() {
-	books, err := ledger.Open(w.t.Context(), "sqlite:"+filepath.Join(w.t.TempDir(), "ledger.db"))
+	w.file = filepath.Join(w.t.TempDir(), "ledger.db")
+	books, err := ledger.Open(w.t.Context(), "sqlite:"+w.file)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, books.Close()) })
 	require.NoError(w.t, books.Migrate(w.t.Context()))

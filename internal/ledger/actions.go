@@ -415,7 +415,11 @@ func unixMilli(at time.Time) int64 {
 func (t tx) end(ctx context.Context, h *held, to order.State, e entry) error {
 	var release []Transfer
 	if h.State == order.Reserved || h.State == order.Submitting && h.Kind == order.Withdrawal {
-		release = []Transfer{{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: h.Reservation()}}
+		missing, err := t.missingReservation(ctx, h)
+		if err != nil {
+			return err
+		}
+		release = append(missing, Transfer{Reason: ReasonRelease, From: AccountInFlight, To: AccountAvailable, Amount: h.Reservation()})
 	}
 	if err := t.move(ctx, h, to, e); err != nil {
 		return err
@@ -436,8 +440,10 @@ func (h *held) funded(available int64) (order.State, order.Reason) {
 
 // Reserve reserves the amount and the expected fee of a withdrawal in awaiting_funds if the
 // available balance covers both. Otherwise, and in any other state, the order is returned
-// unchanged. ErrNotFound if there is no order of the key.
+// unchanged. With an authority, an order whose state the audit does not prove goes to review
+// instead: see unproven. ErrNotFound if there is no order of the key; ErrSealUnknown.
 func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error) {
+	l.refresh()
 	return l.change(ctx, key, func(t tx, h *held) error {
 		if h.State != order.AwaitingFunds {
 			return nil
@@ -445,6 +451,13 @@ func (l *Ledger) Reserve(ctx context.Context, key order.Key) (order.Order, error
 		books, err := t.books(ctx, h.Merchant, h.Amount.Currency(), t.ForUpdate)
 		if err != nil || books.Available < h.Reservation().Minor() {
 			return err
+		}
+		unproven, err := t.unproven(ctx, h)
+		if err != nil {
+			return err
+		}
+		if unproven.Code != "" {
+			return t.toReview(ctx, h, unproven)
 		}
 		h.Reason = order.Reason{}
 		if err := t.move(ctx, h, order.Reserved, entry{action: ActionReserve, source: FromFunds}); err != nil {

@@ -161,21 +161,11 @@ func (r *auditRow) twoPersons() (rules.Part, string) {
 // before it was opened. Their marks begin with mark.
 func (t tx) entriesOf(ctx context.Context, key order.Key, chains []string, mark string, actions ...AuditAction) ([]storedRow, error) {
 	key = sanitizeOrderKey(key)
-	args := []any{key.Merchant, key.Number}
-	for _, chain := range chains {
-		args = append(args, chain)
-	}
-	args = append(args, outcomeDone, len(mark), mark)
+	args := []any{len(mark), mark}
 	for _, action := range actions {
 		args = append(args, action)
 	}
-	var rows []storedRow
-	err := t.List(ctx, &rows, "SELECT a."+strings.ReplaceAll(strings.Join(strings.Fields(auditColumns), " "), ", ", ", a.")+`, p.hash AS previous
-		FROM audit a
-		LEFT JOIN audit p ON p.merchant = a.merchant AND p.number = a.number AND p.chain = a.chain AND p.seq = a.seq - 1
-		WHERE a.merchant = ? AND a.number = ? AND a.chain IN (`+placeholders(len(chains))+`) AND a.outcome = ? AND substr(a.mark, 1, ?) = ?
-			AND a.action IN (`+placeholders(len(actions))+`)
-		ORDER BY CASE a.chain WHEN '`+chainOrder+`' THEN 0 ELSE 1 END, a.seq DESC`, args...)
+	rows, err := t.storedRows(ctx, key, chains, "substr(a.mark, 1, ?) = ? AND a.action IN ("+placeholders(len(actions))+")", args...)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -185,18 +175,41 @@ func (t tx) entriesOf(ctx context.Context, key order.Key, chains []string, mark 
 			return nil, err
 		}
 	}
+	return rows, t.openRows(ctx, rows, texts)
+}
+
+// storedRows reads the entries of chains that were done and meet the condition, the newest
+// first, as they are stored. Those of an order are newer than the others.
+func (t tx) storedRows(ctx context.Context, key order.Key, chains []string, where string, args ...any) ([]storedRow, error) {
+	of := []any{key.Merchant, key.Number, outcomeDone}
+	for _, chain := range chains {
+		of = append(of, chain)
+	}
+	var rows []storedRow
+	err := t.List(ctx, &rows, "SELECT "+auditColumnsOf("a")+`, p.hash AS previous
+		FROM audit a
+		LEFT JOIN audit p ON p.merchant = a.merchant AND p.number = a.number AND p.chain = a.chain AND p.seq = a.seq - 1
+		WHERE a.merchant = ? AND a.number = ? AND a.outcome = ? AND a.chain IN (`+placeholders(len(chains))+`) AND (`+where+`)
+		ORDER BY CASE a.chain WHEN '`+chainOrder+`' THEN 0 ELSE 1 END, a.seq DESC`, append(of, args...)...)
 	public := t.keys.Public()
-	var referred []string
 	for i := range rows {
 		rows[i].forged = rows[i].check(public)
+	}
+	return rows, err
+}
+
+// openRows decrypts entries, with the texts of each chain.
+func (t tx) openRows(ctx context.Context, rows []storedRow, texts map[string]rowTexts) error {
+	var referred []string
+	for i := range rows {
 		if err := rows[i].open(texts[rows[i].Chain].orDamaged()); err != nil {
-			return nil, err
+			return err
 		}
 		if hash := rows[i].decisionOf(); hash != "" {
 			referred = append(referred, hash)
 		}
 	}
-	return rows, t.expandAll(ctx, rows, referred)
+	return t.expandAll(ctx, rows, referred)
 }
 
 // expandAll puts the signed envelopes of decisions into the entries that refer to them.
@@ -252,9 +265,23 @@ type approvals struct {
 // sealed and signed, and that the authority would still permit; and an order whose start
 // does not count so is approved by two persons, as one whose start is not signed.
 func (t tx) approvals(ctx context.Context, h *held) (approvals, error) {
+	rows, err := t.history(ctx, h)
+	if err != nil {
+		return approvals{}, err
+	}
+	return t.countApprovals(ctx, h, rows)
+}
+
+// countApprovals is approvals of an order with that history.
+func (t tx) countApprovals(ctx context.Context, h *held, rows []storedRow) (approvals, error) {
 	counted := approvals{needed: max(1, h.Approvals)}
-	rows, err := t.entriesOf(ctx, h.Key(), []string{chainOrder}, "", ActionOpen, ActionApprove)
+	if err := t.openRows(ctx, rows, map[string]rowTexts{chainOrder: {key: h.key}}); err != nil {
+		return counted, err
+	}
 	for _, row := range slices.Backward(rows) {
+		if row.Action != ActionOpen && row.Action != ActionApprove {
+			continue
+		}
 		var fault error
 		if t.authority != nil {
 			fault = t.countOnOrder(row, h.Order)
@@ -269,7 +296,7 @@ func (t tx) approvals(ctx context.Context, h *held) (approvals, error) {
 			counted.by = append(counted.by, row.Actor)
 		}
 	}
-	return counted, err
+	return counted, nil
 }
 
 func (a approvals) has(name string) bool {

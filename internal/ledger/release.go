@@ -56,8 +56,9 @@ func withoutTotals(facts rules.Facts) rules.Facts {
 // The deadline for funds is as long after the release as it was to be after the order's
 // time. Before its time, Release changes nothing and returns the time left. It does not
 // release an order that the gateway may have before the gateway was queried
-// (rules.Unasked). Any other order is returned unchanged. ErrNotFound if there is no order
-// of the key.
+// (rules.Unasked). Any other order is returned unchanged. With an authority, an order whose
+// state the audit does not prove waits for an approval in place of passing: see unproven.
+// ErrNotFound if there is no order of the key; ErrSealUnknown.
 func (l *Ledger) Release(ctx context.Context, key order.Key, policy *rules.Policy) (o order.Order, left time.Duration, err error) {
 	l.refresh()
 	o, err = l.change(ctx, key, func(t tx, h *held) (err error) {
@@ -100,8 +101,8 @@ func (t tx) release(ctx context.Context, h *held, policy *rules.Policy) (left ti
 	return 0, t.releaseTo(ctx, h, to, policy.ID())
 }
 
-// judgeRelease returns the policy's ruling on a scheduled order at its time. The books are
-// locked.
+// judgeRelease returns the policy's ruling on a scheduled order at its time. One that passes
+// and is not proved needs an approval. The books are locked.
 func (t tx) judgeRelease(ctx context.Context, h *held, books booksState, policy *rules.Policy) (rules.Ruling, error) {
 	facts, err := t.facts(ctx, orderRow{
 		Merchant: h.Merchant, Kind: h.Kind, Currency: h.Amount.Currency(), Beneficiary: rules.Beneficiary(h.Request), CreatedAt: t.At.UnixMilli(),
@@ -110,12 +111,21 @@ func (t tx) judgeRelease(ctx context.Context, h *held, books booksState, policy 
 		return rules.Ruling{}, err
 	}
 	ruling := policy.Judge(h.Request, facts)
-	if ruling.Verdict != rules.NeedsApproval {
+	if ruling.Verdict == rules.NeedsApproval {
+		counted, err := t.approvals(ctx, h)
+		if err == nil && counted.enough() {
+			ruling = ruling.WithoutAsked(policy.Judge(h.Request, withoutTotals(facts)))
+		}
+		if err != nil {
+			return rules.Ruling{}, err
+		}
+	}
+	if ruling.Verdict != rules.Pass {
 		return ruling, nil
 	}
-	counted, err := t.approvals(ctx, h)
-	if err == nil && counted.enough() {
-		ruling = ruling.WithoutAsked(policy.Judge(h.Request, withoutTotals(facts)))
+	unproven, err := t.unproven(ctx, h)
+	if unproven.Code != "" {
+		ruling = rules.Ruling{Verdict: rules.NeedsApproval, Reasons: []order.Reason{unproven}}
 	}
 	return ruling, err
 }

@@ -146,6 +146,13 @@ func (t tx) bookWith(h *held, transfers []Transfer) {
 // has the mark and the proof for the audit.
 func (t tx) applyEffect(ctx context.Context, h *held, effect rules.Effect, finding rules.Finding, e entry) ([]Transfer, error) {
 	var transfers []Transfer
+	if h.State == order.InReview && h.Kind == order.Withdrawal {
+		missing, err := t.missingReservation(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		transfers = missing
+	}
 	if effect.Credit {
 		credited, err := t.credit(ctx, h, finding, effect.Discrepancy)
 		if err != nil {

@@ -92,14 +92,28 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 // query covered. If the order has more attempts, the call fails, and nothing may
 // be sent.
 //
-// Errors: ErrNotFound; ErrState unless the order has exactly earlier attempts, and is a
-// created deposit, a reserved withdrawal, submitting or unknown; ErrState before the time of
-// a scheduled order.
+// With an authority, an order whose state the audit does not prove goes to review instead,
+// with codes.OrderUnproven: see unproven.
+//
+// Errors: ErrNotFound; ErrSealUnknown; ErrState unless the order has exactly earlier attempts,
+// and is a created deposit, a reserved withdrawal, submitting or unknown; ErrState before the
+// time of a scheduled order, and for one that went to review.
 func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int) (Submission, error) {
+	l.refresh()
 	var submission Submission
+	var unproven order.Reason
 	err := l.inLocked(ctx, key, "", func(t tx, h *held) (err error) {
 		if earlier != h.attempts {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, earlier)
+		}
+		if !rules.Sendable(h.State) { // it waits for approval or funds, is at the gateway, in review, or has ended
+			return fmt.Errorf("%w: a create is not sent while it is %s", ErrState, h.State)
+		}
+		if unproven, err = t.unproven(ctx, h); err != nil {
+			return err
+		}
+		if unproven.Code != "" {
+			return t.toReview(ctx, h, unproven)
 		}
 		if h.ReleaseAt.After(t.At) { // the database refuses it, too
 			return fmt.Errorf("%w: a create is not sent before %s", ErrState, h.ReleaseAt)
@@ -108,17 +122,17 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 		h.also = append(h.also, func() []write {
 			return []write{statement("INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)", h.id, h.attempts, t.At.UnixMilli())}
 		})
-		switch h.State {
-		case order.Submitting:
+		if h.State == order.Submitting {
 			err = t.update(ctx, h, order.Submitting)
-		case order.Created, order.Reserved, order.Unknown:
+		} else {
 			err = t.move(ctx, h, order.Submitting, entry{action: ActionSubmit, source: FromSubmission, evidence: attemptText(h.attempts)})
-		default: // it waits for approval or funds, is at the gateway, in review, or has ended
-			err = fmt.Errorf("%w: a create is not sent while it is %s", ErrState, h.State)
 		}
 		submission = Submission{Key: key, Attempt: h.attempts, StartedAt: t.At}
 		return err
 	})
+	if err == nil && unproven.Code != "" {
+		err = fmt.Errorf("%w: it went to review: %s", ErrState, unproven.Text)
+	}
 	if err != nil {
 		return Submission{}, fmt.Errorf("ledger: next submission of %s: %w", key, err)
 	}

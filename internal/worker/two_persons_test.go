@@ -237,22 +237,29 @@ func (o *office) inReview(number string) order.Order {
 	return row
 }
 
+// resolvesAs sends a person's signed resolution, of which two are needed.
+func (o *office) resolvesAs(row order.Order, r order.Resolution, by string) (order.Order, *order.Refusal) {
+	t := o.t
+	t.Helper()
+	r.By = by
+	e, refusal := envelope.Of(r, row, installation, o.now(), time.Hour)
+	require.Nil(t, refusal)
+	signed, err := envelope.Sign(e, keyOf(t, by))
+	require.NoError(t, err)
+	action, err := signed.Action()
+	require.NoError(t, err)
+	now, refusal, _, err := o.Act(t.Context(), row.Key(), action, true)
+	require.NoError(t, err)
+	return now, refusal
+}
+
 func (o *office) resolvePair(number string) pair {
 	t := o.t
 	reviewed := o.inReview(number)
 	resolution := order.Resolution{State: order.Failed, Why: "the statement", Evidence: "line 17"}
 	return pair{
 		act: func(by string) (bool, *order.Refusal) {
-			r := resolution
-			r.By = by
-			e, refusal := envelope.Of(r, reviewed, installation, o.now(), time.Hour)
-			require.Nil(t, refusal)
-			signed, err := envelope.Sign(e, keyOf(t, by))
-			require.NoError(t, err)
-			action, err := signed.Action()
-			require.NoError(t, err)
-			now, refusal, _, err := o.Act(t.Context(), reviewed.Key(), action, true)
-			require.NoError(t, err)
+			now, refusal := o.resolvesAs(reviewed, resolution, by)
 			return now.State == order.Failed, refusal
 		},
 		forge: func(l *ledger.Ledger, by string) *order.Refusal {
