@@ -114,7 +114,10 @@ var mutants = []mutant{
 		file: "activities/gateway.go",
 		old: `	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
+		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again, or it went to review
+	}
+	if errors.Is(err, ledger.ErrSealUnknown) {
+		return attempted{}, laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
 	}
 	if err != nil {
 		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
@@ -124,7 +127,10 @@ var mutants = []mutant{
 		new: `	answer := g.create(ctx, row)
 	submission, err := g.ledger.NextSubmission(ctx, row.Key(), len(earlier))
 	if errors.Is(err, ledger.ErrState) {
-		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again
+		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again, or it went to review
+	}
+	if errors.Is(err, ledger.ErrSealUnknown) {
+		return attempted{}, laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
 	}
 	if err != nil {
 		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
@@ -1951,6 +1957,13 @@ var mutants = []mutant{
 		file: "internal/ledger/unproven.go",
 		old:  `case sealUnknown(rows[newest].forged):`,
 		new:  `case h.id < 0 && sealUnknown(nil):`,
+		pkg:  "./internal/worker", run: "TestAnOrderOfAForgedEntryIsNotSent/sqlite",
+	},
+	{
+		name: "unknown_seal_is_an_error", rule: 20, takes: "an order with the seal of a key of another worker is left to that worker",
+		file: "activities/gateway.go",
+		old:  `if errors.Is(err, ledger.ErrSealUnknown) {`,
+		new:  `if errors.Is(err, nil) {`,
 		pkg:  "./internal/worker", run: "TestAnOrderOfAForgedEntryIsNotSent/sqlite",
 	},
 	{

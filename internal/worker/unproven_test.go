@@ -2,11 +2,16 @@ package worker
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 
+	"github.com/tarspay-payouts/orchestrator/activities"
+	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
@@ -14,6 +19,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/order"
+	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
 // kept is what the ledger has of the money of M1.
@@ -137,6 +143,12 @@ func TestAnOrderOfItsRowAloneIsNotSent(t *testing.T) {
 func TestAnOrderOfAForgedEntryIsNotSent(t *testing.T) {
 	onSealed(t, func(o *office, keys *seal.Keys) {
 		t := o.t
+		alone := o.waits("W-0")
+		o.sets(alone.Key(), order.Reserved)
+		sending, err := o.submits(alone.Key())
+		require.NoError(t, err, "the workflow is told where the order stands")
+		require.Equal(t, order.InReview, sending.State)
+		require.False(t, sending.Sent)
 		for number, approve := range map[string]bool{"W-1": true, "W-2": false} {
 			waiting, stranger := o.waits(number), o.stranger()
 			if approve {
@@ -164,6 +176,11 @@ func TestAnOrderOfAForgedEntryIsNotSent(t *testing.T) {
 		require.Equal(t, order.Reserved, row.State)
 		_, err = o.NextSubmission(t.Context(), row.Key(), 0)
 		require.ErrorIs(t, err, ledger.ErrSealUnknown)
+		_, err = o.submits(row.Key())
+		var left *temporal.ApplicationError
+		require.ErrorAs(t, err, &left)
+		require.Equal(t, codes.OtherWorker, left.Type())
+		require.False(t, left.NonRetryable())
 		require.Equal(t, order.Reserved, o.row(row.Key()).State, "the worker that has the key sends it")
 		both := o.anotherWorker(other)
 		_, err = both.NextSubmission(t.Context(), row.Key(), 0)
@@ -324,6 +341,33 @@ func TestSignaturesDecideWithoutTheAuditKey(t *testing.T) {
 		o.sets(waiting.Key(), order.Reserved)
 		o.isNotSent(waiting.Key(), "it has the order as awaiting_approval")
 	})
+}
+
+// submits is the activity that sends an order's create. It must not call the gateway.
+func (o *office) submits(key order.Key) (sending activities.Sending, err error) {
+	o.t.Helper()
+	private, _, err := tarspay.GenerateKey()
+	require.NoError(o.t, err)
+	signer, err := tarspay.NewSigner(private)
+	require.NoError(o.t, err)
+	client, err := tarspay.NewClient("http://127.0.0.1", "M1", signer, tarspay.Options{Transport: unreached{o.t}})
+	require.NoError(o.t, err)
+	gateway := activities.NewGateway(map[string]*tarspay.Client{"M1": client}, o.Ledger, activities.Settings{RetryLadder: config.Ladder{time.Minute}})
+	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	env.RegisterActivity(gateway)
+	answer, err := env.ExecuteActivity(gateway.Submit, key)
+	if err == nil {
+		err = answer.Get(&sending)
+	}
+	return sending, err
+}
+
+// unreached is a gateway that is not called.
+type unreached struct{ t *testing.T }
+
+func (u unreached) RoundTrip(r *http.Request) (*http.Response, error) {
+	u.t.Errorf("the gateway is called: %s", r.URL.Path)
+	return nil, http.ErrServerClosed
 }
 
 // anotherWorker is a worker with other keys for the audit.
