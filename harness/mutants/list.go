@@ -1936,7 +1936,7 @@ var mutants = []mutant{
 		file: "internal/ledger/release.go",
 		old:  `if err == nil && counted.enough() {`,
 		new:  `if err == nil && len(counted.by) >= 0 {`,
-		pkg:  "./internal/ledger", run: "TestLimitsOfTheDayOfTheRelease/sqlite|TestApprovedBeforeItsTime/sqlite",
+		pkg:  "./internal/worker", run: "TestARevokedApprovalIsAskedForAgain/sqlite",
 	},
 	{
 		name: "order_of_its_row_is_sent", rule: 21, takes: "the newest entry of the audit leads to the state of an order that is sent",

@@ -616,6 +616,9 @@ func TestARevokedApprovalIsAskedForAgain(t *testing.T) {
 			row, _, err := o.Release(t.Context(), each.Key(), policy)
 			require.NoError(t, err)
 			states[row.Number] = row.State
+			if row.State == order.AwaitingApproval {
+				require.Equal(t, codes.LimitOrder, row.Reason.Code, "the policy asks for it")
+			}
 		}
 		require.Equal(t, map[string]order.State{"W-1": order.AwaitingApproval, "W-2": order.Reserved}, states)
 	})

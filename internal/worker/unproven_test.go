@@ -166,6 +166,13 @@ func TestAnOrderOfAForgedEntryIsNotSent(t *testing.T) {
 			o.isNotSent(waiting.Key(), seal.CodeSealMissing)
 		}
 
+		scheduled, stranger := o.opens(o.later("W-4")), o.stranger() // it needs no approval
+		stranger.SetClock(func() time.Time { return time.Now().Add(2 * time.Hour) })
+		released, _, err := stranger.Release(t.Context(), scheduled.Key(), nil)
+		require.NoError(t, err)
+		require.Equal(t, order.Reserved, released.State)
+		o.isNotSent(scheduled.Key(), seal.CodeSealMissing)
+
 		private, _, err := seal.Generate(installation)
 		require.NoError(t, err)
 		other, err := seal.ParseKeys([]byte(private), "audit.key")
