@@ -48,10 +48,8 @@ type auditRow struct {
 const auditColumns = `merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state,
 	outcome, code, text, paid, fee, mark, hash, seal, envelope`
 
-// auditColumnsOf returns the columns of the audit under an alias.
-func auditColumnsOf(alias string) string {
-	return alias + "." + strings.Join(strings.FieldsFunc(auditColumns, func(r rune) bool { return strings.ContainsRune(", \t\n", r) }), ", "+alias+".")
-}
+// auditColumnsOfA are the columns of the audit under the alias a.
+var auditColumnsOfA = "a." + strings.Join(strings.FieldsFunc(auditColumns, func(r rune) bool { return strings.ContainsRune(", \t\n", r) }), ", a.")
 
 // Outcomes of an audited action.
 const (

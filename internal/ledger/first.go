@@ -186,7 +186,7 @@ func (t tx) storedRows(ctx context.Context, key order.Key, chains []string, wher
 		of = append(of, chain)
 	}
 	var rows []storedRow
-	err := t.List(ctx, &rows, "SELECT "+auditColumnsOf("a")+`, p.hash AS previous
+	err := t.List(ctx, &rows, "SELECT "+auditColumnsOfA+`, p.hash AS previous
 		FROM audit a
 		LEFT JOIN audit p ON p.merchant = a.merchant AND p.number = a.number AND p.chain = a.chain AND p.seq = a.seq - 1
 		WHERE a.merchant = ? AND a.number = ? AND a.outcome = ? AND a.chain IN (`+placeholders(len(chains))+`) AND (`+where+`)

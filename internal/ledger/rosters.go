@@ -102,7 +102,7 @@ func recordedRosters(ctx context.Context, t *sqldb.Tx, keys *seal.Public) (map[s
 		Previous []byte `db:"previous"`
 	}
 	err := t.List(ctx, &rows, `
-		SELECT `+auditColumnsOf("a")+`, p.hash AS previous
+		SELECT `+auditColumnsOfA+`, p.hash AS previous
 		FROM audit a
 		LEFT JOIN audit p ON p.merchant = a.merchant AND p.number = a.number AND p.chain = a.chain AND p.seq = a.seq - 1
 		WHERE a.merchant = '' AND a.number = '' AND a.chain = ? AND a.action = ? AND a.outcome = ?

@@ -163,7 +163,7 @@ func (c *auditCheck) read(ctx context.Context, t tx) error {
 		return err
 	}
 	rows, err := t.Rows(ctx, `
-		SELECT a.id, `+auditColumnsOf("a")+`,
+		SELECT a.id, `+auditColumnsOfA+`,
 			COALESCE(o.audit_entries, c.entries, 0) AS entries, COALESCE(o.audit_head, c.head) AS head,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.fingerprint ELSE '' END AS fingerprint,
 			CASE WHEN a.seq = 1 AND o.id IS NOT NULL THEN o.request ELSE '' END AS request,

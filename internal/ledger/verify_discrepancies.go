@@ -74,7 +74,7 @@ type auditedDiscrepancy struct {
 // auditedDiscrepancies reads the entries of what was done about discrepancies, decrypted, in
 // the sequence in which they were written.
 func (t tx) auditedDiscrepancies(ctx context.Context) (entries []auditedDiscrepancy, err error) {
-	err = t.List(ctx, &entries, "SELECT "+auditColumnsOf("a")+`,
+	err = t.List(ctx, &entries, "SELECT "+auditColumnsOfA+`,
 			COALESCE(o.data_key, c.data_key, '') AS data_key, COALESCE(o.erased_at, c.erased_at, 0) AS erased_at
 		FROM audit a
 		LEFT JOIN orders o ON a.chain = 'order' AND o.merchant = a.merchant AND o.number = a.number
