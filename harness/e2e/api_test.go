@@ -158,7 +158,7 @@ func (h *house) closesADiscrepancy(t *testing.T, key order.Key) {
 	at := "/v1/discrepancies/" + strconv.FormatInt(found[0].ID, 10)
 	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodPost, at+"/steps", `{"step":"wait","days":2,"why":"ticket 4711"}`)), `"state":"waiting"`)
 	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodPost, at+"/close", `{"why":"the gateway was wrong"}`)), `"state":"accepted"`)
-	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, at, "")), `"what":"wait","text":"ticket 4711"`)
+	require.Contains(t, string(h.asks(t, http.StatusOK, http.MethodGet, at, "")), `"what":"wait 2 days","text":"ticket 4711"`)
 	entries, err := h.books.Audit(h.ctx, key)
 	require.NoError(t, err)
 	last := entries[len(entries)-1]

@@ -38,7 +38,7 @@ type DiscrepancyStep struct {
 	At      time.Time          `json:"at"`
 	By      string             `json:"by"`
 	Action  ledger.AuditAction `json:"action"`
-	What    string             `json:"what,omitempty"` // of work: the step, and to whom
+	What    string             `json:"what,omitempty"` // of work: the step, and to whom or for how long
 	Text    string             `json:"text,omitempty"`
 	Refused bool               `json:"refused,omitempty"`
 }
