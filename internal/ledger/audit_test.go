@@ -230,7 +230,7 @@ func TestTampering(t *testing.T) {
 		{"the merchant's last", "DELETE FROM audit WHERE number = '' AND seq = 2", []string{" 1: the chain ends with entry 1 and had 2"}},
 		{"the merchant's head", "DELETE FROM chains WHERE number = ''", []string{" 2: the chain has 2 entries and should have 0"}},
 		{"of a number we never had", "DELETE FROM audit WHERE number = 'NOBODY'", []string{"NOBODY 0: every entry of the chain is gone"}},
-		{"moved to the other chain", "UPDATE audit SET chain = 'other'" + one + " AND seq = 5", []string{"W1 4: the chain ends with entry 4 and had 5", "W1 5: entry 5 follows entry 0"}},
+		{"moved to the other chain", "UPDATE audit SET chain = 'other'" + one + " AND seq = 5", []string{"W1 5: entry 5 follows entry 0", "W1 4: the chain ends with entry 4 and had 5"}},
 	}
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		for _, test := range tests {
