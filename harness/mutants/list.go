@@ -901,17 +901,17 @@ var mutants = []mutant{
 	},
 	{
 		name: "upload_in_clear", takes: "an upload is encrypted on the disk",
-		file: "internal/httpapi/upload.go",
+		file: "internal/scratch/scratch.go",
 		old:  `stream.XORKeyStream(into, from)`,
 		new:  `copy(into, from)`,
-		pkg:  "./internal/httpapi", run: "TestTempFile",
+		pkg:  "./internal/scratch", run: "TestFile",
 	},
 	{
 		name: "upload_left_on_the_disk", takes: "an upload has no name on the disk",
-		file: "internal/httpapi/upload.go",
+		file: "internal/scratch/scratch.go",
 		old:  `named: os.Remove(file.Name()) != nil}, nil`,
 		new:  `named: true}, nil`,
-		pkg:  "./internal/httpapi", run: "TestTempFile",
+		pkg:  "./internal/scratch", run: "TestFile",
 	},
 
 	// Fees on top of withdrawals.
