@@ -1948,7 +1948,7 @@ var mutants = []mutant{
 	{
 		name: "order_of_an_unsealed_entry_is_sent", rule: 21, takes: "the entry that leads to the state of an order that is sent is sealed",
 		file: "internal/ledger/unproven.go",
-		old:  `case rows[newest].fault() != "":`,
+		old:  `case rows[newest].forged != nil:`,
 		new:  `case h.id < 0:`,
 		pkg:  "./internal/worker", run: "TestAnOrderOfAForgedEntryIsNotSent/sqlite",
 	},

@@ -61,9 +61,5 @@ func (f *FileInput) read(into *scratch.File, most int64) error {
 }
 
 func notKept(err error) error {
-	var disk *fs.PathError
-	if errors.As(err, &disk) {
-		err = disk.Err // without the file's name
-	}
-	return newProblem(CodeNotKept, fmt.Sprintf("the api cannot keep the file while it reads it: %v; nothing was stored", err))
+	return newProblem(CodeNotKept, fmt.Sprintf("the api cannot keep the file while it reads it: %v; nothing was stored", scratch.Reason(err)))
 }

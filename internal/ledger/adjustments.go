@@ -602,6 +602,7 @@ func (r *adjustmentRow) proposal() order.AdjustmentProposal {
 // adjustmentEvidence returns what the audit says of an adjustment.
 func adjustmentEvidence(ref, text string) string { return adjustmentPrefix + ref + ": " + text }
 
+// adjustmentPrefix is before the reference of an adjustment in the evidence of an entry.
 const adjustmentPrefix = "adjustment "
 
 // text returns the text of the stored adjustment, for the audit.

@@ -153,9 +153,6 @@ func BookingRef(discrepancy int64) string { return bookingPrefix + strconv.Forma
 
 const bookingPrefix = "DISCREPANCY-"
 
-// bookedBy is before the adjustment in the evidence of a closing by one.
-const bookedBy = "adjustment "
-
 // BookingKind returns the kind of adjustment that books the difference. known is false if
 // the discrepancy is about no fee, or its difference is unknown.
 func (d Discrepancy) BookingKind() (kind AdjustmentKind, known bool) {
@@ -195,7 +192,7 @@ func (l *Ledger) closeBooked(ctx context.Context, a AdjustmentRecord) error {
 			return err
 		}
 		return t.noteAbout(ctx, d.Key, h, entry{
-			action: ActionCloseDiscrepancy, evidence: d.Ref().Named() + ": " + bookedBy + a.Ref, reason: order.Reason{Code: d.Code, Text: why},
+			action: ActionCloseDiscrepancy, evidence: d.Ref().Named() + ": " + adjustmentPrefix + a.Ref, reason: order.Reason{Code: d.Code, Text: why},
 		})
 	})
 }

@@ -158,7 +158,7 @@ func (t tx) applyEffect(ctx context.Context, h *held, effect rules.Effect, findi
 		if err != nil {
 			return nil, err
 		}
-		transfers = credited
+		transfers = append(transfers, credited...)
 	}
 	for i, to := range effect.Path {
 		if to == order.Succeeded || to == order.PartiallyPaid {

@@ -39,8 +39,8 @@ func (t tx) unproven(ctx context.Context, h *held) (order.Reason, error) {
 		return unprovenOrder("it has no entry of the order"), nil
 	case sealUnknown(rows[newest].forged):
 		return order.Reason{}, fmt.Errorf("%w: %w", ErrSealUnknown, rows[newest].forged)
-	case rows[newest].fault() != "":
-		return unprovenOrder(rows[newest].fault()), nil
+	case rows[newest].forged != nil:
+		return unprovenOrder(rows[newest].forged.Error()), nil //nolint:nilerr // it is why the order goes to review
 	case rows[newest].After != h.State:
 		return unprovenOrder(fmt.Sprintf("it has the order as %s, and the order's row as %s", rows[newest].After, h.State)), nil
 	case t.keys != nil && rows[newest].sentBefore():
@@ -70,14 +70,6 @@ func unprovenOrder(why string) order.Reason {
 func sealUnknown(err error) bool {
 	var fault *seal.Fault
 	return errors.As(err, &fault) && fault.Code == seal.CodeSealKeyUnknown
-}
-
-// fault is why the entry is not one that a worker has written, "" if it is.
-func (r *storedRow) fault() string {
-	if r.forged == nil {
-		return ""
-	}
-	return r.forged.Error()
 }
 
 // sentBefore reports whether the entry that changed the order's state is about a create that

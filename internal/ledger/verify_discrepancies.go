@@ -202,7 +202,7 @@ func (r discrepancyRow) after(told toldDiscrepancy, e auditRow, booked adjustmen
 		told.State, told.AcceptedBy, told.Said, told.SaidBy = order.DiscrepancyAccepting, e.Actor, e.Text, e.Actor
 	case ActionCloseDiscrepancy:
 		told.State, told.ClosedAt, told.ClosedBy, told.ClosedWhy = order.DiscrepancyAccepted, e.At, e.Actor, e.Text
-		if e.Actor == System && strings.HasPrefix(what, bookedBy) {
+		if e.Actor == System && strings.HasPrefix(what, adjustmentPrefix) {
 			told.AcceptedBy, told.ClosedBy = booked.Actor, booked.DecidedBy
 		} else if e.Actor == System {
 			told.State = order.DiscrepancyHealed

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 )
@@ -16,7 +17,7 @@ import (
 // that nothing is left of it when the process ends. It is encrypted with a key that only this
 // process has, because files of payouts say who is paid.
 //
-// An error of a file is an *fs.PathError, which has the file's name.
+// An error of a file is an *fs.PathError, which has the file's name: see Reason.
 type File struct {
 	file   *os.File
 	block  cipher.Block
@@ -38,6 +39,15 @@ func New() (*File, error) {
 		return nil, err
 	}
 	return &File{file: file, block: block, named: os.Remove(file.Name()) != nil}, nil
+}
+
+// Reason returns what went wrong with a file, without its name.
+func Reason(err error) error {
+	var disk *fs.PathError
+	if errors.As(err, &disk) {
+		return disk.Err
+	}
+	return err
 }
 
 // Size returns the number of bytes that were written.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/tarspay-payouts/orchestrator/internal/scratch"
 )
@@ -108,9 +107,5 @@ func (s *spilled) at(number int) (string, error) {
 
 // notKept is the fault of texts that cannot be kept on the disk.
 func notKept(err error) *Broken {
-	var disk *fs.PathError
-	if errors.As(err, &disk) {
-		err = disk.Err // without the file's name
-	}
-	return &Broken{Kind: TooLarge, Message: fmt.Sprintf("the texts of the workbook cannot be kept in the temporary directory (TMPDIR) while it is read: %v", err)}
+	return &Broken{Kind: TooLarge, Message: fmt.Sprintf("the texts of the workbook cannot be kept in the temporary directory (TMPDIR) while it is read: %v", scratch.Reason(err))}
 }
