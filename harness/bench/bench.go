@@ -38,6 +38,7 @@ type Options struct {
 	Source      string // compare by this alone: history or statement; empty: both
 	Rows        int    // of the batch; 0 is 1000
 	DayOrders   int    // of the day that is reported; 0 is 1,000,000
+	Ledger      int    // orders in the large ledger; 0 is 10,000
 	Only        string // the one measurement to make; empty: all of the server
 	Roster      bool   // with a roster: the system signs each start
 	Progress    io.Writer
@@ -122,7 +123,9 @@ var measures = []measurement{
 	{"signature", Embedded, (*rig).signature},
 	{"cost", "", (*rig).cost},
 	{"throughput", "", (*rig).throughput},
+	{"settle", Production, (*rig).settle},
 	{"sql", Production, (*rig).sql},
+	{"growth", Production, (*rig).growth},
 	{"", "", (*rig).stopFloor},
 	{"api", "", (*rig).api},
 	{"webhook", "", (*rig).webhook},
@@ -178,6 +181,7 @@ func newRig(ctx context.Context, out io.Writer, options Options) (*rig, error) {
 	options.Open = or(options.Open, 1000)
 	options.Records = or(options.Records, 100_000)
 	options.Rows = or(options.Rows, 1000)
+	options.Ledger = or(options.Ledger, 10_000)
 	options.DayOrders = or(options.DayOrders, 1_000_000)
 	dir, err := os.MkdirTemp("", "payouts-bench-")
 	if err != nil {

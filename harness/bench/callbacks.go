@@ -32,6 +32,8 @@ type callbackLine struct {
 	VerifiedPerS float64 `json:"verified_per_s"`  // verified and parsed, on one core
 	SignalledPer float64 `json:"signalled_per_s"` // over HTTP: verified, stored, signalled, answered
 	P99          float64 `json:"p99_ms"`
+	BarePerS     float64 `json:"bare_per_s"` // over HTTP: verified and answered, by a handler that does nothing else
+	BareP99      float64 `json:"bare_p99_ms"`
 }
 
 // signed is a callback ready to be posted.
@@ -63,8 +65,30 @@ func (r *rig) callbacks(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	bare := httptest.NewServer(bareHandler(verifier))
+	defer bare.Close()
+	barely, err := r.post(ctx, bare.URL, all)
+	if err != nil {
+		return err
+	}
 	return r.out.Encode(callbackLine{
 		Bench: "callback", place: r.place, VerifiedPerS: digits(verified(verifier, all)), SignalledPer: digits(posted.perSecond()), P99: posted.percentile(99),
+		BarePerS: digits(barely.perSecond()), BareP99: barely.percentile(99),
+	})
+}
+
+// bareHandler verifies a callback, and neither stores nor signals it.
+func bareHandler(verifier *tarspay.Verifier) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, tarspay.MaxCallbackBytes))
+		if err == nil {
+			_, err = verifier.ParseCallback(body, request.Header.Get(tarspay.HeaderCallbackSignature))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		_, _ = io.WriteString(w, tarspay.CallbackAnswer)
 	})
 }
 

@@ -20,7 +20,8 @@ func TestEveryLineNamesItsPlace(t *testing.T) {
 		costLine{Bench: "cost", place: at}, throughputLine{Bench: "throughput", place: at}, sqlLine{Bench: "sql", place: at},
 		callbackLine{Bench: "callback", place: at}, signatureLine{Bench: "signature", place: at},
 		inFlightLine{Bench: "in_flight", place: at}, reconcileLine{Bench: "reconcile", place: at},
-		apiLine{Bench: "api", place: at}, webhookLine{Bench: "webhook", place: at}, batchLine{Bench: "batch", place: at}, eventsLine{Bench: "events", place: at}, reportLine{Bench: "report", place: at},
+		apiLine{Bench: "api", place: at}, webhookLine{Bench: "webhook", place: at}, batchLine{Bench: "batch", place: at}, eventsLine{Bench: "events", place: at}, settleLine{Bench: "settle", place: at}, growthLine{Bench: "growth", place: at},
+		reportLine{Bench: "report", place: at},
 	} {
 		text, err := json.Marshal(line)
 		require.NoError(t, err)
@@ -59,7 +60,7 @@ func TestUsageIsPerOrderAndProcess(t *testing.T) {
 func TestUnknownMeasurementIsRefused(t *testing.T) {
 	t.Parallel()
 	err := Run(t.Context(), io.Discard, Options{Only: "speed"})
-	require.EqualError(t, err, `there is no measurement "speed": it is one of signature, cost, throughput, sql, api, webhook, callback, batch, in_flight, reconcile, report`)
+	require.EqualError(t, err, `there is no measurement "speed": it is one of signature, cost, throughput, settle, sql, growth, api, webhook, callback, batch, in_flight, reconcile, report`)
 	err = Run(t.Context(), io.Discard, Options{Only: "sql", Server: Embedded})
 	require.EqualError(t, err, `sql is measured on the server "production" only`)
 	err = Run(t.Context(), io.Discard, Options{Source: "rumour"})
@@ -79,7 +80,7 @@ func TestOnlyOneMeasurementIsMade(t *testing.T) {
 	}
 	require.Equal(t, []string{"api"}, made(Options{Only: "api", Server: Production}))
 	require.Empty(t, made(Options{Only: "sql", Server: Embedded}))
-	require.Equal(t, []string{"cost", "throughput", "sql", "api", "webhook", "callback", "batch", "in_flight", "report"}, made(Options{Server: Production}))
+	require.Equal(t, []string{"cost", "throughput", "settle", "sql", "growth", "api", "webhook", "callback", "batch", "in_flight", "report"}, made(Options{Server: Production}))
 	require.Equal(t, []string{"signature", "cost", "throughput", "api", "webhook", "callback", "batch", "in_flight", "reconcile", "report"}, made(Options{Server: Embedded}))
 }
 

@@ -33,14 +33,15 @@ import (
 
 // Options configure a run. The zero value is the default.
 type Options struct {
-	Seed     uint64        // of the random numbers
-	Orders   int           // 0: four per second of Duration; a thousand with Events
-	Duration time.Duration // how long faults are injected, without the time to recover; 0: a minute; with Events: until all orders were started, and each kind of process was killed
-	Bin      string        // directory of the binaries; see stack.Options
-	Worker   string        // another worker binary, to test that the checks find its bugs
-	Keep     bool          // keep logs and databases of a run without violations, too
-	Events   bool          // with the HTTP door and a webhook endpoint, without drills; see events.go
-	Progress io.Writer
+	Seed       uint64        // of the random numbers
+	Orders     int           // 0: four per second of Duration; a thousand with Events
+	Production bool          // Temporal's own server on the ledger's PostgreSQL, for many orders; else its development server
+	Duration   time.Duration // how long faults are injected, without the time to recover; 0: a minute; with Events: until all orders were started, and each kind of process was killed
+	Bin        string        // directory of the binaries; see stack.Options
+	Worker     string        // another worker binary, to test that the checks find its bugs
+	Keep       bool          // keep logs and databases of a run without violations, too
+	Events     bool          // with the HTTP door and a webhook endpoint, without drills; see events.go
+	Progress   io.Writer
 }
 
 const (
@@ -159,7 +160,7 @@ func (r *run) setUp(ctx context.Context) error {
 		gateways[i] = m.Merchant
 	}
 	options := stack.Options{
-		Bin: r.Bin, OwnDatabase: true, Workers: 2, Receivers: 2, API: r.Events, Endpoint: r.Events,
+		Bin: r.Bin, OwnDatabase: true, Production: r.Production, Workers: 2, Receivers: 2, API: r.Events, Endpoint: r.Events,
 		Speed: speed, Merchants: gateways, Settings: maps.Clone(settings), Progress: r.notes,
 		Route: func(from, to, address string) (string, error) { return r.route(ctx, from, to, address) },
 		Died:  r.died,
@@ -311,20 +312,25 @@ func (r *run) heal(ctx context.Context) error {
 
 // Bounds of settling down.
 const (
-	settleWithin = 5 * time.Minute        // the bound of P6, also on a busy machine
+	settleWithin = 5 * time.Minute // the bound of P6, also on a busy machine, for each scaleOrders
+	scaleOrders  = 2500
 	patience     = 90 * time.Second       // without any change; the longest pause between attempts is a minute
+	patientLooks = 4                      // at least: of many orders on a busy machine a look takes half a minute
 	lookEvery    = 500 * time.Millisecond // and a fifth of the time at most
 	tellEvery    = 5 * time.Second
 	aDay         = 25 * time.Hour // longer than the gateway's longest delay
 )
 
-// settleDown waits until nothing is pending, at most settleWithin. When no order is open,
+// scale is how many times as long the bounds of a run are as those of a run with few orders.
+func (r *run) scale() time.Duration { return time.Duration(1 + r.Orders/scaleOrders) }
+
+// settleDown waits until nothing is pending. When no order is open,
 // it advances the gateway's clock, so that the gateway sends its last callbacks.
 func (r *run) settleDown(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	ctx, cancel := context.WithTimeout(ctx, settleWithin*r.scale())
 	defer cancel()
 	var told time.Time
-	last, since := "", time.Now()
+	last, since, looks := "", time.Now(), 0
 	for {
 		began := time.Now()
 		unrest, busy, err := r.unrest(ctx)
@@ -339,13 +345,14 @@ func (r *run) settleDown(ctx context.Context) {
 			return
 		}
 		if unrest != last {
-			last, since = unrest, time.Now()
+			last, since, looks = unrest, time.Now(), 0
 		}
+		looks++
 		if time.Since(told) > tellEvery {
 			r.say("still pending: %s", unrest)
 			told = time.Now()
 		}
-		if !pause(ctx, max(lookEvery, 4*time.Since(began))) || time.Since(since) > patience {
+		if !pause(ctx, max(lookEvery, 4*time.Since(began))) || time.Since(since) > patience && looks >= patientLooks {
 			r.say("giving up, still pending: %s", unrest)
 			return
 		}

@@ -29,6 +29,7 @@ const (
 	endWithin      = 5 * time.Second // an order that takes longer does not hold up others
 	endpointFaults = 20              // deliveries per thousand that the endpoint does not answer with 200
 	tellStarts     = 500             // orders
+	longestPauses  = 4               // times as long as those of a run of eventOrders
 )
 
 // eventSettings are those of a run with events, over settings.
@@ -273,13 +274,16 @@ func (j *judgement) compareHistory(key order.Key, events []ledger.Event, steps [
 
 // eventTracks are the faults of a run with events. Pauses are longer than in other runs:
 // nothing is delivered for 45 seconds after the worker was killed that delivers, and events
-// should be under way when something fails.
-func eventTracks() map[uint64]track {
+// should be under way when something fails. A run of many orders has longer ones still: while
+// processes start again, few orders go on.
+func eventTracks(orders int) map[uint64]track {
+	longer := time.Duration(max(1, min(orders/eventOrders, longestPauses)))
+	pauses := func(from, to time.Duration) span { return span{longer * from, longer * to} }
 	return map[uint64]track{
-		seedBlows:   {span{time.Second, 6 * time.Second}, dealer(eventDeck)},
-		seedTraps:   {span{4 * time.Second, 12 * time.Second}, (*run).killAtPoint},
-		seedFreezes: {span{5 * time.Second, 30 * time.Second}, (*run).freeze},
-		seedDoors:   {span{time.Second, 6 * time.Second}, dealer([]blow{kill(stack.API), kill(stack.Endpoint)})},
+		seedBlows:   {pauses(time.Second, 6*time.Second), dealer(eventDeck)},
+		seedTraps:   {pauses(4*time.Second, 12*time.Second), (*run).killAtPoint},
+		seedFreezes: {pauses(5*time.Second, 30*time.Second), (*run).freeze},
+		seedDoors:   {pauses(time.Second, 6*time.Second), dealer([]blow{kill(stack.API), kill(stack.Endpoint)})},
 	}
 }
 

@@ -72,7 +72,7 @@ type track struct {
 // tracks are the kinds of faults of the run, by their streams of random numbers.
 func (r *run) tracks() map[uint64]track {
 	if r.Events {
-		return eventTracks()
+		return eventTracks(r.Orders)
 	}
 	return map[uint64]track{
 		seedBlows:   {betweenBlows, dealer(deck)},

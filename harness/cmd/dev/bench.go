@@ -33,6 +33,7 @@ func benchCommand() *cobra.Command {
 	cmd.Flags().StringVar(&options.Source, "source", "", "compare transactions by this alone: history or statement")
 	cmd.Flags().IntVar(&options.Rows, "rows", 1000, "rows of the batch")
 	cmd.Flags().IntVar(&options.DayOrders, "day-orders", 1_000_000, "orders of the day that is reported")
+	cmd.Flags().IntVar(&options.Ledger, "ledger", 10_000, "orders in the ledger in the measurement of its growth")
 	cmd.Flags().IntVar(&options.Rounds, "rounds", 3, "rounds of the orders and of the baseline, alternating")
 	return cmd
 }

@@ -51,6 +51,7 @@ built without one of the checks.`,
 	flags.IntVar(&options.Orders, "orders", 0, "number of orders (default: four per second of --duration; 1000 with --events)")
 	flags.DurationVar(&options.Duration, "duration", 0, "how long faults are injected (default 1m; with --events: until all orders were started)")
 	flags.BoolVar(&options.Events, "events", false, "add the api and a webhook endpoint, and check what the endpoint was told")
+	flags.BoolVar(&options.Production, "production", false, "with Temporal's own server, on the ledger's PostgreSQL: the development server does not bear 10,000 orders")
 	flags.IntVar(&rows, "batch", 0, "pay a file of so many rows instead")
 	flags.StringVar(&options.Bin, "bin", "", "directory of the stack's programs (default: beside this one)")
 	flags.StringVar(&options.Worker, "worker", "", "run this worker program instead")
