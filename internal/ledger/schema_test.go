@@ -113,6 +113,10 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"DELETE FROM transfers", "append-only"},
 		{"UPDATE audit SET text = 'never happened'", "append-only"},
 		{"DELETE FROM audit", "append-only"},
+		{"INSERT INTO unaudited_books (merchant, currency, opened_at, available, frozen) VALUES ('M9', 'PKR', 1, 1, 0)", "before schema version 24"},
+		{"UPDATE submissions SET started_at = 1", "beginning of an attempt"},
+		{"UPDATE submissions SET outcome = 'unsent'", "ends once"},
+		{"UPDATE submissions SET reason_text = 'x'", "ends once"},
 		{"DELETE FROM discrepancies", "closed, not deleted"},
 		{"DELETE FROM chains", "heads of the audit are kept"},
 		{"postgres: TRUNCATE discrepancies", "closed, not deleted"},
@@ -242,7 +246,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{newEntry + "'ops', 'cancel', 'operator', '', 'submitted', 'submitted', 'perhaps', '', ''" + endEntry, "(?i)check"},
 		{"INSERT INTO audit (" + auditColumns + ") SELECT " + auditColumns + " FROM audit", "(?i)unique"},
 		// Words.
-		{"UPDATE submissions SET outcome = 'perhaps'", "(?i)check"},
+		{"INSERT INTO submissions (order_id, attempt, started_at, outcome) SELECT id, 9, 1, 'perhaps' FROM orders", "(?i)check"},
 		{"UPDATE inbox SET status = 'lost'", "(?i)check"},
 		{"UPDATE snapshots SET verdict = 'fine'", "(?i)check"},
 		{"UPDATE snapshots SET drift = 1", "snapshots_drift"},
@@ -293,8 +297,8 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		open(t, b, r)
 		_, err := b.NextSubmission(t.Context(), r.Key(), 0)
 		require.NoError(t, err)
-		for _, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
-			require.NoError(t, b.exec("UPDATE submissions SET outcome = ?", outcome))
+		for i, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
+			require.NoError(t, b.exec(fmt.Sprintf("INSERT INTO submissions (order_id, attempt, started_at, outcome) SELECT id, %d, 1, '%s' FROM orders", i+2, outcome)))
 		}
 		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
 		require.NoError(t, err)
