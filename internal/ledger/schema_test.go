@@ -114,7 +114,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"UPDATE audit SET text = 'never happened'", "append-only"},
 		{"DELETE FROM audit", "append-only"},
 		{"INSERT INTO unaudited_books (merchant, currency, opened_at, available, frozen) VALUES ('M9', 'PKR', 1, 1, 0)", "before schema version 24"},
-		{"UPDATE submissions SET started_at = 1", "beginning of an attempt"},
+		{"UPDATE submissions SET started_at = 1", "beginning of an attempt|ends once"},
 		{"UPDATE submissions SET outcome = 'unsent'", "ends once"},
 		{"UPDATE submissions SET reason_text = 'x'", "ends once"},
 		{"DELETE FROM discrepancies", "closed, not deleted"},

@@ -87,7 +87,7 @@ type saidOpening struct {
 // of a transfer with another time than the opening's, if there is one.
 const openedBooks = `
 	SELECT b.merchant, b.currency, b.opened_at,
-		CAST(COALESCE(MAX(CASE WHEN f.at <> b.opened_at THEN f.at END), b.opened_at) AS BIGINT) AS booked_at,
+		CAST(COALESCE(MAX(CASE WHEN f.reason IN ('opening_available', 'opening_frozen') AND f.at <> b.opened_at THEN f.at END), b.opened_at) AS BIGINT) AS booked_at,
 		CAST(COALESCE(SUM(CASE WHEN f.reason <> 'opening_available' THEN 0 WHEN f.from_account = 'opening' THEN f.amount ELSE -f.amount END), 0) AS BIGINT) AS available,
 		CAST(COALESCE(SUM(CASE f.reason WHEN 'opening_frozen' THEN f.amount ELSE 0 END), 0) AS BIGINT) AS frozen
 	FROM books b LEFT JOIN transfers f ON f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.adjustment_id IS NULL

@@ -45,7 +45,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			[]string{verify.BrokenHistory}},
 		{"all steps gone", "DELETE FROM audit WHERE number = 'open'", []string{verify.BrokenHistory}},
 		{"a submission that is gone", "DELETE FROM submissions WHERE order_id = (SELECT id FROM orders WHERE number = 'open')",
-			[]string{verify.BrokenSubmissions}},
+			[]string{verify.BrokenSubmissions, verify.BrokenSubmission, verify.BrokenSubmission}},
 		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{verify.BrokenDay}},
 		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{verify.BrokenDay}},
 		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{verify.SharedGatewayID, verify.SharedGatewayID}},
