@@ -127,13 +127,14 @@ func discrepancySubject(id int64) vault.Subject {
 	return vault.Subject{Table: "discrepancies", Number: strconv.FormatInt(id, 10)}
 }
 
-// openDiscrepancy decrypts what people said. Without its key that was erased.
+// openDiscrepancy decrypts what people said. Without its key that was erased. A text that does
+// not decrypt is damaged: it proves nothing, and must not keep persons from working on it.
 func (p private) openDiscrepancy(row *discrepancyRow) error {
 	texts, err := p.texts(discrepancySubject(row.ID), row.DataKey, row.DataKey == "")
 	if err != nil {
 		return err
 	}
-	return row.open(texts)
+	return row.open(texts.orDamaged())
 }
 
 func (r *discrepancyRow) open(texts rowTexts) error {
