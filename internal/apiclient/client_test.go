@@ -173,7 +173,8 @@ func TestTheDoorAnswers(t *testing.T) {
 	require.Equal(t, roster.CodeRoleMissing, order.CodeOf(err))
 	entries, err := billing.Audit(t.Context(), payouts.Actor{}, order.Key{Merchant: merchant})
 	require.NoError(t, err)
-	require.Empty(t, entries, "nothing is on record beside its orders")
+	require.Len(t, entries, 1, "nothing is on record beside its orders but their books")
+	require.Equal(t, ledger.ActionOpenBooks, entries[0].Action)
 	_, err = billing.Audit(t.Context(), payouts.Actor{}, order.Key{})
 	require.Equal(t, roster.CodeMerchantNotAllowed, order.CodeOf(err), "the installation's")
 }

@@ -92,14 +92,14 @@ func TestAdjustmentsMoveMoney(t *testing.T) {
 
 			entries, err := b.Audit(t.Context(), order.Key{Merchant: a.Merchant})
 			require.NoError(t, err)
-			require.Len(t, entries, 2)
-			require.Equal(t, []string{"amina: propose_adjustment >proposed", "bilal: confirm_adjustment proposed>booked"},
+			require.Len(t, entries, 3)
+			require.Equal(t, []string{"system: open_books", "amina: propose_adjustment >proposed", "bilal: confirm_adjustment proposed>booked"},
 				b.trail(t, order.Key{Merchant: a.Merchant}))
-			for _, e := range entries {
+			for _, e := range entries[1:] {
 				require.Equal(t, "adjustment A-1: "+string(test.kind)+" 30.00 PKR: slip A-1", e.Evidence)
 				require.Equal(t, rules.FromOperator, e.Source)
 			}
-			require.Equal(t, "as the bank says", entries[0].Reason.Text)
+			require.Equal(t, "as the bank says", entries[1].Reason.Text)
 		}
 		b.clean(t)
 	})

@@ -66,6 +66,7 @@ const (
 	ActionCancelBatch       AuditAction = "cancel_batch"
 	ActionBatchCompleted    AuditAction = "batch_completed" // every row was started or refused, and every order has ended
 	ActionStatement         AuditAction = "statement"       // a statement was imported, or was broken
+	ActionOpenBooks         AuditAction = "open_books"      // the books were opened with the gateway's balance
 )
 
 // System is the actor of entries that no person caused.

@@ -66,7 +66,7 @@ func TestAuditOfAWithdrawal(t *testing.T) {
 
 		report, err := b.VerifyAudit(t.Context(), sealed)
 		require.NoError(t, err)
-		require.Equal(t, AuditReport{Orders: 1, Entries: 8}, report)
+		require.Equal(t, AuditReport{Orders: 2, Entries: 9}, report)
 		b.clean(t)
 	})
 }
@@ -123,7 +123,7 @@ func TestAuditKeepsTheEnvelope(t *testing.T) {
 		report, err := b.VerifyAudit(t.Context(), sealed)
 		require.NoError(t, err)
 		require.Equal(t, []AuditBreak{
-			{Key: order.Key{Merchant: o.Merchant}, Seq: 1, Code: CodeChainBroken, Detail: "the entry is not what was written, or does not follow from the one before it"},
+			{Key: order.Key{Merchant: o.Merchant}, Seq: 2, Code: CodeChainBroken, Detail: "the entry is not what was written, or does not follow from the one before it"},
 			{Key: o.Key(), Seq: 2, Code: CodeChainBroken, Detail: "the entry is not what was written, or does not follow from the one before it"},
 		}, report.Broken)
 	})
@@ -226,9 +226,9 @@ func TestTampering(t *testing.T) {
 			[]string{"W1 1: the entry does not decrypt: the key of orders M1700000001/W1 does not decrypt", "W2 1: the entry does not decrypt"}},
 		{"an order's request", "UPDATE orders SET request = substr(request, 1, length(request) - 8) || 'AAAAAAAA'" + two, []string{"W2 1: the order has other content"}},
 		{"an order's fingerprint", "UPDATE orders SET fingerprint = 'f00'" + two, []string{"W2 1: the order has other content"}},
-		{"an entry of the merchant", "UPDATE audit SET text = '' WHERE number = '' AND seq = 1", []string{" 1: the entry is not"}},
-		{"the merchant's last", "DELETE FROM audit WHERE number = '' AND seq = 2", []string{" 1: the chain ends with entry 1 and had 2"}},
-		{"the merchant's head", "DELETE FROM chains WHERE number = ''", []string{" 2: the chain has 2 entries and should have 0"}},
+		{"an entry of the merchant", "UPDATE audit SET text = '' WHERE number = '' AND seq = 2", []string{" 2: the entry is not"}},
+		{"the merchant's last", "DELETE FROM audit WHERE number = '' AND seq = 3", []string{" 2: the chain ends with entry 2 and had 3"}},
+		{"the merchant's head", "DELETE FROM chains WHERE number = ''", []string{" 3: the chain has 3 entries and should have 0"}},
 		{"of a number we never had", "DELETE FROM audit WHERE number = 'NOBODY'", []string{"NOBODY 0: every entry of the chain is gone"}},
 		{"moved to the other chain", "UPDATE audit SET chain = 'other'" + one + " AND seq = 5", []string{"W1 5: entry 5 follows entry 0", "W1 4: the chain ends with entry 4 and had 5"}},
 	}
@@ -252,7 +252,7 @@ func TestTampering(t *testing.T) {
 				require.NoError(t, err)
 				report, err := b.VerifyAudit(t.Context(), sealed)
 				require.NoError(t, err)
-				require.Equal(t, AuditReport{Orders: 4, Entries: 13}, report)
+				require.Equal(t, AuditReport{Orders: 4, Entries: 14}, report)
 				b.clean(t)
 
 				b.unguard(t)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -88,8 +89,8 @@ type Transfer struct {
 // OpenBooks opens a merchant's books in a currency with the gateway's balance. It
 // books opening -> available, and opening -> in_flight for the amount that the
 // gateway holds frozen for earlier orders. Both may be zero. Books are opened
-// once: a second call changes nothing. No order can be opened before: see
-// BooksClosed.
+// once: a second call changes nothing. The merchant's audit says with which amounts. No
+// order can be opened before: see BooksClosed.
 func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, frozen money.Amount) error {
 	total, err := available.Add(frozen)
 	if err != nil {
@@ -118,13 +119,22 @@ func (l *Ledger) OpenBooks(ctx context.Context, merchant string, available, froz
 			opened[0] = Transfer{Reason: ReasonOpeningAvailable, From: AccountAvailable, To: AccountOpening, Amount: owed}
 		}
 		opened = append(opened, Transfer{Reason: ReasonOpeningFrozen, From: AccountOpening, To: AccountInFlight, Amount: frozen})
-		_, err = t.writeTransfers(ctx, transferRow{Merchant: merchant, Currency: total.Currency()}, opened)
-		return err
+		if _, err = t.writeTransfers(ctx, transferRow{Merchant: merchant, Currency: total.Currency()}, opened); err != nil {
+			return err
+		}
+		return t.noteOther(ctx, order.Key{Merchant: merchant}, entry{
+			action: ActionOpenBooks, source: rules.FromQuery, evidence: openingEvidence(available, frozen),
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: open the books of %s: %w", merchant, err)
 	}
 	return nil
+}
+
+// openingEvidence is what the entry of an opening says.
+func openingEvidence(available, frozen money.Amount) string {
+	return fmt.Sprintf(openingMark+"%s: available %s, frozen %s", available.Currency(), available.Number(), frozen.Number())
 }
 
 // Balances returns the balances of all accounts of a merchant in a currency.

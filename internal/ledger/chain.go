@@ -182,9 +182,12 @@ func (r *auditRow) open(texts rowTexts) error {
 	return texts.openAll(map[string]*string{"audit.evidence": &r.Evidence, "audit.text": &r.Text, "audit.envelope": &r.Envelope})
 }
 
-// otherTexts returns what decrypts an entry of a chain that is not an order's.
+// otherTexts returns what decrypts an entry of a chain that is not an order's. Not all of its
+// entries are encrypted: see entry.typed.
 func (p private) otherTexts(merchant, number, wrapped string, erasedAt int64) (rowTexts, error) {
-	return p.texts(chainSubject(merchant, number), wrapped, erasedAt != 0)
+	texts, err := p.texts(chainSubject(merchant, number), wrapped, erasedAt != 0)
+	texts.mixed = true
+	return texts, err
 }
 
 // chainSubject is a chain that is not an order's.

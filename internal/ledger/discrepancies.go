@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -126,18 +127,31 @@ func discrepancySubject(id int64) vault.Subject {
 	return vault.Subject{Table: "discrepancies", Number: strconv.FormatInt(id, 10)}
 }
 
-// openDiscrepancy decrypts what people said. Without its key that was erased.
+// openDiscrepancy decrypts what people said. Without its key that was erased. A text that does
+// not decrypt is damaged: it proves nothing, and must not keep persons from working on it.
 func (p private) openDiscrepancy(row *discrepancyRow) error {
 	texts, err := p.texts(discrepancySubject(row.ID), row.DataKey, row.DataKey == "")
 	if err != nil {
 		return err
 	}
-	return row.open(texts)
+	return row.open(texts.orDamaged())
 }
 
 func (r *discrepancyRow) open(texts rowTexts) error {
-	return texts.openAll(map[string]*string{"closed_why": &r.ClosedWhy, "said": &r.Said})
+	closed := texts
+	closed.mixed = r.closedAlone()
+	return errors.Join(
+		texts.openAll(map[string]*string{"said": &r.Said}),
+		closed.openAll(map[string]*string{"closed_why": &r.ClosedWhy}),
+	)
 }
+
+// closedAlone reports whether the program has closed the discrepancy, and not a person. Its
+// sentence is in clear.
+func (r *discrepancyRow) closedAlone() bool { return r.ClosedBy == System || r.ClosedWhy == whyBooked }
+
+// whyBooked is why a discrepancy was closed whose difference two persons have booked.
+const whyBooked = "the difference is booked"
 
 // discrepancy opens a discrepancy of a locked order, once per code and mark. Its stake is
 // the order's amount.

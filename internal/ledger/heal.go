@@ -185,14 +185,13 @@ func (l *Ledger) closeBooked(ctx context.Context, a AdjustmentRecord) error {
 		if err != nil {
 			return err
 		}
-		const why = "the difference is booked"
 		closed, err := t.Put(ctx, "UPDATE discrepancies SET state = ?, accepted_by = ?, closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ? AND closed_at = 0",
-			order.DiscrepancyAccepted, a.By, t.At.UnixMilli(), a.DecidedBy, why, id)
+			order.DiscrepancyAccepted, a.By, t.At.UnixMilli(), a.DecidedBy, whyBooked, id)
 		if err != nil || closed == 0 {
 			return err
 		}
 		return t.noteAbout(ctx, d.Key, h, entry{
-			action: ActionCloseDiscrepancy, evidence: d.Ref().Named() + ": " + adjustmentPrefix + a.Ref, reason: order.Reason{Code: d.Code, Text: why},
+			action: ActionCloseDiscrepancy, evidence: d.Ref().Named() + ": " + adjustmentPrefix + a.Ref, reason: order.Reason{Code: d.Code, Text: whyBooked},
 		})
 	})
 }

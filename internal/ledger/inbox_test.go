@@ -343,7 +343,7 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 		require.Empty(t, queue()) // it may pass
 		require.NoError(t, b.exec("UPDATE inbox SET problem_at = problem_at - 61000 WHERE problem_at > 0"))
 		require.NoError(t, b.exec("UPDATE inbox SET first_at = first_at - 3601000 WHERE number = 'waits'"))
-		require.NoError(t, b.exec("UPDATE inbox SET callback = 'no JSON' WHERE number = 'damaged'"))
+		require.NoError(t, b.exec("UPDATE inbox SET callback = 'enc1.broken' WHERE number = 'damaged'"))
 		due := queue()
 		require.Len(t, due, 2)
 		require.Contains(t, due["problem"], CodeUndelivered+" the workflow takes no more signals")

@@ -252,8 +252,12 @@ func (l *Ledger) openWith(ctx context.Context, row orderRow, open opener) (order
 	if err != nil {
 		return order.Order{}, "", err
 	}
-	opened, err := l.private.order(result)
-	return opened, opening, err
+	if opening == Opened { // as it was written, in clear
+		opened, err := result.order()
+		return opened, opening, err
+	}
+	existing, err := l.private.order(result)
+	return existing, opening, err
 }
 
 // requested returns the request as it is opened. The requester of a signed request

@@ -33,6 +33,7 @@ type rowTexts struct {
 	key     *vault.Key // nil: the row is in clear, or hidden
 	hidden  bool       // this process does not have the key
 	instead string     // stands for a text that does not decrypt; empty: that is an error
+	mixed   bool       // besides encrypted texts the rows have others, in clear: what the program wrote, or from before the key
 }
 
 // texts returns what decrypts a row's texts, from its column data_key.
@@ -57,12 +58,13 @@ func (r rowTexts) orDamaged() rowTexts {
 	return r
 }
 
-// open decrypts a column's text, or returns what stands for it.
+// open decrypts a column's text, or returns what stands for it. In clear are the texts of a row
+// without a key, and of mixed rows. Any other text in clear is one that does not decrypt.
 func (r rowTexts) open(column, text string) (string, error) {
-	if !vault.Sealed(text) {
+	switch {
+	case text == "" || r.mixed && !vault.Sealed(text):
 		return text, nil
-	}
-	if r.hidden {
+	case r.hidden:
 		return Encrypted, nil
 	}
 	plain, err := r.key.Open(column, text)

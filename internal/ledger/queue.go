@@ -247,7 +247,7 @@ func (p private) due(o queuedOrder, kind QueueKind) (Due, error) {
 		if err != nil {
 			return Due{}, err
 		}
-		proposal, err := row.resolution(o.Currency, texts)
+		proposal, err := row.resolution(o.Currency, texts.orDamaged())
 		if err != nil {
 			return Due{}, err
 		}

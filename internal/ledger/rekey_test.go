@@ -274,7 +274,7 @@ func TestRekeyBesideWorkers(t *testing.T) {
 			worked++
 		})
 		require.NoError(t, err)
-		require.Equal(t, orders-rekeyPage, rest.Rows)
+		require.Equal(t, orders-rekeyPage+1, rest.Rows, "and the merchant's chain")
 		require.Positive(t, worked)
 		b.with(t, parseRing(lineTwo)).clean(t)
 	})

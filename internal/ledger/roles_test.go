@@ -63,6 +63,7 @@ var (
 		"statements":         {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"submissions":        {"payouts_worker": "SELECT INSERT UPDATE"},
 		"transfers":          {"payouts_worker": "SELECT INSERT"},
+		"unaudited_books":    {"payouts_worker": "SELECT"},
 		"webhook_deliveries": {"payouts_worker": "SELECT INSERT UPDATE"},
 		"webhook_endpoints":  {"payouts_worker": "SELECT INSERT UPDATE", "payouts_api": "INSERT"}, // columns: see below
 	}

@@ -113,6 +113,10 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"DELETE FROM transfers", "append-only"},
 		{"UPDATE audit SET text = 'never happened'", "append-only"},
 		{"DELETE FROM audit", "append-only"},
+		{"INSERT INTO unaudited_books (merchant, currency, opened_at, available, frozen) VALUES ('M9', 'PKR', 1, 1, 0)", "before schema version 24"},
+		{"UPDATE submissions SET started_at = 1", "beginning of an attempt|ends once"},
+		{"UPDATE submissions SET outcome = 'unsent'", "ends once"},
+		{"UPDATE submissions SET reason_text = 'x'", "ends once"},
 		{"DELETE FROM discrepancies", "closed, not deleted"},
 		{"DELETE FROM chains", "heads of the audit are kept"},
 		{"postgres: TRUNCATE discrepancies", "closed, not deleted"},
@@ -242,7 +246,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{newEntry + "'ops', 'cancel', 'operator', '', 'submitted', 'submitted', 'perhaps', '', ''" + endEntry, "(?i)check"},
 		{"INSERT INTO audit (" + auditColumns + ") SELECT " + auditColumns + " FROM audit", "(?i)unique"},
 		// Words.
-		{"UPDATE submissions SET outcome = 'perhaps'", "(?i)check"},
+		{"INSERT INTO submissions (order_id, attempt, started_at, outcome) SELECT id, 9, 1, 'perhaps' FROM orders", "(?i)check"},
 		{"UPDATE inbox SET status = 'lost'", "(?i)check"},
 		{"UPDATE snapshots SET verdict = 'fine'", "(?i)check"},
 		{"UPDATE snapshots SET drift = 1", "snapshots_drift"},
@@ -261,7 +265,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		require.NoError(t, err)
 		adjusted(t, b, adjustment("A1", AdjustTopUp, "30"))
 		propose(t, b, adjustment("A2", AdjustTopUp, "7"))
-		require.NoError(t, b.exec("INSERT INTO audit_tree (position, merchant, number, chain, seq, hash) SELECT 0, merchant, number, chain, seq, hash FROM audit WHERE chain = 'order' AND seq = 1"))
+		require.NoError(t, b.exec("INSERT INTO audit_tree (position, merchant, number, chain, seq, hash) SELECT 0, merchant, number, chain, seq, hash FROM audit WHERE id = 1"))
 		require.NoError(t, b.exec("INSERT INTO audit_tree_hashes (idx, hash) SELECT 0, audit_head FROM orders"))
 		require.NoError(t, b.exec("INSERT INTO events (position, merchant, audit_id) VALUES (1, 'M', 1)"))
 		require.NoError(t, b.exec("INSERT INTO checkpoints (size, at, note, last_id) VALUES (1, 1, 'n', 1)"))
@@ -293,8 +297,8 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		open(t, b, r)
 		_, err := b.NextSubmission(t.Context(), r.Key(), 0)
 		require.NoError(t, err)
-		for _, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
-			require.NoError(t, b.exec("UPDATE submissions SET outcome = ?", outcome))
+		for i, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
+			require.NoError(t, b.exec(fmt.Sprintf("INSERT INTO submissions (order_id, attempt, started_at, outcome) SELECT id, %d, 1, '%s' FROM orders", i+2, outcome)))
 		}
 		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
 		require.NoError(t, err)

@@ -88,7 +88,8 @@ func TestAnUnsealedAuditIsReported(t *testing.T) {
 }
 
 // forge writes an approval that nobody gave, correctly chained, and reserves the
-// money: INSERT and UPDATE only, with all triggers on.
+// money: INSERT and UPDATE only, with all triggers on. It has no text, because one in clear would
+// be found.
 func forge(t *testing.T, b *testBundle, key order.Key, forgedSeal func(hash []byte) []byte) error {
 	t.Helper()
 	pool := b.pool()
@@ -104,7 +105,7 @@ func forge(t *testing.T, b *testBundle, key order.Key, forgedSeal func(hash []by
 	}
 	row := auditRow{
 		Merchant: key.Merchant, Number: key.Number, Chain: chainOrder, Seq: o.Entries + 1, At: time.Now().UnixMilli(), Actor: "amina",
-		Action: ActionApprove, Source: rules.FromOperator, Evidence: "f", Before: order.AwaitingApproval, After: order.Reserved,
+		Action: ActionApprove, Source: rules.FromOperator, Before: order.AwaitingApproval, After: order.Reserved,
 		Outcome: outcomeDone, Code: "APPROVED", Mark: "update 5f0c9a53-0000-4000-8000-000000000000",
 	}
 	row.Hash = row.computeHash(o.Head)

@@ -100,7 +100,7 @@ func TestStop(t *testing.T) {
 		_, err = b.CompleteSubmission(t.Context(), sent.Key(), 1, accepted)
 		require.NoError(t, err, "what was sent goes on")
 		require.Equal(t, []string{
-			"amina: stop", "bilal: resume", " Bilal: resume refused SAME_PERSON", "nobody: resume refused WHO_MISSING",
+			"system: open_books", "amina: stop", "bilal: resume", " Bilal: resume refused SAME_PERSON", "nobody: resume refused WHO_MISSING",
 			"chen: stop", "amina: resume", "bilal: resume stopped>resumed", "chen: resume refused STOP_ENDED",
 		}, b.trail(t, order.Key{Merchant: merchant}))
 		b.clean(t)

@@ -272,7 +272,10 @@ func (h *held) fill(answer Answer) (filled bool) {
 	return filled
 }
 
-func attemptText(attempt int) string { return "attempt " + strconv.Itoa(attempt) }
+func attemptText(attempt int) string { return attemptMark + strconv.Itoa(attempt) }
+
+// attemptMark begins the evidence of an entry about an attempt.
+const attemptMark = "attempt "
 
 type submissionRow struct {
 	Attempt    int     `db:"attempt"`

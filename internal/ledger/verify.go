@@ -9,8 +9,8 @@ import (
 )
 
 // Verify checks that the whole ledger is consistent: see package verify, verifyDays for
-// the closed days, verifyStops, verifyDiscrepancies and verifyAdjustments. It reads every
-// order, transfer, adjustment and discrepancy.
+// the closed days, verifyStops, verifyDiscrepancies, verifyAdjustments, verifyBooks and
+// verifyOrders. It reads every order, transfer, adjustment, discrepancy and attempt.
 func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 	rules := verify.Rules{Accounts: texts(Accounts()), Holding: holdingStates, Counted: countedStates}
 	for _, move := range adjustmentMoves {
@@ -31,7 +31,7 @@ func (l *Ledger) Verify(ctx context.Context) (verify.Report, error) {
 			t := tx{Tx: s, private: private{l.private.ring, true}}
 			for _, check := range []func(context.Context) ([]verify.Violation, error){
 				func(ctx context.Context) ([]verify.Violation, error) { return t.verifyDays(ctx, now) },
-				t.verifyStops, t.verifyDiscrepancies, t.verifyAdjustments,
+				t.verifyStops, t.verifyDiscrepancies, t.verifyAdjustments, t.verifyBooks, t.verifyOrders,
 			} {
 				found, err := check(ctx)
 				if err != nil {

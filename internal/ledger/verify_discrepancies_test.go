@@ -84,6 +84,9 @@ func (b *testBundle) reported(t *testing.T) (found []string) {
 	v, err := b.Verify(t.Context())
 	require.NoError(t, err)
 	for _, violation := range v.Violations {
+		if violation.Code == verify.BrokenPrivate { // TestTextsInClear
+			continue
+		}
 		require.Equal(t, verify.BrokenDiscrepancy, violation.Code)
 		require.Equal(t, merchant, violation.Key.Merchant)
 		_, detail, _ := strings.Cut(violation.Detail, ": ")
@@ -194,6 +197,9 @@ func TestVerifyFindsWhatTheOwnerChanged(t *testing.T) {
 			require.NoError(t, err)
 			var found []string
 			for _, violation := range v.Violations {
+				if violation.Code == verify.BrokenPrivate { // TestTextsInClear
+					continue
+				}
 				require.Equal(t, verify.BrokenDiscrepancy, violation.Code)
 				what := strings.TrimPrefix(violation.Detail[strings.Index(violation.Detail, ": ")+1:], notSaid)
 				if rest, is := strings.CutPrefix(violation.Detail, "the audit has "); is {

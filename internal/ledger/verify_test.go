@@ -45,7 +45,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			[]string{verify.BrokenHistory}},
 		{"all steps gone", "DELETE FROM audit WHERE number = 'open'", []string{verify.BrokenHistory}},
 		{"a submission that is gone", "DELETE FROM submissions WHERE order_id = (SELECT id FROM orders WHERE number = 'open')",
-			[]string{verify.BrokenSubmissions}},
+			[]string{verify.BrokenSubmissions, verify.BrokenSubmission, verify.BrokenSubmission}},
 		{"a day that forgot an order", "UPDATE books SET day_withdrawals = day_withdrawals - 1 WHERE merchant = 'M1700000001'", []string{verify.BrokenDay}},
 		{"a deposit that never was", "UPDATE books SET day_deposits = 1 WHERE merchant = 'M2'", []string{verify.BrokenDay}},
 		{"one gateway id for two", "UPDATE orders SET gateway_id = 'G1' WHERE number = 'open'", []string{verify.SharedGatewayID, verify.SharedGatewayID}},
@@ -57,7 +57,10 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"an adjustment of another amount", "UPDATE adjustments SET amount = 1 WHERE ref = 'A1'", []string{verify.BrokenAdjustment, verify.BrokenAdjustmentAudit}},
 		{"an adjustment the other way", "UPDATE adjustments SET kind = 'frozen_returned' WHERE ref = 'A1'", []string{verify.BrokenAdjustment, verify.BrokenAdjustmentAudit}},
 		{"more ended than was frozen", "UPDATE transfers SET amount = 200 WHERE reason = 'opening_frozen'",
-			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenFrozen, verify.BrokenInFlight}},
+			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenFrozen, verify.BrokenInFlight, verify.BrokenOpening}},
+		{"a day to come", "UPDATE books SET day = day + 1, day_withdrawals = 0 WHERE merchant = 'M1700000001'", []string{verify.BrokenDay}},
+		{"a day that is over", "UPDATE books SET day = day - 1, day_withdrawals = 0 WHERE merchant = 'M1700000001'", []string{verify.BrokenDay}},
+		{"a day without orders", "UPDATE books SET day = 1 WHERE merchant = 'M2'", []string{verify.BrokenDay}},
 		{"in another's books", "UPDATE transfers SET merchant = 'M2' WHERE reason = 'fee'",
 			[]string{verify.BrokenBalance, verify.BrokenBalance, verify.BrokenBalance, verify.BrokenBalance, verify.BrokenOwner}},
 		{"in no books", "UPDATE transfers SET merchant = 'M3' WHERE reason = 'fee'",
@@ -297,7 +300,7 @@ func (b *testBundle) unguard(t *testing.T) {
 		}
 		return
 	}
-	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops", "discrepancies"} {
+	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops", "discrepancies", "inbox", "decisions", "webhook_endpoints", "proposals", "batches", "batch_rows", "unaudited_books"} {
 		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
 	}
 	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))

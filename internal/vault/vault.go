@@ -169,14 +169,16 @@ func (k *Key) Seal(column, text string) string {
 	return sealed + base64.RawStdEncoding.EncodeToString(k.texts.Seal(nonce, nonce, []byte(text), bound))
 }
 
-// Open decrypts the text of a column. A text in clear stays as it is. The error is a
-// *Fault with DATA_DAMAGED.
+// Open decrypts the text of a column. The empty text stays empty. A key has no text in clear,
+// and the nil key no other. The error is a *Fault with DATA_DAMAGED.
 func (k *Key) Open(column, text string) (string, error) {
-	if !Sealed(text) {
+	switch {
+	case text == "" || k == nil && !Sealed(text):
 		return text, nil
-	}
-	if k == nil {
+	case k == nil:
 		return "", fault(CodeDamaged, "a %s is encrypted, and its row has no key", column)
+	case !Sealed(text):
+		return "", fault(CodeDamaged, "the %s of %s %s/%s is in clear, and its row has a key: this program did not write it", column, k.subject.Table, k.subject.Merchant, k.subject.Number)
 	}
 	box, err := base64.RawStdEncoding.DecodeString(text[len(sealed):])
 	size := k.texts.NonceSize()

@@ -955,6 +955,6 @@ func TestEntriesWithAnEarlierTime(t *testing.T) {
 		for _, b := range report.Broken {
 			found = append(found, fmt.Sprint(b.Key.Number, " ", b.Seq, " ", b.Code))
 		}
-		require.Equal(t, []string{" 1 SIGNATURE_NEEDED", "W-1 2 SIGNATURE_NEEDED", "W-2 2 ROSTER_UNKNOWN"}, found)
+		require.Equal(t, []string{" 2 SIGNATURE_NEEDED", "W-1 2 SIGNATURE_NEEDED", "W-2 2 ROSTER_UNKNOWN"}, found)
 	})
 }

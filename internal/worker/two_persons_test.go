@@ -739,8 +739,8 @@ func TestTheAuditHasBothPersons(t *testing.T) {
 		require.Equal(t, "bilal", resumes("bilal").EndedBy)
 		found := o.broken(keys)
 		require.Len(t, found, 2)
-		require.Contains(t, found[0], "M1/ 2 ENVELOPE_OTHER_CONTENT")
-		require.Contains(t, found[1], "M1/ 3 FIRST_PERSON_UNPROVEN: two persons do this")
+		require.Contains(t, found[0], "M1/ 3 ENVELOPE_OTHER_CONTENT")
+		require.Contains(t, found[1], "M1/ 4 FIRST_PERSON_UNPROVEN: two persons do this")
 	})
 }
 

@@ -73,7 +73,8 @@ END $$;
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, closed_days, compared_workflows,
     data_keys, decision_totals, decisions, discrepancies, ended_sessions, event_relay, events, gateway_ids, gateway_records, inbox, known, ledger_versions, moves,
-    order_metadata, orders, proposals, reconciled, refusal_counts, restores, rosters, snapshots, statement_lines, statements, stops, submissions, transfers, webhook_deliveries, webhook_endpoints
+    order_metadata, orders, proposals, reconciled, refusal_counts, restores, rosters, snapshots, statement_lines, statements, stops, submissions, transfers,
+    unaudited_books, webhook_deliveries, webhook_endpoints
 TO payouts_worker, payouts_api, payouts_reader;
 
 GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;

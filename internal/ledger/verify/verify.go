@@ -66,6 +66,11 @@ const (
 	UnknownMove       = "TRANSFER_UNKNOWN"
 	// BrokenAdjustmentAudit: a row of adjustments and the audit differ.
 	BrokenAdjustmentAudit = "ADJUSTMENT_DIFFERS_FROM_AUDIT"
+	BrokenOpening         = "OPENING_DIFFERS_FROM_AUDIT"
+	BrokenPrivate         = "PRIVATE_TEXT_IN_CLEAR"
+	BrokenReason          = "REASON_DIFFERS_FROM_AUDIT"
+	BrokenSubmission      = "SUBMISSION_DIFFERS_FROM_AUDIT"
+	BrokenAskFirst        = "ASK_FIRST_DIFFERS_FROM_AUDIT"
 )
 
 // Clean reports whether nothing was found.
@@ -85,13 +90,15 @@ const maxViolations = 1000
 //   - the booked payment and fee of an order fit its state, and are those of its last audit
 //     entry
 //   - an order was opened, released and ended when its audit entries say so
+//   - an open order that a restore has asked about is queried first, or was
+//   - no row with a data key has a private text in clear
 //   - the transfers of an order are in the books of its merchant and currency
 //   - each transfer has a reason of its kind of order, and moves between that reason's accounts
 //   - the audited changes of state lead to the order's state without a gap
 //   - each attempt has its row in submissions
 //   - no two orders have the same gateway id
-//   - the day's totals are the sums of the day's orders; a scheduled order is one of the day
-//     of its release
+//   - the day of the totals is the last one of an order that has counted, and the totals are
+//     the sums of the day's orders; a scheduled order is one of the day of its release
 //   - each booked adjustment has exactly its transfer
 //   - not more than the opening's frozen amount was released
 func Run(ctx context.Context, db *sqldb.DB, rules Rules) (Report, error) {
@@ -139,7 +146,9 @@ type checkRow struct {
 // in minor units, or a number of rows.
 type check struct{ code, query string }
 
-func (r Rules) checks() []check { return slices.Concat(r.ofBooks(), r.ofOrders(), ofAudit) }
+func (r Rules) checks() []check {
+	return slices.Concat(r.ofBooks(), r.ofOrders(), ofAudit, ofPrivate())
+}
 
 // ofBooks returns the checks of balances, adjustments and day totals.
 func (r Rules) ofBooks() []check {
@@ -192,8 +201,19 @@ func (r Rules) ofBooks() []check {
 						AND (o.not_before = 0 AND o.created_at >= b.day * 86400000 AND o.created_at < (b.day + 1) * 86400000
 							OR o.released_at > 0 AND o.released_at >= b.day * 86400000 AND o.released_at < (b.day + 1) * 86400000)), 0) AS BIGINT) AS wanted
 			FROM books b CROSS JOIN (SELECT 'deposit' AS kind UNION ALL SELECT 'withdrawal') d`},
+		// With a later day, the totals of today's orders would not be counted.
+		{BrokenDay, `
+			SELECT b.merchant, b.currency, '' AS number, 'the day of the totals' AS what, b.day AS found,
+				CAST(COALESCE((SELECT MAX(CASE o.not_before WHEN 0 THEN o.created_at ELSE o.released_at END) / 86400000 FROM orders o
+					WHERE o.merchant = b.merchant AND o.currency = b.currency AND EXISTS (
+						SELECT 1 FROM audit a WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order'
+							AND (o.not_before = 0 AND a.seq = 1 OR o.not_before > 0 AND a.action IN (` + releasing + `)) AND a.after_` + r.Counted + `)), 0) AS BIGINT) AS wanted
+			FROM books b`},
 	}
 }
+
+// releasing are the actions whose first entry releases a scheduled order.
+const releasing = "'release', 'find'"
 
 // ofOrders returns the checks of the transfers, the history and the attempts of
 // orders.
@@ -254,9 +274,18 @@ var ofAudit = []check{
 		FROM orders o JOIN audit a ON a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.seq = 1`},
 	{BrokenTime, `
 		SELECT o.merchant, o.currency, o.number, 'the time of the release' AS what, o.released_at AS found,
-			CASE WHEN EXISTS (SELECT 1 FROM audit a
-				WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.at = o.released_at) THEN o.released_at ELSE 0 END AS wanted
-		FROM orders o WHERE o.released_at > 0`},
+			CASE WHEN o.not_before > 0 THEN COALESCE((SELECT a.at FROM audit a
+				WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.outcome = 'done' AND a.action IN (` + releasing + `)
+				ORDER BY a.seq LIMIT 1), 0) ELSE 0 END AS wanted
+		FROM orders o WHERE o.not_before > 0 OR o.released_at > 0`},
+	// A restore has every order asked about that is open, or is opened until the restore ends.
+	{BrokenAskFirst, `
+		SELECT o.merchant, o.currency, o.number, 'whether the gateway is asked before the next create, after a restore,' AS what, 0 AS found, 1 AS wanted
+		FROM orders o JOIN audit f ON f.merchant = o.merchant AND f.number = o.number AND f.chain = 'order' AND f.seq = 1
+		WHERE o.ended_at = 0 AND o.ask_first = 0 AND EXISTS (
+			SELECT 1 FROM audit m WHERE ` + ofInstallation("m") + ` AND m.action = 'restore'
+				AND (m.id > f.id OR NOT EXISTS (SELECT 1 FROM audit e WHERE ` + ofInstallation("e") + ` AND e.action = 'end_restore' AND e.id > m.id AND e.id < f.id))
+				AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.merchant = o.merchant AND a.number = o.number AND a.chain = 'order' AND a.action = 'absent' AND a.id > m.id))`},
 	// Clocks may go back between two entries, so the times since the last move bound the end.
 	{BrokenTime, `
 		SELECT o.merchant, o.currency, o.number, 'the time of the end' AS what, o.ended_at AS found,
@@ -268,6 +297,11 @@ var ofAudit = []check{
 				ON a.merchant = m.merchant AND a.number = m.number AND a.chain = 'order' AND a.seq >= m.seq
 			GROUP BY a.merchant, a.number) e ON e.merchant = o.merchant AND e.number = o.number
 		WHERE o.ended_at > 0`},
+}
+
+// ofInstallation is the condition for what was done to the installation, in its audit.
+func ofInstallation(alias string) string {
+	return strings.ReplaceAll("m.merchant = '' AND m.number = '' AND m.chain = 'other' AND m.outcome = 'done'", "m.", alias+".")
 }
 
 // lastEntry joins an order with its last audit entry.

@@ -1,0 +1,58 @@
+-- The opening of books is audited. Books from before have no entry: unaudited_books has which
+-- there were, and how they were opened. Nobody adds a row later, so books without an entry that
+-- are not there were not opened by a worker. And an attempt that has ended never changes. The
+-- same as in ../postgres.
+
+-- +goose Up
+
+CREATE TABLE unaudited_books (
+    merchant  TEXT    NOT NULL,
+    currency  TEXT    NOT NULL,
+    opened_at INTEGER NOT NULL,
+    available INTEGER NOT NULL, -- what was booked at the opening, from opening to available
+    frozen    INTEGER NOT NULL, -- to in_flight
+    PRIMARY KEY (merchant, currency)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO unaudited_books (merchant, currency, opened_at, available, frozen)
+SELECT b.merchant, b.currency, b.opened_at,
+    COALESCE(SUM(CASE WHEN f.reason <> 'opening_available' THEN 0 WHEN f.from_account = 'opening' THEN f.amount ELSE -f.amount END), 0),
+    COALESCE(SUM(CASE f.reason WHEN 'opening_frozen' THEN f.amount ELSE 0 END), 0)
+FROM books b LEFT JOIN transfers f ON f.merchant = b.merchant AND f.currency = b.currency AND f.order_id IS NULL AND f.adjustment_id IS NULL
+GROUP BY b.merchant, b.currency, b.opened_at;
+
+-- +goose StatementBegin
+CREATE TRIGGER unaudited_books_complete BEFORE INSERT ON unaudited_books
+BEGIN
+    SELECT RAISE(ABORT, 'the openings from before schema version 24 are known');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER unaudited_books_never_change BEFORE UPDATE ON unaudited_books
+BEGIN
+    SELECT RAISE(ABORT, 'the openings from before schema version 24 are known');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER unaudited_books_kept BEFORE DELETE ON unaudited_books
+BEGIN
+    SELECT RAISE(ABORT, 'the openings from before schema version 24 are known');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER submissions_begin BEFORE UPDATE OF order_id, attempt, started_at ON submissions
+BEGIN
+    SELECT RAISE(ABORT, 'the beginning of an attempt never changes');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER submissions_stay_ended BEFORE UPDATE ON submissions
+WHEN OLD.outcome <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'an attempt ends once');
+END;
+-- +goose StatementEnd
