@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -179,6 +180,7 @@ func TestACallbackWhoseIDIsTaken(t *testing.T) {
 		t := o.t
 		receiver := login(t, o.url, o.Ledger, "payouts_receiver")
 		acts := activities.NewBooks(o.Ledger, activities.Settings{Verifier: verifier})
+		tried := 0
 		for name, c := range map[string]struct {
 			says    func(genuine tarspay.Callback) tarspay.Callback
 			number  string // of the order in the row
@@ -195,7 +197,8 @@ func TestACallbackWhoseIDIsTaken(t *testing.T) {
 			"another order":              {says: func(c tarspay.Callback) tarspay.Callback { return c }, number: "W-0", signs: true},
 			"with a key that nobody has": {says: func(c tarspay.Callback) tarspay.Callback { return c }, dataKey: "k9:00"},
 		} {
-			number := strings.ReplaceAll(name, " ", "-")
+			tried++
+			number := fmt.Sprintf("T-%d", tried)
 			key := o.sent(number, number)
 			genuine := says(number, number, tarspay.StateSucceeded)
 			body, signature := tarspay.EncodeCallback(genuine, gateway)

@@ -284,7 +284,7 @@ func TestAWorkerWithAnOlderFile(t *testing.T) {
 		require.EqualError(t, check.Try(t.Context()), "not the file's")
 		_, refusal := older.approves(waiting, "fara", "fara", same)
 		require.NotNil(t, refusal)
-		require.Equal(t, roster.CodeActorUnknown, refusal.Code)
+		require.Equal(t, roster.CodeKeyUnknown, refusal.Code)
 
 		now, err := os.ReadFile(o.roster)
 		require.NoError(t, err)
