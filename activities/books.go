@@ -275,7 +275,7 @@ func (b *Books) ApplyCallback(ctx context.Context, key order.Key, callbackID str
 		return applied, b.Ignore(ctx, key, strange)
 	}
 	finding, err := rules.CallbackFinding(row, entry.Callback)
-	proven := b.proven(entry)
+	proven := entry.Proven(b.settings.Verifier)
 	if !proven && entry.Hidden == "" {
 		finding.GatewayID = "" // neither stored nor compared with those of other orders
 		if err := b.Ignore(ctx, key, order.Reason{Code: codes.CallbackUnproven, Text: "no signature of the gateway verifies a callback of the inbox; the gateway's answer decides"}); err != nil {
@@ -345,16 +345,6 @@ func (b *Books) Ignore(ctx context.Context, key order.Key, reason order.Reason) 
 		return fmt.Errorf("note what %s ignores: %w", key, err)
 	}
 	return nil
-}
-
-// proven reports whether the gateway has signed the callback as it is stored. What is
-// encrypted or was erased cannot be verified.
-func (b *Books) proven(entry ledger.InboxEntry) bool {
-	if b.settings.Verifier == nil {
-		return false
-	}
-	signed, err := b.settings.Verifier.ParseCallback(entry.Body, entry.Signature)
-	return err == nil && signed.Fingerprint() == entry.Callback.Fingerprint()
 }
 
 // mustAsk reports whether the gateway has to confirm a callback before it is

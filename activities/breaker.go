@@ -28,12 +28,29 @@ func (g *Gateway) heldBack(ctx context.Context, row order.Order) (reason order.R
 	switch {
 	case err != nil:
 		return order.Reason{}, 0, false, fmt.Errorf("find out whether %s is held back: %w", row.Key(), err)
+	case stop != nil && stop.Unproven != "":
+		return order.Reason{Code: codes.StopUnproven, Text: stop.Text()}, g.settings.BreakerProbe, false, g.tellUnproven(ctx, row.Merchant, *stop)
 	case stop != nil:
 		return order.Reason{Code: codes.WithdrawalsStopped, Text: stop.Text()}, g.settings.BreakerProbe, false, nil
 	case breaker:
 		return g.breakerOpen(ctx, row.Merchant)
 	}
 	return order.Reason{}, 0, false, nil
+}
+
+// tellUnproven opens a discrepancy of the merchant for a stop whose end is not proved. A process
+// does so once.
+func (g *Gateway) tellUnproven(ctx context.Context, merchant string, stop ledger.Stop) error {
+	told := [2]string{merchant, stop.UnprovenEnd()}
+	if _, before := g.told.LoadOrStore(told, true); before {
+		return nil
+	}
+	activity.GetLogger(ctx).Error("A stop has ended in its row only: withdrawals are held back as before", "stop", stop.ID, "why", stop.Unproven)
+	if err := g.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: merchant}, codes.StopUnproven, stop.UnprovenEnd()); err != nil {
+		g.told.Delete(told)
+		return fmt.Errorf("tell that the end of stop %d is not proved: %w", stop.ID, err)
+	}
+	return nil
 }
 
 // breakerOpen returns the reason if the merchant's breaker is open, and when to

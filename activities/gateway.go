@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -25,6 +26,7 @@ type Gateway struct {
 	clients  map[string]*tarspay.Client // by merchant number
 	ledger   *ledger.Ledger
 	settings Settings
+	told     sync.Map // what tellUnproven has told
 }
 
 // NewGateway returns the gateway's activities. The keys of clients are merchant
@@ -135,6 +137,9 @@ func (g *Gateway) attempt(ctx context.Context, key order.Key) (attempted, error)
 		}
 	}
 	reason, wait, probe, err := g.heldBack(ctx, row)
+	if errors.Is(err, ledger.ErrSealUnknown) {
+		return attempted{}, g.leave(ctx, err)
+	}
 	if err != nil || reason.Code != "" {
 		now.standing.Reason, now.wait = reason, wait
 		return now, err
@@ -274,7 +279,7 @@ func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Su
 		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again, or it went to review
 	}
 	if errors.Is(err, ledger.ErrSealUnknown) {
-		return attempted{}, laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
+		return attempted{}, g.leave(ctx, err)
 	}
 	if err != nil {
 		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
@@ -296,6 +301,11 @@ func (g *Gateway) send(ctx context.Context, row order.Order, earlier []ledger.Su
 		err = g.probed(writing, row.Merchant, answer.Outcome)
 	}
 	return attempted{standing: done.Standing, sent: ledger.Sent(earlier) || answer.Outcome.Sent()}, err
+}
+
+// leave returns the error of an attempt that is left to another worker.
+func (g *Gateway) leave(ctx context.Context, err error) error {
+	return laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
 }
 
 func (g *Gateway) create(ctx context.Context, row order.Order) ledger.Answer {

@@ -162,7 +162,7 @@ func (p *payout) review() string {
 // holdUp returns a text that says why the create has no outcome yet.
 func (p *payout) holdUp() string {
 	switch p.standing.Reason.Code {
-	case codes.WithdrawalsStopped:
+	case codes.WithdrawalsStopped, codes.StopUnproven:
 		if !p.sent {
 			return rules.WaitsForResumption(p.standing.Reason.Text)
 		}

@@ -197,7 +197,7 @@ func verifierOf(t *testing.T, keys ...string) *tarspay.Verifier {
 func stores(t *testing.T, books *ledger.Ledger, c tarspay.Callback) (id string, fresh bool) {
 	t.Helper()
 	body, signature := tarspay.EncodeCallback(c, platform(t))
-	id, fresh, err := books.StoreCallback(t.Context(), c, body, signature)
+	id, fresh, err := books.StoreCallback(t.Context(), c, body, signature, nil)
 	require.NoError(t, err)
 	return id, fresh
 }

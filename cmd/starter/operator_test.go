@@ -250,7 +250,7 @@ func (b *testBundle) happenings(t *testing.T) string {
 	id, _, err := b.real.StoreCallback(ctx, tarspay.Callback{
 		Direction: tarspay.DirectionWithdrawal, Currency: "PKR", Merchant: merchant, OrderNumber: never.Number, OrderAmount: "5", PayAmount: "5",
 		GatewayID: "P9", State: tarspay.StateSucceeded, FailReason: planted[0],
-	}, nil, "")
+	}, nil, "", nil)
 	require.NoError(t, err)
 	require.NoError(t, b.real.MarkCallback(ctx, id, ledger.Unmatched))
 	_, _, err = b.real.Cancel(ctx, never, order.Cancellation{By: "chen", Why: "a typing error"})

@@ -212,7 +212,7 @@ func TestUnreadCallbackIsFound(t *testing.T) {
 	t.Parallel()
 	r, row := judged(t)
 	store := func(number string) string {
-		id, _, err := r.books.StoreCallback(t.Context(), tarspay.Callback{Merchant: merchant, OrderNumber: number, GatewayID: "P1"}, nil, "")
+		id, _, err := r.books.StoreCallback(t.Context(), tarspay.Callback{Merchant: merchant, OrderNumber: number, GatewayID: "P1"}, nil, "", nil)
 		require.NoError(t, err)
 		return id
 	}

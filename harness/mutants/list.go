@@ -518,8 +518,8 @@ var mutants = []mutant{
 	{
 		name: "late_callback_is_forgotten", rule: 10, takes: "a late callback is handled again if its workflow was lost",
 		file: "internal/ledger/inbox.go",
-		old:  `OR status = 'late' AND told_at < ?`,
-		new:  `OR status = 'late' AND told_at < ? AND 1 = 0`,
+		old:  `OR status = 'late' AND (told_at < ? OR`,
+		new:  `OR status = 'late' AND 1 = 0 AND (told_at < ? OR`,
 		pkg:  "./internal/callback", run: "TestALateCallbackWhoseWorkflowIsGone",
 	},
 	{
@@ -1805,6 +1805,75 @@ var mutants = []mutant{
 		pkg:  "./internal/ledger", run: "TestStop",
 	},
 	{
+		name: "stop_ended_in_its_row", rule: 21, takes: "a stop that has ended in its row holds back until the audit proves its end",
+		file: "internal/ledger/stops_ended.go",
+		old: `	if l.authority == nil {
+		return "1 = 0"`,
+		new: `	if l != nil {
+		return "1 = 0"`,
+		pkg: "./internal/worker", run: "TestAStopOfItsRowAloneHoldsBack/sqlite",
+	},
+	{
+		name: "stop_ended_meanwhile", rule: 21, takes: "no attempt begins of a stop that has ended in its row since it was asked about",
+		file: "internal/ledger/submissions.go",
+		old:  `+inScope+" AND "+unproved+")",`,
+		new:  `+inScope+" AND 1 = 0)"+unproved[:0],`,
+		pkg:  "./internal/worker", run: "TestAStopThatEndsInItsRowMeanwhile/sqlite",
+	},
+	{
+		name: "resumption_is_not_sealed", rule: 21, takes: "the entries of a resumption are sealed",
+		file: "internal/ledger/stops_ended.go",
+		old: `		return e.forged
+`,
+		new: `		return nil
+`,
+		pkg: "./internal/worker", run: "TestAStopOfItsRowAloneHoldsBack/sqlite",
+	},
+	{
+		name: "resumption_of_another_stop", rule: 21, takes: "the entry of a resumption is about the stop",
+		file: "internal/ledger/stops_ended.go",
+		old:  `part != rules.PartSecond || e.Evidence != stop.name() ||`,
+		new:  `part != rules.PartSecond ||`,
+		pkg:  "./internal/worker", run: "TestAStopOfItsRowAloneHoldsBack/sqlite",
+	},
+	{
+		name: "resumption_without_a_proposal", rule: 21, takes: "another person had proposed to resume",
+		file: "internal/ledger/stops_ended.go",
+		old:  `case part != rules.PartFirst || e.Evidence != stop.name() || e.Actor != stop.Proposer:`,
+		new:  `case part == "" && e.Evidence != stop.name():`,
+		pkg:  "./internal/worker", run: "TestAStopOfItsRowAloneHoldsBack/sqlite",
+	},
+	{
+		name: "resumption_is_not_signed", rule: 21, takes: "without the audit's key, the signatures of a resumption decide",
+		file: "internal/ledger/stops_ended.go",
+		old:  `	return t.countFirst(e, act)`,
+		new:  `	return e.forged`,
+		pkg:  "./internal/worker", run: "TestSignaturesDecideAboutStops/sqlite",
+	},
+	{
+		name: "unknown_seal_of_a_stop", rule: 21, takes: "an end with a seal that this worker cannot verify is left to another one",
+		file: "internal/ledger/stops_ended.go",
+		old:  `case sealUnknown(fault):`,
+		new:  `case sealUnknown(fault) && ctx == nil:`,
+		pkg:  "./internal/worker", run: "TestAnEndWithAnUnknownSeal/sqlite",
+	},
+	{
+		name: "unproven_end_is_not_told", rule: 21, takes: "an end that is not proved opens a discrepancy",
+		file: "activities/breaker.go",
+		old:  `if err := g.ledger.OpenDiscrepancy(ctx, order.Key{Merchant: merchant}, codes.StopUnproven, stop.UnprovenEnd()); err != nil {`,
+		new:  `if err := error(nil); err != nil {`,
+		pkg:  "./internal/worker", run: "TestAnUnprovenEndIsTold/sqlite",
+	},
+	{
+		name: "stop_ends_before_time", rule: 21, takes: "the database refuses an end of a stop that is no time",
+		file: "internal/ledger/migrations/sqlite/00025_ends_that_stand.sql",
+		old: `BEFORE UPDATE OF ended_at ON stops
+WHEN NEW.ended_at < 0`,
+		new: `BEFORE UPDATE OF ended_at ON stops
+WHEN NEW.ended_at < -9`,
+		pkg: "./internal/ledger", run: "TestStopsAreGuarded/sqlite",
+	},
+	{
 		name: "stop_overtakes_attempts", rule: 21, takes: "a stop waits for the attempts that began before it",
 		file: "internal/ledger/sqldb/tx.go",
 		old:  `if t.engine.holdBack == "" {`,
@@ -2146,8 +2215,8 @@ var mutants = []mutant{
 	{
 		name: "resumptions_are_not_compared", rule: 21, takes: "who resumed is in the audit",
 		file: "internal/ledger/verify_stops.go",
-		old:  `if r.EndedAt > 0 && !said(`,
-		new:  `if r.EndedAt > 0 && r.ID == 0 && !said(`,
+		old:  `if r.EndedAt != 0 && !said(`,
+		new:  `if r.EndedAt != 0 && r.ID == 0 && !said(`,
 		pkg:  "./internal/ledger", run: "TestVerifyComparesTheTablesWithTheAudit",
 	},
 	{
@@ -2156,6 +2225,87 @@ var mutants = []mutant{
 		old:  `if !hidden(e.Evidence) && !slices`,
 		new:  `if hidden(e.Evidence) && !slices`,
 		pkg:  "./internal/ledger", run: "TestVerifyFindsAStopThatIsGone",
+	},
+	{
+		name: "callbacks_begin_anywhere", rule: 21, takes: "the database refuses a callback that does not begin as stored",
+		file: "internal/ledger/migrations/sqlite/00025_ends_that_stand.sql",
+		old:  `WHEN NEW.status <> 'stored'`,
+		new:  `WHEN NEW.status = 'x'`,
+		pkg:  "./internal/ledger", run: "TestCallbacksAreGuarded/sqlite",
+	},
+	{
+		name: "callbacks_begin_again", rule: 21, takes: "the database refuses to begin again with a callback that was handled",
+		file: "internal/ledger/migrations/sqlite/00025_ends_that_stand.sql",
+		old:  `WHEN OLD.status = 'done' AND`,
+		new:  `WHEN OLD.status = 'x' AND`,
+		pkg:  "./internal/ledger", run: "TestCallbacksAreGuarded/sqlite",
+	},
+	{
+		name: "receivers_handle_callbacks", rule: 21, takes: "only a worker says that a callback is handled",
+		file: "internal/ledger/migrations/postgres/00025_ends_that_stand.sql",
+		old:  `(TG_RELID, 'data_key', 'UPDATE')`,
+		new:  `(TG_RELID, 'status', 'UPDATE')`,
+		pkg:  "./internal/ledger", run: "TestRolesOfCallbacks",
+	},
+	{
+		name: "times_ahead_hide_callbacks", rule: 21, takes: "a time that lies ahead hides no callback",
+		file: "internal/ledger/inbox.go",
+		old:  `ahead := now.Add(aheadAtMost)`,
+		new:  `ahead := now.Add(1e6 * aheadAtMost)`,
+		pkg:  "./internal/ledger", run: "TestTimesAheadHideNoCallback/sqlite",
+	},
+	{
+		name: "taken_id_is_believed", rule: 21, takes: "a row under the id of a callback is that callback only if the gateway has signed it",
+		file: "internal/ledger/inbox.go",
+		old:  `!e.Proven(verifier) || e.key`,
+		new:  `e.damaged || e.key`,
+		pkg:  "./internal/worker", run: "TestACallbackWhoseIDIsTaken/sqlite",
+	},
+	{
+		name: "taken_id_of_another_order", rule: 21, takes: "a row under the id of a callback is of its order",
+		file: "internal/ledger/inbox.go",
+		old:  `e.key != (order.Key{}) || e.Callback`,
+		new:  `e.Callback`,
+		pkg:  "./internal/worker", run: "TestACallbackWhoseIDIsTaken/sqlite",
+	},
+	{
+		name: "taken_id_of_another_callback", rule: 21, takes: "a row under the id of a callback says what the callback says",
+		file: "internal/ledger/inbox.go",
+		old:  ` || e.Callback.Fingerprint() != callback.Fingerprint() {`,
+		new:  ` {`,
+		pkg:  "./internal/worker", run: "TestACallbackWhoseIDIsTaken/sqlite",
+	},
+	{
+		name: "recorded_roster_is_believed", rule: 21, takes: "a roster that is on record already was recorded by a worker",
+		file: "internal/worker/authority.go",
+		old:  `if err == nil && !recorded {`,
+		new:  `if err == nil && !recorded && ctx == nil {`,
+		pkg:  "./internal/worker", run: "TestARosterThatIsStoredOtherwise",
+	},
+	{
+		name: "older_roster_goes_on", rule: 21, takes: "a process with an older file uses the roster that others have put in force",
+		file: "internal/roster/holder.go",
+		old:  `if next == nil && h.newer != nil {`,
+		new:  `if next == nil && h.newer != nil && h.path == "" {`,
+		pkg:  "./internal/roster", run: "TestHolderFollowsOthers",
+	},
+	{
+		name: "forged_approval_hides", rule: 21, takes: "an approval hides an order from a person only if the person has signed it",
+		file: "internal/httpapi/pages/list.go",
+		old:  ` && p.Keys.Approved(e, o, p.Now()) {`,
+		new:  ` {`,
+		pkg:  "./internal/httpapi/pages", run: "TestAForgedApprovalHidesNothing/sqlite",
+	},
+	{
+		name: "forged_signature_hides", rule: 21, takes: "the signature of such an approval is verified",
+		file: "internal/authority/authority.go",
+		old: `	_, refusal := a.Permit(action, o, at)
+	return refusal == nil
+`,
+		new: `	_, refusal := a.Permit(action, o, at)
+	return refusal == nil || actor != ""
+`,
+		pkg: "./internal/httpapi/pages", run: "TestAForgedApprovalHidesNothing/sqlite",
 	},
 	{
 		name: "discrepancies_are_about_anything", rule: 21, takes: "the database refuses to change what a discrepancy is about",

@@ -260,7 +260,7 @@ func strayCallback(ctx context.Context, w *world, p *plant) error {
 	id, _, err := w.books.StoreCallback(ctx, tarspay.Callback{
 		Direction: tarspay.DirectionDeposit, Merchant: p.merchant, OrderNumber: p.number, Currency: p.request.Amount.Currency(),
 		OrderAmount: p.request.Amount.Short(), PayAmount: p.request.Amount.Short(), GatewayID: "P-" + p.number, State: tarspay.StateSucceeded,
-	}, nil, "")
+	}, nil, "", nil)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,27 @@ func (a *Authority) permitItem(given order.Signed, o order.Order, at time.Time) 
 	return kept, refusal
 }
 
-// PermitStart does the same for the start of an order. An unsigned start has no
+// Approved reports whether an entry of the audit shows that its actor approved the order: what
+// the audit keeps of it is signed by the actor for that, and is still permitted at a time. The
+// entry's seal is not looked at.
+func (a *Authority) Approved(kept, actor string, done time.Time, o order.Order, at time.Time) bool {
+	var proof Proof
+	if json.Unmarshal([]byte(kept), &proof) != nil || proof.Envelope.By != actor || proof.Envelope.Action != order.ActionApprove {
+		return false
+	}
+	action, err := proof.Action()
+	if proof.Item != nil {
+		action, err = proof.ActionOn(*proof.Item)
+	}
+	if err != nil {
+		return false
+	}
+	action.Done = done
+	_, refusal := a.Permit(action, o, at)
+	return refusal == nil
+}
+
+// PermitStart is Permit for the start of an order. An unsigned start has no
 // proof and is not refused.
 func (a *Authority) PermitStart(request order.Request, at time.Time) (string, *order.Refusal) {
 	if request.Proof == nil {

@@ -162,7 +162,7 @@ func ReadRoster(ctx context.Context, books *ledger.Ledger, settings config.Roste
 			Variable: "PAYOUTS_ROSTER_FILE", Code: config.CodeNoRoster, Text: "is not set, and this installation has used a roster; name its file, as for the worker",
 		}}}
 	}
-	holder, err := roster.Open(settings.RosterFile, roster.Options{InForce: used.Text})
+	holder, err := roster.Open(settings.RosterFile, roster.Options{InForce: used.Text, Newer: NewerRoster(ctx, books)})
 	if err != nil {
 		return nil, fmt.Errorf("PAYOUTS_ROSTER_FILE: %w", err)
 	}
@@ -195,6 +195,42 @@ func RosterInForce(ctx context.Context, books *ledger.Ledger, keys *seal.Public,
 			stored[0].Hash, file, own.Hash())
 	}
 	return last, nil
+}
+
+// rosterTime is the most time that looking for a newer roster may take.
+const rosterTime = 5 * time.Second
+
+// NewerRoster returns what finds the roster that followed the one in force, for a process whose
+// file is older than those of others. While the ledger does not answer, it finds none.
+func NewerRoster(ctx context.Context, books *ledger.Ledger) func(inForce *roster.Roster) (*roster.Roster, error) {
+	return func(inForce *roster.Roster) (*roster.Roster, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rosterTime)
+		defer cancel()
+		hash, err := books.RosterAfter(ctx, inForce.Hash())
+		if err != nil || hash == "" {
+			return nil, nil //nolint:nilerr,nilnil // it is asked again within a second
+		}
+		next, err := RecordedRoster(ctx, books, hash)
+		if err != nil {
+			return nil, err
+		}
+		return roster.Parse(next.Text, "the ledger's roster")
+	}
+}
+
+// RecordedRoster returns a stored roster that came into force: see payouts.RosterInForce. It
+// does not look at those that follow it: they must not keep it from being used.
+//
+// The error is an *order.Refusal with ROSTER_UNKNOWN if it is stored otherwise than a worker
+// records one: with another text, without the signatures of two admins, or without an entry in
+// the audit.
+func RecordedRoster(ctx context.Context, books *ledger.Ledger, hash string) (ledger.Roster, error) {
+	stored, err := books.Rosters(ctx, nil)
+	if err != nil {
+		return ledger.Roster{}, err
+	}
+	i := slices.IndexFunc(stored, func(known ledger.Roster) bool { return known.Hash == hash })
+	return payouts.RosterInForce(stored[:i+1])
 }
 
 // TellRoster returns what logs why the roster's file is not in force, and when it is again.

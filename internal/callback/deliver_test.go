@@ -427,7 +427,7 @@ func TestSignalledCallbacksAreMarkedTogether(t *testing.T) {
 // store puts a callback into the inbox as if nobody had delivered it.
 func (b *testBundle) store(t testing.TB, row order.Order) string {
 	t.Helper()
-	id, fresh, err := b.ledger.StoreCallback(t.Context(), success(row), []byte("{}"), "")
+	id, fresh, err := b.ledger.StoreCallback(t.Context(), success(row), []byte("{}"), "", nil)
 	require.NoError(t, err)
 	require.True(t, fresh)
 	return id

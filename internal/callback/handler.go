@@ -187,10 +187,14 @@ func (h *handler) take(ctx context.Context, callback tarspay.Callback, body []by
 
 	storing, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	id, fresh, err := h.Ledger.StoreCallback(storing, callback, body, signature)
+	id, fresh, err := h.Ledger.StoreCallback(storing, callback, body, signature, h.Verifier)
 	if err != nil {
 		h.Log.Error("A callback could not be stored; the gateway will send it again", "order", key.String(), "error", err)
 		return &refusal{CodeStore, "the callback could not be stored; send it again"}
+	}
+	if fresh && id != callback.Fingerprint() {
+		h.Log.Error("The inbox has a row under the id of a callback, and the gateway has not signed it: somebody writes to the database. The callback is stored beside it",
+			"order", key.String(), "callback", id, "row", callback.Fingerprint())
 	}
 	if !fresh {
 		// The request that stored it also delivers it, or else the sweep does.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -272,6 +273,31 @@ func TestDuplicates(t *testing.T) {
 	status, _ := b.post(t, refunded)
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, b.signals(), 2)
+}
+
+// Whoever can write to the database stores a row under the id of a callback before it comes. The
+// genuine one is stored beside it, signalled once, and told in the log.
+func TestACallbackWhoseIDIsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := b.open(t, order.Withdrawal, "W-1", 1500)
+	said := success(row)
+	forged, _, err := b.ledger.StoreCallback(t.Context(), said, []byte("{}"), "", nil)
+	require.NoError(t, err)
+	require.NoError(t, b.ledger.MarkCallback(t.Context(), forged, ledger.Done))
+	body, signature := tarspay.EncodeCallback(said, b.signer)
+	for range 3 {
+		status, answer := b.send(t, b.request(t, body, signature))
+		require.Equal(t, []any{http.StatusOK, tarspay.CallbackAnswer}, []any{status, answer})
+	}
+	entries := b.inbox(t, row.Key())
+	require.Len(t, entries, 2)
+	genuine := entries[slices.IndexFunc(entries, func(e ledger.InboxEntry) bool { return e.ID != forged })]
+	require.Equal(t, []any{body, signature, 3}, []any{genuine.Body, genuine.Signature, genuine.Received})
+	require.Len(t, b.signals(), 1)
+	require.Equal(t, genuine.ID, b.signals()[0].callback)
+	require.Equal(t, 1, b.metric(t, "payouts_callbacks_total", "ACCEPTED"))
+	require.Equal(t, 1, strings.Count(b.logs.String(), "somebody writes to the database"))
 }
 
 func TestConcurrentDuplicates(t *testing.T) {

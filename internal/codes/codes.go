@@ -39,6 +39,7 @@ const (
 	CallbackDamaged     = "CALLBACK_DAMAGED"         // the inbox has the callback, and it cannot be decoded
 	FindingUnproven     = "FINDING_UNPROVEN"         // what is said to be the gateway's answer was not sealed by a worker
 	CallbackUnproven    = "CALLBACK_UNPROVEN"        // the inbox has the callback, and no signature of the gateway verifies it
+	StopUnproven        = "STOP_UNPROVEN"            // a stop has ended in its row, and the audit does not prove it: it holds back; a discrepancy of the merchant, too
 	OrderUnproven       = "ORDER_UNPROVEN"           // the audit does not prove that the order stands where its row says, or is approved
 )
 

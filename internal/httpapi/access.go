@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
@@ -121,6 +122,17 @@ func (k *Keys) Person(subject roster.Subject, at time.Time) (Caller, *order.Refu
 		return Caller{}, refusal
 	}
 	return k.caller(inForce, actor, at)
+}
+
+// Approved reports whether an entry of an order's audit is an approval that its actor has
+// signed, or that a door has signed for the actor, and that the roster in force still permits.
+// Who can write to the database can write other entries, with any name.
+func (k *Keys) Approved(e payouts.AuditEntry, o order.View, at time.Time) bool {
+	signed := order.Order{
+		Request:     order.Request{Kind: o.Kind, Merchant: o.Merchant, Number: o.Number, Amount: o.Amount, RequestedBy: o.RequestedBy},
+		Fingerprint: o.Fingerprint,
+	}
+	return !e.Refused && authority.New(k.holder, k.origin).Approved(e.Envelope, e.Actor, e.At, signed, at)
 }
 
 // HasIssuer reports whether a person of the roster in force has a subject of an OIDC

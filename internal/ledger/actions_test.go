@@ -872,7 +872,7 @@ func TestActOnBooksKnowsEveryAction(t *testing.T) {
 		require.Nil(t, refused)
 		stray := order.Key{Merchant: merchant, Number: "stray"}
 		require.NoError(t, b.OpenDiscrepancy(ctx, stray, codes.DiscrepancyMismatch, "x"))
-		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"), "")
+		callback, _, err := b.StoreCallback(ctx, callbackFor(request(order.Deposit, "stray", "1"), "G"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(ctx, callback, Unmatched))
 		_, _, err = b.MarkRestored(ctx, who("amina", "w"))

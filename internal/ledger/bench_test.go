@@ -100,7 +100,7 @@ func life(t testing.TB, b *testBundle, number string) {
 	open(t, b, r)
 	submit(t, b, r.Key(), Answer{Outcome: Accepted, GatewayID: "G" + number})
 	c := callbackFor(r, "G"+number)
-	id, _, err := b.StoreCallback(t.Context(), c, []byte(`{"state":2}`), "")
+	id, _, err := b.StoreCallback(t.Context(), c, []byte(`{"state":2}`), "", nil)
 	require.NoError(t, err)
 	finding := paid("1", "0.02")
 	finding.Source, finding.Evidence = rules.FromCallback, id

@@ -61,7 +61,8 @@ func (l *Ledger) WorkDiscrepancy(ctx context.Context, work order.DiscrepancyWork
 const (
 	assignedTo = "assign to "
 	waitsLong  = "wait without end"
-	waitsDays  = "wait %d days"
+	waitsDay   = "wait 1 day"
+	waitsDays  = "wait %d days" // in older entries also of one
 )
 
 // workedEvidence is what the evidence of a step says after the discrepancy.
@@ -71,7 +72,9 @@ func workedEvidence(work order.DiscrepancyWork) string {
 		return assignedTo + sanitizeText(work.To)
 	case work.Step != order.StepWait:
 		return string(work.Step)
-	case work.Days > 0:
+	case work.Days == 1:
+		return waitsDay
+	case work.Days > 1:
 		return fmt.Sprintf(waitsDays, work.Days)
 	}
 	return waitsLong

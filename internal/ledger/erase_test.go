@@ -195,7 +195,7 @@ func TestNewsOfAnErasedOrder(t *testing.T) {
 
 		c := callbackFor(r, "P1")
 		c.State, c.FailReason = 5, plantedText
-		id, fresh, err := after.StoreCallback(t.Context(), c, []byte(plantedName), "")
+		id, fresh, err := after.StoreCallback(t.Context(), c, []byte(plantedName), "", nil)
 		require.NoError(t, err)
 		require.True(t, fresh)
 		settle(t, after, key, rules.Finding{Source: rules.FromQuery, Verdict: rules.Returned})
@@ -279,7 +279,7 @@ func TestEraseRefuses(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, refusal)
 
-		_, _, err = b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "W1", "100"), "P1"), []byte("{}"), "")
+		_, _, err = b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "W1", "100"), "P1"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		refuses(after, CodeEraseOpen, "1 callbacks", key, amina)
 		b.handled(t, key)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -34,7 +35,7 @@ var inboxStatuses = []InboxStatus{Stored, Unmatched, Signalled, Late, Done}
 // receiver's database login can store others: nothing is booked on one before its signature
 // was verified again.
 type InboxEntry struct {
-	ID       string           `json:"id"` // tarspay.Callback.Fingerprint
+	ID       string           `json:"id"` // tarspay.Callback.Fingerprint; another one if that was taken: see StoreCallback
 	Callback tarspay.Callback `json:"callback"`
 	Status   InboxStatus      `json:"status"`
 	Hidden   string           `json:"hidden,omitempty"`  // Encrypted or Erased: of the callback, only the key of its order is known
@@ -64,42 +65,93 @@ func (e InboxEntry) Key() order.Key {
 	return sanitizeOrderKey(order.Key{Merchant: e.Callback.Merchant, Number: e.Callback.OrderNumber})
 }
 
+// Proven reports whether the gateway has signed the callback as it is stored. What is
+// encrypted or was erased cannot be verified.
+func (e InboxEntry) Proven(verifier *tarspay.Verifier) bool {
+	if verifier == nil {
+		return false
+	}
+	signed, err := verifier.ParseCallback(e.Body, e.Signature)
+	return err == nil && signed.Fingerprint() == e.Callback.Fingerprint()
+}
+
 // StoreCallback stores a verified callback, its body, at most tarspay.MaxCallbackBytes, and
 // the gateway's signature of the body, in hex. Callbacks with the same fingerprint are the same
 // callback: a repetition is counted, and fresh is false. The gateway may be
 // answered OK only after StoreCallback has returned.
-func (l *Ledger) StoreCallback(ctx context.Context, callback tarspay.Callback, body []byte, signature string) (id string, fresh bool, err error) {
-	if len(body) > tarspay.MaxCallbackBytes {
-		return "", false, fmt.Errorf("ledger: store callback: %d bytes are more than %d", len(body), tarspay.MaxCallbackBytes)
-	}
-	text, err := besideBody(callback, body)
+//
+// The id is the callback's fingerprint. Whoever has the receiver's database login can store
+// something else under it before. So a row that is there already is this callback only if the
+// verifier proves that; otherwise the callback is stored under another id, which nobody can
+// know before. Without a verifier, the row is believed.
+func (l *Ledger) StoreCallback(
+	ctx context.Context, callback tarspay.Callback, body []byte, signature string, verifier *tarspay.Verifier,
+) (id string, fresh bool, err error) {
+	row, err := l.private.callbackRow(callback, body, signature)
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
 	}
-	signed, err := hex.DecodeString(signature)
-	if err != nil {
-		return "", false, fmt.Errorf("ledger: store callback: its signature is not hex: %w", err)
-	}
-	id = callback.Fingerprint()
-	merchant, number := sanitizeKey(callback.Merchant), sanitizeKey(callback.OrderNumber)
-	key, err := l.private.ring.NewKey(callbackSubject(merchant, number))
-	if err != nil {
-		return "", false, fmt.Errorf("ledger: store callback: %w", err)
-	}
-	var received int
-	err = l.inUndatedTx(ctx, func(t tx) error {
-		return t.Get(ctx, &received, `
-			INSERT INTO inbox (id, merchant, number, callback, body, signature, data_key, status, received, first_at, last_at)
-			SELECT ?, ?, ?, ?, ?, ?, ?, ?, 1, now, now FROM (SELECT `+t.Clock()+` AS now) c WHERE 1 = 1
-			ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
-			RETURNING received`,
-			id, merchant, number, key.Seal("callback", text),
-			[]byte(key.Seal("body", string(body))), []byte(key.Seal("signature", string(signed))), key.Stored(), Stored)
+	var there inboxRow
+	err = l.inUndatedTx(ctx, func(t tx) (err error) {
+		if there, err = t.store(ctx, row); err != nil || there.Received == 1 || verifier == nil {
+			return err
+		}
+		if e := t.entry(there); !e.Proven(verifier) || e.key != (order.Key{}) || e.Callback.Fingerprint() != callback.Fingerprint() {
+			beside := row
+			beside.ID = besideID(callback, body, signature)
+			there, err = t.store(ctx, beside)
+		}
+		return err
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("ledger: store callback: %w", err)
 	}
-	return id, received == 1, nil
+	return there.ID, there.Received == 1, nil
+}
+
+// callbackRow returns a callback as it is stored.
+func (p private) callbackRow(callback tarspay.Callback, body []byte, signature string) (inboxRow, error) {
+	if len(body) > tarspay.MaxCallbackBytes {
+		return inboxRow{}, fmt.Errorf("%d bytes are more than %d", len(body), tarspay.MaxCallbackBytes)
+	}
+	text, err := besideBody(callback, body)
+	if err != nil {
+		return inboxRow{}, err
+	}
+	signed, err := hex.DecodeString(signature)
+	if err != nil {
+		return inboxRow{}, fmt.Errorf("its signature is not hex: %w", err)
+	}
+	row := inboxRow{ID: callback.Fingerprint(), Merchant: sanitizeKey(callback.Merchant), Number: sanitizeKey(callback.OrderNumber), Status: Stored}
+	key, err := p.ring.NewKey(callbackSubject(row.Merchant, row.Number))
+	if err != nil {
+		return inboxRow{}, err
+	}
+	row.Callback, row.DataKey = key.Seal("callback", text), key.Stored()
+	row.Body, row.Signature = []byte(key.Seal("body", string(body))), []byte(key.Seal("signature", string(signed)))
+	return row, nil
+}
+
+// store inserts a callback, or counts that it came again. It returns the row as it is stored.
+func (t tx) store(ctx context.Context, row inboxRow) (there inboxRow, err error) {
+	err = t.Get(ctx, &there, `
+		INSERT INTO inbox (id, merchant, number, callback, body, signature, data_key, status, received, first_at, last_at)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, 1, now, now FROM (SELECT `+t.Clock()+` AS now) c WHERE 1 = 1
+		ON CONFLICT (id) DO UPDATE SET received = inbox.received + 1, last_at = excluded.last_at
+		RETURNING `+inboxColumns,
+		row.ID, row.Merchant, row.Number, row.Callback, row.Body, row.Signature, row.DataKey, row.Status)
+	return there, err
+}
+
+// besideID returns the id of a callback whose fingerprint another row has. It depends on the
+// signature, which nobody but the gateway can make: so it is not known before the callback is.
+func besideID(callback tarspay.Callback, body []byte, signature string) string {
+	hash := sha256.New()
+	for _, part := range []string{"tarspay callback beside", callback.Fingerprint(), signature} {
+		fmt.Fprintf(hash, "%d %s ", len(part), part)
+	}
+	hash.Write(body)
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // besideBody returns what is stored of a callback beside its body: nothing if the body says
@@ -148,6 +200,9 @@ const (
 	// recheckLateAfter is the time after which a late callback is listed again, because its
 	// workflow may no longer run. That workflow queries the gateway for a day.
 	recheckLateAfter = 10 * time.Minute
+	// aheadAtMost is the most by which a time that a process of ours has stored is ahead of the
+	// ledger's clock. Whoever has the receiver's database login can store any time.
+	aheadAtMost = time.Minute
 )
 
 // notDone is the SQL condition for callbacks that are not handled. Its text must equal the
@@ -156,7 +211,7 @@ const notDone = "status <> 'done'"
 
 // PendingCallbacks lists the callbacks to deliver, oldest first:
 //   - stored ones that came at least unmarked ago. Younger ones may be signalled, and not
-//     marked yet.
+//     marked yet. Here and below, a time that lies ahead hides nothing.
 //   - unmatched ones whose order exists now
 //   - signalled ones that were not handled although their order has ended. A signal
 //     that arrives while the workflow ends is lost.
@@ -166,13 +221,14 @@ func (l *Ledger) PendingCallbacks(ctx context.Context, limit int, unmarked time.
 	if err != nil {
 		return nil, err
 	}
-	entries, err := l.callbacks(ctx, notDone+` AND (status = 'stored' AND last_at <= ?
-		OR status = 'late' AND told_at < ?
+	ahead := now.Add(aheadAtMost).UnixMilli()
+	entries, err := l.callbacks(ctx, notDone+` AND (status = 'stored' AND (last_at <= ? OR last_at > ?)
+		OR status = 'late' AND (told_at < ? OR told_at > ?)
 		OR status = 'unmatched' AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number)
-		OR status = 'signalled' AND last_at < ? AND EXISTS (
+		OR status = 'signalled' AND (last_at < ? OR last_at > ?) AND EXISTS (
 			SELECT 1 FROM orders o WHERE o.merchant = inbox.merchant AND o.number = inbox.number AND NOT o.`+openOrders+`))`,
-		pageSize(limit), now.Add(-unmarked).UnixMilli(), now.Add(-recheckLateAfter).UnixMilli(), now.Add(-unreadAfter).UnixMilli())
+		pageSize(limit), now.Add(-unmarked).UnixMilli(), ahead, now.Add(-recheckLateAfter).UnixMilli(), ahead, now.Add(-unreadAfter).UnixMilli(), ahead)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: pending callbacks: %w", err)
 	}

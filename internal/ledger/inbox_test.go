@@ -30,7 +30,7 @@ func TestStoreCallback(t *testing.T) {
 		before := time.Now().UTC().Truncate(time.Millisecond)
 
 		const signature = "3006020101020100" // not text, and not the gateway's: nobody verifies it here
-		id, fresh, err := b.StoreCallback(t.Context(), c, body, signature)
+		id, fresh, err := b.StoreCallback(t.Context(), c, body, signature, nil)
 		require.NoError(t, err)
 		require.True(t, fresh)
 		require.Equal(t, c.Fingerprint(), id)
@@ -56,7 +56,7 @@ func TestStoreCallback(t *testing.T) {
 		require.True(t, vault.Sealed(string(kept.Signature)), "it could confirm a guess of the body")
 
 		time.Sleep(2 * time.Millisecond)
-		id2, fresh, err := b.StoreCallback(t.Context(), c, []byte("written otherwise"), "00")
+		id2, fresh, err := b.StoreCallback(t.Context(), c, []byte("written otherwise"), "00", nil)
 		require.NoError(t, err)
 		require.False(t, fresh)
 		require.Equal(t, id, id2)
@@ -72,13 +72,13 @@ func TestStoreCallback(t *testing.T) {
 
 		_, err = b.Callback(t.Context(), "nobody")
 		require.ErrorIs(t, err, ErrNotFound)
-		_, _, err = b.StoreCallback(t.Context(), c, []byte(strings.Repeat("x", tarspay.MaxCallbackBytes+1)), "")
+		_, _, err = b.StoreCallback(t.Context(), c, []byte(strings.Repeat("x", tarspay.MaxCallbackBytes+1)), "", nil)
 		require.ErrorContains(t, err, "are more than 65536")
 		other := c
 		other.PayAmount = "1"
-		_, _, err = b.StoreCallback(t.Context(), other, nil, "no hex")
+		_, _, err = b.StoreCallback(t.Context(), other, nil, "no hex", nil)
 		require.ErrorContains(t, err, "not hex")
-		_, fresh, err = b.StoreCallback(t.Context(), other, nil, "")
+		_, fresh, err = b.StoreCallback(t.Context(), other, nil, "", nil)
 		require.NoError(t, err)
 		require.True(t, fresh)
 	})
@@ -91,7 +91,7 @@ func TestConcurrentDuplicatesAreFreshOnce(t *testing.T) {
 		c := callbackFor(request(order.Withdrawal, "W1", "100"), "G1")
 		var fresh atomic.Int32
 		together(32, func(int) {
-			if _, is, err := b.StoreCallback(t.Context(), c, []byte("{}"), ""); err == nil && is {
+			if _, is, err := b.StoreCallback(t.Context(), c, []byte("{}"), "", nil); err == nil && is {
 				fresh.Add(1)
 			}
 		})
@@ -109,7 +109,7 @@ func TestMarkCallbackGoesForwardOnly(t *testing.T) {
 		for i, from := range inboxStatuses {
 			for j, to := range inboxStatuses {
 				c := callbackFor(request(order.Withdrawal, fmt.Sprint("W", i, j), "100"), "G1")
-				id, _, err := b.StoreCallback(t.Context(), c, []byte("{}"), "")
+				id, _, err := b.StoreCallback(t.Context(), c, []byte("{}"), "", nil)
 				require.NoError(t, err)
 				require.NoError(t, b.MarkCallback(t.Context(), id, from))
 				require.NoError(t, b.MarkCallback(t.Context(), id, to))
@@ -137,7 +137,7 @@ func TestPendingCallbacks(t *testing.T) {
 
 		ids := make(map[string]string)
 		for _, number := range []string{"stored", "unmatched", "appeared", "signalled", "late", "done", "last"} {
-			id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, number, "1"), "G"), []byte("{}"), "")
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, number, "1"), "G"), []byte("{}"), "", nil)
 			require.NoError(t, err)
 			ids[number] = id
 			time.Sleep(2 * time.Millisecond) // they are listed by the time they came
@@ -163,13 +163,60 @@ func TestPendingCallbacks(t *testing.T) {
 
 		second := callbackFor(request(order.Deposit, "stored", "1"), "G")
 		second.State = tarspay.StateInProgress
-		_, _, err = b.StoreCallback(t.Context(), second, []byte("{}"), "")
+		_, _, err = b.StoreCallback(t.Context(), second, []byte("{}"), "", nil)
 		require.NoError(t, err)
 		entries, err := b.Callbacks(t.Context(), order.Key{Merchant: merchant, Number: "stored"})
 		require.NoError(t, err)
 		require.Equal(t, []tarspay.State{tarspay.StateSucceeded, tarspay.StateInProgress},
 			[]tarspay.State{entries[0].Callback.State, entries[1].Callback.State})
 		require.True(t, slices.IsSortedFunc(entries, func(a, b InboxEntry) int { return a.FirstAt.Compare(b.FirstAt) }))
+	})
+}
+
+// A callback begins as stored, and is handled once.
+func TestCallbacksAreGuarded(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, "W1", "1"), "G"), []byte("{}"), "", nil)
+		require.NoError(t, err)
+		for _, status := range []InboxStatus{Unmatched, Signalled, Late, Done} {
+			require.ErrorContains(t, b.exec("INSERT INTO inbox (id, merchant, number, callback, body, status, received, first_at, last_at) "+
+				"SELECT 'x', merchant, number, callback, body, ?, 1, 1, 1 FROM inbox", status), "a callback begins as stored", status)
+		}
+		require.NoError(t, b.MarkCallback(t.Context(), id, Done))
+		for _, status := range []InboxStatus{Stored, Unmatched, Signalled, Late} {
+			require.ErrorContains(t, b.exec("UPDATE inbox SET status = ?", status), "a callback is handled once", status)
+		}
+	})
+}
+
+// Whoever has the receiver's database login writes times that lie ahead. They hide nothing.
+func TestTimesAheadHideNoCallback(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		b.books(t, "1000", "0")
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		b.SetClock(func() time.Time { return noon })
+		ended := open(t, b, request(order.Withdrawal, "signalled", "2000"))
+		require.Equal(t, order.Failed, ended.State)
+		for _, status := range []InboxStatus{Stored, Signalled, Late} {
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, string(status), "2000"), "G"), []byte("{}"), "", nil)
+			require.NoError(t, err)
+			require.NoError(t, b.MarkCallback(t.Context(), id, status))
+		}
+		pending := func() int {
+			entries, err := b.PendingCallbacks(t.Context(), 10, time.Minute)
+			require.NoError(t, err)
+			return len(entries)
+		}
+		require.Zero(t, pending())
+		ahead := noon.Add(aheadAtMost).UnixMilli()
+		require.NoError(t, b.exec("UPDATE inbox SET last_at = ?, told_at = ?", ahead, ahead))
+		require.Zero(t, pending(), "clocks may differ so much")
+		require.NoError(t, b.exec("UPDATE inbox SET last_at = ?, told_at = ?", ahead+1, ahead+1))
+		require.Equal(t, 3, pending())
 	})
 }
 
@@ -180,7 +227,7 @@ func TestSetCallbackAside(t *testing.T) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		r := request(order.Deposit, "stray", "1")
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		var trail []string
 		aside := func(by, why, code, trace string, status InboxStatus) {
@@ -215,7 +262,7 @@ func TestSetCallbackAside(t *testing.T) {
 		require.Equal(t, "callback "+id, done.Evidence)
 		require.Equal(t, order.Reason{Code: CodeUnmatched, Text: "not ours"}, done.Reason)
 
-		_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
+		_, fresh, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		require.False(t, fresh)
 		unmatched, err = b.UnmatchedCallbacks(t.Context(), 0)
@@ -235,7 +282,7 @@ func TestCallbackOfAnOrderThatAppearedIsNotSetAside(t *testing.T) {
 		b := setup(t)
 		b.books(t, "1000", "0")
 		r := request(order.Deposit, "appeared", "1")
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
 		open(t, b, r)
@@ -262,7 +309,7 @@ func TestCallbacksWithTextThatColumnsDoNotTake(t *testing.T) {
 			c := callbackFor(request(order.Withdrawal, text, "100"), text)
 			c.Currency, c.Fee, c.FailReason = text, text, text
 			c.Extra = map[string]json.RawMessage{"note": json.RawMessage(`"\u0000\ud800"`), "more": json.RawMessage("\"\xff\"")}
-			id, fresh, err := b.StoreCallback(t.Context(), c, []byte("{}"), "")
+			id, fresh, err := b.StoreCallback(t.Context(), c, []byte("{}"), "", nil)
 			require.NoError(t, err)
 			require.True(t, fresh, "%q", text)
 			e, err := b.Callback(t.Context(), id)
@@ -293,7 +340,7 @@ func TestLateCallbacksComeBack(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		b := setup(t)
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, "late", "1"), "G"), []byte("{}"), "")
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Deposit, "late", "1"), "G"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(t.Context(), id, Late))
 		pending := func() int {
@@ -325,7 +372,7 @@ func TestCallbacksThatCannotBePassedOn(t *testing.T) {
 		for _, number := range []string{"problem", "waits", "damaged", "young"} {
 			r := request(order.Deposit, number, "1")
 			open(t, b, r)
-			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "")
+			id, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G"), []byte("{}"), "", nil)
 			require.NoError(t, err)
 			ids[number] = id
 		}
@@ -393,7 +440,7 @@ func TestACallbackIsStoredOnce(t *testing.T) {
 			if beside {
 				body = []byte(`{"another":"body"}`)
 			}
-			id, fresh, err := b.StoreCallback(t.Context(), sent, body, signature)
+			id, fresh, err := b.StoreCallback(t.Context(), sent, body, signature, nil)
 			require.NoError(t, err)
 			require.True(t, fresh)
 			var stored string

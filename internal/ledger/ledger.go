@@ -74,6 +74,7 @@ type Ledger struct {
 	private   private
 	erasing   Erasing
 	zones     map[string]string // the time zone of merchants, where this process knows it
+	proved    provedEnds
 
 	twoPersonClose func(stake money.Amount) bool // nil: one person closes any discrepancy
 }

@@ -40,7 +40,7 @@ func plant(t *testing.T, b *testBundle) order.Key {
 	require.Nil(t, refusal)
 	c := callbackFor(r, "G1")
 	c.FailReason = plantedText
-	_, _, err = b.StoreCallback(t.Context(), c, []byte(`{"payee":"`+plantedName+plantedAccount+`"}`), "3006020101020100")
+	_, _, err = b.StoreCallback(t.Context(), c, []byte(`{"payee":"`+plantedName+plantedAccount+`"}`), "3006020101020100", nil)
 	require.NoError(t, err)
 	_, err = b.Review(t.Context(), key, order.Reason{Code: "X", Text: plantedText})
 	require.NoError(t, err)

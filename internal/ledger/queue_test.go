@@ -48,7 +48,7 @@ func TestNeedsPerson(t *testing.T) {
 		require.NoError(t, err)
 		tick()
 		stray := request(order.Withdrawal, "stray", "3")
-		id, _, err := b.StoreCallback(ctx, callbackFor(stray, "G9"), []byte("{}"), "")
+		id, _, err := b.StoreCallback(ctx, callbackFor(stray, "G9"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(ctx, id, Unmatched)) // 12:06
 		tick()
@@ -434,13 +434,13 @@ func TestStory(t *testing.T) {
 		require.NoError(t, err)
 		tick()
 		c := callbackFor(o.Request, "G1")
-		id, _, err := b.StoreCallback(ctx, c, []byte("{}"), "")
+		id, _, err := b.StoreCallback(ctx, c, []byte("{}"), "", nil)
 		require.NoError(t, err)
 		finding := paid("100", "2")
 		finding.Source, finding.Evidence = rules.FromCallback, id
 		settle(t, b, o.Key(), finding)
 		tick()
-		_, _, err = b.StoreCallback(ctx, c, []byte("{}"), "")
+		_, _, err = b.StoreCallback(ctx, c, []byte("{}"), "", nil)
 		require.NoError(t, err)
 		settle(t, b, o.Key(), rules.Finding{Source: rules.FromQuery, Verdict: rules.Unpaid, Evidence: "x"})
 		tick()
@@ -564,7 +564,7 @@ func TestACallbackIsCountedOnce(t *testing.T) {
 		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		now := noon
 		b.SetClock(func() time.Time { return now })
-		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "stray", "3"), "G9"), []byte("{}"), "")
+		id, _, err := b.StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "stray", "3"), "G9"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		require.NoError(t, b.MarkCallback(t.Context(), id, Unmatched))
 		require.NoError(t, b.ProblemCallback(t.Context(), id, "it does not fit"))

@@ -237,7 +237,7 @@ func TestARetiredKeyEncryptsNothing(t *testing.T) {
 
 		_, _, err := straggler.OpenOrder(t.Context(), request(order.Withdrawal, "W2", "100"), Terms{})
 		require.ErrorContains(t, err, "this data key is retired")
-		_, _, err = straggler.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
+		_, _, err = straggler.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "", nil)
 		require.ErrorContains(t, err, "this data key is retired")
 		var fault *vault.Fault
 		require.ErrorAs(t, b.with(t, parseRing(lineOne, lineTwo)).UseDataKeys(t.Context()), &fault)

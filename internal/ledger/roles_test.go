@@ -227,6 +227,23 @@ func TestRolesOnTheSchema(t *testing.T) {
 	}
 }
 
+// A receiver passes callbacks on. It neither says that one is handled, nor writes one that is.
+func TestRolesOfCallbacks(t *testing.T) {
+	t.Parallel()
+	address, owner := withRoles(t)
+	_, _, err := opened(t, as(t, address, "payouts_receiver")).StoreCallback(t.Context(), callbackFor(request(order.Withdrawal, "W1", "100"), "P1"), []byte("{}"), "", nil)
+	require.NoError(t, err)
+	for role, code := range map[string]string{"payouts_receiver": insufficientPrivilege, "payouts_worker": ""} {
+		require.Equal(t, code, tries(t, owner, role, "UPDATE inbox SET status = 'done'"), role)
+	}
+	for _, status := range []InboxStatus{Unmatched, Signalled, Late} {
+		require.Empty(t, tries(t, owner, "payouts_receiver", "UPDATE inbox SET status = '"+string(status)+"'"))
+	}
+	const restricted = "23001"
+	require.Equal(t, restricted, tries(t, owner, "payouts_receiver",
+		"INSERT INTO inbox (id, merchant, number, callback, body, status, received, first_at, last_at) VALUES ('x', 'M', 'W1', '{}', '', 'done', 1, 1, 1)"))
+}
+
 // An order goes its way under the worker's role, and its callback under the
 // receiver's.
 func TestRolesAtWork(t *testing.T) {
@@ -241,7 +258,7 @@ func TestRolesAtWork(t *testing.T) {
 	open(t, worker, r)
 	submit(t, worker, r.Key(), Answer{Outcome: Accepted, GatewayID: "P1"})
 
-	id, first, err := receiver.StoreCallback(t.Context(), callbackFor(r, "P1"), []byte("{}"), "")
+	id, first, err := receiver.StoreCallback(t.Context(), callbackFor(r, "P1"), []byte("{}"), "", nil)
 	require.NoError(t, err)
 	require.True(t, first)
 	_, err = receiver.Order(t.Context(), r.Key())

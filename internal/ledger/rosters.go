@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
@@ -22,18 +23,21 @@ type Roster struct {
 	Sealed bool      // the seal of that entry was verified
 }
 
-// RecordRoster records that a roster is in force, once. The error is an
-// *order.Refusal with ROSTER_NOT_NEXT if another roster has followed the same one.
-func (l *Ledger) RecordRoster(ctx context.Context, r Roster) error {
-	err := l.inTx(ctx, func(t tx) error {
+// RecordRoster records that a roster is in force, once. recorded is false if a row has its
+// hash already: nobody has compared the rest of that row, nor asked whether the audit has the
+// roster. The error is an *order.Refusal with ROSTER_NOT_NEXT if another roster has followed
+// the same one.
+func (l *Ledger) RecordRoster(ctx context.Context, r Roster) (recorded bool, err error) {
+	err = l.inTx(ctx, func(t tx) error {
 		var known []string
-		if err := t.List(ctx, &known, "SELECT hash FROM rosters WHERE replaces = ?", r.Replaces); err != nil {
+		if err := t.List(ctx, &known, rosterAfter, r.Replaces); err != nil {
 			return err
 		}
+		recorded = len(known) == 0
 		switch {
-		case len(known) > 0 && known[0] == r.Hash:
+		case !recorded && known[0] == r.Hash:
 			return nil
-		case len(known) > 0:
+		case !recorded:
 			return order.Refuse(CodeRosterNotNext, "another roster, %s, is on record as the next one", known[0])
 		}
 		_, err := t.Put(ctx, "INSERT INTO rosters (hash, replaces, text, signatures, at) VALUES (?, ?, ?, ?, ?)",
@@ -44,9 +48,21 @@ func (l *Ledger) RecordRoster(ctx context.Context, r Roster) error {
 		return t.noteOther(ctx, order.Key{}, entry{action: ActionRoster, source: FromConfiguration, evidence: r.Hash})
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: record the roster: %w", err)
+		return false, fmt.Errorf("ledger: record the roster: %w", err)
 	}
-	return nil
+	return recorded, nil
+}
+
+const rosterAfter = "SELECT hash FROM rosters WHERE replaces = ?"
+
+// RosterAfter returns the hash of the stored roster that replaces another one, or "". Nobody
+// has checked that it came into force.
+func (l *Ledger) RosterAfter(ctx context.Context, hash string) (string, error) {
+	var next []string
+	if err := l.db.List(ctx, &next, rosterAfter, hash); err != nil {
+		return "", fmt.Errorf("ledger: the roster after %s: %w", hash, err)
+	}
+	return strings.Join(next, ""), nil
 }
 
 // CodeRosterNotNext is roster.CodeNotNext.

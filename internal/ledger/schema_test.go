@@ -259,7 +259,7 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		submit(t, b, r.Key(), accepted)
 		require.NoError(t, b.OpenDiscrepancy(t.Context(), r.Key(), codes.DiscrepancyMismatch, "x"))
 		require.NoError(t, b.Trip(t.Context(), merchant, order.Reason{Code: order.CodeGatewayPaused}, time.Minute))
-		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
+		_, _, err := b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		_, err = b.compare(t, merchant, pkr("1000"), pkr("0"))
 		require.NoError(t, err)
@@ -300,7 +300,7 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 		for i, outcome := range []Outcome{Accepted, Refused, Ambiguous, Paused, Unsent, ""} {
 			require.NoError(t, b.exec(fmt.Sprintf("INSERT INTO submissions (order_id, attempt, started_at, outcome) SELECT id, %d, 1, '%s' FROM orders", i+2, outcome)))
 		}
-		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "")
+		_, _, err = b.StoreCallback(t.Context(), callbackFor(r, "G1"), []byte("{}"), "", nil)
 		require.NoError(t, err)
 		for _, status := range inboxStatuses {
 			require.NoError(t, b.exec("UPDATE inbox SET status = ?", status))

@@ -25,10 +25,27 @@ type Stop struct {
 	Proposer string    `json:"resume_proposed_by,omitempty"` // the first of the two who resume
 	EndedBy  string    `json:"resumed_by,omitempty"`         // the second
 	EndedAt  time.Time `json:"resumed_at,omitzero"`          // zero while the stop is in force
+	// Unproven is why the audit does not prove that the two have resumed: the stop holds back
+	// as if they had not. HeldBack sets it.
+	Unproven string `json:"-"`
 }
 
 // Text says what is stopped, by whom and why.
-func (s Stop) Text() string { return fmt.Sprintf("%s stopped %s: %s", s.By, s.StopScope, s.Why) }
+func (s Stop) Text() string {
+	text := fmt.Sprintf("%s stopped %s: %s", s.By, s.StopScope, s.Why)
+	if s.Unproven != "" {
+		text += fmt.Sprintf("; %s: %s; %s", s.UnprovenEnd(), s.Unproven, stopAgain)
+	}
+	return text
+}
+
+// UnprovenEnd says what of the stop's end is not proved, for a stop that is Unproven.
+func (s Stop) UnprovenEnd() string {
+	return fmt.Sprintf("the row of stop %d says that %s and %s have resumed %s, and the audit does not prove that", s.ID, s.Proposer, s.EndedBy, s.StopScope)
+}
+
+// stopAgain is how a stop begins anew of which not everything counts.
+const stopAgain = "stop it again, which takes that back; then two persons resume"
 
 // Codes of refusals of a stop, and of its end. They are stable.
 const (
@@ -197,7 +214,7 @@ func (r stopRow) permitResume(who order.Who) *order.Refusal {
 	switch {
 	case r.At == 0:
 		return order.Refuse(CodeStopNotFound, "there is no stop %d", r.ID)
-	case r.EndedAt > 0:
+	case r.EndedAt != 0:
 		return order.Refuse(CodeStopEnded, "%s and %s have resumed %s", r.Proposer, r.EndedBy, r.stop().StopScope)
 	case r.Proposer != "" && rules.SamePerson(who.By, r.Proposer):
 		return order.Refuse(codes.SamePerson, "%s has proposed to resume %s; another person must do it, too", r.Proposer, r.stop().StopScope)
@@ -211,7 +228,7 @@ func (r stopRow) first() firstAct {
 	return firstAct{
 		key: order.Key{Merchant: r.Merchant}, chains: []string{chainOther}, actions: []AuditAction{ActionResume, ActionStop},
 		about: "stop " + strconv.FormatInt(r.ID, 10), by: r.Proposer,
-		did: "has proposed to resume " + scope.String(), anew: "stop it again, which takes that back; then two persons resume",
+		did: "has proposed to resume " + scope.String(), anew: stopAgain,
 		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
 			_, refusal := a.PermitResume(who, scope, r.ID, at)
 			return refusal
@@ -236,31 +253,58 @@ func (l *Ledger) Stops(ctx context.Context) ([]Stop, error) {
 	return stops, nil
 }
 
+// inScope is the SQL condition that a stop s, while it is in force, holds back the order o.
+const inScope = "(s.merchant = o.merchant OR s.country = o.country OR (s.merchant = '' AND s.country = '')) AND o.kind = 'withdrawal'"
+
 // stopped is the SQL condition that a stop s holds back the order o.
-const stopped = "s.ended_at = 0 AND (s.merchant = o.merchant OR s.country = o.country OR (s.merchant = '' AND s.country = '')) AND o.kind = 'withdrawal'"
+const stopped = "s.ended_at = 0 AND " + inScope
 
 // HeldBack returns what holds the order's create back: the oldest stop in force, or
 // nil, and whether the merchant's breaker is open. The database refuses an attempt
 // of an order that is stopped in any case.
+//
+// With an authority, a stop that has ended in its row also holds back if the audit does not
+// prove its end: see Stop.Unproven. ErrSealUnknown if another worker may be able to tell.
 func (l *Ledger) HeldBack(ctx context.Context, key order.Key) (stop *Stop, breaker bool, err error) {
-	var found struct {
-		Stop    int64 `db:"stop"`
-		Breaker bool  `db:"breaker"`
+	for {
+		var found struct {
+			Stop    int64 `db:"stop"`
+			Breaker bool  `db:"breaker"`
+		}
+		merchant := sanitizeKey(key.Merchant)
+		err = l.db.Get(ctx, &found, `
+			SELECT COALESCE((SELECT s.id FROM stops s WHERE `+inScope+` AND (s.ended_at = 0 OR `+l.endUnproved(merchant)+`)
+					ORDER BY s.ended_at <> 0, s.id LIMIT 1), 0) AS stop,
+				EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant) AS breaker
+			FROM orders o WHERE o.merchant = ? AND o.number = ?`, merchant, sanitizeKey(key.Number))
+		proved := false
+		if err == nil && found.Stop > 0 {
+			stop, proved, err = l.holding(ctx, found.Stop)
+		}
+		switch {
+		case err != nil:
+			return nil, false, fmt.Errorf("ledger: what holds %s back: %w", key, missing(err, "order %s", key))
+		case !proved: // else it is not found again
+			return stop, found.Breaker, nil
+		}
 	}
-	err = l.db.Get(ctx, &found, `
-		SELECT COALESCE((SELECT MIN(s.id) FROM stops s WHERE `+stopped+`), 0) AS stop,
-			EXISTS (SELECT 1 FROM breakers b WHERE b.merchant = o.merchant) AS breaker
-		FROM orders o WHERE o.merchant = ? AND o.number = ?`, sanitizeKey(key.Merchant), sanitizeKey(key.Number))
-	if err == nil && found.Stop > 0 {
-		var row stopRow
-		row, err = l.private.openStop(row, l.db.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?", found.Stop))
-		read := row.stop()
-		stop = &read
+}
+
+// holding reads a stop that may hold back. proved reports that it has ended, which the audit
+// proves: it does not.
+func (l *Ledger) holding(ctx context.Context, id int64) (stop *Stop, proved bool, err error) {
+	var row stopRow
+	err = l.db.Get(ctx, &row, "SELECT "+stopColumns+" FROM stops WHERE id = ?", id)
+	if row, err = l.private.openStop(row, err); err != nil {
+		return nil, false, err
 	}
-	if err != nil {
-		return nil, false, fmt.Errorf("ledger: what holds %s back: %w", key, missing(err, "order %s", key))
+	read := row.stop()
+	if row.EndedAt != 0 {
+		if read.Unproven, err = l.proveEnd(ctx, row); err != nil || read.Unproven == "" {
+			return nil, err == nil, err
+		}
 	}
-	return stop, found.Breaker, nil
+	return &read, false, nil
 }
 
 const stopColumns = "id, merchant, country, at, actor, why, proposer, ended_by, ended_at, data_key"

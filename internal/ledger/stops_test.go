@@ -173,12 +173,16 @@ func TestStopsAreGuarded(t *testing.T) {
 			"UPDATE stops SET ended_at = 1, ended_by = 'amina'":                                                                               "stops_ended",
 			"INSERT INTO stops (merchant, country, at, actor, why) VALUES ('M1', 'PK', 1, 'a', 'w')":                                          "stops_scope",
 			"INSERT INTO stops (merchant, country, at, actor, why, proposer, ended_by, ended_at) VALUES ('M1', '', 1, 'a', 'w', 'a', 'b', 1)": "a stop begins in force",
+			"UPDATE stops SET ended_at = -1, ended_by = 'amina', proposer = 'bilal'":                                                          "a stop ends at a time",
+			"INSERT INTO stops (merchant, country, at, actor, why, proposer, ended_by, ended_at) VALUES ('M1', '', 1, 'a', 'w', '', '', -1)":  "a stop ends at a time",
 		} {
 			require.ErrorContains(t, b.exec(query), why, query)
 		}
 		b.resumes(t, stop.ID, "amina", "")
 		b.resumes(t, stop.ID, "bilal", "")
-		require.ErrorContains(t, b.exec("UPDATE stops SET ended_at = 0, ended_by = ''"), "a stop ends once")
+		for _, query := range []string{"ended_at = 0, ended_by = ''", "ended_at = ended_at + 1", "ended_by = 'omar'", "proposer = 'omar'"} {
+			require.ErrorContains(t, b.exec("UPDATE stops SET "+query), "a stop ends once", query)
+		}
 	})
 }
 

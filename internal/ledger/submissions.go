@@ -93,7 +93,8 @@ func (l *Ledger) Submissions(ctx context.Context, key order.Key) ([]Submission, 
 // be sent.
 //
 // With an authority, an order whose state the audit does not prove goes to review instead,
-// with codes.OrderUnproven: see unproven.
+// with codes.OrderUnproven: see unproven. An order of a stop that has ended in its row is not
+// sent before HeldBack has found that end proved.
 //
 // Errors: ErrNotFound; ErrSealUnknown; ErrState unless the order has exactly earlier attempts,
 // and is a created deposit, a reserved withdrawal, submitting or unknown; ErrState before the
@@ -102,6 +103,7 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 	l.refresh()
 	var submission Submission
 	var unproven order.Reason
+	unproved := l.endUnproved(sanitizeKey(key.Merchant))
 	err := l.inLocked(ctx, key, "", func(t tx, h *held) (err error) {
 		if earlier != h.attempts {
 			return fmt.Errorf("%w: %d attempts are on record, and %d were asked about", ErrState, h.attempts, earlier)
@@ -119,9 +121,7 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 			return fmt.Errorf("%w: a create is not sent before %s", ErrState, h.ReleaseAt)
 		}
 		h.attempts++
-		h.also = append(h.also, func() []write {
-			return []write{statement("INSERT INTO submissions (order_id, attempt, started_at) VALUES (?, ?, ?)", h.id, h.attempts, t.At.UnixMilli())}
-		})
+		h.also = append(h.also, func() []write { return []write{t.beginSubmission(*h, unproved)} })
 		if h.State == order.Submitting {
 			err = t.update(ctx, h, order.Submitting)
 		} else {
@@ -137,6 +137,29 @@ func (l *Ledger) NextSubmission(ctx context.Context, key order.Key, earlier int)
 		return Submission{}, fmt.Errorf("ledger: next submission of %s: %w", key, err)
 	}
 	return submission, nil
+}
+
+// errEndUnproved rolls the transaction back: a stop of the order has ended in its row only, as
+// far as this process knows.
+var errEndUnproved = errors.New("a stop of the order has ended, and that was not proved yet: ask what holds the order back")
+
+// beginSubmission inserts the row of an attempt. With an authority, errEndUnproved if a stop
+// of the order meets the condition unproved: the stop may have ended since somebody has asked
+// what holds the order back.
+func (t tx) beginSubmission(h held, unproved string) write {
+	const columns = "INSERT INTO submissions (order_id, attempt, started_at) "
+	if t.authority == nil {
+		return statement(columns+"VALUES (?, ?, ?)", h.id, h.attempts, t.At.UnixMilli())
+	}
+	w := statement(columns+"SELECT o.id, ?, ? FROM orders o WHERE o.id = ? AND NOT EXISTS (SELECT 1 FROM stops s WHERE "+inScope+" AND "+unproved+")",
+		h.attempts, t.At.UnixMilli(), h.id)
+	w.check = func(inserted int64) error {
+		if inserted != 1 {
+			return errEndUnproved
+		}
+		return nil
+	}
+	return w
 }
 
 // CompleteSubmission stores the result of an attempt.

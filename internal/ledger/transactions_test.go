@@ -354,7 +354,7 @@ func TestUnmatchedBefore(t *testing.T) {
 			if i == 3 {
 				c.Merchant = "M2"
 			}
-			id, _, err := b.StoreCallback(t.Context(), c, nil, "")
+			id, _, err := b.StoreCallback(t.Context(), c, nil, "", nil)
 			require.NoError(t, err)
 			ids = append(ids, id)
 			if i != 1 {

@@ -17,9 +17,10 @@ import (
 // that changed its state is sealed and leads to the state that the row has. Before its first
 // create, the approvals that it needs are counted again. Without an authority the row decides.
 
-// ErrSealUnknown means that the order's newest entry was sealed with a key that this process
-// does not have, as after a key was replaced on other workers first. Nothing was written.
-var ErrSealUnknown = errors.New("the audit's newest entry about the order has a seal of a key that this worker does not have")
+// ErrSealUnknown means that the entry that decides whether the order may go on was sealed with
+// a key that this process does not have, as after a key was replaced on other workers first.
+// Nothing was written.
+var ErrSealUnknown = errors.New("the audit's entry that decides about the order has a seal of a key that this worker does not have")
 
 // unproven returns why the audit does not prove that the order stands where its row says,
 // with codes.OrderUnproven, or an empty reason. It reads the audit in a statement of its own,

@@ -227,9 +227,13 @@ func (r discrepancyRow) afterStep(told *toldDiscrepancy, what string, at int64) 
 		told.Assignee = ""
 	case order.StepWait:
 		var days int
-		if what == string(order.StepWait) {
+		read, err := fmt.Sscanf(what, waitsDays, &days)
+		switch {
+		case what == string(order.StepWait):
 			told.WaitUntil = r.WaitUntil // an entry from before schema version 23
-		} else if read, err := fmt.Sscanf(what, waitsDays, &days); err == nil && read == 1 {
+		case what == waitsDay:
+			told.WaitUntil = waitUntil(at, 1)
+		case err == nil && read == 1:
 			told.WaitUntil = waitUntil(at, days)
 		}
 	case order.StepExplain:

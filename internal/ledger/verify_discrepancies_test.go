@@ -256,6 +256,35 @@ func TestVerifyReadsOlderEntriesOfDiscrepancies(t *testing.T) {
 	})
 }
 
+// A wait of one day is said so. Older releases said "1 days".
+func TestWaitsOfADay(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
+		b := setup(t)
+		key := order.Key{Merchant: merchant, Number: "waiting"}
+		id := b.stray(t, key.Number, 7)
+		named := order.DiscrepancyRef{Discrepancy: id}.Named()
+		b.works(t, id, order.DiscrepancyWork{Step: order.StepWait, Days: 1}, who("amina", "ticket"))
+		entries, err := b.Audit(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, named+": wait 1 day", entries[len(entries)-1].Evidence)
+		b.clean(t)
+		require.NoError(t, b.inTx(t.Context(), func(tx tx) error {
+			row := discrepancyRow{ID: id, State: order.DiscrepancyWaiting, Said: "ticket", SaidBy: "amina", WaitUntil: waitUntil(tx.At.UnixMilli(), 1)}
+			if err := tx.putDiscrepancy(t.Context(), row); err != nil {
+				return err
+			}
+			return tx.noteOther(t.Context(), key, entry{
+				action: ActionWorkDiscrepancy, actor: "amina", source: rules.FromOperator, evidence: named + ": wait 1 days",
+				reason: order.Reason{Code: codes.DiscrepancyNoOrder, Text: "ticket"},
+			})
+		}))
+		b.clean(t)
+		require.NoError(t, b.exec("UPDATE discrepancies SET wait_until = wait_until + 1"))
+		require.Equal(t, []string{"waiting" + notSaid + "wait"}, b.reported(t))
+	})
+}
+
 // A mark of any length is found in the entry of the opening.
 func TestMarksOfAnyLength(t *testing.T) {
 	t.Parallel()

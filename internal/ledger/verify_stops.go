@@ -52,7 +52,7 @@ func (r stopRow) unsaid(entries []auditRow) (what []string) {
 	if r.Proposer != "" && !said(ActionResume, r.Proposer, anyTime) {
 		what = append(what, "proposed to resume them")
 	}
-	if r.EndedAt > 0 && !said(ActionResume, r.EndedBy, r.EndedAt) {
+	if r.EndedAt != 0 && !said(ActionResume, r.EndedBy, r.EndedAt) {
 		what = append(what, "resumed them")
 	}
 	return what

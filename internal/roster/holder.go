@@ -21,6 +21,7 @@ import (
 type Holder struct {
 	path    string
 	accept  func(next *Roster, text, signatures []byte) error
+	newer   func(inForce *Roster) (*Roster, error)
 	now     func() time.Time
 	loading sync.Mutex // one check of the file at a time; held while accept writes
 	looked  time.Time  // when the files were last checked
@@ -41,6 +42,9 @@ type Options struct {
 	// again later. signatures is the file of signatures; nil of the first roster. It
 	// may be nil.
 	Accept func(next *Roster, text, signatures []byte) error
+	// Newer returns a roster that other processes have put in force since the one in force, or
+	// nil. It is called at each check of the file. It may be nil.
+	Newer func(inForce *Roster) (*Roster, error)
 	// Now is time.Now if nil.
 	Now func() time.Time
 }
@@ -53,7 +57,7 @@ const lookEvery = time.Second
 // file must be its successor. Otherwise the used roster stays in force, and
 // Problem says why.
 func Open(path string, options Options) (*Holder, error) {
-	h := &Holder{path: path, accept: options.Accept, now: options.Now}
+	h := &Holder{path: path, accept: options.Accept, newer: options.Newer, now: options.Now}
 	if h.now == nil {
 		h.now = time.Now
 	}
@@ -83,7 +87,8 @@ func Open(path string, options Options) (*Holder, error) {
 }
 
 // Current returns the roster in force. At most once per second it checks whether
-// the file has changed. A file that is not a successor has no effect, see Problem.
+// the file has changed, or whether another process has a newer roster. A file that is not
+// a successor has no effect, see Problem.
 func (h *Holder) Current() *Roster {
 	h.loading.Lock()
 	defer h.loading.Unlock()
@@ -91,15 +96,10 @@ func (h *Holder) Current() *Roster {
 	if past := now.Sub(h.looked); past >= 0 && past < lookEvery {
 		return h.InForce()
 	}
-	marks := h.marks()
-	if marks == h.seen && h.Problem() == nil && !h.fresh(marks) {
-		h.looked = now
-		return h.InForce()
+	next, problem := h.fromFile(now)
+	if next == nil && h.newer != nil {
+		next, problem = h.fromOthers(problem)
 	}
-	// The marks are taken before the files are read, so a change in between is
-	// found at the next check.
-	h.looked, h.seen = now, marks
-	next, problem := h.loadSuccessor(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.problem = problem
@@ -107,6 +107,32 @@ func (h *Holder) Current() *Roster {
 		h.current = next
 	}
 	return h.current
+}
+
+// fromFile returns the roster of the file if it may follow, and why the file is not in force.
+func (h *Holder) fromFile(now time.Time) (next *Roster, problem error) {
+	h.looked = now
+	marks := h.marks()
+	if marks == h.seen && h.Problem() == nil && !h.fresh(marks) {
+		return nil, nil //nolint:nilnil // nothing follows, and nothing is wrong
+	}
+	// The marks are taken before the files are read, so a change in between is
+	// found at the next check.
+	h.seen = marks
+	return h.loadSuccessor(now)
+}
+
+// fromOthers returns the roster that other processes have put in force. problem is that of the
+// file.
+func (h *Holder) fromOthers(problem error) (*Roster, error) {
+	next, err := h.newer(h.InForce())
+	switch {
+	case err != nil:
+		return nil, errors.Join(problem, fmt.Errorf("roster: one is stored that may not follow: %w", err))
+	case next == nil:
+		return nil, problem
+	}
+	return next, Problems{{CodeNotNext, h.path, 1, "the roster in force is " + next.Hash() + ", and the file has another one: put the newer one in its place"}}
 }
 
 // Watch checks the file every second until the context ends, also while nobody asks who may
@@ -119,6 +145,9 @@ func (h *Holder) Watch(ctx context.Context, tell func(problem error)) {
 	told := ""
 	for {
 		h.Current()
+		if ctx.Err() != nil {
+			return
+		}
 		problem, text := h.Problem(), ""
 		if problem != nil {
 			text = problem.Error()

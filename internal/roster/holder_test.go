@@ -258,3 +258,42 @@ func TestHolderWatches(t *testing.T) {
 	cancel()
 	<-ended
 }
+
+// A process whose file is older than those of others uses the roster that others have put in
+// force, and says that its file is not the one. One that may not follow changes nothing.
+func TestHolderFollowsOthers(t *testing.T) {
+	t.Parallel()
+	stored := errors.New("the stored roster is not signed")
+	newer, err := Parse([]byte(next(t)), "the ledger's roster")
+	require.NoError(t, err)
+	var found *Roster
+	var fails error
+	h := open(t, Options{Newer: func(inForce *Roster) (*Roster, error) {
+		if inForce.Hash() == newer.Hash() {
+			return nil, nil
+		}
+		return found, fails
+	}})
+	first := h.Current().Hash()
+	h.at = h.at.Add(time.Hour)
+	assert.Equal(t, first, h.Current().Hash())
+	assert.NoError(t, h.Problem())
+
+	fails = stored
+	h.at = h.at.Add(lookEvery)
+	assert.True(t, h.knows(t, "amina"))
+	require.ErrorIs(t, h.Problem(), stored)
+
+	found, fails = newer, nil
+	h.at = h.at.Add(lookEvery)
+	assert.False(t, h.knows(t, "amina"), "she is revoked here, too")
+	assert.Equal(t, []string{CodeNotNext}, codesOf(t, h.Problem()))
+	h.at = h.at.Add(lookEvery)
+	assert.Equal(t, newer.Hash(), h.Current().Hash(), "the older file is not put back")
+	require.Error(t, h.Problem())
+
+	h.write(t, "", next(t))
+	h.at = h.at.Add(lookEvery)
+	assert.Equal(t, newer.Hash(), h.Current().Hash())
+	assert.NoError(t, h.Problem())
+}

@@ -39,7 +39,7 @@ func Authorize(ctx context.Context, log *slog.Logger, books *ledger.Ledger, sett
 		log.Warn("No roster: everybody may act under any name. Set PAYOUTS_ROSTER_FILE")
 		return telemetry.Check{Name: "roster", Try: func(context.Context) error { return telemetry.State("none") }}, nil
 	}
-	options := roster.Options{InForce: used.Text, Accept: func(next *roster.Roster, text, signatures []byte) error {
+	options := roster.Options{InForce: used.Text, Newer: boot.NewerRoster(ctx, books), Accept: func(next *roster.Roster, text, signatures []byte) error {
 		return record(ctx, log, books, ledger.Roster{Hash: next.Hash(), Replaces: next.Replaces(), Text: text, Signatures: signatures})
 	}}
 	holder, err := roster.Open(settings.RosterFile, options)
@@ -63,7 +63,10 @@ const rosterTime = 5 * time.Second
 func record(ctx context.Context, log *slog.Logger, books *ledger.Ledger, r ledger.Roster) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rosterTime)
 	defer cancel()
-	err := books.RecordRoster(ctx, r)
+	recorded, err := books.RecordRoster(ctx, r)
+	if err == nil && !recorded {
+		_, err = boot.RecordedRoster(ctx, books, r.Hash) // another worker has, or somebody else
+	}
 	if err == nil {
 		log.Info("A roster is in force", "roster", r.Hash, "replaces", r.Replaces)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -137,7 +138,7 @@ func TestACallbackThatNoGatewaySigned(t *testing.T) {
 			key := o.sent(number, number)
 			genuine := says(number, number, tarspay.StateSucceeded)
 			body, signature := tarspay.EncodeCallback(genuine, gateway)
-			id, _, err := o.StoreCallback(t.Context(), genuine, body, signature)
+			id, _, err := o.StoreCallback(t.Context(), genuine, body, signature, nil)
 			require.NoError(t, err)
 			applied, err := a.acts.ApplyCallback(t.Context(), key, id)
 			require.NoError(t, err)
@@ -163,5 +164,80 @@ func TestAForgedCallbackNamesAnothersOrder(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, order.Submitted, applied.Standing.State)
 		require.True(t, applied.Ask)
+	})
+}
+
+// Whoever has the receiver's database login writes a row under the id of a callback before the
+// genuine one comes. That one is stored beside it, counted once, and settles the order.
+func TestACallbackWhoseIDIsTaken(t *testing.T) {
+	private, _, err := tarspay.GenerateKey()
+	require.NoError(t, err)
+	gateway, err := tarspay.NewSigner(private)
+	require.NoError(t, err)
+	verifier, err := tarspay.NewVerifier(gateway.PublicKey())
+	require.NoError(t, err)
+	onEngines(t, func(o *office) {
+		t := o.t
+		receiver := login(t, o.url, o.Ledger, "payouts_receiver")
+		acts := activities.NewBooks(o.Ledger, activities.Settings{Verifier: verifier})
+		tried := 0
+		for name, c := range map[string]struct {
+			says    func(genuine tarspay.Callback) tarspay.Callback
+			number  string // of the order in the row
+			signs   bool   // the gateway has signed what the row says
+			dataKey string
+			handled bool
+		}{
+			"the same, unsigned":    {says: func(c tarspay.Callback) tarspay.Callback { return c }},
+			"the same, and handled": {says: func(c tarspay.Callback) tarspay.Callback { return c }, handled: true},
+			"another state": {says: func(c tarspay.Callback) tarspay.Callback {
+				c.State = tarspay.StateInProgress
+				return c
+			}, signs: true},
+			"another order":              {says: func(c tarspay.Callback) tarspay.Callback { return c }, number: "W-0", signs: true},
+			"with a key that nobody has": {says: func(c tarspay.Callback) tarspay.Callback { return c }, dataKey: "k9:00"},
+		} {
+			tried++
+			number := fmt.Sprintf("T-%d", tried)
+			key := o.sent(number, number)
+			genuine := says(number, number, tarspay.StateSucceeded)
+			body, signature := tarspay.EncodeCallback(genuine, gateway)
+			forged, encoded := tarspay.EncodeCallback(c.says(genuine), gateway)
+			signed := []byte{}
+			if c.signs {
+				signed, err = hex.DecodeString(encoded)
+				require.NoError(t, err)
+			}
+			executes(t, receiver, `INSERT INTO inbox (id, merchant, number, callback, body, signature, data_key, status, received, first_at, last_at)
+				VALUES (?, 'M1', ?, '', ?, ?, ?, 'stored', 1, 1, 1)`, genuine.Fingerprint(), cmp.Or(c.number, number), forged, signed, c.dataKey)
+			if c.handled {
+				require.NoError(t, o.MarkCallback(t.Context(), genuine.Fingerprint(), ledger.Done))
+			}
+
+			id, fresh, err := o.StoreCallback(t.Context(), genuine, body, signature, verifier)
+			require.NoError(t, err, name)
+			require.True(t, fresh, name)
+			require.NotEqual(t, genuine.Fingerprint(), id, name)
+			require.Regexp(t, "^[0-9a-f]{64}$", id, name)
+			again, fresh, err := o.StoreCallback(t.Context(), genuine, body, signature, verifier)
+			require.NoError(t, err, name)
+			require.Equal(t, []any{id, false}, []any{again, fresh}, name)
+			applied, err := acts.ApplyCallback(t.Context(), key, id)
+			require.NoError(t, err, name)
+			require.Equal(t, order.Succeeded, applied.Standing.State, name)
+			entry, err := o.Callback(t.Context(), id)
+			require.NoError(t, err, name)
+			require.Equal(t, []any{ledger.Done, 2}, []any{entry.Status, entry.Received}, name)
+		}
+
+		// A genuine one is itself, however often the gateway signs it.
+		o.sent("G-1", "G-1")
+		genuine := says("G-1", "G-1", tarspay.StateSucceeded)
+		for i := range 3 {
+			body, signature := tarspay.EncodeCallback(genuine, gateway)
+			id, fresh, err := o.StoreCallback(t.Context(), genuine, body, signature, verifier)
+			require.NoError(t, err)
+			require.Equal(t, []any{genuine.Fingerprint(), i == 0}, []any{id, fresh})
+		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
+	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -124,7 +127,8 @@ func TestARosterOfOnesOwn(t *testing.T) {
 					stranger, err := ledger.Open(t.Context(), login)
 					require.NoError(t, err)
 					defer func() { _ = stranger.Close() }()
-					require.NoError(t, stranger.RecordRoster(t.Context(), row))
+					_, err = stranger.RecordRoster(t.Context(), row)
+					require.NoError(t, err)
 				} else {
 					executes(t, login, "INSERT INTO rosters (hash, replaces, text, signatures, at) VALUES (?, ?, ?, ?, 1)", row.Hash, row.Replaces, own, string(row.Signatures))
 				}
@@ -186,7 +190,8 @@ func TestAFirstRosterOfOnesOwn(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { _ = stranger.Close() }()
 		own := rosterText(t, "", "amina", "bilal")
-		require.NoError(t, stranger.RecordRoster(t.Context(), ledger.Roster{Hash: hashOf(own), Text: []byte(own)}))
+		_, err = stranger.RecordRoster(t.Context(), ledger.Roster{Hash: hashOf(own), Text: []byte(own)})
+		require.NoError(t, err)
 
 		starts := func(file string, keys *seal.Keys) error {
 			_, err := Authorize(t.Context(), slog.New(slog.DiscardHandler), l, config.Worker{Roster: config.Roster{RosterFile: file, Origin: installation}}, keys)
@@ -253,4 +258,86 @@ func TestACopiedSealIsNoneOfARoster(t *testing.T) {
 		require.ErrorAs(t, err, &refusal)
 		require.Contains(t, refusal.Text, "never came into force")
 	})
+}
+
+// Two workers have files of their own. Where the newer one is not in place, it is in force all
+// the same: who was revoked may not act there.
+func TestAWorkerWithAnOlderFile(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, address string) {
+		keys := sealKeys(t)
+		o := openOfficeWith(t, address, ledger.EncryptWith(dataKeys(t)), ledger.SealWith(keys))
+		older := *o
+		older.Ledger = o.stranger(ledger.SealWith(keys))
+		authorizes := func(o *office, file string) telemetry.Check {
+			t.Helper()
+			check, err := Authorize(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, config.Worker{Roster: config.Roster{RosterFile: file, Origin: installation}}, keys)
+			require.NoError(t, err)
+			return check
+		}
+		file := written(t, rosterText(t, "", staff...))
+		check := authorizes(&older, file)
+		require.NoError(t, check.Try(t.Context()))
+		waiting := o.waits("W-1")
+		o.replaces("amina", "bilal", "chen")
+		require.Eventually(t, func() bool { return check.Try(t.Context()) != nil }, 20*time.Second, 50*time.Millisecond)
+		require.EqualError(t, check.Try(t.Context()), "not the file's")
+		_, refusal := older.approves(waiting, "fara", "fara", same)
+		require.NotNil(t, refusal)
+		require.Equal(t, roster.CodeKeyUnknown, refusal.Code)
+
+		now, err := os.ReadFile(o.roster)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, now, 0o600))
+		require.Eventually(t, func() bool { return check.Try(t.Context()) == nil }, 20*time.Second, 50*time.Millisecond)
+		_, refusal = older.approves(waiting, "amina", "amina", same)
+		require.Nil(t, refusal)
+	})
+}
+
+// A second worker does not put a roster in force that stands in the ledger otherwise than a
+// first one records it.
+func TestARosterThatIsStoredOtherwise(t *testing.T) {
+	t.Parallel()
+	for name, forge := range map[string]struct {
+		text    func(genuine string) string
+		signers []string
+		record  bool
+		why     string
+	}{
+		"not in the audit":       {signers: []string{"amina", "bilal"}, why: "never came into force"},
+		"with another text":      {text: func(genuine string) string { return genuine + "# more\n" }, signers: []string{"amina", "bilal"}, record: true, why: "the stored roster is not"},
+		"signed by one admin":    {signers: []string{"amina"}, record: true, why: "ROSTER_NOT_SIGNED"},
+		"as a worker records it": {signers: []string{"bilal", "amina"}, record: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dbtest.Each(t, func(t *testing.T, address string) {
+				keys := sealKeys(t)
+				o := openOfficeWith(t, address, ledger.EncryptWith(dataKeys(t)), ledger.SealWith(keys))
+				genuine := rosterText(t, o.used, "amina", "bilal")
+				text := genuine
+				if forge.text != nil {
+					text = forge.text(genuine)
+				}
+				row := ledger.Roster{Hash: hashOf(genuine), Replaces: o.used, Text: []byte(text), Signatures: []byte(signedBy(t, text, forge.signers...))}
+				if forge.record {
+					_, err := o.stranger().RecordRoster(t.Context(), row)
+					require.NoError(t, err)
+				} else {
+					executes(t, o.role(), "INSERT INTO rosters (hash, replaces, text, signatures, at) VALUES (?, ?, ?, ?, 1)", row.Hash, row.Replaces, text, string(row.Signatures))
+				}
+				own := ledger.Roster{Hash: hashOf(genuine), Replaces: o.used, Text: []byte(genuine), Signatures: []byte(signedBy(t, genuine, "amina", "bilal"))}
+				err := record(t.Context(), slog.New(slog.DiscardHandler), o.Ledger, own)
+				if forge.why == "" {
+					require.NoError(t, err, "other signatures of admins are as good")
+					return
+				}
+				var refusal *order.Refusal
+				require.ErrorAs(t, err, &refusal)
+				require.Equal(t, authority.CodeRosterUnknown, refusal.Code)
+				require.Contains(t, refusal.Text, forge.why)
+			})
+		})
+	}
 }

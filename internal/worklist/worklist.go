@@ -210,6 +210,9 @@ func stopFlag(s order.StopScope) string {
 
 func sayDiscrepancy(item *Item, d ledger.Discrepancy) {
 	item.Text = "our records and the gateway's differ: " + d.Detail
+	if d.Code == codes.StopUnproven {
+		item.Text = "withdrawals are held back: " + d.Detail
+	}
 	if d.Stake.IsPositive() {
 		item.Text += " (" + d.Stake.String() + " at stake)"
 	}

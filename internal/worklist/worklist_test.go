@@ -276,6 +276,7 @@ func TestSayDiscrepancies(t *testing.T) {
 		Command: "starter close-discrepancy 12 --why WHY",
 	}, say(codes.DiscrepancyPaidUnsent))
 	require.Equal(t, "settle it with the gateway, then close it and say why", say("NEW").Do)
+	require.Equal(t, "withdrawals are held back: the gateway tells of it", say(codes.StopUnproven).Text)
 	for _, code := range DiscrepancyCodes() {
 		requireOneAdvice(t, say(code))
 	}

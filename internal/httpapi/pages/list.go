@@ -129,14 +129,14 @@ func (p *Pages) waitsFor(ctx context.Context, v visitor, row payouts.OrderRow) (
 }
 
 // approved reports whether the person has approved the order, which then waits for
-// another one.
+// another one. An entry of the audit that the person has not signed hides nothing.
 func (p *Pages) approved(ctx context.Context, v visitor, o order.View) (bool, error) {
 	if o.Reason.Code != codes.Unsigned {
 		return false, nil // one approval is enough
 	}
 	entries, err := p.Service.Audit(ctx, v.caller.Actor, o.Key())
 	for _, e := range entries {
-		if string(e.Action) == order.ActionApprove && !e.Refused && rules.SamePerson(e.Actor, v.name()) {
+		if string(e.Action) == order.ActionApprove && rules.SamePerson(e.Actor, v.name()) && p.Keys.Approved(e, o, p.Now()) {
 			return true, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/internal/authority"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
@@ -124,6 +125,63 @@ func TestTwoPersons(t *testing.T) {
 	require.Contains(t, omar.get(t, Root).text, "W-1")
 	require.Contains(t, omar.sends(t, "W-1", "approve", "").text, "You have approved order W-1.")
 	require.Equal(t, order.Reserved, s.state(t, "W-1"))
+}
+
+// believing is the authority of a program that believes everybody, and keeps a proof.
+type believing struct {
+	ledger.Authority
+	proof string
+}
+
+func (believing) Refresh() {}
+
+func (b believing) Permit(order.Action, order.Order, time.Time) (envelope.Kept, *order.Refusal) {
+	return envelope.Kept{Proof: b.proof}, nil
+}
+
+// Whoever can write to the database writes an approval in the name of a person: unsigned, signed
+// by somebody else, or signed for another order. The order waits for that person as before.
+func TestAForgedApprovalHidesNothing(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		s := setupOn(t, url)
+		first := s.waits(t, merchant, "W-0", "500", "billing")
+		approves := func(o order.Order, signer string) string {
+			e, refusal := envelope.Of(order.Approval{By: "sana"}, o, origin, s.now(), time.Hour)
+			require.Nil(t, refusal)
+			signed, err := envelope.Sign(e, envelope.SystemKey{ID: "api-a", Private: seedOf(signer)})
+			require.NoError(t, err)
+			text, err := json.Marshal(signed)
+			require.NoError(t, err)
+			return string(text)
+		}
+		stranger, err := ledger.Open(t.Context(), url)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, stranger.Close()) })
+		stranger.SetClock(s.now)
+		for number, proof := range map[string]func(order.Order) string{
+			"W-1": func(order.Order) string { return "" },
+			"W-2": func(o order.Order) string { return approves(o, "mallory") },
+			"W-3": func(order.Order) string { return approves(first, "api") },
+		} {
+			r := first.Request
+			r.Number, r.Proof = number, nil
+			opened, _, err := s.ledger.OpenOrder(t.Context(), r, ledger.Terms{})
+			require.NoError(t, err)
+			stranger.SetAuthority(believing{proof: proof(opened)})
+			forged, refusal, err := stranger.Approve(t.Context(), opened.Key(), order.Approval{By: "sana", Fingerprint: opened.Fingerprint})
+			require.NoError(t, err)
+			require.Nil(t, refusal)
+			require.Equal(t, order.AwaitingApproval, forged.State)
+
+			sana := s.as(t, "sana")
+			require.Contains(t, sana.get(t, Root).text, number)
+			require.NotContains(t, sana.get(t, Root+"/"+merchant+"/"+number).text, "you have approved it")
+			require.Contains(t, sana.sends(t, number, "approve", "").text, "you have approved it; another person must approve it, too")
+			require.NotContains(t, sana.get(t, Root).text, number)
+			require.Equal(t, order.AwaitingApproval, s.state(t, number))
+		}
+	})
 }
 
 // Whatever a person may not do is refused with its code, and nothing happens.
