@@ -3,7 +3,9 @@
 
 GO         ?= go
 FUZZTIME   ?= 30s
-COMMANDS   := cmd/worker cmd/starter cmd/receiver cmd/api cmd/codec harness/cmd/sandbox harness/cmd/dev
+# What has an image, and the rest.
+imaged     := cmd/worker cmd/starter cmd/receiver cmd/api cmd/codec harness/cmd/sandbox
+COMMANDS   := $(imaged) harness/cmd/dev
 
 # What every build shares: no C, so a binary runs on any machine of its kind,
 # and no paths of this one.
@@ -33,7 +35,7 @@ generated  := harness/openapi/generated/client.gen.go
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo dev bench flood campaign chaos reconcile test race mutants screenshots lint fuzz fmt clean
+.PHONY: help build demo dev bench flood campaign chaos reconcile test race mutants screenshots lint fuzz fmt images release reproduce clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +84,7 @@ test: build bin/temporal bin/withpostgres $(generated) ## every test, on SQLite 
 	@cd harness/withpostgres && $(GO) test -timeout 5m ./...
 	@cd harness/browser && $(GO) test -timeout 5m
 	@cd harness/openapi && $(GO) test -timeout 5m
+	@cd harness/release && $(GO) test -timeout 5m
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x LIGHT=yes
 
 race: bin/withpostgres ## the ledger, the workflows, starter and the simulated worlds with the race detector
@@ -102,6 +105,7 @@ lint: bin/golangci-lint bin/workflowcheck $(generated) ## style, mistakes, the o
 	@cd harness/withpostgres && ../../bin/golangci-lint run ./...
 	@cd harness/browser && ../../bin/golangci-lint run ./...
 	@cd harness/openapi && ../../bin/golangci-lint run ./...
+	@cd harness/release && ../../bin/golangci-lint run ./...
 	@bin/workflowcheck -config tools/lint/workflowcheck.yaml ./workflows/...
 
 fmt: bin/golangci-lint ## format the code the way lint wants it
@@ -118,8 +122,22 @@ fuzz: ## run every fuzz test for FUZZTIME (default 30s) each
 		done; \
 	done
 
-clean: ## remove what was built and what the stack wrote (bin/ and var/)
-	rm -rf bin var $(dir $(generated))
+# For this machine's processor, with the tag latest. The images of a release are for both
+# processors, and have the release's version.
+images: bin/release ## container images of the programs, without a Docker engine, in bin/images/
+	@mkdir -p bin/linux
+	@tools/tell "building the programs for images" env GOOS=linux $(go_build) -ldflags "-s -w" -o bin/linux/ $(imaged:%=./%)
+	@bin/release images -binaries 'bin/linux/{command}' -arch $$($(GO) env GOARCH) -tag latest \
+		-version $$(git describe --always --dirty) -commit $$(git rev-parse HEAD) -time $$(git show -s --format=%ct HEAD) -out bin/images
+
+release: bin/release ## archives, images, bills of materials and checksums in dist/; publishes nothing
+	@bin/release make
+
+reproduce: bin/release ## make the release in dist/ again from a new clone: the checksums must be the same
+	@bin/release again
+
+clean: ## remove what was built and what the stack wrote (bin/, dist/ and var/)
+	rm -rf bin dist var $(dir $(generated))
 
 # The tools are modules of their own and change only with their go.mod, so make
 # builds them once. `touch` because go leaves an up-to-date file's date alone.
@@ -165,6 +183,11 @@ bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 bin/workflowcheck: tools/lint/go.mod tools/lint/go.sum
 	@mkdir -p bin
 	@cd tools/lint && ../tell "building workflowcheck once" env $(go_build) -o ../../bin/workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck
+	@touch $@
+
+bin/release: $(wildcard harness/release/*.go) harness/release/go.mod harness/release/go.sum
+	@mkdir -p bin
+	@cd harness/release && ../../tools/tell "building what makes releases once" env $(go_build) -o ../../bin/release .
 	@touch $@
 
 bin/withpostgres: $(wildcard harness/withpostgres/*.go) harness/withpostgres/go.mod harness/withpostgres/go.sum

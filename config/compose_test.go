@@ -41,7 +41,7 @@ type composeConfig struct {
 
 type composeService struct {
 	Image       string
-	Build       struct{ Context, Target string }
+	PullPolicy  string `yaml:"pull_policy"`
 	Profiles    []string
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
 	Environment map[string]string
@@ -75,19 +75,33 @@ func readCompose(t *testing.T) composeFile {
 	return file
 }
 
+// program returns the name of our program that a service runs, or "".
+func (s composeService) program() string {
+	name, ours := strings.CutPrefix(s.Image, "payouts-")
+	name, _, _ = strings.Cut(name, ":")
+	if !ours {
+		return ""
+	}
+	return name
+}
+
 // Every name in the Compose file is that of something: services, conditions,
-// volumes, configs, stages of the Dockerfile.
+// volumes, configs, images.
 func TestComposeHoldsTogether(t *testing.T) {
 	t.Parallel()
 	file := readCompose(t)
-	dockerfile, err := os.ReadFile(filepath.Join("..", "Dockerfile"))
+	made, err := os.ReadFile(filepath.Join("..", "Makefile"))
 	require.NoError(t, err)
+	imaged := regexp.MustCompile(`(?m)^imaged +:= (.*)$`).FindSubmatch(made)
+	require.NotNil(t, imaged)
 	for name, service := range file.Services {
-		switch service.Build.Target {
+		switch program := service.program(); program {
 		case "":
 			require.Regexp(t, `^[a-z]+(/[a-z-]+)?:[0-9][0-9.]*$`, service.Image, "%s: an image of a version", name)
 		default:
-			require.Contains(t, string(dockerfile), "FROM base AS "+service.Build.Target+"\n", name)
+			require.Regexp(t, `\bcmd/`+program+`\b`, string(imaged[1]), "%s: make images makes it", name)
+			require.Equal(t, "payouts-"+program+":latest", service.Image, name)
+			require.Equal(t, "never", service.PullPolicy, "%s: nobody else's image of this name", name)
 		}
 		for other, needed := range service.DependsOn {
 			require.Contains(t, file.Services, other, name)
@@ -180,7 +194,7 @@ func TestComposeSettings(t *testing.T) {
 		"sandbox":      func() error { return nil }, // it has flags
 	}
 	for name, service := range file.Services {
-		if service.Build.Target == "" {
+		if service.program() == "" {
 			continue
 		}
 		require.Contains(t, loads, name, "the settings of this service are not tested")
@@ -201,7 +215,7 @@ func TestComposeSettings(t *testing.T) {
 func TestComposeFiles(t *testing.T) {
 	t.Parallel()
 	for name, service := range readCompose(t).Services {
-		if service.Build.Target == "" {
+		if service.program() == "" {
 			continue
 		}
 		var named, given []string

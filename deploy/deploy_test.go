@@ -143,12 +143,12 @@ func registered(t *testing.T) map[string]bool {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	log := slog.New(slog.DiscardHandler)
-	registry := &recorder{Registerer: boot.Metrics(), names: make(map[string]bool)}
+	registry := &recorder{Registerer: boot.Metrics("worker"), names: make(map[string]bool)}
 	worker.NewWebhookMetrics(registry)
 	worker.NewGatewayMetrics(registry)
 	registry.MustRegister(worker.NewCollector(l, log, time.Hour, nil), callback.NewInboxCollector(l, log))
 	callback.NewMetrics(registry)
-	families, err := boot.Metrics().Gather()
+	families, err := boot.Metrics("worker").Gather()
 	require.NoError(t, err)
 	for _, family := range families {
 		registry.names[family.GetName()] = true

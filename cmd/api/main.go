@@ -15,6 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/httpapi"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 )
 
 func main() { os.Exit(process.Main(command())) }
@@ -60,7 +61,7 @@ func documentCommand() *cobra.Command {
 		Long:  "Prints the OpenAPI 3.1 document that /openapi.json answers with, and ends. It reads no settings.",
 		Args:  commandline.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := httpapi.Document(commandline.ReadBuild("api").Version)
+			text, err := httpapi.Document(version.Read("api").Version)
 			if err != nil {
 				return err
 			}

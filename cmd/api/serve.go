@@ -18,6 +18,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
 	"github.com/tarspay-payouts/orchestrator/internal/roster"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -27,6 +28,8 @@ const drainTimeout = 70 * time.Second
 
 // serve runs the api until the context ends or its listener breaks.
 func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
+	build := version.Read("api")
+	log.Info("The api starts", "build", build)
 	connection, err := boot.ReadTemporal(settings.KeyRing(), log)
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 	write := func(ctx context.Context) (boot.WritableBooks, error) {
 		return writing.Open(ctx, settings.DatabaseURL, settings.AllowInsecure, settings.DataKeyFile)
 	}
-	sender := boot.WebhookSender(settings.Webhooks, commandline.ReadBuild("api").Version)
+	sender := boot.WebhookSender(settings.Webhooks, build.Version)
 	defer sender.Close()
 	parts := payouts.Parts{
 		Webhooks: func(ctx context.Context) (payouts.WebhookBooks, error) { return write(ctx) },
@@ -78,7 +81,7 @@ func serve(ctx context.Context, settings config.API, log *slog.Logger) error {
 		Orders:  func(context.Context) (payouts.Orders, error) { return orders, nil },
 		Gateway: func(string) (*tarspay.Client, error) { return nil, payouts.ErrNoGateway },
 	}
-	registry := boot.Metrics()
+	registry := boot.Metrics(build.Program)
 	handler := newHandler(settings, parts, access, keys, registry, log)
 	side, err := telemetry.Listen(ctx, settings.APIAdminListen, registry, checks...)
 	if err != nil {
@@ -120,7 +123,7 @@ func newHandler(
 	commands.Ask, commands.AskFor = payouts.AskStarter, payouts.AskStarterFor
 	options := httpapi.Options{
 		Service: payouts.New(asking), Commands: payouts.New(commands), Access: access, Countries: settings.Merchants.Countries(), Rate: settings.APIRate,
-		Version: commandline.ReadBuild("api").Version, Metrics: httpapi.NewMetrics(registry), Log: log,
+		Version: version.Read("api").Version, Metrics: httpapi.NewMetrics(registry), Log: log,
 	}
 	if settings.OIDCIssuer != "" { // which needs a roster
 		options.Pages = newPages(settings, commands, keys, log)

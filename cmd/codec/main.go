@@ -18,6 +18,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/boot/process"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 )
 
 // Timeouts and limits of a request.
@@ -59,6 +60,7 @@ func command() *cobra.Command {
 
 // serve answers until the context ends.
 func serve(ctx context.Context, settings config.Codec, log *slog.Logger) error {
+	log.Info("Codec server starts", "build", version.Read("codec"))
 	decrypting, err := codec.FromSettings(settings.KeyRing())
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
@@ -23,6 +24,8 @@ const drainTimeout = 20 * time.Second
 
 // serve runs the receiver until the context ends or a listener breaks.
 func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) error {
+	build := version.Read("receiver")
+	log.Info("Receiver starts", "build", build)
 	verifier, err := tarspay.NewVerifier(settings.GatewayPublicKey...)
 	if err != nil {
 		return fmt.Errorf("PAYOUTS_GATEWAY_PUBLIC_KEY: %w", err)
@@ -46,7 +49,7 @@ func serve(ctx context.Context, settings config.Receiver, log *slog.Logger) erro
 	}
 	defer temporal.Close()
 
-	registry := boot.Metrics()
+	registry := boot.Metrics(build.Program)
 	registry.MustRegister(callback.NewInboxCollector(books, log))
 	metrics := callback.NewMetrics(registry)
 	deliverer := callback.NewDeliverer(books, temporal, metrics, log)

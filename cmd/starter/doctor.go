@@ -13,6 +13,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -66,7 +67,7 @@ func (s *starter) doctor(ctx context.Context, by string) error {
 	if err != nil {
 		found = boot.Problems("settings", "", err)
 	} else {
-		found = append([]boot.Finding{{Check: "version", Result: boot.Fine, Text: commandline.ReadBuild("starter").Version}}, s.sealKeys(settings)...)
+		found = append([]boot.Finding{{Check: "version", Result: boot.Fine, Text: version.Read("starter").Version}}, s.sealKeys(settings)...)
 		found = append(found, s.examine(ctx, settings, func() (ssh.PublicKey, error) {
 			key, err := signingKey(settings.SigningKey, by)
 			if err != nil {

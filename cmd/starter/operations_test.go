@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/harness/docs"
+	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
@@ -205,7 +205,7 @@ func TestOperationsCodes(t *testing.T) {
 // Every metric in the page is counted, and the page has all of them.
 func TestOperationsMetrics(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
+	registry := boot.Metrics("worker")
 	callback.NewMetrics(registry)
 	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
 	require.NoError(t, err)
@@ -229,7 +229,9 @@ func TestOperationsMetrics(t *testing.T) {
 	require.NoError(t, err)
 	var counted, named []string
 	for _, family := range families {
-		counted = append(counted, family.GetName())
+		if strings.HasPrefix(family.GetName(), "payouts_") {
+			counted = append(counted, family.GetName())
+		}
 	}
 	for _, name := range regexp.MustCompile(`\bpayouts_\w+`).FindAllString(readOperations(t), -1) {
 		if strings.Contains(string(roles), " "+name+" ") {

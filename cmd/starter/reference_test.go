@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
@@ -339,11 +339,11 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	people := setup(t).run(t.Context(), "--version")
 	require.Equal(t, exitDone, people.code)
-	require.Regexp(t, `^starter \S+ .*go1\.\S+ \w+/\w+\n$`, people.out)
+	require.Regexp(t, `^starter \S+ .*schema \d+ go1\.\S+ \w+/\w+\n$`, people.out)
 	machines := setup(t).run(t.Context(), "--version", "--json")
-	var build commandline.Build
+	var build version.Build
 	require.NoError(t, json.Unmarshal([]byte(machines.out), &build))
-	require.Equal(t, "starter", build.Program)
+	require.Equal(t, version.Read("starter"), build)
 }
 
 // Every member that a document has is in the help, and stays under its name.

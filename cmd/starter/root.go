@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 )
 
 // The groups of commands in --help.
@@ -52,7 +53,7 @@ content is refused. Personal data of payers and beneficiaries is printed masked.
 		s.trxCommand(), s.utrCommand())
 	add(groupReference, s.countriesCommand(), s.waysCommand(), s.banksCommand(), s.codesCommand(), s.statesCommand(), s.keygenCommand(), s.doctorCommand())
 	root.AddCommand(topics()...)
-	commandline.Prepare(root, func(build commandline.Build) {
+	commandline.Prepare(root, func(build version.Build) {
 		s.show(build, func(w io.Writer) { printf(w, "%s\n", build) })
 	})
 	return root

@@ -12,9 +12,9 @@ import (
 	"github.com/tarspay-payouts/orchestrator/client"
 	"github.com/tarspay-payouts/orchestrator/config"
 	"github.com/tarspay-payouts/orchestrator/internal/apiclient"
-	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
 	"github.com/tarspay-payouts/orchestrator/internal/payouts"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -162,7 +162,7 @@ func (s *starter) settings() (config.Starter, error) {
 		if err != nil {
 			return settings, err
 		}
-		s.door, err = apiclient.New(address, token.Reveal(), "starter/"+commandline.ReadBuild("starter").Version, s.now)
+		s.door, err = apiclient.New(address, token.Reveal(), "starter/"+version.Read("starter").Version, s.now)
 		if err != nil {
 			return settings, err
 		}

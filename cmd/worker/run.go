@@ -10,6 +10,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/boot"
 	"github.com/tarspay-payouts/orchestrator/internal/commandline"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 	"github.com/tarspay-payouts/orchestrator/internal/worker"
 )
 
@@ -17,7 +18,9 @@ import (
 func run(ctx context.Context, settings config.Worker) error {
 	log := settings.Logger(os.Stderr)
 	slog.SetDefault(log)
-	registry := boot.Metrics()
+	build := version.Read("worker")
+	log.Info("Worker starts", "build", build)
+	registry := boot.Metrics(build.Program)
 	clients, err := boot.Gateways(settings, worker.NewGatewayMetrics(registry).Observe)
 	if err != nil {
 		return err
@@ -60,7 +63,7 @@ func run(ctx context.Context, settings config.Worker) error {
 	running, stop := context.WithCancel(ctx)
 	keeping.Go(func() { worker.KeepKnown(running, books, knobs, log) })
 	keeping.Go(func() { worker.KeepEvents(running, books, log) })
-	webhooks, sender := worker.NewWebhookMetrics(registry), boot.WebhookSender(settings.Webhooks, commandline.ReadBuild("worker").Version)
+	webhooks, sender := worker.NewWebhookMetrics(registry), boot.WebhookSender(settings.Webhooks, build.Version)
 	keeping.Go(func() { worker.KeepWebhooks(running, books, sender, webhooks, log) })
 	defer sender.Close()
 	defer keeping.Wait()

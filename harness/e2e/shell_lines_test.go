@@ -46,14 +46,22 @@ var notRun = map[string]string{
 		" --sa PayoutKind=Keyword --sa PayoutState=Keyword --sa PayoutCountry=Keyword" +
 		" --sa PayoutCurrency=Keyword --sa PayoutMerchant=Keyword --sa PayoutGatewayID=Keyword" +
 		" --sa PayoutAmount=Int --sa PayoutNeedsReview=Bool": "needs an account at Temporal Cloud",
-	`printf '%s' "$SIGNED" | openssl dgst -sha256 -binary > once`:           opensslMissing,
-	`printf '%s' "$SIGNATURE" | xxd -r -p > signature.der`:                  opensslMissing,
-	`openssl dgst -sha256 -verify public.pem -signature signature.der once`: opensslMissing,
+	"sha256sum --check --ignore-missing payouts_0.1.0_checksums.txt":                                                releaseNeeded,
+	"tar -xzf payouts_0.1.0_linux_amd64.tar.gz":                                                                     releaseNeeded,
+	"payouts_0.1.0_linux_amd64/worker --version":                                                                    "TestVersionOfEveryProgram runs it, with another path",
+	"skopeo copy --all oci-archive:payouts-worker_0.1.0.oci.tar docker://registry.example.com/payouts/worker:0.1.0": releaseNeeded,
+	"podman load --input payouts-worker_0.1.0.oci.tar":                                                              releaseNeeded,
+	"docker load --input payouts-worker_0.1.0.oci.tar":                                                              releaseNeeded,
+	`printf '%s' "$SIGNED" | openssl dgst -sha256 -binary > once`:                                                   opensslMissing,
+	`printf '%s' "$SIGNATURE" | xxd -r -p > signature.der`:                                                          opensslMissing,
+	`openssl dgst -sha256 -verify public.pem -signature signature.der once`:                                         opensslMissing,
 }
 
 const rosterTested = "TestRoster runs it, with another number and a key of its own"
 
 const nodeTested = "TestExamples runs it, unless the machine has no Node.js"
+
+const releaseNeeded = "needs a release; the tests of harness/release read and run what it has"
 
 const opensslMissing = "needs openssl and xxd, which a machine need not have"
 

@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/migrations"
 )
 
 // TestUnknownWordsOfEveryProgram gives every program an unknown word, flag and
@@ -46,5 +51,23 @@ func TestUnknownWordsOfEveryProgram(t *testing.T) {
 		r := run(t, environment, program, args...)
 		require.Equal(t, exitUsage, r.exit, program)
 		require.Contains(t, r.err, name+": PAYOUTS_LOG_LEEVL is not a setting; did you mean PAYOUTS_LOG_LEVEL? (SETTING_UNKNOWN)\n", program)
+	}
+}
+
+// TestVersionOfEveryProgram asks every program what it was built from. It needs no setting
+// for that, and a word beside the flag is refused.
+func TestVersionOfEveryProgram(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"worker", "receiver", "api", "codec", "starter", "sandbox", "dev"} {
+		r := run(t, nil, program, "--version")
+		require.Zero(t, r.exit, "%s: %s", program, r.err)
+		require.Empty(t, r.err, program)
+		said := regexp.MustCompile(`^` + program + ` (\(devel\)|v\S+)( \(commit [0-9a-f]{12} of \S+Z(, with changes)?\))? schema (\d+) (go\S+) (\S+)\n$`).FindStringSubmatch(r.out)
+		require.NotNil(t, said, "%s says %q", program, r.out)
+		require.Equal(t, []string{strconv.FormatInt(migrations.Version(), 10), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}, said[4:], program)
+
+		r = run(t, nil, program, "--version", "1.2.3")
+		require.Equal(t, exitUsage, r.exit, program)
+		require.Empty(t, r.out, program)
 	}
 }

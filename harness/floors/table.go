@@ -93,7 +93,7 @@ var Rooms = []Room{
 
 	{
 		Path: "internal/ledger", Floor: 3, Beside: []string{"internal/reconcile", "internal/ledger/sqldb", "internal/ledger/verify"}, Never: []Ban{noTemporal}, Direct: []Ban{noHTTP},
-		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies; migrations for two engines",
+		Holds: "orders, submissions, transfers, callback inbox, snapshots, discrepancies",
 	},
 	{Path: "internal/ledger/sqldb", Floor: 3, Holds: "two SQL engines, their retries and migrations", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
 	{Path: "internal/ledger/verify", Floor: 3, Beside: []string{"internal/ledger/sqldb"}, Holds: "the ledger's check of itself", Never: []Ban{noTemporal}, Direct: []Ban{noHTTP}},
@@ -145,6 +145,8 @@ var Rooms = []Room{
 	{Path: "internal/scratch", Floor: 1, Holds: "bytes on the disk, encrypted, for as long as a process needs them", Never: []Ban{noTemporal, noSQL, noHTTP}},
 	{Path: "internal/sheet", Floor: 1, Beside: []string{"internal/scratch"}, Holds: "the rows of a file of CSV or of a workbook", Never: []Ban{noTemporal, noSQL, noHTTP}},
 	{Path: "internal/shell", Floor: 1, Holds: "values as words of a shell"},
+	{Path: "internal/version", Floor: 1, Beside: []string{"internal/ledger/migrations"}, Holds: "what a program was built from", Never: []Ban{noTemporal, noSQL, noHTTP}},
+	{Path: "internal/ledger/migrations", Floor: 1, Holds: "the SQL of the ledger's tables and roles", Never: []Ban{noTemporal, noSQL, noHTTP}},
 
 	{Path: "internal/ledger/sqldb/dbtest", Floor: laboratory, Holds: "an empty database of each engine, for tests"},
 	{Path: "harness/sandbox", Floor: laboratory, Holds: "a gateway for tests, with its own book", Never: []Ban{

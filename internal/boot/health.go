@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -11,14 +12,26 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/telemetry"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 )
 
-// Metrics returns a registry with the metrics of the Go runtime and of the
-// process.
-func Metrics() *prometheus.Registry {
+// Metrics returns a registry with the metrics of the Go runtime and of the process, and
+// what the program was built from.
+func Metrics(program string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(version.Read(program)))
 	return registry
+}
+
+func buildInfo(build version.Build) prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "payouts_build_info", Help: "What the process was built from; always 1.",
+		ConstLabels: prometheus.Labels{
+			"program": build.Program, "version": build.Version, "commit": build.Commit, "schema": strconv.FormatInt(build.Schema, 10), "go": build.Go,
+		},
+	})
+	info.Set(1)
+	return info
 }
 
 // WorkerLedgerCheck returns the readiness check of a process that drives orders.

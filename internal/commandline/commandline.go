@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tarspay-payouts/orchestrator/config"
+	"github.com/tarspay-payouts/orchestrator/internal/version"
 )
 
 // Exit statuses of every program. The starter has more.
@@ -44,7 +45,7 @@ func Status(err error) int {
 // Prepare finishes a program's root command: help, --version, completion, and errors for words
 // and flags that are not known. Call it when all commands are there. say, if not nil, prints
 // the version instead of the default line.
-func Prepare(root *cobra.Command, say func(Build)) {
+func Prepare(root *cobra.Command, say func(version.Build)) {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = readable
@@ -77,7 +78,7 @@ func all(command *cobra.Command) []*cobra.Command {
 	return found
 }
 
-func addVersion(root *cobra.Command, say func(Build)) {
+func addVersion(root *cobra.Command, say func(version.Build)) {
 	root.Flags().Bool("version", false, "print the version and exit")
 	run := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
@@ -87,9 +88,9 @@ func addVersion(root *cobra.Command, say func(Build)) {
 			}
 			return run(cmd, args)
 		}
-		build := ReadBuild(cmd.Name())
+		build := version.Read(cmd.Name())
 		if say == nil {
-			say = func(b Build) { _, _ = io.WriteString(cmd.OutOrStdout(), b.String()+"\n") }
+			say = func(b version.Build) { _, _ = io.WriteString(cmd.OutOrStdout(), b.String()+"\n") }
 		}
 		say(build)
 		return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/migrations"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
@@ -175,13 +176,13 @@ func oldMigrations(t *testing.T, last string) fs.FS {
 	t.Helper()
 	files := make(fstest.MapFS)
 	for _, engine := range []string{sqldb.SQLite, sqldb.Postgres} {
-		names, err := fs.Glob(migrations, "migrations/"+engine+"/*.sql")
+		names, err := fs.Glob(migrations.Files, engine+"/*.sql")
 		require.NoError(t, err)
 		for _, name := range names {
 			if path.Base(name) <= last {
-				text, err := fs.ReadFile(migrations, name)
+				text, err := fs.ReadFile(migrations.Files, name)
 				require.NoError(t, err)
-				files[engine+"/"+path.Base(name)] = &fstest.MapFile{Data: text}
+				files[name] = &fstest.MapFile{Data: text}
 			}
 		}
 	}

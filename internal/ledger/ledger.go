@@ -20,12 +20,11 @@ package ledger
 
 import (
 	"context"
-	"embed"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/tarspay-payouts/orchestrator/internal/envelope"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/migrations"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
@@ -33,14 +32,8 @@ import (
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
-// Migrations go forward only. The previous release must work with the migrated
-// schema, because workers of two releases run side by side during an upgrade.
-//
-//go:embed migrations
-var migrations embed.FS
-
 var schema = sqldb.Schema{
-	Migrations: sub(migrations, "migrations"),
+	Migrations: migrations.Files,
 	// Builds from before the first release kept their version in another table.
 	Versions: "ledger_versions",
 	Own:      "orders",
@@ -57,14 +50,6 @@ var (
 	}
 	TakeCallbacks = sqldb.Duty{Writes: []string{"inbox"}, Reads: []string{"orders"}} // receiver
 )
-
-func sub(files fs.FS, folder string) fs.FS {
-	found, err := fs.Sub(files, folder)
-	if err != nil {
-		panic("ledger: migrations are embedded: " + err.Error())
-	}
-	return found
-}
 
 // Ledger is an open database. It is safe for concurrent use.
 type Ledger struct {
@@ -196,7 +181,7 @@ func (l *Ledger) GrantRoles(ctx context.Context) error {
 	if l.db.Engine() != sqldb.Postgres {
 		return order.Refuse(order.CodeInvalidRequest, "SQLite has no roles: they are for PostgreSQL")
 	}
-	script, err := migrations.ReadFile("migrations/roles.sql")
+	script, err := migrations.Files.ReadFile("roles.sql")
 	if err == nil {
 		err = l.db.Run(ctx, string(script))
 	}

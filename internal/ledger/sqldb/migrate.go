@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"strconv"
-	"strings"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/migrations"
 )
 
 // How long a worker waits while another one migrates, in seconds.
@@ -151,15 +151,4 @@ func (d *DB) Versions(ctx context.Context) (tables, known int64, err error) {
 }
 
 // newest returns the version of the last migration in this program.
-func (d *DB) newest() int64 {
-	files, err := fs.ReadDir(d.schema.Migrations, d.engine.name)
-	if err != nil {
-		panic("ledger: migrations are embedded: " + err.Error())
-	}
-	number, _, _ := strings.Cut(files[len(files)-1].Name(), "_")
-	version, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		panic("ledger: a migration's name begins with its version: " + err.Error())
-	}
-	return version
-}
+func (d *DB) newest() int64 { return migrations.Newest(d.schema.Migrations, d.engine.name) }
