@@ -238,7 +238,7 @@ func (f *fill) write(ctx context.Context, i int) error {
 		Direction: order.Withdrawal.Direction(), Currency: "PKR", Fee: "0", Merchant: merchant, OrderNumber: request.Number,
 		OrderAmount: least.Number(), PayAmount: least.Number(), GatewayID: id, State: tarspay.StateSucceeded,
 	}
-	stored, _, err := f.books.StoreCallback(ctx, callback, []byte(`{"growth":true}`), "")
+	stored, _, err := f.books.StoreCallback(ctx, callback, []byte(`{"growth":true}`), "", nil)
 	if err != nil {
 		return fmt.Errorf("store the callback of %s: %w", key, err)
 	}

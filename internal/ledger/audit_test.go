@@ -146,7 +146,7 @@ func TestMigrateKeepsTheAudit(t *testing.T) {
 		old, err := sqldb.Open(t.Context(), url, first, sqldb.Options{})
 		require.NoError(t, err)
 		require.NoError(t, old.Migrate(t.Context()))
-		b := &testBundle{Ledger: &Ledger{db: old}, url: url}
+		b := &testBundle{Ledger: &Ledger{db: old, proved: new(provedEnds)}, url: url}
 		add := func(number string) {
 			row := auditRow{Merchant: "M1", Number: number, Chain: chainOther, Seq: 1, At: 1, Actor: System, Action: ActionTrip, Outcome: outcomeDone}
 			hash := row.computeHash(nil)

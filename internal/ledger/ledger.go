@@ -59,7 +59,7 @@ type Ledger struct {
 	private   private
 	erasing   Erasing
 	zones     map[string]string // the time zone of merchants, where this process knows it
-	proved    provedEnds
+	proved    *provedEnds
 
 	twoPersonClose func(stake money.Amount) bool // nil: one person closes any discrepancy
 }
@@ -149,7 +149,7 @@ func connect(ctx context.Context, url string, existing bool, changes []Option) (
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{db: db, keys: chosen.keys, private: private{chosen.ring, chosen.ReadOnly}}, nil
+	return &Ledger{db: db, keys: chosen.keys, private: private{chosen.ring, chosen.ReadOnly}, proved: new(provedEnds)}, nil
 }
 
 // Migrate migrates the schema to the version of this program. Any number of
