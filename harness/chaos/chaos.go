@@ -321,13 +321,15 @@ const (
 	aDay         = 25 * time.Hour // longer than the gateway's longest delay
 )
 
-// scale is how many times as long the bounds of a run are as those of a run with few orders.
-func (r *run) scale() time.Duration { return time.Duration(1 + r.Orders/scaleOrders) }
+// scaled is a bound of a run with few orders, for this run.
+func (r *run) scaled(bound time.Duration) time.Duration {
+	return time.Duration(1+r.Orders/scaleOrders) * bound
+}
 
 // settleDown waits until nothing is pending. When no order is open,
 // it advances the gateway's clock, so that the gateway sends its last callbacks.
 func (r *run) settleDown(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin*r.scale())
+	ctx, cancel := context.WithTimeout(ctx, r.scaled(settleWithin))
 	defer cancel()
 	var told time.Time
 	last, since, looks := "", time.Now(), 0

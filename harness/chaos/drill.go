@@ -364,7 +364,7 @@ func (r *run) starter(ctx context.Context, arguments ...string) ([]byte, error) 
 
 // program runs one of our programs, the worker with its own settings.
 func (r *run) program(ctx context.Context, name string, arguments ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandWithin*r.scale())
+	ctx, cancel := context.WithTimeout(ctx, r.scaled(commandWithin))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(r.stack.Bin(), name), arguments...) //nolint:gosec // a program of ours
 	cmd.Env = append(os.Environ(), r.stack.Environment()...)

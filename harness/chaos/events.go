@@ -277,8 +277,10 @@ func (j *judgement) compareHistory(key order.Key, events []ledger.Event, steps [
 // should be under way when something fails. A run of many orders has longer ones still: while
 // processes start again, few orders go on.
 func eventTracks(orders int) map[uint64]track {
-	longer := time.Duration(max(1, min(orders/eventOrders, longestPauses)))
-	pauses := func(from, to time.Duration) span { return span{longer * from, longer * to} }
+	pauses := func(from, to time.Duration) span {
+		longer := time.Duration(max(1, min(orders/eventOrders, longestPauses)))
+		return span{longer * from, longer * to}
+	}
 	return map[uint64]track{
 		seedBlows:   {pauses(time.Second, 6*time.Second), dealer(eventDeck)},
 		seedTraps:   {pauses(4*time.Second, 12*time.Second), (*run).killAtPoint},

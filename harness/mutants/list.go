@@ -117,7 +117,7 @@ var mutants = []mutant{
 		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again, or it went to review
 	}
 	if errors.Is(err, ledger.ErrSealUnknown) {
-		return attempted{}, laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
+		return attempted{}, g.leave(ctx, err)
 	}
 	if err != nil {
 		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
@@ -130,7 +130,7 @@ var mutants = []mutant{
 		return g.currentState(ctx, row.Key()) // another process has settled it or sent it again, or it went to review
 	}
 	if errors.Is(err, ledger.ErrSealUnknown) {
-		return attempted{}, laterBecause(err, codes.OtherWorker, err.Error()+"; another worker takes it", g.settings.otherWorkerPause(ctx))
+		return attempted{}, g.leave(ctx, err)
 	}
 	if err != nil {
 		return attempted{}, fmt.Errorf("record the attempt for %s: %w", row.Key(), err)
@@ -406,8 +406,8 @@ var mutants = []mutant{
 	{
 		name: "duplicates_are_fresh", rule: 8, takes: "a repeated callback is not delivered again",
 		file: "internal/ledger/inbox.go",
-		old:  `return id, received == 1, nil`,
-		new:  `return id, received > 0, nil`,
+		old:  `return there.ID, there.Received == 1, nil`,
+		new:  `return there.ID, there.Received > 0, nil`,
 		pkg:  "./internal/callback", run: "TestDuplicates",
 	},
 
@@ -437,15 +437,15 @@ var mutants = []mutant{
 	},
 	{
 		name: "the_inbox_is_believed", rule: 10, takes: "a callback of the inbox is verified again before it is booked",
-		file: "activities/books.go",
-		old:  `return err == nil && signed.Fingerprint() == entry.Callback.Fingerprint()`,
-		new:  `return err == nil && signed.Fingerprint() == entry.Callback.Fingerprint() || entry.ID != ""`,
+		file: "internal/ledger/inbox.go",
+		old:  `return err == nil && signed.Fingerprint() == e.Callback.Fingerprint()`,
+		new:  `return err == nil && signed.Fingerprint() == e.Callback.Fingerprint() || e.ID != ""`,
 		pkg:  "./internal/worker", run: "TestACallbackThatNoGatewaySigned",
 	},
 	{
 		name: "any_signed_callback_proves", rule: 10, takes: "what is verified is the callback that is booked",
-		file: "activities/books.go",
-		old:  `return err == nil && signed.Fingerprint() == entry.Callback.Fingerprint()`,
+		file: "internal/ledger/inbox.go",
+		old:  `return err == nil && signed.Fingerprint() == e.Callback.Fingerprint()`,
 		new:  `return err == nil && signed.Fingerprint() != ""`,
 		pkg:  "./internal/worker", run: "TestACallbackThatNoGatewaySigned",
 	},
@@ -458,10 +458,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "no_key_proves_all", rule: 10, takes: "without the gateway's key no callback is proven",
-		file: "activities/books.go",
-		old: `	if b.settings.Verifier == nil {
+		file: "internal/ledger/inbox.go",
+		old: `	if verifier == nil {
 		return false`,
-		new: `	if b.settings.Verifier == nil {
+		new: `	if verifier == nil {
 		return true`,
 		pkg: "./internal/worker", run: "TestACallbackThatNoGatewaySigned",
 	},
@@ -2031,9 +2031,17 @@ WHEN NEW.ended_at < -9`,
 	{
 		name: "unknown_seal_is_an_error", rule: 20, takes: "an order with the seal of a key of another worker is left to that worker",
 		file: "activities/gateway.go",
-		old:  `if errors.Is(err, ledger.ErrSealUnknown) {`,
-		new:  `if errors.Is(err, nil) {`,
-		pkg:  "./internal/worker", run: "TestAnOrderOfAForgedEntryIsNotSent/sqlite",
+		old: `	if errors.Is(err, ledger.ErrSealUnknown) {
+		return attempted{}, g.leave(ctx, err)
+	}
+	if err != nil {
+		return attempted{}, fmt.Errorf("record`,
+		new: `	if errors.Is(err, nil) {
+		return attempted{}, g.leave(ctx, err)
+	}
+	if err != nil {
+		return attempted{}, fmt.Errorf("record`,
+		pkg: "./internal/worker", run: "TestAnOrderOfAForgedEntryIsNotSent/sqlite",
 	},
 	{
 		name: "approvals_are_not_counted_again", rule: 21, takes: "the approvals are counted again before the first create",

@@ -47,20 +47,22 @@ func TestTheListIsSound(t *testing.T) {
 // The tests that docs/safety.md and docs/security.md name exist.
 func TestTheDocsNameTestsThatAreThere(t *testing.T) {
 	t.Parallel()
-	for doc, least := range map[string]int{"safety.md": len(mutants) / 2, "security.md": 20} {
+	named := 0
+	for _, doc := range []string{"safety.md", "security.md"} {
 		text, err := os.ReadFile(filepath.Join(root, "docs", doc))
 		if err != nil {
 			t.Fatal(err)
 		}
 		names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(text), -1)
-		if len(names) < least {
-			t.Errorf("%s names only %d tests", doc, len(names))
-		}
+		named += len(names)
 		for _, name := range names {
 			if !declared(t, "*", name) && !declared(t, "*/*", name) && !declared(t, "*/*/*", name) {
 				t.Errorf("%s: there is no test %s", doc, name)
 			}
 		}
+	}
+	if named < len(mutants)/2 {
+		t.Errorf("they name only %d tests", named)
 	}
 }
 

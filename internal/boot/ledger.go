@@ -208,7 +208,7 @@ func NewerRoster(ctx context.Context, books *ledger.Ledger) func(inForce *roster
 		defer cancel()
 		hash, err := books.RosterAfter(ctx, inForce.Hash())
 		if err != nil || hash == "" {
-			return nil, nil //nolint:nilerr,nilnil // it is asked again within a second
+			return nil, nil //nolint:nilnil // it is asked again within a second
 		}
 		next, err := RecordedRoster(ctx, books, hash)
 		if err != nil {

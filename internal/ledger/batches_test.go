@@ -155,7 +155,7 @@ func TestBatchRuns(t *testing.T) {
 		for _, entry := range entries {
 			actions = append(actions, string(entry.Action)+" "+entry.Actor)
 		}
-		require.Equal(t, []string{"batch amina", "batch_completed " + System}, actions)
+		require.Equal(t, []string{"open_books " + System, "batch amina", "batch_completed " + System}, actions)
 		require.Equal(t, []string{"batch.running " + batch.ID, "batch.completed " + batch.ID}, b.batchEvents(t))
 		b.clean(t)
 	})

@@ -46,7 +46,7 @@ func TestEveryEntryIsSealed(t *testing.T) {
 		b.clean(t)
 		other := AuditEvidence{Keys: newKeys("payouts.example.com/test").Public()}
 		require.Equal(t, []string{
-			"AUDIT_SEAL_KEY_UNKNOWN ", "AUDIT_SEAL_KEY_UNKNOWN ", "AUDIT_SEAL_KEY_UNKNOWN NOBODY", "AUDIT_SEAL_KEY_UNKNOWN W1",
+			"AUDIT_SEAL_KEY_UNKNOWN ", "AUDIT_SEAL_KEY_UNKNOWN ", "AUDIT_SEAL_KEY_UNKNOWN ", "AUDIT_SEAL_KEY_UNKNOWN NOBODY", "AUDIT_SEAL_KEY_UNKNOWN W1",
 			"AUDIT_SEAL_KEY_UNKNOWN W1", "AUDIT_SEAL_KEY_UNKNOWN W1", "AUDIT_SEAL_KEY_UNKNOWN W1",
 		}, b.found(t, other))
 
@@ -83,7 +83,7 @@ func TestAnUnsealedAuditIsReported(t *testing.T) {
 		b.books(t, "1000", "0")
 		life(t, b, "W1")
 		require.Empty(t, b.found(t, AuditEvidence{}))
-		require.Equal(t, []string{"AUDIT_SEAL_MISSING W1", "AUDIT_SEAL_MISSING W1", "AUDIT_SEAL_MISSING W1", "AUDIT_SEAL_MISSING W1"}, b.found(t, sealed))
+		require.Equal(t, []string{"AUDIT_SEAL_MISSING ", "AUDIT_SEAL_MISSING W1", "AUDIT_SEAL_MISSING W1", "AUDIT_SEAL_MISSING W1", "AUDIT_SEAL_MISSING W1"}, b.found(t, sealed))
 	})
 }
 

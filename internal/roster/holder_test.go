@@ -277,7 +277,7 @@ func TestHolderFollowsOthers(t *testing.T) {
 	first := h.Current().Hash()
 	h.at = h.at.Add(time.Hour)
 	assert.Equal(t, first, h.Current().Hash())
-	assert.NoError(t, h.Problem())
+	require.NoError(t, h.Problem())
 
 	fails = stored
 	h.at = h.at.Add(lookEvery)
