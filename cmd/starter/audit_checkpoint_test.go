@@ -63,7 +63,7 @@ func TestAuditCheckpoint(t *testing.T) {
 	got = b.run(t.Context(), append(verify, kept, kept, "--json")...)
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
 	require.Equal(t, []int64{2, made.Size}, []int64{int64(report.Checkpoints), report.Covered})
-	require.Contains(t, b.run(t.Context(), append(verify, kept)...).out, "1 checkpoint: the first 27 of 29 entries are confirmed\n")
+	require.Contains(t, b.run(t.Context(), append(verify, kept)...).out, "1 checkpoint: the first 29 of 31 entries are confirmed\n")
 	require.Contains(t, b.run(t.Context(), "audit", "--verify").out, "no checkpoint was given")
 
 	got = b.run(t.Context(), "audit", "--prove", "FIN-1", "--merchant", merchant, "--out", proofs, "--json")
@@ -83,7 +83,7 @@ func TestAuditCheckpoint(t *testing.T) {
 	}
 	requireCode(t, b, exitRefused, codeFileExists, "audit", "--prove", "FIN-1", "--merchant", merchant, "--out", proofs)
 	told := b.run(t.Context(), "audit", "--prove", "FIN-1", "--merchant", merchant, "--out", filepath.Join(dir, "more")).out
-	require.Contains(t, told, "7 entries are proved under the checkpoint of 27 entries, of ")
+	require.Contains(t, told, "7 entries are proved under the checkpoint of 29 entries, of ")
 	require.Contains(t, told, "1 entry is newer than the checkpoint: not proved\n")
 	requireCode(t, b, exitNotFound, ledger.CodeCheckpointMissing, "audit", "--prove", "LATER-1", "--merchant", merchant, "--out", proofs)
 	requireCode(t, b, exitNotFound, order.CodeOrderNotFound, "audit", "--prove", "NEVER-2", "--merchant", merchant, "--out", proofs)
