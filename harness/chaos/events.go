@@ -278,8 +278,8 @@ func (j *judgement) compareHistory(key order.Key, events []ledger.Event, steps [
 // processes start again, few orders go on.
 func eventTracks(orders int) map[uint64]track {
 	pauses := func(from, to time.Duration) span {
-		longer := time.Duration(max(1, min(orders/eventOrders, longestPauses)))
-		return span{longer * from, longer * to}
+		longer := max(1, min(orders/eventOrders, longestPauses))
+		return span{time.Duration(longer) * from, time.Duration(longer) * to}
 	}
 	return map[uint64]track{
 		seedBlows:   {pauses(time.Second, 6*time.Second), dealer(eventDeck)},
