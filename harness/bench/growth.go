@@ -59,7 +59,7 @@ func (r *rig) grow(ctx context.Context, fill *fill) error {
 	if _, err := r.round(ctx, r.options.Concurrency, r.ours); err != nil { // warms up
 		return err
 	}
-	small, err := r.beside(ctx, &line.SmallPerS)
+	before, _, small, err := r.inTurn(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,37 +71,15 @@ func (r *rig) grow(ctx context.Context, fill *fill) error {
 		return err
 	}
 	line.FilledPerS = digits(float64(line.Orders-smallLedger) / time.Since(began).Seconds())
-	large, err := r.beside(ctx, &line.OrdersPerS)
+	after, _, large, err := r.inTurn(ctx)
 	if err != nil {
 		return err
 	}
 	if line.Metrics, line.Queue, err = r.looks(ctx); err != nil {
 		return err
 	}
-	line.RatioToSmall = digits(large / small)
+	line.SmallPerS, line.OrdersPerS, line.RatioToSmall = digits(before.perSecond()), digits(after.perSecond()), digits(large/small)
 	return r.out.Encode(line)
-}
-
-// beside runs rounds of ours and of the floor in turn. It returns the median of the ratios.
-func (r *rig) beside(ctx context.Context, perSecond *float64) (float64, error) {
-	var mine round
-	mine.cpu = make(usage)
-	var ratios []float64
-	for range r.options.Rounds {
-		a, err := r.round(ctx, r.options.Orders, r.ours)
-		if err != nil {
-			return 0, err
-		}
-		b, err := r.round(ctx, r.options.Orders, r.theFloor)
-		if err != nil {
-			return 0, err
-		}
-		mine.add(a)
-		ratios = append(ratios, a.perSecond()/b.perSecond())
-	}
-	*perSecond = digits(mine.perSecond())
-	slices.Sort(ratios)
-	return ratios[len(ratios)/2], nil
 }
 
 // looks measures /metrics and starter queue, in milliseconds.

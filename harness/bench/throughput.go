@@ -36,28 +36,37 @@ func (r *rig) throughput(ctx context.Context) error {
 			return err
 		}
 	}
-	mine, theirs := round{cpu: make(usage)}, round{cpu: make(usage)}
+	mine, theirs, ratio, err := r.inTurn(ctx)
+	if err != nil {
+		return err
+	}
+	return r.out.Encode(throughputLine{
+		Bench: "throughput", place: r.place, Orders: len(mine.latencies), Concurrency: r.options.Concurrency,
+		OrdersPerS: digits(mine.perSecond()), FloorPerS: digits(theirs.perSecond()), Ratio: digits(ratio),
+		P50: mine.percentile(50), P99: mine.percentile(99), FloorP50: theirs.percentile(50), FloorP99: theirs.percentile(99),
+		CPU: mine.cpu.per(len(mine.latencies)), FloorCPU: theirs.cpu.per(len(theirs.latencies)),
+	})
+}
+
+// inTurn drives rounds of ours and of the floor in turn. ratio is the median of the rounds.
+func (r *rig) inTurn(ctx context.Context) (mine, theirs round, ratio float64, err error) {
+	mine, theirs = round{cpu: make(usage)}, round{cpu: make(usage)}
 	var ratios []float64
 	for range r.options.Rounds {
 		a, err := r.round(ctx, r.options.Orders, r.ours)
 		if err != nil {
-			return err
+			return mine, theirs, 0, err
 		}
 		b, err := r.round(ctx, r.options.Orders, r.theFloor)
 		if err != nil {
-			return err
+			return mine, theirs, 0, err
 		}
 		ratios = append(ratios, a.perSecond()/b.perSecond())
 		mine.add(a)
 		theirs.add(b)
 	}
 	slices.Sort(ratios)
-	return r.out.Encode(throughputLine{
-		Bench: "throughput", place: r.place, Orders: len(mine.latencies), Concurrency: r.options.Concurrency,
-		OrdersPerS: digits(mine.perSecond()), FloorPerS: digits(theirs.perSecond()), Ratio: digits(ratios[len(ratios)/2]),
-		P50: mine.percentile(50), P99: mine.percentile(99), FloorP50: theirs.percentile(50), FloorP99: theirs.percentile(99),
-		CPU: mine.cpu.per(len(mine.latencies)), FloorCPU: theirs.cpu.per(len(theirs.latencies)),
-	})
+	return mine, theirs, ratios[len(ratios)/2], nil
 }
 
 // ours is a withdrawal that a callback finishes.
