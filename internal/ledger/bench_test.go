@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -84,12 +83,12 @@ func BenchmarkWithdrawal(b *testing.B) {
 
 func forEachBench(b *testing.B, bench func(*testing.B, *testBundle)) {
 	b.Run("sqlite", func(b *testing.B) {
-		l := migrated(b, dbtest.SQLite(b))
+		l := opened(b, tables.SQLite(b))
 		l.books(b, "100000000", "0")
 		bench(b, l)
 	})
 	b.Run("postgres", func(b *testing.B) {
-		l := migrated(b, dbtest.Postgres(b))
+		l := opened(b, tables.Postgres(b))
 		l.books(b, "100000000", "0")
 		bench(b, l)
 	})

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +27,23 @@ import (
 	"github.com/tarspay-payouts/orchestrator/tarspay"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		if err := tables.Close(); err != nil && status == 0 {
+			panic(err)
+		}
+		os.Exit(status)
+	}))
+}
+
+// tables are those of a new ledger.
+var tables = dbtest.NewTemplate(func(ctx context.Context, url string) error {
+	l, err := Open(ctx, url, SealWith(testKeys), EncryptWith(testRing))
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Migrate(ctx), l.Close())
+})
 
 const merchant = "M1700000001"
 
@@ -76,11 +94,11 @@ func forEachEngine(t *testing.T, test func(t *testing.T, setup func(t *testing.T
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(t *testing.T) *testBundle { return migrated(t, dbtest.SQLite(t)) })
+		test(t, func(t *testing.T) *testBundle { return opened(t, tables.SQLite(t)) })
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(t *testing.T) *testBundle { return migrated(t, dbtest.Postgres(t)) })
+		test(t, func(t *testing.T) *testBundle { return opened(t, tables.Postgres(t)) })
 	})
 }
 

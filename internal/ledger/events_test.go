@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -167,7 +166,7 @@ func TestTheListOfEventsIsTheHistory(t *testing.T) {
 // theirs, so whoever follows the list sees it.
 func TestNoEventIsSkipped(t *testing.T) {
 	t.Parallel()
-	b := migrated(t, dbtest.Postgres(t))
+	b := opened(t, tables.Postgres(t))
 	b.books(t, "1000", "0")
 	relay := b.NewRelay()
 	late := request(order.Withdrawal, "LATE", "1")

@@ -100,7 +100,7 @@ func TestTwoHandlesWriteAtOnce(t *testing.T) {
 // A writer that waits for another process's lock gives up with its context.
 func TestWaitingForTheWriteLockHonoursTheContext(t *testing.T) {
 	t.Parallel()
-	b := migrated(t, dbtest.SQLite(t))
+	b := opened(t, tables.SQLite(t))
 	b.books(t, "100", "0")
 	other := opened(t, b.url)
 	hold, err := other.pool().Beginx()

@@ -94,8 +94,7 @@ var (
 // withRoles is a migrated ledger with its roles, and its owner's connection.
 func withRoles(t *testing.T) (url string, owner *sqlx.DB) {
 	t.Helper()
-	url = dbtest.Postgres(t)
-	migrated(t, url)
+	url = tables.Postgres(t)
 	owner, err := sqlx.Open("postgres", url)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, owner.Close()) })

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -321,8 +320,8 @@ func TestTheSchemaKnowsOutcomesAndStatuses(t *testing.T) {
 func TestTheColumnsOfBothEnginesAreTheSame(t *testing.T) {
 	t.Parallel()
 	columns := make(map[string][]string)
-	for _, url := range []string{dbtest.SQLite(t), dbtest.Postgres(t)} {
-		b := migrated(t, url)
+	for _, url := range []string{tables.SQLite(t), tables.Postgres(t)} {
+		b := opened(t, url)
 		query := `SELECT m.name || '.' || p.name || CASE WHEN p."notnull" = 1 OR p.pk > 0 THEN ' not null' ELSE '' END
 			FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
 		if b.onPostgres() {
@@ -342,7 +341,7 @@ func TestTheColumnsOfBothEnginesAreTheSame(t *testing.T) {
 // SQLite keeps whatever it is given in a table that is not STRICT.
 func TestEveryTableIsStrict(t *testing.T) {
 	t.Parallel()
-	b := migrated(t, dbtest.SQLite(t))
+	b := opened(t, tables.SQLite(t))
 	var loose []string
 	require.NoError(t, b.db.List(t.Context(), &loose,
 		"SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%' AND name <> '"+schema.Versions+"'"))

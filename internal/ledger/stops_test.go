@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
 
@@ -135,7 +134,7 @@ func TestAStopIsRepeated(t *testing.T) {
 // none is written later. On SQLite transactions that write follow each other anyway.
 func TestNoAttemptFollowsAStop(t *testing.T) {
 	t.Parallel()
-	b := migrated(t, dbtest.Postgres(t))
+	b := opened(t, tables.Postgres(t))
 	b.books(t, "1000", "0")
 	o := open(t, b, request(order.Withdrawal, "W1", "1"))
 	attempt, err := b.pool().Beginx()

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -159,7 +158,7 @@ func TestALateCommitIsPlacedLater(t *testing.T) {
 	for name, checkpoints := range map[string]int{"before the next checkpoint": 1, "after two checkpoints": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := migrated(t, dbtest.Postgres(t))
+			b := opened(t, tables.Postgres(t))
 			written, commit, done := make(chan struct{}), make(chan struct{}), make(chan error)
 			go func() {
 				done <- b.inTx(t.Context(), func(x tx) error {

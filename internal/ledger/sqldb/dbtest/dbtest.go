@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/jmoiron/sqlx"
 	_ "github.com/lib/pq" // the driver "postgres"
 	"github.com/stretchr/testify/require"
 )
+
+// envURL names the server on which tests may create schemas and databases.
+const envURL = "TEST_POSTGRES_URL"
 
 // SQLite returns the URL of a file that does not exist yet. It is removed when
 // the test ends.
@@ -25,23 +27,11 @@ func SQLite(t testing.TB) string {
 // of TEST_POSTGRES_URL. It is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	server := Server(t)
-	var name [8]byte
-	_, err := rand.Read(name[:])
+	own, err := url.Parse(Server(t))
 	require.NoError(t, err)
-	schema := "ledger_" + hex.EncodeToString(name[:])
-
-	admin, err := sqlx.Open("postgres", server)
-	require.NoError(t, err)
-	_, err = admin.Exec("CREATE SCHEMA " + schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE")
-		require.NoError(t, err)
-		require.NoError(t, admin.Close())
-	})
-	own, err := url.Parse(server)
-	require.NoError(t, err)
+	schema := randomName()
+	admin(t, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { admin(t, "DROP SCHEMA "+schema+" CASCADE") })
 	query := own.Query()
 	query.Set("search_path", schema)
 	own.RawQuery = query.Encode()
@@ -52,9 +42,9 @@ func Postgres(t testing.TB) string {
 // schemas.
 func Server(t testing.TB) string {
 	t.Helper()
-	server := os.Getenv("TEST_POSTGRES_URL")
+	server := os.Getenv(envURL)
 	if server == "" {
-		t.Fatal("TEST_POSTGRES_URL is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
+		t.Fatal(envURL + " is not set: these tests need a PostgreSQL; run `make test`, which finds or installs one and starts it")
 	}
 	return server
 }
@@ -62,12 +52,24 @@ func Server(t testing.TB) string {
 // Each runs a test on both engines, each with an empty database.
 func Each(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
+	each(t, SQLite, Postgres, test)
+}
+
+func each(t *testing.T, sqlite, postgres func(testing.TB) string, test func(t *testing.T, url string)) {
+	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, SQLite(t))
+		test(t, sqlite(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, Postgres(t))
+		test(t, postgres(t))
 	})
+}
+
+// randomName returns a name for a schema or a database, which no other one has.
+func randomName() string {
+	var name [8]byte
+	_, _ = rand.Read(name[:]) // never fails
+	return "ledger_" + hex.EncodeToString(name[:])
 }
