@@ -85,7 +85,7 @@ test: build bin/temporal bin/withpostgres $(generated) ## every test, on SQLite 
 	@cd harness/browser && $(GO) test -timeout 5m
 	@cd harness/openapi && $(GO) test -timeout 5m
 	@cd harness/release && $(GO) test -timeout 5m
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x LIGHT=yes
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000x LIGHT=yes
 
 race: bin/withpostgres ## the ledger, the workflows, starter and the simulated worlds with the race detector
 	@bin/withpostgres -- $(GO) test $(RACE) -timeout 90m $(unwatched)
