@@ -3,7 +3,6 @@ package workflows_test
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,7 +92,7 @@ func (s *shop) pays(o order.Order) {
 // books does not drift; what is really missing is found once a look is quiet.
 func TestABusyMerchantDoesNotDrift(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	s := openShop(t, tables.SQLite(t))
 	var waiting []order.Order
 	for i := range 12 {
 		waiting = append(waiting, s.submitted(order.Withdrawal, vietnam, fmt.Sprint("busy-", i)))
@@ -134,7 +133,7 @@ func TestABusyMerchantDoesNotDrift(t *testing.T) {
 // What was never sent explains no difference, however much of it there is.
 func TestUnsentOrdersExplainNoDrift(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	s := openShop(t, tables.SQLite(t))
 	for i := range 5 {
 		for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {
 			r := s.request(kind, vietnam, fmt.Sprint(kind, "-", i), "success")

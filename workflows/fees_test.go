@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,7 +78,7 @@ func asText(value any) string {
 // difference to a comparison, whether it is told by an answer or by the history.
 func TestFeesFinerThanTheCurrency(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	s := openShop(t, tables.SQLite(t))
 	s.tamper = charging(finer)
 	states := map[string]order.State{"success": order.Succeeded, "partial:30": order.PartiallyPaid, "refund": order.Refunded}
 	for scenario, state := range states {
@@ -106,7 +105,7 @@ func TestFeesThatCannotBe(t *testing.T) {
 	for name, fee := range map[string]string{"separators": "1,481", "negative": "-15", "absurd": "99999999", "words": "fifteen"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+			s := openShop(t, tables.SQLite(t))
 			s.tamper = charging(func(member map[string]any) {
 				if _, is := member["fee"].(string); is {
 					member["fee"] = fee

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,7 +32,7 @@ import (
 // embedded is a shop on SQLite.
 func embedded(t *testing.T) *shop {
 	t.Helper()
-	return openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	return openShop(t, tables.SQLite(t))
 }
 
 // many settles so many withdrawals of Vietnam's, more than a page holds.
@@ -389,8 +388,9 @@ func TestALongSpanContinuesAsNew(t *testing.T) {
 // No name, account or telephone number of the history is kept or told.
 func TestPeopleAreNotKept(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	s := openShop(t, "sqlite:"+path)
+	url := tables.SQLite(t)
+	path := strings.TrimPrefix(url, "sqlite:")
+	s := openShop(t, url)
 	s.elsewhere(s.request(order.Withdrawal, vietnam, "no-order", "success"))
 	s.many(2)
 	var seen bool

@@ -25,7 +25,6 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -66,7 +65,7 @@ type shop struct {
 // forEachEngine runs a test on both databases.
 func forEachEngine(t *testing.T, test func(t *testing.T, s *shop)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, url string) { test(t, openShop(t, url)) })
+	tables.Each(t, func(t *testing.T, url string) { test(t, openShop(t, url)) })
 }
 
 func openShop(t *testing.T, database string) *shop {
@@ -77,7 +76,6 @@ func openShop(t *testing.T, database string) *shop {
 	books, err := ledger.Open(t.Context(), database)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
-	require.NoError(t, books.Migrate(t.Context()))
 	books.SetClock(s.now)
 	s.books = books
 	var merchants []sandbox.Merchant

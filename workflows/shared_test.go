@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -123,7 +122,7 @@ func TestANumberThatDiffersInCapitalsOnlyIsRefused(t *testing.T) {
 // to an end.
 func TestConfirmingWithAnotherOrdersProof(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	s := openShop(t, tables.SQLite(t))
 	late := s.request(order.Deposit, vietnam, "late", "success")
 	s.elsewhere(late)
 	s.pass(time.Minute)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -202,10 +201,9 @@ func newOracle(t *testing.T) *oracle {
 	o := &oracle{t: t, heard: readTable(heard), asked: readTable(asked), total: make(map[ledger.Account]int64)}
 	o.now = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return o.now }
-	books, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	books, err := ledger.Open(t.Context(), tables.SQLite(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, books.Close()) })
-	require.NoError(t, books.Migrate(t.Context()))
 	books.SetClock(clock)
 	require.NoError(t, books.OpenBooks(t.Context(), merchant, pkr(1_000_000), pkr(0)))
 	require.NoError(t, books.OpenBooks(t.Context(), poor, pkr(0), pkr(0)))

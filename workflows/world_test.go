@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
-	"path/filepath"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,7 @@ import (
 	"github.com/tarspay-payouts/orchestrator/harness/sandbox"
 	"github.com/tarspay-payouts/orchestrator/internal/callback"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger"
+	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/money"
 	"github.com/tarspay-payouts/orchestrator/order"
 	"github.com/tarspay-payouts/orchestrator/tarspay"
@@ -95,6 +97,24 @@ func (w *world) again() *world {
 	return &next
 }
 
+// tables are those of a new ledger.
+var tables = dbtest.NewTemplate(func(ctx context.Context, url string) error {
+	books, err := ledger.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	return errors.Join(books.Migrate(ctx), books.Close())
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if err := tables.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
 func environment() *testsuite.TestWorkflowEnvironment {
 	suite := testsuite.WorkflowTestSuite{}
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -104,11 +124,11 @@ func environment() *testsuite.TestWorkflowEnvironment {
 }
 
 func (w *world) openLedger() {
-	w.file = filepath.Join(w.t.TempDir(), "ledger.db")
-	books, err := ledger.Open(w.t.Context(), "sqlite:"+w.file)
+	url := tables.SQLite(w.t)
+	w.file = strings.TrimPrefix(url, "sqlite:")
+	books, err := ledger.Open(w.t.Context(), url)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, books.Close()) })
-	require.NoError(w.t, books.Migrate(w.t.Context()))
 	w.clock = &ledgerClock{}
 	w.clock.Store(w.Now)
 	books.SetClock(w.clock.now)
