@@ -560,8 +560,8 @@ func TestARefundBeforeItsPayment(t *testing.T) {
 	w.balanced()
 }
 
-// A worker without the gateway's key, and callbacks from before their signatures were
-// stored: no order is settled by a callback, and none is lost. The gateway is asked.
+// A worker without the gateway's key: no order is settled by a callback, and none is lost. The
+// gateway is asked.
 func TestCallbacksThatNothingProves(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []order.Kind{order.Withdrawal, order.Deposit} {

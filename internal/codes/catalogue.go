@@ -265,7 +265,7 @@ var Catalogue = []Group{
 		{"GATEWAY_ID_SHARED", ClassFinding, "two orders have the same gateway id", "ask the gateway which of the two it made"},
 		{"HISTORY_DOES_NOT_LEAD_TO_STATE", ClassFinding, "an order's audit does not lead to its state", "stop the workers and compare with a backup"},
 		{"IN_FLIGHT_DIFFERS_FROM_RESERVATIONS", ClassFinding, "the balance in flight is not the sum of the reservations", "stop the workers and compare with a backup"},
-		{"OPENING_DIFFERS_FROM_AUDIT", ClassFinding, "books were not opened with the amounts or at the time that the audit says, or it does not say that they were opened", "stop the workers and compare with a backup, and the opening with the gateway; docs/security.md says what to do about books that an older worker opened during an upgrade"},
+		{"OPENING_DIFFERS_FROM_AUDIT", ClassFinding, "books were not opened with the amounts or at the time that the audit says, or it does not say that they were opened", "stop the workers and compare with a backup, and the opening with the gateway"},
 		{"PAYMENT_DIFFERS_FROM_STATE", ClassFinding, "the transfers of an order do not fit its state, or what was paid is not what its audit says", "stop the workers and compare with a backup"},
 		{"PRIVATE_TEXT_IN_CLEAR", ClassFinding, "a row that is encrypted has a text in clear, which this program did not write; it is not shown", "find out who wrote it, give the processes new logins, and compare with a backup"},
 		{"REASON_DIFFERS_FROM_AUDIT", ClassFinding, "the reason of an order is not what its audit says", "stop the workers and compare with a backup"},

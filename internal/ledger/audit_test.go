@@ -3,19 +3,13 @@ package ledger
 import (
 	"encoding/hex"
 	"fmt"
-	"io/fs"
-	"path"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tarspay-payouts/orchestrator/internal/codes"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/migrations"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
@@ -128,65 +122,6 @@ func TestAuditKeepsTheEnvelope(t *testing.T) {
 			{Key: o.Key(), Seq: 2, Code: CodeChainBroken, Detail: "the entry is not what was written, or does not follow from the one before it"},
 		}, report.Broken)
 	})
-}
-
-// The audit of a ledger of version 1 is whole after the migration, and a worker of
-// the release before still adds entries to it.
-func TestMigrateKeepsTheAudit(t *testing.T) {
-	t.Parallel()
-	const insert = "INSERT INTO audit (merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state, outcome, " +
-		"code, text, paid, fee, mark, hash) VALUES ('M1', ?, 'other', 1, 1, 'system', 'trip', '', '', '', '', 'done', '', '', 0, 0, '', ?)"
-	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
-		url := dbtest.Postgres(t)
-		if !setup(t).onPostgres() {
-			url = dbtest.SQLite(t)
-		}
-		first := schema
-		first.Migrations = oldMigrations(t, "00001_ledger.sql")
-		old, err := sqldb.Open(t.Context(), url, first, sqldb.Options{})
-		require.NoError(t, err)
-		require.NoError(t, old.Migrate(t.Context()))
-		b := &testBundle{Ledger: &Ledger{db: old, proved: new(provedEnds)}, url: url}
-		add := func(number string) {
-			row := auditRow{Merchant: "M1", Number: number, Chain: chainOther, Seq: 1, At: 1, Actor: System, Action: ActionTrip, Outcome: outcomeDone}
-			hash := row.computeHash(nil)
-			require.NoError(t, b.exec("INSERT INTO chains (merchant, number, entries, head) VALUES ('M1', ?, 1, ?)", number, hash))
-			require.NoError(t, b.exec(insert, number, hash))
-		}
-		add("N2")
-		add("N1")
-		migrated(t, url)
-		add("N0") // by a process that does not know the new columns
-		require.NoError(t, old.Close())
-
-		b = opened(t, url)
-		report, err := b.VerifyAudit(t.Context(), AuditEvidence{})
-		require.NoError(t, err)
-		require.Equal(t, AuditReport{Orders: 3, Entries: 3}, report)
-		var ids []int64
-		require.NoError(t, b.db.List(t.Context(), &ids, "SELECT id FROM audit ORDER BY id"))
-		require.Equal(t, []int64{1, 2, 3}, ids)
-		require.Error(t, b.exec("DELETE FROM audit"), "the guards are there after the migration, too")
-		require.Error(t, b.exec("UPDATE audit SET text = 'x'"))
-	})
-}
-
-// oldMigrations are the first migrations of both engines, up to the named one.
-func oldMigrations(t *testing.T, last string) fs.FS {
-	t.Helper()
-	files := make(fstest.MapFS)
-	for _, engine := range []string{sqldb.SQLite, sqldb.Postgres} {
-		names, err := fs.Glob(migrations.Files, engine+"/*.sql")
-		require.NoError(t, err)
-		for _, name := range names {
-			if path.Base(name) <= last {
-				text, err := fs.ReadFile(migrations.Files, name)
-				require.NoError(t, err)
-				files[name] = &fstest.MapFile{Data: text}
-			}
-		}
-	}
-	return files
 }
 
 // TestTampering changes the audit past all guards, one change at a time. Each

@@ -177,7 +177,7 @@ func (t tx) differs(ctx context.Context, h *held, d reconcile.Difference) error 
 const stakeMark = "stake "
 
 // openedEvidence is the evidence of the entry of an opening. A mark that leaves no room for
-// the stake is the whole of it, as in the entries from before schema version 23.
+// the stake is the whole of it.
 func openedEvidence(d reconcile.Difference) string {
 	row := discrepancyRow{Currency: d.Currency, Stake: d.Stake, Delta: d.Delta}
 	evidence := stakeMark + row.stakes() + ": " + sanitizeText(d.Mark)
@@ -185,6 +185,11 @@ func openedEvidence(d reconcile.Difference) string {
 		return d.Mark
 	}
 	return evidence
+}
+
+// difference is what the entry of the opening is about.
+func (r discrepancyRow) difference() reconcile.Difference {
+	return reconcile.Difference{Mark: r.Mark, Currency: r.Currency, Stake: r.Stake, Delta: r.Delta}
 }
 
 // stakes is what is at stake, as the entry of the opening has it.

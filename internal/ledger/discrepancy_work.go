@@ -62,7 +62,7 @@ const (
 	assignedTo = "assign to "
 	waitsLong  = "wait without end"
 	waitsDay   = "wait 1 day"
-	waitsDays  = "wait %d days" // in older entries also of one
+	waitsDays  = "wait %d days"
 )
 
 // workedEvidence is what the evidence of a step says after the discrepancy.

@@ -45,7 +45,7 @@ type InboxEntry struct {
 	LastAt   time.Time        `json:"last_at"`
 
 	// What the gateway has sent, and its signature in hex. Both are empty if they cannot be
-	// read, and the signature of a callback from before schema version 21.
+	// read.
 	Body      []byte `json:"-"`
 	Signature string `json:"-"`
 

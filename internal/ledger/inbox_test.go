@@ -353,7 +353,7 @@ func TestLateCallbacksComeBack(t *testing.T) {
 		require.Equal(t, 1, pending())
 		require.NoError(t, b.MarkCallback(t.Context(), id, Late)) // its workflow runs
 		require.Zero(t, pending())
-		require.NoError(t, b.exec("UPDATE inbox SET told_at = 0")) // from before this was kept
+		require.NoError(t, b.exec("UPDATE inbox SET told_at = 0"))
 		require.Equal(t, 1, pending())
 		require.NoError(t, b.MarkCallback(t.Context(), id, Done))
 		require.Zero(t, pending())

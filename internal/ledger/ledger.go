@@ -34,8 +34,9 @@ import (
 
 var schema = sqldb.Schema{
 	Migrations: migrations.Files,
-	// Builds from before the first release kept their version in another table.
-	Versions: "ledger_versions",
+	// Builds from before the first release kept their versions in other tables: ledger_migrations
+	// and ledger_versions. So their databases are refused.
+	Versions: "ledger_schema",
 	Own:      "orders",
 	// Violated if a concurrent transaction stored the same gateway id, or added to the
 	// audit's tree.

@@ -61,8 +61,8 @@ type rekeying struct {
 	fault    error // of the first one
 }
 
-// reasons encrypts why payouts were stopped, in rows from before schema version 17 or of a
-// worker without a data key. The audit has the same text, and its chain covers it as it is.
+// reasons encrypts why payouts were stopped, in rows of a worker without a data key. The audit
+// has the same text, and its chain covers it as it is.
 func (r *rekeying) reasons(ctx context.Context) error {
 	for {
 		var rows []stopRow

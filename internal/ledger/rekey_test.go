@@ -3,16 +3,11 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/vault"
 	"github.com/tarspay-payouts/orchestrator/order"
@@ -94,10 +89,9 @@ func TestRekey(t *testing.T) {
 	})
 }
 
-// Why payouts were stopped by a worker without a data key, and in a ledger from before
-// schema version 17, is encrypted by Rekey. The audit's entries from before stay as they
-// were hashed; no new one is in clear.
-func TestRekeyEncryptsOldReasons(t *testing.T) {
+// Why payouts were stopped by a worker without a data key is encrypted by Rekey. The audit's
+// entries from before stay as they were hashed; no new one is in clear.
+func TestRekeyEncryptsReasons(t *testing.T) {
 	t.Parallel()
 	forEachEngine(t, func(t *testing.T, setup func(*testing.T) *testBundle) {
 		old := setup(t).with(t, nil)
@@ -135,43 +129,6 @@ func TestRekeyEncryptsOldReasons(t *testing.T) {
 		require.Equal(t, inClear, strings.Count(b.dump(t), "broken into")+strings.Count(b.dump(t), "all is well")+strings.Count(b.dump(t), "disk of Ayesha lost"))
 		require.ErrorContains(t, b.exec("UPDATE stops SET why = 'enc1.x', data_key = 'k1:x'"), "the content of a stop never changes", "it is encrypted once")
 		b.clean(t)
-	})
-}
-
-// The migration to schema version 18 removes from the table restores what the audit has.
-func TestReasonsOfOldRestoresGo(t *testing.T) {
-	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, url string) {
-		older := fstest.MapFS{}
-		require.NoError(t, fs.WalkDir(schema.Migrations, ".", func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Base(path) >= "00018" {
-				return err
-			}
-			text, err := fs.ReadFile(schema.Migrations, path)
-			older[path] = &fstest.MapFile{Data: text}
-			return err
-		}))
-		before := schema
-		before.Migrations = older
-		db, err := sqldb.Open(t.Context(), url, before, sqldb.Options{})
-		require.NoError(t, err)
-		require.NoError(t, db.Migrate(t.Context()))
-		write, _ := db.Pools()
-		_, err = write.Exec("INSERT INTO restores (at, actor, why, ended) VALUES (1, 'amina', 'disk of Ayesha lost', 0)")
-		require.NoError(t, err)
-		require.NoError(t, db.Close())
-
-		b := migrated(t, url)
-		var row struct {
-			Why   string `db:"why"`
-			Actor string `db:"actor"`
-			At    int64  `db:"at"`
-		}
-		require.NoError(t, b.pool().Get(&row, "SELECT why, actor, at FROM restores"))
-		require.Equal(t, whyRestored, row.Why)
-		require.Equal(t, "amina", row.Actor)
-		require.Equal(t, int64(1), row.At)
-		require.ErrorContains(t, b.exec("UPDATE restores SET why = 'x'"), "restores are kept")
 	})
 }
 

@@ -94,15 +94,12 @@ func (t tx) lastRestore(ctx context.Context, r *Restore) error {
 	return err
 }
 
-// whyRestored stands for the reason, which the installation's audit has, encrypted.
-const whyRestored = "see the audit of the installation"
-
 func (t tx) putRestore(ctx context.Context, r Restore) (orders int, err error) {
 	ended := 0
 	if r.Ended {
 		ended = 1
 	}
-	_, err = t.Put(ctx, "INSERT INTO restores (at, actor, why, ended) VALUES (?, ?, ?, ?)", t.At.UnixMilli(), r.By, whyRestored, ended)
+	_, err = t.Put(ctx, "INSERT INTO restores (at, actor, ended) VALUES (?, ?, ?)", t.At.UnixMilli(), r.By, ended)
 	if err != nil || r.Ended {
 		return 0, err
 	}

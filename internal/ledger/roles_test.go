@@ -48,7 +48,7 @@ var (
 		"gateway_records":    {"payouts_worker": "SELECT INSERT UPDATE"},
 		"inbox":              {"payouts_worker": "SELECT", "payouts_receiver": "SELECT INSERT"}, // columns: see below
 		"known":              {"payouts_worker": "SELECT INSERT UPDATE"},
-		"ledger_versions":    {"payouts_worker": "SELECT", "payouts_receiver": "SELECT"},
+		"ledger_schema":      {"payouts_worker": "SELECT", "payouts_receiver": "SELECT"},
 		"moves":              {"payouts_worker": "SELECT"},
 		"order_metadata":     {"payouts_worker": "SELECT INSERT UPDATE"},
 		"orders":             {"payouts_worker": "SELECT INSERT UPDATE", "payouts_receiver": "SELECT"},
@@ -63,7 +63,6 @@ var (
 		"statements":         {"payouts_worker": "SELECT INSERT"}, // columns: see below
 		"submissions":        {"payouts_worker": "SELECT INSERT UPDATE"},
 		"transfers":          {"payouts_worker": "SELECT INSERT"},
-		"unaudited_books":    {"payouts_worker": "SELECT"},
 		"webhook_deliveries": {"payouts_worker": "SELECT INSERT UPDATE"},
 		"webhook_endpoints":  {"payouts_worker": "SELECT INSERT UPDATE", "payouts_api": "INSERT"}, // columns: see below
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,26 @@ import (
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/order"
 )
+
+// Builds from before the first release had other migrations, up to version 25. Their database
+// is refused and not changed.
+func TestADatabaseOfAnEarlierBuildIsRefused(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		b := opened(t, url)
+		require.NoError(t, b.exec("CREATE TABLE orders (id BIGINT)"))
+		require.NoError(t, b.exec("CREATE TABLE ledger_versions (version_id BIGINT)"))
+		require.NoError(t, b.exec("INSERT INTO ledger_versions VALUES (25)"))
+		for name, try := range map[string]func(context.Context) error{"ping": b.Ping, "migrate": b.Migrate} {
+			var failure *Error
+			require.ErrorAs(t, try(t.Context()), &failure, name)
+			require.Equal(t, CodeForeign, failure.Code, name)
+			require.Contains(t, failure.Text, "from a build before the first release", name)
+			require.Contains(t, failure.Text, "Use an empty database", name)
+		}
+		require.Error(t, b.exec("SELECT 1 FROM books"), "no table was made")
+	})
+}
 
 func TestTheSchemaKnowsTheStatesOfPackageOrder(t *testing.T) {
 	t.Parallel()
@@ -112,11 +133,12 @@ func TestTheDatabaseGuardsItself(t *testing.T) {
 		{"DELETE FROM transfers", "append-only"},
 		{"UPDATE audit SET text = 'never happened'", "append-only"},
 		{"DELETE FROM audit", "append-only"},
-		{"INSERT INTO unaudited_books (merchant, currency, opened_at, available, frozen) VALUES ('M9', 'PKR', 1, 1, 0)", "before schema version 24"},
 		{"UPDATE submissions SET started_at = 1", "beginning of an attempt|ends once"},
 		{"UPDATE submissions SET outcome = 'unsent'", "ends once"},
 		{"UPDATE submissions SET reason_text = 'x'", "ends once"},
 		{"DELETE FROM discrepancies", "closed, not deleted"},
+		{"UPDATE discrepancies SET closed_at = 1", "discrepancies_closed"},
+		{"UPDATE discrepancies SET state = 'accepted'", "discrepancies_closed"},
 		{"DELETE FROM chains", "heads of the audit are kept"},
 		{"postgres: TRUNCATE discrepancies", "closed, not deleted"},
 		{"postgres: TRUNCATE chains", "heads of the audit are kept"},

@@ -14,8 +14,7 @@ import (
 
 // verifyBooks compares the opening of all books with the audit: with which balance and frozen
 // amount they were opened, and when. The audit has no opening of books that are not there, and
-// none twice. Books from before schema version 24 are compared with the table unaudited_books,
-// to which only the migration has written.
+// none twice.
 //
 // The seals of the entries are verified by VerifyAudit.
 func (t tx) verifyBooks(ctx context.Context) (found []verify.Violation, err error) {
@@ -52,18 +51,10 @@ func (t tx) verifyBooks(ctx context.Context) (found []verify.Violation, err erro
 	return found, nil
 }
 
-// saidOpenings reads which books were opened: from the audit, and from before it had openings.
+// saidOpenings reads from the audit which books were opened.
 func (t tx) saidOpenings(ctx context.Context) (map[booksName][]saidOpening, error) {
-	var before []openedRow
-	err := t.List(ctx, &before, "SELECT merchant, currency, opened_at, opened_at AS booked_at, available, frozen FROM unaudited_books")
-	if err != nil {
-		return nil, err
-	}
 	entries, err := t.auditedOfMerchants(ctx, ActionOpenBooks)
-	said := make(map[booksName][]saidOpening, len(before)+len(entries))
-	for _, row := range before {
-		said[row.name()] = append(said[row.name()], row.said())
-	}
+	said := make(map[booksName][]saidOpening, len(entries))
 	for _, e := range entries {
 		name := booksName{e.Merchant, openedCurrency(e.Evidence)}
 		said[name] = append(said[name], saidOpening{e.At, e.Evidence})

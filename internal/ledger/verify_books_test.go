@@ -5,8 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb"
-	"github.com/tarspay-payouts/orchestrator/internal/ledger/sqldb/dbtest"
 	"github.com/tarspay-payouts/orchestrator/internal/ledger/verify"
 	"github.com/tarspay-payouts/orchestrator/internal/rules"
 	"github.com/tarspay-payouts/orchestrator/internal/seal"
@@ -126,43 +124,6 @@ func TestVerifyFindsOpeningsThatNoWorkerWrote(t *testing.T) {
 		require.Equal(t, []string{
 			"M1700000001: the audit says books in PKR: available 1000.00, frozen 10.00, and there are no such books",
 			"M9: the audit says books in PKR: available 5.00, frozen 0.00, and there are no such books",
-		}, b.openings(t))
-	})
-}
-
-// Books from before schema version 24 have no entry. The migration writes down which there
-// were and how they were opened, and nobody adds one.
-func TestVerifyKnowsOlderOpenings(t *testing.T) {
-	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, url string) {
-		before := schema
-		before.Migrations = oldMigrations(t, "00023_discrepancies_kept.sql")
-		old, err := sqldb.Open(t.Context(), url, before, sqldb.Options{})
-		require.NoError(t, err)
-		require.NoError(t, old.Migrate(t.Context()))
-		write, _ := old.Pools()
-		for _, statement := range []string{
-			"INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES ('M1', 'PKR', -800, 500, 300, 5), ('M2', 'PKR', 0, 0, 0, 6), ('M3', 'PKR', 7, -7, 0, 8)",
-			"INSERT INTO transfers (merchant, currency, reason, from_account, to_account, amount, at) VALUES ('M1', 'PKR', 'opening_available', 'opening', 'available', 500, 5), " +
-				"('M1', 'PKR', 'opening_frozen', 'opening', 'in_flight', 300, 5), ('M3', 'PKR', 'opening_available', 'available', 'opening', 7, 8)",
-		} {
-			_, err = write.Exec(statement)
-			require.NoError(t, err)
-		}
-		require.NoError(t, old.Close())
-
-		b := migrated(t, url)
-		require.NoError(t, b.OpenBooks(t.Context(), "M4", pkr("1"), pkr("0")))
-		b.clean(t)
-		login := b.asWorker(t)
-		require.Error(t, login.exec("INSERT INTO unaudited_books (merchant, currency, opened_at, available, frozen) VALUES ('M9', 'PKR', 5, 500, 0)"))
-		require.Error(t, login.exec("UPDATE unaudited_books SET frozen = 300 WHERE merchant = 'M2'"))
-		require.NoError(t, login.exec("INSERT INTO transfers (merchant, currency, reason, from_account, to_account, amount, at) VALUES ('M2', 'PKR', 'opening_frozen', 'opening', 'in_flight', 300, 6)"))
-		require.NoError(t, login.exec("UPDATE books SET opening = -300, in_flight = 300 WHERE merchant = 'M2'"))
-		require.NoError(t, login.exec("INSERT INTO books (merchant, currency, opening, available, in_flight, opened_at) VALUES ('M9', 'PKR', 0, 0, 0, 5)"))
-		require.Equal(t, []string{
-			"M2: books in PKR: available 0.00, frozen 3.00 at 6, and the audit says books in PKR: available 0.00, frozen 0.00 at 6",
-			"M9: books in PKR: available 0.00, frozen 0.00, and the audit does not say that they were opened",
 		}, b.openings(t))
 	})
 }

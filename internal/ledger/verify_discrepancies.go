@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,9 +17,7 @@ import (
 // discrepancy that is not in the table.
 //
 // What some entries do not say is not compared:
-//   - an opening from before schema version 23, or with a mark that leaves no room for it: the
-//     stake, its currency and the delta
-//   - a step from before schema version 23 that waits: until when
+//   - an opening with a mark that leaves no room for it: the stake, its currency and the delta
 //   - a closing by an adjustment: its two persons. The adjustment has them
 //
 // If an entry cannot be read that may be of the discrepancy, because it was erased or there is
@@ -194,7 +191,10 @@ func (r discrepancyRow) after(told toldDiscrepancy, e auditRow, booked adjustmen
 	switch e.Action {
 	case ActionDiscrepancy:
 		_, stakes := openedBy(e.Evidence, r.Mark)
-		told = toldDiscrepancy{discrepancyRow{At: e.At, Detail: e.Text, State: order.DiscrepancyOpen}, cmp.Or(stakes, r.stakes())}
+		if stakes == "" && openedEvidence(r.difference()) == r.Mark {
+			stakes = r.stakes() // the mark leaves no room for it
+		}
+		told = toldDiscrepancy{discrepancyRow{At: e.At, Detail: e.Text, State: order.DiscrepancyOpen}, stakes}
 	case ActionWorkDiscrepancy:
 		told.State, told.Said, told.SaidBy, told.AcceptedBy, told.WaitUntil = stepOf(what).State(), e.Text, e.Actor, "", 0
 		r.afterStep(&told, what, e.At)
@@ -229,8 +229,6 @@ func (r discrepancyRow) afterStep(told *toldDiscrepancy, what string, at int64) 
 		var days int
 		read, err := fmt.Sscanf(what, waitsDays, &days)
 		switch {
-		case what == string(order.StepWait):
-			told.WaitUntil = r.WaitUntil // an entry from before schema version 23
 		case what == waitsDay:
 			told.WaitUntil = waitUntil(at, 1)
 		case err == nil && read == 1:

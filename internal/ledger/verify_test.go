@@ -300,7 +300,7 @@ func (b *testBundle) unguard(t *testing.T) {
 		}
 		return
 	}
-	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops", "discrepancies", "inbox", "decisions", "webhook_endpoints", "proposals", "batches", "batch_rows", "unaudited_books"} {
+	for _, table := range []string{"orders", "gateway_ids", "audit", "chains", "transfers", "submissions", "adjustments", "audit_tree", "audit_tree_hashes", "checkpoints", "closed_days", "stops", "discrepancies", "inbox", "decisions", "webhook_endpoints", "proposals", "batches", "batch_rows"} {
 		require.NoError(t, b.exec("ALTER TABLE "+table+" DISABLE TRIGGER USER"))
 	}
 	require.NoError(t, b.exec("ALTER TABLE books DROP CONSTRAINT books_balance"))

@@ -61,7 +61,7 @@ func TestACallbackThatNoGatewaySigned(t *testing.T) {
 			signer    *tarspay.Signer
 			body      bool // the body is kept, too
 		}{
-			"a row from before":            {gatewayID: "P1"},
+			"neither signature nor body":   {gatewayID: "P1"},
 			"no signature":                 {gatewayID: "P2", body: true},
 			"a signature of somebody else": {gatewayID: "P3", signer: stranger, body: true},
 			"a signature without its body": {gatewayID: "P4", signer: gateway},

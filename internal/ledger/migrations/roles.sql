@@ -72,19 +72,19 @@ END $$;
 
 GRANT SELECT ON
     adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, closed_days, compared_workflows,
-    data_keys, decision_totals, decisions, discrepancies, ended_sessions, event_relay, events, gateway_ids, gateway_records, inbox, known, ledger_versions, moves,
+    data_keys, decision_totals, decisions, discrepancies, ended_sessions, event_relay, events, gateway_ids, gateway_records, inbox, known, ledger_schema, moves,
     order_metadata, orders, proposals, reconciled, refusal_counts, restores, rosters, snapshots, statement_lines, statements, stops, submissions, transfers,
-    unaudited_books, webhook_deliveries, webhook_endpoints
+    webhook_deliveries, webhook_endpoints
 TO payouts_worker, payouts_api, payouts_reader;
 
-GRANT SELECT ON data_keys, inbox, ledger_versions, orders TO payouts_receiver;
+GRANT SELECT ON data_keys, inbox, ledger_schema, orders TO payouts_receiver;
 
 -- 4. Writing -----------------------------------------------------------------
 
 -- Nobody but the owner may delete or truncate. One exception is a merchant's
 -- breaker, which is deleted when it closes; the audit keeps what happened. The other is
 -- the log-out of a session that is over. The
--- tables moves and ledger_versions are constant between migrations.
+-- tables moves and ledger_schema are constant between migrations.
 GRANT INSERT ON
     adjustments, audit, audit_tree, audit_tree_hashes, batch_rows, batches, books, breakers, chains, checkpoints, closed_days, compared_workflows,
     data_keys, decision_totals, decisions, discrepancies, events, gateway_ids, gateway_records, known, order_metadata, orders,

@@ -28,6 +28,21 @@ CREATE TABLE things (name TEXT NOT NULL CONSTRAINT things_name UNIQUE, amount BI
 CREATE TABLE others (name TEXT NOT NULL);
 `
 
+// next is the toy of the release after, whose second migration has the statements.
+func next(statements string) Schema {
+	files, later := make(fstest.MapFS), toy
+	for _, engine := range []string{SQLite, Postgres} {
+		files[engine+"/00001_toy.sql"] = &fstest.MapFile{Data: []byte(toyTables)}
+		files[engine+"/00002_notes.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + statements)}
+	}
+	later.Migrations = files
+	return later
+}
+
+const toyNotes = `ALTER TABLE things ADD COLUMN note TEXT NOT NULL DEFAULT '';
+UPDATE things SET note = 'of ' || name;
+`
+
 // testDB is a database of one engine.
 type testDB struct {
 	*DB
@@ -36,7 +51,12 @@ type testDB struct {
 
 func opened(t *testing.T, url string) *testDB {
 	t.Helper()
-	d, err := Open(t.Context(), url, toy, Options{})
+	return openedAs(t, url, toy)
+}
+
+func openedAs(t *testing.T, url string, schema Schema) *testDB {
+	t.Helper()
+	d, err := Open(t.Context(), url, schema, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &testDB{d, url}

@@ -2,31 +2,38 @@
 -- Amounts are whole minor units. Times are Unix milliseconds UTC; 0 is never.
 --
 --  1. Moves          which changes of state an order may make
---  2. Books          a merchant's balances
---  3. Orders         orders, their submissions, proposals for those in review
---  4. Audit          everything that was done, chained by hashes
---  5. Transfers      amounts moved, and the adjustments that people book
---  6. The gateway    callbacks, breakers, records, snapshots, discrepancies
---  7. The system     restores, compared workflows, what workers know
+--  2. Data keys      what personal data is encrypted with
+--  3. Books          a merchant's balances
+--  4. Orders         orders, attempts to send them, proposals for those in review, stops
+--  5. Audit          everything that was done, chained by hashes, and its checkpoints
+--  6. Decisions      what one person signed about many orders
+--  7. Transfers      amounts moved, the adjustments that people book, days that are closed
+--  8. The gateway    callbacks, breakers, records, statements, snapshots, discrepancies
+--  9. Events         what finance systems are told, and their webhooks
+-- 10. Batches        files of payouts
+-- 11. The system     restores, compared workflows, what workers know, sessions that ended
+--
+-- A column data_key has the row's own key, wrapped with the data key of that name: see
+-- docs/decisions/0013-personal-data.md. The texts of such a row begin with "enc1.". '' is a
+-- row in clear.
 
 -- +goose Up
+-- +goose StatementBegin
 
 -- The function of triggers that refuse whatever they are fired by.
--- +goose StatementBegin
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'restrict_violation';
 END $$;
--- +goose StatementEnd
 
 -- 1. Moves -------------------------------------------------------------------
 
 -- The state table of package order, for the trigger orders_move: whatever
 -- is not listed is forbidden.
 CREATE TABLE moves (
-    kind       TEXT NOT NULL,
-    from_state TEXT NOT NULL,
-    to_state   TEXT NOT NULL,
+    kind       TEXT    NOT NULL,
+    from_state TEXT    NOT NULL,
+    to_state   TEXT    NOT NULL,
     PRIMARY KEY (kind, from_state, to_state)
 );
 
@@ -35,9 +42,15 @@ INSERT INTO moves (kind, from_state, to_state) VALUES
     ('deposit', 'created', 'submitting'),
     ('deposit', 'created', 'rejected'),
     ('deposit', 'created', 'cancelled'),
+    ('deposit', 'created', 'scheduled'),
     ('deposit', 'awaiting_approval', 'created'),
     ('deposit', 'awaiting_approval', 'rejected'),
     ('deposit', 'awaiting_approval', 'cancelled'),
+    ('deposit', 'awaiting_approval', 'scheduled'),
+    ('deposit', 'scheduled', 'awaiting_approval'),
+    ('deposit', 'scheduled', 'created'),
+    ('deposit', 'scheduled', 'rejected'),
+    ('deposit', 'scheduled', 'cancelled'),
     ('deposit', 'submitting', 'submitted'),
     ('deposit', 'submitting', 'unknown'),
     ('deposit', 'submitting', 'failed'),
@@ -71,11 +84,19 @@ INSERT INTO moves (kind, from_state, to_state) VALUES
     ('withdrawal', 'created', 'failed'),
     ('withdrawal', 'created', 'rejected'),
     ('withdrawal', 'created', 'cancelled'),
+    ('withdrawal', 'created', 'scheduled'),
     ('withdrawal', 'awaiting_approval', 'awaiting_funds'),
     ('withdrawal', 'awaiting_approval', 'reserved'),
     ('withdrawal', 'awaiting_approval', 'failed'),
     ('withdrawal', 'awaiting_approval', 'rejected'),
     ('withdrawal', 'awaiting_approval', 'cancelled'),
+    ('withdrawal', 'awaiting_approval', 'scheduled'),
+    ('withdrawal', 'scheduled', 'awaiting_approval'),
+    ('withdrawal', 'scheduled', 'awaiting_funds'),
+    ('withdrawal', 'scheduled', 'reserved'),
+    ('withdrawal', 'scheduled', 'failed'),
+    ('withdrawal', 'scheduled', 'rejected'),
+    ('withdrawal', 'scheduled', 'cancelled'),
     ('withdrawal', 'awaiting_funds', 'reserved'),
     ('withdrawal', 'awaiting_funds', 'failed'),
     ('withdrawal', 'awaiting_funds', 'cancelled'),
@@ -99,7 +120,35 @@ INSERT INTO moves (kind, from_state, to_state) VALUES
     ('withdrawal', 'in_review', 'failed'),
     ('withdrawal', 'succeeded', 'refunded');
 
--- 2. Books -------------------------------------------------------------------
+-- 2. Data keys ---------------------------------------------------------------
+
+-- The data keys that something is encrypted with. The proof shows whether a process
+-- has the same key under that name. A process needs no key that is retired.
+CREATE TABLE data_keys (
+    id         TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    proof      TEXT    NOT NULL,
+    first_at   BIGINT  NOT NULL,
+    retired_at BIGINT  NOT NULL DEFAULT 0
+);
+
+CREATE TRIGGER data_keys_kept BEFORE DELETE ON data_keys
+    FOR EACH ROW EXECUTE FUNCTION refuse('the names of data keys are kept');
+
+CREATE TRIGGER data_keys_not_emptied BEFORE TRUNCATE ON data_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('the names of data keys are kept');
+
+-- The function of triggers that refuse a retired key. A process that still has one first
+-- would write rows that others cannot read.
+CREATE FUNCTION data_key_in_use() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM data_keys WHERE id = split_part(NEW.data_key, ':', 1) AND retired_at > 0) THEN
+        RAISE EXCEPTION 'this data key is retired: start the process again with a newer one first in PAYOUTS_DATA_KEY_FILE'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- 3. Books -------------------------------------------------------------------
 
 -- One row per merchant and currency, one column per account. A single row
 -- makes a reservation one conditional UPDATE and leaves nothing to deadlock
@@ -133,7 +182,7 @@ CREATE TABLE books (
     CONSTRAINT books_in_flight CHECK (in_flight >= 0)
 ) WITH (fillfactor = 20); -- few rows, each updated with every order: its versions stay on its page
 
--- 3. Orders ------------------------------------------------------------------
+-- 4. Orders ------------------------------------------------------------------
 
 CREATE TABLE orders (
     id              BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -153,13 +202,17 @@ CREATE TABLE orders (
     created_at      BIGINT  NOT NULL,
 
     -- The terms that it was opened on. They never change.
+    approvals       BIGINT  NOT NULL DEFAULT 1 CHECK (approvals IN (1, 2)), -- with a roster, an order whose start is not signed needs two persons
     approve_before  BIGINT  NOT NULL DEFAULT 0, -- 0: needs no approval
+    not_before      BIGINT  NOT NULL DEFAULT 0, -- when a scheduled order is released; 0: it is none
     waits_for_funds BIGINT  NOT NULL DEFAULT 0 CHECK (waits_for_funds IN (0, 1)), -- when the balance does not cover it
     funds_before    BIGINT  NOT NULL DEFAULT 0, -- 0: does not wait for funds
     horizon         BIGINT  NOT NULL DEFAULT 0, -- milliseconds; 0: the worker's setting
+    expected_fee    BIGINT  NOT NULL DEFAULT 0 CHECK (expected_fee >= 0), -- the fee on top of a withdrawal, reserved with its amount; 0: none is known
 
     -- Where it stands.
     state           TEXT    NOT NULL,
+    released_at     BIGINT  NOT NULL DEFAULT 0, -- when a scheduled order was released; from then on it counts for daily limits
     gateway_id      TEXT    NOT NULL DEFAULT '',
     paid            BIGINT  NOT NULL DEFAULT 0,
     fee             BIGINT  NOT NULL DEFAULT 0 CHECK (fee >= 0),
@@ -169,6 +222,12 @@ CREATE TABLE orders (
     instructions    TEXT    NOT NULL DEFAULT '', -- JSON
     attempts        BIGINT  NOT NULL DEFAULT 0,
     updated_at      BIGINT  NOT NULL,
+
+    -- When it ended; 0 while it is open. Unlike the state, it changes once: an update of an
+    -- order that does not end it writes no entry in any index.
+    ended_at        BIGINT  NOT NULL GENERATED ALWAYS AS (CASE WHEN state IN (
+        'created', 'awaiting_approval', 'scheduled', 'awaiting_funds', 'reserved', 'submitting', 'unknown', 'submitted', 'in_review'
+    ) THEN 0 ELSE updated_at END) STORED,
 
     -- The workflow run that opened the order, or has driven it since.
     run             TEXT    NOT NULL DEFAULT '',
@@ -180,9 +239,12 @@ CREATE TABLE orders (
     audit_entries   BIGINT  NOT NULL DEFAULT 0,
     audit_head      BYTEA   NOT NULL DEFAULT '',
 
+    data_key        TEXT    NOT NULL DEFAULT '', -- also of its audit, submissions and proposals
+    erased_at       BIGINT  NOT NULL DEFAULT 0,  -- when its first key was destroyed; 0: never
+
     UNIQUE (merchant, number),
     CONSTRAINT orders_state CHECK (state IN (
-        'created', 'awaiting_approval', 'awaiting_funds', 'reserved', 'submitting', 'unknown', 'submitted', 'in_review',
+        'created', 'awaiting_approval', 'scheduled', 'awaiting_funds', 'reserved', 'submitting', 'unknown', 'submitted', 'in_review',
         'succeeded', 'partially_paid', 'failed', 'rejected', 'expired', 'cancelled', 'refunded'
     )),
     CONSTRAINT orders_paid CHECK (
@@ -194,25 +256,16 @@ CREATE TABLE orders (
             ELSE paid = 0
         END
     )
-);
+) WITH (fillfactor = 70); -- room for the versions of the rows of a page
 
--- One number, however it is capitalised; one order per order of the gateway.
+-- One number, however it is capitalised.
 CREATE UNIQUE INDEX orders_folded ON orders (merchant, folded) WHERE folded <> '';
-CREATE UNIQUE INDEX orders_gateway_id ON orders (merchant, gateway_id) WHERE gateway_id <> '';
-
 CREATE INDEX orders_created ON orders (created_at, id);
-CREATE INDEX orders_open ON orders (merchant, currency, created_at, id) WHERE state IN (
-    'created', 'awaiting_approval', 'awaiting_funds', 'reserved', 'submitting', 'unknown', 'submitted', 'in_review'
-);
--- Counts of the orders in a state that need a person.
-CREATE INDEX orders_state ON orders (state, created_at, id) WHERE state IN (
-    'created', 'awaiting_approval', 'awaiting_funds', 'reserved', 'submitting', 'unknown', 'submitted', 'in_review'
-);
-CREATE INDEX orders_ended ON orders (merchant, updated_at, id)
-    WHERE state IN ('succeeded', 'partially_paid', 'failed', 'expired', 'refunded');
 CREATE INDEX orders_beneficiary ON orders (merchant, beneficiary, created_at) WHERE beneficiary <> '';
+CREATE INDEX orders_released ON orders (merchant, beneficiary, released_at) WHERE released_at > 0;
+CREATE INDEX orders_open ON orders (merchant, currency, created_at, id) WHERE ended_at = 0;
+CREATE INDEX orders_ended ON orders (merchant, ended_at, id) WHERE ended_at > 0;
 
--- +goose StatementBegin
 CREATE FUNCTION orders_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM moves WHERE kind = OLD.kind AND from_state = OLD.state AND to_state = NEW.state) THEN
@@ -220,14 +273,12 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
--- +goose StatementEnd
 
 CREATE TRIGGER orders_move BEFORE UPDATE OF state ON orders
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION orders_move();
 
 -- An order that was tried to be sent may be cancelled as long as the gateway
 -- cannot have heard of it.
--- +goose StatementBegin
 CREATE FUNCTION orders_cancel() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM submissions WHERE order_id = OLD.id AND outcome NOT IN ('unsent', 'paused')) THEN
@@ -235,21 +286,106 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
--- +goose StatementEnd
 
 CREATE TRIGGER orders_cancel BEFORE UPDATE OF state ON orders
     FOR EACH ROW WHEN (OLD.state = 'submitting' AND NEW.state = 'cancelled') EXECUTE FUNCTION orders_cancel();
 
+-- What is in clear may become encrypted. A payee's hash changes with the key only.
+CREATE TRIGGER orders_private BEFORE UPDATE OF request, fingerprint, beneficiary ON orders
+    FOR EACH ROW WHEN (
+        NOT (NEW.request = OLD.request OR substr(OLD.request, 1, 5) <> 'enc1.' AND substr(NEW.request, 1, 5) = 'enc1.')
+        OR NOT (NEW.fingerprint = OLD.fingerprint OR substr(OLD.fingerprint, 1, 5) <> 'enc1.' AND substr(NEW.fingerprint, 1, 5) = 'enc1.')
+        OR NOT (NEW.beneficiary = OLD.beneficiary OR NEW.data_key <> OLD.data_key AND OLD.beneficiary <> '')
+    ) EXECUTE FUNCTION refuse('the content of an order never changes');
+
+CREATE TRIGGER orders_stay_erased BEFORE UPDATE OF erased_at ON orders
+    FOR EACH ROW WHEN (NEW.erased_at < OLD.erased_at) EXECUTE FUNCTION refuse('an order that was erased stays erased');
+
 CREATE TRIGGER orders_content BEFORE UPDATE OF
-    id, merchant, number, folded, kind, country, way, currency, amount, beneficiary, fingerprint, request, created_at,
-    approve_before, waits_for_funds, funds_before, horizon ON orders
+    id, merchant, number, folded, kind, country, way, currency, amount, created_at,
+    approvals, not_before, waits_for_funds, horizon, expected_fee ON orders
     FOR EACH ROW EXECUTE FUNCTION refuse('the content of an order never changes');
+
+-- The deadlines of a scheduled order begin with its release, which happens once.
+CREATE TRIGGER orders_released BEFORE UPDATE OF released_at, approve_before, funds_before ON orders
+    FOR EACH ROW WHEN (OLD.not_before = 0 OR OLD.released_at > 0 OR NEW.released_at = 0)
+    EXECUTE FUNCTION refuse('the content of an order never changes');
+
+CREATE TRIGGER orders_data_key BEFORE INSERT OR UPDATE OF data_key ON orders
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
 
 CREATE TRIGGER orders_kept BEFORE DELETE ON orders
     FOR EACH ROW EXECUTE FUNCTION refuse('orders are kept');
 
 CREATE TRIGGER orders_not_emptied BEFORE TRUNCATE ON orders
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('orders are kept');
+
+-- The gateway's orders, each of one of ours. Triggers of the orders write it.
+CREATE TABLE gateway_ids (
+    merchant   TEXT    NOT NULL,
+    gateway_id TEXT    NOT NULL,
+    order_id   BIGINT  NOT NULL,
+    CONSTRAINT orders_gateway_id PRIMARY KEY (merchant, gateway_id)
+);
+
+CREATE FUNCTION orders_gateway_id() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.gateway_id <> '' THEN
+        DELETE FROM gateway_ids WHERE merchant = OLD.merchant AND gateway_id = OLD.gateway_id;
+    END IF;
+    IF NEW.gateway_id <> '' THEN
+        INSERT INTO gateway_ids (merchant, gateway_id, order_id) VALUES (NEW.merchant, NEW.gateway_id, NEW.id);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER orders_gateway_id AFTER INSERT ON orders
+    FOR EACH ROW WHEN (NEW.gateway_id <> '') EXECUTE FUNCTION orders_gateway_id();
+
+CREATE TRIGGER orders_gateway_id_changed AFTER UPDATE OF gateway_id ON orders
+    FOR EACH ROW WHEN (NEW.gateway_id <> OLD.gateway_id) EXECUTE FUNCTION orders_gateway_id();
+
+CREATE TRIGGER gateway_ids_never_change BEFORE UPDATE ON gateway_ids
+    FOR EACH ROW EXECUTE FUNCTION refuse('the ids of the gateway''s orders are kept');
+
+CREATE FUNCTION gateway_ids_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id AND gateway_id = OLD.gateway_id) THEN
+        RAISE EXCEPTION 'the ids of the gateway''s orders are kept' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER gateway_ids_kept BEFORE DELETE ON gateway_ids
+    FOR EACH ROW EXECUTE FUNCTION gateway_ids_kept();
+
+CREATE TRIGGER gateway_ids_not_emptied BEFORE TRUNCATE ON gateway_ids
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('the ids of the gateway''s orders are kept');
+
+-- Keyed hashes of the metadata of orders, to filter lists by. The metadata itself is in the
+-- order's request. A hash is as orders.beneficiary is: of a key and its value, with the data
+-- key. '' is one of an order that was erased.
+CREATE TABLE order_metadata (
+    order_id BIGINT  NOT NULL REFERENCES orders (id),
+    place    BIGINT  NOT NULL CHECK (place > 0), -- among the order's keys, which are sorted
+    merchant TEXT    NOT NULL CHECK (merchant <> ''),
+    hash     TEXT    NOT NULL,
+    PRIMARY KEY (order_id, place)
+);
+
+CREATE INDEX order_metadata_hash ON order_metadata (hash, merchant, order_id) WHERE hash <> '';
+
+-- Only the hash may change: with the data key, or when the order is erased.
+CREATE TRIGGER order_metadata_content BEFORE UPDATE ON order_metadata
+    FOR EACH ROW WHEN (
+        NEW.order_id <> OLD.order_id OR NEW.place <> OLD.place OR NEW.merchant <> OLD.merchant OR OLD.hash = '' AND NEW.hash <> ''
+    ) EXECUTE FUNCTION refuse('the metadata of an order never changes');
+
+CREATE TRIGGER order_metadata_kept BEFORE DELETE ON order_metadata
+    FOR EACH ROW EXECUTE FUNCTION refuse('the metadata of orders is kept');
+
+CREATE TRIGGER order_metadata_not_emptied BEFORE TRUNCATE ON order_metadata
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('the metadata of orders is kept');
 
 -- One row per create that was about to be sent, written before it is sent and
 -- completed after. An empty outcome is an attempt whose end nobody wrote down.
@@ -263,6 +399,42 @@ CREATE TABLE submissions (
     reason_text TEXT    NOT NULL DEFAULT '',
     PRIMARY KEY (order_id, attempt)
 );
+
+-- No attempt begins that a stop holds back, whatever the worker knows. The function
+-- reads what was committed before it runs.
+CREATE FUNCTION submissions_stopped() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM orders o JOIN stops s ON s.ended_at = 0
+            AND (s.merchant = o.merchant OR s.country = o.country OR (s.merchant = '' AND s.country = ''))
+        WHERE o.id = NEW.order_id AND o.kind = 'withdrawal'
+    ) THEN
+        RAISE EXCEPTION 'payouts are stopped' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER submissions_stopped BEFORE INSERT ON submissions
+    FOR EACH ROW WHEN (NEW.ended_at = 0) EXECUTE FUNCTION submissions_stopped();
+
+-- No attempt begins before its time, whatever the worker's clock says.
+CREATE FUNCTION submissions_not_before() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM orders WHERE id = NEW.order_id AND not_before > NEW.started_at) THEN
+        RAISE EXCEPTION 'the order is not sent before its time' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER submissions_not_before BEFORE INSERT ON submissions
+    FOR EACH ROW WHEN (NEW.ended_at = 0) EXECUTE FUNCTION submissions_not_before();
+
+-- What was written about an attempt never changes.
+CREATE TRIGGER submissions_begin BEFORE UPDATE OF order_id, attempt, started_at ON submissions
+    FOR EACH ROW EXECUTE FUNCTION refuse('the beginning of an attempt never changes');
+
+CREATE TRIGGER submissions_stay_ended BEFORE UPDATE ON submissions
+    FOR EACH ROW WHEN (OLD.outcome <> '') EXECUTE FUNCTION refuse('an attempt ends once');
 
 CREATE TRIGGER submissions_kept BEFORE DELETE ON submissions
     FOR EACH ROW EXECUTE FUNCTION refuse('submissions are kept');
@@ -282,7 +454,53 @@ CREATE TABLE proposals (
     at       BIGINT  NOT NULL
 );
 
--- 4. Audit -------------------------------------------------------------------
+-- A person holds the withdrawals of a merchant, of a country or of everybody back. Two
+-- persons resume them.
+CREATE TABLE stops (
+    id       BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    merchant TEXT    NOT NULL, -- '': not of one merchant
+    country  TEXT    NOT NULL, -- '': not of one country; if both are '': of all
+    at       BIGINT  NOT NULL,
+    actor    TEXT    NOT NULL CHECK (actor <> ''),
+    why      TEXT    NOT NULL CHECK (why <> ''),
+    data_key TEXT    NOT NULL DEFAULT '', -- of why
+    proposer TEXT    NOT NULL DEFAULT '', -- the first of the two who resume
+    ended_by TEXT    NOT NULL DEFAULT '', -- the second
+    ended_at BIGINT  NOT NULL DEFAULT 0,  -- 0: in force
+    CONSTRAINT stops_scope CHECK (merchant = '' OR country = ''),
+    -- A time below 0 would be no end to the program, and none of a stop in force here.
+    CONSTRAINT stops_end CHECK (ended_at >= 0),
+    CONSTRAINT stops_ended CHECK (CASE ended_at WHEN 0 THEN ended_by = '' ELSE ended_by <> '' AND proposer <> '' END),
+    CONSTRAINT stops_two_persons CHECK (ended_at = 0 OR lower(trim(ended_by)) <> lower(trim(proposer)))
+);
+
+CREATE UNIQUE INDEX stops_in_force ON stops (merchant, country) WHERE ended_at = 0;
+
+CREATE TRIGGER stops_begin BEFORE INSERT ON stops
+    FOR EACH ROW WHEN (NEW.ended_at > 0 OR NEW.proposer <> '') EXECUTE FUNCTION refuse('a stop begins in force');
+
+-- The key of a stop that has ended may be wrapped again.
+CREATE TRIGGER stops_stay_ended BEFORE UPDATE OF proposer, ended_by, ended_at ON stops
+    FOR EACH ROW WHEN (OLD.ended_at > 0) EXECUTE FUNCTION refuse('a stop ends once');
+
+CREATE TRIGGER stops_content BEFORE UPDATE OF id, merchant, country, at, actor ON stops
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a stop never changes');
+
+-- A reason that is in clear is encrypted once, and then never changes.
+CREATE TRIGGER stops_why BEFORE UPDATE OF why ON stops
+    FOR EACH ROW WHEN (OLD.data_key <> '' OR NEW.data_key = '' OR substr(NEW.why, 1, 5) <> 'enc1.')
+    EXECUTE FUNCTION refuse('the content of a stop never changes');
+
+CREATE TRIGGER stops_data_key BEFORE INSERT OR UPDATE OF data_key ON stops
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
+
+CREATE TRIGGER stops_kept BEFORE DELETE ON stops
+    FOR EACH ROW EXECUTE FUNCTION refuse('stops are kept');
+
+CREATE TRIGGER stops_not_emptied BEFORE TRUNCATE ON stops
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('stops are kept');
+
+-- 5. Audit -------------------------------------------------------------------
 
 -- Everything that was done, and asked for and refused. Append-only. Each entry's
 -- hash covers its fields and the hash of the entry before it in its chain. An
@@ -290,6 +508,9 @@ CREATE TABLE proposals (
 -- named 'other', whose heads are in the table chains: without number those of a
 -- merchant, with number those of orders that we do not have.
 CREATE TABLE audit (
+    -- It increases, with gaps, and is never used twice. It is assigned before the commit, so
+    -- an entry may become visible after an entry with a higher id.
+    id           BIGINT  GENERATED ALWAYS AS IDENTITY CONSTRAINT audit_id UNIQUE,
     merchant     TEXT    NOT NULL,
     number       TEXT    NOT NULL,
     chain        TEXT    NOT NULL CHECK (chain IN ('order', 'other')),
@@ -308,6 +529,8 @@ CREATE TABLE audit (
     fee          BIGINT  NOT NULL,
     mark         TEXT    NOT NULL, -- of an action: tells a retry from a second one
     hash         BYTEA   NOT NULL CHECK (length(hash) = 32),
+    seal         BYTEA   NOT NULL DEFAULT '', -- a signature over the hash; '': none
+    envelope     TEXT    NOT NULL DEFAULT '', -- JSON of the signed action; '': it was not signed
     PRIMARY KEY (merchant, number, chain, seq),
     CONSTRAINT audit_operator CHECK (
         outcome = 'refused' OR source <> 'operator'
@@ -328,13 +551,19 @@ CREATE TRIGGER audit_kept BEFORE DELETE ON audit
 CREATE TRIGGER audit_not_emptied BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('the audit is append-only');
 
+-- The heads of the chains that are not an order's.
 CREATE TABLE chains (
-    merchant TEXT    NOT NULL,
-    number   TEXT    NOT NULL,
-    entries  BIGINT  NOT NULL,
-    head     BYTEA   NOT NULL,
+    merchant  TEXT    NOT NULL,
+    number    TEXT    NOT NULL,
+    entries   BIGINT  NOT NULL,
+    head      BYTEA   NOT NULL,
+    data_key  TEXT    NOT NULL DEFAULT '',
+    erased_at BIGINT  NOT NULL DEFAULT 0, -- when its first key was destroyed; 0: never
     PRIMARY KEY (merchant, number)
 );
+
+CREATE TRIGGER chains_data_key BEFORE INSERT OR UPDATE OF data_key ON chains
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
 
 CREATE TRIGGER chains_kept BEFORE DELETE ON chains
     FOR EACH ROW EXECUTE FUNCTION refuse('the heads of the audit are kept');
@@ -342,7 +571,151 @@ CREATE TRIGGER chains_kept BEFORE DELETE ON chains
 CREATE TRIGGER chains_not_emptied BEFORE TRUNCATE ON chains
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('the heads of the audit are kept');
 
--- 5. Transfers ---------------------------------------------------------------
+-- How often people were refused with a code. The audit has the first refusals of each code
+-- one by one, and later ones by their number.
+CREATE TABLE refusal_counts (
+    merchant TEXT    NOT NULL, -- '': of the installation
+    number   TEXT    NOT NULL, -- of an order that the ledger has; '': of all else
+    chain    TEXT    NOT NULL CHECK (chain IN ('order', 'other')),
+    code     TEXT    NOT NULL CHECK (code <> ''),
+    since    BIGINT  NOT NULL, -- when counting began: of an order once, of all else each day
+    times    BIGINT  NOT NULL CHECK (times > 0),
+    PRIMARY KEY (merchant, number, chain, code)
+);
+
+CREATE TRIGGER refusal_counts_grow BEFORE UPDATE ON refusal_counts
+    FOR EACH ROW WHEN (
+        NEW.merchant <> OLD.merchant OR NEW.number <> OLD.number OR NEW.chain <> OLD.chain OR NEW.code <> OLD.code
+        OR NOT (NEW.times = OLD.times + 1 AND NEW.since = OLD.since OR NEW.times = 1 AND NEW.since > OLD.since AND OLD.chain = 'other')
+    ) EXECUTE FUNCTION refuse('refusals are counted one by one');
+
+CREATE TRIGGER refusal_counts_kept BEFORE DELETE ON refusal_counts
+    FOR EACH ROW EXECUTE FUNCTION refuse('refusals are counted one by one');
+
+CREATE TRIGGER refusal_counts_not_emptied BEFORE TRUNCATE ON refusal_counts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('refusals are counted one by one');
+
+-- The entries in the order in which they were added to the Merkle tree. The hash is
+-- the entry's at that time.
+CREATE TABLE audit_tree (
+    position BIGINT  NOT NULL PRIMARY KEY CHECK (position >= 0), -- without gaps
+    merchant TEXT    NOT NULL,
+    number   TEXT    NOT NULL,
+    chain    TEXT    NOT NULL,
+    seq      BIGINT  NOT NULL,
+    hash     BYTEA   NOT NULL CHECK (length(hash) = 32),
+    CONSTRAINT audit_tree_entry UNIQUE (merchant, number, chain, seq)
+);
+
+CREATE TRIGGER audit_tree_never_changes BEFORE UPDATE ON audit_tree
+    FOR EACH ROW EXECUTE FUNCTION refuse('the tree of the audit is append-only');
+
+CREATE TRIGGER audit_tree_kept BEFORE DELETE ON audit_tree
+    FOR EACH ROW EXECUTE FUNCTION refuse('the tree of the audit is append-only');
+
+CREATE TRIGGER audit_tree_not_emptied BEFORE TRUNCATE ON audit_tree
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('the tree of the audit is append-only');
+
+-- The hashes of the tree's nodes, by their index in golang.org/x/mod/sumdb/tlog.
+CREATE TABLE audit_tree_hashes (
+    idx  BIGINT  NOT NULL PRIMARY KEY CHECK (idx >= 0),
+    hash BYTEA   NOT NULL CHECK (length(hash) = 32)
+);
+
+CREATE TRIGGER audit_tree_hashes_never_change BEFORE UPDATE ON audit_tree_hashes
+    FOR EACH ROW EXECUTE FUNCTION refuse('the tree of the audit is append-only');
+
+CREATE TRIGGER audit_tree_hashes_kept BEFORE DELETE ON audit_tree_hashes
+    FOR EACH ROW EXECUTE FUNCTION refuse('the tree of the audit is append-only');
+
+CREATE TRIGGER audit_tree_hashes_not_emptied BEFORE TRUNCATE ON audit_tree_hashes
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('the tree of the audit is append-only');
+
+-- Signed roots of the tree. Every entry with an id up to last_id is among the first size
+-- entries of the tree.
+CREATE TABLE checkpoints (
+    size    BIGINT  NOT NULL PRIMARY KEY CHECK (size >= 0),
+    at      BIGINT  NOT NULL,
+    note    TEXT    NOT NULL CHECK (note <> ''), -- a C2SP checkpoint
+    last_id BIGINT  NOT NULL
+);
+
+CREATE TRIGGER checkpoints_never_change BEFORE UPDATE ON checkpoints
+    FOR EACH ROW EXECUTE FUNCTION refuse('checkpoints are append-only');
+
+CREATE TRIGGER checkpoints_kept BEFORE DELETE ON checkpoints
+    FOR EACH ROW EXECUTE FUNCTION refuse('checkpoints are append-only');
+
+CREATE TRIGGER checkpoints_not_emptied BEFORE TRUNCATE ON checkpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('checkpoints are append-only');
+
+-- The rosters that came into force, whole.
+CREATE TABLE rosters (
+    hash       TEXT    NOT NULL PRIMARY KEY CHECK (length(hash) = 64), -- SHA-256 of the text, in hex
+    text       TEXT    NOT NULL,
+    signatures TEXT    NOT NULL, -- '': it was the first
+    at         BIGINT  NOT NULL,
+    replaces   TEXT    NOT NULL  -- the hash of the roster before; '': it was the first
+);
+
+-- Each roster has one successor.
+CREATE UNIQUE INDEX rosters_replaces ON rosters (replaces);
+
+CREATE TRIGGER rosters_never_change BEFORE UPDATE ON rosters
+    FOR EACH ROW EXECUTE FUNCTION refuse('rosters are append-only');
+
+CREATE TRIGGER rosters_kept BEFORE DELETE ON rosters
+    FOR EACH ROW EXECUTE FUNCTION refuse('rosters are append-only');
+
+CREATE TRIGGER rosters_not_emptied BEFORE TRUNCATE ON rosters
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('rosters are append-only');
+
+-- 6. Decisions ---------------------------------------------------------------
+
+-- Decisions over lists of orders: each signed envelope is kept once, and the audit
+-- entry of each order refers to its hash.
+CREATE TABLE decisions (
+    hash     TEXT    NOT NULL PRIMARY KEY CHECK (length(hash) = 64), -- of the envelope's canonical bytes
+    signed   TEXT    NOT NULL CHECK (signed <> ''), -- JSON with the envelope and its signature
+    data_key TEXT    NOT NULL DEFAULT '',
+    at       BIGINT  NOT NULL
+);
+
+-- Only the row's key may be wrapped again.
+CREATE TRIGGER decisions_never_change BEFORE UPDATE OF hash, signed, at ON decisions
+    FOR EACH ROW EXECUTE FUNCTION refuse('decisions are append-only');
+
+CREATE TRIGGER decisions_data_key BEFORE INSERT OR UPDATE OF data_key ON decisions
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
+
+CREATE TRIGGER decisions_kept BEFORE DELETE ON decisions
+    FOR EACH ROW EXECUTE FUNCTION refuse('decisions are append-only');
+
+CREATE TRIGGER decisions_not_emptied BEFORE TRUNCATE ON decisions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('decisions are append-only');
+
+-- What was signed and what was done by it, in minor units. The signer writes the totals,
+-- and the limit of the signer applies to them. So no more is done than they say.
+CREATE TABLE decision_totals (
+    decision TEXT    NOT NULL REFERENCES decisions (hash),
+    currency TEXT    NOT NULL,
+    total    BIGINT  NOT NULL CHECK (total > 0),
+    done     BIGINT  NOT NULL DEFAULT 0,
+    PRIMARY KEY (decision, currency),
+    CONSTRAINT decision_totals_done CHECK (done BETWEEN 0 AND total)
+);
+
+CREATE TRIGGER decision_totals_content BEFORE UPDATE ON decision_totals
+    FOR EACH ROW WHEN (NEW.decision <> OLD.decision OR NEW.currency <> OLD.currency OR NEW.total <> OLD.total OR NEW.done < OLD.done)
+    EXECUTE FUNCTION refuse('the totals of a decision never change');
+
+CREATE TRIGGER decision_totals_kept BEFORE DELETE ON decision_totals
+    FOR EACH ROW EXECUTE FUNCTION refuse('the totals of a decision are kept');
+
+CREATE TRIGGER decision_totals_not_emptied BEFORE TRUNCATE ON decision_totals
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('the totals of a decision are kept');
+
+-- 7. Transfers ---------------------------------------------------------------
 
 -- What people book by hand, always two of them: money that moved at the gateway
 -- and belongs to no order.
@@ -363,6 +736,7 @@ CREATE TABLE adjustments (
     decided_by  TEXT    NOT NULL DEFAULT '',
     decided_at  BIGINT  NOT NULL DEFAULT 0,
     decided_why TEXT    NOT NULL DEFAULT '',
+    data_key    TEXT    NOT NULL DEFAULT '',
     UNIQUE (merchant, ref),
     CONSTRAINT adjustments_decided CHECK (
         CASE state WHEN 'proposed' THEN decided_by = '' AND decided_at = 0 ELSE decided_by <> '' AND decided_at > 0 END
@@ -376,11 +750,16 @@ CREATE TRIGGER adjustments_content BEFORE UPDATE OF
     id, merchant, ref, currency, kind, amount, actor, why, evidence, proposed_at ON adjustments
     FOR EACH ROW EXECUTE FUNCTION refuse('the content of an adjustment never changes');
 
-CREATE TRIGGER adjustments_stay_decided BEFORE UPDATE ON adjustments
-    FOR EACH ROW WHEN (OLD.state <> 'proposed') EXECUTE FUNCTION refuse('an adjustment is decided once');
-
 CREATE TRIGGER adjustments_begin BEFORE INSERT ON adjustments
     FOR EACH ROW WHEN (NEW.state <> 'proposed') EXECUTE FUNCTION refuse('an adjustment begins as a proposal');
+
+-- A decided adjustment never changes. Its key may be wrapped again. adjustments_content
+-- protects the other columns.
+CREATE TRIGGER adjustments_stay_decided BEFORE UPDATE OF state, decided_by, decided_at, decided_why ON adjustments
+    FOR EACH ROW WHEN (OLD.state <> 'proposed') EXECUTE FUNCTION refuse('an adjustment is decided once');
+
+CREATE TRIGGER adjustments_data_key BEFORE INSERT OR UPDATE OF data_key ON adjustments
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
 
 CREATE TRIGGER adjustments_kept BEFORE DELETE ON adjustments
     FOR EACH ROW EXECUTE FUNCTION refuse('adjustments are kept');
@@ -415,7 +794,6 @@ CREATE UNIQUE INDEX transfers_order ON transfers (order_id, reason) WHERE order_
 CREATE UNIQUE INDEX transfers_adjustment ON transfers (adjustment_id) WHERE adjustment_id IS NOT NULL;
 CREATE UNIQUE INDEX transfers_opening ON transfers (merchant, currency, reason) WHERE order_id IS NULL AND adjustment_id IS NULL;
 
--- +goose StatementBegin
 CREATE FUNCTION transfers_adjusted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (
@@ -427,7 +805,6 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
--- +goose StatementEnd
 
 CREATE TRIGGER transfers_adjusted BEFORE INSERT ON transfers
     FOR EACH ROW WHEN (NEW.adjustment_id IS NOT NULL) EXECUTE FUNCTION transfers_adjusted();
@@ -441,15 +818,62 @@ CREATE TRIGGER transfers_kept BEFORE DELETE ON transfers
 CREATE TRIGGER transfers_not_emptied BEFORE TRUNCATE ON transfers
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('transfers are append-only');
 
--- 6. The gateway -------------------------------------------------------------
+-- Days that a person has closed. What is booked later belongs to a later day.
+CREATE TABLE closed_days (
+    merchant  TEXT    NOT NULL CHECK (merchant <> ''),
+    currency  TEXT    NOT NULL CHECK (length(currency) = 3),
+    day       TEXT    NOT NULL CHECK (length(day) = 10), -- YYYY-MM-DD
+    zone      TEXT    NOT NULL CHECK (zone <> ''), -- an IANA name
+    begins    BIGINT  NOT NULL,
+    ends      BIGINT  NOT NULL CHECK (ends > begins),
+    figures   TEXT    NOT NULL CHECK (figures <> ''), -- canonical JSON; names nobody
+    hash      TEXT    NOT NULL CHECK (length(hash) = 64), -- SHA-256 of the figures
+    previous  TEXT    NOT NULL, -- the hash of the day before; '' for the first
+    closed_by TEXT    NOT NULL CHECK (closed_by <> ''),
+    closed_at BIGINT  NOT NULL CHECK (closed_at >= ends),
+    proof     TEXT    NOT NULL, -- the signed envelope, JSON; '' without a roster
+    PRIMARY KEY (merchant, currency, day)
+);
 
--- Verified callbacks, as they came. The id is the fingerprint of what one says.
+-- The closings of a merchant in a currency are a chain without gaps.
+CREATE FUNCTION closed_days_chain() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    last RECORD;
+BEGIN
+    SELECT ends, hash INTO last FROM closed_days WHERE merchant = NEW.merchant AND currency = NEW.currency ORDER BY ends DESC LIMIT 1;
+    IF FOUND AND (NEW.begins <> last.ends OR NEW.previous <> last.hash) OR NOT FOUND AND NEW.previous <> '' THEN
+        RAISE EXCEPTION 'a day is closed after the day before' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER closed_days_chain BEFORE INSERT ON closed_days
+    FOR EACH ROW EXECUTE FUNCTION closed_days_chain();
+
+CREATE TRIGGER closed_days_never_change BEFORE UPDATE ON closed_days
+    FOR EACH ROW EXECUTE FUNCTION refuse('a closed day never changes');
+
+CREATE TRIGGER closed_days_kept BEFORE DELETE ON closed_days
+    FOR EACH ROW EXECUTE FUNCTION refuse('closed days are kept');
+
+CREATE TRIGGER closed_days_not_emptied BEFORE TRUNCATE ON closed_days
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('closed days are kept');
+
+-- 8. The gateway -------------------------------------------------------------
+
+-- Verified callbacks, as they came. The id is the fingerprint of what one says; another
+-- one if somebody had stored something else under it.
 CREATE TABLE inbox (
-    id         TEXT    PRIMARY KEY CHECK (id <> ''),
+    id         TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
     merchant   TEXT    NOT NULL,
     number     TEXT    NOT NULL,
-    callback   TEXT    NOT NULL, -- JSON
+    callback   TEXT    NOT NULL, -- JSON; '': the body says it
     body       BYTEA   NOT NULL,
+    -- The gateway's signature of the body, which a worker verifies again before it books
+    -- anything. It is encrypted like the body, because it could confirm a guess of what was
+    -- erased.
+    signature  BYTEA   NOT NULL DEFAULT '',
+    data_key   TEXT    NOT NULL DEFAULT '',
     status     TEXT    NOT NULL CHECK (status IN ('stored', 'unmatched', 'signalled', 'late', 'done')),
     received   BIGINT  NOT NULL CHECK (received > 0), -- how many times
     first_at   BIGINT  NOT NULL,
@@ -460,13 +884,37 @@ CREATE TABLE inbox (
 );
 
 CREATE INDEX inbox_order ON inbox (merchant, number);
-CREATE INDEX inbox_status ON inbox (status, first_at, id);
 CREATE INDEX inbox_problems ON inbox (problem_at, id) WHERE problem_at > 0;
+
+-- Only callbacks that are not handled are looked for by their status.
+CREATE INDEX inbox_status ON inbox (status, first_at) WHERE status <> 'done';
+
+CREATE TRIGGER inbox_begins BEFORE INSERT ON inbox
+    FOR EACH ROW WHEN (NEW.status <> 'stored') EXECUTE FUNCTION refuse('a callback begins as stored');
+
+CREATE TRIGGER inbox_stays_done BEFORE UPDATE OF status ON inbox
+    FOR EACH ROW WHEN (OLD.status = 'done' AND NEW.status <> 'done') EXECUTE FUNCTION refuse('a callback is handled once');
+
+-- Who passes callbacks on does not handle them. The right to change data_key, which a worker
+-- has and a receiver has not, tells them apart.
+CREATE FUNCTION inbox_done() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT has_column_privilege(TG_RELID, 'data_key', 'UPDATE') THEN
+        RAISE EXCEPTION 'a worker says that a callback is handled' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER inbox_done BEFORE UPDATE OF status ON inbox
+    FOR EACH ROW WHEN (NEW.status = 'done' AND OLD.status <> 'done') EXECUTE FUNCTION inbox_done();
+
+CREATE TRIGGER inbox_data_key BEFORE INSERT OR UPDATE OF data_key ON inbox
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
 
 -- Merchants whose orders are not submitted, because the gateway refuses every
 -- call of theirs.
 CREATE TABLE breakers (
-    merchant    TEXT    PRIMARY KEY CHECK (merchant <> ''),
+    merchant    TEXT    NOT NULL PRIMARY KEY CHECK (merchant <> ''),
     since       BIGINT  NOT NULL,
     reason_code TEXT    NOT NULL,
     reason_text TEXT    NOT NULL,
@@ -497,10 +945,86 @@ CREATE INDEX gateway_records_number ON gateway_records (merchant, number, gatewa
 
 -- Up to when a merchant's transactions have been compared, without a gap.
 CREATE TABLE reconciled (
-    merchant TEXT    PRIMARY KEY CHECK (merchant <> ''),
+    merchant TEXT    NOT NULL PRIMARY KEY CHECK (merchant <> ''),
     up_to    BIGINT  NOT NULL,
     at       BIGINT  NOT NULL
 );
+
+-- Statements: files that a person exported from the gateway's portal. A page of lines is
+-- stored at a time; a statement is compared once every line is there. Lines are not in
+-- gateway_records: the gateway did not tell them itself, and they never replace what it
+-- told.
+CREATE TABLE statements (
+    id               TEXT    NOT NULL PRIMARY KEY CHECK (length(id) = 16), -- of the fingerprint
+    merchant         TEXT    NOT NULL CHECK (merchant <> ''),
+    fingerprint      TEXT    NOT NULL CHECK (length(fingerprint) = 64), -- over merchant, profile and file
+    file             TEXT    NOT NULL CHECK (length(file) = 64), -- the SHA-256 of the file
+    content          TEXT    NOT NULL CHECK (length(content) = 64), -- over the lines
+    profile          TEXT    NOT NULL,
+    line_count       BIGINT  NOT NULL CHECK (line_count > 0),
+    paid_deposits    BIGINT  NOT NULL,
+    paid_withdrawals BIGINT  NOT NULL,
+    from_at          BIGINT  NOT NULL, -- the time of the first line
+    to_at            BIGINT  NOT NULL CHECK (to_at >= from_at), -- and of the last
+    state            TEXT    NOT NULL CHECK (state IN ('storing', 'matching', 'matched', 'broken')),
+    imported_by      TEXT    NOT NULL,
+    matched          BIGINT  NOT NULL DEFAULT 0, -- the last line that was compared
+    compared         BIGINT  NOT NULL DEFAULT 0, -- lines whose order has ended
+    asked            BIGINT  NOT NULL DEFAULT 0, -- orders that the gateway was asked about
+    unanswered       BIGINT  NOT NULL DEFAULT 0,
+    settled          BIGINT  NOT NULL DEFAULT 0, -- orders that its answer settled
+    absent           BIGINT  NOT NULL DEFAULT 0, -- paid orders of its time that it does not have
+    created_at       BIGINT  NOT NULL,
+    changed_at       BIGINT  NOT NULL,
+    CONSTRAINT statements_id CHECK (substr(fingerprint, 1, 16) = id),
+    CONSTRAINT statements_matched CHECK (matched BETWEEN 0 AND line_count)
+);
+
+CREATE INDEX statements_listed ON statements (merchant, created_at, id);
+
+CREATE TRIGGER statements_content BEFORE UPDATE OF
+    id, merchant, fingerprint, file, content, profile, line_count, paid_deposits, paid_withdrawals, from_at, to_at, imported_by, created_at ON statements
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a statement never changes');
+
+CREATE TRIGGER statements_stay_ended BEFORE UPDATE OF state ON statements
+    FOR EACH ROW WHEN (OLD.state IN ('matched', 'broken') OR NEW.state = 'storing')
+    EXECUTE FUNCTION refuse('a statement ends once');
+
+CREATE TRIGGER statements_kept BEFORE DELETE ON statements
+    FOR EACH ROW EXECUTE FUNCTION refuse('statements are kept');
+
+CREATE TRIGGER statements_not_emptied BEFORE TRUNCATE ON statements
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('statements are kept');
+
+CREATE TABLE statement_lines (
+    statement  TEXT    NOT NULL REFERENCES statements (id),
+    seq        BIGINT  NOT NULL CHECK (seq > 0), -- from 1, in the sequence of the file
+    line       BIGINT  NOT NULL, -- of the file
+    merchant   TEXT    NOT NULL,
+    gateway_id TEXT    NOT NULL, -- '': the statement does not tell it
+    number     TEXT    NOT NULL, -- '': the statement does not tell it
+    kind       BIGINT  NOT NULL, -- as in gateway_records
+    state      BIGINT  NOT NULL,
+    currency   TEXT    NOT NULL,
+    amount     BIGINT  NOT NULL,
+    paid       BIGINT  NOT NULL, -- -2: the statement does not tell it
+    fee        BIGINT  NOT NULL,
+    at         BIGINT  NOT NULL, -- the gateway's time
+    PRIMARY KEY (statement, seq),
+    CONSTRAINT statement_lines_reference CHECK (gateway_id <> '' OR number <> '')
+);
+
+CREATE INDEX statement_lines_number ON statement_lines (merchant, number, gateway_id);
+CREATE INDEX statement_lines_gateway_id ON statement_lines (merchant, gateway_id) WHERE gateway_id <> '';
+
+CREATE TRIGGER statement_lines_content BEFORE UPDATE ON statement_lines
+    FOR EACH ROW EXECUTE FUNCTION refuse('lines of statements are append-only');
+
+CREATE TRIGGER statement_lines_kept BEFORE DELETE ON statement_lines
+    FOR EACH ROW EXECUTE FUNCTION refuse('lines of statements are append-only');
+
+CREATE TRIGGER statement_lines_not_emptied BEFORE TRUNCATE ON statement_lines
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('lines of statements are append-only');
 
 -- The gateway's balance beside ours, at one moment.
 CREATE TABLE snapshots (
@@ -530,29 +1054,65 @@ CREATE TABLE snapshots (
 );
 
 CREATE INDEX snapshots_merchant ON snapshots (merchant, id);
+
 -- Which merchants' latest snapshot drifts, and since when.
 CREATE INDEX snapshots_books ON snapshots (merchant, currency, id);
 CREATE INDEX snapshots_not_drifting ON snapshots (merchant, currency, id) WHERE verdict <> 'drift';
 
--- Differences between our books and the gateway's word, each once. The order
--- need not be one of ours.
+-- Differences between our books and the gateway's word, each once, as work: who deals with
+-- one, what was said last, and the money at stake. The order need not be one of ours.
 CREATE TABLE discrepancies (
-    id         BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    merchant   TEXT    NOT NULL,
-    number     TEXT    NOT NULL,
-    code       TEXT    NOT NULL CHECK (code <> ''),
-    mark       TEXT    NOT NULL, -- what tells two of the same code apart
-    detail     TEXT    NOT NULL,
-    at         BIGINT  NOT NULL,
-    seen_at    BIGINT  NOT NULL DEFAULT 0, -- when a comparison of transactions last met with it; 0: none did
-    closed_at  BIGINT  NOT NULL DEFAULT 0, -- 0: open
-    closed_by  TEXT    NOT NULL DEFAULT '',
-    closed_why TEXT    NOT NULL DEFAULT '',
-    UNIQUE (merchant, number, code, mark)
+    id          BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+
+    -- What it is about. It never changes.
+    merchant    TEXT    NOT NULL,
+    number      TEXT    NOT NULL,
+    code        TEXT    NOT NULL CHECK (code <> ''),
+    mark        TEXT    NOT NULL, -- what tells two of the same code apart
+
+    -- When and with what it was opened. It changes only if it was healed and opens again.
+    detail      TEXT    NOT NULL,
+    at          BIGINT  NOT NULL,
+    currency    TEXT    NOT NULL DEFAULT '', -- '': the stake is unknown
+    stake       BIGINT  NOT NULL DEFAULT 0 CHECK (stake >= 0),
+    delta       BIGINT  NOT NULL DEFAULT 0, -- the gateway's amount minus ours; 0: no amount differs
+
+    -- Where it stands. How it was closed changes only if it was healed and opens again.
+    state       TEXT    NOT NULL DEFAULT 'open' CONSTRAINT discrepancies_state CHECK (state IN (
+        'open', 'assigned', 'explained', 'waiting', 'accepting', 'accepted', 'healed'
+    )),
+    assignee    TEXT    NOT NULL DEFAULT '',
+    said        TEXT    NOT NULL DEFAULT '', -- the last explanation
+    said_by     TEXT    NOT NULL DEFAULT '',
+    wait_until  BIGINT  NOT NULL DEFAULT 0,  -- of state waiting; 0: no end
+    accepted_by TEXT    NOT NULL DEFAULT '', -- the first of two persons
+    closed_at   BIGINT  NOT NULL DEFAULT 0,  -- 0: open
+    closed_by   TEXT    NOT NULL DEFAULT '',
+    closed_why  TEXT    NOT NULL DEFAULT '',
+    data_key    TEXT    NOT NULL DEFAULT '', -- of said and closed_why
+    seen_at     BIGINT  NOT NULL DEFAULT 0,  -- when a comparison of transactions last met with it; 0: none did
+    reminded_at BIGINT  NOT NULL DEFAULT 0,  -- the last act or reminder; 0: none
+    UNIQUE (merchant, number, code, mark),
+    CONSTRAINT discrepancies_closed CHECK ((closed_at > 0) = (state IN ('accepted', 'healed')))
 );
 
 CREATE INDEX discrepancies_open ON discrepancies (at, id) WHERE closed_at = 0;
 CREATE INDEX discrepancies_seen ON discrepancies (merchant, seen_at) WHERE closed_at = 0;
+
+CREATE TRIGGER discrepancies_content BEFORE UPDATE OF id, merchant, number, code, mark ON discrepancies
+    FOR EACH ROW EXECUTE FUNCTION refuse('what a discrepancy is about never changes');
+
+CREATE TRIGGER discrepancies_opening BEFORE UPDATE OF detail, at, currency, stake, delta ON discrepancies
+    FOR EACH ROW WHEN (OLD.state <> 'healed' OR NEW.state <> 'open')
+    EXECUTE FUNCTION refuse('the opening of a discrepancy never changes');
+
+CREATE TRIGGER discrepancies_stay_closed BEFORE UPDATE OF
+    state, assignee, said, said_by, wait_until, accepted_by, closed_at, closed_by, closed_why ON discrepancies
+    FOR EACH ROW WHEN (OLD.closed_at > 0 AND (OLD.state <> 'healed' OR NEW.state <> 'open'))
+    EXECUTE FUNCTION refuse('a discrepancy is closed once');
+
+CREATE TRIGGER discrepancies_data_key BEFORE INSERT OR UPDATE OF data_key ON discrepancies
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
 
 CREATE TRIGGER discrepancies_kept BEFORE DELETE ON discrepancies
     FOR EACH ROW EXECUTE FUNCTION refuse('discrepancies are closed, not deleted');
@@ -560,15 +1120,189 @@ CREATE TRIGGER discrepancies_kept BEFORE DELETE ON discrepancies
 CREATE TRIGGER discrepancies_not_emptied BEFORE TRUNCATE ON discrepancies
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('discrepancies are closed, not deleted');
 
--- 7. The system --------------------------------------------------------------
+-- 9. Events ------------------------------------------------------------------
+
+-- The places of events. An event is an entry of the audit, so it is written in the
+-- transaction of what it tells. It gets its place after that transaction has committed.
+CREATE TABLE events (
+    position BIGINT  NOT NULL PRIMARY KEY CHECK (position > 0), -- from 1, without gaps
+    merchant TEXT    NOT NULL CHECK (merchant <> ''),
+    audit_id BIGINT  NOT NULL CONSTRAINT events_entry UNIQUE -- audit.id
+);
+
+CREATE INDEX events_merchant ON events (merchant, position);
+
+CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+    FOR EACH ROW EXECUTE FUNCTION refuse('events are append-only');
+
+CREATE TRIGGER events_kept BEFORE DELETE ON events
+    FOR EACH ROW EXECUTE FUNCTION refuse('events are append-only');
+
+CREATE TRIGGER events_not_emptied BEFORE TRUNCATE ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('events are append-only');
+
+-- Every event among the entries with an id up to last_id has its place. One row.
+CREATE TABLE event_relay (
+    one     BIGINT  NOT NULL PRIMARY KEY CHECK (one = 1),
+    last_id BIGINT  NOT NULL
+);
+
+INSERT INTO event_relay (one, last_id) VALUES (1, 0);
+
+-- Endpoints of finance systems that events are sent to: see
+-- docs/decisions/0015-workers-deliver-webhooks.md.
+CREATE TABLE webhook_endpoints (
+    id              TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    merchants       TEXT    NOT NULL, -- JSON list; []: all
+    types           TEXT    NOT NULL, -- JSON list of types of events; []: all
+    url             TEXT    NOT NULL CHECK (url <> ''), -- encrypted with data_key, like both secrets
+    secret          TEXT    NOT NULL CHECK (secret <> ''),
+    previous_secret TEXT    NOT NULL DEFAULT '', -- signs, too, until previous_until
+    previous_until  BIGINT  NOT NULL DEFAULT 0,
+    data_key        TEXT    NOT NULL DEFAULT '',
+    state           TEXT    NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused', 'disabled')),
+    state_at        BIGINT  NOT NULL,
+    position        BIGINT  NOT NULL CHECK (position >= 0), -- every event up to it is delivered, or has a row in webhook_deliveries
+    replay_from     BIGINT  NOT NULL DEFAULT -1, -- the position that a worker goes back to; -1: none
+    retry_now       BIGINT  NOT NULL DEFAULT 0 CHECK (retry_now IN (0, 1)), -- 1: a worker tries again at once what has failed
+    failing_since   BIGINT  NOT NULL DEFAULT 0,  -- no try has succeeded since; 0: the last one did
+    tried_at        BIGINT  NOT NULL DEFAULT 0,  -- the last failed try
+    problem         TEXT    NOT NULL DEFAULT '', -- of that try
+    created_by      TEXT    NOT NULL CHECK (created_by <> ''),
+    created_at      BIGINT  NOT NULL,
+    changed_by      TEXT    NOT NULL DEFAULT '', -- who last changed it; '' for the deliverer
+    changed_at      BIGINT  NOT NULL,
+    lease_owner     TEXT    NOT NULL DEFAULT '',
+    lease_until     BIGINT  NOT NULL DEFAULT 0,
+    fence           BIGINT  NOT NULL DEFAULT 0   -- counts leases: who has an older one writes nothing
+);
+
+CREATE TRIGGER webhook_endpoints_content BEFORE UPDATE OF id, merchants, types, url, created_by, created_at ON webhook_endpoints
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a webhook endpoint never changes');
+
+CREATE TRIGGER webhook_endpoints_data_key BEFORE INSERT OR UPDATE OF data_key ON webhook_endpoints
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
+
+CREATE TRIGGER webhook_endpoints_kept BEFORE DELETE ON webhook_endpoints
+    FOR EACH ROW EXECUTE FUNCTION refuse('webhook endpoints are kept');
+
+CREATE TRIGGER webhook_endpoints_not_emptied BEFORE TRUNCATE ON webhook_endpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('webhook endpoints are kept');
+
+-- The deliveries that failed. A delivery that succeeds at once has no row: the endpoint's
+-- position passes it.
+CREATE TABLE webhook_deliveries (
+    endpoint TEXT    NOT NULL REFERENCES webhook_endpoints (id),
+    position BIGINT  NOT NULL, -- events.position
+    event_id TEXT    NOT NULL,
+    type     TEXT    NOT NULL,
+    merchant TEXT    NOT NULL,
+    number   TEXT    NOT NULL, -- of the order; '': of none
+    state    TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'given_up', 'replayed')),
+    tries    BIGINT  NOT NULL,
+    rung     BIGINT  NOT NULL, -- of the ladder: which pause comes next
+    next_try BIGINT  NOT NULL,
+    status   BIGINT  NOT NULL, -- of HTTP, of the last try; 0: no answer
+    why      TEXT    NOT NULL, -- of the last try's failure
+    first_at BIGINT  NOT NULL,
+    at       BIGINT  NOT NULL, -- when the row last changed
+    PRIMARY KEY (endpoint, position)
+);
+
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint, next_try) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_order ON webhook_deliveries (endpoint, merchant, number, position) WHERE state = 'pending';
+
+CREATE TRIGGER webhook_deliveries_kept BEFORE DELETE ON webhook_deliveries
+    FOR EACH ROW EXECUTE FUNCTION refuse('webhook deliveries are kept');
+
+CREATE TRIGGER webhook_deliveries_not_emptied BEFORE TRUNCATE ON webhook_deliveries
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('webhook deliveries are kept');
+
+-- 10. Batches ----------------------------------------------------------------
+
+-- Files of payouts. A page of rows is stored at a time; a batch runs once every row is
+-- there. A row's order is the one of its merchant and number.
+CREATE TABLE batches (
+    id           TEXT    NOT NULL PRIMARY KEY CHECK (length(id) = 16), -- of the fingerprint
+    merchant     TEXT    NOT NULL CHECK (merchant <> ''),
+    fingerprint  TEXT    NOT NULL CHECK (length(fingerprint) = 64), -- over the merchant and the rows
+    name         TEXT    NOT NULL,
+    header       TEXT    NOT NULL, -- of the file: a JSON list
+    row_count    BIGINT  NOT NULL CHECK (row_count > 0),
+    totals       TEXT    NOT NULL, -- a JSON list of amounts
+    state        TEXT    NOT NULL CHECK (state IN ('storing', 'running', 'paused', 'cancelled', 'completed', 'broken')),
+    requested_by TEXT    NOT NULL,
+    data_key     TEXT    NOT NULL DEFAULT '', -- also of the rows
+    created_at   BIGINT  NOT NULL,
+    changed_at   BIGINT  NOT NULL,
+    changed_by   TEXT    NOT NULL DEFAULT '', -- who paused, resumed or cancelled it last
+    CONSTRAINT batches_id CHECK (substr(fingerprint, 1, 16) = id)
+);
+
+CREATE INDEX batches_listed ON batches (merchant, created_at, id);
+
+CREATE TRIGGER batches_content BEFORE UPDATE OF id, merchant, fingerprint, name, header, row_count, totals, requested_by, created_at ON batches
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a batch never changes');
+
+CREATE TRIGGER batches_stay_ended BEFORE UPDATE OF state ON batches
+    FOR EACH ROW WHEN (OLD.state IN ('cancelled', 'completed', 'broken') OR NEW.state = 'storing')
+    EXECUTE FUNCTION refuse('a batch ends once');
+
+CREATE TRIGGER batches_data_key BEFORE INSERT OR UPDATE OF data_key ON batches
+    FOR EACH ROW WHEN (NEW.data_key <> '') EXECUTE FUNCTION data_key_in_use();
+
+CREATE TRIGGER batches_kept BEFORE DELETE ON batches
+    FOR EACH ROW EXECUTE FUNCTION refuse('batches are kept');
+
+CREATE TRIGGER batches_not_emptied BEFORE TRUNCATE ON batches
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('batches are kept');
+
+CREATE TABLE batch_rows (
+    batch    TEXT    NOT NULL REFERENCES batches (id),
+    seq      BIGINT  NOT NULL CHECK (seq > 0), -- from 1, in the sequence of the file
+    line     BIGINT  NOT NULL, -- of the file
+    merchant TEXT    NOT NULL,
+    number   TEXT    NOT NULL CHECK (number <> ''),
+    currency TEXT    NOT NULL,
+    amount   BIGINT  NOT NULL CHECK (amount > 0), -- in minor units
+    request  TEXT    NOT NULL, -- JSON; '' once the order has it
+    outcome  TEXT    NOT NULL DEFAULT '' CHECK (outcome IN ('', 'begun', 'started', 'ended', 'refused')),
+    code     TEXT    NOT NULL DEFAULT '', -- why it was refused
+    text     TEXT    NOT NULL DEFAULT '',
+    at       BIGINT  NOT NULL, -- of the outcome
+    PRIMARY KEY (batch, seq),
+    CONSTRAINT batch_rows_number UNIQUE (batch, number)
+);
+
+CREATE INDEX batch_rows_outcome ON batch_rows (batch, outcome, seq);
+
+CREATE TRIGGER batch_rows_content BEFORE UPDATE OF batch, seq, line, merchant, number, currency, amount ON batch_rows
+    FOR EACH ROW EXECUTE FUNCTION refuse('the content of a row never changes');
+
+-- A row is begun before its order is started. What was begun is started or refused.
+CREATE TRIGGER batch_rows_moves BEFORE UPDATE OF outcome, request ON batch_rows
+    FOR EACH ROW WHEN (
+        NOT (NEW.outcome = OLD.outcome AND NEW.request = OLD.request
+            OR OLD.outcome = '' AND NEW.outcome = 'begun' AND NEW.request = OLD.request
+            OR OLD.outcome = 'begun' AND NEW.outcome = 'started' AND NEW.request = OLD.request
+            OR OLD.outcome = 'started' AND NEW.outcome IN ('started', 'ended') AND NEW.request IN (OLD.request, '')
+            OR OLD.outcome IN ('begun', 'started') AND NEW.outcome = 'refused' AND NEW.request = OLD.request)
+    ) EXECUTE FUNCTION refuse('a row does not move back');
+
+CREATE TRIGGER batch_rows_kept BEFORE DELETE ON batch_rows
+    FOR EACH ROW EXECUTE FUNCTION refuse('batches are kept');
+
+CREATE TRIGGER batch_rows_not_emptied BEFORE TRUNCATE ON batch_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('batches are kept');
+
+-- 11. The system -------------------------------------------------------------
 
 -- Older copies of the ledger that were restored, and when what they lost had been
--- dealt with. The last row counts.
+-- dealt with. The last row counts. Why is in the installation's audit.
 CREATE TABLE restores (
     id    BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at    BIGINT  NOT NULL,
     actor TEXT    NOT NULL CHECK (actor <> ''),
-    why   TEXT    NOT NULL CHECK (why <> ''),
     ended BIGINT  NOT NULL CHECK (ended IN (0, 1))
 );
 
@@ -596,8 +1330,29 @@ CREATE TABLE compared_workflows (
 CREATE TABLE known (
     kind     TEXT    NOT NULL CHECK (kind IN ('merchant', 'profile')),
     name     TEXT    NOT NULL CHECK (name <> ''), -- the merchant's number; the profile's country
-    value    TEXT    NOT NULL,                    -- the merchant's country; the profile's SHA-256
+    value    TEXT    NOT NULL, -- the merchant's country; the profile's SHA-256
     first_at BIGINT  NOT NULL,
-    seen_at  BIGINT  NOT NULL,                    -- when a worker last said so
+    seen_at  BIGINT  NOT NULL, -- when a worker last said so
     PRIMARY KEY (kind, name, value)
 );
+
+-- Sessions of people's pages that were logged out before they were over. Every api process
+-- refuses copies of them.
+CREATE TABLE ended_sessions (
+    session TEXT    NOT NULL PRIMARY KEY CHECK (length(session) = 64), -- SHA-256 of its id
+    over_at BIGINT  NOT NULL -- when it would be over anyway; the row may go then
+);
+
+CREATE INDEX ended_sessions_over ON ended_sessions (over_at);
+
+CREATE TRIGGER ended_sessions_constant BEFORE UPDATE ON ended_sessions
+    FOR EACH ROW EXECUTE FUNCTION refuse('a session ends once');
+
+CREATE TRIGGER ended_sessions_kept BEFORE DELETE ON ended_sessions
+    FOR EACH ROW WHEN (OLD.over_at > EXTRACT(EPOCH FROM statement_timestamp()) * 1000)
+    EXECUTE FUNCTION refuse('a log-out is kept until the session is over');
+
+CREATE TRIGGER ended_sessions_not_emptied BEFORE TRUNCATE ON ended_sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('a log-out is kept until the session is over');
+
+-- +goose StatementEnd
