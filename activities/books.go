@@ -360,8 +360,16 @@ func (b *Books) mustAsk(ctx context.Context, row order.Order, finding rules.Find
 }
 
 // Unconfirmed opens a discrepancy for a callback that reports a refund or a late
-// payment which the gateway does not confirm.
+// payment which the gateway does not confirm. The id comes from Temporal: one that names no
+// callback of this order is ignored and audited.
 func (b *Books) Unconfirmed(ctx context.Context, key order.Key, callbackID string) error {
+	_, strange, err := b.readCallback(ctx, key, callbackID)
+	if err != nil {
+		return fmt.Errorf("read callback of %s: %w", key, err)
+	}
+	if strange.Code != "" {
+		return b.Ignore(ctx, key, strange)
+	}
 	if err := b.ledger.OpenDiscrepancy(ctx, key, codes.DiscrepancyUnconfirmed, "callback "+callbackID); err != nil {
 		return fmt.Errorf("note the unconfirmed callback of %s: %w", key, err)
 	}

@@ -167,7 +167,7 @@ func (r *Review) checkProof(e *act) *order.Refusal {
 		return refusal
 	}
 	e.used = used
-	if proof.Door != "" && proof.Door != acted.Door { // entries from before the member have none
+	if proof.Door != acted.Door {
 		return order.Refuse(envelope.CodeSignerOther, "the entry says that %q signed for %s, and the signature is of %q", proof.Door, e.Actor, acted.Door)
 	}
 	if proof.Envelope.List != nil && e.Key.Number != "" {

@@ -111,7 +111,7 @@ func (t tx) onBooks(
 	if err != nil {
 		return nil, err
 	}
-	e.source, e.mark = rules.FromOperator, bookMark(e.action, target, order.Who{ID: e.mark})
+	e.source, e.mark = rules.FromOperator, bookMark(e.action, target, e.mark)
 	repeated, refusal, err := t.repeated(ctx, key, e.mark)
 	if err != nil || repeated {
 		return refusal, err
@@ -125,11 +125,11 @@ func (t tx) onBooks(
 
 // bookMark returns the mark of a book action in the audit. It contains what the
 // action is about, because many targets have one chain. It is "" without an ID.
-func bookMark(action AuditAction, target string, who order.Who) string {
-	if who.ID == "" {
+func bookMark(action AuditAction, target, id string) string {
+	if id == "" {
 		return ""
 	}
-	return string(action) + " " + target + " " + who.ID
+	return bookedMark + string(action) + " " + target + " " + id
 }
 
 // Audited reports whether the audit of a key has an action of the id, done or refused.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -257,7 +258,7 @@ func (t tx) actOn(ctx context.Context, h *held, a action, result *actionResult) 
 	switch {
 	case given != nil && a.entry.mark != "":
 		a.entry.mark = signedMark + a.entry.mark
-	case strings.HasPrefix(a.entry.mark, signedMark):
+	case slices.ContainsFunc(ownMarks, func(begins string) bool { return strings.HasPrefix(a.entry.mark, begins) }):
 		a.entry.mark = ""
 	}
 	earlier, found, err := t.earlier(ctx, h, a.entry)
@@ -369,9 +370,16 @@ func repeats(earlier, now AuditAction) bool {
 	return earlier == now || earlier == ActionPropose && now == ActionResolve
 }
 
-// signedMark begins the marks of signed actions, so that nobody can use up the id of a
-// signed action with an action that needs no signature.
-const signedMark = "signed "
+// What marks begin with that are no id of an unsigned action on an order: nobody uses up the
+// id of a signed action, of a book action or of what the program notes with a note.
+const (
+	signedMark  = "signed "  // a signed action on an order
+	bookedMark  = "book "    // a book action: see bookMark
+	ignoredMark = "ignored " // a message that was ignored
+	refusedMark = "refused " // a start that was refused
+)
+
+var ownMarks = []string{signedMark, bookedMark, ignoredMark, refusedMark}
 
 // earlier returns the audit entry of the same action, if there is one. The mark of
 // an entry is the action's ID.

@@ -263,7 +263,7 @@ func (l *Ledger) adjust(ctx context.Context, request adjusting) (AdjustmentRecor
 		if stored, err = t.lockAdjustment(ctx, merchant, ref); err != nil {
 			return err
 		}
-		mark := bookMark(request.action, ref, request.who)
+		mark := bookMark(request.action, ref, request.who.ID)
 		var repeated bool
 		if repeated, refusal, err = t.repeated(ctx, order.Key{Merchant: merchant}, mark); err != nil || repeated {
 			return err
@@ -522,6 +522,7 @@ func (p private) openAdjustment(row *adjustmentRow) error {
 	texts, err := p.texts(adjustmentSubject(row.Merchant, row.Ref), row.DataKey, false)
 	if err == nil {
 		row.key = texts.key
+		row.hidden = texts.hidden
 		err = texts.openAll(map[string]*string{"why": &row.Why, "evidence": &row.Evidence, "decided_why": &row.DecidedWhy})
 	}
 	return err
@@ -547,7 +548,8 @@ type adjustmentRow struct {
 	DecidedWhy string          `db:"decided_why"`
 	DataKey    string          `db:"data_key"`
 
-	key *vault.Key // nil: the row is in clear
+	key    *vault.Key // nil: the row is in clear
+	hidden bool       // this process does not have the key
 }
 
 // requireProposed refuses a row that is empty or not in state proposed.
@@ -577,7 +579,7 @@ func (r *adjustmentRow) first() firstAct {
 	content, why := r.proposal(), r.Why
 	return firstAct{
 		key: order.Key{Merchant: r.Merchant}, chains: []string{chainOther}, actions: []AuditAction{ActionProposeAdjustment},
-		mark: string(ActionProposeAdjustment) + " " + r.Ref + " ", about: "adjustment " + r.Ref, by: r.Actor,
+		mark: bookedMark + string(ActionProposeAdjustment) + " " + r.Ref + " ", about: "adjustment " + r.Ref, by: r.Actor,
 		did: "has proposed adjustment " + r.Ref, anew: "reject it, and let somebody propose it under another reference",
 		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
 			who.Why = why

@@ -246,7 +246,7 @@ func (l *Ledger) changeBatch(ctx context.Context, action AuditAction, ref order.
 		key := order.Key{Merchant: sanitizeKey(ref.Merchant)}
 		e := entry{
 			action: action, actor: who.By, source: rules.FromOperator, reason: order.Reason{Text: who.Why}, evidence: "batch " + sanitizeText(ref.Batch),
-			mark: bookMark(action, ref.Batch, who),
+			mark: bookMark(action, ref.Batch, who.ID),
 		}
 		var repeated bool
 		if repeated, refusal, err = t.repeated(ctx, key, e.mark); err != nil {
@@ -418,10 +418,7 @@ func (p private) batch(row batchRow) (BatchRecord, error) {
 	}
 	texts, err := p.texts(batchSubject(row.Merchant, row.ID), row.DataKey, false)
 	if err == nil {
-		b.Name, err = texts.open("batches.name", row.Name)
-	}
-	if hidden(b.Name) {
-		b.Hidden, b.Name = b.Name, ""
+		b.Name, b.Hidden, err = texts.read("batches.name", row.Name)
 	}
 	err = errors.Join(err, json.Unmarshal([]byte(row.Header), &b.Columns), json.Unmarshal([]byte(row.Totals), &b.Totals))
 	if err != nil {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -43,6 +44,8 @@ type auditRow struct {
 	Hash     []byte       `db:"hash"`
 	Seal     []byte       `db:"seal"`     // empty: the entry is not sealed
 	Envelope string       `db:"envelope"` // empty: the action was not signed
+
+	instead struct{ evidence, text, envelope string } // what stands for those that cannot be read
 }
 
 const auditColumns = `merchant, number, chain, seq, at, actor, action, source, evidence, before_state, after_state,
@@ -179,7 +182,21 @@ func (r *auditRow) seal(key *vault.Key) {
 
 // open decrypts what seal has encrypted.
 func (r *auditRow) open(texts rowTexts) error {
-	return texts.openAll(map[string]*string{"audit.evidence": &r.Evidence, "audit.text": &r.Text, "audit.envelope": &r.Envelope})
+	for _, column := range []struct {
+		name          string
+		text, instead *string
+	}{
+		{"audit.evidence", &r.Evidence, &r.instead.evidence},
+		{"audit.text", &r.Text, &r.instead.text},
+		{"audit.envelope", &r.Envelope, &r.instead.envelope},
+	} {
+		plain, instead, err := texts.read(column.name, *column.text)
+		if err != nil {
+			return err
+		}
+		*column.text, *column.instead = cmp.Or(instead, plain), instead
+	}
+	return nil
 }
 
 // otherTexts returns what decrypts an entry of a chain that is not an order's. Not all of its

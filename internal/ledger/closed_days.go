@@ -291,7 +291,7 @@ func zoneOf(name string) (*time.Location, *order.Refusal) {
 // close closes the day or refuses it, and audits which.
 func (c *closing) close(ctx context.Context, l *Ledger, t tx) error {
 	key := order.Key{Merchant: c.ref.Merchant}
-	mark := bookMark(ActionCloseDay, string(c.ref.Day)+" "+c.ref.Currency, c.who)
+	mark := bookMark(ActionCloseDay, string(c.ref.Day)+" "+c.ref.Currency, c.who.ID)
 	c.report = c.seen
 	if err := c.lock(ctx, t); err != nil {
 		return err

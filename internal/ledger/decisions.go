@@ -118,8 +118,8 @@ func (r *auditRow) expand(known decisions) {
 	signed, found := known[r.decisionOf()]
 	switch {
 	case !found:
-	case hidden(signed):
-		r.Envelope = signed
+	case hidden(signed): // otherwise it is JSON
+		r.Envelope, r.instead.envelope = signed, signed
 	case strings.HasSuffix(signed, "}"):
 		r.Envelope = strings.TrimSuffix(signed, "}") + "," + strings.TrimPrefix(r.Envelope, "{")
 	}

@@ -138,6 +138,7 @@ func (p private) openDiscrepancy(row *discrepancyRow) error {
 }
 
 func (r *discrepancyRow) open(texts rowTexts) error {
+	r.hidden = texts.hidden
 	closed := texts
 	closed.mixed = r.closedAlone()
 	return errors.Join(
@@ -258,6 +259,8 @@ type discrepancyRow struct {
 	Currency   string                 `db:"currency"`
 	Stake      int64                  `db:"stake"`
 	Delta      int64                  `db:"delta"`
+
+	hidden bool // this process does not have the key
 }
 
 func (r discrepancyRow) discrepancy() Discrepancy {

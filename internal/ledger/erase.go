@@ -99,7 +99,7 @@ func (l *Ledger) copies(ctx context.Context, key order.Key) (*order.Refusal, err
 
 func (l *Ledger) eraseIn(ctx context.Context, t tx, key order.Key, who order.Who, copies *order.Refusal) (ErasedOrder, *order.Refusal, error) {
 	e := entry{
-		action: ActionErase, actor: who.By, source: rules.FromOperator, mark: bookMark(ActionErase, "", who), reason: personReason("", who.Why),
+		action: ActionErase, actor: who.By, source: rules.FromOperator, mark: bookMark(ActionErase, "", who.ID), reason: personReason("", who.Why),
 	}
 	h, err := t.lockOrder(ctx, key)
 	if errors.Is(err, ErrNotFound) {

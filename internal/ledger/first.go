@@ -278,10 +278,12 @@ func (t tx) countApprovals(ctx context.Context, h *held, rows []storedRow) (appr
 	if err := t.openRows(ctx, rows, map[string]rowTexts{chainOrder: {key: h.key}}); err != nil {
 		return counted, err
 	}
+	opened := t.authority == nil
 	for _, row := range slices.Backward(rows) {
 		if row.Action != ActionOpen && row.Action != ActionApprove {
 			continue
 		}
+		opened = opened || row.Action == ActionOpen
 		var fault error
 		if t.authority != nil {
 			fault = t.countOnOrder(row, h.Order)
@@ -295,6 +297,9 @@ func (t tx) countApprovals(ctx context.Context, h *held, rows []storedRow) (appr
 		case !counted.has(row.Actor):
 			counted.by = append(counted.by, row.Actor)
 		}
+	}
+	if !opened {
+		counted.needed, counted.ignored = 2, "; the audit does not have the order's opening"
 	}
 	return counted, nil
 }

@@ -20,7 +20,7 @@ const FromMessage rules.Source = "message"
 // chain.
 func (l *Ledger) Ignore(ctx context.Context, key order.Key, reason order.Reason) error {
 	key = order.Key{Merchant: sanitizeKey(key.Merchant), Number: sanitizeKey(key.Number)} // from the message
-	e := entry{action: ActionIgnore, source: FromMessage, reason: reason, refused: true, mark: "ignored " + reason.Code}
+	e := entry{action: ActionIgnore, source: FromMessage, reason: reason, refused: true, mark: ignoredMark + reason.Code}
 	err := l.inTx(ctx, func(t tx) error {
 		h, err := t.lockOrder(ctx, key)
 		if errors.Is(err, ErrNotFound) {
@@ -49,7 +49,7 @@ func (l *Ledger) RefuseStart(ctx context.Context, merchant, workflowID string, r
 	err := l.inTx(ctx, func(t tx) error {
 		return t.noteOnce(ctx, order.Key{Merchant: merchant}, entry{
 			action: ActionRefuseStart, source: FromMessage, evidence: refusedWorkflow + workflowID, reason: reason, refused: true,
-			mark: "refused " + fingerprint(workflowID+" "+reason.Code+" "+reason.Text),
+			mark: refusedMark + fingerprint(workflowID+" "+reason.Code+" "+reason.Text),
 		})
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,20 +59,27 @@ func (r rowTexts) orDamaged() rowTexts {
 	return r
 }
 
-// open decrypts a column's text, or returns what stands for it. In clear are the texts of a row
-// without a key, and of mixed rows. Any other text in clear is one that does not decrypt.
+// open decrypts a column's text, or returns what stands for it.
 func (r rowTexts) open(column, text string) (string, error) {
+	plain, instead, err := r.read(column, text)
+	return cmp.Or(instead, plain), err
+}
+
+// read decrypts a column's text. instead stands for one that cannot be read: a person may have
+// written the same word. In clear are the texts of a row without a key, and of mixed rows. Any
+// other text in clear is one that does not decrypt.
+func (r rowTexts) read(column, text string) (plain, instead string, err error) {
 	switch {
 	case text == "" || r.mixed && !vault.Sealed(text):
-		return text, nil
+		return text, "", nil
 	case r.hidden:
-		return Encrypted, nil
+		return "", Encrypted, nil
 	}
-	plain, err := r.key.Open(column, text)
+	plain, err = r.key.Open(column, text)
 	if err != nil && r.instead != "" {
-		return r.instead, nil
+		return "", r.instead, nil
 	}
-	return plain, err
+	return plain, "", err
 }
 
 // openAll decrypts texts in place.
@@ -86,8 +94,9 @@ func (r rowTexts) openAll(columns map[string]*string) error {
 	return nil
 }
 
-// hidden reports whether a text stands in the place of one that cannot be read.
-func hidden(text string) bool { return text == Encrypted || text == Erased }
+// hidden reports whether what stands for a text says that the text cannot be read by design.
+// A text itself is not asked, unless it is JSON otherwise.
+func hidden(instead string) bool { return instead == Encrypted || instead == Erased }
 
 func orderSubject(merchant, number string) vault.Subject {
 	return vault.Subject{Table: "orders", Merchant: merchant, Number: number}

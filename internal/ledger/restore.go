@@ -50,7 +50,7 @@ func (l *Ledger) markRestore(ctx context.Context, action AuditAction, who order.
 	by, why := sanitizeText(who.By), sanitizeText(who.Why)
 	err = l.inTx(ctx, func(t tx) error {
 		r = Restore{At: t.At, By: by, Why: why, Ended: action == ActionEndRestore}
-		mark := bookMark(action, "", who)
+		mark := bookMark(action, "", who.ID)
 		var repeated bool
 		if repeated, refusal, err = t.repeated(ctx, order.Key{}, mark); err != nil || repeated {
 			return errors.Join(err, t.lastRestore(ctx, &r))

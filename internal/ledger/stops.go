@@ -116,7 +116,7 @@ func (l *Ledger) stopping(
 			return err
 		}
 		key, e := order.Key{Merchant: row.Merchant}, entry{action: action, actor: who.By, source: rules.FromOperator, reason: order.Reason{Text: who.Why}}
-		e.mark = bookMark(action, target, who)
+		e.mark = bookMark(action, target, who.ID)
 		var repeated bool
 		if repeated, refusal, err = t.repeated(ctx, key, e.mark); err == nil && !repeated {
 			e.envelope, refusal, err = do(t, ctx, &row, who)

@@ -113,6 +113,9 @@ func (t tx) endFault(ctx context.Context, row stopRow) (fault, err error) {
 		return nil, err
 	}
 	for _, stop := range ended { // the row's own fault is the last one
+		if stop.ID != row.ID && stop.EndedAt < row.At {
+			continue // whoever writes rows chooses their ids
+		}
 		if fault = t.resumed(stop, entries); fault == nil {
 			return nil, nil
 		}

@@ -309,4 +309,6 @@ type submissionRow struct {
 	ReasonText string  `db:"reason_text"`
 	DataKey    string  `db:"data_key"`  // of the order
 	ErasedAt   int64   `db:"erased_at"` // of the order
+
+	instead string // what stands for the reason's text if it cannot be read
 }

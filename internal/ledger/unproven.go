@@ -13,9 +13,11 @@ import (
 
 // A process's database login can write the state of an order into its row, and an entry of
 // the audit, too, but it can make neither the seal of a worker nor the signature of a person.
-// So, with an authority, an order goes on from a wait, and is sent, only if the newest entry
-// that changed its state is sealed and leads to the state that the row has. Before its first
-// create, the approvals that it needs are counted again. Without an authority the row decides.
+// A worker seals whatever it does, also with an order whose row was written so. So, with an
+// authority, an order goes on from a wait, and is sent, only if the entries that changed its
+// state are sealed and lead, each from where the one before it led to, from the order's opening
+// to the state that the row has. Before its first create, the approvals that it needs are
+// counted again. Without an authority the row decides.
 
 // ErrSealUnknown means that the entry that decides whether the order may go on was sealed with
 // a key that this process does not have, as after a key was replaced on other workers first.
@@ -34,21 +36,50 @@ func (t tx) unproven(ctx context.Context, h *held) (order.Reason, error) {
 	if err != nil {
 		return order.Reason{}, err
 	}
-	newest := slices.IndexFunc(rows, func(row storedRow) bool { return row.Before != row.After })
-	switch {
-	case newest < 0:
-		return unprovenOrder("it has no entry of the order"), nil
-	case sealUnknown(rows[newest].forged):
-		return order.Reason{}, fmt.Errorf("%w: %w", ErrSealUnknown, rows[newest].forged)
-	case rows[newest].forged != nil:
-		return unprovenOrder(rows[newest].forged.Error()), nil //nolint:nilerr // it is why the order goes to review
-	case rows[newest].After != h.State:
-		return unprovenOrder(fmt.Sprintf("it has the order as %s, and the order's row as %s", rows[newest].After, h.State)), nil
-	case t.keys != nil && rows[newest].sentBefore():
+	why, err := pathFault(rows, h.State)
+	if err != nil || why != "" {
+		return unprovenIf(why), err
+	}
+	if newest := rows[slices.IndexFunc(rows, changed)]; t.keys != nil && newest.sentBefore() {
 		return order.Reason{}, nil // a worker has counted the approvals before the first create
 	}
 	return t.unapproved(ctx, h, rows)
 }
+
+// pathFault returns why an order's entries, the newest first, do not lead from its opening to
+// a state. The error is ErrSealUnknown.
+func pathFault(rows []storedRow, to order.State) (why string, err error) {
+	at, count := to, 0
+	var oldest storedRow
+	for _, row := range rows {
+		switch {
+		case !changed(row):
+			continue
+		case sealUnknown(row.forged):
+			return "", fmt.Errorf("%w: %w", ErrSealUnknown, row.forged)
+		case row.forged != nil:
+			return row.forged.Error(), nil //nolint:nilerr // it is why the order goes to review
+		case row.After != at && count == 0:
+			return fmt.Sprintf("it has the order as %s, and the order's row as %s", row.After, at), nil
+		case row.After != at:
+			return fmt.Sprintf("it has the order as %s, and then %s of an order as %s", row.After, oldest.Action, at), nil
+		case row.After == order.AwaitingApproval && row.Code == codes.OrderUnproven:
+			return "", nil // what came before did not count, so persons were asked
+		}
+		at, oldest = row.Before, row
+		count++
+	}
+	switch {
+	case count == 0:
+		return "it has no entry of the order", nil
+	case at != "" || oldest.Action != ActionOpen:
+		return "it does not have the order's opening", nil
+	}
+	return "", nil
+}
+
+// changed reports whether the entry changed the order's state.
+func changed(row storedRow) bool { return row.Before != row.After }
 
 // unapproved returns why the approvals of an order with that history do not suffice. With
 // the audit's key, an order that never waited for one needs none: its opening is sealed.
@@ -62,6 +93,13 @@ func (t tx) unapproved(ctx context.Context, h *held, rows []storedRow) (order.Re
 		return order.Reason{}, err
 	}
 	return unprovenOrder(fmt.Sprintf("of %d persons who have to approve the order, %d count%s", counted.needed, len(counted.by), counted.ignored)), nil
+}
+
+func unprovenIf(why string) order.Reason {
+	if why == "" {
+		return order.Reason{}
+	}
+	return unprovenOrder(why)
 }
 
 func unprovenOrder(why string) order.Reason {

@@ -104,7 +104,7 @@ type adjustmentAct struct {
 // acts returns what the row says was done.
 func (r *adjustmentRow) acts() []adjustmentAct {
 	evidence := adjustmentEvidence(r.Ref, r.text())
-	if hidden(r.Evidence) {
+	if r.hidden {
 		evidence = ""
 	}
 	acts := []adjustmentAct{{"proposed", ActionProposeAdjustment, r.Actor, r.ProposedAt, evidence}}
@@ -120,5 +120,5 @@ func (r *adjustmentRow) acts() []adjustmentAct {
 
 // isIn reports whether an entry says the same.
 func (a adjustmentAct) isIn(e auditRow) bool {
-	return e.Action == a.action && e.Actor == a.actor && e.At == a.at && (e.Evidence == a.evidence || a.evidence == "" || hidden(e.Evidence))
+	return e.Action == a.action && e.Actor == a.actor && e.At == a.at && (e.Evidence == a.evidence || a.evidence == "" || hidden(e.instead.evidence))
 }

@@ -206,6 +206,8 @@ func (c *auditCheck) entry(row headedRow) {
 		c.breaks(row, "the entry is not what was written, or does not follow from the one before it")
 	case unreadable != nil:
 		c.breaks(row, "the entry does not decrypt: %s", unreadable)
+	case row.Seq == 1 && row.Chain == chainOrder && row.Action != ActionOpen:
+		c.breaks(row, "the audit of the order does not begin with its opening")
 	case row.hidden():
 		c.unread(row)
 	case row.Seq == 1 && row.Chain == chainOrder:
@@ -217,7 +219,7 @@ func (c *auditCheck) entry(row headedRow) {
 	if c.keys != nil {
 		sealed = c.seal(row)
 	}
-	if c.proofs != nil && !hidden(row.Envelope) {
+	if c.proofs != nil && !hidden(row.instead.envelope) {
 		c.proof(row, linked && sealed)
 	}
 	c.last = row
@@ -259,7 +261,7 @@ func (r *headedRow) decrypt(p private) error {
 
 // hidden reports whether the entry cannot be read.
 func (r *headedRow) hidden() bool {
-	return hidden(r.Evidence) || hidden(r.Text) || hidden(r.Envelope) || hidden(r.Request)
+	return hidden(r.instead.evidence) || hidden(r.instead.text) || hidden(r.instead.envelope) || hidden(r.Request)
 }
 
 // approval checks how an order goes on that waits for an approval.
@@ -299,7 +301,7 @@ func (c *auditCheck) unread(row headedRow) {
 
 // erased reports whether the entry's key was destroyed.
 func (r *headedRow) erased() bool {
-	return r.Evidence == Erased || r.Text == Erased || r.Envelope == Erased
+	return r.instead.evidence == Erased || r.instead.text == Erased || r.instead.envelope == Erased
 }
 
 // seal checks the entry's seal. A missing seal breaks no chain, so that it does not

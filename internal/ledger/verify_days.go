@@ -98,7 +98,7 @@ func (t tx) auditedOfMerchants(ctx context.Context, actions ...AuditAction) (row
 // closedBy reports whether the entry is of the same closing. A signature that cannot be read
 // is not compared.
 func (r closedRow) closedBy(entry auditRow) bool {
-	return r.By == entry.Actor && r.At == entry.At && (r.Proof == entry.Envelope || hidden(entry.Envelope))
+	return r.By == entry.Actor && r.At == entry.At && (r.Proof == entry.Envelope || hidden(entry.instead.envelope))
 }
 
 // wrong names what is wrong with the row of a closed day. before is the row before it, which

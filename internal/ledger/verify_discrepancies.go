@@ -53,7 +53,7 @@ func (t tx) verifyDiscrepancies(ctx context.Context) (found []verify.Violation, 
 		}
 	}
 	for _, e := range entries {
-		if !e.has && !hidden(e.Evidence) {
+		if !e.has && !hidden(e.instead.evidence) {
 			differs(e.Merchant, e.Number, "the audit has %s of %s %s, and there is no such discrepancy", e.Action, e.Code, e.Evidence)
 		}
 	}
@@ -120,7 +120,7 @@ func (r discrepancyRow) among(entries []*auditedDiscrepancy) (about []auditRow) 
 		if r.isIn(e.auditRow) {
 			e.has = true
 			about = append(about, e.auditRow)
-		} else if hidden(e.Evidence) && e.Code == r.Code {
+		} else if hidden(e.instead.evidence) && e.Code == r.Code {
 			about = append(about, e.auditRow)
 		}
 	}
@@ -152,10 +152,11 @@ func unsaid(claims ...claim) (names []string) {
 	return names
 }
 
-// wrong names what the row says, and its entries do not. booked is the adjustment that has
+// wrong names what the row says, and its entries do not. Texts without a key here are not
+// compared. booked is the adjustment that has
 // booked what differed, if there is one.
 func (r discrepancyRow) wrong(entries []auditRow, booked adjustmentRow) []string {
-	if slices.ContainsFunc(entries, func(e auditRow) bool { return hidden(e.Evidence) || hidden(e.Text) }) {
+	if slices.ContainsFunc(entries, func(e auditRow) bool { return hidden(e.instead.evidence) || hidden(e.instead.text) }) {
 		return r.unproven(entries, booked)
 	}
 	var told toldDiscrepancy
@@ -167,16 +168,12 @@ func (r discrepancyRow) wrong(entries []auditRow, booked adjustmentRow) []string
 		claim{"stake", r.stakes() == told.atStake},
 		claim{"state", r.State == told.State},
 		claim{"assignee", r.Assignee == told.Assignee},
-		claim{"explanation", r.SaidBy == told.SaidBy && sameText(r.Said, told.Said)},
+		claim{"explanation", r.SaidBy == told.SaidBy && (r.Said == told.Said || r.hidden)},
 		claim{"wait", r.WaitUntil == told.WaitUntil},
 		claim{"first person", r.AcceptedBy == told.AcceptedBy},
-		claim{"closing", r.ClosedAt == told.ClosedAt && r.ClosedBy == told.ClosedBy && sameText(r.ClosedWhy, told.ClosedWhy)},
+		claim{"closing", r.ClosedAt == told.ClosedAt && r.ClosedBy == told.ClosedBy && (r.ClosedWhy == told.ClosedWhy || r.hidden)},
 	)
 }
-
-// sameText reports whether a row's text is that of the audit. One without a key here is not
-// compared.
-func sameText(stored, told string) bool { return stored == told || stored == Encrypted }
 
 // toldDiscrepancy is a discrepancy as its entries have it.
 type toldDiscrepancy struct {

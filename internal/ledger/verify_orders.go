@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -46,6 +47,7 @@ type comparedOrder struct {
 	orderRow
 	attempts []submissionRow
 	entries  []auditRow // those that were done and set a reason, or are about an attempt; oldest first
+	instead  string     // what stands for the reason's text if it cannot be read
 	unread   string     // why the texts do not decrypt; empty: they do, or cannot be read
 }
 
@@ -115,14 +117,17 @@ func (o *comparedOrder) decrypt(p private) {
 		o.unread, texts = err.Error(), rowTexts{}
 	}
 	texts = texts.orDamaged()
-	open := func(column string, text *string) { *text, _ = texts.open(column, *text) } // damaged stands for it
-	open("reason_text", &o.ReasonText)
+	open := func(column string, text *string) (instead string) {
+		plain, instead, _ := texts.read(column, *text) // damaged stands for it
+		*text = cmp.Or(instead, plain)
+		return instead
+	}
+	o.instead = open("reason_text", &o.ReasonText)
 	for i := range o.attempts {
-		open("submissions.reason_text", &o.attempts[i].ReasonText)
+		o.attempts[i].instead = open("submissions.reason_text", &o.attempts[i].ReasonText)
 	}
 	for i := range o.entries {
-		open("audit.evidence", &o.entries[i].Evidence)
-		open("audit.text", &o.entries[i].Text)
+		_ = o.entries[i].open(texts) // it returns no error, as there is something instead
 	}
 }
 
@@ -159,7 +164,7 @@ func (o *comparedOrder) wrongReason() string {
 		sources[0].open = told.open || told.held // the balance was short again, and the text says of how much
 		for _, a := range o.attempts {
 			if a.ReasonCode != "" {
-				sources = append(sources, toldReason{code: a.ReasonCode, text: a.ReasonText})
+				sources = append(sources, toldReason{code: a.ReasonCode, text: toldText{a.ReasonText, a.instead}})
 			}
 		}
 	}
@@ -167,7 +172,7 @@ func (o *comparedOrder) wrongReason() string {
 	for _, source := range sources {
 		switch {
 		case source.code != o.ReasonCode:
-		case source.open || sameReasonText(o.ReasonText, source.text):
+		case source.open || sameReasonText(toldText{o.ReasonText, o.instead}, source.text):
 			return ""
 		default:
 			wrong = "text"
@@ -176,30 +181,34 @@ func (o *comparedOrder) wrongReason() string {
 	return wrong
 }
 
+// toldText is the text of a reason, and what stands for it if it cannot be read.
+type toldText struct{ text, instead string }
+
 // sameReasonText reports whether two texts are the same, as far as both can be read. A damaged
 // entry is reported by VerifyAudit.
-func sameReasonText(has, told string) bool {
-	return has == told || hidden(has) || hidden(told) || told == damaged
+func sameReasonText(has, told toldText) bool {
+	return has.text == told.text || hidden(has.instead) || hidden(told.instead) || told.instead == damaged
 }
 
 // toldReason is an order's reason as its entries have it.
 type toldReason struct {
-	code, text string
-	open       bool // the entry does not have the text
-	held       bool // the entry holds the order until there are funds
+	code string
+	text toldText
+	open bool // the entry does not have the text
+	held bool // the entry holds the order until there are funds
 }
 
 // after returns the reason after one more entry.
 func (told toldReason) after(e auditRow) toldReason {
-	set := toldReason{code: e.Code, text: e.Text}
+	set := toldReason{code: e.Code, text: toldText{e.Text, e.instead.text}}
 	switch e.Action {
 	case ActionSubmit:
 		return told
 	case ActionHold:
 		set.held = true
 	case ActionReject, ActionCancel:
-		if !hidden(e.Text) {
-			set.text = by(entry{actor: e.Actor, reason: order.Reason{Text: e.Text}}).Text
+		if !hidden(e.instead.text) {
+			set.text.text = by(entry{actor: e.Actor, reason: order.Reason{Text: e.Text}}).Text
 		}
 	case ActionApprove: // its reason is the person's
 		set = toldReason{}
@@ -235,7 +244,7 @@ func (o *comparedOrder) wrongAttempts() (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("of attempt %d, the audit does not say the same of: %s", number, strings.Join(unsaid, ", ")))
 		}
 	}
-	unread := slices.ContainsFunc(o.entries, func(e auditRow) bool { return hidden(e.Evidence) || e.Evidence == damaged })
+	unread := slices.ContainsFunc(o.entries, func(e auditRow) bool { return e.instead.evidence != "" })
 	if len(o.attempts) > 0 && !begun[1] && !unread && len(o.entries) > 0 {
 		wrong = append(wrong, "the audit does not say that attempt 1 began")
 	}
@@ -258,7 +267,7 @@ func (s submissionRow) unsaid(e auditRow) []string {
 	began := claim{"beginning", s.StartedAt == e.At}
 	ended := []claim{
 		{"end", s.EndedAt == e.At}, {"outcome", s.Outcome == outcomeAfter[e.After]},
-		{"reason", s.ReasonCode == e.Code && sameReasonText(s.ReasonText, e.Text)},
+		{"reason", s.ReasonCode == e.Code && sameReasonText(toldText{s.ReasonText, s.instead}, toldText{e.Text, e.instead.text})},
 	}
 	switch e.Action {
 	case ActionSubmit:

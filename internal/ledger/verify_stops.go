@@ -32,7 +32,7 @@ func (t tx) verifyStops(ctx context.Context) (found []verify.Violation, err erro
 		}
 	}
 	for _, e := range entries {
-		if !hidden(e.Evidence) && !slices.ContainsFunc(rows, func(r stopRow) bool { return r.isIn(e) }) {
+		if !hidden(e.instead.evidence) && !slices.ContainsFunc(rows, func(r stopRow) bool { return r.isIn(e) }) {
 			differs(e.Merchant, "the audit has %s of %s, and there is no such stop", e.Action, e.Evidence)
 		}
 	}
@@ -63,5 +63,5 @@ const anyTime = -1
 
 // isIn reports whether the entry is about the stop.
 func (r stopRow) isIn(e auditRow) bool {
-	return e.Merchant == sanitizeKey(r.Merchant) && (e.Evidence == r.name() || hidden(e.Evidence))
+	return e.Merchant == sanitizeKey(r.Merchant) && (e.Evidence == r.name() || hidden(e.instead.evidence))
 }

@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +137,62 @@ func TestAnOrderOfItsRowAloneIsNotSent(t *testing.T) {
 		require.Nil(t, refusal)
 		require.Equal(t, order.Cancelled, row.State)
 		require.Equal(t, before, o.kept(), "what was not reserved is not released")
+	})
+}
+
+// The same, and a worker then does something with the order as its row has it, and seals that:
+// an order that is `unknown` in its row alone, with an attempt that was refused because the
+// balance at the gateway was short, is held for funds. It is not sent.
+func TestAnOrderThatAWorkerTookOverFromItsRowIsNotSent(t *testing.T) {
+	onSealed(t, func(o *office, keys *seal.Keys) {
+		t := o.t
+		waiting, _, err := o.OpenOrder(t.Context(), o.request("W-1", "chen"), ledger.Terms{WaitForFunds: true, FundsDeadline: 24 * time.Hour})
+		require.NoError(t, err)
+		require.Equal(t, order.AwaitingApproval, waiting.State)
+		o.sets(waiting.Key(), order.Reserved, order.Submitting, order.Unknown)
+		at := o.now().UnixMilli()
+		o.writes(fmt.Sprintf("INSERT INTO submissions (order_id, attempt, started_at) SELECT id, 1, %d FROM orders WHERE number = 'W-1'", at))
+		o.writes(fmt.Sprintf("UPDATE submissions SET ended_at = %d, outcome = 'refused', reason_code = '%s'", at, order.CodeGatewayShort))
+		o.writes("UPDATE orders SET attempts = 1 WHERE number = 'W-1'")
+		held, err := o.HoldForFunds(t.Context(), waiting.Key(), order.Reason{Code: order.CodeGatewayShort, Text: "short"})
+		require.NoError(t, err)
+		require.Equal(t, order.Submitting, held.State)
+
+		_, err = o.NextSubmission(t.Context(), waiting.Key(), 1)
+		require.ErrorIs(t, err, ledger.ErrState)
+		row, attempts, err := o.OrderAndSubmissions(t.Context(), waiting.Key())
+		require.NoError(t, err)
+		require.Len(t, attempts, 1)
+		require.Equal(t, order.InReview, row.State)
+		require.Contains(t, row.Reason.Text, "it has the order as awaiting_approval, and then hold of an order as unknown")
+		require.NotEmpty(t, o.broken(keys))
+	})
+}
+
+// An order that somebody wrote into the tables has no opening in the audit. One person's
+// approval does not let it go on, and two persons' approvals do not let it be sent.
+func TestAnOrderWithoutAnOpeningIsNotSent(t *testing.T) {
+	onSealed(t, func(o *office, keys *seal.Keys) {
+		t := o.t
+		r := o.request("W-1", "chen")
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		at, head := o.now().UnixMilli(), "''"
+		if strings.HasPrefix(o.url, "sqlite:") {
+			head = "x''"
+		}
+		o.writes(fmt.Sprintf(`INSERT INTO orders (merchant, number, kind, country, way, currency, amount, fingerprint, request, beneficiary,
+			folded, approvals, state, reason_code, reason_text, approve_before, audit_entries, audit_head, created_at, updated_at, run)
+			VALUES ('%s', '%s', '%s', '%s', '%s', 'PKR', %d, '%s', '%s', '', 'w-1', 1, 'awaiting_approval', '', '', %d, 0, %s, %d, %d, '')`,
+			r.Merchant, r.Number, r.Kind, r.Country, r.Way, r.Amount.Minor(), r.Fingerprint(), text, at+time.Hour.Milliseconds(), head, at, at))
+		row, refusal := o.approves(o.row(r.Key()), "erin", "erin", same)
+		require.Nil(t, refusal)
+		require.Equal(t, order.AwaitingApproval, row.State)
+		row, refusal = o.approves(o.row(r.Key()), "bilal", "bilal", same)
+		require.Nil(t, refusal)
+		require.Equal(t, order.Reserved, row.State)
+		o.isNotSent(r.Key(), "it does not have the order's opening")
+		require.Contains(t, fmt.Sprint(o.broken(keys)), "the audit of the order does not begin with its opening")
 	})
 }
 
