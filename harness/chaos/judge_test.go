@@ -121,11 +121,15 @@ func TestDiscrepancyIsFound(t *testing.T) {
 	require.Empty(t, says(r), "the order has reached the ledger")
 
 	row.State = order.InReview
-	unseen := view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {{Code: codes.DiscrepancyNoRecord}}}}
+	unseen := ledger.Discrepancy{Code: codes.DiscrepancyNoRecord}
 	r = &run{}
-	r.compare(unseen, row, "hidden:3")
-	require.Empty(t, says(r), "the gateway hides the order from the comparison's query")
-	r.compare(unseen, row, "success")
+	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {unseen}}}, row, "hidden:3")
+	require.Contains(t, says(r), codes.DiscrepancyNoRecord, "no comparison has found the order")
+	unseen.ClosedAt = time.Now()
+	r = &run{}
+	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {unseen}}}, row, "hidden:3")
+	require.Empty(t, says(r), "the gateway hid the order from the first comparisons' queries")
+	r.compare(view{disagreed: map[order.Key][]ledger.Discrepancy{row.Key(): {unseen}}}, row, "success")
 	require.Contains(t, says(r), codes.DiscrepancyNoRecord)
 }
 
