@@ -55,6 +55,15 @@ var notRun = map[string]string{
 	`printf '%s' "$SIGNED" | openssl dgst -sha256 -binary > once`:                                                   opensslMissing,
 	`printf '%s' "$SIGNATURE" | xxd -r -p > signature.der`:                                                          opensslMissing,
 	`openssl dgst -sha256 -verify public.pem -signature signature.der once`:                                         opensslMissing,
+
+	"kubectl create namespace payouts": clusterMissing,
+	"kubectl -n payouts create secret generic payouts-migration --from-file=database-url=migrate.url":                                        clusterMissing,
+	"kubectl -n payouts create secret generic payouts-worker --from-file=database-url=worker.url --from-file=audit.key --from-file=data.key": clusterMissing,
+	"kubectl -n payouts create secret generic payouts-gateway --from-file=M1700000001.key":                                                   clusterMissing,
+	"kubectl -n payouts create secret generic payouts-receiver --from-file=database-url=receiver.url --from-file=data.key":                   clusterMissing,
+	"kubectl -n payouts create secret generic payouts-api --from-file=database-url=api.url --from-file=data.key --from-file=api.key":         clusterMissing,
+	"kubectl -n payouts create secret generic payouts-roster --from-file=roster.yaml":                                                        clusterMissing,
+	"helm install payouts deploy/chart --namespace payouts --values values.yaml":                                                             clusterMissing,
 }
 
 const rosterTested = "TestRoster runs it, with another number and a key of its own"
@@ -62,6 +71,8 @@ const rosterTested = "TestRoster runs it, with another number and a key of its o
 const nodeTested = "TestExamples runs it, unless the machine has no Node.js"
 
 const releaseNeeded = "needs a release; the tests of harness/release read and run what it has"
+
+const clusterMissing = "needs a Kubernetes cluster; the tests of harness/chart render what it would get"
 
 const opensslMissing = "needs openssl and xxd, which a machine need not have"
 

@@ -46,7 +46,7 @@ var (
 	// documents are what an archive has besides programs.
 	documents = []string{
 		"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", ".env.example", "docs/*.md", "docs/*.json", "docs/decisions/*.md",
-		"deploy/grafana/*.json", "deploy/prometheus/*.yaml",
+		"deploy/grafana/*.json", "deploy/prometheus/*.yaml", "deploy/chart/*.yaml", "deploy/chart/*.json", "deploy/chart/templates/*",
 	}
 )
 

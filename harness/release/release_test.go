@@ -209,7 +209,7 @@ func TestReleaseMadeTwice(t *testing.T) {
 	said, err := exec.CommandContext(t.Context(), made, "--version").CombinedOutput()
 	require.NoError(t, err, string(said))
 	require.Regexp(t, `^codec v1\.2\.3 \(commit 0123456789ab of 2026-05-04T12:00:00Z\) schema \d+ go1\.\S+ \w+/\w+\n$`, string(said))
-	for _, document := range []string{"LICENSE", ".env.example", "docs/releases.md", "deploy/prometheus/payouts.rules.yaml"} {
+	for _, document := range []string{"LICENSE", ".env.example", "docs/releases.md", "deploy/prometheus/payouts.rules.yaml", "deploy/chart/templates/worker.yaml"} {
 		require.Equal(t, read(t, "../../"+document), read(t, filepath.Join(dir, name, document)))
 	}
 	entries, err := os.ReadDir(filepath.Join(dir, name))
