@@ -2061,8 +2061,8 @@ WHEN NEW.ended_at < 0 AND EXISTS (`,
 	{
 		name: "words_hide_entries", takes: "a text that a person wrote is not taken for one that cannot be read",
 		file: "internal/ledger/verify_audit.go",
-		old:  `return r.instead.evidence == Erased || r.instead.text == Erased`,
-		new:  `return r.instead.evidence == Erased || r.Text == Erased`,
+		old:  `return hidden(r.instead.evidence) || hidden(r.instead.text) ||`,
+		new:  `return hidden(r.instead.evidence) || hidden(r.Text) ||`,
 		pkg:  "./internal/worker", run: "TestWordsThatStandForHiddenTexts/sqlite",
 	},
 	{
