@@ -78,7 +78,7 @@ func (p *Template) makeSQLite() ([]byte, error) {
 	if err := p.migrate(context.Background(), "sqlite:"+file); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(file) //nolint:gosec // a file of our own
+	return os.ReadFile(file)
 }
 
 func (p *Template) makePostgres() (string, error) {
