@@ -96,7 +96,11 @@ func runDemo(ctx context.Context, options demoOptions, out, notes io.Writer) (er
 		demoOptions: options, out: out, notes: notes, ink: inkFor(out), begun: time.Now(),
 		killAt: 3 + options.orders/3, kill: make(chan struct{}),
 	}
-	started, err := stack.Start(ctx, stack.Options{DatabaseURL: options.databaseURL, API: true, People: stack.People(""), Progress: notes})
+	started, err := stack.Start(ctx, stack.Options{
+		DatabaseURL: options.databaseURL, API: true, People: stack.People(""), Progress: notes,
+		// Long enough that a callback settles its order on a busy machine, too.
+		Settings: map[string]string{"PAYOUTS_CALLBACK_GRACE": "4s"},
+	})
 	if err != nil {
 		return err
 	}
