@@ -203,7 +203,7 @@ var Catalogue = []Group{
 		{"NEW_BENEFICIARY", ClassRefused, "it is the first payment ever to this beneficiary", "have a second person approve it"},
 		{"NO_PROOF", ClassFinding, "the horizon passed without proof", "find out its outcome at the gateway, and resolve it with the proof"},
 		{"ORDER_NUMBER_TWIN", ClassConflict, "another order's number differs only in case", "choose a number that differs in more"},
-		{"ORDER_UNPROVEN", ClassFinding, "the audit has no sealed entry that leads to the state of the order's row, or approvals that the order needs do not count; nothing is sent", "run starter audit --verify, and find out who writes to the database. An order in review that the gateway does not have is resolved as failed; one that waits for an approval is approved or rejected"},
+		{"ORDER_UNPROVEN", ClassFinding, "the audit has no sealed entries that lead from the order's opening to the state of its row, or approvals that the order needs do not count; nothing is sent", "run starter audit --verify, and find out who writes to the database. An order in review that the gateway does not have is resolved as failed; one that waits for an approval is approved or rejected"},
 		{"OTHER_WORKER", ClassTold, "this worker lacks a merchant, a key or a profile that another one has", "nothing: the other one takes the order"},
 		{"REFUNDED", ClassTold, "it was paid, then returned", "nothing"},
 		{"REFUSED_HERE", ClassRefused, "a check of our own refused to send the create; the gateway was not asked", "correct what the message names, or cancel the order"},
