@@ -23,9 +23,11 @@ RACE       ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO
 
 # What costs the race detector most and shows it least runs without it: the simulated worlds,
 # the planted discrepancies, the workflows, of which one goroutine runs at a time, starter,
-# which does one thing after the other, and the ledger, whose tests are SQL. The race detector
-# makes these seven to ten times slower. `make race` uses it.
-unwatched  := ./cmd/starter ./harness/campaign ./harness/reconcile ./internal/ledger ./workflows
+# which does one thing after the other, the ledger, whose tests are SQL, the readers of
+# statements, and the tests that read the code itself. The race detector makes these five to ten
+# times slower. `make race` uses it.
+unwatched  := ./cmd/starter ./harness/campaign ./harness/floors ./harness/mutants ./harness/reconcile \
+	./internal/ledger ./internal/statement ./workflows
 # What starts many processes runs alone: beside others it waits for the processors, and its
 # time-outs multiply the work. So did a thousand orders of chaos, which take minutes alone.
 alone      := ./harness/e2e ./harness/chaos
@@ -88,7 +90,7 @@ test: build bin/temporal bin/withpostgres $(generated) ## every test, on SQLite 
 	@cd harness/chart && $(GO) test -timeout 10m
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000x LIGHT=yes
 
-race: bin/withpostgres ## the ledger, the workflows, starter and the simulated worlds with the race detector
+race: bin/withpostgres ## what make test leaves out of it, with the race detector
 	@bin/withpostgres -- $(GO) test $(RACE) -timeout 90m $(unwatched)
 
 # Standard output carries a JSON line per mutant; ONLY=grace tries those whose
