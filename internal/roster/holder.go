@@ -26,6 +26,7 @@ type Holder struct {
 	loading sync.Mutex // one check of the file at a time; held while accept writes
 	looked  time.Time  // when the files were last checked
 	seen    [2]fileMark
+	read    bool       // the files were read at least once: a missing one has the mark of none
 	mu      sync.Mutex // of what a transaction reads, which must not wait for accept
 	current *Roster
 	problem error // why the file is not in force
@@ -74,7 +75,7 @@ func Open(path string, options Options) (*Holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.looked, h.seen = h.now(), h.marks()
+	h.looked, h.seen, h.read = h.now(), h.marks(), true
 	first, err := Parse(text, path)
 	if err != nil {
 		return nil, err
@@ -113,12 +114,12 @@ func (h *Holder) Current() *Roster {
 func (h *Holder) fromFile(now time.Time) (next *Roster, problem error) {
 	h.looked = now
 	marks := h.marks()
-	if marks == h.seen && h.Problem() == nil && !h.fresh(marks) {
+	if h.read && marks == h.seen && h.Problem() == nil && !h.fresh(marks) {
 		return nil, nil //nolint:nilnil // nothing follows, and nothing is wrong
 	}
 	// The marks are taken before the files are read, so a change in between is
 	// found at the next check.
-	h.seen = marks
+	h.seen, h.read = marks, true
 	return h.loadSuccessor(now)
 }
 
@@ -191,6 +192,9 @@ func (h *Holder) loadSuccessor(now time.Time) (*Roster, error) {
 	inForce := h.InForce()
 	if hashOf(text) == inForce.hash {
 		return nil, nil //nolint:nilnil // nothing follows, and nothing is wrong
+	}
+	if _, err := Parse(text, h.path); err != nil {
+		return nil, err // before anybody signs it
 	}
 	signatures, err := read(h.path + ".sig")
 	if err != nil {

@@ -297,3 +297,24 @@ func TestHolderFollowsOthers(t *testing.T) {
 	assert.Equal(t, newer.Hash(), h.Current().Hash())
 	assert.NoError(t, h.Problem())
 }
+
+// A file that was never there is said like one that went away.
+func TestHolderWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "roster.yaml")
+	h, err := Open(path, Options{InForce: []byte(example(t))})
+	require.NoError(t, err)
+	require.NotNil(t, h.InForce())
+	require.ErrorContains(t, h.Problem(), path+":1: "+CodeUnreadable)
+}
+
+// What is wrong with the next roster is said before anybody has signed it.
+func TestHolderReadsWhatIsNotSigned(t *testing.T) {
+	t.Parallel()
+	h := open(t, Options{})
+	h.write(t, "", "people: 7\n")
+	h.at = h.at.Add(lookEvery)
+	h.Current()
+	require.ErrorContains(t, h.Problem(), CodeMalformed)
+	require.NotContains(t, h.Problem().Error(), ".sig")
+}

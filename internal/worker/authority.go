@@ -34,7 +34,9 @@ func Authorize(ctx context.Context, log *slog.Logger, books *ledger.Ledger, sett
 	}
 	if settings.RosterFile == "" {
 		if used.Hash != "" {
-			return telemetry.Check{}, fmt.Errorf("%s: this installation has used a roster, so PAYOUTS_ROSTER_FILE must name it; the last one is %s", roster.CodeUnreadable, used.Hash)
+			return telemetry.Check{}, &config.Error{Problems: []config.Problem{{
+				Variable: "PAYOUTS_ROSTER_FILE", Code: config.CodeNoRoster, Text: "is not set, and this installation has used a roster; name its file. The last one is " + used.Hash,
+			}}}
 		}
 		log.Warn("No roster: everybody may act under any name. Set PAYOUTS_ROSTER_FILE")
 		return telemetry.Check{Name: "roster", Try: func(context.Context) error { return telemetry.State("none") }}, nil

@@ -79,6 +79,7 @@ func TestHostedWithoutTheRoster(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
 	openOffice(t, url)
 	_, err := hosts(t, url, config.Worker{Data: config.Data{DataKeyFile: writeDataKeys(t)}})
+	require.ErrorContains(t, err, "ROSTER_MISSING")
 	require.ErrorContains(t, err, "this installation has used a roster")
 }
 
