@@ -69,9 +69,11 @@ campaign: ## thousands of small worlds where everything goes wrong, in about two
 # and DURATION choose a run; WORKER is another worker, to try the judge. EVENTS is
 # a number of orders: that run has the api and a webhook endpoint, too. BATCH is a
 # number of rows: a file of them is paid while the worker is killed five times.
-chaos: build bin/temporal bin/withpostgres ## kills, suspends and disconnects real processes, then checks the result
+# PRODUCTION=yes takes Temporal's own server on PostgreSQL: the development server does
+# not bear ten thousand open orders.
+chaos: build bin/temporal bin/withpostgres $(if $(PRODUCTION),bin/temporal-server bin/temporal-sql-tool) ## kills, suspends and disconnects real processes, then checks the result
 	@bin/dev chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(EVENTS),--events --orders $(EVENTS)) $(if $(BATCH),--batch $(BATCH)) \
-		$(if $(DURATION),--duration $(DURATION)) $(if $(WORKER),--worker '$(WORKER)')
+		$(if $(DURATION),--duration $(DURATION)) $(if $(PRODUCTION),--production) $(if $(WORKER),--worker '$(WORKER)')
 
 # Standard output carries one JSON line. SEED, ORDERS and PLANTED choose a run.
 reconcile: build ## twenty thousand orders, five hundred planted discrepancies: found, and healed if explained
