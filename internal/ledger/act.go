@@ -129,7 +129,12 @@ func bookMark(action AuditAction, target, id string) string {
 	if id == "" {
 		return ""
 	}
-	return bookedMark + string(action) + " " + target + " " + id
+	return bookMarks(action, target) + id
+}
+
+// bookMarks returns what the marks of an action on a target begin with.
+func bookMarks(action AuditAction, target string) string {
+	return bookedMark + string(action) + " " + target + " "
 }
 
 // Audited reports whether the audit of a key has an action of the id, done or refused.

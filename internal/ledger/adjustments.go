@@ -579,7 +579,7 @@ func (r *adjustmentRow) first() firstAct {
 	content, why := r.proposal(), r.Why
 	return firstAct{
 		key: order.Key{Merchant: r.Merchant}, chains: []string{chainOther}, actions: []AuditAction{ActionProposeAdjustment},
-		mark: bookedMark + string(ActionProposeAdjustment) + " " + r.Ref + " ", about: "adjustment " + r.Ref, by: r.Actor,
+		mark: bookMarks(ActionProposeAdjustment, r.Ref), about: "adjustment " + r.Ref, by: r.Actor,
 		did: "has proposed adjustment " + r.Ref, anew: "reject it, and let somebody propose it under another reference",
 		permit: func(a Authority, who order.Who, at time.Time) *order.Refusal {
 			who.Why = why

@@ -37,8 +37,11 @@ func (t tx) unproven(ctx context.Context, h *held) (order.Reason, error) {
 		return order.Reason{}, err
 	}
 	why, err := pathFault(rows, h.State)
-	if err != nil || why != "" {
-		return unprovenIf(why), err
+	if err != nil {
+		return order.Reason{}, err
+	}
+	if why != "" {
+		return unprovenOrder(why), nil
 	}
 	if newest := rows[slices.IndexFunc(rows, changed)]; t.keys != nil && newest.sentBefore() {
 		return order.Reason{}, nil // a worker has counted the approvals before the first create
@@ -93,13 +96,6 @@ func (t tx) unapproved(ctx context.Context, h *held, rows []storedRow) (order.Re
 		return order.Reason{}, err
 	}
 	return unprovenOrder(fmt.Sprintf("of %d persons who have to approve the order, %d count%s", counted.needed, len(counted.by), counted.ignored)), nil
-}
-
-func unprovenIf(why string) order.Reason {
-	if why == "" {
-		return order.Reason{}
-	}
-	return unprovenOrder(why)
 }
 
 func unprovenOrder(why string) order.Reason {

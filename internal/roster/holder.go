@@ -193,11 +193,11 @@ func (h *Holder) loadSuccessor(now time.Time) (*Roster, error) {
 	if hashOf(text) == inForce.hash {
 		return nil, nil //nolint:nilnil // nothing follows, and nothing is wrong
 	}
-	if _, err := Parse(text, h.path); err != nil {
-		return nil, err // before anybody signs it
-	}
 	signatures, err := read(h.path + ".sig")
 	if err != nil {
+		if _, wrong := Parse(text, h.path); wrong != nil {
+			return nil, wrong // said before anybody signs it
+		}
 		return nil, err
 	}
 	next, err := Succeeds(inForce, text, h.path, SplitSignatures(signatures), now)
